@@ -1,0 +1,5 @@
+"""A file-transfer service on Twisted: FTP over virtual filesystems, with uploads that never tear."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

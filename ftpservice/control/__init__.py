@@ -1,0 +1,3 @@
+"""The front door of FTP: queue, dispatch, timeouts and the factory."""
+
+__all__: list[str] = []

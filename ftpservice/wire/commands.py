@@ -1,0 +1,22 @@
+"""A command line of the control connection as a value (RFC 959 §5.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Command", "parse_command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A verb in capitals and the rest of its line, unquoted and whole."""
+
+    verb: str
+    argument: str | None
+    """``None`` when nothing follows the verb; spaces inside and behind are the name's own."""
+
+
+def parse_command(line: bytes) -> Command:
+    """Read one line without its end; bytes that are not UTF-8 become surrogate escapes."""
+    verb, space, argument = line.decode("utf-8", "surrogateescape").partition(" ")
+    return Command(verb.upper(), argument if space and argument else None)

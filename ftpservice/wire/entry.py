@@ -1,0 +1,40 @@
+"""What is known about one name in a directory."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+__all__ = ["Entry", "Kind"]
+
+
+class Kind(Enum):
+    """What sort of thing a name stands for."""
+
+    FILE = "file"
+    DIRECTORY = "dir"
+    LINK = "link"
+    """A symbolic link that leads nowhere or out of the tree; it can only be removed or renamed."""
+    OTHER = "other"
+    """A device, FIFO or socket; it can only be listed, removed or renamed."""
+
+
+class Entry(NamedTuple):
+    """One name and its facts; a tuple because listings make them by the hundred thousand."""
+
+    name: str
+    """The last component, ``surrogateescape`` for bytes that are not UTF-8; empty for the root."""
+    kind: Kind
+    size: int
+    """Bytes; 0 for directories."""
+    modified: float
+    """Seconds since the epoch, UTC."""
+    mode: int = 0o644
+    """The twelve permission bits."""
+    owner: str = "ftp"
+    group: str = "ftp"
+    links: int = 1
+    unique: str = ""
+    """The same for two names of one file, else different (RFC 3659 §7.5.2); empty: not known."""
+    created: float | None = None
+    """Seconds since the epoch, where the storage keeps it."""
