@@ -1,4 +1,4 @@
-"""A file-transfer service on Twisted: FTP over virtual filesystems, with uploads that never tear."""
+"""A file-transfer service on Twisted: FTP over virtual filesystems, uploads that never tear."""
 
 __all__ = ["__version__"]
 

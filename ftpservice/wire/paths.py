@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["BadPath", "VirtualPath"]
+__all__ = ["ROOT", "BadPath", "VirtualPath"]
 
 FORBIDDEN = frozenset("\0\r\n")
 
@@ -76,3 +76,6 @@ class VirtualPath:
 
     def __str__(self) -> str:
         return "/" + "/".join(self.parts)
+
+
+ROOT = VirtualPath()

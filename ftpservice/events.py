@@ -1,0 +1,144 @@
+"""What happened, as frozen values, and the stream they are published on.
+
+Publishers know nothing of subscribers; a subscriber that fails is reported and does not disturb
+the publisher or its neighbours. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = [
+    "CommandFailed",
+    "Event",
+    "EventStream",
+    "FileChanged",
+    "LoggedIn",
+    "LoginFailed",
+    "Outcome",
+    "Refused",
+    "SessionClosed",
+    "SessionOpened",
+    "TransferEnded",
+    "TransferStarted",
+]
+
+
+class Outcome(Enum):
+    """How a transfer ended."""
+
+    COMPLETE = "complete"
+    CUT = "cut"
+    """Begun and not whole: the peer, the network, a timeout or ABOR ended it."""
+    REFUSED = "refused"
+    """The storage ended it: full, over quota, denied, failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Anything that happened in a session; ``when`` is seconds since the epoch."""
+
+    when: float
+    session: int
+    """A number that no other session of this process has."""
+    peer: str
+    """The client's address, or what stands for it."""
+    user: str
+    """The account's name; empty before login."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened(Event):
+    """A client connected and was greeted."""
+
+    protocol: str = "ftp"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed(Event):
+    """A session that was opened has ended."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn(Event):
+    """A login succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFailed(Event):
+    """A login was refused; ``user`` is the name that was tried."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferStarted(Event):
+    """A file began to move; ``upload`` is seen from the server's files."""
+
+    path: str
+    upload: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferEnded(Event):
+    """A file stopped moving."""
+
+    path: str
+    upload: bool
+    outcome: Outcome
+    size: int
+    """Bytes that moved."""
+    seconds: float
+    detail: str = ""
+    digest: str = ""
+    """``ALGORITHM:hex`` when known."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanged(Event):
+    """A name was made, removed or renamed."""
+
+    action: str
+    """``delete mkdir rmdir rename attributes``."""
+    path: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """A connection or session was turned away: over a limit, not allowed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFailed(Event):
+    """A command met an error that nobody expected; the log has its traceback."""
+
+    command: str
+    detail: str
+
+
+class EventStream:
+    """Hands each event to every subscriber, once, in the order they subscribed."""
+
+    def __init__(self, report_failure: Callable[[Exception, Event], None]) -> None:
+        self._subscribers: list[Callable[[Event], None]] = []
+        self._report_failure = report_failure
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
+        """Add a subscriber; returns the function that takes it out again."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def publish(self, event: Event) -> None:
+        """Tell every subscriber of ``event``; never raises."""
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(event)
+            except Exception as error:  # noqa: BLE001 - a subscriber may fail in any way
+                self._report_failure(error, event)

@@ -1,0 +1,54 @@
+"""What an account may do with its files, and the words for it in ``passwd.db``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+__all__ = ["PRESETS", "Right", "parse_rights"]
+
+
+class Right(Enum):
+    """One operation; an account holds a set of them."""
+
+    LIST = "list"
+    """See the names in directories."""
+    READ = "read"
+    """Download, and compute digests."""
+    CREATE = "create"
+    """Upload under a name that is free."""
+    OVERWRITE = "overwrite"
+    """Upload or rename over a file that is there."""
+    APPEND = "append"
+    """Add to a file that is there."""
+    DELETE = "delete"
+    """Remove files."""
+    RENAME = "rename"
+    MKDIR = "mkdir"
+    RMDIR = "rmdir"
+    ATTRIBUTES = "attributes"
+    """Set times and permission bits."""
+    ADMIN = "admin"
+    """See what others do (REPORT); gives no access to files."""
+
+
+PRESETS: dict[str, frozenset[Right]] = {
+    "read": frozenset({Right.LIST, Right.READ}),
+    "full": frozenset(Right) - {Right.ADMIN},
+    "upload-only": frozenset({Right.CREATE, Right.MKDIR, Right.ATTRIBUTES}),
+    "read-append": frozenset({Right.LIST, Right.READ, Right.CREATE, Right.APPEND, Right.MKDIR}),
+}
+
+
+def parse_rights(words: Iterable[str]) -> frozenset[Right]:
+    """Join presets and single operations; raises `ValueError` that names an unknown word."""
+    held: set[Right] = set()
+    for word in words:
+        if word in PRESETS:
+            held |= PRESETS[word]
+        elif word in {right.value for right in Right}:
+            held.add(Right(word))
+        else:
+            known = ", ".join([*PRESETS, *(right.value for right in Right)])
+            raise ValueError(f"unknown right {word!r} (known: {known})")
+    return frozenset(held)
