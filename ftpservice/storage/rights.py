@@ -13,7 +13,7 @@ class Right(Enum):
 
     LIST = "list"
     """See the names in directories."""
-    READ = "read"
+    READ = "download"
     """Download, and compute digests."""
     CREATE = "create"
     """Upload under a name that is free."""

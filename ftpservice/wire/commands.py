@@ -18,5 +18,9 @@ class Command:
 
 def parse_command(line: bytes) -> Command:
     """Read one line without its end; bytes that are not UTF-8 become surrogate escapes."""
-    verb, space, argument = line.decode("utf-8", "surrogateescape").partition(" ")
-    return Command(verb.upper(), argument if space and argument else None)
+    verb, _space, argument = line.partition(b" ")
+    return Command(_text(verb.upper()), _text(argument) if argument else None)
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")

@@ -17,11 +17,13 @@ class Reply:
     def to_bytes(self) -> bytes:
         """Return the reply as sent.
 
-        Every line but the last is marked ``code-``, which keeps a text that begins with digits
-        from ever being taken for the end.
+        A middle line that begins with a space goes out as it is (RFC 2389 §3.2, RFC 3659 §7.2);
+        every other is marked ``code-``, so that no text is ever taken for the end.
         """
         *middle, last = self.lines
-        text = "".join(f"{self.code}-{line}\r\n" for line in middle)
+        text = "".join(
+            f"{line}\r\n" if line.startswith(" ") else f"{self.code}-{line}\r\n" for line in middle
+        )
         return f"{text}{self.code} {last}\r\n".encode("utf-8", "surrogateescape")
 
 

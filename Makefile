@@ -1,0 +1,79 @@
+# make serve   run the service here         make test   set up and run all tests
+# Wants Python 3.11 or newer with venv, git and make; everything else goes into $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 2121
+LISTEN ?= tcp:$(PORT):interface=127.0.0.1
+DATA ?= var
+TESTS ?= tests
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PACKAGED := setup.cfg pyproject.toml README.md \
+	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint types docs clean clients
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make serve    serve var/files to the accounts in passwd.db on 127.0.0.1:$(PORT) (PORT=...)'
+	@echo 'make test     run all tests (TESTS=tests/wire for some of them)'
+	@echo 'make lint     check style and format'
+	@echo 'make types    check types'
+	@echo 'make docs     write the pages that are made from the code'
+	@echo 'make clean    remove what was built and installed here; var/ and its files stay'
+
+serve: $(VENV)/.installed
+	@exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --listen '$(LISTEN)' --data-dir '$(DATA)' --auth passwd:passwd.db
+
+test: $(VENV)/.testing clients
+	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+
+clients:
+	@if [ -x tests/interop/install-clients ]; then tests/interop/install-clients; fi
+
+lint: $(VENV)/.linting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.linting
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed
+	PYTHONPATH=.:client $(BIN)/python -m ftpservice.service.reference > docs/settings.md
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.* _trial_temp*
+	find ftpservice client tests twisted -name __pycache__ -prune -exec rm -rf {} +
+
+# Everything installed below is rebuilt only when what it is made of has changed.
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'The venv module is missing: apt install python3-venv' >&2; exit 1; }
+	@echo 'Making $(VENV) ...'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install 'setuptools >= 77'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made $(PACKAGED)
+	@echo 'Installing ftpservice into $(VENV) ...'
+	@rm -rf build
+	@$(PIP) install --no-build-isolation .
+	@rm -rf build
+	@touch $@
+
+$(VENV)/.testing: $(VENV)/.made setup.cfg
+	@echo 'Installing what the tests need into $(VENV) ...'
+	@rm -rf build
+	@$(PIP) install --no-build-isolation '.[test]'
+	@rm -rf build
+	@touch $@
+
+$(VENV)/.linting: $(VENV)/.testing setup.cfg
+	@$(PIP) install --no-build-isolation '.[lint]'
+	@rm -rf build
+	@touch $@

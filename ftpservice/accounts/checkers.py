@@ -1,0 +1,130 @@
+"""Checks names and passwords against a ``passwd.db``.
+
+The same for every login, known or not: one look at the file, one hash of the common cost, both in
+a thread, and only then the reasons to refuse. All refusals are the same plain `UnauthorizedLogin`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from ftpservice.accounts.account import IPeerCredentials
+from ftpservice.accounts.networks import is_from
+from ftpservice.accounts.passwdfile import PasswordFile
+from ftpservice.accounts.passwords import verify
+from ftpservice.accounts.pool import CheckingPool, LoginBusy, Pool
+from ftpservice.accounts.records import AccountRecord, IAccountRecords, IStartable, RecordedName
+
+__all__ = [
+    "SHIPPED_HASH",
+    "LoginBusy",
+    "PasswordFileChecker",
+    "name_text",
+    "password_bytes",
+    "shipped_accounts",
+]
+
+SHIPPED_HASH = (
+    "$argon2id$v=19$m=19456,t=2,p=1$qmKbqAHLawfeCntIIxWKdA"
+    "$pS5W5qufctnpy4arA+8cD5gmOSWZRBbvhbLd3GJVHmE"
+)
+"""The hash of ``demo`` in the ``passwd.db`` that everybody gets with the sources."""
+
+
+def shipped_accounts(records: Iterable[AccountRecord]) -> list[str]:
+    """Return the names of the accounts in force whose password the whole world knows."""
+    return [
+        record.name
+        for record in records
+        if record.password_hash == SHIPPED_HASH and not record.disabled
+    ]
+
+
+def name_text(name: bytes | str) -> str:
+    """Return a name as records spell it: UTF-8 with ``surrogateescape``."""
+    return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
+
+
+def password_bytes(password: bytes | str) -> bytes:
+    """Return a password as the client sent it."""
+    if isinstance(password, bytes):
+        return password
+    return password.encode("utf-8", "surrogateescape")
+
+
+@implementer(ICredentialsChecker, IAccountRecords, IStartable)
+class PasswordFileChecker:
+    """Lets in who is in the file; the avatar id is a `RecordedName`.
+
+    ``start`` it before the first login. ``refuse_shipped`` closes the accounts of
+    `shipped_accounts`, also those that a later change of the file brings in.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(
+        self,
+        file: PasswordFile,
+        pool: Pool | None = None,
+        today: Callable[[], date] = date.today,
+    ) -> None:
+        self.file = file
+        self.refuse_shipped = False
+        self._pool = pool
+        self._today = today
+
+    def start(self, reactor: Any) -> None:
+        """Make the threads' pool; does nothing if there is one."""
+        if self._pool is None:
+            self._pool = CheckingPool(reactor)
+
+    def stop(self) -> None:
+        """End the pool; logins before the next ``start`` fail."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+
+    def lookup(self, name: str) -> AccountRecord | None:
+        """Return the account ``name`` as of the last login."""
+        return self.file.lookup(name)
+
+    def records(self) -> Sequence[AccountRecord]:
+        """Return all usable accounts as of the last login."""
+        return tuple(self.file.contents.accounts.values())
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
+        """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`."""
+        return Deferred.fromCoroutine(self._avatar_id(credentials))
+
+    async def _avatar_id(self, credentials: Any) -> bytes | tuple[()]:
+        if self._pool is None:
+            raise RuntimeError("start the checker with the reactor before the first login")
+        name, password = name_text(credentials.username), password_bytes(credentials.password)
+        record = await self._pool.run(self._verified, name, password)
+        if record is None or not self._admits(record, IPeerCredentials(credentials, None)):
+            raise UnauthorizedLogin("wrong name or password, or not allowed from there")
+        return RecordedName.of(record)
+
+    def _verified(self, name: str, password: bytes) -> AccountRecord | None:
+        """Read and hash (blocks); the same work whether or not there is such an account."""
+        contents = self.file.refresh()
+        record = contents.lookup(name)
+        hashed = record.password_hash if record is not None else contents.decoy
+        return record if verify(hashed, password) else None
+
+    def _admits(self, record: AccountRecord, origin: IPeerCredentials | None) -> bool:
+        """Tell whether the owner of the right password may log in, here and now."""
+        peer, secured = (origin.peer, origin.secured) if origin is not None else (None, False)
+        expired = record.expires is not None and self._today() > record.expires
+        stranger = bool(record.networks) and not is_from(peer, record.networks)
+        in_the_clear = record.tls_required and not secured
+        shipped = self.refuse_shipped and record.password_hash == SHIPPED_HASH
+        return not (record.disabled or expired or stranger or in_the_clear or shipped)

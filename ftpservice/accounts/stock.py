@@ -1,0 +1,159 @@
+"""Makes any checkers work together behind one portal, Twisted's own above all.
+
+A portal keeps one checker for each kind of credentials, so those for passwords are asked in a
+row. Twisted's own want this of us: ``memory:`` has its names as ``str`` when it was made from a
+string, as ``bytes`` when made by a program; ``file:`` and ``unix`` read files at every login, and
+are safe to ask in a thread, for they keep nothing but a cache that is swapped whole. ``unix``
+needs the module ``crypt``, which Python has no more from 3.13 on. Strangers' checkers are asked
+as they are, on the reactor's thread.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
+
+from twisted.cred.checkers import (
+    FilePasswordDB,
+    ICredentialsChecker,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import IAnonymous, IUsernamePassword
+from twisted.cred.error import LoginFailed, Unauthorized, UnauthorizedLogin
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.logger import Logger
+from twisted.plugins.cred_unix import UNIXChecker
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ftpservice.accounts.checkers import LoginBusy, name_text, password_bytes
+from ftpservice.accounts.pool import CheckingPool, Pool
+from ftpservice.accounts.records import IAccountRecords, IStartable
+
+__all__ = ["PasswordCheckers", "UnusableChecker", "portal_checkers"]
+
+log = Logger("ftpservice.accounts")
+
+AvatarId = Any
+"""``bytes`` by the contract, ``str`` from some of Twisted's own, ``()`` for anonymous."""
+
+
+class UnusableChecker(ValueError):
+    """A checker that could never let anybody in here; says which and why."""
+
+
+def portal_checkers(checkers: Iterable[ICredentialsChecker]) -> list[ICredentialsChecker]:
+    """Return what to give to ``Portal`` for these checkers, asked in this order.
+
+    Raises `UnusableChecker`.
+    """
+    passwords: list[ICredentialsChecker] = []
+    others: list[ICredentialsChecker] = []
+    for checker in checkers:
+        _vet(checker)
+        takes_passwords = IUsernamePassword in checker.credentialInterfaces
+        (passwords if takes_passwords else others).append(checker)
+    return [PasswordCheckers(passwords), *others] if passwords else others
+
+
+def _vet(checker: ICredentialsChecker) -> None:
+    kinds = checker.credentialInterfaces
+    if IUsernamePassword not in kinds and IAnonymous not in kinds:
+        name = type(checker).__name__
+        raise UnusableChecker(f"{name} checks neither passwords nor anonymous logins")
+    if isinstance(checker, UNIXChecker) and find_spec("crypt") is None:
+        raise UnusableChecker(
+            "unix: this Python cannot check system passwords (no module crypt); use passwd:"
+        )
+
+
+@implementer(ICredentialsChecker, IStartable)
+class PasswordCheckers:
+    """Asks one checker after the other until one lets the user in.
+
+    One that fails in a way of its own is logged and lets nobody in; `LoginBusy` ends the asking.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self, checkers: Iterable[ICredentialsChecker], pool: Pool | None = None) -> None:
+        self.checkers = tuple(checkers)
+        self._pool = pool
+
+    def start(self, reactor: Any) -> None:
+        """Start every checker that wants it, and the threads for Twisted's own."""
+        for checker in self.checkers:
+            if IStartable.providedBy(checker):
+                checker.start(reactor)
+        if self._pool is None:
+            self._pool = CheckingPool(reactor)
+
+    def stop(self) -> None:
+        """Stop what was started."""
+        for checker in self.checkers:
+            if IStartable.providedBy(checker):
+                checker.stop()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+
+    def records(self) -> list[IAccountRecords]:
+        """Return those of the checkers that know more of an account than its password."""
+        return [checker for checker in self.checkers if IAccountRecords.providedBy(checker)]
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[AvatarId]:
+        """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`."""
+        return Deferred.fromCoroutine(self._avatar_id(credentials))
+
+    async def _avatar_id(self, credentials: Any) -> AvatarId:
+        for checker in self.checkers if credentials.username else ():
+            try:
+                return await self._ask(checker, credentials)
+            except (LoginBusy, CancelledError):
+                raise
+            except (LoginFailed, Unauthorized):
+                continue
+            except Exception:  # noqa: BLE001 - a stranger's checker may fail in any way
+                log.failure("{checker} failed", checker=type(checker).__name__)
+        raise UnauthorizedLogin("wrong name or password")
+
+    async def _ask(self, checker: ICredentialsChecker, credentials: Any) -> AvatarId:
+        if type(checker) in (FilePasswordDB, UNIXChecker):
+            if self._pool is None:
+                raise RuntimeError("start the checkers with the reactor before the first login")
+            return await self._pool.run(_asked_in_thread, checker, PlainCredentials(credentials))
+        if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
+            credentials = PlainCredentials(credentials)
+            if credentials.username not in checker.users:
+                credentials.username = name_text(credentials.username)
+        return await maybeDeferred(checker.requestAvatarId, credentials)
+
+
+def _asked_in_thread(checker: Any, credentials: PlainCredentials) -> AvatarId:
+    """Return the answer of a checker that has it at once; its Deferred stays in this thread."""
+    answers: list[AvatarId] = []
+    maybeDeferred(checker.requestAvatarId, credentials).addBoth(answers.append)
+    (answer,) = answers
+    if not isinstance(answer, Failure):
+        return answer
+    if isinstance(answer.value, ValueError):  # a NUL, or bytes that are not UTF-8
+        raise UnauthorizedLogin("nobody has such a name or password")
+    return answer.raiseException()
+
+
+@implementer(IUsernamePassword)
+class PlainCredentials:
+    """A name and password as Twisted's own checkers take them, compared in constant time."""
+
+    username: Any
+
+    def __init__(self, credentials: Any) -> None:
+        name = credentials.username
+        self.username = name if isinstance(name, bytes) else password_bytes(name)
+        self.password = password_bytes(credentials.password)
+
+    def checkPassword(self, password: bytes | str) -> bool:
+        """Compare with the right password."""
+        return hmac.compare_digest(self.password, password_bytes(password))

@@ -1,0 +1,61 @@
+"""Text for people: sizes, times, and tables whose columns stand in line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+__all__ = ["moment", "plain", "size", "span", "table"]
+
+UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def plain(text: str, most: int = 100) -> str:
+    """Return ``text`` on one line, at most ``most`` characters, what does not print escaped."""
+    shown = text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return "".join(char if char.isprintable() else _escape(char) for char in shown)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as a person and as a machine would say it."""
+    if count < 1024:
+        return f"{count} B"
+    amount, unit = count / 1024, 0
+    while amount >= 1024 and unit < len(UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{amount:.1f} {UNITS[unit]} ({count:,})"
+
+
+def moment(when: float) -> str:
+    """Return a time in seconds since the epoch, to the second."""
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as ``3d 04:05:06``."""
+    minutes, second = divmod(max(0, int(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    clock = f"{hour:02}:{minute:02}:{second:02}"
+    return f"{days}d {clock}" if days else clock
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> list[str]:
+    """Return lines with the cells in columns; the last ``right`` columns are flush right."""
+    cells = [heading, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(heading))]
+    left = len(heading) - right
+    return [
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]

@@ -1,0 +1,167 @@
+"""Who is there and where: login, logout, working directory (RFC 959 §4.1.1, RFC 7151)."""
+
+from __future__ import annotations
+
+from twisted.cred.credentials import Anonymous
+from twisted.cred.error import LoginFailed as Refused
+from twisted.cred.error import UnhandledCredentials
+
+from ftpservice.accounts.account import IAccount, PeerCredentials
+from ftpservice.accounts.attempts import MOST_FAILURES, TooManyAttempts, delay_after
+from ftpservice.events import LoggedIn, LoginFailed
+from ftpservice.session.context import Context
+from ftpservice.session.refusals import Refusal
+from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.storage.errors import NotDirectory
+from ftpservice.wire import codes
+from ftpservice.wire.entry import Kind
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["verbs"]
+
+verbs = VerbTable()
+
+HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:[]")
+
+
+@verbs.add("HOST", Argument.TEXT, rfc="7151", syntax="<host name>", login=False, feature="HOST")
+async def host(_context: Context, name: str) -> Reply:
+    """Name the virtual host wanted; this service is one host under every name."""
+    if len(name) > 255 or not HOST_CHARACTERS.issuperset(name.lower()):
+        raise Refusal(codes.BAD_ARGUMENT, "That is not a host name.")
+    return reply(codes.READY, "Host accepted.")
+
+
+@verbs.add("USER", Argument.TEXT, rfc="959 4.1.1", syntax="<name>", login=False)
+async def user(context: Context, name: str) -> Reply:
+    """Say who logs in; ends the login before."""
+    context.forget_login()
+    context.user = name
+    if _is_anonymous(context):
+        return reply(codes.NEED_PASSWORD, "Anonymous: any password will do.")
+    return reply(codes.NEED_PASSWORD, "Password required.")
+
+
+def _is_anonymous(context: Context) -> bool:
+    services = context.services
+    return services.settings.anonymous and context.user.lower() in (
+        services.user_anonymous.lower(),
+        "anonymous",
+        "ftp",
+    )
+
+
+@verbs.add("PASS", Argument.OPTIONAL_TEXT, rfc="959 4.1.1", syntax="<password>", login=False)
+async def password(context: Context, text: str | None) -> Reply:
+    """Give the password of the name said in USER."""
+    try:
+        await context.services.attempts.admit(context.peer.label)
+    except TooManyAttempts:
+        return _failed(context, codes.UNAVAILABLE, "Too many failed logins from your address.")
+    try:
+        account = await _asked(context, _credentials(context, text or ""))
+    except (Refused, UnhandledCredentials) as error:
+        return await _slowly(context, str(error))
+    limit = account.max_sessions or context.services.settings.max_sessions_per_user
+    if not context.services.roster.take("user", account.name, limit):
+        context.identity.logout()
+        return _failed(context, codes.UNAVAILABLE, "Too many sessions of that user.")
+    context.directory = account.home
+    context.failures = 0
+    context.publish(LoggedIn)
+    return reply(codes.LOGGED_IN, "Logged in.")
+
+
+async def _asked(context: Context, credentials: PeerCredentials | Anonymous) -> IAccount:
+    """Ask the portal, and tell the count of attempts how it ended."""
+    attempts, address = context.services.attempts, context.peer.label
+    ended = attempts.abandoned
+    try:
+        account = await context.identity.login(context.services.portal, credentials, context.user)
+        ended = attempts.succeeded
+    except (Refused, UnhandledCredentials):
+        ended = attempts.failed
+        raise
+    finally:
+        ended(address)
+    return account
+
+
+def _credentials(context: Context, text: str) -> PeerCredentials | Anonymous:
+    if _is_anonymous(context):
+        return Anonymous()
+    name, secret = (word.encode("utf-8", "surrogateescape") for word in (context.user, text))
+    return PeerCredentials(name, secret, context.peer.host, context.secured)
+
+
+async def _slowly(context: Context, reason: str) -> Reply:
+    """Count a failed login, let it cost time, and end the session at the last one (RFC 2577 §5)."""
+    context.failures += 1
+    last = context.failures >= MOST_FAILURES
+    text = "Too many failed logins." if last else "Login failed."
+    answer = _failed(context, codes.UNAVAILABLE if last else codes.NOT_LOGGED_IN, text, reason)
+    await context.pause(delay_after(context.failures))
+    return answer
+
+
+def _failed(context: Context, code: int, text: str, reason: str = "") -> Reply:
+    context.publish(LoginFailed, reason or text, user=context.user)
+    return reply(code, text)
+
+
+@verbs.add("ACCT", Argument.TEXT, rfc="959 4.1.1", syntax="<account>")
+async def account_information(_context: Context, _text: str) -> Reply:
+    """Name an account beside the user; not needed here."""
+    return reply(codes.SUPERFLUOUS, "No account information is needed.")
+
+
+@verbs.add("REIN", rfc="959 4.1.1", login=False)
+async def reinitialize(context: Context, _none: None) -> Reply:
+    """Log out and begin again on the same connection."""
+    context.forget_login()
+    return reply(codes.READY, "Ready for a new user.")
+
+
+@verbs.add("QUIT", rfc="959 4.1.1", login=False, meanwhile=True)
+async def leave(context: Context, _none: None) -> Reply:
+    """Say goodbye; a transfer in progress is finished first."""
+    ending = " when the transfer is done" if context.running is not None else ""
+    return reply(codes.GOODBYE, f"Goodbye{ending}.")
+
+
+@verbs.add("SMNT", Argument.PATH, rfc="959 4.1.1")
+async def structure_mount(_context: Context, _path: VirtualPath) -> Reply:
+    """Mount another filesystem; not implemented, an account has the one it has."""
+    return reply(codes.NOT_IMPLEMENTED, "There is nothing to mount.")
+
+
+@verbs.add("CWD", Argument.PATH, rfc="959 4.1.1", syntax="<directory>")
+async def change_directory(context: Context, path: VirtualPath) -> Reply:
+    """Make a directory the working directory."""
+    return await _change(context, path)
+
+
+@verbs.add("CDUP", rfc="959 4.1.1")
+async def change_up(context: Context, _none: None) -> Reply:
+    """Make the parent the working directory."""
+    return await _change(context, context.directory.parent)
+
+
+async def _change(context: Context, path: VirtualPath) -> Reply:
+    entry = await context.storage.stat(path)
+    if entry.kind is not Kind.DIRECTORY:
+        raise NotDirectory(path)
+    context.directory = path
+    return reply(codes.FILE_ACTION_OK, f"{path.quoted()} is the current directory.")
+
+
+@verbs.add("PWD", rfc="959 4.1.3")
+async def working_directory(context: Context, _none: None) -> Reply:
+    """Tell the working directory."""
+    return reply(codes.PATHNAME, f"{context.directory.quoted()} is the current directory.")
+
+
+ALIASES = {"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "CD": "CWD", "EXIT": "QUIT"}
+for word, name in ALIASES.items():
+    verbs.alias(word, name)

@@ -1,0 +1,135 @@
+"""Digests, space and SITE (draft-bryan-ftp-hash, draft-peterson-streamlined-ftp)."""
+
+from __future__ import annotations
+
+from ftpservice.commands.filesystem import set_modified, set_times
+from ftpservice.commands.information import report
+from ftpservice.commands.measure import directory_size
+from ftpservice.events import FileChanged
+from ftpservice.session.arguments import parse_argument
+from ftpservice.session.context import Context
+from ftpservice.session.refusals import Refusal
+from ftpservice.session.transfer import Progress, Transfer
+from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.storage.errors import Unsupported
+from ftpservice.storage.interfaces import IFreeSpace, IHashes, ISetMode
+from ftpservice.wire import codes
+from ftpservice.wire.facts import parse_time
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["sites", "verbs"]
+
+verbs = VerbTable()
+sites = VerbTable()
+"""The words behind SITE; a row here is all that a new one needs."""
+
+
+@verbs.add("HASH", Argument.PATH, rfc="draft-bryan-ftp-hash", syntax="<file>",
+           feature="HASH {hashes}")  # fmt: skip
+async def digest(context: Context, path: VirtualPath) -> Transfer:
+    """Compute a digest of a file or of the RANG of it; OPTS HASH chooses which."""
+    algorithm, marks = context.parameters.hash_algorithm, context.take_marks()
+    hashes = IHashes(context.storage, None)
+    if hashes is None:
+        raise Unsupported(path)
+    entry = await context.storage.stat(path)
+    end = entry.size if marks.end is None else marks.end
+
+    async def compute() -> Reply:
+        result = await hashes.hash(path, algorithm, marks.start, end)
+        span = f"{marks.start}-{max(end - 1, 0)}"
+        return reply(codes.FILE_STATUS, f"{algorithm} {span} {result} {path}")
+
+    return Transfer(None, Progress(f"HASH {path}", upload=False), compute)
+
+
+@verbs.add("AVBL", Argument.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 4",
+           syntax="[<directory>]", feature="AVBL")  # fmt: skip
+async def available(context: Context, path: VirtualPath) -> Reply:
+    """Tell the bytes that may still be stored."""
+    space = IFreeSpace(context.storage, None)
+    if space is None:
+        raise Unsupported(path)
+    return reply(codes.FILE_STATUS, str(await space.free_space(path)))
+
+
+@verbs.add("DSIZ", Argument.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 6",
+           syntax="[<directory>]", feature="DSIZ")  # fmt: skip
+async def total_size(context: Context, path: VirtualPath) -> Reply:
+    """Tell the bytes of all files in a directory and below it."""
+    return reply(codes.FILE_STATUS, str(await directory_size(context.storage, path)))
+
+
+@verbs.add("SITE", Argument.TEXT, rfc="959 4.1.3", syntax="<word> [<argument>]")
+async def site(context: Context, text: str) -> Reply | Transfer:
+    """Do something beyond the standard; SITE HELP tells what."""
+    word, _space, rest = text.partition(" ")
+    row = sites.find(f"SITE {word.upper()}")
+    if row is None:
+        raise Refusal(codes.BAD_PARAMETER, f"No SITE {word.upper()}; see SITE HELP.")
+    return await row.run(context, parse_argument(context, row, rest or None))
+
+
+@sites.add("SITE HELP", rfc="959 4.1.3")
+async def site_help(_context: Context, _none: None) -> Reply:
+    """List the words behind SITE."""
+    lines = (f" {row.syntax}  {row.help}" for row in sites)
+    return reply(codes.HELP, "These are known:", *lines, "End of help.")
+
+
+@sites.add("SITE CHMOD", Argument.TEXT, rfc="(in use)", syntax="<octal mode> <path>")
+async def change_mode(context: Context, text: str) -> Reply:
+    """Set the permission bits of a file."""
+    digits, _space, name = text.partition(" ")
+    if not name:
+        raise Refusal(codes.BAD_ARGUMENT, "Syntax: SITE CHMOD <octal mode> <path>")
+    mode, path = _octal(digits), context.resolve(name)
+    modes = ISetMode(context.storage, None)
+    if modes is None:
+        raise Unsupported(path)
+    await modes.set_mode(path, mode)
+    context.publish(FileChanged, "attributes", str(path))
+    return reply(codes.OK, "Mode set.")
+
+
+def _octal(digits: str) -> int:
+    if not (1 <= len(digits) <= 4 and set(digits) <= set("01234567")):
+        raise Refusal(codes.BAD_ARGUMENT, "A mode is three octal digits.")
+    mode = int(digits, 8)
+    if mode > 0o777:
+        raise Refusal(codes.BAD_ARGUMENT, "Only the nine permission bits can be set.")
+    return mode
+
+
+@sites.add("SITE UMASK", Argument.OPTIONAL_TEXT, rfc="(in use)", syntax="[<octal mask>]")
+async def change_umask(context: Context, text: str | None) -> Reply:
+    """Tell or set the permission bits that new files do without."""
+    if text is not None:
+        context.parameters.umask = _octal(text.strip())
+    return reply(codes.OK, f"The umask is {context.parameters.umask:03o}.")
+
+
+@sites.add("SITE UTIME", Argument.TEXT, rfc="(in use)",
+           syntax="<time> <path> | <path> <atime> <mtime> <ctime> UTC")  # fmt: skip
+async def set_time(context: Context, text: str) -> Reply:
+    """Set the modification time of a file, in either form that clients use."""
+    words = text.rsplit(" ", 4)
+    if len(words) == 5 and words[4].upper() == "UTC":
+        await set_times(context, context.resolve(words[0]), modified=_stamp(words[2]))
+        return reply(codes.OK, "Time set.")
+    stamp, _space, name = text.partition(" ")
+    if not name:
+        raise Refusal(codes.BAD_ARGUMENT, "Syntax: SITE UTIME <time> <path>")
+    await set_modified(context, stamp if len(stamp) > 12 else f"{stamp}00", name)
+    return reply(codes.OK, "Time set.")
+
+
+def _stamp(text: str) -> float:
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise Refusal(codes.BAD_ARGUMENT, "A time is YYYYMMDDHHMMSS, in UTC.") from None
+
+
+sites.add("SITE REPORT", rfc="(ours)")(report)

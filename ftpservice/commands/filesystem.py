@@ -1,0 +1,170 @@
+"""Names: remove, make, rename, size, times (RFC 959 §4.1.3, RFC 3659 §3-4, §7)."""
+
+from __future__ import annotations
+
+from ftpservice.commands.measure import ascii_size, known_entry
+from ftpservice.events import FileChanged
+from ftpservice.session.context import Context
+from ftpservice.session.refusals import Refusal
+from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.storage.errors import NotFound, Unsupported
+from ftpservice.storage.interfaces import ISetTimes
+from ftpservice.storage.permissions import permission_facts
+from ftpservice.wire import codes
+from ftpservice.wire.entry import Kind
+from ftpservice.wire.facts import format_facts, format_time, parse_time
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["verbs"]
+
+verbs = VerbTable()
+
+
+@verbs.add("DELE", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
+async def delete(context: Context, path: VirtualPath) -> Reply:
+    """Remove a file."""
+    await context.storage.remove_file(path)
+    context.publish(FileChanged, "delete", str(path))
+    return reply(codes.FILE_ACTION_OK, "Removed.")
+
+
+@verbs.add("MKD", Argument.PATH, rfc="959 4.1.3", syntax="<directory>")
+async def make_directory(context: Context, path: VirtualPath) -> Reply:
+    """Make a directory."""
+    await context.storage.make_directory(path, 0o777 & ~context.parameters.umask)
+    context.publish(FileChanged, "mkdir", str(path))
+    return reply(codes.PATHNAME, f"{path.quoted()} created.")
+
+
+@verbs.add("RMD", Argument.PATH, rfc="959 4.1.3", syntax="<directory>")
+async def remove_directory(context: Context, path: VirtualPath) -> Reply:
+    """Remove an empty directory."""
+    await context.storage.remove_directory(path)
+    context.publish(FileChanged, "rmdir", str(path))
+    return reply(codes.FILE_ACTION_OK, "Removed.")
+
+
+@verbs.add("RNFR", Argument.PATH, rfc="959 4.1.3", syntax="<old name>")
+async def rename_from(context: Context, path: VirtualPath) -> Reply:
+    """Say what is to be renamed."""
+    await context.storage.stat(path)
+    context.rename_from = path
+    return reply(codes.PENDING, "It exists; now RNTO.")
+
+
+@verbs.add("RNTO", Argument.PATH, rfc="959 4.1.3", syntax="<new name>")
+async def rename_to(context: Context, path: VirtualPath) -> Reply:
+    """Give what RNFR named its new name."""
+    await context.storage.rename(context.rename_from, path)
+    context.publish(FileChanged, "rename", str(context.rename_from), str(path))
+    return reply(codes.FILE_ACTION_OK, "Renamed.")
+
+
+@verbs.add("SIZE", Argument.PATH, rfc="3659 4", syntax="<file>", feature="SIZE")
+async def size(context: Context, path: VirtualPath) -> Reply:
+    """Tell how many bytes a download would send."""
+    entry = await known_entry(context.storage, path)
+    if entry.kind is not Kind.FILE:
+        raise Refusal(codes.REFUSED, "Not a plain file.")
+    if context.parameters.ascii:
+        return reply(codes.FILE_STATUS, str(await ascii_size(context.storage, path, entry)))
+    return reply(codes.FILE_STATUS, str(entry.size))
+
+
+@verbs.add("MDTM", Argument.TEXT, rfc="3659 3", syntax="<file>", feature="MDTM")
+async def modification_time(context: Context, text: str) -> Reply:
+    """Tell when a file was last changed (UTC); with a time before the name, set it."""
+    path = context.resolve(text)
+    try:
+        entry = await context.storage.stat(path)
+    except NotFound:
+        stamp, space, name = text.partition(" ")
+        if space and name and stamp.isdigit() and len(stamp) == 14:
+            return await set_modified(context, stamp, name)
+        raise
+    return reply(codes.FILE_STATUS, format_time(entry.modified))
+
+
+async def set_modified(context: Context, stamp: str, name: str) -> Reply:
+    """Set a modification time and tell it as MFMT does."""
+    path = context.resolve(name)
+    await set_times(context, path, modified=_time(stamp))
+    return reply(codes.FILE_STATUS, f"Modify={stamp}; {name}")
+
+
+def _time(text: str) -> float:
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise Refusal(codes.BAD_ARGUMENT, "A time is YYYYMMDDHHMMSS[.sss], in UTC.") from None
+
+
+async def set_times(
+    context: Context, path: VirtualPath, modified: float | None = None, created: float | None = None
+) -> None:
+    """Set what is given; raises `Unsupported` where the storage cannot."""
+    times = ISetTimes(context.storage, None)
+    if times is None or (created is not None and not times.creation):
+        raise Unsupported(path)
+    await times.set_times(path, modified, created)
+    context.publish(FileChanged, "attributes", str(path))
+
+
+def _stamp_and_name(text: str) -> tuple[str, str]:
+    stamp, _space, name = text.partition(" ")
+    if not name:
+        raise Refusal(codes.BAD_ARGUMENT, "A time and a name are wanted.")
+    return stamp, name
+
+
+@verbs.add(
+    "MFMT", Argument.TEXT, rfc="draft-somers-ftp-mfxx 3", syntax="<time> <file>", feature="MFMT"
+)
+async def modify_modification_time(context: Context, text: str) -> Reply:
+    """Set the modification time of a file (UTC)."""
+    return await set_modified(context, *_stamp_and_name(text))
+
+
+@verbs.add("MFCT", Argument.TEXT, rfc="draft-somers-ftp-mfxx 4", syntax="<time> <file>")
+async def modify_creation_time(context: Context, text: str) -> Reply:
+    """Set the creation time of a file (UTC), where the storage keeps one."""
+    stamp, name = _stamp_and_name(text)
+    await set_times(context, context.resolve(name), created=_time(stamp))
+    return reply(codes.FILE_STATUS, f"Create={stamp}; {name}")
+
+
+@verbs.add(
+    "MFF",
+    Argument.TEXT,
+    rfc="draft-somers-ftp-mfxx 5",
+    syntax="<fact>=<value>;... <file>",
+    feature="MFF Modify;Create;",
+)
+async def modify_facts(context: Context, text: str) -> Reply:
+    """Set facts of a file."""
+    facts, _space, name = text.partition("; ")
+    pairs = [fact.partition("=")[::2] for fact in facts.split(";")]
+    wanted = {key.lower(): value for key, value in pairs}
+    if not name or len(wanted) != len(pairs) or not all(wanted.values()):
+        raise Refusal(codes.BAD_ARGUMENT, "Syntax: MFF <fact>=<value>;... <file>")
+    if not wanted.keys() <= {"modify", "create"}:
+        raise Refusal(codes.BAD_PARAMETER, "Only Modify and Create can be set.")
+    times = {key: _time(value) for key, value in wanted.items()}
+    await set_times(context, context.resolve(name), times.get("modify"), times.get("create"))
+    return reply(codes.FILE_STATUS, f"{facts}; {name}")
+
+
+@verbs.add("MLST", Argument.OPTIONAL_PATH, rfc="3659 7", feature="MLST {facts}")
+async def machine_status(context: Context, path: VirtualPath) -> Reply:
+    """Tell the facts of one name over the control connection."""
+    entry = await known_entry(context.storage, path)
+    permissions = permission_facts(context.account.rights, entry)
+    facts = format_facts(entry, context.parameters.facts, permissions)
+    return reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")
+
+
+for word, name in {
+    "XMKD": "MKD", "XRMD": "RMD", "MKDIR": "MKD", "RMDIR": "RMD", "RM": "DELE",
+}.items():  # fmt: skip
+    verbs.alias(word, name)

@@ -1,0 +1,120 @@
+"""What the server tells of itself and of its state (RFC 959 §4.1.3, RFC 2389, RFC 2640)."""
+
+from __future__ import annotations
+
+from ftpservice.commands.listings import listing_lines
+from ftpservice.session.context import Context
+from ftpservice.session.refusals import Refusal
+from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.storage.rights import Right
+from ftpservice.wire import codes
+from ftpservice.wire.facts import choose_facts
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["verbs"]
+
+verbs = VerbTable()
+
+
+@verbs.add("SYST", rfc="959 4.1.3", login=False)
+async def system(_context: Context, _none: None) -> Reply:
+    """Tell the kind of system; what LIST looks like depends on it."""
+    return reply(codes.SYSTEM_TYPE, "UNIX Type: L8")
+
+
+@verbs.add("NOOP", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", login=False, meanwhile=True)
+async def nothing(_context: Context, _text: str | None) -> Reply:
+    """Do nothing, and say so."""
+    return reply(codes.OK, "Still here.")
+
+
+@verbs.add(
+    "STAT", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", syntax="[<path>]", login=False, meanwhile=True
+)
+async def status(context: Context, argument: str | None) -> Reply:
+    """Tell the state of the session and its transfer, or list a path right here."""
+    if argument is None:
+        return reply(codes.SYSTEM_STATUS, "Status:", *_status_lines(context), "End of status.")
+    _logged_in = context.account
+    lines = await listing_lines(context, argument)
+    return reply(codes.FILE_STATUS, "Listing:", *(f" {line}" for line in lines), "End.")
+
+
+def _status_lines(context: Context) -> list[str]:
+    account, parameters = context.identity.account, context.parameters
+    lines = [f" Connected from {context.peer.label}."]
+    if account is None:
+        lines.append(" Not logged in.")
+    else:
+        lines.append(f" Logged in as {account.name}, in {context.directory.quoted()}.")
+    kind = "ASCII" if parameters.ascii else "binary"
+    structure = "record" if parameters.records else "file"
+    lines.append(f" Type {kind}, structure {structure}, mode stream.")
+    running = context.running
+    if running is None:
+        lines.append(" No transfer in progress.")
+    else:
+        lines.append(f" In progress: {running.what}, {running.moved} bytes so far.")
+    return lines
+
+
+@verbs.add("CLNT", Argument.TEXT, rfc="(in use)", syntax="<client>", login=False, feature="CLNT")
+async def client_name(_context: Context, _name: str) -> Reply:
+    """Say which program the client is."""
+    return reply(codes.OK, "Noted.")
+
+
+@verbs.add("LANG", Argument.OPTIONAL_TEXT, rfc="2640 4", syntax="[<language>]", login=False,
+           feature="LANG EN*")  # fmt: skip
+async def language(_context: Context, tag: str | None) -> Reply:
+    """Choose the language of the replies; English is the one there is."""
+    if tag is None or tag.lower() in ("en", "en-us", "en-gb"):
+        return reply(codes.OK, "The replies are in English.")
+    raise Refusal(codes.BAD_PARAMETER, "Only EN.")
+
+
+@verbs.add("OPTS", Argument.TEXT, rfc="2389 4", syntax="<verb> [<options>]")
+async def options(context: Context, text: str) -> Reply:
+    """Set the options of MLST, UTF8 or HASH."""
+    name, _space, value = text.partition(" ")
+    match name.upper():
+        case "MLST":
+            return _choose_facts(context, value)
+        case "UTF8" | "UTF-8":
+            return _utf8(value)
+        case "HASH":
+            return _choose_hash(context, value.strip())
+        case _:
+            raise Refusal(codes.BAD_ARGUMENT, f"{name.upper()} has no options.")
+
+
+def _choose_facts(context: Context, value: str) -> Reply:
+    context.parameters.facts = choose_facts(value)
+    chosen = "".join(f"{fact};" for fact in context.parameters.facts)
+    return reply(codes.OK, f"MLST OPTS {chosen}".rstrip())
+
+
+def _utf8(value: str) -> Reply:
+    if value.strip().upper() in ("", "ON", "NLST"):
+        return reply(codes.OK, "Names are in UTF-8.")
+    raise Refusal(codes.BAD_PARAMETER, "Names are in UTF-8, always.")
+
+
+def _choose_hash(context: Context, value: str) -> Reply:
+    if value:
+        if value.upper() not in ALGORITHMS:
+            raise Refusal(codes.BAD_PARAMETER, f"One of {', '.join(ALGORITHMS)}.")
+        context.parameters.hash_algorithm = value.upper()
+    return reply(codes.OK, context.parameters.hash_algorithm)
+
+
+ALGORITHMS = ("CRC32", "MD5", "SHA-1", "SHA-256", "SHA-512")
+
+
+@verbs.add("REPORT", rfc="(ours)")
+async def report(context: Context, _none: None) -> Reply:
+    """Tell what the service has done since it started; for accounts with the admin right."""
+    if Right.ADMIN not in context.account.rights:
+        raise Refusal(codes.REFUSED, "Only for administrators.")
+    lines = (f" {line}" for line in context.services.activity.report())
+    return reply(codes.SYSTEM_STATUS, "Report:", *lines, "End of report.")

@@ -1,0 +1,66 @@
+"""How large things are: files as they would be sent, partials, directories."""
+
+from __future__ import annotations
+
+from ftpservice.session.refusals import Refusal
+from ftpservice.storage.errors import NotFound
+from ftpservice.storage.interfaces import IPartials, IStorage
+from ftpservice.wire import codes
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["ascii_size", "directory_size", "known_entry"]
+
+CHUNK = 256 * 1024
+LARGEST_TEXT = 64 * 1024 * 1024
+"""Bytes that are read to count line ends; beyond it SIZE is refused in TYPE A."""
+MOST_DIRECTORIES = 10_000
+
+
+async def known_entry(storage: IStorage, path: VirtualPath) -> Entry:
+    """Return the facts of ``path`` or, where there is no file, of the partial to go on from.
+
+    That is how ordinary clients learn where a cut upload stopped. Raises `NotFound`.
+    """
+    try:
+        return await storage.stat(path)
+    except NotFound:
+        partials = IPartials(storage, None)
+        if partials is None:
+            raise
+        return await partials.partial(path)
+
+
+async def ascii_size(storage: IStorage, path: VirtualPath, entry: Entry) -> int:
+    """Return the bytes that a download in TYPE A sends (RFC 3659 §4); raises `Refusal`."""
+    if entry.size > LARGEST_TEXT:
+        raise Refusal(codes.REFUSED, "Too large to count in TYPE A; say TYPE I.")
+    reading = await storage.open_reading(path)
+    try:
+        offset = line_ends = 0
+        while chunk := await reading.read(offset, CHUNK):
+            offset += len(chunk)
+            line_ends += chunk.count(b"\n")
+        return offset + line_ends
+    finally:
+        reading.close()
+
+
+async def directory_size(storage: IStorage, top: VirtualPath) -> int:
+    """Return the bytes of all files below ``top``; raises `Refusal` where there is no end."""
+    total, seen, waiting = 0, 0, [top]
+    while waiting:
+        seen += 1
+        if seen > MOST_DIRECTORIES:
+            raise Refusal(codes.REFUSED, "Too many directories to count.")
+        path = waiting.pop()
+        listing = await storage.open_listing(path)
+        try:
+            while batch := await listing.next_batch():
+                total += sum(entry.size for entry in batch if entry.kind is Kind.FILE)
+                waiting += [
+                    path.child(entry.name) for entry in batch if entry.kind is Kind.DIRECTORY
+                ]
+        finally:
+            listing.close()
+    return total

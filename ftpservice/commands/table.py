@@ -1,0 +1,90 @@
+"""All verbs in one table, and the two that are about the table itself."""
+
+from __future__ import annotations
+
+from ftpservice.commands import (
+    access,
+    extensions,
+    filesystem,
+    information,
+    listings,
+    parameters,
+    transfers,
+)
+from ftpservice.session.context import Context
+from ftpservice.session.refusals import Refusal
+from ftpservice.session.verbs import Argument, Verb, VerbTable
+from ftpservice.wire import codes
+from ftpservice.wire.facts import feature_line
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["KNOWN_ELSEWHERE", "TABLE", "protocol_table"]
+
+TABLE = VerbTable().include(
+    access.verbs,
+    parameters.verbs,
+    transfers.verbs,
+    filesystem.verbs,
+    listings.verbs,
+    information.verbs,
+    extensions.verbs,
+)
+
+KNOWN_ELSEWHERE = frozenset(
+    [
+        *("ADAT", "AUTH", "CCC", "CONF", "ENC", "LPRT", "LPSV", "MAIL", "MIC", "MLFL"),
+        *("MRCP", "MRSQ", "MSAM", "MSND", "MSOM", "PBSZ", "PROT"),
+    ]
+)
+"""Verbs of the RFCs that this service does not have; they get 502 in place of 500."""
+
+
+@TABLE.add("FEAT", rfc="2389 3", login=False)
+async def features(context: Context, _none: None) -> Reply:
+    """List what is there beyond RFC 959."""
+    facts = feature_line(context.parameters.facts)
+    hashes = ";".join(
+        f"{name}*" if name == context.parameters.hash_algorithm else name
+        for name in information.ALGORITHMS
+    )
+    lines = {row.feature.format(facts=facts, hashes=hashes) for row in TABLE if row.feature}
+    shown = sorted([*lines, "TVFS", "UTF8"])
+    return reply(codes.SYSTEM_STATUS, "Features:", *(f" {line}" for line in shown), "End")
+
+
+@TABLE.add("HELP", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", syntax="[<verb>]", login=False)
+async def help_with(_context: Context, word: str | None) -> Reply:
+    """List the verbs, or tell the syntax of one."""
+    if word is None:
+        names = [row.name for row in TABLE]
+        lines = [
+            " " + "".join(f"{name:<8}" for name in names[start : start + 8]).rstrip()
+            for start in range(0, len(names), 8)
+        ]
+        return reply(codes.HELP, "These verbs are known:", *lines, "HELP <verb> tells more.")
+    row = _row(word.strip().upper())
+    if row is None:
+        raise Refusal(codes.NOT_IMPLEMENTED, f"Unknown verb {word.strip().upper()}.")
+    return reply(codes.HELP, f"Syntax: {row.syntax}", f" {row.help}", f" (RFC {row.rfc})", "End.")
+
+
+def _row(word: str) -> Verb | None:
+    return TABLE.find(word) or extensions.sites.find(word)
+
+
+def protocol_table() -> str:
+    """Return the rows as a Markdown table, for the documentation."""
+    head = ["| verb | login | during a transfer | RFC | what it does |", "|---|---|---|---|---|"]
+    rows = [*TABLE, *extensions.sites]
+    return "\n".join(head + [_markdown(row) for row in rows if not row.alias_of] + _aliases(rows))
+
+
+def _markdown(row: Verb) -> str:
+    syntax = row.syntax.replace("|", "\\|")
+    cells = (f"`{syntax}`", "yes" if row.login else "", "at once" if row.meanwhile else "")
+    return f"| {' | '.join(cells)} | {row.rfc} | {row.help} |"
+
+
+def _aliases(rows: list[Verb]) -> list[str]:
+    words = ", ".join(f"`{row.name}` = `{row.alias_of}`" for row in rows if row.alias_of)
+    return ["", f"Aliases: {words}."]

@@ -1,0 +1,168 @@
+"""Files over the data connection (RFC 959 §4.1.3, RFC 3659 §5, draft-bryan-ftp-range)."""
+
+from __future__ import annotations
+
+from ftpservice.commands.carriage import Carriage, download, upload
+from ftpservice.data.channel import Channel
+from ftpservice.session.arguments import parse_count
+from ftpservice.session.context import Context, Marks
+from ftpservice.session.refusals import Refusal
+from ftpservice.session.transfer import Progress, Transfer
+from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.storage.errors import NoSpace, NotFound
+from ftpservice.storage.interfaces import How, IFreeSpace, WriteRequest
+from ftpservice.wire import codes
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["verbs"]
+
+verbs = VerbTable()
+
+
+@verbs.add("RETR", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
+async def retrieve(context: Context, path: VirtualPath) -> Transfer:
+    """Download a file."""
+    marks, channel = context.take_marks(), context.connector.take()
+    try:
+        reading = await context.storage.open_reading(path)
+        try:
+            _check_span(context, marks, reading.entry.size)
+            carriage = _carriage(context, channel, Progress(f"RETR {path}", upload=False), path)
+            return download(carriage, reading, marks)
+        except BaseException:
+            reading.close()
+            raise
+    except BaseException:
+        _give_up(channel)
+        raise
+
+
+def _check_span(context: Context, marks: Marks, size: int) -> None:
+    if context.parameters.ascii and (marks.start or marks.end is not None):
+        raise Refusal(codes.BAD_PARAMETER, "A part of a file can be had in TYPE I only.")
+    if marks.start > size:
+        raise Refusal(codes.BAD_OFFSET, f"The file ends at {size}.")
+
+
+def _carriage(
+    context: Context, channel: Channel | None, progress: Progress, path: VirtualPath
+) -> Carriage:
+    if channel is None:
+        raise Refusal(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
+    return Carriage(context, channel, progress, str(path))
+
+
+def _give_up(channel: Channel | None) -> None:
+    """End a data connection that an error made useless, with a FIN."""
+    if channel is not None:
+        channel.close()
+
+
+@verbs.add("STOR", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
+async def store(context: Context, path: VirtualPath) -> Transfer:
+    """Upload a file; it appears when it is whole."""
+    return await _receive(context, path, How.REPLACE, "Receiving {path}.")
+
+
+@verbs.add("APPE", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
+async def append(context: Context, path: VirtualPath) -> Transfer:
+    """Upload to the end of a file."""
+    return await _receive(context, path, How.APPEND, "Appending to {path}.")
+
+
+@verbs.add("STOU", Argument.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]")
+async def store_unique(context: Context, path: VirtualPath) -> Transfer:
+    """Upload a file under a name that nobody has (RFC 1123 4.1.2.9)."""
+    wanted = path if path != context.directory else path.child("upload")
+    return await _receive(context, wanted, How.UNIQUE, "FILE: {name}")
+
+
+async def _receive(context: Context, path: VirtualPath, how: How, begin: str) -> Transfer:
+    marks, channel = context.take_marks(), context.connector.take()
+    try:
+        request = _request(context, how, marks)
+        writing = await context.storage.open_writing(path, request)
+        try:
+            progress = Progress(f"{how.value} {writing.path}", upload=True)
+            carriage = _carriage(context, channel, progress, writing.path)
+            text = begin.format(path=writing.path, name=writing.path.name)
+            return upload(carriage, writing, marks, text)
+        except BaseException:
+            await writing.abandon()
+            raise
+    except BaseException:
+        _give_up(channel)
+        raise
+
+
+def _request(context: Context, how: How, marks: Marks) -> WriteRequest:
+    parameters = context.parameters
+    if marks.start and parameters.ascii:
+        raise Refusal(codes.BAD_PARAMETER, "An upload goes on in TYPE I only.")
+    if marks.end is not None:
+        raise Refusal(codes.BAD_PARAMETER, "RANG is for downloads.")
+    offset = marks.start if how is How.REPLACE else 0
+    return WriteRequest(how, offset, None, 0o666 & ~parameters.umask)
+
+
+@verbs.add("ALLO", Argument.TEXT, rfc="959 4.1.3", syntax="<bytes> [R <record size>]")
+async def allocate(context: Context, text: str) -> Reply:
+    """Announce the size of the next upload; another number of bytes is then a cut."""
+    size, *record = text.upper().split() or [""]
+    if record and (len(record) != 2 or record[0] != "R" or not parse_count(record[1]) >= 0):
+        raise Refusal(codes.BAD_ARGUMENT, "Syntax: ALLO <bytes> [R <record size>]")
+    announced = parse_count(size)
+    spacious = IFreeSpace(context.storage, None)
+    if spacious is not None:
+        try:
+            free = await spacious.free_space(context.directory)
+        except NotFound:
+            free = announced
+        if free < announced:
+            raise NoSpace(context.directory)
+    context.marks.announced = announced or None
+    return reply(codes.OK, f"{announced} bytes expected.")
+
+
+@verbs.add("REST", Argument.NUMBER, rfc="3659 5", syntax="<offset>", feature="REST STREAM")
+async def restart(context: Context, offset: int) -> Reply:
+    """Have the next transfer begin at an offset."""
+    context.marks.start, context.marks.end = offset, None
+    return reply(codes.PENDING, f"The next transfer begins at {offset}.")
+
+
+@verbs.add(
+    "RANG",
+    Argument.TEXT,
+    rfc="draft-bryan-ftp-range",
+    syntax="<first> <last>",
+    feature="RANG STREAM",
+)
+async def byte_range(context: Context, text: str) -> Reply:
+    """Choose the bytes that the next RETR or HASH is about; 1 0 chooses all again."""
+    words = text.split()
+    if len(words) != 2:
+        raise Refusal(codes.BAD_ARGUMENT, "Syntax: RANG <first> <last>")
+    first, last = parse_count(words[0]), parse_count(words[1])
+    if (first, last) == (1, 0):
+        context.marks.start, context.marks.end = 0, None
+        return reply(codes.PENDING, "The whole file again.")
+    if last < first:
+        raise Refusal(codes.BAD_ARGUMENT, "The last byte lies before the first.")
+    context.marks.start, context.marks.end = first, last + 1
+    return reply(codes.PENDING, f"Bytes {first} to {last} of the next file.")
+
+
+@verbs.add("ABOR", rfc="959 4.1.3", meanwhile=True)
+async def abort(context: Context, _none: None) -> Reply:
+    """End the transfer in progress; the control connection has stopped it when this runs."""
+    channel = context.connector.take()
+    if channel is None:
+        return reply(codes.TRANSFER_COMPLETE, "Nothing is being transferred.")
+    channel.close()
+    return reply(codes.TRANSFER_COMPLETE, "Data connection closed.")
+
+
+for word, name in {"GET": "RETR", "PUT": "STOR"}.items():
+    verbs.alias(word, name)

@@ -1,0 +1,212 @@
+"""The order of things on a control connection: commands in, replies out, nothing of sockets.
+
+- Commands are carried out one after the other and answered in the order they came.
+- While a transfer runs, the rows marked ``meanwhile`` act at once: ABOR stops the transfer (426,
+  then its own 226), STAT and NOOP are answered when nothing waits before them, QUIT says goodbye
+  and the session ends when the transfer has ended (RFC 959 §4.1.1). Everything else waits.
+- A reply of 221 or 421 is the last one, but for that of a transfer in progress.
+- However a command ends, one reply is given, and an error that nobody expected is logged,
+  published and answered 451.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
+from ftpservice.events import CommandFailed
+from ftpservice.session.arguments import parse_argument
+from ftpservice.session.context import Context
+from ftpservice.session.log import log
+from ftpservice.session.refusals import Refusal, refusal
+from ftpservice.session.state import is_legal, phase_after
+from ftpservice.session.transfer import Transfer
+from ftpservice.session.verbs import Verb
+from ftpservice.wire import codes
+from ftpservice.wire.commands import Command
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["Conversation"]
+
+LAST_WORDS = (codes.GOODBYE, codes.UNAVAILABLE)
+TURN = 50
+"""Commands that are carried out in one go before others get their turn."""
+
+
+class Conversation:
+    """Carries out the commands of one session.
+
+    ``say`` sends a reply; ``idle`` is called whenever nothing is left to do.
+    """
+
+    def __init__(
+        self, context: Context, say: Callable[[Reply], None], idle: Callable[[], None]
+    ) -> None:
+        self.context = context
+        self.last_words_said = False
+        self._say = say
+        self._idle = idle
+        self._queue: deque[Command | Reply] = deque()
+        self._current: Deferred[None] | None = None
+        self._transfer: Deferred[Reply] | None = None
+        self._aborted = False
+        self._ended = False
+
+    @property
+    def backlog(self) -> int:
+        """The number of commands that wait."""
+        return len(self._queue)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is being carried out."""
+        return self._current is not None
+
+    def receive(self, *commands: Command | Reply) -> None:
+        """Take commands, or ready replies in the place of those that could not be read."""
+        for command in commands:
+            if not self.last_words_said and not self._is_done_with(command):
+                self._queue.append(command)
+        if self._current is None:
+            self._advance()
+
+    def _is_done_with(self, command: Command | Reply) -> bool:
+        """Act at once on a command that does not wait for the transfer in progress."""
+        if self._transfer is None or isinstance(command, Reply):
+            return False
+        row = TABLE.find(command.verb)
+        return row is not None and row.meanwhile and self._meanwhile(row, command)
+
+    def _meanwhile(self, row: Verb, command: Command) -> bool:
+        """Act at once where that keeps the order of replies; tell whether it is done with."""
+        if row.name == "ABOR":
+            self.abort()
+            return False
+        if self._queue or (row.name == "STAT" and command.argument is not None):
+            return False
+        Deferred.fromCoroutine(self._answer(command)).addErrback(self._unexpected)
+        return True
+
+    def abort(self) -> None:
+        """Stop the transfer in progress; it still gives its reply."""
+        if self._transfer is not None and not self._aborted:
+            self._aborted = True
+            self._transfer.cancel()
+
+    def end(self) -> None:
+        """The connection is gone: stop everything, log out, say nothing more."""
+        if self._ended:
+            return
+        self._ended = self.last_words_said = True
+        self._queue.clear()
+        if self._transfer is not None:
+            self.abort()
+        elif self._current is not None:
+            self._current.cancel()
+        self.context.forget_login()
+        self.context.identity.end()
+
+    def _advance(self) -> None:
+        """Carry out what waits, until something takes time."""
+        done = 0
+        while self._queue and self._current is None:
+            if done == TURN:
+                self._current = deferLater(self.context.services.clock, 0)
+                self._current.addCallbacks(self._done, self._unexpected)
+                return
+            done += 1
+            self._begin(self._queue.popleft())
+        if self._current is None:
+            self._idle()
+
+    def _begin(self, command: Command | Reply) -> None:
+        if isinstance(command, Reply):
+            self._speak(command)
+            return
+        current = Deferred.fromCoroutine(self._perform(command))
+        current.addErrback(self._unexpected)
+        if not current.called:
+            self._current = current
+            current.addCallback(self._done)
+
+    def _done(self, _none: None) -> None:
+        self._current = None
+        self._advance()
+
+    def _unexpected(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            log.failure("a conversation failed", failure)
+
+    def _speak(self, answer: Reply) -> None:
+        if self._ended:
+            return
+        if answer.code in LAST_WORDS:
+            self.last_words_said = True
+            self._queue.clear()
+        self._say(answer)
+
+    async def _perform(self, command: Command) -> None:
+        """Carry out a command to its last reply."""
+        transfer = await self._answer(command)
+        if transfer is None:
+            return
+        if transfer.preliminary is not None:
+            self._speak(transfer.preliminary)
+        self._aborted = False
+        self.context.running = transfer.progress
+        self._transfer = Deferred.fromCoroutine(transfer.carry())
+        try:
+            answer = await self._transfer
+        except CancelledError:
+            answer = reply(codes.TRANSFER_CUT, "Aborted.")
+        except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
+            answer = refusal(error) or self._defect(command, error)
+        finally:
+            self._transfer = self.context.running = None
+        self._speak(answer)
+
+    async def _answer(self, command: Command) -> Transfer | None:
+        """Carry out a command and answer it; a transfer is returned to be carried out."""
+        try:
+            outcome = await self._outcome(command)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
+            outcome = refusal(error) or self._defect(command, error)
+        if isinstance(outcome, Transfer):
+            return outcome
+        self._speak(outcome)
+        return None
+
+    async def _outcome(self, command: Command) -> Reply | Transfer:
+        context, row = self.context, TABLE.find(command.verb)
+        if row is None:
+            known = command.verb in KNOWN_ELSEWHERE
+            code = codes.NOT_IMPLEMENTED if known else codes.UNKNOWN_VERB
+            raise Refusal(code, f"{printable(command.verb)} is not {'here' if known else 'known'}.")
+        if row.login and context.identity.account is None:
+            raise Refusal(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
+        if not is_legal(context.phase, row.name):
+            raise Refusal(codes.BAD_SEQUENCE, f"{row.name} does not belong here.")
+        before, succeeded = context.phase, False
+        try:
+            outcome = await row.run(context, parse_argument(context, row, command.argument))
+            succeeded = isinstance(outcome, Transfer) or outcome.code < 400
+        finally:
+            context.phase = phase_after(before, row.name, succeeded)
+        return outcome
+
+    def _defect(self, command: Command, error: Exception) -> Reply:
+        log.failure("{verb} failed", verb=printable(command.verb))
+        self.context.publish(CommandFailed, printable(command.verb), repr(error))
+        return reply(codes.LOCAL_ERROR, "Local error in processing.")
+
+
+def printable(verb: str) -> str:
+    """Return a verb as a reply or the log may show it."""
+    return verb[:32].encode("ascii", "backslashreplace").decode() if verb.isprintable() else "That"

@@ -1,0 +1,147 @@
+"""Twisted's `FTPFactory` with our sessions: same attributes, same portal, other protocol."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IAddress
+from twisted.protocols import ftp
+from twisted.python.failure import Failure
+
+from ftpservice.accounts.attempts import Attempts
+from ftpservice.control.protocol import ControlProtocol
+from ftpservice.data.connector import DataConnector, Ends
+from ftpservice.data.masquerade import Masquerade
+from ftpservice.data.ports import PassivePorts
+from ftpservice.events import Event, EventStream
+from ftpservice.session.context import Activity, Context, Parameters, Peer, Services
+from ftpservice.session.log import log
+from ftpservice.session.roster import Roster
+from ftpservice.session.settings import SessionSettings
+
+__all__ = ["FTPFactory"]
+
+
+def _log_failure(error: Exception, event: Event) -> None:
+    log.failure("a subscriber failed at {event}", Failure(error), event=event)
+
+
+class FTPFactory(ftp.FTPFactory):
+    """Makes FTP sessions over whatever accounts and files the portal's realm hands out.
+
+    The realm may hand out our `IAccount` or Twisted's `IFTPShell`. Twisted's attributes
+    (``allowAnonymous``, ``userAnonymous``, ``timeOut``, ``welcomeMessage``, ``passivePortRange``,
+    ``connectionLimit``) mean what they mean there and may be set until the first connection; they
+    begin as ``settings`` says. Unlike there, ``allowAnonymous`` is False unless asked for.
+    """
+
+    allowAnonymous = False
+    timeOut = 300
+    welcomeMessage = "ftpservice ready"
+
+    def __init__(
+        self,
+        portal: Portal,
+        reactor: Any,
+        settings: SessionSettings | None = None,
+        attempts: Attempts | None = None,
+        activity: Activity | None = None,
+    ) -> None:
+        super().__init__(portal, self.userAnonymous)
+        self.reactor = reactor
+        self.activity = activity or Activity(EventStream(_log_failure))
+        self._settings = settings or SessionSettings()
+        if settings is not None:
+            self._adopt(settings)
+        self._attempts = attempts or Attempts(reactor)
+        self._numbers: Iterator[int] = itertools.count(1)
+        self._roster = Roster()
+        self._services: Services | None = None
+        self.instances: list[ControlProtocol] = []
+
+    def _adopt(self, settings: SessionSettings) -> None:
+        self.allowAnonymous = settings.anonymous
+        self.timeOut = settings.idle_timeout  # type: ignore[assignment]  # seconds, whole or not
+        self.welcomeMessage = settings.welcome
+        self.connectionLimit = settings.max_sessions or None  # type: ignore[assignment]  # untyped there
+        ports = settings.data.passive_ports
+        if ports is not None:
+            self.passivePortRange = range(ports[0], ports[1] + 1)
+
+    def _in_force(self) -> SessionSettings:
+        """Return the settings as the attributes have it now."""
+        ports = list(self.passivePortRange)
+        passive = (min(ports), max(ports)) if any(ports) else None
+        return replace(
+            self._settings,
+            anonymous=self.allowAnonymous,
+            idle_timeout=self.timeOut or 0,
+            welcome=self.welcomeMessage,
+            max_sessions=self.connectionLimit or 0,
+            data=replace(self._settings.data, passive_ports=passive),
+        )
+
+    def services(self) -> Services:
+        """Return what the sessions share; made at the first connection."""
+        if self._services is None:
+            settings = self._in_force()
+            self._services = Services(
+                self.portal,
+                self.reactor,
+                time.time,
+                settings,
+                self.activity,
+                self._attempts,
+                self._roster,
+                self.userAnonymous,
+            )
+            self._ports = PassivePorts(self.reactor, settings.data)
+            self._masquerade = Masquerade(self.reactor, settings.data.passive_addresses)
+        return self._services
+
+    def buildProtocol(self, _addr: IAddress | None) -> ControlProtocol:
+        """Make a session; whether there is a place for it is said to the client."""
+        protocol = ControlProtocol(self)
+        protocol.factory = self
+        return protocol
+
+    def context(self, protocol: ControlProtocol, ends: Ends) -> Context:
+        """Make the memory of a new session."""
+        services = self.services()
+        settings = services.settings
+        self.instances.append(protocol)
+        self.connectionCount += 1
+        peer = Peer(next(self._numbers), ends.peer, protocol.client_is_there)
+        connector = DataConnector(self.reactor, settings.data, self._ports, self._masquerade, ends)
+        return Context(services, peer, connector, parameters=Parameters(umask=settings.umask))
+
+    def enter(self, context: Context) -> str | None:
+        """Count a session; a text says why there is no place for it."""
+        settings, address = context.services.settings, context.peer.label
+        if not self._roster.take("all", "", settings.max_sessions):
+            return "Too many sessions; try again later."
+        if not self._roster.take("address", address, settings.max_sessions_per_address):
+            self._roster.give_back("all", "")
+            return "Too many sessions from your address."
+        return None
+
+    def leave(self, protocol: ControlProtocol, context: Context, entered: bool) -> None:
+        """Forget a session."""
+        self.instances.remove(protocol)
+        self.connectionCount -= 1
+        if entered:
+            self._roster.give_back("all", "")
+            self._roster.give_back("address", context.peer.label)
+
+    def part_all(self, reason: str) -> None:
+        """Tell every session 421 and close it."""
+        for protocol in tuple(self.instances):
+            protocol.part(reason)
+
+    def stopFactory(self) -> None:
+        """Nothing to stop: each session's timers end with its connection."""

@@ -1,0 +1,204 @@
+"""The control connection: bytes to commands, replies to bytes, timeouts; all else is elsewhere."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+from typing import Protocol as Shape
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, ISystemHandle, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ftpservice.control.conversation import Conversation
+from ftpservice.control.guards import HTTP_VERBS, MOST_LONG_LINES, MOST_QUEUED
+from ftpservice.control.proxied import is_proxied
+from ftpservice.data.connector import Ends
+from ftpservice.events import Refused, SessionClosed, SessionOpened
+from ftpservice.flow.deadline import Deadline
+from ftpservice.session.context import Context
+from ftpservice.wire import codes
+from ftpservice.wire.addresses import plain_host
+from ftpservice.wire.commands import Command, parse_command
+from ftpservice.wire.lines import LineReader, LineTooLong
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["ControlProtocol", "Lobby"]
+
+LINGER = 3.0
+"""Seconds that the peer has to take the last reply before the connection is cut."""
+
+
+class Lobby(Shape):
+    """What a control connection asks of its factory."""
+
+    def context(self, protocol: ControlProtocol, ends: Ends) -> Context:
+        """Make the memory of a new session."""
+
+    def enter(self, context: Context) -> str | None:
+        """Count a new session; a text says why there is no place for it."""
+
+    def leave(self, protocol: ControlProtocol, context: Context, entered: bool) -> None:
+        """Forget a session."""
+
+
+@implementer(IHalfCloseableProtocol)
+class ControlProtocol(Protocol):
+    """One session of FTP (RFC 959), from the greeting to the last reply.
+
+    The last reply is followed by a FIN, not by a close: what the client still sends would make
+    the kernel answer with an RST, and the reply would be lost on its way.
+    """
+
+    transport: Any
+    """A stream transport that is a producer too, as those of all reactors are."""
+
+    def __init__(self, lobby: Lobby) -> None:
+        self._lobby = lobby
+        self._lines = LineReader()
+        self._long_lines = 0
+        self._input_ended = self._closing = self._entered = False
+        self._socket: socket.socket | None = None
+
+    def connectionMade(self) -> None:
+        """Greet the client, or turn it away."""
+        self._prepare_socket()
+        self._context = context = self._lobby.context(self, self._ends())
+        self._settings = context.services.settings
+        self._deadline = Deadline(context.services.clock, self._timed_out)
+        self._conversation = Conversation(context, self._write, self._idle)
+        refused = self._lobby.enter(context)
+        if refused is not None:
+            context.publish(Refused, refused)
+            self._conversation.receive(reply(codes.UNAVAILABLE, refused))
+            return
+        self._entered = True
+        context.publish(SessionOpened)
+        self._deadline.set(self._settings.login_timeout)
+        self._write(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
+
+    def _prepare_socket(self) -> None:
+        """No Nagle, for replies are small and waited for; urgent data in line, for ABOR is sent so.
+
+        Without SO_OOBINLINE the kernel would take the urgent byte out of the stream, and with it
+        the end of the line (RFC 959 §4.1.3, ABOR).
+        """
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        handle = ISystemHandle(self.transport, None)
+        own = handle.getHandle() if handle is not None else None
+        if isinstance(own, socket.socket):
+            self._socket = own
+            if own.family != socket.AF_UNIX:
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+    def _ends(self) -> Ends:
+        peer = getattr(self.transport.getPeer(), "host", None)
+        local = getattr(self.transport.getHost(), "host", "")
+        return Ends(
+            plain_host(peer) if peer else None, plain_host(local), is_proxied(self.transport)
+        )
+
+    def client_is_there(self) -> bool:
+        """Ask the kernel whether the client still holds its end of the control connection."""
+        if self._input_ended:
+            return False
+        if self._socket is None:
+            return self.connected == 1
+        try:
+            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what the client sent."""
+        self._conversation.receive(*map(self._read, self._lines.feed(data)))
+        if self._closing:
+            return
+        answers = self._lines.take_answers()
+        if answers:
+            self.transport.write(answers)
+        if self._context.identity.account is not None:
+            self._deadline.set(self._settings.idle_timeout)
+        if self._conversation.backlog > MOST_QUEUED:
+            self.transport.pauseProducing()
+
+    def _read(self, line: bytes | LineTooLong) -> Command | Reply:
+        if isinstance(line, LineTooLong):
+            self._long_lines += 1
+            if self._long_lines >= MOST_LONG_LINES:
+                return reply(codes.UNAVAILABLE, "Too many lines that are too long.")
+            return reply(codes.UNKNOWN_VERB, "Line too long.")
+        command = parse_command(line)
+        if command.verb in HTTP_VERBS and self._context.identity.account is None:
+            return reply(codes.UNAVAILABLE, "This is FTP, not HTTP.")
+        return command
+
+    def _write(self, answer: Reply) -> None:
+        self.transport.write(answer.to_bytes())
+
+    def _idle(self) -> None:
+        """Nothing is left to do: wait for more, or part."""
+        if self._conversation.last_words_said or self._input_ended:
+            self._hang_up()
+        else:
+            if self._context.identity.account is not None:
+                self._deadline.set(self._settings.idle_timeout)
+            self.transport.resumeProducing()
+
+    def _timed_out(self) -> None:
+        if self._context.running is not None:
+            self._deadline.set(self._settings.idle_timeout)
+            return
+        self.part("Timeout.")
+
+    def part(self, reason: str) -> None:
+        """Say 421 and close; a transfer in progress is cut."""
+        if not self._conversation.last_words_said:
+            self._write(reply(codes.UNAVAILABLE, reason))
+        self._conversation.end()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """End our side; the connection is cut when the peer does not end its own soon."""
+        if self._closing:
+            return
+        self._closing = True
+        self._deadline.clear()
+        transport = self.transport
+        if self._input_ended or not ITCPTransport.providedBy(transport):
+            transport.loseConnection()
+            return
+        self.transport.resumeProducing()
+        self.transport.loseWriteConnection()
+        self._deadline = Deadline(self._context.services.clock, transport.abortConnection)
+        self._deadline.set(LINGER)
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; what it asked for is still done, but for an upload.
+
+        A client that is killed ends its control and its data connection alike, and the end of
+        the data must not pass for the end of the file.
+        """
+        self._input_ended = True
+        running = self._context.running
+        if running is not None and running.upload and not self._conversation.last_words_said:
+            self._conversation.abort()
+        if not self._conversation.busy:
+            self._hang_up()
+
+    def writeConnectionLost(self) -> None:
+        """We have ended our side; nothing to do."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Stop everything and log out."""
+        self._input_ended = True
+        self._deadline.clear()
+        self._conversation.end()
+        if self._entered:
+            self._context.publish(SessionClosed, reason.getErrorMessage())
+        self._lobby.leave(self, self._context, self._entered)

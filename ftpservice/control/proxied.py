@@ -1,0 +1,76 @@
+"""Sessions behind a load balancer that speaks the PROXY protocol, versions 1 and 2.
+
+An FTP server speaks first and may have to turn the client away by its address. So, unlike the
+wrapper it derives from, this one begins the session only when the header has been read.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
+from twisted.python.failure import Failure
+
+from ftpservice.flow.deadline import Deadline
+
+__all__ = ["ProxiedFactory", "ProxiedProtocol", "is_proxied"]
+
+HEADER_TIMEOUT = 10.0
+"""Seconds for the header to arrive."""
+
+
+def is_proxied(transport: object) -> bool:
+    """Tell whether a session's addresses come from a PROXY header."""
+    return isinstance(transport, HAProxyProtocolWrapper)
+
+
+class Beginning(Protocol):
+    """Stands in for the session until the header is there; keeps what came behind it."""
+
+    def __init__(self) -> None:
+        self.early = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep the first bytes of the session."""
+        self.early += data
+
+
+class ProxiedProtocol(HAProxyProtocolWrapper):
+    """Waits for the header, then begins the session."""
+
+    def connectionMade(self) -> None:
+        """Count the connection and wait for its header."""
+        self.factory.registerProtocol(self)
+        self._session, self.wrappedProtocol = self.wrappedProtocol, Beginning()
+        self._deadline = Deadline(self.factory.clock, self.loseConnection)
+        self._deadline.set(HEADER_TIMEOUT)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read the header; once it is whole, begin the session with the bytes behind it."""
+        super().dataReceived(data)
+        beginning = self.wrappedProtocol
+        if isinstance(beginning, Beginning) and self._proxyInfo is not None:
+            self._deadline.clear()
+            self.wrappedProtocol = self._session
+            self._session.makeConnection(self)  # type: ignore[arg-type]  # as all wrappers do
+            if beginning.early:
+                self._session.dataReceived(beginning.early)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Stop waiting; tell the session if it had begun."""
+        self._deadline.clear()
+        super().connectionLost(reason)
+
+
+class ProxiedFactory(HAProxyWrappingFactory):
+    """Wraps a factory whose sessions come through a balancer."""
+
+    protocol = ProxiedProtocol  # type: ignore[assignment]  # the class, as Twisted wants it
+
+    def __init__(self, wrapped: ServerFactory, clock: IReactorTime) -> None:
+        super().__init__(wrapped)
+        self.clock = clock
+
+    def logPrefix(self) -> str:
+        """Return what the log calls these connections."""
+        return "ftp (proxied)"

@@ -1,0 +1,37 @@
+"""What a transfer gets its data connection from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from ftpservice.flow.connection import DataConnection
+
+__all__ = ["CannotConnect", "Channel"]
+
+
+class CannotConnect(Exception):
+    """There is no data connection to be had; ``reason`` says why in a few words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Channel(ABC):
+    """One data connection to come; whoever has the channel closes it."""
+
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Whether the data connection is there and `connection` will not wait."""
+
+    @abstractmethod
+    async def connection(self) -> DataConnection:
+        """Wait for the data connection; to be called once, and it is the caller's from then on.
+
+        Raises `CannotConnect`, at the latest after the data timeout.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop listening or connecting; a connection that nobody took ends with a FIN."""

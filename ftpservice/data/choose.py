@@ -1,0 +1,81 @@
+"""The one place that chooses how the bytes of a transfer move.
+
+Today everything goes through the generic pumps; a file with a descriptor (`IDescriptor`) and a
+connection of its own kind will get a faster way here, and nobody else will know. None of these
+functions ends the connection, the reading or the writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from ftpservice.flow.connection import Cut, DataConnection
+from ftpservice.flow.pump import Translation, pump_in, pump_out
+from ftpservice.storage.interfaces import IReading, IWriting
+from ftpservice.wire.ascii import FromNetwork, to_network
+from ftpservice.wire.records import END_OF_FILE, BadRecords, FromRecords, to_records
+
+__all__ = ["Representation", "receive_file", "send_chunks", "send_file"]
+
+
+class Representation(Protocol):
+    """How a file is represented on the wire (TYPE, STRU)."""
+
+    @property
+    def ascii(self) -> bool:
+        """Whether it is text, its lines ended by CRLF."""
+
+    @property
+    def records(self) -> bool:
+        """Whether it is text as records (RFC 959 §3.4.1)."""
+
+
+async def send_file(
+    reading: IReading,
+    connection: DataConnection,
+    offset: int,
+    end: int | None,
+    representation: Representation,
+) -> int:
+    """Send the bytes of a file from ``offset`` to ``end`` (or its end); returns their number.
+
+    Raises `Cut`, also when the file turns out shorter than it was, and `StorageError`.
+    """
+    records = representation.records
+    translate = to_records if records else to_network if representation.ascii else None
+    moved = await pump_out(reading.read, connection, offset, end, translate)
+    size: int = reading.entry.size
+    if moved < (size if end is None else min(end, size)) - offset:
+        raise Cut("the file became shorter while it was sent")
+    if records:
+        await connection.write(END_OF_FILE)
+    return moved
+
+
+async def receive_file(
+    connection: DataConnection, writing: IWriting, representation: Representation
+) -> int:
+    """Write what comes until the peer's FIN; returns the number of bytes written.
+
+    Raises `Cut`, also when records end before the file does, and `StorageError`.
+    """
+    try:
+        return await pump_in(connection, writing.write, _translation(representation))
+    except BadRecords as error:
+        raise Cut(str(error)) from error
+
+
+def _translation(representation: Representation) -> Translation | None:
+    if representation.records:
+        return FromRecords()
+    return FromNetwork() if representation.ascii else None
+
+
+async def send_chunks(connection: DataConnection, chunks: AsyncIterator[bytes]) -> int:
+    """Send what an iterator makes, as fast as it is taken; returns the number of bytes."""
+    moved = 0
+    async for chunk in chunks:
+        await connection.write(chunk)
+        moved += len(chunk)
+    return moved

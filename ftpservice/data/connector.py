@@ -1,0 +1,119 @@
+"""What a session prepares for its next transfer: a port to listen on, or a place to connect to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.task import deferLater
+
+from ftpservice.data.active import ActiveChannel
+from ftpservice.data.channel import Channel
+from ftpservice.data.masquerade import Masquerade
+from ftpservice.data.passive import PassiveChannel
+from ftpservice.data.policy import DataSettings, PeerPolicy
+from ftpservice.data.ports import NoPortFree, PassivePorts
+from ftpservice.wire.addresses import HostPort, is_ipv6, plain_host
+
+__all__ = ["DataConnector", "Ends", "PeerRefused", "WrongFamily"]
+
+ANYWHERE = {1: "0.0.0.0", 2: "::"}
+"""The wildcard addresses, by network protocol (RFC 2428 §2)."""
+SAME_MACHINE = "127.0.0.1"
+
+
+class PeerRefused(Exception):
+    """Not to that host or port (`PeerPolicy`)."""
+
+
+class WrongFamily(Exception):
+    """The data connection cannot be of another IP version than the control connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The hosts of a control connection."""
+
+    peer: str | None
+    """``None`` for a UNIX socket, whose client is on this machine."""
+    local: str
+    proxied: bool = False
+    """Whether both are from a PROXY header: then ``local`` need not be an address of ours."""
+
+
+class DataConnector:
+    """Prepares one data connection at a time for one session."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: DataSettings,
+        ports: PassivePorts,
+        masquerade: Masquerade,
+        ends: Ends,
+    ) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._ports = ports
+        self._masquerade = masquerade
+        self._proxied = ends.proxied
+        self._local = SAME_MACHINE if ends.peer is None else plain_host(ends.local)
+        self._policy = PeerPolicy(ends.peer or SAME_MACHINE)
+        self._prepared: Channel | None = None
+
+    @property
+    def family(self) -> int:
+        """The network protocol of the control connection: 1 for IPv4, 2 for IPv6."""
+        return 2 if is_ipv6(self._policy.peer) else 1
+
+    async def passive(self, extended: bool, family: int | None = None) -> HostPort:
+        """Listen for the client, and return what to announce; ``extended`` is EPSV.
+
+        Raises `WrongFamily`, `NoPortFree`, `CannotConnect`.
+        """
+        wanted = (family or self.family) if extended else 1
+        if wanted != self.family:
+            raise WrongFamily
+        self._replace(None)
+        host = self._local
+        if not extended:
+            host = await self._masquerade.announced(self._policy.peer, self._local)
+        channel = PassiveChannel(self._reactor, self._settings, self._policy)
+        try:
+            port = channel.listen(self._ports, self._interface())
+        except NoPortFree:
+            # A port that was closed just now, perhaps the only one, is free in the next turn.
+            await deferLater(self._reactor, 0)
+            port = channel.listen(self._ports, self._interface())
+        self._replace(channel)
+        return HostPort(host, port)
+
+    def active(self, target: HostPort) -> None:
+        """Remember where to connect; raises `WrongFamily`, `PeerRefused`."""
+        if (2 if is_ipv6(target.host) else 1) != self.family:
+            raise WrongFamily
+        if not self._policy.may_connect(target.host, target.port):
+            raise PeerRefused
+        local = None if self._proxied else self._local
+        self._replace(ActiveChannel(self._reactor, self._settings, target, local))
+
+    def take(self) -> Channel | None:
+        """Hand over what was prepared, and forget it; every transfer needs a new one."""
+        prepared, self._prepared = self._prepared, None
+        return prepared
+
+    def close(self) -> None:
+        """Close what was prepared and not taken."""
+        self._replace(None)
+
+    def _replace(self, channel: Channel | None) -> None:
+        former, self._prepared = self._prepared, channel
+        if former is not None:
+            former.close()
+
+    def _interface(self) -> str:
+        """Return the address to listen on."""
+        if self._proxied or ip_address(self._local).is_link_local:
+            return ANYWHERE[self.family]
+        return self._local

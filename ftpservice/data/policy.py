@@ -1,0 +1,114 @@
+"""Who may be at the other end of a data connection, and what the administrator decides about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
+
+from ftpservice.wire.addresses import plain_host, same_host
+
+__all__ = [
+    "AddressRule",
+    "DataSettings",
+    "PeerPolicy",
+    "parse_address_rule",
+    "parse_port_range",
+]
+
+LOWEST_PORT = 1024
+"""Below are the ports of services, which no client listens on (RFC 2577 §3)."""
+PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
+LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+NAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*\.?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRule:
+    """What PASV announces to the clients of a network."""
+
+    network: IPv4Network | IPv6Network | None
+    """``None`` for all clients."""
+    address: str
+    """An IPv4 address or a DNS name; empty: the address that the client connected to."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """Ports, addresses and timeouts; seconds, 0 for a timeout that never comes."""
+
+    passive_ports: tuple[int, int] | None = None
+    """First and last; ``None`` for any."""
+    passive_addresses: tuple[AddressRule, ...] = ()
+    data_timeout: float = 30.0
+    """Until the data connection is made."""
+    stall_timeout: float = 60.0
+    """Without anything moving."""
+
+
+def parse_port_range(text: str) -> tuple[int, int]:
+    """Read ``50000-50100`` or ``50000``; raises `ValueError`."""
+    match = PORTS.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a range of ports, as 50000-50100 is")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not 1 <= first <= last <= 65535:
+        raise ValueError(f"{text!r} is not a range of ports from 1 to 65535, the lower one first")
+    return first, last
+
+
+def parse_address_rule(text: str) -> AddressRule:
+    """Read ``203.0.113.5``, ``ftp.example.com``, ``10.0.0.0/8=10.0.0.5`` or ``10.0.0.0/8=``.
+
+    Raises `ValueError`.
+    """
+    network, equals, address = text.strip().rpartition("=")
+    if not equals:
+        return AddressRule(None, _announceable(address, text))
+    return AddressRule(_network(network.strip()), _announceable(address.strip(), text, empty=True))
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a network, as 10.0.0.0/8 is: {error}") from None
+    if network.version == 6:
+        raise ValueError(f"{text!r} is IPv6, where PASV and its address are not used")
+    return network
+
+
+def _announceable(address: str, text: str, empty: bool = False) -> str:
+    if empty and not address:
+        return ""
+    try:
+        version = ip_address(address).version
+    except ValueError:
+        last = address.rstrip(".").rpartition(".")[2]
+        if NAME.fullmatch(address) and not last.isdigit():
+            return address
+        raise ValueError(
+            f"{text!r} is neither an IPv4 address nor a DNS name, nor NETWORK=ADDRESS"
+        ) from None
+    if version == 6:
+        raise ValueError(f"{text!r}: PASV can announce only IPv4 addresses")
+    return str(IPv4Address(address))
+
+
+class PeerPolicy:
+    """The one place that decides whether a host may have a session's data connection.
+
+    Only the peer of the control connection may (RFC 2577 §3: no bounce, no theft); an IPv4
+    address mapped into IPv6 is that IPv4 address.
+    """
+
+    def __init__(self, peer: str) -> None:
+        self.peer = plain_host(peer)
+
+    def accepts(self, peer_host: str) -> bool:
+        """Tell whether a connection from ``peer_host`` may be taken."""
+        return same_host(self.peer, peer_host)
+
+    def may_connect(self, host: str, port: int) -> bool:
+        """Tell whether a connection to there may be made."""
+        return port >= LOWEST_PORT and same_host(self.peer, host)

@@ -1,0 +1,136 @@
+"""A data connection: plain coroutines over Twisted's TCP transport, back-pressured both ways.
+
+How a connection ends decides whether a transfer is whole, so each end is kept apart: a FIN is an
+end in order (we keep our side open, as `IHalfCloseableProtocol`), everything else is a `Cut`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ftpservice.flow.cuts import Cut, Stalled
+from ftpservice.flow.farewell import Farewell
+from ftpservice.flow.inlet import Inlet
+from ftpservice.flow.kernel import acknowledged, is_broken
+from ftpservice.flow.outlet import Outlet
+from ftpservice.flow.patience import Patience
+from ftpservice.flow.transport import StreamTransport
+
+__all__ = ["Cut", "DataConnection", "Stalled"]
+
+
+@implementer(IHalfCloseableProtocol)
+class DataConnection(Protocol):
+    """One connection for one transfer; whoever has it ends it: ``finish``, ``dismiss``, ``abort``.
+
+    One may read while another writes, but there is one reader and one writer.
+    """
+
+    lost = False
+    """Whether the transport is gone."""
+    peer = ""
+    """The host of the far end."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        stall_timeout: float,
+        made: Callable[[DataConnection], object] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._stall_timeout = stall_timeout
+        self._made = made
+        self._over = False
+
+    def connectionMade(self) -> None:
+        """Begin; nothing is received until somebody reads."""
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        self._stream = stream = cast(StreamTransport, self.transport)
+        clock, timeout = self._clock, self._stall_timeout
+        self.peer = getattr(stream.getPeer(), "host", "")
+        self._inlet = Inlet(stream, Patience(clock, timeout))
+        self._outlet = Outlet(stream, Patience(clock, timeout, lambda: acknowledged(stream)))
+        self._farewell = Farewell(stream, self._inlet, self._outlet, clock)
+        if self._made is not None:
+            self._made(self)
+
+    @property
+    def moved(self) -> int:
+        """Bytes so far, both ways."""
+        return self._inlet.received + self._outlet.sent
+
+    async def read(self) -> bytes:
+        """Return what came, at least one byte; empty at the peer's FIN.
+
+        Raises `Cut` once the connection broke, even if bytes were waiting; `Stalled` when nothing
+        came for the stall timeout.
+        """
+        return await self._inlet.read()
+
+    async def write(self, data: bytes) -> None:
+        """Send ``data`` and wait until more would be welcome.
+
+        Raises `Cut` once the connection broke; `Stalled` when the peer took nothing for the stall
+        timeout (to a quarter of it).
+        """
+        await self._outlet.write(data)
+
+    async def finish(self) -> None:
+        """End our side and wait until the peer has everything.
+
+        Raises `Cut` when the connection breaks or stalls before. Afterwards the connection closes
+        by itself, within a few seconds at most.
+        """
+        await self._farewell.hand_over(self._stall_timeout)
+        self._over = True
+        self._farewell.linger()
+
+    def abort(self) -> None:
+        """Break the connection (RST); does nothing once it was finished or dismissed."""
+        if not self._over:
+            self._over = True
+            self._stream.abortConnection()
+
+    def dismiss(self) -> None:
+        """End a connection of no more use (FIN, no RST); it closes within a few seconds."""
+        if not self._over and not self.lost:
+            self._over = True
+            self._farewell.linger()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep what came."""
+        self._inlet.take(data)
+
+    def readConnectionLost(self) -> None:
+        """Learn of the peer's FIN, or of an RST that the reactor took for one."""
+        if is_broken(self._stream):
+            self._break("the peer broke the connection")
+            self._stream.abortConnection()
+        else:
+            self._inlet.end()
+            self._farewell.peer_ended()
+
+    def writeConnectionLost(self) -> None:
+        """Learn that our FIN is on its way."""
+        self._outlet.end()
+        self._farewell.proceed()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell whoever reads or writes; after an orderly end nobody does."""
+        self.lost = True
+        aborted = reason.check(ConnectionAborted) is not None
+        self._break("aborted" if aborted else "the connection broke")
+
+    def _break(self, reason: str) -> None:
+        self._inlet.fail(reason)
+        self._outlet.fail(reason)
+        self._farewell.stop()

@@ -1,0 +1,33 @@
+"""A time that may pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+__all__ = ["Deadline"]
+
+
+class Deadline:
+    """Calls ``passed`` once when a time has passed; 0 seconds is never."""
+
+    def __init__(self, clock: IReactorTime, passed: Callable[[], object]) -> None:
+        self._clock = clock
+        self._passed = passed
+        self._call: IDelayedCall | None = None
+
+    def set(self, seconds: float) -> None:
+        """Begin to wait, or begin again."""
+        call = self._call
+        if call is not None and call.active():
+            if seconds > 0:
+                call.reset(seconds)
+            else:
+                call.cancel()
+        elif seconds > 0:
+            self._call = self._clock.callLater(seconds, self._passed)
+
+    def clear(self) -> None:
+        """Do not wait any more."""
+        self.set(0)

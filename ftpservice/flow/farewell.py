@@ -1,0 +1,105 @@
+"""Ending a connection so that nothing we sent is lost, and nothing of it is left behind.
+
+A plain ``close()`` will not do. If the peer sent bytes that we have not read, or sends some when we
+are gone, the kernel answers with an RST, and an RST makes the peer's kernel forget what its program
+has not read yet: the tail of our file. And a ``close()`` returns before anybody has anything, so it
+cannot tell whether the transfer became whole. Therefore:
+
+1. What the transport keeps is flushed, then comes a FIN (``loseWriteConnection``): our side has
+   ended, the other is still open.
+2. From then on what the peer sends is read and thrown away, up to a limit, so that none of it is
+   unread when we close.
+3. The transfer is whole when the peer's kernel has acknowledged every byte. Ordinary clients close
+   when they see our FIN, and their FIN says it at once. For one that keeps its side open (to read
+   our reply first) we look into the send queue, soon and then ever more seldom. The peer's FIN
+   alone proves nothing: it may have given up while our bytes are in flight. An RST is a cut.
+4. When the peer has ended its side too we close; or after some seconds, for a peer that never does:
+   by then it has all that is ours.
+
+Whoever waits, waits for steps 1 to 3; step 4 goes on by itself and is bounded.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ftpservice.flow.cuts import Cut
+from ftpservice.flow.inlet import Inlet
+from ftpservice.flow.kernel import acknowledged, is_broken, unacknowledged
+from ftpservice.flow.outlet import Outlet
+from ftpservice.flow.patience import Bell, Standstill
+from ftpservice.flow.transport import StreamTransport
+
+__all__ = ["Farewell"]
+
+LINGER = 3.0
+"""Seconds that a peer has to end its side."""
+FIRST_LOOK = 0.02
+LAST_LOOK = 1.0
+"""Seconds between two looks into the send queue."""
+
+
+class Farewell:
+    """The end of one connection."""
+
+    def __init__(
+        self, transport: StreamTransport, inlet: Inlet, outlet: Outlet, clock: IReactorTime
+    ) -> None:
+        self._transport = transport
+        self._inlet = inlet
+        self._outlet = outlet
+        self._clock = clock
+        self._bell = Bell(clock)
+        self._lingering: IDelayedCall | None = None
+
+    async def hand_over(self, stall_timeout: float) -> None:
+        """End our side and wait until the peer has everything; raises `Cut`."""
+        self._end_our_side()
+        await self._outlet.flushed()
+        standstill = Standstill(self._clock, stall_timeout, lambda: acknowledged(self._transport))
+        pause = FIRST_LOOK
+        if not self._inlet.ended:
+            await self._bell.wait(pause)
+        while not self._has_everything():
+            standstill.check()
+            await self._bell.wait(pause)
+            pause = min(2 * pause, LAST_LOOK)
+
+    def _has_everything(self) -> bool:
+        self._outlet.check()
+        if is_broken(self._transport):
+            raise Cut("the connection broke before the peer had everything")
+        return unacknowledged(self._transport) <= 1  # of which the FIN is one
+
+    def linger(self) -> None:
+        """End our side, then close as soon as the peer does, or when it had time enough."""
+        if self._lingering is None:
+            self._end_our_side()
+            self._lingering = self._clock.callLater(LINGER, self._close)
+            self.proceed()
+
+    def peer_ended(self) -> None:
+        """Learn that the peer has ended its side."""
+        self.proceed()
+        self._bell.ring()
+
+    def proceed(self) -> None:
+        """Close, if that was all we waited for."""
+        if self._lingering is not None and self._inlet.ended and self._outlet.ended:
+            self._close()
+
+    def stop(self) -> None:
+        """Learn that the connection is closed."""
+        self._bell.ring()
+        if self._lingering is not None and self._lingering.active():
+            self._lingering.cancel()
+
+    def _end_our_side(self) -> None:
+        self._outlet.close()
+        self._inlet.drop()
+
+    def _close(self) -> None:
+        if self._outlet.ended:
+            self._transport.loseConnection()
+        else:
+            self._transport.abortConnection()

@@ -1,0 +1,81 @@
+"""The receiving half of a connection."""
+
+from __future__ import annotations
+
+from ftpservice.flow.cuts import Cut
+from ftpservice.flow.patience import Patience
+from ftpservice.flow.transport import StreamTransport
+
+__all__ = ["Inlet"]
+
+MOST_KEPT = 256 * 1024
+"""With so many bytes waiting to be read, nothing more is received."""
+MOST_DROPPED = 1024 * 1024
+"""So many unwanted bytes are received and thrown away, and no more."""
+
+
+class Inlet:
+    """Keeps what came until it is read; receives nothing before the first read."""
+
+    def __init__(self, transport: StreamTransport, patience: Patience) -> None:
+        self.received = 0
+        self.ended = False
+        """Whether the peer has ended its side in order (FIN)."""
+        self._transport = transport
+        self._patience = patience
+        self._pieces: list[bytes] = []
+        self._kept = self._dropped = 0
+        self._dropping = False
+        self._broken: str | None = None
+        self._flowing = False
+        transport.pauseProducing()
+
+    async def read(self) -> bytes:
+        """Return all that waits; empty at the end. Raises `Cut`."""
+        while not self._pieces and not self.ended and self._broken is None:
+            self._let_flow()
+            await self._patience.wait()
+        if self._broken is not None:
+            raise Cut(self._broken)
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._kept = 0
+        self._let_flow()
+        return data
+
+    def take(self, data: bytes) -> None:
+        """Keep what came."""
+        if self._dropping:
+            self._dropped += len(data)
+        else:
+            self.received += len(data)
+            self._kept += len(data)
+            self._pieces.append(data)
+        if self._kept >= MOST_KEPT or self._dropped >= MOST_DROPPED:
+            self._flowing = False
+            self._transport.pauseProducing()
+        self._patience.wake()
+
+    def drop(self) -> None:
+        """From now on receive only to throw away."""
+        self._pieces.clear()
+        self._kept = 0
+        if not self._dropping:
+            self._dropping = True
+            self._let_flow()
+
+    def end(self) -> None:
+        """Let the reader know, when it has read the rest, that there is no more."""
+        self.ended = True
+        self._patience.wake()
+
+    def fail(self, reason: str) -> None:
+        """Let the reader know that the connection broke, whatever still waits."""
+        self._broken = self._broken or reason
+        self._pieces.clear()
+        self._patience.wake()
+
+    def _let_flow(self) -> None:
+        if not self._flowing and not self.ended and self._broken is None:
+            self._flowing = True
+            self._transport.resumeProducing()

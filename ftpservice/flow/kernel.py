@@ -1,0 +1,61 @@
+"""What the kernel knows about the far end of a connection (Linux).
+
+For a transport that is not a socket of the kernel, or no longer, it knows nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import sys
+import termios
+
+from twisted.internet.interfaces import ISystemHandle
+
+__all__ = ["acknowledged", "is_broken", "unacknowledged"]
+
+BYTES_ACKED = 120
+"""Where ``struct tcp_info`` (linux/tcp.h) has ``tcpi_bytes_acked``, 64 bits."""
+
+
+def acknowledged(transport: object) -> int:
+    """Return the bytes that the peer's kernel has taken so far; 0 if not known."""
+    own = _socket(transport)
+    if own is None:
+        return 0
+    try:
+        facts = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED + 8)
+    except OSError:
+        return 0
+    return int(struct.unpack_from("=Q", facts, BYTES_ACKED)[0])
+
+
+def unacknowledged(transport: object) -> int:
+    """Return the bytes that are in the kernel, and not yet the peer's; a FIN counts as one."""
+    own = _socket(transport)
+    if own is None:
+        return 0
+    try:
+        answer = fcntl.ioctl(own.fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder, signed=True)
+
+
+def is_broken(transport: object) -> bool:
+    """Tell whether the connection broke (RST, unreachable).
+
+    The kernel tells it once: afterwards a broken connection looks like one that ended in order.
+    """
+    own = _socket(transport)
+    return own is not None and own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+
+def _socket(transport: object) -> socket.socket | None:
+    handle = ISystemHandle(transport, None)
+    try:
+        own = handle.getHandle() if handle is not None else None
+    except AttributeError:  # so Twisted's transports are when they are closed
+        return None
+    return own if isinstance(own, socket.socket) and own.fileno() >= 0 else None

@@ -1,0 +1,77 @@
+"""The sending half of a connection."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from ftpservice.flow.cuts import Cut
+from ftpservice.flow.patience import Patience
+from ftpservice.flow.transport import StreamTransport
+
+__all__ = ["Outlet"]
+
+
+@implementer(IPushProducer)
+class Outlet:
+    """Sends, and holds the sender back while the transport has enough."""
+
+    def __init__(self, transport: StreamTransport, patience: Patience) -> None:
+        self.sent = 0
+        self.ended = False
+        """Whether all was handed to the kernel, the FIN too."""
+        self._transport = transport
+        self._patience = patience
+        self._closing = False
+        self._paused = False
+        self._broken: str | None = None
+        transport.registerProducer(self, True)
+
+    async def write(self, data: bytes) -> None:
+        """Send, and wait until more would be welcome; raises `Cut`."""
+        self.check()
+        self.sent += len(data)
+        self._transport.write(data)
+        while self._paused and self._broken is None:
+            await self._patience.wait()
+        self.check()
+
+    def close(self) -> None:
+        """Send what is kept, then a FIN."""
+        if not self._closing and self._broken is None:
+            self._closing = True
+            self._transport.unregisterProducer()
+            self._transport.loseWriteConnection()
+
+    async def flushed(self) -> None:
+        """Wait until the FIN is on its way; raises `Cut`."""
+        while not self.ended and self._broken is None:
+            await self._patience.wait()
+        self.check()
+
+    def end(self) -> None:
+        """Learn that the FIN is on its way."""
+        self.ended = True
+        self._patience.wake()
+
+    def fail(self, reason: str) -> None:
+        """Learn that the connection broke."""
+        self._broken = self._broken or reason
+        self._patience.wake()
+
+    def check(self) -> None:
+        """Raise `Cut` if the connection broke."""
+        if self._broken is not None:
+            raise Cut(self._broken)
+
+    def pauseProducing(self) -> None:
+        """Hold back."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """Go on."""
+        self._paused = False
+        self._patience.wake()
+
+    def stopProducing(self) -> None:
+        """Nothing to do: the connection is told that it is lost, and why."""

@@ -1,0 +1,82 @@
+"""The generic movers: chunk by chunk, between a connection and any function that reads or writes.
+
+All counts are of bytes of the file; the connection counts what it moves itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from ftpservice.flow.connection import DataConnection
+
+__all__ = ["CHUNK", "Translation", "pump_in", "pump_out"]
+
+CHUNK = 256 * 1024
+"""Bytes asked of a reader at a time; two chunks are in memory."""
+
+
+class Translation(Protocol):
+    """Turns a stream that comes in pieces into another."""
+
+    def translate(self, data: bytes) -> bytes:
+        """Return what is certain after this piece."""
+
+    def finish(self) -> bytes:
+        """Return the rest: the stream has ended."""
+
+
+async def pump_out(
+    read: Callable[[int, int], Awaitable[bytes]],
+    connection: DataConnection,
+    offset: int,
+    end: int | None,
+    translate: Callable[[bytes], bytes] | None = None,
+) -> int:
+    """Send from ``offset`` to ``end``, or to where ``read(offset, size)`` returns nothing.
+
+    The next chunk is read while one is sent. Raises `Cut`, and what ``read`` raises.
+    """
+    start = offset
+
+    def begin() -> Deferred[bytes]:
+        size = CHUNK if end is None else min(CHUNK, end - offset)
+        return Deferred.fromCoroutine(_chunk(read, offset, size))
+
+    ahead = begin()
+    try:
+        while data := await ahead:
+            offset += len(data)
+            ahead = begin()
+            await connection.write(translate(data) if translate is not None else data)
+    finally:
+        ahead.addErrback(lambda _: None)  # of no interest any more
+        ahead.cancel()
+    return offset - start
+
+
+async def _chunk(read: Callable[[int, int], Awaitable[bytes]], offset: int, size: int) -> bytes:
+    return await read(offset, size) if size > 0 else b""
+
+
+async def pump_in(
+    connection: DataConnection,
+    write: Callable[[bytes], Awaitable[None]],
+    translation: Translation | None = None,
+) -> int:
+    """Receive to the peer's FIN; while one piece is written, what comes becomes the next.
+
+    Raises `Cut`, and what ``write`` and ``translation`` raise.
+    """
+    moved = 0
+    while data := await connection.read():
+        text = data if translation is None else translation.translate(data)
+        if text:
+            await write(text)
+            moved += len(text)
+    rest = b"" if translation is None else translation.finish()
+    if rest:
+        await write(rest)
+    return moved + len(rest)

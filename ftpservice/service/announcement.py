@@ -1,0 +1,107 @@
+"""The words at the start: what is served, to whom, on which addresses, and how to try it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+
+from ftpservice import __version__
+
+__all__ = ["Audience", "Place", "announcement"]
+
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who may log in."""
+
+    names: tuple[str, ...] = ()
+    """Accounts that are known by name."""
+    others: tuple[str, ...] = ()
+    """Checkers that do not tell their names."""
+    anonymous: str | None = None
+    """The directory that anonymous users see, or None."""
+    demo: str | None = None
+    """The account whose password is its name, as shipped, or None."""
+
+    def lines(self) -> Iterable[str]:
+        """Say who it is, a line for each kind."""
+        if self.names:
+            shown = ", ".join(self.names[:MOST_NAMES])
+            more = len(self.names) - MOST_NAMES
+            yield f"{shown} and {more} more" if more > 0 else shown
+        if self.others:
+            yield f"accounts of {', '.join(self.others)}"
+        if self.anonymous is not None:
+            yield f"anonymous users, to read only, from {self.anonymous}"
+
+    def login(self) -> str:
+        """Return curl's option for logging in as one of them; empty for anonymous."""
+        if self.demo is not None:
+            return f"--user {self.demo}:{self.demo} "
+        if self.anonymous is not None:
+            return ""
+        return f"--user {_quoted(self.names[0] if self.names else 'NAME')} "
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address that is listened on."""
+
+    address: IAddress
+    proxied: bool = False
+
+    def url(self) -> str:
+        """Return where clients find it."""
+        if isinstance(self.address, IPv4Address | IPv6Address):
+            host = WILDCARDS.get(self.address.host, self.address.host)
+            return f"ftp://{f'[{host}]' if ':' in host else host}:{self.address.port}/"
+        if isinstance(self.address, UNIXAddress):
+            return f"unix:{os.fsdecode(self.address.name or b'')}"
+        return str(self.address)
+
+    def line(self) -> str:
+        """Say where it is."""
+        anywhere = getattr(self.address, "host", None) in WILDCARDS
+        remarks = [
+            *(["every address of this machine"] if anywhere else []),
+            *(["behind a PROXY-protocol balancer"] if self.proxied else []),
+        ]
+        return f"{self.url()} ({', '.join(remarks)})" if remarks else self.url()
+
+
+def announcement(what: str, audience: Audience, places: Iterable[Place]) -> list[str]:
+    """Return the lines to print when the service has started."""
+    places = list(places)
+    return [
+        f"ftpservice {__version__} is serving",
+        *_column("what", [what]),
+        *_column("for", list(audience.lines()) or ["nobody yet"]),
+        *_column("at", [place.line() for place in places]),
+        *_column("try", _trial(audience, places)),
+    ]
+
+
+def _trial(audience: Audience, places: list[Place]) -> list[str]:
+    for place in places:
+        if isinstance(place.address, IPv4Address | IPv6Address):
+            proxy = "--haproxy-protocol " if place.proxied else ""
+            url = place.url()
+            return [f"curl {proxy}{audience.login()}{_quoted(url) if '[' in url else url}"]
+    return []
+
+
+def _column(word: str, lines: list[str]) -> list[str]:
+    return [f"  {word if not number else '':<5} {line}" for number, line in enumerate(lines)]
+
+
+def _quoted(word: str) -> str:
+    """Return ``word`` as a shell reads it, globbing of curl and shell kept away."""
+    plain = word.isascii() and word.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    return word if plain else "'" + word.replace("'", "'\\''") + "'"

@@ -1,0 +1,124 @@
+"""Joins the parts into a service; decides nothing that is not in the options."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.cred.checkers import AllowAnonymousAccess, ICredentialsChecker
+from twisted.cred.credentials import IAnonymous
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ftpservice.accounts.realm import Realm
+from ftpservice.accounts.records import IAccountRecords
+from ftpservice.accounts.stock import UnusableChecker, portal_checkers
+from ftpservice.activity.report import Report
+from ftpservice.control.factory import FTPFactory
+from ftpservice.control.proxied import ProxiedFactory
+from ftpservice.events import Event, EventStream
+from ftpservice.service.announcement import Place, announcement
+from ftpservice.service.audience import audience, refuse_exposed
+from ftpservice.service.console import Console
+from ftpservice.service.ending import give_up
+from ftpservice.service.failures import CannotStart, because
+from ftpservice.service.lifecycle import FTPService, Parts
+from ftpservice.service.listeners import Listener, Listeners, listener
+from ftpservice.service.options import Options
+from ftpservice.service.places import Owner, make_directories
+from ftpservice.service.settings import Settings
+from ftpservice.session.context import Activity
+from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.storage.strings import build_source
+
+__all__ = ["assemble"]
+
+log = Logger("ftpservice")
+
+
+def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
+    """Build the service; nothing listens and no thread runs yet. Raises `CannotStart`."""
+    settings = options.settings
+    places = [listener(reactor, text) for text in settings.listen]
+    make_directories(settings.made, _owner(options))
+    source = _source(settings, reactor)
+    realm = _realm(settings, source, options.checkers, reactor)
+    checkers = _checkers(settings, options.checkers)
+    factory = _factory(settings, Portal(realm, checkers), reactor)
+    listeners = Listeners(
+        places,
+        factory_of=_wrapping(factory, reactor),
+        check=lambda place, port: refuse_exposed(place, port, options.checkers),
+        fail=_failing(reactor, console),
+    )
+
+    def announced() -> list[str]:
+        bound = [Place(port.getHost(), place.proxied) for place, port in listeners.bound]
+        return announcement(source.describe(), audience(settings, options.checkers), bound)
+
+    return FTPService(Parts(listeners, factory, checkers, realm, announced), reactor, console)
+
+
+def _owner(options: Options) -> Owner:
+    """Return whom the service's own directories are for: whom twistd will become."""
+    program = options.parent if options.parent is not None else {}
+    uid, gid = program.get("uid"), program.get("gid")
+    return (-1 if uid is None else uid, -1 if gid is None else gid)
+
+
+def _source(settings: Settings, reactor: Any) -> IStorageSource:
+    try:
+        return build_source(settings.kept(settings.root), reactor)
+    except (ValueError, OSError) as error:
+        raise CannotStart(f"--root: {because(error)}") from None
+
+
+def _realm(
+    settings: Settings,
+    source: IStorageSource,
+    checkers: list[ICredentialsChecker],
+    reactor: Any,
+) -> Realm:
+    return Realm(
+        source,
+        [checker for checker in checkers if IAccountRecords.providedBy(checker)],
+        open_source=lambda text: build_source(settings.kept(text), reactor),
+        anonymous=settings.anonymous_root if settings.session.anonymous else None,
+    )
+
+
+def _checkers(settings: Settings, checkers: list[ICredentialsChecker]) -> list[ICredentialsChecker]:
+    try:
+        wanted = portal_checkers(checkers)
+    except UnusableChecker as error:
+        raise CannotStart(f"--auth: {because(error)}") from None
+    offered = any(IAnonymous in checker.credentialInterfaces for checker in wanted)
+    guest = [AllowAnonymousAccess()] if settings.session.anonymous and not offered else []
+    return [*wanted, *guest]
+
+
+def _factory(settings: Settings, portal: Portal, reactor: Any) -> FTPFactory:
+    events = EventStream(_subscriber_failed)
+    report = Report(time.time)
+    events.subscribe(report)
+    activity = Activity(events, report.lines)
+    return FTPFactory(portal, reactor, settings.session, activity=activity)
+
+
+def _subscriber_failed(error: Exception, event: Event) -> None:
+    log.failure("a subscriber failed at {event}", Failure(error), event=event)
+
+
+def _wrapping(factory: FTPFactory, reactor: Any) -> Callable[[Listener], IProtocolFactory]:
+    return lambda place: ProxiedFactory(factory, reactor) if place.proxied else factory
+
+
+def _failing(reactor: Any, console: Console) -> Callable[[str], None]:
+    def fail(line: str) -> None:
+        console.complain(line)
+        give_up(reactor)
+
+    return fail

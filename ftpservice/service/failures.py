@@ -1,0 +1,27 @@
+"""What ends the service before it has begun, told in one line and without a traceback."""
+
+from __future__ import annotations
+
+__all__ = ["CannotStart", "because"]
+
+
+class CannotStart(SystemExit, Exception):
+    """The service cannot start; ``str`` of it is one line that says why and what to do.
+
+    An `Exception`, so that ``twistd`` takes its pid file away and the daemon's parent learns of
+    it; a `SystemExit`, so that the interpreter then ends with status 1 and no traceback.
+    """
+
+    def __init__(self, line: str) -> None:
+        super().__init__(line)
+        self.line = line
+        self.code = 1
+
+    def __str__(self) -> str:
+        return self.line
+
+
+def because(error: BaseException | None) -> str:
+    """Return why ``error`` was raised, in one line for a person."""
+    reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else None
+    return " ".join((reason or str(error) or type(error).__name__).split())

@@ -1,0 +1,88 @@
+"""The service itself: what is started before the first client, and stopped after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+
+from ftpservice.accounts.realm import Realm
+from ftpservice.accounts.records import IStartable
+from ftpservice.control.factory import FTPFactory
+from ftpservice.service.console import Console
+from ftpservice.service.failures import CannotStart
+from ftpservice.service.listeners import Listeners
+
+__all__ = ["FTPService", "Parts"]
+
+FAREWELL_SECONDS = 5.0
+"""How long sessions may take to end when the service stops."""
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What was assembled."""
+
+    listeners: Listeners
+    factory: FTPFactory
+    checkers: Sequence[ICredentialsChecker]
+    realm: Realm
+    announcement: Callable[[], list[str]]
+    """Returns the lines to print once everything listens."""
+
+
+class FTPService(MultiService):
+    """Listens, serves and stops; a failure to start is told to ``console`` and then raised."""
+
+    def __init__(self, parts: Parts, reactor: Any, console: Console) -> None:
+        super().__init__()
+        self.parts = parts
+        self._reactor = reactor
+        self._console = console
+        parts.listeners.setServiceParent(self)
+
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """The ports that are bound, in the order of the ``--listen`` options."""
+        return self.parts.listeners.ports
+
+    def privilegedStartService(self) -> None:
+        """Bind; raises `CannotStart`."""
+        self._telling(super().privilegedStartService)
+
+    def startService(self) -> None:
+        """Start what needs threads, and announce the service; raises `CannotStart`."""
+        self._telling(super().startService)
+        for checker in self.parts.checkers:
+            if IStartable.providedBy(checker):
+                checker.start(self._reactor)
+        self._console.tell(self.parts.announcement())
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, say farewell to every session, then let go of threads and files."""
+        return Deferred.fromCoroutine(self._stopped(super().stopService()))
+
+    async def _stopped(self, silent: Deferred[Any]) -> None:
+        await silent
+        self.parts.factory.part_all("The service is stopping.")
+        deadline = self._reactor.seconds() + FAREWELL_SECONDS
+        while self.parts.factory.instances and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, POLL_SECONDS, lambda: None)
+        for checker in self.parts.checkers:
+            if IStartable.providedBy(checker):
+                checker.stop()
+        await self.parts.realm.stop()
+
+    def _telling(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except CannotStart as error:
+            self._console.complain(error.line)
+            raise

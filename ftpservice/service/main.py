@@ -1,0 +1,42 @@
+"""The command ``ftpservice``: ``ftpservice serve`` is ``twistd -n ftpservice``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ftpservice import __version__
+
+__all__ = ["main"]
+
+USAGE = """\
+Usage: ftpservice serve [options]    serve in the foreground until Ctrl-C
+       ftpservice serve --help       show the options
+       ftpservice --version          show the version
+As a daemon: twistd ftpservice [options]
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what the command line says; exits with status 1 if it makes no sense."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["serve"]:
+        _serve(words[1:])
+    elif words == ["--version"]:
+        _write(f"ftpservice {__version__}\n")
+    elif words in (["--help"], ["-h"]):
+        _write(USAGE)
+    else:
+        raise SystemExit(USAGE.rstrip("\n"))
+
+
+def _serve(words: Sequence[str]) -> None:
+    from twisted.scripts import twistd
+
+    program = twistd.ServerOptions()  # type: ignore[attr-defined]  # re-exported by platform
+    program.parseOptions(["--nodaemon", "--pidfile=", "ftpservice", *words])
+    twistd.runApp(program)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)

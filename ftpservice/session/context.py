@@ -1,0 +1,188 @@
+"""What a command is given: the session's memory and the services around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from ftpservice.accounts.account import IAccount
+from ftpservice.accounts.attempts import Attempts
+from ftpservice.data.channel import Channel
+from ftpservice.data.connector import DataConnector
+from ftpservice.events import Event, EventStream
+from ftpservice.session.identity import Identity
+from ftpservice.session.refusals import Refusal
+from ftpservice.session.roster import Roster
+from ftpservice.session.settings import SessionSettings
+from ftpservice.session.state import Phase
+from ftpservice.session.transfer import Progress
+from ftpservice.storage.interfaces import IStorage
+from ftpservice.wire import codes
+from ftpservice.wire.facts import DEFAULT_FACTS
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["Activity", "Context", "Marks", "Parameters", "Peer", "Representation", "Services"]
+
+
+def _nothing_to_report() -> list[str]:
+    return ["Nobody keeps a report."]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Where a session tells what happens, and where REPORT reads what has happened."""
+
+    events: EventStream
+    report: Callable[[], list[str]] = _nothing_to_report
+    """Returns the lines of REPORT."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all sessions of a factory share."""
+
+    portal: Portal
+    clock: IReactorTime
+    seconds: Callable[[], float]
+    """The time since the epoch."""
+    settings: SessionSettings
+    activity: Activity
+    attempts: Attempts
+    roster: Roster
+    user_anonymous: str = "anonymous"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The client of a session."""
+
+    session: int
+    """The session's number in this process."""
+    host: str | None
+    """Its IP address; ``None`` for a UNIX socket."""
+    is_there: Callable[[], bool]
+    """Whether the control connection still stands; asks the kernel."""
+
+    @property
+    def label(self) -> str:
+        """The address, or what stands for it in events."""
+        return self.host or "local"
+
+
+@dataclass
+class Parameters:
+    """What the client chose for its transfers and listings (RFC 959 §4.1.2)."""
+
+    ascii: bool = True
+    records: bool = False
+    facts: tuple[str, ...] = DEFAULT_FACTS
+    hash_algorithm: str = "SHA-256"
+    extended_only: bool = False
+    """EPSV ALL was given (RFC 2428 §4)."""
+    umask: int = 0o022
+
+    @property
+    def representation(self) -> Representation:
+        """How the next file is represented; records are for text only."""
+        return Representation(self.ascii, self.ascii and self.records)
+
+
+@dataclass(frozen=True)
+class Representation:
+    """How a file is represented on the wire (TYPE, STRU)."""
+
+    ascii: bool
+    records: bool
+
+
+@dataclass
+class Marks:
+    """What was said in advance of the next transfer, and goes with it."""
+
+    start: int = 0
+    """REST or RANG, in bytes."""
+    end: int | None = None
+    """RANG: the byte behind the last one wanted."""
+    announced: int | None = None
+    """ALLO, in bytes."""
+
+
+@dataclass
+class Context:
+    """One session as its commands see it."""
+
+    services: Services
+    peer: Peer
+    connector: DataConnector
+    phase: Phase = Phase.GREETED
+    identity: Identity = field(default_factory=Identity)
+    user: str = ""
+    """The name of the last USER."""
+    directory: VirtualPath = ROOT
+    parameters: Parameters = field(default_factory=Parameters)
+    marks: Marks = field(default_factory=Marks)
+    rename_from: VirtualPath = ROOT
+    failures: int = 0
+    """Failed logins of this session."""
+    running: Progress | None = None
+    """The transfer in progress."""
+    secured: bool = False
+    """Whether the control connection is under TLS."""
+
+    @property
+    def account(self) -> IAccount:
+        """The account; only for commands whose row asks for a login."""
+        account = self.identity.account
+        if account is None:
+            raise Refusal(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
+        return account
+
+    @property
+    def storage(self) -> IStorage:
+        """The account's files."""
+        return IStorage(self.account.storage)
+
+    def resolve(self, text: str | None) -> VirtualPath:
+        """Return the path that an argument names from here; raises `BadPath`."""
+        return self.directory if text is None else self.directory.joined(text)
+
+    def take_marks(self) -> Marks:
+        """Return what was said in advance, and forget it."""
+        marks, self.marks = self.marks, Marks()
+        return marks
+
+    def take_channel(self) -> Channel:
+        """Return the prepared data channel; raises `Refusal` when there is none."""
+        channel = self.connector.take()
+        if channel is None:
+            raise Refusal(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
+        return channel
+
+    def publish(self, kind: type[Event], *details: Any, user: str | None = None) -> None:
+        """Tell the world of an event of this session."""
+        account = self.identity.account
+        name = user if user is not None else (account.name if account is not None else "")
+        when = self.services.seconds()
+        self.services.activity.events.publish(
+            kind(when, self.peer.session, self.peer.label, name, *details)
+        )
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        await deferLater(self.services.clock, seconds)
+
+    def forget_login(self) -> None:
+        """Go back to how a session begins, the connection and its failures left (REIN, USER)."""
+        account = self.identity.account
+        if account is not None:
+            self.services.roster.give_back("user", account.name)
+        self.identity.logout()
+        self.connector.close()
+        self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
+        self.marks = Marks()
+        self.parameters = Parameters(umask=self.services.settings.umask)

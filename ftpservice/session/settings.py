@@ -1,0 +1,27 @@
+"""What the administrator decides about every session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ftpservice.data.policy import DataSettings
+
+__all__ = ["SessionSettings"]
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """Limits and timeouts; times are in seconds, a timeout of 0 never comes."""
+
+    welcome: str = "ftpservice ready"
+    """The greeting; more than one line is allowed."""
+    anonymous: bool = False
+    max_sessions: int = 10_000
+    max_sessions_per_address: int = 200
+    max_sessions_per_user: int = 200
+    login_timeout: float = 60.0
+    """From the connection to the login."""
+    idle_timeout: float = 300.0
+    """Without a command and without a transfer."""
+    umask: int = 0o022
+    data: DataSettings = field(default_factory=DataSettings)

@@ -1,0 +1,66 @@
+"""The phases of a session and the table of moves between them (RFC 959 §5.4, §6).
+
+A verb that the table names is legal only in the phases it is listed with, anything else is
+refused with 503. All other verbs are legal in every phase that their row's login column allows;
+they end a rename that was begun, for RNTO must follow RNFR directly.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["MOVES", "Phase", "drawing", "is_legal", "phase_after"]
+
+
+class Phase(Enum):
+    """How far a session has come."""
+
+    GREETED = "greeted"
+    NAMED = "named"
+    LOGGED_IN = "logged in"
+    RENAMING = "renaming"
+
+
+MOVES: dict[tuple[Phase, str], Phase] = {
+    (Phase.GREETED, "HOST"): Phase.GREETED,
+    (Phase.GREETED, "USER"): Phase.NAMED,
+    (Phase.NAMED, "USER"): Phase.NAMED,
+    (Phase.LOGGED_IN, "USER"): Phase.NAMED,
+    (Phase.RENAMING, "USER"): Phase.NAMED,
+    (Phase.NAMED, "PASS"): Phase.LOGGED_IN,
+    (Phase.LOGGED_IN, "RNFR"): Phase.RENAMING,
+    (Phase.RENAMING, "RNFR"): Phase.RENAMING,
+    (Phase.RENAMING, "RNTO"): Phase.LOGGED_IN,
+    (Phase.GREETED, "REIN"): Phase.GREETED,
+    (Phase.NAMED, "REIN"): Phase.GREETED,
+    (Phase.LOGGED_IN, "REIN"): Phase.GREETED,
+    (Phase.RENAMING, "REIN"): Phase.GREETED,
+}
+
+SEQUENCED = frozenset(verb for _, verb in MOVES)
+FALLS_BACK = {Phase.NAMED: Phase.GREETED, Phase.RENAMING: Phase.LOGGED_IN}
+"""Where a move that failed leaves the session."""
+
+
+def is_legal(phase: Phase, verb: str) -> bool:
+    """Tell whether ``verb`` may come in ``phase``; the login column is not looked at."""
+    return verb not in SEQUENCED or (phase, verb) in MOVES
+
+
+def phase_after(phase: Phase, verb: str, succeeded: bool) -> Phase:
+    """Return the phase that a legal ``verb`` leads to."""
+    if verb in SEQUENCED:
+        if succeeded:
+            return MOVES[phase, verb]
+        return FALLS_BACK.get(phase, phase)
+    return Phase.LOGGED_IN if phase is Phase.RENAMING else phase
+
+
+def drawing() -> str:
+    """Return the table as a Mermaid state diagram, for the documentation."""
+    rows = [
+        f"    {old.name} --> {new.name}: {verb}"
+        for (old, verb), new in MOVES.items()
+        if old is not new
+    ]
+    return "\n".join(["stateDiagram-v2", "    [*] --> GREETED", *rows])

@@ -1,0 +1,42 @@
+"""A command that goes on over a data connection after its first reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ftpservice.flow.connection import DataConnection
+from ftpservice.wire.replies import Reply
+
+__all__ = ["Progress", "Transfer"]
+
+
+@dataclass
+class Progress:
+    """How far a transfer has come, for STAT."""
+
+    what: str
+    """For a person: ``RETR /a.txt``."""
+    upload: bool
+    connection: DataConnection | None = None
+    """The data connection, once there is one."""
+
+    @property
+    def moved(self) -> int:
+        """Bytes over the data connection so far."""
+        return self.connection.moved if self.connection is not None else 0
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a transfer command returns instead of its final reply.
+
+    The control connection sends ``preliminary``, then awaits ``carry()``, which returns the final
+    reply or raises what a command may raise; when it is cancelled (ABOR, a lost connection) that
+    is a 426. It is always called, and from then on owns what the command opened.
+    """
+
+    preliminary: Reply | None
+    progress: Progress
+    carry: Callable[[], Coroutine[Any, Any, Reply]]

@@ -1,0 +1,237 @@
+"""Blocking calls, run in a bounded pool of threads of their own, so that no store starves another.
+
+Whoever opens something in the pool says how to dispose of it: when nobody waits for the result
+any more, it is closed in the pool, so that a cancelled call leaves nothing open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+__all__ = ["InlinePool", "Overloaded", "Pool", "Runner", "Stopped", "let_go"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Overloaded(Exception):
+    """More calls wait than the pool takes."""
+
+
+class Stopped(Exception):
+    """The pool was stopped and takes no more calls."""
+
+
+class Runner(Protocol):
+    """What runs blocking calls."""
+
+    def run(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        dispose: Callable[[T], object] | None = None,
+    ) -> Deferred[T]:
+        """Call ``function`` outside the reactor thread.
+
+        When the Deferred is cancelled, a call that has not begun never does, and the result of
+        one that has is given to ``dispose``. Fails with `Overloaded` or `Stopped`.
+        """
+
+    def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
+        """Call ``function`` to let go of something: never refused, and not undone by cancelling."""
+
+    def stop(self) -> Deferred[None]:
+        """Take no more calls; fires when those begun or waiting are done."""
+
+
+def let_go(runner: Runner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+    """`Runner.finish` for those who do not wait; a failure is logged."""
+    ending = runner.finish(function, *args)
+    ending.addErrback(lambda failure: _log.failure("letting go failed", failure))
+
+
+class Pool:
+    """The real `Runner`: at most ``threads`` threads, started when there is work for them.
+
+    ``waiting`` bounds the calls that are begun or queued. Use it from the reactor thread only.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorFromThreads,
+        name: str = "storage",
+        threads: int = 8,
+        waiting: int = 10_000,
+    ) -> None:
+        self._reactor = reactor
+        self._threads = ThreadPool(0, threads, name)
+        self._waiting = waiting
+        self._calls = 0
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to work; the first call does so by itself."""
+        if not self._threads.started and not self._stopped:
+            self._threads.start()
+
+    def run(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        dispose: Callable[[T], object] | None = None,
+    ) -> Deferred[T]:
+        """Call ``function`` in a thread (see `Runner.run`)."""
+        call = _Call(partial(function, *args), dispose)
+        if self._stopped:
+            call.result.errback(Stopped())
+        elif self._calls >= self._waiting:
+            call.result.errback(Overloaded())
+        else:
+            self._begin(call)
+        return call.result
+
+    def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
+        """Call ``function`` in a thread, come what may (see `Runner.finish`)."""
+        if self._stopped:
+            return maybeDeferred(function, *args)
+        call = _Call(partial(function, *args), None, must=True)
+        self._begin(call)
+        return call.result
+
+    def stop(self) -> Deferred[None]:
+        """Take no more calls; fires when all threads have ended."""
+        if self._stopped:
+            return succeed(None)
+        self._stopped = True
+        ended: Deferred[None] = Deferred()
+
+        def join() -> None:
+            self._threads.stop()
+            self._reactor.callFromThread(ended.callback, None)
+
+        Thread(target=join, name="storage pool stops", daemon=True).start()
+        return ended
+
+    def _begin(self, call: _Call[Any]) -> None:
+        self.start()
+        self._calls += 1
+        self._threads.callInThreadWithCallback(partial(self._over, call), call.work)
+
+    def _over(self, call: _Call[Any], success: bool, result: Any) -> None:
+        """Pass a result on; in the thread that has it."""
+        self._reactor.callFromThread(self._deliver, call, success, result)
+
+    def _deliver(self, call: _Call[Any], success: bool, result: Any) -> None:
+        """Fire the Deferred, in the reactor thread, unless it was cancelled."""
+        self._calls -= 1
+        if not call.unwanted:
+            call.result.callback(result)
+        elif success and call.dispose is not None:
+            let_go(self, call.dispose, result)
+        elif not success and call.must:
+            _log.failure("letting go failed", result)
+
+
+class _Call(Generic[T]):
+    """One call on its way; ``must``: also when nobody waits for it any more."""
+
+    def __init__(
+        self, function: Callable[[], T], dispose: Callable[[T], object] | None, must: bool = False
+    ) -> None:
+        self.function = function
+        self.dispose = dispose
+        self.must = must
+        self.result: Deferred[T] = Deferred()
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether the call was cancelled; looked at from all threads."""
+        return bool(self.result.called)
+
+    def work(self) -> T | None:
+        """Do it, in the thread, if it is still wanted."""
+        if self.unwanted and not self.must:
+            self.dispose = None
+            return None
+        return self.function()
+
+
+class InlinePool:
+    """A `Runner` for tests: runs each call at once, in the caller's thread.
+
+    While ``held``, calls wait for `release`, so that tests can cancel them before they begin or,
+    with ``begun`` set as well, while they run.
+    """
+
+    def __init__(self) -> None:
+        self.held = False
+        self.begun = False
+        self._ready: list[Callable[[], None]] = []
+        self._stopped = False
+
+    def run(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        dispose: Callable[[T], object] | None = None,
+    ) -> Deferred[T]:
+        """Call ``function`` now, or when released (see `Runner.run`)."""
+        call = _Call(partial(function, *args), dispose)
+        if self._stopped:
+            call.result.errback(Stopped())
+        else:
+            self._take(call)
+        return call.result
+
+    def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
+        """Call ``function`` now, or when released (see `Runner.finish`)."""
+        call = _Call(partial(function, *args), None, must=True)
+        self._take(call)
+        return call.result
+
+    def release(self) -> None:
+        """Let what waits now go on; what comes of it waits again, if still ``held``."""
+        ready, self._ready = self._ready, []
+        for go_on in ready:
+            go_on()
+
+    def stop(self) -> Deferred[None]:
+        """Take no more calls."""
+        self._stopped = True
+        self.held = False
+        self.release()
+        return succeed(None)
+
+    def _take(self, call: _Call[Any]) -> None:
+        if not self.held:
+            self._deliver(call, self._outcome(call))
+        elif self.begun:
+            self._ready.append(partial(self._deliver, call, self._outcome(call)))
+        else:
+            self._ready.append(lambda: self._deliver(call, self._outcome(call)))
+
+    @staticmethod
+    def _outcome(call: _Call[Any]) -> object:
+        try:
+            return call.work()
+        except Exception:  # noqa: BLE001 - whatever it raises is for who waits
+            return Failure()
+
+    @staticmethod
+    def _deliver(call: _Call[Any], outcome: object) -> None:
+        if not call.unwanted:
+            call.result.callback(outcome)
+        elif call.dispose is not None and not isinstance(outcome, Failure):
+            call.dispose(outcome)
+
+
+_log = Logger()

@@ -1,0 +1,147 @@
+"""Getting from a root to what a path names below it, and nowhere else.
+
+One call of ``openat2`` does it where there is such a kernel and nothing odd on the way; a `Walk`
+does the rest: older kernels, and links that are absolute or pass above their directory but stay
+below the root. Both decide by opening, never by looking first, so nothing can be swapped between.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import weakref
+from collections.abc import Iterator
+
+from ftpservice.storage.descent_walk import DIRECTORY, Walk
+from ftpservice.storage.local_kernel import open_beneath
+from ftpservice.storage.local_names import components
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["Place", "Tree", "reopened"]
+
+WALK_INSTEAD = (errno.EXDEV, errno.EAGAIN, errno.ENOSYS, errno.EPERM)
+ATTEMPTS = 5
+"""Times that a last component may turn from a file into a link under our hands."""
+
+
+class Place:
+    """A name in an open directory; there may or may not be something of that name."""
+
+    def __init__(self, directory: int, name: bytes) -> None:
+        self.directory = directory
+        self.name = name
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the directory; once."""
+        if self.directory >= 0:
+            os.close(self.directory)
+            self.directory = -1
+
+    def facts(self) -> os.stat_result | None:
+        """Return what has that name now, links not followed; None if there is nothing."""
+        try:
+            return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+
+class Tree:
+    """Everything below an open directory.
+
+    Takes over the descriptor ``root``, which is closed when nobody has the tree any more; ``text``
+    is how people spell it, for absolute links. Methods block, raise `OSError`, and besides what
+    `components` raises.
+    """
+
+    def __init__(self, root: int, text: bytes) -> None:
+        self.root = root
+        self.text = os.path.abspath(text)
+        weakref.finalize(self, os.close, root)
+
+    @classmethod
+    def at(cls, text: str) -> Tree:
+        """Open the directory ``text``, links followed; for whoever sets up the service."""
+        return cls(os.open(text, DIRECTORY), os.fsencode(text))
+
+    def below(self, top: VirtualPath) -> Tree:
+        """Return the tree of a directory, which cannot reach anything else in this one."""
+        text = os.path.join(self.text, *components(top))
+        return Tree(self.open(top, DIRECTORY), text)
+
+    def open(self, path: VirtualPath, flags: int) -> int:
+        """Open what is at ``path``; links are followed as long as they stay below the root."""
+        names = components(path)
+        try:
+            return open_beneath(self.root, b"/".join(names) or b".", flags)
+        except OSError as error:
+            if error.errno not in WALK_INSTEAD:
+                raise
+        with Walk(self.root, names, self._spellings) as walk:
+            return _open_last(walk, flags)
+
+    def parent(self, path: VirtualPath) -> Place:
+        """Return the place of the last component of ``path``, be it a link or not."""
+        names = components(path)
+        if not names:
+            return Place(os.dup(self.root), b".")
+        return Place(self.open(path.parent, DIRECTORY), names[-1])
+
+    def place(self, path: VirtualPath) -> Place:
+        """Return where a file opened as ``path`` would be: like `parent`, last link followed."""
+        place = self.parent(path)
+        try:
+            facts = place.facts()
+            if facts is None or not stat.S_ISLNK(facts.st_mode):
+                return place
+        except BaseException:
+            place.close()
+            raise
+        place.close()
+        with Walk(self.root, components(path), self._spellings) as walk:
+            name = walk.arrive(follow=True)
+            return Place(os.dup(walk.here), name)
+
+    def _spellings(self) -> Iterator[list[bytes]]:
+        """Yield how absolute links may begin: the directory's real path now, and the one given."""
+        if sys.platform == "linux":
+            texts = [os.readlink(f"/proc/self/fd/{self.root}".encode()), self.text]
+        else:
+            texts = [os.path.realpath(self.text), self.text]
+        for text in texts:
+            yield [name for name in text.split(b"/") if name]
+
+
+def _open_last(walk: Walk, flags: int) -> int:
+    """Open the last component, following what it turned out to be."""
+    follow = not flags & os.O_NOFOLLOW
+    for _ in range(ATTEMPTS):
+        name = walk.arrive(follow)
+        try:
+            opened = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=walk.here)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not _is_link(walk, name):
+                raise
+        else:
+            if not follow or not stat.S_ISLNK(os.fstat(opened).st_mode):
+                return opened
+            os.close(opened)
+        walk.again(name)
+    raise OSError(errno.ELOOP, "a link comes and goes")
+
+
+def _is_link(walk: Walk, name: bytes) -> bool:
+    facts = os.stat(name, dir_fd=walk.here, follow_symlinks=False)
+    return stat.S_ISLNK(facts.st_mode)
+
+
+def reopened(descriptor: int) -> str | int:
+    """Return what names an open thing to calls that take no ``O_PATH`` descriptor."""
+    return f"/proc/self/fd/{descriptor}" if hasattr(os, "O_PATH") else descriptor

@@ -1,0 +1,137 @@
+"""A path walked one component at a time, for links and kernels that ``openat2`` leaves to us.
+
+The rules it keeps: every component is opened relative to the descriptor of the directory before
+it and never through a link; ``..`` is never given to the kernel; what a link says is walked by the
+same rules. So whatever is swapped meanwhile, a walk can only end below its root.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["DIRECTORY", "Walk"]
+
+DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+"""Flags that open a directory to name things in it; no right to read it is needed."""
+LINKS = 40
+STEPS = 10_000
+"""Components opened at most, since links full of ``..`` could have us walk for hours."""
+
+
+class Walk:
+    """One walk from ``root`` down ``names``.
+
+    ``roots`` tells how absolute links may spell the root, as lists of components.
+    """
+
+    def __init__(
+        self,
+        root: int,
+        names: Sequence[bytes],
+        roots: Callable[[], Iterable[list[bytes]]],
+    ) -> None:
+        self._root = root
+        self._roots = roots
+        self._pending = list(reversed(names))
+        self._entered: list[bytes] = []
+        self._links = LINKS
+        self._steps = STEPS
+        self.here = os.dup(root)
+        """The directory reached; closed with the walk."""
+
+    def __enter__(self) -> Walk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the directory reached."""
+        if self.here >= 0:
+            os.close(self.here)
+            self.here = -1
+
+    def arrive(self, follow: bool) -> bytes:
+        """Go on to the last component and return its name in ``here``; there may be no such.
+
+        With ``follow``, if that is a link, go on to what it says. ``.`` is ``here`` itself.
+        """
+        while self._pending:
+            self._count_step()
+            name = self._pending.pop()
+            if name == b"..":
+                self._ascend()
+            elif self._pending:
+                self._enter(name)
+            elif follow and (text := _link_text(name, self.here)) is not None:
+                self._follow(text)
+            else:
+                return name
+        return b"."
+
+    def again(self, name: bytes) -> None:
+        """Put the last component back, to look at it anew."""
+        self._pending.append(name)
+
+    def _count_step(self) -> None:
+        self._steps -= 1
+        if self._steps < 0:
+            raise OSError(errno.ELOOP, "too many steps")
+
+    def _enter(self, name: bytes) -> None:
+        try:
+            below = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=self.here)
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+            text = _link_text(name, self.here)
+            if text is None:
+                raise
+            self._follow(text)
+        else:
+            self._move(below)
+            self._entered.append(name)
+
+    def _follow(self, text: bytes) -> None:
+        self._links -= 1
+        if self._links < 0:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        names = [name for name in text.split(b"/") if name not in (b"", b".")]
+        if text.startswith(b"/"):
+            names = self._below_root(names)
+            self._restart()
+        self._pending.extend(reversed(names))
+
+    def _below_root(self, names: list[bytes]) -> list[bytes]:
+        """Return what an absolute link names as seen from our root."""
+        for root in self._roots():
+            if names[: len(root)] == root:
+                return names[len(root) :]
+        raise PermissionError(errno.EACCES, "a link leads out of the root")
+
+    def _ascend(self) -> None:
+        """Walk to the directory above anew, by the names of the directories entered."""
+        if not self._entered:
+            raise PermissionError(errno.EACCES, "a link leads above the root")
+        self._pending.extend(reversed(self._entered[:-1]))
+        self._restart()
+
+    def _restart(self) -> None:
+        self._move(os.dup(self._root))
+        self._entered = []
+
+    def _move(self, directory: int) -> None:
+        os.close(self.here)
+        self.here = directory
+
+
+def _link_text(name: bytes, directory: int) -> bytes | None:
+    """Return what a link says; None for anything else, or nothing."""
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOENT):
+            raise
+        return None

@@ -1,0 +1,114 @@
+"""``local:/srv/ftp`` — the storage source: files in a directory of this machine."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import cast
+from weakref import WeakValueDictionary
+
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from zope.interface import implementer
+
+from ftpservice.storage.blocking import Pool, Runner
+from ftpservice.storage.descent import Tree
+from ftpservice.storage.errors import Exists
+from ftpservice.storage.interfaces import IStorage, IStorageSource
+from ftpservice.storage.local_calls import called
+from ftpservice.storage.local_changes import make_directory
+from ftpservice.storage.local_files import Setting
+from ftpservice.storage.local_storage import LocalStorage
+from ftpservice.storage.local_sweep import Rounds, Sweep
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["LocalSource", "LocalStorage"]
+
+WEEK = 7 * 86_400.0
+HOUR = 3600.0
+
+
+@implementer(IStorageSource)
+class LocalSource:
+    """Serves the directory ``root``; raises `ValueError` or `OSError`, in one line, if it cannot.
+
+    ``pool``: by default one of its own, which `stop` ends; one that is given is left alone.
+    ``durable``: uploads are confirmed when they would survive a power cut.
+    ``partial_age``: seconds that the partials of cut uploads are kept.
+    No thread is started before the reactor runs.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        reactor: IReactorTime,
+        pool: Runner | None = None,
+        durable: bool = False,
+        partial_age: float = WEEK,
+    ) -> None:
+        self._root = _checked(root)
+        if partial_age <= 0:
+            raise ValueError(f"partials must be kept for some time, not {partial_age:g} seconds")
+        self._own_pool = (
+            Pool(IReactorFromThreads(reactor), "local storage") if pool is None else None
+        )
+        self._runner = cast(Runner, pool or self._own_pool)
+        self._setting = Setting(self._runner, durable)
+        self._partial_age = partial_age
+        self._trees: WeakValueDictionary[tuple[int, int], Tree] = WeakValueDictionary()
+        self._rounds = Rounds(reactor, min(HOUR, partial_age), self.sweep)
+
+    async def storage(self, owner: str, top: VirtualPath) -> IStorage:
+        """Return ``owner``'s storage, which cannot reach anything outside ``top``."""
+        tree = await called(self._runner, top, self._tree, top)
+        return LocalStorage(tree, owner, self._setting)
+
+    def describe(self) -> str:
+        """Return the storage string."""
+        return f"local:{self._root}"
+
+    async def sweep(self) -> int:
+        """Remove partials whose time is over; returns how many. Happens every hour by itself."""
+        tree = await called(self._runner, ROOT, Tree.at, self._root)
+        sweep = Sweep(tree, self._partial_age)
+        while await called(self._runner, ROOT, sweep.turn):
+            pass
+        return sweep.removed
+
+    async def stop(self) -> None:
+        """End sweeping and the source's own pool."""
+        self._rounds.stop()
+        if self._own_pool is not None:
+            await self._own_pool.stop()
+
+    def _tree(self, top: VirtualPath) -> Tree:
+        """Return the tree at ``top``, the same for all who have it open now."""
+        tree = _made(Tree.at(self._root), top)
+        facts = os.fstat(tree.root)
+        return self._trees.setdefault((facts.st_dev, facts.st_ino), tree)
+
+
+def _made(whole: Tree, top: VirtualPath) -> Tree:
+    """Return the tree at ``top``, made if it is missing."""
+    try:
+        return whole.below(top)
+    except FileNotFoundError:
+        for depth in range(1, len(top.parts) + 1):
+            with suppress(Exists, FileExistsError):
+                make_directory(whole, VirtualPath(top.parts[:depth]), 0o755)
+        return whole.below(top)
+
+
+def _checked(root: str) -> str:
+    """Return the full path of a directory that can be served; the errors are for a person."""
+    if not root:
+        raise ValueError("local: names no directory; write local:/srv/ftp, for example")
+    path = os.path.abspath(root)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such directory; make it, or name another one")
+    if not os.path.isdir(path):
+        raise NotADirectoryError(f"{path}: not a directory; name one")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{path}: not writable for this process; change its owner or mode, or name another one"
+        )
+    return path

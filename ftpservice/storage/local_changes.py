@@ -1,0 +1,170 @@
+"""Changes to the tree on the disk, as blocking calls that raise `OSError` and storage errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ftpservice.storage.descent import Place, Tree, reopened
+from ftpservice.storage.descent_walk import DIRECTORY
+from ftpservice.storage.errors import (
+    Denied,
+    Exists,
+    InvalidName,
+    IsDirectory,
+    NotDirectory,
+    NotEmpty,
+    Unsupported,
+)
+from ftpservice.storage.local_facts import O_PATH
+from ftpservice.storage.local_kernel import rename_exclusive
+from ftpservice.storage.local_names import PARTIAL, new_name, partial_name
+from ftpservice.storage.partials import discard_idle
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = [
+    "free_space",
+    "make_directory",
+    "remove_directory",
+    "remove_file",
+    "rename",
+    "set_mode",
+    "set_modified",
+]
+
+
+def make_directory(tree: Tree, path: VirtualPath, mode: int) -> None:
+    """Make a directory with just these permission bits, whatever the process's umask."""
+    if path.is_root:
+        raise Exists(path)
+    new_name(path)
+    with tree.parent(path) as place:
+        os.mkdir(place.name, mode & 0o777, dir_fd=place.directory)
+        made = os.open(place.name, DIRECTORY | os.O_NOFOLLOW, dir_fd=place.directory)
+    try:
+        _set_mode(made, mode)
+    finally:
+        os.close(made)
+
+
+def remove_directory(tree: Tree, path: VirtualPath) -> None:
+    """Remove a directory that holds nothing but partials, which go with it."""
+    if path.is_root:
+        raise Denied(path)
+    with tree.parent(path) as place:
+        try:
+            os.rmdir(place.name, dir_fd=place.directory)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            _remove_partials(place, path)
+            os.rmdir(place.name, dir_fd=place.directory)
+
+
+def _remove_partials(place: Place, path: VirtualPath) -> None:
+    """Remove the partials in a directory; raises `NotEmpty` if there is anything else."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    opened = os.open(place.name, flags, dir_fd=place.directory)
+    try:
+        names = [os.fsencode(name) for name in os.listdir(opened)]
+        if not all(PARTIAL.fullmatch(name) for name in names):
+            raise NotEmpty(path)
+        for name in names:
+            os.unlink(name, dir_fd=opened)
+    finally:
+        os.close(opened)
+
+
+def remove_file(tree: Tree, path: VirtualPath, owner: str) -> None:
+    """Remove a file or link, and what ``owner`` left of uploads to it."""
+    if path.is_root:
+        raise IsDirectory(path)
+    with tree.parent(path) as place:
+        facts = place.facts()
+        if facts is not None and stat.S_ISDIR(facts.st_mode):
+            raise IsDirectory(path)
+        os.unlink(place.name, dir_fd=place.directory)
+        discard_idle(place.directory, partial_name(owner, place.name))
+
+
+def rename(tree: Tree, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
+    """Rename in one step; only a file gives way, and only if ``replace``."""
+    if source.is_root or target.is_root:
+        raise Denied(source)
+    if source != target and target.is_within(source):
+        raise InvalidName(target)
+    new_name(target)
+    with tree.parent(source) as old, tree.parent(target) as new:
+        try:
+            rename_exclusive(old.name, new.name, old.directory, new.directory)
+        except FileExistsError:
+            if not replace:
+                raise Exists(target) from None
+            _rename_over(old, new, target)
+
+
+def _rename_over(old: Place, new: Place, target: VirtualPath) -> None:
+    moving, there = old.facts(), new.facts()
+    if moving is None or there is None or not os.path.samestat(moving, there):
+        _check_gives_way(moving, there, target)
+        os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
+
+
+def _check_gives_way(
+    moving: os.stat_result | None, there: os.stat_result | None, target: VirtualPath
+) -> None:
+    """Name what is in the way; that an empty directory would give way is not wanted."""
+    from_directory = moving is not None and stat.S_ISDIR(moving.st_mode)
+    to_directory = there is not None and stat.S_ISDIR(there.st_mode)
+    if to_directory:
+        raise Exists(target) if from_directory else IsDirectory(target)
+    if from_directory and there is not None:
+        raise NotDirectory(target)
+
+
+def set_mode(tree: Tree, path: VirtualPath, mode: int) -> None:
+    """Set the lower nine permission bits of a file or directory."""
+    opened = _open_to_change(tree, path)
+    try:
+        _set_mode(opened, mode)
+    finally:
+        os.close(opened)
+
+
+def _set_mode(opened: int, mode: int) -> None:
+    old = stat.S_IMODE(os.fstat(opened).st_mode)
+    new = old & ~0o777 | mode & 0o777
+    if new != old:
+        os.chmod(reopened(opened), new)
+
+
+def set_modified(tree: Tree, path: VirtualPath, modified: float) -> None:
+    """Set the time of change; that of access stays."""
+    opened = _open_to_change(tree, path)
+    try:
+        accessed = os.fstat(opened).st_atime_ns
+        os.utime(reopened(opened), ns=(accessed, round(modified * 1e9)))
+    except (OverflowError, ValueError):
+        raise Unsupported(path, f"no such time: {modified}") from None
+    finally:
+        os.close(opened)
+
+
+def _open_to_change(tree: Tree, path: VirtualPath) -> int:
+    opened = tree.open(path, O_PATH)
+    mode = os.fstat(opened).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        os.close(opened)
+        raise Denied(path, "neither file nor directory")
+    return opened
+
+
+def free_space(tree: Tree, path: VirtualPath) -> int:
+    """Return the bytes that this process may still write there."""
+    opened = tree.open(path, O_PATH)
+    try:
+        facts = os.fstatvfs(opened)
+    finally:
+        os.close(opened)
+    return facts.f_bavail * facts.f_frsize

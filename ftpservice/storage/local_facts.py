@@ -1,0 +1,91 @@
+"""The facts of files on the disk, as entries."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from functools import lru_cache
+
+from ftpservice.storage.descent import Tree
+from ftpservice.storage.errors import Denied, IsDirectory
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["entry_of", "facts_at", "kind_of", "require_file"]
+
+O_PATH = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.LINK,
+}
+NAMES_KEPT = 4096
+
+
+@lru_cache(NAMES_KEPT)
+def _owner(number: int) -> str:
+    """Return a user's name; may ask a directory service, so not in the reactor thread."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except (KeyError, OSError):
+        return str(number)
+
+
+@lru_cache(NAMES_KEPT)
+def _group(number: int) -> str:
+    """Return a group's name; may ask a directory service, so not in the reactor thread."""
+    try:
+        return grp.getgrgid(number).gr_name
+    except (KeyError, OSError):
+        return str(number)
+
+
+def kind_of(facts: os.stat_result) -> Kind:
+    """Return what sort of thing this is."""
+    return KINDS.get(facts.st_mode & 0o170000, Kind.OTHER)
+
+
+def entry_of(name: str, facts: os.stat_result) -> Entry:
+    """Return the entry for what ``facts`` tells; called by the hundred thousand."""
+    mode = facts.st_mode
+    kind = KINDS.get(mode & 0o170000, Kind.OTHER)
+    return Entry(
+        name,
+        kind,
+        0 if kind is Kind.DIRECTORY else facts.st_size,
+        facts.st_mtime,
+        mode & 0o7777,
+        _owner(facts.st_uid),
+        _group(facts.st_gid),
+        facts.st_nlink,
+        f"{facts.st_dev:x}g{facts.st_ino:x}",
+    )
+
+
+def facts_at(tree: Tree, path: VirtualPath) -> os.stat_result:
+    """Return the facts of what is at ``path``.
+
+    Those of the link itself for a last component that leads nowhere, or out of the tree.
+    """
+    try:
+        opened = tree.open(path, O_PATH)
+    except OSError:
+        with tree.parent(path) as place:
+            facts = place.facts()
+        if facts is None or not stat.S_ISLNK(facts.st_mode):
+            raise
+        return facts
+    try:
+        return os.fstat(opened)
+    finally:
+        os.close(opened)
+
+
+def require_file(facts: os.stat_result, path: VirtualPath) -> None:
+    """Raise `IsDirectory` or `Denied` for anything but a plain file."""
+    if stat.S_ISDIR(facts.st_mode):
+        raise IsDirectory(path)
+    if not stat.S_ISREG(facts.st_mode):
+        raise Denied(path, "not a plain file")

@@ -1,0 +1,82 @@
+"""The core of the ``local:`` storage: the files of one account, below one directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zope.interface import implementer
+
+from ftpservice.storage.blocking import Runner
+from ftpservice.storage.descent import Tree
+from ftpservice.storage.interfaces import IListing, IReading, IStorage, IWriting, WriteRequest
+from ftpservice.storage.local_calls import called
+from ftpservice.storage.local_changes import make_directory, remove_directory, remove_file, rename
+from ftpservice.storage.local_facts import entry_of, facts_at
+from ftpservice.storage.local_listing import LocalListing, OpenDirectory
+from ftpservice.storage.local_reading import LocalReading, OpenFile
+from ftpservice.storage.local_upload import Order
+from ftpservice.storage.local_writing import open_writing
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["LocalFiles", "Setting"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the storages of one source share: whether uploads are synced, and the pool."""
+
+    runner: Runner
+    durable: bool = False
+
+
+@implementer(IStorage)
+class LocalFiles:
+    """``owner``'s files in ``tree``; each call is one call in the pool, there and back."""
+
+    def __init__(self, tree: Tree, owner: str, setting: Setting) -> None:
+        self._tree = tree
+        self._owner = owner
+        self._setting = setting
+        self._runner = setting.runner
+
+    async def stat(self, path: VirtualPath) -> Entry:
+        """Return the facts of ``path``; a link that may not be followed is told as such."""
+        return await called(self._runner, path, _entry_at, self._tree, path)
+
+    async def open_listing(self, path: VirtualPath) -> IListing:
+        """Begin to read a directory."""
+        directory = await called(
+            self._runner, path, OpenDirectory, self._tree, path, dispose=OpenDirectory.close
+        )
+        return LocalListing(self._runner, path, directory)
+
+    async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
+        """Make one directory."""
+        await called(self._runner, path, make_directory, self._tree, path, mode)
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        """Remove a directory that has no entries but hidden partials."""
+        await called(self._runner, path, remove_directory, self._tree, path)
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        """Remove a file or link, and the owner's partial of it."""
+        await called(self._runner, path, remove_file, self._tree, path, self._owner)
+
+    async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
+        """Rename in one step."""
+        await called(self._runner, source, rename, self._tree, source, target, replace)
+
+    async def open_reading(self, path: VirtualPath) -> IReading:
+        """Open a plain file."""
+        file = await called(self._runner, path, OpenFile, self._tree, path, dispose=OpenFile.close)
+        return LocalReading(self._runner, file)
+
+    async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        """Begin a write transaction."""
+        order = Order(self._tree, self._owner, path, request, self._setting.durable)
+        return await open_writing(self._runner, order)
+
+
+def _entry_at(tree: Tree, path: VirtualPath) -> Entry:
+    return entry_of(path.name, facts_at(tree, path))

@@ -1,0 +1,100 @@
+"""Names on the disk: bytes, what no user can name, and the hidden names of partials."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from ftpservice.storage.errors import InvalidName, NotFound
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = [
+    "PARTIAL",
+    "components",
+    "decoded",
+    "encoded",
+    "is_hidden",
+    "new_name",
+    "partial_name",
+    "reserved_name",
+    "spare_name",
+    "unique_names",
+]
+
+HIDDEN = ".ftpservice."
+LONGEST_NAME = 255
+PARTIAL = re.compile(rb"\.ftpservice\.[0-9a-f]{32}(\.[0-9a-f]{16})?\.part")
+"""Matches the whole of a partial's name."""
+NUMBERED = 99
+"""Names with a number that are tried before those with something random."""
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a name is kept for ourselves; on any kind of filesystem, so without case."""
+    return name[:1] == "." and name[: len(HIDDEN)].lower() == HIDDEN
+
+
+def encoded(name: str, path: VirtualPath) -> bytes:
+    """Return a name as it is on the disk; raises `InvalidName`."""
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidName(path, "not to be encoded") from None
+    if not 0 < len(data) <= LONGEST_NAME or name in (".", "..") or b"/" in data or b"\0" in data:
+        raise InvalidName(path)
+    return data
+
+
+def decoded(name: str) -> str:
+    """Return a name as Python's ``os`` gave it as we spell it, whatever the locale is."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return name
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def components(path: VirtualPath) -> list[bytes]:
+    """Return the names in ``path``; raises `InvalidName`, and `NotFound` for hidden ones."""
+    names = [encoded(part, path) for part in path.parts]
+    if any(is_hidden(part) for part in path.parts):
+        raise NotFound(path, "hidden")
+    return names
+
+
+def new_name(path: VirtualPath) -> None:
+    """Refuse to make what could not be named afterwards; raises `InvalidName`."""
+    if is_hidden(path.name):
+        raise InvalidName(path, "hidden")
+
+
+def partial_name(owner: str, name: bytes) -> bytes:
+    """Return the hidden name of ``owner``'s partial of ``name``, in the same directory."""
+    return _hidden(owner.encode("utf-8", "surrogatepass") + b"\0" + name)
+
+
+def reserved_name(name: bytes) -> bytes:
+    """Return the hidden name under which a file grows whose unique name is to be ``name``."""
+    return _hidden(b"\0" + name)
+
+
+def spare_name(name: bytes) -> bytes:
+    """Return another hidden name, that nobody has, for when a partial is in use."""
+    return name.removesuffix(b".part") + b"." + os.urandom(8).hex().encode() + b".part"
+
+
+def _hidden(key: bytes) -> bytes:
+    return HIDDEN.encode() + blake2b(key, digest_size=16).hexdigest().encode() + b".part"
+
+
+def unique_names(path: VirtualPath) -> Iterator[VirtualPath]:
+    """Yield names like that of ``path``: itself, numbered ones, random ones without end."""
+    name = path.name
+    yield path
+    while len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME - 10:
+        name = name[:-1]
+    for number in range(1, NUMBERED + 1):
+        yield path.parent.child(f"{name}.{number}")
+    while True:
+        yield path.parent.child(f"{name}.{os.urandom(4).hex()}")

@@ -1,0 +1,136 @@
+"""How write transactions on the disk begin: which file grows, and what of it is there already."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from ftpservice.storage.descent import Place
+from ftpservice.storage.errors import BadOffset, Exists, IsDirectory, Unsupported
+from ftpservice.storage.interfaces import How
+from ftpservice.storage.local_append import Append
+from ftpservice.storage.local_facts import require_file
+from ftpservice.storage.local_names import (
+    encoded,
+    new_name,
+    partial_name,
+    reserved_name,
+    unique_names,
+)
+from ftpservice.storage.local_reading import READ
+from ftpservice.storage.local_upload import Order, Upload
+from ftpservice.storage.partials import claim, find
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["begin_writing"]
+
+
+def begin_writing(order: Order) -> Upload | Append:
+    """Begin what is ordered; raises `OSError` and what `IStorage.open_writing` does."""
+    if order.path.is_root:
+        raise IsDirectory(order.path)
+    new_name(order.path)
+    how = order.request.how
+    if order.request.offset and how in (How.APPEND, How.UNIQUE):
+        raise Unsupported(order.path, f"an offset with {how.value}")
+    if how is How.UNIQUE:
+        return _begin_unique(order)
+    if how is How.APPEND:
+        try:
+            return Append(order)
+        except FileNotFoundError:
+            pass
+    return _begin_upload(order)
+
+
+def _begin_upload(order: Order) -> Upload:
+    """Begin to replace or make a file, or to append to one that there is not."""
+    with _place(order) as place:
+        facts = place.facts()
+        if facts is not None and order.request.how is How.CREATE:
+            raise Exists(order.path)
+        if facts is not None:
+            require_file(facts, order.path)
+        name = partial_name(order.owner, place.name)
+        upload = Upload(order, claim(place, name), place.name)
+        try:
+            _start(upload, order, _sources(place, name))
+        except BaseException:
+            _give_up(upload)
+            raise
+        return upload
+
+
+def _place(order: Order) -> Place:
+    """Return where the file will be: with `How.REPLACE` at the end of links."""
+    if order.request.how is How.CREATE:
+        return order.tree.parent(order.path)
+    return order.tree.place(order.path)
+
+
+def _start(upload: Upload, order: Order, sources: Iterator[int]) -> None:
+    """Find what is to be kept of the owner's partial or, failing that, of another file."""
+    here = upload.partial.size
+    wanted = here if order.request.how is How.APPEND else order.request.offset
+    if wanted <= here:
+        upload.start(wanted)
+        return
+    for old in sources:
+        if os.fstat(old).st_size >= wanted:
+            upload.start(wanted, old)
+            return
+        os.close(old)
+    raise BadOffset(order.path)
+
+
+def _sources(place: Place, name: bytes) -> Iterator[int]:
+    """Open what an upload may go on from if not from its own partial.
+
+    First the owner's partial that another writer still holds (the session of before, which has
+    not noticed that its peer is gone), then the file itself.
+    """
+    partial = find(place, name)
+    if partial is not None:
+        yield partial
+    try:
+        opened = os.open(place.name, READ | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
+    except FileNotFoundError:
+        return
+    if stat.S_ISREG(os.fstat(opened).st_mode):
+        yield opened
+    else:
+        os.close(opened)
+
+
+def _begin_unique(order: Order) -> Upload:
+    """Begin a file under a name that nobody has, and that no other upload was promised."""
+    names = unique_names(order.path)
+    with order.tree.parent(order.path) as place:
+        while True:
+            path = next(names)
+            wanted = Place(place.directory, encoded(path.name, path))
+            upload = None if wanted.facts() else _promised(order, wanted, path)
+            if upload is not None:
+                return upload
+
+
+def _promised(order: Order, wanted: Place, path: VirtualPath) -> Upload | None:
+    """Begin a file under a name that looked free; None if another upload was promised that."""
+    upload = Upload(order, claim(wanted, reserved_name(wanted.name)), wanted.name)
+    try:
+        if not upload.partial.is_spare and wanted.facts() is None:
+            upload.promise(path)
+            return upload
+    except BaseException:
+        _give_up(upload)
+        raise
+    _give_up(upload)
+    return None
+
+
+def _give_up(upload: Upload) -> None:
+    try:
+        upload.abandon()
+    finally:
+        upload.close()

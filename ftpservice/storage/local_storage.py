@@ -1,0 +1,75 @@
+"""The whole of the ``local:`` storage: the core, and what a filesystem offers besides."""
+
+from __future__ import annotations
+
+import os
+
+from zope.interface import implementer
+
+from ftpservice.storage.descent import Tree
+from ftpservice.storage.errors import NotFound, Unsupported
+from ftpservice.storage.interfaces import IFreeSpace, IHashes, IPartials, ISetMode, ISetTimes
+from ftpservice.storage.local_calls import called
+from ftpservice.storage.local_changes import free_space, set_mode, set_modified
+from ftpservice.storage.local_digests import digest_of
+from ftpservice.storage.local_facts import entry_of
+from ftpservice.storage.local_files import LocalFiles
+from ftpservice.storage.local_names import partial_name
+from ftpservice.storage.local_reading import OpenFile
+from ftpservice.storage.partials import find
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["LocalStorage"]
+
+
+@implementer(IHashes, ISetTimes, ISetMode, IFreeSpace, IPartials)
+class LocalStorage(LocalFiles):
+    """One account's files, with all that a filesystem offers besides."""
+
+    creation = False
+
+    async def hash(self, path: VirtualPath, algorithm: str, start: int, end: int | None) -> str:
+        """Digest a file as it was when the call began, in turns that others get between."""
+        file = await called(self._runner, path, OpenFile, self._tree, path, dispose=OpenFile.close)
+        return await digest_of(self._runner, file, algorithm, (start, end))
+
+    async def set_times(
+        self, path: VirtualPath, modified: float | None = None, created: float | None = None
+    ) -> None:
+        """Set the time of change."""
+        if created is not None:
+            raise Unsupported(path, "no creation times")
+        if modified is not None:
+            await called(self._runner, path, set_modified, self._tree, path, modified)
+
+    async def set_mode(self, path: VirtualPath, mode: int) -> None:
+        """Set the lower nine permission bits."""
+        await called(self._runner, path, set_mode, self._tree, path, mode)
+
+    async def free_space(self, path: VirtualPath) -> int:
+        """Return the bytes that the filesystem leaves us."""
+        return await called(self._runner, path, free_space, self._tree, path)
+
+    async def partial(self, path: VirtualPath) -> Entry:
+        """Return the facts of what arrived for ``path`` and was cut; an empty one is none."""
+        return await called(self._runner, path, _partial, self._tree, path, self._owner)
+
+
+def _partial(tree: Tree, path: VirtualPath, owner: str) -> Entry:
+    if path.is_root:
+        raise NotFound(path)
+    try:
+        with tree.place(path) as place:
+            opened = find(place, partial_name(owner, place.name))
+    except NotADirectoryError:
+        raise NotFound(path) from None
+    if opened is None:
+        raise NotFound(path)
+    try:
+        facts = os.fstat(opened)
+    finally:
+        os.close(opened)
+    if facts.st_size == 0:
+        raise NotFound(path, "empty")
+    return entry_of(path.name, facts)

@@ -1,0 +1,107 @@
+"""Removing partials whose time is over, now and then, a little at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from ftpservice.storage.descent import Tree
+from ftpservice.storage.errors import StorageError
+from ftpservice.storage.local_names import PARTIAL, decoded, is_hidden
+from ftpservice.storage.partials import discard_idle
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["Rounds", "Sweep"]
+
+TURN = 1000
+"""Entries looked at in one call of the pool; more only where one directory has more."""
+FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+class Sweep:
+    """One walk through a tree, that removes partials not written for ``age`` seconds."""
+
+    def __init__(self, tree: Tree, age: float) -> None:
+        self.removed = 0
+        self._tree = tree
+        self._before = time.time() - age
+        self._pending = [ROOT]
+        self._seen = 0
+
+    def turn(self) -> bool:
+        """Do some of it; tells whether there is more. Nothing stays open between turns."""
+        self._seen = 0
+        while self._pending and self._seen < TURN:
+            path = self._pending.pop()
+            try:
+                opened = self._tree.open(path, FLAGS)
+            except (OSError, StorageError):
+                continue  # gone, or not ours to read
+            try:
+                self._directory(opened, path)
+            finally:
+                os.close(opened)
+        return bool(self._pending)
+
+    def _directory(self, opened: int, path: VirtualPath) -> None:
+        with os.scandir(opened) as items:
+            for item in items:
+                self._seen += 1
+                name = decoded(item.name)
+                if is_hidden(name):
+                    self._hidden(opened, os.fsencode(item.name))
+                elif item.is_dir(follow_symlinks=False):
+                    self._pending.append(path.child(name))
+
+    def _hidden(self, opened: int, name: bytes) -> None:
+        if PARTIAL.fullmatch(name):
+            self.removed += discard_idle(opened, name, self._before)
+
+
+class Rounds:
+    """Sweeps as soon as the reactor runs and every ``interval`` seconds after, until stopped."""
+
+    def __init__(
+        self, clock: IReactorTime, interval: float, sweep: Callable[[], Awaitable[int]]
+    ) -> None:
+        self._sweep = sweep
+        self._loop = LoopingCall(self._round)
+        self._loop.clock = clock
+        self._begin = clock.callLater(0, self._start, interval)
+        self._sweeping: Deferred[None] = succeed(None)
+
+    def stop(self) -> None:
+        """End, in the middle of a sweep if need be."""
+        if self._begin.active():
+            self._begin.cancel()
+        if self._loop.running:
+            self._loop.stop()
+        self._sweeping.cancel()
+
+    def _start(self, interval: float) -> None:
+        self._loop.start(interval)
+
+    def _round(self) -> Deferred[None]:
+        self._sweeping = Deferred.fromCoroutine(self._swept())
+        return self._sweeping
+
+    async def _swept(self) -> None:
+        """Sweep; a failure is logged, and the next round tries again."""
+        try:
+            removed = await self._sweep()
+        except CancelledError:
+            return
+        except Exception:  # noqa: BLE001 - the rounds must go on
+            _log.failure("sweeping partials failed")
+        else:
+            if removed:
+                _log.info("{removed} partials were too old", removed=removed)
+
+
+_log = Logger()

@@ -1,0 +1,153 @@
+"""An upload to the disk that nobody sees before it is whole: the blocking side.
+
+The file grows as a hidden partial in its target's directory, which stays open all the while, and
+is renamed into place. What is counted is what the partial holds, so whoever writes straight to
+the descriptor (from its position on) is counted too.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+
+from ftpservice.storage.descent import Place, Tree
+from ftpservice.storage.errors import BadOffset, IsDirectory
+from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.local_bytes import check_announced, sync_directory, write_all
+from ftpservice.storage.local_facts import entry_of
+from ftpservice.storage.local_kernel import copy_range
+from ftpservice.storage.local_names import encoded, unique_names
+from ftpservice.storage.partials import Partial
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["Order", "Upload"]
+
+TURN = 32 << 20
+"""Bytes of an old file copied in one call of the pool."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be written, where and for whom."""
+
+    tree: Tree
+    owner: str
+    path: VirtualPath
+    request: WriteRequest
+    durable: bool
+
+
+class Upload:
+    """A partial, which it takes over, on its way to ``name``; calls must not overlap."""
+
+    def __init__(self, order: Order, partial: Partial, name: bytes) -> None:
+        self.path = order.path
+        self.offset = 0
+        self.partial = partial
+        self._order = order
+        self._name = name
+        self._resumed = False
+        self._old: int | None = None
+        self._copied = 0
+
+    @property
+    def descriptor(self) -> int:
+        """The file being written; -1 when it is over."""
+        return self.partial.descriptor
+
+    def start(self, offset: int, old: int | None = None) -> None:
+        """Keep ``offset`` bytes of the partial or, where given, of ``old``, which is taken over."""
+        self._old = old
+        self._resumed = old is None and offset > 0
+        self.offset = offset
+        replaced = self._replaced()
+        os.ftruncate(self.descriptor, offset if old is None else 0)
+        os.fchmod(self.descriptor, self._mode(replaced) | 0o600)
+        os.lseek(self.descriptor, offset, os.SEEK_SET)
+
+    def promise(self, path: VirtualPath) -> None:
+        """Start under a unique name that no other has."""
+        self.path = path
+        self.start(0)
+
+    def prepare(self) -> bool:
+        """Copy some of the old file; tells whether there is more to copy."""
+        if self._old is None:
+            return False
+        end = min(self._copied + TURN, self.offset)
+        self._copied = copy_range(self._old, self.descriptor, self._copied, end)
+        if self._copied < end:
+            raise BadOffset(self.path, "the file has become shorter")
+        if self._copied == self.offset:
+            self._forget_old()
+        return self._old is not None
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``."""
+        write_all(self.descriptor, data)
+
+    def commit(self) -> Entry:
+        """Publish; when this raises, `abandon` is due."""
+        check_announced(self._order.request, self.partial.size - self.offset, self.path)
+        self._take_over_facts()
+        if self._order.durable:
+            os.fsync(self.descriptor)
+        if self._order.request.how is How.UNIQUE:
+            self._publish_unique()
+        else:
+            exclusive = self._order.request.how is not How.REPLACE
+            self.partial.publish(self._name, exclusive)
+        if self._order.durable:
+            sync_directory(self.partial.directory)
+        return entry_of(self.path.name, os.fstat(self.descriptor))
+
+    def abandon(self) -> None:
+        """Keep what arrived, if anything did and there is a name to go on from it by."""
+        arrived = self._old is None and self.partial.size > self.offset
+        if self._order.request.how is not How.UNIQUE and (arrived or self._resumed):
+            self.partial.keep()
+        else:
+            self.partial.discard()
+
+    def close(self) -> None:
+        """Let go of everything; once."""
+        self._forget_old()
+        self.partial.close()
+
+    def _replaced(self) -> os.stat_result | None:
+        """Return the facts of the plain file that will give way, if there is one by now."""
+        if self._order.request.how is not How.REPLACE:
+            return None
+        facts = Place(self.partial.directory, self._name).facts()
+        if facts is not None and stat.S_ISDIR(facts.st_mode):
+            raise IsDirectory(self.path)
+        return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
+
+    def _mode(self, replaced: os.stat_result | None) -> int:
+        """Return the permission bits the file is to have, so that its partial shows no more."""
+        return (self._order.request.mode if replaced is None else replaced.st_mode) & 0o777
+
+    def _take_over_facts(self) -> None:
+        """Give the file the permission bits, and if we may the owner, of what it replaces."""
+        replaced = self._replaced()
+        if replaced is not None and os.geteuid() == 0:
+            with suppress(PermissionError):
+                os.fchown(self.descriptor, replaced.st_uid, replaced.st_gid)
+        os.fchmod(self.descriptor, self._mode(replaced))
+
+    def _publish_unique(self) -> None:
+        """Publish under the name that was promised, or the next if somebody took it meanwhile."""
+        for path in chain([self.path], unique_names(self._order.path)):
+            with suppress(FileExistsError):
+                self.partial.publish(encoded(path.name, path), exclusive=True)
+                self.path = path
+                return
+
+    def _forget_old(self) -> None:
+        if self._old is not None:
+            os.close(self._old)
+            self._old = None

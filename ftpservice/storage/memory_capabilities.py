@@ -1,0 +1,133 @@
+"""The optional capabilities of storage in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from ftpservice.storage.errors import BadOffset, NotFound, Unsupported
+from ftpservice.storage.interfaces import IFreeSpace, IHashes, IPartials, ISetMode, ISetTimes
+from ftpservice.storage.memory_view import MemoryView
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["MemoryAttributes", "MemoryHashes", "MemoryPartials", "MemoryRoom"]
+
+TURN = 1 << 20
+"""Bytes digested before others get their turn: a millisecond or two."""
+
+
+class Digest(Protocol):
+    """What takes bytes and tells a digest."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Take more bytes."""
+
+    def hexdigest(self) -> str:
+        """Return the digest of all."""
+
+
+class Crc32:
+    """CRC-32 with the manners of ``hashlib``."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def update(self, data: memoryview) -> None:
+        """Take more bytes."""
+        self._sum = zlib.crc32(data, self._sum)
+
+    def hexdigest(self) -> str:
+        """Return eight hexadecimal digits."""
+        return f"{self._sum:08x}"
+
+
+def _digest(algorithm: str, path: VirtualPath) -> Digest:
+    names = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
+    if algorithm == "CRC32":
+        return Crc32()
+    if algorithm not in names:
+        raise Unsupported(path, f"no digest {algorithm}")
+    return hashlib.new(names[algorithm], usedforsecurity=False)
+
+
+@implementer(IHashes)
+class MemoryHashes:
+    """Digests, computed in short turns where there is a clock to wait on between them."""
+
+    def __init__(self, view: MemoryView, clock: IReactorTime | None) -> None:
+        self._view = view
+        self._clock = clock
+
+    async def hash(self, path: VirtualPath, algorithm: str, start: int, end: int | None) -> str:
+        """Digest the bytes as they are when the call begins."""
+        data = self._view.file(path).content.data
+        stop = len(data) if end is None else end
+        if not 0 <= start <= stop <= len(data):
+            raise BadOffset(path)
+        digest = _digest(algorithm, path)
+        for offset in range(start, stop, TURN):
+            if self._clock is not None and offset > start:
+                await deferLater(self._clock, 0)
+            with memoryview(data) as whole, whole[offset : min(offset + TURN, stop)] as piece:
+                digest.update(piece)
+        return digest.hexdigest()
+
+
+@implementer(ISetTimes, ISetMode)
+class MemoryAttributes:
+    """Times and permission bits."""
+
+    creation = True
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+
+    async def set_times(
+        self, path: VirtualPath, modified: float | None = None, created: float | None = None
+    ) -> None:
+        """Set what is given."""
+        node = self._view.node(path)
+        if modified is not None:
+            node.modified = modified
+        if created is not None:
+            node.created = created
+
+    async def set_mode(self, path: VirtualPath, mode: int) -> None:
+        """Set the lower nine bits."""
+        node = self._view.node(path)
+        node.mode = node.mode & ~0o777 | mode & 0o777
+
+
+@implementer(IFreeSpace)
+class MemoryRoom:
+    """How much still fits."""
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+
+    async def free_space(self, path: VirtualPath) -> int:
+        """Return the bytes that still fit; the same everywhere."""
+        self._view.node(path)
+        return self._view.tree.free_space()
+
+
+@implementer(IPartials)
+class MemoryPartials:
+    """The hidden partials of one owner."""
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+
+    async def partial(self, path: VirtualPath) -> Entry:
+        """Return the facts of a partial, or raise `NotFound`."""
+        partial = self._view.tree.partial(self._view.owner, self._view.full(path))
+        if partial is None:
+            raise NotFound(path)
+        size, owner = len(partial.content.data), self._view.owner
+        return Entry(path.name, Kind.FILE, size, partial.modified, owner=owner)

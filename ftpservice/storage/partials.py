@@ -1,0 +1,194 @@
+"""Hidden partials: what arrives of an upload grows under such a name beside its target.
+
+- Whoever writes one holds a ``flock`` on it, and after locking looks whether the name still means
+  the locked file; so there is one writer, and after a crash (which unlocks) the next may go on.
+- A partial's name tells its owner and target only as a digest; other owners do not find it.
+- Whoever finds the partial in use grows a *spare*, which becomes the partial when it is cut and
+  the name is free again.
+- Nothing but a plain file of our own with a single name is taken for a partial: what somebody on
+  this machine may have put there is left alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from contextlib import suppress
+
+from ftpservice.storage.descent import Place
+from ftpservice.storage.local_kernel import rename_exclusive
+from ftpservice.storage.local_names import spare_name
+
+__all__ = ["Partial", "claim", "discard_idle", "find"]
+
+WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+ATTEMPTS = 10
+
+
+class Partial:
+    """A partial that is ours to write: locked, open, in an open directory.
+
+    Takes over both descriptors. ``kept`` is the name it is to be found by after a cut, which
+    differs from ``name`` for a spare.
+    """
+
+    def __init__(self, directory: int, descriptor: int, name: bytes, kept: bytes) -> None:
+        self.directory = directory
+        self.descriptor = descriptor
+        self.name = name
+        self._kept = kept
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether another writer had the name that this should have."""
+        return self.name != self._kept
+
+    @property
+    def size(self) -> int:
+        """Bytes that arrived, or were kept, so far."""
+        return os.fstat(self.descriptor).st_size
+
+    def is_there(self) -> bool:
+        """Tell whether the name still means this file."""
+        return _is_named(self.directory, self.name, self.descriptor)
+
+    def publish(self, target: bytes, exclusive: bool) -> None:
+        """Rename to ``target`` in the same directory; with ``exclusive``, over nothing."""
+        if not self.is_there():
+            raise FileNotFoundError(errno.ENOENT, "the partial is gone")
+        if exclusive:
+            rename_exclusive(self.name, target, self.directory, self.directory)
+        else:
+            os.rename(self.name, target, src_dir_fd=self.directory, dst_dir_fd=self.directory)
+
+    def keep(self) -> None:
+        """Leave it to be gone on from; a spare gives way to whoever still writes."""
+        if not self.is_spare or not self.is_there():
+            return
+        _discard_smaller(self.directory, self._kept, self.size)
+        try:
+            rename_exclusive(self.name, self._kept, self.directory, self.directory)
+        except FileExistsError:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove it."""
+        if self.is_there():
+            with suppress(FileNotFoundError):
+                os.unlink(self.name, dir_fd=self.directory)
+
+    def close(self) -> None:
+        """Let go of it, and of the lock; once."""
+        descriptors = (self.descriptor, self.directory)
+        self.descriptor = self.directory = -1
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def find(place: Place, name: bytes) -> int | None:
+    """Open the partial ``name`` to look at or read it; None if there is no such."""
+    try:
+        opened = os.open(name, WRITE & ~os.O_RDWR, dir_fd=place.directory)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return None
+        raise
+    if _is_ours(opened):
+        return opened
+    os.close(opened)
+    return None
+
+
+def claim(place: Place, name: bytes) -> Partial:
+    """Open the partial ``name``, or make it; a spare if somebody writes it."""
+    for _ in range(ATTEMPTS):
+        opened = _open(place, name)
+        if opened is None:
+            break
+        try:
+            if not _is_ours(opened) or not _lock(opened):
+                os.close(opened)
+                break
+            if _is_named(place.directory, name, opened):
+                return Partial(os.dup(place.directory), opened, name, name)
+        except BaseException:
+            os.close(opened)
+            raise
+        os.close(opened)
+    return _claim_spare(place, name)
+
+
+def _claim_spare(place: Place, name: bytes) -> Partial:
+    spare = spare_name(name)
+    flags = WRITE | os.O_CREAT | os.O_EXCL
+    opened = os.open(spare, flags, 0o600, dir_fd=place.directory)
+    try:
+        _lock(opened)
+        return Partial(os.dup(place.directory), opened, spare, name)
+    except BaseException:
+        os.close(opened)
+        raise
+
+
+def discard_idle(directory: int, name: bytes, before: float | None = None) -> bool:
+    """Remove the partial ``name`` unless somebody writes it, or wrote it since ``before``."""
+    try:
+        opened = os.open(name, WRITE, dir_fd=directory)
+    except OSError:
+        return False
+    try:
+        facts = os.fstat(opened)
+        idle = before is None or facts.st_mtime < before
+        if not idle or not stat.S_ISREG(facts.st_mode) or not _lock(opened):
+            return False
+        if not _is_named(directory, name, opened):
+            return False
+        os.unlink(name, dir_fd=directory)
+        return True
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(opened)
+
+
+def _discard_smaller(directory: int, name: bytes, size: int) -> None:
+    """Remove a partial that tells less than ours, unless somebody writes it."""
+    with suppress(OSError):
+        if os.stat(name, dir_fd=directory, follow_symlinks=False).st_size <= size:
+            discard_idle(directory, name)
+
+
+def _open(place: Place, name: bytes) -> int | None:
+    """Open or make a partial; None if there is something else of that name."""
+    try:
+        return os.open(name, WRITE | os.O_CREAT, 0o600, dir_fd=place.directory)
+    except OSError as error:
+        foreign = error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR)
+        if foreign or (error.errno == errno.EACCES and _exists(place, name)):
+            return None
+        raise
+
+
+def _exists(place: Place, name: bytes) -> bool:
+    return Place(place.directory, name).facts() is not None
+
+
+def _lock(opened: int) -> bool:
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_ours(opened: int) -> bool:
+    facts = os.fstat(opened)
+    return stat.S_ISREG(facts.st_mode) and facts.st_nlink <= 1 and facts.st_uid == os.geteuid()
+
+
+def _is_named(directory: int, name: bytes, opened: int) -> bool:
+    facts = Place(directory, name).facts()
+    return facts is not None and os.path.samestat(facts, os.fstat(opened))

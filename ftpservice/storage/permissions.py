@@ -1,0 +1,204 @@
+"""What an account may do, kept by a wrapper around its storage.
+
+Where a right is missing the wrapper asks the storage for something it can do atomically
+(``How.CREATE`` for an upload that may not replace) instead of looking first and acting later.
+
+Who holds none of `SEEING` (a drop box) is told of directories, so that CWD and MKD work, and of its
+own partials, so that a cut upload can be resumed; of files it is told nothing, not whether they
+exist. What it may do still shows: an upload to a name that is taken is refused, and who may set
+attributes learns whether the name is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace as changed
+from functools import lru_cache
+
+from zope.interface import implementer
+
+from ftpservice.storage.errors import Denied, Exists, NotFound
+from ftpservice.storage.interfaces import (
+    How,
+    IFreeSpace,
+    IHashes,
+    IListing,
+    IPartials,
+    IReading,
+    ISetMode,
+    ISetTimes,
+    IStorage,
+    IWriting,
+    WriteRequest,
+)
+from ftpservice.storage.rights import Right
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["SEEING", "Permitted", "permission_facts"]
+
+SEEING = frozenset(
+    {Right.LIST, Right.READ, Right.OVERWRITE, Right.APPEND, Right.DELETE, Right.RENAME}
+)
+"""Who holds any of these may know the facts of a file whose name it knows."""
+
+FORWARDED: dict[object, frozenset[Right]] = {
+    IHashes: frozenset({Right.READ}),
+    ISetTimes: frozenset({Right.ATTRIBUTES}),
+    ISetMode: frozenset({Right.ATTRIBUTES}),
+    IFreeSpace: frozenset(Right),
+    IPartials: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND}),
+}
+"""Optional capabilities, and the rights of which one is enough for it."""
+
+
+@implementer(IStorage)
+class Permitted:
+    """A storage that refuses with `Denied` what ``rights`` do not hold."""
+
+    def __init__(self, inner: IStorage, rights: frozenset[Right]) -> None:
+        self._inner = inner
+        self._rights = rights
+
+    def __conform__(self, interface: object) -> object:
+        """Offer the inner storage's capability where the rights allow it."""
+        enough = FORWARDED.get(interface)
+        if enough is None or (enough.isdisjoint(self._rights) and interface is not IFreeSpace):
+            return None
+        return interface(self._inner, None)  # type: ignore[operator]
+
+    async def stat(self, path: VirtualPath) -> Entry:
+        """Return the facts of a directory, or of a file that may be known of."""
+        entry = await self._inner.stat(path)
+        if entry.kind is not Kind.DIRECTORY and SEEING.isdisjoint(self._rights):
+            raise NotFound(path)
+        return entry
+
+    async def open_listing(self, path: VirtualPath) -> IListing:
+        """Begin to read a directory."""
+        self._need(Right.LIST, path)
+        return await self._inner.open_listing(path)
+
+    async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
+        """Make one directory."""
+        self._need(Right.MKDIR, path)
+        await self._inner.make_directory(path, mode)
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        """Remove an empty directory."""
+        self._need(Right.RMDIR, path)
+        await self._inner.remove_directory(path)
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        """Remove a file."""
+        self._need(Right.DELETE, path)
+        await self._inner.remove_file(path)
+
+    async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
+        """Rename; over another file only with the right to overwrite."""
+        self._need(Right.RENAME, source)
+        replace = replace and Right.OVERWRITE in self._rights
+        await self._inner.rename(source, target, replace)
+
+    async def open_reading(self, path: VirtualPath) -> IReading:
+        """Open a file."""
+        self._need(Right.READ, path)
+        return await self._inner.open_reading(path)
+
+    async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        """Begin an upload, in the way that the rights leave."""
+        if request.how is How.REPLACE:
+            return await self._replace(path, request)
+        if request.how is How.APPEND:
+            return await self._append(path, request)
+        self._need(Right.CREATE, path)
+        return await self._inner.open_writing(path, request)
+
+    async def _replace(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        if Right.OVERWRITE not in self._rights:
+            self._need(Right.CREATE, path)
+            request = changed(request, how=How.CREATE)
+        elif Right.CREATE not in self._rights:
+            return await self._open_existing(path, request)
+        return await self._inner.open_writing(path, request)
+
+    async def _append(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        if Right.APPEND not in self._rights:
+            self._need(Right.CREATE, path)
+            return await self._append_to_nothing(path, request)
+        if Right.CREATE not in self._rights:
+            return await self._open_existing(path, request)
+        return await self._inner.open_writing(path, request)
+
+    async def _append_to_nothing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        """Make the file, going on from a partial, as an append does where there is no file."""
+        offset, partials = 0, IPartials(self._inner, None)
+        if partials is not None:
+            try:
+                offset = (await partials.partial(path)).size
+            except NotFound:
+                offset = 0
+        request = changed(request, how=How.CREATE, offset=offset)
+        try:
+            return await self._inner.open_writing(path, request)
+        except Exists as error:
+            raise Denied(path, "append") from error
+
+    async def _open_existing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        """Write to a file that is there before and after opening, so that none is made."""
+        await self._need_existing(path)
+        writing = await self._inner.open_writing(path, request)
+        try:
+            await self._need_existing(path)
+        except BaseException:
+            await writing.abandon()
+            raise
+        return writing
+
+    async def _need_existing(self, path: VirtualPath) -> None:
+        try:
+            await self._inner.stat(path)
+        except NotFound as error:
+            raise Denied(path, "create") from error
+
+    def _need(self, right: Right, path: VirtualPath) -> None:
+        if right not in self._rights:
+            raise Denied(path, right.value)
+
+
+FILE_LETTERS = (
+    ("a", {Right.APPEND}),
+    ("d", {Right.DELETE}),
+    ("f", {Right.RENAME}),
+    ("r", {Right.READ}),
+    ("w", {Right.OVERWRITE}),
+)
+DIRECTORY_LETTERS = (
+    ("c", {Right.CREATE}),
+    ("d", {Right.RMDIR}),
+    ("e", set(Right)),
+    ("f", {Right.RENAME}),
+    ("l", {Right.LIST}),
+    ("m", {Right.MKDIR}),
+    ("p", {Right.DELETE, Right.RMDIR}),
+)
+
+
+def permission_facts(rights: frozenset[Right], entry: Entry) -> str:
+    """Spell what ``rights`` allow with an entry, as the ``perm`` fact (RFC 3659 §7.5.5).
+
+    Everybody may enter a directory; nobody may remove or rename the root, whose name is empty.
+    """
+    return _letters(rights, entry.kind, not entry.name)
+
+
+@lru_cache(maxsize=1024)
+def _letters(rights: frozenset[Right], kind: Kind, is_root: bool) -> str:
+    rows = DIRECTORY_LETTERS if kind is Kind.DIRECTORY else FILE_LETTERS
+    letters = "".join(
+        letter for letter, enough in rows if letter == "e" or not rights.isdisjoint(enough)
+    )
+    if is_root:
+        return "".join(letter for letter in letters if letter not in "df")
+    if kind in (Kind.LINK, Kind.OTHER):
+        return "".join(letter for letter in letters if letter in "df")
+    return letters

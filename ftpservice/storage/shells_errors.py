@@ -1,0 +1,125 @@
+"""Calls into somebody's `IFTPShell`: its failures become our errors, its late answers are kept."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.logger import Logger
+from twisted.protocols import ftp
+from twisted.python.failure import Failure
+from twisted.python.filepath import InsecurePath
+
+from ftpservice.storage.errors import (
+    Busy,
+    Denied,
+    Exists,
+    InvalidName,
+    IsDirectory,
+    NoSpace,
+    NotDirectory,
+    NotEmpty,
+    NotFound,
+    QuotaExceeded,
+    StorageError,
+    Unavailable,
+    Unsupported,
+)
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["ask", "segments", "translated", "unless_cancelled"]
+
+Result = TypeVar("Result")
+
+MEANINGS: dict[type[Exception], type[StorageError]] = {
+    ftp.FileNotFoundError: NotFound,
+    ftp.FileExistsError: Exists,
+    ftp.IsADirectoryError: IsDirectory,
+    ftp.IsNotADirectoryError: NotDirectory,
+    ftp.PermissionDeniedError: Denied,
+    ftp.AnonUserDeniedError: Denied,
+    ftp.AuthorizationError: Denied,
+    ftp.CmdNotImplementedError: Unsupported,
+    ftp.CmdNotImplementedForArgError: Unsupported,
+    ftp.CmdSyntaxError: InvalidName,
+    ftp.CmdArgSyntaxError: InvalidName,
+    InsecurePath: Denied,
+    UnicodeError: InvalidName,
+    NotImplementedError: Unsupported,
+}
+NUMBERS: dict[int, type[StorageError]] = {
+    errno.ENOENT: NotFound,
+    errno.EEXIST: Exists,
+    errno.EISDIR: IsDirectory,
+    errno.ENOTDIR: NotDirectory,
+    errno.ENOTEMPTY: NotEmpty,
+    errno.EACCES: Denied,
+    errno.EPERM: Denied,
+    errno.ELOOP: Denied,
+    errno.EINVAL: InvalidName,
+    errno.ENAMETOOLONG: InvalidName,
+    errno.ENOSPC: NoSpace,
+    errno.EFBIG: NoSpace,
+    errno.EDQUOT: QuotaExceeded,
+    errno.EBUSY: Busy,
+    errno.EXDEV: Unsupported,
+}
+
+log = Logger()
+
+
+def segments(path: VirtualPath) -> list[str]:
+    """Spell a path as an `IFTPShell` wants it."""
+    return list(path.parts)
+
+
+def translated(error: BaseException, path: VirtualPath) -> StorageError:
+    """Return what an exception of a shell means; one that means nothing is `Unavailable`."""
+    detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.errno in NUMBERS:
+        return NUMBERS[error.errno](path, detail)
+    for kind in type(error).__mro__:
+        if kind in MEANINGS:
+            return MEANINGS[kind](path, detail)
+    return Unavailable(path, detail)
+
+
+async def ask(
+    path: VirtualPath,
+    method: Callable[..., object],
+    *arguments: object,
+    late: Callable[[Result], object] | None = None,
+) -> Result:
+    """Call a shell's method and wait for its answer; raises `StorageError` only.
+
+    Where the answer is something to be closed, ``late`` is given it if we are cancelled meanwhile.
+    """
+    answer = cast("Deferred[Result]", maybeDeferred(method, *arguments))
+    try:
+        return await (answer if late is None else unless_cancelled(answer, late))
+    except (CancelledError, StorageError):
+        raise
+    except Exception as error:
+        raise translated(error, path) from error
+
+
+def unless_cancelled(
+    answer: Deferred[Result], late: Callable[[Result], object]
+) -> Deferred[Result]:
+    """Return a Deferred like ``answer``; once it is cancelled, the answer goes to ``late``."""
+    waiting: Deferred[Result] = Deferred()
+
+    def came(result: Result | Failure) -> None:
+        if not waiting.called:
+            waiting.callback(result)
+        elif not isinstance(result, Failure):
+            late(result)
+
+    def failed(failure: Failure) -> None:
+        log.failure("closing what a shell opened too late", failure=failure)
+
+    answer.addBoth(came)
+    answer.addErrback(failed)
+    return waiting

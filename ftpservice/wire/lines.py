@@ -1,0 +1,89 @@
+"""Lines of the control connection out of whatever pieces arrive (RFC 959 §5.3, RFC 854)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftpservice.wire.telnet import IAC, TelnetFilter
+
+__all__ = ["LineReader", "LineTooLong"]
+
+LF = b"\n"
+CR = b"\r"
+CRLF = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class LineTooLong:
+    """Stands where a line longer than the limit was; its text is gone."""
+
+
+class LineReader:
+    """Cuts a stream into lines: LF ends one, a CR before it goes, Telnet sequences are out.
+
+    Holds less than ``limit`` bytes at any time, whatever arrives.
+    """
+
+    def __init__(self, limit: int = 4096) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+        self._discarding = False
+        self._telnet = TelnetFilter()
+
+    @property
+    def pending(self) -> bool:
+        """Whether an unfinished line (or half a Telnet sequence) has arrived."""
+        return bool(self._buffer) or self._discarding or self._telnet.inside
+
+    def feed(self, data: bytes) -> list[bytes | LineTooLong]:
+        """Return the lines that ``data`` completes, without their ends.
+
+        A line of more than ``limit`` bytes, its end included, gives one `LineTooLong` as soon
+        as that is certain; the rest of it is dropped up to its LF.
+        """
+        if self._telnet.inside or IAC in data:
+            data = self._telnet.strip(data)
+        end = data.find(LF)
+        if end < 0:
+            return self._keep(data)
+        if end == len(data) - 1 < self._limit and not self._buffer and not self._discarding:
+            return [data[:-2] if data.endswith(CRLF) else data[:-1]]
+        return self._split(data)
+
+    def take_answers(self) -> bytes:
+        """Return the refusals of Telnet options to send since the last call."""
+        return self._telnet.take_answers()
+
+    def clear(self) -> None:
+        """Forget everything that was buffered: what follows comes from a new, secured stream."""
+        self._buffer.clear()
+        self._discarding = False
+        self._telnet.clear()
+
+    def _split(self, data: bytes) -> list[bytes | LineTooLong]:
+        *ends, rest = data.split(LF)
+        lines: list[bytes | LineTooLong] = []
+        for piece in ends:
+            if self._discarding:
+                self._discarding = False
+            else:
+                lines.append(self._finished(piece))
+        return lines + self._keep(rest)
+
+    def _finished(self, piece: bytes) -> bytes | LineTooLong:
+        if self._buffer:
+            piece = bytes(self._buffer + piece)
+            self._buffer.clear()
+        if len(piece) >= self._limit:
+            return LineTooLong()
+        return piece.removesuffix(CR)
+
+    def _keep(self, rest: bytes) -> list[bytes | LineTooLong]:
+        if self._discarding:
+            return []
+        if len(self._buffer) + len(rest) < self._limit:
+            self._buffer += rest
+            return []
+        self._buffer.clear()
+        self._discarding = True
+        return [LineTooLong()]

@@ -1,0 +1,105 @@
+"""Telnet sequences in the control connection's input (RFC 854, RFC 1123 §4.1.2.10).
+
+We agree to no option, so no peer has a reason to negotiate; those that do are refused politely,
+and nothing they send is ever taken for a part of a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["IAC", "TelnetFilter"]
+
+IAC = b"\xff"
+IAC_BYTE = 255
+LF = 10
+SUBNEGOTIATION_END = 240
+SUBNEGOTIATION = 250
+WILL, WONT, DO, DONT = 251, 252, 253, 254
+REFUSALS = {WILL: DONT, DO: WONT}
+MAX_ANSWERS = 32 * 3
+MAX_SUBNEGOTIATION = 1024
+
+
+class TelnetFilter:
+    """Takes Telnet sequences out of a stream, wherever it is cut into pieces.
+
+    A 0xFF that begins no sequence is a byte of somebody's Latin-1 name and stays. A
+    subnegotiation that never ends is given up at the end of the line or after a kilobyte.
+    """
+
+    def __init__(self) -> None:
+        self._step: Callable[[int, bytearray], None] | None = None
+        self._option = WILL
+        self._swallowed = 0
+        self._answers = bytearray()
+
+    @property
+    def inside(self) -> bool:
+        """Whether the input so far ends in the middle of a sequence."""
+        return self._step is not None
+
+    def strip(self, data: bytes) -> bytes:
+        """Return ``data`` without its sequences, a doubled 0xFF made single."""
+        text = bytearray()
+        position = 0
+        while position < len(data):
+            if self._step is not None:
+                self._step(data[position], text)
+                position += 1
+                continue
+            found = data.find(IAC, position)
+            if found < 0:
+                text += data[position:]
+                break
+            text += data[position:found]
+            self._step = self._after_iac
+            position = found + 1
+        return bytes(text)
+
+    def take_answers(self) -> bytes:
+        """Return the refusals to send since the last call."""
+        answers = bytes(self._answers)
+        self._answers.clear()
+        return answers
+
+    def clear(self) -> None:
+        """Forget an unfinished sequence and what was to be answered."""
+        self._step = None
+        self._answers.clear()
+
+    def _after_iac(self, byte: int, text: bytearray) -> None:
+        self._step = None
+        if byte == IAC_BYTE:
+            text.append(IAC_BYTE)
+        elif byte >= WILL:
+            self._option = byte
+            self._step = self._after_negotiation
+        elif byte == SUBNEGOTIATION:
+            self._swallowed = 0
+            self._step = self._in_subnegotiation
+        elif byte < SUBNEGOTIATION_END:
+            text += bytes((IAC_BYTE, byte))
+
+    def _after_negotiation(self, byte: int, _text: bytearray) -> None:
+        self._step = None
+        refusal = REFUSALS.get(self._option)
+        if refusal is not None and len(self._answers) < MAX_ANSWERS:
+            self._answers += bytes((IAC_BYTE, refusal, byte))
+
+    def _in_subnegotiation(self, byte: int, text: bytearray) -> None:
+        self._swallowed += 1
+        if byte == LF:
+            text.append(LF)
+            self._step = None
+        elif byte == IAC_BYTE:
+            self._step = self._iac_in_subnegotiation
+        elif self._swallowed >= MAX_SUBNEGOTIATION:
+            self._step = None
+
+    def _iac_in_subnegotiation(self, byte: int, text: bytearray) -> None:
+        self._step = self._in_subnegotiation
+        if byte == SUBNEGOTIATION_END:
+            self._step = None
+        else:
+            self._in_subnegotiation(LF if byte == LF else 0, text)

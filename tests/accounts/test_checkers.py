@@ -1,0 +1,245 @@
+"""Who gets in, who does not, and that strangers learn nothing from the difference."""
+
+import os
+from datetime import date
+
+import pytest
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import UsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.testing import MemoryReactorClock
+from zope.interface.verify import verifyObject
+
+from ftpservice.accounts import checkers
+from ftpservice.accounts.account import PeerCredentials
+from ftpservice.accounts.checkers import (
+    SHIPPED_HASH,
+    LoginBusy,
+    PasswordFileChecker,
+    shipped_accounts,
+)
+from ftpservice.accounts.passwdfile import PasswordFile, parse_line
+from ftpservice.accounts.passwords import verify
+from ftpservice.accounts.records import AccountRecord, IAccountRecords, IStartable, RecordedName
+from tests.accounts.doubles import SECRET, InlinePool
+
+TODAY = date(2027, 1, 31)
+LINES = f"""
+alice:{SECRET}:/alice:read
+disabled:{SECRET}:/:full:disabled
+lastday:{SECRET}:/:full:expires=2027-01-31
+expired:{SECRET}:/:full:expires=2027-01-30
+office:{SECRET}:/:full:from=10.0.0.0/8,from=fd00::/8
+tls:{SECRET}:/:full:tls=required
+broken:{SECRET}:/:raed
+gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n:{SECRET}
+demo:{SHIPPED_HASH}
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "passwd.db"
+    path.write_text(LINES, "utf-8")
+    os.utime(path, (1_600_000_000, 1_600_000_000))
+    return path
+
+
+@pytest.fixture
+def pool():
+    return InlinePool()
+
+
+@pytest.fixture
+def checker(path, pool):
+    return PasswordFileChecker(PasswordFile(str(path), lambda text: None), pool, lambda: TODAY)
+
+
+@pytest.fixture
+def hashes(monkeypatch):
+    """Every hash that was computed."""
+    seen = []
+
+    def counting(hashed, password):
+        seen.append(hashed)
+        return verify(hashed, password)
+
+    monkeypatch.setattr(checkers, "verify", counting)
+    return seen
+
+
+def ask(checker, name, password=b"secret", peer="192.0.2.1", secured=False):
+    seen = []
+    credentials = PeerCredentials(name, password, peer, secured)
+    checker.requestAvatarId(credentials).addBoth(seen.append)
+    [answer] = seen
+    return answer
+
+
+def refused(answer):
+    return answer.check(UnauthorizedLogin) is not None
+
+
+def test_it_is_what_it_says(checker):
+    for interface in (ICredentialsChecker, IAccountRecords, IStartable):
+        assert verifyObject(interface, checker)
+
+
+def test_the_right_password_gets_the_name_with_its_record(checker):
+    answer = ask(checker, b"alice")
+    assert answer == b"alice"
+    assert isinstance(answer, RecordedName)
+    assert answer.record.root == "/alice"
+
+
+@pytest.mark.parametrize("password", [b"", b"Secret", b"secret\0", b"secret ", b"\xff"])
+def test_a_wrong_password_is_refused(checker, password):
+    assert refused(ask(checker, b"alice", password))
+
+
+@pytest.mark.parametrize("name", ["grün", "grün".encode()])
+@pytest.mark.parametrize("password", ["secret", b"secret"])
+def test_plain_credentials_will_do_as_text_or_bytes(checker, name, password):
+    seen = []
+    checker.requestAvatarId(UsernamePassword(name, password)).addBoth(seen.append)
+    assert seen == ["grün".encode()]
+
+
+@pytest.mark.parametrize(
+    ("name", "peer", "secured", "lets_in"),
+    [
+        (b"disabled", "10.0.0.1", True, False),
+        (b"broken", "10.0.0.1", True, False),
+        (b"expired", "10.0.0.1", True, False),
+        (b"lastday", "10.0.0.1", True, True),
+        (b"office", "10.0.0.1", False, True),
+        (b"office", "::ffff:10.0.0.1", False, True),
+        (b"office", "fd00::1", False, True),
+        (b"office", "192.0.2.1", True, False),
+        (b"office", None, True, False),
+        (b"tls", "192.0.2.1", False, False),
+        (b"tls", "192.0.2.1", True, True),
+        (b"nobody", "10.0.0.1", True, False),
+        (b"", "10.0.0.1", True, False),
+        (b"ali\xffce", "10.0.0.1", True, False),
+        (b"alice\0", "10.0.0.1", True, False),
+        (b"alice\n", "10.0.0.1", True, False),
+    ],
+)
+def test_the_right_password_is_not_all(checker, name, peer, secured, lets_in):
+    assert refused(ask(checker, name, b"secret", peer, secured)) if not lets_in else True
+    assert (ask(checker, name, b"secret", peer, secured) == name) is lets_in
+
+
+@pytest.mark.parametrize("name", [b"office", b"tls"])
+def test_credentials_that_do_not_say_where_they_come_from_come_from_nowhere(checker, name):
+    seen = []
+    checker.requestAvatarId(UsernamePassword(name, b"secret")).addBoth(seen.append)
+    assert refused(seen[0])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"alice", b"nobody", b"disabled", b"expired", b"office", b"tls", b"broken", b"", b"\xff"],
+)
+@pytest.mark.parametrize("password", [b"secret", b"wrong"])
+def test_every_login_costs_one_hash_of_the_common_cost_and_one_look(
+    checker, hashes, pool, name, password
+):
+    ask(checker, name, password)
+    [hashed] = hashes
+    assert hashed.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert len(pool.calls) == 1
+
+
+def test_all_refusals_look_alike(checker):
+    answers = [
+        ask(checker, name, password)
+        for name in (b"alice", b"nobody", b"disabled", b"expired", b"office", b"tls", b"broken")
+        for password in (b"wrong", b"secret")
+        if (name, password) != (b"alice", b"secret")
+    ]
+    assert len({(answer.type, str(answer.value)) for answer in answers}) == 1
+
+
+def test_a_busy_pool_says_so_and_checks_nothing(checker, pool, hashes):
+    pool.busy = True
+    assert ask(checker, b"alice").check(LoginBusy)
+    assert hashes == []
+
+
+def test_a_login_sees_what_changed_in_the_file(checker, path):
+    assert ask(checker, b"alice") == b"alice"
+    path.write_text(f"bob:{SECRET}\n")
+    assert ask(checker, b"bob") == b"bob"
+    assert refused(ask(checker, b"alice"))
+    path.unlink()
+    assert ask(checker, b"bob") == b"bob"
+
+
+def test_records_are_told_as_of_the_last_login(checker):
+    assert checker.lookup("alice") is None
+    ask(checker, b"alice")
+    assert checker.lookup("alice").root == "/alice"
+    assert checker.lookup("broken").disabled
+    assert checker.lookup("nobody") is None
+    assert "broken" not in [record.name for record in checker.records()]
+    assert "alice" in [record.name for record in checker.records()]
+
+
+def test_shipped_accounts_are_found_unless_they_are_closed():
+    records = [
+        AccountRecord("demo", SHIPPED_HASH),
+        AccountRecord("closed", SHIPPED_HASH, disabled=True),
+        AccountRecord("alice", SECRET),
+    ]
+    assert shipped_accounts(records) == ["demo"]
+
+
+def test_a_shipped_account_works_until_it_is_refused(checker):
+    assert ask(checker, b"demo", b"demo") == b"demo"
+    checker.refuse_shipped = True
+    assert refused(ask(checker, b"demo", b"demo"))
+    assert ask(checker, b"alice") == b"alice"
+
+
+def test_a_shipped_account_stays_refused_when_a_change_brings_it_in(checker, path):
+    checker.refuse_shipped = True
+    path.write_text(f"other:{SHIPPED_HASH}\n")
+    assert refused(ask(checker, b"other", b"demo"))
+
+
+def test_the_file_in_the_sources_has_the_one_account_demo_with_password_demo():
+    path = os.path.join(os.path.dirname(__file__), "..", "..", "passwd.db")
+    told = []
+    contents = PasswordFile(path, told.append).load()
+    [record] = contents.accounts.values()
+    assert record == parse_line(f"demo:{SHIPPED_HASH}:/:full", record.line)
+    assert verify(record.password_hash, b"demo")
+    assert told == []
+    assert shipped_accounts([record]) == ["demo"]
+
+
+def test_a_checker_wants_to_be_started(path):
+    checker = PasswordFileChecker(PasswordFile(str(path), lambda text: None))
+    assert ask(checker, b"alice").check(RuntimeError)
+
+
+def test_starting_makes_the_threads_and_stopping_ends_them(path):
+    checker = PasswordFileChecker(PasswordFile(str(path), lambda text: None))
+    reactor = MemoryReactorClock()
+    checker.start(reactor)
+    pool = checker._pool
+    checker.start(reactor)
+    assert checker._pool is pool
+    checker.stop()
+    checker.stop()
+    assert not pool._threads.started
+    assert ask(checker, b"alice").check(RuntimeError)
+
+
+def test_a_given_pool_is_kept_and_stopped(checker, pool):
+    checker.start(MemoryReactorClock())
+    assert ask(checker, b"alice") == b"alice"
+    checker.stop()
+    assert pool.stopped

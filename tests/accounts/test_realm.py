@@ -1,0 +1,192 @@
+"""What a login gets: files, rights and limits by its record."""
+
+import pytest
+from twisted.cred.checkers import ANONYMOUS
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import IRealm
+from twisted.internet.defer import Deferred
+from twisted.protocols.ftp import IFTPShell
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from ftpservice.accounts.account import IAccount
+from ftpservice.accounts.realm import Realm
+from ftpservice.accounts.records import AccountRecord, IAccountRecords, RecordedName
+from ftpservice.storage.errors import Busy, Denied, Unavailable
+from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.wire.paths import ROOT, VirtualPath
+from tests.accounts.doubles import Source
+
+READ = PRESETS["read"]
+
+
+@implementer(IAccountRecords)
+class Records:
+    def __init__(self, *records):
+        self.records = {record.name: record for record in records}
+
+    def lookup(self, name):
+        return self.records.get(name)
+
+
+class Opener:
+    """Opens any storage string, or fails as told."""
+
+    def __init__(self):
+        self.opened = []
+        self.error = None
+
+    def __call__(self, text):
+        if self.error is not None:
+            raise self.error
+        self.opened.append(Source(text))
+        return self.opened[-1]
+
+
+class Bench:
+    def __init__(self):
+        self.source, self.opener = Source(), Opener()
+
+    def realm(self, *records, **words):
+        return Realm(self.source, [Records(*records)], open_source=self.opener, **words)
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def answer(deferred):
+    seen = []
+    deferred.addBoth(seen.append)
+    return seen[0]
+
+
+def avatar(realm, avatar_id):
+    return answer(realm.requestAvatar(avatar_id, None, IAccount, IFTPShell))
+
+
+def account(realm, avatar_id):
+    interface, account, logout = avatar(realm, avatar_id)
+    assert interface is IAccount
+    assert verifyObject(IAccount, account)
+    assert isinstance(account.storage, Permitted)
+    assert logout() is None
+    return account
+
+
+def test_it_is_a_realm(bench):
+    assert verifyObject(IRealm, bench.realm())
+
+
+def test_a_name_on_record_gets_what_the_record_says(bench):
+    rights = READ | {Right.ADMIN}
+    realm = bench.realm(AccountRecord("alice", "", "/home/alice", rights, max_sessions=3))
+    alice = account(realm, b"alice")
+    assert bench.source.asked == [("alice", "/home/alice")]
+    assert (alice.name, alice.rights, alice.max_sessions) == ("alice", rights, 3)
+    assert (alice.home, alice.anonymous) == (ROOT, False)
+
+
+def test_the_rights_stand_around_the_storage(bench):
+    realm = bench.realm(AccountRecord("alice", "", rights=READ))
+    storage = account(realm, b"alice").storage
+    removed = answer(Deferred.fromCoroutine(storage.remove_file(VirtualPath.parse("/a"))))
+    assert removed.check(Denied)
+
+
+@pytest.mark.parametrize("avatar_id", [b"bob", "bob"])
+def test_a_name_on_no_record_gets_the_root_with_the_default_rights(bench, avatar_id):
+    bob = account(bench.realm(default_rights=READ), avatar_id)
+    assert bench.source.asked == [("bob", "/")]
+    assert (bob.name, bob.rights, bob.max_sessions) == ("bob", READ, None)
+
+
+def test_default_rights_are_full_and_never_admin(bench):
+    rights = account(bench.realm(), b"bob").rights
+    assert rights == PRESETS["full"]
+    assert Right.ADMIN not in rights
+
+
+def test_a_name_that_is_not_utf8_is_kept(bench):
+    assert account(bench.realm(), b"gr\xff").name == "gr\udcff"
+
+
+def test_the_first_record_counts(bench):
+    first, second = (Records(AccountRecord("alice", "", root)) for root in ("/1", "/2"))
+    realm = Realm(bench.source, [Records(), first, second], open_source=bench.opener)
+    account(realm, b"alice")
+    assert bench.source.asked == [("alice", "/1")]
+
+
+def test_the_record_that_was_checked_counts_even_if_the_file_changed(bench):
+    checked = AccountRecord("alice", "", "/alice", READ)
+    gone, other = bench.realm(), bench.realm(AccountRecord("alice", "", "/", PRESETS["full"]))
+    for realm in (gone, other):
+        assert account(realm, RecordedName.of(checked)).rights == READ
+    assert bench.source.asked == [("alice", "/alice")] * 2
+
+
+def test_a_closed_account_stays_closed_whoever_vouches_for_it(bench):
+    realm = bench.realm(AccountRecord("alice", "", disabled=True))
+    assert avatar(realm, b"alice").check(UnauthorizedLogin)
+    assert bench.source.asked == []
+
+
+def test_a_root_cannot_climb(bench):
+    account(bench.realm(AccountRecord("alice", "", "/../../etc")), b"alice")
+    assert bench.source.asked == [("alice", "/etc")]
+
+
+def test_a_storage_string_opens_a_source_once_for_all_who_name_it(bench):
+    realm = bench.realm(
+        AccountRecord("alice", "", "local:/srv/a"),
+        AccountRecord("bob", "", "local:/srv/a"),
+        AccountRecord("carol", "", "local:/srv/c"),
+    )
+    for name in (b"alice", b"bob", b"carol", b"alice"):
+        account(realm, name)
+    assert [source.text for source in bench.opener.opened] == ["local:/srv/a", "local:/srv/c"]
+    assert bench.opener.opened[0].asked == [("alice", "/"), ("bob", "/"), ("alice", "/")]
+    assert bench.source.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(ValueError("what?"), Unavailable), (OSError("gone"), Unavailable), (Busy(ROOT), Busy)],
+)
+def test_a_storage_that_cannot_be_opened_is_tried_again_at_the_next_login(bench, error, kind):
+    realm = bench.realm(AccountRecord("alice", "", "nonsense:x"))
+    bench.opener.error = error
+    assert avatar(realm, b"alice").check(kind)
+    bench.opener.error = None
+    account(realm, b"alice")
+
+
+def test_anonymous_reads_where_it_is_put(bench):
+    guest = account(bench.realm(anonymous=VirtualPath.parse("/pub")), ANONYMOUS)
+    assert (guest.name, guest.rights, guest.anonymous) == ("anonymous", READ, True)
+    assert bench.source.asked == [("anonymous", "/pub")]
+
+
+def test_anonymous_is_refused_unless_it_is_put_somewhere(bench):
+    assert avatar(bench.realm(), ANONYMOUS).check(UnauthorizedLogin)
+
+
+def test_an_account_named_anonymous_is_no_guest(bench):
+    realm = bench.realm(AccountRecord("anonymous", "", "/x", READ))
+    assert account(realm, b"anonymous").anonymous is False
+
+
+def test_who_wants_no_account_is_told_so(bench):
+    with pytest.raises(NotImplementedError):
+        bench.realm().requestAvatar(b"alice", None, IFTPShell)
+
+
+def test_stopping_stops_every_source_once(bench):
+    realm = bench.realm(AccountRecord("alice", "", "local:/srv/a"))
+    account(realm, b"alice")
+    answer(Deferred.fromCoroutine(realm.stop()))
+    assert bench.source.stops == 1
+    assert [source.stops for source in bench.opener.opened] == [1]

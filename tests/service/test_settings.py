@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from ftpservice.service.settings import Settings, settings_from
+from ftpservice.service.table import BY_NAME, SETTINGS
+from ftpservice.session.settings import SessionSettings
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+
+def test_the_defaults_are_those_of_a_session_and_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = settings_from({})
+    assert settings.listen == ("tcp:2121:interface=127.0.0.1",)
+    assert settings.root == f"local:{tmp_path}/var/files"
+    assert settings.made == (f"{tmp_path}/var", f"{tmp_path}/var/files")
+    assert settings.anonymous_root == ROOT
+    assert not settings.durable
+    assert settings.session == SessionSettings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        settings_from({}).durable = True  # type: ignore[misc]
+
+
+def test_a_bare_path_is_a_directory_and_needs_no_data_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert settings_from({"root": "files"}).root == f"local:{tmp_path}/files"
+    assert settings_from({"root": "files"}).made == ()
+    assert settings_from({"root": "files", "data-dir": "own"}).made == (f"{tmp_path}/own",)
+    assert settings_from({"data-dir": "/own"}).root == "local:/own/files"
+
+
+def test_a_storage_string_stays_as_it_is() -> None:
+    assert settings_from({"root": "memory:capacity=1M"}).root == "memory:capacity=1M"
+    assert settings_from({"root": "/a:b\\c"}).root == "local:/a\\:b\\\\c"
+
+
+def test_durable_is_asked_of_local_storages_that_do_not_say() -> None:
+    durable = Settings((), "local:/x", durable=True)
+    assert durable.kept("local:/x") == "local:/x:durable=yes"
+    assert durable.kept("local:/x:durable=no") == "local:/x:durable=no"
+    assert durable.kept("memory:") == "memory:"
+    assert Settings((), "local:/x").kept("local:/x") == "local:/x"
+
+
+def test_every_setting_arrives_where_it_belongs() -> None:
+    given = {
+        "welcome": BY_NAME["welcome"].from_text("hello"),
+        "anonymous": True,
+        "anonymous-root": BY_NAME["anonymous-root"].from_text("pub"),
+        "max-sessions": BY_NAME["max-sessions"].from_text("3"),
+        "max-sessions-per-address": BY_NAME["max-sessions-per-address"].from_text("2"),
+        "max-sessions-per-user": BY_NAME["max-sessions-per-user"].from_text("1"),
+        "login-timeout": BY_NAME["login-timeout"].from_text("11"),
+        "idle-timeout": BY_NAME["idle-timeout"].from_text("12.5"),
+        "data-timeout": BY_NAME["data-timeout"].from_text("13"),
+        "stall-timeout": BY_NAME["stall-timeout"].from_text("14"),
+        "umask": BY_NAME["umask"].from_text("027"),
+        "passive-ports": BY_NAME["passive-ports"].from_text("50000-50100"),
+        "passive-address": BY_NAME["passive-address"].from_text("203.0.113.7"),
+    }
+    settings = settings_from(given)
+    session = settings.session
+    assert settings.anonymous_root == VirtualPath(("pub",))
+    assert (session.welcome, session.anonymous, session.umask) == ("hello", True, 0o027)
+    assert session.max_sessions == 3
+    assert (session.max_sessions_per_address, session.max_sessions_per_user) == (2, 1)
+    assert (session.login_timeout, session.idle_timeout) == (11, 12.5)
+    assert (session.data.data_timeout, session.data.stall_timeout) == (13, 14)
+    assert session.data.passive_ports == given["passive-ports"]
+    assert session.data.passive_addresses == given["passive-address"]
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1_0", "1e3", "٣", "99999999999", " 5", "0"])
+def test_a_count_is_plain_digits(text: str) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        BY_NAME["max-sessions"].from_text(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "inf", "nan", "1e3", "5s", "1."])
+def test_seconds_are_plain_digits(text: str) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        BY_NAME["idle-timeout"].from_text(text)
+
+
+def test_every_default_is_one_that_a_user_could_write() -> None:
+    for setting in SETTINGS:
+        initial = setting.initial
+        if isinstance(setting.default, str):
+            assert setting.from_text(setting.default) == initial
+        assert setting.help.endswith(".")
+
+
+def test_the_page_of_settings_is_current() -> None:
+    from ftpservice.service.reference import reference
+
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert page.read_text(encoding="utf-8") == reference(), f"run make docs{os.linesep}"

@@ -1,0 +1,50 @@
+"""The table of moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftpservice.session.state import MOVES, Phase, drawing, is_legal, phase_after
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_password_belongs_behind_a_name_only(phase: Phase) -> None:
+    assert is_legal(phase, "PASS") == (phase is Phase.NAMED)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_rnto_belongs_behind_rnfr_only(phase: Phase) -> None:
+    assert is_legal(phase, "RNTO") == (phase is Phase.RENAMING)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_verbs_that_the_table_does_not_name_are_legal_anywhere(phase: Phase) -> None:
+    assert is_legal(phase, "NOOP")
+
+
+def test_any_other_verb_ends_a_rename() -> None:
+    assert phase_after(Phase.RENAMING, "NOOP", succeeded=True) is Phase.LOGGED_IN
+
+
+def test_other_verbs_leave_the_phase_as_it_is() -> None:
+    for phase in (Phase.GREETED, Phase.NAMED, Phase.LOGGED_IN):
+        assert phase_after(phase, "NOOP", succeeded=True) is phase
+
+
+def test_a_failed_password_wants_a_name_again() -> None:
+    assert phase_after(Phase.NAMED, "PASS", succeeded=False) is Phase.GREETED
+
+
+def test_a_failed_rename_is_over() -> None:
+    assert phase_after(Phase.RENAMING, "RNTO", succeeded=False) is Phase.LOGGED_IN
+
+
+def test_a_failed_rnfr_changes_nothing() -> None:
+    assert phase_after(Phase.LOGGED_IN, "RNFR", succeeded=False) is Phase.LOGGED_IN
+
+
+def test_the_drawing_has_an_arrow_for_each_move_that_changes_the_phase() -> None:
+    arrows = [line for line in drawing().splitlines() if "-->" in line]
+    changes = [(old, new) for (old, _), new in MOVES.items() if old is not new]
+    assert len(arrows) == len(changes) + 1
+    assert "    NAMED --> LOGGED_IN: PASS" in arrows

@@ -1,0 +1,22 @@
+"""The closed set of storage errors."""
+
+import pytest
+
+from ftpservice.storage import errors
+from ftpservice.storage.contract_case import at
+
+
+@pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"StorageError"}))
+def test_every_error_is_a_storage_error_that_says_to_what_it_happened(name):
+    error = getattr(errors, name)(at("/file"), "why")
+    assert isinstance(error, errors.StorageError)
+    assert (error.path, error.detail) == (at("/file"), "why")
+
+
+def test_a_detail_may_be_missing():
+    assert errors.NotFound(at("/file")).detail == ""
+
+
+def test_no_error_passes_for_another():
+    kinds = [getattr(errors, name) for name in errors.__all__ if name != "StorageError"]
+    assert all(kind.__mro__[1] is errors.StorageError for kind in kinds)

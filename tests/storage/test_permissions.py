@@ -1,0 +1,301 @@
+"""The wrapper that keeps an account to its rights."""
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from ftpservice.storage.contract import StorageContract
+from ftpservice.storage.contract_case import at, begin, content, listed, make, partial
+from ftpservice.storage.errors import BadOffset, Denied, Exists, NotFound
+from ftpservice.storage.interfaces import (
+    How,
+    IDescriptor,
+    IFreeSpace,
+    IHashes,
+    IPartials,
+    ISetMode,
+    ISetTimes,
+    IStorage,
+    WriteRequest,
+)
+from ftpservice.storage.memory import MemoryStorage
+from ftpservice.storage.memory_tree import MemoryTree
+from ftpservice.storage.permissions import Permitted, permission_facts
+from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.wire.entry import Entry, Kind
+
+EVERYTHING = frozenset(Right)
+
+
+def run(call):
+    """Return what a call that never waits returns, or raise what it raises."""
+
+    async def answer():
+        return await call
+
+    results = []
+    Deferred.fromCoroutine(answer()).addBoth(results.append)
+    [result] = results
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result
+
+
+class FullyPermittedTests(StorageContract, SynchronousTestCase):
+    """Who may do everything has a storage like any other."""
+
+    def storage(self):
+        self.tree = MemoryTree()
+        return Permitted(MemoryStorage(self.tree, "one"), EVERYTHING)
+
+    def other_owner_storage(self):
+        return Permitted(MemoryStorage(self.tree, "two"), EVERYTHING)
+
+
+def furnished(*rights):
+    """Return a storage with ``/file`` and ``/folder``, and the same for one with ``rights``."""
+    inner = MemoryStorage()
+    run(make(inner, "/file", b"old"))
+    run(inner.make_directory(at("/folder")))
+    return inner, Permitted(inner, frozenset(rights))
+
+
+OPERATIONS = {
+    "list": lambda storage: listed(storage),
+    "read": lambda storage: content(storage, "/file"),
+    "create": lambda storage: make(storage, "/new", b"x", WriteRequest(How.CREATE)),
+    "store new": lambda storage: make(storage, "/new", b"x"),
+    "unique": lambda storage: make(storage, "/file", b"x", WriteRequest(How.UNIQUE)),
+    "append new": lambda storage: make(storage, "/new", b"x", WriteRequest(How.APPEND)),
+    "append": lambda storage: make(storage, "/file", b"x", WriteRequest(How.APPEND)),
+    "overwrite": lambda storage: make(storage, "/file", b"x"),
+    "resume over": lambda storage: make(storage, "/file", b"x", WriteRequest(offset=1)),
+    "delete": lambda storage: storage.remove_file(at("/file")),
+    "rename": lambda storage: storage.rename(at("/file"), at("/new")),
+    "mkdir": lambda storage: storage.make_directory(at("/folder/new")),
+    "rmdir": lambda storage: storage.remove_directory(at("/folder")),
+}
+ALLOWED = {
+    Right.LIST: {"list"},
+    Right.READ: {"read"},
+    Right.CREATE: {"create", "store new", "unique", "append new"},
+    Right.OVERWRITE: {"overwrite", "resume over"},
+    Right.APPEND: {"append"},
+    Right.DELETE: {"delete"},
+    Right.RENAME: {"rename"},
+    Right.MKDIR: {"mkdir"},
+    Right.RMDIR: {"rmdir"},
+    Right.ATTRIBUTES: set(),
+    Right.ADMIN: set(),
+}
+
+
+class TestOperations:
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    @pytest.mark.parametrize("right", Right)
+    def test_one_right_allows_its_operations_and_nothing_else(self, right, operation):
+        inner, storage = furnished(right)
+        before = run(listed(inner))
+        if operation in ALLOWED[right]:
+            run(OPERATIONS[operation](storage))
+            return
+        with pytest.raises((Denied, Exists)):
+            run(OPERATIONS[operation](storage))
+        assert run(listed(inner)) == before
+        assert run(content(inner, "/file")) == b"old"
+
+    @pytest.mark.parametrize("preset", PRESETS)
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_a_preset_allows_what_its_rights_allow(self, preset, operation):
+        _, storage = furnished(*PRESETS[preset])
+        allowed = set().union(*(ALLOWED[right] for right in PRESETS[preset]))
+        try:
+            run(OPERATIONS[operation](storage))
+        except (Denied, Exists):
+            assert operation not in allowed
+        else:
+            assert operation in allowed
+
+    def test_the_wrapper_is_a_storage(self):
+        verifyObject(IStorage, furnished()[1])
+
+    def test_renaming_over_a_file_needs_the_right_to_overwrite(self):
+        inner, storage = furnished(Right.RENAME)
+        run(make(inner, "/other", b"other"))
+        with pytest.raises(Exists):
+            run(storage.rename(at("/file"), at("/other")))
+        assert run(content(inner, "/other")) == b"other"
+        allowed = Permitted(inner, frozenset({Right.RENAME, Right.OVERWRITE}))
+        run(allowed.rename(at("/file"), at("/other")))
+        assert run(content(inner, "/other")) == b"old"
+
+    def test_an_upload_that_may_not_replace_does_not_when_the_file_comes_later(self):
+        inner, storage = furnished(Right.CREATE)
+        writing = run(begin(storage, "/new", b"mine"))
+        run(make(inner, "/new", b"theirs"))
+        with pytest.raises(Exists):
+            run(writing.commit())
+        assert run(content(inner, "/new")) == b"theirs"
+
+
+class TestAppending:
+    def test_who_may_only_create_goes_on_from_a_partial(self):
+        inner, storage = furnished(Right.CREATE)
+        run(run(begin(inner, "/new", b"012")).abandon())
+        writing = run(begin(storage, "/new", b"34", WriteRequest(How.APPEND)))
+        assert writing.offset == 3
+        run(writing.commit())
+        assert run(content(inner, "/new")) == b"01234"
+
+    def test_who_may_only_create_never_appends(self):
+        inner, storage = furnished(Right.CREATE)
+        writing = run(begin(storage, "/new", b"mine", WriteRequest(How.APPEND)))
+        run(make(inner, "/new", b"theirs"))
+        with pytest.raises(Exists):
+            run(writing.commit())
+        assert run(content(inner, "/new")) == b"theirs"
+
+    def test_a_storage_without_partials_starts_at_nothing(self):
+        inner, _ = furnished()
+        hidden = Permitted(inner, frozenset({Right.LIST}))  # it offers no IPartials
+        hidden.open_writing = inner.open_writing
+        storage = Permitted(hidden, frozenset({Right.CREATE}))
+        run(make(storage, "/new", b"x", WriteRequest(How.APPEND)))
+        assert run(content(inner, "/new")) == b"x"
+
+    @pytest.mark.parametrize("how", [How.APPEND, How.REPLACE])
+    def test_a_file_that_goes_while_it_is_opened_is_not_made(self, how):
+        inner, _ = furnished()
+
+        class Vanishing(MemoryStorage):
+            async def open_writing(self, path, request):
+                await inner.remove_file(path)
+                return await inner.open_writing(path, request)
+
+            async def stat(self, path):
+                return await inner.stat(path)
+
+        storage = Permitted(Vanishing(), frozenset({Right.OVERWRITE, Right.APPEND}))
+        with pytest.raises(Denied):
+            run(storage.open_writing(at("/file"), WriteRequest(how)))
+        assert set(run(listed(inner))) == {"folder"}
+
+    def test_a_cancelled_opening_leaves_nothing_open(self):
+        inner, _ = furnished()
+        abandoned = []
+
+        class Slow(MemoryStorage):
+            asked = 0
+
+            async def stat(self, path):
+                self.asked += 1
+                if self.asked == 2:
+                    await Deferred()
+                return await inner.stat(path)
+
+            async def open_writing(self, path, request):
+                writing = await inner.open_writing(path, request)
+                ended = writing.abandon
+                writing.abandon = lambda: abandoned.append(path) or ended()
+                return writing
+
+        storage = Permitted(Slow(), frozenset({Right.OVERWRITE}))
+        opening = Deferred.fromCoroutine(storage.open_writing(at("/file"), WriteRequest()))
+        opening.cancel()
+        failures = []
+        opening.addErrback(failures.append)
+        assert failures[0].check(CancelledError)
+        assert abandoned == [at("/file")]
+
+
+class TestDropBox:
+    """``upload-only``: a place to leave things in, unseen."""
+
+    def test_directories_are_seen_and_files_are_not(self):
+        _, storage = furnished(*PRESETS["upload-only"])
+        assert run(storage.stat(at("/folder"))).kind is Kind.DIRECTORY
+        assert run(storage.stat(at("/"))).kind is Kind.DIRECTORY
+        with pytest.raises(NotFound):
+            run(storage.stat(at("/file")))
+        with pytest.raises(NotFound):
+            run(storage.stat(at("/none")))
+
+    def test_what_was_cut_can_be_resumed(self):
+        inner, storage = furnished(*PRESETS["upload-only"])
+        run(run(begin(storage, "/new", b"012")).abandon())
+        assert run(partial(storage, "/new")) == 3
+        run(make(storage, "/new", b"34", WriteRequest(offset=3)))
+        assert run(content(inner, "/new")) == b"01234"
+
+    def test_nothing_is_gone_on_from_but_a_partial(self):
+        _, storage = furnished(*PRESETS["upload-only"])
+        with pytest.raises(Exists):
+            run(begin(storage, "/file", b"", WriteRequest(offset=1)))
+        with pytest.raises(BadOffset):
+            run(begin(storage, "/none", b"", WriteRequest(offset=1)))
+
+    def test_any_right_to_files_shows_their_facts(self):
+        for right in (Right.LIST, Right.READ, Right.OVERWRITE, Right.APPEND, Right.DELETE):
+            _, storage = furnished(right)
+            assert run(storage.stat(at("/file"))).size == 3
+
+
+class TestCapabilities:
+    @pytest.mark.parametrize(
+        ("capability", "rights"),
+        [
+            (IHashes, {Right.READ}),
+            (ISetTimes, {Right.ATTRIBUTES}),
+            (ISetMode, {Right.ATTRIBUTES}),
+            (IPartials, {Right.CREATE, Right.OVERWRITE, Right.APPEND}),
+        ],
+    )
+    def test_a_capability_is_forwarded_to_those_who_have_a_right_to_it(self, capability, rights):
+        for right in Right:
+            _, storage = furnished(right)
+            offered = capability(storage, None)
+            assert (offered is not None) == (right in rights), right
+
+    def test_free_space_is_forwarded_always(self):
+        _, storage = furnished()
+        assert run(IFreeSpace(storage).free_space(at("/"))) > 0
+
+    def test_nothing_else_slips_past(self):
+        _, storage = furnished(*Right)
+        assert IDescriptor(storage, None) is None
+        assert IStorage(storage) is storage
+
+    def test_what_the_inner_storage_lacks_is_not_offered(self):
+        _, nobody = furnished()
+        assert IHashes(Permitted(nobody, EVERYTHING), None) is None
+
+
+class TestFacts:
+    FILE = Entry("file", Kind.FILE, 1, 0.0)
+    FOLDER = Entry("folder", Kind.DIRECTORY, 0, 0.0)
+    ROOT = Entry("", Kind.DIRECTORY, 0, 0.0)
+
+    @pytest.mark.parametrize(
+        ("preset", "file", "folder", "root"),
+        [
+            ("read", "r", "el", "el"),
+            ("full", "adfrw", "cdeflmp", "celmp"),
+            ("upload-only", "", "cem", "cem"),
+            ("read-append", "ar", "celm", "celm"),
+        ],
+    )
+    def test_presets_are_spelled(self, preset, file, folder, root):
+        rights = PRESETS[preset]
+        assert permission_facts(rights, self.FILE) == file
+        assert permission_facts(rights, self.FOLDER) == folder
+        assert permission_facts(rights, self.ROOT) == root
+
+    def test_what_is_no_plain_file_can_only_be_removed_or_renamed(self):
+        for kind in (Kind.LINK, Kind.OTHER):
+            assert permission_facts(EVERYTHING, Entry("odd", kind, 0, 0.0)) == "df"
+
+    def test_no_rights_still_enter_directories(self):
+        assert permission_facts(frozenset(), self.FOLDER) == "e"
+        assert permission_facts(frozenset(), self.FILE) == ""

@@ -1,0 +1,76 @@
+"""Events are handed to every subscriber, and nobody disturbs anybody."""
+
+import dataclasses
+
+import pytest
+
+from ftpservice.events import Event, EventStream, LoggedIn, LoginFailed
+
+
+def stream():
+    failures = []
+    return EventStream(lambda error, event: failures.append((error, event))), failures
+
+
+EVENT = LoggedIn(1.0, 7, "192.0.2.1", "alice")
+
+
+def test_every_subscriber_gets_each_event_once_in_the_order_they_subscribed():
+    events, failures = stream()
+    seen = []
+    events.subscribe(lambda event: seen.append(("first", event)))
+    events.subscribe(lambda event: seen.append(("second", event)))
+    events.publish(EVENT)
+    assert seen == [("first", EVENT), ("second", EVENT)]
+    assert failures == []
+
+
+def test_who_unsubscribed_hears_nothing_more():
+    events, _ = stream()
+    seen = []
+    leave = events.subscribe(seen.append)
+    events.publish(EVENT)
+    leave()
+    events.publish(EVENT)
+    assert seen == [EVENT]
+
+
+def test_a_subscriber_that_fails_is_reported_and_disturbs_nobody():
+    events, failures = stream()
+    seen = []
+
+    def broken(event: Event) -> None:
+        raise ZeroDivisionError
+
+    events.subscribe(broken)
+    events.subscribe(seen.append)
+    events.publish(EVENT)
+    assert seen == [EVENT]
+    [(error, event)] = failures
+    assert isinstance(error, ZeroDivisionError)
+    assert event is EVENT
+
+
+def test_a_subscriber_may_leave_while_it_is_told():
+    events, failures = stream()
+    seen = []
+
+    def once(event: Event) -> None:
+        seen.append(event)
+        leave()
+
+    leave = events.subscribe(once)
+    events.subscribe(seen.append)
+    events.publish(EVENT)
+    events.publish(EVENT)
+    assert seen == [EVENT] * 3
+    assert failures == []
+
+
+def test_events_do_not_change():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        EVENT.user = "mallory"  # type: ignore[misc]
+
+
+def test_details_have_defaults_where_there_may_be_none():
+    assert LoginFailed(1.0, 7, "192.0.2.1", "bob").reason == ""
