@@ -15,7 +15,7 @@ PACKAGED := setup.cfg pyproject.toml README.md \
 	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types docs clean clients
+.PHONY: help serve test check clients lint types docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,7 +29,10 @@ help:
 serve: $(VENV)/.installed
 	@exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --listen '$(LISTEN)' --data-dir '$(DATA)' --auth passwd:passwd.db
 
-test: $(VENV)/.testing clients
+test: clients check
+
+# The tests alone: clients of others that are not installed are not asked for.
+check: $(VENV)/.testing
 	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
 
 clients:

@@ -19,6 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
+from ftpservice.control.outgoing import Outgoing
 from ftpservice.events import CommandFailed
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
@@ -41,15 +42,13 @@ TURN = 50
 class Conversation:
     """Carries out the commands of one session.
 
-    ``say`` sends a reply; ``idle`` is called whenever nothing is left to do.
+    ``idle`` is called whenever nothing is left to do.
     """
 
-    def __init__(
-        self, context: Context, say: Callable[[Reply], None], idle: Callable[[], None]
-    ) -> None:
+    def __init__(self, context: Context, outgoing: Outgoing, idle: Callable[[], None]) -> None:
         self.context = context
         self.last_words_said = False
-        self._say = say
+        self._outgoing = outgoing
         self._idle = idle
         self._queue: deque[Command | Reply] = deque()
         self._current: Deferred[None] | None = None
@@ -73,7 +72,7 @@ class Conversation:
             if not self.last_words_said and not self._is_done_with(command):
                 self._queue.append(command)
         if self._current is None:
-            self._advance()
+            self.advance()
 
     def _is_done_with(self, command: Command | Reply) -> bool:
         """Act at once on a command that does not wait for the transfer in progress."""
@@ -111,17 +110,17 @@ class Conversation:
         self.context.forget_login()
         self.context.identity.end()
 
-    def _advance(self) -> None:
-        """Carry out what waits, until something takes time."""
+    def advance(self) -> None:
+        """Carry out what waits, until something takes time or the client must read first."""
         done = 0
-        while self._queue and self._current is None:
+        while self._queue and self._current is None and not self._outgoing.is_full:
             if done == TURN:
                 self._current = deferLater(self.context.services.clock, 0)
                 self._current.addCallbacks(self._done, self._unexpected)
                 return
             done += 1
             self._begin(self._queue.popleft())
-        if self._current is None:
+        if self._current is None and not self._queue:
             self._idle()
 
     def _begin(self, command: Command | Reply) -> None:
@@ -136,7 +135,7 @@ class Conversation:
 
     def _done(self, _none: None) -> None:
         self._current = None
-        self._advance()
+        self.advance()
 
     def _unexpected(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
@@ -148,7 +147,7 @@ class Conversation:
         if answer.code in LAST_WORDS:
             self.last_words_said = True
             self._queue.clear()
-        self._say(answer)
+        self._outgoing.say(answer)
 
     async def _perform(self, command: Command) -> None:
         """Carry out a command to its last reply."""
@@ -160,6 +159,8 @@ class Conversation:
         self._aborted = False
         self.context.running = transfer.progress
         self._transfer = Deferred.fromCoroutine(transfer.carry())
+        if any(isinstance(command, Command) and command.verb == "ABOR" for command in self._queue):
+            self.abort()  # it came while the transfer was being prepared
         try:
             answer = await self._transfer
         except CancelledError:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 from typing import Protocol as Shape
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, ISystemHandle, ITCPTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.control.conversation import Conversation
+from ftpservice.control.endpoint import ends_of, has_ended, prepare
 from ftpservice.control.guards import HTTP_VERBS, MOST_LONG_LINES, MOST_QUEUED
-from ftpservice.control.proxied import is_proxied
+from ftpservice.control.outgoing import Outgoing
 from ftpservice.data.connector import Ends
 from ftpservice.events import Refused, SessionClosed, SessionOpened
 from ftpservice.flow.deadline import Deadline
 from ftpservice.session.context import Context
 from ftpservice.wire import codes
-from ftpservice.wire.addresses import plain_host
 from ftpservice.wire.commands import Command, parse_command
 from ftpservice.wire.lines import LineReader, LineTooLong
 from ftpservice.wire.replies import Reply, reply
@@ -59,15 +58,15 @@ class ControlProtocol(Protocol):
         self._lines = LineReader()
         self._long_lines = 0
         self._input_ended = self._closing = self._entered = False
-        self._socket: socket.socket | None = None
 
     def connectionMade(self) -> None:
         """Greet the client, or turn it away."""
-        self._prepare_socket()
-        self._context = context = self._lobby.context(self, self._ends())
+        prepare(self.transport)
+        self._context = context = self._lobby.context(self, ends_of(self.transport))
         self._settings = context.services.settings
         self._deadline = Deadline(context.services.clock, self._timed_out)
-        self._conversation = Conversation(context, self._write, self._idle)
+        self._outgoing = Outgoing(self.transport, self._drained)
+        self._conversation = Conversation(context, self._outgoing, self._idle)
         refused = self._lobby.enter(context)
         if refused is not None:
             context.publish(Refused, refused)
@@ -76,52 +75,19 @@ class ControlProtocol(Protocol):
         self._entered = True
         context.publish(SessionOpened)
         self._deadline.set(self._settings.login_timeout)
-        self._write(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
-
-    def _prepare_socket(self) -> None:
-        """No Nagle, for replies are small and waited for; urgent data in line, for ABOR is sent so.
-
-        Without SO_OOBINLINE the kernel would take the urgent byte out of the stream, and with it
-        the end of the line (RFC 959 §4.1.3, ABOR).
-        """
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-        handle = ISystemHandle(self.transport, None)
-        own = handle.getHandle() if handle is not None else None
-        if isinstance(own, socket.socket):
-            self._socket = own
-            if own.family != socket.AF_UNIX:
-                own.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-
-    def _ends(self) -> Ends:
-        peer = getattr(self.transport.getPeer(), "host", None)
-        local = getattr(self.transport.getHost(), "host", "")
-        return Ends(
-            plain_host(peer) if peer else None, plain_host(local), is_proxied(self.transport)
-        )
+        self._outgoing.say(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
 
     def client_is_there(self) -> bool:
-        """Ask the kernel whether the client still holds its end of the control connection."""
-        if self._input_ended:
-            return False
-        if self._socket is None:
-            return self.connected == 1
-        try:
-            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+        """Ask whether the client still holds its end of the control connection."""
+        return not self._input_ended and not has_ended(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the client sent."""
+        self._outgoing.collect()
         self._conversation.receive(*map(self._read, self._lines.feed(data)))
+        self._outgoing.flush(self._lines.take_answers())
         if self._closing:
             return
-        answers = self._lines.take_answers()
-        if answers:
-            self.transport.write(answers)
         if self._context.identity.account is not None:
             self._deadline.set(self._settings.idle_timeout)
         if self._conversation.backlog > MOST_QUEUED:
@@ -138,8 +104,8 @@ class ControlProtocol(Protocol):
             return reply(codes.UNAVAILABLE, "This is FTP, not HTTP.")
         return command
 
-    def _write(self, answer: Reply) -> None:
-        self.transport.write(answer.to_bytes())
+    def _drained(self) -> None:
+        self._conversation.advance()
 
     def _idle(self) -> None:
         """Nothing is left to do: wait for more, or part."""
@@ -159,7 +125,7 @@ class ControlProtocol(Protocol):
     def part(self, reason: str) -> None:
         """Say 421 and close; a transfer in progress is cut."""
         if not self._conversation.last_words_said:
-            self._write(reply(codes.UNAVAILABLE, reason))
+            self._outgoing.say(reply(codes.UNAVAILABLE, reason))
         self._conversation.end()
         self._hang_up()
 
@@ -168,6 +134,7 @@ class ControlProtocol(Protocol):
         if self._closing:
             return
         self._closing = True
+        self._outgoing.flush()
         self._deadline.clear()
         transport = self.transport
         if self._input_ended or not ITCPTransport.providedBy(transport):

@@ -97,9 +97,6 @@ class PassiveChannel(Channel):
         return DataConnection(self._clock, self._settings.stall_timeout, self._welcome)
 
     def _welcome(self, connection: DataConnection) -> None:
-        if self._closed:
-            connection.dismiss()
-            return
         self._arrived = connection
         self._bell.ring()
 

@@ -72,11 +72,13 @@ class Farewell:
         return unacknowledged(self._transport) <= 1  # of which the FIN is one
 
     def linger(self) -> None:
-        """End our side, then close as soon as the peer does, or when it had time enough."""
-        if self._lingering is None:
-            self._end_our_side()
-            self._lingering = self._clock.callLater(LINGER, self._close)
-            self.proceed()
+        """End our side, then close as soon as the peer does, or when it had time enough.
+
+        To be called once.
+        """
+        self._end_our_side()
+        self._lingering = self._clock.callLater(LINGER, self._close)
+        self.proceed()
 
     def peer_ended(self) -> None:
         """Learn that the peer has ended its side."""

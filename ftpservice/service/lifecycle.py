@@ -21,7 +21,7 @@ from ftpservice.service.listeners import Listeners
 
 __all__ = ["FTPService", "Parts"]
 
-FAREWELL_SECONDS = 5.0
+FAREWELL_SECONDS = 2.0
 """How long sessions may take to end when the service stops."""
 POLL_SECONDS = 0.02
 
@@ -58,12 +58,12 @@ class FTPService(MultiService):
         self._telling(super().privilegedStartService)
 
     def startService(self) -> None:
-        """Start what needs threads, and announce the service; raises `CannotStart`."""
+        """Start what needs threads, and announce the service when it runs; raises `CannotStart`."""
         self._telling(super().startService)
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.start(self._reactor)
-        self._console.tell(self.parts.announcement())
+        self._reactor.callWhenRunning(self._announce)
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, say farewell to every session, then let go of threads and files."""
@@ -79,6 +79,9 @@ class FTPService(MultiService):
             if IStartable.providedBy(checker):
                 checker.stop()
         await self.parts.realm.stop()
+
+    def _announce(self) -> None:
+        self._console.tell(self.parts.announcement())
 
     def _telling(self, step: Callable[[], object]) -> None:
         try:

@@ -46,7 +46,8 @@ def listener(reactor: Any, text: str) -> Listener:
     try:
         endpoint = serverFromString(reactor, text.removeprefix(PROXIED))
     except Exception as error:  # noqa: BLE001 - a plugin's parser may fail in any way
-        reason = because(error)
+        adopting = isinstance(error, LookupError) and "systemd:" in text
+        reason = "systemd handed over no such socket" if adopting else because(error)
         raise CannotStart(f"--listen {text} is no place to listen on ({reason}); {FORMS}") from None
     return Listener(text, endpoint, proxied)
 

@@ -13,7 +13,7 @@ from ftpservice.storage.errors import Denied, IsDirectory
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["entry_of", "facts_at", "kind_of", "require_file"]
+__all__ = ["entry_of", "facts_at", "require_file"]
 
 O_PATH = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
 KINDS = {
@@ -42,26 +42,29 @@ def _group(number: int) -> str:
         return str(number)
 
 
-def kind_of(facts: os.stat_result) -> Kind:
-    """Return what sort of thing this is."""
-    return KINDS.get(facts.st_mode & 0o170000, Kind.OTHER)
-
-
 def entry_of(name: str, facts: os.stat_result) -> Entry:
     """Return the entry for what ``facts`` tells; called by the hundred thousand."""
-    mode = facts.st_mode
+    mode, inode, device, links, user, group, size = facts[:7]
     kind = KINDS.get(mode & 0o170000, Kind.OTHER)
-    return Entry(
-        name,
-        kind,
-        0 if kind is Kind.DIRECTORY else facts.st_size,
-        facts.st_mtime,
-        mode & 0o7777,
-        _owner(facts.st_uid),
-        _group(facts.st_gid),
-        facts.st_nlink,
-        f"{facts.st_dev:x}g{facts.st_ino:x}",
+    return _new_entry(
+        Entry,
+        (
+            name,
+            kind,
+            0 if kind is Kind.DIRECTORY else size,
+            facts.st_mtime,
+            mode & 0o7777,
+            _owner(user),
+            _group(group),
+            links,
+            "%xg%x" % (device, inode),  # noqa: UP031 - half the time of an f-string
+            None,
+        ),
     )
+
+
+_new_entry = tuple.__new__
+"""What ``Entry(...)`` calls, without the call in between."""
 
 
 def facts_at(tree: Tree, path: VirtualPath) -> os.stat_result:

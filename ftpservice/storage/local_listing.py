@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from itertools import islice
+from stat import S_IFLNK, S_IFMT
 from threading import Lock
 
 from zope.interface import implementer
@@ -67,11 +67,11 @@ class OpenDirectory:
         found: list[Entry] = []
         for item in names:
             name = decoded(item.name)
-            if is_hidden(name):
+            if name[0] == "." and is_hidden(name):
                 continue
             try:
                 facts = item.stat(follow_symlinks=False)
-                if stat.S_ISLNK(facts.st_mode):
+                if S_IFMT(facts.st_mode) == S_IFLNK:
                     facts = facts_at(self._tree, self._path.child(name))
             except (OSError, StorageError):
                 continue

@@ -50,7 +50,7 @@ def encoded(name: str, path: VirtualPath) -> bytes:
 
 def decoded(name: str) -> str:
     """Return a name as Python's ``os`` gave it as we spell it, whatever the locale is."""
-    if sys.getfilesystemencoding() == "utf-8":
+    if name.isascii() or sys.getfilesystemencoding() == "utf-8":
         return name
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 

@@ -301,3 +301,13 @@ def test_the_clients_half_close_ends_the_session_when_all_is_answered() -> None:
     talk.protocol.readConnectionLost()
     assert [line[:3] for line in talk.replies()] == ["257"]
     assert talk.transport.over
+
+
+def test_a_client_that_does_not_read_is_given_no_more() -> None:
+    talk = Talk().login()
+    producer = talk.transport.producer
+    assert producer is not None
+    producer.pauseProducing()
+    assert talk.codes("PWD", "NOOP") == []
+    producer.resumeProducing()
+    assert [line[:3] for line in talk.replies()] == ["257", "200"]

@@ -1,0 +1,60 @@
+"""The way of replies to the client: together where they come together, held back where he is slow.
+
+A client that asks and does not read must not fill our memory: as long as the transport has more
+to send than it wants to hold, no further command is carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from ftpservice.flow.directly import send_directly
+from ftpservice.wire.replies import Reply
+
+__all__ = ["Outgoing"]
+
+
+@implementer(IPushProducer)
+class Outgoing:
+    """What is said on one control connection; ``drained`` is called when there is room again."""
+
+    def __init__(self, transport: Any, drained: Callable[[], None]) -> None:
+        self.is_full = False
+        self._transport = transport
+        self._drained = drained
+        self._unsent = b""
+        self._collecting = False
+        transport.registerProducer(self, True)
+
+    def say(self, answer: Reply) -> None:
+        """Send a reply, or keep it for `flush` while replies are collected."""
+        self._unsent += answer.to_bytes()
+        if not self._collecting:
+            self.flush()
+
+    def collect(self) -> None:
+        """Keep the replies to come, so that they leave in one piece."""
+        self._collecting = True
+
+    def flush(self, more: bytes = b"") -> None:
+        """Send what was kept, and ``more``."""
+        self._collecting = False
+        unsent, self._unsent = self._unsent + more, b""
+        if unsent:
+            send_directly(self._transport, unsent)
+
+    def pauseProducing(self) -> None:
+        """Learn that the client does not keep up."""
+        self.is_full = True
+
+    def resumeProducing(self) -> None:
+        """Learn that it has."""
+        self.is_full = False
+        self._drained()
+
+    def stopProducing(self) -> None:
+        """Learn that the connection is lost; its protocol is told so too."""

@@ -1,0 +1,245 @@
+"""The whole service, assembled from a command line and started on a reactor in memory."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.application.service import IService
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import LogEvent, globalLogPublisher
+
+from ftpservice.accounts.checkers import SHIPPED_HASH
+from ftpservice.control.factory import FTPFactory
+from ftpservice.control.proxied import ProxiedFactory
+from ftpservice.events import Event
+from ftpservice.service import assembly
+from ftpservice.service.assembly import assemble
+from ftpservice.service.console import Console
+from ftpservice.service.failures import CannotStart
+from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
+from ftpservice.service.options import Options
+from ftpservice.service.tap import makeService
+
+ALICE = "--auth=memory:alice:secret"
+ROOT = "--root=memory:"
+OTHER_HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$" + "c2Fs" * 10 + "c2E"
+
+
+class Started:
+    """A service of these options; ``port`` is what each of its places says it is bound to."""
+
+    def __init__(self, *words: str, host: str = "127.0.0.1") -> None:
+        self.options = Options()
+        self.options.parseOptions([ROOT, *words])
+        self.reactor = MemoryReactorClock()
+        self.out, self.err = io.StringIO(), io.StringIO()
+        console = Console(self.out, self.err, logged=False)
+        self.service = assemble(self.options, self.reactor, console)
+        self.host = host
+
+    def start(self) -> Started:
+        listen = self.reactor.listenTCP
+
+        def bound(port: int, *words: Any, **more: Any) -> Any:
+            result = listen(port, *words, **more)
+            result.getHost = lambda: IPv4Address("TCP", self.host, 4242)
+            return result
+
+        self.reactor.listenTCP = bound  # type: ignore[method-assign]
+        self.service.privilegedStartService()
+        self.service.startService()
+        for hook, arguments, more in self.reactor.whenRunningHooks:
+            hook(*arguments, **more)
+        return self
+
+    @property
+    def said(self) -> str:
+        return self.out.getvalue()
+
+    def stop(self) -> Deferred[None]:
+        return self.service.stopService()
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def passwords(hashed: str) -> str:
+    Path("passwd.db").write_text(f"demo:{hashed}\n")
+    return "--auth=passwd:passwd.db"
+
+
+def test_it_listens_announces_itself_and_stops() -> None:
+    started = Started(ALICE).start()
+    assert "ftp://127.0.0.1:4242/" in started.said
+    assert "accounts of InMemory" in started.said
+    assert len(started.service.ports) == 1
+    stopped = started.stop()
+    assert stopped.called
+    assert started.service.ports == []
+
+
+def test_nothing_is_announced_before_the_reactor_runs() -> None:
+    started = Started(ALICE)
+    started.reactor.hasRun = False
+    started.service.startService()
+    assert started.said == ""
+    started.stop()
+
+
+def test_a_session_is_told_farewell_and_waited_for() -> None:
+    started = Started(ALICE).start()
+    factory = started.service.parts.factory
+    session = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 9))
+    transport = StringTransport(
+        IPv4Address("TCP", "127.0.0.1", 21), IPv4Address("TCP", "127.0.0.1", 9)
+    )
+    transport.setTcpNoDelay = lambda on: None  # type: ignore[attr-defined]
+    session.makeConnection(transport)  # type: ignore[arg-type]
+    stopped = started.stop()
+    started.reactor.advance(0.1)
+    assert b"421" in transport.value()
+    assert not stopped.called
+    for _ in range(int(FAREWELL_SECONDS / 0.02) + 2):
+        started.reactor.advance(0.02)
+    assert stopped.called
+
+
+def test_anonymous_users_are_served_when_asked_for() -> None:
+    for words in (["--anonymous"], ["--auth=anonymous"]):
+        started = Started(*words).start()
+        assert "anonymous users, to read only, from /" in started.said
+        assert started.service.parts.factory.allowAnonymous
+        started.stop()
+
+
+def test_sessions_behind_a_balancer_get_their_own_factory() -> None:
+    started = Started(ALICE, "--listen=haproxy:tcp:21", "--listen=tcp:22").start()
+    (_, proxied, *_), (_, plain, *_) = started.reactor.tcpServers
+    assert isinstance(proxied, ProxiedFactory)
+    assert isinstance(plain, FTPFactory)
+    started.stop()
+
+
+def test_the_shipped_password_is_served_on_loopback_only() -> None:
+    words = passwords(SHIPPED_HASH)
+    started = Started(words).start()
+    assert "curl --user demo:demo " in started.said
+    started.stop()
+    exposed = Started(words, host="0.0.0.0")
+    with pytest.raises(CannotStart, match="'demo'"):
+        exposed.start()
+    assert "other machines can reach tcp:2121" in exposed.err.getvalue()
+    exposed.stop()
+
+
+def test_beyond_loopback_a_shipped_password_that_comes_later_is_closed() -> None:
+    started = Started(passwords(OTHER_HASH), host="192.0.2.1").start()
+    assert started.options.checkers[0].refuse_shipped
+    assert "curl --user demo ftp://192.0.2.1:4242/" in started.said
+    started.stop()
+
+
+def test_an_account_with_a_storage_of_its_own_gets_it() -> None:
+    started = Started(ALICE)
+    realm = started.service.parts.realm
+    assert realm._open_source("memory:").describe().startswith("memory:")
+    started.stop()
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--root=bogus:x"], "--root: "),
+        (["--listen=bogus"], "--listen bogus "),
+        (["--root=/srv", "--data-dir=/dev/null/x"], "--data-dir"),
+    ],
+)
+def test_what_cannot_be_assembled_is_told(words: list[str], what: str) -> None:
+    with pytest.raises(CannotStart) as caught:
+        Started(ALICE, *words)
+    assert what in caught.value.line
+
+
+def test_a_checker_that_is_of_no_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def useless(checkers: object) -> list[Any]:
+        raise assembly.UnusableChecker("unix: no")
+
+    monkeypatch.setattr(assembly, "portal_checkers", useless)
+    with pytest.raises(CannotStart, match="--auth: unix: no"):
+        Started(ALICE)
+
+
+def test_a_place_that_fails_later_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up: list[object] = []
+    monkeypatch.setattr(assembly, "give_up", given_up.append)
+    late: Deferred[Any] = Deferred()
+    started = Started(ALICE)
+    place = started.service.parts.listeners.places[0]
+    monkeypatch.setattr(type(place.endpoint), "listen", lambda self, factory: late)
+    started.start()
+    late.errback(CannotListenError("", 21, OSError(98, "Taken")))
+    assert given_up == [started.reactor]
+    assert "cannot listen on tcp:2121" in started.err.getvalue()
+    started.stop()
+
+
+def test_a_subscriber_that_fails_is_logged() -> None:
+    started = Started(ALICE)
+    events: list[LogEvent] = []
+    globalLogPublisher.addObserver(events.append)
+
+    def broken(event: Event) -> None:
+        raise RuntimeError("broken")
+
+    try:
+        stream = started.service.parts.factory.activity.events
+        stream.subscribe(broken)
+        stream.publish(Event(0.0, 1, "127.0.0.1", ""))
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    assert any("log_failure" in event for event in events)
+    started.stop()
+
+
+def test_directories_are_for_whom_twistd_becomes() -> None:
+    options = Options()
+    assert assembly._owner(options) == (-1, -1)
+    options.parent = {"uid": 1000, "gid": None}  # type: ignore[assignment]
+    assert assembly._owner(options) == (1000, -1)
+
+
+def test_twistd_gets_the_service() -> None:
+    options = Options()
+    options.parseOptions([ROOT, ALICE])
+    service = makeService(options)
+    assert IService.providedBy(service)
+    assert isinstance(service, FTPService)
+
+
+def test_twistd_gets_one_line_when_there_can_be_no_service() -> None:
+    options = Options()
+    options.parseOptions(["--root=bogus:x", ALICE])
+    with pytest.raises(SystemExit, match=r"^ftpservice: --root: "):
+        makeService(options)
+
+
+def test_only_under_twistd_the_signals_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twisted.internet import reactor
+
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(reactor, "callWhenRunning", lambda *words: asked.append(words))
+    options = Options()
+    options.parent = {"nodaemon": True}  # type: ignore[assignment]
+    options.parseOptions([ROOT, ALICE])
+    makeService(options)
+    assert [words[1:] for words in asked] == [(reactor,)]

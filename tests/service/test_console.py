@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.logger import LogEvent, globalLogPublisher
+
+from ftpservice.service.console import Console, console_for
+
+
+@pytest.fixture
+def logged() -> Iterator[list[LogEvent]]:
+    events: list[LogEvent] = []
+    globalLogPublisher.addObserver(events.append)
+    yield events
+    globalLogPublisher.removeObserver(events.append)
+
+
+def lines(events: list[LogEvent]) -> list[Any]:
+    return [event["line"] for event in events if event.get("log_namespace") == "ftpservice"]
+
+
+def test_a_terminal_gets_plain_lines(logged: list[LogEvent]) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    console = Console(out, err, logged=False)
+    console.tell(["a", "b"])
+    console.complain("c")
+    assert out.getvalue() == "a\nb\n"
+    assert err.getvalue() == "ftpservice: c\n"
+    assert lines(logged) == []
+
+
+def test_a_log_apart_gets_them_too(logged: list[LogEvent]) -> None:
+    console = Console(None, None, logged=True)
+    console.tell(["a"])
+    console.complain("b")
+    assert lines(logged) == ["a", "b"]
+
+
+def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
+    gone = io.StringIO()
+    gone.close()
+    Console(gone, None, logged=False).tell(["a"])
+    poor = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(poor, None, logged=False).tell(["é"])
+    assert poor.buffer.getvalue() == b"\\xe9\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("program", "terminal", "apart"),
+    [
+        (None, False, True),
+        ({"nodaemon": False}, False, True),
+        ({"nodaemon": True}, True, False),
+        ({"nodaemon": True, "logfile": "-"}, True, False),
+        ({"nodaemon": True, "logfile": "x.log"}, True, True),
+        ({"nodaemon": True, "syslog": True}, True, True),
+        ({"nodaemon": True, "logger": object()}, True, True),
+    ],
+)
+def test_what_twistd_was_told_decides_who_hears_it(
+    program: dict[str, Any] | None, terminal: bool, apart: bool
+) -> None:
+    console = console_for(program)
+    assert (console._out is sys.__stdout__) is terminal
+    assert console._logged is apart

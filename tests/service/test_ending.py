@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.error import ReactorNotRunning
+
+from ftpservice.service import ending
+
+
+class Reactor:
+    """Stands in for one that runs: calls from threads are kept until asked for."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        self.stops = 0
+
+    def callFromThread(self, call: Callable[..., object], *arguments: Any) -> None:
+        self.calls.append((call, arguments))
+
+    callWhenRunning = callFromThread
+
+    def turn(self) -> None:
+        calls, self.calls = self.calls, []
+        for call, arguments in calls:
+            call(*arguments)
+
+    def stop(self) -> None:
+        if self.stops:
+            raise ReactorNotRunning
+        self.stops += 1
+
+
+@pytest.fixture
+def kept() -> Iterator[None]:
+    """Give the signals back to whoever had them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, owner in before.items():
+        signal.signal(number, owner)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_reactor_and_a_second_one_the_process(number: int, kept: None) -> None:
+    reactor = Reactor()
+    ending.stop_on_signals(reactor)
+    signal.raise_signal(number)
+    assert reactor.stops == 0, "not in the midst of whatever runs"
+    reactor.turn()
+    assert reactor.stops == 1
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_both_signals_stop_it_once(kept: None) -> None:
+    reactor = Reactor()
+    ending.stop_on_signals(reactor)
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+    reactor.turn()
+    assert reactor.stops == 1
+
+
+def test_giving_up_stops_the_reactor_and_ends_with_status_1(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last: list[Callable[[], None]] = []
+    statuses: list[int] = []
+    monkeypatch.setattr(ending.atexit, "register", last.append)
+    monkeypatch.setattr(ending.os, "_exit", statuses.append)
+    monkeypatch.setattr("sys.__stdout__", None)
+    reactor = Reactor()
+    ending.give_up(reactor)
+    reactor.turn()
+    assert reactor.stops == 1
+    last[0]()
+    assert statuses == [1]

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactor
+from zope.interface import implementer
+
+from ftpservice.service.failures import CannotStart, because
+from ftpservice.service.listeners import Listener, Listeners, listener
+
+
+@implementer(IListeningPort)
+class Port:
+    def __init__(self, number: int, ends: Deferred[None] | None = None) -> None:
+        self.number = number
+        self.ends = ends
+        self.stopped = False
+
+    def startListening(self) -> None:
+        raise AssertionError("it listens already")
+
+    def stopListening(self) -> Deferred[None] | None:
+        self.stopped = True
+        return self.ends
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("TCP", "127.0.0.1", self.number)
+
+
+@implementer(IStreamServerEndpoint)
+class Endpoint:
+    def __init__(self, answer: Deferred[Any]) -> None:
+        self.answer = answer
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        assert IProtocolFactory.providedBy(protocolFactory)
+        return self.answer
+
+
+class Watched(Listeners):
+    """Listeners on endpoints with these answers; keeps what it was told."""
+
+    def __init__(self, *answers: Deferred[Any], exposed: int = -1) -> None:
+        self.checked: list[int] = []
+        self.told: list[str] = []
+        self.exposed = exposed
+        places = [Listener(f"tcp:{n}", Endpoint(answer)) for n, answer in enumerate(answers)]
+        super().__init__(places, lambda place: Factory(), self.look, self.told.append)
+
+    def look(self, place: Listener, port: IListeningPort) -> None:
+        self.checked.append(port.getHost().port)
+        if port.getHost().port == self.exposed:
+            raise CannotStart("exposed")
+
+
+def taken(number: int = errno.EADDRINUSE) -> CannotListenError:
+    return CannotListenError("", 2121, OSError(number, "Some Reason"))
+
+
+def test_everything_is_bound_before_privileges_go() -> None:
+    first, second = Port(1), Port(2)
+    service = Watched(succeed(first), succeed(second))
+    service.privilegedStartService()
+    assert service.ports == [first, second]
+    service.startService()
+    assert service.checked == [1, 2]
+    stopped = service.stopService()
+    assert stopped.called
+    assert first.stopped and second.stopped
+    assert service.ports == []
+
+
+def test_without_privileges_it_binds_at_the_start() -> None:
+    service = Watched(succeed(Port(1)))
+    service.startService()
+    assert service.checked == [1]
+
+
+def test_stopping_waits_until_nothing_listens() -> None:
+    ends: Deferred[None] = Deferred()
+    service = Watched(succeed(Port(1, ends)))
+    service.startService()
+    stopped = service.stopService()
+    assert not stopped.called
+    ends.callback(None)
+    assert stopped.called
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EADDRINUSE, "stop the other program or choose another --listen"),
+        (errno.EACCES, "ports below 1024"),
+        (errno.EADDRNOTAVAIL, "no such address"),
+        (errno.EIO, "choose another --listen"),
+    ],
+)
+def test_a_place_that_cannot_be_had_lets_go_of_the_others(number: int, advice: str) -> None:
+    first = Port(1)
+    service = Watched(succeed(first), fail(taken(number)))
+    with pytest.raises(CannotStart) as caught:
+        service.privilegedStartService()
+    assert caught.value.line.startswith("cannot listen on tcp:1: some reason - ")
+    assert advice in caught.value.line
+    assert first.stopped
+    assert service.ports == []
+
+
+def test_a_failure_of_another_kind_is_told_as_well() -> None:
+    with pytest.raises(CannotStart, match="tcp:0: no way - choose another"):
+        Watched(fail(RuntimeError("no\nway"))).privilegedStartService()
+
+
+def test_a_place_that_is_refused_after_binding_is_let_go() -> None:
+    port = Port(5)
+    with pytest.raises(CannotStart, match=r"^exposed$"):
+        Watched(succeed(port), exposed=5).privilegedStartService()
+    assert port.stopped
+
+
+def test_a_place_that_takes_its_time_is_told_when_it_fails() -> None:
+    late: Deferred[Any] = Deferred()
+    service = Watched(late)
+    service.privilegedStartService()
+    late.errback(taken())
+    assert service.told == [
+        "cannot listen on tcp:0: some reason - stop the other program or choose another --listen"
+    ]
+
+
+def test_a_place_that_takes_its_time_is_in_its_order() -> None:
+    late: Deferred[Any] = Deferred()
+    first, second = Port(1), Port(2)
+    service = Watched(late, succeed(second))
+    service.privilegedStartService()
+    late.callback(first)
+    assert service.ports == [first, second]
+
+
+def test_stopping_gives_up_waiting_and_says_nothing() -> None:
+    service = Watched(Deferred())
+    service.startService()
+    assert service.stopService().called
+    assert service.told == []
+
+
+def test_an_endpoint_string_is_read() -> None:
+    place = listener(MemoryReactor(), "tcp:2121:interface=127.0.0.1")
+    assert not place.proxied
+    assert IStreamServerEndpoint.providedBy(place.endpoint)
+
+
+def test_a_balancer_is_taken_off_the_string() -> None:
+    place = listener(MemoryReactor(), "haproxy:tcp:2121")
+    assert place.proxied
+    assert place.text == "haproxy:tcp:2121"
+
+
+@pytest.mark.parametrize("text", ["", "2121", "bogus:1", "tcp", "tcp:x", "tcp:1:y=2", "haproxy:"])
+def test_an_endpoint_string_that_is_none_is_one_line(text: str) -> None:
+    with pytest.raises(CannotStart) as caught:
+        listener(MemoryReactor(), text)
+    assert caught.value.line.startswith(f"--listen {text} is no place to listen on (")
+    assert "\n" not in caught.value.line
+
+
+def test_a_reason_is_always_one_line() -> None:
+    assert because(OSError(errno.ENOENT, "No such file")) == "no such file"
+    assert because(OSError("odd")) == "odd"
+    assert because(KeyError()) == "KeyError"
+    assert because(ValueError("a\nb")) == "a b"
+
+
+def test_a_failure_to_start_ends_the_process_with_status_1_and_is_an_exception() -> None:
+    error = CannotStart("why")
+    assert isinstance(error, Exception)
+    assert isinstance(error, SystemExit)
+    assert error.code == 1
+    assert str(error) == "why"
