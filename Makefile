@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PACKAGED := setup.cfg pyproject.toml README.md \
+PACKAGED := setup.cfg pyproject.toml $(wildcard README.md) \
 	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help

@@ -186,15 +186,16 @@ class Conversation:
 
     async def _outcome(self, command: Command) -> Reply | Transfer:
         context, row = self.context, TABLE.find(command.verb)
+        before, succeeded = context.phase, False
+        context.phase = phase_after(before, "", succeeded)  # a refused command ends a rename too
         if row is None:
             known = command.verb in KNOWN_ELSEWHERE
             code = codes.NOT_IMPLEMENTED if known else codes.UNKNOWN_VERB
             raise Refusal(code, f"{printable(command.verb)} is not {'here' if known else 'known'}.")
         if row.login and context.identity.account is None:
             raise Refusal(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
-        if not is_legal(context.phase, row.name):
+        if not is_legal(before, row.name):
             raise Refusal(codes.BAD_SEQUENCE, f"{row.name} does not belong here.")
-        before, succeeded = context.phase, False
         try:
             outcome = await row.run(context, parse_argument(context, row, command.argument))
             succeeded = isinstance(outcome, Transfer) or outcome.code < 400

@@ -155,7 +155,9 @@ class ControlProtocol(Protocol):
         running = self._context.running
         if running is not None and running.upload and not self._conversation.last_words_said:
             self._conversation.abort()
-        if not self._conversation.busy:
+        if self._closing:
+            self.transport.loseConnection()
+        elif not self._conversation.busy:
             self._hang_up()
 
     def writeConnectionLost(self) -> None:

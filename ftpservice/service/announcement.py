@@ -85,7 +85,15 @@ def announcement(what: str, audience: Audience, places: Iterable[Place]) -> list
         *_column("for", list(audience.lines()) or ["nobody yet"]),
         *_column("at", [place.line() for place in places]),
         *_column("try", _trial(audience, places)),
+        *_column("note", _warnings(audience, places)),
     ]
+
+
+def _warnings(audience: Audience, places: list[Place]) -> list[str]:
+    """A balancer on this machine can let in clients from everywhere."""
+    if audience.demo is None or not any(place.proxied for place in places):
+        return []
+    return [f"everybody knows the password of {audience.demo}: change it before others get in"]
 
 
 def _trial(audience: Audience, places: list[Place]) -> list[str]:

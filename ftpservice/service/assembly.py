@@ -105,7 +105,9 @@ def _factory(settings: Settings, portal: Portal, reactor: Any) -> FTPFactory:
     report = Report(time.time)
     events.subscribe(report)
     activity = Activity(events, report.lines)
-    return FTPFactory(portal, reactor, settings.session, activity=activity)
+    factory = FTPFactory(portal, reactor, settings.session, activity=activity)
+    factory.noisy = False
+    return factory
 
 
 def _subscriber_failed(error: Exception, event: Event) -> None:

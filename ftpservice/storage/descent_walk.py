@@ -59,7 +59,9 @@ class Walk:
         With ``follow``, if that is a link, go on to what it says. ``.`` is ``here`` itself.
         """
         while self._pending:
-            self._count_step()
+            self._steps -= 1
+            if self._steps < 0:
+                raise OSError(errno.ELOOP, "too many steps")
             name = self._pending.pop()
             if name == b"..":
                 self._ascend()
@@ -74,11 +76,6 @@ class Walk:
     def again(self, name: bytes) -> None:
         """Put the last component back, to look at it anew."""
         self._pending.append(name)
-
-    def _count_step(self) -> None:
-        self._steps -= 1
-        if self._steps < 0:
-            raise OSError(errno.ELOOP, "too many steps")
 
     def _enter(self, name: bytes) -> None:
         try:
@@ -100,16 +97,9 @@ class Walk:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         names = [name for name in text.split(b"/") if name not in (b"", b".")]
         if text.startswith(b"/"):
-            names = self._below_root(names)
+            names = _below(self._roots(), names)
             self._restart()
         self._pending.extend(reversed(names))
-
-    def _below_root(self, names: list[bytes]) -> list[bytes]:
-        """Return what an absolute link names as seen from our root."""
-        for root in self._roots():
-            if names[: len(root)] == root:
-                return names[len(root) :]
-        raise PermissionError(errno.EACCES, "a link leads out of the root")
 
     def _ascend(self) -> None:
         """Walk to the directory above anew, by the names of the directories entered."""
@@ -125,6 +115,14 @@ class Walk:
     def _move(self, directory: int) -> None:
         os.close(self.here)
         self.here = directory
+
+
+def _below(roots: Iterable[list[bytes]], names: list[bytes]) -> list[bytes]:
+    """Return what an absolute link names as seen from our root."""
+    for root in roots:
+        if names[: len(root)] == root:
+            return names[len(root) :]
+    raise PermissionError(errno.EACCES, "a link leads out of the root")
 
 
 def _link_text(name: bytes, directory: int) -> bytes | None:

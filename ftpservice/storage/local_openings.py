@@ -120,7 +120,8 @@ def _promised(order: Order, wanted: Place, path: VirtualPath) -> Upload | None:
     upload = Upload(order, claim(wanted, reserved_name(wanted.name)), wanted.name)
     try:
         if not upload.partial.is_spare and wanted.facts() is None:
-            upload.promise(path)
+            upload.path = path
+            upload.start(0)
             return upload
     except BaseException:
         _give_up(upload)

@@ -66,13 +66,8 @@ class Upload:
         self.offset = offset
         replaced = self._replaced()
         os.ftruncate(self.descriptor, offset if old is None else 0)
-        os.fchmod(self.descriptor, self._mode(replaced) | 0o600)
+        os.fchmod(self.descriptor, _mode(self._order.request, replaced) | 0o600)
         os.lseek(self.descriptor, offset, os.SEEK_SET)
-
-    def promise(self, path: VirtualPath) -> None:
-        """Start under a unique name that no other has."""
-        self.path = path
-        self.start(0)
 
     def prepare(self) -> bool:
         """Copy some of the old file; tells whether there is more to copy."""
@@ -127,17 +122,13 @@ class Upload:
             raise IsDirectory(self.path)
         return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
 
-    def _mode(self, replaced: os.stat_result | None) -> int:
-        """Return the permission bits the file is to have, so that its partial shows no more."""
-        return (self._order.request.mode if replaced is None else replaced.st_mode) & 0o777
-
     def _take_over_facts(self) -> None:
         """Give the file the permission bits, and if we may the owner, of what it replaces."""
         replaced = self._replaced()
         if replaced is not None and os.geteuid() == 0:
             with suppress(PermissionError):
                 os.fchown(self.descriptor, replaced.st_uid, replaced.st_gid)
-        os.fchmod(self.descriptor, self._mode(replaced))
+        os.fchmod(self.descriptor, _mode(self._order.request, replaced))
 
     def _publish_unique(self) -> None:
         """Publish under the name that was promised, or the next if somebody took it meanwhile."""
@@ -151,3 +142,8 @@ class Upload:
         if self._old is not None:
             os.close(self._old)
             self._old = None
+
+
+def _mode(request: WriteRequest, replaced: os.stat_result | None) -> int:
+    """Return the permission bits a file is to have, so that its partial shows no more."""
+    return (request.mode if replaced is None else replaced.st_mode) & 0o777

@@ -134,7 +134,7 @@ def test_rename_sequences(served: Served) -> None:
     assert wire.codes("RNFR d", "RNFR a", "RNTO", "RNTO b") == [350, 350, 501, 503]
     assert wire.codes("RNFR a", "RNTO none/b", "RNTO b") == [350, 550, 503]
     assert wire.codes("RNFR a", "RNTO b", "RNTO c") == [350, 250, 503]
-    assert wire.codes("RNFR d", "RNTO d/e") == [350, 550]
+    assert wire.codes("RNFR d", "RNTO d/e") == [350, 553]
     assert wire.codes("RNFR b", "RNTO b", "RNFR b", "RNTO d", "RNFR d", "RNTO b") == [
         *(350, 250, 350, 550, 350, 550)
     ]

@@ -50,6 +50,13 @@ def test_a_balancer_is_told_and_tried_like_one() -> None:
     assert "curl --haproxy-protocol ftp:" in trial(Audience(anonymous="/"), place)
 
 
+def test_a_shipped_password_behind_a_balancer_is_warned_of() -> None:
+    place = Place(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
+    note = announcement("memory:", Audience(names=("demo",), demo="demo"), [place])[-1]
+    assert note.startswith("  note  everybody knows the password of demo")
+    assert "note" not in announcement("memory:", Audience(names=("bob",)), [place])[-1]
+
+
 def test_other_kinds_of_address_are_told_and_not_tried() -> None:
     lines = announcement("memory:", Audience(), [Place(UNIXAddress("/run/ftp.sock"))])
     assert lines[-2:] == ["  for   nobody yet", "  at    unix:/run/ftp.sock"]

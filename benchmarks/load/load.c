@@ -1,0 +1,307 @@
+/* The load client: does one job against one server and prints one line of JSON.
+ *
+ *     load JOB name=value ...
+ *
+ * JOB is retr, stor, login, LIST, MLSD, idle or noop. Each client is a blocking thread. Clients
+ * log in first, wait for each other, and only then does the clock run; it stops with the last
+ * final reply. Downloads are dropped inside the kernel and uploads sent from the page cache, so
+ * that the server is what is measured; "cpu" tells what the client needed all the same.
+ */
+#define _GNU_SOURCE
+#include "ftp.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MOST_CLIENTS 1000
+#define STACK ((size_t)512 << 10)
+
+static struct {
+    const char *job, *path, *directory, *source, *type;
+    long clients, count, files;
+    uint64_t size;
+    struct target target;
+} options = {
+    .path = "", .source = "", .type = "I", .clients = 1, .count = 1,
+    .target = {.user = "bench", .password = "bench"},
+};
+
+struct client {
+    pthread_t thread;
+    struct session session;
+    long index, operations;
+    uint64_t bytes;
+    double *times, *firsts;      /* of each operation */
+    double ended;
+    struct session *idle;
+};
+
+static pthread_barrier_t ready, go;
+static atomic_int enough;
+static int source = -1;
+
+static void record(struct client *client, double began, double first)
+{
+    client->times[client->operations] = now() - began;
+    client->firsts[client->operations++] = first ? first - began : 0;
+}
+
+static void retrieve(struct client *client, long number)
+{
+    struct session *session = &client->session;
+    double began = now();
+    int data = data_open(session);
+    if (options.files)
+        session_send(session, "RETR %s%05ld", options.path, number % options.files);
+    else
+        session_send(session, "RETR %s", options.path);
+    session_expect(session, 1, "RETR");
+    client->bytes += drain(data);
+    session_expect(session, 2, "RETR");
+    record(client, began, 0);
+}
+
+static void store(struct client *client, long number)
+{
+    struct session *session = &client->session;
+    double began = now();
+    int data = data_open(session);
+    session_send(session, "STOR %s%ld-%ld", options.path, client->index, number);
+    session_expect(session, 1, "STOR");
+    pour(data, source, options.size);
+    client->bytes += options.size;
+    session_expect(session, 2, "STOR");
+    record(client, began, 0);
+}
+
+static void list(struct client *client)
+{
+    struct session *session = &client->session;
+    int data = data_open(session);
+    double began = now();
+    session_send(session, "%s", options.job);
+    struct listing found = read_all(data);
+    session_expect(session, 1, options.job);
+    session_expect(session, 2, options.job);
+    record(client, began, found.first);
+    client->bytes += found.bytes;
+    if (labs(found.lines - options.files) > 3)
+        die("%s: %ld lines for %ld entries", options.job, found.lines, options.files);
+}
+
+static void login(struct client *client)
+{
+    double began = now();
+    session_open(&client->session, &options.target);
+    session_login(&client->session);
+    record(client, began, 0);
+    session_close(&client->session);
+}
+
+static void ask(struct client *client)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -10); /* where allowed: waits for no puller */
+    while (client->operations < options.count && !enough) {
+        double began = now();
+        session_send(&client->session, "NOOP");
+        session_expect(&client->session, 2, "NOOP");
+        record(client, began, 0);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static int is(const char *job)
+{
+    return strcmp(options.job, job) == 0;
+}
+
+static void work(struct client *client)
+{
+    if (is("noop") && client->index == 0) {
+        ask(client);
+    } else if (is("noop")) {
+        while (!enough) {
+            client->operations = 0;
+            retrieve(client, 0);
+        }
+        client->operations = 0;
+    } else {
+        for (long number = 0; number < options.count; number++) {
+            if (is("retr"))
+                retrieve(client, client->index * options.count + number);
+            else if (is("stor"))
+                store(client, number);
+            else if (is("login"))
+                login(client);
+            else
+                list(client);
+        }
+    }
+}
+
+static void prepare(struct client *client)
+{
+    struct session *session = &client->session;
+    session_open(session, &options.target);
+    session_login(session);
+    session_send(session, "TYPE %s", options.type);
+    session_expect(session, 2, "TYPE");
+    if (options.directory) {
+        session_send(session, "CWD %s", options.directory);
+        session_expect(session, 2, "CWD");
+    }
+}
+
+static void linger(struct client *client)
+{
+    client->idle = calloc((size_t)options.count, sizeof *client->idle);
+    if (!client->idle)
+        die("no memory");
+    for (; client->operations < options.count; client->operations++) {
+        session_open(&client->idle[client->operations], &options.target);
+        session_login(&client->idle[client->operations]);
+    }
+}
+
+static void *run(void *argument)
+{
+    struct client *client = argument;
+    int stays = is("idle"), prepared = !stays && !is("login");
+    if (prepared)
+        prepare(client);
+    pthread_barrier_wait(&ready);
+    pthread_barrier_wait(&go);
+    if (stays)
+        linger(client);
+    else
+        work(client);
+    client->ended = now();
+    if (is("noop") && client->index == 0)
+        enough = 1;
+    if (prepared)
+        session_close(&client->session);
+    return NULL;
+}
+
+static double used(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec
+        + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static int ascending(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double quantile(double *sorted, long count, double share)
+{
+    long place = (long)(share * (double)count);
+    return count ? sorted[place < count ? place : count - 1] : 0;
+}
+
+static void report(struct client *clients, double began, double cpu)
+{
+    long operations = 0, times = 0;
+    uint64_t bytes = 0;
+    double ended = began;
+    for (long i = 0; i < options.clients; i++) {
+        operations += clients[i].operations;
+        bytes += clients[i].bytes;
+        ended = clients[i].ended > ended ? clients[i].ended : ended;
+    }
+    double *all = calloc((size_t)operations + 1, sizeof *all);
+    double *firsts = calloc((size_t)operations + 1, sizeof *firsts);
+    if (!all || !firsts)
+        die("no memory");
+    for (long i = 0; !is("idle") && i < options.clients; i++)
+        for (long j = 0; j < clients[i].operations; j++, times++) {
+            all[times] = clients[i].times[j];
+            firsts[times] = clients[i].firsts[j];
+        }
+    qsort(all, (size_t)times, sizeof *all, ascending);
+    qsort(firsts, (size_t)times, sizeof *firsts, ascending);
+    printf("{\"seconds\": %.9f, \"bytes\": %llu, \"operations\": %ld, \"cpu\": %.6f, "
+           "\"p50\": %.9f, \"p99\": %.9f, \"longest\": %.9f, \"first\": %.9f}\n",
+           ended - began, (unsigned long long)bytes, operations, cpu, quantile(all, times, .5),
+           quantile(all, times, .99), quantile(all, times, 1), quantile(firsts, times, .5));
+    fflush(stdout);
+}
+
+static void option(char *text)
+{
+    char *value = strchr(text, '=');
+    if (!value)
+        die("name=value, not %s", text);
+    *value++ = '\0';
+    if (!strcmp(text, "port")) options.target.port = (unsigned short)atoi(value);
+    else if (!strcmp(text, "user")) options.target.user = value;
+    else if (!strcmp(text, "password")) options.target.password = value;
+    else if (!strcmp(text, "clients")) options.clients = atol(value);
+    else if (!strcmp(text, "count")) options.count = atol(value);
+    else if (!strcmp(text, "files")) options.files = atol(value);
+    else if (!strcmp(text, "size")) options.size = strtoull(value, NULL, 10);
+    else if (!strcmp(text, "path")) options.path = value;
+    else if (!strcmp(text, "directory")) options.directory = value;
+    else if (!strcmp(text, "source")) options.source = value;
+    else if (!strcmp(text, "type")) options.type = value;
+    else die("no such option: %s", text);
+}
+
+static void start(struct client *clients)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
+    for (long i = 0; i < options.clients; i++) {
+        clients[i].index = i;
+        clients[i].times = calloc((size_t)options.count + 1, sizeof(double));
+        clients[i].firsts = calloc((size_t)options.count + 1, sizeof(double));
+        if (!clients[i].times || !clients[i].firsts)
+            die("no memory");
+        if (pthread_create(&clients[i].thread, &attributes, run, &clients[i]))
+            die("no more threads");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        die("usage: load JOB name=value ...");
+    options.job = argv[1];
+    for (int i = 2; i < argc; i++)
+        option(argv[i]);
+    if (options.clients < 1 || options.clients > MOST_CLIENTS || options.count < 1)
+        die("clients=1..%d, count=1...", MOST_CLIENTS);
+    if (is("stor") && (source = open(options.source, O_RDONLY | O_CLOEXEC)) < 0)
+        die("cannot open the source %s", options.source);
+
+    struct client *clients = calloc((size_t)options.clients, sizeof *clients);
+    if (!clients)
+        die("no memory");
+    pthread_barrier_init(&ready, NULL, (unsigned)options.clients + 1);
+    pthread_barrier_init(&go, NULL, (unsigned)options.clients + 1);
+    start(clients);
+    pthread_barrier_wait(&ready);
+    double cpu = used(), began = now();
+    pthread_barrier_wait(&go);
+    for (long i = 0; i < options.clients; i++)
+        pthread_join(clients[i].thread, NULL);
+    report(clients, began, used() - cpu);
+    if (is("idle"))
+        while (getchar() != EOF) /* the sessions stay until standard input ends */
+            ;
+    return 0;
+}
