@@ -29,12 +29,23 @@ from ftpservice.service.console import Console
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.options import Options
 
-__all__ = ["Answer", "Served", "Wire", "everything", "in_thread", "rst", "started", "starting"]
+__all__ = [
+    "STRANGER",
+    "Answer",
+    "Served",
+    "Wire",
+    "everything",
+    "in_thread",
+    "rst",
+    "started",
+    "starting",
+]
 
 PATIENCE = 15.0
 """Seconds after which something that should happen will not."""
 LOCAL = "127.0.0.1"
 STRANGER = "127.0.0.2"
+"""Another address of this machine, not that of the control connection."""
 ACCOUNTS = {
     "demo": "full",
     "other": "full",
@@ -150,6 +161,12 @@ class Wire:
         """Make a passive data connection."""
         return self.served.connected(self.place(), source)
 
+    def accepted(self) -> socket.socket:
+        """Make a passive data connection that the server has let in when this returns."""
+        data = self.data()
+        assert self.codes("NOOP", "NOOP") == [200, 200]
+        return data
+
     def download(self, command: str | bytes) -> bytes:
         """Carry out a download; it must be complete."""
         with self.data() as data:
@@ -216,6 +233,15 @@ class Served:
             end.bind((source, 0))
         end.connect(place)
         return end
+
+    def refuses(self, place: tuple[str, int]) -> bool:
+        """Tell whether a port is closed, or is so in a moment."""
+        for _ in range(500):
+            try:
+                self.connected(place).close()
+            except ConnectionRefusedError:
+                return True
+        return False
 
     def listening(self, host: str = LOCAL) -> socket.socket:
         """Listen as an active client does."""
