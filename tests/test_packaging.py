@@ -41,13 +41,18 @@ def clean_environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
 
 
+def unwanted(_directory: str, names: list[str]) -> set[str]:
+    """What a checkout has beside its sources."""
+    made = {"build", "dist", "var", "__pycache__", "node_modules", "dropin.cache"}
+    hidden = {name for name in names if name.startswith(".")} - {".ci"}
+    return hidden | made | {name for name in names if name.endswith(".egg-info")}
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the sdist of a copy of this tree, and the wheel of that sdist."""
     top = tmp_path_factory.mktemp("packaging")
-    tracked = (".venv*", ".git", ".mypy_cache", ".ruff_cache", "build", "dist", "*.egg-info", "var")
-    unwanted = shutil.ignore_patterns(*tracked, "__pycache__", "dropin.cache", "node_modules")
-    shutil.copytree(CHECKOUT, top / "tree", ignore=unwanted)
+    shutil.copytree(CHECKOUT, top / "tree", ignore=unwanted, symlinks=True)
     (top / "tree" / "README.md").touch()
     (top / "tree" / "twisted" / "plugins" / "dropin.cache").write_bytes(b"stale")
     build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", top / "dist", ".")

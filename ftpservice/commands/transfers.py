@@ -19,6 +19,8 @@ __all__ = ["verbs"]
 
 verbs = VerbTable()
 
+VERBS = {How.REPLACE: "STOR", How.APPEND: "APPE", How.UNIQUE: "STOU"}
+
 
 @verbs.add("RETR", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
 async def retrieve(context: Context, path: VirtualPath) -> Transfer:
@@ -84,7 +86,7 @@ async def _receive(context: Context, path: VirtualPath, how: How, begin: str) ->
         request = _request(context, how, marks)
         writing = await context.storage.open_writing(path, request)
         try:
-            progress = Progress(f"{how.value} {writing.path}", upload=True)
+            progress = Progress(f"{VERBS[how]} {writing.path}", upload=True)
             carriage = _carriage(context, channel, progress, writing.path)
             text = begin.format(path=writing.path, name=writing.path.name)
             return upload(carriage, writing, marks, text)

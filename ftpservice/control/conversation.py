@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
 from ftpservice.control.outgoing import Outgoing
+from ftpservice.control.guards import HTTP_VERBS
 from ftpservice.events import CommandFailed
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
@@ -188,6 +189,8 @@ class Conversation:
         context, row = self.context, TABLE.find(command.verb)
         before, succeeded = context.phase, False
         context.phase = phase_after(before, "", succeeded)  # a refused command ends a rename too
+        if command.verb in HTTP_VERBS and context.identity.account is None:
+            raise Refusal(codes.UNAVAILABLE, "This is FTP, not HTTP.")
         if row is None:
             known = command.verb in KNOWN_ELSEWHERE
             code = codes.NOT_IMPLEMENTED if known else codes.UNKNOWN_VERB

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from ftpservice.control.conversation import Conversation
 from ftpservice.control.endpoint import ends_of, has_ended, prepare
-from ftpservice.control.guards import HTTP_VERBS, MOST_LONG_LINES, MOST_QUEUED
+from ftpservice.control.guards import MOST_LONG_LINES, MOST_QUEUED
 from ftpservice.control.outgoing import Outgoing
 from ftpservice.data.connector import Ends
 from ftpservice.events import Refused, SessionClosed, SessionOpened
@@ -78,7 +78,12 @@ class ControlProtocol(Protocol):
         self._outgoing.say(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
 
     def client_is_there(self) -> bool:
-        """Ask whether the client still holds its end of the control connection."""
+        """Ask whether the client still holds its end of the control connection.
+
+        One that said QUIT may end its side before its transfer ends.
+        """
+        if self._conversation.last_words_said:
+            return True
         return not self._input_ended and not has_ended(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
@@ -99,10 +104,7 @@ class ControlProtocol(Protocol):
             if self._long_lines >= MOST_LONG_LINES:
                 return reply(codes.UNAVAILABLE, "Too many lines that are too long.")
             return reply(codes.UNKNOWN_VERB, "Line too long.")
-        command = parse_command(line)
-        if command.verb in HTTP_VERBS and self._context.identity.account is None:
-            return reply(codes.UNAVAILABLE, "This is FTP, not HTTP.")
-        return command
+        return parse_command(line)
 
     def _drained(self) -> None:
         self._conversation.advance()

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from ftpservice.accounts.realm import Realm
 from ftpservice.accounts.records import IAccountRecords
 from ftpservice.accounts.stock import UnusableChecker, portal_checkers
+from ftpservice.activity.lines import LogLines
 from ftpservice.activity.report import Report
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.proxied import ProxiedFactory
@@ -104,6 +105,7 @@ def _factory(settings: Settings, portal: Portal, reactor: Any) -> FTPFactory:
     events = EventStream(_subscriber_failed)
     report = Report(time.time)
     events.subscribe(report)
+    events.subscribe(LogLines())
     activity = Activity(events, report.lines)
     factory = FTPFactory(portal, reactor, settings.session, activity=activity)
     factory.noisy = False

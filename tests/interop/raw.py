@@ -236,7 +236,8 @@ class Served:
 
     def refuses(self, place: tuple[str, int]) -> bool:
         """Tell whether a port is closed, or is so in a moment."""
-        for _ in range(500):
+        for _ in range(10):
+            self.in_reactor(lambda: deferLater(reactor, 0))
             try:
                 self.connected(place).close()
             except ConnectionRefusedError:
