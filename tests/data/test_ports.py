@@ -1,6 +1,7 @@
 import errno
 
 import pytest
+
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.policy import DataSettings
 from ftpservice.data.ports import NoPortFree, PassivePorts
