@@ -261,7 +261,7 @@ class TestPassive:
     async def test_a_new_port_replaces_the_former(self, reactor):
         session = connector(reactor, passive_ports=a_range())
         former = await session.passive(False, None)
-        while (place := await session.passive(False, None)) == former:
+        while await session.passive(False, None) == former:
             pass  # by chance
         assert refuses(former)
         session.close()

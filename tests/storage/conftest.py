@@ -1,4 +1,4 @@
-"""The tests of storage on the disk are about the pool; `test_local_at_once` is about its absence."""
+"""Tests of storage on the disk are about its pool; `test_local_at_once` is about doing without."""
 
 from __future__ import annotations
 
