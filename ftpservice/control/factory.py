@@ -100,7 +100,7 @@ class FTPFactory(ftp.FTPFactory):
                 self._roster,
                 self.userAnonymous,
             )
-            self._ports = PassivePorts(self.reactor, settings.data)
+            self._ports = PassivePorts(settings.data)
             self._masquerade = Masquerade(self.reactor, settings.data.passive_addresses)
         return self._services
 

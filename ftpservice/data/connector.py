@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from twisted.internet.task import deferLater
-
 from ftpservice.data.active import ActiveChannel
 from ftpservice.data.channel import Channel
+from ftpservice.data.door import Door
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.passive import PassiveChannel
 from ftpservice.data.policy import DataSettings, PeerPolicy
-from ftpservice.data.ports import NoPortFree, PassivePorts
+from ftpservice.data.ports import PassivePorts
 from ftpservice.wire.addresses import HostPort, is_ipv6, plain_host
 
 __all__ = ["DataConnector", "Ends", "PeerRefused", "WrongFamily"]
@@ -21,6 +20,8 @@ __all__ = ["DataConnector", "Ends", "PeerRefused", "WrongFamily"]
 ANYWHERE = {1: "0.0.0.0", 2: "::"}
 """The wildcard addresses, by network protocol (RFC 2428 §2)."""
 SAME_MACHINE = "127.0.0.1"
+MOST_USES = 250
+"""Connections through one door: a port is not to be known for ever, nor used up in TIME_WAIT."""
 
 
 class PeerRefused(Exception):
@@ -61,6 +62,7 @@ class DataConnector:
         self._local = SAME_MACHINE if ends.peer is None else plain_host(ends.local)
         self._policy = PeerPolicy(ends.peer or SAME_MACHINE)
         self._prepared: Channel | None = None
+        self._door: Door | None = None
 
     @property
     def family(self) -> int:
@@ -79,15 +81,11 @@ class DataConnector:
         host = self._local
         if not extended:
             host = await self._masquerade.announced(self._policy.peer, self._local)
-        channel = PassiveChannel(self._reactor, self._settings, self._policy)
-        try:
-            port = channel.listen(self._ports, self._interface())
-        except NoPortFree:
-            # A port that was closed just now, perhaps the only one, is free in the next turn.
-            await deferLater(self._reactor, 0)
-            port = channel.listen(self._ports, self._interface())
+        door = self._open_door()
+        channel = PassiveChannel(self._reactor, self._settings, self._policy, door)
+        channel.keeps_door = not self._ports.are_scarce
         self._replace(channel)
-        return HostPort(host, port)
+        return HostPort(host, door.port)
 
     def active(self, target: HostPort) -> None:
         """Remember where to connect; raises `WrongFamily`, `PeerRefused`."""
@@ -104,8 +102,20 @@ class DataConnector:
         return prepared
 
     def close(self) -> None:
-        """Close what was prepared and not taken."""
+        """Close what was prepared and not taken, and the port that waited for more."""
         self._replace(None)
+        if self._door is not None:
+            self._door.close()
+
+    def _open_door(self) -> Door:
+        """Return the door of the last transfer, or another one when it is closed or worn."""
+        door = self._door
+        if door is not None and not door.is_expecting:
+            if door.is_open and door.used < MOST_USES:
+                return door
+            door.close()
+        self._door = Door(self._reactor, self._ports.listen(self._interface()))
+        return self._door
 
     def _replace(self, channel: Channel | None) -> None:
         former, self._prepared = self._prepared, channel

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Iterator
-from typing import Any
-
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+import socket
+from collections.abc import Callable, Iterator
 
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.policy import DataSettings
+from ftpservice.wire.addresses import is_ipv6
 
-__all__ = ["NoPortFree", "PassivePorts"]
+__all__ = ["NoPortFree", "PassivePorts", "listening_socket"]
 
 BACKLOG = 16
 """Connections that may wait on a port: of these one is wanted, the others are strangers'."""
@@ -23,26 +21,43 @@ class NoPortFree(CannotConnect):
     """Every port of the range is in use."""
 
 
+def listening_socket(interface: str, port: int) -> socket.socket:
+    """Listen on a port of an IP address of ours, 0 for any; raises `OSError`."""
+    own = socket.socket(socket.AF_INET6 if is_ipv6(interface) else socket.AF_INET)
+    try:
+        own.setblocking(False)
+        if port:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.bind((interface, port))
+        own.listen(BACKLOG)
+    except BaseException:
+        own.close()
+        raise
+    return own
+
+
 class PassivePorts:
     """Opens listening ports for all sessions; random ones, so that a stranger cannot guess."""
 
-    def __init__(self, reactor: Any, settings: DataSettings) -> None:
-        self._reactor = reactor
+    def __init__(
+        self,
+        settings: DataSettings,
+        listen: Callable[[str, int], socket.socket] = listening_socket,
+    ) -> None:
+        self.are_scarce = settings.passive_ports is not None
+        """Whether they are to be given back after each transfer."""
         self._range = settings.passive_ports
         self._random = random.SystemRandom()
+        self._listen = listen
 
-    def listen(self, interface: str, factory: IProtocolFactory) -> IListeningPort:
+    def listen(self, interface: str) -> socket.socket:
         """Listen on a free port; raises `NoPortFree`, or `CannotConnect` for other causes."""
         for port in self._candidates():
             try:
-                listening: IListeningPort = self._reactor.listenTCP(
-                    port, factory, BACKLOG, interface
-                )
-                return listening
-            except CannotListenError as error:
-                cause = getattr(error.socketError, "errno", None)
-                if cause not in (errno.EADDRINUSE, errno.EACCES):
-                    raise CannotConnect(f"cannot listen: {error.socketError}") from error
+                return self._listen(interface, port)
+            except OSError as error:
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise CannotConnect(f"cannot listen: {error.strerror}") from error
         raise NoPortFree("no port is free")
 
     def _candidates(self) -> Iterator[int]:

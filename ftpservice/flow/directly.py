@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.tcp import Connection
 
-__all__ = ["send_directly"]
+__all__ = ["end_directly", "send_directly"]
 
 
 def send_directly(transport: Any, data: bytes) -> None:
@@ -15,16 +16,30 @@ def send_directly(transport: Any, data: bytes) -> None:
     The order of what is written stays as it is. A transport that is not a plain stream of this
     reactor's, or has not yet sent what it was given, is written to as always.
     """
-    idle = (
-        isinstance(transport, FileDescriptor)
-        and transport.connected
-        and not transport.disconnecting
-        and not transport.dataBuffer
-        and not transport._tempDataBuffer
-    )
-    if idle:
+    if _is_idle(transport):
         sent = transport.writeSomeData(data)
         if isinstance(sent, int):
             data = data[sent:]
     if data:
         transport.write(data)
+
+
+def end_directly(transport: Any) -> None:
+    """Send a FIN behind what was written (``loseWriteConnection``), now if nothing waits."""
+    if _is_idle(transport) and isinstance(transport, Connection):
+        transport._writeDisconnected = True
+        transport._closeWriteConnection()
+    else:
+        transport.loseWriteConnection()
+
+
+def _is_idle(transport: Any) -> bool:
+    """Tell whether this is a plain stream that has sent all it was given."""
+    return (
+        isinstance(transport, FileDescriptor)
+        and bool(transport.connected)
+        and not transport.disconnecting
+        and not transport._writeDisconnecting
+        and not transport.dataBuffer
+        and not transport._tempDataBuffer
+    )

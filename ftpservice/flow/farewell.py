@@ -34,7 +34,7 @@ __all__ = ["Farewell"]
 
 LINGER = 3.0
 """Seconds that a peer has to end its side."""
-FIRST_LOOK = 0.02
+FIRST_LOOK = 0.005
 LAST_LOOK = 1.0
 """Seconds between two looks into the send queue."""
 
@@ -58,8 +58,6 @@ class Farewell:
         await self._outlet.flushed()
         standstill = Standstill(self._clock, stall_timeout, lambda: acknowledged(self._transport))
         pause = FIRST_LOOK
-        if not self._inlet.ended:
-            await self._bell.wait(pause)
         while not self._has_everything():
             standstill.check()
             await self._bell.wait(pause)
@@ -77,8 +75,10 @@ class Farewell:
         To be called once.
         """
         self._end_our_side()
-        self._lingering = self._clock.callLater(LINGER, self._close)
-        self.proceed()
+        if self._outlet.ended and self._inlet.ended:
+            self._close()
+        else:
+            self._lingering = self._clock.callLater(LINGER, self._close)
 
     def peer_ended(self) -> None:
         """Learn that the peer has ended its side."""

@@ -6,6 +6,7 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from ftpservice.flow.cuts import Cut
+from ftpservice.flow.directly import end_directly, send_directly
 from ftpservice.flow.patience import Patience
 from ftpservice.flow.transport import StreamTransport
 
@@ -31,7 +32,7 @@ class Outlet:
         """Send, and wait until more would be welcome; raises `Cut`."""
         self.check()
         self.sent += len(data)
-        self._transport.write(data)
+        send_directly(self._transport, data)
         while self._paused and self._broken is None:
             await self._patience.wait()
         self.check()
@@ -41,7 +42,7 @@ class Outlet:
         if not self._closing and self._broken is None:
             self._closing = True
             self._transport.unregisterProducer()
-            self._transport.loseWriteConnection()
+            end_directly(self._transport)
 
     async def flushed(self) -> None:
         """Wait until the FIN is on its way; raises `Cut`."""

@@ -6,8 +6,10 @@ any more, it is closed in the pool, so that a cancelled call leaves nothing open
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
 
@@ -15,7 +17,6 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 __all__ = ["InlinePool", "Overloaded", "Pool", "Runner", "Stopped", "let_go"]
 
@@ -63,6 +64,7 @@ class Pool:
     """The real `Runner`: at most ``threads`` threads, started when there is work for them.
 
     ``waiting`` bounds the calls that are begun or queued. Use it from the reactor thread only.
+    Results that are there together are delivered together: the reactor is woken once.
     """
 
     def __init__(
@@ -73,15 +75,15 @@ class Pool:
         waiting: int = 10_000,
     ) -> None:
         self._reactor = reactor
-        self._threads = ThreadPool(0, threads, name)
+        self._name = name
+        self._most = threads
         self._waiting = waiting
         self._calls = 0
         self._stopped = False
-
-    def start(self) -> None:
-        """Begin to work; the first call does so by itself."""
-        if not self._threads.started and not self._stopped:
-            self._threads.start()
+        self._threads: list[Thread] = []
+        self._queue: SimpleQueue[_Call[Any] | None] = SimpleQueue()
+        self._done: deque[tuple[_Call[Any], object]] = deque()
+        self._waking = False
 
     def run(
         self,
@@ -113,32 +115,47 @@ class Pool:
             return succeed(None)
         self._stopped = True
         ended: Deferred[None] = Deferred()
+        for _ in self._threads:
+            self._queue.put(None)
 
         def join() -> None:
-            self._threads.stop()
+            for thread in self._threads:
+                thread.join()
             self._reactor.callFromThread(ended.callback, None)
 
-        Thread(target=join, name="storage pool stops", daemon=True).start()
+        Thread(target=join, name=f"{self._name} pool stops", daemon=True).start()
         return ended
 
     def _begin(self, call: _Call[Any]) -> None:
-        self.start()
         self._calls += 1
-        self._threads.callInThreadWithCallback(partial(self._over, call), call.work)
+        if self._calls > len(self._threads) < self._most:
+            number = len(self._threads) + 1
+            thread = Thread(target=self._work, name=f"{self._name} {number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._queue.put(call)
 
-    def _over(self, call: _Call[Any], success: bool, result: Any) -> None:
-        """Pass a result on; in the thread that has it."""
-        self._reactor.callFromThread(self._deliver, call, success, result)
+    def _work(self) -> None:
+        """Do what is asked for, in a thread, until there is no more to come."""
+        while (call := self._queue.get()) is not None:
+            self._done.append((call, call.outcome()))
+            if not self._waking:
+                self._waking = True
+                self._reactor.callFromThread(self._deliver)
 
-    def _deliver(self, call: _Call[Any], success: bool, result: Any) -> None:
-        """Fire the Deferred, in the reactor thread, unless it was cancelled."""
-        self._calls -= 1
-        if not call.unwanted:
-            call.result.callback(result)
-        elif success and call.dispose is not None:
-            let_go(self, call.dispose, result)
-        elif not success and call.must:
-            _log.failure("letting go failed", result)
+    def _deliver(self) -> None:
+        """Pass on what is done, in the reactor thread."""
+        self._waking = False  # from here on, what comes too late for this turn wakes us again
+        while self._done:
+            call, outcome = self._done.popleft()
+            self._calls -= 1
+            if not call.unwanted:
+                call.result.callback(outcome)
+            elif isinstance(outcome, Failure):
+                if call.must:
+                    _log.failure("letting go failed", outcome)
+            elif call.dispose is not None:
+                let_go(self, call.dispose, outcome)
 
 
 class _Call(Generic[T]):
@@ -157,12 +174,15 @@ class _Call(Generic[T]):
         """Whether the call was cancelled; looked at from all threads."""
         return bool(self.result.called)
 
-    def work(self) -> T | None:
-        """Do it, in the thread, if it is still wanted."""
+    def outcome(self) -> T | Failure | None:
+        """Do it, in the thread, if it is still wanted; returns what came of it."""
         if self.unwanted and not self.must:
             self.dispose = None
             return None
-        return self.function()
+        try:
+            return self.function()
+        except Exception:  # noqa: BLE001 - whatever it raises is for who waits
+            return Failure()
 
 
 class InlinePool:
@@ -213,18 +233,11 @@ class InlinePool:
 
     def _take(self, call: _Call[Any]) -> None:
         if not self.held:
-            self._deliver(call, self._outcome(call))
+            self._deliver(call, call.outcome())
         elif self.begun:
-            self._ready.append(partial(self._deliver, call, self._outcome(call)))
+            self._ready.append(partial(self._deliver, call, call.outcome()))
         else:
-            self._ready.append(lambda: self._deliver(call, self._outcome(call)))
-
-    @staticmethod
-    def _outcome(call: _Call[Any]) -> object:
-        try:
-            return call.work()
-        except Exception:  # noqa: BLE001 - whatever it raises is for who waits
-            return Failure()
+            self._ready.append(lambda: self._deliver(call, call.outcome()))
 
     @staticmethod
     def _deliver(call: _Call[Any], outcome: object) -> None:

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Iterator
 
 from ftpservice.storage.descent_walk import DIRECTORY, Walk
-from ftpservice.storage.local_kernel import open_beneath
+from ftpservice.storage.local_kernel import AT_ONCE, open_beneath
 from ftpservice.storage.local_names import components
 from ftpservice.wire.paths import VirtualPath
 
@@ -86,6 +86,19 @@ class Tree:
                 raise
         with Walk(self.root, names, self._spellings) as walk:
             return _open_last(walk, flags)
+
+    def open_at_once(self, path: VirtualPath, flags: int) -> int | None:
+        """Open what is at ``path`` if that needs no disk and no `Walk`; else None.
+
+        Raises `OSError` where it is certain that there is nothing to open.
+        """
+        names = components(path)
+        try:
+            return open_beneath(self.root, b"/".join(names) or b".", flags, AT_ONCE)
+        except OSError as error:
+            if error.errno in (*WALK_INSTEAD, errno.EINVAL):
+                return None
+            raise
 
     def parent(self, path: VirtualPath) -> Place:
         """Return the place of the last component of ``path``, be it a link or not."""

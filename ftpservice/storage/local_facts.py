@@ -6,14 +6,13 @@ import grp
 import os
 import pwd
 import stat
-from functools import lru_cache
 
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import Denied, IsDirectory
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["entry_of", "facts_at", "require_file"]
+__all__ = ["O_PATH", "entry_of", "facts_at", "names_are_known", "require_file"]
 
 O_PATH = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
 KINDS = {
@@ -24,22 +23,38 @@ KINDS = {
 NAMES_KEPT = 4096
 
 
-@lru_cache(NAMES_KEPT)
+_known_owners: dict[int, str] = {}
+_known_groups: dict[int, str] = {}
+
+
 def _owner(number: int) -> str:
     """Return a user's name; may ask a directory service, so not in the reactor thread."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except (KeyError, OSError):
-        return str(number)
+    name = _known_owners.get(number)
+    if name is None:
+        try:
+            name = pwd.getpwuid(number).pw_name
+        except (KeyError, OSError):
+            name = str(number)
+        _keep(_known_owners, number, name)
+    return name
 
 
-@lru_cache(NAMES_KEPT)
 def _group(number: int) -> str:
     """Return a group's name; may ask a directory service, so not in the reactor thread."""
-    try:
-        return grp.getgrgid(number).gr_name
-    except (KeyError, OSError):
-        return str(number)
+    name = _known_groups.get(number)
+    if name is None:
+        try:
+            name = grp.getgrgid(number).gr_name
+        except (KeyError, OSError):
+            name = str(number)
+        _keep(_known_groups, number, name)
+    return name
+
+
+def _keep(names: dict[int, str], number: int, name: str) -> None:
+    if len(names) >= NAMES_KEPT:
+        names.clear()
+    names[number] = name
 
 
 def entry_of(name: str, facts: os.stat_result) -> Entry:
@@ -65,6 +80,11 @@ def entry_of(name: str, facts: os.stat_result) -> Entry:
 
 _new_entry = tuple.__new__
 """What ``Entry(...)`` calls, without the call in between."""
+
+
+def names_are_known(facts: os.stat_result) -> bool:
+    """Tell whether `entry_of` needs to ask nobody for the names of owner and group."""
+    return facts.st_uid in _known_owners and facts.st_gid in _known_groups
 
 
 def facts_at(tree: Tree, path: VirtualPath) -> os.stat_result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from zope.interface import implementer
@@ -11,7 +12,8 @@ from ftpservice.storage.descent import Tree
 from ftpservice.storage.interfaces import IListing, IReading, IStorage, IWriting, WriteRequest
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_changes import make_directory, remove_directory, remove_file, rename
-from ftpservice.storage.local_facts import entry_of, facts_at
+from ftpservice.storage.local_errors import translated
+from ftpservice.storage.local_facts import O_PATH, entry_of, facts_at, names_are_known
 from ftpservice.storage.local_listing import LocalListing, OpenDirectory
 from ftpservice.storage.local_reading import LocalReading, OpenFile
 from ftpservice.storage.local_upload import Order
@@ -42,6 +44,9 @@ class LocalFiles:
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``; a link that may not be followed is told as such."""
+        entry = _entry_at_once(self._tree, path)
+        if entry is not None:
+            return entry
         return await called(self._runner, path, _entry_at, self._tree, path)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
@@ -69,13 +74,33 @@ class LocalFiles:
 
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a plain file."""
-        file = await called(self._runner, path, OpenFile, self._tree, path, dispose=OpenFile.close)
+        with translated(path):
+            file = OpenFile.at_once(self._tree, path)
+        if file is None:
+            file = await called(
+                self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close
+            )
         return LocalReading(self._runner, file)
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Begin a write transaction."""
         order = Order(self._tree, self._owner, path, request, self._setting.durable)
         return await open_writing(self._runner, order)
+
+
+def _entry_at_once(tree: Tree, path: VirtualPath) -> Entry | None:
+    """Return the facts of what is there, if that needs neither disk nor directory service."""
+    try:
+        opened = tree.open_at_once(path, O_PATH)
+    except OSError:
+        return None  # perhaps a link that leads nowhere: its own facts are wanted
+    if opened is None:
+        return None
+    try:
+        facts = os.fstat(opened)
+        return entry_of(path.name, facts) if names_are_known(facts) else None
+    finally:
+        os.close(opened)
 
 
 def _entry_at(tree: Tree, path: VirtualPath) -> Entry:

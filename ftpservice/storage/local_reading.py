@@ -12,7 +12,8 @@ from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import IDescriptor, IReading
 from ftpservice.storage.local_calls import called
-from ftpservice.storage.local_facts import entry_of, require_file
+from ftpservice.storage.local_facts import entry_of, names_are_known, require_file
+from ftpservice.storage.local_kernel import is_cached
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["READ", "LocalReading", "OpenFile"]
@@ -24,18 +25,54 @@ READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 class OpenFile:
     """The blocking side: an open plain file, used by one thread at a time."""
 
-    def __init__(self, tree: Tree, path: VirtualPath) -> None:
+    def __init__(self, path: VirtualPath, opened: int, facts: os.stat_result) -> None:
         self.path = path
         self._lock = Lock()
+        self.entry = entry_of(path.name, facts)
+        self.descriptor = opened
+
+    @classmethod
+    def at(cls, tree: Tree, path: VirtualPath) -> OpenFile:
+        """Open a plain file."""
         opened = tree.open(path, READ)
         try:
             facts = os.fstat(opened)
             require_file(facts, path)
+            return cls(path, opened, facts)
         except BaseException:
             os.close(opened)
             raise
-        self.entry = entry_of(path.name, facts)
-        self.descriptor = opened
+
+    @classmethod
+    def at_once(cls, tree: Tree, path: VirtualPath) -> OpenFile | None:
+        """Open a plain file if that needs neither disk nor directory service; else None."""
+        opened = tree.open_at_once(path, READ)
+        if opened is None:
+            return None
+        try:
+            facts = os.fstat(opened)
+            require_file(facts, path)
+            if names_are_known(facts):
+                return cls(path, opened, facts)
+        except BaseException:
+            os.close(opened)
+            raise
+        os.close(opened)
+        return None
+
+    def read_at_once(self, offset: int, size: int) -> bytes | None:
+        """Like `read`, but None where the disk would have to be waited for, or another thread."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            if self.descriptor < 0:
+                raise Unavailable(self.path, "read after close")
+            wanted = max(0, min(size, self.entry.size - offset))
+            if is_cached(self.descriptor, offset, wanted):
+                return os.pread(self.descriptor, wanted, offset)
+            return None
+        finally:
+            self._lock.release()
 
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes of what the file held when it was opened, not of what was added since."""
@@ -47,9 +84,22 @@ class OpenFile:
     def close(self) -> None:
         """Let go, once no other call is in progress."""
         with self._lock:
-            if self.descriptor >= 0:
-                os.close(self.descriptor)
-                self.descriptor = -1
+            self._close()
+
+    def close_at_once(self) -> bool:
+        """Let go unless a call is in progress; tell whether that is done."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._close()
+        finally:
+            self._lock.release()
+        return True
+
+    def _close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 @implementer(IReading, IDescriptor)
@@ -62,7 +112,10 @@ class LocalReading:
         self._file = file
 
     async def read(self, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes."""
+        """Return up to ``size`` bytes; from memory where they are there already."""
+        data = self._file.read_at_once(offset, size)
+        if data is not None:
+            return data
         return await called(self._runner, self._file.path, self._file.read, offset, size)
 
     def fileno(self) -> int:
@@ -72,5 +125,6 @@ class LocalReading:
         return self._file.descriptor
 
     def close(self) -> None:
-        """Let go of the file, in the pool."""
-        let_go(self._runner, self._file.close)
+        """Let go of the file; once no other call is in progress."""
+        if not self._file.close_at_once():
+            let_go(self._runner, self._file.close)

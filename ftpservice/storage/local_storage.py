@@ -31,7 +31,9 @@ class LocalStorage(LocalFiles):
 
     async def hash(self, path: VirtualPath, algorithm: str, start: int, end: int | None) -> str:
         """Digest a file as it was when the call began, in turns that others get between."""
-        file = await called(self._runner, path, OpenFile, self._tree, path, dispose=OpenFile.close)
+        file = await called(
+            self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close
+        )
         return await digest_of(self._runner, file, algorithm, (start, end))
 
     async def set_times(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import TypeVar, TypeVarTuple
 
@@ -20,6 +21,9 @@ from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["LocalWriting", "open_writing"]
+
+MOST_KEPT = 64 * 1024
+"""Bytes of a new file that wait in memory for more to be written with them."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -39,12 +43,23 @@ class Exclusive:
             self._check_open()
             return function(*args)
 
-    def commit(self) -> Entry:
-        """Publish and end; or keep what arrived, end and raise."""
+    def write(self, pieces: list[bytes]) -> None:
+        """Write all of ``pieces``."""
+        with self._lock:
+            self._check_open()
+            self._write(pieces)
+
+    def _write(self, pieces: list[bytes]) -> None:
+        if pieces:
+            self.inner.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def commit(self, pieces: list[bytes]) -> Entry:
+        """Write the rest, publish and end; or keep what arrived, end and raise."""
         with self._lock:
             self._check_open()
             self.ended = True
             try:
+                self._write(pieces)
                 return self.inner.commit()
             except BaseException:
                 self.inner.abandon()
@@ -52,15 +67,18 @@ class Exclusive:
             finally:
                 self.inner.close()
 
-    def abandon(self) -> None:
-        """End without publishing, once no other call is in progress."""
+    def abandon(self, pieces: Sequence[bytes] = ()) -> None:
+        """End without publishing, what came last kept too, once no other call is in progress."""
         with self._lock:
-            if not self.ended:
-                self.ended = True
-                try:
-                    self.inner.abandon()
-                finally:
-                    self.inner.close()
+            if self.ended:
+                return
+            self.ended = True
+            try:
+                with suppress(OSError):
+                    self._write(list(pieces))
+                self.inner.abandon()
+            finally:
+                self.inner.close()
 
     def _check_open(self) -> None:
         if self.ended:
@@ -72,6 +90,9 @@ class LocalWriting:
     """A transaction whose steps are taken in a pool."""
 
     def __init__(self, runner: Runner, work: Exclusive) -> None:
+        self._kept: list[bytes] = []
+        self._size_kept = 0
+        self._most_kept = 0 if isinstance(work.inner, Append) else MOST_KEPT
         self._runner = runner
         self._work = work
 
@@ -86,39 +107,59 @@ class LocalWriting:
         return self._work.inner.offset
 
     def fileno(self) -> int:
-        """Return the descriptor, its position where the next byte goes.
+        """Return the descriptor, its position where the next byte goes; ask before writing.
 
         Raises `Unavailable` when the transaction is over.
         """
-        if self._work.ended:
+        if self._work.ended or self._kept:
             raise Unavailable(self.path, "the transaction is over")
         return self._work.inner.descriptor
 
     async def write(self, data: bytes) -> None:
-        """Add ``data``."""
-        work = self._work
-        await called(self._runner, self.path, work.call, work.inner.write, data)
+        """Add ``data``; the beginning waits for more, so that a small file takes one call."""
+        if self._work.ended:
+            raise Unavailable(self.path, "the transaction is over")
+        self._kept.append(data)
+        self._size_kept += len(data)
+        if self._size_kept >= self._most_kept:
+            self._most_kept = 0
+            await called(self._runner, self.path, self._work.write, self._take_kept())
 
     async def commit(self) -> Entry:
         """Publish the file."""
-        return await called(self._runner, self.path, self._work.commit)
+        return await called(self._runner, self.path, self._work.commit, self._take_kept())
 
     async def abandon(self) -> None:
         """End the transaction; also when nobody waits for that."""
-        with translated(self.path):
-            await self._runner.finish(self._work.abandon)
+        if not self._work.ended:
+            with translated(self.path):
+                await self._runner.finish(self._work.abandon, self._take_kept())
+
+    def _take_kept(self) -> list[bytes]:
+        kept, self._kept, self._size_kept = self._kept, [], 0
+        return kept
 
 
-def _begin(order: Order) -> Exclusive:
-    return Exclusive(begin_writing(order))
+def _begin(order: Order) -> tuple[Exclusive, bool]:
+    """Begin, and tell whether there is more of an old file to copy."""
+    work = Exclusive(begin_writing(order))
+    try:
+        return work, work.call(work.inner.prepare)
+    except BaseException:
+        work.abandon()
+        raise
+
+
+def _dispose(begun: tuple[Exclusive, bool]) -> None:
+    begun[0].abandon()
 
 
 async def open_writing(runner: Runner, order: Order) -> LocalWriting:
     """Begin a transaction and copy what it goes on from, in turns that others get between."""
-    work = await called(runner, order.path, _begin, order, dispose=Exclusive.abandon)
+    work, more = await called(runner, order.path, _begin, order, dispose=_dispose)
     try:
-        while await called(runner, order.path, work.call, work.inner.prepare):
-            pass
+        while more:
+            more = await called(runner, order.path, work.call, work.inner.prepare)
     except BaseException:
         let_go(runner, work.abandon)
         raise

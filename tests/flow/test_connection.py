@@ -149,7 +149,11 @@ class TestWriting:
 
 
 class TestFinishing:
-    def test_it_flushes_and_waits_for_the_peer_to_end(self):
+    def test_it_flushes_and_waits_for_the_peer_to_have_all(self, monkeypatch):
+        queue = [5, 5]
+        monkeypatch.setattr(
+            "ftpservice.flow.farewell.unacknowledged", lambda _: queue.pop() if queue else 1
+        )
         clock = Clock()
         connection, transport = connected(clock)
         start(connection.write(b"tail"))
@@ -159,8 +163,10 @@ class TestFinishing:
         transport.drain()
         assert transport.sent == b"tail"
         assert is_pending(finishing)
-        transport.deliver_fin()
+        clock.pump([0.005, 0.010])
         assert outcome(finishing) is None
+        assert not transport.closed
+        transport.deliver_fin()
         assert transport.closed
         assert not transport.aborted
         assert clock.getDelayedCalls() == []
@@ -170,7 +176,6 @@ class TestFinishing:
         connection, transport = connected(clock)
         finishing = start(connection.finish())
         transport.drain()
-        clock.advance(0.02)
         assert outcome(finishing) is None
         assert not transport.closed
         clock.advance(LINGER)
@@ -211,7 +216,8 @@ class TestFinishing:
             outcome(finishing)
         assert clock.getDelayedCalls() == []
 
-    def test_an_rst_instead_of_the_fin_is_a_cut(self):
+    def test_an_rst_before_the_peer_has_all_is_a_cut(self, monkeypatch):
+        monkeypatch.setattr("ftpservice.flow.farewell.unacknowledged", lambda _: 500)
         clock = Clock()
         connection, transport = connected(clock)
         finishing = start(connection.finish())

@@ -20,9 +20,11 @@ from ftpservice.storage.blocking import InlinePool
 from ftpservice.storage.contract_case import begin
 from ftpservice.storage.errors import QuotaExceeded
 from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage import local_writing
 from ftpservice.storage.local import LocalSource
 from ftpservice.wire.paths import ROOT
 
+local_writing.MOST_KEPT = 0
 folder, how, limit = sys.argv[1], How(sys.argv[2]), int(sys.argv[3])
 if limit:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

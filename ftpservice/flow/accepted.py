@@ -1,0 +1,42 @@
+"""The transport of a connection that was accepted by one of our own listening sockets."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IProtocol
+from twisted.internet.tcp import Connection
+
+__all__ = ["AcceptedTransport"]
+
+
+class AcceptedTransport(Connection):
+    """Twisted's own stream transport, not read before it is resumed.
+
+    Many data connections carry one small file and are never waited for; they are spared the
+    visits to the reactor that being watched from the beginning would cost.
+    """
+
+    logstr = "data connection"
+
+    def __init__(
+        self, own: socket.socket, protocol: IProtocol, peer: tuple[Any, ...], reactor: Any
+    ) -> None:
+        super().__init__(own, protocol, reactor)
+        self._peer = peer
+        self.connected = 1
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        """Return the address of the far end."""
+        return _address(self._peer)
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """Return the address of our end."""
+        return _address(self.socket.getsockname())
+
+
+def _address(place: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+    kind = IPv6Address if len(place) == 4 else IPv4Address
+    return kind("TCP", *place)
