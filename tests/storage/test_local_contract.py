@@ -27,6 +27,8 @@ def open_descriptors():
 class LocalContract(StorageContract):
     """What the variants have in common."""
 
+    before = 0
+
     def folder(self):
         made = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, made)
@@ -42,6 +44,7 @@ class LocalContract(StorageContract):
             return None
         self.addCleanup(subprocess.run, ["umount", "--lazy", folder], check=True)
         source = LocalSource(folder, self.clock, self.pool)
+        self.before += 1  # its tree's, which a frame may hold to the end of the test
         return source.storage("one", ROOT)
 
 
