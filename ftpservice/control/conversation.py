@@ -64,8 +64,8 @@ class Conversation:
 
     @property
     def busy(self) -> bool:
-        """Whether a command is being carried out."""
-        return self._current is not None
+        """Whether a command is being carried out, or waits."""
+        return self._current is not None or bool(self._queue)
 
     def receive(self, *commands: Command | Reply) -> None:
         """Take commands, or ready replies in the place of those that could not be read."""
@@ -87,7 +87,9 @@ class Conversation:
         if row.name == "ABOR":
             self.abort()
             return False
-        if self._queue or (row.name == "STAT" and command.argument is not None):
+        if self._queue or self._outgoing.is_full:
+            return False
+        if row.name == "STAT" and command.argument is not None:
             return False
         Deferred.fromCoroutine(self._answer(command)).addErrback(self._unexpected)
         return True

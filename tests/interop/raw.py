@@ -234,15 +234,13 @@ class Served:
         end.connect(place)
         return end
 
-    def refuses(self, place: tuple[str, int]) -> bool:
-        """Tell whether a port is closed, or is so in a moment."""
-        for _ in range(10):
-            self.in_reactor(lambda: deferLater(reactor, 0))
-            try:
-                self.connected(place).close()
-            except ConnectionRefusedError:
-                return True
-        return False
+    def turns_away(self, place: tuple[str, int]) -> bool:
+        """Tell whether a port is closed to us, or closes on us without a word."""
+        try:
+            with self.connected(place) as end:
+                return end.recv(1) == b""
+        except (ConnectionRefusedError, ConnectionResetError):
+            return True
 
     def listening(self, host: str = LOCAL) -> socket.socket:
         """Listen as an active client does."""

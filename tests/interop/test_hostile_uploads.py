@@ -1,0 +1,116 @@
+"""Uploads that end badly: never a 226, nothing published, the old file intact."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from ftpservice.events import TransferEnded
+from tests.interop.raw import Served, Wire, in_thread, rst, started, starting
+
+FIXTURES = (started, starting)
+ENDINGS: dict[str, Callable[[Wire, socket.socket], object]] = {
+    "RST on data": lambda wire, data: rst(data),
+    "RST on data, then control": lambda wire, data: (rst(data), wire.drop()),
+    "RST on control": lambda wire, data: (rst(wire.end), data.close()),
+    "FIN on control, then data": lambda wire, data: (wire.drop(), data.close()),
+    "FIN on data, then control": lambda wire, data: (data.close(), wire.drop()),
+    "FIN on both halves of control": lambda wire, data: (
+        wire.end.shutdown(socket.SHUT_RDWR),
+        data.shutdown(socket.SHUT_RDWR),
+    ),
+}
+
+
+def visible(served: Served) -> dict[str, bytes]:
+    """Return the files that clients can see."""
+    return {
+        path.name: path.read_bytes()
+        for path in served.root.iterdir()
+        if not path.name.startswith(".ftpservice.")
+    }
+
+
+@in_thread
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
+@pytest.mark.parametrize("command", ["STOR a", "STOR b", "APPE a", "STOU a"])
+def test_an_upload_that_breaks_is_not_published(
+    served: Served, command: str, size: int, ending: str
+) -> None:
+    if "FIN on data" in ending and size == 0:
+        return  # a whole empty file may have been stored before the client went away
+    (served.root / "a").write_bytes(b"old")
+    ended = TransferEndings()
+    served.factory.activity.events.subscribe(ended)
+    wire = served.session()
+    data = wire.accepted()
+    assert wire.codes("TYPE I", command) == [200, 125]
+    data.sendall(b"x" * size)
+    ENDINGS[ending](wire, data)
+    served.wait_for(lambda: ended.seen)
+    assert ended.seen[0].outcome.value != "complete"
+    assert visible(served) == {"a": b"old"}
+
+
+class TransferEndings:
+    """Keeps how transfers ended."""
+
+    def __init__(self) -> None:
+        self.seen: list[TransferEnded] = []
+
+    def __call__(self, event: object) -> None:
+        """Learn of an event."""
+        if isinstance(event, TransferEnded):
+            self.seen.append(event)
+
+
+@in_thread
+@pytest.mark.parametrize("before", ["TYPE I", "TYPE A"])
+def test_a_broken_data_connection_is_426_and_the_session_goes_on(
+    served: Served, before: str
+) -> None:
+    (served.root / "a").write_bytes(b"old")
+    wire = served.session()
+    for early in (False, True):
+        data = wire.accepted()
+        data.sendall(b"x" * 100)
+        if early:
+            rst(data)
+        assert wire.codes(before, "STOR a") == [200, 125]
+        if not early:
+            rst(data)
+        assert wire.reply().code == 426
+    assert visible(served) == {"a": b"old"}
+    assert wire.upload("STOR a", b"new").code == 226
+    assert visible(served) == {"a": b"new"}
+
+
+@in_thread
+def test_a_whole_upload_is_published_though_the_data_came_before_the_command(
+    served: Served,
+) -> None:
+    wire = served.session()
+    with wire.accepted() as data:
+        data.sendall(b"early")
+    assert wire.code("STOR a") == 125
+    assert wire.reply().code == 226
+    assert visible(served) == {"a": b"early"}
+
+
+@in_thread
+def test_the_service_stops_in_the_middle_of_an_upload(server: Callable[..., Served]) -> None:
+    served = server()
+    (served.root / "a").write_bytes(b"old")
+    wire = served.session()
+    data = wire.accepted()
+    assert wire.code("STOR a") == 125
+    data.sendall(b"new")
+    served.in_reactor(lambda: served.factory.part_all("The service is stopping."))
+    assert wire.reply().code == 421
+    assert wire.over()
+    wire.drop()
+    served.wait_for(served.settled())
+    assert visible(served) == {"a": b"old"}
