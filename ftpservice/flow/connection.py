@@ -12,6 +12,7 @@ from typing import cast
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -21,6 +22,7 @@ from ftpservice.flow.inlet import Inlet
 from ftpservice.flow.kernel import acknowledged, is_broken
 from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Patience
+from ftpservice.flow.sendfile import CachedFile
 from ftpservice.flow.transport import StreamTransport
 
 __all__ = ["Cut", "DataConnection", "Stalled"]
@@ -64,6 +66,11 @@ class DataConnection(Protocol):
             self._made(self)
 
     @property
+    def can_send_files(self) -> bool:
+        """Whether `send_file` works: the transport is a plain socket."""
+        return isinstance(self._stream, Connection)
+
+    @property
     def moved(self) -> int:
         """Bytes so far, both ways."""
         return self._inlet.received + self._outlet.sent
@@ -83,6 +90,13 @@ class DataConnection(Protocol):
         timeout (to a quarter of it).
         """
         await self._outlet.write(data)
+
+    async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
+        """Send bytes ``span[0]`` up to ``span[1]`` of a file without reading them.
+
+        Returns how many there were; raises `Cut`, `Stalled`.
+        """
+        return await self._outlet.send_file(file, span)
 
     async def finish(self) -> None:
         """End our side and wait until the peer has everything.

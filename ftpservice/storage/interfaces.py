@@ -26,6 +26,7 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
     "How",
+    "ICached",
     "IDescriptor",
     "IFreeSpace",
     "IHashes",
@@ -170,6 +171,16 @@ class IDescriptor(Interface):
 
     def fileno() -> int:
         """Return the descriptor; it stays the storage's to close."""
+
+
+class ICached(IDescriptor):
+    """A reading of an operating-system file that knows what of it is in memory."""
+
+    def is_cached(offset: int, size: int) -> bool:
+        """Tell whether a stretch can be read without waiting; never waits itself."""
+
+    def cache(offset: int, size: int) -> Awaitable[None]:
+        """Bring a stretch into memory; raises what `IReading.read` does."""
 
 
 class IHashes(Interface):
