@@ -13,7 +13,7 @@ from typing import Protocol
 from ftpservice.flow.connection import Cut, DataConnection
 from ftpservice.flow.pump import Translation, pump_in, pump_out
 from ftpservice.flow.sendfile import CachedFile
-from ftpservice.storage.interfaces import ICached, IReading, IWriting
+from ftpservice.storage.interfaces import ICached, IReading, ISpliced, IWriting
 from ftpservice.wire.ascii import FromNetwork, to_network
 from ftpservice.wire.records import END_OF_FILE, BadRecords, FromRecords, to_records
 
@@ -51,7 +51,7 @@ async def send_file(
     last = size if end is None else min(end, size)
     records = representation.records
     file = ICached(reading, None)
-    if file is not None and not representation.ascii and connection.can_send_files:
+    if file is not None and not representation.ascii and connection.is_plain:
         moved = await _send_open_file(reading, file, connection, (offset, last))
     else:
         moved = await _pump_file(reading, connection, (offset, end), representation)
@@ -94,10 +94,30 @@ async def receive_file(
 
     Raises `Cut`, also when records end before the file does, and `StorageError`.
     """
+    spliced = ISpliced(writing, None)
+    if spliced is not None and not representation.ascii and connection.is_plain:
+        return await _receive_open_file(connection, writing, spliced)
     try:
         return await pump_in(connection, writing.write, _translation(representation))
     except BadRecords as error:
         raise Cut(str(error)) from error
+
+
+async def _receive_open_file(
+    connection: DataConnection, writing: IWriting, spliced: ISpliced
+) -> int:
+    """Receive a small file by reading it, and what is beyond that by the kernel alone."""
+    moved = 0
+    while moved < SMALL:
+        data = await connection.read()
+        if not data:
+            return moved
+        moved += len(data)
+        await writing.write(data)
+    if rest := connection.take():
+        moved += len(rest)
+        await writing.write(rest)
+    return moved + await connection.receive_file(spliced.exclusively)
 
 
 def _translation(representation: Representation) -> Translation | None:

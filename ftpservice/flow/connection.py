@@ -23,6 +23,7 @@ from ftpservice.flow.kernel import acknowledged, is_broken
 from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Patience
 from ftpservice.flow.sendfile import CachedFile
+from ftpservice.flow.splice import Exclusively
 from ftpservice.flow.transport import StreamTransport
 
 __all__ = ["Cut", "DataConnection", "Stalled"]
@@ -66,8 +67,8 @@ class DataConnection(Protocol):
             self._made(self)
 
     @property
-    def can_send_files(self) -> bool:
-        """Whether `send_file` works: the transport is a plain socket."""
+    def is_plain(self) -> bool:
+        """Whether `send_file` and `receive_file` work: the transport is a plain socket."""
         return isinstance(self._stream, Connection)
 
     @property
@@ -83,6 +84,10 @@ class DataConnection(Protocol):
         """
         return await self._inlet.read()
 
+    def take(self) -> bytes:
+        """Stop receiving, and return what came and was not read yet."""
+        return self._inlet.take_rest()
+
     async def write(self, data: bytes) -> None:
         """Send ``data`` and wait until more would be welcome.
 
@@ -97,6 +102,16 @@ class DataConnection(Protocol):
         Returns how many there were; raises `Cut`, `Stalled`.
         """
         return await self._outlet.send_file(file, span)
+
+    async def receive_file(self, exclusively: Exclusively) -> int:
+        """Have all that comes, to the peer's FIN, written to a file without reading it.
+
+        Returns how many bytes there were; raises `Cut`, `Stalled`, and what the file raises.
+        """
+        moved = await self._inlet.receive_file(exclusively)
+        self.readConnectionLost()
+        await self.read()
+        return moved
 
     async def finish(self) -> None:
         """End our side and wait until the peer has everything.
