@@ -19,8 +19,8 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
-from ftpservice.control.outgoing import Outgoing
 from ftpservice.control.guards import HTTP_VERBS
+from ftpservice.control.outgoing import Outgoing
 from ftpservice.events import CommandFailed
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context

@@ -1,8 +1,8 @@
 """The one place that chooses how the bytes of a transfer move.
 
-Today everything goes through the generic pumps; a file with a descriptor (`IDescriptor`) and a
-connection of its own kind will get a faster way here, and nobody else will know. None of these
-functions ends the connection, the reading or the writing.
+A file of the operating system goes to a plain connection by the kernel alone, a small one in one
+piece; everything else goes through the generic pumps. None of these functions ends the
+connection, the reading or the writing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from typing import Protocol
 
 from ftpservice.flow.connection import Cut, DataConnection
 from ftpservice.flow.pump import Translation, pump_in, pump_out
-from ftpservice.storage.interfaces import IReading, IWriting
+from ftpservice.flow.sendfile import CachedFile
+from ftpservice.storage.interfaces import ICached, IReading, ISpliced, IWriting
 from ftpservice.wire.ascii import FromNetwork, to_network
 from ftpservice.wire.records import END_OF_FILE, BadRecords, FromRecords, to_records
 
 __all__ = ["Representation", "receive_file", "send_chunks", "send_file"]
+
+
+SMALL = 64 * 1024
+"""Bytes of a file that are read and sent: it takes fewer calls than a `send_file`."""
 
 
 class Representation(Protocol):
@@ -42,15 +47,44 @@ async def send_file(
 
     Raises `Cut`, also when the file turns out shorter than it was, and `StorageError`.
     """
-    records = representation.records
-    translate = to_records if records else to_network if representation.ascii else None
-    moved = await pump_out(reading.read, connection, offset, end, translate)
     size: int = reading.entry.size
-    if moved < (size if end is None else min(end, size)) - offset:
+    last = size if end is None else min(end, size)
+    records = representation.records
+    file = ICached(reading, None)
+    if file is not None and not representation.ascii and connection.is_plain:
+        moved = await _send_open_file(reading, file, connection, (offset, last))
+    else:
+        moved = await _pump_file(reading, connection, (offset, end), representation)
+    if moved < last - offset:
         raise Cut("the file became shorter while it was sent")
     if records:
         await connection.write(END_OF_FILE)
     return moved
+
+
+async def _send_open_file(
+    reading: IReading, file: CachedFile, connection: DataConnection, span: tuple[int, int]
+) -> int:
+    """Send a file of the operating system: a small one in one piece, others by the kernel."""
+    offset, last = span
+    if last - offset > SMALL:
+        return await connection.send_file(file, span)
+    data: bytes = await reading.read(offset, last - offset)
+    if data:
+        await connection.write(data)
+    return len(data)
+
+
+async def _pump_file(
+    reading: IReading,
+    connection: DataConnection,
+    span: tuple[int, int | None],
+    representation: Representation,
+) -> int:
+    translate = to_records if representation.records else None
+    if translate is None and representation.ascii:
+        translate = to_network
+    return await pump_out(reading.read, connection, *span, translate)
 
 
 async def receive_file(
@@ -60,10 +94,30 @@ async def receive_file(
 
     Raises `Cut`, also when records end before the file does, and `StorageError`.
     """
+    spliced = ISpliced(writing, None)
+    if spliced is not None and not representation.ascii and connection.is_plain:
+        return await _receive_open_file(connection, writing, spliced)
     try:
         return await pump_in(connection, writing.write, _translation(representation))
     except BadRecords as error:
         raise Cut(str(error)) from error
+
+
+async def _receive_open_file(
+    connection: DataConnection, writing: IWriting, spliced: ISpliced
+) -> int:
+    """Receive a small file by reading it, and what is beyond that by the kernel alone."""
+    moved = 0
+    while moved < SMALL:
+        data = await connection.read()
+        if not data:
+            return moved
+        moved += len(data)
+        await writing.write(data)
+    if rest := connection.take():
+        moved += len(rest)
+        await writing.write(rest)
+    return moved + await connection.receive_file(spliced.exclusively)
 
 
 def _translation(representation: Representation) -> Translation | None:

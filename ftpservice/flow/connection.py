@@ -12,6 +12,7 @@ from typing import cast
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -21,6 +22,8 @@ from ftpservice.flow.inlet import Inlet
 from ftpservice.flow.kernel import acknowledged, is_broken
 from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Patience
+from ftpservice.flow.sendfile import CachedFile
+from ftpservice.flow.splice import Exclusively
 from ftpservice.flow.transport import StreamTransport
 
 __all__ = ["Cut", "DataConnection", "Stalled"]
@@ -64,6 +67,11 @@ class DataConnection(Protocol):
             self._made(self)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether `send_file` and `receive_file` work: the transport is a plain socket."""
+        return isinstance(self._stream, Connection)
+
+    @property
     def moved(self) -> int:
         """Bytes so far, both ways."""
         return self._inlet.received + self._outlet.sent
@@ -76,6 +84,10 @@ class DataConnection(Protocol):
         """
         return await self._inlet.read()
 
+    def take(self) -> bytes:
+        """Stop receiving, and return what came and was not read yet."""
+        return self._inlet.take_rest()
+
     async def write(self, data: bytes) -> None:
         """Send ``data`` and wait until more would be welcome.
 
@@ -83,6 +95,23 @@ class DataConnection(Protocol):
         timeout (to a quarter of it).
         """
         await self._outlet.write(data)
+
+    async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
+        """Send bytes ``span[0]`` up to ``span[1]`` of a file without reading them.
+
+        Returns how many there were; raises `Cut`, `Stalled`.
+        """
+        return await self._outlet.send_file(file, span)
+
+    async def receive_file(self, exclusively: Exclusively) -> int:
+        """Have all that comes, to the peer's FIN, written to a file without reading it.
+
+        Returns how many bytes there were; raises `Cut`, `Stalled`, and what the file raises.
+        """
+        moved = await self._inlet.receive_file(exclusively)
+        self.readConnectionLost()
+        await self.read()
+        return moved
 
     async def finish(self) -> None:
         """End our side and wait until the peer has everything.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
+from ftpservice.flow.splice import Exclusively, FileReceiving
 from ftpservice.flow.transport import StreamTransport
 
 __all__ = ["Inlet"]
@@ -28,6 +29,7 @@ class Inlet:
         self._dropping = False
         self._broken: str | None = None
         self._flowing = False
+        self._receiving: FileReceiving | None = None
         transport.pauseProducing()
 
     async def read(self) -> bytes:
@@ -42,6 +44,28 @@ class Inlet:
         self._kept = 0
         self._let_flow()
         return data
+
+    def take_rest(self) -> bytes:
+        """Receive no more for now; return what waits."""
+        self._flowing = False
+        self._transport.pauseProducing()
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._kept = 0
+        return data
+
+    async def receive_file(self, exclusively: Exclusively) -> int:
+        """Have all that comes written to a file, to the peer's FIN; raises `Cut`."""
+        if self._broken is not None:
+            raise Cut(self._broken)
+        self._receiving = receiving = FileReceiving(self._transport)
+        before = self.received
+        try:
+            await receiving.run(self._patience, exclusively)
+        finally:
+            self._receiving = None
+            self.received = before + receiving.moved
+        return receiving.moved
 
     def take(self, data: bytes) -> None:
         """Keep what came."""
@@ -73,6 +97,8 @@ class Inlet:
         """Let the reader know that the connection broke, whatever still waits."""
         self._broken = self._broken or reason
         self._pieces.clear()
+        if self._receiving is not None:
+            self._receiving.stop()
         self._patience.wake()
 
     def _let_flow(self) -> None:

@@ -8,6 +8,7 @@ from zope.interface import implementer
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.directly import end_directly, send_directly
 from ftpservice.flow.patience import Patience
+from ftpservice.flow.sendfile import CachedFile, FileSending
 from ftpservice.flow.transport import StreamTransport
 
 __all__ = ["Outlet"]
@@ -18,7 +19,8 @@ class Outlet:
     """Sends, and holds the sender back while the transport has enough."""
 
     def __init__(self, transport: StreamTransport, patience: Patience) -> None:
-        self.sent = 0
+        self._sent = self._sent_of_files = 0
+        self._sending: FileSending | None = None
         self.ended = False
         """Whether all was handed to the kernel, the FIN too."""
         self._transport = transport
@@ -31,11 +33,30 @@ class Outlet:
     async def write(self, data: bytes) -> None:
         """Send, and wait until more would be welcome; raises `Cut`."""
         self.check()
-        self.sent += len(data)
+        self._sent += len(data)
         send_directly(self._transport, data)
         while self._paused and self._broken is None:
             await self._patience.wait()
         self.check()
+
+    async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
+        """Send a stretch of a file; raises `Cut`. Nothing else may be on its way."""
+        self.check()
+        while self._paused:
+            await self._patience.wait()
+            self.check()
+        self._sending = sending = FileSending(self._transport, file, span)
+        try:
+            await sending.run(self._patience)
+        finally:
+            self._sending = None
+            self._sent_of_files += sending.offset - span[0]
+        return sending.offset - span[0]
+
+    @property
+    def sent(self) -> int:
+        """Bytes so far."""
+        return self._sent_of_files + self._sent
 
     def close(self) -> None:
         """Send what is kept, then a FIN."""
@@ -58,6 +79,8 @@ class Outlet:
     def fail(self, reason: str) -> None:
         """Learn that the connection broke."""
         self._broken = self._broken or reason
+        if self._sending is not None:
+            self._sending.stop()
         self._patience.wake()
 
     def check(self) -> None:

@@ -15,9 +15,10 @@ Rules that callers and wrappers rely on:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 from zope.interface import Attribute, Interface
 
@@ -26,6 +27,7 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
     "How",
+    "ICached",
     "IDescriptor",
     "IFreeSpace",
     "IHashes",
@@ -34,11 +36,15 @@ __all__ = [
     "IReading",
     "ISetMode",
     "ISetTimes",
+    "ISpliced",
     "IStorage",
     "IStorageSource",
     "IWriting",
     "WriteRequest",
 ]
+
+
+T = TypeVar("T")
 
 
 class How(Enum):
@@ -170,6 +176,26 @@ class IDescriptor(Interface):
 
     def fileno() -> int:
         """Return the descriptor; it stays the storage's to close."""
+
+
+class ICached(IDescriptor):
+    """A reading of an operating-system file that knows what of it is in memory."""
+
+    def is_cached(offset: int, size: int) -> bool:
+        """Tell whether a stretch can be read without waiting; never waits itself."""
+
+    def cache(offset: int, size: int) -> Awaitable[None]:
+        """Bring a stretch into memory; raises what `IReading.read` does."""
+
+
+class ISpliced(Interface):
+    """A writing to an operating-system file that the kernel can fill by itself."""
+
+    def exclusively(function: Callable[[int], T]) -> Awaitable[T]:
+        """Call ``function`` with the descriptor, in a thread; nobody else uses it meanwhile.
+
+        What is written counts from where the descriptor stands. Raises what `IWriting.write` does.
+        """
 
 
 class IHashes(Interface):

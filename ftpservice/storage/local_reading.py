@@ -10,7 +10,7 @@ from zope.interface import implementer
 from ftpservice.storage.blocking import Runner, let_go
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import Unavailable
-from ftpservice.storage.interfaces import IDescriptor, IReading
+from ftpservice.storage.interfaces import ICached, IReading
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_facts import entry_of, names_are_known, require_file
 from ftpservice.storage.local_kernel import is_cached
@@ -20,6 +20,7 @@ __all__ = ["READ", "LocalReading", "OpenFile"]
 
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 """Flags with which an open never waits, whatever it is that is opened."""
+PIECE = 1 << 20
 
 
 class OpenFile:
@@ -81,6 +82,12 @@ class OpenFile:
                 raise Unavailable(self.path, "read after close")
             return os.pread(self.descriptor, max(0, min(size, self.entry.size - offset)), offset)
 
+    def cache(self, offset: int, size: int) -> None:
+        """Have the kernel read a stretch."""
+        end = min(offset + size, self.entry.size)
+        while offset < end and (data := self.read(offset, min(PIECE, end - offset))):
+            offset += len(data)
+
     def close(self) -> None:
         """Let go, once no other call is in progress."""
         with self._lock:
@@ -102,7 +109,7 @@ class OpenFile:
             self.descriptor = -1
 
 
-@implementer(IReading, IDescriptor)
+@implementer(IReading, ICached)
 class LocalReading:
     """A file being read in a pool."""
 
@@ -117,6 +124,14 @@ class LocalReading:
         if data is not None:
             return data
         return await called(self._runner, self._file.path, self._file.read, offset, size)
+
+    def is_cached(self, offset: int, size: int) -> bool:
+        """Tell whether a stretch is in memory."""
+        return is_cached(self.fileno(), offset, min(size, self.entry.size - offset))
+
+    async def cache(self, offset: int, size: int) -> None:
+        """Read a stretch, so that it is in memory."""
+        await called(self._runner, self._file.path, self._file.cache, offset, size)
 
     def fileno(self) -> int:
         """Return the descriptor; raises `Unavailable` after `close`."""

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from ftpservice.storage.blocking import Runner, let_go
 from ftpservice.storage.errors import Unavailable
-from ftpservice.storage.interfaces import IDescriptor, IWriting
+from ftpservice.storage.interfaces import IDescriptor, ISpliced, IWriting
 from ftpservice.storage.local_append import Append
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_errors import translated
@@ -48,6 +48,13 @@ class Exclusive:
         with self._lock:
             self._check_open()
             self._write(pieces)
+
+    def lend(self, pieces: list[bytes], function: Callable[[int], T]) -> T:
+        """Write ``pieces``, then call ``function`` with the descriptor."""
+        with self._lock:
+            self._check_open()
+            self._write(pieces)
+            return function(self.inner.descriptor)
 
     def _write(self, pieces: list[bytes]) -> None:
         if pieces:
@@ -140,6 +147,17 @@ class LocalWriting:
         return kept
 
 
+@implementer(ISpliced)
+class LocalUploading(LocalWriting):
+    """A new file; unlike one that is appended to, the kernel can fill it by itself."""
+
+    async def exclusively(self, function: Callable[[int], T]) -> T:
+        """Call ``function`` with the descriptor, behind what was written."""
+        work, kept = self._work, self._take_kept()
+        self._most_kept = 0
+        return await called(self._runner, self.path, work.lend, kept, function)
+
+
 def _begin(order: Order) -> tuple[Exclusive, bool]:
     """Begin, and tell whether there is more of an old file to copy."""
     work = Exclusive(begin_writing(order))
@@ -163,4 +181,5 @@ async def open_writing(runner: Runner, order: Order) -> LocalWriting:
     except BaseException:
         let_go(runner, work.abandon)
         raise
-    return LocalWriting(runner, work)
+    kind = LocalWriting if isinstance(work.inner, Append) else LocalUploading
+    return kind(runner, work)

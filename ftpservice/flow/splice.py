@@ -1,0 +1,169 @@
+"""Receiving into an operating-system file without the bytes passing through here.
+
+The kernel moves them from the socket through a pipe to the page cache (``splice(2)``). Writing a
+file may wait for the disk, so it is done in a thread, but only as long as the socket has
+something: a turn ends when nothing came for a moment, or after many bytes, and the reactor waits
+for the next. So a slow peer holds no thread, and a fast one is not held up by the way to and fro.
+
+The thread works on a descriptor of its own: the connection may be closed meanwhile, and the
+number of its socket be somebody else's already.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+from ftpservice.flow.cuts import Cut
+from ftpservice.flow.patience import Patience
+
+__all__ = ["Exclusively", "FileReceiving", "State", "splice_turn"]
+
+PIPE = 1 << 20
+"""Bytes that are on their way in a turn's pipe."""
+MOST = 16 << 20
+"""Bytes of a turn; then others have the thread."""
+MOMENT = 2
+"""Milliseconds without a byte that end a turn."""
+
+
+class State(Enum):
+    """Why a turn ended."""
+
+    MORE = "more"
+    WAITING = "waiting"
+    ENDED = "ended"
+    BROKEN = "broken"
+
+
+Turn = Callable[[int], tuple[int, State]]
+Exclusively = Callable[[Turn], Awaitable[tuple[int, State]]]
+"""Calls a turn in a thread with the file's descriptor, which nobody else uses meanwhile."""
+
+
+class Borrowed:
+    """A second descriptor of an open thing; closed when nobody has it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = os.dup(descriptor)
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
+class Pipes(threading.local):
+    """A pipe for each thread, made when it is wanted."""
+
+    ends: tuple[Borrowed, Borrowed] | None = None
+
+    def take(self) -> tuple[Borrowed, Borrowed]:
+        """Return the reading and the writing end; empty, or it was given up."""
+        if self.ends is None:
+            reading, writing = os.pipe2(os.O_CLOEXEC)
+            with suppress(OSError):  # more than one may have; a smaller pipe does too
+                fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
+            self.ends = (Borrowed(reading), Borrowed(writing))
+            os.close(reading)
+            os.close(writing)
+        return self.ends
+
+    def give_up(self) -> None:
+        """Forget a pipe that something is left in."""
+        self.ends = None
+
+
+_pipes = Pipes()
+
+
+def splice_turn(source: int, target: int) -> tuple[int, State]:
+    """Move what a non-blocking socket has to where a file stands; raises `OSError` of the file."""
+    reading, writing = (end.descriptor for end in _pipes.take())
+    moved = 0
+    while moved < MOST:
+        try:
+            count = os.splice(source, writing, PIPE, flags=os.SPLICE_F_NONBLOCK)
+        except BlockingIOError:
+            if not _comes(source):
+                return moved, State.WAITING
+            continue
+        except OSError:
+            return moved, State.BROKEN
+        if count == 0:
+            return moved, State.ENDED
+        _empty(reading, target, count)
+        moved += count
+    return moved, State.MORE
+
+
+def _comes(source: int) -> bool:
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    return bool(poll.poll(MOMENT))
+
+
+def _empty(reading: int, target: int, count: int) -> None:
+    try:
+        while count:
+            count -= os.splice(reading, target, count)
+    except BaseException:
+        _pipes.give_up()
+        raise
+
+
+class FileReceiving:
+    """Everything that comes until the peer's end, into a file; ``transport`` is a plain socket."""
+
+    def __init__(self, transport: Any) -> None:
+        self.moved = 0
+        self._transport = transport
+        self._source = Borrowed(transport.getHandle().fileno())
+        self._patience: Patience | None = None
+        self._readable = False
+        self._lost = False
+
+    async def run(self, patience: Patience, exclusively: Exclusively) -> None:
+        """Return at the peer's FIN; raises `Cut`, `Stalled`, and what ``exclusively`` raises."""
+        self._patience = patience
+        self._transport.doRead = self._came
+        source = self._source
+
+        def turn(target: int) -> tuple[int, State]:
+            return splice_turn(source.descriptor, target)
+
+        try:
+            state = State.WAITING
+            while state is not State.ENDED:
+                if state is State.WAITING:
+                    await self._wait()
+                count, state = await exclusively(turn)
+                self.moved += count
+                if state is State.BROKEN or self._lost:
+                    raise Cut("the peer broke the connection")
+        finally:
+            del self._transport.doRead
+
+    def stop(self) -> None:
+        """Learn that the connection is lost."""
+        self._lost = True
+        if self._patience is not None:
+            self._patience.wake()
+
+    async def _wait(self) -> None:
+        self._readable = False
+        self._transport.startReading()
+        assert self._patience is not None
+        while not self._readable and not self._lost:
+            await self._patience.wait()
+
+    def _came(self) -> None:
+        """Wake who waits; called by the reactor when there is something to read."""
+        self._transport.stopReading()
+        self._readable = True
+        if self._patience is not None:
+            self._patience.wake()
