@@ -47,6 +47,7 @@ types: $(VENV)/.linting
 
 docs: $(VENV)/.installed
 	PYTHONPATH=.:client $(BIN)/python -m ftpservice.service.reference > docs/settings.md
+	PYTHONPATH=.:client $(BIN)/python docs/make_protocol.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.* _trial_temp*

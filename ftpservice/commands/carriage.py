@@ -13,9 +13,10 @@ The rules that every transfer keeps:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 
 from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.choose import receive_file, send_file
@@ -30,6 +31,12 @@ from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["Carriage", "download", "opening", "upload"]
+
+SLOW = 0.2
+MOMENT = 0.05
+"""Seconds."""
+FAST_RATE = 100e6
+"""Bytes a second, and more, of uploads that nothing is waited for after."""
 
 Work = Callable[[DataConnection], Awaitable[str]]
 """Moves what is to be moved and returns the text of the 226."""
@@ -54,10 +61,11 @@ class Carriage:
     def __post_init__(self) -> None:
         """Remember whose transfer it is; the login may be over before the transfer is."""
         self._user = self.context.account.name
+        self._started = 0.0
 
     async def carry(self, work: Work) -> Reply:
         """Do ``work`` over the data connection and return the final reply, whatever happens."""
-        started = self.context.services.seconds()
+        self._started = self.context.services.seconds()
         self._publish(TransferStarted)
         try:
             connection = await self.channel.connection()
@@ -65,10 +73,10 @@ class Carriage:
             ending, answer, detail = Outcome.COMPLETE, reply(226, await work(connection)), ""
         except (Exception, CancelledError) as error:  # noqa: BLE001 - every ending has its reply
             ending, answer = self._failed(error)
-            detail = f"{answer.lines[-1]} {error}".strip()
+            detail = str(error) or answer.lines[-1]
         finally:
             self._let_go()
-        seconds = self.context.services.seconds() - started
+        seconds = self.context.services.seconds() - self._started
         self._publish(TransferEnded, ending, self.progress.moved, seconds, detail)
         return answer
 
@@ -76,6 +84,20 @@ class Carriage:
         if self.path:
             about = (self.path, self.progress.upload, *details)
             self.context.publish(kind, *about, user=self._user)
+
+    async def see_that_the_client_stays(self) -> None:
+        """Raise `Cut` if the control connection ends with the data, as a killed client's does.
+
+        The kernel of such a client ends both, in any order, some milliseconds apart. So after an
+        upload that took its time a moment passes between two looks: it is not noticed there.
+        """
+        context = self.context
+        took = context.services.seconds() - self._started
+        is_slow = took > SLOW and self.progress.moved < took * FAST_RATE
+        if is_slow and context.peer.is_there():
+            await context.pause(MOMENT)
+        if not context.peer.is_there():
+            raise Cut("the control connection went away")
 
     def _failed(self, error: BaseException) -> tuple[Outcome, Reply]:
         if isinstance(error, CancelledError):
@@ -124,9 +146,9 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
         moved = await receive_file(connection, writing, representation)
         if announced is not None and moved not in (announced, announced - writing.offset):
             raise Cut(f"{moved} bytes came, {announced} were announced")
-        if not carriage.context.peer.is_there():
-            raise Cut("the control connection went away")
-        await writing.commit()
+        if announced is None:
+            await carriage.see_that_the_client_stays()
+        await _to_its_end(writing.commit())
         connection.dismiss()
         return f"Transfer complete, {moved} bytes stored in {writing.path}."
 
@@ -137,3 +159,24 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
             await writing.abandon()
 
     return Transfer(opening(carriage.channel, begin), carriage.progress, carry)
+
+
+async def _to_its_end(commit: Awaitable[object]) -> None:
+    """Wait for a commit, cancelled or not: it cannot be undone, and its reply must be true."""
+
+    async def work() -> object:
+        return await commit
+
+    ended = Deferred.fromCoroutine(work())
+
+    def pass_on(result: object) -> object:
+        if not waiting.called:
+            waiting.callback(None)
+        return result
+
+    while not ended.called:
+        waiting: Deferred[None] = Deferred()
+        ended.addBoth(pass_on)
+        with suppress(CancelledError):
+            await waiting
+    await ended

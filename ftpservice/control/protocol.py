@@ -89,11 +89,13 @@ class ControlProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what the client sent."""
         self._outgoing.collect()
-        self._conversation.receive(*map(self._read, self._lines.feed(data)))
+        lines = self._lines.feed(data)
+        if lines:  # half a line is no command, and does not end idleness
+            self._conversation.receive(*map(self._read, lines))
         self._outgoing.flush(self._lines.take_answers())
         if self._closing:
             return
-        if self._context.identity.account is not None:
+        if lines and self._context.identity.account is not None:
             self._deadline.set(self._settings.idle_timeout)
         if self._conversation.backlog > MOST_QUEUED:
             self.transport.pauseProducing()
