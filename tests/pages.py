@@ -13,6 +13,7 @@ from tests.running import CHECKOUT
 __all__ = [
     "DOCS",
     "EXAMPLES",
+    "OF_THE_SERVICE",
     "PAGES",
     "Block",
     "blocks",
@@ -27,6 +28,8 @@ __all__ = [
 DOCS = CHECKOUT / "docs"
 EXAMPLES = DOCS / "examples"
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+OF_THE_SERVICE = [page for page in PAGES if page.name != "performance.md"]
+"""Pages whose options, settings and verbs are the service's; that one is about the benchmarks."""
 
 BLOCK = re.compile(r"(?:^`([\w.]+)`:\n\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -58,7 +61,7 @@ def prose(page: Path) -> str:
 
 def inline() -> set[str]:
     """Return all code within the text of all pages."""
-    return {code for page in PAGES for code in INLINE.findall(prose(page))}
+    return {code for page in OF_THE_SERVICE for code in INLINE.findall(prose(page))}
 
 
 def commands() -> Iterator[str]:

@@ -22,6 +22,7 @@ from ftpservice.storage.rights import PRESETS
 from tests.pages import (
     DOCS,
     EXAMPLES,
+    OF_THE_SERVICE,
     PAGES,
     Block,
     blocks,
@@ -124,7 +125,7 @@ def test_names_of_settings_and_rights_exist() -> None:
     assert hyphened - known == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
+@pytest.mark.parametrize("page", OF_THE_SERVICE, ids=named)
 def test_verbs_that_are_named_exist(page: Path) -> None:
     known = {row.name for row in TABLE} | {word for row in sites for word in row.name.split()}
     known |= KNOWN_ELSEWHERE | ACRONYMS
