@@ -143,10 +143,9 @@ class Scan:
     async def _matches(self, found: Found) -> AsyncGenerator[Batch, None]:
         """Match component by component; only the last may match files."""
         *middle, last = found.path.parts
-        words = [word for word in found.shown.split("/") if word not in ("", ".")]
-        depth = len(found.path.parts) - min(len(words), len(found.path.parts))
-        shown = "/" if found.shown.startswith("/") else ""
-        places = [(VirtualPath(tuple(middle[:depth])), shown)]
+        above, words = _spelled(found.shown)
+        depth = len(found.path.parts) - min(words, len(found.path.parts))
+        places = [(VirtualPath(tuple(middle[:depth])), above)]
         for component in middle[depth:]:
             places = await self._descend(places, _pattern(component))
         pattern = _pattern(last)
@@ -170,6 +169,17 @@ class Scan:
             async with aclosing(batches(self._storage, path)) as reading:
                 async for entries in reading:
                     yield path, prefix, entries
+
+
+def _spelled(shown: str) -> tuple[str, int]:
+    """Return what leads to where a pattern begins ("/", "../"), and how many names are in it."""
+    ups, names = 0, 0
+    for word in shown.split("/"):
+        if word == "..":
+            ups, names = (ups, names - 1) if names else (ups + 1, 0)
+        elif word not in ("", "."):
+            names += 1
+    return "/" if shown.startswith("/") else "../" * ups, names
 
 
 def _pattern(component: str) -> Pattern:
