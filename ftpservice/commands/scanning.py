@@ -60,6 +60,8 @@ async def find(storage: IStorage, path: VirtualPath, shown: str) -> Found:
     except NotFound:
         if not has_wildcards(shown):
             raise
+        for component in path.parts:
+            _pattern(component)  # what is too complex is said before a transfer begins
         return Found(path, shown, None)
 
 

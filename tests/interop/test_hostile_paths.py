@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -12,9 +11,30 @@ from tests.interop.raw import Served, in_thread, started, starting
 
 FIXTURES = (started, starting)
 TRAVERSALS = (
-    *("../secret", "/../secret", "../../../../../../../../etc/passwd", "d/../../secret", "..//secret"),
-    *("./../secret", "/./../secret", "d/./.././../secret", "....//secret", "..\\secret", "%2e%2e/secret"),
-    *("out/secret", "abs", "rel", "d/up/secret", "chain/secret", "root/etc/passwd", "proc/self/root/etc/passwd"),
+    *(
+        "../secret",
+        "/../secret",
+        "../../../../../../../../etc/passwd",
+        "d/../../secret",
+        "..//secret",
+    ),
+    *(
+        "./../secret",
+        "/./../secret",
+        "d/./.././../secret",
+        "....//secret",
+        "..\\secret",
+        "%2e%2e/secret",
+    ),
+    *(
+        "out/secret",
+        "abs",
+        "rel",
+        "d/up/secret",
+        "chain/secret",
+        "root/etc/passwd",
+        "proc/self/root/etc/passwd",
+    ),
     *("~/secret", "~root/.profile", "//secret", "fd/0", "loop", "loop/x", "d/up/../secret"),
 )
 
@@ -27,10 +47,21 @@ def traps(served: Served, tmp_path: Path) -> Served:
     (root / "d").mkdir()
     (root / "inside").write_bytes(b"fine")
     links = {
-        "out": "..", "abs": f"{tmp_path}/secret", "rel": "../secret", "d/up": "../..",
-        "chain": "out2", "out2": str(tmp_path), "root": "/", "proc": "/proc", "fd": "/dev/fd",
-        "loop": "loop", "good": "inside", "d/good": "../inside", "here": ".", "absgood": f"{root}/inside",
-    }  # fmt: skip
+        "out": "..",
+        "abs": f"{tmp_path}/secret",
+        "rel": "../secret",
+        "d/up": "../..",
+        "chain": "out2",
+        "out2": str(tmp_path),
+        "root": "/",
+        "proc": "/proc",
+        "fd": "/dev/fd",
+        "loop": "loop",
+        "good": "inside",
+        "d/good": "../inside",
+        "here": ".",
+        "absgood": f"{root}/inside",
+    }
     for name, target in links.items():
         (root / name).symlink_to(target)
     return served
@@ -103,11 +134,31 @@ def test_hidden_names_of_ours_are_nobodys(served: Served) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "*/*/*/*/../*", "*a*a*a*a*a*a*a*b", "**************", "[[[[[[", "[!]", "[a-", "?" * 500, "*" * 3000,
-        "../" * 600 + "*", "here/" * 500 + "*", "*/" * 300, "[z-a]", "\\", "*/..", "[]]", "*[", "{a,b}*",
-        "-R", "-R /", "-laR", "-R here", "here/here/here/*", "a*" * 17,
+        "*/*/*/*/../*",
+        "*a*a*a*a*a*a*a*b",
+        "**************",
+        "[[[[[[",
+        "[!]",
+        "[a-",
+        "?" * 500,
+        "*" * 3000,
+        "../" * 600 + "*",
+        "here/" * 500 + "*",
+        "*/" * 300,
+        "[z-a]",
+        "\\",
+        "*/..",
+        "[]]",
+        "*[",
+        "{a,b}*",
+        "-R",
+        "-R /",
+        "-laR",
+        "-R here",
+        "here/here/here/*",
+        "a*" * 17,
     ],
-)  # fmt: skip
+)
 def test_patterns_are_answered_soon(served: Served, pattern: str) -> None:
     (served.root / "here").symlink_to(".")
     for name in ("a" * 250, "a" * 249 + "b", "x"):
@@ -117,17 +168,15 @@ def test_patterns_are_answered_soon(served: Served, pattern: str) -> None:
     wire, neighbour = served.session(), served.session("other")
     for verb in ("LIST", "NLST", "STAT"):
         place = wire.place()
-        answer = wire.ask(f"{verb} {pattern}")
+        code = wire.code(f"{verb} {pattern}")
         assert neighbour.code("NOOP") == 200
-        if answer.code in (125, 150):
+        assert code in (125, 150, 213, 501, 550, 553)
+        if code in (125, 150):
             with served.connected(place) as data:
-                with contextlib.suppress(ConnectionResetError):  # a pattern that is too complex
-                    data.recv(65536)
+                data.recv(65536)
                 wire.send("ABOR\r\n")
-                assert wire.reply().code in (226, 426, 501, 550)
+                assert wire.reply().code in (226, 426)
                 assert wire.reply().code == 226
-        else:
-            assert answer.code in (213, 501, 550, 553), answer.code
     assert wire.code("NOOP") == 200
 
 
@@ -139,10 +188,16 @@ def test_patterns_find_what_they_should(served: Served) -> None:
         path.touch()
     wire = served.session()
     found = {
-        "*.txt": b"", "*": b"[x]\r\nd\r\ne\r\n", "d/*.txt": b"d/a.txt\r\nd/b.txt\r\n",
-        "*/a.txt": b"d/a.txt\r\ne/a.txt\r\n", "/?/a*": b"/d/a.txt\r\n/e/a.txt\r\n", "[x]": b"[x]\r\n",
-        ".*": b".h\r\n", "d/[!ab]*": b"d/c.bin\r\n", "d/[a-b].*": b"d/a.txt\r\nd/b.txt\r\n",
-    }  # fmt: skip
+        "*.txt": b"",
+        "*": b"[x]\r\nd\r\ne\r\n",
+        "d/*.txt": b"d/a.txt\r\nd/b.txt\r\n",
+        "*/a.txt": b"d/a.txt\r\ne/a.txt\r\n",
+        "/?/a*": b"/d/a.txt\r\n/e/a.txt\r\n",
+        "[x]": b"[x]\r\n",
+        ".*": b".h\r\n",
+        "d/[!ab]*": b"d/c.bin\r\n",
+        "d/[a-b].*": b"d/a.txt\r\nd/b.txt\r\n",
+    }
     assert {text: sorted_lines(wire.download(f"NLST {text}")) for text in found} == found
     assert wire.code("CWD d") == 250
     assert sorted_lines(wire.download("NLST ../e/*")) == b"../e/a.txt\r\n"
