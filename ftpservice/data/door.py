@@ -53,7 +53,8 @@ class Door:
         """
         self._admit = None
         if admit is not None:
-            self.doRead()
+            while self._accept():
+                pass
             self._admit = admit
 
     def fileno(self) -> int:
@@ -65,18 +66,27 @@ class Door:
         return "data port"
 
     def doRead(self) -> None:
-        """Accept all who wait."""
-        while self.is_open:
-            try:
-                own, peer = self._own.accept()
-            except BlockingIOError:
-                return
-            except ConnectionAbortedError:
-                continue
-            except OSError:
-                self.close()  # no descriptor left: a port that is never accepted on would spin
-                return
-            self._enter(own, peer)
+        """Accept, for the reactor."""
+        self._accept()
+
+    def _accept(self) -> bool:
+        """Accept one who waits; the reactor asks again while there are more.
+
+        Tells whether there may be more.
+        """
+        if not self.is_open:
+            return False
+        try:
+            own, peer = self._own.accept()
+        except BlockingIOError:
+            return False
+        except ConnectionAbortedError:
+            return True
+        except OSError:
+            self.close()  # no descriptor left: a port that is never accepted on would spin
+            return False
+        self._enter(own, peer)
+        return True
 
     def _enter(self, own: socket.socket, peer: tuple[Any, ...]) -> None:
         protocol = self._admit(peer[0]) if self._admit is not None else None
