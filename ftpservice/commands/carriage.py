@@ -32,8 +32,8 @@ from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["Carriage", "download", "opening", "upload"]
 
-SLOW = 0.2
-MOMENT = 0.05
+BRIEF, LONG = 0.02, 0.2
+MOMENT, LONG_MOMENT = 0.004, 0.05
 """Seconds."""
 FAST_RATE = 100e6
 """Bytes a second, and more, of uploads that nothing is waited for after."""
@@ -93,9 +93,9 @@ class Carriage:
         """
         context = self.context
         took = context.services.seconds() - self._started
-        is_slow = took > SLOW and self.progress.moved < took * FAST_RATE
+        is_slow = took > BRIEF and self.progress.moved < took * FAST_RATE
         if is_slow and context.peer.is_there():
-            await context.pause(MOMENT)
+            await context.pause(LONG_MOMENT if took > LONG else MOMENT)
         if not context.peer.is_there():
             raise Cut("the control connection went away")
 

@@ -22,7 +22,7 @@ MOST_SORTED = 20_000
 """Entries that are held to be put in an order that was asked for; a larger directory streams."""
 DEEPEST = 32
 MOST_PLACES = 10_000
-"""Directories that the leading components of a pattern may match."""
+"""Directories that the leading components of a pattern may match, or ``LIST -R`` may enter."""
 
 
 Place = tuple[VirtualPath, str]
@@ -125,8 +125,11 @@ class Scan:
 
     async def _tree(self, found: Found) -> AsyncGenerator[Batch, None]:
         waiting = [(found.path, found.shown.rstrip("/"), 0)]
-        first = True
+        first, seen = True, 0
         while waiting:
+            seen += 1
+            if seen > MOST_PLACES:
+                raise Refusal(codes.REFUSED, "Too many directories to list.")
             path, shown, depth = waiting.pop()
             below: list[str] = []
             heading = f"{'' if first else chr(10)}{shown or '.'}:"
