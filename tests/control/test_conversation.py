@@ -79,7 +79,10 @@ def test_commands_for_users_want_a_login(verb: str) -> None:
     assert Talk().codes(verb)[-1:] == [530]
 
 
-@pytest.mark.parametrize("verb", ["NOOP", "SYST", "FEAT", "HELP", "STAT", "CLNT x", "LANG EN", "OPTS UTF8 ON"])
+@pytest.mark.parametrize(
+    "verb",
+    ["NOOP", "SYST", "FEAT", "HELP", "STAT", "CLNT x", "LANG EN", "OPTS UTF8 ON"],
+)
 def test_some_commands_need_no_login(verb: str) -> None:
     assert Talk().codes(verb)[-1] < 300
 

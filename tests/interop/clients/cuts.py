@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.interop.raw import Served, rst
 
-__all__ = ["cut_at", "cut_upload"]
+__all__ = ["being_cut", "cut_upload"]
 
 
-def cut_at(served: Served, count: int) -> None:
+@contextmanager
+def being_cut(served: Served) -> Iterator[None]:
+    """Have the first transfer cut when a megabyte of it has come."""
+    cutting = threading.Thread(target=_cut_at, args=(served, 1 << 20))
+    cutting.start()
+    try:
+        yield
+    finally:
+        cutting.join()
+
+
+def _cut_at(served: Served, count: int) -> None:
     """Reset both connections of the first transfer that has come so far."""
 
     def far() -> list[Any]:

@@ -27,7 +27,7 @@ CONNECTIONS = {
 }
 """A program, and the commands that have it make its data connections so."""
 CLIENTS = ("tnftp", "inetutils-ftp")
-NAMES = {"a b.txt": 100_000, "-c.txt": 11, "[d].txt": 12, "100%.txt": 13, "\u65e5\u672c.txt": 70_000}
+NAMES = {"a b.txt": 100_000, "-c.txt": 11, "[d].txt": 12, "100%.txt": 13, "\u65e5\u672c.txt": 7}
 clients = pytest.mark.parametrize("client", CLIENTS)
 
 
@@ -81,7 +81,13 @@ def test_listings(served: Served, tmp_path: Path, client: str) -> None:
     for text in texts:
         assert all(name in text for name in ("a b", "-rf", "na\u00efve", "sub")), text
     assert all("1234567" in texts[number] for number in (0, 1, 3)) and ".dot" in texts[3]
-    assert texts[2].split("\n") == ["-rf", "a b", "na\u00efve", "sub", ""]
+    assert [line.removeprefix("./") for line in texts[2].splitlines()] == [
+        "-rf",
+        ".dot",
+        "a b",
+        "na\u00efve",
+        "sub",
+    ]
     assert (here / "five").read_text().split() == ["na\u00efve"]
     assert ".dot" in (here / "six").read_text().split("\n")
     assert "1234567" in ended.stdout
@@ -137,12 +143,13 @@ def test_going_on(served: Served, tmp_path: Path, client: str) -> None:
     here.mkdir()
     (here / "data").write_bytes(expected[:1_200_000])
     (here / "whole").write_bytes(expected)
+    (here / "end").write_bytes(expected[:-10])
     cut_upload(served, "whole", expected[:2_000_000])
     jobs = "binary", "reget data", "restart 1500000", "put whole", "restart 2999990", "get data end"
     ended = ftp(served, tmp_path, client, *jobs)
     assert (here / "data").read_bytes() == expected
     assert (served.root / "whole").read_bytes() == expected, ended.stdout
-    assert (here / "end").read_bytes()[-10:] == expected[-10:]
+    assert (here / "end").read_bytes() == expected
 
 
 @in_thread
