@@ -4,12 +4,15 @@ It says what it meets on its standard output. The faults:
 
 - ``none``
 - ``held``: renaming a file takes until the file ``go-on`` is there;
-- ``dies:FUNCTION:before`` (or ``after``): the process kills itself at that call of the storage.
+- ``dies:FUNCTION:NUMBER:before`` (or ``after``): the process kills itself at that call of ``os``.
+- ``limited:BYTES``: no file may become larger.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import resource
 import signal
 import sys
 import time
@@ -33,24 +36,32 @@ def held() -> None:
     os.rename = waiting
 
 
-def dies(function: str, moment: str) -> None:
-    """Have the process die before or after it calls a function of ``os``, once logged in."""
-    real = getattr(os, function)
+def dies(function: str, number: str, moment: str) -> None:
+    """Have the process die before or after it calls a function of ``os`` for the so many-th time."""
+    real, calls = getattr(os, function), itertools.count(1)
 
     def dying(*words: Any, **more: Any) -> Any:
-        if moment == "before":
+        last = next(calls) == int(number)
+        if last and moment == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        real(*words, **more)
-        os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*words, **more)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
 
     setattr(os, function, dying)
+
+
+def limited(size: str) -> None:
+    """Have the kernel refuse larger files."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
 
 
 def inject(fault: str) -> None:
     """Have the system misbehave."""
     name, *words = fault.split(":")
     if name != "none":
-        {"held": held, "dies": dies}[name](*words)
+        {"held": held, "dies": dies, "limited": limited}[name](*words)
 
 
 if __name__ == "__main__":
