@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
-from tests.interop.raw import Wire
+from tests.interop.raw import Wire, rst
 from tests.running import Program
 
 __all__ = ["House", "hidden", "noise", "visible", "wait_until"]
@@ -64,13 +64,13 @@ class House:
 
     @contextmanager
     def open(self, *options: str, fault: str = "none", root: str = "") -> Iterator[House]:
-        """Serve; the process is gone afterwards."""
+        """Serve; the process is gone afterwards, and met nothing that it did not expect."""
         words = [
             "--listen=tcp:0:interface=127.0.0.1",
             f"--auth=passwd:{self.folder / 'passwd.db'}",
             f"--root={root or f'local:{self.root}'}",
         ]
-        with Program([*COMMAND, fault, "serve", *words, *options], self.folder) as program:
+        with Program([*COMMAND, fault, *words, *options], self.folder) as program:
             self.program, self.port = program, program.port()
             try:
                 yield self
@@ -78,6 +78,7 @@ class House:
                 for end in self._ends:
                     end.close()
                 self._ends.clear()
+        assert "Traceback" not in (self.folder / "log").read_text()
 
     @property
     def process(self) -> int:
@@ -108,6 +109,18 @@ class House:
         arrived = f" {len(content)} bytes so far.".encode()
         wait_until(lambda: any(line.endswith(arrived) for line in wire.ask("STAT").lines))
         return data
+
+    def cut(self, command: str, content: bytes, name: str = "demo") -> None:
+        """Cut an upload when ``content`` of it has come, and see it kept."""
+        wire = self.session(name)
+        rst(self.begun(wire, command, content))
+        assert wire.reply().code == 426
+        wire.drop()
+        wait_until(lambda: any(kept.stat().st_size == len(content) for kept in self.partials()))
+
+    def partials(self) -> list[Path]:
+        """Return the partials in all directories."""
+        return sorted(self.root.rglob(".ftpservice.*"))
 
     def descriptors(self) -> list[str]:
         """Return what the process has open."""

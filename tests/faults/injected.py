@@ -1,6 +1,6 @@
-"""``python -m tests.faults.injected FAULT serve ...``: the service, on a system that misbehaves.
+"""``python -m tests.faults.injected FAULT ...``: the service, on a system that misbehaves.
 
-It says what it meets on its standard output. The faults:
+Its log goes to the file ``log``. The faults:
 
 - ``none``
 - ``held``: renaming a file takes until the file ``go-on`` is there;
@@ -18,7 +18,7 @@ import sys
 import time
 from typing import Any
 
-from ftpservice.service.main import main
+from twisted.scripts.twistd import ServerOptions, runApp
 
 __all__: list[str] = []
 
@@ -66,4 +66,6 @@ def inject(fault: str) -> None:
 
 if __name__ == "__main__":
     inject(sys.argv.pop(1))
-    main()
+    program = ServerOptions()  # type: ignore[attr-defined]
+    program.parseOptions(["--nodaemon", "--pidfile=", "--logfile=log", "ftpservice", *sys.argv[1:]])
+    runApp(program)
