@@ -22,7 +22,9 @@ COMMAND = (sys.executable, "-m", "tests.faults.injected")
 
 def noise(size: int, seed: int = 0) -> bytes:
     """Return bytes that are the same each time, and nowhere like those of another seed."""
-    piece = bytes((number * (2 * seed + 1) + seed + (number >> 8)) & 0xFF for number in range(65_521))
+    piece = bytes(
+        (number * (2 * seed + 1) + seed + (number >> 8)) & 0xFF for number in range(65_521)
+    )
     return (piece * (size // len(piece) + 1))[:size]
 
 
@@ -40,18 +42,20 @@ def hidden(folder: Path) -> list[Path]:
     return sorted(folder.glob(".ftpservice.*"))
 
 
-def wait_until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object], why: Callable[[], object] = str) -> None:
     """Wait for something that no socket tells; it is looked for often, and not for ever."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
+        assert time.monotonic() < deadline, f"it does not happen {why()}"
         time.sleep(0.002)
 
 
 class House:
     """One place on the disk, and one service after the other that serves it."""
 
-    def __init__(self, folder: Path, root: Path | None = None, accounts: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, root: Path | None = None, accounts: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.root = root or folder / "files"
         self.root.mkdir(exist_ok=True)

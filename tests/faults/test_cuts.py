@@ -36,9 +36,11 @@ CUTS = {
     "half-close too early": Cut(lambda wire, data: data.shutdown(socket.SHUT_WR), announced=True),
     "stall": Cut(lambda wire, data: None),
     "ABOR": Cut(lambda wire, data: wire.send("ABOR\r\n"), (426, 226)),
-    "ABOR, then FIN": Cut(lambda wire, data: (wire.send("ABOR\r\n"), wire.line(), data.close()), (226,)),
+    "ABOR, then FIN": Cut(
+        lambda wire, data: (wire.send("ABOR\r\n"), wire.line(), data.close()), (226,)
+    ),
     "QUIT, then RST": Cut(lambda wire, data: (wire.send("QUIT\r\n"), wire.line(), rst(data))),
-    "QUIT, then ABOR": Cut(lambda wire, data: (wire.send("ABOR\r\nQUIT\r\n")), (426, 226, 221)),
+    "QUIT, then ABOR": Cut(lambda wire, data: wire.send("ABOR\r\nQUIT\r\n"), (426, 226, 221)),
     "control RST": Cut(lambda wire, data: rst(wire.end), ()),
     "control FIN": Cut(lambda wire, data: wire.drop(), ()),
     "control FIN, then data FIN": Cut(lambda wire, data: (wire.drop(), data.close()), ()),

@@ -151,7 +151,7 @@ FAULTS = [
     ("rename", errno.EROFS, 0, 451),
     ("rename", errno.ENOSPC, 0, 452),
 ]
-IN_KERNEL = [("splice", errno.EIO, 3, 451), ("splice", errno.ENOSPC, 0, 452)]
+IN_KERNEL = [("splice", errno.EIO, 1, 451), ("splice", errno.ENOSPC, 0, 452)]
 CASES = [(*fault, size) for fault in FAULTS for size in (60_000, 3_000_000)] + [
     (*fault, 3_000_000) for fault in IN_KERNEL
 ]
