@@ -88,11 +88,13 @@ def test_goals_are_at_least_where_more_is_better_and_at_most_elsewhere() -> None
     ]
 
 
-def test_a_server_is_out_when_it_fails_at_first_or_twice() -> None:
-    assert Outcome([], ["no"]).out
-    assert not Outcome([Sample(1)], ["no"]).out
-    assert Outcome([Sample(1)], ["no", "no"]).out
-    assert not Outcome([Sample(1)], ["no", "no"]).usable
+def test_a_server_is_out_when_it_fails_too_often() -> None:
+    assert not Outcome([], ["no"]).out
+    assert not Outcome([], ["no"]).usable
+    assert Outcome([], ["no", "no"]).out
+    assert Outcome([Sample(1)], ["no", "no"]).usable
+    assert Outcome([Sample(1)], ["no"] * 3).out
+    assert not Outcome([Sample(1)], ["no"] * 3).usable
     assert not Outcome()
 
 

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE 30           /* seconds without a byte after which a server counts as dead */
+#define PATIENCE 20           /* seconds without a byte after which a server counts as dead */
 #define TURN ((size_t)4 << 20)
 
 double now(void)

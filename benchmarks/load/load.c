@@ -112,7 +112,8 @@ static void login(struct client *client)
 static void ask(struct client *client)
 {
     struct timespec pause = {.tv_nsec = 1000000};
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -10); /* where allowed: waits for no puller */
+    /* Where that is allowed, it does not wait for those who pull. */
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -10);
     while (client->operations < options.count && !enough) {
         double since = now();
         session_send(&client->session, "NOOP");

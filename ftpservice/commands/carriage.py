@@ -33,8 +33,8 @@ from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["Carriage", "download", "opening", "upload"]
 
-SLOW = 0.2
-MOMENT = 0.05
+BRIEF, LONG = 0.02, 0.2
+MOMENT, LONG_MOMENT = 0.004, 0.05
 """Seconds."""
 FAST_RATE = 100e6
 """Bytes a second, and more, of uploads that nothing is waited for after."""
@@ -71,7 +71,11 @@ class Carriage:
         try:
             connection = await self.channel.connection()
             self.progress.connection = connection
-            ending, answer, detail = Outcome.COMPLETE, reply(226, await work(connection)), ""
+            ending, answer, detail = (
+                Outcome.COMPLETE,
+                reply(codes.TRANSFER_COMPLETE, await work(connection)),
+                "",
+            )
         except (Exception, CancelledError) as error:  # noqa: BLE001 - every ending has its reply
             ending, answer = self._failed(error)
             detail = str(error) or answer.lines[-1]
@@ -94,9 +98,9 @@ class Carriage:
         """
         context = self.context
         took = context.services.seconds() - self._started
-        is_slow = took > SLOW and self.progress.moved < took * FAST_RATE
+        is_slow = took > BRIEF and self.progress.moved < took * FAST_RATE
         if is_slow and context.peer.is_there():
-            await context.pause(MOMENT)
+            await context.pause(LONG_MOMENT if took > LONG else MOMENT)
         if not context.peer.is_there():
             raise Cut("the control connection went away")
 

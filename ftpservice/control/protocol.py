@@ -153,7 +153,7 @@ class ControlProtocol(Protocol):
         if self._closing:
             return
         self._closing = True
-        self._outgoing.flush()
+        self._outgoing.end()
         self._deadline.clear()
         transport = self.transport
         if self._input_ended or not ITCPTransport.providedBy(transport):

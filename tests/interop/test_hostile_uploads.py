@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 
 from ftpservice.events import TransferEnded
+from ftpservice.storage.local_upload import Upload
 from tests.interop.raw import Served, Wire, in_thread, rst, started, starting
 
 FIXTURES = (started, starting)
@@ -138,3 +140,39 @@ def test_the_service_stops_in_the_middle_of_an_upload(server: Callable[..., Serv
     wire.drop()
     served.wait_for(served.settled())
     assert visible(served) == {"a": b"old"}
+
+
+@in_thread
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
+    served: Served, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    began, may_end, commit = Event(), Event(), Upload.commit
+
+    def slowly(self: Upload) -> object:
+        began.set()
+        assert may_end.wait(15)
+        return commit(self)
+
+    monkeypatch.setattr(Upload, "commit", slowly)
+    ended = TransferEndings()
+    served.factory.activity.events.subscribe(ended)
+    wire = served.session()
+    data = wire.accepted()
+    assert wire.codes("TYPE I", "STOR a") == [200, 125]
+    data.sendall(b"whole")
+    data.close()
+    assert began.wait(15)
+    protocol = served.factory.instances[0]
+    if killed:
+        rst(wire.end)
+        served.wait_for(lambda: protocol._input_ended)
+    else:
+        wire.send("ABOR\r\n")
+        served.wait_for(lambda: protocol._conversation.backlog == 1)
+    may_end.set()
+    if not killed:
+        assert wire.replies(2) == [226, 226]
+    served.wait_for(lambda: ended.seen)
+    assert ended.seen[0].outcome.value == "complete"
+    assert visible(served) == {"a": b"whole"}
