@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.choose import receive_file, send_file
@@ -171,16 +172,17 @@ async def _to_its_end(commit: Awaitable[object]) -> None:
     async def work() -> object:
         return await commit
 
-    ended = Deferred.fromCoroutine(work())
+    outcome: list[object] = []
+    ended = Deferred.fromCoroutine(work()).addBoth(outcome.append)
 
-    def pass_on(result: object) -> object:
+    def wake(_none: None) -> None:
         if not waiting.called:
             waiting.callback(None)
-        return result
 
-    while not ended.called:
+    while not outcome:
         waiting: Deferred[None] = Deferred()
-        ended.addBoth(pass_on)
+        ended.addCallback(wake)
         with suppress(CancelledError):
             await waiting
-    await ended
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
