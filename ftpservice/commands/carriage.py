@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from twisted.internet.defer import CancelledError
 
 from ftpservice.data.channel import CannotConnect, Channel
-from ftpservice.data.choose import receive_file, send_file
+from ftpservice.data.choose import paced, receive_file, send_file
 from ftpservice.events import CommandFailed, Event, Outcome, TransferEnded, TransferStarted
 from ftpservice.flow.connection import Cut, DataConnection
 from ftpservice.session.context import Context, Marks
@@ -27,6 +27,7 @@ from ftpservice.session.refusals import refusal
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.storage.interfaces import IReading, IWriting
 from ftpservice.wire import codes
+from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["Carriage", "download", "opening", "upload"]
@@ -50,6 +51,8 @@ class Carriage:
     channel: Channel
     progress: Progress
     path: str = ""
+    digest: str = ""
+    """``ALGORITHM:hex`` of an upload, when it is known."""
 
     def __post_init__(self) -> None:
         """Remember whose transfer it is; the login may be over before the transfer is."""
@@ -69,8 +72,12 @@ class Carriage:
         finally:
             self._let_go()
         seconds = self.context.services.seconds() - started
-        self._publish(TransferEnded, ending, self.progress.moved, seconds, detail)
+        self._publish(TransferEnded, ending, self.progress.moved, seconds, detail, self.digest)
         return answer
+
+    def learn(self, writing: IWriting, entry: Entry) -> None:
+        """Learn what became of an upload that was committed."""
+        self.digest = self.context.services.digests.stored(self._user, writing, entry)
 
     def _publish(self, kind: type[Event], *details: object) -> None:
         if self.path:
@@ -100,7 +107,8 @@ def download(carriage: Carriage, reading: IReading, marks: Marks) -> Transfer:
     representation = carriage.context.parameters.representation
 
     async def send(connection: DataConnection) -> str:
-        await send_file(reading, connection, marks.start, marks.end, representation)
+        stream = paced(connection, carriage.context.throttles(upload=False))
+        await send_file(reading, stream, marks.start, marks.end, representation)
         await connection.finish()
         return "Transfer complete."
 
@@ -121,12 +129,13 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
     announced = None if representation.ascii else marks.announced
 
     async def receive(connection: DataConnection) -> str:
-        moved = await receive_file(connection, writing, representation)
+        stream = paced(connection, carriage.context.throttles(upload=True))
+        moved = await receive_file(stream, writing, representation)
         if announced is not None and moved not in (announced, announced - writing.offset):
             raise Cut(f"{moved} bytes came, {announced} were announced")
         if not carriage.context.peer.is_there():
             raise Cut("the control connection went away")
-        await writing.commit()
+        carriage.learn(writing, await writing.commit())
         connection.dismiss()
         return f"Transfer complete, {moved} bytes stored in {writing.path}."
 

@@ -78,6 +78,7 @@ class FTPService(MultiService):
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.stop()
+        await self.parts.factory.let_go()
         await self.parts.realm.stop()
 
     def _announce(self) -> None:
