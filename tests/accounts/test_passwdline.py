@@ -29,7 +29,8 @@ def test_empty_fields_have_their_defaults(rest):
 def test_all_fields():
     line = (
         f"alice:{HASH}:/home/alice:read, delete,admin:"
-        "max-sessions=5, expires=2027-01-31,rate-down=20M, rate-up=300,from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,disabled"
+        "max-sessions=5, expires=2027-01-31,rate-down=20M, rate-up=300,"
+        "from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,disabled"
     )
     assert parse_line(line) == AccountRecord(
         name="alice",
