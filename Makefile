@@ -15,7 +15,7 @@ PACKAGED := setup.cfg pyproject.toml $(wildcard README.md) \
 	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients lint types docs clean
+.PHONY: help serve test check clients lint types docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make test     run all tests (TESTS=tests/wire for some of them)'
 	@echo 'make lint     check style and format'
 	@echo 'make types    check types'
+	@echo 'make bench    measure this service beside others (BENCH_ARGS=--quick)'
 	@echo 'make docs     write the pages that are made from the code'
 	@echo 'make clean    remove what was built and installed here; var/ and its files stay'
 
@@ -47,6 +48,12 @@ types: $(VENV)/.linting
 
 docs: $(VENV)/.installed
 	PYTHONPATH=.:client $(BIN)/python -m ftpservice.service.reference > docs/settings.md
+	PYTHONPATH=.:client $(BIN)/python docs/make_protocol.py
+
+# Ours and the peers that are here, side by side; BENCH_ARGS='--quick' takes a minute or two.
+bench: $(VENV)/.testing
+	-@benchmarks/install-peers
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.* _trial_temp*

@@ -1,10 +1,12 @@
-/* A slow disk, preloaded into a server (LD_PRELOAD): files of one device keep their callers waiting.
+/* A slow disk, preloaded into a server (LD_PRELOAD): files of one device make callers wait.
  *
  * SLOW_DEVICE is the device's number (st_dev), SLOW_SECONDS the time a call takes. Opening,
- * renaming, removing and syncing are slow every time; of reads and writes every eighth is, of
- * status calls and directory entries every five-hundredth, as with a disk that reads ahead.
- * Whoever asks the kernel for "only if it need not wait" is told that it would have to (EAGAIN):
- * so a server that asks first is never slowed, and one that does not ask stalls.
+ * renaming, removing and syncing are slow every time; of writes every eighth is, of status calls
+ * and directory entries every five-hundredth, as with a disk that reads and writes behind. Reading
+ * is slow where the page cache would not have the bytes: at first it has none, then what was read
+ * (and a stretch ahead of it) or written by this process. Whoever asks the kernel for "only if it
+ * need not wait" or what is cached (cachestat) is told by that: so a server that asks first is
+ * never slowed, and one that does not ask stalls. Opening "only if cached" is always refused.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -14,6 +16,7 @@
 #include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,7 +26,11 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { CACHESTAT = 451, CACHESTAT_SIZE = 5 * 8 }; /* Linux 6.5, on all machines */
 enum { ALWAYS = 1, BYTES = 8, STATUS = 500 };
+enum { AHEAD = 1 << 20 };
+
+#include "pagecache.h"
 
 #define REAL(name) \
     static __typeof__(&name) real; \
@@ -40,11 +47,13 @@ __attribute__((constructor)) static void configure(void)
     seconds = time ? atof(time) : 0.2;
 }
 
-static int facts(int directory, const char *path, int flags, dev_t *found)
+static int facts(int directory, const char *path, int flags, dev_t *found, uint64_t *inode)
 {
     struct statx status;
-    if (syscall(SYS_statx, directory, path, flags, STATX_TYPE, &status) < 0)
+    if (syscall(SYS_statx, directory, path, flags, STATX_TYPE | STATX_INO, &status) < 0)
         return -1;
+    if (inode)
+        *inode = status.stx_ino;
     *found = makedev(status.stx_dev_major, status.stx_dev_minor);
     return S_ISREG(status.stx_mode) || S_ISDIR(status.stx_mode) || S_ISLNK(status.stx_mode);
 }
@@ -53,7 +62,7 @@ static int slow_descriptor(int descriptor)
 {
     dev_t found;
     int kept = errno;
-    int slow = device && facts(descriptor, "", AT_EMPTY_PATH, &found) > 0 && found == device;
+    int slow = device && facts(descriptor, "", AT_EMPTY_PATH, &found, NULL) > 0 && found == device;
     errno = kept;
     return slow;
 }
@@ -65,12 +74,12 @@ static int slow_path(int directory, const char *path)
     dev_t found;
     int kept = errno, slow = 0;
     if (device && path) {
-        int known = facts(directory, path, AT_SYMLINK_NOFOLLOW, &found);
+        int known = facts(directory, path, AT_SYMLINK_NOFOLLOW, &found, NULL);
         if (known < 0 && strlen(path) < sizeof parent) {
             strcpy(parent, path);
             char *slash = strrchr(parent, '/');
             strcpy(slash ? slash : parent, slash == parent ? "/" : slash ? "" : ".");
-            known = facts(directory, parent, 0, &found);
+            known = facts(directory, parent, 0, &found, NULL);
         }
         slow = known > 0 && found == device;
     }
@@ -92,6 +101,63 @@ static void wait_for_disk(unsigned every)
     errno = kept;
 }
 
+/* Whether a file is on the device, and which; its bytes from `at` on: NULL is where it stands. */
+static int slow_file(int descriptor, const off64_t *given, uint64_t *inode, uint64_t *at)
+{
+    dev_t found;
+    int kept = errno;
+    int slow = device && facts(descriptor, "", AT_EMPTY_PATH, &found, inode) > 0 && found == device;
+    if (slow)
+        *at = (uint64_t)(given ? *given : lseek(descriptor, 0, SEEK_CUR));
+    errno = kept;
+    return slow;
+}
+
+static uint64_t within(int descriptor, uint64_t at, uint64_t size)
+{
+    struct statx status;
+    int kept = errno;
+    if (syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, STATX_SIZE, &status) < 0)
+        status.stx_size = at + size;
+    errno = kept;
+    return at >= status.stx_size ? 0 : at + size > status.stx_size ? status.stx_size - at : size;
+}
+
+/* Whether reading would have to wait for the disk. */
+static int is_cold(int descriptor, const off64_t *given, uint64_t size)
+{
+    uint64_t inode, at;
+    return slow_file(descriptor, given, &inode, &at)
+        && !is_cached(inode, at, within(descriptor, at, size));
+}
+
+static void reading(int descriptor, const off64_t *given, uint64_t size)
+{
+    uint64_t inode, at;
+    if (!slow_file(descriptor, given, &inode, &at))
+        return;
+    if (!is_cached(inode, at, within(descriptor, at, size)))
+        wait_for_disk(ALWAYS);
+    cache(inode, at, size + AHEAD);
+}
+
+static void writing(int descriptor, const off64_t *given, uint64_t size)
+{
+    uint64_t inode, at;
+    if (size && slow_file(descriptor, given, &inode, &at)) {
+        wait_for_disk(BYTES);
+        cache(inode, at, size);
+    }
+}
+
+static uint64_t total(const struct iovec *pieces, int count)
+{
+    uint64_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += pieces[i].iov_len;
+    return size;
+}
+
 static void descriptor_waits(int descriptor, unsigned every)
 {
     if (slow_descriptor(descriptor))
@@ -105,9 +171,19 @@ static void path_waits(int directory, const char *path, unsigned every)
 }
 
 #define ON_DESCRIPTOR(result, name, every, descriptor, parameters, arguments) \
-    result name parameters { REAL(name); descriptor_waits(descriptor, every); return real arguments; }
+    result name parameters \
+    { \
+        REAL(name); \
+        descriptor_waits(descriptor, every); \
+        return real arguments; \
+    }
 #define ON_PATH(result, name, every, directory, path, parameters, arguments) \
-    result name parameters { REAL(name); path_waits(directory, path, every); return real arguments; }
+    result name parameters \
+    { \
+        REAL(name); \
+        path_waits(directory, path, every); \
+        return real arguments; \
+    }
 #define OPENS(name, directory, parameters, first) \
     int name parameters \
     { \
@@ -119,6 +195,8 @@ static void path_waits(int directory, const char *path, unsigned every)
         path_waits(directory, path, ALWAYS); \
         return real(first, flags, mode); \
     }
+#define MOVES(name, before, parameters, arguments) \
+    ssize_t name parameters { REAL(name); before; return real arguments; }
 #define AND ,
 
 OPENS(open, AT_FDCWD, (const char *path, int flags, ...), path)
@@ -126,21 +204,27 @@ OPENS(open64, AT_FDCWD, (const char *path, int flags, ...), path)
 OPENS(openat, directory, (int directory, const char *path, int flags, ...), directory AND path)
 OPENS(openat64, directory, (int directory, const char *path, int flags, ...), directory AND path)
 
-ON_DESCRIPTOR(ssize_t, read, BYTES, fd, (int fd, void *to, size_t size), (fd, to, size))
-ON_DESCRIPTOR(ssize_t, write, BYTES, fd, (int fd, const void *from, size_t size), (fd, from, size))
-ON_DESCRIPTOR(ssize_t, pread64, BYTES, fd, (int fd, void *to, size_t size, off64_t at),
-              (fd, to, size, at))
-ON_DESCRIPTOR(ssize_t, pwrite64, BYTES, fd, (int fd, const void *from, size_t size, off64_t at),
-              (fd, from, size, at))
-ON_DESCRIPTOR(ssize_t, copy_file_range, BYTES, in,
-              (int in, off64_t *from, int out, off64_t *to, size_t size, unsigned flags),
-              (in, from, out, to, size, flags))
-ON_DESCRIPTOR(ssize_t, sendfile64, BYTES, in, (int out, int in, off64_t *at, size_t size),
-              (out, in, at, size))
+MOVES(read, reading(fd, NULL, size), (int fd, void *to, size_t size), (fd, to, size))
+MOVES(write, writing(fd, NULL, size), (int fd, const void *from, size_t size), (fd, from, size))
+MOVES(pread64, reading(fd, &at, size), (int fd, void *to, size_t size, off64_t at),
+      (fd, to, size, at))
+MOVES(pwrite64, writing(fd, &at, size), (int fd, const void *from, size_t size, off64_t at),
+      (fd, from, size, at))
+MOVES(sendfile64, reading(in, at, size), (int out, int in, off64_t *at, size_t size),
+      (out, in, at, size))
+MOVES(copy_file_range, (reading(in, from, size), writing(out, to, size)),
+      (int in, off64_t *from, int out, off64_t *to, size_t size, unsigned flags),
+      (in, from, out, to, size, flags))
+MOVES(splice, (reading(in, from, size), writing(out, to, size)),
+      (int in, off64_t *from, int out, off64_t *to, size_t size, unsigned flags),
+      (in, from, out, to, size, flags))
+MOVES(readahead, reading(fd, &at, size), (int fd, off64_t at, size_t size), (fd, at, size))
+
 ON_DESCRIPTOR(int, fsync, ALWAYS, fd, (int fd), (fd))
 ON_DESCRIPTOR(int, fdatasync, ALWAYS, fd, (int fd), (fd))
 ON_DESCRIPTOR(int, ftruncate64, ALWAYS, fd, (int fd, off64_t size), (fd, size))
-ON_DESCRIPTOR(int, posix_fallocate64, ALWAYS, fd, (int fd, off64_t at, off64_t size), (fd, at, size))
+ON_DESCRIPTOR(int, posix_fallocate64, ALWAYS, fd, (int fd, off64_t at, off64_t size),
+              (fd, at, size))
 ON_DESCRIPTOR(int, fstat64, STATUS, fd, (int fd, struct stat64 *to), (fd, to))
 ON_DESCRIPTOR(DIR *, fdopendir, ALWAYS, fd, (int fd), (fd))
 ON_DESCRIPTOR(struct dirent64 *, readdir64, STATUS, dirfd(directory), (DIR *directory), (directory))
@@ -163,41 +247,32 @@ ON_PATH(int, linkat, ALWAYS, in, from,
         (int in, const char *from, int to_in, const char *to, int flags),
         (in, from, to_in, to, flags))
 
-ssize_t splice(int in, off64_t *from, int out, off64_t *to, size_t size, unsigned flags)
-{
-    REAL(splice);
-    if (slow_descriptor(in) || slow_descriptor(out))
-        wait_for_disk(BYTES);
-    return real(in, from, out, to, size, flags);
-}
-
+/* tmpfs knows no RWF_NOWAIT: what this cache holds is read without it. */
 ssize_t preadv64v2(int fd, const struct iovec *to, int count, off64_t at, int flags)
 {
     REAL(preadv64v2);
-    if (slow_descriptor(fd)) {
-        if (flags & RWF_NOWAIT) {
-            errno = EAGAIN;
-            return -1;
-        }
-        wait_for_disk(BYTES);
+    if (flags & RWF_NOWAIT && is_cold(fd, &at, total(to, count))) {
+        errno = EAGAIN;
+        return -1;
     }
+    if (slow_descriptor(fd))
+        flags &= ~RWF_NOWAIT;
+    reading(fd, &at, total(to, count));
     return real(fd, to, count, at, flags);
 }
 
 ssize_t pwritev64v2(int fd, const struct iovec *from, int count, off64_t at, int flags)
 {
     REAL(pwritev64v2);
-    if (slow_descriptor(fd)) {
-        if (flags & RWF_NOWAIT) {
-            errno = EAGAIN;
-            return -1;
-        }
-        wait_for_disk(BYTES);
+    if (flags & RWF_NOWAIT && slow_descriptor(fd)) {
+        errno = EAGAIN;
+        return -1;
     }
+    writing(fd, &at, total(from, count));
     return real(fd, from, count, at, flags);
 }
 
-/* Calls without a wrapper in the C library: openat2 and renameat2 are what servers use. */
+/* Calls without a wrapper in the C library. */
 long syscall(long number, ...)
 {
     REAL(syscall);
@@ -213,6 +288,13 @@ long syscall(long number, ...)
             return -1;
         }
         wait_for_disk(ALWAYS);
+    } else if (number == CACHESTAT && slow_descriptor((int)a[0])) {
+        const uint64_t *span = (const uint64_t *)a[1];
+        const off64_t at = (off64_t)span[0];
+        memset((void *)a[2], 0, CACHESTAT_SIZE);
+        if (!is_cold((int)a[0], &at, span[1]))
+            return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+        return 0;
     } else if (number == SYS_renameat2) {
         path_waits((int)a[0], (const char *)a[1], ALWAYS);
     }

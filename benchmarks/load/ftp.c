@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE 120          /* seconds without a byte after which a server counts as dead */
+#define PATIENCE 20           /* seconds without a byte after which a server counts as dead */
 #define TURN ((size_t)4 << 20)
 
 double now(void)
@@ -32,7 +32,7 @@ void die(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "load: %s\n", text);
+    fprintf(stderr, "%s\n", text);
     _exit(1);
 }
 

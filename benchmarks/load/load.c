@@ -8,6 +8,7 @@
  * that the server is what is measured; "cpu" tells what the client needed all the same.
  */
 #define _GNU_SOURCE
+#include "figures.h"
 #include "ftp.h"
 
 #include <fcntl.h>
@@ -28,6 +29,7 @@ static struct {
     const char *job, *path, *directory, *source, *type;
     long clients, count, files;
     uint64_t size;
+    double most;                 /* seconds after which a client begins nothing new; 0: none */
     struct target target;
 } options = {
     .path = "", .source = "", .type = "I", .clients = 1, .count = 1,
@@ -45,19 +47,20 @@ struct client {
 };
 
 static pthread_barrier_t ready, go;
+static double began;
 static atomic_int enough;
 static int source = -1;
 
-static void record(struct client *client, double began, double first)
+static void record(struct client *client, double since, double first)
 {
-    client->times[client->operations] = now() - began;
-    client->firsts[client->operations++] = first ? first - began : 0;
+    client->times[client->operations] = now() - since;
+    client->firsts[client->operations++] = first ? first - since : 0;
 }
 
 static void retrieve(struct client *client, long number)
 {
     struct session *session = &client->session;
-    double began = now();
+    double since = now();
     int data = data_open(session);
     if (options.files)
         session_send(session, "RETR %s%05ld", options.path, number % options.files);
@@ -66,32 +69,32 @@ static void retrieve(struct client *client, long number)
     session_expect(session, 1, "RETR");
     client->bytes += drain(data);
     session_expect(session, 2, "RETR");
-    record(client, began, 0);
+    record(client, since, 0);
 }
 
 static void store(struct client *client, long number)
 {
     struct session *session = &client->session;
-    double began = now();
+    double since = now();
     int data = data_open(session);
     session_send(session, "STOR %s%ld-%ld", options.path, client->index, number);
     session_expect(session, 1, "STOR");
     pour(data, source, options.size);
     client->bytes += options.size;
     session_expect(session, 2, "STOR");
-    record(client, began, 0);
+    record(client, since, 0);
 }
 
 static void list(struct client *client)
 {
     struct session *session = &client->session;
     int data = data_open(session);
-    double began = now();
+    double since = now();
     session_send(session, "%s", options.job);
-    struct listing found = read_all(data);
     session_expect(session, 1, options.job);
+    struct listing found = read_all(data);
     session_expect(session, 2, options.job);
-    record(client, began, found.first);
+    record(client, since, found.first);
     client->bytes += found.bytes;
     if (labs(found.lines - options.files) > 3)
         die("%s: %ld lines for %ld entries", options.job, found.lines, options.files);
@@ -99,22 +102,23 @@ static void list(struct client *client)
 
 static void login(struct client *client)
 {
-    double began = now();
+    double since = now();
     session_open(&client->session, &options.target);
     session_login(&client->session);
-    record(client, began, 0);
+    record(client, since, 0);
     session_close(&client->session);
 }
 
 static void ask(struct client *client)
 {
     struct timespec pause = {.tv_nsec = 1000000};
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -10); /* where allowed: waits for no puller */
+    /* Where that is allowed, it does not wait for those who pull. */
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -10);
     while (client->operations < options.count && !enough) {
-        double began = now();
+        double since = now();
         session_send(&client->session, "NOOP");
         session_expect(&client->session, 2, "NOOP");
-        record(client, began, 0);
+        record(client, since, 0);
         nanosleep(&pause, NULL);
     }
 }
@@ -136,6 +140,8 @@ static void work(struct client *client)
         client->operations = 0;
     } else {
         for (long number = 0; number < options.count; number++) {
+            if (options.most > 0 && now() - began > options.most)
+                break;
             if (is("retr"))
                 retrieve(client, client->index * options.count + number);
             else if (is("stor"))
@@ -192,27 +198,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-static double used(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec
-        + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static int ascending(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-static double quantile(double *sorted, long count, double share)
-{
-    long place = (long)(share * (double)count);
-    return count ? sorted[place < count ? place : count - 1] : 0;
-}
-
-static void report(struct client *clients, double began, double cpu)
+static void report(struct client *clients, double cpu)
 {
     long operations = 0, times = 0;
     uint64_t bytes = 0;
@@ -231,8 +217,8 @@ static void report(struct client *clients, double began, double cpu)
             all[times] = clients[i].times[j];
             firsts[times] = clients[i].firsts[j];
         }
-    qsort(all, (size_t)times, sizeof *all, ascending);
-    qsort(firsts, (size_t)times, sizeof *firsts, ascending);
+    ascend(all, times);
+    ascend(firsts, times);
     printf("{\"seconds\": %.9f, \"bytes\": %llu, \"operations\": %ld, \"cpu\": %.6f, "
            "\"p50\": %.9f, \"p99\": %.9f, \"longest\": %.9f, \"first\": %.9f}\n",
            ended - began, (unsigned long long)bytes, operations, cpu, quantile(all, times, .5),
@@ -253,6 +239,7 @@ static void option(char *text)
     else if (!strcmp(text, "count")) options.count = atol(value);
     else if (!strcmp(text, "files")) options.files = atol(value);
     else if (!strcmp(text, "size")) options.size = strtoull(value, NULL, 10);
+    else if (!strcmp(text, "most")) options.most = atof(value);
     else if (!strcmp(text, "path")) options.path = value;
     else if (!strcmp(text, "directory")) options.directory = value;
     else if (!strcmp(text, "source")) options.source = value;
@@ -295,11 +282,12 @@ int main(int argc, char **argv)
     pthread_barrier_init(&go, NULL, (unsigned)options.clients + 1);
     start(clients);
     pthread_barrier_wait(&ready);
-    double cpu = used(), began = now();
+    double cpu = used();
+    began = now();
     pthread_barrier_wait(&go);
     for (long i = 0; i < options.clients; i++)
         pthread_join(clients[i].thread, NULL);
-    report(clients, began, used() - cpu);
+    report(clients, used() - cpu);
     if (is("idle"))
         while (getchar() != EOF) /* the sessions stay until standard input ends */
             ;

@@ -26,7 +26,7 @@ class LogLines:
     """A subscriber that writes one line for an event, names escaped so that it stays one."""
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
-        self._write = write or (lambda line: Logger("ftpservice").info("{line}", line=line))
+        self._write = write or _to_the_log
 
     def __call__(self, event: Event) -> None:
         """Write the line, if it is an event that has one."""
@@ -40,6 +40,13 @@ class LogLines:
                 target=_escaped(getattr(event, "target", "")),
             )
             self._write(line.strip())
+
+
+def _to_the_log(line: str) -> None:
+    _log.info("{line}", line=line)
+
+
+_log = Logger("ftpservice")
 
 
 def _escaped(name: str) -> str:

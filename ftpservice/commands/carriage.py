@@ -13,9 +13,11 @@ The rules that every transfer keeps:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 
 from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.choose import paced, receive_file, send_file
@@ -31,6 +33,15 @@ from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["Carriage", "download", "opening", "upload"]
+
+BRIEF, LONG = 0.02, 0.2
+MOMENT, LONG_MOMENT = 0.004, 0.05
+"""Seconds."""
+FAST_RATE = 100e6
+"""Bytes a second, and more, of uploads that nothing is waited for after."""
+
+T = TypeVar("T")
+Passed = TypeVar("Passed")
 
 Work = Callable[[DataConnection], Awaitable[str]]
 """Moves what is to be moved and returns the text of the 226."""
@@ -57,10 +68,11 @@ class Carriage:
     def __post_init__(self) -> None:
         """Remember whose transfer it is; the login may be over before the transfer is."""
         self._user = self.context.account.name
+        self._started = 0.0
 
     async def carry(self, work: Work) -> Reply:
         """Do ``work`` over the data connection and return the final reply, whatever happens."""
-        started = self.context.services.seconds()
+        self._started = self.context.services.seconds()
         self._publish(TransferStarted)
         try:
             connection = await self.channel.connection()
@@ -68,10 +80,10 @@ class Carriage:
             ending, answer, detail = Outcome.COMPLETE, reply(226, await work(connection)), ""
         except (Exception, CancelledError) as error:  # noqa: BLE001 - every ending has its reply
             ending, answer = self._failed(error)
-            detail = f"{answer.lines[-1]} {error}".strip()
+            detail = str(error) or answer.lines[-1]
         finally:
             self._let_go()
-        seconds = self.context.services.seconds() - started
+        seconds = self.context.services.seconds() - self._started
         self._publish(TransferEnded, ending, self.progress.moved, seconds, detail, self.digest)
         return answer
 
@@ -83,6 +95,20 @@ class Carriage:
         if self.path:
             about = (self.path, self.progress.upload, *details)
             self.context.publish(kind, *about, user=self._user)
+
+    async def see_that_the_client_stays(self) -> None:
+        """Raise `Cut` if the control connection ends with the data, as a killed client's does.
+
+        The kernel of such a client ends both, in any order, some milliseconds apart. So after an
+        upload that took its time a moment passes between two looks: it is not noticed there.
+        """
+        context = self.context
+        took = context.services.seconds() - self._started
+        is_slow = took > BRIEF and self.progress.moved < took * FAST_RATE
+        if is_slow and context.peer.is_there():
+            await context.pause(LONG_MOMENT if took > LONG else MOMENT)
+        if not context.peer.is_there():
+            raise Cut("the control connection went away")
 
     def _failed(self, error: BaseException) -> tuple[Outcome, Reply]:
         if isinstance(error, CancelledError):
@@ -133,9 +159,9 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
         moved = await receive_file(stream, writing, representation)
         if announced is not None and moved not in (announced, announced - writing.offset):
             raise Cut(f"{moved} bytes came, {announced} were announced")
-        if not carriage.context.peer.is_there():
-            raise Cut("the control connection went away")
-        carriage.learn(writing, await writing.commit())
+        if announced is None:
+            await carriage.see_that_the_client_stays()
+        carriage.learn(writing, await _to_its_end(writing.commit()))
         connection.dismiss()
         return f"Transfer complete, {moved} bytes stored in {writing.path}."
 
@@ -146,3 +172,24 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
             await writing.abandon()
 
     return Transfer(opening(carriage.channel, begin), carriage.progress, carry)
+
+
+async def _to_its_end(commit: Awaitable[T]) -> T:
+    """Wait for a commit, cancelled or not: it cannot be undone, and its reply must be true."""
+
+    async def work() -> T:
+        return await commit
+
+    ended = Deferred.fromCoroutine(work())
+
+    def pass_on(result: Passed) -> Passed:
+        if not waiting.called:
+            waiting.callback(None)
+        return result
+
+    while not ended.called:
+        waiting: Deferred[None] = Deferred()
+        ended.addBoth(pass_on)
+        with suppress(CancelledError):
+            await waiting
+    return await ended

@@ -13,6 +13,7 @@ from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import Unsupported
 from ftpservice.storage.interfaces import IFreeSpace, IHashes, ISetMode
+from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
 from ftpservice.wire.facts import parse_time
 from ftpservice.wire.paths import VirtualPath
@@ -30,9 +31,7 @@ sites = VerbTable()
 async def digest(context: Context, path: VirtualPath) -> Transfer | Reply:
     """Compute a digest of a file or of the RANG of it; OPTS HASH chooses which."""
     algorithm, marks = context.parameters.hash_algorithm, context.take_marks()
-    hashes = IHashes(context.storage, None)
-    if hashes is None:
-        raise Unsupported(path)
+    hashes = context.capability(IHashes, Right.READ, path)
     entry = await context.storage.stat(path)
     end = entry.size if marks.end is None else marks.end
     if marks.start == 0 and end == entry.size:
@@ -93,9 +92,7 @@ async def change_mode(context: Context, text: str) -> Reply:
     if not name:
         raise Refusal(codes.BAD_ARGUMENT, "Syntax: SITE CHMOD <octal mode> <path>")
     mode, path = _octal(digits), context.resolve(name)
-    modes = ISetMode(context.storage, None)
-    if modes is None:
-        raise Unsupported(path)
+    modes = context.capability(ISetMode, Right.ATTRIBUTES, path)
     await modes.set_mode(path, mode)
     context.publish(FileChanged, "attributes", str(path))
     return reply(codes.OK, "Mode set.")

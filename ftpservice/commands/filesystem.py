@@ -10,6 +10,7 @@ from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import NotFound, Unsupported
 from ftpservice.storage.interfaces import ISetTimes
 from ftpservice.storage.permissions import permission_facts
+from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.facts import format_facts, format_time, parse_time
@@ -104,8 +105,8 @@ async def set_times(
     context: Context, path: VirtualPath, modified: float | None = None, created: float | None = None
 ) -> None:
     """Set what is given; raises `Unsupported` where the storage cannot."""
-    times = ISetTimes(context.storage, None)
-    if times is None or (created is not None and not times.creation):
+    times = context.capability(ISetTimes, Right.ATTRIBUTES, path)
+    if created is not None and not times.creation:
         raise Unsupported(path)
     await times.set_times(path, modified, created)
     context.publish(FileChanged, "attributes", str(path))

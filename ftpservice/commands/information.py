@@ -74,7 +74,7 @@ async def language(_context: Context, tag: str | None) -> Reply:
     raise Refusal(codes.BAD_PARAMETER, "Only EN.")
 
 
-@verbs.add("OPTS", Argument.TEXT, rfc="2389 4", syntax="<verb> [<options>]")
+@verbs.add("OPTS", Argument.TEXT, rfc="2389 4", syntax="<verb> [<options>]", login=False)
 async def options(context: Context, text: str) -> Reply:
     """Set the options of MLST, UTF8 or HASH."""
     name, _space, value = text.partition(" ")

@@ -105,7 +105,11 @@ def _listed(
 
 
 async def _prepared(context: Context, work: Callable[[], Awaitable[Transfer]]) -> Transfer:
-    """Make a transfer; when that fails, the prepared data connection ends with a FIN."""
+    """Make a transfer; when that fails, the prepared data connection ends with a FIN.
+
+    A listing uses up what REST and ALLO said: they are about the very next transfer.
+    """
+    context.take_marks()
     try:
         return await work()
     except BaseException:

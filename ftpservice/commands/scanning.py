@@ -22,7 +22,7 @@ MOST_SORTED = 20_000
 """Entries that are held to be put in an order that was asked for; a larger directory streams."""
 DEEPEST = 32
 MOST_PLACES = 10_000
-"""Directories that the leading components of a pattern may match."""
+"""Directories that the leading components of a pattern may match, or ``LIST -R`` may enter."""
 
 
 Place = tuple[VirtualPath, str]
@@ -60,6 +60,8 @@ async def find(storage: IStorage, path: VirtualPath, shown: str) -> Found:
     except NotFound:
         if not has_wildcards(shown):
             raise
+        for component in path.parts:
+            _pattern(component)  # what is too complex is said before a transfer begins
         return Found(path, shown, None)
 
 
@@ -123,8 +125,11 @@ class Scan:
 
     async def _tree(self, found: Found) -> AsyncGenerator[Batch, None]:
         waiting = [(found.path, found.shown.rstrip("/"), 0)]
-        first = True
+        first, seen = True, 0
         while waiting:
+            seen += 1
+            if seen > MOST_PLACES:
+                raise Refusal(codes.REFUSED, "Too many directories to list.")
             path, shown, depth = waiting.pop()
             below: list[str] = []
             heading = f"{'' if first else chr(10)}{shown or '.'}:"
@@ -143,10 +148,9 @@ class Scan:
     async def _matches(self, found: Found) -> AsyncGenerator[Batch, None]:
         """Match component by component; only the last may match files."""
         *middle, last = found.path.parts
-        words = [word for word in found.shown.split("/") if word not in ("", ".")]
-        depth = len(found.path.parts) - min(len(words), len(found.path.parts))
-        shown = "/" if found.shown.startswith("/") else ""
-        places = [(VirtualPath(tuple(middle[:depth])), shown)]
+        above, words = _spelled(found.shown)
+        depth = len(found.path.parts) - min(words, len(found.path.parts))
+        places = [(VirtualPath(tuple(middle[:depth])), above)]
         for component in middle[depth:]:
             places = await self._descend(places, _pattern(component))
         pattern = _pattern(last)
@@ -170,6 +174,17 @@ class Scan:
             async with aclosing(batches(self._storage, path)) as reading:
                 async for entries in reading:
                     yield path, prefix, entries
+
+
+def _spelled(shown: str) -> tuple[str, int]:
+    """Return what leads to where a pattern begins ("/", "../"), and how many names are in it."""
+    ups, names = 0, 0
+    for word in shown.split("/"):
+        if word == "..":
+            ups, names = (ups, names - 1) if names else (ups + 1, 0)
+        elif word not in ("", "."):
+            names += 1
+    return "/" if shown.startswith("/") else "../" * ups, names
 
 
 def _pattern(component: str) -> Pattern:

@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
 from ftpservice.control.guards import HTTP_VERBS
 from ftpservice.control.outgoing import Outgoing
 from ftpservice.events import CommandFailed
+from ftpservice.flow.task import Task
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
 from ftpservice.session.log import log
@@ -52,8 +52,8 @@ class Conversation:
         self._outgoing = outgoing
         self._idle = idle
         self._queue: deque[Command | Reply] = deque()
-        self._current: Deferred[None] | None = None
-        self._transfer: Deferred[Reply] | None = None
+        self._current: Task[None] | None = None
+        self._transfer: Task[Reply] | None = None
         self._aborted = False
         self._ended = False
 
@@ -91,7 +91,7 @@ class Conversation:
             return False
         if row.name == "STAT" and command.argument is not None:
             return False
-        Deferred.fromCoroutine(self._answer(command)).addErrback(self._unexpected)
+        Task(self._answer(command)).done.addErrback(self._unexpected)
         return True
 
     def abort(self) -> None:
@@ -118,8 +118,7 @@ class Conversation:
         done = 0
         while self._queue and self._current is None and not self._outgoing.is_full:
             if done == TURN:
-                self._current = deferLater(self.context.services.clock, 0)
-                self._current.addCallbacks(self._done, self._unexpected)
+                self._carry_on(Task(self.context.pause(0)))
                 return
             done += 1
             self._begin(self._queue.popleft())
@@ -130,11 +129,14 @@ class Conversation:
         if isinstance(command, Reply):
             self._speak(command)
             return
-        current = Deferred.fromCoroutine(self._perform(command))
-        current.addErrback(self._unexpected)
-        if not current.called:
+        self._carry_on(Task(self._perform(command)))
+
+    def _carry_on(self, current: Task[None]) -> None:
+        """Let everything wait for ``current``, unless it has ended already."""
+        current.done.addErrback(self._unexpected)
+        if not current.ended:
             self._current = current
-            current.addCallback(self._done)
+            current.done.addCallback(self._done)
 
     def _done(self, _none: None) -> None:
         self._current = None
@@ -161,11 +163,11 @@ class Conversation:
             self._speak(transfer.preliminary)
         self._aborted = False
         self.context.running = transfer.progress
-        self._transfer = Deferred.fromCoroutine(transfer.carry())
+        self._transfer = Task(transfer.carry())
         if any(isinstance(command, Command) and command.verb == "ABOR" for command in self._queue):
             self.abort()  # it came while the transfer was being prepared
         try:
-            answer = await self._transfer
+            answer = await self._transfer.done
         except CancelledError:
             answer = reply(codes.TRANSFER_CUT, "Aborted.")
         except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on

@@ -47,6 +47,11 @@ class Outgoing:
         if unsent:
             send_directly(self._transport, unsent)
 
+    def end(self) -> None:
+        """Send what was kept; a transport that is to close does not wait for more from here."""
+        self.flush()
+        self._transport.unregisterProducer()
+
     def pauseProducing(self) -> None:
         """Learn that the client does not keep up."""
         self.is_full = True

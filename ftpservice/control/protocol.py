@@ -89,11 +89,13 @@ class ControlProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what the client sent."""
         self._outgoing.collect()
-        self._conversation.receive(*map(self._read, self._lines.feed(data)))
+        lines = self._lines.feed(data)
+        if lines:  # half a line is no command, and does not end idleness
+            self._conversation.receive(*map(self._read, lines))
         self._outgoing.flush(self._lines.take_answers())
         if self._closing:
             return
-        if self._context.identity.account is not None:
+        if lines and self._context.identity.account is not None:
             self._deadline.set(self._settings.idle_timeout)
         if self._conversation.backlog > MOST_QUEUED:
             self.transport.pauseProducing()
@@ -136,7 +138,7 @@ class ControlProtocol(Protocol):
         if self._closing:
             return
         self._closing = True
-        self._outgoing.flush()
+        self._outgoing.end()
         self._deadline.clear()
         transport = self.transport
         if self._input_ended or not ITCPTransport.providedBy(transport):

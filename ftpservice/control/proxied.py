@@ -12,6 +12,7 @@ from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWr
 from twisted.python.failure import Failure
 
 from ftpservice.flow.deadline import Deadline
+from ftpservice.wire.proxy import BadHeader, whole_header
 
 __all__ = ["ProxiedFactory", "ProxiedProtocol", "is_proxied"]
 
@@ -44,9 +45,20 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
         self._session, self.wrappedProtocol = self.wrappedProtocol, Beginning()
         self._deadline = Deadline(self.factory.clock, self.loseConnection)
         self._deadline.set(HEADER_TIMEOUT)
+        self._early: bytes | None = b""
 
     def dataReceived(self, data: bytes) -> None:
         """Read the header; once it is whole, begin the session with the bytes behind it."""
+        if self._early is not None:
+            try:
+                header = whole_header(self._early + data)
+            except BadHeader:
+                self.loseConnection()
+                return
+            self._early = self._early + data if header is None else None
+            if header is None:
+                return
+            data = header
         super().dataReceived(data)
         beginning = self.wrappedProtocol
         if isinstance(beginning, Beginning) and self._proxyInfo is not None:

@@ -20,8 +20,6 @@ __all__ = ["DataConnector", "Ends", "PeerRefused", "WrongFamily"]
 ANYWHERE = {1: "0.0.0.0", 2: "::"}
 """The wildcard addresses, by network protocol (RFC 2428 §2)."""
 SAME_MACHINE = "127.0.0.1"
-MOST_USES = 250
-"""Connections through one door: a port is not to be known for ever, nor used up in TIME_WAIT."""
 
 
 class PeerRefused(Exception):
@@ -62,7 +60,6 @@ class DataConnector:
         self._local = SAME_MACHINE if ends.peer is None else plain_host(ends.local)
         self._policy = PeerPolicy(ends.peer or SAME_MACHINE)
         self._prepared: Channel | None = None
-        self._door: Door | None = None
 
     @property
     def family(self) -> int:
@@ -81,10 +78,8 @@ class DataConnector:
         host = self._local
         if not extended:
             host = await self._masquerade.announced(self._policy.peer, self._local)
-        door = self._open_door()
-        channel = PassiveChannel(self._reactor, self._settings, self._policy, door)
-        channel.keeps_door = not self._ports.are_scarce
-        self._replace(channel)
+        door = Door(self._reactor, self._ports.listen(self._interface()))
+        self._replace(PassiveChannel(self._reactor, self._settings, self._policy, door))
         return HostPort(host, door.port)
 
     def active(self, target: HostPort) -> None:
@@ -102,20 +97,8 @@ class DataConnector:
         return prepared
 
     def close(self) -> None:
-        """Close what was prepared and not taken, and the port that waited for more."""
+        """Close what was prepared and not taken."""
         self._replace(None)
-        if self._door is not None:
-            self._door.close()
-
-    def _open_door(self) -> Door:
-        """Return the door of the last transfer, or another one when it is closed or worn."""
-        door = self._door
-        if door is not None and not door.is_expecting:
-            if door.is_open and door.used < MOST_USES:
-                return door
-            door.close()
-        self._door = Door(self._reactor, self._ports.listen(self._interface()))
-        return self._door
 
     def _replace(self, channel: Channel | None) -> None:
         former, self._prepared = self._prepared, channel

@@ -1,14 +1,15 @@
-"""A listening socket of one session, through which its client's data connections come.
+"""A listening socket for one data connection of one session's client.
 
-The reactor's own ports are made for services that listen for long: setting one up and taking it
-down costs more than sending a small file. A door stays open from one transfer to the next, as
-long as its port is nobody else's to have; who comes when nobody is expected is closed at once.
+The reactor's own ports are made for services that listen for long and say so in the log. A door
+to keep open from one transfer to the next was measured too: it saves nothing, and a port that is
+used again is one that others can foresee (RFC 2577 §8).
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.interfaces import IProtocol, IReadDescriptor
@@ -25,14 +26,12 @@ Admit = Callable[[str], IProtocol | None]
 
 @implementer(IReadDescriptor)
 class Door:
-    """Accepts connections for whoever expects one; ``expect`` says who."""
+    """Accepts connections for whom ``admit`` makes an end; the others are closed at once."""
 
     def __init__(self, reactor: Any, own: socket.socket) -> None:
-        self.used = 0
-        """Connections that were admitted so far."""
+        self.admit: Admit | None = None
         self._reactor = reactor
         self._own = own
-        self._admit: Admit | None = None
         self.port: int = own.getsockname()[1]
         reactor.addReader(self)
 
@@ -40,21 +39,6 @@ class Door:
     def is_open(self) -> bool:
         """Whether anybody can come in."""
         return self._own.fileno() >= 0
-
-    @property
-    def is_expecting(self) -> bool:
-        """Whether somebody waits behind it."""
-        return self._admit is not None
-
-    def expect(self, admit: Admit | None) -> None:
-        """Let in whom ``admit`` makes a connection for; with ``None`` nobody.
-
-        Those who came before, when nobody was expected, are closed first.
-        """
-        self._admit = None
-        if admit is not None:
-            self.doRead()
-            self._admit = admit
 
     def fileno(self) -> int:
         """Return the descriptor, for the reactor."""
@@ -65,34 +49,32 @@ class Door:
         return "data port"
 
     def doRead(self) -> None:
-        """Accept all who wait."""
-        while self.is_open:
-            try:
-                own, peer = self._own.accept()
-            except BlockingIOError:
-                return
-            except ConnectionAbortedError:
-                continue
-            except OSError:
-                self.close()  # no descriptor left: a port that is never accepted on would spin
-                return
-            self._enter(own, peer)
-
-    def _enter(self, own: socket.socket, peer: tuple[Any, ...]) -> None:
-        protocol = self._admit(peer[0]) if self._admit is not None else None
+        """Accept one who waits; the reactor calls again while there are more."""
+        try:
+            own, peer = self._own.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            self.close()  # no descriptor left: a port that is never accepted on would spin
+            return
+        protocol = self.admit(peer[0]) if self.admit is not None else None
         if protocol is None:
             own.close()
-            return
-        self.used += 1
-        protocol.makeConnection(AcceptedTransport(own, protocol, peer, self._reactor))
+        else:
+            protocol.makeConnection(AcceptedTransport(own, protocol, peer, self._reactor))
 
     def connectionLost(self, _reason: Failure) -> None:
         """Close, for the reactor stops."""
         self.close()
 
     def close(self) -> None:
-        """Stop listening; may be repeated."""
-        self._admit = None
+        """Stop listening; may be repeated.
+
+        Who has connected and was not accepted yet gets a FIN: the kernel would send an RST.
+        """
         if self.is_open:
             self._reactor.removeReader(self)
+            with suppress(OSError):
+                while True:
+                    self._own.accept()[0].close()
             self._own.close()

@@ -17,13 +17,11 @@ class PassiveChannel(Channel):
     """Waits at a door until the client has connected; strangers are closed and change nothing.
 
     A client that connects before its command is let in and waits; nothing is read from it.
-    With ``keeps_door`` the door stays open when the client is in, for the next channel.
     """
 
     def __init__(
         self, clock: IReactorTime, settings: DataSettings, policy: PeerPolicy, door: Door
     ) -> None:
-        self.keeps_door = False
         self._clock = clock
         self._settings = settings
         self._policy = policy
@@ -31,7 +29,7 @@ class PassiveChannel(Channel):
         self._arrived: DataConnection | None = None
         self._door: Door | None = door
         self._closed = False
-        door.expect(self._admit)
+        door.admit = self._admit
 
     @property
     def connected(self) -> bool:
@@ -59,7 +57,7 @@ class PassiveChannel(Channel):
     def close(self) -> None:
         """Expect nobody any more, and dismiss a client that nobody asked for."""
         self._closed = True
-        self._leave_door()
+        self._close_door()
         arrived, self._arrived = self._arrived, None
         if arrived is not None:
             arrived.dismiss()
@@ -69,7 +67,7 @@ class PassiveChannel(Channel):
     def _admit(self, host: str) -> DataConnection | None:
         if not self._policy.accepts(host):
             return None
-        self._leave_door()
+        self._close_door()
         return DataConnection(self._clock, self._settings.stall_timeout, self._welcome)
 
     def _welcome(self, connection: DataConnection) -> None:
@@ -77,11 +75,7 @@ class PassiveChannel(Channel):
         if self._bell is not None:
             self._bell.ring()
 
-    def _leave_door(self) -> None:
+    def _close_door(self) -> None:
         door, self._door = self._door, None
-        if door is None:
-            return
-        if self.keeps_door:
-            door.expect(None)
-        else:
+        if door is not None:
             door.close()

@@ -44,8 +44,6 @@ class PassivePorts:
         settings: DataSettings,
         listen: Callable[[str, int], socket.socket] = listening_socket,
     ) -> None:
-        self.are_scarce = settings.passive_ports is not None
-        """Whether they are to be given back after each transfer."""
         self._range = settings.passive_ports
         self._random = random.SystemRandom()
         self._listen = listen

@@ -56,8 +56,11 @@ class Farewell:
         """End our side and wait until the peer has everything; raises `Cut`."""
         self._end_our_side()
         await self._outlet.flushed()
+        if self._has_everything():
+            return
         standstill = Standstill(self._clock, stall_timeout, lambda: acknowledged(self._transport))
         pause = FIRST_LOOK
+        await self._bell.wait(pause)
         while not self._has_everything():
             standstill.check()
             await self._bell.wait(pause)

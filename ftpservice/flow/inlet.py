@@ -19,7 +19,6 @@ class Inlet:
     """Keeps what came until it is read; receives nothing before the first read."""
 
     def __init__(self, transport: StreamTransport, patience: Patience) -> None:
-        self.received = 0
         self.ended = False
         """Whether the peer has ended its side in order (FIN)."""
         self._transport = transport
@@ -29,9 +28,15 @@ class Inlet:
         self._most_kept = MOST_KEPT
         self._dropping = False
         self._broken: str | None = None
+        self._received = 0
         self._flowing = False
         self._receiving: FileReceiving | None = None
         transport.pauseProducing()
+
+    @property
+    def received(self) -> int:
+        """Bytes so far, those of a file that is being received too."""
+        return self._received + (self._receiving.moved if self._receiving is not None else 0)
 
     async def read(self, most: int | None = None) -> bytes:
         """Return all that waits, or the first ``most`` bytes; empty at the end. Raises `Cut`.
@@ -65,12 +70,11 @@ class Inlet:
         if self._broken is not None:
             raise Cut(self._broken)
         self._receiving = receiving = FileReceiving(self._transport)
-        before = self.received
         try:
             await receiving.run(self._patience, exclusively)
         finally:
             self._receiving = None
-            self.received = before + receiving.moved
+            self._received += receiving.moved
         return receiving.moved
 
     def take(self, data: bytes) -> None:
@@ -78,7 +82,7 @@ class Inlet:
         if self._dropping:
             self._dropped += len(data)
         else:
-            self.received += len(data)
+            self._received += len(data)
             self._kept += len(data)
             self._pieces.append(data)
         if self._kept >= self._most_kept or self._dropped >= MOST_DROPPED:

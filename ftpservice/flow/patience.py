@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -73,13 +74,13 @@ class Patience:
     ) -> None:
         self._bell = Bell(clock)
         self._look_after = timeout / LOOKS
-        self._standstill = Standstill(clock, timeout, progress)
+        self._new_standstill = partial(Standstill, clock, timeout, progress)
 
     async def wait(self) -> None:
         """Wait to be woken; raises `Stalled`."""
-        self._standstill.reset()
+        standstill = self._new_standstill()
         while not await self._bell.wait(self._look_after):
-            self._standstill.check()
+            standstill.check()
 
     def wake(self) -> None:
         """Wake the one that waits, if there is one."""

@@ -24,7 +24,7 @@ EXAMPLE = """
 ## An example
 
 ```toml
-listen = ["tcp:2121", "tcp6:2121"]
+listen = ["tcp:2121:interface=192.168.1.10", "tcp:2121:interface=127.0.0.1"]
 root = "local:/srv/ftp"
 auth = ["passwd:/etc/ftpservice/passwd.db"]
 passive-ports = "50000-50100"

@@ -24,7 +24,9 @@ from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.state import Phase
 from ftpservice.session.transfer import Progress
+from ftpservice.storage.errors import Denied, Unsupported
 from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
 from ftpservice.wire.facts import DEFAULT_FACTS
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -153,6 +155,13 @@ class Context:
     def storage(self) -> IStorage:
         """The account's files."""
         return IStorage(self.account.storage)
+
+    def capability(self, interface: Any, right: Right, path: VirtualPath) -> Any:
+        """Return the storage as an optional ``interface``; raises `Denied` and `Unsupported`."""
+        found = interface(self.storage, None)
+        if found is None:
+            raise (Unsupported if right in self.account.rights else Denied)(path)
+        return found
 
     def resolve(self, text: str | None) -> VirtualPath:
         """Return the path that an argument names from here; raises `BadPath`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 __all__ = [
@@ -40,6 +41,10 @@ class BadAddress(ValueError):
 
 class UnknownFamily(BadAddress):
     """An EPRT for a network protocol other than IPv4 (1) and IPv6 (2): answer 522."""
+
+
+KEPT = 1024
+"""Addresses whose reading is remembered: each session asks for the same again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,7 @@ def parse_epsv_reply(text: str) -> int:
     return _checked_port(int(match[2]))
 
 
+@lru_cache(KEPT)
 def plain_host(text: str) -> str:
     """Return an IP address in its one canonical text, anything else as it is.
 
@@ -132,12 +138,14 @@ def same_host(a: str, b: str) -> bool:
     return a == b or plain_host(a) == plain_host(b)
 
 
+@lru_cache(KEPT)
 def is_loopback(host: str) -> bool:
     """Tell whether this address never leaves the machine; a name is not trusted to."""
     address = _address(host)
     return address is not None and address.is_loopback
 
 
+@lru_cache(KEPT)
 def is_ipv6(host: str) -> bool:
     """Tell whether this is an IPv6 address that is not IPv4 in disguise."""
     return isinstance(_address(host), IPv6Address)

@@ -56,12 +56,6 @@ async def gone(reactor, connection) -> None:
     await until(reactor, lambda: connection.lost)
 
 
-def a_range() -> tuple[int, int]:
-    """Return a range of ports, most of them free."""
-    with listener() as (_, free):
-        return (free.port, min(free.port + 50, 65535))
-
-
 def refuses(place: HostPort) -> bool:
     try:
         client(place).close()
@@ -118,57 +112,13 @@ class TestPassive:
 
     @ensureDeferred
     async def test_listening_stops_when_the_client_is_there(self, reactor):
-        session = connector(reactor, passive_ports=a_range())
+        session = connector(reactor)
         place = await session.passive(False, None)
         channel = session.take()
         with client(place):
             await until(reactor, lambda: channel.connected)
             assert refuses(place)
             channel.close()
-
-    @ensureDeferred
-    async def test_a_port_that_is_not_scarce_is_kept_for_the_session(self, reactor):
-        session = connector(reactor)
-        places = []
-        for _ in range(3):
-            places.append(await session.passive(False, None))
-            channel = session.take()
-            with client(places[-1]):
-                await gone(reactor, await channel.connection())
-        assert places == places[:1] * 3
-        session.close()
-        assert refuses(places[0])
-
-    @ensureDeferred
-    async def test_who_comes_when_nobody_is_expected_is_closed(self, reactor):
-        session = connector(reactor)
-        place = await session.passive(False, None)
-        channel = session.take()
-        with client(place) as peer:
-            connection = await channel.connection()
-            with client(place) as late:
-                assert await deferToThread(late.recv, 1) == b""
-            with client(place) as early:
-                assert await session.passive(False, None) == place
-                assert not session._prepared.connected
-                assert await deferToThread(early.recv, 1) == b""
-            peer.sendall(b"me")
-            assert await connection.read() == b"me"
-            await gone(reactor, connection)
-        session.close()
-
-    @ensureDeferred
-    async def test_a_port_is_given_up_after_many_uses(self, reactor, monkeypatch):
-        monkeypatch.setattr("ftpservice.data.connector.MOST_USES", 2)
-        session = connector(reactor)
-        used = set()
-        for _ in range(4):
-            place = await session.passive(False, None)
-            used.add(place.port)
-            with client(place):
-                await gone(reactor, await session.take().connection())
-        assert len(used) == 2
-        session.close()
 
     @ensureDeferred
     async def test_a_second_connection_of_the_client_is_closed(self, reactor):
@@ -210,6 +160,14 @@ class TestPassive:
         with client(place) as peer:
             peer.sendall(b"unread")
             await until(reactor, lambda: session._prepared.connected)
+            session.close()
+            assert await deferToThread(peer.recv, 1) == b""
+
+    @ensureDeferred
+    async def test_a_client_that_was_not_accepted_yet_gets_a_fin(self, reactor):
+        session = connector(reactor)
+        place = await session.passive(False, None)
+        with client(place) as peer:
             session.close()
             assert await deferToThread(peer.recv, 1) == b""
 
@@ -259,7 +217,7 @@ class TestPassive:
 
     @ensureDeferred
     async def test_a_new_port_replaces_the_former(self, reactor):
-        session = connector(reactor, passive_ports=a_range())
+        session = connector(reactor)
         former = await session.passive(False, None)
         while await session.passive(False, None) == former:
             pass  # by chance

@@ -68,7 +68,9 @@ def test_hosts(served: Served) -> None:
 
 
 @in_thread
-def test_a_wrong_password_ends_the_sequence(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_ends_the_sequence(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ftpservice.accounts.attempts.FIRST_DELAY", 0.001)
     wire = served.wire()
     assert wire.codes("USER demo", "PASS no", "PASS demo") == [331, 530, 503]
@@ -88,7 +90,20 @@ def test_an_argument_that_is_missing_is_501(served: Served) -> None:
     verbs = (
         *("USER", "ACCT", "CWD", "XCWD", "SMNT", "TYPE", "MODE", "STRU", "PORT", "EPRT", "RETR"),
         *("STOR", "APPE", "ALLO", "REST", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "SIZE"),
-        *("MDTM", "MFMT", "MFCT", "MFF", "SITE", "HASH", "RANG", "OPTS", "CLNT", "CD", "GET", "PUT"),
+        *(
+            "MDTM",
+            "MFMT",
+            "MFCT",
+            "MFF",
+            "SITE",
+            "HASH",
+            "RANG",
+            "OPTS",
+            "CLNT",
+            "CD",
+            "GET",
+            "PUT",
+        ),
         *("RM", "MKDIR", "RMDIR", "SITE CHMOD", "SITE UTIME", "MFMT 20200101000000", "RANG 1"),
     )
     assert {verb: wire.code(verb) for verb in verbs} == dict.fromkeys(verbs, 501)
@@ -99,7 +114,9 @@ def test_an_argument_that_is_missing_is_501(served: Served) -> None:
 @in_thread
 def test_unknown_verbs_are_500_and_known_ones_that_we_lack_502(served: Served) -> None:
     wire = served.session()
-    assert wire.codes("XYZZY", "", " NOOP", "NOOP\t", "PW", "PWDX", "\x00", b"\x80\x81") == [500] * 8
+    assert (
+        wire.codes("XYZZY", "", " NOOP", "NOOP\t", "PW", "PWDX", "\x00", b"\x80\x81") == [500] * 8
+    )
     assert wire.codes("SMNT /", "LPRT 1", "CCC", "MAIL x", "CONF") == [502] * 5
     assert wire.ask("XYZZY").lines == (b"500 XYZZY is not known.",)
 
@@ -151,3 +168,51 @@ def test_quit_ends_with_a_fin_and_the_session_is_gone_at_once(served: Served) ->
     before = served.in_reactor(lambda: served.factory.reactor.seconds())
     served.wait_for(lambda: not served.factory.instances)
     assert served.in_reactor(lambda: served.factory.reactor.seconds()) - before < 1
+
+
+@in_thread
+def test_parameters(served: Served) -> None:
+    wire = served.session()
+    good = ("TYPE A", "TYPE a n", "TYPE I", "TYPE L 8", "MODE S", "mode s", "STRU F", "TYPE A")
+    assert {text: wire.code(text) for text in good} == dict.fromkeys(good, 200)
+    absent = ("TYPE E", "TYPE A T", "TYPE A C", "TYPE E N", "TYPE L 7", "TYPE L 36", "MODE B")
+    absent += ("MODE C", "STRU P", "LANG xx", "OPTS UTF8 OFF", "OPTS HASH XXH", "SITE XYZZY")
+    assert {text: wire.code(text) for text in absent} == dict.fromkeys(absent, 504)
+    wrong = (
+        "TYPE X",
+        "TYPE L",
+        "TYPE L x",
+        "TYPE A N N",
+        "TYPE I 8",
+        "MODE X",
+        "STRU X",
+        "STRU F F",
+    )
+    wrong += (
+        "ALLO abc",
+        "ALLO -1",
+        "ALLO 1 R",
+        "ALLO 1 X 2",
+        "ALLO 1 R x",
+        "ALLO 1 R 2 3",
+        "REST x",
+    )
+    wrong += (
+        "REST -1",
+        "REST 1 2",
+        "REST 1.5",
+        f"REST {2**63}",
+        "REST \u0663",
+        "RANG 1",
+        "RANG 3 1",
+    )
+    wrong += ("RANG a b", "RANG 1 2 3", "RANG -1 5", "SITE CHMOD 999 a", "SITE UMASK 9", "MFMT x a")
+    wrong += (
+        "MFMT 20201301000000 a",
+        "MFMT 2020 a",
+        "MFF Modify=x; a",
+        "MFF Modify; a",
+        "OPTS NOOP",
+    )
+    assert {text: wire.code(text) for text in wrong} == dict.fromkeys(wrong, 501)
+    assert wire.codes("STRU R", "TYPE I", "STRU R", "STRU F") == [200, 200, 504, 200]

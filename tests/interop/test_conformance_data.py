@@ -15,23 +15,6 @@ IPV6 = r"tcp6:0:interface=\:\:1"
 
 
 @in_thread
-def test_parameters(served: Served) -> None:
-    wire = served.session()
-    good = ("TYPE A", "TYPE a n", "TYPE I", "TYPE L 8", "MODE S", "mode s", "STRU F", "TYPE A")
-    assert {text: wire.code(text) for text in good} == dict.fromkeys(good, 200)
-    absent = ("TYPE E", "TYPE A T", "TYPE A C", "TYPE E N", "TYPE L 7", "TYPE L 36", "MODE B")
-    absent += ("MODE C", "STRU P", "LANG xx", "OPTS UTF8 OFF", "OPTS HASH XXH", "SITE XYZZY")
-    assert {text: wire.code(text) for text in absent} == dict.fromkeys(absent, 504)
-    wrong = ("TYPE X", "TYPE L", "TYPE L x", "TYPE A N N", "TYPE I 8", "MODE X", "STRU X", "STRU F F")
-    wrong += ("ALLO abc", "ALLO -1", "ALLO 1 R", "ALLO 1 X 2", "ALLO 1 R x", "ALLO 1 R 2 3", "REST x")
-    wrong += ("REST -1", "REST 1 2", "REST 1.5", f"REST {2**63}", "REST \u0663", "RANG 1", "RANG 3 1")
-    wrong += ("RANG a b", "RANG 1 2 3", "RANG -1 5", "SITE CHMOD 999 a", "SITE UMASK 9", "MFMT x a")
-    wrong += ("MFMT 20201301000000 a", "MFMT 2020 a", "MFF Modify=x; a", "MFF Modify; a", "OPTS NOOP")
-    assert {text: wire.code(text) for text in wrong} == dict.fromkeys(wrong, 501)
-    assert wire.codes("STRU R", "TYPE I", "STRU R", "STRU F") == [200, 200, 504, 200]
-
-
-@in_thread
 def test_the_227_is_exact_and_one_port_waits_at_a_time(served: Served) -> None:
     wire = served.session()
     answers = [wire.ask("PASV") for _ in range(3)]
@@ -53,7 +36,13 @@ def test_extended_passive(served: Served) -> None:
     shape = rb"229 Entering Extended Passive Mode \(\|\|\|[0-9]{4,5}\|\)"
     for command in ("EPSV", "EPSV 1", "epsv 1"):
         assert re.fullmatch(shape, wire.ask(command).lines[0])
-    assert wire.codes("EPSV 2", "EPSV 3", "EPSV x", "EPSV 1 1", "EPSV -1") == [522, 522, 501, 501, 501]
+    assert wire.codes("EPSV 2", "EPSV 3", "EPSV x", "EPSV 1 1", "EPSV -1") == [
+        522,
+        522,
+        501,
+        501,
+        501,
+    ]
     assert "(1,2)" in wire.ask("EPSV 3").text
     assert "(1)" in wire.ask("EPSV 2").text
 
@@ -67,7 +56,14 @@ def test_after_epsv_all_nothing_else_will_do(served: Served) -> None:
 
 
 BAD_PORTS = (
-    *("1,2,3", "127,0,0,1,4", "127,0,0,1,4,5,6", "127,0,0,256,20,20", "127,0,0,1,256,1", "a,b,c,d,e,f"),
+    *(
+        "1,2,3",
+        "127,0,0,1,4",
+        "127,0,0,1,4,5,6",
+        "127,0,0,256,20,20",
+        "127,0,0,1,256,1",
+        "a,b,c,d,e,f",
+    ),
     *("127.0.0.1,20,20", "127,0,0,1,0,0", "127,0,0,1,-1,5", "127,,0,1,4,5", "127,0,0,1,4,5,"),
     *(" 127,0,0,1 ,4,5", "0x7f,0,0,1,4,5", "\u0661,0,0,1,4,5", "127,0,0,1,0004,5"),
 )
@@ -83,7 +79,13 @@ def test_malformed_ports_are_501(served: Served) -> None:
 BAD_EPRTS = (
     *("|1|127.0.0.1|5000", "1|127.0.0.1|5000|", "|1|127.0.0.1|0|", "|1|127.0.0.1|65536|", "||||"),
     *("|1|127.0.0.256|5000|", "|1|::1|5000|", "|2|127.0.0.1|5000|", "|1|localhost|5000|", "|"),
-    *("|1|127.0.0.1|5000||", "|1||5000|", "|1|127.0.0.1||", "|1|127.0.0.1|50 00|", "|x|127.0.0.1|5|"),
+    *(
+        "|1|127.0.0.1|5000||",
+        "|1||5000|",
+        "|1|127.0.0.1||",
+        "|1|127.0.0.1|50 00|",
+        "|x|127.0.0.1|5|",
+    ),
     *("||127.0.0.1|5000|", "|1|127.0.0.1|-5|", "11127.0.0.1150001", "|1!127.0.0.1!5000!"),
 )
 
@@ -99,7 +101,13 @@ def test_malformed_eprts_are_501(served: Served) -> None:
 @in_thread
 def test_no_connection_to_others_or_to_ports_of_services(served: Served) -> None:
     wire = served.session()
-    targets = ("127,0,0,2,20,20", "10,0,0,1,20,20", "0,0,0,0,20,20", "127,0,0,1,3,255", "127,0,0,1,0,21")
+    targets = (
+        "127,0,0,2,20,20",
+        "10,0,0,1,20,20",
+        "0,0,0,0,20,20",
+        "127,0,0,1,3,255",
+        "127,0,0,1,0,21",
+    )
     assert {text: wire.code(f"PORT {text}") for text in targets} == dict.fromkeys(targets, 504)
     assert wire.codes("EPRT |1|127.0.0.2|5000|", "EPRT |1|127.0.0.1|1023|") == [504, 504]
     assert wire.code("RETR a") == 550
@@ -107,7 +115,10 @@ def test_no_connection_to_others_or_to_ports_of_services(served: Served) -> None
 
 
 @in_thread
-@pytest.mark.parametrize("form", ["PORT 127,0,0,1,{high},{low}", "EPRT |1|127.0.0.1|{port}|", "EPRT !1!127.0.0.1!{port}!"])
+@pytest.mark.parametrize(
+    "form",
+    ["PORT 127,0,0,1,{high},{low}", "EPRT |1|127.0.0.1|{port}|", "EPRT !1!127.0.0.1!{port}!"],
+)
 def test_active_connections(served: Served, form: str) -> None:
     (served.root / "a").write_bytes(b"hello")
     wire = served.session()
@@ -215,7 +226,10 @@ def test_ipv6(server: Callable[..., Served]) -> None:
     served = server("--listen", IPV6)
     (served.root / "a").write_bytes(b"six")
     wire = served.session(host="::1")
-    assert wire.codes("PASV", "PORT 127,0,0,1,200,200", "EPRT |1|127.0.0.1|5000|", "EPSV 1") == [522] * 4
+    assert (
+        wire.codes("PASV", "PORT 127,0,0,1,200,200", "EPRT |1|127.0.0.1|5000|", "EPSV 1")
+        == [522] * 4
+    )
     assert "(2)" in wire.ask("EPSV 1").text
     assert wire.codes("EPRT |2|::2|5000|", "EPRT |2|::1|80|", "EPRT |2|::ffff:127.0.0.1|5000|") == [
         *(504, 504, 522)

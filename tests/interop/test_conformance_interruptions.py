@@ -174,7 +174,9 @@ def test_commands_and_their_answers_keep_their_order(served: Served) -> None:
     wire.send("USER demo\r\nPASS demo\r\nTYPE I\r\nEPSV\r\n")
     assert wire.replies(3) == [331, 230, 200]
     port = int(wire.reply().text.split("|||")[1].split("|")[0])
-    wire.send("RETR a\r\nMKD d\r\nCWD d\r\nSTAT\r\nPWD\r\nXYZZY\r\nRNFR none\r\nNOOP\r\nQUIT\r\nPWD\r\n")
+    wire.send(
+        "RETR a\r\nMKD d\r\nCWD d\r\nSTAT\r\nPWD\r\nXYZZY\r\nRNFR none\r\nNOOP\r\nQUIT\r\nPWD\r\n"
+    )
     with served.connected((wire.host, port)) as data:
         assert everything(data) == b"content"
     codes = wire.replies(10)

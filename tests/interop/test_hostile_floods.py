@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-
 from ftpservice.control.protocol import ControlProtocol
 from ftpservice.data.door import Door
 from tests.interop.raw import Served, Wire, in_thread, reactor, rst, started, starting
@@ -100,7 +99,7 @@ def test_who_ends_its_side_and_reads_late_gets_all_its_answers(served: Served) -
 @in_thread
 def test_a_farewell_behind_many_replies_arrives_whole(served: Served) -> None:
     for count in (45, 49, 90, 100, 150, 400):
-        wire, protocol = narrow(served)
+        wire, _protocol = narrow(served)
         wire.send(b"HELP\r\n" * count + b"QUIT\r\n" + b"NOOP\r\n" * 500)
         served.wait_for(lambda: kept(served) > 0)
         assert wire.replies(count + 1) == [214] * count + [221]

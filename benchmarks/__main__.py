@@ -1,0 +1,58 @@
+"""The command: measures, prints the table, writes JSON, Markdown and a plot."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from benchmarks.machine import describe, raise_limits
+from benchmarks.options import Choice, parse
+from benchmarks.plot import svg
+from benchmarks.programs import compiled
+from benchmarks.results import Results
+from benchmarks.rounds import Rounds
+from benchmarks.servers.lineup import available
+from benchmarks.table import markdown, text
+from benchmarks.workspace import Workspace
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Do what the command line says."""
+    choice = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    results = Results.read(choice.render) if choice.render else measured(choice)
+    print(text(results))
+    if not choice.render:
+        results.write(choice.output / "results.json")
+    write(choice.output / "results.md", markdown(results))
+    write(choice.output / "results.svg", svg(results))
+    print(f"written: {choice.output}/results.json, .md, .svg")
+
+
+def measured(choice: Choice) -> Results:
+    """Run all jobs; servers and data are gone when this returns or raises."""
+    raise_limits()
+    results = Results(describe(choice.scale, choice.rounds))
+    with Workspace(choice.directory, choice.scale) as workspace:
+        compiled(workspace.work)
+        peers = available(choice.servers)
+        results.machine["servers"] = {peer.name: peer.version for peer in peers}
+        rounds = Rounds(workspace, peers, choice.rounds)
+        with rounds:
+            for job in choice.jobs:
+                print(f"{job.name}: {job.title}", file=sys.stderr, flush=True)
+                results.add(job, rounds.run(job))
+    return results
+
+
+def write(path: Path, content: str) -> None:
+    """Write a file, and its directory if there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The jobs: what the load client does, what is read off it, and what we want to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["BEST_C", "BEST_PEER", "JOBS", "Goal", "Job", "Measure", "Profile"]
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+BEST_C = "best C"
+"""The best of the servers written in C."""
+BEST_PEER = "best peer"
+"""The best of all servers but ours."""
+PYFTPDLIB = "pyftpdlib"
+
+
+class Measure(Enum):
+    """What a job's number is: its unit, and whether more is better."""
+
+    RATE = "MB/s", True
+    FILES = "files/s", True
+    LOGINS = "logins/s", True
+    MEDIAN = "ms", False
+    FIRST = "ms to first byte", False
+    TAIL = "ms p99", False
+    MEMORY = "KiB/session", False
+    STALL = "ms longest", False
+
+    @property
+    def unit(self) -> str:
+        """What stands behind the number."""
+        return self.value[0]
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether the number should grow."""
+        return self.value[1]
+
+
+class Profile(Enum):
+    """How a server is started; one that cannot be started so takes no part."""
+
+    PLAIN = "plain"
+    FRESH = "fresh"
+    """Plain, but in a process that has done nothing before."""
+    THROTTLED = "throttled"
+    MEMORY = "memory"
+    """Ours keeps its files in its memory."""
+    STALL = "stall"
+    """Ours with a stall meter."""
+    SLOW_DISK = "slow-disk"
+    """Ours with a stall meter and a disk that takes 200 ms a call."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """So many times the reference: at least where more is better, at most where less is."""
+
+    factor: float
+    reference: str
+    """A server's name, `BEST_C`, `BEST_PEER`, or empty: the number itself."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the table. Sizes and counts are those at scale 1."""
+
+    name: str
+    title: str
+    measure: Measure
+    verb: str
+    """The load client's job; empty: the mix of all."""
+    clients: int = 1
+    count: int = 1
+    """Operations of each client."""
+    size: int = 0
+    """Bytes of one file."""
+    entries: int = 0
+    """Files to choose from, or lines to list."""
+    text: bool = False
+    profile: Profile = Profile.PLAIN
+    types: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Transfer types by server, with the others' under an empty name; image where not told."""
+    without: tuple[str, ...] = ()
+    """Servers known to hang or fail in this job."""
+    goals: tuple[Goal, ...] = ()
+
+    def type_of(self, server: str) -> str:
+        """Return the transfer type for a server: A or I."""
+        return self.types.get(server, self.types.get("", "I"))
+
+    @property
+    def uploads(self) -> bool:
+        """Whether files are made that must be looked at and removed."""
+        return self.verb == "stor"
+
+
+MLSD: Any = {"without": ("twisted", "vsftpd")}
+TYPE_A: Any = {"text": True, "types": MappingProxyType({"": "A"}), "without": ("twisted",)}
+GENERIC: Any = {
+    "text": True,
+    "types": MappingProxyType({PYFTPDLIB: "A"}),
+    "profile": Profile.MEMORY,
+}
+
+RETR_ONE = (Goal(2.0, PYFTPDLIB), Goal(1.1, BEST_C))
+RETR_MANY = (Goal(1.0, BEST_PEER),)
+STOR_ONE = (Goal(1.5, PYFTPDLIB), Goal(1.0, BEST_C))
+STOR_MANY = (Goal(2.0, PYFTPDLIB), Goal(1.0, BEST_C))
+SMALL = (Goal(1.5, PYFTPDLIB),)
+LISTS = (Goal(0.5, PYFTPDLIB),)
+LEVEL = (Goal(1.0, PYFTPDLIB),)
+FIRST = (Goal(6.0, ""),)
+STALL = (Goal(20.0, ""),)
+
+R, F, L, M = Measure.RATE, Measure.FILES, Measure.LOGINS, Measure.MEDIAN
+JOBS = (
+    Job("retr1", "RETR 1 GiB, one client", R, "retr", size=GIB, goals=RETR_ONE),
+    Job("stor256m", "STOR 256 MiB, one client", R, "stor", size=256 * MIB, goals=STOR_ONE),
+    Job("stor1", "STOR 1 GiB, one client", R, "stor", size=GIB, goals=STOR_ONE),
+    Job("retr10", "RETR 10 x 128 MiB", R, "retr", 10, size=128 * MIB, goals=RETR_MANY),
+    Job("retr100", "RETR 100 x 10 MiB", R, "retr", 100, size=10 * MIB, goals=RETR_MANY),
+    Job("stor10", "STOR 10 x 128 MiB", R, "stor", 10, size=128 * MIB, goals=STOR_MANY),
+    Job("stor100", "STOR 100 x 10 MiB", R, "stor", 100, size=10 * MIB, goals=STOR_MANY),
+    Job("small-retr1", "RETR 4 KiB, one session", F, "retr", 1, 2000, 4 * KIB, 100, goals=SMALL),
+    Job("small-retr10", "RETR 4 KiB, ten", F, "retr", 10, 400, 4 * KIB, 100, goals=SMALL),
+    Job("small-stor1", "STOR 4 KiB, one session", F, "stor", 1, 2000, 4 * KIB, goals=SMALL),
+    Job("small-stor10", "STOR 4 KiB, ten", F, "stor", 10, 400, 4 * KIB, goals=SMALL),
+    Job("login1", "logins, one after the other", L, "login", 1, 300, goals=LEVEL),
+    Job("login50", "logins, 50 at a time", L, "login", 50, 20, goals=LEVEL),
+    Job("list", "LIST of 10,000 entries", M, "LIST", 1, 5, entries=10_000, goals=LISTS),
+    Job("list-first", "LIST, first byte", Measure.FIRST, "LIST", 1, 5, entries=10_000, goals=FIRST),
+    Job("mlsd", "MLSD of 10,000 entries", M, "MLSD", 1, 5, entries=10_000, **MLSD, goals=LISTS),
+    Job("mlsd-first", "MLSD, first byte", Measure.FIRST, "MLSD", 1, 5, entries=10_000, **MLSD,
+        goals=FIRST),
+    Job("noop", "NOOP while ten pull", Measure.TAIL, "noop", 11, 2000, 128 * MIB, goals=LEVEL),
+    Job("ascii-retr", "RETR TYPE A 64 MiB", R, "retr", size=64 * MIB, **TYPE_A, goals=LEVEL),
+    Job("ascii-stor", "STOR TYPE A 64 MiB", R, "stor", size=64 * MIB, **TYPE_A, goals=LEVEL),
+    Job("throttled-retr", "RETR 300 MiB at 100 MiB/s", R, "retr", size=300 * MIB,
+        profile=Profile.THROTTLED, goals=LEVEL),
+    Job("throttled-stor", "STOR 300 MiB at 100 MiB/s", R, "stor", size=300 * MIB,
+        profile=Profile.THROTTLED, goals=LEVEL),
+    Job("memory-stor", "STOR 64 MiB to memory (pyftpdlib: TYPE A)", R, "stor", size=64 * MIB,
+        **GENERIC, goals=LEVEL),
+    Job("memory-retr", "RETR 64 MiB from memory (pyftpdlib: TYPE A)", R, "retr", size=64 * MIB,
+        **GENERIC, goals=LEVEL),
+    Job("stall", "reactor stall under all of it", Measure.STALL, "", profile=Profile.STALL,
+        goals=STALL),
+    Job("stall-slow-disk", "reactor stall, disk of 200 ms a call", Measure.STALL, "",
+        profile=Profile.SLOW_DISK, goals=STALL),
+    Job("idle", "idle sessions, 5,000 (C: 1,000)", Measure.MEMORY, "idle", 16, 313,
+        profile=Profile.FRESH, goals=(Goal(5.0, ""),)),
+)  # fmt: skip

@@ -1,0 +1,46 @@
+"""What the machine is, and what it must allow."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+__all__ = ["describe", "descriptors", "raise_limits"]
+
+
+def raise_limits() -> None:
+    """Allow this process, and what it starts, all the descriptors it may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def descriptors() -> int:
+    """Return how many descriptors a process may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def describe(scale: float, rounds: int) -> dict[str, Any]:
+    """Return what a reader of the results should know."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": _field(Path("/proc/cpuinfo"), "model name"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory": _field(Path("/proc/meminfo"), "MemTotal"),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+        "scale": scale,
+        "rounds": rounds,
+    }
+
+
+def _field(path: Path, name: str) -> str:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return "unknown"

@@ -1,0 +1,66 @@
+"""pyftpdlib's asynchronous server as its tutorial starts it; its own process, never imported.
+
+Its logins check the same argon2 hash as ours do; everything else is its default but for limits
+and timeouts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from argon2.exceptions import Argon2Error
+from argon2.low_level import Type, verify_secret
+from pyftpdlib.authorizers import (  # type: ignore[import-untyped]
+    AuthenticationFailed,
+    DummyAuthorizer,
+)
+from pyftpdlib.handlers import FTPHandler, ThrottledDTPHandler  # type: ignore[import-untyped]
+from pyftpdlib.servers import FTPServer  # type: ignore[import-untyped]
+
+__all__ = ["main"]
+
+
+class HashingAuthorizer(DummyAuthorizer):  # type: ignore[misc]  # pyftpdlib has no annotations
+    """Accounts whose passwords are argon2 hashes."""
+
+    def validate_authentication(self, username: str, password: str, _: object) -> None:
+        """Raise `AuthenticationFailed` for a wrong name or password."""
+        account = self.user_table.get(username, {"pwd": ""})
+        try:
+            verify_secret(account["pwd"].encode(), password.encode(), Type.ID)
+        except Argon2Error:
+            raise AuthenticationFailed("wrong name or password") from None
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("root")
+    parser.add_argument("name")
+    parser.add_argument("hash")
+    parser.add_argument("--no-sendfile", action="store_true")
+    parser.add_argument("--rate", type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve until killed."""
+    given = arguments()
+    logging.basicConfig(level=logging.ERROR)
+    authorizer = HashingAuthorizer()
+    authorizer.add_user(given.name, given.hash, given.root, perm="elradfmwMT")
+    FTPHandler.authorizer = authorizer
+    FTPHandler.timeout = 0
+    if given.no_sendfile:
+        FTPHandler.use_sendfile = False
+    if given.rate:
+        ThrottledDTPHandler.read_limit = ThrottledDTPHandler.write_limit = given.rate
+        FTPHandler.dtp_handler = ThrottledDTPHandler
+    FTPServer.max_cons = 0
+    FTPServer(("127.0.0.1", given.port), FTPHandler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Takes the servers in turn: A B C A B C ..., so that what changes meanwhile hits all alike."""
+
+from __future__ import annotations
+
+import sys
+
+from argon2 import PasswordHasher
+
+from benchmarks.jobs import Job, Profile
+from benchmarks.measuring import Measuring
+from benchmarks.results import Outcome, Sample
+from benchmarks.servers.recipe import PASSWORD, Peer, Place
+from benchmarks.servers.running import Running, Unusable, free_port
+from benchmarks.workspace import Workspace
+
+__all__ = ["Rounds"]
+
+ONCE = (Profile.FRESH, Profile.STALL, Profile.SLOW_DISK)
+"""Profiles for which each sample has a process of its own."""
+
+
+class Rounds:
+    """Keeps servers running while their profile is wanted. Use it in ``with``."""
+
+    def __init__(self, workspace: Workspace, peers: list[Peer], rounds: int) -> None:
+        self._space = workspace
+        self._peers = peers
+        self._rounds = rounds
+        self._measuring = Measuring(workspace)
+        self._running: dict[str, Running] = {}
+        self._profile = Profile.PLAIN
+        self._dead: set[tuple[str, Profile]] = set()
+        self._hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+    def __enter__(self) -> Rounds:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop()
+
+    def run(self, job: Job) -> dict[str, Outcome]:
+        """Measure all servers with one job; a server that fails is out of this job."""
+        if job.profile is not self._profile:
+            self._stop()
+            self._profile = job.profile
+        outcomes = {peer.name: Outcome() for peer in self._peers}
+        for _ in range(self._rounds):
+            for peer in self._peers:
+                outcome = outcomes[peer.name]
+                if not outcome.out:
+                    self._once(job, peer, outcome)
+        return {name: outcome for name, outcome in outcomes.items() if outcome}
+
+    def _once(self, job: Job, peer: Peer, outcome: Outcome) -> None:
+        try:
+            server = None if peer.name in job.without else self._server(peer)
+            if server is None:
+                return
+            outcome.samples.append(self._sample(job, peer, server))
+            told = f"{outcome.samples[-1].value:.4g}"
+        except Unusable as error:
+            outcome.failures.append(str(error))
+            self._discard(peer)
+            told = str(error)
+        print(f"  {len(outcome.samples)} {peer.name}: {told}", file=sys.stderr, flush=True)
+
+    def _sample(self, job: Job, peer: Peer, server: Running) -> Sample:
+        sample = self._measuring.sample(job, peer, server)
+        if job.profile in ONCE:
+            self._discard(peer)
+        return sample
+
+    def _server(self, peer: Peer) -> Running | None:
+        if peer.name in self._running:
+            return self._running[peer.name]
+        work = self._space.work / peer.name
+        work.mkdir(exist_ok=True)
+        place = Place(
+            port=free_port(),
+            root=self._space.root,
+            work=work,
+            password_hash=self._hash,
+            programs=self._space.work,
+            device=self._space.device,
+        )
+        start = peer.recipe(self._profile, place)
+        if start is None or (peer.name, self._profile) in self._dead:
+            return None
+        self._dead.add((peer.name, self._profile))
+        self._running[peer.name] = Running(start, place)
+        self._dead.discard((peer.name, self._profile))
+        return self._running[peer.name]
+
+    def _discard(self, peer: Peer) -> None:
+        server = self._running.pop(peer.name, None)
+        if server is not None:
+            server.stop()
+
+    def _stop(self) -> None:
+        while self._running:
+            self._running.popitem()[1].stop()

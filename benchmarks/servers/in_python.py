@@ -1,0 +1,105 @@
+"""Ours, pyftpdlib and Twisted's own, each with the interpreter that runs this."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.jobs import Profile
+from benchmarks.programs import SLOW_DISK
+from benchmarks.servers.recipe import RATE, USER, Peer, Place, Start
+
+__all__ = ["ours", "pyftpdlib", "twisted_ftp"]
+
+HERE = Path(__file__).parent.parent
+CHECKOUT = HERE.parent
+TWISTD = Path(sys.executable).parent / "twistd"
+SLOWNESS = 0.2
+UNLIMITED = ("max-sessions", "max-sessions-per-address", "max-sessions-per-user")
+
+
+def ours(name: str) -> Peer:
+    """This service, from the checkout, as a user starts it."""
+    return Peer(name, "checkout", _ours)
+
+
+def pyftpdlib(name: str) -> Peer | None:
+    """The asynchronous server of pyftpdlib; one whose name ends in ``-copy`` does no sendfile."""
+    version = _version("pyftpdlib")
+    copying = ("--no-sendfile",) if name.endswith("-copy") else ()
+
+    def recipe(profile: Profile, place: Place) -> Start | None:
+        if profile in (Profile.STALL, Profile.SLOW_DISK):
+            return None
+        throttled = ("--rate", str(RATE)) if profile is Profile.THROTTLED else ()
+        program = HERE / "pyftpdlib_server.py"
+        given = (str(place.port), place.root, USER, place.password_hash)
+        return Start((sys.executable, program, *given, *copying, *throttled))
+
+    return Peer(name, version, recipe) if version else None
+
+
+def twisted_ftp(name: str) -> Peer | None:
+    """What ``twistd ftp`` serves with."""
+    version = _version("twisted")
+
+    def recipe(profile: Profile, place: Place) -> Start | None:
+        if profile not in (Profile.PLAIN, Profile.FRESH):
+            return None
+        facts = {
+            "BENCHMARK_ROOT": str(place.root),
+            "BENCHMARK_PORT": str(place.port),
+            "BENCHMARK_HASH": place.password_hash,
+        }
+        return Start(_twistd(place, "-y", HERE / "twisted_ftp.tac"), facts)
+
+    return Peer(name, version, recipe) if version else None
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _twistd(place: Place, *words: str | Path) -> tuple[str | Path, ...]:
+    return (
+        TWISTD, "--nodaemon", "--pidfile=", "--logfile", place.work / "twisted.log", *words
+    )  # fmt: skip
+
+
+def _ours(profile: Profile, place: Place) -> Start | None:
+    options = _options(profile, place)
+    paths = {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "client")])}
+    if profile not in (Profile.STALL, Profile.SLOW_DISK):
+        return Start(_twistd(place, "ftpservice", *options), paths)
+    meter = place.work / "meter.json"
+    facts = {"BENCHMARK_OPTIONS": json.dumps(options), "BENCHMARK_METER": str(meter)}
+    if profile is Profile.SLOW_DISK:
+        if place.device is None:
+            return None
+        facts |= {
+            "LD_PRELOAD": str(place.programs / SLOW_DISK),
+            "SLOW_DEVICE": str(place.device),
+            "SLOW_SECONDS": str(SLOWNESS),
+        }
+    return Start(_twistd(place, "-y", HERE / "stalls.tac"), paths | facts, meter=meter)
+
+
+def _options(profile: Profile, place: Place) -> list[str]:
+    accounts = place.work / "passwd.db"
+    limits = f"rate-down={RATE},rate-up={RATE}" if profile is Profile.THROTTLED else ""
+    accounts.write_text(f"{USER}:{place.password_hash}:/:full:{limits}\n", encoding="utf-8")
+    accounts.chmod(0o600)
+    root = "memory:" if profile is Profile.MEMORY else f"local:{place.root}"
+    return [
+        f"--listen=tcp:{place.port}:interface=127.0.0.1",
+        f"--auth=passwd:{accounts}",
+        f"--root={root}",
+        "--idle-timeout=0",
+        *(f"--{name}=100000" for name in UNLIMITED),
+    ]

@@ -1,0 +1,35 @@
+"""All servers by name, ours first; which of them are there is found out when asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from benchmarks.servers.daemons import proftpd, pure_ftpd, vsftpd
+from benchmarks.servers.in_python import ours, pyftpdlib, twisted_ftp
+from benchmarks.servers.recipe import Peer
+
+__all__ = ["IN_C", "NAMES", "OURS", "available"]
+
+OURS = "ours"
+KINDS: dict[str, Callable[[str], Peer | None]] = {
+    OURS: ours,
+    "pyftpdlib": pyftpdlib,
+    "pyftpdlib-copy": pyftpdlib,
+    "twisted": twisted_ftp,
+    "vsftpd": vsftpd,
+    "proftpd": proftpd,
+    "pure-ftpd": pure_ftpd,
+}
+NAMES = tuple(KINDS)
+IN_C = ("vsftpd", "proftpd", "pure-ftpd")
+
+
+def available(names: Sequence[str]) -> list[Peer]:
+    """Return those of the named servers that can be started here; tells of the others."""
+    found = {name: KINDS[name](name) for name in names}
+    missing = [name for name, peer in found.items() if peer is None]
+    if missing:
+        hint = "benchmarks/install-peers fetches them; vsftpd and pure-ftpd need root"
+        print(f"not here: {', '.join(missing)} ({hint})", file=sys.stderr)
+    return [peer for peer in found.values() if peer is not None]

@@ -1,0 +1,28 @@
+"""The service, and a program that is run for each upload: ``twistd -ny docs/examples/arrivals.tac``.
+
+``./arrived USER PATH`` is started when a file is whole and in its place; the client does not wait.
+"""
+
+from twisted.application import service
+from twisted.internet import reactor
+from twisted.internet.protocol import ProcessProtocol
+
+from ftpservice.events import Event, Outcome, TransferEnded
+from ftpservice.service.assembly import assemble
+from ftpservice.service.console import console_for
+from ftpservice.service.options import Options
+
+
+def run_arrived(event: Event) -> None:
+    """Start the program; subscribers are called in the reactor's thread and must not block."""
+    arrived = isinstance(event, TransferEnded) and event.upload
+    if arrived and event.outcome is Outcome.COMPLETE:
+        reactor.spawnProcess(ProcessProtocol(), "./arrived", ["arrived", event.user, event.path])
+
+
+options = Options()
+options.parseOptions(["--listen", "tcp:2121:interface=127.0.0.1", "--auth", "passwd:passwd.db"])
+ftp = assemble(options, reactor, console_for(None))
+ftp.parts.factory.activity.events.subscribe(run_arrived)
+application = service.Application("uploads that start a program")
+ftp.setServiceParent(application)

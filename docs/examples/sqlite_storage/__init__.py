@@ -1,0 +1,8 @@
+"""``sqlite:files.db`` - a storage of one's own: all files in one SQLite database.
+
+An example for authors of storages, and complete: it passes `StorageContract`. One process may
+have the database open. It keeps no partials of cut uploads, and neither appends nor makes up
+unique names; whoever asks for that is refused with `Unsupported`.
+"""
+
+__all__: list[str] = []

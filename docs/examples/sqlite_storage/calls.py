@@ -1,0 +1,41 @@
+"""The way into the thread, and the one place that translates errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
+
+from ftpservice.storage.blocking import Overloaded, Runner, Stopped
+from ftpservice.storage.errors import Busy, NoSpace, Unavailable
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["Calls"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Calls:
+    """The way into the thread; what goes wrong there comes back as a `StorageError`."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+
+    async def __call__(
+        self,
+        path: VirtualPath,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        dispose: Callable[[T], object] | None = None,
+    ) -> T:
+        """Call ``function``; a result that nobody waits for any more goes to ``dispose``."""
+        try:
+            return await self.runner.run(function, *args, dispose=dispose)
+        except sqlite3.Error as error:
+            full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+            raise (NoSpace if full else Unavailable)(path, str(error)) from error
+        except Overloaded as error:
+            raise Busy(path) from error
+        except Stopped as error:
+            raise Unavailable(path) from error

@@ -1,0 +1,93 @@
+"""Making, removing and renaming; every function blocks and is one transaction."""
+
+from __future__ import annotations
+
+from ftpservice.storage import errors
+from ftpservice.wire.paths import VirtualPath
+from sqlite_storage.store import Node, Store
+
+__all__ = [
+    "file",
+    "make_directory",
+    "remove_directory",
+    "remove_file",
+    "rename",
+    "set_modified",
+]
+
+
+def make_directory(store: Store, top: int, path: VirtualPath) -> None:
+    """Make one directory."""
+    if path.is_root:
+        raise errors.Exists(path)
+    place = store.place(top, path)
+    if store.child(*place) is not None:
+        raise errors.Exists(path)
+    with store.db:
+        store.name(*place, (None, 0))
+
+
+def remove_directory(store: Store, top: int, path: VirtualPath) -> None:
+    """Remove an empty directory."""
+    directory = store.directory(top, path)
+    if path.is_root:
+        raise errors.Denied(path)
+    if store.children(directory, b""):
+        raise errors.NotEmpty(path)
+    with store.db as db:
+        db.execute("DELETE FROM nodes WHERE id = ?", (directory,))
+
+
+def file(store: Store, top: int, path: VirtualPath) -> tuple[Node, int]:
+    """Return a file and its content's number; raises `NotFound`, `IsDirectory`."""
+    node = store.node(top, path)
+    if node.blob is None:
+        raise errors.IsDirectory(path)
+    return node, node.blob
+
+
+def remove_file(store: Store, top: int, path: VirtualPath) -> None:
+    """Remove a file; who reads it goes on."""
+    node, blob = file(store, top, path)
+    with store.db as db:
+        db.execute("DELETE FROM nodes WHERE id = ?", (node.id,))
+        store.drop(blob)
+
+
+def set_modified(store: Store, top: int, path: VirtualPath, modified: float) -> None:
+    """Set the time of change."""
+    node = store.node(top, path)
+    with store.db as db:
+        db.execute("UPDATE nodes SET modified = ? WHERE id = ?", (modified, node.id))
+
+
+def rename(store: Store, top: int, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
+    """Give a file or directory another name."""
+    node = store.node(top, source)
+    if source.is_root or target.is_root:
+        raise errors.Denied(source)
+    if node.blob is None and target != source and target.is_within(source):
+        raise errors.InvalidName(target)
+    place = store.place(top, target)
+    there = store.child(*place)
+    if there is not None:
+        check_gives_way(node, there, target, replace)
+    if there == node:
+        return
+    with store.db as db:
+        if there is not None and there.blob is not None:
+            db.execute("DELETE FROM nodes WHERE id = ?", (there.id,))
+            store.drop(there.blob)
+        db.execute("UPDATE nodes SET parent = ?, name = ? WHERE id = ?", (*place, node.id))
+
+
+def check_gives_way(node: Node, there: Node, target: VirtualPath, replace: bool) -> None:
+    """Refuse a rename over anything but a file by a file."""
+    if not replace:
+        raise errors.Exists(target)
+    if there == node:
+        return
+    if there.blob is None:
+        raise errors.IsDirectory(target) if node.blob is not None else errors.Exists(target)
+    if node.blob is None:
+        raise errors.NotDirectory(target)

@@ -1,0 +1,93 @@
+"""One account's view of the files."""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from ftpservice.storage.blocking import Runner
+from ftpservice.storage.errors import Unsupported
+from ftpservice.storage.interfaces import (
+    IListing,
+    IReading,
+    ISetTimes,
+    IStorage,
+    IWriting,
+    WriteRequest,
+)
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
+from sqlite_storage.calls import Calls
+from sqlite_storage.changes import (
+    make_directory,
+    remove_directory,
+    remove_file,
+    rename,
+    set_modified,
+)
+from sqlite_storage.reading import SqliteListing, SqliteReading, hold
+from sqlite_storage.store import TOP, Store
+from sqlite_storage.writing import SqliteWriting, Upload, begin
+
+__all__ = ["SqliteStorage"]
+
+
+@implementer(IStorage, ISetTimes)
+class SqliteStorage:
+    """The files below the directory number ``top``, for any number of owners."""
+
+    creation = False
+
+    def __init__(self, store: Store, runner: Runner, top: int = TOP) -> None:
+        self._store = store
+        self._call = Calls(runner)
+        self._top = top
+
+    async def stat(self, path: VirtualPath) -> Entry:
+        """Return the facts of ``path``."""
+        node = await self._call(path, self._store.node, self._top, path)
+        return node.entry(path.name)
+
+    async def open_listing(self, path: VirtualPath) -> IListing:
+        """Begin to read a directory."""
+        directory = await self._call(path, self._store.directory, self._top, path)
+        return SqliteListing(self._store, self._call, path, directory)
+
+    async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:  # noqa: ARG002
+        """Make one directory; there are no permission bits here."""
+        await self._call(path, make_directory, self._store, self._top, path)
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        """Remove an empty directory."""
+        await self._call(path, remove_directory, self._store, self._top, path)
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        """Remove a file."""
+        await self._call(path, remove_file, self._store, self._top, path)
+
+    async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
+        """Give a file or directory another name."""
+        await self._call(source, rename, self._store, self._top, source, target, replace)
+
+    async def open_reading(self, path: VirtualPath) -> IReading:
+        """Open a file as it is now."""
+        store, release = self._store, self._store.release
+        opened = await self._call(
+            path, hold, store, self._top, path, dispose=lambda held: release(held[1])
+        )
+        return SqliteReading(store, self._call, path, opened)
+
+    async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        """Begin an upload."""
+        upload = await self._call(
+            path, begin, self._store, self._top, path, request, dispose=Upload.abandon
+        )
+        return SqliteWriting(upload, self._call)
+
+    async def set_times(
+        self, path: VirtualPath, modified: float | None = None, created: float | None = None
+    ) -> None:
+        """Set the time of change; the time of creation is not kept."""
+        if created is not None:
+            raise Unsupported(path)
+        if modified is not None:
+            await self._call(path, set_modified, self._store, self._top, path, modified)

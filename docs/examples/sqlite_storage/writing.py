@@ -1,0 +1,123 @@
+"""Uploads: content grows under no name, and gets its name when it is whole."""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from ftpservice.storage.errors import BadOffset, Exists, IsDirectory, Unavailable, Unsupported
+from ftpservice.storage.interfaces import How, IWriting, WriteRequest
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
+from sqlite_storage.calls import Calls
+from sqlite_storage.store import Node, Store
+
+__all__ = ["SqliteWriting", "Upload", "begin"]
+
+
+def begin(store: Store, top: int, path: VirtualPath, request: WriteRequest) -> Upload:
+    """Begin an upload (blocks); raises what `IStorage.open_writing` does."""
+    if request.how not in (How.REPLACE, How.CREATE):
+        raise Unsupported(path, request.how.value)
+    there = in_the_way(store, store.place(top, path), path, request.how)
+    upload = Upload(store, top, path, request)
+    if request.offset:
+        upload.go_on_from(there)
+    return upload
+
+
+def in_the_way(store: Store, place: tuple[int, bytes], path: VirtualPath, how: How) -> Node | None:
+    """Return the file that will be replaced; raises for what cannot be."""
+    there = store.child(*place)
+    if there is not None and there.blob is None:
+        raise IsDirectory(path)
+    if there is not None and how is How.CREATE:
+        raise Exists(path)
+    return there
+
+
+class Upload:
+    """The blocking side of one upload; used from the thread only, so nothing overlaps."""
+
+    def __init__(self, store: Store, top: int, path: VirtualPath, request: WriteRequest) -> None:
+        self.path = path
+        self.offset = request.offset
+        self._store = store
+        self._top = top
+        self._request = request
+        self._blob = store.new_blob()
+        self._end = request.offset
+        self._over = False
+
+    def go_on_from(self, old: Node | None) -> None:
+        """Copy what REST asks to keep of the old file."""
+        if old is None or old.size < self.offset:
+            raise BadOffset(self.path)
+        with self._store.db as db:
+            db.execute(
+                "INSERT INTO pieces (blob, start, data) "
+                "SELECT ?, start, substr(data, 1, ? - start) FROM pieces "
+                "WHERE blob = ? AND start < ?",
+                (self._blob, self.offset, old.blob, self.offset),
+            )
+
+    def write(self, data: bytes) -> None:
+        """Add a piece."""
+        if self._over:
+            raise Unavailable(self.path, "the upload is over")
+        with self._store.db as db:
+            db.execute("INSERT INTO pieces VALUES (?, ?, ?)", (self._blob, self._end, data))
+        self._end += len(data)
+
+    def commit(self) -> Entry:
+        """Give the content its name, or drop it and raise; either way it is over."""
+        if self._over:
+            raise Unavailable(self.path, "the upload is over")
+        try:
+            return self._publish().entry()
+        except BaseException:
+            self.abandon()
+            raise
+        finally:
+            self._over = True
+
+    def _publish(self) -> Node:
+        store, request = self._store, self._request
+        if request.announced not in (None, self._end - self.offset):
+            raise BadOffset(self.path, "another size was announced")
+        place = store.place(self._top, self.path)
+        replaced = in_the_way(store, place, self.path, request.how)
+        with store.db:
+            node = store.name(*place, (self._blob, self._end))
+            if replaced is not None and replaced.blob is not None:
+                store.drop(replaced.blob)
+        return node
+
+    def abandon(self) -> None:
+        """Drop what arrived, unless it has its name by now."""
+        if not self._over:
+            self._over = True
+            with self._store.db:
+                self._store.drop(self._blob)
+
+
+@implementer(IWriting)
+class SqliteWriting:
+    """An upload as the service sees it."""
+
+    def __init__(self, upload: Upload, call: Calls) -> None:
+        self.path = upload.path
+        self.offset = upload.offset
+        self._upload = upload
+        self._call = call
+
+    async def write(self, data: bytes) -> None:
+        """Add to the content."""
+        await self._call(self.path, self._upload.write, data)
+
+    async def commit(self) -> Entry:
+        """Publish the file."""
+        return await self._call(self.path, self._upload.commit)
+
+    async def abandon(self) -> None:
+        """Drop it; comes after a call in progress, for there is one thread."""
+        await self._call.runner.finish(self._upload.abandon)

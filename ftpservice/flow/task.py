@@ -1,0 +1,57 @@
+"""A coroutine on its way: what `Deferred.fromCoroutine` does, for those that mostly do not wait.
+
+Commands are carried out by the hundred thousand and most end where they began. One that never
+waits costs a call here; `cancel` reaches what it waits for at that moment, and only that, so that
+a coroutine may still wait for its tidying up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+__all__ = ["Task"]
+
+T = TypeVar("T")
+
+
+class Task(Generic[T]):
+    """Carries a coroutine on; ``done`` fires with what it returns or raises.
+
+    Begins at once. Contexts (`contextvars`) are not kept apart.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self.done: Deferred[T] = Deferred()
+        self._coroutine = coroutine
+        self._waiting: Deferred[Any] | None = None
+        self._step(None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to its end."""
+        return bool(self.done.called)
+
+    def cancel(self) -> None:
+        """Raise `CancelledError` where it waits."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _step(self, outcome: object) -> None:
+        """Go on with what was waited for, to the next wait or the end."""
+        self._waiting = None
+        try:
+            if isinstance(outcome, Failure):
+                waiting = outcome.throwExceptionIntoGenerator(self._coroutine)
+            else:
+                waiting = self._coroutine.send(outcome)
+        except StopIteration as end:
+            self.done.callback(end.value)
+        except BaseException:  # noqa: BLE001 - whatever it is, it is for who looks at `done`
+            self.done.errback(Failure())
+        else:
+            self._waiting = waiting
+            waiting.addBoth(self._step)
