@@ -77,7 +77,11 @@ class Carriage:
         try:
             connection = await self.channel.connection()
             self.progress.connection = connection
-            ending, answer, detail = Outcome.COMPLETE, reply(226, await work(connection)), ""
+            ending, answer, detail = (
+                Outcome.COMPLETE,
+                reply(codes.TRANSFER_COMPLETE, await work(connection)),
+                "",
+            )
         except (Exception, CancelledError) as error:  # noqa: BLE001 - every ending has its reply
             ending, answer = self._failed(error)
             detail = str(error) or answer.lines[-1]

@@ -144,7 +144,8 @@ async def modify_creation_time(context: Context, text: str) -> Reply:
 )
 async def modify_facts(context: Context, text: str) -> Reply:
     """Set facts of a file."""
-    facts, _space, name = text.partition("; ")
+    facts, _space, name = text.partition(" ")
+    facts = facts.removesuffix(";")
     pairs = [fact.partition("=")[::2] for fact in facts.split(";")]
     wanted = {key.lower(): value for key, value in pairs}
     if not name or len(wanted) != len(pairs) or not all(wanted.values()):

@@ -83,7 +83,12 @@ class DataConnector:
         return HostPort(host, door.port)
 
     def active(self, target: HostPort) -> None:
-        """Remember where to connect; raises `WrongFamily`, `PeerRefused`."""
+        """Remember where to connect; raises `WrongFamily`, `PeerRefused`.
+
+        The wildcard address, which some clients say for their own, stands for the client.
+        """
+        if target.host == ANYWHERE[self.family]:
+            target = HostPort(self._policy.peer, target.port)
         if (2 if is_ipv6(target.host) else 1) != self.family:
             raise WrongFamily
         if not self._policy.may_connect(target.host, target.port):

@@ -294,6 +294,14 @@ class TestPassive:
 
 
 class TestActive:
+    def test_the_wildcard_address_is_the_client(self):
+        reactor = MemoryReactorClock()
+        for ends, anywhere in ((LOCAL, "0.0.0.0"), (LOCAL6, "::")):
+            session = connector(reactor, ends)
+            session.active(HostPort(anywhere, 2000))
+            start(session.take().connection())
+            assert reactor.tcpClients.pop()[:2] == (ends.peer, 2000)
+
     @ensureDeferred
     async def test_it_connects_from_our_address(self, reactor):
         session = connector(reactor, Ends("127.0.0.1", "127.0.0.3"))

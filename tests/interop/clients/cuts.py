@@ -46,3 +46,5 @@ def cut_upload(served: Served, name: str, data: bytes) -> None:
     rst(end)
     assert wire.reply().code == 426
     assert wire.code("QUIT") == 221
+    wire.drop()
+    served.wait_for(served.settled())

@@ -126,18 +126,6 @@ def test_an_upload_goes_on_after_a_cut(served: Served, tmp_path: Path, command: 
     assert sent(ended, "REST", "APPE") == ["REST 1200000"]
 
 
-@pytest.mark.xfail(strict=True, reason="the partial's size tells that all is there, and nothing is")
-@in_thread
-def test_an_upload_cut_after_its_last_byte_is_not_lost(served: Served, tmp_path: Path) -> None:
-    """When all that lacked was our 226, lftp asks for the size, and must not believe it is done."""
-    here = make_files(tmp_path / "here", {"data": 3_000_000})
-    expected = (here / "data").read_bytes()
-    cut_upload(served, "data", expected)
-    lftp(served, tmp_path, "put -c data")
-    assert (served.root / "data").exists()
-    assert (served.root / "data").read_bytes() == expected
-
-
 @in_thread
 @pytest.mark.parametrize("command", ["get -c data", "reget data", "pget -c data"])
 def test_a_download_goes_on_where_it_ended(served: Served, tmp_path: Path, command: str) -> None:
