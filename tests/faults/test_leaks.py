@@ -190,9 +190,8 @@ def test_descriptors_threads_and_ports_are_back_where_they_were(tmp_path: Path) 
     with house.open("--max-sessions-per-user=1000", "--max-sessions-per-address=1000") as service:
         assert listening(service) == 1
         wait_until(lambda: not served_files(service))  # the sweep at the start is over
-        before, pipes_before, threads_before = (
-            without_pipes(service), pipes(service), threads(service)
-        )  # fmt: skip
+        before, pipes_before = without_pipes(service), pipes(service)
+        threads_before = threads(service)
         done = carried_out(service, TRANSFERS, seed=1)
         assert sum(done.values()) >= TRANSFERS and len(done) == len(set(WAYS))
         wait_until(
