@@ -23,6 +23,8 @@ class IAccount(Interface):
     home = Attribute("The `VirtualPath` it starts in.")
     max_sessions = Attribute("Sessions at a time under this name, or None.")
     anonymous = Attribute("Whether anybody may be this account, a bool.")
+    rate_down = Attribute("Bytes per second for the downloads of all its sessions, or None.")
+    rate_up = Attribute("Bytes per second for the uploads of all its sessions, or None.")
 
 
 @implementer(IAccount)
@@ -36,6 +38,8 @@ class Account:
     home: VirtualPath = ROOT
     max_sessions: int | None = None
     anonymous: bool = False
+    rate_down: int | None = None
+    rate_up: int | None = None
 
 
 class IPeerCredentials(IUsernamePassword):

@@ -19,6 +19,7 @@ from typing import Any
 from ftpservice.accounts.passwords import check_hash, decoy
 from ftpservice.accounts.records import AccountRecord, is_storage_string
 from ftpservice.storage.rights import PRESETS, parse_rights
+from ftpservice.storage.units import parse_size
 
 __all__ = ["Contents", "Malformed", "parse", "parse_line", "render"]
 
@@ -156,6 +157,13 @@ def _day(value: str) -> date:
     return date.fromisoformat(value)
 
 
+def _rate(value: str) -> int:
+    rate = parse_size(value)
+    if rate == 0:
+        raise ValueError("wants bytes per second, as 20M; leave it out for no limit")
+    return rate
+
+
 def _required(value: str) -> bool:
     if value != "required":
         raise ValueError("the only value is 'required'")
@@ -171,6 +179,8 @@ def _alone(value: str) -> bool:
 OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "max-sessions": ("max_sessions", _count),
     "expires": ("expires", _day),
+    "rate-down": ("rate_down", _rate),
+    "rate-up": ("rate_up", _rate),
     "from": ("networks", lambda value: (ip_network(value),)),
     "tls": ("tls_required", _required),
     "disabled": ("disabled", _alone),
@@ -204,6 +214,10 @@ def _said_options(record: AccountRecord) -> str:
     words = [f"from={network}" for network in record.networks]
     if record.max_sessions is not None:
         words.append(f"max-sessions={record.max_sessions}")
+    if record.rate_down is not None:
+        words.append(f"rate-down={record.rate_down}")
+    if record.rate_up is not None:
+        words.append(f"rate-up={record.rate_up}")
     if record.expires is not None:
         words.append(f"expires={record.expires.isoformat()}")
     words += ["tls=required"] if record.tls_required else []

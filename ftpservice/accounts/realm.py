@@ -96,7 +96,14 @@ class Realm:
         if record.disabled:
             raise UnauthorizedLogin("the account is closed")
         storage = Permitted(await self._files(record), record.rights)
-        return Account(name, storage, record.rights, max_sessions=record.max_sessions)
+        return Account(
+            name,
+            storage,
+            record.rights,
+            max_sessions=record.max_sessions,
+            rate_down=record.rate_down,
+            rate_up=record.rate_up,
+        )
 
     def _record(self, avatar_id: bytes | str, name: str) -> AccountRecord | None:
         if isinstance(avatar_id, RecordedName):

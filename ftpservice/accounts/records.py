@@ -38,6 +38,10 @@ class AccountRecord:
     """Where it may log in from; empty for anywhere."""
     tls_required: bool = False
     disabled: bool = False
+    rate_down: int | None = None
+    """Bytes per second, for the downloads of all its sessions together."""
+    rate_up: int | None = None
+    """The same for uploads."""
     line: int = 0
     """Where it stands in its file; 0 for nowhere."""
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ftpservice.data.channel import CannotConnect, Channel
-from ftpservice.data.choose import receive_file, send_file
+from ftpservice.data.choose import paced, receive_file, send_file
 from ftpservice.events import CommandFailed, Event, Outcome, TransferEnded, TransferStarted
 from ftpservice.flow.connection import Cut, DataConnection
 from ftpservice.session.context import Context, Marks
@@ -29,6 +30,7 @@ from ftpservice.session.refusals import refusal
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.storage.interfaces import IReading, IWriting
 from ftpservice.wire import codes
+from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["Carriage", "download", "opening", "upload"]
@@ -38,6 +40,8 @@ MOMENT, LONG_MOMENT = 0.004, 0.05
 """Seconds."""
 FAST_RATE = 100e6
 """Bytes a second, and more, of uploads that nothing is waited for after."""
+
+T = TypeVar("T")
 
 Work = Callable[[DataConnection], Awaitable[str]]
 """Moves what is to be moved and returns the text of the 226."""
@@ -58,6 +62,8 @@ class Carriage:
     channel: Channel
     progress: Progress
     path: str = ""
+    digest: str = ""
+    """``ALGORITHM:hex`` of an upload, when it is known."""
 
     def __post_init__(self) -> None:
         """Remember whose transfer it is; the login may be over before the transfer is."""
@@ -82,8 +88,12 @@ class Carriage:
         finally:
             self._let_go()
         seconds = self.context.services.seconds() - self._started
-        self._publish(TransferEnded, ending, self.progress.moved, seconds, detail)
+        self._publish(TransferEnded, ending, self.progress.moved, seconds, detail, self.digest)
         return answer
+
+    def learn(self, writing: IWriting, entry: Entry) -> None:
+        """Learn what became of an upload that was committed."""
+        self.digest = self.context.services.digests.stored(self._user, writing, entry)
 
     def _publish(self, kind: type[Event], *details: object) -> None:
         if self.path:
@@ -127,7 +137,8 @@ def download(carriage: Carriage, reading: IReading, marks: Marks) -> Transfer:
     representation = carriage.context.parameters.representation
 
     async def send(connection: DataConnection) -> str:
-        await send_file(reading, connection, marks.start, marks.end, representation)
+        stream = paced(connection, carriage.context.throttles(upload=False))
+        await send_file(reading, stream, marks.start, marks.end, representation)
         await connection.finish()
         return "Transfer complete."
 
@@ -148,12 +159,21 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
     announced = None if representation.ascii else marks.announced
 
     async def receive(connection: DataConnection) -> str:
-        moved = await receive_file(connection, writing, representation)
+        try:
+            return await publish(connection)
+        except BaseException:
+            connection.abort()
+            await writing.abandon()  # before the event, which tells how much arrived
+            raise
+
+    async def publish(connection: DataConnection) -> str:
+        stream = paced(connection, carriage.context.throttles(upload=True))
+        moved = await receive_file(stream, writing, representation)
         if announced is not None and moved not in (announced, announced - writing.offset):
             raise Cut(f"{moved} bytes came, {announced} were announced")
         if announced is None:
             await carriage.see_that_the_client_stays()
-        await _to_its_end(writing.commit())
+        carriage.learn(writing, await _to_its_end(writing.commit()))
         connection.dismiss()
         return f"Transfer complete, {moved} bytes stored in {writing.path}."
 
@@ -166,10 +186,10 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
     return Transfer(opening(carriage.channel, begin), carriage.progress, carry)
 
 
-async def _to_its_end(commit: Awaitable[object]) -> None:
+async def _to_its_end(commit: Awaitable[T]) -> T:
     """Wait for a commit, cancelled or not: it cannot be undone, and its reply must be true."""
 
-    async def work() -> object:
+    async def work() -> T:
         return await commit
 
     outcome: list[object] = []
@@ -186,3 +206,4 @@ async def _to_its_end(commit: Awaitable[object]) -> None:
             await waiting
     if isinstance(outcome[0], Failure):
         outcome[0].raiseException()
+    return cast(T, outcome[0])

@@ -28,19 +28,27 @@ sites = VerbTable()
 
 @verbs.add("HASH", Argument.PATH, rfc="draft-bryan-ftp-hash", syntax="<file>",
            feature="HASH {hashes}")  # fmt: skip
-async def digest(context: Context, path: VirtualPath) -> Transfer:
+async def digest(context: Context, path: VirtualPath) -> Transfer | Reply:
     """Compute a digest of a file or of the RANG of it; OPTS HASH chooses which."""
     algorithm, marks = context.parameters.hash_algorithm, context.take_marks()
     hashes = context.capability(IHashes, Right.READ, path)
     entry = await context.storage.stat(path)
     end = entry.size if marks.end is None else marks.end
+    if marks.start == 0 and end == entry.size:
+        known = context.services.digests.find(context.account.name, path, entry, algorithm)
+        if known is not None:
+            return _hash(algorithm, (0, end), known, path)
 
     async def compute() -> Reply:
         result = await hashes.hash(path, algorithm, marks.start, end)
-        span = f"{marks.start}-{max(end - 1, 0)}"
-        return reply(codes.FILE_STATUS, f"{algorithm} {span} {result} {path}")
+        return _hash(algorithm, (marks.start, end), result, path)
 
     return Transfer(None, Progress(f"HASH {path}", upload=False), compute)
+
+
+def _hash(algorithm: str, span: tuple[int, int], result: str, path: VirtualPath) -> Reply:
+    start, end = span
+    return reply(codes.FILE_STATUS, f"{algorithm} {start}-{max(end - 1, 0)} {result} {path}")
 
 
 @verbs.add("AVBL", Argument.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 4",

@@ -6,6 +6,7 @@ from ftpservice.commands.listings import listing_lines
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.storage.digests import ALGORITHMS
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
 from ftpservice.wire.facts import choose_facts
@@ -106,9 +107,6 @@ def _choose_hash(context: Context, value: str) -> Reply:
             raise Refusal(codes.BAD_PARAMETER, f"One of {', '.join(ALGORITHMS)}.")
         context.parameters.hash_algorithm = value.upper()
     return reply(codes.OK, context.parameters.hash_algorithm)
-
-
-ALGORITHMS = ("CRC32", "MD5", "SHA-1", "SHA-256", "SHA-512")
 
 
 @verbs.add("REPORT", rfc="(ours)")

@@ -14,6 +14,7 @@ from ftpservice.commands import (
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.verbs import Argument, Verb, VerbTable
+from ftpservice.storage.digests import ALGORITHMS
 from ftpservice.wire import codes
 from ftpservice.wire.facts import feature_line
 from ftpservice.wire.replies import Reply, reply
@@ -44,8 +45,7 @@ async def features(context: Context, _none: None) -> Reply:
     """List what is there beyond RFC 959."""
     facts = feature_line(context.parameters.facts)
     hashes = ";".join(
-        f"{name}*" if name == context.parameters.hash_algorithm else name
-        for name in information.ALGORITHMS
+        f"{name}*" if name == context.parameters.hash_algorithm else name for name in ALGORITHMS
     )
     lines = {row.feature.format(facts=facts, hashes=hashes) for row in TABLE if row.feature}
     shown = sorted([*lines, "TVFS", "UTF8"])

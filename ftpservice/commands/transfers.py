@@ -89,7 +89,8 @@ async def _receive(context: Context, path: VirtualPath, how: How, begin: str) ->
             progress = Progress(f"{VERBS[how]} {writing.path}", upload=True)
             carriage = _carriage(context, channel, progress, writing.path)
             text = begin.format(path=writing.path, name=writing.path.name)
-            return upload(carriage, writing, marks, text)
+            watched = context.services.digests.watched(writing, how)
+            return upload(carriage, watched, marks, text)
         except BaseException:
             await writing.abandon()
             raise

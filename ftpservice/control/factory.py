@@ -19,16 +19,23 @@ from ftpservice.data.connector import DataConnector, Ends
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.ports import PassivePorts
 from ftpservice.events import Event, EventStream
+from ftpservice.flow.throttle import SharedThrottles
 from ftpservice.session.context import Activity, Context, Parameters, Peer, Services
+from ftpservice.session.digests import UploadDigests
 from ftpservice.session.log import log
 from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
+from ftpservice.storage.blocking import Pool
 
 __all__ = ["FTPFactory"]
 
 
 def _log_failure(error: Exception, event: Event) -> None:
     log.failure("a subscriber failed at {event}", Failure(error), event=event)
+
+
+def _digests(reactor: Any, algorithm: str) -> UploadDigests:
+    return UploadDigests(algorithm, Pool(reactor, "digest", threads=4) if algorithm else None)
 
 
 class FTPFactory(ftp.FTPFactory):
@@ -99,6 +106,8 @@ class FTPFactory(ftp.FTPFactory):
                 self.activity,
                 self._attempts,
                 self._roster,
+                SharedThrottles(self.reactor),
+                _digests(self.reactor, settings.upload_digest),
                 self.userAnonymous,
             )
             self._ports = PassivePorts(settings.data)
@@ -163,3 +172,8 @@ class FTPFactory(ftp.FTPFactory):
 
     def stopFactory(self) -> None:
         """Nothing to stop: each session's timers end with its connection."""
+
+    async def let_go(self) -> None:
+        """Let go of the threads that digested uploads; when the sessions have ended."""
+        if self._services is not None:
+            await self._services.digests.stop()

@@ -1,24 +1,29 @@
 """The one place that chooses how the bytes of a transfer move.
 
 A file of the operating system goes to a plain connection by the kernel alone, a small one in one
-piece; everything else goes through the generic pumps. None of these functions ends the
-connection, the reading or the writing.
+piece; everything else goes through the generic pumps: text, records, what is throttled or
+digested on its way, storages that are no file. None of these functions ends the connection, the
+reading or the writing.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from ftpservice.flow.connection import Cut, DataConnection
+from ftpservice.flow.paced import Paced
 from ftpservice.flow.pump import Translation, pump_in, pump_out
 from ftpservice.flow.sendfile import CachedFile
+from ftpservice.flow.throttle import Throttles
 from ftpservice.storage.interfaces import ICached, IReading, ISpliced, IWriting
 from ftpservice.wire.ascii import FromNetwork, to_network
 from ftpservice.wire.records import END_OF_FILE, BadRecords, FromRecords, to_records
 
-__all__ = ["Representation", "receive_file", "send_chunks", "send_file"]
+__all__ = ["Representation", "Stream", "paced", "receive_file", "send_chunks", "send_file"]
 
+Stream = DataConnection | Paced
+"""What a file is sent to or received from."""
 
 SMALL = 64 * 1024
 """Bytes of a file that are read and sent: it takes fewer calls than a `send_file`."""
@@ -36,9 +41,20 @@ class Representation(Protocol):
         """Whether it is text as records (RFC 959 §3.4.1)."""
 
 
+def paced(connection: DataConnection, throttles: Throttles | None) -> Stream:
+    """Return the connection as it is used by a transfer with these limits of speed."""
+    return connection if throttles is None else Paced(connection, throttles)
+
+
+def _kernel_can(connection: Stream, representation: Representation) -> TypeGuard[DataConnection]:
+    """Tell whether the bytes go over the wire as they are in a file, as fast as they can."""
+    plain = isinstance(connection, DataConnection) and connection.is_plain
+    return plain and not representation.ascii
+
+
 async def send_file(
     reading: IReading,
-    connection: DataConnection,
+    connection: Stream,
     offset: int,
     end: int | None,
     representation: Representation,
@@ -51,7 +67,7 @@ async def send_file(
     last = size if end is None else min(end, size)
     records = representation.records
     file = ICached(reading, None)
-    if file is not None and not representation.ascii and connection.is_plain:
+    if file is not None and _kernel_can(connection, representation):
         moved = await _send_open_file(reading, file, connection, (offset, last))
     else:
         moved = await _pump_file(reading, connection, (offset, end), representation)
@@ -77,7 +93,7 @@ async def _send_open_file(
 
 async def _pump_file(
     reading: IReading,
-    connection: DataConnection,
+    connection: Stream,
     span: tuple[int, int | None],
     representation: Representation,
 ) -> int:
@@ -88,14 +104,14 @@ async def _pump_file(
 
 
 async def receive_file(
-    connection: DataConnection, writing: IWriting, representation: Representation
+    connection: Stream, writing: IWriting, representation: Representation
 ) -> int:
     """Write what comes until the peer's FIN; returns the number of bytes written.
 
     Raises `Cut`, also when records end before the file does, and `StorageError`.
     """
     spliced = ISpliced(writing, None)
-    if spliced is not None and not representation.ascii and connection.is_plain:
+    if spliced is not None and _kernel_can(connection, representation):
         return await _receive_open_file(connection, writing, spliced)
     try:
         return await pump_in(connection, writing.write, _translation(representation))

@@ -22,6 +22,7 @@ from ftpservice.flow.inlet import Inlet
 from ftpservice.flow.kernel import acknowledged, is_broken
 from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Patience
+from ftpservice.flow.pump import CHUNK
 from ftpservice.flow.sendfile import CachedFile
 from ftpservice.flow.splice import Exclusively
 from ftpservice.flow.transport import StreamTransport
@@ -40,6 +41,8 @@ class DataConnection(Protocol):
     """Whether the transport is gone."""
     peer = ""
     """The host of the far end."""
+    chunk = CHUNK
+    """Bytes that are best written at a time."""
 
     def __init__(
         self,
@@ -76,13 +79,13 @@ class DataConnection(Protocol):
         """Bytes so far, both ways."""
         return self._inlet.received + self._outlet.sent
 
-    async def read(self) -> bytes:
-        """Return what came, at least one byte; empty at the peer's FIN.
+    async def read(self, most: int | None = None) -> bytes:
+        """Return what came, at least one byte and at most ``most``; empty at the peer's FIN.
 
         Raises `Cut` once the connection broke, even if bytes were waiting; `Stalled` when nothing
         came for the stall timeout.
         """
-        return await self._inlet.read()
+        return await self._inlet.read(most)
 
     def take(self) -> bytes:
         """Stop receiving, and return what came and was not read yet."""

@@ -25,6 +25,7 @@ class Inlet:
         self._patience = patience
         self._pieces: list[bytes] = []
         self._kept = self._dropped = 0
+        self._most_kept = MOST_KEPT
         self._dropping = False
         self._broken: str | None = None
         self._received = 0
@@ -37,16 +38,21 @@ class Inlet:
         """Bytes so far, those of a file that is being received too."""
         return self._received + (self._receiving.moved if self._receiving is not None else 0)
 
-    async def read(self) -> bytes:
-        """Return all that waits; empty at the end. Raises `Cut`."""
+    async def read(self, most: int | None = None) -> bytes:
+        """Return all that waits, or the first ``most`` bytes; empty at the end. Raises `Cut`.
+
+        From then on nothing more is received while so many wait.
+        """
+        self._most_kept = MOST_KEPT if most is None else min(most, MOST_KEPT)
         while not self._pieces and not self.ended and self._broken is None:
             self._let_flow()
             await self._patience.wait()
         if self._broken is not None:
             raise Cut(self._broken)
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self._kept = 0
+        whole = b"".join(self._pieces)
+        data = whole[:most]
+        self._kept = len(whole) - len(data)
+        self._pieces = [whole[most:]] if self._kept else []
         self._let_flow()
         return data
 
@@ -79,7 +85,7 @@ class Inlet:
             self._received += len(data)
             self._kept += len(data)
             self._pieces.append(data)
-        if self._kept >= MOST_KEPT or self._dropped >= MOST_DROPPED:
+        if self._kept >= self._most_kept or self._dropped >= MOST_DROPPED:
             self._flowing = False
             self._transport.pauseProducing()
         self._patience.wake()
@@ -106,6 +112,7 @@ class Inlet:
         self._patience.wake()
 
     def _let_flow(self) -> None:
-        if not self._flowing and not self.ended and self._broken is None:
+        full = self._kept >= self._most_kept
+        if not self._flowing and not full and not self.ended and self._broken is None:
             self._flowing = True
             self._transport.resumeProducing()

@@ -10,12 +10,28 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from ftpservice.flow.connection import DataConnection
-
-__all__ = ["CHUNK", "Translation", "pump_in", "pump_out"]
+__all__ = ["CHUNK", "Inflow", "Outflow", "Translation", "pump_in", "pump_out"]
 
 CHUNK = 256 * 1024
-"""Bytes asked of a reader at a time; two chunks are in memory."""
+"""Bytes asked of a reader at a time, at most; two chunks are in memory."""
+
+
+class Inflow(Protocol):
+    """What a pump receives from: a connection."""
+
+    async def read(self) -> bytes:
+        """Return what came; empty at the peer's FIN."""
+
+
+class Outflow(Protocol):
+    """What a pump sends to: a connection."""
+
+    @property
+    def chunk(self) -> int:
+        """The bytes that it likes to be given at a time."""
+
+    async def write(self, data: bytes) -> None:
+        """Send, and wait until more would be welcome."""
 
 
 class Translation(Protocol):
@@ -30,7 +46,7 @@ class Translation(Protocol):
 
 async def pump_out(
     read: Callable[[int, int], Awaitable[bytes]],
-    connection: DataConnection,
+    connection: Outflow,
     offset: int,
     end: int | None,
     translate: Callable[[bytes], bytes] | None = None,
@@ -42,7 +58,8 @@ async def pump_out(
     start = offset
 
     def begin() -> Deferred[bytes]:
-        size = CHUNK if end is None else min(CHUNK, end - offset)
+        most = connection.chunk
+        size = most if end is None else min(most, end - offset)
         return Deferred.fromCoroutine(_chunk(read, offset, size))
 
     ahead = begin()
@@ -62,7 +79,7 @@ async def _chunk(read: Callable[[int, int], Awaitable[bytes]], offset: int, size
 
 
 async def pump_in(
-    connection: DataConnection,
+    connection: Inflow,
     write: Callable[[bytes], Awaitable[None]],
     translation: Translation | None = None,
 ) -> int:

@@ -94,6 +94,7 @@ class FTPService(MultiService):
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.stop()
+        await self.parts.factory.let_go()
         await self.parts.realm.stop()
 
     async def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:

@@ -85,6 +85,9 @@ def _session(values: Mapping[str, Any]) -> SessionSettings:
         login_timeout=values["login-timeout"],
         idle_timeout=values["idle-timeout"],
         umask=values["umask"],
+        rate_down=values["rate-down"],
+        rate_up=values["rate-up"],
+        upload_digest=values["upload-digest"],
         data=DataSettings(
             passive_ports=values["passive-ports"],
             passive_addresses=values["passive-address"],

@@ -10,9 +10,11 @@ from enum import Enum
 from typing import Any
 
 from ftpservice.data.policy import parse_address_rule, parse_port_range
+from ftpservice.storage.digests import ALGORITHMS
+from ftpservice.storage.units import parse_size
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["BY_NAME", "SETTINGS", "Kind", "Setting", "parse_umask"]
+__all__ = ["BY_NAME", "SETTINGS", "Kind", "Setting", "parse_digest", "parse_umask"]
 
 MOST = 10**9
 """No count and no time is larger."""
@@ -98,6 +100,14 @@ def parse_umask(text: str) -> int:
     return int(text, 8)
 
 
+def parse_digest(text: str) -> str:
+    """Read the name of an algorithm; "none" is empty. Raises `ValueError`."""
+    name = text.upper()
+    if name not in ("NONE", *ALGORITHMS):
+        raise ValueError(f"{text!r} is not one of none, {', '.join(ALGORITHMS)}")
+    return "" if name == "NONE" else name
+
+
 SETTINGS = (
     Setting(
         "listen",
@@ -161,6 +171,28 @@ SETTINGS = (
     ),
     Setting("data-timeout", Kind.SECONDS, 30, "Until a data connection is made; 0 for ever."),
     Setting("stall-timeout", Kind.SECONDS, 60, "A transfer that does not move; 0 for ever."),
+    Setting(
+        "rate-down",
+        Kind.TEXT,
+        "0",
+        "Bytes per second for the downloads of each session, as 20M; 0 for no limit.",
+        parse_size,
+    ),
+    Setting(
+        "rate-up",
+        Kind.TEXT,
+        "0",
+        "Bytes per second for the uploads of each session, as 20M; 0 for no limit.",
+        parse_size,
+    ),
+    Setting(
+        "upload-digest",
+        Kind.TEXT,
+        "none",
+        "The digest to compute of each upload as it comes: none, CRC32, MD5, SHA-1, SHA-256 or "
+        "SHA-512. HASH with this algorithm then costs nothing behind an upload.",
+        parse_digest,
+    ),
     Setting(
         "data-dir",
         Kind.TEXT,

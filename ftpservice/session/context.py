@@ -15,7 +15,10 @@ from ftpservice.accounts.attempts import Attempts
 from ftpservice.data.channel import Channel
 from ftpservice.data.connector import DataConnector
 from ftpservice.events import Event, EventStream
+from ftpservice.flow.throttle import SharedThrottles, Throttles
+from ftpservice.session.digests import UploadDigests
 from ftpservice.session.identity import Identity
+from ftpservice.session.pacing import Pacing
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
@@ -56,6 +59,8 @@ class Services:
     activity: Activity
     attempts: Attempts
     roster: Roster
+    throttles: SharedThrottles
+    digests: UploadDigests
     user_anonymous: str = "anonymous"
 
 
@@ -135,6 +140,8 @@ class Context:
     """The transfer in progress."""
     secured: bool = False
     """Whether the control connection is under TLS."""
+    pacing: Pacing | None = None
+    """The limits of speed; made for the first transfer."""
 
     @property
     def account(self) -> IAccount:
@@ -172,6 +179,13 @@ class Context:
             raise Refusal(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
         return channel
 
+    def throttles(self, upload: bool) -> Throttles | None:
+        """Return the limits that a transfer has to keep to; None if there are none."""
+        if self.pacing is None:
+            services = self.services
+            self.pacing = Pacing(services.clock, services.settings, services.throttles)
+        return self.pacing.throttles(self.account, upload)
+
     def publish(self, kind: type[Event], *details: Any, user: str | None = None) -> None:
         """Tell the world of an event of this session."""
         account = self.identity.account
@@ -190,6 +204,8 @@ class Context:
         account = self.identity.account
         if account is not None:
             self.services.roster.give_back("user", account.name)
+        if self.pacing is not None:
+            self.pacing.leave()
         self.identity.logout()
         self.connector.close()
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT

@@ -24,4 +24,10 @@ class SessionSettings:
     idle_timeout: float = 300.0
     """Without a command and without a transfer."""
     umask: int = 0o022
+    rate_down: int = 0
+    """Bytes per second for the downloads of a session; 0 for no limit."""
+    rate_up: int = 0
+    """The same for uploads."""
+    upload_digest: str = ""
+    """The algorithm with which whole uploads are digested as they come; empty for none."""
     data: DataSettings = field(default_factory=DataSettings)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from typing import Protocol
-
 from ftpservice.storage.blocking import Runner, let_go
+from ftpservice.storage.digests import Digest, new_digest
 from ftpservice.storage.errors import BadOffset, Unavailable, Unsupported
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_reading import OpenFile
@@ -17,40 +14,6 @@ __all__ = ["digest_of"]
 PIECE = 256 << 10
 TURN = 4 << 20
 """Bytes digested in one call of the pool, so that others get their turns and a cut ends it."""
-HASHLIB = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
-
-
-class Digest(Protocol):
-    """What takes bytes and tells a digest."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
-
-    def hexdigest(self) -> str:
-        """Return the digest of all."""
-
-
-class Crc32:
-    """CRC-32 with the manners of ``hashlib``."""
-
-    def __init__(self) -> None:
-        self._sum = 0
-
-    def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
-        self._sum = zlib.crc32(data, self._sum)
-
-    def hexdigest(self) -> str:
-        """Return eight hexadecimal digits."""
-        return f"{self._sum:08x}"
-
-
-def _digest(algorithm: str, path: VirtualPath) -> Digest:
-    if algorithm == "CRC32":
-        return Crc32()
-    if algorithm not in HASHLIB:
-        raise Unsupported(path, f"no digest {algorithm}")
-    return hashlib.new(HASHLIB[algorithm], usedforsecurity=False)
 
 
 async def digest_of(
@@ -69,6 +32,13 @@ async def digest_of(
         return digest.hexdigest()
     finally:
         let_go(runner, file.close)
+
+
+def _digest(algorithm: str, path: VirtualPath) -> Digest:
+    try:
+        return new_digest(algorithm)
+    except ValueError as error:
+        raise Unsupported(path, str(error)) from None
 
 
 def _take(digest: Digest, file: OpenFile, start: int, stop: int) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from typing import Protocol
-
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
+from ftpservice.storage.digests import Digest, new_digest
 from ftpservice.storage.errors import BadOffset, NotFound, Unsupported
 from ftpservice.storage.interfaces import IFreeSpace, IHashes, IPartials, ISetMode, ISetTimes
 from ftpservice.storage.memory_view import MemoryView
@@ -22,38 +19,11 @@ TURN = 1 << 20
 """Bytes digested before others get their turn: a millisecond or two."""
 
 
-class Digest(Protocol):
-    """What takes bytes and tells a digest."""
-
-    def update(self, data: memoryview, /) -> None:
-        """Take more bytes."""
-
-    def hexdigest(self) -> str:
-        """Return the digest of all."""
-
-
-class Crc32:
-    """CRC-32 with the manners of ``hashlib``."""
-
-    def __init__(self) -> None:
-        self._sum = 0
-
-    def update(self, data: memoryview) -> None:
-        """Take more bytes."""
-        self._sum = zlib.crc32(data, self._sum)
-
-    def hexdigest(self) -> str:
-        """Return eight hexadecimal digits."""
-        return f"{self._sum:08x}"
-
-
 def _digest(algorithm: str, path: VirtualPath) -> Digest:
-    names = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
-    if algorithm == "CRC32":
-        return Crc32()
-    if algorithm not in names:
-        raise Unsupported(path, f"no digest {algorithm}")
-    return hashlib.new(names[algorithm], usedforsecurity=False)
+    try:
+        return new_digest(algorithm)
+    except ValueError as error:
+        raise Unsupported(path, str(error)) from None
 
 
 @implementer(IHashes)

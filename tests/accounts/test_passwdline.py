@@ -29,7 +29,8 @@ def test_empty_fields_have_their_defaults(rest):
 def test_all_fields():
     line = (
         f"alice:{HASH}:/home/alice:read, delete,admin:"
-        "max-sessions=5, expires=2027-01-31,from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,disabled"
+        "max-sessions=5, expires=2027-01-31,rate-down=20M, rate-up=300,"
+        "from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,disabled"
     )
     assert parse_line(line) == AccountRecord(
         name="alice",
@@ -41,6 +42,8 @@ def test_all_fields():
         networks=(ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
         tls_required=True,
         disabled=True,
+        rate_down=20 * 2**20,
+        rate_up=300,
     )
 
 
@@ -93,6 +96,8 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f"alice:{HASH}:/:read:max-sessions=٣", "a number from 1 up"),
         (f"alice:{HASH}:/:read:max-sessions=-1", "a number from 1 up"),
         (f"alice:{HASH}:/:read:expires=soon", "a date like"),
+        (f"alice:{HASH}:/:read:rate-down=0", "leave it out for no limit"),
+        (f"alice:{HASH}:/:read:rate-up=fast", "not a size"),
         (f"alice:{HASH}:/:read:expires=2027-02-30", "expires=2027-02-30"),
         (f"alice:{HASH}:/:read:from=10.0.0.1/8", "host bits"),
         (f"alice:{HASH}:/:read:from=here", "from=here"),
@@ -184,10 +189,12 @@ def test_twisted_reads_the_first_two_fields(tmp_path):
                 networks=(ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
                 tls_required=True,
                 disabled=True,
+                rate_down=20 * 2**20,
+                rate_up=300,
                 line=4,
             ),
             f"a:{HASH}:/x:full:from=10.0.0.0/8,from=fd00\\:\\:/8,max-sessions=5,"
-            "expires=2027-01-31,tls=required,disabled",
+            "rate-down=20971520,rate-up=300,expires=2027-01-31,tls=required,disabled",
         ),
     ],
 )

@@ -89,6 +89,13 @@ def test_a_name_on_record_gets_what_the_record_says(bench):
     assert (alice.home, alice.anonymous) == (ROOT, False)
 
 
+def test_rates_on_the_record_are_the_accounts(bench):
+    alice = account(bench.realm(AccountRecord("alice", "", rate_down=5, rate_up=7)), b"alice")
+    assert (alice.rate_down, alice.rate_up) == (5, 7)
+    guest = account(bench.realm(default_rights=READ), b"bob")
+    assert (guest.rate_down, guest.rate_up) == (None, None)
+
+
 def test_the_rights_stand_around_the_storage(bench):
     realm = bench.realm(AccountRecord("alice", "", rights=READ))
     storage = account(realm, b"alice").storage

@@ -66,6 +66,9 @@ def test_every_setting_arrives_where_it_belongs() -> None:
         "data-timeout": BY_NAME["data-timeout"].from_text("13"),
         "stall-timeout": BY_NAME["stall-timeout"].from_text("14"),
         "umask": BY_NAME["umask"].from_text("027"),
+        "rate-down": BY_NAME["rate-down"].from_text("20M"),
+        "rate-up": BY_NAME["rate-up"].from_text("500k"),
+        "upload-digest": BY_NAME["upload-digest"].from_text("sha-1"),
         "passive-ports": BY_NAME["passive-ports"].from_text("50000-50100"),
         "passive-address": BY_NAME["passive-address"].from_text("203.0.113.7"),
     }
@@ -73,6 +76,8 @@ def test_every_setting_arrives_where_it_belongs() -> None:
     session = settings.session
     assert settings.anonymous_root == VirtualPath(("pub",))
     assert (session.welcome, session.anonymous, session.umask) == ("hello", True, 0o027)
+    assert (session.rate_down, session.rate_up) == (20 * 2**20, 500 * 2**10)
+    assert session.upload_digest == "SHA-1"
     assert session.max_sessions == 3
     assert (session.max_sessions_per_address, session.max_sessions_per_user) == (2, 1)
     assert (session.login_timeout, session.idle_timeout) == (11, 12.5)
@@ -91,6 +96,18 @@ def test_a_count_is_plain_digits(text: str) -> None:
 def test_seconds_are_plain_digits(text: str) -> None:
     with pytest.raises(ValueError, match="seconds"):
         BY_NAME["idle-timeout"].from_text(text)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "-1", "1.5M", "10 megs"])
+def test_a_rate_is_a_size(text: str) -> None:
+    with pytest.raises(ValueError, match="not a"):
+        BY_NAME["rate-down"].from_text(text)
+
+
+def test_a_digest_is_one_that_hash_knows_or_none() -> None:
+    assert BY_NAME["upload-digest"].from_text("None") == ""
+    with pytest.raises(ValueError, match="none, CRC32, MD5, SHA-1, SHA-256, SHA-512"):
+        BY_NAME["upload-digest"].from_text("SHA256")
 
 
 def test_every_default_is_one_that_a_user_could_write() -> None:
