@@ -139,6 +139,7 @@ class Pool:
         """Do what is asked for, in a thread, until there is no more to come."""
         while (call := self._queue.get()) is not None:
             self._done.append((call, call.outcome()))
+            del call  # an idle thread keeps nothing open or in memory
             if not self._waking:
                 self._waking = True
                 self._reactor.callFromThread(self._deliver)

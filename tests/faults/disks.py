@@ -40,7 +40,7 @@ def used(folder: Path) -> int:
 
 
 class Faulty:
-    """Has a function of ``os`` fail with a number, from some call on, for files below ``folder``."""
+    """Has a function of ``os`` fail with a number, from some call on, for files in ``folder``."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self._patch = monkeypatch

@@ -37,7 +37,7 @@ def held() -> None:
 
 
 def dies(function: str, number: str, moment: str) -> None:
-    """Have the process die before or after it calls a function of ``os`` for the so many-th time."""
+    """Have the process die before or after the so many-th call of a function of ``os``."""
     real, calls = getattr(os, function), itertools.count(1)
 
     def dying(*words: Any, **more: Any) -> Any:

@@ -137,7 +137,7 @@ def test_without_it_nobody_waits_for_the_disk(
 def test_a_disk_that_loses_the_bytes_is_not_confirmed_nor_gone_on_from(
     server: Callable[..., Served], trace: Trace, command: str, size: int
 ) -> None:
-    """After a failed fsync the kernel takes the lost pages for clean: a second one would succeed."""
+    """After a failed fsync the kernel takes the lost pages for clean: another would succeed."""
     served, wire = session(server, "--durable")
     trace.broken = "file"
     assert wire.upload(command, noise(size)).code == 451

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.faults.house import House, hidden, noise, visible, wait_until
-from tests.interop.raw import rst
 
 NEW = noise(3_000_000, 1)
 CAME = pytest.mark.parametrize("came", [20_000, 2_000_000])

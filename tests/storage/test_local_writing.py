@@ -404,7 +404,7 @@ class TestTrouble:
         run(make(bench.storage, "/file", b"0123456789"))
         assert run(content(bench.storage, "/file")) == b"0123456789"
 
-    def test_a_sync_that_fails_publishes_nothing_and_keeps_nothing_it_may_have_lost(self, tmp_path, monkeypatch):
+    def test_a_sync_that_fails_publishes_and_keeps_nothing(self, tmp_path, monkeypatch):
         bench = Bench(tmp_path, durable=True)
 
         def fail(*args):
