@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.choose import paced, receive_file, send_file
@@ -41,7 +42,6 @@ FAST_RATE = 100e6
 """Bytes a second, and more, of uploads that nothing is waited for after."""
 
 T = TypeVar("T")
-Passed = TypeVar("Passed")
 
 Work = Callable[[DataConnection], Awaitable[str]]
 """Moves what is to be moved and returns the text of the 226."""
@@ -184,16 +184,19 @@ async def _to_its_end(commit: Awaitable[T]) -> T:
     async def work() -> T:
         return await commit
 
-    ended = Deferred.fromCoroutine(work())
+    outcome: list[T | Failure] = []
+    ended = Deferred.fromCoroutine(work()).addBoth(outcome.append)
 
-    def pass_on(result: Passed) -> Passed:
+    def wake(_none: None) -> None:
         if not waiting.called:
             waiting.callback(None)
-        return result
 
-    while not ended.called:
+    while not outcome:
         waiting: Deferred[None] = Deferred()
-        ended.addBoth(pass_on)
+        ended.addCallback(wake)
         with suppress(CancelledError):
             await waiting
-    return await ended
+    result = outcome[0]
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result

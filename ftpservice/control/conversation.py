@@ -5,6 +5,8 @@
   then its own 226), STAT and NOOP are answered when nothing waits before them, QUIT says goodbye
   and the session ends when the transfer has ended (RFC 959 §4.1.1). Everything else waits.
 - A reply of 221 or 421 is the last one, but for that of a transfer in progress.
+- A conversation that is to `retire` ends what it has begun and then says 421; what waits, or comes
+  meanwhile, gets no other answer, but ABOR still stops the transfer.
 - However a command ends, one reply is given, and an error that nobody expected is logged,
   published and answered 451.
 """
@@ -55,6 +57,7 @@ class Conversation:
         self._current: Task[None] | None = None
         self._transfer: Task[Reply] | None = None
         self._aborted = False
+        self._retiring = False
         self._ended = False
 
     @property
@@ -70,8 +73,9 @@ class Conversation:
     def receive(self, *commands: Command | Reply) -> None:
         """Take commands, or ready replies in the place of those that could not be read."""
         for command in commands:
-            if not self.last_words_said and not self._is_done_with(command):
-                self._queue.append(command)
+            if self.last_words_said or self._is_done_with(command) or self._retiring:
+                continue
+            self._queue.append(command)
         if self._current is None:
             self.advance()
 
@@ -99,6 +103,15 @@ class Conversation:
         if self._transfer is not None and not self._aborted:
             self._aborted = True
             self._transfer.cancel()
+
+    def retire(self, farewell: Reply) -> None:
+        """End what is being carried out, then say ``farewell``; nothing else is begun."""
+        if not self.last_words_said and not self._retiring:
+            self._retiring = True
+            self._queue.clear()
+            self._queue.append(farewell)
+            if self._current is None:
+                self.advance()
 
     def end(self) -> None:
         """The connection is gone: stop everything, log out, say nothing more."""

@@ -69,6 +69,7 @@ class FTPFactory(ftp.FTPFactory):
         self._numbers: Iterator[int] = itertools.count(1)
         self._roster = Roster()
         self._services: Services | None = None
+        self._retired: str | None = None
         self.instances: list[ControlProtocol] = []
 
     def _adopt(self, settings: SessionSettings) -> None:
@@ -132,6 +133,8 @@ class FTPFactory(ftp.FTPFactory):
     def enter(self, context: Context) -> str | None:
         """Count a session; a text says why there is no place for it."""
         settings, address = context.services.settings, context.peer.label
+        if self._retired is not None:
+            return self._retired
         if not self._roster.take("all", "", settings.max_sessions):
             return "Too many sessions; try again later."
         if not self._roster.take("address", address, settings.max_sessions_per_address):
@@ -147,10 +150,25 @@ class FTPFactory(ftp.FTPFactory):
             self._roster.give_back("all", "")
             self._roster.give_back("address", context.peer.label)
 
+    @property
+    def is_working(self) -> bool:
+        """Whether any session carries out a user's command."""
+        return any(protocol.is_working for protocol in self.instances)
+
+    def retire_all(self, reason: str) -> None:
+        """Tell every session 421, after its transfer if it has one; new ones at once."""
+        self._retired = reason
+        for protocol in tuple(self.instances):
+            protocol.retire(reason)
+
     def part_all(self, reason: str) -> None:
-        """Tell every session 421 and close it."""
+        """Tell every session 421 and close it; transfers are cut."""
         for protocol in tuple(self.instances):
             protocol.part(reason)
+
+    def startFactory(self) -> None:
+        """Take sessions, again if need be."""
+        self._retired = None
 
     def stopFactory(self) -> None:
         """Nothing to stop: each session's timers end with its connection."""

@@ -126,6 +126,21 @@ class ControlProtocol(Protocol):
             return
         self.part("Timeout.")
 
+    @property
+    def is_working(self) -> bool:
+        """Whether a user's command is being carried out."""
+        context, conversation = self._context, self._conversation
+        if self._closing or context.identity.account is None:
+            return False
+        return conversation.busy and not (self._outgoing.is_full and context.running is None)
+
+    def retire(self, reason: str) -> None:
+        """Say 421 and close, after the transfer in progress if there is one."""
+        if self.is_working:
+            self._conversation.retire(reply(codes.UNAVAILABLE, reason))
+        else:
+            self.part(reason)
+
     def part(self, reason: str) -> None:
         """Say 421 and close; a transfer in progress is cut."""
         if not self._conversation.last_words_said:

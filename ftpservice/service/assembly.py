@@ -60,7 +60,8 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
         bound = [Place(port.getHost(), place.proxied) for place, port in listeners.bound]
         return announcement(source.describe(), audience(settings, options.checkers), bound)
 
-    return FTPService(Parts(listeners, factory, checkers, realm, announced), reactor, console)
+    parts = Parts(listeners, factory, checkers, realm, settings.grace, announced)
+    return FTPService(parts, reactor, console)
 
 
 def _owner(options: Options) -> Owner:

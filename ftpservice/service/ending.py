@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -13,18 +14,26 @@ from twisted.internet.error import ReactorNotRunning
 
 __all__ = ["give_up", "stop_on_signals"]
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-def stop_on_signals(reactor: Any) -> None:
-    """Have SIGINT and SIGTERM stop ``reactor``; a second one ends the process at once.
 
-    The process then ends with status 0, where twistd would kill itself by the same signal.
+def stop_on_signals(reactor: Any, hurry: Callable[[], object]) -> None:
+    """Have SIGINT and SIGTERM stop ``reactor``; at a second one ``hurry`` is called.
+
+    Then the process ends with status 0, where twistd would kill itself by the same signal, and not
+    before the threads have ended what they have begun. A third ends it at once.
     """
+    steps = iter((lambda: _stop(reactor), hurry))
 
     def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal calls it so
+        step = next(steps, None)
+        if step is not None:
+            reactor.callFromThread(step)
+            return
         signal.signal(number, signal.SIG_DFL)
-        reactor.callFromThread(_stop, reactor)
+        signal.raise_signal(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, caught)
 
 

@@ -1,4 +1,10 @@
-"""The service itself: what is started before the first client, and stopped after the last."""
+"""The service itself: what is started before the first client, and stopped after the last.
+
+It stops in steps, each as short as it can be: nobody is let in any more; sessions without a
+transfer are told 421; those with one may end it, within the time of grace; the rest is cut, which
+leaves its partials; everybody has a moment to take the last reply; what the threads have begun is
+brought to its end. Whoever is in a hurry skips the waiting, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +27,7 @@ from ftpservice.service.listeners import Listeners
 
 __all__ = ["FTPService", "Parts"]
 
+STOPPING = "The service is stopping."
 FAREWELL_SECONDS = 2.0
 """How long sessions may take to end when the service stops."""
 POLL_SECONDS = 0.02
@@ -34,6 +41,8 @@ class Parts:
     factory: FTPFactory
     checkers: Sequence[ICredentialsChecker]
     realm: Realm
+    grace: float
+    """Seconds that transfers may go on when the service stops."""
     announcement: Callable[[], list[str]]
     """Returns the lines to print once everything listens."""
 
@@ -46,6 +55,7 @@ class FTPService(MultiService):
         self.parts = parts
         self._reactor = reactor
         self._console = console
+        self._hurried = False
         parts.listeners.setServiceParent(self)
 
     @property
@@ -55,6 +65,7 @@ class FTPService(MultiService):
 
     def privilegedStartService(self) -> None:
         """Bind; raises `CannotStart`."""
+        self._hurried = False
         self._telling(super().privilegedStartService)
 
     def startService(self) -> None:
@@ -66,20 +77,30 @@ class FTPService(MultiService):
         self._reactor.callWhenRunning(self._announce)
 
     def stopService(self) -> Deferred[None]:
-        """Stop listening, say farewell to every session, then let go of threads and files."""
+        """Stop listening, let transfers end, say farewell, then let go of threads and files."""
         return Deferred.fromCoroutine(self._stopped(super().stopService()))
 
+    def hurry(self) -> None:
+        """Wait for nobody any more, if the service is being stopped; transfers are cut."""
+        self._hurried = True
+
     async def _stopped(self, silent: Deferred[Any]) -> None:
+        factory = self.parts.factory
+        factory.retire_all(STOPPING)
         await silent
-        self.parts.factory.part_all("The service is stopping.")
-        deadline = self._reactor.seconds() + FAREWELL_SECONDS
-        while self.parts.factory.instances and self._reactor.seconds() < deadline:
-            await deferLater(self._reactor, POLL_SECONDS, lambda: None)
+        await self._wait_while(lambda: factory.is_working, self.parts.grace)
+        factory.part_all(STOPPING)
+        await self._wait_while(lambda: bool(factory.instances), FAREWELL_SECONDS)
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.stop()
         await self.parts.factory.let_go()
         await self.parts.realm.stop()
+
+    async def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
+        deadline = self._reactor.seconds() + seconds
+        while condition() and not self._hurried and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, POLL_SECONDS, lambda: None)
 
     def _announce(self) -> None:
         self._console.tell(self.parts.announcement())

@@ -33,6 +33,8 @@ class Settings:
     """Directories of the service's own, outermost first: made if they are missing."""
     anonymous_root: VirtualPath = ROOT
     durable: bool = False
+    grace: float = 30.0
+    """Seconds that transfers may go on when the service stops."""
     session: SessionSettings = field(default_factory=SessionSettings)
 
     def kept(self, text: str) -> str:
@@ -51,6 +53,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         made=made,
         anonymous_root=values["anonymous-root"],
         durable=values["durable"],
+        grace=values["grace"],
         session=_session(values),
     )
 

@@ -206,6 +206,12 @@ SETTINGS = (
         False,
         "Say that an upload is complete only when it is on the disk, not in its cache.",
     ),
+    Setting(
+        "grace",
+        Kind.SECONDS,
+        30,
+        "How long transfers in progress may go on when the service is told to stop; 0 cuts them.",
+    ),
     Setting("umask", Kind.TEXT, "022", "Permission bits withheld from new files.", parse_umask),
 )
 

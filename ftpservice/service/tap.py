@@ -37,5 +37,5 @@ def makeService(options: options.Options) -> IService:
     except CannotStart as error:
         raise SystemExit(f"ftpservice: {error.line}") from None
     if options.parent is not None:
-        reactor.callWhenRunning(stop_on_signals, reactor)
+        reactor.callWhenRunning(stop_on_signals, reactor, service.hurry)
     return service

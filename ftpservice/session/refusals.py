@@ -33,7 +33,7 @@ REFUSALS: dict[type[BaseException], tuple[int, str]] = {
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
     errors.QuotaExceeded: (codes.OVER_QUOTA, "Over the quota."),
     errors.Busy: (codes.FILE_BUSY, "In use; try again later."),
-    errors.Unavailable: (codes.LOCAL_ERROR, "The storage failed; nothing was changed."),
+    errors.Unavailable: (codes.LOCAL_ERROR, "The storage failed."),
     errors.BadOffset: (codes.BAD_OFFSET, "Nothing to go on from at that offset."),
     errors.Unsupported: (codes.BAD_PARAMETER, "The storage behind this directory cannot do that."),
     BadPath: (codes.BAD_NAME, "A name may not hold NUL, CR or LF."),

@@ -51,6 +51,7 @@ class Upload:
         self._order = order
         self._name = name
         self._resumed = False
+        self._lost = False
         self._old: int | None = None
         self._copied = 0
 
@@ -90,7 +91,7 @@ class Upload:
         check_announced(self._order.request, self.partial.size - self.offset, self.path)
         self._take_over_facts()
         if self._order.durable:
-            os.fsync(self.descriptor)
+            self._sync()
         if self._order.request.how is How.UNIQUE:
             self._publish_unique()
         else:
@@ -103,10 +104,23 @@ class Upload:
     def abandon(self) -> None:
         """Keep what arrived, if anything did and there is a name to go on from it by."""
         arrived = self._old is None and self.partial.size > self.offset
-        if self._order.request.how is not How.UNIQUE and (arrived or self._resumed):
+        named = self._order.request.how is not How.UNIQUE
+        if named and (arrived or self._resumed) and not self._lost:
             self.partial.keep()
         else:
             self.partial.discard()
+
+    def _sync(self) -> None:
+        """Have the bytes survive a power cut; when this fails, some of them are lost.
+
+        The kernel tells that once: it takes the pages for clean then, and whoever went on from
+        the partial would be told that all is well.
+        """
+        try:
+            os.fsync(self.descriptor)
+        except OSError:
+            self._lost = True
+            raise
 
     def close(self) -> None:
         """Let go of everything; once."""

@@ -241,5 +241,6 @@ def test_only_under_twistd_the_signals_are_ours(monkeypatch: pytest.MonkeyPatch)
     options = Options()
     options.parent = {"nodaemon": True}  # type: ignore[assignment]
     options.parseOptions([ROOT, ALICE])
-    makeService(options)
-    assert [words[1:] for words in asked] == [(reactor,)]
+    service = makeService(options)
+    assert isinstance(service, FTPService)
+    assert [words[1:] for words in asked] == [(reactor, service.hurry)]

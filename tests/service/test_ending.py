@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -43,23 +44,36 @@ def kept() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_reactor_and_a_second_one_the_process(number: int, kept: None) -> None:
+def test_a_signal_stops_the_reactor_and_a_second_one_hurries_it(number: int, kept: None) -> None:
     reactor = Reactor()
-    ending.stop_on_signals(reactor)
+    hurried: list[int] = []
+    ending.stop_on_signals(reactor, lambda: hurried.append(reactor.stops))
     signal.raise_signal(number)
     assert reactor.stops == 0, "not in the midst of whatever runs"
     reactor.turn()
-    assert reactor.stops == 1
-    assert signal.getsignal(number) is signal.SIG_DFL
+    assert (reactor.stops, hurried) == (1, [])
+    signal.raise_signal(number)
+    assert hurried == []
+    reactor.turn()
+    assert (reactor.stops, hurried) == (1, [1])
 
 
-def test_both_signals_stop_it_once(kept: None) -> None:
+def test_both_signals_count_together_and_a_third_ends_the_process(
+    kept: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reactor = Reactor()
-    ending.stop_on_signals(reactor)
+    hurried: list[int] = []
+    ending.stop_on_signals(reactor, lambda: hurried.append(reactor.stops))
     signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGTERM)
     reactor.turn()
-    assert reactor.stops == 1
+    assert (reactor.stops, hurried) == (1, [1])
+    raised: list[tuple[int, object]] = []
+    monkeypatch.setattr(
+        ending.signal, "raise_signal", lambda one: raised.append((one, signal.getsignal(one)))
+    )
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert raised == [(signal.SIGTERM, signal.SIG_DFL)]
 
 
 def test_giving_up_stops_the_reactor_and_ends_with_status_1(

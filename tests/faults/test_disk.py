@@ -1,0 +1,197 @@
+"""Disks that are full, failing or read-only: told as what it is, nothing torn, space comes back."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.disks import Faulty, mounted, remount, used
+from tests.faults.house import House, hidden, noise, visible, wait_until
+from tests.interop.raw import Answer, Served, Wire, in_thread, started, starting
+
+FIXTURES = (started, starting)
+OLD, SIZE = noise(500_000, 1), 4 << 20
+TOO_LONG = noise(6_000_000, 2)
+ENTRY = 4096
+"""Bytes that a directory may have grown by."""
+
+
+class Disk:
+    """A small disk, or a limit for files where this process may not have one."""
+
+    def __init__(self, house: House, real: bool) -> None:
+        self.house = house
+        self.real = real
+        self.fault = "none" if real else f"limited:{SIZE}"
+        self.refusal = 452 if real else 552
+
+    def fill(self, left: int) -> None:
+        """Leave so many bytes."""
+        facts = os.statvfs(self.house.root)
+        free = facts.f_bavail * facts.f_frsize
+        with open(self.house.root / "filler", "wb") as file:
+            file.write(bytes(max(0, free - left)))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A disk with a file ``a``."""
+    with mounted(tmp_path / "files", SIZE) as real:
+        house = House(tmp_path)
+        (house.root / "a").write_bytes(OLD)
+        yield Disk(house, real)
+
+
+def refused(wire: Wire, command: str, content: bytes) -> Answer:
+    """Try an upload that the service ends; return what it says last."""
+    data = wire.data()
+    wire.send(f"{command}\r\n")
+    try:
+        data.sendall(content)
+        data.close()
+    except ConnectionError:
+        pass
+    first = wire.reply()
+    return wire.reply() if first.code in (125, 150) else first
+
+
+@pytest.mark.parametrize("command", ["STOR a", "STOR b", "STOU a", "APPE a"])
+def test_a_file_that_does_not_fit_is_refused(disk: Disk, command: str) -> None:
+    with disk.house.open(fault=disk.fault) as service:
+        wire = service.session()
+        answer = refused(wire, command, TOO_LONG)
+        assert answer.code == disk.refusal
+        assert wire.code("NOOP") == 200
+        left = visible(service.root)
+        if command == "APPE a":
+            whole = OLD + TOO_LONG
+            assert left == {"a": whole[: len(left["a"])]} and len(left["a"]) > len(OLD)
+        else:
+            assert left == {"a": OLD}
+        assert len(hidden(service.root)) == command.startswith("STOR")
+
+
+def test_space_comes_back_when_the_partials_are_swept(disk: Disk) -> None:
+    before = used(disk.house.root)
+    with disk.house.open(fault=disk.fault) as service:
+        wire = service.session()
+        assert refused(wire, "STOR a", TOO_LONG).code == disk.refusal
+        assert refused(wire, "STOU a", TOO_LONG).code == disk.refusal
+        if disk.real:
+            assert wire.code("ALLO 1000000") == 452, "free space counts what partials take"
+    (partial,) = hidden(disk.house.root)
+    assert partial.stat().st_size > 3_000_000
+    os.utime(partial, (0, 0))
+    with disk.house.open():
+        wait_until(lambda: not hidden(disk.house.root))
+    assert visible(disk.house.root) == {"a": OLD}
+    if disk.real:
+        assert used(disk.house.root) <= before + ENTRY
+
+
+def test_when_there_is_space_again_the_upload_goes_on(disk: Disk) -> None:
+    if not disk.real:
+        pytest.skip("only root can make a small disk")
+    new = noise(2_000_000, 3)
+    disk.fill(left=1_200_000)
+    with disk.house.open() as service:
+        wire = service.session()
+        assert refused(wire, "STOR a", new).code == 452
+        (service.root / "filler").unlink()
+        (partial,) = hidden(service.root)
+        came = partial.read_bytes()
+        assert came == new[: len(came)] and len(came) > 1_000_000
+        assert wire.code(f"REST {len(came)}") == 350
+        assert wire.upload("STOR a", new[len(came) :]).code == 226
+    assert visible(disk.house.root) == {"a": new}
+
+
+def test_a_small_file_that_does_not_fit_is_refused_too(disk: Disk) -> None:
+    """Its bytes wait in memory until the commit."""
+    if not disk.real:
+        pytest.skip("only root can make a small disk")
+    disk.fill(left=20_000)
+    with disk.house.open() as service:
+        wire = service.session()
+        assert refused(wire, "STOR a", TOO_LONG[:50_000]).code == 452
+        assert (service.root / "a").read_bytes() == OLD
+        (service.root / "filler").unlink()
+        assert wire.upload("STOR a", TOO_LONG[:50_000]).code == 226
+        assert visible(service.root) == {"a": TOO_LONG[:50_000]}
+
+
+def test_a_disk_that_becomes_read_only_refuses_and_works_again_later(disk: Disk) -> None:
+    if not disk.real:
+        pytest.skip("only root can make a disk of its own")
+    with disk.house.open() as service:
+        wire = service.session()
+        remount(service.root, "ro")
+        for command in ("STOR a", "STOU a", "APPE a", "STOR b"):
+            assert refused(wire, command, OLD * 4).code == 451
+        assert wire.codes("DELE a", "MKD d", "RNFR a", "RNTO b") == [451, 451, 350, 451]
+        assert wire.download("RETR a") == OLD
+        remount(service.root, "rw")
+        assert wire.upload("STOR a", OLD * 3).code == 226
+    assert visible(disk.house.root) == {"a": OLD * 3}
+    assert not hidden(disk.house.root)
+
+
+FAULTS = [
+    ("open", errno.EROFS, 0, 451),
+    ("ftruncate", errno.EIO, 0, 451),
+    ("fchmod", errno.EIO, 0, 451),
+    ("fchmod", errno.EROFS, 1, 451),
+    ("write", errno.EIO, 0, 451),
+    ("write", errno.EDQUOT, 0, 552),
+    ("rename", errno.EIO, 0, 451),
+    ("rename", errno.EROFS, 0, 451),
+    ("rename", errno.ENOSPC, 0, 452),
+]
+IN_KERNEL = [("splice", errno.EIO, 1, 451), ("splice", errno.ENOSPC, 0, 452)]
+CASES = [(*fault, size) for fault in FAULTS for size in (60_000, 3_000_000)] + [
+    (*fault, 3_000_000) for fault in IN_KERNEL
+]
+
+
+def open_files(served: Served) -> list[str]:
+    """Return what this process has open of what is served."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{name}"))
+        except FileNotFoundError:
+            continue
+    return [path for path in found if path.startswith(str(served.root))]
+
+
+@in_thread
+@pytest.mark.parametrize(("function", "number", "after", "code", "size"), CASES)
+def test_a_call_that_fails_is_told_and_leaves_nothing_open(
+    server: Callable[..., Served],
+    monkeypatch: pytest.MonkeyPatch,
+    function: str,
+    number: int,
+    after: int,
+    code: int,
+    size: int,
+) -> None:
+    served = server()
+    (served.root / "a").write_bytes(OLD)
+    wire = served.session()
+    assert wire.code("TYPE I") == 200
+    before = open_files(served)
+    faulty = Faulty(monkeypatch, served.root)
+    faulty.break_down(function, number, after)
+    new = noise(size, 5)
+    assert refused(wire, "STOR a", new).code == code
+    assert faulty.calls > after
+    assert visible(served.root) == {"a": OLD}
+    served.wait_for(lambda: open_files(served) == before)
+    faulty.number = 0
+    assert wire.upload("STOR a", new).code == 226
+    assert visible(served.root) == {"a": new}
+    assert not hidden(served.root)

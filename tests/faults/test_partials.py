@@ -1,0 +1,139 @@
+"""What is kept of a cut upload: whose it is, who sees it, who goes on from it, when it goes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.house import House, hidden, noise, visible, wait_until
+from tests.interop.raw import rst
+
+NEW = noise(3_000_000, 1)
+CAME = pytest.mark.parametrize("came", [20_000, 2_000_000])
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[House]:
+    """A service with two accounts for one directory."""
+    with House(tmp_path, accounts=["other"]).open() as service:
+        yield service
+
+
+def cut(service: House, came: int, command: str = "STOR new", name: str = "demo") -> None:
+    """Cut an upload when so much of it has come."""
+    service.cut(command, NEW[:came], name)
+
+
+def whole(service: House) -> bool:
+    """Tell whether the file is there and nothing else."""
+    return visible(service.root) == {"new": NEW} and not hidden(service.root)
+
+
+@CAME
+@pytest.mark.parametrize("command", ["REST {at}, STOR new", "APPE new"])
+def test_a_client_that_asks_for_the_size_goes_on(service: House, came: int, command: str) -> None:
+    cut(service, came)
+    wire = service.session()
+    at = int(wire.ask("SIZE new").text)
+    assert at == came
+    *first, last = command.format(at=at).split(", ")
+    assert all(wire.code(word) == 350 for word in first)
+    assert wire.upload(last, NEW[at:]).code == 226
+    assert whole(service)
+
+
+@CAME
+def test_nobody_sees_it_but_its_owner_by_its_size(service: House, came: int) -> None:
+    cut(service, came)
+    wire, other = service.session(), service.session("other")
+    for command in ("LIST", "LIST -a", "NLST", "MLSD", "LIST ."):
+        assert wire.download(command) in (b"", b"total 0\r\n")
+    assert wire.code("SIZE new") == 213
+    assert other.code("SIZE new") == 550
+    partial = hidden(service.root)[0].name
+    for one in (wire, other):
+        for command in (f"SIZE {partial}", f"MDTM {partial}", f"DELE {partial}", f"RNFR {partial}"):
+            assert one.code(command) == 550
+        for command in ("RETR new", f"RETR {partial}"):
+            with one.data():
+                assert one.code(command) == 550
+    with other.data():
+        assert other.codes(f"REST {came}", "STOR new") == [350, 554]
+    assert visible(service.root) == {}
+
+
+def test_each_owner_has_one_of_his_own(service: House) -> None:
+    cut(service, 1_500_000)
+    cut(service, 20_000, name="other")
+    assert len(hidden(service.root)) == 2
+    assert service.session().ask("SIZE new").text == "1500000"
+    other = service.session("other")
+    assert other.ask("SIZE new").text == "20000"
+    assert other.code("REST 20000") == 350
+    assert other.upload("STOR new", NEW[20_000:]).code == 226
+    assert visible(service.root) == {"new": NEW}
+
+
+@CAME
+def test_a_second_try_from_the_beginning_takes_its_place(service: House, came: int) -> None:
+    cut(service, came)
+    cut(service, 1000)
+    assert len(hidden(service.root)) == 1
+    assert service.session().ask("SIZE new").text in ("1000", str(came))
+    assert service.session().upload("STOR new", NEW).code == 226
+    assert whole(service)
+
+
+@CAME
+def test_beyond_what_came_nothing_is_gone_on_from(service: House, came: int) -> None:
+    cut(service, came)
+    wire = service.session()
+    with wire.data():
+        assert wire.codes(f"REST {came + 1}", "STOR new") == [350, 554]
+    assert visible(service.root) == {}
+    assert wire.ask("SIZE new").text == str(came)
+
+
+def test_deleting_what_is_not_whole_or_its_directory_removes_it(service: House) -> None:
+    wire = service.session()
+    assert wire.code("MKD d") == 257
+    cut(service, 20_000, "STOR d/new")
+    assert hidden(service.root / "d")
+    assert wire.code("RMD d") == 250
+    assert list(service.root.iterdir()) == []
+
+
+def test_a_reader_of_the_old_file_is_not_given_the_partial(service: House) -> None:
+    (service.root / "new").write_bytes(b"old")
+    cut(service, 2_000_000)
+    wire = service.session()
+    assert wire.ask("SIZE new").text == "3"
+    assert wire.download("RETR new") == b"old"
+
+
+def test_old_ones_are_swept_at_the_start_and_then_on_time(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with house.open() as service:
+        cut(service, 1000)
+        cut(service, 2_000_000, "STOR old")
+    young, old = sorted(hidden(house.root), key=lambda path: path.stat().st_size)
+    os.utime(old, (0, 0))
+    with house.open():
+        wait_until(lambda: not old.exists())
+        assert young.exists()
+    with house.open(root=f"local:{house.root}:partial-age=0.5s") as service:
+        wait_until(lambda: not young.exists())
+        cut(service, 2_000_000, "STOR third")
+        wait_until(lambda: not hidden(house.root))
+        data = service.begun(service.session(), "STOR held", NEW[:1000])
+        (held,) = hidden(house.root)
+        os.utime(held, (0, 0))
+        third = service.root / ".ftpservice.00000000000000000000000000000000.part"
+        third.touch()
+        os.utime(third, (0, 0))
+        wait_until(lambda: not third.exists())
+        assert held.exists(), "somebody writes it"
+        data.close()
