@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -159,6 +159,14 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
     announced = None if representation.ascii else marks.announced
 
     async def receive(connection: DataConnection) -> str:
+        try:
+            return await publish(connection)
+        except BaseException:
+            connection.abort()
+            await writing.abandon()  # before the event, which tells how much arrived
+            raise
+
+    async def publish(connection: DataConnection) -> str:
         stream = paced(connection, carriage.context.throttles(upload=True))
         moved = await receive_file(stream, writing, representation)
         if announced is not None and moved not in (announced, announced - writing.offset):
@@ -184,7 +192,7 @@ async def _to_its_end(commit: Awaitable[T]) -> T:
     async def work() -> T:
         return await commit
 
-    outcome: list[T | Failure] = []
+    outcome: list[object] = []
     ended = Deferred.fromCoroutine(work()).addBoth(outcome.append)
 
     def wake(_none: None) -> None:
@@ -196,7 +204,6 @@ async def _to_its_end(commit: Awaitable[T]) -> T:
         ended.addCallback(wake)
         with suppress(CancelledError):
             await waiting
-    result = outcome[0]
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return cast(T, outcome[0])
