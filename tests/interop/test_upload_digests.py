@@ -10,7 +10,7 @@ import pytest
 
 from ftpservice.events import Event, TransferEnded
 from ftpservice.storage.local_storage import LocalStorage
-from tests.interop.raw import Served, Wire, in_thread, started, starting
+from tests.interop.raw import Served, Wire, in_thread, rst, started, starting
 
 FIXTURES = (started, starting)
 CONTENT = os.urandom(700_001)
@@ -119,10 +119,42 @@ def test_what_was_resumed_or_appended_is_read(
     assert hashed(wire) == sha(CONTENT[:100] + b"end")
     assert wire.upload("APPE a", b"more").code == 226
     assert hashed(wire) == sha(CONTENT[:100] + b"endmore")
-    assert wire.upload("APPE b", b"new").code == 226
-    assert hashed(wire, "/b") == sha(b"new")
-    assert digests[1:] == ["", "", ""]
-    assert read == ["/a", "/a", "/b"]
+    assert digests[1:] == ["", ""]
+    assert read == ["/a", "/a"]
+
+
+@in_thread
+def test_an_append_that_makes_the_file_is_a_whole_upload(
+    server: Callable[..., Served], read: list[str]
+) -> None:
+    served = server("--upload-digest", "SHA-256")
+    digests, wire = told(served), session(served)
+    assert wire.upload("APPE a", b"new").code == 226
+    assert hashed(wire) == sha(b"new")
+    assert (digests, read) == ([f"SHA-256:{sha(b'new')}"], [])
+
+
+@in_thread
+def test_an_upload_that_goes_on_from_its_partial_is_read(
+    server: Callable[..., Served], read: list[str]
+) -> None:
+    served = server("--upload-digest", "SHA-256")
+    digests, wire = told(served), session(served)
+    data = wire.data()
+    assert wire.code("STOR a") in (125, 150)
+    data.sendall(CONTENT[:5000])
+    while not any(b" 5000 bytes so far" in line for line in wire.ask("STAT").lines):
+        continue
+    rst(data)
+    assert wire.reply().code == 426
+    assert wire.ask("SIZE a").text == "5000"
+    assert wire.upload("APPE a", CONTENT[5000:]).code == 226
+    assert hashed(wire) == sha(CONTENT)
+    assert wire.code("REST 3") == 350
+    assert wire.upload("STOR a", CONTENT[3:]).code == 226
+    assert hashed(wire) == sha(CONTENT)
+    assert digests == ["", "", ""]
+    assert read == ["/a", "/a"]
 
 
 @in_thread
