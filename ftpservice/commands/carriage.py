@@ -155,27 +155,14 @@ def download(carriage: Carriage, reading: IReading, marks: Marks) -> Transfer:
 
 def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> Transfer:
     """Return the transfer that receives a file and publishes it when it is whole."""
-    representation = carriage.context.parameters.representation
-    announced = None if representation.ascii else marks.announced
 
     async def receive(connection: DataConnection) -> str:
         try:
-            return await publish(connection)
+            return await _stored(carriage, writing, marks, connection)
         except BaseException:
             connection.abort()
             await writing.abandon()  # before the event, which tells how much arrived
             raise
-
-    async def publish(connection: DataConnection) -> str:
-        stream = paced(connection, carriage.context.throttles(upload=True))
-        moved = await receive_file(stream, writing, representation)
-        if announced is not None and moved not in (announced, announced - writing.offset):
-            raise Cut(f"{moved} bytes came, {announced} were announced")
-        if announced is None:
-            await carriage.see_that_the_client_stays()
-        carriage.learn(writing, await _to_its_end(writing.commit()))
-        connection.dismiss()
-        return f"Transfer complete, {moved} bytes stored in {writing.path}."
 
     async def carry() -> Reply:
         try:
@@ -184,6 +171,23 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
             await writing.abandon()
 
     return Transfer(opening(carriage.channel, begin), carriage.progress, carry)
+
+
+async def _stored(
+    carriage: Carriage, writing: IWriting, marks: Marks, connection: DataConnection
+) -> str:
+    """Receive a file, publish it if it is whole, and say so; raises `Cut` if it is not."""
+    representation = carriage.context.parameters.representation
+    announced = None if representation.ascii else marks.announced
+    stream = paced(connection, carriage.context.throttles(upload=True))
+    moved = await receive_file(stream, writing, representation)
+    if announced is not None and moved not in (announced, announced - writing.offset):
+        raise Cut(f"{moved} bytes came, {announced} were announced")
+    if announced is None:
+        await carriage.see_that_the_client_stays()
+    carriage.learn(writing, await _to_its_end(writing.commit()))
+    connection.dismiss()
+    return f"Transfer complete, {moved} bytes stored in {writing.path}."
 
 
 async def _to_its_end(commit: Awaitable[T]) -> T:
