@@ -158,7 +158,7 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
 
     async def receive(connection: DataConnection) -> str:
         try:
-            return await _stored(carriage, writing, marks, connection)
+            return await _publish(carriage, connection, writing, marks)
         except BaseException:
             connection.abort()
             await writing.abandon()  # before the event, which tells how much arrived
@@ -173,10 +173,10 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
     return Transfer(opening(carriage.channel, begin), carriage.progress, carry)
 
 
-async def _stored(
-    carriage: Carriage, writing: IWriting, marks: Marks, connection: DataConnection
+async def _publish(
+    carriage: Carriage, connection: DataConnection, writing: IWriting, marks: Marks
 ) -> str:
-    """Receive a file, publish it if it is whole, and say so; raises `Cut` if it is not."""
+    """Receive a file and publish it; raises what says that it is not whole."""
     representation = carriage.context.parameters.representation
     announced = None if representation.ascii else marks.announced
     stream = paced(connection, carriage.context.throttles(upload=True))

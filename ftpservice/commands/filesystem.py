@@ -65,7 +65,7 @@ async def rename_to(context: Context, path: VirtualPath) -> Reply:
 @verbs.add("SIZE", Argument.PATH, rfc="3659 4", syntax="<file>", feature="SIZE")
 async def size(context: Context, path: VirtualPath) -> Reply:
     """Tell how many bytes a download would send."""
-    entry = await known_entry(context.storage, path)
+    entry = await known_entry(context, path)
     if entry.kind is not Kind.FILE:
         raise Refusal(codes.REFUSED, "Not a plain file.")
     if context.parameters.ascii:
@@ -160,7 +160,7 @@ async def modify_facts(context: Context, text: str) -> Reply:
 @verbs.add("MLST", Argument.OPTIONAL_PATH, rfc="3659 7", feature="MLST {facts}")
 async def machine_status(context: Context, path: VirtualPath) -> Reply:
     """Tell the facts of one name over the control connection."""
-    entry = await known_entry(context.storage, path)
+    entry = await known_entry(context, path)
     permissions = permission_facts(context.account.rights, entry)
     facts = format_facts(entry, context.parameters.facts, permissions)
     return reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")

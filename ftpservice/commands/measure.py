@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.storage.errors import NotFound
 from ftpservice.storage.interfaces import IPartials, IStorage
@@ -17,18 +18,21 @@ LARGEST_TEXT = 64 * 1024 * 1024
 MOST_DIRECTORIES = 10_000
 
 
-async def known_entry(storage: IStorage, path: VirtualPath) -> Entry:
+async def known_entry(context: Context, path: VirtualPath) -> Entry:
     """Return the facts of ``path`` or, where there is no file, of the partial to go on from.
 
-    That is how ordinary clients learn where a cut upload stopped. Raises `NotFound`.
+    That is how ordinary clients learn where a cut upload stopped. What was told is remembered:
+    APPE goes on from there. Raises `NotFound`.
     """
     try:
-        return await storage.stat(path)
+        return await context.storage.stat(path)
     except NotFound:
-        partials = IPartials(storage, None)
+        partials = IPartials(context.storage, None)
         if partials is None:
             raise
-        return await partials.partial(path)
+        partial: Entry = await partials.partial(path)
+        context.told_partial = (path, partial.size)
+        return partial
 
 
 async def ascii_size(storage: IStorage, path: VirtualPath, entry: Entry) -> int:

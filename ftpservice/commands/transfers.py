@@ -19,7 +19,7 @@ __all__ = ["verbs"]
 
 verbs = VerbTable()
 
-VERBS = {How.REPLACE: "STOR", How.APPEND: "APPE", How.UNIQUE: "STOU"}
+VERBS = {How.REPLACE: "STOR", How.APPEND: "APPE", How.CREATE: "APPE", How.UNIQUE: "STOU"}
 
 
 @verbs.add("RETR", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
@@ -70,7 +70,23 @@ async def store(context: Context, path: VirtualPath) -> Transfer:
 @verbs.add("APPE", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
 async def append(context: Context, path: VirtualPath) -> Transfer:
     """Upload to the end of a file."""
-    return await _receive(context, path, How.APPEND, "Appending to {path}.")
+    how = How.APPEND
+    try:
+        await context.storage.stat(path)
+    except NotFound:
+        _go_on_as_told(context, path)
+        how = How.CREATE
+    return await _receive(context, path, how, "Appending to {path}.")
+
+
+def _go_on_as_told(context: Context, path: VirtualPath) -> None:
+    """Have an APPE to a name without a file go on where SIZE said that the upload was cut.
+
+    Exactly there, whatever has arrived since; and not at all if nothing was said: a new file that
+    is to be appended to must not begin with the rest of an old one.
+    """
+    told, context.told_partial = context.told_partial, None
+    context.marks.start = told[1] if told is not None and told[0] == path else 0
 
 
 @verbs.add("STOU", Argument.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]")
@@ -105,7 +121,7 @@ def _request(context: Context, how: How, marks: Marks) -> WriteRequest:
         raise Refusal(codes.BAD_PARAMETER, "An upload goes on in TYPE I only.")
     if marks.end is not None:
         raise Refusal(codes.BAD_PARAMETER, "RANG is for downloads.")
-    offset = marks.start if how is How.REPLACE else 0
+    offset = marks.start if how in (How.REPLACE, How.CREATE) else 0
     return WriteRequest(how, offset, None, 0o666 & ~parameters.umask)
 
 

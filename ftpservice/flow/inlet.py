@@ -70,11 +70,7 @@ class Inlet:
         if self._broken is not None:
             raise Cut(self._broken)
         self._receiving = receiving = FileReceiving(self._transport)
-        try:
-            await receiving.run(self._patience, exclusively)
-        finally:
-            self._receiving = None
-            self._received += receiving.moved
+        await receiving.run(self._patience, exclusively)
         return receiving.moved
 
     def take(self, data: bytes) -> None:

@@ -81,8 +81,13 @@ class Pipes(threading.local):
 _pipes = Pipes()
 
 
-def splice_turn(source: int, target: int) -> tuple[int, State]:
-    """Move what a non-blocking socket has to where a file stands; raises `OSError` of the file."""
+def splice_turn(
+    source: int, target: int, count_in: Callable[[int], None] = lambda _: None
+) -> tuple[int, State]:
+    """Move what a non-blocking socket has to where a file stands; raises `OSError` of the file.
+
+    ``count_in`` is told of the bytes as they arrive there, in this thread.
+    """
     reading, writing = (end.descriptor for end in _pipes.take())
     moved = 0
     while moved < MOST:
@@ -97,6 +102,7 @@ def splice_turn(source: int, target: int) -> tuple[int, State]:
         if count == 0:
             return moved, State.ENDED
         _empty(reading, target, count)
+        count_in(count)
         moved += count
     return moved, State.MORE
 
@@ -121,8 +127,9 @@ class FileReceiving:
 
     def __init__(self, transport: Any) -> None:
         self.moved = 0
+        """Bytes so far; a turn goes on counting when nobody waits for it any more."""
         self._transport = transport
-        self._source = Borrowed(transport.getHandle().fileno())
+        self._source: Borrowed | None = Borrowed(transport.getHandle().fileno())
         self._patience: Patience | None = None
         self._readable = False
         self._lost = False
@@ -131,22 +138,25 @@ class FileReceiving:
         """Return at the peer's FIN; raises `Cut`, `Stalled`, and what ``exclusively`` raises."""
         self._patience = patience
         self._transport.doRead = self._came
-        source = self._source
+        source, self._source = self._source, None
+        assert source is not None
 
         def turn(target: int) -> tuple[int, State]:
-            return splice_turn(source.descriptor, target)
+            return splice_turn(source.descriptor, target, self._count_in)
 
         try:
             state = State.WAITING
             while state is not State.ENDED:
                 if state is State.WAITING:
                     await self._wait()
-                count, state = await exclusively(turn)
-                self.moved += count
+                _, state = await exclusively(turn)
                 if state is State.BROKEN or self._lost:
                     raise Cut("the peer broke the connection")
         finally:
             del self._transport.doRead
+
+    def _count_in(self, count: int) -> None:
+        self.moved += count
 
     def stop(self) -> None:
         """Learn that the connection is lost."""

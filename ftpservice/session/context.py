@@ -134,6 +134,8 @@ class Context:
     parameters: Parameters = field(default_factory=Parameters)
     marks: Marks = field(default_factory=Marks)
     rename_from: VirtualPath = ROOT
+    told_partial: tuple[VirtualPath, int] | None = None
+    """The cut upload that SIZE or MLST last told of, and how much of it there was."""
     failures: int = 0
     """Failed logins of this session."""
     running: Progress | None = None

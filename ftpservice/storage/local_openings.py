@@ -69,36 +69,36 @@ def _place(order: Order) -> Place:
     return order.tree.place(order.path)
 
 
-def _start(upload: Upload, order: Order, sources: Iterator[int]) -> None:
+def _start(upload: Upload, order: Order, sources: Iterator[tuple[int, bool]]) -> None:
     """Find what is to be kept of the owner's partial or, failing that, of another file."""
     here = upload.partial.size
     wanted = here if order.request.how is How.APPEND else order.request.offset
     if wanted <= here:
         upload.start(wanted)
         return
-    for old in sources:
+    for old, is_partial in sources:
         if os.fstat(old).st_size >= wanted:
-            upload.start(wanted, old)
+            upload.start(wanted, old, is_partial)
             return
         os.close(old)
     raise BadOffset(order.path)
 
 
-def _sources(place: Place, name: bytes) -> Iterator[int]:
+def _sources(place: Place, name: bytes) -> Iterator[tuple[int, bool]]:
     """Open what an upload may go on from if not from its own partial.
 
     First the owner's partial that another writer still holds (the session of before, which has
-    not noticed that its peer is gone), then the file itself.
+    not noticed that its peer is gone), then the file itself; the bool tells which.
     """
     partial = find(place, name)
     if partial is not None:
-        yield partial
+        yield partial, True
     try:
         opened = os.open(place.name, READ | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
     except FileNotFoundError:
         return
     if stat.S_ISREG(os.fstat(opened).st_mode):
-        yield opened
+        yield opened, False
     else:
         os.close(opened)
 

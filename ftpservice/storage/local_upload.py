@@ -51,6 +51,7 @@ class Upload:
         self._order = order
         self._name = name
         self._resumed = False
+        self._takes_over = False
         self._lost = False
         self._old: int | None = None
         self._copied = 0
@@ -60,8 +61,12 @@ class Upload:
         """The file being written; -1 when it is over."""
         return self.partial.descriptor
 
-    def start(self, offset: int, old: int | None = None) -> None:
-        """Keep ``offset`` bytes of the partial or, where given, of ``old``, which is taken over."""
+    def start(self, offset: int, old: int | None = None, takes_over: bool = False) -> None:
+        """Keep ``offset`` bytes of the partial or, where given, of ``old``, which is closed here.
+
+        ``takes_over``: that is the partial of a writer who has not noticed that its peer is gone.
+        """
+        self._takes_over = takes_over
         self._old = old
         self._resumed = old is None and offset > 0
         self.offset = offset
@@ -97,6 +102,8 @@ class Upload:
         else:
             exclusive = self._order.request.how is not How.REPLACE
             self.partial.publish(self._name, exclusive)
+        if self._takes_over:
+            self.partial.forget_kept()
         if self._order.durable:
             sync_directory(self.partial.directory)
         return entry_of(self.path.name, os.fstat(self.descriptor))

@@ -73,6 +73,11 @@ class Partial:
         except FileExistsError:
             self.discard()
 
+    def forget_kept(self) -> None:
+        """Remove the partial that this spare has gone on from; whoever writes it has lost it."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._kept, dir_fd=self.directory)
+
     def discard(self) -> None:
         """Remove it."""
         if self.is_there():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ def test_there_and_back_loses_nothing_for_any_split(text: bytes, cuts: list[int]
     stream = to_records(text) + END_OF_FILE
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     reader = FromRecords()
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(edges)]
     assert b"".join(map(reader.translate, pieces)) + reader.finish() == text
 
 
