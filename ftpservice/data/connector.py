@@ -85,9 +85,9 @@ class DataConnector:
     def active(self, target: HostPort) -> None:
         """Remember where to connect; raises `WrongFamily`, `PeerRefused`.
 
-        The wildcard address, which some clients say for their own, stands for the client.
+        The wildcard address of IPv6, which lftp says for its own, stands for the client.
         """
-        if target.host == ANYWHERE[self.family]:
+        if target.host == ANYWHERE[2] and self.family == 2:
             target = HostPort(self._policy.peer, target.port)
         if (2 if is_ipv6(target.host) else 1) != self.family:
             raise WrongFamily

@@ -294,13 +294,14 @@ class TestPassive:
 
 
 class TestActive:
-    def test_the_wildcard_address_is_the_client(self):
+    def test_the_wildcard_address_of_ipv6_is_the_client(self):
         reactor = MemoryReactorClock()
-        for ends, anywhere in ((LOCAL, "0.0.0.0"), (LOCAL6, "::")):
-            session = connector(reactor, ends)
-            session.active(HostPort(anywhere, 2000))
-            start(session.take().connection())
-            assert reactor.tcpClients.pop()[:2] == (ends.peer, 2000)
+        session = connector(reactor, LOCAL6)
+        session.active(HostPort("::", 2000))
+        start(session.take().connection())
+        assert reactor.tcpClients.pop()[:2] == ("::1", 2000)
+        with pytest.raises(PeerRefused):
+            connector(reactor).active(HostPort("0.0.0.0", 2000))
 
     @ensureDeferred
     async def test_it_connects_from_our_address(self, reactor):
