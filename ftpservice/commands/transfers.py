@@ -70,23 +70,11 @@ async def store(context: Context, path: VirtualPath) -> Transfer:
 @verbs.add("APPE", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
 async def append(context: Context, path: VirtualPath) -> Transfer:
     """Upload to the end of a file."""
-    how = How.APPEND
-    try:
-        await context.storage.stat(path)
-    except NotFound:
-        _go_on_as_told(context, path)
-        how = How.CREATE
-    return await _receive(context, path, how, "Appending to {path}.")
-
-
-def _go_on_as_told(context: Context, path: VirtualPath) -> None:
-    """Have an APPE to a name without a file go on where SIZE said that the upload was cut.
-
-    Exactly there, whatever has arrived since; and not at all if nothing was said: a new file that
-    is to be appended to must not begin with the rest of an old one.
-    """
     told, context.told_partial = context.told_partial, None
-    context.marks.start = told[1] if told is not None and told[0] == path else 0
+    if told is None or told[0] != path:
+        return await _receive(context, path, How.APPEND, "Appending to {path}.")
+    context.marks.start = told[1]  # there the client goes on, whatever has arrived since
+    return await _receive(context, path, How.CREATE, "Appending to {path}.")
 
 
 @verbs.add("STOU", Argument.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]")
@@ -98,6 +86,7 @@ async def store_unique(context: Context, path: VirtualPath) -> Transfer:
 
 async def _receive(context: Context, path: VirtualPath, how: How, begin: str) -> Transfer:
     marks, channel = context.take_marks(), context.connector.take()
+    context.told_partial = None
     try:
         request = _request(context, how, marks)
         writing = await context.storage.open_writing(path, request)

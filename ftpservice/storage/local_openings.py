@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 
 from ftpservice.storage.descent import Place
-from ftpservice.storage.errors import BadOffset, Exists, IsDirectory, Unsupported
+from ftpservice.storage.errors import BadOffset, Busy, Exists, IsDirectory, Unsupported
 from ftpservice.storage.interfaces import How
 from ftpservice.storage.local_append import Append
 from ftpservice.storage.local_facts import require_file
@@ -71,6 +71,8 @@ def _place(order: Order) -> Place:
 
 def _start(upload: Upload, order: Order, sources: Iterator[tuple[int, bool]]) -> None:
     """Find what is to be kept of the owner's partial or, failing that, of another file."""
+    if order.request.how is How.APPEND and upload.partial.is_spare:
+        raise Busy(order.path, "what is to be gone on from is still being written")
     here = upload.partial.size
     wanted = here if order.request.how is How.APPEND else order.request.offset
     if wanted <= here:
