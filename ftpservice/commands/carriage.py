@@ -24,6 +24,7 @@ from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.choose import paced, receive_file, send_file
 from ftpservice.events import CommandFailed, Event, Outcome, TransferEnded, TransferStarted
 from ftpservice.flow.connection import Cut, DataConnection
+from ftpservice.flow.task import dealt_with
 from ftpservice.session.context import Context, Marks
 from ftpservice.session.log import log
 from ftpservice.session.refusals import refusal
@@ -85,6 +86,7 @@ class Carriage:
         except (Exception, CancelledError) as error:  # noqa: BLE001 - every ending has its reply
             ending, answer = self._failed(error)
             detail = str(error) or answer.lines[-1]
+            dealt_with(error)
         finally:
             self._let_go()
         seconds = self.context.services.seconds() - self._started

@@ -30,9 +30,9 @@ async def known_entry(context: Context, path: VirtualPath) -> Entry:
         partials = IPartials(context.storage, None)
         if partials is None:
             raise
-        partial: Entry = await partials.partial(path)
-        context.told_partial = (path, partial.size)
-        return partial
+    partial: Entry = await partials.partial(path)
+    context.told_partial = (path, partial.size)
+    return partial
 
 
 async def ascii_size(storage: IStorage, path: VirtualPath, entry: Entry) -> int:

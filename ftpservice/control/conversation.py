@@ -23,7 +23,7 @@ from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
 from ftpservice.control.guards import HTTP_VERBS
 from ftpservice.control.outgoing import Outgoing
 from ftpservice.events import CommandFailed
-from ftpservice.flow.task import Task
+from ftpservice.flow.task import Task, dealt_with
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
 from ftpservice.session.log import log
@@ -197,6 +197,7 @@ class Conversation:
             raise
         except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
             outcome = refusal(error) or self._defect(command, error)
+            dealt_with(error)
         if isinstance(outcome, Transfer):
             return outcome
         self._speak(outcome)

@@ -13,9 +13,21 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["Task"]
+__all__ = ["Task", "dealt_with"]
 
 T = TypeVar("T")
+
+
+def dealt_with(error: BaseException) -> None:
+    """Have an error, and those behind it, let go of the frames that they passed.
+
+    Those know files and directories, and often the error itself: rings that keep things open
+    until the collector comes by, which can take hours where little happens.
+    """
+    known: BaseException | None = error
+    while known is not None:
+        known.__traceback__ = None
+        known = known.__context__
 
 
 class Task(Generic[T]):
@@ -45,7 +57,8 @@ class Task(Generic[T]):
         self._waiting = None
         try:
             if isinstance(outcome, Failure):
-                waiting = outcome.throwExceptionIntoGenerator(self._coroutine)
+                error = outcome.value.with_traceback(outcome.getTracebackObject())
+                waiting = self._coroutine.throw(error)
             else:
                 waiting = self._coroutine.send(outcome)
         except StopIteration as end:
@@ -55,3 +68,7 @@ class Task(Generic[T]):
         else:
             self._waiting = waiting
             waiting.addBoth(self._step)
+        finally:
+            # A raised error knows this frame: what the frame knows of the error would be a ring.
+            del outcome
+            error = None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
+from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from ftpservice.storage.blocking import Overloaded, Runner, Stopped
-from ftpservice.storage.errors import Busy, Unavailable
+from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.storage.local_errors import translate
 from ftpservice.wire.paths import VirtualPath
 
@@ -24,11 +24,46 @@ async def called(
     dispose: Callable[[T], object] | None = None,
 ) -> T:
     """Call ``function`` in the pool; what it raises is about ``path`` (see `Runner.run`)."""
+
+    def dispose_of(outcome: T | _Refusal) -> None:
+        if dispose is not None and not isinstance(outcome, _Refusal):
+            dispose(outcome)
+
     try:
-        return await runner.run(function, *args, dispose=dispose)
-    except OSError as error:
-        raise translate(error, path) from error
+        outcome = await runner.run(
+            _attempted, path, function, args, dispose=None if dispose is None else dispose_of
+        )
     except Overloaded as error:
         raise Busy(path, "too many calls wait") from error
     except Stopped as error:
         raise Unavailable(path, "stopped") from error
+    if isinstance(outcome, _Refusal):
+        raise outcome.kind(outcome.path, outcome.detail)
+    return outcome
+
+
+class _Refusal(NamedTuple):
+    """A storage error on its way out of the pool.
+
+    Not the error itself: a raised one knows the frames it passed, and some of those would know
+    it. Such rings keep directories open until the collector comes by, which in an idle service
+    can take hours.
+    """
+
+    kind: type[StorageError]
+    path: VirtualPath
+    detail: str
+
+    @classmethod
+    def of(cls, error: StorageError) -> _Refusal:
+        return cls(type(error), error.path, error.detail)
+
+
+def _attempted(path: VirtualPath, function: Callable[[*Ts], T], args: tuple[*Ts]) -> T | _Refusal:
+    """Do the call, in the thread."""
+    try:
+        return function(*args)
+    except OSError as error:
+        return _Refusal.of(translate(error, path))
+    except StorageError as error:
+        return _Refusal.of(error)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ftpservice.storage.errors import (
     Busy,
@@ -23,7 +21,7 @@ from ftpservice.storage.errors import (
 )
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["translate", "translated"]
+__all__ = ["translate"]
 
 KINDS: dict[int, type[StorageError]] = {
     errno.ENOENT: NotFound,
@@ -60,12 +58,3 @@ def translate(error: OSError, path: VirtualPath) -> StorageError:
     """Return the storage error that ``error`` means for ``path``."""
     kind = KINDS.get(error.errno or 0, Unavailable)
     return kind(path, f"{error.strerror} ({errno.errorcode.get(error.errno or 0, 'unknown')})")
-
-
-@contextmanager
-def translated(path: VirtualPath) -> Iterator[None]:
-    """Raise what the operating system reports as the storage error it means."""
-    try:
-        yield
-    except OSError as error:
-        raise translate(error, path) from error

@@ -12,7 +12,7 @@ from ftpservice.storage.descent import Tree
 from ftpservice.storage.interfaces import IListing, IReading, IStorage, IWriting, WriteRequest
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_changes import make_directory, remove_directory, remove_file, rename
-from ftpservice.storage.local_errors import translated
+from ftpservice.storage.local_errors import translate
 from ftpservice.storage.local_facts import O_PATH, entry_of, facts_at, names_are_known
 from ftpservice.storage.local_listing import LocalListing, OpenDirectory
 from ftpservice.storage.local_reading import LocalReading, OpenFile
@@ -74,8 +74,10 @@ class LocalFiles:
 
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a plain file."""
-        with translated(path):
+        try:
             file = OpenFile.at_once(self._tree, path)
+        except OSError as error:
+            raise translate(error, path) from error
         if file is None:
             file = await called(
                 self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close

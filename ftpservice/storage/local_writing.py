@@ -14,7 +14,7 @@ from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import IDescriptor, ISpliced, IWriting
 from ftpservice.storage.local_append import Append
 from ftpservice.storage.local_calls import called
-from ftpservice.storage.local_errors import translated
+from ftpservice.storage.local_errors import translate
 from ftpservice.storage.local_openings import begin_writing
 from ftpservice.storage.local_upload import Order, Upload
 from ftpservice.wire.entry import Entry
@@ -139,8 +139,10 @@ class LocalWriting:
     async def abandon(self) -> None:
         """End the transaction; also when nobody waits for that."""
         if not self._work.ended:
-            with translated(self.path):
+            try:
                 await self._runner.finish(self._work.abandon, self._take_kept())
+            except OSError as error:
+                raise translate(error, self.path) from error
 
     def _take_kept(self) -> list[bytes]:
         kept, self._kept, self._size_kept = self._kept, [], 0
