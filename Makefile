@@ -8,6 +8,7 @@ LISTEN ?= tcp:$(PORT):interface=127.0.0.1
 DATA ?= var
 TESTS ?= tests
 PYTEST_ARGS ?=
+WORKERS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -34,7 +35,7 @@ test: clients check
 
 # The tests alone: clients of others that are not installed are not asked for.
 check: $(VENV)/.testing
-	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(TESTS) $(PYTEST_ARGS)
 
 clients:
 	@if [ -x tests/interop/install-clients ]; then tests/interop/install-clients; fi

@@ -94,7 +94,7 @@ RECIPES: list[tuple[str, Callable[[int], None]]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "attempt"), RECIPES, ids=lambda part: str(part)[-12:])
+@pytest.mark.parametrize(("options", "attempt"), RECIPES, ids=["drop box", "mirror", "directories"])
 def test_a_recipe_works(bench: Path, options: str, attempt: Callable[[int], None]) -> None:
     (bench / "srv" / "mirror").rmdir() if "srv" in options else None
     with Program([*SERVE, *options.split(), LOOPBACK], bench) as running:

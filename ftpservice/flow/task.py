@@ -57,8 +57,9 @@ class Task(Generic[T]):
         self._waiting = None
         try:
             if isinstance(outcome, Failure):
-                error = outcome.value.with_traceback(outcome.getTracebackObject())
-                waiting = self._coroutine.throw(error)
+                error = outcome.value
+                assert error is not None
+                waiting = self._coroutine.throw(error.with_traceback(outcome.tb))
             else:
                 waiting = self._coroutine.send(outcome)
         except StopIteration as end:
