@@ -15,6 +15,7 @@ __all__ = [
     "Event",
     "EventStream",
     "FileChanged",
+    "HandshakeFailed",
     "LoggedIn",
     "LoginFailed",
     "Outcome",
@@ -67,12 +68,22 @@ class SessionClosed(Event):
 class LoggedIn(Event):
     """A login succeeded."""
 
+    tls: str = ""
+    """Version and cipher of the control connection; empty in clear."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoginFailed(Event):
     """A login was refused; ``user`` is the name that was tried."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailed(Event):
+    """A control connection was to go under TLS, and did not."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

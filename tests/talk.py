@@ -90,11 +90,18 @@ class TalkRealm:
         self.storage = storage
         self.logouts: list[str] = []
         self.max_sessions: int | None = None
+        self.tls_required = False
 
     def requestAvatar(self, avatar_id: Any, mind: object, *interfaces: Any) -> tuple[Any, Any, Any]:
         name = avatar_id.decode() if isinstance(avatar_id, bytes) else "anonymous"
         storage = Permitted(self.storage, self.rights)
-        account = Account(name, storage, self.rights, max_sessions=self.max_sessions)
+        account = Account(
+            name,
+            storage,
+            self.rights,
+            max_sessions=self.max_sessions,
+            tls_required=self.tls_required,
+        )
         return IAccount, account, lambda: self.logouts.append(name)
 
 

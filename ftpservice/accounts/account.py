@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.credentials import ICredentials, IUsernamePassword
 from zope.interface import Attribute, Interface, implementer
 
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.rights import Right
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["Account", "IAccount", "IPeerCredentials", "PeerCredentials"]
+__all__ = [
+    "Account",
+    "CertificateCredentials",
+    "IAccount",
+    "ICertificateCredentials",
+    "IPeerCredentials",
+    "PeerCredentials",
+]
 
 
 class IAccount(Interface):
@@ -25,6 +32,7 @@ class IAccount(Interface):
     anonymous = Attribute("Whether anybody may be this account, a bool.")
     rate_down = Attribute("Bytes per second for the downloads of all its sessions, or None.")
     rate_up = Attribute("Bytes per second for the uploads of all its sessions, or None.")
+    tls_required = Attribute("Whether its data, too, goes under TLS only, a bool.")
 
 
 @implementer(IAccount)
@@ -40,6 +48,7 @@ class Account:
     anonymous: bool = False
     rate_down: int | None = None
     rate_up: int | None = None
+    tls_required: bool = False
 
 
 class IPeerCredentials(IUsernamePassword):
@@ -47,6 +56,7 @@ class IPeerCredentials(IUsernamePassword):
 
     peer = Attribute("The client's IP address, a str; None if it has none (a UNIX socket).")
     secured = Attribute("Whether the control connection is under TLS, a bool.")
+    certified = Attribute("A frozenset of the names in the client's certificate, checked.")
 
 
 @implementer(IPeerCredentials)
@@ -56,12 +66,38 @@ class PeerCredentials:
     ``username`` and ``password`` are bytes, as Twisted's own checkers want them.
     """
 
-    def __init__(self, username: bytes, password: bytes, peer: str | None, secured: bool) -> None:
+    def __init__(
+        self,
+        username: bytes,
+        password: bytes,
+        peer: str | None,
+        secured: bool,
+        certified: frozenset[str] = frozenset(),
+    ) -> None:
         self.username = username
         self.password = password
         self.peer = peer
         self.secured = secured
+        self.certified = certified
 
     def checkPassword(self, password: bytes) -> bool:
         """Compare with a plain-text password (for `IUsernamePassword`)."""
         return self.password == password
+
+
+class ICertificateCredentials(ICredentials):
+    """A name that the client's certificate has too; there is no password."""
+
+    username = Attribute("The name, as bytes.")
+    peer = Attribute("The client's IP address, a str; None if it has none (a UNIX socket).")
+    certified = Attribute("A frozenset of the names in the client's certificate, checked.")
+
+
+@implementer(ICertificateCredentials)
+@dataclass(frozen=True)
+class CertificateCredentials:
+    """What a login by certificate alone brings along."""
+
+    username: bytes
+    peer: str | None
+    certified: frozenset[str]

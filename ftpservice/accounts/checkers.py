@@ -16,12 +16,22 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ftpservice.accounts.account import IPeerCredentials
+from ftpservice.accounts.account import (
+    ICertificateCredentials,
+    IPeerCredentials,
+    PeerCredentials,
+)
 from ftpservice.accounts.networks import is_from
 from ftpservice.accounts.passwdfile import PasswordFile
 from ftpservice.accounts.passwords import verify
 from ftpservice.accounts.pool import CheckingPool, LoginBusy, Pool
-from ftpservice.accounts.records import AccountRecord, IAccountRecords, IStartable, RecordedName
+from ftpservice.accounts.records import (
+    AccountRecord,
+    CertificateUse,
+    IAccountRecords,
+    IStartable,
+    RecordedName,
+)
 
 __all__ = [
     "SHIPPED_HASH",
@@ -37,6 +47,8 @@ SHIPPED_HASH = (
     "$pS5W5qufctnpy4arA+8cD5gmOSWZRBbvhbLd3GJVHmE"
 )
 """The hash of ``demo`` in the ``passwd.db`` that everybody gets with the sources."""
+NOWHERE = PeerCredentials(b"", b"", None, secured=False)
+"""Where those come from whose credentials do not say."""
 
 
 def shipped_accounts(records: Iterable[AccountRecord]) -> list[str]:
@@ -68,7 +80,7 @@ class PasswordFileChecker:
     `shipped_accounts`, also those that a later change of the file brings in.
     """
 
-    credentialInterfaces = (IUsernamePassword,)
+    credentialInterfaces = (IUsernamePassword, ICertificateCredentials)
 
     def __init__(
         self,
@@ -101,15 +113,34 @@ class PasswordFileChecker:
         return tuple(self.file.contents.accounts.values())
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
-        """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`."""
+        """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`.
+
+        In place of the password a certificate will do, for the accounts that say so.
+        """
+        if ICertificateCredentials.providedBy(credentials):
+            return Deferred.fromCoroutine(self._certified_id(credentials))
         return Deferred.fromCoroutine(self._avatar_id(credentials))
 
-    async def _avatar_id(self, credentials: Any) -> bytes | tuple[()]:
+    def _running(self) -> Pool:
         if self._pool is None:
             raise RuntimeError("start the checker with the reactor before the first login")
+        return self._pool
+
+    async def _certified_id(self, credentials: Any) -> bytes:
+        name = name_text(credentials.username)
+        contents = await self._running().run(self.file.refresh)
+        record = contents.lookup(name)
+        if record is None or record.certificate is not CertificateUse.LOGIN:
+            raise UnauthorizedLogin("a password is wanted")
+        origin = PeerCredentials(b"", b"", credentials.peer, True, credentials.certified)
+        if name not in credentials.certified or not self._admits(record, origin):
+            raise UnauthorizedLogin("not that certificate, or not allowed from there")
+        return RecordedName.of(record)
+
+    async def _avatar_id(self, credentials: Any) -> bytes | tuple[()]:
         name, password = name_text(credentials.username), password_bytes(credentials.password)
-        record = await self._pool.run(self._verified, name, password)
-        if record is None or not self._admits(record, IPeerCredentials(credentials, None)):
+        record = await self._running().run(self._verified, name, password)
+        if record is None or not self._admits(record, IPeerCredentials(credentials, NOWHERE)):
             raise UnauthorizedLogin("wrong name or password, or not allowed from there")
         return RecordedName.of(record)
 
@@ -120,11 +151,13 @@ class PasswordFileChecker:
         hashed = record.password_hash if record is not None else contents.decoy
         return record if verify(hashed, password) else None
 
-    def _admits(self, record: AccountRecord, origin: IPeerCredentials | None) -> bool:
+    def _admits(self, record: AccountRecord, origin: IPeerCredentials) -> bool:
         """Tell whether the owner of the right password may log in, here and now."""
-        peer, secured = (origin.peer, origin.secured) if origin is not None else (None, False)
         expired = record.expires is not None and self._today() > record.expires
-        stranger = bool(record.networks) and not is_from(peer, record.networks)
-        in_the_clear = record.tls_required and not secured
+        stranger = bool(record.networks) and not is_from(origin.peer, record.networks)
+        in_the_clear = record.tls_required and not origin.secured
+        certified = record.name in origin.certified
+        uncertified = record.certificate is CertificateUse.REQUIRED and not certified
         shipped = self.refuse_shipped and record.password_hash == SHIPPED_HASH
-        return not (record.disabled or expired or stranger or in_the_clear or shipped)
+        refused = expired or stranger or in_the_clear or uncertified or shipped
+        return not (record.disabled or refused)

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ftpservice.accounts.passwords import check_hash, decoy
-from ftpservice.accounts.records import AccountRecord, is_storage_string
+from ftpservice.accounts.records import AccountRecord, CertificateUse, is_storage_string
 from ftpservice.storage.rights import PRESETS, parse_rights
 from ftpservice.storage.units import parse_size
 
@@ -170,6 +170,12 @@ def _required(value: str) -> bool:
     return True
 
 
+def _certificate(value: str) -> CertificateUse:
+    if value not in [use.value for use in CertificateUse]:
+        raise ValueError("wants 'required' or 'login'")
+    return CertificateUse(value)
+
+
 def _alone(value: str) -> bool:
     if value:
         raise ValueError("takes no value")
@@ -183,6 +189,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "rate-up": ("rate_up", _rate),
     "from": ("networks", lambda value: (ip_network(value),)),
     "tls": ("tls_required", _required),
+    "tls-cert": ("certificate", _certificate),
     "disabled": ("disabled", _alone),
 }
 
@@ -221,5 +228,6 @@ def _said_options(record: AccountRecord) -> str:
     if record.expires is not None:
         words.append(f"expires={record.expires.isoformat()}")
     words += ["tls=required"] if record.tls_required else []
+    words += [f"tls-cert={record.certificate.value}"] if record.certificate else []
     words += ["disabled"] if record.disabled else []
     return ",".join(words)

@@ -103,6 +103,7 @@ class Realm:
             max_sessions=record.max_sessions,
             rate_down=record.rate_down,
             rate_up=record.rate_up,
+            tls_required=record.tls_required,
         )
 
     def _record(self, avatar_id: bytes | str, name: str) -> AccountRecord | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from typing import Any
 
 from zope.interface import Interface
@@ -12,7 +13,14 @@ from zope.interface import Interface
 from ftpservice.accounts.networks import Network
 from ftpservice.storage.rights import PRESETS, Right
 
-__all__ = ["AccountRecord", "IAccountRecords", "IStartable", "RecordedName", "is_storage_string"]
+__all__ = [
+    "AccountRecord",
+    "CertificateUse",
+    "IAccountRecords",
+    "IStartable",
+    "RecordedName",
+    "is_storage_string",
+]
 
 STORAGE_STRING = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -20,6 +28,15 @@ STORAGE_STRING = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 def is_storage_string(root: str) -> bool:
     """Tell whether a record's root names a storage of its own (``local:/srv/x``), not a path."""
     return STORAGE_STRING.match(root) is not None
+
+
+class CertificateUse(Enum):
+    """What the certificate of a client is to an account that it names."""
+
+    REQUIRED = "required"
+    """No login without it."""
+    LOGIN = "login"
+    """It is as good as the password."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,8 @@ class AccountRecord:
     networks: tuple[Network, ...] = ()
     """Where it may log in from; empty for anywhere."""
     tls_required: bool = False
+    certificate: CertificateUse | None = None
+    """What a certificate with its name is to its logins; None for nothing."""
     disabled: bool = False
     rate_down: int | None = None
     """Bytes per second, for the downloads of all its sessions together."""

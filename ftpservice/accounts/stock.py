@@ -11,7 +11,7 @@ as they are, on the reactor's thread.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from importlib.util import find_spec
 from typing import Any
 
@@ -28,11 +28,12 @@ from twisted.plugins.cred_unix import UNIXChecker
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ftpservice.accounts.account import ICertificateCredentials
 from ftpservice.accounts.checkers import LoginBusy, name_text, password_bytes
 from ftpservice.accounts.pool import CheckingPool, Pool
 from ftpservice.accounts.records import IAccountRecords, IStartable
 
-__all__ = ["PasswordCheckers", "UnusableChecker", "portal_checkers"]
+__all__ = ["CertificateCheckers", "PasswordCheckers", "UnusableChecker", "portal_checkers"]
 
 log = Logger("ftpservice.accounts")
 
@@ -50,12 +51,16 @@ def portal_checkers(checkers: Iterable[ICredentialsChecker]) -> list[ICredential
     Raises `UnusableChecker`.
     """
     passwords: list[ICredentialsChecker] = []
+    certified: list[ICredentialsChecker] = []
     others: list[ICredentialsChecker] = []
     for checker in checkers:
         _vet(checker)
         takes_passwords = IUsernamePassword in checker.credentialInterfaces
         (passwords if takes_passwords else others).append(checker)
-    return [PasswordCheckers(passwords), *others] if passwords else others
+        if ICertificateCredentials in checker.credentialInterfaces:
+            certified.append(checker)
+    together: list[ICredentialsChecker] = [PasswordCheckers(passwords)] if passwords else []
+    return [*together, *([CertificateCheckers(certified)] if certified else []), *others]
 
 
 def _vet(checker: ICredentialsChecker) -> None:
@@ -108,16 +113,8 @@ class PasswordCheckers:
         return Deferred.fromCoroutine(self._avatar_id(credentials))
 
     async def _avatar_id(self, credentials: Any) -> AvatarId:
-        for checker in self.checkers if credentials.username else ():
-            try:
-                return await self._ask(checker, credentials)
-            except (LoginBusy, CancelledError):
-                raise
-            except (LoginFailed, Unauthorized):
-                continue
-            except Exception:  # noqa: BLE001 - a stranger's checker may fail in any way
-                log.failure("{checker} failed", checker=type(checker).__name__)
-        raise UnauthorizedLogin("wrong name or password")
+        checkers = self.checkers if credentials.username else ()
+        return await _first(checkers, lambda checker: self._ask(checker, credentials))
 
     async def _ask(self, checker: ICredentialsChecker, credentials: Any) -> AvatarId:
         if type(checker) in (FilePasswordDB, UNIXChecker):
@@ -129,6 +126,40 @@ class PasswordCheckers:
             if credentials.username not in checker.users:
                 credentials.username = name_text(credentials.username)
         return await maybeDeferred(checker.requestAvatarId, credentials)
+
+
+@implementer(ICredentialsChecker)
+class CertificateCheckers:
+    """Asks one checker after the other about a client's certificate; others start and stop them."""
+
+    credentialInterfaces = (ICertificateCredentials,)
+
+    def __init__(self, checkers: Iterable[ICredentialsChecker]) -> None:
+        self.checkers = tuple(checkers)
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[AvatarId]:
+        """Check a name and the names in a certificate; fails like `PasswordCheckers`."""
+
+        async def ask(checker: ICredentialsChecker) -> AvatarId:
+            return await maybeDeferred(checker.requestAvatarId, credentials)
+
+        return Deferred.fromCoroutine(_first(self.checkers, ask))
+
+
+async def _first(
+    checkers: Iterable[ICredentialsChecker],
+    ask: Callable[[ICredentialsChecker], Awaitable[AvatarId]],
+) -> AvatarId:
+    for checker in checkers:
+        try:
+            return await ask(checker)
+        except (LoginBusy, CancelledError):
+            raise
+        except (LoginFailed, Unauthorized):
+            continue
+        except Exception:  # noqa: BLE001 - a stranger's checker may fail in any way
+            log.failure("{checker} failed", checker=type(checker).__name__)
+    raise UnauthorizedLogin("wrong name or password")
 
 
 def _asked_in_thread(checker: Any, credentials: PlainCredentials) -> AvatarId:

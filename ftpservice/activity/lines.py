@@ -12,8 +12,9 @@ from ftpservice.events import Event
 __all__ = ["LogLines"]
 
 SAYINGS: dict[type[Event], str] = {
-    events.LoggedIn: "{who} logged in",
+    events.LoggedIn: "{who} logged in {tls}",
     events.LoginFailed: "{who} failed to log in: {event.reason}",
+    events.HandshakeFailed: "{who} did not get under TLS: {reason}",
     events.Refused: "{who} was turned away: {event.reason}",
     events.TransferEnded: "{who} {did} {path}: {event.outcome.value}, {event.size} bytes"
     " in {event.seconds:.3f} s {event.detail}",
@@ -38,6 +39,8 @@ class LogLines:
                 did="sent" if getattr(event, "upload", False) else "fetched",
                 path=_escaped(getattr(event, "path", "")),
                 target=_escaped(getattr(event, "target", "")),
+                tls=_by(getattr(event, "tls", "")),
+                reason=_escaped(getattr(event, "reason", "")),
             )
             self._write(line.strip())
 
@@ -47,6 +50,10 @@ def _to_the_log(line: str) -> None:
 
 
 _log = Logger("ftpservice")
+
+
+def _by(tls: str) -> str:
+    return f"({_escaped(tls)})" if tls else ""
 
 
 def _escaped(name: str) -> str:

@@ -12,6 +12,7 @@ from ftpservice.activity.tally import Tally
 from ftpservice.events import (
     CommandFailed,
     Event,
+    HandshakeFailed,
     LoggedIn,
     LoginFailed,
     Outcome,
@@ -25,6 +26,7 @@ __all__ = ["LAST_ERRORS", "TOP", "Report"]
 TOP = 50
 """Rows of a table; what is beyond them is told as a sum."""
 LAST_ERRORS = 20
+IN_CLEAR = "in clear"
 
 
 class Report:
@@ -37,12 +39,15 @@ class Report:
         self._opened = 0
         self._logins_by_user = Tally(2)
         self._logins_by_peer = Tally(2)
+        self._under_tls = Tally(1)
+        self._handshakes = 0
         self._refusals = Tally(1)
         self._transfers = Tally(6)
         self._errors: deque[tuple[Event, str]] = deque(maxlen=LAST_ERRORS)
         self._count: dict[type[Event], Callable[[Any], None]] = {
             SessionOpened: self._session_opened,
-            LoggedIn: lambda event: self._login(event, 1, 0),
+            LoggedIn: self._logged_in,
+            HandshakeFailed: self._handshake_failed,
             LoginFailed: lambda event: self._login(event, 0, 1),
             Refused: lambda event: self._refusals.add(event.reason, 1),
             TransferEnded: self._transfer_ended,
@@ -58,6 +63,13 @@ class Report:
 
     def _session_opened(self, _event: SessionOpened) -> None:
         self._opened += 1
+
+    def _logged_in(self, event: LoggedIn) -> None:
+        self._login(event, 1, 0)
+        self._under_tls.add(event.tls or IN_CLEAR, 1)
+
+    def _handshake_failed(self, _event: HandshakeFailed) -> None:
+        self._handshakes += 1
 
     def _login(self, event: Event, good: int, failed: int) -> None:
         self._logins_by_user.add(event.user, good, failed)
@@ -89,10 +101,15 @@ class Report:
             f"Activity since {moment(self._started)} UTC, for {span(now - self._started)}",
             f"Sessions   {len(self._live)} now, {self._opened} in total, {turned_away} turned away",
             f"Logins     {good} good, {failed} failed",
+            f"TLS        {self._logins_under_tls()} logins, {self._handshakes} failed handshakes",
             f"Uploads    {files_up} files, {size(up)}",
             f"Downloads  {files_down} files, {size(down)}",
             f"Not whole  {cut} cut, {refused} refused",
         ]
+
+    def _logins_under_tls(self) -> int:
+        ways = self._under_tls.top(TOP)
+        return sum(counts[0] for way, counts in ways if way != IN_CLEAR)
 
     def _who(self) -> list[str]:
         sessions = self._live.sessions()
@@ -108,6 +125,7 @@ class Report:
         return [
             *_section("Logins by user", ("User", *counts), _cells(by_user), 2),
             *_section("Logins by address", ("Address", *counts), _cells(by_peer), 2),
+            *_section("Logins by TLS", ("TLS", "Logins"), _cells(self._under_tls.top(TOP)), 1),
             *_section("Turned away", ("Reason", "Times"), _cells(self._refusals.top(TOP)), 1),
         ]
 

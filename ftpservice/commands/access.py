@@ -6,7 +6,7 @@ from twisted.cred.credentials import Anonymous
 from twisted.cred.error import LoginFailed as Refused
 from twisted.cred.error import UnhandledCredentials
 
-from ftpservice.accounts.account import IAccount, PeerCredentials
+from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
 from ftpservice.accounts.attempts import MOST_FAILURES, TooManyAttempts, delay_after
 from ftpservice.events import LoggedIn, LoginFailed
 from ftpservice.session.context import Context
@@ -22,6 +22,7 @@ __all__ = ["verbs"]
 
 verbs = VerbTable()
 
+IN_CLEAR = "Not in clear: say AUTH TLS first, or use FTPS."
 HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:[]")
 
 
@@ -36,16 +37,42 @@ async def host(_context: Context, name: str) -> Reply:
 @verbs.add("USER", Argument.TEXT, rfc="959 4.1.1", syntax="<name>", login=False)
 async def user(context: Context, name: str) -> Reply:
     """Say who logs in; ends the login before."""
+    anonymous = _is_anonymous(context, name)
+    if not _may_log_in(context, anonymous):
+        context.publish(LoginFailed, "without TLS", user=name)
+        return await _slowly(context, IN_CLEAR)
     context.forget_login()
     context.user = name
-    if _is_anonymous(context):
+    if anonymous:
         return reply(codes.NEED_PASSWORD, "Anonymous: any password will do.")
+    if name in context.protection.names and await _certified(context):
+        return _admitted(context, codes.LOGGED_IN_BY_CERTIFICATE)
     return reply(codes.NEED_PASSWORD, "Password required.")
 
 
-def _is_anonymous(context: Context) -> bool:
+def _may_log_in(context: Context, anonymous: bool) -> bool:
+    """Tell whether commands have the TLS that a login needs; looks at nobody's account."""
+    policy, secured = context.services.settings.tls, context.secured
+    if anonymous:
+        return policy.takes_anonymous(secured)
+    return policy.takes_password(secured, context.peer.host)
+
+
+async def _certified(context: Context) -> bool:
+    """Tell whether the account is one that its certificate lets in, and log in if so."""
+    name = context.user.encode("utf-8", "surrogateescape")
+    names = context.protection.names
+    credentials = CertificateCredentials(name, context.peer.host, names)
+    try:
+        await context.identity.login(context.services.portal, credentials, context.user)
+    except (Refused, UnhandledCredentials):
+        return False
+    return True
+
+
+def _is_anonymous(context: Context, name: str) -> bool:
     services = context.services
-    return services.settings.anonymous and context.user.lower() in (
+    return services.settings.anonymous and name.lower() in (
         services.user_anonymous.lower(),
         "anonymous",
         "ftp",
@@ -60,53 +87,60 @@ async def password(context: Context, text: str | None) -> Reply:
     except TooManyAttempts:
         return _failed(context, codes.UNAVAILABLE, "Too many failed logins from your address.")
     try:
-        account = await _asked(context, _credentials(context, text or ""))
+        await _ask(context, _credentials(context, text or ""))
     except (Refused, UnhandledCredentials) as error:
-        return await _slowly(context, str(error))
+        context.publish(LoginFailed, str(error) or "Login failed.", user=context.user)
+        return await _slowly(context, "Login failed.")
+    return _admitted(context, codes.LOGGED_IN)
+
+
+def _admitted(context: Context, code: int) -> Reply:
+    """Begin the session of the account that the portal granted, if there is a place for it."""
+    account = context.account
     limit = account.max_sessions or context.services.settings.max_sessions_per_user
     if not context.services.roster.take("user", account.name, limit):
         context.identity.logout()
         return _failed(context, codes.UNAVAILABLE, "Too many sessions of that user.")
     context.directory = account.home
     context.failures = 0
-    context.publish(LoggedIn)
-    return reply(codes.LOGGED_IN, "Logged in.")
+    context.publish(LoggedIn, context.protection.description)
+    return reply(code, "Logged in.")
 
 
-async def _asked(context: Context, credentials: PeerCredentials | Anonymous) -> IAccount:
+async def _ask(context: Context, credentials: PeerCredentials | Anonymous) -> None:
     """Ask the portal, and tell the count of attempts how it ended."""
     attempts, address = context.services.attempts, context.peer.label
     ended = attempts.abandoned
     try:
-        account = await context.identity.login(context.services.portal, credentials, context.user)
+        await context.identity.login(context.services.portal, credentials, context.user)
         ended = attempts.succeeded
     except (Refused, UnhandledCredentials):
         ended = attempts.failed
         raise
     finally:
         ended(address)
-    return account
 
 
 def _credentials(context: Context, text: str) -> PeerCredentials | Anonymous:
-    if _is_anonymous(context):
+    if _is_anonymous(context, context.user):
         return Anonymous()
     name, secret = (word.encode("utf-8", "surrogateescape") for word in (context.user, text))
-    return PeerCredentials(name, secret, context.peer.host, context.secured)
+    names = context.protection.names
+    return PeerCredentials(name, secret, context.peer.host, context.secured, names)
 
 
-async def _slowly(context: Context, reason: str) -> Reply:
-    """Count a failed login, let it cost time, and end the session at the last one (RFC 2577 §5)."""
+async def _slowly(context: Context, text: str) -> Reply:
+    """Let a failed login cost time, and end the session at the last one (RFC 2577 §5)."""
     context.failures += 1
     last = context.failures >= MOST_FAILURES
-    text = "Too many failed logins." if last else "Login failed."
-    answer = _failed(context, codes.UNAVAILABLE if last else codes.NOT_LOGGED_IN, text, reason)
     await context.pause(delay_after(context.failures))
-    return answer
+    if last:
+        return reply(codes.UNAVAILABLE, "Too many failed logins.")
+    return reply(codes.NOT_LOGGED_IN, text)
 
 
-def _failed(context: Context, code: int, text: str, reason: str = "") -> Reply:
-    context.publish(LoginFailed, reason or text, user=context.user)
+def _failed(context: Context, code: int, text: str) -> Reply:
+    context.publish(LoginFailed, text, user=context.user)
     return reply(code, text)
 
 
@@ -118,8 +152,9 @@ async def account_information(_context: Context, _text: str) -> Reply:
 
 @verbs.add("REIN", rfc="959 4.1.1", login=False)
 async def reinitialize(context: Context, _none: None) -> Reply:
-    """Log out and begin again on the same connection."""
+    """Log out and begin again on the same connection, under TLS if it is."""
     context.forget_login()
+    context.protection.reset()
     return reply(codes.READY, "Ready for a new user.")
 
 

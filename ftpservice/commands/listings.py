@@ -119,7 +119,8 @@ async def _prepared(context: Context, work: Callable[[], Awaitable[Transfer]]) -
         raise
 
 
-@verbs.add("LIST", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", syntax="[-<switches>] [<path>]")
+@verbs.add("LIST", Argument.OPTIONAL_TEXT, rfc="959 4.1.3",
+           syntax="[-<switches>] [<path>]", moves_data=True)  # fmt: skip
 async def list_directory(context: Context, argument: str | None) -> Transfer:
     """List a directory, a file or a pattern as `ls -l` does."""
 
@@ -130,7 +131,8 @@ async def list_directory(context: Context, argument: str | None) -> Transfer:
     return await _prepared(context, work)
 
 
-@verbs.add("NLST", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", syntax="[-<switches>] [<path>]")
+@verbs.add("NLST", Argument.OPTIONAL_TEXT, rfc="959 4.1.3",
+           syntax="[-<switches>] [<path>]", moves_data=True)  # fmt: skip
 async def list_names(context: Context, argument: str | None) -> Transfer:
     """List names, each as RETR takes it."""
 
@@ -141,7 +143,7 @@ async def list_names(context: Context, argument: str | None) -> Transfer:
     return await _prepared(context, work)
 
 
-@verbs.add("MLSD", Argument.OPTIONAL_PATH, rfc="3659 7", syntax="[<directory>]")
+@verbs.add("MLSD", Argument.OPTIONAL_PATH, rfc="3659 7", syntax="[<directory>]", moves_data=True)
 async def machine_list(context: Context, path: VirtualPath) -> Transfer:
     """List a directory with facts for machines."""
 

@@ -9,6 +9,7 @@ from ftpservice.commands import (
     information,
     listings,
     parameters,
+    security,
     transfers,
 )
 from ftpservice.session.context import Context
@@ -23,6 +24,7 @@ __all__ = ["KNOWN_ELSEWHERE", "TABLE", "protocol_table"]
 
 TABLE = VerbTable().include(
     access.verbs,
+    security.verbs,
     parameters.verbs,
     transfers.verbs,
     filesystem.verbs,
@@ -33,8 +35,7 @@ TABLE = VerbTable().include(
 
 KNOWN_ELSEWHERE = frozenset(
     [
-        *("ADAT", "AUTH", "CCC", "CONF", "ENC", "LPRT", "LPSV", "MAIL", "MIC", "MLFL"),
-        *("MRCP", "MRSQ", "MSAM", "MSND", "MSOM", "PBSZ", "PROT"),
+        *("LPRT", "LPSV", "MAIL", "MLFL", "MRCP", "MRSQ", "MSAM", "MSND", "MSOM"),
     ]
 )
 """Verbs of the RFCs that this service does not have; they get 502 in place of 500."""
@@ -47,7 +48,11 @@ async def features(context: Context, _none: None) -> Reply:
     hashes = ";".join(
         f"{name}*" if name == context.parameters.hash_algorithm else name for name in ALGORITHMS
     )
-    lines = {row.feature.format(facts=facts, hashes=hashes) for row in TABLE if row.feature}
+    lines = {
+        row.feature.format(facts=facts, hashes=hashes)
+        for row in TABLE
+        if row.feature and row.offered(context)
+    }
     shown = sorted([*lines, "TVFS", "UTF8"])
     return reply(codes.SYSTEM_STATUS, "Features:", *(f" {line}" for line in shown), "End")
 

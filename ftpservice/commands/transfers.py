@@ -22,7 +22,7 @@ verbs = VerbTable()
 VERBS = {How.REPLACE: "STOR", How.APPEND: "APPE", How.CREATE: "APPE", How.UNIQUE: "STOU"}
 
 
-@verbs.add("RETR", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
+@verbs.add("RETR", Argument.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
 async def retrieve(context: Context, path: VirtualPath) -> Transfer:
     """Download a file."""
     marks, channel = context.take_marks(), context.connector.take()
@@ -61,13 +61,13 @@ def _give_up(channel: Channel | None) -> None:
         channel.close()
 
 
-@verbs.add("STOR", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
+@verbs.add("STOR", Argument.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
 async def store(context: Context, path: VirtualPath) -> Transfer:
     """Upload a file; it appears when it is whole."""
     return await _receive(context, path, How.REPLACE, "Receiving {path}.")
 
 
-@verbs.add("APPE", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
+@verbs.add("APPE", Argument.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
 async def append(context: Context, path: VirtualPath) -> Transfer:
     """Upload to the end of a file."""
     told, context.told_partial = context.told_partial, None
@@ -77,7 +77,7 @@ async def append(context: Context, path: VirtualPath) -> Transfer:
     return await _receive(context, path, How.CREATE, "Appending to {path}.")
 
 
-@verbs.add("STOU", Argument.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]")
+@verbs.add("STOU", Argument.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]", moves_data=True)
 async def store_unique(context: Context, path: VirtualPath) -> Transfer:
     """Upload a file under a name that nobody has (RFC 1123 4.1.2.9)."""
     wanted = path if path != context.directory else path.child("upload")

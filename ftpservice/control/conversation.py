@@ -7,6 +7,7 @@
 - A reply of 221 or 421 is the last one, but for that of a transfer in progress.
 - A conversation that is to `retire` ends what it has begun and then says 421; what waits, or comes
   meanwhile, gets no other answer, but ABOR still stops the transfer.
+- Behind AUTH and CCC nothing that came before the change is carried out, or has an effect.
 - However a command ends, one reply is given, and an error that nobody expected is logged,
   published and answered 451.
 """
@@ -27,8 +28,9 @@ from ftpservice.flow.task import Task, dealt_with
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
 from ftpservice.session.log import log
+from ftpservice.session.protection import Switch
 from ftpservice.session.refusals import Refusal, refusal
-from ftpservice.session.state import is_legal, phase_after
+from ftpservice.session.state import BY_CERTIFICATE, is_legal, phase_after
 from ftpservice.session.transfer import Transfer
 from ftpservice.session.verbs import Verb
 from ftpservice.wire import codes
@@ -38,6 +40,7 @@ from ftpservice.wire.replies import Reply, reply
 __all__ = ["Conversation"]
 
 LAST_WORDS = (codes.GOODBYE, codes.UNAVAILABLE)
+SWITCHES = ("AUTH", "CCC")
 TURN = 50
 """Commands that are carried out in one go before others get their turn."""
 
@@ -45,14 +48,21 @@ TURN = 50
 class Conversation:
     """Carries out the commands of one session.
 
-    ``idle`` is called whenever nothing is left to do.
+    ``idle`` is called whenever nothing is left to do, ``switch`` when AUTH or CCC was answered.
     """
 
-    def __init__(self, context: Context, outgoing: Outgoing, idle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        outgoing: Outgoing,
+        idle: Callable[[], None],
+        switch: Callable[[bool], None],
+    ) -> None:
         self.context = context
         self.last_words_said = False
         self._outgoing = outgoing
         self._idle = idle
+        self._switch = switch
         self._queue: deque[Command | Reply] = deque()
         self._current: Task[None] | None = None
         self._transfer: Task[Reply] | None = None
@@ -89,7 +99,8 @@ class Conversation:
     def _meanwhile(self, row: Verb, command: Command) -> bool:
         """Act at once where that keeps the order of replies; tell whether it is done with."""
         if row.name == "ABOR":
-            self.abort()
+            if self._next_of(*SWITCHES) is None:
+                self.abort()
             return False
         if self._queue or self._outgoing.is_full:
             return False
@@ -97,6 +108,11 @@ class Conversation:
             return False
         Task(self._answer(command)).done.addErrback(self._unexpected)
         return True
+
+    def _next_of(self, *verbs: str) -> str | None:
+        """Return the first of these verbs that waits."""
+        waiting = (one.verb for one in self._queue if isinstance(one, Command))
+        return next((verb for verb in waiting if verb in verbs), None)
 
     def abort(self) -> None:
         """Stop the transfer in progress; it still gives its reply."""
@@ -177,7 +193,7 @@ class Conversation:
         self._aborted = False
         self.context.running = transfer.progress
         self._transfer = Task(transfer.carry())
-        if any(isinstance(command, Command) and command.verb == "ABOR" for command in self._queue):
+        if self._next_of("ABOR", *SWITCHES) == "ABOR":
             self.abort()  # it came while the transfer was being prepared
         try:
             answer = await self._transfer.done
@@ -200,10 +216,20 @@ class Conversation:
             dealt_with(error)
         if isinstance(outcome, Transfer):
             return outcome
-        self._speak(outcome)
+        if isinstance(outcome, Switch):
+            self._turn_over(outcome)
+        else:
+            self._speak(outcome)
         return None
 
-    async def _outcome(self, command: Command) -> Reply | Transfer:
+    def _turn_over(self, switch: Switch) -> None:
+        """Answer AUTH or CCC; what waits was said before the change, by whomever."""
+        self._queue.clear()
+        self._speak(switch.reply)
+        if not self._ended:
+            self._switch(switch.secure)
+
+    async def _outcome(self, command: Command) -> Reply | Transfer | Switch:
         context, row = self.context, TABLE.find(command.verb)
         before, succeeded = context.phase, False
         context.phase = phase_after(before, "", succeeded)  # a refused command ends a rename too
@@ -217,11 +243,16 @@ class Conversation:
             raise Refusal(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
         if not is_legal(before, row.name):
             raise Refusal(codes.BAD_SEQUENCE, f"{row.name} does not belong here.")
+        if row.moves_data:
+            context.see_that_data_may_move()
+        move = row.name
         try:
             outcome = await row.run(context, parse_argument(context, row, command.argument))
-            succeeded = isinstance(outcome, Transfer) or outcome.code < 400
+            succeeded = not isinstance(outcome, Reply) or outcome.code < 400
+            if isinstance(outcome, Reply) and outcome.code == codes.LOGGED_IN_BY_CERTIFICATE:
+                move = BY_CERTIFICATE
         finally:
-            context.phase = phase_after(before, row.name, succeeded)
+            context.phase = phase_after(before, move, succeeded)
         return outcome
 
     def _defect(self, command: Command, error: Exception) -> Reply:

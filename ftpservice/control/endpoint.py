@@ -36,12 +36,15 @@ def ends_of(transport: Any) -> Ends:
 
 
 def has_ended(transport: Any) -> bool:
-    """Ask the kernel whether the peer has ended its side, or the connection is lost."""
+    """Ask the kernel whether the peer has ended its side, or the connection is lost.
+
+    Under TLS, too, this looks at what the kernel has: `ssl.SSLSocket` knows of no peeking.
+    """
     own = _socket(transport)
     if own is None:
         return False
     try:
-        return own.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        return socket.socket.recv(own, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:
         return False
     except OSError:

@@ -26,6 +26,7 @@ from ftpservice.session.log import log
 from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
 from ftpservice.storage.blocking import Pool
+from ftpservice.tls.server import ServerTLS
 
 __all__ = ["FTPFactory"]
 
@@ -47,6 +48,8 @@ class FTPFactory(ftp.FTPFactory):
     begin as ``settings`` says. Unlike there, ``allowAnonymous`` is False unless asked for.
     """
 
+    tls: ServerTLS | None = None
+    """What to secure connections with; set it before the first one."""
     allowAnonymous = False
     timeOut = 300
     welcomeMessage = "ftpservice ready"
@@ -109,6 +112,7 @@ class FTPFactory(ftp.FTPFactory):
                 SharedThrottles(self.reactor),
                 _digests(self.reactor, settings.upload_digest),
                 self.userAnonymous,
+                self.tls,
             )
             self._ports = PassivePorts(settings.data)
             self._masquerade = Masquerade(self.reactor, settings.data.passive_addresses)
@@ -116,7 +120,11 @@ class FTPFactory(ftp.FTPFactory):
 
     def buildProtocol(self, _addr: IAddress | None) -> ControlProtocol:
         """Make a session; whether there is a place for it is said to the client."""
-        protocol = ControlProtocol(self)
+        return self.session()
+
+    def session(self, implicit: bool = False) -> ControlProtocol:
+        """Make a session; ``implicit``: TLS comes first, and there is no AUTH."""
+        protocol = ControlProtocol(self, implicit)
         protocol.factory = self
         return protocol
 

@@ -28,6 +28,7 @@ class Outgoing:
         self._drained = drained
         self._unsent = b""
         self._collecting = False
+        self._heeded = True
         transport.registerProducer(self, True)
 
     def say(self, answer: Reply) -> None:
@@ -50,7 +51,15 @@ class Outgoing:
     def end(self) -> None:
         """Send what was kept; a transport that is to close does not wait for more from here."""
         self.flush()
-        self._transport.unregisterProducer()
+        if self._heeded:
+            self._heeded = False
+            self._transport.unregisterProducer()
+
+    def move(self, transport: Any) -> None:
+        """Go on with another transport, behind an `end`."""
+        self.is_full, self._heeded = False, True
+        self._transport = transport
+        transport.registerProducer(self, True)
 
     def pauseProducing(self) -> None:
         """Learn that the client does not keep up."""

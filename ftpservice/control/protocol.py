@@ -14,8 +14,9 @@ from ftpservice.control.conversation import Conversation
 from ftpservice.control.endpoint import ends_of, has_ended, prepare
 from ftpservice.control.guards import MOST_LONG_LINES, MOST_QUEUED
 from ftpservice.control.outgoing import Outgoing
+from ftpservice.control.securing import clear, has_failed, learned, secure, when_sent
 from ftpservice.data.connector import Ends
-from ftpservice.events import Refused, SessionClosed, SessionOpened
+from ftpservice.events import HandshakeFailed, Refused, SessionClosed, SessionOpened
 from ftpservice.flow.deadline import Deadline
 from ftpservice.session.context import Context
 from ftpservice.wire import codes
@@ -53,11 +54,12 @@ class ControlProtocol(Protocol):
     transport: Any
     """A stream transport that is a producer too, as those of all reactors are."""
 
-    def __init__(self, lobby: Lobby) -> None:
+    def __init__(self, lobby: Lobby, implicit: bool = False) -> None:
         self._lobby = lobby
+        self._implicit = implicit
         self._lines = LineReader()
         self._long_lines = 0
-        self._input_ended = self._closing = self._entered = False
+        self._input_ended = self._closing = self._entered = self._switching = False
 
     def connectionMade(self) -> None:
         """Greet the client, or turn it away."""
@@ -66,7 +68,10 @@ class ControlProtocol(Protocol):
         self._settings = context.services.settings
         self._deadline = Deadline(context.services.clock, self._timed_out)
         self._outgoing = Outgoing(self.transport, self._drained)
-        self._conversation = Conversation(context, self._outgoing, self._idle)
+        self._conversation = Conversation(context, self._outgoing, self._idle, self._switch)
+        if self._implicit:
+            context.protection.begin(private=True)
+            self._switch(secure=True)
         refused = self._lobby.enter(context)
         if refused is not None:
             context.publish(Refused, refused)
@@ -88,12 +93,14 @@ class ControlProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the client sent."""
+        if self._switching:
+            return
         self._outgoing.collect()
         lines = self._lines.feed(data)
         if lines:  # half a line is no command, and does not end idleness
             self._conversation.receive(*map(self._read, lines))
         self._outgoing.flush(self._lines.take_answers())
-        if self._closing:
+        if self._closing or self._switching:
             return
         if lines and self._context.identity.account is not None:
             self._deadline.set(self._settings.idle_timeout)
@@ -115,10 +122,40 @@ class ControlProtocol(Protocol):
         """Nothing is left to do: wait for more, or part."""
         if self._conversation.last_words_said or self._input_ended:
             self._hang_up()
-        else:
+        elif not self._switching:
             if self._context.identity.account is not None:
                 self._deadline.set(self._settings.idle_timeout)
             self.transport.resumeProducing()
+
+    def _switch(self, secure: bool) -> None:
+        """Go under TLS, or leave it, when the reply is sent; what has come till then is nothing."""
+        self._switching = True
+        self._lines.clear()
+        if self._context.identity.account is None:
+            self._deadline.set(self._settings.login_timeout)
+        self.transport.pauseProducing()
+        self._outgoing.end()
+        when_sent(self.transport, self._secure if secure else self._clear)
+
+    def _secure(self) -> None:
+        services = self._context.services
+        timeout = self._settings.tls.handshake_timeout
+        self._switched(secure(self.transport, services.tls, timeout, self._secured))
+
+    def _secured(self) -> None:
+        self._context.protection.learn(*learned(self.transport))
+
+    def _clear(self) -> None:
+        clear(self.transport).addCallbacks(self._switched, lambda _lost: None)
+
+    def _switched(self, transport: Any) -> None:
+        self.transport = transport
+        self._switching = False
+        if self._closing:
+            transport.loseConnection()
+        else:
+            self._outgoing.move(transport)
+            self._idle()
 
     def _timed_out(self) -> None:
         if self._context.running is not None:
@@ -187,6 +224,8 @@ class ControlProtocol(Protocol):
         self._input_ended = True
         self._deadline.clear()
         self._conversation.end()
+        if has_failed(self.transport):
+            self._context.publish(HandshakeFailed, reason.getErrorMessage())
         if self._entered:
             self._context.publish(SessionClosed, reason.getErrorMessage())
         self._lobby.leave(self, self._context, self._entered)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
 from twisted.python.failure import Failure
 
 from ftpservice.flow.deadline import Deadline
-from ftpservice.wire.proxy import BadHeader, whole_header
+from ftpservice.wire.proxy import BadHeader, missing, whole_header
 
 __all__ = ["ProxiedFactory", "ProxiedProtocol", "is_proxied"]
 
@@ -46,9 +47,13 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
         self._deadline = Deadline(self.factory.clock, self.loseConnection)
         self._deadline.set(HEADER_TIMEOUT)
         self._early: bytes | None = b""
+        self._header = b""
+        self._read_on(b"")
 
     def dataReceived(self, data: bytes) -> None:
         """Read the header; once it is whole, begin the session with the bytes behind it."""
+        if self._proxyInfo is None:
+            self._read_on(data)
         if self._early is not None:
             try:
                 header = whole_header(self._early + data)
@@ -68,6 +73,12 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
             if beginning.early:
                 self._session.dataReceived(beginning.early)
 
+    def _read_on(self, data: bytes) -> None:
+        """Have no more read at a time than belongs to the header, if that was asked for."""
+        if self.factory.exactly:
+            self._header += data
+            self.transport.bufferSize = missing(self._header) or Connection.bufferSize
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop waiting; tell the session if it had begun."""
         self._deadline.clear()
@@ -79,9 +90,11 @@ class ProxiedFactory(HAProxyWrappingFactory):
 
     protocol = ProxiedProtocol  # type: ignore[assignment]  # the class, as Twisted wants it
 
-    def __init__(self, wrapped: ServerFactory, clock: IReactorTime) -> None:
+    def __init__(self, wrapped: ServerFactory, clock: IReactorTime, exactly: bool = False) -> None:
         super().__init__(wrapped)
         self.clock = clock
+        self.exactly = exactly
+        """Whether what comes behind a header is left in the kernel: it may be TLS."""
 
     def logPrefix(self) -> str:
         """Return what the log calls these connections."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from ftpservice import __version__
+from ftpservice.service.exposure import is_local
+from ftpservice.session.protection import ControlTLS, TLSPolicy
+from ftpservice.tls.server import Certificate
 
 __all__ = ["Audience", "Place", "announcement"]
 
@@ -56,12 +59,14 @@ class Place:
 
     address: IAddress
     proxied: bool = False
+    implicit: bool = False
 
     def url(self) -> str:
         """Return where clients find it."""
         if isinstance(self.address, IPv4Address | IPv6Address):
             host = WILDCARDS.get(self.address.host, self.address.host)
-            return f"ftp://{f'[{host}]' if ':' in host else host}:{self.address.port}/"
+            scheme = "ftps" if self.implicit else "ftp"
+            return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.address.port}/"
         if isinstance(self.address, UNIXAddress):
             return f"unix:{os.fsdecode(self.address.name or b'')}"
         return str(self.address)
@@ -76,7 +81,43 @@ class Place:
         return f"{self.url()} ({', '.join(remarks)})" if remarks else self.url()
 
 
-def announcement(what: str, audience: Audience, places: Iterable[Place]) -> list[str]:
+@dataclass(frozen=True)
+class Security:
+    """What is under TLS, and with which certificates."""
+
+    policy: TLSPolicy
+    certificates: Sequence[Certificate] = ()
+    own: bool = False
+    """Whether the certificate was made here, and nobody vouches for it."""
+
+    def lines(self) -> Iterable[str]:
+        """Say what is asked of clients, and how they know the service."""
+        yield self.policy.control.value
+        for one in self.certificates:
+            whose = "self-signed" if self.own else ", ".join(one.names)
+            yield f"{whose}, until {one.not_after:%Y-%m-%d}, SHA-256 {one.fingerprint}"
+
+    def warnings(self, exposed: bool) -> Iterable[str]:
+        """Say what clients of other machines have to expect in clear."""
+        policy = self.policy
+        if not exposed or policy.control in (ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN):
+            return
+        if policy.plaintext:
+            yield "passwords of other machines are taken in clear (--allow-plaintext)"
+        elif policy.control is ControlTLS.OFF:
+            yield "no password of another machine is taken in clear, and there is no TLS"
+
+    def curl(self, place: Place) -> str:
+        """Return curl's options for TLS, where a login needs them."""
+        host = getattr(place.address, "host", "")
+        clear = self.policy.takes_password(False, WILDCARDS.get(host, host))
+        explicit = "" if clear or place.implicit else "--ssl-reqd "
+        return f"{explicit}--insecure " if explicit or place.implicit else ""
+
+
+def announcement(
+    what: str, audience: Audience, places: Iterable[Place], security: Security
+) -> list[str]:
     """Return the lines to print when the service has started."""
     places = list(places)
     return [
@@ -84,8 +125,9 @@ def announcement(what: str, audience: Audience, places: Iterable[Place]) -> list
         *_column("what", [what]),
         *_column("for", list(audience.lines()) or ["nobody yet"]),
         *_column("at", [place.line() for place in places]),
-        *_column("try", _trial(audience, places)),
-        *_column("note", _warnings(audience, places)),
+        *_column("tls", list(security.lines())),
+        *_column("try", _trial(audience, places, security)),
+        *_column("note", [*_warnings(audience, places), *security.warnings(_exposed(places))]),
     ]
 
 
@@ -96,12 +138,17 @@ def _warnings(audience: Audience, places: list[Place]) -> list[str]:
     return [f"everybody knows the password of {audience.demo}: change it before others get in"]
 
 
-def _trial(audience: Audience, places: list[Place]) -> list[str]:
+def _exposed(places: Iterable[Place]) -> bool:
+    return any(place.proxied or not is_local(place.address) for place in places)
+
+
+def _trial(audience: Audience, places: list[Place], security: Security) -> list[str]:
     for place in places:
         if isinstance(place.address, IPv4Address | IPv6Address):
             proxy = "--haproxy-protocol " if place.proxied else ""
             url = place.url()
-            return [f"curl {proxy}{audience.login()}{_quoted(url) if '[' in url else url}"]
+            options = f"{proxy}{security.curl(place)}{audience.login()}"
+            return [f"curl {options}{_quoted(url) if '[' in url else url}"]
     return []
 
 

@@ -19,10 +19,12 @@ from ftpservice.accounts.stock import UnusableChecker, portal_checkers
 from ftpservice.activity.lines import LogLines
 from ftpservice.activity.report import Report
 from ftpservice.control.factory import FTPFactory
+from ftpservice.control.implicit import ImplicitFactory
 from ftpservice.control.proxied import ProxiedFactory
 from ftpservice.events import Event, EventStream
-from ftpservice.service.announcement import Place, announcement
+from ftpservice.service.announcement import Place, Security, announcement
 from ftpservice.service.audience import audience, refuse_exposed
+from ftpservice.service.certificates import Certificates, certificates
 from ftpservice.service.console import Console
 from ftpservice.service.ending import give_up
 from ftpservice.service.failures import CannotStart, because
@@ -30,6 +32,7 @@ from ftpservice.service.lifecycle import FTPService, Parts
 from ftpservice.service.listeners import Listener, Listeners, listener
 from ftpservice.service.options import Options
 from ftpservice.service.places import Owner, make_directories
+from ftpservice.service.renewal import Renewal
 from ftpservice.service.settings import Settings
 from ftpservice.session.context import Activity
 from ftpservice.storage.interfaces import IStorageSource
@@ -42,13 +45,16 @@ log = Logger("ftpservice")
 
 def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
     """Build the service; nothing listens and no thread runs yet. Raises `CannotStart`."""
-    settings = options.settings
-    places = [listener(reactor, text) for text in settings.listen]
-    make_directories(settings.made, _owner(options))
+    settings, owner = options.settings, _owner(options)
+    places = _places(settings, reactor)
+    make_directories(settings.made, owner)
+    papers = certificates(settings, owner)
     source = _source(settings, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = _checkers(settings, options.checkers)
     factory = _factory(settings, Portal(realm, checkers), reactor)
+    if papers is not None:
+        factory.tls = papers.tls
     listeners = Listeners(
         places,
         factory_of=_wrapping(factory, reactor),
@@ -57,11 +63,34 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
     )
 
     def announced() -> list[str]:
-        bound = [Place(port.getHost(), place.proxied) for place, port in listeners.bound]
-        return announcement(source.describe(), audience(settings, options.checkers), bound)
+        security = _security(settings, papers)
+        who = audience(settings, options.checkers)
+        return announcement(source.describe(), who, _bound(listeners), security)
 
     parts = Parts(listeners, factory, checkers, realm, settings.grace, announced)
-    return FTPService(parts, reactor, console)
+    return FTPService(parts, reactor, console, _renewal(papers, reactor))
+
+
+def _renewal(papers: Certificates | None, reactor: Any) -> Renewal | None:
+    """Return what watches the files of certificates, where there are any."""
+    if papers is None or not papers.paths:
+        return None
+    return Renewal(papers.tls, papers.paths, papers.versions, reactor)
+
+
+def _places(settings: Settings, reactor: Any) -> list[Listener]:
+    explicit = [listener(reactor, text) for text in settings.listen]
+    return explicit + [listener(reactor, text, implicit=True) for text in settings.implicit]
+
+
+def _bound(listeners: Listeners) -> list[Place]:
+    return [Place(port.getHost(), place.proxied, place.implicit) for place, port in listeners.bound]
+
+
+def _security(settings: Settings, papers: Certificates | None) -> Security:
+    if papers is None:
+        return Security(settings.session.tls)
+    return Security(settings.session.tls, tuple(papers.tls.certificates), papers.own)
 
 
 def _owner(options: Options) -> Owner:
@@ -118,7 +147,13 @@ def _subscriber_failed(error: Exception, event: Event) -> None:
 
 
 def _wrapping(factory: FTPFactory, reactor: Any) -> Callable[[Listener], IProtocolFactory]:
-    return lambda place: ProxiedFactory(factory, reactor) if place.proxied else factory
+    def wrapped(place: Listener) -> IProtocolFactory:
+        sessions = ImplicitFactory(factory) if place.implicit else factory
+        if not place.proxied:
+            return sessions
+        return ProxiedFactory(sessions, reactor, exactly=place.implicit)
+
+    return wrapped
 
 
 def _failing(reactor: Any, console: Console) -> Callable[[str], None]:

@@ -1,4 +1,7 @@
-"""How the process ends: well by Ctrl-C or SIGTERM, with status 1 when it had to give up."""
+"""What signals do: Ctrl-C and SIGTERM end the process well, SIGHUP only has files read anew.
+
+A process that had to give up ends with status 1.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
 
-__all__ = ["give_up", "stop_on_signals"]
+__all__ = ["give_up", "renew_on_hangup", "stop_on_signals"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -35,6 +38,15 @@ def stop_on_signals(reactor: Any, hurry: Callable[[], object]) -> None:
 
     for number in SIGNALS:
         signal.signal(number, caught)
+
+
+def renew_on_hangup(reactor: Any, renew: Callable[[], object]) -> None:
+    """Have SIGHUP call ``renew``, and do nothing else."""
+
+    def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal calls it so
+        reactor.callFromThread(renew)
+
+    signal.signal(signal.SIGHUP, caught)
 
 
 def give_up(reactor: Any) -> None:

@@ -24,6 +24,7 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.service.console import Console
 from ftpservice.service.failures import CannotStart
 from ftpservice.service.listeners import Listeners
+from ftpservice.service.renewal import Renewal
 
 __all__ = ["FTPService", "Parts"]
 
@@ -50,13 +51,23 @@ class Parts:
 class FTPService(MultiService):
     """Listens, serves and stops; a failure to start is told to ``console`` and then raised."""
 
-    def __init__(self, parts: Parts, reactor: Any, console: Console) -> None:
+    def __init__(
+        self, parts: Parts, reactor: Any, console: Console, renewal: Renewal | None = None
+    ) -> None:
         super().__init__()
         self.parts = parts
         self._reactor = reactor
         self._console = console
         self._hurried = False
+        self._renewal = renewal
+        if renewal is not None:
+            renewal.setServiceParent(self)
         parts.listeners.setServiceParent(self)
+
+    def renew(self) -> None:
+        """Read the certificates again, if there are files of them."""
+        if self._renewal is not None:
+            self._renewal.renew()
 
     @property
     def ports(self) -> list[IListeningPort]:

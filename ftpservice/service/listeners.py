@@ -38,18 +38,21 @@ class Listener:
     endpoint: IStreamServerEndpoint
     proxied: bool = False
     """Whether clients come through a balancer that speaks the PROXY protocol."""
+    implicit: bool = False
+    """Whether TLS comes first."""
 
 
-def listener(reactor: Any, text: str) -> Listener:
+def listener(reactor: Any, text: str, implicit: bool = False) -> Listener:
     """Read an endpoint string; raises `CannotStart`."""
+    option = f"--{'implicit' if implicit else 'listen'} {text}"
     proxied = text.startswith(PROXIED)
     try:
         endpoint = serverFromString(reactor, text.removeprefix(PROXIED))
     except Exception as error:  # noqa: BLE001 - a plugin's parser may fail in any way
         adopting = isinstance(error, LookupError) and "systemd:" in text
         reason = "systemd handed over no such socket" if adopting else because(error)
-        raise CannotStart(f"--listen {text} is no place to listen on ({reason}); {FORMS}") from None
-    return Listener(text, endpoint, proxied)
+        raise CannotStart(f"{option} is no place to listen on ({reason}); {FORMS}") from None
+    return Listener(text, endpoint, proxied, implicit)
 
 
 class Listeners(Service):

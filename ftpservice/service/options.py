@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from twisted.cred import strcred
@@ -12,8 +13,9 @@ from twisted.python import usage
 from ftpservice import __version__
 from ftpservice.service.configuration import BadConfiguration, load
 from ftpservice.service.failures import because
-from ftpservice.service.settings import Settings, settings_from
-from ftpservice.service.table import BY_NAME, SETTINGS, Kind, Setting
+from ftpservice.service.setting import Kind, Setting
+from ftpservice.service.settings import Contradiction, Settings, settings_from
+from ftpservice.service.table import BY_NAME, SETTINGS
 
 __all__ = ["Options"]
 
@@ -30,6 +32,16 @@ def _help(setting: Setting) -> str:
         return setting.help
     shown = ", ".join(default) if isinstance(default, tuple) else default
     return f"{setting.help} [default: {shown}]"
+
+
+def _repeatable(name: str) -> Callable[[Options, str], None]:
+    """Return the method for an option that may be given more than once."""
+
+    def add(self: Options, text: str) -> None:
+        self._add(name, text)
+
+    add.__doc__ = f"{_help(BY_NAME[name])} May be given more than once."
+    return add
 
 
 class Options(usage.Options, strcred.AuthOptionMixin):
@@ -61,16 +73,11 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         super().__init__()
         self._lists: dict[str, tuple[Any, ...]] = {}
 
-    def opt_listen(self, text: str) -> None:  # noqa: D102 - the table has its words
-        self._add("listen", text)
-
-    def opt_passive_address(self, text: str) -> None:  # noqa: D102 - the table has its words
-        self._add("passive-address", text)
-
-    opt_listen.__doc__ = f"{_help(BY_NAME['listen'])} May be given more than once."
-    opt_passive_address.__doc__ = (
-        f"{_help(BY_NAME['passive-address'])} May be given more than once."
-    )
+    opt_listen = _repeatable("listen")
+    opt_implicit = _repeatable("implicit")
+    opt_certificate = _repeatable("certificate")
+    opt_key = _repeatable("key")
+    opt_passive_address = _repeatable("passive-address")
 
     def opt_auth(self, description: str) -> None:  # noqa: D102 - the table has its words
         try:
@@ -107,7 +114,10 @@ class Options(usage.Options, strcred.AuthOptionMixin):
                 raise usage.UsageError(NOBODY)
             self.opt_auth(f"passwd:{PASSWORD_FILE}")
         values["anonymous"] = values.get("anonymous", False) or bool(self._anonymous_checkers())
-        self.settings = settings_from(values)
+        try:
+            self.settings = settings_from(values)
+        except Contradiction as error:
+            raise usage.UsageError(str(error)) from None
 
     @property
     def checkers(self) -> list[Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ftpservice.service.table import SETTINGS, Kind, Setting
+from ftpservice.service.setting import Kind, Setting
+from ftpservice.service.table import SETTINGS
 
 __all__ = ["reference"]
 

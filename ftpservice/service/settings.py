@@ -5,21 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ftpservice.accounts.records import is_storage_string
 from ftpservice.data.policy import DataSettings
 from ftpservice.service.table import SETTINGS
+from ftpservice.session.protection import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.session.settings import SessionSettings
+from ftpservice.tls.server import TLSFiles
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["Settings", "settings_from"]
+__all__ = ["Contradiction", "Settings", "settings_from"]
 
 LOCAL = "local:"
 DURABLE = ":durable="
 DATA_DIRECTORY = "var"
 FILES = "files"
 """The served directory inside the data directory, when no root is given."""
+
+
+class Contradiction(ValueError):
+    """Settings that cannot hold together; ``str`` of it is one line that says which and why."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,19 @@ class Settings:
     """A storage string."""
     made: tuple[str, ...] = ()
     """Directories of the service's own, outermost first: made if they are missing."""
+    implicit: tuple[str, ...] = ()
+    tls: TLSFiles = field(default_factory=lambda: TLSFiles(()))
+    """Without a certificate in it the service makes its own."""
     anonymous_root: VirtualPath = ROOT
     durable: bool = False
     grace: float = 30.0
     """Seconds that transfers may go on when the service stops."""
     session: SessionSettings = field(default_factory=SessionSettings)
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether there is TLS at all."""
+        return self.session.tls.control is not ControlTLS.OFF
 
     def kept(self, text: str) -> str:
         """Return a storage string with what ``durable`` asks of it."""
@@ -44,13 +59,19 @@ class Settings:
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
-    """Return the settings for the values given by name; the table's defaults fill in."""
+    """Return the settings for the values given by name; the table's defaults fill in.
+
+    Raises `Contradiction`.
+    """
     values = {setting.name: setting.initial for setting in SETTINGS} | dict(given)
+    _see_that_tls_is_possible(values)
     root, made = _places(values["root"], values["data-dir"])
     return Settings(
         listen=values["listen"],
         root=root,
         made=made,
+        implicit=values["implicit"],
+        tls=_tls_files(values),
         anonymous_root=values["anonymous-root"],
         durable=values["durable"],
         grace=values["grace"],
@@ -71,6 +92,31 @@ def _places(root: str | None, data_dir: str | None) -> tuple[str, tuple[str, ...
     return _local(files), (*made, files)
 
 
+def _see_that_tls_is_possible(values: Mapping[str, Any]) -> None:
+    for name in ("tls", "tls-data"):
+        if values["implicit"] and values[name].value == "off":
+            raise Contradiction(f"--implicit is TLS for commands and data: take --{name} off away")
+    if values["tls"] is ControlTLS.OFF and values["tls-data"] is DataTLS.REQUIRED:
+        raise Contradiction("--tls-data required would let nobody transfer anything with --tls off")
+    if values["key"] and len(values["key"]) != len(values["certificate"]):
+        raise Contradiction("--key: give one for each --certificate, in the same order, or none")
+
+
+def _tls_files(values: Mapping[str, Any]) -> TLSFiles:
+    certificates = [_absolute(path) for path in values["certificate"]]
+    keys: list[Path | None] = [_absolute(path) for path in values["key"]]
+    keys = keys or [None] * len(certificates)
+    authorities = values["client-ca"]
+    return TLSFiles(
+        tuple(zip(certificates, keys, strict=True)),
+        _absolute(authorities) if authorities is not None else None,
+    )
+
+
+def _absolute(path: str) -> Path:
+    return Path(os.path.abspath(path))
+
+
 def _local(path: str) -> str:
     return LOCAL + path.replace("\\", "\\\\").replace(":", "\\:")
 
@@ -88,10 +134,25 @@ def _session(values: Mapping[str, Any]) -> SessionSettings:
         rate_down=values["rate-down"],
         rate_up=values["rate-up"],
         upload_digest=values["upload-digest"],
-        data=DataSettings(
-            passive_ports=values["passive-ports"],
-            passive_addresses=values["passive-address"],
-            data_timeout=values["data-timeout"],
-            stall_timeout=values["stall-timeout"],
-        ),
+        tls=_policy(values),
+        data=_data(values),
+    )
+
+
+def _policy(values: Mapping[str, Any]) -> TLSPolicy:
+    return TLSPolicy(
+        values["tls"],
+        values["tls-data"],
+        plaintext=values["allow-plaintext"],
+        clear_commands=values["allow-ccc"],
+        handshake_timeout=values["tls-handshake-timeout"],
+    )
+
+
+def _data(values: Mapping[str, Any]) -> DataSettings:
+    return DataSettings(
+        passive_ports=values["passive-ports"],
+        passive_addresses=values["passive-address"],
+        data_timeout=values["data-timeout"],
+        stall_timeout=values["stall-timeout"],
     )

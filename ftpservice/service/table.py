@@ -2,95 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TypeVar
 
 from ftpservice.data.policy import parse_address_rule, parse_port_range
+from ftpservice.service.setting import Kind, Setting
+from ftpservice.session.protection import ControlTLS, DataTLS
 from ftpservice.storage.digests import ALGORITHMS
 from ftpservice.storage.units import parse_size
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["BY_NAME", "SETTINGS", "Kind", "Setting", "parse_digest", "parse_umask"]
+__all__ = ["BY_NAME", "SETTINGS", "parse_digest", "parse_umask"]
 
-MOST = 10**9
-"""No count and no time is larger."""
-
-
-class Kind(Enum):
-    """What sort of value a setting takes; the value names it to a person."""
-
-    TEXT = "a text"
-    TEXTS = "a list of texts"
-    FLAG = "true or false"
-    COUNT = "a whole number, 1 or more"
-    SECONDS = "a number of seconds, 0 or more"
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One row: the name is that of the option and of the TOML key."""
-
-    name: str
-    kind: Kind
-    default: str | int | float | tuple[str, ...] | None
-    """Written as a user would write it; None where the help says what happens instead."""
-    help: str
-    refine: Callable[[Any], Any] = _as_it_is
-    """Makes the service's value of the user's (of each one of a list); raises `ValueError`."""
-
-    def from_text(self, text: str) -> Any:
-        """Return the value of an option's argument; raises `ValueError`."""
-        if self.kind is Kind.COUNT and re.fullmatch("[0-9]{1,10}", text):
-            return self.checked(int(text))
-        if self.kind is Kind.SECONDS and re.fullmatch(r"[0-9]{1,10}(\.[0-9]+)?", text):
-            return self.checked(float(text))
-        return self.checked([text] if self.kind is Kind.TEXTS else text)
-
-    def checked(self, value: object) -> Any:
-        """Return the service's value of one of the right type; raises `ValueError`.
-
-        A TOML file's values come here as they are.
-        """
-        if not FITS[self.kind](value):
-            raise ValueError(f"{value!r} is not {self.kind.value}")
-        if isinstance(value, list):
-            return tuple(self.refine(text) for text in value)
-        return self.refine(value)
-
-    @property
-    def initial(self) -> Any:
-        """The service's value when nobody says anything."""
-        default = self.default
-        if isinstance(default, tuple):
-            return self.checked(list(default))
-        return None if default is None else self.checked(default)
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and 0 <= value <= MOST
-
-
-FITS: dict[Kind, Callable[[object], bool]] = {
-    Kind.TEXT: lambda value: isinstance(value, str) and value != "",
-    Kind.TEXTS: _is_texts,
-    Kind.FLAG: lambda value: isinstance(value, bool),
-    Kind.COUNT: lambda value: _is_number(value) and isinstance(value, int) and value >= 1,
-    Kind.SECONDS: _is_number,
-}
+Choice = TypeVar("Choice", bound=Enum)
 
 
 def parse_umask(text: str) -> int:
@@ -108,6 +34,18 @@ def parse_digest(text: str) -> str:
     return "" if name == "NONE" else name
 
 
+def _one_of(kind: type[Choice]) -> Callable[[str], Choice]:
+    """Return what reads the value of a member of ``kind``; it raises `ValueError`."""
+
+    def parse(text: str) -> Choice:
+        values = [member.value for member in kind]
+        if text not in values:
+            raise ValueError(f"{text!r} is not one of {', '.join(values)}")
+        return kind(text)
+
+    return parse
+
+
 SETTINGS = (
     Setting(
         "listen",
@@ -115,6 +53,80 @@ SETTINGS = (
         ("tcp:2121:interface=127.0.0.1",),
         "Where clients connect: tcp:2121, tcp6:2121, unix:/run/ftp.sock, "
         "systemd:domain=INET:index=0, haproxy:tcp:2121 or any other Twisted endpoint.",
+    ),
+    Setting(
+        "implicit",
+        Kind.TEXTS,
+        (),
+        "Where clients connect that begin with TLS at once (FTPS, port 990): tcp:990 or what else "
+        "listen takes.",
+    ),
+    Setting(
+        "tls",
+        Kind.TEXT,
+        "offered",
+        "TLS of control connections (AUTH TLS): off, offered, required-login (for logins with a "
+        "password) or required (for all logins).",
+        _one_of(ControlTLS),
+    ),
+    Setting(
+        "tls-data",
+        Kind.TEXT,
+        "offered",
+        "TLS of data connections (PROT P): off, offered or required.",
+        _one_of(DataTLS),
+    ),
+    Setting(
+        "allow-plaintext",
+        Kind.FLAG,
+        False,
+        "Let clients of other machines, too, send passwords in clear, where TLS is not required.",
+    ),
+    Setting(
+        "allow-ccc",
+        Kind.FLAG,
+        False,
+        "Let clients take commands out of TLS again (CCC), where TLS is not required.",
+    ),
+    Setting(
+        "certificate",
+        Kind.TEXTS,
+        (),
+        "A file with a certificate and its chain, in PEM; of several the client's SNI picks one "
+        "(without it: a self-signed one is made and kept in the data directory).",
+    ),
+    Setting(
+        "key",
+        Kind.TEXTS,
+        (),
+        "The file with the key of each certificate, in the same order (without it: in the file of "
+        "the certificate).",
+    ),
+    Setting(
+        "client-ca",
+        Kind.TEXT,
+        None,
+        "A file with the authorities, in PEM, whose client certificates count (see tls-cert in "
+        "passwd.db).",
+    ),
+    Setting(
+        "require-session-reuse",
+        Kind.FLAG,
+        False,
+        "Take only data connections that go on with the TLS session of their control connection; "
+        "not all clients can.",
+    ),
+    Setting(
+        "tls-allow-truncated",
+        Kind.FLAG,
+        False,
+        "Take an upload for whole that ends without TLS's own end, as some old clients do it.",
+    ),
+    Setting(
+        "tls-handshake-timeout",
+        Kind.SECONDS,
+        20,
+        "Until a connection is under TLS; 0 for ever.",
     ),
     Setting(
         "root",

@@ -10,7 +10,7 @@ from twisted.python import usage
 from ftpservice.service import options
 from ftpservice.service.assembly import assemble
 from ftpservice.service.console import console_for
-from ftpservice.service.ending import stop_on_signals
+from ftpservice.service.ending import renew_on_hangup, stop_on_signals
 from ftpservice.service.failures import CannotStart
 
 __all__ = ["Options", "makeService"]
@@ -38,4 +38,5 @@ def makeService(options: options.Options) -> IService:
         raise SystemExit(f"ftpservice: {error.line}") from None
     if options.parent is not None:
         reactor.callWhenRunning(stop_on_signals, reactor, service.hurry)
+        reactor.callWhenRunning(renew_on_hangup, reactor, service.renew)
     return service

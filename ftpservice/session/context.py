@@ -19,6 +19,7 @@ from ftpservice.flow.throttle import SharedThrottles, Throttles
 from ftpservice.session.digests import UploadDigests
 from ftpservice.session.identity import Identity
 from ftpservice.session.pacing import Pacing
+from ftpservice.session.protection import ControlTLS, Protection
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
@@ -27,6 +28,7 @@ from ftpservice.session.transfer import Progress
 from ftpservice.storage.errors import Denied, Unsupported
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.rights import Right
+from ftpservice.tls.server import ServerTLS
 from ftpservice.wire import codes
 from ftpservice.wire.facts import DEFAULT_FACTS
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -62,6 +64,8 @@ class Services:
     throttles: SharedThrottles
     digests: UploadDigests
     user_anonymous: str = "anonymous"
+    tls: ServerTLS | None = None
+    """What connections are secured with, if they can be."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +144,28 @@ class Context:
     """Failed logins of this session."""
     running: Progress | None = None
     """The transfer in progress."""
-    secured: bool = False
-    """Whether the control connection is under TLS."""
+    protection: Protection = field(default_factory=Protection)
+    """What is under TLS."""
     pacing: Pacing | None = None
     """The limits of speed; made for the first transfer."""
+
+    @property
+    def secured(self) -> bool:
+        """Whether the control connection is under TLS."""
+        return self.protection.control
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether AUTH would be heard."""
+        services = self.services
+        return services.tls is not None and services.settings.tls.control is not ControlTLS.OFF
+
+    @property
+    def wants_private_data(self) -> bool:
+        """Whether data connections in clear are refused."""
+        account = self.identity.account
+        by_account = account is not None and account.tls_required
+        return self.services.settings.tls.wants_data(by_account)
 
     @property
     def account(self) -> IAccount:
@@ -168,6 +190,13 @@ class Context:
     def resolve(self, text: str | None) -> VirtualPath:
         """Return the path that an argument names from here; raises `BadPath`."""
         return self.directory if text is None else self.directory.joined(text)
+
+    def see_that_data_may_move(self) -> None:
+        """Raise `Refusal` where data lacks the TLS it should have, and drop what was prepared."""
+        if self.wants_private_data and not self.protection.data:
+            self.take_marks()
+            self.connector.close()
+            raise Refusal(codes.CLEAR_DATA, "Data has to go under TLS: say PROT P first.")
 
     def take_marks(self) -> Marks:
         """Return what was said in advance, and forget it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ftpservice.data.policy import DataSettings
+from ftpservice.session.protection import PLAIN, TLSPolicy
 
 __all__ = ["SessionSettings"]
 
@@ -30,4 +31,6 @@ class SessionSettings:
     """The same for uploads."""
     upload_digest: str = ""
     """The algorithm with which whole uploads are digested as they come; empty for none."""
+    tls: TLSPolicy = PLAIN
+    """What is asked of clients; it takes certificates to offer TLS."""
     data: DataSettings = field(default_factory=DataSettings)

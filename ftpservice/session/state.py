@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["MOVES", "Phase", "drawing", "is_legal", "phase_after"]
+__all__ = ["BY_CERTIFICATE", "MOVES", "Phase", "drawing", "is_legal", "phase_after"]
+
+BY_CERTIFICATE = "USER by certificate"
+"""The move of a USER that needs no PASS (232, RFC 2228 §5.1)."""
 
 
 class Phase(Enum):
@@ -35,9 +38,19 @@ MOVES: dict[tuple[Phase, str], Phase] = {
     (Phase.NAMED, "REIN"): Phase.GREETED,
     (Phase.LOGGED_IN, "REIN"): Phase.GREETED,
     (Phase.RENAMING, "REIN"): Phase.GREETED,
+    (Phase.GREETED, "AUTH"): Phase.GREETED,
+    (Phase.NAMED, "AUTH"): Phase.GREETED,
+    (Phase.LOGGED_IN, "AUTH"): Phase.GREETED,
+    (Phase.RENAMING, "AUTH"): Phase.GREETED,
+    (Phase.GREETED, BY_CERTIFICATE): Phase.LOGGED_IN,
+    (Phase.NAMED, BY_CERTIFICATE): Phase.LOGGED_IN,
+    (Phase.LOGGED_IN, BY_CERTIFICATE): Phase.LOGGED_IN,
+    (Phase.RENAMING, BY_CERTIFICATE): Phase.LOGGED_IN,
 }
 
 SEQUENCED = frozenset(verb for _, verb in MOVES)
+CHANGES_NOTHING = frozenset(("AUTH",))
+"""Verbs that leave a session that they fail in as it was, as those do that are not listed."""
 FALLS_BACK = {Phase.NAMED: Phase.GREETED, Phase.RENAMING: Phase.LOGGED_IN}
 """Where a move that failed leaves the session."""
 
@@ -49,9 +62,9 @@ def is_legal(phase: Phase, verb: str) -> bool:
 
 def phase_after(phase: Phase, verb: str, succeeded: bool) -> Phase:
     """Return the phase that a legal ``verb`` leads to."""
-    if verb in SEQUENCED:
-        if succeeded:
-            return MOVES[phase, verb]
+    if verb in SEQUENCED and succeeded:
+        return MOVES[phase, verb]
+    if verb in SEQUENCED and verb not in CHANGES_NOTHING:
         return FALLS_BACK.get(phase, phase)
     return Phase.LOGGED_IN if phase is Phase.RENAMING else phase
 

@@ -8,13 +8,18 @@ from enum import Enum
 from typing import Any
 
 from ftpservice.session.context import Context
+from ftpservice.session.protection import Switch
 from ftpservice.session.transfer import Transfer
 from ftpservice.wire.replies import Reply
 
 __all__ = ["Argument", "Run", "Verb", "VerbTable"]
 
-Run = Callable[[Context, Any], Awaitable[Reply | Transfer]]
+Run = Callable[[Context, Any], Awaitable[Reply | Transfer | Switch]]
 """A command: it takes the context and its argument as the row's shape parsed it."""
+
+
+def _always(_context: Context) -> bool:
+    return True
 
 
 class Argument(Enum):
@@ -46,6 +51,10 @@ class Verb:
     """Whether it is carried out while a transfer runs."""
     feature: str = ""
     """The line that FEAT shows for it; ``{facts}`` and ``{hashes}`` stand for the session's."""
+    offered: Callable[[Context], bool] = _always
+    """Whether FEAT shows that line to a session."""
+    moves_data: bool = False
+    """Whether it uses a data connection, and is refused where that lacks the TLS it should have."""
     alias_of: str = ""
 
 

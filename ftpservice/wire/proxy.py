@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address
 
-__all__ = ["BadHeader", "whole_header"]
+__all__ = ["BadHeader", "missing", "whole_header"]
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 FIXED_PART = 16
 """Bytes of version 2 that are always there."""
 BEGINNING = b"PROXY "
+SHORTEST_LINE = len(b"PROXY UNKNOWN\r\n")
 LONGEST_LINE = 107
 """Of version 1, its CRLF included."""
 LINE = re.compile(rb"PROXY (TCP4|TCP6) ([0-9a-fA-F.:]+) ([0-9a-fA-F.:]+) ([0-9]{1,5}) ([0-9]{1,5})")
@@ -40,6 +41,19 @@ def whole_header(early: bytes) -> bytes | None:
     if len(line) + 2 > LONGEST_LINE:
         raise BadHeader("the line is too long")
     return _checked(line) + end + rest if end else None
+
+
+def missing(early: bytes) -> int:
+    """Return how many bytes the header goes on for at least, behind ``early``; 0 if it is whole.
+
+    Who reads no more than that at a time takes nothing that stands behind the header.
+    """
+    if len(early) < SHORTEST_LINE:
+        return SHORTEST_LINE - len(early)
+    if _begins(early, SIGNATURE):
+        length = int.from_bytes(early[14:FIXED_PART]) if len(early) >= FIXED_PART else 0
+        return max(0, FIXED_PART + length - len(early))
+    return 0 if early.endswith(b"\r\n") else 1
 
 
 def _begins(early: bytes, with_what: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 from datetime import date
+from pathlib import Path
 
 import pytest
 from twisted.cred.checkers import ICredentialsChecker
@@ -11,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from zope.interface.verify import verifyObject
 
 from ftpservice.accounts import checkers
-from ftpservice.accounts.account import PeerCredentials
+from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
 from ftpservice.accounts.checkers import (
     SHIPPED_HASH,
     LoginBusy,
@@ -243,3 +244,66 @@ def test_a_given_pool_is_kept_and_stopped(checker, pool):
     assert ask(checker, b"alice") == b"alice"
     checker.stop()
     assert pool.stopped
+
+
+def certified(checker, name, *names, peer="192.0.2.1"):
+    seen = []
+    credentials = CertificateCredentials(name, peer, frozenset(names))
+    checker.requestAvatarId(credentials).addBoth(seen.append)
+    [answer] = seen
+    return answer
+
+
+@pytest.fixture
+def with_certificates(checker):
+    """Accounts that know what a certificate is to them."""
+    Path(checker.file.path).write_text(
+        f"cert:{SECRET}:/:read:tls-cert=login\n"
+        f"both:{SECRET}:/:read:tls-cert=required\n"
+        f"office:{SECRET}:/:read:tls-cert=login,from=10.0.0.0/8\n"
+        f"closed:{SECRET}:/:read:tls-cert=login,disabled\n"
+        f"plain:{SECRET}:/:read\n"
+    )
+    return checker
+
+
+def test_a_certificate_of_ones_name_is_enough_where_the_account_says_so(with_certificates):
+    answer = certified(with_certificates, b"cert", "cert", "other")
+    assert answer == b"cert"
+    assert answer.record.name == "cert"
+    assert certified(with_certificates, b"office", "office", peer="10.0.0.1") == b"office"
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        (b"cert", ("other",)),
+        (b"cert", ("CERT",)),
+        (b"cert", ()),
+        (b"both", ("both",)),
+        (b"plain", ("plain",)),
+        (b"office", ("office",)),
+        (b"closed", ("closed",)),
+        (b"nobody", ("nobody",)),
+    ],
+)
+def test_a_certificate_alone_is_not_enough_elsewhere(with_certificates, name, names):
+    assert refused(certified(with_certificates, name, *names))
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "lets_in"),
+    [
+        (b"both", {"both"}, True),
+        (b"both", {"other"}, False),
+        (b"both", set(), False),
+        (b"cert", set(), True),
+        (b"plain", {"other"}, True),
+    ],
+)
+def test_an_account_may_want_a_certificate_besides(with_certificates, name, names, lets_in):
+    seen = []
+    credentials = PeerCredentials(name, b"secret", "192.0.2.1", True, frozenset(names))
+    with_certificates.requestAvatarId(credentials).addBoth(seen.append)
+    assert (seen[0] == name) is lets_in
+    assert lets_in or refused(seen[0])

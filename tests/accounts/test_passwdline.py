@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.cred.checkers import FilePasswordDB
 
 from ftpservice.accounts.passwdline import parse, parse_line, render
-from ftpservice.accounts.records import AccountRecord
+from ftpservice.accounts.records import AccountRecord, CertificateUse
 from ftpservice.storage.rights import PRESETS, Right
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
@@ -30,7 +30,7 @@ def test_all_fields():
     line = (
         f"alice:{HASH}:/home/alice:read, delete,admin:"
         "max-sessions=5, expires=2027-01-31,rate-down=20M, rate-up=300,"
-        "from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,disabled"
+        "from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,tls-cert=login,disabled"
     )
     assert parse_line(line) == AccountRecord(
         name="alice",
@@ -41,6 +41,7 @@ def test_all_fields():
         expires=date(2027, 1, 31),
         networks=(ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
         tls_required=True,
+        certificate=CertificateUse.LOGIN,
         disabled=True,
         rate_down=20 * 2**20,
         rate_up=300,
@@ -92,6 +93,8 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f"alice:{HASH}:/:read:disabled=no", "takes no value"),
         (f"alice:{HASH}:/:read:tls=optional", "required"),
         (f"alice:{HASH}:/:read:tls", "required"),
+        (f"alice:{HASH}:/:read:tls-cert", "'required' or 'login'"),
+        (f"alice:{HASH}:/:read:tls-cert=yes", "'required' or 'login'"),
         (f"alice:{HASH}:/:read:max-sessions=0", "a number from 1 up"),
         (f"alice:{HASH}:/:read:max-sessions=٣", "a number from 1 up"),
         (f"alice:{HASH}:/:read:max-sessions=-1", "a number from 1 up"),
@@ -188,13 +191,15 @@ def test_twisted_reads_the_first_two_fields(tmp_path):
                 expires=date(2027, 1, 31),
                 networks=(ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
                 tls_required=True,
+                certificate=CertificateUse.REQUIRED,
                 disabled=True,
                 rate_down=20 * 2**20,
                 rate_up=300,
                 line=4,
             ),
             f"a:{HASH}:/x:full:from=10.0.0.0/8,from=fd00\\:\\:/8,max-sessions=5,"
-            "rate-down=20971520,rate-up=300,expires=2027-01-31,tls=required,disabled",
+            "rate-down=20971520,rate-up=300,expires=2027-01-31,tls=required,"
+            "tls-cert=required,disabled",
         ),
     ],
 )
@@ -230,6 +235,7 @@ RECORDS = st.builds(
     max_sessions=st.none() | st.integers(1, 999),
     expires=st.none() | st.dates(),
     tls_required=st.booleans(),
+    certificate=st.none() | st.sampled_from(CertificateUse),
     disabled=st.booleans(),
 )
 

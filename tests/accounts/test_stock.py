@@ -21,11 +21,20 @@ from zope.interface import Interface, implementer
 from zope.interface.verify import verifyObject
 
 from ftpservice.accounts import stock
-from ftpservice.accounts.account import PeerCredentials
+from ftpservice.accounts.account import (
+    CertificateCredentials,
+    ICertificateCredentials,
+    PeerCredentials,
+)
 from ftpservice.accounts.checkers import LoginBusy, PasswordFileChecker
 from ftpservice.accounts.passwdfile import PasswordFile
 from ftpservice.accounts.records import IStartable
-from ftpservice.accounts.stock import PasswordCheckers, UnusableChecker, portal_checkers
+from ftpservice.accounts.stock import (
+    CertificateCheckers,
+    PasswordCheckers,
+    UnusableChecker,
+    portal_checkers,
+)
 from tests.accounts.doubles import SECRET, InlinePool
 from twisted.plugins import cred_unix
 
@@ -319,3 +328,43 @@ def test_starting_and_stopping_reach_every_checker(tmp_path):
     checkers.stop()
     assert ours._pool is None
     assert not pool._threads.started
+
+
+class Certifying(Answering):
+    credentialInterfaces = (IUsernamePassword, ICertificateCredentials)
+
+
+CERTIFICATE = CertificateCredentials(b"ann", None, frozenset(["ann"]))
+
+
+def test_checkers_of_certificates_are_asked_in_a_row(logged):
+    answering = [UnauthorizedLogin(), ValueError("broken"), b"ann", b"bob"]
+    checkers = [Certifying(answer) for answer in answering]
+    passwords, certificates = portal_checkers(checkers)
+    assert isinstance(passwords, PasswordCheckers)
+    assert isinstance(certificates, CertificateCheckers)
+    assert passwords.checkers == certificates.checkers == tuple(checkers)
+    seen = []
+    certificates.requestAvatarId(CERTIFICATE).addBoth(seen.append)
+    assert seen == [b"ann"]
+    assert [len(checker.seen) for checker in checkers] == [1, 1, 1, 0]
+    assert len(logged) == 1
+
+
+def test_a_certificate_that_nobody_takes_is_refused():
+    seen = []
+    CertificateCheckers([Certifying(UnauthorizedLogin())]).requestAvatarId(CERTIFICATE).addBoth(
+        seen.append
+    )
+    assert seen[0].check(UnauthorizedLogin)
+
+
+def test_too_many_logins_are_no_answer_about_a_certificate():
+    seen = []
+    busy = [Certifying(LoginBusy()), Certifying(b"ann")]
+    CertificateCheckers(busy).requestAvatarId(CERTIFICATE).addBoth(seen.append)
+    assert seen[0].check(LoginBusy)
+
+
+def test_where_nobody_knows_certificates_there_is_no_such_checker():
+    assert len(portal_checkers([Answering(b"ann")])) == 1

@@ -6,6 +6,7 @@ from ftpservice.activity.report import LAST_ERRORS, TOP, Report
 from ftpservice.events import (
     CommandFailed,
     FileChanged,
+    HandshakeFailed,
     LoggedIn,
     LoginFailed,
     Outcome,
@@ -55,6 +56,7 @@ def test_before_anything_happened_there_is_a_summary_only(report, now):
         "Activity since 1970-01-01 00:16:40 UTC, for 1d 01:01:01",
         "Sessions   0 now, 0 in total, 0 turned away",
         "Logins     0 good, 0 failed",
+        "TLS        0 logins, 0 failed handshakes",
         "Uploads    0 files, 0 B",
         "Downloads  0 files, 0 B",
         "Not whole  0 cut, 0 refused",
@@ -107,6 +109,19 @@ def test_logins_are_counted_by_user_and_by_address(report):
     assert section(report, "Logins by address")[1:] == [
         ["192.0.2.1", "1", "1"],
         ["2001:db8::1", "0", "1"],
+    ]
+
+
+def test_logins_under_tls_and_failed_handshakes_are_counted(report):
+    for tls in ("", "TLSv1.3 AES", "TLSv1.2 OLD", "TLSv1.3 AES"):
+        report(LoggedIn(1000.0, 1, "192.0.2.1", "ann", tls))
+    report(HandshakeFailed(1000.0, 2, "192.0.2.1", "", "garbage"))
+    assert "TLS        3 logins, 1 failed handshakes" in report.lines()
+    assert section(report, "Logins by TLS") == [
+        ["TLS", "Logins"],
+        ["TLSv1.3", "AES", "2"],
+        ["TLSv1.2", "OLD", "1"],
+        ["in", "clear", "1"],
     ]
 
 

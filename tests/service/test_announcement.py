@@ -1,24 +1,32 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import pytest
 from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
 
 from ftpservice import __version__
-from ftpservice.service.announcement import Audience, Place, announcement
+from ftpservice.service.announcement import Audience, Place, Security, announcement
+from ftpservice.session.protection import ControlTLS, TLSPolicy
+from ftpservice.tls.server import Certificate
 
 HERE = Place(IPv4Address("TCP", "127.0.0.1", 2121))
+ELSEWHERE = Place(IPv4Address("TCP", "192.0.2.1", 21))
+OFFERED = Security(TLSPolicy())
 
 
 def trial(audience: Audience, place: Place = HERE) -> str:
-    return announcement("memory:", audience, [place])[-1].strip()
+    return announcement("memory:", audience, [place], OFFERED)[-1].strip()
 
 
 def test_it_says_what_for_whom_where_and_how_to_try_it() -> None:
-    lines = announcement("local:/srv", Audience(names=("demo",), demo="demo"), [HERE])
+    lines = announcement("local:/srv", Audience(names=("demo",), demo="demo"), [HERE], OFFERED)
     assert lines == [
         f"ftpservice {__version__} is serving",
         "  what  local:/srv",
         "  for   demo",
         "  at    ftp://127.0.0.1:2121/",
+        "  tls   offered",
         "  try   curl --user demo:demo ftp://127.0.0.1:2121/",
     ]
 
@@ -50,16 +58,56 @@ def test_a_balancer_is_told_and_tried_like_one() -> None:
     assert "curl --haproxy-protocol ftp:" in trial(Audience(anonymous="/"), place)
 
 
+def said(place: Place, security: Security) -> list[str]:
+    lines = announcement("memory:", Audience(names=("bob",)), [place], security)
+    return [line[2:] for line in lines[4:]]
+
+
+def test_certificates_are_told_with_their_fingerprints() -> None:
+    told = [Certificate(("a.example", "b.example"), "AA:BB", datetime(2031, 2, 3, tzinfo=UTC))]
+    assert said(HERE, Security(TLSPolicy(), told))[:2] == [
+        "tls   offered",
+        "      a.example, b.example, until 2031-02-03, SHA-256 AA:BB",
+    ]
+    assert said(HERE, Security(TLSPolicy(), told, own=True))[1] == (
+        "      self-signed, until 2031-02-03, SHA-256 AA:BB"
+    )
+
+
+def test_a_port_where_tls_comes_first_is_one_of_ftps() -> None:
+    place = Place(IPv4Address("TCP", "127.0.0.1", 990), implicit=True)
+    assert place.url() == "ftps://127.0.0.1:990/"
+    assert said(place, OFFERED)[-1] == "try   curl --insecure --user bob ftps://127.0.0.1:990/"
+
+
+@pytest.mark.parametrize("control", [ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN])
+def test_tls_is_tried_where_it_is_wanted(control: ControlTLS) -> None:
+    wanted = "try   curl --ssl-reqd --insecure --user bob ftp://127.0.0.1:2121/"
+    assert said(HERE, Security(TLSPolicy(control)))[-1] == wanted
+    assert said(HERE, OFFERED)[-1] == "try   curl --user bob ftp://127.0.0.1:2121/"
+    assert said(ELSEWHERE, OFFERED)[-1].startswith("try   curl --ssl-reqd --insecure --user bob")
+
+
+def test_it_is_said_what_other_machines_cannot_or_should_not_do() -> None:
+    open_hearted = Security(TLSPolicy(plaintext=True))
+    assert said(HERE, open_hearted)[-1].startswith("try")
+    assert "passwords of other machines are taken in clear" in said(ELSEWHERE, open_hearted)[-1]
+    without = Security(TLSPolicy(ControlTLS.OFF))
+    assert "there is no TLS" in said(ELSEWHERE, without)[-1]
+    strict = Security(TLSPolicy(ControlTLS.REQUIRED, plaintext=True))
+    assert said(ELSEWHERE, strict)[-1].startswith("try")
+
+
 def test_a_shipped_password_behind_a_balancer_is_warned_of() -> None:
     place = Place(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
-    note = announcement("memory:", Audience(names=("demo",), demo="demo"), [place])[-1]
+    note = announcement("memory:", Audience(names=("demo",), demo="demo"), [place], OFFERED)[-1]
     assert note.startswith("  note  everybody knows the password of demo")
-    assert "note" not in announcement("memory:", Audience(names=("bob",)), [place])[-1]
+    assert "note" not in announcement("memory:", Audience(names=("bob",)), [place], OFFERED)[-1]
 
 
 def test_other_kinds_of_address_are_told_and_not_tried() -> None:
-    lines = announcement("memory:", Audience(), [Place(UNIXAddress("/run/ftp.sock"))])
-    assert lines[-2:] == ["  for   nobody yet", "  at    unix:/run/ftp.sock"]
+    lines = announcement("memory:", Audience(), [Place(UNIXAddress("/run/ftp.sock"))], OFFERED)
+    assert lines[-3:] == ["  for   nobody yet", "  at    unix:/run/ftp.sock", "  tls   offered"]
     assert Place(HostnameAddress(b"x", 1)).url() == str(HostnameAddress(b"x", 1))
 
 

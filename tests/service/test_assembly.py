@@ -145,7 +145,7 @@ def test_the_shipped_password_is_served_on_loopback_only() -> None:
 def test_beyond_loopback_a_shipped_password_that_comes_later_is_closed() -> None:
     started = Started(passwords(OTHER_HASH), host="192.0.2.1").start()
     assert started.options.checkers[0].refuse_shipped
-    assert "curl --user demo ftp://192.0.2.1:4242/" in started.said
+    assert "curl --ssl-reqd --insecure --user demo ftp://192.0.2.1:4242/" in started.said
     started.stop()
 
 
@@ -243,4 +243,4 @@ def test_only_under_twistd_the_signals_are_ours(monkeypatch: pytest.MonkeyPatch)
     options.parseOptions([ROOT, ALICE])
     service = makeService(options)
     assert isinstance(service, FTPService)
-    assert [words[1:] for words in asked] == [(reactor, service.hurry)]
+    assert [words[1:] for words in asked] == [(reactor, service.hurry), (reactor, service.renew)]

@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ftpservice.service.settings import Settings, settings_from
+from ftpservice.service.settings import Contradiction, Settings, settings_from
 from ftpservice.service.table import BY_NAME, SETTINGS
+from ftpservice.session.protection import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.session.settings import SessionSettings
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -22,7 +24,9 @@ def test_the_defaults_are_those_of_a_session_and_safe(
     assert settings.made == (f"{tmp_path}/var", f"{tmp_path}/var/files")
     assert settings.anonymous_root == ROOT
     assert not settings.durable
-    assert settings.session == SessionSettings()
+    assert settings.implicit == ()
+    assert settings.offers_tls
+    assert settings.session == SessionSettings(tls=TLSPolicy())
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -84,6 +88,58 @@ def test_every_setting_arrives_where_it_belongs() -> None:
     assert (session.data.data_timeout, session.data.stall_timeout) == (13, 14)
     assert session.data.passive_ports == given["passive-ports"]
     assert session.data.passive_addresses == given["passive-address"]
+
+
+def test_tls_settings_arrive_where_they_belong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = {
+        "tls": "required-login",
+        "tls-data": "required",
+        "tls-handshake-timeout": "7",
+        "client-ca": "/ca.pem",
+    }
+    given = {name: BY_NAME[name].from_text(text) for name, text in texts.items()}
+    given |= {"certificate": ("a.pem", "b.pem"), "key": ("a.key", "/b.key")}
+    given |= {"implicit": ("tcp:990",), "allow-ccc": True, "allow-plaintext": True}
+    settings = settings_from(given)
+    assert settings.implicit == ("tcp:990",)
+    assert settings.tls.certificates == (
+        (tmp_path / "a.pem", tmp_path / "a.key"),
+        (tmp_path / "b.pem", Path("/b.key")),
+    )
+    assert settings.tls.client_ca == Path("/ca.pem")
+    required = (ControlTLS.REQUIRED_LOGIN, DataTLS.REQUIRED)
+    assert settings.session.tls == TLSPolicy(*required, True, True, handshake_timeout=7)
+
+
+def test_one_file_may_hold_certificate_and_key() -> None:
+    pairs = settings_from({"certificate": ("/a.pem", "/b.pem")}).tls.certificates
+    assert pairs == ((Path("/a.pem"), None), (Path("/b.pem"), None))
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"implicit": ("tcp:990",), "tls": ControlTLS.OFF}, "take --tls off away"),
+        ({"implicit": ("tcp:990",), "tls-data": DataTLS.OFF}, "take --tls-data off away"),
+        ({"tls": ControlTLS.OFF, "tls-data": DataTLS.REQUIRED}, "nobody"),
+        ({"certificate": ("a", "b"), "key": ("c",)}, "one for each"),
+        ({"key": ("c",)}, "one for each"),
+    ],
+    ids=["implicit-off", "implicit-data-off", "data-required", "keys", "key-alone"],
+)
+def test_what_cannot_hold_together_is_refused(given: dict[str, Any], line: str) -> None:
+    with pytest.raises(Contradiction, match=line):
+        settings_from(given)
+
+
+def test_a_word_is_one_of_those_known() -> None:
+    with pytest.raises(ValueError, match="not one of off, offered, required-login, required"):
+        BY_NAME["tls"].from_text("on")
+    with pytest.raises(ValueError, match=r"not one of off, offered, required$"):
+        BY_NAME["tls-data"].from_text("required-login")
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1_0", "1e3", "٣", "99999999999", " 5", "0"])

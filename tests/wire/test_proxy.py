@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice.wire.proxy import SIGNATURE, BadHeader, whole_header
+from ftpservice.wire.proxy import SIGNATURE, BadHeader, missing, whole_header
 
 LINE = b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 21\r\n"
 
@@ -41,3 +41,26 @@ def test_what_is_no_header_is_refused(early: bytes) -> None:
 def test_ipv6_is_read() -> None:
     line = b"PROXY TCP6 2001:db8::1 ::1 1 65535\r\n"
     assert whole_header(line) == line
+
+
+V2 = SIGNATURE + b"\x21\x11\x00\x0c" + bytes(12)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [LINE, b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN a b\r\n", V2, SIGNATURE + b"\x20\x00\x00\x00"],
+    ids=["version-1", "unknown", "unknown-with-more", "version-2", "local"],
+)
+def test_who_reads_what_is_missing_reads_the_header_and_no_more(header: bytes) -> None:
+    behind, early, turns = header + b"\x16\x03\x01", b"", 0
+    while turns < 100 and (length := missing(early)):
+        early += behind[len(early) : len(early) + length]
+        turns += 1
+    assert early == header
+    assert turns < 100
+
+
+def test_in_pieces_too() -> None:
+    assert missing(V2[:3]) == 12
+    assert missing(V2[:17]) == 11
+    assert missing(V2) == missing(V2 + b"more") == 0
