@@ -48,6 +48,9 @@ def _status_lines(context: Context) -> list[str]:
         lines.append(" Not logged in.")
     else:
         lines.append(f" Logged in as {account.name}, in {context.directory.quoted()}.")
+    if context.secured:
+        data = "under TLS" if context.protection.data else "in clear"
+        lines.append(f" Commands under TLS ({context.protection.description}), data {data}.")
     kind = "ASCII" if parameters.ascii else "binary"
     structure = "record" if parameters.records else "file"
     lines.append(f" Type {kind}, structure {structure}, mode stream.")

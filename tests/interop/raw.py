@@ -79,6 +79,15 @@ class Served:
         return int(self.service.ports[0].getHost().port)
 
     @property
+    def ports(self) -> list[int]:
+        """The ports of all listeners, in order; those where TLS comes first are the last."""
+        return [int(port.getHost().port) for port in self.service.ports]
+
+    def adopt(self, end: socket.socket) -> None:
+        """Close this one too when the test ends."""
+        self._ends.append(end)
+
+    @property
     def factory(self) -> Any:
         """The factory of the sessions."""
         return self.service.parts.factory

@@ -1,0 +1,69 @@
+"""Certificates for tests: an authority, and what it signs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+__all__ = ["Authority"]
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+class Authority:
+    """Signs certificates; its own lies in ``path``."""
+
+    def __init__(self, directory: Path, name: str = "authority") -> None:
+        self._directory = directory
+        self._name = _named(name)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.path = directory / f"{name}.pem"
+        own = self._builder(self._name, self._key.public_key(), timedelta(days=9))
+        own = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        self.path.write_bytes(self._signed(own))
+
+    def certificate(
+        self,
+        name: str,
+        alternatives: Sequence[x509.GeneralName] = (),
+        file: str = "",
+        lasts: timedelta = timedelta(days=9),
+    ) -> Path:
+        """Return a file with the key and certificate of ``name``; hosts are told by IP too."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = self._builder(_named(name), key.public_key(), lasts)
+        names = [*alternatives, x509.IPAddress(ip_address("127.0.0.1"))]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        path = self._directory / (file or f"{name}.pem")
+        plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        written = key.private_bytes(serialization.Encoding.PEM, *plain) + self._signed(builder)
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(written)
+        return fresh.replace(path)
+
+    def _builder(
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, lasts: timedelta
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=30))
+            .not_valid_after(now + lasts)
+        )
+
+    def _signed(self, builder: x509.CertificateBuilder) -> bytes:
+        signed = builder.sign(self._key, hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.PEM)
