@@ -38,22 +38,9 @@ from tests.running import CHECKOUT
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ACRONYMS = frozenset(
     (
-        *("ALL", "DNS", "FIFO", "FILE", "FTP", "FTPS", "HTTP", "INET", "LDAP", "MIT", "NAT"),
-        *(
-            "NUL",
-            "PATH",
-            "RFC",
-            "SHA",
-            "SQL",
-            "SSH",
-            "TCP",
-            "TLS",
-            "TOML",
-            "UNIX",
-            "UTC",
-            "UTF",
-            "VPN",
-        ),
+        *("ALL", "CCC", "DNS", "FIFO", "FILE", "FTP", "FTPS", "HTTP", "INET", "LDAP", "MIT", "NAT"),
+        *("NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
+        *("UNIX", "UTC", "UTF", "VPN"),
     )
 )
 OTHERS = {"argon2-cffi"}
