@@ -8,6 +8,7 @@ from ftpservice.commands.measure import directory_size
 from ftpservice.events import FileChanged
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
+from ftpservice.session.protection import Switch
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.session.verbs import Argument, VerbTable
@@ -69,7 +70,7 @@ async def total_size(context: Context, path: VirtualPath) -> Reply:
 
 
 @verbs.add("SITE", Argument.TEXT, rfc="959 4.1.3", syntax="<word> [<argument>]")
-async def site(context: Context, text: str) -> Reply | Transfer:
+async def site(context: Context, text: str) -> Reply | Transfer | Switch:
     """Do something beyond the standard; SITE HELP tells what."""
     word, _space, rest = text.partition(" ")
     row = sites.find(f"SITE {word.upper()}")

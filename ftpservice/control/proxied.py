@@ -6,6 +6,8 @@ wrapper it derives from, this one begins the session only when the header has be
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.internet.tcp import Connection
@@ -77,7 +79,8 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
         """Have no more read at a time than belongs to the header, if that was asked for."""
         if self.factory.exactly:
             self._header += data
-            self.transport.bufferSize = missing(self._header) or Connection.bufferSize
+            reader: Any = self.transport
+            reader.bufferSize = missing(self._header) or Connection.bufferSize
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop waiting; tell the session if it had begun."""

@@ -76,10 +76,11 @@ def clear(transport: Any) -> Deferred[Any]:
 
     def cleared(own: Any) -> Any:
         plain = ClearTransport(own, below)
-        plain.protocol.transport = plain
+        below.protocol.transport = plain
         return transport if is_proxied(transport) else plain
 
-    return below.leave_tls().addCallback(cleared)
+    leaving: Deferred[Any] = below.leave_tls()
+    return leaving.addCallback(cleared)
 
 
 def _below(transport: Any) -> Any:
@@ -93,7 +94,7 @@ class ClearTransport(Connection):
 
     def __init__(self, own: Any, former: TLSTransport) -> None:
         super().__init__(own, former.protocol, former.reactor)
-        self._ends = former.getHost(), former.getPeer()
+        self._ends: tuple[IAddress, IAddress] = former.getHost(), former.getPeer()
         self.connected = 1
 
     def getHost(self) -> IAddress:

@@ -10,7 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.protocols.ftp import IFTPShell
 from zope.interface import Interface
 
-from ftpservice.accounts.account import Account, IAccount, PeerCredentials
+from ftpservice.accounts.account import (
+    Account,
+    CertificateCredentials,
+    IAccount,
+    PeerCredentials,
+)
 from ftpservice.storage.permissions import Permitted
 from ftpservice.storage.rights import PRESETS
 from ftpservice.storage.shells import ShellStorage
@@ -37,7 +42,10 @@ class Identity:
         self._ended = False
 
     def login(
-        self, portal: Any, credentials: PeerCredentials | Anonymous, name: str
+        self,
+        portal: Any,
+        credentials: PeerCredentials | CertificateCredentials | Anonymous,
+        name: str,
     ) -> Deferred[IAccount]:
         """Ask the portal; fails with what the portal fails with.
 
