@@ -40,6 +40,7 @@ def shaken(served: Served, plain: socket.socket, before: bytes) -> TLSWire:
 
 def relay(far: socket.socket, plain: socket.socket, before: bytes) -> None:
     """Carry bytes both ways until either ends; threads end with the test's sockets."""
+
     def carry(source: socket.socket, target: socket.socket, first: bytes) -> None:
         try:
             while piece := source.recv(65536):
