@@ -1,0 +1,108 @@
+"""Certificates and their keys as files have them, looked at before TLS is given them.
+
+OpenSSL says "key values mismatch" and asks the terminal for a password; whoever runs a service
+wants to be told which file it is, and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+__all__ = ["Certificate", "CertificateProblem", "certificate_in", "content_of"]
+
+KEY = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL)
+
+
+class CertificateProblem(Exception):
+    """What is wrong with a certificate, a key or the authorities, in a line that names the file."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What people and clients see of a certificate."""
+
+    names: tuple[str, ...]
+    """DNS names, with ``*.`` or without, and addresses; without any, those of the subject."""
+    fingerprint: str
+    """SHA-256, as ``AA:BB:..``."""
+    not_after: datetime
+
+
+def content_of(path: Path) -> bytes:
+    """Return what a file holds; raises `CertificateProblem`."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CertificateProblem(f"{path} cannot be read: {error.strerror}") from None
+
+
+def certificate_in(chain: Path, key: Path | None) -> Certificate:
+    """Return the certificate that a file begins with; raises `CertificateProblem`.
+
+    That is also raised when the key, of the same file without ``key``, is not the one that belongs
+    to it, and when it is not valid today.
+    """
+    leaf = _leaf(chain)
+    try:
+        own = leaf.public_key()
+        certificate = Certificate(
+            _names(leaf), leaf.fingerprint(SHA256()).hex(":").upper(), leaf.not_valid_after_utc
+        )
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateProblem(f"{chain} has a certificate of no use: {error}") from None
+    if _bytes(_public_key(key or chain)) != _bytes(own):
+        raise CertificateProblem(f"the key in {key or chain} is not that of {chain}")
+    now = datetime.now(UTC)
+    if now > certificate.not_after:
+        raise CertificateProblem(f"{chain} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
+    if now < leaf.not_valid_before_utc:
+        begin = leaf.not_valid_before_utc
+        raise CertificateProblem(f"{chain} is not valid before {begin:%Y-%m-%d %H:%M} UTC")
+    return certificate
+
+
+def _leaf(chain: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificates(content_of(chain))[0]
+    except ValueError:
+        raise CertificateProblem(f"{chain} has no certificate in PEM") from None
+
+
+def _public_key(path: Path) -> PublicKeyTypes:
+    found = KEY.search(content_of(path))
+    if found is None:
+        raise CertificateProblem(f"{path} has no private key in PEM")
+    try:
+        return load_pem_private_key(found[0], None).public_key()
+    except TypeError:
+        raise CertificateProblem(f"the key in {path} is encrypted; it has to be in clear") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateProblem(f"the key in {path} is damaged or of no known kind") from None
+
+
+def _bytes(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        others = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        subject = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return tuple(str(one.value) for one in subject)
+    addresses = map(str, others.get_values_for_type(x509.IPAddress))
+    return (*others.get_values_for_type(x509.DNSName), *addresses)

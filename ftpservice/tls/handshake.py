@@ -1,0 +1,133 @@
+"""The beginning of a connection under TLS; until it is over, nothing else is sent or received."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from ftpservice.tls.turns import Turns
+
+__all__ = ["Handshake", "HandshakeProblem", "Terms"]
+
+LAST_CHANCE = 5.0
+"""Seconds for a handshake whose connection is to be closed when it is over."""
+MOST_DROPPED = 64 * 1024
+"""Bytes that are read of what was no handshake: to close with some unread sends an RST."""
+REASONS = {
+    "HTTP_REQUEST": "that was HTTP",
+    "WRONG_VERSION_NUMBER": "that was not TLS",
+    "UNEXPECTED_MESSAGE": "that was not the beginning of TLS",
+    "UNSUPPORTED_PROTOCOL": "its version of TLS is too old",
+    "NO_SHARED_CIPHER": "it has none of the ciphers used here",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not of the authorities known here",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not trust the certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust the certificate",
+}
+"""By what OpenSSL calls them; others are told in its words."""
+
+
+class HandshakeProblem(Exception):
+    """Why a connection did not get under TLS, for a person."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is agreed on a handshake."""
+
+    timeout: float = 0.0
+    """Seconds; 0 for ever."""
+    secured: Callable[[], object] = bool
+    """Called when it is over, if it went well."""
+    turns: Turns | None = None
+    """What it has to share the reactor's time with; None for no limits."""
+
+
+class Handshake:
+    """Drives ``transport.socket`` to the end of its handshake.
+
+    Who fails is closed, after an alert, by ``transport.connectionLost`` with a `HandshakeProblem`.
+    """
+
+    def __init__(self, transport: Any, terms: Terms, over: Callable[[], object]) -> None:
+        self.begun = False
+        """Whether the peer has sent anything."""
+        self._transport = transport
+        self._reactor = transport.reactor
+        self._terms = terms
+        self._over = over
+        self._stopped = self._writes = False
+        self._deadline: IDelayedCall | None = None
+        self._set_deadline(terms.timeout)
+        self._reactor.addReader(transport)
+
+    def ready(self) -> None:
+        """Go on: the socket has what was waited for."""
+        self.begun = True
+        turns = self._terms.turns
+        if turns is None:
+            self._step()
+        elif not turns.take(self._step):
+            self._watch(reading=False, writing=False)
+
+    def hurry(self) -> None:
+        """Wait no longer than for a last chance."""
+        self._set_deadline(LAST_CHANCE)
+
+    def stop(self) -> None:
+        """Leave the transport alone."""
+        self._stopped = True
+        self._set_deadline(0)
+
+    def fail(self, reason: str) -> None:
+        """Close the connection."""
+        self.stop()
+        own = self._transport.socket
+        with suppress(OSError):
+            socket.socket.shutdown(own, socket.SHUT_WR)
+            socket.socket.recv(own, MOST_DROPPED, socket.MSG_DONTWAIT)
+        self._transport.connectionLost(Failure(HandshakeProblem(reason)))
+
+    def _step(self) -> None:
+        if self._stopped:
+            return
+        try:
+            self._transport.socket.do_handshake()
+        except ssl.SSLWantReadError:
+            self._watch(reading=True, writing=False)
+        except ssl.SSLWantWriteError:
+            self._watch(reading=False, writing=True)
+        except OSError as error:
+            self.fail(_reason(error))
+        else:
+            self.stop()
+            self._over()
+            self._terms.secured()
+
+    def _watch(self, reading: bool, writing: bool) -> None:
+        reactor, transport = self._reactor, self._transport
+        (reactor.addReader if reading else reactor.removeReader)(transport)
+        if writing or self._writes:
+            (reactor.addWriter if writing else reactor.removeWriter)(transport)
+        self._writes = writing
+
+    def _set_deadline(self, seconds: float) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        if seconds:
+            text = f"it took longer than {seconds:g} seconds"
+            self._deadline = self._reactor.callLater(seconds, self.fail, text)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLEOFError) or not isinstance(error, ssl.SSLError):
+        return "the connection ended before"
+    reason = error.reason or str(error)
+    return REASONS.get(reason, reason.replace("_", " ").lower())

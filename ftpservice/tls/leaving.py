@@ -1,0 +1,67 @@
+"""The end of TLS on a connection that goes on in clear (CCC, RFC 4217 §12.3)."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+__all__ = ["Leaving"]
+
+PATIENCE = 10.0
+"""Seconds for the peer's close_notify."""
+MOST = 16 * 1024
+
+
+class Leaving:
+    """Sends our close_notify and waits for the peer's; what comes before it is dropped.
+
+    ``done`` fires with the plain socket, or fails if the connection is lost; nothing behind the
+    peer's close_notify was read.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self.done: Deferred[socket.socket] = Deferred()
+        self._transport = transport
+        self._deadline: IDelayedCall = transport.reactor.callLater(
+            PATIENCE, transport.abortConnection
+        )
+        transport.doRead = transport.doWrite = self._step
+        transport.startReading()
+        self._step()
+
+    def stop(self, reason: Failure) -> None:
+        """Learn that the connection is lost."""
+        if self._deadline.active():
+            self._deadline.cancel()
+        if not self.done.called:
+            self.done.errback(reason)
+
+    def _step(self) -> None:
+        own: ssl.SSLSocket = self._transport.socket
+        try:
+            self._drop(own)
+            own.unwrap()
+        except ssl.SSLWantReadError:
+            self._transport.stopWriting()
+        except ssl.SSLWantWriteError:
+            self._transport.startWriting()
+        except OSError:
+            self._transport.connectionLost(Failure(ConnectionLost("not in the order of TLS")))
+        else:
+            self._deadline.cancel()
+            del self._transport.doRead, self._transport.doWrite
+            self.done.callback(self._transport.given_up())
+
+    def _drop(self, own: ssl.SSLSocket) -> None:
+        """Read to the peer's close_notify, or as far as it came."""
+        try:
+            while own.recv(MOST):
+                pass
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            return

@@ -1,0 +1,86 @@
+"""A certificate of our own, for whoever has none: nobody vouches for it, but it can be pinned."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+__all__ = ["made_certificate"]
+
+NAME = "certificate.pem"
+LIFETIME = timedelta(days=3650)
+SLACK = timedelta(days=1)
+"""That clocks of others may be behind."""
+LONGEST_NAME = 64
+"""Characters of a common name (RFC 5280, ub-common-name)."""
+
+
+def made_certificate(directory: Path) -> Path:
+    """Return the file with our own certificate and its key; made when it is missing or expired.
+
+    Blocks; raises `OSError`. A file of that name with something else in it stays as it is.
+    """
+    path = directory / NAME
+    if not path.exists() or _has_expired(path):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _put(path, _made(socket.gethostname()))
+    return path
+
+
+def _has_expired(path: Path) -> bool:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:
+        return False
+    return certificate.not_valid_after_utc <= datetime.now(UTC)
+
+
+def _made(host: str) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:LONGEST_NAME] or "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - SLACK)
+        .not_valid_after(now + LIFETIME)
+        .add_extension(_names(host), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM)
+
+
+def _names(host: str) -> x509.SubjectAlternativeName:
+    names = ["localhost"]
+    if host.isascii() and host not in ("", "localhost"):
+        names.append(host)
+    addresses = [x509.IPAddress(ip_address(text)) for text in ("127.0.0.1", "::1")]
+    return x509.SubjectAlternativeName([*map(x509.DNSName, names), *addresses])
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file that only we may read (0600), whole or not at all."""
+    descriptor, passing = tempfile.mkstemp(prefix=".certificate-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(passing, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(passing)
+        raise

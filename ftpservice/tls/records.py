@@ -1,0 +1,65 @@
+"""Reading, writing and ending TLS on a non-blocking socket, told in terms of streams."""
+
+from __future__ import annotations
+
+import ssl
+from enum import Enum
+
+__all__ = ["RECORD", "State", "goodbye", "receive", "send"]
+
+RECORD = 16 * 1024
+"""The most bytes of one record, and so of one reading."""
+
+
+class State(Enum):
+    """How a reading ended."""
+
+    OPEN = "more may come"
+    ENDED = "the peer has said that it ended its side (close_notify)"
+    TRUNCATED = "a FIN came without that: from the peer, or from whoever cut the connection"
+    BROKEN = "an RST, or what is not TLS"
+
+
+def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
+    """Read all that is there, or as much as ``into`` takes; returns how much it was.
+
+    No record is left half read: OpenSSL would have the rest, and the socket nothing to tell of.
+    """
+    count, last = 0, len(into) - RECORD
+    try:
+        while count <= last:
+            size = own.recv_into(into[count:])
+            if not size:
+                return count, State.ENDED
+            count += size
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return count, State.OPEN
+    except ssl.SSLZeroReturnError:
+        return count, State.ENDED
+    except ssl.SSLEOFError:
+        return count, State.TRUNCATED
+    except OSError:
+        return count, State.BROKEN
+    return count, State.OPEN
+
+
+def send(own: ssl.SSLSocket, data: memoryview) -> int:
+    """Send; returns the number of bytes, which is 0 or all; raises `OSError`.
+
+    After 0 the same bytes have to be sent next, or these and more: some may be on their way.
+    """
+    try:
+        return own.send(data)
+    except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        return 0
+
+
+def goodbye(own: ssl.SSLSocket) -> bool:
+    """Send close_notify; tell whether the kernel has it, or never will. Nothing is read after."""
+    try:
+        own.unwrap()
+    except ssl.SSLWantWriteError:
+        return False
+    except (OSError, ValueError):
+        return True  # sent, and the peer's has not come; or there is nobody to send it to
+    return True

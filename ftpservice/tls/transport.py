@@ -1,0 +1,200 @@
+"""A stream transport of Twisted's that drives TLS on the socket itself.
+
+Twisted's own TLS goes through buffers in memory, which costs half the speed. Here OpenSSL reads
+from the socket and writes to it when the reactor finds it ready, in pieces as large as it likes.
+
+The ends of TLS are those of TCP and a message before them (close_notify), which tells an end that
+the peer wanted from one that somebody in between has made; ``ended_in_order`` says which it was.
+Who ends its own side (``loseWriteConnection``) sends that message and a FIN. What the peer sends
+from then on is read and dropped: OpenSSL, as Python has it, cannot say goodbye and read on.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet import main
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.python.failure import Failure
+
+from ftpservice.tls.contexts import Contexts
+from ftpservice.tls.gated import GatedConnection
+from ftpservice.tls.handshake import HandshakeProblem, Terms
+from ftpservice.tls.leaving import Leaving
+from ftpservice.tls.records import State, goodbye, receive, send
+from ftpservice.tls.server import ServerTLS
+
+__all__ = ["HandshakeProblem", "TLSTransport", "Terms", "upgrade"]
+
+PIECE = 256 * 1024
+"""Bytes that are received in one turn of the reactor."""
+MOST_DROPPED = 1024 * 1024
+"""So many bytes behind our end are read, and no more."""
+
+_arrived = memoryview(bytearray(PIECE))  # for the length of a call, in the reactor's thread
+
+
+class TLSTransport(GatedConnection):
+    """A connection under TLS; ``own`` is one whose handshake has not begun, ``ends`` host and peer.
+
+    What is written before the handshake is over is sent then. The protocol sees of a handshake
+    that fails a ``connectionLost`` with a `HandshakeProblem`; of one that goes well, nothing.
+    """
+
+    logstr = "tls"
+    SEND_LIMIT = 1024 * 1024
+
+    session_reused = False
+    """Whether it went on with a session of another connection."""
+    version = cipher = ""
+    peer_certificate: bytes | None = None
+    """The peer's, in DER, checked."""
+    session_id = b""
+    """The number of the session that it began or went on with; empty on a client."""
+    ended_in_order = False
+    """Whether the peer has said that it ended its side."""
+    contexts: Contexts | None = None
+    """What it was made with, if by `upgrade`."""
+
+    def __init__(
+        self,
+        own: ssl.SSLSocket,
+        protocol: IProtocol,
+        ends: tuple[IAddress, IAddress],
+        reactor: Any,
+        terms: Terms,
+    ) -> None:
+        super().__init__(own, protocol, reactor, terms)
+        self._ends = ends
+        self._our_side_ended = False
+        self._dropped = 0
+        self._leaving: Leaving | None = None
+
+    def getHost(self) -> IAddress:
+        """Return the address of our end."""
+        return self._ends[0]
+
+    def getPeer(self) -> IAddress:
+        """Return the address of the far end."""
+        return self._ends[1]
+
+    def writeSomeData(self, data: bytes) -> Any:
+        """Send a piece, or nothing yet; returns how much, or how the connection broke."""
+        if not self.is_secured or not data:
+            return 0
+        try:
+            return send(self.socket, memoryview(data)[: self.SEND_LIMIT])
+        except OSError:
+            return main.CONNECTION_LOST
+
+    def leave_tls(self) -> Deferred[socket.socket]:
+        """End TLS both ways and go on in clear (CCC); fires with the socket, which is the caller's.
+
+        To be called when all that was written is sent. If the connection is lost meanwhile, it
+        fails, and the protocol is told too; of the socket's new life it is not.
+        """
+        self._leaving = Leaving(self)
+        return self._leaving.done
+
+    def given_up(self) -> socket.socket:
+        """Return the plain socket, and have nothing to do with it any more."""
+        self.stopReading()
+        self.stopWriting()
+        return socket.socket(fileno=_taken_from(self).detach())
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close, and tell whoever waits for something."""
+        leaving, self._leaving = self._leaving, None
+        super().connectionLost(reason)
+        if leaving is not None:
+            leaving.stop(reason)
+
+    def _receive(self) -> Any:
+        if self._our_side_ended:
+            return self._drop()
+        count, state = receive(self.socket, _arrived)
+        if count:
+            self.protocol.dataReceived(bytes(_arrived[:count]))
+        if state is State.OPEN:
+            return None
+        self.ended_in_order = state is State.ENDED
+        return main.CONNECTION_LOST if state is State.BROKEN else main.CONNECTION_DONE
+
+    def _drop(self) -> Any:
+        """Read what comes behind our end, whatever it is, so that closing sends no RST."""
+        try:
+            size = len(self.socket.recv(PIECE))
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        self._dropped += size
+        if self._dropped >= MOST_DROPPED:
+            self.stopReading()
+        return None if size else main.CONNECTION_DONE
+
+    def _closeWriteConnection(self) -> None:
+        """Say goodbye, then send a FIN; a peer that has begun a handshake may end it first."""
+        shaking = self._handshake is not None and self._handshake.begun
+        if shaking or (self.is_secured and not goodbye(self.socket)):
+            self._writeDisconnected, self._writeDisconnecting = False, True
+            self.startWriting()
+            return
+        self._our_side_ended = True
+        self._end_handshake()
+        super()._closeWriteConnection()  # and it is a plain socket from here on
+
+    def _postLoseConnection(self) -> Any:
+        """Say goodbye, then close."""
+        if self.is_secured and not self._our_side_ended and not goodbye(self.socket):
+            self.startWriting()
+            return None
+        return main.CONNECTION_DONE
+
+    def _secured(self) -> None:
+        own: ssl.SSLSocket = self.socket
+        self.session_reused = bool(own.session_reused)
+        self.version, self.cipher = own.version() or "", (own.cipher() or ("",))[0]
+        self.peer_certificate = own.getpeercert(binary_form=True)
+        session = own.session if own.server_side else None
+        self.session_id = session.id if session is not None else b""
+        super()._secured()
+
+
+def upgrade(
+    transport: Any,
+    tls: ServerTLS,
+    *,
+    handshake_timeout: float = 0.0,
+    secured: Callable[[], object] | None = None,
+) -> TLSTransport:
+    """Carry on with TLS on the socket of one of Twisted's stream transports, as a server.
+
+    Its protocol keeps on being the protocol, and is given the new transport; the old one is dead.
+    Nothing may wait to be sent; what comes from now on has to be TLS.
+    """
+    contexts = tls.contexts
+    ends = transport.getHost(), transport.getPeer()
+    transport.stopReading()
+    transport.stopWriting()
+    protocol, reactor = transport.protocol, transport.reactor
+    own = contexts.wrap(_taken_from(transport), data=False)
+    terms = Terms(handshake_timeout, secured or bool, tls.turns(reactor))
+    upgraded = TLSTransport(own, protocol, ends, reactor, terms)
+    upgraded.contexts = contexts
+    protocol.transport = upgraded
+    return upgraded
+
+
+def _taken_from(transport: Any) -> socket.socket:
+    """Return the socket of a transport, which is dead without it."""
+    own: socket.socket = transport.socket
+    transport.connected, transport.disconnected = 0, 1
+    with suppress(AttributeError):
+        del transport.socket, transport.fileno
+    return own
