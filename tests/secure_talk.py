@@ -18,7 +18,7 @@ from ftpservice.session.settings import SessionSettings
 from ftpservice.tls.server import ServerTLS
 from tests.talk import Talk, TalkTransport
 
-__all__ = ["SecureTalk", "secure_talk"]
+__all__ = ["AT_HAND", "SecureTalk", "secure_talk"]
 
 AT_HAND = cast(ServerTLS, object())
 """Stands for certificates; nobody looks at it."""

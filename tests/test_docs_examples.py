@@ -57,6 +57,16 @@ def login(port: int, name: str) -> Iterator[ftplib.FTP]:
         yield client
 
 
+@contextmanager
+def secure_login(port: int, name: str) -> Iterator[ftplib.FTP]:
+    """A session under TLS."""
+    with ftplib.FTP_TLS(encoding="utf-8") as client:
+        client.connect("127.0.0.1", port, timeout=PATIENCE)
+        client.login(name, "demo")
+        client.prot_p()
+        yield client
+
+
 def upload(client: ftplib.FTP, name: str, data: bytes = b"hello") -> None:
     client.storbinary(f"STOR {name}", io.BytesIO(data))
 
@@ -67,7 +77,7 @@ def try_drop_box(port: int) -> None:
         for forbidden in (scanner.nlst, lambda: upload(scanner, "page.pdf")):
             with pytest.raises(ftplib.error_perm, match="550"):
                 forbidden()
-    with login(port, "office") as office:
+    with secure_login(port, "office") as office:
         assert office.nlst() == ["page.pdf"]
         office.delete("page.pdf")
 

@@ -12,11 +12,16 @@ __all__ = ["ImplicitFactory"]
 
 
 class ImplicitFactory(ServerFactory):
-    """Makes sessions of ``sessions`` that are under TLS from the first byte, data too (PROT P)."""
+    """Makes sessions of ``sessions`` that are under TLS from the first byte, data too (PROT P).
+
+    Raises `ValueError` if ``sessions`` has no ``tls``.
+    """
 
     noisy = False
 
     def __init__(self, sessions: FTPFactory) -> None:
+        if sessions.tls is None:
+            raise ValueError("these sessions have no certificates to begin TLS with")
         self._sessions = sessions
 
     def buildProtocol(self, _addr: IAddress | None) -> ControlProtocol:

@@ -138,9 +138,9 @@ class ControlProtocol(Protocol):
         when_sent(self.transport, self._secure if secure else self._clear)
 
     def _secure(self) -> None:
-        services = self._context.services
-        timeout = self._settings.tls.handshake_timeout
-        self._switched(secure(self.transport, services.tls, timeout, self._secured))
+        tls, timeout = self._context.services.tls, self._settings.tls.handshake_timeout
+        assert tls is not None
+        self._switched(secure(self.transport, tls, timeout, self._secured))
 
     def _secured(self) -> None:
         self._context.protection.learn(*learned(self.transport))

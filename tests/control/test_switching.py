@@ -17,7 +17,7 @@ from ftpservice.session.protection import TLSPolicy
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.verbs import Argument, Verb
 from tests.control.test_transfers_meanwhile import Slow
-from tests.secure_talk import SecureTalk, secure_talk
+from tests.secure_talk import AT_HAND, SecureTalk, secure_talk
 from tests.talk import Talk
 
 __all__ = ["secure_talk"]
@@ -136,6 +136,9 @@ def test_who_has_no_place_is_told_so_under_tls(secure: Secure) -> None:
 
 def test_sessions_where_tls_comes_first_are_the_factorys() -> None:
     talk = Talk()
+    with pytest.raises(ValueError, match="no certificates"):
+        ImplicitFactory(talk.factory)
+    talk.factory.tls = AT_HAND
     implicit = ImplicitFactory(talk.factory)
     implicit.doStart()
     session = implicit.buildProtocol(None)
