@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError, TimeoutError, UserError
 from twisted.internet.interfaces import IAddress, IConnector
-from twisted.internet.protocol import ClientFactory
+from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.python.failure import Failure
 
+from ftpservice.data.arrival import Arrival
 from ftpservice.data.channel import CannotConnect, Channel
+from ftpservice.data.cover import Cover, in_clear
 from ftpservice.data.policy import DataSettings
 from ftpservice.flow.connection import DataConnection
 from ftpservice.wire.addresses import HostPort
@@ -24,23 +27,34 @@ REASONS = {
 }
 
 
+class Beginning(Protocol):
+    """Stands in for our end until TLS has begun."""
+
+    def __init__(self, begin: Callable[[Any], object]) -> None:
+        self._begin = begin
+
+    def connectionMade(self) -> None:
+        """Begin."""
+        self._begin(self.transport)
+
+
 class Call(ClientFactory):
-    """One attempt; ``answered`` fires with the connection, or fails with `CannotConnect`."""
+    """One attempt; ``answered`` fires when the connection stands, or fails with `CannotConnect`."""
 
     noisy = False
 
-    def __init__(self, reactor: Any, settings: DataSettings) -> None:
+    def __init__(self, reactor: Any, settings: DataSettings, cover: Cover | None) -> None:
         self._reactor = reactor
-        self._settings = settings
+        self._timeout: Any = settings.data_timeout or None  # Twisted's ``None`` is for ever
         self._connector: IConnector | None = None
         self._unwanted = False
-        self.answered: Deferred[DataConnection] = Deferred(self._forsake)
+        self.arrival = Arrival(reactor, settings, cover, self._stands)
+        self.answered: Deferred[None] = Deferred(self._forsake)
 
     def make(self, target: HostPort, local: tuple[str, int] | None) -> None:
         """Begin."""
-        timeout: Any = self._settings.data_timeout or None  # Twisted's ``None`` is for ever
         self._connector = self._reactor.connectTCP(
-            target.host, target.port, self, timeout=timeout, bindAddress=local
+            target.host, target.port, self, timeout=self._timeout, bindAddress=local
         )
 
     def give_up(self) -> None:
@@ -48,14 +62,24 @@ class Call(ClientFactory):
         if self._connector is not None:
             self._connector.disconnect()
 
-    def _forsake(self, _answered: Deferred[DataConnection]) -> None:
+    def _forsake(self, _answered: Deferred[None]) -> None:
         self._unwanted = True
         self.give_up()
 
-    def buildProtocol(self, _addr: IAddress | None) -> DataConnection:
+    def buildProtocol(self, _addr: IAddress | None) -> Protocol:
         """Return our end."""
-        made = self.answered.callback
-        return DataConnection(self._reactor, self._settings.stall_timeout, made)
+        if self.arrival.cover is None:
+            return self.arrival.protocol
+        return Beginning(self._put_on)
+
+    def _put_on(self, transport: Any) -> None:
+        self.arrival.put_on(transport)
+        self._stands()
+
+    def _stands(self) -> None:
+        """Let who waits go on; told again when TLS stands."""
+        if not self.answered.called:
+            self.answered.callback(None)
 
     def clientConnectionFailed(self, _connector: IConnector, reason: Failure) -> None:
         """Pass the reason on, unless nobody waits for it."""
@@ -69,12 +93,18 @@ class ActiveChannel(Channel):
     """Connects when it is asked for the connection."""
 
     def __init__(
-        self, reactor: Any, settings: DataSettings, target: HostPort, local: str | None
+        self,
+        reactor: Any,
+        settings: DataSettings,
+        target: HostPort,
+        local: str | None,
+        cover: Callable[[], Cover | None] = in_clear,
     ) -> None:
         self._reactor = reactor
         self._settings = settings
         self._target = target
         self._local = None if local is None else (local, 0)
+        self._cover = cover
         self._call: Call | None = None
         self._closed = False
 
@@ -87,13 +117,14 @@ class ActiveChannel(Channel):
         """Connect; raises `CannotConnect`."""
         if self._closed:
             raise CannotConnect("the channel is closed")
-        self._call = call = Call(self._reactor, self._settings)
+        self._call = call = Call(self._reactor, self._settings, self._cover())
         call.make(self._target, self._local)
         try:
-            return await call.answered
+            await call.answered
         finally:
             self._call = None
             self._closed = True
+        return await call.arrival.connection()
 
     def close(self) -> None:
         """Stop connecting."""

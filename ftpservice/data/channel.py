@@ -25,6 +25,11 @@ class Channel(ABC):
     def connected(self) -> bool:
         """Whether the data connection is there and `connection` will not wait."""
 
+    @property
+    def fits(self) -> bool:
+        """Whether it has, or will have, the TLS that data connections are to have now (PROT)."""
+        return True
+
     @abstractmethod
     async def connection(self) -> DataConnection:
         """Wait for the data connection; to be called once, and it is the caller's from then on.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from ftpservice.data.active import ActiveChannel
 from ftpservice.data.channel import Channel
+from ftpservice.data.cover import Cover, in_clear
 from ftpservice.data.door import Door
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.passive import PassiveChannel
@@ -44,6 +46,9 @@ class Ends:
 class DataConnector:
     """Prepares one data connection at a time for one session."""
 
+    cover: Callable[[], Cover | None] = staticmethod(in_clear)
+    """Tells what TLS data connections have now (PROT); asked for each when it begins."""
+
     def __init__(
         self,
         reactor: Any,
@@ -79,7 +84,7 @@ class DataConnector:
         if not extended:
             host = await self._masquerade.announced(self._policy.peer, self._local)
         door = Door(self._reactor, self._ports.listen(self._interface()))
-        self._replace(PassiveChannel(self._reactor, self._settings, self._policy, door))
+        self._replace(PassiveChannel(self._reactor, self._settings, self._policy, door, self.cover))
         return HostPort(host, door.port)
 
     def active(self, target: HostPort) -> None:
@@ -94,11 +99,17 @@ class DataConnector:
         if not self._policy.may_connect(target.host, target.port):
             raise PeerRefused
         local = None if self._proxied else self._local
-        self._replace(ActiveChannel(self._reactor, self._settings, target, local))
+        self._replace(ActiveChannel(self._reactor, self._settings, target, local, self.cover))
 
     def take(self) -> Channel | None:
-        """Hand over what was prepared, and forget it; every transfer needs a new one."""
+        """Hand over what was prepared, and forget it; every transfer needs a new one.
+
+        A connection that began before PROT changed is none.
+        """
         prepared, self._prepared = self._prepared, None
+        if prepared is not None and not prepared.fits:
+            prepared.close()
+            return None
         return prepared
 
     def close(self) -> None:

@@ -22,6 +22,8 @@ __all__ = ["Door"]
 
 Admit = Callable[[str], IProtocol | None]
 """Returns our end of a connection from a host; ``None`` closes it."""
+Accept = Callable[[socket.socket, IProtocol, tuple[Any, ...], Any], Any]
+"""Makes a transport of a socket, for a protocol, to a peer, on a reactor."""
 
 
 @implementer(IReadDescriptor)
@@ -30,6 +32,7 @@ class Door:
 
     def __init__(self, reactor: Any, own: socket.socket) -> None:
         self.admit: Admit | None = None
+        self.accept: Accept = AcceptedTransport
         self._reactor = reactor
         self._own = own
         self.port: int = own.getsockname()[1]
@@ -61,7 +64,7 @@ class Door:
         if protocol is None:
             own.close()
         else:
-            protocol.makeConnection(AcceptedTransport(own, protocol, peer, self._reactor))
+            protocol.makeConnection(self.accept(own, protocol, peer, self._reactor))
 
     def connectionLost(self, _reason: Failure) -> None:
         """Close, for the reactor stops."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IReactorTime
 
+from ftpservice.data.arrival import Arrival
 from ftpservice.data.channel import CannotConnect, Channel
+from ftpservice.data.cover import Cover, in_clear
 from ftpservice.data.door import Door
 from ftpservice.data.policy import DataSettings, PeerPolicy
 from ftpservice.flow.connection import DataConnection
@@ -16,37 +20,51 @@ __all__ = ["PassiveChannel"]
 class PassiveChannel(Channel):
     """Waits at a door until the client has connected; strangers are closed and change nothing.
 
-    A client that connects before its command is let in and waits; nothing is read from it.
+    A client that connects before its command is let in and waits; nothing is read from it but a
+    handshake. ``cover`` tells, when it connects, what TLS there is to be.
     """
 
     def __init__(
-        self, clock: IReactorTime, settings: DataSettings, policy: PeerPolicy, door: Door
+        self,
+        clock: IReactorTime,
+        settings: DataSettings,
+        policy: PeerPolicy,
+        door: Door,
+        cover: Callable[[], Cover | None] = in_clear,
     ) -> None:
         self._clock = clock
         self._settings = settings
         self._policy = policy
+        self._cover = cover
         self._bell: Bell | None = None
-        self._arrived: DataConnection | None = None
+        self._arrival: Arrival | None = None
         self._door: Door | None = door
         self._closed = False
         door.admit = self._admit
 
     @property
     def connected(self) -> bool:
-        """Whether the client is here."""
-        return self._arrived is not None
+        """Whether the client is here; one who waits at the door is let in for that."""
+        if self._door is not None:
+            self._door.doRead()
+        return self._arrival is not None and self._arrival.is_ready
+
+    @property
+    def fits(self) -> bool:
+        """Whether a connection that stands has the TLS that there is to be now."""
+        return self._arrival is None or self._arrival.cover == self._cover()
 
     async def connection(self) -> DataConnection:
         """Wait for the client; raises `CannotConnect`."""
         try:
-            if self._arrived is None and not self._closed:
+            if self._arrival is None and not self._closed:
                 await self._wait()
-            arrived, self._arrived = self._arrived, None
+            arrival, self._arrival = self._arrival, None
         finally:
             self.close()
-        if arrived is None:
+        if arrival is None:
             raise CannotConnect("the channel is closed")
-        return arrived
+        return await arrival.connection()
 
     async def _wait(self) -> None:
         timeout = self._settings.data_timeout
@@ -58,20 +76,23 @@ class PassiveChannel(Channel):
         """Expect nobody any more, and dismiss a client that nobody asked for."""
         self._closed = True
         self._close_door()
-        arrived, self._arrived = self._arrived, None
-        if arrived is not None:
-            arrived.dismiss()
-        if self._bell is not None:
-            self._bell.ring()
+        arrival, self._arrival = self._arrival, None
+        if arrival is not None:
+            arrival.dismiss()
+        self._ring()
 
     def _admit(self, host: str) -> DataConnection | None:
-        if not self._policy.accepts(host):
+        door = self._door
+        if door is None or not self._policy.accepts(host):
             return None
         self._close_door()
-        return DataConnection(self._clock, self._settings.stall_timeout, self._welcome)
+        cover = self._cover()
+        self._arrival = arrival = Arrival(self._clock, self._settings, cover, self._ring)
+        if cover is not None:
+            door.accept = arrival.accept
+        return arrival.protocol
 
-    def _welcome(self, connection: DataConnection) -> None:
-        self._arrived = connection
+    def _ring(self) -> None:
         if self._bell is not None:
             self._bell.ring()
 

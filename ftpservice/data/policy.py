@@ -44,6 +44,12 @@ class DataSettings:
     """Until the data connection is made."""
     stall_timeout: float = 60.0
     """Without anything moving."""
+    handshake_timeout: float = 20.0
+    """From the command, or the connection if that is later, to the end of a TLS handshake."""
+    require_session_reuse: bool = False
+    """Whether data has to go on with the TLS session of the control connection."""
+    allow_truncated: bool = False
+    """Whether an upload may end without TLS's own end (close_notify)."""
 
 
 def parse_port_range(text: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.tcp import Connection
 
-__all__ = ["AcceptedTransport"]
+__all__ = ["AcceptedTransport", "address_of"]
 
 
 class AcceptedTransport(Connection):
@@ -30,13 +30,14 @@ class AcceptedTransport(Connection):
 
     def getPeer(self) -> IPv4Address | IPv6Address:
         """Return the address of the far end."""
-        return _address(self._peer)
+        return address_of(self._peer)
 
     def getHost(self) -> IPv4Address | IPv6Address:
         """Return the address of our end."""
-        return _address(self.socket.getsockname())
+        return address_of(self.socket.getsockname())
 
 
-def _address(place: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+def address_of(place: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+    """Return what sockets call an address as Twisted has it."""
     kind = IPv6Address if len(place) == 4 else IPv4Address
     return kind("TCP", *place)

@@ -2,6 +2,7 @@
 
 How a connection ends decides whether a transfer is whole, so each end is kept apart: a FIN is an
 end in order (we keep our side open, as `IHalfCloseableProtocol`), everything else is a `Cut`.
+Under TLS an end in order is one that the peer has said (close_notify): anybody can send a FIN.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ftpservice.flow.pump import CHUNK
 from ftpservice.flow.sendfile import CachedFile
 from ftpservice.flow.splice import Exclusively
 from ftpservice.flow.transport import StreamTransport
+from ftpservice.tls.transport import TLSTransport
 
 __all__ = ["Cut", "DataConnection", "Stalled"]
 
@@ -43,6 +45,10 @@ class DataConnection(Protocol):
     """The host of the far end."""
     chunk = CHUNK
     """Bytes that are best written at a time."""
+    bears_truncation = False
+    """Whether a FIN is an end in order under TLS, too: who reads knows how much is to come."""
+    when_lost: Callable[[str], object] | None = None
+    """Told, once, that the transport is gone, and why."""
 
     def __init__(
         self,
@@ -72,7 +78,8 @@ class DataConnection(Protocol):
     @property
     def is_plain(self) -> bool:
         """Whether `send_file` and `receive_file` work: the transport is a plain socket."""
-        return isinstance(self._stream, Connection)
+        stream = self._stream
+        return isinstance(stream, Connection) and not isinstance(stream, TLSTransport)
 
     @property
     def moved(self) -> int:
@@ -80,12 +87,26 @@ class DataConnection(Protocol):
         return self._inlet.received + self._outlet.sent
 
     async def read(self, most: int | None = None) -> bytes:
-        """Return what came, at least one byte and at most ``most``; empty at the peer's FIN.
+        """Return what came, at least one byte and at most ``most``; empty at the peer's end.
 
         Raises `Cut` once the connection broke, even if bytes were waiting; `Stalled` when nothing
         came for the stall timeout.
         """
-        return await self._inlet.read(most)
+        data = await self._inlet.read(most)
+        if not data and not self.bears_truncation and self._is_truncated:
+            raise Cut("the end of TLS is missing: whoever sent the FIN, it was cut")
+        return data
+
+    @property
+    def _is_truncated(self) -> bool:
+        return isinstance(self._stream, TLSTransport) and not self._stream.ended_in_order
+
+    @property
+    def _is_broken(self) -> bool:
+        stream = self._stream
+        if isinstance(stream, TLSTransport):
+            return not stream.ended_in_order and (stream.is_broken or is_broken(stream))
+        return is_broken(stream)
 
     def take(self) -> bytes:
         """Stop receiving, and return what came and was not read yet."""
@@ -143,8 +164,8 @@ class DataConnection(Protocol):
         self._inlet.take(data)
 
     def readConnectionLost(self) -> None:
-        """Learn of the peer's FIN, or of an RST that the reactor took for one."""
-        if is_broken(self._stream):
+        """Learn of the peer's end, or of an RST that the reactor took for one."""
+        if self._is_broken and not self._farewell.broke():
             self._break("the peer broke the connection")
             self._stream.abortConnection()
         else:
@@ -161,6 +182,9 @@ class DataConnection(Protocol):
         self.lost = True
         aborted = reason.check(ConnectionAborted) is not None
         self._break("aborted" if aborted else "the connection broke")
+        told, self.when_lost = self.when_lost, None
+        if told is not None:
+            told(reason.getErrorMessage())
 
     def _break(self, reason: str) -> None:
         self._inlet.fail(reason)

@@ -13,6 +13,8 @@ cannot tell whether the transfer became whole. Therefore:
    when they see our FIN, and their FIN says it at once. For one that keeps its side open (to read
    our reply first) we look into the send queue, soon and then ever more seldom. The peer's FIN
    alone proves nothing: it may have given up while our bytes are in flight. An RST is a cut.
+   Under TLS our last words are a message and the FIN. Who knows how much is to come may close with
+   that message unread, which makes an RST: if all before it was acknowledged it is none of our own.
 4. When the peer has ended its side too we close; or after some seconds, for a peer that never does:
    by then it has all that is ours.
 
@@ -29,6 +31,7 @@ from ftpservice.flow.kernel import acknowledged, is_broken, unacknowledged
 from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Bell, Standstill
 from ftpservice.flow.transport import StreamTransport
+from ftpservice.tls.transport import TLSTransport
 
 __all__ = ["Farewell"]
 
@@ -37,6 +40,8 @@ LINGER = 3.0
 FIRST_LOOK = 0.005
 LAST_LOOK = 1.0
 """Seconds between two looks into the send queue."""
+LAST_WORDS = 64
+"""Bytes, and more, of close_notify and FIN."""
 
 
 class Farewell:
@@ -51,6 +56,7 @@ class Farewell:
         self._clock = clock
         self._bell = Bell(clock)
         self._lingering: IDelayedCall | None = None
+        self._had_everything = False
 
     async def hand_over(self, stall_timeout: float) -> None:
         """End our side and wait until the peer has everything; raises `Cut`."""
@@ -68,9 +74,15 @@ class Farewell:
 
     def _has_everything(self) -> bool:
         self._outlet.check()
-        if is_broken(self._transport):
+        if not self._had_everything and is_broken(self._transport) and not self.broke():
             raise Cut("the connection broke before the peer had everything")
-        return unacknowledged(self._transport) <= 1  # of which the FIN is one
+        return self._had_everything or unacknowledged(self._transport) <= 1  # the FIN is one
+
+    def broke(self) -> bool:
+        """Learn of an RST; tell whether the peer had everything but our last words."""
+        if isinstance(self._transport, TLSTransport) and self._outlet.ended:
+            self._had_everything = unacknowledged(self._transport) <= LAST_WORDS
+        return self._had_everything
 
     def linger(self) -> None:
         """End our side, then close as soon as the peer does, or when it had time enough.

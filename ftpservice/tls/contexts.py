@@ -20,6 +20,7 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ftpservice.tls.certificates import (
     Certificate,
@@ -27,6 +28,7 @@ from ftpservice.tls.certificates import (
     certificate_in,
     content_of,
 )
+from ftpservice.tls.turns import Turns
 
 __all__ = ["Contexts", "TLSFiles", "contexts_of"]
 
@@ -53,6 +55,7 @@ class Contexts:
     def __init__(self, certificates: Sequence[Certificate], first: ssl.SSLContext) -> None:
         self.certificates = certificates
         self._first = first
+        self._turns: Turns | None = None
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
         """Return the server's side of a handshake that has not begun; takes ``own`` over.
@@ -65,6 +68,12 @@ class Contexts:
         except OSError:
             own.close()
             return self._wrapped(socket.socket(own.family))
+
+    def turns(self, reactor: Any) -> Turns:
+        """Return what their handshakes share the reactor's time with."""
+        if self._turns is None:
+            self._turns = Turns(reactor)
+        return self._turns
 
     def _wrapped(self, own: socket.socket) -> ssl.SSLSocket:
         return self._first.wrap_socket(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Sequence
-from typing import Any
 
 from ftpservice.tls.certificates import Certificate, CertificateProblem
 from ftpservice.tls.contexts import Contexts, TLSFiles, contexts_of
-from ftpservice.tls.turns import Turns
 
 __all__ = ["Certificate", "CertificateProblem", "ServerTLS", "TLSFiles"]
 
@@ -24,7 +22,6 @@ class ServerTLS:
     def __init__(self, files: TLSFiles, contexts: Contexts) -> None:
         self._files = files
         self.contexts = contexts
-        self._turns: Turns | None = None
 
     @classmethod
     def load(cls, files: TLSFiles) -> ServerTLS:
@@ -39,12 +36,6 @@ class ServerTLS:
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
         """Return the server's side of a handshake that has not begun (see `Contexts.wrap`)."""
         return self.contexts.wrap(own, data=data)
-
-    def turns(self, reactor: Any) -> Turns:
-        """Return what all handshakes of the service share the reactor's time with."""
-        if self._turns is None:
-            self._turns = Turns(reactor)
-        return self._turns
 
     def reload(self) -> None:
         """Read the files again (blocks); raises `CertificateProblem`, and the old stay in use."""

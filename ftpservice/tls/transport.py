@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from twisted.internet import main
@@ -29,7 +30,7 @@ from ftpservice.tls.leaving import Leaving
 from ftpservice.tls.records import State, goodbye, receive, send
 from ftpservice.tls.server import ServerTLS
 
-__all__ = ["HandshakeProblem", "TLSTransport", "Terms", "upgrade"]
+__all__ = ["HandshakeProblem", "TLSTransport", "Terms", "carry_on", "upgrade"]
 
 PIECE = 256 * 1024
 """Bytes that are received in one turn of the reactor."""
@@ -58,6 +59,8 @@ class TLSTransport(GatedConnection):
     """The number of the session that it began or went on with; empty on a client."""
     ended_in_order = False
     """Whether the peer has said that it ended its side."""
+    is_broken = False
+    """Whether an RST came behind our own end; the protocol is told of an end, as for a FIN."""
     contexts: Contexts | None = None
     """What it was made with, if by `upgrade`."""
 
@@ -132,7 +135,8 @@ class TLSTransport(GatedConnection):
         except BlockingIOError:
             return None
         except OSError:
-            return main.CONNECTION_LOST
+            self.is_broken = True
+            return main.CONNECTION_DONE
         self._dropped += size
         if self._dropped >= MOST_DROPPED:
             self.stopReading()
@@ -178,17 +182,27 @@ def upgrade(
     Its protocol keeps on being the protocol, and is given the new transport; the old one is dead.
     Nothing may wait to be sent; what comes from now on has to be TLS.
     """
-    contexts = tls.contexts
+    contexts, reactor = tls.contexts, transport.reactor
+    terms = Terms(handshake_timeout, secured or bool, contexts.turns(reactor))
+    wrap = partial(contexts.wrap, data=False)
+    upgraded = carry_on(transport, transport.protocol, wrap, terms)
+    upgraded.contexts = contexts
+    upgraded.protocol.transport = upgraded  # type: ignore[attr-defined]  # all have it
+    return upgraded
+
+
+def carry_on(
+    transport: Any,
+    protocol: IProtocol,
+    wrap: Callable[[socket.socket], ssl.SSLSocket],
+    terms: Terms,
+) -> TLSTransport:
+    """Return a transport with the socket of another one, which is dead from now on."""
     ends = transport.getHost(), transport.getPeer()
     transport.stopReading()
     transport.stopWriting()
-    protocol, reactor = transport.protocol, transport.reactor
-    own = contexts.wrap(_taken_from(transport), data=False)
-    terms = Terms(handshake_timeout, secured or bool, tls.turns(reactor))
-    upgraded = TLSTransport(own, protocol, ends, reactor, terms)
-    upgraded.contexts = contexts
-    protocol.transport = upgraded
-    return upgraded
+    own = wrap(_taken_from(transport))
+    return TLSTransport(own, protocol, ends, transport.reactor, terms)
 
 
 def _taken_from(transport: Any) -> socket.socket:
