@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from ftpservice.accounts.account import ICertificateCredentials
 from ftpservice.control import protocol as control
+from ftpservice.data.cover import Cover
 from ftpservice.session.protection import TLSPolicy
 from ftpservice.session.settings import SessionSettings
 from ftpservice.tls.server import ServerTLS
@@ -22,6 +23,8 @@ __all__ = ["AT_HAND", "SecureTalk", "secure_talk"]
 
 AT_HAND = cast(ServerTLS, object())
 """Stands for certificates; nobody looks at it."""
+COVER = cast(Cover, object())
+"""Stands for what data connections are made with; none is made."""
 
 
 class SecureTransport(TalkTransport):
@@ -116,7 +119,7 @@ def secure_talk(monkeypatch: pytest.MonkeyPatch) -> type[SecureTalk]:
     monkeypatch.setattr(
         control, "secure", lambda former, tls, timeout, done: SecureTransport(former, done)
     )
-    monkeypatch.setattr(control, "learned", lambda transport: ("TLSv1.3 X", transport.names))
+    monkeypatch.setattr(control, "learned", lambda transport: ("TLSv1.3 X", transport.names, COVER))
     monkeypatch.setattr(
         control, "has_failed", lambda transport: not getattr(transport, "is_secured", True)
     )

@@ -181,6 +181,7 @@ async def _publish(
     """Receive a file and publish it; raises what says that it is not whole."""
     representation = carriage.context.parameters.representation
     announced = None if representation.ascii else marks.announced
+    connection.bears_truncation |= announced is not None and not writing.offset
     stream = paced(connection, carriage.context.throttles(upload=True))
     moved = await receive_file(stream, writing, representation)
     if announced is not None and moved not in (announced, announced - writing.offset):

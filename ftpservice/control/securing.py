@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from ftpservice.accounts.certificates import certificate_names
 from ftpservice.control.proxied import is_proxied
+from ftpservice.data.cover import Cover
 from ftpservice.tls.server import ServerTLS
 from ftpservice.tls.transport import TLSTransport, upgrade
 
@@ -57,11 +58,14 @@ def secure(transport: Any, tls: ServerTLS, timeout: float, secured: Callable[[],
     return transport if is_proxied(transport) else below
 
 
-def learned(transport: Any) -> tuple[str, frozenset[str]]:
-    """Return version and cipher of a connection under TLS, and whom its certificate names."""
+def learned(transport: Any) -> tuple[str, frozenset[str], Cover | None]:
+    """Return version and cipher of a connection under TLS, whom its certificate names, its cover.
+
+    That is for the data connections of its session.
+    """
     below = _below(transport)
     names = certificate_names(below.socket.getpeercert())
-    return f"{below.version} {below.cipher}", names
+    return f"{below.version} {below.cipher}", names, Cover.of(below)
 
 
 def has_failed(transport: Any) -> bool:

@@ -155,4 +155,7 @@ def _data(values: Mapping[str, Any]) -> DataSettings:
         passive_addresses=values["passive-address"],
         data_timeout=values["data-timeout"],
         stall_timeout=values["stall-timeout"],
+        handshake_timeout=values["tls-handshake-timeout"],
+        require_session_reuse=values["require-session-reuse"],
+        allow_truncated=values["tls-allow-truncated"],
     )

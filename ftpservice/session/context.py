@@ -149,6 +149,10 @@ class Context:
     pacing: Pacing | None = None
     """The limits of speed; made for the first transfer."""
 
+    def __post_init__(self) -> None:
+        """Have data connections follow PROT."""
+        self.connector.cover = self.protection.cover_of_data
+
     @property
     def secured(self) -> bool:
         """Whether the control connection is under TLS."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ftpservice.accounts.networks import client_address
+from ftpservice.data.cover import Cover
 from ftpservice.wire.replies import Reply
 
 __all__ = ["PLAIN", "ControlTLS", "DataTLS", "Protection", "Switch", "TLSPolicy"]
@@ -87,20 +88,28 @@ class Protection:
     """Whom the client's certificate names; it was checked."""
     private: bool = False
     """Whether data began under TLS, without PBSZ and PROT (TLS-P, implicit)."""
+    cover: Cover | None = None
+    """What data connections under TLS are made with; there once the handshake is over."""
 
     def begin(self, private: bool) -> None:
         """The control connection is under TLS from now on."""
         self.control, self.private = True, private
-        self.description, self.names = "", frozenset()
+        self.description, self.names, self.cover = "", frozenset(), None
         self.reset()
 
     def reset(self) -> None:
         """Forget what PBSZ and PROT have said (REIN)."""
         self.sized = self.data = self.private
 
-    def learn(self, description: str, names: Iterable[str]) -> None:
+    def learn(self, description: str, names: Iterable[str], cover: Cover | None) -> None:
         """Take what is known once the handshake is over."""
-        self.description, self.names = description, frozenset(names)
+        self.description, self.names, self.cover = description, frozenset(names), cover
+
+    def cover_of_data(self) -> Cover | None:
+        """Return what the next data connection is made with; None for one in clear."""
+        if self.data and self.cover is None:
+            raise RuntimeError("data is to go under TLS before the commands do")
+        return self.cover if self.data else None
 
     def leave(self) -> None:
         """Commands and replies are in clear from now on (CCC)."""

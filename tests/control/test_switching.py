@@ -1,4 +1,4 @@
-"""A control connection on its way under TLS and out of it: what waits, what is dropped, what ends."""
+"""A control connection on its way under TLS and out of it: what waits, is dropped, or ends."""
 
 from __future__ import annotations
 

@@ -103,6 +103,7 @@ def test_tls_settings_arrive_where_they_belong(
     given = {name: BY_NAME[name].from_text(text) for name, text in texts.items()}
     given |= {"certificate": ("a.pem", "b.pem"), "key": ("a.key", "/b.key")}
     given |= {"implicit": ("tcp:990",), "allow-ccc": True, "allow-plaintext": True}
+    given |= {"require-session-reuse": True, "tls-allow-truncated": True}
     settings = settings_from(given)
     assert settings.implicit == ("tcp:990",)
     assert settings.tls.certificates == (
@@ -110,6 +111,9 @@ def test_tls_settings_arrive_where_they_belong(
         (tmp_path / "b.pem", Path("/b.key")),
     )
     assert settings.tls.client_ca == Path("/ca.pem")
+    data = settings.session.data
+    assert (data.require_session_reuse, data.allow_truncated) == (True, True)
+    assert data.handshake_timeout == 7
     required = (ControlTLS.REQUIRED_LOGIN, DataTLS.REQUIRED)
     assert settings.session.tls == TLSPolicy(*required, True, True, handshake_timeout=7)
 
