@@ -209,6 +209,7 @@ def _taken_from(transport: Any) -> socket.socket:
     """Return the socket of a transport, which is dead without it."""
     own: socket.socket = transport.socket
     transport.connected, transport.disconnected = 0, 1
+    transport.doRead = transport.doWrite = lambda: None  # the reactor may have found it both
     with suppress(AttributeError):
         del transport.socket, transport.fileno
     return own
