@@ -7,7 +7,7 @@ import signal
 import socket
 import ssl
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,17 +41,17 @@ def test_certificates_are_renewed_and_sessions_go_on(tmp_path: Path) -> None:
         running = open_ones.enter_context(Program([*COMMAND, f"--certificate={path}"], tmp_path))
         port = running.port()
         running.line("until .* SHA-256 ")
-        before = open_ones.enter_context(session(port))
+        before = open_ones.enter_context(closing(session(port)))
         old = certificate(before)
         authority.certificate("a.example", file="service.pem")
         running.line("certificates read anew: SHA-256 ")
-        after = open_ones.enter_context(session(port))
+        after = open_ones.enter_context(closing(session(port)))
         assert certificate(after) != old
         assert before.pwd() == after.pwd() == "/"
         authority.certificate("a.example", file="service.pem", lasts=-timedelta(days=1))
         running.process.send_signal(signal.SIGHUP)
         running.line(r"service\.pem expired .*; the certificates read before stay in use")
-        last = open_ones.enter_context(session(port))
+        last = open_ones.enter_context(closing(session(port)))
         assert certificate(last) == certificate(after)
         assert before.pwd() == "/"
         assert running.stopped() == 0

@@ -1,4 +1,8 @@
-"""curl under TLS: explicit and implicit, both versions, passive and active."""
+"""curl under TLS: explicit and implicit, both versions.
+
+Passive only: the active data connections of curl 7.88 are in clear even where TLS was agreed on.
+That is mended in curl 8.0. And passive ones sleep now and then, so many files go in parallel.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.clients.curl_command import ACTIVE, Curl
+from tests.interop.clients.curl_command import Curl
 from tests.interop.clients.trees import (
     BIG,
     assert_same,
@@ -23,7 +27,7 @@ IMPLICIT = ("--implicit", f"tcp:0:interface={LOCAL}")
 VERSIONS = {"1.2": ("--tls-max", "1.2"), "1.3": ("--tlsv1.3",)}
 LOGIN_DENIED, NO_TLS, NOT_BELIEVED = 67, 64, 60
 versions = pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)
-modes = pytest.mark.parametrize("mode", [(), ACTIVE], ids=["passive", "active"])
+PARALLEL = ("-Z", "--parallel-max", "30")
 kinds = pytest.mark.parametrize("implicit", [False, True], ids=["explicit", "implicit"])
 
 
@@ -52,15 +56,14 @@ def options(implicit: bool, *more: str) -> list[str | Path]:
 
 
 @versions
-@modes
 @kinds
 @in_thread
 def test_a_big_file_both_ways(
-    curl: TLSCurl, tmp_path: Path, version: tuple[str, ...], mode: tuple[str, ...], implicit: bool
+    curl: TLSCurl, tmp_path: Path, version: tuple[str, ...], implicit: bool
 ) -> None:
     curl.implicit = implicit
     here, back = make_files(tmp_path / "here", {"big": BIG}), tmp_path / "back"
-    words = options(implicit, *version, *mode)
+    words = options(implicit, *version)
     curl(*words, "-T", here / "big", curl.url("big"))
     assert_same(here, curl.served.root)
     curl(*words, "-o", back, curl.url("big"))
@@ -75,27 +78,28 @@ def test_a_thousand_small_files(
 ) -> None:
     curl.implicit = implicit
     here, back = small_files(tmp_path / "here"), tmp_path / "back"
-    up = options(implicit, *version, "--fail-early", "-v", *ACTIVE)
+    up = options(implicit, *version, "--fail-early", *PARALLEL)
     down = [*up, "--create-dirs"]
     for path in files(here):
         up += ["-T", here / path, curl.url(str(path))]
         down += ["-o", back / path, curl.url(str(path))]
-    said = curl(*up).stderr + curl(*down).stderr
-    assert said.count("> USER demo") == 2
+    curl(*up)
+    curl(*down)
     assert_same(here, curl.served.root)
     assert_same(here, back)
 
 
-@versions
+@pytest.mark.parametrize(("version", "count"), [("1.2", 15), ("1.3", 1)])
 @kinds
 @in_thread
 def test_small_files_passively_with_their_session_required(
-    server: Callable[..., Served], tmp_path: Path, version: tuple[str, ...], implicit: bool
+    server: Callable[..., Served], tmp_path: Path, version: str, count: int, implicit: bool
 ) -> None:
+    """In TLS 1.3 curl uses no ticket twice, and gets one for each control connection."""
     curl = TLSCurl(server(*IMPLICIT, "--require-session-reuse"), tmp_path)
     curl.implicit = implicit
-    here, back = small_files(tmp_path / "here", 15), tmp_path / "back"
-    up = options(implicit, *version, "--fail-early")
+    here, back = small_files(tmp_path / "here", count), tmp_path / "back"
+    up = options(implicit, *VERSIONS[version], "--fail-early")
     down = [*up, "--create-dirs"]
     for path in files(here):
         up += ["-T", here / path, curl.url(str(path))]
@@ -150,7 +154,8 @@ def test_commands_under_tls_and_data_in_clear(curl: TLSCurl, tmp_path: Path) -> 
 
 @in_thread
 def test_refusals(server: Callable[..., Served], tmp_path: Path) -> None:
-    curl = TLSCurl(server("--tls", "required", "--tls-data", "required"), tmp_path)
+    words = ("--tls", "required", "--tls-data", "required", "--tls-handshake-timeout", "1")
+    curl = TLSCurl(server(*words), tmp_path)
     make_files(curl.served.root, {"file": 10})
     curl(curl.url("file"), status=LOGIN_DENIED)
     curl("--ssl-reqd", curl.url("file"), status=NOT_BELIEVED)

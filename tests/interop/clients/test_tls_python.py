@@ -134,7 +134,8 @@ def test_ftplib_leaves_tls_with_its_commands(
     ftp = login(server("--allow-ccc"), version)
     ftp.prot_p()
     assert ftp.ccc().startswith("200")
-    assert not isinstance(ftp.sock, ssl.SSLSocket)
+    assert isinstance(ftp.sock, ssl.SSLSocket)
+    assert ftp.sock.version() is None
     assert ftp.pwd() == "/"
     there_and_back(ftp, "file", content(1_000_000))
     assert ftp.quit().startswith("221")
