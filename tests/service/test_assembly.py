@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python import usage
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.control.factory import FTPFactory
+from ftpservice.control.implicit import ImplicitFactory
 from ftpservice.control.proxied import ProxiedFactory
 from ftpservice.events import Event
 from ftpservice.service import assembly
@@ -24,6 +27,7 @@ from ftpservice.service.console import Console
 from ftpservice.service.failures import CannotStart
 from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
 from ftpservice.service.options import Options
+from ftpservice.service.renewal import Renewal
 from ftpservice.service.tap import makeService
 
 ALICE = "--auth=memory:alice:secret"
@@ -244,3 +248,41 @@ def test_only_under_twistd_the_signals_are_ours(monkeypatch: pytest.MonkeyPatch)
     service = makeService(options)
     assert isinstance(service, FTPService)
     assert [words[1:] for words in asked] == [(reactor, service.hurry), (reactor, service.renew)]
+
+
+def test_a_port_where_tls_comes_first_gets_its_own_factory() -> None:
+    started = Started(ALICE, "--implicit=tcp:990", "--implicit=haproxy:tcp:991").start()
+    (_, plain, *_), (_, implicit, *_), (_, proxied, *_) = started.reactor.tcpServers
+    assert isinstance(plain, FTPFactory)
+    assert isinstance(implicit, ImplicitFactory)
+    assert isinstance(proxied, ProxiedFactory)
+    assert proxied.exactly
+    assert "ftps://127.0.0.1:4242/" in started.said
+    started.stop()
+
+
+def test_no_tls_is_no_certificate() -> None:
+    started = Started(ALICE, "--tls=off").start()
+    assert started.service.parts.factory.tls is None
+    assert "  tls   off" in started.said
+    started.service.renew()
+    started.stop()
+
+
+def test_certificates_of_files_can_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = Started(ALICE, "--data-dir=own")
+    assert "certificate.pem" in os.listdir("own")
+    renewed: list[int] = []
+    monkeypatch.setattr(Renewal, "renew", lambda self: renewed.append(1))
+    started.service.renew()
+    assert renewed == [1]
+
+
+def test_settings_that_contradict_each_other_are_told() -> None:
+    with pytest.raises(usage.UsageError, match="take --tls off away"):
+        Started(ALICE, "--tls=off", "--implicit=tcp:990")
+
+
+def test_a_place_that_is_none_is_told_with_its_option() -> None:
+    with pytest.raises(CannotStart, match="--implicit nonsense:1 is no place"):
+        Started(ALICE, "--implicit=nonsense:1")

@@ -90,3 +90,18 @@ def test_giving_up_stops_the_reactor_and_ends_with_status_1(
     assert reactor.stops == 1
     last[0]()
     assert statuses == [1]
+
+
+def test_a_hangup_has_files_read_and_ends_nothing() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    reactor, read = Reactor(), list[int]()
+    try:
+        ending.renew_on_hangup(reactor, lambda: read.append(1))
+        for _ in range(3):
+            signal.raise_signal(signal.SIGHUP)
+        assert read == []
+        reactor.turn()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert read == [1, 1, 1]
+    assert reactor.stops == 0
