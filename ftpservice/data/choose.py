@@ -1,9 +1,9 @@
 """The one place that chooses how the bytes of a transfer move.
 
-A file of the operating system goes to a plain connection by the kernel alone, a small one in one
-piece; everything else goes through the generic pumps: text, records, what is throttled or
-digested on its way, storages that are no file. None of these functions ends the connection, the
-reading or the writing.
+A file of the operating system goes to a plain connection by the kernel alone, to one under TLS by
+way of one buffer, and so it comes; a small one goes in one piece. Everything else goes through the
+generic pumps: text, records, what is throttled or digested on its way, storages that are no file.
+None of these functions ends the connection, the reading or the writing.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def paced(connection: DataConnection, throttles: Throttles | None) -> Stream:
     return connection if throttles is None else Paced(connection, throttles)
 
 
-def _kernel_can(connection: Stream, representation: Representation) -> TypeGuard[DataConnection]:
+def _as_they_are(connection: Stream, representation: Representation) -> TypeGuard[DataConnection]:
     """Tell whether the bytes go over the wire as they are in a file, as fast as they can."""
-    plain = isinstance(connection, DataConnection) and connection.is_plain
-    return plain and not representation.ascii
+    moves = isinstance(connection, DataConnection) and connection.moves_files
+    return moves and not representation.ascii
 
 
 async def send_file(
@@ -67,7 +67,7 @@ async def send_file(
     last = size if end is None else min(end, size)
     records = representation.records
     file = ICached(reading, None)
-    if file is not None and _kernel_can(connection, representation):
+    if file is not None and _as_they_are(connection, representation):
         moved = await _send_open_file(reading, file, connection, (offset, last))
     else:
         moved = await _pump_file(reading, connection, (offset, end), representation)
@@ -111,7 +111,7 @@ async def receive_file(
     Raises `Cut`, also when records end before the file does, and `StorageError`.
     """
     spliced = ISpliced(writing, None)
-    if spliced is not None and _kernel_can(connection, representation):
+    if spliced is not None and _as_they_are(connection, representation):
         return await _receive_open_file(connection, writing, spliced)
     try:
         return await pump_in(connection, writing.write, _translation(representation))

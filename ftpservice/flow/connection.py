@@ -76,10 +76,9 @@ class DataConnection(Protocol):
             self._made(self)
 
     @property
-    def is_plain(self) -> bool:
-        """Whether `send_file` and `receive_file` work: the transport is a plain socket."""
-        stream = self._stream
-        return isinstance(stream, Connection) and not isinstance(stream, TLSTransport)
+    def moves_files(self) -> bool:
+        """Whether `send_file` and `receive_file` work: the transport is a socket's."""
+        return isinstance(self._stream, Connection)
 
     @property
     def moved(self) -> int:
@@ -121,20 +120,20 @@ class DataConnection(Protocol):
         await self._outlet.write(data)
 
     async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
-        """Send bytes ``span[0]`` up to ``span[1]`` of a file without reading them.
+        """Send bytes ``span[0]`` up to ``span[1]`` of a file, in clear without reading them.
 
         Returns how many there were; raises `Cut`, `Stalled`.
         """
         return await self._outlet.send_file(file, span)
 
     async def receive_file(self, exclusively: Exclusively) -> int:
-        """Have all that comes, to the peer's FIN, written to a file without reading it.
+        """Have all that comes, to the peer's end, written to a file by a thread.
 
         Returns how many bytes there were; raises `Cut`, `Stalled`, and what the file raises.
         """
         moved = await self._inlet.receive_file(exclusively)
         self.readConnectionLost()
-        await self.read()
+        await self.read()  # raises what is wrong with that end
         return moved
 
     async def finish(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
-from ftpservice.flow.splice import Exclusively, FileReceiving
+from ftpservice.flow.splice import Exclusively, FileReceiving, Source, Splicing
 from ftpservice.flow.transport import StreamTransport
+from ftpservice.flow.unsealing import Unsealing
+from ftpservice.tls.transport import TLSTransport
 
 __all__ = ["Inlet"]
 
@@ -69,7 +71,9 @@ class Inlet:
         """Have all that comes written to a file, to the peer's FIN; raises `Cut`."""
         if self._broken is not None:
             raise Cut(self._broken)
-        self._receiving = receiving = FileReceiving(self._transport)
+        stream = self._transport
+        source: Source = Unsealing(stream) if isinstance(stream, TLSTransport) else Splicing(stream)
+        self._receiving = receiving = FileReceiving(stream, source)
         await receiving.run(self._patience, exclusively)
         return receiving.moved
 

@@ -8,8 +8,10 @@ from zope.interface import implementer
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.directly import end_directly, send_directly
 from ftpservice.flow.patience import Patience
+from ftpservice.flow.sealing import FileSealing
 from ftpservice.flow.sendfile import CachedFile, FileSending
 from ftpservice.flow.transport import StreamTransport
+from ftpservice.tls.transport import TLSTransport
 
 __all__ = ["Outlet"]
 
@@ -20,7 +22,7 @@ class Outlet:
 
     def __init__(self, transport: StreamTransport, patience: Patience) -> None:
         self._sent = self._sent_of_files = 0
-        self._sending: FileSending | None = None
+        self._sending: FileSending | FileSealing | None = None
         self.ended = False
         """Whether all was handed to the kernel, the FIN too."""
         self._transport = transport
@@ -45,7 +47,9 @@ class Outlet:
         while self._paused:
             await self._patience.wait()
             self.check()
-        self._sending = sending = FileSending(self._transport, file, span)
+        covered = isinstance(self._transport, TLSTransport)
+        kind = FileSealing if covered else FileSending
+        self._sending = sending = kind(self._transport, file, span)
         try:
             await sending.run(self._patience)
         finally:

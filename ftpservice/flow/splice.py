@@ -18,12 +18,12 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
 
-__all__ = ["Exclusively", "FileReceiving", "State", "splice_turn"]
+__all__ = ["Exclusively", "FileReceiving", "Source", "Splicing", "State", "splice_turn"]
 
 PIPE = 1 << 20
 """Bytes that are on their way in a turn's pipe."""
@@ -39,6 +39,7 @@ class State(Enum):
     MORE = "more"
     WAITING = "waiting"
     ENDED = "ended"
+    TRUNCATED = "ended, but not in the order of TLS"
     BROKEN = "broken"
 
 
@@ -122,14 +123,42 @@ def _empty(reading: int, target: int, count: int) -> None:
         raise
 
 
-class FileReceiving:
-    """Everything that comes until the peer's end, into a file; ``transport`` is a plain socket."""
+class Source(Protocol):
+    """What a transport receives, for turns in threads."""
+
+    def turn(self, target: int, count_in: Callable[[int], None]) -> tuple[int, State]:
+        """Move what there is to where a file stands; raises `OSError` of the file."""
+
+    def release(self) -> None:
+        """Have no more turns."""
+
+
+class Splicing:
+    """What a plain socket receives."""
 
     def __init__(self, transport: Any) -> None:
+        self._source: Borrowed | None = Borrowed(transport.getHandle().fileno())
+
+    def turn(self, target: int, count_in: Callable[[int], None]) -> tuple[int, State]:
+        """Move what the socket has (`splice_turn`)."""
+        source = self._source
+        if source is None:
+            return 0, State.BROKEN
+        return splice_turn(source.descriptor, target, count_in)
+
+    def release(self) -> None:
+        """Let go of the descriptor, once no turn has it."""
+        self._source = None
+
+
+class FileReceiving:
+    """Everything that comes until the peer's end, into a file; ``transport`` is a socket's."""
+
+    def __init__(self, transport: Any, source: Source) -> None:
         self.moved = 0
         """Bytes so far; a turn goes on counting when nobody waits for it any more."""
         self._transport = transport
-        self._source: Borrowed | None = Borrowed(transport.getHandle().fileno())
+        self._source = source
         self._patience: Patience | None = None
         self._readable = False
         self._lost = False
@@ -138,21 +167,20 @@ class FileReceiving:
         """Return at the peer's FIN; raises `Cut`, `Stalled`, and what ``exclusively`` raises."""
         self._patience = patience
         self._transport.doRead = self._came
-        source, self._source = self._source, None
-        assert source is not None
 
         def turn(target: int) -> tuple[int, State]:
-            return splice_turn(source.descriptor, target, self._count_in)
+            return self._source.turn(target, self._count_in)
 
         try:
             state = State.WAITING
-            while state is not State.ENDED:
+            while state in (State.WAITING, State.MORE):
                 if state is State.WAITING:
                     await self._wait()
                 _, state = await exclusively(turn)
                 if state is State.BROKEN or self._lost:
                     raise Cut("the peer broke the connection")
         finally:
+            self._source.release()
             del self._transport.doRead
 
     def _count_in(self, count: int) -> None:

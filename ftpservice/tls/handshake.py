@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from ftpservice.tls.records import acknowledge
 from ftpservice.tls.turns import Turns
 
 __all__ = ["Handshake", "HandshakeProblem", "Terms"]
@@ -101,7 +102,7 @@ class Handshake:
         try:
             self._transport.socket.do_handshake()
         except ssl.SSLWantReadError:
-            _acknowledge(self._transport.socket)
+            acknowledge(self._transport.socket)
             self._watch(reading=True, writing=False)
         except ssl.SSLWantWriteError:
             self._watch(reading=False, writing=True)
@@ -125,16 +126,6 @@ class Handshake:
         if seconds:
             text = f"it took longer than {seconds:g} seconds"
             self._deadline = self._reactor.callLater(seconds, self.fail, text)
-
-
-def _acknowledge(own: socket.socket) -> None:
-    """Acknowledge what comes at once, this time.
-
-    GnuTLS sends its part in two pieces, and the kernel of a client with Nagle holds the second one
-    back until the first is acknowledged: 40 ms for each data connection of lftp.
-    """
-    with suppress(OSError):  # a UNIX socket
-        socket.socket.setsockopt(own, socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def _reason(error: OSError) -> str:

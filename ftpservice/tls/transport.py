@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -20,14 +21,15 @@ from typing import Any
 
 from twisted.internet import main
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProtocol
 from twisted.python.failure import Failure
 
 from ftpservice.tls.contexts import Contexts
 from ftpservice.tls.gated import GatedConnection
 from ftpservice.tls.handshake import HandshakeProblem, Terms
 from ftpservice.tls.leaving import Leaving
-from ftpservice.tls.records import State, goodbye, receive, send
+from ftpservice.tls.loan import Loan
+from ftpservice.tls.records import State, acknowledge, goodbye, receive, send
 from ftpservice.tls.server import ServerTLS
 
 __all__ = ["HandshakeProblem", "TLSTransport", "Terms", "carry_on", "upgrade"]
@@ -77,6 +79,7 @@ class TLSTransport(GatedConnection):
         self._our_side_ended = False
         self._dropped = 0
         self._leaving: Leaving | None = None
+        self._loan: Loan | None = None
 
     def getHost(self) -> IAddress:
         """Return the address of our end."""
@@ -88,12 +91,22 @@ class TLSTransport(GatedConnection):
 
     def writeSomeData(self, data: bytes) -> Any:
         """Send a piece, or nothing yet; returns how much, or how the connection broke."""
-        if not self.is_secured or not data:
+        if not data or not self._is_ours:
             return 0
         try:
             return send(self.socket, memoryview(data)[: self.SEND_LIMIT])
         except OSError:
             return main.CONNECTION_LOST
+
+    def lend(self) -> Loan:
+        """Let threads read from the socket; until the loan is called back nothing is done here."""
+        self._loan = Loan(self.socket)
+        return self._loan
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether TLS stands, and no thread uses it."""
+        return self.is_secured and (self._loan is None or self._loan.is_free)
 
     def leave_tls(self) -> Deferred[socket.socket]:
         """End TLS both ways and go on in clear (CCC); fires with the socket, which is the caller's.
@@ -121,6 +134,8 @@ class TLSTransport(GatedConnection):
         if self._our_side_ended:
             return self._drop()
         count, state = receive(self.socket, _arrived)
+        if state is State.OPEN:
+            acknowledge(self.socket)
         if count:
             self.protocol.dataReceived(bytes(_arrived[:count]))
         if state is State.OPEN:
@@ -131,7 +146,7 @@ class TLSTransport(GatedConnection):
     def _drop(self) -> Any:
         """Read what comes behind our end, whatever it is, so that closing sends no RST."""
         try:
-            size = len(self.socket.recv(PIECE))
+            size = len(socket.socket.recv(self.socket, PIECE))
         except BlockingIOError:
             return None
         except OSError:
@@ -145,20 +160,31 @@ class TLSTransport(GatedConnection):
     def _closeWriteConnection(self) -> None:
         """Say goodbye, then send a FIN; a peer that has begun a handshake may end it first."""
         shaking = self._handshake is not None and self._handshake.begun
-        if shaking or (self.is_secured and not goodbye(self.socket)):
+        if shaking or (self._is_ours and not goodbye(self.socket)):
             self._writeDisconnected, self._writeDisconnecting = False, True
             self.startWriting()
             return
         self._our_side_ended = True
         self._end_handshake()
-        super()._closeWriteConnection()  # and it is a plain socket from here on
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_WR)
+        half = IHalfCloseableProtocol(self.protocol, None)
+        if half is not None:
+            half.writeConnectionLost()
 
     def _postLoseConnection(self) -> Any:
         """Say goodbye, then close."""
-        if self.is_secured and not self._our_side_ended and not goodbye(self.socket):
+        if self._is_ours and not self._our_side_ended and not goodbye(self.socket):
             self.startWriting()
             return None
         return main.CONNECTION_DONE
+
+    def _closeSocket(self, orderly: bool) -> None:
+        """Close, but not under the hands of a thread."""
+        if self._loan is None:
+            super()._closeSocket(orderly)
+        else:
+            self._loan.close(partial(_close, self.socket, orderly))
 
     def _secured(self) -> None:
         own: ssl.SSLSocket = self.socket
@@ -167,6 +193,7 @@ class TLSTransport(GatedConnection):
         self.peer_certificate = own.getpeercert(binary_form=True)
         session = own.session if own.server_side else None
         self.session_id = session.id if session is not None else b""
+        acknowledge(own)
         super()._secured()
 
 
@@ -213,3 +240,11 @@ def _taken_from(transport: Any) -> socket.socket:
     with suppress(AttributeError):
         del transport.socket, transport.fileno
     return own
+
+
+def _close(own: socket.socket, orderly: bool) -> None:
+    """Close with a FIN, or with an RST."""
+    with suppress(OSError):
+        if not orderly:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        own.close()
