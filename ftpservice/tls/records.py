@@ -9,6 +9,8 @@ from enum import Enum
 
 __all__ = ["RECORD", "State", "acknowledge", "goodbye", "receive", "send"]
 
+CLOSED = 7
+"""A state of TCP: neither side can say anything any more (linux/tcp_states.h)."""
 RECORD = 16 * 1024
 """The most bytes of one record, and so of one reading."""
 
@@ -39,10 +41,18 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
     except ssl.SSLZeroReturnError:
         return count, State.ENDED
     except ssl.SSLEOFError:
-        return count, State.TRUNCATED
+        return count, State.BROKEN if _was_reset(own) else State.TRUNCATED
     except OSError:
         return count, State.BROKEN
     return count, State.OPEN
+
+
+def _was_reset(own: socket.socket) -> bool:
+    """Tell an RST from a FIN: Python has one error for both, and the kernel has told of it."""
+    try:
+        return own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == CLOSED
+    except OSError:  # a UNIX socket
+        return False
 
 
 def send(own: ssl.SSLSocket, data: memoryview) -> int:
