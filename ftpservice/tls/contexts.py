@@ -113,7 +113,7 @@ def _context(pair: tuple[Path, Path | None], client_ca: Path | None) -> ssl.SSLC
 def _ask_for_certificates(context: ssl.SSLContext, authorities: Path) -> None:
     content = content_of(authorities)
     try:
-        context.load_verify_locations(cadata=content.decode("ascii", "replace"))
+        context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
         raise CertificateProblem(f"{authorities} has no certificates in PEM") from None
     context.verify_mode = ssl.CERT_OPTIONAL

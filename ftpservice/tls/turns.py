@@ -14,9 +14,7 @@ from typing import Any
 __all__ = ["Turns"]
 
 SHARE = 0.004
-"""Seconds of handshakes in one go; one that is longer is done by itself."""
-WINDOW = 0.008
-"""Seconds from the beginning of one share to that of the next, but when the reactor comes by."""
+"""Seconds of handshakes until the reactor comes by again; a longer one is done by itself."""
 
 
 class Turns:
@@ -26,28 +24,20 @@ class Turns:
         self._reactor = reactor
         self._now = now
         self._waiting: deque[Callable[[], object]] = deque()
-        self._begun = now() - WINDOW
         self._spent = 0.0
 
     def take(self, step: Callable[[], object]) -> bool:
         """Do a step; tell whether it is done, or will be later."""
-        if not self._waiting:
-            now = self._now()
-            if now - self._begun >= WINDOW:
-                self._begun, self._spent = now, 0.0
-            if self._spent < SHARE:
-                self._do(step)
-                return True
-            self._reactor.callLater(0, self._go_on)
+        if self._spent < SHARE:
+            self._do(step)
+            return True
         self._waiting.append(step)
         return False
 
     def _go_on(self) -> None:
-        self._begun, self._spent = self._now(), 0.0
+        self._spent = 0.0
         while self._waiting and self._spent < SHARE:
             self._do(self._waiting.popleft())
-        if self._waiting:
-            self._reactor.callLater(0, self._go_on)
 
     def _do(self, step: Callable[[], object]) -> None:
         began = self._now()
@@ -55,3 +45,5 @@ class Turns:
             step()
         finally:
             self._spent += self._now() - began
+            if self._spent >= SHARE:
+                self._reactor.callLater(0, self._go_on)
