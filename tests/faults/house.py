@@ -73,6 +73,7 @@ class House:
             "--listen=tcp:0:interface=127.0.0.1",
             f"--auth=passwd:{self.folder / 'passwd.db'}",
             f"--root={root or f'local:{self.root}'}",
+            "--tls=off",  # a certificate that is made reaches the disk too, and would be counted
         ]
         with Program([*COMMAND, fault, *words, *options], self.folder) as program:
             self.program, self.port = program, program.port()

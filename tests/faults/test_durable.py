@@ -126,7 +126,7 @@ def test_what_was_appended_is_synced_before_226(
 def test_without_it_nobody_waits_for_the_disk(
     server: Callable[..., Served], trace: Trace, size: int
 ) -> None:
-    _served, wire = session(server)
+    _served, wire = session(server, "--tls=off")
     assert wire.upload("STOR a", noise(size)).code == 226
     assert not any("fsync" in step for step in trace.steps)
 

@@ -20,7 +20,8 @@ PROGRAMS = {
         *CURL, "--disable-epsv", "-C", "{came}", "-T", "source", "ftp://127.0.0.1:{port}/new"
     ),
     "lftp put -c": (
-        "lftp", "-c", "open -u demo,demo -p {port} 127.0.0.1; put -c source -o new"
+        "lftp", "-c",
+        "set ftp:ssl-allow no; open -u demo,demo -p {port} 127.0.0.1; put -c source -o new",
     ),
 }  # fmt: skip
 

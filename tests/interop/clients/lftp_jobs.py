@@ -10,7 +10,10 @@ from tests.interop.raw import Served
 
 __all__ = ["lftp", "said", "sent"]
 
-SETTINGS = ("set cmd:fail-exit yes", "set net:max-retries 2", "set net:timeout 20")
+SETTINGS = (
+    *("set cmd:fail-exit yes", "set net:max-retries 2", "set net:timeout 20"),
+    "set ftp:ssl-allow no",  # else it goes under TLS by itself, where FEAT has it
+)
 
 
 def lftp(

@@ -24,6 +24,8 @@ CUT = 24 << 20
 """More than the buffers on the way hold, so that something has certainly arrived."""
 DATA = content(BIG)
 HALF = 4 << 20
+IN_CLEAR = "set ftp:ssl-allow no"
+"""What keeps lftp from going under TLS."""
 
 Connect = Callable[..., Network]
 EITHER = pytest.mark.parametrize("everything", [False, True], ids=["data", "everything"])
@@ -77,7 +79,11 @@ def download_command(client: str, port: int) -> list[str]:
     ways = {
         "curl": ["-sS", "-C", "-", "-o", "file", url(port)],
         "wget": ["-nv", "--no-config", "--tries=3", "--waitretry=0", "-c", url(port)],
-        "lftp": ["--norc", "-c", f"set net:reconnect-interval-base 1; get -c {url(port)}"],
+        "lftp": [
+            "--norc",
+            "-c",
+            f"{IN_CLEAR}; set net:reconnect-interval-base 1; get -c {url(port)}",
+        ],
         "ncftpget": ["-V", "-z", "-udemo", "-pdemo", f"-P{port}", LOCAL, ".", "/file"],
     }
     return [program(client), *ways[client]]
@@ -88,7 +94,7 @@ def upload_command(client: str, port: int) -> list[str]:
     place = f"open -u demo,demo -p {port} {LOCAL}"
     ways = {
         "curl": ["-sS", "-C", "-", "-T", "file", url(port)],
-        "lftp": ["--norc", "-c", f"{place}; put -c file"],
+        "lftp": ["--norc", "-c", f"{IN_CLEAR}; {place}; put -c file"],
         "ncftpput": ["-V", "-s", "-z", "-udemo", "-pdemo", f"-P{port}", LOCAL, "/", "file"],
     }
     return [program(client), *ways[client]]

@@ -12,7 +12,7 @@ from tests.interop.clients.trees import BIG, assert_same, make_files, make_tree,
 from tests.interop.raw import LOCAL, Served, in_thread, started, starting
 
 FIXTURES = (started, starting)
-BELIEVING = "set ssl:verify-certificate no"
+BELIEVING = "set ftp:ssl-allow yes; set ssl:verify-certificate no"
 FORCED = ("set ftp:ssl-force yes", "set ftp:ssl-protect-data yes", "set ftp:ssl-protect-list yes")
 CHOICES = {
     "in a pipeline": ("set ftp:sync-mode off",),
