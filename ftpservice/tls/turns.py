@@ -25,6 +25,7 @@ class Turns:
         self._now = now
         self._waiting: deque[Callable[[], object]] = deque()
         self._spent = 0.0
+        self._asked = False
 
     def take(self, step: Callable[[], object]) -> bool:
         """Do a step; tell whether it is done, or will be later."""
@@ -32,9 +33,11 @@ class Turns:
             self._do(step)
             return True
         self._waiting.append(step)
+        self._wait()
         return False
 
     def _go_on(self) -> None:
+        self._asked = False
         self._spent = 0.0
         while self._waiting and self._spent < SHARE:
             self._do(self._waiting.popleft())
@@ -46,4 +49,10 @@ class Turns:
         finally:
             self._spent += self._now() - began
             if self._spent >= SHARE:
-                self._reactor.callLater(0, self._go_on)
+                self._wait()
+
+    def _wait(self) -> None:
+        """Have the reactor come by, once."""
+        if not self._asked:
+            self._asked = True
+            self._reactor.callLater(0, self._go_on)

@@ -68,6 +68,7 @@ class Recorder(Protocol):
         self.reason: BaseException | None = None
 
     def connectionMade(self) -> None:
+        self.old = self.transport
         upgraded = upgrade(
             self.transport, self.tls, handshake_timeout=self.timeout, secured=self.secured
         )

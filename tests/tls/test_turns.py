@@ -1,6 +1,7 @@
 """Handshakes that share the reactor's time."""
 
 import pytest
+
 from ftpservice.tls.turns import SHARE, Turns
 
 
