@@ -33,7 +33,9 @@ class PassiveChannel(Channel):
 
     @property
     def connected(self) -> bool:
-        """Whether the client is here."""
+        """Whether the client is here; one who waits at the door is let in for that."""
+        if self._door is not None:
+            self._door.doRead()
         return self._arrived is not None
 
     async def connection(self) -> DataConnection:
