@@ -9,7 +9,7 @@ from ftpservice.flow.transport import StreamTransport
 
 __all__ = ["Inlet"]
 
-MOST_KEPT = 256 * 1024
+MOST_KEPT = 512 * 1024
 """With so many bytes waiting to be read, nothing more is received."""
 MOST_DROPPED = 1024 * 1024
 """So many unwanted bytes are received and thrown away, and no more."""

@@ -64,7 +64,7 @@ class Services:
     user_anonymous: str = "anonymous"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Peer:
     """The client of a session."""
 
@@ -81,7 +81,7 @@ class Peer:
         return self.host or "local"
 
 
-@dataclass
+@dataclass(slots=True)
 class Parameters:
     """What the client chose for its transfers and listings (RFC 959 §4.1.2)."""
 
@@ -107,7 +107,7 @@ class Representation:
     records: bool
 
 
-@dataclass
+@dataclass(slots=True)
 class Marks:
     """What was said in advance of the next transfer, and goes with it."""
 
@@ -119,7 +119,7 @@ class Marks:
     """ALLO, in bytes."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Context:
     """One session as its commands see it."""
 
