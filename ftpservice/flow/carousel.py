@@ -22,19 +22,20 @@ __all__ = ["Carousel"]
 
 ROUND = 0.0001
 """Seconds of turns until the reactor looks after everybody else."""
-AT_ONCE = 1
-"""Sockets that are asked for at a time."""
 
 
 @implementer(IReadDescriptor)
 class Carousel:
-    """Calls back for each socket that takes more bytes; there is one to a reactor (`of`)."""
+    """Calls back for each socket that takes more bytes; there is one to a reactor (`of`).
+
+    Has a descriptor only while somebody is in.
+    """
 
     _known: WeakKeyDictionary[Any, Carousel] = WeakKeyDictionary()
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = proxy(reactor)
-        self._poll = select.epoll()
+        self._poll: select.epoll | None = None
         self._turns: dict[int, Callable[[], object]] = {}
 
     @classmethod
@@ -47,10 +48,12 @@ class Carousel:
 
     def enter(self, descriptor: int, turn: Callable[[], object]) -> None:
         """Call ``turn`` whenever the socket is writable or broken, until it leaves."""
+        if self._poll is None:
+            self._poll = select.epoll()
+        if not self._turns:
+            self._reactor.addReader(self)
         self._poll.register(descriptor, select.EPOLLOUT)
         self._turns[descriptor] = turn
-        if len(self._turns) == 1:
-            self._reactor.addReader(self)
 
     @property
     def is_shared(self) -> bool:
@@ -59,27 +62,30 @@ class Carousel:
 
     def leave(self, descriptor: int) -> None:
         """Call no more; the socket may be closed already. May be repeated."""
-        if self._turns.pop(descriptor, None) is None:
+        if self._turns.pop(descriptor, None) is None or self._poll is None:
             return
         with suppress(OSError):
             self._poll.unregister(descriptor)
         if not self._turns:
             self._reactor.removeReader(self)
+            self._reactor.callLater(0, self._close)  # a descriptor that it serves must not change
+
+    def _close(self) -> None:
+        if self._poll is not None and not self._turns:
+            self._poll.close()
+            self._poll = None
 
     def doRead(self) -> None:
         """Give turns for a moment; the reactor calls again as long as somebody wants one."""
         over = self._reactor.seconds() + ROUND
-        while ready := self._poll.poll(0, AT_ONCE):
-            for descriptor, _ in ready:
-                turn = self._turns.get(descriptor)
-                if turn is not None:
-                    turn()
-            if not self._turns or self._reactor.seconds() >= over:
+        while self._turns and self._poll is not None and (ready := self._poll.poll(0, 1)):
+            self._turns[ready[0][0]]()
+            if self._reactor.seconds() >= over:
                 return
 
     def fileno(self) -> int:
         """Return the descriptor, for the reactor."""
-        return self._poll.fileno()
+        return self._poll.fileno() if self._poll is not None else -1
 
     def logPrefix(self) -> str:
         """Return what the log calls this."""
@@ -88,3 +94,4 @@ class Carousel:
     def connectionLost(self, _reason: Failure) -> None:
         """The reactor stops: nobody has a turn any more."""
         self._turns.clear()
+        self._close()

@@ -129,6 +129,42 @@ def test_when_the_reactor_stops_nobody_has_a_turn(
     carousel, turns = Carousel(reactor), []
     carousel.enter(ends[0].fileno(), lambda: turns.append(1))
     carousel.connectionLost(Failure(ConnectionDone()))
-    assert carousel.logPrefix() == "data connections" and carousel.fileno() >= 0
     carousel.leave(ends[0].fileno())
+    carousel.doRead()
     assert turns == []
+
+
+def test_there_is_a_descriptor_only_while_somebody_is_in(
+    reactor: Readers, ends: list[socket.socket]
+) -> None:
+    carousel = Carousel(reactor)
+    assert carousel.fileno() == -1
+    for _ in range(2):
+        carousel.enter(ends[0].fileno(), int)
+        assert carousel.fileno() >= 0 and carousel.logPrefix() == "data connections"
+        carousel.leave(ends[0].fileno())
+        reactor.advance(0)
+        assert carousel.fileno() == -1
+
+
+def test_who_enters_in_the_turn_of_the_last_has_turns_too(
+    reactor: Readers, ends: list[socket.socket]
+) -> None:
+    """The reactor must find the descriptor that it had when it called."""
+    carousel, turns = Carousel(reactor), Counter[str]()
+    first, second = ends[0].fileno(), ends[1].fileno()
+
+    def last() -> None:
+        carousel.leave(first)
+        carousel.enter(second, another)
+
+    def another() -> None:
+        turns["second"] += 1
+        reactor.advance(ROUND)
+
+    carousel.enter(first, last)
+    before = carousel.fileno()
+    carousel.doRead()
+    assert carousel.fileno() == before
+    carousel.doRead()
+    assert turns["second"] == 2 and reactor.readers == [carousel]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from ftpservice.events import Event
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
 from ftpservice.service.console import Console
+from ftpservice.service.ending import stop_on_signals
 from ftpservice.service.failures import CannotStart
 from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
 from ftpservice.service.options import Options
-from ftpservice.service.tap import makeService
+from ftpservice.service.tap import makeService, spare_the_collector
 
 ALICE = "--auth=memory:alice:secret"
 ROOT = "--root=memory:"
@@ -233,7 +235,7 @@ def test_twistd_gets_one_line_when_there_can_be_no_service() -> None:
         makeService(options)
 
 
-def test_only_under_twistd_the_signals_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     from twisted.internet import reactor
 
     asked: list[tuple[Any, ...]] = []
@@ -243,4 +245,13 @@ def test_only_under_twistd_the_signals_are_ours(monkeypatch: pytest.MonkeyPatch)
     options.parseOptions([ROOT, ALICE])
     service = makeService(options)
     assert isinstance(service, FTPService)
-    assert [words[1:] for words in asked] == [(reactor, service.hurry)]
+    assert asked == [(stop_on_signals, reactor, service.hurry), (spare_the_collector,)]
+
+
+def test_the_collector_passes_over_what_is_here_to_stay() -> None:
+    before = gc.get_freeze_count()
+    spare_the_collector()
+    try:
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()
