@@ -193,11 +193,11 @@ def test_two_who_write_one_name(served: Served, sent: int, second: str, ending: 
     ones, others = noise(sent + 1000, 3), noise(sent + 2000, 4)
     one, other = served.session(), served.session(second)
     first = begun(served, one, "STOR a", ones[:sent])
-    data = begun(served, other, "STOR a", others[:sent])
+    data = begun(served, other, "STOR a", others[: sent + 1])  # another number than the first's
     wanted = OLD
     for wire, end, rest, cut, content in (
         (one, first, ones[sent:], ending in ("first cut", "both cut"), ones),
-        (other, data, others[sent:], ending in ("second cut", "both cut"), others),
+        (other, data, others[sent + 1 :], ending in ("second cut", "both cut"), others),
     ):
         if cut:
             rst(end)
