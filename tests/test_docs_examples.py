@@ -6,6 +6,7 @@ import ftplib
 import io
 import os
 import re
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -125,13 +126,17 @@ def test_the_example_storage_is_found_by_its_name(bench: Path) -> None:
 def test_the_example_runs_a_program_for_an_upload(bench: Path) -> None:
     text = read(EXAMPLES / "arrivals.tac").replace("tcp:2121:", "tcp:0:")
     (bench / "arrivals.tac").write_text(text)
-    (bench / "arrived").write_text('#!/bin/sh\necho "$1 $2" > arrived.part\nmv arrived.part told\n')
+    (bench / "arrived").write_text('#!/bin/sh\necho "$1 $2" > told\n')
     (bench / "arrived").chmod(0o755)
+    os.mkfifo(bench / "told")
+    told = os.open(bench / "told", os.O_RDWR)
     with Program([BIN / "twistd", "--pidfile=", "-ny", "arrivals.tac"], bench) as running:
         with login(running.port(), "demo") as client:
             upload(client, "letter")
             running.line("sent /letter: complete")
+        assert select.select([told], [], [], PATIENCE)[0], running.output
         running.process.terminate()
         running.ended()
     assert "Traceback" not in running.output
-    assert (bench / "told").read_text() == "demo /letter\n"
+    assert os.read(told, 100) == b"demo /letter\n"
+    os.close(told)

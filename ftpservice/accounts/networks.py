@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -16,10 +17,13 @@ __all__ = ["Network", "client_address", "is_from", "neighbourhood"]
 
 Network = IPv4Network | IPv6Network
 
+KNOWN = 4096
+"""Addresses whose reading is remembered."""
 CUSTOMER_BITS = 64
 """What one IPv6 customer has at least; anything finer is theirs to vary."""
 
 
+@lru_cache(KNOWN)
 def client_address(text: str) -> IPv4Address | IPv6Address | None:
     """Read a peer's address; ``None`` for what is none, as of a UNIX socket."""
     try:
@@ -37,6 +41,7 @@ def is_from(peer: str | None, networks: Iterable[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+@lru_cache(KNOWN)
 def neighbourhood(peer: str) -> str:
     """Return what ``peer`` is counted under: its IPv4 address, its IPv6 /64, or itself."""
     address = client_address(peer)

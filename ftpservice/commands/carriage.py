@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -24,7 +24,7 @@ from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.choose import paced, receive_file, send_file
 from ftpservice.events import CommandFailed, Event, Outcome, TransferEnded, TransferStarted
 from ftpservice.flow.connection import Cut, DataConnection
-from ftpservice.flow.task import dealt_with
+from ftpservice.flow.task import Task, dealt_with
 from ftpservice.session.context import Context, Marks
 from ftpservice.session.log import log
 from ftpservice.session.refusals import refusal
@@ -199,18 +199,21 @@ async def _to_its_end(commit: Awaitable[T]) -> T:
     async def work() -> T:
         return await commit
 
-    outcome: list[object] = []
-    ended = Deferred.fromCoroutine(work()).addBoth(outcome.append)
+    outcome: list[T | Failure] = []
+    waiting: Deferred[None] = Deferred()
 
-    def wake(_none: None) -> None:
+    def end(result: T | Failure) -> None:
+        outcome.append(result)
         if not waiting.called:
             waiting.callback(None)
 
+    Task(work()).done.addBoth(end)
     while not outcome:
-        waiting: Deferred[None] = Deferred()
-        ended.addCallback(wake)
         with suppress(CancelledError):
             await waiting
-    if isinstance(outcome[0], Failure):
-        outcome[0].raiseException()
-    return cast(T, outcome[0])
+        if not outcome:
+            waiting = Deferred()
+    [result] = outcome
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result

@@ -108,6 +108,8 @@ class PeerPolicy:
     address mapped into IPv6 is that IPv4 address.
     """
 
+    __slots__ = ("peer",)
+
     def __init__(self, peer: str) -> None:
         self.peer = plain_host(peer)
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import errno
 import random
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.policy import DataSettings
 from ftpservice.wire.addresses import is_ipv6
 
-__all__ = ["NoPortFree", "PassivePorts", "listening_socket"]
+__all__ = ["NoPortFree", "PassivePorts", "ephemeral_ports", "listening_socket"]
 
 BACKLOG = 16
 """Connections that may wait on a port: of these one is wanted, the others are strangers'."""
+
+KERNEL = Path("/proc/sys/net/ipv4")
+DYNAMIC = range(49152, 65536)
+"""The ports for such purposes (RFC 6335 §6)."""
+GUESSES = 8
 
 
 class NoPortFree(CannotConnect):
@@ -26,8 +32,7 @@ def listening_socket(interface: str, port: int) -> socket.socket:
     own = socket.socket(socket.AF_INET6 if is_ipv6(interface) else socket.AF_INET)
     try:
         own.setblocking(False)
-        if port:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         own.bind((interface, port))
         own.listen(BACKLOG)
     except BaseException:
@@ -36,15 +41,36 @@ def listening_socket(interface: str, port: int) -> socket.socket:
     return own
 
 
+def ephemeral_ports(kernel: Path = KERNEL) -> Sequence[int]:
+    """Return the ports that the kernel gives to who asks for any."""
+    try:
+        first, last = map(int, (kernel / "ip_local_port_range").read_text().split())
+        reserved = (kernel / "ip_local_reserved_ports").read_text().strip()
+        kept = set[int]()
+        for span in filter(None, reserved.split(",")):
+            least, _, most = span.partition("-")
+            kept.update(range(int(least), int(most or least) + 1))
+    except (OSError, ValueError):
+        return DYNAMIC
+    ports = range(first, last + 1)
+    return [port for port in ports if port not in kept] if kept else ports
+
+
 class PassivePorts:
-    """Opens listening ports for all sessions; random ones, so that a stranger cannot guess."""
+    """Opens listening ports for all sessions; random ones, so that a stranger cannot guess.
+
+    Without a range they are the kernel's, but taken by number: asked for any port, it looks for one
+    among those that ended connections still occupy, which costs milliseconds when there are many.
+    """
 
     def __init__(
         self,
         settings: DataSettings,
         listen: Callable[[str, int], socket.socket] = listening_socket,
+        usual: Sequence[int] | None = None,
     ) -> None:
         self._range = settings.passive_ports
+        self._usual = ephemeral_ports() if usual is None else usual
         self._random = random.SystemRandom()
         self._listen = listen
 
@@ -61,6 +87,8 @@ class PassivePorts:
     def _candidates(self) -> Iterator[int]:
         """Yield the ports to try: the first one random, then its neighbours, round to it again."""
         if self._range is None:
+            for _ in range(GUESSES if self._usual else 0):
+                yield self._random.choice(self._usual)
             yield 0
             return
         first, last = self._range

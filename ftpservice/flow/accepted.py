@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.tcp import Connection
 
@@ -20,6 +21,8 @@ class AcceptedTransport(Connection):
     """
 
     logstr = "data connection"
+    most = 256 * 1024
+    """Bytes received at a time, once so many come."""
 
     def __init__(
         self, own: socket.socket, protocol: IProtocol, peer: tuple[Any, ...], reactor: Any
@@ -27,6 +30,11 @@ class AcceptedTransport(Connection):
         super().__init__(own, protocol, reactor)
         self._peer = peer
         self.connected = 1
+
+    def _dataReceived(self, data: bytes | None) -> ConnectionDone | None:
+        if data is not None and len(data) == self.bufferSize:
+            self.bufferSize = self.most
+        return super()._dataReceived(data)
 
     def getPeer(self) -> IPv4Address | IPv6Address:
         """Return the address of the far end."""

@@ -12,6 +12,8 @@ __all__ = ["Deadline"]
 class Deadline:
     """Calls ``passed`` once when a time has passed; 0 seconds is never."""
 
+    __slots__ = ("_call", "_clock", "_passed")
+
     def __init__(self, clock: IReactorTime, passed: Callable[[], object]) -> None:
         self._clock = clock
         self._passed = passed

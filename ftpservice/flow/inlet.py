@@ -11,7 +11,7 @@ from ftpservice.tls.transport import TLSTransport
 
 __all__ = ["Inlet"]
 
-MOST_KEPT = 256 * 1024
+MOST_KEPT = 512 * 1024
 """With so many bytes waiting to be read, nothing more is received."""
 MOST_DROPPED = 1024 * 1024
 """So many unwanted bytes are received and thrown away, and no more."""

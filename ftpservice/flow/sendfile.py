@@ -1,8 +1,7 @@
 """Sending a stretch of an operating-system file without its bytes passing through here.
 
-The kernel moves them from the page cache to the socket (``sendfile(2)``) whenever the reactor
-finds the socket writable: for the time of one file we stand in for the transport's own writing,
-which has nothing to send meanwhile. Bounded turns leave the reactor to others. What is not in
+The kernel moves them from the page cache to the socket (``sendfile(2)``) whenever that takes more,
+in turns with other files (`Carousel`); the transport has nothing to send meanwhile. What is not in
 memory would make ``sendfile`` wait for the disk, and the reactor with it; so the kernel is asked
 first, and what it lacks is brought by whoever has the file, while the socket rests.
 
@@ -20,15 +19,19 @@ from typing import Any, Protocol
 from twisted.internet import main
 from twisted.internet.error import ConnectionLost
 
+from ftpservice.flow.carousel import Carousel
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
 
 __all__ = ["CachedFile", "FileSending"]
 
-PIECE = 1 << 20
-"""Bytes of one call of the kernel."""
-TURN = 4
-"""Calls until the other descriptors of the reactor get theirs."""
+TURN = 256 << 10
+"""Bytes of one turn where others wait for theirs."""
+TURN_ALONE = 1 << 20
+LOOK_AHEAD = 4 << 20
+"""Bytes that the kernel is asked about at a time."""
+MOMENT = 0.05
+"""Seconds that its answer holds."""
 AHEAD = 8 << 20
 """Bytes that are brought from the disk at a time."""
 
@@ -53,6 +56,11 @@ class FileSending:
         self.offset, self._end = span
         self._transport = transport
         self._socket: socket.socket = transport.getHandle()
+        self._reactor = transport.reactor
+        self._carousel = Carousel.of(self._reactor)
+        self._cached_to = 0
+        self._cached_until = 0.0
+        self._descriptor = self._socket.fileno()
         self._file = file
         self._patience: Patience | None = None
         self._wants_disk = False
@@ -62,7 +70,6 @@ class FileSending:
         """Send it all, or as much as the file turns out to have; raises `Cut`, `Stalled`."""
         self._patience = patience
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-        self._transport.doWrite = self._turn
         try:
             while self.offset < self._end:
                 self._begin_turns()
@@ -87,46 +94,50 @@ class FileSending:
         return self._wants_disk or self._broken is not None or self.offset >= self._end
 
     def _begin_turns(self) -> None:
-        """Send the first turn now; the rest as the reactor finds the socket writable."""
-        self._transport.startWriting()
-        failure = self._turn()
-        if failure is not None:
-            self._broken = failure
+        """Send the first turn now; the rest as the socket takes it."""
+        self._carousel.enter(self._descriptor, self._turn)
+        self._turn()
 
-    def _turn(self) -> ConnectionLost | None:
-        """Send some; called by the reactor when the socket takes more."""
-        for _ in range(TURN):
-            size = min(PIECE, self._end - self.offset)
-            if size <= 0:
-                break
-            if not self._file.is_cached(self.offset, size):
-                self._wants_disk = True
-                break
-            try:
-                sent = os.sendfile(self._socket.fileno(), self._file.fileno(), self.offset, size)
-            except BlockingIOError:
-                return None
-            except OSError:
-                self._broken = main.CONNECTION_LOST
-                return self._broken
-            self.offset += sent
-            if sent == 0:
-                self._end = self.offset
-            elif sent < size:
-                return None
-        self._rest()
-        return None
-
-    def _rest(self) -> None:
-        """Stop writing when there is nothing to send now, and wake who waits for that."""
+    def _turn(self) -> None:
+        """Send some, and rest when that was all for now."""
+        turn = TURN if self._carousel.is_shared else TURN_ALONE
+        size = min(turn, self._end - self.offset)
+        if self._is_in_memory(size):
+            self._send(size)
+        else:
+            self._wants_disk = True
         if self._is_resting:
-            self._transport.stopWriting()
+            self._carousel.leave(self._descriptor)
             if self._patience is not None:
                 self._patience.wake()
 
+    def _is_in_memory(self, size: int) -> bool:
+        """Ask the kernel, for a while ahead; what was in memory just now still is."""
+        now, end = self._reactor.seconds(), self.offset + size
+        if end > self._cached_to or now >= self._cached_until:
+            for ahead in (LOOK_AHEAD, size):
+                self._cached_to = min(self.offset + ahead, self._end)
+                if self._file.is_cached(self.offset, self._cached_to - self.offset):
+                    self._cached_until = now + MOMENT
+                    return True
+            self._cached_to = 0
+            return False
+        return True
+
+    def _send(self, size: int) -> None:
+        try:
+            sent = os.sendfile(self._descriptor, self._file.fileno(), self.offset, size)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._broken = main.CONNECTION_LOST
+            return
+        self.offset += sent
+        if sent == 0:
+            self._end = self.offset  # the file has become shorter
+
     def _give_back(self) -> None:
-        """Leave the transport's writing to itself again."""
-        del self._transport.doWrite
+        """Leave the socket to the transport again."""
+        self._carousel.leave(self._descriptor)
         if self._socket.fileno() >= 0:
-            self._transport.stopWriting()
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)

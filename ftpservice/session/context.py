@@ -68,7 +68,7 @@ class Services:
     """What connections are secured with, if they can be."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Peer:
     """The client of a session."""
 
@@ -85,7 +85,7 @@ class Peer:
         return self.host or "local"
 
 
-@dataclass
+@dataclass(slots=True)
 class Parameters:
     """What the client chose for its transfers and listings (RFC 959 §4.1.2)."""
 
@@ -111,7 +111,7 @@ class Representation:
     records: bool
 
 
-@dataclass
+@dataclass(slots=True)
 class Marks:
     """What was said in advance of the next transfer, and goes with it."""
 
@@ -123,7 +123,7 @@ class Marks:
     """ALLO, in bytes."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Context:
     """One session as its commands see it."""
 

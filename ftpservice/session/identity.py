@@ -36,6 +36,8 @@ def avatar_account(interface: type[Interface], avatar: Any, name: str) -> IAccou
 class Identity:
     """Holds what the portal granted and returns it exactly once."""
 
+    __slots__ = ("_ended", "_logout", "account")
+
     def __init__(self) -> None:
         self.account: IAccount | None = None
         self._logout: Callable[[], None] | None = None

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Iterator
 
 from ftpservice.storage.descent_walk import DIRECTORY, Walk
-from ftpservice.storage.local_kernel import AT_ONCE, open_beneath
+from ftpservice.storage.local_kernel import AT_FDCWD, AT_ONCE, RESOLVE_CACHED, open_beneath
 from ftpservice.storage.local_names import components
 from ftpservice.wire.paths import VirtualPath
 
@@ -71,10 +71,22 @@ class Tree:
         """Open the directory ``text``, links followed; for whoever sets up the service."""
         return cls(os.open(text, DIRECTORY), os.fsencode(text))
 
+    @classmethod
+    def at_once(cls, text: str) -> Tree | None:
+        """Open the directory ``text`` if that needs no disk; else None."""
+        name = os.fsencode(text)
+        try:
+            return cls(open_beneath(AT_FDCWD, name, DIRECTORY, RESOLVE_CACHED), name)
+        except OSError:
+            return None
+
     def below(self, top: VirtualPath) -> Tree:
         """Return the tree of a directory, which cannot reach anything else in this one."""
-        text = os.path.join(self.text, *components(top))
-        return Tree(self.open(top, DIRECTORY), text)
+        return self.grown(self.open(top, DIRECTORY), top)
+
+    def grown(self, directory: int, top: VirtualPath) -> Tree:
+        """Return the tree of an open directory that is ``top`` in this one."""
+        return Tree(directory, os.path.join(self.text, *components(top)))
 
     def open(self, path: VirtualPath, flags: int) -> int:
         """Open what is at ``path``; links are followed as long as they stay below the root."""

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from ftpservice.storage.blocking import Pool, Runner
 from ftpservice.storage.descent import Tree
+from ftpservice.storage.descent_walk import DIRECTORY
 from ftpservice.storage.errors import Exists
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.storage.local_calls import called
@@ -59,7 +60,9 @@ class LocalSource:
 
     async def storage(self, owner: str, top: VirtualPath) -> IStorage:
         """Return ``owner``'s storage, which cannot reach anything outside ``top``."""
-        tree = await called(self._runner, top, self._tree, top)
+        tree = self._tree_at_once(top)
+        if tree is None:
+            tree = await called(self._runner, top, self._tree, top)
         return LocalStorage(tree, owner, self._setting)
 
     def describe(self) -> str:
@@ -80,9 +83,23 @@ class LocalSource:
         if self._own_pool is not None:
             await self._own_pool.stop()
 
+    def _tree_at_once(self, top: VirtualPath) -> Tree | None:
+        """Return the tree at ``top`` if that needs no disk; else None."""
+        try:
+            whole = Tree.at_once(self._root)
+            opened = whole.open_at_once(top, DIRECTORY) if whole is not None else None
+        except OSError:
+            return None
+        if whole is None or opened is None:
+            return None
+        return self._shared(whole.grown(opened, top))
+
     def _tree(self, top: VirtualPath) -> Tree:
-        """Return the tree at ``top``, the same for all who have it open now."""
-        tree = _made(Tree.at(self._root), top)
+        """Return the tree at ``top``, made if it is missing."""
+        return self._shared(_made(Tree.at(self._root), top))
+
+    def _shared(self, tree: Tree) -> Tree:
+        """Return the same tree for all who have that directory open now."""
         facts = os.fstat(tree.root)
         return self._trees.setdefault((facts.st_dev, facts.st_ino), tree)
 

@@ -14,8 +14,10 @@ import struct
 import sys
 
 __all__ = [
+    "AT_FDCWD",
     "AT_ONCE",
     "BENEATH",
+    "RESOLVE_CACHED",
     "copy_range",
     "is_cached",
     "open_beneath",
@@ -29,6 +31,7 @@ RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_BENEATH = 0x08
 BENEATH = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
 RESOLVE_CACHED = 0x20
+AT_FDCWD = -100
 AT_ONCE = BENEATH | RESOLVE_CACHED
 """Like `BENEATH`, but ``EAGAIN`` where the disk would have to be asked (Linux 5.12)."""
 CACHESTAT = 451

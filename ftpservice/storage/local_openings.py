@@ -23,7 +23,7 @@ from ftpservice.storage.local_upload import Order, Upload
 from ftpservice.storage.partials import claim, find
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["begin_writing"]
+__all__ = ["begin_upload", "begin_writing"]
 
 
 def begin_writing(order: Order) -> Upload | Append:
@@ -41,25 +41,28 @@ def begin_writing(order: Order) -> Upload | Append:
             return Append(order)
         except FileNotFoundError:
             pass
-    return _begin_upload(order)
-
-
-def _begin_upload(order: Order) -> Upload:
-    """Begin to replace or make a file, or to append to one that there is not."""
     with _place(order) as place:
-        facts = place.facts()
-        if facts is not None and order.request.how is How.CREATE:
-            raise Exists(order.path)
-        if facts is not None:
-            require_file(facts, order.path)
-        name = partial_name(order.owner, place.name)
-        upload = Upload(order, claim(place, name), place.name)
-        try:
-            _start(upload, order, _sources(place, name))
-        except BaseException:
-            _give_up(upload)
-            raise
-        return upload
+        return begin_upload(order, place)
+
+
+def begin_upload(order: Order, place: Place) -> Upload:
+    """Begin to replace or make a file, or to append to one that there is not."""
+    facts = place.facts()
+    if facts is not None and stat.S_ISLNK(facts.st_mode) and order.request.how is How.REPLACE:
+        with _place(order) as end:  # it has become a link since the place was found
+            return begin_upload(order, end)
+    if facts is not None and order.request.how is How.CREATE:
+        raise Exists(order.path)
+    if facts is not None:
+        require_file(facts, order.path)
+    name = partial_name(order.owner, place.name)
+    upload = Upload(order, claim(place, name), place.name)
+    try:
+        _start(upload, order, _sources(place, name))
+    except BaseException:
+        _give_up(upload)
+        raise
+    return upload
 
 
 def _place(order: Order) -> Place:
@@ -71,6 +74,9 @@ def _place(order: Order) -> Place:
 
 def _start(upload: Upload, order: Order, sources: Iterator[tuple[int, bool]]) -> None:
     """Find what is to be kept of the owner's partial or, failing that, of another file."""
+    if order.request.how is How.REPLACE and order.request.offset == 0:
+        upload.start(0)
+        return
     if order.request.how is How.APPEND and upload.partial.is_spare:
         raise Busy(order.path, "what is to be gone on from is still being written")
     here = upload.partial.size

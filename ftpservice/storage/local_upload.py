@@ -70,10 +70,11 @@ class Upload:
         self._old = old
         self._resumed = old is None and offset > 0
         self.offset = offset
-        replaced = self._replaced()
-        os.ftruncate(self.descriptor, offset if old is None else 0)
-        os.fchmod(self.descriptor, _mode(self._order.request, replaced) | 0o600)
-        os.lseek(self.descriptor, offset, os.SEEK_SET)
+        if self.partial.found or offset:
+            replaced = self._replaced()
+            os.ftruncate(self.descriptor, offset if old is None else 0)
+            os.fchmod(self.descriptor, _mode(self._order.request, replaced) | 0o600)
+            os.lseek(self.descriptor, offset, os.SEEK_SET)
 
     def prepare(self) -> bool:
         """Copy some of the old file; tells whether there is more to copy."""
@@ -93,7 +94,8 @@ class Upload:
 
     def commit(self) -> Entry:
         """Publish; when this raises, `abandon` is due."""
-        check_announced(self._order.request, self.partial.size - self.offset, self.path)
+        if self._order.request.announced is not None:
+            check_announced(self._order.request, self.partial.size - self.offset, self.path)
         self._take_over_facts()
         if self._order.durable:
             self._sync()

@@ -7,15 +7,16 @@ from contextlib import suppress
 from threading import Lock
 from typing import TypeVar, TypeVarTuple
 
-from zope.interface import implementer
+from zope.interface import implementer, implementer_only
 
 from ftpservice.storage.blocking import Runner, let_go
-from ftpservice.storage.errors import Unavailable
+from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IDescriptor, ISpliced, IWriting
 from ftpservice.storage.local_append import Append
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_errors import translate
 from ftpservice.storage.local_openings import begin_writing
+from ftpservice.storage.local_promise import Promise, promised
 from ftpservice.storage.local_upload import Order, Upload
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -32,16 +33,16 @@ Ts = TypeVarTuple("Ts")
 class Exclusive:
     """An upload or append, used by one thread at a time and ended once."""
 
-    def __init__(self, inner: Upload | Append) -> None:
+    def __init__(self, inner: Upload | Append | Promise) -> None:
         self.inner = inner
         self.ended = False
         self._lock = Lock()
 
-    def call(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Call one of its methods, unless it is over."""
+    def prepare(self) -> bool:
+        """Copy some of what it goes on from; tells whether there is more to copy."""
         with self._lock:
             self._check_open()
-            return function(*args)
+            return self._begun().prepare()
 
     def write(self, pieces: list[bytes]) -> None:
         """Write all of ``pieces``."""
@@ -54,25 +55,31 @@ class Exclusive:
         with self._lock:
             self._check_open()
             self._write(pieces)
-            return function(self.inner.descriptor)
+            return function(self._begun().descriptor)
 
     def _write(self, pieces: list[bytes]) -> None:
         if pieces:
-            self.inner.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            self._begun().write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def _begun(self) -> Upload | Append:
+        if isinstance(self.inner, Promise):
+            self.inner = self.inner.begin()
+        return self.inner
 
     def commit(self, pieces: list[bytes]) -> Entry:
         """Write the rest, publish and end; or keep what arrived, end and raise."""
         with self._lock:
             self._check_open()
             self.ended = True
+            inner = self._begun()
             try:
                 self._write(pieces)
-                return self.inner.commit()
+                return inner.commit()
             except BaseException:
-                self.inner.abandon()
+                inner.abandon()
                 raise
             finally:
-                self.inner.close()
+                inner.close()
 
     def abandon(self, pieces: Sequence[bytes] = ()) -> None:
         """End without publishing, what came last kept too, once no other call is in progress."""
@@ -81,9 +88,10 @@ class Exclusive:
                 return
             self.ended = True
             try:
-                with suppress(OSError):
+                with suppress(OSError, StorageError):
                     self._write(list(pieces))
-                self.inner.abandon()
+                if not isinstance(self.inner, Promise):
+                    self.inner.abandon()
             finally:
                 self.inner.close()
 
@@ -118,8 +126,8 @@ class LocalWriting:
 
         Raises `Unavailable` when the transaction is over.
         """
-        if self._work.ended or self._kept:
-            raise Unavailable(self.path, "the transaction is over")
+        if self._work.inner.descriptor < 0 or self._kept:
+            raise Unavailable(self.path, "the transaction is over, or has not begun")
         return self._work.inner.descriptor
 
     async def write(self, data: bytes) -> None:
@@ -160,11 +168,16 @@ class LocalUploading(LocalWriting):
         return await called(self._runner, self.path, work.lend, kept, function)
 
 
+@implementer_only(IWriting, ISpliced)
+class PromisedUploading(LocalUploading):
+    """A new file that does not exist yet, so that there is no descriptor to ask for."""
+
+
 def _begin(order: Order) -> tuple[Exclusive, bool]:
     """Begin, and tell whether there is more of an old file to copy."""
     work = Exclusive(begin_writing(order))
     try:
-        return work, work.call(work.inner.prepare)
+        return work, work.prepare()
     except BaseException:
         work.abandon()
         raise
@@ -175,11 +188,20 @@ def _dispose(begun: tuple[Exclusive, bool]) -> None:
 
 
 async def open_writing(runner: Runner, order: Order) -> LocalWriting:
-    """Begin a transaction and copy what it goes on from, in turns that others get between."""
+    """Begin a transaction and copy what it goes on from, in turns that others get between.
+
+    An ordinary upload begins with the first bytes that go to the disk.
+    """
+    try:
+        promise = promised(order)
+    except OSError as error:
+        raise translate(error, order.path) from error
+    if promise is not None:
+        return PromisedUploading(runner, Exclusive(promise))
     work, more = await called(runner, order.path, _begin, order, dispose=_dispose)
     try:
         while more:
-            more = await called(runner, order.path, work.call, work.inner.prepare)
+            more = await called(runner, order.path, work.prepare)
     except BaseException:
         let_go(runner, work.abandon)
         raise

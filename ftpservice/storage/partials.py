@@ -34,6 +34,9 @@ class Partial:
     differs from ``name`` for a spare.
     """
 
+    found = 0
+    """Bytes that it had when it was claimed."""
+
     def __init__(self, directory: int, descriptor: int, name: bytes, kept: bytes) -> None:
         self.directory = directory
         self.descriptor = descriptor
@@ -52,7 +55,7 @@ class Partial:
 
     def is_there(self) -> bool:
         """Tell whether the name still means this file."""
-        return _is_named(self.directory, self.name, self.descriptor)
+        return _named(self.directory, self.name, os.fstat(self.descriptor)) is not None
 
     def publish(self, target: bytes, exclusive: bool) -> None:
         """Rename to ``target`` in the same directory; with ``exclusive``, over nothing."""
@@ -101,7 +104,7 @@ def find(place: Place, name: bytes) -> int | None:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
             return None
         raise
-    if _is_ours(opened):
+    if _is_ours(os.fstat(opened)):
         return opened
     os.close(opened)
     return None
@@ -114,11 +117,14 @@ def claim(place: Place, name: bytes) -> Partial:
         if opened is None:
             break
         try:
-            if not _is_ours(opened) or not _lock(opened):
+            facts = os.fstat(opened)
+            if not _is_ours(facts) or not _lock(opened):
                 os.close(opened)
                 break
-            if _is_named(place.directory, name, opened):
-                return Partial(os.dup(place.directory), opened, name, name)
+            if there := _named(place.directory, name, facts):
+                partial = Partial(os.dup(place.directory), opened, name, name)
+                partial.found = there.st_size  # locked, so nobody adds to it
+                return partial
         except BaseException:
             os.close(opened)
             raise
@@ -149,7 +155,7 @@ def discard_idle(directory: int, name: bytes, before: float | None = None) -> bo
         idle = before is None or facts.st_mtime < before
         if not idle or not stat.S_ISREG(facts.st_mode) or not _lock(opened):
             return False
-        if not _is_named(directory, name, opened):
+        if _named(directory, name, facts) is None:
             return False
         os.unlink(name, dir_fd=directory)
         return True
@@ -189,11 +195,11 @@ def _lock(opened: int) -> bool:
     return True
 
 
-def _is_ours(opened: int) -> bool:
-    facts = os.fstat(opened)
+def _is_ours(facts: os.stat_result) -> bool:
     return stat.S_ISREG(facts.st_mode) and facts.st_nlink <= 1 and facts.st_uid == os.geteuid()
 
 
-def _is_named(directory: int, name: bytes, opened: int) -> bool:
-    facts = Place(directory, name).facts()
-    return facts is not None and os.path.samestat(facts, os.fstat(opened))
+def _named(directory: int, name: bytes, facts: os.stat_result) -> os.stat_result | None:
+    """Return what ``name`` has become of the file that ``facts`` are of; None for another file."""
+    there = Place(directory, name).facts()
+    return there if there is not None and os.path.samestat(there, facts) else None

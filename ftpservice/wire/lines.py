@@ -24,6 +24,8 @@ class LineReader:
     Holds less than ``limit`` bytes at any time, whatever arrives.
     """
 
+    __slots__ = ("_buffer", "_discarding", "_limit", "_telnet")
+
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
         self._buffer = bytearray()

@@ -28,6 +28,8 @@ class TelnetFilter:
     subnegotiation that never ends is given up at the end of the line or after a kilobyte.
     """
 
+    __slots__ = ("_answers", "_option", "_step", "_swallowed")
+
     def __init__(self) -> None:
         self._step: Callable[[int, bytearray], None] | None = None
         self._option = WILL

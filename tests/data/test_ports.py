@@ -1,10 +1,11 @@
 import errno
+import socket
 
 import pytest
 
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.policy import DataSettings
-from ftpservice.data.ports import NoPortFree, PassivePorts
+from ftpservice.data.ports import NoPortFree, PassivePorts, ephemeral_ports, listening_socket
 
 
 class Kernel:
@@ -22,9 +23,50 @@ class Kernel:
         return (interface, port)
 
 
-def test_without_a_range_the_kernel_chooses():
+def test_without_a_range_they_are_random_among_those_of_the_kernel():
     kernel = Kernel()
-    assert PassivePorts(DataSettings(), kernel).listen("127.0.0.1") == ("127.0.0.1", 0)
+    ports = PassivePorts(DataSettings(), kernel)
+    assert {ports.listen("127.0.0.1")[1] for _ in range(50)} <= set(ephemeral_ports())
+    assert len(set(kernel.tried)) > 25
+
+
+@pytest.mark.parametrize("usual", [range(50000, 50003), []], ids=["taken", "none"])
+def test_where_guessing_does_not_help_the_kernel_chooses(usual):
+    kernel = Kernel(range(50000, 50003))
+    ports = PassivePorts(DataSettings(), kernel, usual)
+    assert ports.listen("127.0.0.1") == ("127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("between", "reserved", "ports"),
+    [
+        ("40000\t40005\n", "\n", [40000, 40001, 40002, 40003, 40004, 40005]),
+        ("40000\t40005\n", "8080,40001,40003-40004\n", [40000, 40002, 40005]),
+        ("nonsense", "", list(range(49152, 65536))),
+        (None, "", list(range(49152, 65536))),
+    ],
+    ids=["all", "but the reserved ones", "nonsense", "no such kernel"],
+)
+def test_the_ports_of_the_kernel(tmp_path, between, reserved, ports):
+    if between is not None:
+        (tmp_path / "ip_local_port_range").write_text(between)
+        (tmp_path / "ip_local_reserved_ports").write_text(reserved)
+    assert list(ephemeral_ports(tmp_path)) == ports
+
+
+def test_a_port_that_an_ended_connection_occupies_is_free():
+    """The side that ends first keeps the port for a minute (TIME_WAIT)."""
+    with listening_socket("127.0.0.1", 0) as own:
+        own.setblocking(True)
+        port = own.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            accepted, _ = own.accept()
+            own.close()
+            accepted.shutdown(socket.SHUT_WR)
+            assert client.recv(1) == b""
+        assert accepted.recv(1) == b""
+        accepted.close()
+    listening_socket("127.0.0.1", port).close()
 
 
 def test_ports_are_random_within_the_range():
@@ -55,7 +97,7 @@ def test_when_all_are_taken_each_was_tried_once():
 
 def test_when_the_kernel_has_none_it_is_said():
     with pytest.raises(NoPortFree):
-        PassivePorts(DataSettings(), Kernel([0])).listen("")
+        PassivePorts(DataSettings(), Kernel([0]), []).listen("")
 
 
 def test_another_cause_ends_the_search():

@@ -17,12 +17,12 @@ OLD = noise(1_500_000, 1)
 POINTS = 20
 SEED = 20
 STEPS = (
-    "ftruncate:1:before",
-    "fchmod:1:after",
+    "splice:1:before",
     "splice:1:after",
     "splice:2:before",
     "splice:4:before",
-    "fchmod:2:before",
+    "fchmod:1:before",
+    "fchmod:1:after",
     "fsync:1:before",
     "fsync:1:after",
     "rename:1:before",
@@ -74,10 +74,12 @@ class Tries:
         """Overwrite the file and kill the service when this share of the upload is sent."""
         old = (service.root / "a").read_bytes()
         wire = service.session()
-        data = wire.data()
-        assert wire.code("STOR a") in (125, 150)
-        data.sendall(self.new[: int(share * len(self.new))])
-        if share == 1:
+        if share < 1:
+            service.begun(wire, "STOR a", self.new[: int(share * len(self.new))])
+        else:
+            data = wire.data()
+            assert wire.code("STOR a") in (125, 150)
+            data.sendall(self.new)
             data.close()
         service.program.process.send_signal(signal.SIGKILL)
         assert service.program.ended() == -signal.SIGKILL

@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 
 from ftpservice.flow import sendfile, splice
+from ftpservice.flow.carousel import Carousel
 from ftpservice.flow.connection import Cut, Stalled
 from tests.flow.loopback import descriptors, meeting, read_to_end, send_rst, until
 from tests.flow.memory import start
@@ -101,7 +102,7 @@ class TestSending:
         cached.bringing = Deferred()
         async with meeting(reactor) as (connection, peer):
             sending = start(connection.send_file(cached, (0, 1000)))
-            assert connection.transport not in reactor.getWriters()
+            assert Carousel.of(reactor) not in reactor.getReaders()
             cached.bringing.callback(None)
             assert await sending == 1000
             assert len(await deferToThread(peer.recv, 4096)) > 0
@@ -131,8 +132,7 @@ class TestSending:
             sending.cancel()
             with pytest.raises(CancelledError):
                 await sending
-            assert "doWrite" not in vars(connection.transport)
-            assert connection.transport not in reactor.getWriters()
+            assert Carousel.of(reactor) not in reactor.getReaders()
         assert descriptors() <= before
 
     @ensureDeferred

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 from pathlib import Path
@@ -24,11 +25,12 @@ from ftpservice.events import Event
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
 from ftpservice.service.console import Console
+from ftpservice.service.ending import renew_on_hangup, stop_on_signals
 from ftpservice.service.failures import CannotStart
 from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
 from ftpservice.service.options import Options
 from ftpservice.service.renewal import Renewal
-from ftpservice.service.tap import makeService
+from ftpservice.service.tap import makeService, spare_the_collector
 
 ALICE = "--auth=memory:alice:secret"
 ROOT = "--root=memory:"
@@ -237,7 +239,7 @@ def test_twistd_gets_one_line_when_there_can_be_no_service() -> None:
         makeService(options)
 
 
-def test_only_under_twistd_the_signals_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     from twisted.internet import reactor
 
     asked: list[tuple[Any, ...]] = []
@@ -247,7 +249,11 @@ def test_only_under_twistd_the_signals_are_ours(monkeypatch: pytest.MonkeyPatch)
     options.parseOptions([ROOT, ALICE])
     service = makeService(options)
     assert isinstance(service, FTPService)
-    assert [words[1:] for words in asked] == [(reactor, service.hurry), (reactor, service.renew)]
+    assert asked == [
+        (stop_on_signals, reactor, service.hurry),
+        (renew_on_hangup, reactor, service.renew),
+        (spare_the_collector,),
+    ]
 
 
 def test_a_port_where_tls_comes_first_gets_its_own_factory() -> None:
@@ -286,3 +292,12 @@ def test_settings_that_contradict_each_other_are_told() -> None:
 def test_a_place_that_is_none_is_told_with_its_option() -> None:
     with pytest.raises(CannotStart, match="--implicit nonsense:1 is no place"):
         Started(ALICE, "--implicit=nonsense:1")
+
+
+def test_the_collector_passes_over_what_is_here_to_stay() -> None:
+    before = gc.get_freeze_count()
+    spare_the_collector()
+    try:
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()

@@ -140,7 +140,7 @@ class TestSweeping:
         (bench.root / f".ftpservice.{'1' * 32}.part").symlink_to("none")
         assert run(bench.source.sweep()) == 0
         aged(bench, "/old", 8 * DAY)
-        monkeypatch.setattr("ftpservice.storage.partials._is_named", lambda *args: False)
+        monkeypatch.setattr("ftpservice.storage.partials._named", lambda *args: None)
         assert run(bench.source.sweep()) == 0
 
         def gone(*args, **kwargs):

@@ -66,6 +66,12 @@ class DurableTests(InlineTests):
     durable = True
 
 
+class AtOnceTests(InlineTests):
+    """What is in memory is looked at without the pool, and a small upload is one call."""
+
+    at_once = True
+
+
 class OldKernelTests(InlineTests):
     """Without ``openat2`` and ``renameat2``, everything is done by walking."""
 

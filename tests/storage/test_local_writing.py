@@ -440,11 +440,23 @@ class TestTrouble:
                 run(bench.storage.open_writing(at("/file"), WriteRequest(how)))
 
     @pytest.mark.parametrize("how", [How.REPLACE, How.CREATE, How.UNIQUE])
-    @pytest.mark.parametrize("name", ["lseek", "fchmod", "fstat", "dup"])
+    @pytest.mark.parametrize("name", ["fstat", "dup"])
     def test_a_beginning_that_fails_leaves_nothing_open(self, bench, monkeypatch, how, name):
         def fail(*args):
             raise OSError(errno.EIO, "broken")
 
+        with monkeypatch.context() as patch, pytest.raises(errors.Unavailable):
+            patch.setattr(os, name, fail)
+            run(bench.storage.open_writing(at("/file"), WriteRequest(how)))
+        assert bench.open_descriptors() == []
+
+    @pytest.mark.parametrize("how", [How.REPLACE, How.CREATE])
+    @pytest.mark.parametrize("name", ["ftruncate", "fchmod", "lseek"])
+    def test_nor_does_one_that_finds_a_partial(self, bench, monkeypatch, how, name):
+        def fail(*args):
+            raise OSError(errno.EIO, "broken")
+
+        cut(bench, "/file", b"half")
         with monkeypatch.context() as patch, pytest.raises(errors.Unavailable):
             patch.setattr(os, name, fail)
             run(bench.storage.open_writing(at("/file"), WriteRequest(how)))

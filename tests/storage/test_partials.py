@@ -40,7 +40,7 @@ def test_one_that_is_swept_before_it_is_locked_is_made_anew(place, tmp_path, mon
 
 
 def test_one_that_always_goes_is_replaced_by_a_spare(place, monkeypatch):
-    monkeypatch.setattr(partials, "_is_named", lambda *args: False)
+    monkeypatch.setattr(partials, "_named", lambda *args: None)
     partial = partials.claim(place, NAME)
     assert partial.is_spare
     partial.close()
@@ -61,7 +61,7 @@ def test_a_spare_that_was_taken_away_is_not_kept(place, tmp_path):
 def test_a_discard_that_comes_too_late_is_no_error(place, tmp_path, monkeypatch):
     partial = partials.claim(place, NAME)
     os.unlink(tmp_path / os.fsdecode(NAME))
-    monkeypatch.setattr(partials, "_is_named", lambda *args: True)
+    monkeypatch.setattr(partials, "_named", lambda *args: args[-1])
     partial.discard()
     partial.close()
 

@@ -110,7 +110,8 @@ def test_a_big_file_both_ways_and_in_pieces(served: Served, tmp_path: Path) -> N
     assert (served.root / "big").read_bytes() == expected
     assert (here / "whole").read_bytes() == expected
     assert (here / "pieces").read_bytes() == expected
-    assert {int(word[5:]) // (BIG // 4) for word in sent(ended, "REST")} == {1, 2, 3}
+    pieces = {int(word[5:]) // (BIG // 4) for word in sent(ended, "REST")}
+    assert pieces and pieces <= {1, 2, 3}, "a connection that comes late finds its piece done"
 
 
 @in_thread

@@ -1,0 +1,97 @@
+"""Turns for many busy sockets, in between the reactor's other work.
+
+A reactor serves everything that is ready before it looks again. With a hundred files on their way
+a command would wait for a turn of each of them. So these sockets are watched by an epoll of their
+own, which to the reactor is one descriptor: for a moment whoever is ready has turns, one after the
+other as the kernel lines them up, then the reactor looks after everybody else.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from weakref import WeakKeyDictionary, proxy
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+__all__ = ["Carousel"]
+
+ROUND = 0.0001
+"""Seconds of turns until the reactor looks after everybody else."""
+
+
+@implementer(IReadDescriptor)
+class Carousel:
+    """Calls back for each socket that takes more bytes; there is one to a reactor (`of`).
+
+    Has a descriptor only while somebody is in.
+    """
+
+    _known: WeakKeyDictionary[Any, Carousel] = WeakKeyDictionary()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = proxy(reactor)
+        self._poll: select.epoll | None = None
+        self._turns: dict[int, Callable[[], object]] = {}
+
+    @classmethod
+    def of(cls, reactor: Any) -> Carousel:
+        """Return the reactor's; made when it is first wanted."""
+        known = cls._known.get(reactor)
+        if known is None:
+            known = cls._known[reactor] = cls(reactor)
+        return known
+
+    def enter(self, descriptor: int, turn: Callable[[], object]) -> None:
+        """Call ``turn`` whenever the socket is writable or broken, until it leaves."""
+        if self._poll is None:
+            self._poll = select.epoll()
+        if not self._turns:
+            self._reactor.addReader(self)
+        self._poll.register(descriptor, select.EPOLLOUT)
+        self._turns[descriptor] = turn
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether more than one socket has turns."""
+        return len(self._turns) > 1
+
+    def leave(self, descriptor: int) -> None:
+        """Call no more; the socket may be closed already. May be repeated."""
+        if self._turns.pop(descriptor, None) is None or self._poll is None:
+            return
+        with suppress(OSError):
+            self._poll.unregister(descriptor)
+        if not self._turns:
+            self._reactor.removeReader(self)
+            self._reactor.callLater(0, self._close)  # a descriptor that it serves must not change
+
+    def _close(self) -> None:
+        if self._poll is not None and not self._turns:
+            self._poll.close()
+            self._poll = None
+
+    def doRead(self) -> None:
+        """Give turns for a moment; the reactor calls again as long as somebody wants one."""
+        over = self._reactor.seconds() + ROUND
+        while self._turns and self._poll is not None and (ready := self._poll.poll(0, 1)):
+            self._turns[ready[0][0]]()
+            if self._reactor.seconds() >= over:
+                return
+
+    def fileno(self) -> int:
+        """Return the descriptor, for the reactor."""
+        return self._poll.fileno() if self._poll is not None else -1
+
+    def logPrefix(self) -> str:
+        """Return what the log calls this."""
+        return "data connections"
+
+    def connectionLost(self, _reason: Failure) -> None:
+        """The reactor stops: nobody has a turn any more."""
+        self._turns.clear()
+        self._close()
