@@ -82,7 +82,7 @@ class DataConnection(Protocol):
     async def read(self, most: int | None = None) -> bytes:
         """Return what came, at least one byte and at most ``most``; empty at the peer's FIN.
 
-        Raises `Cut` once the connection broke, even if bytes were waiting; `Stalled` when nothing
+        Raises `Cut` when the connection broke, behind what came before; `Stalled` when nothing
         came for the stall timeout.
         """
         return await self._inlet.read(most)
