@@ -88,7 +88,7 @@ class DataConnection(Protocol):
     async def read(self, most: int | None = None) -> bytes:
         """Return what came, at least one byte and at most ``most``; empty at the peer's end.
 
-        Raises `Cut` once the connection broke, even if bytes were waiting; `Stalled` when nothing
+        Raises `Cut` when the connection broke, behind what came before; `Stalled` when nothing
         came for the stall timeout.
         """
         data = await self._inlet.read(most)

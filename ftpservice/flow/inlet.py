@@ -41,15 +41,16 @@ class Inlet:
         return self._received + (self._receiving.moved if self._receiving is not None else 0)
 
     async def read(self, most: int | None = None) -> bytes:
-        """Return all that waits, or the first ``most`` bytes; empty at the end. Raises `Cut`.
+        """Return all that waits, or the first ``most`` bytes; empty at the end.
 
-        From then on nothing more is received while so many wait.
+        From then on nothing more is received while so many wait. Raises `Cut` once the connection
+        broke and nothing waits any more.
         """
         self._most_kept = MOST_KEPT if most is None else min(most, MOST_KEPT)
         while not self._pieces and not self.ended and self._broken is None:
             self._let_flow()
             await self._patience.wait()
-        if self._broken is not None:
+        if self._broken is not None and not self._pieces:
             raise Cut(self._broken)
         whole = b"".join(self._pieces)
         data = whole[:most]
@@ -104,9 +105,8 @@ class Inlet:
         self._patience.wake()
 
     def fail(self, reason: str) -> None:
-        """Let the reader know that the connection broke, whatever still waits."""
+        """Let the reader know, when it has read the rest, that the connection broke."""
         self._broken = self._broken or reason
-        self._pieces.clear()
         if self._receiving is not None:
             self._receiving.stop()
         self._patience.wake()

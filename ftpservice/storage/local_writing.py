@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 from typing import TypeVar, TypeVarTuple
@@ -31,11 +32,17 @@ Ts = TypeVarTuple("Ts")
 
 
 class Exclusive:
-    """An upload or append, used by one thread at a time and ended once."""
+    """An upload or append, used by one thread at a time and ended once.
+
+    What is to be written waits in ``pending`` and is taken from there, in its order, by whatever
+    call is the next: also by `abandon`, when the call that was made for it never began.
+    """
 
     def __init__(self, inner: Upload | Append | Promise) -> None:
         self.inner = inner
         self.ended = False
+        self.pending: deque[bytes] = deque()
+        self._is_torn = False
         self._lock = Lock()
 
     def prepare(self) -> bool:
@@ -44,36 +51,45 @@ class Exclusive:
             self._check_open()
             return self._begun().prepare()
 
-    def write(self, pieces: list[bytes]) -> None:
-        """Write all of ``pieces``."""
+    def write(self) -> None:
+        """Write all that is pending."""
         with self._lock:
             self._check_open()
-            self._write(pieces)
+            self._write()
 
-    def lend(self, pieces: list[bytes], function: Callable[[int], T]) -> T:
-        """Write ``pieces``, then call ``function`` with the descriptor."""
+    def lend(self, function: Callable[[int], T]) -> T:
+        """Write all that is pending, then call ``function`` with the descriptor."""
         with self._lock:
             self._check_open()
-            self._write(pieces)
+            self._write()
             return function(self._begun().descriptor)
 
-    def _write(self, pieces: list[bytes]) -> None:
-        if pieces:
-            self._begun().write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+    def _write(self) -> None:
+        pieces = []
+        while self.pending:
+            pieces.append(self.pending.popleft())
+        if self._is_torn:
+            raise Unavailable(self.inner.path, "what came before could not be written")
+        try:
+            if pieces:
+                self._begun().write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        except BaseException:
+            self._is_torn = True
+            raise
 
     def _begun(self) -> Upload | Append:
         if isinstance(self.inner, Promise):
             self.inner = self.inner.begin()
         return self.inner
 
-    def commit(self, pieces: list[bytes]) -> Entry:
+    def commit(self) -> Entry:
         """Write the rest, publish and end; or keep what arrived, end and raise."""
         with self._lock:
             self._check_open()
             self.ended = True
             inner = self._begun()
             try:
-                self._write(pieces)
+                self._write()
                 return inner.commit()
             except BaseException:
                 inner.abandon()
@@ -81,15 +97,15 @@ class Exclusive:
             finally:
                 inner.close()
 
-    def abandon(self, pieces: Sequence[bytes] = ()) -> None:
-        """End without publishing, what came last kept too, once no other call is in progress."""
+    def abandon(self) -> None:
+        """End without publishing, what is pending kept too, once no other call is in progress."""
         with self._lock:
             if self.ended:
                 return
             self.ended = True
             try:
                 with suppress(OSError, StorageError):
-                    self._write(list(pieces))
+                    self._write()
                 if not isinstance(self.inner, Promise):
                     self.inner.abandon()
             finally:
@@ -105,7 +121,6 @@ class LocalWriting:
     """A transaction whose steps are taken in a pool."""
 
     def __init__(self, runner: Runner, work: Exclusive) -> None:
-        self._kept: list[bytes] = []
         self._size_kept = 0
         self._most_kept = 0 if isinstance(work.inner, Append) else MOST_KEPT
         self._runner = runner
@@ -126,7 +141,7 @@ class LocalWriting:
 
         Raises `Unavailable` when the transaction is over.
         """
-        if self._work.inner.descriptor < 0 or self._kept:
+        if self._work.inner.descriptor < 0 or self._work.pending:
             raise Unavailable(self.path, "the transaction is over, or has not begun")
         return self._work.inner.descriptor
 
@@ -134,27 +149,23 @@ class LocalWriting:
         """Add ``data``; the beginning waits for more, so that a small file takes one call."""
         if self._work.ended:
             raise Unavailable(self.path, "the transaction is over")
-        self._kept.append(data)
+        self._work.pending.append(data)
         self._size_kept += len(data)
         if self._size_kept >= self._most_kept:
             self._most_kept = 0
-            await called(self._runner, self.path, self._work.write, self._take_kept())
+            await called(self._runner, self.path, self._work.write)
 
     async def commit(self) -> Entry:
         """Publish the file."""
-        return await called(self._runner, self.path, self._work.commit, self._take_kept())
+        return await called(self._runner, self.path, self._work.commit)
 
     async def abandon(self) -> None:
         """End the transaction; also when nobody waits for that."""
         if not self._work.ended:
             try:
-                await self._runner.finish(self._work.abandon, self._take_kept())
+                await self._runner.finish(self._work.abandon)
             except OSError as error:
                 raise translate(error, self.path) from error
-
-    def _take_kept(self) -> list[bytes]:
-        kept, self._kept, self._size_kept = self._kept, [], 0
-        return kept
 
 
 @implementer(ISpliced)
@@ -163,9 +174,8 @@ class LocalUploading(LocalWriting):
 
     async def exclusively(self, function: Callable[[int], T]) -> T:
         """Call ``function`` with the descriptor, behind what was written."""
-        work, kept = self._work, self._take_kept()
         self._most_kept = 0
-        return await called(self._runner, self.path, work.lend, kept, function)
+        return await called(self._runner, self.path, self._work.lend, function)
 
 
 @implementer_only(IWriting, ISpliced)

@@ -111,7 +111,9 @@ def test_a_cut_upload(server: Callable[..., Served], name: str, command: str, se
         served.wait_for(lambda: not hidden(served.root))
         return
     came = kept(served)
-    assert came == NEW[: len(came)] and len(came) >= min(sent, 1_000_000)
+    assert came == NEW[: len(came)]
+    if "ABOR" not in name:  # what has not got to the storage by then is not kept
+        assert len(came) >= min(sent, 1_000_000)
     resume(served, command, len(came))
 
 

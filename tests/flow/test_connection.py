@@ -54,12 +54,13 @@ class TestReading:
             outcome(reading)
         assert connection.lost
 
-    def test_after_an_rst_even_what_had_come_is_a_cut(self):
+    def test_an_rst_is_a_cut_behind_what_had_come(self):
         connection, transport = connected(Clock())
         start(connection.read())
         transport.deliver(b"a")
         transport.deliver(b"more")
         transport.break_down()
+        assert outcome(start(connection.read())) == b"more"
         with pytest.raises(Cut) as caught:
             outcome(start(connection.read()))
         assert caught.value.reason == "the connection broke"

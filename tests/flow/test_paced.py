@@ -80,6 +80,9 @@ def test_a_cut_ends_it_when_it_goes_on():
     transport.break_down()
     clock.advance(10)
     assert outcome(receiving) == b"x" * 512
+    receiving = start(connection.read())
+    clock.advance(10)
+    assert outcome(receiving) == b"x" * 488
     with pytest.raises(Cut):
         outcome(start(connection.read()))
     sending = start(connection.write(b"x"))

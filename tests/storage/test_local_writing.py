@@ -21,6 +21,10 @@ def bench(tmp_path):
     assert made.open_descriptors() == []
 
 
+def full_disk(*_args):
+    raise OSError(errno.ENOSPC, "full")
+
+
 def cut(bench, name, data, request=None):
     run(run(begin(bench.storage, name, data, request)).abandon())
 
@@ -537,3 +541,28 @@ class TestCuts:
         with pytest.raises(CancelledError):
             run(call)
         assert run(partial(bench.storage, "/file")) == 4
+
+    @pytest.mark.parametrize("cancelled", [False, True])
+    def test_what_still_waited_for_a_thread_is_kept(self, bench, cancelled):
+        big = bytes(range(256)) * 400
+        writing = run(begin(bench.storage, "/file", b"first"))
+        bench.pool.held = True
+        one = Deferred.fromCoroutine(writing.write(big))
+        if cancelled:
+            one.cancel()
+            one.addErrback(lambda failure: failure.trap(CancelledError))
+        Deferred.fromCoroutine(writing.abandon())
+        bench.let_all_go()
+        run(make(bench.storage, "/file", b"last", WriteRequest(offset=len(big) + 5)))
+        assert run(content(bench.storage, "/file")) == b"first" + big + b"last"
+
+    def test_nothing_is_written_behind_what_could_not_be(self, bench, monkeypatch):
+        writing = run(begin(bench.storage, "/file", b"first"))
+        with monkeypatch.context() as patch, pytest.raises(errors.NoSpace):
+            patch.setattr(local_bytes.os, "write", full_disk)
+            run(writing.write(bytes(100_000)))
+        with pytest.raises(errors.Unavailable, match="what came before"):
+            run(writing.write(b"behind"))
+        with pytest.raises(errors.Unavailable, match="what came before"):
+            run(writing.commit())
+        assert run(listed(bench.storage)) == {}
