@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from benchmarks.jobs import Job
 from benchmarks.machine import describe, raise_limits
 from benchmarks.options import Choice, parse
 from benchmarks.plot import svg
@@ -13,6 +14,7 @@ from benchmarks.programs import compiled
 from benchmarks.results import Results
 from benchmarks.rounds import Rounds
 from benchmarks.servers.lineup import available
+from benchmarks.servers.recipe import Peer
 from benchmarks.table import markdown, text
 from benchmarks.workspace import Workspace
 
@@ -37,15 +39,29 @@ def measured(choice: Choice) -> Results:
     raise_limits()
     results = Results(describe(choice.scale, choice.rounds))
     with Workspace(choice.directory, choice.scale) as workspace:
-        compiled(workspace.work)
+        has_tls = compiled(workspace.work)
         peers = available(choice.servers)
         results.machine["servers"] = {peer.name: peer.version for peer in peers}
         rounds = Rounds(workspace, peers, choice.rounds)
         with rounds:
-            for job in choice.jobs:
+            for job in possible(choice.jobs, peers, has_tls):
                 print(f"{job.name}: {job.title}", file=sys.stderr, flush=True)
                 results.add(job, rounds.run(job))
     return results
+
+
+def possible(jobs: tuple[Job, ...], peers: list[Peer], has_tls: bool) -> tuple[Job, ...]:
+    """Return the jobs that the load client can do; tells what is left out of those under TLS."""
+    if not any(job.profile.secure for job in jobs):
+        return jobs
+    if not has_tls:
+        print("no TLS: the compiler finds no OpenSSL (apt install libssl-dev, or "
+              "benchmarks/install-peers)", file=sys.stderr)  # fmt: skip
+        return tuple(job for job in jobs if not job.profile.secure)
+    for peer in peers:
+        if peer.without_tls:
+            print(f"no TLS: {peer.name}: {peer.without_tls}", file=sys.stderr)
+    return jobs
 
 
 def write(path: Path, content: str) -> None:

@@ -8,7 +8,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["BEST_C", "BEST_PEER", "JOBS", "Goal", "Job", "Measure", "Profile"]
+__all__ = ["BEST_C", "BEST_PEER", "CORES", "JOBS", "Goal", "Job", "Measure", "Profile"]
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -17,6 +17,8 @@ BEST_C = "best C"
 """The best of the servers written in C."""
 BEST_PEER = "best peer"
 """The best of all servers but ours."""
+CORES = "cores"
+"""A number of cores in use, by the server and the clients together."""
 PYFTPDLIB = "pyftpdlib"
 
 
@@ -49,6 +51,8 @@ class Profile(Enum):
     PLAIN = "plain"
     FRESH = "fresh"
     """Plain, but in a process that has done nothing before."""
+    TLS = "tls"
+    """With a certificate; all connections of the clients are under TLS."""
     THROTTLED = "throttled"
     MEMORY = "memory"
     """Ours keeps its files in its memory."""
@@ -56,6 +60,18 @@ class Profile(Enum):
     """Ours with a stall meter."""
     SLOW_DISK = "slow-disk"
     """Ours with a stall meter and a disk that takes 200 ms a call."""
+    TLS_STALL = "tls-stall"
+    """Ours with a stall meter and a certificate."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether all is done under TLS."""
+        return self in (Profile.TLS, Profile.TLS_STALL)
+
+    @property
+    def metered(self) -> bool:
+        """Whether the longest stall is measured; others than ours have no meter."""
+        return self in (Profile.STALL, Profile.SLOW_DISK, Profile.TLS_STALL)
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,7 @@ class Goal:
 
     factor: float
     reference: str
-    """A server's name, `BEST_C`, `BEST_PEER`, or empty: the number itself."""
+    """A server's name, `BEST_C`, `BEST_PEER`, `CORES`, or empty: the number itself."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +134,10 @@ LISTS = (Goal(0.5, PYFTPDLIB),)
 LEVEL = (Goal(1.0, PYFTPDLIB),)
 FIRST = (Goal(6.0, ""),)
 STALL = (Goal(20.0, ""),)
+TLS_ONE = (Goal(1.35, PYFTPDLIB), Goal(1.0, BEST_C))
+TLS_MANY = (Goal(1.6, CORES),)
+TLS_SMALL = (Goal(1.3, PYFTPDLIB), Goal(1.0, BEST_C))
+TLS: Any = {"profile": Profile.TLS}
 
 R, F, L, M = Measure.RATE, Measure.FILES, Measure.LOGINS, Measure.MEDIAN
 JOBS = (
@@ -140,6 +160,20 @@ JOBS = (
     Job("mlsd-first", "MLSD, first byte", Measure.FIRST, "MLSD", 1, 5, entries=10_000, **MLSD,
         goals=FIRST),
     Job("noop", "NOOP while ten pull", Measure.TAIL, "noop", 11, 2000, 128 * MIB, goals=LEVEL),
+    Job("tls-retr1", "TLS: RETR 1 GiB, one client", R, "retr", size=GIB, **TLS, goals=TLS_ONE),
+    Job("tls-stor1", "TLS: STOR 1 GiB, one client", R, "stor", size=GIB, **TLS, goals=TLS_ONE),
+    Job("tls-retr10", "TLS: RETR 10 x 128 MiB", R, "retr", 10, size=128 * MIB, **TLS,
+        goals=TLS_MANY),
+    Job("tls-stor10", "TLS: STOR 10 x 128 MiB", R, "stor", 10, size=128 * MIB, **TLS,
+        goals=TLS_MANY),
+    Job("tls-small-retr1", "TLS: RETR 4 KiB, one session", F, "retr", 1, 2000, 4 * KIB, 100,
+        **TLS, goals=TLS_SMALL),
+    Job("tls-small-retr10", "TLS: RETR 4 KiB, ten", F, "retr", 10, 400, 4 * KIB, 100, **TLS,
+        goals=TLS_SMALL),
+    Job("tls-small-stor1", "TLS: STOR 4 KiB, one session", F, "stor", 1, 2000, 4 * KIB, **TLS,
+        goals=TLS_SMALL),
+    Job("tls-small-stor10", "TLS: STOR 4 KiB, ten", F, "stor", 10, 400, 4 * KIB, **TLS,
+        goals=TLS_SMALL),
     Job("ascii-retr", "RETR TYPE A 64 MiB", R, "retr", size=64 * MIB, **TYPE_A, goals=LEVEL),
     Job("ascii-stor", "STOR TYPE A 64 MiB", R, "stor", size=64 * MIB, **TYPE_A, goals=LEVEL),
     Job("throttled-retr", "RETR 300 MiB at 100 MiB/s", R, "retr", size=300 * MIB,
@@ -154,6 +188,8 @@ JOBS = (
         goals=STALL),
     Job("stall-slow-disk", "reactor stall, disk of 200 ms a call", Measure.STALL, "",
         profile=Profile.SLOW_DISK, goals=STALL),
+    Job("tls-stall", "reactor stall, 100 TLS handshakes at once", Measure.STALL, "login", 100, 10,
+        profile=Profile.TLS_STALL, goals=STALL),
     Job("idle", "idle sessions, 5,000 (C: 1,000)", Measure.MEMORY, "idle", 16, 313,
         profile=Profile.FRESH, goals=(Goal(5.0, ""),)),
 )  # fmt: skip

@@ -30,6 +30,10 @@ class Load:
     p99: float
     longest: float
     first: float
+    secured: int
+    """Data connections under TLS."""
+    resumed: int
+    """Those of them that went on with the session of their control connection."""
 
 
 class Loader:

@@ -43,7 +43,16 @@ class Measuring:
         load = self._load(job, peer, server)
         spent = server.cpu - before
         value = _value(job.measure, load)
-        return Sample(value, load.seconds, load.bytes, load.operations, load.cpu, spent)
+        return Sample(
+            value,
+            load.seconds,
+            load.bytes,
+            load.operations,
+            load.cpu,
+            spent,
+            load.secured,
+            load.resumed,
+        )
 
     def _load(self, job: Job, peer: Peer, server: Running) -> Load:
         given = {
@@ -51,6 +60,7 @@ class Measuring:
             "count": self._space.count(job),
             "type": job.type_of(peer.name),
             "most": self._space.seconds(job),
+            "tls": int(job.profile.secure),
         }
         if job.uploads:
             return self._upload(job, peer, server, given)
@@ -115,7 +125,8 @@ class Measuring:
 
     def _mixed(self, job: Job, peer: Peer, server: Running) -> Sample:
         share = SLOW_SHARE if job.profile is Profile.SLOW_DISK else 1.0
-        parts = [_part(part, share) for part in JOBS if part.name in MIX]
+        mix = [job] if job.verb else [part for part in JOBS if part.name in MIX]
+        parts = [_part(part, share) for part in mix]
         server.stall()
         seconds = sum(self._load(part, peer, server).seconds for part in parts)
         longest = json.loads(server.stall())["longest"]

@@ -4,26 +4,53 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["KEEPER", "LOAD", "SLOW_DISK", "compiled"]
+__all__ = ["KEEPER", "LOAD", "PEERS", "SLOW_DISK", "compiled"]
 
 HERE = Path(__file__).parent
+PEERS = HERE / ".peers"
+"""Where ``install-peers`` unpacks."""
 LOAD = "load"
 KEEPER = "keeper"
 SLOW_DISK = "slowdisk.so"
 FLAGS = ("-O2", "-Wall", "-Wextra")
+WITH_TLS, WITHOUT_TLS = "tls.c", "without_tls.c"
 
 
-def compiled(into: Path) -> None:
-    """Compile the C programs into a directory; exits if there is no compiler."""
+def compiled(into: Path) -> bool:
+    """Compile the C programs into a directory; exits if that cannot be done.
+
+    Returns whether the load client has TLS: not where OpenSSL's headers are missing.
+    """
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise SystemExit("benchmarks: a C compiler is missing: apt install build-essential")
-    sources = sorted((HERE / "load").glob("*.c"))
-    _run(compiler, *FLAGS, "-pthread", "-o", into / LOAD, *sources)
+    openssl = _openssl(compiler)
+    left_out = WITH_TLS if openssl is None else WITHOUT_TLS
+    sources = [path for path in sorted((HERE / "load").glob("*.c")) if path.name != left_out]
+    _run(compiler, *FLAGS, "-pthread", "-o", into / LOAD, *sources, *(openssl or ()))
     _run(compiler, *FLAGS, "-o", into / KEEPER, HERE / "keeper.c")
     _run(compiler, *FLAGS, "-shared", "-fPIC", "-o", into / SLOW_DISK, HERE / "slowdisk.c", "-ldl")
+    return openssl is not None
+
+
+def _openssl(compiler: str) -> tuple[str, ...] | None:
+    """Return what the compiler must be told to find OpenSSL: the system's or, if none, ours."""
+    for words in (("-lssl", "-lcrypto"), *_unpacked()):
+        probe = (compiler, "-x", "c", "-", "-x", "none", "-o", "/dev/null", *words)
+        program = b"#include <openssl/ssl.h>\nint main(void) { return !TLS_client_method(); }\n"
+        if not subprocess.run(probe, input=program, capture_output=True, check=False).returncode:
+            return words
+    return None
+
+
+def _unpacked() -> Iterator[tuple[str, ...]]:
+    for library in PEERS.glob("usr/lib/*/libssl.a"):
+        headers = PEERS / "usr/include"
+        folders = (f"-I{headers}", f"-I{headers / library.parent.name}")
+        yield (*folders, str(library), str(library.with_name("libcrypto.a")), "-ldl", "-pthread")
 
 
 def _run(*command: str | Path) -> None:

@@ -42,7 +42,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("hash")
     parser.add_argument("--no-sendfile", action="store_true")
     parser.add_argument("--rate", type=int, default=0)
+    parser.add_argument("--certificate", help="a file with a certificate and its key, in PEM")
     return parser.parse_args()
+
+
+def secured(certificate: str) -> type[FTPHandler]:
+    """Return what serves TLS to those who ask for it; needs pyOpenSSL."""
+    from pyftpdlib.handlers import TLS_FTPHandler
+
+    TLS_FTPHandler.certfile = certificate
+    return TLS_FTPHandler  # type: ignore[no-any-return]
 
 
 def main() -> None:
@@ -51,6 +60,7 @@ def main() -> None:
     logging.basicConfig(level=logging.ERROR)
     authorizer = HashingAuthorizer()
     authorizer.add_user(given.name, given.hash, given.root, perm="elradfmwMT")
+    handler = secured(given.certificate) if given.certificate else FTPHandler
     FTPHandler.authorizer = authorizer
     FTPHandler.timeout = 0
     if given.no_sendfile:
@@ -59,7 +69,7 @@ def main() -> None:
         ThrottledDTPHandler.read_limit = ThrottledDTPHandler.write_limit = given.rate
         FTPHandler.dtp_handler = ThrottledDTPHandler
     FTPServer.max_cons = 0
-    FTPServer(("127.0.0.1", given.port), FTPHandler).serve_forever()
+    FTPServer(("127.0.0.1", given.port), handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 
 from argon2 import PasswordHasher
 
+from benchmarks.certificate import make_certificate
 from benchmarks.jobs import Job, Profile
 from benchmarks.measuring import Measuring
 from benchmarks.results import Outcome, Sample
@@ -15,7 +16,7 @@ from benchmarks.workspace import Workspace
 
 __all__ = ["Rounds"]
 
-ONCE = (Profile.FRESH, Profile.STALL, Profile.SLOW_DISK)
+ONCE = (Profile.FRESH, Profile.STALL, Profile.SLOW_DISK, Profile.TLS_STALL)
 """Profiles for which each sample has a process of its own."""
 
 
@@ -30,6 +31,8 @@ class Rounds:
         self._running: dict[str, Running] = {}
         self._profile = Profile.PLAIN
         self._dead: set[tuple[str, Profile]] = set()
+        self._certificate = workspace.work / "certificate.pem"
+        make_certificate(self._certificate)
         self._hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
     def __enter__(self) -> Rounds:
@@ -82,8 +85,10 @@ class Rounds:
             password_hash=self._hash,
             programs=self._space.work,
             device=self._space.device,
+            certificate=self._certificate if self._profile.secure else None,
         )
-        start = peer.recipe(self._profile, place)
+        without = self._profile.secure and peer.without_tls
+        start = None if without else peer.recipe(self._profile, place)
         if start is None or (peer.name, self._profile) in self._dead:
             return None
         self._dead.add((peer.name, self._profile))

@@ -9,7 +9,8 @@ from benchmarks.results import Outcome, Reached, Results, Row
 
 __all__ = ["markdown", "number", "text"]
 
-HEAD = ("", "median", "least - most", "x pyftpdlib", "x best C", "server CPU", "client CPU")
+HEAD = ("", "median", "least - most", "x pyftpdlib", "x best C", "server CPU", "server share",
+        "client share")  # fmt: skip
 PYFTPDLIB = "pyftpdlib"
 
 
@@ -75,6 +76,7 @@ def _line(row: Row, name: str, outcome: Outcome) -> tuple[str, ...]:
         f"{number(least)} - {number(most)}",
         *("" if ratio is None else number(ratio) for ratio in ratios),
         outcome.cost(row.job.measure),
+        f"{outcome.server_share:.0%}" if outcome.cost(row.job.measure) else "",
         f"{outcome.client_share:.0%}",
     )
 
@@ -100,3 +102,9 @@ def _notes(results: Results) -> Iterator[str]:
         for name, outcome in row.outcomes.items():
             for failure in outcome.failures:
                 yield f"- {row.job.name}, {name}: {failure}"
+            resumed, secured = outcome.resumed
+            if resumed < secured:
+                yield (
+                    f"- {row.job.name}, {name}: {resumed} of {secured} data connections went on "
+                    "with a TLS session"
+                )

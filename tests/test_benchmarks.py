@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import pwd
+import ssl
 import subprocess
 import sys
 import xml.etree.ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.jobs import BEST_C, BEST_PEER, JOBS, Goal, Job, Measure, Profile
+from benchmarks.__main__ import possible
+from benchmarks.certificate import make_certificate
+from benchmarks.jobs import BEST_C, BEST_PEER, CORES, JOBS, Goal, Job, Measure, Profile
 from benchmarks.options import parse
 from benchmarks.plot import svg
 from benchmarks.processes import cpu_seconds, family, memory
@@ -19,7 +23,7 @@ from benchmarks.results import Outcome, Results, Row, Sample
 from benchmarks.servers.daemons import proftpd_configuration, vsftpd_configuration
 from benchmarks.servers.in_python import ours
 from benchmarks.servers.lineup import NAMES
-from benchmarks.servers.recipe import Place
+from benchmarks.servers.recipe import Peer, Place
 from benchmarks.table import markdown, number, text
 from benchmarks.workspace import Workspace
 
@@ -88,6 +92,11 @@ def test_goals_are_at_least_where_more_is_better_and_at_most_elsewhere() -> None
     ]
 
 
+def test_cores_in_use_are_those_of_server_and_clients_together() -> None:
+    reached = row(Measure.RATE, Goal(0.75, CORES), Goal(0.8, CORES)).reached()
+    assert [(it.ratio, it.met) for it in reached] == [(0.75, True), (0.75, False)]
+
+
 def test_a_server_is_out_when_it_fails_too_often() -> None:
     assert not Outcome([], ["no"]).out
     assert not Outcome([], ["no"]).usable
@@ -112,6 +121,17 @@ def test_tables_show_ratios_goals_and_failures() -> None:
     assert "| A <job>, MB/s | 200 (x2) [0.50 s/GiB] | 100 [0.50 s/GiB] |" in table
 
 
+def test_data_connections_that_did_not_resume_are_told() -> None:
+    found = row()
+    found.outcomes["ours"] = Outcome([Sample(1, 1.0, GIB, secured=5, resumed=5)])
+    found.outcomes["vsftpd"] = Outcome(
+        [Sample(1, 1.0, GIB, secured=5, resumed=5), Sample(1, 1.0, GIB, secured=5)]
+    )
+    told = text(Results(dict(MACHINE), [found]))
+    assert "- job, vsftpd: 5 of 10 data connections went on with a TLS session" in told
+    assert "- job, ours" not in told
+
+
 def test_the_plot_is_well_formed_and_has_a_bar_for_each_server() -> None:
     tree = xml.etree.ElementTree.fromstring(svg(results()))
     assert len(tree.findall("{http://www.w3.org/2000/svg}rect")) == 1 + 4
@@ -133,7 +153,7 @@ def test_numbers_have_the_digits_that_count(value: float, shown: str) -> None:
 
 def test_jobs_have_names_of_their_own_and_know_the_servers_they_name() -> None:
     assert len({job.name for job in JOBS}) == len(JOBS)
-    named = {goal.reference for job in JOBS for goal in job.goals} - {BEST_C, BEST_PEER, ""}
+    named = {goal.reference for job in JOBS for goal in job.goals} - {BEST_C, BEST_PEER, CORES, ""}
     assert named | {name for job in JOBS for name in job.without} <= set(NAMES)
 
 
@@ -182,6 +202,47 @@ def test_ours_is_started_as_a_user_would(tmp_path: Path) -> None:
     assert "ftpservice" in start.command
     assert "--listen=tcp:2121:interface=127.0.0.1" in start.command
     assert ours("ours").recipe(Profile.SLOW_DISK, place(tmp_path)) is None
+
+
+def secured(tmp_path: Path) -> Place:
+    path = tmp_path / "certificate.pem"
+    make_certificate(path)
+    return replace(place(tmp_path), certificate=path)
+
+
+def test_the_certificate_is_one_that_a_server_can_use_and_only_its_owner_can_read(
+    tmp_path: Path,
+) -> None:
+    path = secured(tmp_path).certificate
+    assert path is not None
+    assert path.stat().st_mode & 0o777 == 0o600
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
+
+
+def test_servers_have_a_certificate_under_tls_and_none_elsewhere(tmp_path: Path) -> None:
+    told = [
+        (vsftpd_configuration(where, tmp_path), words(Profile.TLS, where))
+        for where in (secured(tmp_path), place(tmp_path))
+    ]
+    assert all("certificate.pem" in text for text in told[0])
+    assert not any("certificate.pem" in text for text in told[1])
+
+
+def words(profile: Profile, where: Place) -> str:
+    start = ours("ours").recipe(profile, where)
+    assert start is not None
+    return " ".join(map(str, start.command))
+
+
+def test_jobs_under_tls_are_left_out_when_the_load_client_has_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    peers = [Peer("twisted", "1", lambda _, __: None, without_tls="it has none")]
+    plain = possible(JOBS, peers, has_tls=False)
+    assert plain == tuple(job for job in JOBS if not job.name.startswith("tls-"))
+    assert "no TLS: the compiler" in capsys.readouterr().err
+    assert possible(JOBS, peers, has_tls=True) == JOBS
+    assert capsys.readouterr().err == "no TLS: twisted: it has none\n"
 
 
 def test_a_process_is_counted_with_its_children() -> None:

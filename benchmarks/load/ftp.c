@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "ftp.h"
 
+#include "tls.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -9,14 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE 20           /* seconds without a byte after which a server counts as dead */
-#define TURN ((size_t)4 << 20)
+#define PATIENCE 20 /* seconds without a byte after which a server counts as dead */
 
 double now(void)
 {
@@ -34,6 +34,14 @@ void die(const char *format, ...)
     va_end(arguments);
     fprintf(stderr, "%s\n", text);
     _exit(1);
+}
+
+void *zeroed(long count, size_t size)
+{
+    void *memory = calloc((size_t)count, size);
+    if (!memory)
+        die("no memory");
+    return memory;
 }
 
 static int connected(unsigned short port)
@@ -64,6 +72,11 @@ void session_open(struct session *session, const struct target *target)
 
 void session_login(struct session *session)
 {
+    if (session->target->secure) {
+        session_send(session, "AUTH TLS");
+        session_expect(session, 2, "AUTH");
+        session->tls = tls_connect(session->control, NULL);
+    }
     session_send(session, "USER %s", session->target->user);
     int code = session_reply(session);
     if (code == 331) {
@@ -72,12 +85,20 @@ void session_login(struct session *session)
     }
     if (code / 100 != 2)
         die("login: %s", session->line);
+    if (session->tls) {
+        session_send(session, "PBSZ 0");
+        session_expect(session, 2, "PBSZ");
+        session_send(session, "PROT P");
+        session_expect(session, 2, "PROT");
+    }
 }
 
 void session_close(struct session *session)
 {
     session_send(session, "QUIT");
     session_expect(session, 2, "QUIT");
+    if (session->tls)
+        tls_end(session->tls);
     close(session->control);
 }
 
@@ -91,7 +112,9 @@ void session_send(struct session *session, const char *format, ...)
     if (length < 0 || (size_t)length >= sizeof text - 2)
         die("command too long");
     memcpy(text + length, "\r\n", 2);
-    if (send(session->control, text, (size_t)length + 2, MSG_NOSIGNAL) != length + 2)
+    if (session->tls)
+        tls_write(session->tls, text, (size_t)length + 2);
+    else if (send(session->control, text, (size_t)length + 2, MSG_NOSIGNAL) != length + 2)
         die("control connection: %s", strerror(errno));
 }
 
@@ -103,10 +126,11 @@ static void next_line(struct session *session)
         size_t room = sizeof session->buffer - session->used;
         if (room == 0)
             die("reply line too long");
-        ssize_t count = recv(session->control, session->buffer + session->used, room, 0);
-        if (count <= 0)
-            die("control connection: %s", count ? strerror(errno) : "closed by the server");
-        session->used += (size_t)count;
+        char *to = session->buffer + session->used;
+        size_t count = received(session->control, session->tls, to, room);
+        if (count == 0)
+            die("control connection: closed by the server");
+        session->used += count;
     }
     size_t length = (size_t)(end - session->buffer) + 1;
     size_t kept = length < sizeof session->line ? length : sizeof session->line;
@@ -158,50 +182,4 @@ static unsigned short passive_port(struct session *session)
 int data_open(struct session *session)
 {
     return connected(passive_port(session));
-}
-
-/* Throw away all that comes, without copying it out of the kernel; closes. */
-uint64_t drain(int data)
-{
-    uint64_t total = 0;
-    ssize_t count;
-    while ((count = recv(data, NULL, TURN, MSG_TRUNC)) > 0)
-        total += (uint64_t)count;
-    if (count < 0)
-        die("data connection: %s", strerror(errno));
-    close(data);
-    return total;
-}
-
-/* Read all that comes and count its lines; closes. */
-struct listing read_all(int data)
-{
-    static _Thread_local char buffer[1 << 18];
-    struct listing found = {0};
-    ssize_t count;
-    while ((count = recv(data, buffer, sizeof buffer, 0)) > 0) {
-        if (found.bytes == 0)
-            found.first = now();
-        found.bytes += (uint64_t)count;
-        for (char *at = buffer; (at = memchr(at, '\n', (size_t)(buffer + count - at))); at++)
-            found.lines++;
-    }
-    if (count < 0)
-        die("data connection: %s", strerror(errno));
-    close(data);
-    return found;
-}
-
-/* Send the first bytes of a file without copying them through here; closes the connection. */
-void pour(int data, int source, uint64_t size)
-{
-    off_t offset = 0;
-    while ((uint64_t)offset < size) {
-        uint64_t left = size - (uint64_t)offset;
-        ssize_t count = sendfile(data, source, &offset, left < TURN ? left : TURN);
-        if (count <= 0)
-            die("sending: %s", count ? strerror(errno) : "the source is too short");
-    }
-    if (close(data) < 0)
-        die("data connection: %s", strerror(errno));
 }

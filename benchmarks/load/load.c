@@ -4,14 +4,14 @@
  *
  * JOB is retr, stor, login, LIST, MLSD, idle or noop. Each client is a blocking thread. Clients
  * log in first, wait for each other, and only then does the clock run; it stops with the last
- * final reply. Downloads are dropped inside the kernel and uploads sent from the page cache, so
- * that the server is what is measured; "cpu" tells what the client needed all the same.
+ * final reply. Downloads are dropped inside the kernel and uploads sent from the page cache, or
+ * decrypted and encrypted with tls=1; "cpu" tells what the clients needed for it.
  */
 #define _GNU_SOURCE
 #include "figures.h"
 #include "ftp.h"
+#include "tls.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ struct client {
 static pthread_barrier_t ready, go;
 static double began;
 static atomic_int enough;
-static int source = -1;
+static struct content source;
 
 static void record(struct client *client, double since, double first)
 {
@@ -67,7 +67,7 @@ static void retrieve(struct client *client, long number)
     else
         session_send(session, "RETR %s", options.path);
     session_expect(session, 1, "RETR");
-    client->bytes += drain(data);
+    client->bytes += drain(session, data);
     session_expect(session, 2, "RETR");
     record(client, since, 0);
 }
@@ -79,7 +79,7 @@ static void store(struct client *client, long number)
     int data = data_open(session);
     session_send(session, "STOR %s%ld-%ld", options.path, client->index, number);
     session_expect(session, 1, "STOR");
-    pour(data, source, options.size);
+    pour(session, data, &source);
     client->bytes += options.size;
     session_expect(session, 2, "STOR");
     record(client, since, 0);
@@ -92,7 +92,7 @@ static void list(struct client *client)
     double since = now();
     session_send(session, "%s", options.job);
     session_expect(session, 1, options.job);
-    struct listing found = read_all(data);
+    struct listing found = read_all(session, data);
     session_expect(session, 2, options.job);
     record(client, since, found.first);
     client->bytes += found.bytes;
@@ -169,9 +169,7 @@ static void prepare(struct client *client)
 
 static void linger(struct client *client)
 {
-    client->idle = calloc((size_t)options.count, sizeof *client->idle);
-    if (!client->idle)
-        die("no memory");
+    client->idle = zeroed(options.count, sizeof *client->idle);
     for (; client->operations < options.count; client->operations++) {
         session_open(&client->idle[client->operations], &options.target);
         session_login(&client->idle[client->operations]);
@@ -208,10 +206,8 @@ static void report(struct client *clients, double cpu)
         bytes += clients[i].bytes;
         ended = clients[i].ended > ended ? clients[i].ended : ended;
     }
-    double *all = calloc((size_t)operations + 1, sizeof *all);
-    double *firsts = calloc((size_t)operations + 1, sizeof *firsts);
-    if (!all || !firsts)
-        die("no memory");
+    double *all = zeroed(operations + 1, sizeof *all);
+    double *firsts = zeroed(operations + 1, sizeof *firsts);
     for (long i = 0; !is("idle") && i < options.clients; i++)
         for (long j = 0; j < clients[i].operations; j++, times++) {
             all[times] = clients[i].times[j];
@@ -220,9 +216,11 @@ static void report(struct client *clients, double cpu)
     ascend(all, times);
     ascend(firsts, times);
     printf("{\"seconds\": %.9f, \"bytes\": %llu, \"operations\": %ld, \"cpu\": %.6f, "
-           "\"p50\": %.9f, \"p99\": %.9f, \"longest\": %.9f, \"first\": %.9f}\n",
+           "\"p50\": %.9f, \"p99\": %.9f, \"longest\": %.9f, \"first\": %.9f, "
+           "\"secured\": %ld, \"resumed\": %ld}\n",
            ended - began, (unsigned long long)bytes, operations, cpu, quantile(all, times, .5),
-           quantile(all, times, .99), quantile(all, times, 1), quantile(firsts, times, .5));
+           quantile(all, times, .99), quantile(all, times, 1), quantile(firsts, times, .5),
+           tls_secured(), tls_resumed());
     fflush(stdout);
 }
 
@@ -244,6 +242,7 @@ static void option(char *text)
     else if (!strcmp(text, "directory")) options.directory = value;
     else if (!strcmp(text, "source")) options.source = value;
     else if (!strcmp(text, "type")) options.type = value;
+    else if (!strcmp(text, "tls")) options.target.secure = atoi(value);
     else die("no such option: %s", text);
 }
 
@@ -254,10 +253,8 @@ static void start(struct client *clients)
     pthread_attr_setstacksize(&attributes, STACK);
     for (long i = 0; i < options.clients; i++) {
         clients[i].index = i;
-        clients[i].times = calloc((size_t)options.count + 1, sizeof(double));
-        clients[i].firsts = calloc((size_t)options.count + 1, sizeof(double));
-        if (!clients[i].times || !clients[i].firsts)
-            die("no memory");
+        clients[i].times = zeroed(options.count + 1, sizeof(double));
+        clients[i].firsts = zeroed(options.count + 1, sizeof(double));
         if (pthread_create(&clients[i].thread, &attributes, run, &clients[i]))
             die("no more threads");
     }
@@ -272,12 +269,12 @@ int main(int argc, char **argv)
         option(argv[i]);
     if (options.clients < 1 || options.clients > MOST_CLIENTS || options.count < 1)
         die("clients=1..%d, count=1...", MOST_CLIENTS);
-    if (is("stor") && (source = open(options.source, O_RDONLY | O_CLOEXEC)) < 0)
-        die("cannot open the source %s", options.source);
+    if (options.target.secure)
+        tls_prepare();
+    if (is("stor"))
+        source = content_open(options.source, options.size, options.target.secure);
 
-    struct client *clients = calloc((size_t)options.clients, sizeof *clients);
-    if (!clients)
-        die("no memory");
+    struct client *clients = zeroed(options.clients, sizeof *clients);
     pthread_barrier_init(&ready, NULL, (unsigned)options.clients + 1);
     pthread_barrier_init(&go, NULL, (unsigned)options.clients + 1);
     start(clients);

@@ -17,16 +17,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.jobs import Profile
+from benchmarks.programs import PEERS
 from benchmarks.servers.recipe import USER, Peer, Place, Start
 
 __all__ = ["proftpd", "proftpd_configuration", "pure_ftpd", "vsftpd", "vsftpd_configuration"]
 
-PEERS = Path(__file__).parent.parent / ".peers"
 PLACES = (PEERS / "usr/sbin", Path("/usr/sbin"), Path("/usr/local/sbin"))
 MD5_CRYPT = "$1$bench$IDaFocGqo.f39hZ5dc3P7."
 """The password's hash for ProFTPD, which knows no argon2."""
 FORKING = 1008
 NOBODY = "nobody"
+CIPHER = "TLS_AES_256_GCM_SHA384"
 PURE_OPTIONS = (
     "-4", "-H", "-A", "-j", "-u", "1", "-c", "20000", "-C", "20000", "-I", "600",
     "-L", "20000:10", "-U", "022", "-f", "none",
@@ -64,7 +65,17 @@ def vsftpd_configuration(place: Place, empty: Path) -> str:
         "xferlog_enable=NO", "connect_from_port_20=NO",
         "max_clients=0", "max_per_ip=0", "idle_session_timeout=7200",
         "data_connection_timeout=300",
+        *_secured_vsftpd(place),
     ]) + "\n"  # fmt: skip
+
+
+def _secured_vsftpd(place: Place) -> tuple[str, ...]:
+    if place.certificate is None:
+        return ()
+    return (
+        "ssl_enable=YES", "allow_anon_ssl=YES", "ssl_tlsv1=YES", "ssl_ciphers=HIGH",
+        f"rsa_cert_file={place.certificate}", f"rsa_private_key_file={place.certificate}",
+    )  # fmt: skip
 
 
 def proftpd(name: str) -> Peer | None:
@@ -84,7 +95,8 @@ def proftpd(name: str) -> Peer | None:
         path.write_text(proftpd_configuration(place, accounts, owner), encoding="utf-8")
         return Start((program, "-n", "-q", "-c", path), _libraries())
 
-    return Peer(name, _version(program, "-v"), _plain(recipe), True, FORKING)
+    missing = "" if _modules() else "mod_tls is missing: benchmarks/install-peers fetches it"
+    return Peer(name, _version(program, "-v"), _plain(recipe), True, FORKING, missing)
 
 
 def proftpd_configuration(place: Place, accounts: Path, owner: pwd.struct_passwd) -> str:
@@ -101,7 +113,25 @@ def proftpd_configuration(place: Place, accounts: Path, owner: pwd.struct_passwd
         "TimeoutIdle 0", "TimeoutNoTransfer 0", "TimeoutStalled 0", "TimeoutLogin 0",
         "<IfModule mod_delay.c>", "DelayEngine off", "</IfModule>",
         "<IfModule mod_ctrls.c>", "ControlsEngine off", "</IfModule>",
+        *_secured_proftpd(place),
     ]) + "\n"  # fmt: skip
+
+
+def _secured_proftpd(place: Place) -> tuple[str, ...]:
+    if place.certificate is None:
+        return ()
+    return (
+        f"ModulePath {_modules()}", "LoadModule mod_tls.c", "TLSEngine on", "TLSProtocol TLSv1.3",
+        f"TLSECCertificateFile {place.certificate}",
+        f"TLSECCertificateKeyFile {place.certificate}",
+        f"TLSCipherSuite TLSv1.3 {CIPHER}", "TLSVerifyClient off", "TLSLog none",
+    )  # fmt: skip
+
+
+def _modules() -> Path | None:
+    """Return the directory with ProFTPD's module for TLS."""
+    places = (PEERS / "usr/lib/proftpd", Path("/usr/lib/proftpd"))
+    return next((place for place in places if (place / "mod_tls.so").exists()), None)
 
 
 def pure_ftpd(name: str) -> Peer | None:
@@ -118,14 +148,15 @@ def pure_ftpd(name: str) -> Peer | None:
         subprocess.run([passwords, "mkdb", database, "-f", accounts], check=True)
         files = ("-g", place.work / "pure.pid", "-l", f"puredb:{database}")
         address = f"127.0.0.1,{place.port}"
-        return Start((program, *PURE_OPTIONS, "-S", address, *files), _libraries())
+        secured = ("-Y", "1", "-2", place.certificate) if place.certificate else ()
+        return Start((program, *PURE_OPTIONS, "-S", address, *files, *secured), _libraries())
 
     return Peer(name, _version(program, "--help"), _plain(recipe), True, FORKING)
 
 
 def _plain(recipe: Callable[[Place], Start]) -> Recipe:
     def chosen(profile: Profile, place: Place) -> Start | None:
-        return recipe(place) if profile in (Profile.PLAIN, Profile.FRESH) else None
+        return recipe(place) if profile in (Profile.PLAIN, Profile.FRESH, Profile.TLS) else None
 
     return chosen
 

@@ -29,17 +29,21 @@ def ours(name: str) -> Peer:
 def pyftpdlib(name: str) -> Peer | None:
     """The asynchronous server of pyftpdlib; one whose name ends in ``-copy`` does no sendfile."""
     version = _version("pyftpdlib")
+    without_tls = "" if _version("pyopenssl") else "it needs pyOpenSSL: pip install pyopenssl"
     copying = ("--no-sendfile",) if name.endswith("-copy") else ()
 
     def recipe(profile: Profile, place: Place) -> Start | None:
-        if profile in (Profile.STALL, Profile.SLOW_DISK):
+        if profile.metered:
             return None
         throttled = ("--rate", str(RATE)) if profile is Profile.THROTTLED else ()
+        secured = ("--certificate", place.certificate) if place.certificate else ()
         program = HERE / "pyftpdlib_server.py"
         given = (str(place.port), place.root, USER, place.password_hash)
-        return Start((sys.executable, program, *given, *copying, *throttled))
+        return Start((sys.executable, program, *given, *copying, *throttled, *secured))
 
-    return Peer(name, version, recipe) if version else None
+    if copying:
+        without_tls = "under TLS it is pyftpdlib"
+    return Peer(name, version, recipe, without_tls=without_tls) if version else None
 
 
 def twisted_ftp(name: str) -> Peer | None:
@@ -56,7 +60,8 @@ def twisted_ftp(name: str) -> Peer | None:
         }
         return Start(_twistd(place, "-y", HERE / "twisted_ftp.tac"), facts)
 
-    return Peer(name, version, recipe) if version else None
+    without_tls = "it has none"
+    return Peer(name, version, recipe, without_tls=without_tls) if version else None
 
 
 def _version(package: str) -> str:
@@ -75,7 +80,7 @@ def _twistd(place: Place, *words: str | Path) -> tuple[str | Path, ...]:
 def _ours(profile: Profile, place: Place) -> Start | None:
     options = _options(profile, place)
     paths = {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "client")])}
-    if profile not in (Profile.STALL, Profile.SLOW_DISK):
+    if not profile.metered:
         return Start(_twistd(place, "ftpservice", *options), paths)
     meter = place.work / "meter.json"
     facts = {"BENCHMARK_OPTIONS": json.dumps(options), "BENCHMARK_METER": str(meter)}
@@ -101,5 +106,6 @@ def _options(profile: Profile, place: Place) -> list[str]:
         f"--auth=passwd:{accounts}",
         f"--root={root}",
         "--idle-timeout=0",
+        *((f"--certificate={place.certificate}",) if place.certificate else ()),
         *(f"--{name}=100000" for name in UNLIMITED),
     ]

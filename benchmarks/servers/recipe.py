@@ -31,6 +31,8 @@ class Place:
     """The directory with the compiled programs."""
     device: int | None
     """What the slow disk slows; None: it cannot."""
+    certificate: Path | None = None
+    """A file with a certificate and its key, in PEM, for TLS; None: it does without."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,5 @@ class Peer:
     in_c: bool = False
     most_sessions: int = 5008
     """Idle sessions to measure with: fewer where each is a process."""
+    without_tls: str = ""
+    """Why it cannot do TLS, if it cannot; its recipe is not asked for that then."""
