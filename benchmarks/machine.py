@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 __all__ = ["describe", "descriptors", "raise_limits"]
+
+TCP_ULP = 31
+"""See ``linux/tcp.h``."""
 
 
 def raise_limits() -> None:
@@ -31,11 +35,24 @@ def describe(scale: float, rounds: int) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "memory": _field(Path("/proc/meminfo"), "MemTotal"),
         "system": f"{platform.system()} {platform.release()}",
+        "kernel_tls": _has_kernel_tls(),
         "python": platform.python_version(),
         "load": os.getloadavg()[0],
         "scale": scale,
         "rounds": rounds,
     }
+
+
+def _has_kernel_tls() -> bool:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname()) as end,
+    ):
+        try:
+            end.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+        except OSError:
+            return False
+        return True
 
 
 def _field(path: Path, name: str) -> str:

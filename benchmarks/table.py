@@ -48,10 +48,11 @@ def markdown(results: Results) -> str:
 def _machine(results: Results) -> str:
     machine = results.machine
     servers = ", ".join(f"{name} {version}" for name, version in machine["servers"].items())
+    kernel_tls = " with kernel TLS" if machine.get("kernel_tls") else ""
     return (
         f"{machine['date']}: {machine['cpu']}, {machine['cores']} cores, {machine['memory']}, "
-        f"{machine['system']}, Python {machine['python']}; {machine['rounds']} rounds, scale "
-        f"{machine['scale']}, load before {machine['load']:.2f}; {servers}."
+        f"{machine['system']}{kernel_tls}, Python {machine['python']}; {machine['rounds']} rounds, "
+        f"scale {machine['scale']}, load before {machine['load']:.2f}; {servers}."
     )
 
 

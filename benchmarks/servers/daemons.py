@@ -27,7 +27,6 @@ MD5_CRYPT = "$1$bench$IDaFocGqo.f39hZ5dc3P7."
 """The password's hash for ProFTPD, which knows no argon2."""
 FORKING = 1008
 NOBODY = "nobody"
-CIPHER = "TLS_AES_256_GCM_SHA384"
 PURE_OPTIONS = (
     "-4", "-H", "-A", "-j", "-u", "1", "-c", "20000", "-C", "20000", "-I", "600",
     "-L", "20000:10", "-U", "022", "-f", "none",
@@ -121,10 +120,9 @@ def _secured_proftpd(place: Place) -> tuple[str, ...]:
     if place.certificate is None:
         return ()
     return (
-        f"ModulePath {_modules()}", "LoadModule mod_tls.c", "TLSEngine on", "TLSProtocol TLSv1.3",
+        f"ModulePath {_modules()}", "LoadModule mod_tls.c", "TLSEngine on", "TLSLog none",
         f"TLSECCertificateFile {place.certificate}",
         f"TLSECCertificateKeyFile {place.certificate}",
-        f"TLSCipherSuite TLSv1.3 {CIPHER}", "TLSVerifyClient off", "TLSLog none",
     )  # fmt: skip
 
 
