@@ -51,5 +51,7 @@ _log = Logger("ftpservice")
 
 def _escaped(name: str) -> str:
     """Return a name with nothing in it that could end or forge a line."""
+    if name.isprintable():  # surrogates are not
+        return name
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
