@@ -48,7 +48,8 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
     source = _source(settings, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = _checkers(settings, options.checkers)
-    factory = _factory(settings, Portal(realm, checkers), reactor)
+    lines = LogLines(reactor)
+    factory = _factory(settings, Portal(realm, checkers), reactor, lines)
     listeners = Listeners(
         places,
         factory_of=_wrapping(factory, reactor),
@@ -60,7 +61,7 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
         bound = [Place(port.getHost(), place.proxied) for place, port in listeners.bound]
         return announcement(source.describe(), audience(settings, options.checkers), bound)
 
-    parts = Parts(listeners, factory, checkers, realm, settings.grace, announced)
+    parts = Parts(listeners, factory, checkers, realm, settings.grace, announced, lines)
     return FTPService(parts, reactor, console)
 
 
@@ -102,11 +103,11 @@ def _checkers(settings: Settings, checkers: list[ICredentialsChecker]) -> list[I
     return [*wanted, *guest]
 
 
-def _factory(settings: Settings, portal: Portal, reactor: Any) -> FTPFactory:
+def _factory(settings: Settings, portal: Portal, reactor: Any, lines: LogLines) -> FTPFactory:
     events = EventStream(_subscriber_failed)
     report = Report(time.time)
     events.subscribe(report)
-    events.subscribe(LogLines())
+    events.subscribe(lines)
     activity = Activity(events, report.lines)
     factory = FTPFactory(portal, reactor, settings.session, activity=activity)
     factory.noisy = False
