@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -123,6 +124,11 @@ class DataConnector:
 
     def _interface(self) -> str:
         """Return the address to listen on."""
-        if self._proxied or ip_address(self._local).is_link_local:
+        if self._proxied or _is_link_local(self._local):
             return ANYWHERE[self.family]
         return self._local
+
+
+@lru_cache(maxsize=64)
+def _is_link_local(host: str) -> bool:
+    return ip_address(host).is_link_local

@@ -52,7 +52,8 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
     source = _source(settings, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = _checkers(settings, options.checkers)
-    factory = _factory(settings, Portal(realm, checkers), reactor)
+    lines = LogLines(reactor)
+    factory = _factory(settings, Portal(realm, checkers), reactor, lines)
     if papers is not None:
         factory.tls = papers.tls
     listeners = Listeners(
@@ -67,7 +68,7 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
         who = audience(settings, options.checkers)
         return announcement(source.describe(), who, _bound(listeners), security)
 
-    parts = Parts(listeners, factory, checkers, realm, settings.grace, announced)
+    parts = Parts(listeners, factory, checkers, realm, settings.grace, announced, lines)
     return FTPService(parts, reactor, console, _renewal(papers, reactor))
 
 
@@ -131,11 +132,11 @@ def _checkers(settings: Settings, checkers: list[ICredentialsChecker]) -> list[I
     return [*wanted, *guest]
 
 
-def _factory(settings: Settings, portal: Portal, reactor: Any) -> FTPFactory:
+def _factory(settings: Settings, portal: Portal, reactor: Any, lines: LogLines) -> FTPFactory:
     events = EventStream(_subscriber_failed)
     report = Report(time.time)
     events.subscribe(report)
-    events.subscribe(LogLines())
+    events.subscribe(lines)
     activity = Activity(events, report.lines)
     factory = FTPFactory(portal, reactor, settings.session, activity=activity)
     factory.noisy = False

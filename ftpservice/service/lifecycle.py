@@ -20,6 +20,7 @@ from twisted.internet.task import deferLater
 
 from ftpservice.accounts.realm import Realm
 from ftpservice.accounts.records import IStartable
+from ftpservice.activity.lines import LogLines
 from ftpservice.control.factory import FTPFactory
 from ftpservice.service.console import Console
 from ftpservice.service.failures import CannotStart
@@ -46,6 +47,7 @@ class Parts:
     """Seconds that transfers may go on when the service stops."""
     announcement: Callable[[], list[str]]
     """Returns the lines to print once everything listens."""
+    lines: LogLines
 
 
 class FTPService(MultiService):
@@ -107,6 +109,7 @@ class FTPService(MultiService):
                 checker.stop()
         await self.parts.factory.let_go()
         await self.parts.realm.stop()
+        self.parts.lines.flush()
 
     async def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = self._reactor.seconds() + seconds

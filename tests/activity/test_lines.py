@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPublisher
 
-from ftpservice.activity.lines import LogLines
+from ftpservice.activity.lines import DELAY, TOGETHER, LogLines
 from ftpservice.events import (
     CommandFailed,
     Event,
@@ -40,28 +42,56 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
     ],
 )
 def test_an_event_is_one_line(event: Event, line: str) -> None:
-    lines: list[str] = []
-    LogLines(lines.append)(event)
-    assert lines == [line]
+    bench = Bench()
+    bench.lines(event)
+    bench.lines.flush()
+    assert bench.written == [(line, 1.0)]
+
+
+class Bench:
+    """Lines, written to a list."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.written: list[tuple[str, float]] = []
+        self.lines = LogLines(self.clock, lambda *one: self.written.append(one))
 
 
 def test_other_events_have_none() -> None:
-    lines: list[str] = []
-    LogLines(lines.append)(SessionOpened(*WHO))
-    assert lines == []
+    bench = Bench()
+    bench.lines(SessionOpened(*WHO))
+    assert (bench.written, bench.clock.getDelayedCalls()) == ([], [])
 
 
-def test_they_go_to_the_log() -> None:
-    from twisted.logger import globalLogPublisher
+def test_lines_wait_for_others_for_a_moment() -> None:
+    bench = Bench()
+    bench.lines(LoggedIn(*WHO))
+    bench.clock.advance(DELAY / 2)
+    bench.lines(LoggedIn(*WHO))
+    assert bench.written == []
+    bench.clock.advance(DELAY / 2)
+    assert len(bench.written) == 2
+    assert bench.clock.getDelayedCalls() == []
 
-    seen: list[str] = []
 
-    def observe(event: dict[str, object]) -> None:
-        seen.append(str(event.get("line")))
+def test_many_do_not_wait() -> None:
+    bench = Bench()
+    for _ in range(TOGETHER):
+        bench.lines(LoggedIn(*WHO))
+    assert len(bench.written) == TOGETHER
+    assert bench.clock.getDelayedCalls() == []
 
-    globalLogPublisher.addObserver(observe)
+
+def test_they_go_to_the_log_with_the_time_of_the_event() -> None:
+    seen: list[LogEvent] = []
+    lines = LogLines(Clock())
+    lines(LoggedIn(*WHO))
+    globalLogPublisher.addObserver(seen.append)
     try:
-        LogLines()(LoggedIn(*WHO))
+        lines.flush()
     finally:
-        globalLogPublisher.removeObserver(observe)
-    assert "ann@192.0.2.1 [7] logged in" in seen
+        globalLogPublisher.removeObserver(seen.append)
+    [event] = seen
+    assert formatEventAsClassicLogText(event, lambda when: f"{when:g}") == (
+        "1 [ftpservice#info] ann@192.0.2.1 [7] logged in\n"
+    )
