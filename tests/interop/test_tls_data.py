@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.raw import LOCAL, Served, in_thread, rst, started, starting
+from tests.interop.raw import LOCAL, PATIENCE, Served, in_thread, rst, started, starting
 from tests.interop.tls import BOTH, TLS12, TLS13, TLSWire, client_context
 
 FIXTURES = (started, starting)
@@ -119,6 +119,26 @@ def test_a_client_that_never_reads_loses_nothing(
     data.close()
     assert client.reply().code == 226
     assert (served.root / "a").read_bytes() == content
+
+
+@versions
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 100_000, 255_000])
+@in_thread
+def test_an_upload_that_has_come_to_its_end_before_it_is_asked_for(
+    served: Served, version: ssl.TLSVersion, size: int
+) -> None:
+    client = private(served, version)
+    data = client.data()
+    assert isinstance(data, ssl.SSLSocket)
+    data.sendall(CONTENT[:size])
+    data.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        data.unwrap()  # said; the answer is waited for below
+    assert client.code("STOR a") in (125, 150)
+    assert client.reply().code == 226
+    assert (served.root / "a").read_bytes() == CONTENT[:size]
+    data.settimeout(PATIENCE)
+    data.unwrap().close()
 
 
 @versions
