@@ -229,3 +229,71 @@ def test_abor_under_tls(served: Served) -> None:
     client.send(b"ABOR\r\n")
     assert client.replies(2) == [426, 226]
     assert client.download("NLST") == b"a\r\n"
+
+
+def aborted(client: TLSWire) -> None:
+    data = client.data()
+    assert client.code("RETR big") in (125, 150)
+    assert data.recv(1000)
+    client.send(b"ABOR\r\n")
+    assert client.replies(2) == [426, 226]
+
+
+def cut_by_fin(client: TLSWire) -> None:
+    data = begun(client, "STOR cut")
+    data.sendall(CONTENT[:100_000])
+    fin(data)
+    assert client.reply().code == 426
+
+
+def cut_by_rst(client: TLSWire) -> None:
+    data = begun(client, "STOR cut")
+    data.sendall(CONTENT[:100_000])
+    rst(data)
+    assert client.reply().code == 426
+
+
+def announced(client: TLSWire) -> None:
+    assert client.code("ALLO 100000") == 200
+    data = begun(client, "STOR announced")
+    data.sendall(CONTENT[:100_000])
+    fin(data)
+    assert client.reply().code == 226
+
+
+def left_early(client: TLSWire) -> None:
+    data = client.data()
+    fin(data)
+    assert client.code("RETR small") in (125, 150)
+    assert client.reply().code == 226
+
+
+def refused(client: TLSWire) -> None:
+    plain = client.served.connected(client.place())
+    client.send(b"NLST\r\n")
+    assert client.reply().code == 150
+    client.wrapped(plain)
+    assert client.reply().code == 425
+
+
+ENDS = {one.__name__: one for one in (aborted, cut_by_fin, cut_by_rst, announced, left_early, refused)}
+
+
+@versions
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@in_thread
+def test_however_one_ends_the_next_goes_on_with_the_session(
+    server: Server, version: ssl.TLSVersion, end: Callable[[TLSWire], None]
+) -> None:
+    served = server("--require-session-reuse")
+    (served.root / "big").write_bytes(CONTENT * 20)
+    (served.root / "small").write_bytes(CONTENT[:100])
+    client = private(served, version)
+    for _ in range(3):
+        end(client)
+        data = client.data()
+        assert isinstance(data, ssl.SSLSocket)
+        assert data.session_reused
+        assert client.code("RETR small") in (125, 150)
+        assert data.recv(1000) == CONTENT[:100]
+        assert client.reply().code == 226
