@@ -45,11 +45,7 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
     count, certain, last = 0, 0, len(into) - RECORD
     try:
         while count <= last:
-            if certain <= 0:
-                state = _what_comes(own)
-                if state is not None:
-                    return count, state
-                certain = _waiting(own)
+            certain = certain if certain > 0 else _waiting(own)
             size = own.recv_into(into[count:])
             if not size:
                 return count, State.ENDED
@@ -66,19 +62,18 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
     return count, State.OPEN
 
 
-def _what_comes(own: socket.socket) -> State | None:
-    """Look at what the kernel has; None for bytes."""
-    try:
-        if socket.socket.recv(own, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
-            return None
-    except BlockingIOError:
-        return State.OPEN
-    except OSError as error:
-        return None if error.errno == errno.EIO else State.BROKEN  # EIO: an alert, of kernel TLS
-    return State.BROKEN if _was_reset(own) else State.TRUNCATED
-
-
 def _waiting(own: socket.socket) -> int:
+    """Return how many bytes the kernel has; raises `OSError` as OpenSSL would, and not to it."""
+    try:
+        found = socket.socket.recv(own, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        raise ssl.SSLWantReadError from None
+    except OSError as error:
+        if error.errno != errno.EIO:  # that is an alert, under kernel TLS
+            raise
+        return 0
+    if not found:
+        raise ssl.SSLEOFError
     return int.from_bytes(fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
 

@@ -244,7 +244,7 @@ def _taken_from(transport: Any) -> socket.socket:
 
 
 def _close(own: ssl.SSLSocket, orderly: bool, parted: bool) -> None:
-    """Close with a FIN, or with an RST; ``parted``: the goodbye was said, if there had to be one."""
+    """Close with a FIN, or with an RST; ``parted``: any goodbye was said."""
     with suppress(OSError):
         if not orderly:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

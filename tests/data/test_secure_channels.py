@@ -115,7 +115,7 @@ class TestPassive:
     async def test_who_does_not_shake_hands_is_not_waited_for_for_ever(self, begin):
         session = begin(handshake_timeout=0.05)
         with client(await session.connector.passive(True)) as plain:
-            with pytest.raises(CannotConnect, match="no TLS in 0.05 seconds"):
+            with pytest.raises(CannotConnect, match=r"no TLS in 0\.05 seconds"):
                 await session.connector.take().connection()
             assert await ended(plain)
 
@@ -208,9 +208,9 @@ class TestPassive:
         session = begin(handshake_timeout=0.01)
         before = descriptors()
         for _ in range(10):
-            with client(await session.connector.passive(True)):
-                with pytest.raises(CannotConnect):
-                    await session.connector.take().connection()
+            place = await session.connector.passive(True)
+            with client(place), pytest.raises(CannotConnect):
+                await session.connector.take().connection()
         await until(reactor, lambda: descriptors() <= before)
 
 
@@ -238,10 +238,11 @@ class TestWhose:
         for shaken in (session.shake, other_shake):
             with client(await session.connector.passive(True)) as plain:
                 waiting = start(session.connector.take().connection())
-                with await deferToThread(shaken, plain) as peer:
-                    with pytest.raises(CannotConnect, match="not that of the control connection"):
-                        await waiting
-                    assert await ended(peer)
+                peer = await deferToThread(shaken, plain)
+            with peer:
+                with pytest.raises(CannotConnect, match="not that of the control connection"):
+                    await waiting
+                assert await ended(peer)
 
     @versions
     @ensureDeferred
@@ -321,7 +322,7 @@ class TestActive:
             waiting = start(session.connector.take().connection())
             plain, _ = await deferToThread(server.accept)
             with plain:
-                with pytest.raises(CannotConnect, match="no TLS in 0.05 seconds"):
+                with pytest.raises(CannotConnect, match=r"no TLS in 0\.05 seconds"):
                     await waiting
                 assert await ended(plain)
 

@@ -276,7 +276,9 @@ def refused(client: TLSWire) -> None:
     assert client.reply().code == 425
 
 
-ENDS = {one.__name__: one for one in (aborted, cut_by_fin, cut_by_rst, announced, left_early, refused)}
+ENDS = {
+    one.__name__: one for one in (aborted, cut_by_fin, cut_by_rst, announced, left_early, refused)
+}
 
 
 @versions
