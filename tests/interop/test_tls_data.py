@@ -203,6 +203,24 @@ def test_garbage_on_a_data_connection_is_425_and_the_session_goes_on(
     assert client.download("RETR a") == CONTENT
 
 
+@in_thread
+def test_who_says_nothing_on_a_data_connection_costs_others_nothing(server: Server) -> None:
+    served = server("--tls-handshake-timeout", "600")
+    (served.root / "a").write_bytes(CONTENT)
+    stalled = [private(served) for _ in range(5)]
+    for one in stalled:
+        plain = served.connected(one.place())
+        plain.sendall(b"\x16\x03\x01")
+        assert one.code("RETR a") == 150
+    client = private(served)
+    assert client.upload("STOR b", CONTENT).code == 226
+    assert client.download("RETR b") == CONTENT
+    for one in stalled:
+        one.send(b"ABOR\r\n")
+        assert one.replies(2) == [426, 226]
+        assert one.download("RETR a") == CONTENT
+
+
 @pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
 @in_thread
 def test_active_data_connections(served: Served, version: ssl.TLSVersion) -> None:
