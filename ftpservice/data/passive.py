@@ -90,6 +90,7 @@ class PassiveChannel(Channel):
         self._arrival = arrival = Arrival(self._clock, self._settings, cover, self._ring)
         if cover is not None:
             door.accept = arrival.accept
+            self._ring()  # who waits has other times to keep now
         return arrival.protocol
 
     def _ring(self) -> None:

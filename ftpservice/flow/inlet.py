@@ -72,6 +72,8 @@ class Inlet:
         """Have all that comes written to a file, to the peer's FIN; raises `Cut`."""
         if self._broken is not None:
             raise Cut(self._broken)
+        if self.ended:
+            return 0  # under TLS that was said, and nothing else may ever come
         stream = self._transport
         source: Source = Unsealing(stream) if isinstance(stream, TLSTransport) else Splicing(stream)
         self._receiving = receiving = FileReceiving(stream, source)

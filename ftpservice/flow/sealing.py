@@ -50,11 +50,11 @@ class FileSealing:
         self._transport.doWrite = self._turn
         try:
             while self.offset < self._end:
+                if self._broken is not None or not self._transport.connected:
+                    raise Cut("the connection broke")
                 self._begin_turns()
                 while not self._is_resting:
                     await patience.wait()
-                if self._broken is not None or not self._transport.connected:
-                    raise Cut("the connection broke")
                 if self._wants_disk:
                     self._wants_disk = False
                     await self._file.cache(self.offset, min(AHEAD, self._end - self.offset))

@@ -112,8 +112,8 @@ class Protection:
         return self.cover if self.data else None
 
     def leave(self) -> None:
-        """Commands and replies are in clear from now on (CCC)."""
-        self.control, self.description = False, ""
+        """Commands and replies are in clear from now on (CCC); anybody may say them."""
+        self.control, self.description, self.names = False, "", frozenset()
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ class Contexts:
         """
         self._first.num_tickets = 0 if data else 1  # copied when the connection is made
         try:
+            own.getpeername()  # ssl would lose a socket that fails in its hands
             return self._wrapped(own)
         except OSError:
             own.close()

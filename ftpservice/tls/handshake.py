@@ -131,5 +131,5 @@ class Handshake:
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLEOFError) or not isinstance(error, ssl.SSLError):
         return "the connection ended before"
-    reason = error.reason or str(error)
+    reason: str = getattr(error, "reason", None) or str(error)
     return REASONS.get(reason, reason.replace("_", " ").lower())

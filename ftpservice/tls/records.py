@@ -1,18 +1,31 @@
-"""Reading, writing and ending TLS on a non-blocking socket, told in terms of streams."""
+"""Reading, writing and ending TLS on a non-blocking socket, told in terms of streams.
+
+OpenSSL forgets the session of a connection that ends without close_notify, on either side, and
+with it what all other data connections of a client would go on with. But ends like that are
+ordinary: ABOR, a cut upload, clients that just close. So it is not shown them: it never reads where
+a FIN comes next, and of a connection that is dropped it believes that it has said goodbye.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import socket
 import ssl
+import sys
+import termios
 from contextlib import suppress
 from enum import Enum
 
-__all__ = ["RECORD", "State", "acknowledge", "goodbye", "receive", "send"]
+__all__ = ["RECORD", "State", "acknowledge", "drop", "goodbye", "receive", "send"]
 
 CLOSED = 7
 """A state of TCP: neither side can say anything any more (linux/tcp_states.h)."""
 RECORD = 16 * 1024
 """The most bytes of one record, and so of one reading."""
+OVERHEAD = 29
+"""Bytes that a record has besides, unless somebody pads it."""
 
 
 class State(Enum):
@@ -29,13 +42,15 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
 
     No record is left half read: OpenSSL would have the rest, and the socket nothing to tell of.
     """
-    count, last = 0, len(into) - RECORD
+    count, certain, last = 0, 0, len(into) - RECORD
     try:
         while count <= last:
+            certain = certain if certain > 0 else _waiting(own)
             size = own.recv_into(into[count:])
             if not size:
                 return count, State.ENDED
             count += size
+            certain -= size + OVERHEAD
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return count, State.OPEN
     except ssl.SSLZeroReturnError:
@@ -45,6 +60,21 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
     except OSError:
         return count, State.BROKEN
     return count, State.OPEN
+
+
+def _waiting(own: socket.socket) -> int:
+    """Return how many bytes the kernel has; raises `OSError` as OpenSSL would, and not to it."""
+    try:
+        found = socket.socket.recv(own, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        raise ssl.SSLWantReadError from None
+    except OSError as error:
+        if error.errno != errno.EIO:  # that is an alert, under kernel TLS
+            raise
+        return 0
+    if not found:
+        raise ssl.SSLEOFError
+    return int.from_bytes(fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _was_reset(own: socket.socket) -> bool:
@@ -86,3 +116,17 @@ def goodbye(own: ssl.SSLSocket) -> bool:
     except (OSError, ValueError):
         return True  # sent, and the peer's has not come; or there is nobody to send it to
     return True
+
+
+def drop(own: ssl.SSLSocket) -> None:
+    """Close without a word to the peer; a goodbye goes to nobody."""
+    try:
+        nobody, other = socket.socketpair()
+        other.close()
+        with nobody:
+            os.dup2(nobody.fileno(), own.fileno(), inheritable=False)
+        own.unwrap()
+    except (OSError, ValueError):
+        pass  # nobody has heard it
+    finally:
+        own.close()

@@ -29,7 +29,7 @@ from ftpservice.tls.gated import GatedConnection
 from ftpservice.tls.handshake import HandshakeProblem, Terms
 from ftpservice.tls.leaving import Leaving
 from ftpservice.tls.loan import Loan
-from ftpservice.tls.records import State, acknowledge, goodbye, receive, send
+from ftpservice.tls.records import State, acknowledge, drop, goodbye, receive, send
 from ftpservice.tls.server import ServerTLS
 
 __all__ = ["HandshakeProblem", "TLSTransport", "Terms", "carry_on", "upgrade"]
@@ -140,7 +140,7 @@ class TLSTransport(GatedConnection):
             self.protocol.dataReceived(bytes(_arrived[:count]))
         if state is State.OPEN:
             return None
-        self.ended_in_order = state is State.ENDED
+        self.ended_in_order |= state is State.ENDED
         return main.CONNECTION_LOST if state is State.BROKEN else main.CONNECTION_DONE
 
     def _drop(self) -> Any:
@@ -181,10 +181,11 @@ class TLSTransport(GatedConnection):
 
     def _closeSocket(self, orderly: bool) -> None:
         """Close, but not under the hands of a thread."""
+        close = partial(_close, self.socket, orderly, self._our_side_ended)
         if self._loan is None:
-            super()._closeSocket(orderly)
+            close()
         else:
-            self._loan.close(partial(_close, self.socket, orderly))
+            self._loan.close(close)
 
     def _secured(self) -> None:
         own: ssl.SSLSocket = self.socket
@@ -242,9 +243,9 @@ def _taken_from(transport: Any) -> socket.socket:
     return own
 
 
-def _close(own: socket.socket, orderly: bool) -> None:
-    """Close with a FIN, or with an RST."""
+def _close(own: ssl.SSLSocket, orderly: bool, parted: bool) -> None:
+    """Close with a FIN, or with an RST; ``parted``: any goodbye was said."""
     with suppress(OSError):
         if not orderly:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        own.close()
+        (own.close if parted else partial(drop, own))()

@@ -39,8 +39,12 @@ class Turns:
     def _go_on(self) -> None:
         self._asked = False
         self._spent = 0.0
-        while self._waiting and self._spent < SHARE:
-            self._do(self._waiting.popleft())
+        try:
+            while self._waiting and self._spent < SHARE:
+                self._do(self._waiting.popleft())
+        finally:
+            if self._waiting:
+                self._wait()
 
     def _do(self, step: Callable[[], object]) -> None:
         began = self._now()

@@ -197,6 +197,15 @@ def test_ccc_takes_commands_out_of_tls_and_leaves_data_in(secure: Secure) -> Non
     assert talk.codes("AUTH TLS") == [234]
 
 
+def test_behind_ccc_a_certificate_says_nothing(secure: Secure) -> None:
+    session = secure(TLSPolicy(clear_commands=True))
+    session.let_in_by_certificate("ann")
+    session.auth("TLS", "ann")
+    assert session.codes("USER ann") == [232]
+    assert session.codes("CCC") == [200]
+    assert not session.context.protection.names
+
+
 def test_rein_keeps_tls_and_forgets_the_rest(secure: Secure) -> None:
     talk = secure().auth().login()
     assert talk.codes("PBSZ 0", "PROT P", "REIN") == [200, 200, 220]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -178,3 +179,12 @@ def test_what_is_kept_is_waited_for(where: str) -> None:
     assert done == [1]
     assert transport.producer is None
     producer.stopProducing()
+
+
+def test_what_has_left_tls_has_the_addresses_it_had() -> None:
+    former = StringTransport()
+    former.protocol = former.reactor = None
+    own = socket.socket()
+    with own:
+        cleared = securing.ClearTransport(own, former)  # type: ignore[arg-type]  # as much as is used
+        assert (cleared.getHost(), cleared.getPeer()) == (former.getHost(), former.getPeer())

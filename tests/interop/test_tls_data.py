@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.raw import LOCAL, Served, in_thread, rst, started, starting
+from tests.interop.raw import LOCAL, PATIENCE, Served, in_thread, rst, started, starting
 from tests.interop.tls import BOTH, TLS12, TLS13, TLSWire, client_context
 
 FIXTURES = (started, starting)
@@ -122,6 +122,26 @@ def test_a_client_that_never_reads_loses_nothing(
 
 
 @versions
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 100_000, 255_000])
+@in_thread
+def test_an_upload_that_has_come_to_its_end_before_it_is_asked_for(
+    served: Served, version: ssl.TLSVersion, size: int
+) -> None:
+    client = private(served, version)
+    data = client.data()
+    assert isinstance(data, ssl.SSLSocket)
+    data.sendall(CONTENT[:size])
+    data.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        data.unwrap()  # said; the answer is waited for below
+    assert client.code("STOR a") in (125, 150)
+    assert client.reply().code == 226
+    assert (served.root / "a").read_bytes() == CONTENT[:size]
+    data.settimeout(PATIENCE)
+    data.unwrap().close()
+
+
+@versions
 @in_thread
 def test_an_empty_listing_is_a_whole_connection(served: Served, version: ssl.TLSVersion) -> None:
     client = private(served, version)
@@ -183,6 +203,24 @@ def test_garbage_on_a_data_connection_is_425_and_the_session_goes_on(
     assert client.download("RETR a") == CONTENT
 
 
+@in_thread
+def test_who_says_nothing_on_a_data_connection_costs_others_nothing(server: Server) -> None:
+    served = server("--tls-handshake-timeout", "600")
+    (served.root / "a").write_bytes(CONTENT)
+    stalled = [private(served) for _ in range(5)]
+    for one in stalled:
+        plain = served.connected(one.place())
+        plain.sendall(b"\x16\x03\x01")
+        assert one.code("RETR a") == 150
+    client = private(served)
+    assert client.upload("STOR b", CONTENT).code == 226
+    assert client.download("RETR b") == CONTENT
+    for one in stalled:
+        one.send(b"ABOR\r\n")
+        assert one.replies(2) == [426, 226]
+        assert one.download("RETR a") == CONTENT
+
+
 @pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
 @in_thread
 def test_active_data_connections(served: Served, version: ssl.TLSVersion) -> None:
@@ -209,3 +247,73 @@ def test_abor_under_tls(served: Served) -> None:
     client.send(b"ABOR\r\n")
     assert client.replies(2) == [426, 226]
     assert client.download("NLST") == b"a\r\n"
+
+
+def aborted(client: TLSWire) -> None:
+    data = client.data()
+    assert client.code("RETR big") in (125, 150)
+    assert data.recv(1000)
+    client.send(b"ABOR\r\n")
+    assert client.replies(2) == [426, 226]
+
+
+def cut_by_fin(client: TLSWire) -> None:
+    data = begun(client, "STOR cut")
+    data.sendall(CONTENT[:100_000])
+    fin(data)
+    assert client.reply().code == 426
+
+
+def cut_by_rst(client: TLSWire) -> None:
+    data = begun(client, "STOR cut")
+    data.sendall(CONTENT[:100_000])
+    rst(data)
+    assert client.reply().code == 426
+
+
+def announced(client: TLSWire) -> None:
+    assert client.code("ALLO 100000") == 200
+    data = begun(client, "STOR announced")
+    data.sendall(CONTENT[:100_000])
+    fin(data)
+    assert client.reply().code == 226
+
+
+def left_early(client: TLSWire) -> None:
+    data = client.data()
+    fin(data)
+    assert client.code("RETR small") in (125, 150)
+    assert client.reply().code == 226
+
+
+def refused(client: TLSWire) -> None:
+    plain = client.served.connected(client.place())
+    client.send(b"NLST\r\n")
+    assert client.reply().code == 150
+    client.wrapped(plain)
+    assert client.reply().code == 425
+
+
+ENDS = {
+    one.__name__: one for one in (aborted, cut_by_fin, cut_by_rst, announced, left_early, refused)
+}
+
+
+@versions
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@in_thread
+def test_however_one_ends_the_next_goes_on_with_the_session(
+    server: Server, version: ssl.TLSVersion, end: Callable[[TLSWire], None]
+) -> None:
+    served = server("--require-session-reuse")
+    (served.root / "big").write_bytes(CONTENT * 20)
+    (served.root / "small").write_bytes(CONTENT[:100])
+    client = private(served, version)
+    for _ in range(3):
+        end(client)
+        data = client.data()
+        assert isinstance(data, ssl.SSLSocket)
+        assert data.session_reused
+        assert client.code("RETR small") in (125, 150)
+        assert data.recv(1000) == CONTENT[:100]
+        assert client.reply().code == 226

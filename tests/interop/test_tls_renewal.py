@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ftplib
+import re
 import signal
 import socket
 import ssl
@@ -83,12 +84,32 @@ def test_without_tls_a_hangup_is_nothing(tmp_path: Path) -> None:
 
 def test_a_login_and_a_failed_handshake_are_lines(tmp_path: Path) -> None:
     with Program([*COMMAND, "--implicit=tcp:0:interface=127.0.0.1"], tmp_path) as running:
-        session(running.port()).close()
-        running.line(r"demo@127\.0\.0\.1 \[\d+\] logged in \(TLSv1\.3 TLS_\w+\)")
+        port = running.port()
         implicit = int(running.line(r"ftps://127\.0\.0\.1:(\d+)/")[1])
-        with socket.create_connection(("127.0.0.1", implicit), 20) as plain:
-            plain.sendall(b"USER demo\r\n")
-            plain.recv(100)
-        running.line(r"nobody@127\.0\.0\.1 \[\d+\] did not get under TLS: ")
+        session(port).close()
+        running.line(r"demo@127\.0\.0\.1 \[\d+\] logged in \(TLSv1\.3 TLS_\w+\)")
+        before = len(running.lines)
+        for said in (b"USER demo\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b""):
+            for place in (port, implicit):
+                talk_nonsense(place, said, explicit=place is port)
+        session(port).close()
+        running.line(r"demo@127\.0\.0\.1 \[10\] logged in \(TLSv1\.3 TLS_\w+\)")
+        told = running.lines[before:-1]
+        assert len(told) == 8
+        for line in told:
+            assert re.search(r"nobody@127\.0\.0\.1 \[[2-9]\] did not get under TLS: \w", line)
         assert running.stopped() == 0
         assert "Traceback" not in running.output
+
+
+def talk_nonsense(port: int, said: bytes, explicit: bool) -> None:
+    """Say what is no handshake, and read to the end."""
+    with socket.create_connection(("127.0.0.1", port), 20) as plain:
+        if explicit:
+            assert plain.recv(1000).startswith(b"220 ")
+            plain.sendall(b"AUTH TLS\r\n")
+            assert plain.recv(1000).startswith(b"234 ")
+        plain.sendall(said)
+        plain.shutdown(socket.SHUT_WR)
+        while plain.recv(1000):
+            pass

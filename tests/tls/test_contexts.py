@@ -1,7 +1,10 @@
 """What connections agree on: versions, names, sessions and tickets, clients' certificates."""
 
+import re
 import socket
 import ssl
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -234,6 +237,23 @@ class TestClients:
             Meeting(contexts, context)
 
 
+def spoil(how: str, path: Path, authority: Authority) -> None:
+    """Put something wrong where a certificate was."""
+    other = authority.certificate("other").read_bytes()
+    own = path.read_bytes()
+    path.unlink()
+    match how:
+        case "garbage":
+            path.write_bytes(b"nonsense")
+        case "expired":
+            authority.certificate("one", file=path.name, lasts=-timedelta(days=1))
+        case "key":
+            mark = b"-----BEGIN CERT"
+            path.write_bytes(other[: other.index(mark)] + own[own.index(mark) :])
+        case "directory":
+            path.mkdir()
+
+
 class TestReload:
     def test_new_certificates_are_for_new_connections(self, authority, meet):
         path = authority.certificate("one", file="file")
@@ -249,13 +269,15 @@ class TestReload:
         assert data.session_reused
         assert not meet(tls.contexts, context, session=control.session()).server.session_reused
 
-    def test_with_wrong_ones_the_old_stay(self, authority, meet):
+    @pytest.mark.parametrize("wrong", ["garbage", "expired", "key", "missing", "directory"])
+    def test_with_wrong_ones_the_old_stay(self, authority, meet, wrong):
         path = authority.certificate("one", file="file")
         tls = ServerTLS.load(TLSFiles(((path, None),)))
         seen = tls.certificates
-        path.write_bytes(b"nonsense")
-        with pytest.raises(CertificateProblem):
+        spoil(wrong, path, authority)
+        with pytest.raises(CertificateProblem, match=re.escape(str(path.parent))) as told:
             tls.reload()
+        assert "\n" not in str(told.value)
         assert tls.certificates is seen
         assert meet(tls.contexts).certificate.subject.rfc4514_string() == "CN=one"
 

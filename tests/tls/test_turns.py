@@ -87,3 +87,18 @@ def test_one_that_fails_stops_nobody_behind_it(work):
     assert not work.take(1)
     work.iterate()
     assert work.done == [1]
+
+
+def test_also_when_it_had_to_wait(work):
+    def fail():
+        raise ValueError
+
+    work.take(1, SHARE)
+    for step in (fail, fail):
+        work.turns.take(step)
+    work.take(2)
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            work.iterate()
+    work.iterate()
+    assert work.done == [1, 2]
