@@ -54,8 +54,7 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
     checkers = _checkers(settings, options.checkers)
     lines = LogLines(reactor)
     factory = _factory(settings, Portal(realm, checkers), reactor, lines)
-    if papers is not None:
-        factory.tls = papers.tls
+    factory.tls = papers.tls if papers is not None else None
     listeners = Listeners(
         places,
         factory_of=_wrapping(factory, reactor),
