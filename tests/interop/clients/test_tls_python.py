@@ -173,6 +173,14 @@ async def tree_with_aioftp(served: Served, here: Path, back: Path, implicit: boo
         await client.quit()
     finally:
         client.close()
+        await asyncio.wait_for(all_closed(), PATIENCE)
+
+
+async def all_closed() -> None:
+    """Wait for the goodbyes of TLS, which aioftp leaves to the loop."""
+    selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+    while len(selector.get_map()) > 1:  # the loop's own is one
+        await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["explicit", "implicit"])
