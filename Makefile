@@ -52,7 +52,7 @@ docs: $(VENV)/.installed
 	PYTHONPATH=.:client $(BIN)/python docs/make_protocol.py
 
 # Ours and the peers that are here, side by side; BENCH_ARGS='--quick' takes a minute or two.
-bench: $(VENV)/.testing
+bench: $(VENV)/.benching
 	-@benchmarks/install-peers
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
@@ -81,6 +81,11 @@ $(VENV)/.testing: $(VENV)/.made setup.cfg
 	@echo 'Installing what the tests need into $(VENV) ...'
 	@rm -rf build
 	@$(PIP) install --no-build-isolation '.[test]'
+	@rm -rf build
+	@touch $@
+
+$(VENV)/.benching: $(VENV)/.testing setup.cfg
+	@$(PIP) install --no-build-isolation '.[bench]'
 	@rm -rf build
 	@touch $@
 
