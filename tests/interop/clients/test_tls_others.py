@@ -88,6 +88,9 @@ def test_php(secured: Served, tmp_path: Path, passive: int) -> None:
     assert_same(here, tmp_path / "back")
 
 
+CUT_BY_BASIC_FTP = ("empty", "empty too")
+"""It does not wait for the end of the handshake (it takes a known cipher for that), and Node ends a
+connection that has nothing to send then without TLS's own end: such an upload is a cut."""
 NODE = """
 const ftp = require("basic-ftp"), [host, port, implicit] = process.argv.slice(1);
 (async () => {
@@ -109,7 +112,7 @@ const ftp = require("basic-ftp"), [host, port, implicit] = process.argv.slice(1)
 @in_thread
 def test_basic_ftp(secured: Served, tmp_path: Path, implicit: bool) -> None:
     node_module("basic-ftp")
-    tree = make_tree(tmp_path / "here" / "tree")
+    tree = make_tree(tmp_path / "here" / "tree", without=CUT_BY_BASIC_FTP)
     words = [LOCAL, port(secured, implicit), *(["implicit"] if implicit else [])]
     run(
         [program("node"), "-e", NODE, *words],
