@@ -72,11 +72,11 @@ class FileSending:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         try:
             while self.offset < self._end:
+                if self._broken is not None or not self._transport.connected:
+                    raise Cut("the connection broke")  # its descriptor may be another one's now
                 self._begin_turns()
                 while not self._is_resting:
                     await patience.wait()
-                if self._broken is not None or not self._transport.connected:
-                    raise Cut("the connection broke")
                 if self._wants_disk:
                     self._wants_disk = False
                     await self._file.cache(self.offset, min(AHEAD, self._end - self.offset))

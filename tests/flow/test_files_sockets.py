@@ -108,6 +108,30 @@ class TestSending:
             assert len(await deferToThread(peer.recv, 4096)) > 0
 
     @ensureDeferred
+    async def test_after_the_disk_nothing_goes_to_whoever_has_the_descriptor_now(
+        self, reactor, cached
+    ):
+        cached.in_memory = False
+        cached.bringing = Deferred()
+        another, its_peer = socket.socketpair()
+        async with meeting(reactor) as (connection, _peer):
+            with another, its_peer:
+                number = connection.transport.fileno()
+                sending = start(connection.send_file(cached, (0, 1000)))
+                connection.abort()
+                await until(reactor, lambda: connection.lost)
+                os.dup2(another.fileno(), number)
+                cached.bringing.callback(None)
+                try:
+                    with pytest.raises(Cut):
+                        await sending
+                finally:
+                    os.close(number)
+                its_peer.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    its_peer.recv(1000)
+
+    @ensureDeferred
     async def test_an_rst_is_a_cut(self, reactor, cached):
         async with meeting(reactor, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
