@@ -114,20 +114,17 @@ class TestSending:
         cached.in_memory = False
         cached.bringing = Deferred()
         another, its_peer = socket.socketpair()
+        its_peer.setblocking(False)
         async with meeting(reactor) as (connection, _peer):
-            with another, its_peer:
-                number = connection.transport.fileno()
-                sending = start(connection.send_file(cached, (0, 1000)))
-                connection.abort()
-                await until(reactor, lambda: connection.lost)
-                os.dup2(another.fileno(), number)
-                cached.bringing.callback(None)
-                try:
-                    with pytest.raises(Cut):
-                        await sending
-                finally:
-                    os.close(number)
-                its_peer.setblocking(False)
+            number = connection.transport.fileno()
+            sending = start(connection.send_file(cached, (0, 1000)))
+            connection.abort()
+            await until(reactor, lambda: connection.lost)
+            os.dup2(another.fileno(), number)
+            cached.bringing.callback(None)
+            with another, its_peer, socket.socket(fileno=number):
+                with pytest.raises(Cut):
+                    await sending
                 with pytest.raises(BlockingIOError):
                     its_peer.recv(1000)
 
