@@ -60,6 +60,7 @@ class ControlProtocol(Protocol):
         self._lines = LineReader()
         self._long_lines = 0
         self._input_ended = self._closing = self._entered = self._switching = False
+        self._held = False
 
     def connectionMade(self) -> None:
         """Greet the client, or turn it away."""
@@ -105,7 +106,16 @@ class ControlProtocol(Protocol):
         if lines and self._context.identity.account is not None:
             self._deadline.set(self._settings.idle_timeout)
         if self._conversation.backlog > MOST_QUEUED:
-            self.transport.pauseProducing()
+            self._hold()
+
+    def _hold(self) -> None:
+        """Receive no more for now."""
+        self._held = True
+        self.transport.pauseProducing()
+
+    def _let_flow(self) -> None:
+        self._held = False
+        self.transport.resumeProducing()
 
     def _read(self, line: bytes | LineTooLong) -> Command | Reply:
         if isinstance(line, LineTooLong):
@@ -123,9 +133,10 @@ class ControlProtocol(Protocol):
         if self._conversation.last_words_said or self._input_ended:
             self._hang_up()
         elif not self._switching:
-            if self._context.identity.account is not None:
+            if self._context.identity.account is not None and not self._outgoing.collects:
                 self._deadline.set(self._settings.idle_timeout)
-            self.transport.resumeProducing()
+            if self._held:
+                self._let_flow()
 
     def _switch(self, secure: bool) -> None:
         """Go under TLS, or leave it, when the reply is sent; what has come till then is nothing."""
@@ -133,7 +144,7 @@ class ControlProtocol(Protocol):
         self._lines.clear()
         if self._context.identity.account is None:
             self._deadline.set(self._settings.login_timeout)
-        self.transport.pauseProducing()
+        self._hold()
         self._outgoing.end()
         when_sent(self.transport, self._secure if secure else self._clear)
 
@@ -196,7 +207,7 @@ class ControlProtocol(Protocol):
         if self._input_ended or not ITCPTransport.providedBy(transport):
             transport.loseConnection()
             return
-        self.transport.resumeProducing()
+        self._let_flow()
         self.transport.loseWriteConnection()
         self._deadline = Deadline(self._context.services.clock, transport.abortConnection)
         self._deadline.set(LINGER)

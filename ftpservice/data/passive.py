@@ -85,7 +85,8 @@ class PassiveChannel(Channel):
         door = self._door
         if door is None or not self._policy.accepts(host):
             return None
-        self._close_door()
+        self._door = None
+        door.shut()
         cover = self._cover()
         self._arrival = arrival = Arrival(self._clock, self._settings, cover, self._ring)
         if cover is not None:
