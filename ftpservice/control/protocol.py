@@ -11,13 +11,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.control.conversation import Conversation
-from ftpservice.control.endpoint import ends_of, has_ended, prepare
+from ftpservice.control.endpoint import ends_of, prepare
 from ftpservice.control.guards import MOST_LONG_LINES, MOST_QUEUED
 from ftpservice.control.outgoing import Outgoing
 from ftpservice.control.securing import clear, has_failed, learned, secure, when_sent
 from ftpservice.data.connector import Ends
 from ftpservice.events import HandshakeFailed, Refused, SessionClosed, SessionOpened
 from ftpservice.flow.deadline import Deadline
+from ftpservice.flow.kernel import has_ended
 from ftpservice.session.context import Context
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command, parse_command

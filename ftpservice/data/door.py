@@ -28,7 +28,11 @@ Accept = Callable[[socket.socket, IProtocol, tuple[Any, ...], Any], Any]
 
 @implementer(IReadDescriptor)
 class Door:
-    """Accepts connections for whom ``admit`` makes an end; the others are closed at once."""
+    """Accepts connections for whom ``admit`` makes an end; the others are closed at once.
+
+    Who comes is let in when somebody looks, or at once when it is watched: most clients have come
+    before their command, and are spared the visits to the reactor.
+    """
 
     def __init__(self, reactor: Any, own: socket.socket) -> None:
         self.admit: Admit | None = None
@@ -36,8 +40,8 @@ class Door:
         self._reactor = reactor
         self._own = own
         self._family = own.family
+        self._is_watched = False
         self.port: int = own.getsockname()[1]
-        reactor.addReader(self)
 
     @property
     def is_open(self) -> bool:
@@ -52,21 +56,34 @@ class Door:
         """Return what the log calls this."""
         return "data port"
 
+    def watch(self) -> None:
+        """Let in whoever comes, from now on."""
+        if self.is_open and not self._is_watched:
+            self._is_watched = True
+            self._reactor.addReader(self)
+
     def doRead(self) -> None:
         """Accept one who waits; the reactor calls again while there are more."""
+        self.look()
+
+    def look(self) -> bool:
+        """Accept one who waits; tell whether there was one."""
         try:
-            descriptor, peer = self._own._accept()  # what `accept` does is done twice as fast here
-        except (BlockingIOError, ConnectionAbortedError):
-            return
+            descriptor, peer = self._own._accept()  # type: ignore[attr-defined]  # of `accept`, only this is needed
+        except BlockingIOError:
+            return False
+        except ConnectionAbortedError:
+            return True
         except OSError:
             self.close()  # no descriptor left: a port that is never accepted on would spin
-            return
+            return False
         own = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
         protocol = self.admit(peer[0]) if self.admit is not None else None
         if protocol is None:
             own.close()
         else:
             protocol.makeConnection(self.accept(own, protocol, peer, self._reactor))
+        return True
 
     def connectionLost(self, _reason: Failure) -> None:
         """Close, for the reactor stops."""
@@ -85,6 +102,7 @@ class Door:
 
     def shut(self) -> None:
         """Stop listening, when the one that is waited for is in."""
-        if self.is_open:
+        if self._is_watched:
+            self._is_watched = False
             self._reactor.removeReader(self)
-            self._own.close()
+        self._own.close()

@@ -11,6 +11,7 @@ from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.cover import Cover, in_clear
 from ftpservice.data.door import Door
 from ftpservice.data.policy import DataSettings, PeerPolicy
+from ftpservice.data.ports import BACKLOG
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.patience import Bell
 
@@ -41,12 +42,15 @@ class PassiveChannel(Channel):
         self._door: Door | None = door
         self._closed = False
         door.admit = self._admit
+        if cover() is not None:
+            door.watch()  # TLS begins when the client comes
 
     @property
     def connected(self) -> bool:
         """Whether the client is here; one who waits at the door is let in for that."""
-        if self._door is not None:
-            self._door.doRead()
+        for _ in range(BACKLOG):  # strangers may be first
+            if self._door is None or not self._door.look():
+                break
         return self._arrival is not None and self._arrival.is_ready
 
     @property
@@ -68,6 +72,8 @@ class PassiveChannel(Channel):
 
     async def _wait(self) -> None:
         timeout = self._settings.data_timeout
+        if self._door is not None:
+            self._door.watch()
         self._bell = Bell(self._clock)
         if not await self._bell.wait(timeout):
             raise CannotConnect(f"nobody connected in {timeout:g} seconds")

@@ -17,6 +17,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ftpservice.flow.accepted import AcceptedTransport
 from ftpservice.flow.cuts import Cut, Stalled
 from ftpservice.flow.farewell import Farewell
 from ftpservice.flow.inlet import Inlet
@@ -41,8 +42,6 @@ class DataConnection(Protocol):
 
     lost = False
     """Whether the transport is gone."""
-    peer = ""
-    """The host of the far end."""
     chunk = CHUNK
     """Bytes that are best written at a time."""
     bears_truncation = False
@@ -63,12 +62,12 @@ class DataConnection(Protocol):
 
     def connectionMade(self) -> None:
         """Begin; nothing is received until somebody reads."""
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-        self._stream = stream = cast(StreamTransport, self.transport)
+        transport = self.transport
+        if not isinstance(transport, AcceptedTransport) and ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        self._stream = stream = cast(StreamTransport, transport)
         clock, timeout = self._clock, self._stall_timeout
-        self.peer = getattr(stream.getPeer(), "host", "")
         self._inlet = Inlet(stream, Patience(clock, timeout))
         self._outlet = Outlet(stream, Patience(clock, timeout, lambda: acknowledged(stream)))
         self._farewell = Farewell(stream, self._inlet, self._outlet, clock)
@@ -179,7 +178,7 @@ class DataConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell whoever reads or writes; after an orderly end nobody does."""
         self.lost = True
-        aborted = reason.check(ConnectionAborted) is not None
+        aborted = isinstance(reason.value, ConnectionAborted)
         self._break("aborted" if aborted else "the connection broke")
         told, self.when_lost = self.when_lost, None
         if told is not None:

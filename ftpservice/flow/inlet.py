@@ -61,8 +61,7 @@ class Inlet:
 
     def take_rest(self) -> bytes:
         """Receive no more for now; return what waits."""
-        self._flowing = False
-        self._transport.pauseProducing()
+        self.hold()
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._kept = 0
@@ -92,6 +91,11 @@ class Inlet:
             self._flowing = False
             self._transport.pauseProducing()
         self._patience.wake()
+
+    def hold(self) -> None:
+        """Receive no more for now."""
+        self._flowing = False
+        self._transport.pauseProducing()
 
     def drop(self) -> None:
         """From now on receive only to throw away."""
