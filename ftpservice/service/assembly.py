@@ -52,7 +52,7 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
     source = _source(settings, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = _checkers(settings, options.checkers)
-    lines = LogLines(reactor)
+    lines = LogLines(reactor, verbosity=settings.log)
     factory = _factory(settings, Portal(realm, checkers), reactor, lines)
     factory.tls = papers.tls if papers is not None else None
     listeners = Listeners(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ftpservice.accounts.records import is_storage_string
+from ftpservice.activity.lines import Verbosity
 from ftpservice.data.policy import DataSettings
 from ftpservice.service.table import SETTINGS
 from ftpservice.session.protection import ControlTLS, DataTLS, TLSPolicy
@@ -45,6 +46,8 @@ class Settings:
     durable: bool = False
     grace: float = 30.0
     """Seconds that transfers may go on when the service stops."""
+    log: Verbosity = Verbosity.ALL
+    """Which events have a line in the log."""
     session: SessionSettings = field(default_factory=SessionSettings)
 
     @property
@@ -75,6 +78,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         anonymous_root=values["anonymous-root"],
         durable=values["durable"],
         grace=values["grace"],
+        log=values["log"],
         session=_session(values),
     )
 

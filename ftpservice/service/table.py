@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
+from ftpservice.activity.lines import Verbosity
 from ftpservice.data.policy import parse_address_rule, parse_port_range
 from ftpservice.service.setting import Kind, Setting
 from ftpservice.session.protection import ControlTLS, DataTLS
@@ -223,6 +224,14 @@ SETTINGS = (
         Kind.SECONDS,
         30,
         "How long transfers in progress may go on when the service is told to stop; 0 cuts them.",
+    ),
+    Setting(
+        "log",
+        Kind.TEXT,
+        "all",
+        "What has a line in the log: all (logins, transfers, changes of files) or problems (failed "
+        "logins, who was turned away, transfers that were cut or refused).",
+        _one_of(Verbosity),
     ),
     Setting("umask", Kind.TEXT, "022", "Permission bits withheld from new files.", parse_umask),
 )
