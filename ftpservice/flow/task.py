@@ -52,9 +52,9 @@ class Task(Generic[T]):
 
     @property
     def done(self) -> Deferred[T]:
-        """The Deferred of its end; made when it is asked for."""
+        """The Deferred of its end, made when it is asked for; cancelling it is `cancel`."""
         if self._done is None:
-            self._done = Deferred()
+            self._done = Deferred(lambda _done: self.cancel())
             if self.returned:
                 self._done.callback(self._result)
         return self._done
