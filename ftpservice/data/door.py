@@ -30,8 +30,9 @@ Accept = Callable[[socket.socket, IProtocol, tuple[Any, ...], Any], Any]
 class Door:
     """Accepts connections for whom ``admit`` makes an end; the others are closed at once.
 
-    Who comes is let in when somebody looks, or at once when it is watched: most clients have come
-    before their command, and are spared the visits to the reactor.
+    Who comes is let in when somebody looks, or at once when it is watched: a client that is quick
+    has come before the one and given its command before the other, and is spared the visits to
+    the reactor.
     """
 
     def __init__(self, reactor: Any, own: socket.socket) -> None:

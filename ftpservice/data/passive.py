@@ -12,6 +12,7 @@ from ftpservice.data.cover import Cover, in_clear
 from ftpservice.data.door import Door
 from ftpservice.data.policy import DataSettings, PeerPolicy
 from ftpservice.data.ports import BACKLOG
+from ftpservice.flow.aftermath import Aftermath
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.patience import Bell
 
@@ -44,6 +45,8 @@ class PassiveChannel(Channel):
         door.admit = self._admit
         if cover() is not None:
             door.watch()  # TLS begins when the client comes
+        else:
+            Aftermath.of(clock).add(clock, self._watch)  # most commands come before that
 
     @property
     def connected(self) -> bool:
@@ -72,11 +75,14 @@ class PassiveChannel(Channel):
 
     async def _wait(self) -> None:
         timeout = self._settings.data_timeout
-        if self._door is not None:
-            self._door.watch()
+        self._watch()
         self._bell = Bell(self._clock)
         if not await self._bell.wait(timeout):
             raise CannotConnect(f"nobody connected in {timeout:g} seconds")
+
+    def _watch(self) -> None:
+        if self._door is not None:
+            self._door.watch()
 
     def close(self) -> None:
         """Expect nobody any more, and dismiss a client that nobody asked for."""

@@ -1,7 +1,8 @@
-"""Looking after connections that have had everything, some at a time.
+"""Looking after connections and ports that most likely need no more attention, some at a time.
 
-Their peers end them at any moment from then on. To be told so by the reactor costs a visit to it,
-a turn of its own and a way through cold code for each; one look at many, a little later, does not.
+The peer of a connection that has had everything ends it at any moment; a port that is listened on
+has its client before long. To be told so by the reactor costs a visit to it, a turn of its own and
+a way through cold code for each; one look at many, a little later, does not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["Aftermath"]
 DELAY = 0.05
 """Seconds until a look is due."""
 MOST = 64
-"""Connections that wait for theirs; with more, the older half has it at once."""
+"""So many wait for theirs; with more, the older half has it at once."""
 
 
 class Aftermath:
