@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from twisted.python.failure import Failure
+
 from ftpservice.accounts.attempts import MOST_FAILURES
 from ftpservice.commands import access
-from ftpservice.events import FileChanged
+from ftpservice.events import CommandFailed, FileChanged
+from ftpservice.flow.task import Task
 from ftpservice.session.context import Context
+from ftpservice.session.log import log
 from ftpservice.session.verbs import Run
 from ftpservice.simple.listing import list_path
-from ftpservice.simple.moving import dropped, opened, receive, send
-from ftpservice.simple.refusals import Refused
+from ftpservice.simple.moving import SMALL, dropped, opened, publish, receive, send
+from ftpservice.simple.refusals import Refused, refusal
 from ftpservice.simple.stream import Stream
+from ftpservice.simple.uploads import Uploads
 from ftpservice.storage.interfaces import IHashes, IWriting
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
@@ -27,6 +32,7 @@ from ftpservice.wire.simple import (
     Upload,
     answer,
     bytes_behind,
+    error,
     parse_download,
     parse_upload,
 )
@@ -46,6 +52,27 @@ class Conversation:
     certified: bool = False
     """Whether the client's certificate has logged it in, and its password will not be looked at."""
 
+    def __post_init__(self) -> None:
+        """Answer uploads in their order."""
+        self.uploads = Uploads(self._tell)
+
+    def _tell(self, text: str, problem: BaseException | None) -> None:
+        if problem is None:
+            self.stream.put(answer(text))
+        else:
+            self.stream.put(self.refused(problem))
+        self.stream.flush_soon(self.context.services.clock)
+
+    def refused(self, problem: BaseException) -> bytes:
+        """Return the answer to a problem; one that nobody expected is logged and published."""
+        refused = refusal(problem)
+        if refused is None:
+            log.failure("a command failed", Failure(problem))
+            self.context.publish(CommandFailed, "simple", repr(problem))
+            refused = Refused(Code.INTERNAL, "local error")
+        self.last_words_said |= refused.parting
+        return error(refused.code, refused.text)
+
 
 @dataclass(frozen=True)
 class Command:
@@ -54,6 +81,8 @@ class Command:
     run: Callable[[Conversation, str], Awaitable[None]]
     help: str
     """A line for HELP."""
+    is_upload: bool = False
+    """Whether it need not wait for the uploads before it."""
 
 
 async def uploaded_anyway(stream: Stream, line: bytes) -> None:
@@ -148,10 +177,17 @@ async def _upload(session: Conversation, argument: str) -> None:
     except Exception:
         await uploaded_anyway(stream, f"UPLD {argument}".encode())
         raise
+    text = f"{order.size} {order.name}"
+    if order.at_once and order.size < SMALL and stream.holds(order.size):
+        data = stream.taken(order.size)
+        path = str(writing.path)
+        await session.uploads.begin(path, text, lambda: Task(publish(context, writing, data)))
+        return
+    await session.uploads.settle()
     if not order.at_once:
         await stream.say(GO)
     await receive(context, stream, writing, order.size)
-    await stream.say(answer(f"{order.size} {order.name}"))
+    await stream.say(answer(text))
 
 
 async def _begun(context: Context, order: Upload) -> IWriting:
@@ -196,7 +232,9 @@ TABLE: dict[str, Command] = {
     "PASS": Command(_pass, "PASS <password>: log in"),
     "LIST": Command(_list, "LIST [<path>]: what is in a directory, or one file"),
     "DWLD": Command(_download, "DWLD [@<offset>] <name>: download a file, from an offset on"),
-    "UPLD": Command(_upload, "UPLD <size>[+] <name>: upload a file; with + it follows at once"),
+    "UPLD": Command(
+        _upload, "UPLD <size>[+] <name>: upload a file; with + it follows at once", True
+    ),
     "DELF": Command(_delete, "DELF <name>: delete a file"),
     "HASH": Command(_hash, "HASH <name>: the SHA-256 of a file"),
     "HELP": Command(_help, "HELP: this"),

@@ -15,7 +15,7 @@ from ftpservice.storage.interfaces import How, IReading, ISpliced, IWriting, Wri
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.simple import BadLine, answer
 
-__all__ = ["Move", "dropped", "opened", "receive", "send"]
+__all__ = ["SMALL", "Move", "dropped", "opened", "publish", "receive", "send"]
 
 SMALL = 64 * 1024
 """Bytes of a file that leave together with its answer."""
@@ -38,6 +38,11 @@ class Move:
     def _publish(self, kind: type[TransferStarted | TransferEnded], *details: object) -> None:
         self._context.publish(kind, *self._about, *details, user=self._user)
 
+    async def commit(self, writing: IWriting) -> None:
+        """Publish an upload, and learn its digest."""
+        entry = await writing.commit()
+        self.digest = self._context.services.digests.stored(self._user, writing, entry)
+
     def ended(self, problem: BaseException | None = None) -> None:
         """Tell how it ended."""
         outcome = Outcome.COMPLETE
@@ -56,6 +61,23 @@ async def opened(context: Context, path: VirtualPath, size: int) -> IWriting:
     return context.services.digests.watched(writing, How.REPLACE)
 
 
+async def publish(context: Context, writing: IWriting, data: bytes) -> None:
+    """Publish an upload whose bytes are here; the transaction is over then, however it ends."""
+    move = Move(context, writing.path, upload=True)
+    try:
+        throttles = context.throttles(upload=True)
+        if throttles is not None:
+            await throttles.take(len(data))
+        move.size = len(data)
+        await writing.write(data)
+        await move.commit(writing)
+    except BaseException as problem:
+        await writing.abandon()  # before the event, which tells how much arrived
+        move.ended(problem)
+        raise
+    move.ended()
+
+
 async def receive(context: Context, stream: Stream, writing: IWriting, size: int) -> None:
     """Receive ``size`` bytes and publish them; the transaction is over then, however it ends.
 
@@ -68,8 +90,7 @@ async def receive(context: Context, stream: Stream, writing: IWriting, size: int
         except StorageError:
             await dropped(stream, size - move.size)
             raise
-        entry = await writing.commit()
-        move.digest = context.services.digests.stored(context.account.name, writing, entry)
+        await move.commit(writing)
     except BaseException as problem:
         await writing.abandon()  # before the event, which tells how much arrived
         move.ended(problem)

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from ftpservice.events import CommandFailed, Refused, SessionClosed, SessionOpened
+from ftpservice.events import Refused, SessionClosed, SessionOpened
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.cuts import Cut, Stalled
 from ftpservice.flow.deadline import Deadline
@@ -18,10 +18,8 @@ from ftpservice.session.endpoint import ends_of
 from ftpservice.session.lobby import Lobby
 from ftpservice.session.log import log
 from ftpservice.simple.commands import TABLE, Conversation, uploaded_anyway
-from ftpservice.simple.refusals import Refused as Answered
-from ftpservice.simple.refusals import refusal
 from ftpservice.simple.stream import LineTooLong, Stream
-from ftpservice.wire.simple import GREETING, Code, answer, error, parse_line
+from ftpservice.wire.simple import GREETING, BadLine, Code, answer, error, parse_line
 
 __all__ = ["SimpleSession"]
 
@@ -101,11 +99,11 @@ class SimpleSession:
         except (Cut, Stalled, CancelledError):
             raise
         except Exception as problem:  # noqa: BLE001 - whatever fails, the session goes on
-            refused = refusal(problem) or self._defect(line, problem)
+            await self._conversation.uploads.settle()
+            await self.stream.say(self._conversation.refused(problem))
             dealt_with(problem)
-            await self.stream.say(error(refused.code, refused.text))
-            if refused.parting:
-                self._over = True
+        if self._conversation.last_words_said:
+            self._over = True
 
     async def _carried_out(self, line: bytes) -> None:
         try:
@@ -115,23 +113,18 @@ class SimpleSession:
             raise
         command = TABLE.get(verb)
         if command is None:
-            raise Answered(Code.SYNTAX, "unknown verb; HELP lists those there are")
+            raise BadLine("unknown verb; HELP lists those there are")
+        if not command.is_upload:
+            await self._conversation.uploads.settle()
         await command.run(self._conversation, argument)
-        if self._conversation.last_words_said:
-            self._over = True
 
     async def _last(self, words: bytes) -> None:
         await self.stream.say(words)
         self._over = True
 
-    def _defect(self, line: bytes, problem: Exception) -> Answered:
-        verb = line[:4].decode("ascii", "backslashreplace")
-        log.failure("{verb} failed", verb=verb)
-        self.context.publish(CommandFailed, verb, repr(problem))
-        return Answered(Code.INTERNAL, "local error")
-
-    def _waits(self) -> None:
-        """A line is waited for: not for ever."""
+    async def _waits(self) -> None:
+        """A line is waited for: not for ever, and not before all uploads are over."""
+        await self._conversation.uploads.settle()
         if self.context.identity.account is not None:
             self._deadline.set(self.context.services.settings.idle_timeout)
 

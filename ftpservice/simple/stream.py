@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -25,8 +25,8 @@ class LineTooLong(Exception):
 class Stream:
     """One connection; nothing is received while nobody wants it, but for some read-ahead."""
 
-    def __init__(self, connection: DataConnection, waiting: Callable[[], object]) -> None:
-        """``waiting`` is called whenever a line has to be waited for."""
+    def __init__(self, connection: DataConnection, waiting: Callable[[], Awaitable[None]]) -> None:
+        """``waiting`` is awaited whenever a line has to be waited for."""
         self.connection = connection
         self._waiting = waiting
         self._received = b""
@@ -43,8 +43,8 @@ class Stream:
         while (end := self._received.find(b"\n", self._at, self._at + LONGEST_LINE)) < 0:
             if len(self._received) - self._at >= LONGEST_LINE:
                 raise LineTooLong
+            await self._waiting()
             await self.flush()
-            self._waiting()
             more = await self._more()
             if not more:
                 return None
@@ -77,10 +77,24 @@ class Stream:
         self._received, self._at = self._received[self._at :] + self.connection.take(), 0
         return not self._received
 
-    async def say(self, data: bytes) -> None:
-        """Answer, now or together with what follows soon."""
+    def holds(self, size: int) -> bool:
+        """Tell whether so many raw bytes are here."""
+        return len(self._received) - self._at >= size
+
+    def taken(self, size: int) -> bytes:
+        """Return raw bytes that are here."""
+        data = self._received[self._at : self._at + size]
+        self._at += size
+        return data
+
+    def put(self, data: bytes) -> None:
+        """Keep an answer to be sent."""
         self._unsent.append(data)
         self._size_unsent += len(data)
+
+    async def say(self, data: bytes) -> None:
+        """Answer, now or together with what follows soon."""
+        self.put(data)
         if self._size_unsent > MOST_UNSENT:
             await self.flush()
 
