@@ -36,6 +36,8 @@ class Cached:
         return self.file.fileno()
 
     def is_cached(self, offset, size):
+        if offset + size > os.fstat(self.fileno()).st_size:
+            return False  # as the kernel tells: what there is not, is not in memory
         return self.in_memory or any(
             o <= offset and offset + size <= o + s for o, s in self.brought
         )
