@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from typing import Protocol as Shape
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
@@ -11,37 +10,23 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.control.conversation import Conversation
-from ftpservice.control.endpoint import ends_of, prepare
 from ftpservice.control.guards import MOST_LONG_LINES, MOST_QUEUED
 from ftpservice.control.outgoing import Outgoing
-from ftpservice.control.securing import clear, has_failed, learned, secure, when_sent
-from ftpservice.data.connector import Ends
 from ftpservice.events import HandshakeFailed, Refused, SessionClosed, SessionOpened
 from ftpservice.flow.deadline import Deadline
 from ftpservice.flow.kernel import has_ended
-from ftpservice.session.context import Context
+from ftpservice.session.endpoint import ends_of, prepare
+from ftpservice.session.lobby import Lobby
+from ftpservice.session.securing import clear, has_failed, learned, secure, when_sent
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command, parse_command
 from ftpservice.wire.lines import LineReader, LineTooLong
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["ControlProtocol", "Lobby"]
+__all__ = ["ControlProtocol"]
 
 LINGER = 3.0
 """Seconds that the peer has to take the last reply before the connection is cut."""
-
-
-class Lobby(Shape):
-    """What a control connection asks of its factory."""
-
-    def context(self, protocol: ControlProtocol, ends: Ends) -> Context:
-        """Make the memory of a new session."""
-
-    def enter(self, context: Context) -> str | None:
-        """Count a new session; a text says why there is no place for it."""
-
-    def leave(self, protocol: ControlProtocol, context: Context, entered: bool) -> None:
-        """Forget a session."""
 
 
 @implementer(IHalfCloseableProtocol)

@@ -118,6 +118,10 @@ class DataConnection(Protocol):
         """
         await self._outlet.write(data)
 
+    def offer(self, data: bytes) -> bool:
+        """Send ``data`` if nobody would have to wait for that; tell whether it was so."""
+        return not self._over and self._outlet.offer(data)
+
     async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
         """Send bytes ``span[0]`` up to ``span[1]`` of a file, in clear without reading them.
 
@@ -133,6 +137,22 @@ class DataConnection(Protocol):
         moved = await self._inlet.receive_file(exclusively)
         self.readConnectionLost()
         await self.read()  # raises what is wrong with that end
+        return moved
+
+    @property
+    def can_receive_part(self) -> bool:
+        """Whether `receive_part` works: the transport is a plain socket's."""
+        return self.moves_files and not isinstance(self._stream, TLSTransport)
+
+    async def receive_part(self, exclusively: Exclusively, size: int) -> int:
+        """Have the next ``size`` bytes written to a file by a thread; nothing may wait to be read.
+
+        Returns how many bytes there were before the peer's FIN; raises `Cut`, `Stalled`, and what
+        the file raises.
+        """
+        moved = await self._inlet.receive_part(exclusively, size)
+        if moved < size:
+            self.readConnectionLost()
         return moved
 
     async def finish(self) -> None:

@@ -40,6 +40,8 @@ class Settings:
     made: tuple[str, ...] = ()
     """Directories of the service's own, outermost first: made if they are missing."""
     implicit: tuple[str, ...] = ()
+    simple: tuple[str, ...] = ()
+    simple_tls: tuple[str, ...] = ()
     tls: TLSFiles = field(default_factory=lambda: TLSFiles(()))
     """Without a certificate in it the service makes its own."""
     anonymous_root: VirtualPath = ROOT
@@ -49,6 +51,11 @@ class Settings:
     log: Verbosity = Verbosity.ALL
     """Which events have a line in the log."""
     session: SessionSettings = field(default_factory=SessionSettings)
+
+    def places(self, option: str) -> tuple[str, ...]:
+        """Return where to listen, by the name of the option that says so."""
+        found: tuple[str, ...] = getattr(self, option.replace("-", "_"))
+        return found
 
     @property
     def offers_tls(self) -> bool:
@@ -74,6 +81,8 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         root=root,
         made=made,
         implicit=values["implicit"],
+        simple=values["simple"],
+        simple_tls=values["simple-tls"],
         tls=_tls_files(values),
         anonymous_root=values["anonymous-root"],
         durable=values["durable"],
@@ -100,6 +109,8 @@ def _see_that_tls_is_possible(values: Mapping[str, Any]) -> None:
     for name in ("tls", "tls-data"):
         if values["implicit"] and values[name].value == "off":
             raise Contradiction(f"--implicit is TLS for commands and data: take --{name} off away")
+    if values["simple-tls"] and values["tls"] is ControlTLS.OFF:
+        raise Contradiction("--simple-tls is TLS: take --tls off away")
     if values["tls"] is ControlTLS.OFF and values["tls-data"] is DataTLS.REQUIRED:
         raise Contradiction("--tls-data required would let nobody transfer anything with --tls off")
     if values["key"] and len(values["key"]) != len(values["certificate"]):

@@ -63,6 +63,18 @@ SETTINGS = (
         "listen takes.",
     ),
     Setting(
+        "simple",
+        Kind.TEXTS,
+        (),
+        "Where clients of the simple protocol connect, as in listen: tcp:1452.",
+    ),
+    Setting(
+        "simple-tls",
+        Kind.TEXTS,
+        (),
+        "Where clients of the simple protocol connect that begin with TLS at once.",
+    ),
+    Setting(
         "tls",
         Kind.TEXT,
         "offered",

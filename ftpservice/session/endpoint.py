@@ -7,9 +7,9 @@ from typing import Any
 
 from twisted.internet.interfaces import ITCPTransport
 
-from ftpservice.control.proxied import is_proxied
 from ftpservice.data.connector import Ends
 from ftpservice.flow.kernel import socket_of
+from ftpservice.session.proxied import is_proxied
 from ftpservice.wire.addresses import plain_host
 
 __all__ = ["ends_of", "prepare"]
