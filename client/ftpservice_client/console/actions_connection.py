@@ -16,7 +16,7 @@ __all__ = ["words"]
 
 words = WordTable()
 
-SWITCH = {"": None, "on": True, "off": False}
+PASSIVE = {"": True, "on": True, "off": False}
 
 
 @words.add("open", "conn", "connect", takes=Takes("[<url>]", most=1), changes=True)
@@ -61,9 +61,10 @@ async def password(session: Session, given: Given) -> None:
 @words.add("pasv", "passive", takes=Takes("[on|off]", most=1), changes=True)
 async def passive(session: Session, given: Given) -> None:
     """Have data connections made by us (on, as at first) or by the server (off)."""
-    if (wanted := given.text(0).lower()) not in SWITCH:
+    wanted = given.text(0).lower()
+    if wanted not in PASSIVE:
         raise Usage("That is typed as: pasv [on|off]")
-    active = session.settings.active if SWITCH[wanted] is None else not SWITCH[wanted]
+    active = not PASSIVE[wanted]
     if active != session.settings.active:
         session.settings = replace(session.settings, active=active)
         await session.renew()

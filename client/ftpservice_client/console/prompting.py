@@ -42,7 +42,15 @@ class Questions:
         return await self._awaited(asking.prompt_async(question, handle_sigint=False))
 
     async def _awaited(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return await Deferred.fromFuture(self._loop.create_task(work))
+        return await Deferred.fromFuture(self._loop.create_task(_answered(work)))
+
+
+async def _answered(work: Coroutine[Any, Any, Result]) -> Result:
+    """Have a terminal that is gone be somebody who has left."""
+    try:
+        return await work
+    except EOFError:
+        raise Left from None
 
 
 class Prompt(Questions):

@@ -88,7 +88,7 @@ class Session:
 
     async def close(self) -> None:
         """Say good-bye, if there is a connection."""
-        client, self._client = self._client, None
+        client, self._client, self.place = self._client, None, None
         self.forget()
         if client is not None:
             await client.quit()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import create_autospec
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice.wire.entry import Entry, Kind
@@ -53,14 +53,9 @@ class Thread:
     """A thread pool that does everything at once."""
 
     def callInThreadWithCallback(self, done: Any, function: Any, *args: Any, **named: Any) -> None:
-        try:
-            result = function(*args, **named)
-        except Exception as error:
-            from twisted.python.failure import Failure
-
-            done(False, Failure(error))
-        else:
-            done(True, result)
+        maybeDeferred(function, *args, **named).addCallbacks(
+            lambda result: done(True, result), lambda failure: done(False, failure)
+        )
 
 
 class SeatReactor(MemoryReactorClock):
