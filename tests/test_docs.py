@@ -43,7 +43,7 @@ ACRONYMS = frozenset(
         *("UNIX", "UTC", "UTF", "VPN"),
     )
 )
-OTHERS = {"argon2-cffi"}
+OTHERS = {"argon2-cffi", "ftpservice-client"}
 
 
 def our_arguments(command: str) -> list[str] | None:

@@ -75,6 +75,7 @@ class Run:
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
+        assert error is not None
         self.status = status(error)
         if isinstance(error, SystemExit):  # argparse, after its help
             self.status = int(error.code or 0)

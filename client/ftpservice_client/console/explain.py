@@ -10,7 +10,7 @@ from ftpservice_client import errors
 from ftpservice_client.console.complaints import Abandoned, Complaint, Usage
 from ftpservice_client.console.line import BadLine
 
-__all__ = ["BUG", "STATUSES", "explain", "status"]
+__all__ = ["BUG", "STATUSES", "explain", "status", "statuses_markdown"]
 
 BUG = 70
 """What nobody expected (EX_SOFTWARE)."""
@@ -46,6 +46,13 @@ def status(error: BaseException) -> int:
         if kind in STATUSES:
             return STATUSES[kind][0]
     return BUG
+
+
+def statuses_markdown() -> str:
+    """Return the statuses as a Markdown table, for the documentation."""
+    told = sorted((number, meaning) for number, meaning in STATUSES.values() if meaning)
+    rows = [f"| {number} | {meaning} |" for number, meaning in [(0, "all is done"), *told]]
+    return "\n".join(["| status | meaning |", "| --- | --- |", *rows])
 
 
 def explain(error: BaseException) -> str:

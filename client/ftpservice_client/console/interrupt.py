@@ -27,8 +27,9 @@ class Interrupt:
 
     async def run(self, work: Coroutine[Deferred[Any], Any, Result]) -> Result:
         """Do ``work``; raises what it raises, `CancelledError` after a call."""
-        self._running = Deferred.fromCoroutine(work)
+        running: Deferred[Result] = Deferred.fromCoroutine(work)
+        self._running = running
         try:
-            return await self._running
+            return await running
         finally:
             self._running = None

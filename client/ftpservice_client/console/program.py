@@ -8,7 +8,9 @@ import sys
 from argparse import Namespace
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TextIO
 
 from twisted.internet.defer import CancelledError
@@ -33,6 +35,7 @@ from ftpservice_client.console.table import TABLE
 __all__ = ["Program"]
 
 INPUT = "-"
+MISSING = "prompt_toolkit and rich are not installed: pip install 'ftpservice[shell]'"
 
 
 class Program:
@@ -80,8 +83,7 @@ class Program:
             return await script.run(lines)
 
     async def _shell(self, given: Namespace) -> int:
-        from ftpservice_client.console.prompting import Prompt
-
+        prompting = _prompting()
         session = self._session(given, quiet=given.quiet)
         history = HistoryFile(history_path(os.environ))
         lines = await session.aside(history.load)
@@ -89,7 +91,7 @@ class Program:
         async def suggest(before: str) -> list[Suggestion]:
             return await suggestions(before, session, TABLE)
 
-        prompt = Prompt(self._loop, lines, suggest)
+        prompt = prompting.Prompt(self._loop, lines, suggest)
         shell = Shell(session, TABLE, history)
         await shell.run(prompt, _opening(given.url) if given.url else "")
         return 0
@@ -111,9 +113,15 @@ class Person:
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
         """Return the answer."""
-        from ftpservice_client.console.prompting import Questions
+        return await _prompting().Questions(self._loop).ask(question, secret=secret)
 
-        return await Questions(self._loop).ask(question, secret=secret)
+
+def _prompting() -> ModuleType:
+    """Return what asks at a terminal; raises `Complaint` where what it needs is not installed."""
+    try:
+        return import_module("ftpservice_client.console.prompting")
+    except ModuleNotFoundError:
+        raise Complaint(MISSING) from None
 
 
 def _as_json(error: BaseException) -> str:

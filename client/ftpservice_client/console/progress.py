@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class Meter:
         self._done, self._total = done, total
 
     def __enter__(self) -> Meter:
-        if self._screen.terminal and not self._screen.quiet:
+        if self._screen.terminal and not self._screen.quiet and find_spec("rich"):
             self._call = self._clock.callLater(BLINK, self._draw)
         return self
 

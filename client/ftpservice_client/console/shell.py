@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from ftpservice_client.console.complaints import Abandoned, Left
 from ftpservice_client.console.explain import explain
@@ -45,8 +46,9 @@ class Shell:
     async def _attempt(self, text: str) -> None:
         """Do it; whatever goes wrong is a line on the screen, and the shell goes on."""
         work = Deferred.fromCoroutine(perform(text, self._session, self._table))
-        await work.addErrback(lambda failure: self._complain(failure.value))
+        await work.addErrback(self._complain)
 
-    def _complain(self, error: BaseException) -> None:
-        if not isinstance(error, Abandoned):
+    def _complain(self, failure: Failure) -> None:
+        error = failure.value
+        if error is not None and not isinstance(error, Abandoned):
             self._session.screen.complain(explain(error))

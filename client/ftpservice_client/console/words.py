@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import Deferred
 
 from ftpservice_client.console.complaints import UnknownWord, Usage
 from ftpservice_client.console.line import Argument, Line
@@ -14,7 +17,7 @@ from ftpservice_client.console.session import Session
 
 __all__ = ["Run", "Side", "Takes", "Word", "WordTable"]
 
-Run = Callable[[Session, Given], Awaitable[None]]
+Run = Callable[[Session, Given], Coroutine[Deferred[Any], Any, None]]
 """What a word does."""
 MANY = 1_000_000
 
@@ -67,10 +70,9 @@ class Word:
 
     def given(self, line: Line) -> Given:
         """Return what stood behind the word; raises `Usage` if that does not fit."""
-        if self.takes.whole and not self.options and len(line.arguments) != 1:
-            arguments = (Argument(line.rest, True),) if line.rest else ()
-        else:
-            arguments = line.arguments
+        arguments = line.arguments
+        if self.takes.whole and len(arguments) > 1:
+            arguments = (Argument(line.rest, True),)
         given = sorted_out(arguments, self.options, line.rest)
         if not self.takes.least <= len(given.arguments) <= self.takes.most:
             raise Usage(f"That is typed as: {self.syntax}")
