@@ -39,7 +39,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 ACRONYMS = frozenset(
     (
         *("ALL", "CCC", "DNS", "FIFO", "FILE", "FTP", "FTPS", "HTTP", "INET", "LDAP", "MIT", "NAT"),
-        *("NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
+        *("JSON", "NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
         *("UNIX", "UTC", "UTF", "VPN"),
     )
 )
