@@ -39,8 +39,8 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 ACRONYMS = frozenset(
     (
         *("ALL", "CCC", "DNS", "FIFO", "FILE", "FTP", "FTPS", "HTTP", "INET", "LDAP", "MIT", "NAT"),
-        *("JSON", "NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
-        *("UNIX", "UTC", "UTF", "VPN"),
+        *("NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
+        *("JSON", "UNIX", "UTC", "UTF", "VPN"),
     )
 )
 OTHERS = {"argon2-cffi", "ftpservice-client"}
