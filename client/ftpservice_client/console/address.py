@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from ftpservice_client import Destination, parse_url
 from ftpservice_client.console.visible import visible
 
-__all__ = ["destination", "shown", "url"]
+__all__ = ["destination", "shown"]
 
 
 def destination(text: str) -> Destination:
@@ -19,14 +17,3 @@ def shown(place: Destination) -> str:
     """Return a place on one line, with the user, never with the password."""
     who = f"{place.user}@" if place.user else ""
     return visible(str(place).replace("://", f"://{who}", 1).rstrip("/"))
-
-
-def url(place: Destination) -> str:
-    """Return a place as the URL that it was read from, password and all."""
-    secret = "" if place.password is None else f":{_quoted(place.password)}"
-    who = f"{_quoted(place.user)}{secret}@" if place.user or secret else ""
-    return str(place).replace("://", f"://{who}", 1) + quote(place.path, errors="surrogateescape")
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="", errors="surrogateescape")

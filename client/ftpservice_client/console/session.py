@@ -10,7 +10,6 @@ from twisted.internet.threads import deferToThreadPool
 
 from ftpservice.wire.entry import Entry
 from ftpservice_client import Client, ClientError, Destination, Settings, connect
-from ftpservice_client.console.address import url
 from ftpservice_client.console.complaints import Complaint, NotConnected
 from ftpservice_client.console.interrupt import Interrupt
 from ftpservice_client.console.screen import Screen
@@ -56,6 +55,8 @@ class Session:
         """The server, and who we are there."""
         self.wanted: Destination | None = None
         """Where USER and PASS log in."""
+        self.named: Destination | None = None
+        """What a URL said that led here, before netrc and the person had their say."""
         self.home = ""
         """The directory that we began in."""
         self._asker = given.asker
@@ -76,7 +77,7 @@ class Session:
 
     async def open(self, place: Destination) -> None:
         """Connect and log in; an older connection is closed when the new one is there."""
-        client = await connect(url(place), reactor=self.reactor, settings=self.settings)
+        client = await connect(place, reactor=self.reactor, settings=self.settings)
         await self.close()
         self._client, self.place, self.wanted = client, place, place
         self.home = client.directory
@@ -88,7 +89,8 @@ class Session:
 
     async def close(self) -> None:
         """Say good-bye, if there is a connection."""
-        client, self._client, self.place = self._client, None, None
+        client, self._client = self._client, None
+        self.place = self.named = None
         self.forget()
         if client is not None:
             await client.quit()

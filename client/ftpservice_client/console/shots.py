@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ftpservice_client import Destination
 from ftpservice_client.console.address import destination
 from ftpservice_client.console.arguments import shot_parser
 from ftpservice_client.console.login import log_in
@@ -80,16 +79,11 @@ class ShotTable:
 async def arrive(session: Session, text: str) -> str:
     """Connect to where a URL leads, unless we are there; return the path in it."""
     place = destination(text)
-    if not _is_there(session, place):
-        await log_in(session, replace(place, path=""))
+    server = replace(place, path="")
+    if session.named != server:
+        await log_in(session, server)
+        session.named = server
     return place.path
-
-
-def _is_there(session: Session, place: Destination) -> bool:
-    at = session.place
-    if at is None or (at.scheme, at.host, at.port) != (place.scheme, place.host, place.port):
-        return False
-    return at.user == place.user and place.password in (None, at.password)
 
 
 async def carry_out(

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice_client import BadURL, Scheme, parse_url
-from ftpservice_client.console.address import destination, shown, url
+from ftpservice_client import BadURL, Scheme
+from ftpservice_client.console.address import destination, shown
 
 
 def test_a_bare_host_is_ftp() -> None:
@@ -16,19 +16,6 @@ def test_a_bare_host_is_ftp() -> None:
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(BadURL):
         destination(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "ftp://h/",
-        "ftps://ann:s%2Fe%3Ac%40r%25et@h:990/in/a b",
-        "ftp://ann:@h//root",
-        "simple://ann@[::1]:99/%FF",
-    ],
-)
-def test_a_place_is_the_url_that_it_was(text: str) -> None:
-    assert parse_url(url(parse_url(text))) == parse_url(text)
 
 
 def test_no_password_is_shown() -> None:

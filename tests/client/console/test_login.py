@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
-from ftpservice_client import CannotConnect, LoginFailed, Settings
+from ftpservice_client import CannotConnect, Destination, LoginFailed, Settings
 from ftpservice_client.console import session as session_module
 from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
 from tests.client.console.seat import Seat
@@ -24,10 +25,10 @@ class Server:
         self.came: list[str] = []
         self.settings: Settings | None = None
 
-    def connect(self, url: str, *, reactor: Any, settings: Settings) -> Deferred[Any]:
-        self.came.append(url)
+    def connect(self, place: Destination, *, reactor: Any, settings: Settings) -> Deferred[Any]:
+        self.came.append(f"{place.user}:{place.password}@{place.host}/{place.path}")
         self.settings = settings
-        if f":{GOOD}@" in url or (self.anonymous and "@" not in url):
+        if place.password == GOOD or (self.anonymous and not place.user):
             self.seat.client = self.seat.new_client()
             return succeed(self.seat.client)
         return fail(LoginFailed("the name or the password is wrong"))
@@ -46,7 +47,7 @@ def test_a_url_may_say_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     seat, server = seat_with(monkeypatch)
     assert seat.session.prompt == "ftpservice> "
     seat.type("CONN ftp://ann:secret@h:2121/in")
-    assert server.came == ["ftp://ann:secret@h:2121/in"]
+    assert server.came == ["ann:secret@h/in"]
     assert seat.session.prompt == "ann@h:/in> "
     assert GOOD not in seat.out.text
 
@@ -54,7 +55,7 @@ def test_a_url_may_say_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_it_does_not_say_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     seat, server = seat_with(monkeypatch, "h", "ann", GOOD)
     seat.type("open")
-    assert server.came == ["ftp://h/", "ftp://ann:secret@h/"]
+    assert server.came == [":None@h/", "ann:secret@h/"]
     assert seat.person.asked == [("URL: ", False), ("User: ", False), ("Password: ", True)]
 
 
@@ -69,7 +70,17 @@ def test_a_wrong_password_is_the_end_of_it(monkeypatch: pytest.MonkeyPatch) -> N
     seat, server = seat_with(monkeypatch, "wrong")
     assert isinstance(seat.wrong("open ftp://ann:wrong@h"), LoginFailed)
     assert isinstance(seat.wrong("open ftp://ann@h"), LoginFailed)
-    assert len(server.came) == 3
+    assert server.came == ["ann:wrong@h/", "ann:wrong@h/"]
+
+
+def test_netrc_is_asked_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seat, server = seat_with(monkeypatch)
+    (tmp_path / "netrc").write_text(f"machine h login ann password {GOOD}\n")
+    (tmp_path / "netrc").chmod(0o600)
+    seat.session.settings = Settings(netrc=tmp_path / "netrc")
+    seat.type("open h")
+    assert server.came == ["ann:secret@h/"]
+    assert seat.session.prompt == "ann@h:/in> "
 
 
 def test_user_and_pass_log_in_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +91,7 @@ def test_user_and_pass_log_in_by_themselves(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(seat.wrong("pass x"), Usage)
     seat.type("USER ann")
     seat.type("PASS secret")
-    assert server.came[-1] == "ftp://ann:secret@h/"
+    assert server.came[-1] == "ann:secret@h/"
     assert seat.session.prompt == "ann@h:/in> "
     assert isinstance(seat.wrong("open ftp://ann@h"), LoginFailed)
 
@@ -90,7 +101,7 @@ def test_another_user_takes_the_place_of_the_first(monkeypatch: pytest.MonkeyPat
     seat.type("open h")
     first = seat.client
     seat.type("user")
-    assert server.came[-1] == "ftp://ann:secret@h/"
+    assert server.came[-1] == "ann:secret@h/"
     first.quit.assert_called_once_with()
     seat.type("user ann")
     assert len(server.came) == 2
@@ -130,7 +141,7 @@ def test_pasv_turns_round_who_connects(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server.settings.active
     assert "Passive" in seat.type("PASV")
     assert not server.settings.active
-    assert server.came[-1] == "ftp://ann:secret@h//in"
+    assert server.came[-1] == "ann:secret@h//in"
     assert "Passive" in seat.type("pasv on")
     assert len(server.came) == 2
     assert isinstance(seat.wrong("pasv maybe"), Usage)

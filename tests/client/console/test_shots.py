@@ -11,7 +11,16 @@ from unittest.mock import ANY
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
-from ftpservice_client import Denied, Digest, Listing, Mirrored, NotFound, Step, Transfer
+from ftpservice_client import (
+    Denied,
+    Destination,
+    Digest,
+    Listing,
+    Mirrored,
+    NotFound,
+    Step,
+    Transfer,
+)
 from ftpservice_client.console import session as session_module
 from ftpservice_client.console.complaints import Usage
 from ftpservice_client.console.shots import carry_out
@@ -30,8 +39,9 @@ class Shooter:
         self.came: list[str] = []
         monkeypatch.setattr(session_module, "connect", self.connect)
 
-    def connect(self, url: str, **_: Any) -> Deferred[Any]:
-        self.came.append(url)
+    def connect(self, place: Destination, **_: Any) -> Deferred[Any]:
+        self.came.append(place.host)
+        assert (place.path, place.password) == ("", "secret")
         return succeed(self.client)
 
     def start(self, *words: str) -> Deferred[BaseException | None]:
@@ -62,7 +72,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_get_fetches_one_or_many(shooter: Shooter, here: Path) -> None:
     shooter.say("get", f"{HOST}/in/a%20b")
-    assert shooter.came == [f"{HOST}/"]
+    assert shooter.came == ["h"]
     shooter.client.download.assert_called_with(
         "in/a b", Path("a b"), resume=False, verify=False, progress=ANY
     )
@@ -127,14 +137,14 @@ def test_what_cannot_be_meant_is_refused(shooter: Shooter, words: list[str]) -> 
 
 def test_cat_goes_from_server_to_server(shooter: Shooter) -> None:
     shooter.say("cat", f"{HOST}/a", f"{HOST}/b", "ftp://ann:secret@other/c")
-    assert shooter.came == [f"{HOST}/", "ftp://ann:secret@other/"]
+    assert shooter.came == ["h", "other"]
     assert [made.args[0] for made in shooter.client.download.call_args_list] == ["a", "b", "c"]
 
 
 def test_ls_lists(shooter: Shooter) -> None:
     assert shooter.say("ls", "-1", HOST) == "a b\nalpha.txt\nbeta.txt\n"
     shooter.client.list.assert_called_with("")
-    assert shooter.say("ls", "simple://ann:x@h/") == (
+    assert shooter.say("ls", "simple://ann:secret@h/") == (
         "a b/ - directory\nalpha.txt - 5 bytes\nbeta.txt - 1500 bytes\n"
         "Total directory size: 1505 bytes\n"
     )

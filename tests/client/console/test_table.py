@@ -23,7 +23,10 @@ def test_the_page_is_current() -> None:
 
 
 def test_options_that_the_page_names_exist() -> None:
-    parsers = [shell_parser(), *(shot.parser() for name in SHOTS.names() if (shot := SHOTS.find(name)))]
+    parsers = [
+        shell_parser(),
+        *(shot.parser() for name in SHOTS.names() if (shot := SHOTS.find(name))),
+    ]
     known = {option for parser in parsers for option in parser._option_string_actions}
     codes = INLINE.findall(re.sub("<!-- made: words.*?end -->", "", prose(PAGE), flags=re.DOTALL))
     named = {word for code in codes for word in re.findall(r"(?<!\S)--[a-z][a-z-]*", code)}
