@@ -1,7 +1,7 @@
 """The client side of ftpservice: FTP, FTP under TLS and the simple protocol behind one API."""
 
 from ftpservice_client.client import Client
-from ftpservice_client.connecting import connect, connect_endpoint
+from ftpservice_client.connecting import connect, connect_endpoint, connect_pool
 from ftpservice_client.errors import (
     BadName,
     BadURL,
@@ -23,7 +23,6 @@ from ftpservice_client.errors import (
     Unsupported,
     Untrusted,
 )
-from ftpservice_client.pool import Pool
 from ftpservice_client.results import Digest, Listing, Mirrored, Progress, Step, Transfer
 from ftpservice_client.settings import Settings
 from ftpservice_client.trust import Trust
@@ -49,7 +48,6 @@ __all__ = [
     "Mismatch",
     "NoSpace",
     "NotFound",
-    "Pool",
     "Progress",
     "Refused",
     "Scheme",
@@ -63,5 +61,6 @@ __all__ = [
     "Untrusted",
     "connect",
     "connect_endpoint",
+    "connect_pool",
     "parse_url",
 ]

@@ -19,9 +19,11 @@ from ftpservice.wire.replies import Reply
 from ftpservice_client.carriage import Carriage, Wishes
 from ftpservice_client.line import Line
 from ftpservice_client.mirror import Mirror, MirrorWishes
+from ftpservice_client.pool import Lines
 from ftpservice_client.results import Listing, Mirrored, Progress, Transfer
 from ftpservice_client.sources import Readable
 from ftpservice_client.targets import Writable
+from ftpservice_client.trees import Filters
 
 __all__ = ["Client"]
 
@@ -29,7 +31,7 @@ __all__ = ["Client"]
 class NameCalls:
     """What is done to names."""
 
-    _line: Line
+    _line: Line | Lines
 
     @property
     def directory(self) -> str:
@@ -75,7 +77,7 @@ class NameCalls:
 class ServerCalls:
     """What is said to the server itself."""
 
-    _line: Line
+    _line: Line | Lines
 
     def features(self) -> Deferred[dict[str, str]]:
         """Return what the server says it can do: by word, in capitals, what stands behind it."""
@@ -100,7 +102,7 @@ class ServerCalls:
 class Client(NameCalls, ServerCalls):
     """A session with a server, by whatever protocol; made by `connect`."""
 
-    def __init__(self, line: Line, carriage: Carriage) -> None:
+    def __init__(self, line: Line | Lines, carriage: Carriage) -> None:
         self._line = line
         self._carriage = carriage
 
@@ -133,7 +135,7 @@ class Client(NameCalls, ServerCalls):
         verify: bool = False,
         progress: Progress | None = None,
     ) -> Deferred[Transfer]:
-        """Receive a file: to a `Path`, a binary file or a consumer; without, `Transfer.data` has it.
+        """Receive a file: to a `Path`, a binary file, a consumer, else into `Transfer.data`.
 
         A path is replaced when the file is whole; until then the bytes are in a hidden file
         beside it. If that is cut it goes away, unless ``resume``: then it stays, and the next
@@ -171,7 +173,6 @@ class Client(NameCalls, ServerCalls):
         the top; what is excluded is neither moved nor deleted. ``parallel`` is the number of
         connections. Links are not followed, and no name leads out of ``local``.
         """
-        wishes = MirrorWishes(
-            up, delete, dry_run, tuple(include), tuple(exclude), parallel, progress
-        )
-        return Mirror(self._line, wishes).run(local, path)
+        filters = Filters(tuple(include), tuple(exclude))
+        wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress)
+        return Mirror(self._line, wishes, local, path).run()

@@ -49,6 +49,8 @@ class Listing:
     """What a directory holds, as the server told it, without names that are no names."""
 
     entries: tuple[Entry, ...]
+    unsafe: tuple[str, ...] = ()
+    """Names that the server gave and no file can have, such as ``../x``; not among the entries."""
 
     @property
     def total(self) -> int:
