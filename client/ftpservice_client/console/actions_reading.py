@@ -6,7 +6,8 @@ import os
 import shlex
 import subprocess
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from ftpservice_client.console.carriage import Care, fetch, show
 from ftpservice_client.console.complaints import Complaint
@@ -33,10 +34,13 @@ async def cat(session: Session, given: Given) -> None:
 async def less(session: Session, given: Given) -> None:
     """Read a file with $PAGER (less, if that is not set)."""
     name = given.text(0)
-    with TemporaryDirectory(prefix="ftpservice-") as directory:
+    directory = await session.aside(mkdtemp, "", "ftpservice-")
+    try:
         path = Path(directory) / last_part(name)
         await fetch(session, name, path, Care())
         await session.lend_terminal(_read, path)
+    finally:
+        await session.aside(rmtree, directory)
 
 
 def _read(path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.globbing import Pattern, has_wildcards
+from ftpservice_client import NotFound
 from ftpservice_client.console.complaints import Complaint, Usage
 from ftpservice_client.console.line import Argument
 from ftpservice_client.console.session import Session
@@ -28,7 +29,7 @@ async def remote_files(session: Session, arguments: Sequence[Argument]) -> list[
         found = matching(listing.entries, pattern)
         names += [head + slash + entry.name for entry in found if entry.kind is not Kind.DIRECTORY]
     if not names:
-        raise Complaint("No file there has such a name.")
+        raise NotFound("no file there has such a name")
     return names
 
 

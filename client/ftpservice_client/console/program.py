@@ -9,6 +9,7 @@ from argparse import Namespace
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
@@ -26,7 +27,7 @@ from ftpservice_client.console.interrupt import Interrupt
 from ftpservice_client.console.line import quoted
 from ftpservice_client.console.screen import screen_for
 from ftpservice_client.console.script import Script
-from ftpservice_client.console.session import Session, Surroundings
+from ftpservice_client.console.session import Asker, Session, Surroundings
 from ftpservice_client.console.shell import Shell
 from ftpservice_client.console.shots import Shot, carry_out
 from ftpservice_client.console.shots_table import SHOTS
@@ -64,9 +65,11 @@ class Program:
         session = self._session(given, quiet=given.quiet or given.json)
         try:
             failure = await self.interrupt.run(carry_out(shot, session, given))
-        except (Complaint, ClientError, CancelledError) as error:
+        except (Complaint, ClientError, OSError, CancelledError) as error:
             if given.json:
                 session.screen.say(_as_json(error))
+            if not isinstance(error, CancelledError):
+                await self.interrupt.run(session.close())
             raise
         if failure is not None:
             raise failure
@@ -78,7 +81,7 @@ class Program:
         if given.url and (failed := await script.first(_opening(given.url))):
             return failed
         if given.file in (None, INPUT):
-            return await script.run(sys.stdin)
+            return await script.run(_in_any_encoding(sys.stdin))
         with await session.aside(_opened, given.file) as lines:
             return await script.run(lines)
 
@@ -113,7 +116,8 @@ class Person:
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
         """Return the answer."""
-        return await _prompting().Questions(self._loop).ask(question, secret=secret)
+        questions: Asker = _prompting().Questions(self._loop)
+        return await questions.ask(question, secret=secret)
 
 
 def _prompting() -> ModuleType:
@@ -134,4 +138,11 @@ def _opening(url: str) -> str:
 
 
 def _opened(name: str) -> TextIO:
-    return Path(name).open(encoding="utf-8", errors="surrogateescape")
+    return _in_any_encoding(Path(name).open(encoding="utf-8"))
+
+
+def _in_any_encoding(lines: TextIO) -> TextIO:
+    """Have bytes that are no UTF-8 go to the server as they came."""
+    if isinstance(lines, TextIOWrapper):
+        lines.reconfigure(encoding="utf-8", errors="surrogateescape")
+    return lines

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 
 from ftpservice_client.console.complaints import Abandoned, Left
 from ftpservice_client.console.completion import Suggestion
+from ftpservice_client.console.history import without_secrets
 
 __all__ = ["Prompt", "Questions"]
 
@@ -45,6 +46,14 @@ class Questions:
         return await Deferred.fromFuture(self._loop.create_task(_answered(work)))
 
 
+class Remembered(InMemoryHistory):
+    """Lines that Up brings back, without the passwords in them."""
+
+    def append_string(self, string: str) -> None:
+        """Keep a line."""
+        super().append_string(without_secrets(string))
+
+
 async def _answered(work: Coroutine[Any, Any, Result]) -> Result:
     """Have a terminal that is gone be somebody who has left."""
     try:
@@ -59,7 +68,7 @@ class Prompt(Questions):
     def __init__(self, loop: asyncio.AbstractEventLoop, lines: list[str], suggest: Suggest) -> None:
         super().__init__(loop)
         self._lines: PromptSession[str] = PromptSession(
-            history=InMemoryHistory(lines),
+            history=Remembered(lines),
             completer=Tab(loop, suggest),
             complete_while_typing=False,
             interrupt_exception=Abandoned,

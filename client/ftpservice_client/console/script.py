@@ -33,7 +33,7 @@ class Script:
             number += 1
             if not await self._attempt(text.strip(), f"{lines.name}:{number}: "):
                 break
-        await self._session.close()
+        await self._session.interrupt.run(self._session.close())
         return self._status
 
     async def first(self, text: str) -> int:

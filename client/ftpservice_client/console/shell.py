@@ -41,7 +41,7 @@ class Shell:
                 continue
             await self._session.aside(self._history.keep, text)
             await self._attempt(text)
-        await self._session.close()
+        await self._session.interrupt.run(self._session.close())
 
     async def _attempt(self, text: str) -> None:
         """Do it; whatever goes wrong is a line on the screen, and the shell goes on."""

@@ -28,6 +28,7 @@ ON_TERMINAL = (
 SERVE = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
 """A real service; its port is announced."""
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[a-zA-Z]|[=>]|\][^\x07]*\x07)")
+UNFINISHED = re.compile(r"\x1b(?:\[[0-9;?]*|\][^\x07]*)?$")
 
 
 @contextmanager
@@ -60,17 +61,30 @@ def environment(home: Path) -> dict[str, str]:
     return kept | ours
 
 
+class Text(fdspawn):
+    """What a terminal is told, without what moves its cursor and sets its colours."""
+
+    _unfinished = ""
+
+    def read_nonblocking(self, size: int = 1, timeout: float | None = -1) -> str:
+        text = self._unfinished + super().read_nonblocking(size, timeout)
+        start = UNFINISHED.search(text)
+        end = len(text) if start is None else start.start()
+        self._unfinished = text[end:]
+        return ESCAPES.sub("", text[:end])
+
+
 class Terminal:
     """What is typed, and what is to be seen."""
 
     def __init__(self, number: int, process: subprocess.Popen[bytes]) -> None:
         self.process = process
-        self._side = fdspawn(number, timeout=PATIENCE, encoding="utf-8", codec_errors="replace")
+        self._side = Text(number, timeout=PATIENCE, encoding="utf-8", codec_errors="replace")
 
     def sees(self, pattern: str) -> str:
-        """Wait until ``pattern`` is there; return what came before it, without colours."""
+        """Wait until ``pattern`` is there; return what came before it."""
         self._side.expect(pattern)
-        return ESCAPES.sub("", self._side.before or "")
+        return str(self._side.before)
 
     def type(self, text: str) -> None:
         """Press these keys."""

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
-from ftpservice_client import Listing, LocalProblem, Mirrored, Step, parse_url
+from ftpservice_client import Listing, LocalProblem, Mirrored, NotFound, Step, parse_url
 from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
 from tests.client.console.seat import Seat, Stream, failed
 
@@ -132,7 +132,7 @@ def test_files_are_fetched_by_pattern(seat: Seat, here: Path) -> None:
         ("in/alpha.txt", Path("alpha.txt")),
         ("in/beta.txt", Path("beta.txt")),
     ]
-    assert isinstance(seat.wrong("mget in/*.jpg"), Complaint)
+    assert isinstance(seat.wrong("mget in/*.jpg"), NotFound)
 
 
 def test_files_are_sent(seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,10 @@ def test_old_lines_come_back() -> None:
         assert at.done(prompt.line("> ")) == "third"
         at.press(f"{UP}{UP}{UP}\r")
         assert at.done(prompt.line("> ")) == "first"
+        at.press("PASS secret\r")
+        assert at.done(prompt.line("> ")) == "PASS secret"
+        at.press(f"{UP}\r")
+        assert at.done(prompt.line("> ")) == "PASS"
 
 
 @pytest.mark.parametrize(

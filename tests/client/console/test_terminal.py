@@ -11,7 +11,7 @@ import pytest
 
 from tests.client.console.terminal import Terminal, at_terminal, environment, service
 
-PROMPT = "demo@127.0.0.1:/> "
+PROMPT = "demo@127.0.0.1:/>"
 CTRL_C, CTRL_D, TAB = "\x03", "\x04", "\t"
 
 
@@ -38,13 +38,13 @@ def terminal(home: Path, port: int) -> Iterator[Terminal]:
 
 def test_a_person_connects_and_is_asked_for_the_password(home: Path, port: int) -> None:
     with at_terminal([], home, environment(home)) as terminal:
-        terminal.sees("ftpservice> ")
+        terminal.sees("ftpservice>")
         terminal.enter(f"CONN ftp://demo@127.0.0.1:{port}/")
-        terminal.sees("Password: ")
+        terminal.sees("Password:")
         terminal.enter("demo")
-        assert "demo" not in terminal.sees("demo@127.0.0.1:/> ")
+        assert "demo" not in terminal.sees(PROMPT)
         terminal.enter("pwd")
-        terminal.sees("\r\n/\r\n")
+        terminal.sees("\n/\r\n")
         terminal.sees(PROMPT)
         terminal.enter("QUIT")
         assert terminal.ended() == 0
@@ -61,7 +61,7 @@ def test_files_go_there_and_come_back(terminal: Terminal, home: Path, tmp_path: 
     content = os.urandom(100_000)
     (home / "here it is").write_bytes(content)
     terminal.enter("put")
-    terminal.sees("File here: ")
+    terminal.sees("File here:")
     terminal.enter("here it is")
     terminal.sees("here it is: 97.7 KiB")
     terminal.sees(PROMPT)
@@ -109,7 +109,7 @@ def test_errors_are_one_line_and_never_a_traceback(terminal: Terminal) -> None:
     terminal.enter("gte x")
     terminal.sees("did you mean get")
     terminal.enter("!echo from the system")
-    terminal.sees("\r\nfrom the system\r\n")
+    terminal.sees("\nfrom the system\r\n")
     terminal.sees(PROMPT)
 
 
@@ -127,7 +127,7 @@ def test_ctrl_c_stops_the_transfer_and_not_the_shell(home: Path, tmp_path: Path)
                 terminal.sees("Interrupted")
                 terminal.sees(PROMPT)
                 terminal.enter("pwd")
-                terminal.sees("\r\n/\r\n")
+                terminal.sees("\n/\r\n")
                 terminal.sees(PROMPT)
             terminal.enter("ls -1")
             listed = terminal.sees(PROMPT) + terminal.sees(PROMPT)
@@ -140,13 +140,13 @@ def test_ctrl_c_stops_the_transfer_and_not_the_shell(home: Path, tmp_path: Path)
 
 def test_a_wrong_password_is_said_and_asked_for_again_by_hand(home: Path, port: int) -> None:
     with at_terminal([f"ftp://demo@127.0.0.1:{port}"], home, environment(home)) as terminal:
-        terminal.sees("Password: ")
+        terminal.sees("Password:")
         terminal.enter("wrong")
-        said = terminal.sees("ftpservice> ")
+        said = terminal.sees("ftpservice>")
         assert "ogin" in said
         assert "wrong" not in said
         terminal.enter("user demo")
-        terminal.sees("Password: ")
+        terminal.sees("Password:")
         terminal.enter("demo")
         terminal.sees(PROMPT)
 
