@@ -26,6 +26,8 @@ class Exchange:
         """The first preliminary reply."""
         self.last: Reply | None = None
         self.error: ClientError | None = None
+        self.when_heard: Callable[[], object] | None = None
+        """Called at the first reply of any kind, or when the connection is lost."""
         self.when_over: Callable[[], object] | None = None
         """Called when the last reply is there, or the connection is lost."""
         self._bell = Bell(clock)
@@ -53,6 +55,9 @@ class Exchange:
         self._tell()
 
     def _tell(self) -> None:
+        if self.when_heard is not None:
+            heard, self.when_heard = self.when_heard, None
+            heard()
         if self.is_over and self.when_over is not None:
             told, self.when_over = self.when_over, None
             told()

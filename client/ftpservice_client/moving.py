@@ -51,7 +51,12 @@ class Moving:
             raise
         try:
             await self._restart_at(offset)
-            exchange = await self._begin(command)
+            (exchange,) = self._control.begin(command)
+        except BaseException:
+            meeting.dismiss()
+            raise
+        await self._open(command, exchange, meeting)
+        try:
             await self._carry(exchange, meeting, move)
         except BaseException:
             meeting.abort()
@@ -68,12 +73,23 @@ class Moving:
         if reply.code != codes.PENDING:
             raise Unsupported(f"the server begins no transfer in the middle: {reply.lines[-1]}")
 
-    async def _begin(self, command: str) -> Exchange:
-        (exchange,) = self._control.begin(command)
-        reply = await self._control.reply_to(exchange, opened=True)
+    async def _open(self, command: str, exchange: Exchange, meeting: Meeting) -> None:
+        """Wait for the server to begin.
+
+        Some wait for ever for a connection that was broken before they had a look at it; so when
+        it is not wanted any more it stands until they have answered.
+        """
+        try:
+            reply = await self._control.reply_to(exchange, opened=True)
+        except BaseException:
+            if exchange.is_over:
+                meeting.abort()
+            else:
+                exchange.when_heard = meeting.abort
+            raise
         if reply.code >= 400:
+            meeting.dismiss()
             raise refusal(reply, command)
-        return exchange
 
     async def _carry(self, exchange: Exchange, meeting: Meeting, move: Move) -> None:
         exchange.when_over = lambda: self._look(exchange, meeting)

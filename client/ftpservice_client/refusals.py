@@ -42,7 +42,7 @@ TEXTS: tuple[tuple[re.Pattern[str], type[Refused]], ...] = (
     (
         re.compile(
             r"no such (file|dir)|not? found|n[o']t exist|cannot find|can't find|failed to open"
-            r"|failed to change dir|could not get file size|no file",
+            r"|failed to change dir|check for file existence|could not get file size|no file",
             re.IGNORECASE,
         ),
         NotFound,
