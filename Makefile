@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 2121
 LISTEN ?= tcp:$(PORT):interface=127.0.0.1
+SIMPLE_PORT ?= 1452
+SIMPLE ?= tcp:$(SIMPLE_PORT):interface=127.0.0.1
 DATA ?= var
 TESTS ?= tests
 PYTEST_ARGS ?=
@@ -29,7 +31,7 @@ help:
 	@echo 'make clean    remove what was built and installed here; var/ and its files stay'
 
 serve: $(VENV)/.installed
-	@exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --listen '$(LISTEN)' --data-dir '$(DATA)' --auth passwd:passwd.db
+	@exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --listen '$(LISTEN)' --simple '$(SIMPLE)' --data-dir '$(DATA)' --auth passwd:passwd.db
 
 test: clients check
 

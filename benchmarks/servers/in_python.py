@@ -106,6 +106,7 @@ def _options(profile: Profile, place: Place) -> list[str]:
         f"--auth=passwd:{accounts}",
         f"--root={root}",
         "--idle-timeout=0",
+        "--log=problems",
         *((f"--certificate={place.certificate}",) if place.certificate else ()),
         *(f"--{name}=100000" for name in UNLIMITED),
     ]

@@ -32,6 +32,7 @@ from ftpservice.accounts.records import (
     IStartable,
     RecordedName,
 )
+from ftpservice.flow.task import Task
 
 __all__ = [
     "SHIPPED_HASH",
@@ -118,15 +119,15 @@ class PasswordFileChecker:
         In place of the password a certificate will do, for the accounts that say so.
         """
         if ICertificateCredentials.providedBy(credentials):
-            return Deferred.fromCoroutine(self._certified_id(credentials))
-        return Deferred.fromCoroutine(self._avatar_id(credentials))
+            return Task(self._certified_id(credentials)).done
+        return Task(self._avatar_id(credentials)).done
 
     def _running(self) -> Pool:
         if self._pool is None:
             raise RuntimeError("start the checker with the reactor before the first login")
         return self._pool
 
-    async def _certified_id(self, credentials: Any) -> bytes:
+    async def _certified_id(self, credentials: Any) -> bytes | tuple[()]:
         name = name_text(credentials.username)
         contents = await self._running().run(self.file.refresh)
         record = contents.lookup(name)

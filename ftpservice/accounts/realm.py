@@ -19,6 +19,7 @@ from ftpservice.accounts.records import (
     RecordedName,
     is_storage_string,
 )
+from ftpservice.flow.task import Task
 from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.permissions import Permitted
@@ -69,7 +70,7 @@ class Realm:
         """Return the account; fails with `UnauthorizedLogin`, or `StorageError` without files."""
         if IAccount not in interfaces:
             raise NotImplementedError("this realm has accounts (IAccount), nothing else")
-        return Deferred.fromCoroutine(self._granted(avatarId))
+        return Task(self._granted(avatarId)).done
 
     async def stop(self) -> None:
         """Stop every source, the one given at the beginning too."""

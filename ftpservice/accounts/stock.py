@@ -32,6 +32,7 @@ from ftpservice.accounts.account import ICertificateCredentials
 from ftpservice.accounts.checkers import LoginBusy, name_text, password_bytes
 from ftpservice.accounts.pool import CheckingPool, Pool
 from ftpservice.accounts.records import IAccountRecords, IStartable
+from ftpservice.flow.task import Task
 
 __all__ = ["CertificateCheckers", "PasswordCheckers", "UnusableChecker", "portal_checkers"]
 
@@ -110,7 +111,7 @@ class PasswordCheckers:
 
     def requestAvatarId(self, credentials: Any) -> Deferred[AvatarId]:
         """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`."""
-        return Deferred.fromCoroutine(self._avatar_id(credentials))
+        return Task(self._avatar_id(credentials)).done
 
     async def _avatar_id(self, credentials: Any) -> AvatarId:
         checkers = self.checkers if credentials.username else ()
@@ -143,7 +144,7 @@ class CertificateCheckers:
         async def ask(checker: ICredentialsChecker) -> AvatarId:
             return await maybeDeferred(checker.requestAvatarId, credentials)
 
-        return Deferred.fromCoroutine(_first(self.checkers, ask))
+        return Task(_first(self.checkers, ask)).done
 
 
 async def _first(

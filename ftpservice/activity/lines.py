@@ -7,14 +7,15 @@ would cost a tenth of it, and the next ones a fraction of the first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel, globalLogPublisher
 
 from ftpservice import events
-from ftpservice.events import Event
+from ftpservice.events import Event, Outcome
 
-__all__ = ["LogLines"]
+__all__ = ["LogLines", "Verbosity"]
 
 DELAY = 0.05
 """Seconds that a line waits for others at most."""
@@ -32,6 +33,23 @@ SAYINGS: dict[type[Event], str] = {
 }
 
 
+PROBLEMS = (events.LoginFailed, events.HandshakeFailed, events.Refused, events.CommandFailed)
+
+
+class Verbosity(Enum):
+    """Which events have a line."""
+
+    ALL = "all"
+    PROBLEMS = "problems"
+    """What went wrong: logins that failed, who was turned away, transfers that were not whole."""
+
+    def wants(self, event: Event) -> bool:
+        """Tell whether an event has a line."""
+        if self is Verbosity.ALL or isinstance(event, PROBLEMS):
+            return True
+        return isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
+
+
 class LogLines:
     """A subscriber that writes one line for an event, names escaped so that it stays one.
 
@@ -39,16 +57,20 @@ class LogLines:
     """
 
     def __init__(
-        self, clock: IReactorTime, write: Callable[[str, float], object] | None = None
+        self,
+        clock: IReactorTime,
+        write: Callable[[str, float], object] | None = None,
+        verbosity: Verbosity = Verbosity.ALL,
     ) -> None:
         self._clock = clock
+        self._verbosity = verbosity
         self._write = write or _to_the_log
         self._waiting: list[Event] = []
         self._call: IDelayedCall | None = None
 
     def __call__(self, event: Event) -> None:
         """Have the line written soon, if it is an event that has one."""
-        if type(event) not in SAYINGS:
+        if type(event) not in SAYINGS or not self._verbosity.wants(event):
             return
         self._waiting.append(event)
         if len(self._waiting) >= TOGETHER:

@@ -111,6 +111,8 @@ class Conversation:
 
     def _next_of(self, *verbs: str) -> str | None:
         """Return the first of these verbs that waits."""
+        if not self._queue:
+            return None
         waiting = (one.verb for one in self._queue if isinstance(one, Command))
         return next((verb for verb in waiting if verb in verbs), None)
 
@@ -162,6 +164,8 @@ class Conversation:
 
     def _carry_on(self, current: Task[None]) -> None:
         """Let everything wait for ``current``, unless it has ended already."""
+        if current.returned:
+            return
         current.done.addErrback(self._unexpected)
         if not current.ended:
             self._current = current
@@ -196,7 +200,7 @@ class Conversation:
         if self._next_of("ABOR", *SWITCHES) == "ABOR":
             self.abort()  # it came while the transfer was being prepared
         try:
-            answer = await self._transfer.done
+            answer = await self._transfer
         except CancelledError:
             answer = reply(codes.TRANSFER_CUT, "Aborted.")
         except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on

@@ -22,6 +22,7 @@ from ftpservice.events import Event, EventStream
 from ftpservice.flow.throttle import SharedThrottles
 from ftpservice.session.context import Activity, Context, Parameters, Peer, Services
 from ftpservice.session.digests import UploadDigests
+from ftpservice.session.lobby import Guest
 from ftpservice.session.log import log
 from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
@@ -73,7 +74,7 @@ class FTPFactory(ftp.FTPFactory):
         self._roster = Roster()
         self._services: Services | None = None
         self._retired: str | None = None
-        self.instances: list[ControlProtocol] = []
+        self.instances: list[Guest] = []
 
     def _adopt(self, settings: SessionSettings) -> None:
         self.allowAnonymous = settings.anonymous
@@ -128,13 +129,13 @@ class FTPFactory(ftp.FTPFactory):
         protocol.factory = self
         return protocol
 
-    def context(self, protocol: ControlProtocol, ends: Ends) -> Context:
+    def context(self, guest: Guest, ends: Ends) -> Context:
         """Make the memory of a new session."""
         services = self.services()
         settings = services.settings
-        self.instances.append(protocol)
+        self.instances.append(guest)
         self.connectionCount += 1
-        peer = Peer(next(self._numbers), ends.peer, protocol.client_is_there)
+        peer = Peer(next(self._numbers), ends.peer, guest.client_is_there)
         connector = DataConnector(self.reactor, settings.data, self._ports, self._masquerade, ends)
         return Context(services, peer, connector, parameters=Parameters(umask=settings.umask))
 
@@ -150,9 +151,9 @@ class FTPFactory(ftp.FTPFactory):
             return "Too many sessions from your address."
         return None
 
-    def leave(self, protocol: ControlProtocol, context: Context, entered: bool) -> None:
+    def leave(self, guest: Guest, context: Context, entered: bool) -> None:
         """Forget a session."""
-        self.instances.remove(protocol)
+        self.instances.remove(guest)
         self.connectionCount -= 1
         if entered:
             self._roster.give_back("all", "")
@@ -161,18 +162,18 @@ class FTPFactory(ftp.FTPFactory):
     @property
     def is_working(self) -> bool:
         """Whether any session carries out a user's command."""
-        return any(protocol.is_working for protocol in self.instances)
+        return any(guest.is_working for guest in self.instances)
 
     def retire_all(self, reason: str) -> None:
         """Tell every session 421, after its transfer if it has one; new ones at once."""
         self._retired = reason
-        for protocol in tuple(self.instances):
-            protocol.retire(reason)
+        for guest in tuple(self.instances):
+            guest.retire(reason)
 
     def part_all(self, reason: str) -> None:
         """Tell every session 421 and close it; transfers are cut."""
-        for protocol in tuple(self.instances):
-            protocol.part(reason)
+        for guest in tuple(self.instances):
+            guest.part(reason)
 
     def startFactory(self) -> None:
         """Take sessions, again if need be."""

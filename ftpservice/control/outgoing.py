@@ -27,23 +27,24 @@ class Outgoing:
         self._transport = transport
         self._drained = drained
         self._unsent = b""
-        self._collecting = False
+        self.collects = False
+        """Whether replies are kept for now."""
         self._heeded = True
         transport.registerProducer(self, True)
 
     def say(self, answer: Reply) -> None:
         """Send a reply, or keep it for `flush` while replies are collected."""
         self._unsent += answer.to_bytes()
-        if not self._collecting:
+        if not self.collects:
             self.flush()
 
     def collect(self) -> None:
         """Keep the replies to come, so that they leave in one piece."""
-        self._collecting = True
+        self.collects = True
 
     def flush(self, more: bytes = b"") -> None:
         """Send what was kept, and ``more``."""
-        self._collecting = False
+        self.collects = False
         unsent, self._unsent = self._unsent + more, b""
         if unsent:
             send_directly(self._transport, unsent)

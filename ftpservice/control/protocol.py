@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from typing import Protocol as Shape
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
@@ -11,36 +10,23 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.control.conversation import Conversation
-from ftpservice.control.endpoint import ends_of, has_ended, prepare
 from ftpservice.control.guards import MOST_LONG_LINES, MOST_QUEUED
 from ftpservice.control.outgoing import Outgoing
-from ftpservice.control.securing import clear, has_failed, learned, secure, when_sent
-from ftpservice.data.connector import Ends
 from ftpservice.events import HandshakeFailed, Refused, SessionClosed, SessionOpened
 from ftpservice.flow.deadline import Deadline
-from ftpservice.session.context import Context
+from ftpservice.flow.kernel import has_ended
+from ftpservice.session.endpoint import ends_of, prepare
+from ftpservice.session.lobby import Lobby
+from ftpservice.session.securing import clear, has_failed, learned, secure, when_sent
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command, parse_command
 from ftpservice.wire.lines import LineReader, LineTooLong
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["ControlProtocol", "Lobby"]
+__all__ = ["ControlProtocol"]
 
 LINGER = 3.0
 """Seconds that the peer has to take the last reply before the connection is cut."""
-
-
-class Lobby(Shape):
-    """What a control connection asks of its factory."""
-
-    def context(self, protocol: ControlProtocol, ends: Ends) -> Context:
-        """Make the memory of a new session."""
-
-    def enter(self, context: Context) -> str | None:
-        """Count a new session; a text says why there is no place for it."""
-
-    def leave(self, protocol: ControlProtocol, context: Context, entered: bool) -> None:
-        """Forget a session."""
 
 
 @implementer(IHalfCloseableProtocol)
@@ -60,6 +46,7 @@ class ControlProtocol(Protocol):
         self._lines = LineReader()
         self._long_lines = 0
         self._input_ended = self._closing = self._entered = self._switching = False
+        self._held = False
 
     def connectionMade(self) -> None:
         """Greet the client, or turn it away."""
@@ -105,7 +92,16 @@ class ControlProtocol(Protocol):
         if lines and self._context.identity.account is not None:
             self._deadline.set(self._settings.idle_timeout)
         if self._conversation.backlog > MOST_QUEUED:
-            self.transport.pauseProducing()
+            self._hold()
+
+    def _hold(self) -> None:
+        """Receive no more for now."""
+        self._held = True
+        self.transport.pauseProducing()
+
+    def _let_flow(self) -> None:
+        self._held = False
+        self.transport.resumeProducing()
 
     def _read(self, line: bytes | LineTooLong) -> Command | Reply:
         if isinstance(line, LineTooLong):
@@ -123,9 +119,10 @@ class ControlProtocol(Protocol):
         if self._conversation.last_words_said or self._input_ended:
             self._hang_up()
         elif not self._switching:
-            if self._context.identity.account is not None:
+            if self._context.identity.account is not None and not self._outgoing.collects:
                 self._deadline.set(self._settings.idle_timeout)
-            self.transport.resumeProducing()
+            if self._held:
+                self._let_flow()
 
     def _switch(self, secure: bool) -> None:
         """Go under TLS, or leave it, when the reply is sent; what has come till then is nothing."""
@@ -133,7 +130,7 @@ class ControlProtocol(Protocol):
         self._lines.clear()
         if self._context.identity.account is None:
             self._deadline.set(self._settings.login_timeout)
-        self.transport.pauseProducing()
+        self._hold()
         self._outgoing.end()
         when_sent(self.transport, self._secure if secure else self._clear)
 
@@ -196,7 +193,7 @@ class ControlProtocol(Protocol):
         if self._input_ended or not ITCPTransport.providedBy(transport):
             transport.loseConnection()
             return
-        self.transport.resumeProducing()
+        self._let_flow()
         self.transport.loseWriteConnection()
         self._deadline = Deadline(self._context.services.clock, transport.abortConnection)
         self._deadline.set(LINGER)

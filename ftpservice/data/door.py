@@ -28,15 +28,21 @@ Accept = Callable[[socket.socket, IProtocol, tuple[Any, ...], Any], Any]
 
 @implementer(IReadDescriptor)
 class Door:
-    """Accepts connections for whom ``admit`` makes an end; the others are closed at once."""
+    """Accepts connections for whom ``admit`` makes an end; the others are closed at once.
+
+    Who comes is let in when somebody looks, or at once when it is watched: a client that is quick
+    has come before the one and given its command before the other, and is spared the visits to
+    the reactor.
+    """
 
     def __init__(self, reactor: Any, own: socket.socket) -> None:
         self.admit: Admit | None = None
         self.accept: Accept = AcceptedTransport
         self._reactor = reactor
         self._own = own
+        self._family = own.family
+        self._is_watched = False
         self.port: int = own.getsockname()[1]
-        reactor.addReader(self)
 
     @property
     def is_open(self) -> bool:
@@ -51,20 +57,34 @@ class Door:
         """Return what the log calls this."""
         return "data port"
 
+    def watch(self) -> None:
+        """Let in whoever comes, from now on."""
+        if self.is_open and not self._is_watched:
+            self._is_watched = True
+            self._reactor.addReader(self)
+
     def doRead(self) -> None:
         """Accept one who waits; the reactor calls again while there are more."""
+        self.look()
+
+    def look(self) -> bool:
+        """Accept one who waits; tell whether there was one."""
         try:
-            own, peer = self._own.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
+            descriptor, peer = self._own._accept()  # type: ignore[attr-defined]  # of `accept`, only this is needed
+        except BlockingIOError:
+            return False
+        except ConnectionAbortedError:
+            return True
         except OSError:
             self.close()  # no descriptor left: a port that is never accepted on would spin
-            return
+            return False
+        own = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
         protocol = self.admit(peer[0]) if self.admit is not None else None
         if protocol is None:
             own.close()
         else:
             protocol.makeConnection(self.accept(own, protocol, peer, self._reactor))
+        return True
 
     def connectionLost(self, _reason: Failure) -> None:
         """Close, for the reactor stops."""
@@ -76,8 +96,14 @@ class Door:
         Who has connected and was not accepted yet gets a FIN: the kernel would send an RST.
         """
         if self.is_open:
-            self._reactor.removeReader(self)
             with suppress(OSError):
                 while True:
                     self._own.accept()[0].close()
-            self._own.close()
+            self.shut()
+
+    def shut(self) -> None:
+        """Stop listening, when the one that is waited for is in."""
+        if self._is_watched:
+            self._is_watched = False
+            self._reactor.removeReader(self)
+        self._own.close()

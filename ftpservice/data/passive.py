@@ -11,6 +11,8 @@ from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.cover import Cover, in_clear
 from ftpservice.data.door import Door
 from ftpservice.data.policy import DataSettings, PeerPolicy
+from ftpservice.data.ports import BACKLOG
+from ftpservice.flow.aftermath import Aftermath
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.patience import Bell
 
@@ -41,12 +43,17 @@ class PassiveChannel(Channel):
         self._door: Door | None = door
         self._closed = False
         door.admit = self._admit
+        if cover() is not None:
+            door.watch()  # TLS begins when the client comes
+        else:
+            Aftermath.of(clock).add(clock, self._watch)  # most commands come before that
 
     @property
     def connected(self) -> bool:
         """Whether the client is here; one who waits at the door is let in for that."""
-        if self._door is not None:
-            self._door.doRead()
+        for _ in range(BACKLOG):  # strangers may be first
+            if self._door is None or not self._door.look():
+                break
         return self._arrival is not None and self._arrival.is_ready
 
     @property
@@ -68,9 +75,14 @@ class PassiveChannel(Channel):
 
     async def _wait(self) -> None:
         timeout = self._settings.data_timeout
+        self._watch()
         self._bell = Bell(self._clock)
         if not await self._bell.wait(timeout):
             raise CannotConnect(f"nobody connected in {timeout:g} seconds")
+
+    def _watch(self) -> None:
+        if self._door is not None:
+            self._door.watch()
 
     def close(self) -> None:
         """Expect nobody any more, and dismiss a client that nobody asked for."""
@@ -85,7 +97,8 @@ class PassiveChannel(Channel):
         door = self._door
         if door is None or not self._policy.accepts(host):
             return None
-        self._close_door()
+        self._door = None
+        door.shut()
         cover = self._cover()
         self._arrival = arrival = Arrival(self._clock, self._settings, cover, self._ring)
         if cover is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-import random
+import os
 import socket
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from ftpservice.data.channel import CannotConnect
 from ftpservice.data.policy import DataSettings
 from ftpservice.wire.addresses import is_ipv6
 
-__all__ = ["NoPortFree", "PassivePorts", "ephemeral_ports", "listening_socket"]
+__all__ = ["BACKLOG", "Dice", "NoPortFree", "PassivePorts", "ephemeral_ports", "listening_socket"]
 
-BACKLOG = 16
+BACKLOG = 32
 """Connections that may wait on a port: of these one is wanted, the others are strangers'."""
 
 KERNEL = Path("/proc/sys/net/ipv4")
@@ -33,6 +34,8 @@ def listening_socket(interface: str, port: int) -> socket.socket:
     try:
         own.setblocking(False)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as those it accepts have then
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         own.bind((interface, port))
         own.listen(BACKLOG)
     except BaseException:
@@ -56,6 +59,19 @@ def ephemeral_ports(kernel: Path = KERNEL) -> Sequence[int]:
     return [port for port in ports if port not in kept] if kept else ports
 
 
+class Dice:
+    """Random numbers that nobody can foresee, fetched from the kernel many at a time."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+
+    def below(self, count: int) -> int:
+        """Return a number from 0 to ``count`` - 1; for counts that are small against 2 ** 32."""
+        if not self._numbers:
+            self._numbers.extend(struct.unpack("=256I", os.urandom(1024)))
+        return self._numbers.pop() % count
+
+
 class PassivePorts:
     """Opens listening ports for all sessions; random ones, so that a stranger cannot guess.
 
@@ -71,7 +87,7 @@ class PassivePorts:
     ) -> None:
         self._range = settings.passive_ports
         self._usual = ephemeral_ports() if usual is None else usual
-        self._random = random.SystemRandom()
+        self._dice = Dice()
         self._listen = listen
 
     def listen(self, interface: str) -> socket.socket:
@@ -88,11 +104,11 @@ class PassivePorts:
         """Yield the ports to try: the first one random, then its neighbours, round to it again."""
         if self._range is None:
             for _ in range(GUESSES if self._usual else 0):
-                yield self._random.choice(self._usual)
+                yield self._usual[self._dice.below(len(self._usual))]
             yield 0
             return
         first, last = self._range
         size = last - first + 1
-        start = self._random.randrange(size)
+        start = self._dice.below(size)
         for step in range(size):
             yield first + (start + step) % size

@@ -17,6 +17,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ftpservice.flow.accepted import AcceptedTransport
 from ftpservice.flow.cuts import Cut, Stalled
 from ftpservice.flow.farewell import Farewell
 from ftpservice.flow.inlet import Inlet
@@ -41,8 +42,6 @@ class DataConnection(Protocol):
 
     lost = False
     """Whether the transport is gone."""
-    peer = ""
-    """The host of the far end."""
     chunk = CHUNK
     """Bytes that are best written at a time."""
     bears_truncation = False
@@ -63,12 +62,12 @@ class DataConnection(Protocol):
 
     def connectionMade(self) -> None:
         """Begin; nothing is received until somebody reads."""
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-        self._stream = stream = cast(StreamTransport, self.transport)
+        transport = self.transport
+        if not isinstance(transport, AcceptedTransport) and ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        self._stream = stream = cast(StreamTransport, transport)
         clock, timeout = self._clock, self._stall_timeout
-        self.peer = getattr(stream.getPeer(), "host", "")
         self._inlet = Inlet(stream, Patience(clock, timeout))
         self._outlet = Outlet(stream, Patience(clock, timeout, lambda: acknowledged(stream)))
         self._farewell = Farewell(stream, self._inlet, self._outlet, clock)
@@ -119,6 +118,10 @@ class DataConnection(Protocol):
         """
         await self._outlet.write(data)
 
+    def offer(self, data: bytes) -> bool:
+        """Send ``data`` if nobody would have to wait for that; tell whether it was so."""
+        return self._outlet.offer(data)
+
     async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
         """Send bytes ``span[0]`` up to ``span[1]`` of a file, in clear without reading them.
 
@@ -134,6 +137,22 @@ class DataConnection(Protocol):
         moved = await self._inlet.receive_file(exclusively)
         self.readConnectionLost()
         await self.read()  # raises what is wrong with that end
+        return moved
+
+    @property
+    def can_receive_part(self) -> bool:
+        """Whether `receive_part` works: the transport is a plain socket's."""
+        return self.moves_files and not isinstance(self._stream, TLSTransport)
+
+    async def receive_part(self, exclusively: Exclusively, size: int) -> int:
+        """Have the next ``size`` bytes written to a file by a thread; nothing may wait to be read.
+
+        Returns how many bytes there were before the peer's FIN; raises `Cut`, `Stalled`, and what
+        the file raises.
+        """
+        moved = await self._inlet.receive_part(exclusively, size)
+        if moved < size:
+            self.readConnectionLost()
         return moved
 
     async def finish(self) -> None:
@@ -179,7 +198,7 @@ class DataConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell whoever reads or writes; after an orderly end nobody does."""
         self.lost = True
-        aborted = reason.check(ConnectionAborted) is not None
+        aborted = isinstance(reason.value, ConnectionAborted)
         self._break("aborted" if aborted else "the connection broke")
         told, self.when_lost = self.when_lost, None
         if told is not None:

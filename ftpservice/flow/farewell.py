@@ -25,9 +25,11 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from ftpservice.flow.accepted import AcceptedTransport
+from ftpservice.flow.aftermath import Aftermath
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.inlet import Inlet
-from ftpservice.flow.kernel import acknowledged, is_broken, unacknowledged
+from ftpservice.flow.kernel import acknowledged, has_ended, is_broken, unacknowledged
 from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Bell, Standstill
 from ftpservice.flow.transport import StreamTransport
@@ -56,11 +58,14 @@ class Farewell:
         self._clock = clock
         self._bell = Bell(clock)
         self._lingering: IDelayedCall | None = None
-        self._had_everything = False
+        self._is_over = self._had_everything = False
 
     async def hand_over(self, stall_timeout: float) -> None:
         """End our side and wait until the peer has everything; raises `Cut`."""
-        self._end_our_side()
+        self._outlet.close()
+        if self._outlet.ended and self._has_everything():
+            return
+        self._inlet.drop()
         await self._outlet.flushed()
         if self._has_everything():
             return
@@ -89,11 +94,27 @@ class Farewell:
 
         To be called once.
         """
-        self._end_our_side()
+        self._outlet.close()
         if self._outlet.ended and self._inlet.ended:
             self._close()
+        elif self._outlet.ended and isinstance(self._transport, AcceptedTransport):
+            self._inlet.hold()
+            Aftermath.of(self._clock).add(self._clock, self._look)
         else:
-            self._lingering = self._clock.callLater(LINGER, self._close)
+            self._wait_for_the_peer()
+
+    def _look(self) -> None:
+        """Close if the peer has ended by now."""
+        if self._is_over:
+            return
+        if has_ended(self._transport):
+            self._close()
+        else:
+            self._wait_for_the_peer()
+
+    def _wait_for_the_peer(self) -> None:
+        self._inlet.drop()
+        self._lingering = self._clock.callLater(LINGER, self._close)
 
     def peer_ended(self) -> None:
         """Learn that the peer has ended its side."""
@@ -107,13 +128,10 @@ class Farewell:
 
     def stop(self) -> None:
         """Learn that the connection is closed."""
+        self._is_over = True
         self._bell.ring()
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
-
-    def _end_our_side(self) -> None:
-        self._outlet.close()
-        self._inlet.drop()
 
     def _close(self) -> None:
         if self._outlet.ended:

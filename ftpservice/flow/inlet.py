@@ -61,8 +61,7 @@ class Inlet:
 
     def take_rest(self) -> bytes:
         """Receive no more for now; return what waits."""
-        self._flowing = False
-        self._transport.pauseProducing()
+        self.hold()
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._kept = 0
@@ -80,6 +79,24 @@ class Inlet:
         await receiving.run(self._patience, exclusively)
         return receiving.moved
 
+    async def receive_part(self, exclusively: Exclusively, size: int) -> int:
+        """Have the next ``size`` bytes of a plain connection written to a file; raises `Cut`.
+
+        Nothing may wait to be read. Returns their number, which is smaller at the peer's FIN.
+        """
+        if self._broken is not None:
+            raise Cut(self._broken)
+        if self.ended:
+            return 0
+        stream = self._transport
+        self._receiving = receiving = FileReceiving(stream, Splicing(stream), size)
+        try:
+            await receiving.run(self._patience, exclusively)
+        finally:
+            self._receiving = None
+            self._received += receiving.moved
+        return receiving.moved
+
     def take(self, data: bytes) -> None:
         """Keep what came."""
         if self._dropping:
@@ -92,6 +109,11 @@ class Inlet:
             self._flowing = False
             self._transport.pauseProducing()
         self._patience.wake()
+
+    def hold(self) -> None:
+        """Receive no more for now."""
+        self._flowing = False
+        self._transport.pauseProducing()
 
     def drop(self) -> None:
         """From now on receive only to throw away."""

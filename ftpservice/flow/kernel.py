@@ -12,16 +12,18 @@ import sys
 import termios
 
 from twisted.internet.interfaces import ISystemHandle
+from twisted.internet.tcp import Connection
 
-__all__ = ["acknowledged", "is_broken", "unacknowledged"]
+__all__ = ["acknowledged", "has_ended", "is_broken", "socket_of", "unacknowledged"]
 
+PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 BYTES_ACKED = 120
 """Where ``struct tcp_info`` (linux/tcp.h) has ``tcpi_bytes_acked``, 64 bits."""
 
 
 def acknowledged(transport: object) -> int:
     """Return the bytes that the peer's kernel has taken so far; 0 if not known."""
-    own = _socket(transport)
+    own = socket_of(transport)
     if own is None:
         return 0
     try:
@@ -33,7 +35,7 @@ def acknowledged(transport: object) -> int:
 
 def unacknowledged(transport: object) -> int:
     """Return the bytes that are in the kernel, and not yet the peer's; a FIN counts as one."""
-    own = _socket(transport)
+    own = socket_of(transport)
     if own is None:
         return 0
     try:
@@ -43,19 +45,40 @@ def unacknowledged(transport: object) -> int:
     return int.from_bytes(answer, sys.byteorder, signed=True)
 
 
+def has_ended(transport: object) -> bool:
+    """Tell whether the peer has ended its side, and nothing else is to come, or it is lost.
+
+    Under TLS, too, this looks at what the kernel has: `ssl.SSLSocket` knows of no peeking.
+    """
+    own = socket_of(transport)
+    if own is None:
+        return False
+    try:
+        return socket.socket.recv(own, 1, PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def is_broken(transport: object) -> bool:
     """Tell whether the connection broke (RST, unreachable).
 
     The kernel tells it once: afterwards a broken connection looks like one that ended in order.
     """
-    own = _socket(transport)
+    own = socket_of(transport)
     return own is not None and own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
-def _socket(transport: object) -> socket.socket | None:
-    handle = ISystemHandle(transport, None)
+def socket_of(transport: object) -> socket.socket | None:
+    """Return the socket below a transport, if it has one and it is open."""
+    own: object
     try:
-        own = handle.getHandle() if handle is not None else None
+        if isinstance(transport, Connection):
+            own = transport.socket
+        else:
+            handle = ISystemHandle(transport, None)
+            own = handle.getHandle() if handle is not None else None
     except AttributeError:  # so Twisted's transports are when they are closed
         return None
     return own if isinstance(own, socket.socket) and own.fileno() >= 0 else None

@@ -41,6 +41,14 @@ class Outlet:
             await self._patience.wait()
         self.check()
 
+    def offer(self, data: bytes) -> bool:
+        """Send if that needs no waiting; tell whether it was so."""
+        if self._paused or self._closing or self._sending is not None or self._broken is not None:
+            return False
+        self._sent += len(data)
+        send_directly(self._transport, data)
+        return True
+
     async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
         """Send a stretch of a file; raises `Cut`. Nothing else may be on its way."""
         self.check()

@@ -73,6 +73,8 @@ class Patience:
         self, clock: IReactorTime, timeout: float, progress: Callable[[], int] = lambda: 0
     ) -> None:
         self._bell = Bell(clock)
+        self.wake = self._bell.ring
+        """Wakes the one that waits, if there is one."""
         self._look_after = timeout / LOOKS
         self._new_standstill = partial(Standstill, clock, timeout, progress)
 
@@ -81,7 +83,3 @@ class Patience:
         standstill = self._new_standstill()
         while not await self._bell.wait(self._look_after):
             standstill.check()
-
-    def wake(self) -> None:
-        """Wake the one that waits, if there is one."""
-        self._bell.ring()

@@ -83,17 +83,21 @@ _pipes = Pipes()
 
 
 def splice_turn(
-    source: int, target: int, count_in: Callable[[int], None] = lambda _: None
+    source: int,
+    target: int,
+    count_in: Callable[[int], None] = lambda _: None,
+    most: int = MOST,
 ) -> tuple[int, State]:
     """Move what a non-blocking socket has to where a file stands; raises `OSError` of the file.
 
-    ``count_in`` is told of the bytes as they arrive there, in this thread.
+    ``count_in`` is told of the bytes as they arrive there, in this thread; no byte beyond ``most``
+    is taken from the socket.
     """
     reading, writing = (end.descriptor for end in _pipes.take())
     moved = 0
-    while moved < MOST:
+    while moved < most:
         try:
-            count = os.splice(source, writing, PIPE, flags=os.SPLICE_F_NONBLOCK)
+            count = os.splice(source, writing, min(PIPE, most - moved), flags=os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
             if not _comes(source):
                 return moved, State.WAITING
@@ -126,7 +130,7 @@ def _empty(reading: int, target: int, count: int) -> None:
 class Source(Protocol):
     """What a transport receives, for turns in threads."""
 
-    def turn(self, target: int, count_in: Callable[[int], None]) -> tuple[int, State]:
+    def turn(self, target: int, count_in: Callable[[int], None], most: int) -> tuple[int, State]:
         """Move what there is to where a file stands; raises `OSError` of the file."""
 
     def release(self) -> None:
@@ -139,12 +143,12 @@ class Splicing:
     def __init__(self, transport: Any) -> None:
         self._source: Borrowed | None = Borrowed(transport.getHandle().fileno())
 
-    def turn(self, target: int, count_in: Callable[[int], None]) -> tuple[int, State]:
+    def turn(self, target: int, count_in: Callable[[int], None], most: int) -> tuple[int, State]:
         """Move what the socket has (`splice_turn`)."""
         source = self._source
         if source is None:
             return 0, State.BROKEN
-        return splice_turn(source.descriptor, target, count_in)
+        return splice_turn(source.descriptor, target, count_in, most)
 
     def release(self) -> None:
         """Let go of the descriptor, once no turn has it."""
@@ -152,9 +156,13 @@ class Splicing:
 
 
 class FileReceiving:
-    """Everything that comes until the peer's end, into a file; ``transport`` is a socket's."""
+    """What comes, into a file; ``transport`` is a socket's.
 
-    def __init__(self, transport: Any, source: Source) -> None:
+    That is everything until the peer's end, or the first ``size`` bytes of it.
+    """
+
+    def __init__(self, transport: Any, source: Source, size: int | None = None) -> None:
+        self._size = size
         self.moved = 0
         """Bytes so far; a turn goes on counting when nobody waits for it any more."""
         self._transport = transport
@@ -164,16 +172,16 @@ class FileReceiving:
         self._lost = False
 
     async def run(self, patience: Patience, exclusively: Exclusively) -> None:
-        """Return at the peer's FIN; raises `Cut`, `Stalled`, and what ``exclusively`` raises."""
+        """Return at the end of it; raises `Cut`, `Stalled`, and what ``exclusively`` raises."""
         self._patience = patience
         self._transport.doRead = self._came
 
         def turn(target: int) -> tuple[int, State]:
-            return self._source.turn(target, self._count_in)
+            return self._source.turn(target, self._count_in, self._most)
 
         try:
             state = State.WAITING
-            while state in (State.WAITING, State.MORE):
+            while state in (State.WAITING, State.MORE) and self._most:
                 if state is State.WAITING:
                     await self._wait()
                 _, state = await exclusively(turn)
@@ -182,6 +190,11 @@ class FileReceiving:
         finally:
             self._source.release()
             del self._transport.doRead
+
+    @property
+    def _most(self) -> int:
+        """Bytes of the next turn."""
+        return MOST if self._size is None else min(MOST, self._size - self.moved)
 
     def _count_in(self, count: int) -> None:
         self.moved += count

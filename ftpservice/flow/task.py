@@ -7,7 +7,7 @@ a coroutine may still wait for its tidying up.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -36,16 +36,35 @@ class Task(Generic[T]):
     Begins at once. Contexts (`contextvars`) are not kept apart.
     """
 
+    __slots__ = ("_coroutine", "_done", "_result", "_waiting", "ended", "returned")
+
+    _result: T
+
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self.done: Deferred[T] = Deferred()
+        self.ended = False
+        """Whether it has come to its end."""
+        self.returned = False
+        """Whether it did so without an error."""
         self._coroutine = coroutine
         self._waiting: Deferred[Any] | None = None
+        self._done: Deferred[T] | None = None
         self._step(None)
 
     @property
-    def ended(self) -> bool:
-        """Whether it has come to its end."""
-        return bool(self.done.called)
+    def done(self) -> Deferred[T]:
+        """The Deferred of its end, made when it is asked for; cancelling it is `cancel`."""
+        if self._done is None:
+            self._done = Deferred(lambda _done: self.cancel())
+            if self.returned:
+                self._done.callback(self._result)
+        return self._done
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Wait for its end; return what it returned, raise what it raised."""
+        if self.returned:
+            return self._result
+        result: T = yield from self.done
+        return result
 
     def cancel(self) -> None:
         """Raise `CancelledError` where it waits."""
@@ -63,8 +82,12 @@ class Task(Generic[T]):
             else:
                 waiting = self._coroutine.send(outcome)
         except StopIteration as end:
-            self.done.callback(end.value)
+            self.ended = self.returned = True
+            self._result = end.value
+            if self._done is not None:
+                self._done.callback(end.value)
         except BaseException:  # noqa: BLE001 - whatever it is, it is for who looks at `done`
+            self.ended = True
             self.done.errback(Failure())
         else:
             self._waiting = waiting

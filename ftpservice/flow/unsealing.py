@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable
 
-from ftpservice.flow.splice import MOMENT, MOST, State
+from ftpservice.flow.splice import MOMENT, State
 from ftpservice.tls import records
 from ftpservice.tls.loan import Over
 from ftpservice.tls.records import RECORD
@@ -42,10 +42,13 @@ class Unsealing:
         self._transport = transport
         self._loan = transport.lend()
 
-    def turn(self, target: int, count_in: Callable[[int], None]) -> tuple[int, State]:
-        """Move what the connection has to where a file stands; raises `OSError` of the file."""
+    def turn(self, target: int, count_in: Callable[[int], None], most: int) -> tuple[int, State]:
+        """Move what the connection has to where a file stands; raises `OSError` of the file.
+
+        ``most`` is kept to by records.
+        """
         try:
-            return self._loan.turn(lambda own: self._move(own, target, count_in))
+            return self._loan.turn(lambda own: self._move(own, target, count_in, most))
         except Over:
             return 0, State.BROKEN
 
@@ -54,10 +57,10 @@ class Unsealing:
         self._loan.call_back()
 
     def _move(
-        self, own: ssl.SSLSocket, target: int, count_in: Callable[[int], None]
+        self, own: ssl.SSLSocket, target: int, count_in: Callable[[int], None], most: int
     ) -> tuple[int, State]:
         moved = 0
-        while moved < MOST:
+        while moved < most:
             count, state = _fill(own, _buffers.view)
             _write(target, _buffers.view[:count])
             count_in(count)

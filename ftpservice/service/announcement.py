@@ -59,14 +59,24 @@ class Place:
 
     address: IAddress
     proxied: bool = False
-    implicit: bool = False
+    scheme: str = "ftp"
+    """``ftp``, ``ftps``, ``simple`` or ``simples``: the last letter says that TLS comes first."""
+
+    @property
+    def implicit(self) -> bool:
+        """Whether TLS comes first."""
+        return self.scheme.endswith("s")
+
+    @property
+    def simple(self) -> bool:
+        """Whether the simple protocol is spoken."""
+        return self.scheme.startswith("simple")
 
     def url(self) -> str:
         """Return where clients find it."""
         if isinstance(self.address, IPv4Address | IPv6Address):
             host = WILDCARDS.get(self.address.host, self.address.host)
-            scheme = "ftps" if self.implicit else "ftp"
-            return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.address.port}/"
+            return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.address.port}/"
         if isinstance(self.address, UNIXAddress):
             return f"unix:{os.fsdecode(self.address.name or b'')}"
         return str(self.address)
@@ -144,11 +154,23 @@ def _exposed(places: Iterable[Place]) -> bool:
 
 def _trial(audience: Audience, places: list[Place], security: Security) -> list[str]:
     for place in places:
-        if isinstance(place.address, IPv4Address | IPv6Address):
+        if isinstance(place.address, IPv4Address | IPv6Address) and not place.simple:
             proxy = "--haproxy-protocol " if place.proxied else ""
             url = place.url()
             options = f"{proxy}{security.curl(place)}{audience.login()}"
-            return [f"curl {options}{_quoted(url) if '[' in url else url}"]
+            curl = f"curl {options}{_quoted(url) if '[' in url else url}"
+            return [curl, *_simple_trial(audience, places)]
+    return []
+
+
+def _simple_trial(audience: Audience, places: list[Place]) -> list[str]:
+    """Return how to try the simple protocol, where that is easy: by hand, in clear."""
+    for place in places:
+        address = place.address
+        if place.scheme == "simple" and isinstance(address, IPv4Address) and audience.demo:
+            host = WILDCARDS.get(address.host, address.host)
+            words = f"USER {audience.demo}\\nPASS {audience.demo}\\nLIST\\nQUIT\\n"
+            return [f"printf '{words}' | nc {host} {address.port}"]
     return []
 
 

@@ -10,6 +10,7 @@ from twisted.cred.checkers import AllowAnonymousAccess, ICredentialsChecker
 from twisted.cred.credentials import IAnonymous
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,7 +21,6 @@ from ftpservice.activity.lines import LogLines
 from ftpservice.activity.report import Report
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit import ImplicitFactory
-from ftpservice.control.proxied import ProxiedFactory
 from ftpservice.events import Event, EventStream
 from ftpservice.service.announcement import Place, Security, announcement
 from ftpservice.service.audience import audience, refuse_exposed
@@ -29,18 +29,21 @@ from ftpservice.service.console import Console
 from ftpservice.service.ending import give_up
 from ftpservice.service.failures import CannotStart, because
 from ftpservice.service.lifecycle import FTPService, Parts
-from ftpservice.service.listeners import Listener, Listeners, listener
+from ftpservice.service.listeners import OPTIONS, Listener, Listeners, listener
 from ftpservice.service.options import Options
 from ftpservice.service.places import Owner, make_directories
 from ftpservice.service.renewal import Renewal
 from ftpservice.service.settings import Settings
 from ftpservice.session.context import Activity
+from ftpservice.session.proxied import ProxiedFactory
+from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.strings import build_source
 
 __all__ = ["assemble"]
 
 log = Logger("ftpservice")
+SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple": "simple", "simple-tls": "simples"}
 
 
 def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
@@ -52,7 +55,7 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
     source = _source(settings, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = _checkers(settings, options.checkers)
-    lines = LogLines(reactor)
+    lines = LogLines(reactor, verbosity=settings.log)
     factory = _factory(settings, Portal(realm, checkers), reactor, lines)
     factory.tls = papers.tls if papers is not None else None
     listeners = Listeners(
@@ -79,12 +82,16 @@ def _renewal(papers: Certificates | None, reactor: Any) -> Renewal | None:
 
 
 def _places(settings: Settings, reactor: Any) -> list[Listener]:
-    explicit = [listener(reactor, text) for text in settings.listen]
-    return explicit + [listener(reactor, text, implicit=True) for text in settings.implicit]
+    return [
+        listener(reactor, text, option) for option in OPTIONS for text in settings.places(option)
+    ]
 
 
 def _bound(listeners: Listeners) -> list[Place]:
-    return [Place(port.getHost(), place.proxied, place.implicit) for place, port in listeners.bound]
+    return [
+        Place(port.getHost(), place.proxied, SCHEMES[place.option])
+        for place, port in listeners.bound
+    ]
 
 
 def _security(settings: Settings, papers: Certificates | None) -> Security:
@@ -148,12 +155,18 @@ def _subscriber_failed(error: Exception, event: Event) -> None:
 
 def _wrapping(factory: FTPFactory, reactor: Any) -> Callable[[Listener], IProtocolFactory]:
     def wrapped(place: Listener) -> IProtocolFactory:
-        sessions = ImplicitFactory(factory) if place.implicit else factory
+        sessions = _sessions(factory, place)
         if not place.proxied:
             return sessions
         return ProxiedFactory(sessions, reactor, exactly=place.implicit)
 
     return wrapped
+
+
+def _sessions(factory: FTPFactory, place: Listener) -> ServerFactory:
+    if place.simple:
+        return SimpleFactory(factory, secured=place.implicit)
+    return ImplicitFactory(factory) if place.implicit else factory
 
 
 def _failing(reactor: Any, console: Console) -> Callable[[str], None]:

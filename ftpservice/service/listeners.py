@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.service.failures import CannotStart, because
 
-__all__ = ["Listener", "Listeners", "listener"]
+__all__ = ["OPTIONS", "Listener", "Listeners", "listener"]
 
 PROXIED = "haproxy:"
 FORMS = (
@@ -30,21 +30,36 @@ ADVICE = {
 }
 
 
+OPTIONS = ("listen", "implicit", "simple", "simple-tls")
+UNDER_TLS = ("implicit", "simple-tls")
+SIMPLE = ("simple", "simple-tls")
+
+
 @dataclass(frozen=True)
 class Listener:
-    """One ``--listen``, read."""
+    """One place to listen on, read."""
 
     text: str
     endpoint: IStreamServerEndpoint
     proxied: bool = False
     """Whether clients come through a balancer that speaks the PROXY protocol."""
-    implicit: bool = False
-    """Whether TLS comes first."""
+    option: str = "listen"
+    """What it was given with: it says which protocol is spoken there."""
+
+    @property
+    def implicit(self) -> bool:
+        """Whether TLS comes first."""
+        return self.option in UNDER_TLS
+
+    @property
+    def simple(self) -> bool:
+        """Whether the simple protocol is spoken."""
+        return self.option in SIMPLE
 
 
-def listener(reactor: Any, text: str, implicit: bool = False) -> Listener:
-    """Read an endpoint string; raises `CannotStart`."""
-    option = f"--{'implicit' if implicit else 'listen'} {text}"
+def listener(reactor: Any, text: str, name: str = "listen") -> Listener:
+    """Read an endpoint string, given with the option ``name``; raises `CannotStart`."""
+    option = f"--{name} {text}"
     proxied = text.startswith(PROXIED)
     try:
         endpoint = serverFromString(reactor, text.removeprefix(PROXIED))
@@ -52,7 +67,7 @@ def listener(reactor: Any, text: str, implicit: bool = False) -> Listener:
         adopting = isinstance(error, LookupError) and "systemd:" in text
         reason = "systemd handed over no such socket" if adopting else because(error)
         raise CannotStart(f"{option} is no place to listen on ({reason}); {FORMS}") from None
-    return Listener(text, endpoint, proxied, implicit)
+    return Listener(text, endpoint, proxied, name)
 
 
 class Listeners(Service):

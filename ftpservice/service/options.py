@@ -75,6 +75,8 @@ class Options(usage.Options, strcred.AuthOptionMixin):
 
     opt_listen = _repeatable("listen")
     opt_implicit = _repeatable("implicit")
+    opt_simple = _repeatable("simple")
+    opt_simple_tls = _repeatable("simple-tls")
     opt_certificate = _repeatable("certificate")
     opt_key = _repeatable("key")
     opt_passive_address = _repeatable("passive-address")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ftpservice.accounts.records import is_storage_string
+from ftpservice.activity.lines import Verbosity
 from ftpservice.data.policy import DataSettings
 from ftpservice.service.table import SETTINGS
 from ftpservice.session.protection import ControlTLS, DataTLS, TLSPolicy
@@ -39,13 +40,22 @@ class Settings:
     made: tuple[str, ...] = ()
     """Directories of the service's own, outermost first: made if they are missing."""
     implicit: tuple[str, ...] = ()
+    simple: tuple[str, ...] = ()
+    simple_tls: tuple[str, ...] = ()
     tls: TLSFiles = field(default_factory=lambda: TLSFiles(()))
     """Without a certificate in it the service makes its own."""
     anonymous_root: VirtualPath = ROOT
     durable: bool = False
     grace: float = 30.0
     """Seconds that transfers may go on when the service stops."""
+    log: Verbosity = Verbosity.ALL
+    """Which events have a line in the log."""
     session: SessionSettings = field(default_factory=SessionSettings)
+
+    def places(self, option: str) -> tuple[str, ...]:
+        """Return where to listen, by the name of the option that says so."""
+        found: tuple[str, ...] = getattr(self, option.replace("-", "_"))
+        return found
 
     @property
     def offers_tls(self) -> bool:
@@ -71,10 +81,13 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         root=root,
         made=made,
         implicit=values["implicit"],
+        simple=values["simple"],
+        simple_tls=values["simple-tls"],
         tls=_tls_files(values),
         anonymous_root=values["anonymous-root"],
         durable=values["durable"],
         grace=values["grace"],
+        log=values["log"],
         session=_session(values),
     )
 
@@ -96,6 +109,8 @@ def _see_that_tls_is_possible(values: Mapping[str, Any]) -> None:
     for name in ("tls", "tls-data"):
         if values["implicit"] and values[name].value == "off":
             raise Contradiction(f"--implicit is TLS for commands and data: take --{name} off away")
+    if values["simple-tls"] and values["tls"] is ControlTLS.OFF:
+        raise Contradiction("--simple-tls is TLS: take --tls off away")
     if values["tls"] is ControlTLS.OFF and values["tls-data"] is DataTLS.REQUIRED:
         raise Contradiction("--tls-data required would let nobody transfer anything with --tls off")
     if values["key"] and len(values["key"]) != len(values["certificate"]):

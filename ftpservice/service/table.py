@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
+from ftpservice.activity.lines import Verbosity
 from ftpservice.data.policy import parse_address_rule, parse_port_range
 from ftpservice.service.setting import Kind, Setting
 from ftpservice.session.protection import ControlTLS, DataTLS
@@ -60,6 +61,18 @@ SETTINGS = (
         (),
         "Where clients connect that begin with TLS at once (FTPS, port 990): tcp:990 or what else "
         "listen takes.",
+    ),
+    Setting(
+        "simple",
+        Kind.TEXTS,
+        (),
+        "Where clients of the simple protocol connect, as in listen: tcp:1452.",
+    ),
+    Setting(
+        "simple-tls",
+        Kind.TEXTS,
+        (),
+        "Where clients of the simple protocol connect that begin with TLS at once.",
     ),
     Setting(
         "tls",
@@ -223,6 +236,14 @@ SETTINGS = (
         Kind.SECONDS,
         30,
         "How long transfers in progress may go on when the service is told to stop; 0 cuts them.",
+    ),
+    Setting(
+        "log",
+        Kind.TEXT,
+        "all",
+        "What has a line in the log: all (logins, transfers, changes of files) or problems (failed "
+        "logins, who was turned away, transfers that were cut or refused).",
+        _one_of(Verbosity),
     ),
     Setting("umask", Kind.TEXT, "022", "Permission bits withheld from new files.", parse_umask),
 )

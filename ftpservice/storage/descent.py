@@ -13,6 +13,7 @@ import stat
 import sys
 import weakref
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ftpservice.storage.descent_walk import DIRECTORY, Walk
 from ftpservice.storage.local_kernel import AT_FDCWD, AT_ONCE, RESOLVE_CACHED, open_beneath
@@ -53,30 +54,35 @@ class Place:
             return None
 
 
+@lru_cache(maxsize=64)
+def _absolute(text: str) -> bytes:
+    return os.path.abspath(os.fsencode(text))
+
+
 class Tree:
     """Everything below an open directory.
 
     Takes over the descriptor ``root``, which is closed when nobody has the tree any more; ``text``
-    is how people spell it, for absolute links. Methods block, raise `OSError`, and besides what
-    `components` raises.
+    is how people spell it, absolute, for absolute links. Methods block, raise `OSError`, and
+    besides what `components` raises.
     """
 
     def __init__(self, root: int, text: bytes) -> None:
         self.root = root
-        self.text = os.path.abspath(text)
+        self.text = text
         weakref.finalize(self, os.close, root)
 
     @classmethod
     def at(cls, text: str) -> Tree:
         """Open the directory ``text``, links followed; for whoever sets up the service."""
-        return cls(os.open(text, DIRECTORY), os.fsencode(text))
+        return cls(os.open(text, DIRECTORY), _absolute(text))
 
     @classmethod
     def at_once(cls, text: str) -> Tree | None:
         """Open the directory ``text`` if that needs no disk; else None."""
         name = os.fsencode(text)
         try:
-            return cls(open_beneath(AT_FDCWD, name, DIRECTORY, RESOLVE_CACHED), name)
+            return cls(open_beneath(AT_FDCWD, name, DIRECTORY, RESOLVE_CACHED), _absolute(text))
         except OSError:
             return None
 

@@ -57,9 +57,11 @@ def decoded(name: str) -> str:
 
 def components(path: VirtualPath) -> list[bytes]:
     """Return the names in ``path``; raises `InvalidName`, and `NotFound` for hidden ones."""
-    names = [encoded(part, path) for part in path.parts]
-    if any(is_hidden(part) for part in path.parts):
-        raise NotFound(path, "hidden")
+    names = []
+    for part in path.parts:
+        names.append(encoded(part, path))
+        if part[0] == "." and is_hidden(part):
+            raise NotFound(path, "hidden")
     return names
 
 

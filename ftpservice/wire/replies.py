@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Reply", "reply"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A code and one or more lines of text, none holding a line end."""
+class Reply(NamedTuple):
+    """A code and one or more lines of text, none holding a line end; a tuple, as they are many."""
 
     code: int
     lines: tuple[str, ...]
@@ -20,13 +19,20 @@ class Reply:
         A middle line that begins with a space goes out as it is (RFC 2389 §3.2, RFC 3659 §7.2);
         every other is marked ``code-``, so that no text is ever taken for the end.
         """
-        *middle, last = self.lines
-        text = "".join(
-            f"{line}\r\n" if line.startswith(" ") else f"{self.code}-{line}\r\n" for line in middle
-        )
-        return f"{text}{self.code} {last}\r\n".encode("utf-8", "surrogateescape")
+        code, (*middle, last) = self
+        text = f"{code} {last}\r\n"
+        if middle:
+            first = (
+                f"{line}\r\n" if line.startswith(" ") else f"{code}-{line}\r\n" for line in middle
+            )
+            text = "".join(first) + text
+        return text.encode("utf-8", "surrogateescape")
 
 
 def reply(code: int, *lines: str) -> Reply:
     """Make a `Reply`; a stray CR or LF inside a line becomes a space."""
-    return Reply(code, tuple(line.replace("\r", " ").replace("\n", " ") for line in lines))
+    for line in lines:
+        if "\r" in line or "\n" in line:
+            lines = tuple(line.replace("\r", " ").replace("\n", " ") for line in lines)
+            break
+    return Reply(code, lines)

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPublisher
 
-from ftpservice.activity.lines import DELAY, TOGETHER, LogLines
+from ftpservice.activity.lines import DELAY, TOGETHER, LogLines, Verbosity
 from ftpservice.events import (
     CommandFailed,
     Event,
@@ -55,6 +55,30 @@ class Bench:
         self.clock = Clock()
         self.written: list[tuple[str, float]] = []
         self.lines = LogLines(self.clock, lambda *one: self.written.append(one))
+
+
+def test_with_problems_only_what_went_well_has_none() -> None:
+    written: list[str] = []
+    lines = LogLines(Clock(), lambda line, _when: written.append(line), Verbosity.PROBLEMS)
+    for event in (
+        LoggedIn(*WHO),
+        TransferEnded(*WHO, "/a", False, Outcome.COMPLETE, 5, 1.0),
+        FileChanged(*WHO, "delete", "/a"),
+        LoginFailed(*WHO, "wrong"),
+        Refused(*WHO, "full"),
+        TransferEnded(*WHO, "/b", True, Outcome.CUT, 5, 1.0),
+        TransferEnded(*WHO, "/c", True, Outcome.REFUSED, 5, 1.0),
+        CommandFailed(*WHO, "RETR", "boom"),
+    ):
+        lines(event)
+    lines.flush()
+    assert [line.split("] ")[-1].split(",")[0] for line in written] == [
+        "failed to log in: wrong",
+        "was turned away: full",
+        "sent /b: cut",
+        "sent /c: refused",
+        "ann@192.0.2.1 [7]: RETR failed: boom",
+    ]
 
 
 def test_other_events_have_none() -> None:

@@ -77,7 +77,7 @@ class TestPassive:
             connection = await waiting
             peer.sendall(b"hello")
             assert await connection.read() == b"hello"
-            assert connection.peer == "127.0.0.1"
+            assert connection.transport.getPeer().host == "127.0.0.1"
             await gone(reactor, connection)
 
     @ensureDeferred
@@ -100,11 +100,30 @@ class TestPassive:
         session = connector(reactor)
         place = await session.passive(False, None)
         channel = session.take()
+        waiting = start(channel.connection())
         for _ in range(3):
             with client(place, "127.0.0.2") as stranger:
                 assert await deferToThread(stranger.recv, 1) == b""
         assert not channel.connected
         with client(place) as peer:
+            connection = await waiting
+            peer.sendall(b"me")
+            assert await connection.read() == b"me"
+            await gone(reactor, connection)
+
+    @ensureDeferred
+    async def test_strangers_who_come_before_the_client_and_the_command_change_nothing(
+        self, reactor
+    ):
+        session = connector(reactor)
+        place = await session.passive(False, None)
+        channel = session.take()
+        with contextlib.ExitStack() as all_of_them:
+            strangers = [all_of_them.enter_context(client(place, "127.0.0.2")) for _ in range(9)]
+            peer = all_of_them.enter_context(client(place))
+            assert channel.connected
+            for stranger in strangers:
+                assert await deferToThread(stranger.recv, 1) == b""
             connection = await channel.connection()
             peer.sendall(b"me")
             assert await connection.read() == b"me"
@@ -193,7 +212,7 @@ class TestPassive:
             place = await session.passive(True, family)
             with client(HostPort("::1", place.port)):
                 connection = await session.take().connection()
-                assert connection.peer == "::1"
+                assert connection.transport.getPeer().host == "::1"
                 await gone(reactor, connection)
 
     @ensureDeferred

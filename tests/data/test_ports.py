@@ -5,7 +5,7 @@ import pytest
 
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.policy import DataSettings
-from ftpservice.data.ports import NoPortFree, PassivePorts, ephemeral_ports, listening_socket
+from ftpservice.data.ports import Dice, NoPortFree, PassivePorts, ephemeral_ports, listening_socket
 
 
 class Kernel:
@@ -108,3 +108,9 @@ def test_another_cause_ends_the_search():
         ports.listen("")
     assert not isinstance(caught.value, NoPortFree)
     assert len(kernel.tried) == 1
+
+
+def test_the_dice_are_never_short_of_numbers_and_stay_below():
+    dice = Dice()
+    seen = {dice.below(7) for _ in range(2000)}
+    assert seen == set(range(7))

@@ -189,8 +189,10 @@ def test_descriptors_threads_and_ports_are_back_where_they_were(tmp_path: Path) 
         file.truncate(200_000_000)
     with house.open("--max-sessions-per-user=1000", "--max-sessions-per-address=1000") as service:
         assert listening(service) == 1
+        sockets = without_pipes(service)["socket"]
         carried_out(service, CLIENTS, seed=0)  # what is made once, with the first of its kind
         wait_until(lambda: not served_files(service))  # the sweep at the start is over too
+        wait_until(lambda: without_pipes(service)["socket"] == sockets)
         before, pipes_before = without_pipes(service), pipes(service)
         threads_before = threads(service)
         done = carried_out(service, TRANSFERS, seed=1)

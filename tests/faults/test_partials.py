@@ -128,6 +128,7 @@ def test_old_ones_are_swept_at_the_start_and_then_on_time(tmp_path: Path) -> Non
         cut(service, 2_000_000, "STOR third")
         wait_until(lambda: not hidden(house.root))
         data = service.begun(service.session(), "STOR held", NEW[:100_000])
+        wait_until(lambda: hidden(house.root))  # a thread makes it
         (held,) = hidden(house.root)
         os.utime(held, (0, 0))
         third = service.root / ".ftpservice.00000000000000000000000000000000.part"

@@ -78,3 +78,31 @@ def test_many_steps_need_no_deep_stack():
         return "done"
 
     assert outcome(Task(counts()).done) == "done"
+
+
+def test_cancelling_its_deferred_cancels_it():
+    cancelled = []
+    task = Task(waits(Deferred(cancelled.append)))
+    task.done.cancel()
+    assert len(cancelled) == 1
+    with pytest.raises(CancelledError):
+        outcome(task.done)
+
+
+def test_one_that_has_returned_can_be_awaited():
+    async def second():
+        return [*await Task(waits(succeed(3))), 4]
+
+    assert outcome(Task(second()).done) == [3, 4]
+
+
+def test_one_that_waits_or_fails_can_be_awaited():
+    waiting = Deferred()
+
+    async def second():
+        return await Task(waits(waiting))
+
+    task = Task(second())
+    waiting.errback(KeyError("no"))
+    with pytest.raises(KeyError):
+        outcome(task.done)

@@ -217,7 +217,7 @@ def test_a_header_may_come_byte_by_byte(server: Callable[..., Served]) -> None:
 def test_a_header_that_does_not_come_is_not_waited_for(
     server: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftpservice.control.proxied.HEADER_TIMEOUT", 0.05)
+    monkeypatch.setattr("ftpservice.session.proxied.HEADER_TIMEOUT", 0.05)
     served = server("--listen", PROXY)
     assert proxied(served, b"").over()
     assert proxied(served, b"PROXY TCP4 1.2").over()

@@ -75,7 +75,7 @@ def test_certificates_are_told_with_their_fingerprints() -> None:
 
 
 def test_a_port_where_tls_comes_first_is_one_of_ftps() -> None:
-    place = Place(IPv4Address("TCP", "127.0.0.1", 990), implicit=True)
+    place = Place(IPv4Address("TCP", "127.0.0.1", 990), scheme="ftps")
     assert place.url() == "ftps://127.0.0.1:990/"
     assert said(place, OFFERED)[-1] == "try   curl --insecure --user bob ftps://127.0.0.1:990/"
 

@@ -20,7 +20,7 @@ from twisted.python import usage
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit import ImplicitFactory
-from ftpservice.control.proxied import ProxiedFactory
+from ftpservice.session.proxied import ProxiedFactory
 from ftpservice.events import Event
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble

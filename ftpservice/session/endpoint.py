@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet.interfaces import ISystemHandle, ITCPTransport
+from twisted.internet.interfaces import ITCPTransport
 
-from ftpservice.control.proxied import is_proxied
 from ftpservice.data.connector import Ends
+from ftpservice.flow.kernel import socket_of
+from ftpservice.session.proxied import is_proxied
 from ftpservice.wire.addresses import plain_host
 
-__all__ = ["ends_of", "has_ended", "prepare"]
+__all__ = ["ends_of", "prepare"]
 
 
 def prepare(transport: Any) -> None:
@@ -23,7 +24,7 @@ def prepare(transport: Any) -> None:
     if ITCPTransport.providedBy(transport):
         transport.setTcpNoDelay(True)
         transport.setTcpKeepAlive(True)
-    own = _socket(transport)
+    own = socket_of(transport)
     if own is not None and own.family != socket.AF_UNIX:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
@@ -33,25 +34,3 @@ def ends_of(transport: Any) -> Ends:
     peer = getattr(transport.getPeer(), "host", None)
     local = getattr(transport.getHost(), "host", "")
     return Ends(plain_host(peer) if peer else None, plain_host(local), is_proxied(transport))
-
-
-def has_ended(transport: Any) -> bool:
-    """Ask the kernel whether the peer has ended its side, or the connection is lost.
-
-    Under TLS, too, this looks at what the kernel has: `ssl.SSLSocket` knows of no peeking.
-    """
-    own = _socket(transport)
-    if own is None:
-        return False
-    try:
-        return socket.socket.recv(own, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
-def _socket(transport: Any) -> socket.socket | None:
-    handle = ISystemHandle(transport, None)
-    own: object = getattr(handle, "getHandle", lambda: None)()
-    return own if isinstance(own, socket.socket) else None

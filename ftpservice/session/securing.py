@@ -16,8 +16,8 @@ from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
 from ftpservice.accounts.certificates import certificate_names
-from ftpservice.control.proxied import is_proxied
 from ftpservice.data.cover import Cover
+from ftpservice.session.proxied import is_proxied
 from ftpservice.tls.server import ServerTLS
 from ftpservice.tls.transport import TLSTransport, upgrade
 

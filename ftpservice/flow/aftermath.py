@@ -1,0 +1,57 @@
+"""Looking after connections and ports that most likely need no more attention, some at a time.
+
+The peer of a connection that has had everything ends it at any moment; a port that is listened on
+has its client before long. To be told so by the reactor costs a visit to it, a turn of its own and
+a way through cold code for each; one look at many, a little later, does not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from twisted.internet.interfaces import IReactorTime
+
+__all__ = ["Aftermath"]
+
+DELAY = 0.05
+"""Seconds until a look is due."""
+MOST = 64
+"""So many wait for theirs; with more, the older half has it at once."""
+
+
+class Aftermath:
+    """Calls what is added to it once, soon; there is one to a clock (`of`)."""
+
+    _known: WeakKeyDictionary[Any, Aftermath] = WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        self._looks: deque[Callable[[], object]] = deque()
+        self._is_due = False
+
+    @classmethod
+    def of(cls, clock: IReactorTime) -> Aftermath:
+        """Return the clock's; made when it is first wanted."""
+        known = cls._known.get(clock)
+        if known is None:
+            known = cls._known[clock] = cls()
+        return known
+
+    def add(self, clock: IReactorTime, look: Callable[[], object]) -> None:
+        """Call ``look`` within `DELAY` seconds of the clock."""
+        self._looks.append(look)
+        if not self._is_due:
+            self._is_due = True
+            clock.callLater(DELAY, self._look_at_all)
+        elif len(self._looks) > MOST:
+            self._look(MOST // 2)
+
+    def _look_at_all(self) -> None:
+        self._is_due = False
+        self._look(len(self._looks))
+
+    def _look(self, count: int) -> None:
+        for _ in range(count):
+            self._looks.popleft()()

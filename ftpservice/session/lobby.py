@@ -1,0 +1,40 @@
+"""Where sessions of every protocol are counted, given their memory, and told to end."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ftpservice.data.connector import Ends
+from ftpservice.session.context import Context
+
+__all__ = ["Guest", "Lobby"]
+
+
+class Guest(Protocol):
+    """A session, as the lobby knows it."""
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a user's command is being carried out."""
+
+    def client_is_there(self) -> bool:
+        """Ask whether the client still holds its end of the connection."""
+
+    def retire(self, reason: str) -> None:
+        """Say that it is over and close, after the command in progress if there is one."""
+
+    def part(self, reason: str) -> None:
+        """Say that it is over and close; a transfer in progress is cut."""
+
+
+class Lobby(Protocol):
+    """What a session asks of its factory."""
+
+    def context(self, guest: Guest, ends: Ends) -> Context:
+        """Make the memory of a new session."""
+
+    def enter(self, context: Context) -> str | None:
+        """Count a new session; a text says why there is no place for it."""
+
+    def leave(self, guest: Guest, context: Context, entered: bool) -> None:
+        """Forget a session."""

@@ -1,0 +1,90 @@
+"""Makes sessions of the simple protocol, counted and told to end with all others."""
+
+from __future__ import annotations
+
+from typing import Protocol as Shape
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Protocol, ServerFactory
+
+from ftpservice.flow.connection import DataConnection
+from ftpservice.session.context import Services
+from ftpservice.session.lobby import Lobby
+from ftpservice.session.securing import learned, secure
+from ftpservice.simple.session import SimpleSession
+from ftpservice.tls.server import ServerTLS
+
+__all__ = ["SimpleFactory"]
+
+
+class Sessions(Lobby, Shape):
+    """The factory whose accounts, files and limits these sessions share."""
+
+    tls: ServerTLS | None
+
+    def services(self) -> Services:
+        """Return what the sessions share."""
+
+    def doStart(self) -> None:
+        """Count a port among those of the sessions."""
+
+    def doStop(self) -> None:
+        """Count it no more."""
+
+
+class Beginning(Protocol):
+    """Puts TLS on a connection and hands it over; what is said waits for the handshake."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def connectionMade(self) -> None:
+        """Begin TLS and the session on top of it."""
+        services = self._sessions.services()
+        tls, timeout = services.tls, services.settings.tls.handshake_timeout
+        assert tls is not None
+        session = SimpleSession(self._sessions, secured=True)
+        connection = _connection(services, session)
+
+        def secured() -> None:
+            session.context.protection.learn(*learned(connection.transport))
+
+        transport = secure(self.transport, tls, timeout, secured)
+        transport.protocol = connection
+        connection.makeConnection(transport)
+
+
+def _connection(services: Services, session: SimpleSession) -> DataConnection:
+    clock: IReactorTime = services.clock
+    connection = DataConnection(clock, services.settings.data.stall_timeout, session.begin)
+    connection.bears_truncation = True  # who uploads has said how much is to come
+    return connection
+
+
+class SimpleFactory(ServerFactory):
+    """Sessions of ``sessions`` that speak the simple protocol, ``secured`` from the first byte.
+
+    Raises `ValueError` if there is to be TLS and ``sessions`` has none.
+    """
+
+    noisy = False
+
+    def __init__(self, sessions: Sessions, secured: bool = False) -> None:
+        if secured and sessions.tls is None:
+            raise ValueError("these sessions have no certificates to begin TLS with")
+        self._sessions = sessions
+        self._secured = secured
+
+    def buildProtocol(self, _addr: IAddress | None) -> Protocol:
+        """Make a session."""
+        if self._secured:
+            return Beginning(self._sessions)
+        return _connection(self._sessions.services(), SimpleSession(self._sessions))
+
+    def doStart(self) -> None:
+        """Count this port among those of the sessions."""
+        self._sessions.doStart()
+
+    def doStop(self) -> None:
+        """Count it no more."""
+        self._sessions.doStop()

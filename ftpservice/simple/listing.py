@@ -1,0 +1,80 @@
+"""LIST: everything of one directory, sorted by name, its number and bytes told first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import merge
+from itertools import islice
+
+from ftpservice.session.context import Context
+from ftpservice.simple.refusals import Refused
+from ftpservice.simple.stream import Stream
+from ftpservice.storage.errors import Denied
+from ftpservice.storage.rights import Right
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.simple import Code, ListingLines, answer
+
+__all__ = ["list_path"]
+
+MOST = 1_000_000
+"""Entries of a directory that is listed: all of them are in memory at a time."""
+TURN = 1000
+"""Lines that are put in order in one go."""
+
+Row = tuple[str, str]
+"""A name and its line."""
+
+
+async def list_path(context: Context, stream: Stream, path: VirtualPath) -> None:
+    """Answer with what is in a directory, or with one file; raises `StorageError`, `Refused`."""
+    entry = await context.storage.stat(path)
+    form = ListingLines()
+    if entry.kind is not Kind.DIRECTORY:
+        rows, total = _rows([entry], form)
+        await _say(context, stream, [rows], total)
+        return
+    if Right.LIST not in context.account.rights:
+        raise Denied(path)
+    await _list_directory(context, stream, path, form)
+
+
+async def _list_directory(
+    context: Context, stream: Stream, path: VirtualPath, form: ListingLines
+) -> None:
+    batches: list[list[Row]] = []
+    count = total = 0
+    listing = await context.storage.open_listing(path)
+    try:
+        while batch := await listing.next_batch():
+            rows, size = _rows(batch, form)
+            batches.append(rows)
+            total += size
+            count += len(rows)
+            if count > MOST:
+                raise Refused(Code.INTERNAL, f"more than {MOST} entries")
+    finally:
+        listing.close()
+    await _say(context, stream, batches, total)
+
+
+def _rows(batch: Iterable[Entry], form: ListingLines) -> tuple[list[Row], int]:
+    """Return the rows of a batch, sorted, and the bytes of its files."""
+    rows, total = [], 0
+    for entry in batch:
+        line = form.line(entry)
+        if line is not None:
+            rows.append((entry.name, line))
+            total += entry.size if entry.kind is Kind.FILE else 0
+    rows.sort()
+    return rows, total
+
+
+async def _say(context: Context, stream: Stream, batches: list[list[Row]], total: int) -> None:
+    """Send sorted batches as one; others have their turns in between."""
+    await stream.say(answer(f"{sum(map(len, batches))} {total}"))
+    rows = merge(*batches) if len(batches) > 1 else iter(batches[0] if batches else [])
+    while lines := [line for _name, line in islice(rows, TURN)]:
+        await stream.say("".join(lines).encode("utf-8"))
+        if len(lines) == TURN:
+            await context.pause(0)

@@ -1,0 +1,175 @@
+"""Files up and down: the transactions, movers, limits and events that FTP's transfers have."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+
+from ftpservice.data.choose import paced, send_file
+from ftpservice.events import Outcome, TransferEnded, TransferStarted
+from ftpservice.flow.cuts import Cut
+from ftpservice.flow.pump import CHUNK
+from ftpservice.session.context import Context, Representation
+from ftpservice.simple.stream import Stream
+from ftpservice.storage.errors import StorageError
+from ftpservice.storage.interfaces import How, IReading, ISpliced, IWriting, WriteRequest
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.simple import BadLine, answer
+
+__all__ = ["SMALL", "Move", "dropped", "opened", "publish", "receive", "send"]
+
+SMALL = 64 * 1024
+"""Bytes of a file that leave together with its answer."""
+PLAIN = Representation(ascii=False, records=False)
+
+
+class Move:
+    """One transfer, from the event of its start to that of its end."""
+
+    def __init__(self, context: Context, path: VirtualPath, upload: bool) -> None:
+        self._context = context
+        self._about = (str(path), upload)
+        self._user = context.account.name
+        self._began = context.services.seconds()
+        self.size = 0
+        """Bytes so far."""
+        self.digest = ""
+        self._publish(TransferStarted)
+
+    def _publish(self, kind: type[TransferStarted | TransferEnded], *details: object) -> None:
+        self._context.publish(kind, *self._about, *details, user=self._user)
+
+    async def commit(self, writing: IWriting) -> None:
+        """Publish an upload, and learn its digest."""
+        entry = await writing.commit()
+        self.digest = self._context.services.digests.stored(self._user, writing, entry)
+
+    def ended(self, problem: BaseException | None = None) -> None:
+        """Tell how it ended."""
+        outcome = Outcome.COMPLETE
+        if problem is not None:
+            cut = isinstance(problem, (Cut, CancelledError))
+            outcome = Outcome.CUT if cut else Outcome.REFUSED
+        seconds = self._context.services.seconds() - self._began
+        detail = str(problem) if problem is not None else ""
+        self._publish(TransferEnded, outcome, self.size, seconds, detail, self.digest)
+
+
+async def opened(context: Context, path: VirtualPath, size: int) -> IWriting:
+    """Begin the transaction of an upload of ``size`` bytes; raises `StorageError`."""
+    request = WriteRequest(How.REPLACE, 0, size, 0o666 & ~context.parameters.umask)
+    writing = await context.storage.open_writing(path, request)
+    return context.services.digests.watched(writing, How.REPLACE)
+
+
+async def publish(context: Context, writing: IWriting, data: bytes) -> None:
+    """Publish an upload whose bytes are here; the transaction is over then, however it ends."""
+    move = Move(context, writing.path, upload=True)
+    try:
+        throttles = context.throttles(upload=True)
+        if throttles is not None:
+            await throttles.take(len(data))
+        move.size = len(data)
+        await writing.write(data)
+        await move.commit(writing)
+    except BaseException as problem:
+        await writing.abandon()  # before the event, which tells how much arrived
+        move.ended(problem)
+        raise
+    move.ended()
+
+
+async def receive(context: Context, stream: Stream, writing: IWriting, size: int) -> None:
+    """Receive ``size`` bytes and publish them; the transaction is over then, however it ends.
+
+    Raises `StorageError` when the storage fails, the rest of the bytes dropped, `Cut`, `Stalled`.
+    """
+    move = Move(context, writing.path, upload=True)
+    try:
+        try:
+            await _receive(context, stream, writing, size, move)
+        except StorageError:
+            await dropped(stream, size - move.size)
+            raise
+        await move.commit(writing)
+    except BaseException as problem:
+        await writing.abandon()  # before the event, which tells how much arrived
+        move.ended(problem)
+        raise
+    move.ended()
+
+
+async def _receive(
+    context: Context, stream: Stream, writing: IWriting, size: int, move: Move
+) -> None:
+    """Write what comes: what is here already by itself, the rest of a large file by the kernel."""
+    throttles = context.throttles(upload=True)
+    fast = size > SMALL and throttles is None and stream.connection.can_receive_part
+    spliced = ISpliced(writing, None) if fast else None
+    while move.size < size:
+        if spliced is not None and move.size >= SMALL and stream.hold():
+            await stream.flush()
+            await _spliced(stream, spliced, size, move)
+            continue
+        data = await stream.some(min(size - move.size, CHUNK))
+        if throttles is not None:
+            await throttles.take(len(data))
+        move.size += len(data)
+        await writing.write(data)
+
+
+async def _spliced(stream: Stream, spliced: ISpliced, size: int, move: Move) -> None:
+    """Have the kernel write the rest."""
+    before = stream.connection.moved
+    try:
+        moved = await stream.connection.receive_part(spliced.exclusively, size - move.size)
+    finally:
+        move.size += stream.connection.moved - before
+    if moved == 0:
+        raise Cut("the connection ended before the upload did")
+
+
+async def dropped(stream: Stream, size: int) -> None:
+    """Read and throw away what was announced; raises `Cut`, `Stalled`."""
+    while size > 0:
+        size -= len(await stream.some(min(size, CHUNK)))
+
+
+async def send(context: Context, stream: Stream, path: VirtualPath, offset: int) -> None:
+    """Send a file from ``offset`` behind its answer.
+
+    Raises `StorageError` or `BadLine` before the answer; afterwards a download that fails aborts
+    the connection, so that it never looks whole.
+    """
+    reading = await context.storage.open_reading(path)
+    try:
+        size = reading.entry.size
+        if offset > size:
+            raise BadLine(f"the file ends at {size}")
+        move = Move(context, path, upload=False)
+        try:
+            await _send(context, stream, reading, offset, move)
+        except BaseException as problem:
+            stream.connection.abort()
+            move.ended(problem)
+            raise
+        move.ended()
+    finally:
+        reading.close()
+
+
+async def _send(
+    context: Context, stream: Stream, reading: IReading, offset: int, move: Move
+) -> None:
+    size = reading.entry.size - offset
+    throttles = context.throttles(upload=False)
+    heading = answer(str(size))
+    if size <= SMALL and throttles is None:
+        data = await reading.read(offset, size) if size else b""
+        if len(data) < size:
+            raise Cut("the file became shorter while it was sent")
+        await stream.say(heading + data)
+    else:
+        await stream.say(heading)
+        await stream.flush()
+        await send_file(reading, paced(stream.connection, throttles), offset, None, PLAIN)
+    move.size = size

@@ -1,0 +1,188 @@
+"""One session of the simple protocol, from the greeting to the last answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
+
+from ftpservice.events import Refused, SessionClosed, SessionOpened
+from ftpservice.flow.connection import DataConnection
+from ftpservice.flow.cuts import Cut, Stalled
+from ftpservice.flow.deadline import Deadline
+from ftpservice.flow.kernel import has_ended
+from ftpservice.flow.task import Task, dealt_with
+from ftpservice.session.context import Context
+from ftpservice.session.endpoint import ends_of
+from ftpservice.session.lobby import Lobby
+from ftpservice.session.log import log
+from ftpservice.simple.commands import TABLE, Conversation, uploaded_anyway
+from ftpservice.simple.stream import LineTooLong, Stream
+from ftpservice.wire.simple import GREETING, BadLine, Code, answer, error, parse_line
+
+__all__ = ["SimpleSession"]
+
+TURN = 50
+"""Commands that are carried out in one go before others get their turn."""
+
+
+class SimpleSession:
+    """Carries out the commands of one connection, in order; `begin` is called when it stands."""
+
+    def __init__(self, lobby: Lobby, secured: bool = False) -> None:
+        self._lobby = lobby
+        self._secured = secured
+        self._entered = self._over = self._lost = False
+        self._busy = False
+        self._retiring: str | None = None
+
+    def begin(self, connection: DataConnection) -> None:
+        """Greet the client, or turn it away."""
+        self._transport: Any = connection.transport
+        self.context = context = self._lobby.context(self, ends_of(self._transport))
+        settings, clock = context.services.settings, context.services.clock
+        self.connection = connection
+        self.stream = Stream(connection, self._waits)
+        self._conversation = Conversation(context, self.stream)
+        self._deadline = Deadline(clock, self._timed_out)
+        connection.when_lost = self._left
+        if self._secured:
+            context.protection.begin(private=True)
+        refused = self._lobby.enter(context)
+        if refused is not None:
+            context.publish(Refused, refused)
+            self._part(Code.BUSY, refused)
+            return
+        self._entered = True
+        context.publish(SessionOpened, "simple")
+        self._deadline.set(settings.login_timeout)
+        self._task = Task(self._run())
+        self._task.done.addErrback(self._unexpected)
+
+    async def _run(self) -> None:
+        try:
+            await self.stream.say(answer(GREETING))
+            await self._converse()
+            await self.stream.flush()
+        except LineTooLong:
+            self._part(Code.SYNTAX, "the line is too long")
+        except Stalled:
+            self._part(Code.TIMEOUT, "nothing moved for too long")
+        except Cut:
+            self.connection.abort()
+        finally:
+            self._end()
+
+    async def _converse(self) -> None:
+        """Carry out line after line, until the client ends, or we do."""
+        done = 0
+        while not self._over and (line := await self.stream.line()) is not None:
+            self._busy = True
+            task = Task(self._obey(line))
+            if not task.ended:
+                self.stream.flush_soon(self.context.services.clock)
+                done = 0
+            await task
+            self._busy = False
+            done += 1
+            if done == TURN:
+                done = 0
+                await self.context.pause(0)
+            if self._retiring is not None:
+                await self._last(error(Code.BUSY, self._retiring))
+
+    async def _obey(self, line: bytes) -> None:
+        """Carry out a line; however it ends it has its answer, or ends the session."""
+        try:
+            await self._carried_out(line)
+        except (Cut, Stalled, CancelledError):
+            raise
+        except Exception as problem:  # noqa: BLE001 - whatever fails, the session goes on
+            await self._conversation.uploads.settle()
+            await self.stream.say(self._conversation.refused(problem))
+            dealt_with(problem)
+        if self._conversation.last_words_said:
+            self._over = True
+
+    async def _carried_out(self, line: bytes) -> None:
+        try:
+            verb, argument = parse_line(line)
+        except ValueError:
+            await uploaded_anyway(self.stream, line)
+            raise
+        command = TABLE.get(verb)
+        if command is None:
+            raise BadLine("unknown verb; HELP lists those there are")
+        if not command.is_upload:
+            await self._conversation.uploads.settle()
+        await command.run(self._conversation, argument)
+
+    async def _last(self, words: bytes) -> None:
+        await self.stream.say(words)
+        self._over = True
+
+    async def _waits(self) -> None:
+        """A line is waited for: not for ever, and not before all uploads are over."""
+        await self._conversation.uploads.settle()
+        if self.context.identity.account is not None:
+            self._deadline.set(self.context.services.settings.idle_timeout)
+
+    def _timed_out(self) -> None:
+        if self._busy:
+            self._deadline.set(self.context.services.settings.idle_timeout)
+        else:
+            self._part(Code.TIMEOUT, "idle for too long")
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a user's command is being carried out."""
+        return self._busy and not self._over and self.context.identity.account is not None
+
+    def client_is_there(self) -> bool:
+        """Ask whether the client still holds its end."""
+        return not self._lost and not has_ended(self._transport)
+
+    def retire(self, reason: str) -> None:
+        """Say that it is over and close, after the command in progress if there is one."""
+        if self.is_working:
+            self._retiring = reason
+        else:
+            self.part(reason)
+
+    def part(self, reason: str) -> None:
+        """Say that it is over and close; in the middle of a command, only close."""
+        if self._busy:
+            self.connection.abort()
+        else:
+            self._part(Code.BUSY, reason)
+
+    def _part(self, code: Code, reason: str) -> None:
+        """Say why, and end the session."""
+        if not self._over:
+            self._over = True
+            self.connection.offer(error(code, reason))
+            self._end()
+
+    def _end(self) -> None:
+        """End our side; what the client still sends is dropped."""
+        self._over = True
+        self._deadline.clear()
+        self.connection.dismiss()
+
+    def _left(self, reason: str) -> None:
+        """Log out: the connection is gone."""
+        self._lost = self._over = True
+        self._deadline.clear()
+        context: Context = self.context
+        if self._entered:
+            self._task.cancel()
+        context.forget_login()
+        context.identity.end()
+        if self._entered:
+            context.publish(SessionClosed, reason)
+        self._lobby.leave(self, context, self._entered)
+
+    def _unexpected(self, failure: Failure) -> None:
+        if not failure.check(CancelledError, Cut):
+            log.failure("a session failed", failure)

@@ -1,0 +1,119 @@
+"""What a client sends, as lines and raw bytes; what it is answered, some answers together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.interfaces import IReactorTime
+
+from ftpservice.flow.connection import DataConnection
+from ftpservice.flow.cuts import Cut, Stalled
+from ftpservice.wire.simple import LONGEST_LINE
+
+__all__ = ["LineTooLong", "Stream"]
+
+MOST_UNSENT = 64 * 1024
+"""Bytes of answers that wait for others to leave with them."""
+MOMENT = 0.001
+"""Seconds that they wait while a command takes its time."""
+
+
+class LineTooLong(Exception):
+    """A line does not end where lines end at the latest."""
+
+
+class Stream:
+    """One connection; nothing is received while nobody wants it, but for some read-ahead."""
+
+    def __init__(self, connection: DataConnection, waiting: Callable[[], Awaitable[None]]) -> None:
+        """``waiting`` is awaited whenever a line has to be waited for."""
+        self.connection = connection
+        self._waiting = waiting
+        self._received = b""
+        self._at = 0
+        self._unsent: list[bytes] = []
+        self._size_unsent = 0
+        self._is_due = False
+
+    async def line(self) -> bytes | None:
+        """Return the next line without its end; None when no whole one comes any more.
+
+        Before it waits, it sends the answers. Raises `LineTooLong`, `Cut`.
+        """
+        while (end := self._received.find(b"\n", self._at, self._at + LONGEST_LINE)) < 0:
+            if len(self._received) - self._at >= LONGEST_LINE:
+                raise LineTooLong
+            await self._waiting()
+            await self.flush()
+            more = await self._more()
+            if not more:
+                return None
+            self._received, self._at = self._received[self._at :] + more, 0
+        line, self._at = self._received[self._at : end], end + 1
+        return line[:-1] if line.endswith(b"\r") else line
+
+    async def _more(self) -> bytes:
+        """Receive; that nothing comes for long is for others to notice."""
+        while True:
+            try:
+                return await self.connection.read()
+            except Stalled:
+                continue
+
+    async def some(self, most: int) -> bytes:
+        """Return the next raw bytes, at least one; raises `Cut` at the end, `Stalled`."""
+        data = self._received[self._at : self._at + most]
+        if data:
+            self._at += len(data)
+            return data
+        await self.flush()
+        data = await self.connection.read(most)
+        if not data:
+            raise Cut("the connection ended before the upload did")
+        return data
+
+    def hold(self) -> bool:
+        """Receive no more for now; tell whether everything that was received was taken."""
+        self._received, self._at = self._received[self._at :] + self.connection.take(), 0
+        return not self._received
+
+    def holds(self, size: int) -> bool:
+        """Tell whether so many raw bytes are here."""
+        return len(self._received) - self._at >= size
+
+    def taken(self, size: int) -> bytes:
+        """Return raw bytes that are here."""
+        data = self._received[self._at : self._at + size]
+        self._at += size
+        return data
+
+    def put(self, data: bytes) -> None:
+        """Keep an answer to be sent."""
+        self._unsent.append(data)
+        self._size_unsent += len(data)
+
+    async def say(self, data: bytes) -> None:
+        """Answer, now or together with what follows soon."""
+        self.put(data)
+        if self._size_unsent > MOST_UNSENT:
+            await self.flush()
+
+    def flush_soon(self, clock: IReactorTime) -> None:
+        """Send the answers that wait, with those that come within a moment."""
+        if self._unsent and not self._is_due:
+            self._is_due = True
+            clock.callLater(MOMENT, self._offer)
+
+    def _offer(self) -> None:
+        self._is_due = False
+        if self._unsent and self.connection.offer(b"".join(self._unsent)):
+            self._unsent.clear()
+            self._size_unsent = 0
+
+    async def flush(self) -> None:
+        """Send the answers that wait; raises `Cut`, `Stalled`."""
+        if self._unsent:
+            data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
+            self._unsent.clear()
+            self._size_unsent = 0
+            await self.connection.write(data)

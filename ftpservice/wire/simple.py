@@ -1,0 +1,220 @@
+"""The lines of the simple protocol (docs/simple-protocol.md), of both sides."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import NamedTuple
+
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.times import DAY, Days, parse_time
+
+__all__ = [
+    "GO",
+    "GREETING",
+    "LONGEST_LINE",
+    "MOST_AT_ONCE",
+    "Answer",
+    "BadAnswer",
+    "BadLine",
+    "Code",
+    "Download",
+    "ListingLines",
+    "Upload",
+    "answer",
+    "argument_of",
+    "bytes_behind",
+    "error",
+    "parse_answer",
+    "parse_download",
+    "parse_line",
+    "parse_listing_line",
+    "parse_upload",
+]
+
+GREETING = "ftpservice simple/1"
+GO = b"GO\n"
+LONGEST_LINE = 8192
+"""Bytes, its end included."""
+MOST_AT_ONCE = 16 * 1024 * 1024
+"""Bytes of an upload that does not wait for GO."""
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+UNLISTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+SIZE = re.compile("[0-9]{1,18}", re.ASCII)
+TIME = re.compile("[0-9]{14}", re.ASCII)
+AT_ONCE = re.compile(rb"(?i:UPLD) (?:([0-9]{1,18})|[^ ]*)\+(?: |$)")
+TYPES = {Kind.FILE: "file", Kind.DIRECTORY: "dir"}
+KINDS = {"file": Kind.FILE, "dir": Kind.DIRECTORY}
+
+
+class Code(Enum):
+    """Why something was not done."""
+
+    SYNTAX = "SYNTAX"
+    """A malformed line or an unknown verb."""
+    AUTH = "AUTH"
+    """Not logged in, or the login failed."""
+    NOTFOUND = "NOTFOUND"
+    DENIED = "DENIED"
+    """Not permitted."""
+    ISDIR = "ISDIR"
+    NOTDIR = "NOTDIR"
+    EXISTS = "EXISTS"
+    QUOTA = "QUOTA"
+    """Over the quota, or larger than allowed."""
+    FULL = "FULL"
+    """No space."""
+    BUSY = "BUSY"
+    """Too many sessions."""
+    TIMEOUT = "TIMEOUT"
+    """Idle too long."""
+    INTERNAL = "INTERNAL"
+    """Anything else."""
+
+
+class BadLine(ValueError):
+    """A client's line that means nothing; ``str`` of it says why."""
+
+
+class BadAnswer(ValueError):
+    """A server's line that means nothing."""
+
+
+class Upload(NamedTuple):
+    """The argument of UPLD."""
+
+    size: int
+    """Bytes to come."""
+    at_once: bool
+    """Whether they come behind the line without waiting for GO."""
+    name: str
+
+
+class Download(NamedTuple):
+    """The argument of DWLD."""
+
+    offset: int
+    """Where in the file to begin, in bytes."""
+    name: str
+
+
+class Answer(NamedTuple):
+    """The first line of what a server answers."""
+
+    word: str
+    """``OK``, ``GO`` or ``ERR``."""
+    text: str
+    """What stands behind it, and behind the code."""
+    code: Code | None = None
+    """Of ``ERR``; INTERNAL for one that is not known."""
+
+
+def parse_line(line: bytes) -> tuple[str, str]:
+    """Read a client's line without its end: the verb in capitals, the argument as it is.
+
+    Raises `BadLine`.
+    """
+    try:
+        verb, _space, argument = line.decode("utf-8").partition(" ")
+    except UnicodeDecodeError:
+        raise BadLine("a line is UTF-8") from None
+    if CONTROL.search(argument):
+        raise BadLine("a name holds no control characters")
+    return verb.upper(), argument
+
+
+def parse_upload(argument: str) -> Upload:
+    """Read the argument of UPLD; raises `BadLine`."""
+    count, _space, name = argument.partition(" ")
+    digits = count.removesuffix("+")
+    if not SIZE.fullmatch(digits) or not name:
+        raise BadLine("UPLD <size> <name>")
+    return Upload(int(digits), count != digits, name)
+
+
+def bytes_behind(line: bytes) -> int | None:
+    """Return how many raw bytes follow a line that may be malformed; None if that is not known."""
+    match = AT_ONCE.match(line)
+    if match is None:
+        return 0
+    return int(match[1]) if match[1] else None
+
+
+def parse_download(argument: str) -> Download:
+    """Read the argument of DWLD; raises `BadLine`."""
+    if not argument.startswith("@"):
+        if not argument:
+            raise BadLine("DWLD [@<offset>] <name>")
+        return Download(0, argument)
+    digits, _space, name = argument[1:].partition(" ")
+    if not SIZE.fullmatch(digits) or not name:
+        raise BadLine("DWLD [@<offset>] <name>; write ./@ where a name begins with @")
+    return Download(int(digits), name)
+
+
+def argument_of(name: str) -> str:
+    """Return a name as the last argument of a line; raises `BadLine` for one no line can hold."""
+    if not name or CONTROL.search(name):
+        raise BadLine("a name is not empty and holds no control characters")
+    return f"./{name}" if name.startswith("@") else name
+
+
+def answer(text: str) -> bytes:
+    """Return the line of a success."""
+    return b"OK %s\n" % text.encode("utf-8", "backslashreplace")
+
+
+def error(code: Code, text: str) -> bytes:
+    """Return the line of a refusal; ``text`` is for people."""
+    words = " ".join(CONTROL.sub(" ", text).split())
+    return f"ERR {code.value} {words}\n".encode("utf-8", "backslashreplace")
+
+
+def parse_answer(line: bytes) -> Answer:
+    """Read a server's line without its end; raises `BadAnswer`."""
+    word, _space, text = line.decode("utf-8", "replace").removesuffix("\r").partition(" ")
+    if word in ("OK", "GO"):
+        return Answer(word, text)
+    if word != "ERR":
+        raise BadAnswer(f"neither OK nor GO nor ERR: {word[:40]!r}")
+    name, _space, text = text.partition(" ")
+    known = name in Code.__members__
+    return Answer(word, text if known else f"{name} {text}", Code(name) if known else Code.INTERNAL)
+
+
+class ListingLines:
+    """Writes the lines of listings: ``<type> <size> <mtime> <name>``."""
+
+    def __init__(self) -> None:
+        self._days = Days()
+
+    def line(self, entry: Entry) -> str | None:
+        """Return the line of an entry; None for one that has none.
+
+        Those are what is neither file nor directory, and names that no line can hold.
+        """
+        kind = TYPES.get(entry.kind)
+        if kind is None or UNLISTED.search(entry.name):
+            return None
+        day, rest = divmod(int(entry.modified // 1), DAY)
+        minutes, second = divmod(rest, 60)
+        clock = f"{minutes // 60:02}{minutes % 60:02}{second:02}"
+        return f"{kind} {entry.size} {self._days[day].digits}{clock} {entry.name}\n"
+
+
+def parse_listing_line(line: bytes) -> Entry:
+    """Read a line of a listing without its end; raises `BadAnswer`.
+
+    The name is whatever the server sent.
+    """
+    words = line.decode("utf-8", "surrogateescape").removesuffix("\r").split(" ", 3)
+    if len(words) != 4 or words[0] not in KINDS or not words[3]:
+        raise BadAnswer("not a line of a listing")
+    kind, size, modified, name = words
+    if not SIZE.fullmatch(size) or not TIME.fullmatch(modified):
+        raise BadAnswer("not a line of a listing")
+    try:
+        return Entry(name, KINDS[kind], int(size), parse_time(modified))
+    except ValueError as problem:
+        raise BadAnswer(str(problem)) from None
