@@ -11,17 +11,37 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IConnector
-from twisted.internet.protocol import ClientFactory, Factory, Protocol
+from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from ftpservice.flow.connection import DataConnection
 from ftpservice.tls.client import ClientTLS
+from ftpservice.tls.handshake import HandshakeProblem
 from ftpservice.wire.addresses import same_host
 from ftpservice_client.errors import CannotConnect, ClientError, Cut, Timeout
 from ftpservice_client.settings import Settings
-from ftpservice_client.shaking import check_pinned
+from ftpservice_client.shaking import check_pinned, untrusted
 
-__all__ = ["Answer", "Call"]
+__all__ = ["Answer", "Call", "ClientConnection", "Meeting"]
+
+
+class ClientConnection(DataConnection):
+    """A connection that we use, and that knows how it came to its end."""
+
+    problem: BaseException | None = None
+    has_ended = False
+    """Whether the server has ended its side."""
+
+    def readConnectionLost(self) -> None:
+        """Learn of the server's end."""
+        self.has_ended = True
+        super().readConnectionLost()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell whoever reads or writes."""
+        self.has_ended = True
+        self.problem = reason.value
+        super().connectionLost(reason)
 
 
 class Meeting:
@@ -34,7 +54,7 @@ class Meeting:
         self._error: ClientError | None = None
         self._waiting: Deferred[None] | None = None
         self._is_ready = False
-        self.data = DataConnection(reactor, settings.stall_timeout, self._made)
+        self.data = ClientConnection(reactor, settings.stall_timeout, self._made)
         self.data.when_lost = self._lost
 
     def _made(self, _data: DataConnection) -> None:
@@ -61,7 +81,11 @@ class Meeting:
             self._settle(None)
 
     def _lost(self, reason: str) -> None:
-        self._settle(Cut(f"the data connection was lost: {reason}"))
+        problem = self.data.problem
+        if isinstance(problem, HandshakeProblem):
+            self._settle(untrusted(problem))
+        else:
+            self._settle(Cut(f"the connection was lost: {reason}"))
 
     def _settle(self, error: ClientError | None) -> None:
         if not self._is_ready and self._error is None:
@@ -71,13 +95,13 @@ class Meeting:
             if waiting is not None:
                 waiting.callback(None)
 
-    async def connection(self) -> DataConnection:
+    async def connection(self) -> ClientConnection:
         """Wait for it; raises `CannotConnect`, `Timeout`, `Untrusted`, `Cut`."""
         if not self._is_ready and self._error is None:
             waiting: Deferred[None] = Deferred()
             self._waiting = waiting
             seconds = self._settings.timeout
-            late = Timeout(f"no data connection in {seconds:g} seconds")
+            late = Timeout(f"no connection in {seconds:g} seconds")
             call = self._reactor.callLater(seconds, self._settle, late) if seconds else None
             try:
                 await waiting

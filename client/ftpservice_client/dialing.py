@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     connectProtocol,
 )
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
 
+from ftpservice.flow.deadline import Deadline
 from ftpservice.tls.client import ClientTLS
+from ftpservice_client.calling import Meeting
 from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
 from ftpservice_client.errors import CannotConnect, Cut
@@ -25,6 +28,8 @@ from ftpservice_client.netrc import with_netrc
 from ftpservice_client.session import Session
 from ftpservice_client.settings import Settings
 from ftpservice_client.shaking import context_for
+from ftpservice_client.simple import SimpleSession, log_in
+from ftpservice_client.simple_line import SimpleLine
 from ftpservice_client.threads import Threads
 from ftpservice_client.urls import Destination
 
@@ -44,6 +49,8 @@ class Dial:
     async def __call__(self) -> Session:
         """Connect and log in; raises what `connect` does."""
         await self._prepare()
+        if self.destination.scheme.is_simple:
+            return await self._simple()
         control = Control(self.reactor, self.settings.timeout)
         await self._connect(control)
         try:
@@ -68,13 +75,21 @@ class Dial:
     async def _connect(self, protocol: Protocol) -> None:
         seconds = self.settings.timeout
         connecting: Deferred[Any] = connectProtocol(self._endpoint(), protocol)
-        if seconds:
-            connecting.addTimeout(seconds, self.reactor)
+        deadline = Deadline(self.reactor, connecting.cancel)
+        deadline.set(seconds)
+        began = self.reactor.seconds()
         try:
             await connecting
+        except (CancelledError, ConnectingCancelledError) as error:
+            if not seconds or self.reactor.seconds() < began + seconds:
+                raise CancelledError from error
+            text = f"no answer in {seconds:g} seconds"
+            raise CannotConnect(f"no connection to {self.destination}: {text}") from error
         except Exception as error:
             text = str(error).rstrip(".") or type(error).__name__
             raise CannotConnect(f"no connection to {self.destination}: {text}") from error
+        finally:
+            deadline.clear()
 
     def _endpoint(self) -> IStreamClientEndpoint:
         if self.endpoint is not None:
@@ -85,6 +100,21 @@ class Dial:
         if host.replace(".", "").isdigit():
             return TCP4ClientEndpoint(self.reactor, host, port)
         return HostnameEndpoint(self.reactor, host, port)
+
+    async def _simple(self) -> SimpleSession:
+        meeting = Meeting(self.reactor, self.settings, self._tls())
+        try:
+            await self._connect(meeting.begin())
+            data = await meeting.connection()
+            line = SimpleLine(data, self.reactor, self.settings.timeout)
+            await log_in(line, self.destination)
+            session = SimpleSession(line, self.settings.memory_limit)
+            if self.destination.path:
+                await session.change_directory(self.destination.path)
+        except BaseException:
+            meeting.abort()
+            raise
+        return session
 
     async def _ftp(self, control: Control) -> FTPSession:
         tls = self._tls()

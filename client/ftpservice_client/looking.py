@@ -96,9 +96,11 @@ class Looking:
         if self._has_facts:
             reply = await self._control.ask(f"MLST {name}" if name else "MLST")
             if reply.code not in NOT_IMPLEMENTED:
-                if reply.code >= 400:
-                    raise refusal(reply, f"MLST {name}")
-                return _named(_entry_in(reply.lines), name)
+                if reply.code < 400:
+                    return _named(_entry_in(reply.lines), name)
+                error = refusal(reply, f"MLST {name}")
+                if type(error) is not Refused:  # else it might be anything
+                    raise error
         entry = await self._found(name)
         if entry is None:
             raise NotFound(f"{name}: no such file or directory")

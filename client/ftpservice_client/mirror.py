@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from ftpservice_client.carriage import Carriage, Wishes
 from ftpservice_client.errors import ClientError, Refused, Unsafe
@@ -65,15 +65,19 @@ class Mirror:
         try:
             steps = await self._plan()
             if self._wishes.dry_run:
-                return Mirrored(tuple(steps))
-            await self._all([step for step in steps if step.action == "make"], 1)
-            await self._all([step for step in steps if step.action in FILES], self._wishes.parallel)
-            await self._all([step for step in steps if step.action == "delete"], 1)
+                self._done = steps
+            else:
+                await self._carry_out(steps)
         except BaseException:
             self._lines.abort()
             raise
         await self._lines.quit()
         return Mirrored(tuple(self._done), tuple(self._failed))
+
+    async def _carry_out(self, steps: list[Step]) -> None:
+        await self._all([step for step in steps if step.action == "make"], 1)
+        await self._all([step for step in steps if step.action in FILES], self._wishes.parallel)
+        await self._all([step for step in steps if step.action == "delete"], 1)
 
     async def _plan(self) -> list[Step]:
         wishes = self._wishes
@@ -104,11 +108,10 @@ class Mirror:
         several = [Deferred.fromCoroutine(work()) for _ in range(max(1, parallel))]
         try:
             await gatherResults(several, consumeErrors=True)
-        except BaseException:
+        except FirstError as error:
             for one in several:
-                one.addErrback(lambda _: None)
                 one.cancel()
-            raise
+            error.subFailure.raiseException()
 
     async def _attempt(self, step: Step) -> None:
         try:

@@ -45,7 +45,9 @@ class Watch(Protocol):
 class Session(Protocol):
     """A connection, after the login; once ``lost`` is set every call raises it."""
 
-    directory: str
+    @property
+    def directory(self) -> str:
+        """Where relative names are looked for."""
 
     @property
     def lost(self) -> ClientError | None:

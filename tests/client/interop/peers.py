@@ -59,6 +59,9 @@ def serving(name: str, directory: Path, secured: bool) -> Iterator[Server]:
     place = _place(directory, secured)
     start = peer.recipe(Profile.TLS if secured else Profile.PLAIN, place)
     assert start is not None
+    if name == "proftpd":  # which appends nothing unless it is told to
+        with (place.work / "proftpd.conf").open("a") as configuration:
+            configuration.write("AllowStoreRestart on\nDefaultRoot ~\n")
     log = place.work / "output.log"
     with log.open("w+b") as output:
         process = subprocess.Popen(

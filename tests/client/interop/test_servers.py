@@ -5,6 +5,7 @@ import os
 
 import pytest
 from pytest_twisted import ensureDeferred
+from twisted.internet.defer import CancelledError
 
 from ftpservice.wire.entry import Kind
 from ftpservice_client import NotFound, Refused, connect
@@ -97,13 +98,13 @@ async def test_cancelled_transfers_leave_a_connection_of_use(reactor, server, tm
     seen = []
     download = client.download("huge", target, progress=lambda moved, total: seen.append(moved))
     reactor.callLater(0.001, download.cancel)
-    with pytest.raises(BaseException):
+    with pytest.raises(CancelledError):
         await download
     assert (await client.stat("huge")).size == len(BIG) * 10
     assert not target.exists()
     upload = client.upload(BIG * 10, "other")
     reactor.callLater(0.004, upload.cancel)
-    with pytest.raises(BaseException):
+    with pytest.raises(CancelledError):
         await upload
     await client.upload(b"after", "after")
     assert (await client.download("after")).data == b"after"
