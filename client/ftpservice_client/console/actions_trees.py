@@ -85,8 +85,10 @@ def _number(given: Given) -> int:
 def _told(done: Mirrored) -> list[str]:
     """Return what a mirror did, a line for each step that changed something, and the sum."""
     moved = [step for step in done.steps if step.action in ("upload", "download")]
-    lines = [f"{step.action} {step.name}" for step in done.steps if step.action != "skip"]
-    lines += [f"failed: {step.action} {step.name}: {explain(why)}" for step, why in done.failed]
+    lines = [f"{step.action} {step.name or '.'}" for step in done.steps if step.action != "skip"]
+    lines += [
+        f"failed: {step.action} {step.name or '.'}: {explain(why)}" for step, why in done.failed
+    ]
     same = sum(step.action == "skip" for step in done.steps)
     files = f"{len(moved)} file{'' if len(moved) == 1 else 's'}"
     return [*lines, f"{files}, {amount(done.size)}; {same} the same already"]

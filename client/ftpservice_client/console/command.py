@@ -29,6 +29,9 @@ __all__ = ["main"]
 BROKEN_PIPE = 141
 """The status when whoever reads the output has gone, as a shell tells of SIGPIPE."""
 FROM_SIGNAL = 128
+FAREWELL = 0.1
+"""Seconds in which connections are reset that were broken off. Who exits at once closes them as if
+all had been said, and half an upload is taken for a whole one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -91,9 +94,13 @@ class Run:
         if self._signal is not None:
             self.status = FROM_SIGNAL + self._signal
         if self.status > FROM_SIGNAL:
-            _flush()
-            os._exit(self.status)
-        self._reactor.stop()
+            self._reactor.callLater(FAREWELL, self._exit)
+        else:
+            self._reactor.stop()
+
+    def _exit(self) -> None:
+        _flush()
+        os._exit(self.status)
 
 
 def _flush() -> None:

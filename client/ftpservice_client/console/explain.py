@@ -59,6 +59,8 @@ def explain(error: BaseException) -> str:
     """Return one line; names in it may still hold what does not print."""
     if isinstance(error, CancelledError):
         return "Interrupted."
+    if isinstance(error, errors.Untrusted):
+        return _of_certificates(error)
     if isinstance(error, OSError):
         return _of_the_system(error)
     text = str(error).strip()
@@ -67,6 +69,16 @@ def explain(error: BaseException) -> str:
     if not text:
         text = type(error).__name__
     return text[0].upper() + text[1:]
+
+
+def _of_certificates(error: errors.Untrusted) -> str:
+    """Return what the library says of it, with the options in place of its names."""
+    reason = str(error).partition(";")[0]
+    pin = error.fingerprint or "SHA256"
+    return (
+        f"{reason[:1].upper()}{reason[1:]}; if that is the server that you mean, trust its "
+        f"certificate with --fingerprint={pin}, or whoever signed it with --ca-file=FILE"
+    )
 
 
 def _of_the_system(error: OSError) -> str:

@@ -12,7 +12,7 @@ from ftpservice_client.console.screen import Screen
 from ftpservice_client.console.visible import visible
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 __all__ = ["Meter"]
 
@@ -76,23 +76,12 @@ class Meter:
     def _made(self) -> Progress:
         """Return a bar that draws when told, with the clock's time; rich is slow to import."""
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import Progress
 
         colours = None if self._screen.colours else True
         console = Console(file=self._screen.out, force_terminal=True, no_color=colours)
         bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            *_columns(),
             console=console,
             auto_refresh=False,
             transient=True,
@@ -100,3 +89,15 @@ class Meter:
         )
         self._task = bar.add_task(visible(self._name), total=self._total)
         return bar
+
+
+def _columns() -> list[ProgressColumn]:
+    from rich import progress
+
+    return [
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=None),
+        progress.DownloadColumn(binary_units=True),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    ]

@@ -18,7 +18,7 @@ from ftpservice_client.console.complaints import Abandoned, Left
 from ftpservice_client.console.completion import Suggestion
 from ftpservice_client.console.history import without_secrets
 
-__all__ = ["Prompt", "Questions"]
+__all__ = ["Prompt", "Questions", "Tab"]
 
 Result = TypeVar("Result")
 Suggest = Callable[[str], Coroutine[Any, Any, list[Suggestion]]]

@@ -29,6 +29,8 @@ ENTRIES = (
 class Stream(io.TextIOWrapper):
     """Text that is kept; a terminal or not."""
 
+    name = "<stdin>"
+
     def __init__(self, terminal: bool = False, encoding: str = "utf-8") -> None:
         super().__init__(io.BytesIO(), encoding=encoding)
         self._terminal = terminal

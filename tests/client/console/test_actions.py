@@ -13,6 +13,8 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
 from ftpservice_client import Listing, LocalProblem, Mirrored, NotFound, Step, parse_url
 from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
+from ftpservice_client.console.screen import Screen
+from ftpservice_client.console.writer import TerminalWriter
 from tests.client.console.seat import Seat, Stream, failed
 
 
@@ -173,6 +175,23 @@ def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
 
     seat.client.download.side_effect = download
     assert seat.type("cat a") == "a\\x1b\\xe2\\x82"
+
+
+def test_a_terminal_takes_what_is_pushed_and_what_has_to_be_pulled() -> None:
+    class Producer:
+        pulled = 0
+
+        def resumeProducing(self) -> None:
+            self.pulled += 1
+
+    for streaming, pulled in ((True, 0), (False, 3)):
+        out, producer = Stream(terminal=True), Producer()
+        writer = TerminalWriter(Screen(out, out))
+        writer.registerProducer(producer, streaming)
+        for data in (b"a", b"b"):
+            writer.write(data)
+        writer.unregisterProducer()
+        assert (out.text, producer.pulled) == ("ab", pulled)
 
 
 def test_less_shows_the_file_with_the_pager(

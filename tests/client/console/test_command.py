@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,7 @@ class Bench:
     home: Path
     files: Path
     port: int
+    fingerprint: str = ""
 
     @property
     def url(self) -> str:
@@ -63,19 +63,20 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A service, and what it announces."""
     top = tmp_path_factory.mktemp("served")
-    with service(top) as (_, port):
-        yield top / "files", port
+    with service(top) as (running, port):
+        announced = running.line(r"SHA-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})")[1]
+        yield Bench(top, top / "files", port, announced)
 
 
 @pytest.fixture
-def bench(served: tuple[Path, int], tmp_path: Path) -> Bench:
+def bench(served: Bench, tmp_path: Path) -> Bench:
     """A directory of the service's that no other test uses."""
-    files, port = served
-    place = files / tmp_path.name
+    place = served.files / tmp_path.name
     place.mkdir()
-    bench = Bench(tmp_path, place, port)
+    bench = replace(served, home=tmp_path, files=place)
     (place / "a b.txt").write_bytes(CONTENT)
     os.utime(place / "a b.txt", (86400, 86400))
     return bench
@@ -158,7 +159,7 @@ def test_what_went_wrong_is_a_line_and_a_status(bench: Bench) -> None:
     assert bench.wrong("--nothing")[0] == 2
     status, line = bench.wrong("ls", f"ftpes://demo:demo@127.0.0.1:{bench.port}/")
     assert status == 4
-    assert "SHA-256" in line or "fingerprint" in line
+    assert "--fingerprint=" in line
     status, line = bench.wrong("get", "--json", at(bench, "a"), "-")
     assert status == 2
 
@@ -172,10 +173,8 @@ def test_nobody_there_is_a_status_too(bench: Bench) -> None:
 
 def test_a_certificate_is_trusted_by_its_fingerprint(bench: Bench) -> None:
     url = f"ftpes://demo:demo@127.0.0.1:{bench.port}/{bench.files.name}"
-    _, line = bench.wrong("ls", url)
-    found = re.search("(?:[0-9A-F]{2}:){31}[0-9A-F]{2}", line)
-    assert found is not None
-    assert bench.said("ls", "-1", f"--fingerprint={found[0]}", url) == "a b.txt\n"
+    assert bench.wrong("ls", f"--fingerprint={'00' * 32}", url)[0] == 4
+    assert bench.said("ls", "-1", f"--fingerprint={bench.fingerprint}", url) == "a b.txt\n"
     assert bench.said("ls", "-1", "--insecure", url) == "a b.txt\n"
 
 
@@ -265,3 +264,20 @@ def test_help_and_version_are_there(bench: Bench) -> None:
     assert bench.said("--version").startswith("ftpservice-client ")
     assert "get URL" in bench.said("--help")
     assert "--json" in bench.said("ls", "--help")
+
+
+def test_the_simple_protocol_looks_as_its_users_know_it(tmp_path: Path) -> None:
+    with service(tmp_path, "--simple=tcp:0:interface=127.0.0.1") as (running, _):
+        port = int(running.line(r"simple://\S+?:(\d+)")[1])
+        bench = Bench(tmp_path, tmp_path / "files", port)
+        (tmp_path / "hello world.txt").write_bytes(CONTENT)
+        url = f"simple://demo:demo@127.0.0.1:{port}/"
+        script = b"UPLD hello world.txt\nLIST\nDELF hello world.txt\nLIST\n"
+        assert bench.said("-q", url, given=script) == (
+            f"hello world.txt - {len(CONTENT)} bytes\n"
+            f"Total directory size: {len(CONTENT)} bytes\n"
+            "Total directory size: 0 bytes\n"
+        )
+        ended = bench.run(url, given=b"MKD new\n")
+        assert ended.returncode == 8
+        assert ended.stderr.startswith(b"<stdin>:1: ")

@@ -24,7 +24,6 @@ MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
         (errors.BadURL("that is none"), 2, "That is none"),
         (errors.Timeout("too long"), 3, "Too long"),
         (errors.CannotConnect("refused"), 3, "Refused"),
-        (errors.Untrusted("self-signed"), 4, "Self-signed"),
         (errors.LoginFailed("login failed"), 5, "Login failed"),
         (errors.NotFound("x: none"), 6, "X: none"),
         (errors.Denied("no"), 7, "No"),
@@ -44,6 +43,16 @@ MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
 def test_an_error_is_a_line_and_a_status(error: BaseException, number: int, text: str) -> None:
     assert status(error) == number
     assert explain(error) == text
+
+
+def test_a_certificate_is_said_to_be_trusted_by_options() -> None:
+    error = errors.Untrusted("not trusted: self-signed; ask (Trust(...))", "AA:BB")
+    assert status(error) == 4
+    assert explain(error) == (
+        "Not trusted: self-signed; if that is the server that you mean, trust its certificate "
+        "with --fingerprint=AA:BB, or whoever signed it with --ca-file=FILE"
+    )
+    assert "--fingerprint=SHA256," in explain(errors.Untrusted("no"))
 
 
 def test_every_status_is_told_once() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ReactorNotRunning
 
 from ftpservice_client import NotFound
@@ -25,15 +23,21 @@ URL = "ftp://ann:secret@h/"
 
 
 class Place:
-    """The streams of a process, and the client that its connections get."""
+    """The streams of a process, and the client that its connections get.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    It is made in each test: between fixtures and test pytest changes streams itself.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Path, terminal: bool = False) -> None:
         self.out, self.err, self.input = Stream(terminal), Stream(terminal), Stream(terminal)
         for name, stream in (("stdout", self.out), ("stderr", self.err), ("stdin", self.input)):
             monkeypatch.setattr(sys, name, stream)
+        for variable in ("HOME", "XDG_STATE_HOME"):
+            monkeypatch.setenv(variable, str(home))
+        monkeypatch.chdir(home)
         self.client = Seat().client
         monkeypatch.setattr(session_module, "connect", lambda *_, **__: succeed(self.client))
-        self.loop = asyncio.new_event_loop()
+        self.loop: Any = object()
         self.program = Program(SeatReactor(), self.loop)
 
     def type(self, text: str) -> None:
@@ -45,33 +49,16 @@ class Place:
         return Deferred.fromCoroutine(self.program.run(words))
 
 
-@pytest.fixture
-def pipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Place]:
-    yield from placed(monkeypatch, tmp_path, terminal=False)
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Place]:
-    yield from placed(monkeypatch, tmp_path, terminal=True)
-
-
-def placed(monkeypatch: pytest.MonkeyPatch, home: Path, terminal: bool) -> Iterator[Place]:
-    for name in ("HOME", "XDG_STATE_HOME"):
-        monkeypatch.setenv(name, str(home))
-    monkeypatch.chdir(home)
-    place = Place(monkeypatch, terminal)
-    yield place
-    place.loop.close()
-
-
-def test_a_pipe_is_a_script(pipe: Place) -> None:
+def test_a_pipe_is_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = Place(monkeypatch, tmp_path)
     pipe.type("pwd\n")
     assert ended(pipe.start(URL)) == 0
     assert pipe.out.text == "/in\n"
     pipe.client.quit.assert_called_once_with()
 
 
-def test_a_file_may_be_one_too(pipe: Place, tmp_path: Path) -> None:
+def test_a_file_may_be_one_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = Place(monkeypatch, tmp_path)
     (tmp_path / "lines").write_text("pwd\nxyzzyplugh\n")
     assert ended(pipe.start("-f", "lines", URL)) == 2
     assert pipe.out.text == "/in\n"
@@ -81,12 +68,17 @@ def test_a_file_may_be_one_too(pipe: Place, tmp_path: Path) -> None:
     assert ended(pipe.start("-f", "lines", "http://h/")) == 2
 
 
-def test_a_single_command_is_done(pipe: Place) -> None:
+def test_a_single_command_is_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = Place(monkeypatch, tmp_path)
     assert ended(pipe.start("ls", "-1", URL)) == 0
     assert pipe.out.text == "a b\nalpha.txt\nbeta.txt\n"
 
 
-def test_a_failure_is_told_to_programs_and_to_the_caller(pipe: Place) -> None:
+def test_a_failure_is_told_to_programs_and_to_the_caller(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pipe = Place(monkeypatch, tmp_path)
+
     def refuse(name: str) -> Deferred[None]:
         raise NotFound("x: none")
 
@@ -97,12 +89,26 @@ def test_a_failure_is_told_to_programs_and_to_the_caller(pipe: Place) -> None:
     assert pipe.out.text == '{"error": {"kind": "NotFound", "text": "X: none"}}\n'
 
 
-def test_the_version_is_told(pipe: Place) -> None:
+def test_an_interrupted_command_does_not_wait_for_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pipe = Place(monkeypatch, tmp_path)
+    pipe.client.list.side_effect = lambda path: Deferred()
+    running = pipe.start("ls", "--json", URL)
+    pipe.program.interrupt()
+    assert isinstance(failed(running), CancelledError)
+    assert pipe.out.text == '{"error": {"kind": "CancelledError", "text": "Interrupted."}}\n'
+    pipe.client.quit.assert_not_called()
+
+
+def test_the_version_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = Place(monkeypatch, tmp_path)
     assert ended(pipe.start("--version")) == 0
     assert pipe.out.text.startswith("ftpservice-client ")
 
 
-def test_a_terminal_gets_a_shell(terminal: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    terminal = Place(monkeypatch, tmp_path, terminal=True)
     made: list[Any] = []
 
     class Prompt:
@@ -125,8 +131,10 @@ def test_a_terminal_gets_a_shell(terminal: Place, monkeypatch: pytest.MonkeyPatc
 
 
 def test_somebody_at_a_terminal_can_be_asked(
-    terminal: Place, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    terminal = Place(monkeypatch, tmp_path, terminal=True)
+
     class Questions:
         def __init__(self, loop: Any) -> None:
             assert loop is terminal.loop
@@ -143,7 +151,9 @@ def test_somebody_at_a_terminal_can_be_asked(
     assert ended(Deferred.fromCoroutine(asked)) == "What? True"
 
 
-def test_what_is_not_installed_is_named(terminal: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    terminal = Place(monkeypatch, tmp_path, terminal=True)
+
     def missing(name: str) -> object:
         raise ModuleNotFoundError(name)
 
@@ -239,6 +249,8 @@ def test_a_reader_who_has_gone_is_told_nothing(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     exits = Exits(monkeypatch, raising(error))
+    assert exits.left == []
+    exits.reactor.advance(1)
     assert exits.left == [141]
     assert exits.err.text == ""
 
@@ -262,6 +274,7 @@ def test_a_signal_ends_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert exits.left == []
     exits.loop.handlers[15]()
     exits.loop.handlers[1]()
+    exits.reactor.advance(1)
     assert exits.left == [143]
     assert exits.err.text == ""
 

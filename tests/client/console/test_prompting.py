@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from twisted.internet.defer import Deferred
@@ -16,7 +18,7 @@ from twisted.internet.defer import Deferred
 from ftpservice_client.console import prompting
 from ftpservice_client.console.complaints import Abandoned, Left
 from ftpservice_client.console.completion import Suggestion
-from ftpservice_client.console.prompting import Prompt, Questions
+from ftpservice_client.console.prompting import Prompt, Questions, Tab
 
 CTRL_C, CTRL_D, TAB, UP = "\x03", "\x04", "\t", "\x1b[A"
 
@@ -121,6 +123,12 @@ def test_tab_takes_what_is_offered() -> None:
 
         at.press(f"get a{TAB}")
         assert at.done(Prompt(at.loop, [], suggest).line("> ")) == 'get "a b.txt"'
+
+
+def test_nothing_is_offered_to_who_cannot_wait() -> None:
+    with keyboard() as at:
+        document = Document("get a")
+        assert Tab(at.loop, nothing).get_completions(document, CompleteEvent()) == []
 
 
 def test_a_line_that_is_sent_meanwhile_stops_no_listing() -> None:

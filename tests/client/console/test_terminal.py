@@ -78,6 +78,7 @@ def test_files_go_there_and_come_back(terminal: Terminal, home: Path, tmp_path: 
     assert (home / "copy").read_bytes() == content
     terminal.enter("DELF here it is")
     terminal.sees("Deleted here it is")
+    terminal.sees(PROMPT)
     terminal.type(CTRL_D)
     assert terminal.ended() == 0
     assert list((tmp_path / "files").iterdir()) == []
