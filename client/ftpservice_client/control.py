@@ -126,7 +126,7 @@ class Control(Protocol):
 
     async def secure(self, tls: ClientTLS) -> None:
         """Go on under TLS; raises `Untrusted`, `Cut`."""
-        if self._replies.pending or self._exchanges:
+        if self._replies.pending or any(one is not self.greeting for one in self._exchanges):
             self.close(Garbled("the server sent more in clear when TLS was to begin"))
         if self.lost is not None:
             raise self.lost

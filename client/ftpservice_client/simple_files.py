@@ -5,6 +5,7 @@ from __future__ import annotations
 from ftpservice.flow.cuts import Cut as FlowCut
 from ftpservice.flow.pump import pump_out
 from ftpservice.wire.simple import MOST_AT_ONCE, Answer
+from ftpservice_client.calling import ClientConnection
 from ftpservice_client.errors import Cut, Garbled, Mismatch, Unsupported
 from ftpservice_client.session import Place, Watch
 from ftpservice_client.simple_line import SimpleLine, command
@@ -19,13 +20,27 @@ AT_ONCE = min(MOST_AT_ONCE, 1024 * 1024)
 """Bytes of an upload that does not wait for GO."""
 
 
+class Passing:
+    """Counts the bytes of one file, and not the lines around it."""
+
+    def __init__(self, data: ClientConnection, before: int, size: int) -> None:
+        self._data = data
+        self._zero = data.moved + before
+        self._size = size
+
+    @property
+    def moved(self) -> int:
+        """Bytes so far."""
+        return max(0, min(self._data.moved - self._zero, self._size))
+
+
 async def download(line: SimpleLine, name: str, offset: int, target: Target, watch: Watch) -> int:
     """Receive a file from ``offset``; returns its whole size."""
     at = (f"@{offset}",) if offset else ()
     asked = command("DWLD", *at, name=f"./{name}" if offset else name)
     size = number_in(line, await line.ask(asked))
     try:
-        watch.begin(line.data, offset + size)
+        watch.begin(Passing(line.data, -line.waiting, size), offset + size)
         await _fill(line, target, size)
     except FlowCut as error:
         raise line.broken(error) from error
@@ -67,8 +82,9 @@ async def upload(line: SimpleLine, name: str, source: Source, at: Place, watch: 
     if size <= SMALL:
         data = await source.read(0, size) if size else b""
         _require(len(data), size)
-        watch.begin(line.data, size)
-        await line.send(command("UPLD", f"{size}+", name=name) + data)
+        asked = command("UPLD", f"{size}+", name=name)
+        watch.begin(Passing(line.data, len(asked), size), size)
+        await line.send(asked + data)
     else:
         await _send_large(line, name, source, watch)
     stored = number_in(line, await line.answer())
@@ -85,7 +101,7 @@ async def _send_large(line: SimpleLine, name: str, source: Source, watch: Watch)
         raise problem
     data = line.data
     try:
-        watch.begin(data, size)
+        watch.begin(Passing(data, 0, size), size)
         if source.file is not None and data.moves_files:
             moved = await data.send_file(source.file, (0, size))
         else:

@@ -157,6 +157,11 @@ class SimpleLine:
         data, self._received = self._received[:most], self._received[most:]
         return data
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that were received and not read yet."""
+        return len(self._received)
+
     def hold(self) -> bool:
         """Receive no more for now; tell whether nothing waits to be read."""
         self._received += self.data.take()

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["certificate_shown"]
 
-DER = 1
+DER = 2
 """The encoding, by OpenSSL's number."""
 
 
