@@ -62,6 +62,8 @@ class Profile(Enum):
     """Ours with a stall meter and a disk that takes 200 ms a call."""
     TLS_STALL = "tls-stall"
     """Ours with a stall meter and a certificate."""
+    SIMPLE = "simple"
+    """Ours speaks the simple protocol; the others FTP, as ever."""
 
     @property
     def secure(self) -> bool:
@@ -138,6 +140,8 @@ TLS_ONE = (Goal(1.35, PYFTPDLIB), Goal(1.0, BEST_C))
 TLS_MANY = (Goal(1.6, CORES),)
 TLS_SMALL = (Goal(1.3, PYFTPDLIB), Goal(1.0, BEST_C))
 TLS: Any = {"profile": Profile.TLS}
+SIMPLE: Any = {"profile": Profile.SIMPLE}
+SIMPLE_SMALL = (Goal(3.0, PYFTPDLIB), Goal(1.0, BEST_C))
 
 R, F, L, M = Measure.RATE, Measure.FILES, Measure.LOGINS, Measure.MEDIAN
 JOBS = (
@@ -190,6 +194,18 @@ JOBS = (
         profile=Profile.SLOW_DISK, goals=STALL),
     Job("tls-stall", "reactor stall, 100 TLS handshakes at once", Measure.STALL, "login", 100, 10,
         profile=Profile.TLS_STALL, goals=STALL),
+    Job("simple-retr1", "simple protocol: DWLD 1 GiB, one client", R, "retr", size=GIB, **SIMPLE,
+        goals=RETR_ONE),
+    Job("simple-stor1", "simple protocol: UPLD 1 GiB, one client", R, "stor", size=GIB, **SIMPLE,
+        goals=STOR_ONE),
+    Job("simple-small-retr1", "simple protocol: DWLD 4 KiB, one session", F, "retr", 1, 8000,
+        4 * KIB, 100, **SIMPLE, goals=SIMPLE_SMALL),
+    Job("simple-small-stor1", "simple protocol: UPLD 4 KiB, one session", F, "stor", 1, 8000,
+        4 * KIB, **SIMPLE, goals=SIMPLE_SMALL),
+    Job("simple-small-retr10", "simple protocol: DWLD 4 KiB, ten", F, "retr", 10, 800, 4 * KIB, 100,
+        **SIMPLE, goals=SIMPLE_SMALL),
+    Job("simple-small-stor10", "simple protocol: UPLD 4 KiB, ten", F, "stor", 10, 800, 4 * KIB,
+        **SIMPLE, goals=SIMPLE_SMALL),
     Job("idle", "idle sessions, 5,000 (C: 1,000)", Measure.MEMORY, "idle", 16, 313,
         profile=Profile.FRESH, goals=(Goal(5.0, ""),)),
 )  # fmt: skip

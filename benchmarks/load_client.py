@@ -79,7 +79,12 @@ class Loader:
                 process.kill()
 
     def _command(self, server: Running, verb: str, given: dict[str, object]) -> list[str]:
-        account = {"port": server.port, "user": server.user, "password": PASSWORD}
+        account = {
+            "port": server.port,
+            "user": server.user,
+            "password": PASSWORD,
+            "simple": int(server.simple),
+        }
         words = [f"{name}={value}" for name, value in (account | given).items()]
         return [str(self._program), verb, *words]
 

@@ -23,7 +23,7 @@ from benchmarks.results import Outcome, Results, Row, Sample
 from benchmarks.servers.daemons import proftpd_configuration, vsftpd_configuration
 from benchmarks.servers.in_python import ours
 from benchmarks.servers.lineup import NAMES
-from benchmarks.servers.recipe import Peer, Place
+from benchmarks.servers.recipe import Peer, Place, Start
 from benchmarks.table import markdown, number, text
 from benchmarks.workspace import Workspace
 
@@ -202,6 +202,14 @@ def test_ours_is_started_as_a_user_would(tmp_path: Path) -> None:
     assert "ftpservice" in start.command
     assert "--listen=tcp:2121:interface=127.0.0.1" in start.command
     assert ours("ours").recipe(Profile.SLOW_DISK, place(tmp_path)) is None
+
+
+def test_ours_speaks_the_simple_protocol_where_that_is_measured(tmp_path: Path) -> None:
+    start = ours("ours").recipe(Profile.SIMPLE, place(tmp_path))
+    assert start is not None and start.simple
+    assert "--simple=tcp:2121:interface=127.0.0.1" in start.command
+    assert "--listen=tcp:0:interface=127.0.0.1" in start.command
+    assert not Start(()).simple
 
 
 def secured(tmp_path: Path) -> Place:

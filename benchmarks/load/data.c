@@ -69,8 +69,8 @@ struct listing read_all(struct session *session, int data)
     return found;
 }
 
-/* Open the first bytes of a file; what TLS will read is all in memory when this returns. */
-struct content content_open(const char *path, uint64_t size, int secure)
+/* Open the first bytes of a file; when they are to be mapped, all are in memory on return. */
+struct content content_open(const char *path, uint64_t size, int mapped)
 {
     struct content content = {.file = open(path, O_RDONLY | O_CLOEXEC), .size = size};
     struct stat status;
@@ -78,7 +78,7 @@ struct content content_open(const char *path, uint64_t size, int secure)
         die("cannot open the source %s", path);
     if ((uint64_t)status.st_size < size)
         die("the source %s is too short", path);
-    if (secure && size) {
+    if (mapped && size) {
         void *at = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, content.file, 0);
         if (at == MAP_FAILED)
             die("cannot map the source: %s", strerror(errno));
@@ -87,8 +87,8 @@ struct content content_open(const char *path, uint64_t size, int secure)
     return content;
 }
 
-/* Send without copying through here. */
-static void pour_plain(int data, const struct content *content)
+/* Send without copying through here; the connection stays open. */
+void pour_plain(int data, const struct content *content)
 {
     off_t offset = 0;
     while ((uint64_t)offset < content->size) {

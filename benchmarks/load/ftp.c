@@ -44,7 +44,7 @@ void *zeroed(long count, size_t size)
     return memory;
 }
 
-static int connected(unsigned short port)
+int connected(unsigned short port)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET,

@@ -39,12 +39,13 @@ struct listing {
 struct content {         /* of a file, to be sent */
     int file;
     uint64_t size;
-    const char *mapped;  /* what TLS encrypts from */
+    const char *mapped;  /* what TLS encrypts from, and what is sent behind a line */
 };
 
 double now(void);
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *zeroed(long count, size_t size);
+int connected(unsigned short port);
 
 void session_open(struct session *session, const struct target *target);
 void session_login(struct session *session);
@@ -55,7 +56,8 @@ int session_reply(struct session *session);
 void session_expect(struct session *session, int hundreds, const char *what);
 
 size_t received(int end, struct ssl_st *tls, void *to, size_t room);
-struct content content_open(const char *path, uint64_t size, int secure);
+struct content content_open(const char *path, uint64_t size, int mapped);
+void pour_plain(int data, const struct content *content);
 int data_open(struct session *session);
 uint64_t drain(struct session *session, int data);
 struct listing read_all(struct session *session, int data);

@@ -2,14 +2,17 @@
  *
  *     load JOB name=value ...
  *
- * JOB is retr, stor, login, LIST, MLSD, idle or noop. Each client is a blocking thread. Clients
- * log in first, wait for each other, and only then does the clock run; it stops with the last
- * final reply. Downloads are dropped inside the kernel and uploads sent from the page cache, or
- * decrypted and encrypted with tls=1; "cpu" tells what the clients needed for it.
+ * JOB is retr, stor, login, LIST, MLSD, idle or noop; the first two go by the simple protocol with
+ * simple=1. Each client is a blocking thread. Clients log in first, wait for each other, and only
+ * then does the clock run; it stops with the last final reply. Downloads are dropped inside the
+ * kernel and uploads sent from the page cache, or decrypted and encrypted with tls=1; "cpu" tells
+ * what the clients needed for it.
  */
 #define _GNU_SOURCE
 #include "figures.h"
 #include "ftp.h"
+#include "options.h"
+#include "simple.h"
 #include "tls.h"
 
 #include <pthread.h>
@@ -22,19 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_CLIENTS 1000
 #define STACK ((size_t)512 << 10)
-
-static struct {
-    const char *job, *path, *directory, *source, *type;
-    long clients, count, files;
-    uint64_t size;
-    double most;                 /* seconds after which a client begins nothing new; 0: none */
-    struct target target;
-} options = {
-    .path = "", .source = "", .type = "I", .clients = 1, .count = 1,
-    .target = {.user = "bench", .password = "bench"},
-};
 
 struct client {
     pthread_t thread;
@@ -44,6 +35,7 @@ struct client {
     double *times, *firsts;      /* of each operation */
     double ended;
     struct session *idle;
+    struct simple *simple;
 };
 
 static pthread_barrier_t ready, go;
@@ -123,9 +115,25 @@ static void ask(struct client *client)
     }
 }
 
-static int is(const char *job)
+static int over(void)
 {
-    return strcmp(options.job, job) == 0;
+    return options.most > 0 && now() - began > options.most;
+}
+
+static void moved(void *client, double since, uint64_t bytes)
+{
+    ((struct client *)client)->bytes += bytes;
+    record(client, since, 0);
+}
+
+static void work_simple(struct client *client)
+{
+    const struct errand errand = {
+        .path = options.path, .files = options.files, .count = options.count,
+        .first = client->index * options.count, .index = (int)client->index,
+        .content = is("stor") ? &source : NULL, .enough = over, .done = moved, .whom = client,
+    };
+    simple_run(client->simple, &errand);
 }
 
 static void work(struct client *client)
@@ -140,7 +148,7 @@ static void work(struct client *client)
         client->operations = 0;
     } else {
         for (long number = 0; number < options.count; number++) {
-            if (options.most > 0 && now() - began > options.most)
+            if (over())
                 break;
             if (is("retr"))
                 retrieve(client, client->index * options.count + number);
@@ -180,18 +188,24 @@ static void *run(void *argument)
 {
     struct client *client = argument;
     int stays = is("idle"), prepared = !stays && !is("login");
-    if (prepared)
+    if (options.simple)
+        simple_open(client->simple = zeroed(1, sizeof *client->simple), &options.target);
+    else if (prepared)
         prepare(client);
     pthread_barrier_wait(&ready);
     pthread_barrier_wait(&go);
-    if (stays)
+    if (options.simple)
+        work_simple(client);
+    else if (stays)
         linger(client);
     else
         work(client);
     client->ended = now();
     if (is("noop") && client->index == 0)
         enough = 1;
-    if (prepared)
+    if (options.simple)
+        simple_close(client->simple);
+    else if (prepared)
         session_close(&client->session);
     return NULL;
 }
@@ -224,28 +238,6 @@ static void report(struct client *clients, double cpu)
     fflush(stdout);
 }
 
-static void option(char *text)
-{
-    char *value = strchr(text, '=');
-    if (!value)
-        die("name=value, not %s", text);
-    *value++ = '\0';
-    if (!strcmp(text, "port")) options.target.port = (unsigned short)atoi(value);
-    else if (!strcmp(text, "user")) options.target.user = value;
-    else if (!strcmp(text, "password")) options.target.password = value;
-    else if (!strcmp(text, "clients")) options.clients = atol(value);
-    else if (!strcmp(text, "count")) options.count = atol(value);
-    else if (!strcmp(text, "files")) options.files = atol(value);
-    else if (!strcmp(text, "size")) options.size = strtoull(value, NULL, 10);
-    else if (!strcmp(text, "most")) options.most = atof(value);
-    else if (!strcmp(text, "path")) options.path = value;
-    else if (!strcmp(text, "directory")) options.directory = value;
-    else if (!strcmp(text, "source")) options.source = value;
-    else if (!strcmp(text, "type")) options.type = value;
-    else if (!strcmp(text, "tls")) options.target.secure = atoi(value);
-    else die("no such option: %s", text);
-}
-
 static void start(struct client *clients)
 {
     pthread_attr_t attributes;
@@ -262,17 +254,11 @@ static void start(struct client *clients)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2)
-        die("usage: load JOB name=value ...");
-    options.job = argv[1];
-    for (int i = 2; i < argc; i++)
-        option(argv[i]);
-    if (options.clients < 1 || options.clients > MOST_CLIENTS || options.count < 1)
-        die("clients=1..%d, count=1...", MOST_CLIENTS);
+    options_read(argc, argv);
     if (options.target.secure)
         tls_prepare();
     if (is("stor"))
-        source = content_open(options.source, options.size, options.target.secure);
+        source = content_open(options.source, options.size, options.target.secure || options.simple);
 
     struct client *clients = zeroed(options.clients, sizeof *clients);
     pthread_barrier_init(&ready, NULL, (unsigned)options.clients + 1);

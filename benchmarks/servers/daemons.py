@@ -26,6 +26,7 @@ PLACES = (PEERS / "usr/sbin", Path("/usr/sbin"), Path("/usr/local/sbin"))
 MD5_CRYPT = "$1$bench$IDaFocGqo.f39hZ5dc3P7."
 """The password's hash for ProFTPD, which knows no argon2."""
 FORKING = 1008
+PROFILES = (Profile.PLAIN, Profile.FRESH, Profile.TLS, Profile.SIMPLE)
 NOBODY = "nobody"
 PURE_OPTIONS = (
     "-4", "-H", "-A", "-j", "-u", "1", "-c", "20000", "-C", "20000", "-I", "600",
@@ -154,7 +155,7 @@ def pure_ftpd(name: str) -> Peer | None:
 
 def _plain(recipe: Callable[[Place], Start]) -> Recipe:
     def chosen(profile: Profile, place: Place) -> Start | None:
-        return recipe(place) if profile in (Profile.PLAIN, Profile.FRESH, Profile.TLS) else None
+        return recipe(place) if profile in PROFILES else None
 
     return chosen
 

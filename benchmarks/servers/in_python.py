@@ -51,7 +51,7 @@ def twisted_ftp(name: str) -> Peer | None:
     version = _version("twisted")
 
     def recipe(profile: Profile, place: Place) -> Start | None:
-        if profile not in (Profile.PLAIN, Profile.FRESH):
+        if profile not in (Profile.PLAIN, Profile.FRESH, Profile.SIMPLE):
             return None
         facts = {
             "BENCHMARK_ROOT": str(place.root),
@@ -81,7 +81,8 @@ def _ours(profile: Profile, place: Place) -> Start | None:
     options = _options(profile, place)
     paths = {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "client")])}
     if not profile.metered:
-        return Start(_twistd(place, "ftpservice", *options), paths)
+        simple = profile is Profile.SIMPLE
+        return Start(_twistd(place, "ftpservice", *options), paths, simple=simple)
     meter = place.work / "meter.json"
     facts = {"BENCHMARK_OPTIONS": json.dumps(options), "BENCHMARK_METER": str(meter)}
     if profile is Profile.SLOW_DISK:
@@ -101,8 +102,10 @@ def _options(profile: Profile, place: Place) -> list[str]:
     accounts.write_text(f"{USER}:{place.password_hash}:/:full:{limits}\n", encoding="utf-8")
     accounts.chmod(0o600)
     root = "memory:" if profile is Profile.MEMORY else f"local:{place.root}"
+    here = f"tcp:{place.port}:interface=127.0.0.1"
+    simple = ("--listen=tcp:0:interface=127.0.0.1", f"--simple={here}")
     return [
-        f"--listen=tcp:{place.port}:interface=127.0.0.1",
+        *(simple if profile is Profile.SIMPLE else (f"--listen={here}",)),
         f"--auth=passwd:{accounts}",
         f"--root={root}",
         "--idle-timeout=0",

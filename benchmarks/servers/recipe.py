@@ -44,6 +44,8 @@ class Start:
     user: str = USER
     meter: Path | None = None
     """Where its stall meter writes, on SIGUSR1."""
+    simple: bool = False
+    """Whether it speaks the simple protocol on its port, not FTP."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class Running:
 
     def __init__(self, start: Start, place: Place) -> None:
         self.user = start.user
+        self.simple = start.simple
         self.port = place.port
         self._meter = start.meter
         self._processes = 2
@@ -130,7 +131,7 @@ class Running:
 def _greeting(port: int) -> None:
     """Hear the greeting and leave; raises `OSError` if nobody greets."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as end:
-        if not end.recv(4).startswith(b"220"):
+        if not end.recv(4).startswith((b"220", b"OK ")):
             raise ConnectionError
         end.sendall(b"QUIT\r\n")
         while end.recv(4096):

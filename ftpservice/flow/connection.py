@@ -120,7 +120,7 @@ class DataConnection(Protocol):
 
     def offer(self, data: bytes) -> bool:
         """Send ``data`` if nobody would have to wait for that; tell whether it was so."""
-        return self._outlet.offer(data)
+        return not self._over and self._outlet.offer(data)
 
     async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
         """Send bytes ``span[0]`` up to ``span[1]`` of a file, in clear without reading them.

@@ -58,6 +58,8 @@ class FileSealing:
                 if self._wants_disk:
                     self._wants_disk = False
                     await self._file.cache(self.offset, min(AHEAD, self._end - self.offset))
+                    # Asked again, a file that has become shorter would never be there.
+                    self._cached_to = self.offset + min(PIECE, self._end - self.offset)
         finally:
             self._give_back()
 

@@ -80,6 +80,7 @@ class FileSending:
                 if self._wants_disk:
                     self._wants_disk = False
                     await self._file.cache(self.offset, min(AHEAD, self._end - self.offset))
+                    self._trust(min(TURN_ALONE, self._end - self.offset))
         finally:
             self._give_back()
 
@@ -123,6 +124,11 @@ class FileSending:
             self._cached_to = 0
             return False
         return True
+
+    def _trust(self, size: int) -> None:
+        """Ask no more about what was just brought: there may be less of it, and no end of asking."""
+        self._cached_to = self.offset + size
+        self._cached_until = self._reactor.seconds() + MOMENT
 
     def _send(self, size: int) -> None:
         try:

@@ -90,8 +90,8 @@ def splice_turn(
 ) -> tuple[int, State]:
     """Move what a non-blocking socket has to where a file stands; raises `OSError` of the file.
 
-    ``count_in`` is told of the bytes as they arrive there, in this thread; no byte beyond ``most``
-    is taken from the socket.
+    ``count_in`` is told, in this thread, of the bytes as they are taken from the socket, also of
+    those that the file then refuses; none beyond ``most`` are taken.
     """
     reading, writing = (end.descriptor for end in _pipes.take())
     moved = 0
@@ -106,8 +106,8 @@ def splice_turn(
             return moved, State.BROKEN
         if count == 0:
             return moved, State.ENDED
-        _empty(reading, target, count)
         count_in(count)
+        _empty(reading, target, count)
         moved += count
     return moved, State.MORE
 

@@ -170,31 +170,33 @@ async def _download(session: Conversation, argument: str) -> None:
 
 
 async def _upload(session: Conversation, argument: str) -> None:
-    context, stream = session.context, session.stream
+    context, stream, uploads = session.context, session.stream, session.uploads
     try:
         order = parse_upload(argument)
-        writing = await _begun(context, order)
+        path = _path(order.name)
+        is_here = order.at_once and order.size < SMALL and stream.holds(order.size)
+        await (uploads.room(str(path)) if is_here else uploads.settle())
+        writing = await _begun(context, order, path)
     except Exception:
         await uploaded_anyway(stream, f"UPLD {argument}".encode())
         raise
+    # The transaction is open: nothing is waited for before somebody sees to its end.
     text = f"{order.size} {order.name}"
-    if order.at_once and order.size < SMALL and stream.holds(order.size):
+    if is_here:
         data = stream.taken(order.size)
-        path = str(writing.path)
-        await session.uploads.begin(path, text, lambda: Task(publish(context, writing, data)))
+        uploads.begin(str(path), text, Task(publish(context, writing, data)))
         return
-    await session.uploads.settle()
     if not order.at_once:
-        await stream.say(GO)
+        stream.put(GO)
     await receive(context, stream, writing, order.size)
     await stream.say(answer(text))
 
 
-async def _begun(context: Context, order: Upload) -> IWriting:
+async def _begun(context: Context, order: Upload, path: VirtualPath) -> IWriting:
     await _logged_in(context)
     if order.at_once and order.size > MOST_AT_ONCE:
         raise BadLine(f"more than {MOST_AT_ONCE} bytes have to wait for GO")
-    return await opened(context, _path(order.name), order.size)
+    return await opened(context, path, order.size)
 
 
 async def _delete(session: Conversation, name: str) -> None:

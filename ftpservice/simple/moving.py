@@ -164,12 +164,21 @@ async def _send(
     throttles = context.throttles(upload=False)
     heading = answer(str(size))
     if size <= SMALL and throttles is None:
-        data = await reading.read(offset, size) if size else b""
-        if len(data) < size:
-            raise Cut("the file became shorter while it was sent")
-        await stream.say(heading + data)
+        await stream.say(heading + await _whole(reading, offset, size))
     else:
         await stream.say(heading)
         await stream.flush()
-        await send_file(reading, paced(stream.connection, throttles), offset, None, PLAIN)
+        to = paced(stream.connection, throttles)
+        await send_file(reading, to, offset, offset + size, PLAIN)  # it may have grown
     move.size = size
+
+
+async def _whole(reading: IReading, offset: int, size: int) -> bytes:
+    """Return so many bytes of a file; raises `Cut` if there are fewer."""
+    data: bytes = b""
+    while len(data) < size:
+        more: bytes = await reading.read(offset + len(data), size - len(data))
+        if not more:
+            raise Cut("the file became shorter while it was sent")
+        data = data + more if data else more
+    return data

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from ftpservice.events import Refused, SessionClosed, SessionOpened
+from ftpservice.events import HandshakeFailed, Refused, SessionClosed, SessionOpened
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.cuts import Cut, Stalled
 from ftpservice.flow.deadline import Deadline
@@ -17,6 +17,7 @@ from ftpservice.session.context import Context
 from ftpservice.session.endpoint import ends_of
 from ftpservice.session.lobby import Lobby
 from ftpservice.session.log import log
+from ftpservice.session.securing import has_failed
 from ftpservice.simple.commands import TABLE, Conversation, uploaded_anyway
 from ftpservice.simple.stream import LineTooLong, Stream
 from ftpservice.wire.simple import GREETING, BadLine, Code, answer, error, parse_line
@@ -64,9 +65,9 @@ class SimpleSession:
         try:
             await self.stream.say(answer(GREETING))
             await self._converse()
+            if self._retiring is not None:
+                await self._last(Code.BUSY, self._retiring)
             await self.stream.flush()
-        except LineTooLong:
-            self._part(Code.SYNTAX, "the line is too long")
         except Stalled:
             self._part(Code.TIMEOUT, "nothing moved for too long")
         except Cut:
@@ -77,20 +78,26 @@ class SimpleSession:
     async def _converse(self) -> None:
         """Carry out line after line, until the client ends, or we do."""
         done = 0
-        while not self._over and (line := await self.stream.line()) is not None:
+        while not self._over and (line := await self._line()) is not None:
             self._busy = True
             task = Task(self._obey(line))
             if not task.ended:
                 self.stream.flush_soon(self.context.services.clock)
                 done = 0
             await task
-            self._busy = False
             done += 1
             if done == TURN:
                 done = 0
                 await self.context.pause(0)
             if self._retiring is not None:
-                await self._last(error(Code.BUSY, self._retiring))
+                return
+
+    async def _line(self) -> bytes | None:
+        try:
+            return await self.stream.line()
+        except LineTooLong:
+            await self._last(Code.SYNTAX, "the line is too long")
+            return None
 
     async def _obey(self, line: bytes) -> None:
         """Carry out a line; however it ends it has its answer, or ends the session."""
@@ -118,21 +125,34 @@ class SimpleSession:
             await self._conversation.uploads.settle()
         await command.run(self._conversation, argument)
 
-    async def _last(self, words: bytes) -> None:
-        await self.stream.say(words)
-        self._over = True
+    async def _last(self, code: Code, reason: str) -> None:
+        """Say why it is over, behind all other answers."""
+        if not self._over:
+            await self._settle()
+            await self.stream.say(error(code, reason))
+            self._over = True
 
-    async def _waits(self) -> None:
-        """A line is waited for: not for ever, and not before all uploads are over."""
-        await self._conversation.uploads.settle()
+    async def _settle(self) -> None:
+        """Wait until all uploads are over; what there is to say before that is said."""
+        if self._conversation.uploads.running:
+            self.stream.flush_soon(self.context.services.clock)
+            await self._conversation.uploads.settle()
+
+    async def _waits(self) -> bool:
+        """A line is to be waited for: not for ever, and not before all uploads are over."""
+        await self._settle()
+        self._busy = False
         if self.context.identity.account is not None:
             self._deadline.set(self.context.services.settings.idle_timeout)
+        return self._retiring is None
 
     def _timed_out(self) -> None:
-        if self._busy:
+        """End an idle session; one without a login is idle whatever it does."""
+        if self._busy and self.context.identity.account is not None:
             self._deadline.set(self.context.services.settings.idle_timeout)
         else:
             self._part(Code.TIMEOUT, "idle for too long")
+            self._task.cancel()
 
     @property
     def is_working(self) -> bool:
@@ -161,7 +181,8 @@ class SimpleSession:
         """Say why, and end the session."""
         if not self._over:
             self._over = True
-            self.connection.offer(error(code, reason))
+            self.stream.put(error(code, reason))
+            self.stream.offer()
             self._end()
 
     def _end(self) -> None:
@@ -179,6 +200,8 @@ class SimpleSession:
             self._task.cancel()
         context.forget_login()
         context.identity.end()
+        if has_failed(self._transport):
+            context.publish(HandshakeFailed, reason)
         if self._entered:
             context.publish(SessionClosed, reason)
         self._lobby.leave(self, context, self._entered)

@@ -25,8 +25,8 @@ class LineTooLong(Exception):
 class Stream:
     """One connection; nothing is received while nobody wants it, but for some read-ahead."""
 
-    def __init__(self, connection: DataConnection, waiting: Callable[[], Awaitable[None]]) -> None:
-        """``waiting`` is awaited whenever a line has to be waited for."""
+    def __init__(self, connection: DataConnection, waiting: Callable[[], Awaitable[bool]]) -> None:
+        """``waiting`` is awaited before a line is waited for, and tells whether to do that."""
         self.connection = connection
         self._waiting = waiting
         self._received = b""
@@ -36,21 +36,29 @@ class Stream:
         self._is_due = False
 
     async def line(self) -> bytes | None:
-        """Return the next line without its end; None when no whole one comes any more.
+        """Return the next line without its end; None when no whole one is to come any more.
 
         Before it waits, it sends the answers. Raises `LineTooLong`, `Cut`.
         """
-        while (end := self._received.find(b"\n", self._at, self._at + LONGEST_LINE)) < 0:
-            if len(self._received) - self._at >= LONGEST_LINE:
-                raise LineTooLong
-            await self._waiting()
+        end = self._end_of_line()
+        if end < 0 and not await self._waiting():
+            return None
+        while end < 0:
             await self.flush()
             more = await self._more()
             if not more:
                 return None
             self._received, self._at = self._received[self._at :] + more, 0
+            end = self._end_of_line()
         line, self._at = self._received[self._at : end], end + 1
         return line[:-1] if line.endswith(b"\r") else line
+
+    def _end_of_line(self) -> int:
+        """Return where the next line ends; negative if that has not come."""
+        end = self._received.find(b"\n", self._at, self._at + LONGEST_LINE)
+        if end < 0 and len(self._received) - self._at >= LONGEST_LINE:
+            raise LineTooLong
+        return end
 
     async def _more(self) -> bytes:
         """Receive; that nothing comes for long is for others to notice."""
@@ -102,9 +110,10 @@ class Stream:
         """Send the answers that wait, with those that come within a moment."""
         if self._unsent and not self._is_due:
             self._is_due = True
-            clock.callLater(MOMENT, self._offer)
+            clock.callLater(MOMENT, self.offer)
 
-    def _offer(self) -> None:
+    def offer(self) -> None:
+        """Send the answers that wait, if nobody would have to wait for that."""
         self._is_due = False
         if self._unsent and self.connection.offer(b"".join(self._unsent)):
             self._unsent.clear()

@@ -29,16 +29,23 @@ class Uploads:
         self._failures: dict[str, BaseException] = {}
         self._bell: Deferred[None] | None = None
 
-    async def begin(self, path: str, text: str, upload: Callable[[], Task[None]]) -> None:
-        """Begin one when there is room for it, ``text`` to be told in the end."""
+    async def room(self, path: str) -> None:
+        """Wait until one to ``path`` may begin."""
         while len(self._running) >= MOST or any(path == other for other, *_ in self._running):
             await self._one_ends()
-        task = upload()
+
+    def begin(self, path: str, text: str, task: Task[None]) -> None:
+        """Take one that has begun, there being room for it; ``text`` is told in the end."""
         self._running.append((path, text, task))
         if task.returned:
             self._advance(None)
         else:
             task.done.addErrback(self._failed, path).addCallback(self._advance)
+
+    @property
+    def running(self) -> bool:
+        """Whether one is on its way."""
+        return bool(self._running)
 
     async def settle(self) -> None:
         """Wait until all are over."""

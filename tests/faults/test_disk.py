@@ -12,6 +12,7 @@ import pytest
 from tests.faults.disks import Faulty, mounted, remount, used
 from tests.faults.house import House, hidden, noise, visible, wait_until
 from tests.interop.raw import Answer, Served, Wire, in_thread, started, starting
+from tests.interop.simple import SimpleWire
 
 FIXTURES = (started, starting)
 OLD, SIZE = noise(500_000, 1), 4 << 20
@@ -73,6 +74,22 @@ def test_a_file_that_does_not_fit_is_refused(disk: Disk, command: str) -> None:
         else:
             assert left == {"a": OLD}
         assert len(hidden(service.root)) == command.startswith("STOR")
+
+
+@pytest.mark.parametrize("plus", ["", "+"])
+def test_what_does_not_fit_is_dropped_by_the_simple_protocol(disk: Disk, plus: str) -> None:
+    with disk.house.open("--simple=tcp:0:interface=127.0.0.1", fault=disk.fault) as service:
+        port = int(service.program.line(r"simple://\S+?:(\d+)/")[1])
+        wire = SimpleWire(service.connected(("127.0.0.1", port)))
+        assert wire.line() == "OK ftpservice simple/1"
+        wire.login().send(f"UPLD {len(TOO_LONG)}{plus} a\n")
+        assert plus or wire.line() == "GO"
+        wire.send(TOO_LONG + b"DELF none\nUPLD 2+ b\nokDWLD a\n")
+        assert wire.line().startswith("ERR FULL" if disk.real else "ERR QUOTA")
+        assert wire.line().startswith("ERR NOTFOUND")
+        assert wire.line().startswith("ERR FULL" if disk.real else "OK 2 b")
+        assert wire.line() == f"OK {len(OLD)}"
+        assert wire.raw(len(OLD)) == OLD
 
 
 def test_space_comes_back_when_the_partials_are_swept(disk: Disk) -> None:

@@ -36,6 +36,8 @@ class Cached:
         return self.file.fileno()
 
     def is_cached(self, offset, size):
+        if offset + size > os.fstat(self.fileno()).st_size:
+            return False  # as the kernel tells: what there is not, is not in memory
         return self.in_memory or any(
             o <= offset and offset + size <= o + s for o, s in self.brought
         )
@@ -290,15 +292,17 @@ class TestReceiving:
 
 def test_a_turn_that_fails_forgets_what_is_left_in_its_pipe(tmp_path):
     ours, theirs = socket.socketpair()
+    taken: list[int] = []
     with ours, theirs, (tmp_path / "in").open("wb") as good:
         ours.setblocking(False)
         theirs.sendall(b"lost")
         closed = os.open(tmp_path / "in", os.O_RDONLY)
         try:
             with contextlib.suppress(OSError):
-                splice.splice_turn(ours.fileno(), closed)
+                splice.splice_turn(ours.fileno(), closed, taken.append)
         finally:
             os.close(closed)
+        assert taken == [4], "it is no more in the socket"
         theirs.sendall(b"kept")
         assert splice.splice_turn(ours.fileno(), good.fileno()) == (4, splice.State.WAITING)
         theirs.close()

@@ -12,6 +12,7 @@ from tests.interop.raw import Served
 
 __all__ = ["SimpleWire", "connected", "session", "simple_served"]
 
+
 class SimpleWire:
     """One connection; answers are read line by line, raw bytes by their number."""
 

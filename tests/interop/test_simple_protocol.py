@@ -16,8 +16,8 @@ import pytest
 from ftpservice.accounts.attempts import MOST_FAILURES
 from ftpservice.events import Event, Outcome, SessionOpened, TransferEnded
 from tests.faults.house import hidden, noise, visible
-from tests.interop.raw import STRANGER, Served, Wire, in_thread, rst, starting
 from tests.interop.papers import Authority
+from tests.interop.raw import STRANGER, Served, Wire, in_thread, rst, starting
 from tests.interop.simple import SimpleWire, connected, session, simple_served
 
 FIXTURES = (starting, simple_served)

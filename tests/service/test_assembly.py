@@ -20,7 +20,6 @@ from twisted.python import usage
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit import ImplicitFactory
-from ftpservice.session.proxied import ProxiedFactory
 from ftpservice.events import Event
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
@@ -31,6 +30,7 @@ from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
 from ftpservice.service.options import Options
 from ftpservice.service.renewal import Renewal
 from ftpservice.service.tap import makeService, spare_the_collector
+from ftpservice.session.proxied import ProxiedFactory
 
 ALICE = "--auth=memory:alice:secret"
 ROOT = "--root=memory:"

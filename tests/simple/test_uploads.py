@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from twisted.internet.defer import Deferred
 
 from ftpservice.flow.task import Task
@@ -20,14 +18,15 @@ class Bench:
         self.uploads = Uploads(lambda text, problem: self.told.append((text, repr(problem))))
 
     def begin(self, path: str, text: str = "") -> Deferred[None]:
-        return Task(self.uploads.begin(path, text or path, self._upload(path))).done
+        return Task(self._begin(path, text or path)).done
 
-    def _upload(self, path: str) -> Callable[[], Task[None]]:
-        async def wait() -> None:
-            self.begun[path] = Deferred()
-            await self.begun[path]
+    async def _begin(self, path: str, text: str) -> None:
+        await self.uploads.room(path)
+        self.uploads.begin(path, text, Task(self._upload(path)))
 
-        return lambda: Task(wait())
+    async def _upload(self, path: str) -> None:
+        self.begun[path] = Deferred()
+        await self.begun[path]
 
 
 def test_answers_keep_their_order() -> None:
@@ -88,5 +87,5 @@ def test_one_that_needs_no_waiting_is_told_at_once() -> None:
         """Publish."""
 
     bench = Bench()
-    outcome(Task(bench.uploads.begin("a", "a", lambda: Task(at_once()))).done)
+    bench.uploads.begin("a", "a", Task(at_once()))
     assert bench.told == [("a", "None")]

@@ -1,0 +1,255 @@
+"""Sessions of the simple protocol on memory transports and clocks: what takes its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.components import proxyForInterface
+from twisted.python.failure import Failure
+
+from ftpservice.events import LoggedIn, SessionClosed, TransferEnded
+from ftpservice.flow.connection import DataConnection
+from ftpservice.session.settings import SessionSettings
+from ftpservice.simple.factory import SimpleFactory
+from ftpservice.storage.interfaces import IReading, IWriting, WriteRequest
+from ftpservice.storage.memory import MemoryStorage
+from ftpservice.wire.paths import VirtualPath
+from tests.talk import Talk, TalkTransport
+
+LOGIN = "USER ann\nPASS secret\n"
+GREETED = ["OK ftpservice simple/1"]
+LOGGED_IN = ["OK password required for ann", "OK logged in as ann"]
+OTHERS = SessionSettings(idle_timeout=60, login_timeout=10)
+
+
+class Slow(proxyForInterface(IWriting, "inner")):  # type: ignore[misc]
+    """A transaction that is published when the test says so."""
+
+    def __init__(self, inner: Any, storage: SlowStorage) -> None:
+        super().__init__(inner)
+        self._storage = storage
+
+    async def commit(self) -> Any:
+        """Wait, then publish."""
+        waiting: Deferred[None] = Deferred()
+        self._storage.waiting.append(waiting)
+        await waiting
+        return await self.inner.commit()
+
+    async def abandon(self) -> None:
+        """Be over."""
+        self._storage.abandoned += 1
+        await self.inner.abandon()
+
+
+class Morsels(proxyForInterface(IReading, "inner")):  # type: ignore[misc]
+    """A reading that gives two bytes at a time."""
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Read less than was asked for."""
+        data: bytes = await self.inner.read(offset, min(size, 2))
+        return data
+
+
+class SlowStorage(MemoryStorage):
+    """A storage whose uploads wait to be published, and whose files come in small pieces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Deferred[None]] = []
+        self.opened = self.abandoned = 0
+
+    async def open_writing(self, path: VirtualPath, request: WriteRequest) -> Any:
+        """Begin a transaction that takes its time."""
+        self.opened += 1
+        return Slow(await super().open_writing(path, request), self)
+
+    async def open_reading(self, path: VirtualPath) -> Any:
+        """Open a file that is read with patience."""
+        return Morsels(await super().open_reading(path))
+
+
+class SimpleTalk:
+    """One session."""
+
+    def __init__(self, settings: SessionSettings = OTHERS) -> None:
+        self.talk = Talk(settings)
+        self.storage = self.talk.realm.storage = SlowStorage()
+        self.transport = TalkTransport()
+        protocol = SimpleFactory(self.talk.factory).buildProtocol(None)
+        assert isinstance(protocol, DataConnection)
+        self.protocol = protocol
+        protocol.makeConnection(self.transport)
+
+    def say(self, text: str | bytes) -> list[str]:
+        """Send text in one piece; return the lines that were answered within a moment."""
+        self.protocol.dataReceived(text.encode() if isinstance(text, str) else text)
+        return self.said()
+
+    def said(self, seconds: float = 0.002) -> list[str]:
+        """Return the lines that were sent since the last time, and within ``seconds``."""
+        self.talk.reactor.advance(seconds)
+        text = self.transport.value().decode()
+        self.transport.clear()
+        return text.splitlines()
+
+    def login(self) -> SimpleTalk:
+        """Log in."""
+        assert self.say(LOGIN) == GREETED + LOGGED_IN
+        return self
+
+    def publish(self) -> None:
+        """Let the oldest waiting upload be published."""
+        self.storage.waiting.pop(0).callback(None)
+
+    def lose(self) -> None:
+        """Let the connection be lost."""
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+@pytest.fixture(name="talk")
+def logged_in() -> SimpleTalk:
+    """Somebody has logged in."""
+    return SimpleTalk().login()
+
+
+def test_an_answer_does_not_wait_for_the_next_command(talk: SimpleTalk) -> None:
+    assert talk.say("DELF none\nUPLD 3+ a\nabcDELF none\n") == [
+        "ERR NOTFOUND no such file or directory"
+    ]
+    talk.publish()
+    assert [line[:8] for line in talk.said()] == ["OK 3 a", "ERR NOTF"]
+
+
+def test_a_file_that_is_read_in_pieces_arrives_whole(talk: SimpleTalk) -> None:
+    talk.say("UPLD 5+ a\nhello")
+    talk.publish()
+    assert talk.said() == ["OK 5 a"]
+    assert talk.say("DWLD a\nDWLD @2 a\n") == ["OK 5", "helloOK 3", "llo"]
+
+
+def test_a_line_that_is_too_long_is_refused_behind_all_other_answers(talk: SimpleTalk) -> None:
+    assert talk.say(b"DELF none\nUPLD 3+ a\nabcDELF " + bytes(9000)) == [
+        "ERR NOTFOUND no such file or directory"
+    ]
+    talk.publish()
+    assert talk.said() == ["OK 3 a", "ERR SYNTAX the line is too long"]
+    assert talk.transport.over
+
+
+def test_a_stop_waits_for_an_upload_that_is_published(talk: SimpleTalk) -> None:
+    assert talk.say("UPLD 3+ a\nabc") == []
+    assert talk.talk.factory.is_working
+    talk.talk.factory.retire_all("We close.")
+    assert talk.said() == []
+    assert not talk.transport.over
+    talk.publish()
+    assert talk.said() == ["OK 3 a", "ERR BUSY We close."]
+    assert talk.transport.over
+
+
+def test_a_stop_comes_behind_the_answers_of_what_was_done(talk: SimpleTalk) -> None:
+    assert talk.say("UPLD 3+ a\nabcUPLD 3+ b\nabcUPLD 3+ c\nabcDELF a\n") == []
+    talk.talk.factory.retire_all("We close.")
+    talk.publish()
+    talk.publish()
+    talk.publish()
+    assert talk.said() == ["OK 3 a", "OK 3 b", "OK 3 c", "ERR BUSY We close."]
+    assert talk.transport.over
+
+
+def test_who_waits_is_told_that_it_is_over(talk: SimpleTalk) -> None:
+    talk.talk.factory.retire_all("We close.")
+    assert talk.said() == ["ERR BUSY We close."]
+    assert talk.transport.over
+
+
+def test_an_upload_in_progress_is_not_idleness(talk: SimpleTalk) -> None:
+    assert talk.say("UPLD 3+ a\nabc") == []
+    assert talk.said(120) == []
+    talk.publish()
+    assert talk.said() == ["OK 3 a"]
+    assert talk.said(60) == ["ERR TIMEOUT idle for too long"]
+    assert talk.transport.over
+
+
+def test_half_lines_do_not_end_idleness(talk: SimpleTalk) -> None:
+    assert talk.say("DE") == []
+    talk.talk.reactor.advance(40)
+    assert talk.say("LF") == []
+    assert talk.said(20) == ["ERR TIMEOUT idle for too long"]
+
+
+def test_a_login_is_asked_for_in_time_whatever_comes() -> None:
+    talk = SimpleTalk()
+    assert talk.say("UPLD 999999999999+ a\nabc") == GREETED
+    talk.talk.reactor.advance(9)
+    assert talk.say("def") == []
+    assert talk.said(1) == ["ERR TIMEOUT idle for too long"]
+    assert talk.transport.over
+
+
+def test_nobody_is_logged_in_behind_the_end_of_the_time_for_it() -> None:
+    talk = SimpleTalk()
+    waiting = talk.talk.checker.waiting = Deferred()
+    assert talk.say(LOGIN) == GREETED + LOGGED_IN[:1]
+    assert talk.said(10) == ["ERR TIMEOUT idle for too long"]
+    if not waiting.called:
+        waiting.callback(None)
+    assert talk.said() == []
+    talk.lose()
+    assert not talk.talk.of(LoggedIn)
+
+
+@pytest.mark.parametrize("line", ["UPLD 3+ c\nabc", "UPLD 3 c\n", "UPLD 90000 c\n"])
+def test_a_lost_connection_leaves_no_transaction_open(talk: SimpleTalk, line: str) -> None:
+    talk.say(f"UPLD 3+ a\nabcUPLD 3+ b\nabc{line}")
+    talk.lose()
+    for waiting in talk.storage.waiting:
+        waiting.callback(None)
+    ended = talk.talk.of(TransferEnded)
+    assert len(ended) == talk.storage.opened
+    assert len(talk.talk.of(SessionClosed)) == 1
+
+
+def test_an_announced_upload_has_its_go_at_once(talk: SimpleTalk) -> None:
+    assert talk.say("UPLD 3 a\n") == ["GO"]
+    assert talk.say("abc") == []
+    talk.publish()
+    assert talk.said() == ["OK 3 a"]
+
+
+def test_uploads_to_one_name_end_in_their_order(talk: SimpleTalk) -> None:
+    talk.say("".join(f"UPLD 1+ a\n{number}" for number in range(5)))
+    for _ in range(5):
+        assert len(talk.storage.waiting) == 1
+        talk.publish()
+    assert talk.said() == ["OK 1 a"] * 5
+    assert talk.say("DWLD a\n") == ["OK 1", "4"]
+
+
+def test_many_commands_in_one_piece_let_others_have_their_turn(talk: SimpleTalk) -> None:
+    talk.protocol.dataReceived(b"DELF none\n" * 120)
+    first = talk.transport.value().count(b"\n")
+    assert first < 120
+    for _ in range(5):
+        talk.talk.reactor.advance(0)
+    assert talk.transport.value().count(b"\n") == 120
+
+
+def test_a_stop_between_two_turns_answers_what_was_done(talk: SimpleTalk) -> None:
+    talk.protocol.dataReceived(b"DELF none\n" * 120)
+    talk.talk.factory.retire_all("We close.")
+    lines = talk.said()
+    assert lines[-1] == "ERR BUSY We close."
+    assert set(lines[:-1]) == {"ERR NOTFOUND no such file or directory"}
+    assert talk.transport.over
+
+
+def test_an_answer_does_not_wait_for_an_upload_behind_it(talk: SimpleTalk) -> None:
+    assert talk.say("DELF none\nUPLD 3+ a\nabc") == ["ERR NOTFOUND no such file or directory"]
+    talk.publish()
+    assert talk.said() == ["OK 3 a"]
