@@ -52,6 +52,7 @@ types: $(VENV)/.linting
 docs: $(VENV)/.installed
 	PYTHONPATH=.:client $(BIN)/python -m ftpservice.service.reference > docs/settings.md
 	PYTHONPATH=.:client $(BIN)/python docs/make_protocol.py
+	PYTHONPATH=.:client $(BIN)/python docs/make_shell.py
 
 # Ours and the peers that are here, side by side; BENCH_ARGS='--quick' takes a minute or two.
 bench: $(VENV)/.benching
@@ -75,7 +76,7 @@ $(VENV)/.made:
 $(VENV)/.installed: $(VENV)/.made $(PACKAGED)
 	@echo 'Installing ftpservice into $(VENV) ...'
 	@rm -rf build
-	@$(PIP) install --no-build-isolation .
+	@$(PIP) install --no-build-isolation '.[shell]'
 	@rm -rf build
 	@touch $@
 

@@ -28,8 +28,10 @@ __all__ = [
 DOCS = CHECKOUT / "docs"
 EXAMPLES = DOCS / "examples"
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
-OF_THE_SERVICE = [page for page in PAGES if page.name != "performance.md"]
-"""Pages whose options, settings and verbs are the service's; that one is about the benchmarks."""
+ELSEWHERE = {"performance.md", "shell.md"}
+"""Pages about the benchmarks and about the client's command."""
+OF_THE_SERVICE = [page for page in PAGES if page.name not in ELSEWHERE]
+"""Pages whose options, settings and verbs are the service's."""
 
 BLOCK = re.compile(r"(?:^`([\w.]+)`:\n\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")

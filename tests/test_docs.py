@@ -44,10 +44,10 @@ ACRONYMS = frozenset(
     (
         *("ALL", "CCC", "DNS", "FIFO", "FILE", "FTP", "FTPS", "HTTP", "INET", "LDAP", "MIT", "NAT"),
         *("NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
-        *("UNIX", "UTC", "UTF", "VPN"),
+        *("JSON", "UNIX", "UTC", "UTF", "VPN"),
     )
 )
-OTHERS = {"argon2-cffi"}
+OTHERS = {"argon2-cffi", "ftpservice-client"}
 
 
 def our_arguments(command: str) -> list[str] | None:

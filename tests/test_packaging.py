@@ -92,11 +92,10 @@ def test_the_wheel_holds_the_packages_the_plugin_and_nothing_else(wheel: Path) -
         entry_points = next(name for name in archive.namelist() if name.endswith("points.txt"))
         commands = archive.read(entry_points).decode()
     assert names == source_files()
-    assert commands.split() == [
+    assert commands.splitlines() == [
         "[console_scripts]",
-        "ftpservice",
-        "=",
-        "ftpservice.service.main:main",
+        "ftpservice = ftpservice.service.main:main",
+        "ftpservice-client = ftpservice_client.console.command:main",
     ]
 
 

@@ -1,3 +1,66 @@
-"""The client side of ftpservice: a package of its own beside the server."""
+"""The client side of ftpservice: FTP, FTP under TLS and the simple protocol behind one API."""
 
-__all__: list[str] = []
+from ftpservice_client.client import Client
+from ftpservice_client.connecting import connect, connect_endpoint, connect_pool
+from ftpservice_client.errors import (
+    BadName,
+    BadURL,
+    Busy,
+    CannotConnect,
+    ClientError,
+    Cut,
+    Denied,
+    Exists,
+    Garbled,
+    LocalProblem,
+    LoginFailed,
+    Mismatch,
+    NoSpace,
+    NotFound,
+    Refused,
+    Timeout,
+    Unsafe,
+    Unsupported,
+    Untrusted,
+)
+from ftpservice_client.results import Digest, Listing, Mirrored, Progress, Step, Transfer
+from ftpservice_client.settings import Settings
+from ftpservice_client.trust import Trust
+from ftpservice_client.urls import Destination, Scheme, parse_url
+
+__all__ = [
+    "BadName",
+    "BadURL",
+    "Busy",
+    "CannotConnect",
+    "Client",
+    "ClientError",
+    "Cut",
+    "Denied",
+    "Destination",
+    "Digest",
+    "Exists",
+    "Garbled",
+    "Listing",
+    "LocalProblem",
+    "LoginFailed",
+    "Mirrored",
+    "Mismatch",
+    "NoSpace",
+    "NotFound",
+    "Progress",
+    "Refused",
+    "Scheme",
+    "Settings",
+    "Step",
+    "Timeout",
+    "Transfer",
+    "Trust",
+    "Unsafe",
+    "Unsupported",
+    "Untrusted",
+    "connect",
+    "connect_endpoint",
+    "connect_pool",
+    "parse_url",
+]

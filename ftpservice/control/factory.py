@@ -51,6 +51,8 @@ class FTPFactory(ftp.FTPFactory):
 
     tls: ServerTLS | None = None
     """What to secure connections with; set it before the first one."""
+    connector = DataConnector
+    """What prepares the data connections of a session; another one where there are no sockets."""
     allowAnonymous = False
     timeOut = 300
     welcomeMessage = "ftpservice ready"
@@ -136,7 +138,7 @@ class FTPFactory(ftp.FTPFactory):
         self.instances.append(guest)
         self.connectionCount += 1
         peer = Peer(next(self._numbers), ends.peer, guest.client_is_there)
-        connector = DataConnector(self.reactor, settings.data, self._ports, self._masquerade, ends)
+        connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
         return Context(services, peer, connector, parameters=Parameters(umask=settings.umask))
 
     def enter(self, context: Context) -> str | None:

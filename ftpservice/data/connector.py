@@ -84,9 +84,13 @@ class DataConnector:
         host = self._local
         if not extended:
             host = await self._masquerade.announced(self._policy.peer, self._local)
-        door = Door(self._reactor, self._ports.listen(self._interface()))
+        door = self.door()
         self._replace(PassiveChannel(self._reactor, self._settings, self._policy, door, self.cover))
         return HostPort(host, door.port)
+
+    def door(self) -> Door:
+        """Listen; raises `NoPortFree`, `CannotConnect`."""
+        return Door(self._reactor, self._ports.listen(self._interface()))
 
     def active(self, target: HostPort) -> None:
         """Remember where to connect; raises `WrongFamily`, `PeerRefused`.

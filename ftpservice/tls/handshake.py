@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from ftpservice.tls.records import acknowledge
+from ftpservice.tls.shown import certificate_shown
 from ftpservice.tls.turns import Turns
 
 __all__ = ["Handshake", "HandshakeProblem", "Terms"]
@@ -37,6 +38,11 @@ REASONS = {
 
 class HandshakeProblem(Exception):
     """Why a connection did not get under TLS, for a person."""
+
+    def __init__(self, reason: str, refused: bytes | None = None) -> None:
+        super().__init__(reason)
+        self.refused = refused
+        """The peer's certificate in DER, empty if not known, if that is what was wrong."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,11 @@ class Handshake:
         self._stopped = self._writes = False
         self._deadline: IDelayedCall | None = None
         self._set_deadline(terms.timeout)
-        self._reactor.addReader(transport)
+        self._watch(reading=True, writing=not transport.socket.server_side)  # clients begin
 
     def ready(self) -> None:
         """Go on: the socket has what was waited for."""
-        self.begun = True
+        self.begun = self.begun or self._transport.socket.server_side or not self._writes
         turns = self._terms.turns
         if turns is None:
             self._step()
@@ -87,25 +93,29 @@ class Handshake:
         self._stopped = True
         self._set_deadline(0)
 
-    def fail(self, reason: str) -> None:
-        """Close the connection."""
+    def fail(self, reason: str, refused: bytes | None = None) -> None:
+        """Close the connection; ``refused`` is a certificate that will not do."""
         self.stop()
         own = self._transport.socket
         with suppress(OSError):
             socket.socket.shutdown(own, socket.SHUT_WR)
             socket.socket.recv(own, MOST_DROPPED, socket.MSG_DONTWAIT)
-        self._transport.connectionLost(Failure(HandshakeProblem(reason)))
+        self._transport.connectionLost(Failure(HandshakeProblem(reason, refused)))
 
     def _step(self) -> None:
         if self._stopped:
             return
+        own: ssl.SSLSocket = self._transport.socket
         try:
-            self._transport.socket.do_handshake()
+            own.do_handshake()
         except ssl.SSLWantReadError:
-            acknowledge(self._transport.socket)
+            acknowledge(own)
             self._watch(reading=True, writing=False)
         except ssl.SSLWantWriteError:
             self._watch(reading=False, writing=True)
+        except ssl.SSLCertVerificationError as error:
+            text = _reason(error) if own.server_side else error.verify_message
+            self.fail(text, certificate_shown(own))
         except OSError as error:
             self.fail(_reason(error))
         else:

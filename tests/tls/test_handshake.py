@@ -21,6 +21,8 @@ class Reactor(Clock):
 
 
 class Shaking(socket.socket):
+    server_side = True
+
     def __init__(self) -> None:
         super().__init__()
         self.steps: list[Exception] = []

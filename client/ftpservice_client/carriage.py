@@ -1,0 +1,87 @@
+"""Uploads and downloads from their beginning to their end, over as many sessions as it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred
+
+from ftpservice_client.arguments import checked
+from ftpservice_client.downloading import Download
+from ftpservice_client.errors import Unsupported
+from ftpservice_client.line import Line
+from ftpservice_client.meter import Meter
+from ftpservice_client.pool import Lines
+from ftpservice_client.results import Progress, Transfer
+from ftpservice_client.sources import Readable, source_for
+from ftpservice_client.targets import Writable, target_for
+from ftpservice_client.threads import Threads
+from ftpservice_client.uploading import Upload
+
+__all__ = ["Carriage", "Wishes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a file is to be moved."""
+
+    append: bool = False
+    resume: bool = False
+    verify: bool = False
+    progress: Progress | None = None
+    offset: int = 0
+
+
+class Carriage:
+    """Moves files over one line."""
+
+    def __init__(self, line: Line | Lines) -> None:
+        self._line = line
+        self._threads = Threads(line.reactor)
+
+    def upload(self, source: Readable, name: str, wishes: Wishes) -> Deferred[Transfer]:
+        """Send a file."""
+        return Deferred.fromCoroutine(self._upload(source, name, wishes))
+
+    async def _upload(self, readable: Readable, name: str, wishes: Wishes) -> Transfer:
+        line, clock = self._line, self._line.reactor
+        began = clock.seconds()
+        verify = wishes.verify or line.settings.verify
+        if verify and wishes.append:
+            raise Unsupported("what is appended has no digest of its own")
+        source = source_for(self._threads, readable)
+        with Meter(clock, wishes.progress) as meter:
+            upload = Upload(source, checked(name), wishes, meter, line.settings.retries > 0)
+            try:
+                await source.open()
+                work = upload.verified if verify else upload.attempt
+                digest = await line.ask(work, again=source.is_restartable)
+            finally:
+                source.close()
+            meter.done(upload.offset + upload.moved)
+        return Transfer(name, upload.moved, clock.seconds() - began, digest)
+
+    def download(self, name: str, to: Writable, wishes: Wishes) -> Deferred[Transfer]:
+        """Receive a file."""
+        return Deferred.fromCoroutine(self._download(name, to, wishes))
+
+    async def _download(self, name: str, to: Writable, wishes: Wishes) -> Transfer:
+        line, clock = self._line, self._line.reactor
+        began = clock.seconds()
+        verify = wishes.verify or line.settings.verify
+        if verify and wishes.offset:
+            raise Unsupported("a part of a file has no digest to be compared")
+        limit = line.settings.memory_limit
+        target = target_for(self._threads, to, resume=wishes.resume, limit=limit)
+        with Meter(clock, wishes.progress) as meter:
+            download = Download(target, checked(name), wishes, meter)
+            try:
+                await target.open()
+                download.first = target.written
+                work = download.verified if verify else download.attempt
+                digest = await line.ask(work, again=True)
+                data = await target.commit()
+            finally:
+                target.abandon()
+            meter.done(wishes.offset + target.written)
+        return Transfer(name, download.moved, clock.seconds() - began, digest, data)

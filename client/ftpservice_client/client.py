@@ -1,0 +1,178 @@
+"""The client that callers hold: Deferreds outside, one line to one server inside.
+
+Calls are carried out one after the other, in the order in which they are made. Each Deferred may
+be cancelled: a call that has not begun is taken out of the queue; one that has ends, and leaves
+the connection usable or closed. Whichever it is, the next call finds out and reconnects if
+``Settings.retries`` lets it. All fail with a `ClientError`, and with nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.replies import Reply
+from ftpservice_client.carriage import Carriage, Wishes
+from ftpservice_client.line import Line
+from ftpservice_client.mirror import Mirror, MirrorWishes
+from ftpservice_client.pool import Lines
+from ftpservice_client.results import Listing, Mirrored, Progress, Transfer
+from ftpservice_client.sources import Readable
+from ftpservice_client.targets import Writable
+from ftpservice_client.trees import Filters
+
+__all__ = ["Client"]
+
+
+class NameCalls:
+    """What is done to names."""
+
+    _line: Line | Lines
+
+    @property
+    def directory(self) -> str:
+        """Where names are looked for that do not begin with ``/``."""
+        return self._line.directory
+
+    def list(self, path: str = "") -> Deferred[Listing]:
+        """Return what a directory holds; one entry for a file. Raises `NotFound`, `Denied`."""
+        return self._line.ask(lambda session: session.entries(path), again=True)
+
+    def stat(self, name: str) -> Deferred[Entry]:
+        """Return what is known of one name; raises `NotFound`, `Denied`.
+
+        What the server does not tell is 0 or empty. The entry's name is the last component.
+        """
+        return self._line.ask(lambda session: session.stat(name), again=True)
+
+    def hash(self, name: str, algorithm: str = "SHA-256") -> Deferred[str]:
+        """Return the digest of a file, in small hexadecimal; raises `Unsupported`."""
+        return self._line.ask(lambda session: session.digest(name, algorithm), again=True)
+
+    def delete(self, name: str) -> Deferred[None]:
+        """Remove a file."""
+        return self._line.ask(lambda session: session.delete(name))
+
+    def rename(self, old: str, new: str) -> Deferred[None]:
+        """Move a file or a directory; what is there under the new name may be replaced."""
+        return self._line.ask(lambda session: session.rename(old, new))
+
+    def make_directory(self, name: str) -> Deferred[None]:
+        """Make a directory; raises `Exists`, where the server tells."""
+        return self._line.ask(lambda session: session.make_directory(name))
+
+    def remove_directory(self, name: str) -> Deferred[None]:
+        """Remove an empty directory."""
+        return self._line.ask(lambda session: session.remove_directory(name))
+
+    def change_directory(self, path: str) -> Deferred[str]:
+        """Go to a directory, ``..`` being the one above; returns where that is."""
+        return self._line.ask(lambda session: session.change_directory(path))
+
+
+class ServerCalls:
+    """What is said to the server itself."""
+
+    _line: Line | Lines
+
+    def features(self) -> Deferred[dict[str, str]]:
+        """Return what the server says it can do: by word, in capitals, what stands behind it."""
+        return self._line.ask(lambda session: session.features(), again=True)
+
+    def send(self, line: str) -> Deferred[Reply]:
+        """Send a command of your own, and return the reply, whatever it is; FTP only.
+
+        Not for commands that transfer something. Raises `Unsupported`, `BadName`.
+        """
+        return self._line.ask(lambda session: session.send(line))
+
+    def quit(self) -> Deferred[None]:
+        """Say goodbye and close, behind the calls that were made before; never fails."""
+        return self._line.quit()
+
+    def abort(self) -> None:
+        """Break the connection at once: whatever is going on fails with `Cut`."""
+        self._line.abort()
+
+
+class Client(NameCalls, ServerCalls):
+    """A session with a server, by whatever protocol; made by `connect`."""
+
+    def __init__(self, line: Line | Lines, carriage: Carriage) -> None:
+        self._line = line
+        self._carriage = carriage
+
+    def upload(  # noqa: PLR0913 - what may be wished for are keywords
+        self,
+        source: Readable,
+        name: str,
+        *,
+        append: bool = False,
+        resume: bool = False,
+        verify: bool = False,
+        progress: Progress | None = None,
+    ) -> Deferred[Transfer]:
+        """Send a file: from a `Path`, bytes, a binary file (from where it stands) or a producer.
+
+        ``append`` adds to the file that is there, ``resume`` to what an upload that was cut has
+        left of it. ``verify`` compares digests afterwards, and raises `Unsupported` where the
+        server has none. Raises `Mismatch`, `Denied`, `NoSpace`, `LocalProblem`.
+        """
+        wishes = Wishes(append, resume, verify, progress)
+        return self._carriage.upload(source, name, wishes)
+
+    def download(  # noqa: PLR0913 - what may be wished for are keywords
+        self,
+        name: str,
+        to: Writable = None,
+        *,
+        offset: int = 0,
+        resume: bool = False,
+        verify: bool = False,
+        progress: Progress | None = None,
+    ) -> Deferred[Transfer]:
+        """Receive a file: to a `Path`, a binary file, a consumer, else into `Transfer.data`.
+
+        A path is replaced when the file is whole; until then the bytes are in a hidden file
+        beside it. If that is cut it goes away, unless ``resume``: then it stays, and the next
+        download with ``resume`` goes on behind it. ``offset``: what comes before is left out.
+        Raises `NotFound`, `Mismatch`, `LocalProblem`.
+        """
+        wishes = Wishes(resume=resume, verify=verify, progress=progress, offset=offset)
+        return self._carriage.download(name, to, wishes)
+
+    def upload_tree(self, source: Path, path: str = "", **wishes: Any) -> Deferred[Mirrored]:
+        """Send a directory's files and directories into one on the server; see `mirror`."""
+        return self.mirror(source, path, up=True, **wishes)
+
+    def download_tree(self, path: str, to: Path, **wishes: Any) -> Deferred[Mirrored]:
+        """Receive all below a directory on the server into one here; see `mirror`."""
+        return self.mirror(to, path, up=False, **wishes)
+
+    def mirror(  # noqa: PLR0913 - what may be wished for are keywords
+        self,
+        local: Path,
+        path: str,
+        *,
+        up: bool = False,
+        delete: bool = False,
+        dry_run: bool = False,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        parallel: int = 1,
+        progress: Progress | None = None,
+    ) -> Deferred[Mirrored]:
+        """Make one directory hold what another does: ``local`` what is at ``path``, or, ``up``, it.
+
+        Files of the same size that are not older are left alone. ``delete`` removes what the
+        other side has not. Patterns are those of shells, of names or, with a ``/``, of paths below
+        the top; what is excluded is neither moved nor deleted. ``parallel`` is the number of
+        connections. Links are not followed, and no name leads out of ``local``.
+        """
+        filters = Filters(tuple(include), tuple(exclude))
+        wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress)
+        return Mirror(self._line, wishes, local, path).run()

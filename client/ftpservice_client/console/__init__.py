@@ -1,0 +1,3 @@
+"""The command ``ftpservice-client``: a shell, scripts and single commands over the library."""
+
+__all__: list[str] = []

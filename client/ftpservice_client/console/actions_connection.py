@@ -1,0 +1,78 @@
+"""Words for coming and going: open, close, user, pass, pasv, quit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ftpservice_client import LoginFailed
+from ftpservice_client.console.address import destination
+from ftpservice_client.console.complaints import NotConnected, Usage
+from ftpservice_client.console.login import log_in
+from ftpservice_client.console.options import Given
+from ftpservice_client.console.session import Session
+from ftpservice_client.console.words import Takes, WordTable
+
+__all__ = ["words"]
+
+words = WordTable()
+
+PASSIVE = {"": True, "on": True, "off": False}
+
+
+@words.add("open", "conn", "connect", takes=Takes("[<url>]", most=1), changes=True)
+async def open_connection(session: Session, given: Given) -> None:
+    """Connect to a server; without a URL, ask for it."""
+    text = given.text(0) or await session.ask("URL")
+    place = destination(text)
+    try:
+        await log_in(session, place)
+    except LoginFailed:
+        if session.attended or place.user:
+            raise
+        session.screen.remark("It wants a name and a password: USER and PASS.")
+
+
+@words.add("close", "disconnect", changes=True)
+async def close(session: Session, _given: Given) -> None:
+    """Leave the server and stay in the shell."""
+    await session.close()
+
+
+@words.add("user", takes=Takes("[<name>]", most=1), changes=True)
+async def user(session: Session, given: Given) -> None:
+    """Log in as somebody else; the password is asked for, or comes with PASS."""
+    if session.wanted is None:
+        raise NotConnected
+    name = given.text(0) or await session.ask("User")
+    session.wanted = replace(session.wanted, user=name, password=None)
+    if session.attended and (text := await session.ask("Password", secret=True)):
+        await session.open(session.wanted.as_user(name, text))
+
+
+@words.add("pass", takes=Takes("[<password>]", most=1, whole=True), changes=True)
+async def password(session: Session, given: Given) -> None:
+    """Log in with this password as the USER that was named; better let it be asked for."""
+    if session.wanted is None or not session.wanted.user:
+        raise Usage("USER comes first.")
+    text = given.text(0) or await session.ask("Password", secret=True)
+    await session.open(session.wanted.as_user(session.wanted.user, text))
+
+
+@words.add("pasv", "passive", takes=Takes("[on|off]", most=1), changes=True)
+async def passive(session: Session, given: Given) -> None:
+    """Have data connections made by us (on, as at first) or by the server (off)."""
+    wanted = given.text(0).lower()
+    if wanted not in PASSIVE:
+        raise Usage("That is typed as: pasv [on|off]")
+    active = not PASSIVE[wanted]
+    if active != session.settings.active:
+        session.settings = replace(session.settings, active=active)
+        await session.renew()
+    session.screen.remark("Active mode." if active else "Passive mode.")
+
+
+@words.add("quit", "bye", "exit", changes=True)
+async def leave(session: Session, _given: Given) -> None:
+    """Leave the server and the shell."""
+    session.leaving = True
+    await session.close()

@@ -1,0 +1,35 @@
+"""What the shell itself finds wrong, as one line for the person at it."""
+
+from __future__ import annotations
+
+__all__ = ["Abandoned", "Complaint", "Left", "NotConnected", "UnknownWord", "Usage"]
+
+
+class Complaint(Exception):
+    """Ends a command; its text is all that is shown."""
+
+
+class Usage(Complaint):
+    """The arguments do not fit the word."""
+
+
+class UnknownWord(Usage):
+    """The line begins with a word that the shell does not know."""
+
+
+class NotConnected(Complaint):
+    """The command needs a server, and there is none yet."""
+
+    def __init__(self) -> None:
+        super().__init__("Not connected: open URL connects, as in open ftp://files.example/")
+
+
+class Abandoned(Complaint):
+    """Ctrl-C at a question: what was asked for is not wanted any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Interrupted.")
+
+
+class Left(Abandoned):
+    """Ctrl-D at a question: no more answers will come."""

@@ -1,0 +1,85 @@
+"""Wildcards to names, here and there; and the local name that a remote one gets."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.globbing import Pattern, has_wildcards
+from ftpservice_client import NotFound
+from ftpservice_client.console.complaints import Complaint, Usage
+from ftpservice_client.console.line import Argument
+from ftpservice_client.console.session import Session
+
+__all__ = ["last_part", "local_files", "local_target", "matching", "remote_files"]
+
+
+async def remote_files(session: Session, arguments: Sequence[Argument]) -> list[str]:
+    """Return the names that are meant, files alone for those with wildcards."""
+    names: list[str] = []
+    for argument in arguments:
+        if argument.literal or not has_wildcards(argument.text):
+            names.append(argument.text)
+            continue
+        head, slash, pattern = argument.text.rpartition("/")
+        listing = await session.client.list(head + slash)
+        found = matching(listing.entries, pattern)
+        names += [head + slash + entry.name for entry in found if entry.kind is not Kind.DIRECTORY]
+    if not names:
+        raise NotFound("no file there has such a name")
+    return names
+
+
+def matching(entries: Sequence[Entry], pattern: str) -> list[Entry]:
+    """Return the entries whose names fit; raises `Usage` for a pattern that is too much."""
+    try:
+        fits = Pattern(pattern).matches
+    except ValueError as error:
+        raise Usage(f"{str(error).capitalize()}.") from None
+    return [entry for entry in entries if fits(entry.name)]
+
+
+async def local_files(session: Session, arguments: Sequence[Argument]) -> list[Path]:
+    """Return the files here that are meant."""
+    paths = await session.aside(_expanded, arguments)
+    if not paths:
+        raise Complaint("No file here has such a name.")
+    return paths
+
+
+def _expanded(arguments: Sequence[Argument]) -> list[Path]:
+    paths: list[Path] = []
+    for argument in arguments:
+        if argument.literal or not has_wildcards(argument.text):
+            paths.append(local_path(argument))
+        else:
+            found = sorted(glob.glob(os.path.expanduser(argument.text)))
+            paths += [Path(name) for name in found if os.path.isfile(name)]
+    return paths
+
+
+def local_path(argument: Argument) -> Path:
+    """Return the path that was typed, ``~`` being home unless it was quoted."""
+    path = Path(argument.text)
+    return path if argument.literal else path.expanduser()
+
+
+def last_part(name: str) -> str:
+    """Return what a remote file is called where it lies; raises `Complaint` if nothing is left."""
+    last = name.rstrip("/").rpartition("/")[2]
+    if last in ("", ".", "..") or "\0" in last:
+        raise Complaint("That is not the name of a file.")
+    return last
+
+
+async def local_target(session: Session, name: str, to: Argument | None) -> Path:
+    """Return where a download goes: here, into the directory ``to``, or to the name ``to``."""
+    if to is None:
+        return Path(last_part(name))
+    path = local_path(to)
+    if await session.aside(path.is_dir):
+        return path / last_part(name)
+    return path

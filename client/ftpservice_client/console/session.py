@@ -1,0 +1,145 @@
+"""What the shell remembers: the server, where we are there, the listings it may complete from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.threads import deferToThreadPool
+
+from ftpservice.wire.entry import Entry
+from ftpservice_client import Client, ClientError, Destination, Settings, connect
+from ftpservice_client.console.complaints import Complaint, NotConnected
+from ftpservice_client.console.interrupt import Interrupt
+from ftpservice_client.console.screen import Screen
+from ftpservice_client.console.visible import visible
+
+__all__ = ["Asker", "Session", "Surroundings"]
+
+Result = TypeVar("Result")
+FRESH = 15.0
+"""Seconds for which a listing is good enough to complete names from."""
+NOWHERE = "ftpservice"
+
+
+class Asker(Protocol):
+    """Whoever can be asked."""
+
+    async def ask(self, question: str, *, secret: bool = False) -> str:
+        """Return the answer; a ``secret`` one is not shown as it is typed."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a session is given: the reactor, the person, and how to connect."""
+
+    reactor: Any
+    screen: Screen
+    settings: Settings
+    asker: Asker | None = None
+    """``None`` where nobody can be asked."""
+    interrupt: Interrupt = field(default_factory=Interrupt)
+
+
+class Session:
+    """One person's connection, or the lack of one."""
+
+    def __init__(self, given: Surroundings) -> None:
+        self.reactor = given.reactor
+        self.screen = given.screen
+        self.settings = given.settings
+        self.interrupt = given.interrupt
+        self.leaving = False
+        self.place: Destination | None = None
+        """The server, and who we are there."""
+        self.wanted: Destination | None = None
+        """Where USER and PASS log in."""
+        self.named: Destination | None = None
+        """What a URL said that led here, before netrc and the person had their say."""
+        self.home = ""
+        """The directory that we began in."""
+        self._asker = given.asker
+        self._client: Client | None = None
+        self._listings: dict[str, tuple[float, tuple[Entry, ...]]] = {}
+
+    @property
+    def client(self) -> Client:
+        """The connection; raises `NotConnected`."""
+        if self._client is None:
+            raise NotConnected
+        return self._client
+
+    @property
+    def attended(self) -> bool:
+        """Whether there is somebody to be asked."""
+        return self._asker is not None
+
+    async def open(self, place: Destination) -> None:
+        """Connect and log in; an older connection is closed when the new one is there."""
+        client = await connect(place, reactor=self.reactor, settings=self.settings)
+        await self.close()
+        self._client, self.place, self.wanted = client, place, place
+        self.home = client.directory
+
+    async def renew(self) -> None:
+        """Connect once more to where we are, as after a change of the settings."""
+        if self._client is not None and self.place is not None:
+            await self.open(replace(self.place, path=self._client.directory))
+
+    async def close(self) -> None:
+        """Say good-bye, if there is a connection."""
+        client, self._client = self._client, None
+        self.place = self.named = None
+        self.forget()
+        if client is not None:
+            await client.quit()
+
+    async def ask(self, question: str, *, secret: bool = False) -> str:
+        """Return the person's answer; raises `Complaint` where nobody is there or says nothing."""
+        if self._asker is None:
+            raise Complaint(f"{question}: nobody is there to be asked, so it has to be given.")
+        answer = await self._asker.ask(f"{question}: ", secret=secret)
+        if not answer and not secret:
+            raise Complaint("Nothing done.")
+        return answer
+
+    async def entries(self, directory: str) -> tuple[Entry, ...]:
+        """Return what is in a directory, as of lately; nothing where that cannot be told."""
+        if self._client is None:
+            return ()
+        when, entries = self._listings.get(directory, (float("-inf"), ()))
+        if self.reactor.seconds() - when < FRESH:
+            return entries
+        try:
+            listing = await self._client.list(directory)
+        except ClientError:
+            return ()
+        self._listings[directory] = (self.reactor.seconds(), listing.entries)
+        return listing.entries
+
+    def forget(self) -> None:
+        """Drop the listings: something may have changed."""
+        self._listings.clear()
+
+    async def aside(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call what may wait for the disk, in a thread."""
+        pool = self.reactor.getThreadPool()
+        return await deferToThreadPool(self.reactor, pool, function, *arguments)
+
+    async def lend_terminal(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call what runs another program at the terminal, which then gets Ctrl-C alone."""
+        self.screen.out.flush()
+        self.interrupt.deaf = True
+        try:
+            return await self.aside(function, *arguments)
+        finally:
+            self.interrupt.deaf = False
+
+    @property
+    def prompt(self) -> str:
+        """What stands before the line that is typed."""
+        if self._client is None or self.place is None:
+            return f"{NOWHERE}> "
+        who = f"{self.place.user}@" if self.place.user else ""
+        return visible(f"{who}{self.place.host}:{self._client.directory}> ")

@@ -1,0 +1,95 @@
+"""Which data connection a transfer gets: EPSV, PASV, EPRT or PORT, whatever the server knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftpservice.tls.client import ClientTLS
+from ftpservice.wire import codes
+from ftpservice.wire.addresses import (
+    BadAddress,
+    format_eprt,
+    format_port,
+    is_ipv6,
+    parse_epsv_reply,
+    parse_pasv_reply,
+)
+from ftpservice.wire.replies import Reply
+from ftpservice_client.calling import Answer, Call, Meeting
+from ftpservice_client.control import Control
+from ftpservice_client.errors import Garbled
+from ftpservice_client.exchange import Exchange
+from ftpservice_client.refusals import NOT_IMPLEMENTED, refusal
+from ftpservice_client.settings import Settings
+
+__all__ = ["DataCalls"]
+
+TRY_PASV = NOT_IMPLEMENTED | {codes.BAD_FAMILY, codes.BAD_ARGUMENT, codes.CANNOT_CONNECT}
+
+
+class DataCalls:
+    """Prepares data connections for the commands of one control connection."""
+
+    tls: ClientTLS | None = None
+    """What data connections are secured with, after PROT P."""
+
+    def __init__(self, reactor: Any, control: Control, settings: Settings) -> None:
+        self._reactor = reactor
+        self._control = control
+        self._settings = settings
+        self._extended = True
+
+    @property
+    def _ends(self) -> tuple[str, str]:
+        """The hosts of the control connection: ours, the server's."""
+        transport: Any = self._control.transport
+        return transport.getHost().host, transport.getPeer().host
+
+    def announce(self, *others: str) -> list[Exchange]:
+        """Send commands that ask for nothing more, and what asks for a port to connect to.
+
+        All in one piece, to save a way there and back; to be passed to `meeting`.
+        """
+        asking = () if self._settings.active else ("EPSV" if self._extended else "PASV",)
+        return self._control.begin(*others, *asking)
+
+    async def meeting(self, announced: list[Exchange]) -> Meeting:
+        """Return a data connection that is being made; raises `Refused`, `CannotConnect`."""
+        if self._settings.active:
+            return await self._listen()
+        reply = await self._control.reply_to(announced[-1])
+        if self._extended and reply.code in TRY_PASV and not is_ipv6(self._ends[1]):
+            reply = await self._control.ask("PASV")
+            self._extended = reply.code >= 400
+            if self._extended:
+                raise refusal(reply, "PASV")
+        if reply.code >= 400:
+            raise refusal(reply, announced[-1].command)
+        call = Call(self._reactor, self._settings, self.tls)
+        return call.make(self._ends[1], self._port_in(reply), None)
+
+    def _port_in(self, reply: Reply) -> int:
+        text = reply.lines[-1]
+        try:
+            return parse_epsv_reply(text) if self._extended else parse_pasv_reply(text).port
+        except BadAddress as error:
+            problem = Garbled(f"the server names no port for data: {text!r}")
+            self._control.close(problem)
+            raise problem from error
+
+    async def _listen(self) -> Meeting:
+        own, peer = self._ends
+        answer = Answer(self._reactor, self._settings, self.tls)
+        port = answer.listen(own, peer)
+        try:
+            if self._extended:
+                reply = await self._control.ask(f"EPRT {format_eprt(own, port)}")
+                self._extended = reply.code not in TRY_PASV or is_ipv6(own)
+            if not self._extended:
+                reply = await self._control.ask(f"PORT {format_port(own, port)}")
+            if reply.code >= 400:
+                raise refusal(reply, "PORT")
+        except BaseException:
+            answer.stop()
+            raise
+        return answer

@@ -1,0 +1,128 @@
+"""Making sessions: to a destination, over an endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    connectProtocol,
+)
+from twisted.internet.error import ConnectingCancelledError
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Protocol
+
+from ftpservice.flow.deadline import Deadline
+from ftpservice.tls.client import ClientTLS
+from ftpservice_client.calling import Meeting
+from ftpservice_client.control import Control
+from ftpservice_client.data import DataCalls
+from ftpservice_client.errors import CannotConnect, Cut
+from ftpservice_client.ftp import FTPSession
+from ftpservice_client.login import Login
+from ftpservice_client.netrc import with_netrc
+from ftpservice_client.session import Session
+from ftpservice_client.settings import Settings
+from ftpservice_client.shaking import context_for
+from ftpservice_client.simple import SimpleSession, log_in
+from ftpservice_client.simple_line import SimpleLine
+from ftpservice_client.threads import Threads
+from ftpservice_client.urls import Destination
+
+__all__ = ["Dial"]
+
+
+@dataclass
+class Dial:
+    """Makes one session after the other."""
+
+    reactor: Any
+    destination: Destination
+    settings: Settings
+    endpoint: IStreamClientEndpoint | None = None
+    """Where to connect instead of the destination's host and port."""
+
+    async def __call__(self) -> Session:
+        """Connect and log in; raises what `connect` does."""
+        await self._prepare()
+        if self.destination.scheme.is_simple:
+            return await self._simple()
+        control = Control(self.reactor, self.settings.timeout)
+        await self._connect(control)
+        try:
+            return await self._ftp(control)
+        except BaseException:
+            control.close(Cut("the connection is of no use"))
+            raise
+
+    async def _prepare(self) -> None:
+        """Read the files that are needed, once."""
+        threads, settings = Threads(self.reactor), self.settings
+        if settings.netrc is not None and self.destination.password is None:
+            self.destination = await threads.call(with_netrc, self.destination, settings.netrc)
+        if self.destination.scheme.is_secured and self._context is None:
+            self._context = await threads.call(context_for, settings.trust)
+
+    _context: Any = None
+
+    def _tls(self) -> ClientTLS | None:
+        return ClientTLS(self._context, self.destination.host) if self._context else None
+
+    async def _connect(self, protocol: Protocol) -> None:
+        seconds = self.settings.timeout
+        connecting: Deferred[Any] = connectProtocol(self._endpoint(), protocol)
+        deadline = Deadline(self.reactor, connecting.cancel)
+        deadline.set(seconds)
+        began = self.reactor.seconds()
+        try:
+            await connecting
+        except (CancelledError, ConnectingCancelledError) as error:
+            if not seconds or self.reactor.seconds() < began + seconds:
+                raise CancelledError from error
+            text = f"no answer in {seconds:g} seconds"
+            raise CannotConnect(f"no connection to {self.destination}: {text}") from error
+        except Exception as error:
+            text = str(error).rstrip(".") or type(error).__name__
+            raise CannotConnect(f"no connection to {self.destination}: {text}") from error
+        finally:
+            deadline.clear()
+
+    def _endpoint(self) -> IStreamClientEndpoint:
+        if self.endpoint is not None:
+            return self.endpoint
+        host, port = self.destination.host, self.destination.port
+        if ":" in host:
+            return TCP6ClientEndpoint(self.reactor, host, port)
+        if host.replace(".", "").isdigit():
+            return TCP4ClientEndpoint(self.reactor, host, port)
+        return HostnameEndpoint(self.reactor, host, port)
+
+    async def _simple(self) -> SimpleSession:
+        meeting = Meeting(self.reactor, self.settings, self._tls())
+        try:
+            await self._connect(meeting.begin())
+            data = await meeting.connection()
+            line = SimpleLine(data, self.reactor, self.settings.timeout)
+            await log_in(line, self.destination)
+            session = SimpleSession(line, self.settings.memory_limit)
+            if self.destination.path:
+                await session.change_directory(self.destination.path)
+        except BaseException:
+            meeting.abort()
+            raise
+        return session
+
+    async def _ftp(self, control: Control) -> FTPSession:
+        tls = self._tls()
+        calls = DataCalls(self.reactor, control, self.settings)
+        login = Login(control, calls, self.destination, self.settings, tls)
+        features = await login.run()
+        session = FTPSession(self.reactor, control, calls, features, self.settings)
+        await session.find_out()
+        if self.destination.path:
+            await session.change_directory(self.destination.path)
+        return session

@@ -1,0 +1,114 @@
+"""All that a call of the client can fail with, besides being cancelled: one small tree."""
+
+from __future__ import annotations
+
+from ftpservice.wire.replies import Reply
+
+__all__ = [
+    "BadName",
+    "BadURL",
+    "Busy",
+    "CannotConnect",
+    "ClientError",
+    "Cut",
+    "Denied",
+    "Exists",
+    "Garbled",
+    "LocalProblem",
+    "LoginFailed",
+    "Mismatch",
+    "NoSpace",
+    "NotFound",
+    "Refused",
+    "Timeout",
+    "Unsafe",
+    "Unsupported",
+    "Untrusted",
+]
+
+
+class ClientError(Exception):
+    """Why a call failed; its text is a line for a person."""
+
+
+class BadURL(ClientError, ValueError):
+    """The URL names no server that this client can speak to."""
+
+
+class BadName(ClientError, ValueError):
+    """An argument that may not be sent: it holds CR, LF or NUL, or is empty. Nothing was sent."""
+
+
+class Cut(ClientError):
+    """The connection is lost, or of no more use; a transfer was not whole."""
+
+
+class Timeout(Cut):
+    """Nothing came, or nothing moved, for too long; the connection was closed for that."""
+
+
+class CannotConnect(Cut):
+    """No connection could be made."""
+
+
+class Garbled(ClientError):
+    """The server said what no server may; the connection was closed for that."""
+
+
+class Untrusted(ClientError):
+    """The server's certificate is not trusted; the text says how it can be.
+
+    ``fingerprint`` is the SHA-256 of the certificate, as ``AA:BB:..``; empty if there was none.
+    """
+
+    def __init__(self, text: str, fingerprint: str = "") -> None:
+        super().__init__(text)
+        self.fingerprint = fingerprint
+
+
+class Refused(ClientError):
+    """The server refused; ``reply`` is what it said, and None where it speaks no FTP."""
+
+    def __init__(self, text: str, reply: Reply | None = None) -> None:
+        super().__init__(text)
+        self.reply = reply
+
+
+class NotFound(Refused):
+    """There is no such file or directory."""
+
+
+class Denied(Refused):
+    """It is there, or may be, but this account may not."""
+
+
+class Exists(Refused):
+    """There is something under that name already, or what is there is of the wrong kind."""
+
+
+class NoSpace(Refused):
+    """The disk is full, the quota used up, or the file larger than is allowed."""
+
+
+class Busy(Refused):
+    """The server takes no more for now, or has ended the session: try again later."""
+
+
+class LoginFailed(Refused):
+    """The name or the password is wrong, or not enough."""
+
+
+class Unsupported(ClientError):
+    """The server, or its protocol, has no way to do that."""
+
+
+class Mismatch(ClientError):
+    """The file did not arrive as it was: its size or its digest is another."""
+
+
+class Unsafe(ClientError):
+    """The server gave a name that would lead out of the directory to be written to."""
+
+
+class LocalProblem(ClientError):
+    """A file or directory on this side cannot be read or written; the cause is an `OSError`."""

@@ -1,0 +1,70 @@
+"""From a connection to a target, and from a source to a connection, by the fastest way there is."""
+
+from __future__ import annotations
+
+from ftpservice.flow.connection import DataConnection
+from ftpservice.flow.pump import pump_out
+from ftpservice.flow.splice import State, Turn
+from ftpservice_client.errors import Mismatch
+from ftpservice_client.source import Source
+from ftpservice_client.target import Target
+
+__all__ = ["fill", "pour"]
+
+SMALL = 64 * 1024
+"""Bytes of a file that are received and written in one piece."""
+
+
+async def fill(target: Target, data: DataConnection, most: int | None) -> int:
+    """Write what comes, to the peer's end; returns the bytes, raises `Mismatch` beyond ``most``."""
+    moved = 0
+    pieces: list[bytes] = []
+    while piece := await data.read():
+        moved += len(piece)
+        _check(moved, most)
+        pieces.append(piece)
+        if moved > SMALL and target.exclusively is not None and data.moves_files:
+            pieces.append(data.take())
+            moved += len(pieces[-1])
+            _check(moved, most)
+            await target.write(b"".join(pieces))
+            return moved + await _receive(target, data, None if most is None else most - moved)
+        if moved > SMALL or target.exclusively is None:
+            await target.write(b"".join(pieces))
+            pieces.clear()
+    if pieces:
+        await target.write(b"".join(pieces))
+    return moved
+
+
+async def _receive(target: Target, data: DataConnection, most: int | None) -> int:
+    before = data.moved
+    exclusively = target.exclusively
+    assert exclusively is not None
+
+    async def limited(turn: Turn) -> tuple[int, State]:
+        result = await exclusively(turn)
+        _check(data.moved - before, most)
+        return result
+
+    return await data.receive_file(limited)
+
+
+def _check(moved: int, most: int | None) -> None:
+    if most is not None and moved > most:
+        raise Mismatch("the server sends more than it said the file has")
+
+
+async def pour(source: Source, data: DataConnection, offset: int) -> int:
+    """Send what a source has from ``offset`` on; returns the bytes.
+
+    Raises `Mismatch` when it turns out to have fewer than it said.
+    """
+    end = source.size
+    if source.file is not None and end is not None and data.moves_files and end - offset > SMALL:
+        moved = await data.send_file(source.file, (offset, end))
+    else:
+        moved = await pump_out(source.read, data, offset, end)
+    if end is not None and moved < end - offset:
+        raise Mismatch("the file became shorter while it was sent")
+    return moved

@@ -1,0 +1,167 @@
+"""A session of FTP, in clear or under TLS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftpservice.wire import codes
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.replies import Reply
+from ftpservice_client.arguments import checked
+from ftpservice_client.control import Control
+from ftpservice_client.data import DataCalls
+from ftpservice_client.errors import ClientError, Cut, Garbled, Refused, Unsupported
+from ftpservice_client.features import Features, digests_of
+from ftpservice_client.ftp_files import FTPFiles
+from ftpservice_client.looking import Looking
+from ftpservice_client.moving import Moving
+from ftpservice_client.settings import Settings
+
+__all__ = ["FTPSession"]
+
+HEX = frozenset("0123456789abcdef")
+QUIT_PATIENCE = 5.0
+
+
+class FTPNames:
+    """What is done to names."""
+
+    _control: Control
+    directory: str
+
+    async def _do(self, *commands: str) -> Reply:
+        await self._control.settle()
+        for command in commands:
+            reply = await self._control.expect(command)
+        return reply
+
+    async def delete(self, name: str) -> None:
+        """Remove a file."""
+        await self._do(f"DELE {checked(name)}")
+
+    async def rename(self, old: str, new: str) -> None:
+        """Give a new name."""
+        checked(new)
+        await self._do(f"RNFR {checked(old)}", f"RNTO {new}")
+
+    async def make_directory(self, name: str) -> None:
+        """Make a directory."""
+        await self._do(f"MKD {checked(name)}")
+
+    async def remove_directory(self, name: str) -> None:
+        """Remove an empty directory."""
+        await self._do(f"RMD {checked(name)}")
+
+    async def change_directory(self, path: str) -> str:
+        """Go there; a server that never says where that is, leaves us nowhere."""
+        command = "CDUP" if path == ".." else f"CWD {checked(path)}"
+        try:
+            await self._do(command)
+            return await self.find_out()
+        except (Refused, Unsupported):
+            raise
+        except BaseException:
+            self._control.close(Cut("where the session is would not be known"))
+            raise
+
+    async def find_out(self) -> str:
+        """Ask where we are."""
+        self.directory = directory_in(await self._do("PWD"))
+        return self.directory
+
+
+class FTPSession(FTPNames):
+    """What `ftpservice_client.session.Session` says; made after the login."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        control: Control,
+        calls: DataCalls,
+        features: Features,
+        settings: Settings,
+    ) -> None:
+        self._control = control
+        self._features = features
+        moving = Moving(control, calls)
+        self._looking = Looking(control, moving, features, settings.memory_limit, reactor.seconds)
+        files = FTPFiles(control, calls, moving)
+        self.retrieve, self.store = files.retrieve, files.store
+        self.entries, self.size = self._looking.entries, self._looking.size
+        self.modified = self._looking.modified
+        self.directory = "/"
+
+    @property
+    def lost(self) -> ClientError | None:
+        """Why it is of no more use."""
+        return self._control.lost
+
+    async def stat(self, name: str) -> Entry:
+        """Return what is known of a name."""
+        return await self._looking.stat(name)
+
+    async def digests(self) -> frozenset[str]:
+        """Return the algorithms that the server has."""
+        return frozenset(digests_of(self._features))
+
+    async def digest(self, name: str, algorithm: str) -> str:
+        """Return the digest of a file, by HASH or what there was before."""
+        verb = digests_of(self._features).get(algorithm.upper())
+        if verb is None:
+            raise Unsupported(f"the server makes no {algorithm} of files")
+        if verb == "HASH":
+            await self._do(f"OPTS HASH {algorithm.upper()}")
+        reply = await self._do(f"{verb} {checked(name)}")
+        return digest_in(reply, algorithm)
+
+    async def features(self) -> dict[str, str]:
+        """Return what FEAT said."""
+        return dict(self._features)
+
+    async def send(self, line: str) -> Reply:
+        """Send a command as it is, and return whatever the server says to it."""
+        await self._control.settle()
+        return await self._control.ask(checked(line))
+
+    async def quit(self) -> None:
+        """Say goodbye and close; a server that does not answer is not waited for long."""
+        try:
+            await self._control.settle()
+            (exchange,) = self._control.begin("QUIT")
+            await exchange.wait(min(QUIT_PATIENCE, self._control.timeout or QUIT_PATIENCE))
+            self._control.end()
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Break the connection."""
+        self._control.close(Cut("the client broke the connection"))
+
+
+def directory_in(reply: Reply) -> str:
+    """Return the path in a 257, its quotes undone (RFC 959 appendix II); raises `Garbled`."""
+    text = reply.lines[-1]
+    first = text.find('"')
+    if reply.code != codes.PATHNAME or first < 0:
+        raise Garbled(f"the server does not say where we are: {text!r}")
+    path, at = "", first + 1
+    while at < len(text):
+        if text[at] == '"':
+            if text[at + 1 : at + 2] != '"':
+                return path
+            at += 1
+        path += text[at]
+        at += 1
+    raise Garbled(f"the server does not say where we are: {text!r}")
+
+
+LENGTHS = {"SHA-256": 64, "SHA-512": 128, "SHA-384": 96, "SHA-1": 40, "MD5": 32, "CRC32": 8}
+
+
+def digest_in(reply: Reply, algorithm: str) -> str:
+    """Return the digest in a reply; raises `Garbled`."""
+    length = LENGTHS.get(algorithm.upper())
+    for word in " ".join(reply.lines).lower().split():
+        if HEX.issuperset(word) and (len(word) == length or (length is None and len(word) >= 8)):
+            return word
+    raise Garbled(f"the server tells no {algorithm}")

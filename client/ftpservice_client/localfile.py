@@ -1,0 +1,213 @@
+"""Files on this side, opened, read and written by threads (all that blocks is here)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from ftpservice_client.digesting import digest_of_file
+from ftpservice_client.errors import LocalProblem
+
+__all__ = ["OpenFile", "PartFile", "local_errors"]
+
+T = TypeVar("T")
+FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+PIECE = 1 << 20
+LONGEST_STEM = 180
+"""Bytes of a name that its part has in its own; names end at 255."""
+
+
+@contextmanager
+def local_errors(path: object) -> Iterator[None]:
+    """Raise `LocalProblem` for what the operating system says about a file."""
+    try:
+        yield
+    except OSError as error:
+        raise LocalProblem(f"{path}: {error.strerror or error}") from error
+
+
+class OpenFile:
+    """An open plain file, used by one thread at a time."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self._lock = Lock()
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise LocalProblem(f"{path}: not a plain file")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self.size = facts.st_size
+        self.modified = facts.st_mtime
+
+    @classmethod
+    def reading(cls, path: Path) -> OpenFile:
+        """Open a file that is there."""
+        with local_errors(path):
+            return cls(path, os.open(path, os.O_RDONLY | FLAGS))
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return bytes, fewer or none at the end."""
+        return self.use(lambda descriptor: os.pread(descriptor, size, offset))
+
+    def cache(self, offset: int, size: int) -> None:
+        """Have the kernel read a stretch."""
+        end = offset + size
+        while offset < end and (data := self.read(offset, min(PIECE, end - offset))):
+            offset += len(data)
+
+    def digest(self, algorithm: str) -> str:
+        """Return the digest of all that it holds."""
+        return self.use(lambda descriptor: digest_of_file(descriptor, algorithm))
+
+    def use(self, function: Callable[[int], T]) -> T:
+        """Call a function with the descriptor, which nobody else uses or closes meanwhile."""
+        with self._lock, local_errors(self.path):
+            if self.descriptor < 0:
+                raise LocalProblem(f"{self.path}: closed")
+            return function(self.descriptor)
+
+    def close(self) -> None:
+        """Let go, once no thread uses it; may be repeated."""
+        with self._lock:
+            descriptor, self.descriptor = self.descriptor, -1
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+class PartFile(OpenFile):
+    """A file that becomes another one when it is whole; until then it is hidden beside it."""
+
+    def __init__(self, path: Path, part: Path, descriptor: int) -> None:
+        super().__init__(path, descriptor)
+        self._part = part
+        self._is_there = True
+
+    @classmethod
+    def beginning(cls, path: Path) -> PartFile:
+        """Begin one that nobody goes on with, should it be cut."""
+        _require_place(path)
+        while True:
+            part = _part_of(path, f".{secrets.token_hex(4)}")
+            with suppress(FileExistsError), local_errors(path):
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS
+                return cls(path, part, os.open(part, flags, 0o666))
+
+    @classmethod
+    def going_on(cls, path: Path) -> PartFile:
+        """Go on with what another download left, else with the file itself; or begin.
+
+        Raises `LocalProblem` while another one is on its way.
+        """
+        _require_place(path)
+        part = _part_of(path, "")
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | FLAGS
+        with local_errors(path):
+            opened = cls(path, part, os.open(part, flags, 0o666))
+        try:
+            fcntl.flock(opened.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if opened.size == 0:
+                opened._take_over()
+        except BlockingIOError:
+            opened.close()
+            raise LocalProblem(f"{path}: another download is on its way there") from None
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def _take_over(self) -> None:
+        """Begin with a copy of what the file has so far."""
+        if not self.path.exists():
+            return
+        former = OpenFile.reading(self.path)
+        try:
+            while data := former.read(self.size, PIECE):
+                self.write(data)
+            self.modified = former.modified
+        finally:
+            former.close()
+
+    def write(self, data: bytes) -> None:
+        """Add to its end."""
+
+        def write(descriptor: int) -> None:
+            view = memoryview(data)
+            while view:
+                written = os.pwrite(descriptor, view, self.size)
+                self.size += written
+                view = view[written:]
+
+        self.use(write)
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Write in the middle, or beyond the end."""
+        self.use(lambda descriptor: os.pwrite(descriptor, data, offset))
+
+    def turn(self, function: Callable[[int], T]) -> T:
+        """Have a function write to where the end is; see `ftpservice.flow.splice`."""
+
+        def appended(descriptor: int) -> T:
+            os.lseek(descriptor, self.size, os.SEEK_SET)
+            try:
+                return function(descriptor)
+            finally:
+                self.size = os.lseek(descriptor, 0, os.SEEK_CUR)
+
+        return self.use(appended)
+
+    def empty(self) -> None:
+        """Begin again."""
+        self.use(lambda descriptor: os.ftruncate(descriptor, 0))
+        self.size = 0
+
+    def commit(self) -> None:
+        """Become the file, with the mode that one had; replaces a link, and never follows one."""
+        with local_errors(self.path):
+            with suppress(FileNotFoundError):
+                former = os.lstat(self.path)
+                if stat.S_ISREG(former.st_mode):
+                    self.use(lambda own: os.fchmod(own, stat.S_IMODE(former.st_mode)))
+            os.replace(self._part, self.path)
+        self._is_there = False
+        self.close()
+
+    def discard(self) -> None:
+        """Go away."""
+        with suppress(OSError):
+            if self._is_there:
+                self._is_there = False
+                os.unlink(self._part)
+        self.close()
+
+    def keep(self) -> None:
+        """Stay, for another download to go on with; an empty one goes away."""
+        if self.size == 0:
+            self.discard()
+        else:
+            self.close()
+
+
+def _part_of(path: Path, mark: str) -> Path:
+    stem = os.fsencode(path.name)[:LONGEST_STEM]
+    return path.with_name(os.fsdecode(b"." + stem) + f"{mark}.part")
+
+
+def _require_place(path: Path) -> None:
+    """Refuse to replace what is no file: a directory, a device, a pipe."""
+    with local_errors(path), suppress(FileNotFoundError):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise LocalProblem(f"{path}: is a directory")
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise LocalProblem(f"{path}: not a plain file")

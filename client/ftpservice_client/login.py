@@ -1,0 +1,90 @@
+"""From the greeting to a session in which files can be moved (RFC 959 §5.4, RFC 4217)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ftpservice.tls.client import ClientTLS
+from ftpservice.tls.transport import TLSTransport
+from ftpservice.wire import codes
+from ftpservice_client.control import Control
+from ftpservice_client.data import DataCalls
+from ftpservice_client.errors import LoginFailed, Refused, Unsupported
+from ftpservice_client.features import Features, parse_features
+from ftpservice_client.refusals import refusal
+from ftpservice_client.settings import Settings
+from ftpservice_client.shaking import check_pinned
+from ftpservice_client.urls import Destination, Scheme
+
+__all__ = ["Login"]
+
+
+@dataclass(frozen=True)
+class Login:
+    """What is said before the first command of a caller."""
+
+    control: Control
+    calls: DataCalls
+    destination: Destination
+    settings: Settings
+    tls: ClientTLS | None
+    """None where nothing is secured."""
+
+    async def run(self) -> Features:
+        """Return what the server can do.
+
+        Raises `LoginFailed`, `Untrusted`, `Unsupported`, `Cut`.
+        """
+        if self.destination.scheme is Scheme.FTPS:
+            await self._secure()
+        greeting = await self.control.reply_to(self.control.greeting)
+        if greeting.code >= 400:
+            raise refusal(greeting, "the connection")
+        if self.destination.scheme is Scheme.FTPES:
+            await self._ask_for_tls()
+        await self._name()
+        if self.tls is not None:
+            await self._protect_data()
+        await self.control.expect("TYPE I")
+        return await self._features()
+
+    async def _ask_for_tls(self) -> None:
+        reply = await self.control.ask("AUTH TLS")
+        if reply.code != codes.SECURING:
+            raise Unsupported(f"the server has no TLS: {reply.lines[-1]}")
+        await self._secure()
+
+    async def _secure(self) -> None:
+        assert self.tls is not None
+        await self.control.secure(self.tls)
+        transport: Any = self.control.transport
+        assert isinstance(transport, TLSTransport)
+        check_pinned(self.settings.trust, transport.peer_certificate)
+
+    async def _name(self) -> None:
+        user = self.destination.user or "anonymous"
+        reply = await self.control.expect(f"USER {user}")
+        if reply.code == codes.NEED_PASSWORD:
+            password = self.destination.password
+            if password is None:
+                password = "anonymous@" if user in ("anonymous", "ftp") else ""
+            reply = await self.control.expect(f"PASS {password}")
+        if reply.code >= 300:
+            raise LoginFailed(f"login failed: {reply.lines[-1]}", reply)
+
+    async def _protect_data(self) -> None:
+        clear = self.settings.data_in_clear
+        await self.control.ask("PBSZ 0")
+        try:
+            await self.control.expect(f"PROT {'C' if clear else 'P'}")
+        except (Refused, Unsupported) as error:
+            raise Unsupported(f"the server does not protect data as is wished: {error}") from error
+        self.calls.tls = None if clear else self.tls
+
+    async def _features(self) -> Features:
+        reply = await self.control.ask("FEAT")
+        features = parse_features(reply) if reply.code < 400 else {}
+        if "UTF8" in features:
+            await self.control.ask("OPTS UTF8 ON")
+        return features

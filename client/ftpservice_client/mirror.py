@@ -1,0 +1,164 @@
+"""Making one tree hold what another does, here and on a server."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+
+from ftpservice_client.carriage import Carriage, Wishes
+from ftpservice_client.errors import ClientError, Refused, Unsafe
+from ftpservice_client.line import Line
+from ftpservice_client.planning import plan
+from ftpservice_client.pool import Lines
+from ftpservice_client.results import Mirrored, Progress, Step
+from ftpservice_client.threads import Threads
+from ftpservice_client.trees import (
+    Filters,
+    Item,
+    below,
+    local_tree,
+    make_real_directory,
+    remote_tree,
+    remove_local,
+)
+
+__all__ = ["Mirror", "MirrorWishes"]
+
+FILES = frozenset({"upload", "download", "skip"})
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorWishes:
+    """How trees are to be moved."""
+
+    up: bool
+    delete: bool
+    dry_run: bool
+    filters: Filters
+    parallel: int
+    progress: Progress | None
+
+
+class Mirror:
+    """One recursive transfer, over connections of its own."""
+
+    def __init__(self, line: Line | Lines, wishes: MirrorWishes, local: Path, path: str) -> None:
+        self._wishes = wishes
+        self._local = local
+        self._path = path
+        size = max(1, wishes.parallel)
+        self._lines = Lines(line.reactor, line.settings, line.dial, size, line.directory)
+        self._carriage = Carriage(self._lines)
+        self._threads = Threads(line.reactor)
+        self._there: dict[str, Item] = {}
+        self._done: list[Step] = []
+        self._failed: list[tuple[Step, Exception]] = []
+
+    def run(self) -> Deferred[Mirrored]:
+        """Do it; what cannot be done is told with the rest."""
+        return Deferred.fromCoroutine(self._run())
+
+    async def _run(self) -> Mirrored:
+        try:
+            steps = await self._plan()
+            if self._wishes.dry_run:
+                self._done = steps
+            else:
+                await self._carry_out(steps)
+        except BaseException:
+            self._lines.abort()
+            raise
+        await self._lines.quit()
+        return Mirrored(tuple(self._done), tuple(self._failed))
+
+    async def _carry_out(self, steps: list[Step]) -> None:
+        await self._all([step for step in steps if step.action == "make"], 1)
+        await self._all([step for step in steps if step.action in FILES], self._wishes.parallel)
+        await self._all([step for step in steps if step.action == "delete"], 1)
+
+    async def _plan(self) -> list[Step]:
+        wishes = self._wishes
+        here = await self._threads.call(local_tree, self._local, wishes.filters)
+        there: dict[str, Item] = {}
+        unsafe: list[str] = []
+        try:
+            there, unsafe = await remote_tree(self._lines, self._path, wishes.filters)
+        except Refused:
+            if not wishes.up:
+                raise
+        self._there = there
+        for name in unsafe:
+            error = Unsafe(f"{name!r} leads out of the directory")
+            self._failed.append((Step("skip", name), error))
+        top = [Step("make", "")] if wishes.up else []
+        pair = (here, there) if wishes.up else (there, here)
+        return top + plan(*pair, "upload" if wishes.up else "download", delete=wishes.delete)
+
+    async def _all(self, steps: list[Step], parallel: int) -> None:
+        """Carry out steps, several at a time."""
+        waiting = iter(steps)
+
+        async def work() -> None:
+            for step in waiting:
+                await self._attempt(step)
+
+        several = [Deferred.fromCoroutine(work()) for _ in range(max(1, parallel))]
+        try:
+            await gatherResults(several, consumeErrors=True)
+        except FirstError as error:
+            for one in several:
+                one.cancel()
+            error.subFailure.raiseException()
+
+    async def _attempt(self, step: Step) -> None:
+        try:
+            await self._do(step)
+        except (ClientError, OSError) as error:
+            self._failed.append((step, error))
+        else:
+            self._done.append(step)
+
+    async def _do(self, step: Step) -> None:
+        there, here = below(self._path, step.name), self._local / step.name
+        match step.action, self._wishes.up:
+            case "make", True:
+                await self._make(there)
+            case "make", False:
+                await self._threads.call(make_real_directory, self._local, step.name)
+            case "upload", _:
+                await self._carriage.upload(here, there, Wishes(progress=self._wishes.progress))
+            case "download", _:
+                await self._download(step, there, here)
+            case "delete", True:
+                await self._delete(step, there)
+            case "delete", False:
+                await self._threads.call(remove_local, self._local, step.name)
+
+    async def _make(self, path: str) -> None:
+        """Make a directory, that may be there already, on the server."""
+        if not path:
+            return
+        try:
+            await self._lines.ask(lambda session: session.make_directory(path))
+        except Refused as error:
+            try:
+                await self._lines.ask(lambda session: session.entries(path), again=True)
+            except Refused:
+                raise error from None
+
+    async def _download(self, step: Step, there: str, here: Path) -> None:
+        directory = step.name.rpartition("/")[0]
+        await self._threads.call(make_real_directory, self._local, directory)
+        await self._carriage.download(there, here, Wishes(progress=self._wishes.progress))
+        modified = self._there[step.name].modified
+        if modified:
+            await self._threads.call(os.utime, here, (modified, modified))
+
+    async def _delete(self, step: Step, path: str) -> None:
+        if self._there[step.name].is_directory:
+            await self._lines.ask(lambda session: session.remove_directory(path))
+        else:
+            await self._lines.ask(lambda session: session.delete(path))

@@ -1,0 +1,72 @@
+"""What a server's refusal means; the only place that knows reply codes for errors.
+
+RFC 959 has one code, 550, for all that can be wrong with a file. What is behind it only the text
+says, in each server's own words; so where it matters the caller looks again (`Exists`, `NotFound`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from ftpservice.wire import codes
+from ftpservice.wire.replies import Reply
+from ftpservice_client.errors import (
+    Busy,
+    Denied,
+    Exists,
+    LoginFailed,
+    NoSpace,
+    NotFound,
+    Refused,
+    Unsupported,
+)
+
+__all__ = ["NOT_IMPLEMENTED", "refusal"]
+
+NOT_IMPLEMENTED = frozenset(
+    {codes.UNKNOWN_VERB, codes.NOT_IMPLEMENTED, codes.BAD_PARAMETER, codes.SUPERFLUOUS}
+)
+"""Codes that say that a command, or what it was to do, is not known here."""
+KINDS: dict[int, type[Refused]] = {
+    codes.UNAVAILABLE: Busy,
+    codes.FILE_BUSY: Refused,
+    codes.NO_SPACE: NoSpace,
+    codes.OVER_QUOTA: NoSpace,
+    codes.NOT_LOGGED_IN: LoginFailed,
+    codes.NEED_ACCOUNT: LoginFailed,
+    532: LoginFailed,
+    codes.BAD_NAME: Denied,
+}
+LOGIN = frozenset({"USER", "PASS", "ACCT"})
+TEXTS: tuple[tuple[re.Pattern[str], type[Refused]], ...] = (
+    (
+        re.compile(
+            r"no such (file|dir)|not? found|n[o']t exist|cannot find|can't find|failed to open"
+            r"|failed to change dir|check for file existence|could not get file size|no file",
+            re.IGNORECASE,
+        ),
+        NotFound,
+    ),
+    (re.compile(r"exists|is a dir|not a dir|not empty|not a (plain|regular)", re.I), Exists),
+    (re.compile(r"space|quota|too (large|big)", re.I), NoSpace),
+    (re.compile(r"denied|permi|forbidden|not allowed|read.only|privilege", re.I), Denied),
+)
+
+
+def refusal(reply: Reply, command: str) -> Refused | Unsupported:
+    """Return the error for a reply of 400 and more to ``command``."""
+    verb, _, argument = command.partition(" ")
+    said = " ".join(line.strip() for line in reply.lines if line.strip()) or str(reply.code)
+    if verb.upper() in LOGIN:
+        kind = Busy if reply.code == codes.UNAVAILABLE else LoginFailed
+        return kind(f"login failed: {said}", reply)
+    text = f"{argument}: {said}" if argument and argument not in said else said
+    if reply.code in NOT_IMPLEMENTED:
+        return Unsupported(f"the server has no {verb.upper()} for this: {said}")
+    return _kind(reply.code, said)(text, reply)
+
+
+def _kind(code: int, said: str) -> type[Refused]:
+    if code == codes.REFUSED:
+        return next((kind for pattern, kind in TEXTS if pattern.search(said)), Refused)
+    return KINDS.get(code, Refused)

@@ -1,0 +1,83 @@
+"""What calls return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ftpservice.wire.entry import Entry, Kind
+
+__all__ = ["Digest", "Listing", "Mirrored", "Progress", "Step", "Transfer"]
+
+Progress = Callable[[int, "int | None"], object]
+"""Called with the bytes of the file that are there so far, and in all if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What both sides found a file to be."""
+
+    algorithm: str
+    """``SHA-256`` and the like."""
+    value: str
+    """Hexadecimal, in small letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A transfer that became whole."""
+
+    name: str
+    """The file on the server."""
+    size: int
+    """Bytes that were moved; fewer than the file has if it was resumed."""
+    seconds: float
+    """From the call to the end, in the reactor's time."""
+    digest: Digest | None = None
+    """Set where it was verified."""
+    data: bytes | None = field(default=None, repr=False)
+    """The file, of a download to nowhere."""
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second; 0 where no time passed."""
+        return self.size / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a directory holds, as the server told it, without names that are no names."""
+
+    entries: tuple[Entry, ...]
+    unsafe: tuple[str, ...] = ()
+    """Names that the server gave and no file can have, such as ``../x``; not among the entries."""
+
+    @property
+    def total(self) -> int:
+        """Bytes of the files in it; of directories below it, none."""
+        return sum(entry.size for entry in self.entries if entry.kind is Kind.FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that a mirror does, or would do."""
+
+    action: str
+    """``make``, ``upload``, ``download``, ``delete`` or ``skip`` (the file is the same already)."""
+    name: str
+    """Relative to the tree's top, ``/`` between."""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What a recursive transfer did; in a dry run, what it would have done."""
+
+    steps: tuple[Step, ...]
+    failed: tuple[tuple[Step, Exception], ...] = ()
+    """What could not be done, and why; the rest was."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files that were moved."""
+        return sum(step.size for step in self.steps if step.action in ("upload", "download"))

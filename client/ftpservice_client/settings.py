@@ -1,0 +1,36 @@
+"""What a caller decides about a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ftpservice_client.trust import Trust
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How patient, how careful; a value to be shared by any number of clients."""
+
+    timeout: float = 30.0
+    """Seconds that a connection, a handshake or a reply may take."""
+    stall_timeout: float = 60.0
+    """Seconds that a transfer may stand still; 0 for ever."""
+    retries: int = 0
+    """Times that a cut transfer, listing or look-up goes on over a new connection."""
+    backoff: float = 1.0
+    """Seconds before the first of these; doubled each time, up to 60, and varied by a half."""
+    trust: Trust = field(default_factory=Trust)
+    """Which certificates are taken."""
+    netrc: Path | None = Path("~/.netrc")
+    """Where passwords are looked up that the URL does not have; None for nowhere."""
+    active: bool = False
+    """Whether the server connects to us for data (PORT, EPRT), instead of we to it."""
+    verify: bool = False
+    """Whether each transfer is compared by digest, as with ``verify=True``."""
+    memory_limit: int = 256 * 1024 * 1024
+    """Bytes of a download that is kept in memory."""
+    data_in_clear: bool = False
+    """Whether files and listings go unprotected (PROT C) where the commands are under TLS."""

@@ -1,0 +1,161 @@
+"""What is uploaded: files, bytes, whatever can be read or produces."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from twisted.internet.interfaces import IPullProducer, IPushProducer
+
+from ftpservice_client.digesting import Hash, hash_for
+from ftpservice_client.errors import Unsupported
+from ftpservice_client.localfile import OpenFile, local_errors
+from ftpservice_client.producing import ProducerSource
+from ftpservice_client.source import Source
+from ftpservice_client.threads import Threads
+
+__all__ = ["Readable", "source_for"]
+
+Readable = Path | bytes | bytearray | memoryview | BinaryIO | IPushProducer | IPullProducer
+"""What can be uploaded."""
+
+
+class BytesSource(Source):
+    """Bytes in memory."""
+
+    def __init__(self, threads: Threads, data: bytes) -> None:
+        self._threads = threads
+        self._data = data
+        self.size = len(data)
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Return a piece."""
+        return self._data[offset : offset + size]
+
+    async def digest(self, algorithm: str) -> str:
+        """Return the digest."""
+
+        def digest() -> str:
+            found = hash_for(algorithm)
+            found.update(self._data)
+            return found.hexdigest()
+
+        return await self._threads.call(digest)
+
+
+class PathSource(Source):
+    """A file of the operating system."""
+
+    def __init__(self, threads: Threads, path: Path) -> None:
+        self._threads = threads
+        self._path = path
+        self._file: OpenFile | None = None
+        self._cached_to = 0
+
+    async def open(self) -> None:
+        """Open it; raises `LocalProblem`."""
+        opened = await self._threads.call(OpenFile.reading, self._path, undo=OpenFile.close)
+        self._file = opened
+        self.size = opened.size
+        self.file = self
+
+    @property
+    def _open(self) -> OpenFile:
+        assert self._file is not None
+        return self._file
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Return a piece of what it had when it was opened."""
+        assert self.size is not None
+        return await self._threads.call(
+            self._open.read, offset, max(0, min(size, self.size - offset))
+        )
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._open.descriptor
+
+    def is_cached(self, offset: int, size: int) -> bool:
+        """Tell whether a stretch was brought into memory."""
+        assert self.size is not None
+        return min(offset + size, self.size) <= self._cached_to
+
+    async def cache(self, offset: int, size: int) -> None:
+        """Bring a stretch into memory."""
+        await self._threads.call(self._open.cache, offset, size)
+        self._cached_to = offset + size
+
+    async def digest(self, algorithm: str) -> str:
+        """Return the digest of the file."""
+        return await self._threads.call(self._open.digest, algorithm)
+
+    def close(self) -> None:
+        """Let go of it."""
+        opened, self._file = self._file, None
+        if opened is not None:
+            self._threads.let_go(opened.close)
+
+
+class FileSource(Source):
+    """A binary file that somebody has opened; it is read from where it stands, and left open."""
+
+    def __init__(self, threads: Threads, file: BinaryIO) -> None:
+        self._threads = threads
+        self._own = file
+        self._start = self._at = 0
+
+    async def open(self) -> None:
+        """Find out how large it is."""
+        await self._threads.call(self._measure)
+
+    def _measure(self) -> None:
+        with local_errors("the file"):
+            self.is_restartable = self._own.seekable()
+            if self.is_restartable:
+                self._start = self._own.tell()
+                self.size = max(0, self._own.seek(0, os.SEEK_END) - self._start)
+                self._own.seek(self._start)
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Return a piece; where it cannot be sought, the next one."""
+        return await self._threads.call(self._read, offset, size)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        with local_errors("the file"):
+            if self.is_restartable and offset != self._at:
+                self._own.seek(self._start + offset)
+            elif offset != self._at:
+                raise io.UnsupportedOperation("cannot be read again")
+            data = self._own.read(size) or b""
+            self._at = offset + len(data)
+            return data
+
+    async def digest(self, algorithm: str) -> str:
+        """Return the digest from where it stood to its end."""
+        if not self.is_restartable:
+            raise Unsupported("what cannot be read again has no digest")
+        return await self._threads.call(self._digest, hash_for(algorithm))
+
+    def _digest(self, found: Hash) -> str:
+        offset = 0
+        while data := self._read(offset, 1 << 20):
+            found.update(data)
+            offset += len(data)
+        return found.hexdigest()
+
+
+def source_for(threads: Threads, source: Readable) -> Source:
+    """Return what reads it; raises `TypeError` for what cannot be uploaded."""
+    if isinstance(source, (str, os.PathLike)):
+        return PathSource(threads, Path(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return BytesSource(threads, bytes(source))
+    if IPushProducer.providedBy(source):
+        return ProducerSource(source, streaming=True)
+    if IPullProducer.providedBy(source):
+        return ProducerSource(source, streaming=False)
+    if callable(getattr(source, "read", None)):
+        return FileSource(threads, source)
+    raise TypeError(f"{type(source).__name__} cannot be uploaded")

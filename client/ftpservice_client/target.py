@@ -1,0 +1,48 @@
+"""What a download writes to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from ftpservice.flow.splice import Exclusively
+from ftpservice_client.errors import Unsupported
+
+__all__ = ["Target"]
+
+
+class Target(ABC):
+    """Where received bytes go, one piece behind the other."""
+
+    written = 0
+    """Bytes that are there, those of an earlier download that is gone on with included."""
+    exclusively: Exclusively | None = None
+    """Set where threads may receive into a file by themselves."""
+    is_restartable = False
+    """Whether it can begin again."""
+
+    modified: float | None = None
+    """When what is gone on with was last written to; None for what begins."""
+
+    async def open(self) -> None:
+        """Begin; raises `LocalProblem`."""
+        return
+
+    @abstractmethod
+    async def write(self, data: bytes) -> None:
+        """Add a piece; raises `LocalProblem`."""
+
+    async def restart(self) -> None:
+        """Forget what is there."""
+        raise Unsupported("what was passed on cannot be taken back")
+
+    async def digest(self, algorithm: str) -> str:  # noqa: ARG002 - for those who can
+        """Return the digest of what is there; raises `Unsupported`."""
+        raise Unsupported("what was passed on has no digest")
+
+    async def commit(self) -> bytes | None:
+        """Be whole; returns the bytes if this is where they are."""
+        return None
+
+    def abandon(self) -> None:
+        """Let go of what did not become whole; may be repeated."""
+        return

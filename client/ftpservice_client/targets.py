@@ -1,0 +1,202 @@
+"""Where downloads go: files, memory, whatever writes or consumes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer, IPushProducer
+from zope.interface import implementer
+
+from ftpservice.flow.splice import State, Turn
+from ftpservice_client.digesting import hash_for
+from ftpservice_client.errors import Cut, LocalProblem
+from ftpservice_client.localfile import PartFile, local_errors
+from ftpservice_client.target import Target
+from ftpservice_client.threads import Threads
+
+__all__ = ["Writable", "target_for"]
+
+Writable = Path | BinaryIO | IConsumer | None
+"""Where a download can go."""
+
+
+class MemoryTarget(Target):
+    """Keeps it all, up to a limit."""
+
+    is_restartable = True
+
+    def __init__(self, threads: Threads, limit: int) -> None:
+        self._threads = threads
+        self._limit = limit
+        self._pieces: list[bytes] = []
+
+    async def write(self, data: bytes) -> None:
+        """Keep a piece; raises `LocalProblem` when it is too much."""
+        self.written += len(data)
+        if self.written > self._limit:
+            raise LocalProblem(f"more than {self._limit} bytes to be kept in memory")
+        self._pieces.append(data)
+
+    async def restart(self) -> None:
+        """Forget it."""
+        self._pieces, self.written = [], 0
+
+    async def digest(self, algorithm: str) -> str:
+        """Return the digest."""
+
+        def digest() -> str:
+            found = hash_for(algorithm)
+            for piece in self._pieces:
+                found.update(piece)
+            return found.hexdigest()
+
+        return await self._threads.call(digest)
+
+    async def commit(self) -> bytes:
+        """Return it all."""
+        return b"".join(self._pieces)
+
+
+class PathTarget(Target):
+    """A file; small ones are made when all is there, by one thread in one go."""
+
+    is_restartable = True
+
+    def __init__(self, threads: Threads, path: Path, resume: bool) -> None:
+        self._threads = threads
+        self._path = path
+        self._resume = resume
+        self._file: PartFile | None = None
+
+    async def open(self) -> None:
+        """Make the part, or find what is left of one."""
+        begin = PartFile.going_on if self._resume else PartFile.beginning
+        undo = PartFile.keep if self._resume else PartFile.discard
+        self._file = await self._threads.call(begin, self._path, undo=undo)
+        self.written = self._file.size
+        self.modified = self._file.modified if self.written else None
+        self.exclusively = self._exclusively
+
+    @property
+    def _open(self) -> PartFile:
+        assert self._file is not None
+        return self._file
+
+    async def write(self, data: bytes) -> None:
+        """Add a piece."""
+        await self._threads.call(self._open.write, data)
+        self.written = self._open.size
+
+    async def _exclusively(self, turn: Turn) -> tuple[int, State]:
+        try:
+            return await self._threads.call(self._open.turn, turn)
+        finally:
+            if self._file is not None:
+                self.written = self._file.size
+
+    async def restart(self) -> None:
+        """Begin again."""
+        await self._threads.call(self._open.empty)
+        self.written = 0
+
+    async def digest(self, algorithm: str) -> str:
+        """Return the digest of what is there."""
+        return await self._threads.call(self._open.digest, algorithm)
+
+    async def commit(self) -> None:
+        """Become the file."""
+        await self._threads.call(self._open.commit)
+        self._file = None
+
+    def abandon(self) -> None:
+        """Go away, or stay to be gone on with."""
+        part, self._file = self._file, None
+        if part is not None:
+            self._threads.let_go(part.keep if self._resume else part.discard)
+
+
+class FileTarget(Target):
+    """A binary file that somebody has opened; it is written to where it stands, and left open."""
+
+    def __init__(self, threads: Threads, file: BinaryIO) -> None:
+        self._threads = threads
+        self._own = file
+
+    async def write(self, data: bytes) -> None:
+        """Write a piece."""
+        await self._threads.call(self._write, data)
+        self.written += len(data)
+
+    def _write(self, data: bytes) -> None:
+        with local_errors("the file"):
+            view = memoryview(data)
+            while view:
+                view = view[self._own.write(view) or len(view) :]
+
+
+@implementer(IPushProducer)
+class ConsumerTarget(Target):
+    """A consumer of Twisted's; held back when it says so."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._paused: Deferred[None] | None = None
+        self._stopped = self._registered = False
+
+    async def open(self) -> None:
+        """Register as its producer."""
+        self._consumer.registerProducer(self, True)
+        self._registered = True
+
+    async def write(self, data: bytes) -> None:
+        """Pass a piece on; raises `Cut` when no more is wanted."""
+        if self._stopped:
+            raise Cut("the consumer wants no more")
+        self._consumer.write(data)
+        self.written += len(data)
+        while self._paused is not None:
+            await self._paused
+        if self._stopped:
+            raise Cut("the consumer wants no more")
+
+    def pauseProducing(self) -> None:
+        """Hold back."""
+        if self._paused is None:
+            self._paused = Deferred()
+
+    def resumeProducing(self) -> None:
+        """Go on."""
+        paused, self._paused = self._paused, None
+        if paused is not None and not paused.called:
+            paused.callback(None)
+
+    def stopProducing(self) -> None:
+        """Stop."""
+        self._stopped = True
+        self.resumeProducing()
+
+    async def commit(self) -> None:
+        """Say that it is whole: there is no more."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Produce no more."""
+        if self._registered:
+            self._registered = False
+            self._consumer.unregisterProducer()
+
+
+def target_for(threads: Threads, to: Writable, *, resume: bool, limit: int) -> Target:
+    """Return what writes to it; raises `TypeError` for what nothing can be written to."""
+    if to is None:
+        return MemoryTarget(threads, limit)
+    if isinstance(to, (str, os.PathLike)):
+        return PathTarget(threads, Path(to), resume)
+    if IConsumer.providedBy(to):
+        return ConsumerTarget(to)
+    if callable(getattr(to, "write", None)):
+        return FileTarget(threads, to)
+    raise TypeError(f"nothing can be downloaded to {type(to).__name__}")

@@ -1,0 +1,36 @@
+"""Which servers are believed to be who they are: TLS, and how people say whom they trust."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Trust"]
+
+FINGERPRINT = re.compile(r"[0-9A-F]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose certificates are taken: the system's authorities' for the server's name, unless said.
+
+    Raises `ValueError` for a fingerprint that is none.
+    """
+
+    ca_file: Path | None = None
+    """Authorities (or the server's own certificate) in PEM, instead of the system's."""
+    fingerprint: str = ""
+    """The SHA-256 of the one certificate that is taken, whoever signed it and whatever it names;
+    hexadecimal, with colons or without."""
+    anyone: bool = False
+    """Whether any certificate will do: what is sent is secret from nobody who is in between."""
+
+    def __post_init__(self) -> None:
+        if self.fingerprint and not FINGERPRINT.fullmatch(self.pinned):
+            raise ValueError("a SHA-256 fingerprint is 64 hexadecimal digits")
+
+    @property
+    def pinned(self) -> str:
+        """The fingerprint in capitals without colons; empty for none."""
+        return self.fingerprint.replace(":", "").replace(" ", "").upper()

@@ -1,0 +1,115 @@
+"""One upload, and how it goes on when it was cut.
+
+What is on the server under the name may be what we have sent so far, or what was there before:
+there are servers that swap a file in when it is whole. Only bytes that are certainly ours are gone
+on with; else it begins again.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ftpservice_client.errors import Cut, Mismatch, Refused, Unsupported
+from ftpservice_client.meter import Meter
+from ftpservice_client.results import Digest
+from ftpservice_client.session import Moved, Place, Session
+from ftpservice_client.source import Source
+from ftpservice_client.verifying import verified
+
+__all__ = ["Upload"]
+
+
+class Wished(Protocol):
+    """What the caller has wished for."""
+
+    @property
+    def append(self) -> bool:
+        """Whether it goes behind what is there."""
+
+    @property
+    def resume(self) -> bool:
+        """Whether what is there is the beginning."""
+
+
+class Upload:
+    """Knows how far it has come."""
+
+    def __init__(
+        self, source: Source, name: str, wishes: Wished, meter: Meter, persistent: bool
+    ) -> None:
+        self.offset = 0
+        """Bytes that were on the server before the first attempt, of a resumed one."""
+        self._source = source
+        self._name = name
+        self._wishes = wishes
+        self._meter = meter
+        self._persistent = persistent
+        self._former: int | None = None
+        self._counters: list[tuple[Moved, int]] = []
+        self._attempts = 0
+
+    @property
+    def moved(self) -> int:
+        """Bytes that were sent, those that were sent twice too."""
+        return sum(counter.moved - zero for counter, zero in self._counters)
+
+    def begin(self, counter: Moved, total: int | None) -> None:
+        """Count what is sent from here on."""
+        self._counters.append((counter, counter.moved))
+        self._meter.begin(counter, total)
+
+    async def verified(self, session: Session) -> Digest | None:
+        """Send it and compare digests."""
+        await self.attempt(session)
+        return await verified(session, self._name, self._source.digest)
+
+    async def attempt(self, session: Session) -> None:
+        """Send it, or what is missing of it."""
+        place = await self._place(session)
+        self._attempts += 1
+        try:
+            await self._send(session, place)
+        except (Refused, Unsupported):
+            if place.append or not place.offset:
+                raise
+            await self._send(session, Place())  # then from the beginning
+
+    async def _send(self, session: Session, place: Place) -> None:
+        self._meter.base = place.offset
+        await session.store(self._name, self._source, place, self)
+
+    async def _place(self, session: Session) -> Place:
+        if self._attempts:
+            return await self._next_place(session)
+        wishes = self._wishes
+        if wishes.append or wishes.resume or self._persistent:
+            self._former = await session.size(self._name)
+        if wishes.append:
+            return Place(append=True, former=self._former)
+        if wishes.resume:
+            self.offset = self._within(self._former or 0)
+            return Place(self.offset)
+        return Place()
+
+    async def _next_place(self, session: Session) -> Place:
+        """Return where to go on after a cut."""
+        now = await session.size(self._name)
+        if self._wishes.append:
+            if now is None or self._former is None or now < self._former:
+                raise Cut("how much of what was appended has arrived cannot be told")
+            return Place(self._within(now - self._former), append=True, former=self._former)
+        if now is None or not self._is_ours(now):
+            return Place(self.offset) if self._wishes.resume else Place()
+        return Place(self._within(now))
+
+    def _is_ours(self, size: int) -> bool:
+        if self._wishes.resume:
+            return self.offset <= size <= self.offset + self.moved
+        return size != self._former and size <= self.moved
+
+    def _within(self, size: int) -> int:
+        if self._source.size is not None and size > self._source.size:
+            raise Mismatch(f"{self._name}: the server has more bytes than are to be sent")
+        if size and not self._source.is_restartable:
+            raise Unsupported("what cannot be sought is not sent from the middle")
+        return size

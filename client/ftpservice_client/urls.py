@@ -1,0 +1,116 @@
+"""Places on servers, as URLs: ``scheme://user:password@host:port/path``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from ftpservice_client.arguments import checked
+from ftpservice_client.errors import BadName, BadURL
+
+__all__ = ["Destination", "Scheme", "parse_url"]
+
+
+class Scheme(Enum):
+    """A protocol, and how it is secured."""
+
+    FTP = "ftp"
+    FTPES = "ftpes"
+    """FTP that goes under TLS by AUTH TLS before the login (RFC 4217), or does not go on."""
+    FTPS = "ftps"
+    """FTP under TLS from the first byte."""
+    SIMPLE = "simple"
+    SIMPLES = "simples"
+    """The simple protocol under TLS from the first byte."""
+
+    @property
+    def port(self) -> int:
+        """The port that it has where none is said."""
+        return PORTS[self]
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether this is the simple protocol."""
+        return self in (Scheme.SIMPLE, Scheme.SIMPLES)
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether it is under TLS."""
+        return self in (Scheme.FTPES, Scheme.FTPS, Scheme.SIMPLES)
+
+
+PORTS = {
+    Scheme.FTP: 21,
+    Scheme.FTPES: 21,
+    Scheme.FTPS: 990,
+    Scheme.SIMPLE: 1452,
+    Scheme.SIMPLES: 1453,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A server, who to be there and where to begin."""
+
+    scheme: Scheme
+    host: str
+    """A name or an address, without brackets."""
+    port: int
+    user: str = ""
+    """Empty: anonymous, unless netrc knows better."""
+    password: str | None = field(default=None, repr=False)
+    path: str = ""
+    """Where to go after the login; empty: nowhere. With a leading ``/`` it is from the root."""
+
+    def as_user(self, user: str, password: str) -> Destination:
+        """Return the same place for somebody else."""
+        return replace(self, user=user, password=password)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == self.scheme.port else f":{self.port}"
+        return f"{self.scheme.value}://{host}{port}/"
+
+
+def parse_url(url: str) -> Destination:
+    """Read a URL; raises `BadURL`, whose text has no password.
+
+    ``%XX`` stands for bytes of UTF-8. The path is relative to where the login leads, as RFC 1738
+    §3.2.2 has it: ``ftp://host/in`` is ``in`` there, ``ftp://host//in`` is ``/in``.
+    """
+    try:
+        parts = urlsplit(checked(url))  # which would drop line ends without a word
+        port = parts.port
+    except ValueError:
+        raise BadURL("that is no URL, as ftp://user@host:port/path is") from None
+    scheme = _scheme(parts)
+    if not parts.hostname:
+        raise BadURL("the URL names no host, as ftp://user@host:port/path does")
+    if port == 0:
+        raise BadURL("the port is not in 1-65535")
+    try:
+        user, path = _text(parts.username or ""), _text(_path(parts))
+        password = None if parts.password is None else _text(parts.password)
+    except BadName:
+        raise BadURL("the URL holds CR, LF or NUL") from None
+    return Destination(scheme, parts.hostname, port or scheme.port, user, password, path)
+
+
+def _scheme(parts: SplitResult) -> Scheme:
+    try:
+        return Scheme(parts.scheme)
+    except ValueError:
+        known = ", ".join(f"{scheme.value}://" for scheme in Scheme)
+        raise BadURL(f"the URL begins with none of {known}") from None
+
+
+def _path(parts: SplitResult) -> str:
+    """Return the path as it was written: to FTP, ``?`` and ``#`` are letters of a name."""
+    query = f"?{parts.query}" if parts.query else ""
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return f"{parts.path}{query}{fragment}".removeprefix("/")
+
+
+def _text(quoted: str) -> str:
+    return checked(unquote(quoted, errors="surrogateescape"), empty=True)

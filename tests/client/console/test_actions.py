@@ -1,0 +1,314 @@
+"""What each word asks of the client, and what is shown of the answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from unittest.mock import ANY
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.replies import Reply
+from ftpservice_client import Listing, LocalProblem, Mirrored, NotFound, Step, parse_url
+from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
+from ftpservice_client.console.screen import Screen
+from ftpservice_client.console.writer import TerminalWriter
+from tests.client.console.seat import Seat, Stream, failed
+
+
+@pytest.fixture
+def seat() -> Seat:
+    return Seat().connected()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("one.txt", "two.txt", "other"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "sub.txt").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "call", "arguments"),
+    [
+        ("rm a b", "delete", [("a",), ("b",)]),
+        ("rm *.txt", "delete", [("alpha.txt",), ("beta.txt",)]),
+        ('rm "*.txt"', "delete", [("*.txt",)]),
+        ("DELF hello world.txt", "delete", [("hello world.txt",)]),
+        ("mkdir my files", "make_directory", [("my files",)]),
+        ("RMD x", "remove_directory", [("x",)]),
+        ("mv a 'b c'", "rename", [("a", "b c")]),
+        ("cd in", "change_directory", [("in",)]),
+        ("cdup", "change_directory", [("..",)]),
+    ],
+)
+def test_names_are_passed_on(
+    seat: Seat, line: str, call: str, arguments: list[tuple[str, ...]]
+) -> None:
+    seat.type(line)
+    assert [made.args for made in getattr(seat.client, call).call_args_list] == arguments
+
+
+def test_cd_alone_goes_to_where_we_began(seat: Seat) -> None:
+    seat.session.home = "/home"
+    seat.type("cd")
+    seat.client.change_directory.assert_called_once_with("/home")
+
+
+def test_listings_are_shown_by_path_and_by_pattern(seat: Seat) -> None:
+    assert "alpha.txt" in seat.type("ls in")
+    seat.client.list.assert_called_with("in")
+    assert seat.type("ls -1 in/*.txt") == "alpha.txt\nbeta.txt\n"
+    seat.client.list.assert_called_with("in/")
+    assert "1 directory" in seat.type("LIST -la")
+    assert isinstance(seat.wrong(f"ls {'*' * 600}"), Usage)
+
+
+def test_simple_servers_are_listed_in_their_own_way(seat: Seat) -> None:
+    seat.session.place = parse_url("simple://h/")
+    assert seat.type("LIST") == (
+        "a b/ - directory\nalpha.txt - 5 bytes\nbeta.txt - 1500 bytes\n"
+        "Total directory size: 1505 bytes\n"
+    )
+    assert seat.type("ls al*") == "alpha.txt - 5 bytes\nTotal directory size: 5 bytes\n"
+
+
+def test_where_we_are_is_made_visible(seat: Seat) -> None:
+    seat.client.directory = "/a\x1b"
+    assert seat.type("pwd") == "/a\\x1b\n"
+
+
+def test_digests_and_facts_are_shown(seat: Seat) -> None:
+    assert seat.type("hash x") == "0a1b  x\n"
+    seat.client.hash.assert_called_with("x", "SHA-256")
+    seat.type("hash x md5")
+    seat.client.hash.assert_called_with("x", "MD5")
+    seat.client.stat.side_effect = lambda name: succeed(Entry("x", Kind.FILE, 12, 0.0))
+    assert seat.type("stat x").split()[::3] == ["12", "x"]
+
+
+def test_a_file_is_fetched_to_where_it_should_be(seat: Seat, here: Path) -> None:
+    for line, name, to in (
+        ("get in/a", "in/a", Path("a")),
+        ("get in/a b", "in/a", Path("b")),
+        ("get in/a sub.txt", "in/a", Path("sub.txt/a")),
+        ("RETR in/a b", "in/a b", Path("a b")),
+    ):
+        assert seat.type(line) == f"{name}: 2.0 KiB, 1.0 KiB/s\n"
+        seat.client.download.assert_called_with(name, to, resume=False, verify=False, progress=ANY)
+    seat.type("get -cv a")
+    seat.client.download.assert_called_with("a", Path("a"), resume=True, verify=True, progress=ANY)
+
+
+@pytest.mark.parametrize("name", ["..", "in/..", "/", "."])
+def test_a_name_that_is_none_here_is_refused(seat: Seat, name: str) -> None:
+    assert isinstance(seat.wrong(f"get {name}"), Complaint)
+    seat.client.download.assert_not_called()
+
+
+def test_names_that_are_missing_are_asked_for(here: Path) -> None:
+    seat = Seat("in/a", "in/b c", "one.txt", "two.txt").connected()
+    for line in ("get", "DWLD"):
+        seat.type(line)
+    assert [made.args[0] for made in seat.client.download.call_args_list] == ["in/a", "in/b c"]
+    for line in ("put", "UPLD"):
+        seat.type(line)
+    assert [made.args[1] for made in seat.client.upload.call_args_list] == ["one.txt", "two.txt"]
+    assert [question for question, _ in seat.person.asked][::2] == ["File there: ", "File here: "]
+
+
+def test_no_answer_is_an_answer_too() -> None:
+    seat = Seat("").connected()
+    assert str(seat.wrong("get")) == "Nothing done."
+    alone = Seat(attended=False).connected()
+    assert "has to be given" in str(alone.wrong("get"))
+
+
+def test_files_are_fetched_by_pattern(seat: Seat, here: Path) -> None:
+    seat.type("mget in/*")
+    assert [made.args for made in seat.client.download.call_args_list] == [
+        ("in/alpha.txt", Path("alpha.txt")),
+        ("in/beta.txt", Path("beta.txt")),
+    ]
+    assert isinstance(seat.wrong("mget in/*.jpg"), NotFound)
+
+
+def test_files_are_sent(seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(here))
+    for line, source, name in (
+        ("put one.txt", Path("one.txt"), "one.txt"),
+        ("put one.txt in/1", Path("one.txt"), "in/1"),
+        ("put ~/one.txt in/", here / "one.txt", "in/one.txt"),
+        ("UPLD a b.txt", Path("a b.txt"), "a b.txt"),
+    ):
+        assert seat.type(line) == f"{name}: 1 byte\n"
+        seat.client.upload.assert_called_with(
+            source, name, append=False, resume=False, verify=False, progress=ANY
+        )
+    seat.type("put -acv one.txt")
+    seat.client.upload.assert_called_with(
+        Path("one.txt"), "one.txt", append=True, resume=True, verify=True, progress=ANY
+    )
+
+
+def test_files_are_sent_by_pattern(seat: Seat, here: Path) -> None:
+    seat.type("mput *.txt other")
+    names = [made.args[1] for made in seat.client.upload.call_args_list]
+    assert names == ["one.txt", "two.txt", "other"]
+    assert isinstance(seat.wrong("mput *.jpg"), Complaint)
+
+
+def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
+    seat.type("cat a")
+    seat.client.download.assert_called_with("a", seat.out.buffer)
+    seat = Seat(terminal=True).connected()
+
+    def download(name: str, to: object) -> Deferred[None]:
+        for data in (b"a\x1b", b"\xe2\x82"):
+            to.write(data)  # type: ignore[attr-defined]
+        to.unregisterProducer()  # type: ignore[attr-defined]
+        return succeed(None)
+
+    seat.client.download.side_effect = download
+    assert seat.type("cat a") == "a\\x1b\\xe2\\x82"
+
+
+def test_a_terminal_takes_what_is_pushed_and_what_has_to_be_pulled() -> None:
+    class Producer:
+        pulled = 0
+
+        def resumeProducing(self) -> None:
+            self.pulled += 1
+
+    for streaming, pulled in ((True, 0), (False, 3)):
+        out, producer = Stream(terminal=True), Producer()
+        writer = TerminalWriter(Screen(out, out))
+        writer.registerProducer(producer, streaming)
+        for data in (b"a", b"b"):
+            writer.write(data)
+        writer.unregisterProducer()
+        assert (out.text, producer.pulled) == ("ab", pulled)
+
+
+def test_less_shows_the_file_with_the_pager(
+    seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(name: str, to: Path, **_: object) -> Deferred[object]:
+        to.write_bytes(b"content")
+        seat.kept = to  # type: ignore[attr-defined]
+        return original(name, to)
+
+    original = seat.client.download.side_effect
+    seat.client.download.side_effect = download
+    monkeypatch.setenv("PAGER", "sh -c 'cp \"$0\" shown'")
+    seat.type("less in/a b")
+    assert (here / "shown").read_bytes() == b"content"
+    assert not seat.kept.exists()  # type: ignore[attr-defined]
+    monkeypatch.setenv("PAGER", "./none")
+    assert "PAGER" in str(seat.wrong("less a"))
+
+
+def test_a_mirror_tells_what_it_did(seat: Seat, here: Path) -> None:
+    steps = (Step("make", "d"), Step("download", "d/a\x1b", 2048), Step("skip", "b", 7))
+    seat.client.mirror.side_effect = lambda *_, **__: succeed(Mirrored(steps))
+    said = "make d\ndownload d/a\\x1b\n1 file, 2.0 KiB; 1 the same already\n"
+    assert seat.type("mirror -d -i *.txt -x a -x b -p 4 in/x") == said
+    seat.client.mirror.assert_called_with(
+        Path("x"),
+        "in/x",
+        progress=ANY,
+        up=False,
+        delete=True,
+        dry_run=False,
+        include=("*.txt",),
+        exclude=("a", "b"),
+        parallel=4,
+    )
+    assert seat.type("mirror -nu sub.txt") == said
+    made = seat.client.mirror.call_args
+    assert made.args == (Path("sub.txt"), "sub.txt")
+    assert made.kwargs["dry_run"]
+    seat.type("mirror in/x y")
+    assert seat.client.mirror.call_args.args == (Path("y"), "in/x")
+    assert isinstance(seat.wrong("mirror -p 0 x"), Usage)
+
+
+def test_a_mirror_tells_what_it_could_not_do(seat: Seat) -> None:
+    failure = (Step("download", "a"), LocalProblem("disk full"))
+    seat.client.mirror.side_effect = lambda *_, **__: succeed(Mirrored((), (failure,)))
+    assert str(seat.wrong("mirror x")) == "1 could not be done."
+    assert "failed: download a: Disk full\n" in seat.out.text
+
+
+def test_this_side_has_words_of_its_own(
+    seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "link").symlink_to("one.txt")
+    os.mkfifo(here / "pipe")
+    shown = seat.type("lls")
+    assert [line.split()[-1] for line in shown.splitlines()[:-1]] == [
+        "link@",
+        "one.txt",
+        "other",
+        "pipe",
+        "sub.txt/",
+        "two.txt",
+    ]
+    assert seat.type("lcd sub.txt") == f"{here}/sub.txt\n"
+    assert seat.type("lpwd") == f"{here}/sub.txt\n"
+    monkeypatch.setenv("HOME", str(here))
+    assert seat.type("lcd") == f"{here}\n"
+    assert "0 files" in seat.type("lls sub.txt")
+    assert isinstance(seat.wrong("lcd none"), FileNotFoundError)
+
+
+def test_the_system_is_one_mark_away(
+    seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seat.type("!cp one.txt 'new one.txt'")
+    assert (here / "new one.txt").exists()
+    assert str(seat.wrong("!exit 3")) == "It ended with status 3."
+    monkeypatch.setenv("SHELL", "touch shell")
+    seat.type("!")
+    assert (here / "shell").exists()
+
+
+def test_raw_lines_and_reports_are_shown(seat: Seat) -> None:
+    reply = Reply(214, ("a\x1b", "b"))
+    seat.client.send.side_effect = lambda line: succeed(reply)
+    assert seat.type("quote  site  help") == "214 a\\x1b\n214 b\n"
+    seat.client.send.assert_called_with("site  help")
+    assert seat.type("REPORT") == "a\\x1b\nb\n"
+    seat.client.send.side_effect = lambda line: succeed(Reply(550, ("No.", "Never.")))
+    assert str(seat.wrong("report")) == "No. Never."
+    seat.client.features.side_effect = lambda: succeed({"UTF8": "", "REST": "STREAM"})
+    assert seat.type("features") == "UTF8\nREST STREAM\n"
+
+
+def test_help_lists_the_words_and_tells_of_one(seat: Seat) -> None:
+    assert "mirror" in seat.type("help")
+    assert seat.type("HELP CONN") == (
+        "open [<url>]\nConnect to a server; without a URL, ask for it.\nAlso: conn, connect\n"
+    )
+    assert "  -c, --continue  go on" in seat.type("? get")
+
+
+@pytest.mark.parametrize("line", ["ls", "get a", "pwd", "quote NOOP", "user ann"])
+def test_without_a_server_there_is_a_hint(line: str) -> None:
+    assert isinstance(Seat().wrong(line), NotConnected)
+
+
+def test_an_interrupted_command_is_over(seat: Seat) -> None:
+    never: Deferred[Listing] = Deferred()
+    seat.client.list.side_effect = lambda path: never
+    work = seat.start("ls")
+    seat.session.interrupt()
+    assert type(failed(work)).__name__ == "CancelledError"
+
+
+def test_streams_of_tests_know_what_they_are() -> None:
+    assert Stream(terminal=True).isatty()

@@ -1,0 +1,152 @@
+"""Coming, going, and who one is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail, succeed
+
+from ftpservice_client import CannotConnect, Destination, LoginFailed, Settings
+from ftpservice_client.console import session as session_module
+from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
+from tests.client.console.seat import Seat
+
+GOOD = "secret"
+
+
+class Server:
+    """Lets ann in, and anonymous if it is said to; remembers who came."""
+
+    def __init__(self, seat: Seat, anonymous: bool) -> None:
+        self.seat = seat
+        self.anonymous = anonymous
+        self.came: list[str] = []
+        self.settings: Settings | None = None
+
+    def connect(self, place: Destination, *, reactor: Any, settings: Settings) -> Deferred[Any]:
+        self.came.append(f"{place.user}:{place.password}@{place.host}/{place.path}")
+        self.settings = settings
+        if place.password == GOOD or (self.anonymous and not place.user):
+            self.seat.client = self.seat.new_client()
+            return succeed(self.seat.client)
+        return fail(LoginFailed("the name or the password is wrong"))
+
+
+def seat_with(
+    monkeypatch: pytest.MonkeyPatch, *answers: str, attended: bool = True, anonymous: bool = False
+) -> tuple[Seat, Server]:
+    seat = Seat(*answers, attended=attended)
+    server = Server(seat, anonymous)
+    monkeypatch.setattr(session_module, "connect", server.connect)
+    return seat, server
+
+
+def test_a_url_may_say_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, server = seat_with(monkeypatch)
+    assert seat.session.prompt == "ftpservice> "
+    seat.type("CONN ftp://ann:secret@h:2121/in")
+    assert server.came == ["ann:secret@h/in"]
+    assert seat.session.prompt == "ann@h:/in> "
+    assert GOOD not in seat.out.text
+
+
+def test_what_it_does_not_say_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, server = seat_with(monkeypatch, "h", "ann", GOOD)
+    seat.type("open")
+    assert server.came == [":None@h/", "ann:secret@h/"]
+    assert seat.person.asked == [("URL: ", False), ("User: ", False), ("Password: ", True)]
+
+
+def test_anonymous_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, _ = seat_with(monkeypatch, anonymous=True)
+    seat.type("open h")
+    assert seat.person.asked == []
+    assert seat.session.prompt == "h:/in> "
+
+
+def test_a_wrong_password_is_the_end_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, server = seat_with(monkeypatch, "wrong")
+    assert isinstance(seat.wrong("open ftp://ann:wrong@h"), LoginFailed)
+    assert isinstance(seat.wrong("open ftp://ann@h"), LoginFailed)
+    assert server.came == ["ann:wrong@h/", "ann:wrong@h/"]
+
+
+def test_netrc_is_asked_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seat, server = seat_with(monkeypatch)
+    (tmp_path / "netrc").write_text(f"machine h login ann password {GOOD}\n")
+    (tmp_path / "netrc").chmod(0o600)
+    seat.session.settings = Settings(netrc=tmp_path / "netrc")
+    seat.type("open h")
+    assert server.came == ["ann:secret@h/"]
+    assert seat.session.prompt == "ann@h:/in> "
+
+
+def test_user_and_pass_log_in_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, server = seat_with(monkeypatch, attended=False)
+    seat.type("CONN h")
+    assert "USER and PASS" in seat.out.text
+    assert isinstance(seat.wrong("ls"), NotConnected)
+    assert isinstance(seat.wrong("pass x"), Usage)
+    seat.type("USER ann")
+    seat.type("PASS secret")
+    assert server.came[-1] == "ann:secret@h/"
+    assert seat.session.prompt == "ann@h:/in> "
+    assert isinstance(seat.wrong("open ftp://ann@h"), LoginFailed)
+
+
+def test_another_user_takes_the_place_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, server = seat_with(monkeypatch, "ann", GOOD, "", GOOD, anonymous=True)
+    seat.type("open h")
+    first = seat.client
+    seat.type("user")
+    assert server.came[-1] == "ann:secret@h/"
+    first.quit.assert_called_once_with()
+    seat.type("user ann")
+    assert len(server.came) == 2
+    seat.type("pass")
+    assert len(server.came) == 3
+    assert seat.person.asked[-1] == ("Password: ", True)
+
+
+def test_a_connection_that_cannot_be_made_leaves_the_old_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat, _ = seat_with(monkeypatch)
+    seat.type("open ftp://ann:secret@h")
+    first = seat.client
+    monkeypatch.setattr(session_module, "connect", lambda *_, **__: fail(CannotConnect("refused")))
+    assert isinstance(seat.wrong("open ftp://ann:secret@other"), CannotConnect)
+    first.quit.assert_not_called()
+    assert seat.session.prompt == "ann@h:/in> "
+
+
+def test_close_stays_and_quit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, _ = seat_with(monkeypatch)
+    seat.type("open ftp://ann:secret@h")
+    seat.type("close")
+    seat.client.quit.assert_called_once_with()
+    assert not seat.session.leaving
+    assert seat.session.prompt == "ftpservice> "
+    seat.type("bye")
+    assert seat.session.leaving
+
+
+def test_pasv_turns_round_who_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, server = seat_with(monkeypatch)
+    assert "Active" in seat.type("pasv off")
+    seat.type("open ftp://ann:secret@h")
+    assert server.settings is not None
+    assert server.settings.active
+    assert "Passive" in seat.type("PASV")
+    assert not server.settings.active
+    assert server.came[-1] == "ann:secret@h//in"
+    assert "Passive" in seat.type("pasv on")
+    assert len(server.came) == 2
+    assert isinstance(seat.wrong("pasv maybe"), Usage)
+
+
+def test_who_asks_for_nothing_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, _ = seat_with(monkeypatch, "")
+    assert isinstance(seat.wrong("open"), Complaint)

@@ -1,0 +1,122 @@
+"""Servers of others, and ours, as processes with one account; in clear and under TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+
+from benchmarks.certificate import make_certificate
+from benchmarks.jobs import Profile
+from benchmarks.processes import family
+from benchmarks.servers.lineup import KINDS
+from benchmarks.servers.recipe import PASSWORD, Place
+from benchmarks.servers.running import free_port
+from ftpservice_client import Settings, Trust
+
+__all__ = ["NAMES", "Server", "serving"]
+
+NAMES = ("ours", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib")
+PATIENCE = 20.0
+
+
+class Server:
+    """One that runs; ``root`` is what its account sees as ``/in``, and may write to."""
+
+    def __init__(self, name: str, place: Place, user: str, secured: bool) -> None:
+        self.name = name
+        self.root = place.root / "in"
+        self.secured = secured
+        self.port = place.port
+        self._certificate = place.certificate
+        self._user = user
+
+    def url(self, path: str = "in", scheme: str = "") -> str:
+        """Return the URL of a path, with the password."""
+        scheme = scheme or ("ftpes" if self.secured else "ftp")
+        return f"{scheme}://{self._user}:{PASSWORD}@localhost:{self.port}/{path}"
+
+    def settings(self, **others: object) -> Settings:
+        """Return settings that trust it."""
+        trust = Trust(ca_file=self._certificate) if self.secured else Trust()
+        given: dict[str, object] = {"trust": trust, "netrc": None, "timeout": 15.0} | others
+        return Settings(**given)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def serving(name: str, directory: Path, secured: bool) -> Iterator[Server]:
+    """Start a server and end it; a test that wants one that is not here is skipped."""
+    peer = KINDS[name](name)
+    if peer is None:
+        pytest.skip(f"{name} is not here: benchmarks/install-peers fetches it, and it needs root")
+    place = _place(directory, secured)
+    start = peer.recipe(Profile.TLS if secured else Profile.PLAIN, place)
+    assert start is not None
+    if name == "proftpd":  # which appends nothing unless it is told to
+        with (place.work / "proftpd.conf").open("a") as configuration:
+            configuration.write("AllowStoreRestart on\nDefaultRoot ~\n")
+    log = place.work / "output.log"
+    with log.open("w+b") as output:
+        process = subprocess.Popen(
+            [str(word) for word in start.command],
+            cwd=place.work,
+            env=os.environ | dict(start.environment),
+            stdin=output,  # where vsftpd complains
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait(place.port, process, log)
+        yield Server(name, place, start.user, secured)
+    finally:
+        _end(process)
+
+
+def _place(directory: Path, secured: bool) -> Place:
+    root, work = directory / "root", directory / "work"
+    for made, mode in ((root, 0o755), (root / "in", 0o777), (work, 0o755)):
+        made.mkdir()
+        made.chmod(mode)
+    for above in (directory, *directory.parents):
+        with contextlib.suppress(PermissionError):
+            above.chmod(above.stat().st_mode | 0o755)
+        if above == Path("/tmp"):
+            break
+    certificate = None
+    if secured:
+        certificate = work / "certificate.pem"
+        make_certificate(certificate)
+    password = PasswordHasher(1, 8, 1).hash(PASSWORD)
+    return Place(free_port(), root, work, password, work, None, certificate)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text(errors="replace")
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+            return
+        time.sleep(0.02)
+    raise AssertionError(log.read_text(errors="replace"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    children = family(process.pid)
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, 9)

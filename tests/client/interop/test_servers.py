@@ -1,0 +1,127 @@
+"""The client and servers it did not grow up with: what all of them can do works with all."""
+
+import io
+import os
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import CancelledError
+
+from ftpservice.wire.entry import Kind
+from ftpservice_client import NotFound, Refused, connect
+from tests.client.interop.peers import NAMES, serving
+
+MIB = 2**20
+BIG = os.urandom(MIB) * 5 + b"and a bit"
+CASES = [(name, secured) for name in NAMES for secured in (False, True)]
+
+
+@pytest.fixture(
+    scope="module",
+    params=CASES,
+    ids=[f"{name}-{'tls' if secured else 'clear'}" for name, secured in CASES],
+)
+def server(request, tmp_path_factory):
+    name, secured = request.param
+    with serving(name, tmp_path_factory.mktemp(name), secured) as running:
+        yield running
+
+
+@ensureDeferred
+async def test_a_file_comes_back_as_it_was(reactor, server, tmp_path):
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    source.write_bytes(BIG)
+    client = await connect(server.url(), reactor=reactor, settings=server.settings())
+    for name in ("big.bin", "a b  c.bin"):
+        sent = await client.upload(source, name)
+        assert (sent.size, (server.root / name).read_bytes() == BIG) == (len(BIG), True)
+        received = await client.download(name, copy)
+        assert (received.size, copy.read_bytes() == BIG) == (len(BIG), True)
+    assert (await client.download("big.bin")).data == BIG
+    await client.quit()
+
+
+@ensureDeferred
+async def test_small_and_empty_files(reactor, server):
+    client = await connect(server.url(), reactor=reactor, settings=server.settings())
+    for content in (b"", b"x", b"line\r\nline\n", bytes(range(256)) * 300):
+        await client.upload(content, "small")
+        assert (server.root / "small").read_bytes() == content
+        assert (await client.download("small")).data == content
+    file = io.BytesIO(b"--from here")
+    file.seek(2)
+    await client.upload(file, "small")
+    assert (await client.download("small", offset=5)).data == b"here"
+    await client.quit()
+
+
+@ensureDeferred
+async def test_names_and_directories(reactor, server):
+    client = await connect(server.url(), reactor=reactor, settings=server.settings())
+    await client.make_directory("in side")
+    assert await client.change_directory("in side") == client.directory == "/in/in side"
+    await client.upload(b"12345", "five")
+    await client.upload(b"7654321", "seven")
+    await client.make_directory("deeper")
+    listing = await client.list()
+    found = {entry.name: (entry.kind, entry.size) for entry in listing.entries}
+    assert found["five"] == (Kind.FILE, 5)
+    assert found["seven"] == (Kind.FILE, 7)
+    assert found["deeper"][0] is Kind.DIRECTORY
+    assert listing.total == 12
+    assert (await client.stat("five")).size == 5
+    assert (await client.stat("/in/in side/deeper")).kind is Kind.DIRECTORY
+    assert [entry.name for entry in (await client.list("five")).entries] == ["five"]
+    await client.rename("five", "fünf")
+    assert (await client.stat("fünf")).name == "fünf"
+    with pytest.raises(NotFound):
+        await client.stat("five")
+    with pytest.raises(NotFound):
+        await client.download("five")
+    with pytest.raises(Refused):
+        await client.list("/nowhere")
+    await client.delete("fünf")
+    await client.delete("seven")
+    await client.remove_directory("deeper")
+    assert await client.change_directory("..") == "/in"
+    await client.remove_directory("in side")
+    assert list(server.root.glob("in*")) == []
+    await client.quit()
+
+
+@ensureDeferred
+async def test_cancelled_transfers_leave_a_connection_of_use(reactor, server, tmp_path):
+    (server.root / "huge").write_bytes(BIG * 10)
+    settings = server.settings(retries=1, backoff=0.01)  # under TLS, some close the session
+    client = await connect(server.url(), reactor=reactor, settings=settings)
+    target = tmp_path / "huge"
+    seen = []
+    download = client.download("huge", target, progress=lambda moved, total: seen.append(moved))
+    reactor.callLater(0.001, download.cancel)
+    with pytest.raises(CancelledError):
+        await download
+    assert (await client.stat("huge")).size == len(BIG) * 10
+    assert not target.exists()
+    upload = client.upload(BIG * 10, "other")
+    reactor.callLater(0.004, upload.cancel)
+    with pytest.raises(CancelledError):
+        await upload
+    await client.upload(b"after", "after")
+    assert (await client.download("after")).data == b"after"
+    await client.quit()
+
+
+@ensureDeferred
+async def test_resuming_and_appending(reactor, server, tmp_path):
+    client = await connect(server.url(), reactor=reactor, settings=server.settings())
+    await client.upload(b"begun ", "log")
+    await client.upload(b"and went on", "log", append=True)
+    assert (await client.download("log")).data == b"begun and went on"
+    (server.root / "whole").write_bytes(BIG)
+    target = tmp_path / "whole"
+    target.write_bytes(BIG[:MIB])
+    os.utime(target, (2**32, 2**32))
+    transfer = await client.download("whole", target, resume=True)
+    assert transfer.size == len(BIG) - MIB
+    assert target.read_bytes() == BIG
+    await client.quit()
