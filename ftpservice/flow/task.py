@@ -84,11 +84,12 @@ class Task(Generic[T]):
         except StopIteration as end:
             self.ended = self.returned = True
             self._result = end.value
-            if self._done is not None:
+            if self._done is not None and not self._done.called:
                 self._done.callback(end.value)
         except BaseException:  # noqa: BLE001 - whatever it is, it is for who looks at `done`
             self.ended = True
-            self.done.errback(Failure())
+            if not self.done.called:  # who cancelled it has not waited for the tidying up
+                self.done.errback(Failure())
         else:
             self._waiting = waiting
             waiting.addBoth(self._step)
