@@ -18,7 +18,9 @@ from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
 from ftpservice.service.configuration import parse as parse_toml
 from ftpservice.service.options import Options
 from ftpservice.service.table import BY_NAME
+from ftpservice.simple.commands import TABLE as SIMPLE_TABLE
 from ftpservice.storage.rights import PRESETS
+from ftpservice.wire.simple import Code
 from tests.pages import (
     DOCS,
     EXAMPLES,
@@ -36,6 +38,8 @@ from tests.pages import (
 from tests.running import CHECKOUT
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+SIMPLE = {*SIMPLE_TABLE, *Code.__members__, "ERR"}
+"""Words of the simple protocol."""
 ACRONYMS = frozenset(
     (
         *("ALL", "CCC", "DNS", "FIFO", "FILE", "FTP", "FTPS", "HTTP", "INET", "LDAP", "MIT", "NAT"),
@@ -115,7 +119,7 @@ def test_names_of_settings_and_rights_exist() -> None:
 @pytest.mark.parametrize("page", OF_THE_SERVICE, ids=named)
 def test_verbs_that_are_named_exist(page: Path) -> None:
     known = {row.name for row in TABLE} | {word for row in sites for word in row.name.split()}
-    known |= KNOWN_ELSEWHERE | ACRONYMS
+    known |= KNOWN_ELSEWHERE | ACRONYMS | SIMPLE
     capitals = set(re.findall(r"\b[A-Z]{3,4}\b", re.sub("<[^>]*>", "", prose(page))))
     assert capitals - known == set()
 

@@ -72,8 +72,10 @@ async def publish(context: Context, writing: IWriting, data: bytes) -> None:
         await writing.write(data)
         await move.commit(writing)
     except BaseException as problem:
-        await writing.abandon()  # before the event, which tells how much arrived
-        move.ended(problem)
+        try:
+            await writing.abandon()  # before the event, which tells how much arrived
+        finally:
+            move.ended(problem)
         raise
     move.ended()
 
@@ -92,8 +94,10 @@ async def receive(context: Context, stream: Stream, writing: IWriting, size: int
             raise
         await move.commit(writing)
     except BaseException as problem:
-        await writing.abandon()  # before the event, which tells how much arrived
-        move.ended(problem)
+        try:
+            await writing.abandon()  # before the event, which tells how much arrived
+        finally:
+            move.ended(problem)
         raise
     move.ended()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.raw import Served
+from tests.interop.raw import Served, rst
 
 __all__ = ["SimpleWire", "connected", "session", "simple_served"]
 
@@ -66,6 +66,11 @@ class SimpleWire:
         """Return all lines of LIST."""
         first = self.ask(f"LIST {path}".strip())
         return [first, *(self.line() for _ in range(int(first.split(" ")[1])))]
+
+    def rst(self) -> None:
+        """Break the connection."""
+        self._file.close()
+        rst(self.end)
 
     @property
     def is_over(self) -> bool:
