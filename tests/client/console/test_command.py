@@ -152,7 +152,7 @@ def test_a_mirror_goes_both_ways(bench: Bench) -> None:
 
 def test_what_went_wrong_is_a_line_and_a_status(bench: Bench) -> None:
     assert bench.wrong("get", at(bench, "none"))[0] == 6
-    assert bench.wrong("put", at(bench, "x"), "none") == (10, "None: No such file or directory")
+    assert bench.wrong("put", at(bench, "x"), "none") == (10, "none: No such file or directory")
     assert bench.wrong("ls", f"ftp://demo:wrong@127.0.0.1:{bench.port}/")[0] == 5
     assert bench.wrong("ls", "http://127.0.0.1/")[0] == 2
     assert bench.wrong("get")[0] == 2
