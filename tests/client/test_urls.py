@@ -20,12 +20,15 @@ from ftpservice_client.netrc import with_netrc
         ("simples://host", Destination(Scheme.SIMPLES, "host", 1453)),
         ("FTP://HOST/A", Destination(Scheme.FTP, "host", 21, path="A")),
         ("ftp://[::1]:21/", Destination(Scheme.FTP, "::1", 21)),
-        ("ftp://a%40b:p%2Fw@host/%C3%BC%20x", Destination(Scheme.FTP, "host", 21, "a@b", "p/w", "ü x")),
+        (
+            "ftp://a%40b:p%2Fw@host/%C3%BC%20x",
+            Destination(Scheme.FTP, "host", 21, "a@b", "p/w", "ü x"),
+        ),
         ("ftp://host/%FF", Destination(Scheme.FTP, "host", 21, path="\udcff")),
         ("ftp://host/a?b#c", Destination(Scheme.FTP, "host", 21, path="a?b#c")),
         ("ftp://a:@host", Destination(Scheme.FTP, "host", 21, "a", "")),
     ],
-)  # fmt: skip
+)
 def test_what_a_url_says(url, wanted):
     assert parse_url(url) == wanted
 
