@@ -134,3 +134,13 @@ def test_what_the_simple_protocol_has_no_verb_for(service):
     ):
         service.failure(call, Unsupported)
     service.result(client.quit(), 10.0)
+
+
+@pytest.mark.parametrize("scheme", ["ftp"])
+def test_an_upload_that_is_ended_in_order_before_its_time_is_not_taken_for_whole(service, client):
+    service.faults.data(Fault(end_after=MIB))
+    service.failure(client.upload(BIG, "report.pdf"), Cut, 30.0)
+    assert service.read("/report.pdf") == BIG
+    service.faults.data(Fault(end_after=MIB))
+    service.failure(client.upload(BIG, "new"), Cut, 30.0)
+    assert [entry.name for entry in service.result(client.list(), 10.0).entries] == ["report.pdf"]
