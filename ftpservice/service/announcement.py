@@ -170,7 +170,7 @@ def _simple_trial(audience: Audience, places: list[Place]) -> list[str]:
         if place.scheme == "simple" and isinstance(address, IPv4Address) and audience.demo:
             host = WILDCARDS.get(address.host, address.host)
             words = f"USER {audience.demo}\\nPASS {audience.demo}\\nLIST\\nQUIT\\n"
-            return [f"printf '{words}' | nc {host} {address.port}"]
+            return [f"printf '{words}' | curl -sS telnet://{host}:{address.port}"]
     return []
 
 

@@ -118,3 +118,13 @@ def test_a_long_list_of_names_is_cut() -> None:
         "accounts of UNIXChecker",
         "anonymous users, to read only, from /pub",
     ]
+
+
+def test_the_simple_protocol_is_tried_by_hand() -> None:
+    simple = Place(IPv4Address("TCP", "0.0.0.0", 1452), scheme="simple")
+    secured = Place(IPv4Address("TCP", "127.0.0.1", 1453), scheme="simples")
+    assert secured.url() == "simples://127.0.0.1:1453/"
+    audience = Audience(names=("demo",), demo="demo")
+    lines = announcement("local:/srv", audience, [HERE, simple, secured], OFFERED)
+    hand = r"printf 'USER demo\nPASS demo\nLIST\nQUIT\n' | curl -sS telnet://127.0.0.1:1452"
+    assert f"        {hand}" in lines
