@@ -53,6 +53,7 @@ docs: $(VENV)/.installed
 	PYTHONPATH=.:client $(BIN)/python -m ftpservice.service.reference > docs/settings.md
 	PYTHONPATH=.:client $(BIN)/python docs/make_protocol.py
 	PYTHONPATH=.:client $(BIN)/python docs/make_shell.py
+	PYTHONPATH=.:client $(BIN)/python docs/make_client_api.py
 
 # Ours and the peers that are here, side by side; BENCH_ARGS='--quick' takes a minute or two.
 bench: $(VENV)/.benching

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from twisted.internet.defer import Deferred
 
@@ -13,6 +14,7 @@ from ftpservice_client.line import Line
 from ftpservice_client.meter import Meter
 from ftpservice_client.pool import Lines
 from ftpservice_client.results import Progress, Transfer
+from ftpservice_client.segments import Segmented
 from ftpservice_client.sources import Readable, source_for
 from ftpservice_client.targets import Writable, target_for
 from ftpservice_client.threads import Threads
@@ -30,6 +32,7 @@ class Wishes:
     verify: bool = False
     progress: Progress | None = None
     offset: int = 0
+    segments: int = 1
 
 
 class Carriage:
@@ -58,14 +61,36 @@ class Carriage:
                 digest = await line.ask(work, again=source.is_restartable)
             finally:
                 source.close()
-            meter.done(upload.offset + upload.moved)
-        return Transfer(name, upload.moved, clock.seconds() - began, digest)
+            size = upload.moved if source.size is None else source.size - upload.offset
+            meter.done(upload.offset + size)
+        return Transfer(name, size, clock.seconds() - began, digest)
 
     def download(self, name: str, to: Writable, wishes: Wishes) -> Deferred[Transfer]:
         """Receive a file."""
         return Deferred.fromCoroutine(self._download(name, to, wishes))
 
+    async def _in_segments(self, name: str, to: Path, wishes: Wishes) -> Transfer | None:
+        """Receive a large file over several connections; None if the server does not allow it."""
+        clock = self._line.reactor
+        began = clock.seconds()
+        verify = wishes.verify or self._line.settings.verify
+        segmented = Segmented(self._line, self._threads, checked(name), to)
+        with Meter(clock, wishes.progress) as meter:
+            try:
+                digest = await segmented.run(wishes.segments, meter, verify=verify)
+            except Unsupported:
+                return None
+            meter.done(segmented.moved)
+        return Transfer(name, segmented.moved, clock.seconds() - began, digest)
+
     async def _download(self, name: str, to: Writable, wishes: Wishes) -> Transfer:
+        if wishes.segments > 1 and isinstance(to, Path):
+            transfer = await self._in_segments(name, to, wishes)
+            if transfer is not None:
+                return transfer
+        return await self._in_one(name, to, wishes)
+
+    async def _in_one(self, name: str, to: Writable, wishes: Wishes) -> Transfer:
         line, clock = self._line, self._line.reactor
         began = clock.seconds()
         verify = wishes.verify or line.settings.verify
@@ -74,7 +99,8 @@ class Carriage:
         limit = line.settings.memory_limit
         target = target_for(self._threads, to, resume=wishes.resume, limit=limit)
         with Meter(clock, wishes.progress) as meter:
-            download = Download(target, checked(name), wishes, meter)
+            persistent = line.settings.retries > 0
+            download = Download(target, checked(name), wishes, meter, persistent=persistent)
             try:
                 await target.open()
                 download.first = target.written

@@ -132,6 +132,7 @@ class Client(NameCalls, ServerCalls):
         *,
         offset: int = 0,
         resume: bool = False,
+        segments: int = 1,
         verify: bool = False,
         progress: Progress | None = None,
     ) -> Deferred[Transfer]:
@@ -140,9 +141,13 @@ class Client(NameCalls, ServerCalls):
         A path is replaced when the file is whole; until then the bytes are in a hidden file
         beside it. If that is cut it goes away, unless ``resume``: then it stays, and the next
         download with ``resume`` goes on behind it. ``offset``: what comes before is left out.
+        ``segments``: so many connections receive stretches of a large file to a path, where the
+        server allows it; neither ``offset`` nor ``resume`` go with that.
         Raises `NotFound`, `Mismatch`, `LocalProblem`.
         """
-        wishes = Wishes(resume=resume, verify=verify, progress=progress, offset=offset)
+        if segments > 1 and (offset or resume):
+            raise ValueError("segments begin at the beginning")
+        wishes = Wishes(False, resume, verify, progress, offset, segments)
         return self._carriage.download(name, to, wishes)
 
     def upload_tree(self, source: Path, path: str = "", **wishes: Any) -> Deferred[Mirrored]:

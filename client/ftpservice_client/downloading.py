@@ -7,7 +7,7 @@ from typing import Protocol
 from ftpservice_client.errors import Mismatch, Unsupported
 from ftpservice_client.meter import Meter
 from ftpservice_client.results import Digest
-from ftpservice_client.session import Session
+from ftpservice_client.session import Moved, Session
 from ftpservice_client.target import Target
 from ftpservice_client.verifying import verified
 
@@ -28,16 +28,19 @@ class Wished(Protocol):
 class Download:
     """Knows how far it has come: as far as its target has."""
 
-    def __init__(self, target: Target, name: str, wishes: Wished, meter: Meter) -> None:
+    def __init__(
+        self, target: Target, name: str, wishes: Wished, meter: Meter, *, persistent: bool
+    ) -> None:
         self.first = 0
         """Bytes that were there before."""
+        self._persistent = persistent
         self._target = target
         self._name = name
         self._offset = wishes.offset
         self._meter = meter
         self._size: int | None = None
         self._modified: float | None = None
-        self._begun = False
+        self._attempts = 0
 
     @property
     def moved(self) -> int:
@@ -51,23 +54,29 @@ class Download:
 
     async def attempt(self, session: Session) -> None:
         """Receive it, or what is missing of it."""
-        if self._target.written or self._begun:
+        if self._target.written or self._attempts:
             await self._require_the_same(session)
-        self._begun = True
-        if self._size is not None and self._size == self._offset + self._target.written:
-            return
+        elif self._persistent:
+            self._modified = await session.modified(self._name)
+        self._attempts += 1
         offset = self._offset + self._target.written
+        if offset and offset == self._size:
+            return
         self._meter.base = offset
-        size = await session.retrieve(self._name, offset, self._target, self._meter)
-        self._size = size if size is not None else self._size
+        await session.retrieve(self._name, offset, self._target, self)
+
+    def begin(self, counter: Moved, total: int | None) -> None:
+        """Learn how many bytes there are."""
+        self._size = total if total is not None else self._size
+        self._meter.begin(counter, total)
 
     async def _require_the_same(self, session: Session) -> None:
         """Begin again if the file on the server is not the one that was begun with."""
         size = await session.size(self._name)
         modified = await session.modified(self._name)
-        since = self._target.modified if not self._begun else None
+        since = None if self._attempts else self._target.modified
         newer = modified is not None and since is not None and modified > since + SKEW
-        changed = self._begun and self._modified not in (None, modified)
+        changed = self._modified not in (None, modified)
         grown = self._size not in (None, size)
         longer = size is not None and self._offset + self._target.written > size
         self._size, self._modified = size, modified

@@ -100,7 +100,10 @@ class Moving:
             await move(data)
             data.dismiss()
             reply = await self._control.reply_to(exchange)
-        except (FlowCut, Cut) as error:
+        except Stalled as error:
+            self._control.forsake(exchange)
+            raise Timeout(f"the transfer was cut: {error.reason}") from error
+        except FlowCut as error:
             raise await self._verdict(exchange, error) from error
         except BaseException:
             self._control.forsake(exchange)
@@ -115,7 +118,7 @@ class Moving:
         if exchange.last is None or exchange.last.code >= 400:
             meeting.abort()
 
-    async def _verdict(self, exchange: Exchange, error: FlowCut | Cut) -> ClientError:
+    async def _verdict(self, exchange: Exchange, error: FlowCut) -> ClientError:
         """Return why a transfer was cut: what the server says, if it does, knows better."""
         control = self._control
         try:
@@ -131,14 +134,10 @@ class Moving:
             return self._refused(reply, exchange)
         if control.lost is not None:
             return control.lost
-        return error if isinstance(error, ClientError) else _told(error)
+        return Cut(f"the transfer was cut: {error.reason}")
 
     @staticmethod
     def _refused(reply: Reply, exchange: Exchange) -> ClientError:
         if reply.code in CUT_CODES:
             return Cut(f"the transfer was cut: {reply.lines[-1]}")
         return refusal(reply, exchange.command)
-
-
-def _told(error: FlowCut) -> ClientError:
-    return (Timeout if isinstance(error, Stalled) else Cut)(f"the transfer was cut: {error.reason}")

@@ -82,13 +82,11 @@ class Task(Generic[T]):
             else:
                 waiting = self._coroutine.send(outcome)
         except StopIteration as end:
-            self.ended = self.returned = True
-            self._result = end.value
-            if self._done is not None:
-                self._done.callback(end.value)
+            self._end(end.value)
         except BaseException:  # noqa: BLE001 - whatever it is, it is for who looks at `done`
             self.ended = True
-            self.done.errback(Failure())
+            if not self.done.called:  # who cancelled it has not waited for the tidying up
+                self.done.errback(Failure())
         else:
             self._waiting = waiting
             waiting.addBoth(self._step)
@@ -96,3 +94,9 @@ class Task(Generic[T]):
             # A raised error knows this frame: what the frame knows of the error would be a ring.
             del outcome
             error = None
+
+    def _end(self, result: T) -> None:
+        self.ended = self.returned = True
+        self._result = result
+        if self._done is not None and not self._done.called:
+            self._done.callback(result)

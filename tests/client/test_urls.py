@@ -28,7 +28,7 @@ from ftpservice_client.netrc import with_netrc
         ("ftp://host/a?b#c", Destination(Scheme.FTP, "host", 21, path="a?b#c")),
         ("ftp://a:@host", Destination(Scheme.FTP, "host", 21, "a", "")),
     ],
-)  # fmt: skip
+)
 def test_what_a_url_says(url, wanted):
     assert parse_url(url) == wanted
 

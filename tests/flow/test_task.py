@@ -106,3 +106,25 @@ def test_one_that_waits_or_fails_can_be_awaited():
     waiting.errback(KeyError("no"))
     with pytest.raises(KeyError):
         outcome(task.done)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_cancels_the_end_need_not_wait_for_the_tidying_up(fails):
+    waits: list[Deferred[None]] = [Deferred(), Deferred()]
+
+    async def tidy():
+        try:
+            await waits[0]
+        finally:
+            await waits[1]
+            if not fails:
+                return 1  # noqa: B012 - so that it ends well
+
+    task = Task(tidy())
+    found = []
+    task.done.addErrback(found.append)
+    task.done.cancel()
+    assert found[0].check(CancelledError)
+    assert not task.ended
+    waits[1].callback(None)
+    assert task.ended

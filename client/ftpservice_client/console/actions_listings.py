@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from ftpservice.wire.globbing import has_wildcards
 from ftpservice_client import Listing
@@ -37,12 +38,14 @@ async def list_directory(session: Session, given: Given) -> None:
 
 
 async def listed(session: Session, argument: Argument) -> Listing:
-    """Return what a directory holds, or what of it fits a pattern."""
-    if argument.literal or not has_wildcards(argument.text):
-        return await session.client.list(argument.text)
-    head, slash, pattern = argument.text.rpartition("/")
-    listing = await session.client.list(head + slash)
-    return Listing(tuple(matching(listing.entries, pattern)))
+    """Return what a directory holds, or what of it fits a pattern, by name."""
+    path, pattern = argument.text, ""
+    if not argument.literal and has_wildcards(path):
+        head, slash, pattern = path.rpartition("/")
+        path = head + slash
+    entries = (await session.client.list(path)).entries
+    found = matching(entries, pattern) if pattern else entries
+    return Listing(tuple(sorted(found, key=attrgetter("name"))))
 
 
 def shown(session: Session, listing: Listing, *, names: bool = False) -> Iterator[str]:

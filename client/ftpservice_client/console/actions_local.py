@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 from ftpservice.wire.entry import Entry, Kind
@@ -42,7 +43,7 @@ async def show_local_directory(session: Session, _given: Given) -> None:
 async def list_local_directory(session: Session, given: Given) -> None:
     """List a directory here."""
     path = local_path(given.arguments[0]) if given.arguments else Path()
-    entries = await session.aside(lambda: sorted(_entries(path)))
+    entries = await session.aside(lambda: sorted(_entries(path), key=attrgetter("name")))
     session.screen.show(plain_listing(entries, session.screen))
 
 

@@ -66,9 +66,7 @@ def explain(error: BaseException) -> str:
     text = str(error).strip()
     if status(error) == BUG:
         return f"Something went wrong in this program: {type(error).__name__}: {text}".rstrip(": ")
-    if not text:
-        text = type(error).__name__
-    return text[0].upper() + text[1:]
+    return text or type(error).__name__
 
 
 def _of_certificates(error: errors.Untrusted) -> str:
@@ -76,7 +74,7 @@ def _of_certificates(error: errors.Untrusted) -> str:
     reason = str(error).partition(";")[0]
     pin = error.fingerprint or "SHA256"
     return (
-        f"{reason[:1].upper()}{reason[1:]}; if that is the server that you mean, trust its "
+        f"{reason}; if that is the server that you mean, trust its "
         f"certificate with --fingerprint={pin}, or whoever signed it with --ca-file=FILE"
     )
 

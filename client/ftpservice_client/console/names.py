@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from ftpservice.wire.entry import Entry, Kind
@@ -34,12 +35,12 @@ async def remote_files(session: Session, arguments: Sequence[Argument]) -> list[
 
 
 def matching(entries: Sequence[Entry], pattern: str) -> list[Entry]:
-    """Return the entries whose names fit; raises `Usage` for a pattern that is too much."""
+    """Return the entries whose names fit, sorted; raises `Usage` for a pattern that is too much."""
     try:
         fits = Pattern(pattern).matches
     except ValueError as error:
         raise Usage(f"{str(error).capitalize()}.") from None
-    return [entry for entry in entries if fits(entry.name)]
+    return sorted((entry for entry in entries if fits(entry.name)), key=attrgetter("name"))
 
 
 async def local_files(session: Session, arguments: Sequence[Argument]) -> list[Path]:

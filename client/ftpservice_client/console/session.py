@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
@@ -115,8 +116,9 @@ class Session:
             listing = await self._client.list(directory)
         except ClientError:
             return ()
-        self._listings[directory] = (self.reactor.seconds(), listing.entries)
-        return listing.entries
+        entries = tuple(sorted(listing.entries, key=attrgetter("name")))
+        self._listings[directory] = (self.reactor.seconds(), entries)
+        return entries
 
     def forget(self) -> None:
         """Drop the listings: something may have changed."""

@@ -241,7 +241,7 @@ def test_a_mirror_tells_what_it_could_not_do(seat: Seat) -> None:
     failure = (Step("download", "a"), LocalProblem("disk full"))
     seat.client.mirror.side_effect = lambda *_, **__: succeed(Mirrored((), (failure,)))
     assert str(seat.wrong("mirror x")) == "1 could not be done."
-    assert "failed: download a: Disk full\n" in seat.out.text
+    assert "failed: download a: disk full\n" in seat.out.text
 
 
 def test_this_side_has_words_of_its_own(

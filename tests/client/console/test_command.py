@@ -152,7 +152,7 @@ def test_a_mirror_goes_both_ways(bench: Bench) -> None:
 
 def test_what_went_wrong_is_a_line_and_a_status(bench: Bench) -> None:
     assert bench.wrong("get", at(bench, "none"))[0] == 6
-    assert bench.wrong("put", at(bench, "x"), "none") == (10, "None: No such file or directory")
+    assert bench.wrong("put", at(bench, "x"), "none") == (10, "none: No such file or directory")
     assert bench.wrong("ls", f"ftp://demo:wrong@127.0.0.1:{bench.port}/")[0] == 5
     assert bench.wrong("ls", "http://127.0.0.1/")[0] == 2
     assert bench.wrong("get")[0] == 2
@@ -173,7 +173,10 @@ def test_nobody_there_is_a_status_too(bench: Bench) -> None:
 
 def test_a_certificate_is_trusted_by_its_fingerprint(bench: Bench) -> None:
     url = f"ftpes://demo:demo@127.0.0.1:{bench.port}/{bench.files.name}"
-    assert bench.wrong("ls", f"--fingerprint={'00' * 32}", url)[0] == 4
+    for words in ((), (f"--fingerprint={'00' * 32}",)):
+        status, line = bench.wrong("ls", *words, url)
+        assert status == 4
+        assert f"--fingerprint={bench.fingerprint}," in line
     assert bench.said("ls", "-1", f"--fingerprint={bench.fingerprint}", url) == "a b.txt\n"
     assert bench.said("ls", "-1", "--insecure", url) == "a b.txt\n"
 

@@ -17,20 +17,20 @@ MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
 @pytest.mark.parametrize(
     ("error", "number", "text"),
     [
-        (Complaint("no."), 1, "No."),
+        (Complaint("no."), 1, "no."),
         (NotConnected(), 1, "Not connected: open URL connects, as in open ftp://files.example/"),
-        (UnknownWord("what?"), 2, "What?"),
-        (BadLine("a quote"), 2, "A quote"),
-        (errors.BadURL("that is none"), 2, "That is none"),
-        (errors.Timeout("too long"), 3, "Too long"),
-        (errors.CannotConnect("refused"), 3, "Refused"),
-        (errors.LoginFailed("login failed"), 5, "Login failed"),
-        (errors.NotFound("x: none"), 6, "X: none"),
-        (errors.Denied("no"), 7, "No"),
-        (errors.Exists("there"), 8, "There"),
-        (errors.Unsupported("unknown"), 8, "Unknown"),
-        (errors.Mismatch("short"), 9, "Short"),
-        (errors.LocalProblem("disk"), 10, "Disk"),
+        (UnknownWord("what?"), 2, "what?"),
+        (BadLine("a quote"), 2, "a quote"),
+        (errors.BadURL("that is none"), 2, "that is none"),
+        (errors.Timeout("too long"), 3, "too long"),
+        (errors.CannotConnect("refused"), 3, "refused"),
+        (errors.LoginFailed("login failed"), 5, "login failed"),
+        (errors.NotFound("x: none"), 6, "x: none"),
+        (errors.Denied("no"), 7, "no"),
+        (errors.Exists("there"), 8, "there"),
+        (errors.Unsupported("unknown"), 8, "unknown"),
+        (errors.Mismatch("short"), 9, "short"),
+        (errors.LocalProblem("disk"), 10, "disk"),
         (MISSING, 10, "there/is none: No such file or directory"),
         (OSError("odd"), 10, "odd"),
         (errors.ClientError(), 1, "ClientError"),
@@ -49,7 +49,7 @@ def test_a_certificate_is_said_to_be_trusted_by_options() -> None:
     error = errors.Untrusted("not trusted: self-signed; ask (Trust(...))", "AA:BB")
     assert status(error) == 4
     assert explain(error) == (
-        "Not trusted: self-signed; if that is the server that you mean, trust its certificate "
+        "not trusted: self-signed; if that is the server that you mean, trust its certificate "
         "with --fingerprint=AA:BB, or whoever signed it with --ca-file=FILE"
     )
     assert "--fingerprint=SHA256," in explain(errors.Untrusted("no"))

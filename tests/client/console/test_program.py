@@ -86,7 +86,7 @@ def test_a_failure_is_told_to_programs_and_to_the_caller(
     assert isinstance(failed(pipe.start("rm", URL + "x")), NotFound)
     assert pipe.out.text == ""
     assert isinstance(failed(pipe.start("rm", "--json", URL + "x")), NotFound)
-    assert pipe.out.text == '{"error": {"kind": "NotFound", "text": "X: none"}}\n'
+    assert pipe.out.text == '{"error": {"kind": "NotFound", "text": "x: none"}}\n'
 
 
 def test_an_interrupted_command_does_not_wait_for_the_server(
@@ -221,8 +221,8 @@ def with_cause() -> NotFound:
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
-        (NotFound("x\x1b: none"), 6, "ftpservice-client: X\\x1b: none\n"),
-        (Usage("what?"), 2, "ftpservice-client: What?\n"),
+        (NotFound("x\x1b: none"), 6, "ftpservice-client: x\\x1b: none\n"),
+        (Usage("what?"), 2, "ftpservice-client: what?\n"),
         (SystemExit(0), 0, ""),
         (SystemExit(None), 0, ""),
     ],

@@ -44,7 +44,7 @@ def test_every_line_is_done_and_the_connection_closed(seat: Seat) -> None:
 def test_the_first_failure_ends_it(seat: Seat) -> None:
     client = seat.client
     assert script(seat, "\nDELF none\npwd\n") == 6
-    assert seat.err.text == "night.txt:2: None: no such file\n"
+    assert seat.err.text == "night.txt:2: none: no such file\n"
     assert seat.out.text == ""
     client.quit.assert_called_once_with()
 
@@ -87,7 +87,7 @@ def test_a_line_may_come_from_elsewhere(seat: Seat) -> None:
     one = Script(seat.session, TABLE)
     assert ended(Deferred.fromCoroutine(one.first("pwd"))) == 0
     assert ended(Deferred.fromCoroutine(one.first("delf none"))) == 6
-    assert seat.err.text == "None: no such file\n"
+    assert seat.err.text == "none: no such file\n"
 
 
 def test_success_is_not_forgotten(seat: Seat) -> None:

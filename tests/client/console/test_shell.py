@@ -50,7 +50,7 @@ def test_an_error_is_a_line_and_no_end(tmp_path: Path) -> None:
     seat.client.delete.side_effect = lambda name: fail(NotFound("x\x1b: no such file"))
     shell(seat, tmp_path, Typist("delf x", "gte x", "pwd", Left()))
     assert seat.err.text == (
-        "X\\x1b: no such file\nThere is no word 'gte' here; did you mean get?\n"
+        "x\\x1b: no such file\nThere is no word 'gte' here; did you mean get?\n"
     )
     assert seat.out.text == "/in\n"
 
@@ -68,7 +68,7 @@ def test_the_first_line_may_come_from_the_command(tmp_path: Path, monkeypatch: A
     seat = Seat(attended=False)
     typist = Typist(Left())
     shell(seat, tmp_path, typist, 'open "ftp://ann:secret@h"')
-    assert seat.err.text == "Login failed\n"
+    assert seat.err.text == "login failed\n"
     assert typist.prompts == ["ftpservice> "]
     assert not (tmp_path / "history").exists()
 

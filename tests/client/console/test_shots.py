@@ -189,7 +189,7 @@ def test_mirror_tells_what_was_done_and_what_was_not(shooter: Shooter) -> None:
         parallel=2,
     )
     assert shooter.seat.out.text.splitlines()[-1] == (
-        '{"failed": [{"action": "delete", "error": "No", "name": "b"}], "size": 3, '
+        '{"failed": [{"action": "delete", "error": "no", "name": "b"}], "size": 3, '
         '"steps": [{"action": "upload", "name": "a", "size": 3}]}'
     )
 
