@@ -21,6 +21,9 @@ __all__ = ["Readable", "source_for"]
 Readable = Path | bytes | bytearray | memoryview | BinaryIO | IPushProducer | IPullProducer
 """What can be uploaded."""
 
+SMALL = 64 * 1024
+"""Bytes of a file that is read by one thread in one go."""
+
 
 class BytesSource(Source):
     """Bytes in memory."""
@@ -53,13 +56,15 @@ class PathSource(Source):
         self._path = path
         self._file: OpenFile | None = None
         self._cached_to = 0
+        self._small: bytes | None = None
 
     async def open(self) -> None:
-        """Open it; raises `LocalProblem`."""
-        opened = await self._threads.call(OpenFile.reading, self._path, undo=OpenFile.close)
-        self._file = opened
+        """Open it, or read it if it is small; raises `LocalProblem`."""
+        opened, self._small = await self._threads.call(_looked_at, self._path, undo=_closed)
         self.size = opened.size
-        self.file = self
+        if self._small is None:
+            self._file = opened
+            self.file = self
 
     @property
     def _open(self) -> OpenFile:
@@ -69,6 +74,8 @@ class PathSource(Source):
     async def read(self, offset: int, size: int) -> bytes:
         """Return a piece of what it had when it was opened."""
         assert self.size is not None
+        if self._small is not None:
+            return self._small[offset : offset + size]
         return await self._threads.call(
             self._open.read, offset, max(0, min(size, self.size - offset))
         )
@@ -89,6 +96,10 @@ class PathSource(Source):
 
     async def digest(self, algorithm: str) -> str:
         """Return the digest of the file."""
+        if self._small is not None:
+            found = hash_for(algorithm)
+            found.update(self._small)
+            return found.hexdigest()
         return await self._threads.call(self._open.digest, algorithm)
 
     def close(self) -> None:
@@ -96,6 +107,21 @@ class PathSource(Source):
         opened, self._file = self._file, None
         if opened is not None:
             self._threads.let_go(opened.close)
+
+
+def _looked_at(path: Path) -> tuple[OpenFile, bytes | None]:
+    """Return an open file and, closed then, what is in a small one."""
+    file = OpenFile.reading(path)
+    if file.size > SMALL:
+        return file, None
+    try:
+        return file, file.read(0, file.size)
+    finally:
+        file.close()
+
+
+def _closed(looked_at: tuple[OpenFile, bytes | None]) -> None:
+    looked_at[0].close()
 
 
 class FileSource(Source):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,9 @@ from ftpservice_client.target import Target
 from ftpservice_client.threads import Threads
 
 __all__ = ["Writable", "target_for"]
+
+SMALL = 64 * 1024
+"""Bytes of a file that is made by one thread in one go, when all are there."""
 
 Writable = Path | BinaryIO | IConsumer | None
 """Where a download can go."""
@@ -70,52 +74,86 @@ class PathTarget(Target):
         self._path = path
         self._resume = resume
         self._file: PartFile | None = None
+        self._small = b""
 
     async def open(self) -> None:
-        """Make the part, or find what is left of one."""
-        begin = PartFile.going_on if self._resume else PartFile.beginning
-        undo = PartFile.keep if self._resume else PartFile.discard
-        self._file = await self._threads.call(begin, self._path, undo=undo)
-        self.written = self._file.size
-        self.modified = self._file.modified if self.written else None
+        """Find what is left of an earlier download; a new one has no part before it needs one."""
+        if self._resume:
+            self._file = opened = await self._threads.call(
+                PartFile.going_on, self._path, undo=PartFile.keep
+            )
+            self.written = opened.size
+            self.modified = opened.modified if self.written else None
         self.exclusively = self._exclusively
 
-    @property
-    def _open(self) -> PartFile:
-        assert self._file is not None
+    async def _part(self) -> PartFile:
+        """Return the part, made now if there is none, with what was kept."""
+        if self._file is None:
+            begin = partial(_begun, self._path, self._small)
+            self._file = await self._threads.call(begin, undo=PartFile.discard)
+            self._small = b""
         return self._file
 
     async def write(self, data: bytes) -> None:
         """Add a piece."""
-        await self._threads.call(self._open.write, data)
-        self.written = self._open.size
+        if self._file is None and len(self._small) + len(data) <= SMALL:
+            self._small += data
+            self.written = len(self._small)
+            return
+        part = await self._part()
+        await self._threads.call(part.write, data)
+        self.written = part.size
 
     async def _exclusively(self, turn: Turn) -> tuple[int, State]:
+        part = await self._part()
         try:
-            return await self._threads.call(self._open.turn, turn)
+            return await self._threads.call(part.turn, turn)
         finally:
             if self._file is not None:
                 self.written = self._file.size
 
     async def restart(self) -> None:
         """Begin again."""
-        await self._threads.call(self._open.empty)
-        self.written = 0
+        if self._file is not None:
+            await self._threads.call(self._file.empty)
+        self._small, self.written = b"", 0
 
     async def digest(self, algorithm: str) -> str:
         """Return the digest of what is there."""
-        return await self._threads.call(self._open.digest, algorithm)
+        part = await self._part()
+        return await self._threads.call(part.digest, algorithm)
 
     async def commit(self) -> None:
         """Become the file."""
-        await self._threads.call(self._open.commit)
-        self._file = None
+        if self._file is None:
+            await self._threads.call(_made, self._path, self._small)
+        else:
+            await self._threads.call(self._file.commit)
+            self._file = None
 
     def abandon(self) -> None:
         """Go away, or stay to be gone on with."""
         part, self._file = self._file, None
         if part is not None:
             self._threads.let_go(part.keep if self._resume else part.discard)
+
+
+def _begun(path: Path, data: bytes) -> PartFile:
+    part = PartFile.beginning(path)
+    try:
+        part.write(data)
+    except BaseException:
+        part.discard()
+        raise
+    return part
+
+
+def _made(path: Path, data: bytes) -> None:
+    part = _begun(path, data)
+    try:
+        part.commit()
+    finally:
+        part.discard()
 
 
 class FileTarget(Target):
