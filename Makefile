@@ -41,6 +41,7 @@ check: $(VENV)/.testing
 
 clients:
 	@if [ -x tests/interop/install-clients ]; then tests/interop/install-clients; fi
+	-@if [ -x benchmarks/install-peers ]; then benchmarks/install-peers; fi
 
 lint: $(VENV)/.linting
 	$(BIN)/ruff check .
