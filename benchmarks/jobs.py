@@ -54,6 +54,8 @@ class Profile(Enum):
     TLS = "tls"
     """With a certificate; all connections of the clients are under TLS."""
     THROTTLED = "throttled"
+    DURABLE = "durable"
+    """Ours says 226 when a file is on the disk."""
     MEMORY = "memory"
     """Ours keeps its files in its memory."""
     STALL = "stall"
@@ -156,6 +158,8 @@ JOBS = (
     Job("small-retr10", "RETR 4 KiB, ten", F, "retr", 10, 400, 4 * KIB, 100, goals=SMALL),
     Job("small-stor1", "STOR 4 KiB, one session", F, "stor", 1, 2000, 4 * KIB, goals=SMALL),
     Job("small-stor10", "STOR 4 KiB, ten", F, "stor", 10, 400, 4 * KIB, goals=SMALL),
+    Job("small-durable1", "STOR 4 KiB, one session, durable", F, "stor", 1, 2000, 4 * KIB,
+        profile=Profile.DURABLE),
     Job("login1", "logins, one after the other", L, "login", 1, 300, goals=LEVEL),
     Job("login50", "logins, 50 at a time", L, "login", 50, 20, goals=LEVEL),
     Job("list", "LIST of 10,000 entries", M, "LIST", 1, 5, entries=10_000, goals=LISTS),

@@ -160,7 +160,7 @@ def test_jobs_have_names_of_their_own_and_know_the_servers_they_name() -> None:
 def test_jobs_and_servers_are_chosen_by_patterns() -> None:
     choice = parse(["--jobs", "retr1,small-*", "--servers", "ours,py*", "--quick"])
     assert choice.jobs[0].name == "retr1"
-    assert len(choice.jobs) == 5
+    assert len(choice.jobs) == 6
     assert choice.servers == ("ours", "pyftpdlib", "pyftpdlib-copy")
     assert (choice.rounds, choice.scale) == (1, 0.1)
 

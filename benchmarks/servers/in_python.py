@@ -110,6 +110,7 @@ def _options(profile: Profile, place: Place) -> list[str]:
         f"--root={root}",
         "--idle-timeout=0",
         "--log=problems",
+        *(("--durable",) if profile is Profile.DURABLE else ()),
         *((f"--certificate={place.certificate}",) if place.certificate else ()),
         *(f"--{name}=100000" for name in UNLIMITED),
     ]

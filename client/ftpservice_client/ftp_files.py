@@ -72,7 +72,9 @@ class FTPFiles:
             await data.finish()
 
         offset = 0 if at.append else at.offset
-        await self._moving.move(f"{verb} {checked(name)}", send, offset=offset)
+        command = f"{verb} {checked(name)}"
+        announced = self._announced(source, at)
+        await self._moving.move(command, send, offset=offset, announced=announced)
         reply = await self._control.ask(f"SIZE {name}")
         there = size_in(reply.code, reply.lines[-1])
         if there is None or at.former is None:
@@ -80,3 +82,12 @@ class FTPFiles:
         expected = at.former + at.offset + moved
         if there != expected:
             raise Mismatch(f"the server has {there} bytes of {expected}")
+
+    def _announced(self, source: Source, at: Place) -> list[Exchange] | None:
+        """Say how much is to come, where it is known: whoever is killed then uploads no half file.
+
+        A server that does not care answers that it does not (RFC 959 §4.1.3, ALLO).
+        """
+        if source.size is None:
+            return None
+        return self._calls.announce(f"ALLO {source.size - at.offset}")

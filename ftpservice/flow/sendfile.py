@@ -126,7 +126,7 @@ class FileSending:
         return True
 
     def _trust(self, size: int) -> None:
-        """Ask no more about what was just brought: there may be less of it, and no end of asking."""
+        """Do not ask about what was just brought: where there is less of it, it never is there."""
         self._cached_to = self.offset + size
         self._cached_until = self._reactor.seconds() + MOMENT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from twisted.python.failure import Failure
@@ -10,12 +10,11 @@ from twisted.python.failure import Failure
 from ftpservice.accounts.attempts import MOST_FAILURES
 from ftpservice.commands import access
 from ftpservice.events import CommandFailed, FileChanged
-from ftpservice.flow.task import Task
 from ftpservice.session.context import Context
 from ftpservice.session.log import log
 from ftpservice.session.verbs import Run
 from ftpservice.simple.listing import list_path
-from ftpservice.simple.moving import SMALL, dropped, opened, publish, receive, send
+from ftpservice.simple.moving import SMALL, Move, Whole, dropped, opened, publish, receive, send
 from ftpservice.simple.refusals import Refused, refusal
 from ftpservice.simple.stream import Stream
 from ftpservice.simple.uploads import Uploads
@@ -54,14 +53,13 @@ class Conversation:
 
     def __post_init__(self) -> None:
         """Answer uploads in their order."""
-        self.uploads = Uploads(self._tell)
+        self.uploads = Uploads(publish, self._tell)
 
-    def _tell(self, text: str, problem: BaseException | None) -> None:
-        if problem is None:
-            self.stream.put(answer(text))
-        else:
-            self.stream.put(self.refused(problem))
-        self.stream.flush_soon(self.context.services.clock)
+    def _tell(self, batch: Sequence[Whole]) -> None:
+        for upload in batch:
+            problem = upload.problem
+            self.stream.put(answer(upload.text) if problem is None else self.refused(problem))
+        self.stream.offer()
 
     def refused(self, problem: BaseException) -> bytes:
         """Return the answer to a problem; one that nobody expected is logged and published."""
@@ -172,9 +170,11 @@ async def _download(session: Conversation, argument: str) -> None:
 async def _upload(session: Conversation, argument: str) -> None:
     context, stream, uploads = session.context, session.stream, session.uploads
     try:
+        await _logged_in(context)
         order = parse_upload(argument)
         path = _path(order.name)
         is_here = order.at_once and order.size < SMALL and stream.holds(order.size)
+        is_here = is_here and context.throttles(upload=True) is None
         await (uploads.room(str(path)) if is_here else uploads.settle())
         writing = await _begun(context, order, path)
     except Exception:
@@ -183,8 +183,9 @@ async def _upload(session: Conversation, argument: str) -> None:
     # The transaction is open: nothing is waited for before somebody sees to its end.
     text = f"{order.size} {order.name}"
     if is_here:
-        data = stream.taken(order.size)
-        uploads.begin(str(path), text, Task(publish(context, writing, data)))
+        move = Move(context, path, upload=True)
+        move.size = order.size
+        uploads.take(Whole(str(path), text, stream.taken(order.size), writing, move))
         return
     if not order.at_once:
         stream.put(GO)
@@ -193,7 +194,6 @@ async def _upload(session: Conversation, argument: str) -> None:
 
 
 async def _begun(context: Context, order: Upload, path: VirtualPath) -> IWriting:
-    await _logged_in(context)
     if order.at_once and order.size > MOST_AT_ONCE:
         raise BadLine(f"more than {MOST_AT_ONCE} bytes have to wait for GO")
     return await opened(context, path, order.size)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from twisted.internet.defer import CancelledError
 
 from ftpservice.data.choose import paced, send_file
@@ -12,10 +15,12 @@ from ftpservice.session.context import Context, Representation
 from ftpservice.simple.stream import Stream
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.interfaces import How, IReading, ISpliced, IWriting, WriteRequest
+from ftpservice.storage.together import commit_together
+from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.simple import BadLine, answer
 
-__all__ = ["SMALL", "Move", "dropped", "opened", "publish", "receive", "send"]
+__all__ = ["SMALL", "Move", "Whole", "dropped", "opened", "publish", "receive", "send"]
 
 SMALL = 64 * 1024
 """Bytes of a file that leave together with its answer."""
@@ -38,10 +43,10 @@ class Move:
     def _publish(self, kind: type[TransferStarted | TransferEnded], *details: object) -> None:
         self._context.publish(kind, *self._about, *details, user=self._user)
 
-    async def commit(self, writing: IWriting) -> None:
-        """Publish an upload, and learn its digest."""
-        entry = await writing.commit()
+    def published(self, writing: IWriting, entry: Entry) -> None:
+        """Learn the digest of an upload, and tell that all went well."""
         self.digest = self._context.services.digests.stored(self._user, writing, entry)
+        self.ended()
 
     def ended(self, problem: BaseException | None = None) -> None:
         """Tell how it ended."""
@@ -61,23 +66,51 @@ async def opened(context: Context, path: VirtualPath, size: int) -> IWriting:
     return context.services.digests.watched(writing, How.REPLACE)
 
 
-async def publish(context: Context, writing: IWriting, data: bytes) -> None:
-    """Publish an upload whose bytes are here; the transaction is over then, however it ends."""
-    move = Move(context, writing.path, upload=True)
+@dataclass(slots=True)
+class Whole:
+    """An upload whose bytes are all here."""
+
+    path: str
+    text: str
+    """What it is answered."""
+    data: bytes
+    writing: IWriting
+    move: Move
+    problem: Exception | None = None
+    """What went wrong, if anything did."""
+
+
+async def publish(uploads: Sequence[Whole]) -> None:
+    """Publish uploads in their order; their transactions are over then, however they end."""
+    written = [upload for upload in uploads if await _is_written(upload)]
+    outcomes: Sequence[Entry | Exception]
     try:
-        throttles = context.throttles(upload=True)
-        if throttles is not None:
-            await throttles.take(len(data))
-        move.size = len(data)
-        await writing.write(data)
-        await move.commit(writing)
-    except BaseException as problem:
-        try:
-            await writing.abandon()  # before the event, which tells how much arrived
-        finally:
-            move.ended(problem)
-        raise
-    move.ended()
+        outcomes = await commit_together([upload.writing for upload in written])
+    except Exception as problem:  # noqa: BLE001 - each is told of it
+        outcomes = [problem] * len(written)
+    for upload, outcome in zip(written, outcomes, strict=True):
+        if isinstance(outcome, Entry):
+            upload.move.published(upload.writing, outcome)
+        else:
+            await _give_up(upload, outcome)
+
+
+async def _is_written(upload: Whole) -> bool:
+    try:
+        await upload.writing.write(upload.data)
+    except Exception as problem:  # noqa: BLE001 - it is told of it
+        await _give_up(upload, problem)
+        return False
+    return True
+
+
+async def _give_up(upload: Whole, problem: Exception) -> None:
+    upload.problem = problem
+    try:
+        await upload.writing.abandon()  # before the event, which tells how much arrived
+    except Exception as worse:  # noqa: BLE001 - it is told of it
+        upload.problem = worse
+    upload.move.ended(problem)
 
 
 async def receive(context: Context, stream: Stream, writing: IWriting, size: int) -> None:
@@ -92,14 +125,14 @@ async def receive(context: Context, stream: Stream, writing: IWriting, size: int
         except StorageError:
             await dropped(stream, size - move.size)
             raise
-        await move.commit(writing)
+        entry = await writing.commit()
     except BaseException as problem:
         try:
             await writing.abandon()  # before the event, which tells how much arrived
         finally:
             move.ended(problem)
         raise
-    move.ended()
+    move.published(writing, entry)
 
 
 async def _receive(

@@ -28,6 +28,7 @@ REFUSALS: dict[type[BaseException], tuple[Code, str]] = {
     errors.Exists: (Code.EXISTS, "there is something of that name already"),
     errors.IsDirectory: (Code.ISDIR, "that is a directory"),
     errors.NotDirectory: (Code.NOTDIR, "that is not a directory"),
+    errors.NotEmpty: (Code.DENIED, "the directory is not empty"),
     errors.Denied: (Code.DENIED, "permission denied"),
     errors.InvalidName: (Code.SYNTAX, "that name is not allowed"),
     errors.NoSpace: (Code.FULL, "no space left"),
@@ -52,8 +53,8 @@ def refusal(error: BaseException) -> Refused | None:
     if isinstance(error, BadLine):
         return Refused(Code.SYNTAX, str(error))
     if isinstance(error, Refusal):
-        code, (text, *_more) = error.reply
-        return Refused(OF_REPLIES.get(code, Code.INTERNAL), text[0])
+        code, lines = error.reply
+        return Refused(OF_REPLIES.get(code, Code.INTERNAL), lines[0])
     for kind in type(error).__mro__:
         if kind in REFUSALS:
             return Refused(*REFUSALS[kind])

@@ -67,6 +67,7 @@ class SimpleSession:
             await self._converse()
             if self._retiring is not None:
                 await self._last(Code.BUSY, self._retiring)
+            await self._settle()
             await self.stream.flush()
         except Stalled:
             self._part(Code.TIMEOUT, "nothing moved for too long")
@@ -139,8 +140,8 @@ class SimpleSession:
             await self._conversation.uploads.settle()
 
     async def _waits(self) -> bool:
-        """A line is to be waited for: not for ever, and not before all uploads are over."""
-        await self._settle()
+        """A line is to be waited for, but not for ever; the uploads before it go on meanwhile."""
+        self._conversation.uploads.send()
         self._busy = False
         if self.context.identity.account is not None:
             self._deadline.set(self.context.services.settings.idle_timeout)
@@ -148,7 +149,7 @@ class SimpleSession:
 
     def _timed_out(self) -> None:
         """End an idle session; one without a login is idle whatever it does."""
-        if self._busy and self.context.identity.account is not None:
+        if self.is_working:
             self._deadline.set(self.context.services.settings.idle_timeout)
         else:
             self._part(Code.TIMEOUT, "idle for too long")
@@ -157,7 +158,8 @@ class SimpleSession:
     @property
     def is_working(self) -> bool:
         """Whether a user's command is being carried out."""
-        return self._busy and not self._over and self.context.identity.account is not None
+        busy = self._busy or self._conversation.uploads.running
+        return busy and not self._over and self.context.identity.account is not None
 
     def client_is_there(self) -> bool:
         """Ask whether the client still holds its end."""
@@ -165,14 +167,22 @@ class SimpleSession:
 
     def retire(self, reason: str) -> None:
         """Say that it is over and close, after the command in progress if there is one."""
-        if self.is_working:
-            self._retiring = reason
-        else:
+        if not self.is_working:
             self.part(reason)
+            return
+        self._retiring = reason
+        if not self._busy:
+            Task(self._retire()).done.addErrback(self._unexpected)
+
+    async def _retire(self) -> None:
+        """Go when the uploads are over, if nothing else has come until then."""
+        await self._conversation.uploads.settle()
+        if not self._busy and self._retiring is not None:
+            self._part(Code.BUSY, self._retiring)
 
     def part(self, reason: str) -> None:
         """Say that it is over and close; in the middle of a command, only close."""
-        if self._busy:
+        if self._busy or self._conversation.uploads.running:
             self.connection.abort()
         else:
             self._part(Code.BUSY, reason)
@@ -189,6 +199,7 @@ class SimpleSession:
         """End our side; what the client still sends is dropped."""
         self._over = True
         self._deadline.clear()
+        self._conversation.uploads.send_at_once()
         self.connection.dismiss()
 
     def _left(self, reason: str) -> None:

@@ -28,6 +28,7 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = [
     "How",
     "ICached",
+    "ICommitsHere",
     "IDescriptor",
     "IFreeSpace",
     "IHashes",
@@ -196,6 +197,15 @@ class ISpliced(Interface):
 
         What is written counts from where the descriptor stands. Raises what `IWriting.write` does.
         """
+
+
+class ICommitsHere(Interface):
+    """A writing whose commit is one call in a pool, which others can share (`together`)."""
+
+    pool = Attribute("The `Runner` whose threads the call belongs in.")
+
+    def commit_here() -> Entry:
+        """Do in this thread what ``commit`` does; raises `OSError` besides what that raises."""
 
 
 class IHashes(Interface):

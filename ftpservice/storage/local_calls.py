@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from ftpservice.storage.blocking import Overloaded, Runner, Stopped
@@ -10,7 +10,7 @@ from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.storage.local_errors import translate
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["called"]
+__all__ = ["called", "called_each"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -42,6 +42,25 @@ async def called(
     return outcome
 
 
+async def called_each(
+    runner: Runner, calls: Sequence[tuple[VirtualPath, Callable[[], T]]]
+) -> list[T | StorageError]:
+    """Make calls one after the other in one call of the pool; what one raises is in its place.
+
+    When the pool takes no more, none was made.
+    """
+    try:
+        outcomes = await runner.run(_attempted_each, calls)
+    except Overloaded:
+        return [Busy(path, "too many calls wait") for path, _function in calls]
+    except Stopped:
+        return [Unavailable(path, "stopped") for path, _function in calls]
+    return [
+        outcome.kind(outcome.path, outcome.detail) if isinstance(outcome, _Refusal) else outcome
+        for outcome in outcomes
+    ]
+
+
 class _Refusal(NamedTuple):
     """A storage error on its way out of the pool.
 
@@ -67,3 +86,10 @@ def _attempted(path: VirtualPath, function: Callable[[*Ts], T], args: tuple[*Ts]
         return _Refusal.of(translate(error, path))
     except StorageError as error:
         return _Refusal.of(error)
+
+
+def _attempted_each(
+    calls: Sequence[tuple[VirtualPath, Callable[[], T]]],
+) -> list[T | _Refusal]:
+    """Do the calls, in the thread."""
+    return [_attempted(path, function, ()) for path, function in calls]

@@ -12,7 +12,7 @@ from zope.interface import implementer, implementer_only
 
 from ftpservice.storage.blocking import Runner, let_go
 from ftpservice.storage.errors import StorageError, Unavailable
-from ftpservice.storage.interfaces import IDescriptor, ISpliced, IWriting
+from ftpservice.storage.interfaces import ICommitsHere, IDescriptor, ISpliced, IWriting
 from ftpservice.storage.local_append import Append
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_errors import translate
@@ -168,9 +168,18 @@ class LocalWriting:
                 raise translate(error, self.path) from error
 
 
-@implementer(ISpliced)
+@implementer(ISpliced, ICommitsHere)
 class LocalUploading(LocalWriting):
     """A new file; unlike one that is appended to, the kernel can fill it by itself."""
+
+    @property
+    def pool(self) -> Runner:
+        """Where its steps are taken."""
+        return self._runner
+
+    def commit_here(self) -> Entry:
+        """Publish the file, in this thread."""
+        return self._work.commit()
 
     async def exclusively(self, function: Callable[[int], T]) -> T:
         """Call ``function`` with the descriptor, behind what was written."""
@@ -178,7 +187,7 @@ class LocalUploading(LocalWriting):
         return await called(self._runner, self.path, self._work.lend, function)
 
 
-@implementer_only(IWriting, ISpliced)
+@implementer_only(IWriting, ISpliced, ICommitsHere)
 class PromisedUploading(LocalUploading):
     """A new file that does not exist yet, so that there is no descriptor to ask for."""
 

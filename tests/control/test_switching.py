@@ -11,9 +11,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from ftpservice.commands.table import TABLE
-from ftpservice.control import securing
 from ftpservice.control.implicit import ImplicitFactory
 from ftpservice.events import HandshakeFailed, Refused, SessionClosed
+from ftpservice.session import securing
 from ftpservice.session.protection import TLSPolicy
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.verbs import Argument, Verb

@@ -12,7 +12,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 
-from ftpservice.flow import sealing, unsealing
+from ftpservice.flow import sealing, splice, unsealing
 from ftpservice.flow.connection import Cut, Stalled
 from ftpservice.flow.splice import State
 from tests.flow.loopback import descriptors, read_to_end, send_rst, until
@@ -203,7 +203,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_a_turn_is_bounded(self, reactor, tls, sink, monkeypatch):
-        monkeypatch.setattr(unsealing, "MOST", 1 << 20)
+        monkeypatch.setattr(splice, "MOST", 1 << 20)
         monkeypatch.setattr(unsealing, "MOMENT", 5_000)  # so that none ends for want of bytes
         async with secure_meeting(reactor, tls) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)

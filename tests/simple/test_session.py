@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.components import proxyForInterface
 from twisted.python.failure import Failure
 
-from ftpservice.events import LoggedIn, SessionClosed, TransferEnded
+from ftpservice.events import CommandFailed, LoggedIn, Outcome, SessionClosed, TransferEnded
 from ftpservice.flow.connection import DataConnection
 from ftpservice.session.settings import SessionSettings
 from ftpservice.simple.factory import SimpleFactory
+from ftpservice.storage.errors import NoSpace, Unavailable
 from ftpservice.storage.interfaces import IReading, IWriting, WriteRequest
 from ftpservice.storage.memory import MemoryStorage
 from ftpservice.wire.paths import VirtualPath
@@ -32,17 +34,23 @@ class Slow(proxyForInterface(IWriting, "inner")):  # type: ignore[misc]
         super().__init__(inner)
         self._storage = storage
 
+    async def write(self, data: bytes) -> None:
+        """Write, or fail."""
+        self._storage.fail("write", self.inner.path)
+        await self.inner.write(data)
+
     async def commit(self) -> Any:
-        """Wait, then publish."""
+        """Wait, then publish, or fail."""
         waiting: Deferred[None] = Deferred()
         self._storage.waiting.append(waiting)
         await waiting
+        self._storage.fail("commit", self.inner.path)
         return await self.inner.commit()
 
     async def abandon(self) -> None:
         """Be over."""
-        self._storage.abandoned += 1
         await self.inner.abandon()
+        self._storage.fail("abandon", self.inner.path)
 
 
 class Morsels(proxyForInterface(IReading, "inner")):  # type: ignore[misc]
@@ -60,7 +68,13 @@ class SlowStorage(MemoryStorage):
     def __init__(self) -> None:
         super().__init__()
         self.waiting: list[Deferred[None]] = []
-        self.opened = self.abandoned = 0
+        self.opened = 0
+        self.faults: dict[tuple[str, str], Exception] = {}
+
+    def fail(self, step: str, path: VirtualPath) -> None:
+        """Raise what was put into ``faults`` for a step of an upload to a name."""
+        if (step, path.name) in self.faults:
+            raise self.faults[step, path.name]
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> Any:
         """Begin a transaction that takes its time."""
@@ -157,7 +171,7 @@ def test_a_stop_comes_behind_the_answers_of_what_was_done(talk: SimpleTalk) -> N
     talk.publish()
     talk.publish()
     talk.publish()
-    assert talk.said() == ["OK 3 a", "OK 3 b", "OK 3 c", "ERR BUSY We close."]
+    assert talk.said() == ["OK 3 a", "OK 3 b", "OK 3 c", "OK a", "ERR BUSY We close."]
     assert talk.transport.over
 
 
@@ -253,3 +267,46 @@ def test_an_answer_does_not_wait_for_an_upload_behind_it(talk: SimpleTalk) -> No
     assert talk.say("DELF none\nUPLD 3+ a\nabc") == ["ERR NOTFOUND no such file or directory"]
     talk.publish()
     assert talk.said() == ["OK 3 a"]
+
+
+def three(talk: SimpleTalk) -> list[str]:
+    """Send three uploads in one piece, the one in the middle to ``b``; return the answers."""
+    talk.say("UPLD 3+ a\nabcUPLD 3+ b\nabcUPLD 3+ c\nabc")
+    while talk.storage.waiting:
+        talk.publish()
+    return talk.said()
+
+
+@pytest.mark.parametrize("step", ["write", "commit"])
+def test_one_of_a_batch_fails_and_the_others_do_not(talk: SimpleTalk, step: str) -> None:
+    talk.storage.faults[step, "b"] = NoSpace(VirtualPath(("b",)))
+    assert three(talk) == ["OK 3 a", "ERR FULL no space left", "OK 3 c"]
+    outcomes = [event.outcome for event in talk.talk.of(TransferEnded)]
+    assert sorted(outcomes, key=str) == sorted(
+        [Outcome.COMPLETE, Outcome.REFUSED, Outcome.COMPLETE], key=str
+    )
+
+
+def test_what_nobody_expected_is_told_without_detail(talk: SimpleTalk) -> None:
+    talk.storage.faults["write", "b"] = KeyError("secret")
+    logged: list[LogEvent] = []
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        assert three(talk) == ["OK 3 a", "ERR INTERNAL local error", "OK 3 c"]
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert len([event for event in logged if "log_failure" in event]) == 1
+    assert [event.detail for event in talk.talk.of(CommandFailed)] == ["KeyError('secret')"]
+
+
+def test_a_batch_that_breaks_is_told_for_each(talk: SimpleTalk) -> None:
+    talk.storage.faults["commit", "b"] = KeyError("secret")
+    assert three(talk) == ["ERR INTERNAL local error"] * 3
+    assert len(talk.talk.of(TransferEnded)) == 3
+
+
+def test_letting_go_may_fail_too(talk: SimpleTalk) -> None:
+    talk.storage.faults["write", "b"] = NoSpace(VirtualPath(("b",)))
+    talk.storage.faults["abandon", "b"] = Unavailable(VirtualPath(("b",)))
+    assert three(talk) == ["OK 3 a", "ERR INTERNAL the storage failed", "OK 3 c"]
+    assert len(talk.talk.of(TransferEnded)) == 3

@@ -59,15 +59,7 @@ def test_any_line_is_read_or_refused(line: bytes) -> None:
 @pytest.mark.parametrize(
     "argument",
     [
-        "",
-        "5",
-        "5 ",
-        "x a",
-        "-1 a",
-        "5++ a",
-        "+ a",
-        "5,0 a",
-        "1" * 19 + " a",
+        *("", "5", "5 ", "x a", "-1 a", "5++ a", "+ a", "5,0 a", "1" * 19 + " a"),
         "\N{ARABIC-INDIC DIGIT FIVE} a",
     ],
 )
