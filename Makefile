@@ -60,6 +60,7 @@ docs: $(VENV)/.installed
 bench: $(VENV)/.benching
 	-@benchmarks/install-peers
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.clients $(filter --quick,$(BENCH_ARGS))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.* _trial_temp*

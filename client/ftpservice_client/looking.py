@@ -48,13 +48,17 @@ class Looking:
             except (Refused, Unsupported) as error:
                 return await self._of_file(path, error)
         argument = f"./{path}" if path.startswith("-") else path
-        now = self._now()
-        listing = listing_of(
-            await self._lines("LIST", argument), lambda line: parse_line(line, now)
-        )
-        if not path or listing.entries:
-            return listing
-        await self._require_directory(path)
+        now, own = self._now(), (path, argument)
+
+        def entry(line: str) -> Entry:
+            found = parse_line(line, now)
+            if path and found.name in own:  # of a file servers tell the name that they were given
+                found = found._replace(name=VirtualPath.parse(path).name)
+            return found
+
+        listing = listing_of(await self._lines("LIST", argument), entry)
+        if path and not listing.entries:
+            await self._require_directory(path)
         return listing
 
     async def _of_file(self, path: str, error: Refused | Unsupported) -> Listing:

@@ -1,0 +1,31 @@
+"""The comparison of clients measures what it says, and notices what did not arrive."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from benchmarks import clients
+from benchmarks.clients import CONTENDERS, JOBS, Job, measure, serving
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["clear", "tls"])
+def test_every_contender_does_every_job(secured: bool) -> None:
+    there = [name for name in CONTENDERS if "ours" in name or shutil.which(name)]
+    with serving(secured) as house:
+        for job in (Job("down", False, 4096, 3), Job("up", True, 3 << 20, 1)):
+            assert all(measure(house, job, CONTENDERS[name]) > 0 for name in there)
+
+
+def test_what_does_not_arrive_is_no_number() -> None:
+    with serving(secured=False) as house, pytest.raises(RuntimeError, match="0 files of 1"):
+        measure(house, Job("down", False, 4096, 1), lambda *_: 1.0)
+
+
+def test_a_table_has_a_row_for_each_job(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(clients, "measure", lambda *_: 2.0)
+    assert clients.main(["--quick"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 2 * len(JOBS)
+    assert lines[-1].startswith("| up, 4 KiB files, TLS, files/s | 2 (2-2) |")
