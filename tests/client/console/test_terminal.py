@@ -73,7 +73,7 @@ def test_files_go_there_and_come_back(terminal: Terminal, home: Path, tmp_path: 
     terminal.sees("here it is: 97.7 KiB")
     terminal.sees(PROMPT)
     terminal.enter('get "here it is" copy')
-    terminal.sees(PROMPT)
+    terminal.sees(": 97.7 KiB")
     terminal.sees(PROMPT)
     assert (home / "copy").read_bytes() == content
     terminal.enter("DELF here it is")
