@@ -281,9 +281,14 @@ def test_a_signal_ends_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_output_that_is_gone_is_no_reason_to_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone(Stream):
-        def flush(self) -> None:
-            raise BrokenPipeError
+        is_gone = True
 
-    monkeypatch.setattr(sys, "stdout", Gone())
+        def flush(self) -> None:
+            if self.is_gone:
+                raise BrokenPipeError
+
+    output = Gone()
+    monkeypatch.setattr(sys, "stdout", output)
     command._flush()
     monkeypatch.undo()
+    output.is_gone = False  # it is flushed once more when it is let go
