@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 
@@ -21,6 +22,7 @@ __all__ = ["Readable", "source_for"]
 Readable = Path | bytes | bytearray | memoryview | BinaryIO | IPushProducer | IPullProducer
 """What can be uploaded."""
 
+T = TypeVar("T")
 SMALL = 64 * 1024
 """Bytes of a file that is read by one thread in one go."""
 
@@ -93,6 +95,10 @@ class PathSource(Source):
         """Bring a stretch into memory."""
         await self._threads.call(self._open.cache, offset, size)
         self._cached_to = offset + size
+
+    async def exclusively(self, function: Callable[[int], T]) -> T:
+        """Call a function with the descriptor, in a thread."""
+        return await self._threads.call(self._open.use, function)
 
     async def digest(self, algorithm: str) -> str:
         """Return the digest of the file."""

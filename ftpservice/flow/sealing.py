@@ -1,33 +1,34 @@
-"""Sending a stretch of an operating-system file under TLS.
+"""Sending a stretch of an operating-system file under TLS: read and encrypted by one thread.
 
-Its bytes have to pass through here, for OpenSSL to encrypt them: read from the page cache into a
-buffer that is used again and again, and written from there, without the reactor, its buffers or a
-thread in between. What is not in memory is brought by whoever has the file, as in `sendfile`.
+Its bytes have to pass through here, for OpenSSL to encrypt them. A thread reads them into a buffer
+that is used again and again and writes them from there, as long as the socket takes more; so the
+reactor is free for others meanwhile, and other transfers have other processors. A turn ends when
+the socket took nothing for a moment, or after many bytes: a slow peer holds no thread.
+
+``TCP_CORK`` is there for the reason that `sendfile` has: a record is a quarter of what the kernel
+likes to send at a time.
 """
 
 from __future__ import annotations
 
 import os
+import select
+import socket
+import ssl
+from contextlib import suppress
 from typing import Any
-
-from twisted.internet import main
-from twisted.internet.error import ConnectionLost
 
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
 from ftpservice.flow.sendfile import CachedFile
+from ftpservice.flow.splice import MOMENT, MOST, State
+from ftpservice.tls.loan import Over
 from ftpservice.tls.records import send
 
 __all__ = ["FileSealing"]
 
 PIECE = 64 * 1024
 """Bytes that are read and sent at a time; few enough to stay in the processor's memory."""
-TURN = 8
-"""Pieces until the other descriptors of the reactor get theirs."""
-LOOK_AHEAD = 1 << 20
-"""Bytes of which the kernel is asked, at a time, whether they are in memory."""
-AHEAD = 8 << 20
-"""Bytes that are brought from the disk at a time."""
 
 
 class FileSealing:
@@ -35,87 +36,107 @@ class FileSealing:
 
     def __init__(self, transport: Any, file: CachedFile, span: tuple[int, int]) -> None:
         self.offset, self._end = span
+        """How far it came; a turn goes on counting when nobody waits for it any more."""
         self._transport = transport
         self._file = file
         self._buffer = memoryview(bytearray(min(PIECE, max(0, span[1] - span[0]))))
         self._unsent = self._buffer[:0]
-        self._cached_to = self.offset
         self._patience: Patience | None = None
-        self._wants_disk = False
-        self._broken: ConnectionLost | None = None
+        self._writable = self._lost = False
+        self._reads = False
 
     async def run(self, patience: Patience) -> None:
-        """Send it all, or as much as the file turns out to have; raises `Cut`, `Stalled`."""
+        """Send it all, or as much as the file turns out to have.
+
+        Raises `Cut`, `Stalled`, and what the file raises.
+        """
         self._patience = patience
-        self._transport.doWrite = self._turn
+        transport = self._transport
+        self._loan = transport.lend()
+        transport.doRead, transport.doWrite = self._may_read, self._may_write
+        self._cork(True)
         try:
             while self.offset < self._end:
-                if self._broken is not None or not self._transport.connected:
+                state = await self._file.exclusively(self._turn)
+                if state is State.BROKEN or self._lost:
                     raise Cut("the connection broke")
-                self._begin_turns()
-                while not self._is_resting:
-                    await patience.wait()
-                if self._wants_disk:
-                    self._wants_disk = False
-                    await self._file.cache(self.offset, min(AHEAD, self._end - self.offset))
-                    # Asked again, a file that has become shorter would never be there.
-                    self._cached_to = self.offset + min(PIECE, self._end - self.offset)
+                if state is State.WAITING:
+                    await self._wait()
         finally:
             self._give_back()
 
     def stop(self) -> None:
         """Learn that the connection is lost."""
+        self._lost = True
         if self._patience is not None:
-            self._broken = self._broken or main.CONNECTION_LOST
             self._patience.wake()
 
-    @property
-    def _is_resting(self) -> bool:
-        return self._wants_disk or self._broken is not None or self.offset >= self._end
-
-    def _begin_turns(self) -> None:
-        """Send the first turn now; the rest as the reactor finds the socket writable."""
+    async def _wait(self) -> None:
+        self._writable = False
         self._transport.startWriting()
-        self._turn()
+        assert self._patience is not None
+        while not self._writable and not self._lost:
+            await self._patience.wait()
 
-    def _turn(self) -> ConnectionLost | None:
-        """Send some; called by the reactor when the socket takes more."""
+    def _may_write(self) -> None:
+        """Wake who waits; called by the reactor when the socket takes more."""
+        self._transport.stopWriting()
+        self._writable = True
+        if self._patience is not None:
+            self._patience.wake()
+
+    def _may_read(self) -> None:
+        """Read later: a thread may be using the connection."""
+        self._transport.stopReading()
+        self._reads = True
+
+    def _turn(self, file: int) -> State:
+        """Send some of a file, in a thread; raises `OSError` of the file."""
         try:
-            for _ in range(TURN):
-                if not self._unsent and not self._read():
-                    break
-                sent = send(self._transport.socket, self._unsent)
-                if not sent:
-                    return None  # and the same bytes go next
+            return self._loan.turn(lambda own: self._move(file, own))  # type: ignore[no-any-return]
+        except Over:
+            return State.BROKEN
+
+    def _move(self, file: int, own: ssl.SSLSocket) -> State:
+        last = min(self._end, self.offset + MOST)
+        while self.offset < last:
+            if not self._unsent and not self._read(file):
+                self._end = self.offset  # the file has become shorter
+                break
+            try:
+                sent = send(own, self._unsent)
+            except OSError:
+                return State.BROKEN
+            if sent:
                 self.offset += sent
                 self._unsent = self._buffer[:0]
-        except OSError:
-            self._broken = main.CONNECTION_LOST
-        if self._is_resting:
-            self._transport.stopWriting()
-            if self._patience is not None:
-                self._patience.wake()
-        return self._broken
+            elif not _has_room(own):
+                return State.WAITING
+        return State.MORE
 
-    def _read(self) -> bool:
-        """Read the next piece, if it is there."""
-        size = min(PIECE, self._end - self.offset)
-        if self.offset + size > self._cached_to:
-            ahead = min(LOOK_AHEAD, self._end - self.offset)
-            if not self._file.is_cached(self.offset, ahead):
-                ahead = size
-                self._wants_disk = not self._file.is_cached(self.offset, ahead)
-            self._cached_to = self.offset if self._wants_disk else self.offset + ahead
-        if size <= 0 or self._wants_disk:
-            return False
-        count = os.preadv(self._file.fileno(), [self._buffer[:size]], self.offset)
-        if count == 0:
-            self._end = self.offset  # the file has become shorter
-        self._unsent = self._buffer[:count]
-        return count > 0
+    def _read(self, file: int) -> bool:
+        """Read the next piece; tell whether there is one."""
+        wanted = self._buffer[: self._end - self.offset]
+        self._unsent = self._buffer[: os.preadv(file, [wanted], self.offset)]
+        return len(self._unsent) > 0
+
+    def _cork(self, corked: bool) -> None:
+        with suppress(OSError):  # a UNIX socket
+            self._transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)
 
     def _give_back(self) -> None:
-        """Leave the transport's writing to itself again."""
-        del self._transport.doWrite
-        if self._transport.connected:
-            self._transport.stopWriting()
+        """Leave the transport to itself again."""
+        self._loan.call_back()
+        transport = self._transport
+        del transport.doRead, transport.doWrite
+        if transport.connected:
+            transport.stopWriting()
+            self._cork(False)
+            if self._reads:
+                transport.startReading()
+
+
+def _has_room(own: ssl.SSLSocket) -> bool:
+    poll = select.poll()
+    poll.register(own.fileno(), select.POLLOUT)
+    return bool(poll.poll(MOMENT))

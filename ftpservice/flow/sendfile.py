@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet import main
 from twisted.internet.error import ConnectionLost
@@ -24,6 +24,8 @@ from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
 
 __all__ = ["CachedFile", "FileSending"]
+
+T = TypeVar("T")
 
 TURN = 256 << 10
 """Bytes of one turn where others wait for theirs."""
@@ -47,6 +49,9 @@ class CachedFile(Protocol):
 
     def cache(self, offset: int, size: int) -> Awaitable[None]:
         """Bring a stretch into memory."""
+
+    def exclusively(self, function: Callable[[int], T]) -> Awaitable[T]:
+        """Call a function with the descriptor, in a thread; nobody closes it meanwhile."""
 
 
 class FileSending:

@@ -188,6 +188,12 @@ class ICached(IDescriptor):
     def cache(offset: int, size: int) -> Awaitable[None]:
         """Bring a stretch into memory; raises what `IReading.read` does."""
 
+    def exclusively(function: Callable[[int], T]) -> Awaitable[T]:
+        """Call ``function`` with the descriptor, in a thread; nobody closes it meanwhile.
+
+        Raises what `IReading.read` does.
+        """
+
 
 class ISpliced(Interface):
     """A writing to an operating-system file that the kernel can fill by itself."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from threading import Lock
+from typing import TypeVar
 
 from zope.interface import implementer
 
@@ -21,6 +23,8 @@ __all__ = ["READ", "LocalReading", "OpenFile"]
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 """Flags with which an open never waits, whatever it is that is opened."""
 PIECE = 1 << 20
+
+T = TypeVar("T")
 
 
 class OpenFile:
@@ -77,10 +81,15 @@ class OpenFile:
 
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes of what the file held when it was opened, not of what was added since."""
+        wanted = max(0, min(size, self.entry.size - offset))
+        return self.use(lambda descriptor: os.pread(descriptor, wanted, offset))
+
+    def use(self, function: Callable[[int], T]) -> T:
+        """Call a function with the descriptor, which nobody else uses or closes meanwhile."""
         with self._lock:
             if self.descriptor < 0:
                 raise Unavailable(self.path, "read after close")
-            return os.pread(self.descriptor, max(0, min(size, self.entry.size - offset)), offset)
+            return function(self.descriptor)
 
     def cache(self, offset: int, size: int) -> None:
         """Have the kernel read a stretch."""
@@ -132,6 +141,10 @@ class LocalReading:
     async def cache(self, offset: int, size: int) -> None:
         """Read a stretch, so that it is in memory."""
         await called(self._runner, self._file.path, self._file.cache, offset, size)
+
+    async def exclusively(self, function: Callable[[int], T]) -> T:
+        """Call ``function`` with the descriptor, in the pool."""
+        return await called(self._runner, self._file.path, self._file.use, function)
 
     def fileno(self) -> int:
         """Return the descriptor; raises `Unavailable` after `close`."""

@@ -45,8 +45,9 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
     count, certain, last = 0, 0, len(into) - RECORD
     try:
         while count <= last:
-            certain = certain if certain > 0 else _waiting(own)
-            size = own.recv_into(into[count:])
+            if certain <= 0:
+                certain = _waiting(own)
+            size = own.read(RECORD, into[count:])
             if not size:
                 return count, State.ENDED
             count += size

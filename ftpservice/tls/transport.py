@@ -133,6 +133,8 @@ class TLSTransport(GatedConnection):
     def _receive(self) -> Any:
         if self._our_side_ended:
             return self._drop()
+        if not self._is_ours:
+            return None  # a last turn is not over
         count, state = receive(self.socket, _arrived)
         if state is State.OPEN:
             acknowledge(self.socket)

@@ -47,6 +47,11 @@ class Cached:
             await self.bringing
         self.brought.append((offset, size))
 
+    async def exclusively(self, turn):
+        if self.bringing is not None:
+            await self.bringing
+        return await deferToThread(turn, self.fileno())
+
 
 @pytest.fixture
 def path(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 import threading
@@ -72,21 +73,42 @@ class TestSending:
             assert await receiving == CONTENT
 
     @ensureDeferred
-    async def test_what_is_not_in_memory_is_brought_first(self, reactor, tls, cached):
-        cached.in_memory = False
+    async def test_turns_are_bounded(self, reactor, tls, cached, monkeypatch):
+        monkeypatch.setattr(sealing, "MOST", 1 << 20)
+        turns = []
+
+        async def counted(turn):
+            turns.append(turn)
+            return await deferToThread(turn, cached.fileno())
+
+        cached.exclusively = counted
         async with secure_meeting(reactor, tls) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (0, len(CONTENT))) == len(CONTENT)
             await connection.finish()
             assert await receiving == CONTENT
-        assert sum(size for _, size in cached.brought) >= len(CONTENT)
-        assert all(size <= sealing.AHEAD for _, size in cached.brought)
+        assert len(turns) >= len(CONTENT) >> 20
+
+    @ensureDeferred
+    async def test_a_peer_that_takes_nothing_holds_no_thread(self, reactor, tls, cached):
+        states = []
+
+        async def seen(turn):
+            states.append(await deferToThread(turn, cached.fileno()))
+            return states[-1]
+
+        cached.exclusively = seen
+        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            await until(reactor, lambda: connection.transport in reactor.getWriters())
+            assert states[-1] is State.WAITING
+            assert len(await deferToThread(read_exactly, peer, len(CONTENT))) == len(CONTENT)
+            assert await sending == len(CONTENT)
 
     @ensureDeferred
     async def test_while_the_disk_is_waited_for_the_reactor_is_not_kept_busy(
         self, reactor, tls, cached
     ):
-        cached.in_memory = False
         cached.bringing = Deferred()
         async with secure_meeting(reactor, tls) as (connection, peer):
             sending = start(connection.send_file(cached, (0, 1000)))
@@ -107,7 +129,6 @@ class TestSending:
 
     @ensureDeferred
     async def test_one_that_comes_while_the_disk_is_waited_for_too(self, reactor, tls, cached):
-        cached.in_memory = False
         cached.bringing = Deferred()
         async with secure_meeting(reactor, tls) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, 1000)))
@@ -145,6 +166,57 @@ class TestSending:
             with pytest.raises(Cut):
                 await connection.send_file(cached, (0, 10))
 
+    @ensureDeferred
+    async def test_a_failing_file_is_told(self, reactor, tls, tmp_path):
+        class Broken:
+            async def exclusively(self, turn):
+                descriptor = os.open(tmp_path, os.O_RDONLY)
+                try:
+                    return await deferToThread(turn, descriptor)
+                finally:
+                    os.close(descriptor)
+
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            with pytest.raises(IsADirectoryError):
+                await connection.send_file(Broken(), (0, 1000))
+            await connection.write(b"and goes on")
+            assert await deferToThread(peer.recv, 4096) == b"and goes on"
+
+    @ensureDeferred
+    async def test_what_comes_meanwhile_is_read_afterwards(self, reactor, tls, cached):
+        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+            reading = start(connection.read())
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            peer.sendall(b"meanwhile")
+            receiving = deferToThread(read_exactly, peer, len(CONTENT))
+            assert await sending == len(CONTENT)
+            assert await receiving == CONTENT
+            assert await reading == b"meanwhile"
+
+    @ensureDeferred
+    async def test_cancelling_while_a_thread_works_leaves_nothing_open(self, reactor, tls, cached):
+        before = descriptors()
+        go_on = threading.Event()
+        states = []
+
+        def later(turn):
+            go_on.wait(20)
+            states.append(turn(cached.fileno()))
+
+        async def slowly(turn):
+            await deferToThread(later, turn)
+
+        cached.exclusively = slowly
+        async with secure_meeting(reactor, tls) as (connection, _peer):
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            sending.cancel()
+            with pytest.raises(CancelledError):
+                await sending
+            connection.abort()
+        go_on.set()
+        await until(reactor, lambda: states == [State.BROKEN])
+        await until(reactor, lambda: descriptors() <= before)
+
     @versions
     @ensureDeferred
     async def test_a_peer_that_ends_its_side_first_gets_it_all(self, reactor, tls, cached, version):
@@ -155,6 +227,13 @@ class TestSending:
             await connection.finish()
             received = await deferToThread(raw_to_end, peer)
             assert len(received) > 100_000  # Python's ssl reads no more behind its own end
+
+
+def read_exactly(peer: ssl.SSLSocket, size: int) -> bytes:
+    received = bytearray()
+    while len(received) < size and (piece := peer.recv(65536)):
+        received += piece
+    return bytes(received)
 
 
 def raw_to_end(peer: ssl.SSLSocket) -> bytes:
