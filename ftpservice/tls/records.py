@@ -47,7 +47,7 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
         while count <= last:
             if certain <= 0:
                 certain = _waiting(own)
-            size = own.read(RECORD, into[count:])
+            size = own.recv_into(into[count:], RECORD)
             if not size:
                 return count, State.ENDED
             count += size
