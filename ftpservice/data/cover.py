@@ -16,7 +16,6 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocol
 
-from ftpservice.flow.accepted import address_of
 from ftpservice.tls.contexts import Contexts
 from ftpservice.tls.transport import Terms, TLSTransport, carry_on
 
@@ -43,13 +42,14 @@ class Cover:
         secured: Callable[[], object],
         own: socket.socket,
         protocol: IProtocol,
-        peer: tuple[Any, ...],
+        _peer: tuple[Any, ...],
         reactor: Any,
     ) -> TLSTransport:
         """Begin TLS on a connection that was accepted; ``secured`` is called at the end."""
-        ends = address_of(own.getsockname()), address_of(peer)
-        terms = self._terms(reactor, secured)
-        return TLSTransport(self.contexts.wrap(own, data=True), protocol, ends, reactor, terms)
+        covered = self.contexts.wrap(own, data=True)
+        begun = TLSTransport(covered, protocol, None, reactor, self._terms(reactor, secured))
+        begun.is_set_up = True
+        return begun
 
     def put_on(
         self, transport: Any, protocol: IProtocol, secured: Callable[[], object]

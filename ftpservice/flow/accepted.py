@@ -6,25 +6,19 @@ import socket
 from typing import Any
 
 from twisted.internet import main
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol
-from twisted.internet.tcp import Connection
-from twisted.python.failure import Failure
 
-__all__ = ["AcceptedTransport", "address_of"]
+from ftpservice.tls.watched import WatchedConnection, address_of
+
+__all__ = ["AcceptedTransport"]
 
 
-class AcceptedTransport(Connection):
-    """Twisted's own stream transport, not read before it is resumed.
+class AcceptedTransport(WatchedConnection):
+    """A data connection in clear; how it ended is looked for together with its last bytes."""
 
-    That there is no delay (Nagle) and keep-alive comes from the listening socket. Many data
-    connections carry one small file and are never waited for; they are spared what
-    that does not need: being watched from the beginning, and all but one visit to the reactor to
-    be watched, or not any more.
-    """
-
+    is_set_up = True
     logstr = "data connection"
     most = 256 * 1024
     """Bytes received at a time, once so many come."""
@@ -34,43 +28,6 @@ class AcceptedTransport(Connection):
     ) -> None:
         super().__init__(own, protocol, reactor)
         self._peer = peer
-        self._reads = self._writes = False
-        self.connected = 1
-
-    def startReading(self) -> None:
-        """Be watched for what comes."""
-        if not self._reads:
-            self._reads = True
-            self.reactor.addReader(self)
-
-    def stopReading(self) -> None:
-        """Be watched for that no more."""
-        if self._reads:
-            self._reads = False
-            self.reactor.removeReader(self)
-
-    def startWriting(self) -> None:
-        """Be watched for room to send."""
-        if not self._writes:
-            self._writes = True
-            self.reactor.addWriter(self)
-
-    def stopWriting(self) -> None:
-        """Be watched for that no more."""
-        if self._writes:
-            self._writes = False
-            self.reactor.removeWriter(self)
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Close, and tell the protocol: what Twisted's own does, for all reasons there are."""
-        if not hasattr(self, "socket"):
-            return
-        FileDescriptor.connectionLost(self, reason)
-        self._shouldShutdown = not self._writeDisconnected
-        self._closeSocket(not isinstance(reason.value, ConnectionAborted))
-        protocol = self.protocol
-        del self.protocol, self.socket, self.fileno
-        protocol.connectionLost(reason)
 
     def _dataReceived(self, data: bytes | None) -> Any:
         if not data:
@@ -79,7 +36,7 @@ class AcceptedTransport(Connection):
         self.protocol.dataReceived(data)
         if len(data) == whole:
             self.bufferSize = self.most
-        elif whole != self.most and self._reads:
+        elif whole != self.most and self._reading:
             return self._end()
         return None
 
@@ -102,9 +59,3 @@ class AcceptedTransport(Connection):
     def getHost(self) -> IPv4Address | IPv6Address:
         """Return the address of our end."""
         return address_of(self.socket.getsockname())
-
-
-def address_of(place: tuple[Any, ...]) -> IPv4Address | IPv6Address:
-    """Return what sockets call an address as Twisted has it."""
-    kind = IPv6Address if len(place) == 4 else IPv4Address
-    return kind("TCP", *place)

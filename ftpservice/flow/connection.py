@@ -17,7 +17,6 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ftpservice.flow.accepted import AcceptedTransport
 from ftpservice.flow.cuts import Cut, Stalled
 from ftpservice.flow.farewell import Farewell
 from ftpservice.flow.inlet import Inlet
@@ -63,7 +62,7 @@ class DataConnection(Protocol):
     def connectionMade(self) -> None:
         """Begin; nothing is received until somebody reads."""
         transport = self.transport
-        if not isinstance(transport, AcceptedTransport) and ITCPTransport.providedBy(transport):
+        if not getattr(transport, "is_set_up", False) and ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
         self._stream = stream = cast(StreamTransport, transport)

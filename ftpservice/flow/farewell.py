@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.flow.accepted import AcceptedTransport
 from ftpservice.flow.aftermath import Aftermath
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.inlet import Inlet
@@ -34,6 +33,7 @@ from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Bell, Standstill
 from ftpservice.flow.transport import StreamTransport
 from ftpservice.tls.transport import TLSTransport
+from ftpservice.tls.watched import WatchedConnection
 
 __all__ = ["Farewell"]
 
@@ -97,7 +97,7 @@ class Farewell:
         self._outlet.close()
         if self._outlet.ended and self._inlet.ended:
             self._close()
-        elif self._outlet.ended and isinstance(self._transport, AcceptedTransport):
+        elif self._outlet.ended and isinstance(self._transport, WatchedConnection):
             self._inlet.hold()
             Aftermath.of(self._clock).add(self._clock, self._look)
         else:
@@ -107,7 +107,8 @@ class Farewell:
         """Close if the peer has ended by now."""
         if self._is_over:
             return
-        if has_ended(self._transport):
+        stream = self._transport
+        if stream.has_parted() if isinstance(stream, TLSTransport) else has_ended(stream):
             self._close()
         else:
             self._wait_for_the_peer()

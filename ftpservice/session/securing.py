@@ -65,7 +65,7 @@ def learned(transport: Any) -> tuple[str, frozenset[str], Cover | None]:
     """
     below = _below(transport)
     names = certificate_names(below.socket.getpeercert())
-    return f"{below.version} {below.cipher}", names, Cover.of(below)
+    return below.description, names, Cover.of(below)
 
 
 def has_failed(transport: Any) -> bool:

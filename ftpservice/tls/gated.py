@@ -7,25 +7,22 @@ from typing import Any
 
 from twisted.internet import main
 from twisted.internet.interfaces import IProtocol
-from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
 from ftpservice.tls.handshake import Handshake, HandshakeProblem, Terms
+from ftpservice.tls.watched import WatchedConnection
 
 __all__ = ["GatedConnection"]
 
 
-class GatedConnection(Connection):
-    """Twisted's stream, whose wishes to read and write have to wait for a handshake."""
+class GatedConnection(WatchedConnection):
+    """A stream whose wishes to read and write have to wait for a handshake."""
 
     is_secured = False
     """Whether there was a handshake, to its end."""
-    socket: Any
-    reactor: Any
 
     def __init__(self, own: ssl.SSLSocket, protocol: IProtocol, reactor: Any, terms: Terms) -> None:
         super().__init__(own, protocol, reactor)
-        self.connected = 1
         self._reads = self._writes = False
         self._handshake: Handshake | None = Handshake(self, terms, self._secured)
 
@@ -109,5 +106,4 @@ class GatedConnection(Connection):
         handshake, self._handshake = self._handshake, None
         if handshake is not None:
             handshake.stop()
-            (super().startReading if self._reads else super().stopReading)()
-            (super().startWriting if self._writes else super().stopWriting)()
+            self.watch(self._reads, self._writes)

@@ -45,7 +45,7 @@ class HandshakeProblem(Exception):
         """The peer's certificate in DER, empty if not known, if that is what was wrong."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Terms:
     """What is agreed on a handshake."""
 
@@ -124,10 +124,7 @@ class Handshake:
             self._terms.secured()
 
     def _watch(self, reading: bool, writing: bool) -> None:
-        reactor, transport = self._reactor, self._transport
-        (reactor.addReader if reading else reactor.removeReader)(transport)
-        if writing or self._writes:
-            (reactor.addWriter if writing else reactor.removeWriter)(transport)
+        self._transport.watch(reading, writing)
         self._writes = writing
 
     def _set_deadline(self, seconds: float) -> None:

@@ -15,17 +15,17 @@ import socket
 import ssl
 import sys
 import termios
-from contextlib import suppress
 from enum import Enum
 
 __all__ = ["RECORD", "State", "acknowledge", "drop", "goodbye", "receive", "send"]
 
+PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 CLOSED = 7
 """A state of TCP: neither side can say anything any more (linux/tcp_states.h)."""
 RECORD = 16 * 1024
 """The most bytes of one record, and so of one reading."""
-OVERHEAD = 29
-"""Bytes that a record has besides, unless somebody pads it."""
+LEAST, OVERHEAD = 22, 29
+"""Bytes that a record has besides, at least and at most, unless somebody pads it."""
 
 
 class State(Enum):
@@ -42,16 +42,17 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
 
     No record is left half read: OpenSSL would have the rest, and the socket nothing to tell of.
     """
-    count, certain, last = 0, 0, len(into) - RECORD
+    count, last = 0, len(into) - RECORD
     try:
-        while count <= last:
-            if certain <= 0:
-                certain = _waiting(own)
-            size = own.recv_into(into[count:], RECORD)
-            if not size:
-                return count, State.ENDED
+        possible = certain = _waiting(own)
+        while size := own.recv_into(into[count:], RECORD):
             count += size
+            possible -= size + LEAST
             certain -= size + OVERHEAD
+            if count > last or (possible <= 0 and count < RECORD):
+                return count, State.OPEN
+            if certain <= 0:
+                possible = certain = _waiting(own)
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return count, State.OPEN
     except ssl.SSLZeroReturnError:
@@ -60,19 +61,19 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
         return count, State.BROKEN if _was_reset(own) else State.TRUNCATED
     except OSError:
         return count, State.BROKEN
-    return count, State.OPEN
+    return count, State.ENDED
 
 
 def _waiting(own: socket.socket) -> int:
     """Return how many bytes the kernel has; raises `OSError` as OpenSSL would, and not to it."""
     try:
-        found = socket.socket.recv(own, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        found = socket.socket.recv(own, 1, PEEK)
     except BlockingIOError:
         raise ssl.SSLWantReadError from None
     except OSError as error:
         if error.errno != errno.EIO:  # that is an alert, under kernel TLS
             raise
-        return 0
+        return RECORD
     if not found:
         raise ssl.SSLEOFError
     return int.from_bytes(fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
@@ -104,8 +105,10 @@ def acknowledge(own: socket.socket) -> None:
     two pieces), the first bytes until its end is, and close_notify until all before it is. In clear
     there is a FIN for that, which nothing holds back.
     """
-    with suppress(OSError):  # a UNIX socket
+    try:  # noqa: SIM105 - this is done for every message; `suppress` is three calls more
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    except OSError:
+        pass  # a UNIX socket
 
 
 def goodbye(own: ssl.SSLSocket) -> bool:

@@ -31,6 +31,7 @@ from ftpservice.tls.leaving import Leaving
 from ftpservice.tls.loan import Loan
 from ftpservice.tls.records import State, acknowledge, drop, goodbye, receive, send
 from ftpservice.tls.server import ServerTLS
+from ftpservice.tls.watched import address_of
 
 __all__ = ["HandshakeProblem", "TLSTransport", "Terms", "carry_on", "upgrade"]
 
@@ -43,7 +44,9 @@ _arrived = memoryview(bytearray(PIECE))  # for the length of a call, in the reac
 
 
 class TLSTransport(GatedConnection):
-    """A connection under TLS; ``own`` is one whose handshake has not begun, ``ends`` host and peer.
+    """A connection under TLS; ``own`` is one whose handshake has not begun.
+
+    ``ends`` are host and peer, where they are not what the kernel says.
 
     What is written before the handshake is over is sent then. The protocol sees of a handshake
     that fails a ``connectionLost`` with a `HandshakeProblem`; of one that goes well, nothing.
@@ -52,13 +55,6 @@ class TLSTransport(GatedConnection):
     logstr = "tls"
     SEND_LIMIT = 1024 * 1024
 
-    session_reused = False
-    """Whether it went on with a session of another connection."""
-    version = cipher = ""
-    peer_certificate: bytes | None = None
-    """The peer's, in DER, checked."""
-    session_id = b""
-    """The number of the session that it began or went on with; empty on a client."""
     ended_in_order = False
     """Whether the peer has said that it ended its side."""
     is_broken = False
@@ -70,7 +66,7 @@ class TLSTransport(GatedConnection):
         self,
         own: ssl.SSLSocket,
         protocol: IProtocol,
-        ends: tuple[IAddress, IAddress],
+        ends: tuple[IAddress, IAddress] | None,
         reactor: Any,
         terms: Terms,
     ) -> None:
@@ -83,11 +79,35 @@ class TLSTransport(GatedConnection):
 
     def getHost(self) -> IAddress:
         """Return the address of our end."""
-        return self._ends[0]
+        return self._ends[0] if self._ends else address_of(self.socket.getsockname())
 
     def getPeer(self) -> IAddress:
         """Return the address of the far end."""
-        return self._ends[1]
+        return self._ends[1] if self._ends else address_of(self.socket.getpeername())
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether it went on with a session of another connection."""
+        return bool(self.socket.session_reused)
+
+    @property
+    def description(self) -> str:
+        """Version and cipher."""
+        own: ssl.SSLSocket = self.socket
+        return f"{own.version()} {(own.cipher() or ('',))[0]}"
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The peer's, in DER, checked."""
+        found: bytes | None = self.socket.getpeercert(binary_form=True)
+        return found
+
+    @property
+    def session_id(self) -> bytes:
+        """The number of the session that it began or went on with; empty on a client."""
+        own: ssl.SSLSocket = self.socket
+        session = own.session if own.server_side else None
+        return session.id if session is not None else b""
 
     def writeSomeData(self, data: bytes) -> Any:
         """Send a piece, or nothing yet; returns how much, or how the connection broke."""
@@ -145,6 +165,10 @@ class TLSTransport(GatedConnection):
         self.ended_in_order |= state is State.ENDED
         return main.CONNECTION_LOST if state is State.BROKEN else main.CONNECTION_DONE
 
+    def has_parted(self) -> bool:
+        """Drop what came behind our end; tell whether the peer has ended its side too."""
+        return self._drop() is not None or self._drop() is not None
+
     def _drop(self) -> Any:
         """Read what comes behind our end, whatever it is, so that closing sends no RST."""
         try:
@@ -190,13 +214,7 @@ class TLSTransport(GatedConnection):
             self._loan.close(close)
 
     def _secured(self) -> None:
-        own: ssl.SSLSocket = self.socket
-        self.session_reused = bool(own.session_reused)
-        self.version, self.cipher = own.version() or "", (own.cipher() or ("",))[0]
-        self.peer_certificate = own.getpeercert(binary_form=True)
-        session = own.session if own.server_side else None
-        self.session_id = session.id if session is not None else b""
-        acknowledge(own)
+        acknowledge(self.socket)
         super()._secured()
 
 

@@ -38,6 +38,10 @@ class Transport:
         self.socket = Shaking()
         self.reason: BaseException | None = None
 
+    def watch(self, reading: bool, writing: bool) -> None:
+        for wanted, known in ((reading, self.reactor.reads), (writing, self.reactor.writes)):
+            (known.add if wanted else known.discard)(self)
+
     def connectionLost(self, reason) -> None:
         self.reason = reason.value
 

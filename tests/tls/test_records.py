@@ -91,7 +91,16 @@ def test_the_ends_are_told_apart(meet, into, version):
                 peer.unwrap()
         peer.close()
         wanted = State.ENDED if end else State.TRUNCATED
-        assert records.receive(own, into) == (3, wanted)
+        assert received(own, into) == (3, wanted)
+
+
+def received(own, into):
+    """All to the end; a FIN that comes with a small record is seen the next time only."""
+    count, state = records.receive(own, into)
+    if state is State.OPEN:
+        more, state = records.receive(own, into)
+        count += more
+    return count, state
 
 
 @versions

@@ -54,13 +54,12 @@ def make(tls):
 async def test_what_is_known_when_the_handshake_is_over(reactor, make, version):
     async with accepted(reactor, make) as (ours, peer):
         assert not ours.stream.is_secured
-        assert ours.stream.version == ours.stream.cipher == ""
         with await deferToThread(wrapped, peer, version) as end:
             await until(reactor, lambda: ours.happened == ["secured"])
             stream = ours.stream
             assert stream.is_secured
             assert not stream.session_reused
-            assert (stream.version, stream.cipher) == (end.version(), end.cipher()[0])
+            assert stream.description == f"{end.version()} {end.cipher()[0]}"
             assert stream.peer_certificate is None
             assert len(stream.session_id) == 32
             assert stream.getHost().port == end.getpeername()[1]
