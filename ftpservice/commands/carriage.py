@@ -21,7 +21,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ftpservice.data.channel import CannotConnect, Channel
-from ftpservice.data.choose import paced, receive_file, send_file
+from ftpservice.data.choose import SMALL, paced, receive_file, send_file
 from ftpservice.events import CommandFailed, Event, Outcome, TransferEnded, TransferStarted
 from ftpservice.flow.connection import Cut, DataConnection
 from ftpservice.flow.task import Task, dealt_with
@@ -140,6 +140,8 @@ def download(carriage: Carriage, reading: IReading, marks: Marks) -> Transfer:
 
     async def send(connection: DataConnection) -> str:
         stream = paced(connection, carriage.context.throttles(upload=False))
+        if reading.entry.size <= SMALL:
+            connection.gather()
         await send_file(reading, stream, marks.start, marks.end, representation)
         await connection.finish()
         return "Transfer complete."

@@ -20,7 +20,7 @@ from ftpservice.storage.interfaces import ICached, IReading, ISpliced, IWriting
 from ftpservice.wire.ascii import FromNetwork, to_network
 from ftpservice.wire.records import END_OF_FILE, BadRecords, FromRecords, to_records
 
-__all__ = ["Representation", "Stream", "paced", "receive_file", "send_chunks", "send_file"]
+__all__ = ["SMALL", "Representation", "Stream", "paced", "receive_file", "send_chunks", "send_file"]
 
 Stream = DataConnection | Paced
 """What a file is sent to or received from."""

@@ -66,6 +66,7 @@ class DataConnector:
         self._local = SAME_MACHINE if ends.peer is None else plain_host(ends.local)
         self._policy = PeerPolicy(ends.peer or SAME_MACHINE)
         self._prepared: Channel | None = None
+        self._comes_early = False  # a client that waits for TLS before its command is not kept
 
     @property
     def family(self) -> int:
@@ -85,7 +86,10 @@ class DataConnector:
         if not extended:
             host = await self._masquerade.announced(self._policy.peer, self._local)
         door = self.door()
-        self._replace(PassiveChannel(self._reactor, self._settings, self._policy, door, self.cover))
+        passive = PassiveChannel(self._reactor, self._settings, self._policy, door, self.cover)
+        self._replace(passive)
+        if self._comes_early:
+            passive.watch()
         return HostPort(host, door.port)
 
     def door(self) -> Door:
@@ -112,6 +116,8 @@ class DataConnector:
         A connection that began before PROT changed is none.
         """
         prepared, self._prepared = self._prepared, None
+        if isinstance(prepared, PassiveChannel) and prepared.came_early:
+            self._comes_early = True
         if prepared is not None and not prepared.fits:
             prepared.close()
             return None

@@ -42,15 +42,16 @@ class PassiveChannel(Channel):
         self._arrival: Arrival | None = None
         self._door: Door | None = door
         self._closed = False
+        self.came_early = False
+        """Whether the client began TLS before its command, as those do that wait for it to end."""
+        self._is_wanted = False
         door.admit = self._admit
-        if cover() is not None:
-            door.watch()  # TLS begins when the client comes
-        else:
-            Aftermath.of(clock).add(clock, self._watch)  # most commands come before that
+        Aftermath.of(clock).add(clock, self.watch)  # most commands come before that
 
     @property
     def connected(self) -> bool:
         """Whether the client is here; one who waits at the door is let in for that."""
+        self._is_wanted = True
         for _ in range(BACKLOG):  # strangers may be first
             if self._door is None or not self._door.look():
                 break
@@ -75,12 +76,14 @@ class PassiveChannel(Channel):
 
     async def _wait(self) -> None:
         timeout = self._settings.data_timeout
-        self._watch()
+        self._is_wanted = True
+        self.watch()
         self._bell = Bell(self._clock)
         if not await self._bell.wait(timeout):
             raise CannotConnect(f"nobody connected in {timeout:g} seconds")
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
+        """Let the client in as soon as it comes, whether its command has come or not."""
         if self._door is not None:
             self._door.watch()
 
@@ -102,6 +105,7 @@ class PassiveChannel(Channel):
         cover = self._cover()
         self._arrival = arrival = Arrival(self._clock, self._settings, cover, self._ring)
         if cover is not None:
+            self.came_early = not self._is_wanted
             door.accept = arrival.accept
             self._ring()  # who waits has other times to keep now
         return arrival.protocol

@@ -7,7 +7,9 @@ Under TLS an end in order is one that the peer has said (close_notify): anybody 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 from twisted.internet.error import ConnectionAborted
@@ -20,7 +22,7 @@ from zope.interface import implementer
 from ftpservice.flow.cuts import Cut, Stalled
 from ftpservice.flow.farewell import Farewell
 from ftpservice.flow.inlet import Inlet
-from ftpservice.flow.kernel import acknowledged, is_broken
+from ftpservice.flow.kernel import acknowledged, is_broken, socket_of
 from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Patience
 from ftpservice.flow.pump import CHUNK
@@ -116,6 +118,13 @@ class DataConnection(Protocol):
         timeout (to a quarter of it).
         """
         await self._outlet.write(data)
+
+    def gather(self) -> None:
+        """Have what is sent from now on leave together with our end: one small file, no stream."""
+        own = socket_of(self._stream)
+        if own is not None:
+            with suppress(OSError):  # a UNIX socket
+                own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
 
     def offer(self, data: bytes) -> bool:
         """Send ``data`` if nobody would have to wait for that; tell whether it was so."""
