@@ -39,7 +39,8 @@ class Load:
 class Loader:
     """The compiled program; raises `Unusable` when a client fails."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, niceness: int = 0) -> None:
+        self._niceness = niceness
         self._program = program
 
     def run(self, server: Running, verb: str, **given: object) -> Load:
@@ -86,7 +87,7 @@ class Loader:
             "simple": int(server.simple),
         }
         words = [f"{name}={value}" for name, value in (account | given).items()]
-        return [str(self._program), verb, *words]
+        return ["nice", "-n", str(self._niceness), str(self._program), verb, *words]
 
 
 def _brief(verb: str, given: dict[str, object]) -> str:
