@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["InlinePool", "Overloaded", "Pool", "Runner", "Stopped", "let_go"]
+__all__ = ["Call", "InlinePool", "Overloaded", "Pool", "Runner", "Stopped", "let_go"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -81,9 +81,11 @@ class Pool:
         self._calls = 0
         self._stopped = False
         self._threads: list[Thread] = []
-        self._queue: SimpleQueue[_Call[Any] | None] = SimpleQueue()
-        self._done: deque[tuple[_Call[Any], object]] = deque()
+        self._queue: SimpleQueue[Call[Any] | None] = SimpleQueue()
+        self._done: deque[tuple[Call[Any], object]] = deque()
         self._waking = False
+        self._begun = 0
+        """Calls so far that a thread has begun; exact where there is one thread."""
 
     def run(
         self,
@@ -92,7 +94,7 @@ class Pool:
         dispose: Callable[[T], object] | None = None,
     ) -> Deferred[T]:
         """Call ``function`` in a thread (see `Runner.run`)."""
-        call = _Call(partial(function, *args), dispose)
+        call = Call(partial(function, *args), dispose)
         if self._stopped:
             call.result.errback(Stopped())
         elif self._calls >= self._waiting:
@@ -105,7 +107,7 @@ class Pool:
         """Call ``function`` in a thread, come what may (see `Runner.finish`)."""
         if self._stopped:
             return maybeDeferred(function, *args)
-        call = _Call(partial(function, *args), None, must=True)
+        call = Call(partial(function, *args), None, must=True)
         self._begin(call)
         return call.result
 
@@ -126,7 +128,7 @@ class Pool:
         Thread(target=join, name=f"{self._name} pool stops", daemon=True).start()
         return ended
 
-    def _begin(self, call: _Call[Any]) -> None:
+    def _begin(self, call: Call[Any]) -> None:
         self._calls += 1
         if self._calls > len(self._threads) < self._most:
             number = len(self._threads) + 1
@@ -138,6 +140,7 @@ class Pool:
     def _work(self) -> None:
         """Do what is asked for, in a thread, until there is no more to come."""
         while (call := self._queue.get()) is not None:
+            self._begun += 1
             self._done.append((call, call.outcome()))
             del call  # an idle thread keeps nothing open or in memory
             if not self._waking:
@@ -159,7 +162,7 @@ class Pool:
                 let_go(self, call.dispose, outcome)
 
 
-class _Call(Generic[T]):
+class Call(Generic[T]):
     """One call on its way; ``must``: also when nobody waits for it any more."""
 
     def __init__(
@@ -206,7 +209,7 @@ class InlinePool:
         dispose: Callable[[T], object] | None = None,
     ) -> Deferred[T]:
         """Call ``function`` now, or when released (see `Runner.run`)."""
-        call = _Call(partial(function, *args), dispose)
+        call = Call(partial(function, *args), dispose)
         if self._stopped:
             call.result.errback(Stopped())
         else:
@@ -215,7 +218,7 @@ class InlinePool:
 
     def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
         """Call ``function`` now, or when released (see `Runner.finish`)."""
-        call = _Call(partial(function, *args), None, must=True)
+        call = Call(partial(function, *args), None, must=True)
         self._take(call)
         return call.result
 
@@ -232,7 +235,7 @@ class InlinePool:
         self.release()
         return succeed(None)
 
-    def _take(self, call: _Call[Any]) -> None:
+    def _take(self, call: Call[Any]) -> None:
         if not self.held:
             self._deliver(call, call.outcome())
         elif self.begun:
@@ -241,7 +244,7 @@ class InlinePool:
             self._ready.append(lambda: self._deliver(call, call.outcome()))
 
     @staticmethod
-    def _deliver(call: _Call[Any], outcome: object) -> None:
+    def _deliver(call: Call[Any], outcome: object) -> None:
         if not call.unwanted:
             call.result.callback(outcome)
         elif call.dispose is not None and not isinstance(outcome, Failure):

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from zope.interface import implementer
 
 from ftpservice.storage.blocking import Pool, Runner
+from ftpservice.storage.brief import BriefPool
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.descent_walk import DIRECTORY
 from ftpservice.storage.errors import Exists
@@ -53,7 +54,9 @@ class LocalSource:
             Pool(IReactorFromThreads(reactor), "local storage") if pool is None else None
         )
         self._runner = cast(Runner, pool or self._own_pool)
-        self._setting = Setting(self._runner, durable)
+        self._brief = BriefPool(reactor, self._own_pool) if self._own_pool is not None else None
+        brief = None if durable else self._brief  # to wait for the disk is not brief
+        self._setting = Setting(self._runner, durable, brief)
         self._partial_age = partial_age
         self._trees: WeakValueDictionary[tuple[int, int], Tree] = WeakValueDictionary()
         self._rounds = Rounds(reactor, min(HOUR, partial_age), self.sweep)
@@ -80,7 +83,8 @@ class LocalSource:
     async def stop(self) -> None:
         """End sweeping and the source's own pool."""
         self._rounds.stop()
-        if self._own_pool is not None:
+        if self._own_pool is not None and self._brief is not None:
+            await self._brief.stop()
             await self._own_pool.stop()
 
     def _tree_at_once(self, top: VirtualPath) -> Tree | None:

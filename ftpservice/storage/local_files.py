@@ -26,10 +26,12 @@ __all__ = ["LocalFiles", "Setting"]
 
 @dataclass(frozen=True)
 class Setting:
-    """What the storages of one source share: whether uploads are synced, and the pool."""
+    """What the storages of one source share: whether uploads are synced, and the pools."""
 
     runner: Runner
     durable: bool = False
+    brief: Runner | None = None
+    """For calls that hardly ever wait for anything, if they have a pool of their own."""
 
 
 @implementer(IStorage)
@@ -87,7 +89,7 @@ class LocalFiles:
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Begin a write transaction."""
         order = Order(self._tree, self._owner, path, request, self._setting.durable)
-        return await open_writing(self._runner, order)
+        return await open_writing(self._runner, order, self._setting.brief)
 
 
 def _entry_at_once(tree: Tree, path: VirtualPath) -> Entry | None:

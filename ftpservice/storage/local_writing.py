@@ -120,10 +120,11 @@ class Exclusive:
 class LocalWriting:
     """A transaction whose steps are taken in a pool."""
 
-    def __init__(self, runner: Runner, work: Exclusive) -> None:
+    def __init__(self, runner: Runner, work: Exclusive, brief: Runner | None = None) -> None:
         self._size_kept = 0
         self._most_kept = 0 if isinstance(work.inner, Append) else MOST_KEPT
         self._runner = runner
+        self._brief = brief or runner
         self._work = work
 
     @property
@@ -157,7 +158,7 @@ class LocalWriting:
 
     async def commit(self) -> Entry:
         """Publish the file."""
-        return await called(self._runner, self.path, self._work.commit)
+        return await called(self._brief, self.path, self._work.commit)
 
     async def abandon(self) -> None:
         """End the transaction; also when nobody waits for that."""
@@ -174,8 +175,8 @@ class LocalUploading(LocalWriting):
 
     @property
     def pool(self) -> Runner:
-        """Where its steps are taken."""
-        return self._runner
+        """Where it is published."""
+        return self._brief
 
     def commit_here(self) -> Entry:
         """Publish the file, in this thread."""
@@ -206,17 +207,17 @@ def _dispose(begun: tuple[Exclusive, bool]) -> None:
     begun[0].abandon()
 
 
-async def open_writing(runner: Runner, order: Order) -> LocalWriting:
+async def open_writing(runner: Runner, order: Order, brief: Runner | None = None) -> LocalWriting:
     """Begin a transaction and copy what it goes on from, in turns that others get between.
 
-    An ordinary upload begins with the first bytes that go to the disk.
+    An ordinary upload begins with the first bytes that go to the disk. ``brief`` publishes.
     """
     try:
         promise = promised(order)
     except OSError as error:
         raise translate(error, order.path) from error
     if promise is not None:
-        return PromisedUploading(runner, Exclusive(promise))
+        return PromisedUploading(runner, Exclusive(promise), brief)
     work, more = await called(runner, order.path, _begin, order, dispose=_dispose)
     try:
         while more:
@@ -225,4 +226,4 @@ async def open_writing(runner: Runner, order: Order) -> LocalWriting:
         let_go(runner, work.abandon)
         raise
     kind = LocalWriting if isinstance(work.inner, Append) else LocalUploading
-    return kind(runner, work)
+    return kind(runner, work, brief)
