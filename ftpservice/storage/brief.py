@@ -27,6 +27,7 @@ class BriefPool(Pool):
     """A pool of one thread, and of those of ``others`` while that one is held up."""
 
     def __init__(self, reactor: Any, others: Pool, name: str = "storage") -> None:
+        """``reactor`` has to have a clock, too."""
         super().__init__(reactor, f"{name}, brief", threads=1)
         self._clock = reactor
         self._others = others

@@ -15,6 +15,7 @@ from twisted.internet.threads import deferToThread
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.connector import DataConnector
 from ftpservice.data.cover import Cover
+from ftpservice.data.door import Door
 from ftpservice.tls.transport import TLSTransport
 from tests.data.test_channels import LOCAL, LOCAL6, client, connector, gone, listener
 from tests.flow.loopback import descriptors, send_rst, until
@@ -70,6 +71,11 @@ def begin(reactor, tls):
         yield made
 
 
+def listens(reactor) -> bool:
+    """Tell whether somebody is watched for at a door."""
+    return any(isinstance(reader, Door) for reader in reactor.getReaders())
+
+
 async def ended(peer: socket.socket) -> bool:
     """Tell whether a peer gets a FIN, whatever comes before it."""
     peer.settimeout(20)
@@ -98,6 +104,28 @@ class TestPassive:
                 peer.sendall(b"hello")
                 assert await connection.read() == b"hello"
                 await gone(reactor, connection)
+
+    @ensureDeferred
+    async def test_a_client_that_was_early_once_is_not_kept_waiting_again(self, reactor, begin):
+        session = begin()
+        with client(await session.connector.passive(True)) as plain:
+            with await deferToThread(session.shake, plain):
+                first = session.connector.take()
+                assert not listens(reactor)
+                await until(reactor, lambda: first.connected)
+                await gone(reactor, await first.connection())
+        await session.connector.passive(True)
+        assert listens(reactor)
+
+    @ensureDeferred
+    async def test_one_that_waits_for_its_command_is_let_in_by_that(self, reactor, begin):
+        session = begin()
+        for _ in range(2):
+            with client(await session.connector.passive(True)) as plain:
+                assert not listens(reactor)
+                waiting = start(session.connector.take().connection())
+                with await deferToThread(session.shake, plain):
+                    await gone(reactor, await waiting)
 
     @versions
     @ensureDeferred
