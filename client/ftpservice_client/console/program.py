@@ -1,4 +1,8 @@
-"""What a command line asks for: a shell, a script or a single command."""
+"""What a command line asks for: a shell, a script or a single command.
+
+What only one of them takes is loaded when it is wanted: a single command is over before a person
+has waited for it, or should be.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import sys
 from argparse import Namespace
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,18 +25,13 @@ from ftpservice import __version__
 from ftpservice_client import ClientError
 from ftpservice_client.console.arguments import PROGRAM, settings_from, shell_parser
 from ftpservice_client.console.complaints import Complaint
-from ftpservice_client.console.completion import Suggestion, suggestions
 from ftpservice_client.console.explain import explain
-from ftpservice_client.console.history import HistoryFile, history_path
 from ftpservice_client.console.interrupt import Interrupt
 from ftpservice_client.console.line import quoted
 from ftpservice_client.console.screen import screen_for
-from ftpservice_client.console.script import Script
 from ftpservice_client.console.session import Asker, Session, Surroundings
-from ftpservice_client.console.shell import Shell
 from ftpservice_client.console.shots import Shot, carry_out
 from ftpservice_client.console.shots_table import SHOTS
-from ftpservice_client.console.table import TABLE
 
 __all__ = ["Program"]
 
@@ -76,6 +76,9 @@ class Program:
         return 0
 
     async def _script(self, given: Namespace) -> int:
+        from ftpservice_client.console.script import Script
+        from ftpservice_client.console.table import TABLE
+
         session = self._session(given, quiet=given.quiet)
         script = Script(session, TABLE, keep_going=given.keep_going)
         if given.url and (failed := await script.first(_opening(given.url))):
@@ -87,13 +90,15 @@ class Program:
 
     async def _shell(self, given: Namespace) -> int:
         prompting = _prompting()
+        from ftpservice_client.console.completion import suggestions
+        from ftpservice_client.console.history import HistoryFile, history_path
+        from ftpservice_client.console.shell import Shell
+        from ftpservice_client.console.table import TABLE
+
         session = self._session(given, quiet=given.quiet)
         history = HistoryFile(history_path(os.environ))
         lines = await session.aside(history.load)
-
-        async def suggest(before: str) -> list[Suggestion]:
-            return await suggestions(before, session, TABLE)
-
+        suggest = partial(suggestions, session=session, table=TABLE)
         prompt = prompting.Prompt(self._loop, lines, suggest)
         shell = Shell(session, TABLE, history)
         await shell.run(prompt, _opening(given.url) if given.url else "")

@@ -287,8 +287,10 @@ def test_an_output_that_is_gone_is_no_reason_to_stay(monkeypatch: pytest.MonkeyP
             if self.is_gone:
                 raise BrokenPipeError
 
-    output = Gone()
+    output, left = Gone(), list[int]()
     monkeypatch.setattr(sys, "stdout", output)
-    command._flush()
+    monkeypatch.setattr(os, "_exit", left.append)
+    command._exit(3)
     monkeypatch.undo()
+    assert left == [3]
     output.is_gone = False  # it is flushed once more when it is let go
