@@ -22,6 +22,7 @@ from ftpservice_client.mirror import Mirror, MirrorWishes
 from ftpservice_client.pool import Lines
 from ftpservice_client.results import Listing, Mirrored, Progress, Transfer
 from ftpservice_client.sources import Readable
+from ftpservice_client.tally import Tally
 from ftpservice_client.targets import Writable
 from ftpservice_client.trees import Filters
 
@@ -170,14 +171,16 @@ class Client(NameCalls, ServerCalls):
         exclude: Sequence[str] = (),
         parallel: int = 1,
         progress: Progress | None = None,
+        tally: Tally | None = None,
     ) -> Deferred[Mirrored]:
         """Make one directory hold what another does: ``local`` what is at ``path``, or, ``up``, it.
 
         Files of the same size that are not older are left alone. ``delete`` removes what the
         other side has not. Patterns are those of shells, of names or, with a ``/``, of paths below
         the top; what is excluded is neither moved nor deleted. ``parallel`` is the number of
-        connections. Links are not followed, and no name leads out of ``local``.
+        connections. Links are not followed, and no name leads out of ``local``. ``progress`` is
+        told of each file; ``tally`` knows how far all of them have come.
         """
         filters = Filters(tuple(include), tuple(exclude))
-        wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress)
+        wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress, tally)
         return Mirror(self._line, wishes, local, path).run()

@@ -128,7 +128,7 @@ class WordTable:
         """Return the row of ``name``; raises `UnknownWord`, which suggests the nearest."""
         word = self._names.get(name.lower())
         if word is None:
-            near = get_close_matches(name.lower(), self._names, n=1, cutoff=0.5)
+            near = get_close_matches(name.lower(), self._names, n=1)
             hint = f"did you mean {near[0]}?" if near else "help lists the words."
             raise UnknownWord(f"There is no word {name!r} here; {hint}")
         return word

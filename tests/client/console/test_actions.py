@@ -7,11 +7,21 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
-from ftpservice_client import Listing, LocalProblem, Mirrored, NotFound, Step, parse_url
+from ftpservice_client import (
+    Denied,
+    Exists,
+    Listing,
+    LocalProblem,
+    Mirrored,
+    NotFound,
+    Refused,
+    Step,
+    parse_url,
+)
 from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
 from ftpservice_client.console.screen import Screen
 from ftpservice_client.console.writer import TerminalWriter
@@ -110,6 +120,27 @@ def test_a_name_that_is_none_here_is_refused(seat: Seat, name: str) -> None:
     seat.client.download.assert_not_called()
 
 
+def test_a_directory_that_is_named_as_one_is_made(seat: Seat, here: Path) -> None:
+    seat.type("get in/a new/deep/")
+    assert seat.client.download.call_args.args == ("in/a", Path("new/deep/a"))
+    assert (here / "new" / "deep").is_dir()
+    assert isinstance(seat.wrong("get in/a one.txt/"), FileExistsError)
+
+
+@pytest.mark.parametrize("kind", [NotFound, Exists, Denied])
+def test_a_directory_is_no_file_here_or_there(seat: Seat, here: Path, kind: type[Refused]) -> None:
+    seat.client.download.side_effect = lambda *_, **__: fail(kind("550 no"))
+    seat.client.stat.side_effect = lambda name: succeed(Entry("d", Kind.DIRECTORY, 0, 0.0))
+    assert str(seat.wrong("get d")) == "d is a directory: mirror fetches those"
+    seat.client.stat.side_effect = lambda name: succeed(Entry("d", Kind.FILE, 0, 0.0))
+    assert str(seat.wrong("get d")) == "550 no"
+    seat.client.stat.side_effect = lambda name: fail(NotFound("none"))
+    assert str(seat.wrong("get d")) == "550 no"
+    for name in ("sub.txt", ".", ".."):
+        assert str(seat.wrong(f"put {name}")) == f"{name} is a directory: mirror -u sends those"
+    seat.client.upload.assert_not_called()
+
+
 def test_names_that_are_missing_are_asked_for(here: Path) -> None:
     seat = Seat("in/a", "in/b c", "one.txt", "two.txt").connected()
     for line in ("get", "DWLD"):
@@ -134,7 +165,8 @@ def test_files_are_fetched_by_pattern(seat: Seat, here: Path) -> None:
         ("in/alpha.txt", Path("alpha.txt")),
         ("in/beta.txt", Path("beta.txt")),
     ]
-    assert isinstance(seat.wrong("mget in/*.jpg"), NotFound)
+    assert str(seat.wrong("mget in/*.jpg a?")).startswith("in/*.jpg, a?: no file there")
+    assert isinstance(seat.wrong("rm *.jpg"), NotFound)
 
 
 def test_files_are_sent(seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +191,7 @@ def test_files_are_sent_by_pattern(seat: Seat, here: Path) -> None:
     seat.type("mput *.txt other")
     names = [made.args[1] for made in seat.client.upload.call_args_list]
     assert names == ["one.txt", "two.txt", "other"]
-    assert isinstance(seat.wrong("mput *.jpg"), Complaint)
+    assert str(seat.wrong("mput *.jpg")).startswith("*.jpg: no file here")
 
 
 def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
@@ -220,7 +252,7 @@ def test_a_mirror_tells_what_it_did(seat: Seat, here: Path) -> None:
     seat.client.mirror.assert_called_with(
         Path("x"),
         "in/x",
-        progress=ANY,
+        tally=ANY,
         up=False,
         delete=True,
         dry_run=False,
