@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
 from ftpservice_client.carriage import Carriage, Wishes
+from ftpservice_client.errors import ClientError
 from ftpservice_client.line import Line
 from ftpservice_client.mirror import Mirror, MirrorWishes
 from ftpservice_client.pool import Lines
@@ -79,6 +80,11 @@ class ServerCalls:
     """What is said to the server itself."""
 
     _line: Line | Lines
+
+    @property
+    def lost(self) -> ClientError | None:
+        """Why there is no connection where one was; the next call makes one, if it may."""
+        return self._line.lost
 
     def features(self) -> Deferred[dict[str, str]]:
         """Return what the server says it can do: by word, in capitals, what stands behind it."""

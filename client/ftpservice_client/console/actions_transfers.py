@@ -23,6 +23,7 @@ LOCAL_NAME = Takes("[<file>]", (Side.LOCAL,), most=1, whole=True)
 
 @words.add(
     "get",
+    "recv",
     takes=Takes("[<name> [<file>]]", (Side.REMOTE, Side.LOCAL), most=2),
     options=(CONTINUE, VERIFY),
 )
@@ -53,6 +54,7 @@ async def get_many(session: Session, given: Given) -> None:
 
 @words.add(
     "put",
+    "send",
     takes=Takes("[<file> [<name>]]", (Side.LOCAL, Side.REMOTE), most=2),
     options=(APPEND, CONTINUE, VERIFY),
     changes=True,
@@ -84,6 +86,16 @@ async def put_many(session: Session, given: Given) -> None:
     """Send every file here whose name fits."""
     for path in await local_files(session, given.arguments):
         await send(session, path, path.name, _care(given))
+
+
+@words.add("binary", "bin")
+async def binary(_session: Session, _given: Given) -> None:
+    """Do nothing: files always go as they are, byte by byte."""
+
+
+@words.add("prompt")
+async def prompt(_session: Session, _given: Given) -> None:
+    """Do nothing: mget, mput and rm never ask."""
 
 
 def _care(given: Given) -> Care:

@@ -33,7 +33,9 @@ MOST_PARALLEL = 32
 
 @words.add(
     "mirror",
-    takes=Takes("<from> [<to>]", (Side.REMOTE_DIRECTORY, Side.LOCAL_DIRECTORY), least=1, most=2),
+    takes=Takes(
+        "<from> [<to>]", (Side.REMOTE_DIRECTORY, Side.LOCAL_DIRECTORY), 1, 2, turned_by=UP.name
+    ),
     options=(UP, DELETE, DRY_RUN, INCLUDE, EXCLUDE, PARALLEL),
     changes=True,
 )

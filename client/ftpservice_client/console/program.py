@@ -24,7 +24,7 @@ from twisted.internet.defer import CancelledError
 from ftpservice import __version__
 from ftpservice_client import ClientError
 from ftpservice_client.console.arguments import PROGRAM, settings_from, shell_parser
-from ftpservice_client.console.complaints import Complaint
+from ftpservice_client.console.complaints import Complaint, Usage
 from ftpservice_client.console.explain import explain
 from ftpservice_client.console.interrupt import Interrupt
 from ftpservice_client.console.line import quoted
@@ -53,6 +53,8 @@ class Program:
         if shot is not None:
             return await self._shoot(shot, shot.parser().parse_args(words[1:]))
         given = shell_parser().parse_args(words)
+        if given.more:
+            raise Usage(_misplaced(given.url))
         if given.version:
             sys.stdout.write(f"{PROGRAM} {__version__}\n")
             return 0
@@ -131,6 +133,13 @@ def _prompting() -> ModuleType:
         return import_module("ftpservice_client.console.prompting")
     except ModuleNotFoundError:
         raise Complaint(MISSING) from None
+
+
+def _misplaced(word: str) -> str:
+    """Return what is wrong with several words where one URL should be."""
+    if SHOTS.find(word) is not None:
+        return f"options of {word} stand behind it ({PROGRAM} {word} --help tells more)"
+    return f"{word} is none of the commands: {', '.join(SHOTS.names())}"
 
 
 def _as_json(error: BaseException) -> str:

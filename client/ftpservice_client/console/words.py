@@ -44,6 +44,8 @@ class Takes:
     most: int = 0
     whole: bool = False
     """Whether it is one name, which runs to the end of the line and may hold spaces."""
+    turned_by: str = ""
+    """The option that has the sides the other way round."""
 
 
 NOTHING = Takes()
@@ -78,11 +80,13 @@ class Word:
             raise Usage(f"That is typed as: {self.syntax}")
         return given
 
-    def side(self, number: int) -> Side:
-        """Return what the argument of this number (from 0) is completed from."""
-        sides = self.takes.sides
+    def side(self, before: Given) -> Side:
+        """Return what the next argument is completed from, with these before it."""
+        number, sides = len(before.arguments), self.takes.sides
         if not sides or number >= self.takes.most:
             return Side.NONE
+        if before.has(self.takes.turned_by):
+            sides = sides[::-1]
         return sides[min(number, len(sides) - 1)]
 
 

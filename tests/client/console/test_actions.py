@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -12,6 +13,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
 from ftpservice_client import (
+    Busy,
     Denied,
     Exists,
     Listing,
@@ -324,7 +326,8 @@ def test_raw_lines_and_reports_are_shown(seat: Seat) -> None:
 def test_help_lists_the_words_and_tells_of_one(seat: Seat) -> None:
     assert "mirror" in seat.type("help")
     assert seat.type("HELP CONN") == (
-        "open [<url>]\nConnect to a server; without a URL, ask for it.\nAlso: conn, connect\n"
+        "open [<url> [<port>]]\nConnect to a server; without a URL, ask for it.\n"
+        "Also: conn, connect\n"
     )
     assert "  -c, --continue  go on" in seat.type("? get")
 
@@ -332,6 +335,22 @@ def test_help_lists_the_words_and_tells_of_one(seat: Seat) -> None:
 @pytest.mark.parametrize("line", ["ls", "get a", "pwd", "quote NOOP", "user ann"])
 def test_without_a_server_there_is_a_hint(line: str) -> None:
     assert isinstance(Seat().wrong(line), NotConnected)
+
+
+def test_words_of_old_scripts_do_no_harm(seat: Seat) -> None:
+    for line in ("binary", "BIN", "prompt"):
+        assert seat.type(line) == ""
+    assert seat.client.mock_calls == []
+
+
+def test_a_connection_that_was_lost_is_told_of(seat: Seat) -> None:
+    seat.client.lost = Busy("the server says good-bye\x1b")
+    seat.session.settings = replace(seat.session.settings, retries=2)
+    said = "Not connected any more (the server says good-bye\\x1b); connecting again.\n"
+    assert seat.type("ls -1").startswith(said)
+    assert seat.type("lpwd") == f"{os.getcwd()}\n"
+    seat.session.settings = replace(seat.session.settings, retries=0)
+    assert said not in seat.type("ls -1")
 
 
 def test_an_interrupted_command_is_over(seat: Seat) -> None:
