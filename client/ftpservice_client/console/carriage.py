@@ -63,9 +63,13 @@ async def send(session: Session, source: Path | BinaryIO, name: str, care: Care)
 async def show(session: Session, name: str) -> Transfer:
     """Download to the output: as it is, or, on a terminal, made visible."""
     screen = session.screen
-    if screen.terminal:
-        return await session.client.download(name, TerminalWriter(screen))
-    return await session.client.download(name, screen.raw)
+    if not screen.terminal:
+        return await session.client.download(name, screen.raw)
+    writer = TerminalWriter(screen)
+    try:
+        return await session.client.download(name, writer)
+    finally:
+        writer.end_line()
 
 
 async def _is_directory_there(session: Session, name: str) -> bool:

@@ -14,6 +14,7 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
 from ftpservice_client import (
     Busy,
+    Cut,
     Denied,
     Exists,
     Listing,
@@ -208,7 +209,23 @@ def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
         return succeed(None)
 
     seat.client.download.side_effect = download
-    assert seat.type("cat a") == "a\\x1b\\xe2\\x82"
+    assert seat.type("cat a") == "a\\x1b\\xe2\\x82\n"
+
+
+@pytest.mark.parametrize(("content", "shown"), [(b"a\nb", "a\nb\n"), (b"a\n", "a\n"), (b"", "")])
+def test_a_line_that_a_file_leaves_open_is_ended(content: bytes, shown: str) -> None:
+    seat = Seat(terminal=True).connected()
+
+    def download(name: str, to: TerminalWriter) -> Deferred[None]:
+        to.registerProducer(object(), True)
+        to.write(content)
+        to.unregisterProducer()
+        return succeed(None) if name == "a" else fail(Cut("cut"))
+
+    seat.client.download.side_effect = download
+    assert seat.type("cat a") == shown
+    assert isinstance(seat.wrong("cat b"), Cut)
+    assert seat.out.text == shown * 2
 
 
 def test_a_terminal_takes_what_is_pushed_and_what_has_to_be_pulled() -> None:
