@@ -1,4 +1,4 @@
-"""Words that move files: get, put, and their elder cousins; cat and less."""
+"""Words that move files: get, put and their elder cousins; and what goes before them of old."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ftpservice_client.console.line import Argument
 from ftpservice_client.console.names import local_files, local_path, local_target, remote_files
 from ftpservice_client.console.options import Given, Option
 from ftpservice_client.console.session import Session
-from ftpservice_client.console.words import Side, Takes, WordTable
+from ftpservice_client.console.words import MANY, Side, Takes, WordTable
 
 __all__ = ["words"]
 
@@ -43,7 +43,7 @@ async def fetch_here(session: Session, given: Given) -> None:
 
 @words.add(
     "mget",
-    takes=Takes("<pattern>...", (Side.REMOTE,), least=1, most=1000),
+    takes=Takes("<pattern>...", (Side.REMOTE,), least=1, most=MANY),
     options=(CONTINUE, VERIFY),
 )
 async def get_many(session: Session, given: Given) -> None:
@@ -78,7 +78,7 @@ async def send_here(session: Session, given: Given) -> None:
 
 @words.add(
     "mput",
-    takes=Takes("<pattern>...", (Side.LOCAL,), least=1, most=1000),
+    takes=Takes("<pattern>...", (Side.LOCAL,), least=1, most=MANY),
     options=(CONTINUE, VERIFY),
     changes=True,
 )

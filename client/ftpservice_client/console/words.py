@@ -15,11 +15,12 @@ from ftpservice_client.console.line import Argument, Line
 from ftpservice_client.console.options import Given, Option, sorted_out
 from ftpservice_client.console.session import Session
 
-__all__ = ["Run", "Side", "Takes", "Word", "WordTable"]
+__all__ = ["MANY", "Run", "Side", "Takes", "Word", "WordTable"]
 
 Run = Callable[[Session, Given], Coroutine[Deferred[Any], Any, None]]
 """What a word does."""
 MANY = 1_000_000
+"""As many arguments as somebody likes to type."""
 
 
 class Side(Enum):
