@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from ftpservice_client import NotFound
 from ftpservice_client.console.carriage import Care, fetch, send
 from ftpservice_client.console.line import Argument
-from ftpservice_client.console.names import local_files, local_path, local_target, remote_files
+from ftpservice_client.console.names import (
+    is_pattern,
+    local_files,
+    local_path,
+    local_target,
+    remote_files,
+)
 from ftpservice_client.console.options import Given, Option
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.words import MANY, Side, Takes, WordTable
@@ -31,7 +38,12 @@ async def get(session: Session, given: Given) -> None:
     """Fetch a file; without a name, ask for it."""
     name = given.text(0) or await session.ask("File there")
     to = given.arguments[1] if len(given.arguments) > 1 else None
-    await fetch(session, name, await local_target(session, name, to), _care(given))
+    try:
+        await fetch(session, name, await local_target(session, name, to), _care(given))
+    except NotFound as error:
+        if given.arguments and is_pattern(given.arguments[0]):
+            raise NotFound(f"{name}: no such file; mget takes patterns", error.reply) from error
+        raise
 
 
 @words.add("dwld", "retr", takes=REMOTE_NAME)

@@ -123,6 +123,14 @@ def test_a_name_that_is_none_here_is_refused(seat: Seat, name: str) -> None:
     seat.client.download.assert_not_called()
 
 
+def test_a_pattern_is_no_name(seat: Seat, here: Path) -> None:
+    seat.client.stat.side_effect = lambda name: fail(NotFound("none"))
+    seat.client.download.side_effect = lambda *_, **__: fail(NotFound("none there"))
+    assert "mget takes patterns" in str(seat.wrong("get *.txt"))
+    for line in ("get alpha.txt", 'get "*.txt"'):
+        assert str(seat.wrong(line)) == "none there"
+
+
 def test_a_directory_that_is_named_as_one_is_made(seat: Seat, here: Path) -> None:
     seat.type("get in/a new/deep/")
     assert seat.client.download.call_args.args == ("in/a", Path("new/deep/a"))
