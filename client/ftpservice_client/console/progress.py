@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from types import TracebackType
@@ -21,6 +22,8 @@ BLINK = 0.3
 """Seconds for which there is no bar."""
 BETWEEN = 0.1
 """Seconds between two drawings."""
+UNABLE = ("dumb", "unknown")
+"""Terminals that move no cursor."""
 
 
 class Row(NamedTuple):
@@ -72,7 +75,7 @@ class Meter:
         self._bars: Bars | None = None
 
     def __enter__(self) -> Meter:
-        if self._screen.terminal and not self._screen.quiet and find_spec("rich"):
+        if _can_be_drawn_on(self._screen):
             self._call = self._clock.callLater(BLINK, self._draw)
         return self
 
@@ -96,3 +99,9 @@ class Meter:
 
             self._bars = Bars(self._screen, self._clock)
         self._bars.show(self._rows())
+
+
+def _can_be_drawn_on(screen: Screen) -> bool:
+    if not screen.terminal or screen.quiet or os.environ.get("TERM") in UNABLE:
+        return False
+    return find_spec("rich") is not None

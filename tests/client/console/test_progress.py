@@ -28,6 +28,11 @@ class Sized(Stream):
         return self._number
 
 
+@pytest.fixture(autouse=True)
+def terminal_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+
 @pytest.fixture
 def window() -> Iterator[Sized]:
     ours, theirs = os.openpty()
@@ -134,6 +139,15 @@ def test_pipes_and_the_silent_see_no_bar() -> None:
         with Meter(Count("a").rows, shown, clock):
             clock.advance(5)
         assert out.text == ""
+
+
+def test_a_terminal_that_moves_no_cursor_sees_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    shown, out = screen()
+    clock = Clock()
+    with Meter(Count("a").rows, shown, clock):
+        clock.advance(5)
+    assert out.text == ""
 
 
 def test_a_failure_takes_the_bar_away() -> None:
