@@ -28,7 +28,7 @@ from `ftpservice_client`, what is for tests from `ftpservice_client.testing`. Ca
 SECTIONS = {
     "Connecting": ("connect", "connect_endpoint", "connect_pool", "Settings", "Trust"),
     "Calls": ("Client",),
-    "Results": ("Transfer", "Digest", "Listing", "Mirrored", "Step"),
+    "Results": ("Transfer", "Digest", "Listing", "Mirrored", "Step", "Tally"),
     "Places": ("Destination", "Scheme", "parse_url"),
 }
 FOR_TESTS = ("MemoryService", "Fault")

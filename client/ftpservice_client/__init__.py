@@ -25,6 +25,7 @@ from ftpservice_client.errors import (
 )
 from ftpservice_client.results import Digest, Listing, Mirrored, Progress, Step, Transfer
 from ftpservice_client.settings import Settings
+from ftpservice_client.tally import Tally
 from ftpservice_client.trust import Trust
 from ftpservice_client.urls import Destination, Scheme, parse_url
 
@@ -53,6 +54,7 @@ __all__ = [
     "Scheme",
     "Settings",
     "Step",
+    "Tally",
     "Timeout",
     "Transfer",
     "Trust",

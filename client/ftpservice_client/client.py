@@ -17,11 +17,13 @@ from twisted.internet.defer import Deferred
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
 from ftpservice_client.carriage import Carriage, Wishes
+from ftpservice_client.errors import ClientError
 from ftpservice_client.line import Line
 from ftpservice_client.mirror import Mirror, MirrorWishes
 from ftpservice_client.pool import Lines
 from ftpservice_client.results import Listing, Mirrored, Progress, Transfer
 from ftpservice_client.sources import Readable
+from ftpservice_client.tally import Tally
 from ftpservice_client.targets import Writable
 from ftpservice_client.trees import Filters
 
@@ -78,6 +80,11 @@ class ServerCalls:
     """What is said to the server itself."""
 
     _line: Line | Lines
+
+    @property
+    def lost(self) -> ClientError | None:
+        """Why there is no connection where one was; the next call makes one, if it may."""
+        return self._line.lost
 
     def features(self) -> Deferred[dict[str, str]]:
         """Return what the server says it can do: by word, in capitals, what stands behind it."""
@@ -170,14 +177,16 @@ class Client(NameCalls, ServerCalls):
         exclude: Sequence[str] = (),
         parallel: int = 1,
         progress: Progress | None = None,
+        tally: Tally | None = None,
     ) -> Deferred[Mirrored]:
         """Make one directory hold what another does: ``local`` what is at ``path``, or, ``up``, it.
 
         Files of the same size that are not older are left alone. ``delete`` removes what the
         other side has not. Patterns are those of shells, of names or, with a ``/``, of paths below
         the top; what is excluded is neither moved nor deleted. ``parallel`` is the number of
-        connections. Links are not followed, and no name leads out of ``local``.
+        connections. Links are not followed, and no name leads out of ``local``. ``progress`` is
+        told of each file; ``tally`` knows how far all of them have come.
         """
         filters = Filters(tuple(include), tuple(exclude))
-        wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress)
+        wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress, tally)
         return Mirror(self._line, wishes, local, path).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     connectProtocol,
 )
-from twisted.internet.error import ConnectingCancelledError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
 
@@ -33,7 +34,7 @@ from ftpservice_client.simple_line import SimpleLine
 from ftpservice_client.threads import Threads
 from ftpservice_client.urls import Destination
 
-__all__ = ["Dial"]
+__all__ = ["Dial", "why_not"]
 
 
 @dataclass
@@ -86,8 +87,7 @@ class Dial:
             text = f"no answer in {seconds:g} seconds"
             raise CannotConnect(f"no connection to {self.destination}: {text}") from error
         except Exception as error:
-            text = str(error).rstrip(".") or type(error).__name__
-            raise CannotConnect(f"no connection to {self.destination}: {text}") from error
+            raise CannotConnect(f"no connection to {self.destination}: {why_not(error)}") from error
         finally:
             deadline.clear()
 
@@ -126,3 +126,12 @@ class Dial:
         if self.destination.path:
             await session.change_directory(self.destination.path)
         return session
+
+
+def why_not(error: Exception) -> str:
+    """Return the system's words for what went wrong, where there are any."""
+    if isinstance(error, DNSLookupError):
+        return "there is no such host"
+    if isinstance(error, ConnectError) and isinstance(error.osError, int):
+        return os.strerror(error.osError)
+    return str(error).rstrip(".") or type(error).__name__

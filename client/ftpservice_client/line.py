@@ -46,6 +46,11 @@ class Line:
             or (self._session is not None and self._session.lost is None)
         )
 
+    @property
+    def lost(self) -> ClientError | None:
+        """Why the session is of no more use, until there is a new one."""
+        return None if self._session is None else self._session.lost
+
     async def open(self) -> None:
         """Make the first session."""
         self._session = session = await self.dial()

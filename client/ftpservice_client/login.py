@@ -12,7 +12,7 @@ from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
 from ftpservice_client.errors import LoginFailed, Refused, Unsupported
 from ftpservice_client.features import Features, parse_features
-from ftpservice_client.refusals import refusal
+from ftpservice_client.refusals import login_problem, refusal
 from ftpservice_client.settings import Settings
 from ftpservice_client.shaking import check_pinned
 from ftpservice_client.urls import Destination, Scheme
@@ -71,7 +71,7 @@ class Login:
                 password = "anonymous@" if user in ("anonymous", "ftp") else ""
             reply = await self.control.expect(f"PASS {password}")
         if reply.code >= 300:
-            raise LoginFailed(f"login failed: {reply.lines[-1]}", reply)
+            raise LoginFailed(login_problem(reply.lines[-1]), reply)
 
     async def _protect_data(self) -> None:
         clear = self.settings.data_in_clear

@@ -14,6 +14,7 @@ from ftpservice_client.line import Line
 from ftpservice_client.planning import plan
 from ftpservice_client.pool import Lines
 from ftpservice_client.results import Mirrored, Progress, Step
+from ftpservice_client.tally import Tally
 from ftpservice_client.threads import Threads
 from ftpservice_client.trees import (
     Filters,
@@ -27,7 +28,8 @@ from ftpservice_client.trees import (
 
 __all__ = ["Mirror", "MirrorWishes"]
 
-FILES = frozenset({"upload", "download", "skip"})
+MOVES = frozenset({"upload", "download"})
+FILES = MOVES | {"skip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class MirrorWishes:
     filters: Filters
     parallel: int
     progress: Progress | None
+    tally: Tally | None
 
 
 class Mirror:
@@ -53,6 +56,7 @@ class Mirror:
         self._lines = Lines(line.reactor, line.settings, line.dial, size, line.directory)
         self._carriage = Carriage(self._lines)
         self._threads = Threads(line.reactor)
+        self._tally = wishes.tally or Tally()
         self._there: dict[str, Item] = {}
         self._done: list[Step] = []
         self._failed: list[tuple[Step, Exception]] = []
@@ -75,6 +79,7 @@ class Mirror:
         return Mirrored(tuple(self._done), tuple(self._failed))
 
     async def _carry_out(self, steps: list[Step]) -> None:
+        self._tally.plan([step for step in steps if step.action in MOVES])
         await self._all([step for step in steps if step.action == "make"], 1)
         await self._all([step for step in steps if step.action in FILES], self._wishes.parallel)
         await self._all([step for step in steps if step.action == "delete"], 1)
@@ -120,6 +125,8 @@ class Mirror:
             self._failed.append((step, error))
         else:
             self._done.append(step)
+        finally:
+            self._tally.end(step)
 
     async def _do(self, step: Step) -> None:
         there, here = below(self._path, step.name), self._local / step.name
@@ -129,13 +136,25 @@ class Mirror:
             case "make", False:
                 await self._threads.call(make_real_directory, self._local, step.name)
             case "upload", _:
-                await self._carriage.upload(here, there, Wishes(progress=self._wishes.progress))
+                await self._carriage.upload(here, there, self._watched(step))
             case "download", _:
                 await self._download(step, there, here)
             case "delete", True:
                 await self._delete(step, there)
             case "delete", False:
                 await self._threads.call(remove_local, self._local, step.name)
+
+    def _watched(self, step: Step) -> Wishes:
+        """Have whoever wants to know how far a file is."""
+        progress = self._wishes.progress
+        self._tally.note(step, 0)
+
+        def note(moved: int, total: int | None) -> None:
+            self._tally.note(step, moved)
+            if progress is not None:
+                progress(moved, total)
+
+        return Wishes(progress=progress if self._wishes.tally is None else note)
 
     async def _make(self, path: str) -> None:
         """Make a directory, that may be there already, on the server."""
@@ -152,7 +171,7 @@ class Mirror:
     async def _download(self, step: Step, there: str, here: Path) -> None:
         directory = step.name.rpartition("/")[0]
         await self._threads.call(make_real_directory, self._local, directory)
-        await self._carriage.download(there, here, Wishes(progress=self._wishes.progress))
+        await self._carriage.download(there, here, self._watched(step))
         modified = self._there[step.name].modified
         if modified:
             await self._threads.call(os.utime, here, (modified, modified))

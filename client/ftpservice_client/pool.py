@@ -41,6 +41,11 @@ class Lines:
         self._ended: ClientError | None = None
         self._is_placed = directory is not None
 
+    @property
+    def lost(self) -> ClientError | None:
+        """Why it is of no more use; what befalls one of its sessions is no reason."""
+        return self._ended
+
     async def open(self) -> None:
         """Make the first session."""
         line = await self._new()

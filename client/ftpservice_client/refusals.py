@@ -21,7 +21,7 @@ from ftpservice_client.errors import (
     Unsupported,
 )
 
-__all__ = ["NOT_IMPLEMENTED", "refusal"]
+__all__ = ["NOT_IMPLEMENTED", "login_problem", "refusal"]
 
 NOT_IMPLEMENTED = frozenset(
     {codes.UNKNOWN_VERB, codes.NOT_IMPLEMENTED, codes.BAD_PARAMETER, codes.SUPERFLUOUS}
@@ -59,11 +59,21 @@ def refusal(reply: Reply, command: str) -> Refused | Unsupported:
     said = " ".join(line.strip() for line in reply.lines if line.strip()) or str(reply.code)
     if verb.upper() in LOGIN:
         kind = Busy if reply.code == codes.UNAVAILABLE else LoginFailed
-        return kind(f"login failed: {said}", reply)
-    text = f"{argument}: {said}" if argument and argument not in said else said
+        return kind(login_problem(said), reply)
+    text = f"{argument}: {said}" if argument and not _names(said, argument) else said
     if reply.code in NOT_IMPLEMENTED:
         return Unsupported(f"the server has no {verb.upper()} for this: {said}")
     return _kind(reply.code, said)(text, reply)
+
+
+def login_problem(said: str) -> str:
+    """Return a line about a login that a server turned away with these words."""
+    return said if "login failed" in said.lower() else f"login failed: {said}"
+
+
+def _names(said: str, name: str) -> bool:
+    """Tell whether ``name`` is in what was said, and not merely part of a word of it."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
 
 
 def _kind(code: int, said: str) -> type[Refused]:

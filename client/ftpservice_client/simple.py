@@ -26,6 +26,7 @@ from ftpservice_client.errors import (
     Unsupported,
 )
 from ftpservice_client.looking import listing_of
+from ftpservice_client.refusals import login_problem
 from ftpservice_client.results import Listing
 from ftpservice_client.session import Place, Watch
 from ftpservice_client.simple_line import SimpleLine, command
@@ -51,7 +52,7 @@ async def log_in(line: SimpleLine, destination: Destination) -> None:
     try:
         await line.ask(command("PASS", destination.password or ""))
     except LoginFailed as error:
-        raise LoginFailed(f"login failed: {error}") from error
+        raise LoginFailed(login_problem(str(error))) from error
 
 
 class SimpleWithout:
@@ -107,7 +108,7 @@ class SimpleSession(SimpleWithout):
     async def _ask(self, verb: str, name: str) -> Answer:
         line = command(verb, name=self._name(name))
         try:
-            return await self._line.ask(line)
+            return await self._line.ask(line, name)
         except CancelledError:
             self.abort()
             raise
@@ -122,8 +123,9 @@ class SimpleSession(SimpleWithout):
             raise
 
     async def _listing(self, place: VirtualPath) -> Listing:
-        asked = command("LIST") if place.is_root else command("LIST", name="/".join(place.parts))
-        count = simple_files.number_in(self._line, await self._line.ask(asked))
+        name = "/".join(place.parts)
+        asked = command("LIST", name=name) if name else command("LIST")
+        count = simple_files.number_in(self._line, await self._line.ask(asked, name))
         lines: list[bytes] = []
         size = 0
         for _ in range(count):

@@ -38,7 +38,7 @@ async def download(line: SimpleLine, name: str, offset: int, target: Target, wat
     """Receive a file from ``offset``; returns its whole size."""
     at = (f"@{offset}",) if offset else ()
     asked = command("DWLD", *at, name=f"./{name}" if offset else name)
-    size = number_in(line, await line.ask(asked))
+    size = number_in(line, await line.ask(asked, name))
     try:
         watch.begin(Passing(line.data, -line.waiting, size), offset + size)
         await _fill(line, target, size)
@@ -87,14 +87,14 @@ async def upload(line: SimpleLine, name: str, source: Source, at: Place, watch: 
         await line.send(asked + data)
     else:
         await _send_large(line, name, source, watch)
-    stored = number_in(line, await line.answer())
+    stored = number_in(line, await line.answer(name))
     if stored != size:
         raise Mismatch(f"the server has {stored} bytes of {size}")
 
 
 async def _send_large(line: SimpleLine, name: str, source: Source, watch: Watch) -> None:
     size = source.size or 0
-    answer = await line.ask(command("UPLD", str(size), name=name))
+    answer = await line.ask(command("UPLD", str(size), name=name), name)
     if answer.word != "GO":
         problem = Garbled("the server does not want what it said it wants")
         line.close(problem)

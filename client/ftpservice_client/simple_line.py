@@ -102,10 +102,10 @@ class SimpleLine:
     def _late(self) -> None:
         self.close(Timeout(f"no answer in {self._timeout:g} seconds"))
 
-    async def ask(self, line: bytes) -> Answer:
-        """Send a command, and read its answer; raises what an ERR means."""
+    async def ask(self, line: bytes, name: str = "") -> Answer:
+        """Send a command, and read its answer; raises what an ERR means, about ``name``."""
         await self.send(line)
-        return await self.answer()
+        return await self.answer(name)
 
     async def send(self, data: bytes) -> None:
         """Send; raises `Cut`, `Timeout`, and `Garbled` if the server speaks unasked."""
@@ -119,8 +119,8 @@ class SimpleLine:
         except FlowCut as error:
             raise self.broken(error) from error
 
-    async def answer(self) -> Answer:
-        """Read an answer; raises what an ERR means."""
+    async def answer(self, name: str = "") -> Answer:
+        """Read an answer; raises what an ERR means, about ``name``."""
         try:
             answer = parse_answer(await self.line())
         except BadAnswer as error:
@@ -129,7 +129,8 @@ class SimpleLine:
             raise problem from error
         if answer.code is None:
             return answer
-        refused = KINDS.get(answer.code, Refused)(answer.text)
+        text = f"{name}: {answer.text}" if name else answer.text
+        refused = KINDS.get(answer.code, Refused)(text)
         if answer.code in LAST_WORDS:
             self.close(refused)
         raise refused

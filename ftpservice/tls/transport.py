@@ -17,21 +17,23 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import main
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProtocol
 from twisted.python.failure import Failure
 
-from ftpservice.tls.contexts import Contexts
 from ftpservice.tls.gated import GatedConnection
 from ftpservice.tls.handshake import HandshakeProblem, Terms
 from ftpservice.tls.leaving import Leaving
 from ftpservice.tls.loan import Loan
 from ftpservice.tls.records import State, acknowledge, drop, goodbye, receive, send
-from ftpservice.tls.server import ServerTLS
 from ftpservice.tls.watched import address_of
+
+if TYPE_CHECKING:  # what the server's certificates take is slow to import, and no client needs it
+    from ftpservice.tls.contexts import Contexts
+    from ftpservice.tls.server import ServerTLS
 
 __all__ = ["HandshakeProblem", "TLSTransport", "Terms", "carry_on", "upgrade"]
 

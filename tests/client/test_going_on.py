@@ -45,9 +45,12 @@ def test_pauses_grow_and_end(service):
 def test_what_could_be_done_twice_is_not_tried_again(service):
     service.faults.control(Fault(lost_reply="250 "))
     client = retrying(service, 5, timeout=5.0)
+    assert client.lost is None
     service.write("/file", BIG)
     service.failure(client.delete("file"), Cut, 10.0)
+    assert isinstance(client.lost, Cut)
     assert service.result(client.list(), 10.0).entries == ()
+    assert client.lost is None
     service.result(client.quit(), 10.0)
 
 

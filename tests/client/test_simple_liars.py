@@ -117,7 +117,16 @@ def test_a_greeting_that_is_none(greeting, kind):
 
 def test_a_login_that_fails():
     liar = Liar(PASS="ERR AUTH login failed")
-    assert "login failed" in str(fails(liar, liar.begin(), LoginFailed))
+    assert str(fails(liar, liar.begin(), LoginFailed)) == "login failed"
+
+
+@pytest.mark.parametrize(("verb", "call"), [("DWLD", "download"), ("DELF", "delete")])
+def test_a_refusal_says_what_it_is_about(verb, call):
+    liar = Liar(**{verb: "ERR NOTFOUND no such file"})
+    client = liar.client()
+    error = fails(liar, getattr(client, call)("in/x"), NotFound)
+    assert str(error) == "in/x: no such file"
+    client.abort()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import pytest
 from twisted.internet.defer import CancelledError
 
-from ftpservice_client import NotFound, Settings, Step, Unsafe
+from ftpservice_client import NotFound, Settings, Step, Tally, Unsafe
 from ftpservice_client.planning import plan
 from ftpservice_client.testing import Fault, MemoryService
 from ftpservice_client.trees import Filters, Item, local_tree, make_real_directory, remove_local
@@ -135,6 +135,36 @@ def test_up_and_down_again(service, client, tmp_path, parallel):
     done = service.result(client.mirror(there, "copy", up=True, delete=True))
     assert done.failed == ()
     service.failure(client.stat("copy/deep/er"), NotFound)
+
+
+def test_a_tally_knows_how_far_all_of_it_has_come(service, client, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    for number in range(4):
+        (there / f"f{number}").write_bytes(bytes(300_000))
+    (there / "empty").mkdir()
+    tally, told = Tally(), []
+
+    def progress(moved, total):
+        told.append((moved, total, tally.moved, len(tally.moving), tally.files_ended))
+
+    work = client.mirror(there, "in", up=True, parallel=2, progress=progress, tally=tally)
+    service.result(work, 60.0)
+    assert (tally.files, tally.files_ended, tally.moving) == (4, 4, {})
+    assert (tally.moved, tally.size) == (1_200_000, 1_200_000)
+    assert max(moving for *_, moving, _ in told) == 2
+    assert [total for _, total, *_ in told] == [300_000] * len(told)
+    sums = [moved for _, _, moved, *_ in told]
+    assert sums == sorted(sums)
+
+
+def test_a_file_that_fails_is_through_as_well(service, client, tmp_path):
+    service.write("/one", b"12345")
+    (tmp_path / "one").mkdir()
+    tally = Tally()
+    done = service.result(client.mirror(tmp_path, "/", tally=tally))
+    assert len(done.failed) == 1
+    assert (tally.files_ended, tally.moved, tally.size) == (1, 5, 5)
 
 
 def test_filters_hold_both_ways(service, client, tmp_path):

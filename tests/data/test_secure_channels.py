@@ -108,12 +108,14 @@ class TestPassive:
     @ensureDeferred
     async def test_a_client_that_was_early_once_is_not_kept_waiting_again(self, reactor, begin):
         session = begin()
-        with client(await session.connector.passive(True)) as plain:
-            with await deferToThread(session.shake, plain):
-                first = session.connector.take()
-                assert not listens(reactor)
-                await until(reactor, lambda: first.connected)
-                await gone(reactor, await first.connection())
+        with (
+            client(await session.connector.passive(True)) as plain,
+            await deferToThread(session.shake, plain),
+        ):
+            first = session.connector.take()
+            assert not listens(reactor)
+            await until(reactor, lambda: first.connected)
+            await gone(reactor, await first.connection())
         await session.connector.passive(True)
         assert listens(reactor)
 

@@ -16,14 +16,16 @@ __all__ = ["words"]
 
 words = WordTable()
 
+LAST_PORT = 65535
 PASSIVE = {"": True, "on": True, "off": False}
 
 
-@words.add("open", "conn", "connect", takes=Takes("[<url>]", most=1), changes=True)
+@words.add("open", "conn", "connect", takes=Takes("[<url> [<port>]]", most=2), changes=True)
 async def open_connection(session: Session, given: Given) -> None:
     """Connect to a server; without a URL, ask for it."""
-    text = given.text(0) or await session.ask("URL")
-    place = destination(text)
+    place = destination(given.text(0) or await session.ask("URL"))
+    if given.text(1):
+        place = replace(place, port=_port(given.text(1)))
     try:
         await log_in(session, place)
     except LoginFailed:
@@ -32,20 +34,29 @@ async def open_connection(session: Session, given: Given) -> None:
         session.screen.remark("It wants a name and a password: USER and PASS.")
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= LAST_PORT:
+        raise Usage(f"{text} is no port.")
+    return int(text)
+
+
 @words.add("close", "disconnect", changes=True)
 async def close(session: Session, _given: Given) -> None:
     """Leave the server and stay in the shell."""
     await session.close()
 
 
-@words.add("user", takes=Takes("[<name>]", most=1), changes=True)
+@words.add("user", takes=Takes("[<name> [<password>]]", most=2), changes=True)
 async def user(session: Session, given: Given) -> None:
-    """Log in as somebody else; the password is asked for, or comes with PASS."""
+    """Log in as somebody else; the password is better asked for, or comes with PASS."""
     if session.wanted is None:
         raise NotConnected
     name = given.text(0) or await session.ask("User")
     session.wanted = replace(session.wanted, user=name, password=None)
-    if session.attended and (text := await session.ask("Password", secret=True)):
+    text = given.text(1)
+    if not text and session.attended:
+        text = await session.ask("Password", secret=True)
+    if text:
         await session.open(session.wanted.as_user(name, text))
 
 

@@ -7,7 +7,7 @@ from ftpservice_client.console.options import Given
 from ftpservice_client.console.render import plain_lines
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.visible import visible
-from ftpservice_client.console.words import Side, Takes, WordTable
+from ftpservice_client.console.words import MANY, Side, Takes, WordTable
 
 __all__ = ["words"]
 
@@ -18,7 +18,7 @@ ONE_DIRECTORY = Takes("<directory>", (Side.REMOTE_DIRECTORY,), least=1, most=1, 
 ALGORITHM = "SHA-256"
 
 
-@words.add("rm", takes=Takes("<name>...", (Side.REMOTE,), least=1, most=1000), changes=True)
+@words.add("rm", takes=Takes("<name>...", (Side.REMOTE,), least=1, most=MANY), changes=True)
 async def remove(session: Session, given: Given) -> None:
     """Delete files, by name or pattern."""
     for name in await remote_files(session, given.arguments):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from operator import attrgetter
 
-from ftpservice.wire.globbing import has_wildcards
 from ftpservice_client import Listing
 from ftpservice_client.console.line import Argument
-from ftpservice_client.console.names import matching
+from ftpservice_client.console.names import is_pattern, matching
 from ftpservice_client.console.options import Given, Option
 from ftpservice_client.console.render import plain_listing, simple_listing
 from ftpservice_client.console.session import Session
@@ -40,7 +39,7 @@ async def list_directory(session: Session, given: Given) -> None:
 async def listed(session: Session, argument: Argument) -> Listing:
     """Return what a directory holds, or what of it fits a pattern, by name."""
     path, pattern = argument.text, ""
-    if not argument.literal and has_wildcards(path):
+    if is_pattern(argument):
         head, slash, pattern = path.rpartition("/")
         path = head + slash
     entries = (await session.client.list(path)).entries

@@ -14,7 +14,7 @@ from ftpservice_client.console.complaints import Complaint
 from ftpservice_client.console.names import last_part, remote_files
 from ftpservice_client.console.options import Given
 from ftpservice_client.console.session import Session
-from ftpservice_client.console.words import Side, Takes, WordTable
+from ftpservice_client.console.words import MANY, Side, Takes, WordTable
 
 __all__ = ["words"]
 
@@ -23,7 +23,7 @@ words = WordTable()
 PAGER = "less"
 
 
-@words.add("cat", takes=Takes("<name>...", (Side.REMOTE,), least=1, most=1000))
+@words.add("cat", takes=Takes("<name>...", (Side.REMOTE,), least=1, most=MANY))
 async def cat(session: Session, given: Given) -> None:
     """Show what files hold."""
     for name in await remote_files(session, given.arguments):

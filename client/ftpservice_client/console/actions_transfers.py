@@ -1,13 +1,20 @@
-"""Words that move files: get, put, and their elder cousins; cat and less."""
+"""Words that move files: get, put and their elder cousins; and what goes before them of old."""
 
 from __future__ import annotations
 
+from ftpservice_client import NotFound
 from ftpservice_client.console.carriage import Care, fetch, send
 from ftpservice_client.console.line import Argument
-from ftpservice_client.console.names import local_files, local_path, local_target, remote_files
+from ftpservice_client.console.names import (
+    is_pattern,
+    local_files,
+    local_path,
+    local_target,
+    remote_files,
+)
 from ftpservice_client.console.options import Given, Option
 from ftpservice_client.console.session import Session
-from ftpservice_client.console.words import Side, Takes, WordTable
+from ftpservice_client.console.words import MANY, Side, Takes, WordTable
 
 __all__ = ["words"]
 
@@ -23,6 +30,7 @@ LOCAL_NAME = Takes("[<file>]", (Side.LOCAL,), most=1, whole=True)
 
 @words.add(
     "get",
+    "recv",
     takes=Takes("[<name> [<file>]]", (Side.REMOTE, Side.LOCAL), most=2),
     options=(CONTINUE, VERIFY),
 )
@@ -30,7 +38,12 @@ async def get(session: Session, given: Given) -> None:
     """Fetch a file; without a name, ask for it."""
     name = given.text(0) or await session.ask("File there")
     to = given.arguments[1] if len(given.arguments) > 1 else None
-    await fetch(session, name, await local_target(session, name, to), _care(given))
+    try:
+        await fetch(session, name, await local_target(session, name, to), _care(given))
+    except NotFound as error:
+        if given.arguments and is_pattern(given.arguments[0]):
+            raise NotFound(f"{name}: no such file; mget takes patterns", error.reply) from error
+        raise
 
 
 @words.add("dwld", "retr", takes=REMOTE_NAME)
@@ -42,7 +55,7 @@ async def fetch_here(session: Session, given: Given) -> None:
 
 @words.add(
     "mget",
-    takes=Takes("<pattern>...", (Side.REMOTE,), least=1, most=1000),
+    takes=Takes("<pattern>...", (Side.REMOTE,), least=1, most=MANY),
     options=(CONTINUE, VERIFY),
 )
 async def get_many(session: Session, given: Given) -> None:
@@ -53,6 +66,7 @@ async def get_many(session: Session, given: Given) -> None:
 
 @words.add(
     "put",
+    "send",
     takes=Takes("[<file> [<name>]]", (Side.LOCAL, Side.REMOTE), most=2),
     options=(APPEND, CONTINUE, VERIFY),
     changes=True,
@@ -76,7 +90,7 @@ async def send_here(session: Session, given: Given) -> None:
 
 @words.add(
     "mput",
-    takes=Takes("<pattern>...", (Side.LOCAL,), least=1, most=1000),
+    takes=Takes("<pattern>...", (Side.LOCAL,), least=1, most=MANY),
     options=(CONTINUE, VERIFY),
     changes=True,
 )
@@ -84,6 +98,16 @@ async def put_many(session: Session, given: Given) -> None:
     """Send every file here whose name fits."""
     for path in await local_files(session, given.arguments):
         await send(session, path, path.name, _care(given))
+
+
+@words.add("binary", "bin")
+async def binary(_session: Session, _given: Given) -> None:
+    """Do nothing: files always go as they are, byte by byte."""
+
+
+@words.add("prompt")
+async def prompt(_session: Session, _given: Given) -> None:
+    """Do nothing: mget, mput and rm never ask."""
 
 
 def _care(given: Given) -> Care:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ftpservice_client import Mirrored
+from ftpservice_client import Mirrored, Tally
 from ftpservice_client.console.complaints import Complaint, Usage
 from ftpservice_client.console.explain import explain
 from ftpservice_client.console.names import last_part, local_path
 from ftpservice_client.console.options import Given, Option
-from ftpservice_client.console.progress import Meter
+from ftpservice_client.console.progress import Meter, tree_rows
 from ftpservice_client.console.render import amount
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.visible import visible
@@ -32,7 +33,9 @@ MOST_PARALLEL = 32
 
 @words.add(
     "mirror",
-    takes=Takes("<from> [<to>]", (Side.REMOTE_DIRECTORY, Side.LOCAL_DIRECTORY), least=1, most=2),
+    takes=Takes(
+        "<from> [<to>]", (Side.REMOTE_DIRECTORY, Side.LOCAL_DIRECTORY), 1, 2, turned_by=UP.name
+    ),
     options=(UP, DELETE, DRY_RUN, INCLUDE, EXCLUDE, PARALLEL),
     changes=True,
 )
@@ -54,8 +57,10 @@ async def mirror(session: Session, given: Given) -> None:
 
 async def mirrored(session: Session, local: Path, path: str, wishes: Mapping[str, Any]) -> Mirrored:
     """Do what ``Client.mirror`` does, with a bar, and tell of it."""
-    with Meter(path or ".", session.screen, session.reactor) as meter:
-        done = await session.client.mirror(local, path, progress=meter, **wishes)
+    tally = Tally()
+    rows = partial(tree_rows, path or ".", tally)
+    with Meter(rows, session.screen, session.reactor):
+        done = await session.client.mirror(local, path, tally=tally, **wishes)
     if wishes["dry_run"]:
         session.screen.show(map(visible, _told(done)))
     else:

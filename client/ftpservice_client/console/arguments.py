@@ -42,6 +42,7 @@ def shell_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("url", metavar="URL", nargs="?", help="where to connect at first")
+    parser.add_argument("more", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("-f", "--file", help="carry out the lines of a file (- for standard input)")
     parser.add_argument(
         "-k", "--keep-going", action="store_true", help="go on behind a line that failed"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ftpservice_client import Transfer
-from ftpservice_client.console.progress import Meter
+from ftpservice.wire.entry import Kind
+from ftpservice_client import ClientError, Denied, Exists, LocalProblem, NotFound, Transfer
+from ftpservice_client.console.progress import Count, Meter
 from ftpservice_client.console.render import amount, rate
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.writer import TerminalWriter
@@ -25,25 +26,35 @@ class Care:
 
 
 async def fetch(session: Session, name: str, to: Path, care: Care) -> Transfer:
-    """Download to a file here."""
-    with Meter(name, session.screen, session.reactor) as meter:
-        done = await session.client.download(
-            name, to, resume=care.resume, verify=care.verify, progress=meter
-        )
+    """Download to a file here; a directory is refused in as many words."""
+    count = Count(name)
+    try:
+        with Meter(count.rows, session.screen, session.reactor):
+            done = await session.client.download(
+                name, to, resume=care.resume, verify=care.verify, progress=count
+            )
+    except (NotFound, Exists, Denied) as error:
+        if await _is_directory_there(session, name):
+            text = f"{name} is a directory: mirror fetches those"
+            raise Exists(text, error.reply) from error
+        raise
     _tell(session, done)
     return done
 
 
 async def send(session: Session, source: Path | BinaryIO, name: str, care: Care) -> Transfer:
-    """Upload under ``name``."""
-    with Meter(name, session.screen, session.reactor) as meter:
+    """Upload under ``name``; a directory is refused in as many words."""
+    if isinstance(source, Path) and await session.aside(source.is_dir):
+        raise LocalProblem(f"{source} is a directory: mirror -u sends those")
+    count = Count(name)
+    with Meter(count.rows, session.screen, session.reactor):
         done = await session.client.upload(
             source,
             name,
             append=care.append,
             resume=care.resume,
             verify=care.verify,
-            progress=meter,
+            progress=count,
         )
     _tell(session, done)
     return done
@@ -52,9 +63,20 @@ async def send(session: Session, source: Path | BinaryIO, name: str, care: Care)
 async def show(session: Session, name: str) -> Transfer:
     """Download to the output: as it is, or, on a terminal, made visible."""
     screen = session.screen
-    if screen.terminal:
-        return await session.client.download(name, TerminalWriter(screen))
-    return await session.client.download(name, screen.raw)
+    if not screen.terminal:
+        return await session.client.download(name, screen.raw)
+    writer = TerminalWriter(screen)
+    try:
+        return await session.client.download(name, writer)
+    finally:
+        writer.end_line()
+
+
+async def _is_directory_there(session: Session, name: str) -> bool:
+    try:
+        return (await session.client.stat(name)).kind is Kind.DIRECTORY
+    except ClientError:
+        return False
 
 
 def _tell(session: Session, done: Transfer) -> None:

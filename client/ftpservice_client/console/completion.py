@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ftpservice.wire.entry import Kind
-from ftpservice_client.console.complaints import UnknownWord
-from ftpservice_client.console.line import Piece, pieces, quoted
-from ftpservice_client.console.options import END
+from ftpservice_client.console.complaints import Usage
+from ftpservice_client.console.line import Argument, Piece, pieces, quoted
+from ftpservice_client.console.options import Given, sorted_out
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.words import Side, Word, WordTable
 
@@ -39,34 +39,39 @@ async def suggestions(before: str, session: Session, table: WordTable) -> list[S
     first, *others = line.split(None, 1)[:2] or [""]
     if not others and not line[-1:].isspace():
         return _suggested((Name(name, name) for name in _words(first, table)), len(first), "")
+    rest = line[len(first) :]
     try:
         word = table.find(first)
-    except UnknownWord:
+        piece, given = _last(rest, word)
+    except Usage:
         return []
-    rest = line[len(first) :]
-    number, piece = _last(rest, word)
-    names = await _names(word.side(number), piece.text, session, table)
-    return _suggested(names, len(rest) - piece.start, rest[piece.start : piece.start + 1])
+    options = [] if piece.literal else _options(piece.text, word)
+    names = await _names(word.side(given), piece.text, session, table)
+    quote = rest[piece.start : piece.start + 1]
+    return options + _suggested(names, len(rest) - piece.start, quote)
 
 
 def _words(beginning: str, table: WordTable) -> list[str]:
     return [name for name in table.names() if name.startswith(beginning.lower())]
 
 
-def _last(rest: str, word: Word) -> tuple[int, Piece]:
-    """Return the number, among the arguments, of the piece at the end; and that piece."""
+def _last(rest: str, word: Word) -> tuple[Piece, Given]:
+    """Return the piece at the end, and what is given before it; raises `Usage`."""
     found = list(pieces(rest))
     if not found or (found[-1].closed and found[-1].end < len(rest)):
         found.append(Piece("", False, len(rest), len(rest), True))
     if word.takes.whole and len(found) > 1:
         start = found[0].start
-        return 0, Piece(rest[start:], False, start, len(rest), True)
-    plain = [piece for piece in found[:-1] if not _is_option(piece)]
-    return len(plain), found[-1]
+        return Piece(rest[start:], False, start, len(rest), True), Given()
+    before = [Argument(piece.text, piece.literal) for piece in found[:-1]]
+    return found[-1], sorted_out(before, word.options, rest)
 
 
-def _is_option(piece: Piece) -> bool:
-    return not piece.literal and piece.text.startswith("-") and piece.text not in ("-", END)
+def _options(beginning: str, word: Word) -> list[Suggestion]:
+    if not beginning.startswith("-"):
+        return []
+    texts = [f"--{one.name}" for one in word.options]
+    return [Suggestion(text, len(beginning), text) for text in texts if text.startswith(beginning)]
 
 
 def _suggested(names: Iterable[Name], replaces: int, quote: str) -> list[Suggestion]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -15,14 +16,19 @@ from ftpservice_client.console.complaints import Complaint, Usage
 from ftpservice_client.console.line import Argument
 from ftpservice_client.console.session import Session
 
-__all__ = ["last_part", "local_files", "local_target", "matching", "remote_files"]
+__all__ = ["is_pattern", "last_part", "local_files", "local_target", "matching", "remote_files"]
+
+
+def is_pattern(argument: Argument) -> bool:
+    """Tell whether it may stand for several names."""
+    return not argument.literal and has_wildcards(argument.text)
 
 
 async def remote_files(session: Session, arguments: Sequence[Argument]) -> list[str]:
     """Return the names that are meant, files alone for those with wildcards."""
     names: list[str] = []
     for argument in arguments:
-        if argument.literal or not has_wildcards(argument.text):
+        if not is_pattern(argument):
             names.append(argument.text)
             continue
         head, slash, pattern = argument.text.rpartition("/")
@@ -30,7 +36,8 @@ async def remote_files(session: Session, arguments: Sequence[Argument]) -> list[
         found = matching(listing.entries, pattern)
         names += [head + slash + entry.name for entry in found if entry.kind is not Kind.DIRECTORY]
     if not names:
-        raise NotFound("no file there has such a name")
+        patterns = ", ".join(argument.text for argument in arguments)
+        raise NotFound(f"{patterns}: no file there has such a name")
     return names
 
 
@@ -47,14 +54,15 @@ async def local_files(session: Session, arguments: Sequence[Argument]) -> list[P
     """Return the files here that are meant."""
     paths = await session.aside(_expanded, arguments)
     if not paths:
-        raise Complaint("No file here has such a name.")
+        patterns = ", ".join(argument.text for argument in arguments)
+        raise Complaint(f"{patterns}: no file here has such a name")
     return paths
 
 
 def _expanded(arguments: Sequence[Argument]) -> list[Path]:
     paths: list[Path] = []
     for argument in arguments:
-        if argument.literal or not has_wildcards(argument.text):
+        if not is_pattern(argument):
             paths.append(local_path(argument))
         else:
             found = sorted(glob.glob(os.path.expanduser(argument.text)))
@@ -77,10 +85,16 @@ def last_part(name: str) -> str:
 
 
 async def local_target(session: Session, name: str, to: Argument | None) -> Path:
-    """Return where a download goes: here, into the directory ``to``, or to the name ``to``."""
+    """Return where a download goes: here, into the directory ``to``, or to the name ``to``.
+
+    What ends with ``/`` is a directory, and made if it is not there.
+    """
     if to is None:
         return Path(last_part(name))
     path = local_path(to)
+    if to.text.endswith("/"):
+        await session.aside(partial(path.mkdir, parents=True, exist_ok=True))
+        return path / last_part(name)
     if await session.aside(path.is_dir):
         return path / last_part(name)
     return path

@@ -1,4 +1,8 @@
-"""What a command line asks for: a shell, a script or a single command."""
+"""What a command line asks for: a shell, a script or a single command.
+
+What only one of them takes is loaded when it is wanted: a single command is over before a person
+has waited for it, or should be.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import sys
 from argparse import Namespace
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,19 +24,14 @@ from twisted.internet.defer import CancelledError
 from ftpservice import __version__
 from ftpservice_client import ClientError
 from ftpservice_client.console.arguments import PROGRAM, settings_from, shell_parser
-from ftpservice_client.console.complaints import Complaint
-from ftpservice_client.console.completion import Suggestion, suggestions
+from ftpservice_client.console.complaints import Complaint, Usage
 from ftpservice_client.console.explain import explain
-from ftpservice_client.console.history import HistoryFile, history_path
 from ftpservice_client.console.interrupt import Interrupt
 from ftpservice_client.console.line import quoted
 from ftpservice_client.console.screen import screen_for
-from ftpservice_client.console.script import Script
 from ftpservice_client.console.session import Asker, Session, Surroundings
-from ftpservice_client.console.shell import Shell
 from ftpservice_client.console.shots import Shot, carry_out
 from ftpservice_client.console.shots_table import SHOTS
-from ftpservice_client.console.table import TABLE
 
 __all__ = ["Program"]
 
@@ -53,6 +53,8 @@ class Program:
         if shot is not None:
             return await self._shoot(shot, shot.parser().parse_args(words[1:]))
         given = shell_parser().parse_args(words)
+        if given.more:
+            raise Usage(_misplaced(given.url))
         if given.version:
             sys.stdout.write(f"{PROGRAM} {__version__}\n")
             return 0
@@ -76,6 +78,9 @@ class Program:
         return 0
 
     async def _script(self, given: Namespace) -> int:
+        from ftpservice_client.console.script import Script
+        from ftpservice_client.console.table import TABLE
+
         session = self._session(given, quiet=given.quiet)
         script = Script(session, TABLE, keep_going=given.keep_going)
         if given.url and (failed := await script.first(_opening(given.url))):
@@ -87,13 +92,15 @@ class Program:
 
     async def _shell(self, given: Namespace) -> int:
         prompting = _prompting()
+        from ftpservice_client.console.completion import suggestions
+        from ftpservice_client.console.history import HistoryFile, history_path
+        from ftpservice_client.console.shell import Shell
+        from ftpservice_client.console.table import TABLE
+
         session = self._session(given, quiet=given.quiet)
         history = HistoryFile(history_path(os.environ))
         lines = await session.aside(history.load)
-
-        async def suggest(before: str) -> list[Suggestion]:
-            return await suggestions(before, session, TABLE)
-
+        suggest = partial(suggestions, session=session, table=TABLE)
         prompt = prompting.Prompt(self._loop, lines, suggest)
         shell = Shell(session, TABLE, history)
         await shell.run(prompt, _opening(given.url) if given.url else "")
@@ -126,6 +133,13 @@ def _prompting() -> ModuleType:
         return import_module("ftpservice_client.console.prompting")
     except ModuleNotFoundError:
         raise Complaint(MISSING) from None
+
+
+def _misplaced(word: str) -> str:
+    """Return what is wrong with several words where one URL should be."""
+    if SHOTS.find(word) is not None:
+        return f"options of {word} stand behind it ({PROGRAM} {word} --help tells more)"
+    return f"{word} is none of the commands: {', '.join(SHOTS.names())}"
 
 
 def _as_json(error: BaseException) -> str:

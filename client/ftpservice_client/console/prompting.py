@@ -71,6 +71,7 @@ class Prompt(Questions):
             history=Remembered(lines),
             completer=Tab(loop, suggest),
             complete_while_typing=False,
+            enable_suspend=True,
             interrupt_exception=Abandoned,
             eof_exception=Left,
         )

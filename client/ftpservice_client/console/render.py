@@ -28,8 +28,8 @@ def amount(count: float) -> str:
 
 
 def rate(count: int, seconds: float) -> str:
-    """Return how fast ``count`` bytes went in ``seconds``; empty if that was too short to tell."""
-    return f"{amount(count / seconds)}/s" if seconds >= 0.001 else ""
+    """Return how fast ``count`` bytes went in ``seconds``; empty if that is too little to tell."""
+    return f"{amount(count / seconds)}/s" if seconds >= 0.001 and count >= 1024 else ""
 
 
 def moment(when: float) -> str:

@@ -66,9 +66,11 @@ class Session:
 
     @property
     def client(self) -> Client:
-        """The connection; raises `NotConnected`."""
+        """The connection; raises `NotConnected`. That it was lost meanwhile is told."""
         if self._client is None:
             raise NotConnected
+        if self.settings.retries and (why := self._client.lost) is not None:
+            self.screen.remark(f"Not connected any more ({why}); connecting again.")
         return self._client
 
     @property

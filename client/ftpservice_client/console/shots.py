@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ftpservice.wire.globbing import has_wildcards
 from ftpservice_client.console.address import destination
 from ftpservice_client.console.arguments import shot_parser
+from ftpservice_client.console.line import Argument
 from ftpservice_client.console.login import log_in
 from ftpservice_client.console.session import Session
 
@@ -76,14 +78,17 @@ class ShotTable:
         return list(self._rows)
 
 
-async def arrive(session: Session, text: str) -> str:
-    """Connect to where a URL leads, unless we are there; return the path in it."""
+async def arrive(session: Session, text: str) -> Argument:
+    """Connect to where a URL leads, unless we are there; return the path in it.
+
+    Wildcards that are written as ``%2A`` and the like are none.
+    """
     place = destination(text)
     server = replace(place, path="")
     if session.named != server:
         await log_in(session, server)
         session.named = server
-    return place.path
+    return Argument(place.path, literal=not has_wildcards(text))
 
 
 async def carry_out(

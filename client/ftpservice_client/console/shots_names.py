@@ -9,7 +9,6 @@ from ftpservice.wire.entry import Entry
 from ftpservice.wire.times import format_time
 from ftpservice_client.console.actions_files import ALGORITHM
 from ftpservice_client.console.actions_listings import listed, shown
-from ftpservice_client.console.line import Argument
 from ftpservice_client.console.names import remote_files
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.shots import Answer, ShotTable, arrive
@@ -28,7 +27,7 @@ def _list(parser: ArgumentParser) -> None:
 @shots.add("ls", _list)
 async def list_directory(session: Session, words: Namespace) -> Answer:
     """List a directory."""
-    found = await listed(session, Argument(await arrive(session, words.url)))
+    found = await listed(session, await arrive(session, words.url))
     data = {"entries": [_facts(entry) for entry in found.entries], "total": found.total}
     return Answer(data, [] if words.json else list(shown(session, found, names=words.names)))
 
@@ -63,7 +62,7 @@ async def digests(session: Session, words: Namespace) -> Answer:
     algorithm = words.algorithm.upper()
     files: list[dict[str, str]] = []
     for url in words.urls:
-        for name in await remote_files(session, [Argument(await arrive(session, url))]):
+        for name in await remote_files(session, [await arrive(session, url)]):
             value = await session.client.hash(name, algorithm)
             files.append({"algorithm": algorithm, "digest": value, "name": name})
     lines = [f"{visible(file['digest'])}  {visible(file['name'])}" for file in files]
@@ -75,7 +74,7 @@ async def remove(session: Session, words: Namespace) -> Answer:
     """Delete files."""
     deleted: list[str] = []
     for url in words.urls:
-        for name in await remote_files(session, [Argument(await arrive(session, url))]):
+        for name in await remote_files(session, [await arrive(session, url)]):
             await session.client.delete(name)
             deleted.append(name)
             session.screen.remark(f"Deleted {name}")

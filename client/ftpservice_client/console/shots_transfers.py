@@ -13,7 +13,7 @@ from ftpservice_client.console.carriage import Care, fetch, send, show
 from ftpservice_client.console.complaints import Usage
 from ftpservice_client.console.explain import explain
 from ftpservice_client.console.line import Argument
-from ftpservice_client.console.names import local_target, remote_files
+from ftpservice_client.console.names import is_pattern, local_target, remote_files
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.shots import Answer, ShotTable, arrive
 
@@ -43,15 +43,24 @@ async def get(session: Session, words: Namespace) -> Answer:
     """Fetch a file, or all whose names fit."""
     if words.to == STREAM and words.json:
         raise Usage(CLASH)
-    names = await remote_files(session, [Argument(await arrive(session, words.url))])
+    wanted = await arrive(session, words.url)
+    names = await remote_files(session, [wanted])
     if words.to == STREAM:
         return Answer({"files": [_facts(await show(session, name)) for name in names]})
     care = Care(words.resume, words.verify)
+    into = _target(words.to, several=is_pattern(wanted))
     files: list[dict[str, Any]] = []
     for name in names:
-        to = await local_target(session, name, Argument(words.to) if words.to else None)
+        to = await local_target(session, name, into)
         files.append(_facts(await fetch(session, name, to, care)) | {"file": str(to)})
     return Answer({"files": files})
+
+
+def _target(text: str | None, *, several: bool) -> Argument | None:
+    """Return where files go: ``several`` of them, into a directory."""
+    if text is None:
+        return None
+    return Argument(f"{text}/" if several and not text.endswith("/") else text)
 
 
 def _put(parser: ArgumentParser) -> None:
@@ -64,7 +73,7 @@ def _put(parser: ArgumentParser) -> None:
 @shots.add("put", _put)
 async def put(session: Session, words: Namespace) -> Answer:
     """Send files."""
-    path = await arrive(session, words.url)
+    path = (await arrive(session, words.url)).text
     into = not path or path.endswith("/")
     if not into and len(words.files) > 1:
         raise Usage("several files go to a directory: a URL that ends with /")
@@ -96,7 +105,7 @@ async def cat(session: Session, words: Namespace) -> Answer:
     if words.json:
         raise Usage(CLASH)
     for url in words.urls:
-        for name in await remote_files(session, [Argument(await arrive(session, url))]):
+        for name in await remote_files(session, [await arrive(session, url)]):
             await show(session, name)
     return Answer({})
 
@@ -128,7 +137,7 @@ def _mirror(parser: ArgumentParser) -> None:
 @shots.add("mirror", _mirror)
 async def mirror(session: Session, words: Namespace) -> Answer:
     """Make a directory hold what another does."""
-    path = await arrive(session, words.url)
+    path = (await arrive(session, words.url)).text
     names = ("up", "delete", "dry_run", "include", "exclude", "parallel")
     wishes = {name: getattr(words, name) for name in names}
     done = await mirrored(session, words.directory, path, wishes)

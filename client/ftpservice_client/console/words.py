@@ -15,11 +15,12 @@ from ftpservice_client.console.line import Argument, Line
 from ftpservice_client.console.options import Given, Option, sorted_out
 from ftpservice_client.console.session import Session
 
-__all__ = ["Run", "Side", "Takes", "Word", "WordTable"]
+__all__ = ["MANY", "Run", "Side", "Takes", "Word", "WordTable"]
 
 Run = Callable[[Session, Given], Coroutine[Deferred[Any], Any, None]]
 """What a word does."""
 MANY = 1_000_000
+"""As many arguments as somebody likes to type."""
 
 
 class Side(Enum):
@@ -44,6 +45,8 @@ class Takes:
     most: int = 0
     whole: bool = False
     """Whether it is one name, which runs to the end of the line and may hold spaces."""
+    turned_by: str = ""
+    """The option that has the sides the other way round."""
 
 
 NOTHING = Takes()
@@ -78,11 +81,13 @@ class Word:
             raise Usage(f"That is typed as: {self.syntax}")
         return given
 
-    def side(self, number: int) -> Side:
-        """Return what the argument of this number (from 0) is completed from."""
-        sides = self.takes.sides
+    def side(self, before: Given) -> Side:
+        """Return what the next argument is completed from, with these before it."""
+        number, sides = len(before.arguments), self.takes.sides
         if not sides or number >= self.takes.most:
             return Side.NONE
+        if before.has(self.takes.turned_by):
+            sides = sides[::-1]
         return sides[min(number, len(sides) - 1)]
 
 
@@ -128,7 +133,7 @@ class WordTable:
         """Return the row of ``name``; raises `UnknownWord`, which suggests the nearest."""
         word = self._names.get(name.lower())
         if word is None:
-            near = get_close_matches(name.lower(), self._names, n=1, cutoff=0.5)
+            near = get_close_matches(name.lower(), self._names, n=1)
             hint = f"did you mean {near[0]}?" if near else "help lists the words."
             raise UnknownWord(f"There is no word {name!r} here; {hint}")
         return word

@@ -21,6 +21,7 @@ class TerminalWriter:
         self._screen = screen
         self._filter = ContentFilter()
         self._pulled: Any = None
+        self._is_open = False
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Take bytes from ``producer``."""
@@ -31,10 +32,21 @@ class TerminalWriter:
     def unregisterProducer(self) -> None:
         """Show what is left over."""
         self._pulled = None
-        self._screen.write(self._filter.feed(b"", last=True))
+        self._show(self._filter.feed(b"", last=True))
 
     def write(self, data: bytes) -> None:
         """Show a piece; the terminal sets the pace."""
-        self._screen.write(self._filter.feed(data))
+        self._show(self._filter.feed(data))
         if self._pulled is not None:
             self._pulled.resumeProducing()
+
+    def _show(self, text: str) -> None:
+        if text:
+            self._is_open = not text.endswith("\n")
+            self._screen.write(text)
+
+    def end_line(self) -> None:
+        """End the line that the file did not: a prompt would be written over it."""
+        if self._is_open:
+            self._is_open = False
+            self._screen.write("\n")

@@ -97,6 +97,7 @@ class Seat:
     def new_client(self) -> Any:
         client = create_autospec(Client, instance=True)
         client.directory = "/in"
+        client.lost = None
         for name in ("delete", "rename", "make_directory", "remove_directory", "quit"):
             getattr(client, name).side_effect = lambda *_: succeed(None)
         client.change_directory.side_effect = lambda path: succeed(path)

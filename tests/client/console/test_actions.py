@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
-from ftpservice_client import Listing, LocalProblem, Mirrored, NotFound, Step, parse_url
+from ftpservice_client import (
+    Busy,
+    Cut,
+    Denied,
+    Exists,
+    Listing,
+    LocalProblem,
+    Mirrored,
+    NotFound,
+    Refused,
+    Step,
+    parse_url,
+)
 from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
 from ftpservice_client.console.screen import Screen
 from ftpservice_client.console.writer import TerminalWriter
@@ -110,6 +123,35 @@ def test_a_name_that_is_none_here_is_refused(seat: Seat, name: str) -> None:
     seat.client.download.assert_not_called()
 
 
+def test_a_pattern_is_no_name(seat: Seat, here: Path) -> None:
+    seat.client.stat.side_effect = lambda name: fail(NotFound("none"))
+    seat.client.download.side_effect = lambda *_, **__: fail(NotFound("none there"))
+    assert "mget takes patterns" in str(seat.wrong("get *.txt"))
+    for line in ("get alpha.txt", 'get "*.txt"'):
+        assert str(seat.wrong(line)) == "none there"
+
+
+def test_a_directory_that_is_named_as_one_is_made(seat: Seat, here: Path) -> None:
+    seat.type("get in/a new/deep/")
+    assert seat.client.download.call_args.args == ("in/a", Path("new/deep/a"))
+    assert (here / "new" / "deep").is_dir()
+    assert isinstance(seat.wrong("get in/a one.txt/"), FileExistsError)
+
+
+@pytest.mark.parametrize("kind", [NotFound, Exists, Denied])
+def test_a_directory_is_no_file_here_or_there(seat: Seat, here: Path, kind: type[Refused]) -> None:
+    seat.client.download.side_effect = lambda *_, **__: fail(kind("550 no"))
+    seat.client.stat.side_effect = lambda name: succeed(Entry("d", Kind.DIRECTORY, 0, 0.0))
+    assert str(seat.wrong("get d")) == "d is a directory: mirror fetches those"
+    seat.client.stat.side_effect = lambda name: succeed(Entry("d", Kind.FILE, 0, 0.0))
+    assert str(seat.wrong("get d")) == "550 no"
+    seat.client.stat.side_effect = lambda name: fail(NotFound("none"))
+    assert str(seat.wrong("get d")) == "550 no"
+    for name in ("sub.txt", ".", ".."):
+        assert str(seat.wrong(f"put {name}")) == f"{name} is a directory: mirror -u sends those"
+    seat.client.upload.assert_not_called()
+
+
 def test_names_that_are_missing_are_asked_for(here: Path) -> None:
     seat = Seat("in/a", "in/b c", "one.txt", "two.txt").connected()
     for line in ("get", "DWLD"):
@@ -134,7 +176,8 @@ def test_files_are_fetched_by_pattern(seat: Seat, here: Path) -> None:
         ("in/alpha.txt", Path("alpha.txt")),
         ("in/beta.txt", Path("beta.txt")),
     ]
-    assert isinstance(seat.wrong("mget in/*.jpg"), NotFound)
+    assert str(seat.wrong("mget in/*.jpg a?")).startswith("in/*.jpg, a?: no file there")
+    assert isinstance(seat.wrong("rm *.jpg"), NotFound)
 
 
 def test_files_are_sent(seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +202,7 @@ def test_files_are_sent_by_pattern(seat: Seat, here: Path) -> None:
     seat.type("mput *.txt other")
     names = [made.args[1] for made in seat.client.upload.call_args_list]
     assert names == ["one.txt", "two.txt", "other"]
-    assert isinstance(seat.wrong("mput *.jpg"), Complaint)
+    assert str(seat.wrong("mput *.jpg")).startswith("*.jpg: no file here")
 
 
 def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
@@ -174,7 +217,23 @@ def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
         return succeed(None)
 
     seat.client.download.side_effect = download
-    assert seat.type("cat a") == "a\\x1b\\xe2\\x82"
+    assert seat.type("cat a") == "a\\x1b\\xe2\\x82\n"
+
+
+@pytest.mark.parametrize(("content", "shown"), [(b"a\nb", "a\nb\n"), (b"a\n", "a\n"), (b"", "")])
+def test_a_line_that_a_file_leaves_open_is_ended(content: bytes, shown: str) -> None:
+    seat = Seat(terminal=True).connected()
+
+    def download(name: str, to: TerminalWriter) -> Deferred[None]:
+        to.registerProducer(object(), True)
+        to.write(content)
+        to.unregisterProducer()
+        return succeed(None) if name == "a" else fail(Cut("cut"))
+
+    seat.client.download.side_effect = download
+    assert seat.type("cat a") == shown
+    assert isinstance(seat.wrong("cat b"), Cut)
+    assert seat.out.text == shown * 2
 
 
 def test_a_terminal_takes_what_is_pushed_and_what_has_to_be_pulled() -> None:
@@ -220,7 +279,7 @@ def test_a_mirror_tells_what_it_did(seat: Seat, here: Path) -> None:
     seat.client.mirror.assert_called_with(
         Path("x"),
         "in/x",
-        progress=ANY,
+        tally=ANY,
         up=False,
         delete=True,
         dry_run=False,
@@ -292,7 +351,8 @@ def test_raw_lines_and_reports_are_shown(seat: Seat) -> None:
 def test_help_lists_the_words_and_tells_of_one(seat: Seat) -> None:
     assert "mirror" in seat.type("help")
     assert seat.type("HELP CONN") == (
-        "open [<url>]\nConnect to a server; without a URL, ask for it.\nAlso: conn, connect\n"
+        "open [<url> [<port>]]\nConnect to a server; without a URL, ask for it.\n"
+        "Also: conn, connect\n"
     )
     assert "  -c, --continue  go on" in seat.type("? get")
 
@@ -300,6 +360,22 @@ def test_help_lists_the_words_and_tells_of_one(seat: Seat) -> None:
 @pytest.mark.parametrize("line", ["ls", "get a", "pwd", "quote NOOP", "user ann"])
 def test_without_a_server_there_is_a_hint(line: str) -> None:
     assert isinstance(Seat().wrong(line), NotConnected)
+
+
+def test_words_of_old_scripts_do_no_harm(seat: Seat) -> None:
+    for line in ("binary", "BIN", "prompt"):
+        assert seat.type(line) == ""
+    assert seat.client.mock_calls == []
+
+
+def test_a_connection_that_was_lost_is_told_of(seat: Seat) -> None:
+    seat.client.lost = Busy("the server says good-bye\x1b")
+    seat.session.settings = replace(seat.session.settings, retries=2)
+    said = "Not connected any more (the server says good-bye\\x1b); connecting again.\n"
+    assert seat.type("ls -1").startswith(said)
+    assert seat.type("lpwd") == f"{os.getcwd()}\n"
+    seat.session.settings = replace(seat.session.settings, retries=0)
+    assert said not in seat.type("ls -1")
 
 
 def test_an_interrupted_command_is_over(seat: Seat) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ftpservice_client import BadURL, Scheme
-from ftpservice_client.console.address import destination, shown
+from ftpservice_client.console.address import destination
 
 
 def test_a_bare_host_is_ftp() -> None:
@@ -16,8 +16,3 @@ def test_a_bare_host_is_ftp() -> None:
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(BadURL):
         destination(text)
-
-
-def test_no_password_is_shown() -> None:
-    assert shown(destination("ftp://ann:secret@h:2121/in")) == "ftp://ann@h:2121"
-    assert shown(destination("ftp://h/")) == "ftp://h"

@@ -38,7 +38,7 @@ def test_options_become_settings() -> None:
         ["--fingerprint=12"],
         ["--insecure", "--ca-file=x"],
         ["--nothing"],
-        ["ftp://h", "more"],
+        ["ftp://h", "--more"],
     ],
     ids=" ".join,
 )

@@ -135,6 +135,24 @@ def test_input_and_output_may_be_pipes(bench: Bench) -> None:
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, content, b"")
 
 
+def test_a_single_command_loads_only_what_it_takes(bench: Bench) -> None:
+    ended = subprocess.run(
+        [COMMAND[0], "-X", "importtime", *COMMAND[1:], "get", "-q", at(bench, "a%20b.txt"), "-"],
+        cwd=bench.home,
+        env=environment(bench.home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, ended.stdout) == (0, CONTENT)
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.decode().splitlines()}
+    assert "ftpservice_client.console.shots_transfers" in loaded
+    for name in ("prompt_toolkit", "rich", "ftpservice.tls.certificates"):
+        assert name not in loaded
+    for name in ("completion", "history", "script", "shell", "table"):
+        assert f"ftpservice_client.console.{name}" not in loaded
+
+
 def test_a_mirror_goes_both_ways(bench: Bench) -> None:
     (bench.files / "deep" / "er").mkdir(parents=True)
     (bench.files / "deep" / "er" / "x").write_bytes(CONTENT)

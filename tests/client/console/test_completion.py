@@ -75,6 +75,21 @@ def test_local_names_are_offered(seat: Seat, here: Path) -> None:
     assert offered("put none/x", seat) == []
 
 
+def test_a_mirror_up_begins_here(seat: Seat, here: Path) -> None:
+    assert offered("mirror ", seat) == ['mirror "a b/']
+    for up in ("-u", "--up", "-nu"):
+        assert offered(f"mirror {up} ", seat) == [f'mirror {up} "one dir/']
+        assert offered(f"mirror {up} x ", seat) == [f'mirror {up} x "a b/']
+
+
+def test_options_are_offered_and_their_values_are_no_names(seat: Seat, here: Path) -> None:
+    assert offered("mirror --d", seat) == ["mirror --delete", "mirror --dry-run"]
+    assert offered("get --", seat) == ["get --continue", "get --verify"]
+    assert offered("mirror -x ", seat) == []
+    assert offered("mirror -x *.o ", seat) == ['mirror -x *.o "a b/']
+    assert offered("mirror --nothing ", seat) == []
+
+
 def test_a_listing_is_good_for_a_while_and_until_something_changes(seat: Seat) -> None:
     offered("get a", seat)
     offered("get b", seat)

@@ -96,6 +96,18 @@ def test_user_and_pass_log_in_by_themselves(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(seat.wrong("open ftp://ann@h"), LoginFailed)
 
 
+def test_the_ways_of_older_clients_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat, server = seat_with(monkeypatch, anonymous=True)
+    seat.type("open h 2121")
+    assert seat.session.place is not None
+    assert seat.session.place.port == 2121
+    seat.type("user ann secret")
+    assert server.came[-1] == "ann:secret@h/"
+    assert seat.person.asked == []
+    for port in ("ftp", "0", "65536"):
+        assert isinstance(seat.wrong(f"open h {port}"), Usage)
+
+
 def test_another_user_takes_the_place_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     seat, server = seat_with(monkeypatch, "ann", GOOD, "", GOOD, anonymous=True)
     seat.type("open h")

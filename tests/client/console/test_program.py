@@ -101,6 +101,21 @@ def test_an_interrupted_command_does_not_wait_for_the_server(
     pipe.client.quit.assert_not_called()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("gte", URL), "gte is none of the commands: get,"),
+        (("--quiet", "get", URL), "options of get stand behind it"),
+    ],
+)
+def test_what_is_no_command_is_told_from_a_url(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    error = failed(Place(monkeypatch, tmp_path).start(*words))
+    assert isinstance(error, Usage)
+    assert str(error).startswith(told)
+
+
 def test_the_version_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pipe = Place(monkeypatch, tmp_path)
     assert ended(pipe.start("--version")) == 0
@@ -287,8 +302,10 @@ def test_an_output_that_is_gone_is_no_reason_to_stay(monkeypatch: pytest.MonkeyP
             if self.is_gone:
                 raise BrokenPipeError
 
-    output = Gone()
+    output, left = Gone(), list[int]()
     monkeypatch.setattr(sys, "stdout", output)
-    command._flush()
+    monkeypatch.setattr(os, "_exit", left.append)
+    command._exit(3)
     monkeypatch.undo()
+    assert left == [3]
     output.is_gone = False  # it is flushed once more when it is let go

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +22,7 @@ from ftpservice_client.console.complaints import Abandoned, Left
 from ftpservice_client.console.completion import Suggestion
 from ftpservice_client.console.prompting import Prompt, Questions, Tab
 
-CTRL_C, CTRL_D, TAB, UP = "\x03", "\x04", "\t", "\x1b[A"
+CTRL_C, CTRL_D, CTRL_Z, TAB, UP = "\x03", "\x04", "\x1a", "\t", "\x1b[A"
 
 
 class Keyboard:
@@ -90,6 +92,15 @@ def test_keys_that_end_a_line(key: str, error: type[Exception]) -> None:
             at.press(key)
             with pytest.raises(error):
                 at.done(work)
+
+
+def test_the_shell_can_be_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda _whom, number: sent.append(number))
+    with keyboard() as at:
+        at.press(f"ls{CTRL_Z} in\r")
+        assert at.done(Prompt(at.loop, [], nothing).line("> ")) == "ls in"
+    assert sent == [signal.SIGTSTP]
 
 
 def test_a_terminal_that_is_gone_has_left() -> None:

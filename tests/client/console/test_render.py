@@ -84,6 +84,7 @@ def test_sizes_are_short(count: int, text: str) -> None:
 
 def test_rates_and_times_that_mean_nothing_are_left_out() -> None:
     assert rate(2048, 2.0) == "1.0 KiB/s"
-    assert rate(1, 0.0) == ""
+    assert rate(2048, 0.0) == ""
+    assert rate(6, 2.0) == ""
     assert moment(float("nan")) == "-"
     assert moment(-1e30) == "-"

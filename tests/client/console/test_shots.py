@@ -103,6 +103,24 @@ def test_digests_that_were_compared_are_told(shooter: Shooter) -> None:
     }
 
 
+def test_many_files_never_go_to_one(shooter: Shooter, here: Path) -> None:
+    shooter.say("get", f"{HOST}/in/*.txt", "new")
+    assert [made.args for made in shooter.client.download.call_args_list] == [
+        ("in/alpha.txt", Path("new/alpha.txt")),
+        ("in/beta.txt", Path("new/beta.txt")),
+    ]
+    (here / "file").touch()
+    assert isinstance(failed(shooter.start("get", f"{HOST}/in/*.txt", "file")), FileExistsError)
+
+
+def test_a_wildcard_may_be_a_letter_as_any_other(shooter: Shooter, here: Path) -> None:
+    shooter.say("get", f"{HOST}/in/%5Ba%5D%2A", "x")
+    assert shooter.client.download.call_args.args == ("in/[a]*", Path("x"))
+    shooter.say("rm", f"{HOST}/a%3F")
+    shooter.client.delete.assert_called_once_with("a?")
+    shooter.client.list.assert_not_called()
+
+
 def test_put_sends_to_a_name_or_into_a_directory(
     shooter: Shooter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +198,7 @@ def test_mirror_tells_what_was_done_and_what_was_not(shooter: Shooter) -> None:
     shooter.client.mirror.assert_called_once_with(
         Path("sub"),
         "in",
-        progress=ANY,
+        tally=ANY,
         up=True,
         delete=True,
         dry_run=False,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ftpservice_client.console.complaints import UnknownWord, Usage
-from ftpservice_client.console.line import parse
+from ftpservice_client.console.line import Argument, parse
 from ftpservice_client.console.options import Given, Option
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.table import TABLE
@@ -57,11 +57,16 @@ def test_one_name_may_hold_spaces(text: str, name: str) -> None:
 
 
 def test_arguments_know_what_they_are_completed_from() -> None:
-    get = TABLE.find("get")
-    assert [get.side(number) for number in range(3)] == [Side.REMOTE, Side.LOCAL, Side.NONE]
-    rm = TABLE.find("rm")
-    assert rm.side(7) is Side.REMOTE
-    assert TABLE.find("pwd").side(0) is Side.NONE
+    def side(name: str, number: int, *options: str) -> Side:
+        before = Given((Argument("x"),) * number, {option: () for option in options})
+        return TABLE.find(name).side(before)
+
+    assert [side("get", number) for number in range(3)] == [Side.REMOTE, Side.LOCAL, Side.NONE]
+    assert side("rm", 7) is Side.REMOTE
+    assert side("pwd", 0) is Side.NONE
+    assert side("mirror", 0) is Side.REMOTE_DIRECTORY
+    assert side("mirror", 0, "up") is Side.LOCAL_DIRECTORY
+    assert side("mirror", 1, "up") is Side.REMOTE_DIRECTORY
 
 
 def test_no_name_is_taken_twice() -> None:
