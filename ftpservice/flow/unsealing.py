@@ -1,8 +1,9 @@
 """Receiving into an operating-system file under TLS: decrypted and written by one thread.
 
 As in `splice` a thread has the connection as long as something comes, so bytes are neither handed
-from one thread to another nor kept on the way, and other uploads have other processors. The bytes
-pass through a buffer that a thread uses again and again.
+to the reactor nor kept on the way, and other uploads have other processors. The bytes pass through
+buffers that a thread uses again and again. One that is alone has another thread write the one
+while it fills the other.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import select
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 
+from ftpservice.flow.beside import Beside
 from ftpservice.flow.splice import MOMENT, State
 from ftpservice.tls import records
 from ftpservice.tls.loan import Over
@@ -26,13 +29,22 @@ PIECE = 256 * 1024
 
 
 class Buffers(threading.local):
-    """A buffer for each thread."""
+    """What each thread has: two buffers, and somebody who writes one of them."""
+
+    beside: Beside | None = None
 
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(PIECE))
+        self.views = [memoryview(bytearray(PIECE)) for _ in range(2)]
+
+    def writer(self) -> Beside:
+        """Return the one who writes."""
+        if self.beside is None:
+            self.beside = Beside()
+        return self.beside
 
 
 _buffers = Buffers()
+_turns: set[int] = set()  # of threads; which has one at the moment
 
 
 class Unsealing:
@@ -47,10 +59,14 @@ class Unsealing:
 
         ``most`` is kept to by records.
         """
+        thread = threading.get_ident()
+        _turns.add(thread)
         try:
             return self._loan.turn(lambda own: self._move(own, target, count_in, most))
         except Over:
             return 0, State.BROKEN
+        finally:
+            _turns.discard(thread)
 
     def release(self) -> None:
         """Have no more turns."""
@@ -59,17 +75,44 @@ class Unsealing:
     def _move(
         self, own: ssl.SSLSocket, target: int, count_in: Callable[[int], None], most: int
     ) -> tuple[int, State]:
-        moved = 0
-        while moved < most:
-            count, state = _fill(own, _buffers.view)
-            _write(target, _buffers.view[:count])
-            count_in(count)
-            moved += count
-            if state is not State.MORE:
-                if state is State.ENDED:
-                    self._transport.ended_in_order = True
-                return moved, state
-        return moved, State.MORE
+        moved, state = 0, State.MORE
+        this, other = _buffers.views
+        writing = Writing(target)
+        try:
+            while moved < most and state is State.MORE:
+                count, state = _fill(own, this)
+                count_in(count)
+                moved += count
+                writing.put(this[:count], state is State.MORE)
+                this, other = other, this
+        finally:
+            writing.end()
+        if state is State.ENDED:
+            self._transport.ended_in_order = True
+        return moved, state
+
+
+class Writing:
+    """Writes buffers to where a file stands, in their order; raises `OSError` of the file."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._writer: Beside | None = None
+
+    def put(self, data: memoryview, more: bool) -> None:
+        """Write, or begin to, when the one before is written; ``more`` is to come."""
+        self.end()
+        if more and len(_turns) == 1:
+            self._writer = _buffers.writer()
+            self._writer.begin(partial(_write, self._target, data))
+        else:
+            _write(self._target, data)
+
+    def end(self) -> None:
+        """Wait until all is written."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.end()
 
 
 def _fill(own: ssl.SSLSocket, view: memoryview) -> tuple[int, State]:
