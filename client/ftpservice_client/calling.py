@@ -70,6 +70,7 @@ class Meeting:
         timeout = self._settings.timeout
         covered = self._tls.put_on(transport, self.data, self._secured, timeout)
         self.data.makeConnection(covered)
+        covered.doWrite()  # begin now, and not when the reactor comes by
 
     def _secured(self) -> None:
         transport: Any = self.data.transport

@@ -10,10 +10,11 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import parse_facts, parse_time
 from ftpservice.wire.listing import parse_line
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.replies import Reply
 from ftpservice_client.control import Control
 from ftpservice_client.errors import Garbled, NotFound, Refused, Unsupported
 from ftpservice_client.features import Features
-from ftpservice_client.moving import Moving
+from ftpservice_client.moving import Moving, Order
 from ftpservice_client.refusals import NOT_IMPLEMENTED, refusal
 from ftpservice_client.results import Listing
 
@@ -83,7 +84,7 @@ class Looking:
         """Return the lines of a listing; raises `Garbled` when they have no end."""
         pieces: list[bytes] = []
 
-        async def keep(data: DataConnection) -> None:
+        async def keep(data: DataConnection, _opened: Reply | None) -> None:
             size = 0
             while piece := await data.read():
                 size += len(piece)
@@ -91,7 +92,7 @@ class Looking:
                     raise Garbled("the server sends a listing that has no end")
                 pieces.append(piece)
 
-        await self._moving.move(f"{verb} {path}" if path else verb, keep)
+        await self._moving.move(Order(f"{verb} {path}" if path else verb, keep))
         return [line.removesuffix(b"\r") for line in b"".join(pieces).split(b"\n")]
 
     async def stat(self, name: str) -> Entry:

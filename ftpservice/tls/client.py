@@ -26,6 +26,8 @@ class ClientTLS:
         self._context = context
         self._host = host
         self._first: TLSTransport | None = None
+        self._last: TLSTransport | None = None
+        self._kept: ssl.SSLSession | None = None
 
     def put_on(
         self, transport: Any, protocol: IProtocol, secured: Callable[[], object], timeout: float = 0
@@ -39,12 +41,22 @@ class ClientTLS:
         wrap = partial(self._wrap, session=self._session)
         covered = carry_on(transport, protocol, wrap, Terms(timeout, secured))
         self._first = self._first or covered
+        self._last = covered
         return covered
 
     @property
     def _session(self) -> ssl.SSLSession | None:
-        first = self._first
-        return None if first is None or not first.connected else first.socket.session
+        first, last = self._first, self._last
+        if first is None or last is None or not first.connected:
+            return None
+        if last is not first and last.is_secured and not last.session_reused:
+            self._kept = None  # it was refused; there may be a later one
+        if self._kept is None:  # Python makes a copy of it each time, which takes long
+            session: ssl.SSLSession = first.socket.session
+            if first.version == "TLSv1.3" and not session.has_ticket:
+                return session
+            self._kept = session
+        return self._kept
 
     def _wrap(self, own: socket.socket, session: ssl.SSLSession | None) -> ssl.SSLSocket:
         wrap = partial(
