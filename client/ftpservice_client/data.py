@@ -66,7 +66,7 @@ class DataCalls:
         if reply.code >= 400:
             raise refusal(reply, announced[-1].command)
         call = Call(self._reactor, self._settings, self.tls)
-        return call.make(self._ends[1], self._port_in(reply), None)
+        return call.make(self._ends[1], self._port_in(reply))
 
     def _port_in(self, reply: Reply) -> int:
         text = reply.lines[-1]
