@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.flow.accepted import AcceptedTransport
 from ftpservice.flow.connection import DataConnection
+from ftpservice.flow.patience import Bell
 from ftpservice.tls.client import ClientTLS
 from ftpservice.tls.handshake import HandshakeProblem
 from ftpservice.wire.addresses import same_host
@@ -57,10 +58,12 @@ class Meeting:
         self._error: ClientError | None = None
         self._waiting: Deferred[None] | None = None
         self._is_ready = False
+        self._begun = Bell(reactor)
         self.data = ClientConnection(reactor, settings.stall_timeout, self._made)
         self.data.when_lost = self._lost
 
     def _made(self, _data: DataConnection) -> None:
+        self._begun.ring()
         if self._tls is None:
             self._settle(None)
 
@@ -94,10 +97,18 @@ class Meeting:
     def _settle(self, error: ClientError | None) -> None:
         if not self._is_ready and self._error is None:
             self._is_ready, self._error = error is None, error
+            self._begun.ring()
             self.data.when_lost = None
             waiting, self._waiting = self._waiting, None
             if waiting is not None:
                 waiting.callback(None)
+
+    async def stands(self) -> bool:
+        """Wait until it is connected, under TLS or not yet; tell whether it is."""
+        while self.data.transport is None and self._error is None:
+            if not await self._begun.wait(self._settings.timeout):
+                return False
+        return self._error is None
 
     async def connection(self) -> ClientConnection:
         """Wait for it; raises `CannotConnect`, `Timeout`, `Untrusted`, `Cut`."""

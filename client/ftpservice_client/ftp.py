@@ -7,6 +7,7 @@ from typing import Any
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
+from ftpservice_client.ahead import keeps_what_waits
 from ftpservice_client.arguments import checked
 from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
@@ -83,6 +84,7 @@ class FTPSession(FTPNames):
     ) -> None:
         self._control = control
         self._features = features
+        calls.ahead.is_possible = keeps_what_waits(features)
         moving = Moving(control, calls)
         self._looking = Looking(control, moving, features, settings.memory_limit, reactor.seconds)
         files = FTPFiles(control, calls, moving)

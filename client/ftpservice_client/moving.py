@@ -15,7 +15,7 @@ from ftpservice.wire.replies import Reply
 from ftpservice_client.calling import ClientConnection, Meeting
 from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
-from ftpservice_client.errors import ClientError, Cut, Timeout, Unsupported
+from ftpservice_client.errors import ClientError, Cut, Garbled, Timeout, Unsupported
 from ftpservice_client.exchange import Exchange
 from ftpservice_client.refusals import refusal
 
@@ -25,6 +25,7 @@ Move = Callable[[DataConnection, Reply | None], Awaitable[None]]
 """Is told what the server said when it began, if that was waited for."""
 VERDICT = 10.0
 """Seconds, at most, in which a server has to say why it ended a data connection."""
+WHOLE = frozenset({codes.TRANSFER_COMPLETE, codes.FILE_ACTION_OK})
 CUT_CODES = frozenset({codes.TRANSFER_CUT, codes.CANNOT_CONNECT})
 
 
@@ -63,7 +64,7 @@ class Moving:
             raise
         try:
             await self._restart_at(order.offset)
-            (exchange,) = self._control.begin(order.command)
+            exchange = self._calls.begin(order.command)
         except BaseException:
             meeting.dismiss()
             raise
@@ -122,7 +123,16 @@ class Moving:
             exchange.when_over = None
         if reply.code >= 400:
             raise _refused(order, exchange, reply)
+        self._see_the_order_kept(reply)
         return reply
+
+    def _see_the_order_kept(self, reply: Reply) -> None:
+        """Break with a server that answers out of turn what waits behind a transfer."""
+        if self._calls.ahead.asked is not None and reply.code not in WHOLE:
+            problem = Garbled(f"the server said {reply.code} when a transfer ended")
+            self._control.close(problem)
+            raise problem
+        self._calls.ahead.ended()
 
     async def _connected(
         self, order: Order, exchange: Exchange, meeting: Meeting
