@@ -22,6 +22,7 @@ __all__ = ["FTPSession"]
 
 HEX = frozenset("0123456789abcdef")
 QUIT_PATIENCE = 5.0
+MOVING_ELSEWHERE = frozenset({"CWD", "XCWD", "CDUP", "XCUP"})
 
 
 class FTPNames:
@@ -123,7 +124,10 @@ class FTPSession(FTPNames):
     async def send(self, line: str) -> Reply:
         """Send a command as it is, and return whatever the server says to it."""
         await self._control.settle()
-        return await self._control.ask(checked(line))
+        reply = await self._control.ask(checked(line))
+        if reply.code < 400 and line.split(" ")[0].upper() in MOVING_ELSEWHERE:
+            await self.find_out()
+        return reply
 
     async def quit(self) -> None:
         """Say goodbye and close; a server that does not answer is not waited for long."""

@@ -18,9 +18,11 @@ from ftpservice_client.moving import Moving, Order
 from ftpservice_client.refusals import NOT_IMPLEMENTED, refusal
 from ftpservice_client.results import Listing
 
-__all__ = ["Looking", "is_name", "listing_of", "size_in"]
+__all__ = ["LINE_COST", "Looking", "is_name", "listing_of", "size_in"]
 
 LONGEST_LINE = 16 * 1024
+LINE_COST = 100
+"""Bytes, about, that a line of a listing takes in memory besides its own."""
 NUMBER_DIGITS = 20
 
 
@@ -87,7 +89,7 @@ class Looking:
         async def keep(data: DataConnection, _opened: Reply | None) -> None:
             size = 0
             while piece := await data.read():
-                size += len(piece)
+                size += len(piece) + LINE_COST * piece.count(b"\n")
                 if size > self._limit:
                     raise Garbled("the server sends a listing that has no end")
                 pieces.append(piece)
