@@ -7,18 +7,22 @@ Connecting, handshake and command go on at the same time, for servers differ in 
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IConnector
+from twisted.internet.interfaces import IAddress, IConnector, IReactorFDSet
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from ftpservice.flow.accepted import AcceptedTransport
 from ftpservice.flow.connection import DataConnection
+from ftpservice.flow.patience import Bell
 from ftpservice.tls.client import ClientTLS
 from ftpservice.tls.handshake import HandshakeProblem
 from ftpservice.wire.addresses import same_host
 from ftpservice_client.errors import CannotConnect, ClientError, Cut, Timeout
+from ftpservice_client.reaching import Reaching
 from ftpservice_client.settings import Settings
 from ftpservice_client.shaking import check_pinned, untrusted
 
@@ -54,10 +58,12 @@ class Meeting:
         self._error: ClientError | None = None
         self._waiting: Deferred[None] | None = None
         self._is_ready = False
+        self._begun = Bell(reactor)
         self.data = ClientConnection(reactor, settings.stall_timeout, self._made)
         self.data.when_lost = self._lost
 
     def _made(self, _data: DataConnection) -> None:
+        self._begun.ring()
         if self._tls is None:
             self._settle(None)
 
@@ -70,6 +76,7 @@ class Meeting:
         timeout = self._settings.timeout
         covered = self._tls.put_on(transport, self.data, self._secured, timeout)
         self.data.makeConnection(covered)
+        covered.doWrite()  # begin now, and not when the reactor comes by
 
     def _secured(self) -> None:
         transport: Any = self.data.transport
@@ -90,10 +97,18 @@ class Meeting:
     def _settle(self, error: ClientError | None) -> None:
         if not self._is_ready and self._error is None:
             self._is_ready, self._error = error is None, error
+            self._begun.ring()
             self.data.when_lost = None
             waiting, self._waiting = self._waiting, None
             if waiting is not None:
                 waiting.callback(None)
+
+    async def stands(self) -> bool:
+        """Wait until it is connected, under TLS or not yet; tell whether it is."""
+        while self.data.transport is None and self._error is None:
+            if not await self._begun.wait(self._settings.timeout):
+                return False
+        return self._error is None
 
     async def connection(self) -> ClientConnection:
         """Wait for it; raises `CannotConnect`, `Timeout`, `Untrusted`, `Cut`."""
@@ -134,17 +149,21 @@ class Call(Meeting, ClientFactory):
 
     noisy = False
     _connector: IConnector | None = None
+    _reaching: Reaching | None = None
 
-    def make(self, host: str, port: int, local: str | None) -> Call:
+    def make(self, host: str, port: int) -> Call:
         """Begin."""
-        self._connector = self._reactor.connectTCP(
-            host,
-            port,
-            self,
-            timeout=self._settings.timeout or None,
-            bindAddress=None if local is None else (local, 0),
-        )
+        if IReactorFDSet.providedBy(self._reactor):
+            self._reaching = Reaching(self._reactor, self._joined, self._not_made)
+            self._reaching.begin(host, port)
+        else:
+            seconds = self._settings.timeout or None
+            self._connector = self._reactor.connectTCP(host, port, self, timeout=seconds)
         return self
+
+    def _joined(self, own: socket.socket, place: tuple[Any, ...]) -> None:
+        protocol = self.begin()
+        protocol.makeConnection(AcceptedTransport(own, protocol, place, self._reactor))
 
     def buildProtocol(self, _addr: IAddress | None) -> Protocol:
         """Return our end."""
@@ -152,13 +171,18 @@ class Call(Meeting, ClientFactory):
 
     def clientConnectionFailed(self, _connector: IConnector, reason: Failure) -> None:
         """Tell who waits."""
-        self._settle(CannotConnect(f"no data connection: {reason.getErrorMessage()}"))
+        self._not_made(reason.getErrorMessage())
+
+    def _not_made(self, reason: str) -> None:
+        self._settle(CannotConnect(f"no data connection: {reason}"))
 
     def stop(self) -> None:
         """Connect no more."""
         if self._connector is not None and self.data.transport is None:
             self._connector.disconnect()
-        self._connector = None
+        if self._reaching is not None:
+            self._reaching.stop()
+        self._connector = self._reaching = None
 
 
 class Answer(Meeting, Factory):

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from ftpservice_client.arguments import checked
 from ftpservice_client.downloading import Download
-from ftpservice_client.errors import Unsupported
+from ftpservice_client.errors import Busy, LoginFailed, Unsupported
 from ftpservice_client.line import Line
 from ftpservice_client.meter import Meter
 from ftpservice_client.pool import Lines
@@ -78,7 +78,7 @@ class Carriage:
         with Meter(clock, wishes.progress) as meter:
             try:
                 digest = await segmented.run(wishes.segments, meter, verify=verify)
-            except Unsupported:
+            except (Unsupported, Busy, LoginFailed):  # so many connections may be too many
                 return None
             meter.done(segmented.moved)
         return Transfer(name, segmented.moved, clock.seconds() - began, digest)

@@ -3,7 +3,8 @@
 Calls are carried out one after the other, in the order in which they are made. Each Deferred may
 be cancelled: a call that has not begun is taken out of the queue; one that has ends, and leaves
 the connection usable or closed. Whichever it is, the next call finds out and reconnects if
-``Settings.retries`` lets it. All fail with a `ClientError`, and with nothing else.
+``Settings.retries`` lets it, to the same directory or not at all. All fail with a `ClientError`,
+and with nothing else.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class ServerCalls:
     def send(self, line: str) -> Deferred[Reply]:
         """Send a command of your own, and return the reply, whatever it is; FTP only.
 
-        Not for commands that transfer something. Raises `Unsupported`, `BadName`.
+        Not for commands that transfer something, or change how things are transferred. Raises
+        `Unsupported`, `BadName`.
         """
         return self._line.ask(lambda session: session.send(line))
 

@@ -50,8 +50,9 @@ def connect_pool(
 ) -> Deferred[Client]:
     """Return a client whose calls are carried out over up to ``size`` connections at a time.
 
-    They are made when they are wanted, the first one at once; all have one directory. Calls are
-    not carried out in order: wait for one that another depends on.
+    They are made when they are wanted, the first one at once, and again when the server has closed
+    one that was idle; all have one directory. Calls are not carried out in order: wait for one that
+    another depends on.
     """
     return Deferred.fromCoroutine(_connect_pool(url, size, reactor, settings or Settings()))
 

@@ -84,7 +84,8 @@ class Control(Protocol):
             raise self.lost
         exchanges = [self._expect(line.partition(" ")[0].upper()) for line in lines]
         text = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "surrogateescape")
-        send_directly(self.transport, text.replace(IAC, IAC + IAC))
+        if text:
+            send_directly(self.transport, text.replace(IAC, IAC + IAC))
         return exchanges
 
     async def ask(self, command: str) -> Reply:

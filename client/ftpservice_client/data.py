@@ -15,6 +15,7 @@ from ftpservice.wire.addresses import (
     parse_pasv_reply,
 )
 from ftpservice.wire.replies import Reply
+from ftpservice_client.ahead import Ahead
 from ftpservice_client.calling import Answer, Call, Meeting
 from ftpservice_client.control import Control
 from ftpservice_client.errors import Garbled
@@ -38,6 +39,7 @@ class DataCalls:
         self._control = control
         self._settings = settings
         self._extended = True
+        self.ahead = Ahead(reactor)
 
     @property
     def _ends(self) -> tuple[str, str]:
@@ -50,23 +52,55 @@ class DataCalls:
 
         All in one piece, to save a way there and back; to be passed to `meeting`.
         """
+        known = self.ahead.take()
+        if known is not None:
+            return [*self._control.begin(*others), known]
         asking = () if self._settings.active else ("EPSV" if self._extended else "PASV",)
         return self._control.begin(*others, *asking)
+
+    def begin(self, command: str) -> Exchange:
+        """Send a transfer command, and what asks for the next one's port if that is wise."""
+        asks = self._extended and not self._settings.active and self.ahead.is_wise
+        exchange, *asked = self._control.begin(command, *(("EPSV",) if asks else ()))
+        self.ahead.asked = asked[0] if asked else None
+        return exchange
 
     async def meeting(self, announced: list[Exchange]) -> Meeting:
         """Return a data connection that is being made; raises `Refused`, `CannotConnect`."""
         if self._settings.active:
             return await self._listen()
-        reply = await self._control.reply_to(announced[-1])
+        if self.ahead.is_of(announced[-1]):
+            return await self._known(announced[-1])
+        return await self._asked(announced[-1])
+
+    async def _known(self, exchange: Exchange) -> Meeting:
+        """Return one to a port that was asked for ahead, if it still is one; else to another."""
+        reply = await self._control.reply_to(exchange)
+        if reply.code < 400:
+            call = self._call(reply)
+            try:
+                if await call.stands():
+                    return call
+            except BaseException:
+                call.abort()
+                raise
+            call.abort()
+        return await self._asked(*self._control.begin("EPSV"))
+
+    async def _asked(self, exchange: Exchange) -> Meeting:
+        reply = await self._control.reply_to(exchange)
         if self._extended and reply.code in TRY_PASV and not is_ipv6(self._ends[1]):
             reply = await self._control.ask("PASV")
             self._extended = reply.code >= 400
             if self._extended:
                 raise refusal(reply, "PASV")
         if reply.code >= 400:
-            raise refusal(reply, announced[-1].command)
+            raise refusal(reply, exchange.command)
+        return self._call(reply)
+
+    def _call(self, reply: Reply) -> Call:
         call = Call(self._reactor, self._settings, self.tls)
-        return call.make(self._ends[1], self._port_in(reply), None)
+        return call.make(self._ends[1], self._port_in(reply))
 
     def _port_in(self, reply: Reply) -> int:
         text = reply.lines[-1]

@@ -62,6 +62,15 @@ class Download:
         offset = self._offset + self._target.written
         if offset and offset == self._size:
             return
+        try:
+            await self._receive(session, offset)
+        except Unsupported:
+            if self._offset or not self._target.written or not self._target.is_restartable:
+                raise
+            await self._restart()  # then from the beginning
+            await self._receive(session, 0)
+
+    async def _receive(self, session: Session, offset: int) -> None:
         self._meter.base = offset
         await session.retrieve(self._name, offset, self._target, self)
 

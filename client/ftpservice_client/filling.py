@@ -9,7 +9,7 @@ from ftpservice_client.errors import Mismatch
 from ftpservice_client.source import Source
 from ftpservice_client.target import Target
 
-__all__ = ["fill", "pour"]
+__all__ = ["SMALL", "fill", "pour"]
 
 SMALL = 64 * 1024
 """Bytes of a file that are received and written in one piece."""
@@ -63,8 +63,20 @@ async def pour(source: Source, data: DataConnection, offset: int) -> int:
     end = source.size
     if source.file is not None and end is not None and data.moves_files and end - offset > SMALL:
         moved = await data.send_file(source.file, (offset, end))
+    elif end is not None and end - offset <= SMALL:
+        moved = await _pour_little(source, data, offset, end)
     else:
         moved = await pump_out(source.read, data, offset, end)
     if end is not None and moved < end - offset:
         raise Mismatch("the file became shorter while it was sent")
+    return moved
+
+
+async def _pour_little(source: Source, data: DataConnection, offset: int, end: int) -> int:
+    moved = 0
+    while offset + moved < end and (
+        piece := await source.read(offset + moved, end - offset - moved)
+    ):
+        await data.write(piece)
+        moved += len(piece)
     return moved

@@ -7,6 +7,7 @@ from typing import Any
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
+from ftpservice_client.ahead import keeps_what_waits
 from ftpservice_client.arguments import checked
 from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
@@ -21,6 +22,7 @@ __all__ = ["FTPSession"]
 
 HEX = frozenset("0123456789abcdef")
 QUIT_PATIENCE = 5.0
+MOVING_ELSEWHERE = frozenset({"CWD", "XCWD", "CDUP", "XCUP"})
 
 
 class FTPNames:
@@ -83,6 +85,7 @@ class FTPSession(FTPNames):
     ) -> None:
         self._control = control
         self._features = features
+        calls.ahead.is_possible = keeps_what_waits(features)
         moving = Moving(control, calls)
         self._looking = Looking(control, moving, features, settings.memory_limit, reactor.seconds)
         files = FTPFiles(control, calls, moving)
@@ -121,7 +124,10 @@ class FTPSession(FTPNames):
     async def send(self, line: str) -> Reply:
         """Send a command as it is, and return whatever the server says to it."""
         await self._control.settle()
-        return await self._control.ask(checked(line))
+        reply = await self._control.ask(checked(line))
+        if reply.code < 400 and line.split(" ")[0].upper() in MOVING_ELSEWHERE:
+            await self.find_out()
+        return reply
 
     async def quit(self) -> None:
         """Say goodbye and close; a server that does not answer is not waited for long."""

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
 from ftpservice.flow.connection import DataConnection
+from ftpservice.wire.replies import Reply
 from ftpservice_client.arguments import checked
 from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
 from ftpservice_client.errors import Cut, Mismatch
 from ftpservice_client.exchange import Exchange
-from ftpservice_client.filling import fill, pour
+from ftpservice_client.filling import SMALL, fill, pour
 from ftpservice_client.looking import size_in
-from ftpservice_client.moving import Moving
+from ftpservice_client.moving import Moving, Order
 from ftpservice_client.session import Place, Watch
 from ftpservice_client.source import Source
 from ftpservice_client.target import Target
 
 __all__ = ["FTPFiles"]
+
+OPENING = re.compile(r"\(([0-9]{1,18}) bytes\)")
+"""What servers say of a file that they begin to send."""
+STORED = re.compile(r"\b([0-9]{1,18}) bytes stored\b")
+"""What ours says of one that it has."""
+BYTES = " bytes"
+"""Names with that could be taken for what a server says."""
 
 
 class FTPFiles:
@@ -25,30 +35,49 @@ class FTPFiles:
         self._control = control
         self._calls = calls
         self._moving = moving
+        self._opening_tells = False
+        """Whether the server told the true size of a file when it began to send it."""
 
     async def retrieve(self, name: str, offset: int, target: Target, watch: Watch) -> int | None:
-        """Receive a file from ``offset``; its size is compared where SIZE tells it.
+        """Receive a file from ``offset``; its size is compared where the server tells it.
 
         A file that ends before it has as many bytes is `Cut`, one that does not is a `Mismatch`.
         """
         await self._control.settle()
-        announced = self._calls.announce(f"SIZE {checked(name)}")
-        size = await self._size_in(announced)
-        rest = None if size is None else size - offset
-        if rest is not None and rest < 0:
+        asks = bool(offset) or not self._opening_tells or BYTES in name
+        announced = self._calls.announce(*((f"SIZE {checked(name)}",) if asks else ()))
+        size = await self._size_in(announced) if asks else None
+        if size is not None and size < offset:
             self._control.forsake(*announced)
             raise Mismatch("there are more bytes here than the file has")
         moved = 0
 
-        async def receive(data: DataConnection) -> None:
-            nonlocal moved
-            data.bears_truncation = rest is not None
+        async def receive(data: DataConnection, opened: Reply | None) -> None:
+            nonlocal moved, size
+            size = self._told_at_opening(opened, size, asks=asks)
+            data.bears_truncation = size is not None
             watch.begin(data, size)
-            moved = await fill(target, data, rest)
+            moved = await fill(target, data, None if size is None else size - offset)
 
-        await self._moving.move(f"RETR {name}", receive, offset=offset, announced=announced)
-        if rest is not None and moved < rest:
+        await self._moving.move(Order(f"RETR {checked(name)}", receive, offset), announced)
+        if size is None and not asks:
+            size = await self._size(name)
+        if size is not None and moved < size - offset:
             raise Cut(f"the server sent {offset + moved} of {size} bytes")
+        if size is not None and moved > size - offset:
+            raise Mismatch(f"the server sent {offset + moved} bytes of {size}")
+        return size
+
+    def _told_at_opening(self, opened: Reply | None, size: int | None, *, asks: bool) -> int | None:
+        """Return the size; a server that told it truly when it began is not asked before.
+
+        That saves a command for each file. ``asks``: whether it was asked now, and said ``size``.
+        """
+        told = number_told(OPENING, opened)
+        if not asks:
+            self._opening_tells = told is not None
+            return told
+        self._opening_tells = self._opening_tells or (size is not None and told == size)
         return size
 
     async def _size_in(self, announced: list[Exchange]) -> int | None:
@@ -59,24 +88,28 @@ class FTPFiles:
             raise
         return size_in(reply.code, reply.lines[-1])
 
+    async def _size(self, name: str) -> int | None:
+        reply = await self._control.ask(f"SIZE {name}")
+        return size_in(reply.code, reply.lines[-1])
+
     async def store(self, name: str, source: Source, at: Place, watch: Watch) -> None:
         """Send a file; what the server has afterwards is compared by size where it tells."""
         await self._control.settle()
-        verb = "APPE" if at.append else "STOR"
         moved = 0
 
-        async def send(data: DataConnection) -> None:
+        async def send(data: DataConnection, _opened: Reply | None) -> None:
             nonlocal moved
             watch.begin(data, source.size)
             moved = await pour(source, data, at.offset)
             await data.finish()
 
-        offset = 0 if at.append else at.offset
-        command = f"{verb} {checked(name)}"
-        announced = self._announced(source, at)
-        await self._moving.move(command, send, offset=offset, announced=announced)
-        reply = await self._control.ask(f"SIZE {name}")
-        there = size_in(reply.code, reply.lines[-1])
+        verb, offset = ("APPE", 0) if at.append else ("STOR", at.offset)
+        order = Order(f"{verb} {checked(name)}", send, offset, _is_little(source, at))
+        reply = await self._moving.move(order, self._announced(source, at))
+        is_whole = not at.append and not at.offset and BYTES not in name
+        if is_whole and number_told(STORED, reply) == moved:
+            return
+        there = await self._size(name)
         if there is None or at.former is None:
             return
         expected = at.former + at.offset + moved
@@ -91,3 +124,14 @@ class FTPFiles:
         if source.size is None:
             return None
         return self._calls.announce(f"ALLO {source.size - at.offset}")
+
+
+def _is_little(source: Source, at: Place) -> bool:
+    """Tell whether this is sent before the server says that it takes it: that costs nothing."""
+    return source.is_restartable and source.size is not None and source.size - at.offset <= SMALL
+
+
+def number_told(pattern: re.Pattern[str], reply: Reply | None) -> int | None:
+    """Return the last number that a reply tells by a pattern."""
+    found = pattern.findall(reply.lines[-1]) if reply is not None else []
+    return int(found[-1]) if found else None

@@ -7,10 +7,10 @@ former one was. What is safe to do twice, or knows how far it had come, is also 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
 from ftpservice_client.errors import Busy, ClientError, Cut
@@ -37,6 +37,8 @@ class Line:
         self._lock = DeferredLock()
         self._session: Session | None = None
         self._ended: ClientError | None = None
+        self._waiting: Deferred[Any] | None = None
+        """What `abort` has to put an end to."""
 
     @property
     def is_live(self) -> bool:
@@ -100,19 +102,42 @@ class Line:
             assert session.lost is not None
             raise session.lost
         self._session = None
-        session = await self.dial()
-        if self._ended is not None:
-            session.abort()
-            raise self._ended
+        session = await self._unless_aborted(self._dialed())
+        try:
+            if session.directory != self.directory:
+                await self._unless_aborted(self._gone_back(session))
+        except BaseException:
+            session.abort()  # nothing is to be done in another directory
+            raise
         self._session = session
-        if session.directory != self.directory:
-            await session.change_directory(self.directory)
         return session
+
+    async def _dialed(self) -> Session:
+        return await self.dial()
+
+    async def _gone_back(self, session: Session) -> None:
+        await session.change_directory(self.directory)
+
+    async def _unless_aborted(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for something that `abort` cancels."""
+        self._waiting = waiting = Deferred.fromCoroutine(work)
+        try:
+            return await waiting
+        except CancelledError:
+            if self._waiting is None and self._ended is not None:
+                raise self._ended from None
+            raise
+        finally:
+            self._waiting = None
 
     async def _pause(self, failures: int) -> None:
         settings = self.settings
         seconds = min(LONGEST_PAUSE, settings.backoff * 2 ** (failures - 1))
-        await deferLater(self.reactor, seconds * random.uniform(0.5, 1.5), lambda: None)
+        varied = seconds * random.uniform(0.5, 1.5)
+        await self._unless_aborted(self._passed(varied))
+
+    async def _passed(self, seconds: float) -> None:
+        await deferLater(self.reactor, seconds, lambda: None)
 
     def quit(self) -> Deferred[None]:
         """Say goodbye when all that was asked before is done; never fails."""
@@ -133,5 +158,8 @@ class Line:
     def abort(self) -> None:
         """Break it all off."""
         self._ended = self._ended or Cut("the client broke the connection")
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
         if self._session is not None:
             self._session.abort()

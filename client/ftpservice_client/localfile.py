@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from ftpservice_client.at_once import open_cached
 from ftpservice_client.digesting import digest_of_file
 from ftpservice_client.errors import LocalProblem
 
@@ -55,6 +56,13 @@ class OpenFile:
         """Open a file that is there."""
         with local_errors(path):
             return cls(path, os.open(path, os.O_RDONLY | FLAGS))
+
+    @classmethod
+    def at_once(cls, path: Path) -> OpenFile | None:
+        """Open a file that is there, if the disk need not be asked; does not block."""
+        descriptor = open_cached(path, os.O_RDONLY | FLAGS)
+        with local_errors(path):
+            return None if descriptor is None else cls(path, descriptor)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes, fewer or none at the end."""

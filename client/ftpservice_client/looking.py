@@ -10,16 +10,19 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import parse_facts, parse_time
 from ftpservice.wire.listing import parse_line
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.replies import Reply
 from ftpservice_client.control import Control
 from ftpservice_client.errors import Garbled, NotFound, Refused, Unsupported
 from ftpservice_client.features import Features
-from ftpservice_client.moving import Moving
+from ftpservice_client.moving import Moving, Order
 from ftpservice_client.refusals import NOT_IMPLEMENTED, refusal
 from ftpservice_client.results import Listing
 
-__all__ = ["Looking", "is_name", "listing_of", "size_in"]
+__all__ = ["LINE_COST", "Looking", "is_name", "listing_of", "size_in"]
 
 LONGEST_LINE = 16 * 1024
+LINE_COST = 100
+"""Bytes, about, that a line of a listing takes in memory besides its own."""
 NUMBER_DIGITS = 20
 
 
@@ -83,15 +86,15 @@ class Looking:
         """Return the lines of a listing; raises `Garbled` when they have no end."""
         pieces: list[bytes] = []
 
-        async def keep(data: DataConnection) -> None:
+        async def keep(data: DataConnection, _opened: Reply | None) -> None:
             size = 0
             while piece := await data.read():
-                size += len(piece)
+                size += len(piece) + LINE_COST * piece.count(b"\n")
                 if size > self._limit:
                     raise Garbled("the server sends a listing that has no end")
                 pieces.append(piece)
 
-        await self._moving.move(f"{verb} {path}" if path else verb, keep)
+        await self._moving.move(Order(f"{verb} {path}" if path else verb, keep))
         return [line.removesuffix(b"\r") for line in b"".join(pieces).split(b"\n")]
 
     async def stat(self, name: str) -> Entry:

@@ -121,7 +121,7 @@ class Mirror:
     async def _attempt(self, step: Step) -> None:
         try:
             await self._do(step)
-        except (ClientError, OSError) as error:
+        except (ClientError, OSError, OverflowError) as error:
             self._failed.append((step, error))
         else:
             self._done.append(step)

@@ -67,9 +67,11 @@ class Lines:
         try:
             if self._ended is not None:
                 raise self._ended
-            line = self._idle.pop() if self._idle else await self._new()
+            line = self._free() or await self._new()
             self._busy.add(line)
             try:
+                if self._ended is not None:
+                    raise self._ended
                 return await self._over(line, work, again)
             finally:
                 self._busy.discard(line)
@@ -79,6 +81,15 @@ class Lines:
                     line.abort()
         finally:
             self._places.release()
+
+    def _free(self) -> Line | None:
+        """Return a line that is not in use, and that the server has not ended meanwhile."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_live:
+                return line
+            line.abort()
+        return None
 
     async def _over(self, line: Line, work: Callable[[Session], Awaitable[T]], again: bool) -> T:
         wanted = self.directory

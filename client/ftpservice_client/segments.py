@@ -34,6 +34,8 @@ class Stretch(Target):
     def __init__(self, threads: Threads, part: PartFile, start: int, size: int) -> None:
         self.start = start
         self.size = size
+        self.is_last = False
+        """Whether the file is to end with it; whatever comes then was not what was asked for."""
         self.total: int | None = None
         self._threads = threads
         self._part = part
@@ -43,7 +45,7 @@ class Stretch(Target):
         mine = data[: self.size - self.written]
         await self._threads.call(self._part.write_at, self.start + self.written, mine)
         self.written += len(mine)
-        if self.written == self.size:
+        if len(mine) < len(data) or (self.written == self.size and not self.is_last):
             raise Enough
 
     def begin(self, _counter: Moved, total: int | None) -> None:
@@ -85,7 +87,9 @@ class Segmented:
     def _split(self, part: PartFile, size: int, count: int) -> Iterator[Stretch]:
         for number in range(count):
             start, end = size * number // count, size * (number + 1) // count
-            yield Stretch(self._threads, part, start, end - start)
+            stretch = Stretch(self._threads, part, start, end - start)
+            stretch.is_last = end == size
+            yield stretch
 
     async def _receive_all(self) -> None:
         own = self._lines
@@ -127,7 +131,11 @@ class _Work:
         try:
             at = stretch.start + stretch.written
             await session.retrieve(self._name, at, stretch, stretch)
-        except Enough:
-            pass
+        except (Enough, Mismatch) as error:
+            if stretch.is_last and stretch.total in (None, self._total):
+                text = "the server takes no notice of where a transfer is to begin"
+                raise Unsupported(text) from error
+            if isinstance(error, Mismatch):
+                raise
         if stretch.total not in (None, self._total) or stretch.written < stretch.size:
             raise Mismatch(f"{self._name}: the file changed while it was received")

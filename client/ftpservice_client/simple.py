@@ -25,7 +25,7 @@ from ftpservice_client.errors import (
     NotFound,
     Unsupported,
 )
-from ftpservice_client.looking import listing_of
+from ftpservice_client.looking import LINE_COST, listing_of
 from ftpservice_client.refusals import login_problem
 from ftpservice_client.results import Listing
 from ftpservice_client.session import Place, Watch
@@ -130,7 +130,7 @@ class SimpleSession(SimpleWithout):
         size = 0
         for _ in range(count):
             lines.append(await self._line.line())
-            size += len(lines[-1])
+            size += len(lines[-1]) + LINE_COST
             if size > self._limit:
                 problem = Garbled("the server sends a listing that has no end")
                 self._line.close(problem)

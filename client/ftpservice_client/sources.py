@@ -10,6 +10,7 @@ from typing import BinaryIO, TypeVar
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 
+from ftpservice_client.at_once import is_cached
 from ftpservice_client.digesting import Hash, hash_for
 from ftpservice_client.errors import Unsupported
 from ftpservice_client.localfile import OpenFile, local_errors
@@ -62,7 +63,10 @@ class PathSource(Source):
 
     async def open(self) -> None:
         """Open it, or read it if it is small; raises `LocalProblem`."""
-        opened, self._small = await self._threads.call(_looked_at, self._path, undo=_closed)
+        found = _seen_at_once(self._path)
+        if found is None:
+            found = await self._threads.call(_looked_at, self._path, undo=_closed)
+        opened, self._small = found
         self.size = opened.size
         if self._small is None:
             self._file = opened
@@ -87,9 +91,10 @@ class PathSource(Source):
         return self._open.descriptor
 
     def is_cached(self, offset: int, size: int) -> bool:
-        """Tell whether a stretch was brought into memory."""
+        """Tell whether a stretch is in memory, or was brought there."""
         assert self.size is not None
-        return min(offset + size, self.size) <= self._cached_to
+        size = min(size, self.size - offset)
+        return offset + size <= self._cached_to or is_cached(self.fileno(), offset, size)
 
     async def cache(self, offset: int, size: int) -> None:
         """Bring a stretch into memory."""
@@ -113,6 +118,19 @@ class PathSource(Source):
         opened, self._file = self._file, None
         if opened is not None:
             self._threads.let_go(opened.close)
+
+
+def _seen_at_once(path: Path) -> tuple[OpenFile, bytes | None] | None:
+    """Do what `_looked_at` does if that needs no disk; does not block."""
+    file = OpenFile.at_once(path)
+    if file is None or file.size > SMALL:
+        return None if file is None else (file, None)
+    try:
+        if is_cached(file.descriptor, 0, file.size):
+            return file, file.read(0, file.size)
+    finally:
+        file.close()
+    return None
 
 
 def _looked_at(path: Path) -> tuple[OpenFile, bytes | None]:

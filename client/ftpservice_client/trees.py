@@ -109,7 +109,7 @@ async def remote_tree(
             inner = f"{place}/{entry.name}" if place else entry.name
             if _take(entry, inner, filters, found):
                 waiting.append(inner)
-        if len(found) > MOST_ENTRIES or place.count("/") > DEEPEST:
+        if len(found) + len(unsafe) > MOST_ENTRIES or place.count("/") > DEEPEST:
             raise Garbled("the server has a tree that has no end")
     return found, unsafe
 
@@ -142,7 +142,8 @@ def make_real_directory(top: Path, path: str) -> None:
     Raises `Unsafe` where a link, or a file, stands in the way: what comes from a server does not
     go through links, whoever has made them.
     """
-    top.mkdir(parents=True, exist_ok=True)
+    with local_errors(top):
+        top.mkdir(parents=True, exist_ok=True)
     place = top
     for part in filter(None, path.split("/")):
         place = place / part

@@ -26,6 +26,7 @@ class ClientTLS:
         self._context = context
         self._host = host
         self._first: TLSTransport | None = None
+        self._kept: ssl.SSLSession | None = None
 
     def put_on(
         self, transport: Any, protocol: IProtocol, secured: Callable[[], object], timeout: float = 0
@@ -37,14 +38,27 @@ class ClientTLS:
         transport. Nothing may wait to be sent.
         """
         wrap = partial(self._wrap, session=self._session)
-        covered = carry_on(transport, protocol, wrap, Terms(timeout, secured))
+
+        def over() -> None:
+            if covered is not self._first and not covered.session_reused:
+                self._kept = None  # it was refused; there may be a later one
+            secured()
+
+        covered = carry_on(transport, protocol, wrap, Terms(timeout, over))
         self._first = self._first or covered
         return covered
 
     @property
     def _session(self) -> ssl.SSLSession | None:
         first = self._first
-        return None if first is None or not first.connected else first.socket.session
+        if first is None or not first.connected:
+            return None
+        if self._kept is None:  # Python makes a copy of it each time, which takes long
+            session: ssl.SSLSession = first.socket.session
+            if first.socket.version() == "TLSv1.3" and not session.has_ticket:
+                return session
+            self._kept = session
+        return self._kept
 
     def _wrap(self, own: socket.socket, session: ssl.SSLSession | None) -> ssl.SSLSocket:
         wrap = partial(

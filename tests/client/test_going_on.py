@@ -220,8 +220,6 @@ def test_a_pool_lets_go_of_what_is_broken(service):
     for session in list(service.factory.instances):
         session.part("bye")
     service.pass_time(1.0)
-    service.failure(pool.list(), Exception, 1.0)
-    service.failure(pool.list(), Exception, 1.0)
     assert len(service.result(pool.list(), 1.0).entries) == 2
     waiting = pool.download("a")
     pool.abort()
