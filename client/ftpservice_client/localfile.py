@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from ftpservice_client.at_once import open_cached
+from ftpservice.flow.calls import AT_FDCWD, RESOLVE_CACHED, open_beneath
 from ftpservice_client.digesting import digest_of_file
 from ftpservice_client.errors import LocalProblem
 
@@ -60,9 +60,13 @@ class OpenFile:
     @classmethod
     def at_once(cls, path: Path) -> OpenFile | None:
         """Open a file that is there, if the disk need not be asked; does not block."""
-        descriptor = open_cached(path, os.O_RDONLY | FLAGS)
+        try:
+            flags = os.O_RDONLY | FLAGS
+            descriptor = open_beneath(AT_FDCWD, os.fsencode(path), flags, RESOLVE_CACHED)
+        except OSError:
+            return None
         with local_errors(path):
-            return None if descriptor is None else cls(path, descriptor)
+            return cls(path, descriptor)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes, fewer or none at the end."""

@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 
-from ftpservice_client.at_once import is_cached
+from ftpservice.flow.calls import is_cached
 from ftpservice_client.digesting import Hash, hash_for
 from ftpservice_client.errors import Unsupported
 from ftpservice_client.localfile import OpenFile, local_errors

@@ -15,8 +15,8 @@ import weakref
 from collections.abc import Iterator
 from functools import lru_cache
 
+from ftpservice.flow.calls import AT_FDCWD, AT_ONCE, RESOLVE_CACHED, open_beneath
 from ftpservice.storage.descent_walk import DIRECTORY, Walk
-from ftpservice.storage.local_kernel import AT_FDCWD, AT_ONCE, RESOLVE_CACHED, open_beneath
 from ftpservice.storage.local_names import components
 from ftpservice.wire.paths import VirtualPath
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 
+from ftpservice.flow.calls import AT_ONCE, open_beneath
 from ftpservice.storage.descent import Place
 from ftpservice.storage.descent_walk import DIRECTORY
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import How
 from ftpservice.storage.local_facts import O_PATH, require_file
-from ftpservice.storage.local_kernel import AT_ONCE, open_beneath
 from ftpservice.storage.local_names import encoded, new_name
 from ftpservice.storage.local_openings import begin_upload
 from ftpservice.storage.local_upload import Order, Upload

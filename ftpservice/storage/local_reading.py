@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from zope.interface import implementer
 
+from ftpservice.flow.calls import is_cached
 from ftpservice.storage.blocking import Runner, let_go
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import ICached, IReading
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_facts import entry_of, names_are_known, require_file
-from ftpservice.storage.local_kernel import is_cached
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["READ", "LocalReading", "OpenFile"]

@@ -7,6 +7,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError, Deferred
 
+from ftpservice.flow import calls
 from ftpservice_client import (
     Cut,
     Denied,
@@ -14,7 +15,6 @@ from ftpservice_client import (
     Mismatch,
     NoSpace,
     Settings,
-    at_once,
 )
 from ftpservice_client.ahead import FRESH, OURS
 from ftpservice_client.localfile import OpenFile
@@ -146,13 +146,13 @@ def test_no_port_and_no_answer():
 
 
 def test_files_without_a_kernel_that_tells(monkeypatch, tmp_path):
-    monkeypatch.setattr(at_once, "_IS_KNOWN", False)
+    monkeypatch.setattr(calls, "MACHINE", "")
     path = tmp_path / "x"
     path.write_bytes(FOUR)
     assert OpenFile.at_once(path) is None
     with path.open("rb") as file:
-        assert not at_once.is_cached(file.fileno(), 0, 4)
-        assert at_once.is_cached(file.fileno(), 0, 0)
+        assert not calls.is_cached(file.fileno(), 0, 4)
+        assert calls.is_cached(file.fileno(), 0, 0)
 
 
 class Reached:

@@ -7,9 +7,9 @@ import os
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
+from ftpservice.flow.calls import is_cached
 from ftpservice.storage import errors, local_facts
 from ftpservice.storage.interfaces import How, WriteRequest
-from ftpservice.storage.local_kernel import is_cached
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath
 from tests.storage.local_fixture import Bench, run

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from ftpservice.flow import calls
 from ftpservice.storage import errors, local_kernel, local_names
 from ftpservice.storage.descent import reopened
 from ftpservice.storage.local_errors import KINDS, translate
@@ -60,9 +61,10 @@ class TestRenameExclusive:
 
 class TestUnknownMachines:
     def test_calls_whose_numbers_are_unknown_are_absent(self, here, monkeypatch):
-        monkeypatch.setattr(local_kernel, "_MACHINE", "z80")
+        monkeypatch.setattr(calls, "MACHINE", "z80")
+        monkeypatch.setattr(local_kernel, "MACHINE", "z80")
         for call in (
-            lambda: local_kernel.open_beneath(here, b".", os.O_RDONLY),
+            lambda: calls.open_beneath(here, b".", os.O_RDONLY),
             lambda: local_kernel._renameat2(b"one", b"two", here, here),
         ):
             with pytest.raises(OSError) as caught:
@@ -77,23 +79,23 @@ class TestUnknownMachines:
 @pytest.mark.skipif(sys.platform != "linux", reason="openat2 is Linux's")
 class TestOpenBeneath:
     def test_an_interrupted_call_is_repeated(self, here, monkeypatch):
-        calls = iter([errno.EINTR, errno.EINTR, None])
-        real = local_kernel._libc.syscall
+        codes = iter([errno.EINTR, errno.EINTR, None])
+        real = calls._libc.syscall
 
         class Libc:
             @staticmethod
             def syscall(*args):
-                code = next(calls)
+                code = next(codes)
                 if code is None:
                     return real(*args)
-                local_kernel.ctypes.set_errno(code)
+                calls.ctypes.set_errno(code)
                 return -1
 
-        monkeypatch.setattr(local_kernel, "_libc", Libc)
-        os.close(local_kernel.open_beneath(here, b".", os.O_RDONLY))
+        monkeypatch.setattr(calls, "_libc", Libc)
+        os.close(calls.open_beneath(here, b".", os.O_RDONLY))
 
     def test_descriptors_are_not_inherited(self, here):
-        opened = local_kernel.open_beneath(here, b".", os.O_RDONLY)
+        opened = calls.open_beneath(here, b".", os.O_RDONLY)
         assert not os.get_inheritable(opened)
         os.close(opened)
 

@@ -1,0 +1,85 @@
+"""System calls of Linux that the standard library lacks: to open and to ask without waiting.
+
+Where the kernel lacks one, it fails with ``ENOSYS`` like the kernel itself, or nothing is known.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import sys
+
+__all__ = [
+    "AT_FDCWD",
+    "AT_ONCE",
+    "BENEATH",
+    "MACHINE",
+    "RESOLVE_CACHED",
+    "is_cached",
+    "open_beneath",
+    "system_call",
+]
+
+OPENAT2 = 437
+MACHINES = ("x86_64", "aarch64", "riscv64")
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_BENEATH = 0x08
+BENEATH = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
+RESOLVE_CACHED = 0x20
+"""``EAGAIN`` where the disk would have to be asked (Linux 5.12)."""
+AT_FDCWD = -100
+AT_ONCE = BENEATH | RESOLVE_CACHED
+CACHESTAT = 451
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+# The numbers hold for 64-bit processes only.
+MACHINE = platform.machine() if sys.platform == "linux" and sys.maxsize > 2**32 else ""
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def system_call(number: int, *args: object) -> int:
+    """Call the kernel; raises `OSError`. Interrupted calls are repeated (PEP 475)."""
+    while True:
+        result = int(_libc.syscall(ctypes.c_long(number), *args))
+        if result >= 0:
+            return result
+        code = ctypes.get_errno()
+        if code != errno.EINTR:
+            raise OSError(code, os.strerror(code))
+
+
+def open_beneath(directory: int, name: bytes, flags: int, resolve: int = BENEATH) -> int:
+    """Open ``name`` as ``resolve`` says, without ever leaving ``directory``: ``openat2(2)``.
+
+    ``EXDEV`` is raised for whatever would lead out or might, ``ENOSYS`` without such a kernel.
+    """
+    if MACHINE not in MACHINES:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, resolve)
+    return system_call(
+        OPENAT2,
+        ctypes.c_int(directory),
+        ctypes.c_char_p(name),
+        ctypes.c_char_p(how),
+        ctypes.c_size_t(len(how)),
+    )
+
+
+def is_cached(descriptor: int, offset: int, size: int) -> bool:
+    """Tell whether all pages of a stretch are in memory: ``cachestat(2)``, Linux 6.5.
+
+    Where the kernel cannot tell, they are not.
+    """
+    if not MACHINE or size <= 0:
+        return size <= 0
+    span = struct.pack("=QQ", offset, size)
+    counts = ctypes.create_string_buffer(40)
+    try:
+        system_call(CACHESTAT, ctypes.c_uint(descriptor), ctypes.c_char_p(span), counts, 0)
+    except OSError:
+        return False
+    pages = (offset + size + PAGE - 1) // PAGE - offset // PAGE
+    return int.from_bytes(counts.raw[:8], sys.byteorder) >= pages
