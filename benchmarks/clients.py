@@ -31,7 +31,7 @@ __all__ = ["CONTENDERS", "JOBS", "House", "Job", "main"]
 CHECKOUT = Path(__file__).parent.parent
 MEMORY = Path("/dev/shm")
 SMALL = 4096
-PATIENCE = 60
+PATIENCE = 20
 """Seconds; who takes longer is stopped, and what arrived by then counts."""
 
 

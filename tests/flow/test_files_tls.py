@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from pytest_twisted import ensureDeferred
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
 from ftpservice.flow import sealing, splice, unsealing
@@ -345,6 +345,40 @@ class TestReceiving:
                 await connection.receive_file(full)
             assert caught.value.errno == errno.ENOSPC
             assert stream(connection)._is_ours
+
+    @ensureDeferred
+    async def test_one_that_fails_while_more_comes_too(self, reactor, tls, monkeypatch):
+        """What is alone is written by a thread of its own, and fails there."""
+        monkeypatch.setattr(unsealing, "MOMENT", 5_000)
+
+        async def full(turn):
+            with open("/dev/full", "wb", buffering=0) as file:
+                return await deferToThread(turn, file.fileno())
+
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            pouring = deferToThread(pour, peer, CONTENT)
+            with pytest.raises(OSError) as caught:
+                await connection.receive_file(full)
+            assert caught.value.errno == errno.ENOSPC
+            assert unsealing._turns == set()
+            connection.abort()
+            with pytest.raises(OSError):
+                await pouring
+
+    @ensureDeferred
+    async def test_several_at_a_time_arrive_as_they_are(self, reactor, tls, tmp_path):
+        async def one(name):
+            sink = Sink(tmp_path / name)
+            async with secure_meeting(reactor, tls) as (connection, peer):
+                pouring = deferToThread(pour, peer, CONTENT)
+                moved = await connection.receive_file(sink.exclusively)
+                await pouring
+                connection.dismiss()
+            sink.file.close()
+            return moved, (tmp_path / name).read_bytes() == CONTENT
+
+        tasks = [Deferred.fromCoroutine(one(name)) for name in "abc"]
+        assert await gatherResults(tasks) == [(len(CONTENT), True)] * 3
 
     @ensureDeferred
     async def test_cancelling_while_a_thread_works_leaves_nothing_open(self, reactor, tls, sink):
