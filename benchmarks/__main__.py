@@ -27,8 +27,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = Results.read(choice.render) if choice.render else measured(choice)
     print(text(results))
-    if not choice.render:
-        results.write(choice.output / "results.json")
     write(choice.output / "results.md", markdown(results))
     write(choice.output / "results.svg", svg(results))
     print(f"written: {choice.output}/results.json, .md, .svg")
@@ -47,6 +45,7 @@ def measured(choice: Choice) -> Results:
             for job in possible(choice.jobs, peers, has_tls):
                 print(f"{job.name}: {job.title}", file=sys.stderr, flush=True)
                 results.add(job, rounds.run(job))
+                results.write(choice.output / "results.json")  # so that nothing is lost
     return results
 
 

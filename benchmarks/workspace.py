@@ -91,9 +91,14 @@ class Workspace:
         return name
 
     def uploads(self, server: str) -> Path:
-        """Return the directory that a server may write to, empty."""
+        """Return the directory that a server may write to, empty.
+
+        The one before may have a session of a load that failed still writing to it.
+        """
         path = self.root / f"uploads-{server}"
-        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            former = path.rename(Path(tempfile.mkdtemp(dir=self.root)) / "former")
+            shutil.rmtree(former.parent, ignore_errors=True)
         path.mkdir()
         path.chmod(0o777)
         return path
