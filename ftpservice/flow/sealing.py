@@ -22,7 +22,7 @@ from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
 from ftpservice.flow.sendfile import CachedFile
 from ftpservice.flow.splice import MOMENT, MOST, State
-from ftpservice.tls.loan import Over
+from ftpservice.tls.loan import Loan, Over
 from ftpservice.tls.records import send
 
 __all__ = ["FileSealing"]
@@ -52,7 +52,7 @@ class FileSealing:
         """
         self._patience = patience
         transport = self._transport
-        self._loan = transport.lend()
+        self._loan: Loan = transport.lend()
         transport.doRead, transport.doWrite = self._may_read, self._may_write
         self._cork(True)
         try:
@@ -93,7 +93,7 @@ class FileSealing:
     def _turn(self, file: int) -> State:
         """Send some of a file, in a thread; raises `OSError` of the file."""
         try:
-            return self._loan.turn(lambda own: self._move(file, own))  # type: ignore[no-any-return]
+            return self._loan.turn(lambda own: self._move(file, own))
         except Over:
             return State.BROKEN
 
