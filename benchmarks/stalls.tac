@@ -15,7 +15,12 @@ import time
 from twisted.application import service
 from twisted.internet import reactor
 
-from ftpservice.service.tap import Options, makeService, spare_the_collector
+from ftpservice.service.tap import (
+    Options,
+    make_room_for_descriptors,
+    makeService,
+    spare_the_collector,
+)
 
 TICK = 0.001
 
@@ -62,3 +67,4 @@ application = service.Application("ftpservice")
 makeService(options).setServiceParent(application)
 Meter().setServiceParent(application)
 reactor.callWhenRunning(spare_the_collector)
+reactor.callWhenRunning(make_room_for_descriptors)

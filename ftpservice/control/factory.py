@@ -28,6 +28,7 @@ from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
 from ftpservice.storage.blocking import Pool
 from ftpservice.tls.server import ServerTLS
+from ftpservice.tls.turns import Turns
 
 __all__ = ["FTPFactory"]
 
@@ -114,6 +115,7 @@ class FTPFactory(ftp.FTPFactory):
                 self._roster,
                 SharedThrottles(self.reactor),
                 _digests(self.reactor, settings.upload_digest),
+                Turns(self.reactor, self.reactor.seconds),
                 self.userAnonymous,
                 self.tls,
             )

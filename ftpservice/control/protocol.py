@@ -25,6 +25,8 @@ from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["ControlProtocol"]
 
+MOST_ARRIVED = 64 * 1024
+"""Bytes that wait for their turn before no more are received."""
 LINGER = 3.0
 """Seconds that the peer has to take the last reply before the connection is cut."""
 
@@ -47,12 +49,15 @@ class ControlProtocol(Protocol):
         self._long_lines = 0
         self._input_ended = self._closing = self._entered = self._switching = False
         self._held = False
+        self._arrived = b""
+        """What waits for its turn."""
 
     def connectionMade(self) -> None:
         """Greet the client, or turn it away."""
         prepare(self.transport)
         self._context = context = self._lobby.context(self, ends_of(self.transport))
         self._settings = context.services.settings
+        self._turns = context.services.turns
         self._deadline = Deadline(context.services.clock, self._timed_out)
         self._outgoing = Outgoing(self.transport, self._drained)
         self._conversation = Conversation(context, self._outgoing, self._idle, self._switch)
@@ -79,8 +84,19 @@ class ControlProtocol(Protocol):
         return not self._input_ended and not has_ended(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the client sent."""
+        """Take what the client sent, now or when others had their turn."""
         if self._switching:
+            return
+        waits = bool(self._arrived)
+        self._arrived += data
+        if not waits:
+            self._turns.take(self._take_in)
+        elif len(self._arrived) > MOST_ARRIVED and not self._held:
+            self._hold()
+
+    def _take_in(self) -> None:
+        data, self._arrived = self._arrived, b""
+        if not data:
             return
         self._outgoing.collect()
         lines = self._lines.feed(data)
@@ -93,6 +109,8 @@ class ControlProtocol(Protocol):
             self._deadline.set(self._settings.idle_timeout)
         if self._conversation.backlog > MOST_QUEUED:
             self._hold()
+        elif self._held:
+            self._let_flow()
 
     def _hold(self) -> None:
         """Receive no more for now."""
@@ -127,6 +145,7 @@ class ControlProtocol(Protocol):
     def _switch(self, secure: bool) -> None:
         """Go under TLS, or leave it, when the reply is sent; what has come till then is nothing."""
         self._switching = True
+        self._arrived = b""
         self._lines.clear()
         if self._context.identity.account is None:
             self._deadline.set(self._settings.login_timeout)
@@ -204,6 +223,7 @@ class ControlProtocol(Protocol):
         A client that is killed ends its control and its data connection alike, and the end of
         the data must not pass for the end of the file.
         """
+        self._take_in()  # what came before the end, and still waits
         self._input_ended = True
         running = self._context.running
         if running is not None and running.upload and not self._conversation.last_words_said:
@@ -219,6 +239,7 @@ class ControlProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop everything and log out."""
         self._input_ended = True
+        self._arrived = b""
         self._deadline.clear()
         self._conversation.end()
         if has_failed(self.transport):

@@ -29,6 +29,7 @@ from ftpservice.storage.errors import Denied, Unsupported
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.rights import Right
 from ftpservice.tls.server import ServerTLS
+from ftpservice.tls.turns import Turns
 from ftpservice.wire import codes
 from ftpservice.wire.facts import DEFAULT_FACTS
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -63,6 +64,8 @@ class Services:
     roster: Roster
     throttles: SharedThrottles
     digests: UploadDigests
+    turns: Turns
+    """What commands share the reactor's time with."""
     user_anonymous: str = "anonymous"
     tls: ServerTLS | None = None
     """What connections are secured with, if they can be."""

@@ -1,7 +1,8 @@
-"""Handshakes one after the other: each takes a millisecond or so, and a hundred may come at once.
+"""Work of many connections one after the other: a handshake takes a millisecond or so, a command
+less, and a hundred may come at once.
 
-While they are computed nobody else's bytes move. So they get a share of the reactor's time: what
-does not fit into it waits for the next turn, behind those who waited before.
+While they are computed nobody else's bytes move. So all of a kind get a share of the reactor's time:
+what does not fit into it waits for the next turn, behind those who waited before.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any
 
 __all__ = ["Turns"]
 
-SHARE = 0.004
-"""Seconds of handshakes until the reactor comes by again; a longer one is done by itself."""
+SHARE = 0.002
+"""Seconds of work until the reactor comes by again; a longer step is done by itself."""
 
 
 class Turns:
-    """Has steps of handshakes done, at once or when their turn comes."""
+    """Has steps done, at once or when their turn comes."""
 
     def __init__(self, reactor: Any, now: Callable[[], float] = perf_counter) -> None:
         self._reactor = reactor

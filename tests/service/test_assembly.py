@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from ftpservice.service.failures import CannotStart
 from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
 from ftpservice.service.options import Options
 from ftpservice.service.renewal import Renewal
-from ftpservice.service.tap import makeService, spare_the_collector
+from ftpservice.service.tap import makeService, make_room_for_descriptors, spare_the_collector
 from ftpservice.session.proxied import ProxiedFactory
 
 ALICE = "--auth=memory:alice:secret"
@@ -253,6 +255,7 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
         (stop_on_signals, reactor, service.hurry),
         (renew_on_hangup, reactor, service.renew),
         (spare_the_collector,),
+        (make_room_for_descriptors,),
     ]
 
 
@@ -284,6 +287,24 @@ def test_certificates_of_files_can_be_read_again(monkeypatch: pytest.MonkeyPatch
     assert renewed == [1]
 
 
+TABLE_SIZE = """
+import os, resource
+from pathlib import Path
+from ftpservice.service.tap import make_room_for_descriptors
+
+def size():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith("FDSize"))
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+before = size()
+make_room_for_descriptors()
+after = size()
+many = [os.dup(0) for _ in range(900)]
+print(before, after, size())
+"""
+
+
 def test_settings_that_contradict_each_other_are_told() -> None:
     with pytest.raises(usage.UsageError, match="take --tls off away"):
         Started(ALICE, "--tls=off", "--implicit=tcp:990")
@@ -301,3 +322,18 @@ def test_the_collector_passes_over_what_is_here_to_stay() -> None:
         assert gc.get_freeze_count() > before + 10_000
     finally:
         gc.unfreeze()
+
+
+def test_the_kernels_table_of_descriptors_is_large_from_the_start() -> None:
+    seen = subprocess.run(
+        [sys.executable, "-c", TABLE_SIZE], capture_output=True, text=True, check=True, timeout=60
+    )
+    before, after, many = map(int, seen.stdout.split())
+    assert after >= before
+    assert after >= 1024  # of 1024 that it may have
+    assert many == after
+
+
+def test_without_a_free_descriptor_the_table_stays_as_it_is() -> None:
+    make_room_for_descriptors(1)  # the last one is 0, and in use: a higher one is taken
+    make_room_for_descriptors(-5)  # the kernel refuses

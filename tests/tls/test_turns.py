@@ -1,4 +1,4 @@
-"""Handshakes that share the reactor's time."""
+"""Work that shares the reactor's time."""
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_a_long_one_is_done_by_itself(work):
 
 def test_one_that_fails_stops_nobody_behind_it(work):
     def fail():
-        work.time += SHARE
+        work.time += 2 * SHARE
         raise ValueError
 
     with pytest.raises(ValueError):
@@ -93,7 +93,7 @@ def test_also_when_it_had_to_wait(work):
     def fail():
         raise ValueError
 
-    work.take(1, SHARE)
+    work.take(1, 2 * SHARE)
     for step in (fail, fail):
         work.turns.take(step)
     work.take(2)
