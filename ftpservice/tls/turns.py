@@ -1,8 +1,8 @@
-"""Work of many connections one after the other: a handshake takes a millisecond or so, a command
-less, and a hundred may come at once.
+"""Work of many connections, one after the other.
 
-While they are computed nobody else's bytes move. So all of a kind get a share of the reactor's time:
-what does not fit into it waits for the next turn, behind those who waited before.
+A handshake takes a millisecond or so, a command less, and a hundred may come at once. While they
+are computed nobody else's bytes move. So all of a kind get a share of the reactor's time: what does
+not fit into it waits for the next turn, behind those who waited before.
 """
 
 from __future__ import annotations

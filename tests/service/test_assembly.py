@@ -31,8 +31,9 @@ from ftpservice.service.failures import CannotStart
 from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
 from ftpservice.service.options import Options
 from ftpservice.service.renewal import Renewal
-from ftpservice.service.tap import makeService, make_room_for_descriptors, spare_the_collector
+from ftpservice.service.tap import make_room_for_descriptors, makeService, spare_the_collector
 from ftpservice.session.proxied import ProxiedFactory
+from tests.running import checkout_environment
 
 ALICE = "--auth=memory:alice:secret"
 ROOT = "--root=memory:"
@@ -326,7 +327,12 @@ def test_the_collector_passes_over_what_is_here_to_stay() -> None:
 
 def test_the_kernels_table_of_descriptors_is_large_from_the_start() -> None:
     seen = subprocess.run(
-        [sys.executable, "-c", TABLE_SIZE], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", TABLE_SIZE],
+        env=checkout_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     before, after, many = map(int, seen.stdout.split())
     assert after >= before
