@@ -32,6 +32,9 @@ from ftpservice.tls.turns import Turns
 
 __all__ = ["FTPFactory"]
 
+COMMANDS_SHARE = 0.005
+"""Seconds of commands, of all sessions, until the reactor comes by again."""
+
 
 def _log_failure(error: Exception, event: Event) -> None:
     log.failure("a subscriber failed at {event}", Failure(error), event=event)
@@ -115,7 +118,7 @@ class FTPFactory(ftp.FTPFactory):
                 self._roster,
                 SharedThrottles(self.reactor),
                 _digests(self.reactor, settings.upload_digest),
-                Turns(self.reactor, self.reactor.seconds),
+                Turns(self.reactor, self.reactor.seconds, COMMANDS_SHARE),
                 self.userAnonymous,
                 self.tls,
             )

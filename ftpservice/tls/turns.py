@@ -21,8 +21,11 @@ SHARE = 0.002
 class Turns:
     """Has steps done, at once or when their turn comes."""
 
-    def __init__(self, reactor: Any, now: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self, reactor: Any, now: Callable[[], float] = perf_counter, share: float = SHARE
+    ) -> None:
         self._reactor = reactor
+        self._share = share
         self._now = now
         self._waiting: deque[Callable[[], object]] = deque()
         self._spent = 0.0
@@ -30,7 +33,7 @@ class Turns:
 
     def take(self, step: Callable[[], object]) -> bool:
         """Do a step; tell whether it is done, or will be later."""
-        if self._spent < SHARE:
+        if self._spent < self._share:
             self._do(step)
             return True
         self._waiting.append(step)
@@ -41,7 +44,7 @@ class Turns:
         self._asked = False
         self._spent = 0.0
         try:
-            while self._waiting and self._spent < SHARE:
+            while self._waiting and self._spent < self._share:
                 self._do(self._waiting.popleft())
         finally:
             if self._waiting:
@@ -53,7 +56,7 @@ class Turns:
             step()
         finally:
             self._spent += self._now() - began
-            if self._spent >= SHARE:
+            if self._spent >= self._share:
                 self._wait()
 
     def _wait(self) -> None:

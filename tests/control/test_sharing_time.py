@@ -6,8 +6,8 @@ import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from ftpservice.control.factory import COMMANDS_SHARE
 from ftpservice.control.protocol import MOST_ARRIVED
-from ftpservice.tls.turns import SHARE
 from tests.secure_talk import SecureTalk, secure_talk
 from tests.talk import Talk
 
@@ -18,7 +18,7 @@ def spend(talk: Talk) -> None:
     """Let somebody else use up what there is of the reactor's time till it comes by again."""
 
     def work() -> None:
-        talk.reactor.rightNow += 2 * SHARE
+        talk.reactor.rightNow += 2 * COMMANDS_SHARE
 
     assert talk.factory.services().turns.take(work)
 
