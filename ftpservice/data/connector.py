@@ -8,6 +8,8 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
+from twisted.internet.task import deferLater
+
 from ftpservice.data.active import ActiveChannel
 from ftpservice.data.channel import Channel
 from ftpservice.data.cover import Cover, in_clear
@@ -23,6 +25,11 @@ __all__ = ["DataConnector", "Ends", "PeerRefused", "WrongFamily"]
 ANYWHERE = {1: "0.0.0.0", 2: "::"}
 """The wildcard addresses, by network protocol (RFC 2428 §2)."""
 SAME_MACHINE = "127.0.0.1"
+SLUMBER = (0.99, 1.1)
+"""Seconds that curl (7.88 does) sleeps when the reply to EPSV is there before it has looked up from
+its question; on one machine that happens with every file behind the first."""
+BREATH = 0.001
+"""Seconds that such a client gets to look up."""
 
 
 class PeerRefused(Exception):
@@ -66,6 +73,8 @@ class DataConnector:
         self._local = SAME_MACHINE if ends.peer is None else plain_host(ends.local)
         self._policy = PeerPolicy(ends.peer or SAME_MACHINE)
         self._prepared: Channel | None = None
+        self._listens_since = 0.0
+        self._slumbers = False
         self._comes_early = False  # a client that waits for TLS before its command is not kept
 
     @property
@@ -82,12 +91,15 @@ class DataConnector:
         if wanted != self.family:
             raise WrongFamily
         self._replace(None)
+        if self._slumbers:
+            await deferLater(self._reactor, BREATH)
         host = self._local
         if not extended:
             host = await self._masquerade.announced(self._policy.peer, self._local)
         door = self.door()
         passive = PassiveChannel(self._reactor, self._settings, self._policy, door, self.cover)
         self._replace(passive)
+        self._listens_since = self._reactor.seconds()
         if self._comes_early:
             passive.watch()
         return HostPort(host, door.port)
@@ -116,8 +128,10 @@ class DataConnector:
         A connection that began before PROT changed is none.
         """
         prepared, self._prepared = self._prepared, None
-        if isinstance(prepared, PassiveChannel) and prepared.came_early:
-            self._comes_early = True
+        if isinstance(prepared, PassiveChannel):
+            self._comes_early |= prepared.came_early
+            least, most = SLUMBER
+            self._slumbers |= least < self._reactor.seconds() - self._listens_since < most
         if prepared is not None and not prepared.fits:
             prepared.close()
             return None

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from ftpservice.data.channel import CannotConnect
-from ftpservice.data.connector import DataConnector, Ends, PeerRefused, WrongFamily
+from ftpservice.data.connector import BREATH, DataConnector, Ends, PeerRefused, WrongFamily
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.policy import DataSettings, parse_address_rule
 from ftpservice.data.ports import NoPortFree, PassivePorts
@@ -310,6 +310,28 @@ class TestPassive:
         assert place.host == "127.0.0.1"
         with client(place):
             await gone(reactor, await session.take().connection())
+
+    def test_a_client_that_slept_on_a_reply_gets_the_next_ones_a_moment_later(self):
+        reactor = MemoryReactorClock()
+        session = connector(reactor)
+        outcome(start(session.passive(True, None)))
+        reactor.advance(1.001)
+        session.take().close()
+        waiting = start(session.passive(True, None))
+        assert is_pending(waiting)
+        reactor.advance(BREATH)
+        assert outcome(waiting).port
+        session.close()
+
+    @pytest.mark.parametrize("seconds", [0, 0.5, 1.3, 60])
+    def test_others_are_answered_at_once(self, seconds):
+        reactor = MemoryReactorClock()
+        session = connector(reactor)
+        outcome(start(session.passive(True, None)))
+        reactor.advance(seconds)
+        session.take().close()
+        assert outcome(start(session.passive(True, None))).port
+        session.close()
 
 
 class TestActive:
