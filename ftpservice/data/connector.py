@@ -28,8 +28,8 @@ SAME_MACHINE = "127.0.0.1"
 SLUMBER = (0.99, 1.1)
 """Seconds that curl (7.88 does) sleeps when the reply to EPSV is there before it has looked up from
 its question; on one machine that happens with every file behind the first."""
-BREATH = 0.001
-"""Seconds that such a client gets to look up."""
+BREATH, LONGEST_BREATH = 0.001, 0.008
+"""Seconds that such a client gets to look up: twice as many whenever that was not enough."""
 
 
 class PeerRefused(Exception):
@@ -74,7 +74,7 @@ class DataConnector:
         self._policy = PeerPolicy(ends.peer or SAME_MACHINE)
         self._prepared: Channel | None = None
         self._listens_since = 0.0
-        self._slumbers = False
+        self._breath = 0.0
         self._comes_early = False  # a client that waits for TLS before its command is not kept
 
     @property
@@ -91,8 +91,8 @@ class DataConnector:
         if wanted != self.family:
             raise WrongFamily
         self._replace(None)
-        if self._slumbers:
-            await deferLater(self._reactor, BREATH)
+        if self._breath:
+            await deferLater(self._reactor, self._breath)
         host = self._local
         if not extended:
             host = await self._masquerade.announced(self._policy.peer, self._local)
@@ -131,7 +131,8 @@ class DataConnector:
         if isinstance(prepared, PassiveChannel):
             self._comes_early |= prepared.came_early
             least, most = SLUMBER
-            self._slumbers |= least < self._reactor.seconds() - self._listens_since < most
+            if least < self._reactor.seconds() - self._listens_since < most:
+                self._breath = min(max(BREATH, 2 * self._breath), LONGEST_BREATH)
         if prepared is not None and not prepared.fits:
             prepared.close()
             return None

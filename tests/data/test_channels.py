@@ -13,7 +13,14 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from ftpservice.data.channel import CannotConnect
-from ftpservice.data.connector import BREATH, DataConnector, Ends, PeerRefused, WrongFamily
+from ftpservice.data.connector import (
+    BREATH,
+    LONGEST_BREATH,
+    DataConnector,
+    Ends,
+    PeerRefused,
+    WrongFamily,
+)
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.policy import DataSettings, parse_address_rule
 from ftpservice.data.ports import NoPortFree, PassivePorts
@@ -315,12 +322,14 @@ class TestPassive:
         reactor = MemoryReactorClock()
         session = connector(reactor)
         outcome(start(session.passive(True, None)))
-        reactor.advance(1.001)
-        session.take().close()
-        waiting = start(session.passive(True, None))
-        assert is_pending(waiting)
-        reactor.advance(BREATH)
-        assert outcome(waiting).port
+        for breath in (BREATH, 2 * BREATH, 4 * BREATH, LONGEST_BREATH, LONGEST_BREATH):
+            reactor.advance(1.001)
+            session.take().close()
+            waiting = start(session.passive(True, None))
+            reactor.advance(breath * 0.9)
+            assert is_pending(waiting)
+            reactor.advance(breath * 0.2)
+            assert outcome(waiting).port
         session.close()
 
     @pytest.mark.parametrize("seconds", [0, 0.5, 1.3, 60])
