@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from ftpservice.tls.client import ClientTLS
@@ -42,10 +43,16 @@ class DataCalls:
         self.ahead = Ahead(reactor)
 
     @property
-    def _ends(self) -> tuple[str, str]:
-        """The hosts of the control connection: ours, the server's."""
+    def _own(self) -> str:
+        """Our host, as the control connection has it."""
         transport: Any = self._control.transport
-        return transport.getHost().host, transport.getPeer().host
+        return str(transport.getHost().host)
+
+    @cached_property
+    def _peer(self) -> str:
+        """The server's."""
+        transport: Any = self._control.transport
+        return str(transport.getPeer().host)
 
     def announce(self, *others: str) -> list[Exchange]:
         """Send commands that ask for nothing more, and what asks for a port to connect to.
@@ -89,7 +96,7 @@ class DataCalls:
 
     async def _asked(self, exchange: Exchange) -> Meeting:
         reply = await self._control.reply_to(exchange)
-        if self._extended and reply.code in TRY_PASV and not is_ipv6(self._ends[1]):
+        if self._extended and reply.code in TRY_PASV and not is_ipv6(self._peer):
             reply = await self._control.ask("PASV")
             self._extended = reply.code >= 400
             if self._extended:
@@ -100,7 +107,7 @@ class DataCalls:
 
     def _call(self, reply: Reply) -> Call:
         call = Call(self._reactor, self._settings, self.tls)
-        return call.make(self._ends[1], self._port_in(reply))
+        return call.make(self._peer, self._port_in(reply))
 
     def _port_in(self, reply: Reply) -> int:
         text = reply.lines[-1]
@@ -112,9 +119,9 @@ class DataCalls:
             raise problem from error
 
     async def _listen(self) -> Meeting:
-        own, peer = self._ends
+        own = self._own
         answer = Answer(self._reactor, self._settings, self.tls)
-        port = answer.listen(own, peer)
+        port = answer.listen(own, self._peer)
         try:
             if self._extended:
                 reply = await self._control.ask(f"EPRT {format_eprt(own, port)}")

@@ -9,6 +9,7 @@ from twisted.internet import main
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol
+from twisted.python.failure import Failure
 
 from ftpservice.tls.watched import WatchedConnection, address_of
 
@@ -28,6 +29,17 @@ class AcceptedTransport(WatchedConnection):
     ) -> None:
         super().__init__(own, protocol, reactor)
         self._peer = peer
+        self._looks = False
+
+    def look(self) -> None:
+        """Receive what is there, and how it ended, before the reactor is asked to watch."""
+        self._looks = True
+        why = self.doRead()
+        self._looks = False
+        if why is main.CONNECTION_DONE:
+            self.readConnectionLost(Failure(why))
+        elif why is not None:
+            self.connectionLost(Failure(why))
 
     def _dataReceived(self, data: bytes | None) -> Any:
         if not data:
@@ -36,7 +48,7 @@ class AcceptedTransport(WatchedConnection):
         self.protocol.dataReceived(data)
         if len(data) == whole:
             self.bufferSize = self.most
-        elif whole != self.most and self._reading:
+        elif whole != self.most and (self._reading or self._looks):
             return self._end()
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftpservice.flow.accepted import AcceptedTransport
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
 from ftpservice.flow.splice import Exclusively, FileReceiving, Source, Splicing
@@ -47,7 +48,9 @@ class Inlet:
         broke and nothing waits any more.
         """
         self._most_kept = MOST_KEPT if most is None else min(most, MOST_KEPT)
-        while not self._pieces and not self.ended and self._broken is None:
+        if self._is_dry and not self._flowing and isinstance(self._transport, AcceptedTransport):
+            self._transport.look()  # what is little is there with the command, and the end with it
+        while self._is_dry:
             self._let_flow()
             await self._patience.wait()
         if self._broken is not None and not self._pieces:
@@ -58,6 +61,11 @@ class Inlet:
         self._pieces = [whole[most:]] if self._kept else []
         self._let_flow()
         return data
+
+    @property
+    def _is_dry(self) -> bool:
+        """Whether nothing waits and something may come."""
+        return not self._pieces and not self.ended and self._broken is None
 
     def take_rest(self) -> bytes:
         """Receive no more for now; return what waits."""
