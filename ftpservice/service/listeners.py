@@ -23,10 +23,10 @@ FORMS = (
     "write tcp:2121, tcp6:2121, unix:/run/ftp.sock, systemd:domain=INET:index=0, haproxy:tcp:2121"
 )
 ADVICE = {
-    errno.EADDRINUSE: "stop the other program or choose another --listen",
-    errno.EACCES: "ports below 1024 are for root (see --uid of twistd); choose another --listen",
-    errno.EADDRNOTAVAIL: "this machine has no such address; choose another --listen",
-    errno.ENOENT: "make its directory or choose another --listen",
+    errno.EADDRINUSE: "stop the other program",
+    errno.EACCES: "ports below 1024 are for root (see --uid of twistd)",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.ENOENT: "make its directory",
 }
 
 
@@ -164,5 +164,6 @@ def _line(place: Listener, error: BaseException | None) -> str:
         return error.line
     cause = error.socketError if isinstance(error, CannotListenError) else error
     number = cause.errno if isinstance(cause, OSError) else None
-    advice = ADVICE.get(number or 0, "choose another --listen")
-    return f"cannot listen on {place.text}: {because(cause)} - {advice}"
+    advice = [ADVICE[number]] if number in ADVICE else []
+    told = " or ".join([*advice, f"choose another --{place.option}"])
+    return f"cannot listen on {place.text}: {because(cause)} - {told}"

@@ -47,11 +47,14 @@ class Endpoint:
 class Watched(Listeners):
     """Listeners on endpoints with these answers; keeps what it was told."""
 
-    def __init__(self, *answers: Deferred[Any], exposed: int = -1) -> None:
+    def __init__(self, *answers: Deferred[Any], exposed: int = -1, option: str = "listen") -> None:
         self.checked: list[int] = []
         self.told: list[str] = []
         self.exposed = exposed
-        places = [Listener(f"tcp:{n}", Endpoint(answer)) for n, answer in enumerate(answers)]
+        places = [
+            Listener(f"tcp:{number}", Endpoint(answer), option=option)
+            for number, answer in enumerate(answers)
+        ]
         super().__init__(places, lambda place: Factory(), self.look, self.told.append)
 
     def look(self, place: Listener, port: IListeningPort) -> None:
@@ -111,6 +114,13 @@ def test_a_place_that_cannot_be_had_lets_go_of_the_others(number: int, advice: s
     assert advice in caught.value.line
     assert first.stopped
     assert service.ports == []
+
+
+def test_the_option_that_it_was_given_with_is_named() -> None:
+    service = Watched(fail(taken()), option="simple-tls")
+    with pytest.raises(CannotStart) as caught:
+        service.privilegedStartService()
+    assert caught.value.line.endswith("stop the other program or choose another --simple-tls")
 
 
 def test_a_failure_of_another_kind_is_told_as_well() -> None:

@@ -7,10 +7,12 @@ from ftpservice_client.console.carriage import Care, fetch, send
 from ftpservice_client.console.line import Argument
 from ftpservice_client.console.names import (
     is_pattern,
+    last_part,
     local_files,
     local_path,
     local_target,
     remote_files,
+    require_distinct,
 )
 from ftpservice_client.console.options import Given, Option
 from ftpservice_client.console.session import Session
@@ -60,7 +62,9 @@ async def fetch_here(session: Session, given: Given) -> None:
 )
 async def get_many(session: Session, given: Given) -> None:
     """Fetch every file whose name fits."""
-    for name in await remote_files(session, given.arguments):
+    names = await remote_files(session, given.arguments)
+    require_distinct(map(last_part, names))
+    for name in names:
         await fetch(session, name, await local_target(session, name, None), _care(given))
 
 
@@ -96,7 +100,9 @@ async def send_here(session: Session, given: Given) -> None:
 )
 async def put_many(session: Session, given: Given) -> None:
     """Send every file here whose name fits."""
-    for path in await local_files(session, given.arguments):
+    paths = await local_files(session, given.arguments)
+    require_distinct(path.name for path in paths)
+    for path in paths:
         await send(session, path, path.name, _care(given))
 
 

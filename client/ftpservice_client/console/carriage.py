@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,10 +29,11 @@ class Care:
 async def fetch(session: Session, name: str, to: Path, care: Care) -> Transfer:
     """Download to a file here; a directory is refused in as many words."""
     count = Count(name)
+    device = await session.aside(_opened_device, to)
     try:
-        with Meter(count.rows, session.screen, session.reactor):
+        with Meter(count.rows, session.screen, session.reactor), device or nullcontext():
             done = await session.client.download(
-                name, to, resume=care.resume, verify=care.verify, progress=count
+                name, device or to, resume=care.resume, verify=care.verify, progress=count
             )
     except (NotFound, Exists, Denied) as error:
         if await _is_directory_there(session, name):
@@ -40,6 +42,14 @@ async def fetch(session: Session, name: str, to: Path, care: Care) -> Transfer:
         raise
     _tell(session, done)
     return done
+
+
+def _opened_device(path: Path) -> BinaryIO | None:
+    """Open what takes bytes and keeps none, as /dev/null; None for what is to become a file."""
+    with suppress(OSError):
+        if path.is_char_device():
+            return path.open("wb", buffering=0)
+    return None
 
 
 async def send(session: Session, source: Path | BinaryIO, name: str, care: Care) -> Transfer:

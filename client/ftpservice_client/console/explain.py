@@ -74,8 +74,8 @@ def _of_certificates(error: errors.Untrusted) -> str:
     reason = str(error).partition(";")[0]
     pin = error.fingerprint or "SHA256"
     return (
-        f"{reason}; if that is the server that you mean, trust its "
-        f"certificate with --fingerprint={pin}, or whoever signed it with --ca-file=FILE"
+        f"{reason}; if that is the server that you mean, start ftpservice-client with "
+        f"--fingerprint={pin} to trust its certificate, or --ca-file=FILE to trust who signed it"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -16,7 +16,15 @@ from ftpservice_client.console.complaints import Complaint, Usage
 from ftpservice_client.console.line import Argument
 from ftpservice_client.console.session import Session
 
-__all__ = ["is_pattern", "last_part", "local_files", "local_target", "matching", "remote_files"]
+__all__ = [
+    "is_pattern",
+    "last_part",
+    "local_files",
+    "local_target",
+    "matching",
+    "remote_files",
+    "require_distinct",
+]
 
 
 def is_pattern(argument: Argument) -> bool:
@@ -38,7 +46,7 @@ async def remote_files(session: Session, arguments: Sequence[Argument]) -> list[
     if not names:
         patterns = ", ".join(argument.text for argument in arguments)
         raise NotFound(f"{patterns}: no file there has such a name")
-    return names
+    return list(dict.fromkeys(names))
 
 
 def matching(entries: Sequence[Entry], pattern: str) -> list[Entry]:
@@ -67,7 +75,16 @@ def _expanded(arguments: Sequence[Argument]) -> list[Path]:
         else:
             found = sorted(glob.glob(os.path.expanduser(argument.text)))
             paths += [Path(name) for name in found if os.path.isfile(name)]
-    return paths
+    return list(dict.fromkeys(paths))
+
+
+def require_distinct(names: Iterable[str]) -> None:
+    """Raise `Usage` where two files would get one name, and the second replace the first."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Usage(f"Two of them would become {name}.")
+        seen.add(name)
 
 
 def local_path(argument: Argument) -> Path:

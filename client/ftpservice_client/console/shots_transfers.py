@@ -13,7 +13,12 @@ from ftpservice_client.console.carriage import Care, fetch, send, show
 from ftpservice_client.console.complaints import Usage
 from ftpservice_client.console.explain import explain
 from ftpservice_client.console.line import Argument
-from ftpservice_client.console.names import is_pattern, local_target, remote_files
+from ftpservice_client.console.names import (
+    is_pattern,
+    local_target,
+    remote_files,
+    require_distinct,
+)
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.shots import Answer, ShotTable, arrive
 
@@ -79,6 +84,7 @@ async def put(session: Session, words: Namespace) -> Answer:
         raise Usage("several files go to a directory: a URL that ends with /")
     if into and STREAM in words.files:
         raise Usage("- has no name: the URL has to end with one")
+    require_distinct(Path(text).name if into else path for text in words.files)
     care = Care(words.resume, words.verify, words.append)
     files: list[dict[str, Any]] = []
     for text in words.files:

@@ -180,6 +180,30 @@ def test_files_are_fetched_by_pattern(seat: Seat, here: Path) -> None:
     assert isinstance(seat.wrong("rm *.jpg"), NotFound)
 
 
+def test_what_is_meant_twice_is_fetched_once(seat: Seat, here: Path) -> None:
+    seat.type("mget in/* in/beta.txt")
+    names = [made.args[0] for made in seat.client.download.call_args_list]
+    assert names == ["in/alpha.txt", "in/beta.txt"]
+
+
+@pytest.mark.parametrize("line", ["mget a/x b/x", "mput sub.txt/x y x"])
+def test_no_file_replaces_another_of_the_same_command(seat: Seat, here: Path, line: str) -> None:
+    (here / "x").write_text("first")
+    error = seat.wrong(line)
+    assert isinstance(error, Usage)
+    assert str(error) == "Two of them would become x."
+    seat.client.download.assert_not_called()
+    seat.client.upload.assert_not_called()
+
+
+def test_a_device_is_written_to(seat: Seat, here: Path) -> None:
+    seat.type("get in/a /dev/null")
+    (name, target), _ = seat.client.download.call_args
+    assert name == "in/a"
+    assert target.name == "/dev/null"
+    assert target.closed
+
+
 def test_files_are_sent(seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(here))
     for line, source, name in (

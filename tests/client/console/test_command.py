@@ -194,7 +194,7 @@ def test_a_certificate_is_trusted_by_its_fingerprint(bench: Bench) -> None:
     for words in ((), (f"--fingerprint={'00' * 32}",)):
         status, line = bench.wrong("ls", *words, url)
         assert status == 4
-        assert f"--fingerprint={bench.fingerprint}," in line
+        assert f"--fingerprint={bench.fingerprint} " in line
     assert bench.said("ls", "-1", f"--fingerprint={bench.fingerprint}", url) == "a b.txt\n"
     assert bench.said("ls", "-1", "--insecure", url) == "a b.txt\n"
 

@@ -49,10 +49,11 @@ def test_a_certificate_is_said_to_be_trusted_by_options() -> None:
     error = errors.Untrusted("not trusted: self-signed; ask (Trust(...))", "AA:BB")
     assert status(error) == 4
     assert explain(error) == (
-        "not trusted: self-signed; if that is the server that you mean, trust its certificate "
-        "with --fingerprint=AA:BB, or whoever signed it with --ca-file=FILE"
+        "not trusted: self-signed; if that is the server that you mean, start ftpservice-client "
+        "with --fingerprint=AA:BB to trust its certificate, or --ca-file=FILE to trust "
+        "who signed it"
     )
-    assert "--fingerprint=SHA256," in explain(errors.Untrusted("no"))
+    assert "--fingerprint=SHA256 " in explain(errors.Untrusted("no"))
 
 
 def test_every_status_is_told_once() -> None:

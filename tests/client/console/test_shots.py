@@ -132,6 +132,9 @@ def test_put_sends_to_a_name_or_into_a_directory(
         (Path("sub/a"), "in/a"),
         (Path("c"), "in/c"),
     ]
+    error = failed(shooter.start("put", f"{HOST}/in/", "sub/a", "c", "a"))
+    assert isinstance(error, Usage)
+    assert str(error) == "Two of them would become a."
     shooter.say("put", "-a", HOST, "c")
     shooter.client.upload.assert_called_with(Path("c"), "c", **care | {"append": True})
     source = io.TextIOWrapper(io.BytesIO(b"x"))
