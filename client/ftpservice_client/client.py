@@ -3,15 +3,16 @@
 Calls are carried out one after the other, in the order in which they are made. Each Deferred may
 be cancelled: a call that has not begun is taken out of the queue; one that has ends, and leaves
 the connection usable or closed. Whichever it is, the next call finds out and reconnects if
-``Settings.retries`` lets it, to the same directory or not at all. All fail with a `ClientError`,
-and with nothing else.
+``Settings.retries`` lets it, to the same directory or not at all. A call that takes longer than its
+``timeout``, in seconds from when it is made, is ended in the same way and fails with `Timeout`. All
+fail with a `ClientError`, and with nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -19,10 +20,12 @@ from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
 from ftpservice_client.carriage import Carriage, Wishes
 from ftpservice_client.errors import ClientError
+from ftpservice_client.limiting import limited
 from ftpservice_client.line import Line
 from ftpservice_client.mirror import Mirror, MirrorWishes
 from ftpservice_client.pool import Lines
 from ftpservice_client.results import Listing, Mirrored, Progress, Transfer
+from ftpservice_client.session import Session
 from ftpservice_client.sources import Readable
 from ftpservice_client.tally import Tally
 from ftpservice_client.targets import Writable
@@ -30,74 +33,89 @@ from ftpservice_client.trees import Filters
 
 __all__ = ["Client"]
 
+T = TypeVar("T")
 
-class NameCalls:
-    """What is done to names."""
+
+class Calls:
+    """What all calls have in common."""
 
     _line: Line | Lines
+
+    def _ask(
+        self,
+        work: Callable[[Session], Awaitable[T]],
+        timeout: float | None,
+        *,
+        again: bool = False,
+    ) -> Deferred[T]:
+        return limited(self._line.ask(work, again=again), timeout, self._line.reactor)
+
+
+class NameCalls(Calls):
+    """What is done to names."""
 
     @property
     def directory(self) -> str:
         """Where names are looked for that do not begin with ``/``."""
         return self._line.directory
 
-    def list(self, path: str = "") -> Deferred[Listing]:
+    def list(self, path: str = "", *, timeout: float | None = None) -> Deferred[Listing]:
         """Return what a directory holds; one entry for a file. Raises `NotFound`, `Denied`."""
-        return self._line.ask(lambda session: session.entries(path), again=True)
+        return self._ask(lambda session: session.entries(path), timeout, again=True)
 
-    def stat(self, name: str) -> Deferred[Entry]:
+    def stat(self, name: str, *, timeout: float | None = None) -> Deferred[Entry]:
         """Return what is known of one name; raises `NotFound`, `Denied`.
 
         What the server does not tell is 0 or empty. The entry's name is the last component.
         """
-        return self._line.ask(lambda session: session.stat(name), again=True)
+        return self._ask(lambda session: session.stat(name), timeout, again=True)
 
-    def hash(self, name: str, algorithm: str = "SHA-256") -> Deferred[str]:
+    def hash(
+        self, name: str, algorithm: str = "SHA-256", *, timeout: float | None = None
+    ) -> Deferred[str]:
         """Return the digest of a file, in small hexadecimal; raises `Unsupported`."""
-        return self._line.ask(lambda session: session.digest(name, algorithm), again=True)
+        return self._ask(lambda session: session.digest(name, algorithm), timeout, again=True)
 
-    def delete(self, name: str) -> Deferred[None]:
+    def delete(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
         """Remove a file."""
-        return self._line.ask(lambda session: session.delete(name))
+        return self._ask(lambda session: session.delete(name), timeout)
 
-    def rename(self, old: str, new: str) -> Deferred[None]:
+    def rename(self, old: str, new: str, *, timeout: float | None = None) -> Deferred[None]:
         """Move a file or a directory; what is there under the new name may be replaced."""
-        return self._line.ask(lambda session: session.rename(old, new))
+        return self._ask(lambda session: session.rename(old, new), timeout)
 
-    def make_directory(self, name: str) -> Deferred[None]:
+    def make_directory(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
         """Make a directory; raises `Exists`, where the server tells."""
-        return self._line.ask(lambda session: session.make_directory(name))
+        return self._ask(lambda session: session.make_directory(name), timeout)
 
-    def remove_directory(self, name: str) -> Deferred[None]:
+    def remove_directory(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
         """Remove an empty directory."""
-        return self._line.ask(lambda session: session.remove_directory(name))
+        return self._ask(lambda session: session.remove_directory(name), timeout)
 
-    def change_directory(self, path: str) -> Deferred[str]:
+    def change_directory(self, path: str, *, timeout: float | None = None) -> Deferred[str]:
         """Go to a directory, ``..`` being the one above; returns where that is."""
-        return self._line.ask(lambda session: session.change_directory(path))
+        return self._ask(lambda session: session.change_directory(path), timeout)
 
 
-class ServerCalls:
+class ServerCalls(Calls):
     """What is said to the server itself."""
-
-    _line: Line | Lines
 
     @property
     def lost(self) -> ClientError | None:
         """Why there is no connection where one was; the next call makes one, if it may."""
         return self._line.lost
 
-    def features(self) -> Deferred[dict[str, str]]:
+    def features(self, *, timeout: float | None = None) -> Deferred[dict[str, str]]:
         """Return what the server says it can do: by word, in capitals, what stands behind it."""
-        return self._line.ask(lambda session: session.features(), again=True)
+        return self._ask(lambda session: session.features(), timeout, again=True)
 
-    def send(self, line: str) -> Deferred[Reply]:
+    def send(self, line: str, *, timeout: float | None = None) -> Deferred[Reply]:
         """Send a command of your own, and return the reply, whatever it is; FTP only.
 
         Not for commands that transfer something, or change how things are transferred. Raises
         `Unsupported`, `BadName`.
         """
-        return self._line.ask(lambda session: session.send(line))
+        return self._ask(lambda session: session.send(line), timeout)
 
     def quit(self) -> Deferred[None]:
         """Say goodbye and close, behind the calls that were made before; never fails."""
@@ -124,6 +142,7 @@ class Client(NameCalls, ServerCalls):
         resume: bool = False,
         verify: bool = False,
         progress: Progress | None = None,
+        timeout: float | None = None,
     ) -> Deferred[Transfer]:
         """Send a file: from a `Path`, bytes, a binary file (from where it stands) or a producer.
 
@@ -132,7 +151,7 @@ class Client(NameCalls, ServerCalls):
         server has none. Raises `Mismatch`, `Denied`, `NoSpace`, `LocalProblem`.
         """
         wishes = Wishes(append, resume, verify, progress)
-        return self._carriage.upload(source, name, wishes)
+        return limited(self._carriage.upload(source, name, wishes), timeout, self._line.reactor)
 
     def download(  # noqa: PLR0913 - what may be wished for are keywords
         self,
@@ -144,6 +163,7 @@ class Client(NameCalls, ServerCalls):
         segments: int = 1,
         verify: bool = False,
         progress: Progress | None = None,
+        timeout: float | None = None,
     ) -> Deferred[Transfer]:
         """Receive a file: to a `Path`, a binary file, a consumer, else into `Transfer.data`.
 
@@ -157,7 +177,7 @@ class Client(NameCalls, ServerCalls):
         if segments > 1 and (offset or resume):
             raise ValueError("segments begin at the beginning")
         wishes = Wishes(False, resume, verify, progress, offset, segments)
-        return self._carriage.download(name, to, wishes)
+        return limited(self._carriage.download(name, to, wishes), timeout, self._line.reactor)
 
     def upload_tree(self, source: Path, path: str = "", **wishes: Any) -> Deferred[Mirrored]:
         """Send a directory's files and directories into one on the server; see `mirror`."""
@@ -180,6 +200,7 @@ class Client(NameCalls, ServerCalls):
         parallel: int = 1,
         progress: Progress | None = None,
         tally: Tally | None = None,
+        timeout: float | None = None,
     ) -> Deferred[Mirrored]:
         """Make one directory hold what another does: ``local`` what is at ``path``, or, ``up``, it.
 
@@ -191,4 +212,5 @@ class Client(NameCalls, ServerCalls):
         """
         filters = Filters(tuple(include), tuple(exclude))
         wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress, tally)
-        return Mirror(self._line, wishes, local, path).run()
+        mirrored = Mirror(self._line, wishes, local, path).run()
+        return limited(mirrored, timeout, self._line.reactor)

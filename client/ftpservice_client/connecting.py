@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from ftpservice_client.carriage import Carriage
 from ftpservice_client.client import Client
 from ftpservice_client.dialing import Dial
+from ftpservice_client.limiting import limited
 from ftpservice_client.line import Line
 from ftpservice_client.pool import Lines
 from ftpservice_client.settings import Settings
@@ -19,14 +20,20 @@ __all__ = ["connect", "connect_endpoint", "connect_pool"]
 
 
 def connect(
-    url: str | Destination, *, reactor: Any, settings: Settings | None = None
+    url: str | Destination,
+    *,
+    reactor: Any,
+    settings: Settings | None = None,
+    timeout: float | None = None,
 ) -> Deferred[Client]:
     """Connect, log in and go to the path of a URL (see `parse_url`).
 
     Raises `BadURL`, `CannotConnect`, `LoginFailed`, `Untrusted`, `NotFound`, and what else a
-    `ClientError` can be. Who cancels it closes what there is of the connection.
+    `ClientError` can be. Who cancels it closes what there is of the connection; so does
+    ``timeout``, in seconds for all of it, where `Settings.timeout` is for each step.
     """
-    return Deferred.fromCoroutine(_connect(url, reactor, settings or Settings()))
+    connected = Deferred.fromCoroutine(_connect(url, reactor, settings or Settings()))
+    return limited(connected, timeout, reactor)
 
 
 def connect_endpoint(
@@ -35,6 +42,7 @@ def connect_endpoint(
     *,
     reactor: Any,
     settings: Settings | None = None,
+    timeout: float | None = None,
 ) -> Deferred[Client]:
     """Do the same over an endpoint of your own; ``destination`` says all but where that is.
 
@@ -42,11 +50,17 @@ def connect_endpoint(
     connections of Twisted's. Data connections of FTP go to the host that the endpoint connects to.
     """
     settings = settings or Settings()
-    return Deferred.fromCoroutine(_connect(destination, reactor, settings, endpoint))
+    connected = Deferred.fromCoroutine(_connect(destination, reactor, settings, endpoint))
+    return limited(connected, timeout, reactor)
 
 
 def connect_pool(
-    url: str | Destination, size: int, *, reactor: Any, settings: Settings | None = None
+    url: str | Destination,
+    size: int,
+    *,
+    reactor: Any,
+    settings: Settings | None = None,
+    timeout: float | None = None,
 ) -> Deferred[Client]:
     """Return a client whose calls are carried out over up to ``size`` connections at a time.
 
@@ -54,7 +68,8 @@ def connect_pool(
     one that was idle; all have one directory. Calls are not carried out in order: wait for one that
     another depends on.
     """
-    return Deferred.fromCoroutine(_connect_pool(url, size, reactor, settings or Settings()))
+    connected = Deferred.fromCoroutine(_connect_pool(url, size, reactor, settings or Settings()))
+    return limited(connected, timeout, reactor)
 
 
 async def _connect_pool(

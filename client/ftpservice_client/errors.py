@@ -44,7 +44,7 @@ class Cut(ClientError):
 
 
 class Timeout(Cut):
-    """Nothing came, or nothing moved, for too long; the connection was closed for that."""
+    """Nothing came, or nothing moved, for too long, or a call took longer than it was given."""
 
 
 class CannotConnect(Cut):

@@ -20,7 +20,7 @@ async def main(reactor, url, name):
     settings = Settings(timeout=10, stall_timeout=30)
     try:
         client = await connect(url, reactor=reactor, settings=settings)
-        await client.download(name)
+        await client.download(name, timeout=600)
     except LoginFailed as error:
         print("not let in:", error)
     except Untrusted as error:
