@@ -62,7 +62,7 @@ async def fetch_here(session: Session, given: Given) -> None:
 )
 async def get_many(session: Session, given: Given) -> None:
     """Fetch every file whose name fits."""
-    names = await remote_files(session, given.arguments)
+    names = list(dict.fromkeys(await remote_files(session, given.arguments)))
     require_distinct(map(last_part, names))
     for name in names:
         await fetch(session, name, await local_target(session, name, None), _care(given))
@@ -100,7 +100,7 @@ async def send_here(session: Session, given: Given) -> None:
 )
 async def put_many(session: Session, given: Given) -> None:
     """Send every file here whose name fits."""
-    paths = await local_files(session, given.arguments)
+    paths = list(dict.fromkeys(await local_files(session, given.arguments)))
     require_distinct(path.name for path in paths)
     for path in paths:
         await send(session, path, path.name, _care(given))

@@ -46,7 +46,7 @@ async def remote_files(session: Session, arguments: Sequence[Argument]) -> list[
     if not names:
         patterns = ", ".join(argument.text for argument in arguments)
         raise NotFound(f"{patterns}: no file there has such a name")
-    return list(dict.fromkeys(names))
+    return names
 
 
 def matching(entries: Sequence[Entry], pattern: str) -> list[Entry]:
@@ -75,7 +75,7 @@ def _expanded(arguments: Sequence[Argument]) -> list[Path]:
         else:
             found = sorted(glob.glob(os.path.expanduser(argument.text)))
             paths += [Path(name) for name in found if os.path.isfile(name)]
-    return list(dict.fromkeys(paths))
+    return paths
 
 
 def require_distinct(names: Iterable[str]) -> None:
