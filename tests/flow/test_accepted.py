@@ -100,7 +100,6 @@ async def test_much_comes_whole(ends):
     sent = ends.peer.send(whole)
     ends.arrives()
     received = outcome(start(ends.data.read()))
-    ends.peer.setblocking(True)
     sending = start(_send(ends, whole[sent:]))
     while piece := await ends.data.read():
         received += piece
@@ -109,7 +108,7 @@ async def test_much_comes_whole(ends):
 
 
 async def _send(ends, rest: bytes) -> None:
-    ends.peer.setblocking(False)
+    """Send what does not block, and the rest when there is room."""
     while rest:
         try:
             rest = rest[ends.peer.send(rest) :]
