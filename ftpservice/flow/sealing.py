@@ -5,8 +5,7 @@ that is used again and again and writes them from there, as long as the socket t
 reactor is free for others meanwhile, and other transfers have other processors. A turn ends when
 the socket took nothing for a moment, or after many bytes: a slow peer holds no thread.
 
-``TCP_CORK`` is there for the reason that `sendfile` has: a record is a quarter of what the kernel
-likes to send at a time.
+``TCP_CORK`` is there because a record is a quarter of what the kernel likes to send at a time.
 """
 
 from __future__ import annotations

@@ -4,15 +4,11 @@ The kernel moves them from the page cache to the socket (``sendfile(2)``) whenev
 in turns with other files (`Carousel`); the transport has nothing to send meanwhile. What is not in
 memory would make ``sendfile`` wait for the disk, and the reactor with it; so the kernel is asked
 first, and what it lacks is brought by whoever has the file, while the socket rests.
-
-``TCP_CORK`` keeps the kernel from sending half-filled segments between turns: fewer, larger
-segments wake the peer less often, which is worth a factor of two and more for one client.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
@@ -60,12 +56,11 @@ class FileSending:
     def __init__(self, transport: Any, file: CachedFile, span: tuple[int, int]) -> None:
         self.offset, self._end = span
         self._transport = transport
-        self._socket: socket.socket = transport.getHandle()
         self._reactor = transport.reactor
         self._carousel = Carousel.of(self._reactor)
         self._cached_to = 0
         self._cached_until = 0.0
-        self._descriptor = self._socket.fileno()
+        self._descriptor: int = transport.getHandle().fileno()
         self._file = file
         self._patience: Patience | None = None
         self._wants_disk = False
@@ -74,7 +69,6 @@ class FileSending:
     async def run(self, patience: Patience) -> None:
         """Send it all, or as much as the file turns out to have; raises `Cut`, `Stalled`."""
         self._patience = patience
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         try:
             while self.offset < self._end:
                 if self._broken is not None or not self._transport.connected:
@@ -87,7 +81,7 @@ class FileSending:
                     await self._file.cache(self.offset, min(AHEAD, self._end - self.offset))
                     self._trust(min(TURN_ALONE, self._end - self.offset))
         finally:
-            self._give_back()
+            self._carousel.leave(self._descriptor)
 
     def stop(self) -> None:
         """Learn that the connection is lost."""
@@ -146,9 +140,3 @@ class FileSending:
         self.offset += sent
         if sent == 0:
             self._end = self.offset  # the file has become shorter
-
-    def _give_back(self) -> None:
-        """Leave the socket to the transport again."""
-        self._carousel.leave(self._descriptor)
-        if self._socket.fileno() >= 0:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
