@@ -162,6 +162,7 @@ class Call(Meeting, ClientFactory):
         return self
 
     def _joined(self, own: socket.socket, place: tuple[Any, ...]) -> None:
+        self._reaching = None
         protocol = self.begin()
         protocol.makeConnection(AcceptedTransport(own, protocol, place, self._reactor))
 

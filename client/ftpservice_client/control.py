@@ -112,7 +112,7 @@ class Control(Protocol):
         except CancelledError:
             self.forsake(exchange)
             raise
-        if opened and exchange.opened is not None and exchange.last is None:
+        if opened and exchange.opened is not None:
             return exchange.opened
         if exchange.last is None:
             raise exchange.error or Cut("the connection is lost")
@@ -172,18 +172,20 @@ class Control(Protocol):
         self.close(Timeout("the server did not answer a command that was cancelled"))
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand out replies."""
+        """Hand out replies, all that have come, before anybody is told of one."""
         if self.lost is not None:
             return
+        heard: dict[Exchange, None] = {}
         try:
             for reply in self._replies.feed(data):
-                self._take(reply)
+                if self.lost is None:
+                    self._take(reply, heard)
         except Garbled as error:
             self.close(error)
+        for exchange in heard:
+            exchange.tell()
 
-    def _take(self, reply: Reply) -> None:
-        if self.lost is not None:
-            return
+    def _take(self, reply: Reply, heard: dict[Exchange, None]) -> None:
         if not self._exchanges:
             if reply.code == codes.UNAVAILABLE:
                 self.close(Busy(f"the server closed the session: {reply.lines[-1]}", reply))
@@ -194,6 +196,7 @@ class Control(Protocol):
             self._exchanges.popleft()
             self._forsaken.discard(exchange)
         exchange.take(reply)
+        heard[exchange] = None
         if reply.code == codes.UNAVAILABLE:
             self.close(Busy(f"the server closed the session: {reply.lines[-1]}", reply))
         elif not self._forsaken:

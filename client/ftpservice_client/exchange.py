@@ -39,7 +39,7 @@ class Exchange:
         return self.last is not None or self.error is not None
 
     def take(self, reply: Reply) -> None:
-        """Learn of a reply; raises `Garbled` when there are too many."""
+        """Learn of a reply, not telling yet; raises `Garbled` when there are too many."""
         if reply.code < 200:
             self.opened = self.opened or reply
             self._preliminary += 1
@@ -47,14 +47,14 @@ class Exchange:
                 raise Garbled("the server sends replies without end")
         else:
             self.last = reply
-        self._tell()
 
     def fail(self, error: ClientError) -> None:
         """Learn that there will be no reply any more."""
         self.error = self.error or error
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell who waits what there is to be told."""
         if self.when_heard is not None:
             heard, self.when_heard = self.when_heard, None
             heard()

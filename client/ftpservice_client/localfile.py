@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
+import random
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +20,7 @@ __all__ = ["OpenFile", "PartFile", "local_errors"]
 
 T = TypeVar("T")
 FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+NEW = FLAGS | os.O_RDWR | os.O_CREAT | os.O_EXCL
 PIECE = 1 << 20
 LONGEST_STEM = 180
 """Bytes of a name that its part has in its own; names end at 255."""
@@ -49,6 +50,7 @@ class OpenFile:
             os.close(descriptor)
             raise
         self.size = facts.st_size
+        self.mode = stat.S_IMODE(facts.st_mode)
         self.modified = facts.st_mtime
 
     @classmethod
@@ -100,20 +102,21 @@ class OpenFile:
 class PartFile(OpenFile):
     """A file that becomes another one when it is whole; until then it is hidden beside it."""
 
-    def __init__(self, path: Path, part: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, part: Path, descriptor: int, former: int | None) -> None:
         super().__init__(path, descriptor)
         self._part = part
+        self._former = former
+        """The mode of the file that is to be replaced."""
         self._is_there = True
 
     @classmethod
     def beginning(cls, path: Path) -> PartFile:
         """Begin one that nobody goes on with, should it be cut."""
-        _require_place(path)
+        former = _former_mode(path)
         while True:
-            part = _part_of(path, f".{secrets.token_hex(4)}")
+            part = _part_of(path, f".{random.getrandbits(32):08x}")
             with suppress(FileExistsError), local_errors(path):
-                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS
-                return cls(path, part, os.open(part, flags, 0o666))
+                return cls(path, part, os.open(part, NEW, 0o666), former)
 
     @classmethod
     def going_on(cls, path: Path) -> PartFile:
@@ -121,11 +124,11 @@ class PartFile(OpenFile):
 
         Raises `LocalProblem` while another one is on its way.
         """
-        _require_place(path)
+        former = _former_mode(path)
         part = _part_of(path, "")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | FLAGS
         with local_errors(path):
-            opened = cls(path, part, os.open(part, flags, 0o666))
+            opened = cls(path, part, os.open(part, flags, 0o666), former)
         try:
             fcntl.flock(opened.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if opened.size == 0:
@@ -185,11 +188,10 @@ class PartFile(OpenFile):
 
     def commit(self) -> None:
         """Become the file, with the mode that one had; replaces a link, and never follows one."""
+        former = self._former
+        if former is not None and former != self.mode:
+            self.use(lambda own: os.fchmod(own, former))
         with local_errors(self.path):
-            with suppress(FileNotFoundError):
-                former = os.lstat(self.path)
-                if stat.S_ISREG(former.st_mode):
-                    self.use(lambda own: os.fchmod(own, stat.S_IMODE(former.st_mode)))
             os.replace(self._part, self.path)
         self._is_there = False
         self.close()
@@ -215,11 +217,17 @@ def _part_of(path: Path, mark: str) -> Path:
     return path.with_name(os.fsdecode(b"." + stem) + f"{mark}.part")
 
 
-def _require_place(path: Path) -> None:
-    """Refuse to replace what is no file: a directory, a device, a pipe."""
+def _former_mode(path: Path) -> int | None:
+    """Return the mode of a file that is there, and refuse to replace what is none.
+
+    Raises `LocalProblem` for a directory, a device, a pipe; a link has no mode of its own.
+    """
     with local_errors(path), suppress(FileNotFoundError):
         mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            return stat.S_IMODE(mode)
         if stat.S_ISDIR(mode):
             raise LocalProblem(f"{path}: is a directory")
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        if not stat.S_ISLNK(mode):
             raise LocalProblem(f"{path}: not a plain file")
+    return None

@@ -29,15 +29,17 @@ class Meter:
         self._zero = 0
         self._told: tuple[int, int | None] | None = None
         self._total: int | None = None
-        self._calls = LoopingCall(self._look)
-        self._calls.clock = clock
+        self._clock = clock
+        self._calls: LoopingCall | None = None
         self.base = 0
         """Bytes that were there before."""
 
     def begin(self, counter: Moved, total: int | None) -> None:
         """Count from here on, to ``total``."""
         self._counter, self._zero, self._total = counter, counter.moved, total
-        if self._progress is not None and not self._calls.running:
+        if self._progress is not None and self._calls is None:
+            self._calls = LoopingCall(self._look)
+            self._calls.clock = self._clock
             self._calls.start(PAUSE).addErrback(self._failed)
 
     def _look(self) -> None:
@@ -70,5 +72,5 @@ class Meter:
 
     def __exit__(self, *_: object) -> None:
         self._counter = None
-        if self._calls.running:
+        if self._calls is not None and self._calls.running:
             self._calls.stop()

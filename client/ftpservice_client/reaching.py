@@ -16,6 +16,8 @@ from typing import Any
 from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface import implementer
 
+from ftpservice.wire.addresses import is_ipv6
+
 __all__ = ["Reaching"]
 
 Place = tuple[Any, ...]
@@ -49,11 +51,8 @@ class Reaching:
             self._fail(error.strerror or str(error))
 
     def _connect(self, host: str, port: int) -> None:
-        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        [(family, kind, _, _, self._place), *_] = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=flags
-        )
-        self._own = own = socket.socket(family, kind)
+        family, self._place = _found(host, port)
+        self._own = own = socket.socket(family, socket.SOCK_STREAM)
         own.setblocking(False)
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -109,3 +108,14 @@ class Reaching:
     def _fail(self, reason: str) -> None:
         self.stop()
         self._failed(reason)
+
+
+def _found(host: str, port: int) -> tuple[int, Place]:
+    """Return the family of a numeric address, and the address as sockets of that have it."""
+    if not is_ipv6(host):
+        return socket.AF_INET, (host, port)
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    [(family, _, _, _, place), *_] = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=flags
+    )
+    return family, place

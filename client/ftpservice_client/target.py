@@ -15,13 +15,16 @@ class Target(ABC):
 
     written = 0
     """Bytes that are there, those of an earlier download that is gone on with included."""
-    exclusively: Exclusively | None = None
-    """Set where threads may receive into a file by themselves."""
     is_restartable = False
     """Whether it can begin again."""
 
     modified: float | None = None
     """When what is gone on with was last written to; None for what begins."""
+
+    @property
+    def exclusively(self) -> Exclusively | None:
+        """What threads may receive into a file with by themselves, where they may."""
+        return None
 
     async def open(self) -> None:
         """Begin; raises `LocalProblem`."""

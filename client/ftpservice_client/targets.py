@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from zope.interface import implementer
 
-from ftpservice.flow.splice import State, Turn
+from ftpservice.flow.splice import Exclusively, State, Turn
 from ftpservice_client.digesting import hash_for
 from ftpservice_client.errors import Cut, LocalProblem
 from ftpservice_client.localfile import PartFile, local_errors
@@ -84,7 +84,11 @@ class PathTarget(Target):
             )
             self.written = opened.size
             self.modified = opened.modified if self.written else None
-        self.exclusively = self._exclusively
+
+    @property
+    def exclusively(self) -> Exclusively:
+        """Have a thread receive into the part."""
+        return self._exclusively
 
     async def _part(self) -> PartFile:
         """Return the part, made now if there is none, with what was kept."""

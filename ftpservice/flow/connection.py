@@ -72,8 +72,9 @@ class DataConnection(Protocol):
         self._inlet = Inlet(stream, Patience(clock, timeout))
         self._outlet = Outlet(stream, Patience(clock, timeout, lambda: acknowledged(stream)))
         self._farewell = Farewell(stream, self._inlet, self._outlet, clock)
-        if self._made is not None:
-            self._made(self)
+        made, self._made = self._made, None  # who made us is known to us no longer: no ring
+        if made is not None:
+            made(self)
 
     @property
     def moves_files(self) -> bool:
