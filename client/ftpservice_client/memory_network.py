@@ -1,6 +1,6 @@
 """A network in memory: connections whose bytes move when a clock does, and that can be broken.
 
-It stands in for a reactor: connects, listens, tells the time, has threads that are none. Nothing
+It stands in for a reactor: connects, listens, tells the time, has no threads. Nothing
 happens before `settle` or `advance` is called, and then always the same.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
@@ -29,16 +28,6 @@ Accept = Callable[[IPv4Address], Any]
 """Returns the server's end for a client, None for nobody."""
 
 
-class Threads:
-    """Calls at once what would be called in a thread."""
-
-    def callInThreadWithCallback(self, done: Any, function: Any, *args: Any, **named: Any) -> None:
-        """Call, and tell ``done`` how it went."""
-        maybeDeferred(function, *args, **named).addCallbacks(
-            lambda result: done(True, result), lambda failure: done(False, failure)
-        )
-
-
 class MemoryNetwork(Clock):
     """The reactor of everybody on it."""
 
@@ -48,7 +37,6 @@ class MemoryNetwork(Clock):
         """What goes wrong with connections that are made from now on."""
         self._listening: dict[int, Accept] = {}
         self._numbers = FIRST_PORT
-        self._threads = Threads()
 
     def listen(self, accept: Accept, port: int = 0) -> int:
         """Take connections at a port; returns which."""
@@ -83,14 +71,6 @@ class MemoryNetwork(Clock):
         pipe = Pipe(self, Ends(own, address), self.faults.of(kind))
         pipe.join(client(), server)
         return True
-
-    def getThreadPool(self) -> Threads:
-        """Return what calls functions at once."""
-        return self._threads
-
-    def callFromThread(self, function: Callable[..., object], *args: Any, **named: Any) -> None:
-        """Call at once."""
-        function(*args, **named)
 
     def settle(self) -> None:
         """Let everything happen that needs no time to pass."""

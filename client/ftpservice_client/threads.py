@@ -1,60 +1,59 @@
-"""Blocking calls in the reactor's threads: files, certificates, digests."""
+"""Blocking calls in threads: files, certificates, digests."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IReactorThreads
+
+from ftpservice.flow.blocking import InlinePool, Pool, Runner, Stopped, let_go
+from ftpservice_client.errors import Cut
 
 __all__ = ["Threads"]
 
 T = TypeVar("T")
-log = Logger()
+MOST = 10
+"""Threads of a reactor, for all its clients; they begin when there is work for them."""
+
+_runners: WeakKeyDictionary[Any, Runner] = WeakKeyDictionary()
 
 
 class Threads:
-    """Calls functions in threads, for coroutines that may be cancelled meanwhile."""
+    """Calls functions in threads, for coroutines that may be cancelled meanwhile.
+
+    A reactor without threads has them called at once.
+    """
 
     def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
+        self._runner = _runners.get(reactor) or _runner_of(reactor)
 
     async def call(
         self, function: Callable[..., T], *args: Any, undo: Callable[[T], object] | None = None
     ) -> T:
-        """Return what the function does; one that nobody waits for any more is undone.
+        """Return what the function does; when the reactor has stopped, raise `Cut`.
 
-        ``undo`` is called with what it returned, in a thread.
+        One that nobody waits for any more never begins, or is undone: ``undo`` is called with what
+        it returned, in a thread.
         """
-        waiting: Deferred[T] = Deferred()
-        called = self._begin(function, *args)
-        called.addCallback(self._passed_on, waiting, undo)
-        called.addErrback(_failed, waiting)
-        return await waiting
+        try:
+            return await self._runner.run(function, *args, dispose=undo)
+        except Stopped:
+            raise Cut("the reactor has stopped") from None
 
     def let_go(self, function: Callable[[], object]) -> None:
-        """Call a function that nobody waits for."""
-        self._begin(function).addErrback(_logged)
-
-    def _begin(self, function: Callable[..., T], *args: Any) -> Deferred[T]:
-        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *args)
-
-    def _passed_on(
-        self, result: T, waiting: Deferred[T], undo: Callable[[T], object] | None
-    ) -> None:
-        if not waiting.called:
-            waiting.callback(result)
-        elif undo is not None:
-            self.let_go(lambda: undo(result))
+        """Call a function that nobody waits for; a failure is logged."""
+        let_go(self._runner, function)
 
 
-def _failed(failure: Failure, waiting: Deferred[Any]) -> None:
-    if not waiting.called:
-        waiting.errback(failure)
-
-
-def _logged(failure: Failure) -> None:
-    log.failure("a file could not be let go of", failure)
+def _runner_of(reactor: Any) -> Runner:
+    """Return what runs a reactor's calls, until it has stopped."""
+    has_threads = IReactorThreads.providedBy(reactor)
+    runner: Runner = InlinePool()
+    if has_threads:
+        runner = Pool(reactor, "ftpservice client", threads=MOST, waiting=sys.maxsize)
+        reactor.addSystemEventTrigger("during", "shutdown", runner.stop)
+    _runners[reactor] = runner
+    return runner

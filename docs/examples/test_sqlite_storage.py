@@ -10,7 +10,7 @@ from sqlite_storage.source import SqliteSource
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ftpservice.storage.blocking import InlinePool
+from ftpservice.flow.blocking import InlinePool
 from ftpservice.storage.contract import StorageContract
 from ftpservice.wire.paths import ROOT
 

@@ -19,6 +19,7 @@ from ftpservice.data.connector import DataConnector, Ends
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.ports import PassivePorts
 from ftpservice.events import Event, EventStream
+from ftpservice.flow.blocking import Pool
 from ftpservice.flow.throttle import SharedThrottles
 from ftpservice.session.context import Activity, Context, Parameters, Peer, Services
 from ftpservice.session.digests import UploadDigests
@@ -26,7 +27,6 @@ from ftpservice.session.lobby import Guest
 from ftpservice.session.log import log
 from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
-from ftpservice.storage.blocking import Pool
 from ftpservice.tls.server import ServerTLS
 from ftpservice.tls.turns import Turns
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ftpservice.storage.blocking import Pool, Runner
+from ftpservice.flow.blocking import Pool, Runner
 from ftpservice.tls.server import CertificateProblem, ServerTLS
 
 __all__ = ["INTERVAL", "Renewal", "versions"]

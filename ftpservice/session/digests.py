@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from ftpservice.storage.blocking import Runner
+from ftpservice.flow.blocking import Runner
 from ftpservice.storage.digesting import DigestedWriting
 from ftpservice.storage.interfaces import How, IWriting
 from ftpservice.wire.entry import Entry

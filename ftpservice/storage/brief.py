@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from ftpservice.storage.blocking import Call, Pool
+from ftpservice.flow.blocking import Call, Pool
 
 __all__ = ["BriefPool"]
 

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ftpservice.storage.blocking import Runner
+from ftpservice.flow.blocking import Runner
 from ftpservice.storage.digests import Digest, new_digest
 from ftpservice.storage.interfaces import IWriting
 from ftpservice.wire.entry import Entry

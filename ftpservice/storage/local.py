@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from zope.interface import implementer
 
-from ftpservice.storage.blocking import Pool, Runner
+from ftpservice.flow.blocking import Pool, Runner
 from ftpservice.storage.brief import BriefPool
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.descent_walk import DIRECTORY

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from ftpservice.storage.blocking import Overloaded, Runner, Stopped
+from ftpservice.flow.blocking import Overloaded, Runner, Stopped
 from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.storage.local_errors import translate
 from ftpservice.wire.paths import VirtualPath

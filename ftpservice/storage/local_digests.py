@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftpservice.storage.blocking import Runner, let_go
+from ftpservice.flow.blocking import Runner, let_go
 from ftpservice.storage.digests import Digest, new_digest
 from ftpservice.storage.errors import BadOffset, Unavailable, Unsupported
 from ftpservice.storage.local_calls import called

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zope.interface import implementer
 
-from ftpservice.storage.blocking import Runner
+from ftpservice.flow.blocking import Runner
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.interfaces import IListing, IReading, IStorage, IWriting, WriteRequest
 from ftpservice.storage.local_calls import called

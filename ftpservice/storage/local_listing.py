@@ -10,7 +10,7 @@ from threading import Lock
 
 from zope.interface import implementer
 
-from ftpservice.storage.blocking import Runner, let_go
+from ftpservice.flow.blocking import Runner, let_go
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.interfaces import IListing

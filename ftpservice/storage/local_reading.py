@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from zope.interface import implementer
 
+from ftpservice.flow.blocking import Runner, let_go
 from ftpservice.flow.calls import is_cached
-from ftpservice.storage.blocking import Runner, let_go
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import ICached, IReading

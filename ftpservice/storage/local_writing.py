@@ -10,7 +10,7 @@ from typing import TypeVar, TypeVarTuple
 
 from zope.interface import implementer, implementer_only
 
-from ftpservice.storage.blocking import Runner, let_go
+from ftpservice.flow.blocking import Runner, let_go
 from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import ICommitsHere, IDescriptor, ISpliced, IWriting
 from ftpservice.storage.local_append import Append

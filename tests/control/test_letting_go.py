@@ -12,8 +12,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from ftpservice.flow.blocking import InlinePool
 from ftpservice.flow.task import Task
-from ftpservice.storage.blocking import InlinePool
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.local import LocalSource
 from ftpservice.wire.paths import ROOT

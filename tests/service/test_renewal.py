@@ -10,8 +10,8 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 
+from ftpservice.flow.blocking import InlinePool
 from ftpservice.service.renewal import INTERVAL, Renewal, versions
-from ftpservice.storage.blocking import InlinePool
 from ftpservice.tls.server import CertificateProblem
 
 

@@ -1,7 +1,7 @@
 import hashlib
 
+from ftpservice.flow.blocking import InlinePool
 from ftpservice.session.digests import MOST, UploadDigests
-from ftpservice.storage.blocking import InlinePool
 from ftpservice.storage.interfaces import How, WriteRequest
 from ftpservice.storage.memory import MemoryStorage
 from ftpservice.wire.paths import VirtualPath

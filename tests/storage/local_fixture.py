@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from ftpservice.storage.blocking import InlinePool
+from ftpservice.flow.blocking import InlinePool
 from ftpservice.storage.local import LocalSource
 from ftpservice.wire.paths import ROOT
 

@@ -9,7 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 
-from ftpservice.storage.blocking import Pool, Stopped
+from ftpservice.flow.blocking import Pool, Stopped
 from ftpservice.storage.brief import MOMENT, BriefPool
 
 PATIENCE = 20

@@ -3,7 +3,7 @@ import hashlib
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail
 
-from ftpservice.storage.blocking import InlinePool, Overloaded
+from ftpservice.flow.blocking import InlinePool, Overloaded
 from ftpservice.storage.digesting import TOGETHER, DigestedWriting
 from ftpservice.storage.errors import NoSpace
 from ftpservice.storage.interfaces import How, ISpliced, WriteRequest

@@ -12,8 +12,8 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import globalLogPublisher
 from zope.interface.verify import verifyObject
 
+from ftpservice.flow.blocking import InlinePool
 from ftpservice.storage import errors, local, local_sweep
-from ftpservice.storage.blocking import InlinePool
 from ftpservice.storage.contract_case import at, begin, content, make, partial
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.interfaces import IStorageSource

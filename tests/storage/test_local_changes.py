@@ -234,7 +234,7 @@ class TestDigests:
 
 
 def test_a_busy_pool_is_told(tmp_path):
-    from ftpservice.storage.blocking import InlinePool, Overloaded
+    from ftpservice.flow.blocking import InlinePool, Overloaded
     from ftpservice.storage.local_calls import called
 
     def overloaded():

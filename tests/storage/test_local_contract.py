@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from ftpservice.flow.blocking import InlinePool, Pool
 from ftpservice.storage import descent, local_kernel
-from ftpservice.storage.blocking import InlinePool, Pool
 from ftpservice.storage.contract import StorageContract
 from ftpservice.storage.local import LocalSource
 from ftpservice.wire.paths import ROOT

@@ -16,7 +16,7 @@ import resource, signal, sys
 from pathlib import Path
 from tests.storage.local_fixture import run
 from twisted.internet.task import Clock
-from ftpservice.storage.blocking import InlinePool
+from ftpservice.flow.blocking import InlinePool
 from ftpservice.storage.contract_case import begin
 from ftpservice.storage.errors import QuotaExceeded
 from ftpservice.storage.interfaces import How, WriteRequest

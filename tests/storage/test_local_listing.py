@@ -10,8 +10,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
+from ftpservice.flow.blocking import Pool
 from ftpservice.storage import errors, local_listing
-from ftpservice.storage.blocking import Pool
 from ftpservice.storage.contract_case import listed, make
 from ftpservice.storage.interfaces import IListing
 from ftpservice.storage.local import LocalSource

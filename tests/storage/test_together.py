@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.defer import fail
 
-from ftpservice.storage.blocking import Overloaded
+from ftpservice.flow.blocking import Overloaded
 from ftpservice.storage.errors import BadOffset, Busy, Denied, Unavailable
 from ftpservice.storage.interfaces import How, WriteRequest
 from ftpservice.storage.memory import MemoryStorage

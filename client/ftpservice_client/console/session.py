@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from twisted.internet.threads import deferToThreadPool
-
 from ftpservice.wire.entry import Entry
 from ftpservice_client import Client, ClientError, Destination, Settings, connect
 from ftpservice_client.console.complaints import Complaint, NotConnected
 from ftpservice_client.console.interrupt import Interrupt
 from ftpservice_client.console.screen import Screen
 from ftpservice_client.console.visible import visible
+from ftpservice_client.threads import Threads
 
 __all__ = ["Asker", "Session", "Surroundings"]
 
@@ -128,8 +127,7 @@ class Session:
 
     async def aside(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call what may wait for the disk, in a thread."""
-        pool = self.reactor.getThreadPool()
-        return await deferToThreadPool(self.reactor, pool, function, *arguments)
+        return await Threads(self.reactor).call(function, *arguments)
 
     async def lend_terminal(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call what runs another program at the terminal, which then gets Ctrl-C alone."""

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ftpservice.storage.blocking import Pool, Runner
+from ftpservice.flow.blocking import Pool, Runner
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.storage.strings import IStorageSourceFactory, fields, options
 from ftpservice.storage.units import parse_size

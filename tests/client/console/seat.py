@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from typing import Any
 from unittest.mock import create_autospec
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice.wire.entry import Entry, Kind
@@ -51,25 +50,6 @@ class Stream(io.TextIOWrapper):
         return self.buffer.getvalue()
 
 
-class Thread:
-    """A thread pool that does everything at once."""
-
-    def callInThreadWithCallback(self, done: Any, function: Any, *args: Any, **named: Any) -> None:
-        maybeDeferred(function, *args, **named).addCallbacks(
-            lambda result: done(True, result), lambda failure: done(False, failure)
-        )
-
-
-class SeatReactor(MemoryReactorClock):
-    """A clock and threads that are none."""
-
-    def getThreadPool(self) -> Thread:
-        return Thread()
-
-    def callFromThread(self, function: Callable[..., Any], *args: Any, **named: Any) -> None:
-        function(*args, **named)
-
-
 class Answers:
     """Somebody who gives the answers that were prepared."""
 
@@ -86,7 +66,7 @@ class Seat:
     """A session with a client that takes the calls of the real one and nothing else."""
 
     def __init__(self, *answers: str, terminal: bool = False, attended: bool = True) -> None:
-        self.reactor = SeatReactor()
+        self.reactor = MemoryReactorClock()
         self.out, self.err = Stream(terminal), Stream(terminal)
         self.person = Answers(*answers)
         asker = self.person if attended else None

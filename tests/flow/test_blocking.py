@@ -8,7 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import globalLogPublisher
 
-from ftpservice.storage.blocking import InlinePool, Overloaded, Pool, Stopped, let_go
+from ftpservice.flow.blocking import InlinePool, Overloaded, Pool, Stopped, let_go
 
 
 @pytest.fixture(params=["threads", "inline"])
