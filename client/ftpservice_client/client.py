@@ -48,7 +48,8 @@ class Calls:
         *,
         again: bool = False,
     ) -> Deferred[T]:
-        return limited(self._line.ask(work, again=again), timeout, self._line.reactor)
+        asked = Deferred.fromCoroutine(self._line.ask(work, again=again))
+        return limited(asked, timeout, self._line.reactor)
 
 
 class NameCalls(Calls):

@@ -58,14 +58,11 @@ class Line:
         self._session = session = await self.dial()
         self.directory = session.directory
 
-    def ask(self, work: Callable[[Session], Awaitable[T]], *, again: bool = False) -> Deferred[T]:
-        """Do something with the session when it is its turn; fires with what it returns.
+    async def ask(self, work: Callable[[Session], Awaitable[T]], *, again: bool = False) -> T:
+        """Do something with the session when it is its turn, and return what it returns.
 
         ``again``: whether it may be done again over a new one when it is cut.
         """
-        return Deferred.fromCoroutine(self._in_turn(work, again))
-
-    async def _in_turn(self, work: Callable[[Session], Awaitable[T]], again: bool) -> T:
         await self._lock.acquire()
         try:
             return await self._persist(work, again)

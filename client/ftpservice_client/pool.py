@@ -58,11 +58,8 @@ class Lines:
             self._is_placed, self.directory = True, line.directory
         return line
 
-    def ask(self, work: Callable[[Session], Awaitable[T]], *, again: bool = False) -> Deferred[T]:
+    async def ask(self, work: Callable[[Session], Awaitable[T]], *, again: bool = False) -> T:
         """Do something over a session that is free; see `Line.ask`."""
-        return Deferred.fromCoroutine(self._ask(work, again))
-
-    async def _ask(self, work: Callable[[Session], Awaitable[T]], again: bool) -> T:
         await self._places.acquire()
         try:
             if self._ended is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from twisted.internet.defer import FirstError, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from ftpservice_client.errors import Mismatch, Unsupported
 from ftpservice_client.line import Line
@@ -95,7 +95,8 @@ class Segmented:
         own = self._lines
         count = len(self._stretches)
         lines = Lines(own.reactor, own.settings, own.dial, count, own.directory)
-        work = [lines.ask(self._work(stretch), again=True) for stretch in self._stretches]
+        asked = (lines.ask(self._work(stretch), again=True) for stretch in self._stretches)
+        work = [Deferred.fromCoroutine(one) for one in asked]
         try:
             await gatherResults(work, consumeErrors=True)
         except FirstError as error:

@@ -54,6 +54,6 @@ def _runner_of(reactor: Any) -> Runner:
     runner: Runner = InlinePool()
     if has_threads:
         runner = Pool(reactor, "ftpservice client", threads=MOST, waiting=sys.maxsize)
-        reactor.addSystemEventTrigger("during", "shutdown", runner.stop)
+        reactor.addSystemEventTrigger("before", "shutdown", runner.stop)  # and waits for it
     _runners[reactor] = runner
     return runner

@@ -71,7 +71,7 @@ def test_when_the_reactor_has_stopped_nothing_is_begun():
     clock = StoppedReactor()
     threads = Threads(clock)
     ((phase, event, stop),) = clock.triggers
-    assert (phase, event) == ("during", "shutdown")
+    assert (phase, event) == ("before", "shutdown")
     stop()
     failed = []
     Deferred.fromCoroutine(threads.call(failed.append, 1)).addErrback(failed.append)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ReactorNotRunning
+from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice_client import NotFound
 from ftpservice_client.console import command, program
@@ -17,7 +18,7 @@ from ftpservice_client.console import session as session_module
 from ftpservice_client.console.command import Run
 from ftpservice_client.console.complaints import Complaint, Left, Usage
 from ftpservice_client.console.program import Person, Program
-from tests.client.console.seat import Seat, SeatReactor, Stream, ended, failed
+from tests.client.console.seat import Seat, Stream, ended, failed
 
 URL = "ftp://ann:secret@h/"
 
@@ -38,7 +39,7 @@ class Place:
         self.client = Seat().client
         monkeypatch.setattr(session_module, "connect", lambda *_, **__: succeed(self.client))
         self.loop: Any = object()
-        self.program = Program(SeatReactor(), self.loop)
+        self.program = Program(MemoryReactorClock(), self.loop)
 
     def type(self, text: str) -> None:
         """Have this come in."""
@@ -188,7 +189,7 @@ class Loop:
         self.handlers[number] = lambda: function(*arguments)
 
 
-class Stopped(SeatReactor):
+class Stopped(MemoryReactorClock):
     """Remembers whether it was stopped."""
 
     stopped = False
