@@ -129,10 +129,12 @@ class Meeting:
         return self.data
 
     def abort(self) -> None:
-        """Break what there is of it."""
+        """Break what there is of it; nobody waits for it any more."""
         self.stop()
         if self.data.transport is not None:
             self.data.abort()
+        else:
+            self._settle(Cut("the data connection was given up"))
 
     def dismiss(self) -> None:
         """End what there is of it in order: it turned out to be of no use."""

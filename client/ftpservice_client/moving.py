@@ -143,6 +143,8 @@ class Moving:
         except Cut:
             if order.at_once:
                 await self._open(order, exchange, meeting)
+            if exchange.last is not None and exchange.last.code >= 400:
+                raise _refused(order, exchange, exchange.last) from None
             raise
 
     def _look(self, exchange: Exchange, meeting: Meeting) -> None:

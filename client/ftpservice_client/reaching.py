@@ -111,8 +111,12 @@ class Reaching:
 
 
 def _found(host: str, port: int) -> tuple[int, Place]:
-    """Return the family of a numeric address, and the address as sockets of that have it."""
+    """Return the family of a numeric address, and the address as sockets of that have it.
+
+    Raises `OSError` for a name: it is not looked up here.
+    """
     if not is_ipv6(host):
+        socket.inet_pton(socket.AF_INET, host)
         return socket.AF_INET, (host, port)
     flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
     [(family, _, _, _, place), *_] = socket.getaddrinfo(

@@ -242,6 +242,22 @@ def test_a_server_that_gives_up_in_the_middle():
     assert_nothing_left(liar, client)
 
 
+class Silence:
+    """An attempt to connect that nobody answers."""
+
+    def disconnect(self):
+        pass
+
+
+def test_a_server_that_gives_up_while_its_port_does_not_answer():
+    liar = Liar({"RETR": "150 here\r\n425 nobody came", "STOR": "425 nobody came"})
+    client = liar.client()
+    liar.network.connectTCP = lambda *_, **__: Silence()
+    assert "nobody came" in str(fails(liar, client.download("x"), Cut))
+    assert "nobody came" in str(fails(liar, client.upload(b"data", "x"), Refused))
+    assert_nothing_left(liar, client)
+
+
 def test_no_data_connection_is_to_be_had():
     liar = Liar({"EPSV": "229 (|||7|)", "RETR": "425 cannot"})
     client = liar.client()
