@@ -6,10 +6,7 @@ what stands above would stay when the bars go.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -45,7 +42,7 @@ class Bars:
     """One bar for each row, as long as it is shown; gone without a trace behind `stop`."""
 
     def __init__(self, screen: Screen, clock: IReactorTime) -> None:
-        self._out = screen.out
+        self._screen = screen
         plain = None if screen.colours else True
         self._console = Console(file=screen.out, force_terminal=True, no_color=plain)
         self._progress = Progress(
@@ -55,7 +52,8 @@ class Bars:
 
     def show(self, rows: Sequence[Row]) -> None:
         """Draw these, the first first."""
-        width, height = _size(self._out)
+        columns, height = self._screen.size
+        width = max(20, columns - SPARE)
         self._console.width = width
         self._progress.columns = _columns(width)
         shown = rows[: max(1, min(MOST_ROWS, height - 2))]
@@ -104,12 +102,3 @@ def _one_line() -> Column:
 def _shortened(name: str, longest: int) -> str:
     """Return a name with its end, which tells more than its beginning."""
     return name if len(name) <= longest else "\N{HORIZONTAL ELLIPSIS}" + name[1 - longest :]
-
-
-def _size(out: TextIO) -> tuple[int, int]:
-    """Return the columns that may be drawn in, and the lines."""
-    try:
-        columns, lines = os.get_terminal_size(out.fileno())
-    except (OSError, ValueError):
-        columns, lines = shutil.get_terminal_size()
-    return max(20, columns - SPARE), lines

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import BinaryIO, TextIO
@@ -64,6 +66,24 @@ class Screen:
         """Write text that was asked for, as it is."""
         self.out.write(_encodable(text, self.out))
         self.out.flush()
+
+    def begin_line(self) -> None:
+        """Go to where a line begins: here, or in the next one if something stands in this.
+
+        What other programs and files leave there nobody knows; blanks for a whole line wrap into
+        the next one unless they begin where it does.
+        """
+        if self.terminal:
+            self.write(" " * self.size[0] + "\r")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The columns and the lines; where they are not known, what is usual."""
+        with suppress(OSError, ValueError):
+            columns, lines = os.get_terminal_size(self.out.fileno())
+            if columns:
+                return columns, lines
+        return shutil.get_terminal_size()
 
     def remark(self, line: str) -> None:
         """Write a line about what was done, unless silence is wanted."""

@@ -47,6 +47,7 @@ class Shell:
         """Do it; whatever goes wrong is a line on the screen, and the shell goes on."""
         work = Deferred.fromCoroutine(perform(text, self._session, self._table))
         await work.addErrback(self._complain)
+        self._session.screen.begin_line()
 
     def _complain(self, failure: Failure) -> None:
         error = failure.value

@@ -54,3 +54,11 @@ def test_a_terminal_that_knows_few_letters_gets_escapes() -> None:
     out = Stream(encoding="ascii")
     Screen(out, out).say("\u00e9\udcff")
     assert out.text == "\\xe9\\udcff\n"
+
+
+def test_a_line_begins_wherever_the_cursor_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "7")
+    out, pipe = Stream(terminal=True), Stream()
+    Screen(out, Stream()).begin_line()
+    Screen(pipe, Stream()).begin_line()
+    assert (out.content, pipe.content) == (b"       \r", b"")

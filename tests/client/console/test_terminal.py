@@ -113,6 +113,12 @@ def test_errors_are_one_line_and_never_a_traceback(terminal: Terminal) -> None:
     terminal.sees(PROMPT)
 
 
+def test_the_prompt_stands_behind_what_ended_without_a_line_end(terminal: Terminal) -> None:
+    terminal.enter("!stty columns 50; printf abc")
+    terminal.sees("\nabc")
+    assert " " * 50 + "\r" in terminal.sees(PROMPT)
+
+
 def test_ctrl_c_stops_the_transfer_and_not_the_shell(home: Path, tmp_path: Path) -> None:
     with service(tmp_path, "--rate-down=100K", "--rate-up=100K") as (_, port):
         (tmp_path / "files" / "big").write_bytes(bytes(20_000_000))
