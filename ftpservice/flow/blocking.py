@@ -1,4 +1,4 @@
-"""Blocking calls, run in a bounded pool of threads of their own, so that no store starves another.
+"""Blocking calls, run in a bounded pool of threads: a store has its own, and starves no other.
 
 Whoever opens something in the pool says how to dispose of it: when nobody waits for the result
 any more, it is closed in the pool, so that a cancelled call leaves nothing open.
