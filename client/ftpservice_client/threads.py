@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from twisted.internet.interfaces import IReactorThreads
 
 from ftpservice.flow.blocking import InlinePool, Pool, Runner, Stopped, let_go
-from ftpservice_client.errors import Cut
+from ftpservice_client.errors import LocalProblem
 
 __all__ = ["Threads"]
 
@@ -33,7 +33,7 @@ class Threads:
     async def call(
         self, function: Callable[..., T], *args: Any, undo: Callable[[T], object] | None = None
     ) -> T:
-        """Return what the function does; when the reactor has stopped, raise `Cut`.
+        """Return what the function does; when the reactor has stopped, raise `LocalProblem`.
 
         One that nobody waits for any more never begins, or is undone: ``undo`` is called with what
         it returned, in a thread.
@@ -41,7 +41,7 @@ class Threads:
         try:
             return await self._runner.run(function, *args, dispose=undo)
         except Stopped:
-            raise Cut("the reactor has stopped") from None
+            raise LocalProblem("the reactor has stopped") from None
 
     def let_go(self, function: Callable[[], object]) -> None:
         """Call a function that nobody waits for; a failure is logged."""

@@ -70,7 +70,7 @@ class Pool:
     def __init__(
         self,
         reactor: IReactorFromThreads,
-        name: str = "storage",
+        name: str = "blocking calls",
         threads: int = 8,
         waiting: int = 10_000,
     ) -> None:

@@ -181,9 +181,14 @@ async def test_nobody_there(reactor):
     reached = Reached(reactor)
     reached.reaching.begin("127.0.0.1", port)
     assert await reached.deferred == os.strerror(111)
-    reached = Reached(reactor)
-    reached.reaching.begin("no number", port)
-    assert isinstance(await reached.deferred, str)
+
+
+@ensureDeferred
+async def test_a_name_is_not_looked_up(reactor):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reached = Reached(reactor)
+        reached.reaching.begin("localhost", server.getsockname()[1])
+        assert isinstance(await reached.deferred, str)
 
 
 @ensureDeferred

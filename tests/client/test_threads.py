@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from ftpservice_client.errors import Cut
+from ftpservice_client.errors import LocalProblem
 from ftpservice_client.threads import Threads
 
 
@@ -75,7 +75,7 @@ def test_when_the_reactor_has_stopped_nothing_is_begun():
     stop()
     failed = []
     Deferred.fromCoroutine(threads.call(failed.append, 1)).addErrback(failed.append)
-    assert failed[0].check(Cut)
+    assert failed[0].check(LocalProblem)
 
 
 def test_all_clients_of_a_reactor_share_its_threads():

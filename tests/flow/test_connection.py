@@ -1,5 +1,7 @@
 """`DataConnection` over a transport in memory."""
 
+import weakref
+
 import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
@@ -8,6 +10,22 @@ from ftpservice.flow.connection import Cut, DataConnection, Stalled
 from ftpservice.flow.farewell import LINGER
 from ftpservice.flow.inlet import MOST_DROPPED, MOST_KEPT
 from tests.flow.memory import MemoryTransport, connected, is_pending, outcome, start
+
+
+def test_a_connection_does_not_keep_who_made_it():
+    class Owner:
+        def __init__(self):
+            self.data = DataConnection(Clock(), 10.0, self.made)
+
+        def made(self, data):
+            assert data is self.data
+
+    owner = Owner()
+    owner.data.makeConnection(MemoryTransport(owner.data))
+    known, data = weakref.ref(owner), owner.data
+    del owner
+    assert known() is None
+    assert data.moved == 0
 
 
 class TestReading:

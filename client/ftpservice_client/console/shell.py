@@ -33,6 +33,7 @@ class Shell:
         if first:
             await self._attempt(first)
         while not self._session.leaving:
+            self._session.screen.begin_line()
             try:
                 text = await prompt.line(self._session.prompt)
             except Left:
@@ -47,7 +48,6 @@ class Shell:
         """Do it; whatever goes wrong is a line on the screen, and the shell goes on."""
         work = Deferred.fromCoroutine(perform(text, self._session, self._table))
         await work.addErrback(self._complain)
-        self._session.screen.begin_line()
 
     def _complain(self, failure: Failure) -> None:
         error = failure.value
