@@ -1,14 +1,16 @@
 r"""The grammar of ``passwd.db``: one account a line, ``name:hash:root:rights:options``.
 
 The first two fields are plain, so that Twisted's ``FilePasswordDB`` reads them too; in the others
-``\:`` stands for a colon and ``\\`` for a backslash. Lines that are empty or begin with ``#`` say
-nothing. A line that is wrong in any way is told by number and closes its account only.
+``\:`` stands for a colon and ``\\`` for a backslash. Empty lines and lines that begin with ``#`` are
+skipped. A malformed line is reported by number and closes its account only.
+
+A file that was cut short must not open anything: every line names its rights, and the last line
+ends with a line end. Of two lines with one name the first holds; the second is reported.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -63,29 +65,27 @@ class Contents:
 
 def parse(text: str) -> Contents:
     """Read a whole file; never raises."""
-    good: list[AccountRecord] = []
+    accounts: dict[str, AccountRecord] = {}
     bad: list[Malformed] = []
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            _sort(line.rstrip(), number, good, bad)
-    taken = Counter([record.name for record in good] + [line.name for line in bad])
-    bad += [
-        Malformed(record.line, f"{record.name!r} stands in more than one line", record.name)
-        for record in good
-        if taken[record.name] > 1
-    ]
-    accounts = {record.name: record for record in good if taken[record.name] == 1}
+    first: dict[str, int] = {}
+    lines = text.removeprefix("\ufeff").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name = line.partition(":")[0]
+        try:
+            if number == len(lines):
+                raise ValueError("the last line has no line end; the file may have been cut short")
+            record = parse_line(line.rstrip(), number)
+            if name in first:
+                raise ValueError(f"{name!r} stands in line {first[name]} already; the first line holds")
+            accounts[name] = record
+        except ValueError as error:
+            bad.append(Malformed(number, str(error), name))
+        first.setdefault(name, number)
     fits_none = decoy(record.password_hash for record in accounts.values())
-    bad.sort(key=lambda line: line.line_number)
-    closed = frozenset(line.name for line in bad)
+    closed = frozenset(line.name for line in bad) - accounts.keys()
     return Contents(MappingProxyType(accounts), tuple(bad), closed, fits_none)
-
-
-def _sort(line: str, number: int, good: list[AccountRecord], bad: list[Malformed]) -> None:
-    try:
-        good.append(parse_line(line, number))
-    except ValueError as error:
-        bad.append(Malformed(number, str(error), line.partition(":")[0]))
 
 
 def parse_line(line: str, number: int = 0) -> AccountRecord:
@@ -96,10 +96,10 @@ def parse_line(line: str, number: int = 0) -> AccountRecord:
     check_hash(password_hash)
     match = REST.fullmatch(rest)
     root, rights, options = match.groups("") if match else ("", "", "")
-    record = AccountRecord(name, password_hash, _root(_plain(root)), line=number)
-    if rights.strip():
-        held = parse_rights(word.strip() for word in _plain(rights).split(","))
-        record = replace(record, rights=held)
+    if not rights.strip():
+        raise ValueError("the rights are missing: name:hash:root:rights, 'full' for all of them")
+    held = parse_rights(word.strip() for word in _plain(rights).split(","))
+    record = AccountRecord(name, password_hash, _root(_plain(root)), held, line=number)
     return replace(record, **_options(_plain(options)))
 
 
@@ -195,7 +195,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def render(record: AccountRecord) -> str:
-    """Write an account as a line, without its end; `parse_line` reads it back.
+    """Write an account as a line, without its end, rights included; `parse_line` reads it back.
 
     Raises `ValueError` for a record that no line can say.
     """

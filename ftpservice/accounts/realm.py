@@ -21,7 +21,7 @@ from ftpservice.accounts.records import (
 )
 from ftpservice.flow.task import Task
 from ftpservice.storage.errors import StorageError, Unavailable
-from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.storage.interfaces import IStorageSource, IUnnamedSource
 from ftpservice.storage.permissions import Permitted
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -59,7 +59,8 @@ class Realm:
         self._open_source = open_source
         self._anonymous = anonymous
         self._default_rights = default_rights
-        self._opened: dict[str, IStorageSource] = {}
+        self._opened: dict[tuple[str, str], IStorageSource] = {}
+        """By storage string, and by account for those of `IUnnamedSource`."""
 
     def requestAvatar(
         self,
@@ -115,16 +116,19 @@ class Realm:
 
     def _files(self, record: AccountRecord) -> Awaitable[Any]:
         if is_storage_string(record.root):
-            return self._opened_source(record.root).storage(record.name, ROOT)
+            return self._opened_source(record.root, record.name).storage(record.name, ROOT)
         return self._source.storage(record.name, VirtualPath.parse(record.root))
 
-    def _opened_source(self, text: str) -> IStorageSource:
-        if text not in self._opened:
+    def _opened_source(self, text: str, name: str) -> IStorageSource:
+        source = self._opened.get((text, "")) or self._opened.get((text, name))
+        if source is None:
             try:
-                self._opened[text] = self._open_source(text)
+                source = self._open_source(text)
             except StorageError:
                 raise
             except (ValueError, OSError) as error:
                 log.error("cannot open the storage {text!r}: {error}", text=text, error=error)
                 raise Unavailable(ROOT, str(error)) from error
-        return self._opened[text]
+            owner = name if IUnnamedSource.providedBy(source) else ""
+            self._opened[(text, owner)] = source
+        return source

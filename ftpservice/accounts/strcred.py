@@ -19,9 +19,10 @@ Checks names and passwords against a file with one account a line:
 
     name:argon2id-hash:root:rights:options
 
-Only the first two are needed. Lines that are empty or begin with # say nothing.
-The file is read again when it changes. A line that is wrong is told in the log
-and closes its account only.
+The options may be left out; the rights are required, "full" for all of them, and
+the last line needs a line end, so that a file that was cut short opens nothing.
+Empty lines and lines that begin with # are skipped. The file is read again when it
+changes. A malformed line is logged and closes its account only.
 """
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "ISpliced",
     "IStorage",
     "IStorageSource",
+    "IUnnamedSource",
     "IWriting",
     "WriteRequest",
 ]
@@ -170,6 +171,13 @@ class IStorageSource(Interface):
 
     def stop() -> Awaitable[None]:
         """Let go of threads and handles; no storage of this source is used afterwards."""
+
+
+class IUnnamedSource(IStorageSource):
+    """A source whose string names nothing that exists outside it (``memory:``).
+
+    Two accounts with such a root each get a source of their own.
+    """
 
 
 class IDescriptor(Interface):

@@ -28,7 +28,7 @@ from ftpservice.storage.interfaces import (
     ISetMode,
     ISetTimes,
     IStorage,
-    IStorageSource,
+    IUnnamedSource,
     IWriting,
     WriteRequest,
 )
@@ -195,7 +195,7 @@ class MemoryReading:
         self._data = None
 
 
-@implementer(IStorageSource)
+@implementer(IUnnamedSource)
 class MemorySource:
     """``memory:`` — one tree, in which every account has its place."""
 

@@ -33,8 +33,8 @@ expired:{SECRET}:/:full:expires=2027-01-30
 office:{SECRET}:/:full:from=10.0.0.0/8,from=fd00::/8
 tls:{SECRET}:/:full:tls=required
 broken:{SECRET}:/:raed
-gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n:{SECRET}
-demo:{SHIPPED_HASH}
+gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n:{SECRET}:/:full
+demo:{SHIPPED_HASH}:/:full
 """
 
 
@@ -171,7 +171,7 @@ def test_a_busy_pool_says_so_and_checks_nothing(checker, pool, hashes):
 
 def test_a_login_sees_what_changed_in_the_file(checker, path):
     assert ask(checker, b"alice") == b"alice"
-    path.write_text(f"bob:{SECRET}\n")
+    path.write_text(f"bob:{SECRET}:/:full\n")
     assert ask(checker, b"bob") == b"bob"
     assert refused(ask(checker, b"alice"))
     path.unlink()
@@ -206,7 +206,7 @@ def test_a_shipped_account_works_until_it_is_refused(checker):
 
 def test_a_shipped_account_stays_refused_when_a_change_brings_it_in(checker, path):
     checker.refuse_shipped = True
-    path.write_text(f"other:{SHIPPED_HASH}\n")
+    path.write_text(f"other:{SHIPPED_HASH}:/:full\n")
     assert refused(ask(checker, b"other", b"demo"))
 
 

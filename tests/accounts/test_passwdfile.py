@@ -47,7 +47,7 @@ def reads(monkeypatch):
 
 
 def test_loading_reads_the_accounts(disk):
-    disk.write(f"alice:{HASH}", f"g\udcffn:{HASH}")
+    disk.write(f"alice:{HASH}:/:full", f"g\udcffn:{HASH}:/:full")
     assert list(disk.file.load().accounts) == ["alice", "g\udcffn"]
     assert disk.file.lookup("alice").name == "alice"
     assert disk.file.lookup("bob") is None
@@ -67,43 +67,43 @@ def test_only_a_plain_file_is_read_and_nothing_hangs(disk, make):
 
 def test_a_file_of_absurd_size_is_refused(disk, monkeypatch):
     monkeypatch.setattr(passwdfile, "MOST_BYTES", 10)
-    disk.write(f"alice:{HASH}")
+    disk.write(f"alice:{HASH}:/:full")
     with pytest.raises(OSError, match="too large"):
         disk.file.load()
 
 
 def test_an_unchanged_file_is_not_read_again(disk, reads):
-    disk.write(f"alice:{HASH}")
+    disk.write(f"alice:{HASH}:/:full")
     assert disk.names() == disk.names() == ["alice"]
     assert len(reads) == 1
 
 
 def test_a_changed_file_is_read_again(disk):
-    disk.write(f"alice:{HASH}")
+    disk.write(f"alice:{HASH}:/:full")
     disk.file.load()
-    disk.write(f"bob:{HASH}", f"carol:{HASH}")
+    disk.write(f"bob:{HASH}:/:full", f"carol:{HASH}:/:full")
     assert disk.names() == ["bob", "carol"]
 
 
 def test_a_file_swapped_by_a_rename_is_read_again(disk, tmp_path):
-    disk.write(f"alice:{HASH}")
+    disk.write(f"alice:{HASH}:/:full")
     disk.file.load()
     new = tmp_path / "new"
-    new.write_text(f"carol:{HASH}\n")
+    new.write_text(f"carol:{HASH}:/:full\n")
     os.utime(new, (disk.time, disk.time))
     new.rename(disk.path)
     assert disk.names() == ["carol"]
 
 
 def test_a_file_changed_just_now_is_looked_at_again(disk, reads):
-    disk.path.write_text(f"alice:{HASH}\n")
+    disk.path.write_text(f"alice:{HASH}:/:full\n")
     disk.file.load()
     disk.file.refresh()
     assert len(reads) == 2
 
 
 def test_an_unreadable_file_leaves_the_last_good_accounts_and_is_told_once(disk):
-    disk.write(f"alice:{HASH}")
+    disk.write(f"alice:{HASH}:/:full")
     disk.file.load()
     disk.path.unlink()
     assert disk.names() == disk.names() == ["alice"]
@@ -113,7 +113,7 @@ def test_an_unreadable_file_leaves_the_last_good_accounts_and_is_told_once(disk)
     disk.path.mkdir()
     assert disk.names() == ["alice"]
     disk.path.rmdir()
-    disk.write(f"bob:{HASH}")
+    disk.write(f"bob:{HASH}:/:full")
     assert disk.names() == ["bob"]
     disk.path.unlink()
     disk.names()
@@ -121,14 +121,14 @@ def test_an_unreadable_file_leaves_the_last_good_accounts_and_is_told_once(disk)
 
 
 def test_malformed_lines_are_told_once_for_each_change(disk):
-    disk.write(f"alice:{HASH}", "bob:secret", f"carol:{HASH}:/:raed")
+    disk.write(f"alice:{HASH}:/:full", "bob:secret", f"carol:{HASH}:/:raed")
     disk.file.load()
     disk.file.refresh()
     assert [text.split(", ", 1)[1].split(":")[0] for text in disk.told] == ["line 2", "line 3"]
-    disk.write(f"alice:{HASH}", "bob:secret")
+    disk.write(f"alice:{HASH}:/:full", "bob:secret")
     disk.file.refresh()
     disk.file.refresh()
     assert len(disk.told) == 3
-    disk.write(f"alice:{HASH}")
+    disk.write(f"alice:{HASH}:/:full")
     disk.file.refresh()
     assert len(disk.told) == 3

@@ -16,14 +16,35 @@ from ftpservice.storage.rights import PRESETS, Right
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
 
 
-def test_name_and_hash_are_enough():
-    assert parse_line(f"alice:{HASH}", 3) == AccountRecord("alice", HASH, "/", line=3)
-    assert parse_line(f"alice:{HASH}").rights == PRESETS["full"]
+def test_name_hash_root_and_rights_are_an_account():
+    assert parse_line(f"alice:{HASH}:/:full", 3) == AccountRecord("alice", HASH, "/", line=3)
 
 
-@pytest.mark.parametrize("rest", ["", ":", "::", ":::", ": : : "])
-def test_empty_fields_have_their_defaults(rest):
+@pytest.mark.parametrize("rest", ["::full", ": :full", "::full:", "::full: "])
+def test_an_empty_root_is_the_root_and_empty_options_are_none(rest):
     assert parse_line(f"alice:{HASH}{rest}") == AccountRecord("alice", HASH)
+
+
+@pytest.mark.parametrize("rest", ["", ":", "::", ":::", ":/scans", ":/scans:", ":/scans: :disabled"])
+def test_a_line_without_rights_is_malformed(rest):
+    with pytest.raises(ValueError, match="the rights are missing"):
+        parse_line(f"alice:{HASH}{rest}")
+
+
+LIMITED = f"scanner:{HASH}:/scans:upload-only:from=10.0.0.1,disabled"
+
+
+def test_a_line_cut_short_anywhere_opens_nothing():
+    for length in range(1, len(LIMITED) + 1):
+        contents = parse(f"alice:{HASH}:/:full\n{LIMITED[:length]}")
+        assert list(contents.accounts) == ["alice"], LIMITED[:length]
+        assert [line.line_number for line in contents.malformed] == [2]
+
+
+def test_a_last_line_without_a_line_end_is_malformed_and_its_account_closed():
+    contents = parse(f"alice:{HASH}:/:full")
+    assert str(contents.malformed[0]).startswith("line 1: the last line has no line end")
+    assert contents.lookup("alice").disabled
 
 
 def test_all_fields():
@@ -76,14 +97,14 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         ("alice:", "not an argon2 hash"),
         ("alice:secret", "not an argon2 hash"),
         (f":{HASH}", "the name is empty"),
-        (f" alice:{HASH}", "space at its edge"),
+        (f" alice:{HASH}:/:full", "space at its edge"),
         (f"alice :{HASH}", "space at its edge"),
         (f"al\x00ice:{HASH}", "control character"),
-        (f"#alice:{HASH}", "control character"),
+        (f"#alice:{HASH}:/:full", "control character"),
         (f"al\\:ice:{HASH}", "a name can hold no colon"),
-        (f"alice:{HASH}:/a/../b", "climbs"),
-        (f"alice:{HASH}:..", "climbs"),
-        (f"alice:{HASH}:/a\x00b", "control character"),
+        (f"alice:{HASH}:/a/../b:full", "climbs"),
+        (f"alice:{HASH}:..:full", "climbs"),
+        (f"alice:{HASH}:/a\x00b:full", "control character"),
         (f"alice:{HASH}:local:/srv/ftp", "unknown right '/srv/ftp'"),
         (f"alice:{HASH}:/:raed", "unknown right 'raed'"),
         (f"alice:{HASH}:/:read,", "unknown right ''"),
@@ -120,7 +141,7 @@ def test_comments_and_empty_lines_say_nothing():
 
 
 def test_a_wrong_line_is_told_by_number_and_closes_its_account_only():
-    contents = parse(f"alice:{HASH}\nbob:{HASH}:/:raed\ncarol:{HASH}")
+    contents = parse(f"alice:{HASH}:/:full\nbob:{HASH}:/:raed\ncarol:{HASH}:/:full\n")
     assert list(contents.accounts) == ["alice", "carol"]
     [bad] = contents.malformed
     assert str(bad).startswith("line 2: unknown right 'raed'")
@@ -133,16 +154,23 @@ def test_a_wrong_line_is_told_by_number_and_closes_its_account_only():
     assert contents.lookup("dave") is None
 
 
-def test_a_name_in_two_lines_is_closed_and_both_are_told():
-    contents = parse(f"alice:{HASH}\nbob:{HASH}\nalice:{HASH}:/:read:disabled")
-    assert list(contents.accounts) == ["bob"]
-    assert [line.line_number for line in contents.malformed] == [1, 3]
+def test_of_two_lines_with_one_name_the_first_holds_and_the_second_is_told():
+    contents = parse(f"alice:{HASH}:/a:read\nbob:{HASH}:/:full\nalice:{HASH}:/:full\n")
+    assert list(contents.accounts) == ["alice", "bob"]
+    assert contents.lookup("alice").root == "/a"
+    [bad] = contents.malformed
+    assert str(bad) == "line 3: 'alice' stands in line 1 already; the first line holds"
+
+
+def test_a_wrong_second_line_leaves_the_first_in_force():
+    contents = parse(f"alice:{HASH}:/:read\nalice:{HASH}:/:raed\n")
+    assert contents.lookup("alice").rights == PRESETS["read"]
+    assert [line.line_number for line in contents.malformed] == [2]
+
+
+def test_a_wrong_first_line_closes_the_account_whatever_follows():
+    contents = parse(f"alice:{HASH}:/:raed\nalice:{HASH}:/:full\n")
     assert contents.lookup("alice").disabled
-
-
-def test_a_wrong_second_line_closes_the_account_of_a_right_one():
-    contents = parse(f"alice:{HASH}\nalice:{HASH}:/:raed")
-    assert dict(contents.accounts) == {}
     assert [line.line_number for line in contents.malformed] == [1, 2]
 
 
@@ -158,7 +186,7 @@ def test_no_text_makes_reading_fail(text):
 
 @given(st.text(alphabet=":\\,=#ab/\n\r ", max_size=60))
 def test_no_line_makes_reading_fail_beyond_its_own_account(text):
-    contents = parse(f"zoe:{HASH}\n{text}")
+    contents = parse(f"zoe:{HASH}:/:full\n{text}")
     assert "zoe" in contents.accounts
 
 

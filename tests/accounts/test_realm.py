@@ -5,6 +5,7 @@ from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.protocols.ftp import IFTPShell
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -12,9 +13,10 @@ from zope.interface.verify import verifyObject
 from ftpservice.accounts.account import IAccount
 from ftpservice.accounts.realm import Realm
 from ftpservice.accounts.records import AccountRecord, IAccountRecords, RecordedName
-from ftpservice.storage.errors import Busy, Denied, Unavailable
+from ftpservice.storage.errors import Busy, Denied, NotFound, Unavailable
 from ftpservice.storage.permissions import Permitted
 from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.storage.strings import build_source
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.accounts.doubles import Source
 
@@ -87,6 +89,20 @@ def test_a_name_on_record_gets_what_the_record_says(bench):
     assert bench.source.asked == [("alice", "/home/alice")]
     assert (alice.name, alice.rights, alice.max_sessions) == ("alice", rights, 3)
     assert (alice.home, alice.anonymous) == (ROOT, False)
+
+
+def test_accounts_with_a_root_in_memory_each_have_a_store_of_their_own():
+    realm = Realm(
+        Source(),
+        [Records(AccountRecord("ann", "", "memory:"), AccountRecord("ben", "", "memory:"))],
+        open_source=lambda text: build_source(text, Clock()),
+    )
+    ann, ben = (account(realm, name).storage for name in (b"ann", b"ben"))
+    again = account(realm, b"ann").storage
+    answer(Deferred.fromCoroutine(ann.make_directory(VirtualPath.parse("/x"))))
+    assert answer(Deferred.fromCoroutine(again.stat(VirtualPath.parse("/x")))).name == "x"
+    missing = answer(Deferred.fromCoroutine(ben.stat(VirtualPath.parse("/x"))))
+    assert missing.check(NotFound)
 
 
 def test_rates_on_the_record_are_the_accounts(bench):

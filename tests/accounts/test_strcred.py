@@ -41,7 +41,7 @@ def test_it_is_a_plugin_that_makes_checkers():
 
 def test_it_reads_the_file_at_once(tmp_path, logged):
     path = tmp_path / "passwd.db"
-    path.write_text(f"alice:{SECRET}\nbob:secret\n")
+    path.write_text(f"alice:{SECRET}:/:full\nbob:secret\n")
     checker = factory.generateChecker(f" {path} ")
     assert isinstance(checker, PasswordFileChecker)
     assert [record.name for record in checker.records()] == ["alice"]
@@ -51,7 +51,7 @@ def test_it_reads_the_file_at_once(tmp_path, logged):
 
 
 def test_a_relative_path_stays_good_when_the_directory_changes(tmp_path, monkeypatch):
-    (tmp_path / "passwd.db").write_text(f"alice:{SECRET}\n")
+    (tmp_path / "passwd.db").write_text(f"alice:{SECRET}:/:full\n")
     monkeypatch.chdir(tmp_path)
     checker = factory.generateChecker("passwd.db")
     monkeypatch.chdir("/")

@@ -83,7 +83,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def passwords(hashed: str) -> str:
-    Path("passwd.db").write_text(f"demo:{hashed}\n")
+    Path("passwd.db").write_text(f"demo:{hashed}:/:full\n")
     return "--auth=passwd:passwd.db"
 
 
