@@ -1,8 +1,8 @@
 r"""The grammar of ``passwd.db``: one account a line, ``name:hash:root:rights:options``.
 
 The first two fields are plain, so that Twisted's ``FilePasswordDB`` reads them too; in the others
-``\:`` stands for a colon and ``\\`` for a backslash. Empty lines and lines that begin with ``#`` are
-skipped. A malformed line is reported by number and closes its account only.
+``\:`` stands for a colon and ``\\`` for a backslash. Empty lines and lines that begin with ``#``
+are skipped. A malformed line is reported by number and closes its account only.
 
 A file that was cut short must not open anything: every line names its rights, and the last line
 ends with a line end. Of two lines with one name the first holds; the second is reported.
@@ -78,7 +78,8 @@ def parse(text: str) -> Contents:
                 raise ValueError("the last line has no line end; the file may have been cut short")
             record = parse_line(line.rstrip(), number)
             if name in first:
-                raise ValueError(f"{name!r} stands in line {first[name]} already; the first line holds")
+                before = first[name]
+                raise ValueError(f"{name!r} stands in line {before} already; the first line holds")
             accounts[name] = record
         except ValueError as error:
             bad.append(Malformed(number, str(error), name))

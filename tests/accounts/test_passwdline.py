@@ -25,7 +25,7 @@ def test_an_empty_root_is_the_root_and_empty_options_are_none(rest):
     assert parse_line(f"alice:{HASH}{rest}") == AccountRecord("alice", HASH)
 
 
-@pytest.mark.parametrize("rest", ["", ":", "::", ":::", ":/scans", ":/scans:", ":/scans: :disabled"])
+@pytest.mark.parametrize("rest", ["", ":", "::", ":::", ":/x", ":/x:", ":/x: :disabled"])
 def test_a_line_without_rights_is_malformed(rest):
     with pytest.raises(ValueError, match="the rights are missing"):
         parse_line(f"alice:{HASH}{rest}")

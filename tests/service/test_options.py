@@ -17,7 +17,7 @@ from ftpservice.service.tap import Options as TerminalOptions
 MEMORY = "--auth=memory:alice:secret"
 ACCOUNT = (
     "alice:$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA"
-    "$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHNhbHQ\n"
+    "$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHNhbHQ:/:full\n"
 )
 
 
