@@ -42,7 +42,21 @@ SIMPLE = {*SIMPLE_TABLE, *Code.__members__, "ERR"}
 """Words of the simple protocol."""
 ACRONYMS = frozenset(
     (
-        *("ALL", "CCC", "DNS", "FIFO", "FILE", "FTP", "FTPS", "HTTP", "INET", "LDAP", "MIT", "NAT"),
+        *(
+            "ACL",
+            "ALL",
+            "CCC",
+            "DNS",
+            "FIFO",
+            "FILE",
+            "FTP",
+            "FTPS",
+            "HTTP",
+            "INET",
+            "LDAP",
+            "MIT",
+            "NAT",
+        ),
         *("NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
         *("JSON", "UNIX", "UTC", "UTF", "VPN"),
     )

@@ -8,7 +8,7 @@ from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import NotFound, Unsupported
-from ftpservice.storage.interfaces import ISetTimes
+from ftpservice.storage.interfaces import ISetTimes, MaskedMode
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
@@ -33,7 +33,8 @@ async def delete(context: Context, path: VirtualPath) -> Reply:
 @verbs.add("MKD", Argument.PATH, rfc="959 4.1.3", syntax="<directory>")
 async def make_directory(context: Context, path: VirtualPath) -> Reply:
     """Make a directory."""
-    await context.storage.make_directory(path, 0o777 & ~context.parameters.umask)
+    mode = MaskedMode.of(0o777, context.parameters.umask)
+    await context.storage.make_directory(path, mode)
     context.publish(FileChanged, "mkdir", str(path))
     return reply(codes.PATHNAME, f"{path.quoted()} created.")
 

@@ -10,7 +10,7 @@ from ftpservice.session.refusals import Refusal
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import NoSpace, NotFound
-from ftpservice.storage.interfaces import How, IFreeSpace, WriteRequest
+from ftpservice.storage.interfaces import How, IFreeSpace, MaskedMode, WriteRequest
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
@@ -111,7 +111,7 @@ def _request(context: Context, how: How, marks: Marks) -> WriteRequest:
     if marks.end is not None:
         raise Refusal(codes.BAD_PARAMETER, "RANG is for downloads.")
     offset = marks.start if how in (How.REPLACE, How.CREATE) else 0
-    return WriteRequest(how, offset, None, 0o666 & ~parameters.umask)
+    return WriteRequest(how, offset, None, MaskedMode.of(0o666, parameters.umask))
 
 
 @verbs.add("ALLO", Argument.TEXT, rfc="959 4.1.3", syntax="<bytes> [R <record size>]")

@@ -14,7 +14,14 @@ from ftpservice.flow.pump import CHUNK
 from ftpservice.session.context import Context, Representation
 from ftpservice.simple.stream import Stream
 from ftpservice.storage.errors import StorageError
-from ftpservice.storage.interfaces import How, IReading, ISpliced, IWriting, WriteRequest
+from ftpservice.storage.interfaces import (
+    How,
+    IReading,
+    ISpliced,
+    IWriting,
+    MaskedMode,
+    WriteRequest,
+)
 from ftpservice.storage.together import commit_together
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -61,8 +68,8 @@ class Move:
 
 async def opened(context: Context, path: VirtualPath, size: int) -> IWriting:
     """Begin the transaction of an upload of ``size`` bytes; raises `StorageError`."""
-    request = WriteRequest(How.REPLACE, 0, size, 0o666 & ~context.parameters.umask)
-    writing = await context.storage.open_writing(path, request)
+    mode = MaskedMode.of(0o666, context.parameters.umask)
+    writing = await context.storage.open_writing(path, WriteRequest(How.REPLACE, 0, size, mode))
     return context.services.digests.watched(writing, How.REPLACE)
 
 

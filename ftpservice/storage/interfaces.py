@@ -42,6 +42,7 @@ __all__ = [
     "IStorageSource",
     "IUnnamedSource",
     "IWriting",
+    "MaskedMode",
     "WriteRequest",
 ]
 
@@ -62,6 +63,23 @@ class How(Enum):
     """Make a file in the same directory under a name nobody has, derived from the one given."""
 
 
+class MaskedMode(int):
+    """Permission bits that a umask has been taken from; ``requested`` are those before that.
+
+    A storage whose directories decide instead of the umask (a default ACL, acl(5)) goes by the
+    latter; for any other it is a number.
+    """
+
+    requested: int
+
+    @classmethod
+    def of(cls, requested: int, umask: int) -> MaskedMode:
+        """Take ``umask`` from the bits ``requested``."""
+        mode = cls(requested & ~umask)
+        mode.requested = requested
+        return mode
+
+
 @dataclass(frozen=True, slots=True)
 class WriteRequest:
     """How a file is to be written."""
@@ -74,7 +92,7 @@ class WriteRequest:
     """Size in bytes of what will be written from ``offset`` on, where the peer said so; a commit
     after another number of bytes is refused with `BadOffset` and keeps the partial."""
     mode: int = 0o644
-    """Permission bits of a new file; a replaced file's own are kept."""
+    """Permission bits of a new file (perhaps a `MaskedMode`); a replaced file's own are kept."""
 
 
 class IListing(Interface):

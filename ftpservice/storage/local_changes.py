@@ -17,7 +17,10 @@ from ftpservice.storage.errors import (
     NotEmpty,
     Unsupported,
 )
+from ftpservice.storage.interfaces import MaskedMode
+from ftpservice.storage.local_acl import has_default_acl
 from ftpservice.storage.local_facts import O_PATH
+from ftpservice.storage.local_in_place import SET_ID
 from ftpservice.storage.local_kernel import rename_exclusive
 from ftpservice.storage.local_names import PARTIAL, new_name, partial_name
 from ftpservice.storage.partials import discard_idle
@@ -35,11 +38,18 @@ __all__ = [
 
 
 def make_directory(tree: Tree, path: VirtualPath, mode: int) -> None:
-    """Make a directory with just these permission bits, whatever the process's umask."""
+    """Make a directory with just these permission bits, whatever the process's umask.
+
+    Where there is a default ACL, with those that the kernel makes of it and ``mode``.
+    """
     if path.is_root:
         raise Exists(path)
     new_name(path)
     with tree.parent(path) as place:
+        if has_default_acl(place.directory):  # which the kernel applies in place of any umask
+            requested = mode.requested if isinstance(mode, MaskedMode) else mode
+            os.mkdir(place.name, requested & 0o777, dir_fd=place.directory)
+            return
         os.mkdir(place.name, mode & 0o777, dir_fd=place.directory)
         made = os.open(place.name, DIRECTORY | os.O_NOFOLLOW, dir_fd=place.directory)
     try:
@@ -133,8 +143,11 @@ def set_mode(tree: Tree, path: VirtualPath, mode: int) -> None:
 
 
 def _set_mode(opened: int, mode: int) -> None:
-    old = stat.S_IMODE(os.fstat(opened).st_mode)
+    facts = os.fstat(opened)
+    old = stat.S_IMODE(facts.st_mode)
     new = old & ~0o777 | mode & 0o777
+    if stat.S_ISREG(facts.st_mode):  # whoever may change a file's bits may not lend its owner's
+        new &= ~SET_ID
     if new != old:
         os.chmod(reopened(opened), new)
 

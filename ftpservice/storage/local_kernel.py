@@ -8,11 +8,21 @@ import os
 
 from ftpservice.flow.calls import MACHINE, system_call
 
-__all__ = ["copy_range", "rename_exclusive"]
+__all__ = ["CANNOT", "copy_range", "rename_exclusive"]
 
 RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276}
 RENAME_NOREPLACE = 1
 PIECE = 1 << 20
+CANNOT = (
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EINVAL,
+    errno.EXDEV,
+)
+"""What a kernel, a filesystem or a sandbox says when it lacks a call. Filesystems do not agree on
+one of these, so whatever can be done in another way is, after any of them."""
 
 
 def _renameat2(source: bytes, target: bytes, source_in: int, target_in: int) -> None:
@@ -71,10 +81,7 @@ def _copy_piece(source: int, target: int, start: int, size: int) -> int:
     try:
         count = os.copy_file_range(source, target, size, start, start)
     except (AttributeError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in _CANNOT_COPY:
+        if isinstance(error, OSError) and error.errno not in CANNOT:
             raise
         count = 0
     return count or os.pwrite(target, os.pread(source, min(size, PIECE), start), start)
-
-
-_CANNOT_COPY = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)

@@ -16,9 +16,12 @@ from itertools import chain
 from ftpservice.storage.descent import Place, Tree
 from ftpservice.storage.errors import BadOffset, IsDirectory
 from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.local_acl import mode_of_new
 from ftpservice.storage.local_bytes import check_announced, sync_directory, write_all
 from ftpservice.storage.local_facts import entry_of
-from ftpservice.storage.local_kernel import copy_range
+from ftpservice.storage.local_in_place import KEPT_BY_RENAME, write_in_place
+from ftpservice.storage.local_kernel import CANNOT, copy_range
+from ftpservice.storage.local_metadata import take_over
 from ftpservice.storage.local_names import encoded, unique_names
 from ftpservice.storage.partials import Partial
 from ftpservice.wire.entry import Entry
@@ -71,9 +74,8 @@ class Upload:
         self._resumed = old is None and offset > 0
         self.offset = offset
         if self.partial.found or offset:
-            replaced = self._replaced()
             os.ftruncate(self.descriptor, offset if old is None else 0)
-            os.fchmod(self.descriptor, _mode(self._order.request, replaced) | 0o600)
+            os.fchmod(self.descriptor, 0o600)
             os.lseek(self.descriptor, offset, os.SEEK_SET)
 
     def prepare(self) -> bool:
@@ -96,19 +98,15 @@ class Upload:
         """Publish; when this raises, `abandon` is due."""
         if self._order.request.announced is not None:
             check_announced(self._order.request, self.partial.size - self.offset, self.path)
-        self._take_over_facts()
+        in_place = not self._is_dressed()
         if self._order.durable:
             self._sync()
-        if self._order.request.how is How.UNIQUE:
-            self._publish_unique()
-        else:
-            exclusive = self._order.request.how is not How.REPLACE
-            self.partial.publish(self._name, exclusive)
+        facts = self._publish(in_place)
         if self._takes_over:
             self.partial.forget_kept()
         if self._order.durable:
             sync_directory(self.partial.directory)
-        return entry_of(self.path.name, os.fstat(self.descriptor))
+        return entry_of(self.path.name, facts)
 
     def abandon(self) -> None:
         """Keep what arrived, if anything did and there is a name to go on from it by."""
@@ -145,13 +143,47 @@ class Upload:
             raise IsDirectory(self.path)
         return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
 
-    def _take_over_facts(self) -> None:
-        """Give the file the permission bits, and if we may the owner, of what it replaces."""
+    def _is_dressed(self) -> bool:
+        """Give the file all but the content of what it replaces; tells whether it could."""
         replaced = self._replaced()
-        if replaced is not None and os.geteuid() == 0:
-            with suppress(PermissionError):
-                os.fchown(self.descriptor, replaced.st_uid, replaced.st_gid)
-        os.fchmod(self.descriptor, _mode(self._order.request, replaced))
+        directory = self.partial.directory
+        if replaced is not None:
+            return take_over(self.descriptor, directory, self._name, replaced)
+        try:
+            os.fchmod(self.descriptor, mode_of_new(directory, self._order.request.mode))
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
+        return True
+
+    def _publish(self, in_place: bool) -> os.stat_result:
+        """Give the file its name, or its content to the file of that name; returns the facts."""
+        if self._order.request.how is How.UNIQUE:
+            self._publish_unique()
+        elif in_place:
+            return self._write_in_place()
+        else:
+            try:
+                exclusive = self._order.request.how is not How.REPLACE
+                self.partial.publish(self._name, exclusive)
+            except OSError as error:
+                if error.errno not in KEPT_BY_RENAME or self._replaced() is None:
+                    raise
+                return self._write_in_place()
+        return os.fstat(self.descriptor)
+
+    def _write_in_place(self) -> os.stat_result:
+        """Copy what arrived over the file that has to stay; then the partial can go."""
+        opened, facts = write_in_place(
+            self.descriptor, self.partial.directory, self._name, self.path
+        )
+        try:
+            if self._order.durable:
+                os.fsync(opened)
+        finally:
+            os.close(opened)
+        self.partial.discard()
+        return facts
 
     def _publish_unique(self) -> None:
         """Publish under the name that was promised, or the next if somebody took it meanwhile."""
@@ -165,8 +197,3 @@ class Upload:
         if self._old is not None:
             os.close(self._old)
             self._old = None
-
-
-def _mode(request: WriteRequest, replaced: os.stat_result | None) -> int:
-    """Return the permission bits a file is to have, so that its partial shows no more."""
-    return (request.mode if replaced is None else replaced.st_mode) & 0o777

@@ -110,7 +110,7 @@ class Upload:
         file = tree.new_file(self._view.owner, self._request.mode & 0o7777, content)
         replaced = home.put(self.path.name, file, file.modified)
         if isinstance(replaced, File):
-            file.mode = replaced.mode
+            file.mode, file.owner = replaced.mode, replaced.owner
             replaced.content.drop()
         return file.entry(self.path.name)
 

@@ -131,7 +131,7 @@ class TestAttributes:
         run(make(bench.storage, "/file", b"x"))
         os.chmod(bench.root / "file", 0o4755)
         run(ISetMode(bench.storage).set_mode(at("/file"), 0o7600))
-        assert run(bench.storage.stat(at("/file"))).mode == 0o4600
+        assert run(bench.storage.stat(at("/file"))).mode == 0o600
         run(ISetMode(bench.storage).set_mode(at("/file"), 0o600))
 
     def test_they_are_set_behind_links(self, bench):

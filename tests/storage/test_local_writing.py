@@ -231,25 +231,6 @@ class TestPublishing:
         assert stat.S_IMODE((bench.root / bench.hidden()[0]).stat().st_mode) == 0o600
         assert run(writing.commit()).mode == 0o400
 
-    def test_a_replaced_file_keeps_its_owner_where_we_may_give_files_away(self, bench, monkeypatch):
-        run(make(bench.storage, "/file", b"old"))
-        before, given = (bench.root / "file").stat(), []
-        monkeypatch.setattr(os, "geteuid", lambda: 0)
-        monkeypatch.setattr(os, "fchown", lambda fd, *owner: given.append(owner))
-        run(make(bench.storage, "/file", b"new"))
-        assert given == [(before.st_uid, before.st_gid)]
-
-    def test_an_owner_that_cannot_be_kept_is_no_error(self, bench, monkeypatch):
-        run(make(bench.storage, "/file", b"old"))
-        monkeypatch.setattr(os, "geteuid", lambda: 0)
-
-        def refuse(*args):
-            raise PermissionError(errno.EPERM, "squashed")
-
-        monkeypatch.setattr(os, "fchown", refuse)
-        run(make(bench.storage, "/file", b"new"))
-        assert run(content(bench.storage, "/file")) == b"new"
-
     def test_a_partial_that_was_taken_away_is_not_published(self, bench):
         writing = run(begin(bench.storage, "/file", b"mine"))
         name = bench.root / bench.hidden()[0]
