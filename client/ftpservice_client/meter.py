@@ -12,8 +12,8 @@ from ftpservice_client.session import Moved
 
 __all__ = ["Meter"]
 
-PAUSE = 0.1
-"""Seconds between two looks."""
+PAUSE = 0.05
+"""Seconds between two looks: half of what callers are promised, for a reactor may be late."""
 log = Logger()
 
 
@@ -26,7 +26,7 @@ class Meter:
     def __init__(self, clock: Any, progress: Progress | None) -> None:
         self._progress = progress
         self._counter: Moved | None = None
-        self._zero = 0
+        self._zero = self._furthest = 0
         self._told: tuple[int, int | None] | None = None
         self._total: int | None = None
         self._clock = clock
@@ -45,9 +45,8 @@ class Meter:
     def _look(self) -> None:
         if self._counter is not None:
             moved = self.base + self._counter.moved - self._zero
-            if self._total is not None:
-                moved = min(moved, self._total)
-            self._tell(moved)
+            self._furthest = furthest = max(self._furthest, moved)  # some bytes move twice
+            self._tell(furthest if self._total is None else min(furthest, self._total))
 
     def _tell(self, moved: int) -> None:
         told = (moved, self._total)

@@ -23,6 +23,7 @@ class Outlet:
     def __init__(self, transport: StreamTransport, patience: Patience) -> None:
         self._sent = self._sent_of_files = 0
         self._sending: FileSending | FileSealing | None = None
+        self._sending_from = 0
         self.ended = False
         """Whether all was handed to the kernel, the FIN too."""
         self._transport = transport
@@ -58,6 +59,7 @@ class Outlet:
         covered = isinstance(self._transport, TLSTransport)
         kind = FileSealing if covered else FileSending
         self._sending = sending = kind(self._transport, file, span)
+        self._sending_from = span[0]
         try:
             await sending.run(self._patience)
         finally:
@@ -67,8 +69,10 @@ class Outlet:
 
     @property
     def sent(self) -> int:
-        """Bytes so far."""
-        return self._sent_of_files + self._sent
+        """Bytes so far, those of a file that is being sent too."""
+        sending = self._sending
+        under_way = 0 if sending is None else sending.offset - self._sending_from
+        return self._sent_of_files + self._sent + under_way
 
     def close(self) -> None:
         """Send what is kept, then a FIN."""

@@ -143,6 +143,20 @@ def test_ctrl_c_stops_the_transfer_and_not_the_shell(home: Path, tmp_path: Path)
     assert not (home / "big").exists()
 
 
+@pytest.mark.parametrize("line", ["put large", "get big"])
+def test_the_bar_moves_while_a_file_does(home: Path, tmp_path: Path, line: str) -> None:
+    with service(tmp_path, "--rate-down=10M", "--rate-up=10M") as (_, port):
+        (tmp_path / "files" / "big").write_bytes(bytes(20 << 20))
+        (home / "large").write_bytes(bytes(20 << 20))
+        url = f"ftp://demo:demo@127.0.0.1:{port}"
+        with at_terminal([url], home, environment(home)) as terminal:
+            terminal.sees(PROMPT)
+            terminal.enter(line)
+            for _ in range(2):
+                terminal.sees(r"(?<![0-9.])(?:[1-9]|1[0-9])\.[0-9]/20\.0 MiB")
+            terminal.sees(PROMPT)
+
+
 def test_a_wrong_password_is_said_and_asked_for_again_by_hand(home: Path, port: int) -> None:
     with at_terminal([f"ftp://demo@127.0.0.1:{port}"], home, environment(home)) as terminal:
         terminal.sees("Password:")
