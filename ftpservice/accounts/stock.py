@@ -1,4 +1,4 @@
-"""Makes any checkers work together behind one portal, Twisted's own above all.
+"""Makes any checkers work together behind one portal, Twisted's own above all, and its realms.
 
 A portal keeps one checker for each kind of credentials, so those for passwords are asked in a
 row. Twisted's own want this of us: ``memory:`` has its names as ``str`` when it was made from a
@@ -6,6 +6,9 @@ string, as ``bytes`` when made by a program; ``file:`` and ``unix`` read files a
 are safe to ask in a thread, for they keep nothing but a cache that is swapped whole. ``unix``
 needs the module ``crypt``, which Python has no more from 3.13 on. Strangers' checkers are asked
 as they are, on the reactor's thread.
+
+Twisted's checkers return avatar ids as bytes, and Twisted's FTP realms want them as text: bytes
+give a shell that mixes both in its paths (``FTPRealm``), or none (``SystemFTPRealm``).
 """
 
 from __future__ import annotations
@@ -22,9 +25,11 @@ from twisted.cred.checkers import (
 )
 from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from twisted.cred.error import LoginFailed, Unauthorized, UnauthorizedLogin
+from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.plugins.cred_unix import UNIXChecker
+from twisted.protocols.ftp import BaseFTPRealm
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -34,7 +39,13 @@ from ftpservice.accounts.pool import CheckingPool, Pool
 from ftpservice.accounts.records import IAccountRecords, IStartable
 from ftpservice.flow.task import Task
 
-__all__ = ["CertificateCheckers", "PasswordCheckers", "UnusableChecker", "portal_checkers"]
+__all__ = [
+    "CertificateCheckers",
+    "PasswordCheckers",
+    "UnusableChecker",
+    "portal_checkers",
+    "with_text_names",
+]
 
 log = Logger("ftpservice.accounts")
 
@@ -73,6 +84,31 @@ def _vet(checker: ICredentialsChecker) -> None:
         raise UnusableChecker(
             "unix: this Python cannot check system passwords (no module crypt); use passwd:"
         )
+
+
+def with_text_names(portal: Portal) -> Portal:
+    """Return ``portal``; one with a realm of `twisted.protocols.ftp` gets its names as text.
+
+    The portal that is returned asks the same checkers, also those registered later.
+    """
+    if not isinstance(portal.realm, BaseFTPRealm):
+        return portal
+    text = Portal(TextNames(portal.realm))
+    text.checkers = portal.checkers
+    return text
+
+
+@implementer(IRealm)
+class TextNames:
+    """Hands avatar ids on as text: UTF-8 with ``surrogateescape``."""
+
+    def __init__(self, realm: BaseFTPRealm) -> None:
+        self._realm = realm
+
+    def requestAvatar(self, avatarId: Any, mind: object, *interfaces: Any) -> Any:
+        """Ask the realm."""
+        name = name_text(avatarId) if isinstance(avatarId, bytes) else avatarId
+        return self._realm.requestAvatar(name, mind, *interfaces)
 
 
 @implementer(ICredentialsChecker, IStartable)

@@ -14,6 +14,7 @@ from twisted.protocols import ftp
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.attempts import Attempts
+from ftpservice.accounts.stock import with_text_names
 from ftpservice.control.protocol import ControlProtocol
 from ftpservice.data.connector import DataConnector, Ends
 from ftpservice.data.masquerade import Masquerade
@@ -109,7 +110,7 @@ class FTPFactory(ftp.FTPFactory):
         if self._services is None:
             settings = self._in_force()
             self._services = Services(
-                self.portal,
+                with_text_names(self.portal),
                 self.reactor,
                 time.time,
                 settings,

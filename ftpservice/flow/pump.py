@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 __all__ = ["CHUNK", "Inflow", "Outflow", "Translation", "pump_in", "pump_out"]
+
+log = Logger("ftpservice")
 
 CHUNK = 256 * 1024
 """Bytes asked of a reader at a time, at most; two chunks are in memory."""
@@ -69,9 +73,15 @@ async def pump_out(
             ahead = begin()
             await connection.write(translate(data) if translate is not None else data)
     finally:
-        ahead.addErrback(lambda _: None)  # of no interest any more
+        ahead.addErrback(_failed_ahead)
         ahead.cancel()
     return offset - start
+
+
+def _failed_ahead(failure: Failure) -> None:
+    """Log a read ahead that failed after the transfer had ended: nobody else learns of it."""
+    if not failure.check(CancelledError):
+        log.failure("reading ahead failed", failure)
 
 
 async def _chunk(read: Callable[[int, int], Awaitable[bytes]], offset: int, size: int) -> bytes:

@@ -12,6 +12,7 @@ from ftpservice.events import Outcome, TransferEnded, TransferStarted
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.pump import CHUNK
 from ftpservice.session.context import Context, Representation
+from ftpservice.session.log import log
 from ftpservice.simple.stream import Stream
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.interfaces import (
@@ -115,8 +116,8 @@ async def _give_up(upload: Whole, problem: Exception) -> None:
     upload.problem = problem
     try:
         await upload.writing.abandon()  # before the event, which tells how much arrived
-    except Exception as worse:  # noqa: BLE001 - it is told of it
-        upload.problem = worse
+    except Exception:  # noqa: BLE001 - the client is told of the problem before
+        log.failure("giving up the upload of {path} failed", path=upload.path)
     upload.move.ended(problem)
 
 

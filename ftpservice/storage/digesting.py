@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -13,6 +14,8 @@ from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["DigestedWriting"]
+
+log = Logger("ftpservice")
 
 TOGETHER = 64 * 1024
 """Bytes that are worth the way to a thread; what is left of less at the end is digested here."""
@@ -98,7 +101,10 @@ class DigestedWriting:
 
     def _lose(self, failure: Failure) -> Failure | None:
         self._lost = True
-        return failure if failure.check(CancelledError) else None
+        if failure.check(CancelledError):
+            return failure
+        log.failure("an upload could not be digested", failure)
+        return None
 
     def _take_kept(self) -> list[bytes]:
         kept, self._kept, self._size_kept = self._kept, [], 0

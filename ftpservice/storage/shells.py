@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from twisted.protocols.ftp import IFTPShell, IReadFile, IWriteFile
+from twisted.protocols.ftp import FTPAnonymousShell, IFTPShell, IReadFile, IWriteFile
 from zope.interface import implementer
 
 from ftpservice.storage.errors import (
@@ -52,6 +52,9 @@ class ShellStorage:
     """The files of an `IFTPShell`."""
 
     def __init__(self, shell: IFTPShell, seconds: Callable[[], float] = time.time) -> None:
+        if isinstance(shell, FTPAnonymousShell):
+            # From a root in bytes its paths cannot be joined with our names, which are text.
+            shell.filesystemRoot = shell.filesystemRoot.asTextMode()
         self._shell = shell
         self._seconds = seconds
         self._promised: set[VirtualPath] = set()

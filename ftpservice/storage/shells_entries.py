@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twisted.logger import Logger
 from twisted.python.filepath import Permissions
 
 from ftpservice.storage.errors import Unavailable
@@ -11,6 +12,8 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import FORBIDDEN, VirtualPath
 
 __all__ = ["KEYS", "entry_of", "name_of"]
+
+log = Logger()
 
 KEYS = ("size", "directory", "permissions", "hardlinks", "modified", "owner", "group")
 
@@ -38,6 +41,7 @@ def entry_of(path: VirtualPath, values: Sequence[object]) -> Entry:
             links=_whole(links),
         )
     except (TypeError, ValueError, OverflowError) as error:
+        log.failure("a shell's facts of {path} cannot be read", path=str(path))
         raise Unavailable(path, f"the shell says {values!r}") from error
 
 

@@ -76,13 +76,18 @@ def segments(path: VirtualPath) -> list[str]:
 
 
 def translated(error: BaseException, path: VirtualPath) -> StorageError:
-    """Return what an exception of a shell means; one that means nothing is `Unavailable`."""
+    """Return what an exception of a shell means.
+
+    One that means nothing is logged with its traceback, and is `Unavailable`.
+    """
     detail = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.errno in NUMBERS:
         return NUMBERS[error.errno](path, detail)
     for kind in type(error).__mro__:
         if kind in MEANINGS:
             return MEANINGS[kind](path, detail)
+    failure = Failure(error, type(error), error.__traceback__)
+    log.failure("a shell failed unexpectedly at {path}", failure, path=str(path))
     return Unavailable(path, detail)
 
 

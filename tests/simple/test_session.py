@@ -305,8 +305,8 @@ def test_a_batch_that_breaks_is_told_for_each(talk: SimpleTalk) -> None:
     assert len(talk.talk.of(TransferEnded)) == 3
 
 
-def test_letting_go_may_fail_too(talk: SimpleTalk) -> None:
+def test_a_failure_to_abandon_is_logged_and_the_first_problem_answered(talk: SimpleTalk) -> None:
     talk.storage.faults["write", "b"] = NoSpace(VirtualPath(("b",)))
     talk.storage.faults["abandon", "b"] = Unavailable(VirtualPath(("b",)))
-    assert three(talk) == ["OK 3 a", "ERR INTERNAL the storage failed", "OK 3 c"]
+    assert three(talk) == ["OK 3 a", "ERR FULL no space left", "OK 3 c"]
     assert len(talk.talk.of(TransferEnded)) == 3

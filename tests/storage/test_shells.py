@@ -5,6 +5,7 @@ import tempfile
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.logger import globalLogPublisher
 from twisted.protocols import ftp
 from twisted.python.failure import Failure
 from twisted.python.filepath import FilePath, InsecurePath, Permissions
@@ -53,6 +54,20 @@ def result_of(deferred):
     if isinstance(result, Failure):
         result.raiseException()
     return result
+
+
+@pytest.fixture
+def logged():
+    """The failures that are logged meanwhile."""
+    failures = []
+
+    def look(event):
+        if "log_failure" in event:
+            failures.append(event["log_failure"])
+
+    globalLogPublisher.addObserver(look)
+    yield failures
+    globalLogPublisher.removeObserver(look)
 
 
 def descriptors():
@@ -406,10 +421,12 @@ class TestValues:
         assert set(run(listed(storage))) == {"caf\udce9", "ü"}
 
     @pytest.mark.parametrize("values", [[], None, ["big", *FILE_VALUES[1:]], [1, 2, 3]])
-    def test_values_that_cannot_be_meant_make_it_unavailable(self, values):
+    def test_values_that_cannot_be_meant_make_it_unavailable(self, values, logged):
         assert len(KEYS) == len(FILE_VALUES)
         with pytest.raises(errors.Unavailable):
             run(ShellStorage(Shell(stat=succeed(values))).stat(at("/file")))
+        [failure] = logged
+        assert failure.check(TypeError, ValueError)
 
     @pytest.mark.parametrize(
         ("error", "kind"),
@@ -426,12 +443,23 @@ class TestValues:
             (ZeroDivisionError("x"), errors.Unavailable),
         ],
     )
-    def test_failures_become_storage_errors(self, error, kind):
+    def test_failures_become_storage_errors(self, error, kind, logged):
         assert type(translated(error, at("/file"))) is kind
         for answer in (error, fail(error)):
             with pytest.raises(kind) as caught:
                 run(ShellStorage(Shell(stat=answer)).stat(at("/file")))
             assert caught.value.path == at("/file")
+        expected = 3 if kind is errors.Unavailable else 0
+        assert [failure.value for failure in logged] == [error] * expected
+
+    def test_what_a_shell_raises_unexpectedly_is_logged_with_its_traceback(self, logged):
+        def stat(*_arguments):
+            return {}["missing"]
+
+        with pytest.raises(errors.Unavailable):
+            run(ShellStorage(Shell(stat=stat)).stat(at("/file")))
+        [failure] = logged
+        assert 'return {}["missing"]' in failure.getTraceback()
 
 
 class Received:
