@@ -158,13 +158,20 @@ async def modify_facts(context: Context, text: str) -> Reply:
     return reply(codes.FILE_STATUS, f"{facts}; {name}")
 
 
-@verbs.add("MLST", Argument.OPTIONAL_PATH, rfc="3659 7", feature="MLST {facts}")
-async def machine_status(context: Context, path: VirtualPath) -> Reply:
-    """Tell the facts of one name over the control connection."""
-    entry = await known_entry(context, path)
+@verbs.add("MLST", Argument.OPTIONAL_TEXT, rfc="3659 7", syntax="[<path>[/]]",
+           feature="MLST {facts}")  # fmt: skip
+async def machine_status(context: Context, text: str | None) -> Reply:
+    """Tell the facts of one name; those of a link itself, with a slash behind of its target."""
+    path = context.resolve(text)
+    entry = await known_entry(context, path, text is None or _names_target(text))
     permissions = permission_facts(context.account.rights, entry)
-    facts = format_facts(entry, context.parameters.facts, permissions)
+    facts = format_facts(entry, context.parameters.facts, permissions, path.parent)
     return reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")
+
+
+def _names_target(text: str) -> bool:
+    """Tell whether an argument asks for what a link leads to: ``link/``, ``link/.``, ``.``."""
+    return text.rpartition("/")[2] in ("", ".", "..")
 
 
 for word, name in {

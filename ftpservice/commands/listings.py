@@ -43,9 +43,9 @@ def unix_format(context: Context, found: Found) -> Format:
     return lambda prefix, entry: line(entry._replace(name=prefix + entry.name))
 
 
-def facts_format(context: Context) -> Format:
+def facts_format(context: Context, directory: VirtualPath) -> Format:
     """Return the format of MLSD (RFC 3659 §7.2)."""
-    line = FactFormatter(context.parameters.facts).line
+    line = FactFormatter(context.parameters.facts, directory).line
     rights = context.account.rights
     return lambda _prefix, entry: line(entry, permission_facts(rights, entry))
 
@@ -79,7 +79,7 @@ async def listing_lines(context: Context, argument: str | None) -> list[str]:
 async def _looked_up(context: Context, argument: str | None) -> tuple[Scan, Found]:
     switches, name = parse_switches(argument)
     path = context.resolve(name)
-    found = await find(context.storage, path, name or "")
+    found = await find(context.storage, path, name or "", switches)
     is_listing = found.entry is None or found.entry.kind is Kind.DIRECTORY
     if is_listing and Right.LIST not in context.account.rights:
         raise Denied(path)
@@ -155,7 +155,7 @@ async def machine_list(context: Context, path: VirtualPath) -> Transfer:
             raise Denied(path)
         scan = Scan(context.storage, PLAIN)
         found = Found(path, "", entry)
-        return _listed(context, "MLSD", scan.run(found), facts_format(context))
+        return _listed(context, "MLSD", scan.run(found), facts_format(context, path))
 
     return await _prepared(context, work)
 

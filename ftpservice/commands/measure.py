@@ -6,6 +6,7 @@ from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.storage.errors import NotFound
 from ftpservice.storage.interfaces import IPartials, IStorage
+from ftpservice.storage.links import lstat
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
@@ -18,14 +19,14 @@ LARGEST_TEXT = 64 * 1024 * 1024
 MOST_DIRECTORIES = 10_000
 
 
-async def known_entry(context: Context, path: VirtualPath) -> Entry:
+async def known_entry(context: Context, path: VirtualPath, follow: bool = True) -> Entry:
     """Return the facts of ``path`` or, where there is no file, of the partial to go on from.
 
     That is how ordinary clients learn where a cut upload stopped. What was told is remembered:
-    APPE goes on from there. Raises `NotFound`.
+    APPE goes on from there. Without ``follow`` a link is told as itself. Raises `NotFound`.
     """
     try:
-        return await context.storage.stat(path)
+        return await (context.storage.stat(path) if follow else lstat(context.storage, path))
     except NotFound:
         partials = IPartials(context.storage, None)
         if partials is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ftpservice.session.refusals import Refusal
 from ftpservice.storage.errors import NotFound
 from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.links import directory_or_itself, lstat
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.globbing import Pattern, has_wildcards
@@ -50,13 +51,15 @@ class Found:
     """``None`` for a pattern."""
 
 
-async def find(storage: IStorage, path: VirtualPath, shown: str) -> Found:
+async def find(storage: IStorage, path: VirtualPath, shown: str, switches: Switches) -> Found:
     """Look ``path`` up; a name that exists is itself, else it may be a pattern.
 
-    Raises `NotFound`.
+    A link to a directory stands for the directory, unless ``-d`` asks for the link. Raises
+    `NotFound`.
     """
+    look = lstat if switches.directory else directory_or_itself
     try:
-        return Found(path, shown, await storage.stat(path))
+        return Found(path, shown, await look(storage, path))
     except NotFound:
         if not has_wildcards(shown):
             raise
@@ -163,9 +166,18 @@ class Scan:
         below: list[Place] = []
         async with aclosing(self._across(places)) as reading:
             async for path, prefix, entries in reading:
-                names = _directories(entries, pattern)
-                below += [(path.child(name), f"{prefix}{name}/") for name in names]
+                below += [
+                    (path.child(entry.name), f"{prefix}{entry.name}/")
+                    for entry in entries
+                    if pattern.matches(entry.name) and await self._is_directory(path, entry)
+                ]
         return below[:MOST_PLACES]
+
+    async def _is_directory(self, home: VirtualPath, entry: Entry) -> bool:
+        """Tell whether a pattern goes on below an entry; it does through links, as a shell's."""
+        if entry.kind is Kind.LINK:
+            entry = await self._storage.stat(home.child(entry.name))
+        return entry.kind is Kind.DIRECTORY
 
     async def _across(
         self, places: list[Place]
@@ -192,10 +204,6 @@ def _pattern(component: str) -> Pattern:
         return Pattern(component)
     except ValueError:
         raise Refusal(codes.BAD_ARGUMENT, "That pattern is too complex.") from None
-
-
-def _directories(entries: Sequence[Entry], pattern: Pattern) -> list[str]:
-    return [e.name for e in entries if e.kind is Kind.DIRECTORY and pattern.matches(e.name)]
 
 
 def _as_prefix(shown: str) -> str:

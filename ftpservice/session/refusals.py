@@ -27,6 +27,7 @@ REFUSALS: dict[type[BaseException], tuple[int, str]] = {
     errors.Exists: (codes.REFUSED, "There is something of that name already."),
     errors.IsDirectory: (codes.REFUSED, "That is a directory."),
     errors.NotDirectory: (codes.REFUSED, "That is not a directory."),
+    errors.IsLink: (codes.REFUSED, "That is a link, not a directory; DELE removes it."),
     errors.NotEmpty: (codes.REFUSED, "The directory is not empty."),
     errors.Denied: (codes.REFUSED, "Permission denied."),
     errors.InvalidName: (codes.BAD_NAME, "That name is not allowed."),

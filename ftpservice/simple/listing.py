@@ -10,6 +10,7 @@ from ftpservice.session.context import Context
 from ftpservice.simple.refusals import Refused
 from ftpservice.simple.stream import Stream
 from ftpservice.storage.errors import Denied
+from ftpservice.storage.links import directory_or_itself
 from ftpservice.storage.rights import Right
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
@@ -28,7 +29,7 @@ Row = tuple[str, str]
 
 async def list_path(context: Context, stream: Stream, path: VirtualPath) -> None:
     """Answer with what is in a directory, or with one file; raises `StorageError`, `Refused`."""
-    entry = await context.storage.stat(path)
+    entry = await directory_or_itself(context.storage, path)
     form = ListingLines()
     if entry.kind is not Kind.DIRECTORY:
         rows, total = _rows([entry], form)

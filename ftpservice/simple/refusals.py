@@ -28,6 +28,7 @@ REFUSALS: dict[type[BaseException], tuple[Code, str]] = {
     errors.Exists: (Code.EXISTS, "there is something of that name already"),
     errors.IsDirectory: (Code.ISDIR, "that is a directory"),
     errors.NotDirectory: (Code.NOTDIR, "that is not a directory"),
+    errors.IsLink: (Code.NOTDIR, "that is a link, not a directory"),
     errors.NotEmpty: (Code.DENIED, "the directory is not empty"),
     errors.Denied: (Code.DENIED, "permission denied"),
     errors.InvalidName: (Code.SYNTAX, "that name is not allowed"),

@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from ftpservice.flow.calls import AT_FDCWD, AT_ONCE, RESOLVE_CACHED, open_beneath
@@ -52,6 +52,11 @@ class Place:
             return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
         except FileNotFoundError:
             return None
+
+    def is_link(self) -> bool:
+        """Tell whether a link has that name now."""
+        facts = self.facts()
+        return facts is not None and stat.S_ISLNK(facts.st_mode)
 
 
 @lru_cache(maxsize=64)
@@ -102,7 +107,7 @@ class Tree:
         except OSError as error:
             if error.errno not in WALK_INSTEAD:
                 raise
-        with Walk(self.root, names, self._spellings) as walk:
+        with self.walk(names) as walk:
             return _open_last(walk, flags)
 
     def open_at_once(self, path: VirtualPath, flags: int) -> int | None:
@@ -136,11 +141,15 @@ class Tree:
             place.close()
             raise
         place.close()
-        with Walk(self.root, components(path), self._spellings) as walk:
+        with self.walk(components(path)) as walk:
             name = walk.arrive(follow=True)
             return Place(os.dup(walk.here), name)
 
-    def _spellings(self) -> Iterator[list[bytes]]:
+    def walk(self, names: Sequence[bytes]) -> Walk:
+        """Return a walk from the root, to be used in ``with``."""
+        return Walk(self.root, names, self.spellings)
+
+    def spellings(self) -> Iterator[list[bytes]]:
         """Yield how absolute links may begin: the directory's real path now, and the one given."""
         if sys.platform == "linux":
             texts = [os.readlink(f"/proc/self/fd/{self.root}".encode()), self.text]

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["DIRECTORY", "Walk"]
+__all__ = ["DIRECTORY", "Walk", "below"]
 
 DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 """Flags that open a directory to name things in it; no right to read it is needed."""
@@ -73,6 +73,11 @@ class Walk:
                 return name
         return b"."
 
+    @property
+    def entered(self) -> list[bytes]:
+        """The names that lead from the root to ``here``, none of them a link."""
+        return list(self._entered)
+
     def again(self, name: bytes) -> None:
         """Put the last component back, to look at it anew."""
         self._pending.append(name)
@@ -97,7 +102,7 @@ class Walk:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         names = [name for name in text.split(b"/") if name not in (b"", b".")]
         if text.startswith(b"/"):
-            names = _below(self._roots(), names)
+            names = below(self._roots(), names)
             self._restart()
         self._pending.extend(reversed(names))
 
@@ -117,7 +122,7 @@ class Walk:
         self.here = directory
 
 
-def _below(roots: Iterable[list[bytes]], names: list[bytes]) -> list[bytes]:
+def below(roots: Iterable[list[bytes]], names: list[bytes]) -> list[bytes]:
     """Return what an absolute link names as seen from our root."""
     for root in roots:
         if names[: len(root)] == root:

@@ -11,6 +11,7 @@ __all__ = [
     "Exists",
     "InvalidName",
     "IsDirectory",
+    "IsLink",
     "NoSpace",
     "NotDirectory",
     "NotEmpty",
@@ -46,6 +47,10 @@ class IsDirectory(StorageError):
 
 class NotDirectory(StorageError):
     """A directory is wanted, that is something else."""
+
+
+class IsLink(StorageError):
+    """A directory is wanted, that is a link; it is removed as a file is."""
 
 
 class NotEmpty(StorageError):

@@ -32,6 +32,7 @@ __all__ = [
     "IDescriptor",
     "IFreeSpace",
     "IHashes",
+    "ILinks",
     "IListing",
     "IPartials",
     "IReading",
@@ -155,7 +156,7 @@ class IStorage(Interface):
         """Make one directory; raises `Exists`, `NotFound` (no parent), `NotDirectory`."""
 
     def remove_directory(path: VirtualPath) -> Awaitable[None]:
-        """Remove an empty directory; raises `NotFound`, `NotDirectory`, `NotEmpty`."""
+        """Remove an empty directory; raises `NotFound`, `NotDirectory`, `NotEmpty`, `IsLink`."""
 
     def remove_file(path: VirtualPath) -> Awaitable[None]:
         """Remove a file or a link; raises `NotFound`, `IsDirectory`."""
@@ -267,6 +268,16 @@ class ISetMode(Interface):
 
     def set_mode(path: VirtualPath, mode: int) -> Awaitable[None]:
         """Set the lower nine permission bits; raises `NotFound`."""
+
+
+class ILinks(Interface):
+    """A storage with symbolic links.
+
+    Its listings tell links as `Kind.LINK`; ``stat`` follows those that lead to something inside.
+    """
+
+    def lstat(path: VirtualPath) -> Awaitable[Entry]:
+        """Return the facts of ``path``, those of the link itself for a link; raises `NotFound`."""
 
 
 class IFreeSpace(Interface):

@@ -13,6 +13,7 @@ from ftpservice.storage.errors import (
     Exists,
     InvalidName,
     IsDirectory,
+    IsLink,
     NotDirectory,
     NotEmpty,
     Unsupported,
@@ -66,6 +67,8 @@ def remove_directory(tree: Tree, path: VirtualPath) -> None:
         try:
             os.rmdir(place.name, dir_fd=place.directory)
         except OSError as error:
+            if error.errno == errno.ENOTDIR and place.is_link():
+                raise IsLink(path) from None
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             _remove_partials(place, path)

@@ -7,12 +7,11 @@ import os
 import pwd
 import stat
 
-from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import Denied, IsDirectory
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["O_PATH", "entry_of", "facts_at", "names_are_known", "require_file"]
+__all__ = ["O_PATH", "entry_of", "names_are_known", "require_file"]
 
 O_PATH = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
 KINDS = {
@@ -74,6 +73,7 @@ def entry_of(name: str, facts: os.stat_result) -> Entry:
             links,
             "%xg%x" % (device, inode),  # noqa: UP031 - half the time of an f-string
             None,
+            "",
         ),
     )
 
@@ -85,25 +85,6 @@ _new_entry = tuple.__new__
 def names_are_known(facts: os.stat_result) -> bool:
     """Tell whether `entry_of` needs to ask nobody for the names of owner and group."""
     return facts.st_uid in _known_owners and facts.st_gid in _known_groups
-
-
-def facts_at(tree: Tree, path: VirtualPath) -> os.stat_result:
-    """Return the facts of what is at ``path``.
-
-    Those of the link itself for a last component that leads nowhere, or out of the tree.
-    """
-    try:
-        opened = tree.open(path, O_PATH)
-    except OSError:
-        with tree.parent(path) as place:
-            facts = place.facts()
-        if facts is None or not stat.S_ISLNK(facts.st_mode):
-            raise
-        return facts
-    try:
-        return os.fstat(opened)
-    finally:
-        os.close(opened)
 
 
 def require_file(facts: os.stat_result, path: VirtualPath) -> None:

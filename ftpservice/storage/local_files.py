@@ -13,15 +13,16 @@ from ftpservice.storage.interfaces import IListing, IReading, IStorage, IWriting
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_changes import make_directory, remove_directory, remove_file, rename
 from ftpservice.storage.local_errors import translate
-from ftpservice.storage.local_facts import O_PATH, entry_of, facts_at, names_are_known
+from ftpservice.storage.local_facts import O_PATH, entry_of, names_are_known
+from ftpservice.storage.local_links import entry_itself
 from ftpservice.storage.local_listing import LocalListing, OpenDirectory
 from ftpservice.storage.local_reading import LocalReading, OpenFile
 from ftpservice.storage.local_upload import Order
 from ftpservice.storage.local_writing import open_writing
-from ftpservice.wire.entry import Entry
+from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["LocalFiles", "Setting"]
+__all__ = ["LocalFiles", "Setting", "entry_at_once"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class LocalFiles:
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``; a link that may not be followed is told as such."""
-        entry = _entry_at_once(self._tree, path)
+        entry = entry_at_once(self._tree, path, O_PATH)
         if entry is not None:
             return entry
         return await called(self._runner, path, _entry_at, self._tree, path)
@@ -92,10 +93,10 @@ class LocalFiles:
         return await open_writing(self._runner, order, self._setting.brief)
 
 
-def _entry_at_once(tree: Tree, path: VirtualPath) -> Entry | None:
+def entry_at_once(tree: Tree, path: VirtualPath, flags: int) -> Entry | None:
     """Return the facts of what is there, if that needs neither disk nor directory service."""
     try:
-        opened = tree.open_at_once(path, O_PATH)
+        opened = tree.open_at_once(path, flags)
     except OSError:
         return None  # perhaps a link that leads nowhere: its own facts are wanted
     if opened is None:
@@ -108,4 +109,15 @@ def _entry_at_once(tree: Tree, path: VirtualPath) -> Entry | None:
 
 
 def _entry_at(tree: Tree, path: VirtualPath) -> Entry:
-    return entry_of(path.name, facts_at(tree, path))
+    """Return the facts of what is there; those of the link itself for one that leads nowhere."""
+    try:
+        opened = tree.open(path, O_PATH)
+    except OSError:
+        entry = entry_itself(tree, path)
+        if entry.kind is not Kind.LINK:
+            raise
+        return entry
+    try:
+        return entry_of(path.name, os.fstat(opened))
+    finally:
+        os.close(opened)

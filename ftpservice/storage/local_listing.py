@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import islice
-from stat import S_IFLNK, S_IFMT
 from threading import Lock
 
 from zope.interface import implementer
 
 from ftpservice.flow.blocking import Runner, let_go
 from ftpservice.storage.descent import Tree
-from ftpservice.storage.errors import StorageError
 from ftpservice.storage.interfaces import IListing
 from ftpservice.storage.local_calls import called
-from ftpservice.storage.local_facts import entry_of, facts_at
+from ftpservice.storage.local_facts import entry_of
+from ftpservice.storage.local_links import LinkTargets
 from ftpservice.storage.local_names import decoded, is_hidden
-from ftpservice.wire.entry import Entry
+from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["LocalListing", "OpenDirectory"]
@@ -30,8 +29,7 @@ class OpenDirectory:
     """The blocking side: an open directory, used by one thread at a time."""
 
     def __init__(self, tree: Tree, path: VirtualPath) -> None:
-        self._tree = tree
-        self._path = path
+        self._links = LinkTargets(tree, path)
         self._lock = Lock()
         self._size = FIRST_BATCH
         opened = tree.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
@@ -71,11 +69,15 @@ class OpenDirectory:
                 continue
             try:
                 facts = item.stat(follow_symlinks=False)
-                if S_IFMT(facts.st_mode) == S_IFLNK:
-                    facts = facts_at(self._tree, self._path.child(name))
-            except (OSError, StorageError):
+            except PermissionError:
+                os.stat(".", dir_fd=self._opened)  # raises if none here may be looked at
                 continue
-            found.append(entry_of(name, facts))
+            except OSError:
+                continue
+            entry = entry_of(name, facts)
+            if entry.kind is Kind.LINK:
+                entry = self._links.told(entry, os.fsencode(item.name), self._opened)
+            found.append(entry)
         return found
 
 

@@ -8,22 +8,30 @@ from zope.interface import implementer
 
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import NotFound, Unsupported
-from ftpservice.storage.interfaces import IFreeSpace, IHashes, IPartials, ISetMode, ISetTimes
+from ftpservice.storage.interfaces import (
+    IFreeSpace,
+    IHashes,
+    ILinks,
+    IPartials,
+    ISetMode,
+    ISetTimes,
+)
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_changes import free_space, set_mode, set_modified
 from ftpservice.storage.local_digests import digest_of
-from ftpservice.storage.local_facts import entry_of
-from ftpservice.storage.local_files import LocalFiles
+from ftpservice.storage.local_facts import O_PATH, entry_of
+from ftpservice.storage.local_files import LocalFiles, entry_at_once
+from ftpservice.storage.local_links import entry_itself
 from ftpservice.storage.local_names import partial_name
 from ftpservice.storage.local_reading import OpenFile
 from ftpservice.storage.partials import find
-from ftpservice.wire.entry import Entry
+from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["LocalStorage"]
 
 
-@implementer(IHashes, ISetTimes, ISetMode, IFreeSpace, IPartials)
+@implementer(IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials)
 class LocalStorage(LocalFiles):
     """One account's files, with all that a filesystem offers besides."""
 
@@ -35,6 +43,13 @@ class LocalStorage(LocalFiles):
             self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close
         )
         return await digest_of(self._runner, file, algorithm, (start, end))
+
+    async def lstat(self, path: VirtualPath) -> Entry:
+        """Return the facts of ``path``; a link is not followed."""
+        entry = entry_at_once(self._tree, path, O_PATH | os.O_NOFOLLOW)
+        if entry is not None and entry.kind is not Kind.LINK:
+            return entry
+        return await called(self._runner, path, entry_itself, self._tree, path)
 
     async def set_times(
         self, path: VirtualPath, modified: float | None = None, created: float | None = None

@@ -21,6 +21,7 @@ from ftpservice.storage.interfaces import (
     How,
     IFreeSpace,
     IHashes,
+    ILinks,
     IListing,
     IPartials,
     IReading,
@@ -43,6 +44,7 @@ SEEING = frozenset(
 
 FORWARDED: dict[object, frozenset[Right]] = {
     IHashes: frozenset({Right.READ}),
+    ILinks: SEEING,
     ISetTimes: frozenset({Right.ATTRIBUTES}),
     ISetMode: frozenset({Right.ATTRIBUTES}),
     IFreeSpace: frozenset(Right),

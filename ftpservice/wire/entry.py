@@ -14,7 +14,7 @@ class Kind(Enum):
     FILE = "file"
     DIRECTORY = "dir"
     LINK = "link"
-    """A symbolic link that leads nowhere or out of the tree; it can only be removed or renamed."""
+    """A symbolic link, told as itself: what descends into directories does not follow it."""
     OTHER = "other"
     """A device, FIFO or socket; it can only be listed, removed or renamed."""
 
@@ -38,3 +38,6 @@ class Entry(NamedTuple):
     """The same for two names of one file, else different (RFC 3659 §7.5.2); empty: not known."""
     created: float | None = None
     """Seconds since the epoch, where the storage keeps it."""
+    target: str = ""
+    """Where a link points: a path from the root, or relative to the directory that holds the link;
+    empty for anything but a link, and where the target is not told."""

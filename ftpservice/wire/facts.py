@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import FORBIDDEN, ROOT, VirtualPath
 from ftpservice.wire.times import DAY, Days, format_time, parse_time
 
 __all__ = [
@@ -40,11 +41,12 @@ DEFAULT_FACTS: tuple[str, ...] = ("type", "size", "modify", "perm", "unique", "U
 TYPES = {
     Kind.FILE: "type=file;",
     Kind.DIRECTORY: "type=dir;",
-    Kind.LINK: "type=OS.unix=symlink;",
     Kind.OTHER: "type=OS.unix=special;",
 }
 KINDS = {"file": Kind.FILE, "dir": Kind.DIRECTORY, "cdir": Kind.DIRECTORY, "pdir": Kind.DIRECTORY}
 LINK_TYPES = ("os.unix=symlink", "os.unix=slink")
+IN_NO_FACT = frozenset("; ")
+"""Characters that would end a fact, or all of them."""
 DIGITS = re.compile(r"[0-9]{1,20}")
 UNSAFE = re.compile(r"[^!-:<-~]")
 CLOCK = tuple(f"{hour:02}{minute:02}" for hour in range(24) for minute in range(60))
@@ -62,24 +64,27 @@ def feature_line(chosen: Sequence[str]) -> str:
     return "".join(f"{fact}*;" if fact in chosen else f"{fact};" for fact in FACTS)
 
 
-def format_facts(entry: Entry, chosen: Sequence[str], perm: str, type_: str | None = None) -> str:
+def format_facts(
+    entry: Entry, chosen: Sequence[str], perm: str, directory: VirtualPath = ROOT
+) -> str:
     """Return ``type=file;size=3;...``; a space and the name are to follow.
 
-    ``type_`` stands in for the entry's own type: ``cdir``, ``pdir``.
+    ``directory`` is what holds the entry: the target of a link may be relative to it.
     """
-    facts = FactFormatter(chosen).facts(entry, perm)
-    if type_ is None or "type" not in chosen:
-        return facts
-    return f"type={type_};{facts.partition(';')[2]}"
+    return FactFormatter(chosen, directory).facts(entry, perm)
 
 
 class FactFormatter:
-    """Tells the chosen facts of many entries; one for each listing, it remembers days."""
+    """Tells the chosen facts of many entries; one for each listing, it remembers days.
 
-    def __init__(self, chosen: Sequence[str]) -> None:
+    ``directory`` is what holds the entries.
+    """
+
+    def __init__(self, chosen: Sequence[str], directory: VirtualPath = ROOT) -> None:
         self._days = Days()
+        self._directory = directory
         writers: dict[str, Callable[[Entry, str], str]] = {
-            "type": _type,
+            "type": self._type,
             "size": _size,
             "modify": self._modify,
             "create": self._create,
@@ -98,6 +103,17 @@ class FactFormatter:
     def line(self, entry: Entry, perm: str, name: str | None = None) -> str:
         """Return a line of MLSD without its end, under the entry's own name unless given."""
         return f"{self.facts(entry, perm)} {entry.name if name is None else name}"
+
+    def _type(self, entry: Entry, _perm: str) -> str:
+        return TYPES.get(entry.kind) or self._link_type(entry.target)
+
+    def _link_type(self, target: str) -> str:
+        """Spell a link as RFC 3659 §7.7.4 does; without a target as its erratum 1500 has it."""
+        if target and FORBIDDEN.isdisjoint(target):
+            path = str(self._directory.joined(target))
+            if IN_NO_FACT.isdisjoint(path):
+                return f"type=OS.unix=slink:{path};"
+        return "type=OS.unix=symlink;"
 
     def _modify(self, entry: Entry, _perm: str) -> str:
         return "modify=" + self._time(entry.modified)
@@ -131,6 +147,7 @@ def parse_facts(line: str) -> Entry:
         facts.get("unix.group") or facts.get("unix.groupname") or "ftp",
         unique=facts.get("unique", ""),
         created=parse_time(facts["create"]) if "create" in facts else None,
+        target=facts["type"].partition(":")[2] if kind is Kind.LINK else "",
     )
 
 
@@ -157,10 +174,6 @@ def _number(text: str, base: int) -> int:
     if not DIGITS.fullmatch(text):
         raise ValueError("a number is wanted")
     return int(text, base)
-
-
-def _type(entry: Entry, _perm: str) -> str:
-    return TYPES[entry.kind]
 
 
 def _size(entry: Entry, _perm: str) -> str:

@@ -17,6 +17,8 @@ __all__ = ["UnixListing", "is_printable", "parse_line"]
 
 HALF_YEAR = 365.2425 * DAY / 2
 CLOCK_SKEW = 60.0
+UNTOLD = "(hidden)"
+"""Stands for the target of a link where that is not told; a line without an arrow confuses."""
 MAX_COLUMNS_KEPT = 4096
 LETTERS = {Kind.FILE: "-", Kind.DIRECTORY: "d", Kind.LINK: "l", Kind.OTHER: "p"}
 KINDS = {"-": Kind.FILE, "d": Kind.DIRECTORY, "l": Kind.LINK}
@@ -45,15 +47,21 @@ class UnixListing:
         self._columns: dict[tuple[Kind, int, int, str, str], str] = {}
 
     def line(self, entry: Entry) -> str:
-        """Return ``-rw-r--r--   1 owner    group         12345 Nov 21 10:15 name``."""
+        """Return ``-rw-r--r--   1 owner    group         12345 Nov 21 10:15 name``.
+
+        A link's line ends with ``name -> target``.
+        """
         key = (entry.kind, entry.mode, entry.links, entry.owner, entry.group)
         columns = self._columns.get(key) or self._first_columns(key)
         modified = entry.modified
         number, rest = divmod(int(modified // 1), DAY)
         day = self._days[number]
+        name = entry.name
+        if entry.kind is Kind.LINK:
+            name += f" -> {entry.target or UNTOLD}"
         if self._oldest < modified <= self._newest:
-            return f"{columns}{entry.size:10} {day.with_month} {MINUTES[rest // 60]} {entry.name}"
-        return f"{columns}{entry.size:10} {day.with_year} {entry.name}"
+            return f"{columns}{entry.size:10} {day.with_month} {MINUTES[rest // 60]} {name}"
+        return f"{columns}{entry.size:10} {day.with_year} {name}"
 
     def _first_columns(self, key: tuple[Kind, int, int, str, str]) -> str:
         if len(self._columns) >= MAX_COLUMNS_KEPT:
@@ -93,9 +101,11 @@ def _from_unix(text: str, now: float) -> Entry:
         raise ValueError("not a line of a listing")
     kind = KINDS.get(mode[1], Kind.OTHER)
     links, owner, group = _holders(words[1:])
-    name = text[date.end() :]
+    name, target = text[date.end() :], ""
+    if kind is Kind.LINK:
+        name, _arrow, target = name.partition(" -> ")
     return Entry(
-        name.partition(" -> ")[0] if kind is Kind.LINK else name,
+        name,
         kind,
         int(date[1]) if kind in (Kind.FILE, Kind.LINK) else 0,
         _unix_time(date, now),
@@ -103,6 +113,7 @@ def _from_unix(text: str, now: float) -> Entry:
         owner,
         group,
         links,
+        target="" if target == UNTOLD else target,
     )
 
 

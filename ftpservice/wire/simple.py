@@ -44,8 +44,8 @@ UNLISTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 SIZE = re.compile("[0-9]{1,18}", re.ASCII)
 TIME = re.compile("[0-9]{14}", re.ASCII)
 AT_ONCE = re.compile(rb"(?i:UPLD) (?:([0-9]{1,18})|[^ ]*)\+(?: |$)")
-TYPES = {Kind.FILE: "file", Kind.DIRECTORY: "dir"}
-KINDS = {"file": Kind.FILE, "dir": Kind.DIRECTORY}
+TYPES = {Kind.FILE: "file", Kind.DIRECTORY: "dir", Kind.LINK: "link"}
+KINDS = {name: kind for kind, name in TYPES.items()}
 
 
 class Code(Enum):
@@ -192,7 +192,7 @@ class ListingLines:
     def line(self, entry: Entry) -> str | None:
         """Return the line of an entry; None for one that has none.
 
-        Those are what is neither file nor directory, and names that no line can hold.
+        Those are devices, FIFOs and sockets, and names that no line can hold.
         """
         kind = TYPES.get(entry.kind)
         if kind is None or UNLISTED.search(entry.name):

@@ -16,6 +16,7 @@ from ftpservice.storage.interfaces import (
     How,
     IFreeSpace,
     IHashes,
+    ILinks,
     ISetMode,
     ISetTimes,
     WriteRequest,
@@ -87,12 +88,55 @@ class TestLinksInside:
         (tmp_path / "moved" / "link").symlink_to(tmp_path / "moved" / "dir" / "file")
         assert run(content(bench.storage, "/link")) == b"inside"
 
-    def test_listings_show_what_links_lead_to(self, bench):
+    def test_listings_tell_links_as_links(self, bench):
         link(bench, "link", bench.root / "dir" / "file")
         link(bench, "folder", "dir")
         entries = run(listed(bench.storage))
-        assert (entries["link"].kind, entries["link"].size) == (Kind.FILE, 6)
-        assert entries["folder"].kind is Kind.DIRECTORY
+        assert (entries["link"].kind, entries["link"].target) == (Kind.LINK, "/dir/file")
+        assert (entries["folder"].kind, entries["folder"].target) == (Kind.LINK, "dir")
+        assert entries["link"].unique != run(bench.storage.stat(at("/link"))).unique
+
+    def test_looking_follows_unless_asked_for_the_link_itself(self, bench):
+        link(bench, "link", "dir/file")
+        link(bench, "folder", "dir")
+        links, entries = ILinks(bench.storage), run(listed(bench.storage))
+        assert run(bench.storage.stat(at("/link"))).kind is Kind.FILE
+        assert run(bench.storage.stat(at("/folder"))).kind is Kind.DIRECTORY
+        for name in ("link", "folder", "dir"):
+            assert run(links.lstat(at(f"/{name}"))) == entries[name]
+        assert run(links.lstat(at("/folder/file"))).kind is Kind.FILE
+        with pytest.raises(errors.NotFound):
+            run(links.lstat(at("/none")))
+
+    @pytest.mark.parametrize(
+        ("place", "text", "told"),
+        [
+            ("link", "dir", "dir"),
+            ("link", ".", "."),
+            ("link", "none/such", "none/such"),
+            ("dir/link", "..", ".."),
+            ("dir/link", "../dir/./file", "../dir/./file"),
+            ("dir/link", "{root}/dir/../dir", "/dir"),
+            ("link", "{root}", "/"),
+            ("link", "{root}/none/../a", "/a"),
+            ("link", "link", "link"),
+            ("link", "a b;c", "a b;c"),
+            ("link", "a\nb", ""),
+        ],
+    )
+    def test_targets_are_told_as_the_account_sees_them(self, bench, place, text, told):
+        link(bench, place, text.format(root=bench.root))
+        home = at(f"/{place}").parent
+        assert run(listed(bench.storage, str(home)))["link"].target == told
+        assert run(ILinks(bench.storage).lstat(at(f"/{place}"))).target == told
+
+    def test_seen_through_a_link_a_target_above_is_told_from_the_root(self, bench):
+        (bench.root / "dir" / "deep").mkdir()
+        link(bench, "dir/deep/up", "../file")
+        link(bench, "dir/deep/beside", "up")
+        link(bench, "way", "dir/deep")
+        entries = run(listed(bench.storage, "/way"))
+        assert (entries["up"].target, entries["beside"].target) == ("/dir/file", "up")
 
     def test_an_upload_to_a_link_is_published_where_it_leads(self, bench):
         link(bench, "link", bench.root / "dir" / "file")
@@ -127,8 +171,9 @@ class TestLinksInside:
     def test_removing_and_renaming_take_the_link_itself(self, bench):
         link(bench, "link", "dir/file")
         link(bench, "folder", "dir")
-        with pytest.raises(errors.NotDirectory):
-            run(bench.storage.remove_directory(at("/folder")))
+        for name in ("/folder", "/link"):
+            with pytest.raises(errors.IsLink):
+                run(bench.storage.remove_directory(at(name)))
         run(bench.storage.rename(at("/link"), at("/moved")))
         assert (bench.root / "moved").is_symlink()
         run(bench.storage.remove_file(at("/moved")))
@@ -190,7 +235,9 @@ class TestLinksOut:
     def test_they_are_seen_as_links_and_can_be_removed(self, escape):
         entries = run(listed(escape.storage))
         for name in ("out", "out-file"):
-            assert entries[name].kind is Kind.LINK
+            assert (entries[name].kind, entries[name].size) == (Kind.LINK, 0)
+            assert entries[name].target == ""
+            assert run(ILinks(escape.storage).lstat(at(name))) == entries[name]
             assert run(escape.storage.stat(at(name))) == entries[name]
             run(escape.storage.remove_file(at(name)))
         assert set(run(listed(escape.storage))) == {"dir"}
@@ -204,6 +251,12 @@ class TestLinksOut:
         for name in ("/up", "/beside"):
             with pytest.raises(errors.Denied):
                 run(storage.open_listing(at(name)))
+
+    @pytest.mark.parametrize("text", ["none/../../../outside", "back/../../etc", "/", "/dir"])
+    def test_no_target_outside_is_told(self, escape, text):
+        link(escape, "dir/back", "../../root/dir")
+        link(escape, "dir/trap", text)
+        assert run(listed(escape.storage, "/dir"))["trap"].target == ""
 
     def test_no_account_can_live_there(self, escape):
         with pytest.raises(errors.Denied):

@@ -14,6 +14,7 @@ from ftpservice.wire.facts import (
     parse_facts,
     parse_time,
 )
+from ftpservice.wire.paths import VirtualPath
 
 FILE = Entry("a b;c", Kind.FILE, 3, 1.5, 0o4755, "demo", "users", 1, "1-2", 0.0)
 DIRECTORY = Entry("d", Kind.DIRECTORY, 0, 1.5, 0o755)
@@ -57,19 +58,37 @@ def test_facts_not_known_are_left_out():
     )
 
 
-def test_type_can_be_told_otherwise():
-    assert format_facts(DIRECTORY, ("type", "modify"), "", "cdir") == (
-        "type=cdir;modify=19700101000001;"
-    )
-    assert format_facts(DIRECTORY, ("type",), "", "pdir") == "type=pdir;"
-    assert format_facts(DIRECTORY, ("modify",), "", "pdir") == "modify=19700101000001;"
-
-
 def test_links_and_devices_have_types_of_their_own():
     assert format_facts(FILE._replace(kind=Kind.LINK), ("type", "size"), "") == (
         "type=OS.unix=symlink;"
     )
     assert format_facts(FILE._replace(kind=Kind.OTHER), ("type",), "") == "type=OS.unix=special;"
+
+
+@pytest.mark.parametrize(
+    ("target", "directory", "fact"),
+    [
+        ("/releases/7", "/", "slink:/releases/7"),
+        ("releases/7", "/", "slink:/releases/7"),
+        ("../b", "/a/c", "slink:/a/b"),
+        (".", "/a", "slink:/a"),
+        ("", "/a", "symlink"),
+        ("a b", "/", "symlink"),
+        ("a;b", "/", "symlink"),
+        ("a", "/in here", "symlink"),
+        ("a\nb", "/", "symlink"),
+    ],
+)
+def test_a_link_tells_its_target_where_a_fact_can_hold_it(target, directory, fact):
+    entry = FILE._replace(kind=Kind.LINK, target=target)
+    facts = format_facts(entry, ("type", "size"), "", VirtualPath.parse(directory))
+    assert facts == f"type=OS.unix={fact};"
+
+
+def test_the_target_of_a_link_is_read():
+    assert parse_facts("type=OS.unix=slink:/t=1/x; l").target == "/t=1/x"
+    assert parse_facts("type=OS.unix=symlink; l").target == ""
+    assert parse_facts("type=file; l").target == ""
 
 
 def test_values_never_break_the_line():

@@ -71,6 +71,14 @@ def test_columns_kept_are_bounded():
     assert len(listing._columns) <= 4096
 
 
+def test_a_link_points_at_its_target_or_at_nothing_that_could_be_one():
+    link = FILE._replace(kind=Kind.LINK, name="current")
+    for target, shown in (("releases/7", "releases/7"), ("/a b", "/a b"), ("", "(hidden)")):
+        line = UnixListing(NOW).line(link._replace(target=target))
+        assert line.endswith(f" current -> {shown}")
+        assert parse_line(line, NOW).target == target
+
+
 def test_printable_names_have_no_line_end():
     assert is_printable("any \t name \udcff")
     assert not any(is_printable(f"a{character}b") for character in "\r\n\0")
@@ -91,7 +99,7 @@ def test_a_client_reads_back_what_a_server_lists(kind, size, age, mode, links, n
     read = parse_line(UnixListing(NOW).line(entry), NOW)
     if kind is Kind.LINK:
         assert read.name == name.partition(" -> ")[0]
-        name = read.name
+        name, entry = read.name, entry._replace(target=read.target)
     unit = 60 if age < 182 * DAY else DAY
     if age < 182 * DAY or age > 184 * DAY:
         assert read == entry._replace(name=name, modified=(NOW - age) // unit * unit)

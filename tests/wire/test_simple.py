@@ -124,12 +124,17 @@ def test_a_listing_is_read_as_it_was_written(name: str, size: int, modified: int
     assert parse_listing_line(line[:-1].encode()) == entry
 
 
+def test_a_link_has_a_type_of_its_own() -> None:
+    line = ListingLines().line(Entry("a", Kind.LINK, 7, 0.0, target="b"))
+    assert line == "link 7 19700101000000 a\n"
+    assert parse_listing_line(line[:-1].encode()) == Entry("a", Kind.LINK, 7, 0.0)
+
+
 @pytest.mark.parametrize(
     "entry",
     [
         Entry("a\nb", Kind.FILE, 1, 0.0),
         Entry("\udcff", Kind.FILE, 1, 0.0),
-        Entry("a", Kind.LINK, 1, 0.0),
         Entry("a", Kind.OTHER, 1, 0.0),
     ],
 )
@@ -143,7 +148,7 @@ def test_what_has_no_line(entry: Entry) -> None:
         b"",
         b"file 1 20260101000000",
         b"file 1 20260101000000 ",
-        b"link 1 20260101000000 a",
+        b"symlink 1 20260101000000 a",
         b"file x 20260101000000 a",
         b"file 1 20261301000000 a",
         b"file 1 2026 a",
