@@ -14,6 +14,7 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from ftpservice.accounts.account import (
@@ -23,8 +24,8 @@ from ftpservice.accounts.account import (
 )
 from ftpservice.accounts.networks import is_from
 from ftpservice.accounts.passwdfile import PasswordFile
-from ftpservice.accounts.passwords import verify
-from ftpservice.accounts.pool import CheckingPool, LoginBusy, Pool
+from ftpservice.accounts.passwords import cost_of, verify
+from ftpservice.accounts.pool import THREADS, CheckingPool, LoginBusy, Pool
 from ftpservice.accounts.records import (
     AccountRecord,
     CertificateUse,
@@ -42,6 +43,8 @@ __all__ = [
     "password_bytes",
     "shipped_accounts",
 ]
+
+log = Logger("ftpservice.accounts")
 
 SHIPPED_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$qmKbqAHLawfeCntIIxWKdA"
@@ -95,9 +98,19 @@ class PasswordFileChecker:
         self._today = today
 
     def start(self, reactor: Any) -> None:
-        """Make the threads' pool; does nothing if there is one."""
+        """Make the threads' pool and log what checks cost; does nothing if there is one."""
         if self._pool is None:
             self._pool = CheckingPool(reactor)
+            costs = [cost_of(record.password_hash) for record in self.records()] or [(0, 0)]
+            log.info(
+                "{path}: {accounts} accounts; a password check takes up to {memory} MiB and"
+                " {passes} passes, {threads} checks at a time",
+                path=self.file.path,
+                accounts=len(self.records()),
+                memory=-(-max(memory for memory, _ in costs) // 1024),
+                passes=max(passes for _, passes in costs),
+                threads=THREADS,
+            )
 
     def stop(self) -> None:
         """End the pool; logins before the next ``start`` fail."""
@@ -149,7 +162,7 @@ class PasswordFileChecker:
         """Read and hash (blocks); the same work whether or not there is such an account."""
         contents = self.file.refresh()
         record = contents.lookup(name)
-        hashed = record.password_hash if record is not None else contents.decoy
+        hashed = record.password_hash if record is not None else contents.decoys.hash_for(name)
         return record if verify(hashed, password) else None
 
     def _admits(self, record: AccountRecord, origin: IPeerCredentials) -> bool:

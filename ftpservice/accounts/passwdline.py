@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any
 
-from ftpservice.accounts.passwords import check_hash, decoy
+from ftpservice.accounts.passwords import Decoys, check_hash
 from ftpservice.accounts.records import AccountRecord, CertificateUse, is_storage_string
 from ftpservice.storage.rights import PRESETS, parse_rights
 from ftpservice.storage.units import parse_size
@@ -52,14 +52,15 @@ class Contents:
     malformed: tuple[Malformed, ...] = ()
     closed: frozenset[str] = frozenset()
     """The names of accounts that a malformed line closes."""
-    decoy: str = ""
-    """A hash that fits no password and costs what most of the others cost."""
+    decoys: Decoys = field(default_factory=Decoys)
+    """The hashes to check for names that have none."""
 
     def lookup(self, name: str) -> AccountRecord | None:
         """Return the account ``name``; one with a malformed line is there, but disabled."""
         record = self.accounts.get(name)
         if record is None and name in self.closed:
-            return AccountRecord(name, self.decoy, rights=frozenset(), disabled=True)
+            hashed = self.decoys.hash_for(name)
+            return AccountRecord(name, hashed, rights=frozenset(), disabled=True)
         return record
 
 
@@ -84,9 +85,9 @@ def parse(text: str) -> Contents:
         except ValueError as error:
             bad.append(Malformed(number, str(error), name))
         first.setdefault(name, number)
-    fits_none = decoy(record.password_hash for record in accounts.values())
+    decoys = Decoys(record.password_hash for record in accounts.values())
     closed = frozenset(line.name for line in bad) - accounts.keys()
-    return Contents(MappingProxyType(accounts), tuple(bad), closed, fits_none)
+    return Contents(MappingProxyType(accounts), tuple(bad), closed, decoys)
 
 
 def parse_line(line: str, number: int = 0) -> AccountRecord:

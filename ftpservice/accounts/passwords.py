@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 import secrets
 from base64 import b64encode
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
+from hashlib import blake2b
+from itertools import accumulate
 
 from argon2.exceptions import Argon2Error
 from argon2.low_level import Type, hash_secret, verify_secret
@@ -20,8 +23,9 @@ __all__ = [
     "PARALLELISM",
     "SALT_BYTES",
     "TIME_COST",
+    "Decoys",
     "check_hash",
-    "decoy",
+    "cost_of",
     "hash_password",
     "needs_rehash",
     "verify",
@@ -34,9 +38,13 @@ SALT_BYTES = 16
 HASH_BYTES = 32
 COST = f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}$"
 
-MOST_MEMORY_KIB = 1024 * 1024
-MOST_TIME_COST = 100
+MOST_MEMORY_KIB = 256 * 1024
+MOST_WORK_KIB = 512 * 1024
+"""Memory times passes of one check, about half a second: whoever guesses wrong passwords keeps
+honest users waiting by no more than that for each guess."""
 MOST_PARALLELISM = 64
+SECRET = secrets.token_bytes(32)
+"""Which names have which decoy; new with every process."""
 
 ENCODED = re.compile(
     r"(?P<cost>\$(?P<kind>argon2(?:id|i|d))\$(?:v=[0-9]{1,3}\$)?"
@@ -78,20 +86,40 @@ def check_hash(hashed: str) -> None:
     if match is None:
         raise ValueError("the password is not an argon2 hash")
     memory, time, lanes = int(match["memory"]), int(match["time"]), int(match["lanes"])
-    if memory > MOST_MEMORY_KIB or time > MOST_TIME_COST or lanes > MOST_PARALLELISM:
-        raise ValueError("the argon2 hash costs too much to check")
+    if memory > MOST_MEMORY_KIB or memory * time > MOST_WORK_KIB or lanes > MOST_PARALLELISM:
+        raise ValueError(
+            f"the argon2 hash costs too much to check (m={memory},t={time},p={lanes}): at most "
+            f"m={MOST_MEMORY_KIB}, m times t={MOST_WORK_KIB}, p={MOST_PARALLELISM}"
+        )
     if time < 1 or lanes < 1 or memory < 8 * lanes:
         raise ValueError("the argon2 hash has impossible costs")
 
 
-def decoy(hashes: Iterable[str]) -> str:
-    """Return a hash that no password fits, at the cost most common among ``hashes``.
+def cost_of(hashed: str) -> tuple[int, int]:
+    """Return the memory of a check in KiB and its passes; (0, 0) for what is no hash."""
+    match = ENCODED.fullmatch(hashed)
+    return (int(match["memory"]), int(match["time"])) if match is not None else (0, 0)
 
-    Checking it for a name that does not exist takes as long as for one that does.
+
+class Decoys:
+    """Hashes that no password fits, to be checked for names that do not exist.
+
+    The costs are those of ``hashes``, each for a share of all names in proportion to how many of
+    the hashes have it. One name always has the same: the time of a login tells neither that the
+    name is unknown, nor by a change from one try to the next.
     """
-    costs = Counter(match["cost"] for match in map(ENCODED.fullmatch, hashes) if match)
-    cost = costs.most_common(1)[0][0] if costs else COST
-    return f"{cost}{_encoded(SALT_BYTES)}${_encoded(HASH_BYTES)}"
+
+    def __init__(self, hashes: Iterable[str] = ()) -> None:
+        costs = Counter(match["cost"] for match in map(ENCODED.fullmatch, hashes) if match)
+        costs = costs or Counter([COST])
+        self._ends = list(accumulate(costs.values()))
+        self._hashes = [f"{cost}{_encoded(SALT_BYTES)}${_encoded(HASH_BYTES)}" for cost in costs]
+
+    def hash_for(self, name: str) -> str:
+        """Return the hash to check for ``name``."""
+        digest = blake2b(name.encode("utf-8", "surrogateescape"), key=SECRET, digest_size=8)
+        place = int.from_bytes(digest.digest()) % self._ends[-1]
+        return self._hashes[bisect_right(self._ends, place)]
 
 
 def _encoded(size: int) -> str:

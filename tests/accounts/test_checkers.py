@@ -9,6 +9,7 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
 
 from ftpservice.accounts import checkers
@@ -237,6 +238,21 @@ def test_starting_makes_the_threads_and_stopping_ends_them(path):
     checker.stop()
     assert not pool._threads.started
     assert ask(checker, b"alice").check(RuntimeError)
+
+
+def test_what_checks_cost_is_logged_at_start(path):
+    costly = SECRET.replace("m=8,t=1", "m=65000,t=3")
+    path.write_text(f"cheap:{SECRET}:/:full\ncostly:{costly}:/:full\n")
+    checker = PasswordFileChecker(PasswordFile(str(path), lambda text: None))
+    checker.file.load()
+    with capturedLogs() as events:
+        checker.start(MemoryReactorClock())
+        checker.start(MemoryReactorClock())
+    checker.stop()
+    [text] = [formatEvent(event) for event in events]
+    assert text == (
+        f"{path}: 2 accounts; a password check takes up to 64 MiB and 3 passes, 2 checks at a time"
+    )
 
 
 def test_a_given_pool_is_kept_and_stopped(checker, pool):

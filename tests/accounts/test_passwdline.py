@@ -149,7 +149,7 @@ def test_a_wrong_line_is_told_by_number_and_closes_its_account_only():
     assert closed is not None
     assert closed.disabled
     assert closed.rights == frozenset()
-    assert closed.password_hash == contents.decoy
+    assert closed.password_hash == contents.decoys.hash_for("bob")
     assert contents.lookup("alice") is contents.accounts["alice"]
     assert contents.lookup("dave") is None
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ftpservice.accounts import passwords
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.accounts.passwords import (
+    Decoys,
     check_hash,
-    decoy,
     hash_password,
     needs_rehash,
     verify,
@@ -96,11 +96,41 @@ def test_no_text_makes_checking_fail(hashed, password):
     assert not verify(hashed, password)
 
 
-def test_a_decoy_fits_nothing_and_costs_what_most_cost():
+COST_OF_OURS = "$argon2id$v=19$m=8,t=1,p=1$"
+
+
+def test_a_decoy_fits_nothing_and_has_the_cost_of_an_account():
     ours = cheap()
-    assert decoy([ours, ours, MADE]).startswith("$argon2id$v=19$m=8,t=1,p=1$")
-    assert decoy([]).startswith(passwords.COST)
-    assert decoy(["nonsense"]).startswith(passwords.COST)
-    check_hash(decoy([]))
-    assert not verify(decoy([ours]), b"secret")
-    assert decoy([ours]) != decoy([ours])
+    decoy = Decoys([ours, "nonsense"]).hash_for("nobody")
+    assert decoy.startswith(COST_OF_OURS)
+    check_hash(decoy)
+    assert not verify(decoy, b"secret")
+    assert decoy != Decoys([ours]).hash_for("nobody")
+    assert Decoys([]).hash_for("nobody").startswith(passwords.COST)
+
+
+def test_unknown_names_have_the_costs_of_the_accounts_in_proportion_and_always_the_same():
+    decoys = Decoys([cheap(), cheap(), cheap(), MADE])
+    names = [f"name{number}" for number in range(4000)]
+    ours = [decoys.hash_for(name).startswith(COST_OF_OURS) for name in names]
+    assert ours == [decoys.hash_for(name).startswith(COST_OF_OURS) for name in names]
+    assert 2700 < sum(ours) < 3300  # 3000, eleven standard deviations either way
+
+
+@pytest.mark.parametrize(
+    ("cost", "allowed"),
+    [
+        ("m=65536,t=3,p=4", True),
+        ("m=262144,t=2,p=1", True),
+        ("m=262144,t=3,p=1", False),
+        ("m=1048576,t=4,p=1", False),
+        ("m=19456,t=28,p=1", False),
+    ],
+)
+def test_memory_times_passes_of_one_check_is_bounded(cost, allowed):
+    hashed = MADE.replace("m=19456,t=2,p=1", cost)
+    if allowed:
+        check_hash(hashed)
+    else:
+        with pytest.raises(ValueError, match=f"costs too much to check .{cost}"):
+            check_hash(hashed)
