@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 __all__ = [
     "CommandFailed",
@@ -18,6 +18,7 @@ __all__ = [
     "HandshakeFailed",
     "LoggedIn",
     "LoginFailed",
+    "LoginRefusal",
     "Outcome",
     "Refused",
     "SessionClosed",
@@ -35,6 +36,34 @@ class Outcome(Enum):
     """Begun and not whole: the peer, the network, a timeout or ABOR ended it."""
     REFUSED = "refused"
     """The storage ended it: full, over quota, denied, failed."""
+
+
+class LoginRefusal(StrEnum):
+    """Why a login was refused; for the operator only, every client gets the same reply."""
+
+    WRONG_PASSWORD = "wrong password"
+    UNKNOWN_NAME = "unknown name"
+    UNUSABLE_LINE = "unusable line"
+    """The account's line is malformed."""
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    WRONG_NETWORK = "wrong network"
+    NO_TLS = "no TLS"
+    NO_CERTIFICATE = "no client certificate"
+    OTHER_CERTIFICATE = "client certificate of another name"
+    SHIPPED_PASSWORD = "shipped password"
+    """The account still has the password that is published with the sources."""
+    NO_ANONYMOUS = "anonymous login not allowed"
+    THROTTLED = "too many failures"
+    """The address has failed too often; the password was not checked."""
+    TOO_MANY_SESSIONS = "too many sessions"
+    BUSY = "too many logins at once"
+    NO_FILES = "files unavailable"
+    """The account's storage could not be opened."""
+    REFUSED = "refused"
+    """By a checker or realm that does not say why."""
+    CHECKER_FAILED = "checker failed"
+    """A checker raised an unexpected error; the log has its traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +105,9 @@ class LoggedIn(Event):
 class LoginFailed(Event):
     """A login was refused; ``user`` is the name that was tried."""
 
-    reason: str = ""
+    reason: LoginRefusal = LoginRefusal.REFUSED
+    detail: str = ""
+    """The circumstances, for a person: which line, which network, since when."""
 
 
 @dataclass(frozen=True, slots=True)

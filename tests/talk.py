@@ -113,12 +113,13 @@ class Talk:
         settings: SessionSettings | None = None,
         rights: frozenset[Right] = PRESETS["full"],
         host: str = "127.0.0.1",
+        checkers: Sequence[ICredentialsChecker] = (),
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.storage = MemoryStorage()
         self.realm = TalkRealm(rights, self.storage)
         self.checker = TalkChecker({b"ann": b"secret", b"bob": b"hidden"})
-        portal = Portal(self.realm, [self.checker, AllowAnonymousAccess()])
+        portal = Portal(self.realm, checkers or [self.checker, AllowAnonymousAccess()])
         self.events: list[Event] = []
         stream = EventStream(lambda error, event: self.events.append(event))
         stream.subscribe(self.events.append)

@@ -73,4 +73,4 @@ def test_events_do_not_change():
 
 
 def test_details_have_defaults_where_there_may_be_none():
-    assert LoginFailed(1.0, 7, "192.0.2.1", "bob").reason == ""
+    assert LoginFailed(1.0, 7, "192.0.2.1", "bob").reason == "refused"

@@ -1,18 +1,18 @@
 """Checks names and passwords against a ``passwd.db``.
 
 The same for every login, known or not: one look at the file, one hash of the common cost, both in
-a thread, and only then the reasons to refuse. All refusals are the same plain `UnauthorizedLogin`.
+a thread, and only then the reasons to refuse. Refusals are `LoginRefused`, whose reason is for the
+log and not for the client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
-from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -22,8 +22,9 @@ from ftpservice.accounts.account import (
     IPeerCredentials,
     PeerCredentials,
 )
-from ftpservice.accounts.networks import is_from
+from ftpservice.accounts.admission import problems
 from ftpservice.accounts.passwdfile import PasswordFile
+from ftpservice.accounts.passwdline import Contents
 from ftpservice.accounts.passwords import cost_of, verify
 from ftpservice.accounts.pool import THREADS, CheckingPool, LoginBusy, Pool
 from ftpservice.accounts.records import (
@@ -33,6 +34,8 @@ from ftpservice.accounts.records import (
     IStartable,
     RecordedName,
 )
+from ftpservice.accounts.refused import LoginRefused, Problem, refused
+from ftpservice.events import LoginRefusal
 from ftpservice.flow.task import Task
 
 __all__ = [
@@ -145,33 +148,41 @@ class PasswordFileChecker:
         contents = await self._running().run(self.file.refresh)
         record = contents.lookup(name)
         if record is None or record.certificate is not CertificateUse.LOGIN:
-            raise UnauthorizedLogin("a password is wanted")
+            raise LoginRefused(LoginRefusal.REFUSED, "the account does not log in by certificate")
         origin = PeerCredentials(b"", b"", credentials.peer, True, credentials.certified)
-        if name not in credentials.certified or not self._admits(record, origin):
-            raise UnauthorizedLogin("not that certificate, or not allowed from there")
+        found = [*self._problems(contents, record, origin)]
+        if name not in credentials.certified:
+            found.insert(0, (LoginRefusal.OTHER_CERTIFICATE, ""))
+        if found:
+            raise refused(found, self._where(record))
         return RecordedName.of(record)
 
     async def _avatar_id(self, credentials: Any) -> bytes | tuple[()]:
         name, password = name_text(credentials.username), password_bytes(credentials.password)
-        record = await self._running().run(self._verified, name, password)
-        if record is None or not self._admits(record, IPeerCredentials(credentials, NOWHERE)):
-            raise UnauthorizedLogin("wrong name or password, or not allowed from there")
+        contents, record, fits = await self._running().run(self._verified, name, password)
+        if record is None:
+            raise LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.file.path}")
+        found = [*self._problems(contents, record, IPeerCredentials(credentials, NOWHERE))]
+        if not fits and name not in contents.closed:
+            found.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
+        if found:
+            raise refused(found, self._where(record))
         return RecordedName.of(record)
 
-    def _verified(self, name: str, password: bytes) -> AccountRecord | None:
+    def _verified(self, name: str, password: bytes) -> tuple[Contents, AccountRecord | None, bool]:
         """Read and hash (blocks); the same work whether or not there is such an account."""
         contents = self.file.refresh()
         record = contents.lookup(name)
         hashed = record.password_hash if record is not None else contents.decoys.hash_for(name)
-        return record if verify(hashed, password) else None
+        return contents, record, verify(hashed, password)
 
-    def _admits(self, record: AccountRecord, origin: IPeerCredentials) -> bool:
-        """Tell whether the owner of the right password may log in, here and now."""
-        expired = record.expires is not None and self._today() > record.expires
-        stranger = bool(record.networks) and not is_from(origin.peer, record.networks)
-        in_the_clear = record.tls_required and not origin.secured
-        certified = record.name in origin.certified
-        uncertified = record.certificate is CertificateUse.REQUIRED and not certified
-        shipped = self.refuse_shipped and record.password_hash == SHIPPED_HASH
-        refused = expired or stranger or in_the_clear or uncertified or shipped
-        return not (record.disabled or refused)
+    def _problems(
+        self, contents: Contents, record: AccountRecord, origin: IPeerCredentials
+    ) -> Iterator[Problem]:
+        """Yield what keeps the owner of the right password from logging in, here and now."""
+        if self.refuse_shipped and record.password_hash == SHIPPED_HASH:
+            yield LoginRefusal.SHIPPED_PASSWORD, "everybody knows it"
+        yield from problems(contents, record, origin, self._today())
+
+    def _where(self, record: AccountRecord) -> str:
+        return f"line {record.line} of {self.file.path}" if record.line else self.file.path

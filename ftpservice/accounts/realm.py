@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -19,6 +18,8 @@ from ftpservice.accounts.records import (
     RecordedName,
     is_storage_string,
 )
+from ftpservice.accounts.refused import LoginRefused
+from ftpservice.events import LoginRefusal
 from ftpservice.flow.task import Task
 from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorageSource, IUnnamedSource
@@ -85,7 +86,7 @@ class Realm:
 
     async def _guest(self) -> Account:
         if self._anonymous is None:
-            raise UnauthorizedLogin("no anonymous access here")
+            raise LoginRefused(LoginRefusal.NO_ANONYMOUS)
         rights = PRESETS["read"]
         storage = await self._source.storage(ANONYMOUS_NAME, self._anonymous)
         return Account(ANONYMOUS_NAME, Permitted(storage, rights), rights, anonymous=True)
@@ -96,7 +97,7 @@ class Realm:
         if record is None:
             record = AccountRecord(name, "", rights=self._default_rights)
         if record.disabled:
-            raise UnauthorizedLogin("the account is closed")
+            raise LoginRefused(LoginRefusal.DISABLED)
         storage = Permitted(await self._files(record), record.rights)
         return Account(
             name,

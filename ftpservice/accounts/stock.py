@@ -37,6 +37,8 @@ from ftpservice.accounts.account import ICertificateCredentials
 from ftpservice.accounts.checkers import LoginBusy, name_text, password_bytes
 from ftpservice.accounts.pool import CheckingPool, Pool
 from ftpservice.accounts.records import IAccountRecords, IStartable
+from ftpservice.accounts.refused import LoginRefused, telling
+from ftpservice.events import LoginRefusal
 from ftpservice.flow.task import Task
 
 __all__ = [
@@ -115,6 +117,7 @@ class TextNames:
 class PasswordCheckers:
     """Asks one checker after the other until one lets the user in.
 
+    If none does, the refusal is that of the first one that knows the name.
     One that fails in a way of its own is logged and lets nobody in; `LoginBusy` ends the asking.
     """
 
@@ -187,16 +190,26 @@ async def _first(
     checkers: Iterable[ICredentialsChecker],
     ask: Callable[[ICredentialsChecker], Awaitable[AvatarId]],
 ) -> AvatarId:
+    refusals: list[LoginRefused] = []
     for checker in checkers:
         try:
             return await ask(checker)
         except (LoginBusy, CancelledError):
             raise
-        except (LoginFailed, Unauthorized):
-            continue
-        except Exception:  # noqa: BLE001 - a stranger's checker may fail in any way
+        except LoginRefused as error:
+            refusals.append(error)
+        except (LoginFailed, Unauthorized) as error:
+            refusals.append(LoginRefused(LoginRefusal.REFUSED, _by(checker, error)))
+        except Exception as error:  # noqa: BLE001 - a stranger's checker may fail in any way
             log.failure("{checker} failed", checker=type(checker).__name__)
-    raise UnauthorizedLogin("wrong name or password")
+            refusals.append(LoginRefused(LoginRefusal.CHECKER_FAILED, _by(checker, error)))
+    raise telling(refusals)
+
+
+def _by(checker: ICredentialsChecker, error: Exception) -> str:
+    """Say which checker refuses, and what it says about it."""
+    said = str(error)
+    return f"by checker {type(checker).__name__}" + (f": {said}" if said else "")
 
 
 def _asked_in_thread(checker: Any, credentials: PlainCredentials) -> AvatarId:

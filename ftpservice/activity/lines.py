@@ -23,9 +23,9 @@ TOGETHER = 50
 """Lines that wait for no more."""
 SAYINGS: dict[type[Event], str] = {
     events.LoggedIn: "{who} logged in {tls}",
-    events.LoginFailed: "{who} failed to log in: {event.reason}",
+    events.LoginFailed: "{who} failed to log in: {reason}{detail}",
     events.HandshakeFailed: "{who} did not get under TLS: {reason}",
-    events.Refused: "{who} was turned away: {event.reason}",
+    events.Refused: "{who} was turned away: {reason}",
     events.TransferEnded: "{who} {did} {path}: {event.outcome.value}, {event.size} bytes"
     " in {event.seconds:.3f} s {event.detail}",
     events.FileChanged: "{who} did {event.action} {path} {target}",
@@ -97,8 +97,9 @@ def _line(event: Event) -> str:
             did="sent" if getattr(event, "upload", False) else "fetched",
             path=_escaped(getattr(event, "path", "")),
             target=_escaped(getattr(event, "target", "")),
-            tls=_by(getattr(event, "tls", "")),
+            tls=_aside(getattr(event, "tls", "")).lstrip(),
             reason=_escaped(getattr(event, "reason", "")),
+            detail=_aside(getattr(event, "detail", "")),
         )
         .strip()
     )
@@ -122,8 +123,8 @@ def _to_the_log(line: str, when: float) -> None:
 _log = Logger("ftpservice")
 
 
-def _by(tls: str) -> str:
-    return f"({_escaped(tls)})" if tls else ""
+def _aside(text: str) -> str:
+    return f" ({_escaped(text)})" if text else ""
 
 
 def _escaped(name: str) -> str:

@@ -42,13 +42,14 @@ class Report:
         self._under_tls = Tally(1)
         self._handshakes = 0
         self._refusals = Tally(1)
+        self._login_refusals = Tally(1)
         self._transfers = Tally(6)
         self._errors: deque[tuple[Event, str]] = deque(maxlen=LAST_ERRORS)
         self._count: dict[type[Event], Callable[[Any], None]] = {
             SessionOpened: self._session_opened,
             LoggedIn: self._logged_in,
             HandshakeFailed: self._handshake_failed,
-            LoginFailed: lambda event: self._login(event, 0, 1),
+            LoginFailed: self._login_failed,
             Refused: lambda event: self._refusals.add(event.reason, 1),
             TransferEnded: self._transfer_ended,
             CommandFailed: self._command_failed,
@@ -67,6 +68,10 @@ class Report:
     def _logged_in(self, event: LoggedIn) -> None:
         self._login(event, 1, 0)
         self._under_tls.add(event.tls or IN_CLEAR, 1)
+
+    def _login_failed(self, event: LoginFailed) -> None:
+        self._login(event, 0, 1)
+        self._login_refusals.add(event.reason, 1)
 
     def _handshake_failed(self, _event: HandshakeFailed) -> None:
         self._handshakes += 1
@@ -126,6 +131,9 @@ class Report:
             *_section("Logins by user", ("User", *counts), _cells(by_user), 2),
             *_section("Logins by address", ("Address", *counts), _cells(by_peer), 2),
             *_section("Logins by TLS", ("TLS", "Logins"), _cells(self._under_tls.top(TOP)), 1),
+            *_section(
+                "Failed logins", ("Reason", "Times"), _cells(self._login_refusals.top(TOP)), 1
+            ),
             *_section("Turned away", ("Reason", "Times"), _cells(self._refusals.top(TOP)), 1),
         ]
 

@@ -8,17 +8,19 @@ from twisted.cred.error import UnhandledCredentials
 
 from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
 from ftpservice.accounts.attempts import MOST_FAILURES, TooManyAttempts, delay_after
-from ftpservice.events import LoggedIn, LoginFailed
+from ftpservice.accounts.checkers import LoginBusy
+from ftpservice.accounts.refused import LoginRefused
+from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.verbs import Argument, VerbTable
-from ftpservice.storage.errors import NotDirectory
+from ftpservice.storage.errors import NotDirectory, StorageError
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["verbs"]
+__all__ = ["tell_refused", "verbs"]
 
 verbs = VerbTable()
 
@@ -39,7 +41,7 @@ async def user(context: Context, name: str) -> Reply:
     """Say who logs in; ends the login before."""
     anonymous = _is_anonymous(context, name)
     if not _may_log_in(context, anonymous):
-        context.publish(LoginFailed, "without TLS", user=name)
+        tell_refused(context, LoginRefusal.NO_TLS, "passwords are not taken in clear", name)
         return await _slowly(context, IN_CLEAR)
     context.forget_login()
     context.user = name
@@ -65,18 +67,22 @@ async def _certified(context: Context) -> bool:
     credentials = CertificateCredentials(name, context.peer.host, names)
     try:
         await context.identity.login(context.services.portal, credentials, context.user)
+    except LoginRefused as error:
+        if not error.is_vague:  # otherwise a password is wanted, as usual
+            tell_refused(context, error.reason, f"by certificate; {error.detail}")
+        return False
     except (Refused, UnhandledCredentials):
         return False
     return True
 
 
 def _is_anonymous(context: Context, name: str) -> bool:
-    services = context.services
-    return services.settings.anonymous and name.lower() in (
-        services.user_anonymous.lower(),
-        "anonymous",
-        "ftp",
-    )
+    return context.services.settings.anonymous and _means_anonymous(context, name)
+
+
+def _means_anonymous(context: Context, name: str) -> bool:
+    """Tell whether anonymous users say ``name``, where there are any."""
+    return name.lower() in (context.services.user_anonymous.lower(), "anonymous", "ftp")
 
 
 @verbs.add("PASS", Argument.OPTIONAL_TEXT, rfc="959 4.1.1", syntax="<password>", login=False)
@@ -85,13 +91,40 @@ async def password(context: Context, text: str | None) -> Reply:
     try:
         await context.services.attempts.admit(context.peer.label)
     except TooManyAttempts:
-        return _failed(context, codes.UNAVAILABLE, "Too many failed logins from your address.")
+        tell_refused(context, LoginRefusal.THROTTLED, "of this address")
+        return reply(codes.UNAVAILABLE, "Too many failed logins from your address.")
     try:
         await _ask(context, _credentials(context, text or ""))
     except (Refused, UnhandledCredentials) as error:
-        context.publish(LoginFailed, str(error) or "Login failed.", user=context.user)
+        tell_refused(context, *_why(context, error))
         return await _slowly(context, "Login failed.")
+    except LoginBusy:
+        tell_refused(context, LoginRefusal.BUSY)
+        raise
+    except StorageError as error:
+        tell_refused(context, LoginRefusal.NO_FILES, str(error))
+        raise
     return _admitted(context, codes.LOGGED_IN)
+
+
+def _why(context: Context, error: Exception) -> tuple[LoginRefusal, str]:
+    """Return why the portal refuses, as far as that is known."""
+    if isinstance(error, LoginRefused):
+        reason, detail, is_vague = error.reason, error.detail, error.is_vague
+    elif isinstance(error, UnhandledCredentials):
+        reason, detail, is_vague = LoginRefusal.REFUSED, "no checker takes such logins", True
+    else:
+        reason, detail, is_vague = LoginRefusal.REFUSED, str(error), True
+    if is_vague and _means_anonymous(context, context.user):
+        return LoginRefusal.NO_ANONYMOUS, detail
+    return reason, detail
+
+
+def tell_refused(
+    context: Context, reason: LoginRefusal, detail: str = "", name: str | None = None
+) -> None:
+    """Publish that a login is refused, and why; the client is told nothing of the reason."""
+    context.publish(LoginFailed, reason, detail, user=context.user if name is None else name)
 
 
 def _admitted(context: Context, code: int) -> Reply:
@@ -100,7 +133,8 @@ def _admitted(context: Context, code: int) -> Reply:
     limit = account.max_sessions or context.services.settings.max_sessions_per_user
     if not context.services.roster.take("user", account.name, limit):
         context.identity.logout()
-        return _failed(context, codes.UNAVAILABLE, "Too many sessions of that user.")
+        tell_refused(context, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
+        return reply(codes.UNAVAILABLE, "Too many sessions of that user.")
     context.directory = account.home
     context.failures = 0
     context.publish(LoggedIn, context.protection.description)
@@ -137,11 +171,6 @@ async def _slowly(context: Context, text: str) -> Reply:
     if last:
         return reply(codes.UNAVAILABLE, "Too many failed logins.")
     return reply(codes.NOT_LOGGED_IN, text)
-
-
-def _failed(context: Context, code: int, text: str) -> Reply:
-    context.publish(LoginFailed, text, user=context.user)
-    return reply(code, text)
 
 
 @verbs.add("ACCT", Argument.TEXT, rfc="959 4.1.1", syntax="<account>")

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.attempts import MOST_FAILURES
 from ftpservice.commands import access
-from ftpservice.events import CommandFailed, FileChanged
+from ftpservice.events import CommandFailed, FileChanged, LoginRefusal
 from ftpservice.session.context import Context
 from ftpservice.session.log import log
 from ftpservice.session.verbs import Run
@@ -124,6 +124,7 @@ async def _ask(context: Context, password: str) -> None:
     if reply.code >= 400:
         raise _refused(context, reply)
     if context.wants_private_data and not context.secured:
+        access.tell_refused(context, LoginRefusal.NO_TLS, "files are not sent in clear")
         context.forget_login()
         raise Refused(Code.AUTH, "not in clear; use TLS")
 

@@ -26,27 +26,42 @@ __all__ = [
 class StorageError(Exception):
     """Something asked of a storage did not happen; ``path`` says to what."""
 
+    words = "the storage failed"
+    """What is wrong, where there is no detail."""
+
     def __init__(self, path: VirtualPath, detail: str = "") -> None:
         super().__init__(path, detail)
         self.path = path
         self.detail = detail
         """For the log, never for the peer."""
 
+    def __str__(self) -> str:
+        """Say what did not happen, and to what, in one line for the log."""
+        return f"{self.path}: {self.detail or self.words}"
+
 
 class NotFound(StorageError):
     """There is nothing of that name."""
+
+    words = "no such file or directory"
 
 
 class Exists(StorageError):
     """There is something of that name already."""
 
+    words = "there is something of that name already"
+
 
 class IsDirectory(StorageError):
     """A file is wanted, that is a directory."""
 
+    words = "that is a directory"
+
 
 class NotDirectory(StorageError):
     """A directory is wanted, that is something else."""
+
+    words = "that is not a directory"
 
 
 class IsLink(StorageError):
@@ -56,34 +71,52 @@ class IsLink(StorageError):
 class NotEmpty(StorageError):
     """The directory still has entries."""
 
+    words = "the directory is not empty"
+
 
 class Denied(StorageError):
     """Not permitted: to this account, to this process, or to anybody (a device, a way out)."""
+
+    words = "permission denied"
 
 
 class InvalidName(StorageError):
     """The storage cannot have a file of that name."""
 
+    words = "that name is not allowed"
+
 
 class NoSpace(StorageError):
     """The storage is full."""
+
+    words = "no space left"
 
 
 class QuotaExceeded(StorageError):
     """More than the account may keep, or a file larger than it may be."""
 
+    words = "over the quota"
+
 
 class Busy(StorageError):
     """Somebody else holds it just now; the same call may work later."""
+
+    words = "in use"
 
 
 class Unavailable(StorageError):
     """The storage failed beneath us (I/O error, read-only, gone)."""
 
+    words = "the storage failed"
+
 
 class BadOffset(StorageError):
     """There is nothing to go on from at that offset."""
 
+    words = "nothing to resume from at that offset"
+
 
 class Unsupported(StorageError):
     """This storage cannot do that at all."""
+
+    words = "the storage cannot do that"

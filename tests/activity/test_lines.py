@@ -13,6 +13,7 @@ from ftpservice.events import (
     FileChanged,
     LoggedIn,
     LoginFailed,
+    LoginRefusal,
     Outcome,
     Refused,
     SessionOpened,
@@ -26,7 +27,10 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
     ("event", "line"),
     [
         (LoggedIn(*WHO), "ann@192.0.2.1 [7] logged in"),
-        (LoginFailed(*WHO, "wrong"), "ann@192.0.2.1 [7] failed to log in: wrong"),
+        (
+            LoginFailed(*WHO, LoginRefusal.EXPIRED, "on 2027-01-31"),
+            "ann@192.0.2.1 [7] failed to log in: expired (on 2027-01-31)",
+        ),
         (Refused(1.0, 7, "192.0.2.1", "", "full"), "nobody@192.0.2.1 [7] was turned away: full"),
         (
             TransferEnded(*WHO, "/a\nb", True, Outcome.CUT, 5, 0.25, "426"),
@@ -64,7 +68,7 @@ def test_with_problems_only_what_went_well_has_none() -> None:
         LoggedIn(*WHO),
         TransferEnded(*WHO, "/a", False, Outcome.COMPLETE, 5, 1.0),
         FileChanged(*WHO, "delete", "/a"),
-        LoginFailed(*WHO, "wrong"),
+        LoginFailed(*WHO, LoginRefusal.WRONG_PASSWORD),
         Refused(*WHO, "full"),
         TransferEnded(*WHO, "/b", True, Outcome.CUT, 5, 1.0),
         TransferEnded(*WHO, "/c", True, Outcome.REFUSED, 5, 1.0),
@@ -73,7 +77,7 @@ def test_with_problems_only_what_went_well_has_none() -> None:
         lines(event)
     lines.flush()
     assert [line.split("] ")[-1].split(",")[0] for line in written] == [
-        "failed to log in: wrong",
+        "failed to log in: wrong password",
         "was turned away: full",
         "sent /b: cut",
         "sent /c: refused",

@@ -249,7 +249,7 @@ def test_no_password_in_clear_from_elsewhere(secure: Secure, name: str) -> None:
     assert talk.replies() == ["530 Not in clear: say AUTH TLS first, or use FTPS."]
     assert talk.codes("PASS secret") == [503]
     assert talk.checker.asked == []
-    assert [event.reason for event in talk.of(LoginFailed)] == ["without TLS"]
+    assert [event.reason for event in talk.of(LoginFailed)] == ["no TLS"]
     talk.auth()
     assert talk.codes(f"USER {name}") == [331]
 
