@@ -103,10 +103,10 @@ class Meeting:
             if waiting is not None:
                 waiting.callback(None)
 
-    async def stands(self) -> bool:
-        """Wait until it is connected, under TLS or not yet; tell whether it is."""
+    async def stands(self, seconds: float) -> bool:
+        """Wait until it is connected, under TLS or not yet; tell whether it is in time."""
         while self.data.transport is None and self._error is None:
-            if not await self._begun.wait(self._settings.timeout):
+            if not await self._begun.wait(seconds):
                 return False
         return self._error is None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from ftpservice.tls.client import ClientTLS
-from ftpservice.wire import codes
 from ftpservice.wire.addresses import (
     BadAddress,
     format_eprt,
@@ -19,14 +20,16 @@ from ftpservice.wire.replies import Reply
 from ftpservice_client.ahead import Ahead
 from ftpservice_client.calling import Answer, Call, Meeting
 from ftpservice_client.control import Control
-from ftpservice_client.errors import Garbled
+from ftpservice_client.errors import CannotConnect, ClientError, Garbled, Refused, Unsupported
 from ftpservice_client.exchange import Exchange
-from ftpservice_client.refusals import NOT_IMPLEMENTED, refusal
+from ftpservice_client.quirks import Quirks
+from ftpservice_client.refusals import refusal
 from ftpservice_client.settings import Settings
 
 __all__ = ["DataCalls"]
 
-TRY_PASV = NOT_IMPLEMENTED | {codes.BAD_FAMILY, codes.BAD_ARGUMENT, codes.CANNOT_CONNECT}
+FIRST_PATIENCE = 5.0
+"""Seconds in which the first port that a server names has to answer: else PASV names another."""
 
 
 class DataCalls:
@@ -35,12 +38,17 @@ class DataCalls:
     tls: ClientTLS | None = None
     """What data connections are secured with, after PROT P."""
 
-    def __init__(self, reactor: Any, control: Control, settings: Settings) -> None:
+    def __init__(self, reactor: Any, control: Control, settings: Settings, quirks: Quirks) -> None:
         self._reactor = reactor
         self._control = control
         self._settings = settings
-        self._extended = True
+        self._quirks = quirks
         self.ahead = Ahead(reactor)
+
+    @property
+    def _extended(self) -> bool:
+        """Whether EPSV is what asks for a port."""
+        return self._quirks.epsv is not False
 
     @property
     def _own(self) -> str:
@@ -83,50 +91,71 @@ class DataCalls:
     async def _known(self, exchange: Exchange) -> Meeting:
         """Return one to a port that was asked for ahead, if it still is one; else to another."""
         reply = await self._control.reply_to(exchange)
-        if reply.code < 400:
-            call = self._call(reply)
-            try:
-                if await call.stands():
-                    return call
-            except BaseException:
-                call.abort()
-                raise
+        with suppress(Refused, Unsupported, Garbled):
+            call = self._call(epsv_port(reply))
+            if await _stands(call, self._settings.timeout):
+                return call
             call.abort()
         return await self._asked(*self._control.begin("EPSV"))
 
     async def _asked(self, exchange: Exchange) -> Meeting:
         reply = await self._control.reply_to(exchange)
-        if self._extended and reply.code in TRY_PASV and not is_ipv6(self._peer):
-            reply = await self._control.ask("PASV")
-            self._extended = reply.code >= 400
-            if self._extended:
-                raise refusal(reply, "PASV")
-        if reply.code >= 400:
-            raise refusal(reply, exchange.command)
-        return self._call(reply)
-
-    def _call(self, reply: Reply) -> Call:
-        call = Call(self._reactor, self._settings, self.tls)
-        return call.make(self._peer, self._port_in(reply))
-
-    def _port_in(self, reply: Reply) -> int:
-        text = reply.lines[-1]
+        if not self._extended:
+            return self._call(pasv_port(reply))
         try:
-            return parse_epsv_reply(text) if self._extended else parse_pasv_reply(text).port
-        except BadAddress as error:
-            problem = Garbled(f"the server names no port for data: {text!r}")
-            self._control.close(problem)
-            raise problem from error
+            call = self._call(epsv_port(reply))
+        except (Refused, Unsupported, Garbled) as error:
+            return await self._call_by_pasv(error)
+        if self._quirks.epsv is None and not is_ipv6(self._peer):
+            seconds = min(FIRST_PATIENCE, self._settings.timeout or FIRST_PATIENCE)
+            if not await _stands(call, seconds):
+                return await self._second(call)
+            self._quirks.epsv = True
+        return call
+
+    async def _call_by_pasv(self, error: ClientError) -> Call:
+        """Return a connection by PASV, when EPSV came to this error."""
+        if self._control.lost is not None:
+            raise error
+        if is_ipv6(self._peer):
+            error.args = (f"{error} (this was EPSV; PASV cannot serve IPv6)",)
+            raise error
+        reply = await self._control.ask("PASV")
+        try:
+            port = pasv_port(reply)
+        except (Unsupported, Garbled):
+            raise error from None
+        self._quirks.epsv = False
+        return self._call(port)
+
+    async def _second(self, call: Call) -> Call:
+        """Return a connection by PASV, where the port that EPSV named does not answer.
+
+        Without PASV that port is all there is; perhaps the server says what is wrong.
+        """
+        try:
+            second = await self._call_by_pasv(CannotConnect("the port for data does not answer"))
+        except (Refused, CannotConnect):
+            self._quirks.epsv = True
+            return call
+        except BaseException:
+            call.abort()
+            raise
+        call.abort()
+        return second
+
+    def _call(self, port: int) -> Call:
+        return Call(self._reactor, self._settings, self.tls).make(self._peer, port)
 
     async def _listen(self) -> Meeting:
         own = self._own
         answer = Answer(self._reactor, self._settings, self.tls)
         port = answer.listen(own, self._peer)
         try:
-            if self._extended:
+            if self._quirks.eprt:
                 reply = await self._control.ask(f"EPRT {format_eprt(own, port)}")
-                self._extended = reply.code not in TRY_PASV or is_ipv6(own)
-            if not self._extended:
+                self._quirks.eprt = reply.code < 400 or is_ipv6(own)
+            if not self._quirks.eprt:
                 reply = await self._control.ask(f"PORT {format_port(own, port)}")
             if reply.code >= 400:
                 raise refusal(reply, "PORT")
@@ -134,3 +163,31 @@ class DataCalls:
             answer.stop()
             raise
         return answer
+
+
+async def _stands(call: Call, seconds: float) -> bool:
+    try:
+        return await call.stands(seconds)
+    except BaseException:
+        call.abort()
+        raise
+
+
+def epsv_port(reply: Reply) -> int:
+    """Return the port that a reply to EPSV names; raises `Garbled`, and what a refusal means."""
+    return _port_in(reply, "EPSV", parse_epsv_reply)
+
+
+def pasv_port(reply: Reply) -> int:
+    """Return the port that a reply to PASV names; raises `Garbled`, and what a refusal means."""
+    return _port_in(reply, "PASV", lambda text: parse_pasv_reply(text).port)
+
+
+def _port_in(reply: Reply, command: str, parse: Callable[[str], int]) -> int:
+    if reply.code >= 400:
+        raise refusal(reply, command)
+    text = reply.lines[-1]
+    try:
+        return parse(text)
+    except BadAddress as error:
+        raise Garbled(f"the server names no port for data: {text!r}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -26,6 +26,7 @@ from ftpservice_client.errors import CannotConnect, Cut
 from ftpservice_client.ftp import FTPSession
 from ftpservice_client.login import Login
 from ftpservice_client.netrc import with_netrc
+from ftpservice_client.quirks import Quirks
 from ftpservice_client.session import Session
 from ftpservice_client.settings import Settings
 from ftpservice_client.shaking import context_for
@@ -69,6 +70,8 @@ class Dial:
             self._context = await threads.call(context_for, settings.trust)
 
     _context: Any = None
+    quirks: Quirks = field(default_factory=Quirks)
+    """What the sessions find out about the server."""
 
     def _tls(self) -> ClientTLS | None:
         return ClientTLS(self._context, self.destination.host) if self._context else None
@@ -118,7 +121,7 @@ class Dial:
 
     async def _ftp(self, control: Control) -> FTPSession:
         tls = self._tls()
-        calls = DataCalls(self.reactor, control, self.settings)
+        calls = DataCalls(self.reactor, control, self.settings, self.quirks)
         login = Login(control, calls, self.destination, self.settings, tls)
         features = await login.run()
         session = FTPSession(self.reactor, control, calls, features, self.settings)

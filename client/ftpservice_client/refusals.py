@@ -32,9 +32,8 @@ KINDS: dict[int, type[Refused]] = {
     codes.FILE_BUSY: Refused,
     codes.NO_SPACE: NoSpace,
     codes.OVER_QUOTA: NoSpace,
-    codes.NOT_LOGGED_IN: LoginFailed,
-    codes.NEED_ACCOUNT: LoginFailed,
-    532: LoginFailed,
+    codes.NOT_LOGGED_IN: Denied,  # after a login that went well it means this
+    532: Denied,
     codes.BAD_NAME: Denied,
 }
 LOGIN = frozenset({"USER", "PASS", "ACCT"})

@@ -18,6 +18,7 @@ from ftpservice_client import (
     Timeout,
     Unsupported,
 )
+from ftpservice_client.data import FIRST_PATIENCE
 from tests.client.liar import Liar, outcome
 
 RETR = {"RETR": "150 here\r\n226 done"}
@@ -253,7 +254,7 @@ def test_a_server_that_gives_up_while_its_port_does_not_answer():
     liar = Liar({"RETR": "150 here\r\n425 nobody came", "STOR": "425 nobody came"})
     client = liar.client()
     liar.network.connectTCP = lambda *_, **__: Silence()
-    assert "nobody came" in str(fails(liar, client.download("x"), Cut))
+    assert "nobody came" in str(fails(liar, client.download("x"), Cut, FIRST_PATIENCE))
     assert "nobody came" in str(fails(liar, client.upload(b"data", "x"), Refused))
     assert_nothing_left(liar, client)
 

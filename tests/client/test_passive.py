@@ -1,0 +1,194 @@
+"""Servers whose EPSV does not work: PASV is tried instead, and used from then on."""
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.protocol import Factory
+
+from ftpservice_client import (
+    Cut,
+    Denied,
+    Destination,
+    Garbled,
+    LoginFailed,
+    Refused,
+    Scheme,
+    Settings,
+    Unsupported,
+    connect,
+    connect_pool,
+)
+from ftpservice_client.data import FIRST_PATIENCE
+from tests.client.liar import Liar, outcome
+
+ANSWERS = {
+    "RETR": "150 here\r\n226 done",
+    "STOR": "150 go\r\n226 done",
+    "LIST": "150 here\r\n226 done",
+    "FEAT": "211 none",
+}
+BROKEN = [
+    "229 Entering Extended Passive Mode",
+    "229 (|||0|)",
+    "229 (|||70000|)",
+    "229 (|||x|)",
+    "229 ()",
+    "425 no",
+    "451 local error",
+    "500 what?",
+    "501 no",
+    "502 no",
+    "503 no",
+    "522 (1)",
+    "530 Please login with USER and PASS.",
+    "550 Permission denied",
+]
+
+
+def passive(liar):
+    """Say where to connect to, and lie about the host."""
+
+    def say(speaker, line):
+        high, low = divmod(liar.open_port(), 256)
+        speaker.say(f"227 Entering Passive Mode (10,0,0,9,{high},{low})", line)
+
+    return say
+
+
+def with_pasv(epsv):
+    liar = Liar({**ANSWERS, "EPSV": epsv}, b"data")
+    liar.says["PASV"] = passive(liar)
+    return liar
+
+
+def count(liar, verb):
+    return sum(line.partition(" ")[0] == verb for line in liar.heard)
+
+
+@pytest.mark.parametrize("epsv", BROKEN)
+def test_a_broken_epsv_is_asked_for_once_in_a_session(epsv):
+    liar = with_pasv(epsv)
+    client = liar.client()
+    for _ in range(3):
+        assert liar.result(client.download("x")).data == b"data"
+    liar.result(client.list())
+    assert (count(liar, "EPSV"), count(liar, "PASV")) == (1, 4)
+    client.abort()
+
+
+def test_a_port_that_refuses_connections():
+    liar = with_pasv("229 ok (|||7|)")
+    client = liar.client()
+    for _ in range(2):
+        assert liar.result(client.download("x")).data == b"data"
+    assert (count(liar, "EPSV"), count(liar, "RETR")) == (1, 2)
+    client.abort()
+
+
+class Silence:
+    """An attempt to connect that nobody answers."""
+
+    def disconnect(self):
+        pass
+
+
+@pytest.mark.parametrize("call", ["download", "upload"])
+def test_a_port_that_does_not_answer(call):
+    liar = with_pasv("229 ok (|||7|)")
+    connecting = liar.network.connectTCP
+    liar.network.connectTCP = lambda host, port, *others, **named: (
+        Silence() if port == 7 else connecting(host, port, *others, **named)
+    )
+    client = liar.client()
+    if call == "upload":
+        liar.data = None
+    work = client.download("x") if call == "download" else client.upload(b"data", "x")
+    assert liar.result(work, FIRST_PATIENCE).size == 4
+    assert (count(liar, "EPSV"), count(liar, "PASV")) == (1, 1)
+    client.abort()
+    liar.network.pass_time(40.0)
+    assert liar.network.getDelayedCalls() == []
+
+
+def test_a_port_that_answered_once_is_not_waited_for_with_the_command():
+    liar = Liar(ANSWERS, b"data")
+    client = liar.client()
+    liar.result(client.download("x"))
+    liar.says["RETR"] = "425 cannot"
+    liar.network.connectTCP = lambda *_, **__: Silence()
+    assert "cannot" in str(outcome(client.download("x"), liar.network))
+    assert count(liar, "PASV") == 0
+    client.abort()
+
+
+def test_other_sessions_with_the_server_need_not_find_out():
+    liar = with_pasv("550 no")
+    place = Destination(Scheme.FTP, "127.0.0.1", 21, "ann", "secret")
+    settings = Settings(netrc=None, retries=1)
+    pool = liar.result(connect_pool(place, 3, reactor=liar.network, settings=settings))
+    liar.result(pool.download("x"))
+    work = [pool.download("x") for _ in range(3)]
+    for one in work:
+        assert liar.result(one).data == b"data"
+    assert len(liar.speakers) == 3
+    for speaker in liar.speakers:
+        speaker.transport.abortConnection()
+    assert liar.result(pool.download("x"), 5.0).data == b"data"
+    assert count(liar, "EPSV") == 1
+    pool.abort()
+
+
+@pytest.mark.parametrize(
+    ("epsv", "pasv", "kind"),
+    [
+        ("530 Please login", "530 Please login", Denied),
+        ("530 Please login", "502 no", Denied),
+        ("229 nowhere", "502 no", Garbled),
+        ("500 what?", "227 nowhere", Unsupported),
+        ("500 what?", "425 no port is free", Refused),
+    ],
+)
+def test_neither_of_them_works(epsv, pasv, kind):
+    liar = Liar({**ANSWERS, "EPSV": epsv, "PASV": pasv}, b"data")
+    client = liar.client()
+    for work in (client.download("x"), client.upload(b"data", "x")):
+        error = outcome(work, liar.network, 10.0)
+        assert isinstance(error, kind)
+        assert not isinstance(error, (LoginFailed, Cut))
+    liar.says["NOOP"] = "200 ok"
+    assert liar.result(client.send("NOOP")).code == 200
+    client.abort()
+
+
+def test_a_server_that_goes_away_is_not_asked_for_pasv():
+    liar = with_pasv("421 bye")
+    client = liar.client()
+    assert "bye" in str(outcome(client.download("x"), liar.network, 10.0))
+    assert count(liar, "PASV") == 0
+    client.abort()
+
+
+@pytest.mark.parametrize("eprt", ["500 what?", "530 no", "550 no", "451 no"])
+def test_a_broken_eprt(eprt):
+    liar = Liar({**ANSWERS, "EPRT": eprt, "PORT": "200 ok", "RETR": "550 no"})
+    client = liar.client(active=True)
+    outcome(client.download("x"), liar.network)
+    outcome(client.download("x"), liar.network)
+    assert (count(liar, "EPRT"), count(liar, "PORT"), count(liar, "RETR")) == (1, 2, 2)
+    client.abort()
+
+
+@ensureDeferred
+async def test_over_ipv6_there_is_no_other_way(reactor):
+    liar = with_pasv("530 no")
+    listening = reactor.listenTCP(
+        0, Factory.forProtocol(lambda: liar._speak(None)), interface="::1"
+    )
+    place = Destination(Scheme.FTP, "::1", listening.getHost().port, "ann", "secret")
+    client = await connect(place, reactor=reactor, settings=Settings(netrc=None))
+    try:
+        with pytest.raises(Denied, match="IPv6"):
+            await client.download("x")
+        assert count(liar, "PASV") == 0
+    finally:
+        await client.quit()
+        await listening.stopListening()
