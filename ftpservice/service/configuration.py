@@ -47,10 +47,18 @@ def _value(key: str, value: object, text: str) -> Any:
     setting = BY_NAME.get(key)
     if setting is None:
         raise BadConfiguration(f"{_place(key, text)}: there is no such setting{_guess(key)}")
+    if isinstance(value, int) and (written := _octal(key, text)):
+        value = written  # "umask = 0o27" must not become the digits of its decimal number
     try:
         return setting.checked(value)
     except ValueError as error:
         raise BadConfiguration(f"{_place(key, text)}: {error}") from None
+
+
+def _octal(key: str, text: str) -> str | None:
+    """Return the octal number that ``key`` is set to, as it is written; None for other numbers."""
+    found = re.search(rf"^\s*[\"']?{re.escape(key)}[\"']?\s*=\s*(0o[0-7]+)", text, re.MULTILINE)
+    return found[1] if found else None
 
 
 def _guess(key: str) -> str:

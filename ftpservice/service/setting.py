@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ftpservice.storage.units import parse_duration
+
 __all__ = ["Kind", "Setting"]
 
 MOST = 10**9
@@ -23,6 +25,16 @@ class Kind(Enum):
     FLAG = "true or false"
     COUNT = "a whole number, 1 or more"
     SECONDS = "a number of seconds, 0 or more"
+
+
+EXAMPLES = {
+    Kind.TEXT: 'a text in quotes, "..."',
+    Kind.TEXTS: 'one or several texts, ["...", "..."]',
+    Kind.FLAG: "true or false",
+    Kind.COUNT: "a whole number, 1 or more, such as 50",
+    Kind.SECONDS: 'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
+}
+FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def _as_it_is(value: Any) -> Any:
@@ -43,19 +55,17 @@ class Setting:
 
     def from_text(self, text: str) -> Any:
         """Return the value of an option's argument; raises `ValueError`."""
-        if self.kind is Kind.COUNT and re.fullmatch("[0-9]{1,10}", text):
-            return self.checked(int(text))
-        if self.kind is Kind.SECONDS and re.fullmatch(r"[0-9]{1,10}(\.[0-9]+)?", text):
-            return self.checked(float(text))
-        return self.checked([text] if self.kind is Kind.TEXTS else text)
+        return self.checked(text)
 
     def checked(self, value: object) -> Any:
-        """Return the service's value of one of the right type; raises `ValueError`.
+        """Return the service's value of what a user gave; raises `ValueError`.
 
-        A TOML file's values come here as they are.
+        A TOML file's values come here as they are. A value of another type is taken where there
+        is one thing only that it can mean: "5" for a count, "5m" for seconds, one text for a list.
         """
+        value = MEANT[self.kind](value)
         if not FITS[self.kind](value):
-            raise ValueError(f"{value!r} is not {self.kind.value}")
+            raise ValueError(f"{value!r} is not {EXAMPLES[self.kind]}")
         if isinstance(value, list):
             return tuple(self.refine(text) for text in value)
         return self.refine(value)
@@ -67,6 +77,40 @@ class Setting:
         if isinstance(default, tuple):
             return self.checked(list(default))
         return None if default is None else self.checked(default)
+
+
+def _meant_text(value: object) -> object:
+    """Numbers are texts where sizes, ports or masks are wanted."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _meant_texts(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _meant_flag(value: object) -> object:
+    return FLAGS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _meant_count(value: object) -> object:
+    return int(value) if isinstance(value, str) and COUNT.fullmatch(value) else value
+
+
+def _meant_seconds(value: object) -> object:
+    try:
+        return parse_duration(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+COUNT = re.compile("[0-9]{1,10}")
+MEANT: dict[Kind, Callable[[object], object]] = {
+    Kind.TEXT: _meant_text,
+    Kind.TEXTS: _meant_texts,
+    Kind.FLAG: _meant_flag,
+    Kind.COUNT: _meant_count,
+    Kind.SECONDS: _meant_seconds,
+}
 
 
 def _is_texts(value: object) -> bool:

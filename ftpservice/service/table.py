@@ -21,10 +21,13 @@ Choice = TypeVar("Choice", bound=Enum)
 
 
 def parse_umask(text: str) -> int:
-    """Read permission bits to withhold from new files, in octal; raises `ValueError`."""
-    if not re.fullmatch("0?[0-7]{1,3}", text):
-        raise ValueError(f"{text!r} is not an octal mask between 000 and 777, as 022 is")
-    return int(text, 8)
+    """Read permission bits to withhold from new files, in octal; raises `ValueError`.
+
+    The digits are octal however they are written: 22, "022" and 0o22 are one mask.
+    """
+    if not re.fullmatch("(0o)?0?[0-7]{1,3}", text):
+        raise ValueError(f"{text!r} is not an octal mask between 000 and 777, such as 022")
+    return int(text.removeprefix("0o"), 8)
 
 
 def parse_digest(text: str) -> str:
@@ -40,9 +43,9 @@ def _one_of(kind: type[Choice]) -> Callable[[str], Choice]:
 
     def parse(text: str) -> Choice:
         values = [member.value for member in kind]
-        if text not in values:
+        if text.lower() not in values:
             raise ValueError(f"{text!r} is not one of {', '.join(values)}")
-        return kind(text)
+        return kind(text.lower())
 
     return parse
 
@@ -245,7 +248,13 @@ SETTINGS = (
         "logins, who was turned away, transfers that were cut or refused).",
         _one_of(Verbosity),
     ),
-    Setting("umask", Kind.TEXT, "022", "Permission bits withheld from new files.", parse_umask),
+    Setting(
+        "umask",
+        Kind.TEXT,
+        "022",
+        "Permission bits withheld from new files, in octal digits.",
+        parse_umask,
+    ),
 )
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}

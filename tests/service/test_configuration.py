@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ftpservice.service.configuration import BadConfiguration, load, parse
+from ftpservice.session.protection import ControlTLS
 
 
 def complaint(text: str) -> str:
@@ -27,6 +28,35 @@ def test_every_kind_of_value_is_read() -> None:
         "idle-timeout": 1.5,
         "umask": 0o077,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("listen = 'tcp:2121'", ("tcp:2121",)),
+        ("rate-up = 5000000", 5_000_000),
+        ("rate-up = 5_000_000", 5_000_000),
+        ("rate-up = '5 MB'", 5 * 2**20),
+        ("umask = 22", 0o022),
+        ("umask = '022'", 0o022),
+        ("umask = 0o27", 0o027),
+        ('"umask" = 0o77 # private', 0o077),
+        ("umask = 0", 0),
+        ("idle-timeout = '5m'", 300),
+        ("idle-timeout = '5 minutes'", 300),
+        ("idle-timeout = '90'", 90),
+        ("idle-timeout = '1.5h'", 5400),
+        ("max-sessions = '5'", 5),
+        ("anonymous = 'yes'", True),
+        ("anonymous = 'Off'", False),
+        ("tls = 'Required'", ControlTLS.REQUIRED),
+        ("welcome = 5", "5"),
+    ],
+)
+def test_values_with_an_obvious_meaning_are_taken(text: str, value: object) -> None:
+    [given] = parse(f"# umask = 0o11\n{text}\n").values()
+    assert given == value
+    assert type(given) is type(value) or isinstance(given, float)
 
 
 def test_text_that_is_no_toml_is_named_with_its_line() -> None:
@@ -53,7 +83,7 @@ def test_a_key_in_quotes_that_hide_it_is_named_without_a_line() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("max-sessions = '5'", "a whole number, 1 or more"),
+        ("max-sessions = 'many'", "a whole number, 1 or more, such as 50"),
         ("max-sessions = true", "a whole number, 1 or more"),
         ("max-sessions = 0", "a whole number, 1 or more"),
         ("max-sessions = 1.5", "a whole number, 1 or more"),
@@ -61,14 +91,22 @@ def test_a_key_in_quotes_that_hide_it_is_named_without_a_line() -> None:
         ("idle-timeout = inf", "a number of seconds, 0 or more"),
         ("idle-timeout = nan", "a number of seconds, 0 or more"),
         ("idle-timeout = false", "a number of seconds, 0 or more"),
+        (
+            "idle-timeout = 'soon'",
+            'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
+        ),
         ("anonymous = 1", "true or false"),
-        ("listen = 'tcp:21'", "a list of texts"),
-        ("listen = [21]", "a list of texts"),
-        ("listen = ['']", "a list of texts"),
+        ("listen = 21", "one or several texts"),
+        ("listen = [21]", "one or several texts"),
+        ("listen = ['']", "one or several texts"),
         ("root = ['/srv']", "a text"),
         ("root = ''", "a text"),
-        ("umask = 22", "a text"),
+        ("umask = 8", "octal"),
+        ("umask = 0o1000", "octal"),
         ("umask = '8'", "octal"),
+        ("rate-up = -5", "not a size"),
+        ("rate-up = true", "a text"),
+        ("tls = 'maybe'", "not one of off, offered, required-login, required"),
         ('anonymous-root = "a\\u0000"', "NUL"),
         ("passive-ports = 'many'", "passive-ports"),
     ],
