@@ -6,7 +6,9 @@ wants to be told which file it is, and what is wrong with it.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +23,17 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
+from twisted.logger import Logger
 
-__all__ = ["Certificate", "CertificateProblem", "certificate_in", "content_of"]
+__all__ = [
+    "Certificate",
+    "CertificateProblem",
+    "certificate_in",
+    "content_of",
+    "warn_if_exposed",
+]
+
+log = Logger("ftpservice.tls")
 
 KEY = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL)
 
@@ -48,6 +59,19 @@ def content_of(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CertificateProblem(f"{path} cannot be read: {error.strerror}") from None
+
+
+def warn_if_exposed(key: Path) -> None:
+    """Log a warning if any user of this machine can read or write the file of a private key."""
+    mode = stat.S_IMODE(os.stat(key).st_mode)
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        log.warn(
+            "every user of this machine can {what} the private key in {path} (mode {mode:03o}); "
+            "run chmod o= {path}",
+            what="read" if mode & stat.S_IROTH else "replace",
+            path=str(key),
+            mode=mode,
+        )
 
 
 def certificate_in(chain: Path, key: Path | None) -> Certificate:

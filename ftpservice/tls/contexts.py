@@ -27,6 +27,7 @@ from ftpservice.tls.certificates import (
     CertificateProblem,
     certificate_in,
     content_of,
+    warn_if_exposed,
 )
 from ftpservice.tls.turns import Turns
 
@@ -87,6 +88,8 @@ def contexts_of(files: TLSFiles) -> Contexts:
     if not files.certificates:
         raise CertificateProblem("no certificate is given")
     certificates = [certificate_in(*pair) for pair in files.certificates]
+    for chain, key in files.certificates:
+        warn_if_exposed(key or chain)
     contexts = [_context(pair, files.client_ca) for pair in files.certificates]
     first = contexts[0]
     if len(contexts) > 1:

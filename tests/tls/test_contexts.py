@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from twisted.logger import capturedLogs, formatEvent
 
 from ftpservice.tls.contexts import KERNEL_TLS, Contexts, TLSFiles, contexts_of
 from ftpservice.tls.server import CertificateProblem, ServerTLS
@@ -318,3 +319,24 @@ def test_authorities_that_are_none_are_told(authority, tmp_path, content):
 def test_kernel_tls_is_asked_for_where_the_interpreter_knows_it(tls):
     assert getattr(ssl, "OP_ENABLE_KTLS", 0) == KERNEL_TLS
     assert tls.contexts._first.options & KERNEL_TLS == KERNEL_TLS
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["with the certificate", "in its own file"])
+@pytest.mark.parametrize(("mode", "word"), [(0o644, "read"), (0o602, "replace"), (0o640, "")])
+def test_a_key_that_everybody_can_read_is_warned_about_at_every_reading(
+    tmp_path: Path, mode: int, word: str, apart: bool
+) -> None:
+    chain = Authority(tmp_path).certificate("server")
+    chain.chmod(0o600)
+    key = tmp_path / "apart.key" if apart else chain
+    key.write_bytes(chain.read_bytes())
+    key.chmod(mode)
+    with capturedLogs() as events:
+        tls = ServerTLS.load(TLSFiles(((chain, key if apart else None),)))
+        tls.reload()
+    lines = [formatEvent(event) for event in events]
+    expected = (
+        f"every user of this machine can {word} the private key in {key} (mode {mode:03o}); "
+        f"run chmod o= {key}"
+    )
+    assert lines == ([expected] * 2 if word else [])
