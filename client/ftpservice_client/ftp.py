@@ -11,11 +11,13 @@ from ftpservice_client.ahead import keeps_what_waits
 from ftpservice_client.arguments import checked
 from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
+from ftpservice_client.directory import START, directory_in, joined
 from ftpservice_client.errors import ClientError, Cut, Garbled, Refused, Unsupported
 from ftpservice_client.features import Features, digests_of
 from ftpservice_client.ftp_files import FTPFiles
 from ftpservice_client.looking import Looking
 from ftpservice_client.moving import Moving
+from ftpservice_client.refusals import refusal
 from ftpservice_client.settings import Settings
 
 __all__ = ["FTPSession"]
@@ -55,20 +57,27 @@ class FTPNames:
         await self._do(f"RMD {checked(name)}")
 
     async def change_directory(self, path: str) -> str:
-        """Go there; a server that never says where that is, leaves us nowhere."""
-        command = "CDUP" if path == ".." else f"CWD {checked(path)}"
+        """Go there; returns where that is, as far as the server tells."""
+        command = "CDUP" if path == ".." else f"CWD {checked(path).removeprefix('./')}"
         try:
             await self._do(command)
-            return await self.find_out()
+            return await self.find_out(path)
         except (Refused, Unsupported):
             raise
         except BaseException:
             self._control.close(Cut("where the session is would not be known"))
             raise
 
-    async def find_out(self) -> str:
-        """Ask where we are."""
-        self.directory = directory_in(await self._do("PWD"))
+    async def find_out(self, path: str = "") -> str:
+        """Ask where we are, after having gone to ``path``; raises `Busy`, `Cut`.
+
+        Where the server does not say it, that is relative to where the session began (``.``).
+        """
+        await self._control.settle()
+        reply = await self._control.ask("PWD")
+        if reply.code == codes.UNAVAILABLE:
+            raise refusal(reply, "PWD")
+        self.directory = directory_in(reply) or joined(self.directory, path)
         return self.directory
 
 
@@ -92,7 +101,7 @@ class FTPSession(FTPNames):
         self.retrieve, self.store = files.retrieve, files.store
         self.entries, self.size = self._looking.entries, self._looking.size
         self.modified = self._looking.modified
-        self.directory = "/"
+        self.directory = START
 
     @property
     def lost(self) -> ClientError | None:
@@ -125,8 +134,9 @@ class FTPSession(FTPNames):
         """Send a command as it is, and return whatever the server says to it."""
         await self._control.settle()
         reply = await self._control.ask(checked(line))
-        if reply.code < 400 and line.split(" ")[0].upper() in MOVING_ELSEWHERE:
-            await self.find_out()
+        verb, _, argument = line.partition(" ")
+        if reply.code < 400 and verb.upper() in MOVING_ELSEWHERE:
+            await self.find_out(argument or "..")
         return reply
 
     async def quit(self) -> None:
@@ -142,23 +152,6 @@ class FTPSession(FTPNames):
     def abort(self) -> None:
         """Break the connection."""
         self._control.close(Cut("the client broke the connection"))
-
-
-def directory_in(reply: Reply) -> str:
-    """Return the path in a 257, its quotes undone (RFC 959 appendix II); raises `Garbled`."""
-    text = reply.lines[-1]
-    first = text.find('"')
-    if reply.code != codes.PATHNAME or first < 0:
-        raise Garbled(f"the server does not say where we are: {text!r}")
-    path, at = "", first + 1
-    while at < len(text):
-        if text[at] == '"':
-            if text[at + 1 : at + 2] != '"':
-                return path
-            at += 1
-        path += text[at]
-        at += 1
-    raise Garbled(f"the server does not say where we are: {text!r}")
 
 
 LENGTHS = {"SHA-256": 64, "SHA-512": 128, "SHA-384": 96, "SHA-1": 40, "MD5": 32, "CRC32": 8}

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
+from ftpservice_client.directory import leads_to
 from ftpservice_client.errors import ClientError, Cut
 from ftpservice_client.line import Line
 from ftpservice_client.session import Session
@@ -64,7 +65,7 @@ class Lines:
         try:
             if self._ended is not None:
                 raise self._ended
-            line = self._free() or await self._new()
+            line = self._free(self.directory) or await self._new()
             self._busy.add(line)
             try:
                 if self._ended is not None:
@@ -79,11 +80,11 @@ class Lines:
         finally:
             self._places.release()
 
-    def _free(self) -> Line | None:
-        """Return a line that is not in use, and that the server has not ended meanwhile."""
+    def _free(self, wanted: str) -> Line | None:
+        """Return a line that is not in use, can go there, and was not ended meanwhile."""
         while self._idle:
             line = self._idle.pop()
-            if line.is_live:
+            if line.is_live and leads_to(line.directory, wanted):
                 return line
             line.abort()
         return None
