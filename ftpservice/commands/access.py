@@ -15,6 +15,7 @@ from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import NotDirectory, StorageError
+from ftpservice.storage.interfaces import IEnter
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath
@@ -213,8 +214,10 @@ async def change_up(context: Context, _none: None) -> Reply:
 
 
 async def _change(context: Context, path: VirtualPath) -> Reply:
-    entry = await context.storage.stat(path)
-    if entry.kind is not Kind.DIRECTORY:
+    enters = IEnter(context.storage, None)
+    if enters is not None:
+        await enters.enter(path)
+    elif (await context.storage.stat(path)).kind is not Kind.DIRECTORY:
         raise NotDirectory(path)
     context.directory = path
     return reply(codes.FILE_ACTION_OK, f"{path.quoted()} is the current directory.")

@@ -66,9 +66,15 @@ async def encoded(
 async def listing_lines(context: Context, argument: str | None) -> list[str]:
     """Return a LIST as lines, for STAT; raises `Refusal` when there are too many."""
     scan, found = await _looked_up(context, argument)
-    form = unix_format(context, found)
+    try:
+        return await _collected(scan, unix_format(context, found))
+    finally:
+        scan.end()
+
+
+async def _collected(scan: Scan, form: Format) -> list[str]:
     lines: list[str] = []
-    async with aclosing(scan.run(found)) as batches:
+    async with aclosing(scan.run()) as batches:
         async for batch in batches:
             lines += [form(batch.prefix, entry) for entry in batch.entries]
             if len(lines) > MOST_STATUS_LINES:
@@ -83,23 +89,29 @@ async def _looked_up(context: Context, argument: str | None) -> tuple[Scan, Foun
     is_listing = found.entry is None or found.entry.kind is Kind.DIRECTORY
     if is_listing and Right.LIST not in context.account.rights:
         raise Denied(path)
-    return Scan(context.storage, switches), found
+    return Scan(context.storage, switches, found), found
 
 
-def _listed(
-    context: Context, what: str, batches: AsyncGenerator[Batch, None], form: Format
-) -> Transfer:
-    """Return the transfer that sends a listing."""
-    carriage = Carriage(context, context.take_channel(), Progress(what, upload=False))
+async def _listed(context: Context, what: str, scan: Scan, form: Format) -> Transfer:
+    """Return the transfer that sends a listing, once its first entries are read."""
+    await scan.begin()
+    try:
+        carriage = Carriage(context, context.take_channel(), Progress(what, upload=False))
+    except BaseException:
+        scan.end()
+        raise
 
     async def send(connection: DataConnection) -> str:
-        async with aclosing(encoded(batches, form)) as chunks:
+        async with aclosing(encoded(scan.run(), form)) as chunks:
             await send_chunks(connection, chunks)
         await connection.finish()
         return "Listing complete."
 
     async def carry() -> Reply:
-        return await carriage.carry(send)
+        try:
+            return await carriage.carry(send)
+        finally:
+            scan.end()
 
     return Transfer(opening(carriage.channel, "Here comes the listing."), carriage.progress, carry)
 
@@ -126,7 +138,7 @@ async def list_directory(context: Context, argument: str | None) -> Transfer:
 
     async def work() -> Transfer:
         scan, found = await _looked_up(context, argument)
-        return _listed(context, "LIST", scan.run(found), unix_format(context, found))
+        return await _listed(context, "LIST", scan, unix_format(context, found))
 
     return await _prepared(context, work)
 
@@ -137,8 +149,8 @@ async def list_names(context: Context, argument: str | None) -> Transfer:
     """List names, each as RETR takes it."""
 
     async def work() -> Transfer:
-        scan, found = await _looked_up(context, argument)
-        return _listed(context, "NLST", scan.run(found), lambda prefix, entry: prefix + entry.name)
+        scan, _found = await _looked_up(context, argument)
+        return await _listed(context, "NLST", scan, lambda prefix, entry: prefix + entry.name)
 
     return await _prepared(context, work)
 
@@ -153,9 +165,8 @@ async def machine_list(context: Context, path: VirtualPath) -> Transfer:
             raise Refusal(codes.BAD_ARGUMENT, "Not a directory; MLST tells of a file.")
         if Right.LIST not in context.account.rights:
             raise Denied(path)
-        scan = Scan(context.storage, PLAIN)
-        found = Found(path, "", entry)
-        return _listed(context, "MLSD", scan.run(found), facts_format(context, path))
+        scan = Scan(context.storage, PLAIN, Found(path, "", entry))
+        return await _listed(context, "MLSD", scan, facts_format(context, path))
 
     return await _prepared(context, work)
 

@@ -7,8 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from ftpservice.session.refusals import Refusal
-from ftpservice.storage.errors import NotFound
-from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.errors import Denied, NotDirectory, NotFound
+from ftpservice.storage.interfaces import IListing, IStorage
 from ftpservice.storage.links import directory_or_itself, lstat
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
@@ -17,7 +17,7 @@ from ftpservice.wire.listing import is_printable
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.switches import Switches
 
-__all__ = ["Batch", "Found", "Scan", "batches", "find"]
+__all__ = ["Batch", "Found", "Scan", "find"]
 
 MOST_SORTED = 20_000
 """Entries that are held to be put in an order that was asked for; a larger directory streams."""
@@ -68,16 +68,6 @@ async def find(storage: IStorage, path: VirtualPath, shown: str, switches: Switc
         return Found(path, shown, None)
 
 
-async def batches(storage: IStorage, path: VirtualPath) -> AsyncGenerator[list[Entry], None]:
-    """Read a directory; names that would break a line are left out."""
-    listing = await storage.open_listing(path)
-    try:
-        while batch := await listing.next_batch():
-            yield sorted(entry for entry in batch if is_printable(entry.name))
-    finally:
-        listing.close()
-
-
 def _order(switches: Switches) -> Callable[[Entry], tuple[float, str]] | None:
     """Return the key that was asked for (``-t``, ``-S``), or ``None``."""
     if switches.by_time:
@@ -87,15 +77,82 @@ def _order(switches: Switches) -> Callable[[Entry], tuple[float, str]] | None:
     return (lambda entry: (0, entry.name)) if switches.reverse else None
 
 
-class Scan:
-    """Goes through what was found, as the switches ask."""
+@dataclass
+class _Opened:
+    """A directory being read."""
 
-    def __init__(self, storage: IStorage, switches: Switches) -> None:
+    listing: IListing
+    batch: Sequence[Entry]
+    """What was read last."""
+
+
+async def _opened(storage: IStorage, path: VirtualPath) -> _Opened:
+    listing = await storage.open_listing(path)
+    try:
+        return _Opened(listing, await listing.next_batch())
+    except BaseException:
+        listing.close()
+        raise
+
+
+class Scan:
+    """Goes through ``found``, as the switches ask.
+
+    Directories deeper down that cannot be read are left out, as `ls` does.
+    """
+
+    def __init__(self, storage: IStorage, switches: Switches, found: Found) -> None:
         self._storage = storage
         self._switches = switches
+        self._found = found
+        self._top = _top(found, switches)
+        self._opened: _Opened | None = None
+        """The directory that is read next."""
 
-    async def run(self, found: Found) -> AsyncGenerator[Batch, None]:
-        """Yield what a listing of ``found`` shows."""
+    async def begin(self) -> None:
+        """Read the first entries of the directory that comes first.
+
+        So what cannot be listed is refused before anything is sent. To be followed by `run` or
+        `end`; raises `StorageError`.
+        """
+        if self._top is not None:
+            await self._opens(self._top)
+
+    def end(self) -> None:
+        """Let go of what `begin` opened, if it was not run."""
+        if self._opened is not None:
+            self._opened.listing.close()
+            self._opened = None
+
+    async def _opens(self, path: VirtualPath) -> bool:
+        """Open the directory that is read next; tell whether it can be read.
+
+        Raises `StorageError` for one that was named.
+        """
+        if self._opened is not None:
+            return True
+        try:
+            self._opened = await _opened(self._storage, path)
+        except (Denied, NotDirectory, NotFound):
+            if path == self._top:
+                raise
+        return self._opened is not None
+
+    async def _entries(self) -> AsyncGenerator[list[Entry], None]:
+        """Read the directory opened; names that would break a line are left out."""
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        try:
+            while opened.batch:
+                yield sorted(entry for entry in opened.batch if is_printable(entry.name))
+                opened.batch = await opened.listing.next_batch()
+        finally:
+            opened.listing.close()
+
+    async def run(self) -> AsyncGenerator[Batch, None]:
+        """Yield what a listing shows."""
+        found = self._found
         entry = found.entry
         if entry is None:
             async with aclosing(self._matches(found)) as matches:
@@ -115,7 +172,8 @@ class Scan:
 
     async def _directory(self, path: VirtualPath, prefix: str) -> AsyncGenerator[Batch, None]:
         order, held = _order(self._switches), list[Entry]()
-        async with aclosing(batches(self._storage, path)) as reading:
+        await self._opens(path)
+        async with aclosing(self._entries()) as reading:
             async for entries in reading:
                 if order is None or len(held) + len(entries) > MOST_SORTED:
                     order = None
@@ -134,6 +192,8 @@ class Scan:
             if seen > MOST_PLACES:
                 raise Refusal(codes.REFUSED, "Too many directories to list.")
             path, shown, depth = waiting.pop()
+            if not await self._opens(path):
+                continue
             below: list[str] = []
             heading = f"{'' if first else chr(10)}{shown or '.'}:"
             first = False
@@ -151,10 +211,9 @@ class Scan:
     async def _matches(self, found: Found) -> AsyncGenerator[Batch, None]:
         """Match component by component; only the last may match files."""
         *middle, last = found.path.parts
-        above, words = _spelled(found.shown)
-        depth = len(found.path.parts) - min(words, len(found.path.parts))
-        places = [(VirtualPath(tuple(middle[:depth])), above)]
-        for component in middle[depth:]:
+        top = _place_of_pattern(found)
+        places = [(top, _spelled(found.shown)[0])]
+        for component in middle[len(top.parts) :]:
             places = await self._descend(places, _pattern(component))
         pattern = _pattern(last)
         async with aclosing(self._across(places)) as reading:
@@ -183,9 +242,26 @@ class Scan:
         self, places: list[Place]
     ) -> AsyncGenerator[tuple[VirtualPath, str, list[Entry]], None]:
         for path, prefix in places:
-            async with aclosing(batches(self._storage, path)) as reading:
+            if not await self._opens(path):
+                continue
+            async with aclosing(self._entries()) as reading:
                 async for entries in reading:
                     yield path, prefix, entries
+
+
+def _top(found: Found, switches: Switches) -> VirtualPath | None:
+    """Return the directory that a listing reads first, if it reads any."""
+    if found.entry is None:
+        return _place_of_pattern(found)
+    is_read = found.entry.kind is Kind.DIRECTORY and not switches.directory
+    return found.path if is_read else None
+
+
+def _place_of_pattern(found: Found) -> VirtualPath:
+    """Return the directory in which a pattern begins."""
+    parts = found.path.parts
+    words = _spelled(found.shown)[1]
+    return VirtualPath(parts[:-1][: len(parts) - min(words, len(parts))])
 
 
 def _spelled(shown: str) -> tuple[str, int]:

@@ -123,6 +123,29 @@ class Tree:
                 return None
             raise
 
+    def enter(self, path: VirtualPath) -> None:
+        """Raise `OSError` unless ``path`` is a directory that this process may enter."""
+        names = [*components(path), b"."]  # looking a dot up needs the right to enter
+        try:
+            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY))
+        except OSError as error:
+            if error.errno not in WALK_INSTEAD:
+                raise
+        else:
+            return
+        with self.walk(names) as walk:
+            walk.arrive(follow=False)
+            os.stat(".", dir_fd=walk.here)
+
+    def enters_at_once(self, path: VirtualPath) -> bool:
+        """Tell whether `enter` is known to succeed; asks neither disk nor network."""
+        names = [*components(path), b"."]
+        try:
+            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY, AT_ONCE))
+        except OSError:
+            return False
+        return True
+
     def parent(self, path: VirtualPath) -> Place:
         """Return the place of the last component of ``path``, be it a link or not."""
         names = components(path)

@@ -30,6 +30,7 @@ __all__ = [
     "ICached",
     "ICommitsHere",
     "IDescriptor",
+    "IEnter",
     "IFreeSpace",
     "IHashes",
     "ILinks",
@@ -268,6 +269,16 @@ class ISetMode(Interface):
 
     def set_mode(path: VirtualPath, mode: int) -> Awaitable[None]:
         """Set the lower nine permission bits; raises `NotFound`."""
+
+
+class IEnter(Interface):
+    """A storage that knows whether a directory may be entered."""
+
+    def enter(path: VirtualPath) -> Awaitable[None]:
+        """Return for a directory whose entries can be named.
+
+        Raises `NotFound`, `NotDirectory`, `Denied`.
+        """
 
 
 class ILinks(Interface):

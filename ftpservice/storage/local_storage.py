@@ -9,6 +9,7 @@ from zope.interface import implementer
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import NotFound, Unsupported
 from ftpservice.storage.interfaces import (
+    IEnter,
     IFreeSpace,
     IHashes,
     ILinks,
@@ -31,7 +32,7 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["LocalStorage"]
 
 
-@implementer(IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials)
+@implementer(IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials)
 class LocalStorage(LocalFiles):
     """One account's files, with all that a filesystem offers besides."""
 
@@ -43,6 +44,11 @@ class LocalStorage(LocalFiles):
             self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close
         )
         return await digest_of(self._runner, file, algorithm, (start, end))
+
+    async def enter(self, path: VirtualPath) -> None:
+        """Return for a directory that the process may enter."""
+        if not self._tree.enters_at_once(path):
+            await called(self._runner, path, self._tree.enter, path)
 
     async def lstat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``; a link is not followed."""

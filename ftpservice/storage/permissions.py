@@ -19,6 +19,7 @@ from zope.interface import implementer
 from ftpservice.storage.errors import Denied, Exists, NotFound
 from ftpservice.storage.interfaces import (
     How,
+    IEnter,
     IFreeSpace,
     IHashes,
     ILinks,
@@ -47,10 +48,11 @@ FORWARDED: dict[object, frozenset[Right]] = {
     ILinks: SEEING,
     ISetTimes: frozenset({Right.ATTRIBUTES}),
     ISetMode: frozenset({Right.ATTRIBUTES}),
-    IFreeSpace: frozenset(Right),
+    IEnter: frozenset(),
+    IFreeSpace: frozenset(),
     IPartials: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND}),
 }
-"""Optional capabilities, and the rights of which one is enough for it."""
+"""Optional capabilities, and the rights of which one is enough for it; none: it needs no right."""
 
 
 @implementer(IStorage)
@@ -64,7 +66,7 @@ class Permitted:
     def __conform__(self, interface: object) -> object:
         """Offer the inner storage's capability where the rights allow it."""
         enough = FORWARDED.get(interface)
-        if enough is None or (enough.isdisjoint(self._rights) and interface is not IFreeSpace):
+        if enough is None or (enough and enough.isdisjoint(self._rights)):
             return None
         return interface(self._inner, None)  # type: ignore[operator]
 
