@@ -14,6 +14,7 @@ from ftpservice.storage.descent import Tree
 from ftpservice.storage.descent_walk import DIRECTORY
 from ftpservice.storage.interfaces import (
     How,
+    IEnter,
     IFreeSpace,
     IHashes,
     ILinks,
@@ -137,6 +138,27 @@ class TestLinksInside:
         link(bench, "way", "dir/deep")
         entries = run(listed(bench.storage, "/way"))
         assert (entries["up"].target, entries["beside"].target) == ("/dir/file", "up")
+
+    def test_directories_are_entered_through_links_and_nothing_else_is(self, bench):
+        for name, target in {"link": "dir", "file": "dir/file", "none": "no/such"}.items():
+            link(bench, name, target)
+        link(bench, "absolute", bench.root / "dir")
+        link(bench, "out", bench.outside)
+        enter = IEnter(bench.storage).enter
+        for path in ("/", "/dir", "/link", "/absolute"):
+            run(enter(at(path)))
+        refused = {
+            "/dir/file": errors.NotDirectory,
+            "/file": errors.NotDirectory,
+            "/dir/file/x": errors.NotDirectory,
+            "/none": errors.NotFound,
+            "/such": errors.NotFound,
+            "/out": errors.Denied,
+        }
+        for path, error in refused.items():
+            with pytest.raises(error):
+                run(enter(at(path)))
+        assert bench.open_descriptors() == []
 
     def test_an_upload_to_a_link_is_published_where_it_leads(self, bench):
         link(bench, "link", bench.root / "dir" / "file")
