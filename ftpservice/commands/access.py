@@ -15,7 +15,7 @@ from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import NotDirectory, StorageError
-from ftpservice.storage.interfaces import IEnter
+from ftpservice.storage.interfaces_tree import IEnter
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath

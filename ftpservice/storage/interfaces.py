@@ -30,10 +30,8 @@ __all__ = [
     "ICached",
     "ICommitsHere",
     "IDescriptor",
-    "IEnter",
     "IFreeSpace",
     "IHashes",
-    "ILinks",
     "IListing",
     "IPartials",
     "IReading",
@@ -269,26 +267,6 @@ class ISetMode(Interface):
 
     def set_mode(path: VirtualPath, mode: int) -> Awaitable[None]:
         """Set the lower nine permission bits; raises `NotFound`."""
-
-
-class IEnter(Interface):
-    """A storage that knows whether a directory may be entered."""
-
-    def enter(path: VirtualPath) -> Awaitable[None]:
-        """Return for a directory whose entries can be named.
-
-        Raises `NotFound`, `NotDirectory`, `Denied`.
-        """
-
-
-class ILinks(Interface):
-    """A storage with symbolic links.
-
-    Its listings tell links as `Kind.LINK`; ``stat`` follows those that lead to something inside.
-    """
-
-    def lstat(path: VirtualPath) -> Awaitable[Entry]:
-        """Return the facts of ``path``, those of the link itself for a link; raises `NotFound`."""
 
 
 class IFreeSpace(Interface):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ftpservice.storage.interfaces import ILinks, IStorage
+from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.interfaces_tree import ILinks
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 

@@ -9,14 +9,13 @@ from zope.interface import implementer
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.errors import NotFound, Unsupported
 from ftpservice.storage.interfaces import (
-    IEnter,
     IFreeSpace,
     IHashes,
-    ILinks,
     IPartials,
     ISetMode,
     ISetTimes,
 )
+from ftpservice.storage.interfaces_tree import IEnter, ILinks
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_changes import free_space, set_mode, set_modified
 from ftpservice.storage.local_digests import digest_of

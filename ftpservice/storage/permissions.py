@@ -19,10 +19,8 @@ from zope.interface import implementer
 from ftpservice.storage.errors import Denied, Exists, NotFound
 from ftpservice.storage.interfaces import (
     How,
-    IEnter,
     IFreeSpace,
     IHashes,
-    ILinks,
     IListing,
     IPartials,
     IReading,
@@ -32,6 +30,7 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
+from ftpservice.storage.interfaces_tree import IEnter, ILinks
 from ftpservice.storage.rights import Right
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath

@@ -14,14 +14,13 @@ from ftpservice.storage.descent import Tree
 from ftpservice.storage.descent_walk import DIRECTORY
 from ftpservice.storage.interfaces import (
     How,
-    IEnter,
     IFreeSpace,
     IHashes,
-    ILinks,
     ISetMode,
     ISetTimes,
     WriteRequest,
 )
+from ftpservice.storage.interfaces_tree import IEnter, ILinks
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.storage.local_fixture import Bench, open_descriptors, run
