@@ -31,7 +31,9 @@ help:
 	@echo 'make clean    remove what was built and installed here; var/ and its files stay'
 
 serve: $(VENV)/.installed
-	@exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --listen '$(LISTEN)' --simple '$(SIMPLE)' --data-dir '$(DATA)' --auth passwd:passwd.db
+	@FTPSERVICE_ADVICE_LISTEN='port: make serve PORT=2221' \
+	FTPSERVICE_ADVICE_SIMPLE='port: make serve SIMPLE_PORT=2252' \
+	exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --listen '$(LISTEN)' --simple '$(SIMPLE)' --data-dir '$(DATA)' --auth passwd:passwd.db
 
 test: clients check
 

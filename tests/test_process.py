@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ftplib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -152,8 +153,81 @@ def test_a_daemon_tells_its_failure_and_leaves_no_pid_file(tmp_path: Path, taken
         timeout=PATIENCE,
     )
     assert ended.returncode == 1
-    assert f"cannot listen on tcp:{taken}" in ended.stderr
+    first, second, third = ended.stderr.splitlines()
+    assert first == (
+        f"ftpservice: cannot listen on tcp:{taken}:interface=127.0.0.1: address already in use - "
+        "stop the other program or choose another --listen"
+    )
+    assert second == "An error has occurred: b'ftpservice.CannotStart: the line above says why'"
+    assert third.startswith("Please look at log file")
     assert "stop the other program" in (tmp_path / "twistd.log").read_text()
+
+
+def test_a_daemon_lets_go_of_the_terminal_when_it_has_started(tmp_path: Path) -> None:
+    # The pipes of capture_output end only when nobody holds them any more.
+    pid_file = tmp_path / "twistd.pid"
+    started = subprocess.run(
+        [TWISTD, "ftpservice", SHIPPED, LOOPBACK],
+        cwd=tmp_path,
+        env=checkout_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    daemon = int(pid_file.read_text())
+    ended = os.pidfd_open(daemon)
+    try:
+        assert (started.returncode, started.stderr) == (0, "")
+    finally:
+        os.kill(daemon, signal.SIGTERM)
+        assert select.select([ended], [], [], PATIENCE)[0]
+        os.close(ended)
+
+
+EMBEDDING = """
+import sys
+from twisted.internet import reactor
+from ftpservice.service.assembly import assemble
+from ftpservice.service.console import console_for
+from ftpservice.service.options import Options
+
+options = Options()
+options.parseOptions(sys.argv[1:])
+assemble(options, reactor, console_for(None)).startService()
+"""
+
+
+def test_the_start_that_fails_in_another_program_is_one_line(tmp_path: Path, taken: int) -> None:
+    place = f"tcp:{taken}:interface=127.0.0.1"
+    ended = subprocess.run(
+        [sys.executable, "-c", EMBEDDING, SHIPPED, f"--listen={place}"],
+        cwd=tmp_path,
+        env=checkout_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        f"ftpservice: cannot listen on {place}: address already in use - "
+        "stop the other program or choose another --listen\n",
+    )
+
+
+def test_make_serve_says_which_variable_chooses_another_port(tmp_path: Path, taken: int) -> None:
+    environment = checkout_environment()
+    environment["FTPSERVICE_ADVICE_LISTEN"] = "port: make serve PORT=2221"
+    makefile = (CHECKOUT / "Makefile").read_text()
+    assert f"FTPSERVICE_ADVICE_LISTEN='{environment['FTPSERVICE_ADVICE_LISTEN']}'" in makefile
+    ended = subprocess.run(
+        [*FOREGROUND, SHIPPED, f"--listen=tcp:{taken}:interface=127.0.0.1"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert "choose another port: make serve PORT=2221" in ended.stderr
 
 
 def test_the_command_ftpservice_serves_too(tmp_path: Path) -> None:

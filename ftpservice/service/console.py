@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 from twisted.logger import Logger
@@ -17,12 +19,21 @@ class Console:
     """Writes plain lines to the terminal, where there is one, and to the log, where it is apart.
 
     ``out`` and ``err`` are the process's own: ``twistd`` turns ``sys.stdout`` into the log.
+    ``kept`` is a terminal of which only the start is told; it is closed by ``release``.
     """
 
-    def __init__(self, out: TextIO | None, err: TextIO | None, logged: bool) -> None:
+    def __init__(
+        self, out: TextIO | None, err: TextIO | None, logged: bool, kept: TextIO | None = None
+    ) -> None:
         self._out = out
         self._err = err
         self._logged = logged
+        self._kept = kept
+
+    @property
+    def is_daemons(self) -> bool:
+        """Whether it has the terminal of whoever started a daemon."""
+        return self._kept is not None
 
     def tell(self, lines: Iterable[str]) -> None:
         """Say what is going on."""
@@ -31,32 +42,54 @@ class Console:
                 log.info("{line}", line=line)
             _write(self._out, line)
 
-    def complain(self, line: str) -> None:
-        """Say what went wrong."""
+    def complain(self, line: str) -> bool:
+        """Say what went wrong; tells whether somebody at a terminal has read it."""
         if self._logged:
             log.error("{line}", line=line)
-        _write(self._err, f"ftpservice: {line}")
+        heard = [_write(stream, f"ftpservice: {line}") for stream in (self._err, self._kept)]
+        return any(heard)
+
+    def release(self) -> None:
+        """Let go of the terminal of whoever started a daemon: it has started, or failed to."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            with suppress(OSError):
+                kept.close()
 
 
 def console_for(program: Mapping[str, Any] | None) -> Console:
-    """Return the console under twistd with the options ``program``; without one, the log only."""
+    """Return the console under twistd with the options ``program``.
+
+    Without one the service is part of another program, which learns of failures by exceptions. A
+    daemon loses its standard streams before it listens, so its terminal is kept until then.
+    """
     if program is None:
-        return Console(None, None, logged=True)
+        return Console(None, None, logged=False)
     if not program.get("nodaemon"):
-        return Console(None, sys.__stderr__, logged=True)
+        return Console(None, None, logged=True, kept=_duplicate(sys.__stderr__))
     apart = program.get("logfile") not in (None, "", "-")
     logged = apart or bool(program.get("syslog")) or program.get("logger") is not None
     return Console(sys.__stdout__, sys.__stderr__, logged)
 
 
-def _write(stream: TextIO | None, line: str) -> None:
+def _duplicate(stream: TextIO | None) -> TextIO | None:
+    if stream is None:
+        return None
+    try:
+        return open(os.dup(stream.fileno()), "w", encoding=stream.encoding or "utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def _write(stream: TextIO | None, line: str) -> bool:
     """Write a line; a terminal that is gone, or knows fewer letters, is no reason to fail."""
     if stream is None:
-        return
+        return False
     try:
         encoding = stream.encoding or "utf-8"
         text = line.encode(encoding, "backslashreplace").decode(encoding)
         stream.write(text + "\n")
         stream.flush()
     except (OSError, ValueError):
-        return
+        return False
+    return True

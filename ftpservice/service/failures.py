@@ -9,13 +9,23 @@ class CannotStart(SystemExit, Exception):
     """The service cannot start; ``str`` of it is one line that says why and what to do.
 
     An `Exception`, so that ``twistd`` takes its pid file away and the daemon's parent learns of
-    it; a `SystemExit`, so that the interpreter then ends with status 1 and no traceback.
+    it; a `SystemExit`, so that the interpreter of a program that does not catch it prints the line
+    and ends with status 1, without a traceback.
     """
+
+    __module__ = "ftpservice"
+    """The parent of a twistd daemon prints 98 characters of module, class and line."""
 
     def __init__(self, line: str) -> None:
         super().__init__(line)
         self.line = line
+        self.code: str | int = f"ftpservice: {line}"
+
+    def was_printed(self, by_daemon: bool) -> None:
+        """Leave the line out of what the interpreter, or a daemon's parent, prints at the end."""
         self.code = 1
+        if by_daemon:
+            self.line = "the line above says why"
 
     def __str__(self) -> str:
         return self.line

@@ -118,10 +118,13 @@ class FTPService(MultiService):
 
     def _announce(self) -> None:
         self._console.tell(self.parts.announcement())
+        self._console.release()
 
     def _telling(self, step: Callable[[], object]) -> None:
         try:
             step()
         except CannotStart as error:
-            self._console.complain(error.line)
+            if self._console.complain(error.line):
+                error.was_printed(by_daemon=self._console.is_daemons)
+            self._console.release()
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -160,10 +161,15 @@ def _closed(port: IListeningPort) -> Deferred[None]:
 
 
 def _line(place: Listener, error: BaseException | None) -> str:
+    """Return why a place cannot be listened on, and what to do.
+
+    ``make serve`` says in the environment by which of its variables another port is chosen.
+    """
     if isinstance(error, CannotStart):
         return error.line
     cause = error.socketError if isinstance(error, CannotListenError) else error
     number = cause.errno if isinstance(cause, OSError) else None
     advice = [ADVICE[number]] if number in ADVICE else []
-    told = " or ".join([*advice, f"choose another --{place.option}"])
+    another = os.environ.get(f"FTPSERVICE_ADVICE_{place.option.upper()}", f"--{place.option}")
+    told = " or ".join([*advice, f"choose another {another}"])
     return f"cannot listen on {place.text}: {because(cause)} - {told}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
-from ftpservice.service.console import Console, console_for
+from ftpservice.service.console import Console, _duplicate, console_for
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_a_terminal_gets_plain_lines(logged: list[LogEvent]) -> None:
     out, err = io.StringIO(), io.StringIO()
     console = Console(out, err, logged=False)
     console.tell(["a", "b"])
-    console.complain("c")
+    assert console.complain("c")
     assert out.getvalue() == "a\nb\n"
     assert err.getvalue() == "ftpservice: c\n"
     assert lines(logged) == []
@@ -36,8 +37,30 @@ def test_a_terminal_gets_plain_lines(logged: list[LogEvent]) -> None:
 def test_a_log_apart_gets_them_too(logged: list[LogEvent]) -> None:
     console = Console(None, None, logged=True)
     console.tell(["a"])
-    console.complain("b")
+    assert not console.complain("b")
     assert lines(logged) == ["a", "b"]
+
+
+def test_the_terminal_of_a_daemon_is_told_of_a_failed_start_only() -> None:
+    read, write = os.pipe()
+    with open(read) as terminal, open(write, "w") as stream:
+        console = console_for_terminal(stream)
+        console.tell(["not this"])
+        assert console.complain("this")
+        console.release()
+        console.release()
+        assert not console.complain("nobody reads this")
+        stream.close()
+        assert terminal.read() == "ftpservice: this\n"
+
+
+def console_for_terminal(stream: Any) -> Console:
+    return Console(None, None, logged=False, kept=_duplicate(stream))
+
+
+def test_a_terminal_without_a_descriptor_cannot_be_kept() -> None:
+    assert _duplicate(None) is None
+    assert _duplicate(io.StringIO()) is None
 
 
 def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
@@ -52,7 +75,7 @@ def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
 @pytest.mark.parametrize(
     ("program", "terminal", "apart"),
     [
-        (None, False, True),
+        (None, False, False),
         ({"nodaemon": False}, False, True),
         ({"nodaemon": True}, True, False),
         ({"nodaemon": True, "logfile": "-"}, True, False),
@@ -67,3 +90,4 @@ def test_what_twistd_was_told_decides_who_hears_it(
     console = console_for(program)
     assert (console._out is sys.__stdout__) is terminal
     assert console._logged is apart
+    console.release()

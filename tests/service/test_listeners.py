@@ -192,5 +192,9 @@ def test_a_failure_to_start_ends_the_process_with_status_1_and_is_an_exception()
     error = CannotStart("why")
     assert isinstance(error, Exception)
     assert isinstance(error, SystemExit)
-    assert error.code == 1
+    assert error.code == "ftpservice: why"
     assert str(error) == "why"
+    error.was_printed(by_daemon=False)
+    assert (error.code, str(error)) == (1, "why")
+    error.was_printed(by_daemon=True)
+    assert str(error) == "the line above says why"
