@@ -12,6 +12,7 @@ from enum import Enum, StrEnum
 
 __all__ = [
     "CommandFailed",
+    "CommandRefused",
     "Event",
     "EventStream",
     "FileChanged",
@@ -163,6 +164,22 @@ class CommandFailed(Event):
 
     command: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused(Event):
+    """A command was answered with an error; logins and transfers that began have other events."""
+
+    command: str
+    """The verb; empty for a line that is no command."""
+    path: str
+    """What it was about, as the account sees it; empty where that is no file."""
+    code: int | str
+    """A number in FTP, a word in the simple protocol."""
+    text: str
+    """What the client was told."""
+    detail: str = ""
+    """What the client was not told."""
 
 
 class EventStream:

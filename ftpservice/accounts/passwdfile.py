@@ -68,7 +68,13 @@ class PasswordFile:
     def _read(self) -> None:
         data, self._version = _read_settled(self.path)
         self._contents = parse(data.decode("utf-8", "surrogateescape"))
-        self._tell(tuple(f"{self.path}, {line}" for line in self._contents.malformed))
+        self._tell((*self._empty(), *(f"{self.path}, {line}" for line in self._contents.malformed)))
+
+    def _empty(self) -> tuple[str, ...]:
+        """Return a line for a file without accounts: emptied by mistake, or not filled yet."""
+        if self._contents.accounts:
+            return ()
+        return (f"{self.path}: there is no usable account in it, nobody can log in by it",)
 
     def _tell(self, texts: tuple[str, ...]) -> None:
         news, self._told = texts if texts != self._told else (), texts

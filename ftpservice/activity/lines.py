@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel, globalLogPublisher
 
 from ftpservice import events
+from ftpservice.activity.flood import Flood, LeftOut
 from ftpservice.events import Event, Outcome
 
 __all__ = ["LogLines", "Verbosity"]
@@ -27,13 +29,24 @@ SAYINGS: dict[type[Event], str] = {
     events.HandshakeFailed: "{who} did not get under TLS: {reason}",
     events.Refused: "{who} was turned away: {reason}",
     events.TransferEnded: "{who} {did} {path}: {event.outcome.value}, {event.size} bytes"
-    " in {event.seconds:.3f} s {event.detail}",
+    " in {event.seconds:.3f} s{detail}",
     events.FileChanged: "{who} did {event.action} {path} {target}",
-    events.CommandFailed: "{who}: {event.command} failed: {event.detail}",
+    events.CommandRefused: "{who}: {command} was refused: {event.code} {text}{detail}",
+    events.CommandFailed: "{who}: {command} failed: {reason}",
+    LeftOut: "{who}: {event.count} more refusals within a second",
 }
+SAYING_OF_OTHERS = "{event.count} more refusals of other sessions within a second"
 
-
-PROBLEMS = (events.LoginFailed, events.HandshakeFailed, events.Refused, events.CommandFailed)
+PROBLEMS = frozenset(
+    (
+        events.LoginFailed,
+        events.HandshakeFailed,
+        events.Refused,
+        events.CommandRefused,
+        events.CommandFailed,
+        LeftOut,
+    )
+)
 
 
 class Verbosity(Enum):
@@ -45,7 +58,7 @@ class Verbosity(Enum):
 
     def wants(self, event: Event) -> bool:
         """Tell whether an event has a line."""
-        if self is Verbosity.ALL or isinstance(event, PROBLEMS):
+        if self is Verbosity.ALL or type(event) in PROBLEMS:
             return True
         return isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
 
@@ -53,64 +66,93 @@ class Verbosity(Enum):
 class LogLines:
     """A subscriber that writes one line for an event, names escaped so that it stays one.
 
-    ``write`` is called with the line and the time of the event.
+    ``write`` is called with the line, the time of the event and the level. Refusals that come
+    faster than anybody reads are summed up (`Flood`).
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        write: Callable[[str, float], object] | None = None,
+        write: Callable[[str, float, Any], object] | None = None,
         verbosity: Verbosity = Verbosity.ALL,
     ) -> None:
         self._clock = clock
-        self._verbosity = verbosity
+        self.verbosity = verbosity
+        self._flood = Flood(clock, self._wait)
         self._write = write or _to_the_log
         self._waiting: list[Event] = []
         self._call: IDelayedCall | None = None
 
     def __call__(self, event: Event) -> None:
         """Have the line written soon, if it is an event that has one."""
-        if type(event) not in SAYINGS or not self._verbosity.wants(event):
+        if type(event) not in SAYINGS or not self.verbosity.wants(event):
             return
+        if type(event) in PROBLEMS and not self._flood.admits(event):
+            return
+        self._wait(event)
+
+    def _wait(self, event: Event) -> None:
         self._waiting.append(event)
         if len(self._waiting) >= TOGETHER:
-            self.flush()
+            self._write_waiting()
         elif self._call is None:
-            self._call = self._clock.callLater(DELAY, self.flush)
+            self._call = self._clock.callLater(DELAY, self._write_waiting)
 
     def flush(self) -> None:
         """Write the lines that wait."""
+        self._flood.settle()
+        self._write_waiting()
+
+    def _write_waiting(self) -> None:
         call, self._call = self._call, None
         if call is not None and call.active():
             call.cancel()
         waiting, self._waiting = self._waiting, []
         for event in waiting:
-            self._write(_line(event), event.when)
+            self._write(_line(event), event.when, level_of(event))
+
+
+def level_of(event: Event) -> Any:
+    """Return the level of the line of an event: warn for what failed, error for defects."""
+    if isinstance(event, events.CommandFailed):
+        return LogLevel.error
+    not_whole = isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
+    return LogLevel.warn if not_whole or type(event) in PROBLEMS else LogLevel.info
 
 
 def _line(event: Event) -> str:
-    return (
-        SAYINGS[type(event)]
-        .format(
-            event=event,
-            who=f"{_escaped(event.user) or 'nobody'}@{event.peer} [{event.session}]",
-            did="sent" if getattr(event, "upload", False) else "fetched",
-            path=_escaped(getattr(event, "path", "")),
-            target=_escaped(getattr(event, "target", "")),
-            tls=_aside(getattr(event, "tls", "")).lstrip(),
-            reason=_escaped(getattr(event, "reason", "")),
-            detail=_aside(getattr(event, "detail", "")),
-        )
-        .strip()
-    )
+    others = isinstance(event, LeftOut) and event.others
+    saying = SAYING_OF_OTHERS if others else SAYINGS[type(event)]
+    return saying.format(event=event, **_words(event)).strip()
 
 
-def _to_the_log(line: str, when: float) -> None:
-    """Do what `Logger.info` does, which has no time but the present."""
+def _words(event: Event) -> dict[str, str]:
+    """Return what the sayings name; whatever a client has said is escaped."""
+    if isinstance(event, events.CommandRefused | events.CommandFailed):
+        asked = f"{event.command} {getattr(event, 'path', '')}".strip()
+        command = _escaped(asked) or "a line"
+    else:
+        command = ""
+    detail = getattr(event, "detail", "")
+    return {
+        "who": f"{_escaped(event.user) or 'nobody'}@{_escaped(event.peer)} [{event.session}]",
+        "did": "sent" if getattr(event, "upload", False) else "fetched",
+        "command": command,
+        "path": _escaped(getattr(event, "path", "")),
+        "target": _escaped(getattr(event, "target", "")),
+        "text": _escaped(getattr(event, "text", "")),
+        "tls": _aside(getattr(event, "tls", "")).lstrip(),
+        "reason": _escaped(getattr(event, "reason", "") or detail),
+        "detail": _aside(detail),
+    }
+
+
+def _to_the_log(line: str, when: float, level: Any) -> None:
+    """Do what `Logger.emit` does, which has no time but the present."""
     globalLogPublisher(
         {
             "log_logger": _log,
-            "log_level": LogLevel.info,
+            "log_level": level,
             "log_namespace": _log.namespace,
             "log_source": None,
             "log_format": "{line}",

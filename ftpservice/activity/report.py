@@ -11,6 +11,7 @@ from ftpservice.activity.sessions import LiveSession, LiveSessions
 from ftpservice.activity.tally import Tally
 from ftpservice.events import (
     CommandFailed,
+    CommandRefused,
     Event,
     HandshakeFailed,
     LoggedIn,
@@ -41,6 +42,7 @@ class Report:
         self._logins_by_peer = Tally(2)
         self._under_tls = Tally(1)
         self._handshakes = 0
+        self._commands_refused = 0
         self._refusals = Tally(1)
         self._login_refusals = Tally(1)
         self._transfers = Tally(6)
@@ -52,6 +54,7 @@ class Report:
             LoginFailed: self._login_failed,
             Refused: lambda event: self._refusals.add(event.reason, 1),
             TransferEnded: self._transfer_ended,
+            CommandRefused: self._command_refused,
             CommandFailed: self._command_failed,
         }
 
@@ -90,6 +93,9 @@ class Report:
             text = f"{verb} of {plain(event.path)} {event.outcome.value} after {size(event.size)}"
             self._errors.append((event, _with_detail(text, event.detail)))
 
+    def _command_refused(self, _event: CommandRefused) -> None:
+        self._commands_refused += 1
+
     def _command_failed(self, event: CommandFailed) -> None:
         self._errors.append((event, _with_detail(f"{plain(event.command)} failed", event.detail)))
 
@@ -110,6 +116,7 @@ class Report:
             f"Uploads    {files_up} files, {size(up)}",
             f"Downloads  {files_down} files, {size(down)}",
             f"Not whole  {cut} cut, {refused} refused",
+            f"Refused    {self._commands_refused} commands",
         ]
 
     def _logins_under_tls(self) -> int:

@@ -99,11 +99,10 @@ async def password(context: Context, text: str | None) -> Reply:
     except (Refused, UnhandledCredentials) as error:
         tell_refused(context, *_why(context, error))
         return await _slowly(context, "Login failed.")
-    except LoginBusy:
-        tell_refused(context, LoginRefusal.BUSY)
-        raise
-    except StorageError as error:
-        tell_refused(context, LoginRefusal.NO_FILES, str(error))
+    except (LoginBusy, StorageError) as error:
+        busy = isinstance(error, LoginBusy)
+        tell_refused(context, LoginRefusal.BUSY if busy else LoginRefusal.NO_FILES, str(error))
+        context.told = error
         raise
     return _admitted(context, codes.LOGGED_IN)
 

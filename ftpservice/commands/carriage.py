@@ -22,12 +22,19 @@ from twisted.python.failure import Failure
 
 from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.choose import SMALL, paced, receive_file, send_file
-from ftpservice.events import CommandFailed, Event, Outcome, TransferEnded, TransferStarted
+from ftpservice.events import (
+    CommandFailed,
+    CommandRefused,
+    Event,
+    Outcome,
+    TransferEnded,
+    TransferStarted,
+)
 from ftpservice.flow.connection import Cut, DataConnection
 from ftpservice.flow.task import Task, dealt_with
 from ftpservice.session.context import Context, Marks
 from ftpservice.session.log import log
-from ftpservice.session.refusals import refusal
+from ftpservice.session.refusals import described, refusal
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.storage.interfaces import IReading, IWriting
 from ftpservice.wire import codes
@@ -86,6 +93,8 @@ class Carriage:
         except (Exception, CancelledError) as error:  # noqa: BLE001 - every ending has its reply
             ending, answer = self._failed(error)
             detail = str(error) or answer.lines[-1]
+            if not self.path:  # a listing, which has no event of its end
+                self._tell_refused(answer, detail)
             dealt_with(error)
         finally:
             self._let_go()
@@ -101,6 +110,11 @@ class Carriage:
         if self.path:
             about = (self.path, self.progress.upload, *details)
             self.context.publish(kind, *about, user=self._user)
+
+    def _tell_refused(self, answer: Reply, detail: str) -> None:
+        verb, _, path = self.progress.what.partition(" ")
+        told = (verb, path, answer.code, answer.lines[-1], detail)
+        self.context.publish(CommandRefused, *told, user=self._user)
 
     async def see_that_the_client_stays(self) -> None:
         """Raise `Cut` if the control connection ends with the data, as a killed client's does.
@@ -124,7 +138,7 @@ class Carriage:
             cut = isinstance(error, (Cut, CannotConnect))
             return (Outcome.CUT if cut else Outcome.REFUSED), answer
         log.failure("{what} failed", what=self.progress.what)
-        self.context.publish(CommandFailed, self.progress.what, repr(error))
+        self.context.publish(CommandFailed, self.progress.what, described(error))
         return Outcome.REFUSED, reply(codes.LOCAL_ERROR, "Local error in processing.")
 
     def _let_go(self) -> None:

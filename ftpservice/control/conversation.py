@@ -23,13 +23,14 @@ from twisted.python.failure import Failure
 from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
 from ftpservice.control.guards import HTTP_VERBS
 from ftpservice.control.outgoing import Outgoing
+from ftpservice.control.refused import tell_refused
 from ftpservice.events import CommandFailed
 from ftpservice.flow.task import Task, dealt_with
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
 from ftpservice.session.log import log
 from ftpservice.session.protection import Switch
-from ftpservice.session.refusals import Refusal, refusal
+from ftpservice.session.refusals import Refusal, described, refusal
 from ftpservice.session.state import BY_CERTIFICATE, is_legal, phase_after
 from ftpservice.session.transfer import Transfer
 from ftpservice.session.verbs import Verb
@@ -204,7 +205,7 @@ class Conversation:
         except CancelledError:
             answer = reply(codes.TRANSFER_CUT, "Aborted.")
         except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
-            answer = refusal(error) or self._defect(command, error)
+            answer = self._refused(command, error)
         finally:
             self._transfer = self.context.running = None
         self._speak(answer)
@@ -216,8 +217,11 @@ class Conversation:
         except CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
-            outcome = refusal(error) or self._defect(command, error)
+            outcome = self._refused(command, error)
             dealt_with(error)
+        else:
+            if isinstance(outcome, Reply) and outcome.code >= 400:
+                tell_refused(self.context, command, outcome)
         if isinstance(outcome, Transfer):
             return outcome
         if isinstance(outcome, Switch):
@@ -259,9 +263,14 @@ class Conversation:
             context.phase = phase_after(before, move, succeeded)
         return outcome
 
-    def _defect(self, command: Command, error: Exception) -> Reply:
+    def _refused(self, command: Command, error: Exception) -> Reply:
+        """Return the reply to a command that failed, and tell of it."""
+        answer = refusal(error)
+        if answer is not None:
+            tell_refused(self.context, command, answer, error)
+            return answer
         log.failure("{verb} failed", verb=printable(command.verb))
-        self.context.publish(CommandFailed, printable(command.verb), repr(error))
+        self.context.publish(CommandFailed, printable(command.verb), described(error))
         return reply(codes.LOCAL_ERROR, "Local error in processing.")
 
 

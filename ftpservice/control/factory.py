@@ -38,7 +38,7 @@ COMMANDS_SHARE = 0.005
 
 
 def _log_failure(error: Exception, event: Event) -> None:
-    log.failure("a subscriber failed at {event}", Failure(error), event=event)
+    log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
 
 
 def _digests(reactor: Any, algorithm: str) -> UploadDigests:

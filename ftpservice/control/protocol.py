@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ftpservice.control.conversation import Conversation
 from ftpservice.control.guards import MOST_LONG_LINES, MOST_QUEUED
 from ftpservice.control.outgoing import Outgoing
-from ftpservice.events import HandshakeFailed, Refused, SessionClosed, SessionOpened
+from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
 from ftpservice.flow.deadline import Deadline
 from ftpservice.flow.kernel import has_ended
 from ftpservice.session.endpoint import ends_of, prepare
@@ -123,11 +123,17 @@ class ControlProtocol(Protocol):
 
     def _read(self, line: bytes | LineTooLong) -> Command | Reply:
         if isinstance(line, LineTooLong):
-            self._long_lines += 1
-            if self._long_lines >= MOST_LONG_LINES:
-                return reply(codes.UNAVAILABLE, "Too many lines that are too long.")
-            return reply(codes.UNKNOWN_VERB, "Line too long.")
+            return self._too_long()
         return parse_command(line)
+
+    def _too_long(self) -> Reply:
+        """Refuse a line, and the session with the last one that it puts up with."""
+        self._long_lines += 1
+        answer = reply(codes.UNKNOWN_VERB, "Line too long.")
+        if self._long_lines >= MOST_LONG_LINES:
+            answer = reply(codes.UNAVAILABLE, "Too many lines that are too long.")
+        self._context.publish(CommandRefused, "", "", answer.code, answer.lines[-1])
+        return answer
 
     def _drained(self) -> None:
         self._conversation.advance()

@@ -150,7 +150,7 @@ def _factory(settings: Settings, portal: Portal, reactor: Any, lines: LogLines) 
 
 
 def _subscriber_failed(error: Exception, event: Event) -> None:
-    log.failure("a subscriber failed at {event}", Failure(error), event=event)
+    log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
 
 
 def _wrapping(factory: FTPFactory, reactor: Any) -> Callable[[Listener], IProtocolFactory]:

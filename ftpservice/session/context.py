@@ -147,6 +147,8 @@ class Context:
     """Failed logins of this session."""
     running: Progress | None = None
     """The transfer in progress."""
+    told: BaseException | None = None
+    """The last problem that an event has told of already."""
     protection: Protection = field(default_factory=Protection)
     """What is under TLS."""
     pacing: Pacing | None = None

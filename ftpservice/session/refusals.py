@@ -11,14 +11,14 @@ from ftpservice.wire.addresses import BadAddress, UnknownFamily
 from ftpservice.wire.paths import BadPath
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["Refusal", "refusal"]
+__all__ = ["Refusal", "described", "refusal", "untold"]
 
 
 class Refusal(Exception):
     """Raised by a command to answer with a reply other than the one it was on its way to."""
 
     def __init__(self, code: int, text: str) -> None:
-        super().__init__(code, text)
+        super().__init__(text)
         self.reply = reply(code, text)
 
 
@@ -55,3 +55,15 @@ def refusal(error: BaseException) -> Reply | None:
             code, text = REFUSALS[kind]
             return reply(code, text)
     return None
+
+
+def described(error: BaseException) -> str:
+    """Return an error that nobody expected in words, for the log."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def untold(error: BaseException | None) -> str:
+    """Return what an error knows beyond its reply: for the log, never for the peer."""
+    if isinstance(error, errors.StorageError):
+        return error.detail
+    return error.reason if isinstance(error, CannotConnect | Cut) else ""

@@ -9,9 +9,10 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.attempts import MOST_FAILURES
 from ftpservice.commands import access
-from ftpservice.events import CommandFailed, FileChanged, LoginRefusal
+from ftpservice.events import CommandFailed, CommandRefused, FileChanged, LoginRefusal
 from ftpservice.session.context import Context
 from ftpservice.session.log import log
+from ftpservice.session.refusals import described, untold
 from ftpservice.session.verbs import Run
 from ftpservice.simple.listing import list_path
 from ftpservice.simple.moving import SMALL, Move, Whole, dropped, opened, publish, receive, send
@@ -58,18 +59,37 @@ class Conversation:
     def _tell(self, batch: Sequence[Whole]) -> None:
         for upload in batch:
             problem = upload.problem
+            if problem is not None:
+                self.context.told = problem  # by the event of the end of its transfer
             self.stream.put(answer(upload.text) if problem is None else self.refused(problem))
         self.stream.offer()
 
-    def refused(self, problem: BaseException) -> bytes:
-        """Return the answer to a problem; one that nobody expected is logged and published."""
-        refused = refusal(problem)
+    def refused(self, problem: BaseException, line: bytes = b"") -> bytes:
+        """Return the answer to a problem, and tell of it unless an event has told of it already.
+
+        One that nobody expected is logged. ``line`` is what was asked.
+        """
+        refused, context = refusal(problem), self.context
+        told, context.told = context.told, None
         if refused is None:
             log.failure("a command failed", Failure(problem))
-            self.context.publish(CommandFailed, "simple", repr(problem))
+            context.publish(CommandFailed, "simple", described(problem))
             refused = Refused(Code.INTERNAL, "local error")
+        elif problem is not told:
+            verb, about = _asked(line)
+            told_of = (verb, about, refused.code.value, refused.text, untold(problem))
+            context.publish(CommandRefused, *told_of)
         self.last_words_said |= refused.parting
         return error(refused.code, refused.text)
+
+
+def _asked(line: bytes) -> tuple[str, str]:
+    """Return the verb and what it is about; nothing of a line that may hold a password."""
+    verb, _, argument = line.decode("utf-8", "surrogateescape").partition(" ")
+    verb = verb.upper()
+    if verb not in TABLE:
+        return "", ""
+    return verb, "" if verb in ("USER", "PASS") else argument
 
 
 @dataclass(frozen=True)
@@ -126,15 +146,17 @@ async def _ask(context: Context, password: str) -> None:
     if context.wants_private_data and not context.secured:
         access.tell_refused(context, LoginRefusal.NO_TLS, "files are not sent in clear")
         context.forget_login()
-        raise Refused(Code.AUTH, "not in clear; use TLS")
+        context.told = refused = Refused(Code.AUTH, "not in clear; use TLS")
+        raise refused
 
 
 def _refused(context: Context, reply: Reply) -> Refused:
-    """Return what a refused login is in this protocol."""
-    if reply.code == codes.NOT_LOGGED_IN:
-        return Refused(Code.AUTH, reply.lines[0].rstrip(".").lower())
-    code = Code.AUTH if context.failures >= MOST_FAILURES else Code.BUSY
-    return Refused(code, reply.lines[0].rstrip(".").lower(), parting=True)
+    """Return what a refused login, which was told of, is in this protocol."""
+    code, parting = Code.AUTH, reply.code != codes.NOT_LOGGED_IN
+    if parting and context.failures < MOST_FAILURES:
+        code = Code.BUSY
+    context.told = refused = Refused(code, reply.lines[0].rstrip(".").lower(), parting)
+    return refused
 
 
 async def _logged_in(context: Context) -> None:

@@ -62,6 +62,7 @@ class Move:
         if problem is not None:
             cut = isinstance(problem, (Cut, CancelledError))
             outcome = Outcome.CUT if cut else Outcome.REFUSED
+            self._context.told = problem
         seconds = self._context.services.seconds() - self._began
         detail = str(problem) if problem is not None else ""
         self._publish(TransferEnded, outcome, self.size, seconds, detail, self.digest)

@@ -17,7 +17,7 @@ class Refused(Exception):
     """Raised by a command to answer with an error; ``parting``: the session ends with it."""
 
     def __init__(self, code: Code, text: str, parting: bool = False) -> None:
-        super().__init__(code, text)
+        super().__init__(text)
         self.code = code
         self.text = text
         self.parting = parting

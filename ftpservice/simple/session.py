@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from ftpservice.events import HandshakeFailed, Refused, SessionClosed, SessionOpened
+from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.cuts import Cut, Stalled
 from ftpservice.flow.deadline import Deadline
@@ -97,7 +97,9 @@ class SimpleSession:
         try:
             return await self.stream.line()
         except LineTooLong:
-            await self._last(Code.SYNTAX, "the line is too long")
+            too_long = (Code.SYNTAX, "the line is too long")
+            self.context.publish(CommandRefused, "", "", too_long[0].value, too_long[1])
+            await self._last(*too_long)
             return None
 
     async def _obey(self, line: bytes) -> None:
@@ -108,7 +110,7 @@ class SimpleSession:
             raise
         except Exception as problem:  # noqa: BLE001 - whatever fails, the session goes on
             await self._conversation.uploads.settle()
-            await self.stream.say(self._conversation.refused(problem))
+            await self.stream.say(self._conversation.refused(problem, line))
             dealt_with(problem)
         if self._conversation.last_words_said:
             self._over = True

@@ -132,3 +132,14 @@ def test_malformed_lines_are_told_once_for_each_change(disk):
     disk.write(f"alice:{HASH}:/:full")
     disk.file.refresh()
     assert len(disk.told) == 3
+
+
+def test_a_file_that_has_become_empty_is_told(disk):
+    disk.write(f"alice:{HASH}:/:full")
+    disk.file.load()
+    assert disk.told == []
+    disk.write("# nobody")
+    assert disk.names() == []
+    disk.file.refresh()
+    [line] = disk.told
+    assert line == f"{disk.path}: there is no usable account in it, nobody can log in by it"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPublisher
@@ -9,6 +11,7 @@ from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPubli
 from ftpservice.activity.lines import DELAY, TOGETHER, LogLines, Verbosity
 from ftpservice.events import (
     CommandFailed,
+    CommandRefused,
     Event,
     FileChanged,
     LoggedIn,
@@ -34,7 +37,7 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
         (Refused(1.0, 7, "192.0.2.1", "", "full"), "nobody@192.0.2.1 [7] was turned away: full"),
         (
             TransferEnded(*WHO, "/a\nb", True, Outcome.CUT, 5, 0.25, "426"),
-            r"ann@192.0.2.1 [7] sent /a\nb: cut, 5 bytes in 0.250 s 426",
+            r"ann@192.0.2.1 [7] sent /a\nb: cut, 5 bytes in 0.250 s (426)",
         ),
         (
             TransferEnded(*WHO, "/\udce9", False, Outcome.COMPLETE, 5, 1.0),
@@ -42,14 +45,22 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
         ),
         (FileChanged(*WHO, "rename", "/a", "/b"), "ann@192.0.2.1 [7] did rename /a /b"),
         (FileChanged(*WHO, "delete", "/a"), "ann@192.0.2.1 [7] did delete /a"),
-        (CommandFailed(*WHO, "RETR", "boom"), "ann@192.0.2.1 [7]: RETR failed: boom"),
+        (CommandFailed(*WHO, "RETR", "boom\x1b"), r"ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
+        (
+            CommandRefused(*WHO, "DELE", "/a\x07", 550, "Permission denied.", "read-only\n"),
+            r"ann@192.0.2.1 [7]: DELE /a\x07 was refused: 550 Permission denied. (read-only\n)",
+        ),
+        (
+            CommandRefused(*WHO, "", "", 500, "Line too long."),
+            "ann@192.0.2.1 [7]: a line was refused: 500 Line too long.",
+        ),
     ],
 )
 def test_an_event_is_one_line(event: Event, line: str) -> None:
     bench = Bench()
     bench.lines(event)
     bench.lines.flush()
-    assert bench.written == [(line, 1.0)]
+    assert [one[:2] for one in bench.written] == [(line, 1.0)]
 
 
 class Bench:
@@ -57,13 +68,13 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.written: list[tuple[str, float]] = []
+        self.written: list[tuple[str, float, Any]] = []
         self.lines = LogLines(self.clock, lambda *one: self.written.append(one))
 
 
 def test_with_problems_only_what_went_well_has_none() -> None:
     written: list[str] = []
-    lines = LogLines(Clock(), lambda line, _when: written.append(line), Verbosity.PROBLEMS)
+    lines = LogLines(Clock(), lambda line, _when, _level: written.append(line), Verbosity.PROBLEMS)
     for event in (
         LoggedIn(*WHO),
         TransferEnded(*WHO, "/a", False, Outcome.COMPLETE, 5, 1.0),
@@ -72,6 +83,7 @@ def test_with_problems_only_what_went_well_has_none() -> None:
         Refused(*WHO, "full"),
         TransferEnded(*WHO, "/b", True, Outcome.CUT, 5, 1.0),
         TransferEnded(*WHO, "/c", True, Outcome.REFUSED, 5, 1.0),
+        CommandRefused(*WHO, "DELE", "/d", 550, "No."),
         CommandFailed(*WHO, "RETR", "boom"),
     ):
         lines(event)
@@ -81,8 +93,27 @@ def test_with_problems_only_what_went_well_has_none() -> None:
         "was turned away: full",
         "sent /b: cut",
         "sent /c: refused",
+        "ann@192.0.2.1 [7]: DELE /d was refused: 550 No.",
         "ann@192.0.2.1 [7]: RETR failed: boom",
     ]
+
+
+def test_what_failed_is_a_warning_and_a_defect_an_error() -> None:
+    bench = Bench()
+    for event in (
+        LoggedIn(*WHO),
+        TransferEnded(*WHO, "/a", True, Outcome.COMPLETE, 5, 1.0),
+        TransferEnded(*WHO, "/a", True, Outcome.CUT, 5, 1.0),
+        LoginFailed(*WHO),
+        Refused(*WHO, "full"),
+        CommandRefused(*WHO, "DELE", "/d", 550, "No."),
+        CommandFailed(*WHO, "RETR", "boom"),
+    ):
+        bench.lines(event)
+    bench.lines.flush()
+    assert [level.name for _, _, level in bench.written] == [
+        "info", "info", "warn", "warn", "warn", "warn", "error"
+    ]  # fmt: skip
 
 
 def test_other_events_have_none() -> None:

@@ -60,6 +60,7 @@ def test_before_anything_happened_there_is_a_summary_only(report, now):
         "Uploads    0 files, 0 B",
         "Downloads  0 files, 0 B",
         "Not whole  0 cut, 0 refused",
+        "Refused    0 commands",
     ]
 
 

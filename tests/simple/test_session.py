@@ -296,7 +296,7 @@ def test_what_nobody_expected_is_told_without_detail(talk: SimpleTalk) -> None:
     finally:
         globalLogPublisher.removeObserver(logged.append)
     assert len([event for event in logged if "log_failure" in event]) == 1
-    assert [event.detail for event in talk.talk.of(CommandFailed)] == ["KeyError('secret')"]
+    assert [event.detail for event in talk.talk.of(CommandFailed)] == ["KeyError: 'secret'"]
 
 
 def test_a_batch_that_breaks_is_told_for_each(talk: SimpleTalk) -> None:

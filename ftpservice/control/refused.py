@@ -1,0 +1,46 @@
+"""Tells of commands that were refused; whoever carries one out successfully pays nothing for it."""
+
+from __future__ import annotations
+
+from ftpservice.commands.table import TABLE
+from ftpservice.events import CommandRefused
+from ftpservice.session.context import Context
+from ftpservice.session.refusals import Refusal, untold
+from ftpservice.session.verbs import Argument
+from ftpservice.wire.commands import Command
+from ftpservice.wire.paths import BadPath
+from ftpservice.wire.replies import Reply
+
+__all__ = ["tell_refused"]
+
+PATHS = (Argument.PATH, Argument.OPTIONAL_PATH)
+LOGINS = ("USER", "PASS")
+"""They tell of refusals themselves (`LoginFailed`), but for those of the command as such."""
+SECRETS = ("ACCT",)
+"""Verbs of logged-in users whose argument is nobody's business."""
+
+
+def tell_refused(
+    context: Context, command: Command, answer: Reply, error: BaseException | None = None
+) -> None:
+    """Publish that ``command`` was answered with an error, and what ``error`` knows of it."""
+    if command.verb in LOGINS and not isinstance(error, Refusal):
+        context.told = None
+        return
+    about = _about(context, command)
+    context.publish(
+        CommandRefused, command.verb, about, answer.code, answer.lines[-1], untold(error)
+    )
+
+
+def _about(context: Context, command: Command) -> str:
+    """Return the path that the command names; of other arguments only what holds no secret."""
+    row, text = TABLE.find(command.verb), command.argument
+    if row is None or text is None or not row.login or row.name in SECRETS:
+        return ""
+    if row.argument not in PATHS:
+        return text
+    try:
+        return str(context.resolve(text))
+    except BadPath:
+        return text
