@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ftpservice.commands.measure import ascii_size, known_entry
+from ftpservice.commands.measure import ascii_size, known_entry, with_access
 from ftpservice.events import FileChanged
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import NotFound, Unsupported
-from ftpservice.storage.interfaces import ISetTimes, MaskedMode
+from ftpservice.storage.interfaces import ISetTimes
+from ftpservice.storage.mode import MaskedMode
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
@@ -163,7 +164,8 @@ async def modify_facts(context: Context, text: str) -> Reply:
 async def machine_status(context: Context, text: str | None) -> Reply:
     """Tell the facts of one name; those of a link itself, with a slash behind of its target."""
     path = context.resolve(text)
-    entry = await known_entry(context, path, text is None or _names_target(text))
+    follow = text is None or _names_target(text)
+    entry = await with_access(context, path, await known_entry(context, path, follow), follow)
     permissions = permission_facts(context.account.rights, entry)
     facts = format_facts(entry, context.parameters.facts, permissions, path.parent)
     return reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")

@@ -6,12 +6,13 @@ from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.storage.errors import NotFound
 from ftpservice.storage.interfaces import IPartials, IStorage
+from ftpservice.storage.interfaces_tree import IAccess
 from ftpservice.storage.links import lstat
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["ascii_size", "directory_size", "known_entry"]
+__all__ = ["ascii_size", "directory_size", "known_entry", "with_access"]
 
 CHUNK = 256 * 1024
 LARGEST_TEXT = 64 * 1024 * 1024
@@ -34,6 +35,17 @@ async def known_entry(context: Context, path: VirtualPath, follow: bool = True) 
     partial: Entry = await partials.partial(path)
     context.told_partial = (path, partial.size)
     return partial
+
+
+async def with_access(context: Context, path: VirtualPath, entry: Entry, follow: bool) -> Entry:
+    """Return the entry of ``path`` with what can be done with it, where the storage knows that."""
+    storage = IAccess(context.storage, None)
+    if storage is None:
+        return entry
+    try:
+        return entry._replace(access=await storage.access(path, follow))
+    except NotFound:
+        return entry  # of a partial
 
 
 async def ascii_size(storage: IStorage, path: VirtualPath, entry: Entry) -> int:

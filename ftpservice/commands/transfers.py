@@ -10,7 +10,8 @@ from ftpservice.session.refusals import Refusal
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import NoSpace, NotFound
-from ftpservice.storage.interfaces import How, IFreeSpace, MaskedMode, WriteRequest
+from ftpservice.storage.interfaces import How, IFreeSpace, WriteRequest
+from ftpservice.storage.mode import MaskedMode
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply

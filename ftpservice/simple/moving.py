@@ -20,9 +20,9 @@ from ftpservice.storage.interfaces import (
     IReading,
     ISpliced,
     IWriting,
-    MaskedMode,
     WriteRequest,
 )
+from ftpservice.storage.mode import MaskedMode
 from ftpservice.storage.together import commit_together
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath

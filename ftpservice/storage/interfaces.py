@@ -42,7 +42,6 @@ __all__ = [
     "IStorageSource",
     "IUnnamedSource",
     "IWriting",
-    "MaskedMode",
     "WriteRequest",
 ]
 
@@ -61,23 +60,6 @@ class How(Enum):
     """Add to the file in place; make it if there is none, going on from the owner's partial."""
     UNIQUE = "unique"
     """Make a file in the same directory under a name nobody has, derived from the one given."""
-
-
-class MaskedMode(int):
-    """Permission bits that a umask has been taken from; ``requested`` are those before that.
-
-    A storage whose directories decide instead of the umask (a default ACL, acl(5)) goes by the
-    latter; for any other it is a number.
-    """
-
-    requested: int
-
-    @classmethod
-    def of(cls, requested: int, umask: int) -> MaskedMode:
-        """Take ``umask`` from the bits ``requested``."""
-        mode = cls(requested & ~umask)
-        mode.requested = requested
-        return mode
 
 
 @dataclass(frozen=True, slots=True)

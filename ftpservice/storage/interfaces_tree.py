@@ -9,7 +9,17 @@ from zope.interface import Interface
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["IEnter", "ILinks"]
+__all__ = ["IAccess", "IEnter", "ILinks"]
+
+
+class IAccess(Interface):
+    """A storage that files themselves may be closed to, whatever an account's rights."""
+
+    def access(path: VirtualPath, follow: bool) -> Awaitable[int]:
+        """Return what can be done with ``path``, as `Entry.access`; raises `NotFound`.
+
+        ``follow``: of what a link leads to.
+        """
 
 
 class IEnter(Interface):

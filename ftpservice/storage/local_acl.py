@@ -12,8 +12,8 @@ import errno
 import os
 import struct
 
-from ftpservice.storage.interfaces import MaskedMode
 from ftpservice.storage.local_kernel import CANNOT
+from ftpservice.storage.mode import MaskedMode
 
 __all__ = ["ACCESS_ACL", "has_default_acl", "mode_of_new"]
 

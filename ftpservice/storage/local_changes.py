@@ -18,12 +18,12 @@ from ftpservice.storage.errors import (
     NotEmpty,
     Unsupported,
 )
-from ftpservice.storage.interfaces import MaskedMode
 from ftpservice.storage.local_acl import has_default_acl
 from ftpservice.storage.local_facts import O_PATH
 from ftpservice.storage.local_in_place import SET_ID
 from ftpservice.storage.local_kernel import rename_exclusive
 from ftpservice.storage.local_names import PARTIAL, new_name, partial_name
+from ftpservice.storage.mode import MaskedMode
 from ftpservice.storage.partials import discard_idle
 from ftpservice.wire.paths import VirtualPath
 

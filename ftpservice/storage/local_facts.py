@@ -8,7 +8,7 @@ import pwd
 import stat
 
 from ftpservice.storage.errors import Denied, IsDirectory
-from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.entry import ANY_ACCESS, Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["O_PATH", "entry_of", "names_are_known", "require_file"]
@@ -56,7 +56,7 @@ def _keep(names: dict[int, str], number: int, name: str) -> None:
     names[number] = name
 
 
-def entry_of(name: str, facts: os.stat_result) -> Entry:
+def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entry:
     """Return the entry for what ``facts`` tells; called by the hundred thousand."""
     mode, inode, device, links, user, group, size = facts[:7]
     kind = KINDS.get(mode & 0o170000, Kind.OTHER)
@@ -74,6 +74,7 @@ def entry_of(name: str, facts: os.stat_result) -> Entry:
             "%xg%x" % (device, inode),  # noqa: UP031 - half the time of an f-string
             None,
             "",
+            access,
         ),
     )
 

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from ftpservice.flow.blocking import Runner, let_go
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.interfaces import IListing
+from ftpservice.storage.local_access import DirectoryAccess
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_facts import entry_of
 from ftpservice.storage.local_links import LinkTargets
@@ -39,6 +40,7 @@ class OpenDirectory:
             os.close(opened)
             raise
         self._opened = opened
+        self._access: DirectoryAccess | None = None
 
     def batch(self) -> Sequence[Entry]:
         """Return the next entries; none at the end, or after `close`."""
@@ -62,6 +64,8 @@ class OpenDirectory:
 
     def _entries(self, names: list[os.DirEntry[str]]) -> list[Entry]:
         """Return the entries of those that are still there and not hidden."""
+        if self._access is None:
+            self._access = DirectoryAccess(self._opened)
         found: list[Entry] = []
         for item in names:
             name = decoded(item.name)
@@ -69,12 +73,13 @@ class OpenDirectory:
                 continue
             try:
                 facts = item.stat(follow_symlinks=False)
+                access = self._access.of(item.name, facts)
             except PermissionError:
                 os.stat(".", dir_fd=self._opened)  # raises if none here may be looked at
                 continue
             except OSError:
                 continue
-            entry = entry_of(name, facts)
+            entry = entry_of(name, facts, access)
             if entry.kind is Kind.LINK:
                 entry = self._links.told(entry, os.fsencode(item.name), self._opened)
             found.append(entry)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ftpservice.storage.descent import Place
 from ftpservice.storage.errors import BadOffset, Busy, Exists, IsDirectory, Unsupported
 from ftpservice.storage.interfaces import How
+from ftpservice.storage.local_access import require_writable
 from ftpservice.storage.local_append import Append
 from ftpservice.storage.local_facts import require_file
 from ftpservice.storage.local_names import (
@@ -19,8 +20,9 @@ from ftpservice.storage.local_names import (
     unique_names,
 )
 from ftpservice.storage.local_reading import READ
+from ftpservice.storage.local_unnamed import NO_PARTIAL_HERE, unnamed
 from ftpservice.storage.local_upload import Order, Upload
-from ftpservice.storage.partials import claim, find
+from ftpservice.storage.partials import Partial, claim, find
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["begin_upload", "begin_writing"]
@@ -55,14 +57,25 @@ def begin_upload(order: Order, place: Place) -> Upload:
         raise Exists(order.path)
     if facts is not None:
         require_file(facts, order.path)
+        require_writable(place, facts, order.path)
     name = partial_name(order.owner, place.name)
-    upload = Upload(order, claim(place, name), place.name)
+    upload = Upload(order, _partial(order, place, name, facts is not None), place.name)
     try:
         _start(upload, order, _sources(place, name))
     except BaseException:
         _give_up(upload)
         raise
     return upload
+
+
+def _partial(order: Order, place: Place, name: bytes, replaces: bool) -> Partial:
+    """Return the partial ``name``; one without a name if the directory can hold none."""
+    try:
+        return claim(place, name)
+    except OSError as error:
+        if not replaces or error.errno not in NO_PARTIAL_HERE:
+            raise
+        return unnamed(order.tree, place)
 
 
 def _place(order: Order) -> Place:

@@ -10,6 +10,7 @@ from ftpservice.storage.descent import Place
 from ftpservice.storage.descent_walk import DIRECTORY
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import How
+from ftpservice.storage.local_access import is_writable
 from ftpservice.storage.local_facts import O_PATH, require_file
 from ftpservice.storage.local_names import encoded, new_name
 from ftpservice.storage.local_openings import begin_upload
@@ -87,4 +88,4 @@ def _is_writable(place: Place, order: Order) -> bool:
     if stat.S_ISLNK(facts.st_mode):
         return False
     require_file(facts, order.path)
-    return True
+    return is_writable(place, facts)

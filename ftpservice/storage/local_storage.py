@@ -15,7 +15,8 @@ from ftpservice.storage.interfaces import (
     ISetMode,
     ISetTimes,
 )
-from ftpservice.storage.interfaces_tree import IEnter, ILinks
+from ftpservice.storage.interfaces_tree import IAccess, IEnter, ILinks
+from ftpservice.storage.local_access import access_at
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_changes import free_space, set_mode, set_modified
 from ftpservice.storage.local_digests import digest_of
@@ -31,7 +32,7 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["LocalStorage"]
 
 
-@implementer(IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials)
+@implementer(IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials)
 class LocalStorage(LocalFiles):
     """One account's files, with all that a filesystem offers besides."""
 
@@ -72,6 +73,10 @@ class LocalStorage(LocalFiles):
     async def free_space(self, path: VirtualPath) -> int:
         """Return the bytes that the filesystem leaves us."""
         return await called(self._runner, path, free_space, self._tree, path)
+
+    async def access(self, path: VirtualPath, follow: bool) -> int:
+        """Return what this process may do with a file or directory."""
+        return await called(self._runner, path, access_at, self._tree, path, follow)
 
     async def partial(self, path: VirtualPath) -> Entry:
         """Return the facts of what arrived for ``path`` and was cut; an empty one is none."""

@@ -16,6 +16,7 @@ from itertools import chain
 from ftpservice.storage.descent import Place, Tree
 from ftpservice.storage.errors import BadOffset, IsDirectory
 from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.local_access import require_writable
 from ftpservice.storage.local_acl import mode_of_new
 from ftpservice.storage.local_bytes import check_announced, sync_directory, write_all
 from ftpservice.storage.local_facts import entry_of
@@ -148,6 +149,8 @@ class Upload:
         replaced = self._replaced()
         directory = self.partial.directory
         if replaced is not None:
+            place = Place(directory, self._name)
+            require_writable(place, replaced, self.path)
             return take_over(self.descriptor, directory, self._name, replaced)
         try:
             os.fchmod(self.descriptor, mode_of_new(directory, self._order.request.mode))

@@ -30,9 +30,9 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
-from ftpservice.storage.interfaces_tree import IEnter, ILinks
+from ftpservice.storage.interfaces_tree import IAccess, IEnter, ILinks
 from ftpservice.storage.rights import Right
-from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE, Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["SEEING", "Permitted", "permission_facts"]
@@ -43,6 +43,7 @@ SEEING = frozenset(
 """Who holds any of these may know the facts of a file whose name it knows."""
 
 FORWARDED: dict[object, frozenset[Right]] = {
+    IAccess: frozenset(),
     IHashes: frozenset({Right.READ}),
     ILinks: SEEING,
     ISetTimes: frozenset({Right.ATTRIBUTES}),
@@ -169,36 +170,40 @@ class Permitted:
 
 
 FILE_LETTERS = (
-    ("a", {Right.APPEND}),
-    ("d", {Right.DELETE}),
-    ("f", {Right.RENAME}),
-    ("r", {Right.READ}),
-    ("w", {Right.OVERWRITE}),
+    ("a", {Right.APPEND}, WRITE),
+    ("d", {Right.DELETE}, REMOVE),
+    ("f", {Right.RENAME}, REMOVE),
+    ("r", {Right.READ}, READ),
+    ("w", {Right.OVERWRITE}, WRITE),
 )
 DIRECTORY_LETTERS = (
-    ("c", {Right.CREATE}),
-    ("d", {Right.RMDIR}),
-    ("e", set(Right)),
-    ("f", {Right.RENAME}),
-    ("l", {Right.LIST}),
-    ("m", {Right.MKDIR}),
-    ("p", {Right.DELETE, Right.RMDIR}),
+    ("c", {Right.CREATE}, WRITE | ENTER),
+    ("d", {Right.RMDIR}, REMOVE),
+    ("e", set(Right), ENTER),
+    ("f", {Right.RENAME}, REMOVE),
+    ("l", {Right.LIST}, READ | ENTER),
+    ("m", {Right.MKDIR}, WRITE | ENTER),
+    ("p", {Right.DELETE, Right.RMDIR}, WRITE | ENTER),
 )
+"""Each letter, the rights of which one is enough, and the access that is needed besides."""
 
 
 def permission_facts(rights: frozenset[Right], entry: Entry) -> str:
-    """Spell what ``rights`` allow with an entry, as the ``perm`` fact (RFC 3659 §7.5.5).
+    """Spell what will work with an entry, as the ``perm`` fact (RFC 3659 §7.5.5).
 
-    Everybody may enter a directory; nobody may remove or rename the root, whose name is empty.
+    That is what ``rights`` allow and the storage can do (`Entry.access`). Nobody may remove or
+    rename the root, whose name is empty.
     """
-    return _letters(rights, entry.kind, not entry.name)
+    return _letters(rights, entry.kind, not entry.name, entry.access)
 
 
 @lru_cache(maxsize=1024)
-def _letters(rights: frozenset[Right], kind: Kind, is_root: bool) -> str:
+def _letters(rights: frozenset[Right], kind: Kind, is_root: bool, access: int) -> str:
     rows = DIRECTORY_LETTERS if kind is Kind.DIRECTORY else FILE_LETTERS
     letters = "".join(
-        letter for letter, enough in rows if letter == "e" or not rights.isdisjoint(enough)
+        letter
+        for letter, enough, needed in rows
+        if access & needed == needed and (letter == "e" or not rights.isdisjoint(enough))
     )
     if is_root:
         return "".join(letter for letter in letters if letter not in "df")

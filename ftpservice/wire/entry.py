@@ -5,7 +5,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["Entry", "Kind"]
+__all__ = ["ANY_ACCESS", "ENTER", "READ", "REMOVE", "WRITE", "Entry", "Kind"]
+
+READ, WRITE, ENTER = 4, 2, 1
+"""What may be done with something, as in the permission bits."""
+REMOVE = 8
+"""It may be renamed and removed, which its directory decides."""
+ANY_ACCESS = READ | WRITE | ENTER | REMOVE
 
 
 class Kind(Enum):
@@ -41,3 +47,5 @@ class Entry(NamedTuple):
     target: str = ""
     """Where a link points: a path from the root, or relative to the directory that holds the link;
     empty for anything but a link, and where the target is not told."""
+    access: int = ANY_ACCESS
+    """What the storage can do with it for anybody, in a listing at least; rights come on top."""

@@ -158,7 +158,7 @@ def test_a_disk_that_becomes_read_only_refuses_and_works_again_later(disk: Disk)
 
 
 FAULTS = [
-    ("open", errno.EROFS, 0, 451),
+    ("open", errno.EIO, 0, 451),
     ("fchmod", errno.EIO, 0, 451),
     ("fchmod", errno.EROFS, 0, 451),
     ("write", errno.EIO, 0, 451),

@@ -9,7 +9,8 @@ import pytest
 
 from ftpservice.storage import errors
 from ftpservice.storage.contract_case import at, begin, content, make, upload
-from ftpservice.storage.interfaces import How, ISetMode, MaskedMode, WriteRequest
+from ftpservice.storage.interfaces import How, ISetMode, WriteRequest
+from ftpservice.storage.mode import MaskedMode
 from tests.storage.local_fixture import Bench, run
 from tests.storage.unprivileged import NOBODY, as_user, needs_root
 
