@@ -14,7 +14,9 @@ WORKERS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PACKAGED := setup.cfg pyproject.toml $(wildcard README.md) \
+CONSTRAINTS := docs/constraints.txt
+INSTALL := $(PIP) install --no-build-isolation --constraint $(CONSTRAINTS)
+PACKAGED := setup.cfg $(CONSTRAINTS) pyproject.toml $(wildcard README.md) \
 	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help
@@ -81,23 +83,23 @@ $(VENV)/.made:
 $(VENV)/.installed: $(VENV)/.made $(PACKAGED)
 	@echo 'Installing ftpservice into $(VENV) ...'
 	@rm -rf build
-	@$(PIP) install --no-build-isolation '.[shell]'
+	@$(INSTALL) '.[shell]'
 	@rm -rf build
 	@touch $@
 
-$(VENV)/.testing: $(VENV)/.made setup.cfg
+$(VENV)/.testing: $(VENV)/.made setup.cfg $(CONSTRAINTS)
 	@echo 'Installing what the tests need into $(VENV) ...'
 	@rm -rf build
-	@$(PIP) install --no-build-isolation '.[test]'
+	@$(INSTALL) '.[test]'
 	@rm -rf build
 	@touch $@
 
 $(VENV)/.benching: $(VENV)/.testing setup.cfg
-	@$(PIP) install --no-build-isolation '.[bench]'
+	@$(INSTALL) '.[bench]'
 	@rm -rf build
 	@touch $@
 
 $(VENV)/.linting: $(VENV)/.testing setup.cfg
-	@$(PIP) install --no-build-isolation '.[lint]'
+	@$(INSTALL) '.[lint]'
 	@rm -rf build
 	@touch $@
