@@ -1,4 +1,4 @@
-"""``docs/constraints.txt``: the versions that the tests ran with, of everything the product needs."""
+"""``docs/constraints.txt``: the tested versions of everything that the product installs."""
 
 from __future__ import annotations
 
