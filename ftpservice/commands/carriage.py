@@ -104,7 +104,7 @@ class Carriage:
 
     def learn(self, writing: IWriting, entry: Entry) -> None:
         """Learn what became of an upload that was committed."""
-        self.digest = self.context.services.digests.stored(self._user, writing, entry)
+        self.digest = self.context.stored(self._user, writing, entry)
 
     def _publish(self, kind: type[Event], *details: object) -> None:
         if self.path:

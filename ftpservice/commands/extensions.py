@@ -14,7 +14,7 @@ from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import Unsupported
 from ftpservice.storage.interfaces import IFreeSpace, IHashes, ISetMode
-from ftpservice.storage.rights import Right
+from ftpservice.storage.rights import OWNER_BITS, Right
 from ftpservice.wire import codes
 from ftpservice.wire.facts import parse_time
 from ftpservice.wire.paths import VirtualPath
@@ -112,7 +112,10 @@ def _octal(digits: str) -> int:
 async def change_umask(context: Context, text: str | None) -> Reply:
     """Tell or set the permission bits that new files do without."""
     if text is not None:
-        context.parameters.umask = _octal(text.strip())
+        mask = _octal(text.strip())
+        if mask & OWNER_BITS:
+            raise Refusal(codes.BAD_PARAMETER, "The bits of the owner cannot be withheld.")
+        context.parameters.umask = mask
     return reply(codes.OK, f"The umask is {context.parameters.umask:03o}.")
 
 

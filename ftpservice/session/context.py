@@ -26,11 +26,13 @@ from ftpservice.session.settings import SessionSettings
 from ftpservice.session.state import Phase
 from ftpservice.session.transfer import Progress
 from ftpservice.storage.errors import Denied, Unsupported
-from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.interfaces import IStorage, IWriting
+from ftpservice.storage.own_uploads import IOwnUploads
 from ftpservice.storage.rights import Right
 from ftpservice.tls.server import ServerTLS
 from ftpservice.tls.turns import Turns
 from ftpservice.wire import codes
+from ftpservice.wire.entry import Entry
 from ftpservice.wire.facts import DEFAULT_FACTS
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -206,6 +208,15 @@ class Context:
             self.take_marks()
             self.connector.close()
             raise Refusal(codes.CLEAR_DATA, "Data has to go under TLS: say PROT P first.")
+
+    def stored(self, user: str, writing: IWriting, entry: Entry) -> str:
+        """Tell who wants to know of a committed upload; returns its digest, if that is known."""
+        account = self.identity.account
+        if account is not None and account.name == user:
+            own = IOwnUploads(account.storage, None)
+            if own is not None:
+                own.learn(writing.path, entry)
+        return self.services.digests.stored(user, writing, entry)
 
     def take_marks(self) -> Marks:
         """Return what was said in advance, and forget it."""

@@ -53,7 +53,7 @@ class Move:
 
     def published(self, writing: IWriting, entry: Entry) -> None:
         """Learn the digest of an upload, and tell that all went well."""
-        self.digest = self._context.services.digests.stored(self._user, writing, entry)
+        self.digest = self._context.stored(self._user, writing, entry)
         self.ended()
 
     def ended(self, problem: BaseException | None = None) -> None:

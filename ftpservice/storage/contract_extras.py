@@ -8,7 +8,7 @@ import hashlib
 import zlib
 
 from ftpservice.storage.contract_case import ContractCase, at, begin, checks, cut, make, refused
-from ftpservice.storage.errors import BadOffset, IsDirectory, NotFound, Unsupported
+from ftpservice.storage.errors import BadOffset, Denied, IsDirectory, NotFound, Unsupported
 from ftpservice.storage.interfaces import (
     IFreeSpace,
     IHashes,
@@ -110,6 +110,18 @@ class AttributeContract(ContractCase):
         await modes.set_mode(at("/file"), 0o640)
         self.assertEqual((await storage.stat(at("/file"))).mode & 0o777, 0o640)
         await refused(modes.set_mode(at("/none"), 0o640), NotFound)
+
+    @checks
+    async def test_the_root_keeps_its_owners_bits(self, storage: IStorage) -> None:
+        modes = ISetMode(storage, None)
+        if modes is None:
+            return
+        before = (await storage.stat(at("/"))).mode
+        for mode in (0o000, 0o077, 0o600, 0o577):
+            await refused(modes.set_mode(at("/"), mode), Denied)
+        self.assertEqual((await storage.stat(at("/"))).mode, before)
+        await modes.set_mode(at("/"), 0o750)
+        self.assertEqual((await storage.stat(at("/"))).mode & 0o777, 0o750)
 
     @checks
     async def test_a_new_file_has_the_bits_asked_for(self, storage: IStorage) -> None:

@@ -25,6 +25,7 @@ from ftpservice.storage.local_kernel import rename_exclusive
 from ftpservice.storage.local_names import PARTIAL, new_name, partial_name
 from ftpservice.storage.mode import MaskedMode
 from ftpservice.storage.partials import discard_idle
+from ftpservice.storage.rights import mode_keeps_owner
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
@@ -137,9 +138,11 @@ def _check_gives_way(
 
 
 def set_mode(tree: Tree, path: VirtualPath, mode: int) -> None:
-    """Set the lower nine permission bits of a file or directory."""
+    """Set the lower nine permission bits of a file or directory; the root stays usable."""
     opened = _open_to_change(tree, path)
     try:
+        if not mode_keeps_owner(mode) and os.path.samestat(os.fstat(opened), os.fstat(tree.root)):
+            raise Denied(path, "the root would be closed to its owner")
         _set_mode(opened, mode)
     finally:
         os.close(opened)

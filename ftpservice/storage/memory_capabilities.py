@@ -7,11 +7,12 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from ftpservice.storage.digests import Digest, new_digest
-from ftpservice.storage.errors import BadOffset, NotFound, Unsupported
+from ftpservice.storage.errors import BadOffset, Denied, NotFound, Unsupported
 from ftpservice.storage.interfaces import IFreeSpace, IHashes, IPartials, ISetMode, ISetTimes
 from ftpservice.storage.memory_view import MemoryView
+from ftpservice.storage.rights import mode_keeps_owner
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["MemoryAttributes", "MemoryHashes", "MemoryPartials", "MemoryRoom"]
 
@@ -71,6 +72,8 @@ class MemoryAttributes:
     async def set_mode(self, path: VirtualPath, mode: int) -> None:
         """Set the lower nine bits."""
         node = self._view.node(path)
+        if not mode_keeps_owner(mode) and node is self._view.node(ROOT):
+            raise Denied(path, "the root would be closed to its owner")
         node.mode = node.mode & ~0o777 | mode & 0o777
 
 

@@ -5,12 +5,13 @@ Where a right is missing the wrapper asks the storage for something it can do at
 
 Who holds none of `SEEING` (a drop box) is told of directories, so that CWD and MKD work, and of its
 own partials, so that a cut upload can be resumed; of files it is told nothing, not whether they
-exist. What it may do still shows: an upload to a name that is taken is refused, and who may set
-attributes learns whether the name is there.
+exist (`Unseen`). What it may do still shows: an upload to a name that is taken is refused. Who may
+neither list nor download sets attributes of its own uploads only (`OwnUploads`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace as changed
 from functools import lru_cache
 
@@ -31,7 +32,9 @@ from ftpservice.storage.interfaces import (
     WriteRequest,
 )
 from ftpservice.storage.interfaces_tree import IAccess, IEnter, ILinks
+from ftpservice.storage.own_uploads import IOwnUploads, OwnMode, OwnTimes, OwnUploads
 from ftpservice.storage.rights import Right
+from ftpservice.storage.unseen import Unseen
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE, Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -41,6 +44,9 @@ SEEING = frozenset(
     {Right.LIST, Right.READ, Right.OVERWRITE, Right.APPEND, Right.DELETE, Right.RENAME}
 )
 """Who holds any of these may know the facts of a file whose name it knows."""
+
+SIGHT = frozenset({Right.LIST, Right.READ})
+"""Who holds none of these sets attributes of its own uploads only."""
 
 FORWARDED: dict[object, frozenset[Right]] = {
     IAccess: frozenset(),
@@ -55,27 +61,38 @@ FORWARDED: dict[object, frozenset[Right]] = {
 """Optional capabilities, and the rights of which one is enough for it; none: it needs no right."""
 
 
+OWN: dict[object, Callable[[object, OwnUploads], object]] = {
+    ISetTimes: OwnTimes,
+    ISetMode: OwnMode,
+}
+
+
 @implementer(IStorage)
 class Permitted:
     """A storage that refuses with `Denied` what ``rights`` do not hold."""
 
     def __init__(self, inner: IStorage, rights: frozenset[Right]) -> None:
-        self._inner = inner
+        self._inner = Unseen(inner) if SEEING.isdisjoint(rights) else inner
         self._rights = rights
+        self._own: OwnUploads | None = None
+        if Right.ATTRIBUTES in rights and SIGHT.isdisjoint(rights):
+            self._own = OwnUploads(inner)
 
     def __conform__(self, interface: object) -> object:
         """Offer the inner storage's capability where the rights allow it."""
+        if interface is IOwnUploads:
+            return self._own
         enough = FORWARDED.get(interface)
         if enough is None or (enough and enough.isdisjoint(self._rights)):
             return None
-        return interface(self._inner, None)  # type: ignore[operator]
+        found: object = interface(self._inner, None)  # type: ignore[operator]
+        if found is not None and self._own is not None and interface in OWN:
+            return OWN[interface](found, self._own)
+        return found
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the facts of a directory, or of a file that may be known of."""
-        entry = await self._inner.stat(path)
-        if entry.kind is not Kind.DIRECTORY and SEEING.isdisjoint(self._rights):
-            raise NotFound(path)
-        return entry
+        return await self._inner.stat(path)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
         """Begin to read a directory."""

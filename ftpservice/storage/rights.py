@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-__all__ = ["PRESETS", "Right", "parse_rights"]
+__all__ = ["OWNER_BITS", "PRESETS", "Right", "mode_keeps_owner", "parse_rights"]
+
+OWNER_BITS = 0o700
 
 
 class Right(Enum):
@@ -38,6 +40,14 @@ PRESETS: dict[str, frozenset[Right]] = {
     "upload-only": frozenset({Right.CREATE, Right.MKDIR, Right.ATTRIBUTES}),
     "read-append": frozenset({Right.LIST, Right.READ, Right.CREATE, Right.APPEND, Right.MKDIR}),
 }
+
+
+def mode_keeps_owner(mode: int) -> bool:
+    """Tell whether permission bits leave a directory usable for its owner.
+
+    An account could not undo it if its root lost them.
+    """
+    return mode & OWNER_BITS == OWNER_BITS
 
 
 def parse_rights(words: Iterable[str]) -> frozenset[Right]:

@@ -215,9 +215,7 @@ CHANGES = (
 )
 ALLOWED = {
     "reader": {"RETR a", "LIST", "MLSD", "HASH a", "SIZE a", "RNFR a"},
-    "dropbox": {
-        *("MKD x", "STOR new", "STOU", "MFMT 20200101000000 a", "SITE CHMOD 600 a"),
-    },
+    "dropbox": {"MKD x", "STOR new", "STOU"},
     "appender": {
         *("MKD x", "STOR new", "APPE a", "APPE new", "STOU", "RETR a", "LIST", "MLSD", "HASH a"),
         *("SIZE a", "RNFR a"),
