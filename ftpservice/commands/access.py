@@ -19,7 +19,7 @@ from ftpservice.storage.interfaces_tree import IEnter
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.replies import Reply, reply
+from ftpservice.wire.replies import Reply, exact_reply, reply
 
 __all__ = ["tell_refused", "verbs"]
 
@@ -225,7 +225,7 @@ async def _change(context: Context, path: VirtualPath) -> Reply:
 @verbs.add("PWD", rfc="959 4.1.3")
 async def working_directory(context: Context, _none: None) -> Reply:
     """Tell the working directory."""
-    return reply(codes.PATHNAME, f"{context.directory.quoted()} is the current directory.")
+    return exact_reply(codes.PATHNAME, f"{context.directory.quoted()} is the current directory.")
 
 
 ALIASES = {"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "CD": "CWD", "EXIT": "QUIT"}

@@ -204,9 +204,13 @@ async def _publish(
         raise Cut(f"{moved} bytes came, {announced} were announced")
     if announced is None:
         await carriage.see_that_the_client_stays()
-    carriage.learn(writing, await _to_its_end(writing.commit()))
+    entry = await _to_its_end(writing.commit())
+    carriage.learn(writing, entry)
     connection.dismiss()
-    return f"Transfer complete, {moved} bytes stored in {writing.path}."
+    if entry.size == moved:
+        return f"Transfer complete, {moved} bytes stored in {writing.path}."
+    came = f"{moved} bytes received, {writing.path} is {entry.size} bytes now."
+    return f"Transfer complete, {came}"
 
 
 async def _to_its_end(commit: Awaitable[T]) -> T:

@@ -16,7 +16,7 @@ from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.facts import format_facts, format_time, parse_time
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.replies import Reply, reply
+from ftpservice.wire.replies import Reply, exact_reply, reply
 
 __all__ = ["verbs"]
 
@@ -37,7 +37,7 @@ async def make_directory(context: Context, path: VirtualPath) -> Reply:
     mode = MaskedMode.of(0o777, context.parameters.umask)
     await context.storage.make_directory(path, mode)
     context.publish(FileChanged, "mkdir", str(path))
-    return reply(codes.PATHNAME, f"{path.quoted()} created.")
+    return exact_reply(codes.PATHNAME, f"{path.quoted()} created.")
 
 
 @verbs.add("RMD", Argument.PATH, rfc="959 4.1.3", syntax="<directory>")
@@ -168,7 +168,7 @@ async def machine_status(context: Context, text: str | None) -> Reply:
     entry = await with_access(context, path, await known_entry(context, path, follow), follow)
     permissions = permission_facts(context.account.rights, entry)
     facts = format_facts(entry, context.parameters.facts, permissions, path.parent)
-    return reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")
+    return exact_reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")
 
 
 def _names_target(text: str) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
-__all__ = ["Reply", "reply"]
+__all__ = ["Reply", "escaped", "exact_reply", "reply"]
+
+LINE_END = re.compile("[\r\n]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class Reply(NamedTuple):
@@ -30,9 +34,25 @@ class Reply(NamedTuple):
 
 
 def reply(code: int, *lines: str) -> Reply:
-    """Make a `Reply`; a stray CR or LF inside a line becomes a space."""
+    """Make a `Reply` for people; control characters inside a line are escaped.
+
+    A stray CR or LF becomes a space.
+    """
     for line in lines:
-        if "\r" in line or "\n" in line:
-            lines = tuple(line.replace("\r", " ").replace("\n", " ") for line in lines)
+        if not line.isprintable():
+            lines = tuple(escaped(line) for line in lines)
             break
     return Reply(code, lines)
+
+
+def exact_reply(code: int, *lines: str) -> Reply:
+    """Make a `Reply` from which programs take a path, which is told as it is.
+
+    Paths hold no CR and no LF (`VirtualPath`).
+    """
+    return Reply(code, tuple(LINE_END.sub(" ", line) for line in lines))
+
+
+def escaped(text: str) -> str:
+    """Return a text without control characters; what is not UTF-8 stays as it came."""
+    return CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", LINE_END.sub(" ", text))

@@ -161,7 +161,9 @@ def argument_of(name: str) -> str:
 
 
 def answer(text: str) -> bytes:
-    """Return the line of a success."""
+    """Return the line of a success; control characters in it are escaped."""
+    if not text.isprintable():
+        text = CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
     return b"OK %s\n" % text.encode("utf-8", "backslashreplace")
 
 

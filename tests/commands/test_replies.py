@@ -227,6 +227,24 @@ def test_rights_are_kept() -> None:
     assert got == [550, 550, 350, 550, 550, 550]
 
 
+@pytest.mark.parametrize(
+    "verb", ["SITE", "HELP", "OPTS", "XYZ", "LANG", "MFF", "CWD", "SITE UTIME"]
+)
+def test_what_is_echoed_holds_no_control_characters(verb: str) -> None:
+    talk = Talk().login()
+    for text in ("\x1b[31mx", "\x07", "a\x9b0m\x7f"):
+        for line in talk.say(f"{verb} {text}"):
+            assert line.isprintable(), line
+
+
+def test_directories_are_named_as_they_are() -> None:
+    talk = Talk().login()
+    assert talk.say("MKD a\x1bb") == ['257 "/a\x1bb" created.']
+    assert talk.say("CWD a\x1bb") == ['250 "/a\\x1bb" is the current directory.']
+    assert talk.say("PWD") == ['257 "/a\x1bb" is the current directory.']
+    assert talk.say("MLST")[1].endswith(" /a\x1bb")
+
+
 def test_a_drop_box_shows_nothing() -> None:
     talk = Talk(rights=PRESETS["upload-only"]).login()
     put(talk, "/a")

@@ -271,3 +271,16 @@ def test_of_two_who_write_one_name_each_is_whole_and_the_last_stays(served: Serv
     assert one.reply().code == 226
     assert (served.root / "a").read_bytes() == b"first, whole"
     assert names(served) == {"a"}
+
+
+@in_thread
+def test_what_came_and_what_the_file_is_now_are_told_apart(served: Served) -> None:
+    """The last reply of an upload to what is there names both."""
+    wire = served.session()
+    assert wire.code("TYPE I") == 200
+    assert wire.upload("STOR f", b"a" * 3000).text == "Transfer complete, 3000 bytes stored in /f."
+    assert wire.codes("REST 3000") == [350]
+    text = "Transfer complete, 5000 bytes received, /f is 8000 bytes now."
+    assert wire.upload("STOR f", b"b" * 5000).text == text
+    text = "Transfer complete, 1 bytes received, /f is 8001 bytes now."
+    assert wire.upload("APPE f", b"c").text == text

@@ -11,6 +11,7 @@ import pytest
 from tests.interop.raw import Served, in_thread, started, starting
 
 FIXTURES = (started, starting)
+CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 IAC = b"\xff"
 
 
@@ -106,6 +107,8 @@ def test_nothing_a_client_says_breaks_a_reply(served: Served) -> None:
             if login or not line.startswith(b"PASS"):
                 answer = wire.ask(line)
                 assert not any(text.startswith(b"200 forged") for text in answer.lines)
+                # 257 tells a path, to be used as it is
+                assert answer.code == 257 or not CONTROL.search(b"".join(answer.lines)), line
         if not login:
             wire.login()
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.replies import Reply, reply
+from ftpservice.wire.replies import Reply, exact_reply, reply
 
 
 def test_one_line():
@@ -24,6 +24,23 @@ def test_text_that_looks_like_the_end_is_marked():
 
 def test_line_ends_in_a_text_become_spaces():
     assert reply(550, "a\r\n226 b\nc").lines == ("a  226 b c",)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mx", "\\x1b[31mx"),
+        ("a\x07b\tc", "a\\x07b\\x09c"),
+        ("\x7f\x9b0m\x00", "\\x7f\\x9b0m\\x00"),
+        ("é \udcff \u2028 \u3042", "é \udcff \u2028 \u3042"),
+    ],
+)
+def test_control_characters_are_escaped(text, shown):
+    assert reply(500, "fine", text).lines == ("fine", shown)
+
+
+def test_a_path_is_told_as_it_is():
+    assert exact_reply(257, '"/\x1b[m" created.', "a\r\nb").lines == ('"/\x1b[m" created.', "a  b")
 
 
 def test_bytes_that_are_not_utf8_go_out_as_they_came():
