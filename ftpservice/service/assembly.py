@@ -30,6 +30,7 @@ from ftpservice.service.ending import give_up
 from ftpservice.service.failures import CannotStart, because
 from ftpservice.service.lifecycle import FTPService, Parts
 from ftpservice.service.listeners import OPTIONS, Listener, Listeners, listener
+from ftpservice.service.logs import Logs
 from ftpservice.service.options import Options
 from ftpservice.service.places import Owner, make_directories
 from ftpservice.service.renewal import Renewal
@@ -40,15 +41,18 @@ from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.strings import build_source
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "owner_for"]
 
 log = Logger("ftpservice")
 SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple": "simple", "simple-tls": "simples"}
 
 
-def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
+def assemble(
+    options: Options, reactor: Any, console: Console, logs: Logs | None = None
+) -> FTPService:
     """Build the service; nothing listens and no thread runs yet. Raises `CannotStart`."""
-    settings, owner = options.settings, _owner(options)
+    settings, owner = options.settings, owner_for(options)
+    logs = logs or Logs()
     places = _places(settings, reactor)
     make_directories(settings.made, owner)
     papers = certificates(settings, owner)
@@ -62,16 +66,23 @@ def assemble(options: Options, reactor: Any, console: Console) -> FTPService:
         places,
         factory_of=_wrapping(factory, reactor),
         check=lambda place, port: refuse_exposed(place, port, options.checkers),
-        fail=_failing(reactor, console),
+        fail=_failing(reactor, console, logs),
     )
 
+    announced = _announcing(options, source, listeners, papers)
+    parts = Parts(listeners, factory, checkers, realm, settings.grace, announced, lines)
+    return FTPService(parts, reactor, console, _renewal(papers, reactor), logs)
+
+
+def _announcing(
+    options: Options, source: IStorageSource, listeners: Listeners, papers: Certificates | None
+) -> Callable[[], list[str]]:
     def announced() -> list[str]:
-        security = _security(settings, papers)
-        who = audience(settings, options.checkers)
+        security = _security(options.settings, papers)
+        who = audience(options.settings, options.checkers)
         return announcement(source.describe(), who, _bound(listeners), security)
 
-    parts = Parts(listeners, factory, checkers, realm, settings.grace, announced, lines)
-    return FTPService(parts, reactor, console, _renewal(papers, reactor))
+    return announced
 
 
 def _renewal(papers: Certificates | None, reactor: Any) -> Renewal | None:
@@ -100,7 +111,7 @@ def _security(settings: Settings, papers: Certificates | None) -> Security:
     return Security(settings.session.tls, tuple(papers.tls.certificates), papers.own)
 
 
-def _owner(options: Options) -> Owner:
+def owner_for(options: Options) -> Owner:
     """Return whom the service's own directories are for: whom twistd will become."""
     program = options.parent if options.parent is not None else {}
     uid, gid = program.get("uid"), program.get("gid")
@@ -169,9 +180,9 @@ def _sessions(factory: FTPFactory, place: Listener) -> ServerFactory:
     return ImplicitFactory(factory) if place.implicit else factory
 
 
-def _failing(reactor: Any, console: Console) -> Callable[[str], None]:
+def _failing(reactor: Any, console: Console, logs: Logs) -> Callable[[str], None]:
     def fail(line: str) -> None:
         console.complain(line)
-        give_up(reactor)
+        give_up(reactor, logs.close)
 
     return fail

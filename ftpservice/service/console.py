@@ -6,13 +6,29 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from twisted.logger import Logger
+
+from ftpservice.service.logs import Logs, WriterStream
 
 __all__ = ["Console", "console_for"]
 
 log = Logger("ftpservice")
+
+
+class Stream(Protocol):
+    """What lines are written to."""
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of what is written."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text."""
+
+    def flush(self) -> object:
+        """Have it written now."""
 
 
 class Console:
@@ -23,7 +39,7 @@ class Console:
     """
 
     def __init__(
-        self, out: TextIO | None, err: TextIO | None, logged: bool, kept: TextIO | None = None
+        self, out: Stream | None, err: Stream | None, logged: bool, kept: TextIO | None = None
     ) -> None:
         self._out = out
         self._err = err
@@ -57,8 +73,8 @@ class Console:
                 kept.close()
 
 
-def console_for(program: Mapping[str, Any] | None) -> Console:
-    """Return the console under twistd with the options ``program``.
+def console_for(program: Mapping[str, Any] | None, logs: Logs | None = None) -> Console:
+    """Return the console under twistd with the options ``program``, beside its ``logs``.
 
     Without one the service is part of another program, which learns of failures by exceptions. A
     daemon loses its standard streams before it listens, so its terminal is kept until then.
@@ -67,9 +83,9 @@ def console_for(program: Mapping[str, Any] | None) -> Console:
         return Console(None, None, logged=False)
     if not program.get("nodaemon"):
         return Console(None, None, logged=True, kept=_duplicate(sys.__stderr__))
-    apart = program.get("logfile") not in (None, "", "-")
-    logged = apart or bool(program.get("syslog")) or program.get("logger") is not None
-    return Console(sys.__stdout__, sys.__stderr__, logged)
+    logs = logs or Logs()
+    out = WriterStream(logs.terminal) if logs.terminal is not None else sys.__stdout__
+    return Console(out, sys.__stderr__, logged=logs.apart)
 
 
 def _duplicate(stream: TextIO | None) -> TextIO | None:
@@ -81,7 +97,7 @@ def _duplicate(stream: TextIO | None) -> TextIO | None:
         return None
 
 
-def _write(stream: TextIO | None, line: str) -> bool:
+def _write(stream: Stream | None, line: str) -> bool:
     """Write a line; a terminal that is gone, or knows fewer letters, is no reason to fail."""
     if stream is None:
         return False

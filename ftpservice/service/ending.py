@@ -1,5 +1,7 @@
 """What signals do: Ctrl-C and SIGTERM end the process well, SIGHUP only has files read anew.
 
+SIGUSR1 has the log file opened anew.
+
 A process that had to give up ends with status 1.
 """
 
@@ -15,7 +17,7 @@ from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
 
-__all__ = ["give_up", "renew_on_hangup", "stop_on_signals"]
+__all__ = ["give_up", "renew_on_hangup", "reopen_on_usr1", "stop_on_signals"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -49,12 +51,22 @@ def renew_on_hangup(reactor: Any, renew: Callable[[], object]) -> None:
     signal.signal(signal.SIGHUP, caught)
 
 
-def give_up(reactor: Any) -> None:
-    """Stop a reactor that runs or is about to; the process ends with status 1.
+def reopen_on_usr1(reactor: Any, reopen: Callable[[], object]) -> None:
+    """Have SIGUSR1 call ``reopen``, unless somebody else has a use for that signal."""
+
+    def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal calls it so
+        reactor.callFromThread(reopen)
+
+    if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
+        signal.signal(signal.SIGUSR1, caught)
+
+
+def give_up(reactor: Any, last: Callable[[], object]) -> None:
+    """Stop a reactor that runs or is about to; the process calls ``last``, ends with status 1.
 
     ``twistd`` has no status of its own for a service that fails after its start.
     """
-    atexit.register(_exit_with_failure)
+    atexit.register(_exit_with_failure, last)
     reactor.callWhenRunning(_stop, reactor)
 
 
@@ -65,7 +77,8 @@ def _stop(reactor: Any) -> None:
         return
 
 
-def _exit_with_failure() -> None:
+def _exit_with_failure(last: Callable[[], object]) -> None:
+    last()
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:
             stream.flush()

@@ -17,6 +17,8 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
+from twisted.logger import ILogObserver
+from twisted.python.components import Componentized
 
 from ftpservice.accounts.realm import Realm
 from ftpservice.accounts.records import IStartable
@@ -25,6 +27,7 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.service.console import Console
 from ftpservice.service.failures import CannotStart
 from ftpservice.service.listeners import Listeners
+from ftpservice.service.logs import Logs
 from ftpservice.service.renewal import Renewal
 
 __all__ = ["FTPService", "Parts"]
@@ -54,9 +57,15 @@ class FTPService(MultiService):
     """Listens, serves and stops; a failure to start is told to ``console`` and then raised."""
 
     def __init__(
-        self, parts: Parts, reactor: Any, console: Console, renewal: Renewal | None = None
+        self,
+        parts: Parts,
+        reactor: Any,
+        console: Console,
+        renewal: Renewal | None = None,
+        logs: Logs | None = None,
     ) -> None:
         super().__init__()
+        self._logs = logs or Logs()
         self.parts = parts
         self._reactor = reactor
         self._console = console
@@ -65,6 +74,12 @@ class FTPService(MultiService):
         if renewal is not None:
             renewal.setServiceParent(self)
         parts.listeners.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join ``parent``; an application of ``twistd`` is told who keeps its log."""
+        super().setServiceParent(parent)
+        if self._logs.log is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._logs.log)
 
     def renew(self) -> None:
         """Read the certificates again, if there are files of them."""

@@ -50,6 +50,8 @@ class Settings:
     """Seconds that transfers may go on when the service stops."""
     log: Verbosity = Verbosity.ALL
     """Which events have a line in the log."""
+    log_file: str | None = None
+    """Where the log goes; None for where ``twistd`` is told to log."""
     session: SessionSettings = field(default_factory=SessionSettings)
 
     def places(self, option: str) -> tuple[str, ...]:
@@ -88,6 +90,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         durable=values["durable"],
         grace=values["grace"],
         log=values["log"],
+        log_file=os.path.abspath(values["log-file"]) if values["log-file"] else None,
         session=_session(values),
     )
 

@@ -249,6 +249,13 @@ SETTINGS = (
         _one_of(Verbosity),
     ),
     Setting(
+        "log-file",
+        Kind.TEXT,
+        None,
+        "The file that the log is appended to; SIGUSR1 opens it anew (without it: where twistd "
+        "logs, standard output in the foreground).",
+    ),
+    Setting(
         "umask",
         Kind.TEXT,
         "022",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import gc
 import os
@@ -13,10 +14,11 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from ftpservice.service import options
-from ftpservice.service.assembly import assemble
+from ftpservice.service.assembly import assemble, owner_for
 from ftpservice.service.console import console_for
-from ftpservice.service.ending import renew_on_hangup, stop_on_signals
+from ftpservice.service.ending import renew_on_hangup, reopen_on_usr1, stop_on_signals
 from ftpservice.service.failures import CannotStart
+from ftpservice.service.logs import logs_for
 
 __all__ = ["Options", "makeService", "make_room_for_descriptors", "spare_the_collector"]
 
@@ -36,12 +38,16 @@ def makeService(options: options.Options) -> IService:
     """Build the service that ``options`` describe; exits like `Options` if it cannot be."""
     from twisted.internet import reactor
 
-    console = console_for(options.parent)
     try:
-        service = assemble(options, reactor, console)
+        logs = logs_for(options.parent, options.settings.log_file, owner_for(options))
+        console = console_for(options.parent, logs)
+        service = assemble(options, reactor, console, logs)
     except CannotStart as error:
         raise SystemExit(f"ftpservice: {error.line}") from None
     if options.parent is not None:
+        atexit.register(logs.close)
+        reactor.callWhenRunning(logs.start)
+        reactor.callWhenRunning(reopen_on_usr1, reactor, logs.reopen)
         reactor.callWhenRunning(stop_on_signals, reactor, service.hurry)
         reactor.callWhenRunning(renew_on_hangup, reactor, service.renew)
         reactor.callWhenRunning(spare_the_collector)

@@ -26,7 +26,7 @@ from ftpservice.events import Event
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
 from ftpservice.service.console import Console
-from ftpservice.service.ending import renew_on_hangup, stop_on_signals
+from ftpservice.service.ending import renew_on_hangup, reopen_on_usr1, stop_on_signals
 from ftpservice.service.failures import CannotStart
 from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
 from ftpservice.service.options import Options
@@ -190,7 +190,7 @@ def test_a_checker_that_is_of_no_use_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_place_that_fails_later_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     given_up: list[object] = []
-    monkeypatch.setattr(assembly, "give_up", given_up.append)
+    monkeypatch.setattr(assembly, "give_up", lambda *asked: given_up.append(asked[0]))
     late: Deferred[Any] = Deferred()
     started = Started(ALICE)
     place = started.service.parts.listeners.places[0]
@@ -222,9 +222,9 @@ def test_a_subscriber_that_fails_is_logged() -> None:
 
 def test_directories_are_for_whom_twistd_becomes() -> None:
     options = Options()
-    assert assembly._owner(options) == (-1, -1)
+    assert assembly.owner_for(options) == (-1, -1)
     options.parent = {"uid": 1000, "gid": None}  # type: ignore[assignment]
-    assert assembly._owner(options) == (1000, -1)
+    assert assembly.owner_for(options) == (1000, -1)
 
 
 def test_twistd_gets_the_service() -> None:
@@ -252,7 +252,10 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
     options.parseOptions([ROOT, ALICE])
     service = makeService(options)
     assert isinstance(service, FTPService)
-    assert asked == [
+    logs, reopened, *others = asked
+    assert reopened[:2] == (reopen_on_usr1, reactor)
+    assert logs[0].__self__ is reopened[2].__self__
+    assert others == [
         (stop_on_signals, reactor, service.hurry),
         (renew_on_hangup, reactor, service.renew),
         (spare_the_collector,),

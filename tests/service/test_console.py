@@ -4,12 +4,14 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
 from ftpservice.service.console import Console, _duplicate, console_for
+from ftpservice.service.logs import logs_for
 
 
 @pytest.fixture
@@ -75,8 +77,7 @@ def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
 @pytest.mark.parametrize(
     ("program", "terminal", "apart"),
     [
-        (None, False, False),
-        ({"nodaemon": False}, False, True),
+        ({"nodaemon": False, "logfile": "x.log"}, False, True),
         ({"nodaemon": True}, True, False),
         ({"nodaemon": True, "logfile": "-"}, True, False),
         ({"nodaemon": True, "logfile": "x.log"}, True, True),
@@ -85,9 +86,19 @@ def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
     ],
 )
 def test_what_twistd_was_told_decides_who_hears_it(
-    program: dict[str, Any] | None, terminal: bool, apart: bool
+    program: dict[str, Any], terminal: bool, apart: bool, tmp_path: Path
 ) -> None:
-    console = console_for(program)
-    assert (console._out is sys.__stdout__) is terminal
-    assert console._logged is apart
-    console.release()
+    path = str(tmp_path / "x.log") if program.get("logfile") == "x.log" else None
+    with open(os.devnull, "w") as out, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "__stdout__", out)
+        logs = logs_for(program, path, (-1, -1))
+        console = console_for(program, logs)
+        assert (console._out is not None) is terminal
+        assert console._logged is apart
+        console.release()
+        logs.close()
+
+
+def test_within_another_program_nothing_is_written() -> None:
+    console = console_for(None, logs_for(None, None, (-1, -1)))
+    assert (console._out, console._logged) == (None, False)

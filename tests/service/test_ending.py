@@ -79,17 +79,34 @@ def test_both_signals_count_together_and_a_third_ends_the_process(
 def test_giving_up_stops_the_reactor_and_ends_with_status_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    last: list[Callable[[], None]] = []
+    last: list[tuple[Callable[..., None], Any]] = []
     statuses: list[int] = []
-    monkeypatch.setattr(ending.atexit, "register", last.append)
+    monkeypatch.setattr(ending.atexit, "register", lambda *one: last.append(one))
     monkeypatch.setattr(ending.os, "_exit", statuses.append)
     monkeypatch.setattr("sys.__stdout__", None)
     reactor = Reactor()
-    ending.give_up(reactor)
+    flushed: list[list[int]] = []
+    ending.give_up(reactor, lambda: flushed.append([*statuses]))
     reactor.turn()
     assert reactor.stops == 1
-    last[0]()
-    assert statuses == [1]
+    [(end, flush)] = last
+    end(flush)
+    assert (flushed, statuses) == ([[]], [1])
+
+
+def test_usr1_reopens_the_log_unless_somebody_else_has_it() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    reactor, asked = Reactor(), list[int]()
+    try:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        ending.reopen_on_usr1(reactor, lambda: asked.append(1))
+        ending.reopen_on_usr1(reactor, lambda: asked.append(2))
+        signal.raise_signal(signal.SIGUSR1)
+        assert asked == []
+        reactor.turn()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert asked == [1]
 
 
 def test_a_hangup_has_files_read_and_ends_nothing() -> None:

@@ -1,0 +1,101 @@
+"""Which log the options of ``twistd`` ask for; what is written to it never stops the service."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from ftpservice.service.failures import CannotStart, because
+from ftpservice.service.log_sinks import FileSink, StreamSink, SyslogSink
+from ftpservice.service.log_writer import LogWriter
+from ftpservice.service.places import Owner
+
+__all__ = ["Logs", "WriterStream", "logs_for"]
+
+DAEMONS_FILE = "twistd.log"
+STANDARD_OUTPUT = "-"
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What is written by threads of its own."""
+
+    log: LogWriter | None = None
+    """The log's; None where somebody else keeps it."""
+    terminal: LogWriter | None = None
+    """Standard output's; the same as ``log`` if that goes there."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether the log goes elsewhere than to standard output."""
+        return self.log is not self.terminal or self.log is None
+
+    def start(self) -> None:
+        """Begin to write; the process no longer forks."""
+        for writer in self._writers():
+            writer.start()
+
+    def reopen(self) -> None:
+        """Open the log file by its name again (SIGUSR1)."""
+        if self.log is not None:
+            self.log.reopen()
+
+    def close(self) -> None:
+        """Write what waits, and no more."""
+        for writer in self._writers():
+            writer.close()
+
+    def _writers(self) -> Iterable[LogWriter]:
+        return {id(one): one for one in (self.log, self.terminal) if one is not None}.values()
+
+
+class WriterStream:
+    """A text stream whose lines a `LogWriter` takes."""
+
+    encoding = "utf-8"
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def write(self, text: str) -> None:
+        """Take text that ends with a line end."""
+        self._writer.put(text)
+
+    def flush(self) -> None:
+        """Return at once: the writer's thread writes as soon as it can."""
+
+
+def logs_for(program: Mapping[str, Any] | None, log_file: str | None, owner: Owner) -> Logs:
+    """Return the logs for twistd's options, ``log_file`` before its own; raises `CannotStart`.
+
+    Without ``program`` the service is part of another program, which keeps its log itself.
+    """
+    if program is None:
+        return Logs()
+    terminal = _terminal(sys.__stdout__) if program.get("nodaemon") else None
+    if program.get("logger") is not None:
+        return Logs(None, terminal)
+    path = log_file or program.get("logfile")
+    if log_file is None and program.get("syslog"):
+        return Logs(LogWriter(SyslogSink(program.get("prefix") or "ftpservice")), terminal)
+    if path in (None, "", STANDARD_OUTPUT) and program.get("nodaemon"):
+        return Logs(terminal, terminal)
+    if path == STANDARD_OUTPUT:
+        return Logs()  # twistd says that a daemon has none
+    return Logs(LogWriter(_file(path or DAEMONS_FILE, owner)), terminal)
+
+
+def _terminal(stream: TextIO | None) -> LogWriter | None:
+    try:
+        return LogWriter(StreamSink(stream.fileno())) if stream is not None else None
+    except (OSError, ValueError):  # it is no file, or closed
+        return None
+
+
+def _file(path: str, owner: Owner) -> FileSink:
+    try:
+        return FileSink(path, owner)
+    except OSError as error:
+        raise CannotStart(f"cannot write the log {path}: {because(error)}") from None
