@@ -110,4 +110,5 @@ class Carriage:
             finally:
                 target.abandon()
             meter.done(wishes.offset + target.written)
-        return Transfer(name, download.moved, clock.seconds() - began, digest, data)
+        seconds = clock.seconds() - began
+        return Transfer(name, download.moved, seconds, digest, data, download.remark)

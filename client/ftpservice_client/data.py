@@ -42,13 +42,13 @@ class DataCalls:
         self._reactor = reactor
         self._control = control
         self._settings = settings
-        self._quirks = quirks
+        self.quirks = quirks
         self.ahead = Ahead(reactor)
 
     @property
     def _extended(self) -> bool:
         """Whether EPSV is what asks for a port."""
-        return self._quirks.epsv is not False
+        return self.quirks.epsv is not False
 
     @property
     def _own(self) -> str:
@@ -106,11 +106,11 @@ class DataCalls:
             call = self._call(epsv_port(reply))
         except (Refused, Unsupported, Garbled) as error:
             return await self._call_by_pasv(error)
-        if self._quirks.epsv is None and not is_ipv6(self._peer):
+        if self.quirks.epsv is None and not is_ipv6(self._peer):
             seconds = min(FIRST_PATIENCE, self._settings.timeout or FIRST_PATIENCE)
             if not await _stands(call, seconds):
                 return await self._second(call)
-            self._quirks.epsv = True
+            self.quirks.epsv = True
         return call
 
     async def _call_by_pasv(self, error: ClientError) -> Call:
@@ -125,7 +125,7 @@ class DataCalls:
             port = pasv_port(reply)
         except (Unsupported, Garbled):
             raise error from None
-        self._quirks.epsv = False
+        self.quirks.epsv = False
         return self._call(port)
 
     async def _second(self, call: Call) -> Call:
@@ -136,7 +136,7 @@ class DataCalls:
         try:
             second = await self._call_by_pasv(CannotConnect("the port for data does not answer"))
         except (Refused, CannotConnect):
-            self._quirks.epsv = True
+            self.quirks.epsv = True
             return call
         except BaseException:
             call.abort()
@@ -152,10 +152,10 @@ class DataCalls:
         answer = Answer(self._reactor, self._settings, self.tls)
         port = answer.listen(own, self._peer)
         try:
-            if self._quirks.eprt:
+            if self.quirks.eprt:
                 reply = await self._control.ask(f"EPRT {format_eprt(own, port)}")
-                self._quirks.eprt = reply.code < 400 or is_ipv6(own)
-            if not self._quirks.eprt:
+                self.quirks.eprt = reply.code < 400 or is_ipv6(own)
+            if not self.quirks.eprt:
                 reply = await self._control.ask(f"PORT {format_port(own, port)}")
             if reply.code >= 400:
                 raise refusal(reply, "PORT")

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from ftpservice_client.errors import Mismatch, Unsupported
 from ftpservice_client.meter import Meter
+from ftpservice_client.overlapping import Overlapping
 from ftpservice_client.results import Digest
-from ftpservice_client.session import Moved, Session
+from ftpservice_client.session import Moved, Session, WrongStart
 from ftpservice_client.target import Target
 from ftpservice_client.verifying import verified
 
@@ -33,6 +34,8 @@ class Download:
     ) -> None:
         self.first = 0
         """Bytes that were there before."""
+        self.remark = ""
+        """What else there is to know."""
         self._persistent = persistent
         self._target = target
         self._name = name
@@ -62,22 +65,45 @@ class Download:
         offset = self._offset + self._target.written
         if offset and offset == self._size:
             return
+        before = self._target.written
+        tail = await self._target.tail() if before else b""
         try:
-            await self._receive(session, offset)
+            await self._receive(session, offset - len(tail), Overlapping(self._target, tail, 0))
         except Unsupported:
-            if self._offset or not self._target.written or not self._target.is_restartable:
+            if not before:
                 raise
-            await self._restart()  # then from the beginning
-            await self._receive(session, 0)
+            await self._receive_anew(session, tail)
+        except WrongStart:
+            if self._target.written != before and not self._target.is_restartable:
+                raise  # wrong bytes were passed on
+            await self._receive_anew(session, tail)
 
-    async def _receive(self, session: Session, offset: int) -> None:
+    async def _receive_anew(self, session: Session, tail: bytes) -> None:
+        """Receive the file from its beginning.
+
+        What was passed on already, and cannot be taken back, is dropped when it comes again.
+        """
+        if self._target.is_restartable:
+            await self._restart()
+            tail = b""
+        skip = self._offset + self._target.written - len(tail)
+        await self._receive(session, 0, Overlapping(self._target, tail, skip))
+
+    async def _receive(self, session: Session, offset: int, target: Overlapping) -> None:
         self._meter.base = offset
-        await session.retrieve(self._name, offset, self._target, self)
+        inner = target if target.is_needed else self._target
+        await session.retrieve(self._name, offset, inner, self)
+        if target.is_needed:
+            raise Mismatch(f"{self._name}: the server has less of it than is here")
 
     def begin(self, counter: Moved, total: int | None) -> None:
         """Learn how many bytes there are."""
         self._size = total if total is not None else self._size
         self._meter.begin(counter, total)
+
+    def note(self, text: str) -> None:
+        """Keep what the caller should know."""
+        self.remark = text
 
     async def _require_the_same(self, session: Session) -> None:
         """Begin again if the file on the server is not the one that was begun with."""

@@ -9,36 +9,46 @@ from ftpservice_client.errors import Mismatch
 from ftpservice_client.source import Source
 from ftpservice_client.target import Target
 
-__all__ = ["SMALL", "fill", "pour"]
+__all__ = ["SMALL", "TooMuch", "fill", "pour"]
 
 SMALL = 64 * 1024
 """Bytes of a file that are received and written in one piece."""
+EXCESS = 1024 * 1024
+"""Bytes beyond those that were expected that are received and dropped: a file may grow."""
+
+
+class TooMuch(Exception):
+    """The peer sends far more than it was expected to; what was expected is there."""
 
 
 async def fill(target: Target, data: DataConnection, most: int | None) -> int:
-    """Write what comes, to the peer's end; returns the bytes, raises `Mismatch` beyond ``most``."""
+    """Write what comes, to the peer's end, but no more than ``most`` bytes; the rest is dropped.
+
+    Returns how many bytes came; raises `TooMuch` when they have no end.
+    """
     moved = 0
     pieces: list[bytes] = []
     while piece := await data.read():
+        pieces.append(_admitted(piece, moved, most))
         moved += len(piece)
-        _check(moved, most)
-        pieces.append(piece)
         if moved > SMALL and target.exclusively is not None and data.moves_files:
-            pieces.append(data.take())
-            moved += len(pieces[-1])
-            _check(moved, most)
+            rest = data.take()
+            pieces.append(_admitted(rest, moved, most))
+            moved += len(rest)
             await target.write(b"".join(pieces))
             return moved + await _receive(target, data, None if most is None else most - moved)
         if moved > SMALL or target.exclusively is None:
             await target.write(b"".join(pieces))
             pieces.clear()
+        _check(moved, most)
     if pieces:
         await target.write(b"".join(pieces))
     return moved
 
 
 async def _receive(target: Target, data: DataConnection, most: int | None) -> int:
-    before = data.moved
+    """Have threads write what comes, and take away what is more than ``most`` bytes."""
+    before, end = data.moved, target.written + max(0, most or 0)
     exclusively = target.exclusively
     assert exclusively is not None
 
@@ -47,12 +57,21 @@ async def _receive(target: Target, data: DataConnection, most: int | None) -> in
         _check(data.moved - before, most)
         return result
 
-    return await data.receive_file(limited)
+    try:
+        return await data.receive_file(limited)
+    finally:
+        if most is not None and target.written > end:
+            await target.shorten(end)
+
+
+def _admitted(piece: bytes, moved: int, most: int | None) -> bytes:
+    """Return what belongs to the first ``most`` bytes, of which ``moved`` are there."""
+    return piece if most is None or moved + len(piece) <= most else piece[: max(0, most - moved)]
 
 
 def _check(moved: int, most: int | None) -> None:
-    if most is not None and moved > most:
-        raise Mismatch("the server sends more than it said the file has")
+    if most is not None and moved > most + EXCESS:
+        raise TooMuch
 
 
 async def pour(source: Source, data: DataConnection, offset: int) -> int:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ftpservice.flow.connection import DataConnection
+from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
 from ftpservice_client.arguments import checked
 from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
-from ftpservice_client.errors import Cut, Mismatch
+from ftpservice_client.errors import Cut, Mismatch, Refused
 from ftpservice_client.exchange import Exchange
-from ftpservice_client.filling import SMALL, fill, pour
+from ftpservice_client.filling import SMALL, TooMuch, fill, pour
 from ftpservice_client.looking import size_in
 from ftpservice_client.moving import Moving, Order
-from ftpservice_client.session import Place, Watch
+from ftpservice_client.session import Place, Watch, WrongStart
 from ftpservice_client.source import Source
 from ftpservice_client.target import Target
 
@@ -24,8 +26,23 @@ OPENING = re.compile(r"\(([0-9]{1,18}) bytes\)")
 """What servers say of a file that they begin to send."""
 STORED = re.compile(r"\b([0-9]{1,18}) bytes stored\b")
 """What ours says of one that it has."""
+BEYOND_ALL = 1 << 62
+"""A number of bytes that no file has."""
 BYTES = " bytes"
 """Names with that could be taken for what a server says."""
+
+
+@dataclass(slots=True)
+class Fetch:
+    """One attempt to receive a file."""
+
+    name: str
+    offset: int
+    asks: bool
+    """Whether SIZE is asked for before."""
+    size: int | None = None
+    """What the server says the whole file has."""
+    moved: int = 0
 
 
 class FTPFiles:
@@ -41,32 +58,67 @@ class FTPFiles:
     async def retrieve(self, name: str, offset: int, target: Target, watch: Watch) -> int | None:
         """Receive a file from ``offset``; its size is compared where the server tells it.
 
-        A file that ends before it has as many bytes is `Cut`, one that does not is a `Mismatch`.
+        A file that ends before it has as many bytes is `Cut`, one that does not is a `Mismatch`,
+        unless it has grown: then what it had is received.
         """
+        self._require_restart(offset)
+        before = target.written
+        try:
+            return await self._retrieve(name, offset, target, watch)
+        except Refused as error:
+            busy = error.reply is not None and error.reply.code == codes.FILE_BUSY
+            if not busy or target.written != before:
+                raise
+        return await self._retrieve(name, offset, target, watch)  # SIZE told of something else
+
+    async def _retrieve(self, name: str, offset: int, target: Target, watch: Watch) -> int | None:
         await self._control.settle()
-        asks = bool(offset) or not self._opening_tells or BYTES in name
-        announced = self._calls.announce(*((f"SIZE {checked(name)}",) if asks else ()))
-        size = await self._size_in(announced) if asks else None
-        if size is not None and size < offset:
+        fetch = Fetch(name, offset, bool(offset) or not self._opening_tells or BYTES in name)
+        announced = self._calls.announce(*((f"SIZE {checked(name)}",) if fetch.asks else ()))
+        fetch.size = await self._size_in(announced) if fetch.asks else None
+        if fetch.size is not None and fetch.size < offset:
             self._control.forsake(*announced)
             raise Mismatch("there are more bytes here than the file has")
-        moved = 0
 
         async def receive(data: DataConnection, opened: Reply | None) -> None:
-            nonlocal moved, size
-            size = self._told_at_opening(opened, size, asks=asks)
+            size = fetch.size = self._told_at_opening(opened, fetch.size, asks=fetch.asks)
             data.bears_truncation = size is not None
             watch.begin(data, size)
-            moved = await fill(target, data, None if size is None else size - offset)
+            fetch.moved = await fill(target, data, None if size is None else size - offset)
 
-        await self._moving.move(Order(f"RETR {checked(name)}", receive, offset), announced)
-        if size is None and not asks:
-            size = await self._size(name)
-        if size is not None and moved < size - offset:
+        try:
+            await self._moving.move(Order(f"RETR {checked(name)}", receive, offset), announced)
+        except TooMuch:
+            fetch.moved = BEYOND_ALL
+        if fetch.size is None and not fetch.asks:
+            fetch.size = await self._size(name)
+        if fetch.size is not None:
+            await self._compare(fetch, fetch.size, watch)
+        return fetch.size
+
+    def _require_restart(self, offset: int) -> None:
+        if offset and self._calls.quirks.ignores_restart:
+            raise WrongStart("the server takes no notice of where a transfer is to begin")
+
+    async def _compare(self, fetch: Fetch, size: int, watch: Watch) -> None:
+        """Compare what came with what was told; raises `Cut`, `WrongStart`, `Mismatch`."""
+        offset, moved = fetch.offset, fetch.moved
+        if moved < size - offset:
             raise Cut(f"the server sent {offset + moved} of {size} bytes")
-        if size is not None and moved > size - offset:
-            raise Mismatch(f"the server sent {offset + moved} bytes of {size}")
-        return size
+        if moved == size - offset:
+            return
+        if not fetch.asks:  # it was told at the opening alone: perhaps that was no size
+            self._opening_tells = False
+            raise WrongStart("the server sends more than it said when it began")
+        await self._control.settle()
+        now = await self._size(fetch.name)
+        if now is not None and now > size and not (offset and moved == now):
+            watch.note(f"it grew while it was received; it has the {size} bytes it had before")
+            return
+        if offset:
+            self._calls.quirks.ignores_restart = moved == size
+            raise WrongStart("the server takes no notice of where a transfer is to begin")
+        raise Mismatch("the server sends more than it said the file has")
 
     def _told_at_opening(self, opened: Reply | None, size: int | None, *, asks: bool) -> int | None:
         """Return the size; a server that told it truly when it began is not asked before.
@@ -95,6 +147,7 @@ class FTPFiles:
     async def store(self, name: str, source: Source, at: Place, watch: Watch) -> None:
         """Send a file; what the server has afterwards is compared by size where it tells."""
         await self._control.settle()
+        self._require_restart(at.offset)
         moved = 0
 
         async def send(data: DataConnection, _opened: Reply | None) -> None:
@@ -109,12 +162,20 @@ class FTPFiles:
         is_whole = not at.append and not at.offset and BYTES not in name
         if is_whole and number_told(STORED, reply) == moved:
             return
+        await self._compare_stored(name, at, moved)
+
+    async def _compare_stored(self, name: str, at: Place, moved: int) -> None:
+        """Compare what was sent with what is there now; raises `WrongStart`, `Mismatch`."""
         there = await self._size(name)
         if there is None or at.former is None:
             return
         expected = at.former + at.offset + moved
-        if there != expected:
-            raise Mismatch(f"the server has {there} bytes of {expected}")
+        if there == expected:
+            return
+        if at.offset and there in (moved, at.offset):
+            self._calls.quirks.ignores_restart = True
+            raise WrongStart("the server stored from the beginning what belongs in the middle")
+        raise Mismatch(f"the server has {there} bytes of {expected}")
 
     def _announced(self, source: Source, at: Place) -> list[Exchange] | None:
         """Say how much is to come, where it is known: whoever is killed then uploads no half file.

@@ -181,10 +181,10 @@ class PartFile(OpenFile):
 
         return self.use(appended)
 
-    def empty(self) -> None:
-        """Begin again."""
-        self.use(lambda descriptor: os.ftruncate(descriptor, 0))
-        self.size = 0
+    def shorten(self, size: int) -> None:
+        """Keep so many bytes."""
+        self.use(lambda descriptor: os.ftruncate(descriptor, size))
+        self.size = size
 
     def commit(self) -> None:
         """Become the file, with the mode that one had; replaces a link, and never follows one."""

@@ -37,6 +37,8 @@ class Transfer:
     """Set where it was verified."""
     data: bytes | None = field(default=None, repr=False)
     """The file, of a download to nowhere."""
+    note: str = ""
+    """What else there is to know: that the file grew while it was received."""
 
     @property
     def rate(self) -> float:

@@ -13,7 +13,7 @@ from ftpservice_client.localfile import PartFile
 from ftpservice_client.meter import Meter
 from ftpservice_client.pool import Lines
 from ftpservice_client.results import Digest
-from ftpservice_client.session import Moved, Session
+from ftpservice_client.session import Moved, Session, WrongStart
 from ftpservice_client.target import Target
 from ftpservice_client.threads import Threads
 from ftpservice_client.verifying import verified
@@ -51,6 +51,9 @@ class Stretch(Target):
     def begin(self, _counter: Moved, total: int | None) -> None:
         """Learn how many bytes the server says there are."""
         self.total = total
+
+    def note(self, _text: str) -> None:
+        """Nothing: a file that grows is not received in stretches."""
 
 
 class Segmented:
@@ -132,6 +135,8 @@ class _Work:
         try:
             at = stretch.start + stretch.written
             await session.retrieve(self._name, at, stretch, stretch)
+        except WrongStart as error:
+            raise Unsupported(str(error)) from error
         except (Enough, Mismatch) as error:
             if stretch.is_last and stretch.total in (None, self._total):
                 text = "the server takes no notice of where a transfer is to begin"

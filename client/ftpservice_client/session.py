@@ -7,12 +7,16 @@ from typing import Protocol
 
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
-from ftpservice_client.errors import ClientError
+from ftpservice_client.errors import ClientError, Mismatch
 from ftpservice_client.results import Listing
 from ftpservice_client.source import Source
 from ftpservice_client.target import Target
 
-__all__ = ["Moved", "Place", "Session", "Watch"]
+__all__ = ["Moved", "Place", "Session", "Watch", "WrongStart"]
+
+
+class WrongStart(Mismatch):
+    """What was to begin in the middle of a file does not continue what is there before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,9 @@ class Watch(Protocol):
 
     def begin(self, counter: Moved, total: int | None) -> None:
         """Learn of what counts from now on, and how many bytes the file has."""
+
+    def note(self, text: str) -> None:
+        """Learn of something that the caller should know, and that is no error."""
 
 
 class Session(Protocol):
@@ -93,10 +100,13 @@ class Session(Protocol):
         """Send a command as it is."""
 
     async def retrieve(self, name: str, offset: int, target: Target, watch: Watch) -> int | None:
-        """Receive a file from ``offset``; returns its whole size, None where that is not known."""
+        """Receive a file from ``offset``; returns its whole size, None where that is not known.
+
+        Of a file that grows meanwhile that is what it had when this began. Raises `WrongStart`.
+        """
 
     async def store(self, name: str, source: Source, at: Place, watch: Watch) -> None:
-        """Send a file, whole in place when this returns."""
+        """Send a file, whole in place when this returns; raises `WrongStart`."""
 
     async def quit(self) -> None:
         """Say goodbye and close."""

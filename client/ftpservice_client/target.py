@@ -7,7 +7,10 @@ from abc import ABC, abstractmethod
 from ftpservice.flow.splice import Exclusively
 from ftpservice_client.errors import Unsupported
 
-__all__ = ["Target"]
+__all__ = ["OVERLAP", "Target"]
+
+OVERLAP = 4096
+"""Bytes before the place where a download goes on that are compared with what comes."""
 
 
 class Target(ABC):
@@ -33,6 +36,14 @@ class Target(ABC):
     @abstractmethod
     async def write(self, data: bytes) -> None:
         """Add a piece; raises `LocalProblem`."""
+
+    async def tail(self) -> bytes:
+        """Return the last `OVERLAP` bytes that are there, or as many of them as are known."""
+        return b""
+
+    async def shorten(self, size: int) -> None:  # noqa: ARG002 - for those who can
+        """Forget what is there beyond ``size`` bytes; raises `Unsupported`."""
+        raise Unsupported("what was passed on cannot be taken back")
 
     async def restart(self) -> None:
         """Forget what is there."""

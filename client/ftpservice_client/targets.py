@@ -15,7 +15,7 @@ from ftpservice.flow.splice import Exclusively, State, Turn
 from ftpservice_client.digesting import hash_for
 from ftpservice_client.errors import Cut, LocalProblem
 from ftpservice_client.localfile import PartFile, local_errors
-from ftpservice_client.target import Target
+from ftpservice_client.target import OVERLAP, Target
 from ftpservice_client.threads import Threads
 
 __all__ = ["Writable", "target_for"]
@@ -43,6 +43,15 @@ class MemoryTarget(Target):
         if self.written > self._limit:
             raise LocalProblem(f"more than {self._limit} bytes to be kept in memory")
         self._pieces.append(data)
+
+    async def tail(self) -> bytes:
+        """Return the end of it."""
+        found = b""
+        for piece in reversed(self._pieces):
+            found = piece[-OVERLAP:] + found
+            if len(found) >= OVERLAP:
+                break
+        return found[-OVERLAP:]
 
     async def restart(self) -> None:
         """Forget it."""
@@ -116,10 +125,23 @@ class PathTarget(Target):
             if self._file is not None:
                 self.written = self._file.size
 
+    async def tail(self) -> bytes:
+        """Read the end of it."""
+        if self._file is None:
+            return self._small[-OVERLAP:]
+        size = min(OVERLAP, self.written)
+        return await self._threads.call(self._file.read, self.written - size, size)
+
+    async def shorten(self, size: int) -> None:
+        """Cut the end of the part off."""
+        part = await self._part()
+        await self._threads.call(part.shorten, size)
+        self.written = part.size
+
     async def restart(self) -> None:
         """Begin again."""
         if self._file is not None:
-            await self._threads.call(self._file.empty)
+            await self._threads.call(self._file.shorten, 0)
         self._small, self.written = b"", 0
 
     async def digest(self, algorithm: str) -> str:
@@ -160,7 +182,21 @@ def _made(path: Path, data: bytes) -> None:
         part.discard()
 
 
-class FileTarget(Target):
+class PassingTarget(Target):
+    """Passes everything on; keeps the end of it, to compare it with what comes after a cut."""
+
+    _last = b""
+
+    async def tail(self) -> bytes:
+        """Return the end of what was passed on."""
+        return self._last
+
+    def _passed(self, data: bytes) -> None:
+        self.written += len(data)
+        self._last = (self._last + data if len(data) < OVERLAP else data)[-OVERLAP:]
+
+
+class FileTarget(PassingTarget):
     """A binary file that somebody has opened; it is written to where it stands, and left open."""
 
     def __init__(self, threads: Threads, file: BinaryIO) -> None:
@@ -170,7 +206,7 @@ class FileTarget(Target):
     async def write(self, data: bytes) -> None:
         """Write a piece."""
         await self._threads.call(self._write, data)
-        self.written += len(data)
+        self._passed(data)
 
     def _write(self, data: bytes) -> None:
         with local_errors("the file"):
@@ -180,7 +216,7 @@ class FileTarget(Target):
 
 
 @implementer(IPushProducer)
-class ConsumerTarget(Target):
+class ConsumerTarget(PassingTarget):
     """A consumer of Twisted's; held back when it says so."""
 
     def __init__(self, consumer: Any) -> None:
@@ -198,7 +234,7 @@ class ConsumerTarget(Target):
         if self._stopped:
             raise Cut("the consumer wants no more")
         self._consumer.write(data)
-        self.written += len(data)
+        self._passed(data)
         while self._paused is not None:
             await self._paused
         if self._stopped:

@@ -12,7 +12,7 @@ from typing import Protocol
 from ftpservice_client.errors import Cut, Mismatch, Refused, Unsupported
 from ftpservice_client.meter import Meter
 from ftpservice_client.results import Digest
-from ftpservice_client.session import Moved, Place, Session
+from ftpservice_client.session import Moved, Place, Session, WrongStart
 from ftpservice_client.source import Source
 from ftpservice_client.verifying import verified
 
@@ -45,6 +45,8 @@ class Upload:
         self._meter = meter
         self._persistent = persistent
         self._former: int | None = None
+        self._modified: float | None = None
+        """When a file of the same size that was there was changed."""
         self._counters: list[tuple[Moved, int]] = []
         self._attempts = 0
 
@@ -58,6 +60,9 @@ class Upload:
         self._counters.append((counter, counter.moved))
         self._meter.begin(counter, total)
 
+    def note(self, _text: str) -> None:
+        """Nothing: of uploads there is no more to know."""
+
     async def verified(self, session: Session) -> Digest | None:
         """Send it and compare digests."""
         await self.attempt(session)
@@ -67,16 +72,35 @@ class Upload:
         """Send it, or what is missing of it."""
         place = await self._place(session)
         self._attempts += 1
+        if await self._is_there(session, place):
+            return
         try:
             await self._send(session, place)
-        except (Refused, Unsupported):
+        except (Refused, Unsupported, WrongStart):
             if place.append or not place.offset:
                 raise
+            self.offset = 0
             await self._send(session, Place())  # then from the beginning
 
     async def _send(self, session: Session, place: Place) -> None:
         self._meter.base = place.offset
         await session.store(self._name, self._source, place, self)
+
+    async def _is_there(self, session: Session, place: Place) -> bool:
+        """Tell whether the server has the whole file, though it did not say so.
+
+        Where SIZE also counts what a cut upload has left, MLST tells of the file itself.
+        """
+        total = self._source.size
+        if not place.offset or place.offset != total:
+            return False
+        if "MLST" not in await session.features():
+            return True
+        try:
+            entry = await session.stat(self._name)
+        except (Refused, Unsupported):
+            return False
+        return entry.size == total + (place.former or 0 if place.append else 0)
 
     async def _place(self, session: Session) -> Place:
         if self._attempts:
@@ -89,6 +113,8 @@ class Upload:
         if wishes.resume:
             self.offset = self._within(self._former or 0)
             return Place(self.offset)
+        if self._former is not None and self._former == self._source.size:
+            self._modified = await session.modified(self._name)
         return Place()
 
     async def _next_place(self, session: Session) -> Place:
@@ -98,14 +124,20 @@ class Upload:
             if now is None or self._former is None or now < self._former:
                 raise Cut("how much of what was appended has arrived cannot be told")
             return Place(self._within(now - self._former), append=True, former=self._former)
-        if now is None or not self._is_ours(now):
+        if now is None or not await self._is_ours(session, now):
             return Place(self.offset) if self._wishes.resume else Place()
         return Place(self._within(now))
 
-    def _is_ours(self, size: int) -> bool:
+    async def _is_ours(self, session: Session, size: int) -> bool:
+        """Tell whether so many bytes on the server are those that we have sent."""
         if self._wishes.resume:
             return self.offset <= size <= self.offset + self.moved
-        return size != self._former and size <= self.moved
+        if size > self.moved:
+            return False
+        if size != self._former:
+            return True
+        modified = await session.modified(self._name) if self._modified is not None else None
+        return size == self._source.size and modified not in (None, self._modified)
 
     def _within(self, size: int) -> int:
         if self._source.size is not None and size > self._source.size:

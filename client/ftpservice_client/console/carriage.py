@@ -74,12 +74,13 @@ async def show(session: Session, name: str) -> Transfer:
     """Download to the output: as it is, or, on a terminal, made visible."""
     screen = session.screen
     if not screen.terminal:
-        return await session.client.download(name, screen.raw)
+        return _noted(session, await session.client.download(name, screen.raw))
     writer = TerminalWriter(screen)
     try:
-        return await session.client.download(name, writer)
+        done = await session.client.download(name, writer)
     finally:
         writer.end_line()
+    return _noted(session, done)
 
 
 async def _is_directory_there(session: Session, name: str) -> bool:
@@ -92,3 +93,11 @@ async def _is_directory_there(session: Session, name: str) -> bool:
 def _tell(session: Session, done: Transfer) -> None:
     speed = rate(done.size, done.seconds)
     session.screen.remark(f"{done.name}: {amount(done.size)}{speed and f', {speed}'}")
+    _noted(session, done)
+
+
+def _noted(session: Session, done: Transfer) -> Transfer:
+    """Tell what else there is to know, apart from what was asked for."""
+    if done.note:
+        session.screen.complain(f"{done.name}: {done.note}")
+    return done

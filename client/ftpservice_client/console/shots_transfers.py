@@ -98,6 +98,8 @@ def _facts(done: Transfer) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": done.name, "size": done.size}
     if done.digest is not None:
         facts |= {"algorithm": done.digest.algorithm, "digest": done.digest.value}
+    if done.note:
+        facts["note"] = done.note
     return facts
 
 

@@ -23,6 +23,7 @@ from ftpservice_client import (
     NotFound,
     Refused,
     Step,
+    Transfer,
     parse_url,
 )
 from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
@@ -229,16 +230,27 @@ def test_files_are_sent_by_pattern(seat: Seat, here: Path) -> None:
     assert str(seat.wrong("mput *.jpg")).startswith("*.jpg: no file here")
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_file_that_grew_is_told_of_beside_it(terminal: bool) -> None:
+    seat = Seat(terminal=terminal).connected()
+    seat.client.download.side_effect = lambda name, to=None, **_: succeed(
+        Transfer(name, 2, 0.0, note="it grew")
+    )
+    for line in ("cat a", "get a"):
+        assert "grew" not in seat.type(line)
+    assert seat.err.text.count("a: it grew\n") == 2
+
+
 def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
     seat.type("cat a")
     seat.client.download.assert_called_with("a", seat.out.buffer)
     seat = Seat(terminal=True).connected()
 
-    def download(name: str, to: object) -> Deferred[None]:
+    def download(name: str, to: object) -> Deferred[Transfer]:
         for data in (b"a\x1b", b"\xe2\x82"):
             to.write(data)  # type: ignore[attr-defined]
         to.unregisterProducer()  # type: ignore[attr-defined]
-        return succeed(None)
+        return succeed(Transfer(name, 2, 0.0))
 
     seat.client.download.side_effect = download
     assert seat.type("cat a") == "a\\x1b\\xe2\\x82\n"
@@ -248,11 +260,11 @@ def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
 def test_a_line_that_a_file_leaves_open_is_ended(content: bytes, shown: str) -> None:
     seat = Seat(terminal=True).connected()
 
-    def download(name: str, to: TerminalWriter) -> Deferred[None]:
+    def download(name: str, to: TerminalWriter) -> Deferred[Transfer]:
         to.registerProducer(object(), True)
         to.write(content)
         to.unregisterProducer()
-        return succeed(None) if name == "a" else fail(Cut("cut"))
+        return succeed(Transfer(name, 2, 0.0)) if name == "a" else fail(Cut("cut"))
 
     seat.client.download.side_effect = download
     assert seat.type("cat a") == shown
