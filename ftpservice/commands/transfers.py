@@ -9,7 +9,7 @@ from ftpservice.session.context import Context, Marks
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.session.verbs import Argument, VerbTable
-from ftpservice.storage.errors import NoSpace, NotFound
+from ftpservice.storage.errors import Impossible, NoSpace, NotFound
 from ftpservice.storage.interfaces import How, IFreeSpace, WriteRequest
 from ftpservice.storage.mode import MaskedMode
 from ftpservice.wire import codes
@@ -126,7 +126,7 @@ async def allocate(context: Context, text: str) -> Reply:
     if spacious is not None:
         try:
             free = await spacious.free_space(context.directory)
-        except NotFound:
+        except (NotFound, Impossible):
             free = announced
         if free < announced:
             raise NoSpace(context.directory)

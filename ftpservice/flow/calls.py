@@ -16,6 +16,7 @@ __all__ = [
     "AT_FDCWD",
     "AT_ONCE",
     "BENEATH",
+    "CANNOT",
     "MACHINE",
     "RESOLVE_CACHED",
     "is_cached",
@@ -33,6 +34,16 @@ RESOLVE_CACHED = 0x20
 AT_FDCWD = -100
 AT_ONCE = BENEATH | RESOLVE_CACHED
 CACHESTAT = 451
+CANNOT = (
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EINVAL,
+    errno.EXDEV,
+)
+"""What a kernel, a filesystem or a sandbox says when it lacks a call. Filesystems do not agree on
+one of these, so whatever can be done in another way is, after any of them."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 # The numbers hold for 64-bit processes only.

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from twisted.internet import main
 from twisted.internet.error import ConnectionLost
 
+from ftpservice.flow.calls import CANNOT
 from ftpservice.flow.carousel import Carousel
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
@@ -30,6 +31,8 @@ LOOK_AHEAD = 4 << 20
 """Bytes that the kernel is asked about at a time."""
 MOMENT = 0.05
 """Seconds that its answer holds."""
+PIECE = 64 << 10
+"""Bytes that are sent through a buffer."""
 AHEAD = 8 << 20
 """Bytes that are brought from the disk at a time."""
 
@@ -131,7 +134,7 @@ class FileSending:
 
     def _send(self, size: int) -> None:
         try:
-            sent = os.sendfile(self._descriptor, self._file.fileno(), self.offset, size)
+            sent = _sendfile(self._descriptor, self._file.fileno(), self.offset, size)
         except BlockingIOError:
             return
         except OSError:
@@ -140,3 +143,13 @@ class FileSending:
         self.offset += sent
         if sent == 0:
             self._end = self.offset  # the file has become shorter
+
+
+def _sendfile(target: int, source: int, offset: int, size: int) -> int:
+    """Send some of a file; through a buffer where the kernel cannot do it for that file."""
+    try:
+        return os.sendfile(target, source, offset, size)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+    return os.write(target, os.pread(source, min(size, PIECE), offset))

@@ -20,6 +20,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, Protocol
 
+from ftpservice.flow.calls import CANNOT
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.patience import Patience
 
@@ -121,10 +122,24 @@ def _comes(source: int) -> bool:
 def _empty(reading: int, target: int, count: int) -> None:
     try:
         while count:
-            count -= os.splice(reading, target, count)
+            count -= _move(reading, target, count)
     except BaseException:
         _pipes.give_up()
         raise
+
+
+def _move(reading: int, target: int, most: int) -> int:
+    """Move bytes out of the pipe into a file, through a buffer where the kernel cannot."""
+    try:
+        return os.splice(reading, target, most)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+    data = os.read(reading, most)
+    written = 0
+    while written < len(data):
+        written += os.write(target, data[written:])
+    return written
 
 
 class Source(Protocol):

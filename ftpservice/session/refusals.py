@@ -30,6 +30,12 @@ REFUSALS: dict[type[BaseException], tuple[int, str]] = {
     errors.IsLink: (codes.REFUSED, "That is a link, not a directory; DELE removes it."),
     errors.NotEmpty: (codes.REFUSED, "The directory is not empty."),
     errors.Denied: (codes.REFUSED, "Permission denied."),
+    errors.Impossible: (codes.REFUSED, "The filesystem cannot do that."),
+    errors.OtherFilesystem: (
+        codes.REFUSED,
+        "It cannot be moved there without a copy; copy it, then remove the old one.",
+    ),
+    errors.MountPoint: (codes.REFUSED, "Something is mounted there; it has to stay."),
     errors.InvalidName: (codes.BAD_NAME, "That name is not allowed."),
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
     errors.QuotaExceeded: (codes.OVER_QUOTA, "Over the quota."),

@@ -15,14 +15,14 @@ import weakref
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from ftpservice.flow.calls import AT_FDCWD, AT_ONCE, RESOLVE_CACHED, open_beneath
+from ftpservice.flow.calls import AT_FDCWD, AT_ONCE, CANNOT, RESOLVE_CACHED, open_beneath
 from ftpservice.storage.descent_walk import DIRECTORY, Walk
 from ftpservice.storage.local_names import components
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["Place", "Tree", "reopened"]
 
-WALK_INSTEAD = (errno.EXDEV, errno.EAGAIN, errno.ENOSYS, errno.EPERM)
+WALK_INSTEAD = (errno.EAGAIN, *CANNOT)
 ATTEMPTS = 5
 """Times that a last component may turn from a file into a link under our hands."""
 
@@ -119,7 +119,7 @@ class Tree:
         try:
             return open_beneath(self.root, b"/".join(names) or b".", flags, AT_ONCE)
         except OSError as error:
-            if error.errno in (*WALK_INSTEAD, errno.EINVAL):
+            if error.errno in WALK_INSTEAD:
                 return None
             raise
 

@@ -9,13 +9,16 @@ __all__ = [
     "Busy",
     "Denied",
     "Exists",
+    "Impossible",
     "InvalidName",
     "IsDirectory",
     "IsLink",
+    "MountPoint",
     "NoSpace",
     "NotDirectory",
     "NotEmpty",
     "NotFound",
+    "OtherFilesystem",
     "QuotaExceeded",
     "StorageError",
     "Unavailable",
@@ -78,6 +81,18 @@ class Denied(StorageError):
     """Not permitted: to this account, to this process, or to anybody (a device, a way out)."""
 
     words = "permission denied"
+
+
+class Impossible(StorageError):
+    """What the filesystem beneath cannot do, for anybody."""
+
+
+class OtherFilesystem(StorageError):
+    """A rename that would have to copy: between filesystems, or of a directory on some."""
+
+
+class MountPoint(StorageError):
+    """Something is mounted there, so it cannot be renamed, removed or replaced."""
 
 
 class InvalidName(StorageError):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ftpservice.storage.descent import Place, Tree
 from ftpservice.storage.errors import Denied, NotFound
 from ftpservice.storage.local_acl import ACCESS_ACL
+from ftpservice.storage.local_bytes import if_possible
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE
 from ftpservice.wire.paths import VirtualPath
 
@@ -79,7 +80,7 @@ class DirectoryAccess:
         self._directory = directory
         self._credentials = Credentials.now()
         self._facts = os.fstat(directory)
-        self._is_read_only = bool(os.fstatvfs(directory).f_flag & os.ST_RDONLY)
+        self._is_read_only = _is_read_only(directory)
         self._has_acls: bool | None = None
         self._known: dict[tuple[int, int, int], int] = {}
         self.itself = self._of(b".", self._facts)
@@ -117,6 +118,12 @@ class DirectoryAccess:
         most = facts.st_mode >> 3 | facts.st_mode
         asked = (READ, WRITE, ENTER) if stat.S_ISDIR(facts.st_mode) else (READ, WRITE)
         return sum(bit for bit in asked if most & bit and _access(name, bit, self._directory))
+
+
+def _is_read_only(directory: int) -> bool:
+    with if_possible():
+        return bool(os.fstatvfs(directory).f_flag & os.ST_RDONLY)
+    return False
 
 
 def _access(name: str | bytes, bit: int, directory: int) -> bool:

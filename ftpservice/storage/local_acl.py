@@ -12,7 +12,7 @@ import errno
 import os
 import struct
 
-from ftpservice.storage.local_kernel import CANNOT
+from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.mode import MaskedMode
 
 __all__ = ["ACCESS_ACL", "has_default_acl", "mode_of_new"]

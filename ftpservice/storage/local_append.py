@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ftpservice.storage.errors import NotFound
-from ftpservice.storage.local_bytes import check_announced, write_all
+from ftpservice.storage.local_bytes import check_announced, sync_file, write_all
 from ftpservice.storage.local_facts import O_PATH, entry_of, require_file
 from ftpservice.storage.local_in_place import drop_set_id
 from ftpservice.storage.local_upload import Order
@@ -51,7 +51,7 @@ class Append:
             self._order.request, self._written or facts.st_size - self.offset, self.path
         )
         if self._order.durable:
-            os.fsync(self.descriptor)
+            sync_file(self.descriptor)
         there = self._order.tree.open(self.path, O_PATH)
         try:
             if not os.path.samestat(os.fstat(there), facts):

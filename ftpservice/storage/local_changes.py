@@ -19,9 +19,12 @@ from ftpservice.storage.errors import (
     Unsupported,
 )
 from ftpservice.storage.local_acl import has_default_acl
+from ftpservice.storage.local_bytes import if_possible
+from ftpservice.storage.local_errors import possible
 from ftpservice.storage.local_facts import O_PATH
 from ftpservice.storage.local_in_place import SET_ID
 from ftpservice.storage.local_kernel import rename_exclusive
+from ftpservice.storage.local_mounts import names_mounts
 from ftpservice.storage.local_names import PARTIAL, new_name, partial_name
 from ftpservice.storage.mode import MaskedMode
 from ftpservice.storage.partials import discard_idle
@@ -55,11 +58,13 @@ def make_directory(tree: Tree, path: VirtualPath, mode: int) -> None:
         os.mkdir(place.name, mode & 0o777, dir_fd=place.directory)
         made = os.open(place.name, DIRECTORY | os.O_NOFOLLOW, dir_fd=place.directory)
     try:
-        _set_mode(made, mode)
+        with if_possible():
+            _set_mode(made, mode)
     finally:
         os.close(made)
 
 
+@names_mounts
 def remove_directory(tree: Tree, path: VirtualPath) -> None:
     """Remove a directory that holds nothing but partials, which go with it."""
     if path.is_root:
@@ -90,6 +95,7 @@ def _remove_partials(place: Place, path: VirtualPath) -> None:
         os.close(opened)
 
 
+@names_mounts
 def remove_file(tree: Tree, path: VirtualPath, owner: str) -> None:
     """Remove a file or link, and what ``owner`` left of uploads to it."""
     if path.is_root:
@@ -102,6 +108,7 @@ def remove_file(tree: Tree, path: VirtualPath, owner: str) -> None:
         discard_idle(place.directory, partial_name(owner, place.name))
 
 
+@names_mounts
 def rename(tree: Tree, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
     """Rename in one step; only a file gives way, and only if ``replace``."""
     if source.is_root or target.is_root:
@@ -143,7 +150,8 @@ def set_mode(tree: Tree, path: VirtualPath, mode: int) -> None:
     try:
         if not mode_keeps_owner(mode) and os.path.samestat(os.fstat(opened), os.fstat(tree.root)):
             raise Denied(path, "the root would be closed to its owner")
-        _set_mode(opened, mode)
+        with possible(path):
+            _set_mode(opened, mode)
     finally:
         os.close(opened)
 
@@ -163,7 +171,8 @@ def set_modified(tree: Tree, path: VirtualPath, modified: float) -> None:
     opened = _open_to_change(tree, path)
     try:
         accessed = os.fstat(opened).st_atime_ns
-        os.utime(reopened(opened), ns=(accessed, round(modified * 1e9)))
+        with possible(path):
+            os.utime(reopened(opened), ns=(accessed, round(modified * 1e9)))
     except (OverflowError, ValueError):
         raise Unsupported(path, f"no such time: {modified}") from None
     finally:
@@ -183,7 +192,8 @@ def free_space(tree: Tree, path: VirtualPath) -> int:
     """Return the bytes that this process may still write there."""
     opened = tree.open(path, O_PATH)
     try:
-        facts = os.fstatvfs(opened)
+        with possible(path):
+            facts = os.fstatvfs(opened)
     finally:
         os.close(opened)
     return facts.f_bavail * facts.f_frsize

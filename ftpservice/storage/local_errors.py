@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.errors import (
     Busy,
     Denied,
     Exists,
+    Impossible,
     InvalidName,
     IsDirectory,
     NoSpace,
     NotDirectory,
     NotEmpty,
     NotFound,
+    OtherFilesystem,
     QuotaExceeded,
     StorageError,
     Unavailable,
-    Unsupported,
 )
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["translate"]
+__all__ = ["possible", "translate"]
 
 KINDS: dict[int, type[StorageError]] = {
     errno.ENOENT: NotFound,
@@ -41,9 +45,9 @@ KINDS: dict[int, type[StorageError]] = {
     errno.EMLINK: NoSpace,
     errno.EDQUOT: QuotaExceeded,
     errno.EFBIG: QuotaExceeded,
-    errno.EXDEV: Unsupported,
-    errno.EOPNOTSUPP: Unsupported,
-    errno.ENOSYS: Unsupported,
+    errno.EXDEV: OtherFilesystem,
+    errno.EOPNOTSUPP: Impossible,
+    errno.ENOSYS: Impossible,
     errno.EAGAIN: Busy,
     errno.EBUSY: Busy,
     errno.ETXTBSY: Busy,
@@ -52,6 +56,17 @@ KINDS: dict[int, type[StorageError]] = {
     errno.ENOMEM: Busy,
 }
 """What is not here (``EIO``, ``EROFS``, ``ESTALE`` ...) is `Unavailable`."""
+
+
+@contextmanager
+def possible(path: VirtualPath) -> Iterator[None]:
+    """Make `Impossible` of a call that the filesystem lacks, whatever it says then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in CANNOT or error.errno == errno.EPERM:
+            raise
+        raise Impossible(path, f"{error.strerror}") from error
 
 
 def translate(error: OSError, path: VirtualPath) -> StorageError:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import errno
 import os
 
+from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.local_facts import require_file
-from ftpservice.storage.local_kernel import CANNOT, copy_range
+from ftpservice.storage.local_kernel import copy_range
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["KEPT_BY_RENAME", "SET_ID", "drop_set_id", "write_in_place"]

@@ -6,23 +6,14 @@ import ctypes
 import errno
 import os
 
-from ftpservice.flow.calls import MACHINE, system_call
+from ftpservice.flow.calls import CANNOT, MACHINE, system_call
 
-__all__ = ["CANNOT", "copy_range", "rename_exclusive"]
+__all__ = ["copy_range", "rename_exclusive"]
 
 RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276}
 RENAME_NOREPLACE = 1
 PIECE = 1 << 20
-CANNOT = (
-    errno.ENOSYS,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.EPERM,
-    errno.EINVAL,
-    errno.EXDEV,
-)
-"""What a kernel, a filesystem or a sandbox says when it lacks a call. Filesystems do not agree on
-one of these, so whatever can be done in another way is, after any of them."""
+CANNOT_LINK = (*CANNOT, errno.EACCES, errno.EISDIR, errno.EMLINK)
 
 
 def _renameat2(source: bytes, target: bytes, source_in: int, target_in: int) -> None:
@@ -47,11 +38,13 @@ def rename_exclusive(source: bytes, target: bytes, source_in: int, target_in: in
     try:
         return _renameat2(source, target, source_in, target_in)
     except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.EPERM):
+        if error.errno not in CANNOT:
             raise
     try:
         os.link(source, target, src_dir_fd=source_in, dst_dir_fd=target_in, follow_symlinks=False)
-    except (PermissionError, IsADirectoryError):
+    except OSError as error:
+        if error.errno not in CANNOT_LINK:
+            raise
         _rename_to_free_name(source, target, source_in, target_in)
     else:
         os.unlink(source, dir_fd=source_in)

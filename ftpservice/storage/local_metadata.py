@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.local_acl import ACCESS_ACL
-from ftpservice.storage.local_kernel import CANNOT
 
 __all__ = ["take_over"]
 

@@ -18,10 +18,16 @@ from ftpservice.storage.errors import BadOffset, IsDirectory
 from ftpservice.storage.interfaces import How, WriteRequest
 from ftpservice.storage.local_access import require_writable
 from ftpservice.storage.local_acl import mode_of_new
-from ftpservice.storage.local_bytes import check_announced, sync_directory, write_all
+from ftpservice.storage.local_bytes import (
+    check_announced,
+    if_possible,
+    sync_directory,
+    sync_file,
+    write_all,
+)
 from ftpservice.storage.local_facts import entry_of
 from ftpservice.storage.local_in_place import KEPT_BY_RENAME, write_in_place
-from ftpservice.storage.local_kernel import CANNOT, copy_range
+from ftpservice.storage.local_kernel import copy_range
 from ftpservice.storage.local_metadata import take_over
 from ftpservice.storage.local_names import encoded, unique_names
 from ftpservice.storage.partials import Partial
@@ -76,7 +82,8 @@ class Upload:
         self.offset = offset
         if self.partial.found or offset:
             os.ftruncate(self.descriptor, offset if old is None else 0)
-            os.fchmod(self.descriptor, 0o600)
+            with if_possible():
+                os.fchmod(self.descriptor, 0o600)
             os.lseek(self.descriptor, offset, os.SEEK_SET)
 
     def prepare(self) -> bool:
@@ -125,7 +132,7 @@ class Upload:
         the partial would be told that all is well.
         """
         try:
-            os.fsync(self.descriptor)
+            sync_file(self.descriptor)
         except OSError:
             self._lost = True
             raise
@@ -152,11 +159,8 @@ class Upload:
             place = Place(directory, self._name)
             require_writable(place, replaced, self.path)
             return take_over(self.descriptor, directory, self._name, replaced)
-        try:
+        with if_possible():
             os.fchmod(self.descriptor, mode_of_new(directory, self._order.request.mode))
-        except OSError as error:
-            if error.errno not in CANNOT:
-                raise
         return True
 
     def _publish(self, in_place: bool) -> os.stat_result:
@@ -182,7 +186,7 @@ class Upload:
         )
         try:
             if self._order.durable:
-                os.fsync(opened)
+                sync_file(opened)
         finally:
             os.close(opened)
         self.partial.discard()

@@ -2,6 +2,7 @@
 
 - Whoever writes one holds a ``flock`` on it, and after locking looks whether the name still means
   the locked file; so there is one writer, and after a crash (which unlocks) the next may go on.
+- Where the filesystem has no locks, this process remembers what it writes; another one does not.
 - A partial's name tells its owner and target only as a digest; other owners do not find it.
 - Whoever finds the partial in use grows a *spare*, which becomes the partial when it is cut and
   the name is free again.
@@ -17,14 +18,19 @@ import os
 import stat
 from contextlib import suppress
 
+from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.descent import Place
 from ftpservice.storage.local_kernel import rename_exclusive
 from ftpservice.storage.local_names import spare_name
+from ftpservice.storage.local_unlocked import Unlocked
 
 __all__ = ["Partial", "claim", "discard_idle", "find"]
 
 WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 ATTEMPTS = 10
+VANISHED = (errno.ENOENT, errno.ESTALE, errno.EACCES, errno.EPERM)
+
+_unlocked = Unlocked()
 
 
 class Partial:
@@ -82,10 +88,13 @@ class Partial:
             os.unlink(self._kept, dir_fd=self.directory)
 
     def discard(self) -> None:
-        """Remove it."""
-        if self.is_there():
-            with suppress(FileNotFoundError):
+        """Remove it, unless its directory has vanished, for which filesystems have many errors."""
+        try:
+            if self.is_there():
                 os.unlink(self.name, dir_fd=self.directory)
+        except OSError as error:
+            if error.errno not in VANISHED:
+                raise
 
     def close(self) -> None:
         """Let go of it, and of the lock; once."""
@@ -192,6 +201,10 @@ def _lock(opened: int) -> bool:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in (*CANNOT, errno.ENOLCK):
+            raise
+        return _unlocked.hold(opened)
     return True
 
 

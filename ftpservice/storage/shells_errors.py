@@ -22,6 +22,7 @@ from ftpservice.storage.errors import (
     NotDirectory,
     NotEmpty,
     NotFound,
+    OtherFilesystem,
     QuotaExceeded,
     StorageError,
     Unavailable,
@@ -64,7 +65,7 @@ NUMBERS: dict[int, type[StorageError]] = {
     errno.EFBIG: NoSpace,
     errno.EDQUOT: QuotaExceeded,
     errno.EBUSY: Busy,
-    errno.EXDEV: Unsupported,
+    errno.EXDEV: OtherFilesystem,
 }
 
 log = Logger()

@@ -67,7 +67,23 @@ def cached(path):
     made.file.close()
 
 
+LACKING = [errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV]
+
+
 class TestSending:
+    @pytest.mark.parametrize("number", LACKING)
+    @ensureDeferred
+    async def test_without_sendfile_it_arrives_too(self, reactor, cached, monkeypatch, number):
+        def refuse(*_args):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "sendfile", refuse)
+        async with meeting(reactor) as (connection, peer):
+            receiving = deferToThread(read_to_end, peer)
+            assert await connection.send_file(cached, (1000, 1_000_001)) == 999_001
+            await connection.finish()
+            assert await receiving == CONTENT[1000:1_000_001]
+
     @ensureDeferred
     async def test_a_stretch_arrives_as_it_is(self, reactor, cached):
         async with meeting(reactor) as (connection, peer):
@@ -200,6 +216,25 @@ def pour(peer: socket.socket, data: bytes) -> None:
 
 
 class TestReceiving:
+    @pytest.mark.parametrize("number", LACKING)
+    @ensureDeferred
+    async def test_a_file_that_cannot_be_spliced_to_is_written(
+        self, reactor, sink, tmp_path, monkeypatch, number
+    ):
+        real, target = os.splice, sink.file.fileno()
+
+        def refuse(source, to, *args, **more):
+            if to == target:
+                raise OSError(number, os.strerror(number))
+            return real(source, to, *args, **more)
+
+        monkeypatch.setattr(os, "splice", refuse)
+        async with meeting(reactor) as (connection, peer):
+            pouring = deferToThread(pour, peer, CONTENT)
+            assert await connection.receive_file(sink.exclusively) == len(CONTENT)
+            await pouring
+        assert (tmp_path / "sink").read_bytes() == CONTENT
+
     @ensureDeferred
     async def test_everything_arrives_as_it_is(self, reactor, sink, tmp_path):
         async with meeting(reactor) as (connection, peer):

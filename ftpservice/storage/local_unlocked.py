@@ -1,0 +1,41 @@
+"""Which partials this process writes, on filesystems that have no locks."""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+
+__all__ = ["Unlocked"]
+
+MOST = 1000
+"""Files remembered before those that were closed are looked for."""
+
+
+class Unlocked:
+    """Open files, each held until its descriptor is closed, as a lock would be."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: dict[tuple[int, int], int] = {}
+
+    def hold(self, opened: int) -> bool:
+        """Hold an open file unless another descriptor of this process does."""
+        facts = os.fstat(opened)
+        key = (facts.st_dev, facts.st_ino)
+        with self._lock:
+            holder = self._held.get(key, opened)
+            if holder != opened and _is_open(holder, key):
+                return False
+            if len(self._held) >= MOST:
+                self._held = {k: held for k, held in self._held.items() if _is_open(held, k)}
+            self._held[key] = opened
+            return True
+
+
+def _is_open(descriptor: int, key: tuple[int, int]) -> bool:
+    """Tell whether a descriptor still is of that file."""
+    try:
+        facts = os.fstat(descriptor)
+    except OSError:
+        return False
+    return (facts.st_dev, facts.st_ino) == key
