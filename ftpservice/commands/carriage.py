@@ -150,7 +150,7 @@ class Carriage:
 
 def download(carriage: Carriage, reading: IReading, marks: Marks) -> Transfer:
     """Return the transfer that sends a file from ``marks.start`` to ``marks.end``."""
-    representation = carriage.context.parameters.representation
+    representation = carriage.context.representation
 
     async def send(connection: DataConnection) -> str:
         stream = paced(connection, carriage.context.throttles(upload=False))
@@ -195,7 +195,7 @@ async def _publish(
     carriage: Carriage, connection: DataConnection, writing: IWriting, marks: Marks
 ) -> str:
     """Receive a file and publish it; raises what says that it is not whole."""
-    representation = carriage.context.parameters.representation
+    representation = carriage.context.representation
     announced = None if representation.ascii else marks.announced
     connection.bears_truncation |= announced is not None and not writing.offset
     stream = paced(connection, carriage.context.throttles(upload=True))

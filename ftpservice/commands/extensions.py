@@ -66,7 +66,7 @@ async def available(context: Context, path: VirtualPath) -> Reply:
            syntax="[<directory>]", feature="DSIZ")  # fmt: skip
 async def total_size(context: Context, path: VirtualPath) -> Reply:
     """Tell the bytes of all files in a directory and below it."""
-    return reply(codes.FILE_STATUS, str(await directory_size(context.storage, path)))
+    return reply(codes.FILE_STATUS, str(await directory_size(context, path)))
 
 
 @verbs.add("SITE", Argument.TEXT, rfc="959 4.1.3", syntax="<word> [<argument>]")

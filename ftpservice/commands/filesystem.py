@@ -71,7 +71,7 @@ async def size(context: Context, path: VirtualPath) -> Reply:
     if entry.kind is not Kind.FILE:
         raise Refusal(codes.REFUSED, "Not a plain file.")
     if context.parameters.ascii:
-        return reply(codes.FILE_STATUS, str(await ascii_size(context.storage, path, entry)))
+        return reply(codes.FILE_STATUS, str(await ascii_size(context, path, entry)))
     return reply(codes.FILE_STATUS, str(entry.size))
 
 

@@ -16,6 +16,7 @@ from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import Denied
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import Right
+from ftpservice.tls.turns import Turns
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import FactFormatter
@@ -51,32 +52,39 @@ def facts_format(context: Context, directory: VirtualPath) -> Format:
 
 
 async def encoded(
-    batches: AsyncGenerator[Batch, None], form: Format
+    batches: AsyncGenerator[Batch, None], form: Format, turns: Turns
 ) -> AsyncGenerator[bytes, None]:
-    """Turn batches into bytes for the data connection."""
+    """Turn batches into bytes for the data connection, in turns."""
     async with aclosing(batches) as source:
         async for batch in source:
-            heading = f"{batch.heading}\n".replace("\n", "\r\n") if batch.heading else ""
-            lines = [form(batch.prefix, entry) for entry in batch.entries]
-            text = heading + "".join([f"{line}\r\n" for line in lines])
-            if text:
-                yield text.encode("utf-8", "surrogateescape")
+            if text := await turns.do(_text, batch, form):
+                yield text
+
+
+def _text(batch: Batch, form: Format) -> bytes:
+    heading = f"{batch.heading}\n".replace("\n", "\r\n") if batch.heading else ""
+    text = heading + "".join([f"{line}\r\n" for line in _lines(batch, form)])
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _lines(batch: Batch, form: Format) -> list[str]:
+    return [form(batch.prefix, entry) for entry in batch.entries]
 
 
 async def listing_lines(context: Context, argument: str | None) -> list[str]:
     """Return a LIST as lines, for STAT; raises `Refusal` when there are too many."""
     scan, found = await _looked_up(context, argument)
     try:
-        return await _collected(scan, unix_format(context, found))
+        return await _collected(scan, unix_format(context, found), context.services.turns)
     finally:
         scan.end()
 
 
-async def _collected(scan: Scan, form: Format) -> list[str]:
+async def _collected(scan: Scan, form: Format, turns: Turns) -> list[str]:
     lines: list[str] = []
     async with aclosing(scan.run()) as batches:
         async for batch in batches:
-            lines += [form(batch.prefix, entry) for entry in batch.entries]
+            lines += await turns.do(_lines, batch, form)
             if len(lines) > MOST_STATUS_LINES:
                 raise Refusal(codes.REFUSED, "Too many entries for STAT; use LIST.")
     return lines
@@ -89,7 +97,7 @@ async def _looked_up(context: Context, argument: str | None) -> tuple[Scan, Foun
     is_listing = found.entry is None or found.entry.kind is Kind.DIRECTORY
     if is_listing and Right.LIST not in context.account.rights:
         raise Denied(path)
-    return Scan(context.storage, switches, found), found
+    return Scan(context.storage, switches, found, context.services.turns), found
 
 
 async def _listed(context: Context, what: str, scan: Scan, form: Format) -> Transfer:
@@ -102,7 +110,7 @@ async def _listed(context: Context, what: str, scan: Scan, form: Format) -> Tran
         raise
 
     async def send(connection: DataConnection) -> str:
-        async with aclosing(encoded(scan.run(), form)) as chunks:
+        async with aclosing(encoded(scan.run(), form, context.services.turns)) as chunks:
             await send_chunks(connection, chunks)
         await connection.finish()
         return "Listing complete."
@@ -165,7 +173,8 @@ async def machine_list(context: Context, path: VirtualPath) -> Transfer:
             raise Refusal(codes.BAD_ARGUMENT, "Not a directory; MLST tells of a file.")
         if Right.LIST not in context.account.rights:
             raise Denied(path)
-        scan = Scan(context.storage, PLAIN, Found(path, "", entry))
+        found = Found(path, "", entry)
+        scan = Scan(context.storage, PLAIN, found, context.services.turns)
         return await _listed(context, "MLSD", scan, facts_format(context, path))
 
     return await _prepared(context, work)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.storage.errors import NotFound
-from ftpservice.storage.interfaces import IPartials, IStorage
+from ftpservice.storage.interfaces import IPartials
 from ftpservice.storage.interfaces_tree import IAccess
 from ftpservice.storage.links import lstat
 from ftpservice.wire import codes
+from ftpservice.wire.ascii import LineEnds
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["ascii_size", "directory_size", "known_entry", "with_access"]
 
-CHUNK = 256 * 1024
+CHUNK = 64 * 1024
+"""Bytes whose line ends are counted in one step."""
 LARGEST_TEXT = 64 * 1024 * 1024
 """Bytes that are read to count line ends; beyond it SIZE is refused in TYPE A."""
 MOST_DIRECTORIES = 10_000
@@ -48,36 +52,43 @@ async def with_access(context: Context, path: VirtualPath, entry: Entry, follow:
         return entry  # of a partial
 
 
-async def ascii_size(storage: IStorage, path: VirtualPath, entry: Entry) -> int:
+async def ascii_size(context: Context, path: VirtualPath, entry: Entry) -> int:
     """Return the bytes that a download in TYPE A sends (RFC 3659 §4); raises `Refusal`."""
     if entry.size > LARGEST_TEXT:
         raise Refusal(codes.REFUSED, "Too large to count in TYPE A; say TYPE I.")
-    reading = await storage.open_reading(path)
+    turns, ends = context.services.turns, LineEnds()
+    reading = await context.storage.open_reading(path)
     try:
-        offset = line_ends = 0
+        offset = 0
         while chunk := await reading.read(offset, CHUNK):
             offset += len(chunk)
-            line_ends += chunk.count(b"\n")
-        return offset + line_ends
+            await turns.do(ends.count, chunk)
+        return offset + ends.added
     finally:
         reading.close()
 
 
-async def directory_size(storage: IStorage, top: VirtualPath) -> int:
+async def directory_size(context: Context, top: VirtualPath) -> int:
     """Return the bytes of all files below ``top``; raises `Refusal` where there is no end."""
     total, seen, waiting = 0, 0, [top]
+    turns = context.services.turns
     while waiting:
         seen += 1
         if seen > MOST_DIRECTORIES:
             raise Refusal(codes.REFUSED, "Too many directories to count.")
         path = waiting.pop()
-        listing = await storage.open_listing(path)
+        listing = await context.storage.open_listing(path)
         try:
             while batch := await listing.next_batch():
-                total += sum(entry.size for entry in batch if entry.kind is Kind.FILE)
-                waiting += [
-                    path.child(entry.name) for entry in batch if entry.kind is Kind.DIRECTORY
-                ]
+                size, below = await turns.do(_measured, path, batch)
+                total += size
+                waiting += below[:MOST_DIRECTORIES]
         finally:
             listing.close()
     return total
+
+
+def _measured(path: VirtualPath, batch: Sequence[Entry]) -> tuple[int, list[VirtualPath]]:
+    """Return the bytes of the files of a batch, and its directories."""
+    size = sum(entry.size for entry in batch if entry.kind is Kind.FILE)
+    return size, [path.child(entry.name) for entry in batch if entry.kind is Kind.DIRECTORY]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 
 from ftpservice.session.refusals import Refusal
 from ftpservice.storage.errors import Denied, NotDirectory, NotFound
 from ftpservice.storage.interfaces import IListing, IStorage
 from ftpservice.storage.links import directory_or_itself, lstat
+from ftpservice.tls.turns import Turns
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.globbing import Pattern, has_wildcards
+from ftpservice.wire.globbing import MAX_LENGTH, Pattern, has_wildcards
 from ftpservice.wire.listing import is_printable
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.switches import Switches
@@ -22,9 +25,16 @@ __all__ = ["Batch", "Found", "Scan", "find"]
 MOST_SORTED = 20_000
 """Entries that are held to be put in an order that was asked for; a larger directory streams."""
 DEEPEST = 32
+TOO_COMPLEX = "That pattern is too complex."
 MOST_PLACES = 10_000
 """Directories that the leading components of a pattern may match, or ``LIST -R`` may enter."""
+MOST_PATTERNS = 32
+"""Components of a path with wildcards."""
+PIECE = 200
+"""Entries that are matched, or written as lines, in one step."""
 
+Order = Callable[[Entry], tuple[float, str]]
+"""The key that entries are sorted by."""
 
 Place = tuple[VirtualPath, str]
 """A directory and what stands before its names, as the client names it."""
@@ -63,12 +73,20 @@ async def find(storage: IStorage, path: VirtualPath, shown: str, switches: Switc
     except NotFound:
         if not has_wildcards(shown):
             raise
-        for component in path.parts:
-            _pattern(component)  # what is too complex is said before a transfer begins
+        _see_that_it_is_simple(path)  # what is too complex is said before a transfer begins
         return Found(path, shown, None)
 
 
-def _order(switches: Switches) -> Callable[[Entry], tuple[float, str]] | None:
+def _see_that_it_is_simple(path: VirtualPath) -> None:
+    """Raise `Refusal` for a pattern that is too complex."""
+    patterns = [component for component in path.parts if has_wildcards(component)]
+    if len(patterns) > MOST_PATTERNS or max(map(len, path.parts)) > MAX_LENGTH:
+        raise Refusal(codes.BAD_ARGUMENT, TOO_COMPLEX)
+    for component in patterns:
+        _pattern(component)
+
+
+def _order(switches: Switches) -> Order | None:
     """Return the key that was asked for (``-t``, ``-S``), or ``None``."""
     if switches.by_time:
         return lambda entry: (-entry.modified, entry.name)
@@ -96,15 +114,16 @@ async def _opened(storage: IStorage, path: VirtualPath) -> _Opened:
 
 
 class Scan:
-    """Goes through ``found``, as the switches ask.
+    """Goes through ``found``, as the switches ask; what takes time is done in turns.
 
     Directories deeper down that cannot be read are left out, as `ls` does.
     """
 
-    def __init__(self, storage: IStorage, switches: Switches, found: Found) -> None:
+    def __init__(self, storage: IStorage, switches: Switches, found: Found, turns: Turns) -> None:
         self._storage = storage
         self._switches = switches
         self._found = found
+        self._turns = turns
         self._top = _top(found, switches)
         self._opened: _Opened | None = None
         """The directory that is read next."""
@@ -139,13 +158,18 @@ class Scan:
         return self._opened is not None
 
     async def _entries(self) -> AsyncGenerator[list[Entry], None]:
-        """Read the directory opened; names that would break a line are left out."""
+        """Read the directory opened, up to `PIECE` entries at a time.
+
+        Names that would break a line are left out.
+        """
         opened, self._opened = self._opened, None
         if opened is None:
             return
         try:
             while opened.batch:
-                yield sorted(entry for entry in opened.batch if is_printable(entry.name))
+                shown = await self._turns.do(_printable, opened.batch)
+                for start in range(0, len(shown), PIECE):
+                    yield shown[start : start + PIECE]
                 opened.batch = await opened.listing.next_batch()
         finally:
             opened.listing.close()
@@ -171,18 +195,25 @@ class Scan:
                     yield batch
 
     async def _directory(self, path: VirtualPath, prefix: str) -> AsyncGenerator[Batch, None]:
-        order, held = _order(self._switches), list[Entry]()
+        order, held, count = _order(self._switches), list[list[Entry]](), 0
         await self._opens(path)
         async with aclosing(self._entries()) as reading:
             async for entries in reading:
-                if order is None or len(held) + len(entries) > MOST_SORTED:
-                    order = None
-                    yield Batch(prefix, held + entries)
-                    held = []
-                else:
-                    held += entries
+                count += len(entries)
+                if order is not None and count <= MOST_SORTED:
+                    held.append(await self._turns.do(self._sorted, entries, order))
+                    continue
+                order = None
+                for run in [*held, entries]:
+                    yield Batch(prefix, run)
+                held = []
         if order is not None:
-            yield Batch(prefix, sorted(held, key=order, reverse=self._switches.reverse))
+            whole = merge(*held, key=order, reverse=self._switches.reverse)
+            while run := await self._turns.do(_next_of, whole):
+                yield Batch(prefix, run)
+
+    def _sorted(self, entries: list[Entry], order: Order) -> list[Entry]:
+        return sorted(entries, key=order, reverse=self._switches.reverse)
 
     async def _tree(self, found: Found) -> AsyncGenerator[Batch, None]:
         waiting = [(found.path, found.shown.rstrip("/"), 0)]
@@ -201,12 +232,12 @@ class Scan:
             async with aclosing(self._directory(path, _as_prefix(shown))) as entries:
                 async for batch in entries:
                     yield batch
-                    below += [e.name for e in batch.entries if e.kind is Kind.DIRECTORY]
-            if depth < DEEPEST:
-                waiting += [
-                    (path.child(name), f"{_as_prefix(shown)}{name}", depth + 1)
-                    for name in sorted(below, reverse=True)
-                ]
+                    below += _directories(batch.entries) if len(below) < MOST_PLACES else []
+            below = sorted(below, reverse=True) if depth < DEEPEST else []
+            waiting += [
+                (path.child(name), f"{_as_prefix(shown)}{name}", depth + 1)
+                for name in below[-MOST_PLACES:]
+            ]
 
     async def _matches(self, found: Found) -> AsyncGenerator[Batch, None]:
         """Match component by component; only the last may match files."""
@@ -216,20 +247,22 @@ class Scan:
         for component in middle[len(top.parts) :]:
             places = await self._descend(places, _pattern(component))
         pattern = _pattern(last)
-        async with aclosing(self._across(places)) as reading:
+        async with aclosing(self._across(places, pattern)) as reading:
             async for _path, prefix, entries in reading:
-                yield Batch(prefix, [entry for entry in entries if pattern.matches(entry.name)])
+                yield Batch(prefix, entries)
 
     async def _descend(self, places: list[Place], pattern: Pattern) -> list[Place]:
         """Return the directories in ``places`` that match."""
         below: list[Place] = []
-        async with aclosing(self._across(places)) as reading:
+        async with aclosing(self._across(places, pattern)) as reading:
             async for path, prefix, entries in reading:
                 below += [
                     (path.child(entry.name), f"{prefix}{entry.name}/")
                     for entry in entries
-                    if pattern.matches(entry.name) and await self._is_directory(path, entry)
+                    if await self._is_directory(path, entry)
                 ]
+                if len(below) >= MOST_PLACES:
+                    break
         return below[:MOST_PLACES]
 
     async def _is_directory(self, home: VirtualPath, entry: Entry) -> bool:
@@ -239,14 +272,31 @@ class Scan:
         return entry.kind is Kind.DIRECTORY
 
     async def _across(
-        self, places: list[Place]
+        self, places: list[Place], pattern: Pattern
     ) -> AsyncGenerator[tuple[VirtualPath, str, list[Entry]], None]:
+        """Yield what matches, and where."""
         for path, prefix in places:
             if not await self._opens(path):
                 continue
             async with aclosing(self._entries()) as reading:
                 async for entries in reading:
-                    yield path, prefix, entries
+                    yield path, prefix, await self._turns.do(_matching, entries, pattern)
+
+
+def _printable(entries: Sequence[Entry]) -> list[Entry]:
+    return sorted([entry for entry in entries if is_printable(entry.name)])
+
+
+def _matching(entries: Sequence[Entry], pattern: Pattern) -> list[Entry]:
+    return [entry for entry in entries if pattern.matches(entry.name)]
+
+
+def _directories(entries: Sequence[Entry]) -> list[str]:
+    return [entry.name for entry in entries if entry.kind is Kind.DIRECTORY]
+
+
+def _next_of(entries: Iterator[Entry]) -> list[Entry]:
+    return list(islice(entries, PIECE))
 
 
 def _top(found: Found, switches: Switches) -> VirtualPath | None:
@@ -279,7 +329,7 @@ def _pattern(component: str) -> Pattern:
     try:
         return Pattern(component)
     except ValueError:
-        raise Refusal(codes.BAD_ARGUMENT, "That pattern is too complex.") from None
+        raise Refusal(codes.BAD_ARGUMENT, TOO_COMPLEX) from None
 
 
 def _as_prefix(shown: str) -> str:

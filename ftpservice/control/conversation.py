@@ -43,7 +43,7 @@ __all__ = ["Conversation"]
 LAST_WORDS = (codes.GOODBYE, codes.UNAVAILABLE)
 SWITCHES = ("AUTH", "CCC")
 TURN = 50
-"""Commands that are carried out in one go before others get their turn."""
+"""Commands of a session that are carried out in one step, if its time does not end before."""
 
 
 class Conversation:
@@ -70,6 +70,9 @@ class Conversation:
         self._aborted = False
         self._retiring = False
         self._ended = False
+        self._turns = context.services.turns
+        self._yields = False
+        """Whether others have their turn before the commands that wait."""
 
     @property
     def backlog(self) -> int:
@@ -87,7 +90,7 @@ class Conversation:
             if self.last_words_said or self._is_done_with(command) or self._retiring:
                 continue
             self._queue.append(command)
-        if self._current is None:
+        if self._current is None and not self._yields:
             self.advance()
 
     def _is_done_with(self, command: Command | Reply) -> bool:
@@ -149,13 +152,24 @@ class Conversation:
         """Carry out what waits, until something takes time or the client must read first."""
         done = 0
         while self._queue and self._current is None and not self._outgoing.is_full:
-            if done == TURN:
-                self._carry_on(Task(self.context.pause(0)))
+            if done == TURN or (done and self._turns.is_over):
+                self._yields = True
+                self._turns.later(self._resume)
                 return
             done += 1
             self._begin(self._queue.popleft())
         if self._current is None and not self._queue:
             self._idle()
+
+    def _resume(self) -> None:
+        """Carry out more of what waits: others had their turn."""
+        self._yields = False
+        if not self._ended:
+            self._outgoing.collect()
+            self.advance()
+            self._outgoing.flush()
+            if not self.busy:
+                self._idle()
 
     def _begin(self, command: Command | Reply) -> None:
         if isinstance(command, Reply):
@@ -174,7 +188,14 @@ class Conversation:
 
     def _done(self, _none: None) -> None:
         self._current = None
-        self.advance()
+        if self._queue:
+            self.resume()
+        else:
+            self._idle()
+
+    def resume(self) -> None:
+        """Carry out what waits, when there is time for it."""
+        self._turns.take(self._resume, continued=True)
 
     def _unexpected(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

@@ -27,6 +27,8 @@ __all__ = ["ControlProtocol"]
 
 MOST_ARRIVED = 64 * 1024
 """Bytes that wait for their turn before no more are received."""
+PIECE = 512
+"""Bytes of input that are read in one step: a hundred short commands, or a part of a long one."""
 LINGER = 3.0
 """Seconds that the peer has to take the last reply before the connection is cut."""
 
@@ -85,19 +87,23 @@ class ControlProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the client sent, now or when others had their turn."""
-        if self._switching:
+        if self._switching or self._closing:
             return
         waits = bool(self._arrived)
         self._arrived += data
         if not waits:
-            self._turns.take(self._take_in)
+            self._turns.take(self._take_in, self._conversation.busy)
         elif len(self._arrived) > MOST_ARRIVED and not self._held:
             self._hold()
 
     def _take_in(self) -> None:
-        data, self._arrived = self._arrived, b""
+        data = self._arrived
         if not data:
             return
+        if len(data) > PIECE:
+            data, self._arrived = data[:PIECE], data[PIECE:]
+        else:
+            self._arrived = b""
         self._outgoing.collect()
         lines = self._lines.feed(data)
         if lines:  # half a line is no command, and does not end idleness
@@ -107,8 +113,17 @@ class ControlProtocol(Protocol):
             return
         if lines and self._context.identity.account is not None:
             self._deadline.set(self._settings.idle_timeout)
+        self._proceed()
+
+    def _proceed(self) -> None:
+        """Read more of what has arrived, receive more, or part: whatever is next."""
         if self._conversation.backlog > MOST_QUEUED:
             self._hold()
+        elif self._arrived:
+            self._turns.later(self._take_in)
+        elif self._input_ended:
+            if not self._conversation.busy:
+                self._hang_up()
         elif self._held:
             self._let_flow()
 
@@ -136,17 +151,16 @@ class ControlProtocol(Protocol):
         return answer
 
     def _drained(self) -> None:
-        self._conversation.advance()
+        self._conversation.resume()
 
     def _idle(self) -> None:
         """Nothing is left to do: wait for more, or part."""
-        if self._conversation.last_words_said or self._input_ended:
+        if self._conversation.last_words_said:
             self._hang_up()
-        elif not self._switching:
-            if self._context.identity.account is not None and not self._outgoing.collects:
+        elif not self._switching and not self._outgoing.collects:
+            if self._context.identity.account is not None:
                 self._deadline.set(self._settings.idle_timeout)
-            if self._held:
-                self._let_flow()
+            self._proceed()
 
     def _switch(self, secure: bool) -> None:
         """Go under TLS, or leave it, when the reply is sent; what has come till then is nothing."""
@@ -212,6 +226,7 @@ class ControlProtocol(Protocol):
         if self._closing:
             return
         self._closing = True
+        self._arrived = b""
         self._outgoing.end()
         self._deadline.clear()
         transport = self.transport
@@ -236,7 +251,7 @@ class ControlProtocol(Protocol):
             self._conversation.abort()
         if self._closing:
             self.transport.loseConnection()
-        elif not self._conversation.busy:
+        elif not self._arrived and not self._conversation.busy:
             self._hang_up()
 
     def writeConnectionLost(self) -> None:

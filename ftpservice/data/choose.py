@@ -11,19 +11,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol, TypeGuard
 
+from ftpservice.data.text import Stream, TextInflow, TextOutflow
 from ftpservice.flow.connection import Cut, DataConnection
 from ftpservice.flow.paced import Paced
-from ftpservice.flow.pump import Translation, pump_in, pump_out
+from ftpservice.flow.pump import pump_in, pump_out
 from ftpservice.flow.sendfile import CachedFile
 from ftpservice.flow.throttle import Throttles
 from ftpservice.storage.interfaces import ICached, IReading, ISpliced, IWriting
-from ftpservice.wire.ascii import FromNetwork, to_network
-from ftpservice.wire.records import END_OF_FILE, BadRecords, FromRecords, to_records
+from ftpservice.tls.turns import Turns
+from ftpservice.wire.records import BadRecords
 
 __all__ = ["SMALL", "Representation", "Stream", "paced", "receive_file", "send_chunks", "send_file"]
-
-Stream = DataConnection | Paced
-"""What a file is sent to or received from."""
 
 SMALL = 64 * 1024
 """Bytes of a file that are read and sent: it takes fewer calls than a `send_file`."""
@@ -39,6 +37,10 @@ class Representation(Protocol):
     @property
     def records(self) -> bool:
         """Whether it is text as records (RFC 959 §3.4.1)."""
+
+    @property
+    def turns(self) -> Turns:
+        """Among whose work text is converted."""
 
 
 def paced(connection: DataConnection, throttles: Throttles | None) -> Stream:
@@ -65,16 +67,18 @@ async def send_file(
     """
     size: int = reading.entry.size
     last = size if end is None else min(end, size)
-    records = representation.records
     file = ICached(reading, None)
     if file is not None and _as_they_are(connection, representation):
         moved = await _send_open_file(reading, file, connection, (offset, last))
+    elif not representation.ascii:
+        moved = await pump_out(reading.read, connection, offset, end)
     else:
-        moved = await _pump_file(reading, connection, (offset, end), representation)
+        text = TextOutflow(connection, representation.turns, representation.records)
+        moved = await pump_out(reading.read, text, offset, end)
+        if moved >= last - offset:
+            await text.finish()
     if moved < last - offset:
         raise Cut("the file became shorter while it was sent")
-    if records:
-        await connection.write(END_OF_FILE)
     return moved
 
 
@@ -91,18 +95,6 @@ async def _send_open_file(
     return len(data)
 
 
-async def _pump_file(
-    reading: IReading,
-    connection: Stream,
-    span: tuple[int, int | None],
-    representation: Representation,
-) -> int:
-    translate = to_records if representation.records else None
-    if translate is None and representation.ascii:
-        translate = to_network
-    return await pump_out(reading.read, connection, *span, translate)
-
-
 async def receive_file(
     connection: Stream, writing: IWriting, representation: Representation
 ) -> int:
@@ -113,8 +105,11 @@ async def receive_file(
     spliced = ISpliced(writing, None)
     if spliced is not None and _as_they_are(connection, representation):
         return await _receive_open_file(connection, writing, spliced)
+    if not representation.ascii:
+        return await pump_in(connection, writing.write)
+    text = TextInflow(connection, representation.turns, representation.records)
     try:
-        return await pump_in(connection, writing.write, _translation(representation))
+        return await pump_in(text, writing.write)
     except BadRecords as error:
         raise Cut(str(error)) from error
 
@@ -134,12 +129,6 @@ async def _receive_open_file(
         moved += len(rest)
         await writing.write(rest)
     return moved + await connection.receive_file(spliced.exclusively)
-
-
-def _translation(representation: Representation) -> Translation | None:
-    if representation.records:
-        return FromRecords()
-    return FromNetwork() if representation.ascii else None
 
 
 async def send_chunks(connection: DataConnection, chunks: AsyncIterator[bytes]) -> int:

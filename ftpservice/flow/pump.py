@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["CHUNK", "Inflow", "Outflow", "Translation", "pump_in", "pump_out"]
+__all__ = ["CHUNK", "Inflow", "Outflow", "pump_in", "pump_out"]
 
 log = Logger("ftpservice")
 
@@ -38,22 +38,11 @@ class Outflow(Protocol):
         """Send, and wait until more would be welcome."""
 
 
-class Translation(Protocol):
-    """Turns a stream that comes in pieces into another."""
-
-    def translate(self, data: bytes) -> bytes:
-        """Return what is certain after this piece."""
-
-    def finish(self) -> bytes:
-        """Return the rest: the stream has ended."""
-
-
 async def pump_out(
     read: Callable[[int, int], Awaitable[bytes]],
     connection: Outflow,
     offset: int,
     end: int | None,
-    translate: Callable[[bytes], bytes] | None = None,
 ) -> int:
     """Send from ``offset`` to ``end``, or to where ``read(offset, size)`` returns nothing.
 
@@ -71,7 +60,7 @@ async def pump_out(
         while data := await ahead:
             offset += len(data)
             ahead = begin()
-            await connection.write(translate(data) if translate is not None else data)
+            await connection.write(data)
     finally:
         ahead.addErrback(_failed_ahead)
         ahead.cancel()
@@ -88,22 +77,13 @@ async def _chunk(read: Callable[[int, int], Awaitable[bytes]], offset: int, size
     return await read(offset, size) if size > 0 else b""
 
 
-async def pump_in(
-    connection: Inflow,
-    write: Callable[[bytes], Awaitable[None]],
-    translation: Translation | None = None,
-) -> int:
+async def pump_in(connection: Inflow, write: Callable[[bytes], Awaitable[None]]) -> int:
     """Receive to the peer's FIN; while one piece is written, what comes becomes the next.
 
-    Raises `Cut`, and what ``write`` and ``translation`` raise.
+    Raises `Cut`, and what ``write`` raises.
     """
     moved = 0
     while data := await connection.read():
-        text = data if translation is None else translation.translate(data)
-        if text:
-            await write(text)
-            moved += len(text)
-    rest = b"" if translation is None else translation.finish()
-    if rest:
-        await write(rest)
-    return moved + len(rest)
+        await write(data)
+        moved += len(data)
+    return moved

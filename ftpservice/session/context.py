@@ -102,11 +102,6 @@ class Parameters:
     """EPSV ALL was given (RFC 2428 §4)."""
     umask: int = 0o022
 
-    @property
-    def representation(self) -> Representation:
-        """How the next file is represented; records are for text only."""
-        return Representation(self.ascii, self.ascii and self.records)
-
 
 @dataclass(frozen=True)
 class Representation:
@@ -114,6 +109,8 @@ class Representation:
 
     ascii: bool
     records: bool
+    turns: Turns
+    """Among whose work text is converted."""
 
 
 @dataclass(slots=True)
@@ -190,6 +187,13 @@ class Context:
     def storage(self) -> IStorage:
         """The account's files."""
         return IStorage(self.account.storage)
+
+    @property
+    def representation(self) -> Representation:
+        """How the next file is represented; records are for text only."""
+        parameters = self.parameters
+        records = parameters.ascii and parameters.records
+        return Representation(parameters.ascii, records, self.services.turns)
 
     def capability(self, interface: Any, right: Right, path: VirtualPath) -> Any:
         """Return the storage as an optional ``interface``; raises `Denied` and `Unsupported`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import islice
 
@@ -20,8 +20,8 @@ __all__ = ["list_path"]
 
 MOST = 1_000_000
 """Entries of a directory that is listed: all of them are in memory at a time."""
-TURN = 1000
-"""Lines that are put in order in one go."""
+TURN = 500
+"""Lines that are put in order in one step."""
 
 Row = tuple[str, str]
 """A name and its line."""
@@ -48,7 +48,7 @@ async def _list_directory(
     listing = await context.storage.open_listing(path)
     try:
         while batch := await listing.next_batch():
-            rows, size = _rows(batch, form)
+            rows, size = await context.services.turns.do(_rows, batch, form)
             batches.append(rows)
             total += size
             count += len(rows)
@@ -75,7 +75,9 @@ async def _say(context: Context, stream: Stream, batches: list[list[Row]], total
     """Send sorted batches as one; others have their turns in between."""
     await stream.say(answer(f"{sum(map(len, batches))} {total}"))
     rows = merge(*batches) if len(batches) > 1 else iter(batches[0] if batches else [])
-    while lines := [line for _name, line in islice(rows, TURN)]:
-        await stream.say("".join(lines).encode("utf-8"))
-        if len(lines) == TURN:
-            await context.pause(0)
+    while text := await context.services.turns.do(_next_lines, rows):
+        await stream.say(text)
+
+
+def _next_lines(rows: Iterator[Row]) -> bytes:
+    return "".join([line for _name, line in islice(rows, TURN)]).encode("utf-8")

@@ -32,7 +32,6 @@ __all__ = ["SMALL", "Move", "Whole", "dropped", "opened", "publish", "receive", 
 
 SMALL = 64 * 1024
 """Bytes of a file that leave together with its answer."""
-PLAIN = Representation(ascii=False, records=False)
 
 
 class Move:
@@ -214,8 +213,9 @@ async def _send(
     else:
         await stream.say(heading)
         await stream.flush()
+        plain = Representation(ascii=False, records=False, turns=context.services.turns)
         to = paced(stream.connection, throttles)
-        await send_file(reading, to, offset, offset + size, PLAIN)  # it may have grown
+        await send_file(reading, to, offset, offset + size, plain)  # it may have grown
     move.size = size
 
 

@@ -25,7 +25,7 @@ from ftpservice.wire.simple import GREETING, BadLine, Code, answer, error, parse
 __all__ = ["SimpleSession"]
 
 TURN = 50
-"""Commands that are carried out in one go before others get their turn."""
+"""Commands that are carried out in one step, if its time does not end before."""
 
 
 class SimpleSession:
@@ -36,6 +36,8 @@ class SimpleSession:
         self._secured = secured
         self._entered = self._over = self._lost = False
         self._busy = False
+        self._in_a_row = 0
+        """Commands since others had their turn."""
         self._retiring: str | None = None
 
     def begin(self, connection: DataConnection) -> None:
@@ -78,20 +80,23 @@ class SimpleSession:
 
     async def _converse(self) -> None:
         """Carry out line after line, until the client ends, or we do."""
-        done = 0
+        turns = self.context.services.turns
         while not self._over and (line := await self._line()) is not None:
             self._busy = True
-            task = Task(self._obey(line))
+            if turns.is_used_up or self._in_a_row == TURN:
+                self.stream.flush_soon(self.context.services.clock)
+                await turns.turn(continued=self._in_a_row > 0)
+                self._in_a_row = 0
+            task = turns.timed(self._begun, line)
             if not task.ended:
                 self.stream.flush_soon(self.context.services.clock)
-                done = 0
             await task
-            done += 1
-            if done == TURN:
-                done = 0
-                await self.context.pause(0)
+            self._in_a_row += 1
             if self._retiring is not None:
                 return
+
+    def _begun(self, line: bytes) -> Task[None]:
+        return Task(self._obey(line))
 
     async def _line(self) -> bytes | None:
         try:
@@ -145,6 +150,7 @@ class SimpleSession:
         """A line is to be waited for, but not for ever; the uploads before it go on meanwhile."""
         self._conversation.uploads.send()
         self._busy = False
+        self._in_a_row = 0
         if self.context.identity.account is not None:
             self._deadline.set(self.context.services.settings.idle_timeout)
         return self._retiring is None

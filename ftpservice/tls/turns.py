@@ -1,8 +1,16 @@
 """Work of many connections, one after the other.
 
 A handshake takes a millisecond or so, a command less, and a hundred may come at once. While they
-are computed nobody else's bytes move. So all of a kind get a share of the reactor's time: what does
-not fit into it waits for the next turn, behind those who waited before.
+are computed nobody else's bytes move. So all work of a kind gets a share of the reactor's time in
+each iteration; what does not fit waits for the next iteration.
+
+Two queues: work that just arrived goes before the remainder of work that has already had a turn, so
+that a client that asks for little does not wait behind those that ask for much. At least one of the
+remainders is continued in each iteration.
+
+Computation stays on the reactor's thread on purpose: while a second thread computes, the reactor
+waits for Python's lock up to five milliseconds (`sys.getswitchinterval`) at each system call it
+makes. Threads are for what blocks and for what releases the lock.
 """
 
 from __future__ import annotations
@@ -10,12 +18,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
+
+from twisted.internet.defer import Deferred
 
 __all__ = ["Turns"]
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
 SHARE = 0.002
-"""Seconds of work until the reactor comes by again; a longer step is done by itself."""
+"""Seconds of work in one iteration of the reactor; a longer step is done by itself."""
+FRESH_STEP, STEP = 0.0002, 0.001
+"""Seconds after which a step lets others go on (`is_over`, `do`): one that just arrived, and one
+that continues. Hundreds may arrive together, and each waits for those before it."""
 
 
 class Turns:
@@ -27,37 +43,96 @@ class Turns:
         self._reactor = reactor
         self._share = share
         self._now = now
-        self._waiting: deque[Callable[[], object]] = deque()
+        self._fresh: deque[Callable[[], object]] = deque()
+        self._continued: deque[Callable[[], object]] = deque()
         self._spent = 0.0
+        self._limit = share
+        """What may be spent before `do` waits."""
+        self._end_of_step = 0.0
         self._asked = False
 
-    def take(self, step: Callable[[], object]) -> bool:
-        """Do a step; tell whether it is done, or will be later."""
-        if self._spent < self._share:
-            self._do(step)
+    def take(self, step: Callable[[], object], continued: bool = False) -> bool:
+        """Do a step; tell whether it is done, or will be later.
+
+        ``continued``: it goes on with work that has had a turn.
+        """
+        if self._spent < self._share and not (continued and self._continued):
+            self._do(step, STEP if continued else FRESH_STEP)
             return True
-        self._waiting.append(step)
+        (self._continued if continued else self._fresh).append(step)
         self._wait()
         return False
+
+    def later(self, step: Callable[[], object]) -> None:
+        """Do the next step of the work in progress, after those of others."""
+        self._continued.append(step)
+        self._wait()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the step in progress has had its time, and should go on `later`."""
+        return self._now() >= self._end_of_step
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether others have to have their `turn` before more is computed."""
+        return self._spent >= self._limit
+
+    async def turn(self, continued: bool = True) -> None:
+        """Wait for the next turn, in the queue of `take`."""
+        turn: Deferred[None] = Deferred()
+        (self._continued if continued else self._fresh).append(lambda: turn.callback(None))
+        self._wait()
+        await turn
+
+    async def do(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Call a function that computes for up to a millisecond, when there is time for it.
+
+        For loops that would otherwise not end within a step, whether or not they wait for anything.
+        """
+        if self._spent >= self._limit:
+            await self.turn()
+        return self.timed(function, *args)
+
+    def timed(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Call a function now, and count the time that it takes."""
+        began = self._now()
+        try:
+            return function(*args)
+        finally:
+            self._count(self._spent + self._now() - began)
 
     def _go_on(self) -> None:
         self._asked = False
         self._spent = 0.0
         try:
-            while self._waiting and self._spent < self._share:
-                self._do(self._waiting.popleft())
+            self._do_those(self._fresh, FRESH_STEP)
+            if self._continued:
+                self._do(self._continued.popleft(), STEP)
+                self._do_those(self._continued, STEP)
         finally:
-            if self._waiting:
+            if self._fresh or self._continued:
                 self._wait()
 
-    def _do(self, step: Callable[[], object]) -> None:
+    def _do_those(self, waiting: deque[Callable[[], object]], seconds: float) -> None:
+        while waiting and self._spent < self._share:
+            self._do(waiting.popleft(), seconds)
+
+    def _do(self, step: Callable[[], object], seconds: float) -> None:
+        before, limit = self._spent, self._limit
         began = self._now()
+        self._end_of_step = began + seconds
+        self._limit = min(self._share, before + seconds)
         try:
             step()
         finally:
-            self._spent += self._now() - began
-            if self._spent >= self._share:
-                self._wait()
+            self._limit = limit
+            self._count(max(self._spent, before + self._now() - began))
+
+    def _count(self, spent: float) -> None:
+        self._spent = spent
+        if spent >= self._share:
+            self._wait()
 
     def _wait(self) -> None:
         """Have the reactor come by, once."""

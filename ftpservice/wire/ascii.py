@@ -1,20 +1,57 @@
 """Line ends of ASCII transfers (RFC 959 §3.1.1.1): CRLF on the wire, LF in our files.
 
-Lossless both ways: a CR that is part of a file stays one, so what was stored comes back.
+A file that has CRLF already is sent as it is: CR CR LF ends a line on no system. So a CRLF is one
+line end in both directions, and a CR that stands alone stays one.
 """
 
 from __future__ import annotations
 
-__all__ = ["FromNetwork", "to_network"]
+__all__ = ["FromNetwork", "LineEnds", "ToNetwork"]
 
 LF = b"\n"
 CR = b"\r"
 CRLF = b"\r\n"
 
 
-def to_network(data: bytes) -> bytes:
-    """Make every LF a CRLF, also one that has a CR before it; needs no memory between pieces."""
-    return data.replace(LF, CRLF)
+class ToNetwork:
+    """Makes every LF without a CR before it a CRLF, wherever the stream is cut into pieces."""
+
+    def __init__(self) -> None:
+        self._after_cr = False
+
+    def translate(self, data: bytes) -> bytes:
+        """Return the text as it is sent."""
+        before = LF if self._after_cr and data.startswith(LF) else b""
+        if before:
+            data = data[1:]
+        if data:
+            self._after_cr = data.endswith(CR)
+        elif before:
+            self._after_cr = False
+        if CR in data:
+            data = data.replace(CRLF, LF)
+        return before + data.replace(LF, CRLF)
+
+    def finish(self) -> bytes:
+        """Nothing is held back."""
+        return b""
+
+
+class LineEnds:
+    """Counts the bytes that `ToNetwork` adds to a stream that comes in pieces."""
+
+    def __init__(self) -> None:
+        self.added = 0
+        self._after_cr = False
+
+    def count(self, data: bytes) -> None:
+        """Look at a piece."""
+        self.added += data.count(LF)
+        if CR in data:
+            self.added -= data.count(CRLF)
+        if data:
+            self.added -= self._after_cr and data.startswith(LF)
+            self._after_cr = data.endswith(CR)
 
 
 class FromNetwork:

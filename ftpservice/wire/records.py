@@ -6,7 +6,7 @@ A record is a line: its end stands for LF, so the way there and back loses nothi
 
 from __future__ import annotations
 
-__all__ = ["END_OF_FILE", "BadRecords", "FromRecords", "to_records"]
+__all__ = ["BadRecords", "FromRecords", "ToRecords"]
 
 ESCAPE = b"\xff"
 END_OF_RECORD = b"\xff\x01"
@@ -18,9 +18,16 @@ class BadRecords(ValueError):
     """The stream is not records, goes on behind its end, or ends without one."""
 
 
-def to_records(data: bytes) -> bytes:
-    """Return a stretch of text as records; `END_OF_FILE` goes behind the last."""
-    return data.replace(ESCAPE, ESCAPE + ESCAPE).replace(b"\n", END_OF_RECORD)
+class ToRecords:
+    """Turns text into records, for any split of the stream."""
+
+    def translate(self, data: bytes) -> bytes:
+        """Return a stretch of text as records."""
+        return data.replace(ESCAPE, ESCAPE + ESCAPE).replace(b"\n", END_OF_RECORD)
+
+    def finish(self) -> bytes:
+        """Return what ends the file."""
+        return END_OF_FILE
 
 
 class FromRecords:

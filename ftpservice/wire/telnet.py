@@ -18,6 +18,7 @@ SUBNEGOTIATION = 250
 WILL, WONT, DO, DONT = 251, 252, 253, 254
 REFUSALS = {WILL: DONT, DO: WONT}
 MAX_ANSWERS = 32 * 3
+"""Bytes of refusals in a session; who negotiates more gets no answer."""
 MAX_SUBNEGOTIATION = 1024
 
 
@@ -28,13 +29,14 @@ class TelnetFilter:
     subnegotiation that never ends is given up at the end of the line or after a kilobyte.
     """
 
-    __slots__ = ("_answers", "_option", "_step", "_swallowed")
+    __slots__ = ("_answers", "_left", "_option", "_step", "_swallowed")
 
     def __init__(self) -> None:
         self._step: Callable[[int, bytearray], None] | None = None
         self._option = WILL
         self._swallowed = 0
         self._answers = bytearray()
+        self._left = MAX_ANSWERS
 
     @property
     def inside(self) -> bool:
@@ -86,7 +88,8 @@ class TelnetFilter:
     def _after_negotiation(self, byte: int, _text: bytearray) -> None:
         self._step = None
         refusal = REFUSALS.get(self._option)
-        if refusal is not None and len(self._answers) < MAX_ANSWERS:
+        if refusal is not None and self._left > 0:
+            self._left -= 3
             self._answers += bytes((IAC_BYTE, refusal, byte))
 
     def _in_subnegotiation(self, byte: int, text: bytearray) -> None:

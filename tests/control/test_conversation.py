@@ -115,12 +115,17 @@ def test_a_flood_of_commands_gets_its_replies_in_turns() -> None:
 
 
 def test_many_waiting_commands_stop_the_reading_until_they_are_done() -> None:
-    talk = Talk().login()
+    talk = Talk()
+    talk.checker.waiting = waiting = Deferred()
+    talk.say("USER ann", "PASS secret")
     talk.protocol.dataReceived(b"NOOP\r\n" * 500)
+    talk.reactor.advance(0)
     assert talk.transport.producerState == "paused"
+    waiting.callback(None)
     for _ in range(20):
         talk.reactor.advance(0)
     assert talk.transport.producerState == "producing"
+    assert len(talk.replies()) == 501
 
 
 def test_quit_says_goodbye_and_nothing_after_it_is_done() -> None:

@@ -61,9 +61,20 @@ def test_the_end_of_the_input_is_behind_what_came_before_it(talk: Talk) -> None:
     spend(talk)
     talk.protocol.dataReceived(b"NOOP\r\nQUIT\r\n")
     talk.protocol.readConnectionLost()
+    talk.reactor.advance(0)
     assert [line[:3] for line in talk.replies()] == ["200", "221"]
     talk.reactor.advance(0)
     assert talk.replies() == []
+    assert talk.transport.over
+
+
+def test_all_that_came_before_the_end_of_the_input_is_answered(talk: Talk) -> None:
+    talk.protocol.dataReceived(b"NOOP\r\n" * 1000 + b"NOO")
+    talk.protocol.readConnectionLost()
+    for _ in range(30):
+        talk.reactor.advance(0)
+    assert [line[:3] for line in talk.replies()] == ["200"] * 1000
+    assert talk.transport.over
 
 
 def test_a_session_that_is_lost_does_nothing_any_more(talk: Talk) -> None:

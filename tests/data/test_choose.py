@@ -1,10 +1,11 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from twisted.internet.task import Clock
 
 from ftpservice.data.choose import receive_file, send_chunks, send_file
 from ftpservice.flow.connection import Cut
+from ftpservice.tls.turns import Turns
 from ftpservice.wire.entry import Entry, Kind
 from tests.flow.memory import connected, is_pending, outcome, start
 
@@ -13,6 +14,7 @@ from tests.flow.memory import connected, is_pending, outcome, start
 class Representation:
     ascii: bool = False
     records: bool = False
+    turns: Turns = field(default_factory=lambda: Turns(Clock(), lambda: 0.0))
 
 
 IMAGE, TEXT, RECORDS = Representation(), Representation(True), Representation(True, True)

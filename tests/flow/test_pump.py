@@ -1,14 +1,9 @@
-import itertools
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
 from ftpservice.flow.connection import Cut
 from ftpservice.flow.pump import CHUNK, pump_in, pump_out
-from ftpservice.wire.ascii import FromNetwork, to_network
 from tests.flow.memory import connected, is_pending, outcome, start
 
 
@@ -59,12 +54,6 @@ class TestOut:
         sending = start(pump_out(reader_of(bytes(5 * CHUNK), calls), connection, 0, None))
         assert [offset for offset, _ in calls] == [0, CHUNK]
         sending.addErrback(lambda _: None).cancel()
-
-    def test_it_translates(self):
-        connection, transport = connected(Clock())
-        sending = start(pump_out(reader_of(b"a\nb\n"), connection, 0, None, to_network))
-        assert drained(transport, sending) == 4
-        assert transport.sent == b"a\r\nb\r\n"
 
     def test_a_reader_that_fails_ends_it(self):
         async def read(offset, _size):
@@ -174,25 +163,3 @@ class TestIn:
         with pytest.raises(CancelledError):
             outcome(receiving)
         assert len(cancelled) == 1
-
-    @given(
-        text=st.text("\r\na", max_size=40).map(str.encode),
-        cuts=st.lists(st.integers(0, 80), max_size=8),
-    )
-    def test_text_survives_every_split(self, text, cuts):
-        wire = to_network(text)
-        written = []
-
-        async def write(data):
-            assert data
-            written.append(data)
-
-        connection, transport = connected(Clock())
-        receiving = start(pump_in(connection, write, FromNetwork()))
-        marks = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
-        for begin, end in itertools.pairwise(marks):
-            if begin < end:
-                transport.deliver(wire[begin:end])
-        transport.deliver_fin()
-        assert outcome(receiving) == len(text)
-        assert b"".join(written) == text

@@ -22,11 +22,12 @@ def names(served: Served) -> set[str]:
 
 @in_thread
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_goes_out_with_crlf_and_comes_back_unchanged(served: Served, text: bytes) -> None:
+def test_text_goes_out_with_crlf_and_comes_back_with_lf(served: Served, text: bytes) -> None:
     (served.root / "a").write_bytes(text)
     wire = served.session()
     sent = wire.download("RETR a")
-    assert sent == text.replace(b"\n", b"\r\n")
+    text = text.replace(b"\r\n", b"\n")
+    assert sent == (served.root / "a").read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     assert wire.ask("SIZE a").lines == (b"213 %d" % len(sent),)
     assert wire.upload("STOR b", sent).code == 226
     assert (served.root / "b").read_bytes() == text
@@ -53,9 +54,11 @@ def test_long_text_keeps_its_line_ends_over_the_edges_of_chunks(served: Served) 
     (served.root / "a").write_bytes(text)
     wire = served.session()
     sent = wire.download("RETR a")
-    assert sent == text.replace(b"\n", b"\r\n")
+    lines = text.replace(b"\r\n", b"\n")
+    assert sent == lines.replace(b"\n", b"\r\n")
+    assert wire.ask("SIZE a").lines == (b"213 %d" % len(sent),)
     assert wire.upload("STOR b", sent).code == 226
-    assert (served.root / "b").read_bytes() == text
+    assert (served.root / "b").read_bytes() == lines
 
 
 @in_thread

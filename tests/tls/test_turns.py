@@ -2,7 +2,8 @@
 
 import pytest
 
-from ftpservice.tls.turns import SHARE, Turns
+from ftpservice.tls.turns import SHARE, STEP, Turns
+from tests.flow.memory import outcome, start
 
 
 class Work:
@@ -102,3 +103,71 @@ def test_also_when_it_had_to_wait(work):
             work.iterate()
     work.iterate()
     assert work.done == [1, 2]
+
+
+def test_what_just_arrived_goes_before_what_continues(work):
+    work.take("long", 2 * SHARE)
+    for name in ("a", "b"):
+        work.turns.later(lambda name=name: work.done.append(name))
+    work.take("new", 0)
+    work.iterate()
+    assert work.done == ["long", "new", "a", "b"]
+
+
+def test_what_continues_has_a_turn_in_each_iteration(work):
+    work.take("long", 2 * SHARE)
+    work.turns.later(lambda: work.done.append("continued"))
+    for number in range(4):
+        work.take(number)
+    work.iterate()
+    assert work.done == ["long", 0, 1, "continued"]
+    work.iterate()
+    assert work.done == ["long", 0, 1, "continued", 2, 3]
+
+
+def test_what_continues_does_not_pass_others_that_continue(work):
+    work.turns.later(lambda: work.done.append("first"))
+    assert not work.turns.take(lambda: work.done.append("second"), continued=True)
+    work.iterate()
+    assert work.done == ["first", "second"]
+
+
+def test_a_step_is_told_when_it_has_had_its_time(work):
+    told = []
+
+    def step():
+        told.append(work.turns.is_over)
+        work.time += STEP
+        told.append(work.turns.is_over)
+
+    work.turns.take(step, continued=True)
+    assert told == [False, True]
+
+
+def test_a_loop_that_never_waits_is_cut_into_turns(work):
+    def piece():
+        work.time += STEP / 2
+
+    async def loop(name):
+        for _ in range(6):
+            await work.turns.do(piece)
+            work.done.append(name)
+
+    for name in ("a", "b"):
+        work.turns.take(lambda name=name: start(loop(name)), continued=True)
+    for _ in range(10):
+        before = work.time
+        work.iterate()
+        assert work.time - before <= SHARE + STEP
+    assert sorted(work.done) == ["a"] * 6 + ["b"] * 6
+    assert work.done.index("b") < 6 < len(work.done) - work.done[::-1].index("a")
+
+
+def test_who_was_cancelled_while_it_waited_does_nothing_and_disturbs_nobody(work):
+    work.take("long", 2 * SHARE)
+    waiting = start(work.turns.do(work.done.append, "never"))
+    other = start(work.turns.do(work.done.append, "other"))
+    waiting.addErrback(lambda _: None).cancel()
+    work.iterate()
+    assert work.done == ["long", "other"]
+    assert outcome(other) is None

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.records import END_OF_FILE, BadRecords, FromRecords, to_records
+from ftpservice.wire.records import BadRecords, FromRecords, ToRecords
 
 TEXTS = st.lists(st.sampled_from([b"a", b"\n", b"\xff", b"\r", b"\x01", b"\x02"])).map(b"".join)
 
 
 def test_a_line_becomes_a_record() -> None:
-    assert to_records(b"a\nb\xff\n") == b"a\xff\x01b\xff\xff\xff\x01"
+    assert ToRecords().translate(b"a\nb\xff\n") == b"a\xff\x01b\xff\xff\xff\x01"
 
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(TEXTS, st.lists(st.integers(0, 40)))
 def test_there_and_back_loses_nothing_for_any_split(text: bytes, cuts: list[int]) -> None:
-    stream = to_records(text) + END_OF_FILE
+    stream = ToRecords().translate(text) + ToRecords().finish()
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     reader = FromRecords()
     pieces = [stream[a:b] for a, b in pairwise(edges)]
