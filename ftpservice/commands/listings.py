@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from ftpservice.commands.carriage import Carriage, opening
-from ftpservice.commands.scanning import Batch, Found, Scan, find
+from ftpservice.commands.listing_target import Found, find
+from ftpservice.commands.scanning import Batch, Scan
 from ftpservice.data.choose import send_chunks
 from ftpservice.flow.connection import DataConnection
 from ftpservice.session.context import Context

@@ -1,4 +1,4 @@
-"""What a listing is about: a directory, a file, a pattern; read in batches, never all at once."""
+"""Directories as a listing shows them; read in batches, never all at once."""
 
 from __future__ import annotations
 
@@ -8,28 +8,25 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 
+from ftpservice.commands.listing_target import Found, pattern_of, place_of_pattern, spelled
 from ftpservice.session.refusals import Refusal
 from ftpservice.storage.errors import Denied, NotDirectory, NotFound
 from ftpservice.storage.interfaces import IListing, IStorage
-from ftpservice.storage.links import directory_or_itself, lstat
 from ftpservice.tls.turns import Turns
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.globbing import MAX_LENGTH, Pattern, has_wildcards
+from ftpservice.wire.globbing import Pattern
 from ftpservice.wire.listing import is_printable
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.switches import Switches
 
-__all__ = ["Batch", "Found", "Scan", "find"]
+__all__ = ["Batch", "Scan"]
 
 MOST_SORTED = 20_000
 """Entries that are held to be put in an order that was asked for; a larger directory streams."""
 DEEPEST = 32
-TOO_COMPLEX = "That pattern is too complex."
 MOST_PLACES = 10_000
 """Directories that the leading components of a pattern may match, or ``LIST -R`` may enter."""
-MOST_PATTERNS = 32
-"""Components of a path with wildcards."""
 PIECE = 200
 """Entries that are matched, or written as lines, in one step."""
 
@@ -48,42 +45,6 @@ class Batch:
     entries: Sequence[Entry]
     heading: str = ""
     """Text that stands before them (``LIST -R``)."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What an argument stands for, its existence already known."""
-
-    path: VirtualPath
-    shown: str
-    """The argument as the client spelled it."""
-    entry: Entry | None
-    """``None`` for a pattern."""
-
-
-async def find(storage: IStorage, path: VirtualPath, shown: str, switches: Switches) -> Found:
-    """Look ``path`` up; a name that exists is itself, else it may be a pattern.
-
-    A link to a directory stands for the directory, unless ``-d`` asks for the link. Raises
-    `NotFound`.
-    """
-    look = lstat if switches.directory else directory_or_itself
-    try:
-        return Found(path, shown, await look(storage, path))
-    except NotFound:
-        if not has_wildcards(shown):
-            raise
-        _see_that_it_is_simple(path)  # what is too complex is said before a transfer begins
-        return Found(path, shown, None)
-
-
-def _see_that_it_is_simple(path: VirtualPath) -> None:
-    """Raise `Refusal` for a pattern that is too complex."""
-    patterns = [component for component in path.parts if has_wildcards(component)]
-    if len(patterns) > MOST_PATTERNS or max(map(len, path.parts)) > MAX_LENGTH:
-        raise Refusal(codes.BAD_ARGUMENT, TOO_COMPLEX)
-    for component in patterns:
-        _pattern(component)
 
 
 def _order(switches: Switches) -> Order | None:
@@ -242,11 +203,11 @@ class Scan:
     async def _matches(self, found: Found) -> AsyncGenerator[Batch, None]:
         """Match component by component; only the last may match files."""
         *middle, last = found.path.parts
-        top = _place_of_pattern(found)
-        places = [(top, _spelled(found.shown)[0])]
+        top = place_of_pattern(found)
+        places = [(top, spelled(found.shown)[0])]
         for component in middle[len(top.parts) :]:
-            places = await self._descend(places, _pattern(component))
-        pattern = _pattern(last)
+            places = await self._descend(places, pattern_of(component))
+        pattern = pattern_of(last)
         async with aclosing(self._across(places, pattern)) as reading:
             async for _path, prefix, entries in reading:
                 yield Batch(prefix, entries)
@@ -302,34 +263,9 @@ def _next_of(entries: Iterator[Entry]) -> list[Entry]:
 def _top(found: Found, switches: Switches) -> VirtualPath | None:
     """Return the directory that a listing reads first, if it reads any."""
     if found.entry is None:
-        return _place_of_pattern(found)
+        return place_of_pattern(found)
     is_read = found.entry.kind is Kind.DIRECTORY and not switches.directory
     return found.path if is_read else None
-
-
-def _place_of_pattern(found: Found) -> VirtualPath:
-    """Return the directory in which a pattern begins."""
-    parts = found.path.parts
-    words = _spelled(found.shown)[1]
-    return VirtualPath(parts[:-1][: len(parts) - min(words, len(parts))])
-
-
-def _spelled(shown: str) -> tuple[str, int]:
-    """Return what leads to where a pattern begins ("/", "../"), and how many names are in it."""
-    ups, names = 0, 0
-    for word in shown.split("/"):
-        if word == "..":
-            ups, names = (ups, names - 1) if names else (ups + 1, 0)
-        elif word not in ("", "."):
-            names += 1
-    return "/" if shown.startswith("/") else "../" * ups, names
-
-
-def _pattern(component: str) -> Pattern:
-    try:
-        return Pattern(component)
-    except ValueError:
-        raise Refusal(codes.BAD_ARGUMENT, TOO_COMPLEX) from None
 
 
 def _as_prefix(shown: str) -> str:
