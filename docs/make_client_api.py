@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ftpservice_client
-from ftpservice_client import testing
+from ftpservice_client import results, sources, targets, testing
 
 __all__ = ["PAGE", "described", "made"]
 
@@ -28,9 +28,13 @@ from `ftpservice_client`, what is for tests from `ftpservice_client.testing`. Ca
 SECTIONS = {
     "Connecting": ("connect", "connect_endpoint", "connect_pool", "Settings", "Trust"),
     "Calls": ("Client",),
-    "Results": ("Transfer", "Digest", "Listing", "Mirrored", "Step", "Tally"),
+    "Results": (
+        *("Transfer", "Digest", "Listing", "Entry", "Kind", "Mirrored", "Step", "Tally"),
+        "Reply",
+    ),
     "Places": ("Destination", "Scheme", "parse_url"),
 }
+ALIASES = {"Readable": sources, "Writable": targets, "Progress": results}
 FOR_TESTS = ("MemoryService", "Fault")
 ATTRIBUTE = re.compile(
     r'^    (\w+)(?:: [^\n]+?)?(?: = [^\n]+?)?\n    """(.*?)"""', re.DOTALL | re.MULTILINE
@@ -42,6 +46,7 @@ def made() -> str:
     parts = [HEAD]
     for title, names in SECTIONS.items():
         parts += [f"## {title}\n", *(_section(ftpservice_client, name) for name in names)]
+    parts += ["## What can be moved\n", *(_alias(name, home) for name, home in ALIASES.items())]
     parts += ["## Errors\n", _errors()]
     parts += ["## For tests\n", *(_section(testing, name) for name in FOR_TESTS)]
     return "\n".join(parts).rstrip() + "\n"
@@ -50,7 +55,7 @@ def made() -> str:
 def described() -> set[str]:
     """Return the names that the page tells about."""
     errors = {kind.__name__ for kind, _ in _tree(ftpservice_client.ClientError)}
-    return {*errors, *(name for names in SECTIONS.values() for name in names)}
+    return {*errors, *ALIASES, *(name for names in SECTIONS.values() for name in names)}
 
 
 def _section(module: Any, name: str) -> str:
@@ -59,6 +64,13 @@ def _section(module: Any, name: str) -> str:
     if inspect.isclass(thing):
         parts += [_attributes(thing), *_methods(thing)]
     return "\n".join(part for part in parts if part)
+
+
+def _alias(name: str, home: Any) -> str:
+    """Return the section of a name for a type, from the source of the module that has it."""
+    found = re.search(rf'^{name} = ([^\n]+)\n"""(.*?)"""', inspect.getsource(home), re.M | re.S)
+    assert found is not None
+    return f"### `{name}`\n\n```text\n{name} = {found[1]}\n```\n\n{found[2]}\n"
 
 
 def _signature(thing: Any) -> str:
@@ -71,6 +83,7 @@ def _signature(thing: Any) -> str:
         if one.name != "self"
     ]
     text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(signature.replace(parameters=kept)))
+    text = re.sub(r"ForwardRef\('(.*?)'\)", r"\1", text)
     text = re.sub(r"PosixPath\('(.*?)'\)", r'Path("\1")', text).replace("Ellipsis", "...")
     text = re.sub(r"\b(?:[a-z_]\w*\.)+(\w+)", r"\1", text)
     if len(text) < 80:
@@ -87,6 +100,7 @@ def _attributes(kind: type) -> str:
     """Return the attributes that have a text in the source, and properties."""
     lines = []
     fields = {field.name for field in dataclasses.fields(kind)} if _is_dataclass(kind) else set()
+    fields |= set(getattr(kind, "_fields", ()))
     for name, text in ATTRIBUTE.findall(inspect.getsource(kind)):
         if name in fields or isinstance(kind, enum.EnumMeta):
             lines.append(f"- `{name}`: {' '.join(text.split())}")

@@ -1,5 +1,7 @@
 """The client side of ftpservice: FTP, FTP under TLS and the simple protocol behind one API."""
 
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.replies import Reply
 from ftpservice_client.client import Client
 from ftpservice_client.connecting import connect, connect_endpoint, connect_pool
 from ftpservice_client.errors import (
@@ -12,6 +14,7 @@ from ftpservice_client.errors import (
     Denied,
     Exists,
     Garbled,
+    Incomplete,
     LocalProblem,
     LoginFailed,
     Mismatch,
@@ -25,7 +28,9 @@ from ftpservice_client.errors import (
 )
 from ftpservice_client.results import Digest, Listing, Mirrored, Progress, Step, Transfer
 from ftpservice_client.settings import Settings
+from ftpservice_client.sources import Readable
 from ftpservice_client.tally import Tally
+from ftpservice_client.targets import Writable
 from ftpservice_client.trust import Trust
 from ftpservice_client.urls import Destination, Scheme, parse_url
 
@@ -40,8 +45,11 @@ __all__ = [
     "Denied",
     "Destination",
     "Digest",
+    "Entry",
     "Exists",
     "Garbled",
+    "Incomplete",
+    "Kind",
     "Listing",
     "LocalProblem",
     "LoginFailed",
@@ -50,7 +58,9 @@ __all__ = [
     "NoSpace",
     "NotFound",
     "Progress",
+    "Readable",
     "Refused",
+    "Reply",
     "Scheme",
     "Settings",
     "Step",
@@ -61,6 +71,7 @@ __all__ = [
     "Unsafe",
     "Unsupported",
     "Untrusted",
+    "Writable",
     "connect",
     "connect_endpoint",
     "connect_pool",

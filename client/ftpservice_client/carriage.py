@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred
 
 from ftpservice_client.arguments import checked
 from ftpservice_client.downloading import Download
-from ftpservice_client.errors import Busy, LoginFailed, Unsupported
+from ftpservice_client.errors import Busy, LoginFailed, Refused, Unsupported
 from ftpservice_client.line import Line
+from ftpservice_client.making import require_parent
 from ftpservice_client.meter import Meter
 from ftpservice_client.pool import Lines
 from ftpservice_client.results import Progress, Transfer
@@ -59,6 +60,9 @@ class Carriage:
                 await source.open()
                 work = upload.verified if verify else upload.attempt
                 digest = await line.ask(work, again=source.is_restartable)
+            except Refused as error:
+                await require_parent(line, name, error)
+                raise
             finally:
                 source.close()
             size = upload.moved if source.size is None else source.size - upload.offset

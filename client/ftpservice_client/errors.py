@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ftpservice.wire.replies import Reply
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "Denied",
     "Exists",
     "Garbled",
+    "Incomplete",
     "LocalProblem",
     "LoginFailed",
     "Mismatch",
@@ -52,7 +55,7 @@ class CannotConnect(Cut):
 
 
 class Garbled(ClientError):
-    """The server said what no server may; the connection was closed for that."""
+    """The server said what no server may; mostly the connection was closed for that."""
 
 
 class Untrusted(ClientError):
@@ -108,6 +111,17 @@ class Mismatch(ClientError):
 
 class Unsafe(ClientError):
     """The server gave a name that would lead out of the directory to be written to."""
+
+
+class Incomplete(ClientError):
+    """Steps of a recursive transfer failed, or all of them; ``result`` is the `Mirrored`.
+
+    The first failure is its cause.
+    """
+
+    def __init__(self, text: str, result: Any) -> None:
+        super().__init__(text)
+        self.result = result
 
 
 class LocalProblem(ClientError):

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from ftpservice_client.carriage import Carriage, Wishes
 from ftpservice_client.errors import ClientError, Refused, Unsafe
 from ftpservice_client.line import Line
+from ftpservice_client.making import make_directory
 from ftpservice_client.planning import plan
 from ftpservice_client.pool import Lines
 from ftpservice_client.results import Mirrored, Progress, Step
@@ -76,7 +77,10 @@ class Mirror:
             self._lines.abort()
             raise
         await self._lines.quit()
-        return Mirrored(tuple(self._done), tuple(self._failed))
+        result = Mirrored(tuple(self._done), tuple(self._failed))
+        if result.is_fruitless:
+            result.raise_if_failed()
+        return result
 
     async def _carry_out(self, steps: list[Step]) -> None:
         self._tally.plan([step for step in steps if step.action in MOVES])
@@ -132,7 +136,7 @@ class Mirror:
         there, here = below(self._path, step.name), self._local / step.name
         match step.action, self._wishes.up:
             case "make", True:
-                await self._make(there)
+                await make_directory(self._lines, there, parents=not step.name)
             case "make", False:
                 await self._threads.call(make_real_directory, self._local, step.name)
             case "upload", _:
@@ -155,18 +159,6 @@ class Mirror:
                 progress(moved, total)
 
         return Wishes(progress=progress if self._wishes.tally is None else note)
-
-    async def _make(self, path: str) -> None:
-        """Make a directory, that may be there already, on the server."""
-        if not path:
-            return
-        try:
-            await self._lines.ask(lambda session: session.make_directory(path))
-        except Refused as error:
-            try:
-                await self._lines.ask(lambda session: session.entries(path), again=True)
-            except Refused:
-                raise error from None
 
     async def _download(self, step: Step, there: str, here: Path) -> None:
         directory = step.name.rpartition("/")[0]

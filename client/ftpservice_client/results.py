@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ftpservice.wire.entry import Entry, Kind
+from ftpservice_client.errors import Incomplete
+
+FILES = frozenset({"upload", "download", "delete", "skip"})
+"""Steps that do something to files, or find that there is nothing to do."""
 
 __all__ = ["Digest", "Listing", "Mirrored", "Progress", "Step", "Transfer"]
 
@@ -78,6 +82,22 @@ class Mirrored:
     steps: tuple[Step, ...]
     failed: tuple[tuple[Step, Exception], ...] = ()
     """What could not be done, and why; the rest was."""
+
+    def raise_if_failed(self) -> None:
+        """Raise `Incomplete` if anything could not be done."""
+        if self.failed:
+            step, error = self.failed[0]
+            count, all_ = len(self.failed), len(self.failed) + len(self.steps)
+            text = f"{count} of {all_} steps failed; the first: {step.action} {step.name}"
+            raise Incomplete(f"{text.rstrip()}: {error}", self) from error
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether something failed, and nothing was moved, deleted or found to be the same."""
+        tried = {step.action for step, _ in self.failed}
+        done = {step.action for step in self.steps if step.name}
+        useful = FILES if tried & FILES else FILES | {"make"}
+        return bool(tried & (FILES | {"make"})) and not done & useful
 
     @property
     def size(self) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ftpservice_client import Mirrored, Tally
+from ftpservice_client import Incomplete, Mirrored, Tally
 from ftpservice_client.console.complaints import Complaint, Usage
 from ftpservice_client.console.explain import explain
 from ftpservice_client.console.names import last_part, local_path
@@ -60,13 +60,22 @@ async def mirrored(session: Session, local: Path, path: str, wishes: Mapping[str
     tally = Tally()
     rows = partial(tree_rows, path or ".", tally)
     with Meter(rows, session.screen, session.reactor):
-        done = await session.client.mirror(local, path, tally=tally, **wishes)
+        done = await _whatever_failed(session.client.mirror(local, path, tally=tally, **wishes))
     if wishes["dry_run"]:
         session.screen.show(map(visible, _told(done)))
     else:
         for line in _told(done):
             session.screen.remark(line)
     return done
+
+
+async def _whatever_failed(mirror: Awaitable[Mirrored]) -> Mirrored:
+    """Return the result, of a transfer that failed in every step too: each failure is told."""
+    try:
+        return await mirror
+    except Incomplete as error:
+        assert isinstance(error.result, Mirrored)
+        return error.result
 
 
 def _both_ends(given: Given) -> tuple[Path, str]:
