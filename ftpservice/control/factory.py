@@ -89,8 +89,20 @@ class FTPFactory(ftp.FTPFactory):
         self.welcomeMessage = settings.welcome
         self.connectionLimit = settings.max_sessions or None  # type: ignore[assignment]  # untyped there
         ports = settings.data.passive_ports
-        if ports is not None:
-            self.passivePortRange = range(ports[0], ports[1] + 1)
+        self.passivePortRange = range(ports[0], ports[1] + 1) if ports is not None else range(1)
+
+    def apply(self, settings: SessionSettings) -> None:
+        """Have sessions that begin from now on go by other settings."""
+        self._settings = settings
+        self._adopt(settings)
+        if self._services is None:
+            return
+        before, now = self._services.settings.data, self._in_force()
+        self._services = replace(self._services, settings=now)
+        if before.passive_ports != now.data.passive_ports:
+            self._ports = PassivePorts(now.data)
+        if before.passive_addresses != now.data.passive_addresses:
+            self._masquerade = Masquerade(self.reactor, now.data.passive_addresses)
 
     def _in_force(self) -> SessionSettings:
         """Return the settings as the attributes have it now."""
@@ -171,6 +183,11 @@ class FTPFactory(ftp.FTPFactory):
     def is_working(self) -> bool:
         """Whether any session carries out a user's command."""
         return any(guest.is_working for guest in self.instances)
+
+    @property
+    def working(self) -> int:
+        """The number of sessions that carry out a user's command."""
+        return sum(guest.is_working for guest in self.instances)
 
     def retire_all(self, reason: str) -> None:
         """Tell every session 421, after its transfer if it has one; new ones at once."""

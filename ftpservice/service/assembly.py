@@ -22,6 +22,7 @@ from ftpservice.activity.report import Report
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit import ImplicitFactory
 from ftpservice.events import Event, EventStream
+from ftpservice.flow.blocking import Pool
 from ftpservice.service.announcement import Place, Security, announcement
 from ftpservice.service.audience import audience, refuse_exposed
 from ftpservice.service.certificates import Certificates, certificates
@@ -33,6 +34,7 @@ from ftpservice.service.listeners import OPTIONS, Listener, Listeners, listener
 from ftpservice.service.logs import Logs
 from ftpservice.service.options import Options
 from ftpservice.service.places import Owner, make_directories
+from ftpservice.service.reload import Reload
 from ftpservice.service.renewal import Renewal
 from ftpservice.service.settings import Settings
 from ftpservice.session.context import Activity
@@ -41,7 +43,7 @@ from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.strings import build_source
 
-__all__ = ["assemble", "owner_for"]
+__all__ = ["assemble", "owner_for", "places_of", "source_of", "usable_checkers"]
 
 log = Logger("ftpservice")
 SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple": "simple", "simple-tls": "simples"}
@@ -52,13 +54,12 @@ def assemble(
 ) -> FTPService:
     """Build the service; nothing listens and no thread runs yet. Raises `CannotStart`."""
     settings, owner = options.settings, owner_for(options)
-    logs = logs or Logs()
-    places = _places(settings, reactor)
+    logs, places = logs or Logs(), places_of(settings, reactor)
     make_directories(settings.made, owner)
     papers = certificates(settings, owner)
-    source = _source(settings, reactor)
+    source = source_of(settings, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
-    checkers = _checkers(settings, options.checkers)
+    checkers = usable_checkers(settings, options.checkers)
     lines = LogLines(reactor, verbosity=settings.log)
     factory = _factory(settings, Portal(realm, checkers), reactor, lines)
     factory.tls = papers.tls if papers is not None else None
@@ -71,7 +72,21 @@ def assemble(
 
     announced = _announcing(options, source, listeners, papers)
     parts = Parts(listeners, factory, checkers, realm, settings.grace, announced, lines)
-    return FTPService(parts, reactor, console, _renewal(papers, reactor), logs)
+    service = FTPService(parts, reactor, console, _renewal(papers, reactor), logs)
+    _have_settings_read_again(options, service, reactor, console)
+    return service
+
+
+def _have_settings_read_again(
+    options: Options, service: FTPService, reactor: Any, console: Console
+) -> None:
+    """Have SIGHUP read the file of settings, where there is one."""
+
+    def pool() -> Pool:
+        return Pool(reactor, "settings", threads=1)
+
+    if options["config"] is not None:
+        service.reload = Reload(options, service.apply, console.tell, console.complain, pool)
 
 
 def _announcing(
@@ -92,7 +107,8 @@ def _renewal(papers: Certificates | None, reactor: Any) -> Renewal | None:
     return Renewal(papers.tls, papers.paths, papers.versions, reactor)
 
 
-def _places(settings: Settings, reactor: Any) -> list[Listener]:
+def places_of(settings: Settings, reactor: Any) -> list[Listener]:
+    """Return where to listen; raises `CannotStart`."""
     return [
         listener(reactor, text, option) for option in OPTIONS for text in settings.places(option)
     ]
@@ -118,7 +134,8 @@ def owner_for(options: Options) -> Owner:
     return (-1 if uid is None else uid, -1 if gid is None else gid)
 
 
-def _source(settings: Settings, reactor: Any) -> IStorageSource:
+def source_of(settings: Settings, reactor: Any) -> IStorageSource:
+    """Return the storage of the setting ``root``; raises `CannotStart`."""
     try:
         return build_source(settings.kept(settings.root), reactor)
     except (ValueError, OSError) as error:
@@ -139,7 +156,10 @@ def _realm(
     )
 
 
-def _checkers(settings: Settings, checkers: list[ICredentialsChecker]) -> list[ICredentialsChecker]:
+def usable_checkers(
+    settings: Settings, checkers: list[ICredentialsChecker]
+) -> list[ICredentialsChecker]:
+    """Return what the portal is to ask; raises `CannotStart`."""
     try:
         wanted = portal_checkers(checkers)
     except UnusableChecker as error:

@@ -14,7 +14,7 @@ from ftpservice.service.settings import Settings
 from ftpservice.tls.made import made_certificate
 from ftpservice.tls.server import CertificateProblem, ServerTLS, TLSFiles
 
-__all__ = ["Certificates", "certificates"]
+__all__ = ["Certificates", "certificates", "loaded"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ def certificates(settings: Settings, owner: Owner) -> Certificates | None:
         return None
     try:
         if settings.tls.certificates:
-            return _loaded(settings.tls)
+            return loaded(settings.tls)
         return _made(settings, owner)
     except (CertificateProblem, OSError) as error:
         raise CannotStart(f"no certificate: {because(error)}") from None
 
 
-def _loaded(files: TLSFiles) -> Certificates:
+def loaded(files: TLSFiles) -> Certificates:
+    """Load certificates (blocks); raises `CertificateProblem`."""
     pairs = [path for pair in files.certificates for path in pair if path is not None]
     authorities = [files.client_ca] if files.client_ca is not None else []
     paths = (*pairs, *authorities)
@@ -56,8 +57,8 @@ def _made(settings: Settings, owner: Owner) -> Certificates:
         path = made_certificate(Path(settings.made[0]))
         if owner != (-1, -1):
             os.chown(path, *owner)
-        return replace(_loaded(replace(settings.tls, certificates=((path, None),))), own=True)
+        return replace(loaded(replace(settings.tls, certificates=((path, None),))), own=True)
     with tempfile.TemporaryDirectory(prefix="ftpservice-") as directory:
         passing = made_certificate(Path(directory))
-        loaded = _loaded(replace(settings.tls, certificates=((passing, None),)))
-    return replace(loaded, paths=(), versions=(), own=True)
+        papers = loaded(replace(settings.tls, certificates=((passing, None),)))
+    return replace(papers, paths=(), versions=(), own=True)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TextIO
 from twisted.logger import Logger
 
 from ftpservice.service.logs import Logs, WriterStream
+from ftpservice.service.manager import Manager
 
 __all__ = ["Console", "console_for"]
 
@@ -36,6 +37,7 @@ class Console:
 
     ``out`` and ``err`` are the process's own: ``twistd`` turns ``sys.stdout`` into the log.
     ``kept`` is a terminal of which only the start is told; it is closed by ``release``.
+    ``manager`` is the service manager, if there is one.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Console:
         self._err = err
         self._logged = logged
         self._kept = kept
+        self.manager = Manager({})
 
     @property
     def is_daemons(self) -> bool:
@@ -81,9 +84,14 @@ def console_for(program: Mapping[str, Any] | None, logs: Logs | None = None) -> 
     """
     if program is None:
         return Console(None, None, logged=False)
+    console = _console_under(program, logs or Logs())
+    console.manager = Manager()
+    return console
+
+
+def _console_under(program: Mapping[str, Any], logs: Logs) -> Console:
     if not program.get("nodaemon"):
         return Console(None, None, logged=True, kept=_duplicate(sys.__stderr__))
-    logs = logs or Logs()
     out = WriterStream(logs.terminal) if logs.terminal is not None else sys.__stdout__
     return Console(out, sys.__stderr__, logged=logs.apart)
 

@@ -28,6 +28,7 @@ from ftpservice.service.console import Console
 from ftpservice.service.failures import CannotStart
 from ftpservice.service.listeners import Listeners
 from ftpservice.service.logs import Logs
+from ftpservice.service.reload import Change
 from ftpservice.service.renewal import Renewal
 
 __all__ = ["FTPService", "Parts"]
@@ -70,6 +71,9 @@ class FTPService(MultiService):
         self._reactor = reactor
         self._console = console
         self._hurried = False
+        self._grace = parts.grace
+        self.reload: Callable[[], Deferred[None]] | None = None
+        """Reads the settings again; set where there is a file of them."""
         self._renewal = renewal
         if renewal is not None:
             renewal.setServiceParent(self)
@@ -82,9 +86,21 @@ class FTPService(MultiService):
             parent.setComponent(ILogObserver, self._logs.log)
 
     def renew(self) -> None:
-        """Read the certificates again, if there are files of them."""
+        """Read certificates and settings again, if there are files of them (SIGHUP)."""
         if self._renewal is not None:
             self._renewal.renew()
+        if self.reload is not None:
+            self._console.manager.reloading()
+            self.reload().addBoth(lambda _none: self._console.manager.ready("serving"))
+
+    def apply(self, change: Change) -> None:
+        """Go by other settings from now on."""
+        self._grace = change.settings.grace
+        self.parts.lines.verbosity = change.settings.log
+        self.parts.factory.apply(change.settings.session)
+        papers = change.papers
+        if papers is not None and self._renewal is not None:
+            self._renewal.adopt(papers.tls, papers.paths, papers.versions)
 
     @property
     def ports(self) -> list[IListeningPort]:
@@ -114,9 +130,10 @@ class FTPService(MultiService):
 
     async def _stopped(self, silent: Deferred[Any]) -> None:
         factory = self.parts.factory
+        self._console.manager.stopping("transfers in progress may end")
         factory.retire_all(STOPPING)
         await silent
-        await self._wait_while(lambda: factory.is_working, self.parts.grace)
+        await self._wait_for_transfers()
         factory.part_all(STOPPING)
         await self._wait_while(lambda: bool(factory.instances), FAREWELL_SECONDS)
         for checker in self.parts.checkers:
@@ -126,6 +143,17 @@ class FTPService(MultiService):
         await self.parts.realm.stop()
         self.parts.lines.flush()
 
+    async def _wait_for_transfers(self) -> None:
+        """Wait within the time of grace, and say so; what goes on after it will be cut."""
+        factory, grace = self.parts.factory, self._grace
+        if factory.working and grace and not self._hurried:
+            waiting = _transfers(factory.working)
+            self._console.tell([f"stopping: waiting up to {grace:g} s for {waiting}"])
+        await self._wait_while(lambda: factory.is_working, grace)
+        if factory.working:
+            why = "told not to wait" if self._hurried else f"not done within {grace:g} s"
+            self._console.tell([f"stopping: {_transfers(factory.working)} cut, {why}"])
+
     async def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = self._reactor.seconds() + seconds
         while condition() and not self._hurried and self._reactor.seconds() < deadline:
@@ -134,6 +162,7 @@ class FTPService(MultiService):
     def _announce(self) -> None:
         self._console.tell(self.parts.announcement())
         self._console.release()
+        self._console.manager.ready("serving")
 
     def _telling(self, step: Callable[[], object]) -> None:
         try:
@@ -143,3 +172,7 @@ class FTPService(MultiService):
                 error.was_printed(by_daemon=self._console.is_daemons)
             self._console.release()
             raise
+
+
+def _transfers(count: int) -> str:
+    return f"{count} transfer{'' if count == 1 else 's'}"

@@ -11,6 +11,7 @@ __all__ = ["main"]
 
 USAGE = """\
 Usage: ftpservice serve [options]    serve in the foreground until Ctrl-C
+       ftpservice serve --check ...  tell whether it would start with these options
        ftpservice serve --help       show the options
        ftpservice --version          show the version
 As a daemon: twistd ftpservice [options]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.cred import strcred
@@ -23,6 +23,12 @@ PASSWORD_FILE = "passwd.db"
 NOBODY = (
     f"nobody could log in: there is no {PASSWORD_FILE} here; give --auth passwd:FILE for "
     "accounts, or --anonymous to let everybody read"
+)
+
+
+CHECK = (
+    "Only see whether the service would start with these settings, and say what is wrong (exit "
+    "status 1); nothing is made, and no port is bound."
 )
 
 
@@ -57,7 +63,12 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         "same name; paths are relative to the directory that the service is started in."
     )
     optFlags = [
-        [setting.name, None, _help(setting)] for setting in SETTINGS if setting.kind is Kind.FLAG
+        ["check", None, CHECK],
+        *(
+            [setting.name, None, _help(setting)]
+            for setting in SETTINGS
+            if setting.kind is Kind.FLAG
+        ),
     ]
     optParameters = [
         ["config", "c", None, "A TOML file with settings; options override it."],
@@ -68,6 +79,8 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         ),
     ]
     settings: Settings
+    decided: dict[str, Any]
+    """The values that the file and the command line have given, by name."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,18 +119,29 @@ class Options(usage.Options, strcred.AuthOptionMixin):
 
     def postOptions(self) -> None:
         """Read the TOML file, put the command line before it, see that somebody can log in."""
-        values = self._from_file() | self._given()
-        authorities = values.pop("auth", ())
+        self._directory = os.getcwd()
+        self.decided = values = self.decided_again()
         if not self.checkers:
-            for description in authorities:
+            for description in values.get("auth", ()):
                 self.opt_auth(description)
-        if not self.checkers and not values.get("anonymous"):
+        if not self.checkers and not values["anonymous"]:
             if not os.path.exists(PASSWORD_FILE):
                 raise usage.UsageError(NOBODY)
             self.opt_auth(f"passwd:{PASSWORD_FILE}")
+        values["anonymous"] |= bool(self._anonymous_checkers())
+        self.settings = self.settings_of(values)
+
+    def decided_again(self) -> dict[str, Any]:
+        """Read the TOML file (blocks), and put the command line before it."""
+        values = self._from_file() | self._given()
         values["anonymous"] = values.get("anonymous", False) or bool(self._anonymous_checkers())
+        return values
+
+    def settings_of(self, values: Mapping[str, Any]) -> Settings:
+        """Return the settings for values by name; raises `usage.UsageError`."""
+        given = {name: value for name, value in values.items() if name != "auth"}
         try:
-            self.settings = settings_from(values)
+            return settings_from(given, self._directory)
         except Contradiction as error:
             raise usage.UsageError(str(error)) from None
 
@@ -133,8 +157,12 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         self._lists[name] = self._lists.get(name, ()) + tuple(_read(name, text))
 
     def _from_file(self) -> dict[str, Any]:
+        if self["config"] is None:
+            return {}
+        moved = os.getcwd() != self._directory
+        path = os.path.join(self._directory, self["config"]) if moved else self["config"]
         try:
-            return load(self["config"]) if self["config"] is not None else {}
+            return load(path)
         except BadConfiguration as error:
             raise usage.UsageError(f"--config {error}") from None
 

@@ -78,6 +78,16 @@ class Renewal(Service):
         if self.running:
             self._pool.run(self._read).addCallbacks(_told, _unexpected)
 
+    def adopt(self, tls: ServerTLS, paths: Iterable[Path], made: tuple[Version, ...]) -> None:
+        """Use and watch other files from now on; the parameters are those of the constructor."""
+        if self.running:
+            self._pool.run(self._adopt, tls, tuple(paths), made).addErrback(_unexpected)
+
+    def _adopt(self, tls: ServerTLS, paths: tuple[Path, ...], made: tuple[Version, ...]) -> None:
+        """Do so between two looks: only one thread looks."""
+        self._tls.adopt(tls)
+        self._paths, self._used, self._seen = paths, made, made
+
     def _look(self) -> Deferred[None]:
         return self._pool.run(self._check).addCallbacks(_told, _unexpected)
 

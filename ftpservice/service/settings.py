@@ -22,6 +22,7 @@ __all__ = ["Contradiction", "Settings", "settings_from"]
 LOCAL = "local:"
 DURABLE = ":durable="
 DATA_DIRECTORY = "var"
+PATHS = ("root", "data-dir", "certificate", "key", "client-ca", "log-file")
 FILES = "files"
 """The served directory inside the data directory, when no root is given."""
 
@@ -70,13 +71,14 @@ class Settings:
         return f"{text}{DURABLE}yes" if self.durable and plain else text
 
 
-def settings_from(given: Mapping[str, Any]) -> Settings:
+def settings_from(given: Mapping[str, Any], base: str = "") -> Settings:
     """Return the settings for the values given by name; the table's defaults fill in.
 
-    Raises `Contradiction`.
+    Relative paths are seen from ``base``. Raises `Contradiction`.
     """
     values = {setting.name: setting.initial for setting in SETTINGS} | dict(given)
     _see_that_tls_is_possible(values)
+    _make_paths_absolute(values, base)
     root, made = _places(values["root"], values["data-dir"])
     return Settings(
         listen=values["listen"],
@@ -90,20 +92,32 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         durable=values["durable"],
         grace=values["grace"],
         log=values["log"],
-        log_file=os.path.abspath(values["log-file"]) if values["log-file"] else None,
+        log_file=values["log-file"],
         session=_session(values),
     )
 
 
-def _places(root: str | None, data_dir: str | None) -> tuple[str, tuple[str, ...]]:
-    """Return the storage string and the directories to make.
+def _make_paths_absolute(values: dict[str, Any], base: str) -> None:
+    """A daemon may change its directory before it uses them."""
+    if values["root"] is None and values["data-dir"] is None:
+        values["data-dir"] = DATA_DIRECTORY
+    for name in PATHS:
+        value = values[name]
+        if isinstance(value, tuple):
+            values[name] = tuple(_absolute(path, base) for path in value)
+        elif value is not None and not (name == "root" and is_storage_string(value)):
+            values[name] = _absolute(value, base)
 
-    Paths become absolute here: a daemon may change its directory before it uses them.
-    """
-    own = data_dir or (DATA_DIRECTORY if root is None else None)
-    made = (os.path.abspath(own),) if own is not None else ()
+
+def _absolute(path: str, base: str) -> str:
+    return os.path.abspath(os.path.join(base, path))
+
+
+def _places(root: str | None, data_dir: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return the storage string and the directories to make."""
+    made = (data_dir,) if data_dir is not None else ()
     if root is not None:
-        return root if is_storage_string(root) else _local(os.path.abspath(root)), made
+        return root if is_storage_string(root) else _local(root), made
     files = os.path.join(*made, FILES)
     return _local(files), (*made, files)
 
@@ -121,18 +135,14 @@ def _see_that_tls_is_possible(values: Mapping[str, Any]) -> None:
 
 
 def _tls_files(values: Mapping[str, Any]) -> TLSFiles:
-    certificates = [_absolute(path) for path in values["certificate"]]
-    keys: list[Path | None] = [_absolute(path) for path in values["key"]]
+    certificates = [Path(path) for path in values["certificate"]]
+    keys: list[Path | None] = [Path(path) for path in values["key"]]
     keys = keys or [None] * len(certificates)
     authorities = values["client-ca"]
     return TLSFiles(
         tuple(zip(certificates, keys, strict=True)),
-        _absolute(authorities) if authorities is not None else None,
+        Path(authorities) if authorities is not None else None,
     )
-
-
-def _absolute(path: str) -> Path:
-    return Path(os.path.abspath(path))
 
 
 def _local(path: str) -> str:

@@ -7,14 +7,17 @@ import fcntl
 import gc
 import os
 import resource
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from ftpservice.service import options
 from ftpservice.service.assembly import assemble, owner_for
+from ftpservice.service.check import warnings
 from ftpservice.service.console import console_for
 from ftpservice.service.ending import renew_on_hangup, reopen_on_usr1, stop_on_signals
 from ftpservice.service.failures import CannotStart
@@ -32,6 +35,21 @@ class Options(options.Options):
             super().parseOptions(options)
         except usage.UsageError as error:
             raise SystemExit(f"ftpservice: {error}") from None
+        if self["check"]:
+            see_that_it_would_start(self)
+
+
+def see_that_it_would_start(options: options.Options) -> NoReturn:
+    """Do what ``--check`` asks for: exits with status 0, or with 1 after one line."""
+    from twisted.internet import reactor
+
+    try:
+        for line in warnings(options, reactor):
+            sys.stderr.write(f"ftpservice: warning: {line}\n")
+    except CannotStart as error:
+        raise SystemExit(f"ftpservice: {error.line}") from None
+    sys.stdout.write("ftpservice: the settings are good\n")
+    raise SystemExit(0)
 
 
 def makeService(options: options.Options) -> IService:

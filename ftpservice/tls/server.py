@@ -40,3 +40,7 @@ class ServerTLS:
     def reload(self) -> None:
         """Read the files again (blocks); raises `CertificateProblem`, and the old stay in use."""
         self.contexts = contexts_of(self._files)
+
+    def adopt(self, other: ServerTLS) -> None:
+        """Use the files and certificates of another one from now on."""
+        self._files, self.contexts = other._files, other.contexts

@@ -46,6 +46,8 @@ def test_an_upload_may_end_while_all_others_are_told_to_go(
         assert wire.over()
         wire.drop()
         assert service.program.ended() == 0
+        assert "stopping: waiting up to 30 s for 1 transfer" in service.program.output
+        assert " cut, " not in service.program.output
     assert visible(house.root) == {"a": NEW}
     assert not hidden(house.root)
 
@@ -80,6 +82,8 @@ def test_what_does_not_end_is_cut_when_grace_is_over_or_at_a_second_signal(
         wire.drop()
         other.drop()
         assert service.program.ended() == 0
+        why = "not done within 0.3 s" if signals == 1 else "told not to wait"
+        assert f"stopping: 1 transfer cut, {why}" in service.program.output
     assert visible(house.root) == {"a": OLD}
     (partial,) = hidden(house.root)
     assert partial.read_bytes() == sent
@@ -111,6 +115,7 @@ def test_two_signals_in_the_midst_of_a_rename_wait_for_it(house: House) -> None:
 def test_nothing_that_runs_is_nothing_to_wait_for(house: House) -> None:
     with house.open("--grace=1000") as service:
         assert service.program.stopped(signal.SIGTERM) == 0
+        assert "stopping: " not in service.program.output
 
 
 @in_thread
