@@ -16,11 +16,11 @@ from ftpservice.wire.addresses import (
     parse_epsv_reply,
     parse_pasv_reply,
 )
-from ftpservice.wire.replies import Reply
+from ftpservice.wire.replies import Reply, escaped
 from ftpservice_client.ahead import Ahead
 from ftpservice_client.calling import Answer, Call, Meeting
 from ftpservice_client.control import Control
-from ftpservice_client.errors import CannotConnect, ClientError, Garbled, Refused, Unsupported
+from ftpservice_client.errors import CannotConnect, ClientError, Cut, Garbled, Refused, Unsupported
 from ftpservice_client.exchange import Exchange
 from ftpservice_client.quirks import Quirks
 from ftpservice_client.refusals import refusal
@@ -99,9 +99,9 @@ class DataCalls:
         return await self._asked(*self._control.begin("EPSV"))
 
     async def _asked(self, exchange: Exchange) -> Meeting:
-        reply = await self._control.reply_to(exchange)
         if not self._extended:
-            return self._call(pasv_port(reply))
+            return await self._by_pasv(exchange)
+        reply = await self._answer_to_epsv(exchange)
         try:
             call = self._call(epsv_port(reply))
         except (Refused, Unsupported, Garbled) as error:
@@ -112,6 +112,25 @@ class DataCalls:
                 return await self._second(call)
             self.quirks.epsv = True
         return call
+
+    async def _by_pasv(self, exchange: Exchange) -> Call:
+        try:
+            return self._call(pasv_port(await self._control.reply_to(exchange)))
+        except Unsupported:
+            self.quirks.epsv = True
+            return self._call(epsv_port(await self._control.ask("EPSV")))
+
+    async def _answer_to_epsv(self, exchange: Exchange) -> Reply:
+        """Return the reply; where there is none, the next session begins with PASV.
+
+        There are firewalls that break a connection over which EPSV goes.
+        """
+        try:
+            return await self._control.reply_to(exchange)
+        except Cut:
+            if self.quirks.epsv is None and not is_ipv6(self._peer):
+                self.quirks.epsv = False
+            raise
 
     async def _call_by_pasv(self, error: ClientError) -> Call:
         """Return a connection by PASV, when EPSV came to this error."""
@@ -190,4 +209,4 @@ def _port_in(reply: Reply, command: str, parse: Callable[[str], int]) -> int:
     try:
         return parse(text)
     except BadAddress as error:
-        raise Garbled(f"the server names no port for data: {text!r}") from error
+        raise Garbled(f"the server names no port for data: {escaped(text)}") from error

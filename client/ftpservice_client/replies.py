@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ftpservice.wire.lines import LineReader, LineTooLong
-from ftpservice.wire.replies import Reply
+from ftpservice.wire.replies import Reply, escaped
 from ftpservice_client.errors import Garbled
 
 __all__ = ["ReplyReader"]
@@ -47,7 +47,7 @@ class ReplyReader:
     def _first(self, line: str) -> Reply | None:
         match = FIRST_LINE.fullmatch(line)
         if match is None:
-            raise Garbled(f"the server sent what is no reply: {line[:60]!r}")
+            raise Garbled(f"the server sent what is no reply: {escaped(line[:60])}")
         text = match[3] or ""
         if match[2] != "-":
             return Reply(int(match[1]), (text,))

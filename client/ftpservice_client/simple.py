@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import BadPath, VirtualPath
-from ftpservice.wire.replies import Reply
+from ftpservice.wire.replies import Reply, escaped
 from ftpservice.wire.simple import Answer, BadAnswer, parse_listing_line
 from ftpservice_client import simple_files
 from ftpservice_client.errors import (
@@ -45,7 +45,7 @@ async def log_in(line: SimpleLine, destination: Destination) -> None:
     """Greet and say who we are; raises `LoginFailed`, `Garbled`, `Busy`."""
     greeting = await line.answer()
     if greeting.word != "OK" or PROTOCOL not in greeting.text:
-        raise Garbled(f"that is no server of the simple protocol: {greeting.text[:60]!r}")
+        raise Garbled(f"that is no server of the simple protocol: {escaped(greeting.text[:60])}")
     if not destination.user:
         return
     await line.ask(command("USER", destination.user))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ftpservice.flow.cuts import Cut as FlowCut
 from ftpservice.flow.pump import pump_out
+from ftpservice.wire.replies import escaped
 from ftpservice.wire.simple import MOST_AT_ONCE, Answer
 from ftpservice_client.calling import ClientConnection
 from ftpservice_client.errors import Cut, Garbled, Mismatch, Unsupported
@@ -123,7 +124,7 @@ def number_in(line: SimpleLine, answer: Answer) -> int:
     """Return the number that an OK begins with; without one, the connection is of no use."""
     word = answer.text.partition(" ")[0]
     if answer.word != "OK" or not (word.isascii() and word.isdigit()) or len(word) > 18:
-        problem = Garbled(f"the server tells no size: {answer.text[:60]!r}")
+        problem = Garbled(f"the server tells no size: {escaped(answer.text[:60])}")
         line.close(problem)
         raise problem
     return int(word)

@@ -7,9 +7,10 @@ on with; else it begins again.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
-from ftpservice_client.errors import Cut, Mismatch, Refused, Unsupported
+from ftpservice.wire import codes
+from ftpservice_client.errors import Busy, Cut, Mismatch, Refused, Unsupported
 from ftpservice_client.meter import Meter
 from ftpservice_client.results import Digest
 from ftpservice_client.session import Moved, Place, Session, WrongStart
@@ -76,7 +77,9 @@ class Upload:
             return
         try:
             await self._send(session, place)
-        except (Refused, Unsupported, WrongStart):
+        except (Refused, Unsupported, WrongStart) as error:
+            if self._attempts > 1 and _is_busy(error):  # with what was cut, perhaps
+                raise Busy(str(error), error.reply) from error
             if place.append or not place.offset:
                 raise
             self.offset = 0
@@ -145,3 +148,9 @@ class Upload:
         if size and not self._source.is_restartable:
             raise Unsupported("what cannot be sought is not sent from the middle")
         return size
+
+
+def _is_busy(error: Exception) -> TypeGuard[Refused]:
+    """Tell whether the server has the file in use for now."""
+    reply = error.reply if isinstance(error, Refused) else None
+    return reply is not None and reply.code == codes.FILE_BUSY

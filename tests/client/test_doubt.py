@@ -110,6 +110,22 @@ def test_a_file_of_the_same_size_is_told_apart_by_its_time(now, times):
     assert count(liar, "REST") == 0
 
 
+def test_what_is_busy_with_the_cut_upload_is_tried_again_later():
+    liar = late("550 none", "213 5", "213 5", "213 8")
+    busy = "450 x is being uploaded by another session"
+    liar.says["STOR"] = sizes("150 go", busy, "150 go\r\n226 done")
+    assert sent(liar, retries=2).size == 8
+    assert liar.ends[-1].received == b"678"
+    assert count(liar, "STOR") == 3
+
+
+def test_what_is_busy_from_the_beginning_is_refused():
+    liar = late("550 none")
+    liar.says["STOR"] = "450 busy"
+    assert isinstance(sent(liar, retries=2), Refused)
+    assert count(liar, "STOR") == 1
+
+
 def test_an_append_is_not_done_twice():
     liar = late("213 100", "213 108")
     assert sent(liar, append=True).size == 8

@@ -167,6 +167,43 @@ def test_a_server_that_goes_away_is_not_asked_for_pasv():
     client.abort()
 
 
+@pytest.mark.parametrize("how", ["cut", "silent"])
+def test_a_connection_that_epsv_breaks_is_not_broken_twice(how):
+    liar = with_pasv("")
+    if how == "cut":
+        liar.says["EPSV"] = lambda speaker, line: speaker.transport.abortConnection()
+    client = liar.client(retries=1, timeout=5.0)
+    assert liar.result(client.download("x"), 10.0).data == b"data"
+    assert liar.result(client.download("x"), 10.0).data == b"data"
+    assert (count(liar, "EPSV"), count(liar, "PASV"), len(liar.speakers)) == (1, 2, 2)
+    client.abort()
+
+
+def test_without_pasv_epsv_is_tried_again():
+    liar = Liar(ANSWERS, b"data")
+    liar.says["EPSV"] = lambda speaker, line: speaker.transport.abortConnection()
+    client = liar.client(retries=1)
+    speaking = liar._speak
+
+    def speak(address):
+        liar.says.pop("EPSV", None)
+        return speaking(address)
+
+    liar.network.listen(speak, 21)
+    for _ in range(2):
+        assert liar.result(client.download("x"), 10.0).data == b"data"
+    assert (count(liar, "EPSV"), count(liar, "PASV")) == (3, 1)
+    client.abort()
+
+
+def test_what_the_server_says_is_shown_without_control_characters():
+    liar = Liar({**ANSWERS, "EPSV": "229 \x1b[2Jnowhere"}, b"data")
+    client = liar.client()
+    text = str(outcome(client.download("x"), liar.network))
+    assert text == "the server names no port for data: \\x1b[2Jnowhere"
+    client.abort()
+
+
 @pytest.mark.parametrize("eprt", ["500 what?", "530 no", "550 no", "451 no"])
 def test_a_broken_eprt(eprt):
     liar = Liar({**ANSWERS, "EPRT": eprt, "PORT": "200 ok", "RETR": "550 no"})
