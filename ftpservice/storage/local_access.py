@@ -20,11 +20,12 @@ from ftpservice.storage.local_bytes import if_possible
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["DirectoryAccess", "access_at", "is_writable", "require_writable"]
+__all__ = ["UNKNOWN", "DirectoryAccess", "access_at", "is_writable", "require_writable"]
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER = 1 << 1, 1 << 2, 1 << 3
 MODIFY = WRITE | ENTER
 UNKNOWN = -1
+"""No `Entry.access`."""
 
 
 class Credentials(NamedTuple):
@@ -82,19 +83,17 @@ class DirectoryAccess:
         self._facts = os.fstat(directory)
         self._is_read_only = _is_read_only(directory)
         self._has_acls: bool | None = None
-        self._known: dict[tuple[int, int, int], int] = {}
+        self.known: dict[tuple[int, int, int], int] = {}
+        """Answers that hold for every entry with these bits, owner and group."""
         self.itself = self._of(b".", self._facts)
         self._modifies = self.itself & MODIFY == MODIFY
 
     def of(self, name: str | bytes, facts: os.stat_result) -> int:
         """Return what may be done with an entry, whose own ``facts`` are known."""
-        key = (facts.st_mode, facts.st_uid, facts.st_gid)
-        known = self._known.get(key, UNKNOWN)
-        if known == UNKNOWN:
-            known = self._of(name, facts) | self._removal(facts)
-            if self._credentials.is_certain(facts) or self._has_acls is False:
-                self._known[key] = known
-        return known
+        access = self._of(name, facts) | self._removal(facts)
+        if self._credentials.is_certain(facts) or self._has_acls is False:
+            self.known[(facts.st_mode, facts.st_uid, facts.st_gid)] = access
+        return access
 
     def _removal(self, facts: os.stat_result) -> int:
         """Return `REMOVE` if the entry may be renamed and removed."""

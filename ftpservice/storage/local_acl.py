@@ -13,19 +13,18 @@ import os
 import struct
 
 from ftpservice.flow.calls import CANNOT
+from ftpservice.storage.local_attributes import attribute_names, path_of
 from ftpservice.storage.mode import MaskedMode
 
 __all__ = ["ACCESS_ACL", "has_default_acl", "mode_of_new"]
 
-ACCESS_ACL = "system.posix_acl_access"
-DEFAULT_ACL = "system.posix_acl_default"
+ACCESS_ACL = b"system.posix_acl_access"
+DEFAULT_ACL = b"system.posix_acl_default"
 HEADER = 4
 """Bytes of the version, before the entries."""
 ENTRY = struct.Struct("<HHI")
 """Tag, permissions, user or group."""
 USER_OBJ, GROUP_OBJ, MASK, OTHER = 0x01, 0x04, 0x10, 0x20
-ABSENT = (errno.ENODATA, errno.ENOENT, *CANNOT)
-"""No ACL, no ``/proc``, or a filesystem without ACLs."""
 
 
 def mode_of_new(directory: int, mode: int) -> int:
@@ -44,12 +43,12 @@ def has_default_acl(directory: int) -> bool:
 
 def _default_acl(directory: int) -> bytes:
     """Return the default ACL as the kernel spells it; empty if there is none."""
-    if not hasattr(os, "getxattr"):
+    if DEFAULT_ACL not in attribute_names(directory):
         return b""
     try:
-        return os.getxattr(f"/proc/self/fd/{directory}", DEFAULT_ACL)
+        return os.getxattr(path_of(directory), DEFAULT_ACL)
     except OSError as error:
-        if error.errno not in ABSENT:
+        if error.errno not in (errno.ENODATA, *CANNOT):
             raise
         return b""
 

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ftpservice.flow.blocking import Runner, let_go
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.interfaces import IListing
-from ftpservice.storage.local_access import DirectoryAccess
+from ftpservice.storage.local_access import UNKNOWN, DirectoryAccess
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_facts import entry_of
 from ftpservice.storage.local_links import LinkTargets
@@ -66,6 +66,7 @@ class OpenDirectory:
         """Return the entries of those that are still there and not hidden."""
         if self._access is None:
             self._access = DirectoryAccess(self._opened)
+        known = self._access.known
         found: list[Entry] = []
         for item in names:
             name = decoded(item.name)
@@ -73,7 +74,10 @@ class OpenDirectory:
                 continue
             try:
                 facts = item.stat(follow_symlinks=False)
-                access = self._access.of(item.name, facts)
+                key = (facts.st_mode, facts.st_uid, facts.st_gid)
+                access = known.get(key, UNKNOWN)
+                if access == UNKNOWN:
+                    access = self._access.of(item.name, facts)
             except PermissionError:
                 os.stat(".", dir_fd=self._opened)  # raises if none here may be looked at
                 continue

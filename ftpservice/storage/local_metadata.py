@@ -7,14 +7,15 @@ import os
 
 from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.local_acl import ACCESS_ACL
+from ftpservice.storage.local_attributes import attribute_names, path_of
 
 __all__ = ["take_over"]
 
 NOT_COPIED = (
-    "security.capability",  # the kernel drops it with every write
-    "security.ima",  # about the content
-    "security.evm",  # about this very inode
-    "trusted.overlay.",
+    b"security.capability",  # the kernel drops it with every write
+    b"security.ima",  # about the content
+    b"security.evm",  # about this very inode
+    b"trusted.overlay.",
 )
 """Attributes, by how they begin, that belong to the old content or to the kernel."""
 REFUSED = (*CANNOT, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE)
@@ -30,7 +31,7 @@ def take_over(opened: int, directory: int, name: bytes, old: os.stat_result) -> 
     try:
         new = os.fstat(opened)
         _copy_owner(opened, old, new)
-        _copy_attributes(opened, b"/proc/self/fd/%d/%s" % (directory, name))
+        _copy_attributes(opened, directory, name)
         if (old.st_mode ^ new.st_mode) & 0o777:  # last, since these bits are an ACL's mask too
             os.fchmod(opened, old.st_mode & 0o777)
     except OSError as error:
@@ -47,28 +48,25 @@ def _copy_owner(opened: int, old: os.stat_result, new: os.stat_result) -> None:
         os.fchown(opened, user, group)
 
 
-def _copy_attributes(opened: int, old: bytes) -> None:
+def _copy_attributes(opened: int, directory: int, name: bytes) -> None:
     """Copy those that differ, and remove an ACL that only the directory gave."""
-    if not hasattr(os, "listxattr"):
-        return
-    wanted, present = _attributes(old), _attributes(opened)
-    for name in wanted:
-        value = os.getxattr(old, name, follow_symlinks=False)
-        if name not in present or os.getxattr(opened, name) != value:
-            os.setxattr(opened, name, value)
+    wanted = attribute_names(directory, name)
+    present = _names(opened)
+    for attribute in wanted:
+        if not attribute.startswith(NOT_COPIED):
+            value = os.getxattr(path_of(directory, name), attribute, follow_symlinks=False)
+            if attribute not in present or os.getxattr(opened, attribute) != value:
+                os.setxattr(opened, attribute, value)
     if ACCESS_ACL in present and ACCESS_ACL not in wanted:
         os.removexattr(opened, ACCESS_ACL)
 
 
-def _attributes(what: bytes | int) -> list[str]:
+def _names(opened: int) -> list[bytes]:
+    if not hasattr(os, "listxattr"):
+        return []
     try:
-        names = os.listxattr(what) if isinstance(what, int) else _names_at(what)
+        return [os.fsencode(name) for name in os.listxattr(opened)]
     except OSError as error:
-        if error.errno not in (*CANNOT, errno.ENOENT):
+        if error.errno not in CANNOT:
             raise
         return []
-    return [name for name in names if not name.startswith(NOT_COPIED)]
-
-
-def _names_at(path: bytes) -> list[str]:
-    return os.listxattr(path, follow_symlinks=False)

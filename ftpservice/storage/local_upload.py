@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
+from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.descent import Place, Tree
 from ftpservice.storage.errors import BadOffset, IsDirectory
 from ftpservice.storage.interfaces import How, WriteRequest
@@ -159,8 +160,11 @@ class Upload:
             place = Place(directory, self._name)
             require_writable(place, replaced, self.path)
             return take_over(self.descriptor, directory, self._name, replaced)
-        with if_possible():
+        try:
             os.fchmod(self.descriptor, mode_of_new(directory, self._order.request.mode))
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
         return True
 
     def _publish(self, in_place: bool) -> os.stat_result:

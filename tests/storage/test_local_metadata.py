@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from ftpservice.storage import errors
+from ftpservice.storage import errors, local_attributes
 from ftpservice.storage.contract_case import at, begin, content, make, upload
 from ftpservice.storage.interfaces import How, ISetMode, WriteRequest
 from ftpservice.storage.mode import MaskedMode
@@ -19,8 +19,10 @@ OPEN = MaskedMode.of(0o666, 0o022)
 SOMEBODY = 4321
 
 
-@pytest.fixture
-def bench(tmp_path):
+@pytest.fixture(params=[True, False], ids=["this kernel", "before 6.13"])
+def bench(request, tmp_path, monkeypatch):
+    if not request.param:
+        monkeypatch.setattr(local_attributes._Kernel, "has_listxattrat", False)
     made = Bench(tmp_path)
     yield made
     assert made.open_descriptors() == []
@@ -171,6 +173,31 @@ class TestReplacing:
         assert stat.S_IMODE(facts.st_mode) == 0o664
         assert file.read_bytes() == b"new"
         assert not bench.hidden()
+
+
+class TestManyAttributes:
+    def test_more_names_than_there_is_room_for_are_kept(self, bench):
+        file = bench.root / "file"
+        file.write_bytes(b"old")
+        names = [f"user.{'x' * 100}{number}" for number in range(8)]
+        for name in names:
+            os.setxattr(file, name, b"1")
+        store(bench)
+        assert sorted(os.listxattr(file)) == sorted(names)
+
+    def test_a_kernel_without_the_call_is_asked_once(self, bench, monkeypatch):
+        asked = []
+
+        def absent(*args):
+            asked.append(args)
+            raise OSError(errno.ENOSYS, "no such call")
+
+        monkeypatch.setattr(local_attributes._Kernel, "has_listxattrat", True)
+        monkeypatch.setattr(local_attributes, "_names_at", absent)
+        acl(bench.root, "-d", "-m", "g:4322:rwx,m::rwx")
+        assert store(bench).mode == 0o664
+        store(bench, name="/other")
+        assert len(asked) == 1
 
 
 class TestBirth:

@@ -236,3 +236,11 @@ class TestSource:
     def test_it_says_what_it_is(self):
         assert MemorySource().describe() == "memory:"
         assert MemorySource(MemoryTree(100)).describe() == "memory:capacity=100"
+
+
+def test_a_replaced_file_keeps_its_owner():
+    tree = MemoryTree()
+    one, two = MemoryStorage(tree, "one"), MemoryStorage(tree, "two")
+    run(make(one, "/file", b"old"))
+    assert run(make(two, "/file", b"new")).owner == "one"
+    assert run(two.stat(at("/file"))).owner == "one"
