@@ -46,6 +46,7 @@ ACRONYMS = frozenset(
             "ACL",
             "ALL",
             "CCC",
+            "CRLF",
             "DNS",
             "FIFO",
             "FILE",
