@@ -12,6 +12,7 @@ import stat
 
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.descent_walk import below
+from ftpservice.storage.errors import StorageError
 from ftpservice.storage.local_facts import O_PATH, entry_of
 from ftpservice.storage.local_names import components
 from ftpservice.wire.entry import Entry
@@ -29,14 +30,32 @@ class LinkTargets:
         self._real: list[bytes] | None = None
 
     def told(self, entry: Entry, name: bytes, opened: int) -> Entry:
-        """Return the entry of a link ``name`` in the directory ``opened``, with its target."""
+        """Return the entry of a link ``name`` in the directory ``opened``, with its target.
+
+        Where that is a plain file, size and time of change are the file's: those of a download.
+        """
         try:
             target = self._target(entry.name, os.readlink(name, dir_fd=opened))
-        except OSError:
+        except (OSError, StorageError):
             target = ""
-        if not FORBIDDEN.isdisjoint(target):
-            target = ""
-        return entry._replace(target=target, size=entry.size if target else 0)
+        if not target or not FORBIDDEN.isdisjoint(target):
+            return entry._replace(size=0)
+        facts = self._file(entry.name)
+        if facts is None:
+            return entry._replace(target=target, size=0)
+        return entry._replace(target=target, size=facts.st_size, modified=facts.st_mtime)
+
+    def _file(self, name: str) -> os.stat_result | None:
+        """Return the facts of the plain file that a link leads to, if it does."""
+        try:
+            opened = self._tree.open(self._directory.child(name), O_PATH)
+        except (OSError, StorageError):
+            return None
+        try:
+            facts = os.fstat(opened)
+        finally:
+            os.close(opened)
+        return facts if stat.S_ISREG(facts.st_mode) else None
 
     def _target(self, name: str, text: bytes) -> str:
         """Return what to tell of a link that says ``text``; raises `OSError` where it leads out."""

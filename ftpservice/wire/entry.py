@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     """The last component, ``surrogateescape`` for bytes that are not UTF-8; empty for the root."""
     kind: Kind
     size: int
-    """Bytes; 0 for directories."""
+    """Bytes; 0 for directories. For a link those of the file that it leads to, 0 for others."""
     modified: float
     """Seconds since the epoch, UTC."""
     mode: int = 0o644

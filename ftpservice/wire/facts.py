@@ -140,7 +140,7 @@ def parse_facts(line: str) -> Entry:
     return Entry(
         name,
         kind,
-        _number(facts.get("size", "0"), 10) if kind is Kind.FILE else 0,
+        _number(facts.get("size", "0"), 10) if kind in (Kind.FILE, Kind.LINK) else 0,
         parse_time(facts["modify"]) if "modify" in facts else 0.0,
         _number(facts.get("unix.mode", "755" if kind is Kind.DIRECTORY else "644"), 8) & 0o7777,
         facts.get("unix.owner") or facts.get("unix.ownername") or "ftp",
@@ -177,7 +177,9 @@ def _number(text: str, base: int) -> int:
 
 
 def _size(entry: Entry, _perm: str) -> str:
-    return f"size={entry.size};" if entry.kind is Kind.FILE else ""
+    if entry.kind is Kind.FILE or (entry.size and entry.kind is Kind.LINK):
+        return f"size={entry.size};"  # what RETR sends (RFC 3659 §7.5.7)
+    return ""
 
 
 def _perm(_entry: Entry, perm: str) -> str:

@@ -86,6 +86,8 @@ def test_mlsd_tells_links_by_type(planted: Served) -> None:
         "file": "type=OS.unix=slink:/releases/7/file",
         "spaced": "type=OS.unix=symlink",
     }
+    sized = [name for name, line in listed(wire, "MLSD").items() if ";size=" in line]
+    assert sized == ["file"]
     inside = listed(wire, "MLSD releases")
     assert inside["up"].startswith("type=OS.unix=slink:/current;")
 
@@ -177,6 +179,8 @@ def test_the_simple_protocol_lists_links(server: Callable[..., Served]) -> None:
     count, total = wire.ask("LIST").removeprefix("OK ").split()
     lines = [wire.line().split(" ", 3) for _ in range(int(count))]
     found = {name: kind for kind, _size, _modified, name in lines}
+    sizes = {name: int(size) for _kind, size, _modified, name in lines}
+    assert {name for name, size in sizes.items() if size} == {"file"} and sizes["file"] == 7
     links = {"current", "absolute", "self", "dangling", "out", "sneaky", "file", "spaced"}
     assert found == {"releases": "dir", **dict.fromkeys(links, "link")}
     assert total == "0"

@@ -94,7 +94,10 @@ class TestLinksInside:
         entries = run(listed(bench.storage))
         assert (entries["link"].kind, entries["link"].target) == (Kind.LINK, "/dir/file")
         assert (entries["folder"].kind, entries["folder"].target) == (Kind.LINK, "dir")
-        assert entries["link"].unique != run(bench.storage.stat(at("/link"))).unique
+        file = run(bench.storage.stat(at("/link")))
+        assert entries["link"].unique != file.unique
+        assert (entries["link"].size, entries["link"].modified) == (6, file.modified)
+        assert entries["folder"].size == 0
 
     def test_looking_follows_unless_asked_for_the_link_itself(self, bench):
         link(bench, "link", "dir/file")

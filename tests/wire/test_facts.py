@@ -60,7 +60,7 @@ def test_facts_not_known_are_left_out():
 
 def test_links_and_devices_have_types_of_their_own():
     assert format_facts(FILE._replace(kind=Kind.LINK), ("type", "size"), "") == (
-        "type=OS.unix=symlink;"
+        "type=OS.unix=symlink;size=3;"
     )
     assert format_facts(FILE._replace(kind=Kind.OTHER), ("type",), "") == "type=OS.unix=special;"
 
@@ -82,7 +82,9 @@ def test_links_and_devices_have_types_of_their_own():
 def test_a_link_tells_its_target_where_a_fact_can_hold_it(target, directory, fact):
     entry = FILE._replace(kind=Kind.LINK, target=target)
     facts = format_facts(entry, ("type", "size"), "", VirtualPath.parse(directory))
-    assert facts == f"type=OS.unix={fact};"
+    assert facts == f"type=OS.unix={fact};size=3;"
+    nowhere = format_facts(entry._replace(size=0), ("type", "size"), "", VirtualPath.parse("/in"))
+    assert "size" not in nowhere
 
 
 def test_the_target_of_a_link_is_read():

@@ -141,6 +141,18 @@ def test_a_copy_of_a_loop_ends(served: Served, tmp_path: Path, facts: str) -> No
 
 
 @in_thread
+def test_a_link_to_a_file_is_copied_as_the_file(served: Served, tmp_path: Path) -> None:
+    """rclone takes links for files, and compares sizes and times with those told."""
+    (served.root / "file").write_bytes(b"content")
+    os.utime(served.root / "file", (1_600_000_000, 1_600_000_000))
+    (served.root / "link").symlink_to("file")
+    for _ in range(2):
+        rclone(served, tmp_path, "copy", "r:", tmp_path / "copy")
+    copy = tmp_path / "copy" / "link"
+    assert (copy.read_bytes(), copy.stat().st_mtime) == (b"content", 1_600_000_000)
+
+
+@in_thread
 def test_a_recursive_listing_ends(served: Served, tmp_path: Path) -> None:
     """``curl`` reads LIST -R; the loop is shown once."""
     planted(served)
