@@ -21,7 +21,6 @@ from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
-from ftpservice.control.guards import HTTP_VERBS
 from ftpservice.control.outgoing import Outgoing
 from ftpservice.control.refused import tell_refused
 from ftpservice.events import CommandFailed
@@ -36,6 +35,7 @@ from ftpservice.session.transfer import Transfer
 from ftpservice.session.verbs import Verb
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command
+from ftpservice.wire.foreign import HTTP_VERBS, Introduction
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["Conversation"]
@@ -70,6 +70,7 @@ class Conversation:
         self._aborted = False
         self._retiring = False
         self._ended = False
+        self._introduction = Introduction()
         self._turns = context.services.turns
         self._yields = False
         """Whether others have their turn before the commands that wait."""
@@ -83,6 +84,11 @@ class Conversation:
     def busy(self) -> bool:
         """Whether a command is being carried out, or waits."""
         return self._current is not None or bool(self._queue)
+
+    @property
+    def is_with_stranger(self) -> bool:
+        """Whether the client is not logged in and has not said anything known so far."""
+        return self.context.identity.account is None and not self._introduction.is_made
 
     def receive(self, *commands: Command | Reply) -> None:
         """Take commands, or ready replies in the place of those that could not be read."""
@@ -262,8 +268,8 @@ class Conversation:
         context, row = self.context, TABLE.find(command.verb)
         before, succeeded = context.phase, False
         context.phase = phase_after(before, "", succeeded)  # a refused command ends a rename too
-        if command.verb in HTTP_VERBS and context.identity.account is None:
-            raise Refusal(codes.UNAVAILABLE, "This is FTP, not HTTP.")
+        if context.identity.account is None:
+            self._introduce(command.verb, row)
         if row is None:
             known = command.verb in KNOWN_ELSEWHERE
             code = codes.NOT_IMPLEMENTED if known else codes.UNKNOWN_VERB
@@ -283,6 +289,13 @@ class Conversation:
         finally:
             context.phase = phase_after(before, move, succeeded)
         return outcome
+
+    def _introduce(self, verb: str, row: Verb | None) -> None:
+        """Raise `Refusal` where a client that is not logged in does not speak FTP."""
+        if row is not None and verb not in HTTP_VERBS:
+            self._introduction.is_made = True
+        elif self._introduction.is_over(verb):
+            raise Refusal(codes.UNAVAILABLE, f"This is FTP; {printable(verb)} is not known here.")
 
     def _refused(self, command: Command, error: Exception) -> Reply:
         """Return the reply to a command that failed, and tell of it."""

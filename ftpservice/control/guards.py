@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["HTTP_VERBS", "MOST_LONG_LINES", "MOST_QUEUED"]
+__all__ = ["MOST_LONG_LINES", "MOST_QUEUED"]
 
-HTTP_VERBS = frozenset(
-    ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-)
-"""First words of a browser that was pointed at us; before a login they end the connection."""
 MOST_LONG_LINES = 3
 """Lines over the limit; the last of them closes the connection."""
 MOST_QUEUED = 100

@@ -20,6 +20,7 @@ from ftpservice.session.lobby import Lobby
 from ftpservice.session.securing import clear, has_failed, learned, secure, when_sent
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command, parse_command
+from ftpservice.wire.foreign import begins_tls
 from ftpservice.wire.lines import LineReader, LineTooLong
 from ftpservice.wire.replies import Reply, reply
 
@@ -51,6 +52,8 @@ class ControlProtocol(Protocol):
         self._long_lines = 0
         self._input_ended = self._closing = self._entered = self._switching = False
         self._held = False
+        self._is_first = True
+        """Whether nothing has arrived so far."""
         self._arrived = b""
         """What waits for its turn."""
 
@@ -100,6 +103,11 @@ class ControlProtocol(Protocol):
         data = self._arrived
         if not data:
             return
+        if self._is_first:
+            self._is_first = False
+            if begins_tls(data):
+                self.part("This port begins in clear; say AUTH TLS.")
+                return
         if len(data) > PIECE:
             data, self._arrived = data[:PIECE], data[PIECE:]
         else:
@@ -145,7 +153,7 @@ class ControlProtocol(Protocol):
         """Refuse a line, and the session with the last one that it puts up with."""
         self._long_lines += 1
         answer = reply(codes.UNKNOWN_VERB, "Line too long.")
-        if self._long_lines >= MOST_LONG_LINES:
+        if self._long_lines >= MOST_LONG_LINES or self._conversation.is_with_stranger:
             answer = reply(codes.UNAVAILABLE, "Too many lines that are too long.")
         self._context.publish(CommandRefused, "", "", answer.code, answer.lines[-1])
         return answer

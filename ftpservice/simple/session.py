@@ -18,8 +18,10 @@ from ftpservice.session.endpoint import ends_of
 from ftpservice.session.lobby import Lobby
 from ftpservice.session.log import log
 from ftpservice.session.securing import has_failed
+from ftpservice.simple import refusals
 from ftpservice.simple.commands import TABLE, Conversation, uploaded_anyway
 from ftpservice.simple.stream import LineTooLong, Stream
+from ftpservice.wire.foreign import Introduction
 from ftpservice.wire.simple import GREETING, BadLine, Code, answer, error, parse_line
 
 __all__ = ["SimpleSession"]
@@ -28,11 +30,15 @@ TURN = 50
 """Commands that are carried out in one step, if its time does not end before."""
 
 
+NOT_OURS = "this is the simple protocol of ftpservice"
+
+
 class SimpleSession:
     """Carries out the commands of one connection, in order; `begin` is called when it stands."""
 
     def __init__(self, lobby: Lobby, secured: bool = False) -> None:
         self._lobby = lobby
+        self._introduction = Introduction()
         self._secured = secured
         self._entered = self._over = self._lost = False
         self._busy = False
@@ -101,8 +107,8 @@ class SimpleSession:
     async def _line(self) -> bytes | None:
         try:
             return await self.stream.line()
-        except LineTooLong:
-            too_long = (Code.SYNTAX, "the line is too long")
+        except LineTooLong as problem:
+            too_long = (Code.SYNTAX, str(problem))
             self.context.publish(CommandRefused, "", "", too_long[0].value, too_long[1])
             await self._last(*too_long)
             return None
@@ -124,14 +130,24 @@ class SimpleSession:
         try:
             verb, argument = parse_line(line)
         except ValueError:
+            self._introduce(line.partition(b" ")[0].decode("ascii", "replace").upper())
             await uploaded_anyway(self.stream, line)
             raise
+        self._introduce(verb)
         command = TABLE.get(verb)
         if command is None:
             raise BadLine("unknown verb; HELP lists those there are")
         if not command.is_upload:
             await self._conversation.uploads.settle()
         await command.run(self._conversation, argument)
+
+    def _introduce(self, verb: str) -> None:
+        """Raise `refusals.Refused` where a client that is not logged in speaks something else."""
+        if self.context.identity.account is None:
+            if verb in TABLE:
+                self._introduction.is_made = True
+            elif self._introduction.is_over(verb):
+                raise refusals.Refused(Code.SYNTAX, NOT_OURS, parting=True)
 
     async def _last(self, code: Code, reason: str) -> None:
         """Say why it is over, behind all other answers."""

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.cuts import Cut, Stalled
+from ftpservice.wire.foreign import begins_tls
 from ftpservice.wire.simple import LONGEST_LINE
 
 __all__ = ["LineTooLong", "Stream"]
@@ -19,7 +20,7 @@ MOMENT = 0.001
 
 
 class LineTooLong(Exception):
-    """A line does not end where lines end at the latest."""
+    """What comes is no line, or does not end where lines end at the latest."""
 
 
 class Stream:
@@ -31,6 +32,7 @@ class Stream:
         self._waiting = waiting
         self._received = b""
         self._at = 0
+        self._has_begun = False
         self._unsent: list[bytes] = []
         self._size_unsent = 0
         self._is_due = False
@@ -48,6 +50,9 @@ class Stream:
             more = await self._more()
             if not more:
                 return None
+            if not self._has_begun and begins_tls(more):
+                raise LineTooLong("this port has no TLS")
+            self._has_begun = True
             self._received, self._at = self._received[self._at :] + more, 0
             end = self._end_of_line()
         line, self._at = self._received[self._at : end], end + 1
@@ -57,7 +62,7 @@ class Stream:
         """Return where the next line ends; negative if that has not come."""
         end = self._received.find(b"\n", self._at, self._at + LONGEST_LINE)
         if end < 0 and len(self._received) - self._at >= LONGEST_LINE:
-            raise LineTooLong
+            raise LineTooLong("the line is too long")
         return end
 
     async def _more(self) -> bytes:

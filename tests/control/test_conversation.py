@@ -177,6 +177,54 @@ def test_a_browser_is_shown_the_door(line: str) -> None:
     assert talk.transport.over
 
 
+@pytest.mark.parametrize("before", [(), ("SYST",), ("USER ann",), ("XYZ",)])
+def test_a_browser_is_shown_the_door_until_somebody_is_logged_in(before: tuple[str, ...]) -> None:
+    talk = Talk()
+    talk.replies()
+    assert talk.codes(*before, "PUT / HTTP/1.1", "PASS secret")[-1] == 421
+    assert talk.transport.over
+    assert Talk().login().codes("GET none", "TRACE") == [550, 500]
+
+
+@pytest.mark.parametrize("line", ["EHLO me", "SSH-2.0-x", "XYZ", "\x16\x03", "NOOP" + "x" * 5000])
+def test_an_unknown_first_verb_ends_a_session(line: str) -> None:
+    talk = Talk()
+    talk.replies()
+    assert talk.codes(line, "USER ann", "PASS secret") == [421]
+    assert talk.transport.over
+    assert talk.checker.asked == []
+
+
+@pytest.mark.parametrize("line", ["HOST x", "FEAT", "CLNT x", "OPTS UTF8 ON", "AUTH X", "PWD", "STAT"])
+def test_verbs_of_ftp_may_come_first(line: str) -> None:
+    talk = Talk()
+    talk.replies()
+    talk.say(line)
+    assert talk.codes("", "XYZ", "USER ann", "PASS secret") == [500, 500, 331, 230]
+
+
+def test_a_blank_line_ends_no_session() -> None:
+    talk = Talk()
+    talk.replies()
+    assert talk.codes("", "", "USER ann", "PASS secret") == [500, 500, 331, 230]
+
+
+def test_only_a_few_unknown_verbs_are_put_up_with_before_the_login() -> None:
+    talk = Talk()
+    talk.replies()
+    assert talk.codes("NOOP", *["XYZ"] * 10) == [200, 500, 500, 500, 500, 421]
+    talk = Talk().login()
+    assert talk.codes(*["XYZ"] * 10) == [500] * 10
+
+
+def test_a_tls_handshake_in_clear_is_told_so_at_once() -> None:
+    talk = Talk()
+    talk.replies()
+    talk.protocol.dataReceived(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert talk.replies() == ["421 This port begins in clear; say AUTH TLS."]
+    assert talk.transport.over
+
+
 def test_telnet_options_are_refused() -> None:
     talk = Talk().login()
     talk.protocol.dataReceived(b"\xff\xfd\x06NO\xff\xf1OP\r\n")

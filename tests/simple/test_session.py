@@ -310,3 +310,33 @@ def test_a_failure_to_abandon_is_logged_and_the_first_problem_answered(talk: Sim
     talk.storage.faults["abandon", "b"] = Unavailable(VirtualPath(("b",)))
     assert three(talk) == ["OK 3 a", "ERR FULL no space left", "OK 3 c"]
     assert len(talk.talk.of(TransferEnded)) == 3
+
+
+@pytest.mark.parametrize("line", ["POST / HTTP/1.1", "GET /", "EHLO me", "x\0y", "LIST\0"])
+def test_an_unknown_first_verb_ends_a_session(line: str) -> None:
+    talk = SimpleTalk()
+    lines = talk.say(f"{line}\r\nHost: x\r\n\r\n{LOGIN}UPLD 3+ a\nabc")
+    assert lines == [*GREETED, "ERR SYNTAX this is the simple protocol of ftpservice"]
+    assert talk.transport.over
+    assert talk.talk.checker.asked == []
+    assert talk.storage.opened == 0
+
+
+def test_verbs_of_http_end_a_session_until_somebody_is_logged_in() -> None:
+    assert SimpleTalk().say("HELP\nUSER ann\nPUT /\nPASS secret\n")[-1][:10] == "ERR SYNTAX"
+    talk = SimpleTalk().login()
+    assert [line[:10] for line in talk.say("PUT /\nDELF none\n")] == ["ERR SYNTAX", "ERR NOTFOU"]
+
+
+def test_only_a_few_unknown_verbs_are_put_up_with_before_the_login() -> None:
+    talk = SimpleTalk()
+    assert talk.say("USER ann\n\n" + "XYZ\n" * 10)[2:] == [
+        *["ERR SYNTAX unknown verb; HELP lists those there are"] * 4,
+        "ERR SYNTAX this is the simple protocol of ftpservice",
+    ]
+
+
+def test_a_tls_handshake_in_clear_is_told_so_at_once() -> None:
+    talk = SimpleTalk()
+    assert talk.say(b"\x16\x03\x01\x02\x00")[-1] == "ERR SYNTAX this port has no TLS"
+    assert talk.transport.over

@@ -1,0 +1,40 @@
+"""What clients of other protocols send first, by mistake or made to: browsers above all.
+
+A page in a browser can have it send lines of its choice to any port, behind lines of HTTP. So who
+begins with a verb that is none of ours gets no chance to say a second one.
+"""
+
+from __future__ import annotations
+
+__all__ = ["HTTP_VERBS", "MOST_UNKNOWN", "Introduction", "begins_tls"]
+
+HTTP_VERBS = frozenset(
+    ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PRI", "PUT", "TRACE")
+)
+"""First words of a browser; before a login they end the connection, though GET and PUT are ours."""
+MOST_UNKNOWN = 5
+"""Unknown verbs of a session without a login, the first not among them; the last ends it."""
+TLS_HANDSHAKE = b"\x16\x03"
+
+
+class Introduction:
+    """What a client without a login has said so far."""
+
+    __slots__ = ("_unknown", "is_made")
+
+    def __init__(self) -> None:
+        self.is_made = False
+        """Whether it has said a verb of ours."""
+        self._unknown = 0
+
+    def is_over(self, verb: str) -> bool:
+        """Tell whether an unknown verb, or one of HTTP, ends the session; a blank line does not."""
+        self._unknown += 1
+        if self._unknown >= MOST_UNKNOWN or verb in HTTP_VERBS:
+            return True
+        return not self.is_made and bool(verb)
+
+
+def begins_tls(data: bytes) -> bool:
+    """Tell whether ``data``, the first of a connection, begins a TLS handshake (RFC 8446 §5.1)."""
+    return data.startswith(TLS_HANDSHAKE)
