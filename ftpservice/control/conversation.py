@@ -20,22 +20,20 @@ from collections.abc import Callable
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
+from ftpservice.commands.table import TABLE
+from ftpservice.control.dispatch import outcome_of, printable
 from ftpservice.control.outgoing import Outgoing
 from ftpservice.control.refused import tell_refused
 from ftpservice.events import CommandFailed
 from ftpservice.flow.task import Task, dealt_with
-from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
 from ftpservice.session.log import log
 from ftpservice.session.protection import Switch
-from ftpservice.session.refusals import Refusal, described, refusal
-from ftpservice.session.state import BY_CERTIFICATE, is_legal, phase_after
+from ftpservice.session.refusals import described, refusal
 from ftpservice.session.transfer import Transfer
 from ftpservice.session.verbs import Verb
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command
-from ftpservice.wire.foreign import HTTP_VERBS, Introduction
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["Conversation"]
@@ -70,7 +68,6 @@ class Conversation:
         self._aborted = False
         self._retiring = False
         self._ended = False
-        self._introduction = Introduction()
         self._turns = context.services.turns
         self._yields = False
         """Whether others have their turn before the commands that wait."""
@@ -88,7 +85,7 @@ class Conversation:
     @property
     def is_with_stranger(self) -> bool:
         """Whether the client is not logged in and has not said anything known so far."""
-        return self.context.identity.account is None and not self._introduction.is_made
+        return self.context.identity.account is None and not self.context.introduction.is_made
 
     def receive(self, *commands: Command | Reply) -> None:
         """Take commands, or ready replies in the place of those that could not be read."""
@@ -240,7 +237,7 @@ class Conversation:
     async def _answer(self, command: Command) -> Transfer | None:
         """Carry out a command and answer it; a transfer is returned to be carried out."""
         try:
-            outcome = await self._outcome(command)
+            outcome = await outcome_of(self.context, command)
         except CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
@@ -264,39 +261,6 @@ class Conversation:
         if not self._ended:
             self._switch(switch.secure)
 
-    async def _outcome(self, command: Command) -> Reply | Transfer | Switch:
-        context, row = self.context, TABLE.find(command.verb)
-        before, succeeded = context.phase, False
-        context.phase = phase_after(before, "", succeeded)  # a refused command ends a rename too
-        if context.identity.account is None:
-            self._introduce(command.verb, row)
-        if row is None:
-            known = command.verb in KNOWN_ELSEWHERE
-            code = codes.NOT_IMPLEMENTED if known else codes.UNKNOWN_VERB
-            raise Refusal(code, f"{printable(command.verb)} is not {'here' if known else 'known'}.")
-        if row.login and context.identity.account is None:
-            raise Refusal(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
-        if not is_legal(before, row.name):
-            raise Refusal(codes.BAD_SEQUENCE, f"{row.name} does not belong here.")
-        if row.moves_data:
-            context.see_that_data_may_move()
-        move = row.name
-        try:
-            outcome = await row.run(context, parse_argument(context, row, command.argument))
-            succeeded = not isinstance(outcome, Reply) or outcome.code < 400
-            if isinstance(outcome, Reply) and outcome.code == codes.LOGGED_IN_BY_CERTIFICATE:
-                move = BY_CERTIFICATE
-        finally:
-            context.phase = phase_after(before, move, succeeded)
-        return outcome
-
-    def _introduce(self, verb: str, row: Verb | None) -> None:
-        """Raise `Refusal` where a client that is not logged in does not speak FTP."""
-        if row is not None and verb not in HTTP_VERBS:
-            self._introduction.is_made = True
-        elif self._introduction.is_over(verb):
-            raise Refusal(codes.UNAVAILABLE, f"This is FTP; {printable(verb)} is not known here.")
-
     def _refused(self, command: Command, error: Exception) -> Reply:
         """Return the reply to a command that failed, and tell of it."""
         answer = refusal(error)
@@ -306,8 +270,3 @@ class Conversation:
         log.failure("{verb} failed", verb=printable(command.verb))
         self.context.publish(CommandFailed, printable(command.verb), described(error))
         return reply(codes.LOCAL_ERROR, "Local error in processing.")
-
-
-def printable(verb: str) -> str:
-    """Return a verb as a reply or the log may show it."""
-    return verb[:32].encode("ascii", "backslashreplace").decode() if verb.isprintable() else "That"

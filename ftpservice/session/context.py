@@ -34,6 +34,7 @@ from ftpservice.tls.turns import Turns
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.facts import DEFAULT_FACTS
+from ftpservice.wire.foreign import Introduction
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["Activity", "Context", "Marks", "Parameters", "Peer", "Representation", "Services"]
@@ -142,6 +143,8 @@ class Context:
     rename_from: VirtualPath = ROOT
     told_partial: tuple[VirtualPath, int] | None = None
     """The cut upload that SIZE or MLST last told of, and how much of it there was."""
+    introduction: Introduction = field(default_factory=Introduction)
+    """What the client said before its login."""
     failures: int = 0
     """Failed logins of this session."""
     running: Progress | None = None

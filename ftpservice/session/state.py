@@ -2,14 +2,23 @@
 
 A verb that the table names is legal only in the phases it is listed with, anything else is
 refused with 503. All other verbs are legal in every phase that their row's login column allows;
-they end a rename that was begun, for RNTO must follow RNFR directly.
+they end a rename that was begun, for RNTO must follow RNFR directly, except for those that only ask
+or do nothing: clients keep their connection alive with NOOP at any time.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["BY_CERTIFICATE", "MOVES", "Phase", "drawing", "is_legal", "phase_after"]
+__all__ = [
+    "BY_CERTIFICATE",
+    "DISTURBS_NOTHING",
+    "MOVES",
+    "Phase",
+    "drawing",
+    "is_legal",
+    "phase_after",
+]
 
 BY_CERTIFICATE = "USER by certificate"
 """The move of a USER that needs no PASS (232, RFC 2228 §5.1)."""
@@ -51,6 +60,10 @@ MOVES: dict[tuple[Phase, str], Phase] = {
 SEQUENCED = frozenset(verb for _, verb in MOVES)
 CHANGES_NOTHING = frozenset(("AUTH",))
 """Verbs that leave a session that they fail in as it was, as those do that are not listed."""
+DISTURBS_NOTHING = frozenset(
+    ("NOOP", "STAT", "ABOR", "HELP", "FEAT", "SYST", "CLNT", "PWD", "XPWD")
+)
+"""Verbs that may come between RNFR and RNTO."""
 FALLS_BACK = {Phase.NAMED: Phase.GREETED, Phase.RENAMING: Phase.LOGGED_IN}
 """Where a move that failed leaves the session."""
 
@@ -66,7 +79,9 @@ def phase_after(phase: Phase, verb: str, succeeded: bool) -> Phase:
         return MOVES[phase, verb]
     if verb in SEQUENCED and verb not in CHANGES_NOTHING:
         return FALLS_BACK.get(phase, phase)
-    return Phase.LOGGED_IN if phase is Phase.RENAMING else phase
+    if phase is Phase.RENAMING and verb not in DISTURBS_NOTHING:
+        return Phase.LOGGED_IN
+    return phase
 
 
 def drawing() -> str:

@@ -21,7 +21,6 @@ from ftpservice.session.securing import has_failed
 from ftpservice.simple import refusals
 from ftpservice.simple.commands import TABLE, Conversation, uploaded_anyway
 from ftpservice.simple.stream import LineTooLong, Stream
-from ftpservice.wire.foreign import Introduction
 from ftpservice.wire.simple import GREETING, BadLine, Code, answer, error, parse_line
 
 __all__ = ["SimpleSession"]
@@ -38,7 +37,6 @@ class SimpleSession:
 
     def __init__(self, lobby: Lobby, secured: bool = False) -> None:
         self._lobby = lobby
-        self._introduction = Introduction()
         self._secured = secured
         self._entered = self._over = self._lost = False
         self._busy = False
@@ -145,8 +143,8 @@ class SimpleSession:
         """Raise `refusals.Refused` where a client that is not logged in speaks something else."""
         if self.context.identity.account is None:
             if verb in TABLE:
-                self._introduction.is_made = True
-            elif self._introduction.is_over(verb):
+                self.context.introduction.is_made = True
+            elif self.context.introduction.is_over(verb):
                 raise refusals.Refused(Code.SYNTAX, NOT_OURS, parting=True)
 
     async def _last(self, code: Code, reason: str) -> None:

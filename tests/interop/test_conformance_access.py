@@ -131,7 +131,20 @@ def test_verbs_are_taken_in_any_case_and_the_friendly_words_too(served: Served) 
 
 
 @in_thread
-@pytest.mark.parametrize("between", ["NOOP", "PWD", "XYZZY", "RETR", "STAT", "SITE HELP", "PASS x"])
+@pytest.mark.parametrize(
+    "between", ["NOOP", "STAT", "STAT /", "ABOR", "HELP", "FEAT", "PWD", "xpwd"]
+)
+def test_who_only_asks_between_rnfr_and_rnto_disturbs_nothing(served: Served, between: str) -> None:
+    (served.root / "a").write_bytes(b"a")
+    wire = served.session()
+    assert wire.code("RNFR a") == 350
+    assert wire.code(between) < 400
+    assert wire.code("RNTO b") == 250
+    assert (served.root / "b").exists()
+
+
+@in_thread
+@pytest.mark.parametrize("between", ["XYZZY", "RETR", "DELE a", "SITE HELP", "PASS x", "CWD /"])
 def test_rnto_must_follow_rnfr_directly(served: Served, between: str) -> None:
     (served.root / "a").write_bytes(b"a")
     wire = served.session()
@@ -139,7 +152,7 @@ def test_rnto_must_follow_rnfr_directly(served: Served, between: str) -> None:
     assert wire.code("RNFR a") == 350
     wire.code(between)
     assert wire.code("RNTO b") == 503
-    assert (served.root / "a").exists()
+    assert not (served.root / "b").exists()
 
 
 @in_thread

@@ -56,9 +56,7 @@ def test_a_page_in_a_browser_cannot_log_in(
 
 @in_thread
 @pytest.mark.parametrize("port", ["ftp", "simple"])
-def test_a_handshake_in_clear_is_not_waited_out(
-    server: Callable[..., Served], port: str
-) -> None:
+def test_a_handshake_in_clear_is_not_waited_out(server: Callable[..., Served], port: str) -> None:
     served = server(*OPTIONS)
     end = beginning(served, port)
     end.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
