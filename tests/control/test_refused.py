@@ -81,7 +81,7 @@ def test_rights_are_told_and_data_in_clear() -> None:
 def test_a_line_that_is_too_long_is_told() -> None:
     talk = Talk()
     talk.replies()
-    assert talk.codes("A" * 5000) == [500]
+    assert talk.codes("NOOP", "A" * 5000) == [200, 500]
     assert told(talk) == [("", "", 500, "")]
 
 

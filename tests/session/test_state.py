@@ -22,8 +22,9 @@ def test_verbs_that_the_table_does_not_name_are_legal_anywhere(phase: Phase) -> 
     assert is_legal(phase, "NOOP")
 
 
-def test_any_other_verb_ends_a_rename() -> None:
-    assert phase_after(Phase.RENAMING, "NOOP", succeeded=True) is Phase.LOGGED_IN
+def test_any_other_verb_ends_a_rename_but_those_that_only_ask() -> None:
+    assert phase_after(Phase.RENAMING, "CWD", succeeded=True) is Phase.LOGGED_IN
+    assert phase_after(Phase.RENAMING, "NOOP", succeeded=True) is Phase.RENAMING
 
 
 def test_other_verbs_leave_the_phase_as_it_is() -> None:
