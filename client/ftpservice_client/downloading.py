@@ -68,7 +68,7 @@ class Download:
         before = self._target.written
         tail = await self._target.tail() if before else b""
         try:
-            await self._receive(session, offset - len(tail), Overlapping(self._target, tail, 0))
+            await self._receive(session, offset - len(tail), tail, 0)
         except Unsupported:
             if not before:
                 raise
@@ -87,13 +87,16 @@ class Download:
             await self._restart()
             tail = b""
         skip = self._offset + self._target.written - len(tail)
-        await self._receive(session, 0, Overlapping(self._target, tail, skip))
+        await self._receive(session, 0, tail, skip)
 
-    async def _receive(self, session: Session, offset: int, target: Overlapping) -> None:
+    async def _receive(self, session: Session, offset: int, tail: bytes, skip: int) -> None:
         self._meter.base = offset
-        inner = target if target.is_needed else self._target
-        await session.retrieve(self._name, offset, inner, self)
-        if target.is_needed:
+        if not tail and not skip:
+            await session.retrieve(self._name, offset, self._target, self)
+            return
+        target = Overlapping(self._target, tail, skip)
+        await session.retrieve(self._name, offset, target, self)
+        if target.wants_more:
             raise Mismatch(f"{self._name}: the server has less of it than is here")
 
     def begin(self, counter: Moved, total: int | None) -> None:

@@ -21,8 +21,8 @@ class Overlapping(Target):
         self._skip = skip
 
     @property
-    def is_needed(self) -> bool:
-        """Whether there is something to be dropped or compared."""
+    def wants_more(self) -> bool:
+        """Whether something is still to be dropped or compared."""
         return bool(self._skip or self._expected)
 
     @property

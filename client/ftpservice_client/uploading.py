@@ -73,7 +73,8 @@ class Upload:
         """Send it, or what is missing of it."""
         place = await self._place(session)
         self._attempts += 1
-        if await self._is_there(session, place):
+        whole = place.offset and place.offset == self._source.size
+        if whole and await self._is_there(session, place):
             return
         try:
             await self._send(session, place)
@@ -94,16 +95,13 @@ class Upload:
 
         Where SIZE also counts what a cut upload has left, MLST tells of the file itself.
         """
-        total = self._source.size
-        if not place.offset or place.offset != total:
-            return False
         if "MLST" not in await session.features():
             return True
         try:
             entry = await session.stat(self._name)
         except (Refused, Unsupported):
             return False
-        return entry.size == total + (place.former or 0 if place.append else 0)
+        return entry.size == place.offset + (place.former or 0 if place.append else 0)
 
     async def _place(self, session: Session) -> Place:
         if self._attempts:

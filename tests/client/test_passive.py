@@ -1,5 +1,8 @@
 """Servers whose EPSV does not work: PASV is tried instead, and used from then on."""
 
+import socket
+from contextlib import ExitStack
+
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.protocol import Factory
@@ -212,6 +215,51 @@ def test_a_broken_eprt(eprt):
     outcome(client.download("x"), liar.network)
     assert (count(liar, "EPRT"), count(liar, "PORT"), count(liar, "RETR")) == (1, 2, 2)
     client.abort()
+
+
+class Sockets:
+    """A server that speaks over real sockets."""
+
+    def __init__(self, reactor, liar):
+        self._reactor = reactor
+        self.ports = []
+        liar.network.listen = lambda accept: self.listen(lambda: accept(None))
+        self.port = self.listen(lambda: liar._speak(None))
+
+    def listen(self, make):
+        factory = Factory.forProtocol(make)
+        self.ports.append(self._reactor.listenTCP(0, factory, interface="127.0.0.1"))
+        return self.ports[-1].getHost().port
+
+    async def close(self):
+        for port in self.ports:
+            await port.stopListening()
+
+
+@ensureDeferred
+@pytest.mark.parametrize("how", ["refuses", "is silent"])
+async def test_a_port_of_the_kernel_that_does_not_answer(reactor, tmp_path, how):
+    liar = with_pasv("")
+    server = Sockets(reactor, liar)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as stack:
+        name = deaf.getsockname()
+        if how == "refuses":
+            deaf.close()
+        for _ in range(3 if how == "is silent" else 0):  # more than it keeps: it drops the others
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(name)
+        liar.says["EPSV"] = f"229 ok (|||{name[1]}|)"
+        place = Destination(Scheme.FTP, "127.0.0.1", server.port, "ann", "secret")
+        settings = Settings(netrc=None, timeout=1.0)
+        client = await connect(place, reactor=reactor, settings=settings)
+        for _ in range(2):
+            assert (await client.download("x")).data == b"data"
+        await client.download("x", tmp_path / "x")
+        assert (tmp_path / "x").read_bytes() == b"data"
+        assert (count(liar, "EPSV"), count(liar, "RETR")) == (1, 3)
+        await client.quit()
+    await server.close()
 
 
 @ensureDeferred

@@ -125,3 +125,16 @@ async def test_resuming_and_appending(reactor, server, tmp_path):
     assert transfer.size == len(BIG) - MIB
     assert target.read_bytes() == BIG
     await client.quit()
+
+
+@ensureDeferred
+async def test_directories_that_are_missing(reactor, server, tmp_path):
+    client = await connect(server.url(), reactor=reactor, settings=server.settings())
+    with pytest.raises(NotFound, match="none: there is no such directory on the server"):
+        await client.upload(b"text", "none/file")
+    (tmp_path / "tree" / "in").mkdir(parents=True)
+    (tmp_path / "tree" / "in" / "file").write_bytes(b"text")
+    done = await client.upload_tree(tmp_path / "tree", "deep/er")
+    done.raise_if_failed()
+    assert (server.root / "deep" / "er" / "in" / "file").read_bytes() == b"text"
+    await client.quit()
