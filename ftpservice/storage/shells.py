@@ -33,8 +33,10 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
+from ftpservice.storage.interfaces_tree import ILinks
 from ftpservice.storage.shells_entries import KEYS, entry_of
 from ftpservice.storage.shells_errors import ask, segments
+from ftpservice.storage.shells_links import link_entry
 from ftpservice.storage.shells_listing import ShellListing, list_directory
 from ftpservice.storage.shells_reading import ShellReading
 from ftpservice.storage.shells_writing import Ends, ShellWriting, dispose
@@ -47,7 +49,7 @@ MOST_NAMES = 1000
 """Names tried for one `How.UNIQUE`."""
 
 
-@implementer(IStorage)
+@implementer(IStorage, ILinks)
 class ShellStorage:
     """The files of an `IFTPShell`."""
 
@@ -63,6 +65,17 @@ class ShellStorage:
         """Return the facts of ``path``."""
         values: Sequence[object] = await ask(path, self._shell.stat, segments(path), KEYS)
         return entry_of(path, values)
+
+    async def lstat(self, path: VirtualPath) -> Entry:
+        """Return the facts of ``path``, those of the link itself where links are known."""
+        try:
+            entry = await self.stat(path)
+        except NotFound:
+            link = link_entry(self._shell, path)
+            if link is None:
+                raise
+            return link
+        return link_entry(self._shell, path, entry) or entry
 
     async def open_listing(self, path: VirtualPath) -> IListing:
         """Read a whole directory; a shell gives it in one piece."""

@@ -12,6 +12,7 @@ from ftpservice.storage.errors import NotFound, StorageError
 from ftpservice.storage.interfaces import IListing
 from ftpservice.storage.shells_entries import KEYS, entry_of, name_of
 from ftpservice.storage.shells_errors import ask, segments
+from ftpservice.storage.shells_links import link_entry
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
@@ -32,7 +33,11 @@ async def list_directory(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
     except StorageError:
         return await _list_one_by_one(shell, path)
     named = [(name_of(name), values) for name, values in rows]
-    return [entry_of(path.child(name), values) for name, values in named if name is not None]
+    return [
+        _unfollowed(shell, path.child(name), entry_of(path.child(name), values))
+        for name, values in named
+        if name is not None
+    ]
 
 
 async def _list_one_by_one(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
@@ -46,9 +51,15 @@ async def _list_one_by_one(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
         try:
             values: Sequence[object] = await ask(child, shell.stat, segments(child), KEYS)
         except NotFound:
+            link = link_entry(shell, child)
+            entries += [link] if link is not None else []
             continue
-        entries.append(entry_of(child, values))
+        entries.append(_unfollowed(shell, child, entry_of(child, values)))
     return entries
+
+
+def _unfollowed(shell: IFTPShell, path: VirtualPath, entry: Entry) -> Entry:
+    return link_entry(shell, path, entry) or entry
 
 
 @implementer(IListing)

@@ -26,6 +26,7 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
+from ftpservice.storage.links import lstat
 from ftpservice.storage.shells import ShellStorage
 from ftpservice.storage.shells_entries import KEYS
 from ftpservice.storage.shells_errors import translated
@@ -226,14 +227,37 @@ class TestTwistedShell:
     def test_a_dangling_link_does_not_hide_the_rest(self, storage, folder):
         run(make(storage, "/file", b"x"))
         os.symlink("/nowhere/at/all", folder.child("link").path)
-        assert set(run(listed(storage))) == {"file"}
+        entries = run(listed(storage))
+        assert {name: entry.kind for name, entry in entries.items()} == {
+            "file": Kind.FILE,
+            "link": Kind.LINK,
+        }
+        assert run(lstat(storage, at("/link"))) == entries["link"]
+
+    def test_links_of_twisteds_shells_are_told_as_links(self, storage, folder):
+        run(storage.make_directory(at("/folder")))
+        run(make(storage, "/folder/file", b"content"))
+        os.symlink("folder", folder.child("link").path)
+        os.symlink("folder/file", folder.child("short").path)
+        os.symlink(".", folder.child("folder").child("self").path)
+        entries = run(listed(storage))
+        assert (entries["link"].kind, entries["link"].size) == (Kind.LINK, 0)
+        assert (entries["short"].kind, entries["short"].size) == (Kind.LINK, 7)
+        assert run(listed(storage, "/link"))["self"].kind is Kind.LINK
+        for name in ("link", "short", "folder"):
+            assert run(lstat(storage, at(f"/{name}"))) == entries[name]
+        assert run(storage.stat(at("/link"))).kind is Kind.DIRECTORY
+        assert run(content(storage, "/short")) == b"content"
+        with pytest.raises(errors.StorageError):
+            run(storage.remove_directory(at("/link")))
+        assert run(content(storage, "/folder/file")) == b"content"
 
     def test_names_that_no_path_leads_to_are_left_out(self, storage, folder):
         folder.child("new\nline").setContent(b"x")
         folder.child("fine").setContent(b"x")
         assert set(run(listed(storage))) == {"fine"}
         os.symlink("/nowhere/at/all", folder.child("link").path)
-        assert set(run(listed(storage))) == {"fine"}
+        assert set(run(listed(storage))) == {"fine", "link"}
 
     def test_an_anonymous_shell_only_reads(self, storage, folder):
         run(make(storage, "/file", b"content"))
