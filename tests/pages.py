@@ -92,5 +92,5 @@ def spread(directory: Path) -> None:
             (directory / block.name).write_text(filled(text), encoding="utf-8")
     for name in ("passwd.db", "etc/ftpservice/passwd.db"):
         with (directory / name).open("a", encoding="utf-8") as accounts:
-            accounts.write(filled("demo:HASH\n"))
+            accounts.write(filled("demo:HASH:/:full\n"))
     (directory / "etc/ftpservice/ftpservice.toml").write_text("anonymous = true\n")

@@ -48,6 +48,8 @@ class Console:
         self._logged = logged
         self._kept = kept
         self.manager = Manager({})
+        self.is_part = False
+        """Whether another program has the service, and learns of a failed start by exceptions."""
 
     @property
     def is_daemons(self) -> bool:
@@ -83,7 +85,9 @@ def console_for(program: Mapping[str, Any] | None, logs: Logs | None = None) -> 
     daemon loses its standard streams before it listens, so its terminal is kept until then.
     """
     if program is None:
-        return Console(None, None, logged=False)
+        part = Console(None, None, logged=True)
+        part.is_part = True
+        return part
     console = _console_under(program, logs or Logs())
     console.manager = Manager()
     return console

@@ -168,7 +168,8 @@ class FTPService(MultiService):
         try:
             step()
         except CannotStart as error:
-            if self._console.complain(error.line):
+            console = self._console
+            if not console.is_part and console.complain(error.line):
                 error.was_printed(by_daemon=self._console.is_daemons)
             self._console.release()
             raise

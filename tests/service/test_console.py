@@ -99,6 +99,9 @@ def test_what_twistd_was_told_decides_who_hears_it(
         logs.close()
 
 
-def test_within_another_program_nothing_is_written() -> None:
+def test_within_another_program_it_is_told_to_the_log(logged: list[LogEvent]) -> None:
     console = console_for(None, logs_for(None, None, (-1, -1)))
-    assert (console._out, console._logged) == (None, False)
+    console.tell(["a"])
+    assert not console.complain("b")
+    assert lines(logged) == ["a", "b"]
+    assert console.is_part
