@@ -16,6 +16,7 @@ from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.local_facts import require_file
 from ftpservice.storage.local_kernel import copy_range
+from ftpservice.storage.local_turns import alone
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["KEPT_BY_RENAME", "SET_ID", "drop_set_id", "write_in_place"]
@@ -33,18 +34,22 @@ def write_in_place(
     """Copy an open file over the plain file ``name``; returns that, open, and its facts."""
     opened = os.open(name, WRITE, dir_fd=directory)
     try:
-        facts = os.fstat(opened)
-        require_file(facts, path)
-        size = os.fstat(source).st_size
-        _reserve(opened, facts.st_size, size)
-        drop_set_id(opened, facts)
-        if copy_range(source, opened, 0, size) < size:
-            raise Unavailable(path, "the partial has become shorter")
-        os.ftruncate(opened, size)
+        require_file(os.fstat(opened), path)
+        with alone(opened, path):
+            _copy(source, opened, path)
         return opened, os.fstat(opened)
     except BaseException:
         os.close(opened)
         raise
+
+
+def _copy(source: int, opened: int, path: VirtualPath) -> None:
+    facts, size = os.fstat(opened), os.fstat(source).st_size
+    _reserve(opened, facts.st_size, size)
+    drop_set_id(opened, facts)
+    if copy_range(source, opened, 0, size) < size:
+        raise Unavailable(path, "the partial has become shorter")
+    os.ftruncate(opened, size)
 
 
 def drop_set_id(opened: int, facts: os.stat_result) -> None:

@@ -250,3 +250,21 @@ class TestOverlay:
 
 def test_the_codes_tried_are_all_that_a_missing_call_may_have():
     assert {getattr(errno, code) for code in CODES} == set(CANNOT)
+
+
+@pytest.mark.parametrize("code", ["EPERM", "ENOENT", "ESTALE", "EACCES"])
+def test_an_upload_ends_though_its_directory_vanished(tmp_path, monkeypatch, code):
+    """JuiceFS says EPERM then, NFS ESTALE."""
+    storage = storage_in(tmp_path / "root")
+    run(storage.make_directory(at("/dir")))
+    writing = run(begin(storage, "/dir/file", request=WriteRequest(offset=0, how=How.APPEND)))
+    shutil.rmtree(tmp_path / "root" / "dir")
+    real, vanished = os.stat, getattr(errno, code)
+
+    def fail(*args, dir_fd=None, **more):
+        if dir_fd is not None:
+            raise OSError(vanished, os.strerror(vanished))
+        return real(*args, **more)
+
+    monkeypatch.setattr(os, "stat", fail)
+    run(writing.abandon())

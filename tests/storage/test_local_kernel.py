@@ -27,7 +27,7 @@ def refuse(code):
     return call
 
 
-@pytest.fixture(params=[None, errno.ENOSYS, errno.EINVAL])
+@pytest.fixture(params=[None, *calls.CANNOT])
 def kernel(request, monkeypatch):
     if request.param is not None:
         monkeypatch.setattr(local_kernel, "_renameat2", refuse(request.param))
@@ -47,6 +47,18 @@ class TestRenameExclusive:
         local_kernel.rename_exclusive(b"one", b"two", here, here)
         assert os.path.samestat(two.lstat(), before)
         assert not os.path.lexists(one)
+
+    @pytest.mark.parametrize("code", [*calls.CANNOT, errno.EMLINK, errno.EACCES])
+    def test_without_links_it_renames_too(self, here, tmp_path, monkeypatch, code):
+        monkeypatch.setattr(local_kernel, "_renameat2", refuse(errno.EINVAL))
+        monkeypatch.setattr(os, "link", refuse(code))
+        (tmp_path / "one").write_text("1")
+        (tmp_path / "two").write_text("2")
+        with pytest.raises(FileExistsError):
+            local_kernel.rename_exclusive(b"one", b"two", here, here)
+        (tmp_path / "two").unlink()
+        local_kernel.rename_exclusive(b"one", b"two", here, here)
+        assert (tmp_path / "two").read_text() == "1"
 
     def test_what_is_missing_is_told(self, kernel, here):
         with pytest.raises(FileNotFoundError):

@@ -1,0 +1,68 @@
+"""Who may write to a file in place: one copy at a time, and none while somebody appends.
+
+Locks of the kernel (``flock``) are shared by those who append and exclusive for a copy, so they
+hold between processes of the service, and other programs that lock their files are respected.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock
+from weakref import WeakValueDictionary
+
+from ftpservice.storage.errors import Busy
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["alone", "beside_others"]
+
+
+class _Turn:
+    """Held while a file is copied to, by its device and inode."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+
+
+_guard = Lock()
+_turns: WeakValueDictionary[tuple[int, int], _Turn] = WeakValueDictionary()
+
+
+@contextmanager
+def alone(opened: int, path: VirtualPath) -> Iterator[None]:
+    """Wait for other copies of this process; raises `Busy` if anybody else holds the file."""
+    key = _key(opened)
+    with _guard:
+        turn = _turns.setdefault(key, _Turn())
+    with turn.lock:
+        if not _locked(opened, fcntl.LOCK_EX):
+            raise Busy(path, "somebody else has locked it")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                fcntl.flock(opened, fcntl.LOCK_UN)
+
+
+def beside_others(opened: int, path: VirtualPath) -> None:
+    """Have no copy begin while ``opened`` is open; raises `Busy` during one."""
+    if not _locked(opened, fcntl.LOCK_SH) and _key(opened) in _turns:
+        raise Busy(path, "it is being written")
+
+
+def _locked(opened: int, how: int) -> bool:
+    """Lock a file until it is closed; where there are no locks, that is no obstacle."""
+    try:
+        fcntl.flock(opened, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _key(opened: int) -> tuple[int, int]:
+    facts = os.fstat(opened)
+    return facts.st_dev, facts.st_ino
