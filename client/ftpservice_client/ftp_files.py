@@ -11,7 +11,7 @@ from ftpservice.wire.replies import Reply
 from ftpservice_client.arguments import checked
 from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
-from ftpservice_client.errors import Cut, Mismatch, Refused
+from ftpservice_client.errors import Cut, Mismatch, Refused, Timeout
 from ftpservice_client.exchange import Exchange
 from ftpservice_client.filling import SMALL, TooMuch, fill, pour
 from ftpservice_client.looking import size_in
@@ -149,16 +149,23 @@ class FTPFiles:
         await self._control.settle()
         self._require_restart(at.offset)
         moved = 0
+        is_sent = False
 
         async def send(data: DataConnection, _opened: Reply | None) -> None:
-            nonlocal moved
+            nonlocal moved, is_sent
             watch.begin(data, source.size)
             moved = await pour(source, data, at.offset)
             await data.finish()
+            is_sent = True
 
         verb, offset = ("APPE", 0) if at.append else ("STOR", at.offset)
         order = Order(f"{verb} {checked(name)}", send, offset, _is_little(source, at))
-        reply = await self._moving.move(order, self._announced(source, at))
+        try:
+            reply = await self._moving.move(order, self._announced(source, at))
+        except Timeout as error:
+            if is_sent:
+                raise Timeout(f"{error}; all {moved} bytes were sent, and may be there") from error
+            raise
         is_whole = not at.append and not at.offset and BYTES not in name
         if is_whole and number_told(STORED, reply) == moved:
             return

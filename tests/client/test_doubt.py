@@ -97,7 +97,9 @@ def test_what_is_missing_is_sent():
 
 def test_without_retries_the_caller_is_told_what_is_missing():
     liar = late("550 none")
-    assert isinstance(sent(liar, retries=0), Timeout)
+    error = sent(liar, retries=0)
+    assert isinstance(error, Timeout)
+    assert str(error) == ("no answer to STOR in 5 seconds; all 8 bytes were sent, and may be there")
     assert count(liar, "STOR") == 1
 
 
