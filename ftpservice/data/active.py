@@ -76,7 +76,7 @@ class Call(ClientFactory):
         self.arrival.put_on(transport)
         self._stands()
 
-    def _stands(self) -> None:
+    def _stands(self, _arrival: Arrival | None = None) -> None:
         """Let who waits go on; told again when TLS stands."""
         if not self.answered.called:
             self.answered.callback(None)

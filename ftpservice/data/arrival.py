@@ -1,7 +1,7 @@
-"""A data connection on its way to its transfer: in clear there is no way to go, under TLS there is.
+"""One data connection between its TCP connection and its transfer: under TLS there is a handshake.
 
 TLS begins as soon as the connection stands: some clients wait for it before they give the command,
-others begin only behind the answer to the command. So time for it is counted from both.
+others begin only after the reply to the command. So time for it is counted from both.
 """
 
 from __future__ import annotations
@@ -25,23 +25,26 @@ STRANGER = "its TLS session is not that of the control connection"
 
 
 class Arrival:
-    """One connection that stands, or is about to; ``ready`` is called when it can be used."""
+    """One connection; ``settled`` is called once: it can be used, or has a ``problem``."""
 
     def __init__(
         self,
         clock: IReactorTime,
         settings: DataSettings,
         cover: Cover | None,
-        ready: Callable[[], object] = bool,
+        settled: Callable[[Arrival], object] = bool,
     ) -> None:
         self.is_ready = False
         """Whether a transfer can begin."""
+        self.is_resumed = False
+        """Whether it resumed the TLS session of the control connection."""
+        self.problem = ""
+        """Why it is of no use, for a person."""
+        self.since = clock.seconds()
         self.cover = cover
         self._clock = clock
         self._settings = settings
-        self._ready = ready
-        self._problem = ""
-        self._bell: Bell | None = None
+        self._settled: Callable[[Arrival], object] | None = settled
         made = self._made if cover is None else None
         self.protocol = DataConnection(clock, settings.stall_timeout, made)
         self.protocol.bears_truncation = settings.allow_truncated
@@ -63,45 +66,53 @@ class Arrival:
 
     async def connection(self) -> DataConnection:
         """Wait until a transfer can begin; raises `CannotConnect`."""
-        timeout = self._settings.handshake_timeout
-        if not self.is_ready and not self._problem:
-            self._bell = Bell(self._clock)
+        if not self.is_ready and not self.problem:
+            bell = Bell(self._clock)
+            self._settled = lambda _arrival: bell.ring()
+            timeout = self._settings.handshake_timeout
             try:
-                if not await self._bell.wait(timeout):
-                    self._problem = f"no TLS in {timeout:g} seconds"
+                if not await bell.wait(timeout):
+                    self.give_up(f"no TLS in {timeout:g} seconds")
             except BaseException:
                 self.dismiss()
                 raise
-        if self._problem:
-            self.dismiss()
-            raise CannotConnect(self._problem)
+        if self.problem:
+            raise CannotConnect(self.problem)
         return self.protocol
 
+    def give_up(self, problem: str) -> None:
+        """Be of no use for this reason."""
+        self._settle(problem)
+        self.dismiss()
+
     def dismiss(self) -> None:
-        """Be of no more use."""
-        self._settle(self._problem or "the channel is closed")
+        """End the connection: nobody wants it."""
+        self._settled = None
+        self.problem = self.problem or "the channel is closed"
         if self.protocol.transport is not None:
             self.protocol.dismiss()
 
     def _made(self, _connection: DataConnection) -> None:
         self.is_ready = True
-        self._ready()
+        self._settle("")
 
     def _secured(self) -> None:
         data = self.protocol.transport
         assert self.cover is not None and isinstance(data, TLSTransport)
-        if self._settings.require_session_reuse and not self.cover.is_of(data):
-            self._problem = STRANGER
-            self.dismiss()
-        elif not self._problem:
+        if self.problem:
+            return
+        self.is_resumed = self.cover.is_of(data)
+        if self._settings.require_session_reuse and not self.is_resumed:
+            self.give_up(STRANGER)
+        else:
             self.protocol.when_lost = None
             self._made(self.protocol)
-            self._settle("")
 
     def _lost(self, reason: str) -> None:
         self._settle(f"no TLS: {reason}")
 
     def _settle(self, problem: str) -> None:
-        self._problem = self._problem or problem
-        if self._bell is not None:
-            self._bell.ring()
+        self.problem = self.problem or problem
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled(self)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,18 @@ from twisted.internet.interfaces import IProtocol
 from ftpservice.tls.contexts import Contexts
 from ftpservice.tls.transport import Terms, TLSTransport, carry_on
 
-__all__ = ["Cover", "in_clear"]
+__all__ = ["Cover", "Habit", "in_clear"]
+
+
+class Habit:
+    """Whether a client resumes the TLS session of its control connection; None: not known yet."""
+
+    resumes: bool | None = None
+
+    def learn(self, is_resumed: bool, is_contested: bool) -> None:
+        """Learn from one data connection; ``is_contested``: it may have been somebody else's."""
+        if is_resumed or not is_contested:
+            self.resumes = is_resumed
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,8 @@ class Cover:
     contexts: Contexts
     session_id: bytes
     """Of the TLS session of the control connection."""
+    habit: Habit = field(default_factory=Habit, compare=False)
+    """What its data connections have shown so far."""
 
     @classmethod
     def of(cls, control: TLSTransport) -> Cover | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet.interfaces import IProtocol, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ftpservice.data.ports import BACKLOG
 from ftpservice.flow.accepted import AcceptedTransport
 
 __all__ = ["Door"]
@@ -63,6 +63,12 @@ class Door:
             self._is_watched = True
             self._reactor.addReader(self)
 
+    def rest(self) -> None:
+        """Let nobody in before somebody looks, or it is watched again."""
+        if self._is_watched:
+            self._is_watched = False
+            self._reactor.removeReader(self)
+
     def doRead(self) -> None:
         """Accept one who waits; the reactor calls again while there are more."""
         self.look()
@@ -76,7 +82,7 @@ class Door:
         except ConnectionAbortedError:
             return True
         except OSError:
-            self.close()  # no descriptor left: a port that is never accepted on would spin
+            self.shut()  # no descriptor left: a port that is never accepted on would spin
             return False
         own = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
         protocol = self.admit(peer[0]) if self.admit is not None else None
@@ -88,22 +94,19 @@ class Door:
 
     def connectionLost(self, _reason: Failure) -> None:
         """Close, for the reactor stops."""
-        self.close()
+        self.shut()
 
     def close(self) -> None:
-        """Stop listening; may be repeated.
+        """Stop listening, after everybody who has connected was let in; may be repeated.
 
-        Who has connected and was not accepted yet gets a FIN: the kernel would send an RST.
+        To those that were not accepted yet the kernel would send an RST.
         """
-        if self.is_open:
-            with suppress(OSError):
-                while True:
-                    self._own.accept()[0].close()
-            self.shut()
+        for _ in range(BACKLOG + 1):
+            if not self.is_open or not self.look():
+                break
+        self.shut()
 
     def shut(self) -> None:
         """Stop listening, when the one that is waited for is in."""
-        if self._is_watched:
-            self._is_watched = False
-            self._reactor.removeReader(self)
+        self.rest()
         self._own.close()

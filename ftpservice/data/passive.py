@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from twisted.internet.interfaces import IReactorTime
 
 from ftpservice.data.arrival import Arrival
+from ftpservice.data.candidates import MOST_CANDIDATES, Candidates
 from ftpservice.data.channel import CannotConnect, Channel
 from ftpservice.data.cover import Cover, in_clear
 from ftpservice.data.door import Door
 from ftpservice.data.policy import DataSettings, PeerPolicy
 from ftpservice.data.ports import BACKLOG
+from ftpservice.flow.accepted import AcceptedTransport
 from ftpservice.flow.aftermath import Aftermath
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.patience import Bell
 
 __all__ = ["PassiveChannel"]
 
+FIRST_LOOK = 0.1
+"""Seconds for the first handshake by itself: then the port is watched for others."""
+SHORTEST_PAUSE = 0.001
+
 
 class PassiveChannel(Channel):
     """Waits at a door until the client has connected; strangers are closed and change nothing.
 
     A client that connects before its command is let in and waits; nothing is read from it but a
-    handshake. ``cover`` tells, when it connects, what TLS there is to be.
+    handshake. ``cover`` tells, when it connects, what TLS there is to be. In clear the first
+    connection from the client's address is taken, under TLS the `Candidates` decide.
     """
 
     def __init__(
@@ -40,6 +48,7 @@ class PassiveChannel(Channel):
         self._cover = cover
         self._bell: Bell | None = None
         self._arrival: Arrival | None = None
+        self._candidates: Candidates | None = None
         self._door: Door | None = door
         self._closed = False
         self.came_early = False
@@ -51,20 +60,23 @@ class PassiveChannel(Channel):
     @property
     def connected(self) -> bool:
         """Whether the client is here; one who waits at the door is let in for that."""
-        self._is_wanted = True
-        for _ in range(BACKLOG):  # strangers may be first
-            if self._door is None or not self._door.look():
-                break
+        self._want()
+        if self._candidates is not None:
+            return self._candidates.is_ready
         return self._arrival is not None and self._arrival.is_ready
 
     @property
     def fits(self) -> bool:
         """Whether a connection that stands has the TLS that there is to be now."""
+        if self._candidates is not None:
+            return self._candidates.are_under(self._cover())
         return self._arrival is None or self._arrival.cover == self._cover()
 
     async def connection(self) -> DataConnection:
         """Wait for the client; raises `CannotConnect`."""
         try:
+            if not self._is_wanted:
+                self._want()
             if self._arrival is None and not self._closed:
                 await self._wait()
             arrival, self._arrival = self._arrival, None
@@ -72,19 +84,12 @@ class PassiveChannel(Channel):
             self.close()
         if arrival is None:
             raise CannotConnect("the channel is closed")
-        return await arrival.connection()
-
-    async def _wait(self) -> None:
-        timeout = self._settings.data_timeout
-        self._is_wanted = True
-        self.watch()
-        self._bell = Bell(self._clock)
-        if not await self._bell.wait(timeout):
-            raise CannotConnect(f"nobody connected in {timeout:g} seconds")
+        return arrival.protocol
 
     def watch(self) -> None:
         """Let the client in as soon as it comes, whether its command has come or not."""
-        if self._door is not None:
+        is_full = self._candidates is not None and self._candidates.is_full
+        if self._door is not None and not is_full:
             self._door.watch()
 
     def close(self) -> None:
@@ -94,27 +99,118 @@ class PassiveChannel(Channel):
         arrival, self._arrival = self._arrival, None
         if arrival is not None:
             arrival.dismiss()
+        if self._candidates is not None:
+            self._candidates.close()
         self._ring()
+
+    def _want(self) -> None:
+        """The command has come: let in who waits, and choose if there is a choice."""
+        self._is_wanted = True
+        self._look()
+        if self._candidates is not None:
+            self._candidates.want()
+            self._choose()
+
+    def _look(self) -> None:
+        for _ in range(BACKLOG):  # strangers may be first
+            if self._door is None or not self._door.look():
+                break
+
+    async def _wait(self) -> None:
+        """Wait until it is known whose connection the transfer gets; raises `CannotConnect`."""
+        timeout, now = self._settings.data_timeout, self._clock.seconds()
+        until = now + timeout if timeout else inf
+        self._bell = Bell(self._clock)
+        while self._arrival is None and not self._closed:
+            then = self._next_look(now + FIRST_LOOK, until)
+            pause = max(then - self._clock.seconds(), SHORTEST_PAUSE)
+            await self._bell.wait(0 if pause == inf else pause)
+            self._choose()
+
+    def _next_look(self, watched_from: float, until: float) -> float:
+        """Return when to look again if nothing happens before; raises `CannotConnect`."""
+        now, candidates = self._clock.seconds(), self._candidates
+        then = candidates.next_choice() if candidates is not None else inf
+        if candidates is None or not candidates.are_under_way:
+            then = min(then, until)
+            if now >= then:
+                timeout = self._settings.data_timeout
+                nobody = f"nobody connected in {timeout:g} seconds"
+                raise CannotConnect((candidates and candidates.problem) or nobody)
+        elif now >= until:
+            self._close_door()
+        elif now < watched_from:
+            return min(then, until, watched_from)
+        else:
+            then = min(then, until)
+        self.watch()
+        return then
 
     def _admit(self, host: str) -> DataConnection | None:
         door = self._door
         if door is None or not self._policy.accepts(host):
             return None
-        self._door = None
-        door.shut()
         cover = self._cover()
-        self._arrival = arrival = Arrival(self._clock, self._settings, cover, self._ring)
-        if cover is not None:
+        if cover is None:
+            self._door = None
+            door.shut()
+            self._arrival = Arrival(self._clock, self._settings, None, self._ring)
+            return self._arrival.protocol
+        if self._candidates is None:
+            self._candidates = Candidates(self._clock, self._settings, self._settled)
             self.came_early = not self._is_wanted
-            door.accept = arrival.accept
             self._ring()  # who waits has other times to keep now
+        arrival = self._candidates.admit(cover)
+        if self._is_wanted:
+            self._candidates.want()
+        if self._candidates.is_full:
+            door.rest()
+        door.accept = arrival.accept
         return arrival.protocol
 
-    def _ring(self) -> None:
+    def _settled(self) -> None:
+        """A handshake is over: choose, or watch for others."""
+        self._look()
+        self._choose()
+        if self._arrival is None:
+            self.watch()
+        self._ring()
+
+    def _choose(self) -> None:
+        candidates = self._candidates
+        if candidates is None:
+            return
+        candidates.choose()
+        if candidates.winner is not None:
+            self._arrival, self._candidates = candidates.winner, None
+            door, self._door = self._door, None
+            if door is not None:
+                door.shut()
+
+    def _ring(self, _arrival: Arrival | None = None) -> None:
         if self._bell is not None:
             self._bell.ring()
 
     def _close_door(self) -> None:
+        """Stop listening; a client that was not let in is, to be ended in order.
+
+        Its connection would be broken by the kernel (RST), and with it what the client makes of the
+        reply to its command.
+        """
         door, self._door = self._door, None
-        if door is not None:
-            door.close()
+        if door is None:
+            return
+        late: list[Arrival] = []
+
+        def admit(host: str) -> DataConnection | None:
+            if len(late) >= MOST_CANDIDATES or not self._policy.accepts(host):
+                return None
+            arrival = Arrival(self._clock, self._settings, self._cover())
+            door.accept = AcceptedTransport if arrival.cover is None else arrival.accept
+            late.append(arrival)
+            return arrival.protocol
+
+        door.admit = admit
+        door.close()
+        for arrival in late:
+            arrival.dismiss()

@@ -137,5 +137,7 @@ class Farewell:
     def _close(self) -> None:
         if self._outlet.ended:
             self._transport.loseConnection()
+        elif isinstance(self._transport, TLSTransport) and self._transport.is_shaking:
+            self._wait_for_the_peer()  # our end follows the handshake, whose time is bounded
         else:
             self._transport.abortConnection()

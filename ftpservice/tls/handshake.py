@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -20,6 +21,8 @@ __all__ = ["Handshake", "HandshakeProblem", "Terms"]
 
 LAST_CHANCE = 5.0
 """Seconds for a handshake whose connection is to be closed when it is over."""
+TO_BEGIN = 2.0
+"""Seconds of these in which the peer has to begin."""
 MOST_DROPPED = 64 * 1024
 """Bytes that are read of what was no handshake: to close with some unread sends an RST."""
 REASONS = {
@@ -84,9 +87,18 @@ class Handshake:
         elif not turns.take(self._step):
             self._watch(reading=False, writing=False)
 
-    def hurry(self) -> None:
-        """Wait no longer than for a last chance."""
-        self._set_deadline(LAST_CHANCE)
+    def hurry(self, late: Callable[[], object] | None = None) -> None:
+        """Wait no longer than for a last chance, then call ``late``, or fail."""
+        if late is None or self.begun:
+            self._set_deadline(LAST_CHANCE, late)
+        else:
+            self._set_deadline(TO_BEGIN, lambda: self._last_chance(late))
+
+    def _last_chance(self, late: Callable[[], object]) -> None:
+        if self.begun:
+            self._set_deadline(LAST_CHANCE - TO_BEGIN, late)
+        else:
+            late()
 
     def stop(self) -> None:
         """Leave the transport alone."""
@@ -127,12 +139,12 @@ class Handshake:
         self._transport.watch(reading, writing)
         self._writes = writing
 
-    def _set_deadline(self, seconds: float) -> None:
+    def _set_deadline(self, seconds: float, late: Callable[[], object] | None = None) -> None:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         if seconds:
-            text = f"it took longer than {seconds:g} seconds"
-            self._deadline = self._reactor.callLater(seconds, self.fail, text)
+            late = late or partial(self.fail, f"it took longer than {seconds:g} seconds")
+            self._deadline = self._reactor.callLater(seconds, late)
 
 
 def _reason(error: OSError) -> str:

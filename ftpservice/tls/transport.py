@@ -185,14 +185,30 @@ class TLSTransport(GatedConnection):
             self.stopReading()
         return None if size else main.CONNECTION_DONE
 
+    @property
+    def is_shaking(self) -> bool:
+        """Whether the handshake is not over."""
+        return self._handshake is not None
+
     def _closeWriteConnection(self) -> None:
-        """Say goodbye, then send a FIN; a peer that has begun a handshake may end it first."""
-        shaking = self._handshake is not None and self._handshake.begun
-        if shaking or (self._is_ours and not goodbye(self.socket)):
-            self._writeDisconnected, self._writeDisconnecting = False, True
-            self.startWriting()
+        """Say goodbye, then send a FIN; the peer may end a handshake first, in a bounded time.
+
+        A client in its handshake takes a FIN for a broken connection, and reports that instead of
+        the reply to its command.
+        """
+        if self._handshake is not None:
+            self._handshake.hurry(self._end_our_side)
+        elif not self._is_ours or goodbye(self.socket):
+            self._end_our_side()
             return
-        self._our_side_ended = True
+        self._writeDisconnected, self._writeDisconnecting = False, True
+        self.startWriting()
+
+    def _end_our_side(self) -> None:
+        """Send a FIN; what still comes is dropped, for unread it would make an RST."""
+        self._our_side_ended = self._writeDisconnected = True
+        self._writeDisconnecting = False
+        self.stopWriting()
         self._end_handshake()
         with suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_WR)

@@ -12,12 +12,14 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError
 from twisted.internet.threads import deferToThread
 
+from ftpservice.data import candidates
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.connector import DataConnector
 from ftpservice.data.cover import Cover
 from ftpservice.data.door import Door
+from ftpservice.tls import handshake
 from ftpservice.tls.transport import TLSTransport
-from tests.data.test_channels import LOCAL, LOCAL6, client, connector, gone, listener
+from tests.data.test_channels import LOCAL, LOCAL6, client, connector, gone, listener, refuses
 from tests.flow.loopback import descriptors, send_rst, until
 from tests.flow.memory import is_pending, start
 from tests.tls.parties import BOTH, TLS13, client_context, pair, server_tls, shake
@@ -71,6 +73,13 @@ def begin(reactor, tls):
         yield made
 
 
+@pytest.fixture(autouse=True)
+def short_times(monkeypatch):
+    """Let tests of failures not wait for those who might connect behind them."""
+    monkeypatch.setattr(candidates, "SECOND_CHANCE", 0.05)
+    monkeypatch.setattr(handshake, "TO_BEGIN", 0.05)
+
+
 def listens(reactor) -> bool:
     """Tell whether somebody is watched for at a door."""
     return any(isinstance(reader, Door) for reader in reactor.getReaders())
@@ -113,8 +122,8 @@ class TestPassive:
             await deferToThread(session.shake, plain),
         ):
             first = session.connector.take()
-            assert not listens(reactor)
             await until(reactor, lambda: first.connected)
+            assert not listens(reactor)
             await gone(reactor, await first.connection())
         await session.connector.passive(True)
         assert listens(reactor)
@@ -136,7 +145,7 @@ class TestPassive:
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
             waiting = start(channel.connection())
-            await until(reactor, lambda: channel._arrival is None)  # it came, and is waited for
+            await until(reactor, lambda: channel._candidates is not None)
             assert is_pending(waiting)
             with await deferToThread(session.shake, plain):
                 await gone(reactor, await waiting)
@@ -182,7 +191,7 @@ class TestPassive:
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
             plain.sendall(b"in clear\r\n")
-            await until(reactor, lambda: not channel.connected and channel._arrival is not None)
+            await until(reactor, lambda: not channel.connected and channel._candidates is not None)
             assert await ended(plain)
             with pytest.raises(CannotConnect, match="not TLS"):
                 await channel.connection()
@@ -203,7 +212,7 @@ class TestPassive:
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
             waiting = start(channel.connection())
-            await until(reactor, lambda: channel._arrival is None)
+            await until(reactor, lambda: channel._candidates is not None)
             waiting.cancel()
             with pytest.raises(CancelledError):
                 await waiting
@@ -307,10 +316,199 @@ class TestWhose:
         session = begin()
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector._prepared
-            await until(reactor, lambda: channel.connected or channel._arrival is not None)
+            await until(reactor, lambda: channel.connected or channel._candidates is not None)
             session.cover = None
             assert session.connector.take() is None
             assert await ended(plain)
+
+
+def silent(place):
+    """Connect, and never begin a handshake."""
+    return client(place)
+
+
+def garbage(place):
+    """Connect, and say what is no TLS."""
+    plain = client(place)
+    plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    return plain
+
+
+def half(place):
+    """Connect, and begin a handshake that never goes on."""
+    plain = client(place)
+    plain.sendall(b"\x16\x03\x01\x02\x00\x01")
+    return plain
+
+
+def gone_again(place):
+    """Connect, and go."""
+    plain = client(place)
+    plain.close()
+    return plain
+
+
+def broken(place):
+    """Connect, and break it."""
+    plain = client(place)
+    send_rst(plain)
+    return plain
+
+
+SCANNERS = {one.__name__: one for one in (silent, garbage, half, gone_again, broken)}
+scanners = pytest.mark.parametrize("scanner", SCANNERS.values(), ids=SCANNERS)
+
+
+class TestStrangersAtTheSameAddress:
+    """They connect to the port before its owner does; the transfer is the owner's all the same."""
+
+    @scanners
+    @ensureDeferred
+    async def test_they_do_not_use_the_port_up_before_the_command(self, reactor, begin, scanner):
+        session = begin()
+        place = await session.connector.passive(True)
+        with scanner(place):
+            channel = session.connector.take()
+            await until(reactor, lambda: channel._candidates is not None)
+            with client(place) as plain:
+                waiting = start(channel.connection())
+                with await deferToThread(session.shake, plain, session.end.session):
+                    await gone(reactor, await waiting)
+
+    @scanners
+    @ensureDeferred
+    async def test_nor_behind_it(self, reactor, begin, scanner, monkeypatch):
+        monkeypatch.setattr(candidates, "SECOND_CHANCE", 20)
+        session = begin()
+        place = await session.connector.passive(True)
+        channel = session.connector.take()
+        waiting = start(channel.connection())
+        with scanner(place):
+            await until(reactor, lambda: channel._candidates is not None)
+            with (
+                client(place) as plain,
+                await deferToThread(session.shake, plain, session.end.session),
+            ):
+                await gone(reactor, await waiting)
+
+    @ensureDeferred
+    async def test_several_may_be_silent(self, reactor, begin):
+        session = begin()
+        place = await session.connector.passive(True)
+        with contextlib.ExitStack() as stack:
+            for _ in range(candidates.MOST_CANDIDATES - 1):
+                stack.enter_context(silent(place))
+            waiting = start(session.connector.take().connection())
+            plain = stack.enter_context(client(place))
+            with await deferToThread(session.shake, plain, session.end.session):
+                await gone(reactor, await waiting)
+
+    @ensureDeferred
+    async def test_more_wait_until_the_first_have_had_their_time(self, reactor, begin):
+        session = begin(handshake_timeout=0.3)
+        place = await session.connector.passive(True)
+        with contextlib.ExitStack() as stack:
+            for _ in range(candidates.MOST_CANDIDATES):
+                stack.enter_context(silent(place))
+            channel = session.connector.take()
+            waiting = start(channel.connection())
+            await until(reactor, lambda: channel._candidates.is_full)
+            plain = stack.enter_context(client(place))
+            with await deferToThread(session.shake, plain, session.end.session):
+                await gone(reactor, await waiting)
+
+    @versions
+    @ensureDeferred
+    async def test_the_owner_is_preferred_to_one_who_shook_hands_first(
+        self, reactor, begin, version
+    ):
+        session = begin(version=version)
+        place = await session.connector.passive(True)
+        channel = session.connector.take()
+        with (
+            client(place) as other,
+            await deferToThread(session.shake, other) as thief,
+            client(place) as plain,
+        ):
+            waiting = start(channel.connection())
+            with await deferToThread(session.shake, plain, session.end.session) as owner:
+                connection = await waiting
+                assert connection.transport.session_reused
+                owner.sendall(b"mine")
+                assert await connection.read() == b"mine"
+                assert await ended(thief)
+                await gone(reactor, connection)
+
+    @ensureDeferred
+    async def test_one_that_did_not_resume_wins_after_a_while(self, reactor, begin, monkeypatch):
+        monkeypatch.setattr(candidates, "GRACE", 0.05)
+        session = begin()
+        place = await session.connector.passive(True)
+        waiting = start(session.connector.take().connection())
+        with silent(place) as other, client(place) as plain:
+            with await deferToThread(session.shake, plain) as owner:
+                connection = await waiting
+                owner.sendall(b"mine")
+                assert await connection.read() == b"mine"
+                await gone(reactor, connection)
+            assert await ended(other)
+
+    @ensureDeferred
+    async def test_and_at_once_where_the_client_never_resumes(self, reactor, begin, monkeypatch):
+        monkeypatch.setattr(candidates, "GRACE", 600)
+        session = begin()
+        for scanner in (None, silent):
+            place = await session.connector.passive(True)
+            waiting = start(session.connector.take().connection())
+            with contextlib.ExitStack() as stack:
+                if scanner is not None:
+                    stack.enter_context(scanner(place))
+                plain = stack.enter_context(client(place))
+                with await deferToThread(session.shake, plain):
+                    await gone(reactor, await waiting)
+        assert session.cover.habit.resumes is False
+
+    @ensureDeferred
+    async def test_a_flood_of_them_is_not_waited_for_for_ever(self, reactor, begin):
+        session = begin(handshake_timeout=0.2, data_timeout=0.1)
+        place = await session.connector.passive(True)
+        waiting = start(session.connector.take().connection())
+        with silent(place):
+            with pytest.raises(CannotConnect, match="no TLS in"):
+                await waiting
+            assert refuses(place)
+
+
+class TestRefused:
+    """A transfer that is refused ends its data connection without an RST (RFC 959 §4.2: 550)."""
+
+    @versions
+    @pytest.mark.parametrize("let_in", [True, False], ids=["let in", "in the backlog"])
+    @ensureDeferred
+    async def test_a_handshake_is_ended_in_order(self, reactor, begin, version, let_in):
+        session = begin(version=version)
+        with client(await session.connector.passive(True)) as plain:
+            if let_in:
+                channel = session.connector._prepared
+                channel.watch()
+                await until(reactor, lambda: channel._candidates is not None)
+            session.connector.close()
+            peer = await deferToThread(session.shake, plain, session.end.session)
+            assert peer.session_reused
+            assert await deferToThread(peer.recv, 1) == b""  # an RST or a bare FIN would raise
+            peer.unwrap().close()
+
+    @ensureDeferred
+    async def test_what_came_in_clear_before_is_read(self, reactor):
+        session = connector(reactor)
+        with client(await session.passive(True)) as plain:
+            plain.sendall(b"an upload that is refused")
+            session.close()
+            plain.settimeout(20)
+            assert await deferToThread(plain.recv, 1) == b""
+            plain.sendall(b"more of it")
+            plain.shutdown(socket.SHUT_WR)
+            assert await deferToThread(plain.recv, 1) == b""
 
 
 class TestActive:

@@ -358,10 +358,14 @@ class TestHandshakes:
             assert await deferToThread(peer.recv, 1) == b""
 
     @ensureDeferred
-    async def test_who_has_not_begun_one_gets_a_fin_at_the_end_of_our_side(self, reactor, make):
+    async def test_who_does_not_begin_one_gets_a_fin_at_the_end_of_our_side(
+        self, reactor, make, monkeypatch
+    ):
+        monkeypatch.setattr(handshake, "TO_BEGIN", 0.02)
         async with accepted(reactor, make) as (ours, peer):
             ours.stream._closeWriteConnection()
-            assert ours.happened == ["write lost"]
+            assert ours.happened == []
+            await until(reactor, lambda: ours.happened == ["write lost"])
             assert await deferToThread(peer.recv, 1) == b""
             peer.sendall(b"anything")
             peer.close()
@@ -379,6 +383,26 @@ class TestHandshakes:
             assert await deferToThread(end.recv, 1) == b""
             assert ours.happened[:2] == ["secured", "write lost"]
             end.close()
+
+    @ensureDeferred
+    async def test_who_begins_one_behind_the_end_of_our_side_may_end_it_too(self, reactor, make):
+        async with accepted(reactor, make) as (ours, peer):
+            ours.stream._closeWriteConnection()
+            with await deferToThread(wrapped, peer) as end:
+                assert await deferToThread(end.recv, 1) == b""  # close_notify, and no RST
+                assert ours.happened[:2] == ["secured", "write lost"]
+
+    @ensureDeferred
+    async def test_who_never_ends_one_gets_a_fin_and_no_rst(self, reactor, make, monkeypatch):
+        monkeypatch.setattr(handshake, "LAST_CHANCE", 0.02)
+        async with accepted(reactor, make) as (ours, peer):
+            peer.sendall(b"\x16\x03\x01\x02\x00\x01")
+            await until(reactor, lambda: ours.stream._handshake.begun)
+            ours.stream._closeWriteConnection()
+            assert await deferToThread(peer.recv, 1) == b""
+            peer.sendall(b"more")
+            peer.close()
+            await until(reactor, lambda: "read lost" in ours.happened)
 
     @ensureDeferred
     async def test_one_that_is_aborted_leaves_nothing(self, reactor, make):
