@@ -15,7 +15,7 @@ from tests.interop.raw import LOCAL, PATIENCE, Served, in_thread, started, start
 from tests.interop.tls import BOTH, TLSWire, client_context
 
 FIXTURES = (started, starting)
-RST = 0x04
+SYN, RST, ACK = 0x02, 0x04, 0x10
 TIMES = 20
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
@@ -44,6 +44,7 @@ class Sniffer:
     def resets(self) -> list[int]:
         """Return the ports that an RST came from."""
         found = []
+        servers: dict[tuple[int, int], bool] = {}  # a client's port may be a passive one later
         self._tap.setblocking(False)
         while True:
             try:
@@ -51,8 +52,11 @@ class Sniffer:
             except BlockingIOError:
                 return [port for port in found if port in self.ports]
             header = packet[(packet[0] & 15) * 4 :]
-            if header[13] & RST:
-                found.append(int.from_bytes(header[:2], "big"))
+            ends = int.from_bytes(header[:2], "big"), int.from_bytes(header[2:4], "big")
+            if header[13] & SYN:
+                servers[ends] = bool(header[13] & ACK)
+            if header[13] & RST and servers.get(ends):
+                found.append(ends[0])
 
 
 @pytest.fixture
