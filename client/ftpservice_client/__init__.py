@@ -3,7 +3,13 @@
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
 from ftpservice_client.client import Client
-from ftpservice_client.connecting import connect, connect_endpoint, connect_pool
+from ftpservice_client.connecting import (
+    Greeted,
+    connect,
+    connect_endpoint,
+    connect_pool,
+    greet,
+)
 from ftpservice_client.errors import (
     BadName,
     BadURL,
@@ -27,7 +33,7 @@ from ftpservice_client.errors import (
     Untrusted,
 )
 from ftpservice_client.results import Digest, Listing, Mirrored, Progress, Step, Transfer
-from ftpservice_client.settings import Settings
+from ftpservice_client.settings import ExplicitTLS, Settings
 from ftpservice_client.sources import Readable
 from ftpservice_client.tally import Tally
 from ftpservice_client.targets import Writable
@@ -47,7 +53,9 @@ __all__ = [
     "Digest",
     "Entry",
     "Exists",
+    "ExplicitTLS",
     "Garbled",
+    "Greeted",
     "Incomplete",
     "Kind",
     "Listing",
@@ -75,5 +83,6 @@ __all__ = [
     "connect",
     "connect_endpoint",
     "connect_pool",
+    "greet",
     "parse_url",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -28,12 +29,12 @@ from ftpservice_client.login import Login
 from ftpservice_client.netrc import with_netrc
 from ftpservice_client.quirks import Quirks
 from ftpservice_client.session import Session
-from ftpservice_client.settings import Settings
+from ftpservice_client.settings import ExplicitTLS, Settings
 from ftpservice_client.shaking import context_for
 from ftpservice_client.simple import SimpleSession, log_in
 from ftpservice_client.simple_line import SimpleLine
 from ftpservice_client.threads import Threads
-from ftpservice_client.urls import Destination
+from ftpservice_client.urls import Destination, Scheme
 
 __all__ = ["Dial", "why_not"]
 
@@ -53,23 +54,74 @@ class Dial:
         await self._prepare()
         if self.destination.scheme.is_simple:
             return await self._simple()
+        login, self._begun = self._begun, None
+        if login is None or login.control.lost is not None:
+            login = await self._begin()
+        login.destination = self.destination
+        try:
+            return await self._finish(login)
+        except BaseException:
+            login.control.close(Cut("the connection is of no use"))
+            raise
+
+    async def greet(self) -> Login:
+        """Connect, and go under TLS, but do not log in yet: the next session does.
+
+        For FTP only.
+        """
+        await self._prepare()
+        self._begun = await self._begin()
+        return self._begun
+
+    def waits_with(self, login: Login) -> bool:
+        """Tell whether a control connection still waits for a name."""
+        return self._begun is login
+
+    async def _begin(self) -> Login:
+        """Make a control connection; where TLS is optional and breaks it, another one in clear."""
+        try:
+            return await self._begin_with(self._tls())
+        except CannotConnect:
+            raise
+        except Cut:
+            optional = self.settings.explicit_tls is ExplicitTLS.PREFER
+            if self.destination.scheme is not Scheme.FTP or not optional:
+                raise
+        return await self._begin_with(None)
+
+    async def _begin_with(self, tls: ClientTLS | None) -> Login:
         control = Control(self.reactor, self.settings.timeout)
         await self._connect(control)
+        calls = DataCalls(self.reactor, control, self.settings, self.quirks)
+        login = Login(control, calls, self.destination, self.settings, tls)
         try:
-            return await self._ftp(control)
+            await login.begin()
         except BaseException:
             control.close(Cut("the connection is of no use"))
             raise
+        return login
 
     async def _prepare(self) -> None:
         """Read the files that are needed, once."""
         threads, settings = Threads(self.reactor), self.settings
         if settings.netrc is not None and self.destination.password is None:
-            self.destination = await threads.call(with_netrc, self.destination, settings.netrc)
-        if self.destination.scheme.is_secured and self._context is None:
+            told: list[str] = []
+            find = partial(with_netrc, self.destination, settings.netrc, told.append)
+            self.destination = await threads.call(find)
+            for line in told:
+                settings.warn(line)
+        if self._wants_tls and self._context is None:
             self._context = await threads.call(context_for, settings.trust)
 
+    @property
+    def _wants_tls(self) -> bool:
+        scheme, explicit = self.destination.scheme, self.settings.explicit_tls
+        asked = scheme is Scheme.FTP and explicit is not ExplicitTLS.NEVER
+        return scheme.is_secured or asked
+
     _context: Any = None
+    _begun: Login | None = None
+    """A control connection that waits for a name."""
     quirks: Quirks = field(default_factory=Quirks)
     """What the sessions find out about the server."""
 
@@ -119,12 +171,9 @@ class Dial:
             raise
         return session
 
-    async def _ftp(self, control: Control) -> FTPSession:
-        tls = self._tls()
-        calls = DataCalls(self.reactor, control, self.settings, self.quirks)
-        login = Login(control, calls, self.destination, self.settings, tls)
-        features = await login.run()
-        session = FTPSession(self.reactor, control, calls, features, self.settings)
+    async def _finish(self, login: Login) -> FTPSession:
+        features = await login.finish()
+        session = FTPSession(self.reactor, login.control, login.calls, features, self.settings)
         await session.find_out()
         if self.destination.path:
             await session.change_directory(self.destination.path)

@@ -61,12 +61,14 @@ class Garbled(ClientError):
 class Untrusted(ClientError):
     """The server's certificate is not trusted; the text says how it can be.
 
-    ``fingerprint`` is the SHA-256 of the certificate, as ``AA:BB:..``; empty if there was none.
+    ``fingerprint`` is the SHA-256 of the certificate, as ``AA:BB:..``, and ``certificate`` the
+    certificate itself in DER; both are empty if there was none.
     """
 
-    def __init__(self, text: str, fingerprint: str = "") -> None:
+    def __init__(self, text: str, fingerprint: str = "", certificate: bytes = b"") -> None:
         super().__init__(text)
         self.fingerprint = fingerprint
+        self.certificate = certificate
 
 
 class Refused(ClientError):

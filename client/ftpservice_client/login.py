@@ -13,16 +13,19 @@ from ftpservice_client.data import DataCalls
 from ftpservice_client.errors import LoginFailed, Refused, Unsupported
 from ftpservice_client.features import Features, parse_features
 from ftpservice_client.refusals import login_problem, refusal
-from ftpservice_client.settings import Settings
+from ftpservice_client.settings import ExplicitTLS, Settings
 from ftpservice_client.shaking import check_pinned
 from ftpservice_client.urls import Destination, Scheme
 
 __all__ = ["Login"]
 
 
-@dataclass(frozen=True)
+NOBODY = ("anonymous", "ftp")
+
+
+@dataclass
 class Login:
-    """What is said before the first command of a caller."""
+    """What is said before the first command of a caller: `begin`, then `finish`."""
 
     control: Control
     calls: DataCalls
@@ -30,30 +33,45 @@ class Login:
     settings: Settings
     tls: ClientTLS | None
     """None where nothing is secured."""
+    secured: bool = False
+    """Whether the control connection is under TLS."""
+    welcome: tuple[str, ...] = ()
+    """The lines of the server's greeting."""
 
-    async def run(self) -> Features:
-        """Return what the server can do.
-
-        Raises `LoginFailed`, `Untrusted`, `Unsupported`, `Cut`.
-        """
+    async def begin(self) -> None:
+        """Do what comes before the name; raises `Untrusted`, `Unsupported`, `Cut`."""
         if self.destination.scheme is Scheme.FTPS:
             await self._secure()
         greeting = await self.control.reply_to(self.control.greeting)
         if greeting.code >= 400:
             raise refusal(greeting, "the connection")
-        if self.destination.scheme is Scheme.FTPES:
+        self.welcome = greeting.lines
+        if not self.secured and self.tls is not None:
             await self._ask_for_tls()
+
+    async def finish(self) -> Features:
+        """Log in; returns what the server can do.
+
+        Raises `LoginFailed`, `Unsupported`, `Cut`.
+        """
         await self._name()
-        if self.tls is not None:
+        if self.secured:
             await self._protect_data()
         await self.control.expect("TYPE I")
         return await self._features()
 
     async def _ask_for_tls(self) -> None:
         reply = await self.control.ask("AUTH TLS")
-        if reply.code != codes.SECURING:
+        if reply.code == codes.SECURING:
+            await self._secure()
+        elif not self._is_optional:
             raise Unsupported(f"the server has no TLS: {reply.lines[-1]}")
-        await self._secure()
+
+    @property
+    def _is_optional(self) -> bool:
+        """Whether it is done without TLS where the server has none."""
+        preferred = self.settings.explicit_tls is ExplicitTLS.PREFER
+        return self.destination.scheme is Scheme.FTP and preferred
 
     async def _secure(self) -> None:
         assert self.tls is not None
@@ -61,6 +79,7 @@ class Login:
         transport: Any = self.control.transport
         assert isinstance(transport, TLSTransport)
         check_pinned(self.settings.trust, transport.peer_certificate)
+        self.secured = True
 
     async def _name(self) -> None:
         user = self.destination.user or "anonymous"
@@ -68,7 +87,10 @@ class Login:
         if reply.code == codes.NEED_PASSWORD:
             password = self.destination.password
             if password is None:
-                password = "anonymous@" if user in ("anonymous", "ftp") else ""
+                password = "anonymous@" if user in NOBODY else ""
+            elif not self.secured and user not in NOBODY:
+                host = self.destination.host
+                self.settings.warn(f"The password of {user} goes to {host} in clear, without TLS.")
             reply = await self.control.expect(f"PASS {password}")
         if reply.code >= 300:
             raise LoginFailed(login_problem(reply.lines[-1]), reply)
@@ -79,7 +101,11 @@ class Login:
         try:
             await self.control.expect(f"PROT {'C' if clear else 'P'}")
         except (Refused, Unsupported) as error:
-            raise Unsupported(f"the server does not protect data as is wished: {error}") from error
+            if not self._is_optional:
+                text = f"the server does not protect data as is wished: {error}"
+                raise Unsupported(text) from error
+            self.settings.warn("The server protects commands only; files go in clear.")
+            clear = True
         self.calls.tls = None if clear else self.tls
 
     async def _features(self) -> Features:

@@ -1,9 +1,17 @@
-"""Passwords from a netrc file, as FTP clients have always kept them."""
+"""Passwords from a netrc file, as FTP clients have always kept them.
+
+Read as ftp(1) and curl read it: entries of hosts that are not asked for, words that are not known
+and macros are skipped, whatever they hold. A word in double quotes may hold blanks; a backslash in
+it takes the next character as it is.
+"""
 
 from __future__ import annotations
 
-import netrc
-from dataclasses import replace
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftpservice_client.errors import LocalProblem
@@ -11,53 +19,96 @@ from ftpservice_client.urls import Destination
 
 __all__ = ["with_netrc"]
 
-Account = tuple[str, str, str]
-"""Name, account, password."""
+MOST_BYTES = 1024 * 1024
+TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"?|(\S+)', re.DOTALL)
+VALUES = ("login", "password", "account")
 
 
-def with_netrc(destination: Destination, path: Path) -> Destination:
+@dataclass(slots=True)
+class Account:
+    """What is said of a host."""
+
+    host: str
+    """Empty for any host (``default``)."""
+    login: str = ""
+    password: str | None = None
+
+
+def with_netrc(
+    destination: Destination, path: Path, warn: Callable[[str], object] = bool
+) -> Destination:
     """Return a destination with the name and password of a file, where it has none (blocks).
 
     A host may have several names there: that of the destination, if it has one, else the first.
-    Raises `LocalProblem` for a file that is none.
+    ``warn`` is told, in a line, of a file that other users can read; one that belongs to another
+    user is not used. Raises `LocalProblem` for what cannot be read.
     """
     if destination.password is not None:
         return destination
     try:
-        accounts = _accounts(path.expanduser(), destination.host)
+        text = _content(path.expanduser(), warn)
     except FileNotFoundError:
         return destination
-    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise LocalProblem(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    except netrc.NetrcParseError as error:
-        raise LocalProblem(f"{path}, line {error.lineno}: {error.msg}") from error
-    for user, _, password in accounts:
-        if destination.user in ("", user):
-            return replace(destination, user=user or "", password=password)
+    accounts = [one for one in _accounts(text) if one.password is not None]
+    own = [one for one in accounts if one.host.lower() == destination.host.lower()]
+    for one in own or [one for one in accounts if not one.host]:
+        if destination.user in ("", one.login):
+            return replace(destination, user=one.login, password=one.password)
     return destination
 
 
-class _Hosts(dict[str, Account]):
-    """Keeps all that is said of a host, and not the last alone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.all: list[tuple[str, Account]] = []
-
-    def __setitem__(self, host: str, account: Account) -> None:
-        if account:  # else an entry that only begins
-            self.all.append((host, account))
-        super().__setitem__(host, account)
-
-
-class _File(netrc.netrc):
-    def __setattr__(self, name: str, value: object) -> None:
-        super().__setattr__(name, _Hosts() if name == "hosts" else value)
+def _content(path: Path, warn: Callable[[str], object]) -> str:
+    """Return what the file holds, nothing if it belongs to another user."""
+    with open(path, "rb") as file:
+        facts = os.fstat(file.fileno())
+        if facts.st_uid not in (os.geteuid(), 0):
+            warn(f"{path} belongs to another user; the passwords in it are not used.")
+            return ""
+        if facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            warn(f"Other users can read or change {path}; run: chmod 600 {path}")
+        return file.read(MOST_BYTES).decode("utf-8", "surrogateescape")
 
 
-def _accounts(path: Path, host: str) -> list[Account]:
-    """Return those of a host; those of any host if it has none."""
-    hosts = _File(str(path)).hosts
-    assert isinstance(hosts, _Hosts)
-    own = [account for name, account in hosts.all if name == host]
-    return own or [account for name, account in hosts.all if name == "default"]
+def _accounts(text: str) -> Iterator[Account]:
+    """Yield the entries, in their order."""
+    words = _words(text)
+    account: Account | None = None
+    for word in words:
+        if word in ("machine", "default"):
+            if account is not None:
+                yield account
+            account = Account(next(words, "") if word == "machine" else "")
+        elif word in VALUES:
+            value = next(words, "")
+            if account is not None and word != "account":
+                setattr(account, word, value)
+    if account is not None:
+        yield account
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield the words, without comments (a word that begins with ``#``) and macros.
+
+    A comment is none behind ``login`` and the like: passwords may begin with ``#``. A macro ends
+    at an empty line.
+    """
+    position, before = 0, ""
+    while found := TOKEN.search(text, position):
+        position = found.end()
+        quoted, plain = found.groups()
+        word = plain if plain is not None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+        is_value = before in (*VALUES, "machine")
+        if plain is not None and not is_value and word.startswith("#"):
+            position = _end_of(r"\n", text, position)
+        elif plain is not None and not is_value and word == "macdef":
+            position = _end_of(r"\n[ \t\r]*\n", text, position)
+        else:
+            before = "" if is_value else word
+            yield word
+
+
+def _end_of(pattern: str, text: str, position: int) -> int:
+    found = re.compile(pattern).search(text, position)
+    return found.end() if found else len(text)

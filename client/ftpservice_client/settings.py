@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from ftpservice_client.trust import Trust
 
-__all__ = ["Settings"]
+__all__ = ["ExplicitTLS", "Settings"]
+
+
+class ExplicitTLS(Enum):
+    """When ``ftp://`` asks for TLS before the login (AUTH TLS, RFC 4217)."""
+
+    NEVER = "never"
+    PREFER = "prefer"
+    """Ask for it, and go on in clear if the server has none."""
+    REQUIRE = "require"
+    """As ``ftpes://`` does."""
+
+
+def _ignore(_text: str) -> None:
+    """Drop a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +48,10 @@ class Settings:
     """Whether each transfer is compared by digest, as with ``verify=True``."""
     memory_limit: int = 256 * 1024 * 1024
     """Bytes of a download that is kept in memory."""
+    explicit_tls: ExplicitTLS = ExplicitTLS.NEVER
+    """Whether ``ftp://`` asks for TLS; other schemes say themselves what they want."""
+    warn: Callable[[str], object] = _ignore
+    """Called with a line for a person before something that may not be wanted: a password that
+    goes in clear."""
     data_in_clear: bool = False
     """Whether files and listings go unprotected (PROT C) where the commands are under TLS."""

@@ -52,6 +52,7 @@ def check_pinned(trust: Trust, certificate: bytes | None) -> None:
         raise Untrusted(
             f"the server's certificate is not the one that is trusted; its fingerprint is {shown}",
             shown,
+            certificate or b"",
         )
 
 
@@ -61,4 +62,6 @@ def untrusted(problem: HandshakeProblem) -> ClientError:
         return Cut(f"no TLS: {problem}")
     shown = fingerprint_of(problem.refused) if problem.refused else ""
     told = f"; its SHA-256 fingerprint is {shown}" if shown else ""
-    return Untrusted(f"the server's certificate is not trusted: {problem}{told}; {HOW}", shown)
+    return Untrusted(
+        f"the server's certificate is not trusted: {problem}{told}; {HOW}", shown, problem.refused
+    )

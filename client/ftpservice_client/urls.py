@@ -81,7 +81,10 @@ def parse_url(url: str) -> Destination:
     """
     try:
         parts = urlsplit(checked(url))  # which would drop line ends without a word
+        _refuse_raw_password(parts)
         port = parts.port
+    except BadURL:
+        raise
     except ValueError:
         raise BadURL("that is no URL, as ftp://user@host:port/path is") from None
     scheme = _scheme(parts)
@@ -95,6 +98,23 @@ def parse_url(url: str) -> Destination:
     except BadName:
         raise BadURL("the URL holds CR, LF or NUL") from None
     return Destination(scheme, parts.hostname, port or scheme.port, user, password, path)
+
+
+def _refuse_raw_password(parts: SplitResult) -> None:
+    """Refuse what may be a password with ``/``, ``?`` or ``#`` in it, cut off at that character.
+
+    What stands before the character would be taken for host and port, be looked up in the DNS and
+    be shown. The message repeats no part of the URL.
+    """
+    if "@" in parts.netloc or "@" not in f"{parts.path}{parts.query}{parts.fragment}":
+        return
+    host, colon, _port = parts.netloc.rpartition(":")
+    if parts.path and (not colon or host.startswith("[") or host.replace(".", "").isdigit()):
+        return
+    raise BadURL(
+        "the URL has no @ before its first /, ? or #. In a user name or a password write / as %2F,"
+        " ? as %3F, # as %23 and @ as %40; in a path write @ as %40"
+    )
 
 
 def _scheme(parts: SplitResult) -> Scheme:

@@ -1,8 +1,11 @@
 """URLs, netrc, trust: where a client goes, as whom, and whom it believes."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ftpservice_client import BadURL, Destination, LocalProblem, Scheme, Trust, parse_url
 from ftpservice_client.netrc import with_netrc
@@ -93,13 +96,113 @@ def test_a_netrc_that_is_not_there_says_nothing():
     assert with_netrc(place, Path("/nowhere/netrc")) == place
 
 
-def test_a_netrc_that_is_none(tmp_path):
-    path = tmp_path / "netrc"
-    path.write_text("what is this\n")
-    with pytest.raises(LocalProblem, match="line 1"):
-        with_netrc(Destination(Scheme.FTP, "host", 21), path)
+def test_a_netrc_that_cannot_be_read(tmp_path):
     with pytest.raises(LocalProblem):
         with_netrc(Destination(Scheme.FTP, "host", 21), tmp_path)
+
+
+NETRC = """
+# machine host login nobody password wrong
+what is this
+machine other.example port 2121 login x password "two words"
+macdef init
+    machine host login macro password wrong
+
+machine HOST
+    account billing
+    password #not-a-comment # a comment
+    login ann
+machine host login bob password "a \\"b\\" c"
+machine cut login bare
+default login anyone password é
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "user", "found"),
+    [
+        ("host", "", ("ann", "#not-a-comment")),
+        ("host", "bob", ("bob", 'a "b" c')),
+        ("host", "carol", ("carol", None)),
+        ("other.example", "", ("x", "two words")),
+        ("elsewhere", "", ("anyone", "\udce9")),
+        ("cut", "", ("anyone", "\udce9")),
+    ],
+)
+def test_foreign_entries_unknown_words_macros_and_comments_are_skipped(tmp_path, host, user, found):
+    path = tmp_path / "netrc"
+    path.write_bytes(NETRC.encode("latin-1"))
+    place = with_netrc(Destination(Scheme.FTP, host, 21, user), path)
+    assert (place.user, place.password) == found
+
+
+@given(st.text(alphabet='machine loginpasswordefault"\\# \n', max_size=200))
+def test_no_netrc_makes_reading_fail(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("netrc") / "netrc"
+    path.write_text(text)
+    with_netrc(Destination(Scheme.FTP, "host", 21), path)
+
+
+@pytest.mark.parametrize(("mode", "count"), [(0o600, 0), (0o640, 1), (0o604, 1), (0o622, 1)])
+def test_a_netrc_that_others_can_read_is_warned_about(tmp_path, mode, count):
+    path = tmp_path / "netrc"
+    path.write_text("machine host login ann password secret\n")
+    path.chmod(mode)
+    told = []
+    found = with_netrc(Destination(Scheme.FTP, "host", 21), path, told.append)
+    assert found.password == "secret"
+    assert len(told) == count
+    assert all("chmod 600" in line and "secret" not in line for line in told)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to somebody else")
+def test_a_netrc_of_another_user_is_not_used(tmp_path):
+    path = tmp_path / "netrc"
+    path.write_text("machine host login ann password secret\n")
+    os.chown(path, 12345, 12345)
+    told = []
+    found = with_netrc(Destination(Scheme.FTP, "host", 21), path, told.append)
+    assert found.password is None
+    assert "belongs to another user" in told[0]
+
+
+RAW = "the URL has no @ before its first"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://ann:sec#ret@host/",
+        "ftp://ann:1234#ret@host/",
+        "ftp://ann:sec/ret@host/",
+        "ftp://ann:1234/ret@host/",
+        "ftp://ann:sec?ret@host/in",
+        "ftp://ann#x:secret@host/",
+        "ftp://ann.lee:2024/ret@host/",
+    ],
+)
+def test_a_raw_character_in_a_password_is_named_and_nothing_of_it_shown(url):
+    with pytest.raises(BadURL, match=RAW) as raised:
+        parse_url(url)
+    text = str(raised.value)
+    for part in ("ann", "sec", "ret", "1234", "2024", "host"):
+        assert part not in text.replace("password", "").replace("secret", "")
+    assert "%23" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "path"),
+    [
+        ("ftp://ann:a@b@host/x", "host", "x"),
+        ("ftp://host/me@x", "host", "me@x"),
+        ("ftp://127.0.0.1:2121/me@x", "127.0.0.1", "me@x"),
+        ("ftp://[::1]:2121/me@x", "::1", "me@x"),
+        ("ftp://host:2121/me%40x", "host", "me@x"),
+    ],
+)
+def test_an_at_sign_may_stand_where_it_cannot_be_taken_for_the_end_of_a_password(url, host, path):
+    found = parse_url(url)
+    assert (found.host, found.path) == (host, path)
 
 
 def test_a_fingerprint_has_64_digits():
