@@ -109,7 +109,7 @@ class Dial:
             find = partial(with_netrc, self.destination, settings.netrc, told.append)
             self.destination = await threads.call(find)
             for line in told:
-                settings.warn(line)
+                settings.warned(line)
         if self._wants_tls and self._context is None:
             self._context = await threads.call(context_for, settings.trust)
 

@@ -90,7 +90,7 @@ class Login:
                 password = "anonymous@" if user in NOBODY else ""
             elif not self.secured and user not in NOBODY:
                 host = self.destination.host
-                self.settings.warn(f"The password of {user} goes to {host} in clear, without TLS.")
+                self.settings.warned(f"The password of {user} goes to {host} in clear, without TLS.")
             reply = await self.control.expect(f"PASS {password}")
         if reply.code >= 300:
             raise LoginFailed(login_problem(reply.lines[-1]), reply)
@@ -104,7 +104,7 @@ class Login:
             if not self._is_optional:
                 text = f"the server does not protect data as is wished: {error}"
                 raise Unsupported(text) from error
-            self.settings.warn("The server protects commands only; files go in clear.")
+            self.settings.warned("The server protects commands only; files go in clear.")
             clear = True
         self.calls.tls = None if clear else self.tls
 

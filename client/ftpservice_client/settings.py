@@ -22,10 +22,6 @@ class ExplicitTLS(Enum):
     """As ``ftpes://`` does."""
 
 
-def _ignore(_text: str) -> None:
-    """Drop a warning."""
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How patient, how careful; a value to be shared by any number of clients."""
@@ -50,8 +46,13 @@ class Settings:
     """Bytes of a download that is kept in memory."""
     explicit_tls: ExplicitTLS = ExplicitTLS.NEVER
     """Whether ``ftp://`` asks for TLS; other schemes say themselves what they want."""
-    warn: Callable[[str], object] = _ignore
+    warn: Callable[[str], object] | None = None
     """Called with a line for a person before something that may not be wanted: a password that
     goes in clear."""
     data_in_clear: bool = False
     """Whether files and listings go unprotected (PROT C) where the commands are under TLS."""
+
+    def warned(self, line: str) -> None:
+        """Call ``warn``, where there is one."""
+        if self.warn is not None:
+            self.warn(line)
