@@ -88,12 +88,17 @@ class Login:
             password = self.destination.password
             if password is None:
                 password = "anonymous@" if user in NOBODY else ""
-            elif not self.secured and user not in NOBODY:
+            elif self._is_told_of_clear(user):
                 host = self.destination.host
-                self.settings.warned(f"The password of {user} goes to {host} in clear, without TLS.")
+                self.settings.warned(f"The password of {user} goes to {host} in clear: no TLS.")
             reply = await self.control.expect(f"PASS {password}")
         if reply.code >= 300:
             raise LoginFailed(login_problem(reply.lines[-1]), reply)
+
+    def _is_told_of_clear(self, user: str) -> bool:
+        """Tell whether somebody may not know that the password goes in clear."""
+        asked = self.settings.explicit_tls is not ExplicitTLS.NEVER
+        return asked and not self.secured and user not in NOBODY
 
     async def _protect_data(self) -> None:
         clear = self.settings.data_in_clear

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ftpservice_client import LoginFailed
 from ftpservice_client.console.address import destination
 from ftpservice_client.console.complaints import NotConnected, Usage
-from ftpservice_client.console.login import log_in
+from ftpservice_client.console.login import ask_for_password, ask_for_user, log_in
 from ftpservice_client.console.options import Given
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.words import Takes, WordTable
@@ -51,13 +51,13 @@ async def user(session: Session, given: Given) -> None:
     """Log in as somebody else; the password is better asked for, or comes with PASS."""
     if session.wanted is None:
         raise NotConnected
-    name = given.text(0) or await session.ask("User")
+    name = given.text(0) or await ask_for_user(session)
     session.wanted = replace(session.wanted, user=name, password=None)
     text = given.text(1)
     if not text and session.attended:
-        text = await session.ask("Password", secret=True)
+        text = await ask_for_password(session)
     if text:
-        await session.open(session.wanted.as_user(name, text))
+        await _open(session, name, text)
 
 
 @words.add("pass", takes=Takes("[<password>]", most=1, whole=True), changes=True)
@@ -65,8 +65,14 @@ async def password(session: Session, given: Given) -> None:
     """Log in with this password as the USER that was named; better let it be asked for."""
     if session.wanted is None or not session.wanted.user:
         raise Usage("USER comes first.")
-    text = given.text(0) or await session.ask("Password", secret=True)
-    await session.open(session.wanted.as_user(session.wanted.user, text))
+    text = given.text(0) or await ask_for_password(session)
+    await _open(session, session.wanted.user, text)
+
+
+async def _open(session: Session, name: str, password: str) -> None:
+    assert session.wanted is not None
+    await session.open(session.wanted.as_user(name, password))
+    session.screen.remark(f"Logged in as {name}.")
 
 
 @words.add("pasv", "passive", takes=Takes("[on|off]", most=1), changes=True)

@@ -23,26 +23,28 @@ async def remove(session: Session, given: Given) -> None:
     """Delete files, by name or pattern."""
     for name in await remote_files(session, given.arguments):
         await session.client.delete(name)
-        session.screen.remark(f"Deleted {name}")
+        session.screen.remark(f"Deleted file: {name}")
 
 
 @words.add("delf", "dele", "delete", takes=ONE_NAME, changes=True)
 async def delete(session: Session, given: Given) -> None:
     """Delete one file; its name may hold spaces."""
     await session.client.delete(given.text(0))
-    session.screen.remark(f"Deleted {given.text(0)}")
+    session.screen.remark(f"Deleted file: {given.text(0)}")
 
 
 @words.add("mkdir", "mkd", takes=ONE_DIRECTORY, changes=True)
 async def make_directory(session: Session, given: Given) -> None:
     """Make a directory."""
     await session.client.make_directory(given.text(0))
+    session.tell(f"Created directory: {given.text(0)}")
 
 
 @words.add("rmdir", "rmd", takes=ONE_DIRECTORY, changes=True)
 async def remove_directory(session: Session, given: Given) -> None:
     """Remove an empty directory."""
     await session.client.remove_directory(given.text(0))
+    session.tell(f"Removed directory: {given.text(0)}")
 
 
 @words.add(
@@ -52,6 +54,7 @@ async def move(session: Session, given: Given) -> None:
     """Give a file or directory another name or place."""
     old, new = given.texts
     await session.client.rename(old, new)
+    session.tell(f"Renamed: {old} to {new}")
 
 
 @words.add("hash", takes=Takes("<name> [<algorithm>]", (Side.REMOTE, Side.NONE), 1, 2))

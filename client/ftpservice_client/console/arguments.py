@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from ftpservice_client import Settings, Trust
+from ftpservice_client import ExplicitTLS, Settings, Trust
 from ftpservice_client.console.complaints import Usage
 
 __all__ = ["PROGRAM", "settings_from", "shell_parser", "shot_parser"]
@@ -66,6 +66,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     trust.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these authorities (PEM)")
     trust.add_argument("--fingerprint", metavar="SHA256", help="trust this one certificate")
     trust.add_argument("--insecure", action="store_true", help="trust any certificate")
+    parser.add_argument(
+        "--tls",
+        choices=[one.value for one in ExplicitTLS],
+        default=ExplicitTLS.PREFER.value,
+        help="whether ftp:// asks for TLS, AUTH TLS (%(default)s)",
+    )
     parser.add_argument("--netrc", type=Path, metavar="FILE", help="in place of ~/.netrc")
     parser.add_argument("--active", action="store_true", help="have the server connect for data")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="wait no longer")
@@ -93,7 +99,12 @@ def settings_from(words: argparse.Namespace) -> Settings:
         trust = Trust(words.ca_file, words.fingerprint or "", words.insecure)
     except ValueError as error:
         raise Usage(str(error)) from None
-    settings = Settings(trust=trust, active=words.active, retries=words.retries)
+    settings = Settings(
+        trust=trust,
+        active=words.active,
+        retries=words.retries,
+        explicit_tls=ExplicitTLS(words.tls),
+    )
     if words.timeout is not None:
         settings = replace(settings, timeout=words.timeout, stall_timeout=words.timeout)
     return settings if words.netrc is None else replace(settings, netrc=words.netrc)

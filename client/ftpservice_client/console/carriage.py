@@ -40,7 +40,7 @@ async def fetch(session: Session, name: str, to: Path, care: Care) -> Transfer:
             text = f"{name} is a directory: mirror fetches those"
             raise Exists(text, error.reply) from error
         raise
-    _tell(session, done)
+    _tell(session, "Downloaded", done)
     return done
 
 
@@ -66,7 +66,7 @@ async def send(session: Session, source: Path | BinaryIO, name: str, care: Care)
             verify=care.verify,
             progress=count,
         )
-    _tell(session, done)
+    _tell(session, "Uploaded", done)
     return done
 
 
@@ -90,9 +90,10 @@ async def _is_directory_there(session: Session, name: str) -> bool:
         return False
 
 
-def _tell(session: Session, done: Transfer) -> None:
+def _tell(session: Session, what: str, done: Transfer) -> None:
     speed = rate(done.size, done.seconds)
-    session.screen.remark(f"{done.name}: {amount(done.size)}{speed and f', {speed}'}")
+    size = amount(done.size)
+    session.screen.remark(f"{what} file: {done.name} ({size}){speed and f', {speed}'}")
     _noted(session, done)
 
 

@@ -81,7 +81,7 @@ class Program:
         from ftpservice_client.console.script import Script
         from ftpservice_client.console.table import TABLE
 
-        session = self._session(given, quiet=given.quiet)
+        session = self._session(given, quiet=given.quiet, script=True)
         script = Script(session, TABLE, keep_going=given.keep_going)
         if given.url and (failed := await script.first(_opening(given.url))):
             return failed
@@ -97,7 +97,7 @@ class Program:
         from ftpservice_client.console.shell import Shell
         from ftpservice_client.console.table import TABLE
 
-        session = self._session(given, quiet=given.quiet)
+        session = self._session(given, quiet=given.quiet, shell=True)
         history = HistoryFile(history_path(os.environ))
         lines = await session.aside(history.load)
         suggest = partial(suggestions, session=session, table=TABLE)
@@ -106,11 +106,19 @@ class Program:
         await shell.run(prompt, _opening(given.url) if given.url else "")
         return 0
 
-    def _session(self, given: Namespace, *, quiet: bool) -> Session:
+    def _session(
+        self, given: Namespace, *, quiet: bool, shell: bool = False, script: bool = False
+    ) -> Session:
         screen = screen_for(sys.stdout, sys.stderr, quiet=quiet)
         asker = Person(self._loop) if sys.stdin.isatty() and sys.stderr.isatty() else None
         surroundings = Surroundings(
-            self._reactor, screen, settings_from(given), asker, self.interrupt
+            self._reactor,
+            screen,
+            settings_from(given),
+            asker,
+            self.interrupt,
+            shell=shell,
+            script=script,
         )
         return Session(surroundings)
 

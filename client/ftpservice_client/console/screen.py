@@ -90,6 +90,11 @@ class Screen:
         if not self.quiet:
             self.say(self.tinted(visible(line), Colour.REMARK))
 
+    def warn(self, line: str) -> None:
+        """Write a line that is not to be missed, apart from what was asked for."""
+        if not self.quiet:
+            self.complain(line)
+
     def complain(self, line: str) -> None:
         """Write a line about what went wrong."""
         text = self.tinted(visible(line), Colour.PROBLEM)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from ftpservice.wire.entry import Entry
-from ftpservice_client import Client, ClientError, Destination, Settings, connect
+from ftpservice_client import (
+    Client,
+    ClientError,
+    Destination,
+    Greeted,
+    Settings,
+    connect,
+    greet,
+)
 from ftpservice_client.console.complaints import Complaint, NotConnected
 from ftpservice_client.console.interrupt import Interrupt
+from ftpservice_client.console.known_hosts import KnownHosts, known_hosts_path
 from ftpservice_client.console.screen import Screen
+from ftpservice_client.console.trusting import with_trust
 from ftpservice_client.console.visible import visible
 from ftpservice_client.threads import Threads
 
@@ -40,6 +51,13 @@ class Surroundings:
     asker: Asker | None = None
     """``None`` where nobody can be asked."""
     interrupt: Interrupt = field(default_factory=Interrupt)
+    known_hosts: KnownHosts = field(
+        default_factory=lambda: KnownHosts(known_hosts_path(os.environ))
+    )
+    shell: bool = False
+    """Whether a person types the lines, who is told of what a server says at first."""
+    script: bool = False
+    """Whether lines come from a file: questions of trust are not for whoever started it."""
 
 
 class Session:
@@ -48,7 +66,9 @@ class Session:
     def __init__(self, given: Surroundings) -> None:
         self.reactor = given.reactor
         self.screen = given.screen
-        self.settings = given.settings
+        self.settings = replace(given.settings, warn=given.screen.warn)
+        self.known_hosts = given.known_hosts
+        self.shell = given.shell
         self.interrupt = given.interrupt
         self.leaving = False
         self.place: Destination | None = None
@@ -60,6 +80,8 @@ class Session:
         self.home = ""
         """The directory that we began in."""
         self._asker = given.asker
+        self._script = given.script
+        self._greeted: Greeted | None = None
         self._client: Client | None = None
         self._listings: dict[str, tuple[float, tuple[Entry, ...]]] = {}
 
@@ -77,10 +99,46 @@ class Session:
         """Whether there is somebody to be asked."""
         return self._asker is not None
 
+    def tell(self, line: str) -> None:
+        """Say what was done to a person at the shell; scripts are told of files alone."""
+        if self.shell:
+            self.screen.remark(line)
+
+    @property
+    def asks_for_trust(self) -> bool:
+        """Whether somebody can be asked about a certificate."""
+        return self.attended and not self._script
+
+    @property
+    def waits_for_login(self) -> bool:
+        """Whether there is a connection that nobody has logged in on."""
+        return self._client is None and self._greeted is not None
+
+    async def greet(self, place: Destination) -> None:
+        """Connect, and show what the server says first; an older connection is closed then."""
+
+        async def greeted(settings: Settings) -> Greeted:
+            return await greet(place, reactor=self.reactor, settings=settings)
+
+        found = await with_trust(self, place, greeted)
+        await self.close(quietly=True)
+        self._greeted = found
+        for line in found.welcome:
+            self.screen.remark(line)
+        self.screen.remark(f"Connected to {place.host}{' under TLS' if found.is_secured else ''}.")
+
     async def open(self, place: Destination) -> None:
         """Connect and log in; an older connection is closed when the new one is there."""
-        client = await connect(place, reactor=self.reactor, settings=self.settings)
-        await self.close()
+        greeted, self._greeted = self._greeted, None
+        if greeted is not None and _same_server(greeted.destination, place):
+            client = await greeted.log_in(place.user, place.password)
+        else:
+
+            async def connected(settings: Settings) -> Client:
+                return await connect(place, reactor=self.reactor, settings=settings)
+
+            client = await with_trust(self, place, connected)
+        await self.close(quietly=True)
         self._client, self.place, self.wanted = client, place, place
         self.home = client.directory
 
@@ -89,20 +147,28 @@ class Session:
         if self._client is not None and self.place is not None:
             await self.open(replace(self.place, path=self._client.directory))
 
-    async def close(self) -> None:
+    async def close(self, *, quietly: bool = False) -> None:
         """Say good-bye, if there is a connection."""
         client, self._client = self._client, None
+        greeted, self._greeted = self._greeted, None
         self.place = self.named = None
         self.forget()
+        if greeted is not None:
+            greeted.close()
         if client is not None:
             await client.quit()
+        if not quietly and (client or greeted):
+            self.tell("Disconnected from server")
 
-    async def ask(self, question: str, *, secret: bool = False) -> str:
-        """Return the person's answer; raises `Complaint` where nobody is there or says nothing."""
+    async def ask(self, question: str, *, secret: bool = False, empty: bool = False) -> str:
+        """Return the person's answer.
+
+        Raises `Complaint` where nobody is there, or says nothing and may not (``empty``).
+        """
         if self._asker is None:
             raise Complaint(f"{question}: nobody is there to be asked, so it has to be given.")
         answer = await self._asker.ask(f"{question}: ", secret=secret)
-        if not answer and not secret:
+        if not answer and not secret and not empty:
             raise Complaint("Nothing done.")
         return answer
 
@@ -141,7 +207,13 @@ class Session:
     @property
     def prompt(self) -> str:
         """What stands before the line that is typed."""
+        if self.waits_for_login and self.wanted is not None:
+            return visible(f"{self.wanted.host}> ")
         if self._client is None or self.place is None:
             return f"{NOWHERE}> "
         who = f"{self.place.user}@" if self.place.user else ""
         return visible(f"{who}{self.place.host}:{self._client.directory}> ")
+
+
+def _same_server(one: Destination, other: Destination) -> bool:
+    return replace(one, user="", password=None) == replace(other, user="", password=None)

@@ -77,5 +77,5 @@ async def remove(session: Session, words: Namespace) -> Answer:
         for name in await remote_files(session, [await arrive(session, url)]):
             await session.client.delete(name)
             deleted.append(name)
-            session.screen.remark(f"Deleted {name}")
+            session.screen.remark(f"Deleted file: {name}")
     return Answer({"deleted": deleted})

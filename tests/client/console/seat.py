@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import create_autospec
 
@@ -10,13 +12,13 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client import Client, Listing, Settings, Transfer
+from ftpservice_client import Client, Destination, Listing, Settings, Transfer
 from ftpservice_client.console.running import perform
 from ftpservice_client.console.screen import Screen
 from ftpservice_client.console.session import Session, Surroundings
 from ftpservice_client.console.table import TABLE
 
-__all__ = ["ENTRIES", "Seat", "Stream", "ended", "failed"]
+__all__ = ["ENTRIES", "Seat", "Stream", "Welcome", "ended", "failed"]
 
 ENTRIES = (
     Entry("a b", Kind.DIRECTORY, 0, 0.0),
@@ -60,6 +62,25 @@ class Answers:
     async def ask(self, question: str, *, secret: bool = False) -> str:
         self.asked.append((question, secret))
         return self.answers.pop(0)
+
+
+class Welcome:
+    """A connection that waits for a login, as `ftpservice_client.Greeted`."""
+
+    welcome = ("Welcome to the\x1b[31m files", "of h")
+
+    def __init__(self, destination: Destination, connect: Callable[..., Deferred[Any]]) -> None:
+        self.destination = destination
+        self.is_secured = destination.scheme.is_secured
+        self.closed = False
+        self._connect = connect
+
+    def log_in(self, user: str, password: str | None) -> Deferred[Any]:
+        place = replace(self.destination, user=user, password=password)
+        return self._connect(place, reactor=None, settings=Settings())
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Seat:

@@ -112,7 +112,7 @@ def test_a_file_is_fetched_to_where_it_should_be(seat: Seat, here: Path) -> None
         ("get in/a sub.txt", "in/a", Path("sub.txt/a")),
         ("RETR in/a b", "in/a b", Path("a b")),
     ):
-        assert seat.type(line) == f"{name}: 2.0 KiB, 1.0 KiB/s\n"
+        assert seat.type(line) == f"Downloaded file: {name} (2.0 KiB), 1.0 KiB/s\n"
         seat.client.download.assert_called_with(name, to, resume=False, verify=False, progress=ANY)
     seat.type("get -cv a")
     seat.client.download.assert_called_with("a", Path("a"), resume=True, verify=True, progress=ANY)
@@ -213,7 +213,7 @@ def test_files_are_sent(seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch)
         ("put ~/one.txt in/", here / "one.txt", "in/one.txt"),
         ("UPLD a b.txt", Path("a b.txt"), "a b.txt"),
     ):
-        assert seat.type(line) == f"{name}: 1 byte\n"
+        assert seat.type(line) == f"Uploaded file: {name} (1 byte)\n"
         seat.client.upload.assert_called_with(
             source, name, append=False, resume=False, verify=False, progress=ANY
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpservice_client import Settings
+from ftpservice_client import ExplicitTLS, Settings
 from ftpservice_client.console.arguments import settings_from, shell_parser, shot_parser
 from ftpservice_client.console.complaints import Usage
 
@@ -16,7 +16,8 @@ def settings(*words: str) -> Settings:
 
 
 def test_without_options_the_librarys_own_hold_and_cuts_are_gone_over() -> None:
-    assert settings() == Settings(retries=2)
+    assert settings() == Settings(retries=2, explicit_tls=ExplicitTLS.PREFER)
+    assert settings("--tls=never").explicit_tls is ExplicitTLS.NEVER
 
 
 def test_options_become_settings() -> None:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from ftpservice_client import CannotConnect, Destination, LoginFailed, Settings
 from ftpservice_client.console import session as session_module
 from ftpservice_client.console.complaints import Complaint, NotConnected, Usage
-from tests.client.console.seat import Seat
+from tests.client.console.seat import Seat, Welcome
 
 GOOD = "secret"
 
@@ -33,6 +33,10 @@ class Server:
             return succeed(self.seat.client)
         return fail(LoginFailed("the name or the password is wrong"))
 
+    def greet(self, place: Destination, *, reactor: Any, settings: Settings) -> Deferred[Any]:
+        self.greeted = Welcome(place, self.connect)
+        return succeed(self.greeted)
+
 
 def seat_with(
     monkeypatch: pytest.MonkeyPatch, *answers: str, attended: bool = True, anonymous: bool = False
@@ -40,6 +44,16 @@ def seat_with(
     seat = Seat(*answers, attended=attended)
     server = Server(seat, anonymous)
     monkeypatch.setattr(session_module, "connect", server.connect)
+    monkeypatch.setattr(session_module, "greet", server.greet)
+    return seat, server
+
+
+def shell_with(
+    monkeypatch: pytest.MonkeyPatch, *answers: str, anonymous: bool = False
+) -> tuple[Seat, Server]:
+    """Return a seat at the interactive shell."""
+    seat, server = seat_with(monkeypatch, *answers, anonymous=anonymous)
+    seat.session.shell = True
     return seat, server
 
 
@@ -162,3 +176,76 @@ def test_pasv_turns_round_who_connects(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_asks_for_nothing_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     seat, _ = seat_with(monkeypatch, "")
     assert isinstance(seat.wrong("open"), Complaint)
+
+
+def test_the_shell_connects_shows_the_welcome_and_leaves_the_login_to_user_and_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat, server = shell_with(monkeypatch, GOOD)
+    said = seat.type("CONN h 2121")
+    assert said.splitlines() == [
+        "Welcome to the\\x1b[31m files",
+        "of h",
+        "Connected to h.",
+        "Log in with USER and PASS.",
+    ]
+    assert server.came == []
+    assert seat.session.prompt == "h> "
+    assert seat.type("USER ann") == "Logged in as ann.\n"
+    assert seat.person.asked == [("Password: ", True)]
+    assert server.came == ["ann:secret@h/"]
+    assert seat.session.prompt == "ann@h:/in> "
+    assert seat.type("close") == "Disconnected from server\n"
+
+
+@pytest.mark.parametrize("answers", [(f"PASS {GOOD}",), (f"pass {GOOD}",), ("PASS", GOOD)])
+def test_pass_may_be_typed_where_the_password_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, answers: tuple[str, ...]
+) -> None:
+    seat, server = shell_with(monkeypatch, *answers)
+    seat.type("conn h")
+    seat.type("user ann")
+    assert server.came == ["ann:secret@h/"]
+
+
+def test_user_typed_where_the_name_is_asked_for_is_not_part_of_the_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat, server = seat_with(monkeypatch, "USER ann", f"PASS {GOOD}")
+    seat.type("open h")
+    assert server.came[-1] == "ann:secret@h/"
+
+
+def test_a_url_with_a_password_logs_in_on_the_connection_that_was_greeted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat, server = shell_with(monkeypatch)
+    assert "Connected to h under TLS." in seat.type("open ftps://ann:secret@h/in")
+    assert server.came == ["ann:secret@h/in"]
+    assert not server.greeted.closed
+
+
+def test_what_needs_a_login_is_done_as_anonymous_if_that_is_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat, server = shell_with(monkeypatch, anonymous=True)
+    seat.type("open h")
+    assert "Logged in as anonymous." in seat.type("pwd")
+    assert server.came == [":None@h/"]
+    refusing, server = shell_with(monkeypatch)
+    refusing.type("open h")
+    error = refusing.wrong("pwd")
+    assert isinstance(error, LoginFailed)
+    assert "USER and PASS" in str(error)
+
+
+def test_a_connection_nobody_logged_in_on_is_closed_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat, server = shell_with(monkeypatch)
+    seat.type("open h")
+    first = server.greeted
+    seat.type("open other")
+    assert first.closed
+    seat.type("quit")
+    assert server.greeted.closed

@@ -18,7 +18,7 @@ from ftpservice_client.console import session as session_module
 from ftpservice_client.console.command import Run
 from ftpservice_client.console.complaints import Complaint, Left, Usage
 from ftpservice_client.console.program import Person, Program
-from tests.client.console.seat import Seat, Stream, ended, failed
+from tests.client.console.seat import Seat, Stream, Welcome, ended, failed
 
 URL = "ftp://ann:secret@h/"
 
@@ -37,7 +37,10 @@ class Place:
             monkeypatch.setenv(variable, str(home))
         monkeypatch.chdir(home)
         self.client = Seat().client
-        monkeypatch.setattr(session_module, "connect", lambda *_, **__: succeed(self.client))
+        connect = lambda *_, **__: succeed(self.client)  # noqa: E731 - it stands for a function
+        monkeypatch.setattr(session_module, "connect", connect)
+        greet = lambda place, **_: succeed(Welcome(place, connect))  # noqa: E731 - the same
+        monkeypatch.setattr(session_module, "greet", greet)
         self.loop: Any = object()
         self.program = Program(MemoryReactorClock(), self.loop)
 

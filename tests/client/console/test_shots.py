@@ -188,7 +188,10 @@ def test_hash_tells_digests(shooter: Shooter) -> None:
 
 
 def test_rm_deletes(shooter: Shooter) -> None:
-    assert shooter.say("rm", f"{HOST}/a", f"{HOST}/in/al*") == "Deleted a\nDeleted in/alpha.txt\n"
+    assert (
+        shooter.say("rm", f"{HOST}/a", f"{HOST}/in/al*")
+        == "Deleted file: a\nDeleted file: in/alpha.txt\n"
+    )
     shooter.client.delete.side_effect = lambda name: fail(NotFound("x"))
     assert isinstance(failed(shooter.start("rm", f"{HOST}/a")), NotFound)
 
