@@ -26,7 +26,16 @@ from `ftpservice_client`, what is for tests from `ftpservice_client.testing`. Ca
 `Deferred` raise their errors through it.
 """
 SECTIONS = {
-    "Connecting": ("connect", "connect_endpoint", "connect_pool", "Settings", "Trust"),
+    "Connecting": (
+        "connect",
+        "connect_endpoint",
+        "connect_pool",
+        "greet",
+        "Greeted",
+        "Settings",
+        "ExplicitTLS",
+        "Trust",
+    ),
     "Calls": ("Client",),
     "Results": (
         *("Transfer", "Digest", "Listing", "Entry", "Kind", "Mirrored", "Step", "Tally"),
