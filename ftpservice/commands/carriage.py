@@ -41,7 +41,7 @@ from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["Carriage", "download", "opening", "upload"]
+__all__ = ["Carriage", "download", "upload"]
 
 BRIEF, LONG = 0.02, 0.2
 MOMENT, LONG_MOMENT = 0.004, 0.05
@@ -53,13 +53,6 @@ T = TypeVar("T")
 
 Work = Callable[[DataConnection], Awaitable[str]]
 """Moves what is to be moved and returns the text of the 226."""
-
-
-def opening(channel: Channel, what: str) -> Reply:
-    """Return the preliminary reply: 125 when the data connection stands already, else 150."""
-    if channel.connected:
-        return reply(codes.ALREADY_OPEN, what)
-    return reply(codes.ABOUT_TO_OPEN, what)
 
 
 @dataclass
@@ -167,7 +160,7 @@ def download(carriage: Carriage, reading: IReading, marks: Marks) -> Transfer:
             reading.close()
 
     size = reading.entry.size
-    begin = opening(carriage.channel, f"Sending {carriage.path} ({size} bytes).")
+    begin = reply(codes.ABOUT_TO_OPEN, f"Sending {carriage.path} ({size} bytes).")
     return Transfer(begin, carriage.progress, carry)
 
 
@@ -188,7 +181,7 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
         finally:
             await writing.abandon()
 
-    return Transfer(opening(carriage.channel, begin), carriage.progress, carry)
+    return Transfer(reply(codes.ABOUT_TO_OPEN, begin), carriage.progress, carry)
 
 
 async def _publish(

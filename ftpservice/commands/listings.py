@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
-from ftpservice.commands.carriage import Carriage, opening
+from ftpservice.commands.carriage import Carriage
 from ftpservice.commands.listing_target import Found, find
 from ftpservice.commands.scanning import Batch, Scan
 from ftpservice.data.choose import send_chunks
@@ -23,7 +23,7 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import FactFormatter
 from ftpservice.wire.listing import UnixListing
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.replies import Reply
+from ftpservice.wire.replies import Reply, reply
 from ftpservice.wire.switches import parse_switches
 
 __all__ = ["listing_lines", "verbs"]
@@ -122,7 +122,7 @@ async def _listed(context: Context, what: str, scan: Scan, form: Format) -> Tran
         finally:
             scan.end()
 
-    return Transfer(opening(carriage.channel, "Here comes the listing."), carriage.progress, carry)
+    return Transfer(reply(codes.ABOUT_TO_OPEN, "Here comes the listing."), carriage.progress, carry)
 
 
 async def _prepared(context: Context, work: Callable[[], Awaitable[Transfer]]) -> Transfer:

@@ -3,7 +3,6 @@
 __all__: list[str] = []
 
 RESTART_MARKER = 110
-ALREADY_OPEN = 125
 ABOUT_TO_OPEN = 150
 OK = 200
 SUPERFLUOUS = 202

@@ -109,7 +109,7 @@ class House:
     def begun(self, wire: Wire, command: str, content: bytes) -> socket.socket:
         """Begin an upload; the service has got ``content`` when this returns."""
         data = wire.accepted()
-        assert wire.code(command) == 125
+        assert wire.code(command) == 150
         data.sendall(content)
         arrived = f" {len(content)} bytes so far.".encode()
         wait_until(lambda: any(line.endswith(arrived) for line in wire.ask("STAT").lines))

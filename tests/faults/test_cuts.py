@@ -75,7 +75,7 @@ def arrived(served: Served, size: int) -> Callable[[], bool]:
 def begun(served: Served, wire: Wire, command: str, content: bytes) -> socket.socket:
     """Begin an upload; the service has got ``content`` when this returns."""
     data = wire.accepted()
-    assert wire.codes("TYPE I", command) == [200, 125]
+    assert wire.codes("TYPE I", command) == [200, 150]
     data.sendall(content)
     served.wait_for(arrived(served, len(content)))
     return data
@@ -226,7 +226,7 @@ def test_readers_see_one_file_from_beginning_to_end(served: Served, sent: int) -
     (served.root / "a").write_bytes(old)
     reader, writer = served.session(), served.session()
     data = served.connected(reader.place(), window=4096)
-    assert reader.codes("TYPE I", "NOOP", "RETR a") == [200, 200, 125]
+    assert reader.codes("TYPE I", "NOOP", "RETR a") == [200, 200, 150]
     beginning = data.recv(1000)
     upload = begun(served, writer, "STOR a", NEW[:sent])
     assert binary(served).download("RETR a") == old

@@ -85,7 +85,7 @@ def test_the_file_then_its_name_then_the_directory_then_226(
     name = {"STOU a": "a.1"}.get(command, command[-1])
     assert trace.steps == [
         "229",
-        "125",
+        "150",
         f"fsync file {inode(served.root / name)}",
         f"rename to {name}",
         f"fsync directory {inode(served.root)}",
@@ -100,7 +100,7 @@ def test_what_was_resumed_is_synced_as_well(
 ) -> None:
     served, wire = session(server, "--durable")
     data = wire.accepted()
-    assert wire.code("STOR b") == 125
+    assert wire.code("STOR b") == 150
     data.sendall(b"x")
     served.wait_for(lambda: served.factory.instances[0]._context.running.moved == 1)
     rst(data)

@@ -57,7 +57,7 @@ def test_a_download_may_end(house: House) -> None:
     with house.open() as service:
         wire = service.session()
         data = service.connected(wire.place(), window=4096)
-        assert wire.codes("NOOP", "RETR big") == [200, 125]
+        assert wire.codes("NOOP", "RETR big") == [200, 150]
         service.program.process.send_signal(signal.SIGTERM)
         assert everything(data) == BIG * 10
         data.close()
@@ -126,7 +126,7 @@ def test_a_program_that_stops_the_service_lets_transfers_end(
     (served.root / "a").write_bytes(OLD)
     wire = served.session()
     data = wire.accepted()
-    assert wire.codes("TYPE I", "STOR a") == [200, 125]
+    assert wire.codes("TYPE I", "STOR a") == [200, 150]
     data.sendall(NEW[:1_500_000])
     stopping: list[object] = []
     reactor.callFromThread(lambda: stopping.append(served.service.stopService()))
@@ -145,7 +145,7 @@ def test_without_grace_a_program_cuts_transfers(server: Callable[..., Served]) -
     (served.root / "a").write_bytes(OLD)
     wire = served.session()
     data = wire.accepted()
-    assert wire.codes("TYPE I", "STOR a") == [200, 125]
+    assert wire.codes("TYPE I", "STOR a") == [200, 150]
     data.sendall(NEW[:1_500_000])
     stopping: list[object] = []
     reactor.callFromThread(lambda: stopping.append(served.service.stopService()))

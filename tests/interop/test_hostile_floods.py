@@ -67,7 +67,7 @@ def test_who_asks_and_never_reads_fills_no_memory(served: Served) -> None:
 def test_nor_does_who_does_so_during_a_transfer(served: Served) -> None:
     wire = served.session()
     data = wire.accepted()
-    assert wire.code("STOR a") == 125
+    assert wire.code("STOR a") == 150
     flood(wire, b"STAT\r\n" * 1000, 30_000_000)
     assert served.in_reactor(lambda: kept(served)) < 2_000_000
     data.close()

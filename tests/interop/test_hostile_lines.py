@@ -263,7 +263,7 @@ def test_a_session_with_a_transfer_is_not_idle(server: Callable[..., Served]) ->
     served = server("--idle-timeout", "0.05")
     wire = served.session()
     data = wire.accepted()
-    assert wire.code("STOR a") == 125
+    assert wire.code("STOR a") == 150
     for _ in range(10):
         data.sendall(b"x")
         with pytest.raises(TimeoutError):

@@ -48,7 +48,7 @@ def test_an_upload_that_breaks_is_not_published(
     served.factory.activity.events.subscribe(ended)
     wire = served.session()
     data = wire.accepted()
-    assert wire.codes("TYPE I", command) == [200, 125]
+    assert wire.codes("TYPE I", command) == [200, 150]
     data.sendall(b"x" * size)
     ENDINGS[ending](wire, data)
     served.wait_for(lambda: ended.seen)
@@ -79,7 +79,7 @@ def test_a_client_that_is_killed_publishes_nothing(served: Served) -> None:
         served.factory.activity.events.subscribe(ended)
         wire = served.session()
         data = wire.accepted()
-        assert wire.codes("TYPE I", "STOR a") == [200, 125]
+        assert wire.codes("TYPE I", "STOR a") == [200, 150]
         data.sendall(b"new")
         numbers = [os.dup(end.fileno()) for end in (data, wire.end)]
         with subprocess.Popen(["sleep", "60"], pass_fds=numbers) as client:
@@ -105,7 +105,7 @@ def test_a_broken_data_connection_is_426_and_the_session_goes_on(
         data.sendall(b"x" * 100)
         if early:
             rst(data)
-        assert wire.codes(before, "STOR a") == [200, 125]
+        assert wire.codes(before, "STOR a") == [200, 150]
         if not early:
             rst(data)
         assert wire.reply().code == 426
@@ -121,7 +121,7 @@ def test_a_whole_upload_is_published_though_the_data_came_before_the_command(
     wire = served.session()
     with wire.accepted() as data:
         data.sendall(b"early")
-    assert wire.code("STOR a") == 125
+    assert wire.code("STOR a") == 150
     assert wire.reply().code == 226
     assert visible(served) == {"a": b"early"}
 
@@ -132,7 +132,7 @@ def test_the_service_stops_in_the_middle_of_an_upload(server: Callable[..., Serv
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
     data = wire.accepted()
-    assert wire.code("STOR a") == 125
+    assert wire.code("STOR a") == 150
     data.sendall(b"new")
     served.in_reactor(lambda: served.factory.part_all("The service is stopping."))
     assert wire.reply().code == 421
@@ -159,7 +159,7 @@ def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
     served.factory.activity.events.subscribe(ended)
     wire = served.session()
     data = wire.accepted()
-    assert wire.codes("TYPE I", "STOR a") == [200, 125]
+    assert wire.codes("TYPE I", "STOR a") == [200, 150]
     data.sendall(b"whole")
     data.close()
     assert began.wait(15)

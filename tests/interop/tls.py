@@ -74,7 +74,7 @@ class TLSWire(Wire):
         data = self.data()
         assert isinstance(data, ssl.SSLSocket)
         first = self.ask(command)
-        assert first.code in (125, 150), first
+        assert first.code == 150, first
         data.sendall(content)
         data.unwrap().close()
         return self.reply()
