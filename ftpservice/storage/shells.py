@@ -33,7 +33,7 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
-from ftpservice.storage.interfaces_tree import ILinks
+from ftpservice.storage.interfaces_tree import IEnter, ILinks
 from ftpservice.storage.shells_entries import KEYS, entry_of
 from ftpservice.storage.shells_errors import ask, segments
 from ftpservice.storage.shells_links import link_entry
@@ -49,7 +49,7 @@ MOST_NAMES = 1000
 """Names tried for one `How.UNIQUE`."""
 
 
-@implementer(IStorage, ILinks)
+@implementer(IStorage, IEnter, ILinks)
 class ShellStorage:
     """The files of an `IFTPShell`."""
 
@@ -65,6 +65,12 @@ class ShellStorage:
         """Return the facts of ``path``."""
         values: Sequence[object] = await ask(path, self._shell.stat, segments(path), KEYS)
         return entry_of(path, values)
+
+    async def enter(self, path: VirtualPath) -> None:
+        """Return for a directory that the shell gives access to, as Twisted asks it at CWD."""
+        if (await self.stat(path)).kind is not Kind.DIRECTORY:
+            raise NotDirectory(path)
+        await ask(path, self._shell.access, segments(path))
 
     async def lstat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``, those of the link itself where links are known."""

@@ -26,6 +26,7 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
+from ftpservice.storage.interfaces_tree import IEnter
 from ftpservice.storage.links import lstat
 from ftpservice.storage.shells import ShellStorage
 from ftpservice.storage.shells_entries import KEYS
@@ -251,6 +252,19 @@ class TestTwistedShell:
         with pytest.raises(errors.StorageError):
             run(storage.remove_directory(at("/link")))
         assert run(content(storage, "/folder/file")) == b"content"
+
+    def test_a_directory_is_entered_if_the_shell_gives_access(self, storage, folder, monkeypatch):
+        run(storage.make_directory(at("/folder")))
+        run(make(storage, "/file", b""))
+        enter = IEnter(storage).enter
+        run(enter(at("/folder")))
+        for name, error in (("/file", errors.NotDirectory), ("/none", errors.NotFound)):
+            with pytest.raises(error):
+                run(enter(at(name)))
+        refusal = ftp.PermissionDeniedError("folder")
+        monkeypatch.setattr(storage._shell, "access", lambda path: fail(refusal))
+        with pytest.raises(errors.Denied):
+            run(enter(at("/folder")))
 
     def test_names_that_no_path_leads_to_are_left_out(self, storage, folder):
         folder.child("new\nline").setContent(b"x")
