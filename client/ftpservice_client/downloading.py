@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ftpservice_client.errors import Mismatch, Unsupported
+from ftpservice_client.errors import Mismatch, Refused, Unsupported
 from ftpservice_client.meter import Meter
 from ftpservice_client.overlapping import Overlapping
 from ftpservice_client.results import Digest
@@ -63,8 +63,12 @@ class Download:
             self._modified = await session.modified(self._name)
         self._attempts += 1
         offset = self._offset + self._target.written
-        if offset and offset == self._size:
-            return
+        if not offset or offset != self._size:
+            await self._receive_rest(session, offset)
+        if self.first and self._target.is_restartable:
+            await self._check_what_was_there(session)
+
+    async def _receive_rest(self, session: Session, offset: int) -> None:
         before = self._target.written
         tail = await self._target.tail() if before else b""
         try:
@@ -77,6 +81,19 @@ class Download:
             if self._target.written != before and not self._target.is_restartable:
                 raise  # wrong bytes were passed on
             await self._receive_anew(session, tail)
+
+    async def _check_what_was_there(self, session: Session) -> None:
+        """Receive it all again if what an earlier download left does not belong to this file.
+
+        Servers that make no digests are believed: sizes, times and the overlap have fitted.
+        """
+        try:
+            await verified(session, self._name, self._target.digest)
+        except (Unsupported, Refused):
+            return
+        except Mismatch:
+            await self._restart()
+            await self._receive(session, 0, b"", 0)
 
     async def _receive_anew(self, session: Session, tail: bytes) -> None:
         """Receive the file from its beginning.

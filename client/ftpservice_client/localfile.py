@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import random
@@ -22,6 +23,8 @@ T = TypeVar("T")
 FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 NEW = FLAGS | os.O_RDWR | os.O_CREAT | os.O_EXCL
 PIECE = 1 << 20
+FOREIGN = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM)
+"""What opening a part fails with if a link, directory, socket or file of others has its name."""
 LONGEST_STEM = 180
 """Bytes of a name that its part has in its own; names end at 255."""
 
@@ -122,13 +125,19 @@ class PartFile(OpenFile):
     def going_on(cls, path: Path) -> PartFile:
         """Go on with what another download left, else with the file itself; or begin.
 
-        Raises `LocalProblem` while another one is on its way.
+        Only a plain file of this user with a single name is gone on with: what somebody else put
+        under the name of the part, or linked there, is left alone, and the download begins under
+        another name. Raises `LocalProblem` while another one is on its way.
         """
         former = _former_mode(path)
         part = _part_of(path, "")
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | FLAGS
         with local_errors(path):
-            opened = cls(path, part, os.open(part, flags, 0o666), former)
+            descriptor = _opened_part(part)
+        if descriptor is None:
+            opened = cls.beginning(path)
+            opened._take_over()
+            return opened
+        opened = cls(path, part, descriptor, former)
         try:
             fcntl.flock(opened.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if opened.size == 0:
@@ -205,8 +214,8 @@ class PartFile(OpenFile):
         self.close()
 
     def keep(self) -> None:
-        """Stay, for another download to go on with; an empty one goes away."""
-        if self.size == 0:
+        """Stay, for another download to go on with; one that is empty or not found again goes."""
+        if self.size == 0 or self._part != _part_of(self.path, ""):
             self.discard()
         else:
             self.close()
@@ -215,6 +224,22 @@ class PartFile(OpenFile):
 def _part_of(path: Path, mark: str) -> Path:
     stem = os.fsencode(path.name)[:LONGEST_STEM]
     return path.with_name(os.fsdecode(b"." + stem) + f"{mark}.part")
+
+
+def _opened_part(part: Path) -> int | None:
+    """Open or make a part; None if what has its name is not a plain file of our own."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | FLAGS
+    try:
+        descriptor = os.open(part, flags, 0o666)
+    except OSError as error:
+        if error.errno in FOREIGN:
+            return None
+        raise
+    facts = os.fstat(descriptor)
+    if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_uid == os.geteuid():
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _former_mode(path: Path) -> int | None:

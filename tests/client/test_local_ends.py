@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPullProducer, IPushProducer
 from zope.interface import implementer
 
-from ftpservice_client import Cut, LocalProblem, Mismatch, Unsupported
+from ftpservice_client import Cut, LocalProblem, Mismatch, Settings, Unsupported
 from ftpservice_client.localfile import OpenFile, PartFile
 from ftpservice_client.testing import Fault, MemoryService
 
@@ -281,8 +281,6 @@ def test_long_names_have_parts_too(tmp_path):
 
 
 def test_a_file_that_changes_between_two_attempts_is_begun_again(service, tmp_path):
-    from ftpservice_client import Settings
-
     settings = Settings(netrc=None, retries=2)
     client = service.result(service.connect("ftp://ann:secret@server/", settings))
     service.faults.data(Fault(cut_after=200_000))
@@ -334,3 +332,74 @@ def test_progress_is_told_and_its_failure_does_no_harm(service, client, caplog):
     service.faults.data(Fault(rate=500_000.0))
     assert service.result(client.download("file", progress=failing), 10.0).data == BIG
     assert service.result(client.upload(b"x", "new", progress=failing), 10.0).size == 1
+
+
+def plant_hard_link(part, tmp_path):
+    os.link(precious(tmp_path), part)
+
+
+def plant_link(part, tmp_path):
+    os.symlink(precious(tmp_path), part)
+
+
+def plant_foreign_file(part, tmp_path):
+    part.write_bytes(b"planted")
+    os.chown(part, 12345, 12345)
+
+
+def plant_directory(part, tmp_path):
+    part.mkdir()
+
+
+def plant_fifo(part, tmp_path):
+    os.mkfifo(part)
+
+
+def precious(tmp_path):
+    path = tmp_path / "precious"
+    path.write_bytes(b"precious")
+    return path
+
+
+@pytest.mark.parametrize(
+    "plant", [plant_hard_link, plant_link, plant_foreign_file, plant_directory, plant_fifo]
+)
+def test_a_part_that_is_not_our_own_plain_file_is_left_alone(tmp_path, plant):
+    here = tmp_path / "here"
+    here.mkdir()
+    part = here / ".file.part"
+    plant(part, tmp_path)
+    before = part.lstat()
+    content = part.read_bytes() if part.is_file() else None
+    opened = PartFile.going_on(here / "file")
+    assert opened.size == 0
+    opened.write(b"whole")
+    opened.commit()
+    assert (here / "file").read_bytes() == b"whole"
+    assert part.lstat() == before
+    assert content is None or part.read_bytes() == content
+    given_up = PartFile.going_on(here / "file")
+    assert given_up.size == 5  # what the file has is gone on with all the same
+    given_up.keep()
+    assert sorted(path.name for path in here.iterdir()) == [".file.part", "file"]
+
+
+def test_a_part_with_other_bytes_is_found_out_by_its_digest(tmp_path):
+    service = MemoryService({"ann": "secret"})
+    content = bytes(range(256)) * 4000
+    service.write("/file", content)
+    client = service.result(service.connect("ftp://ann:secret@server/", Settings(netrc=None)))
+    for planted in (b"x" * 1000 + content[1000:500_000], b"x" + content[1:]):
+        part = tmp_path / ".file.part"
+        part.write_bytes(planted)
+        os.utime(part, (2**32, 2**32))
+        done = service.result(client.download("file", tmp_path / "file", resume=True), 10.0)
+        assert (tmp_path / "file").read_bytes() == content
+        assert done.size == len(content)
+        (tmp_path / "file").unlink()
+    part.write_bytes(content[:500_000])
+    os.utime(part, (2**32, 2**32))
+    done = service.result(client.download("file", tmp_path / "file", resume=True), 10.0)
+    assert (tmp_path / "file").read_bytes() == content
+    assert done.size == len(content) - 500_000
+    service.result(client.quit(), 10.0)
