@@ -272,6 +272,8 @@ class TestLinksOut:
         link(escape, "dir/self", escape.root / "dir" / "file")
         storage = escape.owned_by("two", at("/dir"))
         assert run(content(storage, "/self")) == b"inside"
+        told = {name: entry.target for name, entry in run(listed(storage)).items()}
+        assert told == {"file": "", "up": "", "beside": "", "self": "/file"}
         for name in ("/up", "/beside"):
             with pytest.raises(errors.Denied):
                 run(storage.open_listing(at(name)))
