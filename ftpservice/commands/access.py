@@ -18,7 +18,7 @@ from ftpservice.storage.errors import NotDirectory, StorageError
 from ftpservice.storage.interfaces_tree import IEnter
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.paths import ROOT, VirtualPath
 from ftpservice.wire.replies import Reply, exact_reply, reply
 
 __all__ = ["tell_refused", "verbs"]
@@ -30,10 +30,14 @@ HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:[]")
 
 
 @verbs.add("HOST", Argument.TEXT, rfc="7151", syntax="<host name>", login=False, feature="HOST")
-async def host(_context: Context, name: str) -> Reply:
-    """Name the virtual host wanted; this service is one host under every name."""
-    if len(name) > 255 or not HOST_CHARACTERS.issuperset(name.lower()):
+async def host(context: Context, name: str) -> Reply:
+    """Name the virtual host wanted; all that are served have the same accounts and files."""
+    wanted = name.strip().lower()
+    if not 0 < len(wanted) <= 255 or not HOST_CHARACTERS.issuperset(wanted):
         raise Refusal(codes.BAD_ARGUMENT, "That is not a host name.")
+    served = context.services.settings.host_names
+    if served and wanted.rstrip(".") not in served:
+        raise Refusal(codes.BAD_PARAMETER, "That host is not served here.")
     return reply(codes.READY, "Host accepted.")
 
 
@@ -200,10 +204,10 @@ async def structure_mount(_context: Context, _path: VirtualPath) -> Reply:
     return reply(codes.NOT_IMPLEMENTED, "There is nothing to mount.")
 
 
-@verbs.add("CWD", Argument.PATH, rfc="959 4.1.1", syntax="<directory>")
-async def change_directory(context: Context, path: VirtualPath) -> Reply:
-    """Make a directory the working directory."""
-    return await _change(context, path)
+@verbs.add("CWD", Argument.OPTIONAL_TEXT, rfc="959 4.1.1", syntax="[<directory>]")
+async def change_directory(context: Context, name: str | None) -> Reply:
+    """Make a directory the working directory; without a name the root."""
+    return await _change(context, ROOT if name is None else context.resolve(name))
 
 
 @verbs.add("CDUP", rfc="959 4.1.1")

@@ -72,7 +72,7 @@ async def total_size(context: Context, path: VirtualPath) -> Reply:
 @verbs.add("SITE", Argument.TEXT, rfc="959 4.1.3", syntax="<word> [<argument>]")
 async def site(context: Context, text: str) -> Reply | Transfer | Switch:
     """Do something beyond the standard; SITE HELP tells what."""
-    word, _space, rest = text.partition(" ")
+    word, _space, rest = text.lstrip().partition(" ")
     row = sites.find(f"SITE {word.upper()}")
     if row is None:
         raise Refusal(codes.BAD_PARAMETER, f"No SITE {word.upper()}; see SITE HELP.")

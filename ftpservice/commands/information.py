@@ -80,7 +80,7 @@ async def language(_context: Context, tag: str | None) -> Reply:
 @verbs.add("OPTS", Argument.TEXT, rfc="2389 4", syntax="<verb> [<options>]", login=False)
 async def options(context: Context, text: str) -> Reply:
     """Set the options of MLST, UTF8 or HASH."""
-    name, _space, value = text.partition(" ")
+    name, _space, value = text.lstrip().partition(" ")
     match name.upper():
         case "MLST":
             return _choose_facts(context, value)

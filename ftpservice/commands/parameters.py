@@ -21,18 +21,18 @@ USE_EXTENDED = "Only EPSV is allowed after EPSV ALL."
 @verbs.add("TYPE", Argument.TEXT, rfc="959 3.1.1", syntax="A [N] | I | L 8")
 async def representation_type(context: Context, text: str) -> Reply:
     """Choose text (A) or bytes as they are (I, L 8)."""
-    match text.upper().split():
-        case ["A"] | ["A", "N"]:
-            context.parameters.ascii = True
-        case ["I"] | ["L", "8"]:
-            context.parameters.ascii = False
-        case ["E"] | [("A" | "E"), ("N" | "T" | "C")]:
-            raise Refusal(codes.BAD_PARAMETER, NOT_HERE)
-        case ["L", size] if size.isascii() and size.isdigit():
-            raise Refusal(codes.BAD_PARAMETER, "Only bytes of 8 bits.")
-        case _:
-            raise Refusal(codes.BAD_ARGUMENT, "Syntax: TYPE A [N] | I | L 8")
-    return reply(codes.OK, f"Type is {'ASCII' if context.parameters.ascii else 'binary'}.")
+    wanted = "".join(text.upper().split())  # clients write A N, AN, L8
+    if wanted in ("A", "AN"):
+        context.parameters.ascii = context.services.settings.ascii
+        return reply(codes.OK, "Type is ASCII.")
+    if wanted in ("I", "IN", "L8"):
+        context.parameters.ascii = False
+        return reply(codes.OK, "Type is binary.")
+    if wanted in ("E", "EN", "ET", "EC", "AT", "AC"):
+        raise Refusal(codes.BAD_PARAMETER, NOT_HERE)
+    if wanted[:1] == "L" and wanted[1:].isascii() and wanted[1:].isdigit():
+        raise Refusal(codes.BAD_PARAMETER, "Only bytes of 8 bits.")
+    raise Refusal(codes.BAD_ARGUMENT, "Syntax: TYPE A [N] | I | L 8")
 
 
 @verbs.add("MODE", Argument.TEXT, rfc="959 3.4", syntax="S")

@@ -157,7 +157,12 @@ class FTPFactory(ftp.FTPFactory):
         self.connectionCount += 1
         peer = Peer(next(self._numbers), ends.peer, guest.client_is_there)
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
-        return Context(services, peer, connector, parameters=Parameters(umask=settings.umask))
+        return Context(
+            services,
+            peer,
+            connector,
+            parameters=Parameters(ascii=settings.ascii, umask=settings.umask),
+        )
 
     def enter(self, context: Context) -> str | None:
         """Count a session; a text says why there is no place for it."""

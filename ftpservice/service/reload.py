@@ -54,6 +54,8 @@ LIVE = frozenset(
         "rate-up",
         "grace",
         "log",
+        "ascii",
+        "host-names",
         "umask",
     )
 )

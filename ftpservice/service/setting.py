@@ -23,6 +23,7 @@ class Kind(Enum):
     TEXT = "a text"
     TEXTS = "a list of texts"
     FLAG = "true or false"
+    SWITCH = "on or off"
     COUNT = "a whole number, 1 or more"
     SECONDS = "a number of seconds, 0 or more"
 
@@ -31,6 +32,7 @@ EXAMPLES = {
     Kind.TEXT: 'a text in quotes, "..."',
     Kind.TEXTS: 'one or several texts, ["...", "..."]',
     Kind.FLAG: "true or false",
+    Kind.SWITCH: '"on" or "off"',
     Kind.COUNT: "a whole number, 1 or more, such as 50",
     Kind.SECONDS: 'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
 }
@@ -108,6 +110,7 @@ MEANT: dict[Kind, Callable[[object], object]] = {
     Kind.TEXT: _meant_text,
     Kind.TEXTS: _meant_texts,
     Kind.FLAG: _meant_flag,
+    Kind.SWITCH: _meant_flag,
     Kind.COUNT: _meant_count,
     Kind.SECONDS: _meant_seconds,
 }
@@ -127,6 +130,7 @@ FITS: dict[Kind, Callable[[object], bool]] = {
     Kind.TEXT: lambda value: isinstance(value, str) and value != "",
     Kind.TEXTS: _is_texts,
     Kind.FLAG: lambda value: isinstance(value, bool),
+    Kind.SWITCH: lambda value: isinstance(value, bool),
     Kind.COUNT: lambda value: _is_number(value) and isinstance(value, int) and value >= 1,
     Kind.SECONDS: _is_number,
 }

@@ -159,6 +159,8 @@ def _session(values: Mapping[str, Any]) -> SessionSettings:
         login_timeout=values["login-timeout"],
         idle_timeout=values["idle-timeout"],
         umask=values["umask"],
+        ascii=values["ascii"],
+        host_names=frozenset(values["host-names"]),
         rate_down=values["rate-down"],
         rate_up=values["rate-up"],
         upload_digest=values["upload-digest"],

@@ -15,7 +15,7 @@ from ftpservice.storage.digests import ALGORITHMS
 from ftpservice.storage.units import parse_size
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["BY_NAME", "SETTINGS", "parse_digest", "parse_umask"]
+__all__ = ["BY_NAME", "SETTINGS", "parse_digest", "parse_host", "parse_umask"]
 
 Choice = TypeVar("Choice", bound=Enum)
 
@@ -28,6 +28,13 @@ def parse_umask(text: str) -> int:
     if not re.fullmatch("(0o)?0?[0-7]{1,3}", text):
         raise ValueError(f"{text!r} is not an octal mask between 000 and 777, such as 022")
     return int(text.removeprefix("0o"), 8)
+
+
+def parse_host(text: str) -> str:
+    """Read the name of a host; raises `ValueError`."""
+    if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]{1,255}", text):
+        raise ValueError(f"{text!r} is not the name of a host")
+    return text.lower().rstrip(".")
 
 
 def parse_digest(text: str) -> str:
@@ -254,6 +261,21 @@ SETTINGS = (
         None,
         "The file that the log is appended to; SIGUSR1 opens it anew (without it: where twistd "
         "logs, standard output in the foreground).",
+    ),
+    Setting(
+        "ascii",
+        Kind.SWITCH,
+        "on",
+        "Whether line ends are converted in TYPE A; off takes TYPE A as TYPE I, for clients that "
+        "never say TYPE I and want files as they are.",
+    ),
+    Setting(
+        "host-names",
+        Kind.TEXTS,
+        (),
+        "A name that clients may ask for by HOST; other names get 504 (without it: any name is "
+        "taken).",
+        parse_host,
     ),
     Setting(
         "umask",

@@ -268,4 +268,5 @@ class Context:
         self.connector.close()
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
         self.marks = Marks()
-        self.parameters = Parameters(umask=self.services.settings.umask)
+        settings = self.services.settings
+        self.parameters = Parameters(ascii=settings.ascii, umask=settings.umask)

@@ -24,6 +24,10 @@ class SessionSettings:
     """From the connection to the login."""
     idle_timeout: float = 300.0
     """Without a command and without a transfer."""
+    ascii: bool = True
+    """Whether TYPE A converts line ends; otherwise it is taken as TYPE I."""
+    host_names: frozenset[str] = frozenset()
+    """What HOST may name, in small letters; everything where it is empty."""
     umask: int = 0o022
     rate_down: int = 0
     """Bytes per second for the downloads of a session; 0 for no limit."""

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 __all__ = ["Command", "parse_command"]
 
 
+STRAY_TELNET = b"\xf2\xf4\xff"
+"""Data Mark, Interrupt Process and IAC: what is left before ABOR when the rest got lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A verb in capitals and the rest of its line, unquoted and whole."""
@@ -18,6 +22,9 @@ class Command:
 
 def parse_command(line: bytes) -> Command:
     """Read one line without its end; bytes that are not UTF-8 become surrogate escapes."""
+    if line[:1] >= b"\xf0":
+        rest = line.lstrip(STRAY_TELNET)
+        line = rest if rest[:1].isalpha() else line
     verb, _space, argument = line.partition(b" ")
     return Command(_text(verb.upper()), _text(argument) if argument else None)
 

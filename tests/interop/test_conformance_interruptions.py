@@ -46,6 +46,7 @@ ABORTS = {
     "telnet": [(IP + DM + b"ABOR\r\n", 0)],
     "synch": [(IP, 0), (DM, socket.MSG_OOB), (b"ABOR\r\n", 0)],
     "synch, interrupt urgent": [(IP + DM[:1], socket.MSG_OOB), (DM[1:] + b"abor\r\n", 0)],
+    "mark alone": [(IP, socket.MSG_OOB), (DM[1:], 0), (b"ABOR\r\n", 0)],
     "split": [(b"AB", 0), (b"OR\r", 0), (b"\n", 0)],
     "escaped inside": [(b"AB" + IP + b"OR" + DM + b"\r\n", 0)],
 }
@@ -67,6 +68,17 @@ def test_an_abort_is_426_then_226_at_once(
     data.close()
     assert (served.root / "a").read_bytes() == b"old"
     assert wire.download("RETR a") == b"old"
+
+
+@in_thread
+@pytest.mark.parametrize("how", ABORTS)
+def test_an_abort_of_nothing_is_226_however_it_is_sent(served: Served, how: str) -> None:
+    wire = served.session()
+    for _ in range(2):
+        for piece, flags in ABORTS[how]:
+            wire.end.send(piece, flags)
+        assert wire.reply().code == 226
+    assert wire.codes("NOOP", "PWD") == [200, 257]
 
 
 @in_thread

@@ -70,6 +70,8 @@ def test_every_setting_arrives_where_it_belongs() -> None:
         "data-timeout": BY_NAME["data-timeout"].from_text("13"),
         "stall-timeout": BY_NAME["stall-timeout"].from_text("14"),
         "umask": BY_NAME["umask"].from_text("027"),
+        "ascii": BY_NAME["ascii"].from_text("off"),
+        "host-names": BY_NAME["host-names"].checked(["FTP.example.com.", "b"]),
         "rate-down": BY_NAME["rate-down"].from_text("20M"),
         "rate-up": BY_NAME["rate-up"].from_text("500k"),
         "upload-digest": BY_NAME["upload-digest"].from_text("sha-1"),
@@ -82,6 +84,8 @@ def test_every_setting_arrives_where_it_belongs() -> None:
     assert (session.welcome, session.anonymous, session.umask) == ("hello", True, 0o027)
     assert (session.rate_down, session.rate_up) == (20 * 2**20, 500 * 2**10)
     assert session.upload_digest == "SHA-1"
+    assert not session.ascii
+    assert session.host_names == {"ftp.example.com", "b"}
     assert session.max_sessions == 3
     assert (session.max_sessions_per_address, session.max_sessions_per_user) == (2, 1)
     assert (session.login_timeout, session.idle_timeout) == (11, 12.5)
@@ -183,3 +187,15 @@ def test_the_page_of_settings_is_current() -> None:
 
     page = Path(__file__).parents[2] / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8") == reference(), f"run make docs{os.linesep}"
+
+
+@pytest.mark.parametrize(("value", "meant"), [("off", False), (False, False), ("ON", True)])
+def test_a_switch_is_on_or_off(value: object, meant: bool) -> None:
+    assert BY_NAME["ascii"].checked(value) is meant
+    with pytest.raises(ValueError, match=r"is not \"on\" or \"off\""):
+        BY_NAME["ascii"].checked("never")
+
+
+def test_a_host_name_that_is_none_is_told() -> None:
+    with pytest.raises(ValueError, match="not the name of a host"):
+        BY_NAME["host-names"].checked(["a b"])
