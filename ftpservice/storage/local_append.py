@@ -8,7 +8,7 @@ from ftpservice.storage.errors import NotFound
 from ftpservice.storage.local_bytes import check_announced, sync_file, write_all
 from ftpservice.storage.local_facts import O_PATH, entry_of, require_file
 from ftpservice.storage.local_in_place import drop_set_id
-from ftpservice.storage.local_turns import beside_others
+from ftpservice.storage.local_locks import shared_lock
 from ftpservice.storage.local_upload import Order
 from ftpservice.wire.entry import Entry
 
@@ -30,7 +30,7 @@ class Append:
         try:
             facts = os.fstat(self.descriptor)
             require_file(facts, order.path)
-            beside_others(self.descriptor, order.path)
+            shared_lock(self.descriptor, order.path)
             drop_set_id(self.descriptor, facts)
         except BaseException:
             self.close()

@@ -24,7 +24,7 @@ from ftpservice.storage.local_errors import possible
 from ftpservice.storage.local_facts import O_PATH
 from ftpservice.storage.local_in_place import SET_ID
 from ftpservice.storage.local_kernel import rename_exclusive
-from ftpservice.storage.local_mounts import names_mounts
+from ftpservice.storage.local_mounts import reports_mount_points
 from ftpservice.storage.local_names import PARTIAL, new_name, partial_name
 from ftpservice.storage.mode import MaskedMode
 from ftpservice.storage.partials import discard_idle
@@ -64,7 +64,7 @@ def make_directory(tree: Tree, path: VirtualPath, mode: int) -> None:
         os.close(made)
 
 
-@names_mounts
+@reports_mount_points
 def remove_directory(tree: Tree, path: VirtualPath) -> None:
     """Remove a directory that holds nothing but partials, which go with it."""
     if path.is_root:
@@ -95,7 +95,7 @@ def _remove_partials(place: Place, path: VirtualPath) -> None:
         os.close(opened)
 
 
-@names_mounts
+@reports_mount_points
 def remove_file(tree: Tree, path: VirtualPath, owner: str) -> None:
     """Remove a file or link, and what ``owner`` left of uploads to it."""
     if path.is_root:
@@ -108,7 +108,7 @@ def remove_file(tree: Tree, path: VirtualPath, owner: str) -> None:
         discard_idle(place.directory, partial_name(owner, place.name))
 
 
-@names_mounts
+@reports_mount_points
 def rename(tree: Tree, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
     """Rename in one step; only a file gives way, and only if ``replace``."""
     if source.is_root or target.is_root:

@@ -16,15 +16,15 @@ from ftpservice.flow.calls import CANNOT
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.local_facts import require_file
 from ftpservice.storage.local_kernel import copy_range
-from ftpservice.storage.local_turns import alone
+from ftpservice.storage.local_locks import exclusive_lock
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["KEPT_BY_RENAME", "SET_ID", "drop_set_id", "write_in_place"]
+__all__ = ["RENAME_REFUSED", "SET_ID", "drop_set_id", "write_in_place"]
 
 WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 SET_ID = 0o6000
 """The bits by which a program runs as its owner or group."""
-KEPT_BY_RENAME = (errno.EBUSY, errno.EACCES, *CANNOT)
+RENAME_REFUSED = (errno.EBUSY, errno.EACCES, *CANNOT)
 """What a rename says that may not replace its target."""
 
 
@@ -35,7 +35,7 @@ def write_in_place(
     opened = os.open(name, WRITE, dir_fd=directory)
     try:
         require_file(os.fstat(opened), path)
-        with alone(opened, path):
+        with exclusive_lock(opened, path):
             _copy(source, opened, path)
         return opened, os.fstat(opened)
     except BaseException:

@@ -13,13 +13,13 @@ from ftpservice.storage.errors import MountPoint, StorageError
 from ftpservice.storage.local_facts import O_PATH
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["names_mounts"]
+__all__ = ["reports_mount_points"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def names_mounts(
+def reports_mount_points(
     change: Callable[Concatenate[Tree, VirtualPath, P], T],
 ) -> Callable[Concatenate[Tree, VirtualPath, P], T]:
     """Make a change raise `MountPoint` where EBUSY will not pass, because something is mounted."""

@@ -27,7 +27,7 @@ from ftpservice.storage.local_bytes import (
     write_all,
 )
 from ftpservice.storage.local_facts import entry_of
-from ftpservice.storage.local_in_place import KEPT_BY_RENAME, write_in_place
+from ftpservice.storage.local_in_place import RENAME_REFUSED, write_in_place
 from ftpservice.storage.local_kernel import copy_range
 from ftpservice.storage.local_metadata import take_over
 from ftpservice.storage.local_names import encoded, unique_names
@@ -178,7 +178,7 @@ class Upload:
                 exclusive = self._order.request.how is not How.REPLACE
                 self.partial.publish(self._name, exclusive)
             except OSError as error:
-                if error.errno not in KEPT_BY_RENAME or self._replaced() is None:
+                if error.errno not in RENAME_REFUSED or self._replaced() is None:
                     raise
                 return self._write_in_place()
         return os.fstat(self.descriptor)

@@ -16,10 +16,10 @@ from weakref import WeakValueDictionary
 from ftpservice.storage.errors import Busy
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["alone", "beside_others"]
+__all__ = ["exclusive_lock", "shared_lock"]
 
 
-class _Turn:
+class _Copy:
     """Held while a file is copied to, by its device and inode."""
 
     def __init__(self) -> None:
@@ -27,16 +27,16 @@ class _Turn:
 
 
 _guard = Lock()
-_turns: WeakValueDictionary[tuple[int, int], _Turn] = WeakValueDictionary()
+_copies: WeakValueDictionary[tuple[int, int], _Copy] = WeakValueDictionary()
 
 
 @contextmanager
-def alone(opened: int, path: VirtualPath) -> Iterator[None]:
+def exclusive_lock(opened: int, path: VirtualPath) -> Iterator[None]:
     """Wait for other copies of this process; raises `Busy` if anybody else holds the file."""
     key = _key(opened)
     with _guard:
-        turn = _turns.setdefault(key, _Turn())
-    with turn.lock:
+        copy = _copies.setdefault(key, _Copy())
+    with copy.lock:
         if not _locked(opened, fcntl.LOCK_EX):
             raise Busy(path, "somebody else has locked it")
         try:
@@ -46,10 +46,13 @@ def alone(opened: int, path: VirtualPath) -> Iterator[None]:
                 fcntl.flock(opened, fcntl.LOCK_UN)
 
 
-def beside_others(opened: int, path: VirtualPath) -> None:
+def shared_lock(opened: int, path: VirtualPath) -> None:
     """Have no copy begin while ``opened`` is open; raises `Busy` during one."""
-    if not _locked(opened, fcntl.LOCK_SH) and _key(opened) in _turns:
-        raise Busy(path, "it is being written")
+    for _ in range(2):  # a copy may end between the two questions
+        if _locked(opened, fcntl.LOCK_SH):
+            return
+        if _key(opened) in _copies:
+            raise Busy(path, "it is being written")
 
 
 def _locked(opened: int, how: int) -> bool:
