@@ -66,6 +66,8 @@ async def with_trust(
             return await work(replace(settings, trust=Trust(fingerprint=known)))
         except Untrusted as error:
             changed = error
+    elif not session.asks_for_trust and _is_unverified(session, place):
+        return await work(replace(settings, trust=Trust(anyone=True)))
     try:
         return await work(settings)
     except Untrusted as error:
@@ -95,12 +97,20 @@ async def _accepted(session: Trusting, place: Destination, error: Untrusted) -> 
         await session.aside(session.known_hosts.keep, place, error.fingerprint)
         session.screen.remark(f"Kept in {session.known_hosts.path}.")
         return Trust(fingerprint=error.fingerprint)
-    preferred = session.settings.explicit_tls is ExplicitTLS.PREFER
-    if place.scheme is Scheme.FTP and preferred:
-        if not _is_this_machine(place.host):
-            session.screen.warn(UNVERIFIED.format(place=place, reason=reason))
+    if _is_preferred(session, place):
+        session.screen.warn(UNVERIFIED.format(place=place, reason=reason))
         return Trust(anyone=True)
     raise error
+
+
+def _is_preferred(session: Trusting, place: Destination) -> bool:
+    """Tell whether the connection would go on in clear if the server had no TLS."""
+    return place.scheme is Scheme.FTP and session.settings.explicit_tls is ExplicitTLS.PREFER
+
+
+def _is_unverified(session: Trusting, place: Destination) -> bool:
+    """Tell whether no certificate need be looked at: nobody can be in between."""
+    return _is_preferred(session, place) and _is_this_machine(place.host)
 
 
 def _is_this_machine(host: str) -> bool:
