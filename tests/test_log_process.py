@@ -154,12 +154,17 @@ COMMANDS = pytest.mark.parametrize(
 
 @COMMANDS
 def test_an_output_that_is_not_read_stops_nobody(tmp_path: Path, command: list[str]) -> None:
-    with Program([*command, *OPTIONS], tmp_path) as running:
+    settings = tmp_path / "ftp.toml"
+    settings.write_text("")
+    with Program([*command, "--config=ftp.toml", *OPTIONS], tmp_path) as running:
         with client(running.port()) as one:
             for number in range(1500):  # more lines than a pipe holds
                 one.mkd(f"d{number:0100}")
+            settings.write_text("broken")
+            running.process.send_signal(signal.SIGHUP)  # it complains, on standard error
             assert one.voidcmd("NOOP").startswith("200")
         assert running.stopped(signal.SIGTERM) == 0
+    assert "settings not read again" in running.output
     assert len([line for line in running.lines if "did mkdir /d" in line]) == 1500
     assert "Server Shut Down." in running.output
 

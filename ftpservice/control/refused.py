@@ -27,10 +27,8 @@ def tell_refused(
     if command.verb in LOGINS and not isinstance(error, Refusal):
         context.told = None
         return
-    about = _about(context, command)
-    context.publish(
-        CommandRefused, command.verb, about, answer.code, answer.lines[-1], untold(error)
-    )
+    about, text = _about(context, command), answer.lines[-1]
+    context.publish(CommandRefused, command.verb, about, answer.code, text, untold(error, text))
 
 
 def _about(context: Context, command: Command) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol, TextIO
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from ftpservice.service.logs import Logs, WriterStream
 from ftpservice.service.manager import Manager
@@ -96,8 +96,12 @@ def console_for(program: Mapping[str, Any] | None, logs: Logs | None = None) -> 
 def _console_under(program: Mapping[str, Any], logs: Logs) -> Console:
     if not program.get("nodaemon"):
         return Console(None, None, logged=True, kept=_duplicate(sys.__stderr__))
-    out = WriterStream(logs.terminal) if logs.terminal is not None else sys.__stdout__
-    return Console(out, sys.__stderr__, logged=logs.apart)
+    out, err = logs.terminal, logs.errors
+    return Console(
+        WriterStream(out, LogLevel.info.name) if out is not None else sys.__stdout__,
+        WriterStream(err, LogLevel.error.name) if err is not None else sys.__stderr__,
+        logged=logs.apart,
+    )
 
 
 def _duplicate(stream: TextIO | None) -> TextIO | None:

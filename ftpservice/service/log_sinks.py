@@ -9,7 +9,7 @@ import os
 import select
 import stat
 import syslog
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -18,13 +18,22 @@ from twisted.logger import LogEvent, LogLevel, eventAsText, formatEventAsClassic
 from ftpservice.service.failures import because
 from ftpservice.service.places import Owner
 
-__all__ = ["Entry", "FileSink", "Sink", "StreamSink", "SyslogSink"]
+__all__ = ["Entry", "FileSink", "Sink", "StreamSink", "SyslogSink", "is_journal"]
 
 Entry = tuple[str, str]
 """The name of a level, and text that ends with a line end."""
 MODE = 0o640
 """Permission bits of a new log file: it tells the names of files and accounts."""
 POLL_MILLISECONDS = 1000
+
+
+PRIORITIES = {
+    LogLevel.debug.name: syslog.LOG_DEBUG,
+    LogLevel.info.name: syslog.LOG_INFO,
+    LogLevel.warn.name: syslog.LOG_WARNING,
+    LogLevel.error.name: syslog.LOG_ERR,
+    LogLevel.critical.name: syslog.LOG_CRIT,
+}
 
 
 class Sink(Protocol):
@@ -50,10 +59,14 @@ class Sink(Protocol):
 
 
 class StreamSink:
-    """A descriptor that belongs to somebody else, as standard output does."""
+    """A descriptor that belongs to somebody else, as standard output does.
 
-    def __init__(self, descriptor: int) -> None:
+    ``tells_levels``: each entry begins with its level, as systemd's journal wants (sd-daemon(3)).
+    """
+
+    def __init__(self, descriptor: int, tells_levels: bool = False) -> None:
         self._descriptor = descriptor
+        self._tells_levels = tells_levels
         self._rest = b""
 
     def text_of(self, event: LogEvent) -> str | None:
@@ -62,7 +75,7 @@ class StreamSink:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Write, and wait where the descriptor is one that does not wait by itself."""
-        text = "".join(text for _, text in entries)
+        text = "".join(map(self._marked, entries))
         self._rest += text.encode("utf-8", "backslashreplace")
         while self._rest:
             try:
@@ -72,6 +85,10 @@ class StreamSink:
                 poll.register(self._descriptor, select.POLLOUT)
                 if not poll.poll(POLL_MILLISECONDS):
                     raise
+
+    def _marked(self, entry: Entry) -> str:
+        level, text = entry
+        return f"<{PRIORITIES.get(level, syslog.LOG_INFO)}>{text}" if self._tells_levels else text
 
     def give_up(self) -> int:
         """Forget what could not be written."""
@@ -139,15 +156,6 @@ def _hand_over(path: str, descriptor: int, owner: Owner) -> None:
             os.fchown(descriptor, *owner)
 
 
-PRIORITIES = {
-    LogLevel.debug.name: syslog.LOG_DEBUG,
-    LogLevel.info.name: syslog.LOG_INFO,
-    LogLevel.warn.name: syslog.LOG_WARNING,
-    LogLevel.error.name: syslog.LOG_ERR,
-    LogLevel.critical.name: syslog.LOG_CRIT,
-}
-
-
 class SyslogSink:
     """The system's log; it has times of its own, and gets the levels."""
 
@@ -176,3 +184,9 @@ class SyslogSink:
     def close(self) -> None:
         """Let go of the socket."""
         syslog.closelog()
+
+
+def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a descriptor leads to systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
+    status = os.fstat(descriptor)
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

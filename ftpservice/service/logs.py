@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from ftpservice.service.failures import CannotStart, because
-from ftpservice.service.log_sinks import FileSink, StreamSink, SyslogSink
+from ftpservice.service.log_sinks import FileSink, StreamSink, SyslogSink, is_journal
 from ftpservice.service.log_writer import LogWriter
 from ftpservice.service.places import Owner
 
@@ -26,6 +26,8 @@ class Logs:
     """The log's; None where somebody else keeps it."""
     terminal: LogWriter | None = None
     """Standard output's; the same as ``log`` if that goes there."""
+    errors: LogWriter | None = None
+    """Standard error's."""
 
     @property
     def apart(self) -> bool:
@@ -48,20 +50,23 @@ class Logs:
             writer.close()
 
     def _writers(self) -> Iterable[LogWriter]:
-        return {id(one): one for one in (self.log, self.terminal) if one is not None}.values()
+        return {
+            id(one): one for one in (self.log, self.terminal, self.errors) if one is not None
+        }.values()
 
 
 class WriterStream:
-    """A text stream whose lines a `LogWriter` takes."""
+    """A text stream whose lines a `LogWriter` takes, as events of a level."""
 
     encoding = "utf-8"
 
-    def __init__(self, writer: LogWriter) -> None:
+    def __init__(self, writer: LogWriter, level: str) -> None:
         self._writer = writer
+        self._level = level
 
     def write(self, text: str) -> None:
         """Take text that ends with a line end."""
-        self._writer.put(text)
+        self._writer.put(text, self._level)
 
     def flush(self) -> None:
         """Return at once: the writer's thread writes as soon as it can."""
@@ -74,22 +79,31 @@ def logs_for(program: Mapping[str, Any] | None, log_file: str | None, owner: Own
     """
     if program is None:
         return Logs()
-    terminal = _terminal(sys.__stdout__) if program.get("nodaemon") else None
+    foreground = bool(program.get("nodaemon"))
+    terminal = _terminal(sys.__stdout__) if foreground else None
+    errors = _terminal(sys.__stderr__) if foreground else None
+    return Logs(_log(program, log_file, owner, terminal), terminal, errors)
+
+
+def _log(
+    program: Mapping[str, Any], log_file: str | None, owner: Owner, terminal: LogWriter | None
+) -> LogWriter | None:
     if program.get("logger") is not None:
-        return Logs(None, terminal)
+        return None
     path = log_file or program.get("logfile")
     if log_file is None and program.get("syslog"):
-        return Logs(LogWriter(SyslogSink(program.get("prefix") or "ftpservice")), terminal)
+        return LogWriter(SyslogSink(program.get("prefix") or "ftpservice"))
     if path in (None, "", STANDARD_OUTPUT) and program.get("nodaemon"):
-        return Logs(terminal, terminal)
+        return terminal
     if path == STANDARD_OUTPUT:
-        return Logs()  # twistd says that a daemon has none
-    return Logs(LogWriter(_file(path or DAEMONS_FILE, owner)), terminal)
+        return None  # twistd says that a daemon has none
+    return LogWriter(_file(path or DAEMONS_FILE, owner))
 
 
 def _terminal(stream: TextIO | None) -> LogWriter | None:
     try:
-        return LogWriter(StreamSink(stream.fileno())) if stream is not None else None
+        number = stream.fileno() if stream is not None else -1
+        return LogWriter(StreamSink(number, is_journal(number))) if stream is not None else None
     except (OSError, ValueError):  # it is no file, or closed
         return None
 

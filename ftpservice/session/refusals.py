@@ -68,8 +68,11 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def untold(error: BaseException | None) -> str:
-    """Return what an error knows beyond its reply: for the log, never for the peer."""
+def untold(error: BaseException | None, told: str) -> str:
+    """Return what an error knows beyond its reply ``told``: for the log, never for the peer."""
     if isinstance(error, errors.StorageError):
-        return error.detail
-    return error.reason if isinstance(error, CannotConnect | Cut) else ""
+        detail = error.detail
+    else:
+        detail = error.reason if isinstance(error, CannotConnect | Cut) else ""
+    said = told.rstrip(".").casefold()
+    return detail[len(said) :].strip(" ()") if detail.casefold().startswith(said) else detail

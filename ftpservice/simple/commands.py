@@ -77,7 +77,7 @@ class Conversation:
             refused = Refused(Code.INTERNAL, "local error")
         elif problem is not told:
             verb, about = _asked(line)
-            told_of = (verb, about, refused.code.value, refused.text, untold(problem))
+            told_of = (verb, about, refused.code.value, refused.text, untold(problem, refused.text))
             context.publish(CommandRefused, *told_of)
         self.last_words_said |= refused.parting
         return error(refused.code, refused.text)

@@ -162,7 +162,7 @@ class Permitted:
         try:
             return await self._inner.open_writing(path, request)
         except Exists as error:
-            raise Denied(path, "append") from error
+            raise _lacking(path, Right.APPEND) from error
 
     async def _open_existing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Write to a file that is there before and after opening, so that none is made."""
@@ -179,11 +179,15 @@ class Permitted:
         try:
             await self._inner.stat(path)
         except NotFound as error:
-            raise Denied(path, "create") from error
+            raise _lacking(path, Right.CREATE) from error
 
     def _need(self, right: Right, path: VirtualPath) -> None:
         if right not in self._rights:
-            raise Denied(path, right.value)
+            raise _lacking(path, right)
+
+
+def _lacking(path: VirtualPath, right: Right) -> Denied:
+    return Denied(path, f"the account lacks the right {right.value}")
 
 
 FILE_LETTERS = (

@@ -11,9 +11,10 @@ from ftpservice.data.channel import CannotConnect
 from ftpservice.data.ports import NoPortFree
 from ftpservice.events import CommandFailed, CommandRefused, LoginFailed
 from ftpservice.session.protection import DataTLS, TLSPolicy
+from ftpservice.session.refusals import untold
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.transfer import Progress
-from ftpservice.storage.errors import Denied, Unavailable
+from ftpservice.storage.errors import Denied, NotFound, Unavailable
 from ftpservice.storage.rights import PRESETS
 from ftpservice.wire.paths import VirtualPath
 from tests.talk import Talk
@@ -73,6 +74,7 @@ def test_rights_are_told_and_data_in_clear() -> None:
     talk = Talk(rights=PRESETS["read"]).login()
     assert talk.codes("DELE a", "MKD b") == [550, 550]
     assert told(talk) == [("ann", "DELE", 550, "/a"), ("ann", "MKD", 550, "/b")]
+    assert talk.of(CommandRefused)[0].detail == "the account lacks the right delete"
     private = Talk(SessionSettings(tls=TLSPolicy(data=DataTLS.REQUIRED))).login()
     assert private.codes("RETR a") == [521]
     assert told(private) == [("ann", "RETR", 521, "/a")]
@@ -109,6 +111,13 @@ def test_what_the_storage_knows_is_told_to_the_operator_only(
     assert talk.say("DELE a") == ["451 The storage failed."]
     [event] = talk.of(CommandRefused)
     assert (event.text, event.detail) == ("The storage failed.", "Input/output error")
+
+
+def test_what_the_client_was_told_is_not_told_twice() -> None:
+    missing = NotFound(VirtualPath(), "No such file or directory (ENOENT)")
+    assert untold(missing, "No such file or directory.") == "ENOENT"
+    assert untold(Denied(VirtualPath(), "read-only"), "Permission denied.") == "read-only"
+    assert untold(None, "No.") == ""
 
 
 def test_a_defect_is_described_without_its_representation(

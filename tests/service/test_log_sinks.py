@@ -129,3 +129,14 @@ def test_syslog_gets_levels_and_whole_lines(monkeypatch: pytest.MonkeyPatch) -> 
     sink.write([("error", sink.text_of(event) or "")])
     error = log_sinks.syslog.LOG_ERR
     assert seen == [(error, "[x#error] a"), (error, "b\\x00")]
+
+
+def test_the_journal_is_told_levels_and_nobody_else(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        status = os.fstat(out.fileno())
+        environment = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+        assert log_sinks.is_journal(out.fileno(), environment)
+        assert not log_sinks.is_journal(out.fileno(), {"JOURNAL_STREAM": "8:1"})
+        assert not log_sinks.is_journal(out.fileno(), {})
+        StreamSink(out.fileno(), tells_levels=True).write([("warn", "a\n"), ("info", "b\n")])
+    assert (tmp_path / "out").read_text() == "<4>a\n<6>b\n"
