@@ -93,6 +93,7 @@ class Options(usage.Options, strcred.AuthOptionMixin):
     opt_certificate = _repeatable("certificate")
     opt_key = _repeatable("key")
     opt_passive_address = _repeatable("passive-address")
+    opt_host_names = _repeatable("host-names")
 
     def opt_auth(self, description: str) -> None:  # noqa: D102 - the table has its words
         try:

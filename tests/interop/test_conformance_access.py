@@ -88,7 +88,7 @@ def test_an_argument_where_none_belongs_is_501(served: Served, command: str) -> 
 def test_an_argument_that_is_missing_is_501(served: Served) -> None:
     wire = served.session()
     verbs = (
-        *("USER", "ACCT", "CWD", "XCWD", "SMNT", "TYPE", "MODE", "STRU", "PORT", "EPRT", "RETR"),
+        *("USER", "ACCT", "SMNT", "TYPE", "MODE", "STRU", "PORT", "EPRT", "RETR"),
         *("STOR", "APPE", "ALLO", "REST", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "SIZE"),
         *(
             "MDTM",
@@ -100,7 +100,6 @@ def test_an_argument_that_is_missing_is_501(served: Served) -> None:
             "RANG",
             "OPTS",
             "CLNT",
-            "CD",
             "GET",
             "PUT",
         ),
