@@ -1,4 +1,4 @@
-"""Going on behind bytes that are there: what comes is compared with their end before it is kept.
+"""Going on behind bytes that are there: their end is compared before anything is added to them.
 
 A server may accept REST and begin at the beginning all the same, or have another file by now.
 """
@@ -6,10 +6,12 @@ A server may accept REST and begin at the beginning all the same, or have anothe
 from __future__ import annotations
 
 from ftpservice.flow.splice import Exclusively
-from ftpservice_client.session import WrongStart
-from ftpservice_client.target import Target
+from ftpservice_client.errors import Refused, Unsupported
+from ftpservice_client.session import Moved, Session, WrongStart
+from ftpservice_client.source import Source
+from ftpservice_client.target import OVERLAP, Target
 
-__all__ = ["Overlapping"]
+__all__ = ["Overlapping", "is_beginning_of"]
 
 
 class Overlapping(Target):
@@ -49,3 +51,45 @@ class Overlapping(Target):
     async def shorten(self, size: int) -> None:
         """Forget what is there beyond ``size`` bytes."""
         await self._target.shorten(size)
+
+
+class _End(Target):
+    """Keeps the end of a file; whoever watches is told nothing."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    async def write(self, data: bytes) -> None:
+        self.data += data
+        self.written = len(self.data)
+
+    def begin(self, _counter: Moved, _total: int | None) -> None:
+        pass
+
+    def note(self, _text: str) -> None:
+        pass
+
+
+async def is_beginning_of(source: Source, session: Session, name: str, size: int) -> bool:
+    """Tell whether the ``size`` bytes on the server may be those that a source begins with.
+
+    Their end is compared where the server lets it be read. What it counts of an upload that was
+    cut, and keeps apart from the file of that name, cannot be read.
+    """
+    start = max(0, size - OVERLAP)
+    try:
+        if "MLST" in await session.features() and (await session.stat(name)).size != size:
+            return True
+        there = _End()
+        await session.retrieve(name, start, there, there)
+    except WrongStart:
+        return False
+    except (Refused, Unsupported):
+        return True
+    here = b""
+    while len(here) < size - start:
+        piece = await source.read(start + len(here), size - start - len(here))
+        if not piece:
+            break
+        here += piece
+    return there.data == here

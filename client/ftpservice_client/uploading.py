@@ -12,6 +12,7 @@ from typing import Protocol, TypeGuard
 from ftpservice.wire import codes
 from ftpservice_client.errors import Busy, Cut, Mismatch, Refused, Unsupported
 from ftpservice_client.meter import Meter
+from ftpservice_client.overlapping import is_beginning_of
 from ftpservice_client.results import Digest
 from ftpservice_client.session import Moved, Place, Session, WrongStart
 from ftpservice_client.source import Source
@@ -112,8 +113,11 @@ class Upload:
         if wishes.append:
             return Place(append=True, former=self._former)
         if wishes.resume:
-            self.offset = self._within(self._former or 0)
-            return Place(self.offset)
+            offset = self._within(self._former or 0)
+            if offset and not await is_beginning_of(self._source, session, self._name, offset):
+                return Place()
+            self.offset = offset
+            return Place(offset)
         if self._former is not None and self._former == self._source.size:
             self._modified = await session.modified(self._name)
         return Place()

@@ -265,7 +265,8 @@ class Keeping(Liar):
     """Stores from the beginning, whatever was asked for; ``truncates`` what was there or not."""
 
     def __init__(self, content, truncates):
-        super().__init__({**PLAIN, "STOR": self._store, "SIZE": self._size}, None)
+        answers = {"STOR": self._store, "SIZE": self._size, "RETR": "550 not to be read"}
+        super().__init__(PLAIN | answers, None)
         self._content = content
         self._truncates = truncates
         self._stored = 0
@@ -296,11 +297,52 @@ def test_an_upload_is_not_pieced_together(truncates, have):
 
 
 def test_what_is_there_as_a_whole_is_not_resumed():
-    liar = Liar({**PLAIN, "SIZE": "213 8"}, None)
+    liar = Liar({**PLAIN, "SIZE": "213 8"}, WORK)
     client = liar.client()
     assert liar.result(client.upload(WORK, "x", resume=True)).size == 0
     assert count(liar, "STOR") == 0
     client.abort()
+
+
+def uploaded(content, **says):
+    """Resume an upload of BIG where something else is; return what was sent at last."""
+    size = len(content)
+    liar = Liar({**PLAIN, "SIZE": sizes(*[f"213 {size}"] * 2, f"213 {len(BIG)}")} | says, None)
+    client = liar.client()
+
+    opening = liar.open_port
+    verbs = iter(["RETR", "STOR"])
+
+    def open_port():
+        liar.data = content[-OVERLAP:] if next(verbs) == "RETR" else None
+        return opening()
+
+    liar.open_port = open_port
+    outcome(client.upload(BIG, "x", resume=True), liar.network, 20.0)
+    client.abort()
+    return liar.ends[-1].received
+
+
+def test_an_upload_does_not_go_on_behind_something_else():
+    assert uploaded(bytes(100_000)) == BIG
+    assert uploaded(b"older") == BIG
+    assert uploaded(BIG[:100_000]) == BIG[100_000:]
+    assert uploaded(BIG[:100]) == BIG[100:]
+
+
+def test_an_upload_goes_on_behind_what_cannot_be_read():
+    service = MemoryService({"ann": "secret"})
+    settings = Settings(netrc=None)
+    client = service.result(service.connect("ftp://ann:secret@server/", settings))
+    service.write("/new", bytes(200_000))
+    assert service.result(client.upload(BIG, "new", resume=True), 20.0).size == len(BIG)
+    assert service.read("/new") == BIG
+    service.faults.data(Fault(cut_after=100_000))
+    service.failure(client.upload(BIG, "other"), Cut, 20.0)
+    assert service.result(client.upload(BIG, "other", resume=True), 20.0).size < len(BIG)
+    assert service.read("/other") == BIG
+    client.abort()
+    service.pass_time(60.0)
 
 
 # A file that changes while it is received.
