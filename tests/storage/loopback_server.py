@@ -6,13 +6,18 @@ of a directory at the top says what is refused below it, and how: ``link=EPERM,c
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
+import signal
+import subprocess
 import sys
 from typing import Any
 
 from mfusepy import FUSE, FuseOSError, Operations
+
+PR_SET_PDEATHSIG = 1
 
 
 class Loopback(Operations):
@@ -155,6 +160,16 @@ class Loopback(Operations):
         return 0
 
 
+def serve(folder: str, mountpoint: str) -> None:
+    """Serve until it is unmounted, or the tests end in whatever way; nothing stays mounted."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)  # it syncs at once
+    try:
+        # in one thread: the tests are a single client
+        FUSE(Loopback(folder), mountpoint, foreground=True, nothreads=True)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 if __name__ == "__main__":
-    # in one thread: the tests are a single client
-    FUSE(Loopback(sys.argv[1]), sys.argv[2], foreground=True, nothreads=True)
+    serve(*sys.argv[1:])
