@@ -18,7 +18,7 @@ from ftpservice.storage.errors import NotDirectory, StorageError
 from ftpservice.storage.interfaces_tree import IEnter
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, exact_reply, reply
 
 __all__ = ["tell_refused", "verbs"]
@@ -204,10 +204,10 @@ async def structure_mount(_context: Context, _path: VirtualPath) -> Reply:
     return reply(codes.NOT_IMPLEMENTED, "There is nothing to mount.")
 
 
-@verbs.add("CWD", Argument.OPTIONAL_TEXT, rfc="959 4.1.1", syntax="[<directory>]")
-async def change_directory(context: Context, name: str | None) -> Reply:
+@verbs.add("CWD", Argument.PATH_OR_ROOT, rfc="959 4.1.1", syntax="[<directory>]")
+async def change_directory(context: Context, path: VirtualPath) -> Reply:
     """Make a directory the working directory; without a name the root."""
-    return await _change(context, ROOT if name is None else context.resolve(name))
+    return await _change(context, path)
 
 
 @verbs.add("CDUP", rfc="959 4.1.1")

@@ -3,9 +3,9 @@
 The rules that every transfer keeps:
 
 - What it opened is ended here, however it ends: whole, cut, refused, aborted.
-- An upload is committed only after the data connection ended in order, with the announced number
-  of bytes, while the control connection still stands: a client that is killed closes both, and
-  the end of its data must not be taken for the end of its file.
+- An upload is committed only after the data connection ended in order, with no fewer bytes than
+  were announced, while the control connection still stands: a client that is killed closes both,
+  and the end of its data must not be taken for the end of its file.
 - 226 is said after the commit or after the last byte went out, and never after a cut.
 - One event begins and one ends it.
 """
@@ -36,7 +36,7 @@ from ftpservice.session.context import Context, Marks
 from ftpservice.session.log import log
 from ftpservice.session.refusals import described, refusal
 from ftpservice.session.transfer import Progress, Transfer
-from ftpservice.storage.interfaces import IReading, IWriting
+from ftpservice.storage.interfaces import IReading, IRetracts, IWriting
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply, reply
@@ -53,6 +53,10 @@ T = TypeVar("T")
 
 Work = Callable[[DataConnection], Awaitable[str]]
 """Moves what is to be moved and returns the text of the 226."""
+
+
+class Short(Cut):
+    """An upload ended in order, with fewer bytes than were announced; ``reason`` is its reply."""
 
 
 @dataclass
@@ -127,6 +131,8 @@ class Carriage:
         if isinstance(error, CancelledError):
             return Outcome.CUT, reply(codes.TRANSFER_CUT, "Transfer aborted.")
         answer = refusal(error)
+        if isinstance(error, Short):
+            return Outcome.CUT, reply(codes.TRANSFER_CUT, error.reason)
         if answer is not None:
             cut = isinstance(error, (Cut, CannotConnect))
             return (Outcome.CUT if cut else Outcome.REFUSED), answer
@@ -190,12 +196,15 @@ async def _publish(
     """Receive a file and publish it; raises what says that it is not whole."""
     representation = carriage.context.representation
     announced = None if representation.ascii else marks.announced
+    needs_end = not connection.bears_truncation
     connection.bears_truncation |= announced is not None and not writing.offset
     stream = paced(connection, carriage.context.throttles(upload=True))
     moved = await receive_file(stream, writing, representation)
-    if announced is not None and moved not in (announced, announced - writing.offset):
-        raise Cut(f"{moved} bytes came, {announced} were announced")
-    if announced is None:
+    if announced is not None and moved < announced and moved != announced - writing.offset:
+        raise await _short(writing, moved, announced)
+    if announced is None or moved > announced:  # its end is not known from its size
+        if needs_end and connection.is_truncated:
+            raise Cut("the end of TLS is missing: whoever sent the FIN, it was cut")
         await carriage.see_that_the_client_stays()
     entry = await _to_its_end(writing.commit())
     carriage.learn(writing, entry)
@@ -204,6 +213,15 @@ async def _publish(
         return f"Transfer complete, {moved} bytes stored in {writing.path}."
     came = f"{moved} bytes received, {writing.path} is {entry.size} bytes now."
     return f"Transfer complete, {came}"
+
+
+async def _short(writing: IWriting, moved: int, announced: int) -> Short:
+    """Take back what is already in the file, and return what to say of an upload cut short."""
+    came = f"{moved} of {announced} announced bytes came"
+    appended = IRetracts(writing, None)
+    if appended is not None and not await appended.retract():
+        return Short(f"{came}; they were appended, for others have appended behind them.")
+    return Short(f"{came}; nothing was stored.")
 
 
 async def _to_its_end(commit: Awaitable[T]) -> T:

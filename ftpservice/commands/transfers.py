@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ftpservice.commands.carriage import Carriage, download, upload
 from ftpservice.data.channel import Channel
 from ftpservice.session.arguments import parse_count
@@ -20,6 +22,7 @@ __all__ = ["verbs"]
 
 verbs = VerbTable()
 
+ALLOCATION = re.compile(r" *([0-9]+)(?: +R *[0-9]+)? *", re.ASCII | re.IGNORECASE)
 VERBS = {How.REPLACE: "STOR", How.APPEND: "APPE", How.CREATE: "APPE", How.UNIQUE: "STOU"}
 
 
@@ -117,11 +120,11 @@ def _request(context: Context, how: How, marks: Marks) -> WriteRequest:
 
 @verbs.add("ALLO", Argument.TEXT, rfc="959 4.1.3", syntax="<bytes> [R <record size>]")
 async def allocate(context: Context, text: str) -> Reply:
-    """Announce the size of the next upload; another number of bytes is then a cut."""
-    size, *record = text.upper().split() or [""]
-    if record and (len(record) != 2 or record[0] != "R" or not parse_count(record[1]) >= 0):
+    """Announce the size of the next upload; fewer bytes are then a cut."""
+    sizes = ALLOCATION.fullmatch(text)
+    if sizes is None:
         raise Refusal(codes.BAD_ARGUMENT, "Syntax: ALLO <bytes> [R <record size>]")
-    announced = parse_count(size)
+    announced = parse_count(sizes[1])
     spacious = IFreeSpace(context.storage, None)
     if spacious is not None:
         try:
@@ -131,7 +134,7 @@ async def allocate(context: Context, text: str) -> Reply:
         if free < announced:
             raise NoSpace(context.directory)
     context.marks.announced = announced or None
-    return reply(codes.OK, f"{announced} bytes expected.")
+    return reply(codes.OK, f"{announced} bytes or more expected.")
 
 
 @verbs.add("REST", Argument.NUMBER, rfc="3659 5", syntax="<offset>", feature="REST STREAM")

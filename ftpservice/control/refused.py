@@ -13,7 +13,7 @@ from ftpservice.wire.replies import Reply
 
 __all__ = ["tell_refused"]
 
-PATHS = (Argument.PATH, Argument.OPTIONAL_PATH)
+PATHS = (Argument.PATH, Argument.OPTIONAL_PATH, Argument.PATH_OR_ROOT)
 LOGINS = ("USER", "PASS")
 """They tell of refusals themselves (`LoginFailed`), but for those of the command as such."""
 SECRETS = ("ACCT",)

@@ -93,12 +93,13 @@ class DataConnection(Protocol):
         came for the stall timeout.
         """
         data = await self._inlet.read(most)
-        if not data and not self.bears_truncation and self._is_truncated:
+        if not data and not self.bears_truncation and self.is_truncated:
             raise Cut("the end of TLS is missing: whoever sent the FIN, it was cut")
         return data
 
     @property
-    def _is_truncated(self) -> bool:
+    def is_truncated(self) -> bool:
+        """Whether TLS has not ended in order (so far)."""
         return isinstance(self._stream, TLSTransport) and not self._stream.ended_in_order
 
     @property

@@ -6,7 +6,7 @@ from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.verbs import Argument, Verb
 from ftpservice.wire import codes
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["parse_argument", "parse_count"]
 
@@ -29,6 +29,8 @@ def parse_argument(context: Context, row: Verb, text: str | None) -> VirtualPath
         raise Refusal(codes.BAD_ARGUMENT, f"Syntax: {row.syntax}")
     if shape in (Argument.PATH, Argument.OPTIONAL_PATH):
         return context.resolve(text)
+    if shape is Argument.PATH_OR_ROOT:
+        return ROOT if text is None else context.resolve(text)
     if shape is Argument.NUMBER and text is not None:
         return parse_count(text.strip())
     return text

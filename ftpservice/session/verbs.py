@@ -31,6 +31,7 @@ class Argument(Enum):
     NUMBER = "<number>"
     PATH = "<path>"
     OPTIONAL_PATH = "[<path>]"
+    PATH_OR_ROOT = "[<directory>]"
 
 
 @dataclass(frozen=True)

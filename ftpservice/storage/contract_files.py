@@ -26,7 +26,7 @@ from ftpservice.storage.errors import (
     NotFound,
     StorageError,
 )
-from ftpservice.storage.interfaces import How, IStorage, WriteRequest
+from ftpservice.storage.interfaces import How, IRetracts, IStorage, WriteRequest
 from ftpservice.wire.entry import Kind
 
 __all__ = ["AppendContract", "ReadingContract", "UniqueContract", "WritingContract"]
@@ -223,6 +223,23 @@ class AppendContract(ContractCase):
         writing = await begin(storage, "/file", b"new", WriteRequest(How.APPEND, announced=9))
         await refused(writing.commit(), BadOffset)
         self.assertTrue((await content(storage, "/file")).startswith(b"old"))
+
+    @checks
+    async def test_what_was_appended_can_be_taken_back(self, storage: IStorage) -> None:
+        if not await supports(storage, How.APPEND):
+            return
+        await make(storage, "/file", b"old")
+        writing = await begin(storage, "/file", b"new", WriteRequest(How.APPEND))
+        retracting = IRetracts(writing, None)
+        if retracting is not None:
+            self.assertTrue(await retracting.retract())
+            await writing.abandon()
+            self.assertEqual(await content(storage, "/file"), b"old")
+            writing = await begin(storage, "/file", b"ours", WriteRequest(How.APPEND))
+            await make(storage, "/file", b"theirs", WriteRequest(How.APPEND))
+            self.assertFalse(await IRetracts(writing).retract())
+            await writing.abandon()
+            self.assertTrue((await content(storage, "/file")).endswith(b"theirs"))
 
 
 class UniqueContract(ContractCase):

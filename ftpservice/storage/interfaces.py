@@ -35,6 +35,7 @@ __all__ = [
     "IListing",
     "IPartials",
     "IReading",
+    "IRetracts",
     "ISetMode",
     "ISetTimes",
     "ISpliced",
@@ -211,6 +212,13 @@ class ISpliced(Interface):
 
         What is written counts from where the descriptor stands. Raises what `IWriting.write` does.
         """
+
+
+class IRetracts(Interface):
+    """A writing that grows a file in place, and can take back what it has added."""
+
+    def retract() -> Awaitable[bool]:
+        """Take back what was written; False, and nothing changed, if others added to it since."""
 
 
 class ICommitsHere(Interface):

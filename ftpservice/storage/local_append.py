@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from ftpservice.storage.errors import NotFound
+from ftpservice.storage.errors import Busy, NotFound
 from ftpservice.storage.local_bytes import check_announced, sync_file, write_all
 from ftpservice.storage.local_facts import O_PATH, entry_of, require_file
 from ftpservice.storage.local_in_place import drop_set_id
-from ftpservice.storage.local_locks import shared_lock
+from ftpservice.storage.local_locks import exclusive_lock, shared_lock
 from ftpservice.storage.local_upload import Order
 from ftpservice.wire.entry import Entry
 
@@ -61,6 +61,23 @@ class Append:
         finally:
             os.close(there)
         return entry_of(self.path.name, facts)
+
+    def retract(self) -> bool:
+        """Take back what was written, unless somebody else writes, or has written since."""
+        if os.fstat(self.descriptor).st_size != self.offset + self._written:
+            return False
+        try:
+            with exclusive_lock(self.descriptor, self.path):
+                return self._cut_back()
+        except Busy:
+            return False
+
+    def _cut_back(self) -> bool:
+        if os.fstat(self.descriptor).st_size != self.offset + self._written:
+            return False
+        os.ftruncate(self.descriptor, self.offset)
+        self._written = 0
+        return True
 
     def abandon(self) -> None:
         """Leave what arrived; it cannot be told from what others may have appended since."""

@@ -12,7 +12,7 @@ from zope.interface import implementer, implementer_only
 
 from ftpservice.flow.blocking import Runner, let_go
 from ftpservice.storage.errors import StorageError, Unavailable
-from ftpservice.storage.interfaces import ICommitsHere, IDescriptor, ISpliced, IWriting
+from ftpservice.storage.interfaces import ICommitsHere, IDescriptor, IRetracts, ISpliced, IWriting
 from ftpservice.storage.local_append import Append
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_errors import translate
@@ -81,6 +81,13 @@ class Exclusive:
         if isinstance(self.inner, Promise):
             self.inner = self.inner.begin()
         return self.inner
+
+    def retract(self) -> bool:
+        """Take back what was appended, if nobody else has appended since."""
+        with self._lock:
+            self._check_open()
+            self._write()
+            return isinstance(self.inner, Append) and self.inner.retract()
 
     def commit(self) -> Entry:
         """Write the rest, publish and end; or keep what arrived, end and raise."""
@@ -169,6 +176,15 @@ class LocalWriting:
                 raise translate(error, self.path) from error
 
 
+@implementer(IRetracts)
+class LocalAppending(LocalWriting):
+    """A file that grows in place."""
+
+    async def retract(self) -> bool:
+        """Take back what was appended, if nobody else has appended since."""
+        return await called(self._runner, self.path, self._work.retract)
+
+
 @implementer(ISpliced, ICommitsHere)
 class LocalUploading(LocalWriting):
     """A new file; unlike one that is appended to, the kernel can fill it by itself."""
@@ -225,5 +241,5 @@ async def open_writing(runner: Runner, order: Order, brief: Runner | None = None
     except BaseException:
         let_go(runner, work.abandon)
         raise
-    kind = LocalWriting if isinstance(work.inner, Append) else LocalUploading
+    kind = LocalAppending if isinstance(work.inner, Append) else LocalUploading
     return kind(runner, work, brief)

@@ -13,7 +13,7 @@ from ftpservice.storage.errors import (
     Unavailable,
     Unsupported,
 )
-from ftpservice.storage.interfaces import How, IWriting, WriteRequest
+from ftpservice.storage.interfaces import How, IRetracts, IWriting, WriteRequest
 from ftpservice.storage.memory_tree import Content, Directory, File
 from ftpservice.storage.memory_view import MemoryView
 from ftpservice.wire.entry import Entry
@@ -151,7 +151,7 @@ class Upload:
             self._view.tree.promised.discard(self._view.full(self.path))
 
 
-@implementer(IWriting)
+@implementer(IWriting, IRetracts)
 class Append:
     """A file that grows in place."""
 
@@ -181,6 +181,16 @@ class Append:
         if self._view.node(self.path) is not self._file:
             raise NotFound(self.path, "replaced while it was appended to")
         return self._file.entry(self.path.name)
+
+    async def retract(self) -> bool:
+        """Take back what was appended, if nobody else has appended since."""
+        self._check_open()
+        content = self._file.content
+        if len(content.data) != self.offset + self._written:
+            return False
+        self._file.content = content.cut_to(self.offset)
+        self._written = 0
+        return True
 
     async def abandon(self) -> None:
         """End; what was appended stays."""

@@ -38,16 +38,17 @@ def talk() -> Talk:
     [
         ("TYPE A", 200), ("TYPE A N", 200), ("TYPE a n", 200), ("TYPE I", 200), ("TYPE L 8", 200),
         ("TYPE A T", 504), ("TYPE A C", 504), ("TYPE E", 504), ("TYPE E N", 504),
-        ("TYPE L 7", 504), ("TYPE L", 501), ("TYPE X", 501), ("TYPE", 501), ("TYPE I N", 501),
+        ("TYPE L 7", 504), ("TYPE L", 501), ("TYPE X", 501), ("TYPE", 501), ("TYPE I N", 200),
         ("MODE S", 200), ("MODE s", 200), ("MODE B", 504), ("MODE C", 504), ("MODE X", 501),
         ("MODE", 501), ("STRU F", 200), ("STRU P", 504), ("STRU X", 501), ("STRU", 501),
         ("REST 0", 350), ("REST 17", 350), ("REST -1", 501), ("REST abc", 501), ("REST", 501),
         ("REST 99999999999999999999", 501), ("REST 1.5", 501), ("REST \u0661", 501),
-        ("ALLO 100", 200), ("ALLO 100 R 10", 200), ("ALLO abc", 501), ("ALLO", 501),
+        ("ALLO 100", 200), ("ALLO 100 R 10", 200), ("ALLO 0", 200),
+        ("allo 100 r10", 200), ("ALLO  0  R  0 ", 200), ("ALLO abc", 501), ("ALLO", 501),
         ("ALLO 5 X 3", 501), ("ALLO 5 R", 501), ("ALLO 5 R x", 501),
         ("RANG 0 9", 350), ("RANG 1 0", 350), ("RANG 9 3", 501), ("RANG 1", 501), ("RANG a b", 501),
         ("SYST", 215), ("NOOP", 200), ("NOOP now", 200), ("PWD", 257), ("PWD x", 501),
-        ("CDUP", 250), ("CDUP x", 501), ("CWD", 501), ("CWD /none", 550), ("CWD /", 250),
+        ("CDUP", 250), ("CDUP x", 501), ("CWD", 250), ("CWD /none", 550), ("CWD /", 250),
         ("ACCT x", 202), ("ACCT", 501), ("SMNT /x", 502), ("USER", 501), ("HOST", 503),
         ("ABOR", 226), ("HELP", 214), ("HELP RETR", 214), ("HELP SITE CHMOD", 214),
         ("HELP XYZZY", 502), ("STAT", 211), ("STAT /", 213), ("STAT /none", 550), ("FEAT", 211),
@@ -113,7 +114,7 @@ def test_a_rename_moves_the_file_and_replaces_what_was_there(talk: Talk) -> None
 
 def test_rnto_must_follow_rnfr_directly(talk: Talk) -> None:
     put(talk, "/a")
-    assert talk.codes("RNFR a", "NOOP", "RNTO b") == [350, 200, 503]
+    assert talk.codes("RNFR a", "CWD /", "RNTO b") == [350, 250, 503]
 
 
 def test_size_counts_what_a_download_would_send(talk: Talk) -> None:

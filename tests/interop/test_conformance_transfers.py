@@ -166,11 +166,11 @@ def test_unique_names(served: Served) -> None:
 
 
 @in_thread
-def test_an_announced_size_must_be_kept(served: Served) -> None:
+def test_fewer_bytes_than_announced_are_a_cut_and_more_are_not(served: Served) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
     assert wire.code("TYPE I") == 200
-    for announced, code in ((3, 226), (2, 426), (4, 426), (0, 226)):
+    for announced, code in ((3, 226), (2, 226), (4, 426), (0, 226)):
         assert wire.code(f"ALLO {announced}") == 200
         assert wire.upload("STOR a", b"new").code == code
         assert (served.root / "a").read_bytes() == (b"new" if code == 226 else b"old")
@@ -179,6 +179,51 @@ def test_an_announced_size_must_be_kept(served: Served) -> None:
     assert wire.upload("STOR a", b"four").code == 226
     assert wire.upload("STOR a", b"other").code == 226
     assert wire.code(f"ALLO {2**62}") == 452
+
+
+@in_thread
+@pytest.mark.parametrize("existing", [None, b"old"])
+@pytest.mark.parametrize("command", ["STOR a", "APPE a", "STOU a"])
+def test_what_came_of_what_was_announced_is_told_and_nothing_stored(
+    served: Served, command: str, existing: bytes | None
+) -> None:
+    if existing is not None:
+        (served.root / "a").write_bytes(existing)
+    wire = served.session()
+    assert wire.codes("TYPE I", "ALLO 100000") == [200, 200]
+    answer = wire.upload(command, b"short")
+    assert answer.lines == (b"426 5 of 100000 announced bytes came; nothing was stored.",)
+    assert names(served) - {name for name in names(served) if name[0] == "."} == (
+        set() if existing is None else {"a"}
+    )
+    if existing is not None:
+        assert (served.root / "a").read_bytes() == existing
+
+
+@in_thread
+def test_what_others_appended_behind_is_never_taken_back(served: Served) -> None:
+    (served.root / "log").write_bytes(b"old,")
+    wire = served.session()
+    assert wire.codes("TYPE I", "ALLO 100") == [200, 200]
+    data = wire.accepted()
+    assert wire.code("APPE log") == 150
+    data.sendall(b"ours,")
+    served.wait_for(lambda: (served.root / "log").read_bytes() == b"old,ours,")
+    other = served.session("other")
+    assert other.upload("APPE log", b"theirs").code == 226
+    data.close()
+    answer = wire.reply()
+    assert (answer.code, "they were appended" in answer.text) == (426, True)
+    assert (served.root / "log").read_bytes() == b"old,ours,theirs"
+
+
+@in_thread
+def test_more_than_announced_is_appended(served: Served) -> None:
+    (served.root / "a").write_bytes(b"old")
+    wire = served.session()
+    assert wire.codes("TYPE I", "ALLO 2") == [200, 200]
+    assert wire.upload("APPE a", b"new").code == 226
+    assert (served.root / "a").read_bytes() == b"oldnew"
 
 
 @in_thread

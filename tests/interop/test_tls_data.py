@@ -66,6 +66,11 @@ def test_an_upload_that_was_announced_and_came_in_full_is_whole(
     data.sendall(CONTENT)
     fin(data)
     assert client.reply().code == 426
+    assert client.code(f"ALLO {len(CONTENT) - 1}") == 200
+    data = begun(client, "STOR b")
+    data.sendall(CONTENT)
+    fin(data)  # more than announced: how much was to come is not known, so TLS has to end
+    assert client.reply().code == 426
     assert [path.name for path in served.root.iterdir() if path.name[0] != "."] == ["a"]
 
 
