@@ -121,7 +121,7 @@ class Incomplete(ClientError):
     The first failure is its cause.
     """
 
-    def __init__(self, text: str, result: Any) -> None:
+    def __init__(self, text: str, result: Any = None) -> None:
         super().__init__(text)
         self.result = result
 
