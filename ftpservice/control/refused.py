@@ -7,6 +7,7 @@ from ftpservice.events import CommandRefused
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal, untold
 from ftpservice.session.verbs import Argument
+from ftpservice.storage.errors import StorageError
 from ftpservice.wire.commands import Command
 from ftpservice.wire.paths import BadPath
 from ftpservice.wire.replies import Reply
@@ -27,18 +28,18 @@ def tell_refused(
     if command.verb in LOGINS and not isinstance(error, Refusal):
         context.told = None
         return
-    about, text = _about(context, command), answer.lines[-1]
+    about, text = _about(context, command, error), answer.lines[-1]
     context.publish(CommandRefused, command.verb, about, answer.code, text, untold(error, text))
 
 
-def _about(context: Context, command: Command) -> str:
+def _about(context: Context, command: Command, error: BaseException | None) -> str:
     """Return the path that the command names; of other arguments only what holds no secret."""
     row, text = TABLE.find(command.verb), command.argument
     if row is None or text is None or not row.login or row.name in SECRETS:
         return ""
-    if row.argument not in PATHS:
-        return text
     try:
-        return str(context.resolve(text))
+        path = context.resolve(text)
     except BadPath:
         return text
+    is_path = isinstance(error, StorageError) and error.path == path
+    return str(path) if is_path or row.argument in PATHS else text

@@ -31,6 +31,8 @@ def told(talk: Talk) -> list[tuple[str, str, int, str]]:
         ("RMD /missing", 550, "RMD", "/missing"),
         ("CWD ../missing", 550, "CWD", "/missing"),
         ("SIZE missing", 550, "SIZE", "/missing"),
+        ("MDTM missing", 550, "MDTM", "/missing"),
+        ("OPTS HASH none", 504, "OPTS", ""),
         ("RETR a\0b", 553, "RETR", "a\0b"),
         ("RNTO x", 503, "RNTO", "/x"),
         ("SITE CHMOD 777 missing", 550, "SITE", "CHMOD 777 missing"),
