@@ -11,7 +11,7 @@ import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IConnector, IReactorFDSet
+from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorFDSet
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -127,6 +127,16 @@ class Meeting:
         if self._error is not None:
             raise self._error
         return self.data
+
+    def give_up_in(self, seconds: float) -> IDelayedCall:
+        """Break it off when nothing has come over it until then."""
+
+        def give_up() -> None:
+            if not self.data.moved:
+                self.abort()
+
+        delayed: IDelayedCall = self._reactor.callLater(seconds, give_up)
+        return delayed
 
     def abort(self) -> None:
         """Break what there is of it; nobody waits for it any more."""

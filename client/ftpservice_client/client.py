@@ -24,6 +24,7 @@ from ftpservice_client.limiting import limited
 from ftpservice_client.line import Line
 from ftpservice_client.mirror import Mirror, MirrorWishes
 from ftpservice_client.pool import Lines
+from ftpservice_client.removing import Removal
 from ftpservice_client.results import Listing, Mirrored, Progress, Transfer
 from ftpservice_client.session import Session
 from ftpservice_client.sources import Readable
@@ -188,6 +189,14 @@ class Client(NameCalls, ServerCalls):
         """Receive all below a directory on the server into one here; see `mirror`."""
         return self.mirror(to, path, up=False, **wishes)
 
+    def remove_tree(self, path: str, *, timeout: float | None = None) -> Deferred[Mirrored]:
+        """Remove a directory with all that is in it; a file or a link, by itself.
+
+        Links are removed, and what they point at is not. A directory that cannot be listed in full
+        stays, and so do those above it; the result tells.
+        """
+        return limited(Removal(self._line, path).run(), timeout, self._line.reactor)
+
     def mirror(  # noqa: PLR0913 - what may be wished for are keywords
         self,
         local: Path,
@@ -205,11 +214,12 @@ class Client(NameCalls, ServerCalls):
     ) -> Deferred[Mirrored]:
         """Make one directory hold what another does: ``local`` what is at ``path``, or, ``up``, it.
 
-        Files of the same size that are not older are left alone. ``delete`` removes what the
-        other side has not. Patterns are those of shells, of names or, with a ``/``, of paths below
-        the top; what is excluded is neither moved nor deleted. ``parallel`` is the number of
-        connections. Links are not followed, and no name leads out of ``local``. ``progress`` is
-        told of each file; ``tally`` knows how far all of them have come.
+        Files of the same size that are not older are left alone. ``delete`` removes what is known
+        to be gone from the other side: nothing in a directory that could not be listed in full,
+        and nothing through a link. Patterns are those of shells, of names or, with a ``/``, of
+        paths below the top; what is excluded is neither moved nor deleted. ``parallel`` is the
+        number of connections. Links are not followed, and no name leads out of ``local``.
+        ``progress`` is told of each file; ``tally`` knows how far all of them have come.
         """
         filters = Filters(tuple(include), tuple(exclude))
         wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress, tally)

@@ -24,6 +24,7 @@ __all__ = [
     "NotFound",
     "Refused",
     "Timeout",
+    "UnreadListing",
     "Unsafe",
     "Unsupported",
     "Untrusted",
@@ -124,6 +125,10 @@ class Incomplete(ClientError):
     def __init__(self, text: str, result: Any = None) -> None:
         super().__init__(text)
         self.result = result
+
+
+class UnreadListing(ClientError):
+    """Lines of a listing, or names in it, could not be understood: what is there is not known."""
 
 
 class LocalProblem(ClientError):

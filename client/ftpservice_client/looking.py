@@ -2,77 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from ftpservice.flow.connection import DataConnection
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import parse_facts, parse_time
-from ftpservice.wire.listing import parse_line
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.replies import Reply
 from ftpservice_client.control import Control
-from ftpservice_client.errors import Garbled, NotFound, Refused, Unsupported
+from ftpservice_client.errors import Garbled, NotFound, Refused, UnreadListing, Unsupported
 from ftpservice_client.features import Features
-from ftpservice_client.moving import Moving, Order
+from ftpservice_client.list_command import ListCommand, empty_listing
+from ftpservice_client.listing_transfer import ListingTransfer
+from ftpservice_client.listings.lines import facts_listing, text_listing
+from ftpservice_client.moving import Moving
 from ftpservice_client.refusals import NOT_IMPLEMENTED, refusal
 from ftpservice_client.results import Listing
 
-__all__ = ["LINE_COST", "Looking", "is_name", "listing_of", "size_in"]
+__all__ = ["Looking", "size_in"]
 
-LONGEST_LINE = 16 * 1024
-LINE_COST = 100
-"""Bytes, about, that a line of a listing takes in memory besides its own."""
 NUMBER_DIGITS = 20
 
 
 class Looking:
     """Looks at what one server has."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one session's parts
         self,
         control: Control,
         moving: Moving,
         features: Features,
         limit: int,
         now: Callable[[], float],
+        directory: Callable[[], str],
     ) -> None:
         self._control = control
-        self._moving = moving
         self._has_facts = "MLST" in features or "MLSD" in features
-        self._limit = limit
+        self._untyped = untyped_facts(features)
+        """Facts to be asked for, where MLST would not tell types by itself."""
         self._now = now
+        self._transfer = ListingTransfer(moving, limit)
+        self._list = ListCommand(control, self._transfer, now, directory)
 
     async def entries(self, path: str) -> Listing:
         """Return what a directory holds, or the one entry of a file."""
-        if self._has_facts:
-            try:
-                return listing_of(await self._lines("MLSD", path), _from_facts)
-            except (Refused, Unsupported) as error:
-                return await self._of_file(path, error)
-        argument = f"./{path}" if path.startswith("-") else path
-        now, own = self._now(), (path, argument)
+        if not self._has_facts:
+            return await self._by_list(path)
+        try:
+            return await self._by_facts(path)
+        except (Unsupported, UnreadListing) as error:
+            listing = await self._instead(path, error)
+            self._has_facts = False
+            return listing
 
-        def entry(line: str) -> Entry:
-            found = parse_line(line, now)
-            if path and found.name in own:  # of a file servers tell the name that they were given
-                found = found._replace(name=VirtualPath.parse(path).name)
-            return found
+    async def _by_facts(self, path: str) -> Listing:
+        """Return what MLSD tells; raises `Unsupported` and `UnreadListing` where LIST may do."""
+        if self._untyped:
+            await self._control.settle()
+            wanted, self._untyped = self._untyped, ""
+            await self._control.ask(f"OPTS MLST {wanted}")
+        try:
+            lines = await self._transfer.lines(f"MLSD {path}" if path else "MLSD")
+            return facts_listing(lines, (path,))
+        except (Refused, Unsupported) as error:
+            return await self._of_file(path, error)
 
-        listing = listing_of(await self._lines("LIST", argument), entry)
-        if path and not listing.entries:
-            await self._require_directory(path)
+    async def _instead(self, path: str, error: Unsupported | UnreadListing) -> Listing:
+        """Return what LIST tells where MLSD did not; raises ``error`` if it does no better."""
+        try:
+            listing = await self._by_list(path)
+        except (Refused, Unsupported, UnreadListing):
+            raise error from None
+        if not listing.is_complete:
+            raise error
         return listing
 
     async def _of_file(self, path: str, error: Refused | Unsupported) -> Listing:
-        """Return the entry of what MLSD refused, if it is a file."""
+        """Return the entry of what MLSD refused, if it is a file; an empty directory's none."""
         reply = error.reply if isinstance(error, Refused) else None
-        if reply is not None and reply.code < 500:
+        if reply is not None and reply.code < 500 and reply.code != codes.FILE_BUSY:
             raise error
         entry = await self.stat(path) if path else None
-        if entry is None or entry.kind is Kind.DIRECTORY:
+        if entry is not None and entry.kind is not Kind.DIRECTORY:
+            return Listing((entry,))
+        if isinstance(error, Unsupported):
             raise error
+        listing = empty_listing(error)
+        await self._list.confirm(path)
+        return listing
+
+    async def _by_list(self, path: str) -> Listing:
+        try:
+            listing = await self._list.entries(path)
+        except Unsupported:
+            return await self._by_path(path)
+        if isinstance(listing, Listing):
+            return listing
+        entry = await self._found(path)
+        if entry is None or entry.kind is Kind.DIRECTORY:
+            raise listing
         return Listing((entry,))
+
+    async def _by_path(self, path: str) -> Listing:
+        """List by name, on a server that enters no directories."""
+        argument = f"./{path}" if path.startswith("-") else path
+        own = (path, argument)
+        lines = await self._transfer.lines(f"LIST {argument}" if path else "LIST")
+        listing = text_listing(lines, self._now(), own)
+        if path and not listing.entries:
+            await self._require_directory(path)
+        return listing
 
     async def _require_directory(self, path: str) -> None:
         """Tell an empty directory from none: many servers list both alike."""
@@ -81,21 +119,6 @@ class Looking:
         entry = await self._found(path)
         if entry is None:
             raise NotFound(f"{path}: no such file or directory")
-
-    async def _lines(self, verb: str, path: str) -> list[bytes]:
-        """Return the lines of a listing; raises `Garbled` when they have no end."""
-        pieces: list[bytes] = []
-
-        async def keep(data: DataConnection, _opened: Reply | None) -> None:
-            size = 0
-            while piece := await data.read():
-                size += len(piece) + LINE_COST * piece.count(b"\n")
-                if size > self._limit:
-                    raise Garbled("the server sends a listing that has no end")
-                pieces.append(piece)
-
-        await self._moving.move(Order(f"{verb} {path}" if path else verb, keep))
-        return [line.removesuffix(b"\r") for line in b"".join(pieces).split(b"\n")]
 
     async def stat(self, name: str) -> Entry:
         """Return what is known of a name; raises `NotFound`."""
@@ -148,35 +171,13 @@ def size_in(code: int, text: str) -> int | None:
     return int(digits) if len(digits) < NUMBER_DIGITS else None
 
 
-def is_name(name: str) -> bool:
-    """Tell whether this can be an entry of a directory, here and there."""
-    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
-
-
-def listing_of(lines: Iterable[bytes], parse: Callable[[str], Entry]) -> Listing:
-    """Return what lines say; those that say nothing, and names that are none, are left out."""
-    entries = []
-    unsafe = []
-    for line in lines:
-        if not line or len(line) > LONGEST_LINE:
-            continue
-        try:
-            entry = parse(line.decode("utf-8", "surrogateescape"))
-        except (ValueError, OverflowError):
-            continue
-        if is_name(entry.name):
-            entries.append(entry)
-        elif entry.name not in ("", ".", ".."):
-            unsafe.append(entry.name)
-    return Listing(tuple(entries), tuple(unsafe))
-
-
-def _from_facts(line: str) -> Entry:
-    entry = parse_facts(line)
-    kind = line.partition(" ")[0].lower()
-    if "type=cdir" in kind or "type=pdir" in kind:
-        raise ValueError("the directory itself")
-    return entry
+def untyped_facts(features: Features) -> str:
+    """Return what is to be asked for with OPTS, where a server tells no types until it is asked."""
+    offered = [fact for fact in features.get("MLST", "").split(";") if fact.strip()]
+    names = {fact.strip().rstrip("*").lower(): fact for fact in offered}
+    if "type" not in names or names["type"].strip().endswith("*"):
+        return ""
+    return "".join(f"{fact.strip().rstrip('*')};" for fact in offered)
 
 
 def _entry_in(lines: tuple[str, ...]) -> Entry:

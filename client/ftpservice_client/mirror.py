@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from ftpservice_client.carriage import Carriage, Wishes
-from ftpservice_client.errors import ClientError, Refused, Unsafe
+from ftpservice_client.errors import ClientError, Refused
 from ftpservice_client.line import Line
 from ftpservice_client.making import make_directory
 from ftpservice_client.planning import plan
 from ftpservice_client.pool import Lines
+from ftpservice_client.remote_tree import remote_tree
+from ftpservice_client.removing import Deletion
 from ftpservice_client.results import Mirrored, Progress, Step
 from ftpservice_client.tally import Tally
 from ftpservice_client.threads import Threads
 from ftpservice_client.trees import (
     Filters,
-    Item,
+    Tree,
     below,
     local_tree,
     make_real_directory,
-    remote_tree,
+    not_listed,
     remove_local,
 )
 
@@ -31,6 +34,7 @@ __all__ = ["Mirror", "MirrorWishes"]
 
 MOVES = frozenset({"upload", "download"})
 FILES = MOVES | {"skip"}
+TOLD = frozenset({"keep", "leave"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Mirror:
         self._carriage = Carriage(self._lines)
         self._threads = Threads(line.reactor)
         self._tally = wishes.tally or Tally()
-        self._there: dict[str, Item] = {}
+        self._there = Tree(is_remote=True)
         self._done: list[Step] = []
         self._failed: list[tuple[Step, Exception]] = []
 
@@ -86,24 +90,21 @@ class Mirror:
         self._tally.plan([step for step in steps if step.action in MOVES])
         await self._all([step for step in steps if step.action == "make"], 1)
         await self._all([step for step in steps if step.action in FILES], self._wishes.parallel)
-        await self._all([step for step in steps if step.action == "delete"], 1)
+        await self._delete([step for step in steps if step.action == "delete"])
+        self._done += [step for step in steps if step.action in TOLD]
 
     async def _plan(self) -> list[Step]:
         wishes = self._wishes
-        here = await self._threads.call(local_tree, self._local, wishes.filters)
-        there: dict[str, Item] = {}
-        unsafe: list[str] = []
+        find_local = partial(local_tree, self._local, wishes.filters, must_exist=wishes.up)
+        here = await self._threads.call(find_local)
         try:
-            there, unsafe = await remote_tree(self._lines, self._path, wishes.filters)
+            self._there = await remote_tree(self._lines, self._path, wishes.filters)
         except Refused:
             if not wishes.up:
                 raise
-        self._there = there
-        for name in unsafe:
-            error = Unsafe(f"{name!r} leads out of the directory")
-            self._failed.append((Step("skip", name), error))
+        self._failed += [*not_listed(here), *not_listed(self._there)]
         top = [Step("make", "")] if wishes.up else []
-        pair = (here, there) if wishes.up else (there, here)
+        pair = (here, self._there) if wishes.up else (self._there, here)
         return top + plan(*pair, "upload" if wishes.up else "download", delete=wishes.delete)
 
     async def _all(self, steps: list[Step], parallel: int) -> None:
@@ -143,9 +144,7 @@ class Mirror:
                 await self._carriage.upload(here, there, self._watched(step))
             case "download", _:
                 await self._download(step, there, here)
-            case "delete", True:
-                await self._delete(step, there)
-            case "delete", False:
+            case "delete", _:
                 await self._threads.call(remove_local, self._local, step.name)
 
     def _watched(self, step: Step) -> Wishes:
@@ -164,12 +163,15 @@ class Mirror:
         directory = step.name.rpartition("/")[0]
         await self._threads.call(make_real_directory, self._local, directory)
         await self._carriage.download(there, here, self._watched(step))
-        modified = self._there[step.name].modified
+        modified = self._there.items[step.name].modified
         if modified:
             await self._threads.call(os.utime, here, (modified, modified))
 
-    async def _delete(self, step: Step, path: str) -> None:
-        if self._there[step.name].is_directory:
-            await self._lines.ask(lambda session: session.remove_directory(path))
-        else:
-            await self._lines.ask(lambda session: session.delete(path))
+    async def _delete(self, steps: list[Step]) -> None:
+        if not self._wishes.up:
+            await self._all(steps, 1)
+            return
+        deletion = Deletion(self._lines, self._path, self._there)
+        await deletion.run(steps)
+        self._done += deletion.done
+        self._failed += deletion.failed

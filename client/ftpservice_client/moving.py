@@ -39,6 +39,8 @@ class Order:
     """Where in the file it begins (REST)."""
     at_once: bool = False
     """Whether to move data before the server has said that it begins: to send what is little."""
+    may_be_empty: bool = False
+    """Whether a server that says it is done, and did not say that it begins, may have no data."""
 
 
 class Moving:
@@ -107,9 +109,7 @@ class Moving:
         try:
             if exchange.is_over:
                 self._look(exchange, meeting)
-            data = await self._connected(order, exchange, meeting)
-            await order.move(data, opened)
-            data.dismiss()
+            await self._move(order, exchange, meeting, opened)
             reply = await self._control.reply_to(exchange)
         except Stalled as error:
             self._control.forsake(exchange)
@@ -146,6 +146,31 @@ class Moving:
             if exchange.last is not None and exchange.last.code >= 400:
                 raise _refused(order, exchange, exchange.last) from None
             raise
+
+    async def _move(
+        self, order: Order, exchange: Exchange, meeting: Meeting, opened: Reply | None
+    ) -> None:
+        if order.may_be_empty and opened is not None and opened is exchange.last:
+            await self._move_what_comes(order, meeting, opened)
+            return
+        data = await self._connected(order, exchange, meeting)
+        await order.move(data, opened)
+        data.dismiss()
+
+    async def _move_what_comes(self, order: Order, meeting: Meeting, last: Reply) -> None:
+        """Receive from a server that has said no more than that it is done: often nothing comes."""
+        giving_up = meeting.give_up_in(VERDICT)
+        try:
+            data = await meeting.connection()
+            await order.move(data, last)
+            data.dismiss()
+        except (Cut, FlowCut):
+            if meeting.data.moved:
+                raise
+            meeting.abort()
+        finally:
+            if giving_up.active():
+                giving_up.cancel()
 
     def _look(self, exchange: Exchange, meeting: Meeting) -> None:
         """Break off a transfer that the server has ended, or that nobody will tell the end of."""

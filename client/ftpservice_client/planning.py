@@ -2,37 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator
 
 from ftpservice_client.results import Step
-from ftpservice_client.trees import Item
+from ftpservice_client.trees import Item, Tree
 
-__all__ = ["plan"]
+__all__ = ["deletions", "plan"]
 
 GRAIN = 1.0
-"""Seconds of the coarsest times that servers tell of files."""
+"""Seconds of the coarsest times that MLSD and MDTM tell."""
+UNTOLD = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What makes a name one that servers leave out of listings."""
 
 
-def plan(
-    source: Mapping[str, Item], target: Mapping[str, Item], action: str, *, delete: bool
-) -> list[Step]:
+def plan(source: Tree, target: Tree, action: str, *, delete: bool) -> list[Step]:
     """Return steps in an order that works: directories from the top, removals from the bottom.
 
     A file of the same size that is not older is left alone (``skip``); ``action`` is what the
     others are done. What is a file here and a directory there fails when it is tried.
     """
-    steps = [_step(path, item, target.get(path), action) for path, item in sorted(source.items())]
+    items = sorted(source.items.items())
+    steps = [_step(path, item, target.items.get(path), action) for path, item in items]
     known = [step for step in steps if step is not None]
-    if delete:
-        gone = sorted(set(target) - set(source), reverse=True)
-        known += [Step("delete", path, target[path].size) for path in gone]
-    return known
+    known += [Step("leave", path) for path in sorted(source.links)]
+    return known + deletions(source, target) if delete else known
 
 
 def _step(path: str, item: Item, former: Item | None, action: str) -> Step | None:
     if item.is_directory:
         return None if former is not None and former.is_directory else Step("make", path)
-    if former is None or former.is_directory or former.size != item.size:
+    if former is None or former.is_directory:
         return Step(action, path, item.size)
-    is_older = former.modified + GRAIN <= item.modified
+    if item.size_known and former.size_known and former.size != item.size:
+        return Step(action, path, item.size)
+    is_older = former.modified + max(GRAIN, former.time_grain) <= item.modified
     return Step(action if is_older else "skip", path, item.size)
+
+
+def deletions(source: Tree, target: Tree) -> list[Step]:
+    """Return what is to be deleted of the target, and what is kept all the same.
+
+    Deleted is only what is known to be gone from the source. Links on the server are deleted
+    themselves; links here, which no mirror has made, stay.
+    """
+    links = target.links if target.is_remote else set()
+    missing = (set(target.items) | links) - set(source.items)
+    kept = {path for path in missing if _is_kept(source, target, path)}
+    held: set[str] = set()
+    for path in kept | target.others | target.vague | (target.links - links):
+        held.update(_above(path))
+    steps = []
+    for path in sorted(missing, reverse=True):
+        size = target.items[path].size if path in target.items else 0
+        is_kept = path in kept or path in held
+        steps.append(Step("keep" if is_kept else "delete", path, size))
+    return steps
+
+
+def _is_kept(source: Tree, target: Tree, path: str) -> bool:
+    """Tell whether a path may be there in the source, or is not surely what is deleted."""
+    places = [*reversed(list(_above(path))), path]
+    above = ""
+    for place in places:
+        if place in source.items and source.items[place].is_directory:
+            above = place
+            continue
+        is_there = place in source.items or place in source.links or place in source.others
+        unsure = above in source.vague or above in target.vague
+        if is_there or unsure or _may_be_untold(source, above, place):
+            return True
+        break
+    return any(place in target.vague or place in target.shared for place in places)
+
+
+def _may_be_untold(source: Tree, above: str, path: str) -> bool:
+    """Tell whether a listing of the directory ``above`` may have left out a name in it."""
+    name = path.rpartition("/")[2]
+    if not source.is_remote:
+        return False
+    return (name.startswith(".") and above in source.veiled) or UNTOLD.search(name) is not None
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the directories above a path, the top left out."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path

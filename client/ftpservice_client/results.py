@@ -57,6 +57,17 @@ class Listing:
     entries: tuple[Entry, ...]
     unsafe: tuple[str, ...] = ()
     """Names that the server gave and no file can have, such as ``../x``; not among the entries."""
+    unread: tuple[str, ...] = ()
+    """Lines that could not be understood, the first hundred; what they tell is not known."""
+    shows_hidden: bool = True
+    """Whether names that begin with ``.`` are in it too; LIST leaves them out on many servers."""
+    unique: str = ""
+    """What MLSD tells to recognize the directory itself by, empty if nothing."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the server told was understood; else nothing is known to be gone."""
+        return not self.unread and not self.unsafe
 
     @property
     def total(self) -> int:
@@ -69,7 +80,11 @@ class Step:
     """One thing that a mirror does, or would do."""
 
     action: str
-    """``make``, ``upload``, ``download``, ``delete`` or ``skip`` (the file is the same already)."""
+    """``make``, ``upload``, ``download``, ``delete`` or ``skip`` (the file is the same already);
+    ``leave`` for a link and whatever else is neither file nor directory, which is not moved;
+    ``keep`` for what is not deleted because it is not known to be gone from the other side; and,
+    among what failed, ``list`` for a directory that could not be listed, or not in full.
+    """
     name: str
     """Relative to the tree's top, ``/`` between."""
     size: int = 0

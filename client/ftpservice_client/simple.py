@@ -25,7 +25,8 @@ from ftpservice_client.errors import (
     NotFound,
     Unsupported,
 )
-from ftpservice_client.looking import LINE_COST, listing_of
+from ftpservice_client.listing_transfer import LINE_COST
+from ftpservice_client.listings.lines import listing_of
 from ftpservice_client.refusals import login_problem
 from ftpservice_client.results import Listing
 from ftpservice_client.session import Place, Watch

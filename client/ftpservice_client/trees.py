@@ -5,30 +5,24 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 
-from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client.errors import Garbled, Unsafe
+from ftpservice_client.errors import ClientError, LocalProblem, Unsafe
 from ftpservice_client.localfile import local_errors
-from ftpservice_client.pool import Lines
-from ftpservice_client.results import Listing
-from ftpservice_client.session import Session
+from ftpservice_client.results import Step
 
 __all__ = [
     "Filters",
     "Item",
+    "Tree",
     "below",
     "local_tree",
     "make_real_directory",
-    "remote_tree",
+    "not_listed",
     "remove_local",
 ]
-
-DEEPEST = 100
-MOST_ENTRIES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +32,36 @@ class Item:
     is_directory: bool
     size: int
     modified: float
+    time_grain: float = 0.0
+    """Seconds by which the file may have been changed later than ``modified``."""
+    size_known: bool = True
+
+
+@dataclass(slots=True)
+class Tree:
+    """What is below a directory, by path from there; a directory comes before what is in it."""
+
+    items: dict[str, Item] = field(default_factory=dict)
+    links: set[str] = field(default_factory=set)
+    """Symbolic links; not followed."""
+    others: set[str] = field(default_factory=set)
+    """What is there besides, and is neither moved nor deleted: devices, what filters leave out."""
+    failed: list[tuple[str, ClientError]] = field(default_factory=list)
+    """Directories that could not be listed, or not in full, and why."""
+    unsafe: list[str] = field(default_factory=list)
+    """Names that lead elsewhere."""
+    vague: set[str] = field(default_factory=set)
+    """Directories that may hold more than is known."""
+    veiled: set[str] = field(default_factory=set)
+    """Directories that may hold more names that begin with ``.`` than is known."""
+    shared: set[str] = field(default_factory=set)
+    """Directories that are there under another path too, so that one of the two is a link."""
+    is_remote: bool = False
+
+    def fail(self, place: str, error: ClientError) -> None:
+        """Note that what is in a directory is not known."""
+        self.failed.append((place, error))
+        self.vague.add(place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,72 +85,58 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
     )
 
 
-def local_tree(top: Path, filters: Filters) -> dict[str, Item]:
-    """Return what is below a directory, by path from there (blocks); links are left out.
+def local_tree(top: Path, filters: Filters, *, must_exist: bool = False) -> Tree:
+    """Return what is below a directory here (blocks); raises `LocalProblem` if it is unreadable.
 
-    A directory comes before what is in it. Raises `LocalProblem`; without the top, it is empty.
+    Without the top the tree is empty, unless it ``must_exist``.
     """
-    found: dict[str, Item] = {}
-    waiting = [""] if os.path.lexists(top) else []
+    tree = Tree()
+    waiting = [""] if must_exist or os.path.lexists(top) else []
     while waiting:
         place = waiting.pop()
-        for name, item in _in_directory(top / place):
+        try:
+            found = _in_directory(top / place)
+        except LocalProblem as error:
+            if not place:
+                raise
+            tree.fail(place, error)
+            continue
+        for name, facts in found:
             path = f"{place}/{name}" if place else name
-            if filters.admit(path, item.is_directory):
-                found[path] = item
-                waiting += [path] if item.is_directory else []
-    return found
+            if _take_local(tree, path, facts, filters):
+                waiting.append(path)
+    return tree
 
 
-def _in_directory(place: Path) -> list[tuple[str, Item]]:
+def _in_directory(place: Path) -> list[tuple[str, os.stat_result]]:
     with local_errors(place), os.scandir(place) as entries:
-        items = [(entry.name, _item(entry.stat(follow_symlinks=False))) for entry in entries]
-    return [(name, item) for name, item in sorted(items) if item is not None]
+        return sorted((entry.name, entry.stat(follow_symlinks=False)) for entry in entries)
 
 
-def _item(facts: os.stat_result) -> Item | None:
-    if stat.S_ISDIR(facts.st_mode):
-        return Item(True, 0, facts.st_mtime)
-    return Item(False, facts.st_size, facts.st_mtime) if stat.S_ISREG(facts.st_mode) else None
+def _take_local(tree: Tree, path: str, facts: os.stat_result, filters: Filters) -> bool:
+    """Add what is under a path; tell whether it is to be looked into."""
+    is_directory = stat.S_ISDIR(facts.st_mode)
+    if not filters.admit(path, is_directory):
+        tree.others.add(path)
+    elif stat.S_ISLNK(facts.st_mode):
+        tree.links.add(path)
+    elif is_directory or stat.S_ISREG(facts.st_mode):
+        size = 0 if is_directory else facts.st_size
+        tree.items[path] = Item(is_directory, size, facts.st_mtime)
+        return is_directory
+    else:
+        tree.others.add(path)
+    return False
 
 
-async def remote_tree(
-    lines: Lines, top: str, filters: Filters
-) -> tuple[dict[str, Item], list[str]]:
-    """Return what is below a directory on the server, and names that lead elsewhere.
-
-    Raises `Garbled` for a tree that has no end.
-    """
-    found: dict[str, Item] = {}
-    unsafe: list[str] = []
-    waiting = [""]
-    while waiting:
-        place = waiting.pop()
-        path = below(top, place)
-        listing = await lines.ask(partial(_entries, path), again=True)
-        unsafe += listing.unsafe
-        for entry in listing.entries:
-            inner = f"{place}/{entry.name}" if place else entry.name
-            if _take(entry, inner, filters, found):
-                waiting.append(inner)
-        if len(found) + len(unsafe) > MOST_ENTRIES or place.count("/") > DEEPEST:
-            raise Garbled("the server has a tree that has no end")
-    return found, unsafe
-
-
-async def _entries(path: str, session: Session) -> Listing:
-    return await session.entries(path)
-
-
-def _take(entry: Entry, path: str, filters: Filters, found: dict[str, Item]) -> bool:
-    """Add what is a file or a directory; tell whether it is to be looked into."""
-    is_directory = entry.kind is Kind.DIRECTORY
-    if entry.kind not in (Kind.FILE, Kind.DIRECTORY) or not filters.admit(path, is_directory):
-        return False
-    if path in found:
-        return False
-    found[path] = Item(is_directory, entry.size, entry.modified)
-    return is_directory
+def not_listed(tree: Tree) -> list[tuple[Step, Exception]]:
+    """Return what is not known of a tree, as steps that failed."""
+    failed: list[tuple[Step, Exception]] = [
+        (Step("list", place), problem) for place, problem in tree.failed
+    ]
+    for name in tree.unsafe:
+        failed.append((Step("skip", name), Unsafe(f"{name!r} leads out of the directory")))
+    return failed
 
 
 def below(top: str, path: str) -> str:

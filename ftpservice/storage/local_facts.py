@@ -75,6 +75,8 @@ def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entr
             None,
             "",
             access,
+            0.0,
+            True,
         ),
     )
 

@@ -49,3 +49,7 @@ class Entry(NamedTuple):
     empty for anything but a link, and where the target is not told."""
     access: int = ANY_ACCESS
     """What the storage can do with it for anybody, in a listing at least; rights come on top."""
+    time_grain: float = 0.0
+    """Where a client read it from LIST: seconds by which the true time may be later."""
+    size_known: bool = True
+    """False where a listing that a client read tells no size in bytes; ``size`` is 0 then."""

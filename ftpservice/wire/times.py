@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
-__all__ = ["DAY", "MINUTES", "CalendarDay", "Days", "format_time", "month_number", "parse_time"]
+__all__ = ["DAY", "MINUTES", "CalendarDay", "Days", "format_time", "parse_time"]
 
 DAY = 86400
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -61,8 +61,3 @@ def parse_time(text: str) -> float:
     moment = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=UTC)
     fraction = float(f"0.{match[7]}") if match[7] else 0.0
     return moment.timestamp() + leap + fraction
-
-
-def month_number(name: str) -> int:
-    """Return 1 to 12 for an English month's first three letters; raises `ValueError`."""
-    return MONTHS.index(name.capitalize()) + 1

@@ -309,7 +309,7 @@ def test_names_that_lead_elsewhere_are_not_listed():
     client = liar.client()
     listing = liar.result(client.list())
     assert [entry.name for entry in listing.entries] == ["fine"]
-    assert set(listing.unsafe) == {"../up", "/etc/passwd", "a/b", "nul\0"}
+    assert set(listing.unsafe) == set(NAMES)
     assert_nothing_left(liar, client)
 
 

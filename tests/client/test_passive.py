@@ -73,6 +73,7 @@ def test_a_broken_epsv_is_asked_for_once_in_a_session(epsv):
     client = liar.client()
     for _ in range(3):
         assert liar.result(client.download("x")).data == b"data"
+    liar.data = b"-rw-r--r-- 1 a b 4 Jan  3  2020 .x\r\n"
     liar.result(client.list())
     assert (count(liar, "EPSV"), count(liar, "PASV")) == (1, 4)
     client.abort()

@@ -182,7 +182,8 @@ def test_names_that_lead_elsewhere_are_not_listed():
     liar.says["LIST"] += b"\n"
     listing = outcome(client.list(), liar.network)
     assert [entry.name for entry in listing.entries] == ["fine"]
-    assert set(listing.unsafe) == {"../up", "/etc/passwd", "a/b"}
+    assert set(listing.unsafe) == {"../up", "/etc/passwd", "a/b", "..", "."}
+    assert len(listing.unread) == 2
     assert_nothing_left(liar, client)
 
 

@@ -5,10 +5,25 @@ import os
 import pytest
 from twisted.internet.defer import CancelledError
 
-from ftpservice_client import Incomplete, NotFound, Settings, Step, Tally, Unsafe
+from ftpservice_client import (
+    Incomplete,
+    LocalProblem,
+    NotFound,
+    Settings,
+    Step,
+    Tally,
+    Unsafe,
+)
 from ftpservice_client.planning import plan
 from ftpservice_client.testing import Fault, MemoryService
-from ftpservice_client.trees import Filters, Item, local_tree, make_real_directory, remove_local
+from ftpservice_client.trees import (
+    Filters,
+    Item,
+    Tree,
+    local_tree,
+    make_real_directory,
+    remove_local,
+)
 from tests.client.liar import Liar, outcome
 
 FILE, NEWER, LARGER = Item(False, 5, 10.0), Item(False, 5, 20.0), Item(False, 6, 10.0)
@@ -40,7 +55,7 @@ FOLDER = Item(True, 0, 0.0)
     ],
 )
 def test_what_is_planned(source, target, delete, steps):
-    assert plan(source, target, "upload", delete=delete) == steps
+    assert plan(Tree(source), Tree(target), "upload", delete=delete) == steps
 
 
 @pytest.mark.parametrize(
@@ -72,9 +87,12 @@ def filled(top):
 
 def test_a_local_tree_has_no_links(tmp_path):
     found = local_tree(filled(tmp_path), Filters())
-    assert set(found) == {"one", "deep", "deep/two", "deep/er", "deep/er/three"}
-    assert found["deep/two"].size == 2
-    assert local_tree(tmp_path / "none", Filters()) == {}
+    assert set(found.items) == {"one", "deep", "deep/two", "deep/er", "deep/er/three"}
+    assert found.items["deep/two"].size == 2
+    assert (found.links, found.others) == ({"link"}, {"pipe"})
+    assert local_tree(tmp_path / "none", Filters()) == Tree()
+    with pytest.raises(LocalProblem):
+        local_tree(tmp_path / "none", Filters(), must_exist=True)
 
 
 def test_no_link_is_gone_through(tmp_path):

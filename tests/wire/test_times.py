@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.times import Days, format_time, month_number, parse_time
+from ftpservice.wire.times import Days, format_time, parse_time
 
 
 def test_times_are_fourteen_digits_in_utc():
@@ -76,9 +76,3 @@ def test_days_are_remembered_within_bounds():
     assert len(days) < 10_000
     assert days[0].with_month == "Jan  1"
     assert days[0].with_year == "Jan  1  1970"
-
-
-def test_months_are_english():
-    assert [month_number(name) for name in ("Jan", "jun", "DEC")] == [1, 6, 12]
-    with pytest.raises(ValueError, match="tuple"):
-        month_number("mai")

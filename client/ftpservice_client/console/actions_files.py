@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+from ftpservice_client import Mirrored
+from ftpservice_client.console.complaints import Complaint
+from ftpservice_client.console.explain import explain
 from ftpservice_client.console.names import remote_files
-from ftpservice_client.console.options import Given
+from ftpservice_client.console.options import Given, Option
 from ftpservice_client.console.render import plain_lines
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.visible import visible
 from ftpservice_client.console.words import MANY, Side, Takes, WordTable
+from ftpservice_client.trees import below
 
-__all__ = ["words"]
+__all__ = ["ALGORITHM", "removed", "words"]
 
 words = WordTable()
 
 ONE_NAME = Takes("<name>", (Side.REMOTE,), least=1, most=1, whole=True)
 ONE_DIRECTORY = Takes("<directory>", (Side.REMOTE_DIRECTORY,), least=1, most=1, whole=True)
 ALGORITHM = "SHA-256"
+RECURSIVE = Option("r", "recursive", "directories too, with all that is in them; links themselves")
 
 
-@words.add("rm", takes=Takes("<name>...", (Side.REMOTE,), least=1, most=MANY), changes=True)
+@words.add(
+    "rm",
+    takes=Takes("<name>...", (Side.REMOTE,), least=1, most=MANY),
+    options=(RECURSIVE,),
+    changes=True,
+)
 async def remove(session: Session, given: Given) -> None:
     """Delete files, by name or pattern."""
+    failed = 0
     for name in await remote_files(session, given.arguments):
+        if given.has(RECURSIVE.name):
+            failed += len((await removed(session, name)).failed)
+            continue
         await session.client.delete(name)
         session.screen.remark(f"Deleted file: {name}")
+    if failed:
+        raise Complaint(f"{failed} could not be done.")
+
+
+async def removed(session: Session, name: str) -> Mirrored:
+    """Remove a directory with all that is in it, and tell of it."""
+    done = await session.client.remove_tree(name)
+    for step in done.steps:
+        told = "Deleted" if step.action == "delete" else "Kept"
+        session.screen.remark(f"{told} {below(name, step.name)}")
+    for step, why in done.failed:
+        session.screen.remark(f"failed: {step.action} {below(name, step.name)}: {explain(why)}")
+    return done
 
 
 @words.add("delf", "dele", "delete", takes=ONE_NAME, changes=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from operator import attrgetter
 
 from ftpservice_client import Listing
+from ftpservice_client.console.complaints import Complaint
 from ftpservice_client.console.line import Argument
-from ftpservice_client.console.names import is_pattern, matching
+from ftpservice_client.console.names import is_pattern, matching, unclear
 from ftpservice_client.console.options import Given, Option
 from ftpservice_client.console.render import plain_listing, simple_listing
 from ftpservice_client.console.session import Session
@@ -34,6 +36,8 @@ async def list_directory(session: Session, given: Given) -> None:
     """List a directory, or the names in it that fit a pattern."""
     listing = await listed(session, given.arguments[0] if given.arguments else Argument(""))
     session.screen.show(shown(session, listing, names=given.has(NAMES.name)))
+    if not listing.is_complete:
+        raise Complaint(unclear(listing))
 
 
 async def listed(session: Session, argument: Argument) -> Listing:
@@ -42,9 +46,9 @@ async def listed(session: Session, argument: Argument) -> Listing:
     if is_pattern(argument):
         head, slash, pattern = path.rpartition("/")
         path = head + slash
-    entries = (await session.client.list(path)).entries
-    found = matching(entries, pattern) if pattern else entries
-    return Listing(tuple(sorted(found, key=attrgetter("name"))))
+    listing = await session.client.list(path)
+    found = matching(listing.entries, pattern) if pattern else listing.entries
+    return replace(listing, entries=tuple(sorted(found, key=attrgetter("name"))))
 
 
 def shown(session: Session, listing: Listing, *, names: bool = False) -> Iterator[str]:

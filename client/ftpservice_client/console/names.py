@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.globbing import Pattern, has_wildcards
-from ftpservice_client import NotFound
+from ftpservice_client import Listing, NotFound
 from ftpservice_client.console.complaints import Complaint, Usage
 from ftpservice_client.console.line import Argument
 from ftpservice_client.console.session import Session
@@ -24,6 +24,7 @@ __all__ = [
     "matching",
     "remote_files",
     "require_distinct",
+    "unclear",
 ]
 
 
@@ -41,12 +42,22 @@ async def remote_files(session: Session, arguments: Sequence[Argument]) -> list[
             continue
         head, slash, pattern = argument.text.rpartition("/")
         listing = await session.client.list(head + slash)
+        if not listing.is_complete:
+            session.screen.complain(unclear(listing))
         found = matching(listing.entries, pattern)
         names += [head + slash + entry.name for entry in found if entry.kind is not Kind.DIRECTORY]
     if not names:
         patterns = ", ".join(argument.text for argument in arguments)
         raise NotFound(f"{patterns}: no file there has such a name")
     return names
+
+
+def unclear(listing: Listing) -> str:
+    """Return a line about what of a listing could not be understood."""
+    lines = [*listing.unread, *listing.unsafe]
+    return f"Not understood of the listing: {lines[0]}" + (
+        f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    )
 
 
 def matching(entries: Sequence[Entry], pattern: str) -> list[Entry]:

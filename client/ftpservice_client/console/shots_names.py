@@ -7,12 +7,14 @@ from typing import Any
 
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.times import format_time
-from ftpservice_client.console.actions_files import ALGORITHM
+from ftpservice_client import UnreadListing
+from ftpservice_client.console.actions_files import ALGORITHM, removed
 from ftpservice_client.console.actions_listings import listed, shown
-from ftpservice_client.console.names import remote_files
+from ftpservice_client.console.names import remote_files, unclear
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.shots import Answer, ShotTable, arrive
 from ftpservice_client.console.visible import visible
+from ftpservice_client.trees import below
 
 __all__ = ["shots"]
 
@@ -28,8 +30,13 @@ def _list(parser: ArgumentParser) -> None:
 async def list_directory(session: Session, words: Namespace) -> Answer:
     """List a directory."""
     found = await listed(session, await arrive(session, words.url))
-    data = {"entries": [_facts(entry) for entry in found.entries], "total": found.total}
-    return Answer(data, [] if words.json else list(shown(session, found, names=words.names)))
+    data: dict[str, Any] = {"entries": [_facts(entry) for entry in found.entries]}
+    data["total"] = found.total
+    lines = [] if words.json else list(shown(session, found, names=words.names))
+    if found.is_complete:
+        return Answer(data, lines)
+    data["unread"] = [*found.unread, *found.unsafe]
+    return Answer(data, lines, UnreadListing(unclear(found)))
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
@@ -69,13 +76,28 @@ async def digests(session: Session, words: Namespace) -> Answer:
     return Answer({"files": files}, lines)
 
 
-@shots.add("rm", _many)
+def _remove(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        *("-r", "--recursive"),
+        action="store_true",
+        help="directories too, with all that is in them; links themselves",
+    )
+    _many(parser)
+
+
+@shots.add("rm", _remove)
 async def remove(session: Session, words: Namespace) -> Answer:
     """Delete files."""
     deleted: list[str] = []
+    failure: Exception | None = None
     for url in words.urls:
         for name in await remote_files(session, [await arrive(session, url)]):
+            if words.recursive:
+                done = await removed(session, name)
+                deleted += [below(name, one.name) for one in done.steps if one.action == "delete"]
+                failure = failure or next((why for _, why in done.failed), None)
+                continue
             await session.client.delete(name)
             deleted.append(name)
             session.screen.remark(f"Deleted file: {name}")
-    return Answer({"deleted": deleted})
+    return Answer({"deleted": deleted}, failure=failure)

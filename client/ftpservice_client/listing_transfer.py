@@ -1,0 +1,36 @@
+"""The text of a listing, received over a data connection."""
+
+from __future__ import annotations
+
+from ftpservice.flow.connection import DataConnection
+from ftpservice.wire.replies import Reply
+from ftpservice_client.errors import Garbled
+from ftpservice_client.moving import Moving, Order
+
+__all__ = ["LINE_COST", "ListingTransfer"]
+
+LINE_COST = 100
+"""Bytes, about, that a line of a listing takes in memory besides its own."""
+
+
+class ListingTransfer:
+    """Receives listings of one session; ``limit`` is what one may take in memory."""
+
+    def __init__(self, moving: Moving, limit: int) -> None:
+        self._moving = moving
+        self._limit = limit
+
+    async def lines(self, command: str) -> list[bytes]:
+        """Return the lines of a listing; raises `Garbled` when they have no end."""
+        pieces: list[bytes] = []
+
+        async def keep(data: DataConnection, _opened: Reply | None) -> None:
+            size = 0
+            while piece := await data.read():
+                size += len(piece) + LINE_COST * piece.count(b"\n")
+                if size > self._limit:
+                    raise Garbled("the server sends a listing that has no end")
+                pieces.append(piece)
+
+        await self._moving.move(Order(command, keep, may_be_empty=True))
+        return [line.removesuffix(b"\r") for line in b"".join(pieces).split(b"\n")]

@@ -1,0 +1,50 @@
+"""Dates and times in listings.
+
+A time in a listing is in the server's own zone, which the listing does not tell, and is cut to
+minutes or days. It is read as if the zone were UTC; the grain says how much was cut.
+"""
+
+from __future__ import annotations
+
+from calendar import isleap
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+__all__ = ["DAY", "MINUTE", "UNKNOWN", "When", "exact_year", "without_year"]
+
+MINUTE = 60.0
+DAY = 86400.0
+
+
+class When(NamedTuple):
+    """A time, and by how many seconds the true one may be later; grain 0: known, and UTC."""
+
+    moment: float
+    grain: float
+
+
+UNKNOWN = When(0.0, 0.0)
+"""What is said of a time that is not told."""
+
+
+def exact_year(year: int, month: int, day: int, *clock: int) -> When:
+    """Return the time of a date, with hour and minute or without; raises `ValueError`."""
+    hour, minute, second = (*clock, 0, 0, 0)[:3]
+    if year < 100:
+        year += 2000 if year < 70 else 1900
+    moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    return When(moment, (DAY, DAY, MINUTE, 1.0)[len(clock)])
+
+
+def without_year(month: int, day: int, hour: int, minute: int, now: float) -> When:
+    """Return the time of a date in the last twelve months; raises `ValueError`.
+
+    A day ahead of ``now`` is allowed: the server may be in a zone further east.
+    """
+    year = datetime.fromtimestamp(now, UTC).year + 1
+    while True:
+        if (month, day) != (2, 29) or isleap(year):
+            moment = datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()
+            if moment <= now + DAY:
+                return When(moment, MINUTE)
+        year -= 1

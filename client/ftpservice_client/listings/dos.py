@@ -1,0 +1,57 @@
+"""Lines as DOS, Windows and IIS write them, and what ``dir`` prints around them."""
+
+from __future__ import annotations
+
+import re
+
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice_client.listings.dates import When, exact_year
+
+__all__ = ["IS_DAY_FIRST", "dos_entry"]
+
+DOS = re.compile(
+    r"(?:(?P<iso>[0-9]{4})[-/.](?P<isomonth>[0-9]{1,2})[-/.](?P<isoday>[0-9]{1,2})"
+    r"|(?P<first>[0-9]{1,2})(?P<mark>[-/.])(?P<second>[0-9]{1,2})(?P=mark)"
+    r"(?P<year>[0-9]{4}|[0-9]{2})) {1,9}"
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2}) {0,2}(?P<half>[AaPp])?\.?(?(half)[Mm]?\.?) {1,40}"
+    r"(?:<(?P<kind>DIR|JUNCTION|SYMLINKD|SYMLINK)> {1,40}"
+    r"|(?P<size>[0-9]{1,3}(?:[,.'\u00a0\u202f][0-9]{3}){1,6}|[0-9]{1,20}) )(?P<name>.+)"
+)
+IS_DAY_FIRST = re.compile(r"(?:1[3-9]|2[0-9]|3[01])[-/][0-9]{1,2}[-/][0-9]{2,4} .*")
+"""A date that cannot begin with the month; one of them decides for the whole listing."""
+LINKS = frozenset({"JUNCTION", "SYMLINKD", "SYMLINK"})
+TARGET = re.compile(r"(.+?) \[[^\]]*\]")
+
+
+def dos_entry(text: str, *, day_first: bool) -> Entry:
+    """Read one line; raises `ValueError`. With dots between, the day always comes first."""
+    match = DOS.fullmatch(text)
+    if match is None:
+        raise ValueError("not a line of DOS's")
+    when = _when(match, day_first=day_first or match["mark"] == ".")
+    name, kind = match["name"], Kind.FILE
+    if match["kind"] == "DIR":
+        kind = Kind.DIRECTORY
+    elif match["kind"] is not None:
+        kind = Kind.LINK
+        target = TARGET.fullmatch(name)
+        name = target[1] if target is not None else name
+    size = int(re.sub(r"[^0-9]", "", match["size"])) if kind is Kind.FILE else 0
+    mode = 0o644 if kind is Kind.FILE else 0o755
+    return Entry(name, kind, size, when.moment, mode, time_grain=when.grain)
+
+
+def _when(match: re.Match[str], *, day_first: bool) -> When:
+    hour, minute = int(match["hour"]), int(match["minute"])
+    if match["half"]:
+        if not 1 <= hour <= 12:
+            raise ValueError("no such hour")
+        hour = hour % 12 + 12 * (match["half"] in "Pp")
+    if match["iso"]:
+        date = (match["iso"], match["isomonth"], match["isoday"])
+    elif day_first:
+        date = (match["year"], match["second"], match["first"])
+    else:
+        date = (match["year"], match["first"], match["second"])
+    year, month, day = map(int, date)
+    return exact_year(year, month, day, hour, minute)

@@ -1,0 +1,138 @@
+"""A whole listing, whatever system wrote it.
+
+What is read is never guessed: a line that no format knows is kept as text, for whoever wants to
+delete what a listing lacks must know that it was understood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ftpservice.wire.entry import Entry
+from ftpservice_client.listings.dos import IS_DAY_FIRST, dos_entry
+from ftpservice_client.listings.eplf import eplf_entry
+from ftpservice_client.listings.ibm import HEADINGS, os400_entry
+from ftpservice_client.listings.unix import netware_entry, unix_entry
+from ftpservice_client.listings.vms import VMS_NAME, vms_entry
+
+__all__ = ["Reading", "read_listing"]
+
+TOTAL = re.compile(
+    r"(?:total|totaal|totale|totalt|insgesamt|summe|razem|celkem|suma|yhteensä|összesen|toplam"
+    r"|итого|всего|разом|合計|总计|總計|总用量|總用量|합계)[: ]{0,3}"
+    r"[0-9][0-9.,]{0,30} ?[KMGTkmgt]?i?[Bb]?\s*",
+    re.IGNORECASE,
+)
+AROUND = re.compile(
+    r"\s*Directory (?:of )?\S.*|\s*Volume (?:in drive|Serial Number) .*"
+    r"|\s*[0-9.,]{1,20} (?:File|Dir)\(s\)\s.*|(?:Grand )?[Tt]otal of [0-9]{1,12} files?\b.*",
+    re.IGNORECASE,
+)
+"""What ``dir`` of DOS and of VMS print around the entries."""
+TOP = re.compile(r"\.?/?[^\s:]{0,200}:")
+"""A heading of ``ls -R`` for the directory itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found; names are as the server sent them, with ``.`` and ``..`` where it did."""
+
+    entries: tuple[Entry, ...]
+    unread: tuple[str, ...]
+    """Lines that no format knows."""
+
+
+def read_listing(lines: Sequence[str], now: float) -> Reading:
+    """Read the lines of one directory; never raises.
+
+    ``now`` tells which year a date without one means.
+    """
+    entries: list[Entry] = []
+    unread: list[str] = []
+    read = _Formats(now, any(map(IS_DAY_FIRST.fullmatch, lines))).read
+    waiting = list(_joined(_without_heading(lines)))
+    for number, line in enumerate(waiting):
+        if _is_later_heading(line, waiting[number + 1 : number + 2]):
+            unread += waiting[number:]  # what follows is in another directory
+            break
+        try:
+            entry = read(line)
+        except (ValueError, OverflowError):
+            unread.append(line)
+        else:
+            if entry is not None:
+                entries.append(entry)
+    return Reading(tuple(_newest(entries)), tuple(unread))
+
+
+def _without_heading(lines: Sequence[str]) -> list[str]:
+    """Leave out empty lines, and the heading of the directory itself."""
+    told = [line for line in lines if line.strip()]
+    if len(told) > 1 and TOP.fullmatch(told[0]) and TOTAL.fullmatch(told[1]):
+        del told[0]
+    return told
+
+
+def _is_later_heading(line: str, behind: Sequence[str]) -> bool:
+    """Tell whether ``ls -R`` goes on with another directory here."""
+    return line.endswith(":") and any(map(TOTAL.fullmatch, behind))
+
+
+def _joined(lines: Sequence[str]) -> Iterator[str]:
+    """Put a long name of VMS and the line behind it together."""
+    name = ""
+    for line in lines:
+        if name and line[:1].isspace():
+            yield f"{name} {line.strip()}"
+            name = ""
+            continue
+        if name:
+            yield name
+        name = line.rstrip() if VMS_NAME.fullmatch(line) else ""
+        if not name:
+            yield line
+    if name:
+        yield name
+
+
+def _newest(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Leave out older versions of a file, as VMS lists them behind the newest."""
+    seen: set[tuple[str, bool]] = set()
+    for entry in entries:
+        key = (entry.name, entry.size_known)
+        if entry.size_known or key not in seen:
+            yield entry
+        seen.add(key)
+
+
+class _Formats:
+    """Reads lines of one listing; what read the last one is tried first."""
+
+    def __init__(self, now: float, day_first: bool) -> None:
+        self._readers: list[Callable[[str], Entry]] = [
+            lambda text: unix_entry(text, now),
+            lambda text: dos_entry(text, day_first=day_first),
+            eplf_entry,
+            vms_entry,
+            os400_entry,
+            lambda text: netware_entry(text, now),
+        ]
+        self._headed: Callable[[str], Entry] | None = None
+
+    def read(self, line: str) -> Entry | None:
+        """Return an entry, None for a line that is known to tell none; raises `ValueError`."""
+        if self._headed is not None:
+            return self._headed(line)
+        for number, reader in enumerate(self._readers):
+            try:
+                entry = reader(line)
+            except (ValueError, OverflowError):
+                continue
+            self._readers.insert(0, self._readers.pop(number))
+            return entry
+        self._headed = next((reader for head, reader in HEADINGS if head.fullmatch(line)), None)
+        if self._headed is None and not TOTAL.fullmatch(line) and not AROUND.fullmatch(line):
+            raise ValueError("no line of a listing")
+        return None
