@@ -33,10 +33,12 @@ from ftpservice.events import (
 from ftpservice.flow.connection import Cut, DataConnection
 from ftpservice.flow.task import Task, dealt_with
 from ftpservice.session.context import Context, Marks
+from ftpservice.session.living_uploads import LivingUpload
 from ftpservice.session.log import log
 from ftpservice.session.refusals import described, refusal
 from ftpservice.session.transfer import Progress, Transfer
-from ftpservice.storage.interfaces import IReading, IRetracts, IWriting
+from ftpservice.storage.errors import NoSpace, QuotaExceeded
+from ftpservice.storage.interfaces import How, IReading, IRetracts, IWriting
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply, reply
@@ -69,6 +71,10 @@ class Carriage:
     path: str = ""
     digest: str = ""
     """``ALGORITHM:hex`` of an upload, when it is known."""
+    living: LivingUpload | None = None
+    """Who the upload is to other sessions."""
+    how: How = How.REPLACE
+    """What an upload does to its name."""
 
     def __post_init__(self) -> None:
         """Remember whose transfer it is; the login may be over before the transfer is."""
@@ -82,6 +88,8 @@ class Carriage:
         try:
             connection = await self.channel.connection()
             self.progress.connection = connection
+            if self.living is not None:
+                self.living.connection = connection
             ending, answer, detail = (
                 Outcome.COMPLETE,
                 reply(codes.TRANSFER_COMPLETE, await work(connection)),
@@ -98,6 +106,23 @@ class Carriage:
         seconds = self.context.services.seconds() - self._started
         self._publish(TransferEnded, ending, self.progress.moved, seconds, detail, self.digest)
         return answer
+
+    def begin_living(self) -> None:
+        """Let other sessions cut the upload while it waits for its data connection, too."""
+        if self.living is not None:
+            self.living.cut = self._let_go
+
+    def failed(self) -> None:
+        """Offer what arrived of an upload that was cut to this client."""
+        living, context = self.living, self.context
+        if living is not None and self.how is not How.APPEND:
+            offers, peer = context.services.offers, context.peer
+            offers.make(living.key, peer.session, peer.host, context.is_live)
+
+    def end_living(self) -> None:
+        """Let other sessions upload to the name; the transaction is over."""
+        if self.living is not None:
+            self.context.services.uploads.leave(self.living)
 
     def learn(self, writing: IWriting, entry: Entry) -> None:
         """Learn what became of an upload that was committed."""
@@ -134,6 +159,8 @@ class Carriage:
         if isinstance(error, Short):
             return Outcome.CUT, reply(codes.TRANSFER_CUT, error.reason)
         if answer is not None:
+            if isinstance(error, (NoSpace, QuotaExceeded)) and self.how is not How.APPEND:
+                answer = reply(answer.code, f"{answer.lines[0]} What had arrived was dropped.")
             cut = isinstance(error, (Cut, CannotConnect))
             return (Outcome.CUT if cut else Outcome.REFUSED), answer
         log.failure("{what} failed", what=self.progress.what)
@@ -179,14 +206,19 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
         except BaseException:
             connection.abort()
             await writing.abandon()  # before the event, which tells how much arrived
+            carriage.failed()
             raise
 
     async def carry() -> Reply:
         try:
             return await carriage.carry(receive)
         finally:
-            await writing.abandon()
+            try:
+                await writing.abandon()
+            finally:
+                carriage.end_living()
 
+    carriage.begin_living()
     return Transfer(reply(codes.ABOUT_TO_OPEN, begin), carriage.progress, carry)
 
 
@@ -209,10 +241,19 @@ async def _publish(
     entry = await _to_its_end(writing.commit())
     carriage.learn(writing, entry)
     connection.dismiss()
+    return f"Transfer complete, {_what_came(carriage, writing, entry, moved)}"
+
+
+def _what_came(carriage: Carriage, writing: IWriting, entry: Entry, moved: int) -> str:
+    """Tell what a complete upload has made of its file."""
+    if carriage.how is How.APPEND and entry.name != writing.path.name:
+        return (
+            f"{moved} bytes appended; the file was renamed or moved meanwhile and is "
+            f"{entry.size} bytes now."
+        )
     if entry.size == moved:
-        return f"Transfer complete, {moved} bytes stored in {writing.path}."
-    came = f"{moved} bytes received, {writing.path} is {entry.size} bytes now."
-    return f"Transfer complete, {came}"
+        return f"{moved} bytes stored in {writing.path}."
+    return f"{moved} bytes received, {writing.path} is {entry.size} bytes now."
 
 
 async def _short(writing: IWriting, moved: int, announced: int) -> Short:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from ftpservice.commands.measure import ascii_size, known_entry, with_access
+from ftpservice.commands.resumption import (
+    interrupted_time,
+    refuse_missing,
+    remove_file,
+    size_told,
+)
 from ftpservice.events import FileChanged
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
@@ -25,8 +31,8 @@ verbs = VerbTable()
 
 @verbs.add("DELE", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
 async def delete(context: Context, path: VirtualPath) -> Reply:
-    """Remove a file."""
-    await context.storage.remove_file(path)
+    """Remove a file, and the account's interrupted upload of it."""
+    await remove_file(context, path)
     context.publish(FileChanged, "delete", str(path))
     return reply(codes.FILE_ACTION_OK, "Removed.")
 
@@ -51,7 +57,10 @@ async def remove_directory(context: Context, path: VirtualPath) -> Reply:
 @verbs.add("RNFR", Argument.PATH, rfc="959 4.1.3", syntax="<old name>")
 async def rename_from(context: Context, path: VirtualPath) -> Reply:
     """Say what is to be renamed."""
-    await context.storage.stat(path)
+    try:
+        await context.storage.stat(path)
+    except NotFound as error:
+        await refuse_missing(context, path, error)
     context.rename_from = path
     return reply(codes.PENDING, "It exists; now RNTO.")
 
@@ -67,10 +76,11 @@ async def rename_to(context: Context, path: VirtualPath) -> Reply:
 @verbs.add("SIZE", Argument.PATH, rfc="3659 4", syntax="<file>", feature="SIZE")
 async def size(context: Context, path: VirtualPath) -> Reply:
     """Tell how many bytes a download would send."""
-    entry = await known_entry(context, path)
+    in_ascii = context.parameters.ascii  # in which nothing is resumed
+    entry = await (known_entry if in_ascii else size_told)(context, path)
     if entry.kind is not Kind.FILE:
         raise Refusal(codes.REFUSED, "Not a plain file.")
-    if context.parameters.ascii:
+    if in_ascii:
         return reply(codes.FILE_STATUS, str(await ascii_size(context, path, entry)))
     return reply(codes.FILE_STATUS, str(entry.size))
 
@@ -81,11 +91,12 @@ async def modification_time(context: Context, text: str) -> Reply:
     path = context.resolve(text)
     try:
         entry = await context.storage.stat(path)
-    except NotFound:
+    except NotFound as error:
         stamp, space, name = text.partition(" ")
         if space and name and stamp.isdigit() and len(stamp) == 14:
             return await set_modified(context, stamp, name)
-        raise
+        modified = await interrupted_time(context, path, error)
+        return reply(codes.FILE_STATUS, format_time(modified))
     return reply(codes.FILE_STATUS, format_time(entry.modified))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ftpservice.commands.resumption import refuse_missing
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
 from ftpservice.storage.errors import NotFound
-from ftpservice.storage.interfaces import IPartials
 from ftpservice.storage.interfaces_tree import IAccess
 from ftpservice.storage.links import lstat
 from ftpservice.wire import codes
@@ -25,20 +25,11 @@ MOST_DIRECTORIES = 10_000
 
 
 async def known_entry(context: Context, path: VirtualPath, follow: bool = True) -> Entry:
-    """Return the facts of ``path`` or, where there is no file, of the partial to go on from.
-
-    That is how ordinary clients learn where a cut upload stopped. What was told is remembered:
-    APPE goes on from there. Without ``follow`` a link is told as itself. Raises `NotFound`.
-    """
+    """Return the facts of ``path``; without ``follow`` a link is told as itself."""
     try:
         return await (context.storage.stat(path) if follow else lstat(context.storage, path))
-    except NotFound:
-        partials = IPartials(context.storage, None)
-        if partials is None:
-            raise
-    partial: Entry = await partials.partial(path)
-    context.told_partial = (path, partial.size)
-    return partial
+    except NotFound as error:
+        await refuse_missing(context, path, error)
 
 
 async def with_access(context: Context, path: VirtualPath, entry: Entry, follow: bool) -> Entry:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import re
 
 from ftpservice.commands.carriage import Carriage, download, upload
+from ftpservice.commands.resumption import (
+    forget_partial,
+    refuse_missing,
+    refuse_offset,
+    resumed,
+    see_reader,
+)
 from ftpservice.data.channel import Channel
 from ftpservice.session.arguments import parse_count
 from ftpservice.session.context import Context, Marks
+from ftpservice.session.living_uploads import LivingUpload
 from ftpservice.session.refusals import Refusal
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.session.verbs import Argument, VerbTable
-from ftpservice.storage.errors import Impossible, NoSpace, NotFound
-from ftpservice.storage.interfaces import How, IFreeSpace, WriteRequest
+from ftpservice.storage.errors import BadOffset, Impossible, NoSpace, NotFound
+from ftpservice.storage.interfaces import How, IFreeSpace, IReading, IWriting, WriteRequest
 from ftpservice.storage.mode import MaskedMode
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
@@ -31,8 +39,9 @@ async def retrieve(context: Context, path: VirtualPath) -> Transfer:
     """Download a file."""
     marks, channel = context.take_marks(), context.connector.take()
     try:
-        reading = await context.storage.open_reading(path)
+        reading = await _opened(context, path)
         try:
+            see_reader(context, path)
             _check_span(context, marks, reading.entry.size)
             carriage = _carriage(context, channel, Progress(f"RETR {path}", upload=False), path)
             return download(carriage, reading, marks)
@@ -42,6 +51,13 @@ async def retrieve(context: Context, path: VirtualPath) -> Transfer:
     except BaseException:
         _give_up(channel)
         raise
+
+
+async def _opened(context: Context, path: VirtualPath) -> IReading:
+    try:
+        return await context.storage.open_reading(path)
+    except NotFound as error:
+        await refuse_missing(context, path, error)
 
 
 def _check_span(context: Context, marks: Marks, size: int) -> None:
@@ -74,11 +90,7 @@ async def store(context: Context, path: VirtualPath) -> Transfer:
 @verbs.add("APPE", Argument.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
 async def append(context: Context, path: VirtualPath) -> Transfer:
     """Upload to the end of a file."""
-    told, context.told_partial = context.told_partial, None
-    if told is None or told[0] != path:
-        return await _receive(context, path, How.APPEND, "Appending to {path}.")
-    context.marks.start = told[1]  # there the client goes on, whatever has arrived since
-    return await _receive(context, path, How.CREATE, "Appending to {path}.")
+    return await _receive(context, path, How.APPEND, "Appending to {path}.")
 
 
 @verbs.add("STOU", Argument.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]", moves_data=True)
@@ -90,32 +102,67 @@ async def store_unique(context: Context, path: VirtualPath) -> Transfer:
 
 async def _receive(context: Context, path: VirtualPath, how: How, begin: str) -> Transfer:
     marks, channel = context.take_marks(), context.connector.take()
-    context.told_partial = None
+    living: LivingUpload | None = None
     try:
-        request = _request(context, how, marks)
-        writing = await context.storage.open_writing(path, request)
+        request = await _request(context, path, how, marks)
+        living = await _entered(context, path, request.how)
+        writing = await _begun(context, path, request)
         try:
             progress = Progress(f"{VERBS[how]} {writing.path}", upload=True)
             carriage = _carriage(context, channel, progress, writing.path)
+            carriage.living, carriage.how = living, request.how
             text = begin.format(path=writing.path, name=writing.path.name)
-            watched = context.services.digests.watched(writing, how)
+            watched = context.services.digests.watched(writing, request.how)
             return upload(carriage, watched, marks, text)
         except BaseException:
             await writing.abandon()
             raise
     except BaseException:
         _give_up(channel)
+        if living is not None:
+            context.services.uploads.leave(living)
         raise
 
 
-def _request(context: Context, how: How, marks: Marks) -> WriteRequest:
+async def _entered(context: Context, path: VirtualPath, how: How) -> LivingUpload | None:
+    """Claim the name for this session; raises `BeingUploaded` while another one uploads to it.
+
+    Those that append do not keep each other out.
+    """
+    if how is How.UNIQUE:
+        return None
+    uploads, key = context.services.uploads, context.key_of(path)
+    peer, clock = context.peer, context.services.clock
+    if key in uploads:
+        if how is How.APPEND:
+            await uploads.settle(key)
+            if key in uploads:
+                return None
+        await uploads.clear_way(key, peer.host, clock.seconds)
+    living = LivingUpload(key, peer.host, context.is_live, clock.seconds())
+    uploads.enter(living)
+    return living
+
+
+async def _begun(context: Context, path: VirtualPath, request: WriteRequest) -> IWriting:
+    try:
+        writing = await context.storage.open_writing(path, request)
+    except BadOffset:
+        await refuse_offset(context, path)
+    if request.how is not How.APPEND:
+        forget_partial(context, path)
+    return writing
+
+
+async def _request(context: Context, path: VirtualPath, how: How, marks: Marks) -> WriteRequest:
     parameters = context.parameters
-    if marks.start and parameters.ascii:
-        raise Refusal(codes.BAD_PARAMETER, "An upload goes on in TYPE I only.")
     if marks.end is not None:
         raise Refusal(codes.BAD_PARAMETER, "RANG is for downloads.")
-    offset = marks.start if how in (How.REPLACE, How.CREATE) else 0
-    return WriteRequest(how, offset, None, MaskedMode.of(0o666, parameters.umask))
+    how, offset, partial_only = await resumed(context, path, how, marks)
+    if parameters.ascii and (offset or marks.start):
+        raise Refusal(codes.BAD_PARAMETER, "An upload is resumed in TYPE I only.")
+    mode = MaskedMode.of(0o666, parameters.umask)
+    return WriteRequest(how, offset, None, mode, partial_only)
 
 
 @verbs.add("ALLO", Argument.TEXT, rfc="959 4.1.3", syntax="<bytes> [R <record size>]")

@@ -26,6 +26,7 @@ from ftpservice.session.context import Activity, Context, Parameters, Peer, Serv
 from ftpservice.session.digests import UploadDigests
 from ftpservice.session.lobby import Guest
 from ftpservice.session.log import log
+from ftpservice.session.resume_offers import ResumeOffers
 from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
 from ftpservice.tls.server import ServerTLS
@@ -132,8 +133,9 @@ class FTPFactory(ftp.FTPFactory):
                 SharedThrottles(self.reactor),
                 _digests(self.reactor, settings.upload_digest),
                 Turns(self.reactor, self.reactor.seconds, COMMANDS_SHARE),
-                self.userAnonymous,
-                self.tls,
+                ResumeOffers(self.reactor.seconds),
+                user_anonymous=self.userAnonymous,
+                tls=self.tls,
             )
             self._ports = PassivePorts(settings.data)
             self._masquerade = Masquerade(self.reactor, settings.data.passive_addresses)

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from ftpservice.flow.cuts import Cut, Stalled
 from ftpservice.flow.farewell import Farewell
 from ftpservice.flow.inlet import Inlet
-from ftpservice.flow.kernel import acknowledged, is_broken, socket_of
+from ftpservice.flow.kernel import acknowledged, is_broken, silent_seconds, socket_of
 from ftpservice.flow.outlet import Outlet
 from ftpservice.flow.patience import Patience
 from ftpservice.flow.pump import CHUNK
@@ -85,6 +85,10 @@ class DataConnection(Protocol):
     def moved(self) -> int:
         """Bytes so far, both ways."""
         return self._inlet.received + self._outlet.sent
+
+    def silent_seconds(self) -> float:
+        """Return the time since the peer last sent something, as far as the kernel knows it."""
+        return silent_seconds(self._stream)
 
     async def read(self, most: int | None = None) -> bytes:
         """Return what came, at least one byte and at most ``most``; empty at the peer's end.

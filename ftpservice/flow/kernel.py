@@ -14,11 +14,36 @@ import termios
 from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.tcp import Connection
 
-__all__ = ["acknowledged", "has_ended", "is_broken", "socket_of", "unacknowledged"]
+__all__ = [
+    "acknowledged",
+    "has_ended",
+    "is_broken",
+    "silent_seconds",
+    "socket_of",
+    "unacknowledged",
+]
 
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 BYTES_ACKED = 120
 """Where ``struct tcp_info`` (linux/tcp.h) has ``tcpi_bytes_acked``, 64 bits."""
+
+LAST_RECEIVED = 52
+"""Where it has ``tcpi_last_data_recv``: milliseconds since data came, 32 bits."""
+
+
+def silent_seconds(transport: object) -> float:
+    """Return the time since the peer last sent something; 0 if not known, or if some waits here."""
+    own = socket_of(transport)
+    if own is None:
+        return 0.0
+    try:
+        waiting = fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4))
+        facts = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_RECEIVED + 4)
+    except OSError:
+        return 0.0
+    if int.from_bytes(waiting, sys.byteorder) > 0:
+        return 0.0
+    return float(struct.unpack_from("=I", facts, LAST_RECEIVED)[0]) / 1000
 
 
 def acknowledged(transport: object) -> int:

@@ -18,9 +18,11 @@ from ftpservice.events import Event, EventStream
 from ftpservice.flow.throttle import SharedThrottles, Throttles
 from ftpservice.session.digests import UploadDigests
 from ftpservice.session.identity import Identity
+from ftpservice.session.living_uploads import LivingUploads
 from ftpservice.session.pacing import Pacing
 from ftpservice.session.protection import ControlTLS, Protection
 from ftpservice.session.refusals import Refusal
+from ftpservice.session.resume_offers import ResumeOffers, ToldSize
 from ftpservice.session.roster import Roster
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.state import Phase
@@ -37,7 +39,15 @@ from ftpservice.wire.facts import DEFAULT_FACTS
 from ftpservice.wire.foreign import Introduction
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["Activity", "Context", "Marks", "Parameters", "Peer", "Representation", "Services"]
+__all__ = [
+    "Activity",
+    "Context",
+    "Marks",
+    "Parameters",
+    "Peer",
+    "Representation",
+    "Services",
+]
 
 
 def _nothing_to_report() -> list[str]:
@@ -69,6 +79,10 @@ class Services:
     digests: UploadDigests
     turns: Turns
     """What commands share the reactor's time with."""
+    offers: ResumeOffers
+    """Which sessions are told of interrupted uploads."""
+    uploads: LivingUploads = field(default_factory=LivingUploads)
+    """What is being uploaded."""
     user_anonymous: str = "anonymous"
     tls: ServerTLS | None = None
     """What connections are secured with, if they can be."""
@@ -141,8 +155,8 @@ class Context:
     parameters: Parameters = field(default_factory=Parameters)
     marks: Marks = field(default_factory=Marks)
     rename_from: VirtualPath = ROOT
-    told_partial: tuple[VirtualPath, int] | None = None
-    """The cut upload that SIZE or MLST last told of, and how much of it there was."""
+    told_sizes: dict[VirtualPath, ToldSize] = field(default_factory=dict)
+    """The sizes that SIZE last told of, in the order in which they were told."""
     introduction: Introduction = field(default_factory=Introduction)
     """What the client said before its login."""
     failures: int = 0
@@ -204,6 +218,14 @@ class Context:
         if found is None:
             raise (Unsupported if right in self.account.rights else Denied)(path)
         return found
+
+    def is_live(self) -> bool:
+        """Tell whether somebody is logged in and holds the control connection; asks the kernel."""
+        return self.identity.account is not None and self.peer.is_there()
+
+    def key_of(self, path: VirtualPath) -> tuple[str, VirtualPath]:
+        """Return what an upload to ``path`` is known by to all sessions of the account."""
+        return self.account.name, path
 
     def resolve(self, text: str | None) -> VirtualPath:
         """Return the path that an argument names from here; raises `BadPath`."""
@@ -268,5 +290,6 @@ class Context:
         self.connector.close()
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
         self.marks = Marks()
+        self.told_sizes = {}
         settings = self.services.settings
         self.parameters = Parameters(ascii=settings.ascii, umask=settings.umask)

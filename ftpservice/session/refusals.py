@@ -29,6 +29,10 @@ REFUSALS: dict[type[BaseException], tuple[int, str]] = {
     errors.NotDirectory: (codes.REFUSED, "That is not a directory."),
     errors.IsLink: (codes.REFUSED, "That is a link, not a directory; DELE removes it."),
     errors.NotEmpty: (codes.REFUSED, "The directory is not empty."),
+    errors.HasUploads: (
+        codes.REFUSED,
+        "The directory is not empty: there are uploads, under way or interrupted, of others in it.",
+    ),
     errors.Denied: (codes.REFUSED, "Permission denied."),
     errors.Impossible: (codes.REFUSED, "The filesystem cannot do that."),
     errors.OtherFilesystem: (
@@ -40,6 +44,7 @@ REFUSALS: dict[type[BaseException], tuple[int, str]] = {
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
     errors.QuotaExceeded: (codes.OVER_QUOTA, "Over the quota."),
     errors.Busy: (codes.FILE_BUSY, "In use; try again later."),
+    errors.BeingUploaded: (codes.FILE_BUSY, "It is being uploaded by another session."),
     errors.Unavailable: (codes.LOCAL_ERROR, "The storage failed."),
     errors.BadOffset: (codes.BAD_OFFSET, "Nothing to go on from at that offset."),
     errors.Unsupported: (codes.BAD_PARAMETER, "The storage behind this directory cannot do that."),

@@ -9,8 +9,10 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.attempts import MOST_FAILURES
 from ftpservice.commands import access
+from ftpservice.commands.resumption import remove_file
 from ftpservice.events import CommandFailed, CommandRefused, FileChanged, LoginRefusal
 from ftpservice.session.context import Context
+from ftpservice.session.living_uploads import LivingUpload
 from ftpservice.session.log import log
 from ftpservice.session.refusals import described, untold
 from ftpservice.session.verbs import Run
@@ -199,33 +201,35 @@ async def _upload(session: Conversation, argument: str) -> None:
         is_here = order.at_once and order.size < SMALL and stream.holds(order.size)
         is_here = is_here and context.throttles(upload=True) is None
         await (uploads.room(str(path)) if is_here else uploads.settle())
-        writing = await _begun(context, order, path)
+        writing, living = await _begun(session, order, path)
     except Exception:
         await uploaded_anyway(stream, f"UPLD {argument}".encode())
         raise
     # The transaction is open: nothing is waited for before somebody sees to its end.
     text = f"{order.size} {order.name}"
     if is_here:
-        move = Move(context, path, upload=True)
+        move = Move(context, path, True, living)
         move.size = order.size
         uploads.take(Whole(str(path), text, stream.taken(order.size), writing, move))
         return
     if not order.at_once:
         stream.put(GO)
-    await receive(context, stream, writing, order.size)
+    await receive(context, stream, writing, order.size, living)
     await stream.say(answer(text))
 
 
-async def _begun(context: Context, order: Upload, path: VirtualPath) -> IWriting:
+async def _begun(
+    session: Conversation, order: Upload, path: VirtualPath
+) -> tuple[IWriting, LivingUpload]:
     if order.at_once and order.size > MOST_AT_ONCE:
         raise BadLine(f"more than {MOST_AT_ONCE} bytes have to wait for GO")
-    return await opened(context, path, order.size)
+    return await opened(session.context, path, order.size, session.stream.connection)
 
 
 async def _delete(session: Conversation, name: str) -> None:
     await _logged_in(session.context)
     path = _path(name)
-    await session.context.storage.remove_file(path)
+    await remove_file(session.context, path)
     session.context.publish(FileChanged, "delete", str(path))
     await session.stream.say(answer(name))
 

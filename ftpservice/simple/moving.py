@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from twisted.internet.defer import CancelledError
 
+from ftpservice.commands.resumption import refuse_missing
 from ftpservice.data.choose import paced, send_file
 from ftpservice.events import Outcome, TransferEnded, TransferStarted
+from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.cuts import Cut
 from ftpservice.flow.pump import CHUNK
 from ftpservice.session.context import Context, Representation
+from ftpservice.session.living_uploads import LivingUpload
 from ftpservice.session.log import log
 from ftpservice.simple.stream import Stream
-from ftpservice.storage.errors import StorageError
+from ftpservice.storage.errors import NotFound, StorageError
 from ftpservice.storage.interfaces import (
     How,
     IReading,
@@ -37,8 +40,15 @@ SMALL = 64 * 1024
 class Move:
     """One transfer, from the event of its start to that of its end."""
 
-    def __init__(self, context: Context, path: VirtualPath, upload: bool) -> None:
+    def __init__(
+        self,
+        context: Context,
+        path: VirtualPath,
+        upload: bool,
+        living: LivingUpload | None = None,
+    ) -> None:
         self._context = context
+        self._living = living
         self._about = (str(path), upload)
         self._user = context.account.name
         self._began = context.services.seconds()
@@ -57,6 +67,7 @@ class Move:
 
     def ended(self, problem: BaseException | None = None) -> None:
         """Tell how it ended."""
+        self._end_living(problem)
         outcome = Outcome.COMPLETE
         if problem is not None:
             cut = isinstance(problem, (Cut, CancelledError))
@@ -66,12 +77,41 @@ class Move:
         detail = str(problem) if problem is not None else ""
         self._publish(TransferEnded, outcome, self.size, seconds, detail, self.digest)
 
+    def _end_living(self, problem: BaseException | None) -> None:
+        """Let other sessions upload to the name, its transaction being over."""
+        living, context = self._living, self._context
+        services, peer = context.services, context.peer
+        if living is not None:
+            if problem is not None:
+                services.offers.make(living.key, peer.session, peer.host, context.is_live)
+            services.uploads.leave(living)
 
-async def opened(context: Context, path: VirtualPath, size: int) -> IWriting:
+
+async def _entered(context: Context, path: VirtualPath, connection: DataConnection) -> LivingUpload:
+    """Claim a name for an upload of this session; raises `BeingUploaded`."""
+    services, peer, key = context.services, context.peer, context.key_of(path)
+    if key in services.uploads:
+        await services.uploads.clear_way(key, peer.host, services.clock.seconds)
+    living = LivingUpload(key, peer.host, context.is_live, services.clock.seconds())
+    living.connection = connection
+    services.uploads.enter(living)
+    return living
+
+
+async def opened(
+    context: Context, path: VirtualPath, size: int, connection: DataConnection
+) -> tuple[IWriting, LivingUpload]:
     """Begin the transaction of an upload of ``size`` bytes; raises `StorageError`."""
+    services = context.services
+    living = await _entered(context, path, connection)
     mode = MaskedMode.of(0o666, context.parameters.umask)
-    writing = await context.storage.open_writing(path, WriteRequest(How.REPLACE, 0, size, mode))
-    return context.services.digests.watched(writing, How.REPLACE)
+    try:
+        writing = await context.storage.open_writing(path, WriteRequest(How.REPLACE, 0, size, mode))
+    except BaseException:
+        services.uploads.leave(living)
+        raise
+    services.offers.withdraw(living.key)
+    return services.digests.watched(writing, How.REPLACE), living
 
 
 @dataclass(slots=True)
@@ -121,12 +161,14 @@ async def _give_up(upload: Whole, problem: Exception) -> None:
     upload.move.ended(problem)
 
 
-async def receive(context: Context, stream: Stream, writing: IWriting, size: int) -> None:
+async def receive(
+    context: Context, stream: Stream, writing: IWriting, size: int, living: LivingUpload
+) -> None:
     """Receive ``size`` bytes and publish them; the transaction is over then, however it ends.
 
     Raises `StorageError` when the storage fails, the rest of the bytes dropped, `Cut`, `Stalled`.
     """
-    move = Move(context, writing.path, upload=True)
+    move = Move(context, writing.path, True, living)
     try:
         try:
             await _receive(context, stream, writing, size, move)
@@ -185,7 +227,10 @@ async def send(context: Context, stream: Stream, path: VirtualPath, offset: int)
     Raises `StorageError` or `BadLine` before the answer; afterwards a download that fails aborts
     the connection, so that it never looks whole.
     """
-    reading = await context.storage.open_reading(path)
+    try:
+        reading = await context.storage.open_reading(path)
+    except NotFound as error:
+        await refuse_missing(context, path, error)
     try:
         size = reading.entry.size
         if offset > size:

@@ -30,6 +30,7 @@ REFUSALS: dict[type[BaseException], tuple[Code, str]] = {
     errors.NotDirectory: (Code.NOTDIR, "that is not a directory"),
     errors.IsLink: (Code.NOTDIR, "that is a link, not a directory"),
     errors.NotEmpty: (Code.DENIED, "the directory is not empty"),
+    errors.HasUploads: (Code.DENIED, "the directory is not empty: it has uploads of others"),
     errors.Denied: (Code.DENIED, "permission denied"),
     errors.Impossible: (Code.DENIED, "the filesystem cannot do that"),
     errors.OtherFilesystem: (Code.DENIED, "it cannot be moved there without a copy"),
@@ -38,6 +39,7 @@ REFUSALS: dict[type[BaseException], tuple[Code, str]] = {
     errors.NoSpace: (Code.FULL, "no space left"),
     errors.QuotaExceeded: (Code.QUOTA, "over the quota"),
     errors.Busy: (Code.INTERNAL, "in use; try again later"),
+    errors.BeingUploaded: (Code.INTERNAL, "it is being uploaded by another session"),
     errors.Unavailable: (Code.INTERNAL, "the storage failed"),
     errors.BadOffset: (Code.SYNTAX, "the file ends before that offset"),
     errors.Unsupported: (Code.DENIED, "the storage cannot do that"),
@@ -47,7 +49,11 @@ REFUSALS: dict[type[BaseException], tuple[Code, str]] = {
     LoginBusy: (Code.BUSY, "too many logins at once; try again later"),
 }
 
-OF_REPLIES = {codes.NOT_LOGGED_IN: Code.AUTH, codes.UNAVAILABLE: Code.BUSY}
+OF_REPLIES = {
+    codes.NOT_LOGGED_IN: Code.AUTH,
+    codes.UNAVAILABLE: Code.BUSY,
+    codes.REFUSED: Code.NOTFOUND,
+}
 
 
 def refusal(error: BaseException) -> Refused | None:

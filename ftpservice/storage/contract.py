@@ -37,6 +37,11 @@ from ftpservice.storage.contract_files import (
     WritingContract,
 )
 from ftpservice.storage.contract_looking import ListingContract, StatContract
+from ftpservice.storage.contract_partials import (
+    InterruptedContract,
+    LivingContract,
+    NothingStuckContract,
+)
 from ftpservice.storage.contract_tree import DirectoryContract, RenameContract
 
 __all__ = ["StorageContract"]
@@ -58,6 +63,9 @@ class StorageContract(
     HashContract,
     AttributeContract,
     PartialContract,
+    InterruptedContract,
+    LivingContract,
+    NothingStuckContract,
 ):
     """The whole contract; see the module's docstring for its hooks.
 

@@ -21,8 +21,10 @@ from ftpservice.storage.errors import (
     BadOffset,
     Busy,
     Exists,
+    HasUploads,
     IsDirectory,
     NotDirectory,
+    NotEmpty,
     NotFound,
     StorageError,
 )
@@ -155,12 +157,12 @@ class WritingContract(ContractCase):
         self.assertEqual((await storage.stat(at("/name"))).kind, Kind.DIRECTORY)
 
     @checks
-    async def test_a_directory_removed_meanwhile_takes_the_file(self, storage: IStorage) -> None:
+    async def test_a_directory_with_an_upload_under_way_stays(self, storage: IStorage) -> None:
         await storage.make_directory(at("/folder"))
         writing = await begin(storage, "/folder/file", b"content")
-        await storage.remove_directory(at("/folder"))
-        await refused(writing.commit(), NotFound)
-        self.assertEqual(await listed(storage), {})
+        await refused(storage.remove_directory(at("/folder")), HasUploads, NotEmpty)
+        await writing.commit()
+        self.assertEqual(await content(storage, "/folder/file"), b"content")
 
     @checks
     async def test_an_announced_size_is_held_to(self, storage: IStorage) -> None:

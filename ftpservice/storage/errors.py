@@ -6,9 +6,11 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
     "BadOffset",
+    "BeingUploaded",
     "Busy",
     "Denied",
     "Exists",
+    "HasUploads",
     "Impossible",
     "InvalidName",
     "IsDirectory",
@@ -117,6 +119,18 @@ class Busy(StorageError):
     """Somebody else holds it just now; the same call may work later."""
 
     words = "in use"
+
+
+class BeingUploaded(StorageError):
+    """Another session of the same owner is uploading a file of that name."""
+
+    words = "being uploaded by another session"
+
+
+class HasUploads(StorageError):
+    """The directory holds uploads under way, or interrupted uploads of other owners."""
+
+    words = "not empty: it has uploads under way, or interrupted ones of others"
 
 
 class Unavailable(StorageError):

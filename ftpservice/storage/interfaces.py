@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from zope.interface import Attribute, Interface
 
+from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
@@ -69,13 +70,15 @@ class WriteRequest:
 
     how: How = How.REPLACE
     offset: int = 0
-    """Bytes to keep of the owner's partial or, failing that, of the file (REST; with REPLACE
-    and CREATE)."""
+    """Bytes to keep of the owner's partial or, only where there is none, of the file (REST; with
+    REPLACE and CREATE)."""
     announced: int | None = None
     """Size in bytes of what will be written from ``offset`` on, where the peer said so; a commit
     after another number of bytes is refused with `BadOffset` and keeps the partial."""
     mode: int = 0o644
     """Permission bits of a new file (perhaps a `MaskedMode`); a replaced file's own are kept."""
+    partial_only: bool = False
+    """Whether ``offset`` counts in the owner's partial: then nothing is kept of the file."""
 
 
 class IListing(Interface):
@@ -115,12 +118,15 @@ class IWriting(Interface):
     def commit() -> Awaitable[Entry]:
         """Publish the whole file under its name, atomically, and end the transaction.
 
+        What was appended to a file that was renamed meanwhile is published there: the entry's
+        name differs from that of ``path`` then, and is empty if it is not known.
         When this raises, nothing was published and the transaction is over, as if abandoned.
         """
 
     def abandon() -> Awaitable[None]:
         """End the transaction without publishing; what arrived is kept as a hidden partial.
 
+        Nothing is kept after `NoSpace` or `QuotaExceeded`: nobody would see what takes the space.
         Does nothing after ``commit`` or a former ``abandon``.
         """
 
@@ -138,10 +144,18 @@ class IStorage(Interface):
         """Make one directory; raises `Exists`, `NotFound` (no parent), `NotDirectory`."""
 
     def remove_directory(path: VirtualPath) -> Awaitable[None]:
-        """Remove an empty directory; raises `NotFound`, `NotDirectory`, `NotEmpty`, `IsLink`."""
+        """Remove an empty directory; raises `NotFound`, `NotDirectory`, `NotEmpty`, `IsLink`.
+
+        Interrupted uploads of this owner in it go with it. While an upload into it is under way,
+        or interrupted ones of other owners are kept in it, it is not empty (`HasUploads`).
+        """
 
     def remove_file(path: VirtualPath) -> Awaitable[None]:
-        """Remove a file or a link; raises `NotFound`, `IsDirectory`."""
+        """Remove a file or a link, and the owner's partial of it.
+
+        Where there is a partial and no file, the partial is removed; `BeingUploaded` if it still
+        arrives. Raises `NotFound`, `IsDirectory`.
+        """
 
     def rename(source: VirtualPath, target: VirtualPath, replace: bool = True) -> Awaitable[None]:
         """Rename a file or directory; a file at ``target`` gives way if ``replace``.
@@ -271,3 +285,15 @@ class IPartials(Interface):
 
     def partial(path: VirtualPath) -> Awaitable[Entry]:
         """Return the facts of the owner's partial of ``path``; raises `NotFound`."""
+
+    def all_partials(everybody: bool = False) -> Awaitable[Sequence[PartialUpload]]:
+        """Return the partials below the root: the owner's, or those of all owners."""
+
+    def drop_partials(
+        path: VirtualPath | None = None, everybody: bool = False
+    ) -> Awaitable[Sequence[PartialUpload]]:
+        """Remove partials of ``path``, or all, but for those that still arrive; return them.
+
+        Those of other owners only with ``everybody``. With a path, raises `NotFound` and
+        `BeingUploaded` where there was nothing to remove.
+        """

@@ -18,14 +18,13 @@ from ftpservice.storage.errors import Exists
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_changes import make_directory
-from ftpservice.storage.local_files import Setting
+from ftpservice.storage.local_files import WEEK, Setting
 from ftpservice.storage.local_storage import LocalStorage
 from ftpservice.storage.local_sweep import Rounds, Sweep
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["LocalSource", "LocalStorage"]
 
-WEEK = 7 * 86_400.0
 HOUR = 3600.0
 
 
@@ -56,7 +55,7 @@ class LocalSource:
         self._runner = cast(Runner, pool or self._own_pool)
         self._brief = BriefPool(reactor, self._own_pool) if self._own_pool is not None else None
         brief = None if durable else self._brief  # to wait for the disk is not brief
-        self._setting = Setting(self._runner, durable, brief)
+        self._setting = Setting(self._runner, durable, brief, partial_age)
         self._partial_age = partial_age
         self._trees: WeakValueDictionary[tuple[int, int], Tree] = WeakValueDictionary()
         self._rounds = Rounds(reactor, min(HOUR, partial_age), self.sweep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ftpservice.storage.errors import Busy, NotFound
+from ftpservice.storage.errors import Busy, NotFound, StorageError
 from ftpservice.storage.local_bytes import check_announced, sync_file, write_all
 from ftpservice.storage.local_facts import O_PATH, entry_of, require_file
 from ftpservice.storage.local_in_place import drop_set_id
@@ -41,26 +41,43 @@ class Append:
         """There is nothing to do first."""
         return False
 
+    def mark(self) -> None:
+        """There is no partial that could be left behind."""
+
+    def lose(self) -> None:
+        """What was appended stays: it cannot be told from what others appended."""
+
     def write(self, data: bytes) -> None:
         """Write all of ``data`` at the end, wherever that is by now."""
         write_all(self.descriptor, data)
         self._written += len(data)
 
     def commit(self) -> Entry:
-        """Make sure that the file which grew is still the one of that name."""
+        """Confirm what the file got, whatever its name is by now.
+
+        The entry's name is the one the file has now, empty if that is not known. Raises
+        `NotFound` only when the file is removed altogether, and what was appended with it.
+        """
         facts = os.fstat(self.descriptor)
         check_announced(
             self._order.request, self._written or facts.st_size - self.offset, self.path
         )
         if self._order.durable:
             sync_file(self.descriptor)
-        there = self._order.tree.open(self.path, O_PATH)
+        if facts.st_nlink == 0:
+            raise NotFound(self.path, "removed while it was appended to")
+        return entry_of(self._name_now(facts), facts)
+
+    def _name_now(self, facts: os.stat_result) -> str:
+        """Return the last component of the file's path; empty if it is not known any more."""
         try:
-            if not os.path.samestat(os.fstat(there), facts):
-                raise NotFound(self.path, "replaced while it was appended to")
+            there = self._order.tree.open(self.path, O_PATH)
+        except (OSError, StorageError):
+            return ""
+        try:
+            return self.path.name if os.path.samestat(os.fstat(there), facts) else ""
         finally:
             os.close(there)
-        return entry_of(self.path.name, facts)
 
     def retract(self) -> bool:
         """Take back what was written, unless somebody else writes, or has written since."""

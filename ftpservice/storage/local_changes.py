@@ -15,7 +15,6 @@ from ftpservice.storage.errors import (
     IsDirectory,
     IsLink,
     NotDirectory,
-    NotEmpty,
     Unsupported,
 )
 from ftpservice.storage.local_acl import has_default_acl
@@ -25,7 +24,8 @@ from ftpservice.storage.local_facts import O_PATH
 from ftpservice.storage.local_in_place import SET_ID
 from ftpservice.storage.local_kernel import rename_exclusive
 from ftpservice.storage.local_mounts import reports_mount_points
-from ftpservice.storage.local_names import PARTIAL, new_name, partial_name
+from ftpservice.storage.local_names import new_name, partial_name
+from ftpservice.storage.local_partials import Leavings, remove_partial_alone
 from ftpservice.storage.mode import MaskedMode
 from ftpservice.storage.partials import discard_idle
 from ftpservice.storage.rights import mode_keeps_owner
@@ -65,11 +65,12 @@ def make_directory(tree: Tree, path: VirtualPath, mode: int) -> None:
 
 
 @reports_mount_points
-def remove_directory(tree: Tree, path: VirtualPath) -> None:
-    """Remove a directory that holds nothing but partials, which go with it."""
+def remove_directory(tree: Tree, path: VirtualPath, leavings: Leavings) -> None:
+    """Remove a directory that holds nothing but ``leavings`` that may go with it."""
     if path.is_root:
         raise Denied(path)
     with tree.parent(path) as place:
+        leavings.check_promised(place, path)
         try:
             os.rmdir(place.name, dir_fd=place.directory)
         except OSError as error:
@@ -77,35 +78,25 @@ def remove_directory(tree: Tree, path: VirtualPath) -> None:
                 raise IsLink(path) from None
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            _remove_partials(place, path)
+            leavings.remove(place, path)
             os.rmdir(place.name, dir_fd=place.directory)
-
-
-def _remove_partials(place: Place, path: VirtualPath) -> None:
-    """Remove the partials in a directory; raises `NotEmpty` if there is anything else."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    opened = os.open(place.name, flags, dir_fd=place.directory)
-    try:
-        names = [os.fsencode(name) for name in os.listdir(opened)]
-        if not all(PARTIAL.fullmatch(name) for name in names):
-            raise NotEmpty(path)
-        for name in names:
-            os.unlink(name, dir_fd=opened)
-    finally:
-        os.close(opened)
 
 
 @reports_mount_points
 def remove_file(tree: Tree, path: VirtualPath, owner: str) -> None:
-    """Remove a file or link, and what ``owner`` left of uploads to it."""
+    """Remove a file or link and what ``owner`` left of uploads to it, or the latter alone."""
     if path.is_root:
         raise IsDirectory(path)
     with tree.parent(path) as place:
         facts = place.facts()
         if facts is not None and stat.S_ISDIR(facts.st_mode):
             raise IsDirectory(path)
-        os.unlink(place.name, dir_fd=place.directory)
-        discard_idle(place.directory, partial_name(owner, place.name))
+        try:
+            os.unlink(place.name, dir_fd=place.directory)
+        except FileNotFoundError:
+            remove_partial_alone(place, path, owner)
+        else:
+            discard_idle(place.directory, partial_name(owner, place.name))
 
 
 @reports_mount_points

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zope.interface import implementer
 
@@ -16,13 +16,16 @@ from ftpservice.storage.local_errors import translate
 from ftpservice.storage.local_facts import O_PATH, entry_of, names_are_known
 from ftpservice.storage.local_links import entry_itself
 from ftpservice.storage.local_listing import LocalListing, OpenDirectory
+from ftpservice.storage.local_partials import Leavings
 from ftpservice.storage.local_reading import LocalReading, OpenFile
 from ftpservice.storage.local_upload import Order
 from ftpservice.storage.local_writing import open_writing
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["LocalFiles", "Setting", "entry_at_once"]
+__all__ = ["WEEK", "LocalFiles", "Setting", "entry_at_once"]
+
+WEEK = 7 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Setting:
     durable: bool = False
     brief: Runner | None = None
     """For calls that hardly ever wait for anything, if they have a pool of their own."""
+    partial_age: float = WEEK
+    """Seconds that partials are kept."""
+    promises: set[object] = field(default_factory=set)
+    """Uploads under way that have no partial yet."""
 
 
 @implementer(IStorage)
@@ -64,11 +71,13 @@ class LocalFiles:
         await called(self._runner, path, make_directory, self._tree, path, mode)
 
     async def remove_directory(self, path: VirtualPath) -> None:
-        """Remove a directory that has no entries but hidden partials."""
-        await called(self._runner, path, remove_directory, self._tree, path)
+        """Remove a directory that has no entries but hidden partials of this owner."""
+        setting = self._setting
+        leavings = Leavings(self._owner, setting.partial_age, setting.promises)
+        await called(self._runner, path, remove_directory, self._tree, path, leavings)
 
     async def remove_file(self, path: VirtualPath) -> None:
-        """Remove a file or link, and the owner's partial of it."""
+        """Remove a file or link and the owner's partial of it, or the latter alone."""
         await called(self._runner, path, remove_file, self._tree, path, self._owner)
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
@@ -89,8 +98,9 @@ class LocalFiles:
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Begin a write transaction."""
-        order = Order(self._tree, self._owner, path, request, self._setting.durable)
-        return await open_writing(self._runner, order, self._setting.brief)
+        setting = self._setting
+        order = Order(self._tree, self._owner, path, request, setting.durable, setting.promises)
+        return await open_writing(self._runner, order, setting.brief)
 
 
 def entry_at_once(tree: Tree, path: VirtualPath, flags: int) -> Entry | None:

@@ -17,6 +17,7 @@ __all__ = [
     "decoded",
     "encoded",
     "is_hidden",
+    "is_partial_of",
     "new_name",
     "partial_name",
     "reserved_name",
@@ -28,6 +29,8 @@ HIDDEN = ".ftpservice."
 LONGEST_NAME = 255
 PARTIAL = re.compile(rb"\.ftpservice\.[0-9a-f]{32}(\.[0-9a-f]{16})?\.part")
 """Matches the whole of a partial's name."""
+OWNER = slice(0, len(HIDDEN) + 16)
+"""The part of a partial's name that tells the owner, as a digest."""
 NUMBERED = 99
 """Names with a number that are tried before those with something random."""
 
@@ -73,12 +76,18 @@ def new_name(path: VirtualPath) -> None:
 
 def partial_name(owner: str, name: bytes) -> bytes:
     """Return the hidden name of ``owner``'s partial of ``name``, in the same directory."""
-    return _hidden(owner.encode("utf-8", "surrogatepass") + b"\0" + name)
+    return _hidden(owner.encode("utf-8", "surrogatepass"), name)
+
+
+def is_partial_of(owner: str, hidden: bytes) -> bool:
+    """Tell whether a partial's name says that it is ``owner``'s."""
+    ours = partial_name(owner, b"")
+    return hidden[: OWNER.stop] == ours[: OWNER.stop]
 
 
 def reserved_name(name: bytes) -> bytes:
     """Return the hidden name under which a file grows whose unique name is to be ``name``."""
-    return _hidden(b"\0" + name)
+    return _hidden(b"", name)
 
 
 def spare_name(name: bytes) -> bytes:
@@ -86,8 +95,11 @@ def spare_name(name: bytes) -> bytes:
     return name.removesuffix(b".part") + b"." + os.urandom(8).hex().encode() + b".part"
 
 
-def _hidden(key: bytes) -> bytes:
-    return HIDDEN.encode() + blake2b(key, digest_size=16).hexdigest().encode() + b".part"
+def _hidden(owner: bytes, name: bytes) -> bytes:
+    """Return a hidden name: a digest that only the owner shares, and one of owner and name."""
+    first = blake2b(owner, digest_size=8).hexdigest()
+    second = blake2b(owner + b"\0" + name, digest_size=8).hexdigest()
+    return f"{HIDDEN}{first}{second}.part".encode()
 
 
 def unique_names(path: VirtualPath) -> Iterator[VirtualPath]:

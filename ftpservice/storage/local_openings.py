@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 
 from ftpservice.storage.descent import Place
-from ftpservice.storage.errors import BadOffset, Busy, Exists, IsDirectory, Unsupported
+from ftpservice.storage.errors import BadOffset, BeingUploaded, Exists, IsDirectory, Unsupported
 from ftpservice.storage.interfaces import How
 from ftpservice.storage.local_access import require_writable
 from ftpservice.storage.local_append import Append
@@ -22,7 +21,7 @@ from ftpservice.storage.local_names import (
 from ftpservice.storage.local_reading import READ
 from ftpservice.storage.local_unnamed import NO_PARTIAL_HERE, unnamed
 from ftpservice.storage.local_upload import Order, Upload
-from ftpservice.storage.partials import Partial, claim, find
+from ftpservice.storage.partials import Partial, claim
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["begin_upload", "begin_writing"]
@@ -61,7 +60,7 @@ def begin_upload(order: Order, place: Place) -> Upload:
     name = partial_name(order.owner, place.name)
     upload = Upload(order, _partial(order, place, name, facts is not None), place.name)
     try:
-        _start(upload, order, _sources(place, name))
+        _start(upload, order, place)
     except BaseException:
         _give_up(upload)
         raise
@@ -85,43 +84,38 @@ def _place(order: Order) -> Place:
     return order.tree.place(order.path)
 
 
-def _start(upload: Upload, order: Order, sources: Iterator[tuple[int, bool]]) -> None:
-    """Find what is to be kept of the owner's partial or, failing that, of another file."""
-    if order.request.how is How.REPLACE and order.request.offset == 0:
+def _start(upload: Upload, order: Order, place: Place) -> None:
+    """Find what is to be kept of the owner's partial or, only where there is none, of the file.
+
+    A partial that another session still writes is no source: its bytes are not all there.
+    """
+    request, partial = order.request, upload.partial
+    if request.how is How.REPLACE and request.offset == 0:
         upload.start(0)
         return
-    if order.request.how is How.APPEND and upload.partial.is_spare:
-        raise Busy(order.path, "what is to be gone on from is still being written")
-    here = upload.partial.size
-    wanted = here if order.request.how is How.APPEND else order.request.offset
-    if wanted <= here:
-        upload.start(wanted)
-        return
-    for old, is_partial in sources:
-        if os.fstat(old).st_size >= wanted:
-            upload.start(wanted, old, is_partial)
-            return
-        os.close(old)
-    raise BadOffset(order.path)
+    if partial.is_contended:
+        raise BeingUploaded(order.path)
+    if request.how is How.APPEND:
+        upload.start(partial.found)
+    elif partial.found or request.partial_only or not request.offset:
+        if request.offset > partial.found:
+            raise BadOffset(order.path, f"{partial.found} bytes arrived")
+        upload.start(request.offset)
+    else:
+        upload.start(request.offset, _opened_source(order, place))
 
 
-def _sources(place: Place, name: bytes) -> Iterator[tuple[int, bool]]:
-    """Open what an upload may go on from if not from its own partial.
-
-    First the owner's partial that another writer still holds (the session of before, which has
-    not noticed that its peer is gone), then the file itself; the bool tells which.
-    """
-    partial = find(place, name)
-    if partial is not None:
-        yield partial, True
+def _opened_source(order: Order, place: Place) -> int:
+    """Open the file whose beginning is to be kept; raises `BadOffset` if there is too little."""
     try:
         opened = os.open(place.name, READ | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
     except FileNotFoundError:
-        return
-    if stat.S_ISREG(os.fstat(opened).st_mode):
-        yield opened, False
-    else:
+        raise BadOffset(order.path, "no file") from None
+    facts = os.fstat(opened)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size < order.request.offset:
         os.close(opened)
+        raise BadOffset(order.path, f"{facts.st_size} bytes are there")
+    return opened
 
 
 def _begin_unique(order: Order) -> Upload:

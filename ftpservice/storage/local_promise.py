@@ -31,17 +31,32 @@ class Promise:
         self.path = order.path
         self._order = order
         self._place: Place | None = place
+        order.promises.add(self)
+
+    def is_in(self, directory: os.stat_result) -> bool:
+        """Tell whether the file is to be in a directory, which then is not empty."""
+        place = self._place
+        if place is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(place.directory), directory)
+        except OSError:
+            return False  # it ends just now
 
     def begin(self) -> Upload:
         """Make it, in a thread; raises `OSError` and what `IStorage.open_writing` does."""
         place, self._place = self._place, None
         if place is None:
             raise Unavailable(self.path, "the transaction is over")
-        with place:
-            return begin_upload(self._order, place)
+        try:
+            with place:
+                return begin_upload(self._order, place)
+        finally:
+            self._order.promises.discard(self)
 
     def close(self) -> None:
         """Let go of the place, if nothing came of it."""
+        self._order.promises.discard(self)
         place, self._place = self._place, None
         if place is not None:
             place.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from zope.interface import implementer
 
@@ -24,10 +25,12 @@ from ftpservice.storage.local_facts import O_PATH, entry_of
 from ftpservice.storage.local_files import LocalFiles, entry_at_once
 from ftpservice.storage.local_links import entry_itself
 from ftpservice.storage.local_names import partial_name
+from ftpservice.storage.local_partials import PartialSearch, PartialWalk, drop_partial
 from ftpservice.storage.local_reading import OpenFile
+from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.storage.partials import find
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["LocalStorage"]
 
@@ -81,6 +84,27 @@ class LocalStorage(LocalFiles):
     async def partial(self, path: VirtualPath) -> Entry:
         """Return the facts of what arrived for ``path`` and was cut; an empty one is none."""
         return await called(self._runner, path, _partial, self._tree, path, self._owner)
+
+    async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
+        """Return the partials in the tree; it is walked in turns that others get between."""
+        return await self._searched(PartialSearch(self._owner, everybody))
+
+    async def drop_partials(
+        self, path: VirtualPath | None = None, everybody: bool = False
+    ) -> Sequence[PartialUpload]:
+        """Remove partials, but for those that still arrive."""
+        if path is None:
+            found = await self._searched(PartialSearch(self._owner, everybody, drops=True))
+            return [partial for partial in found if not partial.is_active]
+        return await called(
+            self._runner, path, drop_partial, self._tree, path, self._owner, everybody
+        )
+
+    async def _searched(self, search: PartialSearch) -> Sequence[PartialUpload]:
+        walk = PartialWalk(self._tree, search.visit)
+        while await called(self._runner, ROOT, walk.turn):
+            pass
+        return search.found
 
 
 def _partial(tree: Tree, path: VirtualPath, owner: str) -> Entry:

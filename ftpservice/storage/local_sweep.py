@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Awaitable, Callable
 
@@ -12,56 +11,23 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ftpservice.storage.descent import Tree
-from ftpservice.storage.errors import StorageError
-from ftpservice.storage.local_names import PARTIAL, decoded, is_hidden
+from ftpservice.storage.local_partials import PartialWalk
 from ftpservice.storage.partials import discard_idle
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["Rounds", "Sweep"]
 
-TURN = 1000
-"""Entries looked at in one call of the pool; more only where one directory has more."""
-FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
-
-class Sweep:
+class Sweep(PartialWalk):
     """One walk through a tree, that removes partials not written for ``age`` seconds."""
 
     def __init__(self, tree: Tree, age: float) -> None:
+        super().__init__(tree, self._visited)
         self.removed = 0
-        self._tree = tree
         self._before = time.time() - age
-        self._pending = [ROOT]
-        self._seen = 0
 
-    def turn(self) -> bool:
-        """Do some of it; tells whether there is more. Nothing stays open between turns."""
-        self._seen = 0
-        while self._pending and self._seen < TURN:
-            path = self._pending.pop()
-            try:
-                opened = self._tree.open(path, FLAGS)
-            except (OSError, StorageError):
-                continue  # gone, or not ours to read
-            try:
-                self._directory(opened, path)
-            finally:
-                os.close(opened)
-        return bool(self._pending)
-
-    def _directory(self, opened: int, path: VirtualPath) -> None:
-        with os.scandir(opened) as items:
-            for item in items:
-                self._seen += 1
-                name = decoded(item.name)
-                if is_hidden(name):
-                    self._hidden(opened, os.fsencode(item.name))
-                elif item.is_dir(follow_symlinks=False):
-                    self._pending.append(path.child(name))
-
-    def _hidden(self, opened: int, name: bytes) -> None:
-        if PARTIAL.fullmatch(name):
-            self.removed += discard_idle(opened, name, self._before)
+    def _visited(self, opened: int, _path: VirtualPath, name: bytes) -> None:
+        self.removed += discard_idle(opened, name, self._before)
 
 
 class Rounds:

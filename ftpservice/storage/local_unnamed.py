@@ -34,8 +34,8 @@ class Unnamed(Partial):
     def keep(self) -> None:
         """There is no name to find it by."""
 
-    def forget_kept(self) -> None:
-        """There was none."""
+    def mark(self, owner: str, name: bytes) -> None:
+        """It is not left behind."""
 
     def discard(self) -> None:
         """It goes with its descriptor."""

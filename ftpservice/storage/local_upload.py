@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from ftpservice.flow.calls import CANNOT
@@ -50,6 +50,8 @@ class Order:
     path: VirtualPath
     request: WriteRequest
     durable: bool
+    promises: set[object] = field(default_factory=set)
+    """The uploads of the source that have no partial yet."""
 
 
 class Upload:
@@ -62,7 +64,6 @@ class Upload:
         self._order = order
         self._name = name
         self._resumed = False
-        self._takes_over = False
         self._lost = False
         self._old: int | None = None
         self._copied = 0
@@ -72,12 +73,8 @@ class Upload:
         """The file being written; -1 when it is over."""
         return self.partial.descriptor
 
-    def start(self, offset: int, old: int | None = None, takes_over: bool = False) -> None:
-        """Keep ``offset`` bytes of the partial or, where given, of ``old``, which is closed here.
-
-        ``takes_over``: that is the partial of a writer who has not noticed that its peer is gone.
-        """
-        self._takes_over = takes_over
+    def start(self, offset: int, old: int | None = None) -> None:
+        """Keep ``offset`` bytes of the partial or, where given, of ``old``, closed here."""
         self._old = old
         self._resumed = old is None and offset > 0
         self.offset = offset
@@ -103,16 +100,24 @@ class Upload:
         """Write all of ``data``."""
         write_all(self.descriptor, data)
 
+    def mark(self) -> None:
+        """Have the partial tell whose it is, should it be left behind by a crash."""
+        if self._order.request.how is not How.UNIQUE:
+            self.partial.mark(self._order.owner, self._name)
+
+    def lose(self) -> None:
+        """Keep nothing of what arrived: there is no space for it, or it is not all there."""
+        self._lost = True
+
     def commit(self) -> Entry:
         """Publish; when this raises, `abandon` is due."""
         if self._order.request.announced is not None:
             check_announced(self._order.request, self.partial.size - self.offset, self.path)
+        self.partial.unmark()
         in_place = not self._is_dressed()
         if self._order.durable:
             self._sync()
         facts = self._publish(in_place)
-        if self._takes_over:
-            self.partial.forget_kept()
         if self._order.durable:
             sync_directory(self.partial.directory)
         return entry_of(self.path.name, facts)
@@ -122,6 +127,7 @@ class Upload:
         arrived = self._old is None and self.partial.size > self.offset
         named = self._order.request.how is not How.UNIQUE
         if named and (arrived or self._resumed) and not self._lost:
+            self.mark()
             self.partial.keep()
         else:
             self.partial.discard()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,8 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["LocalWriting", "open_writing"]
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the kernel says where no more of a file may be written: `NoSpace`, `QuotaExceeded`."""
 MOST_KEPT = 64 * 1024
 """Bytes of a new file that wait in memory for more to be written with them."""
 
@@ -49,20 +52,30 @@ class Exclusive:
         """Copy some of what it goes on from; tells whether there is more to copy."""
         with self._lock:
             self._check_open()
-            return self._begun().prepare()
+            try:
+                return self._begun().prepare()
+            except BaseException as error:
+                self._drop_if_full(error)
+                raise
 
     def write(self) -> None:
         """Write all that is pending."""
         with self._lock:
             self._check_open()
+            self._begun().mark()
             self._write()
 
     def lend(self, function: Callable[[int], T]) -> T:
         """Write all that is pending, then call ``function`` with the descriptor."""
         with self._lock:
             self._check_open()
+            self._begun().mark()
             self._write()
-            return function(self._begun().descriptor)
+            try:
+                return function(self._begun().descriptor)
+            except BaseException as error:
+                self._drop_if_full(error)
+                raise
 
     def _write(self) -> None:
         pieces = []
@@ -73,9 +86,16 @@ class Exclusive:
         try:
             if pieces:
                 self._begun().write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        except BaseException:
+        except BaseException as error:
             self._is_torn = True
+            self._drop_if_full(error)
             raise
+
+    def _drop_if_full(self, error: BaseException) -> None:
+        """Keep no partial where space was the reason: it would keep the disk full, unseen."""
+        is_full = isinstance(error, OSError) and error.errno in FULL
+        if is_full and not isinstance(self.inner, Promise):
+            self.inner.lose()
 
     def _begun(self) -> Upload | Append:
         if isinstance(self.inner, Promise):
@@ -98,7 +118,8 @@ class Exclusive:
             try:
                 self._write()
                 return inner.commit()
-            except BaseException:
+            except BaseException as error:
+                self._drop_if_full(error)
                 inner.abandon()
                 raise
             finally:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from ftpservice.storage.errors import (
+    BeingUploaded,
     Denied,
     Exists,
     InvalidName,
@@ -38,7 +39,7 @@ from ftpservice.storage.memory_capabilities import (
     MemoryPartials,
     MemoryRoom,
 )
-from ftpservice.storage.memory_tree import Directory, File, MemoryTree
+from ftpservice.storage.memory_tree import Directory, File, MemoryTree, key_of
 from ftpservice.storage.memory_view import MemoryView
 from ftpservice.storage.memory_writing import begin_writing
 from ftpservice.wire.entry import Entry
@@ -94,20 +95,31 @@ class MemoryStorage:
         home.put(path.name, made, made.modified)
 
     async def remove_directory(self, path: VirtualPath) -> None:
-        """Remove an empty directory, and the partials hidden in it."""
+        """Remove an empty directory, and the owner's partials hidden in it."""
         directory = self._view.directory(path)
         if path.is_root:
             raise Denied(path)
         if directory.entries:
             raise NotEmpty(path)
+        self._tree.clear_partials(directory, self._view.owner, path)
         self._view.home(path).take(path.name, self._tree.seconds())
-        self._tree.drop_partials_in(self._view.full(path))
 
     async def remove_file(self, path: VirtualPath) -> None:
-        """Remove a file."""
-        file = self._view.file(path)
+        """Remove a file and the owner's partial of it, or the latter alone."""
+        partial = (
+            None if path.is_root else key_of(self._view.owner, self._view.home(path), path.name)
+        )
+        try:
+            file = self._view.file(path)
+        except NotFound:
+            if partial is None or not self._tree.drop_partial(partial):
+                arriving = partial is not None and self._tree.arriving(partial)
+                raise (BeingUploaded if arriving else NotFound)(path) from None
+            return
         self._view.home(path).take(path.name, self._tree.seconds())
         file.content.drop()
+        if partial is not None:
+            self._tree.drop_partial(partial)
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
         """Give a file or directory another name, in one step."""

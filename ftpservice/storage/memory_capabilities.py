@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from ftpservice.storage.digests import Digest, new_digest
-from ftpservice.storage.errors import BadOffset, Denied, NotFound, Unsupported
-from ftpservice.storage.interfaces import IFreeSpace, IHashes, IPartials, ISetMode, ISetTimes
+from ftpservice.storage.errors import (
+    BadOffset,
+    BeingUploaded,
+    Denied,
+    NotFound,
+    StorageError,
+    Unsupported,
+)
+from ftpservice.storage.interfaces import (
+    IFreeSpace,
+    IHashes,
+    IPartials,
+    ISetMode,
+    ISetTimes,
+)
+from ftpservice.storage.memory_tree import Directory, Key, key_of
 from ftpservice.storage.memory_view import MemoryView
+from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.storage.rights import mode_keeps_owner
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -99,8 +116,51 @@ class MemoryPartials:
 
     async def partial(self, path: VirtualPath) -> Entry:
         """Return the facts of a partial, or raise `NotFound`."""
-        partial = self._view.tree.partial(self._view.owner, self._view.full(path))
-        if partial is None:
+        view = self._view
+        try:
+            key = key_of(view.owner, view.home(path), path.name)
+        except StorageError:
+            raise NotFound(path) from None
+        partial = view.tree.partial(key)
+        if partial is None or not partial.content.data:
             raise NotFound(path)
-        size, owner = len(partial.content.data), self._view.owner
-        return Entry(path.name, Kind.FILE, size, partial.modified, owner=owner)
+        size = len(partial.content.data)
+        return Entry(path.name, Kind.FILE, size, partial.modified, owner=view.owner)
+
+    async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
+        """Return the partials below the root."""
+        return [told for told, _key in self._found(everybody)]
+
+    async def drop_partials(
+        self, path: VirtualPath | None = None, everybody: bool = False
+    ) -> Sequence[PartialUpload]:
+        """Remove partials, but for those that still arrive."""
+        found = [
+            (told, key) for told, key in self._found(everybody) if path is None or told.path == path
+        ]
+        dropped = [told for told, key in found if self._view.tree.drop_partial(key)]
+        if path is not None and not dropped:
+            raise (BeingUploaded if found else NotFound)(path)
+        return dropped
+
+    def _found(self, everybody: bool) -> Iterator[tuple[PartialUpload, Key]]:
+        paths = dict(self._directories())
+        for partial, active in self._view.tree.all_partials():
+            is_wanted = everybody or partial.owner == self._view.owner
+            if is_wanted and partial.home.serial in paths:
+                path = paths[partial.home.serial].child(partial.name)
+                size = len(partial.content.data)
+                told = PartialUpload(path, partial.owner, size, partial.modified, active)
+                yield told, key_of(partial.owner, partial.home, partial.name)
+
+    def _directories(self) -> Iterator[tuple[int, VirtualPath]]:
+        """Yield all directories below the root: their numbers and paths."""
+        waiting = [(self._view.directory(ROOT), ROOT)]
+        while waiting:
+            directory, path = waiting.pop()
+            yield directory.serial, path
+            waiting += [
+                (node, path.child(name))
+                for name, node in directory.entries.items()
+                if isinstance(node, Directory)
+            ]

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from ftpservice.storage.errors import NoSpace
+from ftpservice.storage.errors import HasUploads, NoSpace
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Content", "Directory", "File", "MemoryTree", "Node", "Partial"]
+__all__ = ["Content", "Directory", "File", "Key", "MemoryTree", "Node", "Partial", "key_of"]
 
 WEEK = 7 * 86_400.0
+
+Key = tuple[str, int, str]
+"""Owner, the serial number of the directory and the name of an upload's file."""
 
 
 class Content:
@@ -42,6 +45,11 @@ class Content:
         with memoryview(self.data) as view:
             shorter.add(view[:size], VirtualPath())
         return shorter
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether no file and no partial has these bytes any more."""
+        return not self._counted
 
     def drop(self) -> None:
         """Give the room back; who still reads goes on reading."""
@@ -108,12 +116,20 @@ def _entry(node: Node, name: str, kind: Kind, size: int) -> Entry:
     )
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Partial:
-    """What arrived of an upload that was cut."""
+    """What has arrived of an upload that is under way, or was interrupted."""
 
+    owner: str
+    home: Directory
+    name: str
     content: Content
     modified: float
+
+
+def key_of(owner: str, home: Directory, name: str) -> Key:
+    """Return what an upload is found by: the directory may be renamed meanwhile."""
+    return owner, home.serial, name
 
 
 class MemoryTree:
@@ -132,9 +148,9 @@ class MemoryTree:
         self.partial_age = partial_age
         self.seconds = seconds
         self.used = 0
-        self.promised: set[VirtualPath] = set()
-        """Names that `How.UNIQUE` gave to uploads still under way."""
-        self._partials: dict[tuple[str, VirtualPath], Partial] = {}
+        self.running: set[Partial] = set()
+        """Uploads under way, but for appends in place; of unique names the owner is empty."""
+        self._partials: dict[Key, Partial] = {}
         self._serials = count(1)
         self.root = self.new_directory("ftp", 0o755)
 
@@ -163,32 +179,54 @@ class MemoryTree:
         self._sweep()
         return max(0, self.capacity - self.used)
 
-    def keep_partial(self, owner: str, path: VirtualPath, content: Content) -> None:
-        """Keep what arrived for ``path``, in place of what was kept before."""
-        self.drop_partial(owner, path)
-        self._partials[owner, path] = Partial(content, self.seconds())
+    def keep_partial(self, partial: Partial) -> None:
+        """Keep what arrived of an upload, in place of what was kept before."""
+        key = key_of(partial.owner, partial.home, partial.name)
+        self.drop_partial(key)
+        partial.modified = self.seconds()
+        self._partials[key] = partial
         self._sweep()
 
-    def partial(self, owner: str, path: VirtualPath) -> Partial | None:
-        """Return ``owner``'s partial of ``path``, if one is kept."""
+    def partial(self, key: Key) -> Partial | None:
+        """Return what is kept of an upload, or has arrived of it so far."""
         self._sweep()
-        return self._partials.get((owner, path))
+        return self._partials.get(key) or self.arriving(key)
 
-    def take_partial(self, owner: str, path: VirtualPath) -> Content | None:
+    def arriving(self, key: Key) -> Partial | None:
+        """Return an upload that is under way."""
+        return next(
+            (one for one in self.running if key_of(one.owner, one.home, one.name) == key), None
+        )
+
+    def take_partial(self, key: Key) -> Content | None:
         """Take a partial out, to go on from it."""
-        partial = self._partials.pop((owner, path), None)
+        partial = self._partials.pop(key, None)
         return None if partial is None else partial.content
 
-    def drop_partial(self, owner: str, path: VirtualPath) -> None:
-        """Forget a partial."""
-        content = self.take_partial(owner, path)
-        if content is not None:
-            content.drop()
+    def drop_partial(self, key: Key) -> bool:
+        """Forget a partial; tells whether there was one."""
+        content = self.take_partial(key)
+        if content is None:
+            return False
+        content.drop()
+        return True
 
-    def drop_partials_in(self, directory: VirtualPath) -> None:
-        """Forget everybody's partials in a directory that goes away."""
-        for owner, path in [key for key in self._partials if key[1].parent == directory]:
-            self.drop_partial(owner, path)
+    def all_partials(self) -> list[tuple[Partial, bool]]:
+        """Return everybody's partials; the bool tells which still arrive."""
+        self._sweep()
+        kept = [(partial, False) for partial in self._partials.values()]
+        return kept + [(partial, True) for partial in self.running if partial.owner]
+
+    def clear_partials(self, home: Directory, owner: str, path: VirtualPath) -> None:
+        """Forget ``owner``'s partials in a directory that goes away; raises `HasUploads`."""
+        self._sweep()
+        mine = [key for key in self._partials if key[1] == home.serial]
+        if any(running.home is home for running in self.running):
+            raise HasUploads(path, "an upload is under way")
+        if any(key[0] != owner for key in mine):
+            raise HasUploads(path, "an interrupted upload of another owner")
+        for key in mine:
+            self.drop_partial(key)
 
     def _sweep(self) -> None:
         """Forget the partials whose time is over; the oldest come first."""
@@ -197,4 +235,4 @@ class MemoryTree:
             key = next(iter(self._partials))
             if self._partials[key].modified > ended:
                 return
-            self.drop_partial(*key)
+            self.drop_partial(key)

@@ -6,15 +6,17 @@ from zope.interface import implementer
 
 from ftpservice.storage.errors import (
     BadOffset,
+    BeingUploaded,
     Exists,
     IsDirectory,
+    NoSpace,
     NotFound,
     StorageError,
     Unavailable,
     Unsupported,
 )
 from ftpservice.storage.interfaces import How, IRetracts, IWriting, WriteRequest
-from ftpservice.storage.memory_tree import Content, Directory, File
+from ftpservice.storage.memory_tree import Content, Directory, File, Partial, key_of
 from ftpservice.storage.memory_view import MemoryView
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -28,42 +30,48 @@ def begin_writing(view: MemoryView, path: VirtualPath, request: WriteRequest) ->
         raise IsDirectory(path)
     if request.offset and request.how not in (How.REPLACE, How.CREATE):
         raise Unsupported(path, f"an offset with {request.how.value}")
-    there = view.home(path).entries.get(path.name)
+    home = view.home(path)
+    there = home.entries.get(path.name)
     if request.how is How.UNIQUE:
-        return Upload(view, _free_name(view, path), request, Content(view.tree))
+        free = path.parent.child(_free_name(view, home, path))
+        view.home(free)  # raises where the number made it too long
+        return Upload(view, free, request, Partial("", home, free.name, Content(view.tree), 0.0))
     if isinstance(there, Directory):
         raise IsDirectory(path)
     if there is not None and request.how is How.CREATE:
         raise Exists(path)
     if there is not None and request.how is How.APPEND:
         return Append(view, path, request, there)
-    return Upload(view, path, request, _beginning(view, path, request, there))
+    content = _beginning(view, path, request, there)
+    return Upload(view, path, request, Partial(view.owner, home, path.name, content, 0.0))
 
 
-def _free_name(view: MemoryView, path: VirtualPath) -> VirtualPath:
+def _free_name(view: MemoryView, home: Directory, path: VirtualPath) -> str:
     """Return a name that no file has and that no other upload was promised."""
-    taken = view.home(path).entries
+    taken = {*home.entries, *(one.name for one in view.tree.running if one.home is home)}
     name, number = path.name, 0
-    while name in taken or view.full(path.parent.child(name)) in view.tree.promised:
+    while name in taken:
         number += 1
         name = f"{path.name}.{number}"
-    unique = path.parent.child(name)
-    view.home(unique)
-    view.tree.promised.add(view.full(unique))
-    return unique
+    return name
 
 
 def _beginning(
     view: MemoryView, path: VirtualPath, request: WriteRequest, there: File | None
 ) -> Content:
-    """Return what the upload goes on from: the owner's partial, or else the file."""
-    partial = view.tree.partial(view.owner, view.full(path))
-    if partial is not None and (request.offset or request.how is How.APPEND):
-        if request.offset > len(partial.content.data):
-            raise BadOffset(path)
-        view.tree.take_partial(view.owner, view.full(path))
-        return partial.content
+    """Return what the upload goes on from: the owner's partial or, only without one, the file."""
+    key = key_of(view.owner, view.home(path), path.name)
     content = Content(view.tree)
+    if request.how is How.REPLACE and not request.offset:
+        return content
+    if view.tree.arriving(key) is not None:
+        raise BeingUploaded(path)
+    partial = view.tree.partial(key)
+    if partial is not None or request.partial_only:
+        if partial is None or request.offset > len(partial.content.data):
+            raise BadOffset(path)
+        view.tree.take_partial(key)
+        return partial.content
     if request.offset:
         if there is None or request.offset > len(there.content.data):
             raise BadOffset(path)
@@ -77,69 +85,71 @@ class Upload:
     """A file on its way, seen by nobody; what arrived becomes a partial when it is cut."""
 
     def __init__(
-        self, view: MemoryView, path: VirtualPath, request: WriteRequest, content: Content
+        self, view: MemoryView, path: VirtualPath, request: WriteRequest, partial: Partial
     ) -> None:
         self.path = path
-        self.offset = len(content.data) if request.how is How.APPEND else request.offset
-        self._view = view
+        found = len(partial.content.data)
+        self.offset = found if request.how is How.APPEND else request.offset
+        self._tree = view.tree
+        self._owner = view.owner
         self._request = request
-        self._content = content
+        self._partial = partial
         self._written = 0
-        self._ended = False
+        self._is_resumed = found > self.offset or request.how is How.APPEND
+        self._ended = self._is_lost = False
+        view.tree.running.add(partial)
 
     async def write(self, data: bytes) -> None:
         """Add to the content; what lies beyond the offset goes with the first byte."""
         self._check_open()
-        self._content = self._content.cut_to(self.offset + self._written)
-        self._content.add(data, self.path)
+        partial = self._partial
+        partial.content = partial.content.cut_to(self.offset + self._written)
+        try:
+            partial.content.add(data, self.path)
+        except NoSpace:
+            self._is_lost = True  # kept, it would keep the storage full, unseen
+            raise
         self._written += len(data)
 
     async def commit(self) -> Entry:
         """Publish, or keep what arrived and raise."""
         self._check_open()
         try:
-            home = self._checked_home()
+            self._check_publishable()
         except StorageError:
             await self.abandon()
             raise
         self._end()
-        tree, full = self._view.tree, self._view.full(self.path)
+        tree, home, name = self._tree, self._partial.home, self.path.name
         if self._request.how is not How.UNIQUE:
-            tree.drop_partial(self._view.owner, full)
-        content = self._content.cut_to(self.offset + self._written)
-        file = tree.new_file(self._view.owner, self._request.mode & 0o7777, content)
-        replaced = home.put(self.path.name, file, file.modified)
+            tree.drop_partial(key_of(self._owner, home, name))
+        content = self._partial.content.cut_to(self.offset + self._written)
+        file = tree.new_file(self._owner, self._request.mode & 0o7777, content)
+        replaced = home.put(name, file, file.modified)
         if isinstance(replaced, File):
             file.mode, file.owner = replaced.mode, replaced.owner
             replaced.content.drop()
-        return file.entry(self.path.name)
+        return file.entry(name)
 
     async def abandon(self) -> None:
         """Keep what arrived for the owner to go on from; nothing of a unique name."""
         if self._ended:
             return
         self._end()
-        tree, full = self._view.tree, self._view.full(self.path)
-        try:
-            self._view.home(self.path)
-        except StorageError:
-            self._content.drop()
-            return
-        if self._content.data and self._request.how is not How.UNIQUE:
-            tree.keep_partial(self._view.owner, full, self._content)
+        has_some = bool(self._partial.content.data) and (self._written > 0 or self._is_resumed)
+        if has_some and not self._is_lost and self._request.how is not How.UNIQUE:
+            self._tree.keep_partial(self._partial)
         else:
-            self._content.drop()
+            self._partial.content.drop()
 
-    def _checked_home(self) -> Directory:
-        """Return the directory to publish in, unless something forbids it by now."""
+    def _check_publishable(self) -> None:
+        """Raise what forbids by now to publish the file in its directory, wherever that is."""
         _check_announced(self._request, self._written, self.path)
-        home = self._view.home(self.path)
-        there = home.entries.get(self.path.name)
+        there = self._partial.home.entries.get(self.path.name)
         if isinstance(there, Directory):
             raise IsDirectory(self.path)
         if there is not None and self._request.how is not How.REPLACE:
             raise Exists(self.path)
-        return home
 
     def _check_open(self) -> None:
         if self._ended:
@@ -147,8 +157,7 @@ class Upload:
 
     def _end(self) -> None:
         self._ended = True
-        if self._request.how is How.UNIQUE:
-            self._view.tree.promised.discard(self._view.full(self.path))
+        self._tree.running.discard(self._partial)
 
 
 @implementer(IWriting, IRetracts)
@@ -161,6 +170,7 @@ class Append:
         self.path = path
         self.offset = len(file.content.data)
         self._view = view
+        self._home = view.home(path)
         self._request = request
         self._file = file
         self._written = 0
@@ -174,13 +184,14 @@ class Append:
         self._written += len(data)
 
     async def commit(self) -> Entry:
-        """Make sure that the file which grew is still the one of that name."""
+        """Confirm what the file got, whatever its name is by now; `NotFound` if it is removed."""
         self._check_open()
         self._ended = True
         _check_announced(self._request, self._written, self.path)
-        if self._view.node(self.path) is not self._file:
-            raise NotFound(self.path, "replaced while it was appended to")
-        return self._file.entry(self.path.name)
+        if self._file.content.is_dropped:
+            raise NotFound(self.path, "removed while it was appended to")
+        is_there = self._home.entries.get(self.path.name) is self._file
+        return self._file.entry(self.path.name if is_there else "")
 
     async def retract(self) -> bool:
         """Take back what was appended, if nobody else has appended since."""

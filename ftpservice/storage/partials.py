@@ -24,7 +24,11 @@ from ftpservice.storage.local_kernel import rename_exclusive
 from ftpservice.storage.local_names import spare_name
 from ftpservice.storage.local_unlocked import Unlocked
 
-__all__ = ["Partial", "claim", "discard_idle", "find"]
+__all__ = ["Partial", "claim", "discard_idle", "find", "is_idle", "marked"]
+
+MARK = "user.ftpservice.partial"
+"""The extended attribute that holds owner and name of an interrupted upload."""
+MARKED = ("utf-8", "surrogatepass")
 
 WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 ATTEMPTS = 10
@@ -42,12 +46,15 @@ class Partial:
 
     found = 0
     """Bytes that it had when it was claimed."""
+    is_contended = False
+    """Whether this is a spare because another writer has the partial."""
 
     def __init__(self, directory: int, descriptor: int, name: bytes, kept: bytes) -> None:
         self.directory = directory
         self.descriptor = descriptor
         self.name = name
         self._kept = kept
+        self._is_marked = False
 
     @property
     def is_spare(self) -> bool:
@@ -82,10 +89,22 @@ class Partial:
         except FileExistsError:
             self.discard()
 
-    def forget_kept(self) -> None:
-        """Remove the partial that this spare has gone on from; whoever writes it has lost it."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._kept, dir_fd=self.directory)
+    def mark(self, owner: str, name: bytes) -> None:
+        """Note, on the partial itself, whose upload of which name it is, for listings of partials.
+
+        A filesystem without extended attributes goes without.
+        """
+        if not self._is_marked:
+            self._is_marked = True
+            with suppress(OSError):
+                os.setxattr(self.descriptor, MARK, owner.encode(*MARKED) + b"\0" + name)
+
+    def unmark(self) -> None:
+        """Remove the note from what is about to become a file, if it may have one."""
+        if self._is_marked or self.found:
+            self._is_marked = False
+            with suppress(OSError):
+                os.removexattr(self.descriptor, MARK)
 
     def discard(self) -> None:
         """Remove it, unless its directory has vanished, for which filesystems have many errors."""
@@ -127,9 +146,14 @@ def claim(place: Place, name: bytes) -> Partial:
             break
         try:
             facts = os.fstat(opened)
-            if not _is_ours(facts) or not _lock(opened):
+            if not _is_ours(facts):
                 os.close(opened)
                 break
+            if not _lock(opened):
+                os.close(opened)
+                spare = _claim_spare(place, name)
+                spare.is_contended = True
+                return spare
             if there := _named(place.directory, name, facts):
                 partial = Partial(os.dup(place.directory), opened, name, name)
                 partial.found = there.st_size  # locked, so nobody adds to it
@@ -170,6 +194,35 @@ def discard_idle(directory: int, name: bytes, before: float | None = None) -> bo
         return True
     except FileNotFoundError:
         return False
+    finally:
+        os.close(opened)
+
+
+def is_idle(directory: int, name: bytes) -> bool:
+    """Tell whether nobody writes the partial ``name``; one that is gone is idle too."""
+    try:
+        opened = os.open(name, WRITE, dir_fd=directory)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(opened).st_mode) and _lock(opened)
+    finally:
+        os.close(opened)
+
+
+def marked(directory: int, name: bytes) -> tuple[str, bytes] | None:
+    """Return owner and file name that a partial was marked with; None if it was not."""
+    try:
+        opened = os.open(name, WRITE & ~os.O_RDWR, dir_fd=directory)
+    except OSError:
+        return None
+    try:
+        owner, zero, target = os.getxattr(opened, MARK).partition(b"\0")
+        return (owner.decode(*MARKED), target) if zero and target else None
+    except (OSError, UnicodeDecodeError):
+        return None
     finally:
         os.close(opened)
 

@@ -4,20 +4,21 @@ Where a right is missing the wrapper asks the storage for something it can do at
 (``How.CREATE`` for an upload that may not replace) instead of looking first and acting later.
 
 Who holds none of `SEEING` (a drop box) is told of directories, so that CWD and MKD work, and of its
-own partials, so that a cut upload can be resumed; of files it is told nothing, not whether they
-exist (`Unseen`). What it may do still shows: an upload to a name that is taken is refused. Who may
-neither list nor download sets attributes of its own uploads only (`OwnUploads`).
+own partials, so that a cut upload can be resumed or removed; of files it is told nothing, not
+whether they exist (`Unseen`). What it may do still shows: an upload to a name that is taken is
+refused. Who may neither list nor download sets attributes of its own uploads only (`OwnUploads`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace as changed
 from functools import lru_cache
 
 from zope.interface import implementer
 
-from ftpservice.storage.errors import Denied, Exists, NotFound
+from ftpservice.storage.errors import Denied, Exists, NotDirectory, NotFound, StorageError
 from ftpservice.storage.interfaces import (
     How,
     IFreeSpace,
@@ -110,9 +111,23 @@ class Permitted:
         await self._inner.remove_directory(path)
 
     async def remove_file(self, path: VirtualPath) -> None:
-        """Remove a file."""
-        self._need(Right.DELETE, path)
+        """Remove a file; without the right to, the owner's interrupted upload where none is."""
+        if Right.DELETE not in self._rights:
+            await self._drop_own_partial(path)
+            return
         await self._inner.remove_file(path)
+
+    async def _drop_own_partial(self, path: VirtualPath) -> None:
+        """Remove an interrupted upload for who may upload; raises `Denied` if there is a file."""
+        partials = IPartials(self, None)
+        try:
+            await self._inner.stat(path)
+        except StorageError:
+            if partials is not None:
+                with suppress(NotFound, NotDirectory):
+                    await partials.drop_partials(path)
+                    return
+        raise _lacking(path, Right.DELETE)
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
         """Rename; over another file only with the right to overwrite."""

@@ -188,12 +188,11 @@ def test_an_upload_that_goes_on_from_the_old_file_and_is_cut(served: Served, sen
 
 @in_thread
 @SENT
-@pytest.mark.parametrize("second", ["demo", "other"])
 @pytest.mark.parametrize("ending", ["both whole", "first cut", "second cut", "both cut"])
-def test_two_who_write_one_name(served: Served, sent: int, second: str, ending: str) -> None:
+def test_two_accounts_that_write_one_name(served: Served, sent: int, ending: str) -> None:
     (served.root / "a").write_bytes(OLD)
     ones, others = noise(sent + 1000, 3), noise(sent + 2000, 4)
-    one, other = served.session(), served.session(second)
+    one, other = served.session(), served.session("other")
     first = begun(served, one, "STOR a", ones[:sent])
     data = begun(served, other, "STOR a", others[: sent + 1])  # another number than the first's
     wanted = OLD
@@ -210,13 +209,32 @@ def test_two_who_write_one_name(served: Served, sent: int, second: str, ending: 
             assert wire.reply().code == 226
             wanted = content
         assert visible(served.root) == {"a": wanted}
-    names = {"demo", second} if ending == "both cut" else {"demo"} if "cut" in ending else set()
-    if (ending, second, sent) == ("first cut", "demo", min(SIZES)):
-        names = set()  # the second had nothing on the disk yet, and took the partial's place
+    kept = {"both cut": 2, "first cut": 1, "second cut": 1, "both whole": 0}[ending]
     one.drop()
     other.drop()
     served.wait_for(served.settled())
-    assert len(hidden(served.root)) == len(names)
+    assert len(hidden(served.root)) == kept
+
+
+@in_thread
+@SENT
+@pytest.mark.parametrize("commands", ["STOR a", "REST 100, STOR a"])
+def test_a_living_upload_is_not_taken_by_another_session(
+    served: Served, sent: int, commands: str
+) -> None:
+    (served.root / "a").write_bytes(OLD)
+    one, other = served.session(), served.session()
+    data = begun(served, one, "STOR a", NEW[:sent])
+    assert other.code("TYPE I") == 200
+    with other.data():
+        assert other.codes(*commands.split(", "))[-1] == 450
+    assert other.upload("APPE a", b"more").code == 226
+    assert other.code("DELE a") == 250
+    data.sendall(b"end")
+    data.close()
+    assert one.reply().code == 226
+    assert visible(served.root) == {"a": NEW[:sent] + b"end"}
+    assert not hidden(served.root)
 
 
 @in_thread
@@ -246,11 +264,15 @@ def test_a_directory_that_is_removed_meanwhile(served: Served, sent: int, how: s
     assert wire.code("MKD d") == 257
     data = begun(served, wire, "STOR d/a", NEW[:sent])
     if how == "by the client":
-        assert served.session().code("RMD d") == 250
-    else:
-        for partial in hidden(served.root / "d"):
-            partial.unlink()
-        (served.root / "d").rmdir()
+        assert served.session().code("RMD d") == 550
+        assert served.session("other").code("RMD d") == 550
+        data.close()
+        assert wire.reply().code == 226
+        assert visible(served.root / "d") == {"a": NEW[:sent]}
+        return
+    for partial in hidden(served.root / "d"):
+        partial.unlink()
+    (served.root / "d").rmdir()
     data.close()
     assert wire.reply().code == 550
     assert list(served.root.iterdir()) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.house import House, hidden, noise, visible, wait_until
+from tests.interop.raw import rst
 
 NEW = noise(3_000_000, 1)
 CAME = pytest.mark.parametrize("came", [20_000, 2_000_000])
@@ -105,12 +106,99 @@ def test_deleting_what_is_not_whole_or_its_directory_removes_it(service: House) 
     assert list(service.root.iterdir()) == []
 
 
-def test_a_reader_of_the_old_file_is_not_given_the_partial(service: House) -> None:
+def test_the_session_that_was_cut_is_told_what_arrived_and_others_the_file(
+    service: House,
+) -> None:
+    (service.root / "new").write_bytes(b"old")
+    wire, other = service.session(), service.session()
+    rst(service.begun(wire, "STOR new", NEW[:100_000]))
+    assert wire.reply().code == 426
+    assert (wire.ask("SIZE new").text, other.ask("SIZE new").text) == ("100000", "3")
+    for one in (wire, other):
+        assert b"size=3;" in one.ask("MLST new").lines[1].lower()
+    assert wire.code("REST 100000") == 350
+    assert wire.upload("STOR new", NEW[100_000:]).code == 226
+    assert wire.ask("SIZE new").text == str(len(NEW))
+    assert whole(service)
+
+
+def test_the_first_session_after_the_cut_is_told_what_arrived(service: House) -> None:
+    (service.root / "new").write_bytes(b"old")
+    cut(service, 2_000_000)
+    resuming, later = service.session(), service.session()
+    assert resuming.ask("SIZE new").text == "2000000"
+    assert later.ask("SIZE new").text == "3"
+    assert resuming.upload("APPE new", NEW[2_000_000:]).code == 226
+    assert whole(service)
+
+
+def test_a_reader_of_the_old_file_is_told_once_to_ask_again(service: House) -> None:
     (service.root / "new").write_bytes(b"old")
     cut(service, 2_000_000)
     wire = service.session()
+    assert wire.ask("SIZE new").text == "2000000"
+    with wire.data():
+        answer = wire.ask("RETR new")
+    assert (answer.code, "2000000" in answer.text) == (450, True)
     assert wire.ask("SIZE new").text == "3"
     assert wire.download("RETR new") == b"old"
+    assert len(hidden(service.root)) == 1
+
+
+@CAME
+@pytest.mark.parametrize(
+    "commands", ["REST {size}, STOR new", "REST {beyond}, STOR new", "APPE new"]
+)
+def test_who_goes_by_the_size_of_the_file_is_refused(
+    service: House, came: int, commands: str
+) -> None:
+    """Whatever it sends would follow bytes of another file."""
+    old = noise(2_500_000, 5)
+    (service.root / "new").write_bytes(old)
+    cut(service, came)
+    told, wire = service.session(), service.session()
+    assert told.ask("SIZE new").text == str(came)
+    assert wire.ask("SIZE new").text == str(len(old))
+    for word in commands.format(size=len(old), beyond=came + 1).split(", "):
+        with wire.data():
+            answer = wire.ask(word)
+    assert (answer.code, str(came) in answer.text) == (554, True)
+    assert visible(service.root) == {"new": old}
+
+
+def test_an_append_right_after_a_cut_is_refused_unless_it_resumes(service: House) -> None:
+    """The client may go by a size that a listing told."""
+    (service.root / "new").write_bytes(b"old")
+    cut(service, 20_000)
+    wire = service.session()
+    with wire.data():
+        assert wire.code("APPE new") == 554
+    assert wire.code("DELE new") == 250
+    assert wire.upload("APPE new", b"whole").code == 226
+    assert visible(service.root) == {"new": b"whole"}
+
+
+def test_what_is_told_of_an_interrupted_upload_can_be_removed(service: House) -> None:
+    cut(service, 20_000)
+    wire = service.session()
+    assert wire.codes("SIZE new", "MDTM new") == [213, 213]
+    for command in ("RETR new", "RNFR new", "MLST new"):
+        with wire.data():
+            answer = wire.ask(command)
+        assert (answer.code, "20000" in answer.text) == (550, True)
+    assert service.session("other").code("DELE new") == 550
+    assert wire.code("DELE new") == 250
+    assert not hidden(service.root)
+    assert wire.codes("SIZE new", "MDTM new", "DELE new") == [550, 550, 550]
+
+
+def test_a_directory_with_interrupted_uploads_of_others_stays(service: House) -> None:
+    wire, other = service.session(), service.session("other")
+    assert wire.code("MKD d") == 257
+    cut(service, 20_000, "STOR d/new", "other")
+    assert wire.code("RMD d") == 550
+    assert other.code("RMD d") == 250
+    assert list(service.root.iterdir()) == []
 
 
 def test_old_ones_are_swept_at_the_start_and_then_on_time(tmp_path: Path) -> None:

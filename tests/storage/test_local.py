@@ -13,7 +13,7 @@ from twisted.logger import globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from ftpservice.flow.blocking import InlinePool
-from ftpservice.storage import errors, local, local_sweep
+from ftpservice.storage import errors, local, local_partials
 from ftpservice.storage.contract_case import at, begin, content, make, partial
 from ftpservice.storage.descent import Tree
 from ftpservice.storage.interfaces import IStorageSource
@@ -110,7 +110,7 @@ def aged(bench, name, age):
 
 class TestSweeping:
     def test_partials_whose_time_is_over_are_removed_wherever_they_are(self, bench, monkeypatch):
-        monkeypatch.setattr(local_sweep, "TURN", 2)
+        monkeypatch.setattr(local_partials, "TURN", 2)
         for top in ("/a", "/a/b", "/c"):
             run(bench.storage.make_directory(at(top)))
         (bench.root / "c" / "loop").symlink_to(bench.root)

@@ -50,13 +50,20 @@ class TestDirectories:
         run(bench.storage.make_directory(at("/dir"), 0o750))
         assert (bench.root / "dir").stat().st_mode & 0o7777 == 0o2750
 
-    def test_a_directory_goes_with_the_partials_in_it(self, bench):
+    def test_a_directory_goes_with_the_owners_partials_in_it(self, bench):
         run(bench.storage.make_directory(at("/dir")))
-        writing = run(begin(bench.owned_by("two"), "/dir/file", b"x"))
         run(run(begin(bench.storage, "/dir/file", b"x")).abandon())
         run(bench.storage.remove_directory(at("/dir")))
-        with pytest.raises(errors.NotFound):
-            run(writing.commit())
+        assert bench.hidden() == []
+
+    def test_a_directory_goes_with_partials_of_others_whose_time_is_over(self, bench):
+        run(bench.storage.make_directory(at("/dir")))
+        run(run(begin(bench.owned_by("two"), "/dir/file", b"x")).abandon())
+        with pytest.raises(errors.HasUploads):
+            run(bench.storage.remove_directory(at("/dir")))
+        (name,) = bench.hidden()
+        os.utime(bench.root / "dir" / name, (0, 0))
+        run(bench.storage.remove_directory(at("/dir")))
 
     @pytest.mark.parametrize("name", [".ftpservice.other", "file"])
     def test_a_directory_with_anything_else_stays_as_it_is(self, bench, name):

@@ -195,3 +195,18 @@ def test_nor_where_the_disk_would_have_to_be_asked(bench, monkeypatch):
     assert not isinstance(writing, PromisedUploading)
     run(writing.commit())
     assert content(bench) == b""
+
+
+def test_its_directory_stays(bench):
+    """Its first bytes wait in memory, and there is no partial that the kernel would see."""
+    writing = begin(bench)
+    run(writing.write(b"small"))
+    assert names(bench) == []
+    with pytest.raises(errors.HasUploads):
+        run(bench.storage.remove_directory(FILE.parent))
+    run(writing.commit())
+    assert content(bench) == b"small"
+    run(bench.storage.remove_file(FILE))
+    run(begin(bench).abandon())
+    run(bench.storage.remove_directory(FILE.parent))
+    assert os.listdir(bench.root) == []

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from zope.interface.verify import verifyObject
 
-from ftpservice.storage import errors, local_bytes, local_openings, local_upload
+from ftpservice.storage import errors, local_bytes, local_openings, local_upload, partials
 from ftpservice.storage.contract_case import at, begin, content, listed, make, partial, upload
 from ftpservice.storage.interfaces import How, IDescriptor, IPartials, IWriting, WriteRequest
 from tests.storage.local_fixture import Bench, run
@@ -152,15 +152,38 @@ class TestPartials:
             assert run(partial(bench.storage, "/file")) == 10
             assert len(bench.hidden()) == 1
 
-    def test_a_resume_goes_on_though_the_session_before_still_writes(self, bench):
-        """The peer is back before its dead connection was noticed."""
-        dead = run(begin(bench.storage, "/file", b"01234"))
-        writing = run(begin(bench.storage, "/file", b"56789", WriteRequest(offset=5)))
-        assert writing.offset == 5
-        run(dead.abandon())
-        assert run(partial(bench.storage, "/file")) == 5
-        run(writing.commit())
-        assert run(content(bench.storage, "/file")) == b"0123456789"
+    @pytest.mark.parametrize("how", [How.REPLACE, How.CREATE, How.APPEND])
+    def test_a_resume_takes_nothing_from_who_still_writes(self, bench, how):
+        living = run(begin(bench.storage, "/file", b"01234" * 20_000))
+        offset = 0 if how is How.APPEND else 5
+        with pytest.raises(errors.BeingUploaded):
+            run(begin(bench.storage, "/file", b"", WriteRequest(how, offset)))
+        run(living.commit())
+        assert run(content(bench.storage, "/file")) == b"01234" * 20_000
+        assert not bench.hidden()
+
+    def test_a_partial_tells_owner_and_name_and_a_file_does_not(self, bench):
+        cut(bench, "/file", b"0123")
+        (name,) = bench.hidden()
+        assert partials.marked(bench.storage._tree.root, os.fsencode(name)) == ("one", b"file")
+        run(make(bench.storage, "/file", b"x" * 100_000, WriteRequest(offset=4)))
+        assert not [one for one in os.listxattr(bench.root / "file") if "ftpservice" in one]
+
+    def test_a_partial_of_a_file_is_told_where_there_are_no_attributes(self, bench, monkeypatch):
+        def refuse(*args):
+            raise OSError(errno.ENOTSUP, "no attributes")
+
+        monkeypatch.setattr(os, "setxattr", refuse)
+        run(make(bench.storage, "/file", b"old"))
+        cut(bench, "/file", b"0123")
+        cut(bench, "/new", b"0123")
+        told = run(IPartials(bench.storage).all_partials())
+        assert {one.size for one in told} == {4}
+        assert {one.owner for one in told} == {"one"}
+        assert at("/file") in {one.path for one in told}
+        for one in told:
+            run(IPartials(bench.storage).drop_partials(one.path))
+        assert bench.hidden() == []
 
     def test_other_owners_have_others(self, bench):
         other = bench.owned_by("two")
@@ -359,9 +382,6 @@ class TestTrouble:
     @pytest.mark.parametrize(
         ("code", "kind"),
         [
-            (errno.ENOSPC, errors.NoSpace),
-            (errno.EDQUOT, errors.QuotaExceeded),
-            (errno.EFBIG, errors.QuotaExceeded),
             (errno.EROFS, errors.Unavailable),
             (errno.EIO, errors.Unavailable),
         ],
@@ -377,6 +397,22 @@ class TestTrouble:
             run(writing.write(b"4567"))
         run(writing.abandon())
         assert run(partial(bench.storage, "/file")) == 4
+
+    @pytest.mark.parametrize("offset", [0, 4])
+    @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+    def test_without_space_nothing_is_kept(self, bench, monkeypatch, code, offset):
+        cut(bench, "/file", b"0123")
+        request = WriteRequest(offset=offset)
+        writing = run(begin(bench.storage, "/file", b"4567", request))
+
+        def fail(*args):
+            raise OSError(code, os.strerror(code))
+
+        with monkeypatch.context() as patch, pytest.raises(errors.StorageError):
+            patch.setattr(local_bytes.os, "write", fail)
+            run(writing.write(b"x" * 100_000))
+        run(writing.abandon())
+        assert bench.hidden() == []
 
     def test_a_full_device_is_told(self, bench):
         with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError) as caught:

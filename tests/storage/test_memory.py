@@ -47,7 +47,7 @@ class MemoryTests(StorageContract, SynchronousTestCase):
         """All room is given back when everything is removed: nothing is counted twice or lost."""
         if not self.tree.root.entries and not self.tree._partials:
             assert self.tree.used == 0
-        assert not self.tree.promised
+        assert not self.tree.running
 
 
 def run(call):
@@ -129,8 +129,10 @@ class TestTree:
         run(storage.make_directory(at("/folder")))
         run(run(begin(storage, "/folder/file", b"0123456789")).abandon())
         late = run(begin(storage, "/folder/other"))
-        run(storage.remove_directory(at("/folder")))
+        with pytest.raises(errors.HasUploads):
+            run(storage.remove_directory(at("/folder")))
         run(late.abandon())
+        run(storage.remove_directory(at("/folder")))
         assert tree.used == 0
 
     def test_an_append_to_a_file_that_is_replaced_is_not_confirmed(self):

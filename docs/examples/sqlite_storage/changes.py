@@ -34,6 +34,8 @@ def remove_directory(store: Store, top: int, path: VirtualPath) -> None:
         raise errors.Denied(path)
     if store.children(directory, b""):
         raise errors.NotEmpty(path)
+    if store.uploads[directory]:
+        raise errors.HasUploads(path)
     with store.db as db:
         db.execute("DELETE FROM nodes WHERE id = ?", (directory,))
 

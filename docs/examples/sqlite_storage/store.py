@@ -79,6 +79,8 @@ class Store:
     def __init__(self, file: str, capacity: int | None = None) -> None:
         self.file = file
         self._capacity = capacity
+        self.uploads: Counter[int] = Counter()
+        """The uploads under way into each directory, which is not removed meanwhile."""
         self._readers: Counter[int] = Counter()
 
     @cached_property

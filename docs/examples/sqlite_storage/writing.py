@@ -18,10 +18,15 @@ def begin(store: Store, top: int, path: VirtualPath, request: WriteRequest) -> U
     """Begin an upload (blocks); raises what `IStorage.open_writing` does."""
     if request.how not in (How.REPLACE, How.CREATE):
         raise Unsupported(path, request.how.value)
-    there = in_the_way(store, store.place(top, path), path, request.how)
-    upload = Upload(store, top, path, request)
-    if request.offset:
-        upload.go_on_from(there)
+    place = store.place(top, path)
+    there = in_the_way(store, place, path, request.how)
+    upload = Upload(store, place, path, request)
+    if request.offset or request.partial_only:
+        try:
+            upload.go_on_from(None if request.partial_only else there)
+        except BaseException:
+            upload.abandon()
+            raise
     return upload
 
 
@@ -38,15 +43,18 @@ def in_the_way(store: Store, place: tuple[int, bytes], path: VirtualPath, how: H
 class Upload:
     """The blocking side of one upload; used from the thread only, so nothing overlaps."""
 
-    def __init__(self, store: Store, top: int, path: VirtualPath, request: WriteRequest) -> None:
+    def __init__(
+        self, store: Store, place: tuple[int, bytes], path: VirtualPath, request: WriteRequest
+    ) -> None:
         self.path = path
         self.offset = request.offset
         self._store = store
-        self._top = top
+        self._place = place
         self._request = request
         self._blob = store.new_blob()
         self._end = request.offset
         self._over = False
+        store.uploads[place[0]] += 1
 
     def go_on_from(self, old: Node | None) -> None:
         """Copy what REST asks to keep of the old file."""
@@ -73,21 +81,20 @@ class Upload:
         if self._over:
             raise Unavailable(self.path, "the upload is over")
         try:
-            return self._publish().entry()
+            entry = self._publish().entry()
         except BaseException:
             self.abandon()
             raise
-        finally:
-            self._over = True
+        self._end_upload()
+        return entry
 
     def _publish(self) -> Node:
         store, request = self._store, self._request
         if request.announced not in (None, self._end - self.offset):
             raise BadOffset(self.path, "another size was announced")
-        place = store.place(self._top, self.path)
-        replaced = in_the_way(store, place, self.path, request.how)
+        replaced = in_the_way(store, self._place, self.path, request.how)
         with store.db:
-            node = store.name(*place, (self._blob, self._end))
+            node = store.name(*self._place, (self._blob, self._end))
             if replaced is not None and replaced.blob is not None:
                 store.drop(replaced.blob)
         return node
@@ -95,9 +102,13 @@ class Upload:
     def abandon(self) -> None:
         """Drop what arrived, unless it has its name by now."""
         if not self._over:
-            self._over = True
+            self._end_upload()
             with self._store.db:
                 self._store.drop(self._blob)
+
+    def _end_upload(self) -> None:
+        self._over = True
+        self._store.uploads[self._place[0]] -= 1
 
 
 @implementer(IWriting)
