@@ -128,11 +128,16 @@ class Meeting:
             raise self._error
         return self.data
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether anything came or went."""
+        return self.data.transport is not None and self.data.moved > 0
+
     def give_up_in(self, seconds: float) -> IDelayedCall:
         """Break it off when nothing has come over it until then."""
 
         def give_up() -> None:
-            if not self.data.moved:
+            if not self.has_moved:
                 self.abort()
 
         delayed: IDelayedCall = self._reactor.callLater(seconds, give_up)

@@ -62,9 +62,12 @@ class Looking:
             await self._control.ask(f"OPTS MLST {wanted}")
         try:
             lines = await self._transfer.lines(f"MLSD {path}" if path else "MLSD")
-            return facts_listing(lines, (path,))
         except (Refused, Unsupported) as error:
             return await self._of_file(path, error)
+        listing = facts_listing(lines, (path,))
+        if not listing.entries and not self._transfer.has_begun:
+            await self._list.confirm(path)
+        return listing
 
     async def _instead(self, path: str, error: Unsupported | UnreadListing) -> Listing:
         """Return what LIST tells where MLSD did not; raises ``error`` if it does no better."""

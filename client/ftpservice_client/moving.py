@@ -165,7 +165,7 @@ class Moving:
             await order.move(data, last)
             data.dismiss()
         except (Cut, FlowCut):
-            if meeting.data.moved:
+            if meeting.has_moved:
                 raise
             meeting.abort()
         finally:

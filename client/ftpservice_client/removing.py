@@ -100,15 +100,15 @@ class Removal:
 
     def __init__(self, line: Line | Lines, path: str) -> None:
         self._line = line
-        self._path = checked(path)
-        if not path.strip("/."):
-            raise BadName("the directory that is to be removed needs a name")
+        self._path = path
 
     def run(self) -> Deferred[Mirrored]:
         """Do it; what cannot be removed is told with the rest."""
         return Deferred.fromCoroutine(self._run())
 
     async def _run(self) -> Mirrored:
+        if not checked(self._path).strip("/."):
+            raise BadName("the directory that is to be removed needs a name")
         entry = await self._line.ask(lambda session: session.stat(self._path), again=True)
         whole = Step("delete", "", entry.size)
         try:
