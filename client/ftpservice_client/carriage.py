@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from ftpservice_client.arguments import checked
 from ftpservice_client.downloading import Download
-from ftpservice_client.errors import Busy, LoginFailed, Refused, Unsupported
+from ftpservice_client.errors import Busy, ClientError, LoginFailed, Refused, Unsupported
 from ftpservice_client.line import Line
 from ftpservice_client.making import require_parent
 from ftpservice_client.meter import Meter
@@ -34,6 +36,7 @@ class Wishes:
     progress: Progress | None = None
     offset: int = 0
     segments: int = 1
+    keep_time: bool = False
 
 
 class Carriage:
@@ -54,6 +57,7 @@ class Carriage:
         if verify and wishes.append:
             raise Unsupported("what is appended has no digest of its own")
         source = source_for(self._threads, readable)
+        modified = await self._time_of(readable) if wishes.keep_time else None
         with Meter(clock, wishes.progress) as meter:
             upload = Upload(source, checked(name), wishes, meter, line.settings.retries > 0)
             try:
@@ -67,7 +71,22 @@ class Carriage:
                 source.close()
             size = upload.moved if source.size is None else source.size - upload.offset
             meter.done(upload.offset + size)
-        return Transfer(name, size, clock.seconds() - began, digest)
+        kept = modified is not None and await self._keep_time(name, modified)
+        return Transfer(name, size, clock.seconds() - began, digest, keeps_time=kept)
+
+    async def _time_of(self, readable: Readable) -> float | None:
+        """Return when a file here was changed; what is none has no such time."""
+        if not isinstance(readable, (str, os.PathLike)):
+            return None
+        with suppress(OSError):
+            return (await self._threads.call(os.stat, readable)).st_mtime
+        return None
+
+    async def _keep_time(self, name: str, seconds: float) -> bool:
+        """Give the file on the server the time of that here; tell whether that was done."""
+        with suppress(ClientError):  # it is there, and whole
+            return await self._line.ask(lambda session: session.set_modified(name, seconds))
+        return False
 
     def download(self, name: str, to: Writable, wishes: Wishes) -> Deferred[Transfer]:
         """Receive a file."""

@@ -143,6 +143,7 @@ class Client(NameCalls, ServerCalls):
         append: bool = False,
         resume: bool = False,
         verify: bool = False,
+        keep_time: bool = False,
         progress: Progress | None = None,
         timeout: float | None = None,
     ) -> Deferred[Transfer]:
@@ -150,9 +151,11 @@ class Client(NameCalls, ServerCalls):
 
         ``append`` adds to the file that is there, ``resume`` to what an upload that was cut has
         left of it. ``verify`` compares digests afterwards, and raises `Unsupported` where the
-        server has none. Raises `Mismatch`, `Denied`, `NoSpace`, `LocalProblem`.
+        server has none. ``keep_time`` gives the file there the modification time of that here,
+        where the server can do that: MFMT, MDTM with a time, SITE UTIME. Raises `Mismatch`,
+        `Denied`, `NoSpace`, `LocalProblem`.
         """
-        wishes = Wishes(append, resume, verify, progress)
+        wishes = Wishes(append, resume, verify, progress, keep_time=keep_time)
         return limited(self._carriage.upload(source, name, wishes), timeout, self._line.reactor)
 
     def download(  # noqa: PLR0913 - what may be wished for are keywords
@@ -214,7 +217,8 @@ class Client(NameCalls, ServerCalls):
     ) -> Deferred[Mirrored]:
         """Make one directory hold what another does: ``local`` what is at ``path``, or, ``up``, it.
 
-        Files of the same size that are not older are left alone. ``delete`` removes what is known
+        Files of the same size that are not older are left alone; files that are moved keep their
+        modification time, where the server can set it. ``delete`` removes what is known
         to be gone from the other side: nothing in a directory that could not be listed in full,
         and nothing through a link. Patterns are those of shells, of names or, with a ``/``, of
         paths below the top; what is excluded is neither moved nor deleted. ``parallel`` is the

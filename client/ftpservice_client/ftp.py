@@ -16,6 +16,7 @@ from ftpservice_client.errors import ClientError, Cut, Garbled, Refused, Unsuppo
 from ftpservice_client.features import Features, digests_of
 from ftpservice_client.ftp_files import FTPFiles
 from ftpservice_client.looking import Looking
+from ftpservice_client.modification_times import ModificationTimes
 from ftpservice_client.moving import Moving
 from ftpservice_client.refusals import refusal
 from ftpservice_client.settings import Settings
@@ -108,6 +109,7 @@ class FTPSession(FTPNames):
         self.retrieve, self.store = files.retrieve, files.store
         self.entries, self.size = self._looking.entries, self._looking.size
         self.modified = self._looking.modified
+        self.set_modified = ModificationTimes(control, features, self.modified).set
         self.directory = START
 
     @property

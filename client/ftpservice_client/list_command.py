@@ -19,6 +19,7 @@ from ftpservice_client.listing_transfer import ListingTransfer
 from ftpservice_client.listings.lines import text_listing
 from ftpservice_client.refusals import NOT_IMPLEMENTED, refusal
 from ftpservice_client.results import Listing
+from ftpservice_client.server_zone import ServerZone
 
 __all__ = ["ListCommand", "empty_listing"]
 
@@ -56,11 +57,13 @@ class ListCommand:
         transfer: ListingTransfer,
         now: Callable[[], float],
         directory: Callable[[], str],
+        zone: ServerZone,
     ) -> None:
         self._control = control
         self._transfer = transfer
         self._now = now
         self._directory = directory
+        self._zone = zone
         self._command: str | None = None
         """``LIST`` or ``LIST -a``, when it is known which shows more."""
 
@@ -118,7 +121,11 @@ class ListCommand:
             self._control.close(Cut(f"the server does not go back to {place}: {reply.lines[-1]}"))
 
     async def _here(self, places: tuple[str, ...]) -> Listing:
-        """List the directory where the session is, hidden names too if the server tells them."""
+        """List the directory where the session is; times are corrected by the server's zone."""
+        return await self._zone.corrected(await self._fullest(places))
+
+    async def _fullest(self, places: tuple[str, ...]) -> Listing:
+        """Return the listing with hidden names, if the server tells them."""
         if self._command is not None:
             return await self._listed(self._command, places)
         plain = await self._listed("LIST", places)

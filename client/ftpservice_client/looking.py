@@ -17,6 +17,7 @@ from ftpservice_client.listings.lines import facts_listing, text_listing
 from ftpservice_client.moving import Moving
 from ftpservice_client.refusals import NOT_IMPLEMENTED, refusal
 from ftpservice_client.results import Listing
+from ftpservice_client.server_zone import ServerZone
 
 __all__ = ["Looking", "size_in"]
 
@@ -41,7 +42,8 @@ class Looking:
         """Facts to be asked for, where MLST would not tell types by itself."""
         self._now = now
         self._transfer = ListingTransfer(moving, limit)
-        self._list = ListCommand(control, self._transfer, now, directory)
+        zone = ServerZone(self.modified)
+        self._list = ListCommand(control, self._transfer, now, directory, zone)
 
     async def entries(self, path: str) -> Listing:
         """Return what a directory holds, or the one entry of a file."""

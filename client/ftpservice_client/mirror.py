@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,12 @@ from ftpservice_client.carriage import Carriage, Wishes
 from ftpservice_client.errors import ClientError, Refused
 from ftpservice_client.line import Line
 from ftpservice_client.making import make_directory
-from ftpservice_client.planning import plan
+from ftpservice_client.planning import is_unsure, plan
 from ftpservice_client.pool import Lines
 from ftpservice_client.remote_tree import remote_tree
 from ftpservice_client.removing import Deletion
 from ftpservice_client.results import Mirrored, Progress, Step
+from ftpservice_client.session import Session
 from ftpservice_client.tally import Tally
 from ftpservice_client.threads import Threads
 from ftpservice_client.trees import (
@@ -62,6 +64,7 @@ class Mirror:
         self._carriage = Carriage(self._lines)
         self._threads = Threads(line.reactor)
         self._tally = wishes.tally or Tally()
+        self._here = Tree()
         self._there = Tree(is_remote=True)
         self._done: list[Step] = []
         self._failed: list[tuple[Step, Exception]] = []
@@ -96,7 +99,7 @@ class Mirror:
     async def _plan(self) -> list[Step]:
         wishes = self._wishes
         find_local = partial(local_tree, self._local, wishes.filters, must_exist=wishes.up)
-        here = await self._threads.call(find_local)
+        here = self._here = await self._threads.call(find_local)
         try:
             self._there = await remote_tree(self._lines, self._path, wishes.filters)
         except Refused:
@@ -105,7 +108,20 @@ class Mirror:
         self._failed += [*not_listed(here), *not_listed(self._there)]
         top = [Step("make", "")] if wishes.up else []
         pair = (here, self._there) if wishes.up else (self._there, here)
+        await self._see_exactly(*pair)
         return top + plan(*pair, "upload" if wishes.up else "download", delete=wishes.delete)
+
+    async def _see_exactly(self, source: Tree, target: Tree) -> None:
+        """Ask for size and time of files of which a listing does not tell enough to compare."""
+        there = self._there.items
+        for path in [path for path, item in source.items.items() if is_unsure(item, target, path)]:
+            name = below(self._path, path)
+            size = modified = None
+            if there[path].time_grain or not there[path].modified:
+                modified = await self._lines.ask(partial(_modified, name), again=True)
+            if not there[path].size_known:
+                size = await self._lines.ask(partial(_size, name), again=True)
+            there[path] = there[path].seen_exactly(size, modified)
 
     async def _all(self, steps: list[Step], parallel: int) -> None:
         """Carry out steps, several at a time."""
@@ -141,7 +157,7 @@ class Mirror:
             case "make", False:
                 await self._threads.call(make_real_directory, self._local, step.name)
             case "upload", _:
-                await self._carriage.upload(here, there, self._watched(step))
+                await self._upload(step, here, there)
             case "download", _:
                 await self._download(step, there, here)
             case "delete", _:
@@ -159,11 +175,22 @@ class Mirror:
 
         return Wishes(progress=progress if self._wishes.tally is None else note)
 
+    async def _upload(self, step: Step, here: Path, there: str) -> None:
+        """Send a file, and have it keep its time where the server can do that."""
+        await self._carriage.upload(here, there, self._watched(step))
+        seconds = self._here.items[step.name].modified
+        with suppress(ClientError):  # the file is there, and whole
+            await self._lines.ask(lambda session: session.set_modified(there, seconds), again=True)
+
     async def _download(self, step: Step, there: str, here: Path) -> None:
         directory = step.name.rpartition("/")[0]
         await self._threads.call(make_real_directory, self._local, directory)
         await self._carriage.download(there, here, self._watched(step))
-        modified = self._there.items[step.name].modified
+        item = self._there.items[step.name]
+        modified = item.modified
+        if item.time_grain or not modified:
+            exact = await self._lines.ask(lambda session: session.modified(there), again=True)
+            modified = exact or modified
         if modified:
             await self._threads.call(os.utime, here, (modified, modified))
 
@@ -175,3 +202,11 @@ class Mirror:
         await deletion.run(steps)
         self._done += deletion.done
         self._failed += deletion.failed
+
+
+async def _modified(name: str, session: Session) -> float | None:
+    return await session.modified(name)
+
+
+async def _size(name: str, session: Session) -> int | None:
+    return await session.size(name)

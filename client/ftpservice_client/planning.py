@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from ftpservice_client.results import Step
 from ftpservice_client.trees import Item, Tree
 
-__all__ = ["deletions", "plan"]
+__all__ = ["deletions", "is_unsure", "plan"]
 
 GRAIN = 1.0
 """Seconds of the coarsest times that MLSD and MDTM tell."""
+SUMMER_TIME = 3600.0
+"""Seconds that the zone of a place may change by."""
 UNTOLD = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """What makes a name one that servers leave out of listings."""
 
@@ -34,10 +36,38 @@ def _step(path: str, item: Item, former: Item | None, action: str) -> Step | Non
         return None if former is not None and former.is_directory else Step("make", path)
     if former is None or former.is_directory:
         return Step(action, path, item.size)
-    if item.size_known and former.size_known and former.size != item.size:
-        return Step(action, path, item.size)
-    is_older = former.modified + max(GRAIN, former.time_grain) <= item.modified
-    return Step(action if is_older else "skip", path, item.size)
+    return Step("skip" if _is_same(item, former) else action, path, item.size)
+
+
+def _is_same(item: Item, former: Item) -> bool:
+    """Tell whether the target's file need not be replaced; one of which nothing is known must."""
+    if not (item.size_known and former.size_known):
+        if not (item.modified and former.modified):
+            return False
+    elif former.size != item.size:
+        return False
+    return former.modified + max(GRAIN, former.time_grain) > item.modified
+
+
+def is_unsure(item: Item, target: Tree, path: str) -> bool:
+    """Tell whether a listing tells too little of two files to know if they are the same.
+
+    The time of a listing is in the zone that the server has today; it may have been an hour off
+    when the file was changed.
+    """
+    former = target.items.get(path)
+    if former is None or item.is_directory or former.is_directory:
+        return False
+    if not (item.size_known and former.size_known):
+        return True
+    if item.size != former.size:
+        return False
+    grain = item.time_grain or former.time_grain
+    if not (grain and item.modified and former.modified):
+        return bool(grain) or not (item.modified and former.modified)
+    if not _is_same(item, former):
+        return True
+    return grain <= former.modified - item.modified <= SUMMER_TIME + grain
 
 
 def deletions(source: Tree, target: Tree) -> list[Step]:

@@ -43,6 +43,8 @@ class Transfer:
     """The file, of a download to nowhere."""
     note: str = ""
     """What else there is to know: that the file grew while it was received."""
+    keeps_time: bool = False
+    """Whether an upload with ``keep_time`` has the modification time of the file here."""
 
     @property
     def rate(self) -> float:

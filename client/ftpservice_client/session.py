@@ -72,6 +72,9 @@ class Session(Protocol):
     async def modified(self, name: str) -> float | None:
         """Return when a file was changed, None where the server doesn't tell."""
 
+    async def set_modified(self, name: str, seconds: float) -> bool:
+        """Set when a file was changed; tell whether the server has done it."""
+
     async def digests(self) -> frozenset[str]:
         """Return the algorithms that `digest` knows."""
 

@@ -164,6 +164,10 @@ class SimpleSession(SimpleWithout):
         except NotFound:
             return None
 
+    async def set_modified(self, _name: str, _seconds: float) -> bool:
+        """Tell that there is no verb for it."""
+        return False
+
     async def digests(self) -> frozenset[str]:
         """Return the one algorithm."""
         return frozenset({ALGORITHM})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -35,6 +35,15 @@ class Item:
     time_grain: float = 0.0
     """Seconds by which the file may have been changed later than ``modified``."""
     size_known: bool = True
+
+    def seen_exactly(self, size: int | None, modified: float | None) -> Item:
+        """Return the item with what SIZE and MDTM tell of it, where they do."""
+        item = self
+        if size is not None:
+            item = replace(item, size=size, size_known=True)
+        if modified is not None:
+            item = replace(item, modified=modified, time_grain=0.0)
+        return item
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ words = WordTable()
 
 CONTINUE = Option("c", "continue", "go on with what is there of it already")
 VERIFY = Option("v", "verify", "compare digests afterwards, where the server has them")
+PRESERVE = Option("p", "preserve", "keep the modification time, where the server can set it")
 APPEND = Option("a", "append", "add to the end of the file there")
 
 REMOTE_NAME = Takes("[<name>]", (Side.REMOTE,), most=1, whole=True)
@@ -72,7 +73,7 @@ async def get_many(session: Session, given: Given) -> None:
     "put",
     "send",
     takes=Takes("[<file> [<name>]]", (Side.LOCAL, Side.REMOTE), most=2),
-    options=(APPEND, CONTINUE, VERIFY),
+    options=(APPEND, CONTINUE, VERIFY, PRESERVE),
     changes=True,
 )
 async def put(session: Session, given: Given) -> None:
@@ -95,7 +96,7 @@ async def send_here(session: Session, given: Given) -> None:
 @words.add(
     "mput",
     takes=Takes("<pattern>...", (Side.LOCAL,), least=1, most=MANY),
-    options=(CONTINUE, VERIFY),
+    options=(CONTINUE, VERIFY, PRESERVE),
     changes=True,
 )
 async def put_many(session: Session, given: Given) -> None:
@@ -117,4 +118,9 @@ async def prompt(_session: Session, _given: Given) -> None:
 
 
 def _care(given: Given) -> Care:
-    return Care(given.has(CONTINUE.name), given.has(VERIFY.name), given.has(APPEND.name))
+    return Care(
+        given.has(CONTINUE.name),
+        given.has(VERIFY.name),
+        given.has(APPEND.name),
+        given.has(PRESERVE.name),
+    )

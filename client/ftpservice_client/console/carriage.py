@@ -24,6 +24,7 @@ class Care:
     resume: bool = False
     verify: bool = False
     append: bool = False
+    keep_time: bool = False
 
 
 async def fetch(session: Session, name: str, to: Path, care: Care) -> Transfer:
@@ -64,8 +65,11 @@ async def send(session: Session, source: Path | BinaryIO, name: str, care: Care)
             append=care.append,
             resume=care.resume,
             verify=care.verify,
+            keep_time=care.keep_time,
             progress=count,
         )
+    if care.keep_time and not done.keeps_time:
+        session.screen.complain(f"The server does not keep the time of {name}.")
     _tell(session, "Uploaded", done)
     return done
 

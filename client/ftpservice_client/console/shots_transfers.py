@@ -71,6 +71,7 @@ def _target(text: str | None, *, several: bool) -> Argument | None:
 def _put(parser: ArgumentParser) -> None:
     _carefully(parser)
     parser.add_argument("-a", "--append", action="store_true", help="add to the file there")
+    parser.add_argument("-p", "--preserve", action="store_true", help="keep the time of the file")
     parser.add_argument("url", metavar="URL", help="of a file; of a directory if it ends with /")
     parser.add_argument("files", metavar="FILE", nargs="+", help="or - for the input")
 
@@ -85,7 +86,7 @@ async def put(session: Session, words: Namespace) -> Answer:
     if into and STREAM in words.files:
         raise Usage("- has no name: the URL has to end with one")
     require_distinct(Path(text).name if into else path for text in words.files)
-    care = Care(words.resume, words.verify, words.append)
+    care = Care(words.resume, words.verify, words.append, words.preserve)
     files: list[dict[str, Any]] = []
     for text in words.files:
         source = sys.stdin.buffer if text == STREAM else Path(text)

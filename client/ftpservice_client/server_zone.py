@@ -1,0 +1,57 @@
+"""The zone in which a server writes the times of its listings.
+
+LIST tells local times, and no zone. Once in a session the time of one file is compared with what
+MDTM says of it, which is UTC (RFC 3659 §3): the difference, in quarters of an hour, is the zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice_client.listings.dates import MINUTE
+from ftpservice_client.results import Listing
+
+__all__ = ["ServerZone"]
+
+QUARTER = 900
+WIDEST = 14 * 3600
+"""Seconds that the zones furthest from UTC differ from it."""
+MAX_TRIES = 3
+"""Files that are asked about before the zone is taken for UTC."""
+
+
+class ServerZone:
+    """What is to be added to times of listings; ``modified`` asks with MDTM."""
+
+    def __init__(self, modified: Callable[[str], Awaitable[float | None]]) -> None:
+        self._modified = modified
+        self._offset: float | None = None
+        self._tries = 0
+
+    async def corrected(self, listing: Listing) -> Listing:
+        """Return a listing of the current directory with its times in UTC."""
+        for entry in listing.entries:
+            if self._offset is not None or self._tries >= MAX_TRIES:
+                break
+            if entry.kind is Kind.FILE and entry.time_grain == MINUTE:
+                await self._compare(entry)
+        offset = self._offset
+        if not offset:
+            return listing
+        entries = tuple(
+            entry._replace(modified=entry.modified + offset) if entry.time_grain else entry
+            for entry in listing.entries
+        )
+        return replace(listing, entries=entries)
+
+    async def _compare(self, entry: Entry) -> None:
+        """Learn the zone from one file, if it is one file still: its seconds have to fit."""
+        self._tries += 1
+        exact = await self._modified(entry.name)
+        if exact is None:
+            return
+        offset = (exact - entry.modified) // QUARTER * QUARTER
+        if abs(offset) <= WIDEST and exact - entry.modified - offset < MINUTE + 1:
+            self._offset = offset
