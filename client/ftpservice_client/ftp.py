@@ -97,14 +97,8 @@ class FTPSession(FTPNames):
         self._features = features
         calls.ahead.is_possible = keeps_what_waits(features)
         moving = Moving(control, calls)
-        self._looking = Looking(
-            control,
-            moving,
-            features,
-            settings.memory_limit,
-            reactor.seconds,
-            lambda: self.directory,
-        )
+        limit, now = settings.memory_limit, reactor.seconds
+        self._looking = Looking(control, moving, features, limit, now, lambda: self.directory)
         files = FTPFiles(control, calls, moving)
         self.retrieve, self.store = files.retrieve, files.store
         self.entries, self.size = self._looking.entries, self._looking.size

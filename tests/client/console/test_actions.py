@@ -215,12 +215,11 @@ def test_files_are_sent(seat: Seat, here: Path, monkeypatch: pytest.MonkeyPatch)
     ):
         assert seat.type(line) == f"Uploaded file: {name} (1 byte)\n"
         seat.client.upload.assert_called_with(
-            source, name, append=False, resume=False, verify=False, progress=ANY
+            source, name, append=False, resume=False, verify=False, keep_time=False, progress=ANY
         )
     seat.type("put -acv one.txt")
-    seat.client.upload.assert_called_with(
-        Path("one.txt"), "one.txt", append=True, resume=True, verify=True, progress=ANY
-    )
+    care = {"append": True, "resume": True, "verify": True, "keep_time": False, "progress": ANY}
+    seat.client.upload.assert_called_with(Path("one.txt"), "one.txt", **care)
 
 
 def test_files_are_sent_by_pattern(seat: Seat, here: Path) -> None:

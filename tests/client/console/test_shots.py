@@ -125,7 +125,7 @@ def test_put_sends_to_a_name_or_into_a_directory(
     shooter: Shooter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shooter.say("put", f"{HOST}/in/b", "sub/a")
-    care = {"append": False, "resume": False, "verify": False, "progress": ANY}
+    care = {"append": False, "resume": False, "verify": False, "keep_time": False, "progress": ANY}
     shooter.client.upload.assert_called_with(Path("sub/a"), "in/b", **care)
     shooter.say("put", f"{HOST}/in/", "sub/a", "c")
     assert [made.args for made in shooter.client.upload.call_args_list[1:]] == [
