@@ -146,7 +146,7 @@ class FileChanged(Event):
     """A name was made, removed or renamed."""
 
     action: str
-    """``delete mkdir rmdir rename attributes``."""
+    """``delete mkdir rmdir rename attributes``, ``drop partial`` of an interrupted upload."""
     path: str
     target: str = ""
 

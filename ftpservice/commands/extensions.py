@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ftpservice.commands.filesystem import set_modified, set_times
 from ftpservice.commands.information import report
+from ftpservice.commands.interrupted import SYNTAX, partials
 from ftpservice.commands.measure import directory_size
 from ftpservice.events import FileChanged
 from ftpservice.session.arguments import parse_argument
@@ -142,3 +143,4 @@ def _stamp(text: str) -> float:
 
 
 sites.add("SITE REPORT", rfc="(ours)")(report)
+sites.add("SITE PARTIALS", Argument.OPTIONAL_TEXT, rfc="(ours)", syntax=SYNTAX)(partials)

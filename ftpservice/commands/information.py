@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftpservice.commands.interrupted import space_taken
 from ftpservice.commands.listings import listing_lines
 from ftpservice.session.context import Context
 from ftpservice.session.refusals import Refusal
@@ -35,7 +36,10 @@ async def nothing(_context: Context, _text: str | None) -> Reply:
 async def status(context: Context, argument: str | None) -> Reply:
     """Tell the state of the session and its transfer, or list a path right here."""
     if argument is None:
-        return reply(codes.SYSTEM_STATUS, "Status:", *_status_lines(context), "End of status.")
+        lines = _status_lines(context)
+        if context.identity.account is not None and context.running is None:
+            lines += filter(None, [await space_taken(context)])
+        return reply(codes.SYSTEM_STATUS, "Status:", *lines, "End of status.")
     _logged_in = context.account
     lines = await listing_lines(context, argument)
     return reply(codes.FILE_STATUS, "Listing:", *(f" {line}" for line in lines), "End.")

@@ -23,6 +23,7 @@ class _Known:
     path: VirtualPath
     size: int
     modified: float
+    changed: int
     algorithm: str
     digest: str
 
@@ -51,7 +52,7 @@ class UploadDigests:
         if not isinstance(writing, DigestedWriting) or not writing.digest:
             return ""
         if entry.unique:
-            facts = (owner, writing.path, entry.size, entry.modified)
+            facts = (owner, writing.path, entry.size, entry.modified, entry.changed)
             self._known[entry.unique] = _Known(*facts, writing.algorithm, writing.digest)
             if len(self._known) > MOST:
                 self._known.popitem(last=False)
@@ -62,7 +63,7 @@ class UploadDigests:
         known = self._known.get(entry.unique)
         if known is None:
             return None
-        facts = (owner, path, entry.size, entry.modified, algorithm)
+        facts = (owner, path, entry.size, entry.modified, entry.changed, algorithm)
         return known.digest if known == _Known(*facts, known.digest) else None
 
     async def stop(self) -> None:

@@ -77,6 +77,7 @@ def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entr
             access,
             0.0,
             True,
+            facts.st_ctime_ns,
         ),
     )
 

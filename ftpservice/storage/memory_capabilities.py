@@ -144,8 +144,9 @@ class MemoryPartials:
         return dropped
 
     def _found(self, everybody: bool) -> Iterator[tuple[PartialUpload, Key]]:
-        paths = dict(self._directories())
-        for partial, active in self._view.tree.all_partials():
+        known = self._view.tree.all_partials()
+        paths = dict(self._directories()) if known else {}
+        for partial, active in known:
             is_wanted = everybody or partial.owner == self._view.owner
             if is_wanted and partial.home.serial in paths:
                 path = paths[partial.home.serial].child(partial.name)

@@ -57,7 +57,7 @@ FORWARDED: dict[object, frozenset[Right]] = {
     ISetMode: frozenset({Right.ATTRIBUTES}),
     IEnter: frozenset(),
     IFreeSpace: frozenset(),
-    IPartials: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND}),
+    IPartials: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND, Right.ADMIN}),
 }
 """Optional capabilities, and the rights of which one is enough for it; none: it needs no right."""
 

@@ -31,7 +31,7 @@ class Right(Enum):
     ATTRIBUTES = "attributes"
     """Set times and permission bits."""
     ADMIN = "admin"
-    """See what others do (REPORT); gives no access to files."""
+    """See what others do (REPORT), see and remove their interrupted uploads; no access to files."""
 
 
 PRESETS: dict[str, frozenset[Right]] = {

@@ -53,3 +53,6 @@ class Entry(NamedTuple):
     """Where a client read it from LIST: seconds by which the true time may be later."""
     size_known: bool = True
     """False where a listing that a client read tells no size in bytes; ``size`` is 0 then."""
+    changed: int = 0
+    """A number that is another one after every change of content or facts (ctime, in nanoseconds),
+    where the storage has one."""

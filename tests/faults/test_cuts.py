@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from ftpservice.events import Event, Outcome, TransferEnded
+from ftpservice.session import living_uploads
 from tests.faults.house import hidden, noise, visible
 from tests.interop.raw import Served, Wire, everything, in_thread, rst, started, starting
 
@@ -235,6 +236,48 @@ def test_a_living_upload_is_not_taken_by_another_session(
     assert one.reply().code == 226
     assert visible(served.root) == {"a": NEW[:sent] + b"end"}
     assert not hidden(served.root)
+
+
+@in_thread
+@SENT
+def test_a_silent_upload_is_taken_over(
+    served: Served, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's network is gone and it is back with another session; the first seems alive."""
+    monkeypatch.setattr(living_uploads, "TAKEOVER_SECONDS", 0.1)
+    one, other = served.session(), binary(served)
+    data = begun(served, one, "STOR a", NEW[:sent])
+    assert other.ask("SIZE a").text in (str(sent), "No such file or directory.")
+
+    code = 450
+    while code == 450:
+        with other.data() as end:
+            code = other.code("STOR a")
+            if code == 150:
+                end.sendall(NEW)
+    assert other.reply().code == 226
+    assert one.reply().code == 426
+    assert visible(served.root) == {"a": NEW}
+    assert not hidden(served.root)
+    data.close()
+
+
+@in_thread
+def test_an_append_to_a_file_that_is_renamed_meanwhile_says_so(served: Served) -> None:
+    """A client that was told of a failure would append the same once more."""
+    (served.root / "a").write_bytes(OLD)
+    one, other = served.session(), served.session()
+    data = begun(served, one, "APPE a", b"more")
+    assert other.codes("RNFR a", "RNTO b") == [350, 250]
+    data.close()
+    answer = one.reply()
+    assert (answer.code, "renamed" in answer.text) == (226, True)
+    assert visible(served.root) == {"b": OLD + b"more"}
+    data = begun(served, one, "APPE b", b"more")
+    assert other.code("DELE b") == 250
+    data.close()
+    assert one.reply().code == 550
+    assert visible(served.root) == {}
 
 
 @in_thread

@@ -201,6 +201,36 @@ def test_a_directory_with_interrupted_uploads_of_others_stays(service: House) ->
     assert list(service.root.iterdir()) == []
 
 
+def test_what_interrupted_uploads_hold_is_told_and_can_be_removed(service: House) -> None:
+    wire, other = service.session(), service.session("other")
+    assert wire.code("MKD d") == 257
+    cut(service, 20_000)
+    cut(service, 1000, "STOR d/a file")
+    cut(service, 300, "STOR theirs", "other")
+    assert any(b"2 interrupted uploads, 21000 bytes" in line for line in wire.ask("STAT").lines)
+    listed = b"\n".join(wire.ask("SITE PARTIALS").lines)
+    assert b" /new" in listed and b" /d/a file" in listed and b"theirs" not in listed
+    assert wire.ask("SITE PARTIALS DELETE theirs").code == 550
+    assert "1000 bytes removed" in wire.ask("SITE PARTIALS DELETE d/a file").text
+    assert wire.code("SITE PARTIALS DELETE all") == 200
+    assert [path.stat().st_size for path in service.partials()] == [300]
+    assert not any(b"interrupted" in line for line in wire.ask("STAT").lines)
+    assert wire.codes("SITE PARTIALS x", "SITE PARTIALS DELETE") == [501, 501]
+    assert other.code("SITE PARTIALS DELETE /theirs") == 200
+
+
+def test_an_administrator_sees_and_removes_those_of_all(tmp_path: Path) -> None:
+    house = House(tmp_path, accounts=["other"])
+    accounts = tmp_path / "passwd.db"
+    accounts.write_text(accounts.read_text().replace(":full:\n", ":full,admin:\n", 1))
+    with house.open() as service:
+        cut(service, 300, "STOR theirs", "other")
+        wire = service.session()
+        assert any(line.endswith(b" other /theirs") for line in wire.ask("SITE PARTIALS").lines)
+        assert wire.code("SITE PARTIALS DELETE theirs") == 200
+        assert service.partials() == []
+
+
 def test_old_ones_are_swept_at_the_start_and_then_on_time(tmp_path: Path) -> None:
     house = House(tmp_path)
     with house.open() as service:

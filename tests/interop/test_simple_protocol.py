@@ -299,6 +299,34 @@ def test_what_was_cut_can_be_gone_on_from_by_ftp(served: Served) -> None:
 
 
 @in_thread
+def test_what_was_cut_can_be_removed(served: Served) -> None:
+    wire = session(served)
+    assert wire.ask("UPLD 200000 f") == "GO"
+    wire.send(bytes(100_000))
+    served.wait_for(lambda: served.factory.instances[0].connection.moved >= 100_000)
+    wire.end.shutdown(socket.SHUT_WR)
+    served.wait_for(served.settled())
+    wire = session(served)
+    answer = wire.ask("DWLD f")
+    assert answer.startswith("ERR NOTFOUND") and "100000 bytes" in answer
+    assert wire.asks("DELF f", "DELF f") == ["OK f", "ERR NOTFOUND"]
+    assert list(served.root.iterdir()) == []
+
+
+@in_thread
+def test_a_living_upload_is_not_taken_by_another_session(served: Served) -> None:
+    one, other = session(served), session(served)
+    assert one.ask("UPLD 200000 f") == "GO"
+    one.send(b"1" * 100_000)
+    for line in ("UPLD 2+ f\nok", "UPLD 2 f\n"):
+        other.send(line)
+        assert "another session" in other.line()
+    one.send(b"1" * 100_000)
+    assert one.line() == "OK 200000 f"
+    assert other.download("f") == b"1" * 200_000
+
+
+@in_thread
 def test_rights_hold(served: Served) -> None:
     (served.root / "a").write_bytes(b"abc")
     reader, dropbox = session(served, "reader"), session(served, "dropbox")

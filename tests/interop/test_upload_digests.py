@@ -179,6 +179,12 @@ def test_no_later_change_leaves_a_wrong_digest(server: Callable[..., Served]) ->
     (served.root / "a").write_bytes(CONTENT[1:] + b"x")
     assert hashed(wire) == sha(CONTENT[1:] + b"x")
     assert wire.upload("STOR a", CONTENT).code == 226
+    before = (served.root / "a").stat()
+    with open(served.root / "a", "r+b") as file:  # of the same size, its time of change set back
+        file.write(CONTENT[::-1])
+    os.utime(served.root / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert hashed(wire) == sha(CONTENT[::-1])
+    assert wire.upload("STOR a", CONTENT).code == 226
     assert other.code("DELE a") == 250
     assert wire.code("HASH a") == 550
 

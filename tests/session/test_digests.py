@@ -53,6 +53,7 @@ def test_a_file_that_changed_in_any_way_is_not_known():
     for changed in (
         entry._replace(size=6),
         entry._replace(modified=entry.modified + 1e-6),
+        entry._replace(changed=entry.changed + 1),
         entry._replace(unique="other"),
         entry._replace(unique=""),
     ):

@@ -248,7 +248,7 @@ class TestCapabilities:
             (IHashes, {Right.READ}),
             (ISetTimes, {Right.ATTRIBUTES}),
             (ISetMode, {Right.ATTRIBUTES}),
-            (IPartials, {Right.CREATE, Right.OVERWRITE, Right.APPEND}),
+            (IPartials, {Right.CREATE, Right.OVERWRITE, Right.APPEND, Right.ADMIN}),
         ],
     )
     def test_a_capability_is_forwarded_to_those_who_have_a_right_to_it(self, capability, rights):
