@@ -128,7 +128,9 @@ class Realm:
             except StorageError:
                 raise
             except (ValueError, OSError) as error:
-                log.error("cannot open the storage {text!r}: {error}", text=text, error=error)
+                log.error(
+                    "the storage of {name!r} cannot be opened: {error}", name=name, error=error
+                )
                 raise Unavailable(ROOT, str(error)) from error
             owner = name if IUnnamedSource.providedBy(source) else ""
             self._opened[(text, owner)] = source

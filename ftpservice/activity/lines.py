@@ -30,12 +30,20 @@ SAYINGS: dict[type[Event], str] = {
     events.Refused: "{who} was turned away: {reason}",
     events.TransferEnded: "{who} {did} {path}: {event.outcome.value}, {event.size} bytes"
     " in {event.seconds:.3f} s{detail}",
-    events.FileChanged: "{who} did {event.action} {path} {target}",
+    events.FileChanged: "{who} {change} {path} {target}",
     events.CommandRefused: "{who}: {command} was refused: {event.code} {text}{detail}",
     events.CommandFailed: "{who}: {command} failed: {reason}",
     LeftOut: "{who}: {event.count} more refusals within a second",
 }
 SAYING_OF_OTHERS = "{event.count} more refusals of other sessions within a second"
+
+CHANGES = {
+    "delete": "removed",
+    "rename": "renamed",
+    "mkdir": "made the directory",
+    "rmdir": "removed the directory",
+    "attributes": "changed the attributes of",
+}
 
 PROBLEMS = frozenset(
     (
@@ -133,13 +141,15 @@ def _words(event: Event) -> dict[str, str]:
         command = _escaped(asked) or "a line"
     else:
         command = ""
-    detail = getattr(event, "detail", "")
+    detail, action = getattr(event, "detail", ""), getattr(event, "action", "")
+    target = _escaped(getattr(event, "target", ""))
     return {
         "who": f"{_escaped(event.user) or 'nobody'}@{_escaped(event.peer)} [{event.session}]",
         "did": "sent" if getattr(event, "upload", False) else "fetched",
         "command": command,
         "path": _escaped(getattr(event, "path", "")),
-        "target": _escaped(getattr(event, "target", "")),
+        "change": CHANGES.get(action, f"did {_escaped(action)}"),
+        "target": target and f"to {target}",
         "text": _escaped(getattr(event, "text", "")),
         "tls": _aside(getattr(event, "tls", "")).lstrip(),
         "reason": _escaped(getattr(event, "reason", "") or detail),

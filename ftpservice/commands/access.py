@@ -12,7 +12,7 @@ from ftpservice.accounts.checkers import LoginBusy
 from ftpservice.accounts.refused import LoginRefused
 from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal
 from ftpservice.session.context import Context
-from ftpservice.session.refusals import Refusal
+from ftpservice.session.refusals import Refusal, said
 from ftpservice.session.verbs import Argument, VerbTable
 from ftpservice.storage.errors import NotDirectory, StorageError
 from ftpservice.storage.interfaces_tree import IEnter
@@ -105,7 +105,7 @@ async def password(context: Context, text: str | None) -> Reply:
         return await _slowly(context, "Login failed.")
     except (LoginBusy, StorageError) as error:
         busy = isinstance(error, LoginBusy)
-        tell_refused(context, LoginRefusal.BUSY if busy else LoginRefusal.NO_FILES, str(error))
+        tell_refused(context, LoginRefusal.BUSY if busy else LoginRefusal.NO_FILES, said(error))
         context.told = error
         raise
     return _admitted(context, codes.LOGGED_IN)

@@ -35,7 +35,7 @@ from ftpservice.flow.task import Task, dealt_with
 from ftpservice.session.context import Context, Marks
 from ftpservice.session.living_uploads import LivingUpload
 from ftpservice.session.log import log
-from ftpservice.session.refusals import described, refusal
+from ftpservice.session.refusals import described, refusal, said
 from ftpservice.session.transfer import Progress, Transfer
 from ftpservice.storage.errors import NoSpace, QuotaExceeded
 from ftpservice.storage.interfaces import How, IReading, IRetracts, IWriting
@@ -97,7 +97,7 @@ class Carriage:
             )
         except (Exception, CancelledError) as error:  # noqa: BLE001 - every ending has its reply
             ending, answer = self._failed(error)
-            detail = str(error) or answer.lines[-1]
+            detail = said(error) or answer.lines[-1]
             if not self.path:  # a listing, which has no event of its end
                 self._tell_refused(answer, detail)
             dealt_with(error)

@@ -35,7 +35,9 @@ def tell_refused(
 def _about(context: Context, command: Command, error: BaseException | None) -> str:
     """Return the path that the command names; of other arguments only what holds no secret."""
     row, text = TABLE.find(command.verb), command.argument
-    if row is None or text is None or not row.login or row.name in SECRETS:
+    if row is None or text is None or row.name in SECRETS:
+        return ""
+    if not row.login and not isinstance(error, StorageError):
         return ""
     try:
         path = context.resolve(text)

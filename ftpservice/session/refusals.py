@@ -11,7 +11,7 @@ from ftpservice.wire.addresses import BadAddress, UnknownFamily
 from ftpservice.wire.paths import BadPath
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["Refusal", "described", "refusal", "untold"]
+__all__ = ["Refusal", "described", "refusal", "said", "untold"]
 
 
 class Refusal(Exception):
@@ -68,6 +68,11 @@ def refusal(error: BaseException) -> Reply | None:
     return None
 
 
+def said(error: BaseException) -> str:
+    """Return what an error says to the log beside the path that it is about."""
+    return error.reason if isinstance(error, errors.StorageError) else str(error)
+
+
 def described(error: BaseException) -> str:
     """Return an error that nobody expected in words, for the log."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -79,5 +84,4 @@ def untold(error: BaseException | None, told: str) -> str:
         detail = error.detail
     else:
         detail = error.reason if isinstance(error, CannotConnect | Cut) else ""
-    said = told.rstrip(".").casefold()
-    return detail[len(said) :].strip(" ()") if detail.casefold().startswith(said) else detail
+    return "" if detail.rstrip(".").casefold() == told.rstrip(".").casefold() else detail

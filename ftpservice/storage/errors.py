@@ -32,7 +32,7 @@ class StorageError(Exception):
     """Something asked of a storage did not happen; ``path`` says to what."""
 
     words = "the storage failed"
-    """What is wrong, where there is no detail."""
+    """What is wrong, in general."""
 
     def __init__(self, path: VirtualPath, detail: str = "") -> None:
         super().__init__(path, detail)
@@ -40,9 +40,14 @@ class StorageError(Exception):
         self.detail = detail
         """For the log, never for the peer."""
 
+    @property
+    def reason(self) -> str:
+        """What is wrong, with its detail, for the log; the path is left out."""
+        return f"{self.words} ({self.detail})" if self.detail else self.words
+
     def __str__(self) -> str:
         """Say what did not happen, and to what, in one line for the log."""
-        return f"{self.path}: {self.detail or self.words}"
+        return f"{self.path}: {self.reason}"
 
 
 class NotFound(StorageError):
@@ -72,6 +77,8 @@ class NotDirectory(StorageError):
 class IsLink(StorageError):
     """A directory is wanted, that is a link; it is removed as a file is."""
 
+    words = "that is a link, not a directory"
+
 
 class NotEmpty(StorageError):
     """The directory still has entries."""
@@ -88,13 +95,19 @@ class Denied(StorageError):
 class Impossible(StorageError):
     """What the filesystem beneath cannot do, for anybody."""
 
+    words = "the filesystem cannot do that"
+
 
 class OtherFilesystem(StorageError):
     """A rename that would have to copy: between filesystems, or of a directory on some."""
 
+    words = "it cannot be moved there without a copy"
+
 
 class MountPoint(StorageError):
     """Something is mounted there, so it cannot be renamed, removed or replaced."""
+
+    words = "something is mounted there"
 
 
 class InvalidName(StorageError):

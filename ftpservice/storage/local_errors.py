@@ -38,6 +38,7 @@ KINDS: dict[int, type[StorageError]] = {
     errno.ELOOP: Denied,
     errno.ENXIO: Denied,
     errno.ENODEV: Denied,
+    errno.EROFS: Denied,
     errno.ENAMETOOLONG: InvalidName,
     errno.EILSEQ: InvalidName,
     errno.EINVAL: InvalidName,
@@ -55,7 +56,19 @@ KINDS: dict[int, type[StorageError]] = {
     errno.ENFILE: Busy,
     errno.ENOMEM: Busy,
 }
-"""What is not here (``EIO``, ``EROFS``, ``ESTALE`` ...) is `Unavailable`."""
+"""What is not here (``EIO``, ``ESTALE`` ...) is `Unavailable`."""
+SAID = {
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOSPC,
+    errno.EDQUOT,
+}
+"""Numbers whose text says no more than the words of their kind; their name is detail enough."""
 
 
 @contextmanager
@@ -66,10 +79,15 @@ def possible(path: VirtualPath) -> Iterator[None]:
     except OSError as error:
         if error.errno not in CANNOT or error.errno == errno.EPERM:
             raise
-        raise Impossible(path, f"{error.strerror}") from error
+        raise Impossible(path, _detail(error)) from error
 
 
 def translate(error: OSError, path: VirtualPath) -> StorageError:
     """Return the storage error that ``error`` means for ``path``."""
     kind = KINDS.get(error.errno or 0, Unavailable)
-    return kind(path, f"{error.strerror} ({errno.errorcode.get(error.errno or 0, 'unknown')})")
+    return kind(path, _detail(error))
+
+
+def _detail(error: OSError) -> str:
+    name = errno.errorcode.get(error.errno or 0, "unknown")
+    return name if error.errno in SAID else f"{error.strerror} ({name})"

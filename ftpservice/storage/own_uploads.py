@@ -53,7 +53,7 @@ class OwnUploads:
         try:
             entry = await self._storage.stat(path)
         except StorageError as error:
-            raise Denied(path, str(error)) from error
+            raise Denied(path, error.reason) from error
         if entry.unique != unique:
             raise Denied(path, "not the file that was uploaded in this login")
 

@@ -143,4 +143,5 @@ async def _hiding(call: Awaitable[T], path: VirtualPath, kind: type[errors.Stora
     try:
         return await call
     except TELLING as error:
-        raise kind(path, str(error)) from error
+        detail = error.detail if isinstance(error, kind) else error.reason
+        raise kind(path, detail) from error

@@ -43,8 +43,8 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
             TransferEnded(*WHO, "/\udce9", False, Outcome.COMPLETE, 5, 1.0),
             r"ann@192.0.2.1 [7] fetched /\xe9: complete, 5 bytes in 1.000 s",
         ),
-        (FileChanged(*WHO, "rename", "/a", "/b"), "ann@192.0.2.1 [7] did rename /a /b"),
-        (FileChanged(*WHO, "delete", "/a"), "ann@192.0.2.1 [7] did delete /a"),
+        (FileChanged(*WHO, "rename", "/a", "/b"), "ann@192.0.2.1 [7] renamed /a to /b"),
+        (FileChanged(*WHO, "delete", "/a"), "ann@192.0.2.1 [7] removed /a"),
         (CommandFailed(*WHO, "RETR", "boom\x1b"), r"ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
         (
             CommandRefused(*WHO, "DELE", "/a\x07", 550, "Permission denied.", "read-only\n"),

@@ -142,7 +142,10 @@ def test_files_that_cannot_be_opened_are_told() -> None:
     talk.realm.requestAvatar = unavailable  # type: ignore[method-assign]
     assert talk.codes("USER ann", "PASS secret") == [331, 451]
     [event] = talk.of(LoginFailed)
-    assert (event.reason, event.detail) == (LoginRefusal.NO_FILES, "/: the disk is gone")
+    assert (event.reason, event.detail) == (
+        LoginRefusal.NO_FILES,
+        "the storage failed (the disk is gone)",
+    )
 
 
 def test_another_checker_is_named_and_what_it_says_is_kept(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def told(talk: Talk) -> list[tuple[str, str, int, str]]:
         ("CWD ../missing", 550, "CWD", "/missing"),
         ("SIZE missing", 550, "SIZE", "/missing"),
         ("MDTM missing", 550, "MDTM", "/missing"),
+        ("STAT missing", 550, "STAT", "/missing"),
         ("OPTS HASH none", 504, "OPTS", ""),
         ("RETR a\0b", 553, "RETR", "a\0b"),
         ("RNTO x", 503, "RNTO", "/x"),
@@ -116,8 +117,11 @@ def test_what_the_storage_knows_is_told_to_the_operator_only(
 
 
 def test_what_the_client_was_told_is_not_told_twice() -> None:
-    missing = NotFound(VirtualPath(), "No such file or directory (ENOENT)")
-    assert untold(missing, "No such file or directory.") == "ENOENT"
+    assert (
+        untold(NotFound(VirtualPath(), "no such file or directory"), "No such file or directory.")
+        == ""
+    )
+    assert untold(NotFound(VirtualPath(), "ENOENT"), "No such file or directory.") == "ENOENT"
     assert untold(Denied(VirtualPath(), "read-only"), "Permission denied.") == "read-only"
     assert untold(None, "No.") == ""
 
@@ -138,7 +142,8 @@ def test_a_defect_is_described_without_its_representation(
 
 def test_errors_of_storages_read_as_text() -> None:
     assert str(Denied(VirtualPath.parse("/a b"))) == "/a b: permission denied"
-    assert str(Unavailable(VirtualPath(), "gone")) == "/: gone"
+    assert str(Denied(VirtualPath.parse("/a"), "EACCES")) == "/a: permission denied (EACCES)"
+    assert str(Unavailable(VirtualPath(), "gone")) == "/: the storage failed (gone)"
 
 
 class Nowhere:

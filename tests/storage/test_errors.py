@@ -17,6 +17,11 @@ def test_a_detail_may_be_missing():
     assert errors.NotFound(at("/file")).detail == ""
 
 
+@pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"StorageError", "Unavailable"}))
+def test_every_error_has_words_of_its_own(name):
+    assert getattr(errors, name).words != errors.StorageError.words
+
+
 def test_no_error_passes_for_another():
     kinds = [getattr(errors, name) for name in errors.__all__ if name != "StorageError"]
     assert all(kind.__mro__[1] is errors.StorageError for kind in kinds)

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from ftpservice.flow import calls
+from ftpservice.session.refusals import refusal, untold
 from ftpservice.storage import errors, local_kernel, local_names
 from ftpservice.storage.descent import reopened
 from ftpservice.storage.local_errors import KINDS, translate
@@ -164,3 +165,16 @@ class TestNames:
         names.add(local_names.spare_name(name("one", b"a")))
         assert len(names) == 6
         assert all(local_names.PARTIAL.fullmatch(each) for each in names)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ENOENT", "EEXIST", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EACCES", "EPERM", "ENOSPC", "EDQUOT"],
+)
+def test_the_log_does_not_say_twice_what_the_client_is_told(name: str) -> None:
+    """``550 That is not a directory. (Not a directory (ENOTDIR))`` says the same twice."""
+    code = getattr(errno, name)
+    error = translate(OSError(code, os.strerror(code)), VirtualPath())
+    answer = refusal(error)
+    assert answer is not None
+    assert untold(error, answer.lines[-1]) == name

@@ -382,7 +382,7 @@ class TestTrouble:
     @pytest.mark.parametrize(
         ("code", "kind"),
         [
-            (errno.EROFS, errors.Unavailable),
+            (errno.EROFS, errors.Denied),
             (errno.EIO, errors.Unavailable),
         ],
     )

@@ -104,6 +104,12 @@ def test_the_log_has_what_the_account_is_not_told(inner):
     assert "already" in str(caught.value) or "exists" in str(caught.value)
 
 
+def test_the_log_is_not_told_twice_that_there_is_nothing(inner):
+    with pytest.raises(NotFound) as caught:
+        run(Permitted(inner, BLIND).stat(at("/none")))
+    assert "no such file" not in caught.value.detail
+
+
 def test_whoever_sees_is_told_as_ever(inner):
     storage = Permitted(inner, PRESETS["upload-only"] | {Right.LIST})
     assert run(storage.stat(at("/file"))).kind is Kind.FILE
