@@ -124,6 +124,7 @@ class Removal:
     async def _remove_tree(self, tree: Tree) -> Mirrored:
         tree.links |= tree.others  # to be deleted as they are, like links
         tree.others = set()
+        tree.shared = set()  # both are to go, and the one that is a link goes first
         failed = not_listed(tree)
         steps = deletions(Tree(), tree)
         kept = [step for step in steps if step.action == "keep"]

@@ -138,3 +138,38 @@ async def test_directories_that_are_missing(reactor, server, tmp_path):
     done.raise_if_failed()
     assert (server.root / "deep" / "er" / "in" / "file").read_bytes() == b"text"
     await client.quit()
+
+
+def kept(top):
+    return {str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()}
+
+
+@ensureDeferred
+async def test_mirrors_delete_what_is_gone_and_nothing_through_a_link(reactor, server, tmp_path):
+    client = await connect(server.url(), reactor=reactor, settings=server.settings())
+    for name in ("site/releases/7/f", "site/.hidden", "site/a b/c", "site/gone"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"12345")
+        os.utime(tmp_path / name, (1.6e9, 1.6e9))
+    site, there = tmp_path / "site", server.root / "mirrored"
+    assert (await client.upload_tree(site, "mirrored")).failed == ()
+    (there / "current").symlink_to("releases/7")
+    (there / "self").symlink_to(".")
+    (there / "empty").mkdir(mode=0o777)
+    (there / "empty").chmod(0o777)
+    back = tmp_path / "back"
+    assert (await client.download_tree("mirrored", back)).failed == ()
+    assert kept(back) >= {"releases/7/f", "a b/c", "gone"}
+    assert "self/self" not in {str(path.relative_to(back)) for path in back.rglob("*")}
+    again = await client.download_tree("mirrored", back)
+    assert {step.action for step in again.steps if step.name} <= {"skip", "leave"}
+    (site / "gone").unlink()
+    done = await client.mirror(site, "mirrored", up=True, delete=True)
+    assert done.failed == ()
+    assert {step.action for step in done.steps if step.name} <= {"skip", "delete", "keep"}
+    assert not (there / "gone").exists()
+    assert (there / "releases/7/f").read_bytes() == b"12345"
+    assert (there / ".hidden").exists()
+    assert (await client.remove_tree("mirrored")).failed == ()
+    assert not there.exists()
+    await client.quit()
