@@ -112,13 +112,13 @@ def test_logrotate_moves_the_log_and_the_service_goes_on_in_a_new_one(
         assert (place / "ftp.log").stat().st_uid == (NOBODY if dropping else 0)
         with client(port) as one:
             one.mkd("before")
-            until(lambda: "mkdir /before" in (place / "ftp.log").read_text())
+            until(lambda: "directory /before" in (place / "ftp.log").read_text())
             rotated(place, owner)
             one.mkd("after")
-            until(lambda: "mkdir /after" in (place / "ftp.log").read_text())
+            until(lambda: "directory /after" in (place / "ftp.log").read_text())
         old = (place / "ftp.log.1").read_text()
-        assert "mkdir /before" in old
-        assert "mkdir /after" not in old
+        assert "directory /before" in old
+        assert "directory /after" not in old
     assert "Server Shut Down." in (place / "ftp.log").read_text()
 
 
@@ -130,14 +130,14 @@ def test_a_log_that_cannot_be_opened_anew_goes_on_and_says_so(place: Path) -> No
         until(lambda: "anew: permission denied; the log goes on" in old.read_text())
         with client(port) as one:
             one.mkd("after")
-            until(lambda: "mkdir /after" in old.read_text())
+            until(lambda: "directory /after" in old.read_text())
 
 
 def test_a_log_file_does_not_rotate_by_itself(tmp_path: Path) -> None:
     (tmp_path / "ftp.log").write_bytes(b"x" * 5_000_000 + b"\n")
     with daemon(tmp_path) as port, client(port) as one:
         one.mkd("made")
-        until(lambda: "mkdir /made" in (tmp_path / "ftp.log").read_text())
+        until(lambda: "directory /made" in (tmp_path / "ftp.log").read_text())
     assert (tmp_path / "ftp.log").stat().st_size > 5_000_000
     assert not (tmp_path / "ftp.log.1").exists()
 
