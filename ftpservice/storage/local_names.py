@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from ftpservice.storage.errors import InvalidName, NotFound
@@ -97,9 +98,13 @@ def spare_name(name: bytes) -> bytes:
 
 def _hidden(owner: bytes, name: bytes) -> bytes:
     """Return a hidden name: a digest that only the owner shares, and one of owner and name."""
-    first = blake2b(owner, digest_size=8).hexdigest()
     second = blake2b(owner + b"\0" + name, digest_size=8).hexdigest()
-    return f"{HIDDEN}{first}{second}.part".encode()
+    return f"{HIDDEN}{_owner_digest(owner)}{second}.part".encode()
+
+
+@lru_cache(maxsize=1024)
+def _owner_digest(owner: bytes) -> str:
+    return blake2b(owner, digest_size=8).hexdigest()
 
 
 def unique_names(path: VirtualPath) -> Iterator[VirtualPath]:
