@@ -29,6 +29,10 @@ __all__ = ["Partial", "claim", "discard_idle", "find", "is_idle", "marked"]
 MARK = "user.ftpservice.partial"
 """The extended attribute that holds owner and name of an interrupted upload."""
 MARKED = ("utf-8", "surrogatepass")
+MOST_UNMARKED = 4096
+
+_unmarked: dict[bytes, tuple[str, bytes]] = {}
+"""What could not be noted on partials, by their names, which only these owners and files have."""
 
 WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 ATTEMPTS = 10
@@ -92,12 +96,16 @@ class Partial:
     def mark(self, owner: str, name: bytes) -> None:
         """Note, on the partial itself, whose upload of which name it is, for listings of partials.
 
-        A filesystem without extended attributes goes without.
+        Where the filesystem has no extended attributes, this process remembers it.
         """
         if not self._is_marked:
             self._is_marked = True
-            with suppress(OSError):
+            try:
                 os.setxattr(self.descriptor, MARK, owner.encode(*MARKED) + b"\0" + name)
+            except OSError:
+                _unmarked[self._kept] = (owner, name)
+                if len(_unmarked) > MOST_UNMARKED:
+                    del _unmarked[next(iter(_unmarked))]
 
     def unmark(self) -> None:
         """Remove the note from what is about to become a file, if it may have one."""
@@ -222,7 +230,7 @@ def marked(directory: int, name: bytes) -> tuple[str, bytes] | None:
         owner, zero, target = os.getxattr(opened, MARK).partition(b"\0")
         return (owner.decode(*MARKED), target) if zero and target else None
     except (OSError, UnicodeDecodeError):
-        return None
+        return _unmarked.get(name)
     finally:
         os.close(opened)
 
