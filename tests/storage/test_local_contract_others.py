@@ -1,12 +1,12 @@
 """The storage contract on filesystems that lack calls: in user space (FUSE), and overlayfs."""
 
+import contextlib
 import errno
 import itertools
 import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -131,7 +131,7 @@ class OverlayTests(Mounted, SynchronousTestCase):
         return mounted_overlay(folder)
 
 
-@contextmanager
+@contextlib.contextmanager
 def mounted_overlay(folder):
     """Have an overlay mounted on a tmpfs, since an overlay cannot lie on another."""
     base = folder / "base"
@@ -176,7 +176,7 @@ def test_one_call_that_is_refused_stops_nothing(fuse, call, code):
     run(upload(storage, "/file", b", more", How.APPEND))
     run(make(storage, "/file", bytes(300_000), WriteRequest(How.UNIQUE)))
     if "xattr" not in call:
-        with suppress(OSError):  # one ENOSYS, and the kernel asks that mount never again
+        with contextlib.suppress(OSError):  # one ENOSYS, and the kernel asks that mount never again
             os.setxattr(folder / "file", "user.x", b"1")
     run(make(storage, "/file", b"over that"))
     if call != "chown":
