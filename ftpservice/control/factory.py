@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.protocols import ftp
 from twisted.python.failure import Failure
@@ -20,6 +21,7 @@ from ftpservice.data.connector import DataConnector, Ends
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.ports import PassivePorts
 from ftpservice.events import Event, EventStream
+from ftpservice.flow.aftermath import Aftermath
 from ftpservice.flow.blocking import Pool
 from ftpservice.flow.throttle import SharedThrottles
 from ftpservice.session.context import Activity, Context, Parameters, Peer, Services
@@ -82,6 +84,7 @@ class FTPFactory(ftp.FTPFactory):
         self._roster = Roster()
         self._services: Services | None = None
         self._retired: str | None = None
+        self._listens = False
         self.instances: list[Guest] = []
 
     def _adopt(self, settings: SessionSettings) -> None:
@@ -185,6 +188,8 @@ class FTPFactory(ftp.FTPFactory):
         if entered:
             self._roster.give_back("all", "")
             self._roster.give_back("address", context.peer.label)
+        if not self._listens and not self.instances:
+            self.stopFactory()
 
     @property
     def is_working(self) -> bool:
@@ -207,14 +212,30 @@ class FTPFactory(ftp.FTPFactory):
         for guest in tuple(self.instances):
             guest.part(reason)
 
+    def cut_all(self) -> None:
+        """Break the connection of every session."""
+        for guest in tuple(self.instances):
+            guest.cut()
+
     def startFactory(self) -> None:
         """Take sessions, again if need be."""
         self._retired = None
+        self._listens = True
 
     def stopFactory(self) -> None:
-        """Nothing to stop: each session's timers end with its connection."""
+        """Let go of everything when the last session has ended, which may be now."""
+        self._listens = False
+        if not self.instances:
+            let_go = Deferred.fromCoroutine(self.let_go())
+            let_go.addErrback(lambda failure: log.failure("letting go failed", failure))
+
+    def let_go_of_connections(self) -> None:
+        """End data connections that wait for the end of their peers."""
+        Aftermath.of(self.reactor).settle()
 
     async def let_go(self) -> None:
-        """Let go of the threads that digested uploads; when the sessions have ended."""
-        if self._services is not None:
-            await self._services.digests.stop()
+        """End data connections that wait for their peers, and the threads that digest uploads."""
+        self.let_go_of_connections()
+        services, self._services = self._services, None
+        if services is not None:
+            await services.digests.stop()

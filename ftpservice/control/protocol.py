@@ -229,6 +229,11 @@ class ControlProtocol(Protocol):
         self._conversation.end()
         self._hang_up()
 
+    def cut(self) -> None:
+        """Break the connection."""
+        self._conversation.end()
+        self.transport.abortConnection()
+
     def _hang_up(self) -> None:
         """End our side; the connection is cut when the peer does not end its own soon."""
         if self._closing:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 __all__ = ["Aftermath"]
 
@@ -23,13 +23,18 @@ MOST = 64
 
 
 class Aftermath:
-    """Calls what is added to it once, soon; there is one to a clock (`of`)."""
+    """Calls what is added to it once, soon; there is one to a clock (`of`).
+
+    It also knows who waits for the end of a peer, so that whoever stops can end that (`settle`).
+    """
 
     _known: WeakKeyDictionary[Any, Aftermath] = WeakKeyDictionary()
 
     def __init__(self) -> None:
         self._looks: deque[Callable[[], object]] = deque()
-        self._is_due = False
+        self._due: IDelayedCall | None = None
+        self.waiting: set[Callable[[], object]] = set()
+        """What ends each connection that waits for the end of its peer."""
 
     @classmethod
     def of(cls, clock: IReactorTime) -> Aftermath:
@@ -42,14 +47,24 @@ class Aftermath:
     def add(self, clock: IReactorTime, look: Callable[[], object]) -> None:
         """Call ``look`` within `DELAY` seconds of the clock."""
         self._looks.append(look)
-        if not self._is_due:
-            self._is_due = True
-            clock.callLater(DELAY, self._look_at_all)
+        if self._due is None:
+            self._due = clock.callLater(DELAY, self._look_at_all)
         elif len(self._looks) > MOST:
             self._look(MOST // 2)
 
+    def settle(self) -> None:
+        """Look at all now, and end what still waits: nothing is left to do at any later time.
+
+        All that we had to say was sent, and acknowledged where it matters.
+        """
+        if self._due is not None:
+            self._due.cancel()
+            self._look_at_all()
+        while self.waiting:
+            self.waiting.pop()()
+
     def _look_at_all(self) -> None:
-        self._is_due = False
+        self._due = None
         self._look(len(self._looks))
 
     def _look(self, count: int) -> None:

@@ -123,9 +123,14 @@ class Pool:
         def join() -> None:
             for thread in self._threads:
                 thread.join()
-            self._reactor.callFromThread(ended.callback, None)
+            self._reactor.callFromThread(end)
 
-        Thread(target=join, name=f"{self._name} pool stops", daemon=True).start()
+        def end() -> None:
+            joining.join()  # it has nothing left to do
+            ended.callback(None)
+
+        joining = Thread(target=join, name=f"{self._name} pool stops", daemon=True)
+        joining.start()
         return ended
 
     def _begin(self, call: Call[Any]) -> None:

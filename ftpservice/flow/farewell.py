@@ -24,6 +24,9 @@ Whoever waits, waits for steps 1 to 3; step 4 goes on by itself and is bounded.
 from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
 
 from ftpservice.flow.aftermath import Aftermath
 from ftpservice.flow.cuts import Cut
@@ -116,6 +119,7 @@ class Farewell:
     def _wait_for_the_peer(self) -> None:
         self._inlet.drop()
         self._lingering = self._clock.callLater(LINGER, self._close)
+        Aftermath.of(self._clock).waiting.add(self._close_now)
 
     def peer_ended(self) -> None:
         """Learn that the peer has ended its side."""
@@ -131,8 +135,20 @@ class Farewell:
         """Learn that the connection is closed."""
         self._is_over = True
         self._bell.ring()
-        if self._lingering is not None and self._lingering.active():
-            self._lingering.cancel()
+        if self._lingering is not None:
+            Aftermath.of(self._clock).waiting.discard(self._close_now)
+            if self._lingering.active():
+                self._lingering.cancel()
+
+    def _close_now(self) -> None:
+        """Close without a turn of the reactor."""
+        stream = self._transport
+        if isinstance(stream, Connection):
+            stream.stopReading()
+            stream.stopWriting()
+            stream.connectionLost(Failure(CONNECTION_DONE))
+        else:
+            self._close()
 
     def _close(self) -> None:
         if self._outlet.ended:

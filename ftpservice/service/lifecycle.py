@@ -37,6 +37,7 @@ STOPPING = "The service is stopping."
 FAREWELL_SECONDS = 2.0
 """How long sessions may take to end when the service stops."""
 POLL_SECONDS = 0.02
+TURNS = 3
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,21 @@ class FTPService(MultiService):
         await self._wait_for_transfers()
         factory.part_all(STOPPING)
         await self._wait_while(lambda: bool(factory.instances), FAREWELL_SECONDS)
+        factory.cut_all()
+        await self._turns()
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.stop()
         await self.parts.factory.let_go()
         await self.parts.realm.stop()
+        factory.let_go_of_connections()  # of transfers that ended with their last call to the disk
+        await self._turns()
         self.parts.lines.flush()
+
+    async def _turns(self) -> None:
+        """Let the reactor do what is due now: a connection that is cut is closed a turn later."""
+        for _ in range(TURNS):
+            await deferLater(self._reactor, 0)
 
     async def _wait_for_transfers(self) -> None:
         """Wait within the time of grace, and say so; what goes on after it will be cut."""

@@ -26,6 +26,9 @@ class Guest(Protocol):
     def part(self, reason: str) -> None:
         """Say that it is over and close; a transfer in progress is cut."""
 
+    def cut(self) -> None:
+        """Break the connection."""
+
 
 class Lobby(Protocol):
     """What a session asks of its factory."""

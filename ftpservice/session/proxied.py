@@ -82,6 +82,11 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
             reader: Any = self.transport
             reader.bufferSize = missing(self._header) or Connection.bufferSize
 
+    def cut(self) -> None:
+        """Break the connection, if its session has not begun."""
+        if isinstance(self.wrappedProtocol, Beginning):
+            self.transport.abortConnection()  # type: ignore[union-attr]  # every stream has it
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop waiting; tell the session if it had begun."""
         self._deadline.clear()
@@ -98,6 +103,12 @@ class ProxiedFactory(HAProxyWrappingFactory):
         self.clock = clock
         self.exactly = exactly
         """Whether what comes behind a header is left in the kernel: it may be TLS."""
+
+    def doStop(self) -> None:
+        """Stop listening; connections whose header is not there are no sessions yet, and end."""
+        for one in tuple(self.protocols):
+            one.cut()
+        super().doStop()
 
     def logPrefix(self) -> str:
         """Return what the log calls these connections."""

@@ -209,6 +209,10 @@ class SimpleSession:
         else:
             self._part(Code.BUSY, reason)
 
+    def cut(self) -> None:
+        """Break the connection."""
+        self._transport.abortConnection()
+
     def _part(self, code: Code, reason: str) -> None:
         """Say why, and end the session."""
         if not self._over:
@@ -228,6 +232,7 @@ class SimpleSession:
         """Log out: the connection is gone."""
         self._lost = self._over = True
         self._deadline.clear()
+        self.stream.stop()
         context: Context = self.context
         if self._entered:
             self._task.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.flow.connection import DataConnection
 from ftpservice.flow.cuts import Cut, Stalled
@@ -35,7 +35,7 @@ class Stream:
         self._has_begun = False
         self._unsent: list[bytes] = []
         self._size_unsent = 0
-        self._is_due = False
+        self._due: IDelayedCall | None = None
 
     async def line(self) -> bytes | None:
         """Return the next line without its end; None when no whole one is to come any more.
@@ -113,16 +113,21 @@ class Stream:
 
     def flush_soon(self, clock: IReactorTime) -> None:
         """Send the answers that wait, with those that come within a moment."""
-        if self._unsent and not self._is_due:
-            self._is_due = True
-            clock.callLater(MOMENT, self.offer)
+        if self._unsent and self._due is None:
+            self._due = clock.callLater(MOMENT, self.offer)
 
     def offer(self) -> None:
         """Send the answers that wait, if nobody would have to wait for that."""
-        self._is_due = False
+        self.stop()
         if self._unsent and self.connection.offer(b"".join(self._unsent)):
             self._unsent.clear()
             self._size_unsent = 0
+
+    def stop(self) -> None:
+        """Send nothing by itself any more."""
+        due, self._due = self._due, None
+        if due is not None and due.active():
+            due.cancel()
 
     async def flush(self) -> None:
         """Send the answers that wait; raises `Cut`, `Stalled`."""
