@@ -72,7 +72,10 @@ class Started:
         return self.out.getvalue()
 
     def stop(self) -> Deferred[None]:
-        return self.service.stopService()
+        stopping = self.service.stopService()
+        for _ in range(10):  # turns of the reactor
+            self.reactor.advance(0)
+        return stopping
 
 
 @pytest.fixture(autouse=True)
