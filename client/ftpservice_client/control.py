@@ -51,6 +51,8 @@ class Control(Protocol):
         self._forsaken: set[Exchange] = set()
         self._deadline = Deadline(clock, self._not_answered)
         self._settled = Bell(clock)
+        self._going = Bell(clock)
+        self._is_gone = False
         self._secured: Deferred[None] | None = None
         self.greeting = self._expect("the connection")
         """What the server says first."""
@@ -203,8 +205,16 @@ class Control(Protocol):
             self._deadline.clear()
             self._settled.ring()
 
+    async def gone(self, seconds: float) -> None:
+        """Wait until the connection is closed; it is broken when that takes too long."""
+        assert self.transport is not None
+        if not self._is_gone and not await self._going.wait(seconds):
+            self.transport.abortConnection()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail whatever is under way."""
+        self._is_gone = True
+        self._going.ring()
         error = reason.value
         if isinstance(error, HandshakeProblem):
             self._give_up_once(untrusted(error))

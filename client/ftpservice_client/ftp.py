@@ -25,6 +25,7 @@ __all__ = ["FTPSession"]
 
 HEX = frozenset("0123456789abcdef")
 QUIT_PATIENCE = 5.0
+CLOSING_PATIENCE = 2.0
 MOVING_ELSEWHERE = frozenset({"CWD", "XCWD", "CDUP", "XCUP"})
 
 
@@ -149,6 +150,7 @@ class FTPSession(FTPNames):
             (exchange,) = self._control.begin("QUIT")
             await exchange.wait(min(QUIT_PATIENCE, self._control.timeout or QUIT_PATIENCE))
             self._control.end()
+            await self._control.gone(CLOSING_PATIENCE)
         finally:
             self.abort()
 

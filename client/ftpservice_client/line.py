@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
+from ftpservice.flow.aftermath import Aftermath
 from ftpservice_client.errors import Busy, ClientError, Cut
 from ftpservice_client.session import Session
 from ftpservice_client.settings import Settings
@@ -147,6 +148,7 @@ class Line:
             session, self._session = self._session, None
             if ended is None and session is not None and session.lost is None:
                 await session.quit()
+                Aftermath.of(self.reactor).settle_soon(self.reactor)
         except ClientError:
             pass  # it is gone, as was wished
         finally:

@@ -226,7 +226,8 @@ class FTPFactory(ftp.FTPFactory):
         """Let go of everything when the last session has ended, which may be now."""
         self._listens = False
         if not self.instances:
-            let_go = Deferred.fromCoroutine(self.let_go())
+            Aftermath.of(self.reactor).settle_soon(self.reactor)
+            let_go = Deferred.fromCoroutine(self._let_go_of_threads())
             let_go.addErrback(lambda failure: log.failure("letting go failed", failure))
 
     def let_go_of_connections(self) -> None:
@@ -236,6 +237,9 @@ class FTPFactory(ftp.FTPFactory):
     async def let_go(self) -> None:
         """End data connections that wait for their peers, and the threads that digest uploads."""
         self.let_go_of_connections()
+        await self._let_go_of_threads()
+
+    async def _let_go_of_threads(self) -> None:
         services, self._services = self._services, None
         if services is not None:
             await services.digests.stop()

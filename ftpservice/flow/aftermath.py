@@ -52,10 +52,16 @@ class Aftermath:
         elif len(self._looks) > MOST:
             self._look(MOST // 2)
 
-    def settle(self) -> None:
-        """Look at all now, and end what still waits: nothing is left to do at any later time.
+    def settle_soon(self, clock: IReactorTime) -> None:
+        """`settle` in the next turn, for whoever is called by one of the connections."""
+        if self._due is not None or self.waiting:
+            clock.callLater(0, self.settle)
 
-        All that we had to say was sent, and acknowledged where it matters.
+    def settle(self) -> None:
+        """Look at all now, and close what still waits for its peer.
+
+        All that we had to say was sent, and acknowledged where it matters. Some connections are
+        closed before this returns, the others in the next turn of the reactor.
         """
         if self._due is not None:
             self._due.cancel()

@@ -24,9 +24,6 @@ Whoever waits, waits for steps 1 to 3; step 4 goes on by itself and is bounded.
 from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.tcp import Connection
-from twisted.python.failure import Failure
 
 from ftpservice.flow.aftermath import Aftermath
 from ftpservice.flow.cuts import Cut
@@ -141,14 +138,12 @@ class Farewell:
                 self._lingering.cancel()
 
     def _close_now(self) -> None:
-        """Close without a turn of the reactor."""
+        """Close, whatever the peer still has to do."""
         stream = self._transport
-        if isinstance(stream, Connection):
-            stream.stopReading()
-            stream.stopWriting()
-            stream.connectionLost(Failure(CONNECTION_DONE))
+        if self._outlet.ended or (isinstance(stream, TLSTransport) and stream.is_shaking):
+            stream.loseConnection()
         else:
-            self._close()
+            stream.abortConnection()
 
     def _close(self) -> None:
         if self._outlet.ended:

@@ -11,6 +11,7 @@ import io
 import os
 import socket
 import ssl
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,11 @@ from ftpservice.service.console import Console
 from ftpservice.service.options import Options
 from ftpservice.session.settings import SessionSettings
 from ftpservice.storage.strings import build_source
+from tests.running import Program
 
 LOCAL = "127.0.0.1"
 KINDS = ("--listen", "--implicit", "--simple", "--simple-tls")
+SCHEMES = ("ftp", "ftps", "simple", "simples")
 SHARED = ("PoolThread-twisted", "ftpservice client")
 """Threads of a reactor, which end with it."""
 HALF = b"\x16\x03\x01\x02\x00\x01"
@@ -121,6 +124,24 @@ class Outliving(TestCase):
         self.ends.append(end)
         end.sendall(said)
         return end
+
+    async def library(self, url: str, pool: bool) -> None:
+        """Use our own client, and close it."""
+        settings = ftpservice_client.Settings(trust=ftpservice_client.Trust(anyone=True))
+        if pool:
+            connecting = ftpservice_client.connect_pool(url, 3, reactor=reactor, settings=settings)
+        else:
+            connecting = ftpservice_client.connect(url, reactor=reactor, settings=settings)
+        client = await connecting
+        file = Path(self.mktemp())
+        file.write_bytes(BIG[:3_000_000])
+        for source in (b"", b"x", file):
+            await client.upload(source, "name")
+            await client.download("name", file)
+        await client.list("/")
+        with self.assertRaises(ftpservice_client.NotFound):
+            await client.download("missing")
+        await client.quit()
 
     async def blocking(self, secure: bool) -> Client:
         """Return a client in a thread."""
@@ -219,32 +240,38 @@ class ServiceTests(Outliving):
         await deferToThread((await self.blocking(False)).ftp.sendcmd, "NOOP")
         await self.end()
 
-    async def library(self, scheme: str, pool: bool) -> None:
-        """Use our own client, and close it."""
-        port = self.ports[("ftp", "ftps", "simple", "simples").index(scheme)]
-        url = f"{scheme}://demo:demo@{LOCAL}:{port}/"
-        settings = ftpservice_client.Settings(trust=ftpservice_client.Trust(anyone=True))
-        if pool:
-            connecting = ftpservice_client.connect_pool(url, 3, reactor=reactor, settings=settings)
-        else:
-            connecting = ftpservice_client.connect(url, reactor=reactor, settings=settings)
-        client = await connecting
-        file = Path(self.mktemp())
-        file.write_bytes(BIG[:3_000_000])
-        for source in (b"", b"x", file):
-            await client.upload(source, "name")
-            await client.download("name", file)
-        await client.list("/")
-        with self.assertRaises(ftpservice_client.NotFound):
-            await client.download("missing")
-        await client.quit()
-
     async def test_our_client(self) -> None:
         await self.begin()
-        for scheme in ("ftp", "ftps", "simple", "simples"):
+        for number, scheme in enumerate(SCHEMES):
             for pool in (False, True):
-                await self.library(scheme, pool)
+                place = f"{scheme}://demo:demo@{LOCAL}:{self.ports[number]}/"
+                await self.library(place, pool)
         await self.end()
+
+
+class ClientTests(Outliving):
+    """Our client alone: its server is another process, and goes on."""
+
+    async def test_each_protocol(self) -> None:
+        here = Path(self.mktemp())
+        here.mkdir()
+        listen = [word for kind in KINDS for word in (kind, f"tcp:0:interface={LOCAL}")]
+        command = [sys.executable, "-m", "twisted", "ftpservice", "--auth", "memory:demo:demo"]
+        with Program([*command, *listen], here) as program:
+            for scheme in SCHEMES:
+                place = program.line(rf"{scheme}://\S+?:(\d+)")
+                for pool in (False, True):
+                    await self.closed(f"{scheme}://demo:demo@{LOCAL}:{place[1]}/", pool)
+
+    async def closed(self, url: str, pool: bool) -> None:
+        """Use it, and see that nothing is left when it is closed."""
+        await deferLater(reactor, 0)
+        before, calls = Left(), reactor.getDelayedCalls()
+        await self.library(url, pool)
+        for _ in range(2):  # as trial does before it looks
+            await deferLater(reactor, 0)
+        self.assertEqual(reactor.getDelayedCalls(), calls)
+        self.assertEqual(Left().beyond(before), [])
 
 
 class EmbeddedTests(Outliving):
