@@ -223,10 +223,10 @@ class FTPFactory(ftp.FTPFactory):
         self._listens = True
 
     def stopFactory(self) -> None:
-        """Let go of everything when the last session has ended, which may be now."""
+        """Let go of what transfers have left, and of the rest when the last session has ended."""
         self._listens = False
+        Aftermath.of(self.reactor).settle_soon(self.reactor)
         if not self.instances:
-            Aftermath.of(self.reactor).settle_soon(self.reactor)
             let_go = Deferred.fromCoroutine(self._let_go_of_threads())
             let_go.addErrback(lambda failure: log.failure("letting go failed", failure))
 
