@@ -47,7 +47,7 @@ class Aftermath:
     def add(self, clock: IReactorTime, look: Callable[[], object]) -> None:
         """Call ``look`` within `DELAY` seconds of the clock."""
         self._looks.append(look)
-        if self._due is None:
+        if self._due is None or not self._due.active():  # a test's reactor may have dropped it
             self._due = clock.callLater(DELAY, self._look_at_all)
         elif len(self._looks) > MOST:
             self._look(MOST // 2)
@@ -63,9 +63,9 @@ class Aftermath:
         All that we had to say was sent, and acknowledged where it matters. Some connections are
         closed before this returns, the others in the next turn of the reactor.
         """
-        if self._due is not None:
+        if self._due is not None and self._due.active():
             self._due.cancel()
-            self._look_at_all()
+        self._look_at_all()
         while self.waiting:
             self.waiting.pop()()
 
