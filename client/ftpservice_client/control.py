@@ -207,9 +207,9 @@ class Control(Protocol):
 
     async def gone(self, seconds: float) -> None:
         """Wait until the connection is closed; it is broken when that takes too long."""
-        assert self.transport is not None
+        transport: Any = self.transport
         if not self._is_gone and not await self._going.wait(seconds):
-            self.transport.abortConnection()
+            transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail whatever is under way."""
