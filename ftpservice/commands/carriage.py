@@ -80,6 +80,7 @@ class Carriage:
         """Remember whose transfer it is; the login may be over before the transfer is."""
         self._user = self.context.account.name
         self._started = 0.0
+        self._is_stored = False
 
     async def carry(self, work: Work) -> Reply:
         """Do ``work`` over the data connection and return the final reply, whatever happens."""
@@ -112,20 +113,22 @@ class Carriage:
         if self.living is not None:
             self.living.cut = self._let_go
 
-    def failed(self) -> None:
-        """Offer what arrived of an upload that was cut to this client."""
+    def end_living(self) -> None:
+        """Let other sessions upload to the name; the transaction is over.
+
+        What arrived of an upload that was not committed is offered to this client.
+        """
         living, context = self.living, self.context
-        if living is not None and self.how is not How.APPEND:
+        if living is None:
+            return
+        if not self._is_stored and self.how is not How.APPEND:
             offers, peer = context.services.offers, context.peer
             offers.make(living.key, peer.session, peer.host, context.is_live)
-
-    def end_living(self) -> None:
-        """Let other sessions upload to the name; the transaction is over."""
-        if self.living is not None:
-            self.context.services.uploads.leave(self.living)
+        context.services.uploads.leave(living)
 
     def learn(self, writing: IWriting, entry: Entry) -> None:
         """Learn what became of an upload that was committed."""
+        self._is_stored = True
         self.digest = self.context.stored(self._user, writing, entry)
 
     def _publish(self, kind: type[Event], *details: object) -> None:
@@ -206,7 +209,6 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
         except BaseException:
             connection.abort()
             await writing.abandon()  # before the event, which tells how much arrived
-            carriage.failed()
             raise
 
     async def carry() -> Reply:
@@ -215,7 +217,7 @@ def upload(carriage: Carriage, writing: IWriting, marks: Marks, begin: str) -> T
         finally:
             try:
                 await writing.abandon()
-            finally:
+            finally:  # also where the session ends while the upload is abandoned
                 carriage.end_living()
 
     carriage.begin_living()

@@ -127,7 +127,7 @@ async def _receive(context: Context, path: VirtualPath, how: How, begin: str) ->
 async def _entered(context: Context, path: VirtualPath, how: How) -> LivingUpload | None:
     """Claim the name for this session; raises `BeingUploaded` while another one uploads to it.
 
-    Those that append do not keep each other out.
+    Those that append do not keep each other out; they would lose their bytes to one that replaces.
     """
     if how is How.UNIQUE:
         return None
@@ -136,10 +136,11 @@ async def _entered(context: Context, path: VirtualPath, how: How) -> LivingUploa
     if key in uploads:
         if how is How.APPEND:
             await uploads.settle(key)
-            if key in uploads:
+            if uploads.appends(key):
                 return None
         await uploads.clear_way(key, peer.host, clock.seconds)
-    living = LivingUpload(key, peer.host, context.is_live, clock.seconds())
+    appends = how is How.APPEND
+    living = LivingUpload(key, peer.host, context.is_live, clock.seconds(), appends=appends)
     uploads.enter(living)
     return living
 

@@ -27,7 +27,7 @@ SILENCE_SECONDS = 20.0
 class LivingUpload:
     """One upload; ``connection`` is what its bytes come over, once there is one."""
 
-    __slots__ = ("_began", "_bells", "connection", "cut", "host", "is_live", "key")
+    __slots__ = ("_began", "_bells", "appends", "connection", "cut", "host", "is_live", "key")
 
     def __init__(
         self,
@@ -35,7 +35,11 @@ class LivingUpload:
         host: str | None,
         is_live: Callable[[], bool],
         began: float,
+        *,
+        appends: bool = False,
     ) -> None:
+        self.appends = appends
+        """Whether its bytes go behind those of others (APPE), and replace nothing."""
         self.key = key
         self.host = host
         self.is_live = is_live
@@ -95,6 +99,11 @@ class LivingUploads:
         while (other := self._living.get(key)) is not None and not other.is_live():
             other.cut()
             await other.ended()
+
+    def appends(self, key: tuple[str, VirtualPath]) -> bool:
+        """Tell whether the upload to this name under way is one that appends."""
+        other = self._living.get(key)
+        return other is not None and other.appends
 
     def enter(self, upload: LivingUpload) -> None:
         """Take an upload in; the way is clear."""

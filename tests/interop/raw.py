@@ -11,7 +11,7 @@ import functools
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import pytest_twisted
@@ -65,13 +65,19 @@ def in_thread(test: Callable[..., None]) -> Callable[..., Deferred[None]]:
     return beside
 
 
+class Closeable(Protocol):
+    """A socket, or a client that has one."""
+
+    def close(self) -> None: ...
+
+
 class Served:
     """One running service and the sockets of those who talk to it."""
 
     def __init__(self, service: FTPService, root: Path) -> None:
         self.service = service
         self.root = root
-        self._ends: list[socket.socket] = []
+        self._ends: list[Closeable] = []
 
     @property
     def port(self) -> int:
@@ -83,7 +89,7 @@ class Served:
         """The ports of all listeners, in order; those where TLS comes first are the last."""
         return [int(port.getHost().port) for port in self.service.ports]
 
-    def adopt(self, end: socket.socket) -> None:
+    def adopt(self, end: Closeable) -> None:
         """Close this one too when the test ends."""
         self._ends.append(end)
 
