@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,11 @@ class Dial:
     settings: Settings
     endpoint: IStreamClientEndpoint | None = None
     """Where to connect instead of the destination's host and port."""
+
+    def __post_init__(self) -> None:
+        """Have the caller warned of each thing once, however many sessions are made."""
+        if self.settings.warn is not None:
+            self.settings = replace(self.settings, warn=_Once(self.settings.warn))
 
     async def __call__(self) -> Session:
         """Connect and log in; raises what `connect` does."""
@@ -178,6 +184,19 @@ class Dial:
         if self.destination.path:
             await session.change_directory(self.destination.path)
         return session
+
+
+class _Once:
+    """Passes each line on once."""
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
+        self._told: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._warn(line)
 
 
 def why_not(error: Exception) -> str:

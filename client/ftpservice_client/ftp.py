@@ -60,9 +60,14 @@ class FTPNames:
 
     async def change_directory(self, path: str) -> str:
         """Go there; returns where that is, as far as the server tells."""
-        command = "CDUP" if path == ".." else f"CWD {checked(path).removeprefix('./')}"
+        command = f"CWD {checked(path).removeprefix('./')}"
         try:
-            await self._do(command)
+            try:
+                await self._do("CDUP" if path == ".." else command)
+            except Unsupported:
+                if path != "..":
+                    raise
+                await self._do(command)
             return await self.find_out(path)
         except (Refused, Unsupported):
             raise

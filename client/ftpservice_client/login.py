@@ -12,7 +12,7 @@ from ftpservice_client.control import Control
 from ftpservice_client.data import DataCalls
 from ftpservice_client.errors import LoginFailed, Refused, Unsupported
 from ftpservice_client.features import Features, parse_features
-from ftpservice_client.refusals import login_problem, refusal
+from ftpservice_client.refusals import login_problem, turned_away
 from ftpservice_client.settings import ExplicitTLS, Settings
 from ftpservice_client.shaking import check_pinned
 from ftpservice_client.urls import Destination, Scheme
@@ -44,7 +44,7 @@ class Login:
             await self._secure()
         greeting = await self.control.reply_to(self.control.greeting)
         if greeting.code >= 400:
-            raise refusal(greeting, "the connection")
+            raise turned_away(greeting)
         self.welcome = greeting.lines
         if not self.secured and self.tls is not None:
             await self._ask_for_tls()

@@ -21,7 +21,7 @@ from ftpservice_client.errors import (
     Unsupported,
 )
 
-__all__ = ["NOT_IMPLEMENTED", "login_problem", "refusal"]
+__all__ = ["NOT_IMPLEMENTED", "login_problem", "refusal", "turned_away"]
 
 NOT_IMPLEMENTED = frozenset(
     {codes.UNKNOWN_VERB, codes.NOT_IMPLEMENTED, codes.BAD_PARAMETER, codes.SUPERFLUOUS}
@@ -46,7 +46,12 @@ TEXTS: tuple[tuple[re.Pattern[str], type[Refused]], ...] = (
         ),
         NotFound,
     ),
-    (re.compile(r"exists|is a dir|not a dir|not empty|not a (plain|regular)", re.I), Exists),
+    (
+        re.compile(
+            r"exists|of that name already|is a dir|not a dir|not empty|not a (plain|regular)", re.I
+        ),
+        Exists,
+    ),
     (re.compile(r"space|quota|too (large|big)", re.I), NoSpace),
     (re.compile(r"denied|permi|forbidden|not allowed|read.only|privilege", re.I), Denied),
 )
@@ -55,7 +60,7 @@ TEXTS: tuple[tuple[re.Pattern[str], type[Refused]], ...] = (
 def refusal(reply: Reply, command: str) -> Refused | Unsupported:
     """Return the error for a reply of 400 and more to ``command``."""
     verb, _, argument = command.partition(" ")
-    said = " ".join(line.strip() for line in reply.lines if line.strip()) or str(reply.code)
+    said = _said(reply)
     if verb.upper() in LOGIN:
         kind = Busy if reply.code == codes.UNAVAILABLE else LoginFailed
         return kind(login_problem(said), reply)
@@ -63,6 +68,16 @@ def refusal(reply: Reply, command: str) -> Refused | Unsupported:
     if reply.code in NOT_IMPLEMENTED:
         return Unsupported(f"the server has no {verb.upper()} for this: {said}")
     return _kind(reply.code, said)(text, reply)
+
+
+def turned_away(greeting: Reply) -> Refused:
+    """Return the error for a greeting of 400 and more."""
+    kind = KINDS.get(greeting.code, Refused)
+    return kind(f"the server refuses the connection: {_said(greeting)}", greeting)
+
+
+def _said(reply: Reply) -> str:
+    return " ".join(line.strip() for line in reply.lines if line.strip()) or str(reply.code)
 
 
 def login_problem(said: str) -> str:

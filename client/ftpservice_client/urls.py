@@ -49,6 +49,13 @@ PORTS = {
 }
 
 
+EXAMPLE = "ftp://user@host:port/path"
+QUOTING = (
+    "In a user name or a password write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A, [ as %5B,"
+    " ] as %5D and % as %25"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """A server, who to be there and where to begin."""
@@ -81,17 +88,15 @@ def parse_url(url: str) -> Destination:
     """
     try:
         parts = urlsplit(checked(url))  # which would drop line ends without a word
-        _refuse_raw_password(parts)
-        port = parts.port
-    except BadURL:
-        raise
+    except BadName:
+        raise BadURL("the URL holds CR, LF or NUL, or nothing at all") from None
     except ValueError:
-        raise BadURL("that is no URL, as ftp://user@host:port/path is") from None
+        raise BadURL(f"that is not a URL such as {EXAMPLE}. {QUOTING}") from None
+    _refuse_raw_password(parts)
     scheme = _scheme(parts)
     if not parts.hostname:
-        raise BadURL("the URL names no host, as ftp://user@host:port/path does")
-    if port == 0:
-        raise BadURL("the port is not in 1-65535")
+        raise BadURL(f"the URL names no host, as {EXAMPLE} does")
+    port = _port(parts)
     try:
         user, path = _text(parts.username or ""), _text(_path(parts))
         password = None if parts.password is None else _text(parts.password)
@@ -103,18 +108,37 @@ def parse_url(url: str) -> Destination:
 def _refuse_raw_password(parts: SplitResult) -> None:
     """Refuse what may be a password with ``/``, ``?`` or ``#`` in it, cut off at that character.
 
-    What stands before the character would be taken for host and port, be looked up in the DNS and
-    be shown. The message repeats no part of the URL.
+    What stands before the character, or between an ``@`` and the character, would be taken for the
+    host, be looked up in the DNS and be shown. The message repeats no part of the URL.
     """
-    if "@" in parts.netloc or "@" not in f"{parts.path}{parts.query}{parts.fragment}":
+    if "@" not in f"{parts.path}{parts.query}{parts.fragment}":
         return
-    host, colon, _port = parts.netloc.rpartition(":")
-    if parts.path and (not colon or host.startswith("[") or host.replace(".", "").isdigit()):
+    login, at, place = parts.netloc.rpartition("@")
+    if at and ":" not in login:
+        return
+    is_in_path = parts.path and "@" not in f"{parts.query}{parts.fragment}"
+    if is_in_path and (_is_not_looked_up(place) or not (at or ":" in place)):
         return
     raise BadURL(
-        "the URL has no @ before its first /, ? or #. In a user name or a password write / as %2F,"
-        " ? as %3F, # as %23 and @ as %40; in a path write @ as %40"
+        f"an @ follows the first /, ? or # of the URL. {QUOTING}; in a path write @ as %40"
     )
+
+
+def _is_not_looked_up(place: str) -> bool:
+    """Tell whether a host, perhaps with its port, is an address or this machine."""
+    host = place if place.endswith("]") else place.partition(":")[0]
+    is_name = not place.startswith("[") and not host.replace(".", "").isdigit()
+    return not is_name or host.lower() == "localhost"
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise BadURL(f"the port of the URL is not a number from 1 to 65535. {QUOTING}")
+    return port
 
 
 def _scheme(parts: SplitResult) -> Scheme:

@@ -45,6 +45,14 @@ def test_what_servers_say_to_pwd(code, text, directory):
     assert directory_in(Reply(code, (text,))) == directory
 
 
+def test_a_server_without_cdup_is_asked_for_the_directory_above_by_cwd():
+    liar = Liar({**ANSWERS, "CDUP": "502 no", "PWD": "502 no"})
+    client = liar.client()
+    liar.result(client.change_directory("in"))
+    assert liar.result(client.change_directory("..")) == "."
+    assert [line for line in liar.heard if line.startswith("C")] == ["CWD in", "CDUP", "CWD .."]
+
+
 @pytest.mark.parametrize(
     ("directory", "path", "found"),
     [

@@ -9,6 +9,7 @@ from ftpservice_client import (
     CannotConnect,
     Cut,
     Denied,
+    ExplicitTLS,
     Garbled,
     LoginFailed,
     Mismatch,
@@ -57,6 +58,25 @@ def test_a_greeting_that_is_none(greeting, kind):
     fails(liar, liar.begin(), kind, 31.0)
     liar.network.pass_time(10.0)
     assert liar.network.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("code", [421, 500, 530, 550])
+def test_a_greeting_that_turns_clients_away_is_told_as_that(code):
+    error = Liar({"": f"{code} too many of you"})
+    said = outcome(error.begin(), error.network)
+    assert str(said) == "the server refuses the connection: too many of you"
+
+
+def test_a_password_in_clear_is_warned_about_once_however_often_the_client_connects():
+    told = []
+    liar = Liar({"NOOP": "200 ok"})
+    client = liar.client(retries=2, explicit_tls=ExplicitTLS.PREFER, warn=told.append)
+    for _ in range(3):
+        liar.speakers[-1].transport.abortConnection()
+        liar.network.pass_time(5.0)
+        assert liar.result(client.send("NOOP"), 5.0).code == 200
+    assert len(liar.speakers) == 4
+    assert told == ["The password of ann goes to 127.0.0.1 in clear: no TLS."]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import os
 import pytest
 from twisted.internet.error import ConnectBindError, ConnectionRefusedError, DNSLookupError
 
+from ftpservice.session.refusals import REFUSALS
+from ftpservice.storage import errors
 from ftpservice.wire.replies import Reply
-from ftpservice_client import LoginFailed, NotFound
+from ftpservice_client import Exists, LoginFailed, NotFound
 from ftpservice_client.dialing import why_not
 from ftpservice_client.refusals import refusal
 
@@ -29,6 +31,8 @@ def test_the_name_is_told_once(command, said, told):
 def test_kinds_are_told_apart():
     assert isinstance(refusal(Reply(550, ("No such file",)), "RETR x"), NotFound)
     assert isinstance(refusal(Reply(530, ("No.",)), "PASS x"), LoginFailed)
+    taken = REFUSALS[errors.Exists]
+    assert isinstance(refusal(Reply(taken[0], (taken[1],)), "MKD x"), Exists)
 
 
 @pytest.mark.parametrize(

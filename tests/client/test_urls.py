@@ -166,7 +166,7 @@ def test_a_netrc_of_another_user_is_not_used(tmp_path):
     assert "belongs to another user" in told[0]
 
 
-RAW = "the URL has no @ before its first"
+RAW = "an @ follows the first /, \\? or # of the URL"
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,10 @@ RAW = "the URL has no @ before its first"
         "ftp://ann:sec?ret@host/in",
         "ftp://ann#x:secret@host/",
         "ftp://ann.lee:2024/ret@host/",
+        "ftp://ann:2024@sec/ret@host/",
+        "ftp://ann:2024@sec#ret@host/",
+        "ftp://ann:2024@sec?ret@127.0.0.1/in",
+        "ftp://ann:2024@sec.ret/1234#x@host/",
     ],
 )
 def test_a_raw_character_in_a_password_is_named_and_nothing_of_it_shown(url):
@@ -191,6 +195,22 @@ def test_a_raw_character_in_a_password_is_named_and_nothing_of_it_shown(url):
 
 
 @pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("ftp://ann@firm.example:sec/ret@host/", "port of the URL"),
+        ("ftp://ann:secret@host:99999/", "port of the URL"),
+        ("ftp://ann:se[cret@host/", "not a URL"),
+        ("ftp://ann:se]cret@host/", "not a URL"),
+    ],
+)
+def test_what_may_be_a_password_out_of_place_gets_the_hint_that_names_the_quoting(url, told):
+    with pytest.raises(BadURL, match=told) as raised:
+        parse_url(url)
+    assert "write / as %2F" in str(raised.value)
+    assert "sec" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("url", "host", "path"),
     [
         ("ftp://ann:a@b@host/x", "host", "x"),
@@ -198,6 +218,10 @@ def test_a_raw_character_in_a_password_is_named_and_nothing_of_it_shown(url):
         ("ftp://127.0.0.1:2121/me@x", "127.0.0.1", "me@x"),
         ("ftp://[::1]:2121/me@x", "::1", "me@x"),
         ("ftp://host:2121/me%40x", "host", "me@x"),
+        ("ftp://ann@host:2121/me@x", "host", "me@x"),
+        ("ftp://ann:secret@127.0.0.1:2121/me@x", "127.0.0.1", "me@x"),
+        ("ftp://ann:secret@localhost/me@x", "localhost", "me@x"),
+        ("ftp://ann:secret@host/me%40x", "host", "me@x"),
     ],
 )
 def test_an_at_sign_may_stand_where_it_cannot_be_taken_for_the_end_of_a_password(url, host, path):

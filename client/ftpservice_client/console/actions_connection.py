@@ -7,7 +7,7 @@ from dataclasses import replace
 from ftpservice_client import LoginFailed
 from ftpservice_client.console.address import destination
 from ftpservice_client.console.complaints import NotConnected, Usage
-from ftpservice_client.console.login import ask_for_password, ask_for_user, log_in
+from ftpservice_client.console.login import HOW, ask_for_password, ask_for_user, log_in
 from ftpservice_client.console.options import Given
 from ftpservice_client.console.session import Session
 from ftpservice_client.console.words import Takes, WordTable
@@ -31,7 +31,7 @@ async def open_connection(session: Session, given: Given) -> None:
     except LoginFailed:
         if session.attended or place.user:
             raise
-        session.screen.remark("It wants a name and a password: USER and PASS.")
+        session.screen.remark(f"The server requires a login. {HOW}")
 
 
 def _port(text: str) -> int:

@@ -30,7 +30,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override]  # theirs exits
         """Raise what is wrong."""
-        raise Usage(f"{message} ({self.prog} --help tells more)")
+        from ftpservice_client.console.redaction import without_url_passwords
+
+        raise Usage(f"{without_url_passwords(message)} ({self.prog} --help tells more)")
 
 
 def shell_parser() -> argparse.ArgumentParser:

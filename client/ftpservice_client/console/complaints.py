@@ -21,7 +21,7 @@ class NotConnected(Complaint):
     """The command needs a server, and there is none yet."""
 
     def __init__(self) -> None:
-        super().__init__("Not connected: open URL connects, as in open ftp://files.example/")
+        super().__init__("Not connected. Connect with: open ftp://host/ (or CONN host port)")
 
 
 class Abandoned(Complaint):

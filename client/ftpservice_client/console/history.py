@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ftpservice_client.console.line import SYSTEM
+from ftpservice_client.console.redaction import without_secrets
 
-__all__ = ["HistoryFile", "history_path", "without_secrets"]
+__all__ = ["HistoryFile", "history_path"]
 
 MOST_LINES = 1000
-IN_URL = re.compile(r"(?<=://)([^\s/@:]*):[^\s/]*@")
-PASSWORD = re.compile(r"\s*(pass\b|quote\s+pass\b)(?:\s.*)?", re.IGNORECASE | re.DOTALL)
-USER = re.compile(r"(\s*user\s+\S+)\s.*", re.IGNORECASE | re.DOTALL)
-
-
-def without_secrets(line: str) -> str:
-    """Return ``line`` without the passwords that the shell's words and URLs may hold."""
-    if match := PASSWORD.fullmatch(line):
-        return match[1]
-    if match := USER.fullmatch(line):
-        return match[1]
-    return IN_URL.sub(r"\1@", line)
 
 
 def history_path(environment: Mapping[str, str]) -> Path:

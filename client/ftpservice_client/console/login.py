@@ -9,7 +9,7 @@ from ftpservice_client.console.complaints import NotConnected
 from ftpservice_client.console.session import Session
 from ftpservice_client.netrc import with_netrc
 
-__all__ = ["ask_for_password", "ask_for_user", "log_in", "log_in_as_anybody"]
+__all__ = ["HOW", "ask_for_password", "ask_for_user", "log_in", "log_in_as_anybody"]
 
 HOW = "Log in with USER and PASS."
 
@@ -38,6 +38,8 @@ async def log_in(session: Session, place: Destination) -> None:
         await _with_password(session, place)
     else:
         await _as_anybody(session, place)
+    if place.scheme.is_simple:
+        session.tell_connected(place, secured=place.scheme.is_secured)
 
 
 async def log_in_as_anybody(session: Session) -> None:
@@ -47,7 +49,8 @@ async def log_in_as_anybody(session: Session) -> None:
     try:
         await session.open(replace(session.wanted, user="", password=None))
     except LoginFailed as error:
-        raise LoginFailed(f"not as anonymous: {error}. {HOW}", error.reply) from error
+        text = f"{str(error).rstrip('.')} (as anonymous). {HOW}"
+        raise LoginFailed(text, error.reply) from error
     session.screen.remark("Logged in as anonymous.")
 
 

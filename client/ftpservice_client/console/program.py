@@ -147,7 +147,10 @@ def _misplaced(word: str) -> str:
     """Return what is wrong with several words where one URL should be."""
     if SHOTS.find(word) is not None:
         return f"options of {word} stand behind it ({PROGRAM} {word} --help tells more)"
-    return f"{word} is none of the commands: {', '.join(SHOTS.names())}"
+    from ftpservice_client.console.redaction import without_url_passwords
+
+    known = ", ".join(SHOTS.names())
+    return f"{without_url_passwords(word)} is none of the commands: {known}"
 
 
 def _as_json(error: BaseException) -> str:

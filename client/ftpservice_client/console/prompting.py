@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 
 from ftpservice_client.console.complaints import Abandoned, Left
 from ftpservice_client.console.completion import Suggestion
-from ftpservice_client.console.history import without_secrets
+from ftpservice_client.console.redaction import without_secrets
 
 __all__ = ["Prompt", "Questions", "Tab"]
 

@@ -14,6 +14,7 @@ from ftpservice_client import (
     ClientError,
     Destination,
     Greeted,
+    LoginFailed,
     Settings,
     connect,
     greet,
@@ -125,13 +126,17 @@ class Session:
         self._greeted = found
         for line in found.welcome:
             self.screen.remark(line)
-        self.screen.remark(f"Connected to {place.host}{' under TLS' if found.is_secured else ''}.")
+        self.tell_connected(place, secured=found.is_secured)
+
+    def tell_connected(self, place: Destination, *, secured: bool) -> None:
+        """Tell a person at the shell where the connection leads, and how it is protected."""
+        self.tell(f"Connected to {place.host}{' under TLS' if secured else ', without TLS'}.")
 
     async def open(self, place: Destination) -> None:
         """Connect and log in; an older connection is closed when the new one is there."""
         greeted, self._greeted = self._greeted, None
         if greeted is not None and _same_server(greeted.destination, place):
-            client = await greeted.log_in(place.user, place.password)
+            client = await self._log_in(greeted, place)
         else:
 
             async def connected(settings: Settings) -> Client:
@@ -141,6 +146,14 @@ class Session:
         await self.close(quietly=True)
         self._client, self.place, self.wanted = client, place, place
         self.home = client.directory
+
+    async def _log_in(self, greeted: Greeted, place: Destination) -> Client:
+        """Log in on a connection; after a wrong password another login may follow."""
+        try:
+            return await greeted.log_in(place.user, place.password)
+        except LoginFailed:
+            self._greeted = greeted
+            raise
 
     async def renew(self) -> None:
         """Connect once more to where we are, as after a change of the settings."""

@@ -18,7 +18,7 @@ MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
     ("error", "number", "text"),
     [
         (Complaint("no."), 1, "no."),
-        (NotConnected(), 1, "Not connected: open URL connects, as in open ftp://files.example/"),
+        (NotConnected(), 1, "Not connected. Connect with: open ftp://host/ (or CONN host port)"),
         (UnknownWord("what?"), 2, "what?"),
         (BadLine("a quote"), 2, "a quote"),
         (errors.BadURL("that is none"), 2, "that is none"),

@@ -9,28 +9,7 @@ from ftpservice_client.console.history import (
     MOST_LINES,
     HistoryFile,
     history_path,
-    without_secrets,
 )
-
-
-@pytest.mark.parametrize(
-    ("line", "kept"),
-    [
-        ("PASS secret", "PASS"),
-        ("pass two words", "pass"),
-        ("passive on", "passive on"),
-        ("user ann secret", "user ann"),
-        ("USER ann", "USER ann"),
-        ("quote PASS secret", "quote PASS"),
-        ("quote  pass  secret", "quote  pass"),
-        ("quote NOOP", "quote NOOP"),
-        ("open ftp://ann:se:cr@et@host/x", "open ftp://ann@host/x"),
-        ("open ftp://ann@host/a:b@c", "open ftp://ann@host/a:b@c"),
-        ("get a:b@c", "get a:b@c"),
-    ],
-)
-def test_no_password_is_kept(line: str, kept: str) -> None:
-    assert without_secrets(line) == kept
 
 
 def test_lines_are_kept_for_the_owner_alone(tmp_path: Path) -> None:

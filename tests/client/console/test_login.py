@@ -186,7 +186,7 @@ def test_the_shell_connects_shows_the_welcome_and_leaves_the_login_to_user_and_p
     assert said.splitlines() == [
         "Welcome to the\\x1b[31m files",
         "of h",
-        "Connected to h.",
+        "Connected to h, without TLS.",
         "Log in with USER and PASS.",
     ]
     assert server.came == []
@@ -237,6 +237,27 @@ def test_what_needs_a_login_is_done_as_anonymous_if_that_is_let_in(
     error = refusing.wrong("pwd")
     assert isinstance(error, LoginFailed)
     assert "USER and PASS" in str(error)
+    assert refusing.session.prompt == "h> "
+
+
+def test_after_a_wrong_password_the_shell_still_waits_for_a_login(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat, server = shell_with(monkeypatch)
+    seat.type("CONN h")
+    assert isinstance(seat.wrong("USER ann wrong"), LoginFailed)
+    assert seat.session.prompt == "h> "
+    assert seat.type("PASS secret") == "Logged in as ann.\n"
+    assert server.came == ["ann:wrong@h/", "ann:secret@h/"]
+    assert seat.session.prompt == "ann@h:/in> "
+
+
+def test_a_shell_says_that_it_is_connected_by_the_simple_protocol_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat, _ = shell_with(monkeypatch)
+    assert seat.type("open simple://ann:secret@h") == "Connected to h, without TLS.\n"
+    assert seat.type("open simples://ann:secret@h") == "Connected to h under TLS.\n"
 
 
 def test_a_connection_nobody_logged_in_on_is_closed_by_the_next(

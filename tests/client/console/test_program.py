@@ -109,6 +109,8 @@ def test_an_interrupted_command_does_not_wait_for_the_server(
     ("words", "told"),
     [
         (("gte", URL), "gte is none of the commands: get,"),
+        (("ftp://ann:secret@h/", "x"), "ftp://ann@h/ is none of the commands: get,"),
+        (("get", URL, "x", "ftp://ann:sec/ret@h/"), "unrecognized arguments: ftp://ann@h/ ("),
         (("--quiet", "get", URL), "options of get stand behind it"),
     ],
 )
