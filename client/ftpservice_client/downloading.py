@@ -63,7 +63,7 @@ class Download:
             self._modified = await session.modified(self._name)
         self._attempts += 1
         offset = self._offset + self._target.written
-        if not offset or offset != self._size:
+        if not offset or offset != self._size or self.first:  # whose end is compared at least
             await self._receive_rest(session, offset)
         if self.first and self._target.is_restartable:
             await self._check_what_was_there(session)

@@ -223,6 +223,20 @@ def test_what_is_here_is_no_beginning_of_what_is_there(tmp_path):
     assert (data, found.size) == (BIG, len(BIG))
 
 
+def test_a_file_of_the_same_size_is_compared_by_its_end_before_it_is_taken_as_whole(tmp_path):
+    class Honest(Liar):
+        def open_port(self):
+            self.data = BIG[-OVERLAP:] if count(self, "RETR") == 0 else BIG
+            return super().open_port()
+
+    liar = Honest({**PLAIN, "SIZE": f"213 {len(BIG)}"})
+    assert resumed(liar, tmp_path, bytes(len(BIG)))[1] == BIG
+    assert count(liar, "RETR") == 2
+    liar = Honest({**PLAIN, "SIZE": f"213 {len(BIG)}"})
+    found, data = resumed(liar, tmp_path, BIG)
+    assert (data, found.size, count(liar, "RETR")) == (BIG, 0, 1)
+
+
 class Restarting(Liar):
     """Cuts transfers, the first after so many bytes, and begins each at the beginning."""
 

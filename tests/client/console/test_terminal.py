@@ -165,7 +165,7 @@ def test_a_wrong_password_is_said_and_asked_for_again_by_hand(home: Path, port: 
     ) as terminal:
         terminal.sees("Password:")
         terminal.enter("wrong")
-        said = terminal.sees("127\.0\.0\.1>")
+        said = terminal.sees(r"127\.0\.0\.1>")
         assert "ogin" in said
         assert "wrong" not in said
         terminal.enter("user demo")
