@@ -7,9 +7,10 @@ of that name:
   only where there is no interrupted one. An offset that it does not reach is refused (554).
 - APPE resumes the upload that SIZE told this session of. A session that may resume by another size
   (it was told that of the file, or the upload was cut a moment ago) is refused (554).
-- SIZE tells of an interrupted upload where there is no file, or where `ResumeOffers` says so. A
-  session that then downloads is a reader: it is told once to ask again (450), for it would take
-  the file to be of another size.
+- SIZE tells of an interrupted upload where there is no file, or where `ResumeOffers` says so, and
+  never of its last byte: what is not confirmed must not be taken for stored. A session that then
+  downloads is a reader: it is told once to ask again (450), for it would take the file to be of
+  another size.
 """
 
 from __future__ import annotations
@@ -53,20 +54,30 @@ async def partial_of(context: Context, path: VirtualPath) -> Entry | None:
     return partial
 
 
+async def _resumable_size(context: Context, path: VirtualPath) -> Entry | None:
+    """Return the facts of an interrupted upload, a byte less of it than has arrived.
+
+    All of a file may have arrived, but not the reply that it is stored. A client that goes by SIZE
+    would take such a file for stored; so there is always a byte left to send.
+    """
+    partial = await partial_of(context, path)
+    return None if partial is None else partial._replace(size=partial.size - 1)
+
+
 async def size_told(context: Context, path: VirtualPath) -> Entry:
     """Return the facts that SIZE is to tell of ``path``, and remember them; raises `NotFound`."""
     await context.services.uploads.settle(context.key_of(path))
     try:
         entry = await context.storage.stat(path)
     except NotFound:
-        partial = await partial_of(context, path)
+        partial = await _resumable_size(context, path)
         if partial is None:
             raise
         _remember(context, path, ToldSize(partial.size, How.CREATE))
         return partial
     services, peer = context.services, context.peer
     if services.offers.holds_for(context.key_of(path), peer.session, peer.host):
-        partial = await partial_of(context, path)
+        partial = await _resumable_size(context, path)
         if partial is not None:
             _remember(context, path, ToldSize(partial.size, How.REPLACE))
             return partial
