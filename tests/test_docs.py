@@ -58,6 +58,7 @@ ACRONYMS = frozenset(
             "LDAP",
             "MIT",
             "NAT",
+            "URL",
             "NFS",
         ),
         *("NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
