@@ -47,7 +47,7 @@ def shell_parser() -> argparse.ArgumentParser:
     parser.add_argument("more", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("-f", "--file", help="carry out the lines of a file (- for standard input)")
     parser.add_argument(
-        "-k", "--keep-going", action="store_true", help="go on behind a line that failed"
+        "-k", "--keep-going", action="store_true", help="continue after a line that failed"
     )
     parser.add_argument("--version", action="store_true", help="show the version")
     _add_settings(parser)
@@ -57,13 +57,13 @@ def shell_parser() -> argparse.ArgumentParser:
 def shot_parser(name: str, description: str) -> argparse.ArgumentParser:
     """Return the parser of a single command, with what all of them have."""
     parser = Parser(f"{PROGRAM} {name}", description=description)
-    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     _add_settings(parser)
     return parser
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-q", "--quiet", action="store_true", help="say what is asked for only")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print results and errors only")
     trust = parser.add_mutually_exclusive_group()
     trust.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these authorities (PEM)")
     trust.add_argument("--fingerprint", metavar="SHA256", help="trust this one certificate")
@@ -76,9 +76,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--netrc", type=Path, metavar="FILE", help="in place of ~/.netrc")
     parser.add_argument("--active", action="store_true", help="have the server connect for data")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="wait no longer")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="of each wait, at most")
     parser.add_argument(
-        "--retries", type=_count, metavar="N", default=RETRIES, help="of what was cut (%(default)s)"
+        "--retries", type=_count, metavar="N", default=RETRIES, help="after a cut (%(default)s)"
     )
 
 
