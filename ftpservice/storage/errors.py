@@ -147,7 +147,7 @@ class HasUploads(StorageError):
 
 
 class Unavailable(StorageError):
-    """The storage failed beneath us (I/O error, read-only, gone)."""
+    """The storage failed beneath us (I/O error, gone)."""
 
     words = "the storage failed"
 

@@ -19,6 +19,7 @@ from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.storage.local_calls import called
 from ftpservice.storage.local_changes import make_directory
 from ftpservice.storage.local_files import WEEK, Setting
+from ftpservice.storage.local_partials import PartialWalk
 from ftpservice.storage.local_storage import LocalStorage
 from ftpservice.storage.local_sweep import Rounds, Sweep
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -74,8 +75,9 @@ class LocalSource:
     async def sweep(self) -> int:
         """Remove partials whose time is over; returns how many. Happens every hour by itself."""
         tree = await called(self._runner, ROOT, Tree.at, self._root)
-        sweep = Sweep(tree, self._partial_age)
-        while await called(self._runner, ROOT, sweep.turn):
+        sweep = Sweep(self._partial_age)
+        walk = PartialWalk(tree, sweep.visit)
+        while await called(self._runner, ROOT, walk.turn):
             pass
         return sweep.removed
 

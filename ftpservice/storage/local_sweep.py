@@ -10,23 +10,24 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ftpservice.storage.descent import Tree
-from ftpservice.storage.local_partials import PartialWalk
 from ftpservice.storage.partials import discard_idle
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["Rounds", "Sweep"]
 
 
-class Sweep(PartialWalk):
-    """One walk through a tree, that removes partials not written for ``age`` seconds."""
+class Sweep:
+    """Removes partials not written for ``age`` seconds, as a `PartialWalk` visits them.
 
-    def __init__(self, tree: Tree, age: float) -> None:
-        super().__init__(tree, self._visited)
+    It knows nothing of the walk: a cycle would keep the tree open until garbage is collected.
+    """
+
+    def __init__(self, age: float) -> None:
         self.removed = 0
         self._before = time.time() - age
 
-    def _visited(self, opened: int, _path: VirtualPath, name: bytes) -> None:
+    def visit(self, opened: int, _path: VirtualPath, name: bytes) -> None:
+        """Remove a partial if its time is over."""
         self.removed += discard_idle(opened, name, self._before)
 
 

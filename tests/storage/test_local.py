@@ -1,6 +1,7 @@
 """The ``local:`` source: what it serves, who shares what, sweeping, the end."""
 
 import errno
+import gc
 import os
 import time
 
@@ -27,6 +28,14 @@ DAY = 86_400
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
+
+
+@pytest.fixture
+def no_collector():
+    """Have no garbage collected during the test."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 class TestRoot:
@@ -126,6 +135,12 @@ class TestSweeping:
         assert run(partial(bench.storage, "/c/new")) == 4
         assert len(bench.hidden()) == 2
         assert len(list(bench.outside.iterdir())) == 1
+
+    def test_nothing_stays_open_until_garbage_is_collected(self, bench, no_collector):
+        aged(bench, "/old", 8 * DAY)
+        before = os.listdir("/proc/self/fd")
+        assert run(bench.source.sweep()) == 1
+        assert os.listdir("/proc/self/fd") == before
 
     def test_what_somebody_writes_is_left(self, bench):
         writing = run(begin(bench.storage, "/file", b"slow"))
