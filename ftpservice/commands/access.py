@@ -139,6 +139,7 @@ def _admitted(context: Context, code: int) -> Reply:
         context.identity.logout()
         tell_refused(context, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
         return reply(codes.UNAVAILABLE, "Too many sessions of that user.")
+    context.services.roster.waiting.discard(context.peer.counted_as, context.peer.session)
     context.directory = account.home
     context.failures = 0
     context.publish(LoggedIn, context.protection.description)

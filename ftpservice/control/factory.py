@@ -36,6 +36,7 @@ from ftpservice.tls.turns import Turns
 
 __all__ = ["FTPFactory"]
 
+DISPLACED = "Not logged in, and others want the place; connect again."
 COMMANDS_SHARE = 0.005
 """Seconds of commands, of all sessions, until the reactor comes by again."""
 
@@ -86,6 +87,7 @@ class FTPFactory(ftp.FTPFactory):
         self._retired: str | None = None
         self._listens = False
         self.instances: list[Guest] = []
+        self._guests: dict[int, Guest] = {}
 
     def _adopt(self, settings: SessionSettings) -> None:
         self.allowAnonymous = settings.anonymous
@@ -161,6 +163,7 @@ class FTPFactory(ftp.FTPFactory):
         self.instances.append(guest)
         self.connectionCount += 1
         peer = Peer(next(self._numbers), ends.peer, guest.client_is_there)
+        self._guests[peer.session] = guest
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
         return Context(
             services,
@@ -171,25 +174,47 @@ class FTPFactory(ftp.FTPFactory):
 
     def enter(self, context: Context) -> str | None:
         """Count a session; a text says why there is no place for it."""
-        settings, address = context.services.settings, context.peer.label
+        settings, address = context.services.settings, context.peer.counted_as
         if self._retired is not None:
             return self._retired
-        if not self._roster.take("all", "", settings.max_sessions):
-            return "Too many sessions; try again later."
         if not self._roster.take("address", address, settings.max_sessions_per_address):
-            self._roster.give_back("all", "")
             return "Too many sessions from your address."
+        if not self._roster.take("all", "", settings.max_sessions):
+            if not self._displace():
+                self._roster.give_back("address", address)
+                return "Too many sessions; try again later."
+            self._roster.take("all", "", 0)
+        self._roster.waiting.add(address, context.peer.session)
         return None
+
+    def _displace(self) -> bool:
+        """End a session that is not logged in, for a new one; tell whether there was one.
+
+        It is the oldest of the address that has most of them, so that nobody can take all places
+        by connecting alone.
+        """
+        session = self._roster.waiting.oldest_of_most(lambda one: self._guests[one].is_busy)
+        if session is None:
+            return False
+        self._guests[session].give_way(DISPLACED)
+        return True
 
     def leave(self, guest: Guest, context: Context, entered: bool) -> None:
         """Forget a session."""
         self.instances.remove(guest)
         self.connectionCount -= 1
+        del self._guests[context.peer.session]
         if entered:
-            self._roster.give_back("all", "")
-            self._roster.give_back("address", context.peer.label)
+            self.give_up_place(context)
         if not self._listens and not self.instances:
             self.stopFactory()
+
+    def give_up_place(self, context: Context) -> None:
+        """Count a session no more."""
+        address = context.peer.counted_as
+        self._roster.waiting.discard(address, context.peer.session)
+        self._roster.give_back("all", "")
+        self._roster.give_back("address", address)
 
     @property
     def is_working(self) -> bool:
@@ -241,5 +266,7 @@ class FTPFactory(ftp.FTPFactory):
 
     async def _let_go_of_threads(self) -> None:
         services, self._services = self._services, None
+        if services is not None:
+            self._ports.stop()
         if services is not None:
             await services.digests.stop()

@@ -229,6 +229,19 @@ class ControlProtocol(Protocol):
         self._conversation.end()
         self._hang_up()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any command is being carried out, a login too."""
+        return self._conversation.busy
+
+    def give_way(self, reason: str) -> None:
+        """Give up the place and say that it is over, before a login."""
+        self._entered = False
+        self._context.publish(Refused, reason)
+        self._context.publish(SessionClosed, reason)
+        self._lobby.give_up_place(self._context)
+        self.part(reason)
+
     def cut(self) -> None:
         """Break the connection."""
         self._conversation.end()

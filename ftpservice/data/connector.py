@@ -17,7 +17,7 @@ from ftpservice.data.door import Door
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.passive import PassiveChannel
 from ftpservice.data.policy import DataSettings, PeerPolicy
-from ftpservice.data.ports import PassivePorts
+from ftpservice.data.ports import NoPortFree, PassivePorts
 from ftpservice.wire.addresses import HostPort, is_ipv6, plain_host
 
 __all__ = ["DataConnector", "Ends", "PeerRefused", "WrongFamily"]
@@ -65,6 +65,7 @@ class DataConnector:
         masquerade: Masquerade,
         ends: Ends,
     ) -> None:
+        self._unused = ports.unused(reactor)
         self._reactor = reactor
         self._settings = settings
         self._ports = ports
@@ -99,14 +100,35 @@ class DataConnector:
         door = self.door()
         passive = PassiveChannel(self._reactor, self._settings, self._policy, door, self.cover)
         self._replace(passive)
+        self._unused.add(self, self._policy.peer, self._settings.data_timeout)
         self._listens_since = self._reactor.seconds()
         if self._comes_early:
             passive.watch()
         return HostPort(host, door.port)
 
     def door(self) -> Door:
-        """Listen; raises `NoPortFree`, `CannotConnect`."""
-        return Door(self._reactor, self._ports.listen(self._interface()))
+        """Listen, on the port of somebody who does not use it if need be.
+
+        Raises `NoPortFree`, `CannotConnect`.
+        """
+        try:
+            own = self._ports.listen(self._interface())
+        except NoPortFree:
+            if not self._unused.make_room():
+                raise
+            own = self._ports.listen(self._interface())
+        return Door(self._reactor, own)
+
+    def holds_unused_port(self) -> bool:
+        """Tell whether there is a port that nobody has connected to yet."""
+        return isinstance(self._prepared, PassiveChannel) and self._prepared.look_unused()
+
+    def drop_port(self) -> None:
+        """Listen no more; a client that has connected is kept for its command."""
+        if self.holds_unused_port():
+            self._replace(None)
+        elif isinstance(self._prepared, PassiveChannel):
+            self._prepared.listen_no_more()
 
     def active(self, target: HostPort) -> None:
         """Remember where to connect; raises `WrongFamily`, `PeerRefused`.
@@ -129,6 +151,7 @@ class DataConnector:
         """
         prepared, self._prepared = self._prepared, None
         if isinstance(prepared, PassiveChannel):
+            self._unused.discard(self)
             self._comes_early |= prepared.came_early
             least, most = SLUMBER
             if least < self._reactor.seconds() - self._listens_since < most:
@@ -145,6 +168,7 @@ class DataConnector:
     def _replace(self, channel: Channel | None) -> None:
         former, self._prepared = self._prepared, channel
         if former is not None:
+            self._unused.discard(self)
             former.close()
 
     def _interface(self) -> str:

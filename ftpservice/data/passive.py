@@ -72,6 +72,15 @@ class PassiveChannel(Channel):
             return self._candidates.are_under(self._cover())
         return self._arrival is None or self._arrival.cover == self._cover()
 
+    def look_unused(self) -> bool:
+        """Tell whether nobody has connected; a client that has is let in, if it was not yet."""
+        self._look()
+        return self._door is not None and self._candidates is None
+
+    def listen_no_more(self) -> None:
+        """Keep who has connected, and let nobody else in."""
+        self._close_door()
+
     async def connection(self) -> DataConnection:
         """Wait for the client; raises `CannotConnect`."""
         try:

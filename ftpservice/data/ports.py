@@ -9,8 +9,11 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from twisted.internet.interfaces import IReactorTime
+
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.policy import DataSettings
+from ftpservice.data.unused import UnusedPorts
 from ftpservice.wire.addresses import is_ipv6
 
 __all__ = ["BACKLOG", "Dice", "NoPortFree", "PassivePorts", "ephemeral_ports", "listening_socket"]
@@ -89,6 +92,18 @@ class PassivePorts:
         self._usual = ephemeral_ports() if usual is None else usual
         self._dice = Dice()
         self._listen = listen
+        self._unused: UnusedPorts | None = None
+
+    def unused(self, clock: IReactorTime) -> UnusedPorts:
+        """Return who listens and waits for a client; made when it is first wanted."""
+        if self._unused is None:
+            self._unused = UnusedPorts(clock)
+        return self._unused
+
+    def stop(self) -> None:
+        """Leave no timer behind, when no session is left."""
+        if self._unused is not None:
+            self._unused.stop()
 
     def listen(self, interface: str) -> socket.socket:
         """Listen on a free port; raises `NoPortFree`, or `CannotConnect` for other causes."""

@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 
 from ftpservice.accounts.account import IAccount
 from ftpservice.accounts.attempts import Attempts
+from ftpservice.accounts.networks import neighbourhood
 from ftpservice.data.channel import Channel
 from ftpservice.data.connector import DataConnector
 from ftpservice.events import Event, EventStream
@@ -103,6 +104,11 @@ class Peer:
     def label(self) -> str:
         """The address, or what stands for it in events."""
         return self.host or "local"
+
+    @property
+    def counted_as(self) -> str:
+        """What limits by address count the client under (`neighbourhood`)."""
+        return neighbourhood(self.label)
 
 
 @dataclass(slots=True)
@@ -283,13 +289,12 @@ class Context:
         """Go back to how a session begins, the connection and its failures left (REIN, USER)."""
         account = self.identity.account
         if account is not None:
-            self.services.roster.give_back("user", account.name)
+            self.services.roster.log_out(account.name, self.peer.counted_as, self.peer.session)
         if self.pacing is not None:
             self.pacing.leave()
         self.identity.logout()
         self.connector.close()
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
-        self.marks = Marks()
-        self.told_sizes = {}
+        self.marks, self.told_sizes = Marks(), {}
         settings = self.services.settings
         self.parameters = Parameters(ascii=settings.ascii, umask=settings.umask)

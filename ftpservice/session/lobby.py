@@ -26,6 +26,13 @@ class Guest(Protocol):
     def part(self, reason: str) -> None:
         """Say that it is over and close; a transfer in progress is cut."""
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any command is being carried out, a login too."""
+
+    def give_way(self, reason: str) -> None:
+        """Give up the place and say that it is over, before a login."""
+
     def cut(self) -> None:
         """Break the connection."""
 
@@ -38,6 +45,9 @@ class Lobby(Protocol):
 
     def enter(self, context: Context) -> str | None:
         """Count a new session; a text says why there is no place for it."""
+
+    def give_up_place(self, context: Context) -> None:
+        """Count a session no more."""
 
     def leave(self, guest: Guest, context: Context, entered: bool) -> None:
         """Forget a session."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ftpservice.session.waiting import Waiting
+
 __all__ = ["Roster"]
 
 
@@ -12,6 +14,8 @@ class Roster:
 
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()
+        self.waiting = Waiting()
+        """The sessions that are not logged in."""
 
     def take(self, kind: str, name: str, limit: int) -> bool:
         """Take a place among those of ``kind`` and ``name``; tell whether there was one."""
@@ -25,6 +29,11 @@ class Roster:
         self._taken[kind, name] -= 1
         if self._taken[kind, name] <= 0:
             del self._taken[kind, name]
+
+    def log_out(self, user: str, address: str, session: int) -> None:
+        """Give back a user's place; the session waits for another login."""
+        self.give_back("user", user)
+        self.waiting.add(address, session)
 
     def taken(self, kind: str, name: str) -> int:
         """Return the number of places taken."""

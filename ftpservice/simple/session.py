@@ -38,7 +38,7 @@ class SimpleSession:
     def __init__(self, lobby: Lobby, secured: bool = False) -> None:
         self._lobby = lobby
         self._secured = secured
-        self._entered = self._over = self._lost = False
+        self._entered = self._has_place = self._over = self._lost = False
         self._busy = False
         self._in_a_row = 0
         """Commands since others had their turn."""
@@ -61,7 +61,7 @@ class SimpleSession:
             context.publish(Refused, refused)
             self._part(Code.BUSY, refused)
             return
-        self._entered = True
+        self._entered = self._has_place = True
         context.publish(SessionOpened, "simple")
         self._deadline.set(settings.login_timeout)
         self._task = Task(self._run())
@@ -209,6 +209,18 @@ class SimpleSession:
         else:
             self._part(Code.BUSY, reason)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any command is being carried out, a login too."""
+        return self._busy
+
+    def give_way(self, reason: str) -> None:
+        """Give up the place and say that it is over, before a login."""
+        self._has_place = False
+        self.context.publish(Refused, reason)
+        self._lobby.give_up_place(self.context)
+        self.part(reason)
+
     def cut(self) -> None:
         """Break the connection."""
         self._transport.abortConnection()
@@ -242,7 +254,7 @@ class SimpleSession:
             context.publish(HandshakeFailed, reason)
         if self._entered:
             context.publish(SessionClosed, reason)
-        self._lobby.leave(self, context, self._entered)
+        self._lobby.leave(self, context, self._has_place)
 
     def _unexpected(self, failure: Failure) -> None:
         if not failure.check(CancelledError, Cut):

@@ -283,11 +283,72 @@ def test_commands_wait_while_the_password_is_checked() -> None:
 
 
 def test_too_many_sessions_are_told_so() -> None:
-    talk = Talk(SessionSettings(max_sessions=1))
+    talk = Talk(SessionSettings(max_sessions=1)).login()
     _, second = talk.connect("127.0.0.2")
     assert second.value().startswith(b"421 Too many sessions")
     assert second.over
     assert len(talk.of(Refused)) == 1
+
+
+def test_who_is_not_logged_in_gives_way_to_others() -> None:
+    talk = Talk(SessionSettings(max_sessions=2))
+    _, second = talk.connect("127.0.0.2")
+    _, third = talk.connect("127.0.0.2")
+    assert talk.replies()[-1].startswith("421 Not logged in")  # the oldest of all
+    assert talk.transport.over
+    assert [one.value()[:4] for one in (second, third)] == [b"220 ", b"220 "]
+    talk.protocol, talk.transport = talk.connect("127.0.0.3")  # the oldest of who has most
+    assert b"\r\n421 Not logged in" in second.value()
+    assert b"421" not in third.value()
+    talk.replies()
+    talk.login()
+    _, fourth = talk.connect("127.0.0.4")
+    assert b"\r\n421 Not logged in" in third.value()
+    assert fourth.value().startswith(b"220 ")
+    assert talk.codes("NOOP") == [200]
+
+
+def test_who_is_being_logged_in_gives_way_last() -> None:
+    talk = Talk(SessionSettings(max_sessions=2))
+    talk.checker.waiting = waiting = Deferred()
+    talk.replies()
+    assert talk.codes("USER ann", "PASS secret") == [331]
+    _, second = talk.connect()
+    _, third = talk.connect()
+    assert b"\r\n421 Not logged in" in second.value()
+    assert third.value().startswith(b"220 ")
+    waiting.callback(None)
+    assert [line[:3] for line in talk.replies()] == ["230"]
+
+
+def test_a_session_that_gave_way_gives_its_place_back_once() -> None:
+    talk = Talk(SessionSettings(max_sessions=1, max_sessions_per_address=1))
+    _, second = talk.connect("127.0.0.2")
+    talk.lose(LOST)
+    roster = talk.factory.services().roster
+    assert [roster.taken("all", ""), roster.taken("address", "127.0.0.1")] == [1, 0]
+    assert second.value().startswith(b"220 ")
+
+
+def test_one_who_logs_out_waits_again() -> None:
+    talk = Talk(SessionSettings(max_sessions=1)).login()
+    assert talk.codes("REIN") == [220]
+    _, second = talk.connect("127.0.0.2")
+    assert second.value().startswith(b"220 ")
+    assert talk.replies()[-1].startswith("421 Not logged in")
+
+
+@pytest.mark.parametrize(
+    ("first", "same"),
+    [("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"), ("::ffff:192.0.2.1", "192.0.2.1")],
+    ids=["a /64", "mapped"],
+)
+def test_an_address_is_what_one_customer_has(first: str, same: str) -> None:
+    talk = Talk(SessionSettings(max_sessions_per_address=1), host=first)
+    _, second = talk.connect(same)
+    _, other = talk.connect("2001:db8:1:3::1")
+    assert second.value().startswith(b"421 Too many sessions from your address")
+    assert other.value().startswith(b"220 ")
 
 
 def test_sessions_are_limited_by_address() -> None:

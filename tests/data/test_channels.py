@@ -58,6 +58,15 @@ def listener(host="127.0.0.1"):
         yield server, HostPort(host, server.getsockname()[1])
 
 
+@contextlib.contextmanager
+def free_port():
+    """Give a port that was free a moment ago."""
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        port = own.getsockname()[1]
+    yield port
+
+
 async def gone(reactor, connection) -> None:
     connection.abort()
     await until(reactor, lambda: connection.lost)
@@ -208,6 +217,7 @@ class TestPassive:
             with pytest.raises(CancelledError):
                 await waiting
             session.close()
+            session._ports.stop()
         assert descriptors() <= before
         assert len(reactor.getDelayedCalls()) <= timers
 
@@ -282,6 +292,54 @@ class TestPassive:
                 await session.passive(False, None)
 
     @ensureDeferred
+    async def test_one_that_nobody_uses_makes_room_for_who_needs_it(self, reactor):
+        with free_port() as port:
+            data = DataSettings(passive_ports=(port, port))
+            ports, masquerade = PassivePorts(data), Masquerade(reactor, ())
+        first, second, third = (
+            DataConnector(reactor, data, ports, masquerade, LOCAL) for _ in range(3)
+        )
+        await first.passive(True)
+        place = await second.passive(True)
+        assert place.port == port
+        assert first.take() is None
+        with client(place):
+            channel = second._prepared
+            await until(reactor, lambda: channel.connected)
+            assert (await third.passive(True)).port == port
+            connection = await second.take().connection()
+            await gone(reactor, connection)
+        third.close()
+
+    @ensureDeferred
+    async def test_one_that_is_waited_at_makes_none(self, reactor):
+        with free_port() as port:
+            data = DataSettings(passive_ports=(port, port))
+            ports, masquerade = PassivePorts(data), Masquerade(reactor, ())
+        first, second = (DataConnector(reactor, data, ports, masquerade, LOCAL) for _ in range(2))
+        place = await first.passive(True)
+        waiting = start(first.take().connection())
+        with pytest.raises(NoPortFree):
+            await second.passive(True)
+        with client(place):
+            await gone(reactor, await waiting)
+
+    @ensureDeferred
+    async def test_one_that_nobody_uses_closes_in_time(self, reactor):
+        session = connector(reactor, data_timeout=0.05)
+        place = await session.passive(True)
+        await until(reactor, lambda: session._prepared is None)
+        assert refuses(place)
+        assert session.take() is None
+
+    @ensureDeferred
+    async def test_a_client_that_has_connected_may_take_its_time(self, reactor):
+        session = connector(reactor, data_timeout=0.05)
+        with client(await session.passive(True)):
+            await until(reactor, lambda: session._unused._call is None)
+            await gone(reactor, await session.take().connection())
+
+    @ensureDeferred
     async def test_an_address_that_is_not_ours_cannot_be_listened_on(self, reactor):
         session = connector(reactor, Ends("127.0.0.1", "192.0.2.1"))
         with pytest.raises(CannotConnect) as caught:
@@ -335,7 +393,7 @@ class TestPassive:
     @pytest.mark.parametrize("seconds", [0, 0.5, 1.3, 60])
     def test_others_are_answered_at_once(self, seconds):
         reactor = MemoryReactorClock()
-        session = connector(reactor)
+        session = connector(reactor, data_timeout=120)
         outcome(start(session.passive(True, None)))
         reactor.advance(seconds)
         session.take().close()

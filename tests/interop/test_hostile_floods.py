@@ -118,6 +118,8 @@ def test_sessions_beyond_the_limits_are_told_so_and_places_come_back(
     assert turned_away.reply().code == 421 and turned_away.over()
     turned_away.drop()
     others = [served.wire(source="127.0.0.2") for _ in range(3)]
+    for wire in (*some, *others):
+        wire.login()
     late = served.wire(source="127.0.0.3", greeted=False)
     assert late.reply().code == 421 and late.over()
     late.drop()
@@ -127,6 +129,17 @@ def test_sessions_beyond_the_limits_are_told_so_and_places_come_back(
     others[0].drop()
     served.wait_for(lambda: len(served.factory.instances) <= 3)
     assert [served.wire().code("NOOP") for _ in range(2)] == [200, 200]
+
+
+@in_thread
+def test_connections_without_a_login_take_nobodys_place(server: Callable[..., Served]) -> None:
+    served = server("--max-sessions", "40", "--max-sessions-per-address", "40")
+    owner = served.session()
+    idle = [served.wire() for _ in range(39)]
+    for number in range(5):
+        served.wire(source=f"127.0.0.{number + 2}").login()
+    assert idle[0].reply().code == 421 and idle[0].over()
+    assert owner.code("NOOP") == idle[-1].code("NOOP") == 200
 
 
 @in_thread

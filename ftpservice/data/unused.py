@@ -1,0 +1,80 @@
+"""The passive ports that wait for their client, of all sessions: none is held for nothing.
+
+Each closes when nobody has connected within its time. When all ports of a range are taken, the
+oldest of the address that holds most gives its place to whoever asks now.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ftpservice.accounts.networks import neighbourhood
+
+__all__ = ["Holder", "UnusedPorts"]
+
+
+class Holder(Protocol):
+    """A session that has announced a port."""
+
+    def holds_unused_port(self) -> bool:
+        """Tell whether it listens and nobody has connected."""
+
+    def drop_port(self) -> None:
+        """Listen no more; a client that has connected is kept."""
+
+
+class UnusedPorts:
+    """Knows who has announced a port, the oldest first; one timer does for all."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._holders: dict[Holder, tuple[str, float]] = {}
+        self._call: IDelayedCall | None = None
+
+    def add(self, holder: Holder, address: str, timeout: float) -> None:
+        """Learn that a session at ``address`` listens, for so many seconds; 0 is for ever."""
+        self._holders.pop(holder, None)
+        self._holders[holder] = address, self._clock.seconds() + timeout if timeout else 0.0
+        if timeout and self._call is None:
+            self._call = self._clock.callLater(timeout, self._expire)
+
+    def discard(self, holder: Holder) -> None:
+        """Learn that it does no more."""
+        self._holders.pop(holder, None)
+
+    def make_room(self) -> bool:
+        """Close the oldest port of the address that holds most; tell whether there was one."""
+        unused = [
+            (holder, neighbourhood(address))
+            for holder, (address, _) in self._holders.items()
+            if holder.holds_unused_port()
+        ]
+        if not unused:
+            return False
+        most = Counter(address for _, address in unused).most_common(1)[0][0]
+        self._drop(next(holder for holder, address in unused if address == most))
+        return True
+
+    def stop(self) -> None:
+        """Wait for nobody any more, if nobody listens."""
+        if self._call is not None and not self._holders:
+            self._call.cancel()
+            self._call = None
+
+    def _drop(self, holder: Holder) -> None:
+        self.discard(holder)
+        holder.drop_port()
+
+    def _expire(self) -> None:
+        self._call = None
+        now = self._clock.seconds()
+        for holder, (_, until) in tuple(self._holders.items()):
+            if not until:
+                continue
+            if until > now:
+                self._call = self._clock.callLater(until - now, self._expire)
+                return
+            self._drop(holder)

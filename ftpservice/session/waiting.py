@@ -1,0 +1,55 @@
+"""The sessions that nobody has logged in to yet: they have their places until others want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["Waiting"]
+
+
+class Waiting:
+    """Sessions by number, oldest first, under the addresses that they are counted by."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, dict[int, None]] = {}
+        self._by_size: dict[int, dict[str, None]] = {}
+        """The addresses that have so many: the largest number is found without a search."""
+
+    def add(self, address: str, session: int) -> None:
+        """Learn of a session."""
+        sessions = self._sessions.setdefault(address, {})
+        before = len(sessions)
+        sessions[session] = None
+        self._move(address, before, len(sessions))
+
+    def discard(self, address: str, session: int) -> None:
+        """Learn that it has a login now, or is gone."""
+        sessions = self._sessions.get(address, {})
+        before = len(sessions)
+        sessions.pop(session, None)
+        self._move(address, before, len(sessions))
+        if not sessions:
+            self._sessions.pop(address, None)
+
+    def oldest(self, address: str, is_busy: Callable[[int], bool]) -> int | None:
+        """Return the oldest of an address, one that is not being logged in to if there is one."""
+        sessions = self._sessions.get(address)
+        if not sessions:
+            return None
+        return next((one for one in sessions if not is_busy(one)), next(iter(sessions)))
+
+    def oldest_of_most(self, is_busy: Callable[[int], bool]) -> int | None:
+        """Return the `oldest` of the address that has most."""
+        if not self._by_size:
+            return None
+        return self.oldest(next(iter(self._by_size[max(self._by_size)])), is_busy)
+
+    def _move(self, address: str, before: int, now: int) -> None:
+        if before == now:
+            return
+        if before:
+            del self._by_size[before][address]
+            if not self._by_size[before]:
+                del self._by_size[before]
+        if now:
+            self._by_size.setdefault(now, {})[address] = None
