@@ -16,6 +16,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocol
 
+from ftpservice.tls.alpn import serves_data
 from ftpservice.tls.contexts import Contexts
 from ftpservice.tls.transport import Terms, TLSTransport, carry_on
 
@@ -76,7 +77,8 @@ class Cover:
         return data.session_reused and data.session_id == self.session_id != b""
 
     def _terms(self, reactor: Any, secured: Callable[[], object]) -> Terms:
-        return Terms(secured=secured, turns=self.contexts.turns(reactor))
+        turns = self.contexts.turns(reactor)
+        return Terms(secured=secured, turns=turns, serves=serves_data)
 
 
 def in_clear() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from ftpservice.tls.alpn import NO_PROTOCOL, Hello, shown
 from ftpservice.tls.records import acknowledge
 from ftpservice.tls.shown import certificate_shown
 from ftpservice.tls.turns import Turns
@@ -23,6 +24,7 @@ LAST_CHANCE = 5.0
 """Seconds for a handshake whose connection is to be closed when it is over."""
 TO_BEGIN = 2.0
 """Seconds of these in which the peer has to begin."""
+PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 MOST_DROPPED = 64 * 1024
 """Bytes that are read of what was no handshake: to close with some unread sends an RST."""
 REASONS = {
@@ -58,6 +60,8 @@ class Terms:
     """Called when it is over, if it went well."""
     turns: Turns | None = None
     """What it has to share the reactor's time with; None for no limits."""
+    serves: Callable[[tuple[bytes, ...]], bool] | None = None
+    """Tells a server whether one of the protocols that a client offers (ALPN) will do."""
 
 
 class Handshake:
@@ -74,6 +78,7 @@ class Handshake:
         self._terms = terms
         self._over = over
         self._stopped = self._writes = False
+        self._hello = Hello() if terms.serves is not None else None
         self._deadline: IDelayedCall | None = None
         self._set_deadline(terms.timeout)
         self._watch(reading=True, writing=not transport.socket.server_side)  # clients begin
@@ -118,6 +123,8 @@ class Handshake:
         if self._stopped:
             return
         own: ssl.SSLSocket = self._transport.socket
+        if self._hello is not None and self._is_for_others(own, self._hello):
+            return
         try:
             own.do_handshake()
         except ssl.SSLWantReadError:
@@ -134,6 +141,24 @@ class Handshake:
             self.stop()
             self._over()
             self._terms.secured()
+
+    def _is_for_others(self, own: ssl.SSLSocket, hello: Hello) -> bool:
+        """End a handshake whose client offers none of our protocols; tell whether it was ended.
+
+        What is looked at here OpenSSL reads next: all of it, as long as the message is not whole.
+        """
+        with suppress(OSError):
+            hello.feed(socket.socket.recv(own, MOST_DROPPED, PEEK))
+        if not hello.is_complete:
+            return False
+        self._hello = None
+        serves, offered = self._terms.serves, hello.offered
+        if serves is None or not offered or serves(offered):
+            return False
+        with suppress(OSError):
+            socket.socket.send(own, NO_PROTOCOL)
+        self.fail(f"it speaks none of the protocols here (ALPN: {shown(offered)})")
+        return True
 
     def _watch(self, reading: bool, writing: bool) -> None:
         self._transport.watch(reading, writing)

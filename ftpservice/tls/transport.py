@@ -24,6 +24,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProtocol
 from twisted.python.failure import Failure
 
+from ftpservice.tls.alpn import serves_control
 from ftpservice.tls.gated import GatedConnection
 from ftpservice.tls.handshake import HandshakeProblem, Terms
 from ftpservice.tls.leaving import Leaving
@@ -249,7 +250,8 @@ def upgrade(
     Nothing may wait to be sent; what comes from now on has to be TLS.
     """
     contexts, reactor = tls.contexts, transport.reactor
-    terms = Terms(handshake_timeout, secured or bool, contexts.turns(reactor))
+    turns = contexts.turns(reactor)
+    terms = Terms(handshake_timeout, secured or bool, turns, serves_control)
     wrap = partial(contexts.wrap, data=False)
     upgraded = carry_on(transport, transport.protocol, wrap, terms)
     upgraded.contexts = contexts

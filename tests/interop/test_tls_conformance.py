@@ -378,3 +378,40 @@ def test_a_client_that_never_reads_is_held_back_under_tls_too(served: Served) ->
     client.send(b"FEAT\r\n" * 3000)
     assert client.replies(3000) == [211] * 3000
     assert client.code("NOOP") == 200
+
+
+def offering(*protocols: str) -> ssl.SSLContext:
+    context = client_context()
+    context.set_alpn_protocols(list(protocols))
+    return context
+
+
+@versions
+@pytest.mark.parametrize("first", [True, False], ids=["implicit", "AUTH TLS"])
+@in_thread
+def test_a_client_of_another_protocol_gets_the_alert_of_rfc_7301(
+    server: Server, version: ssl.TLSVersion, first: bool
+) -> None:
+    served = server(*IMPLICIT)
+    context = client_context(version)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    port = served.ports[-1] if first else served.port
+    client = TLSWire(served, served.connected((LOCAL, port)), context, greeted=not first)
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+        client.shake() if first else client.auth()
+    served.wait_for(served.settled())
+
+
+@pytest.mark.parametrize("protocols", [("ftp",), ("x-filezilla-ftp", "ftp"), ("http/1.1", "ftp")])
+@in_thread
+def test_a_client_that_offers_ftp_gets_it(served: Served, protocols: tuple[str, ...]) -> None:
+    client = wire(served)
+    client.context = offering(*protocols)
+    client.auth().login().protect()
+    assert client.end.selected_alpn_protocol() == "ftp"
+    client.context.set_alpn_protocols(["ftp-data"])
+    assert client.upload("STOR a", CONTENT).code == 226
+    client.context.set_alpn_protocols(["http/1.1"])
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+        client.data()
+    assert client.code("NOOP") == 200

@@ -1,0 +1,96 @@
+"""Which protocols a client offers to speak under TLS (ALPN, RFC 7301), read from its ClientHello.
+
+OpenSSL goes on without a protocol where the client and we have none in common, and Python has no
+way to tell it otherwise. RFC 7301 §3.2 wants the handshake to end then: a browser that was led to
+an FTP port must not take what it is told there for HTTP.
+"""
+
+from __future__ import annotations
+
+__all__ = ["NO_PROTOCOL", "Hello", "serves_control", "serves_data", "shown"]
+
+FTP = b"ftp"
+WEB = ("h2", "h3", "http", "spdy")
+NO_PROTOCOL = b"\x15\x03\x03\x00\x02\x02\x78"
+"""The record of a fatal alert no_application_protocol(120)."""
+HANDSHAKE, CLIENT_HELLO, ALPN = 22, 1, 16
+RECORD_HEADER, MESSAGE_HEADER, VERSION_AND_RANDOM = 5, 4, 34
+MOST_BYTES = 16 * 1024
+"""Of a ClientHello; what is larger, or none, is left to OpenSSL."""
+
+
+def serves_control(offered: tuple[bytes, ...]) -> bool:
+    """Tell whether a control connection may be what the client wants."""
+    return FTP in offered
+
+
+def serves_data(offered: tuple[bytes, ...]) -> bool:
+    """Tell the same of a data connection, where clients offer names of their own."""
+    return not all(name.decode("latin-1").lower().startswith(WEB) for name in offered)
+
+
+def shown(offered: tuple[bytes, ...]) -> str:
+    """Return the names for a person."""
+    return ", ".join(name[:32].decode("ascii", "backslashreplace") for name in offered[:8])
+
+
+class Hello:
+    """The first bytes of a client, as they come."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self.is_complete = False
+        """Whether there is no more to learn."""
+        self.offered: tuple[bytes, ...] = ()
+        """The protocols that the client offers; none if it does not say."""
+
+    def feed(self, data: bytes) -> None:
+        """Take what came since."""
+        self._data += data
+        message = _message(bytes(self._data))
+        if message is not None:
+            self.is_complete = True
+            self.offered = _offered(message)
+            self._data.clear()
+
+
+def _message(data: bytes) -> bytes | None:
+    """Return the body of the ClientHello, empty for anything else; None while more must come."""
+    message, position = b"", 0
+    while True:
+        header = data[position : position + RECORD_HEADER]
+        if header and header[0] != HANDSHAKE:
+            return b""
+        size = int.from_bytes(header[3:5]) if len(header) == RECORD_HEADER else MOST_BYTES
+        position += RECORD_HEADER
+        message += data[position : position + size]
+        if message and message[0] != CLIENT_HELLO:
+            return b""
+        end = MESSAGE_HEADER + int.from_bytes(message[1:4])
+        if len(message) >= MESSAGE_HEADER and (len(message) >= end or end > MOST_BYTES):
+            return message[MESSAGE_HEADER:end] if end <= MOST_BYTES else b""
+        position += size
+        if position >= len(data):
+            return None
+
+
+def _offered(message: bytes) -> tuple[bytes, ...]:
+    """Return the names in the extension; none where there is none, or where it is malformed."""
+    position = VERSION_AND_RANDOM
+    for width in (1, 2, 1):  # session id, cipher suites, compression methods
+        position += width + int.from_bytes(message[position : position + width])
+    extensions = message[position + 2 :]
+    while len(extensions) >= 4:
+        kind, size = int.from_bytes(extensions[:2]), int.from_bytes(extensions[2:4])
+        if kind == ALPN:
+            return _names(extensions[6 : 4 + size])
+        extensions = extensions[4 + size :]
+    return ()
+
+
+def _names(names: bytes) -> tuple[bytes, ...]:
+    found: list[bytes] = []
+    while names:
+        found.append(names[1 : 1 + names[0]])
+        names = names[1 + names[0] :]
+    return tuple(found)
