@@ -397,7 +397,7 @@ def test_a_client_of_another_protocol_gets_the_alert_of_rfc_7301(
     context.set_alpn_protocols(["h2", "http/1.1"])
     port = served.ports[-1] if first else served.port
     client = TLSWire(served, served.connected((LOCAL, port)), context, greeted=not first)
-    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
         client.shake() if first else client.auth()
     served.wait_for(served.settled())
 
@@ -412,6 +412,6 @@ def test_a_client_that_offers_ftp_gets_it(served: Served, protocols: tuple[str, 
     client.context.set_alpn_protocols(["ftp-data"])
     assert client.upload("STOR a", CONTENT).code == 226
     client.context.set_alpn_protocols(["http/1.1"])
-    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
         client.data()
     assert client.code("NOOP") == 200
