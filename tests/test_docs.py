@@ -45,6 +45,7 @@ ACRONYMS = frozenset(
         *(
             "ACL",
             "ALL",
+            "ALPN",
             "CCC",
             "CRLF",
             "DNS",
