@@ -1,4 +1,9 @@
-"""Servers of others, and ours, as processes with one account; in clear and under TLS."""
+"""Servers of others, and ours, as processes with one account; in clear and under TLS.
+
+Their files are outside pytest's directories: each pytest run of a user that begins takes the others'
+rights to `/tmp/pytest-of-USER` away, and with them ProFTPD's, which looks as `nobody` for the home
+directory, and answers "Login incorrect" if it finds none.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +23,11 @@ from benchmarks.certificate import make_certificate
 from benchmarks.jobs import Profile
 from benchmarks.processes import family
 from benchmarks.servers.lineup import KINDS
-from benchmarks.servers.recipe import PASSWORD, Place
+from benchmarks.servers.recipe import PASSWORD, Peer, Place
 from benchmarks.servers.running import free_port
 from ftpservice_client import Settings, Trust
 
-__all__ = ["NAMES", "Server", "serving"]
+__all__ = ["NAMES", "Server", "reserved_port", "serving"]
 
 NAMES = ("ours", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib")
 PATIENCE = 20.0
@@ -51,15 +57,35 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(name: str, directory: Path, secured: bool) -> Iterator[Server]:
+def serving(name: str, secured: bool) -> Iterator[Server]:
     """Start a server and end it; a test that wants one that is not here is skipped."""
     peer = KINDS[name](name)
     if peer is None:
         pytest.skip(f"{name} is not here: benchmarks/install-peers fetches it, and it needs root")
-    place = _place(directory, secured)
+    with tempfile.TemporaryDirectory(prefix=f"{name}-") as directory, reserved_port() as port:
+        yield from _running(peer, _place(Path(directory), port, secured))
+
+
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """Keep a port from all but the server that sets ``SO_REUSEADDR``, as servers do.
+
+    A port that was only free a moment ago may be given to a server of another test process.
+    """
+    with socket.socket() as end:
+        while True:
+            with contextlib.suppress(OSError):
+                end.bind(("127.0.0.1", free_port()))
+                break
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield int(end.getsockname()[1])
+
+
+def _running(peer: Peer, place: Place) -> Iterator[Server]:
+    secured = place.certificate is not None
     start = peer.recipe(Profile.TLS if secured else Profile.PLAIN, place)
     assert start is not None
-    if name == "proftpd":  # which appends nothing unless it is told to
+    if peer.name == "proftpd":  # which appends nothing unless it is told to
         with (place.work / "proftpd.conf").open("a") as configuration:
             configuration.write("AllowStoreRestart on\nDefaultRoot ~\n")
     log = place.work / "output.log"
@@ -75,27 +101,23 @@ def serving(name: str, directory: Path, secured: bool) -> Iterator[Server]:
         )
     try:
         _wait(place.port, process, log)
-        yield Server(name, place, start.user, secured)
+        yield Server(peer.name, place, start.user, secured)
     finally:
         _end(process)
 
 
-def _place(directory: Path, secured: bool) -> Place:
+def _place(directory: Path, port: int, secured: bool) -> Place:
     root, work = directory / "root", directory / "work"
+    directory.chmod(0o755)
     for made, mode in ((root, 0o755), (root / "in", 0o777), (work, 0o755)):
         made.mkdir()
         made.chmod(mode)
-    for above in (directory, *directory.parents):
-        with contextlib.suppress(PermissionError):
-            above.chmod(above.stat().st_mode | 0o755)
-        if above == Path("/tmp"):
-            break
     certificate = None
     if secured:
         certificate = work / "certificate.pem"
         make_certificate(certificate)
     password = PasswordHasher(1, 8, 1).hash(PASSWORD)
-    return Place(free_port(), root, work, password, work, None, certificate)
+    return Place(port, root, work, password, work, None, certificate)
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

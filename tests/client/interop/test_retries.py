@@ -20,9 +20,9 @@ CASES = [(name, secured) for name in NAMES for secured in (False, True)]
     params=CASES,
     ids=[f"{name}-{'tls' if secured else 'clear'}" for name, secured in CASES],
 )
-def server(request, tmp_path_factory):
+def server(request):
     name, secured = request.param
-    with serving(name, tmp_path_factory.mktemp(name), secured) as running:
+    with serving(name, secured) as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 
 import pytest
 from pytest_twisted import ensureDeferred
@@ -9,7 +10,7 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice.wire.entry import Kind
 from ftpservice_client import NotFound, Refused, connect
-from tests.client.interop.peers import NAMES, serving
+from tests.client.interop.peers import NAMES, reserved_port, serving
 
 MIB = 2**20
 BIG = os.urandom(MIB) * 5 + b"and a bit"
@@ -21,10 +22,28 @@ CASES = [(name, secured) for name in NAMES for secured in (False, True)]
     params=CASES,
     ids=[f"{name}-{'tls' if secured else 'clear'}" for name, secured in CASES],
 )
-def server(request, tmp_path_factory):
+def server(request):
     name, secured = request.param
-    with serving(name, tmp_path_factory.mktemp(name), secured) as running:
+    with serving(name, secured) as running:
         yield running
+
+
+def test_a_server_is_out_of_reach_of_other_test_runs(server, tmp_path_factory):
+    theirs = tmp_path_factory.getbasetemp()
+    assert not server.root.is_relative_to(theirs.parent)
+    for directory in server.root.parents:
+        assert directory.stat().st_mode & 0o001, directory
+
+
+def test_a_reserved_port_is_for_a_server_only():
+    with reserved_port() as port, socket.socket() as other, socket.socket() as one:
+        with pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", port))
+        one.listen()
+        with socket.create_connection(("127.0.0.1", port), 5):
+            pass
 
 
 @ensureDeferred
