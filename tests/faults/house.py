@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
-from tests.interop.raw import Wire, rst
+from tests.interop.raw import Closeable, Wire, rst
 from tests.running import Program
 
 __all__ = ["House", "hidden", "noise", "visible", "wait_until"]
@@ -61,7 +61,7 @@ class House:
         self.root.mkdir(exist_ok=True)
         self.port = 0
         self.program: Program
-        self._ends: list[socket.socket] = []
+        self._ends: list[Closeable] = []
         (folder / "passwd.db").write_text(
             "".join(f"{name}:{SHIPPED_HASH}:/:full:\n" for name in ("demo", *accounts))
         )
@@ -89,6 +89,10 @@ class House:
     def process(self) -> int:
         """The number of the process."""
         return self.program.process.pid
+
+    def adopt(self, end: Closeable) -> None:
+        """Close this one too when the service has ended."""
+        self._ends.append(end)
 
     def connected(self, place: tuple[str, int], source: str = "", window: int = 0) -> socket.socket:
         """Connect a plain socket; ``window`` makes its receive buffer small."""

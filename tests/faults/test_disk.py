@@ -80,7 +80,7 @@ def test_a_file_that_does_not_fit_is_refused(disk: Disk, command: str) -> None:
 def test_what_does_not_fit_is_dropped_by_the_simple_protocol(disk: Disk, plus: str) -> None:
     with disk.house.open("--simple=tcp:0:interface=127.0.0.1", fault=disk.fault) as service:
         port = int(service.program.line(r"simple://\S+?:(\d+)/")[1])
-        wire = SimpleWire(service.connected(("127.0.0.1", port)))
+        wire = SimpleWire(service, service.connected(("127.0.0.1", port)))
         assert wire.line() == "OK ftpservice simple/1"
         wire.login().send(f"UPLD {len(TOO_LONG)}{plus} a\n")
         assert plus or wire.line() == "GO"

@@ -37,21 +37,18 @@ class Mischief:
 
     def session(self) -> None:
         """Log in, transfer, and leave in one way or another."""
-        end = socket.create_connection(("127.0.0.1", self._service.port), 15)
-        wire = Wire(self._service, end).login()  # type: ignore[arg-type]
+        with socket.create_connection(("127.0.0.1", self._service.port), 15) as end:
+            self._transfers(Wire(self._service, end).login())  # type: ignore[arg-type]
+
+    def _transfers(self, wire: Wire) -> None:
         wire.code("TYPE I")
         for _ in range(EACH):
             way = self._chance.choice(WAYS)
             self.done[way.__name__] += 1
-            data = socket.create_connection(wire.place(), 15)
-            try:
+            with socket.create_connection(wire.place(), 15) as data:
                 if not way(self, wire, data):
-                    break
-            finally:
-                data.close()
-        else:
-            self._chance.choice([wire.drop, lambda: rst(end), lambda: wire.code("QUIT")])()
-        end.close()
+                    return
+        self._chance.choice([wire.drop, lambda: rst(wire.end), lambda: wire.code("QUIT")])()
 
     def stores(self, wire: Wire, data: socket.socket) -> bool:
         command, content = self._chance.choice([("STOR", SMALL), ("STOR", LARGE), ("STOU", SMALL)])

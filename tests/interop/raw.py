@@ -30,6 +30,7 @@ from tests.interop.wire import Answer, Wire, everything, rst
 __all__ = [
     "STRANGER",
     "Answer",
+    "Closeable",
     "Served",
     "Wire",
     "everything",

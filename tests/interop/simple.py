@@ -5,20 +5,28 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Protocol
 
 import pytest
 
-from tests.interop.raw import Served, rst
+from tests.interop.raw import Closeable, Served, rst
 
 __all__ = ["SimpleWire", "connected", "session", "simple_served"]
+
+
+class Adopter(Protocol):
+    """A service that closes the ends of its clients when the test ends."""
+
+    def adopt(self, end: Closeable) -> None: ...
 
 
 class SimpleWire:
     """One connection; answers are read line by line, raw bytes by their number."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, served: Adopter, end: socket.socket) -> None:
         self.end = end
         self._file = end.makefile("rb")
+        served.adopt(self)
 
     def send(self, data: str | bytes) -> None:
         """Send text or bytes as they are."""
@@ -67,6 +75,11 @@ class SimpleWire:
         first = self.ask(f"LIST {path}".strip())
         return [first, *(self.line() for _ in range(int(first.split(" ")[1])))]
 
+    def close(self) -> None:
+        """Close the file too: as long as that is open, the socket is."""
+        self._file.close()
+        self.end.close()
+
     def rst(self) -> None:
         """Break the connection."""
         self._file.close()
@@ -90,7 +103,7 @@ def connected(served: Served, port: int = -1, context: ssl.SSLContext | None = N
     if context is not None:
         end = context.wrap_socket(end, server_hostname="127.0.0.1")
         served.adopt(end)
-    return SimpleWire(end)
+    return SimpleWire(served, end)
 
 
 def session(served: Served, name: str = "demo") -> SimpleWire:

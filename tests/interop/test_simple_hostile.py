@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from ftpservice.events import Event, HandshakeFailed
+from ftpservice.session import living_uploads
+from ftpservice.wire.paths import VirtualPath
 from tests.faults.house import hidden, noise, visible
 from tests.interop.papers import Authority
 from tests.interop.raw import Served, in_thread, starting
@@ -22,7 +24,7 @@ SIMPLE = ("--simple", "tcp:0:interface=127.0.0.1")
 
 def slow_reader(served: Served) -> SimpleWire:
     """Log in with a small receive buffer."""
-    wire = SimpleWire(served.connected(("127.0.0.1", served.ports[-1]), window=4096))
+    wire = SimpleWire(served, served.connected(("127.0.0.1", served.ports[-1]), window=4096))
     assert wire.line() == "OK ftpservice simple/1"
     return wire.login()
 
@@ -75,17 +77,55 @@ def test_uploads_that_are_cut_in_a_row_of_them_leave_the_whole_ones(served: Serv
     assert visible(served.root) == {**whole, "f9": b"old"}
 
 
+BEING_UPLOADED = "ERR INTERNAL it is being uploaded by another session"
+
+
+@pytest.fixture
+def no_takeover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have an upload under way count as alive however long this machine takes."""
+    monkeypatch.setattr(living_uploads, "TAKEOVER_SECONDS", float("inf"))
+
+
 @in_thread
-def test_two_sessions_race_for_one_name(served: Served) -> None:
+def test_two_sessions_race_for_one_name(served: Served, no_takeover: None) -> None:
     ends = [session(served), session(served)]
     contents = [noise(40_000, 1), noise(300_000, 2)]
     for _ in range(10):
         for end, content in zip(ends, contents, strict=True):
             end.send(b"UPLD %d+ a\n" % len(content) + content)
+        stored = []
         for end, content in zip(ends, contents, strict=True):
-            assert end.line() == f"OK {len(content)} a"
-        assert (served.root / "a").read_bytes() in contents
+            answer = end.line()
+            if answer != BEING_UPLOADED:
+                assert answer == f"OK {len(content)} a"
+                stored.append(content)
+        assert (served.root / "a").read_bytes() in stored
     assert not hidden(served.root)
+
+
+@in_thread
+def test_a_name_that_another_session_uploads_to_is_refused(
+    served: Served, no_takeover: None
+) -> None:
+    first, second = session(served), session(served)
+    content = noise(300_000, 1)
+    first.send(b"UPLD %d+ a\n" % len(content) + content[:100_000])
+    uploads = served.factory.services().uploads
+    served.wait_for(lambda: ("demo", VirtualPath.parse("/a")) in uploads)
+    second.send(b"UPLD 200000+ a\n" + noise(200_000, 2) + b"UPLD 5+ b\nhello")
+    assert second.line() == BEING_UPLOADED
+    assert second.line() == "OK 5 b"
+    first.send(content[100_000:])
+    assert first.line() == f"OK {len(content)} a"
+    assert visible(served.root) == {"a": content, "b": b"hello"}
+    assert not hidden(served.root)
+
+
+@in_thread
+def test_what_a_test_leaves_open_is_closed_after_it(served: Served) -> None:
+    wire = session(served)
+    served.close()
+    assert wire.end.fileno() == -1  # the file made of it does not keep it open
 
 
 @in_thread

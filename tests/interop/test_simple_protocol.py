@@ -452,7 +452,7 @@ def test_a_client_that_sends_all_and_ends_is_answered_all(served: Served) -> Non
 def test_a_download_that_fails_breaks_the_connection(served: Served) -> None:
     with open(served.root / "a", "wb") as file:
         file.truncate(50_000_000)
-    wire = SimpleWire(served.connected(("127.0.0.1", served.ports[-1]), window=4096))
+    wire = SimpleWire(served, served.connected(("127.0.0.1", served.ports[-1]), window=4096))
     wire.line()
     wire.login()
     wire.send("DWLD a\n")
@@ -467,7 +467,7 @@ def test_a_download_that_nobody_reads_is_cut_in_the_end(server: Callable[..., Se
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--stall-timeout", "0.2")
     with open(served.root / "a", "wb") as file:
         file.truncate(50_000_000)
-    wire = SimpleWire(served.connected(("127.0.0.1", served.ports[-1]), window=4096))
+    wire = SimpleWire(served, served.connected(("127.0.0.1", served.ports[-1]), window=4096))
     wire.line()
     wire.login()
     wire.send("DWLD a\n")
@@ -480,7 +480,7 @@ def test_the_limit_of_an_address_is_its_own(server: Callable[..., Served]) -> No
     assert session(served).ask("LIST") == "OK 0 0"
     assert connected(served).line().startswith("ERR BUSY")
     stranger = served.connected(("127.0.0.1", served.ports[-1]), source=STRANGER)
-    assert SimpleWire(stranger).line() == "OK ftpservice simple/1"
+    assert SimpleWire(served, stranger).line() == "OK ftpservice simple/1"
 
 
 @in_thread

@@ -138,7 +138,7 @@ def test_files_are_refused_before_data_moves(served: Apart) -> None:
 
 def test_the_simple_protocol_refuses_too(served: Apart) -> None:
     """An error comes in place of GO and of sizes."""
-    wire = SimpleWire(served.connected(("127.0.0.1", served.ports[1])))
+    wire = SimpleWire(served, served.connected(("127.0.0.1", served.ports[1])))
     wire.line()
     wire.login()
     commands = (

@@ -144,7 +144,7 @@ class TestReplies:
         options = "--simple=tcp:0:interface=127.0.0.1"
         with bound(tmp_path / "config", house.root / "a"), house.open(options) as service:
             port = int(service.program.line(r"simple://\S+?:(\d+)/")[1])
-            wire = SimpleWire(service.connected(("127.0.0.1", port)))
+            wire = SimpleWire(service, service.connected(("127.0.0.1", port)))
             wire.line()
             wire.login().send("UPLD 5+ a\nwholeDELF a\n")
             assert wire.line() == "OK 5 a"

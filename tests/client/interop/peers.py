@@ -1,8 +1,8 @@
 """Servers of others, and ours, as processes with one account; in clear and under TLS.
 
-Their files are outside pytest's directories: each pytest run of a user that begins takes the others'
-rights to `/tmp/pytest-of-USER` away, and with them ProFTPD's, which looks as `nobody` for the home
-directory, and answers "Login incorrect" if it finds none.
+Their files are outside pytest's directories: whenever a pytest run begins, it sets the mode of
+`/tmp/pytest-of-USER` to 0700, for the runs beside it, too. ProFTPD enters an account's home as
+`nobody`, and answers "Login incorrect" where it may not.
 """
 
 from __future__ import annotations
