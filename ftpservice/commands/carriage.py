@@ -80,7 +80,9 @@ class Carriage:
         """Remember whose transfer it is; the login may be over before the transfer is."""
         self._user = self.context.account.name
         self._started = 0.0
-        self._is_stored = False
+        self._is_stored = self._is_short = False
+        self.has_ended = False
+        """Whether the client has ended its data connection, so that all may be here."""
 
     async def carry(self, work: Work) -> Reply:
         """Do ``work`` over the data connection and return the final reply, whatever happens."""
@@ -122,8 +124,8 @@ class Carriage:
         if living is None:
             return
         if not self._is_stored and self.how is not How.APPEND:
-            offers, peer = context.services.offers, context.peer
-            offers.make(living.key, peer.session, peer.host, context.is_live)
+            offers, short = context.services.offers, self._is_short
+            offers.make(living.key, context.peer, context.is_live, is_short=short)
         context.services.uploads.leave(living)
 
     def learn(self, writing: IWriting, entry: Entry) -> None:
@@ -156,6 +158,8 @@ class Carriage:
             raise Cut("the control connection went away")
 
     def _failed(self, error: BaseException) -> tuple[Outcome, Reply]:
+        by_client = isinstance(error, Cut) or self.context.is_live()  # else its session ended it
+        self._is_short = by_client and not self.has_ended
         if isinstance(error, CancelledError):
             return Outcome.CUT, reply(codes.TRANSFER_CUT, "Transfer aborted.")
         answer = refusal(error)
@@ -236,6 +240,7 @@ async def _publish(
     moved = await receive_file(stream, writing, representation)
     if announced is not None and moved < announced and moved != announced - writing.offset:
         raise await _short(writing, moved, announced)
+    carriage.has_ended = True
     if announced is None or moved > announced:  # its end is not known from its size
         if needs_end and connection.is_truncated:
             raise Cut("the end of TLS is missing: whoever sent the FIN, it was cut")

@@ -7,8 +7,8 @@ of that name:
   only where there is no interrupted one. An offset that it does not reach is refused (554).
 - APPE resumes the upload that SIZE told this session of. A session that may resume by another size
   (it was told that of the file, or the upload was cut a moment ago) is refused (554).
-- SIZE tells of an interrupted upload where there is no file, or where `ResumeOffers` says so, and
-  never of its last byte: what is not confirmed must not be taken for stored. A session that then
+- SIZE tells of an interrupted upload where there is no file, or where `ResumeOffers` says so; of
+  one that may be whole it tells a byte less than arrived. A session that then
   downloads is a reader: it is told once to ask again (450), for it would take the file to be of
   another size.
 """
@@ -55,13 +55,17 @@ async def partial_of(context: Context, path: VirtualPath) -> Entry | None:
 
 
 async def _resumable_size(context: Context, path: VirtualPath) -> Entry | None:
-    """Return the facts of an interrupted upload, a byte less of it than has arrived.
+    """Return the facts of an interrupted upload as SIZE tells them.
 
-    All of a file may have arrived, but not the reply that it is stored. A client that goes by SIZE
-    would take such a file for stored; so there is always a byte left to send.
+    If the client ended its data connection, or it is not known whether it did, all of the file may
+    have arrived, but not the reply that it is stored. A client that goes by SIZE would take the
+    file for stored; so it is told a byte less, and has that left to send.
     """
     partial = await partial_of(context, path)
-    return None if partial is None else partial._replace(size=partial.size - 1)
+    services, key = context.services, context.key_of(path)
+    if partial is None or services.offers.is_short(key) or key in services.uploads:
+        return partial
+    return partial._replace(size=partial.size - 1)
 
 
 async def size_told(context: Context, path: VirtualPath) -> Entry:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ftpservice.storage.interfaces import How
 from ftpservice.wire.paths import VirtualPath
@@ -21,6 +21,19 @@ __all__ = ["RESUME_OFFER_SECONDS", "ResumeOffers", "ToldSize"]
 RESUME_OFFER_SECONDS = 600.0
 MOST = 4096
 """Offers that are remembered; beyond it the oldest is forgotten."""
+
+
+class Peer(Protocol):
+    """The client of a session."""
+
+    @property
+    def session(self) -> int:
+        """The session's number."""
+
+    @property
+    def host(self) -> str | None:
+        """Its address."""
+
 
 Key = tuple[str, VirtualPath]
 """Account and path."""
@@ -40,6 +53,8 @@ class _Offer:
     host: str | None
     is_there: Callable[[], bool]
     until: float
+    is_short: bool
+    """Whether the upload is known to lack bytes: its data connection was cut, and not ended."""
     is_bound: bool = False
 
 
@@ -50,11 +65,11 @@ class ResumeOffers:
         self._seconds = seconds
         self._offers: OrderedDict[Key, _Offer] = OrderedDict()
 
-    def make(self, key: Key, session: int, host: str | None, is_there: Callable[[], bool]) -> None:
-        """Make an offer: an upload of this session was cut."""
+    def make(self, key: Key, peer: Peer, is_there: Callable[[], bool], *, is_short: bool) -> None:
+        """Make an offer to the session of ``peer``, whose upload was cut."""
         self._offers.pop(key, None)
         until = self._seconds() + RESUME_OFFER_SECONDS
-        self._offers[key] = _Offer(session, host, is_there, until)
+        self._offers[key] = _Offer(peer.session, peer.host, is_there, until, is_short)
         if len(self._offers) > MOST:
             self._offers.popitem(last=False)
 
@@ -62,6 +77,11 @@ class ResumeOffers:
         """Forget an offer: the name is uploaded anew, or removed."""
         if self._offers:
             self._offers.pop(key, None)
+
+    def is_short(self, key: Key) -> bool:
+        """Tell whether an interrupted upload is known to lack bytes."""
+        offer = self._offers.get(key) if self._offers else None
+        return offer is not None and offer.is_short
 
     def is_fresh(self, key: Key) -> bool:
         """Tell whether an upload to this name was cut lately, whoever may resume it."""

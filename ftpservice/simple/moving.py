@@ -46,8 +46,10 @@ class Move:
         path: VirtualPath,
         upload: bool,
         living: LivingUpload | None = None,
+        announced: int = 0,
     ) -> None:
         self._context = context
+        self._announced = announced
         self._living = living
         self._about = (str(path), upload)
         self._user = context.account.name
@@ -80,10 +82,11 @@ class Move:
     def _end_living(self, problem: BaseException | None) -> None:
         """Let other sessions upload to the name, its transaction being over."""
         living, context = self._living, self._context
-        services, peer = context.services, context.peer
+        services = context.services
         if living is not None:
             if problem is not None:
-                services.offers.make(living.key, peer.session, peer.host, context.is_live)
+                short = self.size < self._announced
+                services.offers.make(living.key, context.peer, context.is_live, is_short=short)
             services.uploads.leave(living)
 
 
@@ -168,7 +171,7 @@ async def receive(
 
     Raises `StorageError` when the storage fails, the rest of the bytes dropped, `Cut`, `Stalled`.
     """
-    move = Move(context, writing.path, True, living)
+    move = Move(context, writing.path, True, living, size)
     try:
         try:
             await _receive(context, stream, writing, size, move)

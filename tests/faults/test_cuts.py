@@ -246,6 +246,7 @@ def test_a_silent_upload_is_taken_over(
     monkeypatch.setattr(living_uploads, "TAKEOVER_SECONDS", 0.1)
     one, other = served.session(), binary(served)
     data = begun(served, one, "STOR a", NEW[:sent])
+    assert other.ask("SIZE a").text in (str(sent), "No such file or directory.")
 
     code = 450
     while code == 450:

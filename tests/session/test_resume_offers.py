@@ -1,5 +1,7 @@
 """Which session is told of an interrupted upload where there is a file, too."""
 
+from typing import NamedTuple
+
 from twisted.internet.task import Clock
 
 from ftpservice.session.resume_offers import MOST, RESUME_OFFER_SECONDS, ResumeOffers
@@ -9,10 +11,15 @@ KEY = ("ann", VirtualPath.parse("/a"))
 HERE, AWAY = "127.0.0.1", "127.0.0.2"
 
 
+class Client(NamedTuple):
+    session: int
+    host: str
+
+
 def made(live):
     clock = Clock()
     offers = ResumeOffers(clock.seconds)
-    offers.make(KEY, 1, HERE, lambda: live)
+    offers.make(KEY, Client(1, HERE), lambda: live, is_short=True)
     return clock, offers
 
 
@@ -37,6 +44,7 @@ def test_it_ends_with_its_time():
     clock, offers = made(live=False)
     clock.advance(RESUME_OFFER_SECONDS - 1)
     assert offers.is_fresh(KEY)
+    assert offers.is_short(KEY)
     clock.advance(1)
     assert not offers.is_fresh(KEY)
     assert not offers.holds_for(KEY, 2, HERE)
@@ -55,12 +63,14 @@ def test_it_ends_with_a_new_upload_and_another_cut_makes_another():
     _clock, offers = made(live=False)
     offers.withdraw(KEY)
     assert not offers.holds_for(KEY, 2, HERE)
-    offers.make(KEY, 5, AWAY, lambda: True)
+    offers.make(KEY, Client(5, AWAY), lambda: True, is_short=False)
+    assert not offers.is_short(KEY)
     assert offers.holds_for(KEY, 5, HERE)
 
 
 def test_there_are_only_so_many():
     _clock, offers = made(live=False)
     for number in range(MOST):
-        offers.make(("bob", VirtualPath.parse(f"/{number}")), 1, HERE, lambda: False)
+        path = VirtualPath.parse(f"/{number}")
+        offers.make(("bob", path), Client(1, HERE), lambda: False, is_short=True)
     assert not offers.holds_for(KEY, 2, HERE)

@@ -79,7 +79,7 @@ def test_an_upload_goes_on_after_a_cut(served: Served, tmp_path: Path) -> None:
     cut_upload(served, "data", expected[:1_200_000])
     ended = ncftp(served, tmp_path, "ncftpput", "-z", "-s", HOST, "/", "data")
     assert (served.root / "data").read_bytes() == expected
-    assert sent(ended, "REST") == ["1199999"]
+    assert sent(ended, "REST") == ["1200000"]
 
 
 @in_thread
