@@ -267,6 +267,4 @@ class FTPFactory(ftp.FTPFactory):
     async def _let_go_of_threads(self) -> None:
         services, self._services = self._services, None
         if services is not None:
-            self._ports.stop()
-        if services is not None:
             await services.digests.stop()

@@ -20,6 +20,15 @@ class CannotConnect(Exception):
 class Channel(ABC):
     """One data connection to come; whoever has the channel closes it."""
 
+    problem = ""
+    """Why it is of no use any more, for a person."""
+
+    def checked(self) -> Channel:
+        """Return itself; raises `CannotConnect` with the problem where there is one."""
+        if self.problem:
+            raise CannotConnect(self.problem)
+        return self
+
     @property
     @abstractmethod
     def connected(self) -> bool:

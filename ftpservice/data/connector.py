@@ -123,12 +123,10 @@ class DataConnector:
         """Tell whether there is a port that nobody has connected to yet."""
         return isinstance(self._prepared, PassiveChannel) and self._prepared.look_unused()
 
-    def drop_port(self) -> None:
+    def drop_port(self, problem: str) -> None:
         """Listen no more; a client that has connected is kept for its command."""
-        if self.holds_unused_port():
-            self._replace(None)
-        elif isinstance(self._prepared, PassiveChannel):
-            self._prepared.listen_no_more()
+        if isinstance(self._prepared, PassiveChannel):
+            self._prepared.listen_no_more(problem)
 
     def active(self, target: HostPort) -> None:
         """Remember where to connect; raises `WrongFamily`, `PeerRefused`.

@@ -77,8 +77,11 @@ class PassiveChannel(Channel):
         self._look()
         return self._door is not None and self._candidates is None
 
-    def listen_no_more(self) -> None:
-        """Keep who has connected, and let nobody else in."""
+    def listen_no_more(self, problem: str) -> None:
+        """Let nobody in any more; who has connected is kept, otherwise that is the ``problem``."""
+        if self.look_unused():
+            self.problem = problem
+            self.close()
         self._close_door()
 
     async def connection(self) -> DataConnection:

@@ -100,11 +100,6 @@ class PassivePorts:
             self._unused = UnusedPorts(clock)
         return self._unused
 
-    def stop(self) -> None:
-        """Leave no timer behind, when no session is left."""
-        if self._unused is not None:
-            self._unused.stop()
-
     def listen(self, interface: str) -> socket.socket:
         """Listen on a free port; raises `NoPortFree`, or `CannotConnect` for other causes."""
         for port in self._candidates():

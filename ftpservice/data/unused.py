@@ -16,14 +16,18 @@ from ftpservice.accounts.networks import neighbourhood
 __all__ = ["Holder", "UnusedPorts"]
 
 
+LATE = "nobody connected to the passive port in time"
+WANTED = "nobody connected to the passive port before another session needed it"
+
+
 class Holder(Protocol):
     """A session that has announced a port."""
 
     def holds_unused_port(self) -> bool:
         """Tell whether it listens and nobody has connected."""
 
-    def drop_port(self) -> None:
-        """Listen no more; a client that has connected is kept."""
+    def drop_port(self, problem: str) -> None:
+        """Listen no more, for this reason; a client that has connected is kept."""
 
 
 class UnusedPorts:
@@ -42,8 +46,11 @@ class UnusedPorts:
             self._call = self._clock.callLater(timeout, self._expire)
 
     def discard(self, holder: Holder) -> None:
-        """Learn that it does no more."""
+        """Learn that it does no more; the last one leaves no timer behind."""
         self._holders.pop(holder, None)
+        if self._call is not None and not self._holders:
+            self._call.cancel()
+            self._call = None
 
     def make_room(self) -> bool:
         """Close the oldest port of the address that holds most; tell whether there was one."""
@@ -55,18 +62,12 @@ class UnusedPorts:
         if not unused:
             return False
         most = Counter(address for _, address in unused).most_common(1)[0][0]
-        self._drop(next(holder for holder, address in unused if address == most))
+        self._drop(next(one for one, address in unused if address == most), WANTED)
         return True
 
-    def stop(self) -> None:
-        """Wait for nobody any more, if nobody listens."""
-        if self._call is not None and not self._holders:
-            self._call.cancel()
-            self._call = None
-
-    def _drop(self, holder: Holder) -> None:
+    def _drop(self, holder: Holder, problem: str) -> None:
         self.discard(holder)
-        holder.drop_port()
+        holder.drop_port(problem)
 
     def _expire(self) -> None:
         self._call = None
@@ -77,4 +78,4 @@ class UnusedPorts:
             if until > now:
                 self._call = self._clock.callLater(until - now, self._expire)
                 return
-            self._drop(holder)
+            self._drop(holder, LATE)

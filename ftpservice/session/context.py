@@ -259,11 +259,11 @@ class Context:
         return marks
 
     def take_channel(self) -> Channel:
-        """Return the prepared data channel; raises `Refusal` when there is none."""
+        """Return the prepared data channel; raises `Refusal` or `CannotConnect` without one."""
         channel = self.connector.take()
         if channel is None:
             raise Refusal(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
-        return channel
+        return channel.checked()
 
     def throttles(self, upload: bool) -> Throttles | None:
         """Return the limits that a transfer has to keep to; None if there are none."""

@@ -17,7 +17,8 @@ class Holding:
     def holds_unused_port(self) -> bool:
         return not self.is_used
 
-    def drop_port(self) -> None:
+    def drop_port(self, problem: str) -> None:
+        assert problem
         self.dropped += 1
         self.is_used = True
 
@@ -80,8 +81,6 @@ def test_nothing_is_left_when_all_have_gone() -> None:
     unused = UnusedPorts(clock)
     holder = Holding()
     unused.add(holder, "192.0.2.1", 30)
-    unused.stop()
     assert clock.getDelayedCalls()
     unused.discard(holder)
-    unused.stop()
     assert not clock.getDelayedCalls()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 from collections.abc import Callable
 
 import pytest
 
-from tests.interop.raw import STRANGER, Served, everything, in_thread, rst, started, starting
+from tests.interop.raw import LOCAL, STRANGER, Served, everything, in_thread, rst, started, starting
 
 FIXTURES = (started, starting)
 IPV6 = r"tcp6:0:interface=\:\:1"
@@ -254,9 +255,38 @@ def test_passive_ports_come_from_the_range_and_come_back(server: Callable[..., S
         assert wire.place()[1] == port
         assert wire.download("NLST") == b""
     assert wire.place()[1] == port
+    assert wire.code("NLST") == 150  # it is waited at
     assert rival.codes("EPSV", "PASV", "LIST") == [425, 425, 425]
-    assert wire.code("ABOR") == 226
+    wire.send(b"ABOR\r\n")
+    assert wire.replies(2) == [426, 226]
     assert rival.code("EPSV") == 229
     rst(rival.end)
     served.wait_for(lambda: len(served.factory.instances) == 1)
     assert wire.code("PASV") == 227
+
+
+@in_thread
+def test_ports_that_nobody_uses_hold_nobody_up(server: Callable[..., Served]) -> None:
+    with socket.socket() as own:
+        own.bind((LOCAL, 0))
+        port = own.getsockname()[1]
+    served = server("--passive-ports", str(port))
+    idle, busy, other = served.session(), served.session(), served.session()
+    assert idle.place() == busy.place() == (LOCAL, port)
+    assert idle.code("NLST") == 425
+    data = served.connected((LOCAL, port))
+    assert busy.codes("NOOP", "STOR a") == [200, 150]
+    assert other.download("NLST") == b""  # the port is free while the upload goes on
+    data.close()
+    assert busy.reply().code == 226
+
+
+@in_thread
+def test_a_port_that_nobody_uses_closes_in_time(server: Callable[..., Served]) -> None:
+    served = server("--data-timeout", "0.1")
+    wire = served.session()
+    place = wire.place()
+    (session,) = served.factory.instances
+    served.wait_for(lambda: session._context.connector._prepared.problem)
+    assert served.turns_away(place)
+    assert wire.code("NLST") == 425
