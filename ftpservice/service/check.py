@@ -20,6 +20,7 @@ from ftpservice.service.failures import CannotStart, because
 from ftpservice.service.listeners import Listener
 from ftpservice.service.options import Options
 from ftpservice.service.settings import Settings
+from ftpservice.tls.contexts import see_authorities
 from ftpservice.tls.server import CertificateProblem
 
 __all__ = ["warnings"]
@@ -66,11 +67,15 @@ def _address(place: Listener) -> IAddress | None:
 
 
 def _see_certificates(settings: Settings) -> None:
-    if settings.offers_tls and settings.tls.certificates:
-        try:
+    if not settings.offers_tls:
+        return
+    try:
+        if settings.tls.certificates:
             loaded(settings.tls)
-        except (CertificateProblem, OSError) as error:
-            raise CannotStart(f"no certificate: {because(error)}") from None
+        elif settings.tls.client_ca is not None:  # the certificate is one of ours
+            see_authorities(settings.tls.client_ca)
+    except (CertificateProblem, OSError) as error:
+        raise CannotStart(f"no certificate: {because(error)}") from None
 
 
 def _see_directories(settings: Settings) -> None:
@@ -85,5 +90,10 @@ def _see_directories(settings: Settings) -> None:
 
 def _see_writable(path: str, fits: bool) -> None:
     there = path if os.path.lexists(path) else os.path.dirname(path)
-    if not fits or not os.access(there, os.W_OK):
-        raise CannotStart(f"cannot write {path}: it is in the way, or not permitted")
+    if not fits:
+        kind = "a directory" if os.path.isdir(path) else "not a directory"
+        raise CannotStart(f"cannot write {path}: it is {kind}; choose another name")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise CannotStart(f"cannot write {path}: its directory is missing; make that")
+    if not os.access(there, os.W_OK):
+        raise CannotStart(f"cannot write {path}: this user may not; change its owner or mode")

@@ -26,7 +26,7 @@ FORMS = (
 ADVICE = {
     errno.EADDRINUSE: "stop the other program",
     errno.EACCES: "ports below 1024 are for root (see --uid of twistd)",
-    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.EADDRNOTAVAIL: "take an address of this machine",
     errno.ENOENT: "make its directory",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ def logs_for(program: Mapping[str, Any] | None, log_file: str | None, owner: Own
     foreground = bool(program.get("nodaemon"))
     terminal = _terminal(sys.__stdout__) if foreground else None
     errors = _terminal(sys.__stderr__) if foreground else None
+    if terminal is not None and errors is not None and _are_one(sys.__stdout__, sys.__stderr__):
+        errors = terminal  # two threads would write into each other's lines
     return Logs(_log(program, log_file, owner, terminal), terminal, errors)
 
 
@@ -106,6 +109,13 @@ def _terminal(stream: TextIO | None) -> LogWriter | None:
         return LogWriter(StreamSink(number, is_journal(number))) if stream is not None else None
     except (OSError, ValueError):  # it is no file, or closed
         return None
+
+
+def _are_one(first: TextIO | None, second: TextIO | None) -> bool:
+    """Tell whether two streams lead to one pipe, terminal or file (``2>&1``)."""
+    if first is None or second is None:
+        return False
+    return os.path.sameopenfile(first.fileno(), second.fileno())
 
 
 def _file(path: str, owner: Owner) -> FileSink:

@@ -14,8 +14,9 @@ INTRODUCTION = """\
 
 Each is an option of `twistd ftpservice` (`--name`; a setting that takes true or false is given
 by its name alone) and a key of the TOML file that `--config` names. Options override the file.
-A list is an option given several times, or a TOML list; one text is a list of one. Seconds may be
-a duration ("5m", "12h"), sizes and masks may be numbers or texts (`rate-up = 5000000`;
+A list is an option given several times, or a TOML list; one text is a list of one. Where a place
+to listen on is wanted, `2121` is `tcp:2121`, and `127.0.0.1:2121` is TCP on that address. Seconds
+may be a duration ("5m", "12h"), sizes and masks may be numbers or texts (`rate-up = 5000000`;
 `umask = 22`, which is octal, as "022"). Paths are relative to the directory that the service is
 started in. This page is made from the code: `make docs`.
 

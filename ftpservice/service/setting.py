@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -37,6 +38,7 @@ EXAMPLES = {
     Kind.SECONDS: 'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
 }
 FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+NUMBERED_FLAGS = {1: True, 0: False}
 
 
 def _as_it_is(value: Any) -> Any:
@@ -54,6 +56,8 @@ class Setting:
     help: str
     refine: Callable[[Any], Any] = _as_it_is
     """Makes the service's value of the user's (of each one of a list); raises `ValueError`."""
+    example: str = ""
+    """A value as TOML has it, where the kind alone does not tell enough."""
 
     def from_text(self, text: str) -> Any:
         """Return the value of an option's argument; raises `ValueError`."""
@@ -67,10 +71,15 @@ class Setting:
         """
         value = MEANT[self.kind](value)
         if not FITS[self.kind](value):
-            raise ValueError(f"{value!r} is not {EXAMPLES[self.kind]}")
+            raise ValueError(f"{_shown(value)} is not {self._wanted}")
         if isinstance(value, list):
             return tuple(self.refine(text) for text in value)
         return self.refine(value)
+
+    @property
+    def _wanted(self) -> str:
+        wanted = EXAMPLES[self.kind]
+        return f"{wanted}, such as {self.name} = {self.example}" if self.example else wanted
 
     @property
     def initial(self) -> Any:
@@ -87,10 +96,15 @@ def _meant_text(value: object) -> object:
 
 
 def _meant_texts(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    """One text is a list of one, and a number stands for a text (a port)."""
+    values = value if isinstance(value, list) else [value]
+    texts = [_meant_text(one) for one in values]
+    return texts if all(isinstance(one, str) for one in texts) else value
 
 
 def _meant_flag(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return NUMBERED_FLAGS.get(value, value)
     return FLAGS.get(value.lower(), value) if isinstance(value, str) else value
 
 
@@ -114,6 +128,11 @@ MEANT: dict[Kind, Callable[[object], object]] = {
     Kind.COUNT: _meant_count,
     Kind.SECONDS: _meant_seconds,
 }
+
+
+def _shown(value: object) -> str:
+    """Return a value much as TOML writes it."""
+    return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _is_texts(value: object) -> bool:

@@ -15,9 +15,14 @@ from ftpservice.storage.digests import ALGORITHMS
 from ftpservice.storage.units import parse_size
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["BY_NAME", "SETTINGS", "parse_digest", "parse_host", "parse_umask"]
+__all__ = ["BY_NAME", "SETTINGS", "parse_digest", "parse_host", "parse_place", "parse_umask"]
 
 Choice = TypeVar("Choice", bound=Enum)
+PLACE = re.compile(
+    r"(?P<endpoint>(haproxy:)?tcp6?:)?((?P<host>[0-9.]+):)?(?P<port>[0-9]+)(?(endpoint)(:.*)?)"
+)
+"""Ports that need no resolving to be seen as wrong, and places that are not quite endpoints."""
+MOST_PORT = 65535
 
 
 def parse_umask(text: str) -> int:
@@ -30,6 +35,18 @@ def parse_umask(text: str) -> int:
     return int(text.removeprefix("0o"), 8)
 
 
+def parse_place(text: str) -> str:
+    """Return where to listen as an endpoint; a port alone, or one with an address, is TCP."""
+    match = PLACE.fullmatch(text)
+    if match is None:
+        return text
+    if int(match["port"]) > MOST_PORT:
+        raise ValueError(f"{text!r}: a port is a number from 1 to {MOST_PORT}, as in tcp:2121")
+    if match["endpoint"]:
+        return text
+    return f"tcp:{match['port']}" + (f":interface={match['host']}" if match["host"] else "")
+
+
 def parse_host(text: str) -> str:
     """Read the name of a host; raises `ValueError`."""
     if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]{1,255}", text):
@@ -39,10 +56,15 @@ def parse_host(text: str) -> str:
 
 def parse_digest(text: str) -> str:
     """Read the name of an algorithm; "none" is empty. Raises `ValueError`."""
-    name = text.upper()
-    if name not in ("NONE", *ALGORITHMS):
+    names = {_letters(name): name for name in ALGORITHMS} | {"NONE": ""}
+    if _letters(text) not in names:
         raise ValueError(f"{text!r} is not one of none, {', '.join(ALGORITHMS)}")
-    return "" if name == "NONE" else name
+    return names[_letters(text)]
+
+
+def _letters(name: str) -> str:
+    """Return the name of an algorithm without what people leave out: sha256 is SHA-256."""
+    return name.upper().replace("-", "").replace("_", "")
 
 
 def _one_of(kind: type[Choice]) -> Callable[[str], Choice]:
@@ -64,6 +86,8 @@ SETTINGS = (
         ("tcp:2121:interface=127.0.0.1",),
         "Where clients connect: tcp:2121, tcp6:2121, unix:/run/ftp.sock, "
         "systemd:domain=INET:index=0, haproxy:tcp:2121 or any other Twisted endpoint.",
+        parse_place,
+        '["tcp:2121"]',
     ),
     Setting(
         "implicit",
@@ -71,18 +95,24 @@ SETTINGS = (
         (),
         "Where clients connect that begin with TLS at once (FTPS, port 990): tcp:990 or what else "
         "listen takes.",
+        parse_place,
+        '["tcp:990"]',
     ),
     Setting(
         "simple",
         Kind.TEXTS,
         (),
         "Where clients of the simple protocol connect, as in listen: tcp:1452.",
+        parse_place,
+        '["tcp:1452"]',
     ),
     Setting(
         "simple-tls",
         Kind.TEXTS,
         (),
         "Where clients of the simple protocol connect that begin with TLS at once.",
+        parse_place,
+        '["tcp:1453"]',
     ),
     Setting(
         "tls",
@@ -91,6 +121,7 @@ SETTINGS = (
         "TLS of control connections (AUTH TLS): off, offered, required-login (for logins with a "
         "password) or required (for all logins).",
         _one_of(ControlTLS),
+        '"required"',
     ),
     Setting(
         "tls-data",
@@ -98,6 +129,7 @@ SETTINGS = (
         "offered",
         "TLS of data connections (PROT P): off, offered or required.",
         _one_of(DataTLS),
+        '"required"',
     ),
     Setting(
         "allow-plaintext",
@@ -117,6 +149,7 @@ SETTINGS = (
         (),
         "A file with a certificate and its chain, in PEM; of several the client's SNI picks one "
         "(without it: a self-signed one is made and kept in the data directory).",
+        example='["/etc/ftpservice/fullchain.pem"]',
     ),
     Setting(
         "key",
@@ -124,6 +157,7 @@ SETTINGS = (
         (),
         "The file with the key of each certificate, in the same order (without it: in the file of "
         "the certificate).",
+        example='["/etc/ftpservice/privkey.pem"]',
     ),
     Setting(
         "client-ca",
@@ -164,6 +198,7 @@ SETTINGS = (
         None,
         "Who may log in: passwd:FILE, or any other kind that --help-auth lists (without it and "
         "without anonymous: passwd:passwd.db, if there is that file).",
+        example='["passwd:passwd.db"]',
     ),
     Setting(
         "anonymous",
@@ -184,6 +219,7 @@ SETTINGS = (
         None,
         "The ports for passive data connections, as 50000-50100 (without it: any free port).",
         parse_port_range,
+        '"50000-50100"',
     ),
     Setting(
         "passive-address",
@@ -192,6 +228,7 @@ SETTINGS = (
         "The address or DNS name that PASV tells clients, behind NAT; NETWORK=ADDRESS holds for "
         "the clients of that network only.",
         parse_address_rule,
+        '["203.0.113.7"]',
     ),
     Setting("welcome", Kind.TEXT, "ftpservice ready", "The greeting."),
     Setting("max-sessions", Kind.COUNT, 10_000, "Sessions at a time, of all clients."),
@@ -276,6 +313,7 @@ SETTINGS = (
         "A name that clients may ask for by HOST; other names get 504 (without it: any name is "
         "taken).",
         parse_host,
+        '["ftp.example.com"]',
     ),
     Setting(
         "umask",
@@ -283,6 +321,7 @@ SETTINGS = (
         "022",
         "Permission bits withheld from new files, in octal digits.",
         parse_umask,
+        '"022"',
     ),
 )
 

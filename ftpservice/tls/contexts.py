@@ -31,7 +31,7 @@ from ftpservice.tls.certificates import (
 )
 from ftpservice.tls.turns import Turns
 
-__all__ = ["Contexts", "TLSFiles", "contexts_of"]
+__all__ = ["Contexts", "TLSFiles", "contexts_of", "see_authorities"]
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2: forward secret and authenticated; those of TLS 1.3 all are."""
@@ -112,6 +112,11 @@ def _context(pair: tuple[Path, Path | None], client_ca: Path | None) -> ssl.SSLC
     if client_ca is not None:
         _ask_for_certificates(context, client_ca)
     return context
+
+
+def see_authorities(authorities: Path) -> None:
+    """Raise `CertificateProblem` or `OSError` unless the file has certificates of authorities."""
+    _ask_for_certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), authorities)
 
 
 def _ask_for_certificates(context: ssl.SSLContext, authorities: Path) -> None:

@@ -45,8 +45,10 @@ def test_what_is_good_ends_well_and_makes_nothing(
         (("--root=none",), "no such directory"),
         (("--root=bogus:x",), "--root: "),
         (("--certificate=none.pem",), "none.pem cannot be read"),
-        (("--data-dir=file",), "cannot write"),
-        (("--log-file=none/x.log",), "cannot write"),
+        (("--client-ca=file",), "file has no certificates in PEM"),
+        (("--data-dir=file",), "it is not a directory"),
+        (("--log-file=none/x.log",), "its directory is missing"),
+        (("--log-file=.",), "it is a directory"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, words: tuple[str, ...], told: str) -> None:

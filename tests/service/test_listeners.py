@@ -101,7 +101,7 @@ def test_stopping_waits_until_nothing_listens() -> None:
     [
         (errno.EADDRINUSE, "stop the other program or choose another --listen"),
         (errno.EACCES, "ports below 1024"),
-        (errno.EADDRNOTAVAIL, "no such address"),
+        (errno.EADDRNOTAVAIL, "an address of this machine"),
         (errno.EIO, "choose another --listen"),
     ],
 )

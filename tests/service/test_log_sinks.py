@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,19 @@ def test_the_journal_is_told_levels_and_nobody_else(tmp_path: Path) -> None:
         assert not log_sinks.is_journal(out.fileno(), {})
         StreamSink(out.fileno(), tells_levels=True).write([("warn", "a\n"), ("info", "b\n")])
     assert (tmp_path / "out").read_text() == "<4>a\n<6>b\n"
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_one_thread_writes_where_both_standard_streams_lead_to_one_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: bool
+) -> None:
+    """With ``2>&1`` and a full pipe, two would write into the middle of each other's lines."""
+    with (
+        open(tmp_path / "output", "w", encoding="utf-8") as out,
+        open(tmp_path / ("errors" if apart else "output"), "w", encoding="utf-8") as err,
+    ):
+        monkeypatch.setattr(sys, "__stdout__", out)
+        monkeypatch.setattr(sys, "__stderr__", err)
+        logs = logs_for({"nodaemon": True}, None, (-1, -1))
+        assert (logs.errors is not logs.terminal) is apart
+        logs.close()

@@ -170,8 +170,9 @@ def test_a_rate_is_a_size(text: str) -> None:
 
 def test_a_digest_is_one_that_hash_knows_or_none() -> None:
     assert BY_NAME["upload-digest"].from_text("None") == ""
+    assert BY_NAME["upload-digest"].from_text("sha256") == "SHA-256"
     with pytest.raises(ValueError, match="none, CRC32, MD5, SHA-1, SHA-256, SHA-512"):
-        BY_NAME["upload-digest"].from_text("SHA256")
+        BY_NAME["upload-digest"].from_text("SHA3")
 
 
 def test_every_default_is_one_that_a_user_could_write() -> None:
