@@ -40,6 +40,7 @@ __all__ = ["Conversation"]
 
 LAST_WORDS = (codes.GOODBYE, codes.UNAVAILABLE)
 SWITCHES = ("AUTH", "CCC")
+ABORTED = reply(codes.TRANSFER_CUT, "Aborted.")
 TURN = 50
 """Commands of a session that are carried out in one step, if its time does not end before."""
 
@@ -226,8 +227,9 @@ class Conversation:
             self.abort()  # it came while the transfer was being prepared
         try:
             answer = await self._transfer
-        except CancelledError:
-            answer = reply(codes.TRANSFER_CUT, "Aborted.")
+        except CancelledError as error:
+            is_ours = self._aborted or self._ended
+            answer = ABORTED if is_ours else self._refused(command, error)
         except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
             answer = self._refused(command, error)
         finally:
@@ -238,9 +240,9 @@ class Conversation:
         """Carry out a command and answer it; a transfer is returned to be carried out."""
         try:
             outcome = await outcome_of(self.context, command)
-        except CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
+        except Exception as error:
+            if isinstance(error, CancelledError) and self._ended:
+                raise  # by `end`; a storage that raises it by itself failed like any other
             outcome = self._refused(command, error)
             dealt_with(error)
         else:

@@ -16,6 +16,7 @@ from ftpservice.flow.pump import CHUNK
 from ftpservice.session.context import Context, Representation
 from ftpservice.session.living_uploads import LivingUpload
 from ftpservice.session.log import log
+from ftpservice.session.refusals import said
 from ftpservice.simple.stream import Stream
 from ftpservice.storage.errors import NotFound, StorageError
 from ftpservice.storage.interfaces import (
@@ -76,7 +77,7 @@ class Move:
             outcome = Outcome.CUT if cut else Outcome.REFUSED
             self._context.told = problem
         seconds = self._context.services.seconds() - self._began
-        detail = str(problem) if problem is not None else ""
+        detail = said(problem) if problem is not None else ""
         self._publish(TransferEnded, outcome, self.size, seconds, detail, self.digest)
 
     def _end_living(self, problem: BaseException | None) -> None:

@@ -115,9 +115,11 @@ class SimpleSession:
         """Carry out a line; however it ends it has its answer, or ends the session."""
         try:
             await self._carried_out(line)
-        except (Cut, Stalled, CancelledError):
+        except (Cut, Stalled):
             raise
-        except Exception as problem:  # noqa: BLE001 - whatever fails, the session goes on
+        except Exception as problem:
+            if isinstance(problem, CancelledError) and self._over:
+                raise  # by us; a storage that raises it by itself failed like any other
             await self._conversation.uploads.settle()
             await self.stream.say(self._conversation.refused(problem, line))
             dealt_with(problem)

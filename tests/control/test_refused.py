@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 
 from ftpservice.commands.carriage import Carriage
 from ftpservice.data.channel import CannotConnect
@@ -168,3 +169,17 @@ def test_a_listing_that_does_not_get_through_is_told() -> None:
     [event] = talk.of(CommandRefused)
     assert (event.user, event.command, event.path) == ("ann", "LIST", "/a")
     assert (event.code, event.detail) == (425, "nobody came")
+
+
+def test_a_storage_that_raises_what_a_cancelled_call_does_fails_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client has its reply and the session goes on: it waited for ever."""
+    talk = Talk().login()
+
+    async def cancelled(path: VirtualPath) -> None:
+        raise CancelledError
+
+    monkeypatch.setattr(talk.storage, "remove_file", cancelled)
+    assert talk.codes("DELE a", "NOOP") == [451, 200]
+    assert [event.command for event in talk.of(CommandFailed)] == ["DELE"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from ftpservice.events import CommandRefused, LoginFailed, TransferEnded
+import pytest
+from twisted.internet.defer import CancelledError
+
+from ftpservice.events import CommandFailed, CommandRefused, LoginFailed, TransferEnded
 from ftpservice.storage.errors import NoSpace
 from ftpservice.wire.paths import VirtualPath
 from tests.simple.test_session import LOGIN, SimpleTalk
@@ -42,7 +45,7 @@ def test_an_upload_that_began_has_the_event_of_its_end_only(talk: SimpleTalk) ->
     talk.storage.faults["write", "a"] = NoSpace(VirtualPath.parse("/a"))
     assert talk.say("UPLD 3+ a\nabc") == ["ERR FULL no space left"]
     [ended] = talk.talk.of(TransferEnded)
-    assert ended.detail == "/a: no space left"
+    assert ended.detail == "no space left"
     assert told(talk) == []
 
 
@@ -66,3 +69,16 @@ def test_a_command_before_the_login_is_told() -> None:
     talk = SimpleTalk()
     talk.say("DELF a\n")
     assert told(talk) == [("", "DELF", "AUTH", "a")]
+
+
+def test_a_storage_that_raises_what_a_cancelled_call_does_fails_like_any_other(
+    talk: SimpleTalk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the command, not the session, and the log tells of it."""
+
+    async def cancelled(path: VirtualPath) -> Any:
+        raise CancelledError
+
+    monkeypatch.setattr(talk.storage, "remove_file", cancelled)
+    assert talk.say("DELF a\nDELF b\n") == ["ERR INTERNAL local error"] * 2
+    assert len(talk.talk.of(CommandFailed)) == 2
