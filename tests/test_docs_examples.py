@@ -133,7 +133,7 @@ def test_the_example_runs_a_program_for_an_upload(bench: Path) -> None:
     with Program([BIN / "twistd", "--pidfile=", "-ny", "arrivals.tac"], bench) as running:
         with login(running.port(), "demo") as client:
             upload(client, "letter")
-            running.line("sent /letter: complete")
+            running.line("uploaded /letter: complete")
         assert select.select([told], [], [], PATIENCE)[0], running.output
         running.process.terminate()
         running.ended()

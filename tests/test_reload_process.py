@@ -33,12 +33,12 @@ def test_a_hangup_has_the_settings_read_again(tmp_path: Path) -> None:
         settings.write_text(SETTINGS + 'welcome = "Changed"\ndurable = true\n')
         running.process.send_signal(signal.SIGHUP)
         running.line("from now on: welcome$")
-        running.line("these want a restart: durable$")
+        running.line("a restart is needed for: durable$")
         assert greeting(port) == "220 Changed"
         settings.write_text("welcome = ")
         running.process.send_signal(signal.SIGHUP)
         running.line(
-            "settings not read again: --config ftp.toml, not TOML: .*; those in force stay"
+            "settings not read again: --config ftp.toml, not TOML: .*; the old ones stay in force"
         )
         assert greeting(port) == "220 Changed"
         assert running.stopped(signal.SIGTERM) == 0

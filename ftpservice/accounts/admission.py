@@ -27,7 +27,7 @@ def problems(
         allowed = ", ".join(map(str, record.networks))
         yield LoginRefusal.WRONG_NETWORK, f"only from {allowed}"
     if record.tls_required and not origin.secured:
-        yield LoginRefusal.NO_TLS, "the account wants it"
+        yield LoginRefusal.NO_TLS, "the account requires it"
     if record.certificate is CertificateUse.REQUIRED and record.name not in origin.certified:
         yield _uncertified(origin)
 
@@ -42,5 +42,8 @@ def _closed(contents: Contents, record: AccountRecord) -> Problem:
 
 def _uncertified(origin: IPeerCredentials) -> Problem:
     if not origin.certified:
-        return LoginRefusal.NO_CERTIFICATE, "the account wants it"
-    return LoginRefusal.OTHER_CERTIFICATE, f"it names {', '.join(sorted(origin.certified))}"
+        return LoginRefusal.NO_CERTIFICATE, "the account requires it"
+    return (
+        LoginRefusal.OTHER_CERTIFICATE,
+        f"the certificate names {', '.join(sorted(origin.certified))}",
+    )

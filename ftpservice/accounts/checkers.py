@@ -181,7 +181,7 @@ class PasswordFileChecker:
     ) -> Iterator[Problem]:
         """Yield what keeps the owner of the right password from logging in, here and now."""
         if self.refuse_shipped and record.password_hash == SHIPPED_HASH:
-            yield LoginRefusal.SHIPPED_PASSWORD, "everybody knows it"
+            yield LoginRefusal.SHIPPED_PASSWORD, "it is published with the sources"
         yield from problems(contents, record, origin, self._today())
 
     def _where(self, record: AccountRecord) -> str:

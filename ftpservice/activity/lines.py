@@ -39,6 +39,7 @@ SAYING_OF_OTHERS = "{event.count} more refusals of other sessions within a secon
 
 CHANGES = {
     "delete": "removed",
+    "drop partial": "removed the interrupted upload of",
     "rename": "renamed",
     "mkdir": "made the directory",
     "rmdir": "removed the directory",
@@ -121,7 +122,7 @@ class LogLines:
 
 
 def level_of(event: Event) -> Any:
-    """Return the level of the line of an event: warn for what failed, error for defects."""
+    """Return the level of an event's line: warn for what failed, error for defects."""
     if isinstance(event, events.CommandFailed):
         return LogLevel.error
     not_whole = isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
@@ -145,7 +146,7 @@ def _words(event: Event) -> dict[str, str]:
     target = _escaped(getattr(event, "target", ""))
     return {
         "who": f"{_escaped(event.user) or 'nobody'}@{_escaped(event.peer)} [{event.session}]",
-        "did": "sent" if getattr(event, "upload", False) else "fetched",
+        "did": "uploaded" if getattr(event, "upload", False) else "downloaded",
         "command": command,
         "path": _escaped(getattr(event, "path", "")),
         "change": CHANGES.get(action, f"did {_escaped(action)}"),

@@ -116,7 +116,7 @@ def _why(context: Context, error: Exception) -> tuple[LoginRefusal, str]:
     if isinstance(error, LoginRefused):
         reason, detail, is_vague = error.reason, error.detail, error.is_vague
     elif isinstance(error, UnhandledCredentials):
-        reason, detail, is_vague = LoginRefusal.REFUSED, "no checker takes such logins", True
+        reason, detail, is_vague = LoginRefusal.REFUSED, "no checker supports such logins", True
     else:
         reason, detail, is_vague = LoginRefusal.REFUSED, str(error), True
     if is_vague and _means_anonymous(context, context.user):

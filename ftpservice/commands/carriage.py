@@ -243,7 +243,7 @@ async def _publish(
     carriage.has_ended = True
     if announced is None or moved > announced:  # its end is not known from its size
         if needs_end and connection.is_truncated:
-            raise Cut("the end of TLS is missing: whoever sent the FIN, it was cut")
+            raise Cut("TCP ended without TLS's close_notify; the upload counts as cut")
         await carriage.see_that_the_client_stays()
     entry = await _to_its_end(writing.commit())
     carriage.learn(writing, entry)
@@ -268,7 +268,9 @@ async def _short(writing: IWriting, moved: int, announced: int) -> Short:
     came = f"{moved} of {announced} announced bytes came"
     appended = IRetracts(writing, None)
     if appended is not None and not await appended.retract():
-        return Short(f"{came}; they were appended, for others have appended behind them.")
+        return Short(
+            f"{came}; they stay in the file, because another client has appended to it since."
+        )
     return Short(f"{came}; nothing was stored.")
 
 

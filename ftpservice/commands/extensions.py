@@ -115,7 +115,7 @@ async def change_umask(context: Context, text: str | None) -> Reply:
     if text is not None:
         mask = _octal(text.strip())
         if mask & OWNER_BITS:
-            raise Refusal(codes.BAD_PARAMETER, "The bits of the owner cannot be withheld.")
+            raise Refusal(codes.BAD_PARAMETER, "A umask may not withhold permissions of the owner.")
         context.parameters.umask = mask
     return reply(codes.OK, f"The umask is {context.parameters.umask:03o}.")
 

@@ -80,7 +80,7 @@ async def space_taken(context: Context) -> str:
     except CancelledError:
         if late.active():
             raise
-        return " SITE PARTIALS tells what interrupted uploads hold."
+        return " SITE PARTIALS lists interrupted uploads."
     finally:
         if late.active():
             late.cancel()

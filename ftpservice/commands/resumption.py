@@ -104,7 +104,7 @@ def see_reader(context: Context, path: VirtualPath) -> None:
     if told is not None and told.resumes is not None:
         raise Refusal(
             codes.FILE_BUSY,
-            f"SIZE told of an interrupted upload ({told.size} bytes); ask again for the file's.",
+            f"SIZE was that of an interrupted upload ({told.size}); send SIZE again for the file's.",
         )
 
 
@@ -159,8 +159,8 @@ async def _refuse_doubtful(context: Context, path: VirtualPath) -> None:
 
 def _resumable(partial: Entry) -> str:
     return (
-        f"An interrupted upload is there that can be resumed at {partial.size} (REST and STOR); "
-        "STOR anew or DELE ends it."
+        f"An interrupted upload can be resumed at {partial.size} (REST and STOR); "
+        "STOR from the beginning, or DELE, discards it."
     )
 
 
@@ -172,7 +172,7 @@ async def refuse_offset(context: Context, path: VirtualPath) -> NoReturn:
     try:
         entry = await context.storage.stat(path)
     except NotFound:
-        raise Refusal(codes.BAD_OFFSET, "Nothing has arrived; begin at 0.") from None
+        raise Refusal(codes.BAD_OFFSET, "There is no interrupted upload; begin at 0.") from None
     raise Refusal(codes.BAD_OFFSET, f"The file ends at {entry.size}.")
 
 
@@ -182,10 +182,10 @@ async def refuse_missing(context: Context, path: VirtualPath, error: NotFound) -
     if partial is None:
         raise error
     if context.key_of(path) in context.services.uploads:
-        raise Refusal(codes.REFUSED, f"Its upload is under way ({partial.size} bytes so far).")
+        raise Refusal(codes.REFUSED, f"It is being uploaded ({partial.size} bytes so far).")
     raise Refusal(
         codes.REFUSED,
-        f"No such file; an interrupted upload of {partial.size} bytes is there: resume or DELE it.",
+        f"No such file, only an interrupted upload ({partial.size} bytes): resume or DELE it.",
     )
 
 

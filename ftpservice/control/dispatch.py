@@ -30,7 +30,7 @@ async def outcome_of(context: Context, command: Command) -> Reply | Transfer | S
     if row.login and context.identity.account is None:
         raise Refusal(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
     if not is_legal(before, row.name):
-        raise Refusal(codes.BAD_SEQUENCE, f"{row.name} does not belong here.")
+        raise Refusal(codes.BAD_SEQUENCE, f"{row.name} is out of sequence.")
     if row.moves_data:
         context.see_that_data_may_move()
     move, succeeded = row.name, False

@@ -36,7 +36,7 @@ from ftpservice.tls.turns import Turns
 
 __all__ = ["FTPFactory"]
 
-DISPLACED = "Not logged in, and others want the place; connect again."
+DISPLACED = "Not logged in, and all sessions are in use; connect again."
 COMMANDS_SHARE = 0.005
 """Seconds of commands, of all sessions, until the reactor comes by again."""
 

@@ -106,7 +106,7 @@ class ControlProtocol(Protocol):
         if self._is_first:
             self._is_first = False
             if begins_tls(data):
-                self.part("This port begins in clear; say AUTH TLS.")
+                self.part("TLS on this port begins with AUTH TLS.")
                 return
         if len(data) > PIECE:
             data, self._arrived = data[:PIECE], data[PIECE:]

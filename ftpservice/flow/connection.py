@@ -98,7 +98,7 @@ class DataConnection(Protocol):
         """
         data = await self._inlet.read(most)
         if not data and not self.bears_truncation and self.is_truncated:
-            raise Cut("the end of TLS is missing: whoever sent the FIN, it was cut")
+            raise Cut("TCP ended without TLS's close_notify; the transfer counts as cut")
         return data
 
     @property

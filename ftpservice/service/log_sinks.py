@@ -120,7 +120,7 @@ class FileSink(StreamSink):
             descriptor = _opened(self._path, (-1, -1))
         except OSError as error:
             reason = because(error)
-            return f"cannot open {self._path} anew: {reason}; the log goes on in the file before it"
+            return f"cannot open {self._path} anew: {reason}; the old file stays in use"
         former, self._descriptor = self._descriptor, descriptor
         os.close(former)
         return ""

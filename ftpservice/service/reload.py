@@ -81,7 +81,7 @@ class Change:
         if self.applied:
             yield f"settings read again, from now on: {', '.join(self.applied)}"
         if self.waiting:
-            yield f"settings read again, these want a restart: {', '.join(self.waiting)}"
+            yield f"settings read again, a restart is needed for: {', '.join(self.waiting)}"
         if not (self.applied or self.waiting):
             yield "settings read again: nothing has changed"
 
@@ -126,7 +126,7 @@ class Reload:
         try:
             change = await pool.run(self._read)
         except (usage.UsageError, CertificateProblem, OSError) as error:
-            self._complain(f"settings not read again: {because(error)}; those in force stay")
+            self._complain(f"settings not read again: {because(error)}; the old ones stay in force")
             return
         finally:
             await pool.stop()

@@ -31,15 +31,15 @@ REFUSALS: dict[type[BaseException], tuple[int, str]] = {
     errors.NotEmpty: (codes.REFUSED, "The directory is not empty."),
     errors.HasUploads: (
         codes.REFUSED,
-        "The directory is not empty: there are uploads, under way or interrupted, of others in it.",
+        "The directory is not empty: it has uploads under way, or interrupted ones of others.",
     ),
     errors.Denied: (codes.REFUSED, "Permission denied."),
     errors.Impossible: (codes.REFUSED, "The filesystem cannot do that."),
     errors.OtherFilesystem: (
         codes.REFUSED,
-        "It cannot be moved there without a copy; copy it, then remove the old one.",
+        "It can only be moved there by a copy; copy it, then delete the original.",
     ),
-    errors.MountPoint: (codes.REFUSED, "Something is mounted there; it has to stay."),
+    errors.MountPoint: (codes.REFUSED, "That is a mount point; it cannot be renamed or removed."),
     errors.InvalidName: (codes.BAD_NAME, "That name is not allowed."),
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
     errors.QuotaExceeded: (codes.OVER_QUOTA, "Over the quota."),

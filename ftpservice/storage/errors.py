@@ -101,13 +101,13 @@ class Impossible(StorageError):
 class OtherFilesystem(StorageError):
     """A rename that would have to copy: between filesystems, or of a directory on some."""
 
-    words = "it cannot be moved there without a copy"
+    words = "it can only be moved there by a copy"
 
 
 class MountPoint(StorageError):
     """Something is mounted there, so it cannot be renamed, removed or replaced."""
 
-    words = "something is mounted there"
+    words = "that is a mount point"
 
 
 class InvalidName(StorageError):

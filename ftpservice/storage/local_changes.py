@@ -140,7 +140,7 @@ def set_mode(tree: Tree, path: VirtualPath, mode: int) -> None:
     opened = _open_to_change(tree, path)
     try:
         if not mode_keeps_owner(mode) and os.path.samestat(os.fstat(opened), os.fstat(tree.root)):
-            raise Denied(path, "the root would be closed to its owner")
+            raise Denied(path, "the owner would lose access to the root")
         with possible(path):
             _set_mode(opened, mode)
     finally:

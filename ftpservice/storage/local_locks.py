@@ -38,7 +38,7 @@ def exclusive_lock(opened: int, path: VirtualPath) -> Iterator[None]:
         copy = _copies.setdefault(key, _Copy())
     with copy.lock:
         if not _locked(opened, fcntl.LOCK_EX):
-            raise Busy(path, "somebody else has locked it")
+            raise Busy(path, "another program has locked it")
         try:
             yield
         finally:

@@ -90,7 +90,7 @@ class MemoryAttributes:
         """Set the lower nine bits."""
         node = self._view.node(path)
         if not mode_keeps_owner(mode) and node is self._view.node(ROOT):
-            raise Denied(path, "the root would be closed to its owner")
+            raise Denied(path, "the owner would lose access to the root")
         node.mode = node.mode & ~0o777 | mode & 0o777
 
 

@@ -157,7 +157,7 @@ class Handshake:
             return False
         with suppress(OSError):
             socket.socket.send(own, NO_PROTOCOL)
-        self.fail(f"it speaks none of the protocols here (ALPN: {shown(offered)})")
+        self.fail(f"the client offers only other protocols (ALPN: {shown(offered)})")
         return True
 
     def _watch(self, reading: bool, writing: bool) -> None:

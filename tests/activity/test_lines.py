@@ -37,14 +37,18 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
         (Refused(1.0, 7, "192.0.2.1", "", "full"), "nobody@192.0.2.1 [7] was turned away: full"),
         (
             TransferEnded(*WHO, "/a\nb", True, Outcome.CUT, 5, 0.25, "426"),
-            r"ann@192.0.2.1 [7] sent /a\nb: cut, 5 bytes in 0.250 s (426)",
+            r"ann@192.0.2.1 [7] uploaded /a\nb: cut, 5 bytes in 0.250 s (426)",
         ),
         (
             TransferEnded(*WHO, "/\udce9", False, Outcome.COMPLETE, 5, 1.0),
-            r"ann@192.0.2.1 [7] fetched /\xe9: complete, 5 bytes in 1.000 s",
+            r"ann@192.0.2.1 [7] downloaded /\xe9: complete, 5 bytes in 1.000 s",
         ),
         (FileChanged(*WHO, "rename", "/a", "/b"), "ann@192.0.2.1 [7] renamed /a to /b"),
         (FileChanged(*WHO, "delete", "/a"), "ann@192.0.2.1 [7] removed /a"),
+        (
+            FileChanged(*WHO, "drop partial", "/a"),
+            "ann@192.0.2.1 [7] removed the interrupted upload of /a",
+        ),
         (CommandFailed(*WHO, "RETR", "boom\x1b"), r"ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
         (
             CommandRefused(*WHO, "DELE", "/a\x07", 550, "Permission denied.", "read-only\n"),
@@ -91,8 +95,8 @@ def test_with_problems_only_what_went_well_has_none() -> None:
     assert [line.split("] ")[-1].split(",")[0] for line in written] == [
         "failed to log in: wrong password",
         "was turned away: full",
-        "sent /b: cut",
-        "sent /c: refused",
+        "uploaded /b: cut",
+        "uploaded /c: refused",
         "ann@192.0.2.1 [7]: DELE /d was refused: 550 No.",
         "ann@192.0.2.1 [7]: RETR failed: boom",
     ]

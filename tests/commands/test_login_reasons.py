@@ -70,8 +70,8 @@ def talk(checker: PasswordFileChecker) -> Talk:
         ("former", "wrong", "wrong password", "also: disabled; line 3 of {path}"),
         ("expired", "secret", "expired", "on 2027-01-30; line 4 of {path}"),
         ("office", "secret", "wrong network", "only from 10.0.0.0/8; line 5 of {path}"),
-        ("tls", "secret", "no TLS", "the account wants it; line 6 of {path}"),
-        ("cert", "secret", "no client certificate", "the account wants it; line 7 of {path}"),
+        ("tls", "secret", "no TLS", "the account requires it; line 6 of {path}"),
+        ("cert", "secret", "no client certificate", "the account requires it; line 7 of {path}"),
         ("broken", "secret", "unusable line", "line 8: "),
         ("expiredoffice", "secret", "expired", "on 2027-01-30; also: wrong network; line 9"),
         ("anonymous", "me@example.org", "anonymous login not allowed", "not in {path}"),
@@ -96,7 +96,7 @@ def test_a_certificate_with_another_name_is_told(checker: PasswordFileChecker) -
     checker.requestAvatarId(credentials).addErrback(lambda failure: seen.append(failure.value))
     [error] = seen
     assert error.reason is LoginRefusal.OTHER_CERTIFICATE
-    assert error.detail.startswith("it names ann; line 7 of ")
+    assert error.detail.startswith("the certificate names ann; line 7 of ")
 
 
 def test_too_many_sessions_are_told(talk: Talk) -> None:
@@ -171,7 +171,7 @@ def test_where_nobody_takes_passwords_that_is_told() -> None:
         ).result.raiseException()
     talk.codes("USER ann", "PASS secret")
     [event] = talk.of(LoginFailed)
-    assert (event.reason, event.detail) == (LoginRefusal.REFUSED, "no checker takes such logins")
+    assert (event.reason, event.detail) == (LoginRefusal.REFUSED, "no checker supports such logins")
 
 
 def test_of_several_checkers_the_one_that_knows_the_name_is_heard() -> None:

@@ -221,7 +221,7 @@ def test_a_tls_handshake_in_clear_is_told_so_at_once() -> None:
     talk = Talk()
     talk.replies()
     talk.protocol.dataReceived(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
-    assert talk.replies() == ["421 This port begins in clear; say AUTH TLS."]
+    assert talk.replies() == ["421 TLS on this port begins with AUTH TLS."]
     assert talk.transport.over
 
 

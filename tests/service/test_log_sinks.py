@@ -51,7 +51,7 @@ def test_one_that_cannot_be_opened_leaves_the_old_one_and_says_so(tmp_path: Path
     told = sink.reopen()
     assert told == (
         f"cannot open {tmp_path}/logs/log anew: no such file or directory;"
-        " the log goes on in the file before it"
+        " the old file stays in use"
     )
     sink.write(line("on"))
     sink.close()

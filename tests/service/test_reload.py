@@ -100,7 +100,7 @@ def test_what_cannot_change_is_named_until_it_is_taken_back() -> None:
         durable = true
         idle-timeout = 9
     """
-    waiting = "settings read again, these want a restart: listen, tls, auth, anonymous, durable"
+    waiting = "settings read again, a restart is needed for: listen, tls, auth, anonymous, durable"
     assert started.again(text) == ["settings read again, from now on: idle-timeout", waiting]
     assert not started.session.anonymous
     assert started.session.tls.control is ControlTLS.OFFERED
@@ -124,7 +124,7 @@ def test_a_broken_file_changes_nothing_and_says_why(text: str, told: str) -> Non
     started = Reloaded("idle-timeout = 5", ALICE)
     [line] = started.again(text)
     assert line.startswith(f"ftpservice: settings not read again: {told}")
-    assert line.endswith("; those in force stay")
+    assert line.endswith("; the old ones stay in force")
     assert started.session.idle_timeout == 5
     Path("ftp.toml").unlink()
     started.service.renew()
