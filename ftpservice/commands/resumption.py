@@ -104,7 +104,7 @@ def see_reader(context: Context, path: VirtualPath) -> None:
     if told is not None and told.resumes is not None:
         raise Refusal(
             codes.FILE_BUSY,
-            f"SIZE was that of an interrupted upload ({told.size}); send SIZE again for the file's.",
+            f"SIZE was that of an interrupted upload ({told.size} bytes); send SIZE again.",
         )
 
 

@@ -26,8 +26,8 @@ SETTINGS = (
         "implicit",
         Kind.TEXTS,
         (),
-        "Where clients connect that begin with TLS at once (FTPS, port 990): tcp:990 or what else "
-        "listen takes.",
+        "Where clients of implicit FTPS connect, who begin with TLS at once: tcp:990, or any other "
+        "place as in listen.",
         parse_place,
         '["tcp:990"]',
     ),
@@ -103,14 +103,15 @@ SETTINGS = (
         "require-session-reuse",
         Kind.FLAG,
         False,
-        "Take only data connections that go on with the TLS session of their control connection; "
+        "Take only data connections that resume the TLS session of their control connection; "
         "not all clients can.",
     ),
     Setting(
         "tls-allow-truncated",
         Kind.FLAG,
         False,
-        "Take an upload for whole that ends without TLS's own end, as some old clients do it.",
+        "Take an upload as complete though it ends without close_notify, the end of TLS, which "
+        "some old clients never send.",
     ),
     Setting(
         "tls-handshake-timeout",
@@ -165,7 +166,12 @@ SETTINGS = (
     ),
     Setting("welcome", Kind.TEXT, "ftpservice ready", "The greeting."),
     Setting("max-sessions", Kind.COUNT, 10_000, "Sessions at a time, of all clients."),
-    Setting("max-sessions-per-address", Kind.COUNT, 200, "Sessions at a time from one address."),
+    Setting(
+        "max-sessions-per-address",
+        Kind.COUNT,
+        200,
+        "Sessions at a time from one address; of IPv6, from one /64.",
+    ),
     Setting("max-sessions-per-user", Kind.COUNT, 200, "Sessions at a time under one name."),
     Setting("login-timeout", Kind.SECONDS, 60, "From the connection to the login; 0 for ever."),
     Setting(
@@ -174,7 +180,12 @@ SETTINGS = (
         300,
         "A session without a command and without a transfer; 0 for ever.",
     ),
-    Setting("data-timeout", Kind.SECONDS, 30, "Until a data connection is made; 0 for ever."),
+    Setting(
+        "data-timeout",
+        Kind.SECONDS,
+        30,
+        "Until a data connection is made; a passive port without one closes then. 0 for ever.",
+    ),
     Setting("stall-timeout", Kind.SECONDS, 60, "A transfer that does not move; 0 for ever."),
     Setting(
         "rate-down",
@@ -221,8 +232,8 @@ SETTINGS = (
         "log",
         Kind.TEXT,
         "all",
-        "What has a line in the log: all (logins, transfers, changes of files) or problems (failed "
-        "logins, who was turned away, transfers that were cut or refused).",
+        "What has a line in the log: all (logins, transfers, changes of files, problems) or "
+        "problems (failed logins, refused connections and commands, transfers that were cut).",
         one_of(Verbosity),
     ),
     Setting(
@@ -236,15 +247,15 @@ SETTINGS = (
         "ascii",
         Kind.SWITCH,
         "on",
-        "Whether line ends are converted in TYPE A; off takes TYPE A as TYPE I, for clients that "
-        "never say TYPE I and want files as they are.",
+        "Whether line ends are converted in TYPE A; off treats TYPE A as TYPE I, for clients that "
+        "never send TYPE I but need their files unchanged.",
     ),
     Setting(
         "host-names",
         Kind.TEXTS,
         (),
-        "A name that clients may ask for by HOST; other names get 504 (without it: any name is "
-        "taken).",
+        "A name that the command HOST may give; any other gets 504 (without it: every name is "
+        "accepted, and changes nothing).",
         parse_host,
         '["ftp.example.com"]',
     ),
@@ -252,7 +263,7 @@ SETTINGS = (
         "umask",
         Kind.TEXT,
         "022",
-        "Permission bits withheld from new files, in octal digits.",
+        "Permission bits withheld from new files and directories, in octal digits.",
         parse_umask,
         '"022"',
     ),
