@@ -32,7 +32,7 @@ def test_a_hangup_has_the_settings_read_again(tmp_path: Path) -> None:
         assert greeting(port) == "220 ftpservice ready"
         settings.write_text(SETTINGS + 'welcome = "Changed"\ndurable = true\n')
         running.process.send_signal(signal.SIGHUP)
-        running.line("from now on: welcome$")
+        running.line("settings read again, applied: welcome$")
         running.line("a restart is needed for: durable$")
         assert greeting(port) == "220 Changed"
         settings.write_text("welcome = ")

@@ -63,7 +63,7 @@ def _line(one: PartialUpload, everybody: bool) -> str:
 
 def _summed(found: Sequence[PartialUpload]) -> str:
     size = sum(one.size for one in found)
-    return f"{len(found)} interrupted uploads, {size} bytes"
+    return f"{len(found)} interrupted upload{'' if len(found) == 1 else 's'}, {size} bytes"
 
 
 async def space_taken(context: Context) -> str:

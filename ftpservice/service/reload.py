@@ -79,7 +79,7 @@ class Change:
     def lines(self) -> Iterable[str]:
         """Say what has changed."""
         if self.applied:
-            yield f"settings read again, from now on: {', '.join(self.applied)}"
+            yield f"settings read again, applied: {', '.join(self.applied)}"
         if self.waiting:
             yield f"settings read again, a restart is needed for: {', '.join(self.waiting)}"
         if not (self.applied or self.waiting):

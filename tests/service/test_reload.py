@@ -68,7 +68,7 @@ def test_what_can_change_changes_for_sessions_to_come() -> None:
         grace = 7
     """
     assert started.again(text) == [
-        "settings read again, from now on: tls, passive-ports, passive-address, welcome,"
+        "settings read again, applied: tls, passive-ports, passive-address, welcome,"
         " max-sessions, idle-timeout, rate-up, grace, log, umask"
     ]
     now = started.session
@@ -82,7 +82,7 @@ def test_what_can_change_changes_for_sessions_to_come() -> None:
     factory = started.service.parts.factory
     assert factory._ports._range == (50000, 50001)
     assert started.again("") == [
-        "settings read again, from now on: tls, passive-ports, passive-address, welcome,"
+        "settings read again, applied: tls, passive-ports, passive-address, welcome,"
         " max-sessions, idle-timeout, rate-up, grace, log, umask"
     ]
     assert started.session.data.passive_ports is None
@@ -101,7 +101,7 @@ def test_what_cannot_change_is_named_until_it_is_taken_back() -> None:
         idle-timeout = 9
     """
     waiting = "settings read again, a restart is needed for: listen, tls, auth, anonymous, durable"
-    assert started.again(text) == ["settings read again, from now on: idle-timeout", waiting]
+    assert started.again(text) == ["settings read again, applied: idle-timeout", waiting]
     assert not started.session.anonymous
     assert started.session.tls.control is ControlTLS.OFFERED
     assert started.again(text) == [waiting]
@@ -157,7 +157,7 @@ def test_other_certificates_are_used_and_a_bad_one_changes_nothing(
     assert list(tls.certificates) == [before]
     assert started.session.idle_timeout == 300
     assert started.again(f'certificate = ["{two}"]') == [
-        "settings read again, from now on: certificate"
+        "settings read again, applied: certificate"
     ]
     [after] = tls.certificates
     assert after.fingerprint != before.fingerprint
