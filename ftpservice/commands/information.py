@@ -27,7 +27,7 @@ async def system(_context: Context, _none: None) -> Reply:
 @verbs.add("NOOP", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", login=False, meanwhile=True)
 async def nothing(_context: Context, _text: str | None) -> Reply:
     """Do nothing, and say so."""
-    return reply(codes.OK, "Still here.")
+    return reply(codes.OK, "NOOP is done.")
 
 
 @verbs.add(

@@ -228,7 +228,7 @@ def test_a_tls_handshake_in_clear_is_told_so_at_once() -> None:
 def test_telnet_options_are_refused() -> None:
     talk = Talk().login()
     talk.protocol.dataReceived(b"\xff\xfd\x06NO\xff\xf1OP\r\n")
-    assert talk.transport.value() == b"200 Still here.\r\n\xff\xfc\x06"
+    assert talk.transport.value() == b"200 NOOP is done.\r\n\xff\xfc\x06"
 
 
 def test_an_error_nobody_expected_is_451_and_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -183,7 +183,7 @@ def test_telnet_options_are_refused_and_taken_out(served: Served) -> None:
     wire = served.wire()
     wire.send(b"NO" + IAC + b"\xfd\x01" + b"OP" + IAC + b"\xfb\x03" + b"\r\n")
     assert (
-        wire.end.recv(100).replace(b"200 Still here.\r\n", b"")
+        wire.end.recv(100).replace(b"200 NOOP is done.\r\n", b"")
         == IAC + b"\xfc\x01" + IAC + b"\xfe\x03"
     )
     wire.send(
