@@ -127,7 +127,7 @@ def test_a_log_that_cannot_be_opened_anew_goes_on_and_says_so(place: Path) -> No
         old = (place / "ftp.log").rename(place / "old.log")
         number = int((place / "twistd.pid").read_text())
         os.kill(number, signal.SIGUSR1)
-        until(lambda: "anew: permission denied; the log goes on" in old.read_text())
+        until(lambda: "anew: permission denied; the old file stays in use" in old.read_text())
         with client(port) as one:
             one.mkd("after")
             until(lambda: "directory /after" in old.read_text())

@@ -213,7 +213,7 @@ def test_what_others_appended_behind_is_never_taken_back(served: Served) -> None
     assert other.upload("APPE log", b"theirs").code == 226
     data.close()
     answer = wire.reply()
-    assert (answer.code, "they were appended" in answer.text) == (426, True)
+    assert (answer.code, "they stay in the file" in answer.text) == (426, True)
     assert (served.root / "log").read_bytes() == b"old,ours,theirs"
 
 
