@@ -31,3 +31,4 @@ def test_the_example_is_short_and_serves(tmp_path: Path) -> None:
         running.process.terminate()
         running.ended()
     assert "Traceback" not in running.output
+    assert " object at 0x" not in running.output

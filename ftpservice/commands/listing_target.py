@@ -9,7 +9,7 @@ from ftpservice.storage.errors import NotFound
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.links import directory_or_itself, lstat
 from ftpservice.wire import codes
-from ftpservice.wire.entry import Entry
+from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.globbing import MAX_LENGTH, Pattern, has_wildcards
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.switches import Switches
@@ -40,7 +40,9 @@ async def find(storage: IStorage, path: VirtualPath, shown: str, switches: Switc
     """
     look = lstat if switches.directory else directory_or_itself
     try:
-        return Found(path, shown, await look(storage, path))
+        entry = await look(storage, path)
+        is_directory = entry.kind is Kind.DIRECTORY
+        return Found(path, shown if is_directory else shown.rstrip("/"), entry)
     except NotFound:
         if not has_wildcards(shown):
             raise

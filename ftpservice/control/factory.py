@@ -63,6 +63,8 @@ class FTPFactory(ftp.FTPFactory):
     connector = DataConnector
     """What prepares the data connections of a session; another one where there are no sockets."""
     allowAnonymous = False
+    noisy = False
+    """No lines of Twisted's that show the representation of a factory."""
     timeOut = 300
     welcomeMessage = "ftpservice ready"
 

@@ -175,9 +175,7 @@ def _factory(settings: Settings, portal: Portal, reactor: Any, lines: LogLines) 
     events.subscribe(report)
     events.subscribe(lines)
     activity = Activity(events, report.lines)
-    factory = FTPFactory(portal, reactor, settings.session, activity=activity)
-    factory.noisy = False
-    return factory
+    return FTPFactory(portal, reactor, settings.session, activity=activity)
 
 
 def _subscriber_failed(error: Exception, event: Event) -> None:

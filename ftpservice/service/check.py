@@ -20,6 +20,7 @@ from ftpservice.service.failures import CannotStart, because
 from ftpservice.service.listeners import Listener
 from ftpservice.service.options import Options
 from ftpservice.service.settings import Settings
+from ftpservice.tls.certificates import exposure
 from ftpservice.tls.contexts import see_authorities
 from ftpservice.tls.server import CertificateProblem
 
@@ -36,6 +37,9 @@ def warnings(options: Options, reactor: Any) -> Iterator[str]:
     usable_checkers(settings, options.checkers)
     _see_certificates(settings)
     _see_directories(settings)
+    if settings.offers_tls:
+        keys = (key or chain for chain, key in settings.tls.certificates)
+        yield from filter(None, map(exposure, keys))
     if not settings.made or os.path.isdir(settings.made[-1]):
         source_of(settings, reactor)
     for checker in options.checkers:

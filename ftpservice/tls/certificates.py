@@ -30,6 +30,7 @@ __all__ = [
     "CertificateProblem",
     "certificate_in",
     "content_of",
+    "exposure",
     "warn_if_exposed",
 ]
 
@@ -61,17 +62,22 @@ def content_of(path: Path) -> bytes:
         raise CertificateProblem(f"{path} cannot be read: {error.strerror}") from None
 
 
+def exposure(key: Path) -> str:
+    """Return a warning if any user of this machine can read or write the file of a private key."""
+    mode = stat.S_IMODE(os.stat(key).st_mode)
+    if not mode & (stat.S_IROTH | stat.S_IWOTH):
+        return ""
+    what = "read" if mode & stat.S_IROTH else "replace"
+    return (
+        f"every user of this machine can {what} the private key in {key} (mode {mode:03o}); "
+        f"run chmod o= {key}"
+    )
+
+
 def warn_if_exposed(key: Path) -> None:
     """Log a warning if any user of this machine can read or write the file of a private key."""
-    mode = stat.S_IMODE(os.stat(key).st_mode)
-    if mode & (stat.S_IROTH | stat.S_IWOTH):
-        log.warn(
-            "every user of this machine can {what} the private key in {path} (mode {mode:03o}); "
-            "run chmod o= {path}",
-            what="read" if mode & stat.S_IROTH else "replace",
-            path=str(key),
-            mode=mode,
-        )
+    if line := exposure(key):
+        log.warn("{line}", line=line)
 
 
 def certificate_in(chain: Path, key: Path | None) -> Certificate:

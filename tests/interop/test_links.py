@@ -71,6 +71,15 @@ def test_list_points_at_the_target(planted: Served) -> None:
 
 
 @in_thread
+@pytest.mark.parametrize("command", ["LIST file/", "LIST releases/7/file/", "NLST file/"])
+def test_a_slash_behind_a_file_does_not_double_its_name(planted: Served, command: str) -> None:
+    """It said ``file/file``, which is nowhere."""
+    text = planted.session().download(command).decode()
+    assert len(text.splitlines()) == 1
+    assert "file/file" not in text.replace(" -> releases/7/file", "")
+
+
+@in_thread
 def test_mlsd_tells_links_by_type(planted: Served) -> None:
     """The target is a path from the root."""
     wire = planted.session()

@@ -73,6 +73,16 @@ def test_certificates_that_are_there_are_good(tmp_path: Path) -> None:
     assert checked(ALICE, f"--certificate={made_certificate(tmp_path)}") == 0
 
 
+def test_a_key_that_everybody_can_read_is_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = made_certificate(tmp_path)
+    path.chmod(0o644)
+    assert checked(ALICE, f"--certificate={path}") == 0
+    [line] = capsys.readouterr().err.splitlines()
+    assert "every user of this machine can read the private key" in line
+
+
 def test_lines_that_close_an_account_only_are_warnings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
