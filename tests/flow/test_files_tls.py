@@ -302,7 +302,7 @@ class TestReceiving:
             if bears:
                 assert await receiving == 100_000
             else:
-                with pytest.raises(Cut, match="without TLS.s close_notify"):
+                with pytest.raises(Cut, match="without TLS's close_notify"):
                     await receiving
             assert connection.moved == 100_000
 
