@@ -159,7 +159,9 @@ class Carriage:
 
     def _failed(self, error: BaseException) -> tuple[Outcome, Reply]:
         by_client = isinstance(error, Cut) or self.context.is_live()  # else its session ended it
-        self._is_short = by_client and not self.has_ended
+        connection = self.progress.connection
+        ended = self.has_ended or (connection is not None and connection.is_truncated)
+        self._is_short = by_client and not ended
         if isinstance(error, CancelledError):
             return Outcome.CUT, reply(codes.TRANSFER_CUT, "Transfer aborted.")
         answer = refusal(error)

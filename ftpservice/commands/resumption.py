@@ -8,9 +8,8 @@ of that name:
 - APPE resumes the upload that SIZE told this session of. A session that may resume by another size
   (it was told that of the file, or the upload was cut a moment ago) is refused (554).
 - SIZE tells of an interrupted upload where there is no file, or where `ResumeOffers` says so; of
-  one that may be whole it tells a byte less than arrived. A session that then
-  downloads is a reader: it is told once to ask again (450), for it would take the file to be of
-  another size.
+  one that may be whole it tells a byte less than arrived. A session that then downloads is a
+  reader: it is told once to ask again (450), for it would take the file to be of another size.
 """
 
 from __future__ import annotations

@@ -322,3 +322,17 @@ def test_however_one_ends_the_next_goes_on_with_the_session(
         assert client.code("RETR small") == 150
         assert data.recv(1000) == CONTENT[:100]
         assert client.reply().code == 226
+
+
+@in_thread
+def test_a_killed_client_under_tls_has_a_byte_left_to_send(served: Served) -> None:
+    """All has arrived, without TLS's own end: SIZE must not tell of a whole file."""
+    client = TLSWire(served, served.connected((LOCAL, served.port)), client_context())
+    client.auth().login().protect()
+    assert client.code("TYPE I") == 200
+    data = client.data()
+    assert client.code("STOR a") == 150
+    data.sendall(b"x" * 5000)
+    data.close()  # a FIN without close_notify, as the kernel of a killed client sends it
+    assert client.reply().code == 426
+    assert client.ask("SIZE a").text == "4999"
