@@ -93,11 +93,8 @@ class Carriage:
             self.progress.connection = connection
             if self.living is not None:
                 self.living.connection = connection
-            ending, answer, detail = (
-                Outcome.COMPLETE,
-                reply(codes.TRANSFER_COMPLETE, await work(connection)),
-                "",
-            )
+            text = await work(connection)
+            ending, answer, detail = Outcome.COMPLETE, reply(codes.TRANSFER_COMPLETE, text), ""
         except (Exception, CancelledError) as error:  # noqa: BLE001 - every ending has its reply
             ending, answer = self._failed(error)
             detail = said(error) or answer.lines[-1]
