@@ -44,7 +44,7 @@ check: $(VENV)/.testing
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(TESTS) $(PYTEST_ARGS)
 
 clients:
-	@if [ -x tests/interop/install-clients ]; then tests/interop/install-clients; fi
+	@if [ -x tests/scenarios/install-clients ]; then tests/scenarios/install-clients; fi
 	-@if [ -x benchmarks/install-peers ]; then benchmarks/install-peers; fi
 
 lint: $(VENV)/.linting
@@ -55,7 +55,7 @@ types: $(VENV)/.linting
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed
-	PYTHONPATH=.:client $(BIN)/python -m ftpservice.service.reference > docs/settings.md
+	PYTHONPATH=.:client $(BIN)/python docs/make_settings.py
 	PYTHONPATH=.:client $(BIN)/python docs/make_protocol.py
 	PYTHONPATH=.:client $(BIN)/python docs/make_shell.py
 	PYTHONPATH=.:client $(BIN)/python docs/make_client_api.py

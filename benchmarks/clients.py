@@ -86,7 +86,7 @@ def serving(secured: bool) -> Iterator[House]:
     with tempfile.TemporaryDirectory(prefix="clients-", dir=MEMORY) as name:
         house = House(Path(name), free_port(), secured)
         house.served.mkdir()
-        command = "from ftpservice.service.main import main; main()"
+        command = "from ftpservice.service.cli import main; main()"
         options = [
             f"--listen=tcp:{house.port}:interface=127.0.0.1",
             "--auth=memory:ann:secret",

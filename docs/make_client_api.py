@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import ftpservice_client
-from ftpservice_client import results, sources, targets, testing
+from ftpservice_client import results
+from ftpservice_client.local import sources, targets
+from ftpservice_client.testing import service
 
 __all__ = ["PAGE", "described", "made"]
 
@@ -57,7 +59,7 @@ def made() -> str:
         parts += [f"## {title}\n", *(_section(ftpservice_client, name) for name in names)]
     parts += ["## What can be moved\n", *(_alias(name, home) for name, home in ALIASES.items())]
     parts += ["## Errors\n", _errors()]
-    parts += ["## For tests\n", *(_section(testing, name) for name in FOR_TESTS)]
+    parts += ["## For tests\n", *(_section(service, name) for name in FOR_TESTS)]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ftpservice_client.console.explain import statuses_markdown
-from ftpservice_client.console.table import markdown
+from ftpservice_client.console.session.exit_status import statuses_markdown
+from ftpservice_client.console.shell.commands.table import markdown
 
 __all__ = ["PAGE", "made"]
 

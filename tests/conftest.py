@@ -1,4 +1,4 @@
-"""What every test run here shares: the option by which the build refuses skipped tests."""
+"""What all tests share: the real reactor, and the option that makes a skipped test fail the run."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     skipped = reporter.stats.get("skipped", []) if reporter is not None else []
     if session.config.getoption("--no-skips") and skipped and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def reactor():
+    """The real reactor."""
+    from twisted.internet import reactor
+
+    return reactor

@@ -2,14 +2,8 @@
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
-from ftpservice_client.client import Client
-from ftpservice_client.connecting import (
-    Greeted,
-    connect,
-    connect_endpoint,
-    connect_pool,
-    greet,
-)
+from ftpservice_client.api.client import Client
+from ftpservice_client.api.connect import Greeted, connect, connect_endpoint, connect_pool, greet
 from ftpservice_client.errors import (
     BadName,
     BadURL,
@@ -33,11 +27,11 @@ from ftpservice_client.errors import (
     Unsupported,
     Untrusted,
 )
+from ftpservice_client.local.sources import Readable
+from ftpservice_client.local.targets import Writable
+from ftpservice_client.mirror.progress import Tally
 from ftpservice_client.results import Digest, Listing, Mirrored, Progress, Step, Transfer
 from ftpservice_client.settings import ExplicitTLS, Settings
-from ftpservice_client.sources import Readable
-from ftpservice_client.tally import Tally
-from ftpservice_client.targets import Writable
 from ftpservice_client.trust import Trust
 from ftpservice_client.urls import Destination, Scheme, parse_url
 

@@ -28,6 +28,7 @@ __all__ = [
     "Unsafe",
     "Unsupported",
     "Untrusted",
+    "login_problem",
 ]
 
 
@@ -133,3 +134,8 @@ class UnreadListing(ClientError):
 
 class LocalProblem(ClientError):
     """A file or directory on this side cannot be read or written; the cause is an `OSError`."""
+
+
+def login_problem(said: str) -> str:
+    """Return a line about a login that a server turned away with these words."""
+    return said if "login failed" in said.lower() else f"login failed: {said}"

@@ -9,8 +9,8 @@ from twisted.internet.protocol import ProcessProtocol
 
 from ftpservice.events import Event, Outcome, TransferEnded
 from ftpservice.service.assembly import assemble
-from ftpservice.service.console import console_for
-from ftpservice.service.options import Options
+from ftpservice.service.operator_console import console_for
+from ftpservice.service.settings.options import Options
 
 
 def run_arrived(event: Event) -> None:

@@ -6,9 +6,9 @@ from twisted.cred.portal import Portal
 from twisted.internet import reactor
 
 from ftpservice.accounts.realm import Realm
-from ftpservice.accounts.stock import portal_checkers
+from ftpservice.accounts.portal_checkers import portal_checkers
 from ftpservice.control.factory import FTPFactory
-from ftpservice.storage.strings import build_source
+from ftpservice.backends.strings import build_source
 
 realm = Realm(build_source("memory:", reactor), open_source=lambda text: build_source(text, reactor))
 checker = InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret")

@@ -10,8 +10,8 @@ from sqlite_storage.source import SqliteSource
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ftpservice.flow.blocking import InlinePool
-from ftpservice.storage.contract import StorageContract
+from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 
 

@@ -22,21 +22,21 @@ from ftpservice.accounts.account import (
     IPeerCredentials,
     PeerCredentials,
 )
-from ftpservice.accounts.admission import problems
-from ftpservice.accounts.passwdfile import PasswordFile
-from ftpservice.accounts.passwdline import Contents
-from ftpservice.accounts.passwords import cost_of, verify
-from ftpservice.accounts.pool import THREADS, CheckingPool, LoginBusy, Pool
-from ftpservice.accounts.records import (
+from ftpservice.accounts.account_record import (
     AccountRecord,
     CertificateUse,
     IAccountRecords,
     IStartable,
     RecordedName,
 )
-from ftpservice.accounts.refused import LoginRefused, Problem, refused
+from ftpservice.accounts.login_conditions import problems
+from ftpservice.accounts.login_refusal import LoginRefused, Problem, refused
+from ftpservice.accounts.passwd_file import PasswordFile
+from ftpservice.accounts.passwd_line import Contents
+from ftpservice.accounts.password_hash import cost_of, verify
+from ftpservice.accounts.password_pool import THREADS, CheckingPool, LoginBusy, Pool
+from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
-from ftpservice.flow.task import Task
 
 __all__ = [
     "SHIPPED_HASH",

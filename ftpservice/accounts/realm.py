@@ -11,16 +11,16 @@ from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
 from ftpservice.accounts.account import Account, IAccount
-from ftpservice.accounts.checkers import name_text
-from ftpservice.accounts.records import (
+from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
     RecordedName,
     is_storage_string,
 )
-from ftpservice.accounts.refused import LoginRefused
+from ftpservice.accounts.checkers import name_text
+from ftpservice.accounts.login_refusal import LoginRefused
+from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
-from ftpservice.flow.task import Task
 from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorageSource, IUnnamedSource
 from ftpservice.storage.permissions import Permitted

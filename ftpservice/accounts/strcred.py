@@ -43,7 +43,7 @@ class PasswdFactory:
         from twisted.logger import Logger
 
         from ftpservice.accounts.checkers import PasswordFileChecker
-        from ftpservice.accounts.passwdfile import PasswordFile
+        from ftpservice.accounts.passwd_file import PasswordFile
 
         path = argstring.strip()
         if not path:

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ftpservice.activity.layout import moment, plain, size, span, table
-from ftpservice.activity.sessions import LiveSession, LiveSessions
-from ftpservice.activity.tally import Tally
+from ftpservice.activity.bounded_counter import Tally
+from ftpservice.activity.live_sessions import LiveSession, LiveSessions
+from ftpservice.activity.text_table import moment, plain, size, span, table
 from ftpservice.events import (
     CommandFailed,
     CommandRefused,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ftpservice.commands.filesystem import set_modified, set_times
 from ftpservice.commands.information import report
-from ftpservice.commands.interrupted import SYNTAX, partials
-from ftpservice.commands.measure import directory_size
+from ftpservice.commands.partial_uploads import SYNTAX, partials
+from ftpservice.commands.sizes import directory_size
 from ftpservice.events import FileChanged
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
-from ftpservice.session.protection import Switch
-from ftpservice.session.refusals import Refusal
+from ftpservice.session.error_replies import Refusal
+from ftpservice.session.tls_policy import Switch
 from ftpservice.session.transfer import Progress, Transfer
-from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.session.verb_table import Argument, VerbTable
 from ftpservice.storage.errors import Unsupported
 from ftpservice.storage.interfaces import IFreeSpace, IHashes, ISetMode
 from ftpservice.storage.rights import OWNER_BITS, Right

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ftpservice.commands.measure import ascii_size, known_entry, with_access
-from ftpservice.commands.resumption import (
+from ftpservice.commands.sizes import ascii_size, known_entry, with_access
+from ftpservice.commands.upload_resumption import (
     interrupted_time,
     refuse_missing,
     remove_file,
@@ -11,11 +11,11 @@ from ftpservice.commands.resumption import (
 )
 from ftpservice.events import FileChanged
 from ftpservice.session.context import Context
-from ftpservice.session.refusals import Refusal
-from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.session.error_replies import Refusal
+from ftpservice.session.verb_table import Argument, VerbTable
 from ftpservice.storage.errors import NotFound, Unsupported
+from ftpservice.storage.file_mode import MaskedMode
 from ftpservice.storage.interfaces import ISetTimes
-from ftpservice.storage.mode import MaskedMode
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ftpservice.commands.interrupted import space_taken
 from ftpservice.commands.listings import listing_lines
+from ftpservice.commands.partial_uploads import space_taken
 from ftpservice.session.context import Context
-from ftpservice.session.refusals import Refusal
-from ftpservice.session.verbs import Argument, VerbTable
-from ftpservice.storage.digests import ALGORITHMS
+from ftpservice.session.error_replies import Refusal
+from ftpservice.session.verb_table import Argument, VerbTable
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
+from ftpservice.wire.digests import ALGORITHMS
 from ftpservice.wire.facts import choose_facts
 from ftpservice.wire.replies import Reply, reply
 

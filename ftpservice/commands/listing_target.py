@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftpservice.session.refusals import Refusal
+from ftpservice.session.error_replies import Refusal
 from ftpservice.storage.errors import NotFound
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.links import directory_or_itself, lstat
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.globbing import MAX_LENGTH, Pattern, has_wildcards
+from ftpservice.wire.glob import MAX_LENGTH, Pattern, has_wildcards
+from ftpservice.wire.ls_options import Switches
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.switches import Switches
 
 __all__ = ["Found", "find", "pattern_of", "place_of_pattern", "spelled"]
 

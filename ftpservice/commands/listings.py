@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
-from ftpservice.commands.carriage import Carriage
+from ftpservice.commands.directory_scan import Batch, Scan
 from ftpservice.commands.listing_target import Found, find
-from ftpservice.commands.scanning import Batch, Scan
-from ftpservice.data.choose import send_chunks
-from ftpservice.flow.connection import DataConnection
+from ftpservice.commands.transfer_job import Carriage
+from ftpservice.concurrency.time_budget import Turns
+from ftpservice.data.file_transfer import send_chunks
 from ftpservice.session.context import Context
-from ftpservice.session.refusals import Refusal
+from ftpservice.session.error_replies import Refusal
 from ftpservice.session.transfer import Progress, Transfer
-from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.session.verb_table import Argument, VerbTable
 from ftpservice.storage.errors import Denied
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import Right
-from ftpservice.tls.turns import Turns
+from ftpservice.stream.connection import DataConnection
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import FactFormatter
-from ftpservice.wire.listing import UnixListing
+from ftpservice.wire.list_format import UnixListing
+from ftpservice.wire.ls_options import parse_switches
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
-from ftpservice.wire.switches import parse_switches
 
 __all__ = ["listing_lines", "verbs"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 from ftpservice.session.context import Context
-from ftpservice.session.protection import ControlTLS, DataTLS, Switch
-from ftpservice.session.refusals import Refusal
-from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.session.error_replies import Refusal
+from ftpservice.session.tls_policy import ControlTLS, DataTLS, Switch
+from ftpservice.session.verb_table import Argument, VerbTable
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply, reply
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from ftpservice.commands import (
-    access,
+    access_control,
     extensions,
     filesystem,
     information,
     listings,
-    parameters,
     security,
+    transfer_parameters,
     transfers,
 )
 from ftpservice.session.context import Context
-from ftpservice.session.refusals import Refusal
-from ftpservice.session.verbs import Argument, Verb, VerbTable
-from ftpservice.storage.digests import ALGORITHMS
+from ftpservice.session.error_replies import Refusal
+from ftpservice.session.verb_table import Argument, Verb, VerbTable
 from ftpservice.wire import codes
+from ftpservice.wire.digests import ALGORITHMS
 from ftpservice.wire.facts import feature_line
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["KNOWN_ELSEWHERE", "TABLE", "protocol_table"]
 
 TABLE = VerbTable().include(
-    access.verbs,
+    access_control.verbs,
     security.verbs,
-    parameters.verbs,
+    transfer_parameters.verbs,
     transfers.verbs,
     filesystem.verbs,
     listings.verbs,

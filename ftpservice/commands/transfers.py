@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ftpservice.commands.carriage import Carriage, download, upload
-from ftpservice.commands.resumption import (
+from ftpservice.commands.transfer_job import Carriage, download, upload
+from ftpservice.commands.upload_resumption import (
     forget_partial,
     refuse_missing,
     refuse_offset,
@@ -13,15 +13,15 @@ from ftpservice.commands.resumption import (
     see_reader,
 )
 from ftpservice.data.channel import Channel
+from ftpservice.session.active_uploads import LivingUpload
 from ftpservice.session.arguments import parse_count
 from ftpservice.session.context import Context, Marks
-from ftpservice.session.living_uploads import LivingUpload
-from ftpservice.session.refusals import Refusal
+from ftpservice.session.error_replies import Refusal
 from ftpservice.session.transfer import Progress, Transfer
-from ftpservice.session.verbs import Argument, VerbTable
+from ftpservice.session.verb_table import Argument, VerbTable
 from ftpservice.storage.errors import BadOffset, Impossible, NoSpace, NotFound
+from ftpservice.storage.file_mode import MaskedMode
 from ftpservice.storage.interfaces import How, IFreeSpace, IReading, IWriting, WriteRequest
-from ftpservice.storage.mode import MaskedMode
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply

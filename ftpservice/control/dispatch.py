@@ -5,14 +5,14 @@ from __future__ import annotations
 from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import Context
-from ftpservice.session.protection import Switch
-from ftpservice.session.refusals import Refusal
+from ftpservice.session.error_replies import Refusal
 from ftpservice.session.state import BY_CERTIFICATE, DISTURBS_NOTHING, is_legal, phase_after
+from ftpservice.session.tls_policy import Switch
 from ftpservice.session.transfer import Transfer
-from ftpservice.session.verbs import Verb
+from ftpservice.session.verb_table import Verb
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command
-from ftpservice.wire.foreign import HTTP_VERBS
+from ftpservice.wire.foreign_protocols import HTTP_VERBS
 from ftpservice.wire.replies import Reply
 
 __all__ = ["outcome_of", "printable"]

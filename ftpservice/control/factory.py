@@ -14,25 +14,25 @@ from twisted.internet.interfaces import IAddress
 from twisted.protocols import ftp
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.attempts import Attempts
-from ftpservice.accounts.stock import with_text_names
+from ftpservice.accounts.login_attempts import Attempts
+from ftpservice.accounts.portal_checkers import with_text_names
+from ftpservice.concurrency.batched_checks import Aftermath
+from ftpservice.concurrency.thread_pool import Pool
+from ftpservice.concurrency.time_budget import Turns
 from ftpservice.control.protocol import ControlProtocol
 from ftpservice.data.connector import DataConnector, Ends
 from ftpservice.data.masquerade import Masquerade
-from ftpservice.data.ports import PassivePorts
+from ftpservice.data.passive_ports import PassivePorts
 from ftpservice.events import Event, EventStream
-from ftpservice.flow.aftermath import Aftermath
-from ftpservice.flow.blocking import Pool
-from ftpservice.flow.throttle import SharedThrottles
+from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.context import Activity, Context, Parameters, Peer, Services
-from ftpservice.session.digests import UploadDigests
-from ftpservice.session.lobby import Guest
-from ftpservice.session.log import log
+from ftpservice.session.error_replies import log
+from ftpservice.session.registry import Guest
 from ftpservice.session.resume_offers import ResumeOffers
-from ftpservice.session.roster import Roster
+from ftpservice.session.session_limits import Roster
 from ftpservice.session.settings import SessionSettings
-from ftpservice.tls.server import ServerTLS
-from ftpservice.tls.turns import Turns
+from ftpservice.session.upload_digests import UploadDigests
+from ftpservice.stream.rate_limit import SharedThrottles
 
 __all__ = ["FTPFactory"]
 

@@ -9,18 +9,18 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ftpservice.control.conversation import Conversation
-from ftpservice.control.guards import MOST_LONG_LINES, MOST_QUEUED
-from ftpservice.control.outgoing import Outgoing
+from ftpservice.concurrency.timers import Deadline
+from ftpservice.control.interpreter import Conversation
+from ftpservice.control.limits import MOST_LONG_LINES, MOST_QUEUED
+from ftpservice.control.reply_writer import Outgoing
 from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
-from ftpservice.flow.deadline import Deadline
-from ftpservice.flow.kernel import has_ended
-from ftpservice.session.endpoint import ends_of, prepare
-from ftpservice.session.lobby import Lobby
-from ftpservice.session.securing import clear, has_failed, learned, secure, when_sent
+from ftpservice.net.socket_state import has_ended
+from ftpservice.session.control_transport import ends_of, prepare
+from ftpservice.session.registry import Lobby
+from ftpservice.session.starttls import clear, has_failed, learned, secure, when_sent
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command, parse_command
-from ftpservice.wire.foreign import begins_tls
+from ftpservice.wire.foreign_protocols import begins_tls
 from ftpservice.wire.lines import LineReader, LineTooLong
 from ftpservice.wire.replies import Reply, reply
 

@@ -11,11 +11,11 @@ from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.python.failure import Failure
 
-from ftpservice.data.arrival import Arrival
 from ftpservice.data.channel import CannotConnect, Channel
-from ftpservice.data.cover import Cover, in_clear
-from ftpservice.data.policy import DataSettings
-from ftpservice.flow.connection import DataConnection
+from ftpservice.data.data_tls import Cover, in_clear
+from ftpservice.data.peer_policy import DataSettings
+from ftpservice.data.pending_connection import Arrival
+from ftpservice.stream.connection import DataConnection
 from ftpservice.wire.addresses import HostPort
 
 __all__ = ["ActiveChannel"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from ftpservice.flow.connection import DataConnection
+from ftpservice.stream.connection import DataConnection
 
 __all__ = ["CannotConnect", "Channel"]
 

@@ -12,12 +12,12 @@ from twisted.internet.task import deferLater
 
 from ftpservice.data.active import ActiveChannel
 from ftpservice.data.channel import Channel
-from ftpservice.data.cover import Cover, in_clear
-from ftpservice.data.door import Door
+from ftpservice.data.data_tls import Cover, in_clear
+from ftpservice.data.listener import Door
 from ftpservice.data.masquerade import Masquerade
 from ftpservice.data.passive import PassiveChannel
-from ftpservice.data.policy import DataSettings, PeerPolicy
-from ftpservice.data.ports import NoPortFree, PassivePorts
+from ftpservice.data.passive_ports import NoPortFree, PassivePorts
+from ftpservice.data.peer_policy import DataSettings, PeerPolicy
 from ftpservice.wire.addresses import HostPort, is_ipv6, plain_host
 
 __all__ = ["DataConnector", "Ends", "PeerRefused", "WrongFamily"]

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionRe
 from zope.interface import implementer
 
 from ftpservice.data.channel import CannotConnect
-from ftpservice.data.policy import AddressRule
-from ftpservice.flow.patience import Bell
+from ftpservice.data.peer_policy import AddressRule
+from ftpservice.stream.stall_timeout import Bell
 from ftpservice.wire.addresses import plain_host
 
 __all__ = ["Masquerade"]

@@ -7,17 +7,17 @@ from math import inf
 
 from twisted.internet.interfaces import IReactorTime
 
-from ftpservice.data.arrival import Arrival
-from ftpservice.data.candidates import MOST_CANDIDATES, Candidates
+from ftpservice.concurrency.batched_checks import Aftermath
 from ftpservice.data.channel import CannotConnect, Channel
-from ftpservice.data.cover import Cover, in_clear
-from ftpservice.data.door import Door
-from ftpservice.data.policy import DataSettings, PeerPolicy
-from ftpservice.data.ports import BACKLOG
-from ftpservice.flow.accepted import AcceptedTransport
-from ftpservice.flow.aftermath import Aftermath
-from ftpservice.flow.connection import DataConnection
-from ftpservice.flow.patience import Bell
+from ftpservice.data.data_tls import Cover, in_clear
+from ftpservice.data.listener import Door
+from ftpservice.data.passive_ports import BACKLOG
+from ftpservice.data.peer_policy import DataSettings, PeerPolicy
+from ftpservice.data.pending_connection import Arrival
+from ftpservice.data.tls_candidates import MOST_CANDIDATES, Candidates
+from ftpservice.net.accepted_tcp import AcceptedTransport
+from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.stall_timeout import Bell
 
 __all__ = ["PassiveChannel"]
 

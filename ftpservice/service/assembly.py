@@ -14,34 +14,34 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ftpservice.accounts.account_record import IAccountRecords
+from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
-from ftpservice.accounts.records import IAccountRecords
-from ftpservice.accounts.stock import UnusableChecker, portal_checkers
-from ftpservice.activity.lines import LogLines
+from ftpservice.activity.event_log import LogLines
 from ftpservice.activity.report import Report
+from ftpservice.backends.strings import build_source
+from ftpservice.concurrency.thread_pool import Pool
 from ftpservice.control.factory import FTPFactory
-from ftpservice.control.implicit import ImplicitFactory
+from ftpservice.control.implicit_tls import ImplicitFactory
 from ftpservice.events import Event, EventStream
-from ftpservice.flow.blocking import Pool
-from ftpservice.service.announcement import Place, Security, announcement
-from ftpservice.service.audience import audience, refuse_exposed
-from ftpservice.service.certificates import Certificates, certificates
-from ftpservice.service.console import Console
-from ftpservice.service.ending import give_up
-from ftpservice.service.failures import CannotStart, because
+from ftpservice.net.proxy_protocol import ProxiedFactory
+from ftpservice.service.certificate_reload import Renewal
+from ftpservice.service.certificate_setup import Certificates, certificates
+from ftpservice.service.exposure import audience, refuse_exposed
 from ftpservice.service.lifecycle import FTPService, Parts
 from ftpservice.service.listeners import OPTIONS, Listener, Listeners, listener
-from ftpservice.service.logs import Logs
-from ftpservice.service.options import Options
-from ftpservice.service.places import Owner, make_directories
-from ftpservice.service.reload import Reload
-from ftpservice.service.renewal import Renewal
-from ftpservice.service.settings import Settings
+from ftpservice.service.log.setup import Logs
+from ftpservice.service.operator_console import Console
+from ftpservice.service.settings.directories import Owner, make_directories
+from ftpservice.service.settings.errors import CannotStart, because
+from ftpservice.service.settings.options import Options
+from ftpservice.service.settings.settings import Settings
+from ftpservice.service.settings_reload import Reload
+from ftpservice.service.signals import give_up
+from ftpservice.service.startup_banner import Place, Security, announcement
 from ftpservice.session.context import Activity
-from ftpservice.session.proxied import ProxiedFactory
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
-from ftpservice.storage.strings import build_source
 
 __all__ = ["assemble", "owner_for", "places_of", "source_of", "usable_checkers"]
 

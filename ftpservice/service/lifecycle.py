@@ -20,16 +20,16 @@ from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
 
+from ftpservice.accounts.account_record import IStartable
 from ftpservice.accounts.realm import Realm
-from ftpservice.accounts.records import IStartable
-from ftpservice.activity.lines import LogLines
+from ftpservice.activity.event_log import LogLines
 from ftpservice.control.factory import FTPFactory
-from ftpservice.service.console import Console
-from ftpservice.service.failures import CannotStart
+from ftpservice.service.certificate_reload import Renewal
 from ftpservice.service.listeners import Listeners
-from ftpservice.service.logs import Logs
-from ftpservice.service.reload import Change
-from ftpservice.service.renewal import Renewal
+from ftpservice.service.log.setup import Logs
+from ftpservice.service.operator_console import Console
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings_reload import Change
 
 __all__ = ["FTPService", "Parts"]
 

@@ -15,7 +15,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from ftpservice.service.failures import CannotStart, because
+from ftpservice.service.settings.errors import CannotStart, because
 
 __all__ = ["OPTIONS", "Listener", "Listeners", "listener"]
 

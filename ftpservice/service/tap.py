@@ -15,13 +15,13 @@ from typing import NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
-from ftpservice.service import options
 from ftpservice.service.assembly import assemble, owner_for
-from ftpservice.service.check import warnings
-from ftpservice.service.console import console_for
-from ftpservice.service.ending import renew_on_hangup, reopen_on_usr1, stop_on_signals
-from ftpservice.service.failures import CannotStart
-from ftpservice.service.logs import logs_for
+from ftpservice.service.log.setup import logs_for
+from ftpservice.service.operator_console import console_for
+from ftpservice.service.settings import options
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.signals import renew_on_hangup, reopen_on_usr1, stop_on_signals
+from ftpservice.service.start_check import warnings
 
 __all__ = ["Options", "makeService", "make_room_for_descriptors", "spare_the_collector"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ftpservice.session.context import Context
-from ftpservice.session.refusals import Refusal
-from ftpservice.session.verbs import Argument, Verb
+from ftpservice.session.error_replies import Refusal
+from ftpservice.session.verb_table import Argument, Verb
 from ftpservice.wire import codes
 from ftpservice.wire.paths import ROOT, VirtualPath
 

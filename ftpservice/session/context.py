@@ -11,33 +11,33 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ftpservice.accounts.account import IAccount
-from ftpservice.accounts.attempts import Attempts
+from ftpservice.accounts.login_attempts import Attempts
 from ftpservice.accounts.networks import neighbourhood
+from ftpservice.concurrency.time_budget import Turns
 from ftpservice.data.channel import Channel
 from ftpservice.data.connector import DataConnector
 from ftpservice.events import Event, EventStream
-from ftpservice.flow.throttle import SharedThrottles, Throttles
-from ftpservice.session.digests import UploadDigests
-from ftpservice.session.identity import Identity
-from ftpservice.session.living_uploads import LivingUploads
-from ftpservice.session.pacing import Pacing
-from ftpservice.session.protection import ControlTLS, Protection
-from ftpservice.session.refusals import Refusal
+from ftpservice.net.tls.server import ServerTLS
+from ftpservice.session.active_uploads import LivingUploads
+from ftpservice.session.error_replies import Refusal
+from ftpservice.session.login import Identity
+from ftpservice.session.rate_limits import Pacing
 from ftpservice.session.resume_offers import ResumeOffers, ToldSize
-from ftpservice.session.roster import Roster
+from ftpservice.session.session_limits import Roster
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.state import Phase
+from ftpservice.session.tls_policy import ControlTLS, Protection
 from ftpservice.session.transfer import Progress
+from ftpservice.session.upload_digests import UploadDigests
 from ftpservice.storage.errors import Denied, Unsupported
 from ftpservice.storage.interfaces import IStorage, IWriting
 from ftpservice.storage.own_uploads import IOwnUploads
 from ftpservice.storage.rights import Right
-from ftpservice.tls.server import ServerTLS
-from ftpservice.tls.turns import Turns
+from ftpservice.stream.rate_limit import SharedThrottles, Throttles
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.facts import DEFAULT_FACTS
-from ftpservice.wire.foreign import Introduction
+from ftpservice.wire.foreign_protocols import Introduction
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ftpservice.data.policy import DataSettings
-from ftpservice.session.protection import PLAIN, TLSPolicy
+from ftpservice.data.peer_policy import DataSettings
+from ftpservice.session.tls_policy import PLAIN, TLSPolicy
 
 __all__ = ["SessionSettings"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from ftpservice.flow.connection import DataConnection
+from ftpservice.stream.connection import DataConnection
 from ftpservice.wire.replies import Reply
 
 __all__ = ["Progress", "Transfer"]

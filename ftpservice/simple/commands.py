@@ -7,20 +7,19 @@ from dataclasses import dataclass
 
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.attempts import MOST_FAILURES
-from ftpservice.commands import access
-from ftpservice.commands.resumption import remove_file
+from ftpservice.accounts.login_attempts import MOST_FAILURES
+from ftpservice.commands import access_control
+from ftpservice.commands.upload_resumption import remove_file
 from ftpservice.events import CommandFailed, CommandRefused, FileChanged, LoginRefusal
+from ftpservice.session.active_uploads import LivingUpload
 from ftpservice.session.context import Context
-from ftpservice.session.living_uploads import LivingUpload
-from ftpservice.session.log import log
-from ftpservice.session.refusals import described, untold
-from ftpservice.session.verbs import Run
+from ftpservice.session.error_replies import described, log, untold
+from ftpservice.session.verb_table import Run
+from ftpservice.simple.error_answers import Refused, refusal
+from ftpservice.simple.line_stream import Stream
 from ftpservice.simple.listing import list_path
-from ftpservice.simple.moving import SMALL, Move, Whole, dropped, opened, publish, receive, send
-from ftpservice.simple.refusals import Refused, refusal
-from ftpservice.simple.stream import Stream
-from ftpservice.simple.uploads import Uploads
+from ftpservice.simple.transfers import SMALL, Move, Whole, dropped, opened, publish, receive, send
+from ftpservice.simple.upload_batch import Uploads
 from ftpservice.storage.interfaces import IHashes, IWriting
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
@@ -124,7 +123,7 @@ async def _said(verb: Run, context: Context, argument: str) -> Reply:
 async def _user(session: Conversation, name: str) -> None:
     if not name:
         raise BadLine("USER <name>")
-    reply = await _said(access.user, session.context, name)
+    reply = await _said(access_control.user, session.context, name)
     session.certified = reply.code == codes.LOGGED_IN_BY_CERTIFICATE
     if reply.code >= 400:
         raise _refused(session.context, reply)
@@ -142,11 +141,11 @@ async def _pass(session: Conversation, password: str) -> None:
 
 
 async def _ask(context: Context, password: str) -> None:
-    reply = await _said(access.password, context, password)
+    reply = await _said(access_control.password, context, password)
     if reply.code >= 400:
         raise _refused(context, reply)
     if context.wants_private_data and not context.secured:
-        access.tell_refused(context, LoginRefusal.NO_TLS, "files are not sent in clear")
+        access_control.tell_refused(context, LoginRefusal.NO_TLS, "files are not sent in clear")
         context.forget_login()
         context.told = refused = Refused(Code.AUTH, "not in clear; use TLS")
         raise refused
@@ -167,7 +166,7 @@ async def _logged_in(context: Context) -> None:
         return
     if not context.services.settings.anonymous or context.user:
         raise Refused(Code.AUTH, "log in with USER and PASS")
-    reply = await _said(access.user, context, context.services.user_anonymous)
+    reply = await _said(access_control.user, context, context.services.user_anonymous)
     if reply.code >= 400:
         raise _refused(context, reply)
     await _ask(context, "")

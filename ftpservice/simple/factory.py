@@ -7,12 +7,12 @@ from typing import Protocol as Shape
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory
 
-from ftpservice.flow.connection import DataConnection
+from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.context import Services
-from ftpservice.session.lobby import Lobby
-from ftpservice.session.securing import learned, secure
+from ftpservice.session.registry import Lobby
+from ftpservice.session.starttls import learned, secure
 from ftpservice.simple.session import SimpleSession
-from ftpservice.tls.server import ServerTLS
+from ftpservice.stream.connection import DataConnection
 
 __all__ = ["SimpleFactory"]
 

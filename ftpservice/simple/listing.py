@@ -7,8 +7,8 @@ from heapq import merge
 from itertools import islice
 
 from ftpservice.session.context import Context
-from ftpservice.simple.refusals import Refused
-from ftpservice.simple.stream import Stream
+from ftpservice.simple.error_answers import Refused
+from ftpservice.simple.line_stream import Stream
 from ftpservice.storage.errors import Denied
 from ftpservice.storage.links import directory_or_itself
 from ftpservice.storage.rights import Right

@@ -7,20 +7,20 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
+from ftpservice.concurrency.task import Task, dealt_with
+from ftpservice.concurrency.timers import Deadline
 from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
-from ftpservice.flow.connection import DataConnection
-from ftpservice.flow.cuts import Cut, Stalled
-from ftpservice.flow.deadline import Deadline
-from ftpservice.flow.kernel import has_ended
-from ftpservice.flow.task import Task, dealt_with
+from ftpservice.net.socket_state import has_ended
 from ftpservice.session.context import Context
-from ftpservice.session.endpoint import ends_of
-from ftpservice.session.lobby import Lobby
-from ftpservice.session.log import log
-from ftpservice.session.securing import has_failed
-from ftpservice.simple import refusals
+from ftpservice.session.control_transport import ends_of
+from ftpservice.session.error_replies import log
+from ftpservice.session.registry import Lobby
+from ftpservice.session.starttls import has_failed
+from ftpservice.simple import error_answers
 from ftpservice.simple.commands import TABLE, Conversation, uploaded_anyway
-from ftpservice.simple.stream import LineTooLong, Stream
+from ftpservice.simple.line_stream import LineTooLong, Stream
+from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.errors import Cut, Stalled
 from ftpservice.wire.simple import GREETING, BadLine, Code, answer, error, parse_line
 
 __all__ = ["SimpleSession"]
@@ -147,7 +147,7 @@ class SimpleSession:
             if verb in TABLE:
                 self.context.introduction.is_made = True
             elif self.context.introduction.is_over(verb):
-                raise refusals.Refused(Code.SYNTAX, NOT_OURS, parting=True)
+                raise error_answers.Refused(Code.SYNTAX, NOT_OURS, parting=True)
 
     async def _last(self, code: Code, reason: str) -> None:
         """Say why it is over, behind all other answers."""

@@ -1,3 +1,3 @@
-"""Virtual filesystems: the contract, the backends and the wrappers around them."""
+"""The storage contract: interfaces, errors, entries, and wrappers that any storage can wear."""
 
 __all__: list[str] = []

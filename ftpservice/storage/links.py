@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ftpservice.storage.filesystem_interfaces import ILinks
 from ftpservice.storage.interfaces import IStorage
-from ftpservice.storage.interfaces_tree import ILinks
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 

@@ -18,7 +18,9 @@ from functools import lru_cache
 
 from zope.interface import implementer
 
+from ftpservice.storage.drop_box import Unseen
 from ftpservice.storage.errors import Denied, Exists, NotDirectory, NotFound, StorageError
+from ftpservice.storage.filesystem_interfaces import IAccess, IEnter, ILinks
 from ftpservice.storage.interfaces import (
     How,
     IFreeSpace,
@@ -32,10 +34,8 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
-from ftpservice.storage.interfaces_tree import IAccess, IEnter, ILinks
 from ftpservice.storage.own_uploads import IOwnUploads, OwnMode, OwnTimes, OwnUploads
 from ftpservice.storage.rights import Right
-from ftpservice.storage.unseen import Unseen
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE, Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from ftpservice.accounts.pool import LoginBusy
+from ftpservice.accounts.password_pool import LoginBusy
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.wire.paths import VirtualPath
 

@@ -14,15 +14,20 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.accounts import checkers
 from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
+from ftpservice.accounts.account_record import (
+    AccountRecord,
+    IAccountRecords,
+    IStartable,
+    RecordedName,
+)
 from ftpservice.accounts.checkers import (
     SHIPPED_HASH,
     LoginBusy,
     PasswordFileChecker,
     shipped_accounts,
 )
-from ftpservice.accounts.passwdfile import PasswordFile, parse_line
-from ftpservice.accounts.passwords import verify
-from ftpservice.accounts.records import AccountRecord, IAccountRecords, IStartable, RecordedName
+from ftpservice.accounts.passwd_file import PasswordFile, parse_line
+from ftpservice.accounts.password_hash import verify
 from tests.accounts.doubles import SECRET, InlinePool
 
 TODAY = date(2027, 1, 31)

@@ -11,12 +11,12 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from ftpservice.accounts.account import IAccount
+from ftpservice.accounts.account_record import AccountRecord, IAccountRecords, RecordedName
 from ftpservice.accounts.realm import Realm
-from ftpservice.accounts.records import AccountRecord, IAccountRecords, RecordedName
+from ftpservice.backends.strings import build_source
 from ftpservice.storage.errors import Busy, Denied, NotFound, Unavailable
 from ftpservice.storage.permissions import Permitted
 from ftpservice.storage.rights import PRESETS, Right
-from ftpservice.storage.strings import build_source
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.accounts.doubles import Source
 

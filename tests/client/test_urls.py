@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftpservice_client import BadURL, Destination, LocalProblem, Scheme, Trust, parse_url
-from ftpservice_client.netrc import with_netrc
+from ftpservice_client.sessions.netrc import with_netrc
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ftpservice.events import LoggedIn, LoginFailed
-from ftpservice.session.protection import ControlTLS, DataTLS, TLSPolicy
-from tests.secure_talk import SecureTalk, secure_talk
-from tests.talk import Talk
+from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
+from tests.support.ftp_dialogue import Talk
+from tests.support.tls_dialogue import SecureTalk, secure_talk
 
 __all__ = ["secure_talk"]
 

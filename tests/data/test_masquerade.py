@@ -5,8 +5,8 @@ from twisted.internet.task import Clock
 
 from ftpservice.data.channel import CannotConnect
 from ftpservice.data.masquerade import GOOD_FOR, PATIENCE, RETRY_AFTER, Masquerade
-from ftpservice.data.policy import parse_address_rule
-from tests.flow.memory import is_pending, outcome, start
+from ftpservice.data.peer_policy import parse_address_rule
+from tests.support.memory_transport import is_pending, outcome, start
 
 
 class Reactor(Clock):

@@ -21,19 +21,19 @@ from twisted.python import usage
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.control.factory import FTPFactory
-from ftpservice.control.implicit import ImplicitFactory
+from ftpservice.control.implicit_tls import ImplicitFactory
 from ftpservice.events import Event
+from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
-from ftpservice.service.console import Console
-from ftpservice.service.ending import renew_on_hangup, reopen_on_usr1, stop_on_signals
-from ftpservice.service.failures import CannotStart
+from ftpservice.service.certificate_reload import Renewal
 from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
-from ftpservice.service.options import Options
-from ftpservice.service.renewal import Renewal
+from ftpservice.service.operator_console import Console
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings.options import Options
+from ftpservice.service.signals import renew_on_hangup, reopen_on_usr1, stop_on_signals
 from ftpservice.service.tap import make_room_for_descriptors, makeService, spare_the_collector
-from ftpservice.session.proxied import ProxiedFactory
-from tests.running import checkout_environment
+from tests.support.service_process import checkout_environment
 
 ALICE = "--auth=memory:alice:secret"
 ROOT = "--root=memory:"

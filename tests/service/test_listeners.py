@@ -12,8 +12,8 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
 from zope.interface import implementer
 
-from ftpservice.service.failures import CannotStart, because
 from ftpservice.service.listeners import Listener, Listeners, listener
+from ftpservice.service.settings.errors import CannotStart, because
 
 
 @implementer(IListeningPort)

@@ -11,15 +11,15 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.components import proxyForInterface
 from twisted.python.failure import Failure
 
+from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.events import CommandFailed, LoggedIn, Outcome, SessionClosed, TransferEnded
-from ftpservice.flow.connection import DataConnection
 from ftpservice.session.settings import SessionSettings
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.errors import NoSpace, Unavailable
 from ftpservice.storage.interfaces import IReading, IWriting, WriteRequest
-from ftpservice.storage.memory import MemoryStorage
+from ftpservice.stream.connection import DataConnection
 from ftpservice.wire.paths import VirtualPath
-from tests.talk import Talk, TalkTransport
+from tests.support.ftp_dialogue import Talk, TalkTransport
 
 LOGIN = "USER ann\nPASS secret\n"
 GREETED = ["OK ftpservice simple/1"]

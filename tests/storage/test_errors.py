@@ -3,7 +3,7 @@
 import pytest
 
 from ftpservice.storage import errors
-from ftpservice.storage.contract_case import at
+from ftpservice.testing.contract.case import at
 
 
 @pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"StorageError"}))

@@ -6,8 +6,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from ftpservice.storage.contract import StorageContract
-from ftpservice.storage.contract_case import at, begin, content, listed, make, partial
+from ftpservice.backends.memory.storage import MemoryStorage
+from ftpservice.backends.memory.tree import MemoryTree
 from ftpservice.storage.errors import BadOffset, Denied, Exists, NotFound
 from ftpservice.storage.interfaces import (
     How,
@@ -20,10 +20,10 @@ from ftpservice.storage.interfaces import (
     IStorage,
     WriteRequest,
 )
-from ftpservice.storage.memory import MemoryStorage
-from ftpservice.storage.memory_tree import MemoryTree
 from ftpservice.storage.permissions import Permitted, permission_facts
 from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.testing.contract.case import at, begin, content, listed, make, partial
+from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.entry import Entry, Kind
 
 EVERYTHING = frozenset(Right)

@@ -23,15 +23,15 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice import __version__
 from ftpservice_client import ClientError
-from ftpservice_client.console.arguments import PROGRAM, settings_from, shell_parser
-from ftpservice_client.console.complaints import Complaint, Usage
-from ftpservice_client.console.explain import explain
-from ftpservice_client.console.interrupt import Interrupt
-from ftpservice_client.console.line import quoted
-from ftpservice_client.console.screen import screen_for
-from ftpservice_client.console.session import Asker, Session, Surroundings
-from ftpservice_client.console.shots import Shot, carry_out
-from ftpservice_client.console.shots_table import SHOTS
+from ftpservice_client.console.oneshot.command_table import Shot, carry_out
+from ftpservice_client.console.oneshot.table import SHOTS
+from ftpservice_client.console.session.arguments import PROGRAM, settings_from, shell_parser
+from ftpservice_client.console.session.errors import Complaint, Usage
+from ftpservice_client.console.session.exit_status import explain
+from ftpservice_client.console.session.interrupt import Interrupt
+from ftpservice_client.console.session.line_parser import quoted
+from ftpservice_client.console.session.session import Asker, Session, Surroundings
+from ftpservice_client.console.terminal.terminal import screen_for
 
 __all__ = ["Program"]
 
@@ -78,8 +78,8 @@ class Program:
         return 0
 
     async def _script(self, given: Namespace) -> int:
-        from ftpservice_client.console.script import Script
-        from ftpservice_client.console.table import TABLE
+        from ftpservice_client.console.shell.commands.table import TABLE
+        from ftpservice_client.console.shell.script import Script
 
         session = self._session(given, quiet=given.quiet, script=True)
         script = Script(session, TABLE, keep_going=given.keep_going)
@@ -92,10 +92,10 @@ class Program:
 
     async def _shell(self, given: Namespace) -> int:
         prompting = _prompting()
-        from ftpservice_client.console.completion import suggestions
-        from ftpservice_client.console.history import HistoryFile, history_path
-        from ftpservice_client.console.shell import Shell
-        from ftpservice_client.console.table import TABLE
+        from ftpservice_client.console.shell.commands.table import TABLE
+        from ftpservice_client.console.shell.completion import suggestions
+        from ftpservice_client.console.shell.history import HistoryFile, history_path
+        from ftpservice_client.console.shell.shell import Shell
 
         session = self._session(given, quiet=given.quiet, shell=True)
         history = HistoryFile(history_path(os.environ))
@@ -138,7 +138,7 @@ class Person:
 def _prompting() -> ModuleType:
     """Return what asks at a terminal; raises `Complaint` where what it needs is not installed."""
     try:
-        return import_module("ftpservice_client.console.prompting")
+        return import_module("ftpservice_client.console.shell.prompt")
     except ModuleNotFoundError:
         raise Complaint(MISSING) from None
 
@@ -147,7 +147,7 @@ def _misplaced(word: str) -> str:
     """Return what is wrong with several words where one URL should be."""
     if SHOTS.find(word) is not None:
         return f"options of {word} stand behind it ({PROGRAM} {word} --help tells more)"
-    from ftpservice_client.console.redaction import without_url_passwords
+    from ftpservice_client.console.session.redaction import without_url_passwords
 
     known = ", ".join(SHOTS.names())
     return f"{without_url_passwords(word)} is none of the commands: {known}"

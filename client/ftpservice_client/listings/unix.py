@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.listing import UNTOLD
+from ftpservice.wire.list_format import UNTOLD
 from ftpservice_client.listings.dates import UNKNOWN, When, exact_year, without_year
 from ftpservice_client.listings.months import month_number
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
 
-from ftpservice.flow.blocking import Overloaded, Runner, Stopped
+from ftpservice.concurrency.thread_pool import Overloaded, Runner, Stopped
 from ftpservice.storage.errors import Busy, NoSpace, Unavailable
 from ftpservice.wire.paths import VirtualPath
 

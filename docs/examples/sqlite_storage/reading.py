@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zope.interface import implementer
 
-from ftpservice.flow.blocking import let_go
+from ftpservice.concurrency.thread_pool import let_go
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import IListing, IReading
 from ftpservice.wire.entry import Entry

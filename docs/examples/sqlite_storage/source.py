@@ -8,11 +8,11 @@ from typing import Any
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ftpservice.flow.blocking import Pool, Runner
+from ftpservice.backends.strings import IStorageSourceFactory, fields, options
+from ftpservice.concurrency.thread_pool import Pool, Runner
 from ftpservice.storage.interfaces import IStorage, IStorageSource
-from ftpservice.storage.strings import IStorageSourceFactory, fields, options
-from ftpservice.storage.units import parse_size
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.units import parse_size
 from sqlite_storage.calls import Calls
 from sqlite_storage.changes import make_directory
 from sqlite_storage.storage import SqliteStorage

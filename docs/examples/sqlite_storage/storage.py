@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from ftpservice.flow.blocking import Runner
+from ftpservice.concurrency.thread_pool import Runner
 from ftpservice.storage.errors import Unsupported
 from ftpservice.storage.interfaces import (
     IListing,

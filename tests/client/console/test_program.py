@@ -13,12 +13,12 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice_client import NotFound
-from ftpservice_client.console import command, program
-from ftpservice_client.console import session as session_module
-from ftpservice_client.console.command import Run
-from ftpservice_client.console.complaints import Complaint, Left, Usage
+from ftpservice_client.console import cli, program
+from ftpservice_client.console.cli import Run
 from ftpservice_client.console.program import Person, Program
-from tests.client.console.seat import Seat, Stream, Welcome, ended, failed
+from ftpservice_client.console.session import session as session_module
+from ftpservice_client.console.session.errors import Complaint, Left, Usage
+from tests.support.shell_session import Seat, Stream, Welcome, ended, failed
 
 URL = "ftp://ann:secret@h/"
 
@@ -221,7 +221,7 @@ class Exits:
             assert isinstance(result, int)
             return result
 
-        monkeypatch.setattr(command.Program, "run", run)
+        monkeypatch.setattr(cli.Program, "run", run)
         self.run = Run(self.reactor, self.loop)  # type: ignore[arg-type]
         self.run.begin(["a"])
 
@@ -311,7 +311,7 @@ def test_an_output_that_is_gone_is_no_reason_to_stay(monkeypatch: pytest.MonkeyP
     output, left = Gone(), list[int]()
     monkeypatch.setattr(sys, "stdout", output)
     monkeypatch.setattr(os, "_exit", left.append)
-    command._exit(3)
+    cli._exit(3)
     monkeypatch.undo()
     assert left == [3]
     output.is_gone = False  # it is flushed once more when it is let go

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.listing import UnixListing, is_printable
+from ftpservice.wire.list_format import UnixListing, is_printable
 from ftpservice_client.listings.unix import unix_entry
 
 DAY = 86400

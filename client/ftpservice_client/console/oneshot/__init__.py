@@ -1,0 +1,3 @@
+"""Single commands: ``ftpservice-client get URL``."""
+
+__all__: list[str] = []

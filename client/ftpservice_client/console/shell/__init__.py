@@ -1,0 +1,3 @@
+"""The interactive shell."""
+
+__all__: list[str] = []

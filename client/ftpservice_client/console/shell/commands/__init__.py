@@ -1,0 +1,3 @@
+"""The shell's commands, one file for each subject."""
+
+__all__: list[str] = []

@@ -1,0 +1,102 @@
+"""The line that is typed: editing, history and Tab, by prompt_toolkit on the reactor's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, TypeVar
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.output import create_output
+from twisted.internet.defer import Deferred
+
+from ftpservice_client.console.session.errors import Abandoned, Left
+from ftpservice_client.console.session.redaction import without_secrets
+from ftpservice_client.console.shell.completion import Suggestion
+
+__all__ = ["Prompt", "Questions", "Tab"]
+
+Result = TypeVar("Result")
+Suggest = Callable[[str], Coroutine[Any, Any, list[Suggestion]]]
+"""Returns what may come at the end of a line."""
+
+
+class Questions:
+    """Asks at the terminal; what is answered is in no history."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    async def ask(self, question: str, *, secret: bool = False) -> str:
+        """Return an answer; raises `Abandoned`, `Left`."""
+        output = create_output(stdout=sys.stdout if sys.stdout.isatty() else sys.stderr)
+        asking: PromptSession[str] = PromptSession(
+            is_password=secret,
+            interrupt_exception=Abandoned,
+            eof_exception=Left,
+            output=output,
+        )
+        return await self._awaited(asking.prompt_async(question, handle_sigint=False))
+
+    async def _awaited(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return await Deferred.fromFuture(self._loop.create_task(_answered(work)))
+
+
+class Remembered(InMemoryHistory):
+    """Lines that Up brings back, without the passwords in them."""
+
+    def append_string(self, string: str) -> None:
+        """Keep a line."""
+        super().append_string(without_secrets(string))
+
+
+async def _answered(work: Coroutine[Any, Any, Result]) -> Result:
+    """Have a terminal that is gone be somebody who has left."""
+    try:
+        return await work
+    except EOFError:
+        raise Left from None
+
+
+class Prompt(Questions):
+    """Asks for the lines of a shell, with history and Tab."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lines: list[str], suggest: Suggest) -> None:
+        super().__init__(loop)
+        self._lines: PromptSession[str] = PromptSession(
+            history=Remembered(lines),
+            completer=Tab(loop, suggest),
+            complete_while_typing=False,
+            enable_suspend=True,
+            interrupt_exception=Abandoned,
+            eof_exception=Left,
+        )
+
+    async def line(self, text: str) -> str:
+        """Return the next line; raises `Abandoned`, `Left`."""
+        return await self._awaited(self._lines.prompt_async(text, handle_sigint=False))
+
+
+class Tab(Completer):
+    """Fetches what Tab offers; a fetch goes on when the line is sent meanwhile."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, suggest: Suggest) -> None:
+        self._loop = loop
+        self._suggest = suggest
+
+    def get_completions(self, _document: Document, _event: CompleteEvent) -> list[Completion]:
+        """Return nothing: what there is comes later."""
+        return []
+
+    async def get_completions_async(
+        self, document: Document, _event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        """Yield what may come at the cursor."""
+        work = Deferred.fromCoroutine(self._suggest(document.text_before_cursor))
+        found = await asyncio.shield(work.asFuture(self._loop))
+        for one in found:
+            yield Completion(one.text, -one.replaces, display=one.shown)

@@ -1,0 +1,71 @@
+"""Bars for transfers that take longer than a blink, on a terminal; nothing anywhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ftpservice_client.console.terminal.terminal import Screen
+
+if TYPE_CHECKING:
+    from ftpservice_client.console.terminal.progress_bars import Bars
+from ftpservice_client.console.terminal.progress_rows import Row
+
+__all__ = ["Meter"]
+
+BLINK = 0.3
+"""Seconds for which there is no bar."""
+BETWEEN = 0.1
+"""Seconds between two drawings."""
+UNABLE = ("dumb", "unknown")
+"""Terminals that move no cursor."""
+
+
+class Meter:
+    """Draws what ``rows`` returns, at its own pace; use it in ``with``."""
+
+    def __init__(
+        self, rows: Callable[[], Sequence[Row]], screen: Screen, clock: IReactorTime
+    ) -> None:
+        self._rows = rows
+        self._screen = screen
+        self._clock = clock
+        self._call: IDelayedCall | None = None
+        self._bars: Bars | None = None
+
+    def __enter__(self) -> Meter:
+        if _can_be_drawn_on(self._screen):
+            self._call = self._clock.callLater(BLINK, self._draw)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def _draw(self) -> None:
+        self._call = self._clock.callLater(BETWEEN, self._draw)
+        if self._bars is None:
+            from ftpservice_client.console.terminal.progress_bars import Bars
+
+            self._bars = Bars(self._screen, self._clock)
+        self._bars.show(self._rows())
+
+
+def _can_be_drawn_on(screen: Screen) -> bool:
+    if not screen.terminal or screen.quiet or os.environ.get("TERM") in UNABLE:
+        return False
+    return find_spec("rich") is not None

@@ -1,0 +1,104 @@
+"""Bars at the bottom of a terminal, by rich, which is slow to import; in as much room as there is.
+
+Nothing is drawn in the last columns: what a key leaves there (``^C``) would begin a new line, and
+what stands above would stay when the bars go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
+from twisted.internet.interfaces import IReactorTime
+
+from ftpservice_client.console.terminal.escape import visible
+from ftpservice_client.console.terminal.format import amount
+from ftpservice_client.console.terminal.progress_rows import Row
+from ftpservice_client.console.terminal.terminal import Screen
+
+__all__ = ["Bars"]
+
+SPARE = 4
+"""Columns that stay empty."""
+WIDE, NARROW = 70, 46
+"""With fewer columns there is no bar, but numbers; with still fewer no rate."""
+LONGEST_NAME = 40
+MOST_ROWS = 8
+
+
+class Bars:
+    """One bar for each row, as long as it is shown; gone without a trace behind `stop`."""
+
+    def __init__(self, screen: Screen, clock: IReactorTime) -> None:
+        self._screen = screen
+        plain = None if screen.colours else True
+        self._console = Console(file=screen.out, force_terminal=True, no_color=plain)
+        self._progress = Progress(
+            console=self._console, auto_refresh=False, transient=True, get_time=clock.seconds
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Draw these, the first first."""
+        columns, height = self._screen.size
+        width = max(20, columns - SPARE)
+        self._console.width = width
+        self._progress.columns = _columns(width)
+        shown = rows[: max(1, min(MOST_ROWS, height - 2))]
+        for key in self._tasks.keys() - {row.key for row in shown}:
+            self._progress.remove_task(self._tasks.pop(key))
+        for row in shown:
+            self._draw(row, min(LONGEST_NAME, width // 3))
+        self._progress.start()
+        self._progress.refresh()
+
+    def _draw(self, row: Row, longest: int) -> None:
+        longest = max(SPARE, longest - len(row.remark))
+        text = _shortened(visible(row.name), longest) + row.remark
+        task = self._tasks.get(row.key)
+        if task is None:
+            self._tasks[row.key] = task = self._progress.add_task(text, total=row.total)
+        self._progress.update(task, description=text, completed=row.done, total=row.total)
+
+    def stop(self) -> None:
+        """Take all of them away."""
+        self._progress.stop()
+
+
+class Rate(ProgressColumn):
+    """How fast it goes, in the units of everything else here."""
+
+    def render(self, task: Task) -> Text:
+        """Return it, if it is known."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{amount(speed)}/s", style="progress.data.speed")
+
+
+def _columns(width: int) -> tuple[ProgressColumn, ...]:
+    name = TextColumn("{task.description}", markup=False, table_column=_one_line())
+    size = DownloadColumn(binary_units=True, table_column=_one_line())
+    rate, left = Rate(_one_line()), TimeRemainingColumn(table_column=_one_line())
+    if width >= WIDE:
+        return (name, BarColumn(bar_width=None), size, rate, left)
+    return (name, size, rate) if width >= NARROW else (name, size)
+
+
+def _one_line() -> Column:
+    return Column(no_wrap=True)
+
+
+def _shortened(name: str, longest: int) -> str:
+    """Return a name with its end, which tells more than its beginning."""
+    return name if len(name) <= longest else "\N{HORIZONTAL ELLIPSIS}" + name[1 - longest :]

@@ -1,0 +1,3 @@
+"""FTP: control connection, data connections, commands."""
+
+__all__: list[str] = []

@@ -1,0 +1,71 @@
+"""One command and the replies to it: any number of preliminary ones, then the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+
+from ftpservice.stream.stall_timeout import Bell
+from ftpservice.wire.replies import Reply
+from ftpservice_client.errors import ClientError, Garbled
+
+__all__ = ["Exchange"]
+
+MOST_PRELIMINARY = 100
+"""Replies before the last one; servers may send markers, not floods of them."""
+
+
+class Exchange:
+    """Is waited for by one at a time; told of replies, in order, by the connection."""
+
+    def __init__(self, command: str, clock: IReactorTime) -> None:
+        self.command = command
+        """The verb, for messages."""
+        self.opened: Reply | None = None
+        """The first preliminary reply."""
+        self.last: Reply | None = None
+        self.error: ClientError | None = None
+        self.when_heard: Callable[[], object] | None = None
+        """Called at the first reply of any kind, or when the connection is lost."""
+        self.when_over: Callable[[], object] | None = None
+        """Called when the last reply is there, or the connection is lost."""
+        self._bell = Bell(clock)
+        self._preliminary = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.last is not None or self.error is not None
+
+    def take(self, reply: Reply) -> None:
+        """Learn of a reply, not telling yet; raises `Garbled` when there are too many."""
+        if reply.code < 200:
+            self.opened = self.opened or reply
+            self._preliminary += 1
+            if self._preliminary > MOST_PRELIMINARY:
+                raise Garbled("the server sends replies without end")
+        else:
+            self.last = reply
+
+    def fail(self, error: ClientError) -> None:
+        """Learn that there will be no reply any more."""
+        self.error = self.error or error
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell who waits what there is to be told."""
+        if self.when_heard is not None:
+            heard, self.when_heard = self.when_heard, None
+            heard()
+        if self.is_over and self.when_over is not None:
+            told, self.when_over = self.when_over, None
+            told()
+        self._bell.ring()
+
+    async def wait(self, seconds: float, *, opened: bool = False) -> bool:
+        """Wait for the last reply or, ``opened``, any; False when ``seconds`` passed without."""
+        while not self.is_over and not (opened and self.opened is not None):
+            if not await self._bell.wait(seconds):
+                return False
+        return True

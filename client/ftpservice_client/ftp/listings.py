@@ -1,0 +1,199 @@
+"""Listings and facts: MLSD and MLST where the server has them, else LIST, SIZE and MDTM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ftpservice.wire import codes
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.facts import parse_facts, parse_time
+from ftpservice.wire.paths import VirtualPath
+from ftpservice_client.errors import Garbled, NotFound, Refused, UnreadListing, Unsupported
+from ftpservice_client.ftp.control import Control
+from ftpservice_client.ftp.features import Features
+from ftpservice_client.ftp.list_command import ListCommand, empty_listing
+from ftpservice_client.ftp.listing_transfer import ListingTransfer
+from ftpservice_client.ftp.reply_errors import NOT_IMPLEMENTED, refusal
+from ftpservice_client.ftp.server_time_zone import ServerZone
+from ftpservice_client.ftp.transfer import Moving
+from ftpservice_client.listings.entries import facts_listing, text_listing
+from ftpservice_client.results import Listing
+
+__all__ = ["Looking", "size_in"]
+
+NUMBER_DIGITS = 20
+
+
+class Looking:
+    """Looks at what one server has."""
+
+    def __init__(  # noqa: PLR0913 - one session's parts
+        self,
+        control: Control,
+        moving: Moving,
+        features: Features,
+        limit: int,
+        now: Callable[[], float],
+        directory: Callable[[], str],
+    ) -> None:
+        self._control = control
+        self._has_facts = "MLST" in features or "MLSD" in features
+        self._untyped = untyped_facts(features)
+        """Facts to be asked for, where MLST would not tell types by itself."""
+        self._now = now
+        self._transfer = ListingTransfer(moving, limit)
+        zone = ServerZone(self.modified)
+        self._list = ListCommand(control, self._transfer, now, directory, zone)
+
+    async def entries(self, path: str) -> Listing:
+        """Return what a directory holds, or the one entry of a file."""
+        if not self._has_facts:
+            return await self._by_list(path)
+        try:
+            return await self._by_facts(path)
+        except (Unsupported, UnreadListing) as error:
+            listing = await self._instead(path, error)
+            self._has_facts = False
+            return listing
+
+    async def _by_facts(self, path: str) -> Listing:
+        """Return what MLSD tells; raises `Unsupported` and `UnreadListing` where LIST may do."""
+        if self._untyped:
+            await self._control.settle()
+            wanted, self._untyped = self._untyped, ""
+            await self._control.ask(f"OPTS MLST {wanted}")
+        try:
+            lines = await self._transfer.lines(f"MLSD {path}" if path else "MLSD")
+        except (Refused, Unsupported) as error:
+            return await self._of_file(path, error)
+        listing = facts_listing(lines, (path,))
+        if not listing.entries and not self._transfer.has_begun:
+            await self._list.confirm(path)
+        return listing
+
+    async def _instead(self, path: str, error: Unsupported | UnreadListing) -> Listing:
+        """Return what LIST tells where MLSD did not; raises ``error`` if it does no better."""
+        try:
+            listing = await self._by_list(path)
+        except (Refused, Unsupported, UnreadListing):
+            raise error from None
+        if not listing.is_complete:
+            raise error
+        return listing
+
+    async def _of_file(self, path: str, error: Refused | Unsupported) -> Listing:
+        """Return the entry of what MLSD refused, if it is a file; an empty directory's none."""
+        reply = error.reply if isinstance(error, Refused) else None
+        if reply is not None and reply.code < 500 and reply.code != codes.FILE_BUSY:
+            raise error
+        entry = await self.stat(path) if path else None
+        if entry is not None and entry.kind is not Kind.DIRECTORY:
+            return Listing((entry,))
+        if isinstance(error, Unsupported):
+            raise error
+        listing = empty_listing(error)
+        await self._list.confirm(path)
+        return listing
+
+    async def _by_list(self, path: str) -> Listing:
+        try:
+            listing = await self._list.entries(path)
+        except Unsupported:
+            return await self._by_path(path)
+        if isinstance(listing, Listing):
+            return listing
+        entry = await self._found(path)
+        if entry is None or entry.kind is Kind.DIRECTORY:
+            raise listing
+        return Listing((entry,))
+
+    async def _by_path(self, path: str) -> Listing:
+        """List by name, on a server that enters no directories."""
+        argument = f"./{path}" if path.startswith("-") else path
+        own = (path, argument)
+        lines = await self._transfer.lines(f"LIST {argument}" if path else "LIST")
+        listing = text_listing(lines, self._now(), own)
+        if path and not listing.entries:
+            await self._require_directory(path)
+        return listing
+
+    async def _require_directory(self, path: str) -> None:
+        """Tell an empty directory from none: many servers list both alike."""
+        if VirtualPath.parse(path).is_root or ".." in path.split("/"):
+            return
+        entry = await self._found(path)
+        if entry is None:
+            raise NotFound(f"{path}: no such file or directory")
+
+    async def stat(self, name: str) -> Entry:
+        """Return what is known of a name; raises `NotFound`."""
+        await self._control.settle()
+        if self._has_facts:
+            reply = await self._control.ask(f"MLST {name}" if name else "MLST")
+            if reply.code not in NOT_IMPLEMENTED:
+                if reply.code < 400:
+                    return _named(_entry_in(reply.lines), name)
+                error = refusal(reply, f"MLST {name}")
+                if type(error) is not Refused:  # else it might be anything
+                    raise error
+        entry = await self._found(name)
+        if entry is None:
+            raise NotFound(f"{name}: no such file or directory")
+        return entry
+
+    async def _found(self, name: str) -> Entry | None:
+        """Look for a name among those of its directory."""
+        path = VirtualPath.parse(name)
+        if path.is_root:
+            return Entry("", Kind.DIRECTORY, 0, 0.0, 0o755)
+        above = str(path.parent) if name.startswith("/") else "/".join(path.parent.parts)
+        listing = await self.entries(above)
+        return next((entry for entry in listing.entries if entry.name == path.name), None)
+
+    async def size(self, name: str) -> int | None:
+        """Return the size of a file (SIZE, RFC 3659 §4), None where that is not told."""
+        return size_in(*await self._told(f"SIZE {name}"))
+
+    async def modified(self, name: str) -> float | None:
+        """Return when a file was changed (MDTM), in seconds since the epoch; None if not told."""
+        code, text = await self._told(f"MDTM {name}")
+        try:
+            return parse_time(text) if code == codes.FILE_STATUS else None
+        except ValueError:
+            return None
+
+    async def _told(self, command: str) -> tuple[int, str]:
+        await self._control.settle()
+        reply = await self._control.ask(command)
+        return reply.code, reply.lines[-1].strip()
+
+
+def size_in(code: int, text: str) -> int | None:
+    """Return the number in a reply to SIZE."""
+    digits = text.strip()
+    if code != codes.FILE_STATUS or not digits.isascii() or not digits.isdigit():
+        return None
+    return int(digits) if len(digits) < NUMBER_DIGITS else None
+
+
+def untyped_facts(features: Features) -> str:
+    """Return what is to be asked for with OPTS, where a server tells no types until it is asked."""
+    offered = [fact for fact in features.get("MLST", "").split(";") if fact.strip()]
+    names = {fact.strip().rstrip("*").lower(): fact for fact in offered}
+    if "type" not in names or names["type"].strip().endswith("*"):
+        return ""
+    return "".join(f"{fact.strip().rstrip('*')};" for fact in offered)
+
+
+def _entry_in(lines: tuple[str, ...]) -> Entry:
+    for line in lines[1:-1] if len(lines) > 2 else lines:
+        try:
+            return parse_facts(line.lstrip(" "))
+        except (ValueError, OverflowError):
+            continue
+    raise Garbled("the server tells no facts")
+
+
+def _named(entry: Entry, name: str) -> Entry:
+    """Return the entry under the name that was asked for: what a server says leads anywhere."""
+    return entry._replace(name=VirtualPath.parse(name).name)

@@ -1,0 +1,176 @@
+"""A session of FTP, in clear or under TLS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftpservice.wire import codes
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.replies import Reply
+from ftpservice_client.arguments import checked
+from ftpservice_client.errors import ClientError, Cut, Garbled, Refused, Unsupported
+from ftpservice_client.ftp.control import Control
+from ftpservice_client.ftp.data import DataCalls
+from ftpservice_client.ftp.epsv_prefetch import keeps_what_waits
+from ftpservice_client.ftp.features import Features, digests_of
+from ftpservice_client.ftp.files import FTPFiles
+from ftpservice_client.ftp.listings import Looking
+from ftpservice_client.ftp.modification_times import ModificationTimes
+from ftpservice_client.ftp.reply_errors import refusal
+from ftpservice_client.ftp.transfer import Moving
+from ftpservice_client.ftp.working_directory import START, directory_in, joined
+from ftpservice_client.settings import Settings
+
+__all__ = ["FTPSession"]
+
+HEX = frozenset("0123456789abcdef")
+QUIT_PATIENCE = 5.0
+CLOSING_PATIENCE = 2.0
+MOVING_ELSEWHERE = frozenset({"CWD", "XCWD", "CDUP", "XCUP"})
+
+
+class FTPNames:
+    """What is done to names."""
+
+    _control: Control
+    directory: str
+
+    async def _do(self, *commands: str) -> Reply:
+        await self._control.settle()
+        for command in commands:
+            reply = await self._control.expect(command)
+        return reply
+
+    async def delete(self, name: str) -> None:
+        """Remove a file."""
+        await self._do(f"DELE {checked(name)}")
+
+    async def rename(self, old: str, new: str) -> None:
+        """Give a new name."""
+        checked(new)
+        await self._do(f"RNFR {checked(old)}", f"RNTO {new}")
+
+    async def make_directory(self, name: str) -> None:
+        """Make a directory."""
+        await self._do(f"MKD {checked(name)}")
+
+    async def remove_directory(self, name: str) -> None:
+        """Remove an empty directory."""
+        await self._do(f"RMD {checked(name)}")
+
+    async def change_directory(self, path: str) -> str:
+        """Go there; returns where that is, as far as the server tells."""
+        command = f"CWD {checked(path).removeprefix('./')}"
+        try:
+            try:
+                await self._do("CDUP" if path == ".." else command)
+            except Unsupported:
+                if path != "..":
+                    raise
+                await self._do(command)
+            return await self.find_out(path)
+        except (Refused, Unsupported):
+            raise
+        except BaseException:
+            self._control.close(Cut("where the session is would not be known"))
+            raise
+
+    async def find_out(self, path: str = "") -> str:
+        """Ask where we are, after having gone to ``path``; raises `Busy`, `Cut`.
+
+        Where the server does not say it, that is relative to where the session began (``.``).
+        """
+        await self._control.settle()
+        reply = await self._control.ask("PWD")
+        if reply.code == codes.UNAVAILABLE:
+            raise refusal(reply, "PWD")
+        self.directory = directory_in(reply) or joined(self.directory, path)
+        return self.directory
+
+
+class FTPSession(FTPNames):
+    """What `ftpservice_client.interfaces.Session` says; made after the login."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        control: Control,
+        calls: DataCalls,
+        features: Features,
+        settings: Settings,
+    ) -> None:
+        self._control = control
+        self._features = features
+        calls.ahead.is_possible = keeps_what_waits(features)
+        moving = Moving(control, calls)
+        limit, now = settings.memory_limit, reactor.seconds
+        self._looking = Looking(control, moving, features, limit, now, lambda: self.directory)
+        files = FTPFiles(control, calls, moving)
+        self.retrieve, self.store = files.retrieve, files.store
+        self.entries, self.size = self._looking.entries, self._looking.size
+        self.modified = self._looking.modified
+        self.set_modified = ModificationTimes(control, features, self.modified).set
+        self.directory = START
+
+    @property
+    def lost(self) -> ClientError | None:
+        """Why it is of no more use."""
+        return self._control.lost
+
+    async def stat(self, name: str) -> Entry:
+        """Return what is known of a name."""
+        return await self._looking.stat(name)
+
+    async def digests(self) -> frozenset[str]:
+        """Return the algorithms that the server has."""
+        return frozenset(digests_of(self._features))
+
+    async def digest(self, name: str, algorithm: str) -> str:
+        """Return the digest of a file, by HASH or what there was before."""
+        verb = digests_of(self._features).get(algorithm.upper())
+        if verb is None:
+            raise Unsupported(f"the server makes no {algorithm} of files")
+        if verb == "HASH":
+            await self._do(f"OPTS HASH {algorithm.upper()}")
+        reply = await self._do(f"{verb} {checked(name)}")
+        return digest_in(reply, algorithm)
+
+    async def features(self) -> dict[str, str]:
+        """Return what FEAT said."""
+        return dict(self._features)
+
+    async def send(self, line: str) -> Reply:
+        """Send a command as it is, and return whatever the server says to it."""
+        await self._control.settle()
+        reply = await self._control.ask(checked(line))
+        verb, _, argument = line.partition(" ")
+        if reply.code < 400 and verb.upper() in MOVING_ELSEWHERE:
+            await self.find_out(argument or "..")
+        return reply
+
+    async def quit(self) -> None:
+        """Say goodbye and close; a server that does not answer is not waited for long."""
+        try:
+            await self._control.settle()
+            (exchange,) = self._control.begin("QUIT")
+            await exchange.wait(min(QUIT_PATIENCE, self._control.timeout or QUIT_PATIENCE))
+            self._control.end()
+            await self._control.gone(CLOSING_PATIENCE)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Break the connection."""
+        self._control.close(Cut("the client broke the connection"))
+
+
+LENGTHS = {"SHA-256": 64, "SHA-512": 128, "SHA-384": 96, "SHA-1": 40, "MD5": 32, "CRC32": 8}
+
+
+def digest_in(reply: Reply, algorithm: str) -> str:
+    """Return the digest in a reply; raises `Garbled`."""
+    length = LENGTHS.get(algorithm.upper())
+    for word in " ".join(reply.lines).lower().split():
+        if HEX.issuperset(word) and (len(word) == length or (length is None and len(word) >= 8)):
+            return word
+    raise Garbled(f"the server tells no {algorithm}")

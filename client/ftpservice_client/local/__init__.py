@@ -1,0 +1,3 @@
+"""Local ends of a transfer: files, producers, checksums; their thread."""
+
+__all__: list[str] = []

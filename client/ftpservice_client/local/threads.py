@@ -1,0 +1,59 @@
+"""Blocking calls in threads: files, certificates, digests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from twisted.internet.interfaces import IReactorThreads
+
+from ftpservice.concurrency.thread_pool import InlinePool, Pool, Runner, Stopped, let_go
+from ftpservice_client.errors import LocalProblem
+
+__all__ = ["Threads"]
+
+T = TypeVar("T")
+MOST = 10
+"""Threads of a reactor, for all its clients; they begin when there is work for them."""
+
+_runners: WeakKeyDictionary[Any, Runner] = WeakKeyDictionary()
+
+
+class Threads:
+    """Calls functions in threads, for coroutines that may be cancelled meanwhile.
+
+    A reactor without threads has them called at once.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._runner = _runners.get(reactor) or _runner_of(reactor)
+
+    async def call(
+        self, function: Callable[..., T], *args: Any, undo: Callable[[T], object] | None = None
+    ) -> T:
+        """Return what the function does; when the reactor has stopped, raise `LocalProblem`.
+
+        One that nobody waits for any more never begins, or is undone: ``undo`` is called with what
+        it returned, in a thread.
+        """
+        try:
+            return await self._runner.run(function, *args, dispose=undo)
+        except Stopped:
+            raise LocalProblem("the reactor has stopped") from None
+
+    def let_go(self, function: Callable[[], object]) -> None:
+        """Call a function that nobody waits for; a failure is logged."""
+        let_go(self._runner, function)
+
+
+def _runner_of(reactor: Any) -> Runner:
+    """Return what runs a reactor's calls, until it has stopped."""
+    has_threads = IReactorThreads.providedBy(reactor)
+    runner: Runner = InlinePool()
+    if has_threads:
+        runner = Pool(reactor, "ftpservice client", threads=MOST, waiting=sys.maxsize)
+        reactor.addSystemEventTrigger("before", "shutdown", runner.stop)  # and waits for it
+    _runners[reactor] = runner
+    return runner

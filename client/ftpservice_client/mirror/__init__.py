@@ -1,0 +1,3 @@
+"""Directory trees: compared, copied, deleted."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Sessions that are logged in: made, queued for, pooled."""
+
+__all__: list[str] = []

@@ -1,0 +1,208 @@
+"""Making sessions: to a destination, over an endpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    connectProtocol,
+)
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Protocol
+
+from ftpservice.concurrency.timers import Deadline
+from ftpservice.net.tls.client import ClientTLS
+from ftpservice_client.errors import CannotConnect, Cut
+from ftpservice_client.ftp.control import Control
+from ftpservice_client.ftp.data import DataCalls
+from ftpservice_client.ftp.login import Login
+from ftpservice_client.ftp.server_quirks import Quirks
+from ftpservice_client.ftp.session import FTPSession
+from ftpservice_client.interfaces import Session
+from ftpservice_client.link.connection import Meeting
+from ftpservice_client.link.tls import context_for
+from ftpservice_client.local.threads import Threads
+from ftpservice_client.sessions.netrc import with_netrc
+from ftpservice_client.settings import ExplicitTLS, Settings
+from ftpservice_client.simple.connection import SimpleLine
+from ftpservice_client.simple.session import SimpleSession, log_in
+from ftpservice_client.urls import Destination, Scheme
+
+__all__ = ["Dial", "why_not"]
+
+
+@dataclass
+class Dial:
+    """Makes one session after the other."""
+
+    reactor: Any
+    destination: Destination
+    settings: Settings
+    endpoint: IStreamClientEndpoint | None = None
+    """Where to connect instead of the destination's host and port."""
+
+    def __post_init__(self) -> None:
+        """Have the caller warned of each thing once, however many sessions are made."""
+        if self.settings.warn is not None:
+            self.settings = replace(self.settings, warn=_Once(self.settings.warn))
+
+    async def __call__(self) -> Session:
+        """Connect and log in; raises what `connect` does."""
+        await self._prepare()
+        if self.destination.scheme.is_simple:
+            return await self._simple()
+        login, self._begun = self._begun, None
+        if login is None or login.control.lost is not None:
+            login = await self._begin()
+        login.destination = self.destination
+        try:
+            return await self._finish(login)
+        except BaseException:
+            login.control.close(Cut("the connection is of no use"))
+            raise
+
+    async def greet(self) -> Login:
+        """Connect, and go under TLS, but do not log in yet: the next session does.
+
+        For FTP only.
+        """
+        await self._prepare()
+        self._begun = await self._begin()
+        return self._begun
+
+    def waits_with(self, login: Login) -> bool:
+        """Tell whether a control connection still waits for a name."""
+        return self._begun is login
+
+    async def _begin(self) -> Login:
+        """Make a control connection; where TLS is optional and breaks it, another one in clear."""
+        try:
+            return await self._begin_with(self._tls())
+        except CannotConnect:
+            raise
+        except Cut:
+            optional = self.settings.explicit_tls is ExplicitTLS.PREFER
+            if self.destination.scheme is not Scheme.FTP or not optional:
+                raise
+        return await self._begin_with(None)
+
+    async def _begin_with(self, tls: ClientTLS | None) -> Login:
+        control = Control(self.reactor, self.settings.timeout)
+        await self._connect(control)
+        calls = DataCalls(self.reactor, control, self.settings, self.quirks)
+        login = Login(control, calls, self.destination, self.settings, tls)
+        try:
+            await login.begin()
+        except BaseException:
+            control.close(Cut("the connection is of no use"))
+            raise
+        return login
+
+    async def _prepare(self) -> None:
+        """Read the files that are needed, once."""
+        threads, settings = Threads(self.reactor), self.settings
+        if settings.netrc is not None and self.destination.password is None:
+            told: list[str] = []
+            find = partial(with_netrc, self.destination, settings.netrc, told.append)
+            self.destination = await threads.call(find)
+            for line in told:
+                settings.warned(line)
+        if self._wants_tls and self._context is None:
+            self._context = await threads.call(context_for, settings.trust)
+
+    @property
+    def _wants_tls(self) -> bool:
+        scheme, explicit = self.destination.scheme, self.settings.explicit_tls
+        asked = scheme is Scheme.FTP and explicit is not ExplicitTLS.NEVER
+        return scheme.is_secured or asked
+
+    _context: Any = None
+    _begun: Login | None = None
+    """A control connection that waits for a name."""
+    quirks: Quirks = field(default_factory=Quirks)
+    """What the sessions find out about the server."""
+
+    def _tls(self) -> ClientTLS | None:
+        return ClientTLS(self._context, self.destination.host) if self._context else None
+
+    async def _connect(self, protocol: Protocol) -> None:
+        seconds = self.settings.timeout
+        connecting: Deferred[Any] = connectProtocol(self._endpoint(), protocol)
+        deadline = Deadline(self.reactor, connecting.cancel)
+        deadline.set(seconds)
+        began = self.reactor.seconds()
+        try:
+            await connecting
+        except (CancelledError, ConnectingCancelledError) as error:
+            if not seconds or self.reactor.seconds() < began + seconds:
+                raise CancelledError from error
+            text = f"no answer in {seconds:g} seconds"
+            raise CannotConnect(f"no connection to {self.destination}: {text}") from error
+        except Exception as error:
+            raise CannotConnect(f"no connection to {self.destination}: {why_not(error)}") from error
+        finally:
+            deadline.clear()
+
+    def _endpoint(self) -> IStreamClientEndpoint:
+        if self.endpoint is not None:
+            return self.endpoint
+        host, port = self.destination.host, self.destination.port
+        if ":" in host:
+            return TCP6ClientEndpoint(self.reactor, host, port)
+        if host.replace(".", "").isdigit():
+            return TCP4ClientEndpoint(self.reactor, host, port)
+        return HostnameEndpoint(self.reactor, host, port)
+
+    async def _simple(self) -> SimpleSession:
+        meeting = Meeting(self.reactor, self.settings, self._tls())
+        try:
+            await self._connect(meeting.begin())
+            data = await meeting.connection()
+            line = SimpleLine(data, self.reactor, self.settings.timeout)
+            await log_in(line, self.destination)
+            session = SimpleSession(line, self.settings.memory_limit)
+            if self.destination.path:
+                await session.change_directory(self.destination.path)
+        except BaseException:
+            meeting.abort()
+            raise
+        return session
+
+    async def _finish(self, login: Login) -> FTPSession:
+        features = await login.finish()
+        session = FTPSession(self.reactor, login.control, login.calls, features, self.settings)
+        await session.find_out()
+        if self.destination.path:
+            await session.change_directory(self.destination.path)
+        return session
+
+
+class _Once:
+    """Passes each line on once."""
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
+        self._told: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._warn(line)
+
+
+def why_not(error: Exception) -> str:
+    """Return the system's words for what went wrong, where there are any."""
+    if isinstance(error, DNSLookupError):
+        return "there is no such host"
+    if isinstance(error, ConnectError) and isinstance(error.osError, int):
+        return os.strerror(error.osError)
+    return str(error).rstrip(".") or type(error).__name__

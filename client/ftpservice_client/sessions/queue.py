@@ -1,0 +1,164 @@
+"""One session at a time with one server, for calls that come one after the other.
+
+When a session is lost, the next call may have a new one (``retries``), which begins where the
+former one was. What is safe to do twice, or knows how far it had come, is also tried again itself.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.task import deferLater
+
+from ftpservice.concurrency.batched_checks import Aftermath
+from ftpservice_client.errors import Busy, ClientError, Cut
+from ftpservice_client.interfaces import Session
+from ftpservice_client.settings import Settings
+
+__all__ = ["Line"]
+
+T = TypeVar("T")
+LONGEST_PAUSE = 60.0
+
+
+class Line:
+    """What all calls of a client go over; ``dial`` makes a session."""
+
+    def __init__(
+        self, reactor: Any, settings: Settings, dial: Callable[[], Awaitable[Session]]
+    ) -> None:
+        self.reactor = reactor
+        self.settings = settings
+        self.dial = dial
+        self.directory = "/"
+        """Where the session is."""
+        self._lock = DeferredLock()
+        self._session: Session | None = None
+        self._ended: ClientError | None = None
+        self._waiting: Deferred[Any] | None = None
+        """What `abort` has to put an end to."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether another call may go over it."""
+        return self._ended is None and (
+            bool(self.settings.retries)
+            or (self._session is not None and self._session.lost is None)
+        )
+
+    @property
+    def lost(self) -> ClientError | None:
+        """Why the session is of no more use, until there is a new one."""
+        return None if self._session is None else self._session.lost
+
+    async def open(self) -> None:
+        """Make the first session."""
+        self._session = session = await self.dial()
+        self.directory = session.directory
+
+    async def ask(self, work: Callable[[Session], Awaitable[T]], *, again: bool = False) -> T:
+        """Do something with the session when it is its turn, and return what it returns.
+
+        ``again``: whether it may be done again over a new one when it is cut.
+        """
+        await self._lock.acquire()
+        try:
+            return await self._persist(work, again)
+        finally:
+            self._lock.release()
+
+    async def _persist(self, work: Callable[[Session], Awaitable[T]], again: bool) -> T:
+        failures = 0
+        while True:
+            doing = False
+            try:
+                session = await self._live()
+                doing = True
+                result = await work(session)
+            except (Cut, Busy):
+                failures += 1
+                if self._ended is not None or failures > self.settings.retries:
+                    raise
+                if doing and not again:
+                    raise
+                await self._pause(failures)
+            else:
+                self.directory = session.directory
+                return result
+
+    async def _live(self) -> Session:
+        """Return the session, or a new one in the place of a lost one."""
+        if self._ended is not None:
+            raise self._ended
+        session = self._session
+        if session is not None and session.lost is None:
+            return session
+        if session is not None and not self.settings.retries:
+            assert session.lost is not None
+            raise session.lost
+        self._session = None
+        session = await self._unless_aborted(self._dialed())
+        try:
+            if session.directory != self.directory:
+                await self._unless_aborted(self._gone_back(session))
+        except BaseException:
+            session.abort()  # nothing is to be done in another directory
+            raise
+        self._session = session
+        return session
+
+    async def _dialed(self) -> Session:
+        return await self.dial()
+
+    async def _gone_back(self, session: Session) -> None:
+        await session.change_directory(self.directory)
+
+    async def _unless_aborted(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for something that `abort` cancels."""
+        self._waiting = waiting = Deferred.fromCoroutine(work)
+        try:
+            return await waiting
+        except CancelledError:
+            if self._waiting is None and self._ended is not None:
+                raise self._ended from None
+            raise
+        finally:
+            self._waiting = None
+
+    async def _pause(self, failures: int) -> None:
+        settings = self.settings
+        seconds = min(LONGEST_PAUSE, settings.backoff * 2 ** (failures - 1))
+        varied = seconds * random.uniform(0.5, 1.5)
+        await self._unless_aborted(self._passed(varied))
+
+    async def _passed(self, seconds: float) -> None:
+        await deferLater(self.reactor, seconds, lambda: None)
+
+    def quit(self) -> Deferred[None]:
+        """Say goodbye when all that was asked before is done; never fails."""
+        return Deferred.fromCoroutine(self._quit())
+
+    async def _quit(self) -> None:
+        await self._lock.acquire()
+        try:
+            ended, self._ended = self._ended, Cut("the client has quit")
+            session, self._session = self._session, None
+            if ended is None and session is not None and session.lost is None:
+                await session.quit()
+                Aftermath.of(self.reactor).settle_soon(self.reactor)
+        except ClientError:
+            pass  # it is gone, as was wished
+        finally:
+            self._lock.release()
+
+    def abort(self) -> None:
+        """Break it all off."""
+        self._ended = self._ended or Cut("the client broke the connection")
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+        if self._session is not None:
+            self._session.abort()

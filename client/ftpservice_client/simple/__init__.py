@@ -1,0 +1,3 @@
+"""The simple protocol: its connection and its session."""
+
+__all__: list[str] = []

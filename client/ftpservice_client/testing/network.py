@@ -1,0 +1,144 @@
+"""A network in memory: connections whose bytes move when a clock does, and that can be broken.
+
+It stands in for a reactor: connects, listens, tells the time, has no threads. Nothing
+happens before `settle` or `advance` is called, and then always the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from ftpservice_client.testing.faults import Faults
+from ftpservice_client.testing.pipe import Ends, Pipe
+
+__all__ = ["MemoryNetwork"]
+
+FIRST_PORT = 40_000
+MOST_ROUNDS = 100_000
+LOCAL = "127.0.0.1"
+
+Accept = Callable[[IPv4Address], Any]
+"""Returns the server's end for a client, None for nobody."""
+
+
+class MemoryNetwork(Clock):
+    """The reactor of everybody on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults = Faults()
+        """What goes wrong with connections that are made from now on."""
+        self._listening: dict[int, Accept] = {}
+        self._numbers = FIRST_PORT
+
+    def listen(self, accept: Accept, port: int = 0) -> int:
+        """Take connections at a port; returns which."""
+        port = port or self._next()
+        self._listening[port] = accept
+        return port
+
+    def close(self, port: int) -> None:
+        """Take none there any more; may be repeated."""
+        self._listening.pop(port, None)
+
+    def _next(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def connectTCP(self, _host: str, port: int, factory: Any, *_: Any, **__: Any) -> Connector:
+        """Connect, at the next `settle`; the host is of no account: there is only one."""
+        return Connector(self, IPv4Address("TCP", LOCAL, port), factory)
+
+    def listenTCP(self, port: int, factory: Factory, *_: Any, **__: Any) -> Listening:
+        """Listen."""
+        return Listening(self, self.listen(factory.buildProtocol, port))
+
+    def meet(self, address: IPv4Address, client: Callable[[], Any]) -> bool:
+        """Join a client's end with who listens there; tell whether anybody does."""
+        accept = self._listening.get(address.port)
+        own = IPv4Address("TCP", LOCAL, self._next())
+        server = accept(own) if accept is not None else None
+        if server is None:
+            return False
+        kind = "data" if address.port > FIRST_PORT else "control"
+        pipe = Pipe(self, Ends(own, address), self.faults.of(kind))
+        pipe.join(client(), server)
+        return True
+
+    def settle(self) -> None:
+        """Let everything happen that needs no time to pass."""
+        for _ in range(MOST_ROUNDS):
+            if not self._is_due:
+                return
+            self.advance(0)
+        raise AssertionError("it never settles")
+
+    @property
+    def _is_due(self) -> bool:
+        return any(call.getTime() <= self.seconds() for call in self.getDelayedCalls())
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and everything happen that it brings, in its order."""
+        over = self.seconds() + seconds
+        self.settle()
+        while times := [
+            call.getTime() for call in self.getDelayedCalls() if call.getTime() <= over
+        ]:
+            self.advance(max(0.0, min(times) - self.seconds()))
+            self.settle()
+        self.advance(max(0.0, over - self.seconds()))
+
+
+class Connector:
+    """An attempt to connect."""
+
+    def __init__(self, network: MemoryNetwork, address: IPv4Address, factory: Any) -> None:
+        self._network = network
+        self._address = address
+        self._factory = factory
+        factory.doStart()
+        factory.startedConnecting(self)
+        self._call = network.callLater(0, self._connect)
+
+    def _connect(self) -> None:
+        if not self._network.meet(self._address, self._build):
+            self._factory.clientConnectionFailed(self, Failure(ConnectionRefusedError()))
+
+    def _build(self) -> Any:
+        return self._factory.buildProtocol(self._address)
+
+    def getDestination(self) -> IPv4Address:
+        """Return where to."""
+        return self._address
+
+    def disconnect(self) -> None:
+        """Give up."""
+        self.stopConnecting()
+
+    def stopConnecting(self) -> None:
+        """Give up."""
+        if self._call.active():
+            self._call.cancel()
+
+
+class Listening:
+    """A port that is listened at."""
+
+    def __init__(self, network: MemoryNetwork, port: int) -> None:
+        self._network = network
+        self._port = port
+
+    def getHost(self) -> IPv4Address:
+        """Return where."""
+        return IPv4Address("TCP", LOCAL, self._port)
+
+    def stopListening(self) -> None:
+        """Listen no more."""
+        self._network.close(self._port)

@@ -1,0 +1,218 @@
+"""For tests of programs that use the client: a real service of ours in memory, without sockets.
+
+The one module of the client that needs the server. Everything is as it is over a network, but for
+TLS, the kernel and the waiting: nothing moves before `MemoryService.result`, `settle` or
+`pass_time` let it, and what they do is the same each time.
+
+    service = MemoryService({"ann": "secret"})
+    client = service.result(service.connect("ftp://ann:secret@server/"))
+    service.faults.data(Fault(cut_after=1000))
+    service.failure(client.download("report.pdf"), Cut)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ftpservice.accounts.account import Account, IAccount
+from ftpservice.backends.memory.storage import MemoryStorage
+from ftpservice.control.factory import FTPFactory
+from ftpservice.data.connector import DataConnector
+from ftpservice.data.listener import Door
+from ftpservice.session.settings import SessionSettings
+from ftpservice.simple.factory import SimpleFactory
+from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.wire.paths import VirtualPath
+from ftpservice_client.api.client import Client
+from ftpservice_client.api.connect import connect, connect_pool
+from ftpservice_client.settings import Settings
+from ftpservice_client.testing.faults import Fault, Faults
+from ftpservice_client.testing.network import MemoryNetwork
+from ftpservice_client.urls import Destination, parse_url
+
+__all__ = ["Fault", "MemoryNetwork", "MemoryService"]
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+FTP_PORT, SIMPLE_PORT = 21, 1452
+
+
+class MemoryDoor(Door):
+    """A port of the network in memory, for one data connection."""
+
+    def __init__(self, network: MemoryNetwork) -> None:
+        self.admit = None
+        self._network = network
+        self.port = network.listen(self._comes)
+
+    def _comes(self, peer: IPv4Address) -> Any:
+        return self.admit(peer.host) if self.admit is not None else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody can come in."""
+        return self.port > 0
+
+    def watch(self) -> None:
+        """Nobody waits at this door: who comes is let in, or turned away, at once."""
+
+    def look(self) -> bool:
+        """Tell that nobody waits."""
+        return False
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.shut()
+
+    def shut(self) -> None:
+        """Listen no more."""
+        self._network.close(self.port)
+
+
+class MemoryConnector(DataConnector):
+    """Prepares data connections in memory."""
+
+    def door(self) -> Door:
+        """Listen."""
+        return MemoryDoor(self._reactor)
+
+
+class MemoryFactory(FTPFactory):
+    """Makes FTP sessions whose data connections are in memory."""
+
+    connector = MemoryConnector
+
+
+@implementer(IRealm)
+class Everybody:
+    """The realm: all have the same files."""
+
+    def __init__(self, storage: MemoryStorage, rights: frozenset[Right]) -> None:
+        self._storage = storage
+        self._rights = rights
+
+    def requestAvatar(self, avatar_id: Any, _mind: object, *_interfaces: Any) -> tuple[Any, ...]:
+        """Return an account."""
+        name = avatar_id.decode() if isinstance(avatar_id, bytes) else "anonymous"
+        account = Account(name, Permitted(self._storage, self._rights), self._rights)
+        return IAccount, account, lambda: None
+
+
+class MemoryService:
+    """A service on a network of its own: FTP on port 21, the simple protocol on 1452.
+
+    ``accounts`` are names and passwords, ``rights`` those of all of them (``full``, ``read``,
+    ``upload-only``, ``read-append``); nobody in ``accounts`` means that anonymous users may in.
+    """
+
+    def __init__(
+        self,
+        accounts: Mapping[str, str] | None = None,
+        rights: str = "full",
+        settings: SessionSettings | None = None,
+    ) -> None:
+        self.network = MemoryNetwork()
+        """To be passed for a reactor."""
+        self.storage = MemoryStorage()
+        checker = InMemoryUsernamePasswordDatabaseDontUse(
+            **{name: word.encode() for name, word in (accounts or {}).items()}
+        )
+        checkers = [checker] if accounts else [AllowAnonymousAccess()]
+        portal = Portal(Everybody(self.storage, PRESETS[rights]), checkers)
+        factory = MemoryFactory(portal, self.network, settings or SessionSettings())
+        factory.allowAnonymous = not accounts
+        self.factory = factory
+        simple = SimpleFactory(factory)
+        self.network.listen(factory.buildProtocol, FTP_PORT)
+        self.network.listen(simple.buildProtocol, SIMPLE_PORT)
+
+    @property
+    def faults(self) -> Faults:
+        """What is to go wrong with connections to come."""
+        return self.network.faults
+
+    def connect(self, url: str, settings: Settings | None = None) -> Deferred[Client]:
+        """Connect to it; the host in the URL may be any."""
+        given = settings or Settings(netrc=None)
+        return connect(_here(url), reactor=self.network, settings=given)
+
+    def connect_pool(
+        self, url: str, size: int, settings: Settings | None = None
+    ) -> Deferred[Client]:
+        """Connect a pool to it."""
+        given = settings or Settings(netrc=None)
+        return connect_pool(_here(url), size, reactor=self.network, settings=given)
+
+    def settle(self) -> None:
+        """Let everything happen that needs no time to pass."""
+        self.network.settle()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass."""
+        self.network.pass_time(seconds)
+
+    def result(
+        self, deferred: Deferred[T] | Coroutine[Deferred[Any], Any, T], seconds: float = 0.0
+    ) -> T:
+        """Let it happen, for so many seconds, and return the result; raises what it fails with."""
+        results: list[Any] = []
+        ensureDeferred(deferred).addBoth(results.append)
+        self.network.pass_time(seconds)
+        assert results, "there is no result yet"
+        if isinstance(results[0], Failure):
+            results[0].raiseException()
+        found: T = results[0]
+        return found
+
+    def failure(
+        self,
+        deferred: Deferred[Any] | Coroutine[Deferred[Any], Any, Any],
+        kind: type[E],
+        seconds: float = 0.0,
+    ) -> E:
+        """Let it happen, and return the error of this kind that it fails with."""
+        try:
+            result = self.result(deferred, seconds)
+        except kind as error:
+            return error
+        raise AssertionError(f"it did not fail: {result!r}")
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file there."""
+
+        async def write() -> None:
+            request = WriteRequest(How.REPLACE, 0, len(content), 0o644)
+            writing = await self.storage.open_writing(VirtualPath.parse(name), request)
+            await writing.write(content)
+            await writing.commit()
+
+        self.result(Deferred.fromCoroutine(write()))
+
+    def read(self, name: str) -> bytes:
+        """Return what a file there holds."""
+
+        async def read() -> bytes:
+            reading = await self.storage.open_reading(VirtualPath.parse(name))
+            try:
+                content: bytes = await reading.read(0, reading.entry.size)
+                return content
+            finally:
+                reading.close()
+
+        return self.result(Deferred.fromCoroutine(read()))
+
+
+def _here(url: str) -> Destination:
+    """Return what a URL says, with a host that needs not be looked up."""
+    return replace(parse_url(url), host="127.0.0.1")

@@ -1,0 +1,3 @@
+"""Uploads and downloads: resume, segments, verification, progress."""
+
+__all__: list[str] = []

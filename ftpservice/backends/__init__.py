@@ -1,0 +1,3 @@
+"""Storages: what implements the contract, and the strings that name one (``local:/srv/ftp``)."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Storage over Twisted's own ``IFTPShell``."""
+
+__all__: list[str] = []

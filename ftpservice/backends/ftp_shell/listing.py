@@ -1,0 +1,78 @@
+"""The listing of an `IFTPShell`'s directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from twisted.protocols.ftp import IFTPShell
+from zope.interface import implementer
+
+from ftpservice.backends.ftp_shell.entries import KEYS, entry_of, name_of
+from ftpservice.backends.ftp_shell.errors import ask, segments
+from ftpservice.backends.ftp_shell.symbolic_links import link_entry
+from ftpservice.storage.errors import NotFound, StorageError
+from ftpservice.storage.interfaces import IListing
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["ShellListing", "list_directory"]
+
+Rows = Iterable[tuple[str | bytes, Sequence[object]]]
+BATCH = 500
+
+
+async def list_directory(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
+    """Return a directory's entries, less those with names that no path can lead to.
+
+    Twisted's shells fail a whole listing for one name they cannot look at (a dangling link); then
+    the names are asked for alone, and each is looked at by itself.
+    """
+    try:
+        rows: Rows = await ask(path, shell.list, segments(path), KEYS)
+    except StorageError:
+        return await _list_one_by_one(shell, path)
+    named = [(name_of(name), values) for name, values in rows]
+    return [
+        _unfollowed(shell, path.child(name), entry_of(path.child(name), values))
+        for name, values in named
+        if name is not None
+    ]
+
+
+async def _list_one_by_one(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
+    rows: Rows = await ask(path, shell.list, segments(path), ())
+    entries = []
+    for raw, _ in rows:
+        name = name_of(raw)
+        if name is None:
+            continue
+        child = path.child(name)
+        try:
+            values: Sequence[object] = await ask(child, shell.stat, segments(child), KEYS)
+        except NotFound:
+            link = link_entry(shell, child)
+            entries += [link] if link is not None else []
+            continue
+        entries.append(_unfollowed(shell, child, entry_of(child, values)))
+    return entries
+
+
+def _unfollowed(shell: IFTPShell, path: VirtualPath, entry: Entry) -> Entry:
+    return link_entry(shell, path, entry) or entry
+
+
+@implementer(IListing)
+class ShellListing:
+    """Entries that are all there already, handed out in batches."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self._entries = iter(entries)
+
+    async def next_batch(self) -> Sequence[Entry]:
+        """Return some more entries."""
+        return list(islice(self._entries, BATCH))
+
+    def close(self) -> None:
+        """Forget the rest."""
+        self._entries = iter([])

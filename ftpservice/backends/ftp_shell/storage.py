@@ -1,0 +1,233 @@
+"""Anybody's `twisted.protocols.ftp.IFTPShell` as a storage.
+
+It is only as good as the shell: uploads are seen while they arrive, and replace a file from their
+first byte; there are no partials, no appends, no optional capabilities; a name is looked at before
+it is created, so that two uploads at once may still get the same. A shell that touches the disk
+(Twisted's own do) does so on the reactor's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from twisted.protocols.ftp import FTPAnonymousShell, IFTPShell, IReadFile, IWriteFile
+from zope.interface import implementer
+
+from ftpservice.backends.ftp_shell.entries import KEYS, entry_of
+from ftpservice.backends.ftp_shell.errors import ask, segments
+from ftpservice.backends.ftp_shell.listing import ShellListing, list_directory
+from ftpservice.backends.ftp_shell.reading import ShellReading
+from ftpservice.backends.ftp_shell.symbolic_links import link_entry
+from ftpservice.backends.ftp_shell.writing import Ends, ShellWriting, dispose
+from ftpservice.storage.errors import (
+    Denied,
+    Exists,
+    InvalidName,
+    IsDirectory,
+    NotDirectory,
+    NotFound,
+    StorageError,
+    Unsupported,
+)
+from ftpservice.storage.filesystem_interfaces import IEnter, ILinks
+from ftpservice.storage.interfaces import (
+    How,
+    IListing,
+    IReading,
+    IStorage,
+    IWriting,
+    WriteRequest,
+)
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["ShellStorage"]
+
+MOST_NAMES = 1000
+"""Names tried for one `How.UNIQUE`."""
+
+
+@implementer(IStorage, IEnter, ILinks)
+class ShellStorage:
+    """The files of an `IFTPShell`."""
+
+    def __init__(self, shell: IFTPShell, seconds: Callable[[], float] = time.time) -> None:
+        if isinstance(shell, FTPAnonymousShell):
+            # From a root in bytes its paths cannot be joined with our names, which are text.
+            shell.filesystemRoot = shell.filesystemRoot.asTextMode()
+        self._shell = shell
+        self._seconds = seconds
+        self._promised: set[VirtualPath] = set()
+
+    async def stat(self, path: VirtualPath) -> Entry:
+        """Return the facts of ``path``."""
+        values: Sequence[object] = await ask(path, self._shell.stat, segments(path), KEYS)
+        return entry_of(path, values)
+
+    async def enter(self, path: VirtualPath) -> None:
+        """Return for a directory that the shell gives access to, as Twisted asks it at CWD."""
+        if (await self.stat(path)).kind is not Kind.DIRECTORY:
+            raise NotDirectory(path)
+        await ask(path, self._shell.access, segments(path))
+
+    async def lstat(self, path: VirtualPath) -> Entry:
+        """Return the facts of ``path``, those of the link itself where links are known."""
+        try:
+            entry = await self.stat(path)
+        except NotFound:
+            link = link_entry(self._shell, path)
+            if link is None:
+                raise
+            return link
+        return link_entry(self._shell, path, entry) or entry
+
+    async def open_listing(self, path: VirtualPath) -> IListing:
+        """Read a whole directory; a shell gives it in one piece."""
+        if (await self.stat(path)).kind is not Kind.DIRECTORY:
+            raise NotDirectory(path)
+        return ShellListing(await list_directory(self._shell, path))
+
+    async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:  # noqa: ARG002
+        """Make one directory; its permission bits are the shell's choice."""
+        if path.is_root:
+            raise Exists(path)
+        await need_home(self, path)
+        await ask(path, self._shell.makeDirectory, segments(path))
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        """Remove an empty directory."""
+        if path.is_root:
+            raise Denied(path)
+        await ask(path, self._shell.removeDirectory, segments(path))
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        """Remove a file."""
+        if path.is_root:
+            raise IsDirectory(path)
+        await ask(path, self._shell.removeFile, segments(path))
+
+    async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
+        """Rename; what is at ``target`` is looked at first."""
+        if source.is_root or target.is_root:
+            raise Denied(source)
+        kind = (await self.stat(source)).kind
+        if kind is Kind.DIRECTORY and target != source and target.is_within(source):
+            raise InvalidName(target)
+        await need_home(self, target)
+        there = await look(self, target)
+        if there is not None and target != source:
+            _check_gives_way(kind, there.kind, target, replace)
+        await ask(source, self._shell.rename, segments(source), segments(target))
+
+    async def open_reading(self, path: VirtualPath) -> IReading:
+        """Open a file, to be read forward."""
+        entry = await self.stat(path)
+        if entry.kind is Kind.DIRECTORY:
+            raise IsDirectory(path)
+
+        def late(file: IReadFile) -> None:
+            ShellReading(path, file, entry).close()
+
+        file: IReadFile = await ask(path, self._shell.openForReading, segments(path), late=late)
+        return ShellReading(path, file, entry)
+
+    async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        """Begin an upload of a whole file."""
+        if request.offset or request.how is How.APPEND:
+            raise Unsupported(path, "a shell takes whole files only")
+        if path.is_root:
+            raise IsDirectory(path)
+        if request.how is How.UNIQUE:
+            return await self._open_unique(path, request)
+        return await self._open(path, request)
+
+    async def _open(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        is_new = await is_free(self, path, request)
+        ends = Ends(
+            facts=lambda written: self._facts(path, written),
+            undo=lambda: self._undo(path, is_new),
+        )
+
+        def late(file: IWriteFile) -> None:
+            dispose(path, request, file, ends)
+
+        file: IWriteFile = await ask(path, self._shell.openForWriting, segments(path), late=late)
+        writing = ShellWriting(path, request, file, ends)
+        await writing.open()
+        return writing
+
+    async def _open_unique(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        for number in range(MOST_NAMES):
+            unique = path.parent.child(f"{path.name}.{number}" if number else path.name)
+            if unique in self._promised:
+                continue
+            self._promised.add(unique)
+            try:
+                return await self._open(unique, request)
+            except (Exists, IsDirectory):
+                self._promised.discard(unique)
+            except BaseException:
+                self._promised.discard(unique)
+                raise
+        raise Exists(path, f"{MOST_NAMES} names are taken")
+
+    async def _facts(self, path: VirtualPath, written: int) -> Entry:
+        """Return the facts of a file that is whole, as far as the shell tells them."""
+        self._promised.discard(path)
+        try:
+            return await self.stat(path)
+        except StorageError:
+            return Entry(path.name, Kind.FILE, written, self._seconds())
+
+    async def _undo(self, path: VirtualPath, is_new: bool) -> None:
+        self._promised.discard(path)
+        if is_new:
+            with suppress(StorageError):
+                await ask(path, self._shell.removeFile, segments(path))
+
+
+def _check_gives_way(kind: Kind, there: Kind, target: VirtualPath, replace: bool) -> None:
+    """Refuse a rename over anything but a file by a file."""
+    if not replace:
+        raise Exists(target)
+    if there is Kind.DIRECTORY:
+        raise Exists(target) if kind is Kind.DIRECTORY else IsDirectory(target)
+    if kind is Kind.DIRECTORY:
+        raise NotDirectory(target)
+
+
+async def look(storage: ShellStorage, path: VirtualPath) -> Entry | None:
+    """Return the facts of ``path``; None if there is nothing."""
+    try:
+        return await storage.stat(path)
+    except (NotFound, NotDirectory):
+        return None
+
+
+async def need_home(storage: ShellStorage, path: VirtualPath) -> None:
+    """Make sure that ``path`` has a directory to be in; raises `NotFound`, `NotDirectory`."""
+    home = await storage.stat(path.parent)
+    if home.kind is not Kind.DIRECTORY:
+        raise NotDirectory(path)
+
+
+async def is_free(storage: ShellStorage, path: VirtualPath, request: WriteRequest) -> bool:
+    """Tell whether an upload makes a new file; raises `Exists`, `IsDirectory`.
+
+    A shell that will not say takes what it takes: then nothing is known to be new.
+    """
+    try:
+        there = await look(storage, path)
+    except (Denied, Unsupported):
+        if request.how is How.REPLACE:
+            return False
+        raise
+    if there is None:
+        return True
+    if there.kind is Kind.DIRECTORY:
+        raise IsDirectory(path)
+    if request.how is not How.REPLACE:
+        raise Exists(path)
+    return False

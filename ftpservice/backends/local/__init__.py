@@ -1,0 +1,3 @@
+"""Storage in a directory on the disk."""
+
+__all__: list[str] = []

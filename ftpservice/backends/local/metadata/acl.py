@@ -1,0 +1,60 @@
+"""POSIX access control lists, as far as they decide the permission bits of new files (acl(5)).
+
+A directory with a default ACL gives it to what is made in it, and the umask does not apply. The
+kernel does that when a file is created. An upload is created with mode 0600, so its ACL grants
+nothing to anybody else while it is hidden; the bits that this module computes, set by ``chmod`` at
+the commit, lead to the ACL that a creation with the requested mode would have given.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+
+from ftpservice.backends.local.metadata.extended_attributes import attribute_names, path_of
+from ftpservice.linux import CANNOT
+from ftpservice.storage.file_mode import MaskedMode
+
+__all__ = ["ACCESS_ACL", "has_default_acl", "mode_of_new"]
+
+ACCESS_ACL = b"system.posix_acl_access"
+DEFAULT_ACL = b"system.posix_acl_default"
+HEADER = 4
+"""Bytes of the version, before the entries."""
+ENTRY = struct.Struct("<HHI")
+"""Tag, permissions, user or group."""
+USER_OBJ, GROUP_OBJ, MASK, OTHER = 0x01, 0x04, 0x10, 0x20
+
+
+def mode_of_new(directory: int, mode: int) -> int:
+    """Return the permission bits for a new file in an open directory, created as ``mode``."""
+    acl = _default_acl(directory)
+    if not acl:
+        return mode & 0o777
+    requested = mode.requested if isinstance(mode, MaskedMode) else mode
+    return requested & _most_allowed(acl)
+
+
+def has_default_acl(directory: int) -> bool:
+    """Tell whether an open directory has a default ACL."""
+    return bool(_default_acl(directory))
+
+
+def _default_acl(directory: int) -> bytes:
+    """Return the default ACL as the kernel spells it; empty if there is none."""
+    if DEFAULT_ACL not in attribute_names(directory):
+        return b""
+    try:
+        return os.getxattr(path_of(directory), DEFAULT_ACL)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, *CANNOT):
+            raise
+        return b""
+
+
+def _most_allowed(acl: bytes) -> int:
+    """Return the bits of owner, group class (the mask, if there is one) and others."""
+    bits: dict[int, int] = {tag: allowed for tag, allowed, _id in ENTRY.iter_unpack(acl[HEADER:])}
+    group = bits.get(MASK, bits.get(GROUP_OBJ, 0))
+    return bits.get(USER_OBJ, 0) << 6 | group << 3 | bits.get(OTHER, 0)

@@ -1,0 +1,123 @@
+"""Symbolic links on the disk, told as links, and where they point as the account sees it.
+
+Nothing outside the account's tree is revealed: the target of a link that leads out, on whatever
+way, is not told. An absolute target inside the tree is told from the account's root; a relative one
+as it is stored, unless the directory was itself reached through a link, where ``..`` would mislead.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ftpservice.backends.local.metadata.stat import O_PATH, entry_of
+from ftpservice.backends.local.paths.names import components
+from ftpservice.backends.local.paths.path_walk import below
+from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.storage.errors import StorageError
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import FORBIDDEN, VirtualPath
+
+__all__ = ["LinkTargets", "entry_itself"]
+
+
+class LinkTargets:
+    """Tells where the links of one directory point; blocking, one for each listing."""
+
+    def __init__(self, tree: Tree, directory: VirtualPath) -> None:
+        self._tree = tree
+        self._directory = directory
+        self._real: list[bytes] | None = None
+
+    def told(self, entry: Entry, name: bytes, opened: int) -> Entry:
+        """Return the entry of a link ``name`` in the directory ``opened``, with its target.
+
+        Where that is a plain file, size and time of change are the file's: those of a download.
+        """
+        try:
+            target = self._target(entry.name, os.readlink(name, dir_fd=opened))
+        except (OSError, StorageError):
+            target = ""
+        if not target or not FORBIDDEN.isdisjoint(target):
+            return entry._replace(size=0)
+        facts = self._file(entry.name)
+        if facts is None:
+            return entry._replace(target=target, size=0)
+        return entry._replace(target=target, size=facts.st_size, modified=facts.st_mtime)
+
+    def _file(self, name: str) -> os.stat_result | None:
+        """Return the facts of the plain file that a link leads to, if it does."""
+        try:
+            opened = self._tree.open(self._directory.child(name), O_PATH)
+        except (OSError, StorageError):
+            return None
+        try:
+            facts = os.fstat(opened)
+        finally:
+            os.close(opened)
+        return facts if stat.S_ISREG(facts.st_mode) else None
+
+    def _target(self, name: str, text: bytes) -> str:
+        """Return what to tell of a link that says ``text``; raises `OSError` where it leads out."""
+        names = [part for part in text.split(b"/") if part not in (b"", b".")]
+        is_absolute = text.startswith(b"/")
+        if is_absolute:
+            names = below(self._tree.spellings(), names)
+        if b".." not in names:
+            return _absolute(names) if is_absolute else _decoded(text)
+        self._see_that_it_stays_inside(name)
+        base = [] if is_absolute else self._real_directory()
+        place = _joined(base, names)
+        if is_absolute or base != components(self._directory):
+            return _absolute(place)
+        return _decoded(text)
+
+    def _see_that_it_stays_inside(self, name: str) -> None:
+        """Raise `PermissionError` where following the link leads out, even by a way back in."""
+        with self._tree.walk(components(self._directory.child(name))) as walk:
+            try:
+                walk.arrive(follow=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return  # the names behind what is missing are checked by themselves
+
+    def _real_directory(self) -> list[bytes]:
+        """Return the names that lead to the directory without any link; found once."""
+        if self._real is None:
+            with self._tree.walk([*components(self._directory), b"."]) as walk:
+                walk.arrive(follow=False)
+                self._real = walk.entered
+        return self._real
+
+
+def _joined(base: list[bytes], names: list[bytes]) -> list[bytes]:
+    place = list(base)
+    for name in names:
+        if name != b"..":
+            place.append(name)
+        elif place:
+            place.pop()
+        else:
+            raise PermissionError("a link leads above the root")
+    return place
+
+
+def _absolute(names: list[bytes]) -> str:
+    return "/" + _decoded(b"/".join(names))
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")
+
+
+def entry_itself(tree: Tree, path: VirtualPath) -> Entry:
+    """Return the facts of what is at ``path``, a link not followed."""
+    opened = tree.open(path, O_PATH | os.O_NOFOLLOW)
+    try:
+        facts = os.fstat(opened)
+    finally:
+        os.close(opened)
+    entry = entry_of(path.name, facts)
+    if not stat.S_ISLNK(facts.st_mode):
+        return entry
+    with tree.parent(path) as place:
+        return LinkTargets(tree, path.parent).told(entry, place.name, place.directory)

@@ -1,0 +1,197 @@
+"""The partials of a tree on the disk: found by walking it, told, removed; as blocking calls.
+
+A partial's name tells its owner as a digest, an extended attribute the name of its file. Where the
+filesystem keeps no such attribute, the files beside it are tried: one of them may be the target.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ftpservice.backends.local.files.lazy import Promise
+from ftpservice.backends.local.partials.partial_file import discard_idle, is_idle, marked
+from ftpservice.backends.local.paths.names import (
+    PARTIAL,
+    decoded,
+    is_hidden,
+    is_partial_of,
+    partial_name,
+)
+from ftpservice.backends.local.paths.tree import Place, Tree
+from ftpservice.storage.errors import BeingUploaded, HasUploads, NotEmpty, NotFound, StorageError
+from ftpservice.storage.partial_upload import PartialUpload
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["Leavings", "PartialSearch", "PartialWalk", "drop_partial", "remove_partial_alone"]
+
+TURN = 1000
+"""Entries looked at in one call of the pool; more only where one directory has more."""
+FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+Visit = Callable[[int, VirtualPath, bytes], object]
+"""Is given an open directory, its path and the name of a partial in it."""
+
+
+class PartialWalk:
+    """One walk through a tree that visits all partials, a little at a time."""
+
+    def __init__(self, tree: Tree, visit: Visit) -> None:
+        self._tree = tree
+        self._visit = visit
+        self._pending = [ROOT]
+        self._seen = 0
+
+    def turn(self) -> bool:
+        """Do some of it; tells whether there is more. Nothing stays open between turns."""
+        self._seen = 0
+        while self._pending and self._seen < TURN:
+            path = self._pending.pop()
+            try:
+                opened = self._tree.open(path, FLAGS)
+            except (OSError, StorageError):
+                continue  # gone, or not ours to read
+            try:
+                self._directory(opened, path)
+            finally:
+                os.close(opened)
+        return bool(self._pending)
+
+    def _directory(self, opened: int, path: VirtualPath) -> None:
+        with os.scandir(opened) as items:
+            for item in items:
+                self._seen += 1
+                name = decoded(item.name)
+                if is_hidden(name):
+                    self._hidden(opened, path, os.fsencode(item.name))
+                elif item.is_dir(follow_symlinks=False):
+                    self._pending.append(path.child(name))
+
+    def _hidden(self, opened: int, path: VirtualPath, name: bytes) -> None:
+        if PARTIAL.fullmatch(name):
+            self._visit(opened, path, name)
+
+
+class PartialSearch:
+    """Collects ``owner``'s partials, or everybody's; removes those that are idle if ``drops``.
+
+    ``only``: those of this path. A partial whose file is not known goes by its own name.
+    """
+
+    def __init__(
+        self, owner: str, everybody: bool, drops: bool = False, only: VirtualPath | None = None
+    ) -> None:
+        self.found: list[PartialUpload] = []
+        self._owner = owner
+        self._everybody = everybody
+        self._drops = drops
+        self._only = only
+
+    def visit(self, opened: int, path: VirtualPath, name: bytes) -> None:
+        """Look at a partial."""
+        if not self._everybody and not is_partial_of(self._owner, name):
+            return
+        facts = Place(opened, name).facts()
+        if facts is None or not stat.S_ISREG(facts.st_mode):
+            return
+        target, owner = self._told(opened, name)
+        shown = path.child(decoded(os.fsdecode(target)))
+        if self._only is None or shown == self._only:
+            active = not is_idle(opened, name)
+            if self._drops and not active:
+                discard_idle(opened, name)
+            self.found.append(PartialUpload(shown, owner, facts.st_size, facts.st_mtime, active))
+
+    def _told(self, opened: int, name: bytes) -> tuple[bytes, str]:
+        """Return the name of the file, or the partial's own, and the owner if that is known."""
+        owner = self._owner if is_partial_of(self._owner, name) else ""
+        mark = marked(opened, name)
+        if mark is not None and is_partial_of(mark[0], name):
+            return mark[1], mark[0]
+        beside = _names_beside(opened) if owner else []
+        return next((one for one in beside if partial_name(owner, one) == name), name), owner
+
+
+def _names_beside(opened: int) -> list[bytes]:
+    """Return the names in a directory that somebody else may be reading just now."""
+    again = os.open(b".", FLAGS, dir_fd=opened)
+    try:
+        return [os.fsencode(name) for name in os.listdir(again)]
+    finally:
+        os.close(again)
+
+
+def drop_partial(tree: Tree, path: VirtualPath, owner: str, everybody: bool) -> list[PartialUpload]:
+    """Remove ``owner``'s partial of ``path``, or everybody's; return those removed.
+
+    Raises `NotFound`, `BeingUploaded`.
+    """
+    if path.is_root:
+        raise NotFound(path)
+    search = PartialSearch(owner, everybody, drops=True, only=path)
+    opened = tree.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        names = [os.fsencode(name) for name in os.listdir(opened)]
+        for name in filter(PARTIAL.fullmatch, names):
+            search.visit(opened, path.parent, name)
+    finally:
+        os.close(opened)
+    dropped = [partial for partial in search.found if not partial.is_active]
+    if not dropped:
+        raise (BeingUploaded if search.found else NotFound)(path)
+    return dropped
+
+
+def remove_partial_alone(place: Place, path: VirtualPath, owner: str) -> None:
+    """Remove ``owner``'s idle partial of a file that is not there.
+
+    Raises `NotFound`, `BeingUploaded`.
+    """
+    name = partial_name(owner, place.name)
+    if not discard_idle(place.directory, name):
+        raise (NotFound if is_idle(place.directory, name) else BeingUploaded)(path)
+
+
+@dataclass(frozen=True)
+class Leavings:
+    """What in a directory of uploads is in the way of removing it, and what is not."""
+
+    owner: str
+    age: float
+    promises: set[object]
+
+    def check_promised(self, place: Place, path: VirtualPath) -> None:
+        """Raise `HasUploads` where an upload is under way that has no partial yet."""
+        promises = [one for one in tuple(self.promises) if isinstance(one, Promise)]
+        facts = place.facts() if promises else None
+        if facts is not None and any(promise.is_in(facts) for promise in promises):
+            raise HasUploads(path, "an upload has begun")
+
+    def remove(self, place: Place, path: VirtualPath) -> None:
+        """Remove the owner's idle partials in a directory, and those whose time is over.
+
+        Raises `NotEmpty` if there is anything else, and then removes nothing.
+        """
+        opened = os.open(place.name, FLAGS | os.O_CLOEXEC, dir_fd=place.directory)
+        try:
+            names = [os.fsencode(name) for name in os.listdir(opened)]
+            if not all(PARTIAL.fullmatch(name) for name in names):
+                raise NotEmpty(path)
+            for name in names:
+                self._check_leaves(opened, name, path)
+            for name in names:
+                discard_idle(opened, name)
+        finally:
+            os.close(opened)
+
+    def _check_leaves(self, opened: int, name: bytes, path: VirtualPath) -> None:
+        if not is_idle(opened, name):
+            raise HasUploads(path, "an upload is under way")
+        if is_partial_of(self.owner, name) or is_partial_of("", name):
+            return
+        facts = Place(opened, name).facts()
+        if facts is not None and facts.st_mtime > time.time() - self.age:
+            raise HasUploads(path, "an interrupted upload of another owner")

@@ -1,0 +1,139 @@
+"""Steps that every way of writing to the disk takes.
+
+Renaming and copying as Linux can, and something slower and portable where it cannot.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ftpservice.linux import CANNOT, MACHINE, system_call
+from ftpservice.storage.errors import BadOffset
+from ftpservice.storage.interfaces import WriteRequest
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = [
+    "check_announced",
+    "copy_range",
+    "if_possible",
+    "rename_exclusive",
+    "sync_directory",
+    "sync_file",
+    "write_all",
+]
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data``; the kernel may take less than that at a time."""
+    with memoryview(data) as rest:
+        written = 0
+        while written < len(rest):
+            written += os.write(descriptor, rest[written:])
+
+
+def check_announced(request: WriteRequest, arrived: int, path: VirtualPath) -> None:
+    """Raise `BadOffset` if another number of bytes was announced."""
+    if request.announced is not None and arrived != request.announced:
+        raise BadOffset(path, f"{arrived} bytes came where {request.announced} were announced")
+
+
+@contextmanager
+def if_possible() -> Iterator[None]:
+    """Do without a step that the kernel or the filesystem lacks; other failures are raised."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+
+
+def sync_file(opened: int) -> None:
+    """Have the bytes of a file survive a power cut, where the filesystem can promise that."""
+    with if_possible():
+        os.fsync(opened)
+
+
+def sync_directory(directory: int) -> None:
+    """Have the names in an open directory survive a power cut."""
+    try:
+        opened = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    except PermissionError:  # it can be written to, but not read
+        return os.sync()
+    try:
+        sync_file(opened)
+    finally:
+        os.close(opened)
+
+
+RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276}
+RENAME_NOREPLACE = 1
+PIECE = 1 << 20
+CANNOT_LINK = (*CANNOT, errno.EACCES, errno.EISDIR, errno.EMLINK)
+
+
+def _renameat2(source: bytes, target: bytes, source_in: int, target_in: int) -> None:
+    if MACHINE not in RENAMEAT2:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    system_call(
+        RENAMEAT2[MACHINE],
+        ctypes.c_int(source_in),
+        ctypes.c_char_p(source),
+        ctypes.c_int(target_in),
+        ctypes.c_char_p(target),
+        ctypes.c_uint(RENAME_NOREPLACE),
+    )
+
+
+def rename_exclusive(source: bytes, target: bytes, source_in: int, target_in: int) -> None:
+    """Rename, but raise `FileExistsError` if there is a ``target``; both in open directories.
+
+    Where neither the kernel nor the filesystem can do that in one step, files are linked and
+    unlinked, and a directory, which can only ever replace an empty one, is checked first.
+    """
+    try:
+        return _renameat2(source, target, source_in, target_in)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+    try:
+        os.link(source, target, src_dir_fd=source_in, dst_dir_fd=target_in, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in CANNOT_LINK:
+            raise
+        _rename_to_free_name(source, target, source_in, target_in)
+    else:
+        os.unlink(source, dir_fd=source_in)
+
+
+def _rename_to_free_name(source: bytes, target: bytes, source_in: int, target_in: int) -> None:
+    try:
+        os.stat(target, dir_fd=target_in, follow_symlinks=False)
+    except FileNotFoundError:
+        os.rename(source, target, src_dir_fd=source_in, dst_dir_fd=target_in)
+    else:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def copy_range(source: int, target: int, start: int, end: int) -> int:
+    """Copy bytes ``start`` to ``end`` to the same place in ``target``; returns where it stopped."""
+    while start < end:
+        count = _copy_piece(source, target, start, end - start)
+        if count == 0:
+            break
+        start += count
+    return start
+
+
+def _copy_piece(source: int, target: int, start: int, size: int) -> int:
+    """Copy without passing the bytes through here, if the filesystems can."""
+    try:
+        count = os.copy_file_range(source, target, size, start, start)
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in CANNOT:
+            raise
+        count = 0
+    return count or os.pwrite(target, os.pread(source, min(size, PIECE), start), start)

@@ -1,0 +1,210 @@
+"""Getting from a root to what a path names below it, and nowhere else.
+
+One call of ``openat2`` does it where there is such a kernel and nothing odd on the way; a `Walk`
+does the rest: older kernels, and links that are absolute or pass above their directory but stay
+below the root. Both decide by opening, never by looking first, so nothing can be swapped between.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from ftpservice.backends.local.paths.names import components
+from ftpservice.backends.local.paths.path_walk import DIRECTORY, Walk
+from ftpservice.linux import AT_FDCWD, AT_ONCE, CANNOT, RESOLVE_CACHED, open_beneath
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["Place", "Tree", "reopened"]
+
+WALK_INSTEAD = (errno.EAGAIN, *CANNOT)
+ATTEMPTS = 5
+"""Times that a last component may turn from a file into a link under our hands."""
+
+
+class Place:
+    """A name in an open directory; there may or may not be something of that name."""
+
+    def __init__(self, directory: int, name: bytes) -> None:
+        self.directory = directory
+        self.name = name
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the directory; once."""
+        if self.directory >= 0:
+            os.close(self.directory)
+            self.directory = -1
+
+    def facts(self) -> os.stat_result | None:
+        """Return what has that name now, links not followed; None if there is nothing."""
+        try:
+            return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def is_link(self) -> bool:
+        """Tell whether a link has that name now."""
+        facts = self.facts()
+        return facts is not None and stat.S_ISLNK(facts.st_mode)
+
+
+@lru_cache(maxsize=64)
+def _absolute(text: str) -> bytes:
+    return os.path.abspath(os.fsencode(text))
+
+
+class Tree:
+    """Everything below an open directory.
+
+    Takes over the descriptor ``root``, which is closed when nobody has the tree any more; ``text``
+    is how people spell it, absolute, for absolute links. Methods block, raise `OSError`, and
+    besides what `components` raises.
+    """
+
+    def __init__(self, root: int, text: bytes) -> None:
+        self.root = root
+        self.text = text
+        weakref.finalize(self, os.close, root)
+
+    @classmethod
+    def at(cls, text: str) -> Tree:
+        """Open the directory ``text``, links followed; for whoever sets up the service."""
+        return cls(os.open(text, DIRECTORY), _absolute(text))
+
+    @classmethod
+    def at_once(cls, text: str) -> Tree | None:
+        """Open the directory ``text`` if that needs no disk; else None."""
+        name = os.fsencode(text)
+        try:
+            return cls(open_beneath(AT_FDCWD, name, DIRECTORY, RESOLVE_CACHED), _absolute(text))
+        except OSError:
+            return None
+
+    def below(self, top: VirtualPath) -> Tree:
+        """Return the tree of a directory, which cannot reach anything else in this one."""
+        return self.grown(self.open(top, DIRECTORY), top)
+
+    def grown(self, directory: int, top: VirtualPath) -> Tree:
+        """Return the tree of an open directory that is ``top`` in this one."""
+        return Tree(directory, os.path.join(self.text, *components(top)))
+
+    def open(self, path: VirtualPath, flags: int) -> int:
+        """Open what is at ``path``; links are followed as long as they stay below the root."""
+        names = components(path)
+        try:
+            return open_beneath(self.root, b"/".join(names) or b".", flags)
+        except OSError as error:
+            if error.errno not in WALK_INSTEAD:
+                raise
+        with self.walk(names) as walk:
+            return _open_last(walk, flags)
+
+    def open_at_once(self, path: VirtualPath, flags: int) -> int | None:
+        """Open what is at ``path`` if that needs no disk and no `Walk`; else None.
+
+        Raises `OSError` where it is certain that there is nothing to open.
+        """
+        names = components(path)
+        try:
+            return open_beneath(self.root, b"/".join(names) or b".", flags, AT_ONCE)
+        except OSError as error:
+            if error.errno in WALK_INSTEAD:
+                return None
+            raise
+
+    def enter(self, path: VirtualPath) -> None:
+        """Raise `OSError` unless ``path`` is a directory that this process may enter."""
+        names = [*components(path), b"."]  # looking a dot up needs the right to enter
+        try:
+            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY))
+        except OSError as error:
+            if error.errno not in WALK_INSTEAD:
+                raise
+        else:
+            return
+        with self.walk(names) as walk:
+            walk.arrive(follow=False)
+            os.stat(".", dir_fd=walk.here)
+
+    def enters_at_once(self, path: VirtualPath) -> bool:
+        """Tell whether `enter` is known to succeed; asks neither disk nor network."""
+        names = [*components(path), b"."]
+        try:
+            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY, AT_ONCE))
+        except OSError:
+            return False
+        return True
+
+    def parent(self, path: VirtualPath) -> Place:
+        """Return the place of the last component of ``path``, be it a link or not."""
+        names = components(path)
+        if not names:
+            return Place(os.dup(self.root), b".")
+        return Place(self.open(path.parent, DIRECTORY), names[-1])
+
+    def place(self, path: VirtualPath) -> Place:
+        """Return where a file opened as ``path`` would be: like `parent`, last link followed."""
+        place = self.parent(path)
+        try:
+            facts = place.facts()
+            if facts is None or not stat.S_ISLNK(facts.st_mode):
+                return place
+        except BaseException:
+            place.close()
+            raise
+        place.close()
+        with self.walk(components(path)) as walk:
+            name = walk.arrive(follow=True)
+            return Place(os.dup(walk.here), name)
+
+    def walk(self, names: Sequence[bytes]) -> Walk:
+        """Return a walk from the root, to be used in ``with``."""
+        return Walk(self.root, names, self.spellings)
+
+    def spellings(self) -> Iterator[list[bytes]]:
+        """Yield how absolute links may begin: the directory's real path now, and the one given."""
+        if sys.platform == "linux":
+            texts = [os.readlink(f"/proc/self/fd/{self.root}".encode()), self.text]
+        else:
+            texts = [os.path.realpath(self.text), self.text]
+        for text in texts:
+            yield [name for name in text.split(b"/") if name]
+
+
+def _open_last(walk: Walk, flags: int) -> int:
+    """Open the last component, following what it turned out to be."""
+    follow = not flags & os.O_NOFOLLOW
+    for _ in range(ATTEMPTS):
+        name = walk.arrive(follow)
+        try:
+            opened = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=walk.here)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not _is_link(walk, name):
+                raise
+        else:
+            if not follow or not stat.S_ISLNK(os.fstat(opened).st_mode):
+                return opened
+            os.close(opened)
+        walk.again(name)
+    raise OSError(errno.ELOOP, "a link comes and goes")
+
+
+def _is_link(walk: Walk, name: bytes) -> bool:
+    facts = os.stat(name, dir_fd=walk.here, follow_symlinks=False)
+    return stat.S_ISLNK(facts.st_mode)
+
+
+def reopened(descriptor: int) -> str | int:
+    """Return what names an open thing to calls that take no ``O_PATH`` descriptor."""
+    return f"/proc/self/fd/{descriptor}" if hasattr(os, "O_PATH") else descriptor

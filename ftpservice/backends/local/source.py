@@ -1,0 +1,135 @@
+"""``local:/srv/ftp`` — the storage source: files in a directory of this machine."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import cast
+from weakref import WeakValueDictionary
+
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from zope.interface import implementer
+
+from ftpservice.backends.local.operations import make_directory
+from ftpservice.backends.local.partial_search import PartialWalk
+from ftpservice.backends.local.partials.sweeper import Rounds, Sweep
+from ftpservice.backends.local.paths.path_walk import DIRECTORY
+from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.backends.local.storage import WEEK, LocalStorage, Setting
+from ftpservice.concurrency.overflow_pool import BriefPool
+from ftpservice.concurrency.thread_pool import Pool, Runner
+from ftpservice.storage.blocking_calls import called
+from ftpservice.storage.errors import Exists
+from ftpservice.storage.interfaces import IStorage, IStorageSource
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["LocalSource", "LocalStorage"]
+
+HOUR = 3600.0
+
+
+@implementer(IStorageSource)
+class LocalSource:
+    """Serves the directory ``root``; raises `ValueError` or `OSError`, in one line, if it cannot.
+
+    ``pool``: by default one of its own, which `stop` ends; one that is given is left alone.
+    ``durable``: uploads are confirmed when they would survive a power cut.
+    ``partial_age``: seconds that the partials of cut uploads are kept.
+    No thread is started before the reactor runs.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        reactor: IReactorTime,
+        pool: Runner | None = None,
+        durable: bool = False,
+        partial_age: float = WEEK,
+    ) -> None:
+        self._root = _checked(root)
+        if partial_age <= 0:
+            raise ValueError(f"partials must be kept for some time, not {partial_age:g} seconds")
+        self._own_pool = (
+            Pool(IReactorFromThreads(reactor), "local storage") if pool is None else None
+        )
+        self._runner = cast(Runner, pool or self._own_pool)
+        self._brief = BriefPool(reactor, self._own_pool) if self._own_pool is not None else None
+        brief = None if durable else self._brief  # to wait for the disk is not brief
+        self._setting = Setting(self._runner, durable, brief, partial_age)
+        self._partial_age = partial_age
+        self._trees: WeakValueDictionary[tuple[int, int], Tree] = WeakValueDictionary()
+        self._rounds = Rounds(reactor, min(HOUR, partial_age), self.sweep)
+
+    async def storage(self, owner: str, top: VirtualPath) -> IStorage:
+        """Return ``owner``'s storage, which cannot reach anything outside ``top``."""
+        tree = self._tree_at_once(top)
+        if tree is None:
+            tree = await called(self._runner, top, self._tree, top)
+        return LocalStorage(tree, owner, self._setting)
+
+    def describe(self) -> str:
+        """Return the storage string."""
+        return f"local:{self._root}"
+
+    async def sweep(self) -> int:
+        """Remove partials whose time is over; returns how many. Happens every hour by itself."""
+        tree = await called(self._runner, ROOT, Tree.at, self._root)
+        sweep = Sweep(self._partial_age)
+        walk = PartialWalk(tree, sweep.visit)
+        while await called(self._runner, ROOT, walk.turn):
+            pass
+        return sweep.removed
+
+    async def stop(self) -> None:
+        """End sweeping and the source's own pool."""
+        self._rounds.stop()
+        if self._own_pool is not None and self._brief is not None:
+            await self._brief.stop()
+            await self._own_pool.stop()
+
+    def _tree_at_once(self, top: VirtualPath) -> Tree | None:
+        """Return the tree at ``top`` if that needs no disk; else None."""
+        try:
+            whole = Tree.at_once(self._root)
+            opened = whole.open_at_once(top, DIRECTORY) if whole is not None else None
+        except OSError:
+            return None
+        if whole is None or opened is None:
+            return None
+        return self._shared(whole.grown(opened, top))
+
+    def _tree(self, top: VirtualPath) -> Tree:
+        """Return the tree at ``top``, made if it is missing."""
+        return self._shared(_made(Tree.at(self._root), top))
+
+    def _shared(self, tree: Tree) -> Tree:
+        """Return the same tree for all who have that directory open now."""
+        facts = os.fstat(tree.root)
+        return self._trees.setdefault((facts.st_dev, facts.st_ino), tree)
+
+
+def _made(whole: Tree, top: VirtualPath) -> Tree:
+    """Return the tree at ``top``, made if it is missing."""
+    try:
+        return whole.below(top)
+    except FileNotFoundError:
+        for depth in range(1, len(top.parts) + 1):
+            with suppress(Exists, FileExistsError):
+                make_directory(whole, VirtualPath(top.parts[:depth]), 0o755)
+        return whole.below(top)
+
+
+def _checked(root: str) -> str:
+    """Return the full path of a directory that can be served; the errors are for a person."""
+    if not root:
+        raise ValueError("local: names no directory; write local:/srv/ftp, for example")
+    path = os.path.abspath(root)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such directory; make it, or name another one")
+    if not os.path.isdir(path):
+        raise NotADirectoryError(f"{path}: not a directory; name one")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{path}: not writable for this process; change its owner or mode, or name another one"
+        )
+    return path

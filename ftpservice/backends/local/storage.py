@@ -1,0 +1,260 @@
+"""The core of the ``local:`` storage: the files of one account, below one directory.
+
+The whole of the ``local:`` storage: the core, and what a filesystem offers besides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from zope.interface import implementer
+
+from ftpservice.backends.local.files.hashing import digest_of
+from ftpservice.backends.local.files.reading import LocalReading, OpenFile
+from ftpservice.backends.local.files.request import Order
+from ftpservice.backends.local.files.transaction import open_writing
+from ftpservice.backends.local.listing import LocalListing, OpenDirectory
+from ftpservice.backends.local.metadata.access import access_at
+from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, names_are_known
+from ftpservice.backends.local.metadata.symbolic_links import entry_itself
+from ftpservice.backends.local.operations import (
+    free_space,
+    make_directory,
+    remove_directory,
+    remove_file,
+    rename,
+    set_mode,
+    set_modified,
+)
+from ftpservice.backends.local.partial_search import (
+    Leavings,
+    PartialSearch,
+    PartialWalk,
+    drop_partial,
+)
+from ftpservice.backends.local.partials.partial_file import find
+from ftpservice.backends.local.paths.names import partial_name
+from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.concurrency.thread_pool import Runner
+from ftpservice.storage.blocking_calls import called
+from ftpservice.storage.errors import NotFound, Unsupported
+from ftpservice.storage.filesystem_interfaces import IAccess, IEnter, ILinks
+from ftpservice.storage.interfaces import (
+    IFreeSpace,
+    IHashes,
+    IListing,
+    IPartials,
+    IReading,
+    ISetMode,
+    ISetTimes,
+    IStorage,
+    IWriting,
+    WriteRequest,
+)
+from ftpservice.storage.os_errors import translate
+from ftpservice.storage.partial_upload import PartialUpload
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["WEEK", "LocalFiles", "LocalStorage", "Setting", "entry_at_once"]
+
+
+WEEK = 7 * 86_400.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the storages of one source share: whether uploads are synced, and the pools."""
+
+    runner: Runner
+    durable: bool = False
+    brief: Runner | None = None
+    """For calls that hardly ever wait for anything, if they have a pool of their own."""
+    partial_age: float = WEEK
+    """Seconds that partials are kept."""
+    promises: set[object] = field(default_factory=set)
+    """Uploads under way that have no partial yet."""
+
+
+@implementer(IStorage)
+class LocalFiles:
+    """``owner``'s files in ``tree``; each call is one call in the pool, there and back."""
+
+    def __init__(self, tree: Tree, owner: str, setting: Setting) -> None:
+        self._tree = tree
+        self._owner = owner
+        self._setting = setting
+        self._runner = setting.runner
+
+    async def stat(self, path: VirtualPath) -> Entry:
+        """Return the facts of ``path``; a link that may not be followed is told as such."""
+        entry = entry_at_once(self._tree, path, O_PATH)
+        if entry is not None:
+            return entry
+        return await called(self._runner, path, _entry_at, self._tree, path)
+
+    async def open_listing(self, path: VirtualPath) -> IListing:
+        """Begin to read a directory."""
+        directory = await called(
+            self._runner, path, OpenDirectory, self._tree, path, dispose=OpenDirectory.close
+        )
+        return LocalListing(self._runner, path, directory)
+
+    async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
+        """Make one directory."""
+        await called(self._runner, path, make_directory, self._tree, path, mode)
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        """Remove a directory that has no entries but hidden partials of this owner."""
+        setting = self._setting
+        leavings = Leavings(self._owner, setting.partial_age, setting.promises)
+        await called(self._runner, path, remove_directory, self._tree, path, leavings)
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        """Remove a file or link and the owner's partial of it, or the latter alone."""
+        await called(self._runner, path, remove_file, self._tree, path, self._owner)
+
+    async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
+        """Rename in one step."""
+        await called(self._runner, source, rename, self._tree, source, target, replace)
+
+    async def open_reading(self, path: VirtualPath) -> IReading:
+        """Open a plain file."""
+        try:
+            file = OpenFile.at_once(self._tree, path)
+        except OSError as error:
+            raise translate(error, path) from error
+        if file is None:
+            file = await called(
+                self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close
+            )
+        return LocalReading(self._runner, file)
+
+    async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        """Begin a write transaction."""
+        setting = self._setting
+        order = Order(self._tree, self._owner, path, request, setting.durable, setting.promises)
+        return await open_writing(self._runner, order, setting.brief)
+
+
+def entry_at_once(tree: Tree, path: VirtualPath, flags: int) -> Entry | None:
+    """Return the facts of what is there, if that needs neither disk nor directory service."""
+    try:
+        opened = tree.open_at_once(path, flags)
+    except OSError:
+        return None  # perhaps a link that leads nowhere: its own facts are wanted
+    if opened is None:
+        return None
+    try:
+        facts = os.fstat(opened)
+        return entry_of(path.name, facts) if names_are_known(facts) else None
+    finally:
+        os.close(opened)
+
+
+def _entry_at(tree: Tree, path: VirtualPath) -> Entry:
+    """Return the facts of what is there; those of the link itself for one that leads nowhere."""
+    try:
+        opened = tree.open(path, O_PATH)
+    except OSError:
+        entry = entry_itself(tree, path)
+        if entry.kind is not Kind.LINK:
+            raise
+        return entry
+    try:
+        return entry_of(path.name, os.fstat(opened))
+    finally:
+        os.close(opened)
+
+
+@implementer(IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials)
+class LocalStorage(LocalFiles):
+    """One account's files, with all that a filesystem offers besides."""
+
+    creation = False
+
+    async def hash(self, path: VirtualPath, algorithm: str, start: int, end: int | None) -> str:
+        """Digest a file as it was when the call began, in turns that others get between."""
+        file = await called(
+            self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close
+        )
+        return await digest_of(self._runner, file, algorithm, (start, end))
+
+    async def enter(self, path: VirtualPath) -> None:
+        """Return for a directory that the process may enter."""
+        if not self._tree.enters_at_once(path):
+            await called(self._runner, path, self._tree.enter, path)
+
+    async def lstat(self, path: VirtualPath) -> Entry:
+        """Return the facts of ``path``; a link is not followed."""
+        entry = entry_at_once(self._tree, path, O_PATH | os.O_NOFOLLOW)
+        if entry is not None and entry.kind is not Kind.LINK:
+            return entry
+        return await called(self._runner, path, entry_itself, self._tree, path)
+
+    async def set_times(
+        self, path: VirtualPath, modified: float | None = None, created: float | None = None
+    ) -> None:
+        """Set the time of change."""
+        if created is not None:
+            raise Unsupported(path, "no creation times")
+        if modified is not None:
+            await called(self._runner, path, set_modified, self._tree, path, modified)
+
+    async def set_mode(self, path: VirtualPath, mode: int) -> None:
+        """Set the lower nine permission bits."""
+        await called(self._runner, path, set_mode, self._tree, path, mode)
+
+    async def free_space(self, path: VirtualPath) -> int:
+        """Return the bytes that the filesystem leaves us."""
+        return await called(self._runner, path, free_space, self._tree, path)
+
+    async def access(self, path: VirtualPath, follow: bool) -> int:
+        """Return what this process may do with a file or directory."""
+        return await called(self._runner, path, access_at, self._tree, path, follow)
+
+    async def partial(self, path: VirtualPath) -> Entry:
+        """Return the facts of what arrived for ``path`` and was cut; an empty one is none."""
+        return await called(self._runner, path, _partial, self._tree, path, self._owner)
+
+    async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
+        """Return the partials in the tree; it is walked in turns that others get between."""
+        return await self._searched(PartialSearch(self._owner, everybody))
+
+    async def drop_partials(
+        self, path: VirtualPath | None = None, everybody: bool = False
+    ) -> Sequence[PartialUpload]:
+        """Remove partials, but for those that still arrive."""
+        if path is None:
+            found = await self._searched(PartialSearch(self._owner, everybody, drops=True))
+            return [partial for partial in found if not partial.is_active]
+        return await called(
+            self._runner, path, drop_partial, self._tree, path, self._owner, everybody
+        )
+
+    async def _searched(self, search: PartialSearch) -> Sequence[PartialUpload]:
+        walk = PartialWalk(self._tree, search.visit)
+        while await called(self._runner, ROOT, walk.turn):
+            pass
+        return search.found
+
+
+def _partial(tree: Tree, path: VirtualPath, owner: str) -> Entry:
+    if path.is_root:
+        raise NotFound(path)
+    try:
+        with tree.place(path) as place:
+            opened = find(place, partial_name(owner, place.name))
+    except NotADirectoryError:
+        raise NotFound(path) from None
+    if opened is None:
+        raise NotFound(path)
+    try:
+        facts = os.fstat(opened)
+    finally:
+        os.close(opened)
+    if facts.st_size == 0:
+        raise NotFound(path, "empty")
+    return entry_of(path.name, facts)

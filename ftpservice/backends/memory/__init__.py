@@ -1,0 +1,3 @@
+"""Storage in memory."""
+
+__all__: list[str] = []

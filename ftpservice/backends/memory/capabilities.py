@@ -1,0 +1,167 @@
+"""The optional capabilities of storage in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from ftpservice.backends.memory.tree import Directory, Key, key_of
+from ftpservice.backends.memory.view import MemoryView
+from ftpservice.storage.errors import (
+    BadOffset,
+    BeingUploaded,
+    Denied,
+    NotFound,
+    StorageError,
+    Unsupported,
+)
+from ftpservice.storage.interfaces import (
+    IFreeSpace,
+    IHashes,
+    IPartials,
+    ISetMode,
+    ISetTimes,
+)
+from ftpservice.storage.partial_upload import PartialUpload
+from ftpservice.storage.rights import mode_keeps_owner
+from ftpservice.wire.digests import Digest, new_digest
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["MemoryAttributes", "MemoryHashes", "MemoryPartials", "MemoryRoom"]
+
+TURN = 1 << 20
+"""Bytes digested before others get their turn: a millisecond or two."""
+
+
+def _digest(algorithm: str, path: VirtualPath) -> Digest:
+    try:
+        return new_digest(algorithm)
+    except ValueError as error:
+        raise Unsupported(path, str(error)) from None
+
+
+@implementer(IHashes)
+class MemoryHashes:
+    """Digests, computed in short turns where there is a clock to wait on between them."""
+
+    def __init__(self, view: MemoryView, clock: IReactorTime | None) -> None:
+        self._view = view
+        self._clock = clock
+
+    async def hash(self, path: VirtualPath, algorithm: str, start: int, end: int | None) -> str:
+        """Digest the bytes as they are when the call begins."""
+        data = self._view.file(path).content.data
+        stop = len(data) if end is None else end
+        if not 0 <= start <= stop <= len(data):
+            raise BadOffset(path)
+        digest = _digest(algorithm, path)
+        for offset in range(start, stop, TURN):
+            if self._clock is not None and offset > start:
+                await deferLater(self._clock, 0)
+            with memoryview(data) as whole, whole[offset : min(offset + TURN, stop)] as piece:
+                digest.update(piece)
+        return digest.hexdigest()
+
+
+@implementer(ISetTimes, ISetMode)
+class MemoryAttributes:
+    """Times and permission bits."""
+
+    creation = True
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+
+    async def set_times(
+        self, path: VirtualPath, modified: float | None = None, created: float | None = None
+    ) -> None:
+        """Set what is given."""
+        node = self._view.node(path)
+        if modified is not None:
+            node.modified = modified
+        if created is not None:
+            node.created = created
+
+    async def set_mode(self, path: VirtualPath, mode: int) -> None:
+        """Set the lower nine bits."""
+        node = self._view.node(path)
+        if not mode_keeps_owner(mode) and node is self._view.node(ROOT):
+            raise Denied(path, "the owner would lose access to the root")
+        node.mode = node.mode & ~0o777 | mode & 0o777
+
+
+@implementer(IFreeSpace)
+class MemoryRoom:
+    """How much still fits."""
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+
+    async def free_space(self, path: VirtualPath) -> int:
+        """Return the bytes that still fit; the same everywhere."""
+        self._view.node(path)
+        return self._view.tree.free_space()
+
+
+@implementer(IPartials)
+class MemoryPartials:
+    """The hidden partials of one owner."""
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+
+    async def partial(self, path: VirtualPath) -> Entry:
+        """Return the facts of a partial, or raise `NotFound`."""
+        view = self._view
+        try:
+            key = key_of(view.owner, view.home(path), path.name)
+        except StorageError:
+            raise NotFound(path) from None
+        partial = view.tree.partial(key)
+        if partial is None or not partial.content.data:
+            raise NotFound(path)
+        size = len(partial.content.data)
+        return Entry(path.name, Kind.FILE, size, partial.modified, owner=view.owner)
+
+    async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
+        """Return the partials below the root."""
+        return [told for told, _key in self._found(everybody)]
+
+    async def drop_partials(
+        self, path: VirtualPath | None = None, everybody: bool = False
+    ) -> Sequence[PartialUpload]:
+        """Remove partials, but for those that still arrive."""
+        found = [
+            (told, key) for told, key in self._found(everybody) if path is None or told.path == path
+        ]
+        dropped = [told for told, key in found if self._view.tree.drop_partial(key)]
+        if path is not None and not dropped:
+            raise (BeingUploaded if found else NotFound)(path)
+        return dropped
+
+    def _found(self, everybody: bool) -> Iterator[tuple[PartialUpload, Key]]:
+        known = self._view.tree.all_partials()
+        paths = dict(self._directories()) if known else {}
+        for partial, active in known:
+            is_wanted = everybody or partial.owner == self._view.owner
+            if is_wanted and partial.home.serial in paths:
+                path = paths[partial.home.serial].child(partial.name)
+                size = len(partial.content.data)
+                told = PartialUpload(path, partial.owner, size, partial.modified, active)
+                yield told, key_of(partial.owner, partial.home, partial.name)
+
+    def _directories(self) -> Iterator[tuple[int, VirtualPath]]:
+        """Yield all directories below the root: their numbers and paths."""
+        waiting = [(self._view.directory(ROOT), ROOT)]
+        while waiting:
+            directory, path = waiting.pop()
+            yield directory.serial, path
+            waiting += [
+                (node, path.child(name))
+                for name, node in directory.entries.items()
+                if isinstance(node, Directory)
+            ]

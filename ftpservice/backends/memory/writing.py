@@ -1,0 +1,217 @@
+"""The write transactions of storage in memory."""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from ftpservice.backends.memory.tree import Content, Directory, File, Partial, key_of
+from ftpservice.backends.memory.view import MemoryView
+from ftpservice.storage.errors import (
+    BadOffset,
+    BeingUploaded,
+    Exists,
+    IsDirectory,
+    NoSpace,
+    NotFound,
+    StorageError,
+    Unavailable,
+    Unsupported,
+)
+from ftpservice.storage.interfaces import How, IRetracts, IWriting, WriteRequest
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["Append", "Upload", "begin_writing"]
+
+
+def begin_writing(view: MemoryView, path: VirtualPath, request: WriteRequest) -> IWriting:
+    """Begin what ``request`` asks for; raises what `IStorage.open_writing` does."""
+    if path.is_root:
+        raise IsDirectory(path)
+    if request.offset and request.how not in (How.REPLACE, How.CREATE):
+        raise Unsupported(path, f"an offset with {request.how.value}")
+    home = view.home(path)
+    there = home.entries.get(path.name)
+    if request.how is How.UNIQUE:
+        free = path.parent.child(_free_name(view, home, path))
+        view.home(free)  # raises where the number made it too long
+        return Upload(view, free, request, Partial("", home, free.name, Content(view.tree), 0.0))
+    if isinstance(there, Directory):
+        raise IsDirectory(path)
+    if there is not None and request.how is How.CREATE:
+        raise Exists(path)
+    if there is not None and request.how is How.APPEND:
+        return Append(view, path, request, there)
+    content = _beginning(view, path, request, there)
+    return Upload(view, path, request, Partial(view.owner, home, path.name, content, 0.0))
+
+
+def _free_name(view: MemoryView, home: Directory, path: VirtualPath) -> str:
+    """Return a name that no file has and that no other upload was promised."""
+    taken = {*home.entries, *(one.name for one in view.tree.running if one.home is home)}
+    name, number = path.name, 0
+    while name in taken:
+        number += 1
+        name = f"{path.name}.{number}"
+    return name
+
+
+def _beginning(
+    view: MemoryView, path: VirtualPath, request: WriteRequest, there: File | None
+) -> Content:
+    """Return what the upload goes on from: the owner's partial or, only without one, the file."""
+    key = key_of(view.owner, view.home(path), path.name)
+    content = Content(view.tree)
+    if request.how is How.REPLACE and not request.offset:
+        return content
+    if view.tree.arriving(key) is not None:
+        raise BeingUploaded(path)
+    partial = view.tree.partial(key)
+    if partial is not None or request.partial_only:
+        if partial is None or request.offset > len(partial.content.data):
+            raise BadOffset(path)
+        view.tree.take_partial(key)
+        return partial.content
+    if request.offset:
+        if there is None or request.offset > len(there.content.data):
+            raise BadOffset(path)
+        with memoryview(there.content.data) as old:
+            content.add(old[: request.offset], path)
+    return content
+
+
+@implementer(IWriting)
+class Upload:
+    """A file on its way, seen by nobody; what arrived becomes a partial when it is cut."""
+
+    def __init__(
+        self, view: MemoryView, path: VirtualPath, request: WriteRequest, partial: Partial
+    ) -> None:
+        self.path = path
+        found = len(partial.content.data)
+        self.offset = found if request.how is How.APPEND else request.offset
+        self._tree = view.tree
+        self._owner = view.owner
+        self._request = request
+        self._partial = partial
+        self._written = 0
+        self._is_resumed = found > self.offset or request.how is How.APPEND
+        self._ended = self._is_lost = False
+        view.tree.running.add(partial)
+
+    async def write(self, data: bytes) -> None:
+        """Add to the content; what lies beyond the offset goes with the first byte."""
+        self._check_open()
+        partial = self._partial
+        partial.content = partial.content.cut_to(self.offset + self._written)
+        try:
+            partial.content.add(data, self.path)
+        except NoSpace:
+            self._is_lost = True  # kept, it would keep the storage full, unseen
+            raise
+        self._written += len(data)
+
+    async def commit(self) -> Entry:
+        """Publish, or keep what arrived and raise."""
+        self._check_open()
+        try:
+            self._check_publishable()
+        except StorageError:
+            await self.abandon()
+            raise
+        self._end()
+        tree, home, name = self._tree, self._partial.home, self.path.name
+        if self._request.how is not How.UNIQUE:
+            tree.drop_partial(key_of(self._owner, home, name))
+        content = self._partial.content.cut_to(self.offset + self._written)
+        file = tree.new_file(self._owner, self._request.mode & 0o7777, content)
+        replaced = home.put(name, file, file.modified)
+        if isinstance(replaced, File):
+            file.mode, file.owner = replaced.mode, replaced.owner
+            replaced.content.drop()
+        return file.entry(name)
+
+    async def abandon(self) -> None:
+        """Keep what arrived for the owner to go on from; nothing of a unique name."""
+        if self._ended:
+            return
+        self._end()
+        has_some = bool(self._partial.content.data) and (self._written > 0 or self._is_resumed)
+        if has_some and not self._is_lost and self._request.how is not How.UNIQUE:
+            self._tree.keep_partial(self._partial)
+        else:
+            self._partial.content.drop()
+
+    def _check_publishable(self) -> None:
+        """Raise what forbids by now to publish the file in its directory, wherever that is."""
+        _check_announced(self._request, self._written, self.path)
+        there = self._partial.home.entries.get(self.path.name)
+        if isinstance(there, Directory):
+            raise IsDirectory(self.path)
+        if there is not None and self._request.how is not How.REPLACE:
+            raise Exists(self.path)
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise Unavailable(self.path, "the transaction is over")
+
+    def _end(self) -> None:
+        self._ended = True
+        self._tree.running.discard(self._partial)
+
+
+@implementer(IWriting, IRetracts)
+class Append:
+    """A file that grows in place."""
+
+    def __init__(
+        self, view: MemoryView, path: VirtualPath, request: WriteRequest, file: File
+    ) -> None:
+        self.path = path
+        self.offset = len(file.content.data)
+        self._view = view
+        self._home = view.home(path)
+        self._request = request
+        self._file = file
+        self._written = 0
+        self._ended = False
+
+    async def write(self, data: bytes) -> None:
+        """Add to the file."""
+        self._check_open()
+        self._file.content.add(data, self.path)
+        self._file.modified = self._view.tree.seconds()
+        self._written += len(data)
+
+    async def commit(self) -> Entry:
+        """Confirm what the file got, whatever its name is by now; `NotFound` if it is removed."""
+        self._check_open()
+        self._ended = True
+        _check_announced(self._request, self._written, self.path)
+        if self._file.content.is_dropped:
+            raise NotFound(self.path, "removed while it was appended to")
+        is_there = self._home.entries.get(self.path.name) is self._file
+        return self._file.entry(self.path.name if is_there else "")
+
+    async def retract(self) -> bool:
+        """Take back what was appended, if nobody else has appended since."""
+        self._check_open()
+        content = self._file.content
+        if len(content.data) != self.offset + self._written:
+            return False
+        self._file.content = content.cut_to(self.offset)
+        self._written = 0
+        return True
+
+    async def abandon(self) -> None:
+        """End; what was appended stays."""
+        self._ended = True
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise Unavailable(self.path, "the transaction is over")
+
+
+def _check_announced(request: WriteRequest, written: int, path: VirtualPath) -> None:
+    if request.announced is not None and written != request.announced:
+        raise BadOffset(path, f"{written} bytes came where {request.announced} were announced")

@@ -1,0 +1,157 @@
+r"""Storage strings: ``local:/srv/ftp``, ``memory:capacity=10M``.
+
+A string is a scheme, a colon, and what the scheme makes of the rest. The built-in schemes part the
+rest at colons; ``\:`` is a colon that parts nothing, ``\\`` a backslash.
+
+- ``local:PATH[:durable=yes][:partial-age=7d]``
+- ``memory:[capacity=10M][:partial-age=7d]``
+
+Other schemes come from Twisted plugins: an object in ``twisted/plugins/`` that provides
+`IStorageSourceFactory`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from twisted.plugin import getPlugins
+from zope.interface import Attribute, Interface, implementer
+
+from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.wire.units import parse_duration, parse_size
+
+__all__ = [
+    "BUILT_IN",
+    "BadStorageString",
+    "IStorageSourceFactory",
+    "build_source",
+    "factories",
+    "fields",
+    "options",
+]
+
+Value = TypeVar("Value")
+
+
+class BadStorageString(ValueError):
+    """A storage string that cannot be built from; says why in one line."""
+
+
+class IStorageSourceFactory(Interface):
+    """A scheme of storage strings; plugins provide it."""
+
+    scheme = Attribute("What stands before the first colon, a str in lower case.")
+    help = Attribute("One line for ``--help``: what the argument is.")
+
+    def build(argument: str, reactor: Any) -> IStorageSource:
+        """Build from what stands behind the colon; raises `ValueError` in one clear line."""
+
+
+def build_source(text: str, reactor: Any) -> IStorageSource:
+    """Build what a storage string stands for; raises `BadStorageString`."""
+    scheme, colon, argument = text.partition(":")
+    if not colon or "/" in scheme:
+        raise BadStorageString(f"storage {text!r} has no scheme; a directory is local:{text}")
+    factory = _factory(scheme)
+    if factory is None:
+        known = ", ".join(sorted({f"{one.scheme}:" for one in factories()}))
+        raise BadStorageString(f"unknown storage {scheme + ':'!r} in {text!r} (known: {known})")
+    try:
+        source: IStorageSource = factory.build(argument, reactor)
+    except OSError as error:
+        reason = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        raise BadStorageString(f"storage {text!r}: {reason or error}") from error
+    except ValueError as error:
+        raise BadStorageString(f"storage {text!r}: {error}") from error
+    return source
+
+
+def factories() -> Iterator[IStorageSourceFactory]:
+    """Return every scheme there is: the built-in ones, then plugins."""
+    yield from BUILT_IN
+    yield from getPlugins(IStorageSourceFactory)
+
+
+def _factory(scheme: str) -> IStorageSourceFactory | None:
+    return next((one for one in factories() if one.scheme == scheme), None)
+
+
+def fields(argument: str) -> list[str]:
+    """Part at colons, escapes undone."""
+    parts = [""]
+    letters = iter(argument)
+    for letter in letters:
+        if letter == ":":
+            parts.append("")
+        else:
+            parts[-1] += next(letters, letter) if letter == "\\" else letter
+    return parts
+
+
+def options(texts: list[str], known: Mapping[str, Callable[[str], Value]]) -> dict[str, Value]:
+    """Read ``key=value`` texts by the parsers in ``known``; raises `ValueError`.
+
+    A key comes back with underscores for its dashes; empty texts are skipped.
+    """
+    values: dict[str, Value] = {}
+    for text in filter(None, texts):
+        key, equals, value = text.partition("=")
+        if key not in known:
+            raise ValueError(f"unknown option {key!r} (known: {', '.join(known)})")
+        if not equals:
+            raise ValueError(f"option {key!r} wants a value: {key}=...")
+        try:
+            values[key.replace("-", "_")] = known[key](value)
+        except ValueError as error:
+            raise ValueError(f"option {key!r}: {error}") from error
+    return values
+
+
+def parse_switch(text: str) -> bool:
+    """Read ``yes`` or ``no``; raises `ValueError`."""
+    if text not in ("yes", "no"):
+        raise ValueError(f"not yes or no: {text!r}")
+    return text == "yes"
+
+
+@implementer(IStorageSourceFactory)
+class LocalFactory:
+    """``local:`` — a directory of this machine."""
+
+    scheme = "local"
+    help = "local:PATH[:durable=yes][:partial-age=7d]  a directory of this machine"
+
+    def build(self, argument: str, reactor: Any) -> IStorageSource:
+        """Build a source whose root is the directory named first."""
+        path, *rest = fields(argument)
+        if not path:
+            raise ValueError("the directory is missing: local:/srv/ftp")
+        given: dict[str, Any] = options(
+            rest, {"durable": parse_switch, "partial-age": parse_duration}
+        )
+        from ftpservice.backends.local.source import LocalSource
+
+        source: IStorageSource = LocalSource(path, reactor, **given)
+        return source
+
+
+@implementer(IStorageSourceFactory)
+class MemoryFactory:
+    """``memory:`` — files that go with the process."""
+
+    scheme = "memory"
+    help = "memory:[capacity=10M][:partial-age=7d]  files that go with the process"
+
+    def build(self, argument: str, reactor: Any) -> IStorageSource:
+        """Build a source with a tree of its own."""
+        given: dict[str, Any] = options(
+            fields(argument), {"capacity": parse_size, "partial-age": parse_duration}
+        )
+        from ftpservice.backends.memory.storage import MemorySource
+        from ftpservice.backends.memory.tree import MemoryTree
+
+        return MemorySource(MemoryTree(**given), reactor)
+
+
+BUILT_IN: tuple[IStorageSourceFactory, ...] = (LocalFactory(), MemoryFactory())

@@ -1,0 +1,273 @@
+"""The order of things on a control connection: commands in, replies out, nothing of sockets.
+
+- Commands are carried out one after the other and answered in the order they came.
+- While a transfer runs, the rows marked ``meanwhile`` act at once: ABOR stops the transfer (426,
+  then its own 226), STAT and NOOP are answered when nothing waits before them, QUIT says goodbye
+  and the session ends when the transfer has ended (RFC 959 §4.1.1). Everything else waits.
+- A reply of 221 or 421 is the last one, but for that of a transfer in progress.
+- A conversation that is to `retire` ends what it has begun and then says 421; what waits, or comes
+  meanwhile, gets no other answer, but ABOR still stops the transfer.
+- Behind AUTH and CCC nothing that came before the change is carried out, or has an effect.
+- However a command ends, one reply is given, and an error that nobody expected is logged,
+  published and answered 451.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
+
+from ftpservice.commands.table import TABLE
+from ftpservice.concurrency.task import Task, dealt_with
+from ftpservice.control.dispatch import outcome_of, printable
+from ftpservice.control.refusal_events import tell_refused
+from ftpservice.control.reply_writer import Outgoing
+from ftpservice.events import CommandFailed
+from ftpservice.session.context import Context
+from ftpservice.session.error_replies import described, log, refusal
+from ftpservice.session.tls_policy import Switch
+from ftpservice.session.transfer import Transfer
+from ftpservice.session.verb_table import Verb
+from ftpservice.wire import codes
+from ftpservice.wire.commands import Command
+from ftpservice.wire.replies import Reply, reply
+
+__all__ = ["Conversation"]
+
+LAST_WORDS = (codes.GOODBYE, codes.UNAVAILABLE)
+SWITCHES = ("AUTH", "CCC")
+ABORTED = reply(codes.TRANSFER_CUT, "Aborted.")
+TURN = 50
+"""Commands of a session that are carried out in one step, if its time does not end before."""
+
+
+class Conversation:
+    """Carries out the commands of one session.
+
+    ``idle`` is called whenever nothing is left to do, ``switch`` when AUTH or CCC was answered.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        outgoing: Outgoing,
+        idle: Callable[[], None],
+        switch: Callable[[bool], None],
+    ) -> None:
+        self.context = context
+        self.last_words_said = False
+        self._outgoing = outgoing
+        self._idle = idle
+        self._switch = switch
+        self._queue: deque[Command | Reply] = deque()
+        self._current: Task[None] | None = None
+        self._transfer: Task[Reply] | None = None
+        self._aborted = False
+        self._retiring = False
+        self._ended = False
+        self._turns = context.services.turns
+        self._yields = False
+        """Whether others have their turn before the commands that wait."""
+
+    @property
+    def backlog(self) -> int:
+        """The number of commands that wait."""
+        return len(self._queue)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is being carried out, or waits."""
+        return self._current is not None or bool(self._queue)
+
+    @property
+    def is_with_stranger(self) -> bool:
+        """Whether the client is not logged in and has not said anything known so far."""
+        return self.context.identity.account is None and not self.context.introduction.is_made
+
+    def receive(self, *commands: Command | Reply) -> None:
+        """Take commands, or ready replies in the place of those that could not be read."""
+        for command in commands:
+            if self.last_words_said or self._is_done_with(command) or self._retiring:
+                continue
+            self._queue.append(command)
+        if self._current is None and not self._yields:
+            self.advance()
+
+    def _is_done_with(self, command: Command | Reply) -> bool:
+        """Act at once on a command that does not wait for the transfer in progress."""
+        if self._transfer is None or isinstance(command, Reply):
+            return False
+        row = TABLE.find(command.verb)
+        return row is not None and row.meanwhile and self._meanwhile(row, command)
+
+    def _meanwhile(self, row: Verb, command: Command) -> bool:
+        """Act at once where that keeps the order of replies; tell whether it is done with."""
+        if row.name == "ABOR":
+            if self._next_of(*SWITCHES) is None:
+                self.abort()
+            return False
+        if self._queue or self._outgoing.is_full:
+            return False
+        if row.name == "STAT" and command.argument is not None:
+            return False
+        Task(self._answer(command)).done.addErrback(self._unexpected)
+        return True
+
+    def _next_of(self, *verbs: str) -> str | None:
+        """Return the first of these verbs that waits."""
+        if not self._queue:
+            return None
+        waiting = (one.verb for one in self._queue if isinstance(one, Command))
+        return next((verb for verb in waiting if verb in verbs), None)
+
+    def abort(self) -> None:
+        """Stop the transfer in progress; it still gives its reply."""
+        if self._transfer is not None and not self._aborted:
+            self._aborted = True
+            self._transfer.cancel()
+
+    def retire(self, farewell: Reply) -> None:
+        """End what is being carried out, then say ``farewell``; nothing else is begun."""
+        if not self.last_words_said and not self._retiring:
+            self._retiring = True
+            self._queue.clear()
+            self._queue.append(farewell)
+            if self._current is None:
+                self.advance()
+
+    def end(self) -> None:
+        """The connection is gone: stop everything, log out, say nothing more."""
+        if self._ended:
+            return
+        self._ended = self.last_words_said = True
+        self._queue.clear()
+        if self._transfer is not None:
+            self.abort()
+        elif self._current is not None:
+            self._current.cancel()
+        self.context.forget_login()
+        self.context.identity.end()
+
+    def advance(self) -> None:
+        """Carry out what waits, until something takes time or the client must read first."""
+        done = 0
+        while self._queue and self._current is None and not self._outgoing.is_full:
+            if done == TURN or (done and self._turns.is_over):
+                self._yields = True
+                self._turns.later(self._resume)
+                return
+            done += 1
+            self._begin(self._queue.popleft())
+        if self._current is None and not self._queue:
+            self._idle()
+
+    def _resume(self) -> None:
+        """Carry out more of what waits: others had their turn."""
+        self._yields = False
+        if not self._ended:
+            self._outgoing.collect()
+            self.advance()
+            self._outgoing.flush()
+            if not self.busy:
+                self._idle()
+
+    def _begin(self, command: Command | Reply) -> None:
+        if isinstance(command, Reply):
+            self._speak(command)
+            return
+        self._carry_on(Task(self._perform(command)))
+
+    def _carry_on(self, current: Task[None]) -> None:
+        """Let everything wait for ``current``, unless it has ended already."""
+        if current.returned:
+            return
+        current.done.addErrback(self._unexpected)
+        if not current.ended:
+            self._current = current
+            current.done.addCallback(self._done)
+
+    def _done(self, _none: None) -> None:
+        self._current = None
+        if self._queue:
+            self.resume()
+        else:
+            self._idle()
+
+    def resume(self) -> None:
+        """Carry out what waits, when there is time for it."""
+        self._turns.take(self._resume, continued=True)
+
+    def _unexpected(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            log.failure("a conversation failed", failure)
+
+    def _speak(self, answer: Reply) -> None:
+        if self._ended:
+            return
+        if answer.code in LAST_WORDS:
+            self.last_words_said = True
+            self._queue.clear()
+        self._outgoing.say(answer)
+
+    async def _perform(self, command: Command) -> None:
+        """Carry out a command to its last reply."""
+        transfer = await self._answer(command)
+        if transfer is None:
+            return
+        if transfer.preliminary is not None:
+            self._speak(transfer.preliminary)
+        self._aborted = False
+        self.context.running = transfer.progress
+        self._transfer = Task(transfer.carry())
+        if self._next_of("ABOR", *SWITCHES) == "ABOR":
+            self.abort()  # it came while the transfer was being prepared
+        try:
+            answer = await self._transfer
+        except CancelledError as error:
+            is_ours = self._aborted or self._ended
+            answer = ABORTED if is_ours else self._refused(command, error)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
+            answer = self._refused(command, error)
+        finally:
+            self._transfer = self.context.running = None
+        self._speak(answer)
+
+    async def _answer(self, command: Command) -> Transfer | None:
+        """Carry out a command and answer it; a transfer is returned to be carried out."""
+        try:
+            outcome = await outcome_of(self.context, command)
+        except Exception as error:
+            if isinstance(error, CancelledError) and self._ended:
+                raise  # by `end`; a storage that raises it by itself failed like any other
+            outcome = self._refused(command, error)
+            dealt_with(error)
+        else:
+            if isinstance(outcome, Reply) and outcome.code >= 400:
+                tell_refused(self.context, command, outcome)
+        if isinstance(outcome, Transfer):
+            return outcome
+        if isinstance(outcome, Switch):
+            self._turn_over(outcome)
+        else:
+            self._speak(outcome)
+        return None
+
+    def _turn_over(self, switch: Switch) -> None:
+        """Answer AUTH or CCC; what waits was said before the change, by whomever."""
+        self._queue.clear()
+        self._speak(switch.reply)
+        if not self._ended:
+            self._switch(switch.secure)
+
+    def _refused(self, command: Command, error: Exception) -> Reply:
+        """Return the reply to a command that failed, and tell of it."""
+        answer = refusal(error)
+        if answer is not None:
+            tell_refused(self.context, command, answer, error)
+            return answer
+        log.failure("{verb} failed", verb=printable(command.verb))
+        self.context.publish(CommandFailed, printable(command.verb), described(error))
+        return reply(codes.LOCAL_ERROR, "Local error in processing.")

@@ -1,0 +1,118 @@
+"""One data connection between its TCP connection and its transfer: under TLS there is a handshake.
+
+TLS begins as soon as the connection stands: some clients wait for it before they give the command,
+others begin only after the reply to the command. So time for it is counted from both.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IProtocol, IReactorTime
+
+from ftpservice.data.channel import CannotConnect
+from ftpservice.data.data_tls import Cover
+from ftpservice.data.peer_policy import DataSettings
+from ftpservice.net.tls.transport import TLSTransport
+from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.stall_timeout import Bell
+
+__all__ = ["Arrival"]
+
+STRANGER = "its TLS session is not that of the control connection"
+
+
+class Arrival:
+    """One connection; ``settled`` is called once: it can be used, or has a ``problem``."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        settings: DataSettings,
+        cover: Cover | None,
+        settled: Callable[[Arrival], object] = bool,
+    ) -> None:
+        self.is_ready = False
+        """Whether a transfer can begin."""
+        self.is_resumed = False
+        """Whether it resumed the TLS session of the control connection."""
+        self.problem = ""
+        """Why it is of no use, for a person."""
+        self.since = clock.seconds()
+        self.cover = cover
+        self._clock = clock
+        self._settings = settings
+        self._settled: Callable[[Arrival], object] | None = settled
+        made = self._made if cover is None else None
+        self.protocol = DataConnection(clock, settings.stall_timeout, made)
+        self.protocol.bears_truncation = settings.allow_truncated
+        if cover is not None:
+            self.protocol.when_lost = self._lost
+
+    def accept(
+        self, own: socket.socket, protocol: IProtocol, peer: tuple[Any, ...], reactor: Any
+    ) -> TLSTransport:
+        """Begin TLS on a connection that was accepted."""
+        assert self.cover is not None
+        return self.cover.accept(self._secured, own, protocol, peer, reactor)
+
+    def put_on(self, transport: Any) -> None:
+        """Begin TLS on a connection that we have made."""
+        assert self.cover is not None
+        covered = self.cover.put_on(transport, self.protocol, self._secured)
+        self.protocol.makeConnection(covered)
+
+    async def connection(self) -> DataConnection:
+        """Wait until a transfer can begin; raises `CannotConnect`."""
+        if not self.is_ready and not self.problem:
+            bell = Bell(self._clock)
+            self._settled = lambda _arrival: bell.ring()
+            timeout = self._settings.handshake_timeout
+            try:
+                if not await bell.wait(timeout):
+                    self.give_up(f"no TLS in {timeout:g} seconds")
+            except BaseException:
+                self.dismiss()
+                raise
+        if self.problem:
+            raise CannotConnect(self.problem)
+        return self.protocol
+
+    def give_up(self, problem: str) -> None:
+        """Be of no use for this reason."""
+        self._settle(problem)
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """End the connection: nobody wants it."""
+        self._settled = None
+        self.problem = self.problem or "the channel is closed"
+        if self.protocol.transport is not None:
+            self.protocol.dismiss()
+
+    def _made(self, _connection: DataConnection) -> None:
+        self.is_ready = True
+        self._settle("")
+
+    def _secured(self) -> None:
+        data = self.protocol.transport
+        assert self.cover is not None and isinstance(data, TLSTransport)
+        if self.problem:
+            return
+        self.is_resumed = self.cover.is_of(data)
+        if self._settings.require_session_reuse and not self.is_resumed:
+            self.give_up(STRANGER)
+        else:
+            self.protocol.when_lost = None
+            self._made(self.protocol)
+
+    def _lost(self, reason: str) -> None:
+        self._settle(f"no TLS: {reason}")
+
+    def _settle(self, problem: str) -> None:
+        self.problem = self.problem or problem
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled(self)

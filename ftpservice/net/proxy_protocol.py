@@ -1,0 +1,115 @@
+"""Sessions behind a load balancer that speaks the PROXY protocol, versions 1 and 2.
+
+An FTP server speaks first and may have to turn the client away by its address. So, unlike the
+wrapper it derives from, this one begins the session only when the header has been read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.internet.tcp import Connection
+from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
+from twisted.python.failure import Failure
+
+from ftpservice.concurrency.timers import Deadline
+from ftpservice.wire.proxy_header import BadHeader, missing, whole_header
+
+__all__ = ["ProxiedFactory", "ProxiedProtocol", "is_proxied"]
+
+HEADER_TIMEOUT = 10.0
+"""Seconds for the header to arrive."""
+
+
+def is_proxied(transport: object) -> bool:
+    """Tell whether a session's addresses come from a PROXY header."""
+    return isinstance(transport, HAProxyProtocolWrapper)
+
+
+class Beginning(Protocol):
+    """Stands in for the session until the header is there; keeps what came behind it."""
+
+    def __init__(self) -> None:
+        self.early = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep the first bytes of the session."""
+        self.early += data
+
+
+class ProxiedProtocol(HAProxyProtocolWrapper):
+    """Waits for the header, then begins the session."""
+
+    def connectionMade(self) -> None:
+        """Count the connection and wait for its header."""
+        self.factory.registerProtocol(self)
+        self._session, self.wrappedProtocol = self.wrappedProtocol, Beginning()
+        self._deadline = Deadline(self.factory.clock, self.loseConnection)
+        self._deadline.set(HEADER_TIMEOUT)
+        self._early: bytes | None = b""
+        self._header = b""
+        self._read_on(b"")
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read the header; once it is whole, begin the session with the bytes behind it."""
+        if self._proxyInfo is None:
+            self._read_on(data)
+        if self._early is not None:
+            try:
+                header = whole_header(self._early + data)
+            except BadHeader:
+                self.loseConnection()
+                return
+            self._early = self._early + data if header is None else None
+            if header is None:
+                return
+            data = header
+        super().dataReceived(data)
+        beginning = self.wrappedProtocol
+        if isinstance(beginning, Beginning) and self._proxyInfo is not None:
+            self._deadline.clear()
+            self.wrappedProtocol = self._session
+            self._session.makeConnection(self)  # type: ignore[arg-type]  # as all wrappers do
+            if beginning.early:
+                self._session.dataReceived(beginning.early)
+
+    def _read_on(self, data: bytes) -> None:
+        """Have no more read at a time than belongs to the header, if that was asked for."""
+        if self.factory.exactly:
+            self._header += data
+            reader: Any = self.transport
+            reader.bufferSize = missing(self._header) or Connection.bufferSize
+
+    def cut(self) -> None:
+        """Break the connection, if its session has not begun."""
+        if isinstance(self.wrappedProtocol, Beginning):
+            self.transport.abortConnection()  # type: ignore[union-attr]  # every stream has it
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Stop waiting; tell the session if it had begun."""
+        self._deadline.clear()
+        super().connectionLost(reason)
+
+
+class ProxiedFactory(HAProxyWrappingFactory):
+    """Wraps a factory whose sessions come through a balancer."""
+
+    protocol = ProxiedProtocol  # type: ignore[assignment]  # the class, as Twisted wants it
+
+    def __init__(self, wrapped: ServerFactory, clock: IReactorTime, exactly: bool = False) -> None:
+        super().__init__(wrapped)
+        self.clock = clock
+        self.exactly = exactly
+        """Whether what comes behind a header is left in the kernel: it may be TLS."""
+
+    def doStop(self) -> None:
+        """Stop listening; connections whose header is not there are no sessions yet, and end."""
+        for one in tuple(self.protocols):
+            one.cut()
+        super().doStop()
+
+    def logPrefix(self) -> str:
+        """Return what the log calls these connections."""
+        return "ftp (proxied)"

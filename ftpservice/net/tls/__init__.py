@@ -1,0 +1,3 @@
+"""TLS of control and data connections: certificates, contexts, handshake, transport."""
+
+__all__: list[str] = []

@@ -1,0 +1,76 @@
+"""The TLS of a client: what its connections to one server are made with."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.internet.interfaces import IProtocol
+
+from ftpservice.net.tls.transport import Terms, TLSTransport, carry_on
+
+__all__ = ["ClientTLS"]
+
+
+class ClientTLS:
+    """Begins TLS with the server ``host``, as the client, on connections that stand.
+
+    All go on with one TLS session, that of the connection that was secured first: servers may
+    want to see by it that a data connection is of the same client.
+    """
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._context = context
+        self._host = host
+        self._first: TLSTransport | None = None
+        self._kept: ssl.SSLSession | None = None
+
+    def put_on(
+        self, transport: Any, protocol: IProtocol, secured: Callable[[], object], timeout: float = 0
+    ) -> TLSTransport:
+        """Return a transport with the socket of another one, which is dead from now on.
+
+        ``secured`` is called at the end of a handshake that went well; the protocol sees of one
+        that fails a ``connectionLost`` with a `HandshakeProblem`. Who calls gives the protocol the
+        transport. Nothing may wait to be sent.
+        """
+        wrap = partial(self._wrap, session=self._session)
+
+        def over() -> None:
+            if covered is not self._first and not covered.session_reused:
+                self._kept = None  # it was refused; there may be a later one
+            secured()
+
+        covered = carry_on(transport, protocol, wrap, Terms(timeout, over))
+        self._first = self._first or covered
+        return covered
+
+    @property
+    def _session(self) -> ssl.SSLSession | None:
+        first = self._first
+        if first is None or not first.connected:
+            return None
+        if self._kept is None:  # Python makes a copy of it each time, which takes long
+            session: ssl.SSLSession = first.socket.session
+            if first.socket.version() == "TLSv1.3" and not session.has_ticket:
+                return session
+            self._kept = session
+        return self._kept
+
+    def _wrap(self, own: socket.socket, session: ssl.SSLSession | None) -> ssl.SSLSocket:
+        wrap = partial(
+            self._context.wrap_socket,
+            server_hostname=self._host,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
+            session=session,
+        )
+        try:
+            own.getpeername()  # ssl would lose a socket that fails in its hands
+            return wrap(own)
+        except OSError:
+            own.close()
+            return wrap(socket.socket(own.family))

@@ -1,0 +1,196 @@
+"""What connections are made with: OpenSSL's contexts, one for each certificate.
+
+Control and data connections have the same context, or a data connection could not go on with the
+session of its control connection. They differ in one thing: tickets (RFC 8446 §4.6.1) are sent on
+control connections only. A client that just uploads closes without reading, and a ticket that it
+has not read makes its kernel answer with an RST, which takes the end of the file with it.
+
+Sessions are kept here (`OP_NO_TICKET`: a ticket is the number of a session, not the session
+itself under a key that would have to be changed now and then), and each connection gets one
+ticket. Only so can be told with whose session a data connection goes on: OpenSSL shows the number
+of one session a connection. What a client gives up for it: one that knows TLS 1.2 and, there,
+tickets only makes full handshakes; so does one that uses no ticket twice. Sessions are good for
+two hours, and the oldest goes when there are 20,480: both are OpenSSL's.
+
+The TLS of the service: its certificates in use, read anew without touching a connection.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftpservice.concurrency.time_budget import Turns
+from ftpservice.net.tls.certificate_file import (
+    Certificate,
+    CertificateProblem,
+    certificate_in,
+    content_of,
+    warn_if_exposed,
+)
+
+__all__ = [
+    "Certificate",
+    "CertificateProblem",
+    "Contexts",
+    "ServerTLS",
+    "TLSFiles",
+    "contexts_of",
+    "see_authorities",
+]
+
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2: forward secret and authenticated; those of TLS 1.3 all are."""
+KERNEL_TLS = getattr(ssl, "OP_ENABLE_KTLS", 0)
+"""From CPython 3.12 on; OpenSSL uses it where it was built for it and the kernel has it."""
+ALPN = "ftp"
+
+
+@dataclass(frozen=True)
+class TLSFiles:
+    """Where certificates are."""
+
+    certificates: tuple[tuple[Path, Path | None], ...]
+    """Chain and key in PEM, of one file without the second; the first is the default."""
+    client_ca: Path | None = None
+    """The authorities whose client certificates are taken; without them none is asked for."""
+
+
+class Contexts:
+    """The contexts of one reading of the files."""
+
+    def __init__(self, certificates: Sequence[Certificate], first: ssl.SSLContext) -> None:
+        self.certificates = certificates
+        self._first = first
+        self._turns: Turns | None = None
+
+    def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
+        """Return the server's side of a handshake that has not begun; takes ``own`` over.
+
+        ``data``: no ticket is sent. If the connection is gone already the handshake will tell.
+        """
+        self._first.num_tickets = 0 if data else 1  # copied when the connection is made
+        try:
+            own.getpeername()  # ssl would lose a socket that fails in its hands
+            return self._wrapped(own)
+        except OSError:
+            own.close()
+            return self._wrapped(socket.socket(own.family))
+
+    def turns(self, reactor: Any) -> Turns:
+        """Return what their handshakes share the reactor's time with."""
+        if self._turns is None:
+            self._turns = Turns(reactor)
+        return self._turns
+
+    def _wrapped(self, own: socket.socket) -> ssl.SSLSocket:
+        return self._first.wrap_socket(
+            own, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
+        )
+
+
+def contexts_of(files: TLSFiles) -> Contexts:
+    """Read the files (blocks); raises `CertificateProblem`."""
+    if not files.certificates:
+        raise CertificateProblem("no certificate is given")
+    certificates = [certificate_in(*pair) for pair in files.certificates]
+    for chain, key in files.certificates:
+        warn_if_exposed(key or chain)
+    contexts = [_context(pair, files.client_ca) for pair in files.certificates]
+    first = contexts[0]
+    if len(contexts) > 1:
+        first.sni_callback = _choice(list(zip(certificates, contexts, strict=True)))
+    return Contexts(certificates, first)
+
+
+def _context(pair: tuple[Path, Path | None], client_ca: Path | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.set_alpn_protocols([ALPN])
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | KERNEL_TLS
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # a cut is not an end
+    chain, key = pair
+    try:
+        context.load_cert_chain(chain, key, password="")
+    except (ssl.SSLError, OSError) as error:
+        raise CertificateProblem(f"{chain} is of no use: {_said(error)}") from None
+    if client_ca is not None:
+        _ask_for_certificates(context, client_ca)
+    return context
+
+
+def see_authorities(authorities: Path) -> None:
+    """Raise `CertificateProblem` or `OSError` unless the file has certificates of authorities."""
+    _ask_for_certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), authorities)
+
+
+def _ask_for_certificates(context: ssl.SSLContext, authorities: Path) -> None:
+    content = content_of(authorities)
+    try:
+        context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
+    except (ssl.SSLError, ValueError):
+        raise CertificateProblem(f"{authorities} has no certificates in PEM") from None
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+
+def _said(error: OSError) -> str:
+    reason = getattr(error, "reason", None) or error.strerror or str(error)
+    return reason.replace("_", " ").lower()
+
+
+def _choice(
+    offered: Iterable[tuple[Certificate, ssl.SSLContext]],
+) -> Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], None]:
+    """Return what picks the first context whose certificate has the name that a client wants."""
+    by_name: dict[str, ssl.SSLContext] = {}
+    for certificate, context in offered:
+        for name in certificate.names:
+            by_name.setdefault(name.lower(), context)
+
+    def choose(own: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+        wanted = (name or "").lower().rstrip(".")
+        context = by_name.get(wanted) or by_name.get(f"*.{wanted.partition('.')[2]}")
+        if context is not None:
+            own.context = context
+
+    return choose
+
+
+class ServerTLS:
+    """What every TLS connection of the service is made with.
+
+    A session keeps the ``contexts`` that its control connection began with for its data
+    connections: only those know its TLS session when new certificates are there.
+    """
+
+    def __init__(self, files: TLSFiles, contexts: Contexts) -> None:
+        self._files = files
+        self.contexts = contexts
+
+    @classmethod
+    def load(cls, files: TLSFiles) -> ServerTLS:
+        """Read the files (blocks); raises `CertificateProblem`."""
+        return cls(files, contexts_of(files))
+
+    @property
+    def certificates(self) -> Sequence[Certificate]:
+        """Those in use, the default one first."""
+        return self.contexts.certificates
+
+    def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
+        """Return the server's side of a handshake that has not begun (see `Contexts.wrap`)."""
+        return self.contexts.wrap(own, data=data)
+
+    def reload(self) -> None:
+        """Read the files again (blocks); raises `CertificateProblem`, and the old stay in use."""
+        self.contexts = contexts_of(self._files)
+
+    def adopt(self, other: ServerTLS) -> None:
+        """Use the files and certificates of another one from now on."""
+        self._files, self.contexts = other._files, other.contexts

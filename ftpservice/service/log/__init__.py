@@ -1,0 +1,3 @@
+"""The log: its thread, its files, its set-up."""
+
+__all__: list[str] = []

@@ -1,0 +1,38 @@
+"""Makes the directories that the service keeps for itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from ftpservice.service.settings.errors import CannotStart, because
+
+__all__ = ["Owner", "make_directories"]
+
+Owner = tuple[int, int]
+"""User and group id; -1 for as it is."""
+
+
+def make_directories(paths: Iterable[str], owner: Owner = (-1, -1)) -> None:
+    """Make what is missing of ``paths``, for their owner's eyes only; raises `CannotStart`."""
+    for path in paths:
+        try:
+            _make(path, owner)
+        except OSError as error:
+            raise CannotStart(
+                f"cannot make the directory {path}: {because(error)} - "
+                "make it yourself or choose another --data-dir"
+            ) from None
+        if not os.path.isdir(path) or not os.access(path, os.W_OK | os.X_OK):
+            raise CannotStart(
+                f"cannot write into {path} - make it a writable directory or choose another "
+                "--data-dir"
+            )
+
+
+def _make(path: str, owner: Owner) -> None:
+    if os.path.lexists(path):
+        return
+    os.mkdir(path, 0o700)
+    if owner != (-1, -1):
+        os.chown(path, *owner)

@@ -1,0 +1,80 @@
+"""Who a session is: one login through the portal, one logout, whatever ends the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.cred.credentials import Anonymous
+from twisted.internet.defer import Deferred
+from twisted.protocols.ftp import IFTPShell
+from zope.interface import Interface
+
+from ftpservice.accounts.account import (
+    Account,
+    CertificateCredentials,
+    IAccount,
+    PeerCredentials,
+)
+from ftpservice.backends.ftp_shell.storage import ShellStorage
+from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.rights import PRESETS
+
+__all__ = ["Identity", "avatar_account"]
+
+Granted = tuple[type[Interface], Any, Callable[[], None]]
+
+
+def avatar_account(interface: type[Interface], avatar: Any, name: str) -> IAccount:
+    """Return the avatar as an account; an `IFTPShell` of anybody's realm is wrapped in one."""
+    if interface is IAccount:
+        return IAccount(avatar)
+    rights = PRESETS["full"]
+    return Account(name, Permitted(ShellStorage(avatar), rights), rights)
+
+
+class Identity:
+    """Holds what the portal granted and returns it exactly once."""
+
+    __slots__ = ("_ended", "_logout", "account")
+
+    def __init__(self) -> None:
+        self.account: IAccount | None = None
+        self._logout: Callable[[], None] | None = None
+        self._ended = False
+
+    def login(
+        self,
+        portal: Any,
+        credentials: PeerCredentials | CertificateCredentials | Anonymous,
+        name: str,
+    ) -> Deferred[IAccount]:
+        """Ask the portal; fails with what the portal fails with.
+
+        Cancelling stops the waiting, not the portal: what it grants too late is logged out.
+        """
+        answer: Deferred[IAccount] = Deferred()
+
+        def granted(result: Granted) -> None:
+            interface, avatar, logout = result
+            if answer.called or self._ended:
+                logout()
+                return
+            self._logout = logout
+            self.account = avatar_account(interface, avatar, name)
+            answer.callback(self.account)
+
+        asked = portal.login(credentials, None, IAccount, IFTPShell)
+        asked.addCallback(granted).addErrback(answer.errback)
+        return answer
+
+    def logout(self) -> None:
+        """Tell the realm that the account is left; does nothing when there is none."""
+        logout, self._logout, self.account = self._logout, None, None
+        if logout is not None:
+            logout()
+
+    def end(self) -> None:
+        """Log out, and out again from whatever the portal still grants."""
+        self._ended = True
+        self.logout()

@@ -1,0 +1,55 @@
+"""How fast the transfers of a session may go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted.internet.interfaces import IReactorTime
+
+from ftpservice.accounts.account import IAccount
+from ftpservice.session.settings import SessionSettings
+from ftpservice.stream.rate_limit import SharedThrottles, Throttle, Throttles
+
+__all__ = ["Pacing"]
+
+Key = tuple[str, bool]
+"""A user's name and whether it is about uploads."""
+
+
+class Pacing:
+    """The limits of one session: its own, and those its user's sessions share."""
+
+    def __init__(
+        self, clock: IReactorTime, settings: SessionSettings, shared: SharedThrottles
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._shared = shared
+        self._own: dict[bool, Throttle] = {}
+        self._joined: dict[Key, Throttle] = {}
+
+    def throttles(self, account: IAccount, upload: bool) -> Throttles | None:
+        """Return what holds for uploads or downloads; None where there is no limit."""
+        limits = [*self._of_session(upload), *self._of_user(account, upload)]
+        return Throttles(*limits) if limits else None
+
+    def leave(self) -> None:
+        """The login is over: its user's limits are no longer ours."""
+        while self._joined:
+            key, _throttle = self._joined.popitem()
+            self._shared.leave(key)
+
+    def _of_session(self, upload: bool) -> Iterator[Throttle]:
+        rate = self._settings.rate_up if upload else self._settings.rate_down
+        if rate:
+            if upload not in self._own:
+                self._own[upload] = Throttle(self._clock, rate)
+            yield self._own[upload]
+
+    def _of_user(self, account: IAccount, upload: bool) -> Iterator[Throttle]:
+        rate = account.rate_up if upload else account.rate_down
+        if rate:
+            key = (account.name, upload)
+            if key not in self._joined:
+                self._joined[key] = self._shared.join(key, rate)
+            yield self._joined[key]

@@ -1,0 +1,110 @@
+"""Everything known about a verb, one row each; dispatch, HELP, FEAT and the docs read the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from ftpservice.session.context import Context
+from ftpservice.session.tls_policy import Switch
+from ftpservice.session.transfer import Transfer
+from ftpservice.wire.replies import Reply
+
+__all__ = ["Argument", "Run", "Verb", "VerbTable"]
+
+Run = Callable[[Context, Any], Awaitable[Reply | Transfer | Switch]]
+"""A command: it takes the context and its argument as the row's shape parsed it."""
+
+
+def _always(_context: Context) -> bool:
+    return True
+
+
+class Argument(Enum):
+    """What may stand behind a verb; anything else is refused with 501."""
+
+    NONE = ""
+    TEXT = "<text>"
+    OPTIONAL_TEXT = "[<text>]"
+    NUMBER = "<number>"
+    PATH = "<path>"
+    OPTIONAL_PATH = "[<path>]"
+    PATH_OR_ROOT = "[<directory>]"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One row of the table."""
+
+    name: str
+    run: Run
+    argument: Argument
+    rfc: str
+    """Where it is specified: number and section."""
+    help: str
+    """One line for HELP and the docs."""
+    syntax: str
+    login: bool = True
+    """Whether it is for logged-in sessions only."""
+    meanwhile: bool = False
+    """Whether it is carried out while a transfer runs."""
+    feature: str = ""
+    """The line that FEAT shows for it; ``{facts}`` and ``{hashes}`` stand for the session's."""
+    offered: Callable[[Context], bool] = _always
+    """Whether FEAT shows that line to a session."""
+    moves_data: bool = False
+    """Whether it uses a data connection, and is refused where that lacks the TLS it should have."""
+    alias_of: str = ""
+
+
+class VerbTable:
+    """The rows, by name."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Verb] = {}
+
+    def add(
+        self,
+        name: str,
+        argument: Argument = Argument.NONE,
+        *,
+        rfc: str,
+        syntax: str = "",
+        **more: Any,
+    ) -> Callable[[Run], Run]:
+        """Make the decorated function the command ``name``; its docstring becomes the help."""
+
+        def decorate(run: Run) -> Run:
+            help_line = (run.__doc__ or "").splitlines()[0]
+            shown = f"{name} {syntax or argument.value}".strip()
+            row = Verb(name, run, argument, rfc, help_line, shown, **more)
+            if name in self._rows:
+                raise ValueError(f"two rows for {name}")
+            self._rows[name] = row
+            return run
+
+        return decorate
+
+    def alias(self, word: str, name: str) -> None:
+        """Accept ``word`` for the verb ``name``."""
+        row = self._rows[name]
+        syntax = row.syntax.replace(name, word, 1)
+        self._rows[word] = replace(row, name=word, syntax=syntax, feature="", alias_of=name)
+
+    def include(self, *tables: VerbTable) -> VerbTable:
+        """Take over the rows of other tables; returns itself."""
+        for table in tables:
+            for row in table:
+                if row.name in self._rows:
+                    raise ValueError(f"two rows for {row.name}")
+                self._rows[row.name] = row
+        return self
+
+    def find(self, name: str) -> Verb | None:
+        """Return the row of ``name`` (in capitals), aliases included."""
+        return self._rows.get(name)
+
+    def __iter__(self) -> Iterator[Verb]:
+        return iter(self._rows.values())

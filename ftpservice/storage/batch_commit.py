@@ -1,0 +1,32 @@
+"""Small transactions that end together: the way to a thread and back costs as much as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ftpservice.storage.blocking_calls import called_each
+from ftpservice.storage.errors import StorageError
+from ftpservice.storage.interfaces import ICommitsHere, IWriting
+from ftpservice.wire.entry import Entry
+
+__all__ = ["commit_together"]
+
+
+async def commit_together(writings: Sequence[IWriting]) -> list[Entry | StorageError]:
+    """Commit in their order, in one call of a pool where they have one; tell what came of each.
+
+    Those that fail may have to be abandoned.
+    """
+    ready = [ICommitsHere(writing, None) for writing in writings]
+    if len(ready) < 2 or None in ready or len({id(one.pool) for one in ready}) > 1:
+        return [await _committed(writing) for writing in writings]
+    calls = [(writing.path, one.commit_here) for writing, one in zip(writings, ready, strict=True)]
+    return await called_each(ready[0].pool, calls)
+
+
+async def _committed(writing: IWriting) -> Entry | StorageError:
+    try:
+        entry: Entry = await writing.commit()
+    except StorageError as error:
+        return error
+    return entry

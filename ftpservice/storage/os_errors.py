@@ -1,0 +1,93 @@
+"""What the operating system reports, as the closed set of storage errors."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ftpservice.linux import CANNOT
+from ftpservice.storage.errors import (
+    Busy,
+    Denied,
+    Exists,
+    Impossible,
+    InvalidName,
+    IsDirectory,
+    NoSpace,
+    NotDirectory,
+    NotEmpty,
+    NotFound,
+    OtherFilesystem,
+    QuotaExceeded,
+    StorageError,
+    Unavailable,
+)
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["possible", "translate"]
+
+KINDS: dict[int, type[StorageError]] = {
+    errno.ENOENT: NotFound,
+    errno.EEXIST: Exists,
+    errno.EISDIR: IsDirectory,
+    errno.ENOTDIR: NotDirectory,
+    errno.ENOTEMPTY: NotEmpty,
+    errno.EACCES: Denied,
+    errno.EPERM: Denied,
+    errno.ELOOP: Denied,
+    errno.ENXIO: Denied,
+    errno.ENODEV: Denied,
+    errno.EROFS: Denied,
+    errno.ENAMETOOLONG: InvalidName,
+    errno.EILSEQ: InvalidName,
+    errno.EINVAL: InvalidName,
+    errno.ENOSPC: NoSpace,
+    errno.EMLINK: NoSpace,
+    errno.EDQUOT: QuotaExceeded,
+    errno.EFBIG: QuotaExceeded,
+    errno.EXDEV: OtherFilesystem,
+    errno.EOPNOTSUPP: Impossible,
+    errno.ENOSYS: Impossible,
+    errno.EAGAIN: Busy,
+    errno.EBUSY: Busy,
+    errno.ETXTBSY: Busy,
+    errno.EMFILE: Busy,
+    errno.ENFILE: Busy,
+    errno.ENOMEM: Busy,
+}
+"""What is not here (``EIO``, ``ESTALE`` ...) is `Unavailable`."""
+SAID = {
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOSPC,
+    errno.EDQUOT,
+}
+"""Numbers whose text says no more than the words of their kind; their name is detail enough."""
+
+
+@contextmanager
+def possible(path: VirtualPath) -> Iterator[None]:
+    """Make `Impossible` of a call that the filesystem lacks, whatever it says then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in CANNOT or error.errno == errno.EPERM:
+            raise
+        raise Impossible(path, _detail(error)) from error
+
+
+def translate(error: OSError, path: VirtualPath) -> StorageError:
+    """Return the storage error that ``error`` means for ``path``."""
+    kind = KINDS.get(error.errno or 0, Unavailable)
+    return kind(path, _detail(error))
+
+
+def _detail(error: OSError) -> str:
+    name = errno.errorcode.get(error.errno or 0, "unknown")
+    return name if error.errno in SAID else f"{error.strerror} ({name})"

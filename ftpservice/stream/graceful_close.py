@@ -1,0 +1,154 @@
+"""Ending a connection so that nothing we sent is lost, and nothing of it is left behind.
+
+A plain ``close()`` will not do. If the peer sent bytes that we have not read, or sends some when we
+are gone, the kernel answers with an RST, and an RST makes the peer's kernel forget what its program
+has not read yet: the tail of our file. And a ``close()`` returns before anybody has anything, so it
+cannot tell whether the transfer became whole. Therefore:
+
+1. What the transport keeps is flushed, then comes a FIN (``loseWriteConnection``): our side has
+   ended, the other is still open.
+2. From then on what the peer sends is read and thrown away, up to a limit, so that none of it is
+   unread when we close.
+3. The transfer is whole when the peer's kernel has acknowledged every byte. Ordinary clients close
+   when they see our FIN, and their FIN says it at once. For one that keeps its side open (to read
+   our reply first) we look into the send queue, soon and then ever more seldom. The peer's FIN
+   alone proves nothing: it may have given up while our bytes are in flight. An RST is a cut.
+   Under TLS our last words are a message and the FIN. Who knows how much is to come may close with
+   that message unread, which makes an RST: if all before it was acknowledged it is none of our own.
+4. When the peer has ended its side too we close; or after some seconds, for a peer that never does:
+   by then it has all that is ours.
+
+Whoever waits, waits for steps 1 to 3; step 4 goes on by itself and is bounded.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ftpservice.concurrency.batched_checks import Aftermath
+from ftpservice.net.interfaces import StreamTransport
+from ftpservice.net.socket_state import acknowledged, has_ended, is_broken, unacknowledged
+from ftpservice.net.tcp import WatchedConnection
+from ftpservice.net.tls.transport import TLSTransport
+from ftpservice.stream.errors import Cut
+from ftpservice.stream.receiver import Inlet
+from ftpservice.stream.sender import Outlet
+from ftpservice.stream.stall_timeout import Bell, Standstill
+
+__all__ = ["Farewell"]
+
+LINGER = 3.0
+"""Seconds that a peer has to end its side."""
+FIRST_LOOK = 0.005
+LAST_LOOK = 1.0
+"""Seconds between two looks into the send queue."""
+LAST_WORDS = 64
+"""Bytes, and more, of close_notify and FIN."""
+
+
+class Farewell:
+    """The end of one connection."""
+
+    def __init__(
+        self, transport: StreamTransport, inlet: Inlet, outlet: Outlet, clock: IReactorTime
+    ) -> None:
+        self._transport = transport
+        self._inlet = inlet
+        self._outlet = outlet
+        self._clock = clock
+        self._bell = Bell(clock)
+        self._lingering: IDelayedCall | None = None
+        self._is_over = self._had_everything = False
+
+    async def hand_over(self, stall_timeout: float) -> None:
+        """End our side and wait until the peer has everything; raises `Cut`."""
+        self._outlet.close()
+        if self._outlet.ended and self._has_everything():
+            return
+        self._inlet.drop()
+        await self._outlet.flushed()
+        if self._has_everything():
+            return
+        standstill = Standstill(self._clock, stall_timeout, lambda: acknowledged(self._transport))
+        pause = FIRST_LOOK
+        await self._bell.wait(pause)
+        while not self._has_everything():
+            standstill.check()
+            await self._bell.wait(pause)
+            pause = min(2 * pause, LAST_LOOK)
+
+    def _has_everything(self) -> bool:
+        self._outlet.check()
+        if not self._had_everything and is_broken(self._transport) and not self.broke():
+            raise Cut("the connection broke before the peer had everything")
+        return self._had_everything or unacknowledged(self._transport) <= 1  # the FIN is one
+
+    def broke(self) -> bool:
+        """Learn of an RST; tell whether the peer had everything but our last words."""
+        if isinstance(self._transport, TLSTransport) and self._outlet.ended:
+            self._had_everything = unacknowledged(self._transport) <= LAST_WORDS
+        return self._had_everything
+
+    def linger(self) -> None:
+        """End our side, then close as soon as the peer does, or when it had time enough.
+
+        To be called once.
+        """
+        self._outlet.close()
+        if self._outlet.ended and self._inlet.ended:
+            self._close()
+        elif self._outlet.ended and isinstance(self._transport, WatchedConnection):
+            self._inlet.hold()
+            Aftermath.of(self._clock).add(self._clock, self._look)
+        else:
+            self._wait_for_the_peer()
+
+    def _look(self) -> None:
+        """Close if the peer has ended by now."""
+        if self._is_over:
+            return
+        stream = self._transport
+        if stream.has_parted() if isinstance(stream, TLSTransport) else has_ended(stream):
+            self._close()
+        else:
+            self._wait_for_the_peer()
+
+    def _wait_for_the_peer(self) -> None:
+        self._inlet.drop()
+        self._lingering = self._clock.callLater(LINGER, self._close)
+        Aftermath.of(self._clock).waiting.add(self._close_now)
+
+    def peer_ended(self) -> None:
+        """Learn that the peer has ended its side."""
+        self.proceed()
+        self._bell.ring()
+
+    def proceed(self) -> None:
+        """Close, if that was all we waited for."""
+        if self._lingering is not None and self._inlet.ended and self._outlet.ended:
+            self._close()
+
+    def stop(self) -> None:
+        """Learn that the connection is closed."""
+        self._is_over = True
+        self._bell.ring()
+        if self._lingering is not None:
+            Aftermath.of(self._clock).waiting.discard(self._close_now)
+            if self._lingering.active():
+                self._lingering.cancel()
+
+    def _close_now(self) -> None:
+        """Close, whatever the peer still has to do."""
+        stream = self._transport
+        if self._outlet.ended or (isinstance(stream, TLSTransport) and stream.is_shaking):
+            stream.loseConnection()
+        else:
+            stream.abortConnection()
+
+    def _close(self) -> None:
+        if self._outlet.ended:
+            self._transport.loseConnection()
+        elif isinstance(self._transport, TLSTransport) and self._transport.is_shaking:
+            self._wait_for_the_peer()  # our end follows the handshake, whose time is bounded
+        else:
+            self._transport.abortConnection()

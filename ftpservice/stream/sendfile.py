@@ -1,0 +1,155 @@
+"""Sending a stretch of an operating-system file without its bytes passing through here.
+
+The kernel moves them from the page cache to the socket (``sendfile(2)``) whenever that takes more,
+in turns with other files (`Carousel`); the transport has nothing to send meanwhile. What is not in
+memory would make ``sendfile`` wait for the disk, and the reactor with it; so the kernel is asked
+first, and what it lacks is brought by whoever has the file, while the socket rests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet import main
+from twisted.internet.error import ConnectionLost
+
+from ftpservice.linux import CANNOT
+from ftpservice.stream.errors import Cut
+from ftpservice.stream.stall_timeout import Patience
+from ftpservice.stream.write_poller import Carousel
+
+__all__ = ["CachedFile", "FileSending"]
+
+T = TypeVar("T")
+
+TURN = 256 << 10
+"""Bytes of one turn where others wait for theirs."""
+TURN_ALONE = 1 << 20
+LOOK_AHEAD = 4 << 20
+"""Bytes that the kernel is asked about at a time."""
+MOMENT = 0.05
+"""Seconds that its answer holds."""
+PIECE = 64 << 10
+"""Bytes that are sent through a buffer."""
+AHEAD = 8 << 20
+"""Bytes that are brought from the disk at a time."""
+
+
+class CachedFile(Protocol):
+    """A file of the operating system that knows what of it is in memory."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+    def is_cached(self, offset: int, size: int) -> bool:
+        """Tell whether a stretch can be sent without waiting for the disk."""
+
+    def cache(self, offset: int, size: int) -> Awaitable[None]:
+        """Bring a stretch into memory."""
+
+    def exclusively(self, function: Callable[[int], T]) -> Awaitable[T]:
+        """Call a function with the descriptor, in a thread; nobody closes it meanwhile."""
+
+
+class FileSending:
+    """One stretch of a file on its way; ``transport`` is a plain stream with nothing to send."""
+
+    def __init__(self, transport: Any, file: CachedFile, span: tuple[int, int]) -> None:
+        self.offset, self._end = span
+        self._transport = transport
+        self._reactor = transport.reactor
+        self._carousel = Carousel.of(self._reactor)
+        self._cached_to = 0
+        self._cached_until = 0.0
+        self._descriptor: int = transport.getHandle().fileno()
+        self._file = file
+        self._patience: Patience | None = None
+        self._wants_disk = False
+        self._broken: ConnectionLost | None = None
+
+    async def run(self, patience: Patience) -> None:
+        """Send it all, or as much as the file turns out to have; raises `Cut`, `Stalled`."""
+        self._patience = patience
+        try:
+            while self.offset < self._end:
+                if self._broken is not None or not self._transport.connected:
+                    raise Cut("the connection broke")  # its descriptor may be another one's now
+                self._begin_turns()
+                while not self._is_resting:
+                    await patience.wait()
+                if self._wants_disk:
+                    self._wants_disk = False
+                    await self._file.cache(self.offset, min(AHEAD, self._end - self.offset))
+                    self._trust(min(TURN_ALONE, self._end - self.offset))
+        finally:
+            self._carousel.leave(self._descriptor)
+
+    def stop(self) -> None:
+        """Learn that the connection is lost."""
+        if self._patience is not None:
+            self._broken = self._broken or main.CONNECTION_LOST
+            self._patience.wake()
+
+    @property
+    def _is_resting(self) -> bool:
+        return self._wants_disk or self._broken is not None or self.offset >= self._end
+
+    def _begin_turns(self) -> None:
+        """Send the first turn now; the rest as the socket takes it."""
+        self._carousel.enter(self._descriptor, self._turn)
+        self._turn()
+
+    def _turn(self) -> None:
+        """Send some, and rest when that was all for now."""
+        turn = TURN if self._carousel.is_shared else TURN_ALONE
+        size = min(turn, self._end - self.offset)
+        if self._is_in_memory(size):
+            self._send(size)
+        else:
+            self._wants_disk = True
+        if self._is_resting:
+            self._carousel.leave(self._descriptor)
+            if self._patience is not None:
+                self._patience.wake()
+
+    def _is_in_memory(self, size: int) -> bool:
+        """Ask the kernel, for a while ahead; what was in memory just now still is."""
+        now, end = self._reactor.seconds(), self.offset + size
+        if end > self._cached_to or now >= self._cached_until:
+            for ahead in (LOOK_AHEAD, size):
+                self._cached_to = min(self.offset + ahead, self._end)
+                if self._file.is_cached(self.offset, self._cached_to - self.offset):
+                    self._cached_until = now + MOMENT
+                    return True
+            self._cached_to = 0
+            return False
+        return True
+
+    def _trust(self, size: int) -> None:
+        """Do not ask about what was just brought: where there is less of it, it never is there."""
+        self._cached_to = self.offset + size
+        self._cached_until = self._reactor.seconds() + MOMENT
+
+    def _send(self, size: int) -> None:
+        try:
+            sent = _sendfile(self._descriptor, self._file.fileno(), self.offset, size)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._broken = main.CONNECTION_LOST
+            return
+        self.offset += sent
+        if sent == 0:
+            self._end = self.offset  # the file has become shorter
+
+
+def _sendfile(target: int, source: int, offset: int, size: int) -> int:
+    """Send some of a file; through a buffer where the kernel cannot do it for that file."""
+    try:
+        return os.sendfile(target, source, offset, size)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+    return os.write(target, os.pread(source, min(size, PIECE), offset))

@@ -1,0 +1,144 @@
+"""Receiving into an operating-system file under TLS: decrypted and written by one thread.
+
+As in `splice` a thread has the connection as long as something comes, so bytes are neither handed
+to the reactor nor kept on the way, and other uploads have other processors. The bytes pass through
+buffers that a thread uses again and again. One that is alone has another thread write the one
+while it fills the other.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import ssl
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from ftpservice.concurrency.worker_thread import Beside
+from ftpservice.net.tls import record_io
+from ftpservice.net.tls.record_io import RECORD
+from ftpservice.net.tls.socket_lease import Over
+from ftpservice.net.tls.transport import TLSTransport
+from ftpservice.stream.splice import MOMENT, State
+
+__all__ = ["Unsealing"]
+
+PIECE = 256 * 1024
+"""Bytes that are written at a time."""
+
+
+class Buffers(threading.local):
+    """What each thread has: two buffers, and somebody who writes one of them."""
+
+    beside: Beside | None = None
+
+    def __init__(self) -> None:
+        self.views = [memoryview(bytearray(PIECE)) for _ in range(2)]
+
+    def writer(self) -> Beside:
+        """Return the one who writes."""
+        if self.beside is None:
+            self.beside = Beside()
+        return self.beside
+
+
+_buffers = Buffers()
+_turns: set[int] = set()  # of threads; which has one at the moment
+
+
+class Unsealing:
+    """What a transport under TLS receives, for turns of `FileReceiving`."""
+
+    def __init__(self, transport: TLSTransport) -> None:
+        self._transport = transport
+        self._loan = transport.lend()
+
+    def turn(self, target: int, count_in: Callable[[int], None], most: int) -> tuple[int, State]:
+        """Move what the connection has to where a file stands; raises `OSError` of the file.
+
+        ``most`` is kept to by records.
+        """
+        thread = threading.get_ident()
+        _turns.add(thread)
+        try:
+            return self._loan.turn(lambda own: self._move(own, target, count_in, most))
+        except Over:
+            return 0, State.BROKEN
+        finally:
+            _turns.discard(thread)
+
+    def release(self) -> None:
+        """Have no more turns."""
+        self._loan.call_back()
+
+    def _move(
+        self, own: ssl.SSLSocket, target: int, count_in: Callable[[int], None], most: int
+    ) -> tuple[int, State]:
+        moved, state = 0, State.MORE
+        this, other = _buffers.views
+        writing = Writing(target)
+        try:
+            while moved < most and state is State.MORE:
+                count, state = _fill(own, this)
+                count_in(count)
+                moved += count
+                writing.put(this[:count], state is State.MORE)
+                this, other = other, this
+        finally:
+            writing.end()
+        if state is State.ENDED:
+            self._transport.ended_in_order = True
+        return moved, state
+
+
+class Writing:
+    """Writes buffers to where a file stands, in their order; raises `OSError` of the file."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._writer: Beside | None = None
+
+    def put(self, data: memoryview, more: bool) -> None:
+        """Write, or begin to, when the one before is written; ``more`` is to come."""
+        self.end()
+        if more and len(_turns) == 1:
+            self._writer = _buffers.writer()
+            self._writer.begin(partial(_write, self._target, data))
+        else:
+            _write(self._target, data)
+
+    def end(self) -> None:
+        """Wait until all is written."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.end()
+
+
+def _fill(own: ssl.SSLSocket, view: memoryview) -> tuple[int, State]:
+    """Receive until the buffer is full, nothing comes for a moment, or the peer ends."""
+    filled = 0
+    while filled <= len(view) - RECORD:
+        count, state = record_io.receive(own, view[filled:])
+        filled += count
+        if state is record_io.State.OPEN:
+            if filled <= len(view) - RECORD and not _comes(own):
+                return filled, State.WAITING
+        elif state is record_io.State.ENDED:
+            return filled, State.ENDED
+        else:
+            truncated = state is record_io.State.TRUNCATED
+            return filled, State.TRUNCATED if truncated else State.BROKEN
+    return filled, State.MORE
+
+
+def _comes(own: ssl.SSLSocket) -> bool:
+    record_io.acknowledge(own)
+    poll = select.poll()
+    poll.register(own.fileno(), select.POLLIN)
+    return bool(poll.poll(MOMENT))
+
+
+def _write(target: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(target, data) :]

@@ -1,0 +1,141 @@
+"""Sending a stretch of an operating-system file under TLS: read and encrypted by one thread.
+
+Its bytes have to pass through here, for OpenSSL to encrypt them. A thread reads them into a buffer
+that is used again and again and writes them from there, as long as the socket takes more; so the
+reactor is free for others meanwhile, and other transfers have other processors. A turn ends when
+the socket took nothing for a moment, or after many bytes: a slow peer holds no thread.
+
+``TCP_CORK`` is there because a record is a quarter of what the kernel likes to send at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+from contextlib import suppress
+from typing import Any
+
+from ftpservice.net.tls.record_io import send
+from ftpservice.net.tls.socket_lease import Loan, Over
+from ftpservice.stream.errors import Cut
+from ftpservice.stream.sendfile import CachedFile
+from ftpservice.stream.splice import MOMENT, MOST, State
+from ftpservice.stream.stall_timeout import Patience
+
+__all__ = ["FileSealing"]
+
+PIECE = 64 * 1024
+"""Bytes that are read and sent at a time; few enough to stay in the processor's memory."""
+
+
+class FileSealing:
+    """One stretch of a file on its way; ``transport`` is under TLS, with nothing to send."""
+
+    def __init__(self, transport: Any, file: CachedFile, span: tuple[int, int]) -> None:
+        self.offset, self._end = span
+        """How far it came; a turn goes on counting when nobody waits for it any more."""
+        self._transport = transport
+        self._file = file
+        self._buffer = memoryview(bytearray(min(PIECE, max(0, span[1] - span[0]))))
+        self._unsent = self._buffer[:0]
+        self._patience: Patience | None = None
+        self._writable = self._lost = False
+        self._reads = False
+
+    async def run(self, patience: Patience) -> None:
+        """Send it all, or as much as the file turns out to have.
+
+        Raises `Cut`, `Stalled`, and what the file raises.
+        """
+        self._patience = patience
+        transport = self._transport
+        self._loan: Loan = transport.lend()
+        transport.doRead, transport.doWrite = self._may_read, self._may_write
+        self._cork(True)
+        try:
+            while self.offset < self._end:
+                state = await self._file.exclusively(self._turn)
+                if state is State.BROKEN or self._lost:
+                    raise Cut("the connection broke")
+                if state is State.WAITING:
+                    await self._wait()
+        finally:
+            self._give_back()
+
+    def stop(self) -> None:
+        """Learn that the connection is lost."""
+        self._lost = True
+        if self._patience is not None:
+            self._patience.wake()
+
+    async def _wait(self) -> None:
+        self._writable = False
+        self._transport.startWriting()
+        assert self._patience is not None
+        while not self._writable and not self._lost:
+            await self._patience.wait()
+
+    def _may_write(self) -> None:
+        """Wake who waits; called by the reactor when the socket takes more."""
+        self._transport.stopWriting()
+        self._writable = True
+        if self._patience is not None:
+            self._patience.wake()
+
+    def _may_read(self) -> None:
+        """Read later: a thread may be using the connection."""
+        self._transport.stopReading()
+        self._reads = True
+
+    def _turn(self, file: int) -> State:
+        """Send some of a file, in a thread; raises `OSError` of the file."""
+        try:
+            return self._loan.turn(lambda own: self._move(file, own))
+        except Over:
+            return State.BROKEN
+
+    def _move(self, file: int, own: ssl.SSLSocket) -> State:
+        last = min(self._end, self.offset + MOST)
+        while self.offset < last:
+            if not self._unsent and not self._read(file):
+                self._end = self.offset  # the file has become shorter
+                break
+            try:
+                sent = send(own, self._unsent)
+            except OSError:
+                return State.BROKEN
+            if sent:
+                self.offset += sent
+                self._unsent = self._buffer[:0]
+            elif not _has_room(own):
+                return State.WAITING
+        return State.MORE
+
+    def _read(self, file: int) -> bool:
+        """Read the next piece; tell whether there is one."""
+        wanted = self._buffer[: self._end - self.offset]
+        self._unsent = self._buffer[: os.preadv(file, [wanted], self.offset)]
+        return len(self._unsent) > 0
+
+    def _cork(self, corked: bool) -> None:
+        with suppress(OSError):  # a UNIX socket
+            self._transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)
+
+    def _give_back(self) -> None:
+        """Leave the transport to itself again."""
+        self._loan.call_back()
+        transport = self._transport
+        del transport.doRead, transport.doWrite
+        if transport.connected:
+            transport.stopWriting()
+            self._cork(False)
+            if self._reads:
+                transport.startReading()
+
+
+def _has_room(own: ssl.SSLSocket) -> bool:
+    poll = select.poll()
+    poll.register(own.fileno(), select.POLLOUT)
+    return bool(poll.poll(MOMENT))

@@ -1,0 +1,3 @@
+"""The storage contract, one file for each part of it."""
+
+__all__: list[str] = []

@@ -1,0 +1,145 @@
+"""The file is read when it is new or has changed, and kept when it cannot be read."""
+
+import os
+
+import pytest
+from argon2.low_level import Type, hash_secret
+
+from ftpservice.accounts import passwd_file
+from ftpservice.accounts.passwd_file import PasswordFile
+
+HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
+OLD = 1_600_000_000
+
+
+class Disk:
+    """One file, changed at times that differ by seconds."""
+
+    def __init__(self, path):
+        self.path = path
+        self.time = OLD
+        self.told = []
+        self.file = PasswordFile(str(path), self.told.append)
+
+    def write(self, *lines):
+        self.path.write_bytes(
+            b"".join(line.encode("utf-8", "surrogateescape") + b"\n" for line in lines)
+        )
+        self.time += 10
+        os.utime(self.path, (self.time, self.time))
+
+    def names(self):
+        return list(self.file.refresh().accounts)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    return Disk(tmp_path / "passwd.db")
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Counts how often a file is parsed."""
+    seen = []
+    parse = passwd_file.parse
+    monkeypatch.setattr(passwd_file, "parse", lambda text: seen.append(text) or parse(text))
+    return seen
+
+
+def test_loading_reads_the_accounts(disk):
+    disk.write(f"alice:{HASH}:/:full", f"g\udcffn:{HASH}:/:full")
+    assert list(disk.file.load().accounts) == ["alice", "g\udcffn"]
+    assert disk.file.lookup("alice").name == "alice"
+    assert disk.file.lookup("bob") is None
+
+
+def test_loading_what_is_not_there_fails(disk):
+    with pytest.raises(FileNotFoundError):
+        disk.file.load()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_only_a_plain_file_is_read_and_nothing_hangs(disk, make):
+    make(disk.path)
+    with pytest.raises(OSError, match=r"directory|plain file"):
+        disk.file.load()
+
+
+def test_a_file_of_absurd_size_is_refused(disk, monkeypatch):
+    monkeypatch.setattr(passwd_file, "MOST_BYTES", 10)
+    disk.write(f"alice:{HASH}:/:full")
+    with pytest.raises(OSError, match="too large"):
+        disk.file.load()
+
+
+def test_an_unchanged_file_is_not_read_again(disk, reads):
+    disk.write(f"alice:{HASH}:/:full")
+    assert disk.names() == disk.names() == ["alice"]
+    assert len(reads) == 1
+
+
+def test_a_changed_file_is_read_again(disk):
+    disk.write(f"alice:{HASH}:/:full")
+    disk.file.load()
+    disk.write(f"bob:{HASH}:/:full", f"carol:{HASH}:/:full")
+    assert disk.names() == ["bob", "carol"]
+
+
+def test_a_file_swapped_by_a_rename_is_read_again(disk, tmp_path):
+    disk.write(f"alice:{HASH}:/:full")
+    disk.file.load()
+    new = tmp_path / "new"
+    new.write_text(f"carol:{HASH}:/:full\n")
+    os.utime(new, (disk.time, disk.time))
+    new.rename(disk.path)
+    assert disk.names() == ["carol"]
+
+
+def test_a_file_changed_just_now_is_looked_at_again(disk, reads):
+    disk.path.write_text(f"alice:{HASH}:/:full\n")
+    disk.file.load()
+    disk.file.refresh()
+    assert len(reads) == 2
+
+
+def test_an_unreadable_file_leaves_the_last_good_accounts_and_is_told_once(disk):
+    disk.write(f"alice:{HASH}:/:full")
+    disk.file.load()
+    disk.path.unlink()
+    assert disk.names() == disk.names() == ["alice"]
+    [text] = disk.told
+    assert "No such file" in text
+    assert str(disk.path) in text
+    disk.path.mkdir()
+    assert disk.names() == ["alice"]
+    disk.path.rmdir()
+    disk.write(f"bob:{HASH}:/:full")
+    assert disk.names() == ["bob"]
+    disk.path.unlink()
+    disk.names()
+    assert len(disk.told) == 3
+
+
+def test_malformed_lines_are_told_once_for_each_change(disk):
+    disk.write(f"alice:{HASH}:/:full", "bob:secret", f"carol:{HASH}:/:raed")
+    disk.file.load()
+    disk.file.refresh()
+    assert [text.split(", ", 1)[1].split(":")[0] for text in disk.told] == ["line 2", "line 3"]
+    disk.write(f"alice:{HASH}:/:full", "bob:secret")
+    disk.file.refresh()
+    disk.file.refresh()
+    assert len(disk.told) == 3
+    disk.write(f"alice:{HASH}:/:full")
+    disk.file.refresh()
+    assert len(disk.told) == 3
+
+
+def test_a_file_that_has_become_empty_is_told(disk):
+    disk.write(f"alice:{HASH}:/:full")
+    disk.file.load()
+    assert disk.told == []
+    disk.write("# nobody")
+    assert disk.names() == []
+    disk.file.refresh()
+    [line] = disk.told
+    assert line == f"{disk.path}: there is no usable account in it, nobody can log in by it"

@@ -1,0 +1,273 @@
+"""Lines of ``passwd.db``: what they say, and that a wrong one closes its account only."""
+
+from datetime import date
+from ipaddress import ip_network
+
+import pytest
+from argon2.low_level import Type, hash_secret
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.cred.checkers import FilePasswordDB
+
+from ftpservice.accounts.account_record import AccountRecord, CertificateUse
+from ftpservice.accounts.passwd_line import parse, parse_line, render
+from ftpservice.storage.rights import PRESETS, Right
+
+HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
+
+
+def test_name_hash_root_and_rights_are_an_account():
+    assert parse_line(f"alice:{HASH}:/:full", 3) == AccountRecord("alice", HASH, "/", line=3)
+
+
+@pytest.mark.parametrize("rest", ["::full", ": :full", "::full:", "::full: "])
+def test_an_empty_root_is_the_root_and_empty_options_are_none(rest):
+    assert parse_line(f"alice:{HASH}{rest}") == AccountRecord("alice", HASH)
+
+
+@pytest.mark.parametrize("rest", ["", ":", "::", ":::", ":/x", ":/x:", ":/x: :disabled"])
+def test_a_line_without_rights_is_malformed(rest):
+    with pytest.raises(ValueError, match="the rights are missing"):
+        parse_line(f"alice:{HASH}{rest}")
+
+
+LIMITED = f"scanner:{HASH}:/scans:upload-only:from=10.0.0.1,disabled"
+
+
+def test_a_line_cut_short_anywhere_opens_nothing():
+    for length in range(1, len(LIMITED) + 1):
+        contents = parse(f"alice:{HASH}:/:full\n{LIMITED[:length]}")
+        assert list(contents.accounts) == ["alice"], LIMITED[:length]
+        assert [line.line_number for line in contents.malformed] == [2]
+
+
+def test_a_last_line_without_a_line_end_is_malformed_and_its_account_closed():
+    contents = parse(f"alice:{HASH}:/:full")
+    assert str(contents.malformed[0]).startswith("line 1: the last line has no line end")
+    assert contents.lookup("alice").disabled
+
+
+def test_all_fields():
+    line = (
+        f"alice:{HASH}:/home/alice:read, delete,admin:"
+        "max-sessions=5, expires=2027-01-31,rate-down=20M, rate-up=300,"
+        "from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,tls-cert=login,disabled"
+    )
+    assert parse_line(line) == AccountRecord(
+        name="alice",
+        password_hash=HASH,
+        root="/home/alice",
+        rights=frozenset({Right.LIST, Right.READ, Right.DELETE, Right.ADMIN}),
+        max_sessions=5,
+        expires=date(2027, 1, 31),
+        networks=(ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
+        tls_required=True,
+        certificate=CertificateUse.LOGIN,
+        disabled=True,
+        rate_down=20 * 2**20,
+        rate_up=300,
+    )
+
+
+def test_in_the_last_field_a_colon_may_stand_plain():
+    record = parse_line(f"alice:{HASH}:/:read:from=fd00::/8,disabled")
+    assert record.networks == (ip_network("fd00::/8"),)
+
+
+@pytest.mark.parametrize(
+    ("field", "root"),
+    [
+        ("alice", "/alice"),
+        ("//alice", "/alice"),
+        ("/a\\:b", "/a:b"),
+        ("/a\\\\", "/a\\"),
+        ("/a\\b", "/a\\b"),
+        ("local\\:/srv/ftp", "local:/srv/ftp"),
+        ("/a b/ü", "/a b/ü"),
+    ],
+)
+def test_a_root_is_a_path_or_a_storage_string(field, root):
+    assert parse_line(f"alice:{HASH}:{field}:read").root == root
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("alice", "not an argon2 hash"),
+        ("alice:", "not an argon2 hash"),
+        ("alice:secret", "not an argon2 hash"),
+        (f":{HASH}", "the name is empty"),
+        (f" alice:{HASH}:/:full", "space at its edge"),
+        (f"alice :{HASH}", "space at its edge"),
+        (f"al\x00ice:{HASH}", "control character"),
+        (f"#alice:{HASH}:/:full", "control character"),
+        (f"al\\:ice:{HASH}", "a name can hold no colon"),
+        (f"alice:{HASH}:/a/../b:full", "climbs"),
+        (f"alice:{HASH}:..:full", "climbs"),
+        (f"alice:{HASH}:/a\x00b:full", "control character"),
+        (f"alice:{HASH}:local:/srv/ftp", "unknown right '/srv/ftp'"),
+        (f"alice:{HASH}:/:raed", "unknown right 'raed'"),
+        (f"alice:{HASH}:/:read,", "unknown right ''"),
+        (f"alice:{HASH}:/:read:quota=10G", "unknown option 'quota=10G'"),
+        (f"alice:{HASH}:/:read:disabled,", "unknown option ''"),
+        (f"alice:{HASH}:/:read:disabled:more", "unknown option 'disabled:more'"),
+        (f"alice:{HASH}:/:read:disabled=no", "takes no value"),
+        (f"alice:{HASH}:/:read:tls=optional", "required"),
+        (f"alice:{HASH}:/:read:tls", "required"),
+        (f"alice:{HASH}:/:read:tls-cert", "'required' or 'login'"),
+        (f"alice:{HASH}:/:read:tls-cert=yes", "'required' or 'login'"),
+        (f"alice:{HASH}:/:read:max-sessions=0", "a number from 1 up"),
+        (f"alice:{HASH}:/:read:max-sessions=٣", "a number from 1 up"),
+        (f"alice:{HASH}:/:read:max-sessions=-1", "a number from 1 up"),
+        (f"alice:{HASH}:/:read:expires=soon", "a date like"),
+        (f"alice:{HASH}:/:read:rate-down=0", "leave it out for no limit"),
+        (f"alice:{HASH}:/:read:rate-up=fast", "not a size"),
+        (f"alice:{HASH}:/:read:expires=2027-02-30", "expires=2027-02-30"),
+        (f"alice:{HASH}:/:read:from=10.0.0.1/8", "host bits"),
+        (f"alice:{HASH}:/:read:from=here", "from=here"),
+        (f"alice:{HASH}:/:read:tls=required,tls=required", "given twice"),
+    ],
+)
+def test_a_wrong_line_says_what_is_wrong(line, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_line(line)
+
+
+def test_comments_and_empty_lines_say_nothing():
+    contents = parse(f"\ufeff# users\r\n\r\n   \n  # more: stuff\nalice:{HASH}:/:read\r\n\n")
+    assert list(contents.accounts) == ["alice"]
+    assert contents.accounts["alice"].line == 5
+    assert contents.malformed == ()
+
+
+def test_a_wrong_line_is_told_by_number_and_closes_its_account_only():
+    contents = parse(f"alice:{HASH}:/:full\nbob:{HASH}:/:raed\ncarol:{HASH}:/:full\n")
+    assert list(contents.accounts) == ["alice", "carol"]
+    [bad] = contents.malformed
+    assert str(bad).startswith("line 2: unknown right 'raed'")
+    closed = contents.lookup("bob")
+    assert closed is not None
+    assert closed.disabled
+    assert closed.rights == frozenset()
+    assert closed.password_hash == contents.decoys.hash_for("bob")
+    assert contents.lookup("alice") is contents.accounts["alice"]
+    assert contents.lookup("dave") is None
+
+
+def test_of_two_lines_with_one_name_the_first_holds_and_the_second_is_told():
+    contents = parse(f"alice:{HASH}:/a:read\nbob:{HASH}:/:full\nalice:{HASH}:/:full\n")
+    assert list(contents.accounts) == ["alice", "bob"]
+    assert contents.lookup("alice").root == "/a"
+    [bad] = contents.malformed
+    assert str(bad) == "line 3: 'alice' stands in line 1 already; the first line holds"
+
+
+def test_a_wrong_second_line_leaves_the_first_in_force():
+    contents = parse(f"alice:{HASH}:/:read\nalice:{HASH}:/:raed\n")
+    assert contents.lookup("alice").rights == PRESETS["read"]
+    assert [line.line_number for line in contents.malformed] == [2]
+
+
+def test_a_wrong_first_line_closes_the_account_whatever_follows():
+    contents = parse(f"alice:{HASH}:/:raed\nalice:{HASH}:/:full\n")
+    assert contents.lookup("alice").disabled
+    assert [line.line_number for line in contents.malformed] == [1, 2]
+
+
+def test_only_a_line_feed_ends_a_line():
+    contents = parse(f"alice:{HASH}:/a\u2028bob:read\n")
+    assert contents.accounts["alice"].root == "/a\u2028bob"
+
+
+@given(st.text())
+def test_no_text_makes_reading_fail(text):
+    parse(text)
+
+
+@given(st.text(alphabet=":\\,=#ab/\n\r ", max_size=60))
+def test_no_line_makes_reading_fail_beyond_its_own_account(text):
+    contents = parse(f"zoe:{HASH}:/:full\n{text}")
+    assert "zoe" in contents.accounts
+
+
+def test_twisted_reads_the_first_two_fields(tmp_path):
+    path = tmp_path / "passwd.db"
+    record = AccountRecord("DOMAIN\\grün", HASH, "local:/x", max_sessions=3)
+    path.write_text(f"# comment\n{render(record)}\n", "utf-8")
+    found = FilePasswordDB(str(path)).getUser("DOMAIN\\grün".encode())
+    assert found == ("DOMAIN\\grün".encode(), HASH.encode())
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        (AccountRecord("alice", HASH), f"alice:{HASH}:/:full"),
+        (
+            AccountRecord("a", HASH, "local:/x\\", PRESETS["read"] | {Right.ADMIN}),
+            f"a:{HASH}:local\\:/x\\\\:read,admin",
+        ),
+        (
+            AccountRecord("a", HASH, "/", frozenset({Right.DELETE, Right.LIST})),
+            f"a:{HASH}:/:delete,list",
+        ),
+        (
+            AccountRecord(
+                "a",
+                HASH,
+                "/x",
+                max_sessions=5,
+                expires=date(2027, 1, 31),
+                networks=(ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
+                tls_required=True,
+                certificate=CertificateUse.REQUIRED,
+                disabled=True,
+                rate_down=20 * 2**20,
+                rate_up=300,
+                line=4,
+            ),
+            f"a:{HASH}:/x:full:from=10.0.0.0/8,from=fd00\\:\\:/8,max-sessions=5,"
+            "rate-down=20971520,rate-up=300,expires=2027-01-31,tls=required,"
+            "tls-cert=required,disabled",
+        ),
+    ],
+)
+def test_an_account_is_written_as_the_line_that_says_it(record, line):
+    assert render(record) == line
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        AccountRecord("a:b", HASH),
+        AccountRecord("a", "no hash"),
+        AccountRecord("a", HASH, "relative"),
+        AccountRecord("a", HASH, "/a\nb"),
+        AccountRecord("a", HASH, rights=frozenset()),
+    ],
+)
+def test_an_account_that_no_line_can_say_is_refused(record):
+    with pytest.raises(ValueError, match=r"."):
+        render(record)
+
+
+RECORDS = st.builds(
+    AccountRecord,
+    name=st.text(alphabet="ab\\ü \udcff", min_size=1).filter(
+        lambda name: name == name.strip() and not name.endswith("\\")
+    ),
+    password_hash=st.just(HASH),
+    root=st.text(alphabet=":\\ab, =ü").map(lambda text: "/" + text.strip()),
+    rights=st.frozensets(st.sampled_from(Right), min_size=1).map(
+        lambda rights: rights | PRESETS["read"] if Right.READ in rights else rights
+    ),
+    max_sessions=st.none() | st.integers(1, 999),
+    expires=st.none() | st.dates(),
+    tls_required=st.booleans(),
+    certificate=st.none() | st.sampled_from(CertificateUse),
+    disabled=st.booleans(),
+)
+
+
+@given(RECORDS)
+def test_what_is_written_is_read_back(record):
+    assert parse_line(render(record)) == record

@@ -1,0 +1,160 @@
+"""Lines in the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPublisher
+
+from ftpservice.activity.event_log import DELAY, TOGETHER, LogLines, Verbosity
+from ftpservice.events import (
+    CommandFailed,
+    CommandRefused,
+    Event,
+    FileChanged,
+    LoggedIn,
+    LoginFailed,
+    LoginRefusal,
+    Outcome,
+    Refused,
+    SessionOpened,
+    TransferEnded,
+)
+
+WHO = (1.0, 7, "192.0.2.1", "ann")
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (LoggedIn(*WHO), "ann@192.0.2.1 [7] logged in"),
+        (
+            LoginFailed(*WHO, LoginRefusal.EXPIRED, "on 2027-01-31"),
+            "ann@192.0.2.1 [7] failed to log in: expired (on 2027-01-31)",
+        ),
+        (Refused(1.0, 7, "192.0.2.1", "", "full"), "nobody@192.0.2.1 [7] was turned away: full"),
+        (
+            TransferEnded(*WHO, "/a\nb", True, Outcome.CUT, 5, 0.25, "426"),
+            r"ann@192.0.2.1 [7] uploaded /a\nb: cut, 5 bytes in 0.250 s (426)",
+        ),
+        (
+            TransferEnded(*WHO, "/\udce9", False, Outcome.COMPLETE, 5, 1.0),
+            r"ann@192.0.2.1 [7] downloaded /\xe9: complete, 5 bytes in 1.000 s",
+        ),
+        (FileChanged(*WHO, "rename", "/a", "/b"), "ann@192.0.2.1 [7] renamed /a to /b"),
+        (FileChanged(*WHO, "delete", "/a"), "ann@192.0.2.1 [7] removed /a"),
+        (
+            FileChanged(*WHO, "drop partial", "/a"),
+            "ann@192.0.2.1 [7] removed the interrupted upload of /a",
+        ),
+        (CommandFailed(*WHO, "RETR", "boom\x1b"), r"ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
+        (
+            CommandRefused(*WHO, "DELE", "/a\x07", 550, "Permission denied.", "read-only\n"),
+            r"ann@192.0.2.1 [7]: DELE /a\x07 was refused: 550 Permission denied. (read-only\n)",
+        ),
+        (
+            CommandRefused(*WHO, "", "", 500, "Line too long."),
+            "ann@192.0.2.1 [7]: a line was refused: 500 Line too long.",
+        ),
+    ],
+)
+def test_an_event_is_one_line(event: Event, line: str) -> None:
+    bench = Bench()
+    bench.lines(event)
+    bench.lines.flush()
+    assert [one[:2] for one in bench.written] == [(line, 1.0)]
+
+
+class Bench:
+    """Lines, written to a list."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.written: list[tuple[str, float, Any]] = []
+        self.lines = LogLines(self.clock, lambda *one: self.written.append(one))
+
+
+def test_with_problems_only_what_went_well_has_none() -> None:
+    written: list[str] = []
+    lines = LogLines(Clock(), lambda line, _when, _level: written.append(line), Verbosity.PROBLEMS)
+    for event in (
+        LoggedIn(*WHO),
+        TransferEnded(*WHO, "/a", False, Outcome.COMPLETE, 5, 1.0),
+        FileChanged(*WHO, "delete", "/a"),
+        LoginFailed(*WHO, LoginRefusal.WRONG_PASSWORD),
+        Refused(*WHO, "full"),
+        TransferEnded(*WHO, "/b", True, Outcome.CUT, 5, 1.0),
+        TransferEnded(*WHO, "/c", True, Outcome.REFUSED, 5, 1.0),
+        CommandRefused(*WHO, "DELE", "/d", 550, "No."),
+        CommandFailed(*WHO, "RETR", "boom"),
+    ):
+        lines(event)
+    lines.flush()
+    assert [line.split("] ")[-1].split(",")[0] for line in written] == [
+        "failed to log in: wrong password",
+        "was turned away: full",
+        "uploaded /b: cut",
+        "uploaded /c: refused",
+        "ann@192.0.2.1 [7]: DELE /d was refused: 550 No.",
+        "ann@192.0.2.1 [7]: RETR failed: boom",
+    ]
+
+
+def test_what_failed_is_a_warning_and_a_defect_an_error() -> None:
+    bench = Bench()
+    for event in (
+        LoggedIn(*WHO),
+        TransferEnded(*WHO, "/a", True, Outcome.COMPLETE, 5, 1.0),
+        TransferEnded(*WHO, "/a", True, Outcome.CUT, 5, 1.0),
+        LoginFailed(*WHO),
+        Refused(*WHO, "full"),
+        CommandRefused(*WHO, "DELE", "/d", 550, "No."),
+        CommandFailed(*WHO, "RETR", "boom"),
+    ):
+        bench.lines(event)
+    bench.lines.flush()
+    assert [level.name for _, _, level in bench.written] == [
+        "info", "info", "warn", "warn", "warn", "warn", "error"
+    ]  # fmt: skip
+
+
+def test_other_events_have_none() -> None:
+    bench = Bench()
+    bench.lines(SessionOpened(*WHO))
+    assert (bench.written, bench.clock.getDelayedCalls()) == ([], [])
+
+
+def test_lines_wait_for_others_for_a_moment() -> None:
+    bench = Bench()
+    bench.lines(LoggedIn(*WHO))
+    bench.clock.advance(DELAY / 2)
+    bench.lines(LoggedIn(*WHO))
+    assert bench.written == []
+    bench.clock.advance(DELAY / 2)
+    assert len(bench.written) == 2
+    assert bench.clock.getDelayedCalls() == []
+
+
+def test_many_do_not_wait() -> None:
+    bench = Bench()
+    for _ in range(TOGETHER):
+        bench.lines(LoggedIn(*WHO))
+    assert len(bench.written) == TOGETHER
+    assert bench.clock.getDelayedCalls() == []
+
+
+def test_they_go_to_the_log_with_the_time_of_the_event() -> None:
+    seen: list[LogEvent] = []
+    lines = LogLines(Clock())
+    lines(LoggedIn(*WHO))
+    globalLogPublisher.addObserver(seen.append)
+    try:
+        lines.flush()
+    finally:
+        globalLogPublisher.removeObserver(seen.append)
+    [event] = seen
+    assert formatEventAsClassicLogText(event, lambda when: f"{when:g}") == (
+        "1 [ftpservice#info] ann@192.0.2.1 [7] logged in\n"
+    )

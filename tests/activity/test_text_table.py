@@ -1,0 +1,55 @@
+"""Text for people: nothing unprintable, sizes both ways, columns in line."""
+
+import pytest
+
+from ftpservice.activity.text_table import moment, plain, size, span, table
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("grün.txt", "grün.txt"),
+        ("a\r\n226 done", "a\\x0d\\x0a226 done"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("\udcff", "\\xff"),
+        ("\u202egpj", "\\u202egpj"),
+        ("", ""),
+    ],
+)
+def test_what_does_not_print_is_escaped(text, shown):
+    assert plain(text) == shown
+
+
+def test_long_text_is_cut_with_a_mark():
+    assert plain("x" * 5000, 10) == "x" * 9 + "…"
+    assert plain("x" * 10, 10) == "x" * 10
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB (1,024)"),
+        (1_234_567, "1.2 MiB (1,234,567)"),
+        (2**80, f"1048576.0 EiB ({2**80:,})"),
+    ],
+)
+def test_sizes_are_told_to_people_and_exactly(count, said):
+    assert size(count) == said
+
+
+def test_times_are_told_to_the_second():
+    assert moment(0.9) == "1970-01-01 00:00:00"
+    assert span(59.9) == "00:00:59"
+    assert span(3 * 86400 + 4 * 3600 + 5 * 60 + 6) == "3d 04:05:06"
+    assert span(-5) == "00:00:00"
+
+
+def test_columns_stand_in_line_the_last_ones_flush_right():
+    assert table(("Name", "N"), [("a", "100"), ("longer", "1")], right=1) == [
+        "Name      N",
+        "a       100",
+        "longer    1",
+    ]
+    assert table(("Name", "Text"), [("a", "b")]) == ["Name  Text", "a     b"]

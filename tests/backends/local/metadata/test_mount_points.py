@@ -1,0 +1,161 @@
+"""Files and directories with something mounted on them: real bind mounts."""
+
+import os
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from ftpservice.storage import errors
+from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.testing.contract.case import at, begin, content, make, partial, upload
+from tests.scenarios.faults.test_disk import refused
+from tests.support.fault_service import House, hidden, noise
+from tests.support.local_source import Bench, run
+from tests.support.raw_client import rst
+from tests.support.simple_client import SimpleWire
+from tests.support.small_disk import mounted
+
+
+@contextmanager
+def bound(source, target):
+    """Have one file or directory mounted on another."""
+    subprocess.run(["mount", "--bind", source, target], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", target], check=True)
+
+
+@pytest.fixture(params=[False, True], ids=["same filesystem", "another filesystem"])
+def bench(request, tmp_path):
+    made = Bench(tmp_path)
+    with mounted(made.outside, 8 << 20) if request.param else nothing():
+        (made.outside / "file").write_bytes(b"old and mounted")
+        (made.root / "file").touch()
+        with bound(made.outside / "file", made.root / "file"):
+            yield made
+    assert made.open_descriptors() == []
+
+
+@contextmanager
+def nothing():
+    yield
+
+
+class TestFiles:
+    @pytest.mark.parametrize("data", [b"new", bytes(range(256)) * 8000])
+    def test_one_is_written_in_place(self, bench, data):
+        before = (bench.outside / "file").stat().st_ino
+        assert run(make(bench.storage, "/file", data)).size == len(data)
+        assert (bench.outside / "file").read_bytes() == data
+        assert (bench.outside / "file").stat().st_ino == before
+        assert not bench.hidden()
+
+    def test_a_cut_upload_leaves_it_and_can_be_resumed(self, bench):
+        run(run(begin(bench.storage, "/file", b"half")).abandon())
+        assert (bench.outside / "file").read_bytes() == b"old and mounted"
+        assert run(partial(bench.storage, "/file")) == 4
+        run(make(bench.storage, "/file", b" and half", WriteRequest(offset=4)))
+        assert (bench.outside / "file").read_bytes() == b"half and half"
+
+    def test_it_is_appended_to(self, bench):
+        run(upload(bench.storage, "/file", b", and more", How.APPEND))
+        assert run(content(bench.storage, "/file")) == b"old and mounted, and more"
+
+    def test_it_cannot_be_removed_renamed_or_renamed_over(self, bench):
+        run(make(bench.storage, "/other", b"other"))
+        for call in (
+            lambda: bench.storage.remove_file(at("/file")),
+            lambda: bench.storage.rename(at("/file"), at("/moved")),
+            lambda: bench.storage.rename(at("/other"), at("/file")),
+        ):
+            with pytest.raises((errors.MountPoint, errors.OtherFilesystem)):
+                run(call())
+        assert run(content(bench.storage, "/other")) == b"other"
+        assert run(content(bench.storage, "/file")) == b"old and mounted"
+
+    def test_a_disk_that_fills_during_the_copy_leaves_it(self, tmp_path):
+        made = Bench(tmp_path)
+        (made.root / "file").touch()
+        with mounted(made.outside, 64 << 10):
+            (made.outside / "file").write_bytes(b"old and mounted")
+            with bound(made.outside / "file", made.root / "file"):
+                with pytest.raises(errors.NoSpace):
+                    run(make(made.storage, "/file", bytes(100_000)))
+                assert run(content(made.storage, "/file")) == b"old and mounted"
+
+
+class TestDirectories:
+    def test_one_cannot_be_removed_and_says_why(self, tmp_path):
+        made = Bench(tmp_path)
+        (made.root / "dir").mkdir()
+        with bound(made.outside, made.root / "dir"), pytest.raises(errors.MountPoint):
+            run(made.storage.remove_directory(at("/dir")))
+
+    def test_what_is_busy_for_another_reason_still_is(self, tmp_path, monkeypatch):
+        made = Bench(tmp_path)
+        run(make(made.storage, "/file", b"x"))
+
+        def busy(*_args, **_more):
+            raise OSError(16, "busy")
+
+        monkeypatch.setattr(os, "unlink", busy)
+        with pytest.raises(errors.Busy):
+            run(made.storage.remove_file(at("/file")))
+
+    def test_between_filesystems_nothing_is_moved(self, tmp_path):
+        made = Bench(tmp_path)
+        (made.root / "disk").mkdir()
+        run(make(made.storage, "/file", b"x"))
+        with mounted(made.root / "disk", 1 << 20):
+            with pytest.raises(errors.OtherFilesystem):
+                run(made.storage.rename(at("/file"), at("/disk/file")))
+            run(make(made.storage, "/disk/here", b"y"))
+            with pytest.raises(errors.OtherFilesystem):
+                run(made.storage.rename(at("/disk/here"), at("/file")))
+        assert run(content(made.storage, "/file")) == b"x"
+
+
+class TestReplies:
+    """By real clients, on both protocols."""
+
+    def test_a_mounted_file_can_be_stored_by_ftp(self, tmp_path):
+        house = House(tmp_path)
+        old, new = noise(300_000, 1), noise(2_000_000, 2)
+        (tmp_path / "config").write_bytes(old)
+        (house.root / "a").touch()
+        with bound(tmp_path / "config", house.root / "a"), house.open() as service:
+            wire = service.session()
+            rst(service.begun(wire, "STOR a", new[:100_000]))
+            assert wire.reply().code == 426
+            assert (tmp_path / "config").read_bytes() == old
+            assert wire.upload("STOR a", new).code == 226
+            assert (tmp_path / "config").read_bytes() == new
+            assert wire.upload("STOR a", b"small").code == 226
+            assert (tmp_path / "config").read_bytes() == b"small"
+            assert wire.codes("DELE a", "RNFR a", "RNTO b") == [550, 350, 550]
+            assert not hidden(house.root)
+
+    def test_a_mounted_file_can_be_stored_by_the_simple_protocol(self, tmp_path):
+        house = House(tmp_path)
+        (tmp_path / "config").write_bytes(b"old")
+        (house.root / "a").touch()
+        options = "--simple=tcp:0:interface=127.0.0.1"
+        with bound(tmp_path / "config", house.root / "a"), house.open(options) as service:
+            port = int(service.program.line(r"simple://\S+?:(\d+)/")[1])
+            wire = SimpleWire(service, service.connected(("127.0.0.1", port)))
+            wire.line()
+            wire.login().send("UPLD 5+ a\nwholeDELF a\n")
+            assert wire.line() == "OK 5 a"
+            assert wire.line().startswith("ERR DENIED")
+            assert (tmp_path / "config").read_bytes() == b"whole"
+
+    def test_between_filesystems_it_is_550(self, tmp_path):
+        house = House(tmp_path)
+        (house.root / "disk").mkdir()
+        (house.root / "a").write_bytes(b"x")
+        with mounted(house.root / "disk", 1 << 20), house.open() as service:
+            wire = service.session()
+            assert wire.codes("RNFR a", "RNTO disk/a") == [350, 550]
+            assert refused(wire, "STOR disk", b"x").code == 550

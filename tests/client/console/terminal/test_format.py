@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice_client.console.terminal.format import (
+    amount,
+    moment,
+    plain_listing,
+    rate,
+    simple_listing,
+    summary,
+)
+from ftpservice_client.console.terminal.terminal import Screen
+from tests.support.shell_session import Stream
+
+PLAIN = Screen(Stream(), Stream())
+COLOURED = Screen(Stream(), Stream(), colours=True)
+ENTRIES = [
+    Entry("in\x1b", Kind.DIRECTORY, 0, 0.0),
+    Entry("link", Kind.LINK, 9, 0.0),
+    Entry("a b", Kind.FILE, 1234567, 86400.0),
+    Entry("z", Kind.OTHER, 0, 1e20),
+]
+
+
+@pytest.fixture(autouse=True)
+def greenwich(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+def test_a_listing_has_sizes_times_and_names() -> None:
+    assert list(plain_listing(ENTRIES, PLAIN)) == [
+        "        -  1970-01-01 00:00  in\\x1b/",
+        "        -  1970-01-01 00:00  link@",
+        "1,234,567  1970-01-02 00:00  a b",
+        "        -  -                 z",
+        "3 files, 1.2 MiB; 1 directory",
+    ]
+
+
+def test_directories_stand_out() -> None:
+    first, *_, last = plain_listing(ENTRIES, COLOURED)
+    assert first.endswith("\x1b[1;34min\\x1b/\x1b[0m")
+    assert last.startswith("\x1b[2m")
+
+
+def test_an_empty_directory_is_said_to_be_empty() -> None:
+    assert list(plain_listing([], PLAIN)) == ["0 files, 0 bytes"]
+
+
+def test_simple_servers_are_listed_as_their_users_know_it() -> None:
+    assert list(simple_listing(ENTRIES[:3], 1234567, PLAIN)) == [
+        "in\\x1b/ - directory",
+        "link@ - 9 bytes",
+        "a b - 1234567 bytes",
+        "Total directory size: 1234567 bytes",
+    ]
+
+
+def test_sums_are_in_good_english() -> None:
+    directory, _, file, _ = ENTRIES
+    assert summary([file]) == "1 file, 1.2 MiB"
+    assert summary([directory, directory]) == "0 files, 0 bytes; 2 directories"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (3 * 1024**3, "3.0 GiB"),
+        (1024**8, "1048576.0 EiB"),
+    ],
+)
+def test_sizes_are_short(count: int, text: str) -> None:
+    assert amount(count) == text
+
+
+def test_rates_and_times_that_mean_nothing_are_left_out() -> None:
+    assert rate(2048, 2.0) == "1.0 KiB/s"
+    assert rate(2048, 0.0) == ""
+    assert rate(6, 2.0) == ""
+    assert moment(float("nan")) == "-"
+    assert moment(-1e30) == "-"

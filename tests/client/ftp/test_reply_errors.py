@@ -1,0 +1,48 @@
+"""What is told of a refusal, in one line that says what it is about."""
+
+import os
+
+import pytest
+from twisted.internet.error import ConnectBindError, ConnectionRefusedError, DNSLookupError
+
+from ftpservice.session.error_replies import REFUSALS
+from ftpservice.storage import errors
+from ftpservice.wire.replies import Reply
+from ftpservice_client import Exists, LoginFailed, NotFound
+from ftpservice_client.ftp.reply_errors import refusal
+from ftpservice_client.sessions.factory import why_not
+
+
+@pytest.mark.parametrize(
+    ("command", "said", "told"),
+    [
+        ("RETR nope", "No such file or directory.", "nope: No such file or directory."),
+        ("RETR nope", "nope: No such file.", "nope: No such file."),
+        ("RETR dir", "That is a directory.", "dir: That is a directory."),
+        ("RETR a", "'a' is not found", "'a' is not found"),
+        ("PASS secret", "Login incorrect.", "login failed: Login incorrect."),
+        ("PASS secret", "Login failed.", "Login failed."),
+    ],
+)
+def test_the_name_is_told_once(command, said, told):
+    assert str(refusal(Reply(550, (said,)), command)) == told
+
+
+def test_kinds_are_told_apart():
+    assert isinstance(refusal(Reply(550, ("No such file",)), "RETR x"), NotFound)
+    assert isinstance(refusal(Reply(530, ("No.",)), "PASS x"), LoginFailed)
+    taken = REFUSALS[errors.Exists]
+    assert isinstance(refusal(Reply(taken[0], (taken[1],)), "MKD x"), Exists)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), os.strerror(111)),
+        (ConnectBindError("no address"), "Couldn't bind: no address"),
+        (DNSLookupError("no results for hostname lookup: x"), "there is no such host"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_a_connection_that_fails_is_told_of_in_the_words_of_the_system(error, told):
+    assert why_not(error).startswith(told)

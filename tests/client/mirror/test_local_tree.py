@@ -1,0 +1,259 @@
+"""Trees: what is planned, what is done, and that no name leads out of where it should be."""
+
+import os
+
+import pytest
+from twisted.internet.defer import CancelledError
+
+from ftpservice_client import (
+    Incomplete,
+    LocalProblem,
+    NotFound,
+    Settings,
+    Step,
+    Tally,
+    Unsafe,
+)
+from ftpservice_client.mirror.local_tree import (
+    Filters,
+    Item,
+    Tree,
+    local_tree,
+    make_real_directory,
+    remove_local,
+)
+from ftpservice_client.mirror.plan import plan
+from ftpservice_client.testing.service import Fault, MemoryService
+from tests.support.scripted_server import Liar, outcome
+
+FILE, NEWER, LARGER = Item(False, 5, 10.0), Item(False, 5, 20.0), Item(False, 6, 10.0)
+FOLDER = Item(True, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "delete", "steps"),
+    [
+        ({"a": FILE}, {}, False, [Step("upload", "a", 5)]),
+        ({"a": FILE}, {"a": FILE}, False, [Step("skip", "a", 5)]),
+        ({"a": FILE}, {"a": NEWER}, False, [Step("skip", "a", 5)]),
+        ({"a": NEWER}, {"a": FILE}, False, [Step("upload", "a", 5)]),
+        ({"a": LARGER}, {"a": FILE}, False, [Step("upload", "a", 6)]),
+        ({"a": FOLDER}, {"a": FOLDER}, False, []),
+        (
+            {"a": FOLDER, "a/b": FILE},
+            {},
+            True,
+            [Step("make", "a"), Step("upload", "a/b", 5)],
+        ),
+        (
+            {},
+            {"a": FOLDER, "a/b": FILE},
+            True,
+            [Step("delete", "a/b", 5), Step("delete", "a", 0)],
+        ),
+        ({}, {"a": FILE}, False, []),
+    ],
+)
+def test_what_is_planned(source, target, delete, steps):
+    assert plan(Tree(source), Tree(target), "upload", delete=delete) == steps
+
+
+@pytest.mark.parametrize(
+    ("filters", "path", "admitted"),
+    [
+        (Filters(), "a/b", True),
+        (Filters(include=("*.txt",)), "a/b.txt", True),
+        (Filters(include=("*.txt",)), "a/b.pdf", False),
+        (Filters(exclude=("*.txt",)), "a/b.txt", False),
+        (Filters(exclude=("a/*",)), "a/b", False),
+        (Filters(exclude=("a/*",)), "b/a", True),
+        (Filters(("*",), ("b",)), "b", False),
+    ],
+)
+def test_filters(filters, path, admitted):
+    assert filters.admit(path, is_directory=False) is admitted
+    assert Filters(include=("*.txt",)).admit("folder", is_directory=True)
+
+
+def filled(top):
+    (top / "deep" / "er").mkdir(parents=True)
+    (top / "one").write_bytes(b"1")
+    (top / "deep" / "two").write_bytes(b"22")
+    (top / "deep" / "er" / "three").write_bytes(b"333")
+    (top / "link").symlink_to("/etc")
+    os.mkfifo(top / "pipe")
+    return top
+
+
+def test_a_local_tree_has_no_links(tmp_path):
+    found = local_tree(filled(tmp_path), Filters())
+    assert set(found.items) == {"one", "deep", "deep/two", "deep/er", "deep/er/three"}
+    assert found.items["deep/two"].size == 2
+    assert (found.links, found.others) == ({"link"}, {"pipe"})
+    assert local_tree(tmp_path / "none", Filters()) == Tree()
+    with pytest.raises(LocalProblem):
+        local_tree(tmp_path / "none", Filters(), must_exist=True)
+
+
+def test_no_link_is_gone_through(tmp_path):
+    top, outside = tmp_path / "top", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x").write_bytes(b"")
+    make_real_directory(top, "a/b")
+    (top / "a" / "l").symlink_to(outside)
+    with pytest.raises(Unsafe):
+        make_real_directory(top, "a/l")
+    with pytest.raises(Unsafe):
+        make_real_directory(top, "a/l/c")
+    with pytest.raises(Unsafe):
+        remove_local(top, "a/l/x")
+    remove_local(top, "a/l")
+    remove_local(top, "a/b")
+    assert (outside / "x").exists()
+    assert list((top / "a").iterdir()) == []
+
+
+@pytest.fixture
+def service():
+    made = MemoryService({"ann": "secret"})
+    yield made
+    made.pass_time(30.0)
+    assert made.network.getDelayedCalls() == []
+
+
+@pytest.fixture
+def client(service):
+    made = service.result(service.connect("ftp://ann:secret@server/"))
+    yield made
+    service.result(made.quit(), 10.0)
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_up_and_down_again(service, client, tmp_path, parallel):
+    there = filled(tmp_path / "there") if (tmp_path / "there").mkdir() is None else None
+    done = service.result(client.upload_tree(there, "copy", parallel=parallel))
+    assert (done.size, done.failed) == (6, ())
+    assert service.read("/copy/deep/er/three") == b"333"
+    again = service.result(client.upload_tree(there, "copy"))
+    assert again.size == 0
+    back = tmp_path / "back"
+    done = service.result(client.download_tree("copy", back, parallel=parallel))
+    assert (done.size, done.failed) == (6, ())
+    assert (back / "deep" / "two").read_bytes() == b"22"
+    assert service.result(client.download_tree("copy", back)).size == 0
+    (back / "deep" / "extra").write_bytes(b"")
+    dry = service.result(client.mirror(back, "copy", delete=True, dry_run=True))
+    assert Step("delete", "deep/extra", 0) in dry.steps
+    assert (back / "deep" / "extra").exists()
+    service.result(client.mirror(back, "copy", delete=True))
+    assert not (back / "deep" / "extra").exists()
+    (there / "deep" / "two").unlink()
+    (there / "deep" / "er" / "three").unlink()
+    (there / "deep" / "er").rmdir()
+    done = service.result(client.mirror(there, "copy", up=True, delete=True))
+    assert done.failed == ()
+    service.failure(client.stat("copy/deep/er"), NotFound)
+
+
+def test_a_tally_knows_how_far_all_of_it_has_come(service, client, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    for number in range(4):
+        (there / f"f{number}").write_bytes(bytes(300_000))
+    (there / "empty").mkdir()
+    tally, told = Tally(), []
+
+    def progress(moved, total):
+        told.append((moved, total, tally.moved, len(tally.moving), tally.files_ended))
+
+    work = client.mirror(there, "in", up=True, parallel=2, progress=progress, tally=tally)
+    service.result(work, 60.0)
+    assert (tally.files, tally.files_ended, tally.moving) == (4, 4, {})
+    assert (tally.moved, tally.size) == (1_200_000, 1_200_000)
+    assert max(moving for *_, moving, _ in told) == 2
+    assert [total for _, total, *_ in told] == [300_000] * len(told)
+    sums = [moved for _, _, moved, *_ in told]
+    assert sums == sorted(sums)
+
+
+def test_a_file_that_fails_is_through_as_well(service, client, tmp_path):
+    service.write("/one", b"12345")
+    (tmp_path / "one").mkdir()
+    tally = Tally()
+    done = service.failure(client.mirror(tmp_path, "/", tally=tally), Incomplete).result
+    assert len(done.failed) == 1
+    assert (tally.files_ended, tally.moved, tally.size) == (1, 5, 5)
+
+
+def test_filters_hold_both_ways(service, client, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    filled(there)
+    service.result(client.upload_tree(there, "copy", exclude=["er"], include=["t*"]))
+    service.failure(client.stat("copy/one"), NotFound)
+    service.failure(client.stat("copy/deep/er"), NotFound)
+    assert service.read("/copy/deep/two") == b"22"
+
+
+def test_what_fails_is_told_and_the_rest_is_done(service, client, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    filled(there)
+    service.result(client.upload_tree(there, "copy"))
+    back = tmp_path / "back"
+    (back / "one").mkdir(parents=True)
+    done = service.result(client.download_tree("copy", back))
+    assert [step.name for step, _ in done.failed] == ["one"]
+    assert (back / "deep" / "two").exists()
+
+
+def test_there_is_nothing_to_mirror(service, client, tmp_path):
+    service.failure(client.download_tree("nowhere", tmp_path / "back"), NotFound)
+
+
+def test_cancelling_leaves_nothing_behind(service, client, tmp_path):
+    service.write("/one", b"x" * 1_000_000)
+    service.faults.data(Fault(), Fault(rate=1000.0))
+    mirroring = client.download_tree("", tmp_path / "back")
+    service.pass_time(1.0)
+    mirroring.cancel()
+    service.failure(mirroring, CancelledError)
+    assert list((tmp_path / "back").iterdir()) == []
+
+
+def test_a_cut_in_the_middle_is_mended(service, tmp_path):
+    service.write("/one", b"x" * 1_000_000)
+    settings = Settings(netrc=None, retries=2)
+    client = service.result(service.connect("ftp://ann:secret@server/", settings))
+    service.faults.data(Fault(), Fault(cut_after=100_000))
+    done = service.result(client.download_tree("", tmp_path / "back"), 100.0)
+    assert (done.failed, done.size) == ((), 1_000_000)
+    service.result(client.quit(), 10.0)
+
+
+def test_names_of_a_hostile_server_stay_in_the_directory(tmp_path):
+    lines = "".join(
+        f"type=file;size=1; {name}\r\n"
+        for name in ("../up", "/tmp/abs", "a/b", "..", ".", "x\0y", "fine", "fine")
+    )
+    liar = Liar(
+        {"MLSD": "150 here\r\n226 done", "RETR": "150 here\r\n226 done", "CWD": "250 ok"},
+        lines.encode(),
+    )
+    client = liar.client()
+    back = tmp_path / "deep" / "back"
+    done = outcome(client.download_tree("", back), liar.network, 1.0)
+    assert {step.name for step, _ in done.failed} >= {"../up", "/tmp/abs", "a/b", "x\0y"}
+    assert [path.name for path in back.iterdir()] == ["fine"]
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    client.abort()
+
+
+def test_a_tree_without_end_is_given_up(tmp_path):
+    liar = Liar({"MLSD": "150 here\r\n226 done"}, b"type=dir; again\r\n")
+    client = liar.client()
+    error = outcome(client.download_tree("", tmp_path / "back"), liar.network, 1.0)
+    assert "no end" in str(error)
+    client.abort()
+    liar.network.pass_time(10.0)
+    assert liar.network.getDelayedCalls() == []

@@ -1,0 +1,161 @@
+"""Brief calls: one thread does them, until one of them is not brief."""
+
+import queue
+import threading
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import Clock
+
+from ftpservice.concurrency.overflow_pool import MOMENT, BriefPool
+from ftpservice.concurrency.thread_pool import Pool, Stopped
+
+PATIENCE = 20
+
+
+class Hands(Clock):
+    """A clock that moves when it is told to, and what threads want done, when it is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = queue.Queue()
+
+    def callFromThread(self, call, *words):
+        self.asked.put((call, words))
+
+    def turn(self):
+        call, words = self.asked.get(timeout=PATIENCE)
+        call(*words)
+
+
+class Bench:
+    """A pool for brief calls, and one for others that has one thread."""
+
+    def __init__(self):
+        self.hands = Hands()
+        self.others = Pool(self.hands, "others", threads=1)
+        self.pool = BriefPool(self.hands, self.others)
+        self.entered, self.gate = threading.Event(), threading.Event()
+
+    def hold(self):
+        """Make a call that is not brief."""
+        held = self.pool.run(self._wait)
+        assert self.entered.wait(PATIENCE)
+        return held
+
+    def _wait(self):
+        self.entered.set()
+        assert self.gate.wait(PATIENCE)
+        return threading.current_thread().name
+
+    def turn_until(self, done):
+        while not done():
+            self.hands.turn()
+
+    def end(self):
+        self.gate.set()
+        for pool in (self.pool, self.others):
+            ended = results(pool.stop())
+            self.turn_until(lambda ended=ended: ended)
+
+
+@pytest.fixture
+def bench():
+    made = Bench()
+    yield made
+    made.end()
+    assert made.hands.getDelayedCalls() == []
+
+
+def results(deferred: Deferred) -> list:
+    seen = []
+    deferred.addBoth(seen.append)
+    return seen
+
+
+def name():
+    return threading.current_thread().name
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_thread_does_them_all():
+    others = Pool(reactor, "others", threads=4)
+    pool = BriefPool(reactor, others)
+    try:
+        names = set(await gatherResults([pool.run(name) for _ in range(100)]))
+    finally:
+        await pool.stop()
+        await others.stop()
+    assert len(names - {"others 1", "others 2", "others 3", "others 4"}) == 1
+
+
+def test_those_behind_one_that_takes_long_are_done_by_others(bench):
+    held = results(bench.hold())
+    behind = [results(bench.pool.run(name)) for _ in range(3)]
+    bench.hands.advance(MOMENT)
+    bench.turn_until(lambda: all(behind))
+    assert behind == [["others 1"]] * 3
+    assert held == []
+    bench.gate.set()
+    bench.turn_until(lambda: held)
+    assert held == ["storage, brief 1"]
+
+
+def test_those_that_come_later_wait_no_longer(bench):
+    bench.hold()
+    bench.pool.run(name)
+    bench.hands.advance(MOMENT)
+    later = results(bench.pool.run(name))
+    bench.hands.advance(MOMENT)
+    bench.turn_until(lambda: later)
+    assert later == ["others 1"]
+
+
+def test_while_all_of_them_are_brief_nothing_goes_to_others(bench):
+    held = results(bench.hold())
+    bench.pool.run(name)
+    bench.gate.set()
+    bench.turn_until(lambda: held)
+    entered, gate = threading.Event(), threading.Event()
+
+    def wait():
+        entered.set()
+        assert gate.wait(PATIENCE)
+
+    bench.pool.run(wait)
+    assert entered.wait(PATIENCE)
+    behind = results(bench.pool.run(name))
+    bench.hands.advance(MOMENT)  # what was begun when it was first looked has ended
+    gate.set()
+    bench.turn_until(lambda: behind)
+    assert behind == ["storage, brief 1"]
+
+
+def test_one_call_alone_is_not_looked_after(bench):
+    bench.hold()
+    assert bench.hands.getDelayedCalls() == []
+
+
+def test_what_waits_when_it_is_stopped_is_done(bench):
+    bench.hold()
+    waiting = results(bench.pool.run(name))
+    ended = results(bench.pool.stop())
+    refused = results(bench.pool.run(name))
+    assert refused[0].check(Stopped)
+    bench.gate.set()
+    bench.turn_until(lambda: ended)
+    assert waiting == ["storage, brief 1"]
+
+
+def test_a_call_that_went_to_others_can_be_cancelled(bench):
+    bench.hold()
+    ran = []
+    waiting = bench.pool.run(ran.append, 1)
+    seen = results(waiting)
+    waiting.cancel()
+    bench.hands.advance(MOMENT)
+    done = results(bench.others.run(name))
+    bench.turn_until(lambda: done)
+    assert seen and ran == []

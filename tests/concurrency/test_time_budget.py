@@ -1,0 +1,173 @@
+"""Work that shares the reactor's time."""
+
+import pytest
+
+from ftpservice.concurrency.time_budget import SHARE, STEP, Turns
+from tests.support.memory_transport import outcome, start
+
+
+class Work:
+    """Steps that take some time of a clock."""
+
+    def __init__(self):
+        self.time = 100.0
+        self.done = []
+        self.later = []
+        self.turns = Turns(self, lambda: self.time)
+
+    def callLater(self, seconds, call):
+        assert seconds == 0
+        self.later.append(call)
+
+    def take(self, name, cost=SHARE * 0.6):
+        def step():
+            self.time += cost
+            self.done.append(name)
+
+        return self.turns.take(step)
+
+    def iterate(self):
+        """Come by as the reactor does: what is called now may ask for the next time only."""
+        calls, self.later = self.later, []
+        for call in calls:
+            call()
+
+
+@pytest.fixture
+def work():
+    return Work()
+
+
+def test_a_few_are_done_at_once(work):
+    assert work.take(1, SHARE / 4)
+    assert work.take(2, SHARE / 4)
+    assert work.done == [1, 2]
+    assert not work.later
+
+
+def test_more_wait_for_the_next_turns_in_their_order(work):
+    told = [work.take(number) for number in range(6)]
+    assert told == [True, True, False, False, False, False]
+    work.iterate()
+    assert work.done == [0, 1, 2, 3]
+    work.iterate()
+    assert work.done == [0, 1, 2, 3, 4, 5]
+    work.iterate()
+    assert not work.later
+
+
+def test_nobody_passes_those_who_wait(work):
+    for number in range(3):
+        work.take(number)
+    work.time += 100
+    assert not work.take(3)
+    work.iterate()
+    assert work.done == [0, 1, 2, 3]
+
+
+def test_after_the_reactor_came_by_there_is_time_again(work):
+    assert [work.take(number) for number in range(2)] == [True, True]
+    work.iterate()
+    assert work.take(2)
+
+
+def test_a_long_one_is_done_by_itself(work):
+    assert work.take(1, 10 * SHARE)
+    assert not work.take(2, 0)
+    work.iterate()
+    assert work.done == [1, 2]
+
+
+def test_one_that_fails_stops_nobody_behind_it(work):
+    def fail():
+        work.time += 2 * SHARE
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        work.turns.take(fail)
+    assert not work.take(1)
+    work.iterate()
+    assert work.done == [1]
+
+
+def test_also_when_it_had_to_wait(work):
+    def fail():
+        raise ValueError
+
+    work.take(1, 2 * SHARE)
+    for step in (fail, fail):
+        work.turns.take(step)
+    work.take(2)
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            work.iterate()
+    work.iterate()
+    assert work.done == [1, 2]
+
+
+def test_what_just_arrived_goes_before_what_continues(work):
+    work.take("long", 2 * SHARE)
+    for name in ("a", "b"):
+        work.turns.later(lambda name=name: work.done.append(name))
+    work.take("new", 0)
+    work.iterate()
+    assert work.done == ["long", "new", "a", "b"]
+
+
+def test_what_continues_has_a_turn_in_each_iteration(work):
+    work.take("long", 2 * SHARE)
+    work.turns.later(lambda: work.done.append("continued"))
+    for number in range(4):
+        work.take(number)
+    work.iterate()
+    assert work.done == ["long", 0, 1, "continued"]
+    work.iterate()
+    assert work.done == ["long", 0, 1, "continued", 2, 3]
+
+
+def test_what_continues_does_not_pass_others_that_continue(work):
+    work.turns.later(lambda: work.done.append("first"))
+    assert not work.turns.take(lambda: work.done.append("second"), continued=True)
+    work.iterate()
+    assert work.done == ["first", "second"]
+
+
+def test_a_step_is_told_when_it_has_had_its_time(work):
+    told = []
+
+    def step():
+        told.append(work.turns.is_over)
+        work.time += STEP
+        told.append(work.turns.is_over)
+
+    work.turns.take(step, continued=True)
+    assert told == [False, True]
+
+
+def test_a_loop_that_never_waits_is_cut_into_turns(work):
+    def piece():
+        work.time += STEP / 2
+
+    async def loop(name):
+        for _ in range(6):
+            await work.turns.do(piece)
+            work.done.append(name)
+
+    for name in ("a", "b"):
+        work.turns.take(lambda name=name: start(loop(name)), continued=True)
+    for _ in range(10):
+        before = work.time
+        work.iterate()
+        assert work.time - before <= SHARE + STEP
+    assert sorted(work.done) == ["a"] * 6 + ["b"] * 6
+    assert work.done.index("b") < 6 < len(work.done) - work.done[::-1].index("a")
+
+
+def test_who_was_cancelled_while_it_waited_does_nothing_and_disturbs_nobody(work):
+    work.take("long", 2 * SHARE)
+    waiting = start(work.turns.do(work.done.append, "never"))
+    other = start(work.turns.do(work.done.append, "other"))
+    waiting.addErrback(lambda _: None).cancel()
+    work.iterate()
+    assert work.done == ["long", "other"]
+    assert outcome(other) is None

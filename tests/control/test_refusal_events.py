@@ -1,0 +1,185 @@
+"""Every command that is refused makes one event, in which no secret stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError
+
+from ftpservice.commands.transfer_job import Carriage
+from ftpservice.data.channel import CannotConnect
+from ftpservice.data.passive_ports import NoPortFree
+from ftpservice.events import CommandFailed, CommandRefused, LoginFailed
+from ftpservice.session.error_replies import untold
+from ftpservice.session.settings import SessionSettings
+from ftpservice.session.tls_policy import DataTLS, TLSPolicy
+from ftpservice.session.transfer import Progress
+from ftpservice.storage.errors import Denied, NotFound, Unavailable
+from ftpservice.storage.rights import PRESETS
+from ftpservice.wire.paths import VirtualPath
+from tests.support.ftp_dialogue import Talk
+
+
+def told(talk: Talk) -> list[tuple[str, str, int, str]]:
+    return [(one.user, one.command, one.code, one.path) for one in talk.of(CommandRefused)]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "command", "path"),
+    [
+        ("DELE missing", 550, "DELE", "/missing"),
+        ("RMD /missing", 550, "RMD", "/missing"),
+        ("CWD ../missing", 550, "CWD", "/missing"),
+        ("SIZE missing", 550, "SIZE", "/missing"),
+        ("MDTM missing", 550, "MDTM", "/missing"),
+        ("STAT missing", 550, "STAT", "/missing"),
+        ("OPTS HASH none", 504, "OPTS", ""),
+        ("RETR a\0b", 553, "RETR", "a\0b"),
+        ("RNTO x", 503, "RNTO", "/x"),
+        ("SITE CHMOD 777 missing", 550, "SITE", "CHMOD 777 missing"),
+        ("REPORT", 550, "REPORT", ""),
+        ("LIST", 425, "LIST", ""),
+        ("STRANGE secret", 500, "STRANGE", ""),
+        ("USER", 501, "USER", ""),
+        ("PASS secret", 503, "PASS", ""),
+    ],
+)
+def test_a_refused_command_is_told_once_and_a_password_never(
+    line: str, code: int, command: str, path: str
+) -> None:
+    talk = Talk().login()
+    assert talk.codes(line) == [code]
+    assert told(talk) == [("ann", command, code, path)]
+
+
+def test_before_the_login_too() -> None:
+    talk = Talk()
+    talk.replies()
+    assert talk.codes("RETR a") == [530]
+    assert told(talk) == [("", "RETR", 530, "/a")]
+
+
+def test_a_failed_login_has_the_event_of_logins_only() -> None:
+    talk = Talk()
+    talk.replies()
+    talk.codes("USER ann", "PASS wrong")
+    talk.reactor.advance(1)
+    assert (len(talk.of(LoginFailed)), told(talk)) == (1, [])
+
+
+def test_commands_that_go_well_are_not_told() -> None:
+    talk = Talk().login()
+    talk.codes("PWD", "MKD a", "CWD a", "CDUP", "RMD a", "NOOP")
+    assert told(talk) == []
+
+
+def test_rights_are_told_and_data_in_clear() -> None:
+    talk = Talk(rights=PRESETS["read"]).login()
+    assert talk.codes("DELE a", "MKD b") == [550, 550]
+    assert told(talk) == [("ann", "DELE", 550, "/a"), ("ann", "MKD", 550, "/b")]
+    assert talk.of(CommandRefused)[0].detail == "the account lacks the right delete"
+    private = Talk(SessionSettings(tls=TLSPolicy(data=DataTLS.REQUIRED))).login()
+    assert private.codes("RETR a") == [521]
+    assert told(private) == [("ann", "RETR", 521, "/a")]
+
+
+def test_a_line_that_is_too_long_is_told() -> None:
+    talk = Talk()
+    talk.replies()
+    assert talk.codes("NOOP", "A" * 5000) == [200, 500]
+    assert told(talk) == [("", "", 500, "")]
+
+
+def test_passive_ports_that_are_used_up_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk().login()
+
+    def none_left(*_arguments: object) -> Any:
+        raise NoPortFree("no port is free")
+
+    monkeypatch.setattr(talk.factory._ports, "listen", none_left)
+    assert talk.codes("PASV") == [425]
+    [event] = talk.of(CommandRefused)
+    assert (event.command, event.code, event.detail) == ("PASV", 425, "no port is free")
+
+
+def test_what_the_storage_knows_is_told_to_the_operator_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    talk = Talk().login()
+
+    async def broken(path: VirtualPath) -> None:
+        raise Unavailable(path, "Input/output error")
+
+    monkeypatch.setattr(talk.storage, "remove_file", broken)
+    assert talk.say("DELE a") == ["451 The storage failed."]
+    [event] = talk.of(CommandRefused)
+    assert (event.text, event.detail) == ("The storage failed.", "Input/output error")
+
+
+def test_what_the_client_was_told_is_not_told_twice() -> None:
+    assert (
+        untold(NotFound(VirtualPath(), "no such file or directory"), "No such file or directory.")
+        == ""
+    )
+    assert untold(NotFound(VirtualPath(), "ENOENT"), "No such file or directory.") == "ENOENT"
+    assert untold(Denied(VirtualPath(), "read-only"), "Permission denied.") == "read-only"
+    assert untold(None, "No.") == ""
+
+
+def test_a_defect_is_described_without_its_representation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    talk = Talk().login()
+
+    async def broken(path: VirtualPath) -> None:
+        raise RuntimeError(f"no {path}")
+
+    monkeypatch.setattr(talk.storage, "remove_file", broken)
+    assert talk.codes("DELE a") == [451]
+    assert [event.detail for event in talk.of(CommandFailed)] == ["RuntimeError: no /a"]
+    assert told(talk) == []
+
+
+def test_errors_of_storages_read_as_text() -> None:
+    assert str(Denied(VirtualPath.parse("/a b"))) == "/a b: permission denied"
+    assert str(Denied(VirtualPath.parse("/a"), "EACCES")) == "/a: permission denied (EACCES)"
+    assert str(Unavailable(VirtualPath(), "gone")) == "/: the storage failed (gone)"
+
+
+class Nowhere:
+    """A channel whose client does not come."""
+
+    connected = False
+
+    async def connection(self) -> Any:
+        raise CannotConnect("nobody came")
+
+    def close(self) -> None:
+        """Be over."""
+
+
+def test_a_listing_that_does_not_get_through_is_told() -> None:
+    talk = Talk().login()
+    context = talk.protocol._context
+    carriage = Carriage(context, Nowhere(), Progress("LIST /a", upload=False))  # type: ignore[arg-type]
+    with pytest.raises(StopIteration) as ended:
+        carriage.carry(lambda _connection: pytest.fail("no")).send(None)
+    assert ended.value.value.code == 425
+    [event] = talk.of(CommandRefused)
+    assert (event.user, event.command, event.path) == ("ann", "LIST", "/a")
+    assert (event.code, event.detail) == (425, "nobody came")
+
+
+def test_a_storage_that_raises_what_a_cancelled_call_does_fails_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client has its reply and the session goes on: it waited for ever."""
+    talk = Talk().login()
+
+    async def cancelled(path: VirtualPath) -> None:
+        raise CancelledError
+
+    monkeypatch.setattr(talk.storage, "remove_file", cancelled)
+    assert talk.codes("DELE a", "NOOP") == [451, 200]
+    assert [event.command for event in talk.of(CommandFailed)] == ["DELE"]

@@ -1,0 +1,123 @@
+"""A connection that was accepted: what is there already is received without the reactor."""
+
+from __future__ import annotations
+
+import select
+import socket
+
+import pytest
+from pytest_twisted import ensureDeferred
+
+from ftpservice.net.accepted_tcp import AcceptedTransport
+from ftpservice.stream.connection import Cut, DataConnection
+from tests.support.loopback import PATIENCE, send_rst, until
+from tests.support.memory_transport import is_pending, outcome, start
+
+
+class Ends:
+    """Both ends of a connection."""
+
+    def __init__(self, reactor) -> None:
+        self.reactor = reactor
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.peer = socket.create_connection(listening.getsockname(), PATIENCE)
+            self.own, place = listening.accept()
+        self.data = DataConnection(reactor, PATIENCE)
+        self.transport = AcceptedTransport(self.own, self.data, place, reactor)
+        self.data.makeConnection(self.transport)
+
+    def arrives(self, what: int = select.POLLIN) -> None:
+        """Wait until the kernel has what was sent, and the reactor does nothing."""
+        poll = select.poll()
+        poll.register(self.own, what)
+        assert poll.poll(PATIENCE * 1000)
+
+    @property
+    def is_watched(self) -> bool:
+        return self.transport in self.reactor.getReaders()
+
+
+@pytest.fixture
+def ends(reactor):
+    ends = Ends(reactor)
+    yield ends
+    ends.peer.close()
+    ends.data.abort()
+
+
+def test_what_is_there_with_its_end_is_read_at_once(ends):
+    ends.peer.sendall(b"little")
+    ends.peer.shutdown(socket.SHUT_WR)
+    ends.arrives(select.POLLRDHUP)
+    assert outcome(start(ends.data.read())) == b"little"
+    assert outcome(start(ends.data.read())) == b""
+    assert not ends.is_watched
+
+
+def test_an_end_alone_is_read_at_once(ends):
+    ends.peer.shutdown(socket.SHUT_WR)
+    ends.arrives(select.POLLRDHUP)
+    assert outcome(start(ends.data.read())) == b""
+    assert not ends.is_watched
+
+
+@ensureDeferred
+async def test_what_comes_behind_it_is_waited_for(ends):
+    ends.peer.sendall(b"first")
+    ends.arrives()
+    assert outcome(start(ends.data.read())) == b"first"
+    waiting = start(ends.data.read())
+    assert is_pending(waiting)
+    assert ends.is_watched
+    ends.peer.sendall(b"second")
+    assert await waiting == b"second"
+
+
+@ensureDeferred
+async def test_what_is_not_there_yet_is_waited_for(ends):
+    waiting = start(ends.data.read())
+    assert is_pending(waiting)
+    ends.peer.sendall(b"late")
+    ends.peer.close()
+    assert await waiting == b"late"
+    assert await ends.data.read() == b""
+
+
+def test_an_rst_behind_what_is_there_is_a_cut(ends):
+    ends.peer.sendall(b"half")
+    send_rst(ends.peer)
+    ends.arrives(select.POLLHUP)
+    with pytest.raises(Cut):
+        while outcome(start(ends.data.read())):
+            pass
+    assert ends.data.lost
+
+
+@ensureDeferred
+async def test_much_comes_whole(ends):
+    whole = bytes(range(256)) * 4096
+    ends.peer.setblocking(False)
+    sent = ends.peer.send(whole)
+    ends.arrives()
+    received = outcome(start(ends.data.read()))
+    sending = start(_send(ends, whole[sent:]))
+    while piece := await ends.data.read():
+        received += piece
+    await sending
+    assert received == whole
+
+
+async def _send(ends, rest: bytes) -> None:
+    """Send what does not block, and the rest when there is room."""
+    while rest:
+        try:
+            rest = rest[ends.peer.send(rest) :]
+        except BlockingIOError:
+            await until(ends.reactor, lambda: _has_room(ends.peer))
+    ends.peer.shutdown(socket.SHUT_WR)
+
+
+def _has_room(peer: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(peer, select.POLLOUT)
+    return bool(poll.poll(0))

@@ -1,0 +1,86 @@
+import socket
+
+from twisted.internet.interfaces import ISystemHandle
+from zope.interface import implementer
+
+from ftpservice.net.socket_state import acknowledged, is_broken, unacknowledged
+from tests.support.loopback import send_rst
+
+
+@implementer(ISystemHandle)
+class Handle:
+    """A transport over something."""
+
+    def __init__(self, handle):
+        self._handle = handle
+
+    def getHandle(self):
+        return self._handle
+
+
+@implementer(ISystemHandle)
+class Closed:
+    """Behaves as Twisted's transports do once they are closed."""
+
+    def getHandle(self):
+        raise AttributeError("socket")
+
+
+def pair():
+    """Return two ends of a TCP connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    return ours, theirs
+
+
+def test_it_knows_what_the_peer_has_taken():
+    ours, theirs = pair()
+    with ours, theirs:
+        before = acknowledged(Handle(ours))
+        ours.sendall(b"x" * 1000)
+        theirs.recv(1000, socket.MSG_WAITALL)
+        assert acknowledged(Handle(ours)) - before == 1000
+        assert unacknowledged(Handle(ours)) == 0
+
+
+def test_it_knows_what_the_peer_has_not_taken():
+    ours, theirs = pair()
+    with ours, theirs:
+        ours.setblocking(False)
+        sent = 0
+        try:
+            while True:
+                sent += ours.send(b"x" * 65536)
+        except BlockingIOError:
+            pass
+        before = acknowledged(Handle(ours))
+        assert 0 < before < sent + 2
+        assert unacknowledged(Handle(ours)) > 0
+
+
+def test_it_tells_once_that_the_connection_broke():
+    ours, theirs = pair()
+    with ours:
+        assert not is_broken(Handle(ours))
+        send_rst(theirs)
+        assert is_broken(Handle(ours))
+        assert not is_broken(Handle(ours))
+
+
+def test_it_knows_nothing_of_what_is_no_socket_or_closed():
+    ours, theirs = pair()
+    ours.close()
+    theirs.close()
+    for transport in (object(), Handle(None), Handle(ours), Closed()):
+        assert acknowledged(transport) == 0
+        assert unacknowledged(transport) == 0
+        assert not is_broken(transport)
+
+
+def test_it_knows_nothing_of_other_kinds_of_socket():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert acknowledged(Handle(ours)) == 0
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        assert unacknowledged(Handle(listening)) == 0

@@ -1,0 +1,128 @@
+"""A handshake's steps, with a socket that does as it is told."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import pytest
+from twisted.internet.task import Clock
+
+from ftpservice.net.tls.handshake import Handshake, HandshakeProblem, Terms
+
+
+class Reactor(Clock):
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: set[object] = set()
+        self.writes: set[object] = set()
+        self.addReader, self.removeReader = self.reads.add, self.reads.discard
+        self.addWriter, self.removeWriter = self.writes.add, self.writes.discard
+
+
+class Shaking(socket.socket):
+    server_side = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Exception] = []
+
+    def do_handshake(self) -> None:
+        if self.steps:
+            raise self.steps.pop(0)
+
+
+class Transport:
+    def __init__(self) -> None:
+        self.reactor = Reactor()
+        self.socket = Shaking()
+        self.reason: BaseException | None = None
+
+    def watch(self, reading: bool, writing: bool) -> None:
+        for wanted, known in ((reading, self.reactor.reads), (writing, self.reactor.writes)):
+            (known.add if wanted else known.discard)(self)
+
+    def connectionLost(self, reason) -> None:
+        self.reason = reason.value
+
+
+class Queue:
+    """Puts every step off."""
+
+    def __init__(self) -> None:
+        self.steps: list = []
+
+    def take(self, step) -> bool:
+        self.steps.append(step)
+        return False
+
+
+@pytest.fixture
+def transport():
+    made = Transport()
+    yield made
+    made.socket.close()
+    assert made.reactor.getDelayedCalls() == []
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+def begun(transport, told, **terms) -> Handshake:
+    terms = Terms(secured=lambda: told.append("secured"), **terms)
+    return Handshake(transport, terms, lambda: told.append("over"))
+
+
+def test_it_waits_for_what_the_socket_waits_for(transport, told):
+    own, reactor = transport.socket, transport.reactor
+    own.steps = [ssl.SSLWantWriteError(), ssl.SSLWantReadError()]
+    handshake = begun(transport, told, timeout=20.0)
+    assert (reactor.reads, reactor.writes) == ({transport}, set())
+    assert not handshake.begun
+    handshake.ready()
+    assert handshake.begun
+    assert (reactor.reads, reactor.writes) == (set(), {transport})
+    handshake.ready()
+    assert (reactor.reads, reactor.writes) == ({transport}, set())
+    assert told == []
+    handshake.ready()
+    assert told == ["over", "secured"]
+
+
+def test_without_its_turn_it_waits_for_nothing_else(transport, told):
+    queue = Queue()
+    handshake = begun(transport, told, turns=queue)
+    handshake.ready()
+    assert transport.reactor.reads == set()
+    assert told == []
+    queue.steps.pop()()
+    assert told == ["over", "secured"]
+
+
+def test_a_turn_that_comes_too_late_is_none(transport, told):
+    queue = Queue()
+    handshake = begun(transport, told, timeout=20.0, turns=queue)
+    handshake.ready()
+    transport.reactor.advance(20)
+    assert str(transport.reason) == "it took longer than 20 seconds"
+    queue.steps.pop()()
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionResetError(), "the connection ended before"),
+        (ssl.SSLEOFError(), "the connection ended before"),
+        (ssl.SSLError("odd"), "('odd',)"),
+    ],
+    ids=["reset", "end", "odd"],
+)
+def test_a_failure_is_told(transport, told, error, reason):
+    transport.socket.steps = [error]
+    begun(transport, told, timeout=20.0).ready()
+    assert isinstance(transport.reason, HandshakeProblem)
+    assert str(transport.reason) == reason
+    assert told == []

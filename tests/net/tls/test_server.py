@@ -1,0 +1,348 @@
+"""What connections agree on: versions, names, sessions and tickets, clients' certificates."""
+
+import re
+import socket
+import ssl
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from twisted.logger import capturedLogs, formatEvent
+
+from ftpservice.net.tls.server import (
+    KERNEL_TLS,
+    CertificateProblem,
+    Contexts,
+    ServerTLS,
+    TLSFiles,
+    contexts_of,
+)
+from tests.support.certificates import Authority
+from tests.support.tls_parties import BOTH, TLS13, client_context, pair, shake
+
+versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+class Meeting:
+    """A handshake between contexts of ours and a client's, carried out."""
+
+    def __init__(self, contexts, client=None, data=False, name=None, session=None):
+        own, other = pair()
+        self.server = contexts.wrap(own, data=data)
+        self.client = (client or client_context()).wrap_socket(
+            other, do_handshake_on_connect=False, server_hostname=name, session=session
+        )
+        try:
+            shake(self.server, self.client)
+        except BaseException:
+            self.close()
+            raise
+
+    def session(self):
+        """Return the client's session, tickets read."""
+        self.server.send(b"x")
+        while True:
+            try:
+                self.client.recv(1)
+                return self.client.session
+            except ssl.SSLWantReadError:
+                pass
+
+    @property
+    def certificate(self):
+        return x509.load_der_x509_certificate(self.client.getpeercert(binary_form=True))
+
+    def close(self):
+        self.server.close()
+        self.client.close()
+
+
+@pytest.fixture
+def meet(request):
+    def meet(*args, **kwargs):
+        meeting = Meeting(*args, **kwargs)
+        request.addfinalizer(meeting.close)
+        return meeting
+
+    return meet
+
+
+@versions
+def test_both_versions_are_spoken_with_modern_ciphers(tls, meet, version):
+    server = meet(tls.contexts, client_context(version)).server
+    assert server.version() == {"TLSv1_2": "TLSv1.2", "TLSv1_3": "TLSv1.3"}[version.name]
+    assert "GCM" in server.cipher()[0] or "CHACHA20" in server.cipher()[0]
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_older_versions_are_not(tls):
+    context = client_context(ssl.TLSVersion.TLSv1_1)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError):
+        Meeting(tls.contexts, context)
+
+
+def test_ciphers_without_forward_secrecy_are_not(tls):
+    context = client_context(ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers("AES256-SHA")
+    with pytest.raises(ssl.SSLError):
+        Meeting(tls.contexts, context)
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [(["ftp", "x"], "ftp"), (["x"], None), ([], None)], ids=str
+)
+def test_alpn_is_ftp_where_it_is_offered(tls, meet, offered, chosen):
+    context = client_context()
+    if offered:
+        context.set_alpn_protocols(offered)
+    meeting = meet(tls.contexts, context)
+    assert meeting.server.selected_alpn_protocol() == chosen
+    assert meeting.client.selected_alpn_protocol() == chosen
+
+
+@versions
+def test_a_data_connection_goes_on_with_the_session_of_the_control_connection(tls, meet, version):
+    context = client_context(version)
+    control = meet(tls.contexts, context)
+    session = control.session()
+    for _ in range(3):
+        data = meet(tls.contexts, context, data=True, session=session).server
+        assert data.session_reused
+        assert data.session.id == control.server.session.id != b""
+
+
+@versions
+def test_another_session_has_another_number(tls, meet, version):
+    context = client_context(version)
+    control, other = meet(tls.contexts, context), meet(tls.contexts, context)
+    session = other.session()
+    data = meet(tls.contexts, context, data=True, session=session).server
+    assert data.session_reused
+    assert data.session.id != control.server.session.id
+    fresh = meet(tls.contexts, context, data=True).server
+    assert not fresh.session_reused
+    assert fresh.session.id != control.server.session.id
+
+
+@versions
+def test_a_control_connection_that_goes_on_with_a_session_has_one_to_go_on_with(tls, meet, version):
+    context = client_context(version)
+    first = meet(tls.contexts, context)
+    second = meet(tls.contexts, context, session=first.session())
+    assert second.server.session_reused
+    data = meet(tls.contexts, context, data=True, session=second.session()).server
+    assert data.session_reused
+    assert data.session.id == second.server.session.id
+
+
+def test_data_connections_send_no_tickets(tls, meet):
+    context = client_context(TLS13)
+    control = meet(tls.contexts, context)
+    session = control.session()
+    for one in (None, session):
+        meeting = meet(tls.contexts, context, data=True, session=one)
+        with pytest.raises(ssl.SSLWantReadError):
+            meeting.client.recv(1)
+        with pytest.raises(BlockingIOError):
+            socket.socket.recv(meeting.client, 1)
+    assert meet(tls.contexts, context).session().has_ticket
+
+
+def test_a_connection_that_is_gone_already_is_told_by_its_handshake(tls):
+    own, other = socket.socket(), socket.socket()
+    with own, other:
+        server = tls.wrap(own, data=True)
+        with server, pytest.raises(OSError):
+            server.do_handshake()
+
+
+def test_so_is_one_that_nobody_can_wrap(tls):
+    own, other = pair()
+    other.close()
+    own.close()
+    with tls.wrap(own, data=False) as server, pytest.raises(OSError):
+        server.do_handshake()
+
+
+class TestNames:
+    @pytest.fixture
+    def contexts(self, authority) -> Contexts:
+        def named(first: str, *names: str):
+            return authority.certificate(first, [x509.DNSName(name) for name in names]), None
+
+        return contexts_of(
+            TLSFiles(
+                (
+                    named("default"),
+                    named("exact", "ftp.example", "Two.example"),
+                    named("wild", "*.example", "ftp.example"),
+                )
+            )
+        )
+
+    @pytest.mark.parametrize(
+        ("wanted", "subject"),
+        [
+            (None, "default"),
+            ("other", "default"),
+            ("ftp.example", "exact"),
+            ("FTP.Example", "exact"),
+            ("two.example", "exact"),
+            ("any.example", "wild"),
+            ("a.b.example", "default"),
+            ("example", "default"),
+        ],
+        ids=str,
+    )
+    @versions
+    def test_the_name_that_a_client_wants_picks_the_certificate(
+        self, contexts, meet, version, wanted, subject
+    ):
+        meeting = meet(contexts, client_context(version), name=wanted)
+        assert meeting.certificate.subject.rfc4514_string() == f"CN={subject}"
+
+    @versions
+    def test_sessions_go_on_whatever_was_picked(self, contexts, meet, version):
+        context = client_context(version)
+        control = meet(contexts, context, name="any.example")
+        session = control.session()
+        data = meet(contexts, context, data=True, name="any.example", session=session).server
+        assert data.session_reused
+        assert data.session.id == control.server.session.id
+
+
+class TestClients:
+    @pytest.fixture
+    def contexts(self, authority) -> Contexts:
+        return contexts_of(TLSFiles(((authority.certificate("server"), None),), authority.path))
+
+    @versions
+    def test_a_certificate_is_asked_for_and_not_required(self, contexts, meet, version):
+        assert meet(contexts, client_context(version)).server.getpeercert() is None
+
+    @versions
+    def test_one_of_the_authorities_is_taken(self, contexts, authority, meet, version):
+        context = client_context(version)
+        context.load_cert_chain(authority.certificate("alice"))
+        control = meet(contexts, context)
+        assert dict(control.server.getpeercert()["subject"][0]) == {"commonName": "alice"}
+        data = meet(contexts, context, data=True, session=control.session()).server
+        assert data.session_reused
+        assert data.getpeercert() == control.server.getpeercert()
+
+    def test_another_one_is_refused(self, contexts, tmp_path):
+        context = client_context()
+        context.load_cert_chain(Authority(tmp_path, "stranger").certificate("alice"))
+        with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+            Meeting(contexts, context)
+
+
+def spoil(how: str, path: Path, authority: Authority) -> None:
+    """Put something wrong where a certificate was."""
+    other = authority.certificate("other").read_bytes()
+    own = path.read_bytes()
+    path.unlink()
+    match how:
+        case "garbage":
+            path.write_bytes(b"nonsense")
+        case "expired":
+            authority.certificate("one", file=path.name, lasts=-timedelta(days=1))
+        case "key":
+            mark = b"-----BEGIN CERT"
+            path.write_bytes(other[: other.index(mark)] + own[own.index(mark) :])
+        case "directory":
+            path.mkdir()
+
+
+class TestReload:
+    def test_new_certificates_are_for_new_connections(self, authority, meet):
+        path = authority.certificate("one", file="file")
+        tls = ServerTLS.load(TLSFiles(((path, None),)))
+        before, seen = tls.contexts, tls.certificates
+        context = client_context()
+        control = meet(before, context)
+        authority.certificate("two", file="file")
+        tls.reload()
+        assert tls.certificates != seen
+        assert meet(tls.contexts).certificate.subject.rfc4514_string() == "CN=two"
+        data = meet(before, context, data=True, session=control.session()).server
+        assert data.session_reused
+        assert not meet(tls.contexts, context, session=control.session()).server.session_reused
+
+    @pytest.mark.parametrize("wrong", ["garbage", "expired", "key", "missing", "directory"])
+    def test_with_wrong_ones_the_old_stay(self, authority, meet, wrong):
+        path = authority.certificate("one", file="file")
+        tls = ServerTLS.load(TLSFiles(((path, None),)))
+        seen = tls.certificates
+        spoil(wrong, path, authority)
+        with pytest.raises(CertificateProblem, match=re.escape(str(path.parent))) as told:
+            tls.reload()
+        assert "\n" not in str(told.value)
+        assert tls.certificates is seen
+        assert meet(tls.contexts).certificate.subject.rfc4514_string() == "CN=one"
+
+
+def test_no_certificate_is_a_problem():
+    with pytest.raises(CertificateProblem, match="no certificate is given"):
+        contexts_of(TLSFiles(()))
+
+
+def test_a_key_too_weak_for_openssl_is_told(tmp_path):
+    from datetime import timedelta
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    authority = Authority(tmp_path)
+    key = rsa.generate_private_key(65537, 1024)
+    builder = authority._builder(x509.Name([]), key.public_key(), timedelta(days=9))
+    path = tmp_path / "weak"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + authority._signed(builder))
+    with pytest.raises(CertificateProblem, match="is of no use: ee key too small"):
+        contexts_of(TLSFiles(((path, None),)))
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff"], ids=["none", "text", "binary"])
+def test_authorities_that_are_none_are_told(authority, tmp_path, content):
+    path = tmp_path / "authorities"
+    path.write_bytes(content)
+    with pytest.raises(CertificateProblem, match="has no certificates in PEM"):
+        contexts_of(TLSFiles(((authority.certificate("x"), None),), path))
+
+
+def test_kernel_tls_is_asked_for_where_the_interpreter_knows_it(tls):
+    assert getattr(ssl, "OP_ENABLE_KTLS", 0) == KERNEL_TLS
+    assert tls.contexts._first.options & KERNEL_TLS == KERNEL_TLS
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["with the certificate", "in its own file"])
+@pytest.mark.parametrize(("mode", "word"), [(0o644, "read"), (0o602, "replace"), (0o640, "")])
+def test_a_key_that_everybody_can_read_is_warned_about_at_every_reading(
+    tmp_path: Path, mode: int, word: str, apart: bool
+) -> None:
+    chain = Authority(tmp_path).certificate("server")
+    chain.chmod(0o600)
+    key = tmp_path / "apart.key" if apart else chain
+    key.write_bytes(chain.read_bytes())
+    key.chmod(mode)
+    with capturedLogs() as events:
+        tls = ServerTLS.load(TLSFiles(((chain, key if apart else None),)))
+        tls.reload()
+    lines = [formatEvent(event) for event in events]
+    expected = (
+        f"every user of this machine can {word} the private key in {key} (mode {mode:03o}); "
+        f"run chmod o= {key}"
+    )
+    assert lines == ([expected] * 2 if word else [])

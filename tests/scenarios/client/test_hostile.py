@@ -1,0 +1,396 @@
+"""Servers that lie, stall, cut and flood: what a caller is told; nothing is left behind."""
+
+import pytest
+from twisted.internet.defer import CancelledError
+
+from ftpservice_client import (
+    BadName,
+    Busy,
+    CannotConnect,
+    Cut,
+    Denied,
+    ExplicitTLS,
+    Garbled,
+    LoginFailed,
+    Mismatch,
+    NoSpace,
+    NotFound,
+    Refused,
+    Timeout,
+    Unsupported,
+)
+from ftpservice_client.ftp.data import FIRST_PATIENCE
+from tests.support.scripted_server import Liar, outcome
+
+RETR = {"RETR": "150 here\r\n226 done"}
+
+
+def fails(liar, deferred, kind, seconds=0.0):
+    error = outcome(deferred, liar.network, seconds)
+    assert isinstance(error, kind), error
+    return error
+
+
+def assert_nothing_left(liar, client):
+    outcome(client.quit(), liar.network, 20.0)
+    client.abort()
+    liar.network.pass_time(20.0)
+    assert liar.network.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    ("greeting", "kind"),
+    [
+        ("421 too many", Busy),
+        ("SSH-2.0-x", Garbled),
+        ("999 what", Garbled),
+        (b"220-" + b"x" * 9000, Garbled),
+        (b"220-x\r\n" * 200_000, Garbled),
+        ("", Timeout),
+        ("120 soon\r\n220 now\r\n230 unasked", Garbled),
+        (lambda speaker, _: speaker.transport.loseConnection(), Cut),
+        (lambda speaker, _: speaker.transport.abortConnection(), Cut),
+    ],
+    ids=["busy", "ssh", "999", "long line", "endless", "silent", "unasked", "fin", "rst"],
+)
+def test_a_greeting_that_is_none(greeting, kind):
+    liar = Liar({"": greeting})
+    fails(liar, liar.begin(), kind, 31.0)
+    liar.network.pass_time(10.0)
+    assert liar.network.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("code", [421, 500, 530, 550])
+def test_a_greeting_that_turns_clients_away_is_told_as_that(code):
+    error = Liar({"": f"{code} too many of you"})
+    said = outcome(error.begin(), error.network)
+    assert str(said) == "the server refuses the connection: too many of you"
+
+
+def test_a_password_in_clear_is_warned_about_once_however_often_the_client_connects():
+    told = []
+    liar = Liar({"NOOP": "200 ok"})
+    client = liar.client(retries=2, explicit_tls=ExplicitTLS.PREFER, warn=told.append)
+    for _ in range(3):
+        liar.speakers[-1].transport.abortConnection()
+        liar.network.pass_time(5.0)
+        assert liar.result(client.send("NOOP"), 5.0).code == 200
+    assert len(liar.speakers) == 4
+    assert told == ["The password of ann goes to 127.0.0.1 in clear: no TLS."]
+
+
+@pytest.mark.parametrize(
+    ("says", "kind"),
+    [
+        ({"PASS": "530 no"}, LoginFailed),
+        ({"USER": "530 no"}, LoginFailed),
+        ({"PASS": "332 account"}, LoginFailed),
+        ({"TYPE": "504 no"}, Unsupported),
+        ({"USER": "421 bye"}, LoginFailed),
+        ({"PWD": ""}, Timeout),
+        ({"PWD": "421 bye"}, Busy),
+        ({"FEAT": ""}, Timeout),
+        ({"FEAT": b"211-x\r\n" + b" y\r\n" * 400_000}, Garbled),
+        ({"USER": "100 a\r\n" * 200}, Garbled),
+    ],
+)
+def test_a_login_that_goes_wrong(says, kind):
+    liar = Liar(says)
+    if "421" in str(says):
+        kind = Busy
+    fails(liar, liar.begin(), kind, 31.0)
+    liar.network.pass_time(10.0)
+    assert liar.network.getDelayedCalls() == []
+
+
+def test_nobody_is_there():
+    liar = Liar({})
+    liar.network.close(21)
+    assert "no connection to ftp://127.0.0.1/" in str(fails(liar, liar.begin(), CannotConnect))
+
+
+def test_connecting_can_be_cancelled_at_any_time():
+    for count in range(8):
+        verbs = ["", "USER", "PASS", "TYPE", "FEAT", "PWD"]
+        liar = Liar({verb: "" for verb in verbs[count : count + 1]})
+        connecting = liar.begin()
+        if count < 7:
+            liar.network.settle()
+        connecting.cancel()
+        found = outcome(connecting, liar.network)
+        if count < 6 or count == 7:
+            assert isinstance(found, CancelledError)
+        else:
+            found.abort()
+        liar.network.pass_time(1.0)
+        assert liar.network.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("550 No such file or directory.", NotFound),
+        ("550 Failed to open file.", NotFound),
+        ("550 Permission denied", Denied),
+        ("553 not that name", Denied),
+        ("552 quota exceeded", NoSpace),
+        ("452 disk full", NoSpace),
+        ("550 hm", Refused),
+        ("450 busy", Refused),
+        ("502 no", Unsupported),
+        ("421 gone", Busy),
+    ],
+)
+def test_refusals_are_told_apart(text, kind):
+    liar = Liar({"RETR": text, "DELE": text})
+    client = liar.client()
+    fails(liar, client.download("x"), kind, 11.0)
+    if kind is not Busy:
+        error = fails(liar, client.delete("x"), kind)
+        assert text[4:] in str(error)
+    assert_nothing_left(liar, client)
+
+
+@pytest.mark.parametrize("name", ["a\r\nDELE b", "a\nb", "a\0b"])
+def test_nothing_is_sent_of_a_name_that_ends_a_line(name):
+    liar = Liar({})
+    client = liar.client()
+    heard = len(liar.heard)
+    for call in (
+        client.delete(name),
+        client.download(name),
+        client.upload(b"", name),
+        client.list(name),
+        client.stat(name),
+        client.rename("a", name),
+        client.rename(name, "a"),
+        client.make_directory(name),
+        client.remove_directory(name),
+        client.change_directory(name),
+        client.hash(name),
+        client.send(f"STAT {name}"),
+    ):
+        fails(liar, call, (BadName, Unsupported))
+    assert [line for line in liar.heard[heard:] if "EPSV" not in line] == []
+    assert_nothing_left(liar, client)
+
+
+def test_the_host_of_a_pasv_reply_is_not_looked_at():
+    liar = Liar(RETR, b"data")
+    liar.says["EPSV"] = "500 no"
+
+    def misleading(speaker, line):
+        high, low = divmod(liar.open_port(), 256)
+        speaker.say(f"227 (203,0,113,9,{high},{low})", line)
+
+    liar.says["PASV"] = misleading
+    client = liar.client()
+    assert liar.result(client.download("x")).data == b"data"
+    assert liar.ends[0].transport.getPeer().host == "127.0.0.1"
+    assert liar.result(client.download("x")).data == b"data"
+    assert liar.heard.count("EPSV") == 1
+    assert_nothing_left(liar, client)
+
+
+@pytest.mark.parametrize("reply", ["229 nowhere", "229 (|||0|)", "229 (|||70000|)"])
+def test_a_port_that_is_none(reply):
+    liar = Liar({"EPSV": reply})
+    client = liar.client()
+    fails(liar, client.download("x"), Garbled)
+    fails(liar, client.list(), Garbled)
+    assert_nothing_left(liar, client)
+
+
+def test_a_file_larger_than_was_said(tmp_path):
+    liar = Liar({**RETR, "SIZE": "213 10"}, b"x" * 1000)
+    client = liar.client()
+    fails(liar, client.download("x"), Mismatch)
+    fails(liar, client.download("x", tmp_path / "x"), Mismatch)
+    assert list(tmp_path.iterdir()) == []
+    assert_nothing_left(liar, client)
+
+
+def test_a_file_smaller_than_was_said(tmp_path):
+    liar = Liar({**RETR, "SIZE": "213 1000"}, b"x" * 10)
+    client = liar.client()
+    fails(liar, client.download("x", tmp_path / "x"), Cut)
+    assert list(tmp_path.iterdir()) == []
+    assert_nothing_left(liar, client)
+
+
+@pytest.mark.parametrize("size", ["213 -1", "213 1e3", "213 " + "9" * 30, "213", "213 ٣"])
+def test_a_size_that_is_none_is_not_known(size):
+    liar = Liar({**RETR, "SIZE": size}, b"data")
+    client = liar.client()
+    assert liar.result(client.download("x")).data == b"data"
+    assert_nothing_left(liar, client)
+
+
+def test_the_end_is_told_before_the_data():
+    liar = Liar(RETR, b"late")
+    client = liar.client()
+    assert liar.result(client.download("x")).data == b"late"
+    assert_nothing_left(liar, client)
+
+
+def test_the_end_is_never_told():
+    liar = Liar({"RETR": "150 here"}, b"data")
+    client = liar.client()
+    fails(liar, client.download("x"), Timeout, 31.0)
+    fails(liar, client.list(), Timeout)
+    assert_nothing_left(liar, client)
+
+
+def test_data_that_stalls():
+    liar = Liar({"RETR": "150 here"}, b"data")
+    liar.ends_data = False
+    client = liar.client()
+    fails(liar, client.download("x"), Timeout, 100.0)
+    assert_nothing_left(liar, client)
+
+
+def test_a_server_that_gives_up_in_the_middle():
+    liar = Liar({"RETR": "150 here\r\n426 cut"}, b"data")
+    client = liar.client()
+    fails(liar, client.download("x"), Cut)
+    liar.says["RETR"] = "150 here\r\n551 bad disk"
+    fails(liar, client.download("x"), Refused)
+    liar.says["STOR"] = "150 go\r\n552 full"
+    fails(liar, client.upload(b"x" * 10_000_000, "x"), NoSpace, 100.0)
+    liar.says["RETR"] = "150 here\r\n226 done"
+    assert liar.result(client.download("x")).data == b"data"
+    assert_nothing_left(liar, client)
+
+
+class Silence:
+    """An attempt to connect that nobody answers."""
+
+    def disconnect(self):
+        pass
+
+
+def test_a_server_that_gives_up_while_its_port_does_not_answer():
+    liar = Liar({"RETR": "150 here\r\n425 nobody came", "STOR": "425 nobody came"})
+    client = liar.client()
+    liar.network.connectTCP = lambda *_, **__: Silence()
+    assert "nobody came" in str(fails(liar, client.download("x"), Cut, FIRST_PATIENCE))
+    assert "nobody came" in str(fails(liar, client.upload(b"data", "x"), Refused))
+    assert_nothing_left(liar, client)
+
+
+def test_no_data_connection_is_to_be_had():
+    liar = Liar({"EPSV": "229 (|||7|)", "RETR": "425 cannot"})
+    client = liar.client()
+    fails(liar, client.download("x"), (CannotConnect, Refused, Cut), 31.0)
+    assert_nothing_left(liar, client)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [b"226 done\r\n" * 5, b"150-" + b"y" * 10_000, b"1xx\r\n", b"150 a\r\n" * 1000],
+    ids=["unasked", "long", "no reply", "preliminary"],
+)
+def test_replies_that_nobody_asked_for(flood):
+    liar = Liar({"NOOP": flood})
+    client = liar.client()
+    outcome(client.send("NOOP"), liar.network)
+    fails(liar, client.list(), Garbled)
+    assert_nothing_left(liar, client)
+
+
+def test_a_session_that_is_ended_between_two_calls():
+    liar = Liar({**RETR}, b"data")
+    client = liar.client()
+    liar.speakers[0].say("421 idle", "")
+    liar.network.settle()
+    assert "idle" in str(fails(liar, client.download("x"), Busy))
+    assert_nothing_left(liar, client)
+
+
+def test_with_retries_a_new_session_takes_the_place_of_a_lost_one():
+    liar = Liar({**RETR, "CWD": "250 ok", "DELE": "250 ok"}, b"data")
+    client = liar.client(retries=1)
+    liar.says["PWD"] = '257 "/in"'
+    assert liar.result(client.change_directory("in")) == "/in"
+    liar.speakers[0].say("421 idle", "")
+    liar.network.settle()
+    liar.says["PWD"] = '257 "/in"'
+    assert liar.result(client.delete("x"), 5.0) is None
+    assert len(liar.speakers) == 2
+    assert_nothing_left(liar, client)
+
+
+NAMES = ["../up", "/etc/passwd", "a/b", "..", ".", "nul\0"]
+
+
+def test_names_that_lead_elsewhere_are_not_listed():
+    lines = "".join(f"type=file;size=1; {name}\r\n" for name in [*NAMES, "fine"])
+    liar = Liar({"MLSD": "150 here\r\n226 done"}, lines.encode())
+    client = liar.client()
+    listing = liar.result(client.list())
+    assert [entry.name for entry in listing.entries] == ["fine"]
+    assert set(listing.unsafe) == set(NAMES)
+    assert_nothing_left(liar, client)
+
+
+def test_a_listing_has_an_end():
+    liar = Liar({"MLSD": "150 here"}, b"type=file; x\r\n" * 100_000)
+    liar.ends_data = False
+    client = liar.client(memory_limit=1000)
+    fails(liar, client.list(), Garbled, 11.0)
+    assert_nothing_left(liar, client)
+
+
+def test_a_cancelled_command_is_answered_by_nobody_else():
+    liar = Liar({"NOOP": "", "DELE": "250 deleted"})
+    client = liar.client()
+    waiting = client.send("NOOP")
+    liar.network.settle()
+    waiting.cancel()
+    assert isinstance(outcome(waiting, liar.network), CancelledError)
+    deleting = client.delete("x")
+    liar.network.settle()
+    assert liar.heard[-1] == "NOOP"
+    liar.speakers[0].say("200 at last", "")
+    assert outcome(deleting, liar.network) is None
+    assert liar.heard[-1] == "DELE x"
+    assert_nothing_left(liar, client)
+
+
+def test_a_cancelled_command_that_is_never_answered_ends_the_session():
+    liar = Liar({"NOOP": ""})
+    client = liar.client()
+    waiting = client.send("NOOP")
+    liar.network.settle()
+    waiting.cancel()
+    outcome(waiting, liar.network)
+    fails(liar, client.delete("x"), Timeout, 11.0)
+    assert_nothing_left(liar, client)
+
+
+@pytest.mark.parametrize("verb", ["EPSV", "SIZE", "REST", "RETR"])
+def test_a_download_can_be_cancelled_at_every_command(verb):
+    liar = Liar({"REST": "350 ok", **RETR}, b"data")
+    client = liar.client(retries=1)
+    liar.says[verb] = ""
+    download = client.download("x", offset=1)
+    liar.network.settle()
+    download.cancel()
+    assert isinstance(outcome(download, liar.network), CancelledError)
+    del liar.says[verb]
+    liar.says.update(Liar({"REST": "350 ok", **RETR}).says)
+    assert liar.result(client.download("x"), 20.0).data == b"data"
+    assert_nothing_left(liar, client)
+
+
+def test_a_call_that_has_not_begun_can_be_cancelled():
+    liar = Liar({"NOOP": "", "DELE": "250 ok"})
+    client = liar.client()
+    first, second = client.send("NOOP"), client.delete("x")
+    liar.network.settle()
+    second.cancel()
+    assert isinstance(outcome(second, liar.network), CancelledError)
+    liar.speakers[0].say("200 ok", "")
+    assert liar.result(first).code == 200
+    assert "DELE x" not in liar.heard
+    assert_nothing_left(liar, client)

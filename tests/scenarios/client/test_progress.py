@@ -1,0 +1,135 @@
+"""Progress over real sockets: told while bytes move, on every path that bytes can take."""
+
+import io
+from itertools import pairwise
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.task import Clock
+
+from ftpservice_client import Tally, connect, connect_pool
+from ftpservice_client.transfers.progress import PAUSE, Meter
+from tests.scenarios.client.test_schemes import LOCAL, SCHEMES, House
+from tests.support.certificates import Authority
+from tests.support.raw_client import starting
+
+FIXTURES = (starting,)
+SIZE = 16_000_000
+SECONDS = 0.7
+RATE = f"{int(SIZE / SECONDS)}"
+LEAST = 3
+"""Reports between the first and the last; kernels keep a good part of a file."""
+
+
+@pytest.fixture
+def house(server, tmp_path):
+    authority = Authority(tmp_path)
+    certificate = authority.certificate("localhost")
+    served = server(
+        *("--certificate", str(certificate), "--implicit", f"tcp:0:interface={LOCAL}"),
+        *("--simple", f"tcp:0:interface={LOCAL}", "--simple-tls", f"tcp:0:interface={LOCAL}"),
+        *("--rate-up", RATE, "--rate-down", RATE),
+    )
+    return House(served, authority)
+
+
+class Seen:
+    """What a progress callback was told."""
+
+    def __init__(self, size=SIZE):
+        self.told = []
+        self.size = size
+
+    def __call__(self, moved, total):
+        self.told.append((moved, total))
+
+    def check(self):
+        amounts = [moved for moved, _ in self.told]
+        assert amounts == sorted(amounts)
+        assert self.told[-1] == (self.size, self.size)
+        between = {moved for moved in amounts if 0 < moved < self.size}
+        assert len(between) >= LEAST, amounts
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@ensureDeferred
+async def test_progress_is_told_while_bytes_move(reactor, house, tmp_path, scheme):
+    client = await connect(house.url(scheme), reactor=reactor, settings=house.settings())
+    path, copy = tmp_path / "source", tmp_path / "copy"
+    path.write_bytes(bytes(SIZE))
+    for source in (path, io.BytesIO(bytes(SIZE))):
+        seen = Seen()
+        await client.upload(source, "name", progress=seen)
+        seen.check()
+    for target in (copy, None):
+        seen = Seen()
+        await client.download("name", target, progress=seen)
+        seen.check()
+    await client.quit()
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "ftpes"])
+@ensureDeferred
+async def test_progress_of_what_is_resumed_begins_where_that_does(reactor, house, tmp_path, scheme):
+    client = await connect(house.url(scheme), reactor=reactor, settings=house.settings())
+    path = tmp_path / "source"
+    path.write_bytes(bytes(2 * SIZE))
+    await client.upload(bytes(SIZE), "name")
+    seen = Seen(2 * SIZE)
+    await client.upload(path, "name", resume=True, progress=seen)
+    seen.check()
+    assert seen.told[0] == (SIZE, 2 * SIZE)
+    await client.quit()
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "ftpes", "simple"])
+@ensureDeferred
+async def test_progress_over_several_connections(reactor, house, tmp_path, scheme):
+    pool = await connect_pool(house.url(scheme), 2, reactor=reactor, settings=house.settings())
+    (tmp_path / "tree").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "tree" / name).write_bytes(bytes(SIZE))
+    tally, amounts = Tally(), []
+    uploads = {name: Seen() for name in ("a", "b")}
+    for one in [
+        pool.upload(tmp_path / "tree" / name, name, progress=seen) for name, seen in uploads.items()
+    ]:
+        await one
+    for seen in uploads.values():
+        seen.check()
+    if scheme != "simple":
+        seen = Seen()
+        await pool.download("a", tmp_path / "a", segments=2, progress=seen)
+        seen.check()
+    await pool.mirror(
+        tmp_path / "down",
+        "",
+        parallel=2,
+        tally=tally,
+        progress=lambda *_: amounts.append(tally.moved),
+    )
+    assert amounts == sorted(amounts)
+    assert len({moved for moved in amounts if 0 < moved < 2 * SIZE}) >= LEAST
+    assert tally.moved == 2 * SIZE
+    await pool.quit()
+
+
+class Counter:
+    moved = 0
+
+
+def test_what_is_sent_again_is_not_told_again():
+    clock, told, counter = Clock(), [], Counter()
+    with Meter(clock, lambda moved, total: told.append((moved, total))) as meter:
+        meter.begin(counter, 100)
+        counter.moved = 80
+        clock.advance(PAUSE)
+        again = Counter()
+        meter.begin(again, 100)
+        for moved in (10, 60, 90):
+            again.moved = moved
+            clock.advance(PAUSE)
+        meter.done(100)
+    assert told == [(0, 100), (80, 100), (90, 100), (100, 100)]
+    assert PAUSE <= 0.1
+    assert all(before < after for before, after in pairwise(told))

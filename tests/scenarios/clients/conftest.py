@@ -1,0 +1,25 @@
+"""A test with a client must leave nothing open behind, and nothing logged as an error."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from tests.support.leftovers import Complaints, Holdings, until
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """Compare what is open before the service starts and after it has stopped."""
+    pytest_twisted.blockon(deferToThread(lambda: None))  # what the reactor opens once, is open
+    before = Holdings()
+    with Complaints() as complaints:
+        yield
+    gc.collect()
+    pytest_twisted.blockon(Deferred.fromCoroutine(until(lambda: not before.more(), before.more)))
+    assert complaints.lines == []

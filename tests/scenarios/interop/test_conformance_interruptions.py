@@ -1,0 +1,233 @@
+"""What may be said while a transfer runs, and how transfers end (RFC 959 §4.1.3, §5.4)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.raw_client import Served, Wire, everything, in_thread, rst, started, starting
+
+FIXTURES = (started, starting)
+BIG = 40_000_000
+IP, DM = b"\xff\xf4", b"\xff\xf2"
+"""Telnet's Interrupt Process and Data Mark (RFC 854)."""
+
+
+def stalled_download(served: Served, wire: Wire) -> socket.socket:
+    """Begin a download that nobody reads."""
+    with open(served.root / "big", "wb") as file:
+        file.truncate(BIG)
+    data = served.connected(wire.place(), window=4096)
+    assert wire.codes("TYPE I", "NOOP", "RETR big") == [200, 200, 150]
+    return data
+
+
+def stalled_upload(served: Served, wire: Wire, content: bytes = b"new") -> socket.socket:
+    """Begin an upload that does not go on; the server has got ``content``."""
+    data = wire.accepted()
+    assert wire.codes("TYPE I", "STOR a") == [200, 150]
+    data.sendall(content)
+    served.wait_for(lambda: moved(served) == len(content))
+    return data
+
+
+def moved(served: Served) -> int:
+    """Return how far the transfer of the first session has come."""
+    running = served.factory.instances[0]._context.running
+    return running.moved if running is not None else -1
+
+
+ABORTS = {
+    "plain": [(b"ABOR\r\n", 0)],
+    "urgent": [(b"ABOR\r\n", socket.MSG_OOB)],
+    "telnet": [(IP + DM + b"ABOR\r\n", 0)],
+    "synch": [(IP, 0), (DM, socket.MSG_OOB), (b"ABOR\r\n", 0)],
+    "synch, interrupt urgent": [(IP + DM[:1], socket.MSG_OOB), (DM[1:] + b"abor\r\n", 0)],
+    "mark alone": [(IP, socket.MSG_OOB), (DM[1:], 0), (b"ABOR\r\n", 0)],
+    "split": [(b"AB", 0), (b"OR\r", 0), (b"\n", 0)],
+    "escaped inside": [(b"AB" + IP + b"OR" + DM + b"\r\n", 0)],
+}
+
+
+@in_thread
+@pytest.mark.parametrize("how", ABORTS)
+@pytest.mark.parametrize("begin", [stalled_download, stalled_upload])
+def test_an_abort_is_426_then_226_at_once(
+    served: Served, begin: Callable[[Served, Wire], socket.socket], how: str
+) -> None:
+    (served.root / "a").write_bytes(b"old")
+    wire = served.session()
+    data = begin(served, wire)
+    for piece, flags in ABORTS[how]:
+        wire.end.send(piece, flags)
+    assert wire.replies(2) == [426, 226]
+    assert wire.codes("NOOP", "PWD") == [200, 257]
+    data.close()
+    assert (served.root / "a").read_bytes() == b"old"
+    assert wire.download("RETR a") == b"old"
+
+
+@in_thread
+@pytest.mark.parametrize("how", ABORTS)
+def test_an_abort_of_nothing_is_226_however_it_is_sent(served: Served, how: str) -> None:
+    wire = served.session()
+    for _ in range(2):
+        for piece, flags in ABORTS[how]:
+            wire.end.send(piece, flags)
+        assert wire.reply().code == 226
+    assert wire.codes("NOOP", "PWD") == [200, 257]
+
+
+@in_thread
+def test_an_abort_while_the_data_connection_is_awaited(served: Served) -> None:
+    wire = served.session()
+    place = wire.place()
+    for command in ("STOR a", "LIST"):
+        assert wire.codes(command, "NOOP") == [150, 200]
+        wire.send(b"ABOR\r\n")
+        assert wire.replies(2) == [426, 226]
+        assert served.turns_away(place)
+        place = wire.place()
+    assert list(served.root.iterdir()) == []
+
+
+@in_thread
+def test_an_abort_without_a_transfer(served: Served) -> None:
+    wire = served.session()
+    assert wire.code("ABOR") == 226
+    with wire.accepted() as data:
+        assert wire.codes("ABOR", "LIST") == [226, 425]
+        assert data.recv(1) == b""
+
+
+@in_thread
+def test_status_and_noop_are_answered_while_data_stands_still(served: Served) -> None:
+    wire = served.session()
+    assert b" No transfer in progress." in wire.ask("STAT").lines
+    data = stalled_upload(served, wire, b"12345")
+    answer = wire.ask("STAT")
+    assert answer.lines[0] == b"211-Status:" and answer.lines[-1] == b"211 End of status."
+    assert b" In progress: STOR /a, 5 bytes so far." in answer.lines
+    assert wire.codes("NOOP", "STAT", "NOOP") == [200, 211, 200]
+    wire.send("PWD\r\nNOOP\r\n")  # waits, and what is behind it keeps its place
+    data.close()
+    assert wire.replies(3) == [226, 257, 200]
+
+
+@in_thread
+def test_a_bad_abort_or_quit_stops_nothing(served: Served) -> None:
+    wire = served.session()
+    data = stalled_upload(served, wire)
+    wire.send("QUIT now\r\n")
+    assert wire.reply().code == 501
+    data.close()
+    assert wire.reply().code == 226
+    assert wire.code("NOOP") == 200
+
+
+@in_thread
+def test_quit_lets_the_transfer_end_in_order(served: Served) -> None:
+    content = os.urandom(3_000_000)
+    (served.root / "b").write_bytes(content)
+    wire = served.session()
+    data = served.connected(wire.place(), window=4096)
+    assert wire.codes("TYPE I", "NOOP", "RETR b", "QUIT") == [200, 200, 150, 221]
+    wire.send("PWD\r\nNOOP\r\n")
+    assert everything(data) == content
+    data.close()
+    assert wire.reply().code == 226
+    assert wire.over()
+
+
+@in_thread
+def test_quit_during_an_upload_publishes_it(served: Served) -> None:
+    wire = served.session()
+    data = stalled_upload(served, wire)
+    assert wire.code("QUIT") == 221
+    data.sendall(b" and more")
+    data.close()
+    assert wire.reply().code == 226
+    assert wire.over()
+    assert (served.root / "a").read_bytes() == b"new and more"
+
+
+@in_thread
+def test_quit_and_no_more_input_during_an_upload_publishes_it(served: Served) -> None:
+    wire = served.session()
+    data = stalled_upload(served, wire)
+    assert wire.code("QUIT") == 221
+    wire.end.shutdown(socket.SHUT_WR)
+    served.wait_for(lambda: served.factory.instances[0]._input_ended)
+    data.close()
+    assert wire.reply().code == 226
+    assert (served.root / "a").read_bytes() == b"new"
+
+
+@in_thread
+def test_all_that_was_asked_for_is_done_when_the_input_ends(served: Served) -> None:
+    (served.root / "a").write_bytes(b"content")
+    wire = served.session()
+    data = wire.accepted()
+    wire.send("TYPE I\r\nRETR a\r\nPWD\r\n")
+    wire.end.shutdown(socket.SHUT_WR)
+    assert everything(data) == b"content"
+    data.close()
+    assert wire.replies(4) == [200, 150, 226, 257]
+    assert wire.over()
+
+
+@in_thread
+def test_commands_and_their_answers_keep_their_order(served: Served) -> None:
+    (served.root / "a").write_bytes(b"content")
+    wire = served.wire()
+    wire.send("USER demo\r\nPASS demo\r\nTYPE I\r\nEPSV\r\n")
+    assert wire.replies(3) == [331, 230, 200]
+    port = int(wire.reply().text.split("|||")[1].split("|")[0])
+    wire.send(
+        "RETR a\r\nMKD d\r\nCWD d\r\nSTAT\r\nPWD\r\nXYZZY\r\nRNFR none\r\nNOOP\r\nQUIT\r\nPWD\r\n"
+    )
+    with served.connected((wire.host, port)) as data:
+        assert everything(data) == b"content"
+    codes = wire.replies(10)
+    assert codes[0] == 150 and codes[1:] == [226, 257, 250, 211, 257, 500, 550, 200, 221]
+    assert wire.over()
+
+
+@in_thread
+def test_the_friendly_words_may_be_sent_together_with_the_login(served: Served) -> None:
+    (served.root / "a").write_bytes(b"a")
+    wire = served.wire()
+    wire.send("USER demo\r\nPASS demo\r\nGET a\r\nPUT a\r\nNOOP\r\n")
+    assert wire.replies(5) == [331, 230, 425, 425, 200]
+
+
+@in_thread
+@pytest.mark.parametrize("command", ["RETR big", "STOR a"])
+def test_a_transfer_that_stalls_is_cut(server: Callable[..., Served], command: str) -> None:
+    served = server("--stall-timeout", "0.1", "--idle-timeout", "0.05")
+    (served.root / "a").write_bytes(b"old")
+    wire = served.session()
+    begin = stalled_download if command == "RETR big" else stalled_upload
+    data = begin(served, wire)
+    assert wire.reply().code == 426
+    data.close()
+    assert (served.root / "a").read_bytes() == b"old"
+    assert wire.reply().code == 421
+
+
+@in_thread
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_download_that_breaks_is_never_226(served: Served, times: int) -> None:
+    wire = served.session()
+    for _ in range(times):
+        rst(stalled_download(served, wire))
+        assert wire.reply().code == 426
+    data = stalled_download(served, wire)
+    data.close()  # with data unread: an RST
+    assert wire.reply().code == 426
+    with open(served.root / "small", "wb") as file:
+        file.write(b"x")
+    assert wire.download("RETR small") == b"x"

@@ -1,0 +1,178 @@
+"""Uploads that end badly: never a 226, nothing published, the old file intact."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from threading import Event
+
+import pytest
+
+from ftpservice.backends.local.files.request import Upload
+from ftpservice.events import TransferEnded
+from tests.support.raw_client import Served, Wire, in_thread, rst, started, starting
+
+FIXTURES = (started, starting)
+ENDINGS: dict[str, Callable[[Wire, socket.socket], object]] = {
+    "RST on data": lambda wire, data: rst(data),
+    "RST on data, then control": lambda wire, data: (rst(data), wire.drop()),
+    "RST on control": lambda wire, data: (rst(wire.end), data.close()),
+    "FIN on control, then data": lambda wire, data: (wire.drop(), data.close()),
+    "half a FIN on control, then data": lambda wire, data: (
+        wire.end.shutdown(socket.SHUT_WR),
+        data.close(),
+    ),
+}
+
+
+def visible(served: Served) -> dict[str, bytes]:
+    """Return the files that clients can see."""
+    return {
+        path.name: path.read_bytes()
+        for path in served.root.iterdir()
+        if not path.name.startswith(".ftpservice.")
+    }
+
+
+@in_thread
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
+@pytest.mark.parametrize("command", ["STOR a", "STOR b", "APPE a", "STOU a"])
+def test_an_upload_that_breaks_is_not_published(
+    served: Served, command: str, size: int, ending: str
+) -> None:
+    (served.root / "a").write_bytes(b"old")
+    ended = TransferEndings()
+    served.factory.activity.events.subscribe(ended)
+    wire = served.session()
+    data = wire.accepted()
+    assert wire.codes("TYPE I", command) == [200, 150]
+    data.sendall(b"x" * size)
+    ENDINGS[ending](wire, data)
+    served.wait_for(lambda: ended.seen)
+    assert ended.seen[0].outcome.value != "complete"
+    files = visible(served)
+    if command == "APPE a":  # what was appended so far stays, and so does all before it
+        files["a"] = files["a"].removesuffix(b"x" * (len(files["a"]) - 3))
+    assert files == {"a": b"old"}
+
+
+class TransferEndings:
+    """Keeps how transfers ended."""
+
+    def __init__(self) -> None:
+        self.seen: list[TransferEnded] = []
+
+    def __call__(self, event: object) -> None:
+        """Learn of an event."""
+        if isinstance(event, TransferEnded):
+            self.seen.append(event)
+
+
+@in_thread
+def test_a_client_that_is_killed_publishes_nothing(served: Served) -> None:
+    (served.root / "a").write_bytes(b"old")
+    for _ in range(5):
+        ended = TransferEndings()
+        served.factory.activity.events.subscribe(ended)
+        wire = served.session()
+        data = wire.accepted()
+        assert wire.codes("TYPE I", "STOR a") == [200, 150]
+        data.sendall(b"new")
+        numbers = [os.dup(end.fileno()) for end in (data, wire.end)]
+        with subprocess.Popen(["sleep", "60"], pass_fds=numbers) as client:
+            for number in numbers:
+                os.close(number)
+            data.close()
+            wire.drop()
+            client.kill()
+        served.wait_for(lambda ended=ended: ended.seen)
+        assert ended.seen[0].outcome.value == "cut"
+    assert visible(served) == {"a": b"old"}
+
+
+@in_thread
+@pytest.mark.parametrize("before", ["TYPE I", "TYPE A"])
+def test_a_broken_data_connection_is_426_and_the_session_goes_on(
+    served: Served, before: str
+) -> None:
+    (served.root / "a").write_bytes(b"old")
+    wire = served.session()
+    for early in (False, True):
+        data = wire.accepted()
+        data.sendall(b"x" * 100)
+        if early:
+            rst(data)
+        assert wire.codes(before, "STOR a") == [200, 150]
+        if not early:
+            rst(data)
+        assert wire.reply().code == 426
+    assert visible(served) == {"a": b"old"}
+    assert wire.upload("STOR a", b"new").code == 226
+    assert visible(served) == {"a": b"new"}
+
+
+@in_thread
+def test_a_whole_upload_is_published_though_the_data_came_before_the_command(
+    served: Served,
+) -> None:
+    wire = served.session()
+    with wire.accepted() as data:
+        data.sendall(b"early")
+    assert wire.code("STOR a") == 150
+    assert wire.reply().code == 226
+    assert visible(served) == {"a": b"early"}
+
+
+@in_thread
+def test_the_service_stops_in_the_middle_of_an_upload(server: Callable[..., Served]) -> None:
+    served = server()
+    (served.root / "a").write_bytes(b"old")
+    wire = served.session()
+    data = wire.accepted()
+    assert wire.code("STOR a") == 150
+    data.sendall(b"new")
+    served.in_reactor(lambda: served.factory.part_all("The service is stopping."))
+    assert wire.reply().code == 421
+    assert wire.over()
+    wire.drop()
+    served.wait_for(served.settled())
+    assert visible(served) == {"a": b"old"}
+
+
+@in_thread
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
+    served: Served, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    began, may_end, commit = Event(), Event(), Upload.commit
+
+    def slowly(self: Upload) -> object:
+        began.set()
+        assert may_end.wait(15)
+        return commit(self)
+
+    monkeypatch.setattr(Upload, "commit", slowly)
+    ended = TransferEndings()
+    served.factory.activity.events.subscribe(ended)
+    wire = served.session()
+    data = wire.accepted()
+    assert wire.codes("TYPE I", "STOR a") == [200, 150]
+    data.sendall(b"whole")
+    data.close()
+    assert began.wait(15)
+    protocol = served.factory.instances[0]
+    if killed:
+        rst(wire.end)
+        served.wait_for(lambda: protocol._input_ended)
+    else:
+        wire.send("ABOR\r\n")
+        served.wait_for(lambda: protocol._conversation.backlog == 1)
+    may_end.set()
+    if not killed:
+        assert wire.replies(2) == [226, 226]
+    served.wait_for(lambda: ended.seen)
+    assert ended.seen[0].outcome.value == "complete"
+    assert visible(served) == {"a": b"whole"}

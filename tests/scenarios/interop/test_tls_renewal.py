@@ -1,0 +1,115 @@
+"""Certificates that are replaced while a real process serves; SIGHUP, and what it says."""
+
+from __future__ import annotations
+
+import ftplib
+import re
+import signal
+import socket
+import ssl
+import sys
+from contextlib import ExitStack, closing
+from datetime import timedelta
+from pathlib import Path
+
+from tests.support.certificates import Authority
+from tests.support.service_process import CHECKOUT, Program
+from tests.support.tls_client import client_context
+
+TWISTD = str(Path(sys.executable).parent / "twistd")
+COMMAND = (
+    *(TWISTD, "--nodaemon", "ftpservice", "--listen=tcp:0:interface=127.0.0.1"),
+    f"--auth=passwd:{CHECKOUT / 'passwd.db'}",
+)
+
+
+def session(port: int) -> ftplib.FTP_TLS:
+    client = ftplib.FTP_TLS(context=client_context(), timeout=20)
+    client.connect("127.0.0.1", port)
+    client.login("demo", "demo")
+    return client
+
+
+def certificate(client: ftplib.FTP_TLS) -> bytes:
+    assert isinstance(client.sock, ssl.SSLSocket)
+    return client.sock.getpeercert(binary_form=True) or b""
+
+
+def test_certificates_are_renewed_and_sessions_go_on(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    path = authority.certificate("a.example", file="service.pem")
+    with ExitStack() as open_ones:
+        running = open_ones.enter_context(Program([*COMMAND, f"--certificate={path}"], tmp_path))
+        port = running.port()
+        running.line("until .* SHA-256 ")
+        before = open_ones.enter_context(closing(session(port)))
+        old = certificate(before)
+        authority.certificate("a.example", file="service.pem")
+        running.line("certificates read anew: SHA-256 ")
+        after = open_ones.enter_context(closing(session(port)))
+        assert certificate(after) != old
+        assert before.pwd() == after.pwd() == "/"
+        authority.certificate("a.example", file="service.pem", lasts=-timedelta(days=1))
+        running.process.send_signal(signal.SIGHUP)
+        running.line(r"service\.pem expired .*; the certificates read before stay in use")
+        last = open_ones.enter_context(closing(session(port)))
+        assert certificate(last) == certificate(after)
+        assert before.pwd() == "/"
+        assert running.stopped() == 0
+        assert "Traceback" not in running.output
+
+
+def test_a_self_signed_one_is_told_kept_and_only_ours(tmp_path: Path) -> None:
+    told: list[str] = []
+    for _ in range(2):
+        with Program(COMMAND, tmp_path) as running:
+            told.append(running.line("self-signed, until .* SHA-256 ([0-9A-F:]{95})")[1])
+            running.port()
+            running.process.send_signal(signal.SIGHUP)
+            running.line(f"certificates read anew: SHA-256 {told[0]}")
+            assert running.stopped() == 0
+    assert told[0] == told[1]
+    files = [path for path in (tmp_path / "var").iterdir() if path.is_file()]
+    assert [path.stat().st_mode & 0o777 for path in files] == [0o600]
+
+
+def test_without_tls_a_hangup_is_nothing(tmp_path: Path) -> None:
+    with Program([*COMMAND, "--tls=off"], tmp_path) as running:
+        port = running.port()
+        running.process.send_signal(signal.SIGHUP)
+        with socket.create_connection(("127.0.0.1", port), 20) as plain:
+            assert plain.recv(4) == b"220 "
+        assert running.stopped() == 0
+
+
+def test_a_login_and_a_failed_handshake_are_lines(tmp_path: Path) -> None:
+    with Program([*COMMAND, "--implicit=tcp:0:interface=127.0.0.1"], tmp_path) as running:
+        port = running.port()
+        implicit = int(running.line(r"ftps://127\.0\.0\.1:(\d+)/")[1])
+        session(port).close()
+        running.line(r"demo@127\.0\.0\.1 \[\d+\] logged in \(TLSv1\.3 TLS_\w+\)")
+        before = len(running.lines)
+        for said in (b"USER demo\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b""):
+            for place in (port, implicit):
+                talk_nonsense(place, said, explicit=place is port)
+        session(port).close()
+        running.line(r"demo@127\.0\.0\.1 \[10\] logged in \(TLSv1\.3 TLS_\w+\)")
+        told = running.lines[before:-1]
+        assert len(told) == 8
+        for line in told:
+            assert re.search(r"nobody@127\.0\.0\.1 \[[2-9]\] did not get under TLS: \w", line)
+        assert running.stopped() == 0
+        assert "Traceback" not in running.output
+
+
+def talk_nonsense(port: int, said: bytes, explicit: bool) -> None:
+    """Say what is no handshake, and read to the end."""
+    with socket.create_connection(("127.0.0.1", port), 20) as plain:
+        if explicit:
+            assert plain.recv(1000).startswith(b"220 ")
+            plain.sendall(b"AUTH TLS\r\n")
+            assert plain.recv(1000).startswith(b"234 ")
+        plain.sendall(said)
+        plain.shutdown(socket.SHUT_WR)
+        while plain.recv(1000):
+            pass

@@ -1,0 +1,224 @@
+"""Digests of uploads that are computed as they come, and HASH right behind them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+
+import pytest
+
+from ftpservice.backends.local.storage import LocalStorage
+from ftpservice.events import Event, TransferEnded
+from tests.support.raw_client import Served, Wire, in_thread, rst, started, starting
+
+FIXTURES = (started, starting)
+CONTENT = os.urandom(700_001)
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were read to digest them."""
+    paths: list[str] = []
+    original = LocalStorage.hash
+
+    async def watched(self, path, *rest):
+        paths.append(str(path))
+        return await original(self, path, *rest)
+
+    monkeypatch.setattr(LocalStorage, "hash", watched)
+    return paths
+
+
+def told(served: Served) -> list[str]:
+    """Return a list that will hold the digests of the transfers that end."""
+    digests: list[str] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, TransferEnded):
+            digests.append(event.digest)
+
+    served.factory.activity.events.subscribe(note)
+    return digests
+
+
+def hashed(wire: Wire, path: str = "/a") -> str:
+    """Ask for the digest of a whole file."""
+    answer = wire.ask(f"HASH {path}")
+    assert answer.code == 213, answer
+    algorithm, span, digest, name = answer.text.split(" ", 3)
+    assert (algorithm, name) == ("SHA-256", path)
+    size = int(wire.ask(f"SIZE {path}").text)
+    assert span == f"0-{max(size - 1, 0)}"
+    return digest
+
+
+def session(served: Served) -> Wire:
+    wire = served.session()
+    assert wire.code("TYPE I") == 200
+    return wire
+
+
+@in_thread
+@pytest.mark.parametrize("size", [0, 1, 4096, 65_536, len(CONTENT)])
+def test_hash_behind_an_upload_reads_nothing(
+    server: Callable[..., Served], read: list[str], size: int
+) -> None:
+    served = server("--upload-digest", "sha-256")
+    digests, wire, content = told(served), session(served), CONTENT[:size]
+    assert wire.upload("STOR a", content).code == 226
+    assert digests == [f"SHA-256:{sha(content)}"]
+    assert hashed(wire) == sha(content)
+    assert hashed(session(served)) == sha(content)
+    assert read == []
+    assert (served.root / "a").read_bytes() == content
+
+
+@in_thread
+def test_text_is_digested_as_it_is_stored(server: Callable[..., Served], read: list[str]) -> None:
+    served = server("--upload-digest", "SHA-256")
+    digests, wire = told(served), served.session()
+    text = b"one\r\ntwo\r\n" * 20_000
+    assert wire.upload("STOR a", text).code == 226
+    stored = text.replace(b"\r\n", b"\n")
+    assert digests == [f"SHA-256:{sha(stored)}"]
+    assert wire.code("TYPE I") == 200
+    assert hashed(wire) == sha(stored)
+    assert read == []
+
+
+@in_thread
+def test_other_algorithms_and_parts_are_read(
+    server: Callable[..., Served], read: list[str]
+) -> None:
+    served = server("--upload-digest", "MD5")
+    digests, wire = told(served), session(served)
+    assert wire.upload("STOR a", CONTENT).code == 226
+    assert digests == [f"MD5:{hashlib.md5(CONTENT).hexdigest()}"]
+    assert hashed(wire) == sha(CONTENT)
+    assert wire.codes("OPTS HASH MD5", "RANG 0 9") == [200, 350]
+    assert wire.ask("HASH a").text.split()[2] == hashlib.md5(CONTENT[:10]).hexdigest()
+    assert read == ["/a", "/a"]
+    assert wire.ask("HASH a").text.split()[2] == hashlib.md5(CONTENT).hexdigest()
+    assert read == ["/a", "/a"]
+
+
+@in_thread
+def test_what_was_resumed_or_appended_is_read(
+    server: Callable[..., Served], read: list[str]
+) -> None:
+    served = server("--upload-digest", "SHA-256")
+    digests, wire = told(served), session(served)
+    assert wire.upload("STOR a", CONTENT).code == 226
+    assert wire.code("REST 100") == 350
+    assert wire.upload("STOR a", b"end").code == 226
+    assert hashed(wire) == sha(CONTENT[:100] + b"end")
+    assert wire.upload("APPE a", b"more").code == 226
+    assert hashed(wire) == sha(CONTENT[:100] + b"endmore")
+    assert digests[1:] == ["", ""]
+    assert read == ["/a", "/a"]
+
+
+@in_thread
+def test_an_append_that_makes_the_file_is_digested_when_asked(
+    server: Callable[..., Served], read: list[str]
+) -> None:
+    served = server("--upload-digest", "SHA-256")
+    digests, wire = told(served), session(served)
+    assert wire.upload("APPE a", b"new").code == 226
+    assert hashed(wire) == sha(b"new")
+    assert (digests, read) == ([""], ["/a"])
+
+
+@in_thread
+def test_an_upload_that_goes_on_from_its_partial_is_read(
+    server: Callable[..., Served], read: list[str]
+) -> None:
+    served = server("--upload-digest", "SHA-256")
+    digests, wire = told(served), session(served)
+    data = wire.data()
+    assert wire.code("STOR a") == 150
+    data.sendall(CONTENT[:5000])
+    while not any(b" 5000 bytes so far" in line for line in wire.ask("STAT").lines):
+        continue
+    rst(data)
+    assert wire.reply().code == 426
+    assert wire.ask("SIZE a").text == "5000"
+    assert wire.upload("APPE a", CONTENT[5000:]).code == 226
+    assert hashed(wire) == sha(CONTENT)
+    assert wire.code("REST 3") == 350
+    assert wire.upload("STOR a", CONTENT[3:]).code == 226
+    assert hashed(wire) == sha(CONTENT)
+    assert digests == ["", "", ""]
+    assert read == ["/a", "/a"]
+
+
+@in_thread
+def test_no_later_change_leaves_a_wrong_digest(server: Callable[..., Served]) -> None:
+    served = server("--upload-digest", "SHA-256")
+    wire, other = session(served), session(served)
+
+    def changed(*commands: str, content: bytes = CONTENT) -> None:
+        assert wire.upload("STOR a", CONTENT).code == 226
+        assert wire.upload("STOR b", b"b" * len(CONTENT)).code == 226
+        for command in commands:
+            assert other.code(command) in (213, 250, 350)
+        assert hashed(wire) == sha(content)
+
+    changed()
+    changed("MFMT 20200101000000 a")
+    changed("MFMT 20200101000000 a", "MFMT 20200101000000 b")
+    changed("RNFR b", "RNTO a", content=b"b" * len(CONTENT))
+    assert wire.upload("STOR a", CONTENT).code == 226
+    assert other.upload("STOR a", CONTENT[::-1]).code == 226
+    assert hashed(wire) == sha(CONTENT[::-1])
+    (served.root / "a").write_bytes(CONTENT[1:] + b"x")
+    assert hashed(wire) == sha(CONTENT[1:] + b"x")
+    assert wire.upload("STOR a", CONTENT).code == 226
+    before = (served.root / "a").stat()
+    with open(served.root / "a", "r+b") as file:  # of the same size, its time of change set back
+        file.write(CONTENT[::-1])
+    os.utime(served.root / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert hashed(wire) == sha(CONTENT[::-1])
+    assert wire.upload("STOR a", CONTENT).code == 226
+    assert other.code("DELE a") == 250
+    assert wire.code("HASH a") == 550
+
+
+@in_thread
+def test_files_that_follow_each_other_fast_under_one_name_are_told_apart(
+    server: Callable[..., Served],
+) -> None:
+    """However fast: a filesystem gives the number of a removed file to the next."""
+    served = server("--upload-digest", "SHA-256")
+    ann, bob = session(served), session(served)
+    for number in range(30):
+        content = b"%06d" % number
+        assert (ann, bob)[number % 2].upload("STOR a", content).code == 226
+        assert hashed(ann) == sha(content)
+        assert bob.code("DELE a") == 250
+
+
+@in_thread
+def test_a_cut_upload_has_none(server: Callable[..., Served]) -> None:
+    served = server("--upload-digest", "SHA-256")
+    digests, wire = told(served), session(served)
+    data = wire.accepted()
+    assert wire.code("STOR a") == 150
+    data.sendall(CONTENT)
+    wire.send("ABOR\r\n")
+    assert wire.replies(2) == [426, 226]
+    assert digests == [""]
+    assert wire.code("HASH a") == 550
+
+
+@in_thread
+def test_without_the_setting_there_is_none(served: Served, read: list[str]) -> None:
+    digests, wire = told(served), session(served)
+    assert wire.upload("STOR a", CONTENT).code == 226
+    assert hashed(wire) == sha(CONTENT)
+    assert (digests, read) == ([""], ["/a"])

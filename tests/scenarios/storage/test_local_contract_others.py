@@ -1,0 +1,271 @@
+"""The storage contract on filesystems that lack calls: in user space (FUSE), and overlayfs."""
+
+import contextlib
+import errno
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from ftpservice.backends.local.source import LocalSource
+from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.linux import CANNOT
+from ftpservice.storage import errors
+from ftpservice.storage.interfaces import How, IFreeSpace, ISetMode, ISetTimes, WriteRequest
+from ftpservice.testing.contract.case import at, begin, content, listed, make, partial, upload
+from ftpservice.testing.storage_contract import StorageContract
+from ftpservice.wire.paths import ROOT
+from tests.scenarios.storage.test_local_contract import open_descriptors
+from tests.support.fuse_mount import OPTIONAL, mounted_loopback
+from tests.support.local_source import run
+
+CODES = ("ENOSYS", "EOPNOTSUPP", "EPERM", "EINVAL", "EXDEV")
+WORKING = ("rename_directory",)
+"""What cannot be done in another way, and is not part of the contract here."""
+numbers = itertools.count()
+
+
+class Mounted(StorageContract):
+    """The contract in fresh directories of one mounted filesystem."""
+
+    durable = False
+    refused = ""
+
+    @classmethod
+    def mounting(cls, folder):
+        """Return a context manager that has the filesystem mounted below ``folder``."""
+        return mounted_loopback(folder)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp())
+        cls.mount = cls.mounting(cls.folder)
+        cls.top = cls.mount.__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.mount.__exit__(None, None, None)
+        shutil.rmtree(cls.folder)
+
+    def storage(self):
+        folder = self.top / (self.refused or "all") / str(next(numbers))
+        folder.mkdir(parents=True)
+        source = LocalSource(str(folder), Clock(), InlinePool(), self.durable)
+        self.source, self.before = source, open_descriptors()
+        return source.storage("one", ROOT)
+
+    def other_owner_storage(self):
+        return self.source.storage("two", ROOT)
+
+    def check_all_closed(self):
+        assert open_descriptors() <= self.before + 1
+
+
+class OnFuse(Mounted):
+    """A removed file that is open leaves a ``.fuse_hidden*`` in its directory, which stays."""
+
+    test_a_directory_removed_meanwhile_takes_the_file = None
+
+
+class FuseTests(OnFuse, SynchronousTestCase):
+    """All calls work."""
+
+
+def all_refused(code):
+    return ",".join(f"{call}={code}" for call in OPTIONAL if call not in ("statfs", *WORKING))
+
+
+class LackingTests(OnFuse, SynchronousTestCase):
+    """No optional call is known."""
+
+    refused = all_refused("ENOSYS")
+    durable = True
+
+    # what cannot be done at all, of which the last test here is
+    test_a_replaced_file_keeps_its_bits = None
+    test_permission_bits_can_be_set = None
+    test_the_root_keeps_its_owners_bits = None
+    test_the_time_of_change_can_be_set = None
+
+    def test_what_cannot_be_done_is_refused_as_such(self):
+        storage = run(self.storage())
+        run(make(storage, "/file", b"x"))
+        run(refuses(ISetMode(storage).set_mode(at("/file"), 0o640)))
+        run(refuses(ISetTimes(storage).set_times(at("/file"), 5.0)))
+
+
+class UnsupportedTests(LackingTests):
+    refused = all_refused("EOPNOTSUPP")
+
+
+class InvalidTests(LackingTests):
+    refused = all_refused("EINVAL")
+
+
+class CrossingTests(LackingTests):
+    refused = all_refused("EXDEV")
+
+
+class ForbiddenTests(LackingTests):
+    refused = all_refused("EPERM")
+
+
+async def refuses(call):
+    with pytest.raises((errors.Impossible, errors.Denied)):
+        await call
+
+
+class OverlayTests(Mounted, SynchronousTestCase):
+    """In a directory that the lower layer has."""
+
+    refused = "old"
+
+    @classmethod
+    def mounting(cls, folder):
+        return mounted_overlay(folder)
+
+
+@contextlib.contextmanager
+def mounted_overlay(folder):
+    """Have an overlay mounted on a tmpfs, since an overlay cannot lie on another."""
+    base = folder / "base"
+    base.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", base], check=True)
+    try:
+        for name in ("lower/old/inner", "upper", "work", "merged"):
+            (base / name).mkdir(parents=True)
+        (base / "lower" / "old" / "file").write_bytes(b"from below")
+        layers = ",".join(f"{name}dir={base / name}" for name in ("lower", "upper", "work"))
+        words = ["mount", "-t", "overlay", "-o", f"{layers},redirect_dir=off", "none"]
+        subprocess.run([*words, base / "merged"], check=True)
+        try:
+            yield base / "merged"
+        finally:
+            subprocess.run(["umount", "--lazy", base / "merged"], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", base], check=True)
+
+
+@pytest.fixture(scope="module")
+def fuse(tmp_path_factory):
+    with mounted_loopback(tmp_path_factory.mktemp("fuse")) as top:
+        yield top
+
+
+def storage_in(folder, owner="one"):
+    folder.mkdir(parents=True, exist_ok=True)
+    source = LocalSource(str(folder), Clock(), InlinePool(), durable=True)
+    return run(source.storage(owner, ROOT))
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("call", OPTIONAL)
+def test_one_call_that_is_refused_stops_nothing(fuse, call, code):
+    folder = fuse / f"{call}={code}"
+    storage = storage_in(folder)
+    assert run(make(storage, "/file", b"first")).size == 5
+    run(run(begin(storage, "/file", b"sec")).abandon())
+    assert run(partial(storage, "/file")) == 3
+    run(upload(storage, "/file", b"ond", How.REPLACE, 3))
+    run(upload(storage, "/file", b", more", How.APPEND))
+    run(make(storage, "/file", bytes(300_000), WriteRequest(How.UNIQUE)))
+    if "xattr" not in call:
+        with contextlib.suppress(OSError):  # one ENOSYS, and the kernel asks that mount never again
+            os.setxattr(folder / "file", "user.x", b"1")
+    run(make(storage, "/file", b"over that"))
+    if call != "chown":
+        os.chown(folder / "file", 4321, 4322)
+    run(make(storage, "/file", b"over another's"))
+    run(make(storage, "/new", b"x", WriteRequest(How.CREATE)))
+    run(refuses_as_there(make(storage, "/new", b"x", WriteRequest(How.CREATE))))
+    run(storage.rename(at("/new"), at("/newer"), False))
+    run(storage.rename(at("/newer"), at("/file.1")))
+    run(storage.make_directory(at("/dir")))
+    assert set(run(listed(storage))) == {"dir", "file", "file.1"}
+    assert run(content(storage, "/file")) == b"over another's"
+    assert run(content(storage, "/file.1")) == b"x"
+    run(storage.remove_file(at("/file.1")))
+    run(storage.remove_directory(at("/dir")))
+    run(storage.remove_file(at("/file")))
+    assert os.listdir(folder) == []
+
+
+async def refuses_as_there(call):
+    with pytest.raises(errors.Exists):
+        await call
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_directory_that_cannot_be_moved_is_refused_and_stays(fuse, code):
+    storage = storage_in(fuse / f"rename_directory={code}" / "moving")
+    run(storage.make_directory(at("/dir")))
+    run(make(storage, "/dir/file", b"x"))
+    kinds = (errors.OtherFilesystem, errors.Impossible, errors.Denied, errors.InvalidName)
+    with pytest.raises(kinds):
+        run(storage.rename(at("/dir"), at("/moved")))
+    assert run(content(storage, "/dir/file")) == b"x"
+
+
+def test_space_that_is_not_known_is_refused_as_such(fuse):
+    storage = storage_in(fuse / "statfs=EOPNOTSUPP" / "space")
+    with pytest.raises(errors.Impossible):
+        run(IFreeSpace(storage).free_space(ROOT))
+
+
+def test_two_writers_differ_where_there_are_no_locks(fuse):
+    storage = storage_in(fuse / "flock=EOPNOTSUPP" / "locks")
+    one = run(begin(storage, "/file", b"first"))
+    two = run(begin(storage, "/file", b"number two"))
+    run(two.commit())
+    run(one.commit())
+    assert run(content(storage, "/file")) == b"first"
+    assert os.listdir(fuse / "flock=EOPNOTSUPP" / "locks") == ["file"]
+
+
+class TestOverlay:
+    @pytest.fixture
+    def overlay(self, tmp_path):
+        with mounted_overlay(tmp_path) as top:
+            yield storage_in(top / "old")
+
+    def test_files_from_below_are_replaced_appended_to_and_renamed(self, overlay):
+        run(upload(overlay, "/file", b", above", How.APPEND))
+        assert run(content(overlay, "/file")) == b"from below, above"
+        run(make(overlay, "/file", b"new"))
+        run(overlay.rename(at("/file"), at("/other"), False))
+        assert run(content(overlay, "/other")) == b"new"
+        run(overlay.remove_file(at("/other")))
+        assert set(run(listed(overlay))) == {"inner"}
+
+    def test_a_directory_from_below_cannot_be_moved_and_says_so(self, overlay):
+        with pytest.raises(errors.OtherFilesystem):
+            run(overlay.rename(at("/inner"), at("/moved")))
+        assert set(run(listed(overlay))) == {"file", "inner"}
+
+
+def test_the_codes_tried_are_all_that_a_missing_call_may_have():
+    assert {getattr(errno, code) for code in CODES} == set(CANNOT)
+
+
+@pytest.mark.parametrize("code", ["EPERM", "ENOENT", "ESTALE", "EACCES"])
+def test_an_upload_ends_though_its_directory_vanished(tmp_path, monkeypatch, code):
+    """JuiceFS says EPERM then, NFS ESTALE."""
+    storage = storage_in(tmp_path / "root")
+    run(storage.make_directory(at("/dir")))
+    writing = run(begin(storage, "/dir/file", request=WriteRequest(offset=0, how=How.APPEND)))
+    shutil.rmtree(tmp_path / "root" / "dir")
+    real, vanished = os.stat, getattr(errno, code)
+
+    def fail(*args, dir_fd=None, **more):
+        if dir_fd is not None:
+            raise OSError(vanished, os.strerror(vanished))
+        return real(*args, **more)
+
+    monkeypatch.setattr(os, "stat", fail)
+    run(writing.abandon())

@@ -1,0 +1,96 @@
+"""What is left on the disk by a process that is killed, or that may not write more."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.testing.contract.case import at, begin, content, listed, make, partial
+from tests.support.local_source import Bench, run
+
+PROGRAM = """
+import resource, signal, sys
+from pathlib import Path
+from tests.support.local_source import run
+from twisted.internet.task import Clock
+from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.testing.contract.case import begin
+from ftpservice.storage.errors import QuotaExceeded
+from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.backends.local.files import transaction
+from ftpservice.backends.local.source import LocalSource
+from ftpservice.wire.paths import ROOT
+
+transaction.MOST_KEPT = 0
+folder, how, limit = sys.argv[1], How(sys.argv[2]), int(sys.argv[3])
+if limit:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+storage = run(LocalSource(folder, Clock(), InlinePool()).storage("one", ROOT))
+writing = run(begin(storage, "/file", b"01234", WriteRequest(how)))
+if limit:
+    try:
+        run(writing.write(b"x" * limit))
+    except QuotaExceeded:
+        run(writing.abandon())
+        sys.exit(0)
+    sys.exit("nothing was refused")
+print("holding", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def begun(bench, how=How.REPLACE, limit=0):
+    """Start a process that holds a transaction."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(bench.root), how.value, str(limit)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def killed(bench, how=How.REPLACE):
+    with begun(bench, how) as process:
+        assert process.stdout.readline() == b"holding\n"
+        writing = run(begin(bench.storage, "/file", b"meanwhile"))
+        process.send_signal(signal.SIGKILL)
+    return writing
+
+
+def test_what_a_killed_process_had_received_can_be_gone_on_from(bench):
+    run(make(bench.storage, "/file", b"old"))
+    meanwhile = killed(bench)
+    assert len(bench.hidden()) == 2, "the lock held while the process lived"
+    run(meanwhile.commit())
+    assert run(content(bench.storage, "/file")) == b"meanwhile"
+    assert run(partial(bench.storage, "/file")) == 5
+    run(make(bench.storage, "/file", b"56789", WriteRequest(offset=5)))
+    assert run(content(bench.storage, "/file")) == b"0123456789"
+    assert not bench.hidden()
+
+
+def test_a_unique_name_a_killed_process_was_promised_is_free_again(bench):
+    run(killed(bench, How.UNIQUE).commit())
+    run(bench.storage.remove_file(at("/file")))
+    writing = run(begin(bench.storage, "/file", b"new", WriteRequest(How.UNIQUE)))
+    assert writing.path == at("/file")
+    run(writing.commit())
+    assert run(content(bench.storage, "/file")) == b"new"
+    assert not bench.hidden()
+
+
+def test_a_file_larger_than_the_process_may_write_is_over_quota(bench):
+    process = begun(bench, limit=100_000)
+    process.communicate()
+    assert process.returncode == 0
+    assert run(listed(bench.storage)) == {}
+    assert run(partial(bench.storage, "/file")) is None

@@ -1,0 +1,302 @@
+"""`DataConnection` over real sockets: what only a kernel can tell."""
+
+import hashlib
+import socket
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from ftpservice.stream.connection import Cut, Stalled
+from ftpservice.stream.pump import CHUNK, pump_in, pump_out
+from ftpservice.stream.receiver import MOST_KEPT
+from tests.support.loopback import descriptors, meeting, read_to_end, send_rst, until
+from tests.support.memory_transport import start
+
+MIB = 2**20
+BLOCK = bytes(range(256)) * 256
+"""64 KiB."""
+
+
+@ensureDeferred
+async def test_after_a_fin_everything_is_there(reactor):
+    async with meeting(reactor) as (connection, peer):
+        peer.sendall(b"x" * 100_000)
+        peer.close()
+        received = b""
+        while piece := await connection.read():
+            received += piece
+        assert received == b"x" * 100_000
+        assert not connection.lost
+        connection.dismiss()
+        await until(reactor, lambda: connection.lost)
+
+
+@ensureDeferred
+async def test_a_half_closed_peer_still_receives(reactor):
+    async with meeting(reactor) as (connection, peer):
+        peer.shutdown(socket.SHUT_WR)
+        assert await connection.read() == b""
+        await connection.write(b"answer")
+        await connection.finish()
+        assert await deferToThread(read_to_end, peer) == b"answer"
+        await until(reactor, lambda: connection.lost)
+
+
+@ensureDeferred
+async def test_an_rst_is_a_cut_for_the_reader(reactor):
+    async with meeting(reactor) as (connection, peer):
+        peer.sendall(b"first")
+        assert await connection.read() == b"first"
+        send_rst(peer)
+        with pytest.raises(Cut) as caught:
+            await connection.read()
+        assert not isinstance(caught.value, Stalled)
+
+
+@ensureDeferred
+async def test_an_rst_behind_data_is_a_cut(reactor):
+    """Also when nobody was reading as it came."""
+    async with meeting(reactor) as (connection, peer):
+        peer.sendall(b"x" * 1000)
+        send_rst(peer)
+        with pytest.raises(Cut):
+            while await connection.read():
+                pass
+
+
+@ensureDeferred
+async def test_an_rst_is_a_cut_for_the_writer(reactor):
+    async with meeting(reactor) as (connection, peer):
+        send_rst(peer)
+        with pytest.raises(Cut):
+            while True:
+                await connection.write(BLOCK)
+
+
+@ensureDeferred
+async def test_a_client_that_closes_in_the_middle_is_a_cut(reactor):
+    """It closes with a FIN at first, but what it has not read makes an RST of it."""
+    async with meeting(reactor) as (connection, peer):
+        writing = start(pump_out(endless, connection, 0, None))
+        await deferToThread(peer.recv, 10)
+        peer.close()
+        with pytest.raises(Cut):
+            await writing
+
+
+async def endless(_offset, size):
+    return BLOCK[:size]
+
+
+@ensureDeferred
+async def test_a_silent_peer_stalls_the_reader(reactor):
+    async with meeting(reactor, stall_timeout=0.2) as (connection, _peer):
+        with pytest.raises(Stalled):
+            await connection.read()
+
+
+@ensureDeferred
+async def test_a_peer_that_does_not_read_stalls_the_writer(reactor):
+    async with meeting(reactor, stall_timeout=0.2, buffers=32768) as (connection, _peer):
+        with pytest.raises(Stalled):
+            while True:
+                await connection.write(BLOCK * 4)
+
+
+@ensureDeferred
+async def test_a_peer_that_does_not_read_stalls_the_end(reactor):
+    async with meeting(reactor, stall_timeout=0.3, buffers=32768) as (connection, _peer):
+        connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
+        await connection.write(BLOCK)
+        await connection.write(BLOCK)
+        with pytest.raises(Stalled):
+            await connection.finish()
+
+
+@ensureDeferred
+async def test_a_slow_peer_is_not_a_stall(reactor):
+    """One write may take many stall timeouts, if only something moves in each."""
+    async with meeting(reactor, stall_timeout=0.4, buffers=16384) as (connection, peer):
+        began = reactor.seconds()
+        writing = start(connection.write(BLOCK * 32))
+        peer.setblocking(False)
+        received = 0
+        while received < 32 * len(BLOCK):
+            await deferLater(reactor, 0.02)
+            try:
+                received += len(peer.recv(40_000))
+            except BlockingIOError:
+                continue
+        await writing
+        assert reactor.seconds() - began > 0.8
+
+
+@ensureDeferred
+async def test_the_tail_arrives_although_the_peer_sent_something_unread(reactor):
+    """A plain close would answer the unread bytes with an RST, and the tail would be lost."""
+    async with meeting(reactor) as (connection, peer):
+        content = BLOCK * 8
+        peer.sendall(b"never read")
+        finishing = start(send_and_finish(connection, content))
+        received = await deferToThread(read_to_end, peer)
+        peer.sendall(b"nor this")
+        await finishing
+        assert received == content
+        assert await deferToThread(peer.recv, 1) == b""
+
+
+async def send_and_finish(connection, content):
+    await connection.write(content)
+    await connection.finish()
+
+
+@ensureDeferred
+async def test_the_end_of_an_empty_transfer_is_a_fin(reactor):
+    async with meeting(reactor) as (connection, peer):
+        finishing = start(connection.finish())
+        assert await deferToThread(peer.recv, 1) == b""
+        peer.close()
+        await finishing
+        await until(reactor, lambda: connection.lost)
+
+
+@ensureDeferred
+async def test_finishing_does_not_wait_for_a_peer_that_keeps_its_side_open(reactor):
+    async with meeting(reactor) as (connection, _peer):
+        began = reactor.seconds()
+        await send_and_finish(connection, b"all")
+        assert reactor.seconds() - began < 1
+
+
+@ensureDeferred
+async def test_a_peer_that_breaks_off_before_it_has_all_is_a_cut(reactor):
+    async with meeting(reactor, buffers=16384) as (connection, peer):
+        connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
+        finishing = start(send_and_finish(connection, BLOCK * 4))
+        await deferToThread(peer.recv, 10)
+        send_rst(peer)
+        with pytest.raises(Cut) as caught:
+            await finishing
+        assert not isinstance(caught.value, Stalled)
+
+
+@ensureDeferred
+async def test_a_peer_that_closes_before_it_has_all_is_a_cut(reactor):
+    """Its kernel sends a FIN when nothing is unread there, and an RST to what comes later."""
+    async with meeting(reactor, buffers=16384) as (connection, peer):
+        connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
+        await connection.write(BLOCK * 4)
+        peer.shutdown(socket.SHUT_WR)
+        finishing = start(connection.finish())
+        await deferToThread(peer.recv, 10)
+        peer.close()
+        with pytest.raises(Cut) as caught:
+            await finishing
+        assert not isinstance(caught.value, Stalled)
+
+
+@ensureDeferred
+async def test_abort_is_an_rst(reactor):
+    async with meeting(reactor) as (connection, peer):
+        connection.abort()
+        with pytest.raises(ConnectionResetError):
+            await deferToThread(peer.recv, 1)
+
+
+@ensureDeferred
+async def test_dismiss_is_a_fin_even_with_unread_data(reactor):
+    async with meeting(reactor) as (connection, peer):
+        peer.sendall(b"unread")
+        connection.dismiss()
+        connection.abort()
+        assert await deferToThread(peer.recv, 1) == b""
+        peer.close()
+        await until(reactor, lambda: connection.lost)
+
+
+@ensureDeferred
+async def test_small_pieces_are_not_delayed_and_dead_peers_are_noticed(reactor):
+    async with meeting(reactor) as (connection, _peer):
+        own = connection.transport.getHandle()
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+@ensureDeferred
+async def test_a_long_download_to_a_slow_reader_needs_little_memory(reactor):
+    """50 MiB pass; what was read from the file and is not yet the peer's stays bounded."""
+    size, most = 50 * MIB, 0
+    async with meeting(reactor, buffers=65536) as (connection, peer):
+        received = 0
+        seen = hashlib.sha256()
+
+        async def read(offset, wanted):
+            nonlocal most
+            most = max(most, offset - received)
+            await deferLater(reactor, 0)
+            return (BLOCK * (CHUNK // len(BLOCK)))[: min(wanted, size - offset)]
+
+        def receive():
+            nonlocal received
+            while piece := peer.recv(65536):
+                received += len(piece)
+                seen.update(piece)
+            peer.close()
+
+        receiving = deferToThread(receive)
+        assert await pump_out(read, connection, 0, None) == size
+        await connection.finish()
+        await receiving
+    assert received == size
+    assert seen.digest() == hashlib.sha256(BLOCK * (size // len(BLOCK))).digest()
+    assert most < 2 * MIB
+
+
+@ensureDeferred
+async def test_a_long_upload_to_a_slow_disk_needs_little_memory(reactor):
+    """50 MiB pass; no write is larger than the bound, and few are small."""
+    size = 50 * MIB
+    sizes = []
+    seen = hashlib.sha256()
+    async with meeting(reactor) as (connection, peer):
+
+        async def write(data):
+            await deferLater(reactor, 0.0005)
+            sizes.append(len(data))
+            seen.update(data)
+
+        def send():
+            for _ in range(size // len(BLOCK)):
+                peer.sendall(BLOCK)
+            peer.close()
+
+        sending = deferToThread(send)
+        assert await pump_in(connection, write) == size
+        await sending
+        connection.dismiss()
+    assert sum(sizes) == size
+    assert seen.digest() == hashlib.sha256(BLOCK * (size // len(BLOCK))).digest()
+    assert max(sizes) < MOST_KEPT + 65536
+    assert len(sizes) <= size // 32768
+
+
+@ensureDeferred
+async def test_cancelled_transfers_leave_no_descriptor_and_no_timer(reactor):
+    before, timers = descriptors(), len(reactor.getDelayedCalls())
+    for _ in range(20):
+        async with meeting(reactor) as (connection, _peer):
+            waiting = [start(connection.read()), start(connection.write(BLOCK * 256))]
+            await deferLater(reactor, 0)
+            await all_cancelled(waiting)
+    assert descriptors() <= before
+    assert len(reactor.getDelayedCalls()) <= timers
+
+
+async def all_cancelled(waiting):
+    for one in waiting:
+        one.cancel()
+        with pytest.raises(CancelledError):
+            await one

@@ -1,0 +1,419 @@
+"""Files that are sent and received under TLS, between real files and real sockets."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import threading
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.threads import deferToThread
+
+from ftpservice.stream import splice, tls_receive_file, tls_send_file
+from ftpservice.stream.connection import Cut, Stalled
+from ftpservice.stream.splice import State
+from tests.scenarios.stream.test_files_sockets import CONTENT, Cached, Sink
+from tests.support.loopback import descriptors, read_to_end, send_rst, until
+from tests.support.memory_transport import start
+from tests.support.tls_loopback import say_goodbye, secure_meeting, stream
+from tests.support.tls_parties import BOTH, server_tls
+
+versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    return server_tls(tmp_path_factory.mktemp("papers"))
+
+
+@pytest.fixture
+def cached(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    made = Cached(path)
+    yield made
+    made.file.close()
+
+
+@pytest.fixture
+def sink(tmp_path):
+    made = Sink(tmp_path / "sink")
+    yield made
+    made.file.close()
+
+
+class TestSending:
+    @versions
+    @ensureDeferred
+    async def test_a_stretch_arrives_as_it_is(self, reactor, tls, cached, version):
+        async with secure_meeting(reactor, tls, version=version) as (connection, peer):
+            receiving = deferToThread(read_to_end, peer)
+            assert await connection.send_file(cached, (1000, 9_000_001)) == 8_999_001
+            await connection.write(b"behind it")
+            await connection.finish()
+            assert await receiving == CONTENT[1000:9_000_001] + b"behind it"
+            assert connection.moved == 8_999_001 + 9
+
+    @ensureDeferred
+    async def test_nothing_is_nothing(self, reactor, tls, cached):
+        async with secure_meeting(reactor, tls) as (connection, _peer):
+            assert await connection.send_file(cached, (5, 5)) == 0
+
+    @ensureDeferred
+    async def test_a_file_that_became_shorter_ends_early(self, reactor, tls, cached):
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            receiving = deferToThread(read_to_end, peer)
+            moved = await connection.send_file(cached, (0, len(CONTENT) + 5_000))
+            assert moved == len(CONTENT)
+            await connection.finish()
+            assert await receiving == CONTENT
+
+    @ensureDeferred
+    async def test_turns_are_bounded(self, reactor, tls, cached, monkeypatch):
+        monkeypatch.setattr(tls_send_file, "MOST", 1 << 20)
+        turns = []
+
+        async def counted(turn):
+            turns.append(turn)
+            return await deferToThread(turn, cached.fileno())
+
+        cached.exclusively = counted
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            receiving = deferToThread(read_to_end, peer)
+            assert await connection.send_file(cached, (0, len(CONTENT))) == len(CONTENT)
+            await connection.finish()
+            assert await receiving == CONTENT
+        assert len(turns) >= len(CONTENT) >> 20
+
+    @ensureDeferred
+    async def test_a_peer_that_takes_nothing_holds_no_thread(self, reactor, tls, cached):
+        states = []
+
+        async def seen(turn):
+            states.append(await deferToThread(turn, cached.fileno()))
+            return states[-1]
+
+        cached.exclusively = seen
+        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            await until(reactor, lambda: connection.transport in reactor.getWriters())
+            assert states[-1] is State.WAITING
+            assert len(await deferToThread(read_exactly, peer, len(CONTENT))) == len(CONTENT)
+            assert await sending == len(CONTENT)
+
+    @ensureDeferred
+    async def test_while_the_disk_is_waited_for_the_reactor_is_not_kept_busy(
+        self, reactor, tls, cached
+    ):
+        cached.bringing = Deferred()
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            sending = start(connection.send_file(cached, (0, 1000)))
+            assert connection.transport not in reactor.getWriters()
+            cached.bringing.callback(None)
+            assert await sending == 1000
+            assert await deferToThread(peer.recv, 4096) == CONTENT[:1000]
+
+    @ensureDeferred
+    async def test_an_rst_is_a_cut(self, reactor, tls, cached):
+        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            await deferToThread(peer.recv, 1000)
+            send_rst(peer)
+            with pytest.raises(Cut):
+                await sending
+            assert connection.moved < len(CONTENT)  # a piece counts when all of it has been taken
+
+    @ensureDeferred
+    async def test_one_that_comes_while_the_disk_is_waited_for_too(self, reactor, tls, cached):
+        cached.bringing = Deferred()
+        async with secure_meeting(reactor, tls) as (connection, _peer):
+            sending = start(connection.send_file(cached, (0, 1000)))
+            connection.abort()
+            await until(reactor, lambda: connection.lost)
+            cached.bringing.callback(None)
+            with pytest.raises(Cut):
+                await sending
+
+    @ensureDeferred
+    async def test_a_peer_that_takes_nothing_is_a_stall(self, reactor, tls, cached):
+        meeting = secure_meeting(reactor, tls, stall_timeout=0.2, buffers=65536)
+        async with meeting as (connection, _peer):
+            with pytest.raises(Stalled):
+                await connection.send_file(cached, (0, len(CONTENT)))
+
+    @ensureDeferred
+    async def test_cancelling_gives_the_transport_back(self, reactor, tls, cached):
+        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            await deferToThread(peer.recv, 1000)
+            sending.cancel()
+            with pytest.raises(CancelledError):
+                await sending
+            assert "doWrite" not in vars(connection.transport)
+            assert connection.transport not in reactor.getWriters()
+
+    @ensureDeferred
+    async def test_our_own_abort_is_a_cut(self, reactor, tls, cached):
+        async with secure_meeting(reactor, tls, buffers=65536) as (connection, _peer):
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            connection.abort()
+            with pytest.raises(Cut):
+                await sending
+            with pytest.raises(Cut):
+                await connection.send_file(cached, (0, 10))
+
+    @ensureDeferred
+    async def test_a_failing_file_is_told(self, reactor, tls, tmp_path):
+        class Broken:
+            async def exclusively(self, turn):
+                descriptor = os.open(tmp_path, os.O_RDONLY)
+                try:
+                    return await deferToThread(turn, descriptor)
+                finally:
+                    os.close(descriptor)
+
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            with pytest.raises(IsADirectoryError):
+                await connection.send_file(Broken(), (0, 1000))
+            await connection.write(b"and goes on")
+            assert await deferToThread(peer.recv, 4096) == b"and goes on"
+
+    @ensureDeferred
+    async def test_what_comes_meanwhile_is_read_afterwards(self, reactor, tls, cached):
+        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+            reading = start(connection.read())
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            peer.sendall(b"meanwhile")
+            receiving = deferToThread(read_exactly, peer, len(CONTENT))
+            assert await sending == len(CONTENT)
+            assert await receiving == CONTENT
+            assert await reading == b"meanwhile"
+
+    @ensureDeferred
+    async def test_cancelling_while_a_thread_works_leaves_nothing_open(self, reactor, tls, cached):
+        before = descriptors()
+        go_on = threading.Event()
+        states = []
+
+        def later(turn):
+            go_on.wait(20)
+            states.append(turn(cached.fileno()))
+
+        async def slowly(turn):
+            await deferToThread(later, turn)
+
+        cached.exclusively = slowly
+        async with secure_meeting(reactor, tls) as (connection, _peer):
+            sending = start(connection.send_file(cached, (0, len(CONTENT))))
+            sending.cancel()
+            with pytest.raises(CancelledError):
+                await sending
+            connection.abort()
+        go_on.set()
+        await until(reactor, lambda: states == [State.BROKEN])
+        await until(reactor, lambda: descriptors() <= before)
+
+    @versions
+    @ensureDeferred
+    async def test_a_peer_that_ends_its_side_first_gets_it_all(self, reactor, tls, cached, version):
+        async with secure_meeting(reactor, tls, version=version) as (connection, peer):
+            say_goodbye(peer)
+            assert await connection.read() == b""
+            await connection.send_file(cached, (0, 100_000))
+            await connection.finish()
+            received = await deferToThread(raw_to_end, peer)
+            assert len(received) > 100_000  # Python's ssl reads no more behind its own end
+
+
+def read_exactly(peer: ssl.SSLSocket, size: int) -> bytes:
+    received = bytearray()
+    while len(received) < size and (piece := peer.recv(65536)):
+        received += piece
+    return bytes(received)
+
+
+def raw_to_end(peer: ssl.SSLSocket) -> bytes:
+    received = bytearray()
+    while piece := socket.socket.recv(peer, 65536):
+        received += piece
+    return bytes(received)
+
+
+def pour(peer: ssl.SSLSocket, data: bytes) -> None:
+    peer.sendall(data)
+    say_goodbye(peer)
+
+
+class TestReceiving:
+    @versions
+    @ensureDeferred
+    async def test_everything_arrives_as_it_is(self, reactor, tls, sink, tmp_path, version):
+        async with secure_meeting(reactor, tls, version=version) as (connection, peer):
+            pouring = deferToThread(pour, peer, CONTENT)
+            assert await connection.receive_file(sink.exclusively) == len(CONTENT)
+            await pouring
+            assert connection.moved == len(CONTENT)
+            connection.dismiss()
+            await deferToThread(peer.unwrap)
+        assert (tmp_path / "sink").read_bytes() == CONTENT
+
+    @ensureDeferred
+    async def test_an_end_that_was_read_before_is_not_waited_for(self, reactor, tls, sink):
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            pour(peer, b"small")
+            assert await connection.read() == b"small"
+            assert await connection.read() == b""
+            assert await connection.receive_file(sink.exclusively) == 0
+            assert sink.turns == []
+
+    @ensureDeferred
+    async def test_a_slow_peer_holds_no_thread(self, reactor, tls, sink):
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            receiving = start(connection.receive_file(sink.exclusively))
+            peer.sendall(b"some")
+            await until(reactor, lambda: sum(count for count, _ in sink.turns) == 4)
+            assert {state for _, state in sink.turns} == {State.WAITING}
+            pour(peer, b" more")
+            assert await receiving == 9
+
+    @ensureDeferred
+    async def test_a_turn_is_bounded(self, reactor, tls, sink, monkeypatch):
+        monkeypatch.setattr(splice, "MOST", 1 << 20)
+        monkeypatch.setattr(
+            tls_receive_file, "MOMENT", 5_000
+        )  # so that none ends for want of bytes
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            pouring = deferToThread(pour, peer, CONTENT)
+            assert await connection.receive_file(sink.exclusively) == len(CONTENT)
+            await pouring
+        assert max(count for count, _ in sink.turns) < 2 << 20
+        assert State.MORE in [state for _, state in sink.turns]
+
+    @pytest.mark.parametrize("bears", [False, True])
+    @ensureDeferred
+    async def test_a_fin_alone_is_a_cut_unless_it_is_borne(self, reactor, tls, sink, bears):
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            connection.bears_truncation = bears
+            receiving = start(connection.receive_file(sink.exclusively))
+            peer.sendall(CONTENT[:100_000])
+            socket.socket.shutdown(peer, socket.SHUT_WR)
+            if bears:
+                assert await receiving == 100_000
+            else:
+                with pytest.raises(Cut, match="without TLS's close_notify"):
+                    await receiving
+            assert connection.moved == 100_000
+
+    @pytest.mark.parametrize("bears", [False, True])
+    @ensureDeferred
+    async def test_an_rst_is_a_cut(self, reactor, tls, sink, bears):
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            connection.bears_truncation = bears
+            receiving = start(connection.receive_file(sink.exclusively))
+            peer.sendall(b"some")
+            await until(reactor, lambda: sum(count for count, _ in sink.turns) == 4)
+            send_rst(peer)
+            with pytest.raises(Cut):
+                await receiving
+
+    @ensureDeferred
+    async def test_what_is_no_tls_any_more_is_a_cut(self, reactor, tls, sink):
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            receiving = start(connection.receive_file(sink.exclusively))
+            socket.socket.sendall(peer, b"in clear\r\n")
+            with pytest.raises(Cut):
+                await receiving
+
+    @ensureDeferred
+    async def test_silence_is_a_stall(self, reactor, tls, sink):
+        async with secure_meeting(reactor, tls, stall_timeout=0.2) as (connection, peer):
+            peer.sendall(b"some")
+            with pytest.raises(Stalled):
+                await connection.receive_file(sink.exclusively)
+
+    @ensureDeferred
+    async def test_a_failing_file_is_told(self, reactor, tls):
+        async def full(turn):
+            with open("/dev/full", "wb", buffering=0) as file:
+                return await deferToThread(turn, file.fileno())
+
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            peer.sendall(b"x" * 1000)
+            with pytest.raises(OSError) as caught:
+                await connection.receive_file(full)
+            assert caught.value.errno == errno.ENOSPC
+            assert stream(connection)._is_ours
+
+    @ensureDeferred
+    async def test_one_that_fails_while_more_comes_too(self, reactor, tls, monkeypatch):
+        """What is alone is written by a thread of its own, and fails there."""
+        monkeypatch.setattr(tls_receive_file, "MOMENT", 5_000)
+
+        async def full(turn):
+            with open("/dev/full", "wb", buffering=0) as file:
+                return await deferToThread(turn, file.fileno())
+
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            pouring = deferToThread(pour, peer, CONTENT)
+            with pytest.raises(OSError) as caught:
+                await connection.receive_file(full)
+            assert caught.value.errno == errno.ENOSPC
+            assert tls_receive_file._turns == set()
+            connection.abort()
+            with pytest.raises(OSError):
+                await pouring
+
+    @ensureDeferred
+    async def test_several_at_a_time_arrive_as_they_are(self, reactor, tls, tmp_path):
+        async def one(name):
+            sink = Sink(tmp_path / name)
+            async with secure_meeting(reactor, tls) as (connection, peer):
+                pouring = deferToThread(pour, peer, CONTENT)
+                moved = await connection.receive_file(sink.exclusively)
+                await pouring
+                connection.dismiss()
+            sink.file.close()
+            return moved, (tmp_path / name).read_bytes() == CONTENT
+
+        tasks = [Deferred.fromCoroutine(one(name)) for name in "abc"]
+        assert await gatherResults(tasks) == [(len(CONTENT), True)] * 3
+
+    @ensureDeferred
+    async def test_cancelling_while_a_thread_works_leaves_nothing_open(self, reactor, tls, sink):
+        before = descriptors()
+        go_on = threading.Event()
+        turns: list[tuple[int, State]] = []
+
+        async def slowly(turn):
+            def later(descriptor):
+                go_on.wait(20)
+                turns.append(turn(descriptor))
+                return turns[0]
+
+            return await deferToThread(later, sink.file.fileno())
+
+        async with secure_meeting(reactor, tls) as (connection, peer):
+            receiving = start(connection.receive_file(slowly))
+            peer.sendall(b"some")
+            await until(reactor, lambda: connection.transport not in reactor.getReaders())
+            receiving.cancel()
+            with pytest.raises(CancelledError):
+                await receiving
+            assert "doRead" not in vars(connection.transport)
+        go_on.set()
+        await until(reactor, lambda: turns == [(0, State.BROKEN)])
+        await until(reactor, lambda: descriptors() <= before)
+
+    @ensureDeferred
+    async def test_our_own_abort_is_a_cut(self, reactor, tls, sink):
+        async with secure_meeting(reactor, tls) as (connection, _peer):
+            receiving = start(connection.receive_file(sink.exclusively))
+            connection.abort()
+            with pytest.raises(Cut):
+                await receiving
+            with pytest.raises(Cut):
+                await connection.receive_file(sink.exclusively)

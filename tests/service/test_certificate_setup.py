@@ -1,0 +1,105 @@
+"""With which certificates the service begins."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftpservice.service.certificate_setup import certificates
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings.settings import settings_from
+from ftpservice.session.tls_policy import ControlTLS
+from tests.support.certificates import Authority
+
+AS_IT_IS = (-1, -1)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def loaded(**given: Any) -> Any:
+    settings = settings_from({name.replace("_", "-"): value for name, value in given.items()})
+    for path in settings.made:
+        os.makedirs(path, 0o700, exist_ok=True)
+    return certificates(settings, AS_IT_IS)
+
+
+def test_without_tls_there_are_none(tmp_path: Path) -> None:
+    assert loaded(tls=ControlTLS.OFF, data_dir=str(tmp_path / "own")) is None
+    assert not (tmp_path / "own" / "certificate.pem").exists()
+
+
+def test_one_of_our_own_is_made_and_kept(tmp_path: Path) -> None:
+    first = loaded(data_dir=str(tmp_path))
+    assert first.own
+    [path] = first.paths
+    assert path.parent == tmp_path
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = loaded(data_dir=str(tmp_path))
+    assert [one.fingerprint for one in again.tls.certificates] == [
+        one.fingerprint for one in first.tls.certificates
+    ]
+    assert first.versions == again.versions != (None,)
+
+
+def test_without_a_data_directory_it_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    first, second = loaded(root="memory:"), loaded(root="memory:")
+    assert first.own
+    assert first.paths == first.versions == ()
+    assert first.tls.certificates != second.tls.certificates
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_belongs_to_whom_the_service_becomes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[object, ...]] = []
+    monkeypatch.setattr(os, "chown", lambda *words: given.append(words))
+    certificates(settings_from({"root": "/x", "data-dir": str(tmp_path)}), (12, 34))
+    assert given == [(tmp_path / "certificate.pem", 12, 34)]
+
+
+def test_files_of_the_settings_are_watched(authority: Authority, tmp_path: Path) -> None:
+    path = authority.certificate("a.example")
+    key = path.with_suffix(".key")
+    key.write_bytes(path.read_bytes())
+    found = loaded(certificate=(str(path),), key=(str(key),), client_ca=str(authority.path))
+    assert not found.own
+    assert found.paths == (path, key, authority.path)
+    assert len(found.versions) == 3
+    assert None not in found.versions
+
+
+@pytest.mark.parametrize("kind", ["missing", "expired", "garbage", "directory"])
+def test_what_is_wrong_with_them_is_one_line(
+    authority: Authority, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "wrong.pem"
+    if kind == "expired":
+        path = authority.certificate("old", lasts=-timedelta(days=1))
+    elif kind == "garbage":
+        path.write_text("no certificate")
+    elif kind == "directory":
+        path.mkdir()
+    with pytest.raises(CannotStart) as raised:
+        loaded(certificate=(str(path),))
+    assert raised.value.line.startswith("no certificate: ")
+    assert path.name in raised.value.line
+    assert "\n" not in raised.value.line
+
+
+def test_where_none_can_be_made_there_is_no_start(tmp_path: Path) -> None:
+    (tmp_path / "certificate.pem").write_text("something else")
+    with pytest.raises(CannotStart, match=r"certificate\.pem"):
+        loaded(data_dir=str(tmp_path))

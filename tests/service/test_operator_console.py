@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.logger import LogEvent, globalLogPublisher
+
+from ftpservice.service.log.setup import logs_for
+from ftpservice.service.operator_console import Console, _duplicate, console_for
+
+
+@pytest.fixture
+def logged() -> Iterator[list[LogEvent]]:
+    events: list[LogEvent] = []
+    globalLogPublisher.addObserver(events.append)
+    yield events
+    globalLogPublisher.removeObserver(events.append)
+
+
+def lines(events: list[LogEvent]) -> list[Any]:
+    return [event["line"] for event in events if event.get("log_namespace") == "ftpservice"]
+
+
+def test_a_terminal_gets_plain_lines(logged: list[LogEvent]) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    console = Console(out, err, logged=False)
+    console.tell(["a", "b"])
+    assert console.complain("c")
+    assert out.getvalue() == "a\nb\n"
+    assert err.getvalue() == "ftpservice: c\n"
+    assert lines(logged) == []
+
+
+def test_a_log_apart_gets_them_too(logged: list[LogEvent]) -> None:
+    console = Console(None, None, logged=True)
+    console.tell(["a"])
+    assert not console.complain("b")
+    assert lines(logged) == ["a", "b"]
+
+
+def test_the_terminal_of_a_daemon_is_told_of_a_failed_start_only() -> None:
+    read, write = os.pipe()
+    with open(read) as terminal, open(write, "w") as stream:
+        console = console_for_terminal(stream)
+        console.tell(["not this"])
+        assert console.complain("this")
+        console.release()
+        console.release()
+        assert not console.complain("nobody reads this")
+        stream.close()
+        assert terminal.read() == "ftpservice: this\n"
+
+
+def console_for_terminal(stream: Any) -> Console:
+    return Console(None, None, logged=False, kept=_duplicate(stream))
+
+
+def test_a_terminal_without_a_descriptor_cannot_be_kept() -> None:
+    assert _duplicate(None) is None
+    assert _duplicate(io.StringIO()) is None
+
+
+def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
+    gone = io.StringIO()
+    gone.close()
+    Console(gone, None, logged=False).tell(["a"])
+    poor = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(poor, None, logged=False).tell(["é"])
+    assert poor.buffer.getvalue() == b"\\xe9\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("program", "terminal", "apart"),
+    [
+        ({"nodaemon": False, "logfile": "x.log"}, False, True),
+        ({"nodaemon": True}, True, False),
+        ({"nodaemon": True, "logfile": "-"}, True, False),
+        ({"nodaemon": True, "logfile": "x.log"}, True, True),
+        ({"nodaemon": True, "syslog": True}, True, True),
+        ({"nodaemon": True, "logger": object()}, True, True),
+    ],
+)
+def test_what_twistd_was_told_decides_who_hears_it(
+    program: dict[str, Any], terminal: bool, apart: bool, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "x.log") if program.get("logfile") == "x.log" else None
+    with open(os.devnull, "w") as out, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "__stdout__", out)
+        logs = logs_for(program, path, (-1, -1))
+        console = console_for(program, logs)
+        assert (console._out is not None) is terminal
+        assert console._logged is apart
+        console.release()
+        logs.close()
+
+
+def test_within_another_program_it_is_told_to_the_log(logged: list[LogEvent]) -> None:
+    console = console_for(None, logs_for(None, None, (-1, -1)))
+    console.tell(["a"])
+    assert not console.complain("b")
+    assert lines(logged) == ["a", "b"]
+    assert console.is_part

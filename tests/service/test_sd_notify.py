@@ -1,0 +1,40 @@
+"""What systemd is told, and that it never waits for it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from ftpservice.service.sd_notify import Manager
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_it_is_told_how_the_service_is(tmp_path: Path, abstract: bool) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.settimeout(20)
+        listening.bind(f"\0{path}" if abstract else path)
+        manager = Manager({"NOTIFY_SOCKET": f"@{path}" if abstract else path})
+        manager.ready("serving")
+        manager.reloading()
+        manager.stopping("over")
+        said = [listening.recv(4096).decode() for _ in range(3)]
+    assert said[0] == "READY=1\nSTATUS=serving"
+    assert said[1].startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert said[2] == "STOPPING=1\nSTATUS=over"
+
+
+def test_nobody_there_is_no_failure(tmp_path: Path) -> None:
+    Manager({}).ready("serving")
+    Manager({"NOTIFY_SOCKET": str(tmp_path / "none")}).ready("serving")
+
+
+def test_one_that_does_not_listen_is_not_waited_for(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(path)
+        manager = Manager({"NOTIFY_SOCKET": path})
+        for _ in range(1000):
+            manager.ready("x" * 1000)

@@ -1,0 +1,189 @@
+"""SIGHUP: what can change changes, what cannot is named, and a broken file changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftpservice.activity.event_log import Verbosity
+from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.net.tls.self_signed import made_certificate
+from ftpservice.net.tls.server import TLSFiles
+from ftpservice.service import assembly
+from ftpservice.service.settings.table import BY_NAME
+from ftpservice.service.settings_reload import LIVE
+from ftpservice.session.tls_policy import ControlTLS
+from tests.service.test_assembly import ALICE, Started
+
+
+class Reloaded(Started):
+    """A service with a file of settings that changes."""
+
+    def __init__(self, text: str, *words: str) -> None:
+        self.write(text)
+        super().__init__("--config=ftp.toml", *words)
+        self.start()
+        self.out.truncate(0)
+
+    def write(self, text: str) -> None:
+        Path("ftp.toml").write_text(text)
+
+    def again(self, text: str) -> list[str]:
+        """Change the file, and have it read; return what was said."""
+        self.write(text)
+        for stream in (self.out, self.err):
+            stream.seek(0)
+            stream.truncate(0)
+        self.service.renew()
+        return (self.out.getvalue() + self.err.getvalue()).splitlines()
+
+    @property
+    def session(self) -> Any:
+        """The settings of the next session."""
+        return self.service.parts.factory.services().settings
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be in a directory of its own, and read in this thread."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(assembly, "Pool", lambda *_words, **_more: InlinePool())
+
+
+def test_what_can_change_changes_for_sessions_to_come() -> None:
+    started = Reloaded("idle-timeout = 5", ALICE)
+    assert started.session.idle_timeout == 5
+    text = """
+        idle-timeout = 50
+        welcome = "Hello"
+        rate-up = "1M"
+        max-sessions = 3
+        passive-ports = "50000-50001"
+        passive-address = ["203.0.113.7"]
+        tls = "required"
+        umask = "077"
+        log = "problems"
+        grace = 7
+    """
+    assert started.again(text) == [
+        "settings read again, applied: tls, passive-ports, passive-address, welcome,"
+        " max-sessions, idle-timeout, rate-up, grace, log, umask"
+    ]
+    now = started.session
+    assert (now.idle_timeout, now.welcome, now.rate_up, now.max_sessions) == (
+        50, "Hello", 1024**2, 3
+    )  # fmt: skip
+    assert (now.umask, now.data.passive_ports) == (0o077, (50000, 50001))
+    assert now.tls.control is ControlTLS.REQUIRED
+    assert started.service.parts.lines.verbosity is Verbosity.PROBLEMS
+    assert started.service._grace == 7
+    factory = started.service.parts.factory
+    assert factory._ports._range == (50000, 50001)
+    assert started.again("") == [
+        "settings read again, applied: tls, passive-ports, passive-address, welcome,"
+        " max-sessions, idle-timeout, rate-up, grace, log, umask"
+    ]
+    assert started.session.data.passive_ports is None
+    assert started.again("") == ["settings read again: nothing has changed"]
+    started.stop()
+
+
+def test_what_cannot_change_is_named_until_it_is_taken_back() -> None:
+    started = Reloaded("", ALICE)
+    text = """
+        listen = ["tcp:2122"]
+        auth = ["memory:bob:hidden"]
+        anonymous = true
+        tls = "off"
+        durable = true
+        idle-timeout = 9
+    """
+    waiting = "settings read again, a restart is needed for: listen, tls, auth, anonymous, durable"
+    assert started.again(text) == ["settings read again, applied: idle-timeout", waiting]
+    assert not started.session.anonymous
+    assert started.session.tls.control is ControlTLS.OFFERED
+    assert started.again(text) == [waiting]
+    assert started.again("idle-timeout = 9") == ["settings read again: nothing has changed"]
+    started.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "idle-timeout = 9\nbogus = 1",
+            "--config ftp.toml, line 2, bogus: there is no such setting",
+        ),
+        ("idle-timeout = 9\numask = ", "--config ftp.toml, not TOML: "),
+        ('idle-timeout = 9\nkey = ["a"]', "--key: give one for each --certificate"),
+    ],
+)
+def test_a_broken_file_changes_nothing_and_says_why(text: str, told: str) -> None:
+    started = Reloaded("idle-timeout = 5", ALICE)
+    [line] = started.again(text)
+    assert line.startswith(f"ftpservice: settings not read again: {told}")
+    assert line.endswith("; the old ones stay in force")
+    assert started.session.idle_timeout == 5
+    Path("ftp.toml").unlink()
+    started.service.renew()
+    assert "no such file or directory" in started.err.getvalue()
+    started.stop()
+
+
+def test_the_command_line_stays_before_the_file() -> None:
+    started = Reloaded("idle-timeout = 5", ALICE, "--idle-timeout=7")
+    assert started.again("idle-timeout = 9") == ["settings read again: nothing has changed"]
+    assert started.session.idle_timeout == 7
+    started.stop()
+
+
+def test_other_certificates_are_used_and_a_bad_one_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ftpservice.service import certificate_reload
+
+    monkeypatch.setattr(certificate_reload, "Pool", lambda *_words, **_more: InlinePool())
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = (made_certificate(tmp_path / name) for name in ("one", "two"))
+    started = Reloaded(f'certificate = ["{one}"]', ALICE)
+    tls = started.service.parts.factory.tls
+    assert tls is not None
+    [before] = tls.certificates
+    [line] = started.again('certificate = ["none.pem"]\nidle-timeout = 9')
+    assert "none.pem cannot be read" in line
+    assert list(tls.certificates) == [before]
+    assert started.session.idle_timeout == 300
+    assert started.again(f'certificate = ["{two}"]') == [
+        "settings read again, applied: certificate"
+    ]
+    [after] = tls.certificates
+    assert after.fingerprint != before.fingerprint
+    assert tls._files == TLSFiles(((two, None),), None)
+    started.stop()
+
+
+def test_signals_that_come_while_the_file_is_read_make_one_more_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started = Reloaded("", ALICE)
+    looks: list[int] = []
+    read = started.options.decided_again
+
+    def look() -> dict[str, Any]:
+        looks.append(len(looks))
+        if len(looks) == 1:
+            started.service.renew()
+            started.service.renew()
+        return read()
+
+    monkeypatch.setattr(started.options, "decided_again", look)
+    started.service.renew()
+    assert looks == [0, 1]
+    started.stop()
+
+
+def test_only_settings_that_there_are_can_change() -> None:
+    assert set(BY_NAME) >= LIVE

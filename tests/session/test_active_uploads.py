@@ -1,0 +1,92 @@
+"""Which sessions may upload to a name that another one uploads to."""
+
+import pytest
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
+
+from ftpservice.session.active_uploads import (
+    SILENCE_SECONDS,
+    TAKEOVER_SECONDS,
+    LivingUpload,
+    LivingUploads,
+)
+from ftpservice.storage.errors import BeingUploaded
+from ftpservice.wire.paths import VirtualPath
+from tests.support.memory_transport import outcome, start
+
+KEY = ("ann", VirtualPath.parse("/a"))
+HERE, AWAY = "127.0.0.1", "127.0.0.2"
+
+
+class Stage:
+    """One upload under way from `HERE`, with or without a living session."""
+
+    def __init__(self):
+        self.clock, self.uploads, self.cuts = Clock(), LivingUploads(), []
+        self.live = True
+        self.first = LivingUpload(KEY, HERE, lambda: self.live, self.clock.seconds())
+        self.first.cut = lambda: self.cuts.append(self.clock.seconds())
+        self.uploads.enter(self.first)
+
+    def second(self, host=HERE):
+        return start(self.uploads.clear_way(KEY, host, self.clock.seconds))
+
+
+@pytest.mark.parametrize(("host", "seconds"), [(HERE, TAKEOVER_SECONDS), (AWAY, SILENCE_SECONDS)])
+def test_a_living_upload_is_cut_only_when_it_is_silent_for_long(host, seconds):
+    stage = Stage()
+    stage.clock.advance(seconds - 0.1)
+    with pytest.raises(BeingUploaded):
+        outcome(stage.second(host))
+    assert stage.cuts == []
+    stage.clock.advance(0.1)
+    waiting = stage.second(host)
+    assert len(stage.cuts) == 1 and not waiting.called
+    stage.uploads.leave(stage.first)
+    assert outcome(waiting) is None
+
+
+def test_an_upload_whose_session_is_gone_is_waited_for():
+    stage = Stage()
+    stage.live = False
+    waiting, settling = stage.second(AWAY), start(stage.uploads.settle(KEY))
+    assert not waiting.called and not settling.called
+    stage.uploads.leave(stage.first)
+    assert outcome(waiting) is outcome(settling) is None
+    assert KEY not in stage.uploads
+
+
+def test_a_living_one_is_not_waited_for_by_who_only_asks():
+    stage = Stage()
+    stage.clock.advance(1000)
+    assert outcome(start(stage.uploads.settle(KEY))) is None
+    assert stage.cuts == []
+
+
+def test_of_two_that_wait_one_gets_the_name():
+    stage = Stage()
+    stage.live = False
+    got = []
+
+    async def claim(name):
+        await stage.uploads.clear_way(KEY, HERE, stage.clock.seconds)
+        stage.uploads.enter(LivingUpload(KEY, HERE, lambda: True, stage.clock.seconds()))
+        got.append(name)
+
+    one, two = start(claim("one")), start(claim("two"))
+    stage.uploads.leave(stage.first)
+    outcome(one)
+    with pytest.raises(BeingUploaded):
+        outcome(two)
+    assert got == ["one"]
+
+
+def test_who_waits_may_leave():
+    stage = Stage()
+    stage.live = False
+    waiting = stage.second()
+    waiting.cancel()
+    with pytest.raises(CancelledError):
+        outcome(waiting)
+    stage.uploads.leave(stage.first)
+    assert KEY not in stage.uploads

@@ -1,0 +1,109 @@
+import hashlib
+
+from ftpservice.backends.memory.storage import MemoryStorage
+from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.session.upload_digests import MOST, UploadDigests
+from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.wire.paths import VirtualPath
+from tests.support.memory_transport import outcome, start
+
+PATH = VirtualPath.parse("/a")
+SHA = hashlib.sha256(b"hello").hexdigest()
+
+
+def done(coroutine):
+    return outcome(start(coroutine))
+
+
+def upload(digests, storage, how=How.REPLACE, offset=0, path=PATH):
+    """Upload "hello" and return what is told of it, and the facts."""
+    inner = done(storage.open_writing(path, WriteRequest(how, offset)))
+    writing = digests.watched(inner, how)
+    done(writing.write(b"hello"))
+    entry = done(writing.commit())
+    return digests.stored("ann", writing, entry), entry
+
+
+def known(digests, storage, owner="ann", path=PATH, algorithm="SHA-256"):
+    return digests.find(owner, path, done(storage.stat(path)), algorithm)
+
+
+def made():
+    return UploadDigests("SHA-256", InlinePool()), MemoryStorage()
+
+
+def test_an_upload_is_known_by_its_digest():
+    digests, storage = made()
+    assert upload(digests, storage)[0] == f"SHA-256:{SHA}"
+    assert known(digests, storage) == SHA
+
+
+def test_for_others_and_by_other_names_and_with_other_algorithms_it_is_not():
+    digests, storage = made()
+    upload(digests, storage)
+    assert known(digests, storage, owner="bob") is None
+    assert known(digests, storage, algorithm="MD5") is None
+    done(storage.rename(PATH, VirtualPath.parse("/b")))
+    assert known(digests, storage, path=VirtualPath.parse("/b")) is None
+
+
+def test_a_file_that_changed_in_any_way_is_not_known():
+    digests, storage = made()
+    entry = upload(digests, storage)[1]
+    for changed in (
+        entry._replace(size=6),
+        entry._replace(modified=entry.modified + 1e-6),
+        entry._replace(changed=entry.changed + 1),
+        entry._replace(unique="other"),
+        entry._replace(unique=""),
+    ):
+        assert digests.find("ann", PATH, changed, "SHA-256") is None
+
+
+def test_what_has_no_digest_of_its_own_takes_that_of_a_former_file_away():
+    """The filesystem may have given it the number, and the clock the time, of the former one."""
+    digests, storage = made()
+    entry = upload(digests, storage)[1]
+    done(storage.remove_file(PATH))
+    inner = done(storage.open_writing(PATH, WriteRequest()))
+    assert digests.stored("bob", inner, entry) == ""
+    assert digests.find("ann", PATH, entry, "SHA-256") is None
+
+
+def test_only_whole_new_files_are_digested():
+    digests, storage = made()
+    upload(digests, storage)
+    assert upload(digests, storage, How.APPEND)[0] == ""
+    assert known(digests, storage) is None
+    assert upload(digests, storage, offset=2)[0] == ""
+    assert known(digests, storage) is None
+    assert upload(digests, storage, How.UNIQUE)[0] == f"SHA-256:{SHA}"
+
+
+def test_without_an_algorithm_nothing_is():
+    digests, storage = UploadDigests(), MemoryStorage()
+    assert upload(digests, storage)[0] == ""
+    assert known(digests, storage) is None
+    assert done(digests.stop()) is None
+
+
+def test_a_file_with_nothing_unique_is_told_but_not_remembered():
+    digests, storage = made()
+    writing = digests.watched(done(storage.open_writing(PATH, WriteRequest())), How.REPLACE)
+    done(writing.write(b"hello"))
+    entry = done(writing.commit())._replace(unique="")
+    assert digests.stored("ann", writing, entry) == f"SHA-256:{SHA}"
+    assert digests.find("ann", PATH, entry, "SHA-256") is None
+
+
+def test_the_oldest_are_forgotten():
+    digests, storage = made()
+    for number in range(MOST + 1):
+        upload(digests, storage, path=VirtualPath((str(number),)))
+    assert known(digests, storage, path=VirtualPath(("0",))) is None
+    assert known(digests, storage, path=VirtualPath(("1",))) == SHA
+
+
+def test_stopping_stops_the_pool():
+    digests, _storage = made()
+    assert done(digests.stop()) is None

@@ -1,0 +1,54 @@
+"""Errors as answers of the simple protocol."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftpservice.session.error_replies import Refusal
+from ftpservice.simple.error_answers import Refused, refusal
+from ftpservice.storage import errors
+from ftpservice.wire import codes
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.simple import BadLine, Code
+
+PATH = VirtualPath(("a",))
+KINDS = sorted(
+    (
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.StorageError)
+    ),
+    key=lambda kind: kind.__name__,
+)
+
+
+def told(error: BaseException) -> tuple[Code, str]:
+    found = refusal(error)
+    assert found is not None and not found.parting
+    return found.code, found.text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not errors.StorageError])
+def test_every_error_of_a_storage_has_an_answer_that_tells_no_detail(
+    kind: type[errors.StorageError],
+) -> None:
+    assert "secret" not in told(kind(PATH, "secret"))[1]
+
+
+def test_what_ftp_refuses_is_refused_here() -> None:
+    assert told(Refusal(codes.NOT_LOGGED_IN, "Log in.")) == (Code.AUTH, "Log in.")
+    assert told(Refusal(codes.UNAVAILABLE, "Not now.")) == (Code.BUSY, "Not now.")
+    assert told(Refusal(codes.BAD_ARGUMENT, "What?")) == (Code.INTERNAL, "What?")
+
+
+def test_a_line_that_means_nothing_is_told_why() -> None:
+    assert told(BadLine("no size")) == (Code.SYNTAX, "no size")
+
+
+def test_a_refusal_stays_itself() -> None:
+    refused = Refused(Code.BUSY, "go", parting=True)
+    assert refusal(refused) is refused
+
+
+def test_what_nobody_expected_has_no_answer() -> None:
+    assert refusal(KeyError("a")) is None

@@ -1,0 +1,144 @@
+"""Uploads that are published together while the next ones are begun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+
+from ftpservice.concurrency.task import Task
+from ftpservice.simple.transfers import Whole
+from ftpservice.simple.upload_batch import MOST, TOGETHER, Uploads
+from tests.support.memory_transport import is_pending, outcome
+
+
+class Bench:
+    """Batches that end when the test says so."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.begun: list[tuple[list[str], Deferred[None]]] = []
+        self.uploads = Uploads(self._publish, self._tell)
+
+    async def _publish(self, batch: Sequence[Whole]) -> None:
+        ending: Deferred[None] = Deferred()
+        self.begun.append(([upload.text for upload in batch], ending))
+        await ending
+
+    def _tell(self, batch: Sequence[Whole]) -> None:
+        self.told += [upload.text for upload in batch]
+
+    @property
+    def batches(self) -> list[list[str]]:
+        return [texts for texts, _ending in self.begun]
+
+    def end(self, number: int) -> None:
+        self.begun[number][1].callback(None)
+
+    def take(self, *texts: str, path: str = "") -> Deferred[None]:
+        return Task(self._take(texts, path)).done
+
+    async def _take(self, texts: Sequence[str], path: str) -> None:
+        for text in texts:
+            await self.uploads.room(path or text)
+            nothing = cast("Any", None)
+            self.uploads.take(Whole(path or text, text, b"", nothing, nothing))
+
+
+def names(count: int, first: int = 0) -> list[str]:
+    return [str(number) for number in range(first, first + count)]
+
+
+def test_they_are_published_together() -> None:
+    bench = Bench()
+    outcome(bench.take("a", "b"))
+    assert bench.begun == []
+    bench.uploads.send()
+    assert bench.batches == [["a", "b"]]
+    assert bench.uploads.running
+    bench.end(0)
+    assert bench.told == ["a", "b"]
+    assert not bench.uploads.running
+
+
+def test_a_full_batch_waits_for_nothing() -> None:
+    bench = Bench()
+    outcome(bench.take(*names(TOGETHER + 1)))
+    assert bench.batches == [names(TOGETHER)]
+
+
+def test_answers_keep_their_order() -> None:
+    bench = Bench()
+    outcome(bench.take("a"))
+    bench.uploads.send()
+    outcome(bench.take("b"))
+    bench.uploads.send()
+    bench.end(1)
+    assert bench.told == []
+    bench.end(0)
+    assert bench.told == ["a", "b"]
+
+
+def test_only_so_many_are_on_their_way() -> None:
+    bench = Bench()
+    waiting = bench.take(*names((MOST + 1) * TOGETHER + 1))
+    assert is_pending(waiting)
+    assert len(bench.begun) == MOST
+    bench.end(0)
+    outcome(waiting)
+    assert len(bench.begun) == MOST + 1
+    assert bench.told == names(TOGETHER)
+
+
+def test_one_that_could_not_be_sent_is_sent_when_there_is_room() -> None:
+    bench = Bench()
+    for text in names(MOST + 1):
+        outcome(bench.take(text))
+        bench.uploads.send()
+    assert len(bench.begun) == MOST
+    bench.end(0)
+    assert bench.batches[-1] == [str(MOST)]
+
+
+def test_one_name_has_one_at_a_time() -> None:
+    bench = Bench()
+    waiting = bench.take("first", "second", path="a")
+    assert bench.batches == [["first"]]
+    assert is_pending(waiting)
+    bench.end(0)
+    outcome(waiting)
+    bench.uploads.send()
+    bench.end(1)
+    assert bench.told == ["first", "second"]
+
+
+def test_settling_waits_for_all() -> None:
+    bench = Bench()
+    outcome(bench.take(*names(TOGETHER + 1)))
+    settled = [Task(bench.uploads.settle()).done for _ in range(2)]
+    assert len(bench.begun) == 2
+    bench.end(0)
+    assert all(map(is_pending, settled))
+    bench.end(1)
+    for one in settled:
+        outcome(one)
+    outcome(Task(bench.uploads.settle()).done)
+
+
+def test_at_the_end_all_are_sent() -> None:
+    bench = Bench()
+    outcome(bench.take(*names(MOST * TOGETHER + 1)))
+    bench.uploads.send_at_once()
+    assert len(bench.begun) == MOST + 1
+
+
+def test_those_that_need_no_waiting_are_told_at_once() -> None:
+    async def at_once(_batch: Sequence[Whole]) -> None:
+        """Publish."""
+
+    bench = Bench()
+    bench.uploads = Uploads(at_once, bench._tell)
+    outcome(bench.take("a"))
+    outcome(Task(bench.uploads.settle()).done)
+    assert bench.told == ["a"]

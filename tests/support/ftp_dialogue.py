@@ -1,0 +1,170 @@
+"""A session without sockets: our factory on memory transports, clocks and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.cred.checkers import AllowAnonymousAccess, ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from zope.interface import implementer
+
+from ftpservice.accounts.account import Account, IAccount
+from ftpservice.backends.memory.storage import MemoryStorage
+from ftpservice.control.factory import FTPFactory
+from ftpservice.control.protocol import ControlProtocol
+from ftpservice.events import Event, EventStream
+from ftpservice.session.context import Activity
+from ftpservice.session.settings import SessionSettings
+from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.rights import PRESETS, Right
+
+__all__ = ["Talk", "TalkRealm", "TalkTransport"]
+
+
+@implementer(ITCPTransport)
+class TalkTransport(StringTransport):
+    """A memory transport that knows how to half-close and can be asked what became of it."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__(
+            hostAddress=IPv4Address("TCP", "127.0.0.1", 2121),
+            peerAddress=IPv4Address("TCP", host, 40000),
+        )
+        self.half_closed = False
+        self.aborted = False
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.no_delay = enabled
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        self.keep_alive = enabled
+
+    def loseWriteConnection(self) -> None:
+        self.half_closed = True
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+        self.disconnected = True
+
+    @property
+    def over(self) -> bool:
+        """Whether the server has ended its side."""
+        return self.half_closed or self.disconnecting or self.disconnected
+
+
+@implementer(ICredentialsChecker)
+class TalkChecker:
+    """Knows the passwords it is given; counts what it is asked."""
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self, passwords: dict[bytes, bytes]) -> None:
+        self.passwords = passwords
+        self.asked: list[Any] = []
+        self.waiting: Deferred[None] | None = None
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes]:
+        self.asked.append(credentials)
+        answer = self.waiting if self.waiting is not None else succeed(None)
+        return answer.addCallback(lambda _: self._check(credentials))
+
+    def _check(self, credentials: Any) -> bytes:
+        if self.passwords.get(credentials.username) == credentials.password:
+            return bytes(credentials.username)
+        raise UnauthorizedLogin("no")
+
+
+@implementer(IRealm)
+class TalkRealm:
+    """Hands out accounts over one memory storage; remembers the logouts."""
+
+    def __init__(self, rights: frozenset[Right], storage: MemoryStorage) -> None:
+        self.rights = rights
+        self.storage = storage
+        self.logouts: list[str] = []
+        self.max_sessions: int | None = None
+        self.tls_required = False
+
+    def requestAvatar(self, avatar_id: Any, mind: object, *interfaces: Any) -> tuple[Any, Any, Any]:
+        name = avatar_id.decode() if isinstance(avatar_id, bytes) else "anonymous"
+        storage = Permitted(self.storage, self.rights)
+        account = Account(
+            name,
+            storage,
+            self.rights,
+            max_sessions=self.max_sessions,
+            tls_required=self.tls_required,
+        )
+        return IAccount, account, lambda: self.logouts.append(name)
+
+
+class Talk:
+    """A factory and one session with it."""
+
+    def __init__(
+        self,
+        settings: SessionSettings | None = None,
+        rights: frozenset[Right] = PRESETS["full"],
+        host: str = "127.0.0.1",
+        checkers: Sequence[ICredentialsChecker] = (),
+    ) -> None:
+        self.reactor = MemoryReactorClock()
+        self.storage = MemoryStorage()
+        self.realm = TalkRealm(rights, self.storage)
+        self.checker = TalkChecker({b"ann": b"secret", b"bob": b"hidden"})
+        portal = Portal(self.realm, checkers or [self.checker, AllowAnonymousAccess()])
+        self.events: list[Event] = []
+        stream = EventStream(lambda error, event: self.events.append(event))
+        stream.subscribe(self.events.append)
+        self.factory = FTPFactory(
+            portal, self.reactor, settings, activity=Activity(stream, lambda: ["all is well"])
+        )
+        self.protocol, self.transport = self.connect(host)
+
+    def connect(self, host: str = "127.0.0.1") -> tuple[ControlProtocol, TalkTransport]:
+        """Open one more session."""
+        transport = TalkTransport(host)
+        protocol = self.factory.buildProtocol(None)
+        protocol.makeConnection(transport)
+        return protocol, transport
+
+    def replies(self) -> list[str]:
+        """Take the lines that were sent since the last call."""
+        text = self.transport.value().decode("utf-8", "surrogateescape")
+        self.transport.clear()
+        assert not text or text.endswith("\r\n")
+        return text.split("\r\n")[:-1]
+
+    def say(self, *commands: str) -> list[str]:
+        """Send commands in one piece and take the reply lines that they gave at once."""
+        data = "".join(f"{command}\r\n" for command in commands)
+        self.protocol.dataReceived(data.encode("utf-8", "surrogateescape"))
+        self.reactor.advance(0)
+        return self.replies()
+
+    def codes(self, *commands: str) -> list[int]:
+        """Send commands and take the codes of the replies."""
+        return [
+            int(line[:3]) for line in self.say(*commands) if line[3:4] == " " and line[0] != " "
+        ]
+
+    def login(self, name: str = "ann", password: str = "secret") -> Talk:
+        """Log in, and forget what was said so far."""
+        self.replies()
+        assert self.codes(f"USER {name}", f"PASS {password}") == [331, 230]
+        return self
+
+    def lose(self, reason: Any) -> None:
+        """Let the connection be lost."""
+        self.protocol.connectionLost(reason)
+
+    def of(self, kind: type[Event]) -> Sequence[Any]:
+        """Return the events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]

@@ -1,0 +1,51 @@
+"""Filesystems in user space, mounted for a test (`loopback_server` serves them)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["OPTIONAL", "mounted_loopback"]
+
+OPTIONAL = (
+    *("chmod", "chown", "utimens", "link", "flock", "fallocate", "fsync", "fsyncdir"),
+    *("setxattr", "getxattr", "listxattr", "removexattr", "statfs", "rename_directory"),
+)
+"""Calls that some filesystems lack; to rename directories is one of its own."""
+PATIENCE = 20.0
+SERVER = "tests.support.fuse_server"
+
+
+@contextmanager
+def mounted_loopback(folder: Path) -> Iterator[Path]:
+    """Have the filesystem mounted below ``folder``; yields where. It is gone afterwards."""
+    source, mountpoint = folder / "source", folder / "mounted"
+    source.mkdir()
+    mountpoint.mkdir()
+    words = [sys.executable, "-m", SERVER, str(source), str(mountpoint)]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        _wait_for(mountpoint, process)
+        yield mountpoint
+    finally:
+        subprocess.run(["umount", "--lazy", str(mountpoint)], check=False)
+        process.terminate()  # lazy: something may still be open
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+
+
+def _wait_for(mountpoint: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not os.path.ismount(mountpoint):
+        if process.poll() is not None:
+            raise AssertionError(process.communicate()[1])
+        assert time.monotonic() < deadline, "the filesystem is not mounted"
+        time.sleep(0.01)

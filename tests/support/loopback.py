@@ -1,0 +1,81 @@
+"""A connection over real sockets: ours on the reactor, the peer's a plain blocking socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import deferLater
+
+from ftpservice.stream.connection import DataConnection
+
+PATIENCE = 20.0
+"""Seconds after which a peer that gets nothing gives up, so that no test hangs."""
+
+
+def plain_socket(host: str = "127.0.0.1") -> socket.socket:
+    """Return a client's socket."""
+    peer = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    peer.settimeout(PATIENCE)
+    return peer
+
+
+def send_rst(peer: socket.socket) -> None:
+    """Close a socket the hard way."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def read_to_end(peer: socket.socket) -> bytes:
+    """Read to the FIN; blocks, so call it in a thread."""
+    received = bytearray()
+    while piece := peer.recv(65536):
+        received += piece
+    return bytes(received)
+
+
+def descriptors() -> int:
+    """Return how many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def until(reactor, condition, timeout: float = PATIENCE) -> None:
+    """Let the reactor run until something holds."""
+    deadline = reactor.seconds() + timeout
+    while not condition():
+        assert reactor.seconds() < deadline, "it never came to hold"
+        await deferLater(reactor, 0.002)
+
+
+@contextlib.asynccontextmanager
+async def meeting(
+    reactor, stall_timeout: float = PATIENCE, buffers: int | None = None
+) -> AsyncIterator[tuple[DataConnection, socket.socket]]:
+    """Connect the two; whatever is left of them afterwards is ended, and its end awaited."""
+    made: Deferred[DataConnection] = Deferred()
+    factory = ServerFactory()
+    factory.noisy = False
+    factory.buildProtocol = lambda _: DataConnection(reactor, stall_timeout, made.callback)
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    peer = plain_socket()
+    if buffers is not None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
+    peer.connect(("127.0.0.1", port.getHost().port))
+    connection = await made
+    if buffers is not None:
+        own = connection.transport.getHandle()
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
+    await port.stopListening()
+    try:
+        yield connection, peer
+    finally:
+        peer.close()
+        connection.abort()
+        await until(reactor, lambda: connection.lost)

@@ -1,0 +1,125 @@
+"""The real command at a real pseudo-terminal, against a real process of the service."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pexpect.fdpexpect import fdspawn
+
+from tests.support.service_process import CHECKOUT, PATIENCE, Program, checkout_environment
+
+__all__ = ["COMMAND", "ON_TERMINAL", "Terminal", "at_terminal", "environment", "service"]
+
+COMMAND = (sys.executable, "-c", "from ftpservice_client.console.cli import main; main()")
+ON_TERMINAL = (
+    sys.executable,
+    "-c",
+    "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "from ftpservice_client.console.cli import main; main()",
+)
+"""The same, which first makes its input the terminal that Ctrl-C comes from."""
+SERVE = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
+"""A real service; its port is announced."""
+ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[a-zA-Z]|[=>]|\][^\x07]*\x07)")
+UNFINISHED = re.compile(r"\x1b(?:\[[0-9;?]*|\][^\x07]*)?$")
+
+
+@contextmanager
+def service(directory: Path, *words: str) -> Iterator[tuple[Program, int]]:
+    """A process that serves ``directory / "files"`` to demo; and its port."""
+    (directory / "files").mkdir(exist_ok=True)
+    command = [
+        *(sys.executable, "-c", SERVE, "--nodaemon", "--pidfile=", "ftpservice"),
+        "--listen=tcp:0:interface=127.0.0.1",
+        f"--root={directory / 'files'}",
+        f"--auth=passwd:{CHECKOUT / 'passwd.db'}",
+        f"--data-dir={directory / 'data'}",
+        *words,
+    ]
+    with Program(command, directory) as running:
+        yield running, running.port()
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A person's environment, with nothing of whoever runs the tests in it."""
+    ours = {
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "TERM": "xterm",
+        "TZ": "UTC",
+        "LANG": "C.UTF-8",
+        "PROMPT_TOOLKIT_NO_CPR": "1",
+    }
+    kept = {name: text for name, text in checkout_environment().items() if name != "NO_COLOR"}
+    return kept | ours
+
+
+class Text(fdspawn):
+    """What a terminal is told, without what moves its cursor and sets its colours."""
+
+    _unfinished = ""
+
+    def read_nonblocking(self, size: int = 1, timeout: float | None = -1) -> str:
+        text = self._unfinished + super().read_nonblocking(size, timeout)
+        start = UNFINISHED.search(text)
+        end = len(text) if start is None else start.start()
+        self._unfinished = text[end:]
+        return ESCAPES.sub("", text[:end])
+
+
+class Terminal:
+    """What is typed, and what is to be seen."""
+
+    def __init__(self, number: int, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self._side = Text(number, timeout=PATIENCE, encoding="utf-8", codec_errors="replace")
+
+    def sees(self, pattern: str) -> str:
+        """Wait until ``pattern`` is there; return what came before it."""
+        self._side.expect(pattern)
+        return str(self._side.before)
+
+    def type(self, text: str) -> None:
+        """Press these keys."""
+        self._side.send(text)
+
+    def enter(self, line: str) -> None:
+        """Type a line."""
+        self.type(f"{line}\r")
+
+    def ended(self) -> int:
+        """Wait for the command to end; return its status."""
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def at_terminal(
+    words: Sequence[str], directory: Path, surroundings: Mapping[str, str]
+) -> Iterator[Terminal]:
+    """Run the command with ``words`` at a terminal of 100 by 30."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(ours, (30, 100))
+    process = subprocess.Popen(
+        [*ON_TERMINAL, *words],
+        cwd=directory,
+        env=dict(surroundings),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(ours, process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE)
+        os.close(ours)

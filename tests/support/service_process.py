@@ -1,0 +1,101 @@
+"""A real process of the service, started and stopped by tests; never a fixed port."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["CHECKOUT", "PATIENCE", "Program", "checkout_environment"]
+
+CHECKOUT = Path(__file__).parents[2]
+PATIENCE = 30.0
+"""Seconds after which something that should happen will not."""
+URL = re.compile(r"ftp://\S+?:(\d+)/")
+
+
+def checkout_environment() -> dict[str, str]:
+    """Return an environment in which Python sees this checkout, plugin and all."""
+    paths = [str(CHECKOUT), str(CHECKOUT / "client")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+class Program:
+    """A running command; its output is kept in ``lines``. Use it in ``with``."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        inherited: Sequence[int] = (),
+    ) -> None:
+        self.lines: list[str] = []
+        self._partial = b""
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=directory,
+            env=checkout_environment() if environment is None else dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=inherited,
+        )
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    @property
+    def output(self) -> str:
+        """Everything it has said so far."""
+        return "\n".join(self.lines)
+
+    def line(self, pattern: str) -> re.Match[str]:
+        """Wait for a line of output in which ``pattern`` is found, old ones included."""
+        seen = 0
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for text in self.lines[seen:]:
+                if match := re.search(pattern, text):
+                    return match
+            seen = len(self.lines)
+            assert self._read(deadline), f"no {pattern!r} in:\n{self.output}"
+
+    def port(self) -> int:
+        """Wait for the announcement and return the first port in it."""
+        return int(self.line(URL.pattern)[1])
+
+    def stopped(self, number: int = signal.SIGINT) -> int:
+        """Send a signal, read the rest, return the exit status."""
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Read the rest and return the exit status."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read(deadline):
+            continue
+        return self.process.wait(PATIENCE)
+
+    def _read(self, deadline: float) -> bool:
+        assert self.process.stdout is not None
+        number = self.process.stdout.fileno()
+        ready, _, _ = select.select([number], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"it says nothing more:\n{self.output}"
+        data = os.read(number, 65536)
+        *whole, self._partial = (self._partial + data).split(b"\n")
+        self.lines += [line.decode("utf-8", "replace") for line in whole]
+        return bool(data)

@@ -1,0 +1,149 @@
+"""The client's end of a control connection, over a plain blocking socket, strict about replies."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.support.raw_client import Served
+
+__all__ = ["Answer", "Wire", "everything", "rst"]
+
+
+def rst(end: socket.socket) -> None:
+    """Close a socket so that the peer gets an RST."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply, its bytes as they came."""
+
+    code: int
+    lines: tuple[bytes, ...]
+    """Without their CRLF."""
+
+    @property
+    def text(self) -> str:
+        """The last line behind the code."""
+        return self.lines[-1][4:].decode("utf-8", "surrogateescape")
+
+
+class Wire:
+    """A control connection; strict about what a reply looks like."""
+
+    def __init__(self, served: Served, end: socket.socket, greeted: bool = True) -> None:
+        self.served = served
+        self.end = end
+        self._pending = b""
+        if greeted:
+            assert self.reply().code == 220
+
+    @property
+    def host(self) -> str:
+        """The server's address."""
+        return str(self.end.getpeername()[0])
+
+    def send(self, data: str | bytes) -> None:
+        """Send bytes as they are."""
+        self.end.sendall(data.encode() if isinstance(data, str) else data)
+
+    def line(self) -> bytes:
+        """Read a line; it must end with CRLF and hold neither CR nor LF."""
+        while b"\n" not in self._pending:
+            piece = self.end.recv(65536)
+            assert piece, f"closed after {self._pending!r}"
+            self._pending += piece
+        line, _, self._pending = self._pending.partition(b"\n")
+        assert line.endswith(b"\r") and b"\r" not in line[:-1], line
+        return line[:-1]
+
+    def reply(self) -> Answer:
+        """Read a whole reply (RFC 959 §4.2)."""
+        lines = [self.line()]
+        match = re.fullmatch(rb"([1-5][0-5][0-9])([ -])(.*)", lines[0], re.DOTALL)
+        assert match, lines[0]
+        code, more = match[1], match[2] == b"-"
+        while more:
+            lines.append(self.line())
+            more = not lines[-1].startswith(code + b" ")
+        return Answer(int(code), tuple(lines))
+
+    def ask(self, command: str | bytes) -> Answer:
+        """Send a command line and read its reply."""
+        text = command.encode() if isinstance(command, str) else command
+        self.send(text + b"\r\n")
+        return self.reply()
+
+    def code(self, command: str | bytes) -> int:
+        """Send a command line and return the code of its reply."""
+        return self.ask(command).code
+
+    def codes(self, *commands: str | bytes) -> list[int]:
+        """Send commands one after the other."""
+        return [self.code(command) for command in commands]
+
+    def replies(self, count: int) -> list[int]:
+        """Read the codes of so many replies."""
+        return [self.reply().code for _ in range(count)]
+
+    def login(self, name: str = "demo") -> Wire:
+        """Log in."""
+        assert self.codes(f"USER {name}", "PASS demo") == [331, 230]
+        return self
+
+    def place(self) -> tuple[str, int]:
+        """Ask for a passive port."""
+        answer = self.ask("EPSV")
+        match = re.search(r"\(\|\|\|([0-9]+)\|\)", answer.text)
+        assert answer.code == 229 and match, answer
+        return self.host, int(match[1])
+
+    def data(self, source: str = "") -> socket.socket:
+        """Make a passive data connection."""
+        return self.served.connected(self.place(), source)
+
+    def accepted(self) -> socket.socket:
+        """Make a passive data connection that the server has let in when this returns."""
+        data = self.data()
+        assert self.codes("NOOP", "NOOP") == [200, 200]
+        return data
+
+    def download(self, command: str | bytes) -> bytes:
+        """Carry out a download; it must be complete."""
+        with self.data() as data:
+            assert self.code(command) == 150
+            received = everything(data)
+        assert self.reply().code == 226
+        return received
+
+    def upload(self, command: str | bytes, content: bytes) -> Answer:
+        """Carry out an upload in order, and return the last reply."""
+        data = self.data()
+        first = self.ask(command)
+        assert first.code == 150, first
+        data.sendall(content)
+        data.close()
+        return self.reply()
+
+    def over(self) -> bool:
+        """Tell whether the server has ended the connection, with nothing more said."""
+        assert self._pending == b""
+        return self.end.recv(1) == b""
+
+    def drop(self) -> None:
+        """Close it."""
+        self.end.close()
+
+
+def everything(end: socket.socket) -> bytes:
+    """Read to the FIN."""
+    received = bytearray()
+    while piece := end.recv(262144):
+        received += piece
+    return bytes(received)

@@ -1,0 +1,127 @@
+"""Sessions in memory that can go under TLS: what changes is the transport, and there is no TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytest
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from ftpservice.accounts.account import ICertificateCredentials
+from ftpservice.control import protocol as control
+from ftpservice.data.data_tls import Cover
+from ftpservice.net.tls.server import ServerTLS
+from ftpservice.session.settings import SessionSettings
+from ftpservice.session.tls_policy import TLSPolicy
+from tests.support.ftp_dialogue import Talk, TalkTransport
+
+__all__ = ["AT_HAND", "SecureTalk", "secure_talk"]
+
+AT_HAND = cast(ServerTLS, object())
+"""Stands for certificates; nobody looks at it."""
+COVER = cast(Cover, object())
+"""Stands for what data connections are made with; none is made."""
+
+
+class SecureTransport(TalkTransport):
+    """A transport under TLS once ``shake`` was called; until then it keeps what is written."""
+
+    def __init__(self, former: TalkTransport, secured: Callable[[], object]) -> None:
+        super().__init__(former.getPeer().host)
+        self.former = former
+        self.names: frozenset[str] = frozenset()
+        self.is_secured = False
+        self._secured = secured
+
+    def shake(self, *names: str) -> None:
+        self.names, self.is_secured = frozenset(names), True
+        self._secured()
+
+
+@implementer(ICredentialsChecker)
+class CertificateChecker:
+    """Lets in whose certificate names an account among these."""
+
+    credentialInterfaces = (ICertificateCredentials,)
+
+    def __init__(self, accounts: Sequence[str]) -> None:
+        self.accounts = accounts
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes]:
+        name = credentials.username.decode()
+        if name in self.accounts and name in credentials.certified:
+            return succeed(credentials.username)
+        return fail(UnauthorizedLogin())
+
+
+class SecureTalk(Talk):
+    """A session with a factory that has TLS; ``transport`` is the one in use."""
+
+    leaving: Deferred[Any] | None = None
+
+    def __init__(
+        self, policy: TLSPolicy | None = None, host: str = "127.0.0.1", implicit: bool = False
+    ) -> None:
+        self._implicit = implicit
+        settings = SessionSettings(tls=policy or TLSPolicy(), anonymous=True)
+        super().__init__(settings, host=host)
+
+    def connect(self, host: str = "127.0.0.1") -> tuple[Any, TalkTransport]:
+        self.factory.tls = AT_HAND
+        transport = TalkTransport(host)
+        protocol = self.factory.session(self._implicit)
+        protocol.makeConnection(transport)
+        return protocol, transport
+
+    def replies(self) -> list[str]:
+        lines = super().replies()
+        if self.protocol.transport is not self.transport:
+            self.transport = self.protocol.transport
+            lines += super().replies()
+        return lines
+
+    def auth(self, mechanism: str = "TLS", *names: str) -> SecureTalk:
+        """Go under TLS with a client's certificate of these names."""
+        self.replies()
+        assert self.codes(f"AUTH {mechanism}") == [234]
+        self.shake(*names)
+        return self
+
+    def shake(self, *names: str) -> None:
+        """End the handshake."""
+        self.replies()
+        assert isinstance(self.transport, SecureTransport)
+        self.transport.shake(*names)
+
+    def let_in_by_certificate(self, *names: str) -> None:
+        """Have a certificate be enough for these accounts."""
+        self.factory.portal.registerChecker(CertificateChecker(names))
+
+    @property
+    def context(self) -> Any:
+        return self.protocol._context
+
+
+@pytest.fixture(name="secure")
+def secure_talk(monkeypatch: pytest.MonkeyPatch) -> type[SecureTalk]:
+    """Have sessions in memory change their transports."""
+
+    def clear(transport: Any) -> Deferred[Any]:
+        cleared: Deferred[Any] = Deferred()
+        SecureTalk.leaving = cleared
+        return cleared
+
+    monkeypatch.setattr(control, "when_sent", lambda transport, call: call())
+    monkeypatch.setattr(
+        control, "secure", lambda former, tls, timeout, done: SecureTransport(former, done)
+    )
+    monkeypatch.setattr(control, "learned", lambda transport: ("TLSv1.3 X", transport.names, COVER))
+    monkeypatch.setattr(
+        control, "has_failed", lambda transport: not getattr(transport, "is_secured", True)
+    )
+    monkeypatch.setattr(control, "clear", clear)
+    return SecureTalk

@@ -1,0 +1,79 @@
+"""A data connection under TLS over real sockets: ours on the reactor, the peer's a blocking one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from functools import partial
+
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.threads import deferToThread
+
+from ftpservice.net.tls.server import ServerTLS
+from ftpservice.net.tls.transport import Terms, TLSTransport, carry_on
+from ftpservice.stream.connection import DataConnection
+from tests.support.loopback import PATIENCE, plain_socket, until
+from tests.support.tls_parties import TLS13, client_context
+
+
+class Begins(Protocol):
+    """Puts a data connection on its transport, under TLS."""
+
+    def __init__(self, connection: DataConnection, tls: ServerTLS) -> None:
+        self.connection = connection
+        self.wrap = partial(tls.wrap, data=True)
+
+    def connectionMade(self) -> None:
+        covered = carry_on(self.transport, self.connection, self.wrap, Terms())
+        self.connection.makeConnection(covered)
+
+
+def stream(connection: DataConnection) -> TLSTransport:
+    """Return the transport of a data connection."""
+    assert isinstance(connection.transport, TLSTransport)
+    return connection.transport
+
+
+@contextlib.asynccontextmanager
+async def secure_meeting(
+    reactor,
+    tls: ServerTLS,
+    stall_timeout: float = PATIENCE,
+    buffers: int | None = None,
+    version: ssl.TLSVersion = TLS13,
+) -> AsyncIterator[tuple[DataConnection, ssl.SSLSocket]]:
+    """Connect the two and shake hands; whatever is left of them afterwards is ended."""
+    connection = DataConnection(reactor, stall_timeout)
+    factory = ServerFactory()
+    factory.noisy = False
+    factory.buildProtocol = lambda _: Begins(connection, tls)
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    plain = plain_socket()
+    if buffers is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
+    plain.connect(("127.0.0.1", port.getHost().port))
+    wrap = partial(client_context(version).wrap_socket, suppress_ragged_eofs=False)
+    peer = await deferToThread(wrap, plain)
+    await until(reactor, lambda: connection.transport and stream(connection).is_secured)
+    if buffers is not None:
+        own = stream(connection).getHandle()
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
+    await port.stopListening()
+    try:
+        yield connection, peer
+    finally:
+        peer.close()
+        connection.abort()
+        await until(reactor, lambda: connection.lost)
+
+
+def say_goodbye(peer: ssl.SSLSocket) -> None:
+    """Send close_notify, and do not wait for the answer."""
+    peer.settimeout(0)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        peer.unwrap()
+    peer.settimeout(PATIENCE)
