@@ -17,7 +17,7 @@ __all__: list[str] = []
 
 async def main(reactor: Any, url: str, way: str, connections: str, count: str) -> None:
     """Move the files, and print the seconds."""
-    settings = Settings(netrc=None, trust=Trust(anyone=True))
+    settings = Settings(netrc=None, trust=Trust(insecure=True))
     names = [f"f{number:05d}" for number in range(int(count))]
     size = int(connections)
     began = time.perf_counter()

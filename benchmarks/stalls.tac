@@ -17,9 +17,9 @@ from twisted.internet import reactor
 
 from ftpservice.service.tap import (
     Options,
-    make_room_for_descriptors,
+    reserve_descriptor_table,
     makeService,
-    spare_the_collector,
+    freeze_gc,
 )
 
 TICK = 0.001
@@ -66,5 +66,5 @@ options.parseOptions(json.loads(os.environ["BENCHMARK_OPTIONS"]))
 application = service.Application("ftpservice")
 makeService(options).setServiceParent(application)
 Meter().setServiceParent(application)
-reactor.callWhenRunning(spare_the_collector)
-reactor.callWhenRunning(make_room_for_descriptors)
+reactor.callWhenRunning(freeze_gc)
+reactor.callWhenRunning(reserve_descriptor_table)

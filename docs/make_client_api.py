@@ -32,20 +32,29 @@ SECTIONS = {
         "connect",
         "connect_endpoint",
         "connect_pool",
-        "greet",
-        "Greeted",
+        "connect_without_login",
+        "PendingLogin",
         "Settings",
         "ExplicitTLS",
         "Trust",
     ),
     "Calls": ("Client",),
     "Results": (
-        *("Transfer", "Digest", "Listing", "Entry", "Kind", "Mirrored", "Step", "Tally"),
+        *(
+            "TransferResult",
+            "Digest",
+            "Listing",
+            "Entry",
+            "Kind",
+            "MirrorResult",
+            "MirrorStep",
+            "MirrorProgress",
+        ),
         "Reply",
     ),
     "Places": ("Destination", "Scheme", "parse_url"),
 }
-ALIASES = {"Readable": sources, "Writable": targets, "Progress": results}
+ALIASES = {"Readable": sources, "Writable": targets, "ProgressCallback": results}
 FOR_TESTS = ("MemoryService", "Fault")
 ATTRIBUTE = re.compile(
     r'^    (\w+)(?:: [^\n]+?)?(?: = [^\n]+?)?\n    """(.*?)"""', re.DOTALL | re.MULTILINE
@@ -74,7 +83,7 @@ def _section(module: Any, name: str) -> str:
     parts = [f"### `{name}`\n", f"```text\n{name}{_signature(thing)}\n```\n", _text(thing)]
     if inspect.isclass(thing):
         parts += [_attributes(thing), *_methods(thing)]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(disconnect for disconnect in parts if disconnect)
 
 
 def _alias(name: str, home: Any) -> str:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ftpservice.commands.table import protocol_table
-from ftpservice.session.state import drawing
+from ftpservice.session.state import state_diagram
 
 __all__ = ["PAGE", "made"]
 
@@ -18,7 +18,10 @@ PAGE = Path(__file__).with_name("protocol.md")
 
 def made(text: str) -> str:
     """Return the page with what stands between its markers made anew."""
-    for name, part in (("verbs", protocol_table()), ("states", f"```mermaid\n{drawing()}\n```")):
+    for name, part in (
+        ("verbs", protocol_table()),
+        ("states", f"```mermaid\n{state_diagram()}\n```"),
+    ):
         begin, end = f"<!-- made: {name} -->", "<!-- end -->"
         between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         whole = f"{begin}\n\n{part}\n\n{end}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ftpservice.service.settings.setting import Kind, Setting
+from ftpservice.service.settings.setting import Setting, SettingKind
 from ftpservice.service.settings.table import SETTINGS
 
-__all__ = ["reference"]
+__all__ = ["settings_reference"]
 
 PAGE = Path(__file__).with_name("settings.md")
 
@@ -43,7 +43,7 @@ An unknown key or a wrong value is told with its line, and the service does not 
 """
 
 
-def reference() -> str:
+def settings_reference() -> str:
     """Return the page."""
     return INTRODUCTION + "".join(_row(setting) for setting in SETTINGS) + EXAMPLE
 
@@ -57,10 +57,10 @@ def _default(setting: Setting) -> str:
     default = setting.default
     if default is None or default == ():
         return ""
-    if setting.kind is Kind.FLAG:
+    if setting.kind is SettingKind.FLAG:
         return "`true`" if default else "`false`"
     return ", ".join(f"`{one}`" for one in (default if isinstance(default, tuple) else [default]))
 
 
 if __name__ == "__main__":
-    PAGE.write_text(reference(), encoding="utf-8")
+    PAGE.write_text(settings_reference(), encoding="utf-8")

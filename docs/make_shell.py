@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ftpservice_client.console.session.exit_status import statuses_markdown
-from ftpservice_client.console.shell.commands.table import markdown
+from ftpservice_client.console.session.exit_status import exit_statuses_markdown
+from ftpservice_client.console.shell.commands.table import commands_markdown
 
 __all__ = ["PAGE", "made"]
 
@@ -18,7 +18,7 @@ PAGE = Path(__file__).with_name("shell.md")
 
 def made(text: str) -> str:
     """Return the page with what stands between its markers made anew."""
-    for name, part in (("words", markdown()), ("statuses", statuses_markdown())):
+    for name, part in (("words", commands_markdown()), ("statuses", exit_statuses_markdown())):
         begin, end = f"<!-- made: {name} -->", "<!-- end -->"
         between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         whole = f"{begin}\n\n{part}\n\n{end}"

@@ -14,11 +14,11 @@ import sys
 
 __all__ = [
     "AT_FDCWD",
-    "AT_ONCE",
     "BENEATH",
-    "CANNOT",
+    "BENEATH_IF_CACHED",
     "MACHINE",
     "RESOLVE_CACHED",
+    "UNSUPPORTED_ERRNOS",
     "is_cached",
     "open_beneath",
     "system_call",
@@ -32,9 +32,9 @@ BENEATH = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
 RESOLVE_CACHED = 0x20
 """``EAGAIN`` where the disk would have to be asked (Linux 5.12)."""
 AT_FDCWD = -100
-AT_ONCE = BENEATH | RESOLVE_CACHED
+BENEATH_IF_CACHED = BENEATH | RESOLVE_CACHED
 CACHESTAT = 451
-CANNOT = (
+UNSUPPORTED_ERRNOS = (
     errno.ENOSYS,
     errno.ENOTSUP,
     errno.EOPNOTSUPP,
@@ -44,7 +44,7 @@ CANNOT = (
 )
 """What a kernel, a filesystem or a sandbox says when it lacks a call. Filesystems do not agree on
 one of these, so whatever can be done in another way is, after any of them."""
-PAGE = os.sysconf("SC_PAGE_SIZE")
+PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 # The numbers hold for 64-bit processes only.
 MACHINE = platform.machine() if sys.platform == "linux" and sys.maxsize > 2**32 else ""
@@ -92,5 +92,5 @@ def is_cached(descriptor: int, offset: int, size: int) -> bool:
         system_call(CACHESTAT, ctypes.c_uint(descriptor), ctypes.c_char_p(span), counts, 0)
     except OSError:
         return False
-    pages = (offset + size + PAGE - 1) // PAGE - offset // PAGE
+    pages = (offset + size + PAGE_SIZE - 1) // PAGE_SIZE - offset // PAGE_SIZE
     return int.from_bytes(counts.raw[:8], sys.byteorder) >= pages

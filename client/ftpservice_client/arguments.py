@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ftpservice_client.errors import BadName
+from ftpservice_client.errors import InvalidArgument
 
-__all__ = ["checked"]
+__all__ = ["checked_argument"]
 
-FORBIDDEN = frozenset("\0\r\n")
+FORBIDDEN_CHARACTERS = frozenset("\0\r\n")
 
 
-def checked(text: str, *, empty: bool = False) -> str:
-    """Return ``text`` if it can be an argument of a command; raises `BadName`."""
-    if not FORBIDDEN.isdisjoint(text):
-        raise BadName("a name may not hold NUL, CR or LF")
+def checked_argument(text: str, *, empty: bool = False) -> str:
+    """Return ``text`` if it can be an argument of a command; raises `InvalidArgument`."""
+    if not FORBIDDEN_CHARACTERS.isdisjoint(text):
+        raise InvalidArgument("a name may not hold NUL, CR or LF")
     if not text and not empty:
-        raise BadName("a name is wanted")
+        raise InvalidArgument("a name is wanted")
     return text

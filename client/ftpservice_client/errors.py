@@ -7,28 +7,28 @@ from typing import Any
 from ftpservice.wire.replies import Reply
 
 __all__ = [
-    "BadName",
+    "AccessDenied",
+    "AlreadyExists",
+    "AuthenticationFailed",
     "BadURL",
-    "Busy",
     "CannotConnect",
+    "CertificateNotTrusted",
     "ClientError",
-    "Cut",
-    "Denied",
-    "Exists",
-    "Garbled",
-    "Incomplete",
-    "LocalProblem",
-    "LoginFailed",
-    "Mismatch",
-    "NoSpace",
+    "InvalidArgument",
+    "LocalFileError",
+    "MirrorIncomplete",
+    "NetworkError",
     "NotFound",
-    "Refused",
+    "ProtocolViolation",
+    "ServerBusy",
+    "ServerRefused",
+    "StorageFull",
     "Timeout",
-    "UnreadListing",
-    "Unsafe",
+    "UnparsableListing",
+    "UnsafePath",
     "Unsupported",
-    "Untrusted",
-    "login_problem",
+    "VerificationFailed",
+    "login_error_text",
 ]
 
 
@@ -40,27 +40,27 @@ class BadURL(ClientError, ValueError):
     """The URL names no server that this client can speak to."""
 
 
-class BadName(ClientError, ValueError):
+class InvalidArgument(ClientError, ValueError):
     """An argument that may not be sent: it holds CR, LF or NUL, or is empty. Nothing was sent."""
 
 
-class Cut(ClientError):
+class NetworkError(ClientError):
     """The connection is lost, or of no more use; a transfer was not whole."""
 
 
-class Timeout(Cut):
+class Timeout(NetworkError):
     """Nothing came, or nothing moved, for too long, or a call took longer than it was given."""
 
 
-class CannotConnect(Cut):
+class CannotConnect(NetworkError):
     """No connection could be made."""
 
 
-class Garbled(ClientError):
+class ProtocolViolation(ClientError):
     """The server said what no server may; mostly the connection was closed for that."""
 
 
-class Untrusted(ClientError):
+class CertificateNotTrusted(ClientError):
     """The server's certificate is not trusted; the text says how it can be.
 
     ``fingerprint`` is the SHA-256 of the certificate, as ``AA:BB:..``, and ``certificate`` the
@@ -73,7 +73,7 @@ class Untrusted(ClientError):
         self.certificate = certificate
 
 
-class Refused(ClientError):
+class ServerRefused(ClientError):
     """The server refused; ``reply`` is what it said, and None where it speaks no FTP."""
 
     def __init__(self, text: str, reply: Reply | None = None) -> None:
@@ -81,27 +81,27 @@ class Refused(ClientError):
         self.reply = reply
 
 
-class NotFound(Refused):
+class NotFound(ServerRefused):
     """There is no such file or directory."""
 
 
-class Denied(Refused):
+class AccessDenied(ServerRefused):
     """It is there, or may be, but this account may not."""
 
 
-class Exists(Refused):
+class AlreadyExists(ServerRefused):
     """There is something under that name already, or what is there is of the wrong kind."""
 
 
-class NoSpace(Refused):
+class StorageFull(ServerRefused):
     """The disk is full, the quota used up, or the file larger than is allowed."""
 
 
-class Busy(Refused):
+class ServerBusy(ServerRefused):
     """The server takes no more for now, or has ended the session: try again later."""
 
 
-class LoginFailed(Refused):
+class AuthenticationFailed(ServerRefused):
     """The name or the password is wrong, or not enough."""
 
 
@@ -109,16 +109,16 @@ class Unsupported(ClientError):
     """The server, or its protocol, has no way to do that."""
 
 
-class Mismatch(ClientError):
+class VerificationFailed(ClientError):
     """The file did not arrive as it was: its size or its digest is another."""
 
 
-class Unsafe(ClientError):
+class UnsafePath(ClientError):
     """The server gave a name that would lead out of the directory to be written to."""
 
 
-class Incomplete(ClientError):
-    """Steps of a recursive transfer failed, or all of them; ``result`` is the `Mirrored`.
+class MirrorIncomplete(ClientError):
+    """Steps of a recursive transfer failed, or all of them; ``result`` is the `MirrorResult`.
 
     The first failure is its cause.
     """
@@ -128,14 +128,14 @@ class Incomplete(ClientError):
         self.result = result
 
 
-class UnreadListing(ClientError):
+class UnparsableListing(ClientError):
     """Lines of a listing, or names in it, could not be understood: what is there is not known."""
 
 
-class LocalProblem(ClientError):
+class LocalFileError(ClientError):
     """A file or directory on this side cannot be read or written; the cause is an `OSError`."""
 
 
-def login_problem(said: str) -> str:
+def login_error_text(said: str) -> str:
     """Return a line about a login that a server turned away with these words."""
     return said if "login failed" in said.lower() else f"login failed: {said}"

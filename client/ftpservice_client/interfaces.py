@@ -11,22 +11,31 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
-from ftpservice.stream.sendfile import CachedFile
-from ftpservice.stream.splice import Exclusively
+from ftpservice.stream.sendfile import PageCachedFile
+from ftpservice.stream.splice import RunExclusively
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
-from ftpservice_client.errors import ClientError, Mismatch, Unsupported
+from ftpservice_client.errors import ClientError, Unsupported, VerificationFailed
 from ftpservice_client.results import Listing
 
-__all__ = ["OVERLAP", "Moved", "Place", "Session", "Source", "Target", "Watch", "WrongStart"]
+__all__ = [
+    "OVERLAP_SIZE",
+    "ByteCounter",
+    "ClientSession",
+    "DownloadTarget",
+    "OverlapMismatch",
+    "TransferObserver",
+    "UploadPosition",
+    "UploadSource",
+]
 
 
-class WrongStart(Mismatch):
+class OverlapMismatch(VerificationFailed):
     """What was to begin in the middle of a file does not continue what is there before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class UploadPosition:
     """Where in a file on the server an upload goes."""
 
     offset: int = 0
@@ -37,7 +46,7 @@ class Place:
     """Bytes that were there before an append; None if that is not known."""
 
 
-class Moved(Protocol):
+class ByteCounter(Protocol):
     """What counts bytes."""
 
     @property
@@ -45,17 +54,17 @@ class Moved(Protocol):
         """Bytes so far."""
 
 
-class Watch(Protocol):
+class TransferObserver(Protocol):
     """Who wants to know how a transfer comes along."""
 
-    def begin(self, counter: Moved, total: int | None) -> None:
+    def begin(self, counter: ByteCounter, total: int | None) -> None:
         """Learn of what counts from now on, and how many bytes the file has."""
 
     def note(self, text: str) -> None:
         """Learn of something that the caller should know, and that is no error."""
 
 
-class Session(Protocol):
+class ClientSession(Protocol):
     """A connection, after the login; once ``lost`` is set every call raises it."""
 
     @property
@@ -108,14 +117,19 @@ class Session(Protocol):
     async def send(self, line: str) -> Reply:
         """Send a command as it is."""
 
-    async def retrieve(self, name: str, offset: int, target: Target, watch: Watch) -> int | None:
+    async def retrieve(
+        self, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
+    ) -> int | None:
         """Receive a file from ``offset``; returns its whole size, None where that is not known.
 
-        Of a file that grows meanwhile that is what it had when this began. Raises `WrongStart`.
+        Of a file that grows meanwhile that is what it had when this began. Raises
+        `OverlapMismatch`.
         """
 
-    async def store(self, name: str, source: Source, at: Place, watch: Watch) -> None:
-        """Send a file, whole in place when this returns; raises `WrongStart`."""
+    async def store(
+        self, name: str, source: UploadSource, at: UploadPosition, watch: TransferObserver
+    ) -> None:
+        """Send a file, whole in place when this returns; raises `OverlapMismatch`."""
 
     async def quit(self) -> None:
         """Say goodbye and close."""
@@ -124,18 +138,18 @@ class Session(Protocol):
         """Break the connection."""
 
 
-class Source(ABC):
+class UploadSource(ABC):
     """Bytes to be sent; opened once, read by one, closed by who opened it."""
 
     size: int | None = None
     """Bytes in all; None where only the end will tell."""
     is_restartable = True
     """Whether it can be read again from anywhere."""
-    file: CachedFile | None = None
+    file: PageCachedFile | None = None
     """Set where the kernel can send it by itself."""
 
     async def open(self) -> None:
-        """Begin; raises `LocalProblem`."""
+        """Begin; raises `LocalFileError`."""
         return
 
     @abstractmethod
@@ -151,11 +165,11 @@ class Source(ABC):
         return
 
 
-OVERLAP = 4096
+OVERLAP_SIZE = 4096
 """Bytes before the place where a download goes on that are compared with what comes."""
 
 
-class Target(ABC):
+class DownloadTarget(ABC):
     """Where received bytes go, one piece behind the other."""
 
     written = 0
@@ -167,23 +181,23 @@ class Target(ABC):
     """When what is gone on with was last written to; None for what begins."""
 
     @property
-    def exclusively(self) -> Exclusively | None:
+    def exclusively(self) -> RunExclusively | None:
         """What threads may receive into a file with by themselves, where they may."""
         return None
 
     async def open(self) -> None:
-        """Begin; raises `LocalProblem`."""
+        """Begin; raises `LocalFileError`."""
         return
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
-        """Add a piece; raises `LocalProblem`."""
+        """Add a piece; raises `LocalFileError`."""
 
     async def tail(self) -> bytes:
-        """Return the last `OVERLAP` bytes that are there, or as many of them as are known."""
+        """Return the last `OVERLAP_SIZE` bytes that are there, or as many of them as are known."""
         return b""
 
-    async def shorten(self, size: int) -> None:  # noqa: ARG002 - for those who can
+    async def truncate(self, size: int) -> None:  # noqa: ARG002 - for those who can
         """Forget what is there beyond ``size`` bytes; raises `Unsupported`."""
         raise Unsupported("what was passed on cannot be taken back")
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client.errors import Incomplete
+from ftpservice_client.errors import MirrorIncomplete
 
-FILES = frozenset({"upload", "download", "delete", "skip"})
+FILE_ACTIONS = frozenset({"upload", "download", "delete", "skip"})
 """Steps that do something to files, or find that there is nothing to do."""
 
-__all__ = ["Digest", "Listing", "Mirrored", "Progress", "Step", "Transfer"]
+__all__ = ["Digest", "Listing", "MirrorResult", "MirrorStep", "ProgressCallback", "TransferResult"]
 
-Progress = Callable[[int, "int | None"], object]
+ProgressCallback = Callable[[int, "int | None"], object]
 """Called with the bytes of the file that are there so far, and in all if that is known."""
 
 
@@ -28,7 +28,7 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class TransferResult:
     """A transfer that became whole."""
 
     name: str
@@ -43,7 +43,7 @@ class Transfer:
     """The file, of a download to nowhere."""
     note: str = ""
     """What else there is to know: that the file grew while it was received."""
-    keeps_time: bool = False
+    has_kept_time: bool = False
     """Whether an upload with ``keep_time`` has the modification time of the file here."""
 
     @property
@@ -59,7 +59,7 @@ class Listing:
     entries: tuple[Entry, ...]
     unsafe: tuple[str, ...] = ()
     """Names that the server gave and no file can have, such as ``../x``; not among the entries."""
-    unread: tuple[str, ...] = ()
+    unparsed: tuple[str, ...] = ()
     """Lines that could not be understood, the first hundred; what they tell is not known."""
     shows_hidden: bool = True
     """Whether names that begin with ``.`` are in it too; LIST leaves them out on many servers."""
@@ -69,7 +69,7 @@ class Listing:
     @property
     def is_complete(self) -> bool:
         """Whether all that the server told was understood; else nothing is known to be gone."""
-        return not self.unread and not self.unsafe
+        return not self.unparsed and not self.unsafe
 
     @property
     def total(self) -> int:
@@ -78,7 +78,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MirrorStep:
     """One thing that a mirror does, or would do."""
 
     action: str
@@ -93,28 +93,28 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Mirrored:
+class MirrorResult:
     """What a recursive transfer did; in a dry run, what it would have done."""
 
-    steps: tuple[Step, ...]
-    failed: tuple[tuple[Step, Exception], ...] = ()
+    steps: tuple[MirrorStep, ...]
+    failed: tuple[tuple[MirrorStep, Exception], ...] = ()
     """What could not be done, and why; the rest was."""
 
     def raise_if_failed(self) -> None:
-        """Raise `Incomplete` if anything could not be done."""
+        """Raise `MirrorIncomplete` if anything could not be done."""
         if self.failed:
             step, error = self.failed[0]
             count, all_ = len(self.failed), len(self.failed) + len(self.steps)
             text = f"{count} of {all_} steps failed; the first: {step.action} {step.name}"
-            raise Incomplete(f"{text.rstrip()}: {error}", self) from error
+            raise MirrorIncomplete(f"{text.rstrip()}: {error}", self) from error
 
     @property
-    def is_fruitless(self) -> bool:
+    def has_only_failures(self) -> bool:
         """Whether something failed, and nothing was moved, deleted or found to be the same."""
         tried = {step.action for step, _ in self.failed}
         done = {step.action for step in self.steps if step.name}
-        useful = FILES if tried & FILES else FILES | {"make"}
-        return bool(tried & (FILES | {"make"})) and not done & useful
+        useful = FILE_ACTIONS if tried & FILE_ACTIONS else FILE_ACTIONS | {"make"}
+        return bool(tried & (FILE_ACTIONS | {"make"})) and not done & useful
 
     @property
     def size(self) -> int:

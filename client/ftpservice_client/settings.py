@@ -52,7 +52,7 @@ class Settings:
     data_in_clear: bool = False
     """Whether files and listings go unprotected (PROT C) where the commands are under TLS."""
 
-    def warned(self, line: str) -> None:
+    def emit_warning(self, line: str) -> None:
         """Call ``warn``, where there is one."""
         if self.warn is not None:
             self.warn(line)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["Trust"]
 
-FINGERPRINT = re.compile(r"[0-9A-F]{64}")
+FINGERPRINT_PATTERN = re.compile(r"[0-9A-F]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class Trust:
     fingerprint: str = ""
     """The SHA-256 of the one certificate that is taken, whoever signed it and whatever it names;
     hexadecimal, with colons or without."""
-    anyone: bool = False
+    insecure: bool = False
     """Whether any certificate will do: what is sent is secret from nobody who is in between."""
 
     def __post_init__(self) -> None:
-        if self.fingerprint and not FINGERPRINT.fullmatch(self.pinned):
+        if self.fingerprint and not FINGERPRINT_PATTERN.fullmatch(self.normalized_fingerprint):
             raise ValueError("a SHA-256 fingerprint is 64 hexadecimal digits")
 
     @property
-    def pinned(self) -> str:
+    def normalized_fingerprint(self) -> str:
         """The fingerprint in capitals without colons; empty for none."""
         return self.fingerprint.replace(":", "").replace(" ", "").upper()

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ftpservice_client.arguments import checked
-from ftpservice_client.errors import BadName, BadURL
+from ftpservice_client.arguments import checked_argument
+from ftpservice_client.errors import BadURL, InvalidArgument
 
 __all__ = ["Destination", "Scheme", "parse_url"]
 
@@ -27,7 +27,7 @@ class Scheme(Enum):
     @property
     def port(self) -> int:
         """The port that it has where none is said."""
-        return PORTS[self]
+        return DEFAULT_PORTS[self]
 
     @property
     def is_simple(self) -> bool:
@@ -40,7 +40,7 @@ class Scheme(Enum):
         return self in (Scheme.FTPES, Scheme.FTPS, Scheme.SIMPLES)
 
 
-PORTS = {
+DEFAULT_PORTS = {
     Scheme.FTP: 21,
     Scheme.FTPES: 21,
     Scheme.FTPS: 990,
@@ -49,8 +49,8 @@ PORTS = {
 }
 
 
-EXAMPLE = "ftp://user@host:port/path"
-QUOTING = (
+URL_EXAMPLE = "ftp://user@host:port/path"
+QUOTING_HINT = (
     "In a user name or a password write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A, [ as %5B,"
     " ] as %5D and % as %25"
 )
@@ -87,20 +87,20 @@ def parse_url(url: str) -> Destination:
     §3.2.2 has it: ``ftp://host/in`` is ``in`` there, ``ftp://host//in`` is ``/in``.
     """
     try:
-        parts = urlsplit(checked(url))  # which would drop line ends without a word
-    except BadName:
+        parts = urlsplit(checked_argument(url))  # which would drop line ends without a word
+    except InvalidArgument:
         raise BadURL("the URL holds CR, LF or NUL, or nothing at all") from None
     except ValueError:
-        raise BadURL(f"that is not a URL such as {EXAMPLE}. {QUOTING}") from None
+        raise BadURL(f"that is not a URL such as {URL_EXAMPLE}. {QUOTING_HINT}") from None
     _refuse_raw_password(parts)
     scheme = _scheme(parts)
     if not parts.hostname:
-        raise BadURL(f"the URL names no host, as {EXAMPLE} does")
+        raise BadURL(f"the URL names no host, as {URL_EXAMPLE} does")
     port = _port(parts)
     try:
-        user, path = _text(parts.username or ""), _text(_path(parts))
-        password = None if parts.password is None else _text(parts.password)
-    except BadName:
+        user, path = _unquoted(parts.username or ""), _unquoted(_path(parts))
+        password = None if parts.password is None else _unquoted(parts.password)
+    except InvalidArgument:
         raise BadURL("the URL holds CR, LF or NUL") from None
     return Destination(scheme, parts.hostname, port or scheme.port, user, password, path)
 
@@ -117,14 +117,14 @@ def _refuse_raw_password(parts: SplitResult) -> None:
     if at and ":" not in login:
         return
     is_in_path = parts.path and "@" not in f"{parts.query}{parts.fragment}"
-    if is_in_path and (_is_not_looked_up(place) or not (at or ":" in place)):
+    if is_in_path and (_is_literal_host(place) or not (at or ":" in place)):
         return
     raise BadURL(
-        f"an @ follows the first /, ? or # of the URL. {QUOTING}; in a path write @ as %40"
+        f"an @ follows the first /, ? or # of the URL. {QUOTING_HINT}; in a path write @ as %40"
     )
 
 
-def _is_not_looked_up(place: str) -> bool:
+def _is_literal_host(place: str) -> bool:
     """Tell whether a host, perhaps with its port, is an address or this machine."""
     host = place if place.endswith("]") else place.partition(":")[0]
     is_name = not place.startswith("[") and not host.replace(".", "").isdigit()
@@ -137,7 +137,7 @@ def _port(parts: SplitResult) -> int | None:
     except ValueError:
         port = 0
     if port == 0:
-        raise BadURL(f"the port of the URL is not a number from 1 to 65535. {QUOTING}")
+        raise BadURL(f"the port of the URL is not a number from 1 to 65535. {QUOTING_HINT}")
     return port
 
 
@@ -156,5 +156,5 @@ def _path(parts: SplitResult) -> str:
     return f"{parts.path}{query}{fragment}".removeprefix("/")
 
 
-def _text(quoted: str) -> str:
-    return checked(unquote(quoted, errors="surrogateescape"), empty=True)
+def _unquoted(quoted: str) -> str:
+    return checked_argument(unquote(quoted, errors="surrogateescape"), empty=True)

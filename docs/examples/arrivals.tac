@@ -10,7 +10,7 @@ from twisted.internet.protocol import ProcessProtocol
 from ftpservice.events import Event, Outcome, TransferEnded
 from ftpservice.service.assembly import assemble
 from ftpservice.service.operator_console import console_for
-from ftpservice.service.settings.options import Options
+from ftpservice.service.settings.options import ServiceOptions
 
 
 def run_arrived(event: Event) -> None:
@@ -20,7 +20,7 @@ def run_arrived(event: Event) -> None:
         reactor.spawnProcess(ProcessProtocol(), "./arrived", ["arrived", event.user, event.path])
 
 
-options = Options()
+options = ServiceOptions()
 options.parseOptions(["--listen", "tcp:2121:interface=127.0.0.1", "--auth", "passwd:passwd.db"])
 ftp = assemble(options, reactor, console_for(None))
 ftp.parts.factory.activity.events.subscribe(run_arrived)

@@ -5,13 +5,13 @@ import sys
 from twisted.internet.task import react
 
 from ftpservice_client import (
+    AuthenticationFailed,
+    CertificateNotTrusted,
     ClientError,
-    Cut,
-    LoginFailed,
+    NetworkError,
     NotFound,
     Settings,
     Timeout,
-    Untrusted,
     connect,
 )
 
@@ -21,15 +21,15 @@ async def main(reactor, url, name):
     try:
         client = await connect(url, reactor=reactor, settings=settings)
         await client.download(name, timeout=600)
-    except LoginFailed as error:
+    except AuthenticationFailed as error:
         print("not let in:", error)
-    except Untrusted as error:
+    except CertificateNotTrusted as error:
         print("not trusted:", error.fingerprint)
     except NotFound as error:
         print("not there:", error)
     except Timeout as error:
         print("too slow:", error)
-    except Cut as error:
+    except NetworkError as error:
         print("cut:", error)
     except ClientError as error:
         print("something else:", error)

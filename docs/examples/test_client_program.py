@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ftpservice_client import Cut, Settings
+from ftpservice_client import NetworkError, Settings
 from ftpservice_client.testing.service import Fault, MemoryService
 
 ORDERS = b"an order\n" * 100_000
@@ -32,7 +32,7 @@ class OrdersTests(SynchronousTestCase):
     def test_a_cut_leaves_the_orders_where_they_are(self):
         client = self.client()
         self.service.faults.data(Fault(cut_after=50_000))
-        self.service.failure(fetch_orders(client), Cut, seconds=60)
+        self.service.failure(fetch_orders(client), NetworkError, seconds=60)
         self.assertEqual(self.service.read("orders.csv"), ORDERS)
 
     def test_a_cut_is_mended_if_that_is_wished(self):

@@ -10,7 +10,7 @@ from sqlite_storage.source import SqliteSource
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 
@@ -35,7 +35,7 @@ class InlineTests(SqliteContract, SynchronousTestCase):
     """Every call is carried out at once: quick, and failures are easy to follow."""
 
     def pool(self):
-        return InlinePool()
+        return InlineRunner()
 
     def small_storage(self, capacity):
         return self.new_source(100 * capacity).storage("one", ROOT)

@@ -56,7 +56,7 @@ class IPeerCredentials(IUsernamePassword):
 
     peer = Attribute("The client's IP address, a str; None if it has none (a UNIX socket).")
     secured = Attribute("Whether the control connection is under TLS, a bool.")
-    certified = Attribute("A frozenset of the names in the client's certificate, checked.")
+    certificate_names = Attribute("A frozenset of the names in the client's certificate, checked.")
 
 
 @implementer(IPeerCredentials)
@@ -78,7 +78,7 @@ class PeerCredentials:
         self.password = password
         self.peer = peer
         self.secured = secured
-        self.certified = certified
+        self.certificate_names = certified
 
     def checkPassword(self, password: bytes) -> bool:
         """Compare with a plain-text password (for `IUsernamePassword`)."""
@@ -90,7 +90,7 @@ class ICertificateCredentials(ICredentials):
 
     username = Attribute("The name, as bytes.")
     peer = Attribute("The client's IP address, a str; None if it has none (a UNIX socket).")
-    certified = Attribute("A frozenset of the names in the client's certificate, checked.")
+    certificate_names = Attribute("A frozenset of the names in the client's certificate, checked.")
 
 
 @implementer(ICertificateCredentials)
@@ -100,4 +100,4 @@ class CertificateCredentials:
 
     username: bytes
     peer: str | None
-    certified: frozenset[str]
+    certificate_names: frozenset[str]

@@ -29,12 +29,17 @@ from ftpservice.accounts.account_record import (
     IStartable,
     RecordedName,
 )
-from ftpservice.accounts.login_conditions import problems
-from ftpservice.accounts.login_refusal import LoginRefused, Problem, refused
+from ftpservice.accounts.login_conditions import login_problems
+from ftpservice.accounts.login_refusal import LoginRefused, Problem, refusal_for
 from ftpservice.accounts.passwd_file import PasswordFile
-from ftpservice.accounts.passwd_line import Contents
+from ftpservice.accounts.passwd_line import PasswdContents
 from ftpservice.accounts.password_hash import cost_of, verify
-from ftpservice.accounts.password_pool import THREADS, CheckingPool, LoginBusy, Pool
+from ftpservice.accounts.password_pool import (
+    THREAD_COUNT,
+    LoginBusy,
+    PasswordCheckPool,
+    PasswordCheckRunner,
+)
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 
@@ -54,7 +59,7 @@ SHIPPED_HASH = (
     "$pS5W5qufctnpy4arA+8cD5gmOSWZRBbvhbLd3GJVHmE"
 )
 """The hash of ``demo`` in the ``passwd.db`` that everybody gets with the sources."""
-NOWHERE = PeerCredentials(b"", b"", None, secured=False)
+UNKNOWN_ORIGIN = PeerCredentials(b"", b"", None, secured=False)
 """Where those come from whose credentials do not say."""
 
 
@@ -92,7 +97,7 @@ class PasswordFileChecker:
     def __init__(
         self,
         file: PasswordFile,
-        pool: Pool | None = None,
+        pool: PasswordCheckRunner | None = None,
         today: Callable[[], date] = date.today,
     ) -> None:
         self.file = file
@@ -103,7 +108,7 @@ class PasswordFileChecker:
     def start(self, reactor: Any) -> None:
         """Make the threads' pool and log what checks cost; does nothing if there is one."""
         if self._pool is None:
-            self._pool = CheckingPool(reactor)
+            self._pool = PasswordCheckPool(reactor)
             costs = [cost_of(record.password_hash) for record in self.records()] or [(0, 0)]
             log.info(
                 "{path}: {accounts} accounts; a password check takes up to {memory} MiB and"
@@ -112,7 +117,7 @@ class PasswordFileChecker:
                 accounts=len(self.records()),
                 memory=-(-max(memory for memory, _ in costs) // 1024),
                 passes=max(passes for _, passes in costs),
-                threads=THREADS,
+                threads=THREAD_COUNT,
             )
 
     def stop(self) -> None:
@@ -138,7 +143,7 @@ class PasswordFileChecker:
             return Task(self._certified_id(credentials)).done
         return Task(self._avatar_id(credentials)).done
 
-    def _running(self) -> Pool:
+    def _running(self) -> PasswordCheckRunner:
         if self._pool is None:
             raise RuntimeError("start the checker with the reactor before the first login")
         return self._pool
@@ -149,12 +154,12 @@ class PasswordFileChecker:
         record = contents.lookup(name)
         if record is None or record.certificate is not CertificateUse.LOGIN:
             raise LoginRefused(LoginRefusal.REFUSED, "the account does not log in by certificate")
-        origin = PeerCredentials(b"", b"", credentials.peer, True, credentials.certified)
+        origin = PeerCredentials(b"", b"", credentials.peer, True, credentials.certificate_names)
         found = [*self._problems(contents, record, origin)]
-        if name not in credentials.certified:
+        if name not in credentials.certificate_names:
             found.insert(0, (LoginRefusal.OTHER_CERTIFICATE, ""))
         if found:
-            raise refused(found, self._where(record))
+            raise refusal_for(found, self._where(record))
         return RecordedName.of(record)
 
     async def _avatar_id(self, credentials: Any) -> bytes | tuple[()]:
@@ -162,14 +167,16 @@ class PasswordFileChecker:
         contents, record, fits = await self._running().run(self._verified, name, password)
         if record is None:
             raise LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.file.path}")
-        found = [*self._problems(contents, record, IPeerCredentials(credentials, NOWHERE))]
+        found = [*self._problems(contents, record, IPeerCredentials(credentials, UNKNOWN_ORIGIN))]
         if not fits and name not in contents.closed:
             found.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
         if found:
-            raise refused(found, self._where(record))
+            raise refusal_for(found, self._where(record))
         return RecordedName.of(record)
 
-    def _verified(self, name: str, password: bytes) -> tuple[Contents, AccountRecord | None, bool]:
+    def _verified(
+        self, name: str, password: bytes
+    ) -> tuple[PasswdContents, AccountRecord | None, bool]:
         """Read and hash (blocks); the same work whether or not there is such an account."""
         contents = self.file.refresh()
         record = contents.lookup(name)
@@ -177,12 +184,12 @@ class PasswordFileChecker:
         return contents, record, verify(hashed, password)
 
     def _problems(
-        self, contents: Contents, record: AccountRecord, origin: IPeerCredentials
+        self, contents: PasswdContents, record: AccountRecord, origin: IPeerCredentials
     ) -> Iterator[Problem]:
         """Yield what keeps the owner of the right password from logging in, here and now."""
         if self.refuse_shipped and record.password_hash == SHIPPED_HASH:
             yield LoginRefusal.SHIPPED_PASSWORD, "it is published with the sources"
-        yield from problems(contents, record, origin, self._today())
+        yield from login_problems(contents, record, origin, self._today())
 
     def _where(self, record: AccountRecord) -> str:
         return f"line {record.line} of {self.file.path}" if record.line else self.file.path

@@ -22,33 +22,39 @@ from dataclasses import dataclass, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.accounts.networks import neighbourhood
+from ftpservice.accounts.networks import address_group
 
-__all__ = ["ALLOWANCE", "MOST_FAILURES", "Attempts", "TooManyAttempts", "delay_after"]
+__all__ = [
+    "FAILURE_ALLOWANCE",
+    "MAX_FAILURES_PER_SESSION",
+    "LoginAttempts",
+    "TooManyAttempts",
+    "delay_after",
+]
 
-MOST_FAILURES = 5
+MAX_FAILURES_PER_SESSION = 5
 """The failed login that ends a session."""
-FIRST_DELAY = 0.25
-LONGEST_SESSION_DELAY = 5.0
+FIRST_DELAY_SECONDS = 0.25
+MAX_SESSION_DELAY_SECONDS = 5.0
 
-ALLOWANCE = 20
+FAILURE_ALLOWANCE = 20
 """Failures of an address that cost its later attempts nothing."""
-MOST_REMEMBERED = 2 * ALLOWANCE
+MAX_REMEMBERED_FAILURES = 2 * FAILURE_ALLOWANCE
 """Failures counted at most, so that who comes to the address later need not wait for hours."""
-RECOVERY = 600.0
+RECOVERY_SECONDS = 600.0
 """Seconds in which a whole allowance comes back, evenly."""
-LONGEST_GAP = 10.0
+MAX_GAP_SECONDS = 10.0
 """Seconds between attempts of an address beyond its allowance, at most."""
-MOST_WAITING = 8
+MAX_WAITING_PER_ADDRESS = 8
 """Attempts of such an address that may wait for their turn."""
-MOST_QUEUED = 1000
+MAX_WAITING_TOTAL = 1000
 """Attempts that may wait for the outcome of others of their address."""
-OUTCOME_WITHIN = 30.0
+OUTCOME_TIMEOUT_SECONDS = 30.0
 """Seconds after which an attempt without an outcome no longer keeps its place."""
-FORGIVEN_AT_ONCE = 1.0
-MOST_FORGIVEN = 5.0
-"""Failures that successes make undone, in the time of ``RECOVERY``."""
-MOST_ADDRESSES = 10_000
+FORGIVEN_PER_SUCCESS = 1.0
+MAX_FORGIVEN = 5.0
+"""Failures that successes make undone, in the time of ``RECOVERY_SECONDS``."""
+MAX_ADDRESSES = 10_000
 
 
 class TooManyAttempts(Exception):
@@ -59,12 +65,12 @@ def delay_after(failures: int) -> float:
     """Return the seconds that the latest of a session's ``failures`` costs."""
     if failures <= 0:
         return 0.0
-    return min(LONGEST_SESSION_DELAY, FIRST_DELAY * 2.0 ** min(failures, 32))
+    return min(MAX_SESSION_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(failures, 32))
 
 
 @dataclass
-class Leak:
-    """An amount that drains evenly: ``share`` of it in the time of ``RECOVERY``."""
+class LeakyBucket:
+    """An amount that drains evenly: ``share`` of it in the time of ``RECOVERY_SECONDS``."""
 
     share: float
     most: float
@@ -73,7 +79,7 @@ class Leak:
 
     def at(self, now: float) -> float:
         """Return what is left of it."""
-        drained = max(0.0, now - self.when) * self.share / RECOVERY
+        drained = max(0.0, now - self.when) * self.share / RECOVERY_SECONDS
         self.level, self.when = max(0.0, self.level - drained), now
         return self.level
 
@@ -83,11 +89,13 @@ class Leak:
 
 
 @dataclass
-class Ledger:
+class AddressAttempts:
     """What is known of one address."""
 
-    failures: Leak = field(default_factory=lambda: Leak(ALLOWANCE, MOST_REMEMBERED))
-    forgiven: Leak = field(default_factory=lambda: Leak(MOST_FORGIVEN, MOST_FORGIVEN))
+    failures: LeakyBucket = field(
+        default_factory=lambda: LeakyBucket(FAILURE_ALLOWANCE, MAX_REMEMBERED_FAILURES)
+    )
+    forgiven: LeakyBucket = field(default_factory=lambda: LeakyBucket(MAX_FORGIVEN, MAX_FORGIVEN))
     under_way: deque[float] = field(default_factory=deque)
     """When each attempt without an outcome was admitted."""
     last: float = -math.inf
@@ -98,22 +106,22 @@ class Ledger:
 
     def expire(self, now: float) -> None:
         """Forget attempts whose outcome nobody told."""
-        while self.under_way and self.under_way[0] + OUTCOME_WITHIN <= now:
+        while self.under_way and self.under_way[0] + OUTCOME_TIMEOUT_SECONDS <= now:
             self.under_way.popleft()
 
     def over(self, now: float) -> bool:
         """Tell whether the allowance is used up."""
-        return self.failures.at(now) > ALLOWANCE - 1
+        return self.failures.at(now) > FAILURE_ALLOWANCE - 1
 
     def wait(self, now: float) -> float:
         """Return the seconds until the next attempt may go, if nothing happens meanwhile."""
         self.expire(now)
         failures = self.failures.at(now)
-        outcome = self.under_way[0] + OUTCOME_WITHIN - now if self.under_way else 0.0
+        outcome = self.under_way[0] + OUTCOME_TIMEOUT_SECONDS - now if self.under_way else 0.0
         if not self.over(now):
-            return outcome if failures + len(self.under_way) > ALLOWANCE - 1 else 0.0
-        excess = min(32, int(failures - ALLOWANCE + 1))
-        gap = min(LONGEST_GAP, FIRST_DELAY * 2.0 ** (1 + excess))
+            return outcome if failures + len(self.under_way) > FAILURE_ALLOWANCE - 1 else 0.0
+        excess = min(32, int(failures - FAILURE_ALLOWANCE + 1))
+        gap = min(MAX_GAP_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** (1 + excess))
         return max(outcome, self.last + gap - now, 0.0)
 
     def admit(self, now: float) -> None:
@@ -132,17 +140,17 @@ class Ledger:
         return amounts == 0.0 and not self.under_way and not self.waiting
 
 
-class Attempts:
+class LoginAttempts:
     """Decides when an address may try a password, by how its attempts before went.
 
     After each `admit` say how it went: `failed`, `succeeded`, or `abandoned` when there was no
     outcome (too busy, the session was cut). Unsaid, the attempt keeps its place for
-    ``OUTCOME_WITHIN`` seconds.
+    ``OUTCOME_TIMEOUT_SECONDS`` seconds.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._ledgers: OrderedDict[str, Ledger] = OrderedDict()
+        self._ledgers: OrderedDict[str, AddressAttempts] = OrderedDict()
 
     async def admit(self, address: str) -> None:
         """Wait until ``address`` may try; raises `TooManyAttempts`.
@@ -154,7 +162,9 @@ class Attempts:
         if not ledger.waiting and ledger.wait(now) <= 0.0:
             ledger.admit(now)
             return
-        if len(ledger.waiting) >= (MOST_WAITING if ledger.over(now) else MOST_QUEUED):
+        if len(ledger.waiting) >= (
+            MAX_WAITING_PER_ADDRESS if ledger.over(now) else MAX_WAITING_TOTAL
+        ):
             raise TooManyAttempts(address)
         turn: Deferred[None] = Deferred(lambda cancelled: self._leave(ledger, cancelled))
         ledger.waiting.append(turn)
@@ -167,7 +177,7 @@ class Attempts:
         ledger.settle()
         now = self._clock.seconds()
         ledger.failures.add(1.0, now)
-        while ledger.over(now) and len(ledger.waiting) > MOST_WAITING:
+        while ledger.over(now) and len(ledger.waiting) > MAX_WAITING_PER_ADDRESS:
             ledger.waiting.pop().errback(TooManyAttempts(address))
         self._advance(ledger)
 
@@ -176,8 +186,8 @@ class Attempts:
         ledger = self._ledger(address)
         ledger.settle()
         now = self._clock.seconds()
-        left = MOST_FORGIVEN - ledger.forgiven.at(now)
-        forgiven = max(0.0, min(FORGIVEN_AT_ONCE, left, ledger.failures.at(now)))
+        left = MAX_FORGIVEN - ledger.forgiven.at(now)
+        forgiven = max(0.0, min(FORGIVEN_PER_SUCCESS, left, ledger.failures.at(now)))
         ledger.failures.add(-forgiven, now)
         ledger.forgiven.add(forgiven, now)
         self._settled(address, ledger)
@@ -188,31 +198,31 @@ class Attempts:
         ledger.settle()
         self._settled(address, ledger)
 
-    def _settled(self, address: str, ledger: Ledger) -> None:
+    def _settled(self, address: str, ledger: AddressAttempts) -> None:
         self._advance(ledger)
-        key = neighbourhood(address)
+        key = address_group(address)
         if ledger.is_blank(self._clock.seconds()) and self._ledgers.get(key) is ledger:
             del self._ledgers[key]
 
-    def _ledger(self, address: str) -> Ledger:
-        key = neighbourhood(address)
-        ledger = self._ledgers.setdefault(key, Ledger())
+    def _ledger(self, address: str) -> AddressAttempts:
+        key = address_group(address)
+        ledger = self._ledgers.setdefault(key, AddressAttempts())
         self._ledgers.move_to_end(key)
-        while len(self._ledgers) > MOST_ADDRESSES:
+        while len(self._ledgers) > MAX_ADDRESSES:
             _, oldest = self._ledgers.popitem(last=False)
             self._dismiss(oldest)
         return ledger
 
-    def _dismiss(self, ledger: Ledger) -> None:
+    def _dismiss(self, ledger: AddressAttempts) -> None:
         while ledger.waiting:
             ledger.waiting.pop().errback(TooManyAttempts("too many addresses"))
         self._set_timer(ledger)
 
-    def _leave(self, ledger: Ledger, turn: Deferred[None]) -> None:
+    def _leave(self, ledger: AddressAttempts, turn: Deferred[None]) -> None:
         ledger.waiting.remove(turn)
         self._set_timer(ledger)
 
-    def _advance(self, ledger: Ledger) -> None:
+    def _advance(self, ledger: AddressAttempts) -> None:
         """Let go whoever may; an attempt that ends meanwhile does not make this call nest."""
         if ledger.advancing:
             return
@@ -225,7 +235,7 @@ class Attempts:
             ledger.advancing = False
         self._set_timer(ledger)
 
-    def _set_timer(self, ledger: Ledger) -> None:
+    def _set_timer(self, ledger: AddressAttempts) -> None:
         if ledger.timer is not None and ledger.timer.active():
             ledger.timer.cancel()
         ledger.timer = None

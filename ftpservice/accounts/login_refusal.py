@@ -8,12 +8,12 @@ from twisted.cred.error import UnauthorizedLogin
 
 from ftpservice.events import LoginRefusal
 
-__all__ = ["LoginRefused", "refused", "telling"]
+__all__ = ["LoginRefused", "combined_refusal", "refusal_for"]
 
 Problem = tuple[LoginRefusal, str]
 """A reason, and its circumstances in words; they may be empty."""
 
-VAGUE = (LoginRefusal.UNKNOWN_NAME, LoginRefusal.REFUSED)
+VAGUE_REASONS = (LoginRefusal.UNKNOWN_NAME, LoginRefusal.REFUSED)
 """Reasons that do not show that a checker knows the name."""
 
 
@@ -31,10 +31,10 @@ class LoginRefused(UnauthorizedLogin):
     @property
     def is_vague(self) -> bool:
         """Whether another checker may have more to say about the name."""
-        return self.reason in VAGUE
+        return self.reason in VAGUE_REASONS
 
 
-def refused(problems: Sequence[Problem], where: str = "") -> LoginRefused:
+def refusal_for(problems: Sequence[Problem], where: str = "") -> LoginRefused:
     """Return the refusal for the first of several problems; its detail names the others.
 
     ``where`` says where the account is written down.
@@ -42,10 +42,10 @@ def refused(problems: Sequence[Problem], where: str = "") -> LoginRefused:
     reason, detail = problems[0]
     others = ", ".join(str(other) for other, _ in problems[1:])
     parts = [detail, f"also: {others}" if others else "", where]
-    return LoginRefused(reason, "; ".join(part for part in parts if part))
+    return LoginRefused(reason, "; ".join(disconnect for disconnect in parts if disconnect))
 
 
-def telling(refusals: Sequence[LoginRefused]) -> LoginRefused:
+def combined_refusal(refusals: Sequence[LoginRefused]) -> LoginRefused:
     """Return what several checkers' refusals come to: the first that knows the name, or all."""
     for one in refusals:
         if not one.is_vague:

@@ -12,15 +12,21 @@ from collections.abc import Callable
 from threading import Lock
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.passwd_line import Contents, Malformed, parse, parse_line, render
+from ftpservice.accounts.passwd_line import (
+    MalformedLine,
+    PasswdContents,
+    format_line,
+    parse,
+    parse_line,
+)
 
-__all__ = ["Malformed", "PasswordFile", "parse_line", "render"]
+__all__ = ["MalformedLine", "PasswordFile", "format_line", "parse_line"]
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_FILE_SIZE = 64 * 1024 * 1024
 UNSETTLED_NS = 1_000_000_000
 """A file changed so lately may change again without its time telling; it is read once more."""
 
-Version = tuple[int, int, int]
+FileVersion = tuple[int, int, int]
 
 
 class PasswordFile:
@@ -34,22 +40,22 @@ class PasswordFile:
         self.path = os.path.abspath(path)
         self._report = report
         self._lock = Lock()
-        self._version: Version | None = None
+        self._version: FileVersion | None = None
         self._contents = parse("")
         self._told: tuple[str, ...] = ()
 
     @property
-    def contents(self) -> Contents:
+    def contents(self) -> PasswdContents:
         """What the file said when it was last readable."""
         return self._contents
 
-    def load(self) -> Contents:
+    def load(self) -> PasswdContents:
         """Read the file (blocks); raises `OSError` when it cannot be read."""
         with self._lock:
             self._read()
             return self._contents
 
-    def refresh(self) -> Contents:
+    def refresh(self) -> PasswdContents:
         """Read the file if it changed (blocks); an unreadable one leaves what was read before."""
         with self._lock:
             try:
@@ -82,15 +88,15 @@ class PasswordFile:
             self._report(text)
 
 
-def _read_settled(path: str) -> tuple[bytes, Version | None]:
+def _read_settled(path: str) -> tuple[bytes, FileVersion | None]:
     """Return what is in the file, and its version unless that may still be changing."""
     with open(path, "rb", opener=_open_at_once) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise OSError("it is not a plain file")
-        data = file.read(MOST_BYTES + 1)
+        data = file.read(MAX_FILE_SIZE + 1)
         after = os.fstat(file.fileno())
-    if len(data) > MOST_BYTES:
+    if len(data) > MAX_FILE_SIZE:
         raise OSError("it is too large for a list of accounts")
     settled = abs(time.time_ns() - after.st_mtime_ns) > UNSETTLED_NS
     return data, _version(after) if settled and _version(before) == _version(after) else None
@@ -100,5 +106,5 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
-def _version(status: os.stat_result) -> Version:
+def _version(status: os.stat_result) -> FileVersion:
     return status.st_mtime_ns, status.st_size, status.st_ino

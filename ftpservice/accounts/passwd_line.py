@@ -19,11 +19,11 @@ from types import MappingProxyType
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is_storage_string
-from ftpservice.accounts.password_hash import Decoys, check_hash
+from ftpservice.accounts.password_hash import DecoyHashes, check_hash
 from ftpservice.storage.rights import PRESETS, parse_rights
 from ftpservice.wire.units import parse_size
 
-__all__ = ["Contents", "Malformed", "parse", "parse_line", "render"]
+__all__ = ["MalformedLine", "PasswdContents", "format_line", "parse", "parse_line"]
 
 FIELD = r"(?:\\[\\:]|[^:])*"
 REST = re.compile(rf"({FIELD})(?::({FIELD})(?::(.*))?)?", re.DOTALL)
@@ -31,7 +31,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
-class Malformed:
+class MalformedLine:
     """A line that is no account, and why."""
 
     line_number: int
@@ -44,15 +44,15 @@ class Malformed:
 
 
 @dataclass(frozen=True)
-class Contents:
+class PasswdContents:
     """All that a file says."""
 
     accounts: Mapping[str, AccountRecord]
     """The usable accounts, in the order of the file."""
-    malformed: tuple[Malformed, ...] = ()
+    malformed: tuple[MalformedLine, ...] = ()
     closed: frozenset[str] = frozenset()
     """The names of accounts that a malformed line closes."""
-    decoys: Decoys = field(default_factory=Decoys)
+    decoys: DecoyHashes = field(default_factory=DecoyHashes)
     """The hashes to check for names that have none."""
 
     def lookup(self, name: str) -> AccountRecord | None:
@@ -64,10 +64,10 @@ class Contents:
         return record
 
 
-def parse(text: str) -> Contents:
+def parse(text: str) -> PasswdContents:
     """Read a whole file; never raises."""
     accounts: dict[str, AccountRecord] = {}
-    bad: list[Malformed] = []
+    bad: list[MalformedLine] = []
     first: dict[str, int] = {}
     lines = text.removeprefix("\ufeff").split("\n")
     for number, line in enumerate(lines, 1):
@@ -83,11 +83,11 @@ def parse(text: str) -> Contents:
                 raise ValueError(f"{name!r} stands in line {before} already; the first line holds")
             accounts[name] = record
         except ValueError as error:
-            bad.append(Malformed(number, str(error), name))
+            bad.append(MalformedLine(number, str(error), name))
         first.setdefault(name, number)
-    decoys = Decoys(record.password_hash for record in accounts.values())
+    decoys = DecoyHashes(record.password_hash for record in accounts.values())
     closed = frozenset(line.name for line in bad) - accounts.keys()
-    return Contents(MappingProxyType(accounts), tuple(bad), closed, decoys)
+    return PasswdContents(MappingProxyType(accounts), tuple(bad), closed, decoys)
 
 
 def parse_line(line: str, number: int = 0) -> AccountRecord:
@@ -196,7 +196,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 
 
-def render(record: AccountRecord) -> str:
+def format_line(record: AccountRecord) -> str:
     """Write an account as a line, without its end, rights included; `parse_line` reads it back.
 
     Raises `ValueError` for a record that no line can say.

@@ -23,7 +23,7 @@ __all__ = [
     "PARALLELISM",
     "SALT_BYTES",
     "TIME_COST",
-    "Decoys",
+    "DecoyHashes",
     "check_hash",
     "cost_of",
     "hash_password",
@@ -36,14 +36,14 @@ MEMORY_KIB = 19 * 1024
 PARALLELISM = 1
 SALT_BYTES = 16
 HASH_BYTES = 32
-COST = f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}$"
+COST_PREFIX = f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}$"
 
-MOST_MEMORY_KIB = 256 * 1024
-MOST_WORK_KIB = 512 * 1024
+MAX_MEMORY_KIB = 256 * 1024
+MAX_WORK_KIB = 512 * 1024
 """Memory times passes of one check, about half a second: whoever guesses wrong passwords keeps
 honest users waiting by no more than that for each guess."""
-MOST_PARALLELISM = 64
-SECRET = secrets.token_bytes(32)
+MAX_PARALLELISM = 64
+DECOY_SECRET = secrets.token_bytes(32)
 """Which names have which decoy; new with every process."""
 
 ENCODED = re.compile(
@@ -77,7 +77,7 @@ def verify(hashed: str, password: bytes) -> bool:
 def needs_rehash(hashed: str) -> bool:
     """Tell whether the hash was made at another cost than today's."""
     match = ENCODED.fullmatch(hashed)
-    return match is None or match["cost"] != COST
+    return match is None or match["cost"] != COST_PREFIX
 
 
 def check_hash(hashed: str) -> None:
@@ -86,10 +86,10 @@ def check_hash(hashed: str) -> None:
     if match is None:
         raise ValueError("the password is not an argon2 hash")
     memory, time, lanes = int(match["memory"]), int(match["time"]), int(match["lanes"])
-    if memory > MOST_MEMORY_KIB or memory * time > MOST_WORK_KIB or lanes > MOST_PARALLELISM:
+    if memory > MAX_MEMORY_KIB or memory * time > MAX_WORK_KIB or lanes > MAX_PARALLELISM:
         raise ValueError(
             f"the argon2 hash costs too much to check (m={memory},t={time},p={lanes}): at most "
-            f"m={MOST_MEMORY_KIB}, m times t={MOST_WORK_KIB}, p={MOST_PARALLELISM}"
+            f"m={MAX_MEMORY_KIB}, m times t={MAX_WORK_KIB}, p={MAX_PARALLELISM}"
         )
     if time < 1 or lanes < 1 or memory < 8 * lanes:
         raise ValueError("the argon2 hash has impossible costs")
@@ -101,7 +101,7 @@ def cost_of(hashed: str) -> tuple[int, int]:
     return (int(match["memory"]), int(match["time"])) if match is not None else (0, 0)
 
 
-class Decoys:
+class DecoyHashes:
     """Hashes that no password fits, to be checked for names that do not exist.
 
     The costs are those of ``hashes``, each for a share of all names in proportion to how many of
@@ -111,13 +111,13 @@ class Decoys:
 
     def __init__(self, hashes: Iterable[str] = ()) -> None:
         costs = Counter(match["cost"] for match in map(ENCODED.fullmatch, hashes) if match)
-        costs = costs or Counter([COST])
+        costs = costs or Counter([COST_PREFIX])
         self._ends = list(accumulate(costs.values()))
         self._hashes = [f"{cost}{_encoded(SALT_BYTES)}${_encoded(HASH_BYTES)}" for cost in costs]
 
     def hash_for(self, name: str) -> str:
         """Return the hash to check for ``name``."""
-        digest = blake2b(name.encode("utf-8", "surrogateescape"), key=SECRET, digest_size=8)
+        digest = blake2b(name.encode("utf-8", "surrogateescape"), key=DECOY_SECRET, digest_size=8)
         place = int.from_bytes(digest.digest()) % self._ends[-1]
         return self._hashes[bisect_right(self._ends, place)]
 

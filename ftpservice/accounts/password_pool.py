@@ -10,11 +10,17 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-__all__ = ["MOST_WAITING", "THREADS", "CheckingPool", "LoginBusy", "Pool"]
+__all__ = [
+    "MAX_WAITING_CHECKS",
+    "THREAD_COUNT",
+    "LoginBusy",
+    "PasswordCheckPool",
+    "PasswordCheckRunner",
+]
 
-THREADS = 2
+THREAD_COUNT = 2
 """Each holds the memory of one hash, and they leave the other cores to the transfers."""
-MOST_WAITING = 1000
+MAX_WAITING_CHECKS = 1000
 """At thirty milliseconds a hash the last in line waits fifteen seconds."""
 
 Result = TypeVar("Result")
@@ -27,7 +33,7 @@ class LoginBusy(Exception):
     """
 
 
-class Pool(Protocol):
+class PasswordCheckRunner(Protocol):
     """What checkers want of a pool; tests give one without threads."""
 
     def run(self, check: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
@@ -37,11 +43,14 @@ class Pool(Protocol):
         """Let go of the threads."""
 
 
-class CheckingPool:
+class PasswordCheckPool:
     """Runs blocking checks in threads of its own, so that they starve nobody else."""
 
     def __init__(
-        self, reactor: IReactorFromThreads, threads: int = THREADS, most: int = MOST_WAITING
+        self,
+        reactor: IReactorFromThreads,
+        threads: int = THREAD_COUNT,
+        most: int = MAX_WAITING_CHECKS,
     ) -> None:
         self._reactor = reactor
         self._most = most

@@ -36,8 +36,8 @@ from zope.interface import implementer
 from ftpservice.accounts.account import ICertificateCredentials
 from ftpservice.accounts.account_record import IAccountRecords, IStartable
 from ftpservice.accounts.checkers import LoginBusy, name_text, password_bytes
-from ftpservice.accounts.login_refusal import LoginRefused, telling
-from ftpservice.accounts.password_pool import CheckingPool, Pool
+from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal
+from ftpservice.accounts.password_pool import PasswordCheckPool, PasswordCheckRunner
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 
@@ -95,13 +95,13 @@ def with_text_names(portal: Portal) -> Portal:
     """
     if not isinstance(portal.realm, BaseFTPRealm):
         return portal
-    text = Portal(TextNames(portal.realm))
+    text = Portal(TextNameRealm(portal.realm))
     text.checkers = portal.checkers
     return text
 
 
 @implementer(IRealm)
-class TextNames:
+class TextNameRealm:
     """Hands avatar ids on as text: UTF-8 with ``surrogateescape``."""
 
     def __init__(self, realm: BaseFTPRealm) -> None:
@@ -123,7 +123,9 @@ class PasswordCheckers:
 
     credentialInterfaces = (IUsernamePassword,)
 
-    def __init__(self, checkers: Iterable[ICredentialsChecker], pool: Pool | None = None) -> None:
+    def __init__(
+        self, checkers: Iterable[ICredentialsChecker], pool: PasswordCheckRunner | None = None
+    ) -> None:
         self.checkers = tuple(checkers)
         self._pool = pool
 
@@ -133,7 +135,7 @@ class PasswordCheckers:
             if IStartable.providedBy(checker):
                 checker.start(reactor)
         if self._pool is None:
-            self._pool = CheckingPool(reactor)
+            self._pool = PasswordCheckPool(reactor)
 
     def stop(self) -> None:
         """Stop what was started."""
@@ -160,9 +162,11 @@ class PasswordCheckers:
         if type(checker) in (FilePasswordDB, UNIXChecker):
             if self._pool is None:
                 raise RuntimeError("start the checkers with the reactor before the first login")
-            return await self._pool.run(_asked_in_thread, checker, PlainCredentials(credentials))
+            return await self._pool.run(
+                _asked_in_thread, checker, CleartextCredentials(credentials)
+            )
         if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
-            credentials = PlainCredentials(credentials)
+            credentials = CleartextCredentials(credentials)
             if credentials.username not in checker.users:
                 credentials.username = name_text(credentials.username)
         return await maybeDeferred(checker.requestAvatarId, credentials)
@@ -203,7 +207,7 @@ async def _first(
         except Exception as error:  # noqa: BLE001 - a stranger's checker may fail in any way
             log.failure("{checker} failed", checker=type(checker).__name__)
             refusals.append(LoginRefused(LoginRefusal.CHECKER_FAILED, _by(checker, error)))
-    raise telling(refusals)
+    raise combined_refusal(refusals)
 
 
 def _by(checker: ICredentialsChecker, error: Exception) -> str:
@@ -212,7 +216,7 @@ def _by(checker: ICredentialsChecker, error: Exception) -> str:
     return f"by checker {type(checker).__name__}" + (f": {said}" if said else "")
 
 
-def _asked_in_thread(checker: Any, credentials: PlainCredentials) -> AvatarId:
+def _asked_in_thread(checker: Any, credentials: CleartextCredentials) -> AvatarId:
     """Return the answer of a checker that has it at once; its Deferred stays in this thread."""
     answers: list[AvatarId] = []
     maybeDeferred(checker.requestAvatarId, credentials).addBoth(answers.append)
@@ -225,7 +229,7 @@ def _asked_in_thread(checker: Any, credentials: PlainCredentials) -> AvatarId:
 
 
 @implementer(IUsernamePassword)
-class PlainCredentials:
+class CleartextCredentials:
     """A name and password as Twisted's own checkers take them, compared in constant time."""
 
     username: Any

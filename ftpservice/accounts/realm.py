@@ -23,7 +23,7 @@ from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorageSource, IUnnamedSource
-from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -89,7 +89,7 @@ class Realm:
             raise LoginRefused(LoginRefusal.NO_ANONYMOUS)
         rights = PRESETS["read"]
         storage = await self._source.storage(ANONYMOUS_NAME, self._anonymous)
-        return Account(ANONYMOUS_NAME, Permitted(storage, rights), rights, anonymous=True)
+        return Account(ANONYMOUS_NAME, RestrictedStorage(storage, rights), rights, anonymous=True)
 
     async def _member(self, avatar_id: bytes | str) -> Account:
         name = name_text(avatar_id)
@@ -98,7 +98,7 @@ class Realm:
             record = AccountRecord(name, "", rights=self._default_rights)
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
-        storage = Permitted(await self._files(record), record.rights)
+        storage = RestrictedStorage(await self._files(record), record.rights)
         return Account(
             name,
             storage,

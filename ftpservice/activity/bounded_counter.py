@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["MOST_NAMES", "Tally"]
+__all__ = ["MAX_NAMES", "BoundedCounter"]
 
-MOST_NAMES = 1000
+MAX_NAMES = 1000
 """Names counted singly; above that the smallest half is joined into the others."""
-LONGEST_NAME = 64
+MAX_NAME_LENGTH = 64
 
 
-class Tally:
+class BoundedCounter:
     """Rows of counts, one for each name, with ``width`` counts in a row."""
 
     def __init__(self, width: int) -> None:
@@ -22,12 +22,12 @@ class Tally:
 
     def add(self, name: str, *amounts: int) -> None:
         """Add ``amounts``, one for each column, to the row of ``name``."""
-        if len(name) > LONGEST_NAME:
-            name = name[: LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
+        if len(name) > MAX_NAME_LENGTH:
+            name = name[: MAX_NAME_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
         row = self._rows.setdefault(name, [0] * self._width)
         row[:] = map(sum, zip(row, amounts, strict=True))
-        if len(self._rows) > MOST_NAMES:
-            for name in self._by_weight()[MOST_NAMES // 2 :]:
+        if len(self._rows) > MAX_NAMES:
+            for name in self._by_weight()[MAX_NAMES // 2 :]:
                 self._join(self._others, self._rows.pop(name))
                 self._others_names += 1
 

@@ -14,16 +14,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel, globalLogPublisher
 
 from ftpservice import events
-from ftpservice.activity.log_throttle import Flood, LeftOut
+from ftpservice.activity.log_throttle import LogThrottle, SuppressedLines
 from ftpservice.events import Event, Outcome
 
-__all__ = ["LogLines", "Verbosity"]
+__all__ = ["EventLog", "Verbosity"]
 
-DELAY = 0.05
+DELAY_SECONDS = 0.05
 """Seconds that a line waits for others at most."""
-TOGETHER = 50
+LINES_PER_WRITE = 50
 """Lines that wait for no more."""
-SAYINGS: dict[type[Event], str] = {
+LINE_FORMATS: dict[type[Event], str] = {
     events.LoggedIn: "{who} logged in {tls}",
     events.LoginFailed: "{who} failed to log in: {reason}{detail}",
     events.HandshakeFailed: "{who} did not get under TLS: {reason}",
@@ -33,11 +33,11 @@ SAYINGS: dict[type[Event], str] = {
     events.FileChanged: "{who} {change} {path} {target}",
     events.CommandRefused: "{who}: {command} was refused: {event.code} {text}{detail}",
     events.CommandFailed: "{who}: {command} failed: {reason}",
-    LeftOut: "{who}: {event.count} more refusals within a second",
+    SuppressedLines: "{who}: {event.count} more refusals within a second",
 }
-SAYING_OF_OTHERS = "{event.count} more refusals of other sessions within a second"
+OTHER_SESSIONS_FORMAT = "{event.count} more refusals of other sessions within a second"
 
-CHANGES = {
+CHANGE_TEXTS = {
     "delete": "removed",
     "drop partial": "removed the interrupted upload of",
     "rename": "renamed",
@@ -46,14 +46,14 @@ CHANGES = {
     "attributes": "changed the attributes of",
 }
 
-PROBLEMS = frozenset(
+PROBLEM_EVENTS = frozenset(
     (
         events.LoginFailed,
         events.HandshakeFailed,
         events.Refused,
         events.CommandRefused,
         events.CommandFailed,
-        LeftOut,
+        SuppressedLines,
     )
 )
 
@@ -65,18 +65,18 @@ class Verbosity(Enum):
     PROBLEMS = "problems"
     """What went wrong: logins that failed, who was turned away, transfers that were not whole."""
 
-    def wants(self, event: Event) -> bool:
+    def includes(self, event: Event) -> bool:
         """Tell whether an event has a line."""
-        if self is Verbosity.ALL or type(event) in PROBLEMS:
+        if self is Verbosity.ALL or type(event) in PROBLEM_EVENTS:
             return True
         return isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
 
 
-class LogLines:
+class EventLog:
     """A subscriber that writes one line for an event, names escaped so that it stays one.
 
     ``write`` is called with the line, the time of the event and the level. Refusals that come
-    faster than anybody reads are summed up (`Flood`).
+    faster than anybody reads are summed up (`LogThrottle`).
     """
 
     def __init__(
@@ -87,25 +87,25 @@ class LogLines:
     ) -> None:
         self._clock = clock
         self.verbosity = verbosity
-        self._flood = Flood(clock, self._wait)
+        self._flood = LogThrottle(clock, self._wait)
         self._write = write or _to_the_log
         self._waiting: list[Event] = []
         self._call: IDelayedCall | None = None
 
     def __call__(self, event: Event) -> None:
         """Have the line written soon, if it is an event that has one."""
-        if type(event) not in SAYINGS or not self.verbosity.wants(event):
+        if type(event) not in LINE_FORMATS or not self.verbosity.includes(event):
             return
-        if type(event) in PROBLEMS and not self._flood.admits(event):
+        if type(event) in PROBLEM_EVENTS and not self._flood.allows_line(event):
             return
         self._wait(event)
 
     def _wait(self, event: Event) -> None:
         self._waiting.append(event)
-        if len(self._waiting) >= TOGETHER:
+        if len(self._waiting) >= LINES_PER_WRITE:
             self._write_waiting()
         elif self._call is None:
-            self._call = self._clock.callLater(DELAY, self._write_waiting)
+            self._call = self._clock.callLater(DELAY_SECONDS, self._write_waiting)
 
     def flush(self) -> None:
         """Write the lines that wait."""
@@ -126,12 +126,12 @@ def level_of(event: Event) -> Any:
     if isinstance(event, events.CommandFailed):
         return LogLevel.error
     not_whole = isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
-    return LogLevel.warn if not_whole or type(event) in PROBLEMS else LogLevel.info
+    return LogLevel.warn if not_whole or type(event) in PROBLEM_EVENTS else LogLevel.info
 
 
 def _line(event: Event) -> str:
-    others = isinstance(event, LeftOut) and event.others
-    saying = SAYING_OF_OTHERS if others else SAYINGS[type(event)]
+    others = isinstance(event, SuppressedLines) and event.others
+    saying = OTHER_SESSIONS_FORMAT if others else LINE_FORMATS[type(event)]
     return saying.format(event=event, **_words(event)).strip()
 
 
@@ -149,7 +149,7 @@ def _words(event: Event) -> dict[str, str]:
         "did": "uploaded" if getattr(event, "upload", False) else "downloaded",
         "command": command,
         "path": _escaped(getattr(event, "path", "")),
-        "change": CHANGES.get(action, f"did {_escaped(action)}"),
+        "change": CHANGE_TEXTS.get(action, f"did {_escaped(action)}"),
         "target": target and f"to {target}",
         "text": _escaped(getattr(event, "text", "")),
         "tls": _aside(getattr(event, "tls", "")).lstrip(),

@@ -14,19 +14,19 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.events import Event
 
-__all__ = ["LINES_OF_ALL", "LINES_OF_SESSION", "Flood", "LeftOut"]
+__all__ = ["MAX_LINES_PER_SESSION", "MAX_LINES_TOTAL", "LogThrottle", "SuppressedLines"]
 
-LINES_OF_SESSION = 20
-LINES_OF_ALL = 200
+MAX_LINES_PER_SESSION = 20
+MAX_LINES_TOTAL = 200
 """Lines about problems in a second."""
-MOST_SUMMARIES = 20
+MAX_SUMMARIES = 20
 """Sessions whose count has a line of its own."""
-WINDOW = 1.0
+WINDOW_SECONDS = 1.0
 """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut(Event):
+class SuppressedLines(Event):
     """So many events of a session, or of all others, have no line."""
 
     count: int
@@ -34,10 +34,10 @@ class LeftOut(Event):
     """Whether they are those of all sessions that have no summary of their own."""
 
 
-class Flood:
+class LogThrottle:
     """Decides which problems have a line; ``tell`` is called with what was left out, later."""
 
-    def __init__(self, clock: IReactorTime, tell: Callable[[LeftOut], object]) -> None:
+    def __init__(self, clock: IReactorTime, tell: Callable[[SuppressedLines], object]) -> None:
         self._clock = clock
         self._tell = tell
         self._ends = 0.0
@@ -46,17 +46,17 @@ class Flood:
         self._left_out: dict[int, tuple[int, Event]] = {}
         self._call: IDelayedCall | None = None
 
-    def admits(self, event: Event) -> bool:
+    def allows_line(self, event: Event) -> bool:
         """Tell whether ``event`` has a line; otherwise it is counted."""
         now = self._clock.seconds()
         if now >= self._ends:
             self.settle()
-            self._ends = now + WINDOW
-        if self._total < LINES_OF_ALL and self._admitted[event.session] < LINES_OF_SESSION:
+            self._ends = now + WINDOW_SECONDS
+        if self._total < MAX_LINES_TOTAL and self._admitted[event.session] < MAX_LINES_PER_SESSION:
             self._total += 1
             self._admitted[event.session] += 1
             return True
-        known = event.session in self._left_out or len(self._left_out) < MOST_SUMMARIES
+        known = event.session in self._left_out or len(self._left_out) < MAX_SUMMARIES
         session = event.session if known else 0
         count, _ = self._left_out.get(session, (0, event))
         self._left_out[session] = (count + 1, event)
@@ -74,5 +74,7 @@ class Flood:
         self._total = 0
         for session, (count, event) in left_out.items():
             self._tell(
-                LeftOut(event.when, event.session, event.peer, event.user, count, session == 0)
+                SuppressedLines(
+                    event.when, event.session, event.peer, event.user, count, session == 0
+                )
             )

@@ -6,9 +6,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ftpservice.activity.bounded_counter import Tally
+from ftpservice.activity.bounded_counter import BoundedCounter
 from ftpservice.activity.live_sessions import LiveSession, LiveSessions
-from ftpservice.activity.text_table import moment, plain, size, span, table
+from ftpservice.activity.text_table import (
+    duration_text,
+    printable_text,
+    size_text,
+    table_lines,
+    time_text,
+)
 from ftpservice.events import (
     CommandFailed,
     CommandRefused,
@@ -22,15 +28,15 @@ from ftpservice.events import (
     TransferEnded,
 )
 
-__all__ = ["LAST_ERRORS", "TOP", "Report"]
+__all__ = ["MAX_ERRORS", "MAX_ROWS", "ActivityReport"]
 
-TOP = 50
+MAX_ROWS = 50
 """Rows of a table; what is beyond them is told as a sum."""
-LAST_ERRORS = 20
-IN_CLEAR = "in clear"
+MAX_ERRORS = 20
+NO_TLS_TEXT = "in clear"
 
 
-class Report:
+class ActivityReport:
     """A subscriber that counts; ``seconds`` tells the time since the epoch."""
 
     def __init__(self, seconds: Callable[[], float]) -> None:
@@ -38,15 +44,15 @@ class Report:
         self._started = seconds()
         self._live = LiveSessions()
         self._opened = 0
-        self._logins_by_user = Tally(2)
-        self._logins_by_peer = Tally(2)
-        self._under_tls = Tally(1)
+        self._logins_by_user = BoundedCounter(2)
+        self._logins_by_peer = BoundedCounter(2)
+        self._under_tls = BoundedCounter(1)
         self._handshakes = 0
         self._commands_refused = 0
-        self._refusals = Tally(1)
-        self._login_refusals = Tally(1)
-        self._transfers = Tally(6)
-        self._errors: deque[tuple[Event, str]] = deque(maxlen=LAST_ERRORS)
+        self._refusals = BoundedCounter(1)
+        self._login_refusals = BoundedCounter(1)
+        self._transfers = BoundedCounter(6)
+        self._errors: deque[tuple[Event, str]] = deque(maxlen=MAX_ERRORS)
         self._count: dict[type[Event], Callable[[Any], None]] = {
             SessionOpened: self._session_opened,
             LoggedIn: self._logged_in,
@@ -70,7 +76,7 @@ class Report:
 
     def _logged_in(self, event: LoggedIn) -> None:
         self._login(event, 1, 0)
-        self._under_tls.add(event.tls or IN_CLEAR, 1)
+        self._under_tls.add(event.tls or NO_TLS_TEXT, 1)
 
     def _login_failed(self, event: LoginFailed) -> None:
         self._login(event, 0, 1)
@@ -90,14 +96,17 @@ class Report:
         self._transfers.add(event.user, *up, *down, int(cut), int(refused))
         if event.outcome is not Outcome.COMPLETE:
             verb = "upload" if event.upload else "download"
-            text = f"{verb} of {plain(event.path)} {event.outcome.value} after {size(event.size)}"
+            path, size = printable_text(event.path), size_text(event.size)
+            text = f"{verb} of {path} {event.outcome.value} after {size}"
             self._errors.append((event, _with_detail(text, event.detail)))
 
     def _command_refused(self, _event: CommandRefused) -> None:
         self._commands_refused += 1
 
     def _command_failed(self, event: CommandFailed) -> None:
-        self._errors.append((event, _with_detail(f"{plain(event.command)} failed", event.detail)))
+        self._errors.append(
+            (event, _with_detail(f"{printable_text(event.command)} failed", event.detail))
+        )
 
     def lines(self) -> list[str]:
         """Return the report as of now; no line holds a control character."""
@@ -108,69 +117,82 @@ class Report:
         good, failed = self._logins_by_peer.totals()
         files_up, up, files_down, down, cut, refused = self._transfers.totals()
         (turned_away,) = self._refusals.totals()
+        since, duration = time_text(self._started), duration_text(now - self._started)
         return [
-            f"Activity since {moment(self._started)} UTC, for {span(now - self._started)}",
+            f"Activity since {since} UTC, for {duration}",
             f"Sessions   {len(self._live)} now, {self._opened} in total, {turned_away} turned away",
             f"Logins     {good} good, {failed} failed",
             f"TLS        {self._logins_under_tls()} logins, {self._handshakes} failed handshakes",
-            f"Uploads    {files_up} files, {size(up)}",
-            f"Downloads  {files_down} files, {size(down)}",
+            f"Uploads    {files_up} files, {size_text(up)}",
+            f"Downloads  {files_down} files, {size_text(down)}",
             f"Not whole  {cut} cut, {refused} refused",
             f"Refused    {self._commands_refused} commands",
         ]
 
     def _logins_under_tls(self) -> int:
-        ways = self._under_tls.top(TOP)
-        return sum(counts[0] for way, counts in ways if way != IN_CLEAR)
+        ways = self._under_tls.top(MAX_ROWS)
+        return sum(counts[0] for way, counts in ways if way != NO_TLS_TEXT)
 
     def _who(self) -> list[str]:
         sessions = self._live.sessions()
         now = self._seconds()
-        rows = [_session_row(session, now) for session in sessions[:TOP]]
-        more = [f"({len(sessions) - TOP} more)"] if len(sessions) > TOP else []
+        rows = [_session_row(session, now) for session in sessions[:MAX_ROWS]]
+        more = [f"({len(sessions) - MAX_ROWS} more)"] if len(sessions) > MAX_ROWS else []
         heading = ("No", "Protocol", "User", "Address", "For", "Doing")
         return _section("Sessions now", heading, rows, 0) + more
 
     def _logins(self) -> list[str]:
         counts = ("Logins", "Failed")
-        by_user, by_peer = self._logins_by_user.top(TOP), self._logins_by_peer.top(TOP)
+        by_user, by_peer = self._logins_by_user.top(MAX_ROWS), self._logins_by_peer.top(MAX_ROWS)
         return [
             *_section("Logins by user", ("User", *counts), _cells(by_user), 2),
             *_section("Logins by address", ("Address", *counts), _cells(by_peer), 2),
-            *_section("Logins by TLS", ("TLS", "Logins"), _cells(self._under_tls.top(TOP)), 1),
+            *_section("Logins by TLS", ("TLS", "Logins"), _cells(self._under_tls.top(MAX_ROWS)), 1),
             *_section(
-                "Failed logins", ("Reason", "Times"), _cells(self._login_refusals.top(TOP)), 1
+                "Failed logins", ("Reason", "Times"), _cells(self._login_refusals.top(MAX_ROWS)), 1
             ),
-            *_section("Turned away", ("Reason", "Times"), _cells(self._refusals.top(TOP)), 1),
+            *_section("Turned away", ("Reason", "Times"), _cells(self._refusals.top(MAX_ROWS)), 1),
         ]
 
     def _moved(self) -> list[str]:
         rows = [
-            (plain(name), str(row[0]), size(row[1]), str(row[2]), size(row[3]), *map(str, row[4:]))
-            for name, row in self._transfers.top(TOP)
+            (
+                printable_text(name),
+                str(row[0]),
+                size_text(row[1]),
+                str(row[2]),
+                size_text(row[3]),
+                *map(str, row[4:]),
+            )
+            for name, row in self._transfers.top(MAX_ROWS)
         ]
         heading = ("User", "Files up", "Bytes up", "Files down", "Bytes down", "Cut", "Refused")
         return _section("Transfers by user", heading, rows, 6)
 
     def _wrong(self) -> list[str]:
         rows = [
-            (moment(event.when), plain(event.user) or "-", plain(event.peer), text)
+            (
+                time_text(event.when),
+                printable_text(event.user) or "-",
+                printable_text(event.peer),
+                text,
+            )
             for event, text in reversed(self._errors)
         ]
         return _section("Last errors", ("When (UTC)", "User", "Address", "What"), rows, 0)
 
 
 def _with_detail(text: str, detail: str) -> str:
-    return f"{text}: {plain(detail)}" if detail else text
+    return f"{text}: {printable_text(detail)}" if detail else text
 
 
 def _session_row(session: LiveSession, now: float) -> tuple[str, ...]:
     return (
         str(session.number),
-        plain(session.protocol),
-        plain(session.user) or "-",
-        plain(session.peer),
-        span(now - session.since),
+        printable_text(session.protocol),
+        printable_text(session.user) or "-",
+        printable_text(session.peer),
+        duration_text(now - session.since),
         _doing(session, now),
     )
 
@@ -179,16 +201,16 @@ def _doing(session: LiveSession, now: float) -> str:
     running, last = session.running, session.last
     if running is not None:
         verb = "uploading" if running.upload else "downloading"
-        return f"{verb} {plain(running.path)} for {span(now - running.when)}"
+        return f"{verb} {printable_text(running.path)} for {duration_text(now - running.when)}"
     if last is not None:
         verb = "uploaded" if last.upload else "downloaded"
         state = "" if last.outcome is Outcome.COMPLETE else f", {last.outcome.value}"
-        return f"idle; {verb} {plain(last.path)}, {size(last.size)}{state}"
+        return f"idle; {verb} {printable_text(last.path)}, {size_text(last.size)}{state}"
     return "idle"
 
 
 def _cells(rows: Sequence[tuple[str, Sequence[int]]]) -> list[tuple[str, ...]]:
-    return [(plain(name) or "-", *map(str, counts)) for name, counts in rows]
+    return [(printable_text(name) or "-", *map(str, counts)) for name, counts in rows]
 
 
 def _section(
@@ -196,4 +218,4 @@ def _section(
 ) -> list[str]:
     if not rows:
         return []
-    return ["", f"{title}:", *("  " + line for line in table(heading, rows, right))]
+    return ["", f"{title}:", *("  " + line for line in table_lines(heading, rows, right))]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-__all__ = ["moment", "plain", "size", "span", "table"]
+__all__ = ["duration_text", "printable_text", "size_text", "table_lines", "time_text"]
 
 UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
-def plain(text: str, most: int = 100) -> str:
+def printable_text(text: str, most: int = 100) -> str:
     """Return ``text`` on one line, at most ``most`` characters, what does not print escaped."""
     shown = text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return "".join(char if char.isprintable() else _escape(char) for char in shown)
@@ -23,7 +23,7 @@ def _escape(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def size(count: int) -> str:
+def size_text(count: int) -> str:
     """Return a number of bytes as a person and as a machine would say it."""
     if count < 1024:
         return f"{count} B"
@@ -33,12 +33,12 @@ def size(count: int) -> str:
     return f"{amount:.1f} {UNITS[unit]} ({count:,})"
 
 
-def moment(when: float) -> str:
+def time_text(when: float) -> str:
     """Return a time in seconds since the epoch, to the second."""
     return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def span(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Return a length of time as ``3d 04:05:06``."""
     minutes, second = divmod(max(0, int(seconds)), 60)
     hours, minute = divmod(minutes, 60)
@@ -47,7 +47,7 @@ def span(seconds: float) -> str:
     return f"{days}d {clock}" if days else clock
 
 
-def table(heading: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> list[str]:
+def table_lines(heading: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> list[str]:
     """Return lines with the cells in columns; the last ``right`` columns are flush right."""
     cells = [heading, *rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heading))]

@@ -22,13 +22,13 @@ from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.wire.units import parse_duration, parse_size
 
 __all__ = [
-    "BUILT_IN",
+    "BUILT_IN_FACTORIES",
     "BadStorageString",
     "IStorageSourceFactory",
     "build_source",
-    "factories",
-    "fields",
-    "options",
+    "parse_options",
+    "split_fields",
+    "storage_factories",
 ]
 
 Value = TypeVar("Value")
@@ -55,29 +55,31 @@ def build_source(text: str, reactor: Any) -> IStorageSource:
         raise BadStorageString(f"storage {text!r} has no scheme; a directory is local:{text}")
     factory = _factory(scheme)
     if factory is None:
-        known = ", ".join(sorted({f"{one.scheme}:" for one in factories()}))
+        known = ", ".join(sorted({f"{one.scheme}:" for one in storage_factories()}))
         raise BadStorageString(f"unknown storage {scheme + ':'!r} in {text!r} (known: {known})")
     try:
         source: IStorageSource = factory.build(argument, reactor)
     except OSError as error:
-        reason = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        reason = ": ".join(
+            str(disconnect) for disconnect in (error.filename, error.strerror) if disconnect
+        )
         raise BadStorageString(f"storage {text!r}: {reason or error}") from error
     except ValueError as error:
         raise BadStorageString(f"storage {text!r}: {error}") from error
     return source
 
 
-def factories() -> Iterator[IStorageSourceFactory]:
+def storage_factories() -> Iterator[IStorageSourceFactory]:
     """Return every scheme there is: the built-in ones, then plugins."""
-    yield from BUILT_IN
+    yield from BUILT_IN_FACTORIES
     yield from getPlugins(IStorageSourceFactory)
 
 
 def _factory(scheme: str) -> IStorageSourceFactory | None:
-    return next((one for one in factories() if one.scheme == scheme), None)
+    return next((one for one in storage_factories() if one.scheme == scheme), None)
 
 
-def fields(argument: str) -> list[str]:
+def split_fields(argument: str) -> list[str]:
     """Part at colons, escapes undone."""
     parts = [""]
     letters = iter(argument)
@@ -89,7 +91,9 @@ def fields(argument: str) -> list[str]:
     return parts
 
 
-def options(texts: list[str], known: Mapping[str, Callable[[str], Value]]) -> dict[str, Value]:
+def parse_options(
+    texts: list[str], known: Mapping[str, Callable[[str], Value]]
+) -> dict[str, Value]:
     """Read ``key=value`` texts by the parsers in ``known``; raises `ValueError`.
 
     A key comes back with underscores for its dashes; empty texts are skipped.
@@ -116,7 +120,7 @@ def parse_switch(text: str) -> bool:
 
 
 @implementer(IStorageSourceFactory)
-class LocalFactory:
+class LocalSourceFactory:
     """``local:`` — a directory of this machine."""
 
     scheme = "local"
@@ -124,10 +128,10 @@ class LocalFactory:
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
         """Build a source whose root is the directory named first."""
-        path, *rest = fields(argument)
+        path, *rest = split_fields(argument)
         if not path:
             raise ValueError("the directory is missing: local:/srv/ftp")
-        given: dict[str, Any] = options(
+        given: dict[str, Any] = parse_options(
             rest, {"durable": parse_switch, "partial-age": parse_duration}
         )
         from ftpservice.backends.local.source import LocalSource
@@ -137,7 +141,7 @@ class LocalFactory:
 
 
 @implementer(IStorageSourceFactory)
-class MemoryFactory:
+class MemorySourceFactory:
     """``memory:`` — files that go with the process."""
 
     scheme = "memory"
@@ -145,8 +149,8 @@ class MemoryFactory:
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
         """Build a source with a tree of its own."""
-        given: dict[str, Any] = options(
-            fields(argument), {"capacity": parse_size, "partial-age": parse_duration}
+        given: dict[str, Any] = parse_options(
+            split_fields(argument), {"capacity": parse_size, "partial-age": parse_duration}
         )
         from ftpservice.backends.memory.storage import MemorySource
         from ftpservice.backends.memory.tree import MemoryTree
@@ -154,4 +158,7 @@ class MemoryFactory:
         return MemorySource(MemoryTree(**given), reactor)
 
 
-BUILT_IN: tuple[IStorageSourceFactory, ...] = (LocalFactory(), MemoryFactory())
+BUILT_IN_FACTORIES: tuple[IStorageSourceFactory, ...] = (
+    LocalSourceFactory(),
+    MemorySourceFactory(),
+)

@@ -8,110 +8,118 @@ from twisted.cred.error import UnhandledCredentials
 
 from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
 from ftpservice.accounts.checkers import LoginBusy
-from ftpservice.accounts.login_attempts import MOST_FAILURES, TooManyAttempts, delay_after
+from ftpservice.accounts.login_attempts import (
+    MAX_FAILURES_PER_SESSION,
+    TooManyAttempts,
+    delay_after,
+)
 from ftpservice.accounts.login_refusal import LoginRefused
 from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal
-from ftpservice.session.context import Context
-from ftpservice.session.error_replies import Refusal, said
-from ftpservice.session.verb_table import Argument, VerbTable
+from ftpservice.session.context import SessionContext
+from ftpservice.session.error_replies import ReplyError, log_detail
+from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import NotDirectory, StorageError
 from ftpservice.storage.filesystem_interfaces import IEnter
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.replies import Reply, exact_reply, reply
+from ftpservice.wire.replies import Reply, reply, verbatim_reply
 
-__all__ = ["tell_refused", "verbs"]
+__all__ = ["publish_login_refused", "verbs"]
 
 verbs = VerbTable()
 
-IN_CLEAR = "Not in clear: say AUTH TLS first, or use FTPS."
+TLS_REQUIRED_TEXT = "Not in clear: say AUTH TLS first, or use FTPS."
 HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:[]")
 
 
-@verbs.add("HOST", Argument.TEXT, rfc="7151", syntax="<host name>", login=False, feature="HOST")
-async def host(context: Context, name: str) -> Reply:
+@verbs.add("HOST", ArgumentKind.TEXT, rfc="7151", syntax="<host name>", login=False, feature="HOST")
+async def host(context: SessionContext, name: str) -> Reply:
     """Name the virtual host wanted; all that are served have the same accounts and files."""
     wanted = name.strip().lower()
     if not 0 < len(wanted) <= 255 or not HOST_CHARACTERS.issuperset(wanted):
-        raise Refusal(codes.BAD_ARGUMENT, "That is not a host name.")
+        raise ReplyError(codes.BAD_ARGUMENT, "That is not a host name.")
     served = context.services.settings.host_names
     if served and wanted.rstrip(".") not in served:
-        raise Refusal(codes.BAD_PARAMETER, "That host is not served here.")
+        raise ReplyError(codes.BAD_PARAMETER, "That host is not served here.")
     return reply(codes.READY, "Host accepted.")
 
 
-@verbs.add("USER", Argument.TEXT, rfc="959 4.1.1", syntax="<name>", login=False)
-async def user(context: Context, name: str) -> Reply:
+@verbs.add("USER", ArgumentKind.TEXT, rfc="959 4.1.1", syntax="<name>", login=False)
+async def user(context: SessionContext, name: str) -> Reply:
     """Say who logs in; ends the login before."""
     anonymous = _is_anonymous(context, name)
     if not _may_log_in(context, anonymous):
-        tell_refused(context, LoginRefusal.NO_TLS, "passwords are not taken in clear", name)
-        return await _slowly(context, IN_CLEAR)
+        publish_login_refused(
+            context, LoginRefusal.NO_TLS, "passwords are not taken in clear", name
+        )
+        return await _slowly(context, TLS_REQUIRED_TEXT)
     context.forget_login()
     context.user = name
     if anonymous:
         return reply(codes.NEED_PASSWORD, "Anonymous: any password will do.")
-    if name in context.protection.names and await _certified(context):
+    if name in context.tls_state.names and await _certified(context):
         return _admitted(context, codes.LOGGED_IN_BY_CERTIFICATE)
     return reply(codes.NEED_PASSWORD, "Password required.")
 
 
-def _may_log_in(context: Context, anonymous: bool) -> bool:
+def _may_log_in(context: SessionContext, anonymous: bool) -> bool:
     """Tell whether commands have the TLS that a login needs; looks at nobody's account."""
     policy, secured = context.services.settings.tls, context.secured
     if anonymous:
-        return policy.takes_anonymous(secured)
-    return policy.takes_password(secured, context.peer.host)
+        return policy.allows_anonymous(secured)
+    return policy.allows_password(secured, context.peer.host)
 
 
-async def _certified(context: Context) -> bool:
+async def _certified(context: SessionContext) -> bool:
     """Tell whether the account is one that its certificate lets in, and log in if so."""
     name = context.user.encode("utf-8", "surrogateescape")
-    names = context.protection.names
+    names = context.tls_state.names
     credentials = CertificateCredentials(name, context.peer.host, names)
     try:
-        await context.identity.login(context.services.portal, credentials, context.user)
+        await context.portal_login.login(context.services.portal, credentials, context.user)
     except LoginRefused as error:
         if not error.is_vague:  # otherwise a password is wanted, as usual
-            tell_refused(context, error.reason, f"by certificate; {error.detail}")
+            publish_login_refused(context, error.reason, f"by certificate; {error.detail}")
         return False
     except (Refused, UnhandledCredentials):
         return False
     return True
 
 
-def _is_anonymous(context: Context, name: str) -> bool:
+def _is_anonymous(context: SessionContext, name: str) -> bool:
     return context.services.settings.anonymous and _means_anonymous(context, name)
 
 
-def _means_anonymous(context: Context, name: str) -> bool:
+def _means_anonymous(context: SessionContext, name: str) -> bool:
     """Tell whether anonymous users say ``name``, where there are any."""
     return name.lower() in (context.services.user_anonymous.lower(), "anonymous", "ftp")
 
 
-@verbs.add("PASS", Argument.OPTIONAL_TEXT, rfc="959 4.1.1", syntax="<password>", login=False)
-async def password(context: Context, text: str | None) -> Reply:
+@verbs.add("PASS", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.1", syntax="<password>", login=False)
+async def password(context: SessionContext, text: str | None) -> Reply:
     """Give the password of the name said in USER."""
     try:
-        await context.services.attempts.admit(context.peer.label)
+        await context.services.login_attempts.admit(context.peer.label)
     except TooManyAttempts:
-        tell_refused(context, LoginRefusal.THROTTLED, "of this address")
-        return reply(codes.UNAVAILABLE, "Too many failed logins from your address.")
+        publish_login_refused(context, LoginRefusal.THROTTLED, "of this address")
+        return reply(codes.SERVICE_UNAVAILABLE, "Too many failed logins from your address.")
     try:
         await _ask(context, _credentials(context, text or ""))
     except (Refused, UnhandledCredentials) as error:
-        tell_refused(context, *_why(context, error))
+        publish_login_refused(context, *_why(context, error))
         return await _slowly(context, "Login failed.")
     except (LoginBusy, StorageError) as error:
         busy = isinstance(error, LoginBusy)
-        tell_refused(context, LoginRefusal.BUSY if busy else LoginRefusal.NO_FILES, said(error))
+        publish_login_refused(
+            context, LoginRefusal.BUSY if busy else LoginRefusal.NO_FILES, log_detail(error)
+        )
         context.told = error
         raise
     return _admitted(context, codes.LOGGED_IN)
 
 
-def _why(context: Context, error: Exception) -> tuple[LoginRefusal, str]:
+def _why(context: SessionContext, error: Exception) -> tuple[LoginRefusal, str]:
     """Return why the portal refuses, as far as that is known."""
     if isinstance(error, LoginRefused):
         reason, detail, is_vague = error.reason, error.detail, error.is_vague
@@ -124,34 +132,34 @@ def _why(context: Context, error: Exception) -> tuple[LoginRefusal, str]:
     return reason, detail
 
 
-def tell_refused(
-    context: Context, reason: LoginRefusal, detail: str = "", name: str | None = None
+def publish_login_refused(
+    context: SessionContext, reason: LoginRefusal, detail: str = "", name: str | None = None
 ) -> None:
     """Publish that a login is refused, and why; the client is told nothing of the reason."""
     context.publish(LoginFailed, reason, detail, user=context.user if name is None else name)
 
 
-def _admitted(context: Context, code: int) -> Reply:
+def _admitted(context: SessionContext, code: int) -> Reply:
     """Begin the session of the account that the portal granted, if there is a place for it."""
     account = context.account
     limit = account.max_sessions or context.services.settings.max_sessions_per_user
-    if not context.services.roster.take("user", account.name, limit):
-        context.identity.logout()
-        tell_refused(context, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
-        return reply(codes.UNAVAILABLE, "Too many sessions of that user.")
-    context.services.roster.waiting.discard(context.peer.counted_as, context.peer.session)
+    if not context.services.session_limits.take("user", account.name, limit):
+        context.portal_login.logout()
+        publish_login_refused(context, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
+        return reply(codes.SERVICE_UNAVAILABLE, "Too many sessions of that user.")
+    context.services.session_limits.waiting.discard(context.peer.limit_key, context.peer.session)
     context.directory = account.home
     context.failures = 0
-    context.publish(LoggedIn, context.protection.description)
+    context.publish(LoggedIn, context.tls_state.description)
     return reply(code, "Logged in.")
 
 
-async def _ask(context: Context, credentials: PeerCredentials | Anonymous) -> None:
+async def _ask(context: SessionContext, credentials: PeerCredentials | Anonymous) -> None:
     """Ask the portal, and tell the count of attempts how it ended."""
-    attempts, address = context.services.attempts, context.peer.label
+    attempts, address = context.services.login_attempts, context.peer.label
     ended = attempts.abandoned
     try:
-        await context.identity.login(context.services.portal, credentials, context.user)
+        await context.portal_login.login(context.services.portal, credentials, context.user)
         ended = attempts.succeeded
     except (Refused, UnhandledCredentials):
         ended = attempts.failed
@@ -160,64 +168,64 @@ async def _ask(context: Context, credentials: PeerCredentials | Anonymous) -> No
         ended(address)
 
 
-def _credentials(context: Context, text: str) -> PeerCredentials | Anonymous:
+def _credentials(context: SessionContext, text: str) -> PeerCredentials | Anonymous:
     if _is_anonymous(context, context.user):
         return Anonymous()
     name, secret = (word.encode("utf-8", "surrogateescape") for word in (context.user, text))
-    names = context.protection.names
+    names = context.tls_state.names
     return PeerCredentials(name, secret, context.peer.host, context.secured, names)
 
 
-async def _slowly(context: Context, text: str) -> Reply:
+async def _slowly(context: SessionContext, text: str) -> Reply:
     """Let a failed login cost time, and end the session at the last one (RFC 2577 §5)."""
     context.failures += 1
-    last = context.failures >= MOST_FAILURES
+    last = context.failures >= MAX_FAILURES_PER_SESSION
     await context.pause(delay_after(context.failures))
     if last:
-        return reply(codes.UNAVAILABLE, "Too many failed logins.")
+        return reply(codes.SERVICE_UNAVAILABLE, "Too many failed logins.")
     return reply(codes.NOT_LOGGED_IN, text)
 
 
-@verbs.add("ACCT", Argument.TEXT, rfc="959 4.1.1", syntax="<account>")
-async def account_information(_context: Context, _text: str) -> Reply:
+@verbs.add("ACCT", ArgumentKind.TEXT, rfc="959 4.1.1", syntax="<account>")
+async def account_information(_context: SessionContext, _text: str) -> Reply:
     """Name an account beside the user; not needed here."""
     return reply(codes.SUPERFLUOUS, "No account information is needed.")
 
 
 @verbs.add("REIN", rfc="959 4.1.1", login=False)
-async def reinitialize(context: Context, _none: None) -> Reply:
+async def reinitialize(context: SessionContext, _none: None) -> Reply:
     """Log out and begin again on the same connection, under TLS if it is."""
     context.forget_login()
-    context.protection.reset()
+    context.tls_state.reset()
     return reply(codes.READY, "Ready for a new user.")
 
 
-@verbs.add("QUIT", rfc="959 4.1.1", login=False, meanwhile=True)
-async def leave(context: Context, _none: None) -> Reply:
+@verbs.add("QUIT", rfc="959 4.1.1", login=False, allowed_during_transfer=True)
+async def leave(context: SessionContext, _none: None) -> Reply:
     """Say goodbye; a transfer in progress is finished first."""
     ending = " when the transfer is done" if context.running is not None else ""
     return reply(codes.GOODBYE, f"Goodbye{ending}.")
 
 
-@verbs.add("SMNT", Argument.PATH, rfc="959 4.1.1")
-async def structure_mount(_context: Context, _path: VirtualPath) -> Reply:
+@verbs.add("SMNT", ArgumentKind.PATH, rfc="959 4.1.1")
+async def structure_mount(_context: SessionContext, _path: VirtualPath) -> Reply:
     """Mount another filesystem; not implemented, an account has the one it has."""
     return reply(codes.NOT_IMPLEMENTED, "There is nothing to mount.")
 
 
-@verbs.add("CWD", Argument.PATH_OR_ROOT, rfc="959 4.1.1", syntax="[<directory>]")
-async def change_directory(context: Context, path: VirtualPath) -> Reply:
+@verbs.add("CWD", ArgumentKind.PATH_OR_ROOT, rfc="959 4.1.1", syntax="[<directory>]")
+async def change_directory(context: SessionContext, path: VirtualPath) -> Reply:
     """Make a directory the working directory; without a name the root."""
     return await _change(context, path)
 
 
 @verbs.add("CDUP", rfc="959 4.1.1")
-async def change_up(context: Context, _none: None) -> Reply:
+async def change_up(context: SessionContext, _none: None) -> Reply:
     """Make the parent the working directory."""
     return await _change(context, context.directory.parent)
 
 
-async def _change(context: Context, path: VirtualPath) -> Reply:
+async def _change(context: SessionContext, path: VirtualPath) -> Reply:
     enters = IEnter(context.storage, None)
     if enters is not None:
         await enters.enter(path)
@@ -228,9 +236,9 @@ async def _change(context: Context, path: VirtualPath) -> Reply:
 
 
 @verbs.add("PWD", rfc="959 4.1.3")
-async def working_directory(context: Context, _none: None) -> Reply:
+async def working_directory(context: SessionContext, _none: None) -> Reply:
     """Tell the working directory."""
-    return exact_reply(codes.PATHNAME, f"{context.directory.quoted()} is the current directory.")
+    return verbatim_reply(codes.PATHNAME, f"{context.directory.quoted()} is the current directory.")
 
 
 ALIASES = {"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "CD": "CWD", "EXIT": "QUIT"}

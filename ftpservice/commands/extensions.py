@@ -8,12 +8,12 @@ from ftpservice.commands.partial_uploads import SYNTAX, partials
 from ftpservice.commands.sizes import directory_size
 from ftpservice.events import FileChanged
 from ftpservice.session.arguments import parse_argument
-from ftpservice.session.context import Context
-from ftpservice.session.error_replies import Refusal
-from ftpservice.session.tls_policy import Switch
-from ftpservice.session.transfer import Progress, Transfer
-from ftpservice.session.verb_table import Argument, VerbTable
-from ftpservice.storage.errors import Unsupported
+from ftpservice.session.context import SessionContext
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.session.tls_policy import TLSSwitch
+from ftpservice.session.transfer import PendingTransfer, TransferProgress
+from ftpservice.session.verb_table import ArgumentKind, VerbTable
+from ftpservice.storage.errors import NotSupported
 from ftpservice.storage.interfaces import IFreeSpace, IHashes, ISetMode
 from ftpservice.storage.rights import OWNER_BITS, Right
 from ftpservice.wire import codes
@@ -21,18 +21,18 @@ from ftpservice.wire.facts import parse_time
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["sites", "verbs"]
+__all__ = ["site_verbs", "verbs"]
 
 verbs = VerbTable()
-sites = VerbTable()
+site_verbs = VerbTable()
 """The words behind SITE; a row here is all that a new one needs."""
 
 
-@verbs.add("HASH", Argument.PATH, rfc="draft-bryan-ftp-hash", syntax="<file>",
+@verbs.add("HASH", ArgumentKind.PATH, rfc="draft-bryan-ftp-hash", syntax="<file>",
            feature="HASH {hashes}")  # fmt: skip
-async def digest(context: Context, path: VirtualPath) -> Transfer | Reply:
+async def digest(context: SessionContext, path: VirtualPath) -> PendingTransfer | Reply:
     """Compute a digest of a file or of the RANG of it; OPTS HASH chooses which."""
-    algorithm, marks = context.parameters.hash_algorithm, context.take_marks()
+    algorithm, marks = context.parameters.hash_algorithm, context.take_next_transfer()
     hashes = context.capability(IHashes, Right.READ, path)
     entry = await context.storage.stat(path)
     end = entry.size if marks.end is None else marks.end
@@ -45,7 +45,7 @@ async def digest(context: Context, path: VirtualPath) -> Transfer | Reply:
         result = await hashes.hash(path, algorithm, marks.start, end)
         return _hash(algorithm, (marks.start, end), result, path)
 
-    return Transfer(None, Progress(f"HASH {path}", upload=False), compute)
+    return PendingTransfer(None, TransferProgress(f"HASH {path}", upload=False), compute)
 
 
 def _hash(algorithm: str, span: tuple[int, int], result: str, path: VirtualPath) -> Reply:
@@ -53,46 +53,46 @@ def _hash(algorithm: str, span: tuple[int, int], result: str, path: VirtualPath)
     return reply(codes.FILE_STATUS, f"{algorithm} {start}-{max(end - 1, 0)} {result} {path}")
 
 
-@verbs.add("AVBL", Argument.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 4",
+@verbs.add("AVBL", ArgumentKind.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 4",
            syntax="[<directory>]", feature="AVBL")  # fmt: skip
-async def available(context: Context, path: VirtualPath) -> Reply:
+async def available(context: SessionContext, path: VirtualPath) -> Reply:
     """Tell the bytes that may still be stored."""
     space = IFreeSpace(context.storage, None)
     if space is None:
-        raise Unsupported(path)
+        raise NotSupported(path)
     return reply(codes.FILE_STATUS, str(await space.free_space(path)))
 
 
-@verbs.add("DSIZ", Argument.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 6",
+@verbs.add("DSIZ", ArgumentKind.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 6",
            syntax="[<directory>]", feature="DSIZ")  # fmt: skip
-async def total_size(context: Context, path: VirtualPath) -> Reply:
+async def total_size(context: SessionContext, path: VirtualPath) -> Reply:
     """Tell the bytes of all files in a directory and below it."""
     return reply(codes.FILE_STATUS, str(await directory_size(context, path)))
 
 
-@verbs.add("SITE", Argument.TEXT, rfc="959 4.1.3", syntax="<word> [<argument>]")
-async def site(context: Context, text: str) -> Reply | Transfer | Switch:
+@verbs.add("SITE", ArgumentKind.TEXT, rfc="959 4.1.3", syntax="<word> [<argument>]")
+async def site(context: SessionContext, text: str) -> Reply | PendingTransfer | TLSSwitch:
     """Do something beyond the standard; SITE HELP tells what."""
     word, _space, rest = text.lstrip().partition(" ")
-    row = sites.find(f"SITE {word.upper()}")
+    row = site_verbs.find(f"SITE {word.upper()}")
     if row is None:
-        raise Refusal(codes.BAD_PARAMETER, f"No SITE {word.upper()}; see SITE HELP.")
+        raise ReplyError(codes.BAD_PARAMETER, f"No SITE {word.upper()}; see SITE HELP.")
     return await row.run(context, parse_argument(context, row, rest or None))
 
 
-@sites.add("SITE HELP", rfc="959 4.1.3")
-async def site_help(_context: Context, _none: None) -> Reply:
+@site_verbs.add("SITE HELP", rfc="959 4.1.3")
+async def site_help(_context: SessionContext, _none: None) -> Reply:
     """List the words behind SITE."""
-    lines = (f" {row.syntax}  {row.help}" for row in sites)
+    lines = (f" {row.syntax}  {row.help}" for row in site_verbs)
     return reply(codes.HELP, "These are known:", *lines, "End of help.")
 
 
-@sites.add("SITE CHMOD", Argument.TEXT, rfc="(in use)", syntax="<octal mode> <path>")
-async def change_mode(context: Context, text: str) -> Reply:
+@site_verbs.add("SITE CHMOD", ArgumentKind.TEXT, rfc="(in use)", syntax="<octal mode> <path>")
+async def change_mode(context: SessionContext, text: str) -> Reply:
     """Set the permission bits of a file."""
     digits, _space, name = text.partition(" ")
     if not name:
-        raise Refusal(codes.BAD_ARGUMENT, "Syntax: SITE CHMOD <octal mode> <path>")
+        raise ReplyError(codes.BAD_ARGUMENT, "Syntax: SITE CHMOD <octal mode> <path>")
     mode, path = _octal(digits), context.resolve(name)
     modes = context.capability(ISetMode, Right.ATTRIBUTES, path)
     await modes.set_mode(path, mode)
@@ -102,27 +102,29 @@ async def change_mode(context: Context, text: str) -> Reply:
 
 def _octal(digits: str) -> int:
     if not (1 <= len(digits) <= 4 and set(digits) <= set("01234567")):
-        raise Refusal(codes.BAD_ARGUMENT, "A mode is three octal digits.")
+        raise ReplyError(codes.BAD_ARGUMENT, "A mode is three octal digits.")
     mode = int(digits, 8)
     if mode > 0o777:
-        raise Refusal(codes.BAD_ARGUMENT, "Only the nine permission bits can be set.")
+        raise ReplyError(codes.BAD_ARGUMENT, "Only the nine permission bits can be set.")
     return mode
 
 
-@sites.add("SITE UMASK", Argument.OPTIONAL_TEXT, rfc="(in use)", syntax="[<octal mask>]")
-async def change_umask(context: Context, text: str | None) -> Reply:
+@site_verbs.add("SITE UMASK", ArgumentKind.OPTIONAL_TEXT, rfc="(in use)", syntax="[<octal mask>]")
+async def change_umask(context: SessionContext, text: str | None) -> Reply:
     """Tell or set the permission bits that new files do without."""
     if text is not None:
         mask = _octal(text.strip())
         if mask & OWNER_BITS:
-            raise Refusal(codes.BAD_PARAMETER, "A umask may not withhold permissions of the owner.")
+            raise ReplyError(
+                codes.BAD_PARAMETER, "A umask may not withhold permissions of the owner."
+            )
         context.parameters.umask = mask
     return reply(codes.OK, f"The umask is {context.parameters.umask:03o}.")
 
 
-@sites.add("SITE UTIME", Argument.TEXT, rfc="(in use)",
+@site_verbs.add("SITE UTIME", ArgumentKind.TEXT, rfc="(in use)",
            syntax="<time> <path> | <path> <atime> <mtime> <ctime> UTC")  # fmt: skip
-async def set_time(context: Context, text: str) -> Reply:
+async def set_time(context: SessionContext, text: str) -> Reply:
     """Set the modification time of a file, in either form that clients use."""
     words = text.rsplit(" ", 4)
     if len(words) == 5 and words[4].upper() == "UTC":
@@ -130,7 +132,7 @@ async def set_time(context: Context, text: str) -> Reply:
         return reply(codes.OK, "Time set.")
     stamp, _space, name = text.partition(" ")
     if not name:
-        raise Refusal(codes.BAD_ARGUMENT, "Syntax: SITE UTIME <time> <path>")
+        raise ReplyError(codes.BAD_ARGUMENT, "Syntax: SITE UTIME <time> <path>")
     await set_modified(context, stamp if len(stamp) > 12 else f"{stamp}00", name)
     return reply(codes.OK, "Time set.")
 
@@ -139,8 +141,8 @@ def _stamp(text: str) -> float:
     try:
         return parse_time(text)
     except ValueError:
-        raise Refusal(codes.BAD_ARGUMENT, "A time is YYYYMMDDHHMMSS, in UTC.") from None
+        raise ReplyError(codes.BAD_ARGUMENT, "A time is YYYYMMDDHHMMSS, in UTC.") from None
 
 
-sites.add("SITE REPORT", rfc="(ours)")(report)
-sites.add("SITE PARTIALS", Argument.OPTIONAL_TEXT, rfc="(ours)", syntax=SYNTAX)(partials)
+site_verbs.add("SITE REPORT", rfc="(ours)")(report)
+site_verbs.add("SITE PARTIALS", ArgumentKind.OPTIONAL_TEXT, rfc="(ours)", syntax=SYNTAX)(partials)

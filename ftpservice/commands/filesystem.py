@@ -7,13 +7,13 @@ from ftpservice.commands.upload_resumption import (
     interrupted_time,
     refuse_missing,
     remove_file,
-    size_told,
+    reported_size,
 )
 from ftpservice.events import FileChanged
-from ftpservice.session.context import Context
-from ftpservice.session.error_replies import Refusal
-from ftpservice.session.verb_table import Argument, VerbTable
-from ftpservice.storage.errors import NotFound, Unsupported
+from ftpservice.session.context import SessionContext
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.session.verb_table import ArgumentKind, VerbTable
+from ftpservice.storage.errors import NotSupported, PathNotFound
 from ftpservice.storage.file_mode import MaskedMode
 from ftpservice.storage.interfaces import ISetTimes
 from ftpservice.storage.permissions import permission_facts
@@ -22,76 +22,76 @@ from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.facts import format_facts, format_time, parse_time
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.replies import Reply, exact_reply, reply
+from ftpservice.wire.replies import Reply, reply, verbatim_reply
 
 __all__ = ["verbs"]
 
 verbs = VerbTable()
 
 
-@verbs.add("DELE", Argument.PATH, rfc="959 4.1.3", syntax="<file>")
-async def delete(context: Context, path: VirtualPath) -> Reply:
+@verbs.add("DELE", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<file>")
+async def delete(context: SessionContext, path: VirtualPath) -> Reply:
     """Remove a file, and the account's interrupted upload of it."""
     await remove_file(context, path)
     context.publish(FileChanged, "delete", str(path))
     return reply(codes.FILE_ACTION_OK, "Removed.")
 
 
-@verbs.add("MKD", Argument.PATH, rfc="959 4.1.3", syntax="<directory>")
-async def make_directory(context: Context, path: VirtualPath) -> Reply:
+@verbs.add("MKD", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<directory>")
+async def make_directory(context: SessionContext, path: VirtualPath) -> Reply:
     """Make a directory."""
     mode = MaskedMode.of(0o777, context.parameters.umask)
     await context.storage.make_directory(path, mode)
     context.publish(FileChanged, "mkdir", str(path))
-    return exact_reply(codes.PATHNAME, f"{path.quoted()} created.")
+    return verbatim_reply(codes.PATHNAME, f"{path.quoted()} created.")
 
 
-@verbs.add("RMD", Argument.PATH, rfc="959 4.1.3", syntax="<directory>")
-async def remove_directory(context: Context, path: VirtualPath) -> Reply:
+@verbs.add("RMD", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<directory>")
+async def remove_directory(context: SessionContext, path: VirtualPath) -> Reply:
     """Remove an empty directory."""
     await context.storage.remove_directory(path)
     context.publish(FileChanged, "rmdir", str(path))
     return reply(codes.FILE_ACTION_OK, "Removed.")
 
 
-@verbs.add("RNFR", Argument.PATH, rfc="959 4.1.3", syntax="<old name>")
-async def rename_from(context: Context, path: VirtualPath) -> Reply:
+@verbs.add("RNFR", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<old name>")
+async def rename_from(context: SessionContext, path: VirtualPath) -> Reply:
     """Say what is to be renamed."""
     try:
         await context.storage.stat(path)
-    except NotFound as error:
+    except PathNotFound as error:
         await refuse_missing(context, path, error)
     context.rename_from = path
-    return reply(codes.PENDING, "It exists; now RNTO.")
+    return reply(codes.FILE_ACTION_PENDING, "It exists; now RNTO.")
 
 
-@verbs.add("RNTO", Argument.PATH, rfc="959 4.1.3", syntax="<new name>")
-async def rename_to(context: Context, path: VirtualPath) -> Reply:
+@verbs.add("RNTO", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<new name>")
+async def rename_to(context: SessionContext, path: VirtualPath) -> Reply:
     """Give what RNFR named its new name."""
     await context.storage.rename(context.rename_from, path)
     context.publish(FileChanged, "rename", str(context.rename_from), str(path))
     return reply(codes.FILE_ACTION_OK, "Renamed.")
 
 
-@verbs.add("SIZE", Argument.PATH, rfc="3659 4", syntax="<file>", feature="SIZE")
-async def size(context: Context, path: VirtualPath) -> Reply:
+@verbs.add("SIZE", ArgumentKind.PATH, rfc="3659 4", syntax="<file>", feature="SIZE")
+async def size(context: SessionContext, path: VirtualPath) -> Reply:
     """Tell how many bytes a download would send."""
     in_ascii = context.parameters.ascii  # in which nothing is resumed
-    entry = await (known_entry if in_ascii else size_told)(context, path)
+    entry = await (known_entry if in_ascii else reported_size)(context, path)
     if entry.kind is not Kind.FILE:
-        raise Refusal(codes.REFUSED, "Not a plain file.")
+        raise ReplyError(codes.FILE_UNAVAILABLE, "Not a plain file.")
     if in_ascii:
         return reply(codes.FILE_STATUS, str(await ascii_size(context, path, entry)))
     return reply(codes.FILE_STATUS, str(entry.size))
 
 
-@verbs.add("MDTM", Argument.TEXT, rfc="3659 3", syntax="<file>", feature="MDTM")
-async def modification_time(context: Context, text: str) -> Reply:
+@verbs.add("MDTM", ArgumentKind.TEXT, rfc="3659 3", syntax="<file>", feature="MDTM")
+async def modification_time(context: SessionContext, text: str) -> Reply:
     """Tell when a file was last changed (UTC); with a time before the name, set it."""
     path = context.resolve(text)
     try:
         entry = await context.storage.stat(path)
-    except NotFound as error:
+    except PathNotFound as error:
         stamp, space, name = text.partition(" ")
         if space and name and stamp.isdigit() and len(stamp) == 14:
             return await set_modified(context, stamp, name)
@@ -100,7 +100,7 @@ async def modification_time(context: Context, text: str) -> Reply:
     return reply(codes.FILE_STATUS, format_time(entry.modified))
 
 
-async def set_modified(context: Context, stamp: str, name: str) -> Reply:
+async def set_modified(context: SessionContext, stamp: str, name: str) -> Reply:
     """Set a modification time and tell it as MFMT does."""
     path = context.resolve(name)
     await set_times(context, path, modified=_time(stamp))
@@ -111,16 +111,19 @@ def _time(text: str) -> float:
     try:
         return parse_time(text)
     except ValueError:
-        raise Refusal(codes.BAD_ARGUMENT, "A time is YYYYMMDDHHMMSS[.sss], in UTC.") from None
+        raise ReplyError(codes.BAD_ARGUMENT, "A time is YYYYMMDDHHMMSS[.sss], in UTC.") from None
 
 
 async def set_times(
-    context: Context, path: VirtualPath, modified: float | None = None, created: float | None = None
+    context: SessionContext,
+    path: VirtualPath,
+    modified: float | None = None,
+    created: float | None = None,
 ) -> None:
-    """Set what is given; raises `Unsupported` where the storage cannot."""
+    """Set what is given; raises `NotSupported` where the storage cannot."""
     times = context.capability(ISetTimes, Right.ATTRIBUTES, path)
     if created is not None and not times.creation:
-        raise Unsupported(path)
+        raise NotSupported(path)
     await times.set_times(path, modified, created)
     context.publish(FileChanged, "attributes", str(path))
 
@@ -128,20 +131,20 @@ async def set_times(
 def _stamp_and_name(text: str) -> tuple[str, str]:
     stamp, _space, name = text.partition(" ")
     if not name:
-        raise Refusal(codes.BAD_ARGUMENT, "A time and a name are wanted.")
+        raise ReplyError(codes.BAD_ARGUMENT, "A time and a name are wanted.")
     return stamp, name
 
 
 @verbs.add(
-    "MFMT", Argument.TEXT, rfc="draft-somers-ftp-mfxx 3", syntax="<time> <file>", feature="MFMT"
+    "MFMT", ArgumentKind.TEXT, rfc="draft-somers-ftp-mfxx 3", syntax="<time> <file>", feature="MFMT"
 )
-async def modify_modification_time(context: Context, text: str) -> Reply:
+async def modify_modification_time(context: SessionContext, text: str) -> Reply:
     """Set the modification time of a file (UTC)."""
     return await set_modified(context, *_stamp_and_name(text))
 
 
-@verbs.add("MFCT", Argument.TEXT, rfc="draft-somers-ftp-mfxx 4", syntax="<time> <file>")
-async def modify_creation_time(context: Context, text: str) -> Reply:
+@verbs.add("MFCT", ArgumentKind.TEXT, rfc="draft-somers-ftp-mfxx 4", syntax="<time> <file>")
+async def modify_creation_time(context: SessionContext, text: str) -> Reply:
     """Set the creation time of a file (UTC), where the storage keeps one."""
     stamp, name = _stamp_and_name(text)
     await set_times(context, context.resolve(name), created=_time(stamp))
@@ -150,36 +153,36 @@ async def modify_creation_time(context: Context, text: str) -> Reply:
 
 @verbs.add(
     "MFF",
-    Argument.TEXT,
+    ArgumentKind.TEXT,
     rfc="draft-somers-ftp-mfxx 5",
     syntax="<fact>=<value>;... <file>",
     feature="MFF Modify;Create;",
 )
-async def modify_facts(context: Context, text: str) -> Reply:
+async def modify_facts(context: SessionContext, text: str) -> Reply:
     """Set facts of a file."""
     facts, _space, name = text.partition(" ")
     facts = facts.removesuffix(";")
     pairs = [fact.partition("=")[::2] for fact in facts.split(";")]
     wanted = {key.lower(): value for key, value in pairs}
     if not name or len(wanted) != len(pairs) or not all(wanted.values()):
-        raise Refusal(codes.BAD_ARGUMENT, "Syntax: MFF <fact>=<value>;... <file>")
+        raise ReplyError(codes.BAD_ARGUMENT, "Syntax: MFF <fact>=<value>;... <file>")
     if not wanted.keys() <= {"modify", "create"}:
-        raise Refusal(codes.BAD_PARAMETER, "Only Modify and Create can be set.")
+        raise ReplyError(codes.BAD_PARAMETER, "Only Modify and Create can be set.")
     times = {key: _time(value) for key, value in wanted.items()}
     await set_times(context, context.resolve(name), times.get("modify"), times.get("create"))
     return reply(codes.FILE_STATUS, f"{facts}; {name}")
 
 
-@verbs.add("MLST", Argument.OPTIONAL_TEXT, rfc="3659 7", syntax="[<path>[/]]",
+@verbs.add("MLST", ArgumentKind.OPTIONAL_TEXT, rfc="3659 7", syntax="[<path>[/]]",
            feature="MLST {facts}")  # fmt: skip
-async def machine_status(context: Context, text: str | None) -> Reply:
+async def machine_status(context: SessionContext, text: str | None) -> Reply:
     """Tell the facts of one name; those of a link itself, with a slash behind of its target."""
     path = context.resolve(text)
     follow = text is None or _names_target(text)
     entry = await with_access(context, path, await known_entry(context, path, follow), follow)
     permissions = permission_facts(context.account.rights, entry)
     facts = format_facts(entry, context.parameters.facts, permissions, path.parent)
-    return exact_reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")
+    return verbatim_reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")
 
 
 def _names_target(text: str) -> bool:

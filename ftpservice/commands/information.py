@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ftpservice.commands.listings import listing_lines
-from ftpservice.commands.partial_uploads import space_taken
-from ftpservice.session.context import Context
-from ftpservice.session.error_replies import Refusal
-from ftpservice.session.verb_table import Argument, VerbTable
+from ftpservice.commands.partial_uploads import partials_summary
+from ftpservice.session.context import SessionContext
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
 from ftpservice.wire.digests import ALGORITHMS
@@ -19,42 +19,49 @@ verbs = VerbTable()
 
 
 @verbs.add("SYST", rfc="959 4.1.3", login=False)
-async def system(_context: Context, _none: None) -> Reply:
+async def system(_context: SessionContext, _none: None) -> Reply:
     """Tell the kind of system; what LIST looks like depends on it."""
     return reply(codes.SYSTEM_TYPE, "UNIX Type: L8")
 
 
-@verbs.add("NOOP", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", login=False, meanwhile=True)
-async def nothing(_context: Context, _text: str | None) -> Reply:
+@verbs.add(
+    "NOOP", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.3", login=False, allowed_during_transfer=True
+)
+async def nothing(_context: SessionContext, _text: str | None) -> Reply:
     """Do nothing, and say so."""
     return reply(codes.OK, "NOOP is done.")
 
 
 @verbs.add(
-    "STAT", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", syntax="[<path>]", login=False, meanwhile=True
+    "STAT",
+    ArgumentKind.OPTIONAL_TEXT,
+    rfc="959 4.1.3",
+    syntax="[<path>]",
+    login=False,
+    allowed_during_transfer=True,
 )
-async def status(context: Context, argument: str | None) -> Reply:
+async def status(context: SessionContext, argument: str | None) -> Reply:
     """Tell the state of the session and its transfer, or list a path right here."""
     if argument is None:
         lines = _status_lines(context)
-        if context.identity.account is not None and context.running is None:
-            lines += filter(None, [await space_taken(context)])
+        if context.portal_login.account is not None and context.running is None:
+            lines += filter(None, [await partials_summary(context)])
         return reply(codes.SYSTEM_STATUS, "Status:", *lines, "End of status.")
     _logged_in = context.account
     lines = await listing_lines(context, argument)
     return reply(codes.FILE_STATUS, "Listing:", *(f" {line}" for line in lines), "End.")
 
 
-def _status_lines(context: Context) -> list[str]:
-    account, parameters = context.identity.account, context.parameters
+def _status_lines(context: SessionContext) -> list[str]:
+    account, parameters = context.portal_login.account, context.parameters
     lines = [f" Connected from {context.peer.label}."]
     if account is None:
         lines.append(" Not logged in.")
     else:
         lines.append(f" Logged in as {account.name}, in {context.directory.quoted()}.")
     if context.secured:
-        data = "under TLS" if context.protection.data else "in clear"
-        lines.append(f" Commands under TLS ({context.protection.description}), data {data}.")
+        data = "under TLS" if context.tls_state.data else "in clear"
+        lines.append(f" Commands under TLS ({context.tls_state.description}), data {data}.")
     kind = "ASCII" if parameters.ascii else "binary"
     structure = "record" if parameters.records else "file"
     lines.append(f" Type {kind}, structure {structure}, mode stream.")
@@ -66,23 +73,25 @@ def _status_lines(context: Context) -> list[str]:
     return lines
 
 
-@verbs.add("CLNT", Argument.TEXT, rfc="(in use)", syntax="<client>", login=False, feature="CLNT")
-async def client_name(_context: Context, _name: str) -> Reply:
+@verbs.add(
+    "CLNT", ArgumentKind.TEXT, rfc="(in use)", syntax="<client>", login=False, feature="CLNT"
+)
+async def client_name(_context: SessionContext, _name: str) -> Reply:
     """Say which program the client is."""
     return reply(codes.OK, "Noted.")
 
 
-@verbs.add("LANG", Argument.OPTIONAL_TEXT, rfc="2640 4", syntax="[<language>]", login=False,
+@verbs.add("LANG", ArgumentKind.OPTIONAL_TEXT, rfc="2640 4", syntax="[<language>]", login=False,
            feature="LANG EN*")  # fmt: skip
-async def language(_context: Context, tag: str | None) -> Reply:
+async def language(_context: SessionContext, tag: str | None) -> Reply:
     """Choose the language of the replies; English is the one there is."""
     if tag is None or tag.lower() in ("en", "en-us", "en-gb"):
         return reply(codes.OK, "The replies are in English.")
-    raise Refusal(codes.BAD_PARAMETER, "Only EN.")
+    raise ReplyError(codes.BAD_PARAMETER, "Only EN.")
 
 
-@verbs.add("OPTS", Argument.TEXT, rfc="2389 4", syntax="<verb> [<options>]", login=False)
-async def options(context: Context, text: str) -> Reply:
+@verbs.add("OPTS", ArgumentKind.TEXT, rfc="2389 4", syntax="<verb> [<options>]", login=False)
+async def options(context: SessionContext, text: str) -> Reply:
     """Set the options of MLST, UTF8 or HASH."""
     name, _space, value = text.lstrip().partition(" ")
     match name.upper():
@@ -93,10 +102,10 @@ async def options(context: Context, text: str) -> Reply:
         case "HASH":
             return _choose_hash(context, value.strip())
         case _:
-            raise Refusal(codes.BAD_ARGUMENT, f"{name.upper()} has no options.")
+            raise ReplyError(codes.BAD_ARGUMENT, f"{name.upper()} has no options.")
 
 
-def _choose_facts(context: Context, value: str) -> Reply:
+def _choose_facts(context: SessionContext, value: str) -> Reply:
     context.parameters.facts = choose_facts(value)
     chosen = "".join(f"{fact};" for fact in context.parameters.facts)
     return reply(codes.OK, f"MLST OPTS {chosen}".rstrip())
@@ -105,21 +114,21 @@ def _choose_facts(context: Context, value: str) -> Reply:
 def _utf8(value: str) -> Reply:
     if value.strip().upper() in ("", "ON", "NLST"):
         return reply(codes.OK, "Names are in UTF-8.")
-    raise Refusal(codes.BAD_PARAMETER, "Names are in UTF-8, always.")
+    raise ReplyError(codes.BAD_PARAMETER, "Names are in UTF-8, always.")
 
 
-def _choose_hash(context: Context, value: str) -> Reply:
+def _choose_hash(context: SessionContext, value: str) -> Reply:
     if value:
         if value.upper() not in ALGORITHMS:
-            raise Refusal(codes.BAD_PARAMETER, f"One of {', '.join(ALGORITHMS)}.")
+            raise ReplyError(codes.BAD_PARAMETER, f"One of {', '.join(ALGORITHMS)}.")
         context.parameters.hash_algorithm = value.upper()
     return reply(codes.OK, context.parameters.hash_algorithm)
 
 
 @verbs.add("REPORT", rfc="(ours)")
-async def report(context: Context, _none: None) -> Reply:
+async def report(context: SessionContext, _none: None) -> Reply:
     """Tell what the service has done since it started; for accounts with the admin right."""
     if Right.ADMIN not in context.account.rights:
-        raise Refusal(codes.REFUSED, "Only for administrators.")
+        raise ReplyError(codes.FILE_UNAVAILABLE, "Only for administrators.")
     lines = (f" {line}" for line in context.services.activity.report())
     return reply(codes.SYSTEM_STATUS, "Report:", *lines, "End of report.")

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftpservice.session.error_replies import Refusal
-from ftpservice.storage.errors import NotFound
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.storage.errors import PathNotFound
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.links import directory_or_itself, lstat
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.glob import MAX_LENGTH, Pattern, has_wildcards
-from ftpservice.wire.ls_options import Switches
+from ftpservice.wire.glob import MAX_LENGTH, GlobPattern, has_wildcards
+from ftpservice.wire.ls_options import LsOptions
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Found", "find", "pattern_of", "place_of_pattern", "spelled"]
+__all__ = ["ListingTarget", "find_target", "glob_pattern", "pattern_directory", "pattern_prefix"]
 
-TOO_COMPLEX = "That pattern is too complex."
-MOST_PATTERNS = 32
+TOO_COMPLEX_TEXT = "That pattern is too complex."
+MAX_PATTERNS = 32
 """Components of a path with wildcards."""
 
 
 @dataclass(frozen=True)
-class Found:
+class ListingTarget:
     """What an argument stands for, its existence already known."""
 
     path: VirtualPath
@@ -32,41 +32,43 @@ class Found:
     """``None`` for a pattern."""
 
 
-async def find(storage: IStorage, path: VirtualPath, shown: str, switches: Switches) -> Found:
+async def find_target(
+    storage: IStorage, path: VirtualPath, shown: str, switches: LsOptions
+) -> ListingTarget:
     """Look ``path`` up; a name that exists is itself, else it may be a pattern.
 
     A link to a directory stands for the directory, unless ``-d`` asks for the link. Raises
-    `NotFound`.
+    `PathNotFound`.
     """
     look = lstat if switches.directory else directory_or_itself
     try:
         entry = await look(storage, path)
         is_directory = entry.kind is Kind.DIRECTORY
-        return Found(path, shown if is_directory else shown.rstrip("/"), entry)
-    except NotFound:
+        return ListingTarget(path, shown if is_directory else shown.rstrip("/"), entry)
+    except PathNotFound:
         if not has_wildcards(shown):
             raise
         _see_that_it_is_simple(path)  # what is too complex is said before a transfer begins
-        return Found(path, shown, None)
+        return ListingTarget(path, shown, None)
 
 
 def _see_that_it_is_simple(path: VirtualPath) -> None:
-    """Raise `Refusal` for a pattern that is too complex."""
+    """Raise `ReplyError` for a pattern that is too complex."""
     patterns = [component for component in path.parts if has_wildcards(component)]
-    if len(patterns) > MOST_PATTERNS or max(map(len, path.parts)) > MAX_LENGTH:
-        raise Refusal(codes.BAD_ARGUMENT, TOO_COMPLEX)
+    if len(patterns) > MAX_PATTERNS or max(map(len, path.parts)) > MAX_LENGTH:
+        raise ReplyError(codes.BAD_ARGUMENT, TOO_COMPLEX_TEXT)
     for component in patterns:
-        pattern_of(component)
+        glob_pattern(component)
 
 
-def place_of_pattern(found: Found) -> VirtualPath:
+def pattern_directory(found: ListingTarget) -> VirtualPath:
     """Return the directory in which a pattern begins."""
     parts = found.path.parts
-    words = spelled(found.shown)[1]
+    words = pattern_prefix(found.shown)[1]
     return VirtualPath(parts[:-1][: len(parts) - min(words, len(parts))])
 
 
-def spelled(shown: str) -> tuple[str, int]:
+def pattern_prefix(shown: str) -> tuple[str, int]:
     """Return what leads to where a pattern begins ("/", "../"), and how many names are in it."""
     ups, names = 0, 0
     for word in shown.split("/"):
@@ -77,9 +79,9 @@ def spelled(shown: str) -> tuple[str, int]:
     return "/" if shown.startswith("/") else "../" * ups, names
 
 
-def pattern_of(component: str) -> Pattern:
-    """Return a component as a pattern; raises `Refusal` for one that is too complex."""
+def glob_pattern(component: str) -> GlobPattern:
+    """Return a component as a pattern; raises `ReplyError` for one that is too complex."""
     try:
-        return Pattern(component)
+        return GlobPattern(component)
     except ValueError:
-        raise Refusal(codes.BAD_ARGUMENT, TOO_COMPLEX) from None
+        raise ReplyError(codes.BAD_ARGUMENT, TOO_COMPLEX_TEXT) from None

@@ -12,8 +12,8 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice.concurrency.task import Task
 from ftpservice.events import FileChanged
-from ftpservice.session.context import Context
-from ftpservice.session.error_replies import Refusal
+from ftpservice.session.context import SessionContext
+from ftpservice.session.error_replies import ReplyError
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.interfaces import IPartials
 from ftpservice.storage.partial_upload import PartialUpload
@@ -22,15 +22,15 @@ from ftpservice.wire import codes
 from ftpservice.wire.facts import format_time
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["SYNTAX", "partials", "space_taken"]
+__all__ = ["SYNTAX", "partials", "partials_summary"]
 
 SYNTAX = "[DELETE <path>|ALL]"
-MOST_SHOWN = 500
-PATIENCE_SECONDS = 1.0
+MAX_SHOWN = 500
+SEARCH_TIMEOUT_SECONDS = 1.0
 """For finding all of them where they are only to be summed up."""
 
 
-async def partials(context: Context, text: str | None) -> Reply:
+async def partials(context: SessionContext, text: str | None) -> Reply:
     """List interrupted uploads (path, bytes, time of the last of them), or remove them."""
     word, _space, name = (text or "").strip().partition(" ")
     everybody = Right.ADMIN in context.account.rights
@@ -38,20 +38,20 @@ async def partials(context: Context, text: str | None) -> Reply:
     if not word:
         return _listed(await kept.all_partials(everybody), everybody)
     if word.upper() != "DELETE" or not name:
-        raise Refusal(codes.BAD_ARGUMENT, f"Syntax: SITE PARTIALS {SYNTAX}")
+        raise ReplyError(codes.BAD_ARGUMENT, f"Syntax: SITE PARTIALS {SYNTAX}")
     path = None if name.upper() == "ALL" else context.resolve(name)
     dropped = await kept.drop_partials(path, everybody)
     for one in dropped:
         context.publish(FileChanged, "drop partial", str(one.path))
-        context.services.offers.withdraw((one.owner, one.path))
+        context.services.resume_offers.withdraw((one.owner, one.path))
     return reply(codes.OK, f"{_summed(dropped)} removed.")
 
 
 def _listed(found: Sequence[PartialUpload], everybody: bool) -> Reply:
-    newest = sorted(found, key=lambda one: -one.modified)[:MOST_SHOWN]
+    newest = sorted(found, key=lambda one: -one.modified)[:MAX_SHOWN]
     lines = [_line(one, everybody) for one in newest]
-    if len(found) > MOST_SHOWN:
-        lines.append(f" ({len(found) - MOST_SHOWN} more)")
+    if len(found) > MAX_SHOWN:
+        lines.append(f" ({len(found) - MAX_SHOWN} more)")
     return reply(codes.SYSTEM_STATUS, "Interrupted uploads:", *lines, f"{_summed(found)}.")
 
 
@@ -66,13 +66,13 @@ def _summed(found: Sequence[PartialUpload]) -> str:
     return f"{len(found)} interrupted upload{'' if len(found) == 1 else 's'}, {size} bytes"
 
 
-async def space_taken(context: Context) -> str:
+async def partials_summary(context: SessionContext) -> str:
     """Return a line on what the account's interrupted uploads hold; empty for nothing."""
     kept = IPartials(context.storage, None)
     if kept is None:
         return ""
     search = Task(_searched(kept))
-    late = context.services.clock.callLater(PATIENCE_SECONDS, search.cancel)
+    late = context.services.clock.callLater(SEARCH_TIMEOUT_SECONDS, search.cancel)
     try:
         found: Sequence[PartialUpload] = await search
     except StorageError:

@@ -5,75 +5,77 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ftpservice.commands.upload_resumption import refuse_missing
-from ftpservice.session.context import Context
-from ftpservice.session.error_replies import Refusal
-from ftpservice.storage.errors import NotFound
+from ftpservice.session.context import SessionContext
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.storage.errors import PathNotFound
 from ftpservice.storage.filesystem_interfaces import IAccess
 from ftpservice.storage.links import lstat
 from ftpservice.wire import codes
-from ftpservice.wire.ascii import LineEnds
+from ftpservice.wire.ascii import AddedCRCounter
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["ascii_size", "directory_size", "known_entry", "with_access"]
 
-CHUNK = 64 * 1024
+READ_SIZE = 64 * 1024
 """Bytes whose line ends are counted in one step."""
-LARGEST_TEXT = 64 * 1024 * 1024
+MAX_ASCII_SIZE = 64 * 1024 * 1024
 """Bytes that are read to count line ends; beyond it SIZE is refused in TYPE A."""
-MOST_DIRECTORIES = 10_000
+MAX_DIRECTORIES = 10_000
 
 
-async def known_entry(context: Context, path: VirtualPath, follow: bool = True) -> Entry:
+async def known_entry(context: SessionContext, path: VirtualPath, follow: bool = True) -> Entry:
     """Return the facts of ``path``; without ``follow`` a link is told as itself."""
     try:
         return await (context.storage.stat(path) if follow else lstat(context.storage, path))
-    except NotFound as error:
+    except PathNotFound as error:
         await refuse_missing(context, path, error)
 
 
-async def with_access(context: Context, path: VirtualPath, entry: Entry, follow: bool) -> Entry:
+async def with_access(
+    context: SessionContext, path: VirtualPath, entry: Entry, follow: bool
+) -> Entry:
     """Return the entry of ``path`` with what can be done with it, where the storage knows that."""
     storage = IAccess(context.storage, None)
     if storage is None:
         return entry
     try:
         return entry._replace(access=await storage.access(path, follow))
-    except NotFound:
+    except PathNotFound:
         return entry  # of a partial
 
 
-async def ascii_size(context: Context, path: VirtualPath, entry: Entry) -> int:
-    """Return the bytes that a download in TYPE A sends (RFC 3659 §4); raises `Refusal`."""
-    if entry.size > LARGEST_TEXT:
-        raise Refusal(codes.REFUSED, "Too large to count in TYPE A; say TYPE I.")
-    turns, ends = context.services.turns, LineEnds()
+async def ascii_size(context: SessionContext, path: VirtualPath, entry: Entry) -> int:
+    """Return the bytes that a download in TYPE A sends (RFC 3659 §4); raises `ReplyError`."""
+    if entry.size > MAX_ASCII_SIZE:
+        raise ReplyError(codes.FILE_UNAVAILABLE, "Too large to count in TYPE A; say TYPE I.")
+    turns, ends = context.services.turns, AddedCRCounter()
     reading = await context.storage.open_reading(path)
     try:
         offset = 0
-        while chunk := await reading.read(offset, CHUNK):
+        while chunk := await reading.read(offset, READ_SIZE):
             offset += len(chunk)
-            await turns.do(ends.count, chunk)
+            await turns.run_when_due(ends.count, chunk)
         return offset + ends.added
     finally:
         reading.close()
 
 
-async def directory_size(context: Context, top: VirtualPath) -> int:
-    """Return the bytes of all files below ``top``; raises `Refusal` where there is no end."""
+async def directory_size(context: SessionContext, top: VirtualPath) -> int:
+    """Return the bytes of all files below ``top``; raises `ReplyError` where there is no end."""
     total, seen, waiting = 0, 0, [top]
     turns = context.services.turns
     while waiting:
         seen += 1
-        if seen > MOST_DIRECTORIES:
-            raise Refusal(codes.REFUSED, "Too many directories to count.")
+        if seen > MAX_DIRECTORIES:
+            raise ReplyError(codes.FILE_UNAVAILABLE, "Too many directories to count.")
         path = waiting.pop()
         listing = await context.storage.open_listing(path)
         try:
             while batch := await listing.next_batch():
-                size, below = await turns.do(_measured, path, batch)
+                size, below = await turns.run_when_due(_measured, path, batch)
                 total += size
-                waiting += below[:MOST_DIRECTORIES]
+                waiting += below[:MAX_DIRECTORIES]
         finally:
             listing.close()
     return total

@@ -12,17 +12,17 @@ from ftpservice.commands import (
     transfer_parameters,
     transfers,
 )
-from ftpservice.session.context import Context
-from ftpservice.session.error_replies import Refusal
-from ftpservice.session.verb_table import Argument, Verb, VerbTable
+from ftpservice.session.context import SessionContext
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.session.verb_table import ArgumentKind, Verb, VerbTable
 from ftpservice.wire import codes
 from ftpservice.wire.digests import ALGORITHMS
 from ftpservice.wire.facts import feature_line
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["KNOWN_ELSEWHERE", "TABLE", "protocol_table"]
+__all__ = ["UNIMPLEMENTED_VERBS", "VERB_TABLE", "protocol_table"]
 
-TABLE = VerbTable().include(
+VERB_TABLE = VerbTable().include(
     access_control.verbs,
     security.verbs,
     transfer_parameters.verbs,
@@ -33,7 +33,7 @@ TABLE = VerbTable().include(
     extensions.verbs,
 )
 
-KNOWN_ELSEWHERE = frozenset(
+UNIMPLEMENTED_VERBS = frozenset(
     [
         *("LPRT", "LPSV", "MAIL", "MLFL", "MRCP", "MRSQ", "MSAM", "MSND", "MSOM"),
     ]
@@ -41,8 +41,8 @@ KNOWN_ELSEWHERE = frozenset(
 """Verbs of the RFCs that this service does not have; they get 502 in place of 500."""
 
 
-@TABLE.add("FEAT", rfc="2389 3", login=False)
-async def features(context: Context, _none: None) -> Reply:
+@VERB_TABLE.add("FEAT", rfc="2389 3", login=False)
+async def features(context: SessionContext, _none: None) -> Reply:
     """List what is there beyond RFC 959."""
     facts = feature_line(context.parameters.facts)
     hashes = ";".join(
@@ -50,18 +50,18 @@ async def features(context: Context, _none: None) -> Reply:
     )
     lines = {
         row.feature.format(facts=facts, hashes=hashes)
-        for row in TABLE
+        for row in VERB_TABLE
         if row.feature and row.offered(context)
     }
     shown = sorted([*lines, "TVFS", "UTF8"])
     return reply(codes.SYSTEM_STATUS, "Features:", *(f" {line}" for line in shown), "End")
 
 
-@TABLE.add("HELP", Argument.OPTIONAL_TEXT, rfc="959 4.1.3", syntax="[<verb>]", login=False)
-async def help_with(_context: Context, word: str | None) -> Reply:
+@VERB_TABLE.add("HELP", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.3", syntax="[<verb>]", login=False)
+async def help_command(_context: SessionContext, word: str | None) -> Reply:
     """List the verbs, or tell the syntax of one."""
     if word is None:
-        names = [row.name for row in TABLE]
+        names = [row.name for row in VERB_TABLE]
         lines = [
             " " + "".join(f"{name:<8}" for name in names[start : start + 8]).rstrip()
             for start in range(0, len(names), 8)
@@ -69,24 +69,28 @@ async def help_with(_context: Context, word: str | None) -> Reply:
         return reply(codes.HELP, "These verbs are known:", *lines, "HELP <verb> tells more.")
     row = _row(word.strip().upper())
     if row is None:
-        raise Refusal(codes.NOT_IMPLEMENTED, f"Unknown verb {word.strip().upper()}.")
+        raise ReplyError(codes.NOT_IMPLEMENTED, f"Unknown verb {word.strip().upper()}.")
     return reply(codes.HELP, f"Syntax: {row.syntax}", f" {row.help}", f" (RFC {row.rfc})", "End.")
 
 
 def _row(word: str) -> Verb | None:
-    return TABLE.find(word) or extensions.sites.find(word)
+    return VERB_TABLE.find(word) or extensions.site_verbs.find(word)
 
 
 def protocol_table() -> str:
     """Return the rows as a Markdown table, for the documentation."""
     head = ["| verb | login | during a transfer | RFC | what it does |", "|---|---|---|---|---|"]
-    rows = [*TABLE, *extensions.sites]
+    rows = [*VERB_TABLE, *extensions.site_verbs]
     return "\n".join(head + [_markdown(row) for row in rows if not row.alias_of] + _aliases(rows))
 
 
 def _markdown(row: Verb) -> str:
     syntax = row.syntax.replace("|", "\\|")
-    cells = (f"`{syntax}`", "yes" if row.login else "", "at once" if row.meanwhile else "")
+    cells = (
+        f"`{syntax}`",
+        "yes" if row.login else "",
+        "at once" if row.allowed_during_transfer else "",
+    )
     return f"| {' | '.join(cells)} | {row.rfc} | {row.help} |"
 
 

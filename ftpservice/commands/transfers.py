@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 
-from ftpservice.commands.transfer_job import Carriage, download, upload
+from ftpservice.commands.transfer_job import TransferJob, download_transfer, upload_transfer
 from ftpservice.commands.upload_resumption import (
+    check_reader,
     forget_partial,
     refuse_missing,
     refuse_offset,
-    resumed,
-    see_reader,
+    resume_request,
 )
-from ftpservice.data.channel import Channel
-from ftpservice.session.active_uploads import LivingUpload
+from ftpservice.data.channel import DataChannel
+from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.arguments import parse_count
-from ftpservice.session.context import Context, Marks
-from ftpservice.session.error_replies import Refusal
-from ftpservice.session.transfer import Progress, Transfer
-from ftpservice.session.verb_table import Argument, VerbTable
-from ftpservice.storage.errors import BadOffset, Impossible, NoSpace, NotFound
+from ftpservice.session.context import NextTransfer, SessionContext
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.session.transfer import PendingTransfer, TransferProgress
+from ftpservice.session.verb_table import ArgumentKind, VerbTable
+from ftpservice.storage.errors import BadOffset, FilesystemUnsupported, NoSpace, PathNotFound
 from ftpservice.storage.file_mode import MaskedMode
-from ftpservice.storage.interfaces import How, IFreeSpace, IReading, IWriting, WriteRequest
+from ftpservice.storage.interfaces import IFreeSpace, IReading, IWriting, WriteMode, WriteRequest
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
@@ -30,21 +30,28 @@ __all__ = ["verbs"]
 
 verbs = VerbTable()
 
-ALLOCATION = re.compile(r" *([0-9]+)(?: +R *[0-9]+)? *", re.ASCII | re.IGNORECASE)
-VERBS = {How.REPLACE: "STOR", How.APPEND: "APPE", How.CREATE: "APPE", How.UNIQUE: "STOU"}
+ALLO_ARGUMENT = re.compile(r" *([0-9]+)(?: +R *[0-9]+)? *", re.ASCII | re.IGNORECASE)
+WRITE_MODE_VERBS = {
+    WriteMode.REPLACE: "STOR",
+    WriteMode.APPEND: "APPE",
+    WriteMode.CREATE: "APPE",
+    WriteMode.UNIQUE: "STOU",
+}
 
 
-@verbs.add("RETR", Argument.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
-async def retrieve(context: Context, path: VirtualPath) -> Transfer:
+@verbs.add("RETR", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
+async def retrieve(context: SessionContext, path: VirtualPath) -> PendingTransfer:
     """Download a file."""
-    marks, channel = context.take_marks(), context.connector.take()
+    marks, channel = context.take_next_transfer(), context.connector.take()
     try:
         reading = await _opened(context, path)
         try:
-            see_reader(context, path)
+            check_reader(context, path)
             _check_span(context, marks, reading.entry.size)
-            carriage = _carriage(context, channel, Progress(f"RETR {path}", upload=False), path)
-            return download(carriage, reading, marks)
+            carriage = _carriage(
+                context, channel, TransferProgress(f"RETR {path}", upload=False), path
+            )
+            return download_transfer(carriage, reading, marks)
         except BaseException:
             reading.close()
             raise
@@ -53,67 +60,72 @@ async def retrieve(context: Context, path: VirtualPath) -> Transfer:
         raise
 
 
-async def _opened(context: Context, path: VirtualPath) -> IReading:
+async def _opened(context: SessionContext, path: VirtualPath) -> IReading:
     try:
         return await context.storage.open_reading(path)
-    except NotFound as error:
+    except PathNotFound as error:
         await refuse_missing(context, path, error)
 
 
-def _check_span(context: Context, marks: Marks, size: int) -> None:
+def _check_span(context: SessionContext, marks: NextTransfer, size: int) -> None:
     if context.parameters.ascii and (marks.start or marks.end is not None):
-        raise Refusal(codes.BAD_PARAMETER, "A part of a file can be had in TYPE I only.")
+        raise ReplyError(codes.BAD_PARAMETER, "A part of a file can be had in TYPE I only.")
     if marks.start > size:
-        raise Refusal(codes.BAD_OFFSET, f"The file ends at {size}.")
+        raise ReplyError(codes.BAD_OFFSET, f"The file ends at {size}.")
 
 
 def _carriage(
-    context: Context, channel: Channel | None, progress: Progress, path: VirtualPath
-) -> Carriage:
+    context: SessionContext,
+    channel: DataChannel | None,
+    progress: TransferProgress,
+    path: VirtualPath,
+) -> TransferJob:
     if channel is None:
-        raise Refusal(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
-    return Carriage(context, channel, progress, str(path))
+        raise ReplyError(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
+    return TransferJob(context, channel, progress, str(path))
 
 
-def _give_up(channel: Channel | None) -> None:
+def _give_up(channel: DataChannel | None) -> None:
     """End a data connection that an error made useless, with a FIN."""
     if channel is not None:
         channel.close()
 
 
-@verbs.add("STOR", Argument.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
-async def store(context: Context, path: VirtualPath) -> Transfer:
+@verbs.add("STOR", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
+async def store(context: SessionContext, path: VirtualPath) -> PendingTransfer:
     """Upload a file; it appears when it is whole."""
-    return await _receive(context, path, How.REPLACE, "Receiving {path}.")
+    return await _receive(context, path, WriteMode.REPLACE, "Receiving {path}.")
 
 
-@verbs.add("APPE", Argument.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
-async def append(context: Context, path: VirtualPath) -> Transfer:
+@verbs.add("APPE", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
+async def append(context: SessionContext, path: VirtualPath) -> PendingTransfer:
     """Upload to the end of a file."""
-    return await _receive(context, path, How.APPEND, "Appending to {path}.")
+    return await _receive(context, path, WriteMode.APPEND, "Appending to {path}.")
 
 
-@verbs.add("STOU", Argument.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]", moves_data=True)
-async def store_unique(context: Context, path: VirtualPath) -> Transfer:
+@verbs.add("STOU", ArgumentKind.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]", moves_data=True)
+async def store_unique(context: SessionContext, path: VirtualPath) -> PendingTransfer:
     """Upload a file under a name that nobody has (RFC 1123 4.1.2.9)."""
     wanted = path if path != context.directory else path.child("upload")
-    return await _receive(context, wanted, How.UNIQUE, "FILE: {name}")
+    return await _receive(context, wanted, WriteMode.UNIQUE, "FILE: {name}")
 
 
-async def _receive(context: Context, path: VirtualPath, how: How, begin: str) -> Transfer:
-    marks, channel = context.take_marks(), context.connector.take()
-    living: LivingUpload | None = None
+async def _receive(
+    context: SessionContext, path: VirtualPath, how: WriteMode, begin: str
+) -> PendingTransfer:
+    marks, channel = context.take_next_transfer(), context.connector.take()
+    living: ActiveUpload | None = None
     try:
         request = await _request(context, path, how, marks)
         living = await _entered(context, path, request.how)
         writing = await _begun(context, path, request)
         try:
-            progress = Progress(f"{VERBS[how]} {writing.path}", upload=True)
+            progress = TransferProgress(f"{WRITE_MODE_VERBS[how]} {writing.path}", upload=True)
             carriage = _carriage(context, channel, progress, writing.path)
-            carriage.living, carriage.how = living, request.how
+            carriage.active_upload, carriage.how = living, request.how
             text = begin.format(path=writing.path, name=writing.path.name)
-            watched = context.services.digests.watched(writing, request.how)
-            return upload(carriage, watched, marks, text)
+            watched = context.services.digests.hashing_writer_for(writing, request.how)
+            return upload_transfer(carriage, watched, marks, text)
         except BaseException:
             await writing.abandon()
             raise
@@ -124,60 +136,64 @@ async def _receive(context: Context, path: VirtualPath, how: How, begin: str) ->
         raise
 
 
-async def _entered(context: Context, path: VirtualPath, how: How) -> LivingUpload | None:
+async def _entered(
+    context: SessionContext, path: VirtualPath, how: WriteMode
+) -> ActiveUpload | None:
     """Claim the name for this session; raises `BeingUploaded` while another one uploads to it.
 
     Those that append do not keep each other out; they would lose their bytes to one that replaces.
     """
-    if how is How.UNIQUE:
+    if how is WriteMode.UNIQUE:
         return None
-    uploads, key = context.services.uploads, context.key_of(path)
+    uploads, key = context.services.uploads, context.upload_key(path)
     peer, clock = context.peer, context.services.clock
     if key in uploads:
-        if how is How.APPEND:
+        if how is WriteMode.APPEND:
             await uploads.settle(key)
             if uploads.appends(key):
                 return None
-        await uploads.clear_way(key, peer.host, clock.seconds)
-    appends = how is How.APPEND
-    living = LivingUpload(key, peer.host, context.is_live, clock.seconds(), appends=appends)
+        await uploads.abort_dead_upload(key, peer.host, clock.seconds)
+    appends = how is WriteMode.APPEND
+    living = ActiveUpload(key, peer.host, context.is_live, clock.seconds(), appends=appends)
     uploads.enter(living)
     return living
 
 
-async def _begun(context: Context, path: VirtualPath, request: WriteRequest) -> IWriting:
+async def _begun(context: SessionContext, path: VirtualPath, request: WriteRequest) -> IWriting:
     try:
         writing = await context.storage.open_writing(path, request)
     except BadOffset:
         await refuse_offset(context, path)
-    if request.how is not How.APPEND:
+    if request.how is not WriteMode.APPEND:
         forget_partial(context, path)
     return writing
 
 
-async def _request(context: Context, path: VirtualPath, how: How, marks: Marks) -> WriteRequest:
+async def _request(
+    context: SessionContext, path: VirtualPath, how: WriteMode, marks: NextTransfer
+) -> WriteRequest:
     parameters = context.parameters
     if marks.end is not None:
-        raise Refusal(codes.BAD_PARAMETER, "RANG is for downloads.")
-    how, offset, partial_only = await resumed(context, path, how, marks)
+        raise ReplyError(codes.BAD_PARAMETER, "RANG is for downloads.")
+    how, offset, partial_only = await resume_request(context, path, how, marks)
     if parameters.ascii and (offset or marks.start):
-        raise Refusal(codes.BAD_PARAMETER, "An upload is resumed in TYPE I only.")
+        raise ReplyError(codes.BAD_PARAMETER, "An upload is resumed in TYPE I only.")
     mode = MaskedMode.of(0o666, parameters.umask)
     return WriteRequest(how, offset, None, mode, partial_only)
 
 
-@verbs.add("ALLO", Argument.TEXT, rfc="959 4.1.3", syntax="<bytes> [R <record size>]")
-async def allocate(context: Context, text: str) -> Reply:
+@verbs.add("ALLO", ArgumentKind.TEXT, rfc="959 4.1.3", syntax="<bytes> [R <record size>]")
+async def allocate(context: SessionContext, text: str) -> Reply:
     """Announce the size of the next upload; fewer bytes are then a cut."""
-    sizes = ALLOCATION.fullmatch(text)
+    sizes = ALLO_ARGUMENT.fullmatch(text)
     if sizes is None:
-        raise Refusal(codes.BAD_ARGUMENT, "Syntax: ALLO <bytes> [R <record size>]")
+        raise ReplyError(codes.BAD_ARGUMENT, "Syntax: ALLO <bytes> [R <record size>]")
     announced = parse_count(sizes[1])
     spacious = IFreeSpace(context.storage, None)
     if spacious is not None:
         try:
             free = await spacious.free_space(context.directory)
-        except (NotFound, Impossible):
+        except (PathNotFound, FilesystemUnsupported):
             free = announced
         if free < announced:
             raise NoSpace(context.directory)
@@ -185,37 +201,37 @@ async def allocate(context: Context, text: str) -> Reply:
     return reply(codes.OK, f"{announced} bytes or more expected.")
 
 
-@verbs.add("REST", Argument.NUMBER, rfc="3659 5", syntax="<offset>", feature="REST STREAM")
-async def restart(context: Context, offset: int) -> Reply:
+@verbs.add("REST", ArgumentKind.NUMBER, rfc="3659 5", syntax="<offset>", feature="REST STREAM")
+async def restart(context: SessionContext, offset: int) -> Reply:
     """Have the next transfer begin at an offset."""
     context.marks.start, context.marks.end = offset, None
-    return reply(codes.PENDING, f"The next transfer begins at {offset}.")
+    return reply(codes.FILE_ACTION_PENDING, f"The next transfer begins at {offset}.")
 
 
 @verbs.add(
     "RANG",
-    Argument.TEXT,
+    ArgumentKind.TEXT,
     rfc="draft-bryan-ftp-range",
     syntax="<first> <last>",
     feature="RANG STREAM",
 )
-async def byte_range(context: Context, text: str) -> Reply:
+async def byte_range(context: SessionContext, text: str) -> Reply:
     """Choose the bytes that the next RETR or HASH is about; 1 0 chooses all again."""
     words = text.split()
     if len(words) != 2:
-        raise Refusal(codes.BAD_ARGUMENT, "Syntax: RANG <first> <last>")
+        raise ReplyError(codes.BAD_ARGUMENT, "Syntax: RANG <first> <last>")
     first, last = parse_count(words[0]), parse_count(words[1])
     if (first, last) == (1, 0):
         context.marks.start, context.marks.end = 0, None
-        return reply(codes.PENDING, "The whole file again.")
+        return reply(codes.FILE_ACTION_PENDING, "The whole file again.")
     if last < first:
-        raise Refusal(codes.BAD_ARGUMENT, "The last byte lies before the first.")
+        raise ReplyError(codes.BAD_ARGUMENT, "The last byte lies before the first.")
     context.marks.start, context.marks.end = first, last + 1
-    return reply(codes.PENDING, f"Bytes {first} to {last} of the next file.")
+    return reply(codes.FILE_ACTION_PENDING, f"Bytes {first} to {last} of the next file.")
 
 
-@verbs.add("ABOR", rfc="959 4.1.3", meanwhile=True)
-async def abort(context: Context, _none: None) -> Reply:
+@verbs.add("ABOR", rfc="959 4.1.3", allowed_during_transfer=True)
+async def abort(context: SessionContext, _none: None) -> Reply:
     """End the transfer in progress; the control connection has stopped it when this runs."""
     channel = context.connector.take()
     if channel is None:

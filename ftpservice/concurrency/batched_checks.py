@@ -14,21 +14,21 @@ from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["Aftermath"]
+__all__ = ["BatchedChecks"]
 
-DELAY = 0.05
+DELAY_SECONDS = 0.05
 """Seconds until a look is due."""
-MOST = 64
+MAX_PENDING_CHECKS = 64
 """So many wait for theirs; with more, the older half has it at once."""
 
 
-class Aftermath:
+class BatchedChecks:
     """Calls what is added to it once, soon; there is one to a clock (`of`).
 
     It also knows who waits for the end of a peer, so that whoever stops can end that (`settle`).
     """
 
-    _known: WeakKeyDictionary[Any, Aftermath] = WeakKeyDictionary()
+    _known: WeakKeyDictionary[Any, BatchedChecks] = WeakKeyDictionary()
 
     def __init__(self) -> None:
         self._looks: deque[Callable[[], object]] = deque()
@@ -37,7 +37,7 @@ class Aftermath:
         """What ends each connection that waits for the end of its peer."""
 
     @classmethod
-    def of(cls, clock: IReactorTime) -> Aftermath:
+    def of(cls, clock: IReactorTime) -> BatchedChecks:
         """Return the clock's; made when it is first wanted."""
         known = cls._known.get(clock)
         if known is None:
@@ -45,14 +45,14 @@ class Aftermath:
         return known
 
     def add(self, clock: IReactorTime, look: Callable[[], object]) -> None:
-        """Call ``look`` within `DELAY` seconds of the clock."""
+        """Call ``look`` within `DELAY_SECONDS` seconds of the clock."""
         self._looks.append(look)
         if self._due is None or not self._due.active():  # a test's reactor may have dropped it
-            self._due = clock.callLater(DELAY, self._look_at_all)
-        elif len(self._looks) > MOST:
-            self._look(MOST // 2)
+            self._due = clock.callLater(DELAY_SECONDS, self._look_at_all)
+        elif len(self._looks) > MAX_PENDING_CHECKS:
+            self._look(MAX_PENDING_CHECKS // 2)
 
-    def settle_soon(self, clock: IReactorTime) -> None:
+    def check_soon(self, clock: IReactorTime) -> None:
         """`settle` in the next turn, for whoever is called by one of the connections."""
         if self._due is not None or self.waiting:
             clock.callLater(0, self.settle)

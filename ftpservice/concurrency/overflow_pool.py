@@ -15,18 +15,18 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from ftpservice.concurrency.thread_pool import Call, Pool
+from ftpservice.concurrency.thread_pool import BlockingPool, PooledCall
 
-__all__ = ["BriefPool"]
+__all__ = ["OverflowPool"]
 
-MOMENT = 0.005
+RECHECK_SECONDS = 0.005
 """Seconds that one call may keep others waiting."""
 
 
-class BriefPool(Pool):
+class OverflowPool(BlockingPool):
     """A pool of one thread, and of those of ``others`` while that one is held up."""
 
-    def __init__(self, reactor: Any, others: Pool, name: str = "storage") -> None:
+    def __init__(self, reactor: Any, others: BlockingPool, name: str = "storage") -> None:
         """``reactor`` has to have a clock, too."""
         super().__init__(reactor, f"{name}, brief", threads=1)
         self._clock = reactor
@@ -40,13 +40,13 @@ class BriefPool(Pool):
             self._look_due = None
         return super().stop()
 
-    def _begin(self, call: Call[Any]) -> None:
+    def _begin(self, call: PooledCall[Any]) -> None:
         super()._begin(call)
         if self._calls > 1 and self._look_due is None:
             self._look_later()
 
     def _look_later(self) -> None:
-        self._look_due = self._clock.callLater(MOMENT, self._look, self._begun)
+        self._look_due = self._clock.callLater(RECHECK_SECONDS, self._look, self._begun)
 
     def _look(self, begun: int) -> None:
         """Have others do what waits, if the thread has begun nothing since."""

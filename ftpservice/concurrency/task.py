@@ -13,12 +13,12 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["Task", "dealt_with"]
+__all__ = ["Task", "drop_tracebacks"]
 
 T = TypeVar("T")
 
 
-def dealt_with(error: BaseException) -> None:
+def drop_tracebacks(error: BaseException) -> None:
     """Have an error, and those behind it, let go of the frames that they passed.
 
     Those know files and directories, and often the error itself: rings that keep things open
@@ -36,14 +36,14 @@ class Task(Generic[T]):
     Begins at once. Contexts (`contextvars`) are not kept apart.
     """
 
-    __slots__ = ("_coroutine", "_done", "_result", "_waiting", "ended", "returned")
+    __slots__ = ("_coroutine", "_done", "_result", "_waiting", "ended", "has_returned")
 
     _result: T
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self.ended = False
         """Whether it has come to its end."""
-        self.returned = False
+        self.has_returned = False
         """Whether it did so without an error."""
         self._coroutine = coroutine
         self._waiting: Deferred[Any] | None = None
@@ -55,13 +55,13 @@ class Task(Generic[T]):
         """The Deferred of its end, made when it is asked for; cancelling it is `cancel`."""
         if self._done is None:
             self._done = Deferred(lambda _done: self.cancel())
-            if self.returned:
+            if self.has_returned:
                 self._done.callback(self._result)
         return self._done
 
     def __await__(self) -> Generator[Any, Any, T]:
         """Wait for its end; return what it returned, raise what it raised."""
-        if self.returned:
+        if self.has_returned:
             return self._result
         result: T = yield from self.done
         return result
@@ -96,7 +96,7 @@ class Task(Generic[T]):
             error = None
 
     def _end(self, result: T) -> None:
-        self.ended = self.returned = True
+        self.ended = self.has_returned = True
         self._result = result
         if self._done is not None and not self._done.called:
             self._done.callback(result)

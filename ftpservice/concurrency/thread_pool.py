@@ -18,21 +18,29 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["Call", "InlinePool", "Overloaded", "Pool", "Runner", "Stopped", "let_go"]
+__all__ = [
+    "BlockingPool",
+    "BlockingRunner",
+    "InlineRunner",
+    "PoolOverloaded",
+    "PoolStopped",
+    "PooledCall",
+    "run_unattended",
+]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-class Overloaded(Exception):
+class PoolOverloaded(Exception):
     """More calls wait than the pool takes."""
 
 
-class Stopped(Exception):
+class PoolStopped(Exception):
     """The pool was stopped and takes no more calls."""
 
 
-class Runner(Protocol):
+class BlockingRunner(Protocol):
     """What runs blocking calls."""
 
     def run(
@@ -44,7 +52,7 @@ class Runner(Protocol):
         """Call ``function`` outside the reactor thread.
 
         When the Deferred is cancelled, a call that has not begun never does, and the result of
-        one that has is given to ``dispose``. Fails with `Overloaded` or `Stopped`.
+        one that has is given to ``dispose``. Fails with `PoolOverloaded` or `PoolStopped`.
         """
 
     def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
@@ -54,14 +62,14 @@ class Runner(Protocol):
         """Take no more calls; fires when those begun or waiting are done."""
 
 
-def let_go(runner: Runner, function: Callable[[*Ts], object], *args: *Ts) -> None:
-    """`Runner.finish` for those who do not wait; a failure is logged."""
+def run_unattended(runner: BlockingRunner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+    """`BlockingRunner.finish` for those who do not wait; a failure is logged."""
     ending = runner.finish(function, *args)
     ending.addErrback(lambda failure: _log.failure("letting go failed", failure))
 
 
-class Pool:
-    """The real `Runner`: at most ``threads`` threads, started when there is work for them.
+class BlockingPool:
+    """The real `BlockingRunner`: at most ``threads`` threads, started when there is work for them.
 
     ``waiting`` bounds the calls that are begun or queued. Use it from the reactor thread only.
     Results that are there together are delivered together: the reactor is woken once.
@@ -81,8 +89,8 @@ class Pool:
         self._calls = 0
         self._stopped = False
         self._threads: list[Thread] = []
-        self._queue: SimpleQueue[Call[Any] | None] = SimpleQueue()
-        self._done: deque[tuple[Call[Any], object]] = deque()
+        self._queue: SimpleQueue[PooledCall[Any] | None] = SimpleQueue()
+        self._done: deque[tuple[PooledCall[Any], object]] = deque()
         self._waking = False
         self._begun = 0
         """Calls so far that a thread has begun; exact where there is one thread."""
@@ -93,21 +101,21 @@ class Pool:
         *args: *Ts,
         dispose: Callable[[T], object] | None = None,
     ) -> Deferred[T]:
-        """Call ``function`` in a thread (see `Runner.run`)."""
-        call = Call(partial(function, *args), dispose)
+        """Call ``function`` in a thread (see `BlockingRunner.run`)."""
+        call = PooledCall(partial(function, *args), dispose)
         if self._stopped:
-            call.result.errback(Stopped())
+            call.result.errback(PoolStopped())
         elif self._calls >= self._waiting:
-            call.result.errback(Overloaded())
+            call.result.errback(PoolOverloaded())
         else:
             self._begin(call)
         return call.result
 
     def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
-        """Call ``function`` in a thread, come what may (see `Runner.finish`)."""
+        """Call ``function`` in a thread, come what may (see `BlockingRunner.finish`)."""
         if self._stopped:
             return maybeDeferred(function, *args)
-        call = Call(partial(function, *args), None, must=True)
+        call = PooledCall(partial(function, *args), None, must=True)
         self._begin(call)
         return call.result
 
@@ -133,7 +141,7 @@ class Pool:
         joining.start()
         return ended
 
-    def _begin(self, call: Call[Any]) -> None:
+    def _begin(self, call: PooledCall[Any]) -> None:
         self._calls += 1
         if self._calls > len(self._threads) < self._most:
             number = len(self._threads) + 1
@@ -158,16 +166,16 @@ class Pool:
         while self._done:
             call, outcome = self._done.popleft()
             self._calls -= 1
-            if not call.unwanted:
+            if not call.is_cancelled:
                 call.result.callback(outcome)
             elif isinstance(outcome, Failure):
                 if call.must:
                     _log.failure("letting go failed", outcome)
             elif call.dispose is not None:
-                let_go(self, call.dispose, outcome)
+                run_unattended(self, call.dispose, outcome)
 
 
-class Call(Generic[T]):
+class PooledCall(Generic[T]):
     """One call on its way; ``must``: also when nobody waits for it any more."""
 
     def __init__(
@@ -179,13 +187,13 @@ class Call(Generic[T]):
         self.result: Deferred[T] = Deferred()
 
     @property
-    def unwanted(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Whether the call was cancelled; looked at from all threads."""
         return bool(self.result.called)
 
     def outcome(self) -> T | Failure | None:
         """Do it, in the thread, if it is still wanted; returns what came of it."""
-        if self.unwanted and not self.must:
+        if self.is_cancelled and not self.must:
             self.dispose = None
             return None
         try:
@@ -194,8 +202,8 @@ class Call(Generic[T]):
             return Failure()
 
 
-class InlinePool:
-    """A `Runner` for tests: runs each call at once, in the caller's thread.
+class InlineRunner:
+    """A `BlockingRunner` for tests: runs each call at once, in the caller's thread.
 
     While ``held``, calls wait for `release`, so that tests can cancel them before they begin or,
     with ``begun`` set as well, while they run.
@@ -213,17 +221,17 @@ class InlinePool:
         *args: *Ts,
         dispose: Callable[[T], object] | None = None,
     ) -> Deferred[T]:
-        """Call ``function`` now, or when released (see `Runner.run`)."""
-        call = Call(partial(function, *args), dispose)
+        """Call ``function`` now, or when released (see `BlockingRunner.run`)."""
+        call = PooledCall(partial(function, *args), dispose)
         if self._stopped:
-            call.result.errback(Stopped())
+            call.result.errback(PoolStopped())
         else:
             self._take(call)
         return call.result
 
     def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
-        """Call ``function`` now, or when released (see `Runner.finish`)."""
-        call = Call(partial(function, *args), None, must=True)
+        """Call ``function`` now, or when released (see `BlockingRunner.finish`)."""
+        call = PooledCall(partial(function, *args), None, must=True)
         self._take(call)
         return call.result
 
@@ -240,7 +248,7 @@ class InlinePool:
         self.release()
         return succeed(None)
 
-    def _take(self, call: Call[Any]) -> None:
+    def _take(self, call: PooledCall[Any]) -> None:
         if not self.held:
             self._deliver(call, call.outcome())
         elif self.begun:
@@ -249,8 +257,8 @@ class InlinePool:
             self._ready.append(lambda: self._deliver(call, call.outcome()))
 
     @staticmethod
-    def _deliver(call: Call[Any], outcome: object) -> None:
-        if not call.unwanted:
+    def _deliver(call: PooledCall[Any], outcome: object) -> None:
+        if not call.is_cancelled:
             call.result.callback(outcome)
         elif call.dispose is not None and not isinstance(outcome, Failure):
             call.dispose(outcome)

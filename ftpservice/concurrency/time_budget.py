@@ -22,23 +22,24 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from twisted.internet.defer import Deferred
 
-__all__ = ["Turns"]
+__all__ = ["TimeBudget"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-SHARE = 0.002
+SECONDS_PER_TURN = 0.002
 """Seconds of work in one iteration of the reactor; a longer step is done by itself."""
-FRESH_STEP, STEP = 0.0002, 0.001
-"""Seconds after which a step lets others go on (`is_over`, `do`): one that just arrived, and one
-that continues. Hundreds may arrive together, and each waits for those before it."""
+NEW_STEP_SECONDS, STEP_SECONDS = 0.0002, 0.001
+"""Length of a step (`is_over`, `run_when_due`) that just arrived, and of one that continues.
+
+Hundreds may arrive together, and each waits for those before it."""
 
 
-class Turns:
+class TimeBudget:
     """Has steps done, at once or when their turn comes."""
 
     def __init__(
-        self, reactor: Any, now: Callable[[], float] = perf_counter, share: float = SHARE
+        self, reactor: Any, now: Callable[[], float] = perf_counter, share: float = SECONDS_PER_TURN
     ) -> None:
         self._reactor = reactor
         self._share = share
@@ -47,7 +48,7 @@ class Turns:
         self._continued: deque[Callable[[], object]] = deque()
         self._spent = 0.0
         self._limit = share
-        """What may be spent before `do` waits."""
+        """What may be spent before `run_when_due` waits."""
         self._end_of_step = 0.0
         self._asked = False
 
@@ -57,24 +58,24 @@ class Turns:
         ``continued``: it goes on with work that has had a turn.
         """
         if self._spent < self._share and not (continued and self._continued):
-            self._do(step, STEP if continued else FRESH_STEP)
+            self._do(step, STEP_SECONDS if continued else NEW_STEP_SECONDS)
             return True
         (self._continued if continued else self._fresh).append(step)
         self._wait()
         return False
 
-    def later(self, step: Callable[[], object]) -> None:
+    def continue_later(self, step: Callable[[], object]) -> None:
         """Do the next step of the work in progress, after those of others."""
         self._continued.append(step)
         self._wait()
 
     @property
     def is_over(self) -> bool:
-        """Whether the step in progress has had its time, and should go on `later`."""
+        """Whether the step in progress has had its time, and should go on `continue_later`."""
         return self._now() >= self._end_of_step
 
     @property
-    def is_used_up(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether others have to have their `turn` before more is computed."""
         return self._spent >= self._limit
 
@@ -85,16 +86,16 @@ class Turns:
         self._wait()
         await turn
 
-    async def do(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    async def run_when_due(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Call a function that computes for up to a millisecond, when there is time for it.
 
         For loops that would otherwise not end within a step, whether or not they wait for anything.
         """
         if self._spent >= self._limit:
             await self.turn()
-        return self.timed(function, *args)
+        return self.run_timed(function, *args)
 
-    def timed(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    def run_timed(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Call a function now, and count the time that it takes."""
         began = self._now()
         try:
@@ -106,10 +107,10 @@ class Turns:
         self._asked = False
         self._spent = 0.0
         try:
-            self._do_those(self._fresh, FRESH_STEP)
+            self._do_those(self._fresh, NEW_STEP_SECONDS)
             if self._continued:
-                self._do(self._continued.popleft(), STEP)
-                self._do_those(self._continued, STEP)
+                self._do(self._continued.popleft(), STEP_SECONDS)
+                self._do_those(self._continued, STEP_SECONDS)
         finally:
             if self._fresh or self._continued:
                 self._wait()

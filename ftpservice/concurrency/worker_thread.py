@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-__all__ = ["Beside"]
+__all__ = ["WorkerThread"]
 
 Work = Callable[[], object]
 
 
-class Beside:
+class WorkerThread:
     """Does one thing at a time beside the thread whose it is; its thread ends with it."""
 
     def __init__(self) -> None:

@@ -14,30 +14,36 @@ from twisted.internet.interfaces import IAddress
 from twisted.protocols import ftp
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.login_attempts import Attempts
+from ftpservice.accounts.login_attempts import LoginAttempts
 from ftpservice.accounts.portal_checkers import with_text_names
-from ftpservice.concurrency.batched_checks import Aftermath
-from ftpservice.concurrency.thread_pool import Pool
-from ftpservice.concurrency.time_budget import Turns
+from ftpservice.concurrency.batched_checks import BatchedChecks
+from ftpservice.concurrency.thread_pool import BlockingPool
+from ftpservice.concurrency.time_budget import TimeBudget
 from ftpservice.control.protocol import ControlProtocol
-from ftpservice.data.connector import DataConnector, Ends
-from ftpservice.data.masquerade import Masquerade
+from ftpservice.data.connector import ControlAddresses, DataConnector
+from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive_ports import PassivePorts
 from ftpservice.events import Event, EventStream
 from ftpservice.net.tls.server import ServerTLS
-from ftpservice.session.context import Activity, Context, Parameters, Peer, Services
+from ftpservice.session.context import (
+    EventSink,
+    Services,
+    SessionContext,
+    SessionPeer,
+    TransferParameters,
+)
 from ftpservice.session.error_replies import log
-from ftpservice.session.registry import Guest
+from ftpservice.session.registry import ManagedSession
 from ftpservice.session.resume_offers import ResumeOffers
-from ftpservice.session.session_limits import Roster
+from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.upload_digests import UploadDigests
-from ftpservice.stream.rate_limit import SharedThrottles
+from ftpservice.stream.rate_limit import SharedRateLimiters
 
 __all__ = ["FTPFactory"]
 
-DISPLACED = "Not logged in, and all sessions are in use; connect again."
-COMMANDS_SHARE = 0.005
+DISPLACED_TEXT = "Not logged in, and all sessions are in use; connect again."
+COMMAND_SECONDS_PER_TURN = 0.005
 """Seconds of commands, of all sessions, until the reactor comes by again."""
 
 
@@ -46,7 +52,9 @@ def _log_failure(error: Exception, event: Event) -> None:
 
 
 def _digests(reactor: Any, algorithm: str) -> UploadDigests:
-    return UploadDigests(algorithm, Pool(reactor, "digest", threads=4) if algorithm else None)
+    return UploadDigests(
+        algorithm, BlockingPool(reactor, "digest", threads=4) if algorithm else None
+    )
 
 
 class FTPFactory(ftp.FTPFactory):
@@ -73,23 +81,23 @@ class FTPFactory(ftp.FTPFactory):
         portal: Portal,
         reactor: Any,
         settings: SessionSettings | None = None,
-        attempts: Attempts | None = None,
-        activity: Activity | None = None,
+        attempts: LoginAttempts | None = None,
+        activity: EventSink | None = None,
     ) -> None:
         super().__init__(portal, self.userAnonymous)
         self.reactor = reactor
-        self.activity = activity or Activity(EventStream(_log_failure))
+        self.activity = activity or EventSink(EventStream(_log_failure))
         self._settings = settings or SessionSettings()
         if settings is not None:
             self._adopt(settings)
-        self._attempts = attempts or Attempts(reactor)
+        self._attempts = attempts or LoginAttempts(reactor)
         self._numbers: Iterator[int] = itertools.count(1)
-        self._roster = Roster()
+        self._roster = SessionLimits()
         self._services: Services | None = None
         self._retired: str | None = None
         self._listens = False
-        self.instances: list[Guest] = []
-        self._guests: dict[int, Guest] = {}
+        self.instances: list[ManagedSession] = []
+        self._guests: dict[int, ManagedSession] = {}
 
     def _adopt(self, settings: SessionSettings) -> None:
         self.allowAnonymous = settings.anonymous
@@ -110,7 +118,7 @@ class FTPFactory(ftp.FTPFactory):
         if before.passive_ports != now.data.passive_ports:
             self._ports = PassivePorts(now.data)
         if before.passive_addresses != now.data.passive_addresses:
-            self._masquerade = Masquerade(self.reactor, now.data.passive_addresses)
+            self._masquerade = MasqueradeAddresses(self.reactor, now.data.passive_addresses)
 
     def _in_force(self) -> SessionSettings:
         """Return the settings as the attributes have it now."""
@@ -137,15 +145,15 @@ class FTPFactory(ftp.FTPFactory):
                 self.activity,
                 self._attempts,
                 self._roster,
-                SharedThrottles(self.reactor),
+                SharedRateLimiters(self.reactor),
                 _digests(self.reactor, settings.upload_digest),
-                Turns(self.reactor, self.reactor.seconds, COMMANDS_SHARE),
+                TimeBudget(self.reactor, self.reactor.seconds, COMMAND_SECONDS_PER_TURN),
                 ResumeOffers(self.reactor.seconds),
                 user_anonymous=self.userAnonymous,
                 tls=self.tls,
             )
             self._ports = PassivePorts(settings.data)
-            self._masquerade = Masquerade(self.reactor, settings.data.passive_addresses)
+            self._masquerade = MasqueradeAddresses(self.reactor, settings.data.passive_addresses)
         return self._services
 
     def buildProtocol(self, _addr: IAddress | None) -> ControlProtocol:
@@ -158,32 +166,32 @@ class FTPFactory(ftp.FTPFactory):
         protocol.factory = self
         return protocol
 
-    def context(self, guest: Guest, ends: Ends) -> Context:
+    def context(self, guest: ManagedSession, ends: ControlAddresses) -> SessionContext:
         """Make the memory of a new session."""
         services = self.services()
         settings = services.settings
         self.instances.append(guest)
         self.connectionCount += 1
-        peer = Peer(next(self._numbers), ends.peer, guest.client_is_there)
+        peer = SessionPeer(next(self._numbers), ends.peer, guest.client_is_connected)
         self._guests[peer.session] = guest
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
-        return Context(
+        return SessionContext(
             services,
             peer,
             connector,
-            parameters=Parameters(ascii=settings.ascii, umask=settings.umask),
+            parameters=TransferParameters(ascii=settings.ascii, umask=settings.umask),
         )
 
-    def enter(self, context: Context) -> str | None:
+    def enter(self, context: SessionContext) -> str | None:
         """Count a session; a text says why there is no place for it."""
-        settings, address = context.services.settings, context.peer.counted_as
+        settings, address = context.services.settings, context.peer.limit_key
         if self._retired is not None:
             return self._retired
         if not self._roster.take("address", address, settings.max_sessions_per_address):
             return "Too many sessions from your address."
         if not self._roster.take("all", "", settings.max_sessions):
             if not self._displace():
-                self._roster.give_back("address", address)
+                self._roster.release("address", address)
                 return "Too many sessions; try again later."
             self._roster.take("all", "", 0)
         self._roster.waiting.add(address, context.peer.session)
@@ -195,28 +203,30 @@ class FTPFactory(ftp.FTPFactory):
         It is the oldest of the address that has most of them, so that nobody can take all places
         by connecting alone.
         """
-        session = self._roster.waiting.oldest_of_most(lambda one: self._guests[one].is_busy)
+        session = self._roster.waiting.oldest_of_busiest_address(
+            lambda one: self._guests[one].is_busy
+        )
         if session is None:
             return False
-        self._guests[session].give_way(DISPLACED)
+        self._guests[session].yield_place(DISPLACED_TEXT)
         return True
 
-    def leave(self, guest: Guest, context: Context, entered: bool) -> None:
+    def leave(self, guest: ManagedSession, context: SessionContext, entered: bool) -> None:
         """Forget a session."""
         self.instances.remove(guest)
         self.connectionCount -= 1
         del self._guests[context.peer.session]
         if entered:
-            self.give_up_place(context)
+            self.release_place(context)
         if not self._listens and not self.instances:
             self.stopFactory()
 
-    def give_up_place(self, context: Context) -> None:
+    def release_place(self, context: SessionContext) -> None:
         """Count a session no more."""
-        address = context.peer.counted_as
+        address = context.peer.limit_key
         self._roster.waiting.discard(address, context.peer.session)
-        self._roster.give_back("all", "")
-        self._roster.give_back("address", address)
+        self._roster.release("all", "")
+        self._roster.release("address", address)
 
     @property
     def is_working(self) -> bool:
@@ -224,22 +234,22 @@ class FTPFactory(ftp.FTPFactory):
         return any(guest.is_working for guest in self.instances)
 
     @property
-    def working(self) -> int:
+    def working_count(self) -> int:
         """The number of sessions that carry out a user's command."""
         return sum(guest.is_working for guest in self.instances)
 
-    def retire_all(self, reason: str) -> None:
+    def finish_and_disconnect_all(self, reason: str) -> None:
         """Tell every session 421, after its transfer if it has one; new ones at once."""
         self._retired = reason
         for guest in tuple(self.instances):
-            guest.retire(reason)
+            guest.finish_and_disconnect(reason)
 
-    def part_all(self, reason: str) -> None:
+    def disconnect_all(self, reason: str) -> None:
         """Tell every session 421 and close it; transfers are cut."""
         for guest in tuple(self.instances):
-            guest.part(reason)
+            guest.disconnect(reason)
 
-    def cut_all(self) -> None:
+    def abort_all(self) -> None:
         """Break the connection of every session."""
         for guest in tuple(self.instances):
             guest.cut()
@@ -252,18 +262,18 @@ class FTPFactory(ftp.FTPFactory):
     def stopFactory(self) -> None:
         """Let go of what transfers have left, and of the rest when the last session has ended."""
         self._listens = False
-        Aftermath.of(self.reactor).settle_soon(self.reactor)
+        BatchedChecks.of(self.reactor).check_soon(self.reactor)
         if not self.instances:
             let_go = Deferred.fromCoroutine(self._let_go_of_threads())
             let_go.addErrback(lambda failure: log.failure("letting go failed", failure))
 
-    def let_go_of_connections(self) -> None:
+    def close_lingering_connections(self) -> None:
         """End data connections that wait for the end of their peers."""
-        Aftermath.of(self.reactor).settle()
+        BatchedChecks.of(self.reactor).settle()
 
     async def let_go(self) -> None:
         """End data connections that wait for their peers, and the threads that digest uploads."""
-        self.let_go_of_connections()
+        self.close_lingering_connections()
         await self._let_go_of_threads()
 
     async def _let_go_of_threads(self) -> None:

@@ -8,10 +8,10 @@ from twisted.internet.protocol import ServerFactory
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.protocol import ControlProtocol
 
-__all__ = ["ImplicitFactory"]
+__all__ = ["ImplicitTLSFactory"]
 
 
-class ImplicitFactory(ServerFactory):
+class ImplicitTLSFactory(ServerFactory):
     """Makes sessions of ``sessions`` that are under TLS from the first byte, data too (PROT P).
 
     Raises `ValueError` if ``sessions`` has no ``tls``.

@@ -5,8 +5,8 @@
   then its own 226), STAT and NOOP are answered when nothing waits before them, QUIT says goodbye
   and the session ends when the transfer has ended (RFC 959 §4.1.1). Everything else waits.
 - A reply of 221 or 421 is the last one, but for that of a transfer in progress.
-- A conversation that is to `retire` ends what it has begun and then says 421; what waits, or comes
-  meanwhile, gets no other answer, but ABOR still stops the transfer.
+- A conversation that is to `finish_and_disconnect` ends what it has begun and then says 421; what
+  waits, or comes meanwhile, gets no other answer, but ABOR still stops the transfer.
 - Behind AUTH and CCC nothing that came before the change is carried out, or has an effect.
 - However a command ends, one reply is given, and an error that nobody expected is logged,
   published and answered 451.
@@ -20,31 +20,31 @@ from collections.abc import Callable
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from ftpservice.commands.table import TABLE
-from ftpservice.concurrency.task import Task, dealt_with
-from ftpservice.control.dispatch import outcome_of, printable
-from ftpservice.control.refusal_events import tell_refused
-from ftpservice.control.reply_writer import Outgoing
+from ftpservice.commands.table import VERB_TABLE
+from ftpservice.concurrency.task import Task, drop_tracebacks
+from ftpservice.control.dispatch import printable_verb, run_command
+from ftpservice.control.refusal_events import publish_refused
+from ftpservice.control.reply_writer import ReplyWriter
 from ftpservice.events import CommandFailed
-from ftpservice.session.context import Context
-from ftpservice.session.error_replies import described, log, refusal
-from ftpservice.session.tls_policy import Switch
-from ftpservice.session.transfer import Transfer
+from ftpservice.session.context import SessionContext
+from ftpservice.session.error_replies import log, reply_for, unexpected_error_text
+from ftpservice.session.tls_policy import TLSSwitch
+from ftpservice.session.transfer import PendingTransfer
 from ftpservice.session.verb_table import Verb
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["Conversation"]
+__all__ = ["ProtocolInterpreter"]
 
-LAST_WORDS = (codes.GOODBYE, codes.UNAVAILABLE)
-SWITCHES = ("AUTH", "CCC")
-ABORTED = reply(codes.TRANSFER_CUT, "Aborted.")
-TURN = 50
+CLOSING_CODES = (codes.GOODBYE, codes.SERVICE_UNAVAILABLE)
+TLS_SWITCH_VERBS = ("AUTH", "CCC")
+ABORTED = reply(codes.TRANSFER_ABORTED, "Aborted.")
+COMMANDS_PER_TURN = 50
 """Commands of a session that are carried out in one step, if its time does not end before."""
 
 
-class Conversation:
+class ProtocolInterpreter:
     """Carries out the commands of one session.
 
     ``idle`` is called whenever nothing is left to do, ``switch`` when AUTH or CCC was answered.
@@ -52,13 +52,13 @@ class Conversation:
 
     def __init__(
         self,
-        context: Context,
-        outgoing: Outgoing,
+        context: SessionContext,
+        outgoing: ReplyWriter,
         idle: Callable[[], None],
         switch: Callable[[bool], None],
     ) -> None:
         self.context = context
-        self.last_words_said = False
+        self.final_reply_sent = False
         self._outgoing = outgoing
         self._idle = idle
         self._switch = switch
@@ -83,14 +83,17 @@ class Conversation:
         return self._current is not None or bool(self._queue)
 
     @property
-    def is_with_stranger(self) -> bool:
+    def is_unidentified_client(self) -> bool:
         """Whether the client is not logged in and has not said anything known so far."""
-        return self.context.identity.account is None and not self.context.introduction.is_made
+        return (
+            self.context.portal_login.account is None
+            and not self.context.foreign_detector.has_spoken_ftp
+        )
 
     def receive(self, *commands: Command | Reply) -> None:
         """Take commands, or ready replies in the place of those that could not be read."""
         for command in commands:
-            if self.last_words_said or self._is_done_with(command) or self._retiring:
+            if self.final_reply_sent or self._is_done_with(command) or self._retiring:
                 continue
             self._queue.append(command)
         if self._current is None and not self._yields:
@@ -100,13 +103,13 @@ class Conversation:
         """Act at once on a command that does not wait for the transfer in progress."""
         if self._transfer is None or isinstance(command, Reply):
             return False
-        row = TABLE.find(command.verb)
-        return row is not None and row.meanwhile and self._meanwhile(row, command)
+        row = VERB_TABLE.find(command.verb)
+        return row is not None and row.allowed_during_transfer and self._meanwhile(row, command)
 
     def _meanwhile(self, row: Verb, command: Command) -> bool:
         """Act at once where that keeps the order of replies; tell whether it is done with."""
         if row.name == "ABOR":
-            if self._next_of(*SWITCHES) is None:
+            if self._next_of(*TLS_SWITCH_VERBS) is None:
                 self.abort()
             return False
         if self._queue or self._outgoing.is_full:
@@ -129,9 +132,9 @@ class Conversation:
             self._aborted = True
             self._transfer.cancel()
 
-    def retire(self, farewell: Reply) -> None:
+    def finish_and_disconnect(self, farewell: Reply) -> None:
         """End what is being carried out, then say ``farewell``; nothing else is begun."""
-        if not self.last_words_said and not self._retiring:
+        if not self.final_reply_sent and not self._retiring:
             self._retiring = True
             self._queue.clear()
             self._queue.append(farewell)
@@ -142,22 +145,22 @@ class Conversation:
         """The connection is gone: stop everything, log out, say nothing more."""
         if self._ended:
             return
-        self._ended = self.last_words_said = True
+        self._ended = self.final_reply_sent = True
         self._queue.clear()
         if self._transfer is not None:
             self.abort()
         elif self._current is not None:
             self._current.cancel()
         self.context.forget_login()
-        self.context.identity.end()
+        self.context.portal_login.end()
 
     def advance(self) -> None:
         """Carry out what waits, until something takes time or the client must read first."""
         done = 0
         while self._queue and self._current is None and not self._outgoing.is_full:
-            if done == TURN or (done and self._turns.is_over):
+            if done == COMMANDS_PER_TURN or (done and self._turns.is_over):
                 self._yields = True
-                self._turns.later(self._resume)
+                self._turns.continue_later(self._resume)
                 return
             done += 1
             self._begin(self._queue.popleft())
@@ -182,7 +185,7 @@ class Conversation:
 
     def _carry_on(self, current: Task[None]) -> None:
         """Let everything wait for ``current``, unless it has ended already."""
-        if current.returned:
+        if current.has_returned:
             return
         current.done.addErrback(self._unexpected)
         if not current.ended:
@@ -207,8 +210,8 @@ class Conversation:
     def _speak(self, answer: Reply) -> None:
         if self._ended:
             return
-        if answer.code in LAST_WORDS:
-            self.last_words_said = True
+        if answer.code in CLOSING_CODES:
+            self.final_reply_sent = True
             self._queue.clear()
         self._outgoing.say(answer)
 
@@ -221,8 +224,8 @@ class Conversation:
             self._speak(transfer.preliminary)
         self._aborted = False
         self.context.running = transfer.progress
-        self._transfer = Task(transfer.carry())
-        if self._next_of("ABOR", *SWITCHES) == "ABOR":
+        self._transfer = Task(transfer.run())
+        if self._next_of("ABOR", *TLS_SWITCH_VERBS) == "ABOR":
             self.abort()  # it came while the transfer was being prepared
         try:
             answer = await self._transfer
@@ -235,27 +238,27 @@ class Conversation:
             self._transfer = self.context.running = None
         self._speak(answer)
 
-    async def _answer(self, command: Command) -> Transfer | None:
+    async def _answer(self, command: Command) -> PendingTransfer | None:
         """Carry out a command and answer it; a transfer is returned to be carried out."""
         try:
-            outcome = await outcome_of(self.context, command)
+            outcome = await run_command(self.context, command)
         except Exception as error:
             if isinstance(error, CancelledError) and self._ended:
                 raise  # by `end`; a storage that raises it by itself failed like any other
             outcome = self._refused(command, error)
-            dealt_with(error)
+            drop_tracebacks(error)
         else:
             if isinstance(outcome, Reply) and outcome.code >= 400:
-                tell_refused(self.context, command, outcome)
-        if isinstance(outcome, Transfer):
+                publish_refused(self.context, command, outcome)
+        if isinstance(outcome, PendingTransfer):
             return outcome
-        if isinstance(outcome, Switch):
+        if isinstance(outcome, TLSSwitch):
             self._turn_over(outcome)
         else:
             self._speak(outcome)
         return None
 
-    def _turn_over(self, switch: Switch) -> None:
+    def _turn_over(self, switch: TLSSwitch) -> None:
         """Answer AUTH or CCC; what waits was said before the change, by whomever."""
         self._queue.clear()
         self._speak(switch.reply)
@@ -264,10 +267,12 @@ class Conversation:
 
     def _refused(self, command: Command, error: Exception) -> Reply:
         """Return the reply to a command that failed, and tell of it."""
-        answer = refusal(error)
+        answer = reply_for(error)
         if answer is not None:
-            tell_refused(self.context, command, answer, error)
+            publish_refused(self.context, command, answer, error)
             return answer
-        log.failure("{verb} failed", verb=printable(command.verb))
-        self.context.publish(CommandFailed, printable(command.verb), described(error))
+        log.failure("{verb} failed", verb=printable_verb(command.verb))
+        self.context.publish(
+            CommandFailed, printable_verb(command.verb), unexpected_error_text(error)
+        )
         return reply(codes.LOCAL_ERROR, "Local error in processing.")

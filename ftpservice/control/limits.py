@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["MOST_LONG_LINES", "MOST_QUEUED"]
+__all__ = ["MAX_LONG_LINES", "MAX_QUEUED_COMMANDS"]
 
-MOST_LONG_LINES = 3
+MAX_LONG_LINES = 3
 """Lines over the limit; the last of them closes the connection."""
-MOST_QUEUED = 100
+MAX_QUEUED_COMMANDS = 100
 """Commands that wait; beyond it the control connection is not read."""

@@ -10,27 +10,33 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.concurrency.timers import Deadline
-from ftpservice.control.interpreter import Conversation
-from ftpservice.control.limits import MOST_LONG_LINES, MOST_QUEUED
-from ftpservice.control.reply_writer import Outgoing
+from ftpservice.control.interpreter import ProtocolInterpreter
+from ftpservice.control.limits import MAX_LONG_LINES, MAX_QUEUED_COMMANDS
+from ftpservice.control.reply_writer import ReplyWriter
 from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
-from ftpservice.net.socket_state import has_ended
-from ftpservice.session.control_transport import ends_of, prepare
-from ftpservice.session.registry import Lobby
-from ftpservice.session.starttls import clear, has_failed, learned, secure, when_sent
+from ftpservice.net.socket_state import peer_has_closed
+from ftpservice.session.control_transport import control_addresses, set_socket_options
+from ftpservice.session.registry import SessionRegistry
+from ftpservice.session.starttls import (
+    call_when_sent,
+    handshake_failed,
+    negotiated_tls,
+    start_server_tls,
+    stop_tls,
+)
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command, parse_command
 from ftpservice.wire.foreign_protocols import begins_tls
-from ftpservice.wire.lines import LineReader, LineTooLong
+from ftpservice.wire.lines import LineReader, OverlongLine
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["ControlProtocol"]
 
-MOST_ARRIVED = 64 * 1024
+MAX_UNREAD_BYTES = 64 * 1024
 """Bytes that wait for their turn before no more are received."""
-PIECE = 512
+PARSE_SIZE = 512
 """Bytes of input that are read in one step: a hundred short commands, or a part of a long one."""
-LINGER = 3.0
+LINGER_SECONDS = 3.0
 """Seconds that the peer has to take the last reply before the connection is cut."""
 
 
@@ -45,7 +51,7 @@ class ControlProtocol(Protocol):
     transport: Any
     """A stream transport that is a producer too, as those of all reactors are."""
 
-    def __init__(self, lobby: Lobby, implicit: bool = False) -> None:
+    def __init__(self, lobby: SessionRegistry, implicit: bool = False) -> None:
         self._lobby = lobby
         self._implicit = implicit
         self._lines = LineReader()
@@ -59,34 +65,34 @@ class ControlProtocol(Protocol):
 
     def connectionMade(self) -> None:
         """Greet the client, or turn it away."""
-        prepare(self.transport)
-        self._context = context = self._lobby.context(self, ends_of(self.transport))
+        set_socket_options(self.transport)
+        self._context = context = self._lobby.context(self, control_addresses(self.transport))
         self._settings = context.services.settings
         self._turns = context.services.turns
         self._deadline = Deadline(context.services.clock, self._timed_out)
-        self._outgoing = Outgoing(self.transport, self._drained)
-        self._conversation = Conversation(context, self._outgoing, self._idle, self._switch)
+        self._outgoing = ReplyWriter(self.transport, self._drained)
+        self._conversation = ProtocolInterpreter(context, self._outgoing, self._idle, self._switch)
         if self._implicit:
-            context.protection.begin(private=True)
+            context.tls_state.begin(private=True)
             self._switch(secure=True)
         refused = self._lobby.enter(context)
         if refused is not None:
             context.publish(Refused, refused)
-            self._conversation.receive(reply(codes.UNAVAILABLE, refused))
+            self._conversation.receive(reply(codes.SERVICE_UNAVAILABLE, refused))
             return
         self._entered = True
         context.publish(SessionOpened)
         self._deadline.set(self._settings.login_timeout)
         self._outgoing.say(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
 
-    def client_is_there(self) -> bool:
+    def client_is_connected(self) -> bool:
         """Ask whether the client still holds its end of the control connection.
 
         One that said QUIT may end its side before its transfer ends.
         """
-        if self._conversation.last_words_said:
+        if self._conversation.final_reply_sent:
             return True
-        return not self._input_ended and not has_ended(self.transport)
+        return not self._input_ended and not peer_has_closed(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the client sent, now or when others had their turn."""
@@ -96,7 +102,7 @@ class ControlProtocol(Protocol):
         self._arrived += data
         if not waits:
             self._turns.take(self._take_in, self._conversation.busy)
-        elif len(self._arrived) > MOST_ARRIVED and not self._held:
+        elif len(self._arrived) > MAX_UNREAD_BYTES and not self._held:
             self._hold()
 
     def _take_in(self) -> None:
@@ -106,29 +112,29 @@ class ControlProtocol(Protocol):
         if self._is_first:
             self._is_first = False
             if begins_tls(data):
-                self.part("TLS on this port begins with AUTH TLS.")
+                self.disconnect("TLS on this port begins with AUTH TLS.")
                 return
-        if len(data) > PIECE:
-            data, self._arrived = data[:PIECE], data[PIECE:]
+        if len(data) > PARSE_SIZE:
+            data, self._arrived = data[:PARSE_SIZE], data[PARSE_SIZE:]
         else:
             self._arrived = b""
         self._outgoing.collect()
         lines = self._lines.feed(data)
         if lines:  # half a line is no command, and does not end idleness
             self._conversation.receive(*map(self._read, lines))
-        self._outgoing.flush(self._lines.take_answers())
+        self._outgoing.flush(self._lines.take_telnet_replies())
         if self._closing or self._switching:
             return
-        if lines and self._context.identity.account is not None:
+        if lines and self._context.portal_login.account is not None:
             self._deadline.set(self._settings.idle_timeout)
         self._proceed()
 
     def _proceed(self) -> None:
         """Read more of what has arrived, receive more, or part: whatever is next."""
-        if self._conversation.backlog > MOST_QUEUED:
+        if self._conversation.backlog > MAX_QUEUED_COMMANDS:
             self._hold()
         elif self._arrived:
-            self._turns.later(self._take_in)
+            self._turns.continue_later(self._take_in)
         elif self._input_ended:
             if not self._conversation.busy:
                 self._hang_up()
@@ -144,8 +150,8 @@ class ControlProtocol(Protocol):
         self._held = False
         self.transport.resumeProducing()
 
-    def _read(self, line: bytes | LineTooLong) -> Command | Reply:
-        if isinstance(line, LineTooLong):
+    def _read(self, line: bytes | OverlongLine) -> Command | Reply:
+        if isinstance(line, OverlongLine):
             return self._too_long()
         return parse_command(line)
 
@@ -153,8 +159,8 @@ class ControlProtocol(Protocol):
         """Refuse a line, and the session with the last one that it puts up with."""
         self._long_lines += 1
         answer = reply(codes.UNKNOWN_VERB, "Line too long.")
-        if self._long_lines >= MOST_LONG_LINES or self._conversation.is_with_stranger:
-            answer = reply(codes.UNAVAILABLE, "Too many lines that are too long.")
+        if self._long_lines >= MAX_LONG_LINES or self._conversation.is_unidentified_client:
+            answer = reply(codes.SERVICE_UNAVAILABLE, "Too many lines that are too long.")
         self._context.publish(CommandRefused, "", "", answer.code, answer.lines[-1])
         return answer
 
@@ -163,10 +169,10 @@ class ControlProtocol(Protocol):
 
     def _idle(self) -> None:
         """Nothing is left to do: wait for more, or part."""
-        if self._conversation.last_words_said:
+        if self._conversation.final_reply_sent:
             self._hang_up()
-        elif not self._switching and not self._outgoing.collects:
-            if self._context.identity.account is not None:
+        elif not self._switching and not self._outgoing.is_holding_replies:
+            if self._context.portal_login.account is not None:
                 self._deadline.set(self._settings.idle_timeout)
             self._proceed()
 
@@ -175,22 +181,22 @@ class ControlProtocol(Protocol):
         self._switching = True
         self._arrived = b""
         self._lines.clear()
-        if self._context.identity.account is None:
+        if self._context.portal_login.account is None:
             self._deadline.set(self._settings.login_timeout)
         self._hold()
         self._outgoing.end()
-        when_sent(self.transport, self._secure if secure else self._clear)
+        call_when_sent(self.transport, self._secure if secure else self._clear)
 
     def _secure(self) -> None:
         tls, timeout = self._context.services.tls, self._settings.tls.handshake_timeout
         assert tls is not None
-        self._switched(secure(self.transport, tls, timeout, self._secured))
+        self._switched(start_server_tls(self.transport, tls, timeout, self._secured))
 
     def _secured(self) -> None:
-        self._context.protection.learn(*learned(self.transport))
+        self._context.tls_state.learn(*negotiated_tls(self.transport))
 
     def _clear(self) -> None:
-        clear(self.transport).addCallbacks(self._switched, lambda _lost: None)
+        stop_tls(self.transport).addCallbacks(self._switched, lambda _lost: None)
 
     def _switched(self, transport: Any) -> None:
         self.transport = transport
@@ -205,27 +211,27 @@ class ControlProtocol(Protocol):
         if self._context.running is not None:
             self._deadline.set(self._settings.idle_timeout)
             return
-        self.part("Timeout.")
+        self.disconnect("Timeout.")
 
     @property
     def is_working(self) -> bool:
         """Whether a user's command is being carried out."""
         context, conversation = self._context, self._conversation
-        if self._closing or context.identity.account is None:
+        if self._closing or context.portal_login.account is None:
             return False
         return conversation.busy and not (self._outgoing.is_full and context.running is None)
 
-    def retire(self, reason: str) -> None:
+    def finish_and_disconnect(self, reason: str) -> None:
         """Say 421 and close, after the transfer in progress if there is one."""
         if self.is_working:
-            self._conversation.retire(reply(codes.UNAVAILABLE, reason))
+            self._conversation.finish_and_disconnect(reply(codes.SERVICE_UNAVAILABLE, reason))
         else:
-            self.part(reason)
+            self.disconnect(reason)
 
-    def part(self, reason: str) -> None:
+    def disconnect(self, reason: str) -> None:
         """Say 421 and close; a transfer in progress is cut."""
-        if not self._conversation.last_words_said:
-            self._outgoing.say(reply(codes.UNAVAILABLE, reason))
+        if not self._conversation.final_reply_sent:
+            self._outgoing.say(reply(codes.SERVICE_UNAVAILABLE, reason))
         self._conversation.end()
         self._hang_up()
 
@@ -234,13 +240,13 @@ class ControlProtocol(Protocol):
         """Whether any command is being carried out, a login too."""
         return self._conversation.busy
 
-    def give_way(self, reason: str) -> None:
+    def yield_place(self, reason: str) -> None:
         """Give up the place and say that it is over, before a login."""
         self._entered = False
         self._context.publish(Refused, reason)
         self._context.publish(SessionClosed, reason)
-        self._lobby.give_up_place(self._context)
-        self.part(reason)
+        self._lobby.release_place(self._context)
+        self.disconnect(reason)
 
     def cut(self) -> None:
         """Break the connection."""
@@ -262,7 +268,7 @@ class ControlProtocol(Protocol):
         self._let_flow()
         self.transport.loseWriteConnection()
         self._deadline = Deadline(self._context.services.clock, transport.abortConnection)
-        self._deadline.set(LINGER)
+        self._deadline.set(LINGER_SECONDS)
 
     def readConnectionLost(self) -> None:
         """The client sends no more; what it asked for is still done, but for an upload.
@@ -273,7 +279,7 @@ class ControlProtocol(Protocol):
         self._take_in()  # what came before the end, and still waits
         self._input_ended = True
         running = self._context.running
-        if running is not None and running.upload and not self._conversation.last_words_said:
+        if running is not None and running.upload and not self._conversation.final_reply_sent:
             self._conversation.abort()
         if self._closing:
             self.transport.loseConnection()
@@ -289,7 +295,7 @@ class ControlProtocol(Protocol):
         self._arrived = b""
         self._deadline.clear()
         self._conversation.end()
-        if has_failed(self.transport):
+        if handshake_failed(self.transport):
             self._context.publish(HandshakeFailed, reason.getErrorMessage())
         if self._entered:
             self._context.publish(SessionClosed, reason.getErrorMessage())

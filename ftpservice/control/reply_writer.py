@@ -12,14 +12,14 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from ftpservice.net.immediate_write import send_directly
+from ftpservice.net.immediate_write import write_now
 from ftpservice.wire.replies import Reply
 
-__all__ = ["Outgoing"]
+__all__ = ["ReplyWriter"]
 
 
 @implementer(IPushProducer)
-class Outgoing:
+class ReplyWriter:
     """What is said on one control connection; ``drained`` is called when there is room again."""
 
     def __init__(self, transport: Any, drained: Callable[[], None]) -> None:
@@ -27,7 +27,7 @@ class Outgoing:
         self._transport = transport
         self._drained = drained
         self._unsent = b""
-        self.collects = False
+        self.is_holding_replies = False
         """Whether replies are kept for now."""
         self._heeded = True
         transport.registerProducer(self, True)
@@ -35,19 +35,19 @@ class Outgoing:
     def say(self, answer: Reply) -> None:
         """Send a reply, or keep it for `flush` while replies are collected."""
         self._unsent += answer.to_bytes()
-        if not self.collects:
+        if not self.is_holding_replies:
             self.flush()
 
     def collect(self) -> None:
         """Keep the replies to come, so that they leave in one piece."""
-        self.collects = True
+        self.is_holding_replies = True
 
     def flush(self, more: bytes = b"") -> None:
         """Send what was kept, and ``more``."""
-        self.collects = False
+        self.is_holding_replies = False
         unsent, self._unsent = self._unsent + more, b""
         if unsent:
-            send_directly(self._transport, unsent)
+            write_now(self._transport, unsent)
 
     def end(self) -> None:
         """Send what was kept; a transport that is to close does not wait for more from here."""

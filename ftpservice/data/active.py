@@ -11,23 +11,23 @@ from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.python.failure import Failure
 
-from ftpservice.data.channel import CannotConnect, Channel
-from ftpservice.data.data_tls import Cover, in_clear
+from ftpservice.data.channel import CannotOpenDataConnection, DataChannel
+from ftpservice.data.data_tls import DataTLSContext, no_tls
 from ftpservice.data.peer_policy import DataSettings
-from ftpservice.data.pending_connection import Arrival
-from ftpservice.stream.connection import DataConnection
+from ftpservice.data.pending_connection import PendingDataConnection
+from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.addresses import HostPort
 
 __all__ = ["ActiveChannel"]
 
-REASONS = {
+CONNECT_ERROR_TEXTS = {
     ConnectionRefusedError: "refused",
     TimeoutError: "no answer in time",
     UserError: "the channel is closed",
 }
 
 
-class Beginning(Protocol):
+class PreTLSProtocol(Protocol):
     """Stands in for our end until TLS has begun."""
 
     def __init__(self, begin: Callable[[Any], object]) -> None:
@@ -38,17 +38,20 @@ class Beginning(Protocol):
         self._begin(self.transport)
 
 
-class Call(ClientFactory):
-    """One attempt; ``answered`` fires when the connection stands, or fails with `CannotConnect`."""
+class ActiveConnect(ClientFactory):
+    """One attempt.
+
+    ``answered`` fires when the connection stands, or fails with `CannotOpenDataConnection`.
+    """
 
     noisy = False
 
-    def __init__(self, reactor: Any, settings: DataSettings, cover: Cover | None) -> None:
+    def __init__(self, reactor: Any, settings: DataSettings, cover: DataTLSContext | None) -> None:
         self._reactor = reactor
         self._timeout: Any = settings.data_timeout or None  # Twisted's ``None`` is for ever
         self._connector: IConnector | None = None
         self._unwanted = False
-        self.arrival = Arrival(reactor, settings, cover, self._stands)
+        self.pending_connection = PendingDataConnection(reactor, settings, cover, self._stands)
         self.answered: Deferred[None] = Deferred(self._forsake)
 
     def make(self, target: HostPort, local: tuple[str, int] | None) -> None:
@@ -68,15 +71,15 @@ class Call(ClientFactory):
 
     def buildProtocol(self, _addr: IAddress | None) -> Protocol:
         """Return our end."""
-        if self.arrival.cover is None:
-            return self.arrival.protocol
-        return Beginning(self._put_on)
+        if self.pending_connection.data_tls is None:
+            return self.pending_connection.protocol
+        return PreTLSProtocol(self._put_on)
 
     def _put_on(self, transport: Any) -> None:
-        self.arrival.put_on(transport)
+        self.pending_connection.start_tls(transport)
         self._stands()
 
-    def _stands(self, _arrival: Arrival | None = None) -> None:
+    def _stands(self, _arrival: PendingDataConnection | None = None) -> None:
         """Let who waits go on; told again when TLS stands."""
         if not self.answered.called:
             self.answered.callback(None)
@@ -84,12 +87,12 @@ class Call(ClientFactory):
     def clientConnectionFailed(self, _connector: IConnector, reason: Failure) -> None:
         """Pass the reason on, unless nobody waits for it."""
         if not self._unwanted:
-            kind = reason.check(*REASONS)
-            text = REASONS[kind] if kind else reason.getErrorMessage()
-            self.answered.errback(CannotConnect(text))
+            kind = reason.check(*CONNECT_ERROR_TEXTS)
+            text = CONNECT_ERROR_TEXTS[kind] if kind else reason.getErrorMessage()
+            self.answered.errback(CannotOpenDataConnection(text))
 
 
-class ActiveChannel(Channel):
+class ActiveChannel(DataChannel):
     """Connects when it is asked for the connection."""
 
     def __init__(
@@ -98,14 +101,14 @@ class ActiveChannel(Channel):
         settings: DataSettings,
         target: HostPort,
         local: str | None,
-        cover: Callable[[], Cover | None] = in_clear,
+        cover: Callable[[], DataTLSContext | None] = no_tls,
     ) -> None:
         self._reactor = reactor
         self._settings = settings
         self._target = target
         self._local = None if local is None else (local, 0)
         self._cover = cover
-        self._call: Call | None = None
+        self._call: ActiveConnect | None = None
         self._closed = False
 
     @property
@@ -113,18 +116,18 @@ class ActiveChannel(Channel):
         """Whether the connection is there: not before it is asked for."""
         return False
 
-    async def connection(self) -> DataConnection:
-        """Connect; raises `CannotConnect`."""
+    async def connection(self) -> StreamConnection:
+        """Connect; raises `CannotOpenDataConnection`."""
         if self._closed:
-            raise CannotConnect("the channel is closed")
-        self._call = call = Call(self._reactor, self._settings, self._cover())
+            raise CannotOpenDataConnection("the channel is closed")
+        self._call = call = ActiveConnect(self._reactor, self._settings, self._cover())
         call.make(self._target, self._local)
         try:
             await call.answered
         finally:
             self._call = None
             self._closed = True
-        return await call.arrival.connection()
+        return await call.pending_connection.connection()
 
     def close(self) -> None:
         """Stop connecting."""

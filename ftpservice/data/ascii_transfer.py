@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from ftpservice.concurrency.time_budget import Turns
-from ftpservice.stream.connection import DataConnection
-from ftpservice.stream.rate_limited import Paced
-from ftpservice.wire.ascii import FromNetwork, ToNetwork
-from ftpservice.wire.record_structure import FromRecords, ToRecords
+from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.rate_limited import RateLimitedStream
+from ftpservice.wire.ascii import CRLFToLF, LFToCRLF
+from ftpservice.wire.record_structure import RecordDecoder, RecordEncoder
 
-__all__ = ["Stream", "TextInflow", "TextOutflow"]
+__all__ = ["TextReceiver", "TextSender", "TransferStream"]
 
-Stream = DataConnection | Paced
+TransferStream = StreamConnection | RateLimitedStream
 """What a file is sent to or received from."""
 
-LINES_PIECE = 64 * 1024
-RECORDS_PIECE = 8 * 1024
+ASCII_CHUNK_SIZE = 64 * 1024
+RECORD_CHUNK_SIZE = 8 * 1024
 """Bytes that are converted in less than a millisecond, whatever they are."""
 
 
-class Translation(Protocol):
+class StreamTranslation(Protocol):
     """Turns a stream that comes in pieces into another."""
 
     def translate(self, data: bytes) -> bytes:
@@ -31,17 +31,17 @@ class Translation(Protocol):
         """Return the rest: the stream has ended."""
 
 
-class Converter:
+class StreamConverter:
     """A translation that is done in turns."""
 
-    def __init__(self, translation: Translation, piece: int, turns: Turns) -> None:
+    def __init__(self, translation: StreamTranslation, piece: int, turns: TimeBudget) -> None:
         self._translation = translation
         self._piece = piece
         self._turns = turns
 
     async def convert(self, data: bytes) -> bytes:
         """Return what is certain after ``data``."""
-        translate, do = self._translation.translate, self._turns.do
+        translate, do = self._translation.translate, self._turns.run_when_due
         if len(data) <= self._piece:
             return await do(translate, data)
         return b"".join([await do(translate, piece) for piece in self._pieces(data)])
@@ -55,15 +55,15 @@ class Converter:
             yield data[start : start + self._piece]
 
 
-class TextOutflow:
+class TextSender:
     """A connection to write the text of a file to."""
 
-    def __init__(self, connection: Stream, turns: Turns, records: bool) -> None:
+    def __init__(self, connection: TransferStream, turns: TimeBudget, records: bool) -> None:
         self._connection = connection
         self._converter = (
-            Converter(ToRecords(), RECORDS_PIECE, turns)
+            StreamConverter(RecordEncoder(), RECORD_CHUNK_SIZE, turns)
             if records
-            else Converter(ToNetwork(), LINES_PIECE, turns)
+            else StreamConverter(LFToCRLF(), ASCII_CHUNK_SIZE, turns)
         )
 
     @property
@@ -81,19 +81,19 @@ class TextOutflow:
             await self._connection.write(rest)
 
 
-class TextInflow:
+class TextReceiver:
     """A connection to read the text of a file from."""
 
-    def __init__(self, connection: Stream, turns: Turns, records: bool) -> None:
+    def __init__(self, connection: TransferStream, turns: TimeBudget, records: bool) -> None:
         self._connection = connection
         self._converter = (
-            Converter(FromRecords(), RECORDS_PIECE, turns)
+            StreamConverter(RecordDecoder(), RECORD_CHUNK_SIZE, turns)
             if records
-            else Converter(FromNetwork(), LINES_PIECE, turns)
+            else StreamConverter(CRLFToLF(), ASCII_CHUNK_SIZE, turns)
         )
 
     async def read(self) -> bytes:
-        """Return text; empty at the end. Raises `Cut` and `BadRecords`."""
+        """Return text; empty at the end. Raises `Cut` and `BadRecordStructure`."""
         while data := await self._connection.read():
             if text := await self._converter.convert(data):
                 return text

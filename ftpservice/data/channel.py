@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.connection import StreamConnection
 
-__all__ = ["CannotConnect", "Channel"]
+__all__ = ["CannotOpenDataConnection", "DataChannel"]
 
 
-class CannotConnect(Exception):
+class CannotOpenDataConnection(Exception):
     """There is no data connection to be had; ``reason`` says why in a few words."""
 
     def __init__(self, reason: str) -> None:
@@ -17,16 +17,16 @@ class CannotConnect(Exception):
         self.reason = reason
 
 
-class Channel(ABC):
+class DataChannel(ABC):
     """One data connection to come; whoever has the channel closes it."""
 
     problem = ""
     """Why it is of no use any more, for a person."""
 
-    def checked(self) -> Channel:
-        """Return itself; raises `CannotConnect` with the problem where there is one."""
+    def checked(self) -> DataChannel:
+        """Return itself; raises `CannotOpenDataConnection` with the problem where there is one."""
         if self.problem:
-            raise CannotConnect(self.problem)
+            raise CannotOpenDataConnection(self.problem)
         return self
 
     @property
@@ -35,15 +35,15 @@ class Channel(ABC):
         """Whether the data connection is there and `connection` will not wait."""
 
     @property
-    def fits(self) -> bool:
+    def matches_protection(self) -> bool:
         """Whether it has, or will have, the TLS that data connections are to have now (PROT)."""
         return True
 
     @abstractmethod
-    async def connection(self) -> DataConnection:
+    async def connection(self) -> StreamConnection:
         """Wait for the data connection; to be called once, and it is the caller's from then on.
 
-        Raises `CannotConnect`, at the latest after the data timeout.
+        Raises `CannotOpenDataConnection`, at the latest after the data timeout.
         """
 
     @abstractmethod

@@ -11,24 +11,24 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from ftpservice.data.active import ActiveChannel
-from ftpservice.data.channel import Channel
-from ftpservice.data.data_tls import Cover, in_clear
-from ftpservice.data.listener import Door
-from ftpservice.data.masquerade import Masquerade
+from ftpservice.data.channel import DataChannel
+from ftpservice.data.data_tls import DataTLSContext, no_tls
+from ftpservice.data.listener import DataListener
+from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive import PassiveChannel
 from ftpservice.data.passive_ports import NoPortFree, PassivePorts
 from ftpservice.data.peer_policy import DataSettings, PeerPolicy
-from ftpservice.wire.addresses import HostPort, is_ipv6, plain_host
+from ftpservice.wire.addresses import HostPort, canonical_host, is_ipv6
 
-__all__ = ["DataConnector", "Ends", "PeerRefused", "WrongFamily"]
+__all__ = ["ControlAddresses", "DataConnector", "PeerRefused", "WrongFamily"]
 
-ANYWHERE = {1: "0.0.0.0", 2: "::"}
+WILDCARD_ADDRESSES = {1: "0.0.0.0", 2: "::"}
 """The wildcard addresses, by network protocol (RFC 2428 §2)."""
-SAME_MACHINE = "127.0.0.1"
-SLUMBER = (0.99, 1.1)
+LOOPBACK_ADDRESS = "127.0.0.1"
+EARLY_CONNECT_SECONDS = (0.99, 1.1)
 """Seconds that curl (7.88 does) sleeps when the reply to EPSV is there before it has looked up from
 its question; on one machine that happens with every file behind the first."""
-BREATH, LONGEST_BREATH = 0.001, 0.008
+FIRST_BREATH_SECONDS, MAX_BREATH_SECONDS = 0.001, 0.008
 """Seconds that such a client gets to look up: twice as many whenever that was not enough."""
 
 
@@ -41,7 +41,7 @@ class WrongFamily(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class ControlAddresses:
     """The hosts of a control connection."""
 
     peer: str | None
@@ -54,7 +54,7 @@ class Ends:
 class DataConnector:
     """Prepares one data connection at a time for one session."""
 
-    cover: Callable[[], Cover | None] = staticmethod(in_clear)
+    data_tls: Callable[[], DataTLSContext | None] = staticmethod(no_tls)
     """Tells what TLS data connections have now (PROT); asked for each when it begins."""
 
     def __init__(
@@ -62,18 +62,18 @@ class DataConnector:
         reactor: Any,
         settings: DataSettings,
         ports: PassivePorts,
-        masquerade: Masquerade,
-        ends: Ends,
+        masquerade: MasqueradeAddresses,
+        ends: ControlAddresses,
     ) -> None:
-        self._unused = ports.unused(reactor)
+        self._unused = ports.idle_ports(reactor)
         self._reactor = reactor
         self._settings = settings
         self._ports = ports
         self._masquerade = masquerade
         self._proxied = ends.proxied
-        self._local = SAME_MACHINE if ends.peer is None else plain_host(ends.local)
-        self._policy = PeerPolicy(ends.peer or SAME_MACHINE)
-        self._prepared: Channel | None = None
+        self._local = LOOPBACK_ADDRESS if ends.peer is None else canonical_host(ends.local)
+        self._policy = PeerPolicy(ends.peer or LOOPBACK_ADDRESS)
+        self._prepared: DataChannel | None = None
         self._listens_since = 0.0
         self._breath = 0.0
         self._comes_early = False  # a client that waits for TLS before its command is not kept
@@ -97,8 +97,8 @@ class DataConnector:
         host = self._local
         if not extended:
             host = await self._masquerade.announced(self._policy.peer, self._local)
-        door = self.door()
-        passive = PassiveChannel(self._reactor, self._settings, self._policy, door, self.cover)
+        door = self.open_listener()
+        passive = PassiveChannel(self._reactor, self._settings, self._policy, door, self.data_tls)
         self._replace(passive)
         self._unused.add(self, self._policy.peer, self._settings.data_timeout)
         self._listens_since = self._reactor.seconds()
@@ -106,7 +106,7 @@ class DataConnector:
             passive.watch()
         return HostPort(host, door.port)
 
-    def door(self) -> Door:
+    def open_listener(self) -> DataListener:
         """Listen, on the port of somebody who does not use it if need be.
 
         Raises `NoPortFree`, `CannotConnect`.
@@ -114,35 +114,35 @@ class DataConnector:
         try:
             own = self._ports.listen(self._interface())
         except NoPortFree:
-            if not self._unused.make_room():
+            if not self._unused.reclaim_port():
                 raise
             own = self._ports.listen(self._interface())
-        return Door(self._reactor, own)
+        return DataListener(self._reactor, own)
 
-    def holds_unused_port(self) -> bool:
+    def has_idle_port(self) -> bool:
         """Tell whether there is a port that nobody has connected to yet."""
-        return isinstance(self._prepared, PassiveChannel) and self._prepared.look_unused()
+        return isinstance(self._prepared, PassiveChannel) and self._prepared.check_unused()
 
-    def drop_port(self, problem: str) -> None:
+    def close_idle_port(self, problem: str) -> None:
         """Listen no more; a client that has connected is kept for its command."""
         if isinstance(self._prepared, PassiveChannel):
-            self._prepared.listen_no_more(problem)
+            self._prepared.stop_listening(problem)
 
     def active(self, target: HostPort) -> None:
         """Remember where to connect; raises `WrongFamily`, `PeerRefused`.
 
         The wildcard address of IPv6, which lftp says for its own, stands for the client.
         """
-        if target.host == ANYWHERE[2] and self.family == 2:
+        if target.host == WILDCARD_ADDRESSES[2] and self.family == 2:
             target = HostPort(self._policy.peer, target.port)
         if (2 if is_ipv6(target.host) else 1) != self.family:
             raise WrongFamily
         if not self._policy.may_connect(target.host, target.port):
             raise PeerRefused
         local = None if self._proxied else self._local
-        self._replace(ActiveChannel(self._reactor, self._settings, target, local, self.cover))
+        self._replace(ActiveChannel(self._reactor, self._settings, target, local, self.data_tls))
 
-    def take(self) -> Channel | None:
+    def take(self) -> DataChannel | None:
         """Hand over what was prepared, and forget it; every transfer needs a new one.
 
         A connection that began before PROT changed is none.
@@ -150,11 +150,11 @@ class DataConnector:
         prepared, self._prepared = self._prepared, None
         if isinstance(prepared, PassiveChannel):
             self._unused.discard(self)
-            self._comes_early |= prepared.came_early
-            least, most = SLUMBER
+            self._comes_early |= prepared.connected_early
+            least, most = EARLY_CONNECT_SECONDS
             if least < self._reactor.seconds() - self._listens_since < most:
-                self._breath = min(max(BREATH, 2 * self._breath), LONGEST_BREATH)
-        if prepared is not None and not prepared.fits:
+                self._breath = min(max(FIRST_BREATH_SECONDS, 2 * self._breath), MAX_BREATH_SECONDS)
+        if prepared is not None and not prepared.matches_protection:
             prepared.close()
             return None
         return prepared
@@ -163,7 +163,7 @@ class DataConnector:
         """Close what was prepared and not taken."""
         self._replace(None)
 
-    def _replace(self, channel: Channel | None) -> None:
+    def _replace(self, channel: DataChannel | None) -> None:
         former, self._prepared = self._prepared, channel
         if former is not None:
             self._unused.discard(self)
@@ -172,7 +172,7 @@ class DataConnector:
     def _interface(self) -> str:
         """Return the address to listen on."""
         if self._proxied or _is_link_local(self._local):
-            return ANYWHERE[self.family]
+            return WILDCARD_ADDRESSES[self.family]
         return self._local
 
 

@@ -16,14 +16,14 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocol
 
-from ftpservice.net.tls.alpn import serves_data
-from ftpservice.net.tls.server import Contexts
-from ftpservice.net.tls.transport import Terms, TLSTransport, carry_on
+from ftpservice.net.tls.alpn import alpn_fits_data
+from ftpservice.net.tls.server import TLSContexts
+from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_socket
 
-__all__ = ["Cover", "Habit", "in_clear"]
+__all__ = ["DataTLSContext", "SessionReuseHabit", "no_tls"]
 
 
-class Habit:
+class SessionReuseHabit:
     """Whether a client resumes the TLS session of its control connection; None: not known yet."""
 
     resumes: bool | None = None
@@ -35,17 +35,17 @@ class Habit:
 
 
 @dataclass(frozen=True)
-class Cover:
+class DataTLSContext:
     """What the data connections of a session are made with, as its control connection was."""
 
-    contexts: Contexts
+    contexts: TLSContexts
     session_id: bytes
     """Of the TLS session of the control connection."""
-    habit: Habit = field(default_factory=Habit, compare=False)
+    session_reuse: SessionReuseHabit = field(default_factory=SessionReuseHabit, compare=False)
     """What its data connections have shown so far."""
 
     @classmethod
-    def of(cls, control: TLSTransport) -> Cover | None:
+    def of(cls, control: TLSTransport) -> DataTLSContext | None:
         """Return that of a session; None without a handshake of ours."""
         if control.contexts is None or not control.is_secured:
             return None
@@ -62,24 +62,24 @@ class Cover:
         """Begin TLS on a connection that was accepted; ``secured`` is called at the end."""
         covered = self.contexts.wrap(own, data=True)
         begun = TLSTransport(covered, protocol, None, reactor, self._terms(reactor, secured))
-        begun.is_set_up = True
+        begun.has_socket_options = True
         return begun
 
-    def put_on(
+    def start_tls(
         self, transport: Any, protocol: IProtocol, secured: Callable[[], object]
     ) -> TLSTransport:
         """Begin TLS, as a server, on a connection that we have made."""
         wrap = partial(self.contexts.wrap, data=True)
-        return carry_on(transport, protocol, wrap, self._terms(transport.reactor, secured))
+        return adopt_socket(transport, protocol, wrap, self._terms(transport.reactor, secured))
 
     def is_of(self, data: TLSTransport) -> bool:
         """Tell whether a data connection goes on with the session of the control connection."""
         return data.session_reused and data.session_id == self.session_id != b""
 
-    def _terms(self, reactor: Any, secured: Callable[[], object]) -> Terms:
+    def _terms(self, reactor: Any, secured: Callable[[], object]) -> HandshakeOptions:
         turns = self.contexts.turns(reactor)
-        return Terms(secured=secured, turns=turns, serves=serves_data)
+        return HandshakeOptions(secured=secured, turns=turns, accepts_alpn=alpn_fits_data)
 
 
-def in_clear() -> None:
+def no_tls() -> None:
     """Return the cover of data connections that have none."""

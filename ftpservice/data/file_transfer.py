@@ -11,23 +11,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol, TypeGuard
 
-from ftpservice.concurrency.time_budget import Turns
-from ftpservice.data.ascii_transfer import Stream, TextInflow, TextOutflow
-from ftpservice.storage.interfaces import ICached, IReading, ISpliced, IWriting
-from ftpservice.stream.connection import Cut, DataConnection
-from ftpservice.stream.pump import pump_in, pump_out
-from ftpservice.stream.rate_limit import Throttles
-from ftpservice.stream.rate_limited import Paced
-from ftpservice.stream.sendfile import CachedFile
-from ftpservice.wire.record_structure import BadRecords
+from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.data.ascii_transfer import TextReceiver, TextSender, TransferStream
+from ftpservice.storage.interfaces import IReading, ISendfileSource, ISpliceTarget, IWriting
+from ftpservice.stream.connection import StreamConnection, TransferAborted
+from ftpservice.stream.pump import pump_from_connection, pump_to_connection
+from ftpservice.stream.rate_limit import RateLimiters
+from ftpservice.stream.rate_limited import RateLimitedStream
+from ftpservice.stream.sendfile import PageCachedFile
+from ftpservice.wire.record_structure import BadRecordStructure
 
-__all__ = ["SMALL", "Representation", "Stream", "paced", "receive_file", "send_chunks", "send_file"]
+__all__ = [
+    "SMALL_FILE_SIZE",
+    "TransferRepresentation",
+    "TransferStream",
+    "rate_limited",
+    "receive_file",
+    "send_chunks",
+    "send_file",
+]
 
-SMALL = 64 * 1024
+SMALL_FILE_SIZE = 64 * 1024
 """Bytes of a file that are read and sent: it takes fewer calls than a `send_file`."""
 
 
-class Representation(Protocol):
+class TransferRepresentation(Protocol):
     """How a file is represented on the wire (TYPE, STRU)."""
 
     @property
@@ -39,55 +47,57 @@ class Representation(Protocol):
         """Whether it is text as records (RFC 959 §3.4.1)."""
 
     @property
-    def turns(self) -> Turns:
+    def turns(self) -> TimeBudget:
         """Among whose work text is converted."""
 
 
-def paced(connection: DataConnection, throttles: Throttles | None) -> Stream:
+def rate_limited(connection: StreamConnection, throttles: RateLimiters | None) -> TransferStream:
     """Return the connection as it is used by a transfer with these limits of speed."""
-    return connection if throttles is None else Paced(connection, throttles)
+    return connection if throttles is None else RateLimitedStream(connection, throttles)
 
 
-def _as_they_are(connection: Stream, representation: Representation) -> TypeGuard[DataConnection]:
+def _as_they_are(
+    connection: TransferStream, representation: TransferRepresentation
+) -> TypeGuard[StreamConnection]:
     """Tell whether the bytes go over the wire as they are in a file, as fast as they can."""
-    moves = isinstance(connection, DataConnection) and connection.moves_files
+    moves = isinstance(connection, StreamConnection) and connection.supports_file_transfer
     return moves and not representation.ascii
 
 
 async def send_file(
     reading: IReading,
-    connection: Stream,
+    connection: TransferStream,
     offset: int,
     end: int | None,
-    representation: Representation,
+    representation: TransferRepresentation,
 ) -> int:
     """Send the bytes of a file from ``offset`` to ``end`` (or its end); returns their number.
 
-    Raises `Cut`, also when the file turns out shorter than it was, and `StorageError`.
+    Raises `TransferAborted`, also when the file turns out shorter than it was, and `StorageError`.
     """
     size: int = reading.entry.size
     last = size if end is None else min(end, size)
-    file = ICached(reading, None)
+    file = ISendfileSource(reading, None)
     if file is not None and _as_they_are(connection, representation):
         moved = await _send_open_file(reading, file, connection, (offset, last))
     elif not representation.ascii:
-        moved = await pump_out(reading.read, connection, offset, end)
+        moved = await pump_to_connection(reading.read, connection, offset, end)
     else:
-        text = TextOutflow(connection, representation.turns, representation.records)
-        moved = await pump_out(reading.read, text, offset, end)
+        text = TextSender(connection, representation.turns, representation.records)
+        moved = await pump_to_connection(reading.read, text, offset, end)
         if moved >= last - offset:
             await text.finish()
     if moved < last - offset:
-        raise Cut("the file became shorter while it was sent")
+        raise TransferAborted("the file became shorter while it was sent")
     return moved
 
 
 async def _send_open_file(
-    reading: IReading, file: CachedFile, connection: DataConnection, span: tuple[int, int]
+    reading: IReading, file: PageCachedFile, connection: StreamConnection, span: tuple[int, int]
 ) -> int:
     """Send a file of the operating system: a small one in one piece, others by the kernel."""
     offset, last = span
-    if last - offset > SMALL:
+    if last - offset > SMALL_FILE_SIZE:
         return await connection.send_file(file, span)
     data: bytes = await reading.read(offset, last - offset)
     if data:
@@ -96,30 +106,30 @@ async def _send_open_file(
 
 
 async def receive_file(
-    connection: Stream, writing: IWriting, representation: Representation
+    connection: TransferStream, writing: IWriting, representation: TransferRepresentation
 ) -> int:
     """Write what comes until the peer's FIN; returns the number of bytes written.
 
-    Raises `Cut`, also when records end before the file does, and `StorageError`.
+    Raises `TransferAborted`, also when records end before the file does, and `StorageError`.
     """
-    spliced = ISpliced(writing, None)
+    spliced = ISpliceTarget(writing, None)
     if spliced is not None and _as_they_are(connection, representation):
         return await _receive_open_file(connection, writing, spliced)
     if not representation.ascii:
-        return await pump_in(connection, writing.write)
-    text = TextInflow(connection, representation.turns, representation.records)
+        return await pump_from_connection(connection, writing.write)
+    text = TextReceiver(connection, representation.turns, representation.records)
     try:
-        return await pump_in(text, writing.write)
-    except BadRecords as error:
-        raise Cut(str(error)) from error
+        return await pump_from_connection(text, writing.write)
+    except BadRecordStructure as error:
+        raise TransferAborted(str(error)) from error
 
 
 async def _receive_open_file(
-    connection: DataConnection, writing: IWriting, spliced: ISpliced
+    connection: StreamConnection, writing: IWriting, spliced: ISpliceTarget
 ) -> int:
     """Receive a small file by reading it, and what is beyond that by the kernel alone."""
     moved = 0
-    while moved < SMALL:
+    while moved < SMALL_FILE_SIZE:
         data = await connection.read()
         if not data:
             return moved
@@ -131,7 +141,7 @@ async def _receive_open_file(
     return moved + await connection.receive_file(spliced.exclusively)
 
 
-async def send_chunks(connection: DataConnection, chunks: AsyncIterator[bytes]) -> int:
+async def send_chunks(connection: StreamConnection, chunks: AsyncIterator[bytes]) -> int:
     """Send what an iterator makes, as fast as it is taken; returns the number of bytes."""
     moved = 0
     async for chunk in chunks:

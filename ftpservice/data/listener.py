@@ -18,16 +18,16 @@ from zope.interface import implementer
 from ftpservice.data.passive_ports import BACKLOG
 from ftpservice.net.accepted_tcp import AcceptedTransport
 
-__all__ = ["Door"]
+__all__ = ["DataListener"]
 
-Admit = Callable[[str], IProtocol | None]
+AcceptPeer = Callable[[str], IProtocol | None]
 """Returns our end of a connection from a host; ``None`` closes it."""
-Accept = Callable[[socket.socket, IProtocol, tuple[Any, ...], Any], Any]
+MakeTransport = Callable[[socket.socket, IProtocol, tuple[Any, ...], Any], Any]
 """Makes a transport of a socket, for a protocol, to a peer, on a reactor."""
 
 
 @implementer(IReadDescriptor)
-class Door:
+class DataListener:
     """Accepts connections for whom ``admit`` makes an end; the others are closed at once.
 
     Who comes is let in when somebody looks, or at once when it is watched: a client that is quick
@@ -36,8 +36,8 @@ class Door:
     """
 
     def __init__(self, reactor: Any, own: socket.socket) -> None:
-        self.admit: Admit | None = None
-        self.accept: Accept = AcceptedTransport
+        self.admit: AcceptPeer | None = None
+        self.accept: MakeTransport = AcceptedTransport
         self._reactor = reactor
         self._own = own
         self._family = own.family
@@ -82,7 +82,7 @@ class Door:
         except ConnectionAbortedError:
             return True
         except OSError:
-            self.shut()  # no descriptor left: a port that is never accepted on would spin
+            self.close_now()  # no descriptor left: a port that is never accepted on would spin
             return False
         own = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
         protocol = self.admit(peer[0]) if self.admit is not None else None
@@ -94,7 +94,7 @@ class Door:
 
     def connectionLost(self, _reason: Failure) -> None:
         """Close, for the reactor stops."""
-        self.shut()
+        self.close_now()
 
     def close(self) -> None:
         """Stop listening, after everybody who has connected was let in; may be repeated.
@@ -104,9 +104,9 @@ class Door:
         for _ in range(BACKLOG + 1):
             if not self.is_open or not self.look():
                 break
-        self.shut()
+        self.close_now()
 
-    def shut(self) -> None:
+    def close_now(self) -> None:
         """Stop listening, when the one that is waited for is in."""
         self.rest()
         self._own.close()

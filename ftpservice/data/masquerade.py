@@ -10,34 +10,36 @@ from twisted.internet.address import IPv4Address as TCPAddress
 from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionReceiver
 from zope.interface import implementer
 
-from ftpservice.data.channel import CannotConnect
+from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.peer_policy import AddressRule
-from ftpservice.stream.stall_timeout import Bell
-from ftpservice.wire.addresses import plain_host
+from ftpservice.stream.stall_timeout import Wakeup
+from ftpservice.wire.addresses import canonical_host
 
-__all__ = ["Masquerade"]
+__all__ = ["MasqueradeAddresses"]
 
-GOOD_FOR = 60.0
+CACHE_SECONDS = 60.0
 """Seconds that an answer is used without asking again."""
-RETRY_AFTER = 5.0
+RETRY_SECONDS = 5.0
 """Seconds until a name that could not be resolved is asked for again."""
-PATIENCE = 3.0
+RESOLVE_TIMEOUT_SECONDS = 3.0
 """Seconds that a client waits for an answer; then the last good one does."""
 
 
-class Masquerade:
+class MasqueradeAddresses:
     """Knows what to announce to whom; names are resolved by the reactor, without blocking."""
 
     def __init__(self, reactor: Any, rules: Sequence[AddressRule]) -> None:
         self._rules = sorted(rules, key=_length, reverse=True)
         self._names = {
-            rule.address: Name(reactor, rule.address)
+            rule.address: ResolvedName(reactor, rule.address)
             for rule in rules
             if rule.address and not _is_address(rule.address)
         }
 
     async def announced(self, client: str, own: str) -> str:
-        """Return the address for ``client``, who reached us at ``own``; raises `CannotConnect`.
+        """Return the address for ``client``, whose control connection reached ``own``.
+
+        Raises `CannotOpenDataConnection`.
 
         The rule with the longest matching network decides; without one it is ``own``.
         """
@@ -55,7 +57,7 @@ def _length(rule: AddressRule) -> int:
 def _holds(rule: AddressRule, client: str) -> bool:
     if rule.network is None:
         return True
-    host = plain_host(client)
+    host = canonical_host(client)
     return _is_address(host) and ip_address(host) in rule.network
 
 
@@ -68,7 +70,7 @@ def _is_address(text: str) -> bool:
 
 
 @implementer(IResolutionReceiver)
-class Name:
+class ResolvedName:
     """A DNS name and its last good address."""
 
     def __init__(self, reactor: Any, name: str) -> None:
@@ -78,10 +80,10 @@ class Name:
         self._found: str | None = None
         self._ask_again = float("-inf")
         self._asking = False
-        self._waiting: list[Bell] = []
+        self._waiting: list[Wakeup] = []
 
     async def address(self) -> str:
-        """Return an IPv4 address; raises `CannotConnect` when there never was one."""
+        """Return an IPv4 address; raises `CannotOpenDataConnection` when there never was one."""
         if not self._asking and self._reactor.seconds() >= self._ask_again:
             self._asking = True
             self._found = None
@@ -89,14 +91,14 @@ class Name:
         if self._asking:
             await self._answer()
         if self._known is None:
-            raise CannotConnect(f"{self._name} has no address")
+            raise CannotOpenDataConnection(f"{self._name} has no address")
         return self._known
 
     async def _answer(self) -> None:
-        bell = Bell(self._reactor)
+        bell = Wakeup(self._reactor)
         self._waiting.append(bell)
         try:
-            await bell.wait(PATIENCE)
+            await bell.wait(RESOLVE_TIMEOUT_SECONDS)
         finally:
             self._waiting.remove(bell)
 
@@ -113,10 +115,10 @@ class Name:
         """Let all who wait go on, with the new address or the last good one."""
         self._asking = False
         self._known = self._found or self._known
-        good_for = GOOD_FOR if self._found else RETRY_AFTER
+        good_for = CACHE_SECONDS if self._found else RETRY_SECONDS
         self._ask_again = self._reactor.seconds() + good_for
         for bell in tuple(self._waiting):
-            bell.ring()
+            bell.wake_waiter()
 
 
 def _is_ipv4(host: str) -> bool:

@@ -11,23 +11,30 @@ from pathlib import Path
 
 from twisted.internet.interfaces import IReactorTime
 
-from ftpservice.data.channel import CannotConnect
-from ftpservice.data.idle_passive_ports import UnusedPorts
+from ftpservice.data.channel import CannotOpenDataConnection
+from ftpservice.data.idle_passive_ports import IdlePassivePorts
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.wire.addresses import is_ipv6
 
-__all__ = ["BACKLOG", "Dice", "NoPortFree", "PassivePorts", "ephemeral_ports", "listening_socket"]
+__all__ = [
+    "BACKLOG",
+    "NoPortFree",
+    "PassivePorts",
+    "SecureRandom",
+    "ephemeral_ports",
+    "listening_socket",
+]
 
 BACKLOG = 32
 """Connections that may wait on a port: of these one is wanted, the others are strangers'."""
 
 KERNEL = Path("/proc/sys/net/ipv4")
-DYNAMIC = range(49152, 65536)
+DEFAULT_DYNAMIC_PORTS = range(49152, 65536)
 """The ports for such purposes (RFC 6335 §6)."""
-GUESSES = 8
+MAX_RANDOM_TRIES = 8
 
 
-class NoPortFree(CannotConnect):
+class NoPortFree(CannotOpenDataConnection):
     """Every port of the range is in use."""
 
 
@@ -57,12 +64,12 @@ def ephemeral_ports(kernel: Path = KERNEL) -> Sequence[int]:
             least, _, most = span.partition("-")
             kept.update(range(int(least), int(most or least) + 1))
     except (OSError, ValueError):
-        return DYNAMIC
+        return DEFAULT_DYNAMIC_PORTS
     ports = range(first, last + 1)
     return [port for port in ports if port not in kept] if kept else ports
 
 
-class Dice:
+class SecureRandom:
     """Random numbers that nobody can foresee, fetched from the kernel many at a time."""
 
     def __init__(self) -> None:
@@ -90,30 +97,33 @@ class PassivePorts:
     ) -> None:
         self._range = settings.passive_ports
         self._usual = ephemeral_ports() if usual is None else usual
-        self._dice = Dice()
+        self._dice = SecureRandom()
         self._listen = listen
-        self._unused: UnusedPorts | None = None
+        self._unused: IdlePassivePorts | None = None
 
-    def unused(self, clock: IReactorTime) -> UnusedPorts:
+    def idle_ports(self, clock: IReactorTime) -> IdlePassivePorts:
         """Return who listens and waits for a client; made when it is first wanted."""
         if self._unused is None:
-            self._unused = UnusedPorts(clock)
+            self._unused = IdlePassivePorts(clock)
         return self._unused
 
     def listen(self, interface: str) -> socket.socket:
-        """Listen on a free port; raises `NoPortFree`, or `CannotConnect` for other causes."""
+        """Listen on a free port.
+
+        Raises `NoPortFree`, or `CannotOpenDataConnection` for other causes.
+        """
         for port in self._candidates():
             try:
                 return self._listen(interface, port)
             except OSError as error:
                 if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    raise CannotConnect(f"cannot listen: {error.strerror}") from error
+                    raise CannotOpenDataConnection(f"cannot listen: {error.strerror}") from error
         raise NoPortFree("no port is free")
 
     def _candidates(self) -> Iterator[int]:
         """Yield the ports to try: the first one random, then its neighbours, round to it again."""
         if self._range is None:
-            for _ in range(GUESSES if self._usual else 0):
+            for _ in range(MAX_RANDOM_TRIES if self._usual else 0):
                 yield self._usual[self._dice.below(len(self._usual))]
             yield 0
             return

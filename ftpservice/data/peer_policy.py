@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 
-from ftpservice.wire.addresses import plain_host, same_host
+from ftpservice.wire.addresses import canonical_host, same_host
 
 __all__ = [
     "AddressRule",
@@ -16,9 +16,9 @@ __all__ = [
     "parse_port_range",
 ]
 
-LOWEST_PORT = 1024
+MIN_ACTIVE_PORT = 1024
 """Below are the ports of services, which no client listens on (RFC 2577 §3)."""
-PORTS = re.compile(r"([0-9]{1,5})(?:\s*[-:]\s*([0-9]{1,5}))?", re.ASCII)
+PORT_RANGE = re.compile(r"([0-9]{1,5})(?:\s*[-:]\s*([0-9]{1,5}))?", re.ASCII)
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 NAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*\.?", re.ASCII)
 
@@ -54,7 +54,7 @@ class DataSettings:
 
 def parse_port_range(text: str) -> tuple[int, int]:
     """Read ``50000-50100`` or ``50000``; raises `ValueError`."""
-    match = PORTS.fullmatch(text.strip())
+    match = PORT_RANGE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a range of ports, as 50000-50100 is")
     first, last = int(match[1]), int(match[2] or match[1])
@@ -111,7 +111,7 @@ class PeerPolicy:
     __slots__ = ("peer",)
 
     def __init__(self, peer: str) -> None:
-        self.peer = plain_host(peer)
+        self.peer = canonical_host(peer)
 
     def accepts(self, peer_host: str) -> bool:
         """Tell whether a connection from ``peer_host`` may be taken."""
@@ -119,4 +119,4 @@ class PeerPolicy:
 
     def may_connect(self, host: str, port: int) -> bool:
         """Tell whether a connection to there may be made."""
-        return port >= LOWEST_PORT and same_host(self.peer, host)
+        return port >= MIN_ACTIVE_PORT and same_host(self.peer, host)

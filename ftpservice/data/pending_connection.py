@@ -12,27 +12,27 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocol, IReactorTime
 
-from ftpservice.data.channel import CannotConnect
-from ftpservice.data.data_tls import Cover
+from ftpservice.data.channel import CannotOpenDataConnection
+from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.net.tls.transport import TLSTransport
-from ftpservice.stream.connection import DataConnection
-from ftpservice.stream.stall_timeout import Bell
+from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.stall_timeout import Wakeup
 
-__all__ = ["Arrival"]
+__all__ = ["PendingDataConnection"]
 
-STRANGER = "its TLS session is not that of the control connection"
+OTHER_SESSION_TEXT = "its TLS session is not that of the control connection"
 
 
-class Arrival:
+class PendingDataConnection:
     """One connection; ``settled`` is called once: it can be used, or has a ``problem``."""
 
     def __init__(
         self,
         clock: IReactorTime,
         settings: DataSettings,
-        cover: Cover | None,
-        settled: Callable[[Arrival], object] = bool,
+        cover: DataTLSContext | None,
+        settled: Callable[[PendingDataConnection], object] = bool,
     ) -> None:
         self.is_ready = False
         """Whether a transfer can begin."""
@@ -41,13 +41,13 @@ class Arrival:
         self.problem = ""
         """Why it is of no use, for a person."""
         self.since = clock.seconds()
-        self.cover = cover
+        self.data_tls = cover
         self._clock = clock
         self._settings = settings
-        self._settled: Callable[[Arrival], object] | None = settled
+        self._settled: Callable[[PendingDataConnection], object] | None = settled
         made = self._made if cover is None else None
-        self.protocol = DataConnection(clock, settings.stall_timeout, made)
-        self.protocol.bears_truncation = settings.allow_truncated
+        self.protocol = StreamConnection(clock, settings.stall_timeout, made)
+        self.protocol.accepts_truncated_tls = settings.allow_truncated
         if cover is not None:
             self.protocol.when_lost = self._lost
 
@@ -55,55 +55,55 @@ class Arrival:
         self, own: socket.socket, protocol: IProtocol, peer: tuple[Any, ...], reactor: Any
     ) -> TLSTransport:
         """Begin TLS on a connection that was accepted."""
-        assert self.cover is not None
-        return self.cover.accept(self._secured, own, protocol, peer, reactor)
+        assert self.data_tls is not None
+        return self.data_tls.accept(self._secured, own, protocol, peer, reactor)
 
-    def put_on(self, transport: Any) -> None:
+    def start_tls(self, transport: Any) -> None:
         """Begin TLS on a connection that we have made."""
-        assert self.cover is not None
-        covered = self.cover.put_on(transport, self.protocol, self._secured)
+        assert self.data_tls is not None
+        covered = self.data_tls.start_tls(transport, self.protocol, self._secured)
         self.protocol.makeConnection(covered)
 
-    async def connection(self) -> DataConnection:
-        """Wait until a transfer can begin; raises `CannotConnect`."""
+    async def connection(self) -> StreamConnection:
+        """Wait until a transfer can begin; raises `CannotOpenDataConnection`."""
         if not self.is_ready and not self.problem:
-            bell = Bell(self._clock)
-            self._settled = lambda _arrival: bell.ring()
+            bell = Wakeup(self._clock)
+            self._settled = lambda _arrival: bell.wake_waiter()
             timeout = self._settings.handshake_timeout
             try:
                 if not await bell.wait(timeout):
                     self.give_up(f"no TLS in {timeout:g} seconds")
             except BaseException:
-                self.dismiss()
+                self.close_gracefully()
                 raise
         if self.problem:
-            raise CannotConnect(self.problem)
+            raise CannotOpenDataConnection(self.problem)
         return self.protocol
 
     def give_up(self, problem: str) -> None:
         """Be of no use for this reason."""
         self._settle(problem)
-        self.dismiss()
+        self.close_gracefully()
 
-    def dismiss(self) -> None:
+    def close_gracefully(self) -> None:
         """End the connection: nobody wants it."""
         self._settled = None
         self.problem = self.problem or "the channel is closed"
         if self.protocol.transport is not None:
-            self.protocol.dismiss()
+            self.protocol.close_gracefully()
 
-    def _made(self, _connection: DataConnection) -> None:
+    def _made(self, _connection: StreamConnection) -> None:
         self.is_ready = True
         self._settle("")
 
     def _secured(self) -> None:
         data = self.protocol.transport
-        assert self.cover is not None and isinstance(data, TLSTransport)
+        assert self.data_tls is not None and isinstance(data, TLSTransport)
         if self.problem:
             return
-        self.is_resumed = self.cover.is_of(data)
+        self.is_resumed = self.data_tls.is_of(data)
         if self._settings.require_session_reuse and not self.is_resumed:
-            self.give_up(STRANGER)
+            self.give_up(OTHER_SESSION_TEXT)
         else:
             self.protocol.when_lost = None
             self._made(self.protocol)

@@ -11,15 +11,15 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
-from ftpservice.net.tcp import WatchedConnection, address_of
+from ftpservice.net.tcp import OnDemandTransport, twisted_address
 
 __all__ = ["AcceptedTransport"]
 
 
-class AcceptedTransport(WatchedConnection):
+class AcceptedTransport(OnDemandTransport):
     """A data connection in clear; how it ended is looked for together with its last bytes."""
 
-    is_set_up = True
+    has_socket_options = True
     logstr = "data connection"
     most = 256 * 1024
     """Bytes received at a time, once so many come."""
@@ -66,8 +66,8 @@ class AcceptedTransport(WatchedConnection):
 
     def getPeer(self) -> IPv4Address | IPv6Address:
         """Return the address of the far end."""
-        return address_of(self._peer)
+        return twisted_address(self._peer)
 
     def getHost(self) -> IPv4Address | IPv6Address:
         """Return the address of our end."""
-        return address_of(self.socket.getsockname())
+        return twisted_address(self.socket.getsockname())

@@ -7,10 +7,10 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
 
-__all__ = ["end_directly", "send_directly"]
+__all__ = ["half_close_now", "write_now"]
 
 
-def send_directly(transport: Any, data: bytes) -> None:
+def write_now(transport: Any, data: bytes) -> None:
     """Write ``data`` to a transport; what the kernel takes now does not wait for the reactor.
 
     The order of what is written stays as it is. A transport that is not a plain stream of this
@@ -24,7 +24,7 @@ def send_directly(transport: Any, data: bytes) -> None:
         transport.write(data)
 
 
-def end_directly(transport: Any) -> None:
+def half_close_now(transport: Any) -> None:
     """Send a FIN behind what was written (``loseWriteConnection``), now if nothing waits."""
     if _is_idle(transport) and isinstance(transport, Connection):
         transport._writeDisconnected = True

@@ -15,11 +15,11 @@ from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWr
 from twisted.python.failure import Failure
 
 from ftpservice.concurrency.timers import Deadline
-from ftpservice.wire.proxy_header import BadHeader, missing, whole_header
+from ftpservice.wire.proxy_header import BadProxyHeader, bytes_missing, complete_header
 
 __all__ = ["ProxiedFactory", "ProxiedProtocol", "is_proxied"]
 
-HEADER_TIMEOUT = 10.0
+HEADER_TIMEOUT_SECONDS = 10.0
 """Seconds for the header to arrive."""
 
 
@@ -28,7 +28,7 @@ def is_proxied(transport: object) -> bool:
     return isinstance(transport, HAProxyProtocolWrapper)
 
 
-class Beginning(Protocol):
+class EarlyDataProtocol(Protocol):
     """Stands in for the session until the header is there; keeps what came behind it."""
 
     def __init__(self) -> None:
@@ -45,9 +45,9 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
     def connectionMade(self) -> None:
         """Count the connection and wait for its header."""
         self.factory.registerProtocol(self)
-        self._session, self.wrappedProtocol = self.wrappedProtocol, Beginning()
+        self._session, self.wrappedProtocol = self.wrappedProtocol, EarlyDataProtocol()
         self._deadline = Deadline(self.factory.clock, self.loseConnection)
-        self._deadline.set(HEADER_TIMEOUT)
+        self._deadline.set(HEADER_TIMEOUT_SECONDS)
         self._early: bytes | None = b""
         self._header = b""
         self._read_on(b"")
@@ -58,8 +58,8 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
             self._read_on(data)
         if self._early is not None:
             try:
-                header = whole_header(self._early + data)
-            except BadHeader:
+                header = complete_header(self._early + data)
+            except BadProxyHeader:
                 self.loseConnection()
                 return
             self._early = self._early + data if header is None else None
@@ -68,7 +68,7 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
             data = header
         super().dataReceived(data)
         beginning = self.wrappedProtocol
-        if isinstance(beginning, Beginning) and self._proxyInfo is not None:
+        if isinstance(beginning, EarlyDataProtocol) and self._proxyInfo is not None:
             self._deadline.clear()
             self.wrappedProtocol = self._session
             self._session.makeConnection(self)  # type: ignore[arg-type]  # as all wrappers do
@@ -80,11 +80,11 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
         if self.factory.exactly:
             self._header += data
             reader: Any = self.transport
-            reader.bufferSize = missing(self._header) or Connection.bufferSize
+            reader.bufferSize = bytes_missing(self._header) or Connection.bufferSize
 
     def cut(self) -> None:
         """Break the connection, if its session has not begun."""
-        if isinstance(self.wrappedProtocol, Beginning):
+        if isinstance(self.wrappedProtocol, EarlyDataProtocol):
             self.transport.abortConnection()  # type: ignore[union-attr]  # every stream has it
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -15,19 +15,19 @@ from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.tcp import Connection
 
 __all__ = [
-    "acknowledged",
-    "has_ended",
-    "is_broken",
+    "bytes_acked",
+    "bytes_unacked",
+    "has_socket_error",
+    "peer_has_closed",
     "silent_seconds",
     "socket_of",
-    "unacknowledged",
 ]
 
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
-BYTES_ACKED = 120
+TCP_INFO_BYTES_ACKED = 120
 """Where ``struct tcp_info`` (linux/tcp.h) has ``tcpi_bytes_acked``, 64 bits."""
 
-LAST_RECEIVED = 52
+TCP_INFO_LAST_DATA_RECV = 52
 """Where it has ``tcpi_last_data_recv``: milliseconds since data came, 32 bits."""
 
 
@@ -38,27 +38,27 @@ def silent_seconds(transport: object) -> float:
         return 0.0
     try:
         waiting = fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4))
-        facts = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_RECEIVED + 4)
+        facts = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_LAST_DATA_RECV + 4)
     except OSError:
         return 0.0
     if int.from_bytes(waiting, sys.byteorder) > 0:
         return 0.0
-    return float(struct.unpack_from("=I", facts, LAST_RECEIVED)[0]) / 1000
+    return float(struct.unpack_from("=I", facts, TCP_INFO_LAST_DATA_RECV)[0]) / 1000
 
 
-def acknowledged(transport: object) -> int:
+def bytes_acked(transport: object) -> int:
     """Return the bytes that the peer's kernel has taken so far; 0 if not known."""
     own = socket_of(transport)
     if own is None:
         return 0
     try:
-        facts = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED + 8)
+        facts = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES_ACKED + 8)
     except OSError:
         return 0
-    return int(struct.unpack_from("=Q", facts, BYTES_ACKED)[0])
+    return int(struct.unpack_from("=Q", facts, TCP_INFO_BYTES_ACKED)[0])
 
 
-def unacknowledged(transport: object) -> int:
+def bytes_unacked(transport: object) -> int:
     """Return the bytes that are in the kernel, and not yet the peer's; a FIN counts as one."""
     own = socket_of(transport)
     if own is None:
@@ -70,7 +70,7 @@ def unacknowledged(transport: object) -> int:
     return int.from_bytes(answer, sys.byteorder, signed=True)
 
 
-def has_ended(transport: object) -> bool:
+def peer_has_closed(transport: object) -> bool:
     """Tell whether the peer has ended its side, and nothing else is to come, or it is lost.
 
     Under TLS, too, this looks at what the kernel has: `ssl.SSLSocket` knows of no peeking.
@@ -86,7 +86,7 @@ def has_ended(transport: object) -> bool:
         return True
 
 
-def is_broken(transport: object) -> bool:
+def has_socket_error(transport: object) -> bool:
     """Tell whether the connection broke (RST, unreachable).
 
     The kernel tells it once: afterwards a broken connection looks like one that ended in order.

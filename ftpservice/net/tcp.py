@@ -16,13 +16,13 @@ from twisted.internet.interfaces import IProtocol
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
-__all__ = ["WatchedConnection", "address_of"]
+__all__ = ["OnDemandTransport", "twisted_address"]
 
 
-class WatchedConnection(Connection):
+class OnDemandTransport(Connection):
     """A connection that is not read before it is resumed."""
 
-    is_set_up = False
+    has_socket_options = False
     """Whether the socket has its options (no delay, keep-alive) from the one that listened."""
     socket: Any
     reactor: Any
@@ -69,7 +69,7 @@ class WatchedConnection(Connection):
         protocol.connectionLost(reason)
 
 
-def address_of(place: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+def twisted_address(place: tuple[Any, ...]) -> IPv4Address | IPv6Address:
     """Return what sockets call an address as Twisted has it."""
     kind = IPv6Address if len(place) == 4 else IPv4Address
     return kind("TCP", *place)

@@ -12,25 +12,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ftpservice.concurrency.thread_pool import Pool, Runner
-from ftpservice.net.tls.server import CertificateProblem, ServerTLS
+from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
+from ftpservice.net.tls.server import CertificateError, ServerTLS
 
-__all__ = ["INTERVAL", "Renewal", "versions"]
+__all__ = ["INTERVAL_SECONDS", "CertificateReload", "file_versions"]
 
 log = Logger("ftpservice.tls")
 
-INTERVAL = 3.0
+INTERVAL_SECONDS = 3.0
 """Seconds between two looks at the files; what changes from one to the next is not read yet."""
 
-Version = tuple[int, int, int] | None
+FileVersion = tuple[int, int, int] | None
 
 
-def versions(paths: Iterable[Path]) -> tuple[Version, ...]:
+def file_versions(paths: Iterable[Path]) -> tuple[FileVersion, ...]:
     """Return what changes when one of these files does (blocks)."""
     return tuple(map(_version, paths))
 
 
-def _version(path: Path) -> Version:
+def _version(path: Path) -> FileVersion:
     try:
         status = os.stat(path)
     except OSError:
@@ -38,8 +38,8 @@ def _version(path: Path) -> Version:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-class Renewal(Service):
-    """Watches the files that ``tls`` was made of; ``made`` are their `versions` before that.
+class CertificateReload(Service):
+    """Watches the files that ``tls`` was made of; ``made`` are their `file_versions` before that.
 
     What is wrong in new files is told in the log, in one line, and the old ones stay in use.
     """
@@ -48,9 +48,11 @@ class Renewal(Service):
         self,
         tls: ServerTLS,
         paths: Iterable[Path],
-        made: tuple[Version, ...],
+        made: tuple[FileVersion, ...],
         reactor: Any,
-        pool: Callable[[Any], Runner] = lambda reactor: Pool(reactor, "certificates", threads=1),
+        pool: Callable[[Any], BlockingRunner] = lambda reactor: BlockingPool(
+            reactor, "certificates", threads=1
+        ),
     ) -> None:
         self._tls = tls
         self._paths = tuple(paths)
@@ -64,7 +66,7 @@ class Renewal(Service):
         """Begin to watch."""
         super().startService()
         self._pool = self._make_pool(self._reactor)
-        self._looking.start(INTERVAL, now=False).addErrback(_unexpected)
+        self._looking.start(INTERVAL_SECONDS, now=False).addErrback(_unexpected)
 
     def stopService(self) -> Deferred[None]:
         """Watch no more; fires when no thread reads any more."""
@@ -78,12 +80,14 @@ class Renewal(Service):
         if self.running:
             self._pool.run(self._read).addCallbacks(_told, _unexpected)
 
-    def adopt(self, tls: ServerTLS, paths: Iterable[Path], made: tuple[Version, ...]) -> None:
+    def adopt(self, tls: ServerTLS, paths: Iterable[Path], made: tuple[FileVersion, ...]) -> None:
         """Use and watch other files from now on; the parameters are those of the constructor."""
         if self.running:
             self._pool.run(self._adopt, tls, tuple(paths), made).addErrback(_unexpected)
 
-    def _adopt(self, tls: ServerTLS, paths: tuple[Path, ...], made: tuple[Version, ...]) -> None:
+    def _adopt(
+        self, tls: ServerTLS, paths: tuple[Path, ...], made: tuple[FileVersion, ...]
+    ) -> None:
         """Do so between two looks: only one thread looks."""
         self._tls.adopt(tls)
         self._paths, self._used, self._seen = paths, made, made
@@ -93,15 +97,15 @@ class Renewal(Service):
 
     def _check(self) -> str:
         """Read the files if they have changed and no longer do (blocks)."""
-        before, self._seen = self._seen, versions(self._paths)
+        before, self._seen = self._seen, file_versions(self._paths)
         return self._read() if self._seen != self._used and self._seen == before else ""
 
     def _read(self) -> str:
         """Read the files (blocks); returns what the log is to be told, in one line."""
-        self._used = self._seen = versions(self._paths)
+        self._used = self._seen = file_versions(self._paths)
         try:
             self._tls.reload()
-        except CertificateProblem as error:
+        except CertificateError as error:
             return f"{error}; the certificates read before stay in use"
         shown = ", ".join(one.fingerprint for one in self._tls.certificates)
         return f"certificates read anew: SHA-256 {shown}"

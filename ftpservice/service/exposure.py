@@ -12,17 +12,19 @@ from ftpservice.accounts.checkers import PasswordFileChecker, shipped_accounts
 from ftpservice.service.listeners import Listener
 from ftpservice.service.local_address import is_local
 from ftpservice.service.settings.errors import CannotStart
-from ftpservice.service.settings.settings import Settings
-from ftpservice.service.startup_banner import Audience
+from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.service.startup_banner import LoginSummary
 
-__all__ = ["audience", "refuse_exposed"]
+__all__ = ["login_summary", "refuse_shipped_passwords"]
 
 
-def audience(settings: Settings, checkers: Iterable[ICredentialsChecker]) -> Audience:
+def login_summary(
+    settings: ServiceSettings, checkers: Iterable[ICredentialsChecker]
+) -> LoginSummary:
     """Return who may log in."""
     checkers = list(checkers)
     files = _password_files(checkers)
-    return Audience(
+    return LoginSummary(
         names=tuple(
             record.name for file in files for record in file.records() if not record.disabled
         ),
@@ -36,7 +38,7 @@ def audience(settings: Settings, checkers: Iterable[ICredentialsChecker]) -> Aud
     )
 
 
-def refuse_exposed(
+def refuse_shipped_passwords(
     place: Listener, port: IListeningPort, checkers: Iterable[ICredentialsChecker]
 ) -> None:
     """Close accounts with the shipped password where other machines can connect.

@@ -22,26 +22,26 @@ from twisted.python.components import Componentized
 
 from ftpservice.accounts.account_record import IStartable
 from ftpservice.accounts.realm import Realm
-from ftpservice.activity.event_log import LogLines
+from ftpservice.activity.event_log import EventLog
 from ftpservice.control.factory import FTPFactory
-from ftpservice.service.certificate_reload import Renewal
+from ftpservice.service.certificate_reload import CertificateReload
 from ftpservice.service.listeners import Listeners
-from ftpservice.service.log.setup import Logs
-from ftpservice.service.operator_console import Console
+from ftpservice.service.log.setup import LogWriters
+from ftpservice.service.operator_console import OperatorConsole
 from ftpservice.service.settings.errors import CannotStart
-from ftpservice.service.settings_reload import Change
+from ftpservice.service.settings_reload import SettingsChange
 
-__all__ = ["FTPService", "Parts"]
+__all__ = ["FTPService", "ServiceParts"]
 
-STOPPING = "The service is stopping."
+STOPPING_TEXT = "The service is stopping."
 FAREWELL_SECONDS = 2.0
 """How long sessions may take to end when the service stops."""
 POLL_SECONDS = 0.02
-TURNS = 3
+REACTOR_TURNS = 3
 
 
 @dataclass(frozen=True)
-class Parts:
+class ServiceParts:
     """What was assembled."""
 
     listeners: Listeners
@@ -52,7 +52,7 @@ class Parts:
     """Seconds that transfers may go on when the service stops."""
     announcement: Callable[[], list[str]]
     """Returns the lines to print once everything listens."""
-    lines: LogLines
+    lines: EventLog
 
 
 class FTPService(MultiService):
@@ -60,14 +60,14 @@ class FTPService(MultiService):
 
     def __init__(
         self,
-        parts: Parts,
+        parts: ServiceParts,
         reactor: Any,
-        console: Console,
-        renewal: Renewal | None = None,
-        logs: Logs | None = None,
+        console: OperatorConsole,
+        renewal: CertificateReload | None = None,
+        logs: LogWriters | None = None,
     ) -> None:
         super().__init__()
-        self._logs = logs or Logs()
+        self._logs = logs or LogWriters()
         self.parts = parts
         self._reactor = reactor
         self._console = console
@@ -94,12 +94,12 @@ class FTPService(MultiService):
             self._console.manager.reloading()
             self.reload().addBoth(lambda _none: self._console.manager.ready("serving"))
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: SettingsChange) -> None:
         """Go by other settings from now on."""
         self._grace = change.settings.grace
         self.parts.lines.verbosity = change.settings.log
         self.parts.factory.apply(change.settings.session)
-        papers = change.papers
+        papers = change.new_certificates
         if papers is not None and self._renewal is not None:
             self._renewal.adopt(papers.tls, papers.paths, papers.versions)
 
@@ -132,37 +132,37 @@ class FTPService(MultiService):
     async def _stopped(self, silent: Deferred[Any]) -> None:
         factory = self.parts.factory
         self._console.manager.stopping("transfers in progress may end")
-        factory.retire_all(STOPPING)
+        factory.finish_and_disconnect_all(STOPPING_TEXT)
         await silent
         await self._wait_for_transfers()
-        factory.part_all(STOPPING)
+        factory.disconnect_all(STOPPING_TEXT)
         await self._wait_while(lambda: bool(factory.instances), FAREWELL_SECONDS)
-        factory.cut_all()
+        factory.abort_all()
         await self._turns()
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.stop()
         await self.parts.factory.let_go()
         await self.parts.realm.stop()
-        factory.let_go_of_connections()  # of transfers that ended with their last call to the disk
+        factory.close_lingering_connections()  # of transfers that ended with their last disk call
         await self._turns()
         self.parts.lines.flush()
 
     async def _turns(self) -> None:
         """Let the reactor do what is due now: a connection that is cut is closed a turn later."""
-        for _ in range(TURNS):
+        for _ in range(REACTOR_TURNS):
             await deferLater(self._reactor, 0)
 
     async def _wait_for_transfers(self) -> None:
         """Wait within the time of grace, and say so; what goes on after it will be cut."""
         factory, grace = self.parts.factory, self._grace
-        if factory.working and grace and not self._hurried:
-            waiting = _transfers(factory.working)
+        if factory.working_count and grace and not self._hurried:
+            waiting = _transfers(factory.working_count)
             self._console.tell([f"stopping: waiting up to {grace:g} s for {waiting}"])
         await self._wait_while(lambda: factory.is_working, grace)
-        if factory.working:
+        if factory.working_count:
             why = "told not to wait" if self._hurried else f"not done within {grace:g} s"
-            self._console.tell([f"stopping: {_transfers(factory.working)} cut, {why}"])
+            self._console.tell([f"stopping: {_transfers(factory.working_count)} cut, {why}"])
 
     async def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = self._reactor.seconds() + seconds
@@ -180,7 +180,7 @@ class FTPService(MultiService):
         except CannotStart as error:
             console = self._console
             if not console.is_part and console.complain(error.line):
-                error.was_printed(by_daemon=self._console.is_daemons)
+                error.was_printed(by_daemon=self._console.is_daemon_terminal)
             self._console.release()
             raise
 

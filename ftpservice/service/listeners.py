@@ -15,15 +15,15 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from ftpservice.service.settings.errors import CannotStart, because
+from ftpservice.service.settings.errors import CannotStart, error_text
 
-__all__ = ["OPTIONS", "Listener", "Listeners", "listener"]
+__all__ = ["LISTEN_OPTIONS", "Listener", "Listeners", "parse_listener"]
 
-PROXIED = "haproxy:"
-FORMS = (
+PROXY_PREFIX = "haproxy:"
+ENDPOINT_HELP = (
     "write tcp:2121, tcp6:2121, unix:/run/ftp.sock, systemd:domain=INET:index=0, haproxy:tcp:2121"
 )
-ADVICE = {
+ERROR_ADVICE = {
     errno.EADDRINUSE: "stop the other program",
     errno.EACCES: "ports below 1024 are for root (see --uid of twistd)",
     errno.EADDRNOTAVAIL: "take an address of this machine",
@@ -31,9 +31,9 @@ ADVICE = {
 }
 
 
-OPTIONS = ("listen", "implicit", "simple", "simple-tls")
-UNDER_TLS = ("implicit", "simple-tls")
-SIMPLE = ("simple", "simple-tls")
+LISTEN_OPTIONS = ("listen", "implicit", "simple", "simple-tls")
+TLS_OPTIONS = ("implicit", "simple-tls")
+SIMPLE_OPTIONS = ("simple", "simple-tls")
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,26 @@ class Listener:
     @property
     def implicit(self) -> bool:
         """Whether TLS comes first."""
-        return self.option in UNDER_TLS
+        return self.option in TLS_OPTIONS
 
     @property
     def simple(self) -> bool:
         """Whether the simple protocol is spoken."""
-        return self.option in SIMPLE
+        return self.option in SIMPLE_OPTIONS
 
 
-def listener(reactor: Any, text: str, name: str = "listen") -> Listener:
+def parse_listener(reactor: Any, text: str, name: str = "listen") -> Listener:
     """Read an endpoint string, given with the option ``name``; raises `CannotStart`."""
     option = f"--{name} {text}"
-    proxied = text.startswith(PROXIED)
+    proxied = text.startswith(PROXY_PREFIX)
     try:
-        endpoint = serverFromString(reactor, text.removeprefix(PROXIED))
+        endpoint = serverFromString(reactor, text.removeprefix(PROXY_PREFIX))
     except Exception as error:  # noqa: BLE001 - a plugin's parser may fail in any way
         adopting = isinstance(error, LookupError) and "systemd:" in text
-        reason = "systemd handed over no such socket" if adopting else because(error)
-        raise CannotStart(f"{option} is no place to listen on ({reason}); {FORMS}") from None
+        reason = "systemd handed over no such socket" if adopting else error_text(error)
+        raise CannotStart(
+            f"{option} is no place to listen on ({reason}); {ENDPOINT_HELP}"
+        ) from None
     return Listener(text, endpoint, proxied, name)
 
 
@@ -169,7 +171,7 @@ def _line(place: Listener, error: BaseException | None) -> str:
         return error.line
     cause = error.socketError if isinstance(error, CannotListenError) else error
     number = cause.errno if isinstance(cause, OSError) else None
-    advice = [ADVICE[number]] if number in ADVICE else []
+    advice = [ERROR_ADVICE[number]] if number in ERROR_ADVICE else []
     another = os.environ.get(f"FTPSERVICE_ADVICE_{place.option.upper()}", f"--{place.option}")
     told = " or ".join([*advice, f"choose another {another}"])
-    return f"cannot listen on {place.text}: {because(cause)} - {told}"
+    return f"cannot listen on {place.text}: {error_text(cause)} - {told}"

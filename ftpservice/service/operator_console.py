@@ -10,15 +10,15 @@ from typing import Any, Protocol, TextIO
 
 from twisted.logger import Logger, LogLevel
 
-from ftpservice.service.log.setup import Logs, WriterStream
-from ftpservice.service.sd_notify import Manager
+from ftpservice.service.log.setup import LogWriters, LogWriterStream
+from ftpservice.service.sd_notify import ServiceManager
 
-__all__ = ["Console", "console_for"]
+__all__ = ["OperatorConsole", "console_for"]
 
 log = Logger("ftpservice")
 
 
-class Stream(Protocol):
+class TextStream(Protocol):
     """What lines are written to."""
 
     @property
@@ -32,7 +32,7 @@ class Stream(Protocol):
         """Have it written now."""
 
 
-class Console:
+class OperatorConsole:
     """Writes plain lines to the terminal, where there is one, and to the log, where it is apart.
 
     ``out`` and ``err`` are the process's own: ``twistd`` turns ``sys.stdout`` into the log.
@@ -41,18 +41,22 @@ class Console:
     """
 
     def __init__(
-        self, out: Stream | None, err: Stream | None, logged: bool, kept: TextIO | None = None
+        self,
+        out: TextStream | None,
+        err: TextStream | None,
+        logged: bool,
+        kept: TextIO | None = None,
     ) -> None:
         self._out = out
         self._err = err
         self._logged = logged
         self._kept = kept
-        self.manager = Manager({})
+        self.manager = ServiceManager({})
         self.is_part = False
         """Whether another program has the service, and learns of a failed start by exceptions."""
 
     @property
-    def is_daemons(self) -> bool:
+    def is_daemon_terminal(self) -> bool:
         """Whether it has the terminal of whoever started a daemon."""
         return self._kept is not None
 
@@ -78,29 +82,31 @@ class Console:
                 kept.close()
 
 
-def console_for(program: Mapping[str, Any] | None, logs: Logs | None = None) -> Console:
+def console_for(
+    program: Mapping[str, Any] | None, logs: LogWriters | None = None
+) -> OperatorConsole:
     """Return the console under twistd with the options ``program``, beside its ``logs``.
 
     Without one the service is part of another program, which learns of failures by exceptions. A
     daemon loses its standard streams before it listens, so its terminal is kept until then.
     """
     if program is None:
-        part = Console(None, None, logged=True)
+        part = OperatorConsole(None, None, logged=True)
         part.is_part = True
         return part
-    console = _console_under(program, logs or Logs())
-    console.manager = Manager()
+    console = _console_under(program, logs or LogWriters())
+    console.manager = ServiceManager()
     return console
 
 
-def _console_under(program: Mapping[str, Any], logs: Logs) -> Console:
+def _console_under(program: Mapping[str, Any], logs: LogWriters) -> OperatorConsole:
     if not program.get("nodaemon"):
-        return Console(None, None, logged=True, kept=_duplicate(sys.__stderr__))
+        return OperatorConsole(None, None, logged=True, kept=_duplicate(sys.__stderr__))
     out, err = logs.terminal, logs.errors
-    return Console(
-        WriterStream(out, LogLevel.info.name) if out is not None else sys.__stdout__,
-        WriterStream(err, LogLevel.error.name) if err is not None else sys.__stderr__,
-        logged=logs.apart,
+    return OperatorConsole(
+        LogWriterStream(out, LogLevel.info.name) if out is not None else sys.__stdout__,
+        LogWriterStream(err, LogLevel.error.name) if err is not None else sys.__stderr__,
+        logged=logs.is_separate,
     )
 
 
@@ -113,7 +119,7 @@ def _duplicate(stream: TextIO | None) -> TextIO | None:
         return None
 
 
-def _write(stream: Stream | None, line: str) -> bool:
+def _write(stream: TextStream | None, line: str) -> bool:
     """Write a line; a terminal that is gone, or knows fewer letters, is no reason to fail."""
     if stream is None:
         return False

@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-__all__ = ["Manager"]
+__all__ = ["ServiceManager"]
 
 
-class Manager:
+class ServiceManager:
     """Sends datagrams to the socket named in ``NOTIFY_SOCKET``; does nothing where there is none.
 
     It never waits: a manager that does not listen is not told.

@@ -15,20 +15,20 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from ftpservice.concurrency.task import Task
-from ftpservice.concurrency.thread_pool import Runner
-from ftpservice.net.tls.server import CertificateProblem
-from ftpservice.service.certificate_setup import Certificates, loaded
-from ftpservice.service.settings.errors import because
-from ftpservice.service.settings.options import Options
-from ftpservice.service.settings.settings import Settings
-from ftpservice.service.settings.table import BY_NAME
+from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.net.tls.server import CertificateError
+from ftpservice.service.certificate_setup import LoadedCertificates, load_certificates
+from ftpservice.service.settings.errors import error_text
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.service.settings.table import SETTINGS_BY_NAME
 from ftpservice.session.tls_policy import ControlTLS
 
-__all__ = ["LIVE", "Change", "Reload"]
+__all__ = ["LIVE_SETTINGS", "SettingsChange", "SettingsReload"]
 
 log = Logger("ftpservice")
 
-LIVE = frozenset(
+LIVE_SETTINGS = frozenset(
     (
         "tls",
         "tls-data",
@@ -60,20 +60,20 @@ LIVE = frozenset(
     )
 )
 """The settings that a running service can change."""
-CERTIFICATES = frozenset(("certificate", "key", "client-ca"))
+CERTIFICATE_SETTINGS = frozenset(("certificate", "key", "client-ca"))
 
 
 @dataclass(frozen=True)
-class Change:
+class SettingsChange:
     """What has come of reading the settings again."""
 
     decided: dict[str, Any]
     """The values in force from now on, by name."""
-    settings: Settings
+    settings: ServiceSettings
     applied: tuple[str, ...]
     waiting: tuple[str, ...]
     """What wants a restart."""
-    papers: Certificates | None = None
+    new_certificates: LoadedCertificates | None = None
     """The certificates from now on, where other files are named."""
 
     def lines(self) -> Iterable[str]:
@@ -86,16 +86,19 @@ class Change:
             yield "settings read again: nothing has changed"
 
 
-class Reload:
-    """Called at SIGHUP; ``apply`` is given a `Change`, ``tell`` lines, ``complain`` a line."""
+class SettingsReload:
+    """Called at SIGHUP.
+
+    ``apply`` is given a `SettingsChange`, ``tell`` lines, ``complain`` a line.
+    """
 
     def __init__(
         self,
-        options: Options,
-        apply: Callable[[Change], object],
+        options: ServiceOptions,
+        apply: Callable[[SettingsChange], object],
         tell: Callable[[Iterable[str]], object],
         complain: Callable[[str], object],
-        pool: Callable[[], Runner],
+        pool: Callable[[], BlockingRunner],
     ) -> None:
         self._options = options
         self._apply = apply
@@ -125,8 +128,10 @@ class Reload:
         pool = self._pool()
         try:
             change = await pool.run(self._read)
-        except (usage.UsageError, CertificateProblem, OSError) as error:
-            self._complain(f"settings not read again: {because(error)}; the old ones stay in force")
+        except (usage.UsageError, CertificateError, OSError) as error:
+            self._complain(
+                f"settings not read again: {error_text(error)}; the old ones stay in force"
+            )
             return
         finally:
             await pool.stop()
@@ -134,18 +139,18 @@ class Reload:
         self._apply(change)
         self._tell(change.lines())
 
-    def _read(self) -> Change:
+    def _read(self) -> SettingsChange:
         """Read the file and the certificates that it names (blocks)."""
         options = self._options
-        before, after = _whole(options.decided), _whole(options.decided_again())
+        before, after = _whole(options.decided), _whole(options.reread_values())
         self._see_that_it_holds(after)
-        changed = {name for name in BY_NAME if before[name] != after[name]}
+        changed = {name for name in SETTINGS_BY_NAME if before[name] != after[name]}
         live = {name for name in changed if _is_live(name, before, after)}
         decided = options.decided | {name: after[name] for name in live}
         settings = options.settings_of(decided)
-        papers = loaded(settings.tls) if live & CERTIFICATES else None
-        order = [name for name in BY_NAME if name in changed]
-        return Change(
+        papers = load_certificates(settings.tls) if live & CERTIFICATE_SETTINGS else None
+        order = [name for name in SETTINGS_BY_NAME if name in changed]
+        return SettingsChange(
             decided,
             settings,
             tuple(name for name in order if name in live),
@@ -159,17 +164,17 @@ class Reload:
 
 
 def _whole(decided: dict[str, Any]) -> dict[str, Any]:
-    return {name: setting.initial for name, setting in BY_NAME.items()} | decided
+    return {name: setting.initial for name, setting in SETTINGS_BY_NAME.items()} | decided
 
 
 def _is_live(name: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Tell whether a running service can take over a change."""
     if name == "tls":
         return ControlTLS.OFF not in (before[name], after[name])
-    if name in CERTIFICATES:
+    if name in CERTIFICATE_SETTINGS:
         off = ControlTLS.OFF in (before["tls"], after["tls"])
         return bool(before["certificate"] and after["certificate"]) and not off
-    return name in LIVE
+    return name in LIVE_SETTINGS
 
 
 async def _nothing() -> None:

@@ -17,9 +17,9 @@ from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
 
-__all__ = ["give_up", "renew_on_hangup", "reopen_on_usr1", "stop_on_signals"]
+__all__ = ["exit_with_failure", "reload_on_sighup", "reopen_on_sigusr1", "stop_on_signals"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def stop_on_signals(reactor: Any, hurry: Callable[[], object]) -> None:
@@ -38,11 +38,11 @@ def stop_on_signals(reactor: Any, hurry: Callable[[], object]) -> None:
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 
-    for number in SIGNALS:
+    for number in STOP_SIGNALS:
         signal.signal(number, caught)
 
 
-def renew_on_hangup(reactor: Any, renew: Callable[[], object]) -> None:
+def reload_on_sighup(reactor: Any, renew: Callable[[], object]) -> None:
     """Have SIGHUP call ``renew``, and do nothing else."""
 
     def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal calls it so
@@ -51,7 +51,7 @@ def renew_on_hangup(reactor: Any, renew: Callable[[], object]) -> None:
     signal.signal(signal.SIGHUP, caught)
 
 
-def reopen_on_usr1(reactor: Any, reopen: Callable[[], object]) -> None:
+def reopen_on_sigusr1(reactor: Any, reopen: Callable[[], object]) -> None:
     """Have SIGUSR1 call ``reopen``, unless somebody else has a use for that signal."""
 
     def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal calls it so
@@ -61,7 +61,7 @@ def reopen_on_usr1(reactor: Any, reopen: Callable[[], object]) -> None:
         signal.signal(signal.SIGUSR1, caught)
 
 
-def give_up(reactor: Any, last: Callable[[], object]) -> None:
+def exit_with_failure(reactor: Any, last: Callable[[], object]) -> None:
     """Stop a reactor that runs or is about to; the process calls ``last``, ends with status 1.
 
     ``twistd`` has no status of its own for a service that fails after its start.

@@ -13,34 +13,34 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 
 from ftpservice.accounts.checkers import PasswordFileChecker
-from ftpservice.net.tls.certificate_file import exposure
-from ftpservice.net.tls.server import CertificateProblem, see_authorities
-from ftpservice.service.assembly import places_of, source_of, usable_checkers
-from ftpservice.service.certificate_setup import loaded
-from ftpservice.service.exposure import refuse_exposed
+from ftpservice.net.tls.certificate_file import key_exposure_warning
+from ftpservice.net.tls.server import CertificateError, check_authorities
+from ftpservice.service.assembly import listeners_for, portal_checkers_for, storage_source_for
+from ftpservice.service.certificate_setup import load_certificates
+from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.listeners import Listener
-from ftpservice.service.settings.errors import CannotStart, because
-from ftpservice.service.settings.options import Options
-from ftpservice.service.settings.settings import Settings
+from ftpservice.service.settings.errors import CannotStart, error_text
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.settings.settings import ServiceSettings
 
-__all__ = ["warnings"]
+__all__ = ["start_warnings"]
 
 
-def warnings(options: Options, reactor: Any) -> Iterator[str]:
+def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     """Yield what is wrong and does not keep the service from starting; raises `CannotStart`."""
     settings = options.settings
-    for place in places_of(settings, reactor):
+    for place in listeners_for(settings, reactor):
         address = _address(place)
         if address is not None:
-            refuse_exposed(place, Bound(address), options.checkers)  # type: ignore[arg-type]
-    usable_checkers(settings, options.checkers)
+            refuse_shipped_passwords(place, UnboundPort(address), options.checkers)  # type: ignore[arg-type]
+    portal_checkers_for(settings, options.checkers)
     _see_certificates(settings)
     _see_directories(settings)
     if settings.offers_tls:
         keys = (key or chain for chain, key in settings.tls.certificates)
-        yield from filter(None, map(exposure, keys))
+        yield from filter(None, map(key_exposure_warning, keys))
     if not settings.made or os.path.isdir(settings.made[-1]):
-        source_of(settings, reactor)
+        storage_source_for(settings, reactor)
     for checker in options.checkers:
         if isinstance(checker, PasswordFileChecker):
             yield from (f"{checker.file.path}, {one}" for one in checker.file.contents.malformed)
@@ -48,7 +48,7 @@ def warnings(options: Options, reactor: Any) -> Iterator[str]:
                 yield f"{checker.file.path}: there is no account in it"
 
 
-class Bound:
+class UnboundPort:
     """Stands for the port that would be bound."""
 
     def __init__(self, address: IAddress) -> None:
@@ -69,19 +69,19 @@ def _address(place: Listener) -> IAddress | None:
     return kind("TCP", interface or "0.0.0.0", port)
 
 
-def _see_certificates(settings: Settings) -> None:
+def _see_certificates(settings: ServiceSettings) -> None:
     if not settings.offers_tls:
         return
     try:
         if settings.tls.certificates:
-            loaded(settings.tls)
+            load_certificates(settings.tls)
         elif settings.tls.client_ca is not None:  # the certificate is one of ours
-            see_authorities(settings.tls.client_ca)
-    except (CertificateProblem, OSError) as error:
-        raise CannotStart(f"no certificate: {because(error)}") from None
+            check_authorities(settings.tls.client_ca)
+    except (CertificateError, OSError) as error:
+        raise CannotStart(f"no certificate: {error_text(error)}") from None
 
 
-def _see_directories(settings: Settings) -> None:
+def _see_directories(settings: ServiceSettings) -> None:
     """See that what is missing can be made, and what is there can be written to."""
     for path in settings.made:
         _see_writable(path, os.path.isdir(path) or not os.path.lexists(path))

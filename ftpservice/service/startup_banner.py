@@ -10,18 +10,18 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from ftpservice import __version__
-from ftpservice.net.tls.server import Certificate
+from ftpservice.net.tls.server import CertificateSummary
 from ftpservice.service.local_address import is_local
 from ftpservice.session.tls_policy import ControlTLS, TLSPolicy
 
-__all__ = ["Audience", "Place", "announcement"]
+__all__ = ["ListeningAddress", "LoginSummary", "banner_lines"]
 
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
-MOST_NAMES = 5
+WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
+MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
-class Audience:
+class LoginSummary:
     """Who may log in."""
 
     names: tuple[str, ...] = ()
@@ -36,8 +36,8 @@ class Audience:
     def lines(self) -> Iterable[str]:
         """Say who it is, a line for each kind."""
         if self.names:
-            shown = ", ".join(self.names[:MOST_NAMES])
-            more = len(self.names) - MOST_NAMES
+            shown = ", ".join(self.names[:MAX_NAMES])
+            more = len(self.names) - MAX_NAMES
             yield f"{shown} and {more} more" if more > 0 else shown
         if self.others:
             yield f"accounts of {', '.join(self.others)}"
@@ -54,7 +54,7 @@ class Audience:
 
 
 @dataclass(frozen=True)
-class Place:
+class ListeningAddress:
     """An address that is listened on."""
 
     address: IAddress
@@ -75,7 +75,7 @@ class Place:
     def url(self) -> str:
         """Return where clients find it."""
         if isinstance(self.address, IPv4Address | IPv6Address):
-            host = WILDCARDS.get(self.address.host, self.address.host)
+            host = WILDCARD_ADDRESSES.get(self.address.host, self.address.host)
             return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.address.port}/"
         if isinstance(self.address, UNIXAddress):
             return f"unix:{os.fsdecode(self.address.name or b'')}"
@@ -83,7 +83,7 @@ class Place:
 
     def line(self) -> str:
         """Say where it is."""
-        anywhere = getattr(self.address, "host", None) in WILDCARDS
+        anywhere = getattr(self.address, "host", None) in WILDCARD_ADDRESSES
         remarks = [
             *(["every address of this machine"] if anywhere else []),
             *(["behind a PROXY-protocol balancer"] if self.proxied else []),
@@ -92,11 +92,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Security:
+class TLSSummary:
     """What is under TLS, and with which certificates."""
 
     policy: TLSPolicy
-    certificates: Sequence[Certificate] = ()
+    certificates: Sequence[CertificateSummary] = ()
     own: bool = False
     """Whether the certificate was made here, and nobody vouches for it."""
 
@@ -117,16 +117,16 @@ class Security:
         elif policy.control is ControlTLS.OFF:
             yield "no password of another machine is taken in clear, and there is no TLS"
 
-    def curl(self, place: Place) -> str:
+    def curl(self, place: ListeningAddress) -> str:
         """Return curl's options for TLS, where a login needs them."""
         host = getattr(place.address, "host", "")
-        clear = self.policy.takes_password(False, WILDCARDS.get(host, host))
+        clear = self.policy.allows_password(False, WILDCARD_ADDRESSES.get(host, host))
         explicit = "" if clear or place.implicit else "--ssl-reqd "
         return f"{explicit}--insecure " if explicit or place.implicit else ""
 
 
-def announcement(
-    what: str, audience: Audience, places: Iterable[Place], security: Security
+def banner_lines(
+    what: str, audience: LoginSummary, places: Iterable[ListeningAddress], security: TLSSummary
 ) -> list[str]:
     """Return the lines to print when the service has started."""
     places = list(places)
@@ -141,18 +141,20 @@ def announcement(
     ]
 
 
-def _warnings(audience: Audience, places: list[Place]) -> list[str]:
+def _warnings(audience: LoginSummary, places: list[ListeningAddress]) -> list[str]:
     """A balancer on this machine can let in clients from everywhere."""
     if audience.demo is None or not any(place.proxied for place in places):
         return []
     return [f"everybody knows the password of {audience.demo}: change it before others get in"]
 
 
-def _exposed(places: Iterable[Place]) -> bool:
+def _exposed(places: Iterable[ListeningAddress]) -> bool:
     return any(place.proxied or not is_local(place.address) for place in places)
 
 
-def _trial(audience: Audience, places: list[Place], security: Security) -> list[str]:
+def _trial(
+    audience: LoginSummary, places: list[ListeningAddress], security: TLSSummary
+) -> list[str]:
     for place in places:
         if isinstance(place.address, IPv4Address | IPv6Address) and not place.simple:
             proxy = "--haproxy-protocol " if place.proxied else ""
@@ -163,12 +165,12 @@ def _trial(audience: Audience, places: list[Place], security: Security) -> list[
     return []
 
 
-def _simple_trial(audience: Audience, places: list[Place]) -> list[str]:
+def _simple_trial(audience: LoginSummary, places: list[ListeningAddress]) -> list[str]:
     """Return how to try the simple protocol, where that is easy: by hand, in clear."""
     for place in places:
         address = place.address
         if place.scheme == "simple" and isinstance(address, IPv4Address) and audience.demo:
-            host = WILDCARDS.get(address.host, address.host)
+            host = WILDCARD_ADDRESSES.get(address.host, address.host)
             words = f"USER {audience.demo}\\nPASS {audience.demo}\\nLIST\\nQUIT\\n"
             return [f"printf '{words}' | curl -sS telnet://{host}:{address.port}"]
     return []

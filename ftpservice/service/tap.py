@@ -20,13 +20,13 @@ from ftpservice.service.log.setup import logs_for
 from ftpservice.service.operator_console import console_for
 from ftpservice.service.settings import options
 from ftpservice.service.settings.errors import CannotStart
-from ftpservice.service.signals import renew_on_hangup, reopen_on_usr1, stop_on_signals
-from ftpservice.service.start_check import warnings
+from ftpservice.service.signals import reload_on_sighup, reopen_on_sigusr1, stop_on_signals
+from ftpservice.service.start_check import start_warnings
 
-__all__ = ["Options", "makeService", "make_room_for_descriptors", "spare_the_collector"]
+__all__ = ["Options", "freeze_gc", "makeService", "reserve_descriptor_table"]
 
 
-class Options(options.Options):
+class Options(options.ServiceOptions):
     """The options, for a person at a terminal: what is wrong is one line, then the end."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -36,15 +36,15 @@ class Options(options.Options):
         except usage.UsageError as error:
             raise SystemExit(f"ftpservice: {error}") from None
         if self["check"]:
-            see_that_it_would_start(self)
+            run_start_check(self)
 
 
-def see_that_it_would_start(options: options.Options) -> NoReturn:
+def run_start_check(options: options.ServiceOptions) -> NoReturn:
     """Do what ``--check`` asks for: exits with status 0, or with 1 after one line."""
     from twisted.internet import reactor
 
     try:
-        for line in warnings(options, reactor):
+        for line in start_warnings(options, reactor):
             sys.stderr.write(f"ftpservice: warning: {line}\n")
     except CannotStart as error:
         raise SystemExit(f"ftpservice: {error.line}") from None
@@ -52,7 +52,7 @@ def see_that_it_would_start(options: options.Options) -> NoReturn:
     raise SystemExit(0)
 
 
-def makeService(options: options.Options) -> IService:
+def makeService(options: options.ServiceOptions) -> IService:
     """Build the service that ``options`` describe; exits like `Options` if it cannot be."""
     from twisted.internet import reactor
 
@@ -65,21 +65,21 @@ def makeService(options: options.Options) -> IService:
     if options.parent is not None:
         atexit.register(logs.close)
         reactor.callWhenRunning(logs.start)
-        reactor.callWhenRunning(reopen_on_usr1, reactor, logs.reopen)
+        reactor.callWhenRunning(reopen_on_sigusr1, reactor, logs.reopen)
         reactor.callWhenRunning(stop_on_signals, reactor, service.hurry)
-        reactor.callWhenRunning(renew_on_hangup, reactor, service.renew)
-        reactor.callWhenRunning(spare_the_collector)
-        reactor.callWhenRunning(make_room_for_descriptors)
+        reactor.callWhenRunning(reload_on_sighup, reactor, service.renew)
+        reactor.callWhenRunning(freeze_gc)
+        reactor.callWhenRunning(reserve_descriptor_table)
     return service
 
 
-def spare_the_collector() -> None:
+def freeze_gc() -> None:
     """Have the garbage collector pass over what is here to stay; its pauses become short."""
     gc.collect()
     gc.freeze()
 
 
-def make_room_for_descriptors(most: int = 8192) -> None:
+def reserve_descriptor_table(most: int = 8192) -> None:
     """Let the kernel's table of our descriptors be large from the start.
 
     Linux lets it grow when it is full, and a process with threads waits for all processors then: up

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from ftpservice.storage.errors import BeingUploaded
-from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["SILENCE_SECONDS", "TAKEOVER_SECONDS", "LivingUpload", "LivingUploads"]
+__all__ = ["SILENCE_SECONDS", "TAKEOVER_SECONDS", "ActiveUpload", "ActiveUploads"]
 
 TAKEOVER_SECONDS = 5.0
 """Without a byte, after which a session from the same address may take an upload over."""
@@ -24,7 +24,7 @@ SILENCE_SECONDS = 20.0
 """The same for a session from another address."""
 
 
-class LivingUpload:
+class ActiveUpload:
     """One upload; ``connection`` is what its bytes come over, once there is one."""
 
     __slots__ = ("_began", "_bells", "appends", "connection", "cut", "host", "is_live", "key")
@@ -44,7 +44,7 @@ class LivingUpload:
         self.host = host
         self.is_live = is_live
         """Tells whether its session is still there."""
-        self.connection: DataConnection | None = None
+        self.connection: StreamConnection | None = None
         self.cut: Callable[[], object] = self._abort
         """Ends its transfer, which then ends by itself."""
         self._began = began
@@ -54,7 +54,7 @@ class LivingUpload:
         if self.connection is not None:
             self.connection.abort()
 
-    def may_be_taken_over(self, host: str | None, now: float) -> bool:
+    def looks_dead_to(self, host: str | None, now: float) -> bool:
         """Tell whether it looks dead to a session from ``host``."""
         if not self.is_live():
             return True
@@ -68,20 +68,20 @@ class LivingUpload:
         self._bells.append(bell)
         await bell
 
-    def ring(self) -> None:
+    def wake_waiter(self) -> None:
         """Wake those that wait for its end."""
         bells, self._bells = self._bells, []
         for bell in bells:
             bell.callback(None)
 
 
-class LivingUploads:
+class ActiveUploads:
     """All uploads under way in this process, by account and path."""
 
     def __init__(self) -> None:
-        self._living: dict[tuple[str, VirtualPath], LivingUpload] = {}
+        self._living: dict[tuple[str, VirtualPath], ActiveUpload] = {}
 
-    async def clear_way(
+    async def abort_dead_upload(
         self, key: tuple[str, VirtualPath], host: str | None, now: Callable[[], float]
     ) -> None:
         """Cut an upload to this name that looks dead, and wait for its end.
@@ -89,7 +89,7 @@ class LivingUploads:
         Raises `BeingUploaded` where there is one that is alive.
         """
         while (other := self._living.get(key)) is not None:
-            if not other.may_be_taken_over(host, now()):
+            if not other.looks_dead_to(host, now()):
                 raise BeingUploaded(key[1])
             other.cut()
             await other.ended()
@@ -105,15 +105,15 @@ class LivingUploads:
         other = self._living.get(key)
         return other is not None and other.appends
 
-    def enter(self, upload: LivingUpload) -> None:
+    def enter(self, upload: ActiveUpload) -> None:
         """Take an upload in; the way is clear."""
         self._living[upload.key] = upload
 
-    def leave(self, upload: LivingUpload) -> None:
+    def leave(self, upload: ActiveUpload) -> None:
         """Forget an upload whose transaction is over."""
         if self._living.get(upload.key) is upload:
             del self._living[upload.key]
-        upload.ring()
+        upload.wake_waiter()
 
     def __contains__(self, key: tuple[str, VirtualPath]) -> bool:
         """Tell whether an upload to this name is under way."""

@@ -11,43 +11,43 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ftpservice.accounts.account import IAccount
-from ftpservice.accounts.login_attempts import Attempts
-from ftpservice.accounts.networks import neighbourhood
-from ftpservice.concurrency.time_budget import Turns
-from ftpservice.data.channel import Channel
+from ftpservice.accounts.login_attempts import LoginAttempts
+from ftpservice.accounts.networks import address_group
+from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.data.channel import DataChannel
 from ftpservice.data.connector import DataConnector
 from ftpservice.events import Event, EventStream
 from ftpservice.net.tls.server import ServerTLS
-from ftpservice.session.active_uploads import LivingUploads
-from ftpservice.session.error_replies import Refusal
-from ftpservice.session.login import Identity
-from ftpservice.session.rate_limits import Pacing
-from ftpservice.session.resume_offers import ResumeOffers, ToldSize
-from ftpservice.session.session_limits import Roster
+from ftpservice.session.active_uploads import ActiveUploads
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.session.login import PortalLogin
+from ftpservice.session.rate_limits import SessionRateLimits
+from ftpservice.session.resume_offers import ReportedSize, ResumeOffers
+from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.state import Phase
-from ftpservice.session.tls_policy import ControlTLS, Protection
-from ftpservice.session.transfer import Progress
+from ftpservice.session.tls_policy import ControlTLS, TLSState
+from ftpservice.session.transfer import TransferProgress
 from ftpservice.session.upload_digests import UploadDigests
-from ftpservice.storage.errors import Denied, Unsupported
+from ftpservice.storage.errors import Denied, NotSupported
 from ftpservice.storage.interfaces import IStorage, IWriting
 from ftpservice.storage.own_uploads import IOwnUploads
 from ftpservice.storage.rights import Right
-from ftpservice.stream.rate_limit import SharedThrottles, Throttles
+from ftpservice.stream.rate_limit import RateLimiters, SharedRateLimiters
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.facts import DEFAULT_FACTS
-from ftpservice.wire.foreign_protocols import Introduction
+from ftpservice.wire.foreign_protocols import ForeignProtocolDetector
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = [
-    "Activity",
-    "Context",
-    "Marks",
-    "Parameters",
-    "Peer",
-    "Representation",
+    "DataRepresentation",
+    "EventSink",
+    "NextTransfer",
     "Services",
+    "SessionContext",
+    "SessionPeer",
+    "TransferParameters",
 ]
 
 
@@ -56,7 +56,7 @@ def _nothing_to_report() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Activity:
+class EventSink:
     """Where a session tells what happens, and where REPORT reads what has happened."""
 
     events: EventStream
@@ -73,16 +73,16 @@ class Services:
     seconds: Callable[[], float]
     """The time since the epoch."""
     settings: SessionSettings
-    activity: Activity
-    attempts: Attempts
-    roster: Roster
-    throttles: SharedThrottles
+    activity: EventSink
+    login_attempts: LoginAttempts
+    session_limits: SessionLimits
+    rate_limiters: SharedRateLimiters
     digests: UploadDigests
-    turns: Turns
+    turns: TimeBudget
     """What commands share the reactor's time with."""
-    offers: ResumeOffers
+    resume_offers: ResumeOffers
     """Which sessions are told of interrupted uploads."""
-    uploads: LivingUploads = field(default_factory=LivingUploads)
+    uploads: ActiveUploads = field(default_factory=ActiveUploads)
     """What is being uploaded."""
     user_anonymous: str = "anonymous"
     tls: ServerTLS | None = None
@@ -90,7 +90,7 @@ class Services:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class SessionPeer:
     """The client of a session."""
 
     session: int
@@ -106,13 +106,13 @@ class Peer:
         return self.host or "local"
 
     @property
-    def counted_as(self) -> str:
-        """What limits by address count the client under (`neighbourhood`)."""
-        return neighbourhood(self.label)
+    def limit_key(self) -> str:
+        """What limits by address count the client under (`address_group`)."""
+        return address_group(self.label)
 
 
 @dataclass(slots=True)
-class Parameters:
+class TransferParameters:
     """What the client chose for its transfers and listings (RFC 959 §4.1.2)."""
 
     ascii: bool = True
@@ -125,17 +125,17 @@ class Parameters:
 
 
 @dataclass(frozen=True)
-class Representation:
+class DataRepresentation:
     """How a file is represented on the wire (TYPE, STRU)."""
 
     ascii: bool
     records: bool
-    turns: Turns
+    turns: TimeBudget
     """Among whose work text is converted."""
 
 
 @dataclass(slots=True)
-class Marks:
+class NextTransfer:
     """What was said in advance of the next transfer, and goes with it."""
 
     start: int = 0
@@ -147,43 +147,43 @@ class Marks:
 
 
 @dataclass(slots=True)
-class Context:
+class SessionContext:
     """One session as its commands see it."""
 
     services: Services
-    peer: Peer
+    peer: SessionPeer
     connector: DataConnector
     phase: Phase = Phase.GREETED
-    identity: Identity = field(default_factory=Identity)
+    portal_login: PortalLogin = field(default_factory=PortalLogin)
     user: str = ""
     """The name of the last USER."""
     directory: VirtualPath = ROOT
-    parameters: Parameters = field(default_factory=Parameters)
-    marks: Marks = field(default_factory=Marks)
+    parameters: TransferParameters = field(default_factory=TransferParameters)
+    marks: NextTransfer = field(default_factory=NextTransfer)
     rename_from: VirtualPath = ROOT
-    told_sizes: dict[VirtualPath, ToldSize] = field(default_factory=dict)
+    reported_sizes: dict[VirtualPath, ReportedSize] = field(default_factory=dict)
     """The sizes that SIZE last told of, in the order in which they were told."""
-    introduction: Introduction = field(default_factory=Introduction)
+    foreign_detector: ForeignProtocolDetector = field(default_factory=ForeignProtocolDetector)
     """What the client said before its login."""
     failures: int = 0
     """Failed logins of this session."""
-    running: Progress | None = None
+    running: TransferProgress | None = None
     """The transfer in progress."""
     told: BaseException | None = None
     """The last problem that an event has told of already."""
-    protection: Protection = field(default_factory=Protection)
+    tls_state: TLSState = field(default_factory=TLSState)
     """What is under TLS."""
-    pacing: Pacing | None = None
+    rate_limits: SessionRateLimits | None = None
     """The limits of speed; made for the first transfer."""
 
     def __post_init__(self) -> None:
         """Have data connections follow PROT."""
-        self.connector.cover = self.protection.cover_of_data
+        self.connector.data_tls = self.tls_state.next_data_tls
 
     @property
     def secured(self) -> bool:
         """Whether the control connection is under TLS."""
-        return self.protection.control
+        return self.tls_state.control
 
     @property
     def offers_tls(self) -> bool:
@@ -192,18 +192,18 @@ class Context:
         return services.tls is not None and services.settings.tls.control is not ControlTLS.OFF
 
     @property
-    def wants_private_data(self) -> bool:
+    def requires_protected_data(self) -> bool:
         """Whether data connections in clear are refused."""
-        account = self.identity.account
+        account = self.portal_login.account
         by_account = account is not None and account.tls_required
-        return self.services.settings.tls.wants_data(by_account)
+        return self.services.settings.tls.requires_data_tls(by_account)
 
     @property
     def account(self) -> IAccount:
         """The account; only for commands whose row asks for a login."""
-        account = self.identity.account
+        account = self.portal_login.account
         if account is None:
-            raise Refusal(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
+            raise ReplyError(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
         return account
 
     @property
@@ -212,24 +212,24 @@ class Context:
         return IStorage(self.account.storage)
 
     @property
-    def representation(self) -> Representation:
+    def representation(self) -> DataRepresentation:
         """How the next file is represented; records are for text only."""
         parameters = self.parameters
         records = parameters.ascii and parameters.records
-        return Representation(parameters.ascii, records, self.services.turns)
+        return DataRepresentation(parameters.ascii, records, self.services.turns)
 
     def capability(self, interface: Any, right: Right, path: VirtualPath) -> Any:
-        """Return the storage as an optional ``interface``; raises `Denied` and `Unsupported`."""
+        """Return the storage as an optional ``interface``; raises `Denied` and `NotSupported`."""
         found = interface(self.storage, None)
         if found is None:
-            raise (Unsupported if right in self.account.rights else Denied)(path)
+            raise (NotSupported if right in self.account.rights else Denied)(path)
         return found
 
     def is_live(self) -> bool:
         """Tell whether somebody is logged in and holds the control connection; asks the kernel."""
-        return self.identity.account is not None and self.peer.is_there()
+        return self.portal_login.account is not None and self.peer.is_there()
 
-    def key_of(self, path: VirtualPath) -> tuple[str, VirtualPath]:
+    def upload_key(self, path: VirtualPath) -> tuple[str, VirtualPath]:
         """Return what an upload to ``path`` is known by to all sessions of the account."""
         return self.account.name, path
 
@@ -237,44 +237,49 @@ class Context:
         """Return the path that an argument names from here; raises `BadPath`."""
         return self.directory if text is None else self.directory.joined(text)
 
-    def see_that_data_may_move(self) -> None:
-        """Raise `Refusal` where data lacks the TLS it should have, and drop what was prepared."""
-        if self.wants_private_data and not self.protection.data:
-            self.take_marks()
-            self.connector.close()
-            raise Refusal(codes.CLEAR_DATA, "Data has to go under TLS: say PROT P first.")
+    def require_protected_data(self) -> None:
+        """Raise `ReplyError` where data lacks the TLS it should have.
 
-    def stored(self, user: str, writing: IWriting, entry: Entry) -> str:
+        And drop what was prepared.
+        """
+        if self.requires_protected_data and not self.tls_state.data:
+            self.take_next_transfer()
+            self.connector.close()
+            raise ReplyError(codes.CLEAR_DATA, "Data has to go under TLS: say PROT P first.")
+
+    def upload_committed(self, user: str, writing: IWriting, entry: Entry) -> str:
         """Tell who wants to know of a committed upload; returns its digest, if that is known."""
-        account = self.identity.account
+        account = self.portal_login.account
         if account is not None and account.name == user:
             own = IOwnUploads(account.storage, None)
             if own is not None:
                 own.learn(writing.path, entry)
-        return self.services.digests.stored(user, writing, entry)
+        return self.services.digests.upload_committed(user, writing, entry)
 
-    def take_marks(self) -> Marks:
+    def take_next_transfer(self) -> NextTransfer:
         """Return what was said in advance, and forget it."""
-        marks, self.marks = self.marks, Marks()
+        marks, self.marks = self.marks, NextTransfer()
         return marks
 
-    def take_channel(self) -> Channel:
-        """Return the prepared data channel; raises `Refusal` or `CannotConnect` without one."""
+    def take_data_channel(self) -> DataChannel:
+        """Return the prepared data channel; raises `ReplyError` or `CannotConnect` without one."""
         channel = self.connector.take()
         if channel is None:
-            raise Refusal(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
+            raise ReplyError(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
         return channel.checked()
 
-    def throttles(self, upload: bool) -> Throttles | None:
+    def rate_limiters(self, upload: bool) -> RateLimiters | None:
         """Return the limits that a transfer has to keep to; None if there are none."""
-        if self.pacing is None:
+        if self.rate_limits is None:
             services = self.services
-            self.pacing = Pacing(services.clock, services.settings, services.throttles)
-        return self.pacing.throttles(self.account, upload)
+            self.rate_limits = SessionRateLimits(
+                services.clock, services.settings, services.rate_limiters
+            )
+        return self.rate_limits.rate_limiters(self.account, upload)
 
     def publish(self, kind: type[Event], *details: Any, user: str | None = None) -> None:
         """Tell the world of an event of this session."""
-        account = self.identity.account
+        account = self.portal_login.account
         name = user if user is not None else (account.name if account is not None else "")
         when = self.services.seconds()
         self.services.activity.events.publish(
@@ -287,14 +292,16 @@ class Context:
 
     def forget_login(self) -> None:
         """Go back to how a session begins, the connection and its failures left (REIN, USER)."""
-        account = self.identity.account
+        account = self.portal_login.account
         if account is not None:
-            self.services.roster.log_out(account.name, self.peer.counted_as, self.peer.session)
-        if self.pacing is not None:
-            self.pacing.leave()
-        self.identity.logout()
+            self.services.session_limits.release_user(
+                account.name, self.peer.limit_key, self.peer.session
+            )
+        if self.rate_limits is not None:
+            self.rate_limits.leave()
+        self.portal_login.logout()
         self.connector.close()
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
-        self.marks, self.told_sizes = Marks(), {}
+        self.marks, self.reported_sizes = NextTransfer(), {}
         settings = self.services.settings
-        self.parameters = Parameters(ascii=settings.ascii, umask=settings.umask)
+        self.parameters = TransferParameters(ascii=settings.ascii, umask=settings.umask)

@@ -7,15 +7,15 @@ from typing import Any
 
 from twisted.internet.interfaces import ITCPTransport
 
-from ftpservice.data.connector import Ends
+from ftpservice.data.connector import ControlAddresses
 from ftpservice.net.proxy_protocol import is_proxied
 from ftpservice.net.socket_state import socket_of
-from ftpservice.wire.addresses import plain_host
+from ftpservice.wire.addresses import canonical_host
 
-__all__ = ["ends_of", "prepare"]
+__all__ = ["control_addresses", "set_socket_options"]
 
 
-def prepare(transport: Any) -> None:
+def set_socket_options(transport: Any) -> None:
     """No Nagle, for replies are small and waited for; urgent data in line, for ABOR is sent so.
 
     Without SO_OOBINLINE the kernel would take the urgent byte out of the stream, and with it
@@ -29,8 +29,10 @@ def prepare(transport: Any) -> None:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
 
-def ends_of(transport: Any) -> Ends:
+def control_addresses(transport: Any) -> ControlAddresses:
     """Return the hosts of the connection; those of a PROXY header where there is one."""
     peer = getattr(transport.getPeer(), "host", None)
     local = getattr(transport.getHost(), "host", "")
-    return Ends(plain_host(peer) if peer else None, plain_host(local), is_proxied(transport))
+    return ControlAddresses(
+        canonical_host(peer) if peer else None, canonical_host(local), is_proxied(transport)
+    )

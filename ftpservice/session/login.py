@@ -17,10 +17,10 @@ from ftpservice.accounts.account import (
     PeerCredentials,
 )
 from ftpservice.backends.ftp_shell.storage import ShellStorage
-from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS
 
-__all__ = ["Identity", "avatar_account"]
+__all__ = ["PortalLogin", "avatar_account"]
 
 Granted = tuple[type[Interface], Any, Callable[[], None]]
 
@@ -30,10 +30,10 @@ def avatar_account(interface: type[Interface], avatar: Any, name: str) -> IAccou
     if interface is IAccount:
         return IAccount(avatar)
     rights = PRESETS["full"]
-    return Account(name, Permitted(ShellStorage(avatar), rights), rights)
+    return Account(name, RestrictedStorage(ShellStorage(avatar), rights), rights)
 
 
-class Identity:
+class PortalLogin:
     """Holds what the portal granted and returns it exactly once."""
 
     __slots__ = ("_ended", "_logout", "account")

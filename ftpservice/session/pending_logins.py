@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Waiting"]
+__all__ = ["PendingLogins"]
 
 
-class Waiting:
+class PendingLogins:
     """Sessions by number, oldest first, under the addresses that they are counted by."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Waiting:
             return None
         return next((one for one in sessions if not is_busy(one)), next(iter(sessions)))
 
-    def oldest_of_most(self, is_busy: Callable[[int], bool]) -> int | None:
+    def oldest_of_busiest_address(self, is_busy: Callable[[int], bool]) -> int | None:
         """Return the `oldest` of the address that has most."""
         if not self._by_size:
             return None

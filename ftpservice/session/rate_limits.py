@@ -8,30 +8,30 @@ from twisted.internet.interfaces import IReactorTime
 
 from ftpservice.accounts.account import IAccount
 from ftpservice.session.settings import SessionSettings
-from ftpservice.stream.rate_limit import SharedThrottles, Throttle, Throttles
+from ftpservice.stream.rate_limit import RateLimiter, RateLimiters, SharedRateLimiters
 
-__all__ = ["Pacing"]
+__all__ = ["SessionRateLimits"]
 
 Key = tuple[str, bool]
 """A user's name and whether it is about uploads."""
 
 
-class Pacing:
+class SessionRateLimits:
     """The limits of one session: its own, and those its user's sessions share."""
 
     def __init__(
-        self, clock: IReactorTime, settings: SessionSettings, shared: SharedThrottles
+        self, clock: IReactorTime, settings: SessionSettings, shared: SharedRateLimiters
     ) -> None:
         self._clock = clock
         self._settings = settings
         self._shared = shared
-        self._own: dict[bool, Throttle] = {}
-        self._joined: dict[Key, Throttle] = {}
+        self._own: dict[bool, RateLimiter] = {}
+        self._joined: dict[Key, RateLimiter] = {}
 
-    def throttles(self, account: IAccount, upload: bool) -> Throttles | None:
+    def rate_limiters(self, account: IAccount, upload: bool) -> RateLimiters | None:
         """Return what holds for uploads or downloads; None where there is no limit."""
         limits = [*self._of_session(upload), *self._of_user(account, upload)]
-        return Throttles(*limits) if limits else None
+        return RateLimiters(*limits) if limits else None
 
     def leave(self) -> None:
         """The login is over: its user's limits are no longer ours."""
@@ -39,14 +39,14 @@ class Pacing:
             key, _throttle = self._joined.popitem()
             self._shared.leave(key)
 
-    def _of_session(self, upload: bool) -> Iterator[Throttle]:
+    def _of_session(self, upload: bool) -> Iterator[RateLimiter]:
         rate = self._settings.rate_up if upload else self._settings.rate_down
         if rate:
             if upload not in self._own:
-                self._own[upload] = Throttle(self._clock, rate)
+                self._own[upload] = RateLimiter(self._clock, rate)
             yield self._own[upload]
 
-    def _of_user(self, account: IAccount, upload: bool) -> Iterator[Throttle]:
+    def _of_user(self, account: IAccount, upload: bool) -> Iterator[RateLimiter]:
         rate = account.rate_up if upload else account.rate_down
         if rate:
             key = (account.name, upload)

@@ -13,17 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from ftpservice.storage.interfaces import How
+from ftpservice.storage.interfaces import WriteMode
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["RESUME_OFFER_SECONDS", "ResumeOffers", "ToldSize"]
+__all__ = ["RESUME_OFFER_SECONDS", "ReportedSize", "ResumeOffers"]
 
 RESUME_OFFER_SECONDS = 600.0
-MOST = 4096
+MAX_OFFERS = 4096
 """Offers that are remembered; beyond it the oldest is forgotten."""
 
 
-class Peer(Protocol):
+class ResumePeer(Protocol):
     """The client of a session."""
 
     @property
@@ -39,11 +39,11 @@ Key = tuple[str, VirtualPath]
 """Account and path."""
 
 
-class ToldSize(NamedTuple):
+class ReportedSize(NamedTuple):
     """A size that a client was told, so that what it resumes is certain."""
 
     size: int
-    resumes: How | None
+    resumes: WriteMode | None
     """How the interrupted upload whose size it is would be resumed; None for that of a file."""
 
 
@@ -65,12 +65,14 @@ class ResumeOffers:
         self._seconds = seconds
         self._offers: OrderedDict[Key, _Offer] = OrderedDict()
 
-    def make(self, key: Key, peer: Peer, is_there: Callable[[], bool], *, is_short: bool) -> None:
+    def make(
+        self, key: Key, peer: ResumePeer, is_there: Callable[[], bool], *, is_short: bool
+    ) -> None:
         """Make an offer to the session of ``peer``, whose upload was cut."""
         self._offers.pop(key, None)
         until = self._seconds() + RESUME_OFFER_SECONDS
         self._offers[key] = _Offer(peer.session, peer.host, is_there, until, is_short)
-        if len(self._offers) > MOST:
+        if len(self._offers) > MAX_OFFERS:
             self._offers.popitem(last=False)
 
     def withdraw(self, key: Key) -> None:
@@ -83,12 +85,12 @@ class ResumeOffers:
         offer = self._offers.get(key) if self._offers else None
         return offer is not None and offer.is_short
 
-    def is_fresh(self, key: Key) -> bool:
+    def was_cut_recently(self, key: Key) -> bool:
         """Tell whether an upload to this name was cut lately, whoever may resume it."""
         offer = self._offers.get(key) if self._offers else None
         return offer is not None and offer.until > self._seconds()
 
-    def holds_for(self, key: Key, session: int, host: str | None) -> bool:
+    def belongs_to(self, key: Key, session: int, host: str | None) -> bool:
         """Tell whether the offer is this session's; one that is free becomes this session's."""
         offer = self._offers.get(key) if self._offers else None
         if offer is None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ftpservice.session.pending_logins import Waiting
+from ftpservice.session.pending_logins import PendingLogins
 
-__all__ = ["Roster"]
+__all__ = ["SessionLimits"]
 
 
-class Roster:
+class SessionLimits:
     """Counts places and hands out no more than there are; a limit of 0 is no limit."""
 
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()
-        self.waiting = Waiting()
+        self.waiting = PendingLogins()
         """The sessions that are not logged in."""
 
     def take(self, kind: str, name: str, limit: int) -> bool:
@@ -24,15 +24,15 @@ class Roster:
         self._taken[kind, name] += 1
         return True
 
-    def give_back(self, kind: str, name: str) -> None:
+    def release(self, kind: str, name: str) -> None:
         """Give back a place that was taken."""
         self._taken[kind, name] -= 1
         if self._taken[kind, name] <= 0:
             del self._taken[kind, name]
 
-    def log_out(self, user: str, address: str, session: int) -> None:
+    def release_user(self, user: str, address: str, session: int) -> None:
         """Give back a user's place; the session waits for another login."""
-        self.give_back("user", user)
+        self.release("user", user)
         self.waiting.add(address, session)
 
     def taken(self, kind: str, name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ftpservice.data.peer_policy import DataSettings
-from ftpservice.session.tls_policy import PLAIN, TLSPolicy
+from ftpservice.session.tls_policy import NO_TLS_POLICY, TLSPolicy
 
 __all__ = ["SessionSettings"]
 
@@ -35,6 +35,6 @@ class SessionSettings:
     """The same for uploads."""
     upload_digest: str = ""
     """The algorithm with which whole uploads are digested as they come; empty for none."""
-    tls: TLSPolicy = PLAIN
+    tls: TLSPolicy = NO_TLS_POLICY
     """What is asked of clients; it takes certificates to offer TLS."""
     data: DataSettings = field(default_factory=DataSettings)

@@ -15,26 +15,33 @@ from twisted.internet.interfaces import IAddress, IPullProducer
 from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
-from ftpservice.data.data_tls import Cover
+from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.net.proxy_protocol import is_proxied
 from ftpservice.net.tls.peer_certificate import certificate_names
 from ftpservice.net.tls.server import ServerTLS
-from ftpservice.net.tls.transport import TLSTransport, upgrade
+from ftpservice.net.tls.transport import TLSTransport, upgrade_to_tls
 
-__all__ = ["ClearTransport", "clear", "has_failed", "learned", "secure", "when_sent"]
+__all__ = [
+    "PostTLSTransport",
+    "call_when_sent",
+    "handshake_failed",
+    "negotiated_tls",
+    "start_server_tls",
+    "stop_tls",
+]
 
 
-def when_sent(transport: Any, call: Callable[[], object]) -> None:
+def call_when_sent(transport: Any, call: Callable[[], object]) -> None:
     """Call back once the kernel has everything that was written; no producer may be registered."""
     below = _below(transport)
     if below.dataBuffer or below._tempDataBuffer:
-        transport.registerProducer(_Emptied(transport, call), False)
+        transport.registerProducer(_SentNotifier(transport, call), False)
     else:
         call()
 
 
 @implementer(IPullProducer)
-class _Emptied:
+class _SentNotifier:
     """Is asked for more once when it is registered, and again when all is sent."""
 
     def __init__(self, transport: Any, call: Callable[[], object]) -> None:
@@ -52,34 +59,36 @@ class _Emptied:
         """Learn that the connection is lost; its protocol is told so too."""
 
 
-def secure(transport: Any, tls: ServerTLS, timeout: float, secured: Callable[[], object]) -> Any:
+def start_server_tls(
+    transport: Any, tls: ServerTLS, timeout: float, secured: Callable[[], object]
+) -> Any:
     """Begin TLS and return the session's transport from now on; ``secured`` tells of its end."""
-    below = upgrade(_below(transport), tls, handshake_timeout=timeout, secured=secured)
+    below = upgrade_to_tls(_below(transport), tls, handshake_timeout=timeout, secured=secured)
     return transport if is_proxied(transport) else below
 
 
-def learned(transport: Any) -> tuple[str, frozenset[str], Cover | None]:
+def negotiated_tls(transport: Any) -> tuple[str, frozenset[str], DataTLSContext | None]:
     """Return version and cipher of a connection under TLS, whom its certificate names, its cover.
 
     That is for the data connections of its session.
     """
     below = _below(transport)
     names = certificate_names(below.socket.getpeercert())
-    return below.description, names, Cover.of(below)
+    return below.description, names, DataTLSContext.of(below)
 
 
-def has_failed(transport: Any) -> bool:
+def handshake_failed(transport: Any) -> bool:
     """Tell whether a handshake was begun on a connection and did not come to its end."""
     below = _below(transport)
     return isinstance(below, TLSTransport) and not below.is_secured
 
 
-def clear(transport: Any) -> Deferred[Any]:
+def stop_tls(transport: Any) -> Deferred[Any]:
     """End TLS (close_notify both ways); fires with the session's transport from now on."""
     below = _below(transport)
 
     def cleared(own: Any) -> Any:
-        plain = ClearTransport(own, below)
+        plain = PostTLSTransport(own, below)
         below.protocol.transport = plain
         return transport if is_proxied(transport) else plain
 
@@ -91,7 +100,7 @@ def _below(transport: Any) -> Any:
     return transport.transport if is_proxied(transport) else transport
 
 
-class ClearTransport(Connection):
+class PostTLSTransport(Connection):
     """A control connection that has left TLS."""
 
     logstr = "ftp"

@@ -12,12 +12,12 @@ from enum import Enum
 
 __all__ = [
     "BY_CERTIFICATE",
-    "DISTURBS_NOTHING",
-    "MOVES",
+    "NEUTRAL_VERBS",
+    "TRANSITIONS",
     "Phase",
-    "drawing",
     "is_legal",
     "phase_after",
+    "state_diagram",
 ]
 
 BY_CERTIFICATE = "USER by certificate"
@@ -33,7 +33,7 @@ class Phase(Enum):
     RENAMING = "renaming"
 
 
-MOVES: dict[tuple[Phase, str], Phase] = {
+TRANSITIONS: dict[tuple[Phase, str], Phase] = {
     (Phase.GREETED, "HOST"): Phase.GREETED,
     (Phase.GREETED, "USER"): Phase.NAMED,
     (Phase.NAMED, "USER"): Phase.NAMED,
@@ -57,38 +57,36 @@ MOVES: dict[tuple[Phase, str], Phase] = {
     (Phase.RENAMING, BY_CERTIFICATE): Phase.LOGGED_IN,
 }
 
-SEQUENCED = frozenset(verb for _, verb in MOVES)
-CHANGES_NOTHING = frozenset(("AUTH",))
+SEQUENCED = frozenset(verb for _, verb in TRANSITIONS)
+PHASE_KEEPING_VERBS = frozenset(("AUTH",))
 """Verbs that leave a session that they fail in as it was, as those do that are not listed."""
-DISTURBS_NOTHING = frozenset(
-    ("NOOP", "STAT", "ABOR", "HELP", "FEAT", "SYST", "CLNT", "PWD", "XPWD")
-)
+NEUTRAL_VERBS = frozenset(("NOOP", "STAT", "ABOR", "HELP", "FEAT", "SYST", "CLNT", "PWD", "XPWD"))
 """Verbs that may come between RNFR and RNTO."""
-FALLS_BACK = {Phase.NAMED: Phase.GREETED, Phase.RENAMING: Phase.LOGGED_IN}
+FALLBACK_PHASES = {Phase.NAMED: Phase.GREETED, Phase.RENAMING: Phase.LOGGED_IN}
 """Where a move that failed leaves the session."""
 
 
 def is_legal(phase: Phase, verb: str) -> bool:
     """Tell whether ``verb`` may come in ``phase``; the login column is not looked at."""
-    return verb not in SEQUENCED or (phase, verb) in MOVES
+    return verb not in SEQUENCED or (phase, verb) in TRANSITIONS
 
 
 def phase_after(phase: Phase, verb: str, succeeded: bool) -> Phase:
     """Return the phase that a legal ``verb`` leads to."""
     if verb in SEQUENCED and succeeded:
-        return MOVES[phase, verb]
-    if verb in SEQUENCED and verb not in CHANGES_NOTHING:
-        return FALLS_BACK.get(phase, phase)
-    if phase is Phase.RENAMING and verb not in DISTURBS_NOTHING:
+        return TRANSITIONS[phase, verb]
+    if verb in SEQUENCED and verb not in PHASE_KEEPING_VERBS:
+        return FALLBACK_PHASES.get(phase, phase)
+    if phase is Phase.RENAMING and verb not in NEUTRAL_VERBS:
         return Phase.LOGGED_IN
     return phase
 
 
-def drawing() -> str:
+def state_diagram() -> str:
     """Return the table as a Mermaid state diagram, for the documentation."""
     rows = [
         f"    {old.name} --> {new.name}: {verb}"
-        for (old, verb), new in MOVES.items()
+        for (old, verb), new in TRANSITIONS.items()
         if old is not new
     ]
     return "\n".join(["stateDiagram-v2", "    [*] --> GREETED", *rows])

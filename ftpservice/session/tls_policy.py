@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ftpservice.accounts.networks import client_address
-from ftpservice.data.data_tls import Cover
+from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.wire.replies import Reply
 
-__all__ = ["PLAIN", "ControlTLS", "DataTLS", "Protection", "Switch", "TLSPolicy"]
+__all__ = ["NO_TLS_POLICY", "ControlTLS", "DataTLS", "TLSPolicy", "TLSState", "TLSSwitch"]
 
 
 class ControlTLS(Enum):
@@ -46,7 +46,7 @@ class TLSPolicy:
     handshake_timeout: float = 20.0
     """Seconds; 0 for a timeout that never comes."""
 
-    def takes_password(self, secured: bool, host: str | None) -> bool:
+    def allows_password(self, secured: bool, host: str | None) -> bool:
         """Tell whether a client at ``host`` (None: a UNIX socket) may send its password."""
         if secured:
             return True
@@ -54,11 +54,11 @@ class TLSPolicy:
             return False
         return self.plaintext or host is None or _is_loopback(host)
 
-    def takes_anonymous(self, secured: bool) -> bool:
+    def allows_anonymous(self, secured: bool) -> bool:
         """Tell whether a client may log in without a password."""
         return secured or self.control is not ControlTLS.REQUIRED
 
-    def wants_data(self, by_account: bool) -> bool:
+    def requires_data_tls(self, by_account: bool) -> bool:
         """Tell whether data connections have to be under TLS."""
         return self.data is DataTLS.REQUIRED or (by_account and self.data is DataTLS.OFFERED)
 
@@ -68,17 +68,17 @@ def _is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
-PLAIN = TLSPolicy(ControlTLS.OFF, DataTLS.OFF, plaintext=True)
+NO_TLS_POLICY = TLSPolicy(ControlTLS.OFF, DataTLS.OFF, plaintext=True)
 """What holds for a program that embeds sessions and says nothing of TLS."""
 
 
 @dataclass
-class Protection:
+class TLSState:
     """What of one session is under TLS now."""
 
     control: bool = False
     """Commands and replies."""
-    sized: bool = False
+    pbsz_done: bool = False
     """Whether PBSZ was said, or need not be."""
     data: bool = False
     """The data connections (PROT P)."""
@@ -88,28 +88,28 @@ class Protection:
     """Whom the client's certificate names; it was checked."""
     private: bool = False
     """Whether data began under TLS, without PBSZ and PROT (TLS-P, implicit)."""
-    cover: Cover | None = None
+    data_tls: DataTLSContext | None = None
     """What data connections under TLS are made with; there once the handshake is over."""
 
     def begin(self, private: bool) -> None:
         """The control connection is under TLS from now on."""
         self.control, self.private = True, private
-        self.description, self.names, self.cover = "", frozenset(), None
+        self.description, self.names, self.data_tls = "", frozenset(), None
         self.reset()
 
     def reset(self) -> None:
         """Forget what PBSZ and PROT have said (REIN)."""
-        self.sized = self.data = self.private
+        self.pbsz_done = self.data = self.private
 
-    def learn(self, description: str, names: Iterable[str], cover: Cover | None) -> None:
+    def learn(self, description: str, names: Iterable[str], cover: DataTLSContext | None) -> None:
         """Take what is known once the handshake is over."""
-        self.description, self.names, self.cover = description, frozenset(names), cover
+        self.description, self.names, self.data_tls = description, frozenset(names), cover
 
-    def cover_of_data(self) -> Cover | None:
+    def next_data_tls(self) -> DataTLSContext | None:
         """Return what the next data connection is made with; None for one in clear."""
-        if self.data and self.cover is None:
+        if self.data and self.data_tls is None:
             raise RuntimeError("data is to go under TLS before the commands do")
-        return self.cover if self.data else None
+        return self.data_tls if self.data else None
 
     def leave(self) -> None:
         """Commands and replies are in clear from now on (CCC); anybody may say them."""
@@ -117,7 +117,7 @@ class Protection:
 
 
 @dataclass(frozen=True)
-class Switch:
+class TLSSwitch:
     """What AUTH and CCC return: behind ``reply`` commands go under TLS, or leave it."""
 
     reply: Reply

@@ -6,20 +6,20 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.replies import Reply
 
-__all__ = ["Progress", "Transfer"]
+__all__ = ["PendingTransfer", "TransferProgress"]
 
 
 @dataclass
-class Progress:
+class TransferProgress:
     """How far a transfer has come, for STAT."""
 
     what: str
     """For a person: ``RETR /a.txt``."""
     upload: bool
-    connection: DataConnection | None = None
+    connection: StreamConnection | None = None
     """The data connection, once there is one."""
 
     @property
@@ -29,14 +29,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Transfer:
+class PendingTransfer:
     """What a transfer command returns instead of its final reply.
 
-    The control connection sends ``preliminary``, then awaits ``carry()``, which returns the final
+    The control connection sends ``preliminary``, then awaits ``run()``, which returns the final
     reply or raises what a command may raise; when it is cancelled (ABOR, a lost connection) that
     is a 426. It is always called, and from then on owns what the command opened.
     """
 
     preliminary: Reply | None
-    progress: Progress
-    carry: Callable[[], Coroutine[Any, Any, Reply]]
+    progress: TransferProgress
+    run: Callable[[], Coroutine[Any, Any, Reply]]

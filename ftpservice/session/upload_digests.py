@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from ftpservice.concurrency.thread_pool import Runner
-from ftpservice.storage.hashing_writer import DigestedWriting
-from ftpservice.storage.interfaces import How, IWriting
+from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.storage.hashing_writer import HashingWriter
+from ftpservice.storage.interfaces import IWriting, WriteMode
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["UploadDigests"]
 
-MOST = 1024
+MAX_REMEMBERED_DIGESTS = 1024
 """Digests that are remembered."""
 
 
@@ -35,26 +35,26 @@ class UploadDigests:
     turns up that has the same (as a filesystem gives the number of a removed file to the next).
     """
 
-    def __init__(self, algorithm: str = "", runner: Runner | None = None) -> None:
+    def __init__(self, algorithm: str = "", runner: BlockingRunner | None = None) -> None:
         self._algorithm = algorithm
         self._runner = runner
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
-    def watched(self, writing: IWriting, how: How) -> IWriting:
+    def hashing_writer_for(self, writing: IWriting, how: WriteMode) -> IWriting:
         """Return ``writing``, digested on its way if the digest will be that of the whole file."""
-        if self._runner is None or how is How.APPEND or writing.offset:
+        if self._runner is None or how is WriteMode.APPEND or writing.offset:
             return writing
-        return DigestedWriting(writing, self._algorithm, self._runner)
+        return HashingWriter(writing, self._algorithm, self._runner)
 
-    def stored(self, owner: str, writing: IWriting, entry: Entry) -> str:
+    def upload_committed(self, owner: str, writing: IWriting, entry: Entry) -> str:
         """Learn of a committed upload; returns its digest, ``ALGORITHM:hex``, if there is one."""
         self._known.pop(entry.unique, None)
-        if not isinstance(writing, DigestedWriting) or not writing.digest:
+        if not isinstance(writing, HashingWriter) or not writing.digest:
             return ""
         if entry.unique:
             facts = (owner, writing.path, entry.size, entry.modified, entry.changed)
             self._known[entry.unique] = _Known(*facts, writing.algorithm, writing.digest)
-            if len(self._known) > MOST:
+            if len(self._known) > MAX_REMEMBERED_DIGESTS:
                 self._known.popitem(last=False)
         return f"{writing.algorithm}:{writing.digest}"
 

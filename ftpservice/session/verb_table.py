@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from ftpservice.session.context import Context
-from ftpservice.session.tls_policy import Switch
-from ftpservice.session.transfer import Transfer
+from ftpservice.session.context import SessionContext
+from ftpservice.session.tls_policy import TLSSwitch
+from ftpservice.session.transfer import PendingTransfer
 from ftpservice.wire.replies import Reply
 
-__all__ = ["Argument", "Run", "Verb", "VerbTable"]
+__all__ = ["ArgumentKind", "CommandFunction", "Verb", "VerbTable"]
 
-Run = Callable[[Context, Any], Awaitable[Reply | Transfer | Switch]]
+CommandFunction = Callable[[SessionContext, Any], Awaitable[Reply | PendingTransfer | TLSSwitch]]
 """A command: it takes the context and its argument as the row's shape parsed it."""
 
 
-def _always(_context: Context) -> bool:
+def _always(_context: SessionContext) -> bool:
     return True
 
 
-class Argument(Enum):
+class ArgumentKind(Enum):
     """What may stand behind a verb; anything else is refused with 501."""
 
     NONE = ""
@@ -39,8 +39,8 @@ class Verb:
     """One row of the table."""
 
     name: str
-    run: Run
-    argument: Argument
+    run: CommandFunction
+    argument: ArgumentKind
     rfc: str
     """Where it is specified: number and section."""
     help: str
@@ -48,11 +48,11 @@ class Verb:
     syntax: str
     login: bool = True
     """Whether it is for logged-in sessions only."""
-    meanwhile: bool = False
+    allowed_during_transfer: bool = False
     """Whether it is carried out while a transfer runs."""
     feature: str = ""
     """The line that FEAT shows for it; ``{facts}`` and ``{hashes}`` stand for the session's."""
-    offered: Callable[[Context], bool] = _always
+    offered: Callable[[SessionContext], bool] = _always
     """Whether FEAT shows that line to a session."""
     moves_data: bool = False
     """Whether it uses a data connection, and is refused where that lacks the TLS it should have."""
@@ -68,15 +68,15 @@ class VerbTable:
     def add(
         self,
         name: str,
-        argument: Argument = Argument.NONE,
+        argument: ArgumentKind = ArgumentKind.NONE,
         *,
         rfc: str,
         syntax: str = "",
         **more: Any,
-    ) -> Callable[[Run], Run]:
+    ) -> Callable[[CommandFunction], CommandFunction]:
         """Make the decorated function the command ``name``; its docstring becomes the help."""
 
-        def decorate(run: Run) -> Run:
+        def decorate(run: CommandFunction) -> CommandFunction:
             help_line = (run.__doc__ or "").splitlines()[0]
             shown = f"{name} {syntax or argument.value}".strip()
             row = Verb(name, run, argument, rfc, help_line, shown, **more)

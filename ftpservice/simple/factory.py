@@ -9,15 +9,15 @@ from twisted.internet.protocol import Protocol, ServerFactory
 
 from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.context import Services
-from ftpservice.session.registry import Lobby
-from ftpservice.session.starttls import learned, secure
-from ftpservice.simple.session import SimpleSession
-from ftpservice.stream.connection import DataConnection
+from ftpservice.session.registry import SessionRegistry
+from ftpservice.session.starttls import negotiated_tls, start_server_tls
+from ftpservice.simple.session import SimpleServerSession
+from ftpservice.stream.connection import StreamConnection
 
 __all__ = ["SimpleFactory"]
 
 
-class Sessions(Lobby, Shape):
+class ServicesFactory(SessionRegistry, Shape):
     """The factory whose accounts, files and limits these sessions share."""
 
     tls: ServerTLS | None
@@ -32,10 +32,10 @@ class Sessions(Lobby, Shape):
         """Count it no more."""
 
 
-class Beginning(Protocol):
+class SimpleTLSStarter(Protocol):
     """Puts TLS on a connection and hands it over; what is said waits for the handshake."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: ServicesFactory) -> None:
         self._sessions = sessions
 
     def connectionMade(self) -> None:
@@ -43,21 +43,21 @@ class Beginning(Protocol):
         services = self._sessions.services()
         tls, timeout = services.tls, services.settings.tls.handshake_timeout
         assert tls is not None
-        session = SimpleSession(self._sessions, secured=True)
+        session = SimpleServerSession(self._sessions, secured=True)
         connection = _connection(services, session)
 
         def secured() -> None:
-            session.context.protection.learn(*learned(connection.transport))
+            session.context.tls_state.learn(*negotiated_tls(connection.transport))
 
-        transport = secure(self.transport, tls, timeout, secured)
+        transport = start_server_tls(self.transport, tls, timeout, secured)
         transport.protocol = connection
         connection.makeConnection(transport)
 
 
-def _connection(services: Services, session: SimpleSession) -> DataConnection:
+def _connection(services: Services, session: SimpleServerSession) -> StreamConnection:
     clock: IReactorTime = services.clock
-    connection = DataConnection(clock, services.settings.data.stall_timeout, session.begin)
-    connection.bears_truncation = True  # who uploads has said how much is to come
+    connection = StreamConnection(clock, services.settings.data.stall_timeout, session.begin)
+    connection.accepts_truncated_tls = True  # who uploads has said how much is to come
     return connection
 
 
@@ -69,7 +69,7 @@ class SimpleFactory(ServerFactory):
 
     noisy = False
 
-    def __init__(self, sessions: Sessions, secured: bool = False) -> None:
+    def __init__(self, sessions: ServicesFactory, secured: bool = False) -> None:
         if secured and sessions.tls is None:
             raise ValueError("these sessions have no certificates to begin TLS with")
         self._sessions = sessions
@@ -78,8 +78,8 @@ class SimpleFactory(ServerFactory):
     def buildProtocol(self, _addr: IAddress | None) -> Protocol:
         """Make a session."""
         if self._secured:
-            return Beginning(self._sessions)
-        return _connection(self._sessions.services(), SimpleSession(self._sessions))
+            return SimpleTLSStarter(self._sessions)
+        return _connection(self._sessions.services(), SimpleServerSession(self._sessions))
 
     def doStart(self) -> None:
         """Count this port among those of the sessions."""

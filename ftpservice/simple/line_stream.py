@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.stream.connection import DataConnection
-from ftpservice.stream.errors import Cut, Stalled
+from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.errors import TransferAborted, TransferStalled
 from ftpservice.wire.foreign_protocols import begins_tls
-from ftpservice.wire.simple import LONGEST_LINE
+from ftpservice.wire.simple import MAX_LINE_SIZE
 
-__all__ = ["LineTooLong", "Stream"]
+__all__ = ["LineStream", "LineTooLong"]
 
-MOST_UNSENT = 64 * 1024
+MAX_UNSENT_BYTES = 64 * 1024
 """Bytes of answers that wait for others to leave with them."""
-MOMENT = 0.001
+FLUSH_DELAY_SECONDS = 0.001
 """Seconds that they wait while a command takes its time."""
 
 
@@ -23,10 +23,12 @@ class LineTooLong(Exception):
     """What comes is no line, or does not end where lines end at the latest."""
 
 
-class Stream:
+class LineStream:
     """One connection; nothing is received while nobody wants it, but for some read-ahead."""
 
-    def __init__(self, connection: DataConnection, waiting: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(
+        self, connection: StreamConnection, waiting: Callable[[], Awaitable[bool]]
+    ) -> None:
         """``waiting`` is awaited before a line is waited for, and tells whether to do that."""
         self.connection = connection
         self._waiting = waiting
@@ -40,7 +42,7 @@ class Stream:
     async def line(self) -> bytes | None:
         """Return the next line without its end; None when no whole one is to come any more.
 
-        Before it waits, it sends the answers. Raises `LineTooLong`, `Cut`.
+        Before it waits, it sends the answers. Raises `LineTooLong`, `TransferAborted`.
         """
         end = self._end_of_line()
         if end < 0 and not await self._waiting():
@@ -60,8 +62,8 @@ class Stream:
 
     def _end_of_line(self) -> int:
         """Return where the next line ends; negative if that has not come."""
-        end = self._received.find(b"\n", self._at, self._at + LONGEST_LINE)
-        if end < 0 and len(self._received) - self._at >= LONGEST_LINE:
+        end = self._received.find(b"\n", self._at, self._at + MAX_LINE_SIZE)
+        if end < 0 and len(self._received) - self._at >= MAX_LINE_SIZE:
             raise LineTooLong("the line is too long")
         return end
 
@@ -70,11 +72,14 @@ class Stream:
         while True:
             try:
                 return await self.connection.read()
-            except Stalled:
+            except TransferStalled:
                 continue
 
-    async def some(self, most: int) -> bytes:
-        """Return the next raw bytes, at least one; raises `Cut` at the end, `Stalled`."""
+    async def read_some(self, most: int) -> bytes:
+        """Return the next raw bytes, at least one.
+
+        Raises `TransferAborted` at the end, `TransferStalled`.
+        """
         data = self._received[self._at : self._at + most]
         if data:
             self._at += len(data)
@@ -82,7 +87,7 @@ class Stream:
         await self.flush()
         data = await self.connection.read(most)
         if not data:
-            raise Cut("the connection ended before the upload did")
+            raise TransferAborted("the connection ended before the upload did")
         return data
 
     def hold(self) -> bool:
@@ -90,7 +95,7 @@ class Stream:
         self._received, self._at = self._received[self._at :] + self.connection.take(), 0
         return not self._received
 
-    def holds(self, size: int) -> bool:
+    def has_bytes(self, size: int) -> bool:
         """Tell whether so many raw bytes are here."""
         return len(self._received) - self._at >= size
 
@@ -108,18 +113,18 @@ class Stream:
     async def say(self, data: bytes) -> None:
         """Answer, now or together with what follows soon."""
         self.put(data)
-        if self._size_unsent > MOST_UNSENT:
+        if self._size_unsent > MAX_UNSENT_BYTES:
             await self.flush()
 
     def flush_soon(self, clock: IReactorTime) -> None:
         """Send the answers that wait, with those that come within a moment."""
         if self._unsent and self._due is None:
-            self._due = clock.callLater(MOMENT, self.offer)
+            self._due = clock.callLater(FLUSH_DELAY_SECONDS, self.try_send)
 
-    def offer(self) -> None:
+    def try_send(self) -> None:
         """Send the answers that wait, if nobody would have to wait for that."""
         self.stop()
-        if self._unsent and self.connection.offer(b"".join(self._unsent)):
+        if self._unsent and self.connection.try_send(b"".join(self._unsent)):
             self._unsent.clear()
             self._size_unsent = 0
 
@@ -130,7 +135,7 @@ class Stream:
             due.cancel()
 
     async def flush(self) -> None:
-        """Send the answers that wait; raises `Cut`, `Stalled`."""
+        """Send the answers that wait; raises `TransferAborted`, `TransferStalled`."""
         if self._unsent:
             data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
             self._unsent.clear()

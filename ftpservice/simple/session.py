@@ -7,35 +7,35 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from ftpservice.concurrency.task import Task, dealt_with
+from ftpservice.concurrency.task import Task, drop_tracebacks
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
-from ftpservice.net.socket_state import has_ended
-from ftpservice.session.context import Context
-from ftpservice.session.control_transport import ends_of
+from ftpservice.net.socket_state import peer_has_closed
+from ftpservice.session.context import SessionContext
+from ftpservice.session.control_transport import control_addresses
 from ftpservice.session.error_replies import log
-from ftpservice.session.registry import Lobby
-from ftpservice.session.starttls import has_failed
+from ftpservice.session.registry import SessionRegistry
+from ftpservice.session.starttls import handshake_failed
 from ftpservice.simple import error_answers
-from ftpservice.simple.commands import TABLE, Conversation, uploaded_anyway
-from ftpservice.simple.line_stream import LineTooLong, Stream
-from ftpservice.stream.connection import DataConnection
-from ftpservice.stream.errors import Cut, Stalled
-from ftpservice.wire.simple import GREETING, BadLine, Code, answer, error, parse_line
+from ftpservice.simple.commands import SIMPLE_VERBS, SimpleInterpreter, discard_upload
+from ftpservice.simple.line_stream import LineStream, LineTooLong
+from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.errors import TransferAborted, TransferStalled
+from ftpservice.wire.simple import GREETING, ErrorCode, MalformedCommand, answer, error, parse_line
 
-__all__ = ["SimpleSession"]
+__all__ = ["SimpleServerSession"]
 
-TURN = 50
+COMMANDS_PER_TURN = 50
 """Commands that are carried out in one step, if its time does not end before."""
 
 
-NOT_OURS = "this is the simple protocol of ftpservice"
+WRONG_PROTOCOL_TEXT = "this is the simple protocol of ftpservice"
 
 
-class SimpleSession:
+class SimpleServerSession:
     """Carries out the commands of one connection, in order; `begin` is called when it stands."""
 
-    def __init__(self, lobby: Lobby, secured: bool = False) -> None:
+    def __init__(self, lobby: SessionRegistry, secured: bool = False) -> None:
         self._lobby = lobby
         self._secured = secured
         self._entered = self._has_place = self._over = self._lost = False
@@ -44,22 +44,22 @@ class SimpleSession:
         """Commands since others had their turn."""
         self._retiring: str | None = None
 
-    def begin(self, connection: DataConnection) -> None:
+    def begin(self, connection: StreamConnection) -> None:
         """Greet the client, or turn it away."""
         self._transport: Any = connection.transport
-        self.context = context = self._lobby.context(self, ends_of(self._transport))
+        self.context = context = self._lobby.context(self, control_addresses(self._transport))
         settings, clock = context.services.settings, context.services.clock
         self.connection = connection
-        self.stream = Stream(connection, self._waits)
-        self._conversation = Conversation(context, self.stream)
+        self.stream = LineStream(connection, self._waits)
+        self._conversation = SimpleInterpreter(context, self.stream)
         self._deadline = Deadline(clock, self._timed_out)
         connection.when_lost = self._left
         if self._secured:
-            context.protection.begin(private=True)
+            context.tls_state.begin(private=True)
         refused = self._lobby.enter(context)
         if refused is not None:
             context.publish(Refused, refused)
-            self._part(Code.BUSY, refused)
+            self._part(ErrorCode.BUSY, refused)
             return
         self._entered = self._has_place = True
         context.publish(SessionOpened, "simple")
@@ -72,12 +72,12 @@ class SimpleSession:
             await self.stream.say(answer(GREETING))
             await self._converse()
             if self._retiring is not None:
-                await self._last(Code.BUSY, self._retiring)
+                await self._last(ErrorCode.BUSY, self._retiring)
             await self._settle()
             await self.stream.flush()
-        except Stalled:
-            self._part(Code.TIMEOUT, "nothing moved for too long")
-        except Cut:
+        except TransferStalled:
+            self._part(ErrorCode.TIMEOUT, "nothing moved for too long")
+        except TransferAborted:
             self.connection.abort()
         finally:
             self._end()
@@ -87,11 +87,11 @@ class SimpleSession:
         turns = self.context.services.turns
         while not self._over and (line := await self._line()) is not None:
             self._busy = True
-            if turns.is_used_up or self._in_a_row == TURN:
+            if turns.is_exhausted or self._in_a_row == COMMANDS_PER_TURN:
                 self.stream.flush_soon(self.context.services.clock)
                 await turns.turn(continued=self._in_a_row > 0)
                 self._in_a_row = 0
-            task = turns.timed(self._begun, line)
+            task = turns.run_timed(self._begun, line)
             if not task.ended:
                 self.stream.flush_soon(self.context.services.clock)
             await task
@@ -106,7 +106,7 @@ class SimpleSession:
         try:
             return await self.stream.line()
         except LineTooLong as problem:
-            too_long = (Code.SYNTAX, str(problem))
+            too_long = (ErrorCode.SYNTAX, str(problem))
             self.context.publish(CommandRefused, "", "", too_long[0].value, too_long[1])
             await self._last(*too_long)
             return None
@@ -115,15 +115,15 @@ class SimpleSession:
         """Carry out a line; however it ends it has its answer, or ends the session."""
         try:
             await self._carried_out(line)
-        except (Cut, Stalled):
+        except (TransferAborted, TransferStalled):
             raise
         except Exception as problem:
             if isinstance(problem, CancelledError) and self._over:
                 raise  # by us; a storage that raises it by itself failed like any other
             await self._conversation.uploads.settle()
             await self.stream.say(self._conversation.refused(problem, line))
-            dealt_with(problem)
-        if self._conversation.last_words_said:
+            drop_tracebacks(problem)
+        if self._conversation.final_reply_sent:
             self._over = True
 
     async def _carried_out(self, line: bytes) -> None:
@@ -131,25 +131,25 @@ class SimpleSession:
             verb, argument = parse_line(line)
         except ValueError:
             self._introduce(line.partition(b" ")[0].decode("ascii", "replace").upper())
-            await uploaded_anyway(self.stream, line)
+            await discard_upload(self.stream, line)
             raise
         self._introduce(verb)
-        command = TABLE.get(verb)
+        command = SIMPLE_VERBS.get(verb)
         if command is None:
-            raise BadLine("unknown verb; HELP lists those there are")
+            raise MalformedCommand("unknown verb; HELP lists those there are")
         if not command.is_upload:
             await self._conversation.uploads.settle()
         await command.run(self._conversation, argument)
 
     def _introduce(self, verb: str) -> None:
         """Raise `refusals.Refused` where a client that is not logged in speaks something else."""
-        if self.context.identity.account is None:
-            if verb in TABLE:
-                self.context.introduction.is_made = True
-            elif self.context.introduction.is_over(verb):
-                raise error_answers.Refused(Code.SYNTAX, NOT_OURS, parting=True)
+        if self.context.portal_login.account is None:
+            if verb in SIMPLE_VERBS:
+                self.context.foreign_detector.has_spoken_ftp = True
+            elif self.context.foreign_detector.is_over(verb):
+                raise error_answers.AnswerError(ErrorCode.SYNTAX, WRONG_PROTOCOL_TEXT, parting=True)
 
-    async def _last(self, code: Code, reason: str) -> None:
+    async def _last(self, code: ErrorCode, reason: str) -> None:
         """Say why it is over, behind all other answers."""
         if not self._over:
             await self._settle()
@@ -167,7 +167,7 @@ class SimpleSession:
         self._conversation.uploads.send()
         self._busy = False
         self._in_a_row = 0
-        if self.context.identity.account is not None:
+        if self.context.portal_login.account is not None:
             self._deadline.set(self.context.services.settings.idle_timeout)
         return self._retiring is None
 
@@ -176,23 +176,23 @@ class SimpleSession:
         if self.is_working:
             self._deadline.set(self.context.services.settings.idle_timeout)
         else:
-            self._part(Code.TIMEOUT, "idle for too long")
+            self._part(ErrorCode.TIMEOUT, "idle for too long")
             self._task.cancel()
 
     @property
     def is_working(self) -> bool:
         """Whether a user's command is being carried out."""
         busy = self._busy or self._conversation.uploads.running
-        return busy and not self._over and self.context.identity.account is not None
+        return busy and not self._over and self.context.portal_login.account is not None
 
-    def client_is_there(self) -> bool:
+    def client_is_connected(self) -> bool:
         """Ask whether the client still holds its end."""
-        return not self._lost and not has_ended(self._transport)
+        return not self._lost and not peer_has_closed(self._transport)
 
-    def retire(self, reason: str) -> None:
+    def finish_and_disconnect(self, reason: str) -> None:
         """Say that it is over and close, after the command in progress if there is one."""
         if not self.is_working:
-            self.part(reason)
+            self.disconnect(reason)
             return
         self._retiring = reason
         if not self._busy:
@@ -202,62 +202,62 @@ class SimpleSession:
         """Go when the uploads are over, if nothing else has come until then."""
         await self._conversation.uploads.settle()
         if not self._busy and self._retiring is not None:
-            self._part(Code.BUSY, self._retiring)
+            self._part(ErrorCode.BUSY, self._retiring)
 
-    def part(self, reason: str) -> None:
+    def disconnect(self, reason: str) -> None:
         """Say that it is over and close; in the middle of a command, only close."""
         if self._busy or self._conversation.uploads.running:
             self.connection.abort()
         else:
-            self._part(Code.BUSY, reason)
+            self._part(ErrorCode.BUSY, reason)
 
     @property
     def is_busy(self) -> bool:
         """Whether any command is being carried out, a login too."""
         return self._busy
 
-    def give_way(self, reason: str) -> None:
+    def yield_place(self, reason: str) -> None:
         """Give up the place and say that it is over, before a login."""
         self._has_place = False
         self.context.publish(Refused, reason)
-        self._lobby.give_up_place(self.context)
-        self.part(reason)
+        self._lobby.release_place(self.context)
+        self.disconnect(reason)
 
     def cut(self) -> None:
         """Break the connection."""
         self._transport.abortConnection()
 
-    def _part(self, code: Code, reason: str) -> None:
+    def _part(self, code: ErrorCode, reason: str) -> None:
         """Say why, and end the session."""
         if not self._over:
             self._over = True
             self.stream.put(error(code, reason))
-            self.stream.offer()
+            self.stream.try_send()
             self._end()
 
     def _end(self) -> None:
         """End our side; what the client still sends is dropped."""
         self._over = True
         self._deadline.clear()
-        self._conversation.uploads.send_at_once()
-        self.connection.dismiss()
+        self._conversation.uploads.publish_now()
+        self.connection.close_gracefully()
 
     def _left(self, reason: str) -> None:
         """Log out: the connection is gone."""
         self._lost = self._over = True
         self._deadline.clear()
         self.stream.stop()
-        context: Context = self.context
+        context: SessionContext = self.context
         if self._entered:
             self._task.cancel()
         context.forget_login()
-        context.identity.end()
-        if has_failed(self._transport):
+        context.portal_login.end()
+        if handshake_failed(self._transport):
             context.publish(HandshakeFailed, reason)
         if self._entered:
             context.publish(SessionClosed, reason)
         self._lobby.leave(self, context, self._has_place)
 
     def _unexpected(self, failure: Failure) -> None:
-        if not failure.check(CancelledError, Cut):
+        if not failure.check(CancelledError, TransferAborted):
             log.failure("a session failed", failure)

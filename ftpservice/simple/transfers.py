@@ -8,44 +8,53 @@ from dataclasses import dataclass
 from twisted.internet.defer import CancelledError
 
 from ftpservice.commands.upload_resumption import refuse_missing
-from ftpservice.data.file_transfer import paced, send_file
+from ftpservice.data.file_transfer import rate_limited, send_file
 from ftpservice.events import Outcome, TransferEnded, TransferStarted
-from ftpservice.session.active_uploads import LivingUpload
-from ftpservice.session.context import Context, Representation
-from ftpservice.session.error_replies import log, said
-from ftpservice.simple.line_stream import Stream
-from ftpservice.storage.batch_commit import commit_together
-from ftpservice.storage.errors import NotFound, StorageError
+from ftpservice.session.active_uploads import ActiveUpload
+from ftpservice.session.context import DataRepresentation, SessionContext
+from ftpservice.session.error_replies import log, log_detail
+from ftpservice.simple.line_stream import LineStream
+from ftpservice.storage.batch_commit import commit_batch
+from ftpservice.storage.errors import PathNotFound, StorageError
 from ftpservice.storage.file_mode import MaskedMode
 from ftpservice.storage.interfaces import (
-    How,
     IReading,
-    ISpliced,
+    ISpliceTarget,
     IWriting,
+    WriteMode,
     WriteRequest,
 )
-from ftpservice.stream.connection import DataConnection
-from ftpservice.stream.errors import Cut
-from ftpservice.stream.pump import CHUNK
+from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.errors import TransferAborted
+from ftpservice.stream.pump import CHUNK_SIZE
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.simple import BadLine, answer
+from ftpservice.wire.simple import MalformedCommand, answer
 
-__all__ = ["SMALL", "Move", "Whole", "dropped", "opened", "publish", "receive", "send"]
+__all__ = [
+    "SMALL_FILE_SIZE",
+    "ReceivedUpload",
+    "TransferRecord",
+    "begin_upload",
+    "discard_bytes",
+    "publish_uploads",
+    "receive_upload",
+    "send_download",
+]
 
-SMALL = 64 * 1024
+SMALL_FILE_SIZE = 64 * 1024
 """Bytes of a file that leave together with its answer."""
 
 
-class Move:
+class TransferRecord:
     """One transfer, from the event of its start to that of its end."""
 
     def __init__(
         self,
-        context: Context,
+        context: SessionContext,
         path: VirtualPath,
         upload: bool,
-        living: LivingUpload | None = None,
+        living: ActiveUpload | None = None,
         announced: int = 0,
     ) -> None:
         self._context = context
@@ -64,7 +73,7 @@ class Move:
 
     def published(self, writing: IWriting, entry: Entry) -> None:
         """Learn the digest of an upload, and tell that all went well."""
-        self.digest = self._context.stored(self._user, writing, entry)
+        self.digest = self._context.upload_committed(self._user, writing, entry)
         self.ended()
 
     def ended(self, problem: BaseException | None = None) -> None:
@@ -72,11 +81,11 @@ class Move:
         self._end_living(problem)
         outcome = Outcome.COMPLETE
         if problem is not None:
-            cut = isinstance(problem, (Cut, CancelledError))
+            cut = isinstance(problem, (TransferAborted, CancelledError))
             outcome = Outcome.CUT if cut else Outcome.REFUSED
             self._context.told = problem
         seconds = self._context.services.seconds() - self._began
-        detail = said(problem) if problem is not None else ""
+        detail = log_detail(problem) if problem is not None else ""
         self._publish(TransferEnded, outcome, self.size, seconds, detail, self.digest)
 
     def _end_living(self, problem: BaseException | None) -> None:
@@ -86,39 +95,45 @@ class Move:
         if living is not None:
             if problem is not None:
                 short = self.size < self._announced
-                services.offers.make(living.key, context.peer, context.is_live, is_short=short)
+                services.resume_offers.make(
+                    living.key, context.peer, context.is_live, is_short=short
+                )
             services.uploads.leave(living)
 
 
-async def _entered(context: Context, path: VirtualPath, connection: DataConnection) -> LivingUpload:
+async def _entered(
+    context: SessionContext, path: VirtualPath, connection: StreamConnection
+) -> ActiveUpload:
     """Claim a name for an upload of this session; raises `BeingUploaded`."""
-    services, peer, key = context.services, context.peer, context.key_of(path)
+    services, peer, key = context.services, context.peer, context.upload_key(path)
     if key in services.uploads:
-        await services.uploads.clear_way(key, peer.host, services.clock.seconds)
-    living = LivingUpload(key, peer.host, context.is_live, services.clock.seconds())
+        await services.uploads.abort_dead_upload(key, peer.host, services.clock.seconds)
+    living = ActiveUpload(key, peer.host, context.is_live, services.clock.seconds())
     living.connection = connection
     services.uploads.enter(living)
     return living
 
 
-async def opened(
-    context: Context, path: VirtualPath, size: int, connection: DataConnection
-) -> tuple[IWriting, LivingUpload]:
+async def begin_upload(
+    context: SessionContext, path: VirtualPath, size: int, connection: StreamConnection
+) -> tuple[IWriting, ActiveUpload]:
     """Begin the transaction of an upload of ``size`` bytes; raises `StorageError`."""
     services = context.services
     living = await _entered(context, path, connection)
     mode = MaskedMode.of(0o666, context.parameters.umask)
     try:
-        writing = await context.storage.open_writing(path, WriteRequest(How.REPLACE, 0, size, mode))
+        writing = await context.storage.open_writing(
+            path, WriteRequest(WriteMode.REPLACE, 0, size, mode)
+        )
     except BaseException:
         services.uploads.leave(living)
         raise
-    services.offers.withdraw(living.key)
-    return services.digests.watched(writing, How.REPLACE), living
+    services.resume_offers.withdraw(living.key)
+    return services.digests.hashing_writer_for(writing, WriteMode.REPLACE), living
 
 
 @dataclass(slots=True)
-class Whole:
+class ReceivedUpload:
     """An upload whose bytes are all here."""
 
     path: str
@@ -126,17 +141,17 @@ class Whole:
     """What it is answered."""
     data: bytes
     writing: IWriting
-    move: Move
+    move: TransferRecord
     problem: Exception | None = None
     """What went wrong, if anything did."""
 
 
-async def publish(uploads: Sequence[Whole]) -> None:
+async def publish_uploads(uploads: Sequence[ReceivedUpload]) -> None:
     """Publish uploads in their order; their transactions are over then, however they end."""
     written = [upload for upload in uploads if await _is_written(upload)]
     outcomes: Sequence[Entry | Exception]
     try:
-        outcomes = await commit_together([upload.writing for upload in written])
+        outcomes = await commit_batch([upload.writing for upload in written])
     except Exception as problem:  # noqa: BLE001 - each is told of it
         outcomes = [problem] * len(written)
     for upload, outcome in zip(written, outcomes, strict=True):
@@ -146,7 +161,7 @@ async def publish(uploads: Sequence[Whole]) -> None:
             await _give_up(upload, outcome)
 
 
-async def _is_written(upload: Whole) -> bool:
+async def _is_written(upload: ReceivedUpload) -> bool:
     try:
         await upload.writing.write(upload.data)
     except Exception as problem:  # noqa: BLE001 - it is told of it
@@ -155,7 +170,7 @@ async def _is_written(upload: Whole) -> bool:
     return True
 
 
-async def _give_up(upload: Whole, problem: Exception) -> None:
+async def _give_up(upload: ReceivedUpload, problem: Exception) -> None:
     upload.problem = problem
     try:
         await upload.writing.abandon()  # before the event, which tells how much arrived
@@ -164,19 +179,20 @@ async def _give_up(upload: Whole, problem: Exception) -> None:
     upload.move.ended(problem)
 
 
-async def receive(
-    context: Context, stream: Stream, writing: IWriting, size: int, living: LivingUpload
+async def receive_upload(
+    context: SessionContext, stream: LineStream, writing: IWriting, size: int, living: ActiveUpload
 ) -> None:
     """Receive ``size`` bytes and publish them; the transaction is over then, however it ends.
 
-    Raises `StorageError` when the storage fails, the rest of the bytes dropped, `Cut`, `Stalled`.
+    Raises `StorageError` when the storage fails, the rest of the bytes dropped, `TransferAborted`,
+    `TransferStalled`.
     """
-    move = Move(context, writing.path, True, living, size)
+    move = TransferRecord(context, writing.path, True, living, size)
     try:
         try:
             await _receive(context, stream, writing, size, move)
         except StorageError:
-            await dropped(stream, size - move.size)
+            await discard_bytes(stream, size - move.size)
             raise
         entry = await writing.commit()
     except BaseException as problem:
@@ -189,25 +205,29 @@ async def receive(
 
 
 async def _receive(
-    context: Context, stream: Stream, writing: IWriting, size: int, move: Move
+    context: SessionContext, stream: LineStream, writing: IWriting, size: int, move: TransferRecord
 ) -> None:
     """Write what comes: what is here already by itself, the rest of a large file by the kernel."""
-    throttles = context.throttles(upload=True)
-    fast = size > SMALL and throttles is None and stream.connection.can_receive_part
-    spliced = ISpliced(writing, None) if fast else None
+    throttles = context.rate_limiters(upload=True)
+    fast = (
+        size > SMALL_FILE_SIZE and throttles is None and stream.connection.supports_partial_receive
+    )
+    spliced = ISpliceTarget(writing, None) if fast else None
     while move.size < size:
-        if spliced is not None and move.size >= SMALL and stream.hold():
+        if spliced is not None and move.size >= SMALL_FILE_SIZE and stream.hold():
             await stream.flush()
             await _spliced(stream, spliced, size, move)
             continue
-        data = await stream.some(min(size - move.size, CHUNK))
+        data = await stream.read_some(min(size - move.size, CHUNK_SIZE))
         if throttles is not None:
             await throttles.take(len(data))
         move.size += len(data)
         await writing.write(data)
 
 
-async def _spliced(stream: Stream, spliced: ISpliced, size: int, move: Move) -> None:
+async def _spliced(
+    stream: LineStream, spliced: ISpliceTarget, size: int, move: TransferRecord
+) -> None:
     """Have the kernel write the rest."""
     before = stream.connection.moved
     try:
@@ -215,30 +235,32 @@ async def _spliced(stream: Stream, spliced: ISpliced, size: int, move: Move) -> 
     finally:
         move.size += stream.connection.moved - before
     if moved == 0:
-        raise Cut("the connection ended before the upload did")
+        raise TransferAborted("the connection ended before the upload did")
 
 
-async def dropped(stream: Stream, size: int) -> None:
-    """Read and throw away what was announced; raises `Cut`, `Stalled`."""
+async def discard_bytes(stream: LineStream, size: int) -> None:
+    """Read and throw away what was announced; raises `TransferAborted`, `TransferStalled`."""
     while size > 0:
-        size -= len(await stream.some(min(size, CHUNK)))
+        size -= len(await stream.read_some(min(size, CHUNK_SIZE)))
 
 
-async def send(context: Context, stream: Stream, path: VirtualPath, offset: int) -> None:
+async def send_download(
+    context: SessionContext, stream: LineStream, path: VirtualPath, offset: int
+) -> None:
     """Send a file from ``offset`` behind its answer.
 
-    Raises `StorageError` or `BadLine` before the answer; afterwards a download that fails aborts
-    the connection, so that it never looks whole.
+    Raises `StorageError` or `MalformedCommand` before the answer; afterwards a download that fails
+    aborts the connection, so that it never looks whole.
     """
     try:
         reading = await context.storage.open_reading(path)
-    except NotFound as error:
+    except PathNotFound as error:
         await refuse_missing(context, path, error)
     try:
         size = reading.entry.size
         if offset > size:
-            raise BadLine(f"the file ends at {size}")
-        move = Move(context, path, upload=False)
+            raise MalformedCommand(f"the file ends at {size}")
+        move = TransferRecord(context, path, upload=False)
         try:
             await _send(context, stream, reading, offset, move)
         except BaseException as problem:
@@ -251,28 +273,32 @@ async def send(context: Context, stream: Stream, path: VirtualPath, offset: int)
 
 
 async def _send(
-    context: Context, stream: Stream, reading: IReading, offset: int, move: Move
+    context: SessionContext,
+    stream: LineStream,
+    reading: IReading,
+    offset: int,
+    move: TransferRecord,
 ) -> None:
     size = reading.entry.size - offset
-    throttles = context.throttles(upload=False)
+    throttles = context.rate_limiters(upload=False)
     heading = answer(str(size))
-    if size <= SMALL and throttles is None:
+    if size <= SMALL_FILE_SIZE and throttles is None:
         await stream.say(heading + await _whole(reading, offset, size))
     else:
         await stream.say(heading)
         await stream.flush()
-        plain = Representation(ascii=False, records=False, turns=context.services.turns)
-        to = paced(stream.connection, throttles)
+        plain = DataRepresentation(ascii=False, records=False, turns=context.services.turns)
+        to = rate_limited(stream.connection, throttles)
         await send_file(reading, to, offset, offset + size, plain)  # it may have grown
     move.size = size
 
 
 async def _whole(reading: IReading, offset: int, size: int) -> bytes:
-    """Return so many bytes of a file; raises `Cut` if there are fewer."""
+    """Return so many bytes of a file; raises `TransferAborted` if there are fewer."""
     data: bytes = b""
     while len(data) < size:
         more: bytes = await reading.read(offset + len(data), size - len(data))
         if not more:
-            raise Cut("the file became shorter while it was sent")
+            raise TransferAborted("the file became shorter while it was sent")
         data = data + more if data else more
     return data

@@ -12,19 +12,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.internet.defer import Deferred
 
 from ftpservice.concurrency.task import Task
-from ftpservice.simple.transfers import Whole
+from ftpservice.simple.transfers import ReceivedUpload
 
-__all__ = ["MOST", "TOGETHER", "Uploads"]
+__all__ = ["MAX_RUNNING_BATCHES", "UPLOADS_PER_BATCH", "UploadPublisher"]
 
-MOST = 2
+MAX_RUNNING_BATCHES = 2
 """Batches that are on their way at a time."""
-TOGETHER = 16
+UPLOADS_PER_BATCH = 16
 """Uploads of a batch."""
 
-Batch = list[Whole]
+UploadBatch = list[ReceivedUpload]
 
 
-class Uploads:
+class UploadPublisher:
     """Those of one session; ``tell`` is called with those of a batch when it is over, in order.
 
     ``publish`` is to bring a batch to its end, whatever comes, and to keep what went wrong in it.
@@ -32,13 +32,13 @@ class Uploads:
 
     def __init__(
         self,
-        publish: Callable[[Sequence[Whole]], Awaitable[None]],
-        tell: Callable[[Sequence[Whole]], object],
+        publish: Callable[[Sequence[ReceivedUpload]], Awaitable[None]],
+        tell: Callable[[Sequence[ReceivedUpload]], object],
     ) -> None:
         self._publish = publish
         self._tell = tell
-        self._gathered: Batch = []
-        self._running: deque[tuple[Batch, Task[None]]] = deque()
+        self._gathered: UploadBatch = []
+        self._running: deque[tuple[UploadBatch, Task[None]]] = deque()
         self._paths: set[str] = set()
         self._is_wanted = False
         self._bells: list[Deferred[None]] = []
@@ -48,26 +48,26 @@ class Uploads:
         """Whether one is on its way."""
         return bool(self._paths)
 
-    async def room(self, path: str) -> None:
+    async def wait_for_room(self, path: str) -> None:
         """Wait until one to ``path`` may be taken."""
-        while len(self._gathered) >= TOGETHER or path in self._paths:
+        while len(self._gathered) >= UPLOADS_PER_BATCH or path in self._paths:
             self.send()
             await self._one_ends()
 
-    def take(self, upload: Whole) -> None:
+    def take(self, upload: ReceivedUpload) -> None:
         """Take one, there being room for it; it is told of in the end."""
         self._paths.add(upload.path)
         self._gathered.append(upload)
-        if len(self._gathered) >= TOGETHER:
+        if len(self._gathered) >= UPLOADS_PER_BATCH:
             self.send()
 
     def send(self) -> None:
         """Publish those that were taken, as soon as there are not too many on their way."""
-        self._is_wanted = len(self._running) >= MOST
+        self._is_wanted = len(self._running) >= MAX_RUNNING_BATCHES
         if not self._is_wanted:
-            self.send_at_once()
+            self.publish_now()
 
-    def send_at_once(self) -> None:
+    def publish_now(self) -> None:
         """Publish those that were taken."""
         if self._gathered:
             batch, self._gathered = self._gathered, []
@@ -78,7 +78,7 @@ class Uploads:
             else:
                 task.done.addCallback(self._advance)
 
-    async def _published(self, batch: Batch) -> None:
+    async def _published(self, batch: UploadBatch) -> None:
         await self._publish(batch)
 
     async def settle(self) -> None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ftpservice.storage.blocking_calls import called_each
+from ftpservice.storage.blocking_calls import in_pool_each
 from ftpservice.storage.errors import StorageError
-from ftpservice.storage.interfaces import ICommitsHere, IWriting
+from ftpservice.storage.interfaces import IBatchCommit, IWriting
 from ftpservice.wire.entry import Entry
 
-__all__ = ["commit_together"]
+__all__ = ["commit_batch"]
 
 
-async def commit_together(writings: Sequence[IWriting]) -> list[Entry | StorageError]:
+async def commit_batch(writings: Sequence[IWriting]) -> list[Entry | StorageError]:
     """Commit in their order, in one call of a pool where they have one; tell what came of each.
 
     Those that fail may have to be abandoned.
     """
-    ready = [ICommitsHere(writing, None) for writing in writings]
+    ready = [IBatchCommit(writing, None) for writing in writings]
     if len(ready) < 2 or None in ready or len({id(one.pool) for one in ready}) > 1:
         return [await _committed(writing) for writing in writings]
-    calls = [(writing.path, one.commit_here) for writing, one in zip(writings, ready, strict=True)]
-    return await called_each(ready[0].pool, calls)
+    calls = [
+        (writing.path, one.commit_in_thread) for writing, one in zip(writings, ready, strict=True)
+    ]
+    return await in_pool_each(ready[0].pool, calls)
 
 
 async def _committed(writing: IWriting) -> Entry | StorageError:

@@ -5,45 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from ftpservice.concurrency.thread_pool import Overloaded, Runner, Stopped
+from ftpservice.concurrency.thread_pool import BlockingRunner, PoolOverloaded, PoolStopped
 from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.storage.os_errors import translate
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["called", "called_each"]
+__all__ = ["in_pool", "in_pool_each"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-async def called(
-    runner: Runner,
+async def in_pool(
+    runner: BlockingRunner,
     path: VirtualPath,
     function: Callable[[*Ts], T],
     *args: *Ts,
     dispose: Callable[[T], object] | None = None,
 ) -> T:
-    """Call ``function`` in the pool; what it raises is about ``path`` (see `Runner.run`)."""
+    """Call ``function`` in the pool; what it raises is about ``path``.
 
-    def dispose_of(outcome: T | _Refusal) -> None:
-        if dispose is not None and not isinstance(outcome, _Refusal):
+    See `BlockingRunner.run`.
+    """
+
+    def dispose_of(outcome: T | _StorageFailure) -> None:
+        if dispose is not None and not isinstance(outcome, _StorageFailure):
             dispose(outcome)
 
     try:
         outcome = await runner.run(
             _attempted, path, function, args, dispose=None if dispose is None else dispose_of
         )
-    except Overloaded as error:
+    except PoolOverloaded as error:
         raise Busy(path, "too many calls wait") from error
-    except Stopped as error:
+    except PoolStopped as error:
         raise Unavailable(path, "stopped") from error
-    if isinstance(outcome, _Refusal):
+    if isinstance(outcome, _StorageFailure):
         raise outcome.kind(outcome.path, outcome.detail)
     return outcome
 
 
-async def called_each(
-    runner: Runner, calls: Sequence[tuple[VirtualPath, Callable[[], T]]]
+async def in_pool_each(
+    runner: BlockingRunner, calls: Sequence[tuple[VirtualPath, Callable[[], T]]]
 ) -> list[T | StorageError]:
     """Make calls one after the other in one call of the pool; what one raises is in its place.
 
@@ -51,17 +54,19 @@ async def called_each(
     """
     try:
         outcomes = await runner.run(_attempted_each, calls)
-    except Overloaded:
+    except PoolOverloaded:
         return [Busy(path, "too many calls wait") for path, _function in calls]
-    except Stopped:
+    except PoolStopped:
         return [Unavailable(path, "stopped") for path, _function in calls]
     return [
-        outcome.kind(outcome.path, outcome.detail) if isinstance(outcome, _Refusal) else outcome
+        outcome.kind(outcome.path, outcome.detail)
+        if isinstance(outcome, _StorageFailure)
+        else outcome
         for outcome in outcomes
     ]
 
 
-class _Refusal(NamedTuple):
+class _StorageFailure(NamedTuple):
     """A storage error on its way out of the pool.
 
     Not the error itself: a raised one knows the frames it passed, and some of those would know
@@ -74,22 +79,24 @@ class _Refusal(NamedTuple):
     detail: str
 
     @classmethod
-    def of(cls, error: StorageError) -> _Refusal:
+    def of(cls, error: StorageError) -> _StorageFailure:
         return cls(type(error), error.path, error.detail)
 
 
-def _attempted(path: VirtualPath, function: Callable[[*Ts], T], args: tuple[*Ts]) -> T | _Refusal:
+def _attempted(
+    path: VirtualPath, function: Callable[[*Ts], T], args: tuple[*Ts]
+) -> T | _StorageFailure:
     """Do the call, in the thread."""
     try:
         return function(*args)
     except OSError as error:
-        return _Refusal.of(translate(error, path))
+        return _StorageFailure.of(translate(error, path))
     except StorageError as error:
-        return _Refusal.of(error)
+        return _StorageFailure.of(error)
 
 
 def _attempted_each(
     calls: Sequence[tuple[VirtualPath, Callable[[], T]]],
-) -> list[T | _Refusal]:
+) -> list[T | _StorageFailure]:
     """Do the calls, in the thread."""
     return [_attempted(path, function, ()) for path, function in calls]

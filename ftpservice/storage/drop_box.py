@@ -2,8 +2,8 @@
 
 Directories are told, so that CWD and MKD work, and the account's own partials, so that a cut upload
 can be resumed. Of all else one answer says nothing: a call that fails because of what is there, or
-is not, raises `NotFound` where the account looks and `Denied` where it wants a change, whether the
-name is that of a file, of a directory, of something below a file or of nothing. The log has the
+is not, raises `PathNotFound` where the account looks and `Denied` where it wants a change, whether
+the name is that of a file, of a directory, of something below a file or of nothing. The log has the
 difference.
 """
 
@@ -16,10 +16,9 @@ from typing import TypeVar
 from zope.interface import implementer
 
 from ftpservice.storage import errors
-from ftpservice.storage.errors import BadOffset, Denied, NotFound
+from ftpservice.storage.errors import BadOffset, Denied, PathNotFound
 from ftpservice.storage.filesystem_interfaces import IEnter
 from ftpservice.storage.interfaces import (
-    How,
     IFreeSpace,
     IListing,
     IPartials,
@@ -28,29 +27,30 @@ from ftpservice.storage.interfaces import (
     ISetTimes,
     IStorage,
     IWriting,
+    WriteMode,
     WriteRequest,
 )
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Unseen"]
+__all__ = ["DropBoxStorage"]
 
 T = TypeVar("T")
 
-TELLING = (
+REVEALING_ERRORS = (
     errors.Denied,
     errors.Exists,
     errors.IsDirectory,
     errors.IsLink,
     errors.NotDirectory,
     errors.NotEmpty,
-    errors.NotFound,
+    errors.PathNotFound,
 )
 """Errors that tell what is there, each by being raised in place of another."""
 
 
 @implementer(IStorage)
-class Unseen:
+class DropBoxStorage:
     """``inner`` for an account that may not know what is in it.
 
     What the account may do is decided elsewhere.
@@ -68,19 +68,19 @@ class Unseen:
         return None if space is None else _FreeSpace(space, self)
 
     async def stat(self, path: VirtualPath) -> Entry:
-        """Return the facts of a directory; raises `NotFound` for all else."""
-        entry = await _hiding(self._inner.stat(path), path, NotFound)
+        """Return the facts of a directory; raises `PathNotFound` for all else."""
+        entry = await _hiding(self._inner.stat(path), path, PathNotFound)
         if entry.kind is not Kind.DIRECTORY:
-            raise NotFound(path, "not a directory")
+            raise PathNotFound(path, "not a directory")
         return entry
 
     async def enter(self, path: VirtualPath) -> None:
-        """Return for a directory that can be entered; raises `NotFound` for all else."""
+        """Return for a directory that can be entered; raises `PathNotFound` for all else."""
         enters = IEnter(self._inner, None)
         if enters is None:
             await self.stat(path)
         else:
-            await _hiding(enters.enter(path), path, NotFound)
+            await _hiding(enters.enter(path), path, PathNotFound)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
         """Refuse: what is in a directory is not told."""
@@ -108,7 +108,7 @@ class Unseen:
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Begin an upload; an offset is one in the account's own partial and in nothing else."""
-        if request.how is How.UNIQUE:  # a number would count the files
+        if request.how is WriteMode.UNIQUE:  # a number would count the files
             path = path.parent.child(f"{path.name}.{token_hex(6)}")
         elif request.offset and request.offset > await self._arrived(path):
             raise BadOffset(path, "no partial of that size")
@@ -120,7 +120,7 @@ class Unseen:
             return 0
         try:
             return int((await partials.partial(path)).size)
-        except TELLING:
+        except REVEALING_ERRORS:
             return 0
 
 
@@ -128,12 +128,12 @@ class Unseen:
 class _FreeSpace:
     """The room in directories, which are told."""
 
-    def __init__(self, space: IFreeSpace, storage: Unseen) -> None:
+    def __init__(self, space: IFreeSpace, storage: DropBoxStorage) -> None:
         self._space = space
         self._storage = storage
 
     async def free_space(self, path: VirtualPath) -> int:
-        """Return the bytes that may still be written; raises `NotFound` for no directory."""
+        """Return the bytes that may still be written; raises `PathNotFound` for no directory."""
         await self._storage.stat(path)
         return int(await self._space.free_space(path))
 
@@ -142,6 +142,6 @@ async def _hiding(call: Awaitable[T], path: VirtualPath, kind: type[errors.Stora
     """Wait for a call; what would tell what is there becomes a ``kind`` of error."""
     try:
         return await call
-    except TELLING as error:
+    except REVEALING_ERRORS as error:
         detail = error.detail if isinstance(error, kind) else error.reason
         raise kind(path, detail) from error

@@ -10,8 +10,8 @@ __all__ = [
     "Busy",
     "Denied",
     "Exists",
+    "FilesystemUnsupported",
     "HasUploads",
-    "Impossible",
     "InvalidName",
     "IsDirectory",
     "IsLink",
@@ -19,12 +19,12 @@ __all__ = [
     "NoSpace",
     "NotDirectory",
     "NotEmpty",
-    "NotFound",
+    "NotSupported",
     "OtherFilesystem",
+    "PathNotFound",
     "QuotaExceeded",
     "StorageError",
     "Unavailable",
-    "Unsupported",
 ]
 
 
@@ -50,7 +50,7 @@ class StorageError(Exception):
         return f"{self.path}: {self.reason}"
 
 
-class NotFound(StorageError):
+class PathNotFound(StorageError):
     """There is nothing of that name."""
 
     words = "no such file or directory"
@@ -92,7 +92,7 @@ class Denied(StorageError):
     words = "permission denied"
 
 
-class Impossible(StorageError):
+class FilesystemUnsupported(StorageError):
     """What the filesystem beneath cannot do, for anybody."""
 
     words = "the filesystem cannot do that"
@@ -158,7 +158,7 @@ class BadOffset(StorageError):
     words = "nothing to resume from at that offset"
 
 
-class Unsupported(StorageError):
+class NotSupported(StorageError):
     """This storage cannot do that at all."""
 
     words = "the storage cannot do that"

@@ -7,39 +7,39 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ftpservice.concurrency.thread_pool import Runner
+from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.interfaces import IWriting
-from ftpservice.wire.digests import Digest, new_digest
+from ftpservice.wire.digests import Hasher, new_hasher
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["DigestedWriting"]
+__all__ = ["HashingWriter"]
 
 log = Logger("ftpservice")
 
-TOGETHER = 64 * 1024
+BATCH_SIZE = 64 * 1024
 """Bytes that are worth the way to a thread; what is left of less at the end is digested here."""
 
 
-def _update(digest: Digest, pieces: list[bytes]) -> None:
+def _update(digest: Hasher, pieces: list[bytes]) -> None:
     for piece in pieces:
         digest.update(piece)
 
 
 @implementer(IWriting)
-class DigestedWriting:
+class HashingWriter:
     """A new file, written from its beginning through ``inner``.
 
     While one piece is digested the next may be written, and no more, so memory is bounded. A
     digest that cannot be had is none, and does not disturb the upload.
     """
 
-    def __init__(self, inner: IWriting, algorithm: str, runner: Runner) -> None:
+    def __init__(self, inner: IWriting, algorithm: str, runner: BlockingRunner) -> None:
         self.algorithm = algorithm
         self.digest = ""
         """In hexadecimal digits, from ``commit`` on; empty if there is none."""
         self._inner = inner
-        self._sum = new_digest(algorithm)
+        self._sum = new_hasher(algorithm)
         self._runner = runner
         self._lost = inner.offset != 0
         self._size = 0
@@ -64,7 +64,7 @@ class DigestedWriting:
         self._size += len(data)
         self._kept.append(data)
         self._size_kept += len(data)
-        if self._size_kept >= TOGETHER:
+        if self._size_kept >= BATCH_SIZE:
             await self._digested()
             self._begin()
         await self._inner.write(data)

@@ -27,23 +27,23 @@ from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
-    "How",
-    "ICached",
-    "ICommitsHere",
+    "IBatchCommit",
     "IDescriptor",
     "IFreeSpace",
     "IHashes",
     "IListing",
     "IPartials",
     "IReading",
-    "IRetracts",
+    "IRetractableWriting",
+    "ISendfileSource",
     "ISetMode",
     "ISetTimes",
-    "ISpliced",
+    "ISpliceTarget",
     "IStorage",
     "IStorageSource",
     "IUnnamedSource",
     "IWriting",
+    "WriteMode",
     "WriteRequest",
 ]
 
@@ -51,7 +51,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-class How(Enum):
+class WriteMode(Enum):
     """What an upload does to its name."""
 
     REPLACE = "replace"
@@ -68,7 +68,7 @@ class How(Enum):
 class WriteRequest:
     """How a file is to be written."""
 
-    how: How = How.REPLACE
+    how: WriteMode = WriteMode.REPLACE
     offset: int = 0
     """Bytes to keep of the owner's partial or, only where there is none, of the file (REST; with
     REPLACE and CREATE)."""
@@ -106,7 +106,7 @@ class IReading(Interface):
 class IWriting(Interface):
     """A write transaction: nobody sees anything under the name before ``commit``.
 
-    The exception is `How.APPEND` to an existing file, which grows in place.
+    The exception is `WriteMode.APPEND` to an existing file, which grows in place.
     """
 
     path = Attribute("The `VirtualPath` it will be published under.")
@@ -202,7 +202,7 @@ class IDescriptor(Interface):
         """Return the descriptor; it stays the storage's to close."""
 
 
-class ICached(IDescriptor):
+class ISendfileSource(IDescriptor):
     """A reading of an operating-system file that knows what of it is in memory."""
 
     def is_cached(offset: int, size: int) -> bool:
@@ -218,7 +218,7 @@ class ICached(IDescriptor):
         """
 
 
-class ISpliced(Interface):
+class ISpliceTarget(Interface):
     """A writing to an operating-system file that the kernel can fill by itself."""
 
     def exclusively(function: Callable[[int], T]) -> Awaitable[T]:
@@ -228,19 +228,19 @@ class ISpliced(Interface):
         """
 
 
-class IRetracts(Interface):
+class IRetractableWriting(Interface):
     """A writing that grows a file in place, and can take back what it has added."""
 
     def retract() -> Awaitable[bool]:
         """Take back what was written; False, and nothing changed, if others added to it since."""
 
 
-class ICommitsHere(Interface):
+class IBatchCommit(Interface):
     """A writing whose commit is one call in a pool, which others can share (`together`)."""
 
-    pool = Attribute("The `Runner` whose threads the call belongs in.")
+    pool = Attribute("The `BlockingRunner` whose threads the call belongs in.")
 
-    def commit_here() -> Entry:
+    def commit_in_thread() -> Entry:
         """Do in this thread what ``commit`` does; raises `OSError` besides what that raises."""
 
 

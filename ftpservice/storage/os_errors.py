@@ -6,29 +6,29 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ftpservice.linux import CANNOT
+from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage.errors import (
     Busy,
     Denied,
     Exists,
-    Impossible,
+    FilesystemUnsupported,
     InvalidName,
     IsDirectory,
     NoSpace,
     NotDirectory,
     NotEmpty,
-    NotFound,
     OtherFilesystem,
+    PathNotFound,
     QuotaExceeded,
     StorageError,
     Unavailable,
 )
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["possible", "translate"]
+__all__ = ["translate", "translating_unsupported"]
 
-KINDS: dict[int, type[StorageError]] = {
-    errno.ENOENT: NotFound,
+ERRNO_ERRORS: dict[int, type[StorageError]] = {
+    errno.ENOENT: PathNotFound,
     errno.EEXIST: Exists,
     errno.EISDIR: IsDirectory,
     errno.ENOTDIR: NotDirectory,
@@ -47,8 +47,8 @@ KINDS: dict[int, type[StorageError]] = {
     errno.EDQUOT: QuotaExceeded,
     errno.EFBIG: QuotaExceeded,
     errno.EXDEV: OtherFilesystem,
-    errno.EOPNOTSUPP: Impossible,
-    errno.ENOSYS: Impossible,
+    errno.EOPNOTSUPP: FilesystemUnsupported,
+    errno.ENOSYS: FilesystemUnsupported,
     errno.EAGAIN: Busy,
     errno.EBUSY: Busy,
     errno.ETXTBSY: Busy,
@@ -57,7 +57,7 @@ KINDS: dict[int, type[StorageError]] = {
     errno.ENOMEM: Busy,
 }
 """What is not here (``EIO``, ``ESTALE`` ...) is `Unavailable`."""
-SAID = {
+SELF_EXPLANATORY_ERRNOS = {
     errno.ENOENT,
     errno.EEXIST,
     errno.EISDIR,
@@ -72,22 +72,22 @@ SAID = {
 
 
 @contextmanager
-def possible(path: VirtualPath) -> Iterator[None]:
-    """Make `Impossible` of a call that the filesystem lacks, whatever it says then."""
+def translating_unsupported(path: VirtualPath) -> Iterator[None]:
+    """Make `FilesystemUnsupported` of a call that the filesystem lacks, whatever it says then."""
     try:
         yield
     except OSError as error:
-        if error.errno not in CANNOT or error.errno == errno.EPERM:
+        if error.errno not in UNSUPPORTED_ERRNOS or error.errno == errno.EPERM:
             raise
-        raise Impossible(path, _detail(error)) from error
+        raise FilesystemUnsupported(path, _detail(error)) from error
 
 
 def translate(error: OSError, path: VirtualPath) -> StorageError:
     """Return the storage error that ``error`` means for ``path``."""
-    kind = KINDS.get(error.errno or 0, Unavailable)
+    kind = ERRNO_ERRORS.get(error.errno or 0, Unavailable)
     return kind(path, _detail(error))
 
 
 def _detail(error: OSError) -> str:
     name = errno.errorcode.get(error.errno or 0, "unknown")
-    return name if error.errno in SAID else f"{error.strerror} ({name})"
+    return name if error.errno in SELF_EXPLANATORY_ERRNOS else f"{error.strerror} ({name})"

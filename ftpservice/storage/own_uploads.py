@@ -18,9 +18,9 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["IOwnUploads", "OwnMode", "OwnTimes", "OwnUploads"]
 
-MOST = 10_000
+MAX_REMEMBERED_UPLOADS = 10_000
 """Uploads of one login that are remembered."""
-OWNER_READS_AND_WRITES = 0o600
+OWNER_READ_WRITE_BITS = 0o600
 
 
 class IOwnUploads(Interface):
@@ -42,7 +42,7 @@ class OwnUploads:
         """Remember a file; the oldest are forgotten."""
         self._known.pop(path, None)
         self._known[path] = entry.unique
-        if len(self._known) > MOST:
+        if len(self._known) > MAX_REMEMBERED_UPLOADS:
             self._known.popitem(last=False)
 
     async def require(self, path: VirtualPath) -> None:
@@ -85,7 +85,7 @@ class OwnMode:
 
     async def set_mode(self, path: VirtualPath, mode: int) -> None:
         """Set the lower nine permission bits."""
-        if mode & OWNER_READS_AND_WRITES != OWNER_READS_AND_WRITES:
+        if mode & OWNER_READ_WRITE_BITS != OWNER_READ_WRITE_BITS:
             raise Denied(path, "the owner would lose access")
         await self._own.require(path)
         await self._modes.set_mode(path, mode)

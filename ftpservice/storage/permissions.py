@@ -1,12 +1,13 @@
 """What an account may do, kept by a wrapper around its storage.
 
 Where a right is missing the wrapper asks the storage for something it can do atomically
-(``How.CREATE`` for an upload that may not replace) instead of looking first and acting later.
+(``WriteMode.CREATE`` for an upload that may not replace) instead of looking first and acting later.
 
-Who holds none of `SEEING` (a drop box) is told of directories, so that CWD and MKD work, and of its
-own partials, so that a cut upload can be resumed or removed; of files it is told nothing, not
-whether they exist (`Unseen`). What it may do still shows: an upload to a name that is taken is
-refused. Who may neither list nor download sets attributes of its own uploads only (`OwnUploads`).
+Who holds none of `SEEING_RIGHTS` (a drop box) is told of directories, so that CWD and MKD work, and
+of its own partials, so that a cut upload can be resumed or removed; of files it is told nothing,
+not whether they exist (`DropBoxStorage`). What it may do still shows: an upload to a name that is
+taken is refused. Who may neither list nor download sets attributes of its own uploads only
+(`OwnUploads`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from functools import lru_cache
 
 from zope.interface import implementer
 
-from ftpservice.storage.drop_box import Unseen
-from ftpservice.storage.errors import Denied, Exists, NotDirectory, NotFound, StorageError
+from ftpservice.storage.drop_box import DropBoxStorage
+from ftpservice.storage.errors import Denied, Exists, NotDirectory, PathNotFound, StorageError
 from ftpservice.storage.filesystem_interfaces import IAccess, IEnter, ILinks
 from ftpservice.storage.interfaces import (
-    How,
     IFreeSpace,
     IHashes,
     IListing,
@@ -32,6 +32,7 @@ from ftpservice.storage.interfaces import (
     ISetTimes,
     IStorage,
     IWriting,
+    WriteMode,
     WriteRequest,
 )
 from ftpservice.storage.own_uploads import IOwnUploads, OwnMode, OwnTimes, OwnUploads
@@ -39,20 +40,20 @@ from ftpservice.storage.rights import Right
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE, Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["SEEING", "Permitted", "permission_facts"]
+__all__ = ["SEEING_RIGHTS", "RestrictedStorage", "permission_facts"]
 
-SEEING = frozenset(
+SEEING_RIGHTS = frozenset(
     {Right.LIST, Right.READ, Right.OVERWRITE, Right.APPEND, Right.DELETE, Right.RENAME}
 )
 """Who holds any of these may know the facts of a file whose name it knows."""
 
-SIGHT = frozenset({Right.LIST, Right.READ})
+LIST_AND_READ = frozenset({Right.LIST, Right.READ})
 """Who holds none of these sets attributes of its own uploads only."""
 
-FORWARDED: dict[object, frozenset[Right]] = {
+CAPABILITY_RIGHTS: dict[object, frozenset[Right]] = {
     IAccess: frozenset(),
     IHashes: frozenset({Right.READ}),
-    ILinks: SEEING,
+    ILinks: SEEING_RIGHTS,
     ISetTimes: frozenset({Right.ATTRIBUTES}),
     ISetMode: frozenset({Right.ATTRIBUTES}),
     IEnter: frozenset(),
@@ -62,33 +63,33 @@ FORWARDED: dict[object, frozenset[Right]] = {
 """Optional capabilities, and the rights of which one is enough for it; none: it needs no right."""
 
 
-OWN: dict[object, Callable[[object, OwnUploads], object]] = {
+OWN_UPLOAD_CAPABILITIES: dict[object, Callable[[object, OwnUploads], object]] = {
     ISetTimes: OwnTimes,
     ISetMode: OwnMode,
 }
 
 
 @implementer(IStorage)
-class Permitted:
+class RestrictedStorage:
     """A storage that refuses with `Denied` what ``rights`` do not hold."""
 
     def __init__(self, inner: IStorage, rights: frozenset[Right]) -> None:
-        self._inner = Unseen(inner) if SEEING.isdisjoint(rights) else inner
+        self._inner = DropBoxStorage(inner) if SEEING_RIGHTS.isdisjoint(rights) else inner
         self._rights = rights
         self._own: OwnUploads | None = None
-        if Right.ATTRIBUTES in rights and SIGHT.isdisjoint(rights):
+        if Right.ATTRIBUTES in rights and LIST_AND_READ.isdisjoint(rights):
             self._own = OwnUploads(inner)
 
     def __conform__(self, interface: object) -> object:
         """Offer the inner storage's capability where the rights allow it."""
         if interface is IOwnUploads:
             return self._own
-        enough = FORWARDED.get(interface)
+        enough = CAPABILITY_RIGHTS.get(interface)
         if enough is None or (enough and enough.isdisjoint(self._rights)):
             return None
         found: object = interface(self._inner, None)  # type: ignore[operator]
-        if found is not None and self._own is not None and interface in OWN:
-            return OWN[interface](found, self._own)
+        if found is not None and self._own is not None and interface in OWN_UPLOAD_CAPABILITIES:
+            return OWN_UPLOAD_CAPABILITIES[interface](found, self._own)
         return found
 
     async def stat(self, path: VirtualPath) -> Entry:
@@ -124,7 +125,7 @@ class Permitted:
             await self._inner.stat(path)
         except StorageError:
             if partials is not None:
-                with suppress(NotFound, NotDirectory):
+                with suppress(PathNotFound, NotDirectory):
                     await partials.drop_partials(path)
                     return
         raise _lacking(path, Right.DELETE)
@@ -142,9 +143,9 @@ class Permitted:
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Begin an upload, in the way that the rights leave."""
-        if request.how is How.REPLACE:
+        if request.how is WriteMode.REPLACE:
             return await self._replace(path, request)
-        if request.how is How.APPEND:
+        if request.how is WriteMode.APPEND:
             return await self._append(path, request)
         self._need(Right.CREATE, path)
         return await self._inner.open_writing(path, request)
@@ -152,7 +153,7 @@ class Permitted:
     async def _replace(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         if Right.OVERWRITE not in self._rights:
             self._need(Right.CREATE, path)
-            request = changed(request, how=How.CREATE)
+            request = changed(request, how=WriteMode.CREATE)
         elif Right.CREATE not in self._rights:
             return await self._open_existing(path, request)
         return await self._inner.open_writing(path, request)
@@ -171,9 +172,9 @@ class Permitted:
         if partials is not None:
             try:
                 offset = (await partials.partial(path)).size
-            except NotFound:
+            except PathNotFound:
                 offset = 0
-        request = changed(request, how=How.CREATE, offset=offset)
+        request = changed(request, how=WriteMode.CREATE, offset=offset)
         try:
             return await self._inner.open_writing(path, request)
         except Exists as error:
@@ -193,7 +194,7 @@ class Permitted:
     async def _need_existing(self, path: VirtualPath) -> None:
         try:
             await self._inner.stat(path)
-        except NotFound as error:
+        except PathNotFound as error:
             raise _lacking(path, Right.CREATE) from error
 
     def _need(self, right: Right, path: VirtualPath) -> None:

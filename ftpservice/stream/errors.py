@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Cut", "Stalled"]
+__all__ = ["TransferAborted", "TransferStalled"]
 
 
-class Cut(Exception):
+class TransferAborted(Exception):
     """The peer, the network or a timeout ended the transfer before it was whole."""
 
     def __init__(self, reason: str) -> None:
@@ -14,5 +14,5 @@ class Cut(Exception):
         """For a person, in a few words."""
 
 
-class Stalled(Cut):
+class TransferStalled(TransferAborted):
     """Nothing moved for too long."""

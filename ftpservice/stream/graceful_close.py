@@ -25,68 +25,73 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.concurrency.batched_checks import Aftermath
+from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice.net.interfaces import StreamTransport
-from ftpservice.net.socket_state import acknowledged, has_ended, is_broken, unacknowledged
-from ftpservice.net.tcp import WatchedConnection
+from ftpservice.net.socket_state import (
+    bytes_acked,
+    bytes_unacked,
+    has_socket_error,
+    peer_has_closed,
+)
+from ftpservice.net.tcp import OnDemandTransport
 from ftpservice.net.tls.transport import TLSTransport
-from ftpservice.stream.errors import Cut
-from ftpservice.stream.receiver import Inlet
-from ftpservice.stream.sender import Outlet
-from ftpservice.stream.stall_timeout import Bell, Standstill
+from ftpservice.stream.errors import TransferAborted
+from ftpservice.stream.receiver import Receiver
+from ftpservice.stream.sender import Sender
+from ftpservice.stream.stall_timeout import StallDetector, Wakeup
 
-__all__ = ["Farewell"]
+__all__ = ["GracefulClose"]
 
-LINGER = 3.0
+LINGER_SECONDS = 3.0
 """Seconds that a peer has to end its side."""
-FIRST_LOOK = 0.005
-LAST_LOOK = 1.0
+FIRST_RECHECK_SECONDS = 0.005
+MAX_RECHECK_SECONDS = 1.0
 """Seconds between two looks into the send queue."""
-LAST_WORDS = 64
+MAX_UNACKED_CLOSING_BYTES = 64
 """Bytes, and more, of close_notify and FIN."""
 
 
-class Farewell:
+class GracefulClose:
     """The end of one connection."""
 
     def __init__(
-        self, transport: StreamTransport, inlet: Inlet, outlet: Outlet, clock: IReactorTime
+        self, transport: StreamTransport, inlet: Receiver, outlet: Sender, clock: IReactorTime
     ) -> None:
         self._transport = transport
         self._inlet = inlet
         self._outlet = outlet
         self._clock = clock
-        self._bell = Bell(clock)
+        self._bell = Wakeup(clock)
         self._lingering: IDelayedCall | None = None
         self._is_over = self._had_everything = False
 
-    async def hand_over(self, stall_timeout: float) -> None:
-        """End our side and wait until the peer has everything; raises `Cut`."""
+    async def flush_and_wait_acked(self, stall_timeout: float) -> None:
+        """End our side and wait until the peer has everything; raises `TransferAborted`."""
         self._outlet.close()
         if self._outlet.ended and self._has_everything():
             return
         self._inlet.drop()
-        await self._outlet.flushed()
+        await self._outlet.wait_until_flushed()
         if self._has_everything():
             return
-        standstill = Standstill(self._clock, stall_timeout, lambda: acknowledged(self._transport))
-        pause = FIRST_LOOK
+        standstill = StallDetector(self._clock, stall_timeout, lambda: bytes_acked(self._transport))
+        pause = FIRST_RECHECK_SECONDS
         await self._bell.wait(pause)
         while not self._has_everything():
             standstill.check()
             await self._bell.wait(pause)
-            pause = min(2 * pause, LAST_LOOK)
+            pause = min(2 * pause, MAX_RECHECK_SECONDS)
 
     def _has_everything(self) -> bool:
         self._outlet.check()
-        if not self._had_everything and is_broken(self._transport) and not self.broke():
-            raise Cut("the connection broke before the peer had everything")
-        return self._had_everything or unacknowledged(self._transport) <= 1  # the FIN is one
+        if not self._had_everything and has_socket_error(self._transport) and not self.on_reset():
+            raise TransferAborted("the connection broke before the peer had everything")
+        return self._had_everything or bytes_unacked(self._transport) <= 1  # the FIN is one
 
-    def broke(self) -> bool:
+    def on_reset(self) -> bool:
         """Learn of an RST; tell whether the peer had everything but our last words."""
         if isinstance(self._transport, TLSTransport) and self._outlet.ended:
-            self._had_everything = unacknowledged(self._transport) <= LAST_WORDS
+            self._had_everything = bytes_unacked(self._transport) <= MAX_UNACKED_CLOSING_BYTES
         return self._had_everything
 
     def linger(self) -> None:
@@ -97,9 +102,9 @@ class Farewell:
         self._outlet.close()
         if self._outlet.ended and self._inlet.ended:
             self._close()
-        elif self._outlet.ended and isinstance(self._transport, WatchedConnection):
+        elif self._outlet.ended and isinstance(self._transport, OnDemandTransport):
             self._inlet.hold()
-            Aftermath.of(self._clock).add(self._clock, self._look)
+            BatchedChecks.of(self._clock).add(self._clock, self._look)
         else:
             self._wait_for_the_peer()
 
@@ -108,20 +113,24 @@ class Farewell:
         if self._is_over:
             return
         stream = self._transport
-        if stream.has_parted() if isinstance(stream, TLSTransport) else has_ended(stream):
+        if (
+            stream.peer_has_closed()
+            if isinstance(stream, TLSTransport)
+            else peer_has_closed(stream)
+        ):
             self._close()
         else:
             self._wait_for_the_peer()
 
     def _wait_for_the_peer(self) -> None:
         self._inlet.drop()
-        self._lingering = self._clock.callLater(LINGER, self._close)
-        Aftermath.of(self._clock).waiting.add(self._close_now)
+        self._lingering = self._clock.callLater(LINGER_SECONDS, self._close)
+        BatchedChecks.of(self._clock).waiting.add(self._close_now)
 
-    def peer_ended(self) -> None:
+    def on_peer_closed(self) -> None:
         """Learn that the peer has ended its side."""
         self.proceed()
-        self._bell.ring()
+        self._bell.wake_waiter()
 
     def proceed(self) -> None:
         """Close, if that was all we waited for."""
@@ -131,16 +140,16 @@ class Farewell:
     def stop(self) -> None:
         """Learn that the connection is closed."""
         self._is_over = True
-        self._bell.ring()
+        self._bell.wake_waiter()
         if self._lingering is not None:
-            Aftermath.of(self._clock).waiting.discard(self._close_now)
+            BatchedChecks.of(self._clock).waiting.discard(self._close_now)
             if self._lingering.active():
                 self._lingering.cancel()
 
     def _close_now(self) -> None:
         """Close, whatever the peer still has to do."""
         stream = self._transport
-        if self._outlet.ended or (isinstance(stream, TLSTransport) and stream.is_shaking):
+        if self._outlet.ended or (isinstance(stream, TLSTransport) and stream.is_handshaking):
             stream.loseConnection()
         else:
             stream.abortConnection()
@@ -148,7 +157,7 @@ class Farewell:
     def _close(self) -> None:
         if self._outlet.ended:
             self._transport.loseConnection()
-        elif isinstance(self._transport, TLSTransport) and self._transport.is_shaking:
+        elif isinstance(self._transport, TLSTransport) and self._transport.is_handshaking:
             self._wait_for_the_peer()  # our end follows the handshake, whose time is bounded
         else:
             self._transport.abortConnection()

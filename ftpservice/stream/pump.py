@@ -12,22 +12,22 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["CHUNK", "Inflow", "Outflow", "pump_in", "pump_out"]
+__all__ = ["CHUNK_SIZE", "PumpSource", "PumpTarget", "pump_from_connection", "pump_to_connection"]
 
 log = Logger("ftpservice")
 
-CHUNK = 256 * 1024
+CHUNK_SIZE = 256 * 1024
 """Bytes asked of a reader at a time, at most; two chunks are in memory."""
 
 
-class Inflow(Protocol):
+class PumpSource(Protocol):
     """What a pump receives from: a connection."""
 
     async def read(self) -> bytes:
         """Return what came; empty at the peer's FIN."""
 
 
-class Outflow(Protocol):
+class PumpTarget(Protocol):
     """What a pump sends to: a connection."""
 
     @property
@@ -38,9 +38,9 @@ class Outflow(Protocol):
         """Send, and wait until more would be welcome."""
 
 
-async def pump_out(
+async def pump_to_connection(
     read: Callable[[int, int], Awaitable[bytes]],
-    connection: Outflow,
+    connection: PumpTarget,
     offset: int,
     end: int | None,
 ) -> int:
@@ -77,7 +77,9 @@ async def _chunk(read: Callable[[int, int], Awaitable[bytes]], offset: int, size
     return await read(offset, size) if size > 0 else b""
 
 
-async def pump_in(connection: Inflow, write: Callable[[bytes], Awaitable[None]]) -> int:
+async def pump_from_connection(
+    connection: PumpSource, write: Callable[[bytes], Awaitable[None]]
+) -> int:
     """Receive to the peer's FIN; while one piece is written, what comes becomes the next.
 
     Raises `Cut`, and what ``write`` raises.

@@ -1,12 +1,13 @@
 """Keeping to a number of bytes per second, without a thread and with few wake-ups.
 
-A `Throttle` is a bucket that fills with time. What is in it goes to whoever asks; when it is empty
-those who ask wait, and what flows in is shared between them evenly, byte by byte, however much
-each has asked for. Nobody computes that byte by byte: ``_level`` is how much each of them would
-have been given since the first began to wait, so one who begins at level ``l`` and wants ``n``
-bytes has them at level ``l + n``, and the lowest of these is the next to go on. The level rises by
-what flowed in divided by those who wait. One timer is set for the next to go on, and not sooner
-than `PAUSE`: what flows in meanwhile is kept, up to `BURST` seconds' worth, so nothing is lost.
+A `RateLimiter` is a bucket that fills with time. What is in it goes to whoever asks; when it is
+empty those who ask wait, and what flows in is shared between them evenly, byte by byte, however
+much each has asked for. Nobody computes that byte by byte: ``_level`` is how much each of them
+would have been given since the first began to wait, so one who begins at level ``l`` and wants
+``n`` bytes has them at level ``l + n``, and the lowest of these is the next to go on. The level
+rises by what flowed in divided by those who wait. One timer is set for the next to go on, and not
+sooner than `MIN_PAUSE_SECONDS`: what flows in meanwhile is kept, up to `BURST_SECONDS` seconds'
+worth, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -19,22 +20,29 @@ from itertools import count
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.stream.pump import CHUNK
+from ftpservice.stream.pump import CHUNK_SIZE
 
-__all__ = ["BURST", "PAUSE", "SMALLEST", "SharedThrottles", "Throttle", "Throttles"]
+__all__ = [
+    "BURST_SECONDS",
+    "MIN_CHUNK_SIZE",
+    "MIN_PAUSE_SECONDS",
+    "RateLimiter",
+    "RateLimiters",
+    "SharedRateLimiters",
+]
 
-PAUSE = 0.05
+MIN_PAUSE_SECONDS = 0.05
 """Seconds between two wake-ups, and that a chunk is to last."""
-BURST = 0.2
+BURST_SECONDS = 0.2
 """Seconds whose bytes may be had at once after a time when nobody asked."""
-SMALLEST = 512
+MIN_CHUNK_SIZE = 512
 """Bytes of the smallest chunk, however low the rate."""
-CRUMB = 0.01
+NEGLIGIBLE_BYTES = 0.01
 """Bytes that may be missing: counting in fractions is not exact."""
 
 
 @dataclass(order=True, slots=True)
-class _Share:
+class _WaitingShare:
     """One who waits."""
 
     due: float
@@ -43,7 +51,7 @@ class _Share:
     given: Deferred[None] = field(default_factory=Deferred, compare=False)
 
 
-class Throttle:
+class RateLimiter:
     """``rate`` bytes per second (more than 0), for all who take from it together; begins empty."""
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
@@ -52,7 +60,7 @@ class Throttle:
         self._since = clock.seconds()
         self._saved = 0.0
         self._level = 0.0
-        self._waiting: list[_Share] = []
+        self._waiting: list[_WaitingShare] = []
         self._numbers = count()
         self._call: IDelayedCall | None = None
 
@@ -74,7 +82,7 @@ class Throttle:
             if size <= self._saved:
                 self._saved -= size
                 return
-        share = _Share(self._level + size, next(self._numbers), self._level)
+        share = _WaitingShare(self._level + size, next(self._numbers), self._level)
         heappush(self._waiting, share)
         self._set_timer()
         try:
@@ -88,7 +96,7 @@ class Throttle:
         now = self._clock.seconds()
         wanted = sum(share.due - self._level for share in self._waiting)
         earned = max(0.0, now - self._since) * self._rate
-        self._saved = min(self._saved + earned, wanted + BURST * self._rate)
+        self._saved = min(self._saved + earned, wanted + BURST_SECONDS * self._rate)
         self._since = now
 
     def _needed(self) -> float:
@@ -98,7 +106,9 @@ class Throttle:
     def _set_timer(self) -> None:
         if not self._waiting:
             return
-        delay = max(PAUSE, self._needed() / self._rate - (self._clock.seconds() - self._since))
+        delay = max(
+            MIN_PAUSE_SECONDS, self._needed() / self._rate - (self._clock.seconds() - self._since)
+        )
         call = self._call
         if call is None or not call.active():
             self._call = self._clock.callLater(delay, self._share_out)
@@ -108,7 +118,7 @@ class Throttle:
     def _share_out(self) -> None:
         """Give what there is to those who wait; who goes on may ask again meanwhile."""
         self._earn()
-        while self._waiting and self._needed() <= CRUMB:
+        while self._waiting and self._needed() <= NEGLIGIBLE_BYTES:
             self._saved = -self._needed()
             first = heappop(self._waiting)
             self._level = first.due
@@ -120,7 +130,7 @@ class Throttle:
             self._level = 0.0
         self._set_timer()
 
-    def _withdraw(self, share: _Share) -> None:
+    def _withdraw(self, share: _WaitingShare) -> None:
         if share in self._waiting:
             self._waiting.remove(share)
             heapify(self._waiting)
@@ -130,17 +140,17 @@ class Throttle:
             self._call.cancel()
 
 
-class Throttles:
+class RateLimiters:
     """Several limits that hold at once; at least one."""
 
-    def __init__(self, *throttles: Throttle) -> None:
+    def __init__(self, *throttles: RateLimiter) -> None:
         self._throttles = throttles
 
     @property
     def chunk(self) -> int:
         """Bytes to move at a time, so that they flow evenly."""
         rate = min(throttle.rate for throttle in self._throttles)
-        return max(SMALLEST, min(CHUNK, int(rate * PAUSE)))
+        return max(MIN_CHUNK_SIZE, min(CHUNK_SIZE, int(rate * MIN_PAUSE_SECONDS)))
 
     async def take(self, size: int) -> None:
         """Wait until ``size`` more bytes may pass by every limit."""
@@ -149,28 +159,28 @@ class Throttles:
 
 
 @dataclass
-class _Use:
-    throttle: Throttle
+class _SharedUse:
+    throttle: RateLimiter
     users: int = 0
 
 
-class SharedThrottles:
+class SharedRateLimiters:
     """Throttles under keys: each is made for the first who joins, and dropped with the last."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._uses: dict[Hashable, _Use] = {}
+        self._uses: dict[Hashable, _SharedUse] = {}
 
     @property
     def in_use(self) -> int:
         """How many there are."""
         return len(self._uses)
 
-    def join(self, key: Hashable, rate: float) -> Throttle:
+    def join(self, key: Hashable, rate: float) -> RateLimiter:
         """Return the throttle of ``key``; if it had another rate it has this from now on."""
         use = self._uses.get(key)
         if use is None:
-            use = self._uses[key] = _Use(Throttle(self._clock, rate))
+            use = self._uses[key] = _SharedUse(RateLimiter(self._clock, rate))
         if use.throttle.rate != rate:
             use.throttle.rate = rate
         use.users += 1

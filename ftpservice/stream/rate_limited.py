@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from ftpservice.stream.connection import DataConnection
-from ftpservice.stream.rate_limit import Throttles
+from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.rate_limit import RateLimiters
 
-__all__ = ["Paced"]
+__all__ = ["RateLimitedStream"]
 
 
-class Paced:
+class RateLimitedStream:
     """Reads from a connection and writes to it; ends nothing, and never by the kernel alone.
 
     What is written waits before it is sent. What was read waits before it is returned, and
     meanwhile hardly more is received: so the peer is held back by TCP itself.
     """
 
-    def __init__(self, connection: DataConnection, throttles: Throttles) -> None:
+    def __init__(self, connection: StreamConnection, throttles: RateLimiters) -> None:
         self._connection = connection
         self._throttles = throttles
 

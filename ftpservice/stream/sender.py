@@ -5,24 +5,24 @@ from __future__ import annotations
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from ftpservice.net.immediate_write import end_directly, send_directly
+from ftpservice.net.immediate_write import half_close_now, write_now
 from ftpservice.net.interfaces import StreamTransport
 from ftpservice.net.tls.transport import TLSTransport
-from ftpservice.stream.errors import Cut
-from ftpservice.stream.sendfile import CachedFile, FileSending
-from ftpservice.stream.stall_timeout import Patience
-from ftpservice.stream.tls_send_file import FileSealing
+from ftpservice.stream.errors import TransferAborted
+from ftpservice.stream.sendfile import PageCachedFile, SendfileSender
+from ftpservice.stream.stall_timeout import StallTimeout
+from ftpservice.stream.tls_send_file import TLSFileSender
 
-__all__ = ["Outlet"]
+__all__ = ["Sender"]
 
 
 @implementer(IPushProducer)
-class Outlet:
+class Sender:
     """Sends, and holds the sender back while the transport has enough."""
 
-    def __init__(self, transport: StreamTransport, patience: Patience) -> None:
+    def __init__(self, transport: StreamTransport, patience: StallTimeout) -> None:
         self._sent = self._sent_of_files = 0
-        self._sending: FileSending | FileSealing | None = None
+        self._sending: SendfileSender | TLSFileSender | None = None
         self._sending_from = 0
         self.ended = False
         """Whether all was handed to the kernel, the FIN too."""
@@ -34,30 +34,30 @@ class Outlet:
         transport.registerProducer(self, True)
 
     async def write(self, data: bytes) -> None:
-        """Send, and wait until more would be welcome; raises `Cut`."""
+        """Send, and wait until more would be welcome; raises `TransferAborted`."""
         self.check()
         self._sent += len(data)
-        send_directly(self._transport, data)
+        write_now(self._transport, data)
         while self._paused and self._broken is None:
             await self._patience.wait()
         self.check()
 
-    def offer(self, data: bytes) -> bool:
+    def try_send(self, data: bytes) -> bool:
         """Send if that needs no waiting; tell whether it was so."""
         if self._paused or self._closing or self._sending is not None or self._broken is not None:
             return False
         self._sent += len(data)
-        send_directly(self._transport, data)
+        write_now(self._transport, data)
         return True
 
-    async def send_file(self, file: CachedFile, span: tuple[int, int]) -> int:
-        """Send a stretch of a file; raises `Cut`. Nothing else may be on its way."""
+    async def send_file(self, file: PageCachedFile, span: tuple[int, int]) -> int:
+        """Send a stretch of a file; raises `TransferAborted`. Nothing else may be on its way."""
         self.check()
         while self._paused:
             await self._patience.wait()
             self.check()
         covered = isinstance(self._transport, TLSTransport)
-        kind = FileSealing if covered else FileSending
+        kind = TLSFileSender if covered else SendfileSender
         self._sending = sending = kind(self._transport, file, span)
         self._sending_from = span[0]
         try:
@@ -79,10 +79,10 @@ class Outlet:
         if not self._closing and self._broken is None:
             self._closing = True
             self._transport.unregisterProducer()
-            end_directly(self._transport)
+            half_close_now(self._transport)
 
-    async def flushed(self) -> None:
-        """Wait until the FIN is on its way; raises `Cut`."""
+    async def wait_until_flushed(self) -> None:
+        """Wait until the FIN is on its way; raises `TransferAborted`."""
         while not self.ended and self._broken is None:
             await self._patience.wait()
         self.check()
@@ -100,9 +100,9 @@ class Outlet:
         self._patience.wake()
 
     def check(self) -> None:
-        """Raise `Cut` if the connection broke."""
+        """Raise `TransferAborted` if the connection broke."""
         if self._broken is not None:
-            raise Cut(self._broken)
+            raise TransferAborted(self._broken)
 
     def pauseProducing(self) -> None:
         """Hold back."""

@@ -1,8 +1,8 @@
 """Sending a stretch of an operating-system file without its bytes passing through here.
 
 The kernel moves them from the page cache to the socket (``sendfile(2)``) whenever that takes more,
-in turns with other files (`Carousel`); the transport has nothing to send meanwhile. What is not in
-memory would make ``sendfile`` wait for the disk, and the reactor with it; so the kernel is asked
+in turns with other files (`WritePoller`); the transport has nothing to send meanwhile. What is not
+in memory would make ``sendfile`` wait for the disk, and the reactor with it; so the kernel is asked
 first, and what it lacks is brought by whoever has the file, while the socket rests.
 """
 
@@ -15,29 +15,29 @@ from typing import Any, Protocol, TypeVar
 from twisted.internet import main
 from twisted.internet.error import ConnectionLost
 
-from ftpservice.linux import CANNOT
-from ftpservice.stream.errors import Cut
-from ftpservice.stream.stall_timeout import Patience
-from ftpservice.stream.write_poller import Carousel
+from ftpservice.linux import UNSUPPORTED_ERRNOS
+from ftpservice.stream.errors import TransferAborted
+from ftpservice.stream.stall_timeout import StallTimeout
+from ftpservice.stream.write_poller import WritePoller
 
-__all__ = ["CachedFile", "FileSending"]
+__all__ = ["PageCachedFile", "SendfileSender"]
 
 T = TypeVar("T")
 
-TURN = 256 << 10
+BYTES_PER_TURN = 256 << 10
 """Bytes of one turn where others wait for theirs."""
-TURN_ALONE = 1 << 20
-LOOK_AHEAD = 4 << 20
+BYTES_PER_TURN_ALONE = 1 << 20
+CACHE_CHECK_BYTES = 4 << 20
 """Bytes that the kernel is asked about at a time."""
-MOMENT = 0.05
+RECHECK_SECONDS = 0.05
 """Seconds that its answer holds."""
-PIECE = 64 << 10
+COPY_SIZE = 64 << 10
 """Bytes that are sent through a buffer."""
-AHEAD = 8 << 20
+READ_AHEAD_BYTES = 8 << 20
 """Bytes that are brought from the disk at a time."""
 
 
-class CachedFile(Protocol):
+class PageCachedFile(Protocol):
     """A file of the operating system that knows what of it is in memory."""
 
     def fileno(self) -> int:
@@ -53,36 +53,43 @@ class CachedFile(Protocol):
         """Call a function with the descriptor, in a thread; nobody closes it meanwhile."""
 
 
-class FileSending:
+class SendfileSender:
     """One stretch of a file on its way; ``transport`` is a plain stream with nothing to send."""
 
-    def __init__(self, transport: Any, file: CachedFile, span: tuple[int, int]) -> None:
+    def __init__(self, transport: Any, file: PageCachedFile, span: tuple[int, int]) -> None:
         self.offset, self._end = span
         self._transport = transport
         self._reactor = transport.reactor
-        self._carousel = Carousel.of(self._reactor)
+        self._carousel = WritePoller.of(self._reactor)
         self._cached_to = 0
         self._cached_until = 0.0
         self._descriptor: int = transport.getHandle().fileno()
         self._file = file
-        self._patience: Patience | None = None
+        self._patience: StallTimeout | None = None
         self._wants_disk = False
         self._broken: ConnectionLost | None = None
 
-    async def run(self, patience: Patience) -> None:
-        """Send it all, or as much as the file turns out to have; raises `Cut`, `Stalled`."""
+    async def run(self, patience: StallTimeout) -> None:
+        """Send it all, or as much as the file turns out to have.
+
+        Raises `TransferAborted`, `TransferStalled`.
+        """
         self._patience = patience
         try:
             while self.offset < self._end:
                 if self._broken is not None or not self._transport.connected:
-                    raise Cut("the connection broke")  # its descriptor may be another one's now
+                    raise TransferAborted(
+                        "the connection broke"
+                    )  # its descriptor may be another one's now
                 self._begin_turns()
                 while not self._is_resting:
                     await patience.wait()
                 if self._wants_disk:
                     self._wants_disk = False
-                    await self._file.cache(self.offset, min(AHEAD, self._end - self.offset))
-                    self._trust(min(TURN_ALONE, self._end - self.offset))
+                    await self._file.cache(
+                        self.offset, min(READ_AHEAD_BYTES, self._end - self.offset)
+                    )
+                    self._trust(min(BYTES_PER_TURN_ALONE, self._end - self.offset))
         finally:
             self._carousel.leave(self._descriptor)
 
@@ -103,7 +110,7 @@ class FileSending:
 
     def _turn(self) -> None:
         """Send some, and rest when that was all for now."""
-        turn = TURN if self._carousel.is_shared else TURN_ALONE
+        turn = BYTES_PER_TURN if self._carousel.is_shared else BYTES_PER_TURN_ALONE
         size = min(turn, self._end - self.offset)
         if self._is_in_memory(size):
             self._send(size)
@@ -118,10 +125,10 @@ class FileSending:
         """Ask the kernel, for a while ahead; what was in memory just now still is."""
         now, end = self._reactor.seconds(), self.offset + size
         if end > self._cached_to or now >= self._cached_until:
-            for ahead in (LOOK_AHEAD, size):
+            for ahead in (CACHE_CHECK_BYTES, size):
                 self._cached_to = min(self.offset + ahead, self._end)
                 if self._file.is_cached(self.offset, self._cached_to - self.offset):
-                    self._cached_until = now + MOMENT
+                    self._cached_until = now + RECHECK_SECONDS
                     return True
             self._cached_to = 0
             return False
@@ -130,7 +137,7 @@ class FileSending:
     def _trust(self, size: int) -> None:
         """Do not ask about what was just brought: where there is less of it, it never is there."""
         self._cached_to = self.offset + size
-        self._cached_until = self._reactor.seconds() + MOMENT
+        self._cached_until = self._reactor.seconds() + RECHECK_SECONDS
 
     def _send(self, size: int) -> None:
         try:
@@ -150,6 +157,6 @@ def _sendfile(target: int, source: int, offset: int, size: int) -> int:
     try:
         return os.sendfile(target, source, offset, size)
     except OSError as error:
-        if error.errno not in CANNOT:
+        if error.errno not in UNSUPPORTED_ERRNOS:
             raise
-    return os.write(target, os.pread(source, min(size, PIECE), offset))
+    return os.write(target, os.pread(source, min(size, COPY_SIZE), offset))

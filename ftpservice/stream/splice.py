@@ -20,21 +20,28 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, Protocol
 
-from ftpservice.linux import CANNOT
-from ftpservice.stream.errors import Cut
-from ftpservice.stream.stall_timeout import Patience
+from ftpservice.linux import UNSUPPORTED_ERRNOS
+from ftpservice.stream.errors import TransferAborted
+from ftpservice.stream.stall_timeout import StallTimeout
 
-__all__ = ["Exclusively", "FileReceiving", "Source", "Splicing", "State", "splice_turn"]
+__all__ = [
+    "FileReceiver",
+    "ReceiveSource",
+    "RunExclusively",
+    "SpliceSource",
+    "TurnResult",
+    "splice_turn",
+]
 
-PIPE = 1 << 20
+PIPE_SIZE = 1 << 20
 """Bytes that are on their way in a turn's pipe."""
-MOST = 16 << 20
+MAX_BYTES_PER_TURN = 16 << 20
 """Bytes of a turn; then others have the thread."""
-MOMENT = 2
+POLL_MS = 2
 """Milliseconds without a byte that end a turn."""
 
 
-class State(Enum):
+class TurnResult(Enum):
     """Why a turn ended."""
 
     MORE = "more"
@@ -44,12 +51,12 @@ class State(Enum):
     BROKEN = "broken"
 
 
-Turn = Callable[[int], tuple[int, State]]
-Exclusively = Callable[[Turn], Awaitable[tuple[int, State]]]
+Turn = Callable[[int], tuple[int, TurnResult]]
+RunExclusively = Callable[[Turn], Awaitable[tuple[int, TurnResult]]]
 """Calls a turn in a thread with the file's descriptor, which nobody else uses meanwhile."""
 
 
-class Borrowed:
+class DupedDescriptor:
     """A second descriptor of an open thing; closed when nobody has it any more."""
 
     def __init__(self, descriptor: int) -> None:
@@ -59,18 +66,18 @@ class Borrowed:
         os.close(self.descriptor)
 
 
-class Pipes(threading.local):
+class ThreadPipes(threading.local):
     """A pipe for each thread, made when it is wanted."""
 
-    ends: tuple[Borrowed, Borrowed] | None = None
+    ends: tuple[DupedDescriptor, DupedDescriptor] | None = None
 
-    def take(self) -> tuple[Borrowed, Borrowed]:
+    def take(self) -> tuple[DupedDescriptor, DupedDescriptor]:
         """Return the reading and the writing end; empty, or it was given up."""
         if self.ends is None:
             reading, writing = os.pipe2(os.O_CLOEXEC)
             with suppress(OSError):  # more than one may have; a smaller pipe does too
-                fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
-            self.ends = (Borrowed(reading), Borrowed(writing))
+                fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+            self.ends = (DupedDescriptor(reading), DupedDescriptor(writing))
             os.close(reading)
             os.close(writing)
         return self.ends
@@ -80,15 +87,15 @@ class Pipes(threading.local):
         self.ends = None
 
 
-_pipes = Pipes()
+_pipes = ThreadPipes()
 
 
 def splice_turn(
     source: int,
     target: int,
     count_in: Callable[[int], None] = lambda _: None,
-    most: int = MOST,
-) -> tuple[int, State]:
+    most: int = MAX_BYTES_PER_TURN,
+) -> tuple[int, TurnResult]:
     """Move what a non-blocking socket has to where a file stands; raises `OSError` of the file.
 
     ``count_in`` is told, in this thread, of the bytes as they are taken from the socket, also of
@@ -98,25 +105,27 @@ def splice_turn(
     moved = 0
     while moved < most:
         try:
-            count = os.splice(source, writing, min(PIPE, most - moved), flags=os.SPLICE_F_NONBLOCK)
+            count = os.splice(
+                source, writing, min(PIPE_SIZE, most - moved), flags=os.SPLICE_F_NONBLOCK
+            )
         except BlockingIOError:
             if not _comes(source):
-                return moved, State.WAITING
+                return moved, TurnResult.WAITING
             continue
         except OSError:
-            return moved, State.BROKEN
+            return moved, TurnResult.BROKEN
         if count == 0:
-            return moved, State.ENDED
+            return moved, TurnResult.ENDED
         count_in(count)
         _empty(reading, target, count)
         moved += count
-    return moved, State.MORE
+    return moved, TurnResult.MORE
 
 
 def _comes(source: int) -> bool:
     poll = select.poll()
     poll.register(source, select.POLLIN)
-    return bool(poll.poll(MOMENT))
+    return bool(poll.poll(POLL_MS))
 
 
 def _empty(reading: int, target: int, count: int) -> None:
@@ -133,7 +142,7 @@ def _move(reading: int, target: int, most: int) -> int:
     try:
         return os.splice(reading, target, most)
     except OSError as error:
-        if error.errno not in CANNOT:
+        if error.errno not in UNSUPPORTED_ERRNOS:
             raise
     data = os.read(reading, most)
     written = 0
@@ -142,27 +151,31 @@ def _move(reading: int, target: int, most: int) -> int:
     return written
 
 
-class Source(Protocol):
+class ReceiveSource(Protocol):
     """What a transport receives, for turns in threads."""
 
-    def turn(self, target: int, count_in: Callable[[int], None], most: int) -> tuple[int, State]:
+    def turn(
+        self, target: int, count_in: Callable[[int], None], most: int
+    ) -> tuple[int, TurnResult]:
         """Move what there is to where a file stands; raises `OSError` of the file."""
 
     def release(self) -> None:
         """Have no more turns."""
 
 
-class Splicing:
+class SpliceSource:
     """What a plain socket receives."""
 
     def __init__(self, transport: Any) -> None:
-        self._source: Borrowed | None = Borrowed(transport.getHandle().fileno())
+        self._source: DupedDescriptor | None = DupedDescriptor(transport.getHandle().fileno())
 
-    def turn(self, target: int, count_in: Callable[[int], None], most: int) -> tuple[int, State]:
+    def turn(
+        self, target: int, count_in: Callable[[int], None], most: int
+    ) -> tuple[int, TurnResult]:
         """Move what the socket has (`splice_turn`)."""
         source = self._source
         if source is None:
-            return 0, State.BROKEN
+            return 0, TurnResult.BROKEN
         return splice_turn(source.descriptor, target, count_in, most)
 
     def release(self) -> None:
@@ -170,38 +183,41 @@ class Splicing:
         self._source = None
 
 
-class FileReceiving:
+class FileReceiver:
     """What comes, into a file; ``transport`` is a socket's.
 
     That is everything until the peer's end, or the first ``size`` bytes of it.
     """
 
-    def __init__(self, transport: Any, source: Source, size: int | None = None) -> None:
+    def __init__(self, transport: Any, source: ReceiveSource, size: int | None = None) -> None:
         self._size = size
         self.moved = 0
         """Bytes so far; a turn goes on counting when nobody waits for it any more."""
         self._transport = transport
         self._source = source
-        self._patience: Patience | None = None
+        self._patience: StallTimeout | None = None
         self._readable = False
         self._lost = False
 
-    async def run(self, patience: Patience, exclusively: Exclusively) -> None:
-        """Return at the end of it; raises `Cut`, `Stalled`, and what ``exclusively`` raises."""
+    async def run(self, patience: StallTimeout, exclusively: RunExclusively) -> None:
+        """Return at the end of it.
+
+        Raises `TransferAborted`, `TransferStalled`, and what ``exclusively`` raises.
+        """
         self._patience = patience
         self._transport.doRead = self._came
 
-        def turn(target: int) -> tuple[int, State]:
+        def turn(target: int) -> tuple[int, TurnResult]:
             return self._source.turn(target, self._count_in, self._most)
 
         try:
-            state = State.WAITING
-            while state in (State.WAITING, State.MORE) and self._most:
-                if state is State.WAITING:
+            state = TurnResult.WAITING
+            while state in (TurnResult.WAITING, TurnResult.MORE) and self._most:
+                if state is TurnResult.WAITING:
                     await self._wait()
                 _, state = await exclusively(turn)
-                if state is State.BROKEN or self._lost:
-                    raise Cut("the peer broke the connection")
+                if state is TurnResult.BROKEN or self._lost:
+                    raise TransferAborted("the peer broke the connection")
         finally:
             self._source.release()
             del self._transport.doRead
@@ -209,7 +225,11 @@ class FileReceiving:
     @property
     def _most(self) -> int:
         """Bytes of the next turn."""
-        return MOST if self._size is None else min(MOST, self._size - self.moved)
+        return (
+            MAX_BYTES_PER_TURN
+            if self._size is None
+            else min(MAX_BYTES_PER_TURN, self._size - self.moved)
+        )
 
     def _count_in(self, count: int) -> None:
         self.moved += count

@@ -8,15 +8,15 @@ from functools import partial
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from ftpservice.stream.errors import Stalled
+from ftpservice.stream.errors import TransferStalled
 
-__all__ = ["Bell", "Patience", "Standstill"]
+__all__ = ["StallDetector", "StallTimeout", "Wakeup"]
 
-LOOKS = 4
+CHECKS_PER_TIMEOUT = 4
 """So many times in a timeout we look whether something moved, so it is kept to a quarter."""
 
 
-class Bell:
+class Wakeup:
     """One waits, another rings; cancelling the one that waits leaves nothing behind."""
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -35,14 +35,14 @@ class Bell:
             if call is not None and call.active():
                 call.cancel()
 
-    def ring(self) -> None:
+    def wake_waiter(self) -> None:
         """Wake the one that waits, if there is one."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.callback(True)
 
 
-class Standstill:
+class StallDetector:
     """Tells when a number has been the same for too long."""
 
     def __init__(
@@ -58,28 +58,31 @@ class Standstill:
         self._since, self._seen = self._clock.seconds(), self._progress()
 
     def check(self) -> None:
-        """Raise `Stalled` if the number stood still for the whole timeout; never if that is 0."""
+        """Raise `TransferStalled` if the number stood still for the whole timeout.
+
+        Never if that is 0.
+        """
         now, seen = self._clock.seconds(), self._progress()
         if seen != self._seen:
             self._since, self._seen = now, seen
         elif self._timeout and now - self._since >= self._timeout:
-            raise Stalled(f"nothing moved for {self._timeout:g} seconds")
+            raise TransferStalled(f"nothing moved for {self._timeout:g} seconds")
 
 
-class Patience:
+class StallTimeout:
     """Waits for a bell, but not longer than ``progress`` (a number) goes on changing."""
 
     def __init__(
         self, clock: IReactorTime, timeout: float, progress: Callable[[], int] = lambda: 0
     ) -> None:
-        self._bell = Bell(clock)
-        self.wake = self._bell.ring
+        self._bell = Wakeup(clock)
+        self.wake = self._bell.wake_waiter
         """Wakes the one that waits, if there is one."""
-        self._look_after = timeout / LOOKS
-        self._new_standstill = partial(Standstill, clock, timeout, progress)
+        self._look_after = timeout / CHECKS_PER_TIMEOUT
+        self._new_standstill = partial(StallDetector, clock, timeout, progress)
 
     async def wait(self) -> None:
-        """Wait to be woken; raises `Stalled`."""
+        """Wait to be woken; raises `TransferStalled`."""
         standstill = self._new_standstill()
         while not await self._bell.wait(self._look_after):
             standstill.check()

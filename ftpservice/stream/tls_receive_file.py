@@ -15,46 +15,48 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from ftpservice.concurrency.worker_thread import Beside
+from ftpservice.concurrency.worker_thread import WorkerThread
 from ftpservice.net.tls import record_io
-from ftpservice.net.tls.record_io import RECORD
-from ftpservice.net.tls.socket_lease import Over
+from ftpservice.net.tls.record_io import MAX_RECORD_SIZE
+from ftpservice.net.tls.socket_lease import LeaseEnded
 from ftpservice.net.tls.transport import TLSTransport
-from ftpservice.stream.splice import MOMENT, State
+from ftpservice.stream.splice import POLL_MS, TurnResult
 
-__all__ = ["Unsealing"]
+__all__ = ["TLSReceiveSource"]
 
-PIECE = 256 * 1024
+READ_SIZE = 256 * 1024
 """Bytes that are written at a time."""
 
 
-class Buffers(threading.local):
+class ThreadBuffers(threading.local):
     """What each thread has: two buffers, and somebody who writes one of them."""
 
-    beside: Beside | None = None
+    worker: WorkerThread | None = None
 
     def __init__(self) -> None:
-        self.views = [memoryview(bytearray(PIECE)) for _ in range(2)]
+        self.views = [memoryview(bytearray(READ_SIZE)) for _ in range(2)]
 
-    def writer(self) -> Beside:
+    def writer(self) -> WorkerThread:
         """Return the one who writes."""
-        if self.beside is None:
-            self.beside = Beside()
-        return self.beside
+        if self.worker is None:
+            self.worker = WorkerThread()
+        return self.worker
 
 
-_buffers = Buffers()
+_buffers = ThreadBuffers()
 _turns: set[int] = set()  # of threads; which has one at the moment
 
 
-class Unsealing:
-    """What a transport under TLS receives, for turns of `FileReceiving`."""
+class TLSReceiveSource:
+    """What a transport under TLS receives, for turns of `FileReceiver`."""
 
     def __init__(self, transport: TLSTransport) -> None:
         self._transport = transport
         self._loan = transport.lend()
 
-    def turn(self, target: int, count_in: Callable[[int], None], most: int) -> tuple[int, State]:
+    def turn(
+        self, target: int, count_in: Callable[[int], None], most: int
+    ) -> tuple[int, TurnResult]:
         """Move what the connection has to where a file stands; raises `OSError` of the file.
 
         ``most`` is kept to by records.
@@ -63,41 +65,41 @@ class Unsealing:
         _turns.add(thread)
         try:
             return self._loan.turn(lambda own: self._move(own, target, count_in, most))
-        except Over:
-            return 0, State.BROKEN
+        except LeaseEnded:
+            return 0, TurnResult.BROKEN
         finally:
             _turns.discard(thread)
 
     def release(self) -> None:
         """Have no more turns."""
-        self._loan.call_back()
+        self._loan.revoke()
 
     def _move(
         self, own: ssl.SSLSocket, target: int, count_in: Callable[[int], None], most: int
-    ) -> tuple[int, State]:
-        moved, state = 0, State.MORE
+    ) -> tuple[int, TurnResult]:
+        moved, state = 0, TurnResult.MORE
         this, other = _buffers.views
-        writing = Writing(target)
+        writing = BufferWriter(target)
         try:
-            while moved < most and state is State.MORE:
+            while moved < most and state is TurnResult.MORE:
                 count, state = _fill(own, this)
                 count_in(count)
                 moved += count
-                writing.put(this[:count], state is State.MORE)
+                writing.put(this[:count], state is TurnResult.MORE)
                 this, other = other, this
         finally:
             writing.end()
-        if state is State.ENDED:
-            self._transport.ended_in_order = True
+        if state is TurnResult.ENDED:
+            self._transport.received_close_notify = True
         return moved, state
 
 
-class Writing:
+class BufferWriter:
     """Writes buffers to where a file stands, in their order; raises `OSError` of the file."""
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._writer: Beside | None = None
+        self._writer: WorkerThread | None = None
 
     def put(self, data: memoryview, more: bool) -> None:
         """Write, or begin to, when the one before is written; ``more`` is to come."""
@@ -115,28 +117,28 @@ class Writing:
             writer.end()
 
 
-def _fill(own: ssl.SSLSocket, view: memoryview) -> tuple[int, State]:
+def _fill(own: ssl.SSLSocket, view: memoryview) -> tuple[int, TurnResult]:
     """Receive until the buffer is full, nothing comes for a moment, or the peer ends."""
     filled = 0
-    while filled <= len(view) - RECORD:
+    while filled <= len(view) - MAX_RECORD_SIZE:
         count, state = record_io.receive(own, view[filled:])
         filled += count
-        if state is record_io.State.OPEN:
-            if filled <= len(view) - RECORD and not _comes(own):
-                return filled, State.WAITING
-        elif state is record_io.State.ENDED:
-            return filled, State.ENDED
+        if state is record_io.ReadState.OPEN:
+            if filled <= len(view) - MAX_RECORD_SIZE and not _comes(own):
+                return filled, TurnResult.WAITING
+        elif state is record_io.ReadState.ENDED:
+            return filled, TurnResult.ENDED
         else:
-            truncated = state is record_io.State.TRUNCATED
-            return filled, State.TRUNCATED if truncated else State.BROKEN
-    return filled, State.MORE
+            truncated = state is record_io.ReadState.TRUNCATED
+            return filled, TurnResult.TRUNCATED if truncated else TurnResult.BROKEN
+    return filled, TurnResult.MORE
 
 
 def _comes(own: ssl.SSLSocket) -> bool:
-    record_io.acknowledge(own)
+    record_io.quick_ack(own)
     poll = select.poll()
     poll.register(own.fileno(), select.POLLIN)
-    return bool(poll.poll(MOMENT))
+    return bool(poll.poll(POLL_MS))
 
 
 def _write(target: int, data: memoryview) -> None:

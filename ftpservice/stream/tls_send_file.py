@@ -18,48 +18,48 @@ from contextlib import suppress
 from typing import Any
 
 from ftpservice.net.tls.record_io import send
-from ftpservice.net.tls.socket_lease import Loan, Over
-from ftpservice.stream.errors import Cut
-from ftpservice.stream.sendfile import CachedFile
-from ftpservice.stream.splice import MOMENT, MOST, State
-from ftpservice.stream.stall_timeout import Patience
+from ftpservice.net.tls.socket_lease import LeaseEnded, SocketLease
+from ftpservice.stream.errors import TransferAborted
+from ftpservice.stream.sendfile import PageCachedFile
+from ftpservice.stream.splice import MAX_BYTES_PER_TURN, POLL_MS, TurnResult
+from ftpservice.stream.stall_timeout import StallTimeout
 
-__all__ = ["FileSealing"]
+__all__ = ["TLSFileSender"]
 
-PIECE = 64 * 1024
+READ_SIZE = 64 * 1024
 """Bytes that are read and sent at a time; few enough to stay in the processor's memory."""
 
 
-class FileSealing:
+class TLSFileSender:
     """One stretch of a file on its way; ``transport`` is under TLS, with nothing to send."""
 
-    def __init__(self, transport: Any, file: CachedFile, span: tuple[int, int]) -> None:
+    def __init__(self, transport: Any, file: PageCachedFile, span: tuple[int, int]) -> None:
         self.offset, self._end = span
         """How far it came; a turn goes on counting when nobody waits for it any more."""
         self._transport = transport
         self._file = file
-        self._buffer = memoryview(bytearray(min(PIECE, max(0, span[1] - span[0]))))
+        self._buffer = memoryview(bytearray(min(READ_SIZE, max(0, span[1] - span[0]))))
         self._unsent = self._buffer[:0]
-        self._patience: Patience | None = None
+        self._patience: StallTimeout | None = None
         self._writable = self._lost = False
         self._reads = False
 
-    async def run(self, patience: Patience) -> None:
+    async def run(self, patience: StallTimeout) -> None:
         """Send it all, or as much as the file turns out to have.
 
-        Raises `Cut`, `Stalled`, and what the file raises.
+        Raises `TransferAborted`, `TransferStalled`, and what the file raises.
         """
         self._patience = patience
         transport = self._transport
-        self._loan: Loan = transport.lend()
+        self._loan: SocketLease = transport.lend()
         transport.doRead, transport.doWrite = self._may_read, self._may_write
         self._cork(True)
         try:
             while self.offset < self._end:
                 state = await self._file.exclusively(self._turn)
-                if state is State.BROKEN or self._lost:
-                    raise Cut("the connection broke")
-                if state is State.WAITING:
+                if state is TurnResult.BROKEN or self._lost:
+                    raise TransferAborted("the connection broke")
+                if state is TurnResult.WAITING:
                     await self._wait()
         finally:
             self._give_back()
@@ -89,15 +89,15 @@ class FileSealing:
         self._transport.stopReading()
         self._reads = True
 
-    def _turn(self, file: int) -> State:
+    def _turn(self, file: int) -> TurnResult:
         """Send some of a file, in a thread; raises `OSError` of the file."""
         try:
             return self._loan.turn(lambda own: self._move(file, own))
-        except Over:
-            return State.BROKEN
+        except LeaseEnded:
+            return TurnResult.BROKEN
 
-    def _move(self, file: int, own: ssl.SSLSocket) -> State:
-        last = min(self._end, self.offset + MOST)
+    def _move(self, file: int, own: ssl.SSLSocket) -> TurnResult:
+        last = min(self._end, self.offset + MAX_BYTES_PER_TURN)
         while self.offset < last:
             if not self._unsent and not self._read(file):
                 self._end = self.offset  # the file has become shorter
@@ -105,13 +105,13 @@ class FileSealing:
             try:
                 sent = send(own, self._unsent)
             except OSError:
-                return State.BROKEN
+                return TurnResult.BROKEN
             if sent:
                 self.offset += sent
                 self._unsent = self._buffer[:0]
             elif not _has_room(own):
-                return State.WAITING
-        return State.MORE
+                return TurnResult.WAITING
+        return TurnResult.MORE
 
     def _read(self, file: int) -> bool:
         """Read the next piece; tell whether there is one."""
@@ -125,7 +125,7 @@ class FileSealing:
 
     def _give_back(self) -> None:
         """Leave the transport to itself again."""
-        self._loan.call_back()
+        self._loan.revoke()
         transport = self._transport
         del transport.doRead, transport.doWrite
         if transport.connected:
@@ -138,4 +138,4 @@ class FileSealing:
 def _has_room(own: ssl.SSLSocket) -> bool:
     poll = select.poll()
     poll.register(own.fileno(), select.POLLOUT)
-    return bool(poll.poll(MOMENT))
+    return bool(poll.poll(POLL_MS))

@@ -18,20 +18,20 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["Carousel"]
+__all__ = ["WritePoller"]
 
-ROUND = 0.0001
+SECONDS_PER_ROUND = 0.0001
 """Seconds of turns until the reactor looks after everybody else."""
 
 
 @implementer(IReadDescriptor)
-class Carousel:
+class WritePoller:
     """Calls back for each socket that takes more bytes; there is one to a reactor (`of`).
 
     Has a descriptor only while somebody is in.
     """
 
-    _known: WeakKeyDictionary[Any, Carousel] = WeakKeyDictionary()
+    _known: WeakKeyDictionary[Any, WritePoller] = WeakKeyDictionary()
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = proxy(reactor)
@@ -39,7 +39,7 @@ class Carousel:
         self._turns: dict[int, Callable[[], object]] = {}
 
     @classmethod
-    def of(cls, reactor: Any) -> Carousel:
+    def of(cls, reactor: Any) -> WritePoller:
         """Return the reactor's; made when it is first wanted."""
         known = cls._known.get(reactor)
         if known is None:
@@ -77,7 +77,7 @@ class Carousel:
 
     def doRead(self) -> None:
         """Give turns for a moment; the reactor calls again as long as somebody wants one."""
-        over = self._reactor.seconds() + ROUND
+        over = self._reactor.seconds() + SECONDS_PER_ROUND
         while self._turns and self._poll is not None and (ready := self._poll.poll(0, 1)):
             self._turns[ready[0][0]]()
             if self._reactor.seconds() >= over:

@@ -36,15 +36,15 @@ from ftpservice.testing.contract.files import (
     WritingContract,
 )
 from ftpservice.testing.contract.interruptions import (
-    CutContract,
+    AbortedUploadContract,
     FullContract,
     OwnerContract,
     ResumeContract,
 )
 from ftpservice.testing.contract.partial_uploads import (
-    InterruptedContract,
-    LivingContract,
-    NothingStuckContract,
+    ActiveUploadContract,
+    FullRecoveryContract,
+    InterruptedUploadContract,
 )
 from ftpservice.testing.contract.stat_and_list import ListingContract, StatContract
 
@@ -60,16 +60,16 @@ class StorageContract(
     WritingContract,
     AppendContract,
     UniqueContract,
-    CutContract,
+    AbortedUploadContract,
     ResumeContract,
     OwnerContract,
     FullContract,
     HashContract,
     AttributeContract,
     PartialContract,
-    InterruptedContract,
-    LivingContract,
-    NothingStuckContract,
+    InterruptedUploadContract,
+    ActiveUploadContract,
+    FullRecoveryContract,
 ):
     """The whole contract; see the module's docstring for its hooks.
 

@@ -14,6 +14,7 @@ __all__ = [
     "BadAddress",
     "HostPort",
     "UnknownFamily",
+    "canonical_host",
     "format_eprt",
     "format_epsv",
     "format_pasv",
@@ -24,7 +25,6 @@ __all__ = [
     "parse_epsv_reply",
     "parse_pasv_reply",
     "parse_port",
-    "plain_host",
     "same_host",
 ]
 
@@ -43,7 +43,7 @@ class UnknownFamily(BadAddress):
     """An EPRT for a network protocol other than IPv4 (1) and IPv6 (2): answer 522."""
 
 
-KEPT = 1024
+MAX_CACHED_ADDRESSES = 1024
 """Addresses whose reading is remembered: each session asks for the same again and again."""
 
 
@@ -52,7 +52,7 @@ class HostPort:
     """Where a data connection is to be made."""
 
     host: str
-    """An IP address in canonical text, as `plain_host` gives it."""
+    """An IP address in canonical text, as `canonical_host` gives it."""
     port: int
 
 
@@ -86,7 +86,7 @@ def parse_eprt(text: str) -> HostPort:
         address = IPv4Address(host) if family == "1" else IPv6Address(host)
     except ValueError as error:
         raise BadAddress("no address of that network protocol") from error
-    return HostPort(plain_host(str(address)), _checked_port(port))
+    return HostPort(canonical_host(str(address)), _checked_port(port))
 
 
 def format_eprt(host: str, port: int) -> str:
@@ -123,8 +123,8 @@ def parse_epsv_reply(text: str) -> int:
     return _checked_port(int(match[2]))
 
 
-@lru_cache(KEPT)
-def plain_host(text: str) -> str:
+@lru_cache(MAX_CACHED_ADDRESSES)
+def canonical_host(text: str) -> str:
     """Return an IP address in its one canonical text, anything else as it is.
 
     An IPv4 address mapped into IPv6 becomes IPv4, a scope id is dropped.
@@ -135,17 +135,17 @@ def plain_host(text: str) -> str:
 
 def same_host(a: str, b: str) -> bool:
     """Tell whether two texts name the same address, however each is spelled."""
-    return a == b or plain_host(a) == plain_host(b)
+    return a == b or canonical_host(a) == canonical_host(b)
 
 
-@lru_cache(KEPT)
+@lru_cache(MAX_CACHED_ADDRESSES)
 def is_loopback(host: str) -> bool:
     """Tell whether this address never leaves the machine; a name is not trusted to."""
     address = _address(host)
     return address is not None and address.is_loopback
 
 
-@lru_cache(KEPT)
+@lru_cache(MAX_CACHED_ADDRESSES)
 def is_ipv6(host: str) -> bool:
     """Tell whether this is an IPv6 address that is not IPv4 in disguise."""
     return isinstance(_address(host), IPv6Address)

@@ -6,14 +6,14 @@ line end in both directions, and a CR that stands alone stays one.
 
 from __future__ import annotations
 
-__all__ = ["FromNetwork", "LineEnds", "ToNetwork"]
+__all__ = ["AddedCRCounter", "CRLFToLF", "LFToCRLF"]
 
 LF = b"\n"
 CR = b"\r"
 CRLF = b"\r\n"
 
 
-class ToNetwork:
+class LFToCRLF:
     """Makes every LF without a CR before it a CRLF, wherever the stream is cut into pieces."""
 
     def __init__(self) -> None:
@@ -37,8 +37,8 @@ class ToNetwork:
         return b""
 
 
-class LineEnds:
-    """Counts the bytes that `ToNetwork` adds to a stream that comes in pieces."""
+class AddedCRCounter:
+    """Counts the bytes that `LFToCRLF` adds to a stream that comes in pieces."""
 
     def __init__(self) -> None:
         self.added = 0
@@ -54,7 +54,7 @@ class LineEnds:
             self._after_cr = data.endswith(CR)
 
 
-class FromNetwork:
+class CRLFToLF:
     """Makes every CRLF a LF, wherever the stream is cut into pieces; a lone CR stays."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 __all__ = ["Command", "parse_command"]
 
 
-STRAY_TELNET = b"\xf2\xf4\xff"
+STRAY_TELNET_BYTES = b"\xf2\xf4\xff"
 """Data Mark, Interrupt Process and IAC: what is left before ABOR when the rest got lost."""
 
 
@@ -23,7 +23,7 @@ class Command:
 def parse_command(line: bytes) -> Command:
     """Read one line without its end; bytes that are not UTF-8 become surrogate escapes."""
     if line[:1] >= b"\xf0":
-        rest = line.lstrip(STRAY_TELNET)
+        rest = line.lstrip(STRAY_TELNET_BYTES)
         line = rest if rest[:1].isalpha() else line
     verb, _space, argument = line.partition(b" ")
     return Command(_text(verb.upper()), _text(argument) if argument else None)

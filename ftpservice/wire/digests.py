@@ -6,13 +6,13 @@ import hashlib
 import zlib
 from typing import Protocol
 
-__all__ = ["ALGORITHMS", "Digest", "new_digest"]
+__all__ = ["ALGORITHMS", "Hasher", "new_hasher"]
 
-HASHLIB = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
-ALGORITHMS = ("CRC32", *HASHLIB)
+HASHLIB_NAMES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
+ALGORITHMS = ("CRC32", *HASHLIB_NAMES)
 
 
-class Digest(Protocol):
+class Hasher(Protocol):
     """What takes bytes and tells a digest."""
 
     def update(self, data: bytes | memoryview, /) -> None:
@@ -22,7 +22,7 @@ class Digest(Protocol):
         """Return the digest of all, in hexadecimal digits."""
 
 
-class Crc32:
+class CRC32Hasher:
     """CRC-32 with the manners of ``hashlib``."""
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Crc32:
         return f"{self._sum:08x}"
 
 
-def new_digest(algorithm: str) -> Digest:
+def new_hasher(algorithm: str) -> Hasher:
     """Return the digest of nothing yet; raises `ValueError` for an algorithm there is not."""
     if algorithm == "CRC32":
-        return Crc32()
-    if algorithm not in HASHLIB:
+        return CRC32Hasher()
+    if algorithm not in HASHLIB_NAMES:
         raise ValueError(f"no digest {algorithm}")
-    return hashlib.new(HASHLIB[algorithm], usedforsecurity=False)
+    return hashlib.new(HASHLIB_NAMES[algorithm], usedforsecurity=False)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import FORBIDDEN, ROOT, VirtualPath
-from ftpservice.wire.times import DAY, Days, format_time, parse_time
+from ftpservice.wire.times import DAY, CalendarDayCache, format_time, parse_time
 
 __all__ = [
     "DEFAULT_FACTS",
@@ -45,7 +45,7 @@ TYPES = {
 }
 KINDS = {"file": Kind.FILE, "dir": Kind.DIRECTORY, "cdir": Kind.DIRECTORY, "pdir": Kind.DIRECTORY}
 LINK_TYPES = ("os.unix=symlink", "os.unix=slink")
-IN_NO_FACT = frozenset("; ")
+NOT_ALLOWED_IN_FACTS = frozenset("; ")
 """Characters that would end a fact, or all of them."""
 DIGITS = re.compile(r"[0-9]{1,20}")
 UNSAFE = re.compile(r"[^!-:<-~]")
@@ -81,7 +81,7 @@ class FactFormatter:
     """
 
     def __init__(self, chosen: Sequence[str], directory: VirtualPath = ROOT) -> None:
-        self._days = Days()
+        self._days = CalendarDayCache()
         self._directory = directory
         writers: dict[str, Callable[[Entry, str], str]] = {
             "type": self._type,
@@ -111,7 +111,7 @@ class FactFormatter:
         """Spell a link as RFC 3659 §7.7.4 does; without a target as its erratum 1500 has it."""
         if target and FORBIDDEN.isdisjoint(target):
             path = str(self._directory.joined(target))
-            if IN_NO_FACT.isdisjoint(path):
+            if NOT_ALLOWED_IN_FACTS.isdisjoint(path):
                 return f"type=OS.unix=slink:{path};"
         return "type=OS.unix=symlink;"
 

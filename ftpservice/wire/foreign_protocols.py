@@ -6,33 +6,33 @@ begins with a verb that is none of ours gets no chance to say a second one.
 
 from __future__ import annotations
 
-__all__ = ["HTTP_VERBS", "MOST_UNKNOWN", "Introduction", "begins_tls"]
+__all__ = ["HTTP_VERBS", "MAX_UNKNOWN_VERBS", "ForeignProtocolDetector", "begins_tls"]
 
 HTTP_VERBS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PRI", "PUT", "TRACE")
 )
 """First words of a browser; before a login they end the connection, though GET and PUT are ours."""
-MOST_UNKNOWN = 5
+MAX_UNKNOWN_VERBS = 5
 """Unknown verbs of a session without a login, the first not among them; the last ends it."""
 TLS_HANDSHAKE = b"\x16\x03"
 
 
-class Introduction:
+class ForeignProtocolDetector:
     """What a client without a login has said so far."""
 
-    __slots__ = ("_unknown", "is_made")
+    __slots__ = ("_unknown", "has_spoken_ftp")
 
     def __init__(self) -> None:
-        self.is_made = False
+        self.has_spoken_ftp = False
         """Whether it has said a verb of ours."""
         self._unknown = 0
 
     def is_over(self, verb: str) -> bool:
         """Tell whether an unknown verb, or one of HTTP, ends the session; a blank line does not."""
         self._unknown += 1
-        if self._unknown >= MOST_UNKNOWN or verb in HTTP_VERBS:
+        if self._unknown >= MAX_UNKNOWN_VERBS or verb in HTTP_VERBS:
             return True
-        return not self.is_made and bool(verb)
+        return not self.has_spoken_ftp and bool(verb)
 
 
 def begins_tls(data: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["Pattern", "has_wildcards"]
+__all__ = ["GlobPattern", "has_wildcards"]
 
 MAX_LENGTH = 512
 MAX_STARS = 16
@@ -17,7 +17,7 @@ def has_wildcards(text: str) -> bool:
     return not WILDCARDS.isdisjoint(text)
 
 
-class Pattern:
+class GlobPattern:
     r"""``*``, ``?``, ``[a-z]``, ``[!a-z]``, and ``\`` to take the next character as it is.
 
     A dot at the beginning of a name is matched by a dot only. Each part between two stars is

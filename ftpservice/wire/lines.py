@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ftpservice.wire.telnet import IAC, TelnetFilter
 
-__all__ = ["LineReader", "LineTooLong"]
+__all__ = ["LineReader", "OverlongLine"]
 
 LF = b"\n"
 CR = b"\r"
@@ -14,7 +14,7 @@ CRLF = b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class LineTooLong:
+class OverlongLine:
     """Stands where a line longer than the limit was; its text is gone."""
 
 
@@ -37,10 +37,10 @@ class LineReader:
         """Whether an unfinished line (or half a Telnet sequence) has arrived."""
         return bool(self._buffer) or self._discarding or self._telnet.inside
 
-    def feed(self, data: bytes) -> list[bytes | LineTooLong]:
+    def feed(self, data: bytes) -> list[bytes | OverlongLine]:
         """Return the lines that ``data`` completes, without their ends.
 
-        A line of more than ``limit`` bytes, its end included, gives one `LineTooLong` as soon
+        A line of more than ``limit`` bytes, its end included, gives one `OverlongLine` as soon
         as that is certain; the rest of it is dropped up to its LF.
         """
         if self._telnet.inside or IAC in data:
@@ -52,9 +52,9 @@ class LineReader:
             return [data[:-2] if data.endswith(CRLF) else data[:-1]]
         return self._split(data)
 
-    def take_answers(self) -> bytes:
+    def take_telnet_replies(self) -> bytes:
         """Return the refusals of Telnet options to send since the last call."""
-        return self._telnet.take_answers()
+        return self._telnet.take_telnet_replies()
 
     def clear(self) -> None:
         """Forget everything that was buffered: what follows comes from a new, secured stream."""
@@ -62,9 +62,9 @@ class LineReader:
         self._discarding = False
         self._telnet.clear()
 
-    def _split(self, data: bytes) -> list[bytes | LineTooLong]:
+    def _split(self, data: bytes) -> list[bytes | OverlongLine]:
         *ends, rest = data.split(LF)
-        lines: list[bytes | LineTooLong] = []
+        lines: list[bytes | OverlongLine] = []
         for piece in ends:
             if self._discarding:
                 self._discarding = False
@@ -72,15 +72,15 @@ class LineReader:
                 lines.append(self._finished(piece))
         return lines + self._keep(rest)
 
-    def _finished(self, piece: bytes) -> bytes | LineTooLong:
+    def _finished(self, piece: bytes) -> bytes | OverlongLine:
         if self._buffer:
             piece = bytes(self._buffer + piece)
             self._buffer.clear()
         if len(piece) >= self._limit:
-            return LineTooLong()
+            return OverlongLine()
         return piece.removesuffix(CR)
 
-    def _keep(self, rest: bytes) -> list[bytes | LineTooLong]:
+    def _keep(self, rest: bytes) -> list[bytes | OverlongLine]:
         if self._discarding:
             return []
         if len(self._buffer) + len(rest) < self._limit:
@@ -88,4 +88,4 @@ class LineReader:
             return []
         self._buffer.clear()
         self._discarding = True
-        return [LineTooLong()]
+        return [OverlongLine()]

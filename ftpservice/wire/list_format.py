@@ -9,26 +9,26 @@ import re
 import stat
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.times import DAY, MINUTES, Days
+from ftpservice.wire.times import DAY, MINUTES, CalendarDayCache
 
-__all__ = ["UNTOLD", "UnixListing", "is_printable"]
+__all__ = ["HIDDEN_TARGET", "UnixListFormatter", "is_printable"]
 
 HALF_YEAR = 365.2425 * DAY / 2
 CLOCK_SKEW = 60.0
-UNTOLD = "(hidden)"
+HIDDEN_TARGET = "(hidden)"
 """Stands for the target of a link where that is not told; a line without an arrow confuses."""
 MAX_COLUMNS_KEPT = 4096
 LETTERS = {Kind.FILE: "-", Kind.DIRECTORY: "d", Kind.LINK: "l", Kind.OTHER: "p"}
 UNSAFE = re.compile(r"[^!-~\u00a1-\ud7ff\ue000-\U0010ffff]")
 
 
-class UnixListing:
+class UnixListFormatter:
     """Writes lines of one listing; it remembers the columns that come again and again."""
 
     def __init__(self, now: float) -> None:
         self._oldest = now - HALF_YEAR
         self._newest = now + CLOCK_SKEW
-        self._days = Days()
+        self._days = CalendarDayCache()
         self._columns: dict[tuple[Kind, int, int, str, str], str] = {}
 
     def line(self, entry: Entry) -> str:
@@ -43,7 +43,7 @@ class UnixListing:
         day = self._days[number]
         name = entry.name
         if entry.kind is Kind.LINK:
-            name += f" -> {entry.target or UNTOLD}"
+            name += f" -> {entry.target or HIDDEN_TARGET}"
         if self._oldest < modified <= self._newest:
             return f"{columns}{entry.size:10} {day.with_month} {MINUTES[rest // 60]} {name}"
         return f"{columns}{entry.size:10} {day.with_year} {name}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Switches", "parse_switches"]
+__all__ = ["LsOptions", "parse_ls_options"]
 
-IGNORED = frozenset("1ACFGLTcfghiklmnopqsux")
-MEANINGS = {
+IGNORED_LETTERS = frozenset("1ACFGLTcfghiklmnopqsux")
+OPTION_FIELDS = {
     "a": "all",
     "l": "long",
     "R": "recursive",
@@ -16,11 +16,11 @@ MEANINGS = {
     "S": "by_size",
     "d": "directory",
 }
-KNOWN = IGNORED.union(MEANINGS)
+KNOWN_LETTERS = IGNORED_LETTERS.union(OPTION_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Switches:
+class LsOptions:
     """What a listing is asked to be."""
 
     all: bool = False
@@ -36,7 +36,7 @@ class Switches:
     """``-d``: the directory itself, not what is in it."""
 
 
-def parse_switches(argument: str | None) -> tuple[Switches, str | None]:
+def parse_ls_options(argument: str | None) -> tuple[LsOptions, str | None]:
     """Take the leading switches off; the rest is one path, its spaces kept, or ``None``.
 
     A word with a letter that no ``ls`` has begins the path, and so does what follows ``--``.
@@ -48,9 +48,9 @@ def parse_switches(argument: str | None) -> tuple[Switches, str | None]:
         if word == "--":
             rest = tail
             break
-        if len(word) == 1 or not KNOWN.issuperset(word[1:]):
+        if len(word) == 1 or not KNOWN_LETTERS.issuperset(word[1:]):
             break
         letters.update(word[1:])
         rest = tail
-    given = {meaning: letter in letters for letter, meaning in MEANINGS.items()}
-    return Switches(**given), rest or None
+    given = {meaning: letter in letters for letter, meaning in OPTION_FIELDS.items()}
+    return LsOptions(**given), rest or None

@@ -6,19 +6,19 @@ A record is a line: its end stands for LF, so the way there and back loses nothi
 
 from __future__ import annotations
 
-__all__ = ["BadRecords", "FromRecords", "ToRecords"]
+__all__ = ["BadRecordStructure", "RecordDecoder", "RecordEncoder"]
 
 ESCAPE = b"\xff"
 END_OF_RECORD = b"\xff\x01"
 END_OF_FILE = b"\xff\x02"
-LAST_RECORD = b"\xff\x03"
+END_OF_RECORD_AND_FILE = b"\xff\x03"
 
 
-class BadRecords(ValueError):
+class BadRecordStructure(ValueError):
     """The stream is not records, goes on behind its end, or ends without one."""
 
 
-class ToRecords:
+class RecordEncoder:
     """Turns text into records, for any split of the stream."""
 
     def translate(self, data: bytes) -> bytes:
@@ -30,7 +30,7 @@ class ToRecords:
         return END_OF_FILE
 
 
-class FromRecords:
+class RecordDecoder:
     """Turns records back into text, for any split of the stream."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class FromRecords:
         self._ended = False
 
     def translate(self, data: bytes) -> bytes:
-        """Return the text that ``data`` adds; raises `BadRecords`."""
+        """Return the text that ``data`` adds; raises `BadRecordStructure`."""
         first, *rest = (ESCAPE + data if self._escaped else data).split(ESCAPE)
         self._escaped = False
         text = [self._plain(first)]
@@ -58,17 +58,17 @@ class FromRecords:
 
     def _mark(self, code: int) -> bytes:
         if self._ended or code not in (1, 2, 3):
-            raise BadRecords(f"no such mark: {code}")
+            raise BadRecordStructure(f"no such mark: {code}")
         self._ended = code >= 2
         return b"" if code == 2 else b"\n"
 
     def _plain(self, data: bytes) -> bytes:
         if data and self._ended:
-            raise BadRecords("data behind the end of the file")
+            raise BadRecordStructure("data behind the end of the file")
         return data
 
     def finish(self) -> bytes:
-        """Say that the stream has ended; raises `BadRecords` when the file has not."""
+        """Say that the stream has ended; raises `BadRecordStructure` when the file has not."""
         if not self._ended:
-            raise BadRecords("no end of file")
+            raise BadRecordStructure("no end of file")
         return b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Reply", "escaped", "exact_reply", "reply"]
+__all__ = ["Reply", "escaped", "reply", "verbatim_reply"]
 
 LINE_END = re.compile("[\r\n]")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -45,7 +45,7 @@ def reply(code: int, *lines: str) -> Reply:
     return Reply(code, lines)
 
 
-def exact_reply(code: int, *lines: str) -> Reply:
+def verbatim_reply(code: int, *lines: str) -> Reply:
     """Make a `Reply` from which programs take a path, which is told as it is.
 
     Paths hold no CR and no LF (`VirtualPath`).

@@ -7,23 +7,23 @@ from enum import Enum
 from typing import NamedTuple
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.times import DAY, Days, parse_time
+from ftpservice.wire.times import DAY, CalendarDayCache, parse_time
 
 __all__ = [
     "GO",
     "GREETING",
-    "LONGEST_LINE",
-    "MOST_AT_ONCE",
-    "Answer",
-    "BadAnswer",
-    "BadLine",
-    "Code",
-    "Download",
-    "ListingLines",
-    "Upload",
+    "MAX_IMMEDIATE_UPLOAD_SIZE",
+    "MAX_LINE_SIZE",
+    "DownloadArgument",
+    "ErrorCode",
+    "MalformedAnswer",
+    "MalformedCommand",
+    "SimpleAnswer",
+    "SimpleListFormatter",
+    "UploadArgument",
     "answer",
     "argument_of",
-    "bytes_behind",
+    "bytes_following",
     "error",
     "parse_answer",
     "parse_download",
@@ -34,21 +34,21 @@ __all__ = [
 
 GREETING = "ftpservice simple/1"
 GO = b"GO\n"
-LONGEST_LINE = 8192
+MAX_LINE_SIZE = 8192
 """Bytes, its end included."""
-MOST_AT_ONCE = 16 * 1024 * 1024
+MAX_IMMEDIATE_UPLOAD_SIZE = 16 * 1024 * 1024
 """Bytes of an upload that does not wait for GO."""
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 UNLISTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 SIZE = re.compile("[0-9]{1,18}", re.ASCII)
 TIME = re.compile("[0-9]{14}", re.ASCII)
-AT_ONCE = re.compile(rb"(?i:UPLD) (?:([0-9]{1,18})|[^ ]*)\+(?: |$)")
+IMMEDIATE_UPLOAD_LINE = re.compile(rb"(?i:UPLD) (?:([0-9]{1,18})|[^ ]*)\+(?: |$)")
 TYPES = {Kind.FILE: "file", Kind.DIRECTORY: "dir", Kind.LINK: "link"}
 KINDS = {name: kind for kind, name in TYPES.items()}
 
 
-class Code(Enum):
+class ErrorCode(Enum):
     """Why something was not done."""
 
     SYNTAX = "SYNTAX"
@@ -73,15 +73,15 @@ class Code(Enum):
     """Anything else."""
 
 
-class BadLine(ValueError):
+class MalformedCommand(ValueError):
     """A client's line that means nothing; ``str`` of it says why."""
 
 
-class BadAnswer(ValueError):
+class MalformedAnswer(ValueError):
     """A server's line that means nothing."""
 
 
-class Upload(NamedTuple):
+class UploadArgument(NamedTuple):
     """The argument of UPLD."""
 
     size: int
@@ -91,7 +91,7 @@ class Upload(NamedTuple):
     name: str
 
 
-class Download(NamedTuple):
+class DownloadArgument(NamedTuple):
     """The argument of DWLD."""
 
     offset: int
@@ -99,64 +99,67 @@ class Download(NamedTuple):
     name: str
 
 
-class Answer(NamedTuple):
+class SimpleAnswer(NamedTuple):
     """The first line of what a server answers."""
 
     word: str
     """``OK``, ``GO`` or ``ERR``."""
     text: str
     """What stands behind it, and behind the code."""
-    code: Code | None = None
+    code: ErrorCode | None = None
     """Of ``ERR``; INTERNAL for one that is not known."""
 
 
 def parse_line(line: bytes) -> tuple[str, str]:
     """Read a client's line without its end: the verb in capitals, the argument as it is.
 
-    Raises `BadLine`.
+    Raises `MalformedCommand`.
     """
     try:
         verb, _space, argument = line.decode("utf-8").partition(" ")
     except UnicodeDecodeError:
-        raise BadLine("a line is UTF-8") from None
+        raise MalformedCommand("a line is UTF-8") from None
     if CONTROL.search(argument):
-        raise BadLine("a name holds no control characters")
+        raise MalformedCommand("a name holds no control characters")
     return verb.upper(), argument
 
 
-def parse_upload(argument: str) -> Upload:
-    """Read the argument of UPLD; raises `BadLine`."""
+def parse_upload(argument: str) -> UploadArgument:
+    """Read the argument of UPLD; raises `MalformedCommand`."""
     count, _space, name = argument.partition(" ")
     digits = count.removesuffix("+")
     if not SIZE.fullmatch(digits) or not name:
-        raise BadLine("UPLD <size> <name>")
-    return Upload(int(digits), count != digits, name)
+        raise MalformedCommand("UPLD <size> <name>")
+    return UploadArgument(int(digits), count != digits, name)
 
 
-def bytes_behind(line: bytes) -> int | None:
+def bytes_following(line: bytes) -> int | None:
     """Return how many raw bytes follow a line that may be malformed; None if that is not known."""
-    match = AT_ONCE.match(line)
+    match = IMMEDIATE_UPLOAD_LINE.match(line)
     if match is None:
         return 0
     return int(match[1]) if match[1] else None
 
 
-def parse_download(argument: str) -> Download:
-    """Read the argument of DWLD; raises `BadLine`."""
+def parse_download(argument: str) -> DownloadArgument:
+    """Read the argument of DWLD; raises `MalformedCommand`."""
     if not argument.startswith("@"):
         if not argument:
-            raise BadLine("DWLD [@<offset>] <name>")
-        return Download(0, argument)
+            raise MalformedCommand("DWLD [@<offset>] <name>")
+        return DownloadArgument(0, argument)
     digits, _space, name = argument[1:].partition(" ")
     if not SIZE.fullmatch(digits) or not name:
-        raise BadLine("DWLD [@<offset>] <name>; write ./@ where a name begins with @")
-    return Download(int(digits), name)
+        raise MalformedCommand("DWLD [@<offset>] <name>; write ./@ where a name begins with @")
+    return DownloadArgument(int(digits), name)
 
 
 def argument_of(name: str) -> str:
-    """Return a name as the last argument of a line; raises `BadLine` for one no line can hold."""
+    """Return a name as the last argument of a line.
+
+    Raises `MalformedCommand` for one no line can hold.
+    """
     if not name or CONTROL.search(name):
-        raise BadLine("a name is not empty and holds no control characters")
+        raise MalformedCommand("a name is not empty and holds no control characters")
     return f"./{name}" if name.startswith("@") else name
 
 
@@ -167,29 +170,31 @@ def answer(text: str) -> bytes:
     return b"OK %s\n" % text.encode("utf-8", "backslashreplace")
 
 
-def error(code: Code, text: str) -> bytes:
+def error(code: ErrorCode, text: str) -> bytes:
     """Return the line of a refusal; ``text`` is for people."""
     words = " ".join(CONTROL.sub(" ", text).split())
     return f"ERR {code.value} {words}\n".encode("utf-8", "backslashreplace")
 
 
-def parse_answer(line: bytes) -> Answer:
-    """Read a server's line without its end; raises `BadAnswer`."""
+def parse_answer(line: bytes) -> SimpleAnswer:
+    """Read a server's line without its end; raises `MalformedAnswer`."""
     word, _space, text = line.decode("utf-8", "replace").removesuffix("\r").partition(" ")
     if word in ("OK", "GO"):
-        return Answer(word, text)
+        return SimpleAnswer(word, text)
     if word != "ERR":
-        raise BadAnswer(f"neither OK nor GO nor ERR: {word[:40]!r}")
+        raise MalformedAnswer(f"neither OK nor GO nor ERR: {word[:40]!r}")
     name, _space, text = text.partition(" ")
-    known = name in Code.__members__
-    return Answer(word, text if known else f"{name} {text}", Code(name) if known else Code.INTERNAL)
+    known = name in ErrorCode.__members__
+    return SimpleAnswer(
+        word, text if known else f"{name} {text}", ErrorCode(name) if known else ErrorCode.INTERNAL
+    )
 
 
-class ListingLines:
+class SimpleListFormatter:
     """Writes the lines of listings: ``<type> <size> <mtime> <name>``."""
 
     def __init__(self) -> None:
-        self._days = Days()
+        self._days = CalendarDayCache()
 
     def line(self, entry: Entry) -> str | None:
         """Return the line of an entry; None for one that has none.
@@ -206,17 +211,17 @@ class ListingLines:
 
 
 def parse_listing_line(line: bytes) -> Entry:
-    """Read a line of a listing without its end; raises `BadAnswer`.
+    """Read a line of a listing without its end; raises `MalformedAnswer`.
 
     The name is whatever the server sent.
     """
     words = line.decode("utf-8", "surrogateescape").removesuffix("\r").split(" ", 3)
     if len(words) != 4 or words[0] not in KINDS or not words[3]:
-        raise BadAnswer("not a line of a listing")
+        raise MalformedAnswer("not a line of a listing")
     kind, size, modified, name = words
     if not SIZE.fullmatch(size) or not TIME.fullmatch(modified):
-        raise BadAnswer("not a line of a listing")
+        raise MalformedAnswer("not a line of a listing")
     try:
         return Entry(name, KINDS[kind], int(size), parse_time(modified))
     except ValueError as problem:
-        raise BadAnswer(str(problem)) from None
+        raise MalformedAnswer(str(problem)) from None

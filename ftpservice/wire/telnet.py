@@ -61,7 +61,7 @@ class TelnetFilter:
             position = found + 1
         return bytes(text)
 
-    def take_answers(self) -> bytes:
+    def take_telnet_replies(self) -> bytes:
         """Return the refusals to send since the last call."""
         answers = bytes(self._answers)
         self._answers.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
-__all__ = ["DAY", "MINUTES", "CalendarDay", "Days", "format_time", "parse_time"]
+__all__ = ["DAY", "MINUTES", "CalendarDay", "CalendarDayCache", "format_time", "parse_time"]
 
 DAY = 86400
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -34,7 +34,7 @@ class CalendarDay:
         """``Nov 21  2026``."""
 
 
-class Days(dict[int, CalendarDay]):
+class CalendarDayCache(dict[int, CalendarDay]):
     """Days by their number since the epoch, made when first asked for; bounded."""
 
     def __missing__(self, number: int) -> CalendarDay:

@@ -6,8 +6,8 @@ import re
 
 __all__ = ["parse_duration", "parse_size"]
 
-SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-DURATIONS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+SIZE_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+DURATION_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 DURATION = re.compile(
     r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?"
     r"(s|m|h|d|w|sec|min|second|minute|hour|day|week)?(?:(?<=[a-z]{3})s)?",
@@ -21,7 +21,7 @@ def parse_size(text: str) -> int:
     match = SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"not a size: {text!r} (such as 500K, 10M, 2G)")
-    return int(match[1]) * SIZES[match[2].upper()]
+    return int(match[1]) * SIZE_UNITS[match[2].upper()]
 
 
 def parse_duration(text: str) -> float:
@@ -32,4 +32,4 @@ def parse_duration(text: str) -> float:
     match = DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"not a duration: {text!r} (such as 90s, 15m, 12h, 7d)")
-    return float(match[1]) * DURATIONS[(match[2] or "")[:1]]
+    return float(match[1]) * DURATION_UNITS[(match[2] or "")[:1]]

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from ftpservice.accounts.networks import client_address, is_from, neighbourhood
+from ftpservice.accounts.networks import address_group, client_address, is_in_networks
 
 TEN = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -23,11 +23,11 @@ TEN = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     ],
 )
 def test_a_peer_is_from_a_network_or_not(peer, inside):
-    assert is_from(peer, TEN) is inside
+    assert is_in_networks(peer, TEN) is inside
 
 
 def test_no_networks_hold_nobody():
-    assert not is_from("10.1.2.3", ())
+    assert not is_in_networks("10.1.2.3", ())
 
 
 def test_a_scope_is_no_part_of_an_address():
@@ -46,4 +46,4 @@ def test_a_scope_is_no_part_of_an_address():
     ],
 )
 def test_an_ipv6_customer_is_one_neighbourhood(peer, key):
-    assert neighbourhood(peer) == key
+    assert address_group(peer) == key

@@ -66,7 +66,7 @@ def test_only_a_plain_file_is_read_and_nothing_hangs(disk, make):
 
 
 def test_a_file_of_absurd_size_is_refused(disk, monkeypatch):
-    monkeypatch.setattr(passwd_file, "MOST_BYTES", 10)
+    monkeypatch.setattr(passwd_file, "MAX_FILE_SIZE", 10)
     disk.write(f"alice:{HASH}:/:full")
     with pytest.raises(OSError, match="too large"):
         disk.file.load()

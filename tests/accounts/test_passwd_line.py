@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.cred.checkers import FilePasswordDB
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse
-from ftpservice.accounts.passwd_line import parse, parse_line, render
+from ftpservice.accounts.passwd_line import format_line, parse, parse_line
 from ftpservice.storage.rights import PRESETS, Right
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
@@ -193,7 +193,7 @@ def test_no_line_makes_reading_fail_beyond_its_own_account(text):
 def test_twisted_reads_the_first_two_fields(tmp_path):
     path = tmp_path / "passwd.db"
     record = AccountRecord("DOMAIN\\grün", HASH, "local:/x", max_sessions=3)
-    path.write_text(f"# comment\n{render(record)}\n", "utf-8")
+    path.write_text(f"# comment\n{format_line(record)}\n", "utf-8")
     found = FilePasswordDB(str(path)).getUser("DOMAIN\\grün".encode())
     assert found == ("DOMAIN\\grün".encode(), HASH.encode())
 
@@ -232,7 +232,7 @@ def test_twisted_reads_the_first_two_fields(tmp_path):
     ],
 )
 def test_an_account_is_written_as_the_line_that_says_it(record, line):
-    assert render(record) == line
+    assert format_line(record) == line
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_an_account_is_written_as_the_line_that_says_it(record, line):
 )
 def test_an_account_that_no_line_can_say_is_refused(record):
     with pytest.raises(ValueError, match=r"."):
-        render(record)
+        format_line(record)
 
 
 RECORDS = st.builds(
@@ -270,4 +270,4 @@ RECORDS = st.builds(
 
 @given(RECORDS)
 def test_what_is_written_is_read_back(record):
-    assert parse_line(render(record)) == record
+    assert parse_line(format_line(record)) == record

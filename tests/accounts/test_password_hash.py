@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ftpservice.accounts import password_hash
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.accounts.password_hash import (
-    Decoys,
+    DecoyHashes,
     check_hash,
     hash_password,
     needs_rehash,
@@ -33,7 +33,7 @@ def test_a_hash_fits_the_password_it_was_made_of_and_no_other():
 
 def test_a_hash_says_todays_cost():
     made = hash_password(b"demo")
-    assert made.startswith(password_hash.COST)
+    assert made.startswith(password_hash.COST_PREFIX)
     assert not needs_rehash(made)
     assert needs_rehash(cheap())
     assert needs_rehash("nonsense")
@@ -101,16 +101,16 @@ COST_OF_OURS = "$argon2id$v=19$m=8,t=1,p=1$"
 
 def test_a_decoy_fits_nothing_and_has_the_cost_of_an_account():
     ours = cheap()
-    decoy = Decoys([ours, "nonsense"]).hash_for("nobody")
+    decoy = DecoyHashes([ours, "nonsense"]).hash_for("nobody")
     assert decoy.startswith(COST_OF_OURS)
     check_hash(decoy)
     assert not verify(decoy, b"secret")
-    assert decoy != Decoys([ours]).hash_for("nobody")
-    assert Decoys([]).hash_for("nobody").startswith(password_hash.COST)
+    assert decoy != DecoyHashes([ours]).hash_for("nobody")
+    assert DecoyHashes([]).hash_for("nobody").startswith(password_hash.COST_PREFIX)
 
 
 def test_unknown_names_have_the_costs_of_the_accounts_in_proportion_and_always_the_same():
-    decoys = Decoys([cheap(), cheap(), cheap(), MADE])
+    decoys = DecoyHashes([cheap(), cheap(), cheap(), MADE])
     names = [f"name{number}" for number in range(4000)]
     ours = [decoys.hash_for(name).startswith(COST_OF_OURS) for name in names]
     assert ours == [decoys.hash_for(name).startswith(COST_OF_OURS) for name in names]

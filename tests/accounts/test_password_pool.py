@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorFromThreads
 from zope.interface import implementer
 
-from ftpservice.accounts.password_pool import CheckingPool, LoginBusy
+from ftpservice.accounts.password_pool import LoginBusy, PasswordCheckPool
 
 
 @implementer(IReactorFromThreads)
@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, most=3):
         self.inbox = Inbox()
-        self.pool = CheckingPool(self.inbox, threads=1, most=most)
+        self.pool = PasswordCheckPool(self.inbox, threads=1, most=most)
         self.entered = threading.Event()
         self.gate = threading.Event()
 

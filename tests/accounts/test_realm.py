@@ -14,8 +14,8 @@ from ftpservice.accounts.account import IAccount
 from ftpservice.accounts.account_record import AccountRecord, IAccountRecords, RecordedName
 from ftpservice.accounts.realm import Realm
 from ftpservice.backends.strings import build_source
-from ftpservice.storage.errors import Busy, Denied, NotFound, Unavailable
-from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.errors import Busy, Denied, PathNotFound, Unavailable
+from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.accounts.doubles import Source
@@ -73,7 +73,7 @@ def account(realm, avatar_id):
     interface, account, logout = avatar(realm, avatar_id)
     assert interface is IAccount
     assert verifyObject(IAccount, account)
-    assert isinstance(account.storage, Permitted)
+    assert isinstance(account.storage, RestrictedStorage)
     assert logout() is None
     return account
 
@@ -102,7 +102,7 @@ def test_accounts_with_a_root_in_memory_each_have_a_store_of_their_own():
     answer(Deferred.fromCoroutine(ann.make_directory(VirtualPath.parse("/x"))))
     assert answer(Deferred.fromCoroutine(again.stat(VirtualPath.parse("/x")))).name == "x"
     missing = answer(Deferred.fromCoroutine(ben.stat(VirtualPath.parse("/x"))))
-    assert missing.check(NotFound)
+    assert missing.check(PathNotFound)
 
 
 def test_rates_on_the_record_are_the_accounts(bench):

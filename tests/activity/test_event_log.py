@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPublisher
 
-from ftpservice.activity.event_log import DELAY, TOGETHER, LogLines, Verbosity
+from ftpservice.activity.event_log import DELAY_SECONDS, LINES_PER_WRITE, EventLog, Verbosity
 from ftpservice.events import (
     CommandFailed,
     CommandRefused,
@@ -73,12 +73,12 @@ class Bench:
     def __init__(self) -> None:
         self.clock = Clock()
         self.written: list[tuple[str, float, Any]] = []
-        self.lines = LogLines(self.clock, lambda *one: self.written.append(one))
+        self.lines = EventLog(self.clock, lambda *one: self.written.append(one))
 
 
 def test_with_problems_only_what_went_well_has_none() -> None:
     written: list[str] = []
-    lines = LogLines(Clock(), lambda line, _when, _level: written.append(line), Verbosity.PROBLEMS)
+    lines = EventLog(Clock(), lambda line, _when, _level: written.append(line), Verbosity.PROBLEMS)
     for event in (
         LoggedIn(*WHO),
         TransferEnded(*WHO, "/a", False, Outcome.COMPLETE, 5, 1.0),
@@ -129,25 +129,25 @@ def test_other_events_have_none() -> None:
 def test_lines_wait_for_others_for_a_moment() -> None:
     bench = Bench()
     bench.lines(LoggedIn(*WHO))
-    bench.clock.advance(DELAY / 2)
+    bench.clock.advance(DELAY_SECONDS / 2)
     bench.lines(LoggedIn(*WHO))
     assert bench.written == []
-    bench.clock.advance(DELAY / 2)
+    bench.clock.advance(DELAY_SECONDS / 2)
     assert len(bench.written) == 2
     assert bench.clock.getDelayedCalls() == []
 
 
 def test_many_do_not_wait() -> None:
     bench = Bench()
-    for _ in range(TOGETHER):
+    for _ in range(LINES_PER_WRITE):
         bench.lines(LoggedIn(*WHO))
-    assert len(bench.written) == TOGETHER
+    assert len(bench.written) == LINES_PER_WRITE
     assert bench.clock.getDelayedCalls() == []
 
 
 def test_they_go_to_the_log_with_the_time_of_the_event() -> None:
     seen: list[LogEvent] = []
-    lines = LogLines(Clock())
+    lines = EventLog(Clock())
     lines(LoggedIn(*WHO))
     globalLogPublisher.addObserver(seen.append)
     try:

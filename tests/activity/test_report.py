@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftpservice.activity.report import LAST_ERRORS, TOP, Report
+from ftpservice.activity.report import MAX_ERRORS, MAX_ROWS, ActivityReport
 from ftpservice.events import (
     CommandFailed,
     FileChanged,
@@ -35,7 +35,7 @@ def now():
 
 @pytest.fixture
 def report(now):
-    return Report(now)
+    return ActivityReport(now)
 
 
 def transfer(outcome=Outcome.COMPLETE, upload=True, size=10, detail="", who=ALICE):
@@ -92,7 +92,7 @@ def test_what_each_session_is_doing_is_told(report, now):
 
 
 def test_many_sessions_are_told_as_a_number(report):
-    for number in range(TOP + 7):
+    for number in range(MAX_ROWS + 7):
         report(SessionOpened(1000.0, number, "192.0.2.1", ""))
     assert "(7 more)" in report.lines()
 
@@ -140,11 +140,11 @@ def test_files_and_bytes_are_counted_per_user_each_way(report):
 
 
 def test_the_last_errors_are_told_newest_first_and_bounded(report):
-    for number in range(LAST_ERRORS + 5):
+    for number in range(MAX_ERRORS + 5):
         report(CommandFailed(1001.0, *ALICE, "STOR", f"error {number}"))
     report(transfer(Outcome.CUT, upload=False, detail="reset by peer"))
     rows = [" ".join(row) for row in section(report, "Last errors")]
-    assert len(rows) == 1 + LAST_ERRORS
+    assert len(rows) == 1 + MAX_ERRORS
     assert rows[1] == (
         "1970-01-01 00:16:41 alice 192.0.2.1 download of /a b cut after 10 B: reset by peer"
     )
@@ -174,7 +174,7 @@ def test_the_report_stays_short_however_many_strangers_come(report):
     for number in range(3000):
         report(LoginFailed(1001.0, 8, f"192.0.2.{number}", f"user{number}" * 100))
     lines = report.lines()
-    assert len(lines) < 3 * (TOP + 10)
+    assert len(lines) < 3 * (MAX_ROWS + 10)
     assert all(len(line) < 400 for line in lines)
     assert "Logins     0 good, 3000 failed" in lines
     assert any("others)" in line for line in lines)

@@ -2,7 +2,13 @@
 
 import pytest
 
-from ftpservice.activity.text_table import moment, plain, size, span, table
+from ftpservice.activity.text_table import (
+    duration_text,
+    printable_text,
+    size_text,
+    table_lines,
+    time_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,12 +23,12 @@ from ftpservice.activity.text_table import moment, plain, size, span, table
     ],
 )
 def test_what_does_not_print_is_escaped(text, shown):
-    assert plain(text) == shown
+    assert printable_text(text) == shown
 
 
 def test_long_text_is_cut_with_a_mark():
-    assert plain("x" * 5000, 10) == "x" * 9 + "…"
-    assert plain("x" * 10, 10) == "x" * 10
+    assert printable_text("x" * 5000, 10) == "x" * 9 + "…"
+    assert printable_text("x" * 10, 10) == "x" * 10
 
 
 @pytest.mark.parametrize(
@@ -36,20 +42,20 @@ def test_long_text_is_cut_with_a_mark():
     ],
 )
 def test_sizes_are_told_to_people_and_exactly(count, said):
-    assert size(count) == said
+    assert size_text(count) == said
 
 
 def test_times_are_told_to_the_second():
-    assert moment(0.9) == "1970-01-01 00:00:00"
-    assert span(59.9) == "00:00:59"
-    assert span(3 * 86400 + 4 * 3600 + 5 * 60 + 6) == "3d 04:05:06"
-    assert span(-5) == "00:00:00"
+    assert time_text(0.9) == "1970-01-01 00:00:00"
+    assert duration_text(59.9) == "00:00:59"
+    assert duration_text(3 * 86400 + 4 * 3600 + 5 * 60 + 6) == "3d 04:05:06"
+    assert duration_text(-5) == "00:00:00"
 
 
 def test_columns_stand_in_line_the_last_ones_flush_right():
-    assert table(("Name", "N"), [("a", "100"), ("longer", "1")], right=1) == [
+    assert table_lines(("Name", "N"), [("a", "100"), ("longer", "1")], right=1) == [
         "Name      N",
         "a       100",
         "longer    1",
     ]
-    assert table(("Name", "Text"), [("a", "b")]) == ["Name  Text", "a     b"]
+    assert table_lines(("Name", "Text"), [("a", "b")]) == ["Name  Text", "a     b"]

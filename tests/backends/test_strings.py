@@ -87,7 +87,7 @@ class TestBuilding:
         with pytest.raises(BadStorageString, match=r"floppy:odd': no drive$"):
             build_source("floppy:odd", Clock())
 
-    @pytest.mark.parametrize("factory", strings.BUILT_IN)
+    @pytest.mark.parametrize("factory", strings.BUILT_IN_FACTORIES)
     def test_the_built_in_schemes_say_what_they_are(self, factory):
         assert verifyObject(IStorageSourceFactory, factory)
         assert factory.help.startswith(factory.scheme + ":")
@@ -105,7 +105,7 @@ class TestBuilding:
     ],
 )
 def test_arguments_part_at_colons_that_are_not_escaped(argument, parts):
-    assert strings.fields(argument) == parts
+    assert strings.split_fields(argument) == parts
 
 
 class TestUnits:

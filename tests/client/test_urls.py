@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpservice_client import BadURL, Destination, LocalProblem, Scheme, Trust, parse_url
+from ftpservice_client import BadURL, Destination, LocalFileError, Scheme, Trust, parse_url
 from ftpservice_client.sessions.netrc import with_netrc
 
 
@@ -97,7 +97,7 @@ def test_a_netrc_that_is_not_there_says_nothing():
 
 
 def test_a_netrc_that_cannot_be_read(tmp_path):
-    with pytest.raises(LocalProblem):
+    with pytest.raises(LocalFileError):
         with_netrc(Destination(Scheme.FTP, "host", 21), tmp_path)
 
 
@@ -230,6 +230,6 @@ def test_an_at_sign_may_stand_where_it_cannot_be_taken_for_the_end_of_a_password
 
 
 def test_a_fingerprint_has_64_digits():
-    assert Trust(fingerprint="aB:" * 31 + "00").pinned == "AB" * 31 + "00"
+    assert Trust(fingerprint="aB:" * 31 + "00").normalized_fingerprint == "AB" * 31 + "00"
     with pytest.raises(ValueError, match="64"):
         Trust(fingerprint="AB:CD")

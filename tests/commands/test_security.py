@@ -141,13 +141,13 @@ def test_a_size_is_a_number(secure: Secure, word: str) -> None:
 def test_levels(secure: Secure, word: str, code: int) -> None:
     talk = secure().auth()
     assert talk.codes("PBSZ 0", f"PROT{word}") == [200, code]
-    assert talk.context.protection.data == (word == " P")
+    assert talk.context.tls_state.data == (word == " P")
 
 
 @pytest.mark.parametrize("word", ["SSL", "TLS-P"])
 def test_some_names_of_tls_imply_private_data(secure: Secure, word: str) -> None:
     talk = secure().auth(word)
-    assert talk.context.protection.data
+    assert talk.context.tls_state.data
     assert talk.codes("PROT C") == [200]
 
 
@@ -193,7 +193,7 @@ def test_ccc_takes_commands_out_of_tls_and_leaves_data_in(secure: Secure) -> Non
     assert talk.replies() == []
     SecureTalk.leaving.callback(talk.transport.former)
     assert talk.codes("NOOP", "PWD", "PROT C", "PBSZ 0") == [200, 257, 503, 503]
-    assert talk.context.protection.data
+    assert talk.context.tls_state.data
     assert talk.codes("AUTH TLS") == [234]
 
 
@@ -203,21 +203,21 @@ def test_behind_ccc_a_certificate_says_nothing(secure: Secure) -> None:
     session.auth("TLS", "ann")
     assert session.codes("USER ann") == [232]
     assert session.codes("CCC") == [200]
-    assert not session.context.protection.names
+    assert not session.context.tls_state.names
 
 
 def test_rein_keeps_tls_and_forgets_the_rest(secure: Secure) -> None:
     talk = secure().auth().login()
     assert talk.codes("PBSZ 0", "PROT P", "REIN") == [200, 200, 220]
     assert talk.context.secured
-    assert not talk.context.protection.data
+    assert not talk.context.tls_state.data
     assert talk.codes("PROT P", "USER ann", "PASS secret") == [503, 331, 230]
 
 
 def test_user_leaves_prot_as_it_is(secure: Secure) -> None:
     talk = secure().auth()
     assert talk.codes("PBSZ 0", "PROT P", "USER ann", "PASS secret") == [200, 200, 331, 230]
-    assert talk.context.protection.data
+    assert talk.context.tls_state.data
 
 
 def test_other_mechanisms_commands_are_known_and_refused(secure: Secure) -> None:
@@ -234,10 +234,10 @@ def test_under_implicit_tls_data_is_private_from_the_start(secure: Secure) -> No
     assert talk.replies()[-1].startswith("220")
     talk.shake()
     assert talk.context.secured
-    assert talk.context.protection.data
+    assert talk.context.tls_state.data
     assert talk.codes("AUTH TLS", "USER ann", "PASS secret", "PROT C") == [503, 331, 230, 200]
     assert talk.codes("REIN") == [220]
-    assert talk.context.protection.data
+    assert talk.context.tls_state.data
 
 
 @pytest.mark.parametrize("name", ["ann", "nobody", "anonymous2"])
@@ -318,8 +318,8 @@ def test_checkers_know_of_tls_and_certificate(secure: Secure) -> None:
     talk.login()
     talk.auth("TLS", "ann", "ann@example.org").login()
     first, second = talk.checker.asked
-    assert (first.secured, first.certified) == (False, frozenset())
-    assert (second.secured, second.certified) == (True, {"ann", "ann@example.org"})
+    assert (first.secured, first.certificate_names) == (False, frozenset())
+    assert (second.secured, second.certificate_names) == (True, {"ann", "ann@example.org"})
 
 
 def test_a_certificate_can_be_enough(secure: Secure) -> None:
@@ -343,7 +343,7 @@ def test_a_certificate_is_no_way_around_limits(secure: Secure) -> None:
     talk = secure()
     talk.let_in_by_certificate("ann")
     talk.realm.max_sessions = 1
-    assert talk.factory.services().roster.take("user", "ann", 1)
+    assert talk.factory.services().session_limits.take("user", "ann", 1)
     talk.auth("TLS", "ann")
     assert talk.codes("USER ann") == [421]
     assert talk.realm.logouts == ["ann"]

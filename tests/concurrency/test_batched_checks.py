@@ -8,47 +8,47 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import Clock
 
-from ftpservice.concurrency.batched_checks import DELAY, MOST, Aftermath
+from ftpservice.concurrency.batched_checks import DELAY_SECONDS, MAX_PENDING_CHECKS, BatchedChecks
 from ftpservice.net.accepted_tcp import AcceptedTransport
-from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.connection import StreamConnection
 from tests.support.loopback import PATIENCE, send_rst, until
 
 
 def test_all_looks_come_with_one_timer():
     clock, seen = Clock(), []
-    aftermath = Aftermath.of(clock)
+    aftermath = BatchedChecks.of(clock)
     for number in range(5):
         aftermath.add(clock, lambda number=number: seen.append(number))
     assert len(clock.getDelayedCalls()) == 1
     assert not seen
-    clock.advance(DELAY)
+    clock.advance(DELAY_SECONDS)
     assert seen == [0, 1, 2, 3, 4]
     assert not clock.getDelayedCalls()
 
 
 def test_the_next_one_has_a_timer_of_its_own():
     clock, seen = Clock(), []
-    aftermath = Aftermath.of(clock)
+    aftermath = BatchedChecks.of(clock)
     aftermath.add(clock, lambda: aftermath.add(clock, lambda: seen.append("next")))
-    clock.advance(DELAY)
+    clock.advance(DELAY_SECONDS)
     assert not seen
-    clock.advance(DELAY)
+    clock.advance(DELAY_SECONDS)
     assert seen == ["next"]
 
 
 def test_when_there_are_many_the_older_ones_do_not_wait():
     clock, seen = Clock(), []
-    aftermath = Aftermath.of(clock)
-    for number in range(MOST + 1):
+    aftermath = BatchedChecks.of(clock)
+    for number in range(MAX_PENDING_CHECKS + 1):
         aftermath.add(clock, lambda number=number: seen.append(number))
-    assert seen == list(range(MOST // 2))
-    clock.advance(DELAY)
-    assert seen == list(range(MOST + 1))
+    assert seen == list(range(MAX_PENDING_CHECKS // 2))
+    clock.advance(DELAY_SECONDS)
+    assert seen == list(range(MAX_PENDING_CHECKS + 1))
 
 
 def test_there_is_one_to_a_clock():
     clock = Clock()
-    assert Aftermath.of(clock) is Aftermath.of(clock) is not Aftermath.of(Clock())
+    assert BatchedChecks.of(clock) is BatchedChecks.of(clock) is not BatchedChecks.of(Clock())
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def accepted(reactor):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         peer = socket.create_connection(listening.getsockname(), PATIENCE)
         own, place = listening.accept()
-    connection = DataConnection(reactor, PATIENCE)
+    connection = StreamConnection(reactor, PATIENCE)
     connection.makeConnection(AcceptedTransport(own, connection, place, reactor))
     yield connection, peer
     connection.abort()
@@ -81,7 +81,7 @@ async def test_a_peer_that_takes_longer_is_waited_for(reactor, accepted):
     await connection.write(b"all")
     await connection.finish()
     looked = []
-    Aftermath.of(reactor).add(reactor, lambda: looked.append(True))  # behind the connection
+    BatchedChecks.of(reactor).add(reactor, lambda: looked.append(True))  # behind the connection
     await until(reactor, lambda: looked)
     assert not connection.lost
     peer.sendall(b"nobody reads that, and there is no RST for it")

@@ -9,8 +9,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 
-from ftpservice.concurrency.overflow_pool import MOMENT, BriefPool
-from ftpservice.concurrency.thread_pool import Pool, Stopped
+from ftpservice.concurrency.overflow_pool import RECHECK_SECONDS, OverflowPool
+from ftpservice.concurrency.thread_pool import BlockingPool, PoolStopped
 
 PATIENCE = 20
 
@@ -35,8 +35,8 @@ class Bench:
 
     def __init__(self):
         self.hands = Hands()
-        self.others = Pool(self.hands, "others", threads=1)
-        self.pool = BriefPool(self.hands, self.others)
+        self.others = BlockingPool(self.hands, "others", threads=1)
+        self.pool = OverflowPool(self.hands, self.others)
         self.entered, self.gate = threading.Event(), threading.Event()
 
     def hold(self):
@@ -81,8 +81,8 @@ def name():
 
 @pytest_twisted.ensureDeferred
 async def test_one_thread_does_them_all():
-    others = Pool(reactor, "others", threads=4)
-    pool = BriefPool(reactor, others)
+    others = BlockingPool(reactor, "others", threads=4)
+    pool = OverflowPool(reactor, others)
     try:
         names = set(await gatherResults([pool.run(name) for _ in range(100)]))
     finally:
@@ -94,7 +94,7 @@ async def test_one_thread_does_them_all():
 def test_those_behind_one_that_takes_long_are_done_by_others(bench):
     held = results(bench.hold())
     behind = [results(bench.pool.run(name)) for _ in range(3)]
-    bench.hands.advance(MOMENT)
+    bench.hands.advance(RECHECK_SECONDS)
     bench.turn_until(lambda: all(behind))
     assert behind == [["others 1"]] * 3
     assert held == []
@@ -106,9 +106,9 @@ def test_those_behind_one_that_takes_long_are_done_by_others(bench):
 def test_those_that_come_later_wait_no_longer(bench):
     bench.hold()
     bench.pool.run(name)
-    bench.hands.advance(MOMENT)
+    bench.hands.advance(RECHECK_SECONDS)
     later = results(bench.pool.run(name))
-    bench.hands.advance(MOMENT)
+    bench.hands.advance(RECHECK_SECONDS)
     bench.turn_until(lambda: later)
     assert later == ["others 1"]
 
@@ -127,7 +127,7 @@ def test_while_all_of_them_are_brief_nothing_goes_to_others(bench):
     bench.pool.run(wait)
     assert entered.wait(PATIENCE)
     behind = results(bench.pool.run(name))
-    bench.hands.advance(MOMENT)  # what was begun when it was first looked has ended
+    bench.hands.advance(RECHECK_SECONDS)  # what was begun when it was first looked has ended
     gate.set()
     bench.turn_until(lambda: behind)
     assert behind == ["storage, brief 1"]
@@ -143,7 +143,7 @@ def test_what_waits_when_it_is_stopped_is_done(bench):
     waiting = results(bench.pool.run(name))
     ended = results(bench.pool.stop())
     refused = results(bench.pool.run(name))
-    assert refused[0].check(Stopped)
+    assert refused[0].check(PoolStopped)
     bench.gate.set()
     bench.turn_until(lambda: ended)
     assert waiting == ["storage, brief 1"]
@@ -155,7 +155,7 @@ def test_a_call_that_went_to_others_can_be_cancelled(bench):
     waiting = bench.pool.run(ran.append, 1)
     seen = results(waiting)
     waiting.cancel()
-    bench.hands.advance(MOMENT)
+    bench.hands.advance(RECHECK_SECONDS)
     done = results(bench.others.run(name))
     bench.turn_until(lambda: done)
     assert seen and ran == []

@@ -8,19 +8,27 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import globalLogPublisher
 
-from ftpservice.concurrency.thread_pool import InlinePool, Overloaded, Pool, Stopped, let_go
+from ftpservice.concurrency.thread_pool import (
+    BlockingPool,
+    InlineRunner,
+    PoolOverloaded,
+    PoolStopped,
+    run_unattended,
+)
 
 
 @pytest.fixture(params=["threads", "inline"])
 def pool(request):
-    made = Pool(reactor, "test", threads=2) if request.param == "threads" else InlinePool()
+    made = (
+        BlockingPool(reactor, "test", threads=2) if request.param == "threads" else InlineRunner()
+    )
     yield made
     pytest_twisted.blockon(made.stop())
 
 
 @pytest.fixture
 def threads():
-    made = Pool(reactor, "test", threads=1, waiting=3)
+    made = BlockingPool(reactor, "test", threads=1, waiting=3)
     yield made
     pytest_twisted.blockon(made.stop())
 
@@ -54,14 +62,14 @@ async def test_a_call_raises_what_the_function_raises(pool):
 async def test_after_the_end_calls_are_refused_but_letting_go_is_done(pool):
     await pool.stop()
     await pool.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(PoolStopped):
         await pool.run(divmod, 7, 2)
     assert await pool.finish(divmod, 7, 2) == (3, 1)
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_failure_to_let_go_is_logged(pool, logged):
-    let_go(pool, fail)
+    run_unattended(pool, fail)
     await pool.run(int)
     await pool.stop()
     assert [event["log_failure"].type for event in logged if "log_failure" in event] == [
@@ -79,14 +87,14 @@ async def test_work_is_done_in_threads_of_its_own(threads):
 @pytest_twisted.ensureDeferred
 async def test_no_thread_runs_before_the_first_call():
     before = threading.active_count()
-    pool = Pool(reactor, "lazy")
+    pool = BlockingPool(reactor, "lazy")
     assert threading.active_count() == before
     await pool.stop()
 
 
 @pytest_twisted.ensureDeferred
 async def test_stopping_waits_for_the_calls_that_are_there():
-    pool = Pool(reactor, "ending", threads=1)
+    pool = BlockingPool(reactor, "ending", threads=1)
     gate, done = threading.Event(), []
     calls = [pool.run(lambda: done.append(gate.wait(10))), pool.run(done.append, "queued")]
     ending = pool.stop()
@@ -158,7 +166,7 @@ async def test_a_call_cancelled_in_the_queue_never_begins(threads):
 async def test_more_calls_than_may_wait_are_refused(threads):
     gate = threading.Event()
     calls = [threads.run(gate.wait, 10) for _ in range(3)]
-    with pytest.raises(Overloaded):
+    with pytest.raises(PoolOverloaded):
         await threads.run(int)
     ending = threads.finish(int)
     gate.set()
@@ -170,7 +178,7 @@ async def test_more_calls_than_may_wait_are_refused(threads):
 
 class TestInline:
     def test_a_held_call_waits(self):
-        pool, done = InlinePool(), []
+        pool, done = InlineRunner(), []
         pool.held = True
         pool.run(done.append, 1)
         assert not done
@@ -178,7 +186,7 @@ class TestInline:
         assert done == [1]
 
     def test_a_held_call_that_is_cancelled_never_begins(self):
-        pool, done = InlinePool(), []
+        pool, done = InlineRunner(), []
         pool.held = True
         pool.run(done.append, 1, dispose=done.append).addErrback(lambda _: None).cancel()
         pool.finish(done.append, 2).addErrback(lambda _: None).cancel()
@@ -186,7 +194,7 @@ class TestInline:
         assert done == [2]
 
     def test_a_begun_call_that_is_cancelled_is_disposed_of(self):
-        pool, done = InlinePool(), []
+        pool, done = InlineRunner(), []
         pool.held = pool.begun = True
         pool.run(str, 1, dispose=done.append).addErrback(lambda _: None).cancel()
         pool.run(fail, dispose=done.append).addErrback(lambda _: None).cancel()
@@ -194,7 +202,7 @@ class TestInline:
         assert done == ["1"]
 
     def test_stopping_releases(self):
-        pool, done = InlinePool(), []
+        pool, done = InlineRunner(), []
         pool.held = True
         pool.run(done.append, 1)
         pool.stop()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftpservice.concurrency.time_budget import SHARE, STEP, Turns
+from ftpservice.concurrency.time_budget import SECONDS_PER_TURN, STEP_SECONDS, TimeBudget
 from tests.support.memory_transport import outcome, start
 
 
@@ -12,14 +12,14 @@ class Work:
     def __init__(self):
         self.time = 100.0
         self.done = []
-        self.later = []
-        self.turns = Turns(self, lambda: self.time)
+        self.continue_later = []
+        self.turns = TimeBudget(self, lambda: self.time)
 
     def callLater(self, seconds, call):
         assert seconds == 0
-        self.later.append(call)
+        self.continue_later.append(call)
 
-    def take(self, name, cost=SHARE * 0.6):
+    def take(self, name, cost=SECONDS_PER_TURN * 0.6):
         def step():
             self.time += cost
             self.done.append(name)
@@ -28,7 +28,7 @@ class Work:
 
     def iterate(self):
         """Come by as the reactor does: what is called now may ask for the next time only."""
-        calls, self.later = self.later, []
+        calls, self.continue_later = self.continue_later, []
         for call in calls:
             call()
 
@@ -39,10 +39,10 @@ def work():
 
 
 def test_a_few_are_done_at_once(work):
-    assert work.take(1, SHARE / 4)
-    assert work.take(2, SHARE / 4)
+    assert work.take(1, SECONDS_PER_TURN / 4)
+    assert work.take(2, SECONDS_PER_TURN / 4)
     assert work.done == [1, 2]
-    assert not work.later
+    assert not work.continue_later
 
 
 def test_more_wait_for_the_next_turns_in_their_order(work):
@@ -53,7 +53,7 @@ def test_more_wait_for_the_next_turns_in_their_order(work):
     work.iterate()
     assert work.done == [0, 1, 2, 3, 4, 5]
     work.iterate()
-    assert not work.later
+    assert not work.continue_later
 
 
 def test_nobody_passes_those_who_wait(work):
@@ -72,7 +72,7 @@ def test_after_the_reactor_came_by_there_is_time_again(work):
 
 
 def test_a_long_one_is_done_by_itself(work):
-    assert work.take(1, 10 * SHARE)
+    assert work.take(1, 10 * SECONDS_PER_TURN)
     assert not work.take(2, 0)
     work.iterate()
     assert work.done == [1, 2]
@@ -80,7 +80,7 @@ def test_a_long_one_is_done_by_itself(work):
 
 def test_one_that_fails_stops_nobody_behind_it(work):
     def fail():
-        work.time += 2 * SHARE
+        work.time += 2 * SECONDS_PER_TURN
         raise ValueError
 
     with pytest.raises(ValueError):
@@ -94,7 +94,7 @@ def test_also_when_it_had_to_wait(work):
     def fail():
         raise ValueError
 
-    work.take(1, 2 * SHARE)
+    work.take(1, 2 * SECONDS_PER_TURN)
     for step in (fail, fail):
         work.turns.take(step)
     work.take(2)
@@ -106,17 +106,17 @@ def test_also_when_it_had_to_wait(work):
 
 
 def test_what_just_arrived_goes_before_what_continues(work):
-    work.take("long", 2 * SHARE)
+    work.take("long", 2 * SECONDS_PER_TURN)
     for name in ("a", "b"):
-        work.turns.later(lambda name=name: work.done.append(name))
+        work.turns.continue_later(lambda name=name: work.done.append(name))
     work.take("new", 0)
     work.iterate()
     assert work.done == ["long", "new", "a", "b"]
 
 
 def test_what_continues_has_a_turn_in_each_iteration(work):
-    work.take("long", 2 * SHARE)
-    work.turns.later(lambda: work.done.append("continued"))
+    work.take("long", 2 * SECONDS_PER_TURN)
+    work.turns.continue_later(lambda: work.done.append("continued"))
     for number in range(4):
         work.take(number)
     work.iterate()
@@ -126,7 +126,7 @@ def test_what_continues_has_a_turn_in_each_iteration(work):
 
 
 def test_what_continues_does_not_pass_others_that_continue(work):
-    work.turns.later(lambda: work.done.append("first"))
+    work.turns.continue_later(lambda: work.done.append("first"))
     assert not work.turns.take(lambda: work.done.append("second"), continued=True)
     work.iterate()
     assert work.done == ["first", "second"]
@@ -137,7 +137,7 @@ def test_a_step_is_told_when_it_has_had_its_time(work):
 
     def step():
         told.append(work.turns.is_over)
-        work.time += STEP
+        work.time += STEP_SECONDS
         told.append(work.turns.is_over)
 
     work.turns.take(step, continued=True)
@@ -146,11 +146,11 @@ def test_a_step_is_told_when_it_has_had_its_time(work):
 
 def test_a_loop_that_never_waits_is_cut_into_turns(work):
     def piece():
-        work.time += STEP / 2
+        work.time += STEP_SECONDS / 2
 
     async def loop(name):
         for _ in range(6):
-            await work.turns.do(piece)
+            await work.turns.run_when_due(piece)
             work.done.append(name)
 
     for name in ("a", "b"):
@@ -158,15 +158,15 @@ def test_a_loop_that_never_waits_is_cut_into_turns(work):
     for _ in range(10):
         before = work.time
         work.iterate()
-        assert work.time - before <= SHARE + STEP
+        assert work.time - before <= SECONDS_PER_TURN + STEP_SECONDS
     assert sorted(work.done) == ["a"] * 6 + ["b"] * 6
     assert work.done.index("b") < 6 < len(work.done) - work.done[::-1].index("a")
 
 
 def test_who_was_cancelled_while_it_waited_does_nothing_and_disturbs_nobody(work):
-    work.take("long", 2 * SHARE)
-    waiting = start(work.turns.do(work.done.append, "never"))
-    other = start(work.turns.do(work.done.append, "other"))
+    work.take("long", 2 * SECONDS_PER_TURN)
+    waiting = start(work.turns.run_when_due(work.done.append, "never"))
+    other = start(work.turns.run_when_due(work.done.append, "other"))
     waiting.addErrback(lambda _: None).cancel()
     work.iterate()
     assert work.done == ["long", "other"]

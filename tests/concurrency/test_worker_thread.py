@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
-from ftpservice.concurrency.worker_thread import Beside
+from ftpservice.concurrency.worker_thread import WorkerThread
 
 PATIENCE = 20
 
 
 def test_what_is_begun_is_done_in_another_thread_meanwhile():
-    beside, going, done = Beside(), threading.Event(), []
+    beside, going, done = WorkerThread(), threading.Event(), []
 
     def work():
         assert going.wait(PATIENCE)
@@ -25,7 +25,7 @@ def test_what_is_begun_is_done_in_another_thread_meanwhile():
 
 
 def test_what_it_raises_is_raised_once_at_the_end():
-    beside = Beside()
+    beside = WorkerThread()
     beside.begin(lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         beside.end()
@@ -35,7 +35,7 @@ def test_what_it_raises_is_raised_once_at_the_end():
 
 
 def test_its_thread_ends_with_it():
-    beside, threads = Beside(), []
+    beside, threads = WorkerThread(), []
     beside.begin(lambda: threads.append(threading.current_thread()))
     beside.end()
     [thread] = threads

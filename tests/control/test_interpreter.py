@@ -325,7 +325,7 @@ def test_a_session_that_gave_way_gives_its_place_back_once() -> None:
     talk = Talk(SessionSettings(max_sessions=1, max_sessions_per_address=1))
     _, second = talk.connect("127.0.0.2")
     talk.lose(LOST)
-    roster = talk.factory.services().roster
+    roster = talk.factory.services().session_limits
     assert [roster.taken("all", ""), roster.taken("address", "127.0.0.1")] == [1, 0]
     assert second.value().startswith(b"220 ")
 
@@ -407,7 +407,7 @@ def test_the_report_is_for_administrators() -> None:
 
 def test_the_service_says_421_to_everybody_when_it_stops() -> None:
     talk = Talk().login()
-    talk.factory.part_all("The service stops.")
+    talk.factory.disconnect_all("The service stops.")
     assert talk.replies() == ["421 The service stops."]
     assert talk.transport.over
 

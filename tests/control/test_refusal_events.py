@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError
 
-from ftpservice.commands.transfer_job import Carriage
-from ftpservice.data.channel import CannotConnect
+from ftpservice.commands.transfer_job import TransferJob
+from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.passive_ports import NoPortFree
 from ftpservice.events import CommandFailed, CommandRefused, LoginFailed
-from ftpservice.session.error_replies import untold
+from ftpservice.session.error_replies import undisclosed_detail
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import DataTLS, TLSPolicy
-from ftpservice.session.transfer import Progress
-from ftpservice.storage.errors import Denied, NotFound, Unavailable
+from ftpservice.session.transfer import TransferProgress
+from ftpservice.storage.errors import Denied, PathNotFound, Unavailable
 from ftpservice.storage.rights import PRESETS
 from ftpservice.wire.paths import VirtualPath
 from tests.support.ftp_dialogue import Talk
@@ -119,12 +119,19 @@ def test_what_the_storage_knows_is_told_to_the_operator_only(
 
 def test_what_the_client_was_told_is_not_told_twice() -> None:
     assert (
-        untold(NotFound(VirtualPath(), "no such file or directory"), "No such file or directory.")
+        undisclosed_detail(
+            PathNotFound(VirtualPath(), "no such file or directory"), "No such file or directory."
+        )
         == ""
     )
-    assert untold(NotFound(VirtualPath(), "ENOENT"), "No such file or directory.") == "ENOENT"
-    assert untold(Denied(VirtualPath(), "read-only"), "Permission denied.") == "read-only"
-    assert untold(None, "No.") == ""
+    assert (
+        undisclosed_detail(PathNotFound(VirtualPath(), "ENOENT"), "No such file or directory.")
+        == "ENOENT"
+    )
+    assert (
+        undisclosed_detail(Denied(VirtualPath(), "read-only"), "Permission denied.") == "read-only"
+    )
+    assert undisclosed_detail(None, "No.") == ""
 
 
 def test_a_defect_is_described_without_its_representation(
@@ -153,7 +160,7 @@ class Nowhere:
     connected = False
 
     async def connection(self) -> Any:
-        raise CannotConnect("nobody came")
+        raise CannotOpenDataConnection("nobody came")
 
     def close(self) -> None:
         """Be over."""
@@ -162,9 +169,9 @@ class Nowhere:
 def test_a_listing_that_does_not_get_through_is_told() -> None:
     talk = Talk().login()
     context = talk.protocol._context
-    carriage = Carriage(context, Nowhere(), Progress("LIST /a", upload=False))  # type: ignore[arg-type]
+    carriage = TransferJob(context, Nowhere(), TransferProgress("LIST /a", upload=False))  # type: ignore[arg-type]
     with pytest.raises(StopIteration) as ended:
-        carriage.carry(lambda _connection: pytest.fail("no")).send(None)
+        carriage.run(lambda _connection: pytest.fail("no")).send(None)
     assert ended.value.value.code == 425
     [event] = talk.of(CommandRefused)
     assert (event.user, event.command, event.path) == ("ann", "LIST", "/a")

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from ftpservice.concurrency.time_budget import SHARE, Turns
-from ftpservice.data.ascii_transfer import LINES_PIECE, TextInflow, TextOutflow
+from ftpservice.concurrency.time_budget import SECONDS_PER_TURN, TimeBudget
+from ftpservice.data.ascii_transfer import ASCII_CHUNK_SIZE, TextReceiver, TextSender
 from tests.support.memory_transport import is_pending, outcome, start
 
 
-def at_once() -> Turns:
+def at_once() -> TimeBudget:
     """Return turns for which no time passes."""
-    return Turns(Clock(), lambda: 0.0)
+    return TimeBudget(Clock(), lambda: 0.0)
 
 
 class Memory:
@@ -33,7 +33,7 @@ class Memory:
         return self.pieces.pop(0) if self.pieces else b""
 
 
-async def all_of(inflow: TextInflow) -> bytes:
+async def all_of(inflow: TextReceiver) -> bytes:
     text = b""
     while data := await inflow.read():
         text += data
@@ -43,7 +43,7 @@ async def all_of(inflow: TextInflow) -> bytes:
 
 async def sent(records: bool, *pieces: bytes) -> bytes:
     connection = Memory()
-    text = TextOutflow(connection, at_once(), records)
+    text = TextSender(connection, at_once(), records)
     for piece in pieces:
         await text.write(piece)
     await text.finish()
@@ -51,12 +51,12 @@ async def sent(records: bool, *pieces: bytes) -> bytes:
 
 
 def received(records: bool, *pieces: bytes) -> bytes:
-    return outcome(start(all_of(TextInflow(Memory(*pieces), at_once(), records))))
+    return outcome(start(all_of(TextReceiver(Memory(*pieces), at_once(), records))))
 
 
 def test_a_crlf_that_is_there_is_sent_as_it_is_wherever_it_is_cut():
     assert outcome(start(sent(False, b"a\r\nb\n", b"c\r", b"\nd"))) == b"a\r\nb\r\nc\r\nd"
-    large = b"x" * (LINES_PIECE - 1) + b"\r\n" + b"y" * LINES_PIECE + b"\n"
+    large = b"x" * (ASCII_CHUNK_SIZE - 1) + b"\r\n" + b"y" * ASCII_CHUNK_SIZE + b"\n"
     assert outcome(start(sent(False, large))) == large[:-1] + b"\r\n"
 
 
@@ -80,14 +80,16 @@ def test_what_is_sent_comes_back_in_any_pieces(text, cuts, records):
 @pytest.mark.parametrize("upload", [False, True])
 def test_a_peer_that_is_never_waited_for_leaves_time_for_others(upload, records):
     clock = Clock()
-    ticks = itertools.count(step=SHARE / 8)  # each look at the time takes a quarter of a piece
-    turns = Turns(clock, lambda: next(ticks))
-    data = b"a\n" * 8 * LINES_PIECE
+    ticks = itertools.count(
+        step=SECONDS_PER_TURN / 8
+    )  # each look at the time takes a quarter of a piece
+    turns = TimeBudget(clock, lambda: next(ticks))
+    data = b"a\n" * 8 * ASCII_CHUNK_SIZE
     wire = outcome(start(sent(records, data)))
     if upload:
-        moving = start(all_of(TextInflow(Memory(wire), turns, records)))
+        moving = start(all_of(TextReceiver(Memory(wire), turns, records)))
     else:
-        moving = start(TextOutflow(Memory(), turns, records).write(data))
+        moving = start(TextSender(Memory(), turns, records).write(data))
     iterations = 0
     while is_pending(moving):
         [call] = clock.calls

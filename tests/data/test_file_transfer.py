@@ -3,9 +3,9 @@ from dataclasses import dataclass, field
 import pytest
 from twisted.internet.task import Clock
 
-from ftpservice.concurrency.time_budget import Turns
+from ftpservice.concurrency.time_budget import TimeBudget
 from ftpservice.data.file_transfer import receive_file, send_chunks, send_file
-from ftpservice.stream.connection import Cut
+from ftpservice.stream.connection import TransferAborted
 from ftpservice.wire.entry import Entry, Kind
 from tests.support.memory_transport import connected, is_pending, outcome, start
 
@@ -14,7 +14,7 @@ from tests.support.memory_transport import connected, is_pending, outcome, start
 class Representation:
     ascii: bool = False
     records: bool = False
-    turns: Turns = field(default_factory=lambda: Turns(Clock(), lambda: 0.0))
+    turns: TimeBudget = field(default_factory=lambda: TimeBudget(Clock(), lambda: 0.0))
 
 
 IMAGE, TEXT, RECORDS = Representation(), Representation(True), Representation(True, True)
@@ -78,9 +78,9 @@ class TestSending:
         )
 
     def test_a_file_that_became_shorter_is_a_cut(self):
-        with pytest.raises(Cut, match="shorter"):
+        with pytest.raises(TransferAborted, match="shorter"):
             sent(Reading(b"0123", size=10))
-        with pytest.raises(Cut, match="shorter"):
+        with pytest.raises(TransferAborted, match="shorter"):
             sent(Reading(b"0123", size=10), 2, 6, RECORDS)
 
     def test_a_file_that_grew_is_sent_as_it_is_now(self):
@@ -99,7 +99,7 @@ class TestReceiving:
 
     @pytest.mark.parametrize("wire", [b"a", b"a\xff\x07", b"\xff\x02more"])
     def test_records_that_do_not_end_well_are_a_cut(self, wire):
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             received(RECORDS, wire)
 
 

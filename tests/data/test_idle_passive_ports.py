@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.task import Clock
 
-from ftpservice.data.idle_passive_ports import UnusedPorts
+from ftpservice.data.idle_passive_ports import IdlePassivePorts
 
 
 class Holding:
@@ -14,10 +14,10 @@ class Holding:
         self.is_used = is_used
         self.dropped = 0
 
-    def holds_unused_port(self) -> bool:
+    def has_idle_port(self) -> bool:
         return not self.is_used
 
-    def drop_port(self, problem: str) -> None:
+    def close_idle_port(self, problem: str) -> None:
         assert problem
         self.dropped += 1
         self.is_used = True
@@ -25,7 +25,7 @@ class Holding:
 
 def test_each_is_dropped_after_its_time() -> None:
     clock = Clock()
-    unused = UnusedPorts(clock)
+    unused = IdlePassivePorts(clock)
     first, second, taken = Holding(), Holding(), Holding()
     unused.add(first, "192.0.2.1", 30)
     unused.add(taken, "192.0.2.1", 30)
@@ -43,7 +43,7 @@ def test_each_is_dropped_after_its_time() -> None:
 
 def test_a_new_port_of_a_session_has_its_time_from_the_start() -> None:
     clock = Clock()
-    unused = UnusedPorts(clock)
+    unused = IdlePassivePorts(clock)
     holder = Holding()
     unused.add(holder, "192.0.2.1", 30)
     clock.advance(29)
@@ -56,12 +56,12 @@ def test_a_new_port_of_a_session_has_its_time_from_the_start() -> None:
 
 def test_without_a_time_it_stays() -> None:
     clock = Clock()
-    UnusedPorts(clock).add(Holding(), "192.0.2.1", 0)
+    IdlePassivePorts(clock).add(Holding(), "192.0.2.1", 0)
     assert not clock.getDelayedCalls()
 
 
 def test_room_is_made_by_the_oldest_of_the_address_that_holds_most() -> None:
-    unused = UnusedPorts(Clock())
+    unused = IdlePassivePorts(Clock())
     one, *many = (Holding() for _ in range(4))
     used = [Holding(is_used=True) for _ in range(5)]
     for holder in used:
@@ -70,15 +70,15 @@ def test_room_is_made_by_the_oldest_of_the_address_that_holds_most() -> None:
     for number, holder in enumerate(many):
         unused.add(holder, f"2001:db8:1:1::{number}", 30)
     for expected in ([0, 1, 0, 0], [0, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 1]):
-        assert unused.make_room()
+        assert unused.reclaim_port()
         assert [holder.dropped for holder in (one, *many)] == expected
-    assert not unused.make_room()
+    assert not unused.reclaim_port()
     assert not any(holder.dropped for holder in used)
 
 
 def test_nothing_is_left_when_all_have_gone() -> None:
     clock = Clock()
-    unused = UnusedPorts(clock)
+    unused = IdlePassivePorts(clock)
     holder = Holding()
     unused.add(holder, "192.0.2.1", 30)
     assert clock.getDelayedCalls()

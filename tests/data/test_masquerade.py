@@ -3,8 +3,13 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
-from ftpservice.data.channel import CannotConnect
-from ftpservice.data.masquerade import GOOD_FOR, PATIENCE, RETRY_AFTER, Masquerade
+from ftpservice.data.channel import CannotOpenDataConnection
+from ftpservice.data.masquerade import (
+    CACHE_SECONDS,
+    RESOLVE_TIMEOUT_SECONDS,
+    RETRY_SECONDS,
+    MasqueradeAddresses,
+)
 from ftpservice.data.peer_policy import parse_address_rule
 from tests.support.memory_transport import is_pending, outcome, start
 
@@ -31,7 +36,7 @@ class Reactor(Clock):
 
 
 def masquerade(reactor, *rules):
-    return Masquerade(reactor, [parse_address_rule(rule) for rule in rules])
+    return MasqueradeAddresses(reactor, [parse_address_rule(rule) for rule in rules])
 
 
 def announced(rules, client, own="192.0.2.9"):
@@ -70,7 +75,7 @@ class TestNames:
         assert is_pending(asking)
         reactor.answer("2001:db8::1", "203.0.113.5", "203.0.113.6")
         assert outcome(asking) == "203.0.113.5"
-        reactor.advance(GOOD_FOR - 1)
+        reactor.advance(CACHE_SECONDS - 1)
         assert outcome(start(mask.announced("192.0.2.1", ""))) == "203.0.113.5"
         assert len(reactor.asked) == 1
         reactor.advance(1)
@@ -85,7 +90,7 @@ class TestNames:
         first = start(mask.announced("192.0.2.1", ""))
         reactor.answer("203.0.113.5")
         outcome(first)
-        reactor.advance(GOOD_FOR)
+        reactor.advance(CACHE_SECONDS)
         second = start(mask.announced("192.0.2.1", ""))
         reactor.answer()
         assert outcome(second) == "203.0.113.5"
@@ -95,12 +100,12 @@ class TestNames:
         mask = masquerade(reactor, "ftp.example.com")
         first = start(mask.announced("192.0.2.1", ""))
         reactor.answer()
-        with pytest.raises(CannotConnect, match=r"ftp\.example\.com"):
+        with pytest.raises(CannotOpenDataConnection, match=r"ftp\.example\.com"):
             outcome(first)
-        with pytest.raises(CannotConnect):
+        with pytest.raises(CannotOpenDataConnection):
             outcome(start(mask.announced("192.0.2.1", "")))
         assert len(reactor.asked) == 1
-        reactor.advance(RETRY_AFTER)
+        reactor.advance(RETRY_SECONDS)
         again = start(mask.announced("192.0.2.1", ""))
         reactor.answer("203.0.113.5")
         assert outcome(again) == "203.0.113.5"
@@ -119,9 +124,9 @@ class TestNames:
         first = start(mask.announced("192.0.2.1", ""))
         reactor.answer("203.0.113.5")
         outcome(first)
-        reactor.advance(GOOD_FOR)
+        reactor.advance(CACHE_SECONDS)
         second = start(mask.announced("192.0.2.1", ""))
-        reactor.advance(PATIENCE)
+        reactor.advance(RESOLVE_TIMEOUT_SECONDS)
         assert outcome(second) == "203.0.113.5"
         reactor.answer("203.0.113.6")
         assert outcome(start(mask.announced("192.0.2.1", ""))) == "203.0.113.6"

@@ -3,11 +3,11 @@ import socket
 
 import pytest
 
-from ftpservice.data.channel import CannotConnect
+from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.passive_ports import (
-    Dice,
     NoPortFree,
     PassivePorts,
+    SecureRandom,
     ephemeral_ports,
     listening_socket,
 )
@@ -110,13 +110,13 @@ def test_another_cause_ends_the_search():
     """With no descriptor left, or an address that is not ours, no other port is better."""
     kernel = Kernel(range(50000, 50020), errno.EMFILE)
     ports = PassivePorts(DataSettings(passive_ports=(50000, 50019)), kernel)
-    with pytest.raises(CannotConnect) as caught:
+    with pytest.raises(CannotOpenDataConnection) as caught:
         ports.listen("")
     assert not isinstance(caught.value, NoPortFree)
     assert len(kernel.tried) == 1
 
 
 def test_the_dice_are_never_short_of_numbers_and_stay_below():
-    dice = Dice()
+    dice = SecureRandom()
     seen = {dice.below(7) for _ in range(2000)}
     assert seen == set(range(7))

@@ -9,7 +9,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from ftpservice.net.accepted_tcp import AcceptedTransport
-from ftpservice.stream.connection import Cut, DataConnection
+from ftpservice.stream.connection import StreamConnection, TransferAborted
 from tests.support.loopback import PATIENCE, send_rst, until
 from tests.support.memory_transport import is_pending, outcome, start
 
@@ -22,7 +22,7 @@ class Ends:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.peer = socket.create_connection(listening.getsockname(), PATIENCE)
             self.own, place = listening.accept()
-        self.data = DataConnection(reactor, PATIENCE)
+        self.data = StreamConnection(reactor, PATIENCE)
         self.transport = AcceptedTransport(self.own, self.data, place, reactor)
         self.data.makeConnection(self.transport)
 
@@ -87,7 +87,7 @@ def test_an_rst_behind_what_is_there_is_a_cut(ends):
     ends.peer.sendall(b"half")
     send_rst(ends.peer)
     ends.arrives(select.POLLHUP)
-    with pytest.raises(Cut):
+    with pytest.raises(TransferAborted):
         while outcome(start(ends.data.read())):
             pass
     assert ends.data.lost

@@ -7,7 +7,7 @@ import socket
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.testing import StringTransport
 
-from ftpservice.net.immediate_write import send_directly
+from ftpservice.net.immediate_write import write_now
 
 
 class Wire(FileDescriptor):
@@ -32,14 +32,14 @@ class Wire(FileDescriptor):
 
 def test_what_the_kernel_takes_is_sent_at_once() -> None:
     wire = Wire(100)
-    send_directly(wire, b"220 hello\r\n")
+    write_now(wire, b"220 hello\r\n")
     assert wire.sent == b"220 hello\r\n"
     assert not wire.asked_to_write
 
 
 def test_what_it_does_not_take_waits_for_the_reactor() -> None:
     wire = Wire(4)
-    send_directly(wire, b"220 hello\r\n")
+    write_now(wire, b"220 hello\r\n")
     assert wire.sent == b"220 "
     assert b"".join(wire._tempDataBuffer) == b"hello\r\n"
 
@@ -47,19 +47,19 @@ def test_what_it_does_not_take_waits_for_the_reactor() -> None:
 def test_nothing_overtakes_what_already_waits() -> None:
     wire = Wire(100)
     wire.write(b"first ")
-    send_directly(wire, b"second")
+    write_now(wire, b"second")
     assert wire.sent == b""
     assert b"".join(wire._tempDataBuffer) == b"first second"
 
 
 def test_a_broken_connection_is_found_by_the_reactor() -> None:
     wire = Wire(OSError("broken"))
-    send_directly(wire, b"x")
+    write_now(wire, b"x")
     assert wire.asked_to_write == 1
 
 
 def test_other_transports_are_written_to() -> None:
     transport = StringTransport()
-    send_directly(transport, b"x")
+    write_now(transport, b"x")
     assert transport.value() == b"x"
     assert not isinstance(transport, socket.socket)

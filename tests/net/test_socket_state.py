@@ -3,7 +3,7 @@ import socket
 from twisted.internet.interfaces import ISystemHandle
 from zope.interface import implementer
 
-from ftpservice.net.socket_state import acknowledged, is_broken, unacknowledged
+from ftpservice.net.socket_state import bytes_acked, bytes_unacked, has_socket_error
 from tests.support.loopback import send_rst
 
 
@@ -37,11 +37,11 @@ def pair():
 def test_it_knows_what_the_peer_has_taken():
     ours, theirs = pair()
     with ours, theirs:
-        before = acknowledged(Handle(ours))
+        before = bytes_acked(Handle(ours))
         ours.sendall(b"x" * 1000)
         theirs.recv(1000, socket.MSG_WAITALL)
-        assert acknowledged(Handle(ours)) - before == 1000
-        assert unacknowledged(Handle(ours)) == 0
+        assert bytes_acked(Handle(ours)) - before == 1000
+        assert bytes_unacked(Handle(ours)) == 0
 
 
 def test_it_knows_what_the_peer_has_not_taken():
@@ -54,18 +54,18 @@ def test_it_knows_what_the_peer_has_not_taken():
                 sent += ours.send(b"x" * 65536)
         except BlockingIOError:
             pass
-        before = acknowledged(Handle(ours))
+        before = bytes_acked(Handle(ours))
         assert 0 < before < sent + 2
-        assert unacknowledged(Handle(ours)) > 0
+        assert bytes_unacked(Handle(ours)) > 0
 
 
 def test_it_tells_once_that_the_connection_broke():
     ours, theirs = pair()
     with ours:
-        assert not is_broken(Handle(ours))
+        assert not has_socket_error(Handle(ours))
         send_rst(theirs)
-        assert is_broken(Handle(ours))
-        assert not is_broken(Handle(ours))
+        assert has_socket_error(Handle(ours))
+        assert not has_socket_error(Handle(ours))
 
 
 def test_it_knows_nothing_of_what_is_no_socket_or_closed():
@@ -73,14 +73,14 @@ def test_it_knows_nothing_of_what_is_no_socket_or_closed():
     ours.close()
     theirs.close()
     for transport in (object(), Handle(None), Handle(ours), Closed()):
-        assert acknowledged(transport) == 0
-        assert unacknowledged(transport) == 0
-        assert not is_broken(transport)
+        assert bytes_acked(transport) == 0
+        assert bytes_unacked(transport) == 0
+        assert not has_socket_error(transport)
 
 
 def test_it_knows_nothing_of_other_kinds_of_socket():
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert acknowledged(Handle(ours)) == 0
+        assert bytes_acked(Handle(ours)) == 0
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        assert unacknowledged(Handle(listening)) == 0
+        assert bytes_unacked(Handle(listening)) == 0

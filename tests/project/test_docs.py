@@ -13,14 +13,14 @@ import pytest
 from twisted.scripts.twistd import ServerOptions
 
 from ftpservice.accounts.passwd_line import OPTIONS, parse
-from ftpservice.commands.extensions import sites
-from ftpservice.commands.table import KNOWN_ELSEWHERE, TABLE
-from ftpservice.service.settings.options import Options
-from ftpservice.service.settings.table import BY_NAME
-from ftpservice.service.settings.toml_file import parse as parse_toml
-from ftpservice.simple.commands import TABLE as SIMPLE_TABLE
+from ftpservice.commands.extensions import site_verbs
+from ftpservice.commands.table import UNIMPLEMENTED_VERBS, VERB_TABLE
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.settings.table import SETTINGS_BY_NAME
+from ftpservice.service.settings.toml_file import parse_toml
+from ftpservice.simple.commands import SIMPLE_VERBS as SIMPLE_TABLE
 from ftpservice.storage.rights import PRESETS
-from ftpservice.wire.simple import Code
+from ftpservice.wire.simple import ErrorCode
 from tests.support.docs_pages import (
     DOCS,
     EXAMPLES,
@@ -38,7 +38,7 @@ from tests.support.docs_pages import (
 from tests.support.service_process import CHECKOUT
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-SIMPLE = {*SIMPLE_TABLE, *Code.__members__, "ERR"}
+SIMPLE = {*SIMPLE_TABLE, *ErrorCode.__members__, "ERR"}
 """Words of the simple protocol."""
 ACRONYMS = frozenset(
     (
@@ -115,13 +115,13 @@ def test_commands_of_ours_are_understood(bench: Path) -> None:
         if words is None or "--help" in words or "[options]" in words or "sqlite:" in command:
             continue
         moved = [word.replace("/etc/", f"{bench}/etc/") for word in words]
-        Options().parseOptions(moved)
+        ServiceOptions().parseOptions(moved)
         parsed += 1
     assert parsed >= 5
 
 
 def test_options_that_are_named_exist() -> None:
-    known = set(Options().longOpt) | set(ServerOptions().longOpt) | {"help-auth"}
+    known = set(ServiceOptions().longOpt) | set(ServerOptions().longOpt) | {"help-auth"}
     known = {name.rstrip("=") for name in known} | {"name"}  # stands for any
     named = {word for code in inline() for word in re.findall(r"(?<!\S)--([a-z][a-z-]*)", code)}
     assert named - known == set()
@@ -129,7 +129,7 @@ def test_options_that_are_named_exist() -> None:
 
 
 def test_names_of_settings_and_rights_exist() -> None:
-    known = {*BY_NAME, *PRESETS, *OPTIONS, *OTHERS}
+    known = {*SETTINGS_BY_NAME, *PRESETS, *OPTIONS, *OTHERS}
     hyphened = {code.partition("=")[0].strip() for code in inline()}
     hyphened = {name for name in hyphened if re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", name)}
     assert hyphened - known == set()
@@ -137,8 +137,10 @@ def test_names_of_settings_and_rights_exist() -> None:
 
 @pytest.mark.parametrize("page", OF_THE_SERVICE, ids=named)
 def test_verbs_that_are_named_exist(page: Path) -> None:
-    known = {row.name for row in TABLE} | {word for row in sites for word in row.name.split()}
-    known |= KNOWN_ELSEWHERE | ACRONYMS | SIMPLE
+    known = {row.name for row in VERB_TABLE} | {
+        word for row in site_verbs for word in row.name.split()
+    }
+    known |= UNIMPLEMENTED_VERBS | ACRONYMS | SIMPLE
     capitals = set(re.findall(r"\b[A-Z]{3,4}\b", re.sub("<[^>]*>", "", prose(page))))
     assert capitals - known == set()
 

@@ -95,7 +95,7 @@ MODULES = {module_of(path): path for path in [*SERVER, *CLIENT]}
 def room_of(module: str) -> tuple[str, str]:
     """Return the package of a module, and the room that it stands in."""
     package, _, rest = module.partition(".")
-    rooms = {room for rank in RANKS[package] for room in rank}
+    rooms = {wait_for_room for rank in RANKS[package] for wait_for_room in rank}
     within = rest or package
     if module == "ftpservice":
         return package, module

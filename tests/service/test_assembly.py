@@ -21,18 +21,18 @@ from twisted.python import usage
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.control.factory import FTPFactory
-from ftpservice.control.implicit_tls import ImplicitFactory
+from ftpservice.control.implicit_tls import ImplicitTLSFactory
 from ftpservice.events import Event
 from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
-from ftpservice.service.certificate_reload import Renewal
+from ftpservice.service.certificate_reload import CertificateReload
 from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
-from ftpservice.service.operator_console import Console
+from ftpservice.service.operator_console import OperatorConsole
 from ftpservice.service.settings.errors import CannotStart
-from ftpservice.service.settings.options import Options
-from ftpservice.service.signals import renew_on_hangup, reopen_on_usr1, stop_on_signals
-from ftpservice.service.tap import make_room_for_descriptors, makeService, spare_the_collector
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.signals import reload_on_sighup, reopen_on_sigusr1, stop_on_signals
+from ftpservice.service.tap import freeze_gc, makeService, reserve_descriptor_table
 from tests.support.service_process import checkout_environment
 
 ALICE = "--auth=memory:alice:secret"
@@ -44,11 +44,11 @@ class Started:
     """A service of these options; ``port`` is what each of its places says it is bound to."""
 
     def __init__(self, *words: str, host: str = "127.0.0.1") -> None:
-        self.options = Options()
+        self.options = ServiceOptions()
         self.options.parseOptions([ROOT, *words])
         self.reactor = MemoryReactorClock()
         self.out, self.err = io.StringIO(), io.StringIO()
-        console = Console(self.out, self.err, logged=False)
+        console = OperatorConsole(self.out, self.err, logged=False)
         self.service = assemble(self.options, self.reactor, console)
         self.host = host
 
@@ -193,7 +193,7 @@ def test_a_checker_that_is_of_no_use_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_place_that_fails_later_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     given_up: list[object] = []
-    monkeypatch.setattr(assembly, "give_up", lambda *asked: given_up.append(asked[0]))
+    monkeypatch.setattr(assembly, "exit_with_failure", lambda *asked: given_up.append(asked[0]))
     late: Deferred[Any] = Deferred()
     started = Started(ALICE)
     place = started.service.parts.listeners.places[0]
@@ -224,14 +224,14 @@ def test_a_subscriber_that_fails_is_logged() -> None:
 
 
 def test_directories_are_for_whom_twistd_becomes() -> None:
-    options = Options()
+    options = ServiceOptions()
     assert assembly.owner_for(options) == (-1, -1)
     options.parent = {"uid": 1000, "gid": None}  # type: ignore[assignment]
     assert assembly.owner_for(options) == (1000, -1)
 
 
 def test_twistd_gets_the_service() -> None:
-    options = Options()
+    options = ServiceOptions()
     options.parseOptions([ROOT, ALICE])
     service = makeService(options)
     assert IService.providedBy(service)
@@ -239,7 +239,7 @@ def test_twistd_gets_the_service() -> None:
 
 
 def test_twistd_gets_one_line_when_there_can_be_no_service() -> None:
-    options = Options()
+    options = ServiceOptions()
     options.parseOptions(["--root=bogus:x", ALICE])
     with pytest.raises(SystemExit, match=r"^ftpservice: --root: "):
         makeService(options)
@@ -250,19 +250,19 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
 
     asked: list[tuple[Any, ...]] = []
     monkeypatch.setattr(reactor, "callWhenRunning", lambda *words: asked.append(words))
-    options = Options()
+    options = ServiceOptions()
     options.parent = {"nodaemon": True}  # type: ignore[assignment]
     options.parseOptions([ROOT, ALICE])
     service = makeService(options)
     assert isinstance(service, FTPService)
     logs, reopened, *others = asked
-    assert reopened[:2] == (reopen_on_usr1, reactor)
+    assert reopened[:2] == (reopen_on_sigusr1, reactor)
     assert logs[0].__self__ is reopened[2].__self__
     assert others == [
         (stop_on_signals, reactor, service.hurry),
-        (renew_on_hangup, reactor, service.renew),
-        (spare_the_collector,),
-        (make_room_for_descriptors,),
+        (reload_on_sighup, reactor, service.renew),
+        (freeze_gc,),
+        (reserve_descriptor_table,),
     ]
 
 
@@ -270,7 +270,7 @@ def test_a_port_where_tls_comes_first_gets_its_own_factory() -> None:
     started = Started(ALICE, "--implicit=tcp:990", "--implicit=haproxy:tcp:991").start()
     (_, plain, *_), (_, implicit, *_), (_, proxied, *_) = started.reactor.tcpServers
     assert isinstance(plain, FTPFactory)
-    assert isinstance(implicit, ImplicitFactory)
+    assert isinstance(implicit, ImplicitTLSFactory)
     assert isinstance(proxied, ProxiedFactory)
     assert proxied.exactly
     assert "ftps://127.0.0.1:4242/" in started.said
@@ -289,7 +289,7 @@ def test_certificates_of_files_can_be_read_again(monkeypatch: pytest.MonkeyPatch
     started = Started(ALICE, "--data-dir=own")
     assert "certificate.pem" in os.listdir("own")
     renewed: list[int] = []
-    monkeypatch.setattr(Renewal, "renew", lambda self: renewed.append(1))
+    monkeypatch.setattr(CertificateReload, "renew", lambda self: renewed.append(1))
     started.service.renew()
     assert renewed == [1]
 
@@ -297,7 +297,7 @@ def test_certificates_of_files_can_be_read_again(monkeypatch: pytest.MonkeyPatch
 TABLE_SIZE = """
 import os, resource
 from pathlib import Path
-from ftpservice.service.tap import make_room_for_descriptors
+from ftpservice.service.tap import reserve_descriptor_table
 
 def size():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -305,7 +305,7 @@ def size():
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
 before = size()
-make_room_for_descriptors()
+reserve_descriptor_table()
 after = size()
 many = [os.dup(0) for _ in range(900)]
 print(before, after, size())
@@ -324,7 +324,7 @@ def test_a_place_that_is_none_is_told_with_its_option() -> None:
 
 def test_the_collector_passes_over_what_is_here_to_stay() -> None:
     before = gc.get_freeze_count()
-    spare_the_collector()
+    freeze_gc()
     try:
         assert gc.get_freeze_count() > before + 10_000
     finally:
@@ -347,5 +347,5 @@ def test_the_kernels_table_of_descriptors_is_large_from_the_start() -> None:
 
 
 def test_without_a_free_descriptor_the_table_stays_as_it_is() -> None:
-    make_room_for_descriptors(1)  # the last one is 0, and in use: a higher one is taken
-    make_room_for_descriptors(-5)  # the kernel refuses
+    reserve_descriptor_table(1)  # the last one is 0, and in use: a higher one is taken
+    reserve_descriptor_table(-5)  # the kernel refuses

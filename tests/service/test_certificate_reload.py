@@ -10,9 +10,9 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 
-from ftpservice.concurrency.thread_pool import InlinePool
-from ftpservice.net.tls.server import CertificateProblem
-from ftpservice.service.certificate_reload import INTERVAL, Renewal, versions
+from ftpservice.concurrency.thread_pool import InlineRunner
+from ftpservice.net.tls.server import CertificateError
+from ftpservice.service.certificate_reload import INTERVAL_SECONDS, CertificateReload, file_versions
 
 
 class Certificate:
@@ -40,12 +40,12 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.write("one", 1)
-        self.tls, self.clock, self.pool = Reloading(), Clock(), InlinePool()
+        self.tls, self.clock, self.pool = Reloading(), Clock(), InlineRunner()
         paths = [path, path.with_suffix(".key")]
-        self.renewal = Renewal(
+        self.renewal = CertificateReload(
             self.tls,  # type: ignore[arg-type]  # as much of it as is used
             paths,
-            versions(paths),
+            file_versions(paths),
             self.clock,
             lambda reactor: self.pool,
         )
@@ -57,7 +57,7 @@ class Watched:
 
     def looks(self, times: int) -> int:
         for _ in range(times):
-            self.clock.advance(INTERVAL)
+            self.clock.advance(INTERVAL_SECONDS)
         return self.tls.reloads
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_vanishes_and_comes_back_is_read(watched: Watched) -> None:
 
 
 def test_what_is_wrong_is_told_once_and_changes_nothing(watched: Watched, said: list[str]) -> None:
-    watched.tls.problem = CertificateProblem("a.pem: expired")
+    watched.tls.problem = CertificateError("a.pem: expired")
     watched.write("two", 2)
     assert watched.looks(5) == 1
     assert said == ["a.pem: expired; the certificates read before stay in use"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ftpservice.service.certificate_setup import certificates
+from ftpservice.service.certificate_setup import load_or_make_certificates
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.settings import settings_from
 from ftpservice.session.tls_policy import ControlTLS
@@ -27,7 +27,7 @@ def loaded(**given: Any) -> Any:
     settings = settings_from({name.replace("_", "-"): value for name, value in given.items()})
     for path in settings.made:
         os.makedirs(path, 0o700, exist_ok=True)
-    return certificates(settings, AS_IT_IS)
+    return load_or_make_certificates(settings, AS_IT_IS)
 
 
 def test_without_tls_there_are_none(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_it_belongs_to_whom_the_service_becomes(
 ) -> None:
     given: list[tuple[object, ...]] = []
     monkeypatch.setattr(os, "chown", lambda *words: given.append(words))
-    certificates(settings_from({"root": "/x", "data-dir": str(tmp_path)}), (12, 34))
+    load_or_make_certificates(settings_from({"root": "/x", "data-dir": str(tmp_path)}), (12, 34))
     assert given == [(tmp_path / "certificate.pem", 12, 34)]
 
 

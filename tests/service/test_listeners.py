@@ -12,8 +12,8 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
 from zope.interface import implementer
 
-from ftpservice.service.listeners import Listener, Listeners, listener
-from ftpservice.service.settings.errors import CannotStart, because
+from ftpservice.service.listeners import Listener, Listeners, parse_listener
+from ftpservice.service.settings.errors import CannotStart, error_text
 
 
 @implementer(IListeningPort)
@@ -162,13 +162,13 @@ def test_stopping_gives_up_waiting_and_says_nothing() -> None:
 
 
 def test_an_endpoint_string_is_read() -> None:
-    place = listener(MemoryReactor(), "tcp:2121:interface=127.0.0.1")
+    place = parse_listener(MemoryReactor(), "tcp:2121:interface=127.0.0.1")
     assert not place.proxied
     assert IStreamServerEndpoint.providedBy(place.endpoint)
 
 
 def test_a_balancer_is_taken_off_the_string() -> None:
-    place = listener(MemoryReactor(), "haproxy:tcp:2121")
+    place = parse_listener(MemoryReactor(), "haproxy:tcp:2121")
     assert place.proxied
     assert place.text == "haproxy:tcp:2121"
 
@@ -176,16 +176,16 @@ def test_a_balancer_is_taken_off_the_string() -> None:
 @pytest.mark.parametrize("text", ["", "2121", "bogus:1", "tcp", "tcp:x", "tcp:1:y=2", "haproxy:"])
 def test_an_endpoint_string_that_is_none_is_one_line(text: str) -> None:
     with pytest.raises(CannotStart) as caught:
-        listener(MemoryReactor(), text)
+        parse_listener(MemoryReactor(), text)
     assert caught.value.line.startswith(f"--listen {text} is no place to listen on (")
     assert "\n" not in caught.value.line
 
 
 def test_a_reason_is_always_one_line() -> None:
-    assert because(OSError(errno.ENOENT, "No such file")) == "no such file"
-    assert because(OSError("odd")) == "odd"
-    assert because(KeyError()) == "KeyError"
-    assert because(ValueError("a\nb")) == "a b"
+    assert error_text(OSError(errno.ENOENT, "No such file")) == "no such file"
+    assert error_text(OSError("odd")) == "odd"
+    assert error_text(KeyError()) == "KeyError"
+    assert error_text(ValueError("a\nb")) == "a b"
 
 
 def test_a_failure_to_start_ends_the_process_with_status_1_and_is_an_exception() -> None:

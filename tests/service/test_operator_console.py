@@ -11,7 +11,7 @@ import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
 from ftpservice.service.log.setup import logs_for
-from ftpservice.service.operator_console import Console, _duplicate, console_for
+from ftpservice.service.operator_console import OperatorConsole, _duplicate, console_for
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def lines(events: list[LogEvent]) -> list[Any]:
 
 def test_a_terminal_gets_plain_lines(logged: list[LogEvent]) -> None:
     out, err = io.StringIO(), io.StringIO()
-    console = Console(out, err, logged=False)
+    console = OperatorConsole(out, err, logged=False)
     console.tell(["a", "b"])
     assert console.complain("c")
     assert out.getvalue() == "a\nb\n"
@@ -37,7 +37,7 @@ def test_a_terminal_gets_plain_lines(logged: list[LogEvent]) -> None:
 
 
 def test_a_log_apart_gets_them_too(logged: list[LogEvent]) -> None:
-    console = Console(None, None, logged=True)
+    console = OperatorConsole(None, None, logged=True)
     console.tell(["a"])
     assert not console.complain("b")
     assert lines(logged) == ["a", "b"]
@@ -56,8 +56,8 @@ def test_the_terminal_of_a_daemon_is_told_of_a_failed_start_only() -> None:
         assert terminal.read() == "ftpservice: this\n"
 
 
-def console_for_terminal(stream: Any) -> Console:
-    return Console(None, None, logged=False, kept=_duplicate(stream))
+def console_for_terminal(stream: Any) -> OperatorConsole:
+    return OperatorConsole(None, None, logged=False, kept=_duplicate(stream))
 
 
 def test_a_terminal_without_a_descriptor_cannot_be_kept() -> None:
@@ -68,9 +68,9 @@ def test_a_terminal_without_a_descriptor_cannot_be_kept() -> None:
 def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
     gone = io.StringIO()
     gone.close()
-    Console(gone, None, logged=False).tell(["a"])
+    OperatorConsole(gone, None, logged=False).tell(["a"])
     poor = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    Console(poor, None, logged=False).tell(["é"])
+    OperatorConsole(poor, None, logged=False).tell(["é"])
     assert poor.buffer.getvalue() == b"\\xe9\n"  # type: ignore[attr-defined]
 
 

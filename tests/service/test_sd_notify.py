@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpservice.service.sd_notify import Manager
+from ftpservice.service.sd_notify import ServiceManager
 
 
 @pytest.mark.parametrize("abstract", [False, True])
@@ -16,7 +16,7 @@ def test_it_is_told_how_the_service_is(tmp_path: Path, abstract: bool) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.settimeout(20)
         listening.bind(f"\0{path}" if abstract else path)
-        manager = Manager({"NOTIFY_SOCKET": f"@{path}" if abstract else path})
+        manager = ServiceManager({"NOTIFY_SOCKET": f"@{path}" if abstract else path})
         manager.ready("serving")
         manager.reloading()
         manager.stopping("over")
@@ -27,14 +27,14 @@ def test_it_is_told_how_the_service_is(tmp_path: Path, abstract: bool) -> None:
 
 
 def test_nobody_there_is_no_failure(tmp_path: Path) -> None:
-    Manager({}).ready("serving")
-    Manager({"NOTIFY_SOCKET": str(tmp_path / "none")}).ready("serving")
+    ServiceManager({}).ready("serving")
+    ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "none")}).ready("serving")
 
 
 def test_one_that_does_not_listen_is_not_waited_for(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(path)
-        manager = Manager({"NOTIFY_SOCKET": path})
+        manager = ServiceManager({"NOTIFY_SOCKET": path})
         for _ in range(1000):
             manager.ready("x" * 1000)

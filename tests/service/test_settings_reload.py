@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from ftpservice.activity.event_log import Verbosity
-from ftpservice.concurrency.thread_pool import InlinePool
-from ftpservice.net.tls.self_signed import made_certificate
+from ftpservice.concurrency.thread_pool import InlineRunner
+from ftpservice.net.tls.self_signed import self_signed_certificate
 from ftpservice.net.tls.server import TLSFiles
 from ftpservice.service import assembly
-from ftpservice.service.settings.table import BY_NAME
-from ftpservice.service.settings_reload import LIVE
+from ftpservice.service.settings.table import SETTINGS_BY_NAME
+from ftpservice.service.settings_reload import LIVE_SETTINGS
 from ftpservice.session.tls_policy import ControlTLS
 from tests.service.test_assembly import ALICE, Started
 
@@ -49,7 +49,7 @@ class Reloaded(Started):
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Be in a directory of its own, and read in this thread."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(assembly, "Pool", lambda *_words, **_more: InlinePool())
+    monkeypatch.setattr(assembly, "BlockingPool", lambda *_words, **_more: InlineRunner())
 
 
 def test_what_can_change_changes_for_sessions_to_come() -> None:
@@ -144,10 +144,10 @@ def test_other_certificates_are_used_and_a_bad_one_changes_nothing(
 ) -> None:
     from ftpservice.service import certificate_reload
 
-    monkeypatch.setattr(certificate_reload, "Pool", lambda *_words, **_more: InlinePool())
+    monkeypatch.setattr(certificate_reload, "BlockingPool", lambda *_words, **_more: InlineRunner())
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    one, two = (made_certificate(tmp_path / name) for name in ("one", "two"))
+    one, two = (self_signed_certificate(tmp_path / name) for name in ("one", "two"))
     started = Reloaded(f'certificate = ["{one}"]', ALICE)
     tls = started.service.parts.factory.tls
     assert tls is not None
@@ -170,7 +170,7 @@ def test_signals_that_come_while_the_file_is_read_make_one_more_look(
 ) -> None:
     started = Reloaded("", ALICE)
     looks: list[int] = []
-    read = started.options.decided_again
+    read = started.options.reread_values
 
     def look() -> dict[str, Any]:
         looks.append(len(looks))
@@ -179,11 +179,11 @@ def test_signals_that_come_while_the_file_is_read_make_one_more_look(
             started.service.renew()
         return read()
 
-    monkeypatch.setattr(started.options, "decided_again", look)
+    monkeypatch.setattr(started.options, "reread_values", look)
     started.service.renew()
     assert looks == [0, 1]
     started.stop()
 
 
 def test_only_settings_that_there_are_can_change() -> None:
-    assert set(BY_NAME) >= LIVE
+    assert set(SETTINGS_BY_NAME) >= LIVE_SETTINGS

@@ -86,7 +86,7 @@ def test_giving_up_stops_the_reactor_and_ends_with_status_1(
     monkeypatch.setattr("sys.__stdout__", None)
     reactor = Reactor()
     flushed: list[list[int]] = []
-    ending.give_up(reactor, lambda: flushed.append([*statuses]))
+    ending.exit_with_failure(reactor, lambda: flushed.append([*statuses]))
     reactor.turn()
     assert reactor.stops == 1
     [(end, flush)] = last
@@ -99,8 +99,8 @@ def test_usr1_reopens_the_log_unless_somebody_else_has_it() -> None:
     reactor, asked = Reactor(), list[int]()
     try:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        ending.reopen_on_usr1(reactor, lambda: asked.append(1))
-        ending.reopen_on_usr1(reactor, lambda: asked.append(2))
+        ending.reopen_on_sigusr1(reactor, lambda: asked.append(1))
+        ending.reopen_on_sigusr1(reactor, lambda: asked.append(2))
         signal.raise_signal(signal.SIGUSR1)
         assert asked == []
         reactor.turn()
@@ -113,7 +113,7 @@ def test_a_hangup_has_files_read_and_ends_nothing() -> None:
     before = signal.getsignal(signal.SIGHUP)
     reactor, read = Reactor(), list[int]()
     try:
-        ending.renew_on_hangup(reactor, lambda: read.append(1))
+        ending.reload_on_sighup(reactor, lambda: read.append(1))
         for _ in range(3):
             signal.raise_signal(signal.SIGHUP)
         assert read == []

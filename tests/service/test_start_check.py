@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
-from ftpservice.net.tls.self_signed import made_certificate
+from ftpservice.net.tls.self_signed import self_signed_certificate
 from ftpservice.service.tap import Options
 from tests.accounts.doubles import SECRET
 
@@ -70,13 +70,13 @@ def test_a_shipped_password_beyond_this_machine_is_wrong(tmp_path: Path) -> None
 
 
 def test_certificates_that_are_there_are_good(tmp_path: Path) -> None:
-    assert checked(ALICE, f"--certificate={made_certificate(tmp_path)}") == 0
+    assert checked(ALICE, f"--certificate={self_signed_certificate(tmp_path)}") == 0
 
 
 def test_a_key_that_everybody_can_read_is_warned_about(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = made_certificate(tmp_path)
+    path = self_signed_certificate(tmp_path)
     path.chmod(0o644)
     assert checked(ALICE, f"--certificate={path}") == 0
     [line] = capsys.readouterr().err.splitlines()

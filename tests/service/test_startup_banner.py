@@ -6,21 +6,26 @@ import pytest
 from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
 
 from ftpservice import __version__
-from ftpservice.net.tls.server import Certificate
-from ftpservice.service.startup_banner import Audience, Place, Security, announcement
+from ftpservice.net.tls.server import CertificateSummary
+from ftpservice.service.startup_banner import (
+    ListeningAddress,
+    LoginSummary,
+    TLSSummary,
+    banner_lines,
+)
 from ftpservice.session.tls_policy import ControlTLS, TLSPolicy
 
-HERE = Place(IPv4Address("TCP", "127.0.0.1", 2121))
-ELSEWHERE = Place(IPv4Address("TCP", "192.0.2.1", 21))
-OFFERED = Security(TLSPolicy())
+HERE = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 2121))
+ELSEWHERE = ListeningAddress(IPv4Address("TCP", "192.0.2.1", 21))
+OFFERED = TLSSummary(TLSPolicy())
 
 
-def trial(audience: Audience, place: Place = HERE) -> str:
-    return announcement("memory:", audience, [place], OFFERED)[-1].strip()
+def trial(audience: LoginSummary, place: ListeningAddress = HERE) -> str:
+    return banner_lines("memory:", audience, [place], OFFERED)[-1].strip()
 
 
 def test_it_says_what_for_whom_where_and_how_to_try_it() -> None:
-    lines = announcement("local:/srv", Audience(names=("demo",), demo="demo"), [HERE], OFFERED)
+    lines = banner_lines("local:/srv", LoginSummary(names=("demo",), demo="demo"), [HERE], OFFERED)
     assert lines == [
         f"ftpservice {__version__} is serving",
         "  what  local:/srv",
@@ -32,50 +37,54 @@ def test_it_says_what_for_whom_where_and_how_to_try_it() -> None:
 
 
 def test_the_password_is_told_only_of_the_shipped_account() -> None:
-    assert trial(Audience(names=("bob",))) == "try   curl --user bob ftp://127.0.0.1:2121/"
-    assert trial(Audience(anonymous="/")) == "try   curl ftp://127.0.0.1:2121/"
-    assert trial(Audience(others=("UNIXChecker",))).endswith("--user NAME ftp://127.0.0.1:2121/")
+    assert trial(LoginSummary(names=("bob",))) == "try   curl --user bob ftp://127.0.0.1:2121/"
+    assert trial(LoginSummary(anonymous="/")) == "try   curl ftp://127.0.0.1:2121/"
+    assert trial(LoginSummary(others=("UNIXChecker",))).endswith(
+        "--user NAME ftp://127.0.0.1:2121/"
+    )
 
 
 def test_names_are_quoted_for_the_shell() -> None:
-    assert "--user 'it'\\''s me' " in trial(Audience(names=("it's me",)))
+    assert "--user 'it'\\''s me' " in trial(LoginSummary(names=("it's me",)))
 
 
 def test_a_place_on_every_address_is_tried_on_loopback() -> None:
-    place = Place(IPv4Address("TCP", "0.0.0.0", 21))
+    place = ListeningAddress(IPv4Address("TCP", "0.0.0.0", 21))
     assert place.line() == "ftp://127.0.0.1:21/ (every address of this machine)"
-    assert Place(IPv6Address("TCP", "::", 21)).url() == "ftp://[::1]:21/"
+    assert ListeningAddress(IPv6Address("TCP", "::", 21)).url() == "ftp://[::1]:21/"
 
 
 def test_brackets_are_kept_from_shell_and_curl() -> None:
-    command = trial(Audience(anonymous="/"), Place(IPv6Address("TCP", "::1", 21)))
+    command = trial(LoginSummary(anonymous="/"), ListeningAddress(IPv6Address("TCP", "::1", 21)))
     assert command == "try   curl 'ftp://[::1]:21/'"
 
 
 def test_a_balancer_is_told_and_tried_like_one() -> None:
-    place = Place(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
+    place = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
     assert place.line().endswith("(behind a PROXY-protocol balancer)")
-    assert "curl --haproxy-protocol ftp:" in trial(Audience(anonymous="/"), place)
+    assert "curl --haproxy-protocol ftp:" in trial(LoginSummary(anonymous="/"), place)
 
 
-def said(place: Place, security: Security) -> list[str]:
-    lines = announcement("memory:", Audience(names=("bob",)), [place], security)
+def said(place: ListeningAddress, security: TLSSummary) -> list[str]:
+    lines = banner_lines("memory:", LoginSummary(names=("bob",)), [place], security)
     return [line[2:] for line in lines[4:]]
 
 
 def test_certificates_are_told_with_their_fingerprints() -> None:
-    told = [Certificate(("a.example", "b.example"), "AA:BB", datetime(2031, 2, 3, tzinfo=UTC))]
-    assert said(HERE, Security(TLSPolicy(), told))[:2] == [
+    told = [
+        CertificateSummary(("a.example", "b.example"), "AA:BB", datetime(2031, 2, 3, tzinfo=UTC))
+    ]
+    assert said(HERE, TLSSummary(TLSPolicy(), told))[:2] == [
         "tls   offered",
         "      a.example, b.example, until 2031-02-03, SHA-256 AA:BB",
     ]
-    assert said(HERE, Security(TLSPolicy(), told, own=True))[1] == (
+    assert said(HERE, TLSSummary(TLSPolicy(), told, own=True))[1] == (
         "      self-signed, until 2031-02-03, SHA-256 AA:BB"
     )
 
 
 def test_a_port_where_tls_comes_first_is_one_of_ftps() -> None:
-    place = Place(IPv4Address("TCP", "127.0.0.1", 990), scheme="ftps")
+    place = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 990), scheme="ftps")
     assert place.url() == "ftps://127.0.0.1:990/"
     assert said(place, OFFERED)[-1] == "try   curl --insecure --user bob ftps://127.0.0.1:990/"
 
@@ -83,36 +92,38 @@ def test_a_port_where_tls_comes_first_is_one_of_ftps() -> None:
 @pytest.mark.parametrize("control", [ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN])
 def test_tls_is_tried_where_it_is_wanted(control: ControlTLS) -> None:
     wanted = "try   curl --ssl-reqd --insecure --user bob ftp://127.0.0.1:2121/"
-    assert said(HERE, Security(TLSPolicy(control)))[-1] == wanted
+    assert said(HERE, TLSSummary(TLSPolicy(control)))[-1] == wanted
     assert said(HERE, OFFERED)[-1] == "try   curl --user bob ftp://127.0.0.1:2121/"
     assert said(ELSEWHERE, OFFERED)[-1].startswith("try   curl --ssl-reqd --insecure --user bob")
 
 
 def test_it_is_said_what_other_machines_cannot_or_should_not_do() -> None:
-    open_hearted = Security(TLSPolicy(plaintext=True))
+    open_hearted = TLSSummary(TLSPolicy(plaintext=True))
     assert said(HERE, open_hearted)[-1].startswith("try")
     assert "passwords of other machines are taken in clear" in said(ELSEWHERE, open_hearted)[-1]
-    without = Security(TLSPolicy(ControlTLS.OFF))
+    without = TLSSummary(TLSPolicy(ControlTLS.OFF))
     assert "there is no TLS" in said(ELSEWHERE, without)[-1]
-    strict = Security(TLSPolicy(ControlTLS.REQUIRED, plaintext=True))
+    strict = TLSSummary(TLSPolicy(ControlTLS.REQUIRED, plaintext=True))
     assert said(ELSEWHERE, strict)[-1].startswith("try")
 
 
 def test_a_shipped_password_behind_a_balancer_is_warned_of() -> None:
-    place = Place(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
-    note = announcement("memory:", Audience(names=("demo",), demo="demo"), [place], OFFERED)[-1]
+    place = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
+    note = banner_lines("memory:", LoginSummary(names=("demo",), demo="demo"), [place], OFFERED)[-1]
     assert note.startswith("  note  everybody knows the password of demo")
-    assert "note" not in announcement("memory:", Audience(names=("bob",)), [place], OFFERED)[-1]
+    assert "note" not in banner_lines("memory:", LoginSummary(names=("bob",)), [place], OFFERED)[-1]
 
 
 def test_other_kinds_of_address_are_told_and_not_tried() -> None:
-    lines = announcement("memory:", Audience(), [Place(UNIXAddress("/run/ftp.sock"))], OFFERED)
+    lines = banner_lines(
+        "memory:", LoginSummary(), [ListeningAddress(UNIXAddress("/run/ftp.sock"))], OFFERED
+    )
     assert lines[-3:] == ["  for   nobody yet", "  at    unix:/run/ftp.sock", "  tls   offered"]
-    assert Place(HostnameAddress(b"x", 1)).url() == str(HostnameAddress(b"x", 1))
+    assert ListeningAddress(HostnameAddress(b"x", 1)).url() == str(HostnameAddress(b"x", 1))
 
 
 def test_a_long_list_of_names_is_cut() -> None:
-    audience = Audience(tuple("abcdefg"), ("UNIXChecker",), "/pub")
+    audience = LoginSummary(tuple("abcdefg"), ("UNIXChecker",), "/pub")
     assert list(audience.lines()) == [
         "a, b, c, d, e and 2 more",
         "accounts of UNIXChecker",
@@ -121,10 +132,10 @@ def test_a_long_list_of_names_is_cut() -> None:
 
 
 def test_the_simple_protocol_is_tried_by_hand() -> None:
-    simple = Place(IPv4Address("TCP", "0.0.0.0", 1452), scheme="simple")
-    secured = Place(IPv4Address("TCP", "127.0.0.1", 1453), scheme="simples")
+    simple = ListeningAddress(IPv4Address("TCP", "0.0.0.0", 1452), scheme="simple")
+    secured = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 1453), scheme="simples")
     assert secured.url() == "simples://127.0.0.1:1453/"
-    audience = Audience(names=("demo",), demo="demo")
-    lines = announcement("local:/srv", audience, [HERE, simple, secured], OFFERED)
+    audience = LoginSummary(names=("demo",), demo="demo")
+    lines = banner_lines("local:/srv", audience, [HERE, simple, secured], OFFERED)
     hand = r"printf 'USER demo\nPASS demo\nLIST\nQUIT\n' | curl -sS telnet://127.0.0.1:1452"
     assert f"        {hand}" in lines

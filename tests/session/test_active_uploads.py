@@ -7,8 +7,8 @@ from twisted.internet.task import Clock
 from ftpservice.session.active_uploads import (
     SILENCE_SECONDS,
     TAKEOVER_SECONDS,
-    LivingUpload,
-    LivingUploads,
+    ActiveUpload,
+    ActiveUploads,
 )
 from ftpservice.storage.errors import BeingUploaded
 from ftpservice.wire.paths import VirtualPath
@@ -22,14 +22,14 @@ class Stage:
     """One upload under way from `HERE`, with or without a living session."""
 
     def __init__(self):
-        self.clock, self.uploads, self.cuts = Clock(), LivingUploads(), []
+        self.clock, self.uploads, self.cuts = Clock(), ActiveUploads(), []
         self.live = True
-        self.first = LivingUpload(KEY, HERE, lambda: self.live, self.clock.seconds())
+        self.first = ActiveUpload(KEY, HERE, lambda: self.live, self.clock.seconds())
         self.first.cut = lambda: self.cuts.append(self.clock.seconds())
         self.uploads.enter(self.first)
 
     def second(self, host=HERE):
-        return start(self.uploads.clear_way(KEY, host, self.clock.seconds))
+        return start(self.uploads.abort_dead_upload(KEY, host, self.clock.seconds))
 
 
 @pytest.mark.parametrize(("host", "seconds"), [(HERE, TAKEOVER_SECONDS), (AWAY, SILENCE_SECONDS)])
@@ -69,8 +69,8 @@ def test_of_two_that_wait_one_gets_the_name():
     got = []
 
     async def claim(name):
-        await stage.uploads.clear_way(KEY, HERE, stage.clock.seconds)
-        stage.uploads.enter(LivingUpload(KEY, HERE, lambda: True, stage.clock.seconds()))
+        await stage.uploads.abort_dead_upload(KEY, HERE, stage.clock.seconds)
+        stage.uploads.enter(ActiveUpload(KEY, HERE, lambda: True, stage.clock.seconds()))
         got.append(name)
 
     one, two = start(claim("one")), start(claim("two"))

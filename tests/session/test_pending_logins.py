@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftpservice.session.pending_logins import Waiting
+from ftpservice.session.pending_logins import PendingLogins
 
 
 def nobody_is_busy(_session: int) -> bool:
@@ -10,30 +10,30 @@ def nobody_is_busy(_session: int) -> bool:
 
 
 def test_the_oldest_of_the_address_that_has_most() -> None:
-    waiting = Waiting()
+    waiting = PendingLogins()
     for session, address in enumerate("abbbcc"):
         waiting.add(address, session)
-    assert waiting.oldest_of_most(nobody_is_busy) == 1
+    assert waiting.oldest_of_busiest_address(nobody_is_busy) == 1
     waiting.discard("b", 1)
     waiting.discard("b", 2)
-    assert waiting.oldest_of_most(nobody_is_busy) == 4
+    assert waiting.oldest_of_busiest_address(nobody_is_busy) == 4
 
 
 def test_who_is_busy_goes_behind_the_others_of_his_address() -> None:
-    waiting = Waiting()
+    waiting = PendingLogins()
     for session in range(3):
         waiting.add("a", session)
-    assert waiting.oldest_of_most(lambda session: session < 2) == 2
-    assert waiting.oldest_of_most(lambda _session: True) == 0
+    assert waiting.oldest_of_busiest_address(lambda session: session < 2) == 2
+    assert waiting.oldest_of_busiest_address(lambda _session: True) == 0
 
 
 def test_nothing_is_remembered_of_those_who_are_gone() -> None:
-    waiting = Waiting()
-    assert waiting.oldest_of_most(nobody_is_busy) is None
+    waiting = PendingLogins()
+    assert waiting.oldest_of_busiest_address(nobody_is_busy) is None
     waiting.add("a", 1)
     waiting.add("a", 1)
     waiting.discard("a", 1)
     waiting.discard("a", 1)
     waiting.discard("b", 2)
-    assert waiting.oldest_of_most(nobody_is_busy) is None
+    assert waiting.oldest_of_busiest_address(nobody_is_busy) is None
     assert waiting._sessions == waiting._by_size == {}

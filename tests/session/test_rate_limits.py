@@ -2,10 +2,10 @@ from twisted.internet.task import Clock
 
 from ftpservice.accounts.account import Account
 from ftpservice.backends.memory.storage import MemoryStorage
-from ftpservice.session.rate_limits import Pacing
+from ftpservice.session.rate_limits import SessionRateLimits
 from ftpservice.session.settings import SessionSettings
 from ftpservice.storage.rights import PRESETS
-from ftpservice.stream.rate_limit import SharedThrottles
+from ftpservice.stream.rate_limit import SharedRateLimiters
 from tests.support.memory_transport import is_pending, start
 
 
@@ -15,29 +15,31 @@ def account(name="ann", down=None, up=None):
 
 def made(shared=None, clock=None, **settings):
     clock = clock or Clock()
-    return Pacing(clock, SessionSettings(**settings), shared or SharedThrottles(clock))
+    return SessionRateLimits(
+        clock, SessionSettings(**settings), shared or SharedRateLimiters(clock)
+    )
 
 
 def test_without_limits_there_is_nothing_to_keep_to():
-    assert made().throttles(account(), upload=True) is None
-    assert made(rate_up=5).throttles(account(up=5), upload=False) is None
+    assert made().rate_limiters(account(), upload=True) is None
+    assert made(rate_up=5).rate_limiters(account(up=5), upload=False) is None
 
 
 def test_all_limits_hold_and_each_way_has_its_own():
     pacing = made(rate_down=100_000, rate_up=1_000_000)
     ann = account(down=200_000, up=400_000)
-    assert pacing.throttles(ann, upload=False).chunk == 5_000
-    assert pacing.throttles(ann, upload=True).chunk == 20_000
+    assert pacing.rate_limiters(ann, upload=False).chunk == 5_000
+    assert pacing.rate_limiters(ann, upload=True).chunk == 20_000
 
 
 def test_sessions_of_a_user_share_one_limit_and_those_of_others_do_not():
     clock = Clock()
-    shared = SharedThrottles(clock)
+    shared = SharedRateLimiters(clock)
     one, two, other = (made(shared, clock) for _ in range(3))
     clock.advance(1)
     takings = [
-        start(pacing.throttles(account(name, down=1000), upload=False).take(300))
-        for pacing, name in ((one, "ann"), (two, "ann"), (other, "bob"))
+        start(rate_limits.rate_limiters(account(name, down=1000), upload=False).take(300))
+        for rate_limits, name in ((one, "ann"), (two, "ann"), (other, "bob"))
     ]
     clock.advance(0.4)
     assert [is_pending(taking) for taking in takings] == [True, True, False]
@@ -48,8 +50,8 @@ def test_sessions_of_a_user_share_one_limit_and_those_of_others_do_not():
 def test_the_limit_of_a_session_lasts_from_transfer_to_transfer():
     clock = Clock()
     pacing = made(clock=clock, rate_down=1000)
-    first = start(pacing.throttles(account(), upload=False).take(100))
-    second = start(pacing.throttles(account(), upload=False).take(100))
+    first = start(pacing.rate_limiters(account(), upload=False).take(100))
+    second = start(pacing.rate_limiters(account(), upload=False).take(100))
     clock.advance(0.15)
     assert is_pending(first)
     clock.advance(0.06)
@@ -58,11 +60,11 @@ def test_the_limit_of_a_session_lasts_from_transfer_to_transfer():
 
 def test_a_users_limit_is_dropped_with_the_last_session_that_used_it():
     clock = Clock()
-    shared = SharedThrottles(clock)
+    shared = SharedRateLimiters(clock)
     one, two = made(shared, clock), made(shared, clock)
     for pacing in (one, one, two):
-        pacing.throttles(account(up=5, down=5), upload=True)
-    one.throttles(account(up=5, down=5), upload=False)
+        pacing.rate_limiters(account(up=5, down=5), upload=True)
+    one.rate_limiters(account(up=5, down=5), upload=False)
     assert shared.in_use == 2
     one.leave()
     one.leave()

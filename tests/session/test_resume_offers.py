@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from twisted.internet.task import Clock
 
-from ftpservice.session.resume_offers import MOST, RESUME_OFFER_SECONDS, ResumeOffers
+from ftpservice.session.resume_offers import MAX_OFFERS, RESUME_OFFER_SECONDS, ResumeOffers
 from ftpservice.wire.paths import VirtualPath
 
 KEY = ("ann", VirtualPath.parse("/a"))
@@ -25,52 +25,52 @@ def made(live):
 
 def test_it_is_the_session_that_was_cut_as_long_as_it_lives():
     clock, offers = made(live=True)
-    assert not offers.holds_for(KEY, 2, HERE)
+    assert not offers.belongs_to(KEY, 2, HERE)
     clock.advance(2 * RESUME_OFFER_SECONDS)
-    assert offers.holds_for(KEY, 1, HERE)
-    assert not offers.holds_for(KEY, 2, HERE)
+    assert offers.belongs_to(KEY, 1, HERE)
+    assert not offers.belongs_to(KEY, 2, HERE)
 
 
 def test_it_is_the_first_other_one_from_the_same_address_after_that():
     _clock, offers = made(live=False)
-    assert not offers.holds_for(KEY, 2, AWAY)
-    assert offers.holds_for(KEY, 3, HERE)
-    assert offers.holds_for(KEY, 3, HERE)
-    assert not offers.holds_for(KEY, 4, HERE)
-    assert not offers.holds_for(("bob", KEY[1]), 3, HERE)
+    assert not offers.belongs_to(KEY, 2, AWAY)
+    assert offers.belongs_to(KEY, 3, HERE)
+    assert offers.belongs_to(KEY, 3, HERE)
+    assert not offers.belongs_to(KEY, 4, HERE)
+    assert not offers.belongs_to(("bob", KEY[1]), 3, HERE)
 
 
 def test_it_ends_with_its_time():
     clock, offers = made(live=False)
     clock.advance(RESUME_OFFER_SECONDS - 1)
-    assert offers.is_fresh(KEY)
+    assert offers.was_cut_recently(KEY)
     assert offers.is_short(KEY)
     clock.advance(1)
-    assert not offers.is_fresh(KEY)
-    assert not offers.holds_for(KEY, 2, HERE)
+    assert not offers.was_cut_recently(KEY)
+    assert not offers.belongs_to(KEY, 2, HERE)
 
 
 def test_a_reader_gives_it_up_and_nobody_else_gets_it():
     _clock, offers = made(live=False)
     offers.decline(KEY, 2)
-    assert offers.holds_for(KEY, 2, HERE)
+    assert offers.belongs_to(KEY, 2, HERE)
     offers.decline(KEY, 2)
-    assert not offers.holds_for(KEY, 2, HERE)
-    assert not offers.holds_for(KEY, 3, HERE)
+    assert not offers.belongs_to(KEY, 2, HERE)
+    assert not offers.belongs_to(KEY, 3, HERE)
 
 
 def test_it_ends_with_a_new_upload_and_another_cut_makes_another():
     _clock, offers = made(live=False)
     offers.withdraw(KEY)
-    assert not offers.holds_for(KEY, 2, HERE)
+    assert not offers.belongs_to(KEY, 2, HERE)
     offers.make(KEY, Client(5, AWAY), lambda: True, is_short=False)
     assert not offers.is_short(KEY)
-    assert offers.holds_for(KEY, 5, HERE)
+    assert offers.belongs_to(KEY, 5, HERE)
 
 
 def test_there_are_only_so_many():
     _clock, offers = made(live=False)
-    for number in range(MOST):
+    for number in range(MAX_OFFERS):
         path = VirtualPath.parse(f"/{number}")
         offers.make(("bob", path), Client(1, HERE), lambda: False, is_short=True)
-    assert not offers.holds_for(KEY, 2, HERE)
+    assert not offers.belongs_to(KEY, 2, HERE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice.session.state import MOVES, Phase, drawing, is_legal, phase_after
+from ftpservice.session.state import TRANSITIONS, Phase, is_legal, phase_after, state_diagram
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -45,7 +45,7 @@ def test_a_failed_rnfr_changes_nothing() -> None:
 
 
 def test_the_drawing_has_an_arrow_for_each_move_that_changes_the_phase() -> None:
-    arrows = [line for line in drawing().splitlines() if "-->" in line]
-    changes = [(old, new) for (old, _), new in MOVES.items() if old is not new]
+    arrows = [line for line in state_diagram().splitlines() if "-->" in line]
+    changes = [(old, new) for (old, _), new in TRANSITIONS.items() if old is not new]
     assert len(arrows) == len(changes) + 1
     assert "    NAMED --> LOGGED_IN: PASS" in arrows

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from ftpservice.data.data_tls import Cover
-from ftpservice.session.tls_policy import PLAIN, ControlTLS, DataTLS, Protection, TLSPolicy
+from ftpservice.data.data_tls import DataTLSContext
+from ftpservice.session.tls_policy import NO_TLS_POLICY, ControlTLS, DataTLS, TLSPolicy, TLSState
 
 HERE = ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", None]
 ELSEWHERE = ["192.0.2.1", "10.0.0.1", "fe80::1%eth0", "::ffff:192.0.2.1", "2001:db8::1", "strange"]
@@ -15,31 +15,31 @@ ELSEWHERE = ["192.0.2.1", "10.0.0.1", "fe80::1%eth0", "::ffff:192.0.2.1", "2001:
 
 @pytest.mark.parametrize("host", HERE)
 def test_this_machine_may_send_passwords_in_clear(host: str | None) -> None:
-    assert TLSPolicy().takes_password(False, host)
-    assert TLSPolicy(ControlTLS.OFF).takes_password(False, host)
+    assert TLSPolicy().allows_password(False, host)
+    assert TLSPolicy(ControlTLS.OFF).allows_password(False, host)
 
 
 @pytest.mark.parametrize("host", ELSEWHERE)
 def test_others_may_not_unless_it_is_allowed(host: str) -> None:
-    assert not TLSPolicy().takes_password(False, host)
-    assert not TLSPolicy(ControlTLS.OFF).takes_password(False, host)
-    assert TLSPolicy(plaintext=True).takes_password(False, host)
-    assert TLSPolicy().takes_password(True, host)
-    assert PLAIN.takes_password(False, host)
+    assert not TLSPolicy().allows_password(False, host)
+    assert not TLSPolicy(ControlTLS.OFF).allows_password(False, host)
+    assert TLSPolicy(plaintext=True).allows_password(False, host)
+    assert TLSPolicy().allows_password(True, host)
+    assert NO_TLS_POLICY.allows_password(False, host)
 
 
 @pytest.mark.parametrize("control", [ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN])
 @pytest.mark.parametrize("host", [*HERE, *ELSEWHERE])
 def test_nobody_may_where_tls_is_required(control: ControlTLS, host: str | None) -> None:
-    assert not TLSPolicy(control, plaintext=True).takes_password(False, host)
-    assert TLSPolicy(control).takes_password(True, host)
+    assert not TLSPolicy(control, plaintext=True).allows_password(False, host)
+    assert TLSPolicy(control).allows_password(True, host)
 
 
 def test_anonymous_users_may_do_without_but_where_all_have_to() -> None:
     for control in ControlTLS:
         policy = TLSPolicy(control)
-        assert policy.takes_anonymous(False) is (control is not ControlTLS.REQUIRED)
-        assert policy.takes_anonymous(True)
+        assert policy.allows_anonymous(False) is (control is not ControlTLS.REQUIRED)
+        assert policy.allows_anonymous(True)
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,24 @@ def test_anonymous_users_may_do_without_but_where_all_have_to() -> None:
 def test_data_is_wanted_under_tls_by_the_service_or_an_account(
     data: DataTLS, by_account: bool, wanted: bool
 ) -> None:
-    assert TLSPolicy(data=data).wants_data(by_account) is wanted
+    assert TLSPolicy(data=data).requires_data_tls(by_account) is wanted
 
 
 def test_data_never_goes_in_clear_for_want_of_a_handshake() -> None:
-    protection = Protection()
-    assert protection.cover_of_data() is None
+    protection = TLSState()
+    assert protection.next_data_tls() is None
     protection.begin(private=True)
     with pytest.raises(RuntimeError):
-        protection.cover_of_data()
-    cover = cast(Cover, object())
+        protection.next_data_tls()
+    cover = cast(DataTLSContext, object())
     protection.learn("TLSv1.3", ["ann"], cover)
-    assert protection.cover_of_data() is cover
+    assert protection.next_data_tls() is cover
     protection.leave()
-    assert protection.cover_of_data() is cover
+    assert protection.next_data_tls() is cover
     protection.begin(private=False)
-    assert protection.cover_of_data() is None
-    assert (protection.description, protection.names, protection.cover) == ("", frozenset(), None)
+    assert protection.next_data_tls() is None
+    assert (protection.description, protection.names, protection.data_tls) == (
+        "",
+        frozenset(),
+        None,
+    )

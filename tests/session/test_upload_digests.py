@@ -1,9 +1,9 @@
 import hashlib
 
 from ftpservice.backends.memory.storage import MemoryStorage
-from ftpservice.concurrency.thread_pool import InlinePool
-from ftpservice.session.upload_digests import MOST, UploadDigests
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.concurrency.thread_pool import InlineRunner
+from ftpservice.session.upload_digests import MAX_REMEMBERED_DIGESTS, UploadDigests
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.wire.paths import VirtualPath
 from tests.support.memory_transport import outcome, start
 
@@ -15,13 +15,13 @@ def done(coroutine):
     return outcome(start(coroutine))
 
 
-def upload(digests, storage, how=How.REPLACE, offset=0, path=PATH):
+def upload(digests, storage, how=WriteMode.REPLACE, offset=0, path=PATH):
     """Upload "hello" and return what is told of it, and the facts."""
     inner = done(storage.open_writing(path, WriteRequest(how, offset)))
-    writing = digests.watched(inner, how)
+    writing = digests.hashing_writer_for(inner, how)
     done(writing.write(b"hello"))
     entry = done(writing.commit())
-    return digests.stored("ann", writing, entry), entry
+    return digests.upload_committed("ann", writing, entry), entry
 
 
 def known(digests, storage, owner="ann", path=PATH, algorithm="SHA-256"):
@@ -29,7 +29,7 @@ def known(digests, storage, owner="ann", path=PATH, algorithm="SHA-256"):
 
 
 def made():
-    return UploadDigests("SHA-256", InlinePool()), MemoryStorage()
+    return UploadDigests("SHA-256", InlineRunner()), MemoryStorage()
 
 
 def test_an_upload_is_known_by_its_digest():
@@ -66,18 +66,18 @@ def test_what_has_no_digest_of_its_own_takes_that_of_a_former_file_away():
     entry = upload(digests, storage)[1]
     done(storage.remove_file(PATH))
     inner = done(storage.open_writing(PATH, WriteRequest()))
-    assert digests.stored("bob", inner, entry) == ""
+    assert digests.upload_committed("bob", inner, entry) == ""
     assert digests.find("ann", PATH, entry, "SHA-256") is None
 
 
 def test_only_whole_new_files_are_digested():
     digests, storage = made()
     upload(digests, storage)
-    assert upload(digests, storage, How.APPEND)[0] == ""
+    assert upload(digests, storage, WriteMode.APPEND)[0] == ""
     assert known(digests, storage) is None
     assert upload(digests, storage, offset=2)[0] == ""
     assert known(digests, storage) is None
-    assert upload(digests, storage, How.UNIQUE)[0] == f"SHA-256:{SHA}"
+    assert upload(digests, storage, WriteMode.UNIQUE)[0] == f"SHA-256:{SHA}"
 
 
 def test_without_an_algorithm_nothing_is():
@@ -89,16 +89,18 @@ def test_without_an_algorithm_nothing_is():
 
 def test_a_file_with_nothing_unique_is_told_but_not_remembered():
     digests, storage = made()
-    writing = digests.watched(done(storage.open_writing(PATH, WriteRequest())), How.REPLACE)
+    writing = digests.hashing_writer_for(
+        done(storage.open_writing(PATH, WriteRequest())), WriteMode.REPLACE
+    )
     done(writing.write(b"hello"))
     entry = done(writing.commit())._replace(unique="")
-    assert digests.stored("ann", writing, entry) == f"SHA-256:{SHA}"
+    assert digests.upload_committed("ann", writing, entry) == f"SHA-256:{SHA}"
     assert digests.find("ann", PATH, entry, "SHA-256") is None
 
 
 def test_the_oldest_are_forgotten():
     digests, storage = made()
-    for number in range(MOST + 1):
+    for number in range(MAX_REMEMBERED_DIGESTS + 1):
         upload(digests, storage, path=VirtualPath((str(number),)))
     assert known(digests, storage, path=VirtualPath(("0",))) is None
     assert known(digests, storage, path=VirtualPath(("1",))) == SHA

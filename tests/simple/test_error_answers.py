@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice.session.error_replies import Refusal
-from ftpservice.simple.error_answers import Refused, refusal
+from ftpservice.session.error_replies import ReplyError
+from ftpservice.simple.error_answers import AnswerError, answer_for
 from ftpservice.storage import errors
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.simple import BadLine, Code
+from ftpservice.wire.simple import ErrorCode, MalformedCommand
 
 PATH = VirtualPath(("a",))
 KINDS = sorted(
@@ -22,8 +22,8 @@ KINDS = sorted(
 )
 
 
-def told(error: BaseException) -> tuple[Code, str]:
-    found = refusal(error)
+def told(error: BaseException) -> tuple[ErrorCode, str]:
+    found = answer_for(error)
     assert found is not None and not found.parting
     return found.code, found.text
 
@@ -36,19 +36,19 @@ def test_every_error_of_a_storage_has_an_answer_that_tells_no_detail(
 
 
 def test_what_ftp_refuses_is_refused_here() -> None:
-    assert told(Refusal(codes.NOT_LOGGED_IN, "Log in.")) == (Code.AUTH, "Log in.")
-    assert told(Refusal(codes.UNAVAILABLE, "Not now.")) == (Code.BUSY, "Not now.")
-    assert told(Refusal(codes.BAD_ARGUMENT, "What?")) == (Code.INTERNAL, "What?")
+    assert told(ReplyError(codes.NOT_LOGGED_IN, "Log in.")) == (ErrorCode.AUTH, "Log in.")
+    assert told(ReplyError(codes.SERVICE_UNAVAILABLE, "Not now.")) == (ErrorCode.BUSY, "Not now.")
+    assert told(ReplyError(codes.BAD_ARGUMENT, "What?")) == (ErrorCode.INTERNAL, "What?")
 
 
 def test_a_line_that_means_nothing_is_told_why() -> None:
-    assert told(BadLine("no size")) == (Code.SYNTAX, "no size")
+    assert told(MalformedCommand("no size")) == (ErrorCode.SYNTAX, "no size")
 
 
 def test_a_refusal_stays_itself() -> None:
-    refused = Refused(Code.BUSY, "go", parting=True)
-    assert refusal(refused) is refused
+    refused = AnswerError(ErrorCode.BUSY, "go", parting=True)
+    assert answer_for(refused) is refused
 
 
 def test_what_nobody_expected_has_no_answer() -> None:
-    assert refusal(KeyError("a")) is None
+    assert answer_for(KeyError("a")) is None

@@ -17,7 +17,7 @@ from ftpservice.session.settings import SessionSettings
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.errors import NoSpace, Unavailable
 from ftpservice.storage.interfaces import IReading, IWriting, WriteRequest
-from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.paths import VirtualPath
 from tests.support.ftp_dialogue import Talk, TalkTransport
 
@@ -94,7 +94,7 @@ class SimpleTalk:
         self.storage = self.talk.realm.storage = SlowStorage()
         self.transport = TalkTransport()
         protocol = SimpleFactory(self.talk.factory).buildProtocol(None)
-        assert isinstance(protocol, DataConnection)
+        assert isinstance(protocol, StreamConnection)
         self.protocol = protocol
         protocol.makeConnection(self.transport)
 
@@ -157,7 +157,7 @@ def test_a_line_that_is_too_long_is_refused_behind_all_other_answers(talk: Simpl
 def test_a_stop_waits_for_an_upload_that_is_published(talk: SimpleTalk) -> None:
     assert talk.say("UPLD 3+ a\nabc") == []
     assert talk.talk.factory.is_working
-    talk.talk.factory.retire_all("We close.")
+    talk.talk.factory.finish_and_disconnect_all("We close.")
     assert talk.said() == []
     assert not talk.transport.over
     talk.publish()
@@ -167,7 +167,7 @@ def test_a_stop_waits_for_an_upload_that_is_published(talk: SimpleTalk) -> None:
 
 def test_a_stop_comes_behind_the_answers_of_what_was_done(talk: SimpleTalk) -> None:
     assert talk.say("UPLD 3+ a\nabcUPLD 3+ b\nabcUPLD 3+ c\nabcDELF a\n") == []
-    talk.talk.factory.retire_all("We close.")
+    talk.talk.factory.finish_and_disconnect_all("We close.")
     talk.publish()
     talk.publish()
     talk.publish()
@@ -176,7 +176,7 @@ def test_a_stop_comes_behind_the_answers_of_what_was_done(talk: SimpleTalk) -> N
 
 
 def test_who_waits_is_told_that_it_is_over(talk: SimpleTalk) -> None:
-    talk.talk.factory.retire_all("We close.")
+    talk.talk.factory.finish_and_disconnect_all("We close.")
     assert talk.said() == ["ERR BUSY We close."]
     assert talk.transport.over
 
@@ -256,7 +256,7 @@ def test_many_commands_in_one_piece_let_others_have_their_turn(talk: SimpleTalk)
 
 def test_a_stop_between_two_turns_answers_what_was_done(talk: SimpleTalk) -> None:
     talk.protocol.dataReceived(b"DELF none\n" * 120)
-    talk.talk.factory.retire_all("We close.")
+    talk.talk.factory.finish_and_disconnect_all("We close.")
     lines = talk.said()
     assert lines[-1] == "ERR BUSY We close."
     assert set(lines[:-1]) == {"ERR NOTFOUND no such file or directory"}

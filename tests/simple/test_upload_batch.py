@@ -8,8 +8,8 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 
 from ftpservice.concurrency.task import Task
-from ftpservice.simple.transfers import Whole
-from ftpservice.simple.upload_batch import MOST, TOGETHER, Uploads
+from ftpservice.simple.transfers import ReceivedUpload
+from ftpservice.simple.upload_batch import MAX_RUNNING_BATCHES, UPLOADS_PER_BATCH, UploadPublisher
 from tests.support.memory_transport import is_pending, outcome
 
 
@@ -19,14 +19,14 @@ class Bench:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.begun: list[tuple[list[str], Deferred[None]]] = []
-        self.uploads = Uploads(self._publish, self._tell)
+        self.uploads = UploadPublisher(self._publish, self._tell)
 
-    async def _publish(self, batch: Sequence[Whole]) -> None:
+    async def _publish(self, batch: Sequence[ReceivedUpload]) -> None:
         ending: Deferred[None] = Deferred()
         self.begun.append(([upload.text for upload in batch], ending))
         await ending
 
-    def _tell(self, batch: Sequence[Whole]) -> None:
+    def _tell(self, batch: Sequence[ReceivedUpload]) -> None:
         self.told += [upload.text for upload in batch]
 
     @property
@@ -41,9 +41,9 @@ class Bench:
 
     async def _take(self, texts: Sequence[str], path: str) -> None:
         for text in texts:
-            await self.uploads.room(path or text)
+            await self.uploads.wait_for_room(path or text)
             nothing = cast("Any", None)
-            self.uploads.take(Whole(path or text, text, b"", nothing, nothing))
+            self.uploads.take(ReceivedUpload(path or text, text, b"", nothing, nothing))
 
 
 def names(count: int, first: int = 0) -> list[str]:
@@ -64,8 +64,8 @@ def test_they_are_published_together() -> None:
 
 def test_a_full_batch_waits_for_nothing() -> None:
     bench = Bench()
-    outcome(bench.take(*names(TOGETHER + 1)))
-    assert bench.batches == [names(TOGETHER)]
+    outcome(bench.take(*names(UPLOADS_PER_BATCH + 1)))
+    assert bench.batches == [names(UPLOADS_PER_BATCH)]
 
 
 def test_answers_keep_their_order() -> None:
@@ -82,23 +82,23 @@ def test_answers_keep_their_order() -> None:
 
 def test_only_so_many_are_on_their_way() -> None:
     bench = Bench()
-    waiting = bench.take(*names((MOST + 1) * TOGETHER + 1))
+    waiting = bench.take(*names((MAX_RUNNING_BATCHES + 1) * UPLOADS_PER_BATCH + 1))
     assert is_pending(waiting)
-    assert len(bench.begun) == MOST
+    assert len(bench.begun) == MAX_RUNNING_BATCHES
     bench.end(0)
     outcome(waiting)
-    assert len(bench.begun) == MOST + 1
-    assert bench.told == names(TOGETHER)
+    assert len(bench.begun) == MAX_RUNNING_BATCHES + 1
+    assert bench.told == names(UPLOADS_PER_BATCH)
 
 
 def test_one_that_could_not_be_sent_is_sent_when_there_is_room() -> None:
     bench = Bench()
-    for text in names(MOST + 1):
+    for text in names(MAX_RUNNING_BATCHES + 1):
         outcome(bench.take(text))
         bench.uploads.send()
-    assert len(bench.begun) == MOST
+    assert len(bench.begun) == MAX_RUNNING_BATCHES
     bench.end(0)
-    assert bench.batches[-1] == [str(MOST)]
+    assert bench.batches[-1] == [str(MAX_RUNNING_BATCHES)]
 
 
 def test_one_name_has_one_at_a_time() -> None:
@@ -115,7 +115,7 @@ def test_one_name_has_one_at_a_time() -> None:
 
 def test_settling_waits_for_all() -> None:
     bench = Bench()
-    outcome(bench.take(*names(TOGETHER + 1)))
+    outcome(bench.take(*names(UPLOADS_PER_BATCH + 1)))
     settled = [Task(bench.uploads.settle()).done for _ in range(2)]
     assert len(bench.begun) == 2
     bench.end(0)
@@ -128,17 +128,17 @@ def test_settling_waits_for_all() -> None:
 
 def test_at_the_end_all_are_sent() -> None:
     bench = Bench()
-    outcome(bench.take(*names(MOST * TOGETHER + 1)))
-    bench.uploads.send_at_once()
-    assert len(bench.begun) == MOST + 1
+    outcome(bench.take(*names(MAX_RUNNING_BATCHES * UPLOADS_PER_BATCH + 1)))
+    bench.uploads.publish_now()
+    assert len(bench.begun) == MAX_RUNNING_BATCHES + 1
 
 
 def test_those_that_need_no_waiting_are_told_at_once() -> None:
-    async def at_once(_batch: Sequence[Whole]) -> None:
+    async def at_once(_batch: Sequence[ReceivedUpload]) -> None:
         """Publish."""
 
     bench = Bench()
-    bench.uploads = Uploads(at_once, bench._tell)
+    bench.uploads = UploadPublisher(at_once, bench._tell)
     outcome(bench.take("a"))
     outcome(Task(bench.uploads.settle()).done)
     assert bench.told == ["a"]

@@ -4,10 +4,10 @@ import pytest
 from twisted.internet.defer import fail
 
 from ftpservice.backends.memory.storage import MemoryStorage
-from ftpservice.concurrency.thread_pool import Overloaded
-from ftpservice.storage.batch_commit import commit_together
+from ftpservice.concurrency.thread_pool import PoolOverloaded
+from ftpservice.storage.batch_commit import commit_batch
 from ftpservice.storage.errors import BadOffset, Busy, Denied, Unavailable
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 from tests.support.local_source import Bench, run
@@ -20,7 +20,7 @@ def bench(tmp_path):
 
 def begun(storage, name, content=b"hello", announced=None):
     writing = run(
-        storage.open_writing(VirtualPath((name,)), WriteRequest(How.REPLACE, 0, announced))
+        storage.open_writing(VirtualPath((name,)), WriteRequest(WriteMode.REPLACE, 0, announced))
     )
     run(writing.write(content))
     return writing
@@ -39,7 +39,7 @@ def calls(bench, monkeypatch):
 def test_they_are_published_in_one_call_and_in_their_order(bench, monkeypatch):
     writings = [begun(bench.storage, name, name.encode()) for name in ("a", "b", "c")]
     seen = calls(bench, monkeypatch)
-    entries = run(commit_together(writings))
+    entries = run(commit_batch(writings))
     assert [(entry.name, entry.size) for entry in entries] == [("a", 1), ("b", 1), ("c", 1)]
     assert len(seen) == 1
     assert {path.name: path.read_bytes() for path in bench.root.iterdir()} == {
@@ -52,7 +52,7 @@ def test_they_are_published_in_one_call_and_in_their_order(bench, monkeypatch):
 def test_what_one_fails_with_is_in_its_place_and_the_others_are_published(bench):
     writings = [begun(bench.storage, name, announced=5 + (name == "b")) for name in ("a", "b", "c")]
     (bench.root / "c").mkdir()
-    first, second, third = run(commit_together(writings))
+    first, second, third = run(commit_batch(writings))
     assert isinstance(first, Entry)
     assert isinstance(second, BadOffset)
     assert isinstance(third, Exception)
@@ -69,16 +69,16 @@ def test_an_error_of_the_system_is_one_of_ours(bench, monkeypatch):
         raise PermissionError(13, "no")
 
     monkeypatch.setattr("ftpservice.backends.local.partials.partial_file.os.rename", refuse)
-    assert [type(problem) for problem in run(commit_together(writings))] == [Denied, Denied]
+    assert [type(problem) for problem in run(commit_batch(writings))] == [Denied, Denied]
 
 
 def test_a_pool_that_takes_no_more_commits_none(bench, monkeypatch):
     writings = [begun(bench.storage, name) for name in ("a", "b")]
     with monkeypatch.context() as full:
-        full.setattr(bench.pool, "run", lambda *_words, **_more: fail(Overloaded()))
-        assert [type(problem) for problem in run(commit_together(writings))] == [Busy, Busy]
+        full.setattr(bench.pool, "run", lambda *_words, **_more: fail(PoolOverloaded()))
+        assert [type(problem) for problem in run(commit_batch(writings))] == [Busy, Busy]
     bench.pool.stop()
-    stopped = run(commit_together(writings))
+    stopped = run(commit_batch(writings))
     assert [type(problem) for problem in stopped] == [Unavailable, Unavailable]
     for writing in writings:
         run(writing.abandon())
@@ -86,15 +86,15 @@ def test_a_pool_that_takes_no_more_commits_none(bench, monkeypatch):
 
 
 def test_one_alone_is_committed_as_ever(bench):
-    (entry,) = run(commit_together([begun(bench.storage, "a")]))
+    (entry,) = run(commit_batch([begun(bench.storage, "a")]))
     assert entry.name == "a"
-    assert run(commit_together([])) == []
+    assert run(commit_batch([])) == []
 
 
 def test_storages_without_a_pool_commit_one_after_the_other():
     storage = MemoryStorage()
     writings = [begun(storage, name, announced=5 + (name == "b")) for name in ("a", "b", "c")]
-    first, second, third = run(commit_together(writings))
+    first, second, third = run(commit_batch(writings))
     assert isinstance(second, BadOffset)
     assert (first.name, third.name) == ("a", "c")
 
@@ -103,5 +103,5 @@ def test_what_belongs_in_different_pools_goes_there(bench, tmp_path_factory, mon
     other = Bench(tmp_path_factory.mktemp("other"))
     writings = [begun(bench.storage, "a"), begun(other.storage, "b")]
     seen = calls(bench, monkeypatch)
-    assert [entry.name for entry in run(commit_together(writings))] == ["a", "b"]
+    assert [entry.name for entry in run(commit_batch(writings))] == ["a", "b"]
     assert len(seen) == 1

@@ -3,18 +3,18 @@
 import pytest
 
 from ftpservice.backends.memory.storage import MemoryStorage
-from ftpservice.storage.errors import BadOffset, Denied, NotFound, StorageError
+from ftpservice.storage.errors import BadOffset, Denied, PathNotFound, StorageError
 from ftpservice.storage.filesystem_interfaces import IEnter, ILinks
 from ftpservice.storage.interfaces import (
-    How,
     IFreeSpace,
     IPartials,
     ISetMode,
     ISetTimes,
+    WriteMode,
     WriteRequest,
 )
-from ftpservice.storage.own_uploads import MOST, IOwnUploads, OwnUploads
-from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.own_uploads import MAX_REMEMBERED_UPLOADS, IOwnUploads, OwnUploads
+from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.testing.contract.case import at, begin, content, make
 from ftpservice.wire.entry import Entry, Kind
@@ -58,17 +58,17 @@ CHANGES = {
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_whoever_looks_finds_directories_and_nothing_else(inner, look):
-    storage = Permitted(inner, BLIND)
+    storage = RestrictedStorage(inner, BLIND)
     for path in ("/", "/folder"):
         run(LOOKS[look](storage, at(path)))
     for path in (*UNKNOWN, "/folder/inner", "/link", "/link/x"):
-        with pytest.raises(NotFound):
+        with pytest.raises(PathNotFound):
             run(LOOKS[look](storage, at(path)))
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_is_refused_is_refused_alike_whatever_is_there(inner, change):
-    storage = Permitted(inner, BLIND)
+    storage = RestrictedStorage(inner, BLIND)
     for path in (*UNKNOWN, "/folder", "/link"):
         with pytest.raises(Denied):
             run(CHANGES[change](storage, at(path)))
@@ -76,9 +76,9 @@ def test_what_is_refused_is_refused_alike_whatever_is_there(inner, change):
 
 
 def test_uploads_and_directories_that_cannot_be_are_refused_alike(inner):
-    storage = Permitted(inner, BLIND)
+    storage = RestrictedStorage(inner, BLIND)
     for path in ("/file", "/folder", "/file/x", "/none/x", "/"):
-        for how in (How.REPLACE, How.CREATE, How.APPEND):
+        for how in (WriteMode.REPLACE, WriteMode.CREATE, WriteMode.APPEND):
             with pytest.raises(Denied):
                 run(storage.open_writing(at(path), WriteRequest(how)))
         with pytest.raises(Denied):
@@ -88,9 +88,9 @@ def test_uploads_and_directories_that_cannot_be_are_refused_alike(inner):
 
 
 def test_a_unique_name_does_not_tell_of_others(inner):
-    storage = Permitted(inner, BLIND)
+    storage = RestrictedStorage(inner, BLIND)
     names = {
-        run(make(storage, path, b"x", WriteRequest(How.UNIQUE))).name
+        run(make(storage, path, b"x", WriteRequest(WriteMode.UNIQUE))).name
         for path in ("/file", "/file", "/none")
     }
     assert len(names) == 3
@@ -98,23 +98,23 @@ def test_a_unique_name_does_not_tell_of_others(inner):
 
 
 def test_the_log_has_what_the_account_is_not_told(inner):
-    storage = Permitted(inner, BLIND)
+    storage = RestrictedStorage(inner, BLIND)
     with pytest.raises(Denied) as caught:
         run(storage.make_directory(at("/file")))
     assert "already" in str(caught.value) or "exists" in str(caught.value)
 
 
 def test_the_log_is_not_told_twice_that_there_is_nothing(inner):
-    with pytest.raises(NotFound) as caught:
-        run(Permitted(inner, BLIND).stat(at("/none")))
+    with pytest.raises(PathNotFound) as caught:
+        run(RestrictedStorage(inner, BLIND).stat(at("/none")))
     assert "no such file" not in caught.value.detail
 
 
 def test_whoever_sees_is_told_as_ever(inner):
-    storage = Permitted(inner, PRESETS["upload-only"] | {Right.LIST})
+    storage = RestrictedStorage(inner, PRESETS["upload-only"] | {Right.LIST})
     assert run(storage.stat(at("/file"))).kind is Kind.FILE
     assert run(IFreeSpace(storage).free_space(at("/file"))) > 0
-    with pytest.raises(NotFound):
+    with pytest.raises(PathNotFound):
         run(storage.stat(at("/none")))
     run(ISetMode(storage).set_mode(at("/file"), 0o600))
     assert IOwnUploads(storage, None) is None
@@ -128,7 +128,7 @@ def uploaded(storage, path, data=b"mine"):
 
 @pytest.mark.parametrize("more", [(), (Right.APPEND,), (Right.DELETE, Right.OVERWRITE)])
 def test_attributes_are_those_of_own_uploads(inner, more):
-    storage = Permitted(inner, PRESETS["upload-only"] | set(more))
+    storage = RestrictedStorage(inner, PRESETS["upload-only"] | set(more))
     uploaded(storage, "/mine")
     run(ISetMode(storage).set_mode(at("/mine"), 0o640))
     run(ISetTimes(storage).set_times(at("/mine"), modified=86_400.0))
@@ -143,14 +143,14 @@ def test_attributes_are_those_of_own_uploads(inner, more):
 
 @pytest.mark.parametrize("mode", [0o000, 0o400, 0o277, 0o077])
 def test_a_mode_leaves_the_owner_its_access(inner, mode):
-    storage = Permitted(inner, PRESETS["upload-only"])
+    storage = RestrictedStorage(inner, PRESETS["upload-only"])
     uploaded(storage, "/mine")
     with pytest.raises(Denied):
         run(ISetMode(storage).set_mode(at("/mine"), mode))
 
 
 def test_another_file_of_the_same_name_is_not_ones_own(inner):
-    storage = Permitted(inner, PRESETS["upload-only"])
+    storage = RestrictedStorage(inner, PRESETS["upload-only"])
     uploaded(storage, "/mine")
     run(make(inner, "/theirs", b"theirs"))
     run(inner.rename(at("/theirs"), at("/mine")))
@@ -162,22 +162,22 @@ def test_another_file_of_the_same_name_is_not_ones_own(inner):
 
 
 def test_the_next_login_owns_nothing(inner):
-    uploaded(Permitted(inner, PRESETS["upload-only"]), "/mine")
+    uploaded(RestrictedStorage(inner, PRESETS["upload-only"]), "/mine")
     with pytest.raises(Denied):
-        run(ISetMode(Permitted(inner, PRESETS["upload-only"])).set_mode(at("/mine"), 0o644))
+        run(ISetMode(RestrictedStorage(inner, PRESETS["upload-only"])).set_mode(at("/mine"), 0o644))
 
 
 def test_what_is_remembered_is_bounded():
     own = OwnUploads(MemoryStorage())
-    for number in range(MOST + 2):
+    for number in range(MAX_REMEMBERED_UPLOADS + 2):
         own.learn(at(f"/{number}"), Entry(str(number), Kind.FILE, 0, 0.0, unique=str(number)))
-    assert len(own._known) == MOST
+    assert len(own._known) == MAX_REMEMBERED_UPLOADS
     with pytest.raises(StorageError):
         run(own.require(at("/0")))
 
 
 def test_nothing_slips_past_and_partials_are_ones_own(inner):
-    storage = Permitted(inner, BLIND)
+    storage = RestrictedStorage(inner, BLIND)
     assert ILinks(storage, None) is None
     run(run(begin(storage, "/new", b"012")).abandon())
     assert run(IPartials(storage).partial(at("/new"))).size == 3

@@ -14,7 +14,7 @@ def test_every_error_is_a_storage_error_that_says_to_what_it_happened(name):
 
 
 def test_a_detail_may_be_missing():
-    assert errors.NotFound(at("/file")).detail == ""
+    assert errors.PathNotFound(at("/file")).detail == ""
 
 
 @pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"StorageError", "Unavailable"}))

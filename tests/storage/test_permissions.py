@@ -8,9 +8,8 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.backends.memory.tree import MemoryTree
-from ftpservice.storage.errors import BadOffset, Denied, Exists, NotFound
+from ftpservice.storage.errors import BadOffset, Denied, Exists, PathNotFound
 from ftpservice.storage.interfaces import (
-    How,
     IDescriptor,
     IFreeSpace,
     IHashes,
@@ -18,9 +17,10 @@ from ftpservice.storage.interfaces import (
     ISetMode,
     ISetTimes,
     IStorage,
+    WriteMode,
     WriteRequest,
 )
-from ftpservice.storage.permissions import Permitted, permission_facts
+from ftpservice.storage.permissions import RestrictedStorage, permission_facts
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.testing.contract.case import at, begin, content, listed, make, partial
 from ftpservice.testing.storage_contract import StorageContract
@@ -48,10 +48,10 @@ class FullyPermittedTests(StorageContract, SynchronousTestCase):
 
     def storage(self):
         self.tree = MemoryTree()
-        return Permitted(MemoryStorage(self.tree, "one"), EVERYTHING)
+        return RestrictedStorage(MemoryStorage(self.tree, "one"), EVERYTHING)
 
     def other_owner_storage(self):
-        return Permitted(MemoryStorage(self.tree, "two"), EVERYTHING)
+        return RestrictedStorage(MemoryStorage(self.tree, "two"), EVERYTHING)
 
 
 def furnished(*rights):
@@ -59,17 +59,17 @@ def furnished(*rights):
     inner = MemoryStorage()
     run(make(inner, "/file", b"old"))
     run(inner.make_directory(at("/folder")))
-    return inner, Permitted(inner, frozenset(rights))
+    return inner, RestrictedStorage(inner, frozenset(rights))
 
 
 OPERATIONS = {
     "list": lambda storage: listed(storage),
     "read": lambda storage: content(storage, "/file"),
-    "create": lambda storage: make(storage, "/new", b"x", WriteRequest(How.CREATE)),
+    "create": lambda storage: make(storage, "/new", b"x", WriteRequest(WriteMode.CREATE)),
     "store new": lambda storage: make(storage, "/new", b"x"),
-    "unique": lambda storage: make(storage, "/file", b"x", WriteRequest(How.UNIQUE)),
-    "append new": lambda storage: make(storage, "/new", b"x", WriteRequest(How.APPEND)),
-    "append": lambda storage: make(storage, "/file", b"x", WriteRequest(How.APPEND)),
+    "unique": lambda storage: make(storage, "/file", b"x", WriteRequest(WriteMode.UNIQUE)),
+    "append new": lambda storage: make(storage, "/new", b"x", WriteRequest(WriteMode.APPEND)),
+    "append": lambda storage: make(storage, "/file", b"x", WriteRequest(WriteMode.APPEND)),
     "overwrite": lambda storage: make(storage, "/file", b"x"),
     "resume over": lambda storage: make(storage, "/file", b"x", WriteRequest(offset=1)),
     "delete": lambda storage: storage.remove_file(at("/file")),
@@ -127,7 +127,7 @@ class TestOperations:
         with pytest.raises(Exists):
             run(storage.rename(at("/file"), at("/other")))
         assert run(content(inner, "/other")) == b"other"
-        allowed = Permitted(inner, frozenset({Right.RENAME, Right.OVERWRITE}))
+        allowed = RestrictedStorage(inner, frozenset({Right.RENAME, Right.OVERWRITE}))
         run(allowed.rename(at("/file"), at("/other")))
         assert run(content(inner, "/other")) == b"old"
 
@@ -144,14 +144,14 @@ class TestAppending:
     def test_who_may_only_create_goes_on_from_a_partial(self):
         inner, storage = furnished(Right.CREATE)
         run(run(begin(inner, "/new", b"012")).abandon())
-        writing = run(begin(storage, "/new", b"34", WriteRequest(How.APPEND)))
+        writing = run(begin(storage, "/new", b"34", WriteRequest(WriteMode.APPEND)))
         assert writing.offset == 3
         run(writing.commit())
         assert run(content(inner, "/new")) == b"01234"
 
     def test_who_may_only_create_never_appends(self):
         inner, storage = furnished(Right.CREATE)
-        writing = run(begin(storage, "/new", b"mine", WriteRequest(How.APPEND)))
+        writing = run(begin(storage, "/new", b"mine", WriteRequest(WriteMode.APPEND)))
         run(make(inner, "/new", b"theirs"))
         with pytest.raises(Exists):
             run(writing.commit())
@@ -159,13 +159,13 @@ class TestAppending:
 
     def test_a_storage_without_partials_starts_at_nothing(self):
         inner, _ = furnished()
-        hidden = Permitted(inner, frozenset({Right.LIST}))  # it offers no IPartials
+        hidden = RestrictedStorage(inner, frozenset({Right.LIST}))  # it offers no IPartials
         hidden.open_writing = inner.open_writing
-        storage = Permitted(hidden, frozenset({Right.CREATE}))
-        run(make(storage, "/new", b"x", WriteRequest(How.APPEND)))
+        storage = RestrictedStorage(hidden, frozenset({Right.CREATE}))
+        run(make(storage, "/new", b"x", WriteRequest(WriteMode.APPEND)))
         assert run(content(inner, "/new")) == b"x"
 
-    @pytest.mark.parametrize("how", [How.APPEND, How.REPLACE])
+    @pytest.mark.parametrize("how", [WriteMode.APPEND, WriteMode.REPLACE])
     def test_a_file_that_goes_while_it_is_opened_is_not_made(self, how):
         inner, _ = furnished()
 
@@ -177,7 +177,7 @@ class TestAppending:
             async def stat(self, path):
                 return await inner.stat(path)
 
-        storage = Permitted(Vanishing(), frozenset({Right.OVERWRITE, Right.APPEND}))
+        storage = RestrictedStorage(Vanishing(), frozenset({Right.OVERWRITE, Right.APPEND}))
         with pytest.raises(Denied):
             run(storage.open_writing(at("/file"), WriteRequest(how)))
         assert set(run(listed(inner))) == {"folder"}
@@ -201,7 +201,7 @@ class TestAppending:
                 writing.abandon = lambda: abandoned.append(path) or ended()
                 return writing
 
-        storage = Permitted(Slow(), frozenset({Right.OVERWRITE}))
+        storage = RestrictedStorage(Slow(), frozenset({Right.OVERWRITE}))
         opening = Deferred.fromCoroutine(storage.open_writing(at("/file"), WriteRequest()))
         opening.cancel()
         failures = []
@@ -217,9 +217,9 @@ class TestDropBox:
         _, storage = furnished(*PRESETS["upload-only"])
         assert run(storage.stat(at("/folder"))).kind is Kind.DIRECTORY
         assert run(storage.stat(at("/"))).kind is Kind.DIRECTORY
-        with pytest.raises(NotFound):
+        with pytest.raises(PathNotFound):
             run(storage.stat(at("/file")))
-        with pytest.raises(NotFound):
+        with pytest.raises(PathNotFound):
             run(storage.stat(at("/none")))
 
     def test_what_was_cut_can_be_resumed(self):
@@ -268,7 +268,7 @@ class TestCapabilities:
 
     def test_what_the_inner_storage_lacks_is_not_offered(self):
         _, nobody = furnished()
-        assert IHashes(Permitted(nobody, EVERYTHING), None) is None
+        assert IHashes(RestrictedStorage(nobody, EVERYTHING), None) is None
 
 
 class TestFacts:

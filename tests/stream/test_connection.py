@@ -1,4 +1,4 @@
-"""`DataConnection` over a transport in memory."""
+"""`StreamConnection` over a transport in memory."""
 
 import weakref
 
@@ -6,16 +6,16 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
-from ftpservice.stream.connection import Cut, DataConnection, Stalled
-from ftpservice.stream.graceful_close import LINGER
-from ftpservice.stream.receiver import MOST_DROPPED, MOST_KEPT
+from ftpservice.stream.connection import StreamConnection, TransferAborted, TransferStalled
+from ftpservice.stream.graceful_close import LINGER_SECONDS
+from ftpservice.stream.receiver import MAX_BUFFERED_BYTES, MAX_DRAINED_BYTES
 from tests.support.memory_transport import MemoryTransport, connected, is_pending, outcome, start
 
 
 def test_a_connection_does_not_keep_who_made_it():
     class Owner:
         def __init__(self):
-            self.data = DataConnection(Clock(), 10.0, self.made)
+            self.data = StreamConnection(Clock(), 10.0, self.made)
 
         def made(self, data):
             assert data is self.data
@@ -68,7 +68,7 @@ class TestReading:
         connection, transport = connected(Clock())
         reading = start(connection.read())
         transport.break_down()
-        with pytest.raises(Cut, match="broke"):
+        with pytest.raises(TransferAborted, match="broke"):
             outcome(reading)
         assert connection.lost
 
@@ -79,7 +79,7 @@ class TestReading:
         transport.deliver(b"more")
         transport.break_down()
         assert outcome(start(connection.read())) == b"more"
-        with pytest.raises(Cut) as caught:
+        with pytest.raises(TransferAborted) as caught:
             outcome(start(connection.read()))
         assert caught.value.reason == "the connection broke"
 
@@ -94,7 +94,7 @@ class TestReading:
         clock.pump([15, 15, 15])
         assert is_pending(reading)
         clock.advance(15)
-        with pytest.raises(Stalled):
+        with pytest.raises(TransferStalled):
             outcome(reading)
         assert clock.getDelayedCalls() == []
 
@@ -106,7 +106,7 @@ class TestReading:
         while transport.receiving:
             transport.deliver(b"x" * 65536)
             arrived += 65536
-        assert arrived == MOST_KEPT
+        assert arrived == MAX_BUFFERED_BYTES
         assert len(outcome(start(connection.read()))) == arrived
         assert transport.receiving
 
@@ -143,7 +143,7 @@ class TestWriting:
         clock.pump([15, 15, 15])
         assert is_pending(writing)
         clock.advance(15)
-        with pytest.raises(Stalled):
+        with pytest.raises(TransferStalled):
             outcome(writing)
 
     def test_an_rst_ends_the_waiting(self):
@@ -151,9 +151,9 @@ class TestWriting:
         connection, transport = connected(clock)
         writing = start(connection.write(b"x" * 100_000))
         transport.break_down()
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             outcome(writing)
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             outcome(start(connection.write(b"more")))
         assert clock.getDelayedCalls() == []
 
@@ -171,7 +171,7 @@ class TestFinishing:
     def test_it_flushes_and_waits_for_the_peer_to_have_all(self, monkeypatch):
         queue = [5, 5]
         monkeypatch.setattr(
-            "ftpservice.stream.graceful_close.unacknowledged", lambda _: queue.pop() if queue else 1
+            "ftpservice.stream.graceful_close.bytes_unacked", lambda _: queue.pop() if queue else 1
         )
         clock = Clock()
         connection, transport = connected(clock)
@@ -197,7 +197,7 @@ class TestFinishing:
         transport.drain()
         assert outcome(finishing) is None
         assert not transport.closed
-        clock.advance(LINGER)
+        clock.advance(LINGER_SECONDS)
         assert transport.closed
         assert not transport.aborted
         assert clock.getDelayedCalls() == []
@@ -221,8 +221,8 @@ class TestFinishing:
         while transport.receiving:
             transport.deliver(b"x" * 65536)
             dropped += 65536
-        assert dropped == MOST_DROPPED
-        clock.pump([0.02, LINGER])
+        assert dropped == MAX_DRAINED_BYTES
+        clock.pump([0.02, LINGER_SECONDS])
         assert transport.closed
 
     def test_an_rst_before_everything_left_is_a_cut(self):
@@ -231,18 +231,18 @@ class TestFinishing:
         start(connection.write(b"tail"))
         finishing = start(connection.finish())
         transport.break_down()
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             outcome(finishing)
         assert clock.getDelayedCalls() == []
 
     def test_an_rst_before_the_peer_has_all_is_a_cut(self, monkeypatch):
-        monkeypatch.setattr("ftpservice.stream.graceful_close.unacknowledged", lambda _: 500)
+        monkeypatch.setattr("ftpservice.stream.graceful_close.bytes_unacked", lambda _: 500)
         clock = Clock()
         connection, transport = connected(clock)
         finishing = start(connection.finish())
         transport.drain()
         transport.break_down()
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             outcome(finishing)
         assert clock.getDelayedCalls() == []
 
@@ -252,7 +252,7 @@ class TestFinishing:
         start(connection.write(b"tail"))
         finishing = start(connection.finish())
         clock.pump([15] * 4)
-        with pytest.raises(Stalled):
+        with pytest.raises(TransferStalled):
             outcome(finishing)
 
     def test_bytes_that_are_not_acknowledged_are_waited_for_ever_more_seldom(self, monkeypatch):
@@ -265,7 +265,7 @@ class TestFinishing:
             looks.append(clock.seconds())
             return queue.pop(0)
 
-        monkeypatch.setattr("ftpservice.stream.graceful_close.unacknowledged", unacknowledged)
+        monkeypatch.setattr("ftpservice.stream.graceful_close.bytes_unacked", unacknowledged)
         connection, transport = connected(clock)
         finishing = start(connection.finish())
         transport.drain()
@@ -276,7 +276,7 @@ class TestFinishing:
 
     def test_bytes_that_are_never_acknowledged_are_a_stall(self, monkeypatch):
         """The peer's FIN alone proves nothing."""
-        monkeypatch.setattr("ftpservice.stream.graceful_close.unacknowledged", lambda _: 500)
+        monkeypatch.setattr("ftpservice.stream.graceful_close.bytes_unacked", lambda _: 500)
         clock = Clock()
         connection, transport = connected(clock, 8)
         finishing = start(connection.finish())
@@ -285,18 +285,18 @@ class TestFinishing:
         clock.pump([1] * 7)
         assert is_pending(finishing)
         clock.pump([1] * 2)
-        with pytest.raises(Stalled):
+        with pytest.raises(TransferStalled):
             outcome(finishing)
         assert clock.getDelayedCalls() == []
 
     def test_an_error_that_only_the_kernel_knows_of_is_a_cut(self, monkeypatch):
-        monkeypatch.setattr("ftpservice.stream.graceful_close.is_broken", lambda _: True)
+        monkeypatch.setattr("ftpservice.stream.graceful_close.has_socket_error", lambda _: True)
         clock = Clock()
         connection, transport = connected(clock)
         finishing = start(connection.finish())
         transport.drain()
         clock.advance(0.02)
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             outcome(finishing)
 
     def test_cancelled_it_can_still_be_aborted(self):
@@ -319,7 +319,7 @@ class TestFinishing:
         clock.advance(0.02)
         outcome(finishing)
         connection.abort()
-        connection.dismiss()
+        connection.close_gracefully()
         assert not transport.aborted
         transport.break_down()
         assert clock.getDelayedCalls() == []
@@ -332,14 +332,14 @@ class TestEnding:
         connection.abort()
         connection.abort()
         assert transport.aborted
-        with pytest.raises(Cut, match="aborted"):
+        with pytest.raises(TransferAborted, match="aborted"):
             outcome(reading)
 
     def test_dismiss_sends_a_fin_and_closes_when_the_peer_does(self):
         clock = Clock()
         connection, transport = connected(clock)
-        connection.dismiss()
-        connection.dismiss()
+        connection.close_gracefully()
+        connection.close_gracefully()
         connection.abort()
         transport.drain()
         assert not transport.closed
@@ -353,7 +353,7 @@ class TestEnding:
         connection, transport = connected(clock)
         start(connection.read())
         transport.deliver_fin()
-        connection.dismiss()
+        connection.close_gracefully()
         transport.drain()
         assert transport.closed
         assert not transport.aborted
@@ -362,9 +362,9 @@ class TestEnding:
     def test_dismiss_does_not_wait_long(self):
         clock = Clock()
         connection, transport = connected(clock)
-        connection.dismiss()
+        connection.close_gracefully()
         transport.drain()
-        clock.advance(LINGER)
+        clock.advance(LINGER_SECONDS)
         assert transport.closed
         assert not transport.aborted
 
@@ -372,23 +372,23 @@ class TestEnding:
         clock = Clock()
         connection, transport = connected(clock)
         start(connection.write(b"stuck"))
-        connection.dismiss()
-        clock.advance(LINGER)
+        connection.close_gracefully()
+        clock.advance(LINGER_SECONDS)
         assert transport.aborted
 
     def test_dismissing_what_is_lost_does_nothing(self):
         clock = Clock()
         connection, transport = connected(clock)
         transport.break_down()
-        connection.dismiss()
+        connection.close_gracefully()
         assert clock.getDelayedCalls() == []
 
     def test_an_rst_that_the_reactor_takes_for_a_fin_is_a_cut(self, monkeypatch):
         connection, transport = connected(Clock())
         reading = start(connection.read())
-        monkeypatch.setattr("ftpservice.stream.connection.is_broken", lambda _: True)
+        monkeypatch.setattr("ftpservice.stream.connection.has_socket_error", lambda _: True)
         transport.deliver_fin()
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             outcome(reading)
         assert transport.aborted
 
@@ -403,7 +403,7 @@ def test_it_counts_bytes_both_ways():
 
 def test_it_tells_when_it_is_made():
     made = []
-    connection = DataConnection(Clock(), 60, made.append)
+    connection = StreamConnection(Clock(), 60, made.append)
     connection.makeConnection(MemoryTransport(connection))
     assert made == [connection]
 
@@ -411,6 +411,6 @@ def test_it_tells_when_it_is_made():
 def test_a_producer_is_not_left_behind():
     """A transport with a producer would not half-close."""
     connection, transport = connected(Clock())
-    connection.dismiss()
+    connection.close_gracefully()
     assert transport.producer is None
     transport.break_down()

@@ -2,8 +2,8 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from ftpservice.stream.connection import Cut
-from ftpservice.stream.pump import CHUNK, pump_in, pump_out
+from ftpservice.stream.connection import TransferAborted
+from ftpservice.stream.pump import CHUNK_SIZE, pump_from_connection, pump_to_connection
 from tests.support.memory_transport import connected, is_pending, outcome, start
 
 
@@ -26,12 +26,14 @@ def drained(transport, deferred):
 
 
 class TestOut:
-    @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+    @pytest.mark.parametrize(
+        "size", [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE]
+    )
     def test_a_file_of_any_size_arrives_whole(self, size):
         content = bytes(range(256)) * (size // 256 + 1)
         content = content[:size]
         connection, transport = connected(Clock())
-        sending = start(pump_out(reader_of(content), connection, 0, None))
+        sending = start(pump_to_connection(reader_of(content), connection, 0, None))
         assert drained(transport, sending) == size
         assert transport.sent == content
 
@@ -39,30 +41,34 @@ class TestOut:
         content = bytes(range(256)) * 4096
         connection, transport = connected(Clock())
         calls = []
-        sending = start(pump_out(reader_of(content, calls), connection, 10, CHUNK + 20))
-        assert drained(transport, sending) == CHUNK + 10
-        assert transport.sent == content[10 : CHUNK + 20]
-        assert calls == [(10, CHUNK), (CHUNK + 10, 10)]
+        sending = start(
+            pump_to_connection(reader_of(content, calls), connection, 10, CHUNK_SIZE + 20)
+        )
+        assert drained(transport, sending) == CHUNK_SIZE + 10
+        assert transport.sent == content[10 : CHUNK_SIZE + 20]
+        assert calls == [(10, CHUNK_SIZE), (CHUNK_SIZE + 10, 10)]
 
     def test_an_end_before_the_offset_is_nothing(self):
         connection, _transport = connected(Clock())
-        assert outcome(start(pump_out(reader_of(b"abc"), connection, 2, 1))) == 0
+        assert outcome(start(pump_to_connection(reader_of(b"abc"), connection, 2, 1))) == 0
 
     def test_the_next_chunk_is_read_while_one_is_sent_and_no_more(self):
         calls = []
         connection, _transport = connected(Clock())
-        sending = start(pump_out(reader_of(bytes(5 * CHUNK), calls), connection, 0, None))
-        assert [offset for offset, _ in calls] == [0, CHUNK]
+        sending = start(
+            pump_to_connection(reader_of(bytes(5 * CHUNK_SIZE), calls), connection, 0, None)
+        )
+        assert [offset for offset, _ in calls] == [0, CHUNK_SIZE]
         sending.addErrback(lambda _: None).cancel()
 
     def test_a_reader_that_fails_ends_it(self):
         async def read(offset, _size):
             if offset:
                 raise OSError("bad disk")
-            return b"x" * CHUNK
+            return b"x" * CHUNK_SIZE
 
         connection, transport = connected(Clock())
-        sending = start(pump_out(read, connection, 0, None))
+        sending = start(pump_to_connection(read, connection, 0, None))
         with pytest.raises(OSError, match="bad disk"):
             drained(transport, sending)
 
@@ -70,12 +76,12 @@ class TestOut:
         async def read(offset, _size):
             if offset:
                 raise OSError("bad disk")
-            return b"x" * CHUNK
+            return b"x" * CHUNK_SIZE
 
         connection, transport = connected(Clock())
-        sending = start(pump_out(read, connection, 0, None))
+        sending = start(pump_to_connection(read, connection, 0, None))
         transport.break_down()
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             outcome(sending)
 
     @pytest.mark.parametrize("already", [0, 1])
@@ -85,9 +91,9 @@ class TestOut:
         chunks = [Deferred(cancelled.append), Deferred(cancelled.append)]
         waiting = list(chunks)
         connection, _transport = connected(Clock())
-        sending = start(pump_out(lambda _o, _s: waiting.pop(0), connection, 0, None))
+        sending = start(pump_to_connection(lambda _o, _s: waiting.pop(0), connection, 0, None))
         if already:
-            chunks[0].callback(b"x" * CHUNK)
+            chunks[0].callback(b"x" * CHUNK_SIZE)
         sending.cancel()
         with pytest.raises(CancelledError):
             outcome(sending)
@@ -102,7 +108,7 @@ class TestIn:
             written.append(data)
 
         connection, transport = connected(Clock())
-        receiving = start(pump_in(connection, write))
+        receiving = start(pump_from_connection(connection, write))
         for piece in (b"one", b"two", b"three"):
             transport.deliver(piece)
         transport.deliver_fin()
@@ -117,7 +123,7 @@ class TestIn:
             return writes[-1][1]
 
         connection, transport = connected(Clock())
-        receiving = start(pump_in(connection, write))
+        receiving = start(pump_from_connection(connection, write))
         for _ in range(100):
             transport.deliver(b"x" * 1000)
         transport.deliver_fin()
@@ -134,14 +140,14 @@ class TestIn:
             return writes[-1][1]
 
         connection, transport = connected(Clock())
-        receiving = start(pump_in(connection, write))
+        receiving = start(pump_from_connection(connection, write))
         transport.deliver(b"x")
         transport.deliver(b"y")
         transport.break_down()
         writes[0][1].callback(None)
         assert [data for data, _ in writes] == [b"x", b"y"]
         writes[1][1].callback(None)
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             outcome(receiving)
 
     def test_a_writer_that_fails_ends_it(self):
@@ -149,7 +155,7 @@ class TestIn:
             raise OSError("full")
 
         connection, transport = connected(Clock())
-        receiving = start(pump_in(connection, write))
+        receiving = start(pump_from_connection(connection, write))
         transport.deliver(b"x")
         with pytest.raises(OSError, match="full"):
             outcome(receiving)
@@ -157,7 +163,7 @@ class TestIn:
     def test_cancelling_cancels_the_write(self):
         cancelled = []
         connection, transport = connected(Clock())
-        receiving = start(pump_in(connection, lambda _: Deferred(cancelled.append)))
+        receiving = start(pump_from_connection(connection, lambda _: Deferred(cancelled.append)))
         transport.deliver(b"x")
         receiving.cancel()
         with pytest.raises(CancelledError):

@@ -2,8 +2,14 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock, deferLater
 
-from ftpservice.stream.pump import CHUNK
-from ftpservice.stream.rate_limit import BURST, SMALLEST, SharedThrottles, Throttle, Throttles
+from ftpservice.stream.pump import CHUNK_SIZE
+from ftpservice.stream.rate_limit import (
+    BURST_SECONDS,
+    MIN_CHUNK_SIZE,
+    RateLimiter,
+    RateLimiters,
+    SharedRateLimiters,
+)
 from tests.support.memory_transport import is_pending, outcome, start
 
 STEP = 0.005
@@ -52,7 +58,7 @@ def stopped(movers):
 def test_together_they_get_the_rate_and_each_an_even_share(count, size):
     clock = Clock()
     rate = 1_000_000
-    throttle = Throttle(clock, rate)
+    throttle = RateLimiter(clock, rate)
     movers = [Mover(clock, throttle, size) for _ in range(count)]
     let_pass(clock, 10)
     total = sum(mover.moved for mover in movers)
@@ -65,7 +71,7 @@ def test_together_they_get_the_rate_and_each_an_even_share(count, size):
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_chunks_of_the_chosen_size_are_accurate_although_moving_them_takes_time(rate, count):
     clock = Clock()
-    throttles = Throttles(Throttle(clock, rate))
+    throttles = RateLimiters(RateLimiter(clock, rate))
     movers = [Mover(clock, throttles, throttles.chunk, pause=0.001) for _ in range(count)]
     let_pass(clock, 10, step=0.001)
     total = sum(mover.moved for mover in movers)
@@ -77,7 +83,7 @@ def test_chunks_of_the_chosen_size_are_accurate_although_moving_them_takes_time(
 @pytest.mark.parametrize("count", [1, 10])
 def test_it_wakes_twenty_times_a_second_at_most_however_many_wait(count):
     clock = Counted()
-    throttle = Throttle(clock, 50_000_000)
+    throttle = RateLimiter(clock, 50_000_000)
     movers = [Mover(clock, throttle, 1_000) for _ in range(count)]
     let_pass(clock, 10)
     assert 150 <= clock.wakings <= 201
@@ -86,7 +92,7 @@ def test_it_wakes_twenty_times_a_second_at_most_however_many_wait(count):
 
 def test_who_takes_much_at_a_time_gets_no_more_than_who_takes_little():
     clock = Clock()
-    throttle = Throttle(clock, 1_000_000)
+    throttle = RateLimiter(clock, 1_000_000)
     large, small = Mover(clock, throttle, 200_000), Mover(clock, throttle, 2_000)
     let_pass(clock, 10)
     assert abs(large.moved - small.moved) <= 400_000
@@ -95,7 +101,7 @@ def test_who_takes_much_at_a_time_gets_no_more_than_who_takes_little():
 
 def test_who_comes_later_shares_from_then_on():
     clock = Clock()
-    throttle = Throttle(clock, 100_000)
+    throttle = RateLimiter(clock, 100_000)
     first = Mover(clock, throttle, 5_000)
     let_pass(clock, 5)
     before = first.moved
@@ -112,7 +118,7 @@ def test_who_comes_later_shares_from_then_on():
 
 def test_what_one_leaves_unused_is_for_the_others():
     clock = Clock()
-    throttle = Throttle(clock, 100_000)
+    throttle = RateLimiter(clock, 100_000)
     slow, fast = Mover(clock, throttle, 1_000, pause=0.5), Mover(clock, throttle, 5_000)
     let_pass(clock, 10)
     assert slow.moved >= 15_000
@@ -122,17 +128,17 @@ def test_what_one_leaves_unused_is_for_the_others():
 
 def test_after_a_rest_no_more_than_a_burst_is_had_at_once():
     clock = Clock()
-    throttle = Throttle(clock, 100_000)
+    throttle = RateLimiter(clock, 100_000)
     assert is_pending(start(throttle.take(1)).addErrback(lambda _: None))
     clock.advance(3600)
     mover = Mover(clock, throttle, 100)
-    assert mover.moved <= BURST * 100_000
+    assert mover.moved <= BURST_SECONDS * 100_000
     stopped([mover])
 
 
 def test_it_begins_empty_so_that_a_new_login_buys_nothing():
     clock = Clock()
-    taking = start(Throttle(clock, 1000).take(100))
+    taking = start(RateLimiter(clock, 1000).take(100))
     clock.advance(0.099)
     assert is_pending(taking)
     clock.advance(0.001)
@@ -141,15 +147,15 @@ def test_it_begins_empty_so_that_a_new_login_buys_nothing():
 
 def test_a_low_rate_waits_for_as_long_as_it_takes():
     clock = Clock()
-    mover = Mover(clock, Throttle(clock, 10), SMALLEST)
+    mover = Mover(clock, RateLimiter(clock, 10), MIN_CHUNK_SIZE)
     let_pass(clock, 520, step=0.5)
-    assert mover.moved == 10 * SMALLEST
+    assert mover.moved == 10 * MIN_CHUNK_SIZE
     stopped([mover])
 
 
 def test_with_nobody_waiting_there_is_no_timer():
     clock = Clock()
-    throttle = Throttle(clock, 1000)
+    throttle = RateLimiter(clock, 1000)
     taking = start(throttle.take(100))
     assert len(clock.getDelayedCalls()) == 1
     clock.advance(1)
@@ -160,7 +166,7 @@ def test_with_nobody_waiting_there_is_no_timer():
 class TestCancelling:
     def test_it_leaves_nothing_behind(self):
         clock = Clock()
-        throttle = Throttle(clock, 1000)
+        throttle = RateLimiter(clock, 1000)
         taking = start(throttle.take(100))
         clock.advance(0.05)
         taking.cancel()
@@ -170,7 +176,7 @@ class TestCancelling:
 
     def test_the_others_go_on_and_get_what_it_had(self):
         clock = Clock()
-        throttle = Throttle(clock, 1000)
+        throttle = RateLimiter(clock, 1000)
         first, second, third = (start(throttle.take(size)) for size in (1000, 500, 100))
         clock.advance(0.3)
         assert outcome(third) is None
@@ -183,7 +189,7 @@ class TestCancelling:
 
     def test_one_who_goes_on_may_cancel_another(self):
         clock = Clock()
-        throttle = Throttle(clock, 1000)
+        throttle = RateLimiter(clock, 1000)
         first, second = start(throttle.take(100)), start(throttle.take(100))
         first.addCallback(lambda _: second.cancel())
         clock.advance(0.2)
@@ -195,7 +201,7 @@ class TestCancelling:
 
 def test_one_who_wants_less_than_who_waits_already_need_not_wait_as_long():
     clock = Clock()
-    throttle = Throttle(clock, 1000)
+    throttle = RateLimiter(clock, 1000)
     much, little = start(throttle.take(10_000)), start(throttle.take(100))
     clock.advance(0.2)
     assert outcome(little) is None
@@ -206,7 +212,7 @@ def test_one_who_wants_less_than_who_waits_already_need_not_wait_as_long():
 
 def test_a_new_rate_holds_at_once_for_those_who_wait_too():
     clock = Clock()
-    throttle = Throttle(clock, 1)
+    throttle = RateLimiter(clock, 1)
     taking = start(throttle.take(1000))
     clock.advance(1)
     throttle.rate = 1000
@@ -222,7 +228,7 @@ def test_a_new_rate_holds_at_once_for_those_who_wait_too():
 
 def test_a_clock_that_goes_back_takes_nothing_away():
     clock = Clock()
-    throttle = Throttle(clock, 1000)
+    throttle = RateLimiter(clock, 1000)
     clock.rightNow = -5.0
     taking = start(throttle.take(100))
     clock.advance(0.2)
@@ -232,10 +238,12 @@ def test_a_clock_that_goes_back_takes_nothing_away():
 class TestSeveral:
     def test_the_strictest_rules(self):
         clock = Clock()
-        whole = Throttle(clock, 300_000)
+        whole = RateLimiter(clock, 300_000)
         movers = [
             Mover(clock, both, both.chunk)
-            for both in (Throttles(Throttle(clock, rate), whole) for rate in (50_000, 1_000_000))
+            for both in (
+                RateLimiters(RateLimiter(clock, rate), whole) for rate in (50_000, 1_000_000)
+            )
         ]
         let_pass(clock, 10)
         assert abs(movers[0].moved - 500_000) <= 25_000
@@ -244,16 +252,16 @@ class TestSeveral:
 
     @pytest.mark.parametrize(
         ("rates", "chunk"),
-        [((1,), SMALLEST), ((100_000, 200_000), 5_000), ((10**12, 10**9), CHUNK)],
+        [((1,), MIN_CHUNK_SIZE), ((100_000, 200_000), 5_000), ((10**12, 10**9), CHUNK_SIZE)],
     )
     def test_a_chunk_is_a_twentieth_of_a_second_within_bounds(self, rates, chunk):
         clock = Clock()
-        assert Throttles(*(Throttle(clock, rate) for rate in rates)).chunk == chunk
+        assert RateLimiters(*(RateLimiter(clock, rate) for rate in rates)).chunk == chunk
 
 
 class TestShared:
     def test_it_is_made_for_the_first_and_dropped_with_the_last(self):
-        shared = SharedThrottles(Clock())
+        shared = SharedRateLimiters(Clock())
         first = shared.join("ann", 1000)
         assert shared.join("ann", 1000) is first
         assert shared.join("bob", 1000) is not first
@@ -265,7 +273,7 @@ class TestShared:
         assert shared.join("ann", 1000) is not first
 
     def test_another_rate_is_the_rate_of_all(self):
-        shared = SharedThrottles(Clock())
+        shared = SharedRateLimiters(Clock())
         throttle = shared.join("ann", 1000)
         shared.join("ann", 500)
         assert throttle.rate == 500

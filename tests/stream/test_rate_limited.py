@@ -2,17 +2,17 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
-from ftpservice.stream.connection import Cut
-from ftpservice.stream.pump import pump_in, pump_out
-from ftpservice.stream.rate_limit import Throttle, Throttles
-from ftpservice.stream.rate_limited import Paced
+from ftpservice.stream.connection import TransferAborted
+from ftpservice.stream.pump import pump_from_connection, pump_to_connection
+from ftpservice.stream.rate_limit import RateLimiter, RateLimiters
+from ftpservice.stream.rate_limited import RateLimitedStream
 from tests.support.memory_transport import connected, is_pending, outcome, start
 
 
 def paced(rate, stall_timeout=60.0):
     clock = Clock()
     connection, transport = connected(clock, stall_timeout)
-    return clock, transport, Paced(connection, Throttles(Throttle(clock, rate)))
+    return clock, transport, RateLimitedStream(connection, RateLimiters(RateLimiter(clock, rate)))
 
 
 def test_what_is_sent_flows_evenly_and_is_read_as_it_goes():
@@ -23,7 +23,7 @@ def test_what_is_sent_flows_evenly_and_is_read_as_it_goes():
         asked.append(size)
         return content[offset : offset + size]
 
-    sending = start(pump_out(read, connection, 0, None))
+    sending = start(pump_to_connection(read, connection, 0, None))
     for tenth in range(10):
         assert abs(len(transport.sent) - tenth * 10_000) <= 5_000
         for _ in range(10):
@@ -44,7 +44,7 @@ def test_what_is_received_is_held_back_by_not_receiving():
     async def write(data):
         written.append(data)
 
-    receiving = start(pump_in(connection, write))
+    receiving = start(pump_from_connection(connection, write))
     delivered = 0
     for _ in range(1000):
         while transport.receiving:
@@ -83,10 +83,10 @@ def test_a_cut_ends_it_when_it_goes_on():
     receiving = start(connection.read())
     clock.advance(10)
     assert outcome(receiving) == b"x" * 488
-    with pytest.raises(Cut):
+    with pytest.raises(TransferAborted):
         outcome(start(connection.read()))
     sending = start(connection.write(b"x"))
-    with pytest.raises(Cut):
+    with pytest.raises(TransferAborted):
         clock.advance(1)
         outcome(sending)
 

@@ -11,7 +11,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from ftpservice.stream.write_poller import ROUND, Carousel
+from ftpservice.stream.write_poller import SECONDS_PER_ROUND, WritePoller
 
 
 class Readers(Clock):
@@ -40,16 +40,16 @@ def ends() -> Iterator[list[socket.socket]]:
 
 
 def test_there_is_one_for_each_reactor(reactor: Readers) -> None:
-    assert Carousel.of(reactor) is Carousel.of(reactor)
-    assert Carousel.of(reactor) is not Carousel.of(Readers())
+    assert WritePoller.of(reactor) is WritePoller.of(reactor)
+    assert WritePoller.of(reactor) is not WritePoller.of(Readers())
 
 
 def test_all_have_the_same_number_of_turns(reactor: Readers, ends: list[socket.socket]) -> None:
-    carousel, turns = Carousel(reactor), Counter[int]()
+    carousel, turns = WritePoller(reactor), Counter[int]()
 
     def turn(number: int) -> None:
         turns[number] += 1
-        reactor.advance(ROUND / 10)
+        reactor.advance(SECONDS_PER_ROUND / 10)
 
     for number, own in enumerate(ends):
         carousel.enter(own.fileno(), lambda number=number: turn(number))
@@ -65,11 +65,11 @@ def test_who_takes_no_more_has_no_turn(reactor: Readers, ends: list[socket.socke
     with pytest.raises(BlockingIOError):
         while True:
             full.send(bytes(65536))
-    carousel, turns = Carousel(reactor), Counter[str]()
+    carousel, turns = WritePoller(reactor), Counter[str]()
 
     def turn(name: str) -> None:
         turns[name] += 1
-        reactor.advance(ROUND / 3)
+        reactor.advance(SECONDS_PER_ROUND / 3)
 
     carousel.enter(full.fileno(), lambda: turn("full"))
     carousel.enter(free.fileno(), lambda: turn("free"))
@@ -81,7 +81,7 @@ def test_who_is_broken_has_one(reactor: Readers) -> None:
     own, peer = socket.socketpair()
     with own:
         peer.close()
-        carousel, turns = Carousel(reactor), []
+        carousel, turns = WritePoller(reactor), []
 
         def turn() -> None:
             turns.append(1)
@@ -95,7 +95,7 @@ def test_who_is_broken_has_one(reactor: Readers) -> None:
 def test_the_reactor_is_asked_while_somebody_is_in(
     reactor: Readers, ends: list[socket.socket]
 ) -> None:
-    carousel = Carousel(reactor)
+    carousel = WritePoller(reactor)
     first, second = ends[0].fileno(), ends[1].fileno()
     assert not carousel.is_shared
     carousel.enter(first, int)
@@ -110,7 +110,7 @@ def test_the_reactor_is_asked_while_somebody_is_in(
 
 
 def test_the_last_who_leaves_ends_the_round(reactor: Readers, ends: list[socket.socket]) -> None:
-    carousel, turns = Carousel(reactor), []
+    carousel, turns = WritePoller(reactor), []
 
     def turn() -> None:
         turns.append(1)
@@ -126,7 +126,7 @@ def test_the_last_who_leaves_ends_the_round(reactor: Readers, ends: list[socket.
 def test_when_the_reactor_stops_nobody_has_a_turn(
     reactor: Readers, ends: list[socket.socket]
 ) -> None:
-    carousel, turns = Carousel(reactor), []
+    carousel, turns = WritePoller(reactor), []
     carousel.enter(ends[0].fileno(), lambda: turns.append(1))
     carousel.connectionLost(Failure(ConnectionDone()))
     carousel.leave(ends[0].fileno())
@@ -137,7 +137,7 @@ def test_when_the_reactor_stops_nobody_has_a_turn(
 def test_there_is_a_descriptor_only_while_somebody_is_in(
     reactor: Readers, ends: list[socket.socket]
 ) -> None:
-    carousel = Carousel(reactor)
+    carousel = WritePoller(reactor)
     assert carousel.fileno() == -1
     for _ in range(2):
         carousel.enter(ends[0].fileno(), int)
@@ -151,7 +151,7 @@ def test_who_enters_in_the_turn_of_the_last_has_turns_too(
     reactor: Readers, ends: list[socket.socket]
 ) -> None:
     """The reactor must find the descriptor that it had when it called."""
-    carousel, turns = Carousel(reactor), Counter[str]()
+    carousel, turns = WritePoller(reactor), Counter[str]()
     first, second = ends[0].fileno(), ends[1].fileno()
 
     def last() -> None:
@@ -160,7 +160,7 @@ def test_who_enters_in_the_turn_of_the_last_has_turns_too(
 
     def another() -> None:
         turns["second"] += 1
-        reactor.advance(ROUND)
+        reactor.advance(SECONDS_PER_ROUND)
 
     carousel.enter(first, last)
     before = carousel.fileno()

@@ -20,9 +20,9 @@ from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.protocol import ControlProtocol
 from ftpservice.events import Event, EventStream
-from ftpservice.session.context import Activity
+from ftpservice.session.context import EventSink
 from ftpservice.session.settings import SessionSettings
-from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 
 __all__ = ["Talk", "TalkRealm", "TalkTransport"]
@@ -94,7 +94,7 @@ class TalkRealm:
 
     def requestAvatar(self, avatar_id: Any, mind: object, *interfaces: Any) -> tuple[Any, Any, Any]:
         name = avatar_id.decode() if isinstance(avatar_id, bytes) else "anonymous"
-        storage = Permitted(self.storage, self.rights)
+        storage = RestrictedStorage(self.storage, self.rights)
         account = Account(
             name,
             storage,
@@ -124,7 +124,7 @@ class Talk:
         stream = EventStream(lambda error, event: self.events.append(event))
         stream.subscribe(self.events.append)
         self.factory = FTPFactory(
-            portal, self.reactor, settings, activity=Activity(stream, lambda: ["all is well"])
+            portal, self.reactor, settings, activity=EventSink(stream, lambda: ["all is well"])
         )
         self.protocol, self.transport = self.connect(host)
 

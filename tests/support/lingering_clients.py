@@ -31,8 +31,8 @@ from ftpservice.accounts.realm import Realm
 from ftpservice.backends.strings import build_source
 from ftpservice.control.factory import FTPFactory
 from ftpservice.service.assembly import assemble
-from ftpservice.service.operator_console import Console
-from ftpservice.service.settings.options import Options
+from ftpservice.service.operator_console import OperatorConsole
+from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.session.settings import SessionSettings
 from tests.support.service_process import Program
 
@@ -129,7 +129,7 @@ class Outliving(TestCase):
 
     async def library(self, url: str, pool: bool) -> None:
         """Use our own client, and close it."""
-        settings = ftpservice_client.Settings(trust=ftpservice_client.Trust(anyone=True))
+        settings = ftpservice_client.Settings(trust=ftpservice_client.Trust(insecure=True))
         if pool:
             connecting = ftpservice_client.connect_pool(url, 3, reactor=reactor, settings=settings)
         else:
@@ -160,12 +160,12 @@ class ServiceTests(Outliving):
         here = Path(self.mktemp())
         (here / "files").mkdir(parents=True)
         (here / "passwd.db").write_text(f"demo:{SHIPPED_HASH}:/:full:\n")
-        parsed = Options()
+        parsed = ServiceOptions()
         words = [word for kind in KINDS for word in (kind, f"tcp:0:interface={LOCAL}")]
         words += ["--auth", f"passwd:{here / 'passwd.db'}", "--root", f"local:{here / 'files'}"]
         words += ["--data-dir", str(here / "own"), "--upload-digest", "SHA-256", "--grace", "0"]
         parsed.parseOptions([*words, *options])
-        self.service = assemble(parsed, reactor, Console(None, None, logged=False))
+        self.service = assemble(parsed, reactor, OperatorConsole(None, None, logged=False))
         self.service.privilegedStartService()
         self.service.startService()
         self.addCleanup(self.stop)

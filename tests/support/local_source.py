@@ -10,9 +10,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from ftpservice.backends.local.files import transaction
-from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.source import LocalSource
-from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.wire.paths import ROOT
 
 
@@ -46,7 +46,7 @@ class Bench:
         self.root.mkdir()
         self.outside.mkdir()
         self.clock = Clock()
-        self.pool = InlinePool()
+        self.pool = InlineRunner()
         self.source = LocalSource(str(self.root), self.clock, self.pool, **settings)
         self.storage = self.owned_by("one")
 
@@ -78,5 +78,5 @@ class Bench:
 def everything_in_the_pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nothing done at once, but where that is the subject."""
     if not getattr(request.module, "AT_ONCE", getattr(request.cls, "at_once", False)):
-        monkeypatch.setattr(Tree, "open_at_once", lambda _tree, _path, _flags: None)
-        monkeypatch.setattr(transaction, "MOST_KEPT", 0)
+        monkeypatch.setattr(DirectoryTree, "open_if_cached", lambda _tree, _path, _flags: None)
+        monkeypatch.setattr(transaction, "MAX_PENDING_BYTES", 0)

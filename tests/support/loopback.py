@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
 
-from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.connection import StreamConnection
 
 PATIENCE = 20.0
 """Seconds after which a peer that gets nothing gives up, so that no test hangs."""
@@ -55,12 +55,12 @@ async def until(reactor, condition, timeout: float = PATIENCE) -> None:
 @contextlib.asynccontextmanager
 async def meeting(
     reactor, stall_timeout: float = PATIENCE, buffers: int | None = None
-) -> AsyncIterator[tuple[DataConnection, socket.socket]]:
+) -> AsyncIterator[tuple[StreamConnection, socket.socket]]:
     """Connect the two; whatever is left of them afterwards is ended, and its end awaited."""
-    made: Deferred[DataConnection] = Deferred()
+    made: Deferred[StreamConnection] = Deferred()
     factory = ServerFactory()
     factory.noisy = False
-    factory.buildProtocol = lambda _: DataConnection(reactor, stall_timeout, made.callback)
+    factory.buildProtocol = lambda _: StreamConnection(reactor, stall_timeout, made.callback)
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
     peer = plain_socket()
     if buffers is not None:

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.connection import StreamConnection
 
 FULL = 65536
 
@@ -17,7 +17,7 @@ FULL = 65536
 class MemoryTransport:
     """Keeps what is written until `drain`; the test plays the kernel and the peer."""
 
-    def __init__(self, protocol: DataConnection) -> None:
+    def __init__(self, protocol: StreamConnection) -> None:
         self.protocol = protocol
         self.kept = bytearray()
         self.sent = bytearray()
@@ -95,9 +95,11 @@ class MemoryTransport:
         self.protocol.connectionLost(Failure(reason))
 
 
-def connected(clock: Clock, stall_timeout: float = 60.0) -> tuple[DataConnection, MemoryTransport]:
+def connected(
+    clock: Clock, stall_timeout: float = 60.0
+) -> tuple[StreamConnection, MemoryTransport]:
     """Return a connection and the transport below it."""
-    connection = DataConnection(clock, stall_timeout)
+    connection = StreamConnection(clock, stall_timeout)
     transport = MemoryTransport(connection)
     connection.makeConnection(transport)  # type: ignore[arg-type]
     return connection, transport

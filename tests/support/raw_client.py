@@ -23,8 +23,8 @@ from twisted.internet.threads import blockingCallFromThread, deferToThread
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.service.assembly import assemble
 from ftpservice.service.lifecycle import FTPService
-from ftpservice.service.operator_console import Console
-from ftpservice.service.settings.options import Options
+from ftpservice.service.operator_console import OperatorConsole
+from ftpservice.service.settings.options import ServiceOptions
 from tests.support.tcp_wire import Answer, Wire, everything, rst
 
 __all__ = [
@@ -181,12 +181,12 @@ def starting(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     root.mkdir()
 
     def start(*options: str) -> Served:
-        parsed = Options()
+        parsed = ServiceOptions()
         listen = [] if "--listen" in options else ["--listen", f"tcp:0:interface={LOCAL}"]
         parsed.parseOptions(
             [*listen, *options, "--auth", f"passwd:{accounts}", "--root", f"local:{root}"]
         )
-        service = assemble(parsed, reactor, Console(None, None, logged=False))
+        service = assemble(parsed, reactor, OperatorConsole(None, None, logged=False))
         service.privilegedStartService()
         service.startService()
         running.append(Served(service, root))

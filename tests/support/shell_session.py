@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client import Client, Destination, Listing, Settings, Transfer
-from ftpservice_client.console.session.session import Session, Surroundings
-from ftpservice_client.console.shell.command_table import perform
-from ftpservice_client.console.shell.commands.table import TABLE
+from ftpservice_client import Client, Destination, Listing, Settings, TransferResult
+from ftpservice_client.console.session.session import ShellEnvironment, ShellSession
+from ftpservice_client.console.shell.command_table import run_line
+from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
 from ftpservice_client.console.terminal.terminal import Screen
 
 __all__ = ["ENTRIES", "Seat", "Stream", "Welcome", "ended", "failed"]
@@ -65,7 +65,7 @@ class Answers:
 
 
 class Welcome:
-    """A connection that waits for a login, as `ftpservice_client.Greeted`."""
+    """A connection that waits for a login, as `ftpservice_client.PendingLogin`."""
 
     welcome = ("Welcome to the\x1b[31m files", "of h")
 
@@ -92,7 +92,9 @@ class Seat:
         self.person = Answers(*answers)
         asker = self.person if attended else None
         screen = Screen(self.out, self.err)
-        self.session = Session(Surroundings(self.reactor, screen, Settings(netrc=None), asker))
+        self.session = ShellSession(
+            ShellEnvironment(self.reactor, screen, Settings(netrc=None), asker)
+        )
         self.client = self.new_client()
 
     def new_client(self) -> Any:
@@ -104,8 +106,10 @@ class Seat:
         client.change_directory.side_effect = lambda path: succeed(path)
         client.list.side_effect = lambda path="": succeed(Listing(ENTRIES))
         client.hash.side_effect = lambda name, algorithm: succeed("0a1b")
-        client.download.side_effect = lambda name, to=None, **_: succeed(Transfer(name, 2048, 2.0))
-        client.upload.side_effect = lambda source, name, **_: succeed(Transfer(name, 1, 0.0))
+        client.download.side_effect = lambda name, to=None, **_: succeed(
+            TransferResult(name, 2048, 2.0)
+        )
+        client.upload.side_effect = lambda source, name, **_: succeed(TransferResult(name, 1, 0.0))
         return client
 
     def connected(self) -> Seat:
@@ -115,7 +119,7 @@ class Seat:
 
     def start(self, line: str) -> Deferred[None]:
         """Begin what a line says."""
-        return Deferred.fromCoroutine(perform(line, self.session, TABLE))
+        return Deferred.fromCoroutine(run_line(line, self.session, SHELL_COMMANDS))
 
     def type(self, line: str) -> str:
         """Do what a line says; return what came out since."""

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from ftpservice.accounts.account import ICertificateCredentials
 from ftpservice.control import protocol as control
-from ftpservice.data.data_tls import Cover
+from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import TLSPolicy
@@ -23,7 +23,7 @@ __all__ = ["AT_HAND", "SecureTalk", "secure_talk"]
 
 AT_HAND = cast(ServerTLS, object())
 """Stands for certificates; nobody looks at it."""
-COVER = cast(Cover, object())
+COVER = cast(DataTLSContext, object())
 """Stands for what data connections are made with; none is made."""
 
 
@@ -53,7 +53,7 @@ class CertificateChecker:
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes]:
         name = credentials.username.decode()
-        if name in self.accounts and name in credentials.certified:
+        if name in self.accounts and name in credentials.certificate_names:
             return succeed(credentials.username)
         return fail(UnauthorizedLogin())
 
@@ -115,13 +115,17 @@ def secure_talk(monkeypatch: pytest.MonkeyPatch) -> type[SecureTalk]:
         SecureTalk.leaving = cleared
         return cleared
 
-    monkeypatch.setattr(control, "when_sent", lambda transport, call: call())
+    monkeypatch.setattr(control, "call_when_sent", lambda transport, call: call())
     monkeypatch.setattr(
-        control, "secure", lambda former, tls, timeout, done: SecureTransport(former, done)
+        control,
+        "start_server_tls",
+        lambda former, tls, timeout, done: SecureTransport(former, done),
     )
-    monkeypatch.setattr(control, "learned", lambda transport: ("TLSv1.3 X", transport.names, COVER))
     monkeypatch.setattr(
-        control, "has_failed", lambda transport: not getattr(transport, "is_secured", True)
+        control, "negotiated_tls", lambda transport: ("TLSv1.3 X", transport.names, COVER)
     )
-    monkeypatch.setattr(control, "clear", clear)
+    monkeypatch.setattr(
+        control, "handshake_failed", lambda transport: not getattr(transport, "is_secured", True)
+    )
+    monkeypatch.setattr(control, "stop_tls", clear)
     return SecureTalk

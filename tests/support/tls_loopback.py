@@ -12,8 +12,8 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.threads import deferToThread
 
 from ftpservice.net.tls.server import ServerTLS
-from ftpservice.net.tls.transport import Terms, TLSTransport, carry_on
-from ftpservice.stream.connection import DataConnection
+from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_socket
+from ftpservice.stream.connection import StreamConnection
 from tests.support.loopback import PATIENCE, plain_socket, until
 from tests.support.tls_parties import TLS13, client_context
 
@@ -21,16 +21,16 @@ from tests.support.tls_parties import TLS13, client_context
 class Begins(Protocol):
     """Puts a data connection on its transport, under TLS."""
 
-    def __init__(self, connection: DataConnection, tls: ServerTLS) -> None:
+    def __init__(self, connection: StreamConnection, tls: ServerTLS) -> None:
         self.connection = connection
         self.wrap = partial(tls.wrap, data=True)
 
     def connectionMade(self) -> None:
-        covered = carry_on(self.transport, self.connection, self.wrap, Terms())
+        covered = adopt_socket(self.transport, self.connection, self.wrap, HandshakeOptions())
         self.connection.makeConnection(covered)
 
 
-def stream(connection: DataConnection) -> TLSTransport:
+def stream(connection: StreamConnection) -> TLSTransport:
     """Return the transport of a data connection."""
     assert isinstance(connection.transport, TLSTransport)
     return connection.transport
@@ -43,9 +43,9 @@ async def secure_meeting(
     stall_timeout: float = PATIENCE,
     buffers: int | None = None,
     version: ssl.TLSVersion = TLS13,
-) -> AsyncIterator[tuple[DataConnection, ssl.SSLSocket]]:
+) -> AsyncIterator[tuple[StreamConnection, ssl.SSLSocket]]:
     """Connect the two and shake hands; whatever is left of them afterwards is ended."""
-    connection = DataConnection(reactor, stall_timeout)
+    connection = StreamConnection(reactor, stall_timeout)
     factory = ServerFactory()
     factory.noisy = False
     factory.buildProtocol = lambda _: Begins(connection, tls)

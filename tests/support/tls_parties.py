@@ -13,7 +13,7 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from zope.interface import implementer
 
 from ftpservice.net.tls.server import ServerTLS, TLSFiles
-from ftpservice.net.tls.transport import TLSTransport, upgrade
+from ftpservice.net.tls.transport import TLSTransport, upgrade_to_tls
 from tests.support.certificates import Authority
 from tests.support.loopback import PATIENCE, until
 
@@ -69,7 +69,7 @@ class Recorder(Protocol):
 
     def connectionMade(self) -> None:
         self.old = self.transport
-        upgraded = upgrade(
+        upgraded = upgrade_to_tls(
             self.transport, self.tls, handshake_timeout=self.timeout, secured=self.secured
         )
         assert upgraded is self.transport

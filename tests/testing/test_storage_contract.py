@@ -10,8 +10,8 @@ from zope.interface import implementer
 
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.backends.memory.tree import MemoryTree
-from ftpservice.storage.errors import InvalidName, NoSpace, StorageError, Unsupported
-from ftpservice.storage.interfaces import How, IStorage, WriteRequest
+from ftpservice.storage.errors import InvalidName, NoSpace, NotSupported, StorageError
+from ftpservice.storage.interfaces import IStorage, WriteMode, WriteRequest
 from ftpservice.testing.storage_contract import StorageContract
 
 
@@ -29,8 +29,8 @@ class Bare:
         return getattr(self._inner, name)
 
     async def open_writing(self, path, request):
-        if request.how in (How.APPEND, How.UNIQUE):
-            raise Unsupported(path)
+        if request.how in (WriteMode.APPEND, WriteMode.UNIQUE):
+            raise NotSupported(path)
         if not path.name.isascii():
             raise InvalidName(path)
         return await self._inner.open_writing(path, request)
@@ -106,14 +106,14 @@ class Leaky(MemoryStorage):
 
     async def open_writing(self, path, request):
         fault = self.fault
-        if fault == "create replaces" and request.how is How.CREATE:
+        if fault == "create replaces" and request.how is WriteMode.CREATE:
             request = WriteRequest(offset=request.offset, announced=request.announced)
         if fault == "announced ignored":
             request = WriteRequest(request.how, request.offset)
         writing = await super().open_writing(path, request)
-        if fault == "abandon publishes" and request.how is How.REPLACE:
+        if fault == "abandon publishes" and request.how is WriteMode.REPLACE:
             writing.abandon = writing.commit
-        if fault == "seen early" and request.how is How.REPLACE:
+        if fault == "seen early" and request.how is WriteMode.REPLACE:
             await (await super().open_writing(path, WriteRequest())).commit()
         return writing
 

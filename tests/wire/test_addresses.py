@@ -6,6 +6,7 @@ from ftpservice.wire.addresses import (
     BadAddress,
     HostPort,
     UnknownFamily,
+    canonical_host,
     format_eprt,
     format_epsv,
     format_pasv,
@@ -16,7 +17,6 @@ from ftpservice.wire.addresses import (
     parse_epsv_reply,
     parse_pasv_reply,
     parse_port,
-    plain_host,
     same_host,
 )
 
@@ -135,7 +135,7 @@ def test_eprt_of_another_family_is_told_apart(text):
 @given(host=hosts, port=ports)
 @settings(max_examples=100, deadline=None, database=None)
 def test_what_eprt_writes_it_reads(host, port):
-    assert parse_eprt(format_eprt(host, port)) == HostPort(plain_host(host), port)
+    assert parse_eprt(format_eprt(host, port)) == HostPort(canonical_host(host), port)
 
 
 @given(host=st.ip_addresses(v=4).map(str), port=ports)
@@ -228,7 +228,7 @@ def test_reply_to_epsv_without_port_is_refused(text):
     ],
 )
 def test_plain_host_is_canonical(text, plain):
-    assert plain_host(text) == plain
+    assert canonical_host(text) == plain
 
 
 def test_hosts_are_compared_as_addresses():

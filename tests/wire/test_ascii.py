@@ -3,18 +3,18 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.ascii import FromNetwork, LineEnds, ToNetwork
+from ftpservice.wire.ascii import AddedCRCounter, CRLFToLF, LFToCRLF
 
 texts = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"\0"]), max_size=24).map(b"".join)
 
 
 def received(pieces):
-    stream = FromNetwork()
+    stream = CRLFToLF()
     return b"".join([stream.translate(piece) for piece in pieces]) + stream.finish()
 
 
 def sent(pieces):
-    stream, ends = ToNetwork(), LineEnds()
+    stream, ends = LFToCRLF(), AddedCRCounter()
     text = b"".join([stream.translate(piece) for piece in pieces]) + stream.finish()
     for piece in pieces:
         ends.count(piece)
@@ -74,7 +74,7 @@ def test_any_binary_without_crlf_comes_back(data):
 
 
 def test_a_held_cr_is_given_back_once():
-    stream = FromNetwork()
+    stream = CRLFToLF()
     assert stream.translate(b"a\r") == b"a"
     assert stream.translate(b"") == b""
     assert stream.finish() == b"\r"

@@ -1,6 +1,6 @@
 import pytest
 
-from ftpservice.wire.digests import ALGORITHMS, new_digest
+from ftpservice.wire.digests import ALGORITHMS, new_hasher
 
 KNOWN = {
     "CRC32": "cbf43926",
@@ -12,7 +12,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_pieces_make_the_digest_of_the_whole(algorithm):
-    whole, pieces = new_digest(algorithm), new_digest(algorithm)
+    whole, pieces = new_hasher(algorithm), new_hasher(algorithm)
     whole.update(b"123456789")
     pieces.update(b"1234")
     pieces.update(memoryview(b"56789"))
@@ -22,4 +22,4 @@ def test_pieces_make_the_digest_of_the_whole(algorithm):
 
 def test_others_are_not_known():
     with pytest.raises(ValueError, match="no digest sha-256"):
-        new_digest("sha-256")
+        new_hasher("sha-256")

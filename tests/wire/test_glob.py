@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.glob import Pattern, has_wildcards
+from ftpservice.wire.glob import GlobPattern, has_wildcards
 
 
 @pytest.mark.parametrize("text", ["*", "a?", "[ab]", "a[", "*.txt"])
@@ -57,7 +57,7 @@ def test_plain_names_have_none(text):
     ],
 )
 def test_names_that_fit(pattern, name):
-    assert Pattern(pattern).matches(name)
+    assert GlobPattern(pattern).matches(name)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_names_that_fit(pattern, name):
     ],
 )
 def test_names_that_do_not_fit(pattern, name):
-    assert not Pattern(pattern).matches(name)
+    assert not GlobPattern(pattern).matches(name)
 
 
 def test_every_short_pattern_agrees_with_the_standard_library():
@@ -93,7 +93,7 @@ def test_every_short_pattern_agrees_with_the_standard_library():
     for length in range(5):
         for letters in itertools.product("ab?*", repeat=length):
             pattern = "".join(letters)
-            compiled = Pattern(pattern)
+            compiled = GlobPattern(pattern)
             for name in names:
                 assert compiled.matches(name) == fnmatchcase(name, pattern)
 
@@ -102,7 +102,7 @@ def test_every_short_pattern_agrees_with_the_standard_library():
 @settings(max_examples=200, deadline=None, database=None)
 def test_any_pattern_compiles_or_is_refused(pattern, name):
     try:
-        Pattern(pattern).matches(name)
+        GlobPattern(pattern).matches(name)
     except ValueError:
         assert pattern.count("*") > 16
 
@@ -110,15 +110,15 @@ def test_any_pattern_compiles_or_is_refused(pattern, name):
 @pytest.mark.parametrize("text", ["a" * 513, "*a" * 17, "[" * 1000])
 def test_patterns_too_complex_are_refused(text):
     with pytest.raises(ValueError, match="too"):
-        Pattern(text)
+        GlobPattern(text)
 
 
 def test_stars_in_a_row_are_one():
-    assert Pattern("*" * 400).matches("anything")
+    assert GlobPattern("*" * 400).matches("anything")
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 16 + "b", "*[ab]" * 16 + "b", "?*" * 16 + "b"])
 def test_hostile_patterns_take_no_time(pattern):
-    compiled = Pattern(pattern)
+    compiled = GlobPattern(pattern)
     for _ in range(200):
         assert not compiled.matches("a" * 255)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.list_format import UnixListing, is_printable
+from ftpservice.wire.list_format import UnixListFormatter, is_printable
 
 DAY = 86400
 
@@ -17,7 +17,7 @@ FILE = Entry("name", Kind.FILE, 12345, at(2026, 11, 21, 10, 15), 0o644, "owner",
 
 
 def line(**changes):
-    return UnixListing(NOW).line(FILE._replace(**changes))
+    return UnixListFormatter(NOW).line(FILE._replace(**changes))
 
 
 def test_line_is_as_ls_writes_it():
@@ -63,7 +63,7 @@ def test_owners_never_break_the_columns():
 
 
 def test_columns_kept_are_bounded():
-    listing = UnixListing(NOW)
+    listing = UnixListFormatter(NOW)
     for links in range(5000):
         listing.line(FILE._replace(links=links))
     assert len(listing._columns) <= 4096
@@ -72,7 +72,7 @@ def test_columns_kept_are_bounded():
 def test_a_link_points_at_its_target_or_at_nothing_that_could_be_one():
     link = FILE._replace(kind=Kind.LINK, name="current")
     for target, shown in (("releases/7", "releases/7"), ("/a b", "/a b"), ("", "(hidden)")):
-        line = UnixListing(NOW).line(link._replace(target=target))
+        line = UnixListFormatter(NOW).line(link._replace(target=target))
         assert line.endswith(f" current -> {shown}")
 
 

@@ -4,56 +4,61 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice.wire.proxy_header import SIGNATURE, BadHeader, missing, whole_header
+from ftpservice.wire.proxy_header import (
+    V2_SIGNATURE,
+    BadProxyHeader,
+    bytes_missing,
+    complete_header,
+)
 
 LINE = b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 21\r\n"
 
 
 def test_a_line_is_whole_with_its_end_and_keeps_what_follows() -> None:
-    assert [whole_header(LINE[:length]) for length in range(len(LINE))] == [None] * len(LINE)
-    assert whole_header(LINE + b"USER x\r\n") == LINE + b"USER x\r\n"
+    assert [complete_header(LINE[:length]) for length in range(len(LINE))] == [None] * len(LINE)
+    assert complete_header(LINE + b"USER x\r\n") == LINE + b"USER x\r\n"
 
 
 def test_version_2_is_whole_when_it_can_tell_its_length() -> None:
-    header = SIGNATURE + b"\x20\x00\x00\x00"
-    assert [whole_header(header[:length]) for length in range(16)] == [None] * 16
-    assert whole_header(header + b"more") == header + b"more"
+    header = V2_SIGNATURE + b"\x20\x00\x00\x00"
+    assert [complete_header(header[:length]) for length in range(16)] == [None] * 16
+    assert complete_header(header + b"more") == header + b"more"
 
 
 @pytest.mark.parametrize("line", [b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN what ever\r\n"])
 def test_unknown_is_spelled_in_one_way(line: bytes) -> None:
-    assert whole_header(line + b"x") == b"PROXY UNKNOWN :: :: 0 0\r\nx"
+    assert complete_header(line + b"x") == b"PROXY UNKNOWN :: :: 0 0\r\nx"
 
 
 @pytest.mark.parametrize(
     "early",
     [
-        *(b"X", b"PROXX", SIGNATURE[:-1] + b"X", b"PROXY TCP4 \r\n", b"PROXY " + b"x" * 106),
+        *(b"X", b"PROXX", V2_SIGNATURE[:-1] + b"X", b"PROXY TCP4 \r\n", b"PROXY " + b"x" * 106),
         *(b"PROXY TCP4 ::1 ::1 1 2\r\n", b"PROXY TCP6 192.0.2.1 192.0.2.1 1 2\r\n"),
         *(b"PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n", b"PROXY TCP4 1.2.3 1.2.3.4 1 2\r\n"),
     ],
 )
 def test_what_is_no_header_is_refused(early: bytes) -> None:
-    with pytest.raises(BadHeader):
-        whole_header(early)
+    with pytest.raises(BadProxyHeader):
+        complete_header(early)
 
 
 def test_ipv6_is_read() -> None:
     line = b"PROXY TCP6 2001:db8::1 ::1 1 65535\r\n"
-    assert whole_header(line) == line
+    assert complete_header(line) == line
 
 
-V2 = SIGNATURE + b"\x21\x11\x00\x0c" + bytes(12)
+V2 = V2_SIGNATURE + b"\x21\x11\x00\x0c" + bytes(12)
 
 
 @pytest.mark.parametrize(
     "header",
-    [LINE, b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN a b\r\n", V2, SIGNATURE + b"\x20\x00\x00\x00"],
+    [LINE, b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN a b\r\n", V2, V2_SIGNATURE + b"\x20\x00\x00\x00"],
     ids=["version-1", "unknown", "unknown-with-more", "version-2", "local"],
 )
 def test_who_reads_what_is_missing_reads_the_header_and_no_more(header: bytes) -> None:
     behind, early, turns = header + b"\x16\x03\x01", b"", 0
-    while turns < 100 and (length := missing(early)):
+    while turns < 100 and (length := bytes_missing(early)):
         early += behind[len(early) : len(early) + length]
         turns += 1
     assert early == header
@@ -61,6 +66,6 @@ def test_who_reads_what_is_missing_reads_the_header_and_no_more(header: bytes) -
 
 
 def test_in_pieces_too() -> None:
-    assert missing(V2[:3]) == 12
-    assert missing(V2[:17]) == 11
-    assert missing(V2) == missing(V2 + b"more") == 0
+    assert bytes_missing(V2[:3]) == 12
+    assert bytes_missing(V2[:17]) == 11
+    assert bytes_missing(V2) == bytes_missing(V2 + b"more") == 0

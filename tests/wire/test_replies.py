@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.replies import Reply, exact_reply, reply
+from ftpservice.wire.replies import Reply, reply, verbatim_reply
 
 
 def test_one_line():
@@ -40,7 +40,10 @@ def test_control_characters_are_escaped(text, shown):
 
 
 def test_a_path_is_told_as_it_is():
-    assert exact_reply(257, '"/\x1b[m" created.', "a\r\nb").lines == ('"/\x1b[m" created.', "a  b")
+    assert verbatim_reply(257, '"/\x1b[m" created.', "a\r\nb").lines == (
+        '"/\x1b[m" created.',
+        "a  b",
+    )
 
 
 def test_bytes_that_are_not_utf8_go_out_as_they_came():

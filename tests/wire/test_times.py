@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.times import Days, format_time, parse_time
+from ftpservice.wire.times import CalendarDayCache, format_time, parse_time
 
 
 def test_times_are_fourteen_digits_in_utc():
@@ -70,7 +70,7 @@ def test_what_is_no_time_is_refused(text):
 
 
 def test_days_are_remembered_within_bounds():
-    days = Days()
+    days = CalendarDayCache()
     for number in range(10_001):
         assert days[number] is days[number]
     assert len(days) < 10_000

@@ -10,12 +10,12 @@ from twisted.python.failure import Failure
 
 from ftpservice_client.errors import Timeout
 
-__all__ = ["limited"]
+__all__ = ["with_timeout"]
 
 T = TypeVar("T")
 
 
-def limited(call: Deferred[T], seconds: float | None, clock: IReactorTime) -> Deferred[T]:
+def with_timeout(call: Deferred[T], seconds: float | None, clock: IReactorTime) -> Deferred[T]:
     """Have a call cancelled after so many seconds; it fails with `Timeout` then. None: never.
 
     What it came to just then, all the same, is what it came to.

@@ -18,19 +18,19 @@ from twisted.internet.defer import Deferred
 
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
-from ftpservice_client.api.call_timeout import limited
+from ftpservice_client.api.call_timeout import with_timeout
 from ftpservice_client.errors import ClientError
-from ftpservice_client.interfaces import Session
+from ftpservice_client.interfaces import ClientSession
 from ftpservice_client.local.sources import Readable
 from ftpservice_client.local.targets import Writable
-from ftpservice_client.mirror.deletion import Removal
-from ftpservice_client.mirror.local_tree import Filters
-from ftpservice_client.mirror.mirror import Mirror, MirrorWishes
-from ftpservice_client.mirror.progress import Tally
-from ftpservice_client.results import Listing, Mirrored, Progress, Transfer
-from ftpservice_client.sessions.pool import Lines
-from ftpservice_client.sessions.queue import Line
-from ftpservice_client.transfers.jobs import Carriage, Wishes
+from ftpservice_client.mirror.deletion import TreeRemoval
+from ftpservice_client.mirror.local_tree import PathFilters
+from ftpservice_client.mirror.mirror import Mirror, MirrorOptions
+from ftpservice_client.mirror.progress import MirrorProgress
+from ftpservice_client.results import Listing, MirrorResult, ProgressCallback, TransferResult
+from ftpservice_client.sessions.pool import SessionPool
+from ftpservice_client.sessions.queue import SessionQueue
+from ftpservice_client.transfers.jobs import FileTransfers, TransferOptions
 
 __all__ = ["Client"]
 
@@ -40,17 +40,17 @@ T = TypeVar("T")
 class Calls:
     """What all calls have in common."""
 
-    _line: Line | Lines
+    _line: SessionQueue | SessionPool
 
     def _ask(
         self,
-        work: Callable[[Session], Awaitable[T]],
+        work: Callable[[ClientSession], Awaitable[T]],
         timeout: float | None,
         *,
         again: bool = False,
     ) -> Deferred[T]:
         asked = Deferred.fromCoroutine(self._line.ask(work, again=again))
-        return limited(asked, timeout, self._line.reactor)
+        return with_timeout(asked, timeout, self._line.reactor)
 
 
 class NameCalls(Calls):
@@ -115,7 +115,7 @@ class ServerCalls(Calls):
         """Send a command of your own, and return the reply, whatever it is; FTP only.
 
         Not for commands that transfer something, or change how things are transferred. Raises
-        `Unsupported`, `BadName`.
+        `Unsupported`, `InvalidArgument`.
         """
         return self._ask(lambda session: session.send(line), timeout)
 
@@ -131,7 +131,7 @@ class ServerCalls(Calls):
 class Client(NameCalls, ServerCalls):
     """A session with a server, by whatever protocol; made by `connect`."""
 
-    def __init__(self, line: Line | Lines, carriage: Carriage) -> None:
+    def __init__(self, line: SessionQueue | SessionPool, carriage: FileTransfers) -> None:
         self._line = line
         self._carriage = carriage
 
@@ -144,19 +144,21 @@ class Client(NameCalls, ServerCalls):
         resume: bool = False,
         verify: bool = False,
         keep_time: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         timeout: float | None = None,
-    ) -> Deferred[Transfer]:
+    ) -> Deferred[TransferResult]:
         """Send a file: from a `Path`, bytes, a binary file (from where it stands) or a producer.
 
         ``append`` adds to the file that is there, ``resume`` to what an upload that was cut has
         left of it. ``verify`` compares digests afterwards, and raises `Unsupported` where the
         server has none. ``keep_time`` gives the file there the modification time of that here,
-        where the server can do that: MFMT, MDTM with a time, SITE UTIME. Raises `Mismatch`,
-        `Denied`, `NoSpace`, `LocalProblem`.
+        where the server can do that: MFMT, MDTM with a time, SITE UTIME. Raises
+        `VerificationFailed`, `Denied`, `NoSpace`, `LocalFileError`.
         """
-        wishes = Wishes(append, resume, verify, progress, keep_time=keep_time)
-        return limited(self._carriage.upload(source, name, wishes), timeout, self._line.reactor)
+        wishes = TransferOptions(append, resume, verify, progress, keep_time=keep_time)
+        return with_timeout(
+            self._carriage.upload(source, name, wishes), timeout, self._line.reactor
+        )
 
     def download(  # noqa: PLR0913 - what may be wished for are keywords
         self,
@@ -167,38 +169,38 @@ class Client(NameCalls, ServerCalls):
         resume: bool = False,
         segments: int = 1,
         verify: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         timeout: float | None = None,
-    ) -> Deferred[Transfer]:
-        """Receive a file: to a `Path`, a binary file, a consumer, else into `Transfer.data`.
+    ) -> Deferred[TransferResult]:
+        """Receive a file: to a `Path`, a binary file, a consumer, else into `TransferResult.data`.
 
         A path is replaced when the file is whole; until then the bytes are in a hidden file
         beside it. If that is cut it goes away, unless ``resume``: then it stays, and the next
         download with ``resume`` goes on behind it. ``offset``: what comes before is left out.
         ``segments``: so many connections receive stretches of a large file to a path, where the
         server allows it; neither ``offset`` nor ``resume`` go with that.
-        Raises `NotFound`, `Mismatch`, `LocalProblem`.
+        Raises `NotFound`, `VerificationFailed`, `LocalFileError`.
         """
         if segments > 1 and (offset or resume):
             raise ValueError("segments begin at the beginning")
-        wishes = Wishes(False, resume, verify, progress, offset, segments)
-        return limited(self._carriage.download(name, to, wishes), timeout, self._line.reactor)
+        wishes = TransferOptions(False, resume, verify, progress, offset, segments)
+        return with_timeout(self._carriage.download(name, to, wishes), timeout, self._line.reactor)
 
-    def upload_tree(self, source: Path, path: str = "", **wishes: Any) -> Deferred[Mirrored]:
+    def upload_tree(self, source: Path, path: str = "", **wishes: Any) -> Deferred[MirrorResult]:
         """Send a directory's files and directories into one on the server; see `mirror`."""
         return self.mirror(source, path, up=True, **wishes)
 
-    def download_tree(self, path: str, to: Path, **wishes: Any) -> Deferred[Mirrored]:
+    def download_tree(self, path: str, to: Path, **wishes: Any) -> Deferred[MirrorResult]:
         """Receive all below a directory on the server into one here; see `mirror`."""
         return self.mirror(to, path, up=False, **wishes)
 
-    def remove_tree(self, path: str, *, timeout: float | None = None) -> Deferred[Mirrored]:
+    def remove_tree(self, path: str, *, timeout: float | None = None) -> Deferred[MirrorResult]:
         """Remove a directory with all that is in it; a file or a link, by itself.
 
         Links are removed, and what they point at is not. A directory that cannot be listed in full
         stays, and so do those above it; the result tells.
         """
-        return limited(Removal(self._line, path).run(), timeout, self._line.reactor)
+        return with_timeout(TreeRemoval(self._line, path).run(), timeout, self._line.reactor)
 
     def mirror(  # noqa: PLR0913 - what may be wished for are keywords
         self,
@@ -211,10 +213,10 @@ class Client(NameCalls, ServerCalls):
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         parallel: int = 1,
-        progress: Progress | None = None,
-        tally: Tally | None = None,
+        progress: ProgressCallback | None = None,
+        tally: MirrorProgress | None = None,
         timeout: float | None = None,
-    ) -> Deferred[Mirrored]:
+    ) -> Deferred[MirrorResult]:
         """Make one directory hold what another does: ``local`` what is at ``path``, or, ``up``, it.
 
         Files of the same size that are not older are left alone; files that are moved keep their
@@ -225,7 +227,7 @@ class Client(NameCalls, ServerCalls):
         number of connections. Links are not followed, and no name leads out of ``local``.
         ``progress`` is told of each file; ``tally`` knows how far all of them have come.
         """
-        filters = Filters(tuple(include), tuple(exclude))
-        wishes = MirrorWishes(up, delete, dry_run, filters, parallel, progress, tally)
+        filters = PathFilters(tuple(include), tuple(exclude))
+        wishes = MirrorOptions(up, delete, dry_run, filters, parallel, progress, tally)
         mirrored = Mirror(self._line, wishes, local, path).run()
-        return limited(mirrored, timeout, self._line.reactor)
+        return with_timeout(mirrored, timeout, self._line.reactor)

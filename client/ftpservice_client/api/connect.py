@@ -8,31 +8,34 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 
-from ftpservice_client.api.call_timeout import limited
+from ftpservice_client.api.call_timeout import with_timeout
 from ftpservice_client.api.client import Client
-from ftpservice_client.errors import Cut, Unsupported
-from ftpservice_client.ftp.login import Login
-from ftpservice_client.sessions.factory import Dial
-from ftpservice_client.sessions.pool import Lines
-from ftpservice_client.sessions.queue import Line
+from ftpservice_client.errors import NetworkError, Unsupported
+from ftpservice_client.ftp.login import LoginSequence
+from ftpservice_client.sessions.factory import SessionFactory
+from ftpservice_client.sessions.pool import SessionPool
+from ftpservice_client.sessions.queue import SessionQueue
 from ftpservice_client.settings import Settings
-from ftpservice_client.transfers.jobs import Carriage
+from ftpservice_client.transfers.jobs import FileTransfers
 from ftpservice_client.urls import Destination, parse_url
 
-__all__ = ["Greeted", "connect", "connect_endpoint", "connect_pool", "greet"]
+__all__ = ["PendingLogin", "connect", "connect_endpoint", "connect_pool", "connect_without_login"]
 
 
-class Greeted:
-    """A connection to an FTP server that nobody has logged in on yet (see `greet`)."""
+class PendingLogin:
+    """A connection to an FTP server that nobody has logged in on yet.
 
-    def __init__(self, dial: Dial, login: Login) -> None:
-        self._dial = dial
+    See `connect_without_login`.
+    """
+
+    def __init__(self, dial: SessionFactory, login: LoginSequence) -> None:
+        self._session_factory = dial
         self._login = login
 
     @property
     def destination(self) -> Destination:
         """Where it leads."""
-        return self._dial.destination
+        return self._session_factory.destination
 
     @property
     def welcome(self) -> tuple[str, ...]:
@@ -51,31 +54,32 @@ class Greeted:
 
         If the server has closed the connection meanwhile, another one is made.
         """
-        dial = self._dial
+        dial = self._session_factory
         dial.destination = replace(dial.destination, user=user, password=password)
-        opened = Deferred.fromCoroutine(_opened(dial))
-        return limited(opened, timeout, dial.reactor)
+        opened = Deferred.fromCoroutine(_open_client(dial))
+        return with_timeout(opened, timeout, dial.reactor)
 
     def close(self) -> None:
         """Break the connection, unless it was logged in on."""
-        if self._dial.waits_with(self._login):
-            self._login.control.close(Cut("the client has quit"))
+        if self._session_factory.is_awaiting_login(self._login):
+            self._login.control.close(NetworkError("the client has quit"))
 
 
-def greet(
+def connect_without_login(
     url: str | Destination,
     *,
     reactor: Any,
     settings: Settings | None = None,
     timeout: float | None = None,
-) -> Deferred[Greeted]:
+) -> Deferred[PendingLogin]:
     """Connect to an FTP server and receive its greeting, under TLS where that is wanted.
 
-    Nobody is logged in: `Greeted.log_in` does that. Raises `BadURL`, `CannotConnect`, `Untrusted`,
-    and `Unsupported` for the simple protocol, whose servers say nothing before the login.
+    Nobody is logged in: `PendingLogin.log_in` does that. Raises `BadURL`, `CannotConnect`,
+    `CertificateNotTrusted`, and `Unsupported` for the simple protocol, whose servers say nothing
+    before the login.
     """
-    greeted = Deferred.fromCoroutine(_greet(url, reactor, settings or Settings()))
-    return limited(greeted, timeout, reactor)
+    greeted = Deferred.fromCoroutine(_connect_without_login(url, reactor, settings or Settings()))
+    return with_timeout(greeted, timeout, reactor)
 
 
 def connect(
@@ -87,12 +91,12 @@ def connect(
 ) -> Deferred[Client]:
     """Connect, log in and go to the path of a URL (see `parse_url`).
 
-    Raises `BadURL`, `CannotConnect`, `LoginFailed`, `Untrusted`, `NotFound`, and what else a
-    `ClientError` can be. Who cancels it closes what there is of the connection; so does
+    Raises `BadURL`, `CannotConnect`, `LoginFailed`, `CertificateNotTrusted`, `NotFound`, and what
+    else a `ClientError` can be. Who cancels it closes what there is of the connection; so does
     ``timeout``, in seconds for all of it, where `Settings.timeout` is for each step.
     """
     connected = Deferred.fromCoroutine(_connect(url, reactor, settings or Settings()))
-    return limited(connected, timeout, reactor)
+    return with_timeout(connected, timeout, reactor)
 
 
 def connect_endpoint(
@@ -110,7 +114,7 @@ def connect_endpoint(
     """
     settings = settings or Settings()
     connected = Deferred.fromCoroutine(_connect(destination, reactor, settings, endpoint))
-    return limited(connected, timeout, reactor)
+    return with_timeout(connected, timeout, reactor)
 
 
 def connect_pool(
@@ -128,16 +132,16 @@ def connect_pool(
     another depends on.
     """
     connected = Deferred.fromCoroutine(_connect_pool(url, size, reactor, settings or Settings()))
-    return limited(connected, timeout, reactor)
+    return with_timeout(connected, timeout, reactor)
 
 
 async def _connect_pool(
     url: str | Destination, size: int, reactor: Any, settings: Settings
 ) -> Client:
     destination = parse_url(url) if isinstance(url, str) else url
-    lines = Lines(reactor, settings, Dial(reactor, destination, settings), size)
+    lines = SessionPool(reactor, settings, SessionFactory(reactor, destination, settings), size)
     await lines.open()
-    return Client(lines, Carriage(lines))
+    return Client(lines, FileTransfers(lines))
 
 
 async def _connect(
@@ -147,18 +151,20 @@ async def _connect(
     endpoint: IStreamClientEndpoint | None = None,
 ) -> Client:
     destination = parse_url(url) if isinstance(url, str) else url
-    return await _opened(Dial(reactor, destination, settings, endpoint))
+    return await _open_client(SessionFactory(reactor, destination, settings, endpoint))
 
 
-async def _opened(dial: Dial) -> Client:
-    line = Line(dial.reactor, dial.settings, dial)
+async def _open_client(dial: SessionFactory) -> Client:
+    line = SessionQueue(dial.reactor, dial.settings, dial)
     await line.open()
-    return Client(line, Carriage(line))
+    return Client(line, FileTransfers(line))
 
 
-async def _greet(url: str | Destination, reactor: Any, settings: Settings) -> Greeted:
+async def _connect_without_login(
+    url: str | Destination, reactor: Any, settings: Settings
+) -> PendingLogin:
     destination = parse_url(url) if isinstance(url, str) else url
     if destination.scheme.is_simple:
         raise Unsupported("servers of the simple protocol greet nobody before the login")
-    dial = Dial(reactor, destination, settings)
-    return Greeted(dial, await dial.greet())
+    dial = SessionFactory(reactor, destination, settings)
+    return PendingLogin(dial, await dial.connect_without_login())

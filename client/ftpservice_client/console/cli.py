@@ -21,16 +21,20 @@ from twisted.internet.main import installReactor
 from twisted.python.failure import Failure
 
 from ftpservice_client.console.program import Program
-from ftpservice_client.console.session.arguments import PROGRAM
-from ftpservice_client.console.session.exit_status import BUG, explain, status
-from ftpservice_client.console.terminal.escape import visible
+from ftpservice_client.console.session.arguments import PROGRAM_NAME
+from ftpservice_client.console.session.exit_status import (
+    INTERNAL_ERROR_STATUS,
+    error_text,
+    exit_status_for,
+)
+from ftpservice_client.console.terminal.escape import escape_unprintable
 
 __all__ = ["main"]
 
-BROKEN_PIPE = 141
+BROKEN_PIPE_STATUS = 141
 """The status when whoever reads the output has gone, as a shell tells of SIGPIPE."""
-FROM_SIGNAL = 128
-FAREWELL = 0.1
+SIGNAL_STATUS_BASE = 128
+CONNECTION_RESET_SECONDS = 0.1
 """Seconds in which connections are reset that were broken off. Who exits at once closes them as if
 all had been said, and half an upload is taken for a whole one."""
 
@@ -42,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     asyncio.set_event_loop(loop)
     reactor = AsyncioSelectorReactor(loop)
     installReactor(reactor)
-    run = Run(reactor, loop)
+    run = ProgramRun(reactor, loop)
     reactor.callWhenRunning(run.begin, words)
     reactor.run(installSignalHandlers=False)
     loop.close()
     _exit(run.status)
 
 
-class Run:
+class ProgramRun:
     """One run of the program, from its start to its status."""
 
     def __init__(self, reactor: AsyncioSelectorReactor, loop: asyncio.AbstractEventLoop) -> None:
@@ -80,22 +84,22 @@ class Run:
     def _failed(self, failure: Failure) -> None:
         error = failure.value
         assert error is not None
-        self.status = status(error)
+        self.status = exit_status_for(error)
         if isinstance(error, SystemExit):  # argparse, after its help
             self.status = int(error.code or 0)
         elif isinstance(error, BrokenPipeError) or isinstance(error.__cause__, BrokenPipeError):
-            self.status = BROKEN_PIPE
+            self.status = BROKEN_PIPE_STATUS
         elif self._signal is None:
-            sys.stderr.write(f"{PROGRAM}: {visible(explain(error))}\n")
-            if self.status == BUG:
+            sys.stderr.write(f"{PROGRAM_NAME}: {escape_unprintable(error_text(error))}\n")
+            if self.status == INTERNAL_ERROR_STATUS:
                 failure.printTraceback(sys.stderr)
 
     def _leave(self, _result: object) -> None:
         """Stop; where a thread still waits for input that nobody wants any more, do not wait."""
         if self._signal is not None:
-            self.status = FROM_SIGNAL + self._signal
-        if self.status > FROM_SIGNAL:
-            self._reactor.callLater(FAREWELL, _exit, self.status)
+            self.status = SIGNAL_STATUS_BASE + self._signal
+        if self.status > SIGNAL_STATUS_BASE:
+            self._reactor.callLater(CONNECTION_RESET_SECONDS, _exit, self.status)
         else:
             self._reactor.stop()
 

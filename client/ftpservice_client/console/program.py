@@ -23,20 +23,20 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice import __version__
 from ftpservice_client import ClientError
-from ftpservice_client.console.oneshot.command_table import Shot, carry_out
-from ftpservice_client.console.oneshot.table import SHOTS
-from ftpservice_client.console.session.arguments import PROGRAM, settings_from, shell_parser
-from ftpservice_client.console.session.errors import Complaint, Usage
-from ftpservice_client.console.session.exit_status import explain
+from ftpservice_client.console.oneshot.command_table import OneShotCommand, run_one_shot
+from ftpservice_client.console.oneshot.table import ONE_SHOT_COMMANDS
+from ftpservice_client.console.session.arguments import PROGRAM_NAME, settings_from, shell_parser
+from ftpservice_client.console.session.errors import ShellError, ShellUsageError
+from ftpservice_client.console.session.exit_status import error_text
 from ftpservice_client.console.session.interrupt import Interrupt
-from ftpservice_client.console.session.line_parser import quoted
-from ftpservice_client.console.session.session import Asker, Session, Surroundings
+from ftpservice_client.console.session.line_parser import quote_argument
+from ftpservice_client.console.session.session import Prompter, ShellEnvironment, ShellSession
 from ftpservice_client.console.terminal.terminal import screen_for
 
 __all__ = ["Program"]
 
-INPUT = "-"
-MISSING = "prompt_toolkit and rich are not installed: pip install 'ftpservice[shell]'"
+STDIN_NAME = "-"
+MISSING_PACKAGES_TEXT = "prompt_toolkit and rich are not installed: pip install 'ftpservice[shell]'"
 
 
 class Program:
@@ -49,25 +49,25 @@ class Program:
 
     async def run(self, words: Sequence[str]) -> int:
         """Do what the command line says and return the exit status."""
-        shot = SHOTS.find(words[0]) if words else None
+        shot = ONE_SHOT_COMMANDS.find(words[0]) if words else None
         if shot is not None:
-            return await self._shoot(shot, shot.parser().parse_args(words[1:]))
+            return await self._run_one_shot(shot, shot.parser().parse_args(words[1:]))
         given = shell_parser().parse_args(words)
         if given.more:
-            raise Usage(_misplaced(given.url))
+            raise ShellUsageError(_extra_arguments_text(given.url))
         if given.version:
-            sys.stdout.write(f"{PROGRAM} {__version__}\n")
+            sys.stdout.write(f"{PROGRAM_NAME} {__version__}\n")
             return 0
         attended = sys.stdin.isatty() and sys.stdout.isatty()
         if given.file is not None or not attended:
             return await self._script(given)
         return await self._shell(given)
 
-    async def _shoot(self, shot: Shot, given: Namespace) -> int:
+    async def _run_one_shot(self, shot: OneShotCommand, given: Namespace) -> int:
         session = self._session(given, quiet=given.quiet or given.json)
         try:
-            failure = await self.interrupt.run(carry_out(shot, session, given))
-        except (Complaint, ClientError, OSError, CancelledError) as error:
+            failure = await self.interrupt.run(run_one_shot(shot, session, given))
+        except (ShellError, ClientError, OSError, CancelledError) as error:
             if given.json:
                 session.screen.say(_as_json(error))
             if not isinstance(error, CancelledError):
@@ -78,40 +78,42 @@ class Program:
         return 0
 
     async def _script(self, given: Namespace) -> int:
-        from ftpservice_client.console.shell.commands.table import TABLE
-        from ftpservice_client.console.shell.script import Script
+        from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
+        from ftpservice_client.console.shell.script import ScriptRunner
 
         session = self._session(given, quiet=given.quiet, script=True)
-        script = Script(session, TABLE, keep_going=given.keep_going)
+        script = ScriptRunner(session, SHELL_COMMANDS, keep_going=given.keep_going)
         if given.url and (failed := await script.first(_opening(given.url))):
             return failed
-        if given.file in (None, INPUT):
+        if given.file in (None, STDIN_NAME):
             return await script.run(_in_any_encoding(sys.stdin))
-        with await session.aside(_opened, given.file) as lines:
+        with await session.in_thread(_opened, given.file) as lines:
             return await script.run(lines)
 
     async def _shell(self, given: Namespace) -> int:
-        prompting = _prompting()
-        from ftpservice_client.console.shell.commands.table import TABLE
-        from ftpservice_client.console.shell.completion import suggestions
+        prompting = _load_prompter()
+        from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
+        from ftpservice_client.console.shell.completion import suggestions_for
         from ftpservice_client.console.shell.history import HistoryFile, history_path
         from ftpservice_client.console.shell.shell import Shell
 
         session = self._session(given, quiet=given.quiet, shell=True)
         history = HistoryFile(history_path(os.environ))
-        lines = await session.aside(history.load)
-        suggest = partial(suggestions, session=session, table=TABLE)
+        lines = await session.in_thread(history.load)
+        suggest = partial(suggestions_for, session=session, table=SHELL_COMMANDS)
         prompt = prompting.Prompt(self._loop, lines, suggest)
-        shell = Shell(session, TABLE, history)
+        shell = Shell(session, SHELL_COMMANDS, history)
         await shell.run(prompt, _opening(given.url) if given.url else "")
         return 0
 
     def _session(
         self, given: Namespace, *, quiet: bool, shell: bool = False, script: bool = False
-    ) -> Session:
+    ) -> ShellSession:
         screen = screen_for(sys.stdout, sys.stderr, quiet=quiet)
-        asker = Person(self._loop) if sys.stdin.isatty() and sys.stderr.isatty() else None
-        surroundings = Surroundings(
+        asker = (
+            LazyTerminalPrompter(self._loop) if sys.stdin.isatty() and sys.stderr.isatty() else None
+        )
+        surroundings = ShellEnvironment(
             self._reactor,
             screen,
             settings_from(given),
@@ -120,10 +122,10 @@ class Program:
             shell=shell,
             script=script,
         )
-        return Session(surroundings)
+        return ShellSession(surroundings)
 
 
-class Person:
+class LazyTerminalPrompter:
     """Who sits at the terminal; what it takes to ask is loaded when it is needed."""
 
     def __init__(self, loop: AbstractEventLoop) -> None:
@@ -131,35 +133,35 @@ class Person:
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
         """Return the answer."""
-        questions: Asker = _prompting().Questions(self._loop)
+        questions: Prompter = _load_prompter().Questions(self._loop)
         return await questions.ask(question, secret=secret)
 
 
-def _prompting() -> ModuleType:
-    """Return what asks at a terminal; raises `Complaint` where what it needs is not installed."""
+def _load_prompter() -> ModuleType:
+    """Return what asks at a terminal; raises `ShellError` where what it needs is not installed."""
     try:
         return import_module("ftpservice_client.console.shell.prompt")
     except ModuleNotFoundError:
-        raise Complaint(MISSING) from None
+        raise ShellError(MISSING_PACKAGES_TEXT) from None
 
 
-def _misplaced(word: str) -> str:
+def _extra_arguments_text(word: str) -> str:
     """Return what is wrong with several words where one URL should be."""
-    if SHOTS.find(word) is not None:
-        return f"options of {word} stand behind it ({PROGRAM} {word} --help tells more)"
-    from ftpservice_client.console.session.redaction import without_url_passwords
+    if ONE_SHOT_COMMANDS.find(word) is not None:
+        return f"options of {word} stand behind it ({PROGRAM_NAME} {word} --help tells more)"
+    from ftpservice_client.console.session.redaction import redact_urls
 
-    known = ", ".join(SHOTS.names())
-    return f"{without_url_passwords(word)} is none of the commands: {known}"
+    known = ", ".join(ONE_SHOT_COMMANDS.names())
+    return f"{redact_urls(word)} is none of the commands: {known}"
 
 
 def _as_json(error: BaseException) -> str:
-    facts = {"kind": type(error).__name__, "text": explain(error)}
+    facts = {"kind": type(error).__name__, "text": error_text(error)}
     return json.dumps({"error": facts}, sort_keys=True)
 
 
 def _opening(url: str) -> str:
-    return f"open {quoted(url)}"
+    return f"open {quote_argument(url)}"
 
 
 def _opened(name: str) -> TextIO:

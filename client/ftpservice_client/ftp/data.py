@@ -17,34 +17,43 @@ from ftpservice.wire.addresses import (
     parse_pasv_reply,
 )
 from ftpservice.wire.replies import Reply, escaped
-from ftpservice_client.errors import CannotConnect, ClientError, Cut, Garbled, Refused, Unsupported
-from ftpservice_client.ftp.control import Control
-from ftpservice_client.ftp.data_channel import Answer, Call
-from ftpservice_client.ftp.epsv_prefetch import Ahead
-from ftpservice_client.ftp.exchange import Exchange
-from ftpservice_client.ftp.reply_errors import refusal
-from ftpservice_client.ftp.server_quirks import Quirks
-from ftpservice_client.link.connection import Meeting
+from ftpservice_client.errors import (
+    CannotConnect,
+    ClientError,
+    NetworkError,
+    ProtocolViolation,
+    ServerRefused,
+    Unsupported,
+)
+from ftpservice_client.ftp.control import ControlConnection
+from ftpservice_client.ftp.data_channel import ActiveDataChannel, PassiveDataChannel
+from ftpservice_client.ftp.epsv_prefetch import EPSVPrefetch
+from ftpservice_client.ftp.exchange import CommandExchange
+from ftpservice_client.ftp.reply_errors import error_for_reply
+from ftpservice_client.ftp.server_quirks import ServerQuirks
+from ftpservice_client.link.connection import PendingConnection
 from ftpservice_client.settings import Settings
 
-__all__ = ["DataCalls"]
+__all__ = ["DataChannels"]
 
-FIRST_PATIENCE = 5.0
+FIRST_EPSV_SECONDS = 5.0
 """Seconds in which the first port that a server names has to answer: else PASV names another."""
 
 
-class DataCalls:
+class DataChannels:
     """Prepares data connections for the commands of one control connection."""
 
     tls: ClientTLS | None = None
     """What data connections are secured with, after PROT P."""
 
-    def __init__(self, reactor: Any, control: Control, settings: Settings, quirks: Quirks) -> None:
+    def __init__(
+        self, reactor: Any, control: ControlConnection, settings: Settings, quirks: ServerQuirks
+    ) -> None:
         self._reactor = reactor
         self._control = control
         self._settings = settings
         self.quirks = quirks
-        self.ahead = Ahead(reactor)
+        self.prefetch = EPSVPrefetch(reactor)
 
     @property
     def _extended(self) -> bool:
@@ -63,77 +72,77 @@ class DataCalls:
         transport: Any = self._control.transport
         return str(transport.getPeer().host)
 
-    def announce(self, *others: str) -> list[Exchange]:
+    def request_port(self, *others: str) -> list[CommandExchange]:
         """Send commands that ask for nothing more, and what asks for a port to connect to.
 
-        All in one piece, to save a way there and back; to be passed to `meeting`.
+        All in one piece, to save a way there and back; to be passed to `open_channel`.
         """
-        known = self.ahead.take()
+        known = self.prefetch.take()
         if known is not None:
             return [*self._control.begin(*others), known]
         asking = () if self._settings.active else ("EPSV" if self._extended else "PASV",)
         return self._control.begin(*others, *asking)
 
-    def begin(self, command: str) -> Exchange:
+    def begin(self, command: str) -> CommandExchange:
         """Send a transfer command, and what asks for the next one's port if that is wise."""
-        asks = self._extended and not self._settings.active and self.ahead.is_wise
+        asks = self._extended and not self._settings.active and self.prefetch.is_worthwhile
         exchange, *asked = self._control.begin(command, *(("EPSV",) if asks else ()))
-        self.ahead.asked = asked[0] if asked else None
+        self.prefetch.asked = asked[0] if asked else None
         return exchange
 
-    async def meeting(self, announced: list[Exchange]) -> Meeting:
-        """Return a data connection that is being made; raises `Refused`, `CannotConnect`."""
+    async def open_channel(self, announced: list[CommandExchange]) -> PendingConnection:
+        """Return a data connection that is being made; raises `ServerRefused`, `CannotConnect`."""
         if self._settings.active:
             return await self._listen()
-        if self.ahead.is_of(announced[-1]):
+        if self.prefetch.is_of(announced[-1]):
             return await self._known(announced[-1])
         return await self._asked(announced[-1])
 
-    async def _known(self, exchange: Exchange) -> Meeting:
+    async def _known(self, exchange: CommandExchange) -> PendingConnection:
         """Return one to a port that was asked for ahead, if it still is one; else to another."""
         reply = await self._control.reply_to(exchange)
-        with suppress(Refused, Unsupported, Garbled):
+        with suppress(ServerRefused, Unsupported, ProtocolViolation):
             call = self._call(epsv_port(reply))
-            if await _stands(call, self._settings.timeout):
+            if await _wait_connected(call, self._settings.timeout):
                 return call
             call.abort()
         return await self._asked(*self._control.begin("EPSV"))
 
-    async def _asked(self, exchange: Exchange) -> Meeting:
+    async def _asked(self, exchange: CommandExchange) -> PendingConnection:
         if not self._extended:
             return await self._by_pasv(exchange)
         reply = await self._answer_to_epsv(exchange)
         try:
             call = self._call(epsv_port(reply))
-        except (Refused, Unsupported, Garbled) as error:
+        except (ServerRefused, Unsupported, ProtocolViolation) as error:
             return await self._call_by_pasv(error)
         if self.quirks.epsv is None and not is_ipv6(self._peer):
-            seconds = min(FIRST_PATIENCE, self._settings.timeout or FIRST_PATIENCE)
-            if not await _stands(call, seconds):
-                return await self._second(call)
+            seconds = min(FIRST_EPSV_SECONDS, self._settings.timeout or FIRST_EPSV_SECONDS)
+            if not await _wait_connected(call, seconds):
+                return await self._retry_by_pasv(call)
             self.quirks.epsv = True
         return call
 
-    async def _by_pasv(self, exchange: Exchange) -> Call:
+    async def _by_pasv(self, exchange: CommandExchange) -> PassiveDataChannel:
         try:
             return self._call(pasv_port(await self._control.reply_to(exchange)))
         except Unsupported:
             self.quirks.epsv = True
             return self._call(epsv_port(await self._control.ask("EPSV")))
 
-    async def _answer_to_epsv(self, exchange: Exchange) -> Reply:
+    async def _answer_to_epsv(self, exchange: CommandExchange) -> Reply:
         """Return the reply; where there is none, the next session begins with PASV.
 
         There are firewalls that break a connection over which EPSV goes.
         """
         try:
             return await self._control.reply_to(exchange)
-        except Cut:
+        except NetworkError:
             if self.quirks.epsv is None and not is_ipv6(self._peer):
                 self.quirks.epsv = False
             raise
 
-    async def _call_by_pasv(self, error: ClientError) -> Call:
+    async def _call_by_pasv(self, error: ClientError) -> PassiveDataChannel:
         """Return a connection by PASV, when EPSV came to this error."""
         if self._control.lost is not None:
             raise error
@@ -143,19 +152,19 @@ class DataCalls:
         reply = await self._control.ask("PASV")
         try:
             port = pasv_port(reply)
-        except (Unsupported, Garbled):
+        except (Unsupported, ProtocolViolation):
             raise error from None
         self.quirks.epsv = False
         return self._call(port)
 
-    async def _second(self, call: Call) -> Call:
+    async def _retry_by_pasv(self, call: PassiveDataChannel) -> PassiveDataChannel:
         """Return a connection by PASV, where the port that EPSV named does not answer.
 
         Without PASV that port is all there is; perhaps the server says what is wrong.
         """
         try:
             second = await self._call_by_pasv(CannotConnect("the port for data does not answer"))
-        except (Refused, CannotConnect):
+        except (ServerRefused, CannotConnect):
             self.quirks.epsv = True
             return call
         except BaseException:
@@ -164,12 +173,12 @@ class DataCalls:
         call.abort()
         return second
 
-    def _call(self, port: int) -> Call:
-        return Call(self._reactor, self._settings, self.tls).make(self._peer, port)
+    def _call(self, port: int) -> PassiveDataChannel:
+        return PassiveDataChannel(self._reactor, self._settings, self.tls).make(self._peer, port)
 
-    async def _listen(self) -> Meeting:
+    async def _listen(self) -> PendingConnection:
         own = self._own
-        answer = Answer(self._reactor, self._settings, self.tls)
+        answer = ActiveDataChannel(self._reactor, self._settings, self.tls)
         port = answer.listen(own, self._peer)
         try:
             if self.quirks.eprt:
@@ -178,36 +187,42 @@ class DataCalls:
             if not self.quirks.eprt:
                 reply = await self._control.ask(f"PORT {format_port(own, port)}")
             if reply.code >= 400:
-                raise refusal(reply, "PORT")
+                raise error_for_reply(reply, "PORT")
         except BaseException:
             answer.stop()
             raise
         return answer
 
 
-async def _stands(call: Call, seconds: float) -> bool:
+async def _wait_connected(call: PassiveDataChannel, seconds: float) -> bool:
     try:
-        return await call.stands(seconds)
+        return await call.wait_connected(seconds)
     except BaseException:
         call.abort()
         raise
 
 
 def epsv_port(reply: Reply) -> int:
-    """Return the port that a reply to EPSV names; raises `Garbled`, and what a refusal means."""
+    """Return the port that a reply to EPSV names.
+
+    Raises `ProtocolViolation`, and what a refusal means.
+    """
     return _port_in(reply, "EPSV", parse_epsv_reply)
 
 
 def pasv_port(reply: Reply) -> int:
-    """Return the port that a reply to PASV names; raises `Garbled`, and what a refusal means."""
+    """Return the port that a reply to PASV names.
+
+    Raises `ProtocolViolation`, and what a refusal means.
+    """
     return _port_in(reply, "PASV", lambda text: parse_pasv_reply(text).port)
 
 
 def _port_in(reply: Reply, command: str, parse: Callable[[str], int]) -> int:
     if reply.code >= 400:
-        raise refusal(reply, command)
+        raise error_for_reply(reply, command)
     text = reply.lines[-1]
     try:
         return parse(text)
     except BadAddress as error:
-        raise Garbled(f"the server names no port for data: {escaped(text)}") from error
+        raise ProtocolViolation(f"the server names no port for data: {escaped(text)}") from error

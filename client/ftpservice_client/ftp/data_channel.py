@@ -12,31 +12,31 @@ from twisted.python.failure import Failure
 from ftpservice.net.accepted_tcp import AcceptedTransport
 from ftpservice.wire.addresses import same_host
 from ftpservice_client.errors import CannotConnect
-from ftpservice_client.link.connection import Meeting
-from ftpservice_client.link.tcp_connect import Reaching
+from ftpservice_client.link.connection import PendingConnection
+from ftpservice_client.link.tcp_connect import TCPConnectAttempt
 
-__all__ = ["Answer", "Call"]
+__all__ = ["ActiveDataChannel", "PassiveDataChannel"]
 
 
-class Call(Meeting, ClientFactory):
+class PassiveDataChannel(PendingConnection, ClientFactory):
     """A data connection that we make."""
 
     noisy = False
     _connector: IConnector | None = None
-    _reaching: Reaching | None = None
+    _attempt: TCPConnectAttempt | None = None
 
-    def make(self, host: str, port: int) -> Call:
+    def make(self, host: str, port: int) -> PassiveDataChannel:
         """Begin."""
         if IReactorFDSet.providedBy(self._reactor):
-            self._reaching = Reaching(self._reactor, self._joined, self._not_made)
-            self._reaching.begin(host, port)
+            self._attempt = TCPConnectAttempt(self._reactor, self._joined, self._connect_failed)
+            self._attempt.begin(host, port)
         else:
             seconds = self._settings.timeout or None
             self._connector = self._reactor.connectTCP(host, port, self, timeout=seconds)
         return self
 
     def _joined(self, own: socket.socket, place: tuple[Any, ...]) -> None:
-        self._reaching = None
+        self._attempt = None
         protocol = self.begin()
         protocol.makeConnection(AcceptedTransport(own, protocol, place, self._reactor))
 
@@ -46,21 +46,21 @@ class Call(Meeting, ClientFactory):
 
     def clientConnectionFailed(self, _connector: IConnector, reason: Failure) -> None:
         """Tell who waits."""
-        self._not_made(reason.getErrorMessage())
+        self._connect_failed(reason.getErrorMessage())
 
-    def _not_made(self, reason: str) -> None:
+    def _connect_failed(self, reason: str) -> None:
         self._settle(CannotConnect(f"no data connection: {reason}"))
 
     def stop(self) -> None:
         """Connect no more."""
         if self._connector is not None and self.data.transport is None:
             self._connector.disconnect()
-        if self._reaching is not None:
-            self._reaching.stop()
-        self._connector = self._reaching = None
+        if self._attempt is not None:
+            self._attempt.stop()
+        self._connector = self._attempt = None
 
 
-class Answer(Meeting, Factory):
+class ActiveDataChannel(PendingConnection, Factory):
     """A data connection that the server makes to us; others that come are closed."""
 
     noisy = False

@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
-from ftpservice.stream.stall_timeout import Bell
+from ftpservice.stream.stall_timeout import Wakeup
 from ftpservice.wire.replies import Reply
-from ftpservice_client.errors import ClientError, Garbled
+from ftpservice_client.errors import ClientError, ProtocolViolation
 
-__all__ = ["Exchange"]
+__all__ = ["CommandExchange"]
 
-MOST_PRELIMINARY = 100
+MAX_PRELIMINARY_REPLIES = 100
 """Replies before the last one; servers may send markers, not floods of them."""
 
 
-class Exchange:
+class CommandExchange:
     """Is waited for by one at a time; told of replies, in order, by the connection."""
 
     def __init__(self, command: str, clock: IReactorTime) -> None:
@@ -26,11 +26,11 @@ class Exchange:
         """The first preliminary reply."""
         self.last: Reply | None = None
         self.error: ClientError | None = None
-        self.when_heard: Callable[[], object] | None = None
+        self.on_first_reply: Callable[[], object] | None = None
         """Called at the first reply of any kind, or when the connection is lost."""
-        self.when_over: Callable[[], object] | None = None
+        self.on_final_reply: Callable[[], object] | None = None
         """Called when the last reply is there, or the connection is lost."""
-        self._bell = Bell(clock)
+        self._bell = Wakeup(clock)
         self._preliminary = 0
 
     @property
@@ -39,12 +39,12 @@ class Exchange:
         return self.last is not None or self.error is not None
 
     def take(self, reply: Reply) -> None:
-        """Learn of a reply, not telling yet; raises `Garbled` when there are too many."""
+        """Learn of a reply, not telling yet; raises `ProtocolViolation` when there are too many."""
         if reply.code < 200:
             self.opened = self.opened or reply
             self._preliminary += 1
-            if self._preliminary > MOST_PRELIMINARY:
-                raise Garbled("the server sends replies without end")
+            if self._preliminary > MAX_PRELIMINARY_REPLIES:
+                raise ProtocolViolation("the server sends replies without end")
         else:
             self.last = reply
 
@@ -55,13 +55,13 @@ class Exchange:
 
     def tell(self) -> None:
         """Tell who waits what there is to be told."""
-        if self.when_heard is not None:
-            heard, self.when_heard = self.when_heard, None
+        if self.on_first_reply is not None:
+            heard, self.on_first_reply = self.on_first_reply, None
             heard()
-        if self.is_over and self.when_over is not None:
-            told, self.when_over = self.when_over, None
+        if self.is_over and self.on_final_reply is not None:
+            told, self.on_final_reply = self.on_final_reply, None
             told()
-        self._bell.ring()
+        self._bell.wake_waiter()
 
     async def wait(self, seconds: float, *, opened: bool = False) -> bool:
         """Wait for the last reply or, ``opened``, any; False when ``seconds`` passed without."""

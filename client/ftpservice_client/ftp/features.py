@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ftpservice.wire.replies import Reply
 
-__all__ = ["STRONGEST", "Features", "digests_of", "parse_features"]
+__all__ = ["DIGEST_PREFERENCE", "Features", "digests_of", "parse_features"]
 
-STRONGEST = ("SHA-256", "SHA-512", "SHA-384", "SHA-1", "MD5", "CRC32")
+DIGEST_PREFERENCE = ("SHA-256", "SHA-512", "SHA-384", "SHA-1", "MD5", "CRC32")
 """Digests in the order in which they are wanted: by strength enough, then by what they cost."""
-OLDER = {
+LEGACY_DIGEST_COMMANDS = {
     "SHA-256": "XSHA256",
     "SHA-512": "XSHA512",
     "SHA-1": "XSHA1",
@@ -33,7 +33,9 @@ def parse_features(reply: Reply) -> Features:
 
 def digests_of(features: Features) -> dict[str, str]:
     """Return the digests that a server makes, by algorithm: the command that makes each."""
-    known = {algorithm: verb for algorithm, verb in OLDER.items() if verb in features}
+    known = {
+        algorithm: verb for algorithm, verb in LEGACY_DIGEST_COMMANDS.items() if verb in features
+    }
     for part in features.get("HASH", "").split(";"):
         name = part.strip().rstrip("*").upper()
         if name:

@@ -12,40 +12,44 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ftpservice.wire import codes
-from ftpservice_client.errors import Cut, Refused, UnreadListing, Unsupported
-from ftpservice_client.ftp.control import Control
+from ftpservice_client.errors import NetworkError, ServerRefused, UnparsableListing, Unsupported
+from ftpservice_client.ftp.control import ControlConnection
 from ftpservice_client.ftp.listing_transfer import ListingTransfer
-from ftpservice_client.ftp.reply_errors import NOT_IMPLEMENTED, refusal
-from ftpservice_client.ftp.server_time_zone import ServerZone
-from ftpservice_client.ftp.working_directory import leads_to
+from ftpservice_client.ftp.reply_errors import NOT_IMPLEMENTED_CODES, error_for_reply
+from ftpservice_client.ftp.server_time_zone import ServerTimeZone
+from ftpservice_client.ftp.working_directory import can_change_to
 from ftpservice_client.listings.entries import text_listing
 from ftpservice_client.results import Listing
 
 __all__ = ["ListCommand", "empty_listing"]
 
-EMPTY = re.compile(
+EMPTY_DIRECTORY_PATTERN = re.compile(
     r"no (such )?(file|dir|data ?set|member|entr|match)|not? found|\bempty\b|nothing", re.IGNORECASE
 )
-FAULT = re.compile(
+FAILURE_PATTERN = re.compile(
     r"denied|permi|privil|forbid|allowed|access|cannot|can't|could not|unable|fail|error|invalid"
     r"|busy|later|time|many|abort|broken|log|i/o",
     re.IGNORECASE,
 )
 
 
-def empty_listing(error: Refused) -> Listing:
+def empty_listing(error: ServerRefused) -> Listing:
     """Return what a refusal to list means for a directory that is known to be there.
 
     Without files servers say ``450 No files found`` and the like. Of other words nothing is known,
     and what tells of a fault is raised again.
     """
     reply = error.reply
-    if reply is None or reply.code not in (codes.FILE_BUSY, codes.REFUSED):
+    if reply is None or reply.code not in (codes.FILE_BUSY, codes.FILE_UNAVAILABLE):
         raise error
     said = " ".join(reply.lines)
-    if FAULT.search(said):
+    if FAILURE_PATTERN.search(said):
         raise error
-    return Listing(()) if EMPTY.search(said) else Listing((), unread=(f"{reply.code} {said}",))
+    return (
+        Listing(())
+        if EMPTY_DIRECTORY_PATTERN.search(said)
+        else Listing((), unparsed=(f"{reply.code} {said}",))
+    )
 
 
 class ListCommand:
@@ -53,11 +57,11 @@ class ListCommand:
 
     def __init__(
         self,
-        control: Control,
+        control: ControlConnection,
         transfer: ListingTransfer,
         now: Callable[[], float],
         directory: Callable[[], str],
-        zone: ServerZone,
+        zone: ServerTimeZone,
     ) -> None:
         self._control = control
         self._transfer = transfer
@@ -67,7 +71,7 @@ class ListCommand:
         self._command: str | None = None
         """``LIST`` or ``LIST -a``, when it is known which shows more."""
 
-    async def entries(self, path: str) -> Listing | Refused:
+    async def entries(self, path: str) -> Listing | ServerRefused:
         """Return what a directory holds, or why the path, which may be a file's, is not entered.
 
         Raises `Unsupported` for a server that enters no directories.
@@ -76,37 +80,37 @@ class ListCommand:
         if not path:
             return await self._here(("",))
         place = self._directory()
-        if not leads_to("", place):
+        if not can_change_to("", place):
             raise Unsupported("the server does not tell where the session is")
         reply = await self._control.ask(f"CWD {path}")
-        if reply.code in NOT_IMPLEMENTED:
+        if reply.code in NOT_IMPLEMENTED_CODES:
             raise Unsupported(f"the server enters no directories: {reply.lines[-1]}")
         if reply.code >= 400:
-            error = refusal(reply, f"CWD {path}")
-            if reply.code >= 500 and isinstance(error, Refused):
+            error = error_for_reply(reply, f"CWD {path}")
+            if reply.code >= 500 and isinstance(error, ServerRefused):
                 return error
             raise error
         return await self._entered(path, place)
 
-    async def confirm(self, path: str) -> None:
+    async def require_directory(self, path: str) -> None:
         """Enter a directory and go back; raises `NotFound`, `Denied` for what is none."""
         place = self._directory()
-        if not leads_to("", place):
+        if not can_change_to("", place):
             return
         reply = await self._control.ask(f"CWD {path or place}")
         if reply.code >= 400:
-            raise refusal(reply, f"CWD {path or place}")
+            raise error_for_reply(reply, f"CWD {path or place}")
         await self._back(place)
 
     async def _entered(self, path: str, place: str) -> Listing:
         """List the directory that was entered, and go back."""
         try:
             listing = await self._here((path, f"{place.rstrip('/')}/{path}"))
-        except (Refused, Unsupported, UnreadListing):
+        except (ServerRefused, Unsupported, UnparsableListing):
             await self._back(place)
             raise
         except BaseException:
-            self._control.close(Cut("where the session is would not be known"))
+            self._control.close(NetworkError("where the session is would not be known"))
             raise
         await self._back(place)
         return listing
@@ -115,14 +119,16 @@ class ListCommand:
         try:
             reply = await self._control.ask(f"CWD {place}")
         except BaseException:
-            self._control.close(Cut("where the session is would not be known"))
+            self._control.close(NetworkError("where the session is would not be known"))
             raise
         if reply.code >= 400:
-            self._control.close(Cut(f"the server does not go back to {place}: {reply.lines[-1]}"))
+            self._control.close(
+                NetworkError(f"the server does not go back to {place}: {reply.lines[-1]}")
+            )
 
     async def _here(self, places: tuple[str, ...]) -> Listing:
         """List the directory where the session is; times are corrected by the server's zone."""
-        return await self._zone.corrected(await self._fullest(places))
+        return await self._zone.in_utc(await self._fullest(places))
 
     async def _fullest(self, places: tuple[str, ...]) -> Listing:
         """Return the listing with hidden names, if the server tells them."""
@@ -134,7 +140,7 @@ class ListCommand:
             return plain
         try:
             full = await self._listed("LIST -a", places)
-        except (Refused, Unsupported, UnreadListing):
+        except (ServerRefused, Unsupported, UnparsableListing):
             self._command = "LIST"
             return plain
         return self._fuller(plain, full)
@@ -156,6 +162,6 @@ class ListCommand:
     async def _listed(self, command: str, places: tuple[str, ...]) -> Listing:
         try:
             lines = await self._transfer.lines(command)
-        except Refused as error:
+        except ServerRefused as error:
             return replace(empty_listing(error), shows_hidden=False)
         return text_listing(lines, self._now(), places)

@@ -8,29 +8,35 @@ from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import parse_facts, parse_time
 from ftpservice.wire.paths import VirtualPath
-from ftpservice_client.errors import Garbled, NotFound, Refused, UnreadListing, Unsupported
-from ftpservice_client.ftp.control import Control
+from ftpservice_client.errors import (
+    NotFound,
+    ProtocolViolation,
+    ServerRefused,
+    UnparsableListing,
+    Unsupported,
+)
+from ftpservice_client.ftp.control import ControlConnection
 from ftpservice_client.ftp.features import Features
 from ftpservice_client.ftp.list_command import ListCommand, empty_listing
 from ftpservice_client.ftp.listing_transfer import ListingTransfer
-from ftpservice_client.ftp.reply_errors import NOT_IMPLEMENTED, refusal
-from ftpservice_client.ftp.server_time_zone import ServerZone
-from ftpservice_client.ftp.transfer import Moving
-from ftpservice_client.listings.entries import facts_listing, text_listing
+from ftpservice_client.ftp.reply_errors import NOT_IMPLEMENTED_CODES, error_for_reply
+from ftpservice_client.ftp.server_time_zone import ServerTimeZone
+from ftpservice_client.ftp.transfer import DataTransfers
+from ftpservice_client.listings.entries import mlsd_listing, text_listing
 from ftpservice_client.results import Listing
 
-__all__ = ["Looking", "size_in"]
+__all__ = ["FTPListings", "size_from_reply"]
 
-NUMBER_DIGITS = 20
+MAX_NUMBER_DIGITS = 20
 
 
-class Looking:
+class FTPListings:
     """Looks at what one server has."""
 
     def __init__(  # noqa: PLR0913 - one session's parts
         self,
-        control: Control,
-        moving: Moving,
+        control: ControlConnection,
+        moving: DataTransfers,
         features: Features,
         limit: int,
         now: Callable[[], float],
@@ -42,7 +48,7 @@ class Looking:
         """Facts to be asked for, where MLST would not tell types by itself."""
         self._now = now
         self._transfer = ListingTransfer(moving, limit)
-        zone = ServerZone(self.modified)
+        zone = ServerTimeZone(self.modified)
         self._list = ListCommand(control, self._transfer, now, directory, zone)
 
     async def entries(self, path: str) -> Listing:
@@ -50,40 +56,43 @@ class Looking:
         if not self._has_facts:
             return await self._by_list(path)
         try:
-            return await self._by_facts(path)
-        except (Unsupported, UnreadListing) as error:
-            listing = await self._instead(path, error)
+            return await self._by_mlsd(path)
+        except (Unsupported, UnparsableListing) as error:
+            listing = await self._list_fallback(path, error)
             self._has_facts = False
             return listing
 
-    async def _by_facts(self, path: str) -> Listing:
-        """Return what MLSD tells; raises `Unsupported` and `UnreadListing` where LIST may do."""
+    async def _by_mlsd(self, path: str) -> Listing:
+        """Return what MLSD tells.
+
+        Raises `Unsupported` and `UnparsableListing` where LIST may do.
+        """
         if self._untyped:
             await self._control.settle()
             wanted, self._untyped = self._untyped, ""
             await self._control.ask(f"OPTS MLST {wanted}")
         try:
             lines = await self._transfer.lines(f"MLSD {path}" if path else "MLSD")
-        except (Refused, Unsupported) as error:
+        except (ServerRefused, Unsupported) as error:
             return await self._of_file(path, error)
-        listing = facts_listing(lines, (path,))
+        listing = mlsd_listing(lines, (path,))
         if not listing.entries and not self._transfer.has_begun:
-            await self._list.confirm(path)
+            await self._list.require_directory(path)
         return listing
 
-    async def _instead(self, path: str, error: Unsupported | UnreadListing) -> Listing:
+    async def _list_fallback(self, path: str, error: Unsupported | UnparsableListing) -> Listing:
         """Return what LIST tells where MLSD did not; raises ``error`` if it does no better."""
         try:
             listing = await self._by_list(path)
-        except (Refused, Unsupported, UnreadListing):
+        except (ServerRefused, Unsupported, UnparsableListing):
             raise error from None
         if not listing.is_complete:
             raise error
         return listing
 
-    async def _of_file(self, path: str, error: Refused | Unsupported) -> Listing:
+    async def _of_file(self, path: str, error: ServerRefused | Unsupported) -> Listing:
         """Return the entry of what MLSD refused, if it is a file; an empty directory's none."""
-        reply = error.reply if isinstance(error, Refused) else None
+        reply = error.reply if isinstance(error, ServerRefused) else None
         if reply is not None and reply.code < 500 and reply.code != codes.FILE_BUSY:
             raise error
         entry = await self.stat(path) if path else None
@@ -92,7 +101,7 @@ class Looking:
         if isinstance(error, Unsupported):
             raise error
         listing = empty_listing(error)
-        await self._list.confirm(path)
+        await self._list.require_directory(path)
         return listing
 
     async def _by_list(self, path: str) -> Listing:
@@ -130,11 +139,11 @@ class Looking:
         await self._control.settle()
         if self._has_facts:
             reply = await self._control.ask(f"MLST {name}" if name else "MLST")
-            if reply.code not in NOT_IMPLEMENTED:
+            if reply.code not in NOT_IMPLEMENTED_CODES:
                 if reply.code < 400:
-                    return _named(_entry_in(reply.lines), name)
-                error = refusal(reply, f"MLST {name}")
-                if type(error) is not Refused:  # else it might be anything
+                    return _renamed_entry(_entry_from_lines(reply.lines), name)
+                error = error_for_reply(reply, f"MLST {name}")
+                if type(error) is not ServerRefused:  # else it might be anything
                     raise error
         entry = await self._found(name)
         if entry is None:
@@ -152,7 +161,7 @@ class Looking:
 
     async def size(self, name: str) -> int | None:
         """Return the size of a file (SIZE, RFC 3659 §4), None where that is not told."""
-        return size_in(*await self._told(f"SIZE {name}"))
+        return size_from_reply(*await self._told(f"SIZE {name}"))
 
     async def modified(self, name: str) -> float | None:
         """Return when a file was changed (MDTM), in seconds since the epoch; None if not told."""
@@ -168,12 +177,12 @@ class Looking:
         return reply.code, reply.lines[-1].strip()
 
 
-def size_in(code: int, text: str) -> int | None:
+def size_from_reply(code: int, text: str) -> int | None:
     """Return the number in a reply to SIZE."""
     digits = text.strip()
     if code != codes.FILE_STATUS or not digits.isascii() or not digits.isdigit():
         return None
-    return int(digits) if len(digits) < NUMBER_DIGITS else None
+    return int(digits) if len(digits) < MAX_NUMBER_DIGITS else None
 
 
 def untyped_facts(features: Features) -> str:
@@ -185,15 +194,15 @@ def untyped_facts(features: Features) -> str:
     return "".join(f"{fact.strip().rstrip('*')};" for fact in offered)
 
 
-def _entry_in(lines: tuple[str, ...]) -> Entry:
+def _entry_from_lines(lines: tuple[str, ...]) -> Entry:
     for line in lines[1:-1] if len(lines) > 2 else lines:
         try:
             return parse_facts(line.lstrip(" "))
         except (ValueError, OverflowError):
             continue
-    raise Garbled("the server tells no facts")
+    raise ProtocolViolation("the server tells no facts")
 
 
-def _named(entry: Entry, name: str) -> Entry:
+def _renamed_entry(entry: Entry, name: str) -> Entry:
     """Return the entry under the name that was asked for: what a server says leads anywhere."""
     return entry._replace(name=VirtualPath.parse(name).name)

@@ -8,27 +8,32 @@ from typing import Any
 from ftpservice.net.tls.client import ClientTLS
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.wire import codes
-from ftpservice_client.errors import LoginFailed, Refused, Unsupported, login_problem
-from ftpservice_client.ftp.control import Control
-from ftpservice_client.ftp.data import DataCalls
+from ftpservice_client.errors import (
+    AuthenticationFailed,
+    ServerRefused,
+    Unsupported,
+    login_error_text,
+)
+from ftpservice_client.ftp.control import ControlConnection
+from ftpservice_client.ftp.data import DataChannels
 from ftpservice_client.ftp.features import Features, parse_features
-from ftpservice_client.ftp.reply_errors import turned_away
-from ftpservice_client.link.tls import check_pinned
+from ftpservice_client.ftp.reply_errors import error_for_greeting
+from ftpservice_client.link.tls import verify_pin
 from ftpservice_client.settings import ExplicitTLS, Settings
 from ftpservice_client.urls import Destination, Scheme
 
-__all__ = ["Login"]
+__all__ = ["LoginSequence"]
 
 
-NOBODY = ("anonymous", "ftp")
+ANONYMOUS_USERS = ("anonymous", "ftp")
 
 
 @dataclass
-class Login:
+class LoginSequence:
     """What is said before the first command of a caller: `begin`, then `finish`."""
 
-    control: Control
-    calls: DataCalls
+    control: ControlConnection
+    calls: DataChannels
     destination: Destination
     settings: Settings
     tls: ClientTLS | None
@@ -39,12 +44,12 @@ class Login:
     """The lines of the server's greeting."""
 
     async def begin(self) -> None:
-        """Do what comes before the name; raises `Untrusted`, `Unsupported`, `Cut`."""
+        """Do what comes before the name; raises `CertificateNotTrusted`, `Unsupported`, `Cut`."""
         if self.destination.scheme is Scheme.FTPS:
             await self._secure()
         greeting = await self.control.reply_to(self.control.greeting)
         if greeting.code >= 400:
-            raise turned_away(greeting)
+            raise error_for_greeting(greeting)
         self.welcome = greeting.lines
         if not self.secured and self.tls is not None:
             await self._ask_for_tls()
@@ -52,7 +57,7 @@ class Login:
     async def finish(self) -> Features:
         """Log in; returns what the server can do.
 
-        Raises `LoginFailed`, `Unsupported`, `Cut`.
+        Raises `AuthenticationFailed`, `Unsupported`, `Cut`.
         """
         await self._name()
         if self.secured:
@@ -62,7 +67,7 @@ class Login:
 
     async def _ask_for_tls(self) -> None:
         reply = await self.control.ask("AUTH TLS")
-        if reply.code == codes.SECURING:
+        if reply.code == codes.SECURITY_EXCHANGE_OK:
             await self._secure()
         elif not self._is_optional:
             raise Unsupported(f"the server has no TLS: {reply.lines[-1]}")
@@ -78,7 +83,7 @@ class Login:
         await self.control.secure(self.tls)
         transport: Any = self.control.transport
         assert isinstance(transport, TLSTransport)
-        check_pinned(self.settings.trust, transport.peer_certificate)
+        verify_pin(self.settings.trust, transport.peer_certificate)
         self.secured = True
 
     async def _name(self) -> None:
@@ -87,29 +92,31 @@ class Login:
         if reply.code == codes.NEED_PASSWORD:
             password = self.destination.password
             if password is None:
-                password = "anonymous@" if user in NOBODY else ""
-            elif self._is_told_of_clear(user):
+                password = "anonymous@" if user in ANONYMOUS_USERS else ""
+            elif self._needs_clear_text_warning(user):
                 host = self.destination.host
-                self.settings.warned(f"The password of {user} goes to {host} in clear: no TLS.")
+                self.settings.emit_warning(
+                    f"The password of {user} goes to {host} in clear: no TLS."
+                )
             reply = await self.control.expect(f"PASS {password}")
         if reply.code >= 300:
-            raise LoginFailed(login_problem(reply.lines[-1]), reply)
+            raise AuthenticationFailed(login_error_text(reply.lines[-1]), reply)
 
-    def _is_told_of_clear(self, user: str) -> bool:
+    def _needs_clear_text_warning(self, user: str) -> bool:
         """Tell whether somebody may not know that the password goes in clear."""
         asked = self.settings.explicit_tls is not ExplicitTLS.NEVER
-        return asked and not self.secured and user not in NOBODY
+        return asked and not self.secured and user not in ANONYMOUS_USERS
 
     async def _protect_data(self) -> None:
         clear = self.settings.data_in_clear
         await self.control.ask("PBSZ 0")
         try:
             await self.control.expect(f"PROT {'C' if clear else 'P'}")
-        except (Refused, Unsupported) as error:
+        except (ServerRefused, Unsupported) as error:
             if not self._is_optional:
                 text = f"the server does not protect data as is wished: {error}"
                 raise Unsupported(text) from error
-            self.settings.warned("The server protects commands only; files go in clear.")
+            self.settings.emit_warning("The server protects commands only; files go in clear.")
             clear = True
         self.calls.tls = None if clear else self.tls
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from ftpservice.wire.times import format_time
-from ftpservice_client.arguments import checked
-from ftpservice_client.ftp.control import Control
+from ftpservice_client.arguments import checked_argument
+from ftpservice_client.ftp.control import ControlConnection
 from ftpservice_client.ftp.features import Features
-from ftpservice_client.ftp.reply_errors import NOT_IMPLEMENTED
+from ftpservice_client.ftp.reply_errors import NOT_IMPLEMENTED_CODES
 
-__all__ = ["ModificationTimes"]
+__all__ = ["ModificationTimeSetter"]
 
 MFMT, MDTM, UTIME = "MFMT", "MDTM", "SITE UTIME"
 MAX_REFUSED = 3
 """Files in a row of which a server may refuse to set the time before it is asked no more."""
 
 
-class ModificationTimes:
+class ModificationTimeSetter:
     """Sets times over one session; ``modified`` asks for one, to see that it was set."""
 
     def __init__(
         self,
-        control: Control,
+        control: ControlConnection,
         features: Features,
         modified: Callable[[str], Awaitable[float | None]],
     ) -> None:
@@ -40,7 +40,7 @@ class ModificationTimes:
         MDTM with a time before the name (and SITE UTIME) are no standard, so it is looked whether
         the first file has the time afterwards.
         """
-        checked(name)
+        checked_argument(name)
         await self._control.settle()
         while self._ways:
             reply = await self._control.ask(f"{self._ways[0]} {format_time(seconds)} {name}")
@@ -48,7 +48,7 @@ class ModificationTimes:
                 self._is_proven, self._refused = True, 0
                 return True
             self._refused += 1
-            is_useless = reply.code in NOT_IMPLEMENTED or not self._is_proven
+            is_useless = reply.code in NOT_IMPLEMENTED_CODES or not self._is_proven
             if not is_useless and self._refused < MAX_REFUSED:
                 return False
             self._ways.pop(0)

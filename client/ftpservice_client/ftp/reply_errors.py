@@ -1,7 +1,8 @@
 """What a server's refusal means; the only place that knows reply codes for errors.
 
 RFC 959 has one code, 550, for all that can be wrong with a file. What is behind it only the text
-says, in each server's own words; so where it matters the caller looks again (`Exists`, `NotFound`).
+says, in each server's own words; so where it matters the caller looks again (`AlreadyExists`,
+`NotFound`).
 """
 
 from __future__ import annotations
@@ -11,34 +12,34 @@ import re
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
 from ftpservice_client.errors import (
-    Busy,
-    Denied,
-    Exists,
-    LoginFailed,
-    NoSpace,
+    AccessDenied,
+    AlreadyExists,
+    AuthenticationFailed,
     NotFound,
-    Refused,
+    ServerBusy,
+    ServerRefused,
+    StorageFull,
     Unsupported,
-    login_problem,
+    login_error_text,
 )
 
-__all__ = ["NOT_IMPLEMENTED", "refusal", "turned_away"]
+__all__ = ["NOT_IMPLEMENTED_CODES", "error_for_greeting", "error_for_reply"]
 
-NOT_IMPLEMENTED = frozenset(
+NOT_IMPLEMENTED_CODES = frozenset(
     {codes.UNKNOWN_VERB, codes.NOT_IMPLEMENTED, codes.BAD_PARAMETER, codes.SUPERFLUOUS}
 )
 """Codes that say that a command, or what it was to do, is not known here."""
-KINDS: dict[int, type[Refused]] = {
-    codes.UNAVAILABLE: Busy,
-    codes.FILE_BUSY: Refused,
-    codes.NO_SPACE: NoSpace,
-    codes.OVER_QUOTA: NoSpace,
-    codes.NOT_LOGGED_IN: Denied,  # after a login that went well it means this
-    532: Denied,
-    codes.BAD_NAME: Denied,
+ERRORS_BY_CODE: dict[int, type[ServerRefused]] = {
+    codes.SERVICE_UNAVAILABLE: ServerBusy,
+    codes.FILE_BUSY: ServerRefused,
+    codes.NO_SPACE: StorageFull,
+    codes.OVER_QUOTA: StorageFull,
+    codes.NOT_LOGGED_IN: AccessDenied,  # after a login that went well it means this
+    532: AccessDenied,
+    codes.BAD_NAME: AccessDenied,
 }
-LOGIN = frozenset({"USER", "PASS", "ACCT"})
-TEXTS: tuple[tuple[re.Pattern[str], type[Refused]], ...] = (
+LOGIN_COMMANDS = frozenset({"USER", "PASS", "ACCT"})
+ERRORS_BY_TEXT: tuple[tuple[re.Pattern[str], type[ServerRefused]], ...] = (
     (
         re.compile(
             r"no such (file|dir)|not? found|n[o']t exist|cannot find|can't find|failed to open"
@@ -51,42 +52,44 @@ TEXTS: tuple[tuple[re.Pattern[str], type[Refused]], ...] = (
         re.compile(
             r"exists|of that name already|is a dir|not a dir|not empty|not a (plain|regular)", re.I
         ),
-        Exists,
+        AlreadyExists,
     ),
-    (re.compile(r"space|quota|too (large|big)", re.I), NoSpace),
-    (re.compile(r"denied|permi|forbidden|not allowed|read.only|privilege", re.I), Denied),
+    (re.compile(r"space|quota|too (large|big)", re.I), StorageFull),
+    (re.compile(r"denied|permi|forbidden|not allowed|read.only|privilege", re.I), AccessDenied),
 )
 
 
-def refusal(reply: Reply, command: str) -> Refused | Unsupported:
+def error_for_reply(reply: Reply, command: str) -> ServerRefused | Unsupported:
     """Return the error for a reply of 400 and more to ``command``."""
     verb, _, argument = command.partition(" ")
-    said = _said(reply)
-    if verb.upper() in LOGIN:
-        kind = Busy if reply.code == codes.UNAVAILABLE else LoginFailed
-        return kind(login_problem(said), reply)
-    text = f"{argument}: {said}" if argument and not _names(said, argument) else said
-    if reply.code in NOT_IMPLEMENTED:
+    said = _reply_text(reply)
+    if verb.upper() in LOGIN_COMMANDS:
+        kind = ServerBusy if reply.code == codes.SERVICE_UNAVAILABLE else AuthenticationFailed
+        return kind(login_error_text(said), reply)
+    text = f"{argument}: {said}" if argument and not _mentions(said, argument) else said
+    if reply.code in NOT_IMPLEMENTED_CODES:
         return Unsupported(f"the server has no {verb.upper()} for this: {said}")
-    return _kind(reply.code, said)(text, reply)
+    return _error_class(reply.code, said)(text, reply)
 
 
-def turned_away(greeting: Reply) -> Refused:
+def error_for_greeting(greeting: Reply) -> ServerRefused:
     """Return the error for a greeting of 400 and more."""
-    kind = KINDS.get(greeting.code, Refused)
-    return kind(f"the server refuses the connection: {_said(greeting)}", greeting)
+    kind = ERRORS_BY_CODE.get(greeting.code, ServerRefused)
+    return kind(f"the server refuses the connection: {_reply_text(greeting)}", greeting)
 
 
-def _said(reply: Reply) -> str:
+def _reply_text(reply: Reply) -> str:
     return " ".join(line.strip() for line in reply.lines if line.strip()) or str(reply.code)
 
 
-def _names(said: str, name: str) -> bool:
+def _mentions(said: str, name: str) -> bool:
     """Tell whether ``name`` is in what was said, and not merely part of a word of it."""
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
 
 
-def _kind(code: int, said: str) -> type[Refused]:
-    if code == codes.REFUSED:
-        return next((kind for pattern, kind in TEXTS if pattern.search(said)), Refused)
-    return KINDS.get(code, Refused)
+def _error_class(code: int, said: str) -> type[ServerRefused]:
+    if code == codes.FILE_UNAVAILABLE:
+        return next(
+            (kind for pattern, kind in ERRORS_BY_TEXT if pattern.search(said)), ServerRefused
+        )
+    return ERRORS_BY_CODE.get(code, ServerRefused)

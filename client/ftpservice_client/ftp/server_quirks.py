@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Quirks"]
+__all__ = ["ServerQuirks"]
 
 
 @dataclass(slots=True)
-class Quirks:
+class ServerQuirks:
     """Changes when a session finds out more."""
 
     epsv: bool | None = None

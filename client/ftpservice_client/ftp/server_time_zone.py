@@ -10,19 +10,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client.listings.dates import MINUTE
+from ftpservice_client.listings.dates import MINUTE_SECONDS
 from ftpservice_client.results import Listing
 
-__all__ = ["ServerZone"]
+__all__ = ["ServerTimeZone"]
 
-QUARTER = 900
-WIDEST = 14 * 3600
+QUARTER_HOUR_SECONDS = 900
+MAX_OFFSET_SECONDS = 14 * 3600
 """Seconds that the zones furthest from UTC differ from it."""
 MAX_TRIES = 3
 """Files that are asked about before the zone is taken for UTC."""
 
 
-class ServerZone:
+class ServerTimeZone:
     """What is to be added to times of listings; ``modified`` asks with MDTM."""
 
     def __init__(self, modified: Callable[[str], Awaitable[float | None]]) -> None:
@@ -30,12 +30,12 @@ class ServerZone:
         self._offset: float | None = None
         self._tries = 0
 
-    async def corrected(self, listing: Listing) -> Listing:
+    async def in_utc(self, listing: Listing) -> Listing:
         """Return a listing of the current directory with its times in UTC."""
         for entry in listing.entries:
             if self._offset is not None or self._tries >= MAX_TRIES:
                 break
-            if entry.kind is Kind.FILE and entry.time_grain == MINUTE:
+            if entry.kind is Kind.FILE and entry.time_grain == MINUTE_SECONDS:
                 await self._compare(entry)
         offset = self._offset
         if not offset:
@@ -52,6 +52,9 @@ class ServerZone:
         exact = await self._modified(entry.name)
         if exact is None:
             return
-        offset = (exact - entry.modified) // QUARTER * QUARTER
-        if abs(offset) <= WIDEST and exact - entry.modified - offset < MINUTE + 1:
+        offset = (exact - entry.modified) // QUARTER_HOUR_SECONDS * QUARTER_HOUR_SECONDS
+        if (
+            abs(offset) <= MAX_OFFSET_SECONDS
+            and exact - entry.modified - offset < MINUTE_SECONDS + 1
+        ):
             self._offset = offset

@@ -7,32 +7,38 @@ from typing import Any
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
-from ftpservice_client.arguments import checked
-from ftpservice_client.errors import ClientError, Cut, Garbled, Refused, Unsupported
-from ftpservice_client.ftp.control import Control
-from ftpservice_client.ftp.data import DataCalls
-from ftpservice_client.ftp.epsv_prefetch import keeps_what_waits
+from ftpservice_client.arguments import checked_argument
+from ftpservice_client.errors import (
+    ClientError,
+    NetworkError,
+    ProtocolViolation,
+    ServerRefused,
+    Unsupported,
+)
+from ftpservice_client.ftp.control import ControlConnection
+from ftpservice_client.ftp.data import DataChannels
+from ftpservice_client.ftp.epsv_prefetch import queues_commands
 from ftpservice_client.ftp.features import Features, digests_of
 from ftpservice_client.ftp.files import FTPFiles
-from ftpservice_client.ftp.listings import Looking
-from ftpservice_client.ftp.modification_times import ModificationTimes
-from ftpservice_client.ftp.reply_errors import refusal
-from ftpservice_client.ftp.transfer import Moving
-from ftpservice_client.ftp.working_directory import START, directory_in, joined
+from ftpservice_client.ftp.listings import FTPListings
+from ftpservice_client.ftp.modification_times import ModificationTimeSetter
+from ftpservice_client.ftp.reply_errors import error_for_reply
+from ftpservice_client.ftp.transfer import DataTransfers
+from ftpservice_client.ftp.working_directory import INITIAL_DIRECTORY, directory_from_reply, joined
 from ftpservice_client.settings import Settings
 
 __all__ = ["FTPSession"]
 
-HEX = frozenset("0123456789abcdef")
-QUIT_PATIENCE = 5.0
-CLOSING_PATIENCE = 2.0
-MOVING_ELSEWHERE = frozenset({"CWD", "XCWD", "CDUP", "XCUP"})
+HEX_DIGITS = frozenset("0123456789abcdef")
+QUIT_REPLY_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
+DIRECTORY_CHANGE_COMMANDS = frozenset({"CWD", "XCWD", "CDUP", "XCUP"})
 
 
-class FTPNames:
+class FTPNameCommands:
     """What is done to names."""
 
-    _control: Control
+    _control: ControlConnection
     directory: str
 
     async def _do(self, *commands: str) -> Reply:
@@ -43,24 +49,24 @@ class FTPNames:
 
     async def delete(self, name: str) -> None:
         """Remove a file."""
-        await self._do(f"DELE {checked(name)}")
+        await self._do(f"DELE {checked_argument(name)}")
 
     async def rename(self, old: str, new: str) -> None:
         """Give a new name."""
-        checked(new)
-        await self._do(f"RNFR {checked(old)}", f"RNTO {new}")
+        checked_argument(new)
+        await self._do(f"RNFR {checked_argument(old)}", f"RNTO {new}")
 
     async def make_directory(self, name: str) -> None:
         """Make a directory."""
-        await self._do(f"MKD {checked(name)}")
+        await self._do(f"MKD {checked_argument(name)}")
 
     async def remove_directory(self, name: str) -> None:
         """Remove an empty directory."""
-        await self._do(f"RMD {checked(name)}")
+        await self._do(f"RMD {checked_argument(name)}")
 
     async def change_directory(self, path: str) -> str:
         """Go there; returns where that is, as far as the server tells."""
-        command = f"CWD {checked(path).removeprefix('./')}"
+        command = f"CWD {checked_argument(path).removeprefix('./')}"
         try:
             try:
                 await self._do("CDUP" if path == ".." else command)
@@ -68,49 +74,49 @@ class FTPNames:
                 if path != "..":
                     raise
                 await self._do(command)
-            return await self.find_out(path)
-        except (Refused, Unsupported):
+            return await self.refresh_directory(path)
+        except (ServerRefused, Unsupported):
             raise
         except BaseException:
-            self._control.close(Cut("where the session is would not be known"))
+            self._control.close(NetworkError("where the session is would not be known"))
             raise
 
-    async def find_out(self, path: str = "") -> str:
-        """Ask where we are, after having gone to ``path``; raises `Busy`, `Cut`.
+    async def refresh_directory(self, path: str = "") -> str:
+        """Ask where we are, after having gone to ``path``; raises `Busy`, `NetworkError`.
 
         Where the server does not say it, that is relative to where the session began (``.``).
         """
         await self._control.settle()
         reply = await self._control.ask("PWD")
-        if reply.code == codes.UNAVAILABLE:
-            raise refusal(reply, "PWD")
-        self.directory = directory_in(reply) or joined(self.directory, path)
+        if reply.code == codes.SERVICE_UNAVAILABLE:
+            raise error_for_reply(reply, "PWD")
+        self.directory = directory_from_reply(reply) or joined(self.directory, path)
         return self.directory
 
 
-class FTPSession(FTPNames):
-    """What `ftpservice_client.interfaces.Session` says; made after the login."""
+class FTPSession(FTPNameCommands):
+    """What `ftpservice_client.interfaces.ClientSession` says; made after the login."""
 
     def __init__(
         self,
         reactor: Any,
-        control: Control,
-        calls: DataCalls,
+        control: ControlConnection,
+        calls: DataChannels,
         features: Features,
         settings: Settings,
     ) -> None:
         self._control = control
         self._features = features
-        calls.ahead.is_possible = keeps_what_waits(features)
-        moving = Moving(control, calls)
+        calls.prefetch.is_possible = queues_commands(features)
+        moving = DataTransfers(control, calls)
         limit, now = settings.memory_limit, reactor.seconds
-        self._looking = Looking(control, moving, features, limit, now, lambda: self.directory)
+        self._looking = FTPListings(control, moving, features, limit, now, lambda: self.directory)
         files = FTPFiles(control, calls, moving)
         self.retrieve, self.store = files.retrieve, files.store
         self.entries, self.size = self._looking.entries, self._looking.size
         self.modified = self._looking.modified
-        self.set_modified = ModificationTimes(control, features, self.modified).set
-        self.directory = START
+        self.set_modified = ModificationTimeSetter(control, features, self.modified).set
+        self.directory = INITIAL_DIRECTORY
 
     @property
     def lost(self) -> ClientError | None:
@@ -132,8 +138,8 @@ class FTPSession(FTPNames):
             raise Unsupported(f"the server makes no {algorithm} of files")
         if verb == "HASH":
             await self._do(f"OPTS HASH {algorithm.upper()}")
-        reply = await self._do(f"{verb} {checked(name)}")
-        return digest_in(reply, algorithm)
+        reply = await self._do(f"{verb} {checked_argument(name)}")
+        return digest_from_reply(reply, algorithm)
 
     async def features(self) -> dict[str, str]:
         """Return what FEAT said."""
@@ -142,10 +148,10 @@ class FTPSession(FTPNames):
     async def send(self, line: str) -> Reply:
         """Send a command as it is, and return whatever the server says to it."""
         await self._control.settle()
-        reply = await self._control.ask(checked(line))
+        reply = await self._control.ask(checked_argument(line))
         verb, _, argument = line.partition(" ")
-        if reply.code < 400 and verb.upper() in MOVING_ELSEWHERE:
-            await self.find_out(argument or "..")
+        if reply.code < 400 and verb.upper() in DIRECTORY_CHANGE_COMMANDS:
+            await self.refresh_directory(argument or "..")
         return reply
 
     async def quit(self) -> None:
@@ -153,24 +159,28 @@ class FTPSession(FTPNames):
         try:
             await self._control.settle()
             (exchange,) = self._control.begin("QUIT")
-            await exchange.wait(min(QUIT_PATIENCE, self._control.timeout or QUIT_PATIENCE))
+            await exchange.wait(
+                min(QUIT_REPLY_SECONDS, self._control.timeout or QUIT_REPLY_SECONDS)
+            )
             self._control.end()
-            await self._control.gone(CLOSING_PATIENCE)
+            await self._control.wait_closed(CLOSE_SECONDS)
         finally:
             self.abort()
 
     def abort(self) -> None:
         """Break the connection."""
-        self._control.close(Cut("the client broke the connection"))
+        self._control.close(NetworkError("the client broke the connection"))
 
 
-LENGTHS = {"SHA-256": 64, "SHA-512": 128, "SHA-384": 96, "SHA-1": 40, "MD5": 32, "CRC32": 8}
+DIGEST_LENGTHS = {"SHA-256": 64, "SHA-512": 128, "SHA-384": 96, "SHA-1": 40, "MD5": 32, "CRC32": 8}
 
 
-def digest_in(reply: Reply, algorithm: str) -> str:
-    """Return the digest in a reply; raises `Garbled`."""
-    length = LENGTHS.get(algorithm.upper())
+def digest_from_reply(reply: Reply, algorithm: str) -> str:
+    """Return the digest in a reply; raises `ProtocolViolation`."""
+    length = DIGEST_LENGTHS.get(algorithm.upper())
     for word in " ".join(reply.lines).lower().split():
-        if HEX.issuperset(word) and (len(word) == length or (length is None and len(word) >= 8)):
+        if HEX_DIGITS.issuperset(word) and (
+            len(word) == length or (length is None and len(word) >= 8)
+        ):
             return word
-    raise Garbled(f"the server tells no {algorithm}")
+    raise ProtocolViolation(f"the server tells no {algorithm}")

@@ -7,34 +7,40 @@ from dataclasses import dataclass
 
 from twisted.internet.defer import CancelledError
 
-from ftpservice.stream.connection import DataConnection
-from ftpservice.stream.errors import Cut as FlowCut
-from ftpservice.stream.errors import Stalled
+from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.errors import TransferAborted as FlowCut
+from ftpservice.stream.errors import TransferStalled
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
-from ftpservice_client.errors import ClientError, Cut, Garbled, Timeout, Unsupported
-from ftpservice_client.ftp.control import Control
-from ftpservice_client.ftp.data import DataCalls
-from ftpservice_client.ftp.exchange import Exchange
-from ftpservice_client.ftp.reply_errors import refusal
-from ftpservice_client.link.connection import ClientConnection, Meeting
+from ftpservice_client.errors import (
+    ClientError,
+    NetworkError,
+    ProtocolViolation,
+    Timeout,
+    Unsupported,
+)
+from ftpservice_client.ftp.control import ControlConnection
+from ftpservice_client.ftp.data import DataChannels
+from ftpservice_client.ftp.exchange import CommandExchange
+from ftpservice_client.ftp.reply_errors import error_for_reply
+from ftpservice_client.link.connection import ClientConnection, PendingConnection
 
-__all__ = ["Moving", "Order"]
+__all__ = ["DataTransfers", "TransferCommand"]
 
-Move = Callable[[DataConnection, Reply | None], Awaitable[None]]
+TransferFunction = Callable[[StreamConnection, Reply | None], Awaitable[None]]
 """Is told what the server said when it began, if that was waited for."""
-VERDICT = 10.0
+FINAL_REPLY_SECONDS = 10.0
 """Seconds, at most, in which a server has to say why it ended a data connection."""
-WHOLE = frozenset({codes.TRANSFER_COMPLETE, codes.FILE_ACTION_OK})
-CUT_CODES = frozenset({codes.TRANSFER_CUT, codes.CANNOT_CONNECT})
+SUCCESS_CODES = frozenset({codes.TRANSFER_COMPLETE, codes.FILE_ACTION_OK})
+INTERRUPTION_CODES = frozenset({codes.TRANSFER_ABORTED, codes.CANNOT_CONNECT})
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TransferCommand:
     """A transfer command and what is done with its data."""
 
     command: str
-    move: Move
+    move: TransferFunction
     offset: int = 0
     """Where in the file it begins (REST)."""
     at_once: bool = False
@@ -43,32 +49,37 @@ class Order:
     """Whether a server that says it is done, and did not say that it begins, may have no data."""
 
 
-class Moving:
+class DataTransfers:
     """Carries out transfer commands of one control connection, one at a time.
 
     Whatever ends a transfer early, its data connection is broken and the command's reply is
-    waited for (`Control.forsake`), so that the next command finds everything in order.
+    waited for (`ControlConnection.abandon`), so that the next command finds everything in order.
     """
 
-    def __init__(self, control: Control, calls: DataCalls) -> None:
+    def __init__(self, control: ControlConnection, calls: DataChannels) -> None:
         self._control = control
         self._calls = calls
 
-    async def move(self, order: Order, announced: list[Exchange] | None = None) -> Reply:
-        """Carry out an order; returns the last reply, raises `Refused`, `Cut`, `Timeout`."""
+    async def move(
+        self, order: TransferCommand, announced: list[CommandExchange] | None = None
+    ) -> Reply:
+        """Carry out an order.
+
+        Returns the last reply, raises `Refused`, `NetworkError`, `Timeout`.
+        """
         if announced is None:
             await self._control.settle()
-            announced = self._calls.announce()
+            announced = self._calls.request_port()
         try:
-            meeting = await self._calls.meeting(announced)
+            meeting = await self._calls.open_channel(announced)
         except BaseException:
-            self._control.forsake(*announced)
+            self._control.abandon(*announced)
             raise
         try:
             await self._restart_at(order.offset)
             exchange = self._calls.begin(order.command)
         except BaseException:
-            meeting.dismiss()
+            meeting.close_gracefully()
             raise
         opened = None if order.at_once else await self._open(order, exchange, meeting)
         try:
@@ -83,14 +94,18 @@ class Moving:
         try:
             reply = await self._control.ask(f"REST {offset}")
         except CancelledError:
-            self._control.close(Cut("cancelled when the next transfer was to begin in the middle"))
+            self._control.close(
+                NetworkError("cancelled when the next transfer was to begin in the middle")
+            )
             raise
-        if reply.code == codes.UNAVAILABLE:
-            raise refusal(reply, "REST")
-        if reply.code != codes.PENDING:
+        if reply.code == codes.SERVICE_UNAVAILABLE:
+            raise error_for_reply(reply, "REST")
+        if reply.code != codes.FILE_ACTION_PENDING:
             raise Unsupported(f"the server begins no transfer in the middle: {reply.lines[-1]}")
 
-    async def _open(self, order: Order, exchange: Exchange, meeting: Meeting) -> Reply:
+    async def _open(
+        self, order: TransferCommand, exchange: CommandExchange, meeting: PendingConnection
+    ) -> Reply:
         """Wait for the server to begin; return what it says."""
         try:
             reply = await self._control.reply_to(exchange, opened=True)
@@ -98,105 +113,117 @@ class Moving:
             _abort(exchange, meeting)
             raise
         if reply.code >= 400:
-            meeting.dismiss()
-            raise refusal(reply, order.command)
+            meeting.close_gracefully()
+            raise error_for_reply(reply, order.command)
         return reply
 
     async def _carry(
-        self, order: Order, exchange: Exchange, meeting: Meeting, opened: Reply | None
+        self,
+        order: TransferCommand,
+        exchange: CommandExchange,
+        meeting: PendingConnection,
+        opened: Reply | None,
     ) -> Reply:
-        exchange.when_over = lambda: self._look(exchange, meeting)
+        exchange.on_final_reply = lambda: self._look(exchange, meeting)
         try:
             if exchange.is_over:
                 self._look(exchange, meeting)
             await self._move(order, exchange, meeting, opened)
             reply = await self._control.reply_to(exchange)
-        except Stalled as error:
-            self._control.forsake(exchange)
+        except TransferStalled as error:
+            self._control.abandon(exchange)
             raise Timeout(f"the transfer was cut: {error.reason}") from error
         except FlowCut as error:
-            raise await self._verdict(order, exchange, error) from error
+            raise await self._interruption_error(order, exchange, error) from error
         except BaseException:
-            self._control.forsake(exchange)
+            self._control.abandon(exchange)
             raise
         finally:
-            exchange.when_over = None
+            exchange.on_final_reply = None
         if reply.code >= 400:
-            raise _refused(order, exchange, reply)
-        self._see_the_order_kept(reply)
+            raise _refusal_error(order, exchange, reply)
+        self._require_reply_order(reply)
         return reply
 
-    def _see_the_order_kept(self, reply: Reply) -> None:
+    def _require_reply_order(self, reply: Reply) -> None:
         """Break with a server that answers out of turn what waits behind a transfer."""
-        if self._calls.ahead.asked is not None and reply.code not in WHOLE:
-            problem = Garbled(f"the server said {reply.code} when a transfer ended")
+        if self._calls.prefetch.asked is not None and reply.code not in SUCCESS_CODES:
+            problem = ProtocolViolation(f"the server said {reply.code} when a transfer ended")
             self._control.close(problem)
             raise problem
-        self._calls.ahead.ended()
+        self._calls.prefetch.ended()
 
     async def _connected(
-        self, order: Order, exchange: Exchange, meeting: Meeting
+        self, order: TransferCommand, exchange: CommandExchange, meeting: PendingConnection
     ) -> ClientConnection:
         """Return the connection; without one a server may have said why not, or be about to."""
         try:
             return await meeting.connection()
-        except Cut:
+        except NetworkError:
             if order.at_once:
                 await self._open(order, exchange, meeting)
             if exchange.last is not None and exchange.last.code >= 400:
-                raise _refused(order, exchange, exchange.last) from None
+                raise _refusal_error(order, exchange, exchange.last) from None
             raise
 
     async def _move(
-        self, order: Order, exchange: Exchange, meeting: Meeting, opened: Reply | None
+        self,
+        order: TransferCommand,
+        exchange: CommandExchange,
+        meeting: PendingConnection,
+        opened: Reply | None,
     ) -> None:
         if order.may_be_empty and opened is not None and opened is exchange.last:
-            await self._move_what_comes(order, meeting, opened)
+            await self._move_if_any(order, meeting, opened)
             return
         data = await self._connected(order, exchange, meeting)
         await order.move(data, opened)
-        data.dismiss()
+        data.close_gracefully()
 
-    async def _move_what_comes(self, order: Order, meeting: Meeting, last: Reply) -> None:
+    async def _move_if_any(
+        self, order: TransferCommand, meeting: PendingConnection, last: Reply
+    ) -> None:
         """Receive from a server that has said no more than that it is done: often nothing comes."""
-        giving_up = meeting.give_up_in(VERDICT)
+        giving_up = meeting.abort_if_idle(FINAL_REPLY_SECONDS)
         try:
             data = await meeting.connection()
             await order.move(data, last)
-            data.dismiss()
-        except (Cut, FlowCut):
-            if meeting.has_moved:
+            data.close_gracefully()
+        except (NetworkError, FlowCut):
+            if meeting.has_traffic:
                 raise
             meeting.abort()
         finally:
             if giving_up.active():
                 giving_up.cancel()
 
-    def _look(self, exchange: Exchange, meeting: Meeting) -> None:
+    def _look(self, exchange: CommandExchange, meeting: PendingConnection) -> None:
         """Break off a transfer that the server has ended, or that nobody will tell the end of."""
         if exchange.last is None or exchange.last.code >= 400:
             meeting.abort()
 
-    async def _verdict(self, order: Order, exchange: Exchange, error: FlowCut) -> ClientError:
+    async def _interruption_error(
+        self, order: TransferCommand, exchange: CommandExchange, error: FlowCut
+    ) -> ClientError:
         """Return why a transfer was cut: what the server says, if it does, knows better."""
         control = self._control
         try:
-            patience = min(VERDICT, control.timeout or VERDICT)
+            patience = min(FINAL_REPLY_SECONDS, control.timeout or FINAL_REPLY_SECONDS)
             answered = await exchange.wait(patience)
         except CancelledError:
-            control.forsake(exchange)
+            control.abandon(exchange)
             raise
         if not answered:
             control.close(Timeout("the server did not say what became of a transfer"))
         reply = exchange.last
         if reply is not None and reply.code >= 400:
-            return _refused(order, exchange, reply)
+            return _refusal_error(order, exchange, reply)
         if control.lost is not None:
             return control.lost
-        return Cut(f"the transfer was cut: {error.reason}")
+        return NetworkError(f"the transfer was cut: {error.reason}")
 
 
-def _abort(exchange: Exchange, meeting: Meeting) -> None:
+def _abort(exchange: CommandExchange, meeting: PendingConnection) -> None:
     """Break the data connection, once the server has had a look at it.
 
     Some wait for ever for a connection that was broken before; so when it is not wanted any more
@@ -205,12 +232,12 @@ def _abort(exchange: Exchange, meeting: Meeting) -> None:
     if exchange.is_over or exchange.opened is not None:
         meeting.abort()
     else:
-        exchange.when_heard = meeting.abort
+        exchange.on_first_reply = meeting.abort
 
 
-def _refused(order: Order, exchange: Exchange, reply: Reply) -> ClientError:
+def _refusal_error(order: TransferCommand, exchange: CommandExchange, reply: Reply) -> ClientError:
     if exchange.opened is None:
-        return refusal(reply, order.command)
-    if reply.code in CUT_CODES:
-        return Cut(f"the transfer was cut: {reply.lines[-1]}")
-    return refusal(reply, exchange.command)
+        return error_for_reply(reply, order.command)
+    if reply.code in INTERRUPTION_CODES:
+        return NetworkError(f"the transfer was cut: {reply.lines[-1]}")
+    return error_for_reply(reply, exchange.command)

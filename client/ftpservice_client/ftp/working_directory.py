@@ -10,24 +10,24 @@ import re
 
 from ftpservice.wire.replies import Reply
 
-__all__ = ["START", "directory_in", "joined", "leads_to"]
+__all__ = ["INITIAL_DIRECTORY", "can_change_to", "directory_from_reply", "joined"]
 
-START = "."
+INITIAL_DIRECTORY = "."
 """Where sessions begin, if the server does not tell."""
-QUOTED = re.compile(r'"((?:[^"]|"")+)(?:"|$)')
+QUOTED_PATH = re.compile(r'"((?:[^"]|"")+)(?:"|$)')
 """A path with its quotes doubled (RFC 959 appendix II)."""
-UNQUOTED = re.compile(r"(?:^|(?<=\s))(/.*?)\.?(?:\s+(?:is|as)\b.*)?$")
+UNQUOTED_PATH = re.compile(r"(?:^|(?<=\s))(/.*?)\.?(?:\s+(?:is|as)\b.*)?$")
 
 
-def directory_in(reply: Reply) -> str:
+def directory_from_reply(reply: Reply) -> str:
     """Return the path in a reply to PWD, quoted as it should be or not; empty if there is none."""
     text = reply.lines[-1].strip()
     if reply.code >= 300 or "\0" in text:
         return ""
-    match = QUOTED.search(text)
+    match = QUOTED_PATH.search(text)
     if match is not None:
         return match[1].replace('""', '"')
-    match = UNQUOTED.search(text)
+    match = UNQUOTED_PATH.search(text)
     return "" if match is None else match[1]
 
 
@@ -39,10 +39,10 @@ def joined(directory: str, path: str) -> str:
     return found if _is_relative(found) else f"./{found}"
 
 
-def leads_to(directory: str, wanted: str) -> bool:
+def can_change_to(directory: str, wanted: str) -> bool:
     """Tell whether a session that is in a directory finds the way to another by its name."""
-    return not _is_relative(wanted) or directory in (START, wanted)
+    return not _is_relative(wanted) or directory in (INITIAL_DIRECTORY, wanted)
 
 
 def _is_relative(directory: str) -> bool:
-    return directory in (START, "..") or directory.startswith(("./", "../"))
+    return directory in (INITIAL_DIRECTORY, "..") or directory.startswith(("./", "../"))

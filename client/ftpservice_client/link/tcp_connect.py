@@ -18,14 +18,14 @@ from zope.interface import implementer
 
 from ftpservice.wire.addresses import is_ipv6
 
-__all__ = ["Reaching"]
+__all__ = ["TCPConnectAttempt"]
 
-Place = tuple[Any, ...]
+SocketAddress = tuple[Any, ...]
 """An address as sockets have it."""
 
 
 @implementer(IReadWriteDescriptor)
-class Reaching:
+class TCPConnectAttempt:
     """One attempt; ``joined`` is given the socket and the address, ``failed`` the reason.
 
     One of them is called, once, perhaps before `begin` returns, unless it is stopped.
@@ -34,14 +34,14 @@ class Reaching:
     def __init__(
         self,
         reactor: Any,
-        joined: Callable[[socket.socket, Place], object],
+        joined: Callable[[socket.socket, SocketAddress], object],
         failed: Callable[[str], object],
     ) -> None:
         self._reactor = reactor
         self._joined = joined
         self._failed = failed
         self._own: socket.socket | None = None
-        self._place: Place = ()
+        self._place: SocketAddress = ()
 
     def begin(self, host: str, port: int) -> None:
         """Connect to a numeric address."""
@@ -51,7 +51,7 @@ class Reaching:
             self._fail(error.strerror or str(error))
 
     def _connect(self, host: str, port: int) -> None:
-        family, self._place = _found(host, port)
+        family, self._place = _numeric_address(host, port)
         self._own = own = socket.socket(family, socket.SOCK_STREAM)
         own.setblocking(False)
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -59,10 +59,10 @@ class Reaching:
         code = own.connect_ex(self._place)
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))
-        if not self._pass_on():
+        if not self._hand_over():
             self._reactor.addWriter(self)
 
-    def _pass_on(self) -> bool:
+    def _hand_over(self) -> bool:
         """Pass the socket on if it is connected; tell whether it was."""
         own = self._own
         assert own is not None
@@ -91,7 +91,7 @@ class Reaching:
             return
         self._reactor.removeWriter(self)
         code = self._own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code or not self._pass_on():
+        if code or not self._hand_over():
             self._fail(os.strerror(code or errno.ENOTCONN))
 
     def connectionLost(self, _reason: object) -> None:
@@ -110,7 +110,7 @@ class Reaching:
         self._failed(reason)
 
 
-def _found(host: str, port: int) -> tuple[int, Place]:
+def _numeric_address(host: str, port: int) -> tuple[int, SocketAddress]:
     """Return the family of a numeric address, and the address as sockets of that have it.
 
     Raises `OSError` for a name: it is not looked up here.

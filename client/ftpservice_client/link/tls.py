@@ -5,27 +5,32 @@ from __future__ import annotations
 import ssl
 from hashlib import sha256
 
-from ftpservice.net.tls.handshake import HandshakeProblem
-from ftpservice_client.errors import ClientError, Cut, LocalProblem, Untrusted
+from ftpservice.net.tls.handshake import HandshakeError
+from ftpservice_client.errors import (
+    CertificateNotTrusted,
+    ClientError,
+    LocalFileError,
+    NetworkError,
+)
 from ftpservice_client.trust import Trust
 
-__all__ = ["check_pinned", "context_for", "fingerprint_of", "untrusted"]
+__all__ = ["certificate_error", "fingerprint_of", "tls_context_for", "verify_pin"]
 
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
-HOW = (
+CIPHER_LIST = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
+TRUST_HINT = (
     "if that is the server that you mean, trust this certificate by its fingerprint "
     "(Trust(fingerprint=...)), or whoever signed it by a file (Trust(ca_file=...))"
 )
 
 
-def context_for(trust: Trust) -> ssl.SSLContext:
-    """Return what connections are made with (reads files); raises `LocalProblem`."""
+def tls_context_for(trust: Trust) -> ssl.SSLContext:
+    """Return what connections are made with (reads files); raises `LocalFileError`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(CIPHERS)
+    context.set_ciphers(CIPHER_LIST)
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # a cut is not an end
-    if trust.fingerprint or trust.anyone:
+    if trust.fingerprint or trust.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
@@ -36,7 +41,7 @@ def context_for(trust: Trust) -> ssl.SSLContext:
             context.load_verify_locations(trust.ca_file)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or "it has no certificates in PEM"
-        raise LocalProblem(f"{trust.ca_file} cannot be used: {said}") from error
+        raise LocalFileError(f"{trust.ca_file} cannot be used: {said}") from error
     return context
 
 
@@ -45,23 +50,28 @@ def fingerprint_of(certificate: bytes) -> str:
     return sha256(certificate).digest().hex(":").upper()
 
 
-def check_pinned(trust: Trust, certificate: bytes | None) -> None:
-    """Raise `Untrusted` unless this is the certificate that is trusted, if only one is."""
+def verify_pin(trust: Trust, certificate: bytes | None) -> None:
+    """Raise `CertificateNotTrusted` unless this is the certificate that is trusted.
+
+    If only one is.
+    """
     shown = fingerprint_of(certificate) if certificate else ""
-    if trust.fingerprint and shown.replace(":", "") != trust.pinned:
-        raise Untrusted(
+    if trust.fingerprint and shown.replace(":", "") != trust.normalized_fingerprint:
+        raise CertificateNotTrusted(
             f"the server's certificate is not the one that is trusted; its fingerprint is {shown}",
             shown,
             certificate or b"",
         )
 
 
-def untrusted(problem: HandshakeProblem) -> ClientError:
+def certificate_error(problem: HandshakeError) -> ClientError:
     """Return what a caller is told of a handshake that failed."""
     if problem.refused is None:
-        return Cut(f"no TLS: {problem}")
+        return NetworkError(f"no TLS: {problem}")
     shown = fingerprint_of(problem.refused) if problem.refused else ""
     told = f"; its SHA-256 fingerprint is {shown}" if shown else ""
-    return Untrusted(
-        f"the server's certificate is not trusted: {problem}{told}; {HOW}", shown, problem.refused
+    return CertificateNotTrusted(
+        f"the server's certificate is not trusted: {problem}{told}; {TRUST_HINT}",
+        shown,
+        problem.refused,
     )

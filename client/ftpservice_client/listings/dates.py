@@ -10,33 +10,40 @@ from calendar import isleap
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-__all__ = ["DAY", "MINUTE", "UNKNOWN", "When", "exact_year", "without_year"]
+__all__ = [
+    "DAY_SECONDS",
+    "MINUTE_SECONDS",
+    "UNKNOWN_TIME",
+    "ListedTime",
+    "time_with_year",
+    "time_without_year",
+]
 
-MINUTE = 60.0
-DAY = 86400.0
+MINUTE_SECONDS = 60.0
+DAY_SECONDS = 86400.0
 
 
-class When(NamedTuple):
+class ListedTime(NamedTuple):
     """A time, and by how many seconds the true one may be later; grain 0: known, and UTC."""
 
     moment: float
     grain: float
 
 
-UNKNOWN = When(0.0, 0.0)
+UNKNOWN_TIME = ListedTime(0.0, 0.0)
 """What is said of a time that is not told."""
 
 
-def exact_year(year: int, month: int, day: int, *clock: int) -> When:
+def time_with_year(year: int, month: int, day: int, *clock: int) -> ListedTime:
     """Return the time of a date, with hour and minute or without; raises `ValueError`."""
     hour, minute, second = (*clock, 0, 0, 0)[:3]
     if year < 100:
         year += 2000 if year < 70 else 1900
     moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
-    return When(moment, (DAY, DAY, MINUTE, 1.0)[len(clock)])
+    return ListedTime(moment, (DAY_SECONDS, DAY_SECONDS, MINUTE_SECONDS, 1.0)[len(clock)])
 
 
-def without_year(month: int, day: int, hour: int, minute: int, now: float) -> When:
+def time_without_year(month: int, day: int, hour: int, minute: int, now: float) -> ListedTime:
     """Return the time of a date in the last twelve months; raises `ValueError`.
 
     A day ahead of ``now`` is allowed: the server may be in a zone further east.
@@ -45,6 +52,6 @@ def without_year(month: int, day: int, hour: int, minute: int, now: float) -> Wh
     while True:
         if (month, day) != (2, 29) or isleap(year):
             moment = datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()
-            if moment <= now + DAY:
-                return When(moment, MINUTE)
+            if moment <= now + DAY_SECONDS:
+                return ListedTime(moment, MINUTE_SECONDS)
         year -= 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client.listings.dates import When, exact_year
+from ftpservice_client.listings.dates import ListedTime, time_with_year
 
 __all__ = ["IS_DAY_FIRST", "dos_entry"]
 
-DOS = re.compile(
+DOS_LINE = re.compile(
     r"(?:(?P<iso>[0-9]{4})[-/.](?P<isomonth>[0-9]{1,2})[-/.](?P<isoday>[0-9]{1,2})"
     r"|(?P<first>[0-9]{1,2})(?P<mark>[-/.])(?P<second>[0-9]{1,2})(?P=mark)"
     r"(?P<year>[0-9]{4}|[0-9]{2})) {1,9}"
@@ -19,13 +19,13 @@ DOS = re.compile(
 )
 IS_DAY_FIRST = re.compile(r"(?:1[3-9]|2[0-9]|3[01])[-/][0-9]{1,2}[-/][0-9]{2,4} .*")
 """A date that cannot begin with the month; one of them decides for the whole listing."""
-LINKS = frozenset({"JUNCTION", "SYMLINKD", "SYMLINK"})
-TARGET = re.compile(r"(.+?) \[[^\]]*\]")
+LINK_TYPES = frozenset({"JUNCTION", "SYMLINKD", "SYMLINK"})
+LINK_TARGET = re.compile(r"(.+?) \[[^\]]*\]")
 
 
 def dos_entry(text: str, *, day_first: bool) -> Entry:
     """Read one line; raises `ValueError`. With dots between, the day always comes first."""
-    match = DOS.fullmatch(text)
+    match = DOS_LINE.fullmatch(text)
     if match is None:
         raise ValueError("not a line of DOS's")
     when = _when(match, day_first=day_first or match["mark"] == ".")
@@ -34,14 +34,14 @@ def dos_entry(text: str, *, day_first: bool) -> Entry:
         kind = Kind.DIRECTORY
     elif match["kind"] is not None:
         kind = Kind.LINK
-        target = TARGET.fullmatch(name)
+        target = LINK_TARGET.fullmatch(name)
         name = target[1] if target is not None else name
     size = int(re.sub(r"[^0-9]", "", match["size"])) if kind is Kind.FILE else 0
     mode = 0o644 if kind is Kind.FILE else 0o755
     return Entry(name, kind, size, when.moment, mode, time_grain=when.grain)
 
 
-def _when(match: re.Match[str], *, day_first: bool) -> When:
+def _when(match: re.Match[str], *, day_first: bool) -> ListedTime:
     hour, minute = int(match["hour"]), int(match["minute"])
     if match["half"]:
         if not 1 <= hour <= 12:
@@ -54,4 +54,4 @@ def _when(match: re.Match[str], *, day_first: bool) -> When:
     else:
         date = (match["year"], match["first"], match["second"])
     year, month, day = map(int, date)
-    return exact_year(year, month, day, hour, minute)
+    return time_with_year(year, month, day, hour, minute)

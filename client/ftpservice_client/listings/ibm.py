@@ -10,20 +10,20 @@ from __future__ import annotations
 import re
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client.listings.dates import UNKNOWN, exact_year
+from ftpservice_client.listings.dates import UNKNOWN_TIME, time_with_year
 
-__all__ = ["HEADINGS", "os400_entry"]
+__all__ = ["READERS_BY_HEADING", "os400_entry"]
 
-DATA_SETS = re.compile(r"Volume\s+Unit\s+Referred\s+Ext\s+Used\s+Recfm\s+.*Dsname\s*")
-MEMBERS = re.compile(r"\s*Name\s+VV\.MM\s+Created\s+Changed\s+.*")
-MODULES = re.compile(r"\s*Name\s+Size\s+TTR\s+Alias-of\s+.*")
+DATA_SET_HEADING = re.compile(r"Volume\s+Unit\s+Referred\s+Ext\s+Used\s+Recfm\s+.*Dsname\s*")
+MEMBER_HEADING = re.compile(r"\s*Name\s+VV\.MM\s+Created\s+Changed\s+.*")
+MODULE_HEADING = re.compile(r"\s*Name\s+Size\s+TTR\s+Alias-of\s+.*")
 DATA_SET_NAME = r"(?P<name>'?[A-Z@#$][A-Z0-9@#$.{-]{0,43}'?)\s*"
 DATA_SET = re.compile(
     r"(?P<volume>\S{1,6})\s{1,9}\S{1,8}\s{1,9}(?:[0-9]{4}/[0-9]{2}/[0-9]{2}|\*\*NONE\*\*)"
     r"\s{1,9}(?P<columns>\S.{0,60}?)\s(?P<kind>PS|PO|DA|VS|VSAM|PS-L|PS-E|PO-E|IS)\s{1,9}"
     + DATA_SET_NAME
 )
-ELSEWHERE = re.compile(
+UNMOUNTED_DATA_SET = re.compile(
     r"(?:(?:Migrated|MIGRATED|ARCIVE)(?:\s.{0,60}?)?|(?P<pseudo>Pseudo Directory))\s{1,80}"
     + DATA_SET_NAME
 )
@@ -40,8 +40,8 @@ OS400 = re.compile(
     r"[0-9]{2}[:.][0-9]{2}[:.][0-9]{2}\s{1,40})?"
     r"\*(?P<kind>[A-Z]{1,10})\s{1,40}(?P<name>\S.*)"
 )
-DIRECTORIES = frozenset({"DIR", "DDIR", "FLR", "LIB"})
-FILES = frozenset({"STMF", "DSTMF", "MEM", "DOC", "SAVF", "USRSPC"})
+DIRECTORY_TYPES = frozenset({"DIR", "DDIR", "FLR", "LIB"})
+FILE_TYPES = frozenset({"STMF", "DSTMF", "MEM", "DOC", "SAVF", "USRSPC"})
 
 
 def data_set_entry(text: str) -> Entry:
@@ -50,7 +50,7 @@ def data_set_entry(text: str) -> Entry:
     if match is not None:
         kind = _kind_of(match["kind"])
     else:
-        match = ELSEWHERE.fullmatch(text)
+        match = UNMOUNTED_DATA_SET.fullmatch(text)
         if match is None:
             raise ValueError("not a data set")
         kind = Kind.DIRECTORY if match["pseudo"] else Kind.OTHER  # what is archived is not told
@@ -69,7 +69,7 @@ def member_entry(text: str) -> Entry:
     if match is None:
         raise ValueError("not a member")
     date = match.group("year", "month", "day", "hour", "minute")
-    when = exact_year(*map(int, date)) if date[0] else UNKNOWN
+    when = time_with_year(*map(int, date)) if date[0] else UNKNOWN_TIME
     return _entry(match["name"], Kind.FILE)._replace(modified=when.moment, time_grain=when.grain)
 
 
@@ -81,7 +81,11 @@ def module_entry(text: str) -> Entry:
     return _entry(match["name"], Kind.FILE)
 
 
-HEADINGS = ((DATA_SETS, data_set_entry), (MEMBERS, member_entry), (MODULES, module_entry))
+READERS_BY_HEADING = (
+    (DATA_SET_HEADING, data_set_entry),
+    (MEMBER_HEADING, member_entry),
+    (MODULE_HEADING, module_entry),
+)
 """Lines that come first, and what reads the lines behind them."""
 
 
@@ -111,8 +115,8 @@ def os400_entry(text: str) -> Entry:
 
 
 def _os400_kind(type_: str) -> Kind:
-    if type_ in DIRECTORIES:
+    if type_ in DIRECTORY_TYPES:
         return Kind.DIRECTORY
     if type_ == "SYMLNK":
         return Kind.LINK
-    return Kind.FILE if type_ in FILES else Kind.OTHER
+    return Kind.FILE if type_ in FILE_TYPES else Kind.OTHER

@@ -13,38 +13,38 @@ from dataclasses import dataclass
 from ftpservice.wire.entry import Entry
 from ftpservice_client.listings.dos import IS_DAY_FIRST, dos_entry
 from ftpservice_client.listings.eplf import eplf_entry
-from ftpservice_client.listings.ibm import HEADINGS, os400_entry
+from ftpservice_client.listings.ibm import READERS_BY_HEADING, os400_entry
 from ftpservice_client.listings.unix import netware_entry, unix_entry
-from ftpservice_client.listings.vms import VMS_NAME, vms_entry
+from ftpservice_client.listings.vms import VMS_NAME_LINE, vms_entry
 
-__all__ = ["Reading", "read_listing"]
+__all__ = ["ParsedListing", "parse_listing"]
 
-TOTAL = re.compile(
+TOTAL_LINE = re.compile(
     r"(?:total|totaal|totale|totalt|insgesamt|summe|razem|celkem|suma|yhteensä|összesen|toplam"
     r"|итого|всего|разом|合計|总计|總計|总用量|總用量|합계)[: ]{0,3}"
     r"[0-9][0-9.,]{0,30} ?[KMGTkmgt]?i?[Bb]?\s*",
     re.IGNORECASE,
 )
-AROUND = re.compile(
+SURROUNDING_LINE = re.compile(
     r"\s*Directory (?:of )?\S.*|\s*Volume (?:in drive|Serial Number) .*"
     r"|\s*[0-9.,]{1,20} (?:File|Dir)\(s\)\s.*|(?:Grand )?[Tt]otal of [0-9]{1,12} files?\b.*",
     re.IGNORECASE,
 )
 """What ``dir`` of DOS and of VMS print around the entries."""
-TOP = re.compile(r"\.?/?[^\s:]{0,200}:")
+DIRECTORY_HEADING = re.compile(r"\.?/?[^\s:]{0,200}:")
 """A heading of ``ls -R`` for the directory itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedListing:
     """What was found; names are as the server sent them, with ``.`` and ``..`` where it did."""
 
     entries: tuple[Entry, ...]
-    unread: tuple[str, ...]
+    unparsed: tuple[str, ...]
     """Lines that no format knows."""
 
 
-def read_listing(lines: Sequence[str], now: float) -> Reading:
+def parse_listing(lines: Sequence[str], now: float) -> ParsedListing:
     """Read the lines of one directory; never raises.
 
     ``now`` tells which year a date without one means.
@@ -64,20 +64,20 @@ def read_listing(lines: Sequence[str], now: float) -> Reading:
         else:
             if entry is not None:
                 entries.append(entry)
-    return Reading(tuple(_newest(entries)), tuple(unread))
+    return ParsedListing(tuple(_newest(entries)), tuple(unread))
 
 
 def _without_heading(lines: Sequence[str]) -> list[str]:
     """Leave out empty lines, and the heading of the directory itself."""
     told = [line for line in lines if line.strip()]
-    if len(told) > 1 and TOP.fullmatch(told[0]) and TOTAL.fullmatch(told[1]):
+    if len(told) > 1 and DIRECTORY_HEADING.fullmatch(told[0]) and TOTAL_LINE.fullmatch(told[1]):
         del told[0]
     return told
 
 
 def _is_later_heading(line: str, behind: Sequence[str]) -> bool:
     """Tell whether ``ls -R`` goes on with another directory here."""
-    return line.endswith(":") and any(map(TOTAL.fullmatch, behind))
+    return line.endswith(":") and any(map(TOTAL_LINE.fullmatch, behind))
 
 
 def _joined(lines: Sequence[str]) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _joined(lines: Sequence[str]) -> Iterator[str]:
             continue
         if name:
             yield name
-        name = line.rstrip() if VMS_NAME.fullmatch(line) else ""
+        name = line.rstrip() if VMS_NAME_LINE.fullmatch(line) else ""
         if not name:
             yield line
     if name:
@@ -132,7 +132,13 @@ class _Formats:
                 continue
             self._readers.insert(0, self._readers.pop(number))
             return entry
-        self._headed = next((reader for head, reader in HEADINGS if head.fullmatch(line)), None)
-        if self._headed is None and not TOTAL.fullmatch(line) and not AROUND.fullmatch(line):
+        self._headed = next(
+            (reader for head, reader in READERS_BY_HEADING if head.fullmatch(line)), None
+        )
+        if (
+            self._headed is None
+            and not TOTAL_LINE.fullmatch(line)
+            and not SURROUNDING_LINE.fullmatch(line)
+        ):
             raise ValueError("no line of a listing")
         return None

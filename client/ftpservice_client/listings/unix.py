@@ -6,31 +6,39 @@ import re
 from datetime import UTC, datetime
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.list_format import UNTOLD
-from ftpservice_client.listings.dates import UNKNOWN, When, exact_year, without_year
+from ftpservice.wire.list_format import HIDDEN_TARGET
+from ftpservice_client.listings.dates import (
+    UNKNOWN_TIME,
+    ListedTime,
+    time_with_year,
+    time_without_year,
+)
 from ftpservice_client.listings.months import month_number
 
 __all__ = ["netware_entry", "unix_entry"]
 
-KINDS = {"-": Kind.FILE, "d": Kind.DIRECTORY, "l": Kind.LINK}
+KINDS_BY_LETTER = {"-": Kind.FILE, "d": Kind.DIRECTORY, "l": Kind.LINK}
 MONTH = r"[^\s0-9!-/:-@\[-`{-~]{1,14}\.?"
 CLOCK = r"(?P<§hour>[0-9]{1,2})[:.](?P<§minute>[0-9]{2})"
-BEHIND = rf" {{1,9}}(?:{CLOCK}(?::[0-9]{{2}} (?P<§full>[0-9]{{4}}))?|(?P<§year>[0-9]{{4}})年?)"
-STYLES = {
-    "a": rf"(?P<§month>{MONTH}) {{1,9}}(?P<§day>[0-9]{{1,2}})[.,]?{BEHIND}",
-    "b": rf"(?P<§day>[0-9]{{1,2}})\.? {{1,9}}(?P<§month>{MONTH}){BEHIND}",
-    "c": rf"(?P<§number>[0-9]{{1,2}})[月월] {{0,9}}(?P<§day>[0-9]{{1,2}})[日일]?{BEHIND}",
+YEAR_OR_CLOCK = (
+    rf" {{1,9}}(?:{CLOCK}(?::[0-9]{{2}} (?P<§full>[0-9]{{4}}))?|(?P<§year>[0-9]{{4}})年?)"
+)
+DATE_STYLES = {
+    "a": rf"(?P<§month>{MONTH}) {{1,9}}(?P<§day>[0-9]{{1,2}})[.,]?{YEAR_OR_CLOCK}",
+    "b": rf"(?P<§day>[0-9]{{1,2}})\.? {{1,9}}(?P<§month>{MONTH}){YEAR_OR_CLOCK}",
+    "c": rf"(?P<§number>[0-9]{{1,2}})[月월] {{0,9}}(?P<§day>[0-9]{{1,2}})[日일]?{YEAR_OR_CLOCK}",
     "d": r"(?P<§year>[0-9]{4})-(?P<§number>[0-9]{2})-(?P<§day>[0-9]{2})"
     rf"(?:[ T]{CLOCK}(?::[0-9]{{2}}(?:\.[0-9]{{1,9}})?)?(?: (?P<§zone>[-+][0-9]{{4}}))?|(?= ) ?)",
     "e": rf"(?P<§number>[0-9]{{2}})-(?P<§day>[0-9]{{2}}) {CLOCK}",
 }
 """Styles: ``Nov 21 10:15``, ``21 nov. 2020``, ``11月 21 10:15``, ISO with a year and without."""
-DATE = "|".join(f"(?P<{style}>{text.replace('§', style)})" for style, text in STYLES.items())
+DATE = "|".join(f"(?P<{style}>{text.replace('§', style)})" for style, text in DATE_STYLES.items())
 MODE = r"(?P<kind>[-bcdlpsDCMPwn])(?P<mode>[-r][-w][-xsS][-r][-w][-xsS][-r][-w][-xtT])[.+@]?"
-TAIL = rf"(?P<size>[0-9]{{1,20}}|[0-9]{{1,10}}, {{0,9}}[0-9]{{1,10}}) ++(?:{DATE})"
-UNIX = re.compile(rf"{MODE}(?P<holders>(?:\s++\S++){{0,8}}?)\s++{TAIL} (?P<name>.+)")
-NETWARE = re.compile(
-    rf"(?P<kind>[-d]) {{0,9}}\[[-A-Z]{{8}}\] {{1,40}}(?P<owner>\S{{1,200}}) {{1,40}}{TAIL} {{1,9}}"
+SIZE_AND_DATE = rf"(?P<size>[0-9]{{1,20}}|[0-9]{{1,10}}, {{0,9}}[0-9]{{1,10}}) ++(?:{DATE})"
+UNIX_LINE = re.compile(rf"{MODE}(?P<holders>(?:\s++\S++){{0,8}}?)\s++{SIZE_AND_DATE} (?P<name>.+)")
+NETWARE_LINE = re.compile(
+    rf"(?P<kind>[-d]) {{0,9}}\[[-A-Z]{{8}}\] {{1,40}}(?P<owner>\S{{1,200}}) {{1,40}}{SIZE_AND_DATE}"
+    r" {1,9}"
     r"(?P<name>\S.*)"
 )
 DATE_WORD = re.compile(r"\*+|[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -38,12 +46,12 @@ DATE_WORD = re.compile(r"\*+|[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def unix_entry(text: str, now: float) -> Entry:
     """Read one line; raises `ValueError`. The name is whatever the server sent."""
-    match = UNIX.fullmatch(text)
+    match = UNIX_LINE.fullmatch(text)
     if match is None:
         raise ValueError("not a line of ls -l")
     words = match["holders"].split()
     _require_holders(words)
-    kind = KINDS.get(match["kind"], Kind.OTHER)
+    kind = KINDS_BY_LETTER.get(match["kind"], Kind.OTHER)
     links, owner, group = _holders(words)
     when = _when(match, now)
     name, target = _name(match["name"], kind)
@@ -63,10 +71,10 @@ def unix_entry(text: str, now: float) -> Entry:
 
 def netware_entry(text: str, now: float) -> Entry:
     """Read ``- [RWCEAFMS] owner 512 Oct 20 15:27 name``; raises `ValueError`."""
-    match = NETWARE.fullmatch(text)
+    match = NETWARE_LINE.fullmatch(text)
     if match is None:
         raise ValueError("not a line of NetWare's")
-    kind, when = KINDS[match["kind"]], _when(match, now)
+    kind, when = KINDS_BY_LETTER[match["kind"]], _when(match, now)
     mode = 0o755 if kind is Kind.DIRECTORY else 0o644
     size = int(match["size"]) if kind is Kind.FILE else 0
     owner = match["owner"]
@@ -94,7 +102,7 @@ def _name(text: str, kind: Kind) -> tuple[str, str]:
     """Return a name without what ``ls`` puts behind it, and where a link points."""
     if kind is Kind.LINK:
         name, _arrow, target = text.partition(" -> ")
-        return name, "" if target == UNTOLD else target
+        return name, "" if target == HIDDEN_TARGET else target
     return (text.removesuffix("/") if kind is Kind.DIRECTORY else text), ""
 
 
@@ -114,8 +122,8 @@ def _mode_bits(text: str) -> int:
     return bits | special << 9
 
 
-def _when(match: re.Match[str], now: float) -> When:
-    style = next(style for style in STYLES if match[style] is not None)
+def _when(match: re.Match[str], now: float) -> ListedTime:
+    style = next(style for style in DATE_STYLES if match[style] is not None)
     facts = match.groupdict()
 
     def number(fact: str) -> int | None:
@@ -127,18 +135,18 @@ def _when(match: re.Match[str], now: float) -> When:
     day, hour, minute = number("day"), number("hour"), number("minute")
     year = number("year") or number("full")
     if month is None or day is None:
-        return UNKNOWN
+        return UNKNOWN_TIME
     if year is None:
-        return without_year(month, day, hour or 0, minute or 0, now)
+        return time_without_year(month, day, hour or 0, minute or 0, now)
     clock = () if hour is None or minute is None else (hour, minute)
-    return _in_zone(exact_year(year, month, day, *clock), facts["dzone"])
+    return _in_zone(time_with_year(year, month, day, *clock), facts["dzone"])
 
 
-def _in_zone(when: When, zone: str | None) -> When:
+def _in_zone(when: ListedTime, zone: str | None) -> ListedTime:
     """Return the time in UTC where the zone is told, as by ``ls --full-time``."""
     if zone is None:
         return when
     offset = datetime.strptime(zone, "%z").utcoffset()
     assert offset is not None
     epoch = datetime.fromtimestamp(when.moment, UTC)
-    return When((epoch - offset).timestamp(), when.grain)
+    return ListedTime((epoch - offset).timestamp(), when.grain)

@@ -7,12 +7,12 @@ import os
 import zlib
 from typing import Protocol
 
-__all__ = ["Hash", "digest_of_file", "hash_for"]
+__all__ = ["IncrementalHash", "digest_of_file", "hash_for"]
 
-PIECE = 1 << 20
+READ_SIZE = 1 << 20
 
 
-class Hash(Protocol):
+class IncrementalHash(Protocol):
     """What `hashlib` has."""
 
     def update(self, data: bytes, /) -> None:
@@ -33,7 +33,7 @@ class _CRC32:
         return f"{self._value:08x}"
 
 
-def hash_for(algorithm: str) -> Hash:
+def hash_for(algorithm: str) -> IncrementalHash:
     """Return a fresh one by the name that FTP has for it; raises `ValueError`."""
     if algorithm.upper() == "CRC32":
         return _CRC32()
@@ -44,7 +44,7 @@ def digest_of_file(descriptor: int, algorithm: str) -> str:
     """Return the digest of a whole open file, wherever it stands (blocks)."""
     found = hash_for(algorithm)
     offset = 0
-    while data := os.pread(descriptor, PIECE, offset):
+    while data := os.pread(descriptor, READ_SIZE, offset):
         found.update(data)
         offset += len(data)
     return found.hexdigest()

@@ -14,28 +14,28 @@ from threading import Lock
 from typing import TypeVar
 
 from ftpservice.linux import AT_FDCWD, RESOLVE_CACHED, open_beneath
-from ftpservice_client.errors import LocalProblem
+from ftpservice_client.errors import LocalFileError
 from ftpservice_client.local.checksum import digest_of_file
 
 __all__ = ["OpenFile", "PartFile", "local_errors"]
 
 T = TypeVar("T")
-FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-NEW = FLAGS | os.O_RDWR | os.O_CREAT | os.O_EXCL
-PIECE = 1 << 20
-FOREIGN = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM)
+OPEN_FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+CREATE_FLAGS = OPEN_FLAGS | os.O_RDWR | os.O_CREAT | os.O_EXCL
+READ_SIZE = 1 << 20
+FOREIGN_PART_ERRNOS = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM)
 """What opening a part fails with if a link, directory, socket or file of others has its name."""
-LONGEST_STEM = 180
+MAX_STEM_BYTES = 180
 """Bytes of a name that its part has in its own; names end at 255."""
 
 
 @contextmanager
 def local_errors(path: object) -> Iterator[None]:
-    """Raise `LocalProblem` for what the operating system says about a file."""
+    """Raise `LocalFileError` for what the operating system says about a file."""
     try:
         yield
     except OSError as error:
-        raise LocalProblem(f"{path}: {error.strerror or error}") from error
+        raise LocalFileError(f"{path}: {error.strerror or error}") from error
 
 
 class OpenFile:
@@ -48,7 +48,7 @@ class OpenFile:
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
-                raise LocalProblem(f"{path}: not a plain file")
+                raise LocalFileError(f"{path}: not a plain file")
         except BaseException:
             os.close(descriptor)
             raise
@@ -60,13 +60,13 @@ class OpenFile:
     def reading(cls, path: Path) -> OpenFile:
         """Open a file that is there."""
         with local_errors(path):
-            return cls(path, os.open(path, os.O_RDONLY | FLAGS))
+            return cls(path, os.open(path, os.O_RDONLY | OPEN_FLAGS))
 
     @classmethod
     def at_once(cls, path: Path) -> OpenFile | None:
         """Open a file that is there, if the disk need not be asked; does not block."""
         try:
-            flags = os.O_RDONLY | FLAGS
+            flags = os.O_RDONLY | OPEN_FLAGS
             descriptor = open_beneath(AT_FDCWD, os.fsencode(path), flags, RESOLVE_CACHED)
         except OSError:
             return None
@@ -80,7 +80,7 @@ class OpenFile:
     def cache(self, offset: int, size: int) -> None:
         """Have the kernel read a stretch."""
         end = offset + size
-        while offset < end and (data := self.read(offset, min(PIECE, end - offset))):
+        while offset < end and (data := self.read(offset, min(READ_SIZE, end - offset))):
             offset += len(data)
 
     def digest(self, algorithm: str) -> str:
@@ -91,7 +91,7 @@ class OpenFile:
         """Call a function with the descriptor, which nobody else uses or closes meanwhile."""
         with self._lock, local_errors(self.path):
             if self.descriptor < 0:
-                raise LocalProblem(f"{self.path}: closed")
+                raise LocalFileError(f"{self.path}: closed")
             return function(self.descriptor)
 
     def close(self) -> None:
@@ -113,50 +113,50 @@ class PartFile(OpenFile):
         self._is_there = True
 
     @classmethod
-    def beginning(cls, path: Path) -> PartFile:
+    def create(cls, path: Path) -> PartFile:
         """Begin one that nobody goes on with, should it be cut."""
         former = _former_mode(path)
         while True:
-            part = _part_of(path, f".{random.getrandbits(32):08x}")
+            part = _part_path(path, f".{random.getrandbits(32):08x}")
             with suppress(FileExistsError), local_errors(path):
-                return cls(path, part, os.open(part, NEW, 0o666), former)
+                return cls(path, part, os.open(part, CREATE_FLAGS, 0o666), former)
 
     @classmethod
-    def going_on(cls, path: Path) -> PartFile:
+    def resume(cls, path: Path) -> PartFile:
         """Go on with what another download left, else with the file itself; or begin.
 
         Only a plain file of this user with a single name is gone on with: what somebody else put
         under the name of the part, or linked there, is left alone, and the download begins under
-        another name. Raises `LocalProblem` while another one is on its way.
+        another name. Raises `LocalFileError` while another one is on its way.
         """
         former = _former_mode(path)
-        part = _part_of(path, "")
+        part = _part_path(path, "")
         with local_errors(path):
-            descriptor = _opened_part(part)
+            descriptor = _open_part(part)
         if descriptor is None:
-            opened = cls.beginning(path)
-            opened._take_over()
+            opened = cls.create(path)
+            opened._copy_former()
             return opened
         opened = cls(path, part, descriptor, former)
         try:
             fcntl.flock(opened.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if opened.size == 0:
-                opened._take_over()
+                opened._copy_former()
         except BlockingIOError:
             opened.close()
-            raise LocalProblem(f"{path}: another download is on its way there") from None
+            raise LocalFileError(f"{path}: another download is on its way there") from None
         except BaseException:
             opened.close()
             raise
         return opened
 
-    def _take_over(self) -> None:
+    def _copy_former(self) -> None:
         """Begin with a copy of what the file has so far."""
         if not self.path.exists():
             return
         former = OpenFile.reading(self.path)
         try:
-            while data := former.read(self.size, PIECE):
+            while data := former.read(self.size, READ_SIZE):
                 self.write(data)
             self.modified = former.modified
         finally:
@@ -190,7 +190,7 @@ class PartFile(OpenFile):
 
         return self.use(appended)
 
-    def shorten(self, size: int) -> None:
+    def truncate(self, size: int) -> None:
         """Keep so many bytes."""
         self.use(lambda descriptor: os.ftruncate(descriptor, size))
         self.size = size
@@ -215,24 +215,24 @@ class PartFile(OpenFile):
 
     def keep(self) -> None:
         """Stay, for another download to go on with; one that is empty or not found again goes."""
-        if self.size == 0 or self._part != _part_of(self.path, ""):
+        if self.size == 0 or self._part != _part_path(self.path, ""):
             self.discard()
         else:
             self.close()
 
 
-def _part_of(path: Path, mark: str) -> Path:
-    stem = os.fsencode(path.name)[:LONGEST_STEM]
+def _part_path(path: Path, mark: str) -> Path:
+    stem = os.fsencode(path.name)[:MAX_STEM_BYTES]
     return path.with_name(os.fsdecode(b"." + stem) + f"{mark}.part")
 
 
-def _opened_part(part: Path) -> int | None:
+def _open_part(part: Path) -> int | None:
     """Open or make a part; None if what has its name is not a plain file of our own."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | FLAGS
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | OPEN_FLAGS
     try:
         descriptor = os.open(part, flags, 0o666)
     except OSError as error:
-        if error.errno in FOREIGN:
+        if error.errno in FOREIGN_PART_ERRNOS:
             return None
         raise
     facts = os.fstat(descriptor)
@@ -245,14 +245,14 @@ def _opened_part(part: Path) -> int | None:
 def _former_mode(path: Path) -> int | None:
     """Return the mode of a file that is there, and refuse to replace what is none.
 
-    Raises `LocalProblem` for a directory, a device, a pipe; a link has no mode of its own.
+    Raises `LocalFileError` for a directory, a device, a pipe; a link has no mode of its own.
     """
     with local_errors(path), suppress(FileNotFoundError):
         mode = os.lstat(path).st_mode
         if stat.S_ISREG(mode):
             return stat.S_IMODE(mode)
         if stat.S_ISDIR(mode):
-            raise LocalProblem(f"{path}: is a directory")
+            raise LocalFileError(f"{path}: is a directory")
         if not stat.S_ISLNK(mode):
-            raise LocalProblem(f"{path}: not a plain file")
+            raise LocalFileError(f"{path}: not a plain file")
     return None

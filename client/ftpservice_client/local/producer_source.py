@@ -8,16 +8,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
 from zope.interface import implementer
 
-from ftpservice_client.errors import Cut
-from ftpservice_client.interfaces import Source
+from ftpservice_client.errors import NetworkError
+from ftpservice_client.interfaces import UploadSource
 
 __all__ = ["ProducerSource"]
 
-MOST_KEPT = 256 * 1024
+MAX_BUFFERED_BYTES = 256 * 1024
 
 
 @implementer(IConsumer)
-class ProducerSource(Source):
+class ProducerSource(UploadSource):
     """Consumes what a producer produces, until it unregisters itself; keeps little of it.
 
     One that registers itself (``registerProducer`` is called on this by the producer's side) need
@@ -62,7 +62,7 @@ class ProducerSource(Source):
             return
         self._pieces.append(data)
         self._kept += len(data)
-        if self._streaming and self._kept >= MOST_KEPT:
+        if self._streaming and self._kept >= MAX_BUFFERED_BYTES:
             self._producer.pauseProducing()
         self._wake()
 
@@ -72,7 +72,7 @@ class ProducerSource(Source):
             waiting.callback(None)
 
     async def read(self, offset: int, size: int) -> bytes:  # noqa: ARG002 - it cannot be sought
-        """Return what has been produced since; raises `Cut` if it was closed."""
+        """Return what has been produced since; raises `NetworkError` if it was closed."""
         while not self._pieces and not self._ended and not self._closed:
             waiting: Deferred[None] = Deferred()
             self._waiting = waiting
@@ -80,7 +80,7 @@ class ProducerSource(Source):
             if not waiting.called:
                 await waiting
         if self._closed:
-            raise Cut("the upload has ended")
+            raise NetworkError("the upload has ended")
         whole = b"".join(self._pieces)
         data, rest = whole[:size], whole[size:]
         self._pieces, self._kept = [rest] if rest else [], len(rest)

@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 
 from ftpservice.linux import is_cached
 from ftpservice_client.errors import Unsupported
-from ftpservice_client.interfaces import Source
-from ftpservice_client.local.checksum import Hash, hash_for
+from ftpservice_client.interfaces import UploadSource
+from ftpservice_client.local.checksum import IncrementalHash, hash_for
 from ftpservice_client.local.files import OpenFile, local_errors
 from ftpservice_client.local.producer_source import ProducerSource
-from ftpservice_client.local.threads import Threads
+from ftpservice_client.local.threads import ThreadRunner
 
 __all__ = ["Readable", "source_for"]
 
@@ -24,14 +24,14 @@ Readable = Path | bytes | bytearray | memoryview | BinaryIO | IPushProducer | IP
 """What can be uploaded."""
 
 T = TypeVar("T")
-SMALL = 64 * 1024
+SMALL_FILE_SIZE = 64 * 1024
 """Bytes of a file that is read by one thread in one go."""
 
 
-class BytesSource(Source):
+class BytesSource(UploadSource):
     """Bytes in memory."""
 
-    def __init__(self, threads: Threads, data: bytes) -> None:
+    def __init__(self, threads: ThreadRunner, data: bytes) -> None:
         self._threads = threads
         self._data = data
         self.size = len(data)
@@ -51,10 +51,10 @@ class BytesSource(Source):
         return await self._threads.call(digest)
 
 
-class PathSource(Source):
+class PathSource(UploadSource):
     """A file of the operating system."""
 
-    def __init__(self, threads: Threads, path: Path) -> None:
+    def __init__(self, threads: ThreadRunner, path: Path) -> None:
         self._threads = threads
         self._path = path
         self._file: OpenFile | None = None
@@ -62,10 +62,10 @@ class PathSource(Source):
         self._small: bytes | None = None
 
     async def open(self) -> None:
-        """Open it, or read it if it is small; raises `LocalProblem`."""
-        found = _seen_at_once(self._path)
+        """Open it, or read it if it is small; raises `LocalFileError`."""
+        found = _open_if_cached(self._path)
         if found is None:
-            found = await self._threads.call(_looked_at, self._path, undo=_closed)
+            found = await self._threads.call(_open_or_read, self._path, undo=_close_opened)
         opened, self._small = found
         self.size = opened.size
         if self._small is None:
@@ -120,10 +120,10 @@ class PathSource(Source):
             self._threads.let_go(opened.close)
 
 
-def _seen_at_once(path: Path) -> tuple[OpenFile, bytes | None] | None:
-    """Do what `_looked_at` does if that needs no disk; does not block."""
+def _open_if_cached(path: Path) -> tuple[OpenFile, bytes | None] | None:
+    """Do what `_open_or_read` does if that needs no disk; does not block."""
     file = OpenFile.at_once(path)
-    if file is None or file.size > SMALL:
+    if file is None or file.size > SMALL_FILE_SIZE:
         return None if file is None else (file, None)
     try:
         if is_cached(file.descriptor, 0, file.size):
@@ -133,10 +133,10 @@ def _seen_at_once(path: Path) -> tuple[OpenFile, bytes | None] | None:
     return None
 
 
-def _looked_at(path: Path) -> tuple[OpenFile, bytes | None]:
+def _open_or_read(path: Path) -> tuple[OpenFile, bytes | None]:
     """Return an open file and, closed then, what is in a small one."""
     file = OpenFile.reading(path)
-    if file.size > SMALL:
+    if file.size > SMALL_FILE_SIZE:
         return file, None
     try:
         return file, file.read(0, file.size)
@@ -144,14 +144,14 @@ def _looked_at(path: Path) -> tuple[OpenFile, bytes | None]:
         file.close()
 
 
-def _closed(looked_at: tuple[OpenFile, bytes | None]) -> None:
+def _close_opened(looked_at: tuple[OpenFile, bytes | None]) -> None:
     looked_at[0].close()
 
 
-class FileSource(Source):
+class FileSource(UploadSource):
     """A binary file that somebody has opened; it is read from where it stands, and left open."""
 
-    def __init__(self, threads: Threads, file: BinaryIO) -> None:
+    def __init__(self, threads: ThreadRunner, file: BinaryIO) -> None:
         self._threads = threads
         self._own = file
         self._start = self._at = 0
@@ -188,7 +188,7 @@ class FileSource(Source):
             raise Unsupported("what cannot be read again has no digest")
         return await self._threads.call(self._digest, hash_for(algorithm))
 
-    def _digest(self, found: Hash) -> str:
+    def _digest(self, found: IncrementalHash) -> str:
         offset = 0
         while data := self._read(offset, 1 << 20):
             found.update(data)
@@ -196,7 +196,7 @@ class FileSource(Source):
         return found.hexdigest()
 
 
-def source_for(threads: Threads, source: Readable) -> Source:
+def source_for(threads: ThreadRunner, source: Readable) -> UploadSource:
     """Return what reads it; raises `TypeError` for what cannot be uploaded."""
     if isinstance(source, (str, os.PathLike)):
         return PathSource(threads, Path(source))

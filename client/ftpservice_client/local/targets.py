@@ -11,47 +11,47 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from zope.interface import implementer
 
-from ftpservice.stream.splice import Exclusively, State, Turn
-from ftpservice_client.errors import Cut, LocalProblem
-from ftpservice_client.interfaces import OVERLAP, Target
+from ftpservice.stream.splice import RunExclusively, Turn, TurnResult
+from ftpservice_client.errors import LocalFileError, NetworkError
+from ftpservice_client.interfaces import OVERLAP_SIZE, DownloadTarget
 from ftpservice_client.local.checksum import hash_for
 from ftpservice_client.local.files import PartFile, local_errors
-from ftpservice_client.local.threads import Threads
+from ftpservice_client.local.threads import ThreadRunner
 
 __all__ = ["Writable", "target_for"]
 
-SMALL = 64 * 1024
+SMALL_FILE_SIZE = 64 * 1024
 """Bytes of a file that is made by one thread in one go, when all are there."""
 
 Writable = Path | BinaryIO | IConsumer | None
 """Where a download can go."""
 
 
-class MemoryTarget(Target):
+class MemoryTarget(DownloadTarget):
     """Keeps it all, up to a limit."""
 
     is_restartable = True
 
-    def __init__(self, threads: Threads, limit: int) -> None:
+    def __init__(self, threads: ThreadRunner, limit: int) -> None:
         self._threads = threads
         self._limit = limit
         self._pieces: list[bytes] = []
 
     async def write(self, data: bytes) -> None:
-        """Keep a piece; raises `LocalProblem` when it is too much."""
+        """Keep a piece; raises `LocalFileError` when it is too much."""
         self.written += len(data)
         if self.written > self._limit:
-            raise LocalProblem(f"more than {self._limit} bytes to be kept in memory")
+            raise LocalFileError(f"more than {self._limit} bytes to be kept in memory")
         self._pieces.append(data)
 
     async def tail(self) -> bytes:
         """Return the end of it."""
         found = b""
         for piece in reversed(self._pieces):
-            found = piece[-OVERLAP:] + found
-            if len(found) >= OVERLAP:
+            found = piece[-OVERLAP_SIZE:] + found
+            if len(found) >= OVERLAP_SIZE:
                 break
-        return found[-OVERLAP:]
+        return found[-OVERLAP_SIZE:]
 
     async def restart(self) -> None:
         """Forget it."""
@@ -73,12 +73,12 @@ class MemoryTarget(Target):
         return b"".join(self._pieces)
 
 
-class PathTarget(Target):
+class PathTarget(DownloadTarget):
     """A file; small ones are made when all is there, by one thread in one go."""
 
     is_restartable = True
 
-    def __init__(self, threads: Threads, path: Path, resume: bool) -> None:
+    def __init__(self, threads: ThreadRunner, path: Path, resume: bool) -> None:
         self._threads = threads
         self._path = path
         self._resume = resume
@@ -89,27 +89,27 @@ class PathTarget(Target):
         """Find what is left of an earlier download; a new one has no part before it needs one."""
         if self._resume:
             self._file = opened = await self._threads.call(
-                PartFile.going_on, self._path, undo=PartFile.keep
+                PartFile.resume, self._path, undo=PartFile.keep
             )
             self.written = opened.size
             self.modified = opened.modified if self.written else None
 
     @property
-    def exclusively(self) -> Exclusively:
+    def exclusively(self) -> RunExclusively:
         """Have a thread receive into the part."""
         return self._exclusively
 
     async def _part(self) -> PartFile:
         """Return the part, made now if there is none, with what was kept."""
         if self._file is None:
-            begin = partial(_begun, self._path, self._small)
+            begin = partial(_begin_part, self._path, self._small)
             self._file = await self._threads.call(begin, undo=PartFile.discard)
             self._small = b""
         return self._file
 
     async def write(self, data: bytes) -> None:
         """Add a piece."""
-        if self._file is None and len(self._small) + len(data) <= SMALL:
+        if self._file is None and len(self._small) + len(data) <= SMALL_FILE_SIZE:
             self._small += data
             self.written = len(self._small)
             return
@@ -117,7 +117,7 @@ class PathTarget(Target):
         await self._threads.call(part.write, data)
         self.written = part.size
 
-    async def _exclusively(self, turn: Turn) -> tuple[int, State]:
+    async def _exclusively(self, turn: Turn) -> tuple[int, TurnResult]:
         part = await self._part()
         try:
             return await self._threads.call(part.turn, turn)
@@ -128,20 +128,20 @@ class PathTarget(Target):
     async def tail(self) -> bytes:
         """Read the end of it."""
         if self._file is None:
-            return self._small[-OVERLAP:]
-        size = min(OVERLAP, self.written)
+            return self._small[-OVERLAP_SIZE:]
+        size = min(OVERLAP_SIZE, self.written)
         return await self._threads.call(self._file.read, self.written - size, size)
 
-    async def shorten(self, size: int) -> None:
+    async def truncate(self, size: int) -> None:
         """Cut the end of the part off."""
         part = await self._part()
-        await self._threads.call(part.shorten, size)
+        await self._threads.call(part.truncate, size)
         self.written = part.size
 
     async def restart(self) -> None:
         """Begin again."""
         if self._file is not None:
-            await self._threads.call(self._file.shorten, 0)
+            await self._threads.call(self._file.truncate, 0)
         self._small, self.written = b"", 0
 
     async def digest(self, algorithm: str) -> str:
@@ -152,7 +152,7 @@ class PathTarget(Target):
     async def commit(self) -> None:
         """Become the file."""
         if self._file is None:
-            await self._threads.call(_made, self._path, self._small)
+            await self._threads.call(_write_whole, self._path, self._small)
         else:
             await self._threads.call(self._file.commit)
             self._file = None
@@ -164,8 +164,8 @@ class PathTarget(Target):
             self._threads.let_go(part.keep if self._resume else part.discard)
 
 
-def _begun(path: Path, data: bytes) -> PartFile:
-    part = PartFile.beginning(path)
+def _begin_part(path: Path, data: bytes) -> PartFile:
+    part = PartFile.create(path)
     try:
         part.write(data)
     except BaseException:
@@ -174,15 +174,15 @@ def _begun(path: Path, data: bytes) -> PartFile:
     return part
 
 
-def _made(path: Path, data: bytes) -> None:
-    part = _begun(path, data)
+def _write_whole(path: Path, data: bytes) -> None:
+    part = _begin_part(path, data)
     try:
         part.commit()
     finally:
         part.discard()
 
 
-class PassingTarget(Target):
+class PassThroughTarget(DownloadTarget):
     """Passes everything on; keeps the end of it, to compare it with what comes after a cut."""
 
     _last = b""
@@ -193,13 +193,13 @@ class PassingTarget(Target):
 
     def _passed(self, data: bytes) -> None:
         self.written += len(data)
-        self._last = (self._last + data if len(data) < OVERLAP else data)[-OVERLAP:]
+        self._last = (self._last + data if len(data) < OVERLAP_SIZE else data)[-OVERLAP_SIZE:]
 
 
-class FileTarget(PassingTarget):
+class FileTarget(PassThroughTarget):
     """A binary file that somebody has opened; it is written to where it stands, and left open."""
 
-    def __init__(self, threads: Threads, file: BinaryIO) -> None:
+    def __init__(self, threads: ThreadRunner, file: BinaryIO) -> None:
         self._threads = threads
         self._own = file
 
@@ -216,7 +216,7 @@ class FileTarget(PassingTarget):
 
 
 @implementer(IPushProducer)
-class ConsumerTarget(PassingTarget):
+class ConsumerTarget(PassThroughTarget):
     """A consumer of Twisted's; held back when it says so."""
 
     def __init__(self, consumer: Any) -> None:
@@ -230,15 +230,15 @@ class ConsumerTarget(PassingTarget):
         self._registered = True
 
     async def write(self, data: bytes) -> None:
-        """Pass a piece on; raises `Cut` when no more is wanted."""
+        """Pass a piece on; raises `NetworkError` when no more is wanted."""
         if self._stopped:
-            raise Cut("the consumer wants no more")
+            raise NetworkError("the consumer wants no more")
         self._consumer.write(data)
         self._passed(data)
         while self._paused is not None:
             await self._paused
         if self._stopped:
-            raise Cut("the consumer wants no more")
+            raise NetworkError("the consumer wants no more")
 
     def pauseProducing(self) -> None:
         """Hold back."""
@@ -267,7 +267,7 @@ class ConsumerTarget(PassingTarget):
             self._consumer.unregisterProducer()
 
 
-def target_for(threads: Threads, to: Writable, *, resume: bool, limit: int) -> Target:
+def target_for(threads: ThreadRunner, to: Writable, *, resume: bool, limit: int) -> DownloadTarget:
     """Return what writes to it; raises `TypeError` for what nothing can be written to."""
     if to is None:
         return MemoryTarget(threads, limit)

@@ -9,51 +9,59 @@ from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IReactorThreads
 
-from ftpservice.concurrency.thread_pool import InlinePool, Pool, Runner, Stopped, let_go
-from ftpservice_client.errors import LocalProblem
+from ftpservice.concurrency.thread_pool import (
+    BlockingPool,
+    BlockingRunner,
+    InlineRunner,
+    PoolStopped,
+    run_unattended,
+)
+from ftpservice_client.errors import LocalFileError
 
-__all__ = ["Threads"]
+__all__ = ["ThreadRunner"]
 
 T = TypeVar("T")
-MOST = 10
+MAX_THREADS = 10
 """Threads of a reactor, for all its clients; they begin when there is work for them."""
 
-_runners: WeakKeyDictionary[Any, Runner] = WeakKeyDictionary()
+_runners: WeakKeyDictionary[Any, BlockingRunner] = WeakKeyDictionary()
 
 
-class Threads:
+class ThreadRunner:
     """Calls functions in threads, for coroutines that may be cancelled meanwhile.
 
     A reactor without threads has them called at once.
     """
 
     def __init__(self, reactor: Any) -> None:
-        self._runner = _runners.get(reactor) or _runner_of(reactor)
+        self._runner = _runners.get(reactor) or _runner_for(reactor)
 
     async def call(
         self, function: Callable[..., T], *args: Any, undo: Callable[[T], object] | None = None
     ) -> T:
-        """Return what the function does; when the reactor has stopped, raise `LocalProblem`.
+        """Return what the function does; when the reactor has stopped, raise `LocalFileError`.
 
         One that nobody waits for any more never begins, or is undone: ``undo`` is called with what
         it returned, in a thread.
         """
         try:
             return await self._runner.run(function, *args, dispose=undo)
-        except Stopped:
-            raise LocalProblem("the reactor has stopped") from None
+        except PoolStopped:
+            raise LocalFileError("the reactor has stopped") from None
 
     def let_go(self, function: Callable[[], object]) -> None:
         """Call a function that nobody waits for; a failure is logged."""
-        let_go(self._runner, function)
+        run_unattended(self._runner, function)
 
 
-def _runner_of(reactor: Any) -> Runner:
+def _runner_for(reactor: Any) -> BlockingRunner:
     """Return what runs a reactor's calls, until it has stopped."""
     has_threads = IReactorThreads.providedBy(reactor)
-    runner: Runner = InlinePool()
+    runner: BlockingRunner = InlineRunner()
     if has_threads:
-        runner = Pool(reactor, "ftpservice client", threads=MOST, waiting=sys.maxsize)
+        runner = BlockingPool(
+            reactor, "ftpservice client", threads=MAX_THREADS, waiting=sys.maxsize
+        )
         reactor.addSystemEventTrigger("before", "shutdown", runner.stop)  # and waits for it
     _runners[reactor] = runner
     return runner

@@ -9,24 +9,24 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ftpservice_client.errors import ClientError, LocalProblem, Unsafe
+from ftpservice_client.errors import ClientError, LocalFileError, UnsafePath
 from ftpservice_client.local.files import local_errors
-from ftpservice_client.results import Step
+from ftpservice_client.results import MirrorStep
 
 __all__ = [
-    "Filters",
-    "Item",
-    "Tree",
-    "below",
-    "local_tree",
-    "make_real_directory",
-    "not_listed",
+    "FileTree",
+    "PathFilters",
+    "TreeItem",
+    "make_directory_without_links",
+    "remote_path",
     "remove_local",
+    "unlisted_steps",
+    "walk_local_tree",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class TreeItem:
     """A file or a directory in a tree; others are not moved."""
 
     is_directory: bool
@@ -36,7 +36,7 @@ class Item:
     """Seconds by which the file may have been changed later than ``modified``."""
     size_known: bool = True
 
-    def seen_exactly(self, size: int | None, modified: float | None) -> Item:
+    def with_facts(self, size: int | None, modified: float | None) -> TreeItem:
         """Return the item with what SIZE and MDTM tell of it, where they do."""
         item = self
         if size is not None:
@@ -47,10 +47,10 @@ class Item:
 
 
 @dataclass(slots=True)
-class Tree:
+class FileTree:
     """What is below a directory, by path from there; a directory comes before what is in it."""
 
-    items: dict[str, Item] = field(default_factory=dict)
+    items: dict[str, TreeItem] = field(default_factory=dict)
     links: set[str] = field(default_factory=set)
     """Symbolic links; not followed."""
     others: set[str] = field(default_factory=set)
@@ -59,22 +59,22 @@ class Tree:
     """Directories that could not be listed, or not in full, and why."""
     unsafe: list[str] = field(default_factory=list)
     """Names that lead elsewhere."""
-    vague: set[str] = field(default_factory=set)
+    incomplete: set[str] = field(default_factory=set)
     """Directories that may hold more than is known."""
-    veiled: set[str] = field(default_factory=set)
+    hiding_dot_names: set[str] = field(default_factory=set)
     """Directories that may hold more names that begin with ``.`` than is known."""
-    shared: set[str] = field(default_factory=set)
+    aliased: set[str] = field(default_factory=set)
     """Directories that are there under another path too, so that one of the two is a link."""
     is_remote: bool = False
 
     def fail(self, place: str, error: ClientError) -> None:
         """Note that what is in a directory is not known."""
         self.failed.append((place, error))
-        self.vague.add(place)
+        self.incomplete.add(place)
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class PathFilters:
     """Patterns of shells: of names or, with a ``/``, of paths from the top."""
 
     include: tuple[str, ...] = ()
@@ -94,18 +94,18 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
     )
 
 
-def local_tree(top: Path, filters: Filters, *, must_exist: bool = False) -> Tree:
-    """Return what is below a directory here (blocks); raises `LocalProblem` if it is unreadable.
+def walk_local_tree(top: Path, filters: PathFilters, *, must_exist: bool = False) -> FileTree:
+    """Return what is below a directory here (blocks); raises `LocalFileError` if it is unreadable.
 
     Without the top the tree is empty, unless it ``must_exist``.
     """
-    tree = Tree()
+    tree = FileTree()
     waiting = [""] if must_exist or os.path.lexists(top) else []
     while waiting:
         place = waiting.pop()
         try:
-            found = _in_directory(top / place)
-        except LocalProblem as error:
+            found = _directory_facts(top / place)
+        except LocalFileError as error:
             if not place:
                 raise
             tree.fail(place, error)
@@ -117,12 +117,12 @@ def local_tree(top: Path, filters: Filters, *, must_exist: bool = False) -> Tree
     return tree
 
 
-def _in_directory(place: Path) -> list[tuple[str, os.stat_result]]:
+def _directory_facts(place: Path) -> list[tuple[str, os.stat_result]]:
     with local_errors(place), os.scandir(place) as entries:
         return sorted((entry.name, entry.stat(follow_symlinks=False)) for entry in entries)
 
 
-def _take_local(tree: Tree, path: str, facts: os.stat_result, filters: Filters) -> bool:
+def _take_local(tree: FileTree, path: str, facts: os.stat_result, filters: PathFilters) -> bool:
     """Add what is under a path; tell whether it is to be looked into."""
     is_directory = stat.S_ISDIR(facts.st_mode)
     if not filters.admit(path, is_directory):
@@ -131,35 +131,37 @@ def _take_local(tree: Tree, path: str, facts: os.stat_result, filters: Filters) 
         tree.links.add(path)
     elif is_directory or stat.S_ISREG(facts.st_mode):
         size = 0 if is_directory else facts.st_size
-        tree.items[path] = Item(is_directory, size, facts.st_mtime)
+        tree.items[path] = TreeItem(is_directory, size, facts.st_mtime)
         return is_directory
     else:
         tree.others.add(path)
     return False
 
 
-def not_listed(tree: Tree) -> list[tuple[Step, Exception]]:
+def unlisted_steps(tree: FileTree) -> list[tuple[MirrorStep, Exception]]:
     """Return what is not known of a tree, as steps that failed."""
-    failed: list[tuple[Step, Exception]] = [
-        (Step("list", place), problem) for place, problem in tree.failed
+    failed: list[tuple[MirrorStep, Exception]] = [
+        (MirrorStep("list", place), problem) for place, problem in tree.failed
     ]
     for name in tree.unsafe:
-        failed.append((Step("skip", name), Unsafe(f"{name!r} leads out of the directory")))
+        failed.append(
+            (MirrorStep("skip", name), UnsafePath(f"{name!r} leads out of the directory"))
+        )
     return failed
 
 
-def below(top: str, path: str) -> str:
+def remote_path(top: str, path: str) -> str:
     """Return a path below a directory on the server."""
     if not path or not top:
         return top or path
     return f"{top.rstrip('/')}/{path}"
 
 
-def make_real_directory(top: Path, path: str) -> None:
+def make_directory_without_links(top: Path, path: str) -> None:
     """Have a directory be there, made of directories alone (blocks).
 
-    Raises `Unsafe` where a link, or a file, stands in the way: what comes from a server does not
-    go through links, whoever has made them.
+    Raises `UnsafePath` where a link, or a file, stands in the way: what comes from a server does
+    not go through links, whoever has made them.
     """
     with local_errors(top):
         top.mkdir(parents=True, exist_ok=True)
@@ -174,7 +176,7 @@ def make_real_directory(top: Path, path: str) -> None:
 
 def _require_directory(place: Path) -> None:
     if not stat.S_ISDIR(os.lstat(place).st_mode):
-        raise Unsafe(f"{place}: is in the way, and no directory")
+        raise UnsafePath(f"{place}: is in the way, and no directory")
 
 
 def remove_local(top: Path, path: str) -> None:

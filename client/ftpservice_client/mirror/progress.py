@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ftpservice_client.results import Step
+from ftpservice_client.results import MirrorStep
 
-__all__ = ["Tally"]
+__all__ = ["MirrorProgress"]
 
 
-class Tally:
+class MirrorProgress:
     """Is kept up to date by the ``mirror`` that it is given to; may be read at any time."""
 
     def __init__(self) -> None:
@@ -28,16 +28,16 @@ class Tally:
         """Bytes of ``size`` that are through."""
         return self._ended + sum(there for there, _ in self.moving.values())
 
-    def plan(self, steps: Sequence[Step]) -> None:
+    def plan(self, steps: Sequence[MirrorStep]) -> None:
         """Know what there is to be moved."""
         self.files = len(steps)
         self.size = sum(step.size for step in steps)
 
-    def note(self, step: Step, there: int) -> None:
+    def note(self, step: MirrorStep, there: int) -> None:
         """Know how many bytes of a file are there."""
         self.moving[step.name] = (min(there, step.size), step.size)
 
-    def end(self, step: Step) -> None:
+    def end(self, step: MirrorStep) -> None:
         """Know that a file is through, if it was on its way."""
         if self.moving.pop(step.name, None) is not None:
             self.files_ended += 1

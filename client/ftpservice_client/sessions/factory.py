@@ -21,27 +21,27 @@ from twisted.internet.protocol import Protocol
 
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.net.tls.client import ClientTLS
-from ftpservice_client.errors import CannotConnect, Cut
-from ftpservice_client.ftp.control import Control
-from ftpservice_client.ftp.data import DataCalls
-from ftpservice_client.ftp.login import Login
-from ftpservice_client.ftp.server_quirks import Quirks
+from ftpservice_client.errors import CannotConnect, NetworkError
+from ftpservice_client.ftp.control import ControlConnection
+from ftpservice_client.ftp.data import DataChannels
+from ftpservice_client.ftp.login import LoginSequence
+from ftpservice_client.ftp.server_quirks import ServerQuirks
 from ftpservice_client.ftp.session import FTPSession
-from ftpservice_client.interfaces import Session
-from ftpservice_client.link.connection import Meeting
-from ftpservice_client.link.tls import context_for
-from ftpservice_client.local.threads import Threads
+from ftpservice_client.interfaces import ClientSession
+from ftpservice_client.link.connection import PendingConnection
+from ftpservice_client.link.tls import tls_context_for
+from ftpservice_client.local.threads import ThreadRunner
 from ftpservice_client.sessions.netrc import with_netrc
 from ftpservice_client.settings import ExplicitTLS, Settings
-from ftpservice_client.simple.connection import SimpleLine
-from ftpservice_client.simple.session import SimpleSession, log_in
+from ftpservice_client.simple.connection import SimpleConnection
+from ftpservice_client.simple.session import SimpleClientSession, log_in
 from ftpservice_client.urls import Destination, Scheme
 
-__all__ = ["Dial", "why_not"]
+__all__ = ["SessionFactory", "connect_error_text"]
 
 
 @dataclass
-class Dial:
+class SessionFactory:
     """Makes one session after the other."""
 
     reactor: Any
@@ -53,9 +53,9 @@ class Dial:
     def __post_init__(self) -> None:
         """Have the caller warned of each thing once, however many sessions are made."""
         if self.settings.warn is not None:
-            self.settings = replace(self.settings, warn=_Once(self.settings.warn))
+            self.settings = replace(self.settings, warn=_WarnOnce(self.settings.warn))
 
-    async def __call__(self) -> Session:
+    async def __call__(self) -> ClientSession:
         """Connect and log in; raises what `connect` does."""
         await self._prepare()
         if self.destination.scheme.is_simple:
@@ -67,10 +67,10 @@ class Dial:
         try:
             return await self._finish(login)
         except BaseException:
-            login.control.close(Cut("the connection is of no use"))
+            login.control.close(NetworkError("the connection is of no use"))
             raise
 
-    async def greet(self) -> Login:
+    async def connect_without_login(self) -> LoginSequence:
         """Connect, and go under TLS, but do not log in yet: the next session does.
 
         For FTP only.
@@ -79,45 +79,45 @@ class Dial:
         self._begun = await self._begin()
         return self._begun
 
-    def waits_with(self, login: Login) -> bool:
+    def is_awaiting_login(self, login: LoginSequence) -> bool:
         """Tell whether a control connection still waits for a name."""
         return self._begun is login
 
-    async def _begin(self) -> Login:
+    async def _begin(self) -> LoginSequence:
         """Make a control connection; where TLS is optional and breaks it, another one in clear."""
         try:
             return await self._begin_with(self._tls())
         except CannotConnect:
             raise
-        except Cut:
+        except NetworkError:
             optional = self.settings.explicit_tls is ExplicitTLS.PREFER
             if self.destination.scheme is not Scheme.FTP or not optional:
                 raise
         return await self._begin_with(None)
 
-    async def _begin_with(self, tls: ClientTLS | None) -> Login:
-        control = Control(self.reactor, self.settings.timeout)
+    async def _begin_with(self, tls: ClientTLS | None) -> LoginSequence:
+        control = ControlConnection(self.reactor, self.settings.timeout)
         await self._connect(control)
-        calls = DataCalls(self.reactor, control, self.settings, self.quirks)
-        login = Login(control, calls, self.destination, self.settings, tls)
+        calls = DataChannels(self.reactor, control, self.settings, self.quirks)
+        login = LoginSequence(control, calls, self.destination, self.settings, tls)
         try:
             await login.begin()
         except BaseException:
-            control.close(Cut("the connection is of no use"))
+            control.close(NetworkError("the connection is of no use"))
             raise
         return login
 
     async def _prepare(self) -> None:
         """Read the files that are needed, once."""
-        threads, settings = Threads(self.reactor), self.settings
+        threads, settings = ThreadRunner(self.reactor), self.settings
         if settings.netrc is not None and self.destination.password is None:
             told: list[str] = []
             find = partial(with_netrc, self.destination, settings.netrc, told.append)
             self.destination = await threads.call(find)
             for line in told:
-                settings.warned(line)
+                settings.emit_warning(line)
         if self._wants_tls and self._context is None:
-            self._context = await threads.call(context_for, settings.trust)
+            self._context = await threads.call(tls_context_for, settings.trust)
 
     @property
     def _wants_tls(self) -> bool:
@@ -126,9 +126,9 @@ class Dial:
         return scheme.is_secured or asked
 
     _context: Any = None
-    _begun: Login | None = None
+    _begun: LoginSequence | None = None
     """A control connection that waits for a name."""
-    quirks: Quirks = field(default_factory=Quirks)
+    quirks: ServerQuirks = field(default_factory=ServerQuirks)
     """What the sessions find out about the server."""
 
     def _tls(self) -> ClientTLS | None:
@@ -148,7 +148,9 @@ class Dial:
             text = f"no answer in {seconds:g} seconds"
             raise CannotConnect(f"no connection to {self.destination}: {text}") from error
         except Exception as error:
-            raise CannotConnect(f"no connection to {self.destination}: {why_not(error)}") from error
+            raise CannotConnect(
+                f"no connection to {self.destination}: {connect_error_text(error)}"
+            ) from error
         finally:
             deadline.clear()
 
@@ -162,14 +164,14 @@ class Dial:
             return TCP4ClientEndpoint(self.reactor, host, port)
         return HostnameEndpoint(self.reactor, host, port)
 
-    async def _simple(self) -> SimpleSession:
-        meeting = Meeting(self.reactor, self.settings, self._tls())
+    async def _simple(self) -> SimpleClientSession:
+        meeting = PendingConnection(self.reactor, self.settings, self._tls())
         try:
             await self._connect(meeting.begin())
             data = await meeting.connection()
-            line = SimpleLine(data, self.reactor, self.settings.timeout)
+            line = SimpleConnection(data, self.reactor, self.settings.timeout)
             await log_in(line, self.destination)
-            session = SimpleSession(line, self.settings.memory_limit)
+            session = SimpleClientSession(line, self.settings.memory_limit)
             if self.destination.path:
                 await session.change_directory(self.destination.path)
         except BaseException:
@@ -177,16 +179,16 @@ class Dial:
             raise
         return session
 
-    async def _finish(self, login: Login) -> FTPSession:
+    async def _finish(self, login: LoginSequence) -> FTPSession:
         features = await login.finish()
         session = FTPSession(self.reactor, login.control, login.calls, features, self.settings)
-        await session.find_out()
+        await session.refresh_directory()
         if self.destination.path:
             await session.change_directory(self.destination.path)
         return session
 
 
-class _Once:
+class _WarnOnce:
     """Passes each line on once."""
 
     def __init__(self, warn: Callable[[str], object]) -> None:
@@ -199,7 +201,7 @@ class _Once:
             self._warn(line)
 
 
-def why_not(error: Exception) -> str:
+def connect_error_text(error: Exception) -> str:
     """Return the system's words for what went wrong, where there are any."""
     if isinstance(error, DNSLookupError):
         return "there is no such host"

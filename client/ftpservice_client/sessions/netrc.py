@@ -14,18 +14,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ftpservice_client.errors import LocalProblem
+from ftpservice_client.errors import LocalFileError
 from ftpservice_client.urls import Destination
 
 __all__ = ["with_netrc"]
 
-MOST_BYTES = 1024 * 1024
+MAX_FILE_SIZE = 1024 * 1024
 TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"?|(\S+)', re.DOTALL)
-VALUES = ("login", "password", "account")
+VALUE_KEYWORDS = ("login", "password", "account")
 
 
 @dataclass(slots=True)
-class Account:
+class NetrcEntry:
     """What is said of a host."""
 
     host: str
@@ -41,17 +41,17 @@ def with_netrc(
 
     A host may have several names there: that of the destination, if it has one, else the first.
     ``warn`` is told, in a line, of a file that other users can read; one that belongs to another
-    user is not used. Raises `LocalProblem` for what cannot be read.
+    user is not used. Raises `LocalFileError` for what cannot be read.
     """
     if destination.password is not None:
         return destination
     try:
-        text = _content(path.expanduser(), warn)
+        text = _read_own_file(path.expanduser(), warn)
     except FileNotFoundError:
         return destination
     except (OSError, RuntimeError) as error:
-        raise LocalProblem(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    accounts = [one for one in _accounts(text) if one.password is not None]
+        raise LocalFileError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    accounts = [one for one in _entries(text) if one.password is not None]
     own = [one for one in accounts if one.host.lower() == destination.host.lower()]
     for one in own or [one for one in accounts if not one.host]:
         if destination.user in ("", one.login):
@@ -59,7 +59,7 @@ def with_netrc(
     return destination
 
 
-def _content(path: Path, warn: Callable[[str], object]) -> str:
+def _read_own_file(path: Path, warn: Callable[[str], object]) -> str:
     """Return what the file holds, nothing if it belongs to another user."""
     with open(path, "rb") as file:
         facts = os.fstat(file.fileno())
@@ -68,19 +68,19 @@ def _content(path: Path, warn: Callable[[str], object]) -> str:
             return ""
         if facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             warn(f"Other users can read or change {path}; run: chmod 600 {path}")
-        return file.read(MOST_BYTES).decode("utf-8", "surrogateescape")
+        return file.read(MAX_FILE_SIZE).decode("utf-8", "surrogateescape")
 
 
-def _accounts(text: str) -> Iterator[Account]:
+def _entries(text: str) -> Iterator[NetrcEntry]:
     """Yield the entries, in their order."""
     words = _words(text)
-    account: Account | None = None
+    account: NetrcEntry | None = None
     for word in words:
         if word in ("machine", "default"):
             if account is not None:
                 yield account
-            account = Account(next(words, "") if word == "machine" else "")
-        elif word in VALUES:
+            account = NetrcEntry(next(words, "") if word == "machine" else "")
+        elif word in VALUE_KEYWORDS:
             value = next(words, "")
             if account is not None and word != "account":
                 setattr(account, word, value)
@@ -99,7 +99,7 @@ def _words(text: str) -> Iterator[str]:
         position = found.end()
         quoted, plain = found.groups()
         word = plain if plain is not None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
-        is_value = before in (*VALUES, "machine")
+        is_value = before in (*VALUE_KEYWORDS, "machine")
         if plain is not None and not is_value and word.startswith("#"):
             position = _end_of(r"\n", text, position)
         elif plain is not None and not is_value and word == "macdef":

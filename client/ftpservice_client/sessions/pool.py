@@ -7,25 +7,25 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
-from ftpservice_client.errors import ClientError, Cut
-from ftpservice_client.ftp.working_directory import leads_to
-from ftpservice_client.interfaces import Session
-from ftpservice_client.sessions.queue import Line
+from ftpservice_client.errors import ClientError, NetworkError
+from ftpservice_client.ftp.working_directory import can_change_to
+from ftpservice_client.interfaces import ClientSession
+from ftpservice_client.sessions.queue import SessionQueue
 from ftpservice_client.settings import Settings
 
-__all__ = ["Lines"]
+__all__ = ["SessionPool"]
 
 T = TypeVar("T")
 
 
-class Lines:
+class SessionPool:
     """Up to ``size`` lines, made when they are wanted; calls go over one that is free."""
 
     def __init__(
         self,
         reactor: Any,
         settings: Settings,
-        dial: Callable[[], Awaitable[Session]],
+        dial: Callable[[], Awaitable[ClientSession]],
         size: int,
         directory: str | None = None,
     ) -> None:
@@ -37,8 +37,8 @@ class Lines:
         self.directory = directory or "/"
         self._places = DeferredSemaphore(size)
         self._size = size
-        self._idle: list[Line] = []
-        self._busy: set[Line] = set()
+        self._idle: list[SessionQueue] = []
+        self._busy: set[SessionQueue] = set()
         self._ended: ClientError | None = None
         self._is_placed = directory is not None
 
@@ -52,15 +52,15 @@ class Lines:
         line = await self._new()
         self._idle.append(line)
 
-    async def _new(self) -> Line:
-        line = Line(self.reactor, self.settings, self.dial)
+    async def _new(self) -> SessionQueue:
+        line = SessionQueue(self.reactor, self.settings, self.dial)
         await line.open()
         if not self._is_placed:
             self._is_placed, self.directory = True, line.directory
         return line
 
-    async def ask(self, work: Callable[[Session], Awaitable[T]], *, again: bool = False) -> T:
-        """Do something over a session that is free; see `Line.ask`."""
+    async def ask(self, work: Callable[[ClientSession], Awaitable[T]], *, again: bool = False) -> T:
+        """Do something over a session that is free; see `SessionQueue.ask`."""
         await self._places.acquire()
         try:
             if self._ended is not None:
@@ -80,16 +80,18 @@ class Lines:
         finally:
             self._places.release()
 
-    def _free(self, wanted: str) -> Line | None:
+    def _free(self, wanted: str) -> SessionQueue | None:
         """Return a line that is not in use, can go there, and was not ended meanwhile."""
         while self._idle:
             line = self._idle.pop()
-            if line.is_live and leads_to(line.directory, wanted):
+            if line.is_live and can_change_to(line.directory, wanted):
                 return line
             line.abort()
         return None
 
-    async def _over(self, line: Line, work: Callable[[Session], Awaitable[T]], again: bool) -> T:
+    async def _over(
+        self, line: SessionQueue, work: Callable[[ClientSession], Awaitable[T]], again: bool
+    ) -> T:
         wanted = self.directory
         if line.directory != wanted:
             await line.ask(lambda session: session.change_directory(wanted), again=True)
@@ -108,7 +110,7 @@ class Lines:
             while taken < self._size:
                 await self._places.acquire()
                 taken += 1
-            self._ended = self._ended or Cut("the client has quit")
+            self._ended = self._ended or NetworkError("the client has quit")
             lines, self._idle = self._idle, []
             await gatherResults([line.quit() for line in lines])
         finally:
@@ -117,7 +119,7 @@ class Lines:
 
     def abort(self) -> None:
         """Break all off."""
-        self._ended = self._ended or Cut("the client broke the connection")
+        self._ended = self._ended or NetworkError("the client broke the connection")
         lines, self._idle = [*self._idle, *self._busy], []
         for line in lines:
             line.abort()

@@ -13,22 +13,22 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
-from ftpservice.concurrency.batched_checks import Aftermath
-from ftpservice_client.errors import Busy, ClientError, Cut
-from ftpservice_client.interfaces import Session
+from ftpservice.concurrency.batched_checks import BatchedChecks
+from ftpservice_client.errors import ClientError, NetworkError, ServerBusy
+from ftpservice_client.interfaces import ClientSession
 from ftpservice_client.settings import Settings
 
-__all__ = ["Line"]
+__all__ = ["SessionQueue"]
 
 T = TypeVar("T")
-LONGEST_PAUSE = 60.0
+MAX_BACKOFF_SECONDS = 60.0
 
 
-class Line:
+class SessionQueue:
     """What all calls of a client go over; ``dial`` makes a session."""
 
     def __init__(
-        self, reactor: Any, settings: Settings, dial: Callable[[], Awaitable[Session]]
+        self, reactor: Any, settings: Settings, dial: Callable[[], Awaitable[ClientSession]]
     ) -> None:
         self.reactor = reactor
         self.settings = settings
@@ -36,7 +36,7 @@ class Line:
         self.directory = "/"
         """Where the session is."""
         self._lock = DeferredLock()
-        self._session: Session | None = None
+        self._session: ClientSession | None = None
         self._ended: ClientError | None = None
         self._waiting: Deferred[Any] | None = None
         """What `abort` has to put an end to."""
@@ -59,18 +59,20 @@ class Line:
         self._session = session = await self.dial()
         self.directory = session.directory
 
-    async def ask(self, work: Callable[[Session], Awaitable[T]], *, again: bool = False) -> T:
+    async def ask(self, work: Callable[[ClientSession], Awaitable[T]], *, again: bool = False) -> T:
         """Do something with the session when it is its turn, and return what it returns.
 
         ``again``: whether it may be done again over a new one when it is cut.
         """
         await self._lock.acquire()
         try:
-            return await self._persist(work, again)
+            return await self._run_with_retries(work, again)
         finally:
             self._lock.release()
 
-    async def _persist(self, work: Callable[[Session], Awaitable[T]], again: bool) -> T:
+    async def _run_with_retries(
+        self, work: Callable[[ClientSession], Awaitable[T]], again: bool
+    ) -> T:
         failures = 0
         while True:
             doing = False
@@ -78,7 +80,7 @@ class Line:
                 session = await self._live()
                 doing = True
                 result = await work(session)
-            except (Cut, Busy):
+            except (NetworkError, ServerBusy):
                 failures += 1
                 if self._ended is not None or failures > self.settings.retries:
                     raise
@@ -89,7 +91,7 @@ class Line:
                 self.directory = session.directory
                 return result
 
-    async def _live(self) -> Session:
+    async def _live(self) -> ClientSession:
         """Return the session, or a new one in the place of a lost one."""
         if self._ended is not None:
             raise self._ended
@@ -100,20 +102,20 @@ class Line:
             assert session.lost is not None
             raise session.lost
         self._session = None
-        session = await self._unless_aborted(self._dialed())
+        session = await self._unless_aborted(self._new_session())
         try:
             if session.directory != self.directory:
-                await self._unless_aborted(self._gone_back(session))
+                await self._unless_aborted(self._return_to_directory(session))
         except BaseException:
             session.abort()  # nothing is to be done in another directory
             raise
         self._session = session
         return session
 
-    async def _dialed(self) -> Session:
+    async def _new_session(self) -> ClientSession:
         return await self.dial()
 
-    async def _gone_back(self, session: Session) -> None:
+    async def _return_to_directory(self, session: ClientSession) -> None:
         await session.change_directory(self.directory)
 
     async def _unless_aborted(self, work: Coroutine[Any, Any, T]) -> T:
@@ -130,7 +132,7 @@ class Line:
 
     async def _pause(self, failures: int) -> None:
         settings = self.settings
-        seconds = min(LONGEST_PAUSE, settings.backoff * 2 ** (failures - 1))
+        seconds = min(MAX_BACKOFF_SECONDS, settings.backoff * 2 ** (failures - 1))
         varied = seconds * random.uniform(0.5, 1.5)
         await self._unless_aborted(self._passed(varied))
 
@@ -144,11 +146,11 @@ class Line:
     async def _quit(self) -> None:
         await self._lock.acquire()
         try:
-            ended, self._ended = self._ended, Cut("the client has quit")
+            ended, self._ended = self._ended, NetworkError("the client has quit")
             session, self._session = self._session, None
             if ended is None and session is not None and session.lost is None:
                 await session.quit()
-                Aftermath.of(self.reactor).settle_soon(self.reactor)
+                BatchedChecks.of(self.reactor).check_soon(self.reactor)
         except ClientError:
             pass  # it is gone, as was wished
         finally:
@@ -156,7 +158,7 @@ class Line:
 
     def abort(self) -> None:
         """Break it all off."""
-        self._ended = self._ended or Cut("the client broke the connection")
+        self._ended = self._ended or NetworkError("the client broke the connection")
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()

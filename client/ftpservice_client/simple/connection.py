@@ -5,66 +5,68 @@ from __future__ import annotations
 from typing import Any
 
 from ftpservice.concurrency.timers import Deadline
-from ftpservice.stream.errors import Cut as FlowCut
-from ftpservice.stream.errors import Stalled
+from ftpservice.stream.errors import TransferAborted as FlowCut
+from ftpservice.stream.errors import TransferStalled
 from ftpservice.wire.simple import (
-    LONGEST_LINE,
-    Answer,
-    BadAnswer,
-    BadLine,
-    Code,
+    MAX_LINE_SIZE,
+    ErrorCode,
+    MalformedAnswer,
+    MalformedCommand,
+    SimpleAnswer,
     argument_of,
     parse_answer,
 )
 from ftpservice_client.errors import (
-    BadName,
-    Busy,
+    AccessDenied,
+    AlreadyExists,
+    AuthenticationFailed,
     ClientError,
-    Cut,
-    Denied,
-    Exists,
-    Garbled,
-    LoginFailed,
-    NoSpace,
+    InvalidArgument,
+    NetworkError,
     NotFound,
-    Refused,
+    ProtocolViolation,
+    ServerBusy,
+    ServerRefused,
+    StorageFull,
     Timeout,
 )
 from ftpservice_client.link.connection import ClientConnection
 
-__all__ = ["SimpleLine", "command"]
+__all__ = ["SimpleConnection", "command"]
 
-KINDS: dict[Code, type[Refused]] = {
-    Code.AUTH: LoginFailed,
-    Code.NOTFOUND: NotFound,
-    Code.DENIED: Denied,
-    Code.ISDIR: Exists,
-    Code.NOTDIR: Exists,
-    Code.EXISTS: Exists,
-    Code.QUOTA: NoSpace,
-    Code.FULL: NoSpace,
-    Code.BUSY: Busy,
-    Code.TIMEOUT: Busy,
+ERRORS_BY_CODE: dict[ErrorCode, type[ServerRefused]] = {
+    ErrorCode.AUTH: AuthenticationFailed,
+    ErrorCode.NOTFOUND: NotFound,
+    ErrorCode.DENIED: AccessDenied,
+    ErrorCode.ISDIR: AlreadyExists,
+    ErrorCode.NOTDIR: AlreadyExists,
+    ErrorCode.EXISTS: AlreadyExists,
+    ErrorCode.QUOTA: StorageFull,
+    ErrorCode.FULL: StorageFull,
+    ErrorCode.BUSY: ServerBusy,
+    ErrorCode.TIMEOUT: ServerBusy,
 }
-LAST_WORDS = (Code.BUSY, Code.TIMEOUT)
+CLOSING_CODES = (ErrorCode.BUSY, ErrorCode.TIMEOUT)
 """Codes behind which the server closes."""
 
 
 def command(*words: str, name: str | None = None) -> bytes:
-    """Return a line; raises `BadName` for a name that none can hold."""
+    """Return a line; raises `InvalidArgument` for a name that none can hold."""
     try:
         last = () if name is None else (argument_of(name),)
         line = " ".join((*words, *last)).encode() + b"\n"
-    except (BadLine, UnicodeEncodeError) as error:
-        raise BadName("a name is not empty, is Unicode, and holds no control characters") from error
+    except (MalformedCommand, UnicodeEncodeError) as error:
+        raise InvalidArgument(
+            "a name is not empty, is Unicode, and holds no control characters"
+        ) from error
     if line.count(b"\n") > 1 or b"\r" in line or b"\0" in line:
-        raise BadName("an argument may not hold NUL, CR or LF")
-    if len(line) > LONGEST_LINE:
-        raise BadName(f"a line has no more than {LONGEST_LINE} bytes")
+        raise InvalidArgument("an argument may not hold NUL, CR or LF")
+    if len(line) > MAX_LINE_SIZE:
+        raise InvalidArgument(f"a line has no more than {MAX_LINE_SIZE} bytes")
     return line
 
 
-class SimpleLine:
+class SimpleConnection:
     """Asks, and reads answers; what does not end in order breaks the connection."""
 
     def __init__(self, data: ClientConnection, clock: Any, timeout: float) -> None:
@@ -78,7 +80,7 @@ class SimpleLine:
     def lost(self) -> ClientError | None:
         """Why it is of no more use."""
         if self._lost is None and self.data.has_ended:
-            self.close(self._last_words() or Cut("the server closed the connection"))
+            self.close(self._last_words() or NetworkError("the server closed the connection"))
         return self._lost
 
     def _last_words(self) -> ClientError | None:
@@ -86,11 +88,11 @@ class SimpleLine:
         line, end, self._received = text.partition(b"\n")
         try:
             answer = parse_answer(line) if end else None
-        except BadAnswer:
+        except MalformedAnswer:
             return None
-        if answer is None or answer.code not in LAST_WORDS:
+        if answer is None or answer.code not in CLOSING_CODES:
             return None
-        return Busy(f"the server closed the session: {answer.text}")
+        return ServerBusy(f"the server closed the session: {answer.text}")
 
     def close(self, error: ClientError) -> None:
         """Break the connection; everything fails with ``error``."""
@@ -102,16 +104,21 @@ class SimpleLine:
     def _late(self) -> None:
         self.close(Timeout(f"no answer in {self._timeout:g} seconds"))
 
-    async def ask(self, line: bytes, name: str = "") -> Answer:
+    async def ask(self, line: bytes, name: str = "") -> SimpleAnswer:
         """Send a command, and read its answer; raises what an ERR means, about ``name``."""
         await self.send(line)
         return await self.answer(name)
 
     async def send(self, data: bytes) -> None:
-        """Send; raises `Cut`, `Timeout`, and `Garbled` if the server speaks unasked."""
+        """Send.
+
+        Raises `NetworkError`, `Timeout`, and `ProtocolViolation` if the server speaks unasked.
+        """
         self._received += self.data.take()
         if self._received and not self.data.has_ended:
-            self.close(self._last_words() or Garbled("the server answers what was not asked"))
+            self.close(
+                self._last_words() or ProtocolViolation("the server answers what was not asked")
+            )
         if self.lost is not None:
             raise self.lost
         try:
@@ -119,19 +126,19 @@ class SimpleLine:
         except FlowCut as error:
             raise self.broken(error) from error
 
-    async def answer(self, name: str = "") -> Answer:
+    async def answer(self, name: str = "") -> SimpleAnswer:
         """Read an answer; raises what an ERR means, about ``name``."""
         try:
             answer = parse_answer(await self.line())
-        except BadAnswer as error:
-            problem = Garbled(f"the server sent what is no answer: {error}")
+        except MalformedAnswer as error:
+            problem = ProtocolViolation(f"the server sent what is no answer: {error}")
             self.close(problem)
             raise problem from error
         if answer.code is None:
             return answer
         text = f"{name}: {answer.text}" if name else answer.text
-        refused = KINDS.get(answer.code, Refused)(text)
-        if answer.code in LAST_WORDS:
+        refused = ERRORS_BY_CODE.get(answer.code, ServerRefused)(text)
+        if answer.code in CLOSING_CODES:
             self.close(refused)
         raise refused
 
@@ -140,10 +147,10 @@ class SimpleLine:
         self._deadline.set(self._timeout)
         try:
             while (end := self._received.find(b"\n")) < 0:
-                if len(self._received) >= LONGEST_LINE:
-                    raise Garbled("the server sent a line that has no end")
+                if len(self._received) >= MAX_LINE_SIZE:
+                    raise ProtocolViolation("the server sent a line that has no end")
                 self._received += await self._more()
-        except Garbled as error:
+        except ProtocolViolation as error:
             self.close(error)
             raise
         finally:
@@ -151,8 +158,8 @@ class SimpleLine:
         line, self._received = self._received[:end], self._received[end + 1 :]
         return line
 
-    async def some(self, most: int) -> bytes:
-        """Read raw bytes, at least one; raises `Cut`, `Timeout`."""
+    async def read_some(self, most: int) -> bytes:
+        """Read raw bytes, at least one; raises `NetworkError`, `Timeout`."""
         if not self._received:
             self._received = await self._more()
         data, self._received = self._received[:most], self._received[most:]
@@ -174,13 +181,13 @@ class SimpleLine:
         except FlowCut as error:
             raise self.broken(error) from error
         if not data:
-            self.close(Cut("the server closed the connection"))
-            raise self._lost or Cut("the connection is lost")
+            self.close(NetworkError("the server closed the connection"))
+            raise self._lost or NetworkError("the connection is lost")
         return data
 
     def broken(self, error: FlowCut) -> ClientError:
         """Return what a broken connection means, which it is from now on."""
-        kind = Timeout if isinstance(error, Stalled) else Cut
+        kind = Timeout if isinstance(error, TransferStalled) else NetworkError
         self.close(kind(f"the connection was cut: {error.reason}"))
         assert self._lost is not None
         return self._lost

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from ftpservice.stream.errors import Cut as FlowCut
-from ftpservice.stream.pump import pump_out
+from ftpservice.stream.errors import TransferAborted as FlowCut
+from ftpservice.stream.pump import pump_to_connection
 from ftpservice.wire.replies import escaped
-from ftpservice.wire.simple import MOST_AT_ONCE, Answer
-from ftpservice_client.errors import Cut, Garbled, Mismatch, Unsupported
-from ftpservice_client.interfaces import Place, Source, Target, Watch
+from ftpservice.wire.simple import MAX_IMMEDIATE_UPLOAD_SIZE, SimpleAnswer
+from ftpservice_client.errors import (
+    NetworkError,
+    ProtocolViolation,
+    Unsupported,
+    VerificationFailed,
+)
+from ftpservice_client.interfaces import (
+    DownloadTarget,
+    TransferObserver,
+    UploadPosition,
+    UploadSource,
+)
 from ftpservice_client.link.connection import ClientConnection
-from ftpservice_client.simple.connection import SimpleLine, command
+from ftpservice_client.simple.connection import SimpleConnection, command
 
-__all__ = ["download", "number_in", "upload"]
+__all__ = ["download", "number_from_answer", "upload"]
 
-SMALL = 64 * 1024
+SMALL_FILE_SIZE = 64 * 1024
 """Bytes that are moved in one piece."""
-AT_ONCE = min(MOST_AT_ONCE, 1024 * 1024)
+EARLY_UPLOAD_SIZE = min(MAX_IMMEDIATE_UPLOAD_SIZE, 1024 * 1024)
 """Bytes of an upload that does not wait for GO."""
 
 
-class Passing:
+class FileByteCounter:
     """Counts the bytes of one file, and not the lines around it."""
 
     def __init__(self, data: ClientConnection, before: int, size: int) -> None:
@@ -33,28 +43,30 @@ class Passing:
         return max(0, min(self._data.moved - self._zero, self._size))
 
 
-async def download(line: SimpleLine, name: str, offset: int, target: Target, watch: Watch) -> int:
+async def download(
+    line: SimpleConnection, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
+) -> int:
     """Receive a file from ``offset``; returns its whole size."""
     at = (f"@{offset}",) if offset else ()
     asked = command("DWLD", *at, name=f"./{name}" if offset else name)
-    size = number_in(line, await line.ask(asked, name))
+    size = number_from_answer(line, await line.ask(asked, name))
     try:
-        watch.begin(Passing(line.data, -line.waiting, size), offset + size)
-        await _fill(line, target, size)
+        watch.begin(FileByteCounter(line.data, -line.waiting, size), offset + size)
+        await _receive_into(line, target, size)
     except FlowCut as error:
         raise line.broken(error) from error
     except BaseException:
-        line.close(Cut("a download was broken off"))
+        line.close(NetworkError("a download was broken off"))
         raise
     return offset + size
 
 
-async def _fill(line: SimpleLine, target: Target, size: int) -> None:
+async def _receive_into(line: SimpleConnection, target: DownloadTarget, size: int) -> None:
     moved = 0
     pieces: list[bytes] = []
-    fast = target.exclusively is not None and line.data.can_receive_part
+    fast = target.exclusively is not None and line.data.supports_partial_receive
     while moved < size:
-        if fast and moved >= SMALL and line.hold():
+        if fast and moved >= SMALL_FILE_SIZE and line.hold():
             await target.write(b"".join(pieces))
             assert target.exclusively is not None
             moved += await line.data.receive_part(target.exclusively, size - moved)
@@ -62,67 +74,75 @@ async def _fill(line: SimpleLine, target: Target, size: int) -> None:
             if moved < size:
                 raise FlowCut("the server ended before the file did")
             break
-        pieces.append(await line.some(size - moved))
+        pieces.append(await line.read_some(size - moved))
         moved += len(pieces[-1])
-        if moved >= SMALL and not fast:
+        if moved >= SMALL_FILE_SIZE and not fast:
             await target.write(b"".join(pieces))
             pieces.clear()
     if pieces:
         await target.write(b"".join(pieces))
 
 
-async def upload(line: SimpleLine, name: str, source: Source, at: Place, watch: Watch) -> None:
+async def upload(
+    line: SimpleConnection,
+    name: str,
+    source: UploadSource,
+    at: UploadPosition,
+    watch: TransferObserver,
+) -> None:
     """Send a file, the whole of it: the server swaps it in when all is there."""
     if at.append or at.offset:
         raise Unsupported("the simple protocol knows whole files only")
     size = source.size
     if size is None:
         raise Unsupported("the simple protocol has to be told the size of a file before")
-    if size <= SMALL:
+    if size <= SMALL_FILE_SIZE:
         data = await source.read(0, size) if size else b""
-        _require(len(data), size)
+        _require_complete(len(data), size)
         asked = command("UPLD", f"{size}+", name=name)
-        watch.begin(Passing(line.data, len(asked), size), size)
+        watch.begin(FileByteCounter(line.data, len(asked), size), size)
         await line.send(asked + data)
     else:
         await _send_large(line, name, source, watch)
-    stored = number_in(line, await line.answer(name))
+    stored = number_from_answer(line, await line.answer(name))
     if stored != size:
-        raise Mismatch(f"the server has {stored} bytes of {size}")
+        raise VerificationFailed(f"the server has {stored} bytes of {size}")
 
 
-async def _send_large(line: SimpleLine, name: str, source: Source, watch: Watch) -> None:
+async def _send_large(
+    line: SimpleConnection, name: str, source: UploadSource, watch: TransferObserver
+) -> None:
     size = source.size or 0
     answer = await line.ask(command("UPLD", str(size), name=name), name)
     if answer.word != "GO":
-        problem = Garbled("the server does not want what it said it wants")
+        problem = ProtocolViolation("the server does not want what it said it wants")
         line.close(problem)
         raise problem
     data = line.data
     try:
-        watch.begin(Passing(data, 0, size), size)
-        if source.file is not None and data.moves_files:
+        watch.begin(FileByteCounter(data, 0, size), size)
+        if source.file is not None and data.supports_file_transfer:
             moved = await data.send_file(source.file, (0, size))
         else:
-            moved = await pump_out(source.read, data, 0, size)
-        _require(moved, size)
+            moved = await pump_to_connection(source.read, data, 0, size)
+        _require_complete(moved, size)
     except FlowCut as error:
         raise line.broken(error) from error
     except BaseException:
-        line.close(Cut("an upload was broken off"))
+        line.close(NetworkError("an upload was broken off"))
         raise
 
 
-def _require(moved: int, size: int) -> None:
+def _require_complete(moved: int, size: int) -> None:
     if moved < size:
-        raise Mismatch("the file became shorter while it was sent")
+        raise VerificationFailed("the file became shorter while it was sent")
 
 
-def number_in(line: SimpleLine, answer: Answer) -> int:
+def number_from_answer(line: SimpleConnection, answer: SimpleAnswer) -> int:
     """Return the number that an OK begins with; without one, the connection is of no use."""
     word = answer.text.partition(" ")[0]
     if answer.word != "OK" or not (word.isascii() and word.isdigit()) or len(word) > 18:
-        problem = Garbled(f"the server tells no size: {escaped(answer.text[:60])}")
+        problem = ProtocolViolation(f"the server tells no size: {escaped(answer.text[:60])}")
         line.close(problem)
         raise problem
     return int(word)

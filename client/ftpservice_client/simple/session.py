@@ -13,70 +13,77 @@ from twisted.internet.defer import CancelledError
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import BadPath, VirtualPath
 from ftpservice.wire.replies import Reply, escaped
-from ftpservice.wire.simple import Answer, BadAnswer, parse_listing_line
+from ftpservice.wire.simple import MalformedAnswer, SimpleAnswer, parse_listing_line
 from ftpservice_client.errors import (
-    BadName,
+    AlreadyExists,
+    AuthenticationFailed,
     ClientError,
-    Cut,
-    Exists,
-    Garbled,
-    LoginFailed,
+    InvalidArgument,
+    NetworkError,
     NotFound,
+    ProtocolViolation,
     Unsupported,
-    login_problem,
+    login_error_text,
 )
-from ftpservice_client.interfaces import Place, Source, Target, Watch
-from ftpservice_client.listings.entries import LINE_COST, listing_of
+from ftpservice_client.interfaces import (
+    DownloadTarget,
+    TransferObserver,
+    UploadPosition,
+    UploadSource,
+)
+from ftpservice_client.listings.entries import LINE_OVERHEAD_BYTES, listing_from_lines
 from ftpservice_client.results import Listing
 from ftpservice_client.simple import files
-from ftpservice_client.simple.connection import SimpleLine, command
+from ftpservice_client.simple.connection import SimpleConnection, command
 from ftpservice_client.urls import Destination
 
-__all__ = ["SimpleSession", "log_in"]
+__all__ = ["SimpleClientSession", "log_in"]
 
-PROTOCOL = "simple/1"
-ALGORITHM = "SHA-256"
-FEATURES = {"UPLD": "", "DWLD": "", "DELF": "", "LIST": "", "HASH": ALGORITHM, "HELP": ""}
+PROTOCOL_NAME = "simple/1"
+HASH_ALGORITHM = "SHA-256"
+FEATURES = {"UPLD": "", "DWLD": "", "DELF": "", "LIST": "", "HASH": HASH_ALGORITHM, "HELP": ""}
 
 
-async def log_in(line: SimpleLine, destination: Destination) -> None:
-    """Greet and say who we are; raises `LoginFailed`, `Garbled`, `Busy`."""
+async def log_in(line: SimpleConnection, destination: Destination) -> None:
+    """Greet and say who we are; raises `AuthenticationFailed`, `ProtocolViolation`, `Busy`."""
     greeting = await line.answer()
-    if greeting.word != "OK" or PROTOCOL not in greeting.text:
-        raise Garbled(f"that is no server of the simple protocol: {escaped(greeting.text[:60])}")
+    if greeting.word != "OK" or PROTOCOL_NAME not in greeting.text:
+        raise ProtocolViolation(
+            f"that is no server of the simple protocol: {escaped(greeting.text[:60])}"
+        )
     if not destination.user:
         return
     await line.ask(command("USER", destination.user))
     try:
         await line.ask(command("PASS", destination.password or ""))
-    except LoginFailed as error:
-        raise LoginFailed(login_problem(str(error))) from error
+    except AuthenticationFailed as error:
+        raise AuthenticationFailed(login_error_text(str(error))) from error
 
 
-class SimpleWithout:
+class UnsupportedSimpleCommands:
     """What the protocol has no verbs for."""
 
     async def rename(self, _old: str, _new: str) -> None:
         """Raise `Unsupported`."""
-        _no("names no file anew")
+        _raise_unsupported("names no file anew")
 
     async def make_directory(self, _name: str) -> None:
         """Raise `Unsupported`."""
-        _no("makes no directories")
+        _raise_unsupported("makes no directories")
 
     async def remove_directory(self, _name: str) -> None:
         """Raise `Unsupported`."""
-        _no("removes no directories")
+        _raise_unsupported("removes no directories")
 
     async def send(self, _line: str) -> Reply:
         """Raise `Unsupported`."""
-        _no("has no raw commands")
+        _raise_unsupported("has no raw commands")
 
 
-class SimpleSession(SimpleWithout):
-    """What `ftpservice_client.interfaces.Session` says; made after the login."""
+class SimpleClientSession(UnsupportedSimpleCommands):
+    """What `ftpservice_client.interfaces.ClientSession` says; made after the login."""
 
-    def __init__(self, line: SimpleLine, limit: int) -> None:
+    def __init__(self, line: SimpleConnection, limit: int) -> None:
         self._line = line
         self._limit = limit
         self._place = VirtualPath()
@@ -95,15 +102,15 @@ class SimpleSession(SimpleWithout):
         try:
             return self._place.joined(name)
         except BadPath as error:
-            raise BadName(str(error)) from error
+            raise InvalidArgument(str(error)) from error
 
     def _name(self, name: str) -> str:
         path = self._path(name)
         if path.is_root:
-            raise BadName("a name is wanted")
+            raise InvalidArgument("a name is wanted")
         return "/".join(path.parts)
 
-    async def _ask(self, verb: str, name: str) -> Answer:
+    async def _ask(self, verb: str, name: str) -> SimpleAnswer:
         line = command(verb, name=self._name(name))
         try:
             return await self._line.ask(line, name)
@@ -123,17 +130,17 @@ class SimpleSession(SimpleWithout):
     async def _listing(self, place: VirtualPath) -> Listing:
         name = "/".join(place.parts)
         asked = command("LIST", name=name) if name else command("LIST")
-        count = files.number_in(self._line, await self._line.ask(asked, name))
+        count = files.number_from_answer(self._line, await self._line.ask(asked, name))
         lines: list[bytes] = []
         size = 0
         for _ in range(count):
             lines.append(await self._line.line())
-            size += len(lines[-1]) + LINE_COST
+            size += len(lines[-1]) + LINE_OVERHEAD_BYTES
             if size > self._limit:
-                problem = Garbled("the server sends a listing that has no end")
+                problem = ProtocolViolation("the server sends a listing that has no end")
                 self._line.close(problem)
                 raise problem
-        return listing_of(lines, _entry)
+        return listing_from_lines(lines, _entry)
 
     async def stat(self, name: str) -> Entry:
         """Return what its directory says of a name."""
@@ -167,15 +174,15 @@ class SimpleSession(SimpleWithout):
 
     async def digests(self) -> frozenset[str]:
         """Return the one algorithm."""
-        return frozenset({ALGORITHM})
+        return frozenset({HASH_ALGORITHM})
 
     async def digest(self, name: str, algorithm: str) -> str:
         """Return the digest of a file."""
-        if algorithm.upper() != ALGORITHM:
-            _no(f"knows no {algorithm}")
+        if algorithm.upper() != HASH_ALGORITHM:
+            _raise_unsupported(f"knows no {algorithm}")
         words = (await self._ask("HASH", name)).text.split(" ")
-        if len(words) < 2 or words[0] != ALGORITHM:
-            raise Garbled(f"the server tells no {ALGORITHM}")
+        if len(words) < 2 or words[0] != HASH_ALGORITHM:
+            raise ProtocolViolation(f"the server tells no {HASH_ALGORITHM}")
         return words[1].lower()
 
     async def delete(self, name: str) -> None:
@@ -186,7 +193,7 @@ class SimpleSession(SimpleWithout):
         """Go there, if it is a directory."""
         entry = await self.stat(path)
         if entry.kind is not Kind.DIRECTORY:
-            raise Exists(f"{path}: not a directory")
+            raise AlreadyExists(f"{path}: not a directory")
         self._place = self._path(path)
         return self.directory
 
@@ -194,7 +201,9 @@ class SimpleSession(SimpleWithout):
         """Return the verbs."""
         return dict(FEATURES)
 
-    async def retrieve(self, name: str, offset: int, target: Target, watch: Watch) -> int | None:
+    async def retrieve(
+        self, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
+    ) -> int | None:
         """Receive a file from ``offset``."""
         file = self._name(name)
         try:
@@ -203,7 +212,9 @@ class SimpleSession(SimpleWithout):
             self.abort()
             raise
 
-    async def store(self, name: str, source: Source, at: Place, watch: Watch) -> None:
+    async def store(
+        self, name: str, source: UploadSource, at: UploadPosition, watch: TransferObserver
+    ) -> None:
         """Send a file."""
         file = self._name(name)
         try:
@@ -216,21 +227,21 @@ class SimpleSession(SimpleWithout):
         """Say goodbye and close."""
         try:
             await self._line.ask(command("QUIT"))
-            self._line.data.dismiss()
+            self._line.data.close_gracefully()
         finally:
             self.abort()
 
     def abort(self) -> None:
         """Break the connection."""
-        self._line.close(Cut("the client broke the connection"))
+        self._line.close(NetworkError("the client broke the connection"))
 
 
 def _entry(line: str) -> Entry:
     try:
         return parse_listing_line(line.encode("utf-8", "surrogateescape"))
-    except BadAnswer as error:
+    except MalformedAnswer as error:
         raise ValueError(str(error)) from error
 
 
-def _no(what: str) -> NoReturn:
+def _raise_unsupported(what: str) -> NoReturn:
     raise Unsupported(f"the simple protocol {what}")

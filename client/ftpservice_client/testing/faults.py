@@ -36,7 +36,7 @@ class Fault:
         return bool(pattern) and re.match(pattern, line.decode(errors="replace")) is not None
 
 
-NONE = Fault()
+NO_FAULT = Fault()
 
 
 class Faults:
@@ -56,4 +56,4 @@ class Faults:
     def of(self, kind: str) -> Fault:
         """Return that of a connection that begins now."""
         waiting = self._next[kind]
-        return waiting.popleft() if waiting else NONE
+        return waiting.popleft() if waiting else NO_FAULT

@@ -16,15 +16,15 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from ftpservice_client.testing.faults import Faults
-from ftpservice_client.testing.pipe import Ends, Pipe
+from ftpservice_client.testing.pipe import MemoryPipe, PipeAddresses
 
 __all__ = ["MemoryNetwork"]
 
 FIRST_PORT = 40_000
-MOST_ROUNDS = 100_000
-LOCAL = "127.0.0.1"
+MAX_ROUNDS = 100_000
+LOCALHOST = "127.0.0.1"
 
-Accept = Callable[[IPv4Address], Any]
+AcceptFunction = Callable[[IPv4Address], Any]
 """Returns the server's end for a client, None for nobody."""
 
 
@@ -35,10 +35,10 @@ class MemoryNetwork(Clock):
         super().__init__()
         self.faults = Faults()
         """What goes wrong with connections that are made from now on."""
-        self._listening: dict[int, Accept] = {}
+        self._listening: dict[int, AcceptFunction] = {}
         self._numbers = FIRST_PORT
 
-    def listen(self, accept: Accept, port: int = 0) -> int:
+    def listen(self, accept: AcceptFunction, port: int = 0) -> int:
         """Take connections at a port; returns which."""
         port = port or self._next()
         self._listening[port] = accept
@@ -52,29 +52,31 @@ class MemoryNetwork(Clock):
         self._numbers += 1
         return self._numbers
 
-    def connectTCP(self, _host: str, port: int, factory: Any, *_: Any, **__: Any) -> Connector:
+    def connectTCP(
+        self, _host: str, port: int, factory: Any, *_: Any, **__: Any
+    ) -> PendingMemoryConnection:
         """Connect, at the next `settle`; the host is of no account: there is only one."""
-        return Connector(self, IPv4Address("TCP", LOCAL, port), factory)
+        return PendingMemoryConnection(self, IPv4Address("TCP", LOCALHOST, port), factory)
 
-    def listenTCP(self, port: int, factory: Factory, *_: Any, **__: Any) -> Listening:
+    def listenTCP(self, port: int, factory: Factory, *_: Any, **__: Any) -> MemoryListeningPort:
         """Listen."""
-        return Listening(self, self.listen(factory.buildProtocol, port))
+        return MemoryListeningPort(self, self.listen(factory.buildProtocol, port))
 
-    def meet(self, address: IPv4Address, client: Callable[[], Any]) -> bool:
+    def connect_to_listener(self, address: IPv4Address, client: Callable[[], Any]) -> bool:
         """Join a client's end with who listens there; tell whether anybody does."""
         accept = self._listening.get(address.port)
-        own = IPv4Address("TCP", LOCAL, self._next())
+        own = IPv4Address("TCP", LOCALHOST, self._next())
         server = accept(own) if accept is not None else None
         if server is None:
             return False
         kind = "data" if address.port > FIRST_PORT else "control"
-        pipe = Pipe(self, Ends(own, address), self.faults.of(kind))
+        pipe = MemoryPipe(self, PipeAddresses(own, address), self.faults.of(kind))
         pipe.join(client(), server)
         return True
 
     def settle(self) -> None:
         """Let everything happen that needs no time to pass."""
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             if not self._is_due:
                 return
             self.advance(0)
@@ -96,7 +98,7 @@ class MemoryNetwork(Clock):
         self.advance(max(0.0, over - self.seconds()))
 
 
-class Connector:
+class PendingMemoryConnection:
     """An attempt to connect."""
 
     def __init__(self, network: MemoryNetwork, address: IPv4Address, factory: Any) -> None:
@@ -108,7 +110,7 @@ class Connector:
         self._call = network.callLater(0, self._connect)
 
     def _connect(self) -> None:
-        if not self._network.meet(self._address, self._build):
+        if not self._network.connect_to_listener(self._address, self._build):
             self._factory.clientConnectionFailed(self, Failure(ConnectionRefusedError()))
 
     def _build(self) -> Any:
@@ -128,7 +130,7 @@ class Connector:
             self._call.cancel()
 
 
-class Listening:
+class MemoryListeningPort:
     """A port that is listened at."""
 
     def __init__(self, network: MemoryNetwork, port: int) -> None:
@@ -137,7 +139,7 @@ class Listening:
 
     def getHost(self) -> IPv4Address:
         """Return where."""
-        return IPv4Address("TCP", LOCAL, self._port)
+        return IPv4Address("TCP", LOCALHOST, self._port)
 
     def stopListening(self) -> None:
         """Listen no more."""

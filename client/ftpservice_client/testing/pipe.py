@@ -13,35 +13,35 @@ from zope.interface import implementer
 
 from ftpservice_client.testing.faults import Fault
 
-__all__ = ["Ends", "MemoryTransport", "Pipe"]
+__all__ = ["MemoryPipe", "MemoryTransport", "PipeAddresses"]
 
-HIGH = 64 * 1024
+HIGH_WATER_BYTES = 64 * 1024
 """Bytes on their way that make a producer pause."""
-PIECE = 16 * 1024
+DELIVERY_SIZE = 16 * 1024
 """Bytes that arrive at a time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class PipeAddresses:
     """The addresses of both sides."""
 
     client: IPv4Address
     server: IPv4Address
 
 
-class Pipe:
+class MemoryPipe:
     """Carries bytes both ways, as well as its fault lets it."""
 
-    def __init__(self, clock: Any, ends: Ends, fault: Fault) -> None:
+    def __init__(self, clock: Any, ends: PipeAddresses, fault: Fault) -> None:
         self.clock = clock
         self.fault = fault
-        self.carried = 0
+        self.byte_count = 0
         """Bytes so far, both ways."""
         self.is_over = False
         self._client = MemoryTransport(self, ends.client, ends.server)
         self._server = MemoryTransport(self, ends.server, ends.client)
         self._client.other, self._server.other = self._server, self._client
-        self._server.is_servers = True
+        self._server.is_server_side = True
         self._loses = bool(fault.lost_reply)
 
     def join(self, client: Any, server: Any) -> None:
@@ -53,11 +53,11 @@ class Pipe:
     def left(self, wanted: int) -> int:
         """Return how many more bytes may arrive, at most so many."""
         limit = self.fault.limit
-        return wanted if limit is None else max(0, min(wanted, limit - self.carried))
+        return wanted if limit is None else max(0, min(wanted, limit - self.byte_count))
 
     def passed(self, data: bytes, from_server: bool) -> bytes:
         """Count bytes, and return what arrives of them."""
-        self.carried += len(data)
+        self.byte_count += len(data)
         if not from_server or not self._loses:
             return data
         lines = data.splitlines(keepends=True)
@@ -78,7 +78,7 @@ class Pipe:
                 side.lose(ConnectionLost())
         else:
             for side in (self._client, self._server):
-                side.hear_end()
+                side.receive_eof()
 
 
 @implementer(ITCPTransport)
@@ -87,10 +87,10 @@ class MemoryTransport:
 
     other: MemoryTransport
     protocol: Any = None
-    is_servers = False
+    is_server_side = False
     disconnecting = False
 
-    def __init__(self, pipe: Pipe, own: IPv4Address, peer: IPv4Address) -> None:
+    def __init__(self, pipe: MemoryPipe, own: IPv4Address, peer: IPv4Address) -> None:
         self._pipe = pipe
         self._own, self._peer = own, peer
         self._unsent = bytearray()
@@ -105,7 +105,7 @@ class MemoryTransport:
         if self._lost or self._ending or not data:
             return
         self._unsent += data
-        if self._producer is not None and len(self._unsent) >= HIGH and not self._held:
+        if self._producer is not None and len(self._unsent) >= HIGH_WATER_BYTES and not self._held:
             self._held = True
             if self._streaming:
                 self._producer.pauseProducing()
@@ -125,11 +125,11 @@ class MemoryTransport:
         other, pipe = self.other, self._pipe
         if self._lost or other._lost or other._paused:
             return
-        count = pipe.left(min(len(self._unsent), PIECE))
+        count = pipe.left(min(len(self._unsent), DELIVERY_SIZE))
         if count:
             data = bytes(self._unsent[:count])
             del self._unsent[:count]
-            arrived = pipe.passed(data, self.is_servers)
+            arrived = pipe.passed(data, self.is_server_side)
             if arrived:
                 other.protocol.dataReceived(arrived)
         if self._unsent or (self._ending and not self._ended):
@@ -146,7 +146,7 @@ class MemoryTransport:
             self._finish()
 
     def _release(self) -> None:
-        if self._held and len(self._unsent) < HIGH and self._producer is not None:
+        if self._held and len(self._unsent) < HIGH_WATER_BYTES and self._producer is not None:
             self._held = False
             self._producer.resumeProducing()
 
@@ -156,11 +156,11 @@ class MemoryTransport:
         half = IHalfCloseableProtocol(self.protocol, None)
         if half is not None and not self._lost:
             half.writeConnectionLost()
-        self.other.hear_end()
+        self.other.receive_eof()
         if self.disconnecting:
             self.lose(ConnectionDone())
 
-    def hear_end(self) -> None:
+    def receive_eof(self) -> None:
         """Learn that the other side sends no more."""
         if self._heard_end or self._lost:
             return
@@ -170,7 +170,7 @@ class MemoryTransport:
             half.readConnectionLost()
         else:
             self.lose(ConnectionDone())
-            self.other.hear_end()
+            self.other.receive_eof()
 
     def lose(self, reason: Exception) -> None:
         """Be gone."""

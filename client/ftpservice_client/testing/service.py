@@ -27,11 +27,11 @@ from ftpservice.accounts.account import Account, IAccount
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.control.factory import FTPFactory
 from ftpservice.data.connector import DataConnector
-from ftpservice.data.listener import Door
+from ftpservice.data.listener import DataListener
 from ftpservice.session.settings import SessionSettings
 from ftpservice.simple.factory import SimpleFactory
-from ftpservice.storage.interfaces import How, WriteRequest
-from ftpservice.storage.permissions import Permitted
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
+from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.wire.paths import VirtualPath
 from ftpservice_client.api.client import Client
@@ -48,7 +48,7 @@ E = TypeVar("E", bound=BaseException)
 FTP_PORT, SIMPLE_PORT = 21, 1452
 
 
-class MemoryDoor(Door):
+class MemoryDataListener(DataListener):
     """A port of the network in memory, for one data connection."""
 
     def __init__(self, network: MemoryNetwork) -> None:
@@ -73,29 +73,29 @@ class MemoryDoor(Door):
 
     def close(self) -> None:
         """Listen no more."""
-        self.shut()
+        self.close_now()
 
-    def shut(self) -> None:
+    def close_now(self) -> None:
         """Listen no more."""
         self._network.close(self.port)
 
 
-class MemoryConnector(DataConnector):
+class MemoryDataConnector(DataConnector):
     """Prepares data connections in memory."""
 
-    def door(self) -> Door:
+    def open_listener(self) -> DataListener:
         """Listen."""
-        return MemoryDoor(self._reactor)
+        return MemoryDataListener(self._reactor)
 
 
-class MemoryFactory(FTPFactory):
+class MemoryFTPFactory(FTPFactory):
     """Makes FTP sessions whose data connections are in memory."""
 
-    connector = MemoryConnector
+    connector = MemoryDataConnector
 
 
 @implementer(IRealm)
-class Everybody:
+class SharedFilesRealm:
     """The realm: all have the same files."""
 
     def __init__(self, storage: MemoryStorage, rights: frozenset[Right]) -> None:
@@ -105,7 +105,7 @@ class Everybody:
     def requestAvatar(self, avatar_id: Any, _mind: object, *_interfaces: Any) -> tuple[Any, ...]:
         """Return an account."""
         name = avatar_id.decode() if isinstance(avatar_id, bytes) else "anonymous"
-        account = Account(name, Permitted(self._storage, self._rights), self._rights)
+        account = Account(name, RestrictedStorage(self._storage, self._rights), self._rights)
         return IAccount, account, lambda: None
 
 
@@ -129,8 +129,8 @@ class MemoryService:
             **{name: word.encode() for name, word in (accounts or {}).items()}
         )
         checkers = [checker] if accounts else [AllowAnonymousAccess()]
-        portal = Portal(Everybody(self.storage, PRESETS[rights]), checkers)
-        factory = MemoryFactory(portal, self.network, settings or SessionSettings())
+        portal = Portal(SharedFilesRealm(self.storage, PRESETS[rights]), checkers)
+        factory = MemoryFTPFactory(portal, self.network, settings or SessionSettings())
         factory.allowAnonymous = not accounts
         self.factory = factory
         simple = SimpleFactory(factory)
@@ -145,14 +145,14 @@ class MemoryService:
     def connect(self, url: str, settings: Settings | None = None) -> Deferred[Client]:
         """Connect to it; the host in the URL may be any."""
         given = settings or Settings(netrc=None)
-        return connect(_here(url), reactor=self.network, settings=given)
+        return connect(_local_destination(url), reactor=self.network, settings=given)
 
     def connect_pool(
         self, url: str, size: int, settings: Settings | None = None
     ) -> Deferred[Client]:
         """Connect a pool to it."""
         given = settings or Settings(netrc=None)
-        return connect_pool(_here(url), size, reactor=self.network, settings=given)
+        return connect_pool(_local_destination(url), size, reactor=self.network, settings=given)
 
     def settle(self) -> None:
         """Let everything happen that needs no time to pass."""
@@ -192,7 +192,7 @@ class MemoryService:
         """Put a file there."""
 
         async def write() -> None:
-            request = WriteRequest(How.REPLACE, 0, len(content), 0o644)
+            request = WriteRequest(WriteMode.REPLACE, 0, len(content), 0o644)
             writing = await self.storage.open_writing(VirtualPath.parse(name), request)
             await writing.write(content)
             await writing.commit()
@@ -213,6 +213,6 @@ class MemoryService:
         return self.result(Deferred.fromCoroutine(read()))
 
 
-def _here(url: str) -> Destination:
+def _local_destination(url: str) -> Destination:
     """Return what a URL says, with a host that needs not be looked up."""
     return replace(parse_url(url), host="127.0.0.1")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ftpservice_client.errors import Mismatch, Refused, Unsupported
-from ftpservice_client.interfaces import Moved, Session, Target, WrongStart
+from ftpservice_client.errors import ServerRefused, Unsupported, VerificationFailed
+from ftpservice_client.interfaces import ByteCounter, ClientSession, DownloadTarget, OverlapMismatch
 from ftpservice_client.results import Digest
-from ftpservice_client.transfers.overlap_check import Overlapping
-from ftpservice_client.transfers.progress import Meter
-from ftpservice_client.transfers.verify import verified
+from ftpservice_client.transfers.overlap_check import OverlapCheck
+from ftpservice_client.transfers.progress import ProgressReporter
+from ftpservice_client.transfers.verify import compare_digests
 
-__all__ = ["Download"]
+__all__ = ["ResumableDownload"]
 
-SKEW = 60.0
+CLOCK_SKEW_SECONDS = 60.0
 """Seconds that two clocks may differ."""
 
 
-class Wished(Protocol):
+class DownloadOptions(Protocol):
     """What the caller has wished for."""
 
     @property
@@ -25,17 +25,23 @@ class Wished(Protocol):
         """Bytes that are left out."""
 
 
-class Download:
+class ResumableDownload:
     """Knows how far it has come: as far as its target has."""
 
     def __init__(
-        self, target: Target, name: str, wishes: Wished, meter: Meter, *, persistent: bool
+        self,
+        target: DownloadTarget,
+        name: str,
+        wishes: DownloadOptions,
+        meter: ProgressReporter,
+        *,
+        persistent: bool,
     ) -> None:
         self.first = 0
         """Bytes that were there before."""
         self.remark = ""
         """What else there is to know."""
-        self._persistent = persistent
+        self._may_retry = persistent
         self._target = target
         self._name = name
         self._offset = wishes.offset
@@ -49,25 +55,25 @@ class Download:
         """Bytes that were received."""
         return self._target.written - self.first
 
-    async def verified(self, session: Session) -> Digest | None:
+    async def attempt_and_verify(self, session: ClientSession) -> Digest | None:
         """Receive it and compare digests."""
         await self.attempt(session)
-        return await verified(session, self._name, self._target.digest)
+        return await compare_digests(session, self._name, self._target.digest)
 
-    async def attempt(self, session: Session) -> None:
+    async def attempt(self, session: ClientSession) -> None:
         """Receive it, or what is missing of it."""
         if self._target.written or self._attempts:
-            await self._require_the_same(session)
-        elif self._persistent:
+            await self._require_unchanged(session)
+        elif self._may_retry:
             self._modified = await session.modified(self._name)
         self._attempts += 1
         offset = self._offset + self._target.written
         if not offset or offset != self._size or self.first:  # whose end is compared at least
             await self._receive_rest(session, offset)
         if self.first and self._target.is_restartable:
-            await self._check_what_was_there(session)
+            await self._verify_resumed_part(session)
 
-    async def _receive_rest(self, session: Session, offset: int) -> None:
+    async def _receive_rest(self, session: ClientSession, offset: int) -> None:
         before = self._target.written
         tail = await self._target.tail() if before else b""
         try:
@@ -75,26 +81,26 @@ class Download:
         except Unsupported:
             if not before:
                 raise
-            await self._receive_anew(session, tail)
-        except WrongStart:
+            await self._receive_from_start(session, tail)
+        except OverlapMismatch:
             if self._target.written != before and not self._target.is_restartable:
                 raise  # wrong bytes were passed on
-            await self._receive_anew(session, tail)
+            await self._receive_from_start(session, tail)
 
-    async def _check_what_was_there(self, session: Session) -> None:
+    async def _verify_resumed_part(self, session: ClientSession) -> None:
         """Receive it all again if what an earlier download left does not belong to this file.
 
         Servers that make no digests are believed: sizes, times and the overlap have fitted.
         """
         try:
-            await verified(session, self._name, self._target.digest)
-        except (Unsupported, Refused):
+            await compare_digests(session, self._name, self._target.digest)
+        except (Unsupported, ServerRefused):
             return
-        except Mismatch:
+        except VerificationFailed:
             await self._restart()
             await self._receive(session, 0, b"", 0)
 
-    async def _receive_anew(self, session: Session, tail: bytes) -> None:
+    async def _receive_from_start(self, session: ClientSession, tail: bytes) -> None:
         """Receive the file from its beginning.
 
         What was passed on already, and cannot be taken back, is dropped when it comes again.
@@ -105,17 +111,17 @@ class Download:
         skip = self._offset + self._target.written - len(tail)
         await self._receive(session, 0, tail, skip)
 
-    async def _receive(self, session: Session, offset: int, tail: bytes, skip: int) -> None:
+    async def _receive(self, session: ClientSession, offset: int, tail: bytes, skip: int) -> None:
         self._meter.base = offset
         if not tail and not skip:
             await session.retrieve(self._name, offset, self._target, self)
             return
-        target = Overlapping(self._target, tail, skip)
+        target = OverlapCheck(self._target, tail, skip)
         await session.retrieve(self._name, offset, target, self)
         if target.wants_more:
-            raise Mismatch(f"{self._name}: the server has less of it than is here")
+            raise VerificationFailed(f"{self._name}: the server has less of it than is here")
 
-    def begin(self, counter: Moved, total: int | None) -> None:
+    def begin(self, counter: ByteCounter, total: int | None) -> None:
         """Learn how many bytes there are."""
         self._size = total if total is not None else self._size
         self._meter.begin(counter, total)
@@ -124,12 +130,12 @@ class Download:
         """Keep what the caller should know."""
         self.remark = text
 
-    async def _require_the_same(self, session: Session) -> None:
+    async def _require_unchanged(self, session: ClientSession) -> None:
         """Begin again if the file on the server is not the one that was begun with."""
         size = await session.size(self._name)
         modified = await session.modified(self._name)
         since = None if self._attempts else self._target.modified
-        newer = modified is not None and since is not None and modified > since + SKEW
+        newer = modified is not None and since is not None and modified > since + CLOCK_SKEW_SECONDS
         changed = self._modified not in (None, modified)
         grown = self._size not in (None, size)
         longer = size is not None and self._offset + self._target.written > size
@@ -141,5 +147,7 @@ class Download:
         try:
             await self._target.restart()
         except Unsupported as error:
-            raise Mismatch(f"{self._name}: the file changed while it was received") from error
+            raise VerificationFailed(
+                f"{self._name}: the file changed while it was received"
+            ) from error
         self.first = 0

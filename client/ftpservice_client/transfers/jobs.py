@@ -9,62 +9,74 @@ from pathlib import Path
 
 from twisted.internet.defer import Deferred
 
-from ftpservice_client.arguments import checked
-from ftpservice_client.errors import Busy, ClientError, LoginFailed, Refused, Unsupported
+from ftpservice_client.arguments import checked_argument
+from ftpservice_client.errors import (
+    AuthenticationFailed,
+    ClientError,
+    ServerBusy,
+    ServerRefused,
+    Unsupported,
+)
 from ftpservice_client.local.sources import Readable, source_for
 from ftpservice_client.local.targets import Writable, target_for
-from ftpservice_client.local.threads import Threads
-from ftpservice_client.results import Progress, Transfer
-from ftpservice_client.sessions.pool import Lines
-from ftpservice_client.sessions.queue import Line
-from ftpservice_client.transfers.download import Download
-from ftpservice_client.transfers.progress import Meter
+from ftpservice_client.local.threads import ThreadRunner
+from ftpservice_client.results import ProgressCallback, TransferResult
+from ftpservice_client.sessions.pool import SessionPool
+from ftpservice_client.sessions.queue import SessionQueue
+from ftpservice_client.transfers.download import ResumableDownload
+from ftpservice_client.transfers.progress import ProgressReporter
 from ftpservice_client.transfers.remote_directories import require_parent
-from ftpservice_client.transfers.segments import Segmented
-from ftpservice_client.transfers.upload import Upload
+from ftpservice_client.transfers.segments import SegmentedDownload
+from ftpservice_client.transfers.upload import ResumableUpload
 
-__all__ = ["Carriage", "Wishes"]
+__all__ = ["FileTransfers", "TransferOptions"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class TransferOptions:
     """How a file is to be moved."""
 
     append: bool = False
     resume: bool = False
     verify: bool = False
-    progress: Progress | None = None
+    progress: ProgressCallback | None = None
     offset: int = 0
     segments: int = 1
     keep_time: bool = False
 
 
-class Carriage:
+class FileTransfers:
     """Moves files over one line."""
 
-    def __init__(self, line: Line | Lines) -> None:
+    def __init__(self, line: SessionQueue | SessionPool) -> None:
         self._line = line
-        self._threads = Threads(line.reactor)
+        self._threads = ThreadRunner(line.reactor)
 
-    def upload(self, source: Readable, name: str, wishes: Wishes) -> Deferred[Transfer]:
+    def upload(
+        self, source: Readable, name: str, wishes: TransferOptions
+    ) -> Deferred[TransferResult]:
         """Send a file."""
         return Deferred.fromCoroutine(self._upload(source, name, wishes))
 
-    async def _upload(self, readable: Readable, name: str, wishes: Wishes) -> Transfer:
+    async def _upload(
+        self, readable: Readable, name: str, wishes: TransferOptions
+    ) -> TransferResult:
         line, clock = self._line, self._line.reactor
         began = clock.seconds()
         verify = wishes.verify or line.settings.verify
         if verify and wishes.append:
             raise Unsupported("what is appended has no digest of its own")
         source = source_for(self._threads, readable)
-        modified = await self._time_of(readable) if wishes.keep_time else None
-        with Meter(clock, wishes.progress) as meter:
-            upload = Upload(source, checked(name), wishes, meter, line.settings.retries > 0)
+        modified = await self._modification_time_of(readable) if wishes.keep_time else None
+        with ProgressReporter(clock, wishes.progress) as meter:
+            upload = ResumableUpload(
+                source, checked_argument(name), wishes, meter, line.settings.retries > 0
+            )
             try:
                 await source.open()
-                work = upload.verified if verify else upload.attempt
+                work = upload.attempt_and_verify if verify else upload.attempt
                 digest = await line.ask(work, again=source.is_restartable)
-            except Refused as error:
+            except ServerRefused as error:
                 await require_parent(line, name, error)
                 raise
             finally:
@@ -72,9 +84,9 @@ class Carriage:
             size = upload.moved if source.size is None else source.size - upload.offset
             meter.done(upload.offset + size)
         kept = modified is not None and await self._keep_time(name, modified)
-        return Transfer(name, size, clock.seconds() - began, digest, keeps_time=kept)
+        return TransferResult(name, size, clock.seconds() - began, digest, has_kept_time=kept)
 
-    async def _time_of(self, readable: Readable) -> float | None:
+    async def _modification_time_of(self, readable: Readable) -> float | None:
         """Return when a file here was changed; what is none has no such time."""
         if not isinstance(readable, (str, os.PathLike)):
             return None
@@ -88,32 +100,42 @@ class Carriage:
             return await self._line.ask(lambda session: session.set_modified(name, seconds))
         return False
 
-    def download(self, name: str, to: Writable, wishes: Wishes) -> Deferred[Transfer]:
+    def download(
+        self, name: str, to: Writable, wishes: TransferOptions
+    ) -> Deferred[TransferResult]:
         """Receive a file."""
         return Deferred.fromCoroutine(self._download(name, to, wishes))
 
-    async def _in_segments(self, name: str, to: Path, wishes: Wishes) -> Transfer | None:
+    async def _download_in_segments(
+        self, name: str, to: Path, wishes: TransferOptions
+    ) -> TransferResult | None:
         """Receive a large file over several connections; None if the server does not allow it."""
         clock = self._line.reactor
         began = clock.seconds()
         verify = wishes.verify or self._line.settings.verify
-        segmented = Segmented(self._line, self._threads, checked(name), to)
-        with Meter(clock, wishes.progress) as meter:
+        segmented = SegmentedDownload(self._line, self._threads, checked_argument(name), to)
+        with ProgressReporter(clock, wishes.progress) as meter:
             try:
                 digest = await segmented.run(wishes.segments, meter, verify=verify)
-            except (Unsupported, Busy, LoginFailed):  # so many connections may be too many
+            except (
+                Unsupported,
+                ServerBusy,
+                AuthenticationFailed,
+            ):  # so many connections may be too many
                 return None
             meter.done(segmented.moved)
-        return Transfer(name, segmented.moved, clock.seconds() - began, digest)
+        return TransferResult(name, segmented.moved, clock.seconds() - began, digest)
 
-    async def _download(self, name: str, to: Writable, wishes: Wishes) -> Transfer:
+    async def _download(self, name: str, to: Writable, wishes: TransferOptions) -> TransferResult:
         if wishes.segments > 1 and isinstance(to, Path):
-            transfer = await self._in_segments(name, to, wishes)
+            transfer = await self._download_in_segments(name, to, wishes)
             if transfer is not None:
                 return transfer
-        return await self._in_one(name, to, wishes)
+        return await self._download_whole(name, to, wishes)
 
-    async def _in_one(self, name: str, to: Writable, wishes: Wishes) -> Transfer:
+    async def _download_whole(
+        self, name: str, to: Writable, wishes: TransferOptions
+    ) -> TransferResult:
         line, clock = self._line, self._line.reactor
         began = clock.seconds()
         verify = wishes.verify or line.settings.verify
@@ -121,17 +143,19 @@ class Carriage:
             raise Unsupported("a part of a file has no digest to be compared")
         limit = line.settings.memory_limit
         target = target_for(self._threads, to, resume=wishes.resume, limit=limit)
-        with Meter(clock, wishes.progress) as meter:
+        with ProgressReporter(clock, wishes.progress) as meter:
             persistent = line.settings.retries > 0
-            download = Download(target, checked(name), wishes, meter, persistent=persistent)
+            download = ResumableDownload(
+                target, checked_argument(name), wishes, meter, persistent=persistent
+            )
             try:
                 await target.open()
                 download.first = target.written
-                work = download.verified if verify else download.attempt
+                work = download.attempt_and_verify if verify else download.attempt
                 digest = await line.ask(work, again=True)
                 data = await target.commit()
             finally:
                 target.abandon()
             meter.done(wishes.offset + target.written)
         seconds = clock.seconds() - began
-        return Transfer(name, download.moved, seconds, digest, data, download.remark)
+        return TransferResult(name, download.moved, seconds, digest, data, download.remark)

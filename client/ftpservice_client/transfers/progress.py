@@ -7,25 +7,25 @@ from typing import Any
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ftpservice_client.interfaces import Moved
-from ftpservice_client.results import Progress
+from ftpservice_client.interfaces import ByteCounter
+from ftpservice_client.results import ProgressCallback
 
-__all__ = ["Meter"]
+__all__ = ["ProgressReporter"]
 
-PAUSE = 0.05
+REPORT_SECONDS = 0.05
 """Seconds between two looks: half of what callers are promised, for a reactor may be late."""
 log = Logger()
 
 
-class Meter:
+class ProgressReporter:
     """Looks at a counter and tells a caller; use it in ``with``.
 
     A callback that fails is logged, and not called again: it has no say in the transfer.
     """
 
-    def __init__(self, clock: Any, progress: Progress | None) -> None:
+    def __init__(self, clock: Any, progress: ProgressCallback | None) -> None:
         self._progress = progress
-        self._counter: Moved | None = None
+        self._counter: ByteCounter | None = None
         self._zero = self._furthest = 0
         self._told: tuple[int, int | None] | None = None
         self._total: int | None = None
@@ -34,13 +34,13 @@ class Meter:
         self.base = 0
         """Bytes that were there before."""
 
-    def begin(self, counter: Moved, total: int | None) -> None:
+    def begin(self, counter: ByteCounter, total: int | None) -> None:
         """Count from here on, to ``total``."""
         self._counter, self._zero, self._total = counter, counter.moved, total
         if self._progress is not None and self._calls is None:
             self._calls = LoopingCall(self._look)
             self._calls.clock = self._clock
-            self._calls.start(PAUSE).addErrback(self._failed)
+            self._calls.start(REPORT_SECONDS).addErrback(self._failed)
 
     def _look(self) -> None:
         if self._counter is not None:
@@ -66,7 +66,7 @@ class Meter:
         except Exception:  # noqa: BLE001 - whatever a caller's function raises
             log.failure("a progress callback failed")
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> ProgressReporter:
         return self
 
     def __exit__(self, *_: object) -> None:

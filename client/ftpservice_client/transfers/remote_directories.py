@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from ftpservice_client.errors import Busy, ClientError, Exists, NoSpace, NotFound, Refused
-from ftpservice_client.sessions.pool import Lines
-from ftpservice_client.sessions.queue import Line
+from ftpservice_client.errors import (
+    AlreadyExists,
+    ClientError,
+    NotFound,
+    ServerBusy,
+    ServerRefused,
+    StorageFull,
+)
+from ftpservice_client.sessions.pool import SessionPool
+from ftpservice_client.sessions.queue import SessionQueue
 
-__all__ = ["make_directory", "require_parent"]
+__all__ = ["ensure_directory", "require_parent"]
 
 
-async def make_directory(lines: Line | Lines, path: str, *, parents: bool) -> None:
+async def ensure_directory(lines: SessionQueue | SessionPool, path: str, *, parents: bool) -> None:
     """Make a directory that may be there already and, if ``parents``, those above it.
 
     Raises what the server refuses it with.
@@ -19,30 +26,34 @@ async def make_directory(lines: Line | Lines, path: str, *, parents: bool) -> No
         return
     try:
         await lines.ask(lambda session: session.make_directory(path))
-    except Refused as error:
-        if isinstance(error, (Busy, NoSpace)):
+    except ServerRefused as error:
+        if isinstance(error, (ServerBusy, StorageFull)):
             raise
-        if await _is_there(lines, path):
+        if await _exists(lines, path):
             return
         above = path.rpartition("/")[0]
         if not parents or not above.strip("/"):
             raise
-        await make_directory(lines, above, parents=True)
+        await ensure_directory(lines, above, parents=True)
         await lines.ask(lambda session: session.make_directory(path))
 
 
-async def _is_there(lines: Line | Lines, path: str) -> bool:
+async def _exists(lines: SessionQueue | SessionPool, path: str) -> bool:
     try:
         await lines.ask(lambda session: session.entries(path), again=True)
-    except Refused:
+    except ServerRefused:
         return False
     return True
 
 
-async def require_parent(line: Line | Lines, name: str, error: Refused) -> None:
+async def require_parent(line: SessionQueue | SessionPool, name: str, error: ServerRefused) -> None:
     """Raise `NotFound` if an upload was refused since there is no directory to hold the file."""
     above = name.rstrip("/").rpartition("/")[0]
-    if not above or isinstance(error, (Busy, Exists, NoSpace)) or line.lost is not None:
+    if (
+        not above
+        or isinstance(error, (ServerBusy, AlreadyExists, StorageFull))
+        or line.lost is not None
+    ):
         return
     try:
         await line.ask(lambda session: session.stat(above))

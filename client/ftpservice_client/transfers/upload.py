@@ -10,17 +10,29 @@ from __future__ import annotations
 from typing import Protocol, TypeGuard
 
 from ftpservice.wire import codes
-from ftpservice_client.errors import Busy, Cut, Mismatch, Refused, Unsupported
-from ftpservice_client.interfaces import Moved, Place, Session, Source, WrongStart
+from ftpservice_client.errors import (
+    NetworkError,
+    ServerBusy,
+    ServerRefused,
+    Unsupported,
+    VerificationFailed,
+)
+from ftpservice_client.interfaces import (
+    ByteCounter,
+    ClientSession,
+    OverlapMismatch,
+    UploadPosition,
+    UploadSource,
+)
 from ftpservice_client.results import Digest
 from ftpservice_client.transfers.overlap_check import is_beginning_of
-from ftpservice_client.transfers.progress import Meter
-from ftpservice_client.transfers.verify import verified
+from ftpservice_client.transfers.progress import ProgressReporter
+from ftpservice_client.transfers.verify import compare_digests
 
-__all__ = ["Upload"]
+__all__ = ["ResumableUpload"]
 
 
-class Wished(Protocol):
+class UploadOptions(Protocol):
     """What the caller has wished for."""
 
     @property
@@ -32,23 +44,28 @@ class Wished(Protocol):
         """Whether what is there is the beginning."""
 
 
-class Upload:
+class ResumableUpload:
     """Knows how far it has come."""
 
     def __init__(
-        self, source: Source, name: str, wishes: Wished, meter: Meter, persistent: bool
+        self,
+        source: UploadSource,
+        name: str,
+        wishes: UploadOptions,
+        meter: ProgressReporter,
+        persistent: bool,
     ) -> None:
         self.offset = 0
         """Bytes that were on the server before the first attempt, of a resumed one."""
         self._source = source
         self._name = name
-        self._wishes = wishes
+        self._options = wishes
         self._meter = meter
-        self._persistent = persistent
+        self._may_retry = persistent
         self._former: int | None = None
         self._modified: float | None = None
         """When a file of the same size that was there was changed."""
-        self._counters: list[tuple[Moved, int]] = []
+        self._counters: list[tuple[ByteCounter, int]] = []
         self._attempts = 0
 
     @property
@@ -56,7 +73,7 @@ class Upload:
         """Bytes that were sent, those that were sent twice too."""
         return sum(counter.moved - zero for counter, zero in self._counters)
 
-    def begin(self, counter: Moved, total: int | None) -> None:
+    def begin(self, counter: ByteCounter, total: int | None) -> None:
         """Count what is sent from here on."""
         self._counters.append((counter, counter.moved))
         self._meter.begin(counter, total)
@@ -64,12 +81,12 @@ class Upload:
     def note(self, _text: str) -> None:
         """Nothing: of uploads there is no more to know."""
 
-    async def verified(self, session: Session) -> Digest | None:
+    async def attempt_and_verify(self, session: ClientSession) -> Digest | None:
         """Send it and compare digests."""
         await self.attempt(session)
-        return await verified(session, self._name, self._source.digest)
+        return await compare_digests(session, self._name, self._source.digest)
 
-    async def attempt(self, session: Session) -> None:
+    async def attempt(self, session: ClientSession) -> None:
         """Send it, or what is missing of it."""
         place = await self._place(session)
         self._attempts += 1
@@ -78,19 +95,19 @@ class Upload:
             return
         try:
             await self._send(session, place)
-        except (Refused, Unsupported, WrongStart) as error:
+        except (ServerRefused, Unsupported, OverlapMismatch) as error:
             if self._attempts > 1 and _is_busy(error):  # with what was cut, perhaps
-                raise Busy(str(error), error.reply) from error
+                raise ServerBusy(str(error), error.reply) from error
             if place.append or not place.offset:
                 raise
             self.offset = 0
-            await self._send(session, Place())  # then from the beginning
+            await self._send(session, UploadPosition())  # then from the beginning
 
-    async def _send(self, session: Session, place: Place) -> None:
+    async def _send(self, session: ClientSession, place: UploadPosition) -> None:
         self._meter.base = place.offset
         await session.store(self._name, self._source, place, self)
 
-    async def _is_there(self, session: Session, place: Place) -> bool:
+    async def _is_there(self, session: ClientSession, place: UploadPosition) -> bool:
         """Tell whether the server has the whole file, though it did not say so.
 
         Where SIZE also counts what a cut upload has left, MLST tells of the file itself.
@@ -99,42 +116,44 @@ class Upload:
             return True
         try:
             entry = await session.stat(self._name)
-        except (Refused, Unsupported):
+        except (ServerRefused, Unsupported):
             return False
         return entry.size == place.offset + (place.former or 0 if place.append else 0)
 
-    async def _place(self, session: Session) -> Place:
+    async def _place(self, session: ClientSession) -> UploadPosition:
         if self._attempts:
-            return await self._next_place(session)
-        wishes = self._wishes
-        if wishes.append or wishes.resume or self._persistent:
+            return await self._next_position(session)
+        wishes = self._options
+        if wishes.append or wishes.resume or self._may_retry:
             self._former = await session.size(self._name)
         if wishes.append:
-            return Place(append=True, former=self._former)
+            return UploadPosition(append=True, former=self._former)
         if wishes.resume:
-            offset = self._within(self._former or 0)
+            offset = self._checked_offset(self._former or 0)
             if offset and not await is_beginning_of(self._source, session, self._name, offset):
-                return Place()
+                return UploadPosition()
             self.offset = offset
-            return Place(offset)
+            return UploadPosition(offset)
         if self._former is not None and self._former == self._source.size:
             self._modified = await session.modified(self._name)
-        return Place()
+        return UploadPosition()
 
-    async def _next_place(self, session: Session) -> Place:
+    async def _next_position(self, session: ClientSession) -> UploadPosition:
         """Return where to go on after a cut."""
         now = await session.size(self._name)
-        if self._wishes.append:
+        if self._options.append:
             if now is None or self._former is None or now < self._former:
-                raise Cut("how much of what was appended has arrived cannot be told")
-            return Place(self._within(now - self._former), append=True, former=self._former)
+                raise NetworkError("how much of what was appended has arrived cannot be told")
+            return UploadPosition(
+                self._checked_offset(now - self._former), append=True, former=self._former
+            )
         if now is None or not await self._is_ours(session, now):
-            return Place(self.offset) if self._wishes.resume else Place()
-        return Place(self._within(now))
+            return UploadPosition(self.offset) if self._options.resume else UploadPosition()
+        return UploadPosition(self._checked_offset(now))
 
-    async def _is_ours(self, session: Session, size: int) -> bool:
+    async def _is_ours(self, session: ClientSession, size: int) -> bool:
         """Tell whether so many bytes on the server are those that we have sent."""
-        if self._wishes.resume:
+        if self._options.resume:
             return self.offset <= size <= self.offset + self.moved
         if size > self.moved:
             return False
@@ -143,15 +162,15 @@ class Upload:
         modified = await session.modified(self._name) if self._modified is not None else None
         return size == self._source.size and modified not in (None, self._modified)
 
-    def _within(self, size: int) -> int:
+    def _checked_offset(self, size: int) -> int:
         if self._source.size is not None and size > self._source.size:
-            raise Mismatch(f"{self._name}: the server has more bytes than are to be sent")
+            raise VerificationFailed(f"{self._name}: the server has more bytes than are to be sent")
         if size and not self._source.is_restartable:
             raise Unsupported("what cannot be sought is not sent from the middle")
         return size
 
 
-def _is_busy(error: Exception) -> TypeGuard[Refused]:
+def _is_busy(error: Exception) -> TypeGuard[ServerRefused]:
     """Tell whether the server has the file in use for now."""
-    reply = error.reply if isinstance(error, Refused) else None
+    reply = error.reply if isinstance(error, ServerRefused) else None
     return reply is not None and reply.code == codes.FILE_BUSY

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
 
-from ftpservice.concurrency.thread_pool import Overloaded, Runner, Stopped
+from ftpservice.concurrency.thread_pool import BlockingRunner, PoolOverloaded, PoolStopped
 from ftpservice.storage.errors import Busy, NoSpace, Unavailable
 from ftpservice.wire.paths import VirtualPath
 
@@ -19,7 +19,7 @@ Ts = TypeVarTuple("Ts")
 class Calls:
     """The way into the thread; what goes wrong there comes back as a `StorageError`."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: BlockingRunner) -> None:
         self.runner = runner
 
     async def __call__(
@@ -35,7 +35,7 @@ class Calls:
         except sqlite3.Error as error:
             full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
             raise (NoSpace if full else Unavailable)(path, str(error)) from error
-        except Overloaded as error:
+        except PoolOverloaded as error:
             raise Busy(path) from error
-        except Stopped as error:
+        except PoolStopped as error:
             raise Unavailable(path) from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zope.interface import implementer
 
-from ftpservice.concurrency.thread_pool import let_go
+from ftpservice.concurrency.thread_pool import run_unattended
 from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import IListing, IReading
 from ftpservice.wire.entry import Entry
@@ -70,7 +70,7 @@ class SqliteReading:
         """Let go of the content."""
         if not self._closed:
             self._closed = True
-            let_go(self._call.runner, self._store.release, self._blob)
+            run_unattended(self._call.runner, self._store.release, self._blob)
 
 
 def stretch(store: Store, blob: int, offset: int, size: int) -> bytes:

@@ -8,8 +8,8 @@ from typing import Any
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ftpservice.backends.strings import IStorageSourceFactory, fields, options
-from ftpservice.concurrency.thread_pool import Pool, Runner
+from ftpservice.backends.strings import IStorageSourceFactory, parse_options, split_fields
+from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.units import parse_size
@@ -26,13 +26,17 @@ class SqliteSource:
     """All accounts' files in the database ``file``; each account sees what is below its root."""
 
     def __init__(
-        self, file: str, reactor: Any, capacity: int | None = None, pool: Runner | None = None
+        self,
+        file: str,
+        reactor: Any,
+        capacity: int | None = None,
+        pool: BlockingRunner | None = None,
     ) -> None:
         self._file = os.path.abspath(file)
         if not os.access(os.path.dirname(self._file), os.W_OK | os.X_OK):
             raise ValueError(f"cannot write into the directory of {self._file}")
         self._store = Store(self._file, capacity)
-        self._runner = Pool(reactor, "sqlite storage", threads=1) if pool is None else pool
+        self._runner = BlockingPool(reactor, "sqlite storage", threads=1) if pool is None else pool
 
     async def storage(self, owner: str, top: VirtualPath) -> IStorage:  # noqa: ARG002
         """Return the storage whose root is ``top``, made if it is missing."""
@@ -67,8 +71,8 @@ class SqliteFactory:
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
         """Build a source; nothing is opened before the first login."""
-        file_name, *rest = fields(argument)
+        file_name, *rest = split_fields(argument)
         if not file_name:
             raise ValueError("the database is missing: sqlite:files.db")
-        given: dict[str, Any] = options(rest, {"capacity": parse_size})
+        given: dict[str, Any] = parse_options(rest, {"capacity": parse_size})
         return SqliteSource(file_name, reactor, **given)

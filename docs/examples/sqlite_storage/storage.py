@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from ftpservice.concurrency.thread_pool import Runner
-from ftpservice.storage.errors import Unsupported
+from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.storage.errors import NotSupported
 from ftpservice.storage.interfaces import (
     IListing,
     IReading,
@@ -37,7 +37,7 @@ class SqliteStorage:
 
     creation = False
 
-    def __init__(self, store: Store, runner: Runner, top: int = TOP) -> None:
+    def __init__(self, store: Store, runner: BlockingRunner, top: int = TOP) -> None:
         self._store = store
         self._call = Calls(runner)
         self._top = top
@@ -88,6 +88,6 @@ class SqliteStorage:
     ) -> None:
         """Set the time of change; the time of creation is not kept."""
         if created is not None:
-            raise Unsupported(path)
+            raise NotSupported(path)
         if modified is not None:
             await self._call(path, set_modified, self._store, self._top, path, modified)

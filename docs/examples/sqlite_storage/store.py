@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import count
 from typing import NamedTuple
 
-from ftpservice.storage.errors import InvalidName, IsDirectory, NotDirectory, NotFound
+from ftpservice.storage.errors import InvalidName, IsDirectory, NotDirectory, PathNotFound
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -119,7 +119,7 @@ class Store:
         return [Node(*row) for row in rows]
 
     def node(self, top: int, path: VirtualPath) -> Node:
-        """Return what is at ``path`` below ``top``; raises `NotFound`, `NotDirectory`."""
+        """Return what is at ``path`` below ``top``; raises `PathNotFound`, `NotDirectory`."""
         row = self.db.execute(f"SELECT {COLUMNS} FROM nodes WHERE id = ?", (top,)).fetchone()
         node = None if row is None else Node(*row)
         for part in path.parts:
@@ -127,11 +127,11 @@ class Store:
                 raise NotDirectory(path)
             node = None if node is None else self.child(node.id, encoded(path, part))
         if node is None:
-            raise NotFound(path)
+            raise PathNotFound(path)
         return node
 
     def directory(self, top: int, path: VirtualPath) -> int:
-        """Return a directory's number; raises `NotFound`, `NotDirectory`."""
+        """Return a directory's number; raises `PathNotFound`, `NotDirectory`."""
         node = self.node(top, path)
         if node.blob is not None:
             raise NotDirectory(path)
@@ -143,7 +143,7 @@ class Store:
             raise IsDirectory(path)
         try:
             return self.directory(top, path.parent), encoded(path, path.name)
-        except (NotFound, NotDirectory) as error:
+        except (PathNotFound, NotDirectory) as error:
             raise type(error)(path) from None
 
     def new_blob(self) -> int:

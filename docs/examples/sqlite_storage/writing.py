@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from ftpservice.storage.errors import BadOffset, Exists, IsDirectory, Unavailable, Unsupported
-from ftpservice.storage.interfaces import How, IWriting, WriteRequest
+from ftpservice.storage.errors import BadOffset, Exists, IsDirectory, NotSupported, Unavailable
+from ftpservice.storage.interfaces import IWriting, WriteMode, WriteRequest
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 from sqlite_storage.calls import Calls
@@ -16,8 +16,8 @@ __all__ = ["SqliteWriting", "Upload", "begin"]
 
 def begin(store: Store, top: int, path: VirtualPath, request: WriteRequest) -> Upload:
     """Begin an upload (blocks); raises what `IStorage.open_writing` does."""
-    if request.how not in (How.REPLACE, How.CREATE):
-        raise Unsupported(path, request.how.value)
+    if request.how not in (WriteMode.REPLACE, WriteMode.CREATE):
+        raise NotSupported(path, request.how.value)
     place = store.place(top, path)
     there = in_the_way(store, place, path, request.how)
     upload = Upload(store, place, path, request)
@@ -30,12 +30,14 @@ def begin(store: Store, top: int, path: VirtualPath, request: WriteRequest) -> U
     return upload
 
 
-def in_the_way(store: Store, place: tuple[int, bytes], path: VirtualPath, how: How) -> Node | None:
+def in_the_way(
+    store: Store, place: tuple[int, bytes], path: VirtualPath, how: WriteMode
+) -> Node | None:
     """Return the file that will be replaced; raises for what cannot be."""
     there = store.child(*place)
     if there is not None and there.blob is None:
         raise IsDirectory(path)
-    if there is not None and how is How.CREATE:
+    if there is not None and how is WriteMode.CREATE:
         raise Exists(path)
     return there
 

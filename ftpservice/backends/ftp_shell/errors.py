@@ -21,37 +21,37 @@ from ftpservice.storage.errors import (
     NoSpace,
     NotDirectory,
     NotEmpty,
-    NotFound,
+    NotSupported,
     OtherFilesystem,
+    PathNotFound,
     QuotaExceeded,
     StorageError,
     Unavailable,
-    Unsupported,
 )
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["ask", "segments", "translated", "unless_cancelled"]
+__all__ = ["call_shell", "segments", "storage_error_for", "unless_cancelled"]
 
 Result = TypeVar("Result")
 
-MEANINGS: dict[type[Exception], type[StorageError]] = {
-    ftp.FileNotFoundError: NotFound,
+SHELL_ERRORS: dict[type[Exception], type[StorageError]] = {
+    ftp.FileNotFoundError: PathNotFound,
     ftp.FileExistsError: Exists,
     ftp.IsADirectoryError: IsDirectory,
     ftp.IsNotADirectoryError: NotDirectory,
     ftp.PermissionDeniedError: Denied,
     ftp.AnonUserDeniedError: Denied,
     ftp.AuthorizationError: Denied,
-    ftp.CmdNotImplementedError: Unsupported,
-    ftp.CmdNotImplementedForArgError: Unsupported,
+    ftp.CmdNotImplementedError: NotSupported,
+    ftp.CmdNotImplementedForArgError: NotSupported,
     ftp.CmdSyntaxError: InvalidName,
     ftp.CmdArgSyntaxError: InvalidName,
     InsecurePath: Denied,
     UnicodeError: InvalidName,
-    NotImplementedError: Unsupported,
+    NotImplementedError: NotSupported,
 }
-NUMBERS: dict[int, type[StorageError]] = {
-    errno.ENOENT: NotFound,
+ERRNO_ERRORS: dict[int, type[StorageError]] = {
+    errno.ENOENT: PathNotFound,
     errno.EEXIST: Exists,
     errno.EISDIR: IsDirectory,
     errno.ENOTDIR: NotDirectory,
@@ -76,23 +76,23 @@ def segments(path: VirtualPath) -> list[str]:
     return list(path.parts)
 
 
-def translated(error: BaseException, path: VirtualPath) -> StorageError:
+def storage_error_for(error: BaseException, path: VirtualPath) -> StorageError:
     """Return what an exception of a shell means.
 
     One that means nothing is logged with its traceback, and is `Unavailable`.
     """
     detail = f"{type(error).__name__}: {error}"
-    if isinstance(error, OSError) and error.errno in NUMBERS:
-        return NUMBERS[error.errno](path, detail)
+    if isinstance(error, OSError) and error.errno in ERRNO_ERRORS:
+        return ERRNO_ERRORS[error.errno](path, detail)
     for kind in type(error).__mro__:
-        if kind in MEANINGS:
-            return MEANINGS[kind](path, detail)
+        if kind in SHELL_ERRORS:
+            return SHELL_ERRORS[kind](path, detail)
     failure = Failure(error, type(error), error.__traceback__)
     log.failure("a shell failed unexpectedly at {path}", failure, path=str(path))
     return Unavailable(path, detail)
 
 
-async def ask(
+async def call_shell(
     path: VirtualPath,
     method: Callable[..., object],
     *arguments: object,
@@ -108,7 +108,7 @@ async def ask(
     except (CancelledError, StorageError):
         raise
     except Exception as error:
-        raise translated(error, path) from error
+        raise storage_error_for(error, path) from error
 
 
 def unless_cancelled(

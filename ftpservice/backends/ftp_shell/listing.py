@@ -9,9 +9,9 @@ from twisted.protocols.ftp import IFTPShell
 from zope.interface import implementer
 
 from ftpservice.backends.ftp_shell.entries import KEYS, entry_of, name_of
-from ftpservice.backends.ftp_shell.errors import ask, segments
+from ftpservice.backends.ftp_shell.errors import call_shell, segments
 from ftpservice.backends.ftp_shell.symbolic_links import link_entry
-from ftpservice.storage.errors import NotFound, StorageError
+from ftpservice.storage.errors import PathNotFound, StorageError
 from ftpservice.storage.interfaces import IListing
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -19,7 +19,7 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["ShellListing", "list_directory"]
 
 Rows = Iterable[tuple[str | bytes, Sequence[object]]]
-BATCH = 500
+BATCH_ENTRIES = 500
 
 
 async def list_directory(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
@@ -29,7 +29,7 @@ async def list_directory(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
     the names are asked for alone, and each is looked at by itself.
     """
     try:
-        rows: Rows = await ask(path, shell.list, segments(path), KEYS)
+        rows: Rows = await call_shell(path, shell.list, segments(path), KEYS)
     except StorageError:
         return await _list_one_by_one(shell, path)
     named = [(name_of(name), values) for name, values in rows]
@@ -41,7 +41,7 @@ async def list_directory(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
 
 
 async def _list_one_by_one(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
-    rows: Rows = await ask(path, shell.list, segments(path), ())
+    rows: Rows = await call_shell(path, shell.list, segments(path), ())
     entries = []
     for raw, _ in rows:
         name = name_of(raw)
@@ -49,8 +49,8 @@ async def _list_one_by_one(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
             continue
         child = path.child(name)
         try:
-            values: Sequence[object] = await ask(child, shell.stat, segments(child), KEYS)
-        except NotFound:
+            values: Sequence[object] = await call_shell(child, shell.stat, segments(child), KEYS)
+        except PathNotFound:
             link = link_entry(shell, child)
             entries += [link] if link is not None else []
             continue
@@ -71,7 +71,7 @@ class ShellListing:
 
     async def next_batch(self) -> Sequence[Entry]:
         """Return some more entries."""
-        return list(islice(self._entries, BATCH))
+        return list(islice(self._entries, BATCH_ENTRIES))
 
     def close(self) -> None:
         """Forget the rest."""

@@ -1,9 +1,9 @@
 """A file of an `IFTPShell` read piece by piece.
 
-An `IReadFile` pushes the whole file into a consumer, once. `Tap` is that consumer: it lets a pull
-producer go on only when somebody reads, pauses a push producer while enough lies ready, and holds
-what a file without a producer writes all at once (nothing can hold that back). The file can only be
-read forward; what lies before the offset asked for is thrown away as it comes.
+An `IReadFile` pushes the whole file into a consumer, once. `PullConsumer` is that consumer: it lets
+a pull producer go on only when somebody reads, pauses a push producer while enough lies ready, and
+holds what a file without a producer writes all at once (nothing can hold that back). The file can
+only be read forward; what lies before the offset asked for is thrown away as it comes.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from twisted.protocols.ftp import IReadFile
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ftpservice.backends.ftp_shell.errors import translated
-from ftpservice.storage.errors import Unavailable, Unsupported
+from ftpservice.backends.ftp_shell.errors import storage_error_for
+from ftpservice.storage.errors import NotSupported, Unavailable
 from ftpservice.storage.interfaces import IReading
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["ShellReading"]
 
-PLENTY = 1 << 18
+PAUSE_AT_BYTES = 1 << 18
 """Bytes lying ready at which a push producer is paused."""
 
 log = Logger()
 
 
 @implementer(IConsumer)
-class Tap:
+class PullConsumer:
     """Where a shell's file pours its bytes."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Tap:
         skipped = min(self._skip, len(data))
         self._skip -= skipped
         self.ready += data[skipped:]
-        if self._streaming and self._producer is not None and len(self.ready) >= PLENTY:
+        if self._streaming and self._producer is not None and len(self.ready) >= PAUSE_AT_BYTES:
             self._paused = True
             cast(IPushProducer, self._producer).pauseProducing()
         self._wake()
@@ -126,17 +126,17 @@ class ShellReading:
         self.entry = entry
         self._path = path
         self._file = file
-        self._tap = Tap()
+        self._tap = PullConsumer()
         self._sending: Deferred[object] | None = None
         self._position = 0
         self._closed = False
 
     async def read(self, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes; raises `Unsupported` for going back."""
+        """Return up to ``size`` bytes; raises `NotSupported` for going back."""
         if self._closed:
             raise Unavailable(self._path, "read after close")
         if offset < self._position:
-            raise Unsupported(self._path, "this shell's files are read forward only")
+            raise NotSupported(self._path, "this shell's files are read forward only")
         self._start()
         self._tap.skip(offset - self._position)
         self._position = offset
@@ -172,4 +172,4 @@ class ShellReading:
         failure = self._tap.failure
         error = None if failure is None else failure.value
         if error is not None:
-            raise translated(error, self._path) from error
+            raise storage_error_for(error, self._path) from error

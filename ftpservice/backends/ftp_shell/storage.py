@@ -16,28 +16,28 @@ from twisted.protocols.ftp import FTPAnonymousShell, IFTPShell, IReadFile, IWrit
 from zope.interface import implementer
 
 from ftpservice.backends.ftp_shell.entries import KEYS, entry_of
-from ftpservice.backends.ftp_shell.errors import ask, segments
+from ftpservice.backends.ftp_shell.errors import call_shell, segments
 from ftpservice.backends.ftp_shell.listing import ShellListing, list_directory
 from ftpservice.backends.ftp_shell.reading import ShellReading
 from ftpservice.backends.ftp_shell.symbolic_links import link_entry
-from ftpservice.backends.ftp_shell.writing import Ends, ShellWriting, dispose
+from ftpservice.backends.ftp_shell.writing import ShellWriting, UploadCallbacks, dispose
 from ftpservice.storage.errors import (
     Denied,
     Exists,
     InvalidName,
     IsDirectory,
     NotDirectory,
-    NotFound,
+    NotSupported,
+    PathNotFound,
     StorageError,
-    Unsupported,
 )
 from ftpservice.storage.filesystem_interfaces import IEnter, ILinks
 from ftpservice.storage.interfaces import (
-    How,
     IListing,
     IReading,
     IStorage,
     IWriting,
+    WriteMode,
     WriteRequest,
 )
 from ftpservice.wire.entry import Entry, Kind
@@ -45,8 +45,8 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["ShellStorage"]
 
-MOST_NAMES = 1000
-"""Names tried for one `How.UNIQUE`."""
+MAX_UNIQUE_TRIES = 1000
+"""Names tried for one `WriteMode.UNIQUE`."""
 
 
 @implementer(IStorage, IEnter, ILinks)
@@ -63,20 +63,20 @@ class ShellStorage:
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``."""
-        values: Sequence[object] = await ask(path, self._shell.stat, segments(path), KEYS)
+        values: Sequence[object] = await call_shell(path, self._shell.stat, segments(path), KEYS)
         return entry_of(path, values)
 
     async def enter(self, path: VirtualPath) -> None:
         """Return for a directory that the shell gives access to, as Twisted asks it at CWD."""
         if (await self.stat(path)).kind is not Kind.DIRECTORY:
             raise NotDirectory(path)
-        await ask(path, self._shell.access, segments(path))
+        await call_shell(path, self._shell.access, segments(path))
 
     async def lstat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``, those of the link itself where links are known."""
         try:
             entry = await self.stat(path)
-        except NotFound:
+        except PathNotFound:
             link = link_entry(self._shell, path)
             if link is None:
                 raise
@@ -93,20 +93,20 @@ class ShellStorage:
         """Make one directory; its permission bits are the shell's choice."""
         if path.is_root:
             raise Exists(path)
-        await need_home(self, path)
-        await ask(path, self._shell.makeDirectory, segments(path))
+        await require_parent_directory(self, path)
+        await call_shell(path, self._shell.makeDirectory, segments(path))
 
     async def remove_directory(self, path: VirtualPath) -> None:
         """Remove an empty directory."""
         if path.is_root:
             raise Denied(path)
-        await ask(path, self._shell.removeDirectory, segments(path))
+        await call_shell(path, self._shell.removeDirectory, segments(path))
 
     async def remove_file(self, path: VirtualPath) -> None:
         """Remove a file."""
         if path.is_root:
             raise IsDirectory(path)
-        await ask(path, self._shell.removeFile, segments(path))
+        await call_shell(path, self._shell.removeFile, segments(path))
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
         """Rename; what is at ``target`` is looked at first."""
@@ -115,11 +115,11 @@ class ShellStorage:
         kind = (await self.stat(source)).kind
         if kind is Kind.DIRECTORY and target != source and target.is_within(source):
             raise InvalidName(target)
-        await need_home(self, target)
-        there = await look(self, target)
+        await require_parent_directory(self, target)
+        there = await stat_or_none(self, target)
         if there is not None and target != source:
             _check_gives_way(kind, there.kind, target, replace)
-        await ask(source, self._shell.rename, segments(source), segments(target))
+        await call_shell(source, self._shell.rename, segments(source), segments(target))
 
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a file, to be read forward."""
@@ -130,22 +130,24 @@ class ShellStorage:
         def late(file: IReadFile) -> None:
             ShellReading(path, file, entry).close()
 
-        file: IReadFile = await ask(path, self._shell.openForReading, segments(path), late=late)
+        file: IReadFile = await call_shell(
+            path, self._shell.openForReading, segments(path), late=late
+        )
         return ShellReading(path, file, entry)
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Begin an upload of a whole file."""
-        if request.offset or request.how is How.APPEND:
-            raise Unsupported(path, "a shell takes whole files only")
+        if request.offset or request.how is WriteMode.APPEND:
+            raise NotSupported(path, "a shell takes whole files only")
         if path.is_root:
             raise IsDirectory(path)
-        if request.how is How.UNIQUE:
+        if request.how is WriteMode.UNIQUE:
             return await self._open_unique(path, request)
         return await self._open(path, request)
 
     async def _open(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        is_new = await is_free(self, path, request)
-        ends = Ends(
+        is_new = await makes_new_file(self, path, request)
+        ends = UploadCallbacks(
             facts=lambda written: self._facts(path, written),
             undo=lambda: self._undo(path, is_new),
         )
@@ -153,13 +155,15 @@ class ShellStorage:
         def late(file: IWriteFile) -> None:
             dispose(path, request, file, ends)
 
-        file: IWriteFile = await ask(path, self._shell.openForWriting, segments(path), late=late)
+        file: IWriteFile = await call_shell(
+            path, self._shell.openForWriting, segments(path), late=late
+        )
         writing = ShellWriting(path, request, file, ends)
         await writing.open()
         return writing
 
     async def _open_unique(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        for number in range(MOST_NAMES):
+        for number in range(MAX_UNIQUE_TRIES):
             unique = path.parent.child(f"{path.name}.{number}" if number else path.name)
             if unique in self._promised:
                 continue
@@ -171,7 +175,7 @@ class ShellStorage:
             except BaseException:
                 self._promised.discard(unique)
                 raise
-        raise Exists(path, f"{MOST_NAMES} names are taken")
+        raise Exists(path, f"{MAX_UNIQUE_TRIES} names are taken")
 
     async def _facts(self, path: VirtualPath, written: int) -> Entry:
         """Return the facts of a file that is whole, as far as the shell tells them."""
@@ -185,7 +189,7 @@ class ShellStorage:
         self._promised.discard(path)
         if is_new:
             with suppress(StorageError):
-                await ask(path, self._shell.removeFile, segments(path))
+                await call_shell(path, self._shell.removeFile, segments(path))
 
 
 def _check_gives_way(kind: Kind, there: Kind, target: VirtualPath, replace: bool) -> None:
@@ -198,36 +202,36 @@ def _check_gives_way(kind: Kind, there: Kind, target: VirtualPath, replace: bool
         raise NotDirectory(target)
 
 
-async def look(storage: ShellStorage, path: VirtualPath) -> Entry | None:
+async def stat_or_none(storage: ShellStorage, path: VirtualPath) -> Entry | None:
     """Return the facts of ``path``; None if there is nothing."""
     try:
         return await storage.stat(path)
-    except (NotFound, NotDirectory):
+    except (PathNotFound, NotDirectory):
         return None
 
 
-async def need_home(storage: ShellStorage, path: VirtualPath) -> None:
-    """Make sure that ``path`` has a directory to be in; raises `NotFound`, `NotDirectory`."""
+async def require_parent_directory(storage: ShellStorage, path: VirtualPath) -> None:
+    """Make sure that ``path`` has a directory to be in; raises `PathNotFound`, `NotDirectory`."""
     home = await storage.stat(path.parent)
     if home.kind is not Kind.DIRECTORY:
         raise NotDirectory(path)
 
 
-async def is_free(storage: ShellStorage, path: VirtualPath, request: WriteRequest) -> bool:
+async def makes_new_file(storage: ShellStorage, path: VirtualPath, request: WriteRequest) -> bool:
     """Tell whether an upload makes a new file; raises `Exists`, `IsDirectory`.
 
     A shell that will not say takes what it takes: then nothing is known to be new.
     """
     try:
-        there = await look(storage, path)
-    except (Denied, Unsupported):
-        if request.how is How.REPLACE:
+        there = await stat_or_none(storage, path)
+    except (Denied, NotSupported):
+        if request.how is WriteMode.REPLACE:
             return False
         raise
     if there is None:
         return True
     if there.kind is Kind.DIRECTORY:
         raise IsDirectory(path)
-    if request.how is not How.REPLACE:
+    if request.how is not WriteMode.REPLACE:
         raise Exists(path)
     return False

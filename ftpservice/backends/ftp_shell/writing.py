@@ -18,19 +18,19 @@ from twisted.logger import Logger
 from twisted.protocols.ftp import IWriteFile
 from zope.interface import implementer
 
-from ftpservice.backends.ftp_shell.errors import ask
+from ftpservice.backends.ftp_shell.errors import call_shell
 from ftpservice.storage.errors import BadOffset, StorageError, Unavailable
 from ftpservice.storage.interfaces import IWriting, WriteRequest
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Ends", "ShellWriting", "dispose"]
+__all__ = ["ShellWriting", "UploadCallbacks", "dispose"]
 
 log = Logger()
 
 
 @implementer(IPushProducer)
-class Valve:
+class BackpressureProducer:
     """The producer that a shell's consumer is given, to hold us back with."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Valve:
 
 
 @dataclass(frozen=True)
-class Ends:
+class UploadCallbacks:
     """What to do with a shell's file when its upload is over."""
 
     facts: Callable[[int], Awaitable[Entry]]
@@ -78,14 +78,14 @@ class ShellWriting:
     offset = 0
 
     def __init__(
-        self, path: VirtualPath, request: WriteRequest, file: IWriteFile, ends: Ends
+        self, path: VirtualPath, request: WriteRequest, file: IWriteFile, ends: UploadCallbacks
     ) -> None:
         self.path = path
         self._request = request
         self._file = file
         self._ends = ends
         self._consumer: IConsumer | None = None
-        self._valve = Valve()
+        self._valve = BackpressureProducer()
         self._written = 0
         self._ended = False
 
@@ -93,8 +93,8 @@ class ShellWriting:
         """Get the consumer that takes the bytes; to be called once, before anything else."""
         try:
             receive = self._file.receive
-            self._consumer = await ask(self.path, receive, late=close_consumer)
-            await ask(self.path, self._consumer.registerProducer, self._valve, True)
+            self._consumer = await call_shell(self.path, receive, late=close_consumer)
+            await call_shell(self.path, self._consumer.registerProducer, self._valve, True)
         except BaseException:
             await self.abandon()
             raise
@@ -105,7 +105,7 @@ class ShellWriting:
         await self._valve.wait()
         self._check_open()
         if self._consumer is not None:
-            await ask(self.path, self._consumer.write, data)
+            await call_shell(self.path, self._consumer.write, data)
         self._written += len(data)
 
     async def commit(self) -> Entry:
@@ -117,8 +117,8 @@ class ShellWriting:
         self._ended = True
         try:
             if self._consumer is not None:
-                await ask(self.path, self._consumer.unregisterProducer)
-            await ask(self.path, self._file.close)
+                await call_shell(self.path, self._consumer.unregisterProducer)
+            await call_shell(self.path, self._file.close)
             return await self._ends.facts(self._written)
         except BaseException:
             await self._ends.undo()
@@ -145,7 +145,9 @@ def close_consumer(consumer: IConsumer) -> None:
         consumer.unregisterProducer()
 
 
-def dispose(path: VirtualPath, request: WriteRequest, file: IWriteFile, ends: Ends) -> None:
+def dispose(
+    path: VirtualPath, request: WriteRequest, file: IWriteFile, ends: UploadCallbacks
+) -> None:
     """Let go of a file that was opened for an upload that is over by now."""
 
     async def close() -> None:

@@ -13,26 +13,26 @@ from ftpservice.backends.local.metadata.access import UNKNOWN, DirectoryAccess
 from ftpservice.backends.local.metadata.stat import entry_of
 from ftpservice.backends.local.metadata.symbolic_links import LinkTargets
 from ftpservice.backends.local.paths.names import decoded, is_hidden
-from ftpservice.backends.local.paths.tree import Tree
-from ftpservice.concurrency.thread_pool import Runner, let_go
-from ftpservice.storage.blocking_calls import called
+from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
+from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.interfaces import IListing
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["LocalListing", "OpenDirectory"]
 
-FIRST_BATCH = 64
-BATCH = 1000
+FIRST_BATCH_ENTRIES = 64
+BATCH_ENTRIES = 1000
 
 
 class OpenDirectory:
     """The blocking side: an open directory, used by one thread at a time."""
 
-    def __init__(self, tree: Tree, path: VirtualPath) -> None:
+    def __init__(self, tree: DirectoryTree, path: VirtualPath) -> None:
         self._links = LinkTargets(tree, path)
         self._lock = Lock()
-        self._size = FIRST_BATCH
+        self._size = FIRST_BATCH_ENTRIES
         opened = tree.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
         try:
             self._names = os.scandir(opened)
@@ -50,7 +50,7 @@ class OpenDirectory:
                 names = list(islice(self._names, self._size))
                 if not names:
                     break
-                self._size = BATCH
+                self._size = BATCH_ENTRIES
                 found = self._entries(names)
             return found
 
@@ -94,15 +94,15 @@ class OpenDirectory:
 class LocalListing:
     """A directory being read in a pool."""
 
-    def __init__(self, runner: Runner, path: VirtualPath, directory: OpenDirectory) -> None:
+    def __init__(self, runner: BlockingRunner, path: VirtualPath, directory: OpenDirectory) -> None:
         self._runner = runner
         self._path = path
         self._directory = directory
 
     async def next_batch(self) -> Sequence[Entry]:
         """Return some more entries: few at first, so that the first line leaves at once."""
-        return await called(self._runner, self._path, self._directory.batch)
+        return await in_pool(self._runner, self._path, self._directory.batch)
 
     def close(self) -> None:
         """Let go of the directory, in the pool."""
-        let_go(self._runner, self._directory.close)
+        run_unattended(self._runner, self._directory.close)

@@ -6,16 +6,16 @@ import errno
 import os
 import stat
 
-from ftpservice.backends.local.files.in_place import SET_ID
+from ftpservice.backends.local.files.in_place import SET_ID_BITS
 from ftpservice.backends.local.metadata.acl import has_default_acl
 from ftpservice.backends.local.metadata.mount_points import reports_mount_points
 from ftpservice.backends.local.metadata.stat import O_PATH
-from ftpservice.backends.local.partial_search import Leavings, remove_partial_alone
+from ftpservice.backends.local.partial_search import DirectoryPartials, remove_partial_alone
 from ftpservice.backends.local.partials.partial_file import discard_idle
-from ftpservice.backends.local.paths.file_ops import if_possible, rename_exclusive
-from ftpservice.backends.local.paths.names import new_name, partial_name
-from ftpservice.backends.local.paths.path_walk import DIRECTORY
-from ftpservice.backends.local.paths.tree import Place, Tree, reopened
+from ftpservice.backends.local.paths.file_ops import ignore_unsupported, rename_exclusive
+from ftpservice.backends.local.paths.names import check_new_name, partial_name
+from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS
+from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree, proc_fd_path
 from ftpservice.storage.errors import (
     Denied,
     Exists,
@@ -23,10 +23,10 @@ from ftpservice.storage.errors import (
     IsDirectory,
     IsLink,
     NotDirectory,
-    Unsupported,
+    NotSupported,
 )
 from ftpservice.storage.file_mode import MaskedMode
-from ftpservice.storage.os_errors import possible
+from ftpservice.storage.os_errors import translating_unsupported
 from ftpservice.storage.rights import mode_keeps_owner
 from ftpservice.wire.paths import VirtualPath
 
@@ -41,30 +41,30 @@ __all__ = [
 ]
 
 
-def make_directory(tree: Tree, path: VirtualPath, mode: int) -> None:
+def make_directory(tree: DirectoryTree, path: VirtualPath, mode: int) -> None:
     """Make a directory with just these permission bits, whatever the process's umask.
 
     Where there is a default ACL, with those that the kernel makes of it and ``mode``.
     """
     if path.is_root:
         raise Exists(path)
-    new_name(path)
+    check_new_name(path)
     with tree.parent(path) as place:
         if has_default_acl(place.directory):  # which the kernel applies in place of any umask
             requested = mode.requested if isinstance(mode, MaskedMode) else mode
             os.mkdir(place.name, requested & 0o777, dir_fd=place.directory)
             return
         os.mkdir(place.name, mode & 0o777, dir_fd=place.directory)
-        made = os.open(place.name, DIRECTORY | os.O_NOFOLLOW, dir_fd=place.directory)
+        made = os.open(place.name, DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=place.directory)
     try:
-        with if_possible():
+        with ignore_unsupported():
             _set_mode(made, mode)
     finally:
         os.close(made)
 
 
 @reports_mount_points
-def remove_directory(tree: Tree, path: VirtualPath, leavings: Leavings) -> None:
+def remove_directory(tree: DirectoryTree, path: VirtualPath, leavings: DirectoryPartials) -> None:
     """Remove a directory that holds nothing but ``leavings`` that may go with it."""
     if path.is_root:
         raise Denied(path)
@@ -82,7 +82,7 @@ def remove_directory(tree: Tree, path: VirtualPath, leavings: Leavings) -> None:
 
 
 @reports_mount_points
-def remove_file(tree: Tree, path: VirtualPath, owner: str) -> None:
+def remove_file(tree: DirectoryTree, path: VirtualPath, owner: str) -> None:
     """Remove a file or link and what ``owner`` left of uploads to it, or the latter alone."""
     if path.is_root:
         raise IsDirectory(path)
@@ -99,13 +99,13 @@ def remove_file(tree: Tree, path: VirtualPath, owner: str) -> None:
 
 
 @reports_mount_points
-def rename(tree: Tree, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
+def rename(tree: DirectoryTree, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
     """Rename in one step; only a file gives way, and only if ``replace``."""
     if source.is_root or target.is_root:
         raise Denied(source)
     if source != target and target.is_within(source):
         raise InvalidName(target)
-    new_name(target)
+    check_new_name(target)
     with tree.parent(source) as old, tree.parent(target) as new:
         try:
             rename_exclusive(old.name, new.name, old.directory, new.directory)
@@ -115,7 +115,7 @@ def rename(tree: Tree, source: VirtualPath, target: VirtualPath, replace: bool) 
             _rename_over(old, new, target)
 
 
-def _rename_over(old: Place, new: Place, target: VirtualPath) -> None:
+def _rename_over(old: DirectoryEntry, new: DirectoryEntry, target: VirtualPath) -> None:
     moving, there = old.facts(), new.facts()
     if moving is None or there is None or not os.path.samestat(moving, there):
         _check_gives_way(moving, there, target)
@@ -134,13 +134,13 @@ def _check_gives_way(
         raise NotDirectory(target)
 
 
-def set_mode(tree: Tree, path: VirtualPath, mode: int) -> None:
+def set_mode(tree: DirectoryTree, path: VirtualPath, mode: int) -> None:
     """Set the lower nine permission bits of a file or directory; the root stays usable."""
     opened = _open_to_change(tree, path)
     try:
         if not mode_keeps_owner(mode) and os.path.samestat(os.fstat(opened), os.fstat(tree.root)):
             raise Denied(path, "the owner would lose access to the root")
-        with possible(path):
+        with translating_unsupported(path):
             _set_mode(opened, mode)
     finally:
         os.close(opened)
@@ -151,25 +151,25 @@ def _set_mode(opened: int, mode: int) -> None:
     old = stat.S_IMODE(facts.st_mode)
     new = old & ~0o777 | mode & 0o777
     if stat.S_ISREG(facts.st_mode):  # whoever may change a file's bits may not lend its owner's
-        new &= ~SET_ID
+        new &= ~SET_ID_BITS
     if new != old:
-        os.chmod(reopened(opened), new)
+        os.chmod(proc_fd_path(opened), new)
 
 
-def set_modified(tree: Tree, path: VirtualPath, modified: float) -> None:
+def set_modified(tree: DirectoryTree, path: VirtualPath, modified: float) -> None:
     """Set the time of change; that of access stays."""
     opened = _open_to_change(tree, path)
     try:
         accessed = os.fstat(opened).st_atime_ns
-        with possible(path):
-            os.utime(reopened(opened), ns=(accessed, round(modified * 1e9)))
+        with translating_unsupported(path):
+            os.utime(proc_fd_path(opened), ns=(accessed, round(modified * 1e9)))
     except (OverflowError, ValueError):
-        raise Unsupported(path, f"no such time: {modified}") from None
+        raise NotSupported(path, f"no such time: {modified}") from None
     finally:
         os.close(opened)
 
 
-def _open_to_change(tree: Tree, path: VirtualPath) -> int:
+def _open_to_change(tree: DirectoryTree, path: VirtualPath) -> int:
     opened = tree.open(path, O_PATH)
     mode = os.fstat(opened).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
@@ -178,11 +178,11 @@ def _open_to_change(tree: Tree, path: VirtualPath) -> int:
     return opened
 
 
-def free_space(tree: Tree, path: VirtualPath) -> int:
+def free_space(tree: DirectoryTree, path: VirtualPath) -> int:
     """Return the bytes that this process may still write there."""
     opened = tree.open(path, O_PATH)
     try:
-        with possible(path):
+        with translating_unsupported(path):
             facts = os.fstatvfs(opened)
     finally:
         os.close(opened)

@@ -12,25 +12,37 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ftpservice.backends.local.files.lazy import Promise
-from ftpservice.backends.local.partials.partial_file import discard_idle, is_idle, marked
+from ftpservice.backends.local.files.lazy import LazyUpload
+from ftpservice.backends.local.partials.partial_file import discard_idle, is_idle, read_mark
 from ftpservice.backends.local.paths.names import (
-    PARTIAL,
+    PARTIAL_NAME,
     decoded,
     is_hidden,
     is_partial_of,
     partial_name,
 )
-from ftpservice.backends.local.paths.tree import Place, Tree
-from ftpservice.storage.errors import BeingUploaded, HasUploads, NotEmpty, NotFound, StorageError
+from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
+from ftpservice.storage.errors import (
+    BeingUploaded,
+    HasUploads,
+    NotEmpty,
+    PathNotFound,
+    StorageError,
+)
 from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["Leavings", "PartialSearch", "PartialWalk", "drop_partial", "remove_partial_alone"]
+__all__ = [
+    "DirectoryPartials",
+    "PartialSearch",
+    "PartialWalk",
+    "drop_partial",
+    "remove_partial_alone",
+]
 
-TURN = 1000
+ENTRIES_PER_TURN = 1000
 """Entries looked at in one call of the pool; more only where one directory has more."""
-FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 Visit = Callable[[int, VirtualPath, bytes], object]
 """Is given an open directory, its path and the name of a partial in it."""
@@ -39,7 +51,7 @@ Visit = Callable[[int, VirtualPath, bytes], object]
 class PartialWalk:
     """One walk through a tree that visits all partials, a little at a time."""
 
-    def __init__(self, tree: Tree, visit: Visit) -> None:
+    def __init__(self, tree: DirectoryTree, visit: Visit) -> None:
         self._tree = tree
         self._visit = visit
         self._pending = [ROOT]
@@ -48,10 +60,10 @@ class PartialWalk:
     def turn(self) -> bool:
         """Do some of it; tells whether there is more. Nothing stays open between turns."""
         self._seen = 0
-        while self._pending and self._seen < TURN:
+        while self._pending and self._seen < ENTRIES_PER_TURN:
             path = self._pending.pop()
             try:
-                opened = self._tree.open(path, FLAGS)
+                opened = self._tree.open(path, DIRECTORY_FLAGS)
             except (OSError, StorageError):
                 continue  # gone, or not ours to read
             try:
@@ -71,7 +83,7 @@ class PartialWalk:
                     self._pending.append(path.child(name))
 
     def _hidden(self, opened: int, path: VirtualPath, name: bytes) -> None:
-        if PARTIAL.fullmatch(name):
+        if PARTIAL_NAME.fullmatch(name):
             self._visit(opened, path, name)
 
 
@@ -94,7 +106,7 @@ class PartialSearch:
         """Look at a partial."""
         if not self._everybody and not is_partial_of(self._owner, name):
             return
-        facts = Place(opened, name).facts()
+        facts = DirectoryEntry(opened, name).facts()
         if facts is None or not stat.S_ISREG(facts.st_mode):
             return
         target, owner = self._told(opened, name)
@@ -108,7 +120,7 @@ class PartialSearch:
     def _told(self, opened: int, name: bytes) -> tuple[bytes, str]:
         """Return the name of the file, or the partial's own, and the owner if that is known."""
         owner = self._owner if is_partial_of(self._owner, name) else ""
-        mark = marked(opened, name)
+        mark = read_mark(opened, name)
         if mark is not None and is_partial_of(mark[0], name):
             return mark[1], mark[0]
         beside = _names_beside(opened) if owner else []
@@ -117,68 +129,70 @@ class PartialSearch:
 
 def _names_beside(opened: int) -> list[bytes]:
     """Return the names in a directory that somebody else may be reading just now."""
-    again = os.open(b".", FLAGS, dir_fd=opened)
+    again = os.open(b".", DIRECTORY_FLAGS, dir_fd=opened)
     try:
         return [os.fsencode(name) for name in os.listdir(again)]
     finally:
         os.close(again)
 
 
-def drop_partial(tree: Tree, path: VirtualPath, owner: str, everybody: bool) -> list[PartialUpload]:
+def drop_partial(
+    tree: DirectoryTree, path: VirtualPath, owner: str, everybody: bool
+) -> list[PartialUpload]:
     """Remove ``owner``'s partial of ``path``, or everybody's; return those removed.
 
-    Raises `NotFound`, `BeingUploaded`.
+    Raises `PathNotFound`, `BeingUploaded`.
     """
     if path.is_root:
-        raise NotFound(path)
+        raise PathNotFound(path)
     search = PartialSearch(owner, everybody, drops=True, only=path)
     opened = tree.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         names = [os.fsencode(name) for name in os.listdir(opened)]
-        for name in filter(PARTIAL.fullmatch, names):
+        for name in filter(PARTIAL_NAME.fullmatch, names):
             search.visit(opened, path.parent, name)
     finally:
         os.close(opened)
     dropped = [partial for partial in search.found if not partial.is_active]
     if not dropped:
-        raise (BeingUploaded if search.found else NotFound)(path)
+        raise (BeingUploaded if search.found else PathNotFound)(path)
     return dropped
 
 
-def remove_partial_alone(place: Place, path: VirtualPath, owner: str) -> None:
+def remove_partial_alone(place: DirectoryEntry, path: VirtualPath, owner: str) -> None:
     """Remove ``owner``'s idle partial of a file that is not there.
 
-    Raises `NotFound`, `BeingUploaded`.
+    Raises `PathNotFound`, `BeingUploaded`.
     """
     name = partial_name(owner, place.name)
     if not discard_idle(place.directory, name):
-        raise (NotFound if is_idle(place.directory, name) else BeingUploaded)(path)
+        raise (PathNotFound if is_idle(place.directory, name) else BeingUploaded)(path)
 
 
 @dataclass(frozen=True)
-class Leavings:
+class DirectoryPartials:
     """What in a directory of uploads is in the way of removing it, and what is not."""
 
     owner: str
     age: float
-    promises: set[object]
+    lazy_uploads: set[object]
 
-    def check_promised(self, place: Place, path: VirtualPath) -> None:
+    def check_promised(self, place: DirectoryEntry, path: VirtualPath) -> None:
         """Raise `HasUploads` where an upload is under way that has no partial yet."""
-        promises = [one for one in tuple(self.promises) if isinstance(one, Promise)]
+        promises = [one for one in tuple(self.lazy_uploads) if isinstance(one, LazyUpload)]
         facts = place.facts() if promises else None
-        if facts is not None and any(promise.is_in(facts) for promise in promises):
+        if facts is not None and any(promise.targets_directory(facts) for promise in promises):
             raise HasUploads(path, "an upload has begun")
 
-    def remove(self, place: Place, path: VirtualPath) -> None:
+    def remove(self, place: DirectoryEntry, path: VirtualPath) -> None:
         """Remove the owner's idle partials in a directory, and those whose time is over.
 
         Raises `NotEmpty` if there is anything else, and then removes nothing.
         """
-        opened = os.open(place.name, FLAGS | os.O_CLOEXEC, dir_fd=place.directory)
+        opened = os.open(place.name, DIRECTORY_FLAGS | os.O_CLOEXEC, dir_fd=place.directory)
         try:
             names = [os.fsencode(name) for name in os.listdir(opened)]
-            if not all(PARTIAL.fullmatch(name) for name in names):
+            if not all(PARTIAL_NAME.fullmatch(name) for name in names):
                 raise NotEmpty(path)
             for name in names:
                 self._check_leaves(opened, name, path)
@@ -192,6 +206,6 @@ class Leavings:
             raise HasUploads(path, "an upload is under way")
         if is_partial_of(self.owner, name) or is_partial_of("", name):
             return
-        facts = Place(opened, name).facts()
+        facts = DirectoryEntry(opened, name).facts()
         if facts is not None and facts.st_mtime > time.time() - self.age:
             raise HasUploads(path, "an interrupted upload of another owner")

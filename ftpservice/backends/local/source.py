@@ -12,20 +12,24 @@ from zope.interface import implementer
 
 from ftpservice.backends.local.operations import make_directory
 from ftpservice.backends.local.partial_search import PartialWalk
-from ftpservice.backends.local.partials.sweeper import Rounds, Sweep
-from ftpservice.backends.local.paths.path_walk import DIRECTORY
-from ftpservice.backends.local.paths.tree import Tree
-from ftpservice.backends.local.storage import WEEK, LocalStorage, Setting
-from ftpservice.concurrency.overflow_pool import BriefPool
-from ftpservice.concurrency.thread_pool import Pool, Runner
-from ftpservice.storage.blocking_calls import called
+from ftpservice.backends.local.partials.sweeper import PartialSweep, PeriodicSweep
+from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS
+from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.backends.local.storage import (
+    DEFAULT_PARTIAL_AGE_SECONDS,
+    LocalOptions,
+    LocalStorage,
+)
+from ftpservice.concurrency.overflow_pool import OverflowPool
+from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
+from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import Exists
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["LocalSource", "LocalStorage"]
 
-HOUR = 3600.0
+SWEEP_INTERVAL_SECONDS = 3600.0
 
 
 @implementer(IStorageSource)
@@ -42,29 +46,29 @@ class LocalSource:
         self,
         root: str,
         reactor: IReactorTime,
-        pool: Runner | None = None,
+        pool: BlockingRunner | None = None,
         durable: bool = False,
-        partial_age: float = WEEK,
+        partial_age: float = DEFAULT_PARTIAL_AGE_SECONDS,
     ) -> None:
         self._root = _checked(root)
         if partial_age <= 0:
             raise ValueError(f"partials must be kept for some time, not {partial_age:g} seconds")
         self._own_pool = (
-            Pool(IReactorFromThreads(reactor), "local storage") if pool is None else None
+            BlockingPool(IReactorFromThreads(reactor), "local storage") if pool is None else None
         )
-        self._runner = cast(Runner, pool or self._own_pool)
-        self._brief = BriefPool(reactor, self._own_pool) if self._own_pool is not None else None
+        self._runner = cast(BlockingRunner, pool or self._own_pool)
+        self._brief = OverflowPool(reactor, self._own_pool) if self._own_pool is not None else None
         brief = None if durable else self._brief  # to wait for the disk is not brief
-        self._setting = Setting(self._runner, durable, brief, partial_age)
+        self._setting = LocalOptions(self._runner, durable, brief, partial_age)
         self._partial_age = partial_age
-        self._trees: WeakValueDictionary[tuple[int, int], Tree] = WeakValueDictionary()
-        self._rounds = Rounds(reactor, min(HOUR, partial_age), self.sweep)
+        self._trees: WeakValueDictionary[tuple[int, int], DirectoryTree] = WeakValueDictionary()
+        self._rounds = PeriodicSweep(reactor, min(SWEEP_INTERVAL_SECONDS, partial_age), self.sweep)
 
     async def storage(self, owner: str, top: VirtualPath) -> IStorage:
         """Return ``owner``'s storage, which cannot reach anything outside ``top``."""
         tree = self._tree_at_once(top)
         if tree is None:
-            tree = await called(self._runner, top, self._tree, top)
+            tree = await in_pool(self._runner, top, self._tree, top)
         return LocalStorage(tree, owner, self._setting)
 
     def describe(self) -> str:
@@ -73,10 +77,10 @@ class LocalSource:
 
     async def sweep(self) -> int:
         """Remove partials whose time is over; returns how many. Happens every hour by itself."""
-        tree = await called(self._runner, ROOT, Tree.at, self._root)
-        sweep = Sweep(self._partial_age)
+        tree = await in_pool(self._runner, ROOT, DirectoryTree.at, self._root)
+        sweep = PartialSweep(self._partial_age)
         walk = PartialWalk(tree, sweep.visit)
-        while await called(self._runner, ROOT, walk.turn):
+        while await in_pool(self._runner, ROOT, walk.turn):
             pass
         return sweep.removed
 
@@ -87,28 +91,28 @@ class LocalSource:
             await self._brief.stop()
             await self._own_pool.stop()
 
-    def _tree_at_once(self, top: VirtualPath) -> Tree | None:
+    def _tree_at_once(self, top: VirtualPath) -> DirectoryTree | None:
         """Return the tree at ``top`` if that needs no disk; else None."""
         try:
-            whole = Tree.at_once(self._root)
-            opened = whole.open_at_once(top, DIRECTORY) if whole is not None else None
+            whole = DirectoryTree.at_once(self._root)
+            opened = whole.open_if_cached(top, DIRECTORY_FLAGS) if whole is not None else None
         except OSError:
             return None
         if whole is None or opened is None:
             return None
-        return self._shared(whole.grown(opened, top))
+        return self._shared(whole.subtree(opened, top))
 
-    def _tree(self, top: VirtualPath) -> Tree:
+    def _tree(self, top: VirtualPath) -> DirectoryTree:
         """Return the tree at ``top``, made if it is missing."""
-        return self._shared(_made(Tree.at(self._root), top))
+        return self._shared(_made(DirectoryTree.at(self._root), top))
 
-    def _shared(self, tree: Tree) -> Tree:
+    def _shared(self, tree: DirectoryTree) -> DirectoryTree:
         """Return the same tree for all who have that directory open now."""
         facts = os.fstat(tree.root)
         return self._trees.setdefault((facts.st_dev, facts.st_ino), tree)
 
 
-def _made(whole: Tree, top: VirtualPath) -> Tree:
+def _made(whole: DirectoryTree, top: VirtualPath) -> DirectoryTree:
     """Return the tree at ``top``, made if it is missing."""
     try:
         return whole.below(top)

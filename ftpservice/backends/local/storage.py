@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from zope.interface import implementer
 
 from ftpservice.backends.local.files.hashing import digest_of
-from ftpservice.backends.local.files.reading import LocalReading, OpenFile
-from ftpservice.backends.local.files.request import Order
+from ftpservice.backends.local.files.reading import LocalFile, LocalReading
+from ftpservice.backends.local.files.request import UploadRequest
 from ftpservice.backends.local.files.transaction import open_writing
 from ftpservice.backends.local.listing import LocalListing, OpenDirectory
 from ftpservice.backends.local.metadata.access import access_at
@@ -29,17 +29,17 @@ from ftpservice.backends.local.operations import (
     set_modified,
 )
 from ftpservice.backends.local.partial_search import (
-    Leavings,
+    DirectoryPartials,
     PartialSearch,
     PartialWalk,
     drop_partial,
 )
-from ftpservice.backends.local.partials.partial_file import find
+from ftpservice.backends.local.partials.partial_file import find_partial
 from ftpservice.backends.local.paths.names import partial_name
-from ftpservice.backends.local.paths.tree import Tree
-from ftpservice.concurrency.thread_pool import Runner
-from ftpservice.storage.blocking_calls import called
-from ftpservice.storage.errors import NotFound, Unsupported
+from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.storage.blocking_calls import in_pool
+from ftpservice.storage.errors import NotSupported, PathNotFound
 from ftpservice.storage.filesystem_interfaces import IAccess, IEnter, ILinks
 from ftpservice.storage.interfaces import (
     IFreeSpace,
@@ -58,23 +58,29 @@ from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["WEEK", "LocalFiles", "LocalStorage", "Setting", "entry_at_once"]
+__all__ = [
+    "DEFAULT_PARTIAL_AGE_SECONDS",
+    "LocalFiles",
+    "LocalOptions",
+    "LocalStorage",
+    "entry_if_cached",
+]
 
 
-WEEK = 7 * 86_400.0
+DEFAULT_PARTIAL_AGE_SECONDS = 7 * 86_400.0
 
 
 @dataclass(frozen=True)
-class Setting:
+class LocalOptions:
     """What the storages of one source share: whether uploads are synced, and the pools."""
 
-    runner: Runner
+    runner: BlockingRunner
     durable: bool = False
-    brief: Runner | None = None
+    brief: BlockingRunner | None = None
     """For calls that hardly ever wait for anything, if they have a pool of their own."""
-    partial_age: float = WEEK
+    partial_age: float = DEFAULT_PARTIAL_AGE_SECONDS
     """Seconds that partials are kept."""
-    promises: set[object] = field(default_factory=set)
+    lazy_uploads: set[object] = field(default_factory=set)
     """Uploads under way that have no partial yet."""
 
 
@@ -82,7 +88,7 @@ class Setting:
 class LocalFiles:
     """``owner``'s files in ``tree``; each call is one call in the pool, there and back."""
 
-    def __init__(self, tree: Tree, owner: str, setting: Setting) -> None:
+    def __init__(self, tree: DirectoryTree, owner: str, setting: LocalOptions) -> None:
         self._tree = tree
         self._owner = owner
         self._setting = setting
@@ -90,59 +96,61 @@ class LocalFiles:
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``; a link that may not be followed is told as such."""
-        entry = entry_at_once(self._tree, path, O_PATH)
+        entry = entry_if_cached(self._tree, path, O_PATH)
         if entry is not None:
             return entry
-        return await called(self._runner, path, _entry_at, self._tree, path)
+        return await in_pool(self._runner, path, _entry_at, self._tree, path)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
         """Begin to read a directory."""
-        directory = await called(
+        directory = await in_pool(
             self._runner, path, OpenDirectory, self._tree, path, dispose=OpenDirectory.close
         )
         return LocalListing(self._runner, path, directory)
 
     async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
         """Make one directory."""
-        await called(self._runner, path, make_directory, self._tree, path, mode)
+        await in_pool(self._runner, path, make_directory, self._tree, path, mode)
 
     async def remove_directory(self, path: VirtualPath) -> None:
         """Remove a directory that has no entries but hidden partials of this owner."""
         setting = self._setting
-        leavings = Leavings(self._owner, setting.partial_age, setting.promises)
-        await called(self._runner, path, remove_directory, self._tree, path, leavings)
+        leavings = DirectoryPartials(self._owner, setting.partial_age, setting.lazy_uploads)
+        await in_pool(self._runner, path, remove_directory, self._tree, path, leavings)
 
     async def remove_file(self, path: VirtualPath) -> None:
         """Remove a file or link and the owner's partial of it, or the latter alone."""
-        await called(self._runner, path, remove_file, self._tree, path, self._owner)
+        await in_pool(self._runner, path, remove_file, self._tree, path, self._owner)
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
         """Rename in one step."""
-        await called(self._runner, source, rename, self._tree, source, target, replace)
+        await in_pool(self._runner, source, rename, self._tree, source, target, replace)
 
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a plain file."""
         try:
-            file = OpenFile.at_once(self._tree, path)
+            file = LocalFile.at_once(self._tree, path)
         except OSError as error:
             raise translate(error, path) from error
         if file is None:
-            file = await called(
-                self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close
+            file = await in_pool(
+                self._runner, path, LocalFile.at, self._tree, path, dispose=LocalFile.close
             )
         return LocalReading(self._runner, file)
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Begin a write transaction."""
         setting = self._setting
-        order = Order(self._tree, self._owner, path, request, setting.durable, setting.promises)
+        order = UploadRequest(
+            self._tree, self._owner, path, request, setting.durable, setting.lazy_uploads
+        )
         return await open_writing(self._runner, order, setting.brief)
 
 
-def entry_at_once(tree: Tree, path: VirtualPath, flags: int) -> Entry | None:
+def entry_if_cached(tree: DirectoryTree, path: VirtualPath, flags: int) -> Entry | None:
     """Return the facts of what is there, if that needs neither disk nor directory service."""
     try:
-        opened = tree.open_at_once(path, flags)
+        opened = tree.open_if_cached(path, flags)
     except OSError:
         return None  # perhaps a link that leads nowhere: its own facts are wanted
     if opened is None:
@@ -154,7 +162,7 @@ def entry_at_once(tree: Tree, path: VirtualPath, flags: int) -> Entry | None:
         os.close(opened)
 
 
-def _entry_at(tree: Tree, path: VirtualPath) -> Entry:
+def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
     """Return the facts of what is there; those of the link itself for one that leads nowhere."""
     try:
         opened = tree.open(path, O_PATH)
@@ -177,47 +185,47 @@ class LocalStorage(LocalFiles):
 
     async def hash(self, path: VirtualPath, algorithm: str, start: int, end: int | None) -> str:
         """Digest a file as it was when the call began, in turns that others get between."""
-        file = await called(
-            self._runner, path, OpenFile.at, self._tree, path, dispose=OpenFile.close
+        file = await in_pool(
+            self._runner, path, LocalFile.at, self._tree, path, dispose=LocalFile.close
         )
         return await digest_of(self._runner, file, algorithm, (start, end))
 
     async def enter(self, path: VirtualPath) -> None:
         """Return for a directory that the process may enter."""
-        if not self._tree.enters_at_once(path):
-            await called(self._runner, path, self._tree.enter, path)
+        if not self._tree.can_enter_if_cached(path):
+            await in_pool(self._runner, path, self._tree.enter, path)
 
     async def lstat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``; a link is not followed."""
-        entry = entry_at_once(self._tree, path, O_PATH | os.O_NOFOLLOW)
+        entry = entry_if_cached(self._tree, path, O_PATH | os.O_NOFOLLOW)
         if entry is not None and entry.kind is not Kind.LINK:
             return entry
-        return await called(self._runner, path, entry_itself, self._tree, path)
+        return await in_pool(self._runner, path, entry_itself, self._tree, path)
 
     async def set_times(
         self, path: VirtualPath, modified: float | None = None, created: float | None = None
     ) -> None:
         """Set the time of change."""
         if created is not None:
-            raise Unsupported(path, "no creation times")
+            raise NotSupported(path, "no creation times")
         if modified is not None:
-            await called(self._runner, path, set_modified, self._tree, path, modified)
+            await in_pool(self._runner, path, set_modified, self._tree, path, modified)
 
     async def set_mode(self, path: VirtualPath, mode: int) -> None:
         """Set the lower nine permission bits."""
-        await called(self._runner, path, set_mode, self._tree, path, mode)
+        await in_pool(self._runner, path, set_mode, self._tree, path, mode)
 
     async def free_space(self, path: VirtualPath) -> int:
         """Return the bytes that the filesystem leaves us."""
-        return await called(self._runner, path, free_space, self._tree, path)
+        return await in_pool(self._runner, path, free_space, self._tree, path)
 
     async def access(self, path: VirtualPath, follow: bool) -> int:
         """Return what this process may do with a file or directory."""
-        return await called(self._runner, path, access_at, self._tree, path, follow)
+        return await in_pool(self._runner, path, access_at, self._tree, path, follow)
 
     async def partial(self, path: VirtualPath) -> Entry:
         """Return the facts of what arrived for ``path`` and was cut; an empty one is none."""
-        return await called(self._runner, path, _partial, self._tree, path, self._owner)
+        return await in_pool(self._runner, path, _partial, self._tree, path, self._owner)
 
     async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
         """Return the partials in the tree; it is walked in turns that others get between."""
@@ -230,31 +238,31 @@ class LocalStorage(LocalFiles):
         if path is None:
             found = await self._searched(PartialSearch(self._owner, everybody, drops=True))
             return [partial for partial in found if not partial.is_active]
-        return await called(
+        return await in_pool(
             self._runner, path, drop_partial, self._tree, path, self._owner, everybody
         )
 
     async def _searched(self, search: PartialSearch) -> Sequence[PartialUpload]:
         walk = PartialWalk(self._tree, search.visit)
-        while await called(self._runner, ROOT, walk.turn):
+        while await in_pool(self._runner, ROOT, walk.turn):
             pass
         return search.found
 
 
-def _partial(tree: Tree, path: VirtualPath, owner: str) -> Entry:
+def _partial(tree: DirectoryTree, path: VirtualPath, owner: str) -> Entry:
     if path.is_root:
-        raise NotFound(path)
+        raise PathNotFound(path)
     try:
         with tree.place(path) as place:
-            opened = find(place, partial_name(owner, place.name))
+            opened = find_partial(place, partial_name(owner, place.name))
     except NotADirectoryError:
-        raise NotFound(path) from None
+        raise PathNotFound(path) from None
     if opened is None:
-        raise NotFound(path)
+        raise PathNotFound(path)
     try:
         facts = os.fstat(opened)
     finally:
         os.close(opened)
     if facts.st_size == 0:
-        raise NotFound(path, "empty")
+        raise PathNotFound(path, "empty")
     return entry_of(path.name, facts)

@@ -8,15 +8,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from ftpservice.backends.memory.tree import Directory, Key, key_of
+from ftpservice.backends.memory.tree import Key, MemoryDirectory, partial_key
 from ftpservice.backends.memory.view import MemoryView
 from ftpservice.storage.errors import (
     BadOffset,
     BeingUploaded,
     Denied,
-    NotFound,
+    NotSupported,
+    PathNotFound,
     StorageError,
-    Unsupported,
 )
 from ftpservice.storage.interfaces import (
     IFreeSpace,
@@ -27,21 +27,21 @@ from ftpservice.storage.interfaces import (
 )
 from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.storage.rights import mode_keeps_owner
-from ftpservice.wire.digests import Digest, new_digest
+from ftpservice.wire.digests import Hasher, new_hasher
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["MemoryAttributes", "MemoryHashes", "MemoryPartials", "MemoryRoom"]
+__all__ = ["MemoryAttributes", "MemoryFreeSpace", "MemoryHashes", "MemoryPartials"]
 
-TURN = 1 << 20
+BYTES_PER_TURN = 1 << 20
 """Bytes digested before others get their turn: a millisecond or two."""
 
 
-def _digest(algorithm: str, path: VirtualPath) -> Digest:
+def _digest(algorithm: str, path: VirtualPath) -> Hasher:
     try:
-        return new_digest(algorithm)
+        return new_hasher(algorithm)
     except ValueError as error:
-        raise Unsupported(path, str(error)) from None
+        raise NotSupported(path, str(error)) from None
 
 
 @implementer(IHashes)
@@ -59,10 +59,13 @@ class MemoryHashes:
         if not 0 <= start <= stop <= len(data):
             raise BadOffset(path)
         digest = _digest(algorithm, path)
-        for offset in range(start, stop, TURN):
+        for offset in range(start, stop, BYTES_PER_TURN):
             if self._clock is not None and offset > start:
                 await deferLater(self._clock, 0)
-            with memoryview(data) as whole, whole[offset : min(offset + TURN, stop)] as piece:
+            with (
+                memoryview(data) as whole,
+                whole[offset : min(offset + BYTES_PER_TURN, stop)] as piece,
+            ):
                 digest.update(piece)
         return digest.hexdigest()
 
@@ -95,7 +98,7 @@ class MemoryAttributes:
 
 
 @implementer(IFreeSpace)
-class MemoryRoom:
+class MemoryFreeSpace:
     """How much still fits."""
 
     def __init__(self, view: MemoryView) -> None:
@@ -115,15 +118,15 @@ class MemoryPartials:
         self._view = view
 
     async def partial(self, path: VirtualPath) -> Entry:
-        """Return the facts of a partial, or raise `NotFound`."""
+        """Return the facts of a partial, or raise `PathNotFound`."""
         view = self._view
         try:
-            key = key_of(view.owner, view.home(path), path.name)
+            key = partial_key(view.owner, view.home(path), path.name)
         except StorageError:
-            raise NotFound(path) from None
+            raise PathNotFound(path) from None
         partial = view.tree.partial(key)
         if partial is None or not partial.content.data:
-            raise NotFound(path)
+            raise PathNotFound(path)
         size = len(partial.content.data)
         return Entry(path.name, Kind.FILE, size, partial.modified, owner=view.owner)
 
@@ -140,7 +143,7 @@ class MemoryPartials:
         ]
         dropped = [told for told, key in found if self._view.tree.drop_partial(key)]
         if path is not None and not dropped:
-            raise (BeingUploaded if found else NotFound)(path)
+            raise (BeingUploaded if found else PathNotFound)(path)
         return dropped
 
     def _found(self, everybody: bool) -> Iterator[tuple[PartialUpload, Key]]:
@@ -152,7 +155,7 @@ class MemoryPartials:
                 path = paths[partial.home.serial].child(partial.name)
                 size = len(partial.content.data)
                 told = PartialUpload(path, partial.owner, size, partial.modified, active)
-                yield told, key_of(partial.owner, partial.home, partial.name)
+                yield told, partial_key(partial.owner, partial.home, partial.name)
 
     def _directories(self) -> Iterator[tuple[int, VirtualPath]]:
         """Yield all directories below the root: their numbers and paths."""
@@ -163,5 +166,5 @@ class MemoryPartials:
             waiting += [
                 (node, path.child(name))
                 for name, node in directory.entries.items()
-                if isinstance(node, Directory)
+                if isinstance(node, MemoryDirectory)
             ]

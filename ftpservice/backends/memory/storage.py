@@ -11,11 +11,11 @@ from zope.interface import implementer
 
 from ftpservice.backends.memory.capabilities import (
     MemoryAttributes,
+    MemoryFreeSpace,
     MemoryHashes,
     MemoryPartials,
-    MemoryRoom,
 )
-from ftpservice.backends.memory.tree import Directory, File, MemoryTree, key_of
+from ftpservice.backends.memory.tree import MemoryDirectory, MemoryFile, MemoryTree, partial_key
 from ftpservice.backends.memory.view import MemoryView
 from ftpservice.backends.memory.writing import begin_writing
 from ftpservice.storage.errors import (
@@ -26,7 +26,7 @@ from ftpservice.storage.errors import (
     IsDirectory,
     NotDirectory,
     NotEmpty,
-    NotFound,
+    PathNotFound,
     Unavailable,
 )
 from ftpservice.storage.interfaces import (
@@ -47,7 +47,7 @@ from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["MemorySource", "MemoryStorage"]
 
-BATCH = 500
+BATCH_ENTRIES = 500
 
 
 @implementer(IStorage)
@@ -73,7 +73,7 @@ class MemoryStorage:
             IHashes: lambda: MemoryHashes(self._view, self._clock),
             ISetTimes: lambda: MemoryAttributes(self._view),
             ISetMode: lambda: MemoryAttributes(self._view),
-            IFreeSpace: lambda: MemoryRoom(self._view),
+            IFreeSpace: lambda: MemoryFreeSpace(self._view),
             IPartials: lambda: MemoryPartials(self._view),
         }
         return offers[interface]() if interface in offers else None
@@ -107,14 +107,16 @@ class MemoryStorage:
     async def remove_file(self, path: VirtualPath) -> None:
         """Remove a file and the owner's partial of it, or the latter alone."""
         partial = (
-            None if path.is_root else key_of(self._view.owner, self._view.home(path), path.name)
+            None
+            if path.is_root
+            else partial_key(self._view.owner, self._view.home(path), path.name)
         )
         try:
             file = self._view.file(path)
-        except NotFound:
+        except PathNotFound:
             if partial is None or not self._tree.drop_partial(partial):
                 arriving = partial is not None and self._tree.arriving(partial)
-                raise (BeingUploaded if arriving else NotFound)(path) from None
+                raise (BeingUploaded if arriving else PathNotFound)(path) from None
             return
         self._view.home(path).take(path.name, self._tree.seconds())
         file.content.drop()
@@ -126,7 +128,7 @@ class MemoryStorage:
         node = self._view.node(source)
         if source.is_root or target.is_root:
             raise Denied(source)
-        if isinstance(node, Directory) and target != source and target.is_within(source):
+        if isinstance(node, MemoryDirectory) and target != source and target.is_within(source):
             raise InvalidName(target)
         home = self._view.home(target)
         there = home.entries.get(target.name)
@@ -137,7 +139,7 @@ class MemoryStorage:
         now = self._tree.seconds()
         self._view.home(source).take(source.name, now)
         home.put(target.name, node, now)
-        if isinstance(there, File):
+        if isinstance(there, MemoryFile):
             there.content.drop()
 
     async def open_reading(self, path: VirtualPath) -> IReading:
@@ -150,18 +152,21 @@ class MemoryStorage:
 
 
 def _check_gives_way(
-    node: File | Directory, there: File | Directory, target: VirtualPath, replace: bool
+    node: MemoryFile | MemoryDirectory,
+    there: MemoryFile | MemoryDirectory,
+    target: VirtualPath,
+    replace: bool,
 ) -> None:
     """Refuse a rename over anything but a file by a file."""
     if not replace:
         raise Exists(target)
     if there is node:
         return
-    if isinstance(there, Directory):
-        if isinstance(node, File):
+    if isinstance(there, MemoryDirectory):
+        if isinstance(node, MemoryFile):
             raise IsDirectory(target)
         raise NotEmpty(target) if there.entries else Exists(target)
-    if isinstance(node, Directory):
+    if isinstance(node, MemoryDirectory):
         raise NotDirectory(target)
 
 
@@ -169,14 +174,14 @@ def _check_gives_way(
 class MemoryListing:
     """The names a directory had when it was opened, less those that are gone."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: MemoryDirectory) -> None:
         self._directory = directory
         self._names = iter(list(directory.entries))
 
     async def next_batch(self) -> Sequence[Entry]:
         """Return some more entries."""
         entries = self._directory.entries
-        while names := list(islice(self._names, BATCH)):
+        while names := list(islice(self._names, BATCH_ENTRIES)):
             batch = [entries[name].entry(name) for name in names if name in entries]
             if batch:
                 return batch
@@ -191,7 +196,7 @@ class MemoryListing:
 class MemoryReading:
     """A file as it was when it was opened."""
 
-    def __init__(self, path: VirtualPath, file: File) -> None:
+    def __init__(self, path: VirtualPath, file: MemoryFile) -> None:
         self.entry = file.entry(path.name)
         self._path = path
         self._data: bytearray | None = file.content.data
@@ -222,7 +227,7 @@ class MemorySource:
             path = VirtualPath(top.parts[:depth])
             try:
                 view.directory(path)
-            except NotFound:
+            except PathNotFound:
                 made = self._tree.new_directory(owner, 0o755)
                 view.home(path).put(path.name, made, made.modified)
         return MemoryStorage(self._tree, owner, top, self._clock)

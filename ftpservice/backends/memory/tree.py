@@ -12,15 +12,24 @@ from ftpservice.storage.errors import HasUploads, NoSpace
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Content", "Directory", "File", "Key", "MemoryTree", "Node", "Partial", "key_of"]
+__all__ = [
+    "Key",
+    "MemoryContent",
+    "MemoryDirectory",
+    "MemoryFile",
+    "MemoryNode",
+    "MemoryPartial",
+    "MemoryTree",
+    "partial_key",
+]
 
-WEEK = 7 * 86_400.0
+DEFAULT_PARTIAL_AGE_SECONDS = 7 * 86_400.0
 
 Key = tuple[str, int, str]
 """Owner, the serial number of the directory and the name of an upload's file."""
 
 
-class Content:
+class MemoryContent:
     """Bytes that only ever grow, so that who reads the first ``n`` of them keeps what it saw."""
 
     __slots__ = ("_counted", "_tree", "data")
@@ -36,12 +45,12 @@ class Content:
             self._tree.take(len(data), path)
         self.data += data
 
-    def cut_to(self, size: int) -> Content:
+    def cut_to(self, size: int) -> MemoryContent:
         """Return the first ``size`` bytes; what is beyond is dropped."""
         if size == len(self.data):
             return self
         self.drop()
-        shorter = Content(self._tree)
+        shorter = MemoryContent(self._tree)
         with memoryview(self.data) as view:
             shorter.add(view[:size], VirtualPath())
         return shorter
@@ -59,7 +68,7 @@ class Content:
 
 
 @dataclass(eq=False, slots=True)
-class Node:
+class MemoryNode:
     """What files and directories have in common."""
 
     serial: int
@@ -70,10 +79,10 @@ class Node:
 
 
 @dataclass(eq=False, slots=True)
-class File(Node):
+class MemoryFile(MemoryNode):
     """A plain file."""
 
-    content: Content
+    content: MemoryContent
 
     def entry(self, name: str) -> Entry:
         """Return the facts of this file under ``name``."""
@@ -81,16 +90,18 @@ class File(Node):
 
 
 @dataclass(eq=False, slots=True)
-class Directory(Node):
+class MemoryDirectory(MemoryNode):
     """A directory."""
 
-    entries: dict[str, File | Directory] = field(default_factory=dict)
+    entries: dict[str, MemoryFile | MemoryDirectory] = field(default_factory=dict)
 
     def entry(self, name: str) -> Entry:
         """Return the facts of this directory under ``name``."""
         return _entry(self, name, Kind.DIRECTORY, 0)
 
-    def put(self, name: str, node: File | Directory, now: float) -> File | Directory | None:
+    def put(
+        self, name: str, node: MemoryFile | MemoryDirectory, now: float
+    ) -> MemoryFile | MemoryDirectory | None:
         """Give ``node`` a name here; returns what had that name."""
         replaced = self.entries.get(name)
         self.entries[name] = node
@@ -103,7 +114,7 @@ class Directory(Node):
         self.modified = now
 
 
-def _entry(node: Node, name: str, kind: Kind, size: int) -> Entry:
+def _entry(node: MemoryNode, name: str, kind: Kind, size: int) -> Entry:
     return Entry(
         name,
         kind,
@@ -117,17 +128,17 @@ def _entry(node: Node, name: str, kind: Kind, size: int) -> Entry:
 
 
 @dataclass(eq=False, slots=True)
-class Partial:
+class MemoryPartial:
     """What has arrived of an upload that is under way, or was interrupted."""
 
     owner: str
-    home: Directory
+    home: MemoryDirectory
     name: str
-    content: Content
+    content: MemoryContent
     modified: float
 
 
-def key_of(owner: str, home: Directory, name: str) -> Key:
+def partial_key(owner: str, home: MemoryDirectory, name: str) -> Key:
     """Return what an upload is found by: the directory may be renamed meanwhile."""
     return owner, home.serial, name
 
@@ -141,28 +152,28 @@ class MemoryTree:
     def __init__(
         self,
         capacity: int | None = None,
-        partial_age: float = WEEK,
+        partial_age: float = DEFAULT_PARTIAL_AGE_SECONDS,
         seconds: Callable[[], float] = time.time,
     ) -> None:
         self.capacity = capacity
         self.partial_age = partial_age
         self.seconds = seconds
         self.used = 0
-        self.running: set[Partial] = set()
+        self.running: set[MemoryPartial] = set()
         """Uploads under way, but for appends in place; of unique names the owner is empty."""
-        self._partials: dict[Key, Partial] = {}
+        self._partials: dict[Key, MemoryPartial] = {}
         self._serials = count(1)
         self.root = self.new_directory("ftp", 0o755)
 
-    def new_directory(self, owner: str, mode: int) -> Directory:
+    def new_directory(self, owner: str, mode: int) -> MemoryDirectory:
         """Return a directory that is nowhere yet."""
         now = self.seconds()
-        return Directory(next(self._serials), now, now, owner, mode)
+        return MemoryDirectory(next(self._serials), now, now, owner, mode)
 
-    def new_file(self, owner: str, mode: int, content: Content) -> File:
+    def new_file(self, owner: str, mode: int, content: MemoryContent) -> MemoryFile:
         """Return a file that is nowhere yet."""
         now = self.seconds()
-        return File(next(self._serials), now, now, owner, mode, content)
+        return MemoryFile(next(self._serials), now, now, owner, mode, content)
 
     def take(self, size: int, path: VirtualPath) -> None:
         """Take room for ``size`` more bytes; raises `NoSpace`."""
@@ -179,26 +190,26 @@ class MemoryTree:
         self._sweep()
         return max(0, self.capacity - self.used)
 
-    def keep_partial(self, partial: Partial) -> None:
+    def keep_partial(self, partial: MemoryPartial) -> None:
         """Keep what arrived of an upload, in place of what was kept before."""
-        key = key_of(partial.owner, partial.home, partial.name)
+        key = partial_key(partial.owner, partial.home, partial.name)
         self.drop_partial(key)
         partial.modified = self.seconds()
         self._partials[key] = partial
         self._sweep()
 
-    def partial(self, key: Key) -> Partial | None:
+    def partial(self, key: Key) -> MemoryPartial | None:
         """Return what is kept of an upload, or has arrived of it so far."""
         self._sweep()
         return self._partials.get(key) or self.arriving(key)
 
-    def arriving(self, key: Key) -> Partial | None:
+    def arriving(self, key: Key) -> MemoryPartial | None:
         """Return an upload that is under way."""
         return next(
-            (one for one in self.running if key_of(one.owner, one.home, one.name) == key), None
+            (one for one in self.running if partial_key(one.owner, one.home, one.name) == key), None
         )
 
-    def take_partial(self, key: Key) -> Content | None:
+    def take_partial(self, key: Key) -> MemoryContent | None:
         """Take a partial out, to go on from it."""
         partial = self._partials.pop(key, None)
         return None if partial is None else partial.content
@@ -211,13 +222,13 @@ class MemoryTree:
         content.drop()
         return True
 
-    def all_partials(self) -> list[tuple[Partial, bool]]:
+    def all_partials(self) -> list[tuple[MemoryPartial, bool]]:
         """Return everybody's partials; the bool tells which still arrive."""
         self._sweep()
         kept = [(partial, False) for partial in self._partials.values()]
         return kept + [(partial, True) for partial in self.running if partial.owner]
 
-    def clear_partials(self, home: Directory, owner: str, path: VirtualPath) -> None:
+    def clear_partials(self, home: MemoryDirectory, owner: str, path: VirtualPath) -> None:
         """Forget ``owner``'s partials in a directory that goes away; raises `HasUploads`."""
         self._sweep()
         mine = [key for key in self._partials if key[1] == home.serial]

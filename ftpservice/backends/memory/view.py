@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftpservice.backends.memory.tree import Directory, File, MemoryTree
-from ftpservice.storage.errors import InvalidName, IsDirectory, NotDirectory, NotFound
+from ftpservice.backends.memory.tree import MemoryDirectory, MemoryFile, MemoryTree
+from ftpservice.storage.errors import InvalidName, IsDirectory, NotDirectory, PathNotFound
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["MemoryView"]
 
-LONGEST_NAME = 255
+MAX_NAME_BYTES = 255
 
 
 @dataclass(frozen=True)
@@ -25,47 +25,47 @@ class MemoryView:
         """Return a path as it is named from the root of the tree."""
         return path.below(self.top)
 
-    def node(self, path: VirtualPath) -> File | Directory:
-        """Return what is at ``path``; raises `NotFound`."""
+    def node(self, path: VirtualPath) -> MemoryFile | MemoryDirectory:
+        """Return what is at ``path``; raises `PathNotFound`."""
         try:
             return self._walk(path)
         except NotDirectory:
-            raise NotFound(path) from None
+            raise PathNotFound(path) from None
 
-    def file(self, path: VirtualPath) -> File:
-        """Return the plain file at ``path``; raises `NotFound`, `IsDirectory`."""
+    def file(self, path: VirtualPath) -> MemoryFile:
+        """Return the plain file at ``path``; raises `PathNotFound`, `IsDirectory`."""
         node = self.node(path)
-        if isinstance(node, Directory):
+        if isinstance(node, MemoryDirectory):
             raise IsDirectory(path)
         return node
 
-    def directory(self, path: VirtualPath) -> Directory:
-        """Return the directory at ``path``; raises `NotFound`, `NotDirectory`."""
+    def directory(self, path: VirtualPath) -> MemoryDirectory:
+        """Return the directory at ``path``; raises `PathNotFound`, `NotDirectory`."""
         node = self._walk(path)
-        if isinstance(node, File):
+        if isinstance(node, MemoryFile):
             raise NotDirectory(path)
         return node
 
-    def home(self, path: VirtualPath) -> Directory:
+    def home(self, path: VirtualPath) -> MemoryDirectory:
         """Return the directory that would hold ``path``.
 
-        Raises `NotFound`, `NotDirectory`, or `InvalidName` for what no other filesystem holds.
+        Raises `PathNotFound`, `NotDirectory`, or `InvalidName` for what no other filesystem holds.
         """
         size = len(path.name.encode("utf-8", "surrogateescape"))
-        if size > LONGEST_NAME or "/" in path.name or path.name in (".", ".."):
+        if size > MAX_NAME_BYTES or "/" in path.name or path.name in (".", ".."):
             raise InvalidName(path)
         try:
             return self.directory(path.parent)
-        except (NotFound, NotDirectory) as error:
+        except (PathNotFound, NotDirectory) as error:
             raise type(error)(path) from None
 
-    def _walk(self, path: VirtualPath) -> File | Directory:
-        node: File | Directory = self.tree.root
+    def _walk(self, path: VirtualPath) -> MemoryFile | MemoryDirectory:
+        node: MemoryFile | MemoryDirectory = self.tree.root
         for part in self.full(path).parts:
-            if isinstance(node, File):
+            if isinstance(node, MemoryFile):
                 raise NotDirectory(path)
             below = node.entries.get(part)
             if below is None:
-                raise NotFound(path)
+                raise PathNotFound(path)
             node = below
         return node

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from ftpservice.backends.memory.tree import Content, Directory, File, Partial, key_of
+from ftpservice.backends.memory.tree import (
+    MemoryContent,
+    MemoryDirectory,
+    MemoryFile,
+    MemoryPartial,
+    partial_key,
+)
 from ftpservice.backends.memory.view import MemoryView
 from ftpservice.storage.errors import (
     BadOffset,
@@ -12,41 +18,45 @@ from ftpservice.storage.errors import (
     Exists,
     IsDirectory,
     NoSpace,
-    NotFound,
+    NotSupported,
+    PathNotFound,
     StorageError,
     Unavailable,
-    Unsupported,
 )
-from ftpservice.storage.interfaces import How, IRetracts, IWriting, WriteRequest
+from ftpservice.storage.interfaces import IRetractableWriting, IWriting, WriteMode, WriteRequest
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Append", "Upload", "begin_writing"]
+__all__ = ["MemoryAppend", "MemoryUpload", "begin_writing"]
 
 
 def begin_writing(view: MemoryView, path: VirtualPath, request: WriteRequest) -> IWriting:
     """Begin what ``request`` asks for; raises what `IStorage.open_writing` does."""
     if path.is_root:
         raise IsDirectory(path)
-    if request.offset and request.how not in (How.REPLACE, How.CREATE):
-        raise Unsupported(path, f"an offset with {request.how.value}")
+    if request.offset and request.how not in (WriteMode.REPLACE, WriteMode.CREATE):
+        raise NotSupported(path, f"an offset with {request.how.value}")
     home = view.home(path)
     there = home.entries.get(path.name)
-    if request.how is How.UNIQUE:
+    if request.how is WriteMode.UNIQUE:
         free = path.parent.child(_free_name(view, home, path))
         view.home(free)  # raises where the number made it too long
-        return Upload(view, free, request, Partial("", home, free.name, Content(view.tree), 0.0))
-    if isinstance(there, Directory):
+        return MemoryUpload(
+            view, free, request, MemoryPartial("", home, free.name, MemoryContent(view.tree), 0.0)
+        )
+    if isinstance(there, MemoryDirectory):
         raise IsDirectory(path)
-    if there is not None and request.how is How.CREATE:
+    if there is not None and request.how is WriteMode.CREATE:
         raise Exists(path)
-    if there is not None and request.how is How.APPEND:
-        return Append(view, path, request, there)
+    if there is not None and request.how is WriteMode.APPEND:
+        return MemoryAppend(view, path, request, there)
     content = _beginning(view, path, request, there)
-    return Upload(view, path, request, Partial(view.owner, home, path.name, content, 0.0))
+    return MemoryUpload(
+        view, path, request, MemoryPartial(view.owner, home, path.name, content, 0.0)
+    )
 
 
-def _free_name(view: MemoryView, home: Directory, path: VirtualPath) -> str:
+def _free_name(view: MemoryView, home: MemoryDirectory, path: VirtualPath) -> str:
     """Return a name that no file has and that no other upload was promised."""
     taken = {*home.entries, *(one.name for one in view.tree.running if one.home is home)}
     name, number = path.name, 0
@@ -57,12 +67,12 @@ def _free_name(view: MemoryView, home: Directory, path: VirtualPath) -> str:
 
 
 def _beginning(
-    view: MemoryView, path: VirtualPath, request: WriteRequest, there: File | None
-) -> Content:
+    view: MemoryView, path: VirtualPath, request: WriteRequest, there: MemoryFile | None
+) -> MemoryContent:
     """Return what the upload goes on from: the owner's partial or, only without one, the file."""
-    key = key_of(view.owner, view.home(path), path.name)
-    content = Content(view.tree)
-    if request.how is How.REPLACE and not request.offset:
+    key = partial_key(view.owner, view.home(path), path.name)
+    content = MemoryContent(view.tree)
+    if request.how is WriteMode.REPLACE and not request.offset:
         return content
     if view.tree.arriving(key) is not None:
         raise BeingUploaded(path)
@@ -81,21 +91,21 @@ def _beginning(
 
 
 @implementer(IWriting)
-class Upload:
+class MemoryUpload:
     """A file on its way, seen by nobody; what arrived becomes a partial when it is cut."""
 
     def __init__(
-        self, view: MemoryView, path: VirtualPath, request: WriteRequest, partial: Partial
+        self, view: MemoryView, path: VirtualPath, request: WriteRequest, partial: MemoryPartial
     ) -> None:
         self.path = path
         found = len(partial.content.data)
-        self.offset = found if request.how is How.APPEND else request.offset
+        self.offset = found if request.how is WriteMode.APPEND else request.offset
         self._tree = view.tree
         self._owner = view.owner
         self._request = request
         self._partial = partial
         self._written = 0
-        self._is_resumed = found > self.offset or request.how is How.APPEND
+        self._is_resumed = found > self.offset or request.how is WriteMode.APPEND
         self._ended = self._is_lost = False
         view.tree.running.add(partial)
 
@@ -121,12 +131,12 @@ class Upload:
             raise
         self._end()
         tree, home, name = self._tree, self._partial.home, self.path.name
-        if self._request.how is not How.UNIQUE:
-            tree.drop_partial(key_of(self._owner, home, name))
+        if self._request.how is not WriteMode.UNIQUE:
+            tree.drop_partial(partial_key(self._owner, home, name))
         content = self._partial.content.cut_to(self.offset + self._written)
         file = tree.new_file(self._owner, self._request.mode & 0o7777, content)
         replaced = home.put(name, file, file.modified)
-        if isinstance(replaced, File):
+        if isinstance(replaced, MemoryFile):
             file.mode, file.owner = replaced.mode, replaced.owner
             replaced.content.drop()
         return file.entry(name)
@@ -137,7 +147,7 @@ class Upload:
             return
         self._end()
         has_some = bool(self._partial.content.data) and (self._written > 0 or self._is_resumed)
-        if has_some and not self._is_lost and self._request.how is not How.UNIQUE:
+        if has_some and not self._is_lost and self._request.how is not WriteMode.UNIQUE:
             self._tree.keep_partial(self._partial)
         else:
             self._partial.content.drop()
@@ -146,9 +156,9 @@ class Upload:
         """Raise what forbids by now to publish the file in its directory, wherever that is."""
         _check_announced(self._request, self._written, self.path)
         there = self._partial.home.entries.get(self.path.name)
-        if isinstance(there, Directory):
+        if isinstance(there, MemoryDirectory):
             raise IsDirectory(self.path)
-        if there is not None and self._request.how is not How.REPLACE:
+        if there is not None and self._request.how is not WriteMode.REPLACE:
             raise Exists(self.path)
 
     def _check_open(self) -> None:
@@ -160,12 +170,12 @@ class Upload:
         self._tree.running.discard(self._partial)
 
 
-@implementer(IWriting, IRetracts)
-class Append:
+@implementer(IWriting, IRetractableWriting)
+class MemoryAppend:
     """A file that grows in place."""
 
     def __init__(
-        self, view: MemoryView, path: VirtualPath, request: WriteRequest, file: File
+        self, view: MemoryView, path: VirtualPath, request: WriteRequest, file: MemoryFile
     ) -> None:
         self.path = path
         self.offset = len(file.content.data)
@@ -184,12 +194,15 @@ class Append:
         self._written += len(data)
 
     async def commit(self) -> Entry:
-        """Confirm what the file got, whatever its name is by now; `NotFound` if it is removed."""
+        """Confirm what the file got, whatever its name is by now.
+
+        `PathNotFound` if it is removed.
+        """
         self._check_open()
         self._ended = True
         _check_announced(self._request, self._written, self.path)
         if self._file.content.is_dropped:
-            raise NotFound(self.path, "removed while it was appended to")
+            raise PathNotFound(self.path, "removed while it was appended to")
         is_there = self._home.entries.get(self.path.name) is self._file
         return self._file.entry(self.path.name if is_there else "")
 

@@ -7,34 +7,40 @@ an FTP port must not take what it is told there for HTTP.
 
 from __future__ import annotations
 
-__all__ = ["NO_PROTOCOL", "Hello", "serves_control", "serves_data", "shown"]
+__all__ = [
+    "NO_APPLICATION_PROTOCOL_ALERT",
+    "ClientHelloParser",
+    "alpn_fits_control",
+    "alpn_fits_data",
+    "protocol_names_text",
+]
 
 FTP = b"ftp"
-WEB = ("h2", "h3", "http", "spdy")
-NO_PROTOCOL = b"\x15\x03\x03\x00\x02\x02\x78"
+HTTP_PROTOCOLS = ("h2", "h3", "http", "spdy")
+NO_APPLICATION_PROTOCOL_ALERT = b"\x15\x03\x03\x00\x02\x02\x78"
 """The record of a fatal alert no_application_protocol(120)."""
 HANDSHAKE, CLIENT_HELLO, ALPN = 22, 1, 16
 RECORD_HEADER, MESSAGE_HEADER, VERSION_AND_RANDOM = 5, 4, 34
-MOST_BYTES = 16 * 1024
+MAX_HELLO_SIZE = 16 * 1024
 """Of a ClientHello; what is larger, or none, is left to OpenSSL."""
 
 
-def serves_control(offered: tuple[bytes, ...]) -> bool:
+def alpn_fits_control(offered: tuple[bytes, ...]) -> bool:
     """Tell whether a control connection may be what the client wants."""
     return FTP in offered
 
 
-def serves_data(offered: tuple[bytes, ...]) -> bool:
+def alpn_fits_data(offered: tuple[bytes, ...]) -> bool:
     """Tell the same of a data connection, where clients offer names of their own."""
-    return not all(name.decode("latin-1").lower().startswith(WEB) for name in offered)
+    return not all(name.decode("latin-1").lower().startswith(HTTP_PROTOCOLS) for name in offered)
 
 
-def shown(offered: tuple[bytes, ...]) -> str:
+def protocol_names_text(offered: tuple[bytes, ...]) -> str:
     """Return the names for a person."""
     return ", ".join(name[:32].decode("ascii", "backslashreplace") for name in offered[:8])
 
 
-class Hello:
+class ClientHelloParser:
     """The first bytes of a client, as they come."""
 
     def __init__(self) -> None:
@@ -61,14 +67,14 @@ def _message(data: bytes) -> bytes | None:
         header = data[position : position + RECORD_HEADER]
         if header and header[0] != HANDSHAKE:
             return b""
-        size = int.from_bytes(header[3:5]) if len(header) == RECORD_HEADER else MOST_BYTES
+        size = int.from_bytes(header[3:5]) if len(header) == RECORD_HEADER else MAX_HELLO_SIZE
         position += RECORD_HEADER
         message += data[position : position + size]
         if message and message[0] != CLIENT_HELLO:
             return b""
         end = MESSAGE_HEADER + int.from_bytes(message[1:4])
-        if len(message) >= MESSAGE_HEADER and (len(message) >= end or end > MOST_BYTES):
-            return message[MESSAGE_HEADER:end] if end <= MOST_BYTES else b""
+        if len(message) >= MESSAGE_HEADER and (len(message) >= end or end > MAX_HELLO_SIZE):
+            return message[MESSAGE_HEADER:end] if end <= MAX_HELLO_SIZE else b""
         position += size
         if position >= len(data):
             return None

@@ -26,11 +26,11 @@ from cryptography.x509.oid import NameOID
 from twisted.logger import Logger
 
 __all__ = [
-    "Certificate",
-    "CertificateProblem",
-    "certificate_in",
-    "content_of",
-    "exposure",
+    "CertificateError",
+    "CertificateSummary",
+    "key_exposure_warning",
+    "load_certificate",
+    "read_pem_file",
     "warn_if_exposed",
 ]
 
@@ -39,12 +39,12 @@ log = Logger("ftpservice.tls")
 KEY = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL)
 
 
-class CertificateProblem(Exception):
+class CertificateError(Exception):
     """What is wrong with a certificate, a key or the authorities, in a line that names the file."""
 
 
 @dataclass(frozen=True)
-class Certificate:
+class CertificateSummary:
     """What people and clients see of a certificate."""
 
     names: tuple[str, ...]
@@ -54,15 +54,15 @@ class Certificate:
     not_after: datetime
 
 
-def content_of(path: Path) -> bytes:
-    """Return what a file holds; raises `CertificateProblem`."""
+def read_pem_file(path: Path) -> bytes:
+    """Return what a file holds; raises `CertificateError`."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CertificateProblem(f"{path} cannot be read: {error.strerror}") from None
+        raise CertificateError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def exposure(key: Path) -> str:
+def key_exposure_warning(key: Path) -> str:
     """Return a warning if any user of this machine can read or write the file of a private key."""
     mode = stat.S_IMODE(os.stat(key).st_mode)
     if not mode & (stat.S_IROTH | stat.S_IWOTH):
@@ -76,12 +76,12 @@ def exposure(key: Path) -> str:
 
 def warn_if_exposed(key: Path) -> None:
     """Log a warning if any user of this machine can read or write the file of a private key."""
-    if line := exposure(key):
+    if line := key_exposure_warning(key):
         log.warn("{line}", line=line)
 
 
-def certificate_in(chain: Path, key: Path | None) -> Certificate:
-    """Return the certificate that a file begins with; raises `CertificateProblem`.
+def load_certificate(chain: Path, key: Path | None) -> CertificateSummary:
+    """Return the certificate that a file begins with; raises `CertificateError`.
 
     That is also raised when the key, of the same file without ``key``, is not the one that belongs
     to it, and when it is not valid today.
@@ -89,39 +89,39 @@ def certificate_in(chain: Path, key: Path | None) -> Certificate:
     leaf = _leaf(chain)
     try:
         own = leaf.public_key()
-        certificate = Certificate(
+        certificate = CertificateSummary(
             _names(leaf), leaf.fingerprint(SHA256()).hex(":").upper(), leaf.not_valid_after_utc
         )
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise CertificateProblem(f"{chain} has a certificate of no use: {error}") from None
+        raise CertificateError(f"{chain} has a certificate of no use: {error}") from None
     if _bytes(_public_key(key or chain)) != _bytes(own):
-        raise CertificateProblem(f"the key in {key or chain} is not that of {chain}")
+        raise CertificateError(f"the key in {key or chain} is not that of {chain}")
     now = datetime.now(UTC)
     if now > certificate.not_after:
-        raise CertificateProblem(f"{chain} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
+        raise CertificateError(f"{chain} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
     if now < leaf.not_valid_before_utc:
         begin = leaf.not_valid_before_utc
-        raise CertificateProblem(f"{chain} is not valid before {begin:%Y-%m-%d %H:%M} UTC")
+        raise CertificateError(f"{chain} is not valid before {begin:%Y-%m-%d %H:%M} UTC")
     return certificate
 
 
 def _leaf(chain: Path) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificates(content_of(chain))[0]
+        return x509.load_pem_x509_certificates(read_pem_file(chain))[0]
     except ValueError:
-        raise CertificateProblem(f"{chain} has no certificate in PEM") from None
+        raise CertificateError(f"{chain} has no certificate in PEM") from None
 
 
 def _public_key(path: Path) -> PublicKeyTypes:
-    found = KEY.search(content_of(path))
+    found = KEY.search(read_pem_file(path))
     if found is None:
-        raise CertificateProblem(f"{path} has no private key in PEM")
+        raise CertificateError(f"{path} has no private key in PEM")
     try:
         return load_pem_private_key(found[0], None).public_key()
     except TypeError:
-        raise CertificateProblem(f"the key in {path} is encrypted; it has to be in clear") from None
+        raise CertificateError(f"the key in {path} is encrypted; it has to be in clear") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise CertificateProblem(f"the key in {path} is damaged or of no known kind") from None
+        raise CertificateError(f"the key in {path} is damaged or of no known kind") from None
 
 
 def _bytes(key: PublicKeyTypes) -> bytes:

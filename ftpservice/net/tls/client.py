@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocol
 
-from ftpservice.net.tls.transport import Terms, TLSTransport, carry_on
+from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_socket
 
 __all__ = ["ClientTLS"]
 
@@ -28,13 +28,13 @@ class ClientTLS:
         self._first: TLSTransport | None = None
         self._kept: ssl.SSLSession | None = None
 
-    def put_on(
+    def start_tls(
         self, transport: Any, protocol: IProtocol, secured: Callable[[], object], timeout: float = 0
     ) -> TLSTransport:
         """Return a transport with the socket of another one, which is dead from now on.
 
         ``secured`` is called at the end of a handshake that went well; the protocol sees of one
-        that fails a ``connectionLost`` with a `HandshakeProblem`. Who calls gives the protocol the
+        that fails a ``connectionLost`` with a `HandshakeError`. Who calls gives the protocol the
         transport. Nothing may wait to be sent.
         """
         wrap = partial(self._wrap, session=self._session)
@@ -44,7 +44,7 @@ class ClientTLS:
                 self._kept = None  # it was refused; there may be a later one
             secured()
 
-        covered = carry_on(transport, protocol, wrap, Terms(timeout, over))
+        covered = adopt_socket(transport, protocol, wrap, HandshakeOptions(timeout, over))
         self._first = self._first or covered
         return covered
 

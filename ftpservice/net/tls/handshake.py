@@ -17,22 +17,28 @@ from twisted.internet import main
 from twisted.internet.interfaces import IDelayedCall, IProtocol
 from twisted.python.failure import Failure
 
-from ftpservice.concurrency.time_budget import Turns
-from ftpservice.net.tcp import WatchedConnection
-from ftpservice.net.tls.alpn import NO_PROTOCOL, Hello, shown
-from ftpservice.net.tls.peer_certificate import certificate_shown
-from ftpservice.net.tls.record_io import acknowledge
+from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.net.tcp import OnDemandTransport
+from ftpservice.net.tls.alpn import (
+    NO_APPLICATION_PROTOCOL_ALERT,
+    ClientHelloParser,
+    protocol_names_text,
+)
+from ftpservice.net.tls.peer_certificate import unverified_peer_certificate
+from ftpservice.net.tls.record_io import quick_ack
 
-__all__ = ["GatedConnection", "Handshake", "HandshakeProblem", "Terms"]
+__all__ = ["Handshake", "HandshakeError", "HandshakeGatedTransport", "HandshakeOptions"]
 
 
-class GatedConnection(WatchedConnection):
+class HandshakeGatedTransport(OnDemandTransport):
     """A stream whose wishes to read and write have to wait for a handshake."""
 
     is_secured = False
     """Whether there was a handshake, to its end."""
 
-    def __init__(self, own: ssl.SSLSocket, protocol: IProtocol, reactor: Any, terms: Terms) -> None:
+    def __init__(
+        self, own: ssl.SSLSocket, protocol: IProtocol, reactor: Any, terms: HandshakeOptions
+    ) -> None:
         super().__init__(own, protocol, reactor)
         self._reads = self._writes = False
         self._handshake: Handshake | None = Handshake(self, terms, self._secured)
@@ -97,7 +103,7 @@ class GatedConnection(WatchedConnection):
         if self._handshake is None:
             super().readConnectionLost(reason)
         else:
-            self.connectionLost(Failure(HandshakeProblem("the connection ended before")))
+            self.connectionLost(Failure(HandshakeError("the connection ended before")))
 
     def connectionLost(self, reason: Failure) -> None:
         """Close, and tell the protocol."""
@@ -120,14 +126,14 @@ class GatedConnection(WatchedConnection):
             self.watch(self._reads, self._writes)
 
 
-LAST_CHANCE = 5.0
+LAST_CHANCE_SECONDS = 5.0
 """Seconds for a handshake whose connection is to be closed when it is over."""
-TO_BEGIN = 2.0
+FIRST_BYTES_SECONDS = 2.0
 """Seconds of these in which the peer has to begin."""
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
-MOST_DROPPED = 64 * 1024
+MAX_PEEK_BYTES = 64 * 1024
 """Bytes that are read of what was no handshake: to close with some unread sends an RST."""
-REASONS = {
+REASON_TEXTS = {
     "HTTP_REQUEST": "that was HTTP",
     "WRONG_VERSION_NUMBER": "that was not TLS",
     "UNEXPECTED_MESSAGE": "that was not the beginning of TLS",
@@ -141,7 +147,7 @@ REASONS = {
 """By what OpenSSL calls them; others are told in its words."""
 
 
-class HandshakeProblem(Exception):
+class HandshakeError(Exception):
     """Why a connection did not get under TLS, for a person."""
 
     def __init__(self, reason: str, refused: bytes | None = None) -> None:
@@ -151,26 +157,26 @@ class HandshakeProblem(Exception):
 
 
 @dataclass(slots=True)
-class Terms:
+class HandshakeOptions:
     """What is agreed on a handshake."""
 
     timeout: float = 0.0
     """Seconds; 0 for ever."""
     secured: Callable[[], object] = bool
     """Called when it is over, if it went well."""
-    turns: Turns | None = None
+    turns: TimeBudget | None = None
     """What it has to share the reactor's time with; None for no limits."""
-    serves: Callable[[tuple[bytes, ...]], bool] | None = None
+    accepts_alpn: Callable[[tuple[bytes, ...]], bool] | None = None
     """Tells a server whether one of the protocols that a client offers (ALPN) will do."""
 
 
 class Handshake:
     """Drives ``transport.socket`` to the end of its handshake.
 
-    Who fails is closed, after an alert, by ``transport.connectionLost`` with a `HandshakeProblem`.
+    Who fails is closed, after an alert, by ``transport.connectionLost`` with a `HandshakeError`.
     """
 
-    def __init__(self, transport: Any, terms: Terms, over: Callable[[], object]) -> None:
+    def __init__(self, transport: Any, terms: HandshakeOptions, over: Callable[[], object]) -> None:
         self.begun = False
         """Whether the peer has sent anything."""
         self._transport = transport
@@ -178,7 +184,7 @@ class Handshake:
         self._terms = terms
         self._over = over
         self._stopped = self._writes = False
-        self._hello = Hello() if terms.serves is not None else None
+        self._hello = ClientHelloParser() if terms.accepts_alpn is not None else None
         self._deadline: IDelayedCall | None = None
         self._set_deadline(terms.timeout)
         self._watch(reading=True, writing=not transport.socket.server_side)  # clients begin
@@ -195,13 +201,13 @@ class Handshake:
     def hurry(self, late: Callable[[], object] | None = None) -> None:
         """Wait no longer than for a last chance, then call ``late``, or fail."""
         if late is None or self.begun:
-            self._set_deadline(LAST_CHANCE, late)
+            self._set_deadline(LAST_CHANCE_SECONDS, late)
         else:
-            self._set_deadline(TO_BEGIN, lambda: self._last_chance(late))
+            self._set_deadline(FIRST_BYTES_SECONDS, lambda: self._last_chance(late))
 
     def _last_chance(self, late: Callable[[], object]) -> None:
         if self.begun:
-            self._set_deadline(LAST_CHANCE - TO_BEGIN, late)
+            self._set_deadline(LAST_CHANCE_SECONDS - FIRST_BYTES_SECONDS, late)
         else:
             late()
 
@@ -216,8 +222,8 @@ class Handshake:
         own = self._transport.socket
         with suppress(OSError):
             socket.socket.shutdown(own, socket.SHUT_WR)
-            socket.socket.recv(own, MOST_DROPPED, socket.MSG_DONTWAIT)
-        self._transport.connectionLost(Failure(HandshakeProblem(reason, refused)))
+            socket.socket.recv(own, MAX_PEEK_BYTES, socket.MSG_DONTWAIT)
+        self._transport.connectionLost(Failure(HandshakeError(reason, refused)))
 
     def _step(self) -> None:
         if self._stopped:
@@ -228,13 +234,13 @@ class Handshake:
         try:
             own.do_handshake()
         except ssl.SSLWantReadError:
-            acknowledge(own)
+            quick_ack(own)
             self._watch(reading=True, writing=False)
         except ssl.SSLWantWriteError:
             self._watch(reading=False, writing=True)
         except ssl.SSLCertVerificationError as error:
             text = _reason(error) if own.server_side else error.verify_message
-            self.fail(text, certificate_shown(own))
+            self.fail(text, unverified_peer_certificate(own))
         except OSError as error:
             self.fail(_reason(error))
         else:
@@ -242,22 +248,22 @@ class Handshake:
             self._over()
             self._terms.secured()
 
-    def _is_for_others(self, own: ssl.SSLSocket, hello: Hello) -> bool:
+    def _is_for_others(self, own: ssl.SSLSocket, hello: ClientHelloParser) -> bool:
         """End a handshake whose client offers none of our protocols; tell whether it was ended.
 
         What is looked at here OpenSSL reads next: all of it, as long as the message is not whole.
         """
         with suppress(OSError):
-            hello.feed(socket.socket.recv(own, MOST_DROPPED, PEEK))
+            hello.feed(socket.socket.recv(own, MAX_PEEK_BYTES, PEEK))
         if not hello.is_complete:
             return False
         self._hello = None
-        serves, offered = self._terms.serves, hello.offered
+        serves, offered = self._terms.accepts_alpn, hello.offered
         if serves is None or not offered or serves(offered):
             return False
         with suppress(OSError):
-            socket.socket.send(own, NO_PROTOCOL)
-        self.fail(f"the client offers only other protocols (ALPN: {shown(offered)})")
+            socket.socket.send(own, NO_APPLICATION_PROTOCOL_ALERT)
+        self.fail(f"the client offers only other protocols (ALPN: {protocol_names_text(offered)})")
         return True
 
     def _watch(self, reading: bool, writing: bool) -> None:
@@ -276,4 +282,4 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLEOFError) or not isinstance(error, ssl.SSLError):
         return "the connection ended before"
     reason: str = getattr(error, "reason", None) or str(error)
-    return REASONS.get(reason, reason.replace("_", " ").lower())
+    return REASON_TEXTS.get(reason, reason.replace("_", " ").lower())

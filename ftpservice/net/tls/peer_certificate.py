@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["certificate_names", "certificate_shown"]
+__all__ = ["certificate_names", "unverified_peer_certificate"]
 
 
 ALTERNATIVES = ("email", "DNS")
@@ -35,7 +35,7 @@ DER = 2
 """The encoding, by OpenSSL's number."""
 
 
-def certificate_shown(own: ssl.SSLSocket) -> bytes:
+def unverified_peer_certificate(own: ssl.SSLSocket) -> bytes:
     """Return what the peer showed in a handshake that failed, in DER; empty if not known.
 
     Python has it in public from 3.13 on only; before, a private object knows it.

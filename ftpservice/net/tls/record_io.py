@@ -17,18 +17,26 @@ import sys
 import termios
 from enum import Enum
 
-__all__ = ["RECORD", "State", "acknowledge", "drop", "goodbye", "receive", "send"]
+__all__ = [
+    "MAX_RECORD_SIZE",
+    "ReadState",
+    "close_silently",
+    "quick_ack",
+    "receive",
+    "send",
+    "send_close_notify",
+]
 
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
-CLOSED = 7
+TCP_STATE_CLOSE = 7
 """A state of TCP: neither side can say anything any more (linux/tcp_states.h)."""
-RECORD = 16 * 1024
+MAX_RECORD_SIZE = 16 * 1024
 """The most bytes of one record, and so of one reading."""
-LEAST, OVERHEAD = 22, 29
+MIN_RECORD_OVERHEAD, MAX_RECORD_OVERHEAD = 22, 29
 """Bytes that a record has besides, at least and at most, unless somebody pads it."""
 
 
-class State(Enum):
+class ReadState(Enum):
     """How a reading ended."""
 
     OPEN = "more may come"
@@ -37,31 +45,31 @@ class State(Enum):
     BROKEN = "an RST, or what is not TLS"
 
 
-def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, State]:
+def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, ReadState]:
     """Read all that is there, or as much as ``into`` takes; returns how much it was.
 
     No record is left half read: OpenSSL would have the rest, and the socket nothing to tell of.
     """
-    count, last = 0, len(into) - RECORD
+    count, last = 0, len(into) - MAX_RECORD_SIZE
     try:
         possible = certain = _waiting(own)
-        while size := own.recv_into(into[count:], RECORD):
+        while size := own.recv_into(into[count:], MAX_RECORD_SIZE):
             count += size
-            possible -= size + LEAST
-            certain -= size + OVERHEAD
-            if count > last or (possible <= 0 and count < RECORD):
-                return count, State.OPEN
+            possible -= size + MIN_RECORD_OVERHEAD
+            certain -= size + MAX_RECORD_OVERHEAD
+            if count > last or (possible <= 0 and count < MAX_RECORD_SIZE):
+                return count, ReadState.OPEN
             if certain <= 0:
                 possible = certain = _waiting(own)
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return count, State.OPEN
+        return count, ReadState.OPEN
     except ssl.SSLZeroReturnError:
-        return count, State.ENDED
+        return count, ReadState.ENDED
     except ssl.SSLEOFError:
-        return count, State.BROKEN if _was_reset(own) else State.TRUNCATED
+        return count, ReadState.BROKEN if _was_reset(own) else ReadState.TRUNCATED
     except OSError:
-        return count, State.BROKEN
-    return count, State.ENDED
+        return count, ReadState.BROKEN
+    return count, ReadState.ENDED
 
 
 def _waiting(own: socket.socket) -> int:
@@ -73,7 +81,7 @@ def _waiting(own: socket.socket) -> int:
     except OSError as error:
         if error.errno != errno.EIO:  # that is an alert, under kernel TLS
             raise
-        return RECORD
+        return MAX_RECORD_SIZE
     if not found:
         raise ssl.SSLEOFError
     return int.from_bytes(fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
@@ -82,7 +90,7 @@ def _waiting(own: socket.socket) -> int:
 def _was_reset(own: socket.socket) -> bool:
     """Tell an RST from a FIN: Python has one error for both, and the kernel has told of it."""
     try:
-        return own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == CLOSED
+        return own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_STATE_CLOSE
     except OSError:  # a UNIX socket
         return False
 
@@ -98,7 +106,7 @@ def send(own: ssl.SSLSocket, data: memoryview) -> int:
         return 0
 
 
-def acknowledge(own: socket.socket) -> None:
+def quick_ack(own: socket.socket) -> None:
     """Have what came acknowledged now, not in 40 ms.
 
     Clients' kernels (Nagle) hold back the rest of a handshake until its beginning is (GnuTLS sends
@@ -111,7 +119,7 @@ def acknowledge(own: socket.socket) -> None:
         pass  # a UNIX socket
 
 
-def goodbye(own: ssl.SSLSocket) -> bool:
+def send_close_notify(own: ssl.SSLSocket) -> bool:
     """Send close_notify; tell whether the kernel has it, or never will. Nothing is read after."""
     try:
         own.unwrap()
@@ -122,7 +130,7 @@ def goodbye(own: ssl.SSLSocket) -> bool:
     return True
 
 
-def drop(own: ssl.SSLSocket) -> None:
+def close_silently(own: ssl.SSLSocket) -> None:
     """Close without a word to the peer; a goodbye goes to nobody."""
     try:
         nobody, other = socket.socketpair()

@@ -16,22 +16,22 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["made_certificate"]
+__all__ = ["self_signed_certificate"]
 
-NAME = "certificate.pem"
+CERTIFICATE_FILE = "certificate.pem"
 LIFETIME = timedelta(days=3650)
-SLACK = timedelta(days=1)
+BACKDATED_BY = timedelta(days=1)
 """That clocks of others may be behind."""
-LONGEST_NAME = 64
+MAX_COMMON_NAME_LENGTH = 64
 """Characters of a common name (RFC 5280, ub-common-name)."""
 
 
-def made_certificate(directory: Path) -> Path:
+def self_signed_certificate(directory: Path) -> Path:
     """Return the file with our own certificate and its key; made when it is missing or expired.
 
     Blocks; raises `OSError`. A file of that name with something else in it stays as it is.
     """
-    path = directory / NAME
+    path = directory / CERTIFICATE_FILE
     if not path.exists() or _has_expired(path):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _put(path, _made(socket.gethostname()))
@@ -48,11 +48,13 @@ def _has_expired(path: Path) -> bool:
 
 def _made(host: str) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:LONGEST_NAME] or "localhost")])
+    name = x509.Name(
+        [x509.NameAttribute(NameOID.COMMON_NAME, host[:MAX_COMMON_NAME_LENGTH] or "localhost")]
+    )
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - SLACK)
+        .not_valid_before(now - BACKDATED_BY)
         .not_valid_after(now + LIFETIME)
         .add_extension(_names(host), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

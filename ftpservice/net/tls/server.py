@@ -24,23 +24,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftpservice.concurrency.time_budget import Turns
+from ftpservice.concurrency.time_budget import TimeBudget
 from ftpservice.net.tls.certificate_file import (
-    Certificate,
-    CertificateProblem,
-    certificate_in,
-    content_of,
+    CertificateError,
+    CertificateSummary,
+    load_certificate,
+    read_pem_file,
     warn_if_exposed,
 )
 
 __all__ = [
-    "Certificate",
-    "CertificateProblem",
-    "Contexts",
+    "CertificateError",
+    "CertificateSummary",
     "ServerTLS",
+    "TLSContexts",
     "TLSFiles",
-    "contexts_of",
-    "see_authorities",
+    "check_authorities",
+    "load_contexts",
 ]
 
 
@@ -61,13 +61,13 @@ class TLSFiles:
     """The authorities whose client certificates are taken; without them none is asked for."""
 
 
-class Contexts:
+class TLSContexts:
     """The contexts of one reading of the files."""
 
-    def __init__(self, certificates: Sequence[Certificate], first: ssl.SSLContext) -> None:
+    def __init__(self, certificates: Sequence[CertificateSummary], first: ssl.SSLContext) -> None:
         self.certificates = certificates
         self._first = first
-        self._turns: Turns | None = None
+        self._turns: TimeBudget | None = None
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
         """Return the server's side of a handshake that has not begun; takes ``own`` over.
@@ -82,10 +82,10 @@ class Contexts:
             own.close()
             return self._wrapped(socket.socket(own.family))
 
-    def turns(self, reactor: Any) -> Turns:
+    def turns(self, reactor: Any) -> TimeBudget:
         """Return what their handshakes share the reactor's time with."""
         if self._turns is None:
-            self._turns = Turns(reactor)
+            self._turns = TimeBudget(reactor)
         return self._turns
 
     def _wrapped(self, own: socket.socket) -> ssl.SSLSocket:
@@ -94,18 +94,18 @@ class Contexts:
         )
 
 
-def contexts_of(files: TLSFiles) -> Contexts:
-    """Read the files (blocks); raises `CertificateProblem`."""
+def load_contexts(files: TLSFiles) -> TLSContexts:
+    """Read the files (blocks); raises `CertificateError`."""
     if not files.certificates:
-        raise CertificateProblem("no certificate is given")
-    certificates = [certificate_in(*pair) for pair in files.certificates]
+        raise CertificateError("no certificate is given")
+    certificates = [load_certificate(*pair) for pair in files.certificates]
     for chain, key in files.certificates:
         warn_if_exposed(key or chain)
     contexts = [_context(pair, files.client_ca) for pair in files.certificates]
     first = contexts[0]
     if len(contexts) > 1:
         first.sni_callback = _choice(list(zip(certificates, contexts, strict=True)))
-    return Contexts(certificates, first)
+    return TLSContexts(certificates, first)
 
 
 def _context(pair: tuple[Path, Path | None], client_ca: Path | None) -> ssl.SSLContext:
@@ -119,23 +119,23 @@ def _context(pair: tuple[Path, Path | None], client_ca: Path | None) -> ssl.SSLC
     try:
         context.load_cert_chain(chain, key, password="")
     except (ssl.SSLError, OSError) as error:
-        raise CertificateProblem(f"{chain} is of no use: {_said(error)}") from None
+        raise CertificateError(f"{chain} is of no use: {_said(error)}") from None
     if client_ca is not None:
         _ask_for_certificates(context, client_ca)
     return context
 
 
-def see_authorities(authorities: Path) -> None:
-    """Raise `CertificateProblem` or `OSError` unless the file has certificates of authorities."""
+def check_authorities(authorities: Path) -> None:
+    """Raise `CertificateError` or `OSError` unless the file has certificates of authorities."""
     _ask_for_certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), authorities)
 
 
 def _ask_for_certificates(context: ssl.SSLContext, authorities: Path) -> None:
-    content = content_of(authorities)
+    content = read_pem_file(authorities)
     try:
         context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
-        raise CertificateProblem(f"{authorities} has no certificates in PEM") from None
+        raise CertificateError(f"{authorities} has no certificates in PEM") from None
     context.verify_mode = ssl.CERT_OPTIONAL
 
 
@@ -145,7 +145,7 @@ def _said(error: OSError) -> str:
 
 
 def _choice(
-    offered: Iterable[tuple[Certificate, ssl.SSLContext]],
+    offered: Iterable[tuple[CertificateSummary, ssl.SSLContext]],
 ) -> Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], None]:
     """Return what picks the first context whose certificate has the name that a client wants."""
     by_name: dict[str, ssl.SSLContext] = {}
@@ -169,27 +169,27 @@ class ServerTLS:
     connections: only those know its TLS session when new certificates are there.
     """
 
-    def __init__(self, files: TLSFiles, contexts: Contexts) -> None:
+    def __init__(self, files: TLSFiles, contexts: TLSContexts) -> None:
         self._files = files
         self.contexts = contexts
 
     @classmethod
     def load(cls, files: TLSFiles) -> ServerTLS:
-        """Read the files (blocks); raises `CertificateProblem`."""
-        return cls(files, contexts_of(files))
+        """Read the files (blocks); raises `CertificateError`."""
+        return cls(files, load_contexts(files))
 
     @property
-    def certificates(self) -> Sequence[Certificate]:
+    def certificates(self) -> Sequence[CertificateSummary]:
         """Those in use, the default one first."""
         return self.contexts.certificates
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
-        """Return the server's side of a handshake that has not begun (see `Contexts.wrap`)."""
+        """Return the server's side of a handshake that has not begun (see `TLSContexts.wrap`)."""
         return self.contexts.wrap(own, data=data)
 
     def reload(self) -> None:
-        """Read the files again (blocks); raises `CertificateProblem`, and the old stay in use."""
-        self.contexts = contexts_of(self._files)
+        """Read the files again (blocks); raises `CertificateError`, and the old stay in use."""
+        self.contexts = load_contexts(self._files)
 
     def adopt(self, other: ServerTLS) -> None:
         """Use the files and certificates of another one from now on."""

@@ -11,14 +11,14 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-__all__ = ["Leaving"]
+__all__ = ["TLSShutdown"]
 
-PATIENCE = 10.0
+CLOSE_NOTIFY_TIMEOUT_SECONDS = 10.0
 """Seconds for the peer's close_notify."""
-MOST = 16 * 1024
+READ_SIZE = 16 * 1024
 
 
-class Leaving:
+class TLSShutdown:
     """Sends our close_notify and waits for the peer's; what comes before it is dropped.
 
     ``done`` fires with the plain socket, or fails if the connection is lost; nothing behind the
@@ -29,7 +29,7 @@ class Leaving:
         self.done: Deferred[socket.socket] = Deferred()
         self._transport = transport
         self._deadline: IDelayedCall = transport.reactor.callLater(
-            PATIENCE, transport.abortConnection
+            CLOSE_NOTIFY_TIMEOUT_SECONDS, transport.abortConnection
         )
         transport.doRead = transport.doWrite = self._step
         transport.startReading()
@@ -56,12 +56,12 @@ class Leaving:
         else:
             self._deadline.cancel()
             del self._transport.doRead, self._transport.doWrite
-            self.done.callback(self._transport.given_up())
+            self.done.callback(self._transport.release_socket())
 
     def _drop(self, own: ssl.SSLSocket) -> None:
         """Read to the peer's close_notify, or as far as it came."""
         try:
-            while own.recv(MOST):
+            while own.recv(READ_SIZE):
                 pass
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             return

@@ -14,16 +14,16 @@ from contextlib import suppress
 from threading import Lock
 from typing import TypeVar
 
-__all__ = ["Loan", "Over"]
+__all__ = ["LeaseEnded", "SocketLease"]
 
 T = TypeVar("T")
 
 
-class Over(Exception):
+class LeaseEnded(Exception):
     """The loan is over: there is nothing to read from any more."""
 
 
-class Loan:
+class SocketLease:
     """One socket, lent for turns in threads until it is called back."""
 
     def __init__(self, own: ssl.SSLSocket) -> None:
@@ -38,11 +38,11 @@ class Loan:
         return self._over and not self._lock.locked()
 
     def turn(self, work: Callable[[ssl.SSLSocket], T]) -> T:
-        """Call ``work`` with the socket, in any thread; raises `Over`."""
+        """Call ``work`` with the socket, in any thread; raises `LeaseEnded`."""
         self._lock.acquire()
         try:
             if self._over:
-                raise Over
+                raise LeaseEnded
             return work(self._own)
         finally:
             self._end_turn()
@@ -55,7 +55,7 @@ class Loan:
             if close is not None:
                 close()
 
-    def call_back(self) -> None:
+    def revoke(self) -> None:
         """Give no more turns."""
         self._over = True
 

@@ -24,44 +24,51 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProtocol
 from twisted.python.failure import Failure
 
-from ftpservice.net.tcp import address_of
-from ftpservice.net.tls.alpn import serves_control
-from ftpservice.net.tls.handshake import GatedConnection, HandshakeProblem, Terms
-from ftpservice.net.tls.record_io import State, acknowledge, drop, goodbye, receive, send
-from ftpservice.net.tls.shutdown import Leaving
-from ftpservice.net.tls.socket_lease import Loan
+from ftpservice.net.tcp import twisted_address
+from ftpservice.net.tls.alpn import alpn_fits_control
+from ftpservice.net.tls.handshake import HandshakeError, HandshakeGatedTransport, HandshakeOptions
+from ftpservice.net.tls.record_io import (
+    ReadState,
+    close_silently,
+    quick_ack,
+    receive,
+    send,
+    send_close_notify,
+)
+from ftpservice.net.tls.shutdown import TLSShutdown
+from ftpservice.net.tls.socket_lease import SocketLease
 
 if TYPE_CHECKING:  # what the server's certificates take is slow to import, and no client needs it
-    from ftpservice.net.tls.server import Contexts, ServerTLS
+    from ftpservice.net.tls.server import ServerTLS, TLSContexts
 
-__all__ = ["HandshakeProblem", "TLSTransport", "Terms", "carry_on", "upgrade"]
+__all__ = ["HandshakeError", "HandshakeOptions", "TLSTransport", "adopt_socket", "upgrade_to_tls"]
 
-PIECE = 256 * 1024
+READ_SIZE = 256 * 1024
 """Bytes that are received in one turn of the reactor."""
-MOST_DROPPED = 1024 * 1024
+MAX_DRAINED_BYTES = 1024 * 1024
 """So many bytes behind our end are read, and no more."""
 
-_arrived = memoryview(bytearray(PIECE))  # for the length of a call, in the reactor's thread
+_arrived = memoryview(bytearray(READ_SIZE))  # for the length of a call, in the reactor's thread
 
 
-class TLSTransport(GatedConnection):
+class TLSTransport(HandshakeGatedTransport):
     """A connection under TLS; ``own`` is one whose handshake has not begun.
 
     ``ends`` are host and peer, where they are not what the kernel says.
 
     What is written before the handshake is over is sent then. The protocol sees of a handshake
-    that fails a ``connectionLost`` with a `HandshakeProblem`; of one that goes well, nothing.
+    that fails a ``connectionLost`` with a `HandshakeError`; of one that goes well, nothing.
     """
 
     logstr = "tls"
     SEND_LIMIT = 1024 * 1024
 
-    ended_in_order = False
+    received_close_notify = False
     """Whether the peer has said that it ended its side."""
     is_broken = False
     """Whether an RST came behind our own end; the protocol is told of an end, as for a FIN."""
-    contexts: Contexts | None = None
-    """What it was made with, if by `upgrade`."""
+    contexts: TLSContexts | None = None
+    """What it was made with, if by `upgrade_to_tls`."""
 
     def __init__(
         self,
@@ -69,22 +76,22 @@ class TLSTransport(GatedConnection):
         protocol: IProtocol,
         ends: tuple[IAddress, IAddress] | None,
         reactor: Any,
-        terms: Terms,
+        terms: HandshakeOptions,
     ) -> None:
         super().__init__(own, protocol, reactor, terms)
         self._ends = ends
         self._our_side_ended = False
         self._dropped = 0
-        self._leaving: Leaving | None = None
-        self._loan: Loan | None = None
+        self._leaving: TLSShutdown | None = None
+        self._loan: SocketLease | None = None
 
     def getHost(self) -> IAddress:
         """Return the address of our end."""
-        return self._ends[0] if self._ends else address_of(self.socket.getsockname())
+        return self._ends[0] if self._ends else twisted_address(self.socket.getsockname())
 
     def getPeer(self) -> IAddress:
         """Return the address of the far end."""
-        return self._ends[1] if self._ends else address_of(self.socket.getpeername())
+        return self._ends[1] if self._ends else twisted_address(self.socket.getpeername())
 
     @property
     def session_reused(self) -> bool:
@@ -119,9 +126,9 @@ class TLSTransport(GatedConnection):
         except OSError:
             return main.CONNECTION_LOST
 
-    def lend(self) -> Loan:
+    def lend(self) -> SocketLease:
         """Let threads read from the socket; until the loan is called back nothing is done here."""
-        self._loan = Loan(self.socket)
+        self._loan = SocketLease(self.socket)
         return self._loan
 
     @property
@@ -135,10 +142,10 @@ class TLSTransport(GatedConnection):
         To be called when all that was written is sent. If the connection is lost meanwhile, it
         fails, and the protocol is told too; of the socket's new life it is not.
         """
-        self._leaving = Leaving(self)
+        self._leaving = TLSShutdown(self)
         return self._leaving.done
 
-    def given_up(self) -> socket.socket:
+    def release_socket(self) -> socket.socket:
         """Return the plain socket, and have nothing to do with it any more."""
         self.stopReading()
         self.stopWriting()
@@ -157,35 +164,35 @@ class TLSTransport(GatedConnection):
         if not self._is_ours:
             return None  # a last turn is not over
         count, state = receive(self.socket, _arrived)
-        if state is State.OPEN:
-            acknowledge(self.socket)
+        if state is ReadState.OPEN:
+            quick_ack(self.socket)
         if count:
             self.protocol.dataReceived(bytes(_arrived[:count]))
-        if state is State.OPEN:
+        if state is ReadState.OPEN:
             return None
-        self.ended_in_order |= state is State.ENDED
-        return main.CONNECTION_LOST if state is State.BROKEN else main.CONNECTION_DONE
+        self.received_close_notify |= state is ReadState.ENDED
+        return main.CONNECTION_LOST if state is ReadState.BROKEN else main.CONNECTION_DONE
 
-    def has_parted(self) -> bool:
+    def peer_has_closed(self) -> bool:
         """Drop what came behind our end; tell whether the peer has ended its side too."""
         return self._drop() is not None or self._drop() is not None
 
     def _drop(self) -> Any:
         """Read what comes behind our end, whatever it is, so that closing sends no RST."""
         try:
-            size = len(socket.socket.recv(self.socket, PIECE))
+            size = len(socket.socket.recv(self.socket, READ_SIZE))
         except BlockingIOError:
             return None
         except OSError:
             self.is_broken = True
             return main.CONNECTION_DONE
         self._dropped += size
-        if self._dropped >= MOST_DROPPED:
+        if self._dropped >= MAX_DRAINED_BYTES:
             self.stopReading()
         return None if size else main.CONNECTION_DONE
 
     @property
-    def is_shaking(self) -> bool:
+    def is_handshaking(self) -> bool:
         """Whether the handshake is not over."""
         return self._handshake is not None
 
@@ -197,7 +204,7 @@ class TLSTransport(GatedConnection):
         """
         if self._handshake is not None:
             self._handshake.hurry(self._end_our_side)
-        elif not self._is_ours or goodbye(self.socket):
+        elif not self._is_ours or send_close_notify(self.socket):
             self._end_our_side()
             return
         self._writeDisconnected, self._writeDisconnecting = False, True
@@ -217,7 +224,7 @@ class TLSTransport(GatedConnection):
 
     def _postLoseConnection(self) -> Any:
         """Say goodbye, then close."""
-        if self._is_ours and not self._our_side_ended and not goodbye(self.socket):
+        if self._is_ours and not self._our_side_ended and not send_close_notify(self.socket):
             self.startWriting()
             return None
         return main.CONNECTION_DONE
@@ -231,11 +238,11 @@ class TLSTransport(GatedConnection):
             self._loan.close(close)
 
     def _secured(self) -> None:
-        acknowledge(self.socket)
+        quick_ack(self.socket)
         super()._secured()
 
 
-def upgrade(
+def upgrade_to_tls(
     transport: Any,
     tls: ServerTLS,
     *,
@@ -249,19 +256,19 @@ def upgrade(
     """
     contexts, reactor = tls.contexts, transport.reactor
     turns = contexts.turns(reactor)
-    terms = Terms(handshake_timeout, secured or bool, turns, serves_control)
+    terms = HandshakeOptions(handshake_timeout, secured or bool, turns, alpn_fits_control)
     wrap = partial(contexts.wrap, data=False)
-    upgraded = carry_on(transport, transport.protocol, wrap, terms)
+    upgraded = adopt_socket(transport, transport.protocol, wrap, terms)
     upgraded.contexts = contexts
     upgraded.protocol.transport = upgraded  # type: ignore[attr-defined]  # all have it
     return upgraded
 
 
-def carry_on(
+def adopt_socket(
     transport: Any,
     protocol: IProtocol,
     wrap: Callable[[socket.socket], ssl.SSLSocket],
-    terms: Terms,
+    terms: HandshakeOptions,
 ) -> TLSTransport:
     """Return a transport with the socket of another one, which is dead from now on."""
     ends = transport.getHost(), transport.getPeer()
@@ -286,4 +293,4 @@ def _close(own: ssl.SSLSocket, orderly: bool, parted: bool) -> None:
     with suppress(OSError):
         if not orderly:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        (own.close if parted else partial(drop, own))()
+        (own.close if parted else partial(close_silently, own))()

@@ -11,16 +11,16 @@ from typing import Any, TextIO
 from ftpservice.service.log.sinks import FileSink, StreamSink, SyslogSink, is_journal
 from ftpservice.service.log.writer import LogWriter
 from ftpservice.service.settings.directories import Owner
-from ftpservice.service.settings.errors import CannotStart, because
+from ftpservice.service.settings.errors import CannotStart, error_text
 
-__all__ = ["Logs", "WriterStream", "logs_for"]
+__all__ = ["LogWriterStream", "LogWriters", "logs_for"]
 
 DAEMONS_FILE = "twistd.log"
 STANDARD_OUTPUT = "-"
 
 
 @dataclass(frozen=True)
-class Logs:
+class LogWriters:
     """What is written by threads of its own."""
 
     log: LogWriter | None = None
@@ -31,7 +31,7 @@ class Logs:
     """Standard error's."""
 
     @property
-    def apart(self) -> bool:
+    def is_separate(self) -> bool:
         """Whether the log goes elsewhere than to standard output."""
         return self.log is not self.terminal or self.log is None
 
@@ -56,7 +56,7 @@ class Logs:
         }.values()
 
 
-class WriterStream:
+class LogWriterStream:
     """A text stream whose lines a `LogWriter` takes, as events of a level."""
 
     encoding = "utf-8"
@@ -73,19 +73,19 @@ class WriterStream:
         """Return at once: the writer's thread writes as soon as it can."""
 
 
-def logs_for(program: Mapping[str, Any] | None, log_file: str | None, owner: Owner) -> Logs:
+def logs_for(program: Mapping[str, Any] | None, log_file: str | None, owner: Owner) -> LogWriters:
     """Return the logs for twistd's options, ``log_file`` before its own; raises `CannotStart`.
 
     Without ``program`` the service is part of another program, which keeps its log itself.
     """
     if program is None:
-        return Logs()
+        return LogWriters()
     foreground = bool(program.get("nodaemon"))
     terminal = _terminal(sys.__stdout__) if foreground else None
     errors = _terminal(sys.__stderr__) if foreground else None
     if terminal is not None and errors is not None and _are_one(sys.__stdout__, sys.__stderr__):
         errors = terminal  # two threads would write into each other's lines
-    return Logs(_log(program, log_file, owner, terminal), terminal, errors)
+    return LogWriters(_log(program, log_file, owner, terminal), terminal, errors)
 
 
 def _log(
@@ -122,4 +122,4 @@ def _file(path: str, owner: Owner) -> FileSink:
     try:
         return FileSink(path, owner)
     except OSError as error:
-        raise CannotStart(f"cannot write the log {path}: {because(error)}") from None
+        raise CannotStart(f"cannot write the log {path}: {error_text(error)}") from None

@@ -16,13 +16,13 @@ from typing import Protocol
 from twisted.logger import LogEvent, LogLevel, eventAsText, formatEventAsClassicLogText
 
 from ftpservice.service.settings.directories import Owner
-from ftpservice.service.settings.errors import because
+from ftpservice.service.settings.errors import error_text
 
-__all__ = ["Entry", "FileSink", "Sink", "StreamSink", "SyslogSink", "is_journal"]
+__all__ = ["FileSink", "LogEntry", "LogSink", "StreamSink", "SyslogSink", "is_journal"]
 
-Entry = tuple[str, str]
+LogEntry = tuple[str, str]
 """The name of a level, and text that ends with a line end."""
-MODE = 0o640
+LOG_FILE_MODE = 0o640
 """Permission bits of a new log file: it tells the names of files and accounts."""
 POLL_MILLISECONDS = 1000
 
@@ -36,13 +36,13 @@ PRIORITIES = {
 }
 
 
-class Sink(Protocol):
+class LogSink(Protocol):
     """A place for lines."""
 
     def text_of(self, event: LogEvent) -> str | None:
         """Return an event as text that ends with a line end; None for one without text."""
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, entries: Sequence[LogEntry]) -> None:
         """Write entries; raises `OSError`, and goes on behind what was written when called again.
 
         When called again after an error, ``entries`` are more of them or none.
@@ -73,7 +73,7 @@ class StreamSink:
         """Return an event as ``twistd`` writes it."""
         return formatEventAsClassicLogText(event)
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, entries: Sequence[LogEntry]) -> None:
         """Write, and wait where the descriptor is one that does not wait by itself."""
         text = "".join(map(self._marked, entries))
         self._rest += text.encode("utf-8", "backslashreplace")
@@ -86,7 +86,7 @@ class StreamSink:
                 if not poll.poll(POLL_MILLISECONDS):
                     raise
 
-    def _marked(self, entry: Entry) -> str:
+    def _marked(self, entry: LogEntry) -> str:
         level, text = entry
         return f"<{PRIORITIES.get(level, syslog.LOG_INFO)}>{text}" if self._tells_levels else text
 
@@ -119,7 +119,7 @@ class FileSink(StreamSink):
         try:
             descriptor = _opened(self._path, (-1, -1))
         except OSError as error:
-            reason = because(error)
+            reason = error_text(error)
             return f"cannot open {self._path} anew: {reason}; the old file stays in use"
         former, self._descriptor = self._descriptor, descriptor
         os.close(former)
@@ -134,11 +134,11 @@ def _opened(path: str, owner: Owner) -> int:
     """Open a log file; a FIFO nobody reads is an error, not a reason to wait."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     with suppress(FileExistsError):
-        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, MODE)
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, LOG_FILE_MODE)
         if owner != (-1, -1):
             os.fchown(descriptor, *owner)
         return descriptor
-    descriptor = os.open(path, flags | os.O_CREAT, MODE)
+    descriptor = os.open(path, flags | os.O_CREAT, LOG_FILE_MODE)
     os.set_blocking(descriptor, True)
     if owner != (-1, -1):
         _hand_over(path, descriptor, owner)
@@ -167,7 +167,7 @@ class SyslogSink:
         text = eventAsText(event, includeTimestamp=False)
         return f"{text}\n" if text else None
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, entries: Sequence[LogEntry]) -> None:
         """Write each line by itself."""
         for level, text in entries:
             for line in text.encode("utf-8", "backslashreplace").decode().splitlines():

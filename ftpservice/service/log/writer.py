@@ -20,17 +20,17 @@ from collections.abc import Sequence
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEventAsClassicLogText
 from zope.interface import implementer
 
-from ftpservice.service.log.sinks import Entry, Sink
+from ftpservice.service.log.sinks import LogEntry, LogSink
 
 __all__ = ["LogWriter"]
 
-MOST_LINES = 10_000
-MOST_CHARACTERS = 4 * 1024 * 1024
+MAX_QUEUED_LINES = 10_000
+MAX_QUEUED_CHARACTERS = 4 * 1024 * 1024
 RETRY_SECONDS = 1.0
 """Between two attempts to write to a disk that is full, or a pipe."""
 FLUSH_SECONDS = 2.0
 """How long the end of the process waits for the last lines."""
-GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
+READER_GONE_ERRNOS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
 """Nobody will ever read what is written there; there is no sense in keeping it."""
 
 
@@ -39,13 +39,13 @@ class LogWriter:
     """Writes what is logged to ``sink``, in a thread of its own."""
 
     def __init__(
-        self, sink: Sink, most_lines: int = MOST_LINES, retry: float = RETRY_SECONDS
+        self, sink: LogSink, most_lines: int = MAX_QUEUED_LINES, retry: float = RETRY_SECONDS
     ) -> None:
         self._sink = sink
         self._most_lines = most_lines
         self._retry = retry
         self._wakes = threading.Condition()
-        self._queue: deque[Entry] = deque()
+        self._queue: deque[LogEntry] = deque()
         self._size = 0
         self._lost = 0
         self._reopens = False
@@ -62,7 +62,7 @@ class LogWriter:
     def put(self, text: str, level: str = LogLevel.info.name) -> None:
         """Have a text written that ends with a line end."""
         with self._wakes:
-            if len(self._queue) >= self._most_lines or self._size >= MOST_CHARACTERS:
+            if len(self._queue) >= self._most_lines or self._size >= MAX_QUEUED_CHARACTERS:
                 self._lost += text.count("\n")
                 return
             self._queue.append((level, text))
@@ -119,20 +119,20 @@ class LogWriter:
             reopens, self._reopens = self._reopens, False
             return reopens, self._ends
 
-    def _take(self) -> tuple[Sequence[Entry], int]:
+    def _take(self) -> tuple[Sequence[LogEntry], int]:
         """Take what waits, and the number of lines that were dropped behind it."""
         with self._wakes:
             entries, self._queue, self._size = self._queue, deque(), 0
             lost, self._lost = self._lost, 0
             return entries, lost
 
-    def _written(self, entries: Sequence[Entry]) -> bool:
+    def _written(self, entries: Sequence[LogEntry]) -> bool:
         """Write; tells whether it went well. What is ``_pending`` then is tried again."""
         self._pending = False
         try:
             self._sink.write(entries)
         except OSError as error:
-            self._pending = error.errno not in GONE
+            self._pending = error.errno not in READER_GONE_ERRNOS
             if not self._pending:
                 self._lose(self._sink.give_up())
             return False
@@ -143,7 +143,7 @@ class LogWriter:
             self._lost += lines
 
 
-def _loss(lines: int) -> Entry:
+def _loss(lines: int) -> LogEntry:
     return "warn", _line(f"{lines} log line{'s were' if lines > 1 else ' was'} lost")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ftpservice.service.settings.errors import CannotStart, because
+from ftpservice.service.settings.errors import CannotStart, error_text
 
 __all__ = ["Owner", "make_directories"]
 
@@ -20,7 +20,7 @@ def make_directories(paths: Iterable[str], owner: Owner = (-1, -1)) -> None:
             _make(path, owner)
         except OSError as error:
             raise CannotStart(
-                f"cannot make the directory {path}: {because(error)} - "
+                f"cannot make the directory {path}: {error_text(error)} - "
                 "make it yourself or choose another --data-dir"
             ) from None
         if not os.path.isdir(path) or not os.access(path, os.W_OK | os.X_OK):

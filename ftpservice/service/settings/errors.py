@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CannotStart", "because"]
+__all__ = ["CannotStart", "error_text"]
 
 
 class CannotStart(SystemExit, Exception):
@@ -31,7 +31,7 @@ class CannotStart(SystemExit, Exception):
         return self.line
 
 
-def because(error: BaseException | None) -> str:
+def error_text(error: BaseException | None) -> str:
     """Return why ``error`` was raised, in one line for a person."""
     reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else None
     return " ".join((reason or str(error) or type(error).__name__).split())

@@ -11,16 +11,16 @@ from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from twisted.python import usage
 
 from ftpservice import __version__
-from ftpservice.service.settings.errors import because
-from ftpservice.service.settings.setting import Kind, Setting
-from ftpservice.service.settings.settings import Contradiction, Settings, settings_from
-from ftpservice.service.settings.table import BY_NAME, SETTINGS
-from ftpservice.service.settings.toml_file import BadConfiguration, load
+from ftpservice.service.settings.errors import error_text
+from ftpservice.service.settings.setting import Setting, SettingKind
+from ftpservice.service.settings.settings import ServiceSettings, SettingsConflict, settings_from
+from ftpservice.service.settings.table import SETTINGS, SETTINGS_BY_NAME
+from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
 
-__all__ = ["Options"]
+__all__ = ["ServiceOptions"]
 
 PASSWORD_FILE = "passwd.db"
-NOBODY = (
+NO_LOGIN_TEXT = (
     f"nobody could log in: there is no {PASSWORD_FILE} here; give --auth passwd:FILE for "
     "accounts, or --anonymous to let everybody read"
 )
@@ -34,23 +34,23 @@ CHECK = (
 
 def _help(setting: Setting) -> str:
     default = setting.default
-    if setting.kind is Kind.FLAG or default is None or default == ():
+    if setting.kind is SettingKind.FLAG or default is None or default == ():
         return setting.help
     shown = ", ".join(default) if isinstance(default, tuple) else default
     return f"{setting.help} [default: {shown}]"
 
 
-def _repeatable(name: str) -> Callable[[Options, str], None]:
+def _repeatable(name: str) -> Callable[[ServiceOptions, str], None]:
     """Return the method for an option that may be given more than once."""
 
-    def add(self: Options, text: str) -> None:
+    def add(self: ServiceOptions, text: str) -> None:
         self._add(name, text)
 
-    add.__doc__ = f"{_help(BY_NAME[name])} May be given more than once."
+    add.__doc__ = f"{_help(SETTINGS_BY_NAME[name])} May be given more than once."
     return add
 
 
-class Options(usage.Options, strcred.AuthOptionMixin):
+class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
     """Reads a command line; afterwards ``settings`` holds what was decided.
 
     ``parseOptions`` raises `usage.UsageError` with one line that says what to do.
@@ -67,7 +67,7 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         *(
             [setting.name, None, _help(setting)]
             for setting in SETTINGS
-            if setting.kind is Kind.FLAG
+            if setting.kind is SettingKind.FLAG
         ),
     ]
     optParameters = [
@@ -75,10 +75,10 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         *(
             [setting.name, None, None, _help(setting)]
             for setting in SETTINGS
-            if setting.kind not in (Kind.FLAG, Kind.TEXTS)
+            if setting.kind not in (SettingKind.FLAG, SettingKind.TEXTS)
         ),
     ]
-    settings: Settings
+    settings: ServiceSettings
     decided: dict[str, Any]
     """The values that the file and the command line have given, by name."""
 
@@ -104,9 +104,9 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         except strcred.UnsupportedInterfaces:
             raise usage.UsageError(f"--auth {description}: FTP has no such logins") from None
         except Exception as error:  # noqa: BLE001 - a plugin may fail in any way
-            raise usage.UsageError(f"--auth: {because(error)}") from None
+            raise usage.UsageError(f"--auth: {error_text(error)}") from None
 
-    opt_auth.__doc__ = f"{_help(BY_NAME['auth'])} May be given more than once."
+    opt_auth.__doc__ = f"{_help(SETTINGS_BY_NAME['auth'])} May be given more than once."
 
     def opt_version(self) -> None:
         """Print the version and exit."""
@@ -121,29 +121,29 @@ class Options(usage.Options, strcred.AuthOptionMixin):
     def postOptions(self) -> None:
         """Read the TOML file, put the command line before it, see that somebody can log in."""
         self._directory = os.getcwd()
-        self.decided = values = self.decided_again()
+        self.decided = values = self.reread_values()
         if not self.checkers:
             for description in values.get("auth", ()):
                 self.opt_auth(description)
         if not self.checkers and not values["anonymous"]:
             if not os.path.exists(PASSWORD_FILE):
-                raise usage.UsageError(NOBODY)
+                raise usage.UsageError(NO_LOGIN_TEXT)
             self.opt_auth(f"passwd:{PASSWORD_FILE}")
         values["anonymous"] |= bool(self._anonymous_checkers())
         self.settings = self.settings_of(values)
 
-    def decided_again(self) -> dict[str, Any]:
+    def reread_values(self) -> dict[str, Any]:
         """Read the TOML file (blocks), and put the command line before it."""
         values = self._from_file() | self._given()
         values["anonymous"] = values.get("anonymous", False) or bool(self._anonymous_checkers())
         return values
 
-    def settings_of(self, values: Mapping[str, Any]) -> Settings:
+    def settings_of(self, values: Mapping[str, Any]) -> ServiceSettings:
         """Return the settings for values by name; raises `usage.UsageError`."""
         given = {name: value for name, value in values.items() if name != "auth"}
         try:
             return settings_from(given, self._directory)
-        except Contradiction as error:
+        except SettingsConflict as error:
             raise usage.UsageError(str(error)) from None
 
     @property
@@ -163,7 +163,7 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         moved = os.getcwd() != self._directory
         path = os.path.join(self._directory, self["config"]) if moved else self["config"]
         try:
-            return load(path)
+            return load_toml(path)
         except BadConfiguration as error:
             raise usage.UsageError(f"--config {error}") from None
 
@@ -171,9 +171,9 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         """Return what the command line set."""
         given: dict[str, Any] = dict(self._lists)
         for setting in SETTINGS:
-            if setting.kind is Kind.FLAG and self[setting.name]:
+            if setting.kind is SettingKind.FLAG and self[setting.name]:
                 given[setting.name] = True
-            elif setting.name in self and setting.kind not in (Kind.FLAG, Kind.TEXTS):
+            elif setting.name in self and setting.kind not in (SettingKind.FLAG, SettingKind.TEXTS):
                 text = self[setting.name]
                 given |= {} if text is None else {setting.name: _read(setting.name, text)}
         return given
@@ -181,6 +181,6 @@ class Options(usage.Options, strcred.AuthOptionMixin):
 
 def _read(name: str, text: str) -> Any:
     try:
-        return BY_NAME[name].from_text(text)
+        return SETTINGS_BY_NAME[name].from_text(text)
     except ValueError as error:
-        raise usage.UsageError(f"--{name}: {because(error)}") from None
+        raise usage.UsageError(f"--{name}: {error_text(error)}") from None

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from ftpservice.wire.digests import ALGORITHMS
 
-__all__ = ["one_of", "parse_digest", "parse_host", "parse_place", "parse_umask"]
+__all__ = ["enum_parser", "parse_digest", "parse_host", "parse_listen_address", "parse_umask"]
 
 Choice = TypeVar("Choice", bound=Enum)
-PLACE = re.compile(
+LISTEN_ADDRESS = re.compile(
     r"(?P<endpoint>(haproxy:)?tcp6?:)?((?P<host>[0-9.]+):)?(?P<port>[0-9]+)(?(endpoint)(:.*)?)"
 )
 """Ports that need no resolving to be seen as wrong, and places that are not quite endpoints."""
-MOST_PORT = 65535
+MAX_PORT = 65535
 
 
 def parse_umask(text: str) -> int:
@@ -29,13 +29,13 @@ def parse_umask(text: str) -> int:
     return int(text.removeprefix("0o"), 8)
 
 
-def parse_place(text: str) -> str:
+def parse_listen_address(text: str) -> str:
     """Return where to listen as an endpoint; a port alone, or one with an address, is TCP."""
-    match = PLACE.fullmatch(text)
+    match = LISTEN_ADDRESS.fullmatch(text)
     if match is None:
         return text
-    if int(match["port"]) > MOST_PORT:
-        raise ValueError(f"{text!r}: a port is a number from 1 to {MOST_PORT}, as in tcp:2121")
+    if int(match["port"]) > MAX_PORT:
+        raise ValueError(f"{text!r}: a port is a number from 1 to {MAX_PORT}, as in tcp:2121")
     if match["endpoint"]:
         return text
     return f"tcp:{match['port']}" + (f":interface={match['host']}" if match["host"] else "")
@@ -61,7 +61,7 @@ def _letters(name: str) -> str:
     return name.upper().replace("-", "").replace("_", "")
 
 
-def one_of(kind: type[Choice]) -> Callable[[str], Choice]:
+def enum_parser(kind: type[Choice]) -> Callable[[str], Choice]:
     """Return what reads the value of a member of ``kind``; it raises `ValueError`."""
 
     def parse(text: str) -> Choice:

@@ -12,13 +12,13 @@ from typing import Any
 
 from ftpservice.wire.units import parse_duration
 
-__all__ = ["Kind", "Setting"]
+__all__ = ["Setting", "SettingKind"]
 
-MOST = 10**9
+MAX_COUNT = 10**9
 """No count and no time is larger."""
 
 
-class Kind(Enum):
+class SettingKind(Enum):
     """What sort of value a setting takes; the value names it to a person."""
 
     TEXT = "a text"
@@ -30,12 +30,12 @@ class Kind(Enum):
 
 
 EXAMPLES = {
-    Kind.TEXT: 'a text in quotes, "..."',
-    Kind.TEXTS: 'one or several texts, ["...", "..."]',
-    Kind.FLAG: "true or false",
-    Kind.SWITCH: '"on" or "off"',
-    Kind.COUNT: "a whole number, 1 or more, such as 50",
-    Kind.SECONDS: 'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
+    SettingKind.TEXT: 'a text in quotes, "..."',
+    SettingKind.TEXTS: 'one or several texts, ["...", "..."]',
+    SettingKind.FLAG: "true or false",
+    SettingKind.SWITCH: '"on" or "off"',
+    SettingKind.COUNT: "a whole number, 1 or more, such as 50",
+    SettingKind.SECONDS: 'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
 }
 FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NUMBERED_FLAGS = {1: True, 0: False}
@@ -50,11 +50,11 @@ class Setting:
     """One row: the name is that of the option and of the TOML key."""
 
     name: str
-    kind: Kind
+    kind: SettingKind
     default: str | int | float | tuple[str, ...] | None
     """Written as a user would write it; None where the help says what happens instead."""
     help: str
-    refine: Callable[[Any], Any] = _as_it_is
+    parse_value: Callable[[Any], Any] = _as_it_is
     """Makes the service's value of the user's (of each one of a list); raises `ValueError`."""
     example: str = ""
     """A value as TOML has it, where the kind alone does not tell enough."""
@@ -69,12 +69,12 @@ class Setting:
         A TOML file's values come here as they are. A value of another type is taken where there
         is one thing only that it can mean: "5" for a count, "5m" for seconds, one text for a list.
         """
-        value = MEANT[self.kind](value)
-        if not FITS[self.kind](value):
+        value = COERCIONS[self.kind](value)
+        if not KIND_CHECKS[self.kind](value):
             raise ValueError(f"{_shown(value)} is not {self._wanted}")
         if isinstance(value, list):
-            return tuple(self.refine(text) for text in value)
-        return self.refine(value)
+            return tuple(self.parse_value(text) for text in value)
+        return self.parse_value(value)
 
     @property
     def _wanted(self) -> str:
@@ -120,13 +120,13 @@ def _meant_seconds(value: object) -> object:
 
 
 COUNT = re.compile("[0-9]{1,10}")
-MEANT: dict[Kind, Callable[[object], object]] = {
-    Kind.TEXT: _meant_text,
-    Kind.TEXTS: _meant_texts,
-    Kind.FLAG: _meant_flag,
-    Kind.SWITCH: _meant_flag,
-    Kind.COUNT: _meant_count,
-    Kind.SECONDS: _meant_seconds,
+COERCIONS: dict[SettingKind, Callable[[object], object]] = {
+    SettingKind.TEXT: _meant_text,
+    SettingKind.TEXTS: _meant_texts,
+    SettingKind.FLAG: _meant_flag,
+    SettingKind.SWITCH: _meant_flag,
+    SettingKind.COUNT: _meant_count,
+    SettingKind.SECONDS: _meant_seconds,
 }
 
 
@@ -142,14 +142,14 @@ def _is_texts(value: object) -> bool:
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and 0 <= value <= MOST
+    return math.isfinite(value) and 0 <= value <= MAX_COUNT
 
 
-FITS: dict[Kind, Callable[[object], bool]] = {
-    Kind.TEXT: lambda value: isinstance(value, str) and value != "",
-    Kind.TEXTS: _is_texts,
-    Kind.FLAG: lambda value: isinstance(value, bool),
-    Kind.SWITCH: lambda value: isinstance(value, bool),
-    Kind.COUNT: lambda value: _is_number(value) and isinstance(value, int) and value >= 1,
-    Kind.SECONDS: _is_number,
+KIND_CHECKS: dict[SettingKind, Callable[[object], bool]] = {
+    SettingKind.TEXT: lambda value: isinstance(value, str) and value != "",
+    SettingKind.TEXTS: _is_texts,
+    SettingKind.FLAG: lambda value: isinstance(value, bool),
+    SettingKind.SWITCH: lambda value: isinstance(value, bool),
+    SettingKind.COUNT: lambda value: _is_number(value) and isinstance(value, int) and value >= 1,
+    SettingKind.SECONDS: _is_number,
 }

@@ -17,22 +17,22 @@ from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["Contradiction", "Settings", "settings_from"]
+__all__ = ["ServiceSettings", "SettingsConflict", "settings_from"]
 
-LOCAL = "local:"
-DURABLE = ":durable="
+LOCAL_SCHEME = "local:"
+DURABLE_OPTION = ":durable="
 DATA_DIRECTORY = "var"
-PATHS = ("root", "data-dir", "certificate", "key", "client-ca", "log-file")
-FILES = "files"
+PATH_SETTINGS = ("root", "data-dir", "certificate", "key", "client-ca", "log-file")
+FILES_DIRECTORY = "files"
 """The served directory inside the data directory, when no root is given."""
 
 
-class Contradiction(ValueError):
+class SettingsConflict(ValueError):
     """Settings that cannot hold together; ``str`` of it is one line that says which and why."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServiceSettings:
     """All settings but who may log in."""
 
     listen: tuple[str, ...]
@@ -67,20 +67,20 @@ class Settings:
 
     def kept(self, text: str) -> str:
         """Return a storage string with what ``durable`` asks of it."""
-        plain = text.startswith(LOCAL) and DURABLE not in text
-        return f"{text}{DURABLE}yes" if self.durable and plain else text
+        plain = text.startswith(LOCAL_SCHEME) and DURABLE_OPTION not in text
+        return f"{text}{DURABLE_OPTION}yes" if self.durable and plain else text
 
 
-def settings_from(given: Mapping[str, Any], base: str = "") -> Settings:
+def settings_from(given: Mapping[str, Any], base: str = "") -> ServiceSettings:
     """Return the settings for the values given by name; the table's defaults fill in.
 
-    Relative paths are seen from ``base``. Raises `Contradiction`.
+    Relative paths are seen from ``base``. Raises `SettingsConflict`.
     """
     values = {setting.name: setting.initial for setting in SETTINGS} | dict(given)
     _see_that_tls_is_possible(values)
     _make_paths_absolute(values, base)
     root, made = _places(values["root"], values["data-dir"])
-    return Settings(
+    return ServiceSettings(
         listen=values["listen"],
         root=root,
         made=made,
@@ -101,7 +101,7 @@ def _make_paths_absolute(values: dict[str, Any], base: str) -> None:
     """A daemon may change its directory before it uses them."""
     if values["root"] is None and values["data-dir"] is None:
         values["data-dir"] = DATA_DIRECTORY
-    for name in PATHS:
+    for name in PATH_SETTINGS:
         value = values[name]
         if isinstance(value, tuple):
             values[name] = tuple(_absolute(path, base) for path in value)
@@ -118,20 +118,24 @@ def _places(root: str | None, data_dir: str | None) -> tuple[str, tuple[str, ...
     made = (data_dir,) if data_dir is not None else ()
     if root is not None:
         return root if is_storage_string(root) else _local(root), made
-    files = os.path.join(*made, FILES)
+    files = os.path.join(*made, FILES_DIRECTORY)
     return _local(files), (*made, files)
 
 
 def _see_that_tls_is_possible(values: Mapping[str, Any]) -> None:
     for name in ("tls", "tls-data"):
         if values["implicit"] and values[name].value == "off":
-            raise Contradiction(f"--implicit is TLS for commands and data: take --{name} off away")
+            raise SettingsConflict(
+                f"--implicit is TLS for commands and data: take --{name} off away"
+            )
     if values["simple-tls"] and values["tls"] is ControlTLS.OFF:
-        raise Contradiction("--simple-tls is TLS: take --tls off away")
+        raise SettingsConflict("--simple-tls is TLS: take --tls off away")
     if values["tls"] is ControlTLS.OFF and values["tls-data"] is DataTLS.REQUIRED:
-        raise Contradiction("--tls-data required would let nobody transfer anything with --tls off")
+        raise SettingsConflict(
+            "--tls-data required would let nobody transfer anything with --tls off"
+        )
     if values["key"] and len(values["key"]) != len(values["certificate"]):
-        raise Contradiction("--key: give one for each --certificate, in the same order, or none")
+        raise SettingsConflict("--key: give one for each --certificate, in the same order, or none")
 
 
 def _tls_files(values: Mapping[str, Any]) -> TLSFiles:
@@ -146,7 +150,7 @@ def _tls_files(values: Mapping[str, Any]) -> TLSFiles:
 
 
 def _local(path: str) -> str:
-    return LOCAL + path.replace("\\", "\\\\").replace(":", "\\:")
+    return LOCAL_SCHEME + path.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _session(values: Mapping[str, Any]) -> SessionSettings:

@@ -7,44 +7,44 @@ import tomllib
 from difflib import get_close_matches
 from typing import Any
 
-from ftpservice.service.settings.errors import because
-from ftpservice.service.settings.table import BY_NAME
+from ftpservice.service.settings.errors import error_text
+from ftpservice.service.settings.table import SETTINGS_BY_NAME
 
-__all__ = ["BadConfiguration", "load", "parse"]
+__all__ = ["BadConfiguration", "load_toml", "parse_toml"]
 
-MOST_BYTES = 1024 * 1024
+MAX_FILE_SIZE = 1024 * 1024
 
 
 class BadConfiguration(ValueError):
     """A configuration file cannot be used; ``str`` of it is one line that says where and why."""
 
 
-def load(path: str) -> dict[str, Any]:
+def load_toml(path: str) -> dict[str, Any]:
     """Read the file ``path`` into values by setting name; raises `BadConfiguration`."""
     try:
         with open(path, "rb") as file:
-            text = file.read(MOST_BYTES + 1).decode("utf-8")
+            text = file.read(MAX_FILE_SIZE + 1).decode("utf-8")
     except (OSError, ValueError) as error:
-        raise BadConfiguration(f"{path}: {because(error)}") from None
-    if len(text) > MOST_BYTES:
+        raise BadConfiguration(f"{path}: {error_text(error)}") from None
+    if len(text) > MAX_FILE_SIZE:
         raise BadConfiguration(f"{path}: too large for a file of settings")
     try:
-        return parse(text)
+        return parse_toml(text)
     except BadConfiguration as error:
         raise BadConfiguration(f"{path}, {error}") from None
 
 
-def parse(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> dict[str, Any]:
     """Return the values in a TOML text by setting name; raises `BadConfiguration`."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadConfiguration(f"not TOML: {because(error)}") from None
+        raise BadConfiguration(f"not TOML: {error_text(error)}") from None
     return {key: _value(key, value, text) for key, value in table.items()}
 
 
 def _value(key: str, value: object, text: str) -> Any:
-    setting = BY_NAME.get(key)
+    setting = SETTINGS_BY_NAME.get(key)
     if setting is None:
         raise BadConfiguration(f"{_place(key, text)}: there is no such setting{_guess(key)}")
     if isinstance(value, int) and (written := _octal(key, text)):
@@ -62,7 +62,7 @@ def _octal(key: str, text: str) -> str | None:
 
 
 def _guess(key: str) -> str:
-    close = get_close_matches(key.replace("_", "-"), BY_NAME, n=1)
+    close = get_close_matches(key.replace("_", "-"), SETTINGS_BY_NAME, n=1)
     return f"; {close[0]}, perhaps?" if close else ""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 
-from ftpservice.storage.errors import BadOffset, Denied, IsDirectory, NotFound, Unsupported
+from ftpservice.storage.errors import BadOffset, Denied, IsDirectory, NotSupported, PathNotFound
 from ftpservice.storage.interfaces import (
     IFreeSpace,
     IHashes,
@@ -60,7 +60,7 @@ class HashContract(ContractCase):
         hashes = IHashes(storage, None)
         if hashes is None:
             return
-        await refused(hashes.hash(at("/none"), "MD5", 0, None), NotFound)
+        await refused(hashes.hash(at("/none"), "MD5", 0, None), PathNotFound)
         await refused(hashes.hash(at("/"), "MD5", 0, None), IsDirectory)
 
     @checks
@@ -87,7 +87,7 @@ class AttributeContract(ContractCase):
             await times.set_times(at(name), modified=1_000_000 * DAY / 100)
             entry = await storage.stat(at(name))
             self.assertAlmostEqual(entry.modified, 1_000_000 * DAY / 100, delta=1)
-        await refused(times.set_times(at("/none"), modified=DAY), NotFound)
+        await refused(times.set_times(at("/none"), modified=DAY), PathNotFound)
 
     @checks
     async def test_the_time_of_creation_is_set_or_refused(self, storage: IStorage) -> None:
@@ -99,7 +99,7 @@ class AttributeContract(ContractCase):
             await times.set_times(at("/file"), created=DAY)
             self.assertEqual((await storage.stat(at("/file"))).created, DAY)
         else:
-            await refused(times.set_times(at("/file"), created=DAY), Unsupported)
+            await refused(times.set_times(at("/file"), created=DAY), NotSupported)
 
     @checks
     async def test_permission_bits_can_be_set(self, storage: IStorage) -> None:
@@ -109,7 +109,7 @@ class AttributeContract(ContractCase):
         await make(storage, "/file")
         await modes.set_mode(at("/file"), 0o640)
         self.assertEqual((await storage.stat(at("/file"))).mode & 0o777, 0o640)
-        await refused(modes.set_mode(at("/none"), 0o640), NotFound)
+        await refused(modes.set_mode(at("/none"), 0o640), PathNotFound)
 
     @checks
     async def test_the_root_keeps_its_owners_bits(self, storage: IStorage) -> None:
@@ -166,4 +166,4 @@ class PartialContract(ContractCase):
             return
         await make(storage, "/file", b"whole")
         for name in ("/file", "/none", "/none/file", "/"):
-            await refused(partials.partial(at(name)), NotFound)
+            await refused(partials.partial(at(name)), PathNotFound)

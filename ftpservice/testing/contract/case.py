@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ftpservice.storage.errors import StorageError, Unsupported
-from ftpservice.storage.interfaces import How, IPartials, IStorage, IWriting, WriteRequest
+from ftpservice.storage.errors import NotSupported, StorageError
+from ftpservice.storage.interfaces import IPartials, IStorage, IWriting, WriteMode, WriteRequest
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
@@ -129,7 +129,9 @@ async def make(
     return await (await begin(storage, name, data, request)).commit()
 
 
-async def upload(storage: IStorage, name: str, data: bytes, how: How, offset: int = 0) -> Entry:
+async def upload(
+    storage: IStorage, name: str, data: bytes, how: WriteMode, offset: int = 0
+) -> Entry:
     """Upload a whole file in a certain way."""
     return await make(storage, name, data, WriteRequest(how, offset))
 
@@ -171,11 +173,11 @@ async def partial(storage: IStorage, name: str) -> int | None:
         return None
 
 
-async def supports(storage: IStorage, how: How) -> bool:
+async def supports(storage: IStorage, how: WriteMode) -> bool:
     """Tell whether the storage can write like that at all."""
     try:
         writing = await storage.open_writing(at("/supported"), WriteRequest(how))
-    except Unsupported:
+    except NotSupported:
         return False
     await writing.abandon()
     return True

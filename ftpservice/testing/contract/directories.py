@@ -10,7 +10,7 @@ from ftpservice.storage.errors import (
     IsDirectory,
     NotDirectory,
     NotEmpty,
-    NotFound,
+    PathNotFound,
     StorageError,
 )
 from ftpservice.storage.interfaces import IStorage
@@ -51,7 +51,7 @@ class DirectoryContract(ContractCase):
     @checks
     async def test_a_directory_needs_its_parent(self, storage: IStorage) -> None:
         await make(storage, "/file")
-        await refused(storage.make_directory(at("/none/folder")), NotFound)
+        await refused(storage.make_directory(at("/none/folder")), PathNotFound)
         await refused(storage.make_directory(at("/file/folder")), NotDirectory)
         self.assertEqual(set(await listed(storage)), {"file"})
 
@@ -61,15 +61,15 @@ class DirectoryContract(ContractCase):
         await make(storage, "/folder/file", b"x")
         await refused(storage.remove_directory(at("/folder")), NotEmpty)
         await refused(storage.remove_directory(at("/folder/file")), NotDirectory)
-        await refused(storage.remove_directory(at("/none")), NotFound)
+        await refused(storage.remove_directory(at("/none")), PathNotFound)
         self.assertEqual(await content(storage, "/folder/file"), b"x")
 
     @checks
     async def test_a_file_can_be_removed(self, storage: IStorage) -> None:
         await make(storage, "/file")
         await storage.remove_file(at("/file"))
-        await refused(storage.stat(at("/file")), NotFound)
-        await refused(storage.remove_file(at("/file")), NotFound)
+        await refused(storage.stat(at("/file")), PathNotFound)
+        await refused(storage.remove_file(at("/file")), PathNotFound)
 
     @checks
     async def test_a_directory_is_not_removed_as_a_file(self, storage: IStorage) -> None:
@@ -111,7 +111,7 @@ class RenameContract(ContractCase):
         await make(storage, "/folder/file", b"x")
         await storage.rename(at("/folder"), at("/moved"))
         self.assertEqual(await content(storage, "/moved/file"), b"x")
-        await refused(storage.stat(at("/folder")), NotFound)
+        await refused(storage.stat(at("/folder")), PathNotFound)
 
     @checks
     async def test_a_file_gives_way_to_a_file(self, storage: IStorage) -> None:
@@ -136,9 +136,9 @@ class RenameContract(ContractCase):
     @checks
     async def test_what_is_missing_cannot_move(self, storage: IStorage) -> None:
         await make(storage, "/file")
-        await refused(storage.rename(at("/none"), at("/other")), NotFound)
-        await refused(storage.rename(at("/none"), at("/file")), NotFound)
-        await refused(storage.rename(at("/file"), at("/none/file")), NotFound)
+        await refused(storage.rename(at("/none"), at("/other")), PathNotFound)
+        await refused(storage.rename(at("/none"), at("/file")), PathNotFound)
+        await refused(storage.rename(at("/file"), at("/none/file")), PathNotFound)
 
     @checks
     async def test_nothing_moves_below_a_file(self, storage: IStorage) -> None:

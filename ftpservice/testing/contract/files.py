@@ -12,10 +12,10 @@ from ftpservice.storage.errors import (
     IsDirectory,
     NotDirectory,
     NotEmpty,
-    NotFound,
+    PathNotFound,
     StorageError,
 )
-from ftpservice.storage.interfaces import How, IRetracts, IStorage, WriteRequest
+from ftpservice.storage.interfaces import IRetractableWriting, IStorage, WriteMode, WriteRequest
 from ftpservice.testing.contract.case import (
     ContractCase,
     at,
@@ -54,7 +54,7 @@ class ReadingContract(ContractCase):
         await storage.make_directory(at("/folder"))
         await refused(storage.open_reading(at("/folder")), IsDirectory)
         await refused(storage.open_reading(at("/")), IsDirectory)
-        await refused(storage.open_reading(at("/none")), NotFound)
+        await refused(storage.open_reading(at("/none")), PathNotFound)
 
     @checks
     async def test_who_reads_keeps_what_was_opened(self, storage: IStorage) -> None:
@@ -79,15 +79,15 @@ class ReadingContract(ContractCase):
 
 
 class WritingContract(ContractCase):
-    """New files and new content, by `How.REPLACE` and `How.CREATE`."""
+    """New files and new content, by `WriteMode.REPLACE` and `WriteMode.CREATE`."""
 
     @checks
     async def test_a_new_file_appears_whole_at_commit(self, storage: IStorage) -> None:
         writing = await begin(storage, "/file", b"content")
         self.assertEqual((writing.path, writing.offset), (at("/file"), 0))
         self.assertEqual(await listed(storage), {})
-        await refused(storage.stat(at("/file")), NotFound)
-        await refused(storage.open_reading(at("/file")), NotFound)
+        await refused(storage.stat(at("/file")), PathNotFound)
+        await refused(storage.open_reading(at("/file")), PathNotFound)
         entry = await writing.commit()
         self.assertEqual((entry.name, entry.size, entry.kind), ("file", 7, Kind.FILE))
         self.assertEqual(await content(storage, "/file"), b"content")
@@ -117,7 +117,7 @@ class WritingContract(ContractCase):
     async def test_files_need_a_directory_to_be_in(self, storage: IStorage) -> None:
         await make(storage, "/file", b"x")
         await storage.make_directory(at("/folder"))
-        await refused(begin(storage, "/none/file"), NotFound)
+        await refused(begin(storage, "/none/file"), PathNotFound)
         await refused(begin(storage, "/file/below"), NotDirectory)
         await refused(begin(storage, "/folder"), IsDirectory)
         await refused(begin(storage, "/"), IsDirectory)
@@ -125,13 +125,13 @@ class WritingContract(ContractCase):
     @checks
     async def test_creating_never_replaces(self, storage: IStorage) -> None:
         await make(storage, "/file", b"old")
-        await refused(begin(storage, "/file", b"", WriteRequest(How.CREATE)), Exists)
-        await upload(storage, "/other", b"new", How.CREATE)
+        await refused(begin(storage, "/file", b"", WriteRequest(WriteMode.CREATE)), Exists)
+        await upload(storage, "/other", b"new", WriteMode.CREATE)
         self.assertEqual(await content(storage, "/other"), b"new")
 
     @checks
     async def test_of_two_that_create_only_one_does(self, storage: IStorage) -> None:
-        writing = await begin(storage, "/file", b"late", WriteRequest(How.CREATE))
+        writing = await begin(storage, "/file", b"late", WriteRequest(WriteMode.CREATE))
         await make(storage, "/file", b"early")
         await refused(writing.commit(), Exists)
         await writing.abandon()
@@ -176,14 +176,14 @@ class WritingContract(ContractCase):
 
 
 class AppendContract(ContractCase):
-    """`How.APPEND`."""
+    """`WriteMode.APPEND`."""
 
     @checks
     async def test_a_file_grows_in_place(self, storage: IStorage) -> None:
-        if not await supports(storage, How.APPEND):
+        if not await supports(storage, WriteMode.APPEND):
             return
         await make(storage, "/file", b"old")
-        writing = await begin(storage, "/file", b" and new", WriteRequest(How.APPEND))
+        writing = await begin(storage, "/file", b" and new", WriteRequest(WriteMode.APPEND))
         self.assertEqual(writing.offset, 3)
         self.assertTrue((await content(storage, "/file")).startswith(b"old"))
         self.assertEqual((await writing.commit()).size, 11)
@@ -191,69 +191,69 @@ class AppendContract(ContractCase):
 
     @checks
     async def test_a_cut_leaves_what_was_there(self, storage: IStorage) -> None:
-        if not await supports(storage, How.APPEND):
+        if not await supports(storage, WriteMode.APPEND):
             return
         await make(storage, "/file", b"old")
-        await (await begin(storage, "/file", b" and new", WriteRequest(How.APPEND))).abandon()
+        await (await begin(storage, "/file", b" and new", WriteRequest(WriteMode.APPEND))).abandon()
         self.assertTrue(b"old and new".startswith(await content(storage, "/file")))
         self.assertTrue((await content(storage, "/file")).startswith(b"old"))
 
     @checks
     async def test_appending_to_nothing_makes_the_file(self, storage: IStorage) -> None:
-        if not await supports(storage, How.APPEND):
+        if not await supports(storage, WriteMode.APPEND):
             return
-        writing = await begin(storage, "/file", b"new", WriteRequest(How.APPEND))
+        writing = await begin(storage, "/file", b"new", WriteRequest(WriteMode.APPEND))
         self.assertEqual(writing.offset, 0)
-        await refused(storage.stat(at("/file")), NotFound)
+        await refused(storage.stat(at("/file")), PathNotFound)
         await writing.commit()
         self.assertEqual(await content(storage, "/file"), b"new")
 
     @checks
     async def test_only_files_are_appended_to(self, storage: IStorage) -> None:
-        if not await supports(storage, How.APPEND):
+        if not await supports(storage, WriteMode.APPEND):
             return
         await storage.make_directory(at("/folder"))
-        append = WriteRequest(How.APPEND)
+        append = WriteRequest(WriteMode.APPEND)
         await refused(begin(storage, "/folder", b"", append), IsDirectory)
-        await refused(begin(storage, "/none/file", b"", append), NotFound)
+        await refused(begin(storage, "/none/file", b"", append), PathNotFound)
 
     @checks
     async def test_an_announced_size_is_told_when_it_was_not_met(self, storage: IStorage) -> None:
-        if not await supports(storage, How.APPEND):
+        if not await supports(storage, WriteMode.APPEND):
             return
         await make(storage, "/file", b"old")
-        writing = await begin(storage, "/file", b"new", WriteRequest(How.APPEND, announced=9))
+        writing = await begin(storage, "/file", b"new", WriteRequest(WriteMode.APPEND, announced=9))
         await refused(writing.commit(), BadOffset)
         self.assertTrue((await content(storage, "/file")).startswith(b"old"))
 
     @checks
     async def test_what_was_appended_can_be_taken_back(self, storage: IStorage) -> None:
-        if not await supports(storage, How.APPEND):
+        if not await supports(storage, WriteMode.APPEND):
             return
         await make(storage, "/file", b"old")
-        writing = await begin(storage, "/file", b"new", WriteRequest(How.APPEND))
-        retracting = IRetracts(writing, None)
+        writing = await begin(storage, "/file", b"new", WriteRequest(WriteMode.APPEND))
+        retracting = IRetractableWriting(writing, None)
         if retracting is not None:
             self.assertTrue(await retracting.retract())
             await writing.abandon()
             self.assertEqual(await content(storage, "/file"), b"old")
-            writing = await begin(storage, "/file", b"ours", WriteRequest(How.APPEND))
-            await make(storage, "/file", b"theirs", WriteRequest(How.APPEND))
-            self.assertFalse(await IRetracts(writing).retract())
+            writing = await begin(storage, "/file", b"ours", WriteRequest(WriteMode.APPEND))
+            await make(storage, "/file", b"theirs", WriteRequest(WriteMode.APPEND))
+            self.assertFalse(await IRetractableWriting(writing).retract())
             await writing.abandon()
             self.assertTrue((await content(storage, "/file")).endswith(b"theirs"))
 
 
 class UniqueContract(ContractCase):
-    """`How.UNIQUE`."""
+    """`WriteMode.UNIQUE`."""
 
     @checks
     async def test_names_never_collide(self, storage: IStorage) -> None:
-        if not await supports(storage, How.UNIQUE):
+        if not await supports(storage, WriteMode.UNIQUE):
             return
         await make(storage, "/name", b"taken")
         writings = [
-            await begin(storage, "/name", str(number).encode(), WriteRequest(How.UNIQUE))
+            await begin(storage, "/name", str(number).encode(), WriteRequest(WriteMode.UNIQUE))
             for number in range(5)
         ]
         self.assertEqual(set(await listed(storage)), {"name"})
@@ -267,9 +267,9 @@ class UniqueContract(ContractCase):
 
     @checks
     async def test_a_name_taken_meanwhile_is_left_alone(self, storage: IStorage) -> None:
-        if not await supports(storage, How.UNIQUE):
+        if not await supports(storage, WriteMode.UNIQUE):
             return
-        writing = await begin(storage, "/name", b"unique", WriteRequest(How.UNIQUE))
+        writing = await begin(storage, "/name", b"unique", WriteRequest(WriteMode.UNIQUE))
         await make(storage, str(writing.path), b"somebody's")
         taken = str(writing.path)
         try:
@@ -282,9 +282,9 @@ class UniqueContract(ContractCase):
 
     @checks
     async def test_a_cut_leaves_nothing(self, storage: IStorage) -> None:
-        if not await supports(storage, How.UNIQUE):
+        if not await supports(storage, WriteMode.UNIQUE):
             return
-        writing = await begin(storage, "/name", b"unique", WriteRequest(How.UNIQUE))
+        writing = await begin(storage, "/name", b"unique", WriteRequest(WriteMode.UNIQUE))
         await writing.abandon()
         self.assertEqual(await listed(storage), {})
         await refused(begin(storage, str(writing.path), b"", WriteRequest(offset=3)), StorageError)

@@ -13,10 +13,10 @@ from ftpservice.storage.errors import (
     Exists,
     IsDirectory,
     NoSpace,
-    NotFound,
+    PathNotFound,
     StorageError,
 )
-from ftpservice.storage.interfaces import How, IPartials, IStorage, WriteRequest
+from ftpservice.storage.interfaces import IPartials, IStorage, WriteMode, WriteRequest
 from ftpservice.testing.contract.case import (
     ContractCase,
     arrived,
@@ -33,21 +33,21 @@ from ftpservice.testing.contract.case import (
     upload,
 )
 
-__all__ = ["CutContract", "FullContract", "OwnerContract", "ResumeContract"]
+__all__ = ["AbortedUploadContract", "FullContract", "OwnerContract", "ResumeContract"]
 
 
-class CutContract(ContractCase):
+class AbortedUploadContract(ContractCase):
     """Transactions that end without a commit, or with one that comes too late."""
 
     @checks
     async def test_a_cut_new_file_is_not_there(self, storage: IStorage) -> None:
         await (await begin(storage, "/file", b"half")).abandon()
         self.assertEqual(await listed(storage), {})
-        await refused(storage.stat(at("/file")), NotFound)
-        await refused(storage.open_reading(at("/file")), NotFound)
-        with suppress(NotFound):  # what arrived may be kept, and can be removed
+        await refused(storage.stat(at("/file")), PathNotFound)
+        await refused(storage.open_reading(at("/file")), PathNotFound)
+        with suppress(PathNotFound):  # what arrived may be kept, and can be removed
             await storage.remove_file(at("/file"))
-        await refused(storage.remove_file(at("/file")), NotFound)
+        await refused(storage.remove_file(at("/file")), PathNotFound)
 
     @checks
     async def test_a_cut_leaves_the_old_file(self, storage: IStorage) -> None:
@@ -95,7 +95,7 @@ class CutContract(ContractCase):
 
     @checks
     async def test_opening_may_be_cancelled(self, storage: IStorage) -> None:
-        for how in How:
+        for how in WriteMode:
             if await supports(storage, how):
                 late = await cut(storage.open_writing(at("/file"), WriteRequest(how)))
                 if late is not None:
@@ -144,7 +144,7 @@ class ResumeContract(ContractCase):
         if IPartials(storage, None) is None:
             return
         await (await begin(storage, "/file", b"0123xxxx")).abandon()
-        await make(storage, "/file", b"45", WriteRequest(How.CREATE, offset=4))
+        await make(storage, "/file", b"45", WriteRequest(WriteMode.CREATE, offset=4))
         self.assertEqual(await content(storage, "/file"), b"012345")
 
     @checks
@@ -178,7 +178,7 @@ class ResumeContract(ContractCase):
     async def test_a_name_lost_to_another_keeps_the_partial(self, storage: IStorage) -> None:
         if IPartials(storage, None) is None:
             return
-        writing = await begin(storage, "/file", b"01234", WriteRequest(How.CREATE))
+        writing = await begin(storage, "/file", b"01234", WriteRequest(WriteMode.CREATE))
         await storage.make_directory(at("/file"))
         await refused(writing.commit(), Exists, IsDirectory)
         await storage.remove_directory(at("/file"))
@@ -186,10 +186,10 @@ class ResumeContract(ContractCase):
 
     @checks
     async def test_an_append_to_nothing_goes_on_from_the_partial(self, storage: IStorage) -> None:
-        if IPartials(storage, None) is None or not await supports(storage, How.APPEND):
+        if IPartials(storage, None) is None or not await supports(storage, WriteMode.APPEND):
             return
         await (await begin(storage, "/file", b"012")).abandon()
-        writing = await begin(storage, "/file", b"34", WriteRequest(How.APPEND))
+        writing = await begin(storage, "/file", b"34", WriteRequest(WriteMode.APPEND))
         self.assertEqual(writing.offset, 3)
         await writing.commit()
         self.assertEqual(await content(storage, "/file"), b"01234")
@@ -252,10 +252,10 @@ class OwnerContract(ContractCase):
     @checks
     async def test_unique_names_differ_between_owners(self, storage: IStorage) -> None:
         other = await self._neighbour()
-        if other is None or not await supports(storage, How.UNIQUE):
+        if other is None or not await supports(storage, WriteMode.UNIQUE):
             return
-        mine = await begin(storage, "/name", b"mine", WriteRequest(How.UNIQUE))
-        theirs = await upload(other, "/name", b"theirs", How.UNIQUE)
+        mine = await begin(storage, "/name", b"mine", WriteRequest(WriteMode.UNIQUE))
+        theirs = await upload(other, "/name", b"theirs", WriteMode.UNIQUE)
         self.assertNotEqual(theirs.name, (await mine.commit()).name)
         self.assertEqual(len(await listed(storage)), 2)
 

@@ -9,9 +9,9 @@ from ftpservice.storage.errors import (
     BeingUploaded,
     HasUploads,
     NoSpace,
-    NotFound,
+    PathNotFound,
 )
-from ftpservice.storage.interfaces import How, IPartials, IStorage, WriteRequest
+from ftpservice.storage.interfaces import IPartials, IStorage, WriteMode, WriteRequest
 from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.testing.contract.case import (
     ContractCase,
@@ -28,7 +28,7 @@ from ftpservice.testing.contract.case import (
     upload,
 )
 
-__all__ = ["InterruptedContract", "LivingContract", "NothingStuckContract"]
+__all__ = ["ActiveUploadContract", "FullRecoveryContract", "InterruptedUploadContract"]
 
 
 async def told(storage: IStorage, everybody: bool = False) -> list[PartialUpload]:
@@ -37,7 +37,7 @@ async def told(storage: IStorage, everybody: bool = False) -> list[PartialUpload
     return sorted(await partials.all_partials(everybody), key=lambda one: str(one.path))
 
 
-class InterruptedContract(ContractCase):
+class InterruptedUploadContract(ContractCase):
     """Nothing is mixed, and what an owner is told of the owner can remove."""
 
     @checks
@@ -72,7 +72,7 @@ class InterruptedContract(ContractCase):
         await (await begin(storage, "/file", b"half")).abandon()
         await storage.remove_file(at("/file"))
         self.assertIsNone(await partial(storage, "/file"))
-        await refused(storage.remove_file(at("/file")), NotFound)
+        await refused(storage.remove_file(at("/file")), PathNotFound)
 
     @checks
     async def test_a_removed_file_takes_its_partial_along(self, storage: IStorage) -> None:
@@ -97,7 +97,7 @@ class InterruptedContract(ContractCase):
                          expected)  # fmt: skip
         dropped = await partials.drop_partials(at("/folder/file"))
         self.assertEqual([one.path for one in dropped], [at("/folder/file")])
-        await refused(partials.drop_partials(at("/folder/file")), NotFound)
+        await refused(partials.drop_partials(at("/folder/file")), PathNotFound)
         self.assertEqual([one.path for one in await told(storage)], [at("/file")])
         self.assertEqual(len(await partials.drop_partials()), 1)
         self.assertEqual(await told(storage), [])
@@ -152,7 +152,7 @@ class InterruptedContract(ContractCase):
         self.assertEqual(await partial(storage, "/moved/file"), 4)
 
 
-class LivingContract(ContractCase):
+class ActiveUploadContract(ContractCase):
     """Uploads under way, while others change what is around them."""
 
     @checks
@@ -194,10 +194,10 @@ class LivingContract(ContractCase):
 
     @checks
     async def test_an_append_to_a_file_renamed_meanwhile_is_one(self, storage: IStorage) -> None:
-        if not await supports(storage, How.APPEND):
+        if not await supports(storage, WriteMode.APPEND):
             return
         await make(storage, "/file", b"old")
-        writing = await begin(storage, "/file", b" and more", WriteRequest(How.APPEND))
+        writing = await begin(storage, "/file", b" and more", WriteRequest(WriteMode.APPEND))
         await storage.rename(at("/file"), at("/renamed"))
         self.assertNotEqual((await writing.commit()).name, "file")
         self.assertEqual(await content(storage, "/renamed"), b"old and more")
@@ -205,16 +205,16 @@ class LivingContract(ContractCase):
 
     @checks
     async def test_an_append_to_a_file_removed_meanwhile_is_none(self, storage: IStorage) -> None:
-        if not await supports(storage, How.APPEND):
+        if not await supports(storage, WriteMode.APPEND):
             return
         await make(storage, "/file", b"old")
-        writing = await begin(storage, "/file", b" and more", WriteRequest(How.APPEND))
+        writing = await begin(storage, "/file", b" and more", WriteRequest(WriteMode.APPEND))
         await storage.remove_file(at("/file"))
-        await refused(writing.commit(), NotFound)
+        await refused(writing.commit(), PathNotFound)
         self.assertEqual(await listed(storage), {})
 
 
-class NothingStuckContract(ContractCase):
+class FullRecoveryContract(ContractCase):
     """A storage that was full."""
 
     @checks
@@ -225,5 +225,5 @@ class NothingStuckContract(ContractCase):
             return
         await refused(make(small, "/large", b"n" * 1_000_000), NoSpace)
         self.assertIsNone(await partial(small, "/large"))
-        await upload(small, "/little", b"n" * 400, How.REPLACE)
+        await upload(small, "/little", b"n" * 400, WriteMode.REPLACE)
         self.assertEqual(await content(small, "/little"), b"n" * 400)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ftpservice.storage.errors import (
     InvalidName,
     NotDirectory,
-    NotFound,
+    PathNotFound,
 )
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.testing.contract.case import (
@@ -35,14 +35,14 @@ class StatContract(ContractCase):
 
     @checks
     async def test_a_missing_name_is_not_found(self, storage: IStorage) -> None:
-        error = await refused(storage.stat(at("/none")), NotFound)
+        error = await refused(storage.stat(at("/none")), PathNotFound)
         self.assertEqual(error.path, at("/none"))
-        await refused(storage.stat(at("/none/deeper")), NotFound)
+        await refused(storage.stat(at("/none/deeper")), PathNotFound)
 
     @checks
     async def test_nothing_is_below_a_file(self, storage: IStorage) -> None:
         await make(storage, "/file")
-        await refused(storage.stat(at("/file/below")), NotFound, NotDirectory)
+        await refused(storage.stat(at("/file/below")), PathNotFound, NotDirectory)
 
     @checks
     async def test_a_file_has_its_size_and_kind(self, storage: IStorage) -> None:
@@ -101,7 +101,7 @@ class ListingContract(ContractCase):
     async def test_only_directories_are_listed(self, storage: IStorage) -> None:
         await make(storage, "/file")
         await refused(storage.open_listing(at("/file")), NotDirectory)
-        await refused(storage.open_listing(at("/none")), NotFound)
+        await refused(storage.open_listing(at("/none")), PathNotFound)
 
     @checks
     async def test_after_the_end_there_is_still_nothing(self, storage: IStorage) -> None:

@@ -13,19 +13,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from ftpservice.backends.ftp_shell.entries import KEYS
-from ftpservice.backends.ftp_shell.errors import translated
-from ftpservice.backends.ftp_shell.reading import PLENTY, ShellReading
+from ftpservice.backends.ftp_shell.errors import storage_error_for
+from ftpservice.backends.ftp_shell.reading import PAUSE_AT_BYTES, ShellReading
 from ftpservice.backends.ftp_shell.storage import ShellStorage
 from ftpservice.storage import errors
 from ftpservice.storage.filesystem_interfaces import IEnter
 from ftpservice.storage.interfaces import (
-    How,
     IHashes,
     IListing,
     IPartials,
     IReading,
     IStorage,
     IWriting,
+    WriteMode,
     WriteRequest,
 )
 from ftpservice.storage.links import lstat
@@ -143,7 +143,7 @@ class TestTwistedShell:
         reading = run(storage.open_reading(at("/file")))
         assert run(reading.read(100_000, 3)) == (bytes(range(256)) * 1000)[100_000:100_003]
         assert run(reading.read(200_000, 3)) == (bytes(range(256)) * 1000)[200_000:200_003]
-        with pytest.raises(errors.Unsupported):
+        with pytest.raises(errors.NotSupported):
             run(reading.read(0, 3))
         assert run(reading.read(300_000, 3)) == b""
         reading.close()
@@ -168,7 +168,7 @@ class TestTwistedShell:
                 run(storage.open_reading(at(path)))
             with pytest.raises(errors.IsDirectory):
                 run(begin(storage, path))
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(begin(storage, "/none/file"))
         with pytest.raises(errors.IsDirectory):
             run(storage.remove_file(at("/")))
@@ -195,34 +195,37 @@ class TestTwistedShell:
         run(make(storage, "/file", b"four", WriteRequest(announced=4)))
 
     def test_creating_looks_first(self, storage):
-        run(make(storage, "/file", b"x", WriteRequest(How.CREATE)))
+        run(make(storage, "/file", b"x", WriteRequest(WriteMode.CREATE)))
         with pytest.raises(errors.Exists):
-            run(make(storage, "/file", b"y", WriteRequest(How.CREATE)))
+            run(make(storage, "/file", b"y", WriteRequest(WriteMode.CREATE)))
         assert run(content(storage, "/file")) == b"x"
 
     def test_unique_names_differ(self, storage):
         run(make(storage, "/name", b"taken"))
-        writings = [run(begin(storage, "/name", b"x", WriteRequest(How.UNIQUE))) for _ in "123"]
+        writings = [
+            run(begin(storage, "/name", b"x", WriteRequest(WriteMode.UNIQUE))) for _ in "123"
+        ]
         names = {run(writing.commit()).name for writing in writings}
         assert names == {"name.1", "name.2", "name.3"}
         assert run(content(storage, "/name")) == b"taken"
 
     def test_unique_names_run_out_at_last(self, storage, monkeypatch):
-        monkeypatch.setattr("ftpservice.backends.ftp_shell.storage.MOST_NAMES", 2)
+        monkeypatch.setattr("ftpservice.backends.ftp_shell.storage.MAX_UNIQUE_TRIES", 2)
         for _ in "12":
-            run(make(storage, "/name", b"", WriteRequest(How.UNIQUE)))
+            run(make(storage, "/name", b"", WriteRequest(WriteMode.UNIQUE)))
         with pytest.raises(errors.Exists):
-            run(make(storage, "/name", b"", WriteRequest(How.UNIQUE)))
-        with pytest.raises(errors.NotFound):
-            run(make(storage, "/none/name", b"", WriteRequest(How.UNIQUE)))
+            run(make(storage, "/name", b"", WriteRequest(WriteMode.UNIQUE)))
+        with pytest.raises(errors.PathNotFound):
+            run(make(storage, "/none/name", b"", WriteRequest(WriteMode.UNIQUE)))
         assert storage._promised == set()
 
     @pytest.mark.parametrize(
-        "request_", [WriteRequest(How.APPEND), WriteRequest(offset=1), WriteRequest(How.CREATE, 1)]
+        "request_",
+        [WriteRequest(WriteMode.APPEND), WriteRequest(offset=1), WriteRequest(WriteMode.CREATE, 1)],
     )
     def test_what_a_shell_cannot_do_is_unsupported(self, storage, request_):
         run(make(storage, "/file", b"x"))
-        with pytest.raises(errors.Unsupported):
+        with pytest.raises(errors.NotSupported):
             run(storage.open_writing(at("/file"), request_))
 
     def test_a_dangling_link_does_not_hide_the_rest(self, storage, folder):
@@ -258,7 +261,7 @@ class TestTwistedShell:
         run(make(storage, "/file", b""))
         enter = IEnter(storage).enter
         run(enter(at("/folder")))
-        for name, error in (("/file", errors.NotDirectory), ("/none", errors.NotFound)):
+        for name, error in (("/file", errors.NotDirectory), ("/none", errors.PathNotFound)):
             with pytest.raises(error):
                 run(enter(at(name)))
         refusal = ftp.PermissionDeniedError("folder")
@@ -330,17 +333,17 @@ class TestReading:
         file = Scripted()
         reading = ShellReading(at("/file"), file, ENTRY)
         first = begun(reading.read(0, 10))
-        file.consumer.write(b"x" * PLENTY)
+        file.consumer.write(b"x" * PAUSE_AT_BYTES)
         assert result_of(first) == b"x" * 10
         assert file.calls == ["pause"]
-        assert run(reading.read(10, PLENTY)) == b"x" * (PLENTY - 10)
+        assert run(reading.read(10, PAUSE_AT_BYTES)) == b"x" * (PAUSE_AT_BYTES - 10)
         assert file.calls == ["pause"]
-        last = begun(reading.read(PLENTY, 10))
+        last = begun(reading.read(PAUSE_AT_BYTES, 10))
         assert file.calls == ["pause", "resume"]
         file.consumer.write(b"end")
         assert result_of(last) == b"end"
         file.finish()
-        assert run(reading.read(PLENTY + 3, 10)) == b""
+        assert run(reading.read(PAUSE_AT_BYTES + 3, 10)) == b""
         reading.close()
         assert file.calls == ["pause", "resume"]
 
@@ -469,12 +472,12 @@ class TestValues:
     @pytest.mark.parametrize(
         ("error", "kind"),
         [
-            (ftp.FileNotFoundError("x"), errors.NotFound),
+            (ftp.FileNotFoundError("x"), errors.PathNotFound),
             (ftp.AnonUserDeniedError(), errors.Denied),
-            (ftp.CmdNotImplementedError("x"), errors.Unsupported),
+            (ftp.CmdNotImplementedError("x"), errors.NotSupported),
             (ftp.BadCmdSequenceError("x"), errors.Unavailable),
             (OSError(28, "full"), errors.NoSpace),
-            (FileNotFoundError(2, "gone"), errors.NotFound),
+            (FileNotFoundError(2, "gone"), errors.PathNotFound),
             (OSError("odd"), errors.Unavailable),
             (InsecurePath("x"), errors.Denied),
             (UnicodeEncodeError("ascii", "ü", 0, 1, "x"), errors.InvalidName),
@@ -482,7 +485,7 @@ class TestValues:
         ],
     )
     def test_failures_become_storage_errors(self, error, kind, logged):
-        assert type(translated(error, at("/file"))) is kind
+        assert type(storage_error_for(error, at("/file"))) is kind
         for answer in (error, fail(error)):
             with pytest.raises(kind) as caught:
                 run(ShellStorage(Shell(stat=answer)).stat(at("/file")))
@@ -611,7 +614,7 @@ class TestWriting:
         run(run(begin(ShellStorage(shell), "/file", b"data")).abandon())
         assert "removeFile" not in shell.asked
         with pytest.raises(errors.Denied):
-            run(begin(ShellStorage(shell), "/file", b"", WriteRequest(How.CREATE)))
+            run(begin(ShellStorage(shell), "/file", b"", WriteRequest(WriteMode.CREATE)))
 
     def test_a_file_that_cannot_receive_is_let_go(self):
         file = Received()

@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 from ftpservice.backends.local import listing as local_listing
 from ftpservice.backends.local.metadata.stat import entry_of
 from ftpservice.backends.local.source import LocalSource
-from ftpservice.concurrency.thread_pool import Pool
+from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IListing
 from ftpservice.testing.contract.case import listed, make
@@ -114,7 +114,7 @@ async def test_closing_waits_for_the_batch_in_progress(tmp_path, monkeypatch):
     bench = Bench(tmp_path)
     for number in range(10):
         (bench.root / str(number)).touch()
-    pool = Pool(reactor, "test", threads=2)
+    pool = BlockingPool(reactor, "test", threads=2)
     source = LocalSource(str(bench.root), bench.clock, pool)
     begun, gate, found = threading.Event(), threading.Event(), []
     entries = local_listing.OpenDirectory._entries

@@ -116,7 +116,7 @@ class TestRenaming:
         monkeypatch.setattr(operations, "rename_exclusive", late)
         run(bench.storage.rename(at("/one"), at("/two")))
         assert run(content(bench.storage, "/two")) == b"1"
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(bench.storage.rename(at("/one"), at("/three")))
 
 
@@ -133,7 +133,7 @@ class TestAttributes:
     @pytest.mark.parametrize("modified", [1e30, float("inf"), float("nan")])
     def test_times_that_are_none_are_refused(self, bench, modified):
         run(make(bench.storage, "/file", b"x"))
-        with pytest.raises(errors.Unsupported):
+        with pytest.raises(errors.NotSupported):
             run(ISetTimes(bench.storage).set_times(at("/file"), modified))
 
     def test_only_the_lower_nine_bits_are_set(self, bench):
@@ -155,7 +155,7 @@ class TestAttributes:
         free = run(IFreeSpace(bench.storage).free_space(ROOT))
         facts = os.statvfs(bench.root)
         assert abs(free - facts.f_bavail * facts.f_frsize) < 1 << 30
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(IFreeSpace(bench.storage).free_space(at("/none")))
 
 
@@ -201,8 +201,8 @@ class TestReadings:
 
 class TestDigests:
     def test_a_long_one_is_computed_in_turns(self, bench, monkeypatch):
-        monkeypatch.setattr(hashing, "TURN", 1000)
-        monkeypatch.setattr(hashing, "PIECE", 300)
+        monkeypatch.setattr(hashing, "BYTES_PER_TURN", 1000)
+        monkeypatch.setattr(hashing, "READ_SIZE", 300)
         data = bytes(range(250)) * 13
         run(make(bench.storage, "/file", data))
         bench.pool.held = True
@@ -214,7 +214,7 @@ class TestDigests:
         bench.let_all_go()
 
     def test_a_cut_ends_it(self, bench, monkeypatch):
-        monkeypatch.setattr(hashing, "TURN", 1000)
+        monkeypatch.setattr(hashing, "BYTES_PER_TURN", 1000)
         run(make(bench.storage, "/file", b"x" * 100_000))
         bench.pool.held = True
         call = Deferred.fromCoroutine(IHashes(bench.storage).hash(at("/file"), "MD5", 0, None))
@@ -226,7 +226,7 @@ class TestDigests:
         bench.let_all_go()
 
     def test_a_file_that_shrinks_meanwhile_has_none(self, bench, monkeypatch):
-        monkeypatch.setattr(hashing, "TURN", 1000)
+        monkeypatch.setattr(hashing, "BYTES_PER_TURN", 1000)
         run(make(bench.storage, "/file", b"x" * 3000))
         bench.pool.held = True
         call = Deferred.fromCoroutine(IHashes(bench.storage).hash(at("/file"), "MD5", 0, None))
@@ -238,19 +238,19 @@ class TestDigests:
 
     def test_an_unknown_algorithm_is_unsupported(self, bench):
         run(make(bench.storage, "/file", b"x"))
-        with pytest.raises(errors.Unsupported):
+        with pytest.raises(errors.NotSupported):
             run(IHashes(bench.storage).hash(at("/file"), "MD2", 0, None))
 
 
 def test_a_busy_pool_is_told(tmp_path):
-    from ftpservice.concurrency.thread_pool import InlinePool, Overloaded
-    from ftpservice.storage.blocking_calls import called
+    from ftpservice.concurrency.thread_pool import InlineRunner, PoolOverloaded
+    from ftpservice.storage.blocking_calls import in_pool
 
     def overloaded():
-        raise Overloaded
+        raise PoolOverloaded
 
     with pytest.raises(errors.Busy):
-        run(called(InlinePool(), ROOT, overloaded))
+        run(in_pool(InlineRunner(), ROOT, overloaded))
 
 
 def test_old_partials_can_be_resumed_with_their_kind_told(bench):

@@ -15,9 +15,9 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.backends.local import partial_search
 from ftpservice.backends.local import source as local
-from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.source import LocalSource
-from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.testing.contract.case import at, begin, content, make, partial
@@ -51,26 +51,26 @@ class TestRoot:
         (bench.root / "locked").mkdir()
         monkeypatch.setattr(os, "access", lambda *args: False)
         with pytest.raises(OSError) as caught:
-            LocalSource(str(bench.root / name), Clock(), InlinePool())
+            LocalSource(str(bench.root / name), Clock(), InlineRunner())
         text = str(caught.value)
         assert text.startswith(f"{bench.root}/{name}: ")
         assert "\n" not in text
 
     def test_a_root_must_be_named(self):
         with pytest.raises(ValueError, match="local:/srv/ftp"):
-            LocalSource("", Clock(), InlinePool())
+            LocalSource("", Clock(), InlineRunner())
 
     def test_partials_must_be_kept_for_some_time(self, bench):
         with pytest.raises(ValueError, match="0 seconds"):
-            LocalSource(str(bench.root), Clock(), InlinePool(), partial_age=0)
+            LocalSource(str(bench.root), Clock(), InlineRunner(), partial_age=0)
 
     def test_a_root_that_goes_and_comes_back_is_served_again(self, bench):
         run(make(bench.storage, "/file", b"x"))
         bench.root.rename(bench.outside / "moved")
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             bench.owned_by("one")
         bench.root.mkdir()
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(bench.owned_by("one").stat(at("/file")))
 
 
@@ -81,7 +81,7 @@ class TestAccounts:
         assert (bench.root / "home" / "one" / "file").read_bytes() == b"x"
         assert (bench.root / "home").stat().st_mode & 0o777 == 0o755
         again = bench.owned_by("two", at("/home/two"))
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(again.stat(at("/file")))
 
     def test_a_place_that_is_a_file_is_refused(self, bench):
@@ -107,7 +107,7 @@ class TestAccounts:
         storage = bench.owned_by("one", at("/home"))
         run(bench.storage.remove_directory(at("/home")))
         for ask in (storage.stat(at("/file")), begin(storage, "/file", b"x")):
-            with pytest.raises(errors.NotFound):
+            with pytest.raises(errors.PathNotFound):
                 run(ask)
 
 
@@ -121,7 +121,7 @@ def aged(bench, name, age):
 
 class TestSweeping:
     def test_partials_whose_time_is_over_are_removed_wherever_they_are(self, bench, monkeypatch):
-        monkeypatch.setattr(partial_search, "TURN", 2)
+        monkeypatch.setattr(partial_search, "ENTRIES_PER_TURN", 2)
         for top in ("/a", "/a/b", "/c"):
             run(bench.storage.make_directory(at(top)))
         (bench.root / "c" / "loop").symlink_to(bench.root)
@@ -174,14 +174,14 @@ class TestSweeping:
     def test_directories_that_cannot_be_read_are_passed_by(self, bench, monkeypatch):
         run(bench.storage.make_directory(at("/dir")))
         aged(bench, "/old", 8 * DAY)
-        opening = Tree.open
+        opening = DirectoryTree.open
 
         def refuse(self, path, flags):
             if path == at("/dir"):
                 raise PermissionError(errno.EACCES, "no")
             return opening(self, path, flags)
 
-        monkeypatch.setattr(Tree, "open", refuse)
+        monkeypatch.setattr(DirectoryTree, "open", refuse)
         assert run(bench.source.sweep()) == 1
 
     def test_it_happens_once_the_reactor_runs_and_every_hour(self, bench):
@@ -190,7 +190,7 @@ class TestSweeping:
         bench.clock.advance(0)
         assert not bench.hidden()
         aged(bench, "/old", 8 * DAY)
-        bench.clock.advance(local.HOUR - 1)
+        bench.clock.advance(local.SWEEP_INTERVAL_SECONDS - 1)
         assert bench.hidden()
         bench.clock.advance(1)
         assert not bench.hidden()
@@ -203,10 +203,10 @@ class TestSweeping:
             bench.clock.advance(0)
         finally:
             globalLogPublisher.removeObserver(logged.append)
-        assert [event["log_failure"].type for event in logged] == [errors.NotFound]
+        assert [event["log_failure"].type for event in logged] == [errors.PathNotFound]
         (bench.outside / "moved").rename(bench.root)
         aged(bench, "/old", 8 * DAY)
-        bench.clock.advance(local.HOUR)
+        bench.clock.advance(local.SWEEP_INTERVAL_SECONDS)
         assert not bench.hidden()
 
     @pytest.mark.parametrize("begun", [False, True])

@@ -10,12 +10,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from ftpservice.backends.memory.capabilities import TURN
+from ftpservice.backends.memory.capabilities import BYTES_PER_TURN
 from ftpservice.backends.memory.storage import MemorySource, MemoryStorage
 from ftpservice.backends.memory.tree import MemoryTree
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import (
-    How,
     IFreeSpace,
     IHashes,
     IListing,
@@ -26,6 +25,7 @@ from ftpservice.storage.interfaces import (
     IStorage,
     IStorageSource,
     IWriting,
+    WriteMode,
     WriteRequest,
 )
 from ftpservice.testing.contract import case
@@ -74,7 +74,7 @@ class TestInterfaces:
         verifyObject(IListing, run(storage.open_listing(at("/"))))
         verifyObject(IReading, run(storage.open_reading(at("/file"))))
         verifyObject(IWriting, run(begin(storage, "/new")))
-        verifyObject(IWriting, run(begin(storage, "/file", b"", WriteRequest(How.APPEND))))
+        verifyObject(IWriting, run(begin(storage, "/file", b"", WriteRequest(WriteMode.APPEND))))
         verifyObject(IStorageSource, MemorySource())
 
     @pytest.mark.parametrize("capability", [IHashes, ISetTimes, ISetMode, IFreeSpace, IPartials])
@@ -83,7 +83,9 @@ class TestInterfaces:
 
     def test_the_contract_hides_none_of_its_own_tests(self):
         parts = StorageContract.__bases__
-        names = [name for part in parts for name in vars(part) if name.startswith("test_")]
+        names = [
+            name for disconnect in parts for name in vars(disconnect) if name.startswith("test_")
+        ]
         assert len(names) == len(set(names)) > 70
 
     def test_the_contract_ships_without_pytest(self):
@@ -138,10 +140,10 @@ class TestTree:
     def test_an_append_to_a_file_that_is_replaced_is_not_confirmed(self):
         storage = MemoryStorage()
         run(make(storage, "/file", b"old"))
-        writing = run(begin(storage, "/file", b"lost", WriteRequest(How.APPEND)))
+        writing = run(begin(storage, "/file", b"lost", WriteRequest(WriteMode.APPEND)))
         run(make(storage, "/file", b"new"))
         run(writing.write(b"lost, too"))
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(writing.commit())
         with pytest.raises(errors.Unavailable):
             run(writing.write(b"x"))
@@ -151,7 +153,7 @@ class TestTree:
         storage = MemoryStorage()
         run(make(storage, "/file", b"old"))
         reading = run(storage.open_reading(at("/file")))
-        run(make(storage, "/file", b"more", WriteRequest(How.APPEND)))
+        run(make(storage, "/file", b"more", WriteRequest(WriteMode.APPEND)))
         assert run(reading.read(0, 100)) == b"old"
         reading.close()
         with pytest.raises(errors.Unavailable):
@@ -172,11 +174,11 @@ class TestTree:
         listing.close()
         assert run(listing.next_batch()) == []
 
-    @pytest.mark.parametrize("how", [How.APPEND, How.UNIQUE])
+    @pytest.mark.parametrize("how", [WriteMode.APPEND, WriteMode.UNIQUE])
     def test_only_replacing_and_creating_go_on_from_an_offset(self, how):
         storage = MemoryStorage()
         run(make(storage, "/file", b"old"))
-        with pytest.raises(errors.Unsupported):
+        with pytest.raises(errors.NotSupported):
             run(begin(storage, "/file", b"", WriteRequest(how, offset=1)))
 
     def test_a_name_that_no_directory_holds_is_refused(self):
@@ -196,7 +198,7 @@ class TestHashes:
     def test_a_long_digest_lets_others_have_their_turn(self):
         clock = Clock()
         storage = MemoryStorage(clock=clock)
-        data = b"x" * (2 * TURN + 1)
+        data = b"x" * (2 * BYTES_PER_TURN + 1)
         run(make(storage, "/file", data))
         digests = []
         digest = IHashes(storage).hash(at("/file"), "SHA-1", 0, None)
@@ -208,7 +210,7 @@ class TestHashes:
     def test_an_unknown_algorithm_is_unsupported(self):
         storage = MemoryStorage()
         run(make(storage, "/file", b"x"))
-        with pytest.raises(errors.Unsupported):
+        with pytest.raises(errors.NotSupported):
             run(IHashes(storage).hash(at("/file"), "MD2", 0, None))
 
 
@@ -232,7 +234,7 @@ class TestSource:
         source = MemorySource()
         storage = run(source.storage("one", at("/home")))
         run(run(source.storage("boss", at("/"))).remove_directory(at("/home")))
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(storage.stat(at("/")))
 
     def test_it_says_what_it_is(self):

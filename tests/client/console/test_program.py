@@ -14,10 +14,10 @@ from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice_client import NotFound
 from ftpservice_client.console import cli, program
-from ftpservice_client.console.cli import Run
-from ftpservice_client.console.program import Person, Program
+from ftpservice_client.console.cli import ProgramRun
+from ftpservice_client.console.program import LazyTerminalPrompter, Program
 from ftpservice_client.console.session import session as session_module
-from ftpservice_client.console.session.errors import Complaint, Left, Usage
+from ftpservice_client.console.session.errors import InputEnded, ShellError, ShellUsageError
 from tests.support.shell_session import Seat, Stream, Welcome, ended, failed
 
 URL = "ftp://ann:secret@h/"
@@ -40,7 +40,7 @@ class Place:
         connect = lambda *_, **__: succeed(self.client)  # noqa: E731 - it stands for a function
         monkeypatch.setattr(session_module, "connect", connect)
         greet = lambda place, **_: succeed(Welcome(place, connect))  # noqa: E731 - the same
-        monkeypatch.setattr(session_module, "greet", greet)
+        monkeypatch.setattr(session_module, "connect_without_login", greet)
         self.loop: Any = object()
         self.program = Program(MemoryReactorClock(), self.loop)
 
@@ -118,7 +118,7 @@ def test_what_is_no_command_is_told_from_a_url(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], told: str
 ) -> None:
     error = failed(Place(monkeypatch, tmp_path).start(*words))
-    assert isinstance(error, Usage)
+    assert isinstance(error, ShellUsageError)
     assert str(error).startswith(told)
 
 
@@ -139,7 +139,7 @@ def test_a_terminal_gets_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         async def line(self, _text: str) -> str:
             found = await made[0][2]("pw")
             assert [one.text for one in found] == ["pwd"]
-            raise Left
+            raise InputEnded
 
     class Prompting:
         pass
@@ -168,7 +168,7 @@ def test_somebody_at_a_terminal_can_be_asked(
 
     Prompting.Questions = Questions  # type: ignore[attr-defined]
     monkeypatch.setattr(program, "import_module", lambda name: Prompting)
-    asked = Person(terminal.loop).ask("What? ", secret=True)
+    asked = LazyTerminalPrompter(terminal.loop).ask("What? ", secret=True)
     assert ended(Deferred.fromCoroutine(asked)) == "What? True"
 
 
@@ -180,7 +180,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setattr(program, "import_module", missing)
     error = failed(terminal.start())
-    assert isinstance(error, Complaint)
+    assert isinstance(error, ShellError)
     assert "ftpservice[shell]" in str(error)
 
 
@@ -222,7 +222,7 @@ class Exits:
             return result
 
         monkeypatch.setattr(cli.Program, "run", run)
-        self.run = Run(self.reactor, self.loop)  # type: ignore[arg-type]
+        self.run = ProgramRun(self.reactor, self.loop)  # type: ignore[arg-type]
         self.run.begin(["a"])
 
 
@@ -243,7 +243,7 @@ def with_cause() -> NotFound:
     ("error", "status", "said"),
     [
         (NotFound("x\x1b: none"), 6, "ftpservice-client: x\\x1b: none\n"),
-        (Usage("what?"), 2, "ftpservice-client: what?\n"),
+        (ShellUsageError("what?"), 2, "ftpservice-client: what?\n"),
         (SystemExit(0), 0, ""),
         (SystemExit(None), 0, ""),
     ],

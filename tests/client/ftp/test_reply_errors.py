@@ -5,12 +5,12 @@ import os
 import pytest
 from twisted.internet.error import ConnectBindError, ConnectionRefusedError, DNSLookupError
 
-from ftpservice.session.error_replies import REFUSALS
+from ftpservice.session.error_replies import ERROR_REPLIES
 from ftpservice.storage import errors
 from ftpservice.wire.replies import Reply
-from ftpservice_client import Exists, LoginFailed, NotFound
-from ftpservice_client.ftp.reply_errors import refusal
-from ftpservice_client.sessions.factory import why_not
+from ftpservice_client import AlreadyExists, AuthenticationFailed, NotFound
+from ftpservice_client.ftp.reply_errors import error_for_reply
+from ftpservice_client.sessions.factory import connect_error_text
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ from ftpservice_client.sessions.factory import why_not
     ],
 )
 def test_the_name_is_told_once(command, said, told):
-    assert str(refusal(Reply(550, (said,)), command)) == told
+    assert str(error_for_reply(Reply(550, (said,)), command)) == told
 
 
 def test_kinds_are_told_apart():
-    assert isinstance(refusal(Reply(550, ("No such file",)), "RETR x"), NotFound)
-    assert isinstance(refusal(Reply(530, ("No.",)), "PASS x"), LoginFailed)
-    taken = REFUSALS[errors.Exists]
-    assert isinstance(refusal(Reply(taken[0], (taken[1],)), "MKD x"), Exists)
+    assert isinstance(error_for_reply(Reply(550, ("No such file",)), "RETR x"), NotFound)
+    assert isinstance(error_for_reply(Reply(530, ("No.",)), "PASS x"), AuthenticationFailed)
+    taken = ERROR_REPLIES[errors.Exists]
+    assert isinstance(error_for_reply(Reply(taken[0], (taken[1],)), "MKD x"), AlreadyExists)
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_kinds_are_told_apart():
     ],
 )
 def test_a_connection_that_fails_is_told_of_in_the_words_of_the_system(error, told):
-    assert why_not(error).startswith(told)
+    assert connect_error_text(error).startswith(told)

@@ -4,7 +4,7 @@ import pytest
 
 from ftpservice.wire.replies import Reply
 from ftpservice_client import connect_pool
-from ftpservice_client.ftp.working_directory import directory_in, joined, leads_to
+from ftpservice_client.ftp.working_directory import can_change_to, directory_from_reply, joined
 from ftpservice_client.urls import Destination, Scheme
 from tests.support.scripted_server import Liar
 
@@ -42,7 +42,7 @@ ANSWERS = {
     ],
 )
 def test_what_servers_say_to_pwd(code, text, directory):
-    assert directory_in(Reply(code, (text,))) == directory
+    assert directory_from_reply(Reply(code, (text,))) == directory
 
 
 def test_a_server_without_cdup_is_asked_for_the_directory_above_by_cwd():
@@ -72,14 +72,14 @@ def test_names_lead_where_the_server_does_not_say(directory, path, found):
 
 
 def test_what_is_relative_is_reached_from_the_start_alone():
-    assert leads_to("/x", "/y")
-    assert leads_to("./x", "/y")
-    assert leads_to(".", "./y")
-    assert leads_to("./y", "./y")
-    assert not leads_to("./x", "./y")
-    assert not leads_to("./x", ".")
-    assert not leads_to("./x", "../y")
-    assert leads_to("./x", ".y")
+    assert can_change_to("/x", "/y")
+    assert can_change_to("./x", "/y")
+    assert can_change_to(".", "./y")
+    assert can_change_to("./y", "./y")
+    assert not can_change_to("./x", "./y")
+    assert not can_change_to("./x", ".")
+    assert not can_change_to("./x", "../y")
+    assert can_change_to("./x", ".y")
 
 
 ODD = ["257 nothing", "250 ok", "500 what?", "502 no", "550 no", "530 no", "257", "257 \x1b[0m"]

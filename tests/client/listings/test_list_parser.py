@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftpservice.wire.entry import Kind
-from ftpservice_client import UnreadListing
-from ftpservice_client.listings.entries import facts_listing, text_listing
-from ftpservice_client.listings.list_parser import read_listing
+from ftpservice_client import UnparsableListing
+from ftpservice_client.listings.entries import mlsd_listing, text_listing
+from ftpservice_client.listings.list_parser import parse_listing
 
 FILE, FOLDER, LINK, OTHER = Kind.FILE, Kind.DIRECTORY, Kind.LINK, Kind.OTHER
 
@@ -167,8 +167,8 @@ drwxr-xr-x 2 ann users 4096 21. Nov 10:15 tief
     ],
 )
 def test_listings_of_all_systems_are_read(text, found):
-    reading = read_listing(text.split("\n"), NOW)
-    assert reading.unread == ()
+    reading = parse_listing(text.split("\n"), NOW)
+    assert reading.unparsed == ()
     told = {
         entry.name: (entry.kind, entry.size if entry.size_known else None, entry.modified)
         for entry in reading.entries
@@ -200,17 +200,17 @@ def test_listings_of_all_systems_are_read(text, found):
 )
 def test_a_line_that_is_not_known_is_kept_and_tells_nothing(line):
     known = "-rw-r--r-- 1 o g 5 Nov 21 10:15 known"
-    reading = read_listing([known, line], NOW)
+    reading = parse_listing([known, line], NOW)
     assert [entry.name for entry in reading.entries] == ["known"]
-    assert reading.unread == (line,)
+    assert reading.unparsed == (line,)
 
 
 def test_what_stands_in_another_directory_is_not_taken_for_this_one():
     inner = ["./deep:", "total 4", "-rw-r--r-- 1 o g 5 Nov 21 10:15 inner"]
     top = [".:", "total 4", "drwxr-xr-x 1 o g 5 Nov 21 10:15 deep", ""]
-    reading = read_listing([*top, *inner], NOW)
+    reading = parse_listing([*top, *inner], NOW)
     assert [entry.name for entry in reading.entries] == ["deep"]
-    assert reading.unread == tuple(inner)
+    assert reading.unparsed == tuple(inner)
 
 
 LINES = [
@@ -234,9 +234,9 @@ LINES = [
 )
 @settings(max_examples=400, deadline=None, database=None)
 def test_nothing_is_lost_or_invented_whatever_a_server_sends(lines):
-    reading = read_listing(lines, NOW)
+    reading = parse_listing(lines, NOW)
     told = [line for line in lines if line.strip()]
-    assert len(reading.entries) + len(reading.unread) <= len(told)
+    assert len(reading.entries) + len(reading.unparsed) <= len(told)
     assert all(any(entry.name in line for line in told) for entry in reading.entries)
 
 
@@ -246,7 +246,7 @@ def test_nothing_is_lost_or_invented_whatever_a_server_sends(lines):
 )
 def test_hostile_lines_take_no_time(filling):
     before = time.process_time()
-    read_listing([filling * 8000, f"-rw-r--r-- 1 {filling * 8000}", f"X  {filling * 4000}"], NOW)
+    parse_listing([filling * 8000, f"-rw-r--r-- 1 {filling * 8000}", f"X  {filling * 4000}"], NOW)
     assert time.process_time() - before < 2
 
 
@@ -256,23 +256,23 @@ def test_names_with_the_directory_in_front_are_read():
     assert [entry.name for entry in listing.entries] == ["a", "b"]
     other = text_listing([line + b"other/a", line + b"c"], NOW, ("sub", "/in/sub"))
     assert (other.unsafe, other.is_complete) == (("other/a",), False)
-    with pytest.raises(UnreadListing):
+    with pytest.raises(UnparsableListing):
         text_listing([line + b"other/a"], NOW, ("sub",))
 
 
 @pytest.mark.parametrize("line", [b"size=3; name", b"name", b"type=file;size=x; name", b"<html>"])
 def test_lines_of_mlsd_that_say_too_little_are_kept(line):
     known = b"type=file;size=1; known"
-    assert facts_listing([known, line, b""]).unread == (line.decode(),)
-    with pytest.raises(UnreadListing):
-        facts_listing([line])
+    assert mlsd_listing([known, line, b""]).unparsed == (line.decode(),)
+    with pytest.raises(UnparsableListing):
+        mlsd_listing([line])
 
 
 def test_mlsd_tells_of_the_directory_itself():
     lines = [b"type=cdir;unique=7; .", b"type=pdir;unique=8; ..", b"type=file;size=1; x"]
-    listing = facts_listing(lines)
+    listing = mlsd_listing(lines)
     assert (listing.unique, len(listing.entries), listing.is_complete) == ("7", 1, True)
-    assert facts_listing(lines[:2]).entries == ()
+    assert mlsd_listing(lines[:2]).entries == ()
 
 
 def test_whether_hidden_names_are_shown_is_known_by_what_is_there():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.list_format import UnixListing, is_printable
+from ftpservice.wire.list_format import UnixListFormatter, is_printable
 from ftpservice_client.listings.unix import unix_entry
 
 DAY = 86400
@@ -34,7 +34,7 @@ NOW = at(2026, 11, 21, 12, 0)
 def test_a_client_reads_back_what_a_server_lists(kind, size, age, mode, links, name):
     size = 0 if kind is Kind.DIRECTORY else size
     entry = Entry(name, kind, size, NOW - age, mode, "some", "body", links)
-    read = unix_entry(UnixListing(NOW).line(entry), NOW)
+    read = unix_entry(UnixListFormatter(NOW).line(entry), NOW)
     if kind is Kind.LINK:
         assert read.name == name.partition(" -> ")[0]
         name, entry = read.name, entry._replace(target=read.target)
@@ -164,5 +164,5 @@ def test_what_is_no_entry_is_refused(text):
 def test_where_a_link_points_is_read():
     link = Entry("current", Kind.LINK, 4, NOW, 0o777)
     for target in ("releases/7", "/a b", ""):
-        line = UnixListing(NOW).line(link._replace(target=target))
+        line = UnixListFormatter(NOW).line(link._replace(target=target))
         assert unix_entry(line, NOW).target == target

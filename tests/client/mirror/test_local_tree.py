@@ -6,73 +6,73 @@ import pytest
 from twisted.internet.defer import CancelledError
 
 from ftpservice_client import (
-    Incomplete,
-    LocalProblem,
+    LocalFileError,
+    MirrorIncomplete,
+    MirrorProgress,
+    MirrorStep,
     NotFound,
     Settings,
-    Step,
-    Tally,
-    Unsafe,
+    UnsafePath,
 )
 from ftpservice_client.mirror.local_tree import (
-    Filters,
-    Item,
-    Tree,
-    local_tree,
-    make_real_directory,
+    FileTree,
+    PathFilters,
+    TreeItem,
+    make_directory_without_links,
     remove_local,
+    walk_local_tree,
 )
 from ftpservice_client.mirror.plan import plan
 from ftpservice_client.testing.service import Fault, MemoryService
 from tests.support.scripted_server import Liar, outcome
 
-FILE, NEWER, LARGER = Item(False, 5, 10.0), Item(False, 5, 20.0), Item(False, 6, 10.0)
-FOLDER = Item(True, 0, 0.0)
+FILE, NEWER, LARGER = TreeItem(False, 5, 10.0), TreeItem(False, 5, 20.0), TreeItem(False, 6, 10.0)
+FOLDER = TreeItem(True, 0, 0.0)
 
 
 @pytest.mark.parametrize(
     ("source", "target", "delete", "steps"),
     [
-        ({"a": FILE}, {}, False, [Step("upload", "a", 5)]),
-        ({"a": FILE}, {"a": FILE}, False, [Step("skip", "a", 5)]),
-        ({"a": FILE}, {"a": NEWER}, False, [Step("skip", "a", 5)]),
-        ({"a": NEWER}, {"a": FILE}, False, [Step("upload", "a", 5)]),
-        ({"a": LARGER}, {"a": FILE}, False, [Step("upload", "a", 6)]),
+        ({"a": FILE}, {}, False, [MirrorStep("upload", "a", 5)]),
+        ({"a": FILE}, {"a": FILE}, False, [MirrorStep("skip", "a", 5)]),
+        ({"a": FILE}, {"a": NEWER}, False, [MirrorStep("skip", "a", 5)]),
+        ({"a": NEWER}, {"a": FILE}, False, [MirrorStep("upload", "a", 5)]),
+        ({"a": LARGER}, {"a": FILE}, False, [MirrorStep("upload", "a", 6)]),
         ({"a": FOLDER}, {"a": FOLDER}, False, []),
         (
             {"a": FOLDER, "a/b": FILE},
             {},
             True,
-            [Step("make", "a"), Step("upload", "a/b", 5)],
+            [MirrorStep("make", "a"), MirrorStep("upload", "a/b", 5)],
         ),
         (
             {},
             {"a": FOLDER, "a/b": FILE},
             True,
-            [Step("delete", "a/b", 5), Step("delete", "a", 0)],
+            [MirrorStep("delete", "a/b", 5), MirrorStep("delete", "a", 0)],
         ),
         ({}, {"a": FILE}, False, []),
     ],
 )
 def test_what_is_planned(source, target, delete, steps):
-    assert plan(Tree(source), Tree(target), "upload", delete=delete) == steps
+    assert plan(FileTree(source), FileTree(target), "upload", delete=delete) == steps
 
 
 @pytest.mark.parametrize(
     ("filters", "path", "admitted"),
     [
-        (Filters(), "a/b", True),
-        (Filters(include=("*.txt",)), "a/b.txt", True),
-        (Filters(include=("*.txt",)), "a/b.pdf", False),
-        (Filters(exclude=("*.txt",)), "a/b.txt", False),
-        (Filters(exclude=("a/*",)), "a/b", False),
-        (Filters(exclude=("a/*",)), "b/a", True),
-        (Filters(("*",), ("b",)), "b", False),
+        (PathFilters(), "a/b", True),
+        (PathFilters(include=("*.txt",)), "a/b.txt", True),
+        (PathFilters(include=("*.txt",)), "a/b.pdf", False),
+        (PathFilters(exclude=("*.txt",)), "a/b.txt", False),
+        (PathFilters(exclude=("a/*",)), "a/b", False),
+        (PathFilters(exclude=("a/*",)), "b/a", True),
+        (PathFilters(("*",), ("b",)), "b", False),
     ],
 )
 def test_filters(filters, path, admitted):
     assert filters.admit(path, is_directory=False) is admitted
-    assert Filters(include=("*.txt",)).admit("folder", is_directory=True)
+    assert PathFilters(include=("*.txt",)).admit("folder", is_directory=True)
 
 
 def filled(top):
@@ -86,26 +86,26 @@ def filled(top):
 
 
 def test_a_local_tree_has_no_links(tmp_path):
-    found = local_tree(filled(tmp_path), Filters())
+    found = walk_local_tree(filled(tmp_path), PathFilters())
     assert set(found.items) == {"one", "deep", "deep/two", "deep/er", "deep/er/three"}
     assert found.items["deep/two"].size == 2
     assert (found.links, found.others) == ({"link"}, {"pipe"})
-    assert local_tree(tmp_path / "none", Filters()) == Tree()
-    with pytest.raises(LocalProblem):
-        local_tree(tmp_path / "none", Filters(), must_exist=True)
+    assert walk_local_tree(tmp_path / "none", PathFilters()) == FileTree()
+    with pytest.raises(LocalFileError):
+        walk_local_tree(tmp_path / "none", PathFilters(), must_exist=True)
 
 
 def test_no_link_is_gone_through(tmp_path):
     top, outside = tmp_path / "top", tmp_path / "outside"
     outside.mkdir()
     (outside / "x").write_bytes(b"")
-    make_real_directory(top, "a/b")
+    make_directory_without_links(top, "a/b")
     (top / "a" / "l").symlink_to(outside)
-    with pytest.raises(Unsafe):
-        make_real_directory(top, "a/l")
-    with pytest.raises(Unsafe):
-        make_real_directory(top, "a/l/c")
-    with pytest.raises(Unsafe):
+    with pytest.raises(UnsafePath):
+        make_directory_without_links(top, "a/l")
+    with pytest.raises(UnsafePath):
+        make_directory_without_links(top, "a/l/c")
+    with pytest.raises(UnsafePath):
         remove_local(top, "a/l/x")
     remove_local(top, "a/l")
     remove_local(top, "a/b")
@@ -143,7 +143,7 @@ def test_up_and_down_again(service, client, tmp_path, parallel):
     assert service.result(client.download_tree("copy", back)).size == 0
     (back / "deep" / "extra").write_bytes(b"")
     dry = service.result(client.mirror(back, "copy", delete=True, dry_run=True))
-    assert Step("delete", "deep/extra", 0) in dry.steps
+    assert MirrorStep("delete", "deep/extra", 0) in dry.steps
     assert (back / "deep" / "extra").exists()
     service.result(client.mirror(back, "copy", delete=True))
     assert not (back / "deep" / "extra").exists()
@@ -161,7 +161,7 @@ def test_a_tally_knows_how_far_all_of_it_has_come(service, client, tmp_path):
     for number in range(4):
         (there / f"f{number}").write_bytes(bytes(300_000))
     (there / "empty").mkdir()
-    tally, told = Tally(), []
+    tally, told = MirrorProgress(), []
 
     def progress(moved, total):
         told.append((moved, total, tally.moved, len(tally.moving), tally.files_ended))
@@ -179,8 +179,8 @@ def test_a_tally_knows_how_far_all_of_it_has_come(service, client, tmp_path):
 def test_a_file_that_fails_is_through_as_well(service, client, tmp_path):
     service.write("/one", b"12345")
     (tmp_path / "one").mkdir()
-    tally = Tally()
-    done = service.failure(client.mirror(tmp_path, "/", tally=tally), Incomplete).result
+    tally = MirrorProgress()
+    done = service.failure(client.mirror(tmp_path, "/", tally=tally), MirrorIncomplete).result
     assert len(done.failed) == 1
     assert (tally.files_ended, tally.moved, tally.size) == (1, 5, 5)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ftpservice.wire.entry import Kind
-from ftpservice_client import Cut, LoginFailed, NotFound, Settings, Unsupported
+from ftpservice_client import AuthenticationFailed, NetworkError, NotFound, Settings, Unsupported
 from ftpservice_client.testing.service import Fault, MemoryService
 
 MIB = 2**20
@@ -51,7 +51,7 @@ def test_what_it_is_for(service, client):
 
 
 def test_a_wrong_password(service, scheme):
-    service.failure(service.connect(f"{scheme}://ann:wrong@server/"), LoginFailed, 10.0)
+    service.failure(service.connect(f"{scheme}://ann:wrong@server/"), AuthenticationFailed, 10.0)
 
 
 def test_anonymous_users_come_in_where_nobody_has_an_account(scheme):
@@ -68,7 +68,7 @@ def test_a_cut_is_a_cut(service, scheme):
     else:
         service.faults.control(Fault(cut_after=100_000))
     client = service.result(service.connect(f"{scheme}://ann:secret@server/"))
-    service.failure(client.download("report.pdf"), Cut, 20.0)
+    service.failure(client.download("report.pdf"), NetworkError, 20.0)
     client.abort()
 
 
@@ -112,7 +112,7 @@ def test_uploads_go_on_too(service, scheme):
 def test_a_reply_that_is_lost(service):
     service.faults.control(Fault(lost_reply="226 "))
     client = service.result(service.connect("ftp://ann:secret@server/"))
-    error = service.failure(client.download("report.pdf"), Cut, 31.0)
+    error = service.failure(client.download("report.pdf"), NetworkError, 31.0)
     assert "no answer" in str(error)
 
 
@@ -139,8 +139,8 @@ def test_what_the_simple_protocol_has_no_verb_for(service):
 @pytest.mark.parametrize("scheme", ["ftp"])
 def test_an_upload_that_is_ended_in_order_before_its_time_is_not_taken_for_whole(service, client):
     service.faults.data(Fault(end_after=MIB))
-    service.failure(client.upload(BIG, "report.pdf"), Cut, 30.0)
+    service.failure(client.upload(BIG, "report.pdf"), NetworkError, 30.0)
     assert service.read("/report.pdf") == BIG
     service.faults.data(Fault(end_after=MIB))
-    service.failure(client.upload(BIG, "new"), Cut, 30.0)
+    service.failure(client.upload(BIG, "new"), NetworkError, 30.0)
     assert [entry.name for entry in service.result(client.list(), 10.0).entries] == ["report.pdf"]

@@ -5,7 +5,7 @@ import os
 import pytest
 from twisted.internet.defer import CancelledError
 
-from ftpservice_client import Cut, Mismatch, NotFound, Settings
+from ftpservice_client import NetworkError, NotFound, Settings, VerificationFailed
 from ftpservice_client.testing.service import Fault, MemoryService
 from tests.support.scripted_server import Liar, outcome
 
@@ -77,7 +77,7 @@ def test_cancelling_leaves_nothing_behind(service, client, tmp_path):
 def test_a_stretch_that_is_cut_too_often(service, client, tmp_path):
     service.faults.data(*[Fault(cut_after=200_000)] * 10)
     service.faults.control(*[Fault(cut_after=200_000)] * 10)
-    service.failure(client.download("big", tmp_path / "big", segments=3), Cut, 100.0)
+    service.failure(client.download("big", tmp_path / "big", segments=3), NetworkError, 100.0)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,6 +98,6 @@ def test_a_server_that_says_one_size_and_then_another(tmp_path):
     liar.says["SIZE"] = lambda speaker, line: speaker.say(f"213 {next(sizes)}", line)
     client = liar.client()
     found = outcome(client.download("x", tmp_path / "x", segments=2), liar.network, 20.0)
-    assert isinstance(found, Mismatch)
+    assert isinstance(found, VerificationFailed)
     assert list(tmp_path.iterdir()) == []
     client.abort()

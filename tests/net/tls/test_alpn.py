@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpservice.net.tls.alpn import Hello, serves_control, serves_data
+from ftpservice.net.tls.alpn import ClientHelloParser, alpn_fits_control, alpn_fits_data
 
 
 def hello(*protocols: str, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bytes:
@@ -28,7 +28,7 @@ def in_records(data: bytes, size: int) -> bytes:
     """Return the message of one record in several."""
     message = data[5:]
     parts = [message[start : start + size] for start in range(0, len(message), size)]
-    return b"".join(data[:3] + len(part).to_bytes(2) + part for part in parts)
+    return b"".join(data[:3] + len(disconnect).to_bytes(2) + disconnect for disconnect in parts)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -39,7 +39,7 @@ def test_what_is_offered_is_read_however_it_comes(
     version: ssl.TLSVersion, protocols: tuple[str, ...], records: int, segments: int
 ) -> None:
     data = in_records(hello(*protocols, version=version), records)
-    reader = Hello()
+    reader = ClientHelloParser()
     for start in range(0, len(data), segments):
         assert not reader.is_complete
         reader.feed(data[start : start + segments])
@@ -49,14 +49,14 @@ def test_what_is_offered_is_read_however_it_comes(
 
 @given(st.binary(max_size=400))
 def test_nothing_else_makes_reading_fail(data: bytes) -> None:
-    Hello().feed(data)
+    ClientHelloParser().feed(data)
 
 
 @given(st.integers(0, 500), st.binary(min_size=1, max_size=8))
 def test_no_damage_makes_reading_fail(position: int, damage: bytes) -> None:
     data = bytearray(hello("ftp"))
     data[position : position + len(damage)] = damage
-    Hello().feed(bytes(data))
+    ClientHelloParser().feed(bytes(data))
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ def test_no_damage_makes_reading_fail(position: int, damage: bytes) -> None:
     [b"GET / HTTP/1.1\r\n", b"\x17\x03\x03\x00\x01x", b"\x16\x03\x01\x00\x04\x02\x00\x00\x00"],
 )
 def test_what_is_no_client_hello_is_left_to_openssl(data: bytes) -> None:
-    reader = Hello()
+    reader = ClientHelloParser()
     reader.feed(data)
     assert (reader.is_complete, reader.offered) == (True, ())
 
 
 def test_a_message_that_is_too_long_is_left_to_openssl() -> None:
-    reader = Hello()
+    reader = ClientHelloParser()
     reader.feed(b"\x16\x03\x01\x40\x00\x01\x02\x00\x00")
     assert (reader.is_complete, reader.offered) == (True, ())
 
@@ -87,4 +87,4 @@ def test_a_message_that_is_too_long_is_left_to_openssl() -> None:
     ],
 )
 def test_who_is_served(offered: tuple[bytes, ...], control: bool, data: bool) -> None:
-    assert (serves_control(offered), serves_data(offered)) == (control, data)
+    assert (alpn_fits_control(offered), alpn_fits_data(offered)) == (control, data)

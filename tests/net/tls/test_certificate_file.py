@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from ftpservice.net.tls.certificate_file import CertificateProblem, certificate_in
-from ftpservice.net.tls.self_signed import made_certificate
+from ftpservice.net.tls.certificate_file import CertificateError, load_certificate
+from ftpservice.net.tls.self_signed import self_signed_certificate
 from tests.support.certificates import Authority
 
 
@@ -23,8 +23,8 @@ def authority(tmp_path):
 
 
 def problem(chain, key=None) -> str:
-    with pytest.raises(CertificateProblem) as caught:
-        certificate_in(chain, key)
+    with pytest.raises(CertificateError) as caught:
+        load_certificate(chain, key)
     text = str(caught.value)
     assert str(key or chain) in text
     assert "\n" not in text
@@ -33,7 +33,7 @@ def problem(chain, key=None) -> str:
 
 def test_a_certificate_is_told_by_its_names_fingerprint_and_end(authority):
     path = authority.certificate("some", [x509.DNSName("a.example"), x509.DNSName("*.b.example")])
-    seen = certificate_in(path, None)
+    seen = load_certificate(path, None)
     assert seen.names == ("a.example", "*.b.example", "127.0.0.1")
     leaf = x509.load_pem_x509_certificate(path.read_bytes())
     assert seen.not_after == leaf.not_valid_after_utc > datetime.now(UTC)
@@ -48,7 +48,7 @@ def test_one_without_other_names_has_that_of_its_subject(authority):
     assert [one.value for one in leaf.subject.get_attributes_for_oid(name)] == ["authority"]
     key = authority.path.parent / "key.pem"
     key.write_bytes(_private(authority._key))
-    assert certificate_in(authority.path, key).names == ("authority",)
+    assert load_certificate(authority.path, key).names == ("authority",)
 
 
 def test_the_key_may_stand_behind_the_certificate_and_in_a_file_of_its_own(authority, tmp_path):
@@ -58,7 +58,11 @@ def test_the_key_may_stand_behind_the_certificate_and_in_a_file_of_its_own(autho
     key.write_bytes(head)
     chain.write_bytes(b"-----BEGIN CERT" + tail)
     turned.write_bytes(b"-----BEGIN CERT" + tail + head)
-    assert certificate_in(chain, key) == certificate_in(path, None) == certificate_in(turned, None)
+    assert (
+        load_certificate(chain, key)
+        == load_certificate(path, None)
+        == load_certificate(turned, None)
+    )
 
 
 def test_a_key_of_another_certificate_is_told(authority):
@@ -120,8 +124,8 @@ def test_one_that_has_expired_is_told(authority):
 
 
 def test_one_that_is_not_valid_yet_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("ftpservice.net.tls.self_signed.SLACK", timedelta(days=-3))
-    path = made_certificate(tmp_path)
+    monkeypatch.setattr("ftpservice.net.tls.self_signed.BACKDATED_BY", timedelta(days=-3))
+    path = self_signed_certificate(tmp_path)
     assert f"{path} is not valid before 20" in problem(path)
 
 
@@ -136,7 +140,7 @@ def test_one_whose_names_cannot_be_read_is_told(authority):
 
 
 def test_addresses_are_names_too(tmp_path):
-    names = certificate_in(made_certificate(tmp_path), None).names
+    names = load_certificate(self_signed_certificate(tmp_path), None).names
     assert {"localhost", "127.0.0.1", str(ip_address("::1"))} <= set(names)
 
 

@@ -8,7 +8,7 @@ import ssl
 import pytest
 from twisted.internet.task import Clock
 
-from ftpservice.net.tls.handshake import Handshake, HandshakeProblem, Terms
+from ftpservice.net.tls.handshake import Handshake, HandshakeError, HandshakeOptions
 
 
 class Reactor(Clock):
@@ -71,7 +71,7 @@ def told():
 
 
 def begun(transport, told, **terms) -> Handshake:
-    terms = Terms(secured=lambda: told.append("secured"), **terms)
+    terms = HandshakeOptions(secured=lambda: told.append("secured"), **terms)
     return Handshake(transport, terms, lambda: told.append("over"))
 
 
@@ -123,6 +123,6 @@ def test_a_turn_that_comes_too_late_is_none(transport, told):
 def test_a_failure_is_told(transport, told, error, reason):
     transport.socket.steps = [error]
     begun(transport, told, timeout=20.0).ready()
-    assert isinstance(transport.reason, HandshakeProblem)
+    assert isinstance(transport.reason, HandshakeError)
     assert str(transport.reason) == reason
     assert told == []

@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from ftpservice.net.tls import record_io
-from ftpservice.net.tls.record_io import RECORD, State
+from ftpservice.net.tls.record_io import MAX_RECORD_SIZE, ReadState
 from tests.support.loopback import descriptors
 from tests.support.tls_parties import BOTH, TLS13, client_context, pair, shake
 
@@ -51,13 +51,13 @@ def meet(tls):
         return met[-1]
 
     yield made
-    for one in (end for meeting in met for end in meeting.open):
+    for one in (end for open_channel in met for end in open_channel.open):
         one.close()
 
 
 @pytest.fixture
 def into():
-    return memoryview(bytearray(4 * RECORD))
+    return memoryview(bytearray(4 * MAX_RECORD_SIZE))
 
 
 @versions
@@ -65,19 +65,19 @@ def test_what_is_there_is_received_and_more_may_come(meet, into, version):
     meeting = meet(version)
     for piece in (b"one", b"two"):
         meeting.peer.send(piece)
-    assert record_io.receive(meeting.own, into) == (6, State.OPEN)
+    assert record_io.receive(meeting.own, into) == (6, ReadState.OPEN)
     assert into[:6] == b"onetwo"
-    assert record_io.receive(meeting.own, into) == (0, State.OPEN)
+    assert record_io.receive(meeting.own, into) == (0, ReadState.OPEN)
 
 
 @versions
 def test_no_record_is_left_half_read(meet, into, version):
     meeting = meet(version)
     for _ in range(5):
-        meeting.peer.send(b"x" * (RECORD - 1))
+        meeting.peer.send(b"x" * (MAX_RECORD_SIZE - 1))
     first, state = record_io.receive(meeting.own, into)
-    assert (first, state) == (4 * RECORD - 4, State.OPEN)
-    assert record_io.receive(meeting.own, into) == (RECORD - 1, State.OPEN)
+    assert (first, state) == (4 * MAX_RECORD_SIZE - 4, ReadState.OPEN)
+    assert record_io.receive(meeting.own, into) == (MAX_RECORD_SIZE - 1, ReadState.OPEN)
 
 
 @versions
@@ -90,14 +90,14 @@ def test_the_ends_are_told_apart(meet, into, version):
             with pytest.raises(ssl.SSLWantReadError):
                 peer.unwrap()
         peer.close()
-        wanted = State.ENDED if end else State.TRUNCATED
+        wanted = ReadState.ENDED if end else ReadState.TRUNCATED
         assert received(own, into) == (3, wanted)
 
 
 def received(own, into):
     """All to the end; a FIN that comes with a small record is seen the next time only."""
     count, state = record_io.receive(own, into)
-    if state is State.OPEN:
+    if state is ReadState.OPEN:
         more, state = record_io.receive(own, into)
         count += more
     return count, state
@@ -107,17 +107,17 @@ def received(own, into):
 def test_a_record_that_is_cut_is_no_end(meet, into, version):
     meeting = meet(version)
     meeting.peer.send(b"whole")
-    assert record_io.receive(meeting.own, into) == (5, State.OPEN)
+    assert record_io.receive(meeting.own, into) == (5, ReadState.OPEN)
     socket.socket.send(meeting.peer, b"\x17\x03\x03\x01\x00half")
     socket.socket.shutdown(meeting.peer, socket.SHUT_WR)
-    assert record_io.receive(meeting.own, into) == (0, State.TRUNCATED)
+    assert record_io.receive(meeting.own, into) == (0, ReadState.TRUNCATED)
 
 
 @versions
 def test_what_is_no_tls_is_broken(meet, into, version):
     meeting = meet(version)
     socket.socket.send(meeting.peer, b"in clear, and long enough for a header\r\n")
-    assert record_io.receive(meeting.own, into) == (0, State.BROKEN)
+    assert record_io.receive(meeting.own, into) == (0, ReadState.BROKEN)
 
 
 @versions
@@ -131,7 +131,7 @@ def test_an_alert_of_kernel_tls_is_for_openssl(meet, into, version, monkeypatch)
         raise OSError(errno.EIO, "a record of another kind")
 
     monkeypatch.setattr(socket.socket, "recv", looks)
-    assert record_io.receive(meeting.own, into) == (3, State.ENDED)
+    assert record_io.receive(meeting.own, into) == (3, ReadState.ENDED)
 
 
 @versions
@@ -142,7 +142,7 @@ def test_a_reset_is_broken(meet, into, version, monkeypatch):
         raise ConnectionResetError
 
     monkeypatch.setattr(socket.socket, "recv", looks)
-    assert record_io.receive(meeting.own, into) == (0, State.BROKEN)
+    assert record_io.receive(meeting.own, into) == (0, ReadState.BROKEN)
 
 
 def test_what_is_not_taken_is_sent_again(meet, into):
@@ -159,8 +159,8 @@ def test_a_goodbye_may_have_to_wait(meet, into):
     with pytest.raises(BlockingIOError):
         while True:
             socket.socket.send(meeting.own, b"x")
-    assert not record_io.goodbye(meeting.own)
-    while not record_io.goodbye(meeting.own):
+    assert not record_io.send_close_notify(meeting.own)
+    while not record_io.send_close_notify(meeting.own):
         socket.socket.recv(meeting.peer, LARGE)
 
 
@@ -173,8 +173,8 @@ def test_a_session_outlives_connections_that_are_dropped(meet, into, version):
         assert own.session_reused
         if cut:
             peer.close()
-            assert record_io.receive(own, into) == (0, State.TRUNCATED)
-        record_io.drop(own)
+            assert record_io.receive(own, into) == (0, ReadState.TRUNCATED)
+        record_io.close_silently(own)
         if not cut:
             assert socket.socket.recv(peer, 100) == b""  # not a word
             peer.close()
@@ -186,7 +186,7 @@ def test_one_without_a_handshake_is_just_closed(tls):
     ours, theirs = pair()
     with theirs:
         own = tls.wrap(ours, data=True)
-        record_io.drop(own)
+        record_io.close_silently(own)
         assert own.fileno() == -1
         assert theirs.recv(1) == b""
 
@@ -198,5 +198,5 @@ def test_without_descriptors_it_is_closed_all_the_same(meet, monkeypatch):
         raise OSError(errno.EMFILE, "none left")
 
     monkeypatch.setattr(socket, "socketpair", none)
-    record_io.drop(meeting.own)
+    record_io.close_silently(meeting.own)
     assert meeting.own.fileno() == -1

@@ -12,11 +12,11 @@ from twisted.logger import capturedLogs, formatEvent
 
 from ftpservice.net.tls.server import (
     KERNEL_TLS,
-    CertificateProblem,
-    Contexts,
+    CertificateError,
     ServerTLS,
+    TLSContexts,
     TLSFiles,
-    contexts_of,
+    load_contexts,
 )
 from tests.support.certificates import Authority
 from tests.support.tls_parties import BOTH, TLS13, client_context, pair, shake
@@ -173,11 +173,11 @@ def test_so_is_one_that_nobody_can_wrap(tls):
 
 class TestNames:
     @pytest.fixture
-    def contexts(self, authority) -> Contexts:
+    def contexts(self, authority) -> TLSContexts:
         def named(first: str, *names: str):
             return authority.certificate(first, [x509.DNSName(name) for name in names]), None
 
-        return contexts_of(
+        return load_contexts(
             TLSFiles(
                 (
                     named("default"),
@@ -220,8 +220,8 @@ class TestNames:
 
 class TestClients:
     @pytest.fixture
-    def contexts(self, authority) -> Contexts:
-        return contexts_of(TLSFiles(((authority.certificate("server"), None),), authority.path))
+    def contexts(self, authority) -> TLSContexts:
+        return load_contexts(TLSFiles(((authority.certificate("server"), None),), authority.path))
 
     @versions
     def test_a_certificate_is_asked_for_and_not_required(self, contexts, meet, version):
@@ -282,7 +282,7 @@ class TestReload:
         tls = ServerTLS.load(TLSFiles(((path, None),)))
         seen = tls.certificates
         spoil(wrong, path, authority)
-        with pytest.raises(CertificateProblem, match=re.escape(str(path.parent))) as told:
+        with pytest.raises(CertificateError, match=re.escape(str(path.parent))) as told:
             tls.reload()
         assert "\n" not in str(told.value)
         assert tls.certificates is seen
@@ -290,8 +290,8 @@ class TestReload:
 
 
 def test_no_certificate_is_a_problem():
-    with pytest.raises(CertificateProblem, match="no certificate is given"):
-        contexts_of(TLSFiles(()))
+    with pytest.raises(CertificateError, match="no certificate is given"):
+        load_contexts(TLSFiles(()))
 
 
 def test_a_key_too_weak_for_openssl_is_told(tmp_path):
@@ -310,16 +310,16 @@ def test_a_key_too_weak_for_openssl_is_told(tmp_path):
     path = tmp_path / "weak"
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.write_bytes(private + authority._signed(builder))
-    with pytest.raises(CertificateProblem, match="is of no use: ee key too small"):
-        contexts_of(TLSFiles(((path, None),)))
+    with pytest.raises(CertificateError, match="is of no use: ee key too small"):
+        load_contexts(TLSFiles(((path, None),)))
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff"], ids=["none", "text", "binary"])
 def test_authorities_that_are_none_are_told(authority, tmp_path, content):
     path = tmp_path / "authorities"
     path.write_bytes(content)
-    with pytest.raises(CertificateProblem, match="has no certificates in PEM"):
-        contexts_of(TLSFiles(((authority.certificate("x"), None),), path))
+    with pytest.raises(CertificateError, match="has no certificates in PEM"):
+        load_contexts(TLSFiles(((authority.certificate("x"), None),), path))
 
 
 def test_kernel_tls_is_asked_for_where_the_interpreter_knows_it(tls):

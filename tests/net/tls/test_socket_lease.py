@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ftpservice.net.tls.socket_lease import Loan, Over
+from ftpservice.net.tls.socket_lease import LeaseEnded, SocketLease
 
 
 @pytest.fixture
@@ -28,38 +28,38 @@ def close(closed):
 
 
 def test_a_turn_has_the_socket_and_its_outcome_is_returned(own):
-    loan = Loan(own)
+    loan = SocketLease(own)
     assert loan.turn(lambda lent: (lent, 1)) == (own, 1)
     assert not loan.is_free
 
 
 def test_a_turn_that_fails_is_over(own):
-    loan = Loan(own)
+    loan = SocketLease(own)
     with pytest.raises(ZeroDivisionError):
         loan.turn(lambda lent: 1 / 0)
     assert loan.turn(lambda lent: 1) == 1
 
 
 def test_when_it_is_called_back_there_are_no_more_turns(own):
-    loan = Loan(own)
-    loan.call_back()
+    loan = SocketLease(own)
+    loan.revoke()
     assert loan.is_free
-    with pytest.raises(Over):
+    with pytest.raises(LeaseEnded):
         loan.turn(lambda lent: 1)
 
 
 def test_closing_between_turns_is_done_at_once(own, close, closed):
-    loan = Loan(own)
+    loan = SocketLease(own)
     loan.turn(lambda lent: 1)
     loan.close(close)
     assert closed == [threading.current_thread()]
-    with pytest.raises(Over):
+    with pytest.raises(LeaseEnded):
         loan.turn(lambda lent: 1)
     assert len(closed) == 1
 
 
 def test_closing_waits_for_the_turn_and_ends_what_it_waits_for(own, close, closed):
-    loan = Loan(own)
+    loan = SocketLease(own)
     begun, told = threading.Event(), threading.Event()
     read = []
 
@@ -84,7 +84,7 @@ def test_closing_waits_for_the_turn_and_ends_what_it_waits_for(own, close, close
 def test_many_turns_and_one_closing_close_once(own, close, closed):
     for _ in range(200):
         closed.clear()
-        loan = Loan(own)
+        loan = SocketLease(own)
         threads = [threading.Thread(target=_turn, args=(loan,)) for _ in range(2)]
         for thread in threads:
             thread.start()
@@ -95,5 +95,5 @@ def test_many_turns_and_one_closing_close_once(own, close, closed):
 
 
 def _turn(loan):
-    with contextlib.suppress(Over):
+    with contextlib.suppress(LeaseEnded):
         loan.turn(lambda lent: None)

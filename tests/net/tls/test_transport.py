@@ -12,7 +12,7 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from ftpservice.net.tls import handshake
-from ftpservice.net.tls.transport import MOST_DROPPED, PIECE, HandshakeProblem
+from ftpservice.net.tls.transport import MAX_DRAINED_BYTES, READ_SIZE, HandshakeError
 from tests.support.loopback import descriptors, send_rst, until
 from tests.support.tls_parties import BOTH, Recorder, accepted, client_context
 
@@ -93,11 +93,11 @@ async def test_bytes_right_behind_the_handshake_are_read(reactor, make):
 
         def talk() -> ssl.SSLSocket:
             end = wrapped(peer)
-            end.sendall(b"x" * 3 * PIECE)
+            end.sendall(b"x" * 3 * READ_SIZE)
             return end
 
         with await deferToThread(talk):
-            await until(reactor, lambda: len(ours.received) == 3 * PIECE)
+            await until(reactor, lambda: len(ours.received) == 3 * READ_SIZE)
 
 
 @ensureDeferred
@@ -121,7 +121,7 @@ async def test_an_end_that_the_peer_says_is_one_in_order(reactor, make, version)
             goodbye(end)
             await until(reactor, lambda: "read lost" in ours.happened)
             assert ours.received == b"all"
-            assert ours.stream.ended_in_order
+            assert ours.stream.received_close_notify
             ours.stream.write(b"answer")  # our side stands
             end.settimeout(20)
             assert await deferToThread(end.recv, 6) == b"answer"
@@ -136,7 +136,7 @@ async def test_a_fin_alone_is_none(reactor, make, version):
             fin(end)
             await until(reactor, lambda: "read lost" in ours.happened)
             assert ours.received == b"part"
-            assert not ours.stream.ended_in_order
+            assert not ours.stream.received_close_notify
 
 
 @ensureDeferred
@@ -189,7 +189,7 @@ async def test_behind_our_end_what_comes_is_dropped_up_to_a_limit(reactor, make)
             assert await deferToThread(end.recv, 1) == b""
             fill(end)
             await until(reactor, lambda: ours.stream not in reactor.getReaders())
-            assert ours.stream._dropped >= MOST_DROPPED
+            assert ours.stream._dropped >= MAX_DRAINED_BYTES
             assert ours.received == b""
             assert ours.happened == ["secured", "write lost"]
 
@@ -232,7 +232,9 @@ async def test_closing_waits_for_room_for_the_goodbye(reactor, make, monkeypatch
         with await deferToThread(wrapped, peer) as end:
             await until(reactor, lambda: ours.happened == ["secured"])
             room = iter([False, False, True])
-            monkeypatch.setattr("ftpservice.net.tls.transport.goodbye", lambda own: next(room))
+            monkeypatch.setattr(
+                "ftpservice.net.tls.transport.send_close_notify", lambda own: next(room)
+            )
             ours.stream.loseConnection()
             await until(reactor, lambda: "lost" in ours.happened)
             assert next(room, None) is None
@@ -245,7 +247,9 @@ async def test_so_does_ending_our_side(reactor, make, monkeypatch):
         with await deferToThread(wrapped, peer):
             await until(reactor, lambda: ours.happened == ["secured"])
             room = iter([False, False, True])
-            monkeypatch.setattr("ftpservice.net.tls.transport.goodbye", lambda own: next(room))
+            monkeypatch.setattr(
+                "ftpservice.net.tls.transport.send_close_notify", lambda own: next(room)
+            )
             ours.stream.loseWriteConnection()
             await until(reactor, lambda: "write lost" in ours.happened)
             assert next(room, None) is None
@@ -296,7 +300,7 @@ class TestHandshakes:
         async with accepted(reactor, make) as (ours, peer):
             peer.sendall(said)
             await until(reactor, lambda: "lost" in ours.happened)
-            assert isinstance(ours.reason, HandshakeProblem)
+            assert isinstance(ours.reason, HandshakeError)
             assert str(ours.reason).startswith(reason)
             assert ours.happened == ["lost"]
             assert not ours.stream.is_secured
@@ -339,7 +343,7 @@ class TestHandshakes:
 
     @ensureDeferred
     async def test_and_no_more_when_the_connection_is_to_close(self, reactor, make, monkeypatch):
-        monkeypatch.setattr(handshake, "LAST_CHANCE", 0.02)
+        monkeypatch.setattr(handshake, "LAST_CHANCE_SECONDS", 0.02)
         monkeypatch.setattr(Recorder, "timeout", 0)
         async with accepted(reactor, make) as (ours, peer):
             ours.stream.write(b"421 Too many.")
@@ -361,7 +365,7 @@ class TestHandshakes:
     async def test_who_does_not_begin_one_gets_a_fin_at_the_end_of_our_side(
         self, reactor, make, monkeypatch
     ):
-        monkeypatch.setattr(handshake, "TO_BEGIN", 0.02)
+        monkeypatch.setattr(handshake, "FIRST_BYTES_SECONDS", 0.02)
         async with accepted(reactor, make) as (ours, peer):
             ours.stream._closeWriteConnection()
             assert ours.happened == []
@@ -394,7 +398,7 @@ class TestHandshakes:
 
     @ensureDeferred
     async def test_who_never_ends_one_gets_a_fin_and_no_rst(self, reactor, make, monkeypatch):
-        monkeypatch.setattr(handshake, "LAST_CHANCE", 0.02)
+        monkeypatch.setattr(handshake, "LAST_CHANCE_SECONDS", 0.02)
         async with accepted(reactor, make) as (ours, peer):
             peer.sendall(b"\x16\x03\x01\x02\x00\x01")
             await until(reactor, lambda: ours.stream._handshake.begun)
@@ -423,7 +427,7 @@ class TestHandshakes:
     @ensureDeferred
     async def test_many_at_once_all_come_to_their_end(self, reactor, make, monkeypatch):
         """Also when each of them has to wait for its turn."""
-        monkeypatch.setattr("ftpservice.concurrency.time_budget.SHARE", 1e-9)
+        monkeypatch.setattr("ftpservice.concurrency.time_budget.SECONDS_PER_TURN", 1e-9)
         async with (
             accepted(reactor, make) as (one, first),
             accepted(reactor, make) as (two, second),
@@ -495,7 +499,7 @@ class TestLeaving:
 
     @ensureDeferred
     async def test_one_that_does_nothing_has_its_time(self, reactor, make, monkeypatch):
-        monkeypatch.setattr("ftpservice.net.tls.shutdown.PATIENCE", 0.02)
+        monkeypatch.setattr("ftpservice.net.tls.shutdown.CLOSE_NOTIFY_TIMEOUT_SECONDS", 0.02)
         async with accepted(reactor, make) as (ours, peer):
             with await deferToThread(wrapped, peer):
                 await until(reactor, lambda: ours.happened == ["secured"])

@@ -8,14 +8,25 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError, Deferred
 
 from ftpservice import linux
-from ftpservice_client import Cut, Denied, Garbled, Mismatch, NoSpace, Settings
-from ftpservice_client.ftp.epsv_prefetch import FRESH, OURS
-from ftpservice_client.link.tcp_connect import Reaching
+from ftpservice_client import (
+    AccessDenied,
+    NetworkError,
+    ProtocolViolation,
+    Settings,
+    StorageFull,
+    VerificationFailed,
+)
+from ftpservice_client.ftp.epsv_prefetch import OWN_SERVER_FEATURES, PORT_VALID_SECONDS
+from ftpservice_client.link.tcp_connect import TCPConnectAttempt
 from ftpservice_client.local.files import OpenFile
 from ftpservice_client.testing.service import MemoryService
 from tests.support.scripted_server import Liar, outcome
 
-OWN = "211-can\r\n" + "".join(f" {word}\r\n" for word in sorted(OURS)) + " SIZE\r\n211 end"
+OWN = (
+    "211-can\r\n"
+    + "".join(f" {word}\r\n" for word in sorted(OWN_SERVER_FEATURES))
+    + " SIZE\r\n211 end"
+)
 FOUR = b"four"
 WHOLE = {"FEAT": OWN, "SIZE": "213 4", "RETR": "150 it (4 bytes)\r\n226 done"}
 
@@ -39,7 +50,7 @@ def test_the_next_port_is_asked_for_behind_a_command_that_follows_another():
         *("EPSV", "RETR", "EPSV"),
         *("RETR", "EPSV", "RETR", "EPSV"),
     ]
-    liar.network.pass_time(FRESH)
+    liar.network.pass_time(PORT_VALID_SECONDS)
     assert fetched(liar, client, 2) == ["EPSV", "RETR", "EPSV", "RETR", "EPSV"]
     client.abort()
 
@@ -65,7 +76,7 @@ def test_an_answer_out_of_turn_ends_the_connection():
     client = liar.client()
     fetched(liar, client, 1)
     liar.says["RETR"] = "150 it (4 bytes)\r\n229 ok (|||1|)"
-    assert isinstance(outcome(client.download("x"), liar.network, 1.0), Garbled)
+    assert isinstance(outcome(client.download("x"), liar.network, 1.0), ProtocolViolation)
     client.abort()
 
 
@@ -86,7 +97,7 @@ def test_cancelling_leaves_a_port_that_was_asked_for_of_use():
 
 @pytest.mark.parametrize(
     ("opening", "content", "kind"),
-    [("150 it (9 bytes)", FOUR, Cut), ("150 it", b"", Cut)],
+    [("150 it (9 bytes)", FOUR, NetworkError), ("150 it", b"", NetworkError)],
 )
 def test_what_is_told_at_the_opening_is_held_against_what_comes(opening, content, kind):
     liar = Liar(WHOLE, FOUR)
@@ -118,7 +129,7 @@ def test_a_name_that_looks_like_a_size_is_asked_for():
 
 @pytest.mark.parametrize(
     ("stored", "size", "kind"),
-    [("226 4 bytes stored", "213 9", None), ("226 3 bytes stored", "213 3", Mismatch)],
+    [("226 4 bytes stored", "213 9", None), ("226 3 bytes stored", "213 3", VerificationFailed)],
 )
 def test_the_size_of_an_upload_is_asked_for_unless_it_was_told(stored, size, kind):
     liar = Liar({"STOR": f"150 go\r\n{stored}", "SIZE": size}, None)
@@ -129,7 +140,9 @@ def test_the_size_of_an_upload_is_asked_for_unless_it_was_told(stored, size, kin
 
 
 @pytest.mark.parametrize("has_port", [True, False])
-@pytest.mark.parametrize(("reply", "kind"), [("553 denied", Denied), ("552 full", NoSpace)])
+@pytest.mark.parametrize(
+    ("reply", "kind"), [("553 denied", AccessDenied), ("552 full", StorageFull)]
+)
 def test_what_is_sent_at_once_may_be_refused(reply, kind, has_port):
     liar = Liar({"STOR": reply})
     if not has_port:
@@ -144,7 +157,7 @@ def test_what_is_sent_at_once_may_be_refused(reply, kind, has_port):
 def test_no_port_and_no_answer():
     liar = Liar({"STOR": "", "EPSV": "229 ok (|||7|)"})
     client = liar.client()
-    assert isinstance(outcome(client.upload(FOUR, "x"), liar.network, 31.0), Cut)
+    assert isinstance(outcome(client.upload(FOUR, "x"), liar.network, 31.0), NetworkError)
     client.abort()
 
 
@@ -161,7 +174,7 @@ def test_files_without_a_kernel_that_tells(monkeypatch, tmp_path):
 class Reached:
     def __init__(self, reactor):
         self.deferred = Deferred()
-        self.reaching = Reaching(reactor, self.joined, self.deferred.callback)
+        self.reaching = TCPConnectAttempt(reactor, self.joined, self.deferred.callback)
 
     def joined(self, own, place):
         own.close()

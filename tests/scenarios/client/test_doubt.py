@@ -8,17 +8,17 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.protocol import Factory
 
 from ftpservice_client import (
-    Cut,
     Destination,
-    Mismatch,
+    NetworkError,
     Scheme,
     Settings,
     Timeout,
+    VerificationFailed,
     connect,
 )
-from ftpservice_client.errors import Refused
-from ftpservice_client.interfaces import OVERLAP
-from ftpservice_client.local.copy import EXCESS
+from ftpservice_client.errors import ServerRefused
+from ftpservice_client.interfaces import OVERLAP_SIZE
+from ftpservice_client.local.copy import MAX_EXCESS_SIZE
 from ftpservice_client.testing.service import Fault, MemoryService
 from tests.support.scripted_server import Liar, outcome
 
@@ -124,7 +124,7 @@ def test_what_is_busy_with_the_cut_upload_is_tried_again_later():
 def test_what_is_busy_from_the_beginning_is_refused():
     liar = late("550 none")
     liar.says["STOR"] = "450 busy"
-    assert isinstance(sent(liar, retries=2), Refused)
+    assert isinstance(sent(liar, retries=2), ServerRefused)
     assert count(liar, "STOR") == 1
 
 
@@ -182,7 +182,7 @@ def resumed(liar, tmp_path, have, **settings):
     return found, path.read_bytes()
 
 
-CONTENTS = {"random": BIG, "zeros": bytes(len(BIG)), "many zeros": bytes(3 * EXCESS)}
+CONTENTS = {"random": BIG, "zeros": bytes(len(BIG)), "many zeros": bytes(3 * MAX_EXCESS_SIZE)}
 
 
 @pytest.mark.parametrize("tells_size", [True, False])
@@ -215,7 +215,7 @@ def test_a_server_that_is_known_to_be_forgetful_is_not_asked_again(tmp_path):
 def test_what_is_here_is_no_beginning_of_what_is_there(tmp_path):
     class Honest(Liar):
         def open_port(self):
-            self.data = BIG[100_000 - OVERLAP :] if count(self, "REST") == 0 else BIG
+            self.data = BIG[100_000 - OVERLAP_SIZE :] if count(self, "REST") == 0 else BIG
             return super().open_port()
 
     liar = Honest({**PLAIN, "SIZE": f"213 {len(BIG)}"})
@@ -226,7 +226,7 @@ def test_what_is_here_is_no_beginning_of_what_is_there(tmp_path):
 def test_a_file_of_the_same_size_is_compared_by_its_end_before_it_is_taken_as_whole(tmp_path):
     class Honest(Liar):
         def open_port(self):
-            self.data = BIG[-OVERLAP:] if count(self, "RETR") == 0 else BIG
+            self.data = BIG[-OVERLAP_SIZE:] if count(self, "RETR") == 0 else BIG
             return super().open_port()
 
     liar = Honest({**PLAIN, "SIZE": f"213 {len(BIG)}"})
@@ -271,7 +271,7 @@ def test_what_the_caller_has_is_left_out_all_the_same(target):
         assert liar.result(client.download("x", offset=100_000), 20.0).data == BIG[100_000:]
     else:
         error = outcome(client.download("x", to, offset=100_000), liar.network, 20.0)
-        assert isinstance(error, Mismatch)
+        assert isinstance(error, VerificationFailed)
     client.abort()
 
 
@@ -328,7 +328,7 @@ def uploaded(content, **says):
     verbs = iter(["RETR", "STOR"])
 
     def open_port():
-        liar.data = content[-OVERLAP:] if next(verbs) == "RETR" else None
+        liar.data = content[-OVERLAP_SIZE:] if next(verbs) == "RETR" else None
         return opening()
 
     liar.open_port = open_port
@@ -352,7 +352,7 @@ def test_an_upload_goes_on_behind_what_cannot_be_read():
     assert service.result(client.upload(BIG, "new", resume=True), 20.0).size == len(BIG)
     assert service.read("/new") == BIG
     service.faults.data(Fault(cut_after=100_000))
-    service.failure(client.upload(BIG, "other"), Cut, 20.0)
+    service.failure(client.upload(BIG, "other"), NetworkError, 20.0)
     assert service.result(client.upload(BIG, "other", resume=True), 20.0).size < len(BIG)
     assert service.read("/other") == BIG
     client.abort()
@@ -363,7 +363,7 @@ def test_an_upload_goes_on_behind_what_cannot_be_read():
 
 
 @pytest.mark.parametrize("kind", ["memory", "path", "file"])
-@pytest.mark.parametrize("more", [1, 100_000, 3 * EXCESS])
+@pytest.mark.parametrize("more", [1, 100_000, 3 * MAX_EXCESS_SIZE])
 def test_a_file_that_grows_has_what_it_had(tmp_path, kind, more):
     liar = Liar({**PLAIN, "SIZE": sizes(f"213 {len(BIG)}", f"213 {len(BIG) + more}")}, b"")
     liar.data = BIG + bytes(more)
@@ -380,7 +380,7 @@ def test_a_file_that_grows_has_what_it_had(tmp_path, kind, more):
 
 def test_a_file_that_grows_is_gone_on_with(tmp_path):
     liar = Liar({**PLAIN, "SIZE": sizes(*[f"213 {len(BIG)}"] * 2, "213 400000")}, b"")
-    liar.data = BIG[100_000 - OVERLAP :] + b"more"
+    liar.data = BIG[100_000 - OVERLAP_SIZE :] + b"more"
     found, data = resumed(liar, tmp_path, BIG[:100_000])
     assert (data, found.size) == (BIG, len(BIG) - 100_000)
     assert "grew" in found.note
@@ -389,12 +389,12 @@ def test_a_file_that_grows_is_gone_on_with(tmp_path):
 def test_a_file_that_shrinks_is_an_error():
     liar = Liar({**PLAIN, "SIZE": sizes("213 10", "213 4")}, b"four")
     client = liar.client()
-    assert isinstance(outcome(client.download("x"), liar.network, 20.0), Cut)
+    assert isinstance(outcome(client.download("x"), liar.network, 20.0), NetworkError)
     client.abort()
 
 
 @ensureDeferred
-@pytest.mark.parametrize("more", [100_000, 40 * EXCESS])
+@pytest.mark.parametrize("more", [100_000, 40 * MAX_EXCESS_SIZE])
 async def test_a_file_that_grows_over_the_fast_way(reactor, tmp_path, more):
     size = 3_000_000
     content = os.urandom(size)
@@ -429,6 +429,6 @@ def test_what_is_busy_once_is_asked_for_again():
     client = liar.client()
     assert liar.result(client.download("x")).data == b"four"
     liar.says["RETR"] = "450 busy"
-    assert isinstance(outcome(client.download("x"), liar.network), Refused)
+    assert isinstance(outcome(client.download("x"), liar.network), ServerRefused)
     assert count(liar, "RETR") == 4
     client.abort()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftpservice_client import Refused
+from ftpservice_client import ServerRefused
 from tests.support.full_disk import Disk, unix
 from tests.support.scripted_server import outcome
 
@@ -75,7 +75,7 @@ def test_a_directory_that_is_not_listed_fails_alone(tmp_path, kind, reply):
 def test_what_is_refused_is_told(reply):
     disk = unix_disk(reply)
     client = disk.client()
-    assert isinstance(outcome(client.list("deep"), disk.network, 10.0), Refused)
+    assert isinstance(outcome(client.list("deep"), disk.network, 10.0), ServerRefused)
     assert disk.place == "/"
     client.abort()
 

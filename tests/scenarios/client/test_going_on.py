@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.defer import CancelledError
 
-from ftpservice_client import Busy, Cut, Mismatch, Settings, Unsupported
+from ftpservice_client import NetworkError, ServerBusy, Settings, Unsupported, VerificationFailed
 from ftpservice_client.testing.service import Fault, MemoryService
 from tests.support.scripted_server import Liar, outcome
 
@@ -37,7 +37,7 @@ def test_pauses_grow_and_end(service):
         return result
 
     download.addBoth(end)
-    service.failure(download, Cut, 100.0)
+    service.failure(download, NetworkError, 100.0)
     assert 3.5 <= ended[0] <= 10.5 + 5
     service.result(client.quit(), 10.0)
 
@@ -47,8 +47,8 @@ def test_what_could_be_done_twice_is_not_tried_again(service):
     client = retrying(service, 5, timeout=5.0)
     assert client.lost is None
     service.write("/file", BIG)
-    service.failure(client.delete("file"), Cut, 10.0)
-    assert isinstance(client.lost, Cut)
+    service.failure(client.delete("file"), NetworkError, 10.0)
+    assert isinstance(client.lost, NetworkError)
     assert service.result(client.list(), 10.0).entries == ()
     assert client.lost is None
     service.result(client.quit(), 10.0)
@@ -86,12 +86,12 @@ def test_an_append_goes_on_behind_what_has_arrived(service):
 def test_an_upload_is_resumed_by_another_call(service):
     client = retrying(service, 0)
     service.faults.data(Fault(cut_after=300_000))
-    service.failure(client.upload(BIG, "new"), Cut, 20.0)
+    service.failure(client.upload(BIG, "new"), NetworkError, 20.0)
     transfer = service.result(client.upload(BIG, "new", resume=True, verify=True), 20.0)
     assert 0 < transfer.size < len(BIG)
     assert service.read("/new") == BIG
     service.write("/longer", BIG + b"x")
-    service.failure(client.upload(BIG, "longer", resume=True), Mismatch)
+    service.failure(client.upload(BIG, "longer", resume=True), VerificationFailed)
     service.result(client.quit(), 10.0)
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_resumes_nothing_gets_it_all():
     liar.says["SIZE"] = "213 4"
     upload = client.upload(b"12345678", "x", resume=True)
     error = outcome(upload, liar.network, 40.0)
-    assert isinstance(error, Mismatch)
+    assert isinstance(error, VerificationFailed)
     assert liar.ends[-1].received == b"12345678"
     outcome(client.quit(), liar.network, 10.0)
 
@@ -141,7 +141,7 @@ def test_a_server_that_makes_no_digests():
         ("HASH MD5;SHA-256*", "HASH", "213 SHA-256 0-4 {sha256} x", None),
         ("XSHA256", "XSHA256", "250 {sha256}", None),
         ("XCRC", "XCRC", "250 ADF3F363", None),
-        ("XMD5", "XMD5", "250 " + "0" * 32, Mismatch),
+        ("XMD5", "XMD5", "250 " + "0" * 32, VerificationFailed),
         ("XMD5", "XMD5", "250 what", Exception),
     ],
 )
@@ -172,7 +172,7 @@ def test_a_server_that_is_busy_is_asked_again():
     liar.says["MLSD"] = lambda speaker, line: speaker.say(replies.pop(0), line)
     assert len(outcome(client.list(), liar.network, 5.0).entries) == 1
     liar.says["MLSD"] = "421 busy"
-    assert isinstance(outcome(client.list(), liar.network, 5.0), Busy)
+    assert isinstance(outcome(client.list(), liar.network, 5.0), ServerBusy)
     outcome(client.quit(), liar.network, 10.0)
 
 
@@ -202,15 +202,15 @@ def test_quitting_waits_for_what_was_asked_and_aborting_does_not(service):
     download = client.download("file")
     service.pass_time(1.0)
     client.abort()
-    service.failure(download, Cut, 30.0)
-    service.failure(client.list(), Cut)
+    service.failure(download, NetworkError, 30.0)
+    service.failure(client.list(), NetworkError)
 
 
 def test_a_pool_lets_go_of_what_is_broken(service):
     service.write("/file", BIG)
     pool = service.result(service.connect_pool(URL, 2))
     service.faults.data(Fault(end_after=1))
-    service.failure(pool.download("file"), Cut, 20.0)
+    service.failure(pool.download("file"), NetworkError, 20.0)
     assert service.result(pool.make_directory("in"), 1.0) is None
     assert service.result(pool.change_directory("in"), 1.0) == "/in" == pool.directory
     first, second = pool.upload(BIG, "a"), pool.upload(BIG, "b")
@@ -218,13 +218,13 @@ def test_a_pool_lets_go_of_what_is_broken(service):
     service.result(second, 1.0)
     assert (service.read("/in/a"), service.read("/in/b")) == (BIG, BIG)
     for session in list(service.factory.instances):
-        session.part("bye")
+        session.disconnect("bye")
     service.pass_time(1.0)
     assert len(service.result(pool.list(), 1.0).entries) == 2
     waiting = pool.download("a")
     pool.abort()
-    service.failure(waiting, Cut, 5.0)
-    service.failure(pool.list(), Cut)
+    service.failure(waiting, NetworkError, 5.0)
+    service.failure(pool.list(), NetworkError)
     service.result(pool.quit(), 10.0)
 
 

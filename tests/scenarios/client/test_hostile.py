@@ -4,22 +4,22 @@ import pytest
 from twisted.internet.defer import CancelledError
 
 from ftpservice_client import (
-    BadName,
-    Busy,
+    AccessDenied,
+    AuthenticationFailed,
     CannotConnect,
-    Cut,
-    Denied,
     ExplicitTLS,
-    Garbled,
-    LoginFailed,
-    Mismatch,
-    NoSpace,
+    InvalidArgument,
+    NetworkError,
     NotFound,
-    Refused,
+    ProtocolViolation,
+    ServerBusy,
+    ServerRefused,
+    StorageFull,
     Timeout,
     Unsupported,
+    VerificationFailed,
 )
-from ftpservice_client.ftp.data import FIRST_PATIENCE
+from ftpservice_client.ftp.data import FIRST_EPSV_SECONDS
 from tests.support.scripted_server import Liar, outcome
 
 RETR = {"RETR": "150 here\r\n226 done"}
@@ -41,15 +41,15 @@ def assert_nothing_left(liar, client):
 @pytest.mark.parametrize(
     ("greeting", "kind"),
     [
-        ("421 too many", Busy),
-        ("SSH-2.0-x", Garbled),
-        ("999 what", Garbled),
-        (b"220-" + b"x" * 9000, Garbled),
-        (b"220-x\r\n" * 200_000, Garbled),
+        ("421 too many", ServerBusy),
+        ("SSH-2.0-x", ProtocolViolation),
+        ("999 what", ProtocolViolation),
+        (b"220-" + b"x" * 9000, ProtocolViolation),
+        (b"220-x\r\n" * 200_000, ProtocolViolation),
         ("", Timeout),
-        ("120 soon\r\n220 now\r\n230 unasked", Garbled),
-        (lambda speaker, _: speaker.transport.loseConnection(), Cut),
-        (lambda speaker, _: speaker.transport.abortConnection(), Cut),
+        ("120 soon\r\n220 now\r\n230 unasked", ProtocolViolation),
+        (lambda speaker, _: speaker.transport.loseConnection(), NetworkError),
+        (lambda speaker, _: speaker.transport.abortConnection(), NetworkError),
     ],
     ids=["busy", "ssh", "999", "long line", "endless", "silent", "unasked", "fin", "rst"],
 )
@@ -82,22 +82,22 @@ def test_a_password_in_clear_is_warned_about_once_however_often_the_client_conne
 @pytest.mark.parametrize(
     ("says", "kind"),
     [
-        ({"PASS": "530 no"}, LoginFailed),
-        ({"USER": "530 no"}, LoginFailed),
-        ({"PASS": "332 account"}, LoginFailed),
+        ({"PASS": "530 no"}, AuthenticationFailed),
+        ({"USER": "530 no"}, AuthenticationFailed),
+        ({"PASS": "332 account"}, AuthenticationFailed),
         ({"TYPE": "504 no"}, Unsupported),
-        ({"USER": "421 bye"}, LoginFailed),
+        ({"USER": "421 bye"}, AuthenticationFailed),
         ({"PWD": ""}, Timeout),
-        ({"PWD": "421 bye"}, Busy),
+        ({"PWD": "421 bye"}, ServerBusy),
         ({"FEAT": ""}, Timeout),
-        ({"FEAT": b"211-x\r\n" + b" y\r\n" * 400_000}, Garbled),
-        ({"USER": "100 a\r\n" * 200}, Garbled),
+        ({"FEAT": b"211-x\r\n" + b" y\r\n" * 400_000}, ProtocolViolation),
+        ({"USER": "100 a\r\n" * 200}, ProtocolViolation),
     ],
 )
 def test_a_login_that_goes_wrong(says, kind):
     liar = Liar(says)
     if "421" in str(says):
-        kind = Busy
+        kind = ServerBusy
     fails(liar, liar.begin(), kind, 31.0)
     liar.network.pass_time(10.0)
     assert liar.network.getDelayedCalls() == []
@@ -131,21 +131,21 @@ def test_connecting_can_be_cancelled_at_any_time():
     [
         ("550 No such file or directory.", NotFound),
         ("550 Failed to open file.", NotFound),
-        ("550 Permission denied", Denied),
-        ("553 not that name", Denied),
-        ("552 quota exceeded", NoSpace),
-        ("452 disk full", NoSpace),
-        ("550 hm", Refused),
-        ("450 busy", Refused),
+        ("550 Permission denied", AccessDenied),
+        ("553 not that name", AccessDenied),
+        ("552 quota exceeded", StorageFull),
+        ("452 disk full", StorageFull),
+        ("550 hm", ServerRefused),
+        ("450 busy", ServerRefused),
         ("502 no", Unsupported),
-        ("421 gone", Busy),
+        ("421 gone", ServerBusy),
     ],
 )
 def test_refusals_are_told_apart(text, kind):
     liar = Liar({"RETR": text, "DELE": text})
     client = liar.client()
     fails(liar, client.download("x"), kind, 11.0)
-    if kind is not Busy:
+    if kind is not ServerBusy:
         error = fails(liar, client.delete("x"), kind)
         assert text[4:] in str(error)
     assert_nothing_left(liar, client)
@@ -170,7 +170,7 @@ def test_nothing_is_sent_of_a_name_that_ends_a_line(name):
         client.hash(name),
         client.send(f"STAT {name}"),
     ):
-        fails(liar, call, (BadName, Unsupported))
+        fails(liar, call, (InvalidArgument, Unsupported))
     assert [line for line in liar.heard[heard:] if "EPSV" not in line] == []
     assert_nothing_left(liar, client)
 
@@ -196,16 +196,16 @@ def test_the_host_of_a_pasv_reply_is_not_looked_at():
 def test_a_port_that_is_none(reply):
     liar = Liar({"EPSV": reply})
     client = liar.client()
-    fails(liar, client.download("x"), Garbled)
-    fails(liar, client.list(), Garbled)
+    fails(liar, client.download("x"), ProtocolViolation)
+    fails(liar, client.list(), ProtocolViolation)
     assert_nothing_left(liar, client)
 
 
 def test_a_file_larger_than_was_said(tmp_path):
     liar = Liar({**RETR, "SIZE": "213 10"}, b"x" * 1000)
     client = liar.client()
-    fails(liar, client.download("x"), Mismatch)
-    fails(liar, client.download("x", tmp_path / "x"), Mismatch)
+    fails(liar, client.download("x"), VerificationFailed)
+    fails(liar, client.download("x", tmp_path / "x"), VerificationFailed)
     assert list(tmp_path.iterdir()) == []
     assert_nothing_left(liar, client)
 
@@ -213,7 +213,7 @@ def test_a_file_larger_than_was_said(tmp_path):
 def test_a_file_smaller_than_was_said(tmp_path):
     liar = Liar({**RETR, "SIZE": "213 1000"}, b"x" * 10)
     client = liar.client()
-    fails(liar, client.download("x", tmp_path / "x"), Cut)
+    fails(liar, client.download("x", tmp_path / "x"), NetworkError)
     assert list(tmp_path.iterdir()) == []
     assert_nothing_left(liar, client)
 
@@ -252,11 +252,11 @@ def test_data_that_stalls():
 def test_a_server_that_gives_up_in_the_middle():
     liar = Liar({"RETR": "150 here\r\n426 cut"}, b"data")
     client = liar.client()
-    fails(liar, client.download("x"), Cut)
+    fails(liar, client.download("x"), NetworkError)
     liar.says["RETR"] = "150 here\r\n551 bad disk"
-    fails(liar, client.download("x"), Refused)
+    fails(liar, client.download("x"), ServerRefused)
     liar.says["STOR"] = "150 go\r\n552 full"
-    fails(liar, client.upload(b"x" * 10_000_000, "x"), NoSpace, 100.0)
+    fails(liar, client.upload(b"x" * 10_000_000, "x"), StorageFull, 100.0)
     liar.says["RETR"] = "150 here\r\n226 done"
     assert liar.result(client.download("x")).data == b"data"
     assert_nothing_left(liar, client)
@@ -273,15 +273,15 @@ def test_a_server_that_gives_up_while_its_port_does_not_answer():
     liar = Liar({"RETR": "150 here\r\n425 nobody came", "STOR": "425 nobody came"})
     client = liar.client()
     liar.network.connectTCP = lambda *_, **__: Silence()
-    assert "nobody came" in str(fails(liar, client.download("x"), Cut, FIRST_PATIENCE))
-    assert "nobody came" in str(fails(liar, client.upload(b"data", "x"), Refused))
+    assert "nobody came" in str(fails(liar, client.download("x"), NetworkError, FIRST_EPSV_SECONDS))
+    assert "nobody came" in str(fails(liar, client.upload(b"data", "x"), ServerRefused))
     assert_nothing_left(liar, client)
 
 
 def test_no_data_connection_is_to_be_had():
     liar = Liar({"EPSV": "229 (|||7|)", "RETR": "425 cannot"})
     client = liar.client()
-    fails(liar, client.download("x"), (CannotConnect, Refused, Cut), 31.0)
+    fails(liar, client.download("x"), (CannotConnect, ServerRefused, NetworkError), 31.0)
     assert_nothing_left(liar, client)
 
 
@@ -294,7 +294,7 @@ def test_replies_that_nobody_asked_for(flood):
     liar = Liar({"NOOP": flood})
     client = liar.client()
     outcome(client.send("NOOP"), liar.network)
-    fails(liar, client.list(), Garbled)
+    fails(liar, client.list(), ProtocolViolation)
     assert_nothing_left(liar, client)
 
 
@@ -303,7 +303,7 @@ def test_a_session_that_is_ended_between_two_calls():
     client = liar.client()
     liar.speakers[0].say("421 idle", "")
     liar.network.settle()
-    assert "idle" in str(fails(liar, client.download("x"), Busy))
+    assert "idle" in str(fails(liar, client.download("x"), ServerBusy))
     assert_nothing_left(liar, client)
 
 
@@ -337,7 +337,7 @@ def test_a_listing_has_an_end():
     liar = Liar({"MLSD": "150 here"}, b"type=file; x\r\n" * 100_000)
     liar.ends_data = False
     client = liar.client(memory_limit=1000)
-    fails(liar, client.list(), Garbled, 11.0)
+    fails(liar, client.list(), ProtocolViolation, 11.0)
     assert_nothing_left(liar, client)
 
 

@@ -4,7 +4,14 @@ import os
 
 import pytest
 
-from ftpservice_client import Cut, Garbled, NotFound, Settings, connect_pool, parse_url
+from ftpservice_client import (
+    NetworkError,
+    NotFound,
+    ProtocolViolation,
+    Settings,
+    connect_pool,
+    parse_url,
+)
 from ftpservice_client.sessions.netrc import with_netrc
 from ftpservice_client.testing.service import MemoryService
 from tests.scenarios.client.test_simple_liars import Liar as SimpleLiar
@@ -48,7 +55,7 @@ def test_abort_ends_what_waits_to_go_on(is_dialing):
     assert failed == []
     client.abort()
     liar.network.settle()
-    assert failed[0].check(Cut)
+    assert failed[0].check(NetworkError)
     assert liar.network.getDelayedCalls() == []
 
 
@@ -59,7 +66,7 @@ def test_a_listing_of_nothing_without_end(liar_kind):
     else:
         liar = SimpleLiar(LIST=b"OK 999999999999 0\n" + b"\n" * 300_000)
     client = liar.client(memory_limit=10_000_000)
-    assert isinstance(outcome(client.list(), liar.network, 20.0), Garbled)
+    assert isinstance(outcome(client.list(), liar.network, 20.0), ProtocolViolation)
     client.abort()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftpservice_client import BadName, UnreadListing
+from ftpservice_client import InvalidArgument, UnparsableListing
 from tests.support.full_disk import Disk, unix
 from tests.support.scripted_server import outcome
 
@@ -149,7 +149,7 @@ def test_a_removal_spares_what_could_not_be_listed():
     )
     done = result(disk, lambda client: client.remove_tree("top"))
     ((step, why),) = done.failed
-    assert (step.action, step.name, type(why)) == ("list", "a", UnreadListing)
+    assert (step.action, step.name, type(why)) == ("list", "a", UnparsableListing)
     assert acts(done, "delete") == {"b", "b/f"}
     assert acts(done, "keep") == {"a"}
     assert "RMD top" not in disk.heard
@@ -160,6 +160,6 @@ def test_the_root_is_not_removed(path):
     disk = linked()
     client = disk.client()
     error = outcome(client.remove_tree(path), disk.network)
-    assert isinstance(error, BadName)
+    assert isinstance(error, InvalidArgument)
     assert disk.asked("DELE", "RMD") == []
     client.abort()

@@ -8,7 +8,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPullProducer, IPushProducer
 from zope.interface import implementer
 
-from ftpservice_client import Cut, LocalProblem, Mismatch, Settings, Unsupported
+from ftpservice_client import (
+    LocalFileError,
+    NetworkError,
+    Settings,
+    Unsupported,
+    VerificationFailed,
+)
 from ftpservice_client.local.files import OpenFile, PartFile
 from ftpservice_client.testing.service import Fault, MemoryService
 
@@ -146,7 +152,7 @@ def test_what_cannot_be_uploaded_or_downloaded_to(service, client):
 def test_a_producer_is_stopped_when_the_upload_fails(service, client):
     for producer in (Pusher([b"x" * 100_000] * 100), Puller([b"x" * 100_000] * 100)):
         service.faults.data(Fault(cut_after=100_000))
-        service.failure(client.upload(producer, "new"), Cut, 20.0)
+        service.failure(client.upload(producer, "new"), NetworkError, 20.0)
         assert producer.stopped
 
 
@@ -194,22 +200,22 @@ def test_a_consumer_that_wants_no_more_ends_the_download(service, client):
     download = client.download("file", consumer)
     service.pass_time(1.0)
     consumer.producer.stopProducing()
-    service.failure(download, Cut, 20.0)
+    service.failure(download, NetworkError, 20.0)
     assert consumer.producer is None
     consumer = Consumer(service.network)
     download = client.download("file", consumer)
     service.settle()
     consumer.producer.stopProducing()
-    service.failure(download, Cut, 20.0)
+    service.failure(download, NetworkError, 20.0)
 
 
 def test_a_file_on_this_side_that_is_none(service, client, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "none", tmp_path, tmp_path / "pipe"):
-        error = service.failure(client.upload(path, "new"), LocalProblem)
+        error = service.failure(client.upload(path, "new"), LocalFileError)
         assert str(path) in str(error)
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "no" / "where"):
-        service.failure(client.download("file", path), LocalProblem)
+        service.failure(client.download("file", path), LocalFileError)
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
@@ -228,7 +234,7 @@ def test_what_is_there_stays_until_all_is(service, client, tmp_path):
     target = tmp_path / "file"
     target.write_bytes(b"former")
     service.faults.data(Fault(cut_after=200_000))
-    service.failure(client.download("file", target), Cut, 20.0)
+    service.failure(client.download("file", target), NetworkError, 20.0)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert target.read_bytes() == b"former"
 
@@ -236,7 +242,7 @@ def test_what_is_there_stays_until_all_is(service, client, tmp_path):
 def test_a_cut_download_is_gone_on_with(service, client, tmp_path):
     target = tmp_path / "file"
     service.faults.data(Fault(cut_after=200_000))
-    service.failure(client.download("file", target, resume=True), Cut, 20.0)
+    service.failure(client.download("file", target, resume=True), NetworkError, 20.0)
     (part,) = tmp_path.iterdir()
     had = part.stat().st_size
     assert 0 < had <= 200_000
@@ -262,18 +268,18 @@ def test_what_cannot_be_the_beginning_is_not_gone_on_with(service, client, tmp_p
 
 
 def test_two_do_not_go_on_with_the_same(tmp_path):
-    one = PartFile.going_on(tmp_path / "file")
-    with pytest.raises(LocalProblem, match="another"):
-        PartFile.going_on(tmp_path / "file")
+    one = PartFile.resume(tmp_path / "file")
+    with pytest.raises(LocalFileError, match="another"):
+        PartFile.resume(tmp_path / "file")
     one.keep()
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(LocalProblem, match="closed"):
+    with pytest.raises(LocalFileError, match="closed"):
         one.write(b"x")
 
 
 def test_long_names_have_parts_too(tmp_path):
     path = tmp_path / ("ü" * 120)
-    part = PartFile.beginning(path)
+    part = PartFile.create(path)
     part.write(b"x")
     part.commit()
     part.discard()
@@ -293,7 +299,7 @@ def test_a_file_that_changes_between_two_attempts_is_begun_again(service, tmp_pa
     download = client.download("file", io.BytesIO())
     service.pass_time(0.4)
     service.write("/file", BIG)
-    service.failure(download, Mismatch, 20.0)
+    service.failure(download, VerificationFailed, 20.0)
     service.result(client.quit(), 10.0)
 
 
@@ -304,7 +310,7 @@ def test_a_file_that_shrinks_while_it_is_sent(service, client, tmp_path):
     upload = client.upload(path, "new")
     service.pass_time(1.0)
     os.truncate(path, 300_000)
-    service.failure(upload, Mismatch, 30.0)
+    service.failure(upload, VerificationFailed, 30.0)
 
 
 def test_reading_stops_at_the_end(tmp_path):
@@ -371,14 +377,14 @@ def test_a_part_that_is_not_our_own_plain_file_is_left_alone(tmp_path, plant):
     plant(part, tmp_path)
     before = part.lstat()
     content = part.read_bytes() if part.is_file() else None
-    opened = PartFile.going_on(here / "file")
+    opened = PartFile.resume(here / "file")
     assert opened.size == 0
     opened.write(b"whole")
     opened.commit()
     assert (here / "file").read_bytes() == b"whole"
     assert part.lstat() == before
     assert content is None or part.read_bytes() == content
-    given_up = PartFile.going_on(here / "file")
+    given_up = PartFile.resume(here / "file")
     assert given_up.size == 5  # what the file has is gone on with all the same
     given_up.keep()
     assert sorted(path.name for path in here.iterdir()) == [".file.part", "file"]

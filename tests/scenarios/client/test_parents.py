@@ -3,17 +3,17 @@
 import pytest
 
 from ftpservice_client import (
-    Denied,
+    AccessDenied,
     Entry,
-    Incomplete,
     Kind,
-    Mirrored,
+    MirrorIncomplete,
+    MirrorResult,
+    MirrorStep,
     NotFound,
     Readable,
-    Refused,
     Reply,
+    ServerRefused,
     Settings,
-    Step,
     Writable,
 )
 from ftpservice_client.testing.service import MemoryService
@@ -57,7 +57,7 @@ def test_an_upload_says_which_directory_is_missing_and_where(service, client, na
 def test_what_is_refused_for_another_reason_is_said_in_the_words_of_the_server(service, client):
     service.result(client.make_directory("in"))
     service.result(client.make_directory("in/there"))
-    error = service.failure(client.upload(b"text", "in/there"), Refused)
+    error = service.failure(client.upload(b"text", "in/there"), ServerRefused)
     assert "no such directory" not in str(error)
     assert error.reply.lines[-1] in str(error)
 
@@ -66,8 +66,14 @@ def test_what_is_refused_for_another_reason_is_said_in_the_words_of_the_server(s
     ("answers", "kind"),
     [
         ({"STOR": "553 Could not create file.", "MLST": "550 No such file"}, NotFound),
-        ({"STOR": "553 Could not create file.", "MLST": "250-\r\n type=dir; in\r\n250 ok"}, Denied),
-        ({"STOR": "553 Could not create file.", "MLST": "451 error", "MLSD": "451 x"}, Denied),
+        (
+            {"STOR": "553 Could not create file.", "MLST": "250-\r\n type=dir; in\r\n250 ok"},
+            AccessDenied,
+        ),
+        (
+            {"STOR": "553 Could not create file.", "MLST": "451 error", "MLSD": "451 x"},
+            AccessDenied,
+        ),
         ({"STOR": "550 hm", "MLST": "550 No such file"}, NotFound),
     ],
 )
@@ -96,13 +102,13 @@ def test_a_tree_goes_into_a_directory_that_is_there(service, client, tree):
 def test_where_nothing_can_be_done_the_call_fails(tree, tmp_path):
     service = MemoryService({"ann": "secret"}, rights="read")
     client = service.result(service.connect(URL, Settings(netrc=None)))
-    error = service.failure(client.upload_tree(tree, "new"), Incomplete)
-    assert isinstance(error.__cause__, Denied)
+    error = service.failure(client.upload_tree(tree, "new"), MirrorIncomplete)
+    assert isinstance(error.__cause__, AccessDenied)
     assert len(error.result.failed) == 4
     assert str(error).startswith("4 of 4 steps failed; the first: make: ")
     service.write("/file", b"text")
     (tmp_path / "down" / "file").mkdir(parents=True)
-    error = service.failure(client.download_tree("/", tmp_path / "down"), Incomplete)
+    error = service.failure(client.download_tree("/", tmp_path / "down"), MirrorIncomplete)
     assert [step.name for step, _ in error.result.failed] == ["file"]
     service.result(client.quit(), 10.0)
 
@@ -114,14 +120,14 @@ def test_where_a_part_fails_the_result_tells(service, client, tmp_path):
     done = service.result(client.download_tree("/", tmp_path / "down"))
     assert (tmp_path / "down" / "two").read_bytes() == b"22"
     with pytest.raises(
-        Incomplete, match="1 of 2 steps failed; the first: download one: "
+        MirrorIncomplete, match="1 of 2 steps failed; the first: download one: "
     ) as raised:
         done.raise_if_failed()
     assert raised.value.result is done
 
 
 def step(text):
-    return Step(*text.split(" ")) if " " in text else Step(text, "")
+    return MirrorStep(*text.split(" ")) if " " in text else MirrorStep(text, "")
 
 
 @pytest.mark.parametrize(
@@ -141,8 +147,8 @@ def step(text):
 )
 def test_what_fails_as_a_whole(done, failed, fruitless):
     steps = tuple(step(text) for text in done.split(",") if text)
-    errors = tuple((step(text), Denied("no")) for text in failed.split(",") if text)
-    assert Mirrored(steps, errors).is_fruitless is fruitless
+    errors = tuple((step(text), AccessDenied("no")) for text in failed.split(",") if text)
+    assert MirrorResult(steps, errors).has_only_failures is fruitless
 
 
 def test_what_calls_take_and_return_is_exported(service, client):

@@ -8,19 +8,19 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.protocol import Factory
 
 from ftpservice_client import (
-    Cut,
-    Denied,
+    AccessDenied,
+    AuthenticationFailed,
     Destination,
-    Garbled,
-    LoginFailed,
-    Refused,
+    NetworkError,
+    ProtocolViolation,
     Scheme,
+    ServerRefused,
     Settings,
     Unsupported,
     connect,
     connect_pool,
 )
-from ftpservice_client.ftp.data import FIRST_PATIENCE
+from ftpservice_client.ftp.data import FIRST_EPSV_SECONDS
 from tests.support.scripted_server import Liar, outcome
 
 ANSWERS = {
@@ -106,7 +106,7 @@ def test_a_port_that_does_not_answer(call):
     if call == "upload":
         liar.data = None
     work = client.download("x") if call == "download" else client.upload(b"data", "x")
-    assert liar.result(work, FIRST_PATIENCE).size == 4
+    assert liar.result(work, FIRST_EPSV_SECONDS).size == 4
     assert (count(liar, "EPSV"), count(liar, "PASV")) == (1, 1)
     client.abort()
     liar.network.pass_time(40.0)
@@ -144,11 +144,11 @@ def test_other_sessions_with_the_server_need_not_find_out():
 @pytest.mark.parametrize(
     ("epsv", "pasv", "kind"),
     [
-        ("530 Please login", "530 Please login", Denied),
-        ("530 Please login", "502 no", Denied),
-        ("229 nowhere", "502 no", Garbled),
+        ("530 Please login", "530 Please login", AccessDenied),
+        ("530 Please login", "502 no", AccessDenied),
+        ("229 nowhere", "502 no", ProtocolViolation),
         ("500 what?", "227 nowhere", Unsupported),
-        ("500 what?", "425 no port is free", Refused),
+        ("500 what?", "425 no port is free", ServerRefused),
     ],
 )
 def test_neither_of_them_works(epsv, pasv, kind):
@@ -157,7 +157,7 @@ def test_neither_of_them_works(epsv, pasv, kind):
     for work in (client.download("x"), client.upload(b"data", "x")):
         error = outcome(work, liar.network, 10.0)
         assert isinstance(error, kind)
-        assert not isinstance(error, (LoginFailed, Cut))
+        assert not isinstance(error, (AuthenticationFailed, NetworkError))
     liar.says["NOOP"] = "200 ok"
     assert liar.result(client.send("NOOP")).code == 200
     client.abort()
@@ -272,7 +272,7 @@ async def test_over_ipv6_there_is_no_other_way(reactor):
     place = Destination(Scheme.FTP, "::1", listening.getHost().port, "ann", "secret")
     client = await connect(place, reactor=reactor, settings=Settings(netrc=None))
     try:
-        with pytest.raises(Denied, match="IPv6"):
+        with pytest.raises(AccessDenied, match="IPv6"):
             await client.download("x")
         assert count(liar, "PASV") == 0
     finally:

@@ -7,8 +7,8 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import Clock
 
-from ftpservice_client import Tally, connect, connect_pool
-from ftpservice_client.transfers.progress import PAUSE, Meter
+from ftpservice_client import MirrorProgress, connect, connect_pool
+from ftpservice_client.transfers.progress import REPORT_SECONDS, ProgressReporter
 from tests.scenarios.client.test_schemes import LOCAL, SCHEMES, House
 from tests.support.certificates import Authority
 from tests.support.raw_client import starting
@@ -89,7 +89,7 @@ async def test_progress_over_several_connections(reactor, house, tmp_path, schem
     (tmp_path / "tree").mkdir()
     for name in ("a", "b"):
         (tmp_path / "tree" / name).write_bytes(bytes(SIZE))
-    tally, amounts = Tally(), []
+    tally, amounts = MirrorProgress(), []
     uploads = {name: Seen() for name in ("a", "b")}
     for one in [
         pool.upload(tmp_path / "tree" / name, name, progress=seen) for name, seen in uploads.items()
@@ -120,16 +120,16 @@ class Counter:
 
 def test_what_is_sent_again_is_not_told_again():
     clock, told, counter = Clock(), [], Counter()
-    with Meter(clock, lambda moved, total: told.append((moved, total))) as meter:
+    with ProgressReporter(clock, lambda moved, total: told.append((moved, total))) as meter:
         meter.begin(counter, 100)
         counter.moved = 80
-        clock.advance(PAUSE)
+        clock.advance(REPORT_SECONDS)
         again = Counter()
         meter.begin(again, 100)
         for moved in (10, 60, 90):
             again.moved = moved
-            clock.advance(PAUSE)
+            clock.advance(REPORT_SECONDS)
         meter.done(100)
     assert told == [(0, 100), (80, 100), (90, 100), (100, 100)]
-    assert PAUSE <= 0.1
+    assert REPORT_SECONDS <= 0.1
     assert all(before < after for before, after in pairwise(told))

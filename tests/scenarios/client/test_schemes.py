@@ -10,15 +10,15 @@ from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint
 
 from ftpservice_client import (
+    AuthenticationFailed,
     CannotConnect,
-    Cut,
-    LocalProblem,
-    LoginFailed,
+    CertificateNotTrusted,
+    LocalFileError,
+    NetworkError,
     NotFound,
     Settings,
     Trust,
     Unsupported,
-    Untrusted,
     connect,
     connect_endpoint,
     connect_pool,
@@ -95,7 +95,7 @@ async def test_there_and_back(reactor, house, tmp_path, scheme):
         await client.download("name", copy)
     assert copy.read_bytes() == BIG
     await client.quit()
-    with pytest.raises(Cut, match="quit"):
+    with pytest.raises(NetworkError, match="quit"):
         await client.list()
     await until(reactor, lambda: not house.served.factory.instances)
     await until(reactor, lambda: descriptors() <= before)
@@ -105,7 +105,7 @@ async def test_there_and_back(reactor, house, tmp_path, scheme):
 @ensureDeferred
 async def test_who_is_not_known_is_not_trusted(reactor, house, scheme):
     nobody = house.settings(trust=Trust())
-    with pytest.raises(Untrusted, match="fingerprint") as raised:
+    with pytest.raises(CertificateNotTrusted, match="fingerprint") as raised:
         await connect(house.url(scheme), reactor=reactor, settings=nobody)
     shown = raised.value.fingerprint
     certificate = house.served.service.parts.factory.tls.certificates[0]
@@ -116,9 +116,9 @@ async def test_who_is_not_known_is_not_trusted(reactor, house, scheme):
     assert (await client.list()).entries == ()
     await client.quit()
     other = house.settings(trust=Trust(fingerprint="00" * 32))
-    with pytest.raises(Untrusted, match=shown):
+    with pytest.raises(CertificateNotTrusted, match=shown):
         await connect(house.url(scheme), reactor=reactor, settings=other)
-    anyone = house.settings(trust=Trust(anyone=True))
+    anyone = house.settings(trust=Trust(insecure=True))
     client = await connect(house.url(scheme), reactor=reactor, settings=anyone)
     await client.upload(b"x", "x")
     await client.quit()
@@ -129,7 +129,7 @@ async def test_who_is_not_known_is_not_trusted(reactor, house, scheme):
 async def test_a_certificate_of_another_name(reactor, house, scheme):
     place = house.url(scheme, host="other.example")
     endpoint = TCP4ClientEndpoint(reactor, LOCAL, house.ports[scheme])
-    with pytest.raises(Untrusted, match=r"other\.example"):
+    with pytest.raises(CertificateNotTrusted, match=r"other\.example"):
         await connect_endpoint(endpoint, place, reactor=reactor, settings=house.settings())
 
 
@@ -137,12 +137,12 @@ async def test_a_certificate_of_another_name(reactor, house, scheme):
 async def test_authorities_that_are_none(reactor, house, tmp_path):
     for path in (tmp_path / "none.pem", tmp_path):
         trust = Trust(ca_file=path)
-        with pytest.raises(LocalProblem, match=str(path)):
+        with pytest.raises(LocalFileError, match=str(path)):
             settings = house.settings(trust=trust)
             await connect(house.url("ftpes"), reactor=reactor, settings=settings)
     (tmp_path / "text.pem").write_text("no certificate")
     settings = house.settings(trust=Trust(ca_file=tmp_path / "text.pem"))
-    with pytest.raises(LocalProblem):
+    with pytest.raises(LocalFileError):
         await connect(house.url("ftpes"), reactor=reactor, settings=settings)
 
 
@@ -150,7 +150,7 @@ async def test_authorities_that_are_none(reactor, house, tmp_path):
 async def test_a_server_without_tls_is_not_spoken_to_in_clear(reactor, house):
     for scheme, port in (("ftps", "ftp"), ("simples", "simple")):
         url = house.url(scheme).replace(str(house.ports[scheme]), str(house.ports[port]))
-        with pytest.raises(Cut, match="TLS"):
+        with pytest.raises(NetworkError, match="TLS"):
             await connect(url, reactor=reactor, settings=house.settings())
 
 
@@ -158,7 +158,7 @@ async def test_a_server_without_tls_is_not_spoken_to_in_clear(reactor, house):
 @ensureDeferred
 async def test_a_wrong_password(reactor, house, scheme):
     url = house.url(scheme, user="demo:wrong")
-    with pytest.raises(LoginFailed):
+    with pytest.raises(AuthenticationFailed):
         await connect(url, reactor=reactor, settings=house.settings())
     await until(reactor, lambda: not house.served.factory.instances)
 
@@ -257,4 +257,4 @@ async def test_tls_needs_connections_of_twisteds(house):
 
     service = MemoryService({"demo": "demo"})
     error = service.failure(service.connect("ftpes://demo:demo@x/", house.settings()), Exception)
-    assert isinstance(error, (Unsupported, ssl.SSLError, Cut))
+    assert isinstance(error, (Unsupported, ssl.SSLError, NetworkError))

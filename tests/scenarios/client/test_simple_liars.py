@@ -4,21 +4,21 @@ import pytest
 from twisted.internet.protocol import Protocol
 
 from ftpservice_client import (
-    BadName,
-    Busy,
-    Cut,
-    Denied,
+    AccessDenied,
+    AlreadyExists,
+    AuthenticationFailed,
     Destination,
-    Exists,
-    Garbled,
-    LoginFailed,
-    Mismatch,
-    NoSpace,
+    InvalidArgument,
+    NetworkError,
     NotFound,
-    Refused,
+    ProtocolViolation,
     Scheme,
+    ServerBusy,
+    ServerRefused,
     Settings,
+    StorageFull,
     Timeout,
+    VerificationFailed,
     connect,
 )
 from ftpservice_client.testing.network import MemoryNetwork
@@ -97,14 +97,14 @@ def assert_nothing_left(liar, client):
 @pytest.mark.parametrize(
     ("greeting", "kind"),
     [
-        ("ERR BUSY too many", Busy),
-        ("220 ftp here", Garbled),
-        ("OK something else", Garbled),
-        ("GO simple/1", Garbled),
-        (b"x" * 10_000, Garbled),
+        ("ERR BUSY too many", ServerBusy),
+        ("220 ftp here", ProtocolViolation),
+        ("OK something else", ProtocolViolation),
+        ("GO simple/1", ProtocolViolation),
+        (b"x" * 10_000, ProtocolViolation),
         ("", Timeout),
-        (lambda speaker: speaker.transport.loseConnection(), Cut),
-        (lambda speaker: speaker.transport.abortConnection(), Cut),
+        (lambda speaker: speaker.transport.loseConnection(), NetworkError),
+        (lambda speaker: speaker.transport.abortConnection(), NetworkError),
     ],
     ids=["busy", "ftp", "other", "go", "long", "silent", "fin", "rst"],
 )
@@ -117,7 +117,7 @@ def test_a_greeting_that_is_none(greeting, kind):
 
 def test_a_login_that_fails():
     liar = Liar(PASS="ERR AUTH login failed")
-    assert str(fails(liar, liar.begin(), LoginFailed)) == "login failed"
+    assert str(fails(liar, liar.begin(), AuthenticationFailed)) == "login failed"
 
 
 @pytest.mark.parametrize(("verb", "call"), [("DWLD", "download"), ("DELF", "delete")])
@@ -133,18 +133,18 @@ def test_a_refusal_says_what_it_is_about(verb, call):
     ("text", "kind"),
     [
         ("ERR NOTFOUND no", NotFound),
-        ("ERR DENIED no", Denied),
-        ("ERR ISDIR no", Exists),
-        ("ERR NOTDIR no", Exists),
-        ("ERR EXISTS no", Exists),
-        ("ERR QUOTA no", NoSpace),
-        ("ERR FULL no", NoSpace),
-        ("ERR BUSY no", Busy),
-        ("ERR TIMEOUT no", Busy),
-        ("ERR INTERNAL no", Refused),
-        ("ERR NEW no", Refused),
-        ("ERR SYNTAX no", Refused),
-        ("ERR AUTH no", LoginFailed),
+        ("ERR DENIED no", AccessDenied),
+        ("ERR ISDIR no", AlreadyExists),
+        ("ERR NOTDIR no", AlreadyExists),
+        ("ERR EXISTS no", AlreadyExists),
+        ("ERR QUOTA no", StorageFull),
+        ("ERR FULL no", StorageFull),
+        ("ERR BUSY no", ServerBusy),
+        ("ERR TIMEOUT no", ServerBusy),
+        ("ERR INTERNAL no", ServerRefused),
+        ("ERR NEW no", ServerRefused),
+        ("ERR SYNTAX no", ServerRefused),
+        ("ERR AUTH no", AuthenticationFailed),
     ],
 )
 def test_refusals_are_told_apart(text, kind):
@@ -169,8 +169,8 @@ def test_refusals_are_told_apart(text, kind):
 def test_listings_that_are_none(says):
     liar = Liar(**says)
     client = liar.client(memory_limit=1000)
-    fails(liar, client.list(), Garbled)
-    fails(liar, client.list(), Garbled)
+    fails(liar, client.list(), ProtocolViolation)
+    fails(liar, client.list(), ProtocolViolation)
     assert_nothing_left(liar, client)
 
 
@@ -183,7 +183,7 @@ def test_names_that_lead_elsewhere_are_not_listed():
     listing = outcome(client.list(), liar.network)
     assert [entry.name for entry in listing.entries] == ["fine"]
     assert set(listing.unsafe) == {"../up", "/etc/passwd", "a/b", "..", "."}
-    assert len(listing.unread) == 2
+    assert len(listing.unparsed) == 2
     assert_nothing_left(liar, client)
 
 
@@ -192,9 +192,9 @@ def test_nothing_is_sent_of_a_name_that_no_line_can_hold(name):
     liar = Liar(DELF="OK x")
     client = liar.client()
     heard = len(liar.heard)
-    fails(liar, client.delete(name), BadName)
-    fails(liar, client.download(name), BadName)
-    fails(liar, client.upload(b"", name), BadName)
+    fails(liar, client.delete(name), InvalidArgument)
+    fails(liar, client.download(name), InvalidArgument)
+    fails(liar, client.upload(b"", name), InvalidArgument)
     assert len(liar.heard) == heard
     assert_nothing_left(liar, client)
 
@@ -213,11 +213,17 @@ def test_a_name_that_looks_like_an_offset():
     ("answer", "kind"),
     [
         (b"OK 1000\nfew", Timeout),
-        (b"OK what\n", Garbled),
-        (b"OK\n", Garbled),
-        (b"GO\n", Garbled),
-        (lambda speaker: speaker.say(b"OK 9\nx") or speaker.transport.loseConnection(), Cut),
-        (lambda speaker: speaker.say(b"OK 9\nx") or speaker.transport.abortConnection(), Cut),
+        (b"OK what\n", ProtocolViolation),
+        (b"OK\n", ProtocolViolation),
+        (b"GO\n", ProtocolViolation),
+        (
+            lambda speaker: speaker.say(b"OK 9\nx") or speaker.transport.loseConnection(),
+            NetworkError,
+        ),
+        (
+            lambda speaker: speaker.say(b"OK 9\nx") or speaker.transport.abortConnection(),
+            NetworkError,
+        ),
     ],
     ids=["few", "no size", "nothing", "go", "fin", "rst"],
 )
@@ -233,20 +239,20 @@ def test_bytes_behind_a_file_are_not_taken_for_an_answer():
     liar = Liar(DWLD=b"OK 3\nabcdef\n", DELF="OK")
     client = liar.client()
     assert outcome(client.download("x"), liar.network).data == b"abc"
-    fails(liar, client.delete("x"), Garbled)
+    fails(liar, client.delete("x"), ProtocolViolation)
     assert_nothing_left(liar, client)
 
 
 def test_uploads_that_are_not_taken():
     liar = Liar(UPLD="ERR QUOTA full")
     client = liar.client()
-    fails(liar, client.upload(b"x" * 100, "x"), NoSpace)
+    fails(liar, client.upload(b"x" * 100, "x"), StorageFull)
     liar.speakers[0].text = b""
-    fails(liar, client.upload(b"x" * 100_000, "x"), NoSpace)
+    fails(liar, client.upload(b"x" * 100_000, "x"), StorageFull)
     liar.says["UPLD"] = "OK 7 x"
-    fails(liar, client.upload(b"x" * 100, "x"), Mismatch)
+    fails(liar, client.upload(b"x" * 100, "x"), VerificationFailed)
     liar.speakers[0].text = b""
-    fails(liar, client.upload(b"x" * 100_000, "x"), Garbled)
+    fails(liar, client.upload(b"x" * 100_000, "x"), ProtocolViolation)
     assert_nothing_left(liar, client)
 
 
@@ -256,7 +262,7 @@ def test_last_words_between_two_calls():
     liar.speakers[0].say("ERR TIMEOUT idle too long")
     liar.speakers[0].transport.loseConnection()
     liar.network.settle()
-    assert "idle" in str(fails(liar, client.delete("x"), Busy))
+    assert "idle" in str(fails(liar, client.delete("x"), ServerBusy))
     assert_nothing_left(liar, client)
 
 
@@ -266,7 +272,7 @@ def test_other_words_between_two_calls(words):
     client = liar.client()
     liar.speakers[0].say(words)
     liar.network.settle()
-    fails(liar, client.delete("x"), Garbled)
+    fails(liar, client.delete("x"), ProtocolViolation)
     assert_nothing_left(liar, client)
 
 
@@ -277,14 +283,14 @@ def test_other_words_before_the_end(words):
     liar.speakers[0].say(words)
     liar.speakers[0].transport.loseConnection()
     liar.network.settle()
-    fails(liar, client.delete("x"), Cut)
+    fails(liar, client.delete("x"), NetworkError)
     assert_nothing_left(liar, client)
 
 
 def test_digests_that_are_none():
     liar = Liar(HASH="OK MD5 x y")
     client = liar.client()
-    fails(liar, client.hash("x"), Garbled)
+    fails(liar, client.hash("x"), ProtocolViolation)
     liar.says["HASH"] = f"OK SHA-256 {'AB' * 32} x"
     assert outcome(client.hash("x"), liar.network) == "ab" * 32
     assert_nothing_left(liar, client)
@@ -299,9 +305,9 @@ def test_directories_are_kept_here():
     outcome(client.delete("../y"), liar.network)
     outcome(client.delete("/../z"), liar.network)
     assert liar.heard[-3:] == [b"DELF in/x", b"DELF y", b"DELF z"]
-    fails(liar, client.change_directory("/file"), Exists)
+    fails(liar, client.change_directory("/file"), AlreadyExists)
     fails(liar, client.change_directory("/none"), NotFound)
-    fails(liar, client.change_directory("a\0"), BadName)
+    fails(liar, client.change_directory("a\0"), InvalidArgument)
     assert outcome(client.change_directory(".."), liar.network) == "/" == client.directory
     assert outcome(client.stat("/"), liar.network).name == ""
     assert set(outcome(client.features(), liar.network)) >= {"UPLD", "DWLD"}

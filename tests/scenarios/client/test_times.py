@@ -175,10 +175,10 @@ def test_times_go_there_and_back_with_ours(tmp_path, noon):
     assert service.result(client.stat("in/a")).modified == noon
     service.result(client.download_tree("in", back))
     assert os.stat(back / "a").st_mtime == noon
-    assert service.result(client.upload(there / "a", "b", keep_time=True)).keeps_time
+    assert service.result(client.upload(there / "a", "b", keep_time=True)).has_kept_time
     assert service.result(client.stat("b")).modified == noon
-    assert not service.result(client.upload(there / "a", "c")).keeps_time
-    assert not service.result(client.upload(b"x", "c", keep_time=True)).keeps_time
+    assert not service.result(client.upload(there / "a", "c")).has_kept_time
+    assert not service.result(client.upload(b"x", "c", keep_time=True)).has_kept_time
     service.result(client.quit(), 10.0)
     service.pass_time(30.0)
 

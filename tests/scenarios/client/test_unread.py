@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftpservice_client import Incomplete, NotFound, Refused, UnreadListing
+from ftpservice_client import MirrorIncomplete, NotFound, ServerRefused, UnparsableListing
 from tests.support.full_disk import Disk, unix
 from tests.support.scripted_server import outcome
 
@@ -70,10 +70,10 @@ def test_nothing_is_deleted_beside_a_line_that_is_not_understood(tmp_path, line,
 def test_text_without_any_entry_is_an_error(tmp_path, lines):
     disk = Disk({"/": lines})
     client = disk.client()
-    assert isinstance(outcome(client.list(), disk.network), UnreadListing)
+    assert isinstance(outcome(client.list(), disk.network), UnparsableListing)
     tree(tmp_path, "b")
     failed = outcome(client.mirror(tmp_path, "", delete=True), disk.network, 10.0)
-    assert isinstance(failed, UnreadListing)
+    assert isinstance(failed, UnparsableListing)
     assert names(tmp_path) == {"b"}
     client.abort()
 
@@ -168,7 +168,7 @@ def test_a_file_is_found_among_those_beside_it():
     (entry,) = disk.result(client.list("a")).entries
     assert (entry.name, entry.size) == ("a", 5)
     assert isinstance(outcome(client.list("none"), disk.network), NotFound)
-    assert isinstance(outcome(client.list("deep"), disk.network), Refused)
+    assert isinstance(outcome(client.list("deep"), disk.network), ServerRefused)
     assert disk.place == "/"
     client.abort()
 
@@ -192,7 +192,7 @@ def test_a_directory_here_that_is_not_there_at_all_deletes_nothing(tmp_path):
 def test_a_file_in_the_place_of_a_directory_deletes_nothing_in_it(tmp_path):
     disk = Disk({"/": [unix("a")]})
     local = tree(tmp_path, "a/x")
-    with pytest.raises(Incomplete) as raised:
+    with pytest.raises(MirrorIncomplete) as raised:
         mirrored(disk, local)
     assert told(raised.value.result) == {("download", "a")}
     assert names(local) == {"a/x"}

@@ -9,7 +9,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError
 
 from ftpservice.wire.entry import Kind
-from ftpservice_client import NotFound, Refused, connect
+from ftpservice_client import NotFound, ServerRefused, connect
 from tests.support.peer_servers import NAMES, reserved_port, serving
 
 MIB = 2**20
@@ -97,7 +97,7 @@ async def test_names_and_directories(reactor, server):
         await client.stat("five")
     with pytest.raises(NotFound):
         await client.download("five")
-    with pytest.raises(Refused):
+    with pytest.raises(ServerRefused):
         await client.list("/nowhere")
     await client.delete("fünf")
     await client.delete("seven")

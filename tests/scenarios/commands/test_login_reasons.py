@@ -14,7 +14,7 @@ from twisted.internet.defer import fail
 
 from ftpservice.accounts.account import PeerCredentials
 from ftpservice.accounts.checkers import PasswordFileChecker
-from ftpservice.accounts.login_refusal import LoginRefused, refused, telling
+from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal, refusal_for
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.password_pool import LoginBusy
 from ftpservice.accounts.portal_checkers import PasswordCheckers
@@ -177,9 +177,9 @@ def test_where_nobody_takes_passwords_that_is_told() -> None:
 def test_of_several_checkers_the_one_that_knows_the_name_is_heard() -> None:
     unknown = LoginRefused(LoginRefusal.UNKNOWN_NAME, "not in a")
     other = LoginRefused(LoginRefusal.REFUSED, "by checker B")
-    expired = refused([(LoginRefusal.EXPIRED, "on 2027-01-30")], "line 3 of a")
-    assert telling([unknown, expired, other]) is expired
-    both = telling([unknown, other])
+    expired = refusal_for([(LoginRefusal.EXPIRED, "on 2027-01-30")], "line 3 of a")
+    assert combined_refusal([unknown, expired, other]) is expired
+    both = combined_refusal([unknown, other])
     assert (both.reason, both.detail) == (LoginRefusal.REFUSED, "not in a; by checker B")
-    assert telling([unknown, unknown]).reason is LoginRefusal.UNKNOWN_NAME
+    assert combined_refusal([unknown, unknown]).reason is LoginRefusal.UNKNOWN_NAME
     assert str(expired) == str(both)

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from ftpservice.events import FileChanged
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.wire.paths import VirtualPath
 from tests.support.ftp_dialogue import Talk
@@ -17,7 +17,7 @@ def put(talk: Talk, name: str, content: bytes = b"hello\n") -> None:
 
     async def write() -> None:
         writing = await talk.storage.open_writing(
-            VirtualPath.parse(name), WriteRequest(How.REPLACE)
+            VirtualPath.parse(name), WriteRequest(WriteMode.REPLACE)
         )
         await writing.write(content)
         await writing.commit()

@@ -13,21 +13,21 @@ from twisted.internet.defer import Deferred, fail, succeed
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply
 from ftpservice_client import (
-    Busy,
-    Cut,
-    Denied,
-    Exists,
+    AccessDenied,
+    AlreadyExists,
     Listing,
-    LocalProblem,
-    Mirrored,
+    LocalFileError,
+    MirrorResult,
+    MirrorStep,
+    NetworkError,
     NotFound,
-    Refused,
-    Step,
-    Transfer,
+    ServerBusy,
+    ServerRefused,
+    TransferResult,
     parse_url,
 )
-from ftpservice_client.console.session.errors import Complaint, NotConnected, Usage
-from ftpservice_client.console.terminal.consumer import TerminalWriter
+from ftpservice_client.console.session.errors import NotConnected, ShellError, ShellUsageError
+from ftpservice_client.console.terminal.consumer import TerminalConsumer
 from ftpservice_client.console.terminal.terminal import Screen
 from tests.support.shell_session import Seat, Stream, failed
 
@@ -79,7 +79,7 @@ def test_listings_are_shown_by_path_and_by_pattern(seat: Seat) -> None:
     assert seat.type("ls -1 in/*.txt") == "alpha.txt\nbeta.txt\n"
     seat.client.list.assert_called_with("in/")
     assert "1 directory" in seat.type("LIST -la")
-    assert isinstance(seat.wrong(f"ls {'*' * 600}"), Usage)
+    assert isinstance(seat.wrong(f"ls {'*' * 600}"), ShellUsageError)
 
 
 def test_simple_servers_are_listed_in_their_own_way(seat: Seat) -> None:
@@ -120,7 +120,7 @@ def test_a_file_is_fetched_to_where_it_should_be(seat: Seat, here: Path) -> None
 
 @pytest.mark.parametrize("name", ["..", "in/..", "/", "."])
 def test_a_name_that_is_none_here_is_refused(seat: Seat, name: str) -> None:
-    assert isinstance(seat.wrong(f"get {name}"), Complaint)
+    assert isinstance(seat.wrong(f"get {name}"), ShellError)
     seat.client.download.assert_not_called()
 
 
@@ -139,8 +139,10 @@ def test_a_directory_that_is_named_as_one_is_made(seat: Seat, here: Path) -> Non
     assert isinstance(seat.wrong("get in/a one.txt/"), FileExistsError)
 
 
-@pytest.mark.parametrize("kind", [NotFound, Exists, Denied])
-def test_a_directory_is_no_file_here_or_there(seat: Seat, here: Path, kind: type[Refused]) -> None:
+@pytest.mark.parametrize("kind", [NotFound, AlreadyExists, AccessDenied])
+def test_a_directory_is_no_file_here_or_there(
+    seat: Seat, here: Path, kind: type[ServerRefused]
+) -> None:
     seat.client.download.side_effect = lambda *_, **__: fail(kind("550 no"))
     seat.client.stat.side_effect = lambda name: succeed(Entry("d", Kind.DIRECTORY, 0, 0.0))
     assert str(seat.wrong("get d")) == "d is a directory: mirror fetches those"
@@ -191,7 +193,7 @@ def test_what_is_meant_twice_is_fetched_once(seat: Seat, here: Path) -> None:
 def test_no_file_replaces_another_of_the_same_command(seat: Seat, here: Path, line: str) -> None:
     (here / "x").write_text("first")
     error = seat.wrong(line)
-    assert isinstance(error, Usage)
+    assert isinstance(error, ShellUsageError)
     assert str(error) == "Two of them would become x."
     seat.client.download.assert_not_called()
     seat.client.upload.assert_not_called()
@@ -233,7 +235,7 @@ def test_files_are_sent_by_pattern(seat: Seat, here: Path) -> None:
 def test_a_file_that_grew_is_told_of_beside_it(terminal: bool) -> None:
     seat = Seat(terminal=terminal).connected()
     seat.client.download.side_effect = lambda name, to=None, **_: succeed(
-        Transfer(name, 2, 0.0, note="it grew")
+        TransferResult(name, 2, 0.0, note="it grew")
     )
     for line in ("cat a", "get a"):
         assert "grew" not in seat.type(line)
@@ -245,11 +247,11 @@ def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
     seat.client.download.assert_called_with("a", seat.out.buffer)
     seat = Seat(terminal=True).connected()
 
-    def download(name: str, to: object) -> Deferred[Transfer]:
+    def download(name: str, to: object) -> Deferred[TransferResult]:
         for data in (b"a\x1b", b"\xe2\x82"):
             to.write(data)  # type: ignore[attr-defined]
         to.unregisterProducer()  # type: ignore[attr-defined]
-        return succeed(Transfer(name, 2, 0.0))
+        return succeed(TransferResult(name, 2, 0.0))
 
     seat.client.download.side_effect = download
     assert seat.type("cat a") == "a\\x1b\\xe2\\x82\n"
@@ -259,15 +261,15 @@ def test_cat_gives_bytes_to_pipes_and_text_to_terminals(seat: Seat) -> None:
 def test_a_line_that_a_file_leaves_open_is_ended(content: bytes, shown: str) -> None:
     seat = Seat(terminal=True).connected()
 
-    def download(name: str, to: TerminalWriter) -> Deferred[Transfer]:
+    def download(name: str, to: TerminalConsumer) -> Deferred[TransferResult]:
         to.registerProducer(object(), True)
         to.write(content)
         to.unregisterProducer()
-        return succeed(Transfer(name, 2, 0.0)) if name == "a" else fail(Cut("cut"))
+        return succeed(TransferResult(name, 2, 0.0)) if name == "a" else fail(NetworkError("cut"))
 
     seat.client.download.side_effect = download
     assert seat.type("cat a") == shown
-    assert isinstance(seat.wrong("cat b"), Cut)
+    assert isinstance(seat.wrong("cat b"), NetworkError)
     assert seat.out.text == shown * 2
 
 
@@ -280,7 +282,7 @@ def test_a_terminal_takes_what_is_pushed_and_what_has_to_be_pulled() -> None:
 
     for streaming, pulled in ((True, 0), (False, 3)):
         out, producer = Stream(terminal=True), Producer()
-        writer = TerminalWriter(Screen(out, out))
+        writer = TerminalConsumer(Screen(out, out))
         writer.registerProducer(producer, streaming)
         for data in (b"a", b"b"):
             writer.write(data)
@@ -307,8 +309,12 @@ def test_less_shows_the_file_with_the_pager(
 
 
 def test_a_mirror_tells_what_it_did(seat: Seat, here: Path) -> None:
-    steps = (Step("make", "d"), Step("download", "d/a\x1b", 2048), Step("skip", "b", 7))
-    seat.client.mirror.side_effect = lambda *_, **__: succeed(Mirrored(steps))
+    steps = (
+        MirrorStep("make", "d"),
+        MirrorStep("download", "d/a\x1b", 2048),
+        MirrorStep("skip", "b", 7),
+    )
+    seat.client.mirror.side_effect = lambda *_, **__: succeed(MirrorResult(steps))
     said = "make d\ndownload d/a\\x1b\n1 file, 2.0 KiB; 1 the same already\n"
     assert seat.type("mirror -d -i *.txt -x a -x b -p 4 in/x") == said
     seat.client.mirror.assert_called_with(
@@ -328,12 +334,12 @@ def test_a_mirror_tells_what_it_did(seat: Seat, here: Path) -> None:
     assert made.kwargs["dry_run"]
     seat.type("mirror in/x y")
     assert seat.client.mirror.call_args.args == (Path("y"), "in/x")
-    assert isinstance(seat.wrong("mirror -p 0 x"), Usage)
+    assert isinstance(seat.wrong("mirror -p 0 x"), ShellUsageError)
 
 
 def test_a_mirror_tells_what_it_could_not_do(seat: Seat) -> None:
-    failure = (Step("download", "a"), LocalProblem("disk full"))
-    seat.client.mirror.side_effect = lambda *_, **__: succeed(Mirrored((), (failure,)))
+    failure = (MirrorStep("download", "a"), LocalFileError("disk full"))
+    seat.client.mirror.side_effect = lambda *_, **__: succeed(MirrorResult((), (failure,)))
     assert str(seat.wrong("mirror x")) == "1 could not be done."
     assert "failed: download a: disk full\n" in seat.out.text
 
@@ -404,7 +410,7 @@ def test_words_of_old_scripts_do_no_harm(seat: Seat) -> None:
 
 
 def test_a_connection_that_was_lost_is_told_of(seat: Seat) -> None:
-    seat.client.lost = Busy("the server says good-bye\x1b")
+    seat.client.lost = ServerBusy("the server says good-bye\x1b")
     seat.session.settings = replace(seat.session.settings, retries=2)
     said = "Not connected any more (the server says good-bye\\x1b); connecting again.\n"
     assert seat.type("ls -1").startswith(said)

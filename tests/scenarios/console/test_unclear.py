@@ -6,15 +6,24 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client import Denied, Destination, Listing, Mirrored, Scheme, Step, UnreadListing
-from ftpservice_client.console.oneshot.command_table import carry_out
-from ftpservice_client.console.oneshot.table import SHOTS
-from ftpservice_client.console.session.errors import Complaint
+from ftpservice_client import (
+    AccessDenied,
+    Destination,
+    Listing,
+    MirrorResult,
+    MirrorStep,
+    Scheme,
+    UnparsableListing,
+)
+from ftpservice_client.console.oneshot.command_table import run_one_shot
+from ftpservice_client.console.oneshot.table import ONE_SHOT_COMMANDS
+from ftpservice_client.console.session.errors import ShellError
 from tests.support.shell_session import Seat, ended
 
 UNCLEAR = Listing((Entry("a.txt", Kind.FILE, 5, 0.0),), ("../up",), ("what?",))
-REMOVED = Mirrored(
-    (Step("delete", "x", 5), Step("keep", "deep")), ((Step("list", "deep"), Denied("no")),)
+REMOVED = MirrorResult(
+    (MirrorStep("delete", "x", 5), MirrorStep("keep", "deep")),
+    ((MirrorStep("list", "deep"), AccessDenied("no")),),
 )
 HOST = "ftp://ann:secret@h"
 
@@ -28,16 +37,16 @@ def seat() -> Seat:
 
 
 def shot(seat: Seat, *words: str) -> BaseException | None:
-    seat.session.named = Destination(Scheme.FTP, "h", 21, "ann", "secret")
-    found = SHOTS.find(words[0])
+    seat.session.url_destination = Destination(Scheme.FTP, "h", 21, "ann", "secret")
+    found = ONE_SHOT_COMMANDS.find(words[0])
     assert found is not None
     given = found.parser().parse_args(words[1:])
-    return ended(Deferred.fromCoroutine(carry_out(found, seat.session, given)))  # type: ignore[no-any-return]
+    return ended(Deferred.fromCoroutine(run_one_shot(found, seat.session, given)))  # type: ignore[no-any-return]
 
 
 def test_ls_shows_what_it_can_and_fails(seat: Seat) -> None:
     error = seat.wrong("ls")
-    assert isinstance(error, Complaint)
+    assert isinstance(error, ShellError)
     assert "what? (and 1 more)" in str(error)
     assert "a.txt" in seat.out.text
 
@@ -49,7 +58,7 @@ def test_a_pattern_that_may_fit_more_is_told_of(seat: Seat) -> None:
 
 
 def test_rm_removes_trees_and_tells_what_stays(seat: Seat) -> None:
-    assert isinstance(seat.wrong("rm -r top"), Complaint)
+    assert isinstance(seat.wrong("rm -r top"), ShellError)
     seat.client.remove_tree.assert_called_once_with("top")
     seat.client.delete.assert_not_called()
     assert seat.out.text.splitlines()[-3:] == [
@@ -72,8 +81,8 @@ def test_put_keeps_times_and_tells_if_it_cannot(
 @pytest.mark.parametrize(
     ("words", "kind", "told"),
     [
-        (("ls", "--json", f"{HOST}/"), UnreadListing, '"unread": ["what?", "../up"]'),
-        (("rm", "-r", "--json", f"{HOST}/top"), Denied, '{"deleted": ["top/x"]}'),
+        (("ls", "--json", f"{HOST}/"), UnparsableListing, '"unread": ["what?", "../up"]'),
+        (("rm", "-r", "--json", f"{HOST}/top"), AccessDenied, '{"deleted": ["top/x"]}'),
     ],
 )
 def test_the_commands_fail_with_what_was_not_done(

@@ -15,14 +15,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from ftpservice.commands.table import TABLE
+from ftpservice.commands.table import VERB_TABLE
 from ftpservice.concurrency.task import Task
-from ftpservice.concurrency.time_budget import Turns
-from ftpservice.control.factory import COMMANDS_SHARE
+from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.control.factory import COMMAND_SECONDS_PER_TURN
 from ftpservice.control.protocol import ControlProtocol
-from ftpservice.simple.commands import TABLE as SIMPLE_TABLE
+from ftpservice.simple.commands import SIMPLE_VERBS as SIMPLE_TABLE
 from ftpservice.simple.factory import SimpleFactory
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply
 from tests.support.ftp_dialogue import Talk, TalkTransport
@@ -37,7 +37,7 @@ ARGUMENTS = ("", " big", " d", f" {PATTERN}")
 
 def stored(talk: Talk, name: str, content: bytes) -> None:
     async def work() -> None:
-        request = WriteRequest(How.REPLACE, 0, None, 0o666)
+        request = WriteRequest(WriteMode.REPLACE, 0, None, 0o666)
         writing = await talk.storage.open_writing(VirtualPath.parse(name), request)
         await writing.write(content)
         await writing.commit()
@@ -58,7 +58,7 @@ def house() -> Talk:
     """A service with a large text and a large directory; its turns are measured."""
     talk = Talk()
     services = talk.factory.services()
-    turns = Turns(talk.reactor, thread_time, COMMANDS_SHARE)
+    turns = TimeBudget(talk.reactor, thread_time, COMMAND_SECONDS_PER_TURN)
     talk.factory._services = replace(services, turns=turns)
     stored(talk, "/big", b"some text\r\n" * 2_000_000)
     Deferred.fromCoroutine(talk.storage.make_directory(VirtualPath.parse("/d")))
@@ -122,7 +122,9 @@ class Flood:
             yield iterated(self.talk)
 
 
-@pytest.mark.parametrize("verb", sorted(row.name for row in TABLE if row.name not in OPENS_PORTS))
+@pytest.mark.parametrize(
+    "verb", sorted(row.name for row in VERB_TABLE if row.name not in OPENS_PORTS)
+)
 def test_no_command_keeps_the_reactor(talk: Talk, verb: str) -> None:
     for argument in ARGUMENTS:
         with Flood(talk, verb + argument) as flood:

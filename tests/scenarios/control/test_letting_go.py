@@ -12,10 +12,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.concurrency.task import Task
-from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.wire.paths import ROOT
 from tests.support.ftp_dialogue import Talk
 
@@ -32,7 +32,7 @@ class Held:
     """A session whose files are in a directory, with a pool that takes its time."""
 
     def __init__(self, folder: Path) -> None:
-        self.pool = InlinePool()
+        self.pool = InlineRunner()
         self.talk = Talk()
         source = LocalSource(str(folder), MemoryReactorClock(), self.pool)
         opened = Task(source.storage("ann", ROOT)).done
@@ -44,7 +44,7 @@ class Held:
         self.talk.realm.storage = storage  # type: ignore[assignment]
 
     @property
-    def tree(self) -> weakref.ref[Tree]:
+    def tree(self) -> weakref.ref[DirectoryTree]:
         """The directory that is open for the session."""
         return weakref.ref(self.talk.realm.storage._tree)  # type: ignore[attr-defined]
 

@@ -6,8 +6,8 @@ import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from ftpservice.control.factory import COMMANDS_SHARE
-from ftpservice.control.protocol import MOST_ARRIVED
+from ftpservice.control.factory import COMMAND_SECONDS_PER_TURN
+from ftpservice.control.protocol import MAX_UNREAD_BYTES
 from tests.support.ftp_dialogue import Talk
 from tests.support.tls_dialogue import SecureTalk, secure_talk
 
@@ -18,7 +18,7 @@ def spend(talk: Talk) -> None:
     """Let somebody else use up what there is of the reactor's time till it comes by again."""
 
     def work() -> None:
-        talk.reactor.rightNow += 2 * COMMANDS_SHARE
+        talk.reactor.rightNow += 2 * COMMAND_SECONDS_PER_TURN
 
     assert talk.factory.services().turns.take(work)
 
@@ -94,7 +94,7 @@ def test_a_flood_that_waits_is_held_back_and_let_flow_again(talk: Talk) -> None:
     while talk.transport.producerState == "producing":
         talk.protocol.dataReceived(line)
         sent += 1
-        assert sent * len(line) < 2 * MOST_ARRIVED
+        assert sent * len(line) < 2 * MAX_UNREAD_BYTES
     for _ in range(5):
         talk.reactor.advance(0)
     assert talk.transport.producerState == "producing"
@@ -104,7 +104,7 @@ def test_a_flood_that_waits_is_held_back_and_let_flow_again(talk: Talk) -> None:
 def test_half_a_line_that_waited_is_let_flow_too(talk: Talk) -> None:
     spend(talk)
     talk.protocol.dataReceived(b"N")
-    talk.protocol.dataReceived(b"x" * (MOST_ARRIVED + 1))
+    talk.protocol.dataReceived(b"x" * (MAX_UNREAD_BYTES + 1))
     assert talk.transport.producerState == "paused"
     talk.reactor.advance(0)
     assert talk.transport.producerState == "producing"
@@ -129,7 +129,7 @@ def test_what_comes_while_tls_begins_is_not_carried_out_later(
 ) -> None:
     waiting: list[object] = []
     monkeypatch.setattr(
-        "ftpservice.control.protocol.when_sent", lambda transport, call: waiting.append(call)
+        "ftpservice.control.protocol.call_when_sent", lambda transport, call: waiting.append(call)
     )
     talk = secure()
     talk.replies()

@@ -10,13 +10,13 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from ftpservice.commands.table import TABLE
-from ftpservice.control.implicit_tls import ImplicitFactory
+from ftpservice.commands.table import VERB_TABLE
+from ftpservice.control.implicit_tls import ImplicitTLSFactory
 from ftpservice.events import HandshakeFailed, Refused, SessionClosed
 from ftpservice.session import starttls
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import TLSPolicy
-from ftpservice.session.verb_table import Argument, Verb
+from ftpservice.session.verb_table import ArgumentKind, Verb
 from tests.scenarios.control.test_transfers_meanwhile import Slow
 from tests.support.ftp_dialogue import Talk
 from tests.support.tls_dialogue import AT_HAND, SecureTalk, secure_talk
@@ -31,8 +31,8 @@ LOST = Failure(ConnectionLost("cut"))
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     """A verb SLOW in the table, for one test."""
     slow = Slow()
-    row = Verb("SLOW", slow.run, Argument.OPTIONAL_TEXT, "(test)", "Slow.", "SLOW")
-    monkeypatch.setitem(TABLE._rows, "SLOW", row)
+    row = Verb("SLOW", slow.run, ArgumentKind.OPTIONAL_TEXT, "(test)", "Slow.", "SLOW")
+    monkeypatch.setitem(VERB_TABLE._rows, "SLOW", row)
     return slow
 
 
@@ -63,7 +63,7 @@ def test_while_the_answer_waits_to_be_sent_nothing_is_read(
 ) -> None:
     waiting: list[Any] = []
     monkeypatch.setattr(
-        "ftpservice.control.protocol.when_sent", lambda transport, call: waiting.append(call)
+        "ftpservice.control.protocol.call_when_sent", lambda transport, call: waiting.append(call)
     )
     talk = secure()
     talk.replies()
@@ -106,7 +106,7 @@ def test_who_leaves_tls_while_the_session_ends_is_closed(secure: Secure) -> None
     talk = secure(TLSPolicy(clear_commands=True))
     talk.auth().login()
     assert talk.codes("CCC") == [200]
-    talk.factory.part_all("Going.")
+    talk.factory.disconnect_all("Going.")
     assert talk.transport.over
     plain = StringTransport()
     assert SecureTalk.leaving is not None
@@ -127,9 +127,9 @@ def test_who_is_lost_while_leaving_tls_is_just_lost(secure: Secure) -> None:
 
 def test_who_has_no_place_is_told_so_under_tls(secure: Secure) -> None:
     talk = secure(implicit=True)
-    talk.factory.services().roster.take("address", "127.0.0.9", 0)
+    talk.factory.services().session_limits.take("address", "127.0.0.9", 0)
     object.__setattr__(talk.factory.services(), "settings", SessionSettings(max_sessions=1))
-    roster = talk.factory.services().roster
+    roster = talk.factory.services().session_limits
     roster.waiting.discard("127.0.0.1", 1)  # as after a login
     talk.protocol, talk.transport = talk.connect("127.0.0.9")
     assert talk.protocol.transport is not talk.transport
@@ -140,9 +140,9 @@ def test_who_has_no_place_is_told_so_under_tls(secure: Secure) -> None:
 def test_sessions_where_tls_comes_first_are_the_factorys() -> None:
     talk = Talk()
     with pytest.raises(ValueError, match="no certificates"):
-        ImplicitFactory(talk.factory)
+        ImplicitTLSFactory(talk.factory)
     talk.factory.tls = AT_HAND
-    implicit = ImplicitFactory(talk.factory)
+    implicit = ImplicitTLSFactory(talk.factory)
     implicit.doStart()
     session = implicit.buildProtocol(None)
     assert session.factory is talk.factory
@@ -162,7 +162,7 @@ class Kept(StringTransport):
 
 def test_what_is_sent_already_is_not_waited_for() -> None:
     done: list[int] = []
-    starttls.when_sent(Kept(), lambda: done.append(1))
+    starttls.call_when_sent(Kept(), lambda: done.append(1))
     assert done == [1]
 
 
@@ -171,7 +171,7 @@ def test_what_is_kept_is_waited_for(where: str) -> None:
     transport = Kept()
     setattr(transport, where, b"234")
     done: list[int] = []
-    starttls.when_sent(transport, lambda: done.append(1))
+    starttls.call_when_sent(transport, lambda: done.append(1))
     assert done == []
     producer = transport.producer
     assert not transport.streaming
@@ -188,5 +188,5 @@ def test_what_has_left_tls_has_the_addresses_it_had() -> None:
     former.protocol = former.reactor = None
     own = socket.socket()
     with own:
-        cleared = starttls.ClearTransport(own, former)  # type: ignore[arg-type]  # as much as is used
+        cleared = starttls.PostTLSTransport(own, former)  # type: ignore[arg-type]  # as much as is used
         assert (cleared.getHost(), cleared.getPeer()) == (former.getHost(), former.getPeer())

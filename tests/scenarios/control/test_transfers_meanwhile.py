@@ -9,10 +9,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
-from ftpservice.commands.table import TABLE
-from ftpservice.session.context import Context
-from ftpservice.session.transfer import Progress, Transfer
-from ftpservice.session.verb_table import Argument, Verb
+from ftpservice.commands.table import VERB_TABLE
+from ftpservice.session.context import SessionContext
+from ftpservice.session.transfer import PendingTransfer, TransferProgress
+from ftpservice.session.verb_table import ArgumentKind, Verb
 from ftpservice.wire.replies import Reply, reply
 from tests.support.ftp_dialogue import Talk
 
@@ -26,11 +26,11 @@ class Slow:
         self.end: Deferred[str] = Deferred()
         self.cancelled = 0
 
-    async def run(self, context: Context, argument: str | None) -> Transfer:
+    async def run(self, context: SessionContext, argument: str | None) -> PendingTransfer:
         if argument is not None:
             await self.prepared
-        progress = Progress("SLOW /a", self.upload)
-        return Transfer(reply(150, "Slowly."), progress, self._carry)
+        progress = TransferProgress("SLOW /a", self.upload)
+        return PendingTransfer(reply(150, "Slowly."), progress, self._carry)
 
     async def _carry(self) -> Reply:
         try:
@@ -44,8 +44,8 @@ class Slow:
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     """A verb SLOW in the table, for one test."""
     slow = Slow()
-    row = Verb("SLOW", slow.run, Argument.OPTIONAL_TEXT, "(test)", "Slow.", "SLOW")
-    monkeypatch.setitem(TABLE._rows, "SLOW", row)
+    row = Verb("SLOW", slow.run, ArgumentKind.OPTIONAL_TEXT, "(test)", "Slow.", "SLOW")
+    monkeypatch.setitem(VERB_TABLE._rows, "SLOW", row)
     return slow
 
 
@@ -127,7 +127,7 @@ def test_a_lost_connection_cuts_the_transfer_once(talk: Talk, slow: Slow) -> Non
 
 
 def test_the_end_of_the_clients_side_cuts_an_upload(talk: Talk, slow: Slow) -> None:
-    talk.protocol._context.running = Progress("STOR /a", upload=True)
+    talk.protocol._context.running = TransferProgress("STOR /a", upload=True)
     talk.protocol.readConnectionLost()
     assert talk.replies() == ["426 Cut."]
     assert talk.transport.over
@@ -148,7 +148,7 @@ def test_a_transfer_that_fails_as_nobody_expected_is_451(talk: Talk, slow: Slow)
 
 
 def test_stopping_the_service_cuts_the_transfer(talk: Talk, slow: Slow) -> None:
-    talk.factory.part_all("Stop.")
+    talk.factory.disconnect_all("Stop.")
     assert slow.cancelled == 1
     assert talk.replies() == ["421 Stop."]
 

@@ -12,29 +12,29 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from ftpservice.data.channel import CannotConnect
+from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.connector import (
-    BREATH,
-    LONGEST_BREATH,
+    FIRST_BREATH_SECONDS,
+    MAX_BREATH_SECONDS,
+    ControlAddresses,
     DataConnector,
-    Ends,
     PeerRefused,
     WrongFamily,
 )
-from ftpservice.data.masquerade import Masquerade
+from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive_ports import NoPortFree, PassivePorts
 from ftpservice.data.peer_policy import DataSettings, parse_address_rule
 from ftpservice.wire.addresses import HostPort
 from tests.support.loopback import descriptors, plain_socket, until
 from tests.support.memory_transport import is_pending, outcome, start
 
-LOCAL = Ends("127.0.0.1", "127.0.0.1")
-LOCAL6 = Ends("::1", "::1")
+LOCAL = ControlAddresses("127.0.0.1", "127.0.0.1")
+LOCAL6 = ControlAddresses("::1", "::1")
 
 
 def connector(reactor, ends=LOCAL, **settings) -> DataConnector:
     data = DataSettings(**settings)
-    masquerade = Masquerade(reactor, data.passive_addresses)
+    masquerade = MasqueradeAddresses(reactor, data.passive_addresses)
     return DataConnector(reactor, data, PassivePorts(data), masquerade, ends)
 
 
@@ -170,7 +170,7 @@ class TestPassive:
     async def test_nobody_comes_in_time(self, reactor):
         session = connector(reactor, data_timeout=0.05)
         place = await session.passive(False, None)
-        with pytest.raises(CannotConnect, match=r"0\.05 seconds"):
+        with pytest.raises(CannotOpenDataConnection, match=r"0\.05 seconds"):
             await session.take().connection()
         session.close()
         assert refuses(place)
@@ -183,9 +183,9 @@ class TestPassive:
         waiting = start(channel.connection())
         channel.close()
         channel.close()
-        with pytest.raises(CannotConnect, match="closed"):
+        with pytest.raises(CannotOpenDataConnection, match="closed"):
             await waiting
-        with pytest.raises(CannotConnect, match="closed"):
+        with pytest.raises(CannotOpenDataConnection, match="closed"):
             await channel.connection()
 
     @ensureDeferred
@@ -233,7 +233,7 @@ class TestPassive:
 
     @ensureDeferred
     async def test_ipv4_mapped_into_ipv6_is_ipv4(self, reactor):
-        session = connector(reactor, Ends("::ffff:127.0.0.1", "::ffff:127.0.0.1"))
+        session = connector(reactor, ControlAddresses("::ffff:127.0.0.1", "::ffff:127.0.0.1"))
         assert session.family == 1
         place = await session.passive(False, None)
         assert place.host == "127.0.0.1"
@@ -294,7 +294,7 @@ class TestPassive:
     async def test_one_that_nobody_uses_makes_room_for_who_needs_it(self, reactor):
         with free_port() as port:
             data = DataSettings(passive_ports=(port, port))
-            ports, masquerade = PassivePorts(data), Masquerade(reactor, ())
+            ports, masquerade = PassivePorts(data), MasqueradeAddresses(reactor, ())
         first, second, third = (
             DataConnector(reactor, data, ports, masquerade, LOCAL) for _ in range(3)
         )
@@ -314,7 +314,7 @@ class TestPassive:
     async def test_one_that_is_waited_at_makes_none(self, reactor):
         with free_port() as port:
             data = DataSettings(passive_ports=(port, port))
-            ports, masquerade = PassivePorts(data), Masquerade(reactor, ())
+            ports, masquerade = PassivePorts(data), MasqueradeAddresses(reactor, ())
         first, second = (DataConnector(reactor, data, ports, masquerade, LOCAL) for _ in range(2))
         place = await first.passive(True)
         waiting = start(first.take().connection())
@@ -340,14 +340,14 @@ class TestPassive:
 
     @ensureDeferred
     async def test_an_address_that_is_not_ours_cannot_be_listened_on(self, reactor):
-        session = connector(reactor, Ends("127.0.0.1", "192.0.2.1"))
-        with pytest.raises(CannotConnect) as caught:
+        session = connector(reactor, ControlAddresses("127.0.0.1", "192.0.2.1"))
+        with pytest.raises(CannotOpenDataConnection) as caught:
             await session.passive(False, None)
         assert not isinstance(caught.value, NoPortFree)
 
     @ensureDeferred
     async def test_behind_a_proxy_it_listens_everywhere(self, reactor):
-        session = connector(reactor, Ends("127.0.0.1", "192.0.2.1", proxied=True))
+        session = connector(reactor, ControlAddresses("127.0.0.1", "192.0.2.1", proxied=True))
         place = await session.passive(False, None)
         assert place.host == "192.0.2.1"
         with client(HostPort("127.0.0.1", place.port)):
@@ -355,7 +355,7 @@ class TestPassive:
 
     @ensureDeferred
     async def test_link_local_addresses_need_no_scope(self, reactor):
-        session = connector(reactor, Ends("::1", "fe80::1"))
+        session = connector(reactor, ControlAddresses("::1", "fe80::1"))
         place = await session.passive(True, None)
         with client(HostPort("::1", place.port)):
             await gone(reactor, await session.take().connection())
@@ -369,7 +369,7 @@ class TestPassive:
 
     @ensureDeferred
     async def test_the_client_of_a_unix_socket_is_on_this_machine(self, reactor):
-        session = connector(reactor, Ends(None, ""))
+        session = connector(reactor, ControlAddresses(None, ""))
         place = await session.passive(False, None)
         assert place.host == "127.0.0.1"
         with client(place):
@@ -379,7 +379,13 @@ class TestPassive:
         reactor = MemoryReactorClock()
         session = connector(reactor)
         outcome(start(session.passive(True, None)))
-        for breath in (BREATH, 2 * BREATH, 4 * BREATH, LONGEST_BREATH, LONGEST_BREATH):
+        for breath in (
+            FIRST_BREATH_SECONDS,
+            2 * FIRST_BREATH_SECONDS,
+            4 * FIRST_BREATH_SECONDS,
+            MAX_BREATH_SECONDS,
+            MAX_BREATH_SECONDS,
+        ):
             reactor.advance(1.001)
             session.take().close()
             waiting = start(session.passive(True, None))
@@ -412,7 +418,7 @@ class TestActive:
 
     @ensureDeferred
     async def test_it_connects_from_our_address(self, reactor):
-        session = connector(reactor, Ends("127.0.0.1", "127.0.0.3"))
+        session = connector(reactor, ControlAddresses("127.0.0.1", "127.0.0.3"))
         with listener() as (server, place):
             session.active(place)
             channel = session.take()
@@ -429,7 +435,7 @@ class TestActive:
 
     @ensureDeferred
     async def test_behind_a_proxy_it_connects_from_any_address(self, reactor):
-        session = connector(reactor, Ends("127.0.0.1", "192.0.2.1", proxied=True))
+        session = connector(reactor, ControlAddresses("127.0.0.1", "192.0.2.1", proxied=True))
         with listener() as (_, place):
             session.active(place)
             await gone(reactor, await session.take().connection())
@@ -447,7 +453,7 @@ class TestActive:
         with listener() as (_, place):
             pass
         session.active(place)
-        with pytest.raises(CannotConnect) as caught:
+        with pytest.raises(CannotOpenDataConnection) as caught:
             await session.take().connection()
         assert caught.value.reason == "refused"
 
@@ -459,7 +465,7 @@ class TestActive:
         host, port, factory, timeout, local = reactor.tcpClients[0]
         assert (host, port, timeout, local) == ("127.0.0.1", 2000, 30.0, ("127.0.0.1", 0))
         factory.clientConnectionFailed(None, Failure(ConnectBindError(99, "not ours")))
-        with pytest.raises(CannotConnect, match="not ours"):
+        with pytest.raises(CannotOpenDataConnection, match="not ours"):
             outcome(waiting)
 
     def test_without_a_timeout_it_connects_for_as_long_as_it_takes(self):
@@ -475,7 +481,7 @@ class TestActive:
         with full_listener() as place:
             session = connector(reactor, data_timeout=0.1)
             session.active(place)
-            with pytest.raises(CannotConnect, match="no answer"):
+            with pytest.raises(CannotOpenDataConnection, match="no answer"):
                 await session.take().connection()
 
     @ensureDeferred
@@ -487,9 +493,9 @@ class TestActive:
             waiting = start(channel.connection())
             await deferLater(reactor, 0.01)
             channel.close()
-            with pytest.raises(CannotConnect, match="closed"):
+            with pytest.raises(CannotOpenDataConnection, match="closed"):
                 await waiting
-            with pytest.raises(CannotConnect, match="closed"):
+            with pytest.raises(CannotOpenDataConnection, match="closed"):
                 await channel.connection()
 
     @ensureDeferred

@@ -13,10 +13,10 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.threads import deferToThread
 
 from ftpservice.data import tls_candidates
-from ftpservice.data.channel import CannotConnect
+from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.connector import DataConnector
-from ftpservice.data.data_tls import Cover
-from ftpservice.data.listener import Door
+from ftpservice.data.data_tls import DataTLSContext
+from ftpservice.data.listener import DataListener
 from ftpservice.net.tls import handshake
 from ftpservice.net.tls.transport import TLSTransport
 from tests.scenarios.data.test_channels import (
@@ -48,9 +48,9 @@ class Session:
         shake(self.end, control)
         with contextlib.suppress(ssl.SSLWantReadError):
             self.end.recv(1)  # the ticket
-        self.cover: Cover | None = Cover(tls.contexts, control.session.id)
+        self.data_tls: DataTLSContext | None = DataTLSContext(tls.contexts, control.session.id)
         self.connector: DataConnector = connector(reactor, ends, **settings)
-        self.connector.cover = lambda: self.cover
+        self.connector.data_tls = lambda: self.data_tls
         self.ends = ours, theirs, control, self.end
 
     def shake(self, plain: socket.socket, session=None) -> ssl.SSLSocket:
@@ -84,13 +84,13 @@ def begin(reactor, tls):
 @pytest.fixture(autouse=True)
 def short_times(monkeypatch):
     """Let tests of failures not wait for those who might connect behind them."""
-    monkeypatch.setattr(tls_candidates, "SECOND_CHANCE", 0.05)
-    monkeypatch.setattr(handshake, "TO_BEGIN", 0.05)
+    monkeypatch.setattr(tls_candidates, "RETRY_GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(handshake, "FIRST_BYTES_SECONDS", 0.05)
 
 
 def listens(reactor) -> bool:
     """Tell whether somebody is watched for at a door."""
-    return any(isinstance(reader, Door) for reader in reactor.getReaders())
+    return any(isinstance(reader, DataListener) for reader in reactor.getReaders())
 
 
 async def ended(peer: socket.socket) -> bool:
@@ -162,7 +162,7 @@ class TestPassive:
     async def test_who_does_not_shake_hands_is_not_waited_for_for_ever(self, begin):
         session = begin(handshake_timeout=0.05)
         with client(await session.connector.passive(True)) as plain:
-            with pytest.raises(CannotConnect, match=r"no TLS in 0\.05 seconds"):
+            with pytest.raises(CannotOpenDataConnection, match=r"no TLS in 0\.05 seconds"):
                 await session.connector.take().connection()
             assert await ended(plain)
 
@@ -179,7 +179,7 @@ class TestPassive:
         session = begin()
         with client(await session.connector.passive(True)) as plain:
             plain.sendall(said)
-            with pytest.raises(CannotConnect) as caught:
+            with pytest.raises(CannotOpenDataConnection) as caught:
                 await session.connector.take().connection()
             assert caught.value.reason == reason
             assert await ended(plain)
@@ -190,7 +190,7 @@ class TestPassive:
         place = await session.connector.passive(True)
         waiting = start(session.connector.take().connection())
         send_rst(client(place))
-        with pytest.raises(CannotConnect, match="no TLS: the connection ended before"):
+        with pytest.raises(CannotOpenDataConnection, match="no TLS: the connection ended before"):
             await waiting
 
     @ensureDeferred
@@ -201,7 +201,7 @@ class TestPassive:
             plain.sendall(b"in clear\r\n")
             await until(reactor, lambda: not channel.connected and channel._candidates is not None)
             assert await ended(plain)
-            with pytest.raises(CannotConnect, match="not TLS"):
+            with pytest.raises(CannotOpenDataConnection, match="not TLS"):
                 await channel.connection()
 
     @ensureDeferred
@@ -256,7 +256,7 @@ class TestPassive:
         before = descriptors()
         for _ in range(10):
             place = await session.connector.passive(True)
-            with client(place), pytest.raises(CannotConnect):
+            with client(place), pytest.raises(CannotOpenDataConnection):
                 await session.connector.take().connection()
         await until(reactor, lambda: descriptors() <= before)
 
@@ -287,7 +287,9 @@ class TestWhose:
                 waiting = start(session.connector.take().connection())
                 peer = await deferToThread(shaken, plain)
             with peer:
-                with pytest.raises(CannotConnect, match="not that of the control connection"):
+                with pytest.raises(
+                    CannotOpenDataConnection, match="not that of the control connection"
+                ):
                     await waiting
                 assert await ended(peer)
 
@@ -301,7 +303,9 @@ class TestWhose:
             with await deferToThread(session.shake, plain) as peer:
                 assert await ended(peer)
                 assert not channel.connected
-                with pytest.raises(CannotConnect, match="not that of the control connection"):
+                with pytest.raises(
+                    CannotOpenDataConnection, match="not that of the control connection"
+                ):
                     await channel.connection()
 
     @ensureDeferred
@@ -313,10 +317,10 @@ class TestWhose:
                 connection = await waiting
                 data = connection.transport
                 assert isinstance(data, TLSTransport)
-                assert session.cover.is_of(data)
-                assert not Cover(session.cover.contexts, b"").is_of(data)
-                assert not Cover(session.cover.contexts, b"other").is_of(data)
-                assert Cover.of(data) is None  # made by nobody's AUTH
+                assert session.data_tls.is_of(data)
+                assert not DataTLSContext(session.data_tls.contexts, b"").is_of(data)
+                assert not DataTLSContext(session.data_tls.contexts, b"other").is_of(data)
+                assert DataTLSContext.of(data) is None  # made by nobody's AUTH
                 await gone(reactor, connection)
 
     @ensureDeferred
@@ -325,7 +329,7 @@ class TestWhose:
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector._prepared
             await until(reactor, lambda: channel.connected or channel._candidates is not None)
-            session.cover = None
+            session.data_tls = None
             assert session.connector.take() is None
             assert await ended(plain)
 
@@ -386,7 +390,7 @@ class TestStrangersAtTheSameAddress:
     @scanners
     @ensureDeferred
     async def test_nor_behind_it(self, reactor, begin, scanner, monkeypatch):
-        monkeypatch.setattr(tls_candidates, "SECOND_CHANCE", 20)
+        monkeypatch.setattr(tls_candidates, "RETRY_GRACE_SECONDS", 20)
         session = begin()
         place = await session.connector.passive(True)
         channel = session.connector.take()
@@ -404,7 +408,7 @@ class TestStrangersAtTheSameAddress:
         session = begin()
         place = await session.connector.passive(True)
         with contextlib.ExitStack() as stack:
-            for _ in range(tls_candidates.MOST_CANDIDATES - 1):
+            for _ in range(tls_candidates.MAX_CANDIDATES - 1):
                 stack.enter_context(silent(place))
             waiting = start(session.connector.take().connection())
             plain = stack.enter_context(client(place))
@@ -416,7 +420,7 @@ class TestStrangersAtTheSameAddress:
         session = begin(handshake_timeout=0.3)
         place = await session.connector.passive(True)
         with contextlib.ExitStack() as stack:
-            for _ in range(tls_candidates.MOST_CANDIDATES):
+            for _ in range(tls_candidates.MAX_CANDIDATES):
                 stack.enter_context(silent(place))
             channel = session.connector.take()
             waiting = start(channel.connection())
@@ -449,7 +453,7 @@ class TestStrangersAtTheSameAddress:
 
     @ensureDeferred
     async def test_one_that_did_not_resume_wins_after_a_while(self, reactor, begin, monkeypatch):
-        monkeypatch.setattr(tls_candidates, "GRACE", 0.05)
+        monkeypatch.setattr(tls_candidates, "RESUMPTION_GRACE_SECONDS", 0.05)
         session = begin()
         place = await session.connector.passive(True)
         waiting = start(session.connector.take().connection())
@@ -463,7 +467,7 @@ class TestStrangersAtTheSameAddress:
 
     @ensureDeferred
     async def test_and_at_once_where_the_client_never_resumes(self, reactor, begin, monkeypatch):
-        monkeypatch.setattr(tls_candidates, "GRACE", 600)
+        monkeypatch.setattr(tls_candidates, "RESUMPTION_GRACE_SECONDS", 600)
         session = begin()
         for scanner in (None, silent):
             place = await session.connector.passive(True)
@@ -474,7 +478,7 @@ class TestStrangersAtTheSameAddress:
                 plain = stack.enter_context(client(place))
                 with await deferToThread(session.shake, plain):
                     await gone(reactor, await waiting)
-        assert session.cover.habit.resumes is False
+        assert session.data_tls.session_reuse.resumes is False
 
     @ensureDeferred
     async def test_a_flood_of_them_is_not_waited_for_for_ever(self, reactor, begin):
@@ -482,7 +486,7 @@ class TestStrangersAtTheSameAddress:
         place = await session.connector.passive(True)
         waiting = start(session.connector.take().connection())
         with silent(place):
-            with pytest.raises(CannotConnect, match="no TLS in"):
+            with pytest.raises(CannotOpenDataConnection, match="no TLS in"):
                 await waiting
             assert refuses(place)
 
@@ -546,7 +550,9 @@ class TestActive:
             waiting = start(session.connector.take().connection())
             plain, _ = await deferToThread(server.accept)
             with await deferToThread(session.shake, plain) as peer:
-                with pytest.raises(CannotConnect, match="not that of the control connection"):
+                with pytest.raises(
+                    CannotOpenDataConnection, match="not that of the control connection"
+                ):
                     await waiting
                 assert await ended(peer)
 
@@ -558,7 +564,7 @@ class TestActive:
             waiting = start(session.connector.take().connection())
             plain, _ = await deferToThread(server.accept)
             with plain:
-                with pytest.raises(CannotConnect, match=r"no TLS in 0\.05 seconds"):
+                with pytest.raises(CannotOpenDataConnection, match=r"no TLS in 0\.05 seconds"):
                     await waiting
                 assert await ended(plain)
 

@@ -28,11 +28,11 @@ class Trace:
         self.steps: list[str] = []
         self.broken = ""
         self._fsync, self._rename = os.fsync, os.rename
-        self._exclusive, self._send = partial_file.rename_exclusive, reply_writer.send_directly
+        self._exclusive, self._send = partial_file.rename_exclusive, reply_writer.write_now
         monkeypatch.setattr(os, "fsync", self.fsync)
         monkeypatch.setattr(os, "rename", self.rename)
         monkeypatch.setattr(partial_file, "rename_exclusive", self.exclusive)
-        monkeypatch.setattr(reply_writer, "send_directly", self.send)
+        monkeypatch.setattr(reply_writer, "write_now", self.send)
 
     def fsync(self, descriptor: int) -> None:
         kind = "directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"

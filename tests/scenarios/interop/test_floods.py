@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from ftpservice.commands.table import TABLE
+from ftpservice.commands.table import VERB_TABLE
 from tests.support.raw_client import Served, Wire, in_thread, started, starting
 
 FIXTURES = (started, starting)
@@ -84,7 +84,7 @@ def test_a_flood_of_all_commands(served: Served) -> None:
     (served.root / "big").write_bytes(b"some text of a log\n" * 1_000_000)
     lines = [
         f"{row.name}{argument}".encode()
-        for row in TABLE
+        for row in VERB_TABLE
         for argument in ("", " big")
         if row.name not in ENDS_SESSIONS and not row.alias_of
     ]

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 from ftpservice.control.protocol import ControlProtocol
-from ftpservice.data.listener import Door
+from ftpservice.data.listener import DataListener
 from tests.support.raw_client import Served, Wire, in_thread, reactor, rst, started, starting
 
 FIXTURES = (started, starting)
@@ -14,7 +14,7 @@ FIXTURES = (started, starting)
 
 def ports() -> int:
     """Return how many ports the reactor listens on for data; for its thread."""
-    return sum(isinstance(one, Door) for one in reactor.getReaders())
+    return sum(isinstance(one, DataListener) for one in reactor.getReaders())
 
 
 def kept(served: Served) -> int:

@@ -19,8 +19,8 @@ SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the delays after failed logins short."""
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY", 0.0005)
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.LONGEST_GAP", 0.002)
+    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
+    monkeypatch.setattr("ftpservice.accounts.login_attempts.MAX_GAP_SECONDS", 0.002)
 
 
 @in_thread
@@ -64,7 +64,7 @@ def test_passwords_are_whole_lines(served: Served, hurry: None) -> None:
 def test_reconnecting_does_not_help_a_guesser_nor_lock_the_owner_out(
     server: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY", 0.0005)
+    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
     served = server()
     failed = 0
     while failed < 20:
@@ -73,8 +73,8 @@ def test_reconnecting_does_not_help_a_guesser_nor_lock_the_owner_out(
             assert wire.codes("USER demo", "PASS wrong") == [331, 530]
             failed += 1
         wire.drop()
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY", 1000)
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.LONGEST_GAP", 1000)
+    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 1000)
+    monkeypatch.setattr("ftpservice.accounts.login_attempts.MAX_GAP_SECONDS", 1000)
     guessers = [served.wire(source="127.0.0.9") for _ in range(12)]
     for wire in guessers:
         wire.send("USER demo\r\nPASS demo\r\n")
@@ -217,7 +217,7 @@ def test_a_header_may_come_byte_by_byte(server: Callable[..., Served]) -> None:
 def test_a_header_that_does_not_come_is_not_waited_for(
     server: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftpservice.net.proxy_protocol.HEADER_TIMEOUT", 0.05)
+    monkeypatch.setattr("ftpservice.net.proxy_protocol.HEADER_TIMEOUT_SECONDS", 0.05)
     served = server("--listen", PROXY)
     assert proxied(served, b"").over()
     assert proxied(served, b"PROXY TCP4 1.2").over()

@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 
-from ftpservice.backends.local.files.request import Upload
+from ftpservice.backends.local.files.request import LocalUpload
 from ftpservice.events import TransferEnded
 from tests.support.raw_client import Served, Wire, in_thread, rst, started, starting
 
@@ -134,7 +134,7 @@ def test_the_service_stops_in_the_middle_of_an_upload(server: Callable[..., Serv
     data = wire.accepted()
     assert wire.code("STOR a") == 150
     data.sendall(b"new")
-    served.in_reactor(lambda: served.factory.part_all("The service is stopping."))
+    served.in_reactor(lambda: served.factory.disconnect_all("The service is stopping."))
     assert wire.reply().code == 421
     assert wire.over()
     wire.drop()
@@ -147,14 +147,14 @@ def test_the_service_stops_in_the_middle_of_an_upload(server: Callable[..., Serv
 def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
     served: Served, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    began, may_end, commit = Event(), Event(), Upload.commit
+    began, may_end, commit = Event(), Event(), LocalUpload.commit
 
-    def slowly(self: Upload) -> object:
+    def slowly(self: LocalUpload) -> object:
         began.set()
         assert may_end.wait(15)
         return commit(self)
 
-    monkeypatch.setattr(Upload, "commit", slowly)
+    monkeypatch.setattr(LocalUpload, "commit", slowly)
     ended = TransferEndings()
     served.factory.activity.events.subscribe(ended)
     wire = served.session()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ftpservice.stream.connection import DataConnection
+from ftpservice.stream.connection import StreamConnection
 from tests.support.raw_client import Served, in_thread, started, starting
 
 FIXTURES = (started, starting)
@@ -48,7 +48,7 @@ def begun(
     return client, data
 
 
-def arrived(connection: DataConnection | None) -> bool:
+def arrived(connection: StreamConnection | None) -> bool:
     return connection is not None and connection.moved >= SENT
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpservice.accounts.login_attempts import MOST_FAILURES
+from ftpservice.accounts.login_attempts import MAX_FAILURES_PER_SESSION
 from ftpservice.events import Event, Outcome, SessionOpened, TransferEnded
 from tests.support.certificates import Authority
 from tests.support.fault_service import hidden, noise, visible
@@ -77,8 +77,8 @@ def test_a_password_before_a_name(served: Served) -> None:
 def test_too_many_failed_logins_end_the_session(served: Served) -> None:
     wire = connected(served)
     wire.line()
-    answers = [wire.asks("USER demo", "PASS no")[1] for _ in range(MOST_FAILURES)]
-    assert answers == ["ERR AUTH"] * MOST_FAILURES
+    answers = [wire.asks("USER demo", "PASS no")[1] for _ in range(MAX_FAILURES_PER_SESSION)]
+    assert answers == ["ERR AUTH"] * MAX_FAILURES_PER_SESSION
     assert wire.is_over
 
 
@@ -488,7 +488,7 @@ def test_a_stop_lets_a_transfer_end_and_tells_the_others(served: Served) -> None
     working, waiting = session(served), session(served)
     assert working.ask("UPLD 6 a") == "GO"
     working.send(b"abc")
-    served.in_reactor(lambda: served.factory.retire_all("The service is stopping."))
+    served.in_reactor(lambda: served.factory.finish_and_disconnect_all("The service is stopping."))
     assert waiting.line() == "ERR BUSY The service is stopping."
     assert waiting.is_over
     working.send(b"def")
@@ -503,7 +503,7 @@ def test_who_is_in_a_hurry_cuts_transfers(served: Served) -> None:
     wire, waiting = session(served), session(served)
     assert wire.ask("UPLD 6 a") == "GO"
     wire.send(b"abc")
-    served.in_reactor(lambda: served.factory.part_all("The service is stopping."))
+    served.in_reactor(lambda: served.factory.disconnect_all("The service is stopping."))
     with pytest.raises(ConnectionResetError):
         wire.rest()
     assert waiting.line() == "ERR BUSY The service is stopping."

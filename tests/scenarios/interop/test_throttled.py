@@ -77,7 +77,7 @@ def test_a_users_rate_is_for_all_sessions_together(served: Served, way: str) -> 
     for wire in wires:
         wire.drop()
     served.wait_for(served.settled())
-    assert served.in_reactor(lambda: served.factory.services().throttles.in_use) == 0
+    assert served.in_reactor(lambda: served.factory.services().rate_limiters.in_use) == 0
 
 
 @in_thread

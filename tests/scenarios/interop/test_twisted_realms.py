@@ -25,7 +25,7 @@ from twisted.protocols.ftp import FTPRealm, FTPShell, IFTPShell, SystemFTPRealm
 from twisted.python.filepath import FilePath
 from zope.interface import implementer
 
-from ftpservice.commands.table import TABLE
+from ftpservice.commands.table import VERB_TABLE
 from ftpservice.control.factory import FTPFactory
 
 NAME = "ann"
@@ -178,7 +178,7 @@ def said(client: ftplib.FTP, command: str) -> int:
 
 
 @pytest_twisted.ensureDeferred
-@pytest.mark.parametrize("command", sorted(row.name for row in TABLE))
+@pytest.mark.parametrize("command", sorted(row.name for row in VERB_TABLE))
 async def test_no_verb_ends_in_a_local_error(
     tmp_path: Path, start: Start, defects: list[LogEvent], command: str
 ) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from ftpservice.backends.local.metadata import stat as local_facts
 from ftpservice.linux import is_cached
 from ftpservice.storage import errors
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath
 from tests.support.local_source import Bench, run
@@ -96,7 +96,7 @@ def test_a_file_that_is_just_read_in_the_pool_is_closed_there(known, monkeypatch
     monkeypatch.setattr("ftpservice.backends.local.files.reading.is_cached", lambda *_: False)
     reading = run(known.storage.open_reading(FILE))
     with reading._file._lock:
-        assert reading._file.read_at_once(0, 1) is None
+        assert reading._file.read_if_cached(0, 1) is None
         reading.close()
     assert reading.fileno() >= 0
     known.let_all_go()
@@ -151,7 +151,7 @@ def test_what_follows_the_beginning_is_written_at_once(bench):
 
 def test_an_append_is_seen_at_once(bench):
     (bench.root / "file").write_bytes(b"one ")
-    writing = run(bench.storage.open_writing(FILE, WriteRequest(How.APPEND)))
+    writing = run(bench.storage.open_writing(FILE, WriteRequest(WriteMode.APPEND)))
     run(writing.write(b"two"))
     assert (bench.root / "file").read_bytes() == b"one two"
     run(writing.commit())

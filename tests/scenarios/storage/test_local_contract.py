@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ftpservice.backends.local.paths import file_ops
 from ftpservice.backends.local.paths import tree as descent
 from ftpservice.backends.local.source import LocalSource
-from ftpservice.concurrency.thread_pool import InlinePool, Pool
+from ftpservice.concurrency.thread_pool import BlockingPool, InlineRunner
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 
@@ -53,7 +53,7 @@ class InlineTests(LocalContract, SynchronousTestCase):
     durable = False
 
     def storage(self):
-        self.clock, self.pool = Clock(), InlinePool()
+        self.clock, self.pool = Clock(), InlineRunner()
         self.source = LocalSource(self.folder(), self.clock, self.pool, self.durable)
         self.before = open_descriptors()
         return self.source.storage("one", ROOT)
@@ -93,7 +93,7 @@ class ThreadTests(LocalContract, TestCase):
 
     def storage(self):
         self.clock = reactor
-        self.pool = Pool(reactor, threads=3)
+        self.pool = BlockingPool(reactor, threads=3)
         self.source = LocalSource(self.folder(), reactor, self.pool)
         self.addCleanup(self.end)
         return self.source.storage("one", ROOT)

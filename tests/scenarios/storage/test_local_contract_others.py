@@ -14,10 +14,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ftpservice.backends.local.source import LocalSource
-from ftpservice.concurrency.thread_pool import InlinePool
-from ftpservice.linux import CANNOT
+from ftpservice.concurrency.thread_pool import InlineRunner
+from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage import errors
-from ftpservice.storage.interfaces import How, IFreeSpace, ISetMode, ISetTimes, WriteRequest
+from ftpservice.storage.interfaces import IFreeSpace, ISetMode, ISetTimes, WriteMode, WriteRequest
 from ftpservice.testing.contract.case import at, begin, content, listed, make, partial, upload
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
@@ -56,7 +56,7 @@ class Mounted(StorageContract):
     def storage(self):
         folder = self.top / (self.refused or "all") / str(next(numbers))
         folder.mkdir(parents=True)
-        source = LocalSource(str(folder), Clock(), InlinePool(), self.durable)
+        source = LocalSource(str(folder), Clock(), InlineRunner(), self.durable)
         self.source, self.before = source, open_descriptors()
         return source.storage("one", ROOT)
 
@@ -117,7 +117,7 @@ class ForbiddenTests(LackingTests):
 
 
 async def refuses(call):
-    with pytest.raises((errors.Impossible, errors.Denied)):
+    with pytest.raises((errors.FilesystemUnsupported, errors.Denied)):
         await call
 
 
@@ -160,7 +160,7 @@ def fuse(tmp_path_factory):
 
 def storage_in(folder, owner="one"):
     folder.mkdir(parents=True, exist_ok=True)
-    source = LocalSource(str(folder), Clock(), InlinePool(), durable=True)
+    source = LocalSource(str(folder), Clock(), InlineRunner(), durable=True)
     return run(source.storage(owner, ROOT))
 
 
@@ -172,9 +172,9 @@ def test_one_call_that_is_refused_stops_nothing(fuse, call, code):
     assert run(make(storage, "/file", b"first")).size == 5
     run(run(begin(storage, "/file", b"sec")).abandon())
     assert run(partial(storage, "/file")) == 3
-    run(upload(storage, "/file", b"ond", How.REPLACE, 3))
-    run(upload(storage, "/file", b", more", How.APPEND))
-    run(make(storage, "/file", bytes(300_000), WriteRequest(How.UNIQUE)))
+    run(upload(storage, "/file", b"ond", WriteMode.REPLACE, 3))
+    run(upload(storage, "/file", b", more", WriteMode.APPEND))
+    run(make(storage, "/file", bytes(300_000), WriteRequest(WriteMode.UNIQUE)))
     if "xattr" not in call:
         with contextlib.suppress(OSError):  # one ENOSYS, and the kernel asks that mount never again
             os.setxattr(folder / "file", "user.x", b"1")
@@ -182,8 +182,8 @@ def test_one_call_that_is_refused_stops_nothing(fuse, call, code):
     if call != "chown":
         os.chown(folder / "file", 4321, 4322)
     run(make(storage, "/file", b"over another's"))
-    run(make(storage, "/new", b"x", WriteRequest(How.CREATE)))
-    run(refuses_as_there(make(storage, "/new", b"x", WriteRequest(How.CREATE))))
+    run(make(storage, "/new", b"x", WriteRequest(WriteMode.CREATE)))
+    run(refuses_as_there(make(storage, "/new", b"x", WriteRequest(WriteMode.CREATE))))
     run(storage.rename(at("/new"), at("/newer"), False))
     run(storage.rename(at("/newer"), at("/file.1")))
     run(storage.make_directory(at("/dir")))
@@ -206,7 +206,12 @@ def test_a_directory_that_cannot_be_moved_is_refused_and_stays(fuse, code):
     storage = storage_in(fuse / f"rename_directory={code}" / "moving")
     run(storage.make_directory(at("/dir")))
     run(make(storage, "/dir/file", b"x"))
-    kinds = (errors.OtherFilesystem, errors.Impossible, errors.Denied, errors.InvalidName)
+    kinds = (
+        errors.OtherFilesystem,
+        errors.FilesystemUnsupported,
+        errors.Denied,
+        errors.InvalidName,
+    )
     with pytest.raises(kinds):
         run(storage.rename(at("/dir"), at("/moved")))
     assert run(content(storage, "/dir/file")) == b"x"
@@ -214,7 +219,7 @@ def test_a_directory_that_cannot_be_moved_is_refused_and_stays(fuse, code):
 
 def test_space_that_is_not_known_is_refused_as_such(fuse):
     storage = storage_in(fuse / "statfs=EOPNOTSUPP" / "space")
-    with pytest.raises(errors.Impossible):
+    with pytest.raises(errors.FilesystemUnsupported):
         run(IFreeSpace(storage).free_space(ROOT))
 
 
@@ -235,7 +240,7 @@ class TestOverlay:
             yield storage_in(top / "old")
 
     def test_files_from_below_are_replaced_appended_to_and_renamed(self, overlay):
-        run(upload(overlay, "/file", b", above", How.APPEND))
+        run(upload(overlay, "/file", b", above", WriteMode.APPEND))
         assert run(content(overlay, "/file")) == b"from below, above"
         run(make(overlay, "/file", b"new"))
         run(overlay.rename(at("/file"), at("/other"), False))
@@ -250,7 +255,7 @@ class TestOverlay:
 
 
 def test_the_codes_tried_are_all_that_a_missing_call_may_have():
-    assert {getattr(errno, code) for code in CODES} == set(CANNOT)
+    assert {getattr(errno, code) for code in CODES} == set(UNSUPPORTED_ERRNOS)
 
 
 @pytest.mark.parametrize("code", ["EPERM", "ENOENT", "ESTALE", "EACCES"])
@@ -258,7 +263,7 @@ def test_an_upload_ends_though_its_directory_vanished(tmp_path, monkeypatch, cod
     """JuiceFS says EPERM then, NFS ESTALE."""
     storage = storage_in(tmp_path / "root")
     run(storage.make_directory(at("/dir")))
-    writing = run(begin(storage, "/dir/file", request=WriteRequest(offset=0, how=How.APPEND)))
+    writing = run(begin(storage, "/dir/file", request=WriteRequest(offset=0, how=WriteMode.APPEND)))
     shutil.rmtree(tmp_path / "root" / "dir")
     real, vanished = os.stat, getattr(errno, code)
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.testing.contract.case import at, begin, content, listed, make, partial
 from tests.support.local_source import Bench, run
 
@@ -16,20 +16,20 @@ import resource, signal, sys
 from pathlib import Path
 from tests.support.local_source import run
 from twisted.internet.task import Clock
-from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.testing.contract.case import begin
 from ftpservice.storage.errors import QuotaExceeded
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.backends.local.files import transaction
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.wire.paths import ROOT
 
-transaction.MOST_KEPT = 0
-folder, how, limit = sys.argv[1], How(sys.argv[2]), int(sys.argv[3])
+transaction.MAX_PENDING_BYTES = 0
+folder, how, limit = sys.argv[1], WriteMode(sys.argv[2]), int(sys.argv[3])
 if limit:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-storage = run(LocalSource(folder, Clock(), InlinePool()).storage("one", ROOT))
+storage = run(LocalSource(folder, Clock(), InlineRunner()).storage("one", ROOT))
 writing = run(begin(storage, "/file", b"01234", WriteRequest(how)))
 if limit:
     try:
@@ -48,7 +48,7 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
-def begun(bench, how=How.REPLACE, limit=0):
+def begun(bench, how=WriteMode.REPLACE, limit=0):
     """Start a process that holds a transaction."""
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(bench.root), how.value, str(limit)],
@@ -58,7 +58,7 @@ def begun(bench, how=How.REPLACE, limit=0):
     )
 
 
-def killed(bench, how=How.REPLACE):
+def killed(bench, how=WriteMode.REPLACE):
     with begun(bench, how) as process:
         assert process.stdout.readline() == b"holding\n"
         writing = run(begin(bench.storage, "/file", b"meanwhile"))
@@ -79,9 +79,9 @@ def test_what_a_killed_process_had_received_can_be_gone_on_from(bench):
 
 
 def test_a_unique_name_a_killed_process_was_promised_is_free_again(bench):
-    run(killed(bench, How.UNIQUE).commit())
+    run(killed(bench, WriteMode.UNIQUE).commit())
     run(bench.storage.remove_file(at("/file")))
-    writing = run(begin(bench.storage, "/file", b"new", WriteRequest(How.UNIQUE)))
+    writing = run(begin(bench.storage, "/file", b"new", WriteRequest(WriteMode.UNIQUE)))
     assert writing.path == at("/file")
     run(writing.commit())
     assert run(content(bench.storage, "/file")) == b"new"

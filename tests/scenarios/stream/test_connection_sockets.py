@@ -1,4 +1,4 @@
-"""`DataConnection` over real sockets: what only a kernel can tell."""
+"""`StreamConnection` over real sockets: what only a kernel can tell."""
 
 import hashlib
 import socket
@@ -9,9 +9,9 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from ftpservice.stream.connection import Cut, Stalled
-from ftpservice.stream.pump import CHUNK, pump_in, pump_out
-from ftpservice.stream.receiver import MOST_KEPT
+from ftpservice.stream.connection import TransferAborted, TransferStalled
+from ftpservice.stream.pump import CHUNK_SIZE, pump_from_connection, pump_to_connection
+from ftpservice.stream.receiver import MAX_BUFFERED_BYTES
 from tests.support.loopback import descriptors, meeting, read_to_end, send_rst, until
 from tests.support.memory_transport import start
 
@@ -30,7 +30,7 @@ async def test_after_a_fin_everything_is_there(reactor):
             received += piece
         assert received == b"x" * 100_000
         assert not connection.lost
-        connection.dismiss()
+        connection.close_gracefully()
         await until(reactor, lambda: connection.lost)
 
 
@@ -51,9 +51,9 @@ async def test_an_rst_is_a_cut_for_the_reader(reactor):
         peer.sendall(b"first")
         assert await connection.read() == b"first"
         send_rst(peer)
-        with pytest.raises(Cut) as caught:
+        with pytest.raises(TransferAborted) as caught:
             await connection.read()
-        assert not isinstance(caught.value, Stalled)
+        assert not isinstance(caught.value, TransferStalled)
 
 
 @ensureDeferred
@@ -62,7 +62,7 @@ async def test_an_rst_behind_data_is_a_cut(reactor):
     async with meeting(reactor) as (connection, peer):
         peer.sendall(b"x" * 1000)
         send_rst(peer)
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             while await connection.read():
                 pass
 
@@ -71,7 +71,7 @@ async def test_an_rst_behind_data_is_a_cut(reactor):
 async def test_an_rst_is_a_cut_for_the_writer(reactor):
     async with meeting(reactor) as (connection, peer):
         send_rst(peer)
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             while True:
                 await connection.write(BLOCK)
 
@@ -80,10 +80,10 @@ async def test_an_rst_is_a_cut_for_the_writer(reactor):
 async def test_a_client_that_closes_in_the_middle_is_a_cut(reactor):
     """It closes with a FIN at first, but what it has not read makes an RST of it."""
     async with meeting(reactor) as (connection, peer):
-        writing = start(pump_out(endless, connection, 0, None))
+        writing = start(pump_to_connection(endless, connection, 0, None))
         await deferToThread(peer.recv, 10)
         peer.close()
-        with pytest.raises(Cut):
+        with pytest.raises(TransferAborted):
             await writing
 
 
@@ -94,14 +94,14 @@ async def endless(_offset, size):
 @ensureDeferred
 async def test_a_silent_peer_stalls_the_reader(reactor):
     async with meeting(reactor, stall_timeout=0.2) as (connection, _peer):
-        with pytest.raises(Stalled):
+        with pytest.raises(TransferStalled):
             await connection.read()
 
 
 @ensureDeferred
 async def test_a_peer_that_does_not_read_stalls_the_writer(reactor):
     async with meeting(reactor, stall_timeout=0.2, buffers=32768) as (connection, _peer):
-        with pytest.raises(Stalled):
+        with pytest.raises(TransferStalled):
             while True:
                 await connection.write(BLOCK * 4)
 
@@ -112,7 +112,7 @@ async def test_a_peer_that_does_not_read_stalls_the_end(reactor):
         connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
         await connection.write(BLOCK)
         await connection.write(BLOCK)
-        with pytest.raises(Stalled):
+        with pytest.raises(TransferStalled):
             await connection.finish()
 
 
@@ -178,9 +178,9 @@ async def test_a_peer_that_breaks_off_before_it_has_all_is_a_cut(reactor):
         finishing = start(send_and_finish(connection, BLOCK * 4))
         await deferToThread(peer.recv, 10)
         send_rst(peer)
-        with pytest.raises(Cut) as caught:
+        with pytest.raises(TransferAborted) as caught:
             await finishing
-        assert not isinstance(caught.value, Stalled)
+        assert not isinstance(caught.value, TransferStalled)
 
 
 @ensureDeferred
@@ -193,9 +193,9 @@ async def test_a_peer_that_closes_before_it_has_all_is_a_cut(reactor):
         finishing = start(connection.finish())
         await deferToThread(peer.recv, 10)
         peer.close()
-        with pytest.raises(Cut) as caught:
+        with pytest.raises(TransferAborted) as caught:
             await finishing
-        assert not isinstance(caught.value, Stalled)
+        assert not isinstance(caught.value, TransferStalled)
 
 
 @ensureDeferred
@@ -210,7 +210,7 @@ async def test_abort_is_an_rst(reactor):
 async def test_dismiss_is_a_fin_even_with_unread_data(reactor):
     async with meeting(reactor) as (connection, peer):
         peer.sendall(b"unread")
-        connection.dismiss()
+        connection.close_gracefully()
         connection.abort()
         assert await deferToThread(peer.recv, 1) == b""
         peer.close()
@@ -237,7 +237,7 @@ async def test_a_long_download_to_a_slow_reader_needs_little_memory(reactor):
             nonlocal most
             most = max(most, offset - received)
             await deferLater(reactor, 0)
-            return (BLOCK * (CHUNK // len(BLOCK)))[: min(wanted, size - offset)]
+            return (BLOCK * (CHUNK_SIZE // len(BLOCK)))[: min(wanted, size - offset)]
 
         def receive():
             nonlocal received
@@ -247,7 +247,7 @@ async def test_a_long_download_to_a_slow_reader_needs_little_memory(reactor):
             peer.close()
 
         receiving = deferToThread(receive)
-        assert await pump_out(read, connection, 0, None) == size
+        assert await pump_to_connection(read, connection, 0, None) == size
         await connection.finish()
         await receiving
     assert received == size
@@ -274,12 +274,12 @@ async def test_a_long_upload_to_a_slow_disk_needs_little_memory(reactor):
             peer.close()
 
         sending = deferToThread(send)
-        assert await pump_in(connection, write) == size
+        assert await pump_from_connection(connection, write) == size
         await sending
-        connection.dismiss()
+        connection.close_gracefully()
     assert sum(sizes) == size
     assert seen.digest() == hashlib.sha256(BLOCK * (size // len(BLOCK))).digest()
-    assert max(sizes) < MOST_KEPT + 65536
+    assert max(sizes) < MAX_BUFFERED_BYTES + 65536
     assert len(sizes) <= size // 32768
 
 

@@ -14,8 +14,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 
 from ftpservice.stream import sendfile, splice
-from ftpservice.stream.connection import Cut, Stalled
-from ftpservice.stream.write_poller import Carousel
+from ftpservice.stream.connection import TransferAborted, TransferStalled
+from ftpservice.stream.write_poller import WritePoller
 from tests.support.loopback import descriptors, meeting, read_to_end, send_rst, until
 from tests.support.memory_transport import start
 
@@ -117,7 +117,7 @@ class TestSending:
             await connection.finish()
             assert await receiving == CONTENT
         assert sum(size for _, size in cached.brought) >= len(CONTENT)
-        assert all(size <= sendfile.AHEAD for _, size in cached.brought)
+        assert all(size <= sendfile.READ_AHEAD_BYTES for _, size in cached.brought)
 
     @ensureDeferred
     async def test_while_the_disk_is_waited_for_the_reactor_is_not_kept_busy(self, reactor, cached):
@@ -125,7 +125,7 @@ class TestSending:
         cached.bringing = Deferred()
         async with meeting(reactor) as (connection, peer):
             sending = start(connection.send_file(cached, (0, 1000)))
-            assert Carousel.of(reactor) not in reactor.getReaders()
+            assert WritePoller.of(reactor) not in reactor.getReaders()
             cached.bringing.callback(None)
             assert await sending == 1000
             assert len(await deferToThread(peer.recv, 4096)) > 0
@@ -146,7 +146,7 @@ class TestSending:
             os.dup2(another.fileno(), number)
             cached.bringing.callback(None)
             with another, its_peer, socket.socket(fileno=number):
-                with pytest.raises(Cut):
+                with pytest.raises(TransferAborted):
                     await sending
                 with pytest.raises(BlockingIOError):
                     its_peer.recv(1000)
@@ -157,14 +157,14 @@ class TestSending:
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
             send_rst(peer)
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await sending
             assert 0 < connection.moved < len(CONTENT)
 
     @ensureDeferred
     async def test_a_peer_that_takes_nothing_is_a_stall(self, reactor, cached):
         async with meeting(reactor, stall_timeout=0.2, buffers=65536) as (connection, _peer):
-            with pytest.raises(Stalled):
+            with pytest.raises(TransferStalled):
                 await connection.send_file(cached, (0, len(CONTENT)))
 
     @ensureDeferred
@@ -176,7 +176,7 @@ class TestSending:
             sending.cancel()
             with pytest.raises(CancelledError):
                 await sending
-            assert Carousel.of(reactor) not in reactor.getReaders()
+            assert WritePoller.of(reactor) not in reactor.getReaders()
         assert descriptors() <= before
 
     @ensureDeferred
@@ -184,9 +184,9 @@ class TestSending:
         async with meeting(reactor, buffers=65536) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             connection.abort()
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await sending
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await connection.send_file(cached, (0, 10))
 
 
@@ -242,7 +242,7 @@ class TestReceiving:
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
             assert connection.moved == len(CONTENT)
-            connection.dismiss()
+            connection.close_gracefully()
             assert await deferToThread(peer.recv, 1) == b""
         assert (tmp_path / "sink").read_bytes() == CONTENT
 
@@ -252,20 +252,20 @@ class TestReceiving:
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
             await until(reactor, lambda: len(sink.turns) == 1)
-            assert sink.turns == [(4, splice.State.WAITING)]
+            assert sink.turns == [(4, splice.TurnResult.WAITING)]
             peer.sendall(b" more")
             peer.shutdown(socket.SHUT_WR)
             assert await receiving == 9
 
     @ensureDeferred
     async def test_a_turn_is_bounded(self, reactor, sink, monkeypatch):
-        monkeypatch.setattr(splice, "MOST", 1 << 20)
+        monkeypatch.setattr(splice, "MAX_BYTES_PER_TURN", 1 << 20)
         async with meeting(reactor) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
         assert max(count for count, _ in sink.turns) <= 2 << 20
-        assert (splice.State.MORE) in [state for _, state in sink.turns]
+        assert (splice.TurnResult.MORE) in [state for _, state in sink.turns]
 
     @ensureDeferred
     async def test_an_rst_is_a_cut(self, reactor, sink):
@@ -274,14 +274,14 @@ class TestReceiving:
             peer.sendall(b"some")
             await until(reactor, lambda: sink.turns)
             send_rst(peer)
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await receiving
 
     @ensureDeferred
     async def test_silence_is_a_stall(self, reactor, sink):
         async with meeting(reactor, stall_timeout=0.2) as (connection, peer):
             peer.sendall(b"some")
-            with pytest.raises(Stalled):
+            with pytest.raises(TransferStalled):
                 await connection.receive_file(sink.exclusively)
 
     @ensureDeferred
@@ -324,9 +324,9 @@ class TestReceiving:
         async with meeting(reactor) as (connection, _peer):
             receiving = start(connection.receive_file(sink.exclusively))
             connection.abort()
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await receiving
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await connection.receive_file(sink.exclusively)
 
 
@@ -344,7 +344,7 @@ def test_a_turn_that_fails_forgets_what_is_left_in_its_pipe(tmp_path):
             os.close(closed)
         assert taken == [4], "it is no more in the socket"
         theirs.sendall(b"kept")
-        assert splice.splice_turn(ours.fileno(), good.fileno()) == (4, splice.State.WAITING)
+        assert splice.splice_turn(ours.fileno(), good.fileno()) == (4, splice.TurnResult.WAITING)
         theirs.close()
-        assert splice.splice_turn(ours.fileno(), good.fileno()) == (0, splice.State.ENDED)
+        assert splice.splice_turn(ours.fileno(), good.fileno()) == (0, splice.TurnResult.ENDED)
     assert (tmp_path / "in").read_bytes() == b"kept"

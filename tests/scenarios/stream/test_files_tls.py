@@ -14,8 +14,8 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
 from ftpservice.stream import splice, tls_receive_file, tls_send_file
-from ftpservice.stream.connection import Cut, Stalled
-from ftpservice.stream.splice import State
+from ftpservice.stream.connection import TransferAborted, TransferStalled
+from ftpservice.stream.splice import TurnResult
 from tests.scenarios.stream.test_files_sockets import CONTENT, Cached, Sink
 from tests.support.loopback import descriptors, read_to_end, send_rst, until
 from tests.support.memory_transport import start
@@ -74,7 +74,7 @@ class TestSending:
 
     @ensureDeferred
     async def test_turns_are_bounded(self, reactor, tls, cached, monkeypatch):
-        monkeypatch.setattr(tls_send_file, "MOST", 1 << 20)
+        monkeypatch.setattr(tls_send_file, "MAX_BYTES_PER_TURN", 1 << 20)
         turns = []
 
         async def counted(turn):
@@ -101,7 +101,7 @@ class TestSending:
         async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await until(reactor, lambda: connection.transport in reactor.getWriters())
-            assert states[-1] is State.WAITING
+            assert states[-1] is TurnResult.WAITING
             assert len(await deferToThread(read_exactly, peer, len(CONTENT))) == len(CONTENT)
             assert await sending == len(CONTENT)
 
@@ -123,7 +123,7 @@ class TestSending:
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
             send_rst(peer)
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await sending
             assert connection.moved < len(CONTENT)  # a piece counts when all of it has been taken
 
@@ -135,14 +135,14 @@ class TestSending:
             connection.abort()
             await until(reactor, lambda: connection.lost)
             cached.bringing.callback(None)
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await sending
 
     @ensureDeferred
     async def test_a_peer_that_takes_nothing_is_a_stall(self, reactor, tls, cached):
         meeting = secure_meeting(reactor, tls, stall_timeout=0.2, buffers=65536)
         async with meeting as (connection, _peer):
-            with pytest.raises(Stalled):
+            with pytest.raises(TransferStalled):
                 await connection.send_file(cached, (0, len(CONTENT)))
 
     @ensureDeferred
@@ -161,9 +161,9 @@ class TestSending:
         async with secure_meeting(reactor, tls, buffers=65536) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             connection.abort()
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await sending
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await connection.send_file(cached, (0, 10))
 
     @ensureDeferred
@@ -214,7 +214,7 @@ class TestSending:
                 await sending
             connection.abort()
         go_on.set()
-        await until(reactor, lambda: states == [State.BROKEN])
+        await until(reactor, lambda: states == [TurnResult.BROKEN])
         await until(reactor, lambda: descriptors() <= before)
 
     @versions
@@ -257,7 +257,7 @@ class TestReceiving:
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
             assert connection.moved == len(CONTENT)
-            connection.dismiss()
+            connection.close_gracefully()
             await deferToThread(peer.unwrap)
         assert (tmp_path / "sink").read_bytes() == CONTENT
 
@@ -276,35 +276,35 @@ class TestReceiving:
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
             await until(reactor, lambda: sum(count for count, _ in sink.turns) == 4)
-            assert {state for _, state in sink.turns} == {State.WAITING}
+            assert {state for _, state in sink.turns} == {TurnResult.WAITING}
             pour(peer, b" more")
             assert await receiving == 9
 
     @ensureDeferred
     async def test_a_turn_is_bounded(self, reactor, tls, sink, monkeypatch):
-        monkeypatch.setattr(splice, "MOST", 1 << 20)
+        monkeypatch.setattr(splice, "MAX_BYTES_PER_TURN", 1 << 20)
         monkeypatch.setattr(
-            tls_receive_file, "MOMENT", 5_000
+            tls_receive_file, "POLL_MS", 5_000
         )  # so that none ends for want of bytes
         async with secure_meeting(reactor, tls) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
         assert max(count for count, _ in sink.turns) < 2 << 20
-        assert State.MORE in [state for _, state in sink.turns]
+        assert TurnResult.MORE in [state for _, state in sink.turns]
 
     @pytest.mark.parametrize("bears", [False, True])
     @ensureDeferred
     async def test_a_fin_alone_is_a_cut_unless_it_is_borne(self, reactor, tls, sink, bears):
         async with secure_meeting(reactor, tls) as (connection, peer):
-            connection.bears_truncation = bears
+            connection.accepts_truncated_tls = bears
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(CONTENT[:100_000])
             socket.socket.shutdown(peer, socket.SHUT_WR)
             if bears:
                 assert await receiving == 100_000
             else:
-                with pytest.raises(Cut, match="without TLS's close_notify"):
+                with pytest.raises(TransferAborted, match="without TLS's close_notify"):
                     await receiving
             assert connection.moved == 100_000
 
@@ -312,12 +312,12 @@ class TestReceiving:
     @ensureDeferred
     async def test_an_rst_is_a_cut(self, reactor, tls, sink, bears):
         async with secure_meeting(reactor, tls) as (connection, peer):
-            connection.bears_truncation = bears
+            connection.accepts_truncated_tls = bears
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
             await until(reactor, lambda: sum(count for count, _ in sink.turns) == 4)
             send_rst(peer)
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await receiving
 
     @ensureDeferred
@@ -325,14 +325,14 @@ class TestReceiving:
         async with secure_meeting(reactor, tls) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             socket.socket.sendall(peer, b"in clear\r\n")
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await receiving
 
     @ensureDeferred
     async def test_silence_is_a_stall(self, reactor, tls, sink):
         async with secure_meeting(reactor, tls, stall_timeout=0.2) as (connection, peer):
             peer.sendall(b"some")
-            with pytest.raises(Stalled):
+            with pytest.raises(TransferStalled):
                 await connection.receive_file(sink.exclusively)
 
     @ensureDeferred
@@ -351,7 +351,7 @@ class TestReceiving:
     @ensureDeferred
     async def test_one_that_fails_while_more_comes_too(self, reactor, tls, monkeypatch):
         """What is alone is written by a thread of its own, and fails there."""
-        monkeypatch.setattr(tls_receive_file, "MOMENT", 5_000)
+        monkeypatch.setattr(tls_receive_file, "POLL_MS", 5_000)
 
         async def full(turn):
             with open("/dev/full", "wb", buffering=0) as file:
@@ -375,7 +375,7 @@ class TestReceiving:
                 pouring = deferToThread(pour, peer, CONTENT)
                 moved = await connection.receive_file(sink.exclusively)
                 await pouring
-                connection.dismiss()
+                connection.close_gracefully()
             sink.file.close()
             return moved, (tmp_path / name).read_bytes() == CONTENT
 
@@ -386,7 +386,7 @@ class TestReceiving:
     async def test_cancelling_while_a_thread_works_leaves_nothing_open(self, reactor, tls, sink):
         before = descriptors()
         go_on = threading.Event()
-        turns: list[tuple[int, State]] = []
+        turns: list[tuple[int, TurnResult]] = []
 
         async def slowly(turn):
             def later(descriptor):
@@ -405,7 +405,7 @@ class TestReceiving:
                 await receiving
             assert "doRead" not in vars(connection.transport)
         go_on.set()
-        await until(reactor, lambda: turns == [(0, State.BROKEN)])
+        await until(reactor, lambda: turns == [(0, TurnResult.BROKEN)])
         await until(reactor, lambda: descriptors() <= before)
 
     @ensureDeferred
@@ -413,7 +413,7 @@ class TestReceiving:
         async with secure_meeting(reactor, tls) as (connection, _peer):
             receiving = start(connection.receive_file(sink.exclusively))
             connection.abort()
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await receiving
-            with pytest.raises(Cut):
+            with pytest.raises(TransferAborted):
                 await connection.receive_file(sink.exclusively)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from twisted.logger import LogEvent, Logger, LogLevel, LogPublisher
 
-from ftpservice.service.log.sinks import Entry
+from ftpservice.service.log.sinks import LogEntry
 from ftpservice.service.log.writer import LogWriter
 
 PATIENCE = 30.0
@@ -34,7 +34,7 @@ class Sink:
         text = event.get("text", "")
         return f"{text}\n" if text else None
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, entries: Sequence[LogEntry]) -> None:
         self.rest += [text for _, text in entries]
         self.entered.set()
         assert self.open.wait(PATIENCE)

@@ -9,8 +9,8 @@ from twisted.python import usage
 
 from ftpservice import __version__
 from ftpservice.accounts.checkers import PasswordFileChecker
-from ftpservice.service.settings.options import Options
-from ftpservice.service.settings.settings import Settings
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.service.settings.table import SETTINGS
 from ftpservice.service.tap import Options as TerminalOptions
 
@@ -28,13 +28,13 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def options(*words: str) -> Options:
-    parsed = Options()
+def options(*words: str) -> ServiceOptions:
+    parsed = ServiceOptions()
     parsed.parseOptions(list(words))
     return parsed
 
 
-def settings(*words: str) -> Settings:
+def settings(*words: str) -> ServiceSettings:
     return options(MEMORY, *words).settings
 
 
@@ -142,7 +142,7 @@ def test_a_checker_for_other_logins_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_help_names_every_setting_and_its_default() -> None:
-    text = str(Options())
+    text = str(ServiceOptions())
     for setting in SETTINGS:
         assert f"--{setting.name}" in text
     assert "10000]" in text
@@ -151,7 +151,7 @@ def test_help_names_every_setting_and_its_default() -> None:
 def test_help_auth_offers_ours_and_all_the_stock_kinds_for_passwords(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    offered = {factory.authType for factory in Options()._checkerFactoriesForOptHelpAuth()}
+    offered = {factory.authType for factory in ServiceOptions()._checkerFactoriesForOptHelpAuth()}
     assert {"passwd", "memory", "file", "anonymous"} <= offered
     assert offered <= {factory.authType for factory in findCheckerFactories()}
 

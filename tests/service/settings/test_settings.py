@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ftpservice.service.settings.settings import Contradiction, Settings, settings_from
-from ftpservice.service.settings.table import BY_NAME, SETTINGS
+from ftpservice.service.settings.settings import ServiceSettings, SettingsConflict, settings_from
+from ftpservice.service.settings.table import SETTINGS, SETTINGS_BY_NAME
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -50,33 +50,33 @@ def test_a_storage_string_stays_as_it_is() -> None:
 
 
 def test_durable_is_asked_of_local_storages_that_do_not_say() -> None:
-    durable = Settings((), "local:/x", durable=True)
+    durable = ServiceSettings((), "local:/x", durable=True)
     assert durable.kept("local:/x") == "local:/x:durable=yes"
     assert durable.kept("local:/x:durable=no") == "local:/x:durable=no"
     assert durable.kept("memory:") == "memory:"
-    assert Settings((), "local:/x").kept("local:/x") == "local:/x"
+    assert ServiceSettings((), "local:/x").kept("local:/x") == "local:/x"
 
 
 def test_every_setting_arrives_where_it_belongs() -> None:
     given = {
-        "welcome": BY_NAME["welcome"].from_text("hello"),
+        "welcome": SETTINGS_BY_NAME["welcome"].from_text("hello"),
         "anonymous": True,
-        "anonymous-root": BY_NAME["anonymous-root"].from_text("pub"),
-        "max-sessions": BY_NAME["max-sessions"].from_text("3"),
-        "max-sessions-per-address": BY_NAME["max-sessions-per-address"].from_text("2"),
-        "max-sessions-per-user": BY_NAME["max-sessions-per-user"].from_text("1"),
-        "login-timeout": BY_NAME["login-timeout"].from_text("11"),
-        "idle-timeout": BY_NAME["idle-timeout"].from_text("12.5"),
-        "data-timeout": BY_NAME["data-timeout"].from_text("13"),
-        "stall-timeout": BY_NAME["stall-timeout"].from_text("14"),
-        "umask": BY_NAME["umask"].from_text("027"),
-        "ascii": BY_NAME["ascii"].from_text("off"),
-        "host-names": BY_NAME["host-names"].checked(["FTP.example.com.", "b"]),
-        "rate-down": BY_NAME["rate-down"].from_text("20M"),
-        "rate-up": BY_NAME["rate-up"].from_text("500k"),
-        "upload-digest": BY_NAME["upload-digest"].from_text("sha-1"),
-        "passive-ports": BY_NAME["passive-ports"].from_text("50000-50100"),
-        "passive-address": BY_NAME["passive-address"].from_text("203.0.113.7"),
+        "anonymous-root": SETTINGS_BY_NAME["anonymous-root"].from_text("pub"),
+        "max-sessions": SETTINGS_BY_NAME["max-sessions"].from_text("3"),
+        "max-sessions-per-address": SETTINGS_BY_NAME["max-sessions-per-address"].from_text("2"),
+        "max-sessions-per-user": SETTINGS_BY_NAME["max-sessions-per-user"].from_text("1"),
+        "login-timeout": SETTINGS_BY_NAME["login-timeout"].from_text("11"),
+        "idle-timeout": SETTINGS_BY_NAME["idle-timeout"].from_text("12.5"),
+        "data-timeout": SETTINGS_BY_NAME["data-timeout"].from_text("13"),
+        "stall-timeout": SETTINGS_BY_NAME["stall-timeout"].from_text("14"),
+        "umask": SETTINGS_BY_NAME["umask"].from_text("027"),
+        "ascii": SETTINGS_BY_NAME["ascii"].from_text("off"),
+        "host-names": SETTINGS_BY_NAME["host-names"].checked(["FTP.example.com.", "b"]),
+        "rate-down": SETTINGS_BY_NAME["rate-down"].from_text("20M"),
+        "rate-up": SETTINGS_BY_NAME["rate-up"].from_text("500k"),
+        "upload-digest": SETTINGS_BY_NAME["upload-digest"].from_text("sha-1"),
+        "passive-ports": SETTINGS_BY_NAME["passive-ports"].from_text("50000-50100"),
+        "passive-address": SETTINGS_BY_NAME["passive-address"].from_text("203.0.113.7"),
     }
     settings = settings_from(given)
     session = settings.session
@@ -104,7 +104,7 @@ def test_tls_settings_arrive_where_they_belong(
         "tls-handshake-timeout": "7",
         "client-ca": "/ca.pem",
     }
-    given = {name: BY_NAME[name].from_text(text) for name, text in texts.items()}
+    given = {name: SETTINGS_BY_NAME[name].from_text(text) for name, text in texts.items()}
     given |= {"certificate": ("a.pem", "b.pem"), "key": ("a.key", "/b.key")}
     given |= {"implicit": ("tcp:990",), "allow-ccc": True, "allow-plaintext": True}
     given |= {"require-session-reuse": True, "tls-allow-truncated": True}
@@ -139,40 +139,40 @@ def test_one_file_may_hold_certificate_and_key() -> None:
     ids=["implicit-off", "implicit-data-off", "data-required", "keys", "key-alone"],
 )
 def test_what_cannot_hold_together_is_refused(given: dict[str, Any], line: str) -> None:
-    with pytest.raises(Contradiction, match=line):
+    with pytest.raises(SettingsConflict, match=line):
         settings_from(given)
 
 
 def test_a_word_is_one_of_those_known() -> None:
     with pytest.raises(ValueError, match="not one of off, offered, required-login, required"):
-        BY_NAME["tls"].from_text("on")
+        SETTINGS_BY_NAME["tls"].from_text("on")
     with pytest.raises(ValueError, match=r"not one of off, offered, required$"):
-        BY_NAME["tls-data"].from_text("required-login")
+        SETTINGS_BY_NAME["tls-data"].from_text("required-login")
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1_0", "1e3", "٣", "99999999999", " 5", "0"])
 def test_a_count_is_plain_digits(text: str) -> None:
     with pytest.raises(ValueError, match="whole number"):
-        BY_NAME["max-sessions"].from_text(text)
+        SETTINGS_BY_NAME["max-sessions"].from_text(text)
 
 
 @pytest.mark.parametrize("text", ["", "-1", "inf", "nan", "1e3", "5x", "1."])
 def test_seconds_are_digits_or_a_duration(text: str) -> None:
     with pytest.raises(ValueError, match="seconds"):
-        BY_NAME["idle-timeout"].from_text(text)
+        SETTINGS_BY_NAME["idle-timeout"].from_text(text)
 
 
 @pytest.mark.parametrize("text", ["", "fast", "-1", "1.5M", "10 megs"])
 def test_a_rate_is_a_size(text: str) -> None:
     with pytest.raises(ValueError, match="not a"):
-        BY_NAME["rate-down"].from_text(text)
+        SETTINGS_BY_NAME["rate-down"].from_text(text)
 
 
 def test_a_digest_is_one_that_hash_knows_or_none() -> None:
-    assert BY_NAME["upload-digest"].from_text("None") == ""
-    assert BY_NAME["upload-digest"].from_text("sha256") == "SHA-256"
+    assert SETTINGS_BY_NAME["upload-digest"].from_text("None") == ""
+    assert SETTINGS_BY_NAME["upload-digest"].from_text("sha256") == "SHA-256"
     with pytest.raises(ValueError, match="none, CRC32, MD5, SHA-1, SHA-256, SHA-512"):
-        BY_NAME["upload-digest"].from_text("SHA3")
+        SETTINGS_BY_NAME["upload-digest"].from_text("SHA3")
 
 
 def test_every_default_is_one_that_a_user_could_write() -> None:
@@ -184,19 +184,19 @@ def test_every_default_is_one_that_a_user_could_write() -> None:
 
 
 def test_the_page_of_settings_is_current() -> None:
-    from docs.make_settings import reference
+    from docs.make_settings import settings_reference
 
     page = Path(__file__).parents[3] / "docs" / "settings.md"
-    assert page.read_text(encoding="utf-8") == reference(), f"run make docs{os.linesep}"
+    assert page.read_text(encoding="utf-8") == settings_reference(), f"run make docs{os.linesep}"
 
 
 @pytest.mark.parametrize(("value", "meant"), [("off", False), (False, False), ("ON", True)])
 def test_a_switch_is_on_or_off(value: object, meant: bool) -> None:
-    assert BY_NAME["ascii"].checked(value) is meant
+    assert SETTINGS_BY_NAME["ascii"].checked(value) is meant
     with pytest.raises(ValueError, match=r"is not \"on\" or \"off\""):
-        BY_NAME["ascii"].checked("never")
+        SETTINGS_BY_NAME["ascii"].checked("never")
 
 
 def test_a_host_name_that_is_none_is_told() -> None:
     with pytest.raises(ValueError, match="not the name of a host"):
-        BY_NAME["host-names"].checked(["a b"])
+        SETTINGS_BY_NAME["host-names"].checked(["a b"])

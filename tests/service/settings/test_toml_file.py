@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from ftpservice.service.settings.toml_file import BadConfiguration, load, parse
+from ftpservice.service.settings.toml_file import BadConfiguration, load_toml, parse_toml
 from ftpservice.session.tls_policy import ControlTLS
 
 
 def complaint(text: str) -> str:
     with pytest.raises(BadConfiguration) as caught:
-        parse(text)
+        parse_toml(text)
     line = str(caught.value)
     assert "\n" not in line
     return line
 
 
 def test_every_kind_of_value_is_read() -> None:
-    values = parse(
+    values = parse_toml(
         'listen = ["tcp:21", "tcp6:21"]\nanonymous = true\nmax-sessions = 5\n'
         'idle-timeout = 1.5\numask = "077"\n'
     )
@@ -62,7 +62,7 @@ def test_every_kind_of_value_is_read() -> None:
     ],
 )
 def test_values_with_an_obvious_meaning_are_taken(text: str, value: object) -> None:
-    [given] = parse(f"# umask = 0o11\n{text}\n").values()
+    [given] = parse_toml(f"# umask = 0o11\n{text}\n").values()
     assert given == value
     assert type(given) is type(value) or isinstance(given, float)
 
@@ -132,17 +132,17 @@ def test_a_file_is_named_in_complaints(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text("zzz = 1")
     with pytest.raises(BadConfiguration, match=f"^{path}, line 1, zzz: "):
-        load(str(path))
+        load_toml(str(path))
     path.write_text("durable = true")
-    assert load(str(path)) == {"durable": True}
+    assert load_toml(str(path)) == {"durable": True}
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match="no such file"):
-        load(str(tmp_path / "none.toml"))
+        load_toml(str(tmp_path / "none.toml"))
     (tmp_path / "latin.toml").write_bytes(b"welcome = '\xe9'")
     with pytest.raises(BadConfiguration, match="utf-8"):
-        load(str(tmp_path / "latin.toml"))
+        load_toml(str(tmp_path / "latin.toml"))
     (tmp_path / "large.toml").write_bytes(b"#" * (1024 * 1024 + 1))
     with pytest.raises(BadConfiguration, match="too large"):
-        load(str(tmp_path / "large.toml"))
+        load_toml(str(tmp_path / "large.toml"))

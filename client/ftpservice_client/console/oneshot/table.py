@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ftpservice_client.console.oneshot import names, transfers
-from ftpservice_client.console.oneshot.command_table import ShotTable
+from ftpservice_client.console.oneshot.command_table import OneShotTable
 
-__all__ = ["SHOTS"]
+__all__ = ["ONE_SHOT_COMMANDS"]
 
-SHOTS = ShotTable().include(transfers.shots, names.shots)
+ONE_SHOT_COMMANDS = OneShotTable().include(transfers.commands, names.commands)

@@ -7,95 +7,106 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from ftpservice_client import Transfer
-from ftpservice_client.console.oneshot.command_table import Answer, ShotTable, arrive
-from ftpservice_client.console.session.errors import Usage
-from ftpservice_client.console.session.exit_status import explain
-from ftpservice_client.console.session.file_transfer import Care, fetch, send, show
-from ftpservice_client.console.session.line_parser import Argument
-from ftpservice_client.console.session.mirror import MOST_PARALLEL, mirrored
+from ftpservice_client import TransferResult
+from ftpservice_client.console.oneshot.command_table import OneShotResult, OneShotTable, connect_to
+from ftpservice_client.console.session.errors import ShellUsageError
+from ftpservice_client.console.session.exit_status import error_text
+from ftpservice_client.console.session.file_transfer import (
+    TransferFlags,
+    download_file,
+    show_file,
+    upload_file,
+)
+from ftpservice_client.console.session.line_parser import ShellArgument
+from ftpservice_client.console.session.mirror import MAX_PARALLEL, run_mirror
 from ftpservice_client.console.session.name_expansion import (
+    expand_remote_files,
     is_pattern,
     local_target,
-    remote_files,
     require_distinct,
 )
-from ftpservice_client.console.session.session import Session
+from ftpservice_client.console.session.session import ShellSession
 
-__all__ = ["shots"]
+__all__ = ["commands"]
 
-shots = ShotTable()
+commands = OneShotTable()
 
-STREAM = "-"
-CLASH = "--json and a file cannot both go to the output"
+STDIO_NAME = "-"
+OUTPUT_CLASH_TEXT = "--json and a file cannot both go to the output"
 
 
-def _carefully(parser: ArgumentParser) -> None:
+def _add_transfer_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-c", "--continue", dest="resume", action="store_true", help="go on with what is there"
     )
     parser.add_argument("--verify", action="store_true", help="compare digests afterwards")
 
 
-def _get(parser: ArgumentParser) -> None:
-    _carefully(parser)
+def _add_get_arguments(parser: ArgumentParser) -> None:
+    _add_transfer_flags(parser)
     parser.add_argument("url", metavar="URL", help="its last part may hold wildcards")
     parser.add_argument("to", metavar="FILE", nargs="?", help="or a directory, or - for the output")
 
 
-@shots.add("get", _get)
-async def get(session: Session, words: Namespace) -> Answer:
+@commands.add("get", _add_get_arguments)
+async def get(session: ShellSession, words: Namespace) -> OneShotResult:
     """Fetch a file, or all whose names fit."""
-    if words.to == STREAM and words.json:
-        raise Usage(CLASH)
-    wanted = await arrive(session, words.url)
-    names = await remote_files(session, [wanted])
-    if words.to == STREAM:
-        return Answer({"files": [_facts(await show(session, name)) for name in names]})
-    care = Care(words.resume, words.verify)
-    into = _target(words.to, several=is_pattern(wanted))
+    if words.to == STDIO_NAME and words.json:
+        raise ShellUsageError(OUTPUT_CLASH_TEXT)
+    wanted = await connect_to(session, words.url)
+    names = await expand_remote_files(session, [wanted])
+    if words.to == STDIO_NAME:
+        return OneShotResult(
+            {"files": [_transfer_json(await show_file(session, name)) for name in names]}
+        )
+    care = TransferFlags(words.resume, words.verify)
+    into = _local_directory_or_file(words.to, several=is_pattern(wanted))
     files: list[dict[str, Any]] = []
     for name in names:
         to = await local_target(session, name, into)
-        files.append(_facts(await fetch(session, name, to, care)) | {"file": str(to)})
-    return Answer({"files": files})
+        files.append(
+            _transfer_json(await download_file(session, name, to, care)) | {"file": str(to)}
+        )
+    return OneShotResult({"files": files})
 
 
-def _target(text: str | None, *, several: bool) -> Argument | None:
+def _local_directory_or_file(text: str | None, *, several: bool) -> ShellArgument | None:
     """Return where files go: ``several`` of them, into a directory."""
     if text is None:
         return None
-    return Argument(f"{text}/" if several and not text.endswith("/") else text)
+    return ShellArgument(f"{text}/" if several and not text.endswith("/") else text)
 
 
-def _put(parser: ArgumentParser) -> None:
-    _carefully(parser)
+def _add_put_arguments(parser: ArgumentParser) -> None:
+    _add_transfer_flags(parser)
     parser.add_argument("-a", "--append", action="store_true", help="add to the file there")
     parser.add_argument("-p", "--preserve", action="store_true", help="keep the time of the file")
     parser.add_argument("url", metavar="URL", help="of a file; of a directory if it ends with /")
     parser.add_argument("files", metavar="FILE", nargs="+", help="or - for the input")
 
 
-@shots.add("put", _put)
-async def put(session: Session, words: Namespace) -> Answer:
+@commands.add("put", _add_put_arguments)
+async def put(session: ShellSession, words: Namespace) -> OneShotResult:
     """Send files."""
-    path = (await arrive(session, words.url)).text
+    path = (await connect_to(session, words.url)).text
     into = not path or path.endswith("/")
     if not into and len(words.files) > 1:
-        raise Usage("several files go to a directory: a URL that ends with /")
-    if into and STREAM in words.files:
-        raise Usage("- has no name: the URL has to end with one")
+        raise ShellUsageError("several files go to a directory: a URL that ends with /")
+    if into and STDIO_NAME in words.files:
+        raise ShellUsageError("- has no name: the URL has to end with one")
     require_distinct(Path(text).name if into else path for text in words.files)
-    care = Care(words.resume, words.verify, words.append, words.preserve)
+    care = TransferFlags(words.resume, words.verify, words.append, words.preserve)
     files: list[dict[str, Any]] = []
     for text in words.files:
-        source = sys.stdin.buffer if text == STREAM else Path(text)
+        source = sys.stdin.buffer if text == STDIO_NAME else Path(text)
         name = f"{path}{Path(text).name}" if into else path
-        files.append(_facts(await send(session, source, name, care)) | {"file": text})
-    return Answer({"files": files})
+        files.append(
+            _transfer_json(await upload_file(session, source, name, care)) | {"file": text}
+        )
+    return OneShotResult({"files": files})
 
 
-def _facts(done: Transfer) -> dict[str, Any]:
+def _transfer_json(done: TransferResult) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": done.name, "size": done.size}
     if done.digest is not None:
         facts |= {"algorithm": done.digest.algorithm, "digest": done.digest.value}
@@ -104,22 +115,22 @@ def _facts(done: Transfer) -> dict[str, Any]:
     return facts
 
 
-def _cat(parser: ArgumentParser) -> None:
+def _add_cat_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("urls", metavar="URL", nargs="+", help="its last part may hold wildcards")
 
 
-@shots.add("cat", _cat)
-async def cat(session: Session, words: Namespace) -> Answer:
+@commands.add("cat", _add_cat_arguments)
+async def cat(session: ShellSession, words: Namespace) -> OneShotResult:
     """Write files to the output."""
     if words.json:
-        raise Usage(CLASH)
+        raise ShellUsageError(OUTPUT_CLASH_TEXT)
     for url in words.urls:
-        for name in await remote_files(session, [await arrive(session, url)]):
-            await show(session, name)
-    return Answer({})
+        for name in await expand_remote_files(session, [await connect_to(session, url)]):
+            await show_file(session, name)
+    return OneShotResult({})
 
 
-def _mirror(parser: ArgumentParser) -> None:
+def _add_mirror_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="of a directory")
     parser.add_argument("directory", metavar="DIR", type=Path, help="here")
     parser.add_argument("-u", "--up", action="store_true", help="from here to the server")
@@ -137,22 +148,23 @@ def _mirror(parser: ArgumentParser) -> None:
         *("-p", "--parallel"),
         metavar="N",
         type=int,
-        choices=range(1, MOST_PARALLEL + 1),
+        choices=range(1, MAX_PARALLEL + 1),
         default=1,
         help="transfers at a time",
     )
 
 
-@shots.add("mirror", _mirror)
-async def mirror(session: Session, words: Namespace) -> Answer:
+@commands.add("mirror", _add_mirror_arguments)
+async def mirror(session: ShellSession, words: Namespace) -> OneShotResult:
     """Make a directory hold what another does."""
-    path = (await arrive(session, words.url)).text
+    path = (await connect_to(session, words.url)).text
     names = ("up", "delete", "dry_run", "include", "exclude", "parallel")
     wishes = {name: getattr(words, name) for name in names}
-    done = await mirrored(session, words.directory, path, wishes)
+    done = await run_mirror(session, words.directory, path, wishes)
     steps = [{"action": one.action, "name": one.name, "size": one.size} for one in done.steps]
     failed = [
-        {"action": one.action, "error": explain(why), "name": one.name} for one, why in done.failed
+        {"action": one.action, "error": error_text(why), "name": one.name}
+        for one, why in done.failed
     ]
     failure = done.failed[0][1] if done.failed else None
-    return Answer({"failed": failed, "size": done.size, "steps": steps}, failure=failure)
+    return OneShotResult({"failed": failed, "size": done.size, "steps": steps}, failure=failure)

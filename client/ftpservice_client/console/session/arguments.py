@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ftpservice_client import Destination, ExplicitTLS, Settings, Trust, parse_url
-from ftpservice_client.console.session.errors import Usage
+from ftpservice_client.console.session.errors import ShellUsageError
 
-__all__ = ["PROGRAM", "destination", "settings_from", "shell_parser", "shot_parser"]
+__all__ = ["PROGRAM_NAME", "destination", "one_shot_parser", "settings_from", "shell_parser"]
 
 
 def destination(text: str) -> Destination:
@@ -20,10 +20,10 @@ def destination(text: str) -> Destination:
     return parse_url(text if "://" in text else f"ftp://{text}")
 
 
-PROGRAM = "ftpservice-client"
-RETRIES = 2
+PROGRAM_NAME = "ftpservice-client"
+DEFAULT_RETRIES = 2
 DESCRIPTION = "Move files by FTP, FTPS (ftpes://, ftps://) and the simple protocol (simple://)."
-SHOTS = """single commands, each with --help of its own:
+ONE_SHOT_HELP = """single commands, each with --help of its own:
   get URL [FILE]      fetch a file (- for standard output)
   put URL FILE...     send files (- for standard input)
   ls URL              list a directory
@@ -34,22 +34,22 @@ SHOTS = """single commands, each with --help of its own:
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """One that ends like everything else here: with a `Usage` that somebody tells."""
+class CommandLineParser(argparse.ArgumentParser):
+    """One that ends like everything else here: with a `ShellUsageError` that somebody tells."""
 
     def error(self, message: str) -> None:  # type: ignore[override]  # theirs exits
         """Raise what is wrong."""
-        from ftpservice_client.console.session.redaction import without_url_passwords
+        from ftpservice_client.console.session.redaction import redact_urls
 
-        raise Usage(f"{without_url_passwords(message)} ({self.prog} --help tells more)")
+        raise ShellUsageError(f"{redact_urls(message)} ({self.prog} --help tells more)")
 
 
 def shell_parser() -> argparse.ArgumentParser:
     """Return the parser of what starts a shell or a script."""
-    parser = Parser(
-        PROGRAM,
+    parser = CommandLineParser(
+        PROGRAM_NAME,
         description=DESCRIPTION,
-        epilog=SHOTS,
+        epilog=ONE_SHOT_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("url", metavar="URL", nargs="?", help="where to connect at first")
@@ -63,9 +63,9 @@ def shell_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def shot_parser(name: str, description: str) -> argparse.ArgumentParser:
+def one_shot_parser(name: str, description: str) -> argparse.ArgumentParser:
     """Return the parser of a single command, with what all of them have."""
-    parser = Parser(f"{PROGRAM} {name}", description=description)
+    parser = CommandLineParser(f"{PROGRAM_NAME} {name}", description=description)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     _add_settings(parser)
     return parser
@@ -87,7 +87,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--active", action="store_true", help="have the server connect for data")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="of each wait, at most")
     parser.add_argument(
-        "--retries", type=_count, metavar="N", default=RETRIES, help="after a cut (%(default)s)"
+        "--retries",
+        type=_count,
+        metavar="N",
+        default=DEFAULT_RETRIES,
+        help="after a cut (%(default)s)",
     )
 
 
@@ -105,11 +109,11 @@ def _count(text: str) -> int:
 
 
 def settings_from(words: argparse.Namespace) -> Settings:
-    """Return the library's settings that the command line asks for; raises `Usage`."""
+    """Return the library's settings that the command line asks for; raises `ShellUsageError`."""
     try:
         trust = Trust(words.ca_file, words.fingerprint or "", words.insecure)
     except ValueError as error:
-        raise Usage(str(error)) from None
+        raise ShellUsageError(str(error)) from None
     settings = Settings(
         trust=trust,
         active=words.active,

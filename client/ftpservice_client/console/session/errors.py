@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-__all__ = ["Abandoned", "Complaint", "Left", "NotConnected", "UnknownWord", "Usage"]
+__all__ = [
+    "InputEnded",
+    "InputInterrupted",
+    "NotConnected",
+    "ShellError",
+    "ShellUsageError",
+    "UnknownShellCommand",
+]
 
 
-class Complaint(Exception):
+class ShellError(Exception):
     """Ends a command; its text is all that is shown."""
 
 
-class Usage(Complaint):
+class ShellUsageError(ShellError):
     """The arguments do not fit the word."""
 
 
-class UnknownWord(Usage):
+class UnknownShellCommand(ShellUsageError):
     """The line begins with a word that the shell does not know."""
 
 
-class NotConnected(Complaint):
+class NotConnected(ShellError):
     """The command needs a server, and there is none yet."""
 
     def __init__(self) -> None:
         super().__init__("Not connected. Connect with: open ftp://host/ (or CONN host port)")
 
 
-class Abandoned(Complaint):
+class InputInterrupted(ShellError):
     """Ctrl-C at a question: what was asked for is not wanted any more."""
 
     def __init__(self) -> None:
         super().__init__("Interrupted.")
 
 
-class Left(Abandoned):
+class InputEnded(InputInterrupted):
     """Ctrl-D at a question: no more answers will come."""

@@ -8,18 +8,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ftpservice.wire.entry import Kind
-from ftpservice_client import ClientError, Denied, Exists, LocalProblem, NotFound, Transfer
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.terminal.consumer import TerminalWriter
-from ftpservice_client.console.terminal.format import amount, rate
-from ftpservice_client.console.terminal.progress import Meter
-from ftpservice_client.console.terminal.progress_rows import Count
+from ftpservice_client import (
+    AccessDenied,
+    AlreadyExists,
+    ClientError,
+    LocalFileError,
+    NotFound,
+    TransferResult,
+)
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.terminal.consumer import TerminalConsumer
+from ftpservice_client.console.terminal.format import format_size, rate
+from ftpservice_client.console.terminal.progress import ProgressDisplay
+from ftpservice_client.console.terminal.progress_rows import FileProgress
 
-__all__ = ["Care", "fetch", "send", "show"]
+__all__ = ["TransferFlags", "download_file", "show_file", "upload_file"]
 
 
 @dataclass(frozen=True)
-class Care:
+class TransferFlags:
     """How a transfer is to be done."""
 
     resume: bool = False
@@ -28,25 +35,27 @@ class Care:
     keep_time: bool = False
 
 
-async def fetch(session: Session, name: str, to: Path, care: Care) -> Transfer:
+async def download_file(
+    session: ShellSession, name: str, to: Path, care: TransferFlags
+) -> TransferResult:
     """Download to a file here; a directory is refused in as many words."""
-    count = Count(name)
-    device = await session.aside(_opened_device, to)
+    count = FileProgress(name)
+    device = await session.in_thread(_open_device, to)
     try:
-        with Meter(count.rows, session.screen, session.reactor), device or nullcontext():
+        with ProgressDisplay(count.rows, session.screen, session.reactor), device or nullcontext():
             done = await session.client.download(
                 name, device or to, resume=care.resume, verify=care.verify, progress=count
             )
-    except (NotFound, Exists, Denied) as error:
+    except (NotFound, AlreadyExists, AccessDenied) as error:
         if await _is_directory_there(session, name):
             text = f"{name} is a directory: mirror fetches those"
-            raise Exists(text, error.reply) from error
+            raise AlreadyExists(text, error.reply) from error
         raise
-    _tell(session, "Downloaded", done)
+    _report(session, "Downloaded", done)
     return done
 
 
-def _opened_device(path: Path) -> BinaryIO | None:
+def _open_device(path: Path) -> BinaryIO | None:
     """Open what takes bytes and keeps none, as /dev/null; None for what is to become a file."""
     with suppress(OSError):
         if path.is_char_device():
@@ -54,12 +63,14 @@ def _opened_device(path: Path) -> BinaryIO | None:
     return None
 
 
-async def send(session: Session, source: Path | BinaryIO, name: str, care: Care) -> Transfer:
+async def upload_file(
+    session: ShellSession, source: Path | BinaryIO, name: str, care: TransferFlags
+) -> TransferResult:
     """Upload under ``name``; a directory is refused in as many words."""
-    if isinstance(source, Path) and await session.aside(source.is_dir):
-        raise LocalProblem(f"{source} is a directory: mirror -u sends those")
-    count = Count(name)
-    with Meter(count.rows, session.screen, session.reactor):
+    if isinstance(source, Path) and await session.in_thread(source.is_dir):
+        raise LocalFileError(f"{source} is a directory: mirror -u sends those")
+    count = FileProgress(name)
+    with ProgressDisplay(count.rows, session.screen, session.reactor):
         done = await session.client.upload(
             source,
             name,
@@ -69,40 +80,40 @@ async def send(session: Session, source: Path | BinaryIO, name: str, care: Care)
             keep_time=care.keep_time,
             progress=count,
         )
-    if care.keep_time and not done.keeps_time:
+    if care.keep_time and not done.has_kept_time:
         session.screen.complain(f"The server does not keep the time of {name}.")
-    _tell(session, "Uploaded", done)
+    _report(session, "Uploaded", done)
     return done
 
 
-async def show(session: Session, name: str) -> Transfer:
+async def show_file(session: ShellSession, name: str) -> TransferResult:
     """Download to the output: as it is, or, on a terminal, made visible."""
     screen = session.screen
     if not screen.terminal:
-        return _noted(session, await session.client.download(name, screen.raw))
-    writer = TerminalWriter(screen)
+        return _report_note(session, await session.client.download(name, screen.raw))
+    writer = TerminalConsumer(screen)
     try:
         done = await session.client.download(name, writer)
     finally:
         writer.end_line()
-    return _noted(session, done)
+    return _report_note(session, done)
 
 
-async def _is_directory_there(session: Session, name: str) -> bool:
+async def _is_directory_there(session: ShellSession, name: str) -> bool:
     try:
         return (await session.client.stat(name)).kind is Kind.DIRECTORY
     except ClientError:
         return False
 
 
-def _tell(session: Session, what: str, done: Transfer) -> None:
+def _report(session: ShellSession, what: str, done: TransferResult) -> None:
     speed = rate(done.size, done.seconds)
-    size = amount(done.size)
+    size = format_size(done.size)
     session.screen.remark(f"{what} file: {done.name} ({size}){speed and f', {speed}'}")
-    _noted(session, done)
+    _report_note(session, done)
 
 
-def _noted(session: Session, done: Transfer) -> Transfer:
+def _report_note(session: ShellSession, done: TransferResult) -> TransferResult:
     """Tell what else there is to know, apart from what was asked for."""
     if done.note:
         session.screen.complain(f"{done.name}: {done.note}")

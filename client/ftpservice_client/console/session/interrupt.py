@@ -17,12 +17,12 @@ class Interrupt:
 
     def __init__(self) -> None:
         self._running: Deferred[Any] | None = None
-        self.deaf = False
+        self.is_suspended = False
         """Whether it is ignored, as while another program has the terminal."""
 
     def __call__(self) -> None:
         """Cancel what runs; with nothing to cancel, do nothing."""
-        if self._running is not None and not self.deaf:
+        if self._running is not None and not self.is_suspended:
             self._running.cancel()
 
     async def run(self, work: Coroutine[Deferred[Any], Any, Result]) -> Result:

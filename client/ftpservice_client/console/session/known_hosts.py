@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ftpservice_client import Destination, LocalProblem
+from ftpservice_client import Destination, LocalFileError
 
 __all__ = ["KnownHosts", "known_hosts_path"]
 
-LINE = re.compile(r"(\S+)\s+((?:[0-9A-F]{2}:?){32})")
-MOST_BYTES = 1024 * 1024
+ENTRY_PATTERN = re.compile(r"(\S+)\s+((?:[0-9A-F]{2}:?){32})")
+MAX_FILE_SIZE = 1024 * 1024
 
 
 def known_hosts_path(environment: Mapping[str, str]) -> Path:
@@ -34,11 +34,11 @@ class KnownHosts:
     def find(self, place: Destination) -> str:
         """Return the fingerprint that is kept for a server, empty if there is none.
 
-        Raises `LocalProblem` where others could have written it.
+        Raises `LocalFileError` where others could have written it.
         """
         found = ""
         for line in self._lines():
-            match = LINE.fullmatch(line.strip())
+            match = ENTRY_PATTERN.fullmatch(line.strip())
             if match is not None and match[1] == _key(place):
                 found = match[2]  # the last one holds
         return found
@@ -49,18 +49,18 @@ class KnownHosts:
                 facts = os.fstat(file.fileno())
                 others = facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
                 if others or facts.st_uid not in (os.geteuid(), 0):
-                    raise LocalProblem(
+                    raise LocalFileError(
                         f"{self.path}: other users can change it, so the certificates in it are"
                         " not trusted; look through it, then run chmod 600"
                     )
-                return file.read(MOST_BYTES).decode("utf-8", "replace").splitlines()
+                return file.read(MAX_FILE_SIZE).decode("utf-8", "replace").splitlines()
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise LocalProblem(f"{self.path}: {error.strerror}") from error
+            raise LocalFileError(f"{self.path}: {error.strerror}") from error
 
     def keep(self, place: Destination, fingerprint: str) -> None:
-        """Add a line for a server; it holds from now on. Raises `LocalProblem`."""
+        """Add a line for a server; it holds from now on. Raises `LocalFileError`."""
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class KnownHosts:
                 begin = b"\n" if whole and not whole.endswith(b"\n") else b""
                 file.write(begin + f"{_key(place)} {fingerprint}\n".encode())
         except OSError as error:
-            raise LocalProblem(f"{self.path}: {error.strerror}") from error
+            raise LocalFileError(f"{self.path}: {error.strerror}") from error
 
 
 def _key(place: Destination) -> str:

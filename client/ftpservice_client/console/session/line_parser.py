@@ -11,27 +11,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Argument", "BadLine", "Line", "Piece", "parse", "pieces", "quoted"]
+__all__ = [
+    "ArgumentToken",
+    "ParsedLine",
+    "ShellArgument",
+    "ShellSyntaxError",
+    "argument_tokens",
+    "parse_line",
+    "quote_argument",
+]
 
 ESCAPE = "\\"
 QUOTES = frozenset("\"'")
-SPECIAL = frozenset("\"'\\*?[")
-SYSTEM = "!"
-REMARK = "#"
+SPECIAL_CHARACTERS = frozenset("\"'\\*?[")
+SYSTEM_COMMAND_PREFIX = "!"
+COMMENT_PREFIX = "#"
 
 
-class BadLine(ValueError):
+class ShellSyntaxError(ValueError):
     """A line that cannot be understood; its text says why."""
 
 
-class Argument(NamedTuple):
+class ShellArgument(NamedTuple):
     """One argument; ``literal`` if quotes or a backslash say that it holds no wildcards."""
 
     text: str
     literal: bool = False
 
 
-class Piece(NamedTuple):
+class ArgumentToken(NamedTuple):
     """An argument and where it stood: ``line[start:end]``; not ``closed`` if its quote is open."""
 
     text: str
@@ -42,31 +50,31 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ParsedLine:
     """A word, in lower case, its arguments, and what stood behind it as it was typed."""
 
     word: str
-    arguments: tuple[Argument, ...]
+    arguments: tuple[ShellArgument, ...]
     rest: str
 
 
-def parse(text: str) -> Line | None:
-    """Read a line; ``None`` for one that is empty or a remark. Raises `BadLine`."""
+def parse_line(text: str) -> ParsedLine | None:
+    """Read a line; ``None`` for one that is empty or a remark. Raises `ShellSyntaxError`."""
     text = text.strip()
-    if not text or text.startswith(REMARK):
+    if not text or text.startswith(COMMENT_PREFIX):
         return None
-    if text.startswith(SYSTEM):
-        return Line(SYSTEM, (), text[1:].strip())
+    if text.startswith(SYSTEM_COMMAND_PREFIX):
+        return ParsedLine(SYSTEM_COMMAND_PREFIX, (), text[1:].strip())
     word, *others = text.split(None, 1)
     rest = "".join(others)
-    found = list(pieces(rest))
+    found = list(argument_tokens(rest))
     if found and not found[-1].closed:
-        raise BadLine("A quote is not closed.")
-    arguments = tuple(Argument(piece.text, piece.literal) for piece in found)
-    return Line(word.lower(), arguments, rest)
+        raise ShellSyntaxError("A quote is not closed.")
+    arguments = tuple(ShellArgument(piece.text, piece.literal) for piece in found)
+    return ParsedLine(word.lower(), arguments, rest)
 
 
-def pieces(text: str) -> Iterator[Piece]:
+def argument_tokens(text: str) -> Iterator[ArgumentToken]:
     """Yield the arguments in ``text``, also one whose quote is not closed."""
     position = 0
     while True:
@@ -75,12 +83,12 @@ def pieces(text: str) -> Iterator[Piece]:
         if position == len(text):
             return
         quote = text[position] if text[position] in QUOTES else ""
-        piece = _quoted_piece(text, position, quote) if quote else _plain_piece(text, position)
+        piece = _quoted_token(text, position, quote) if quote else _plain_token(text, position)
         yield piece
         position = piece.end
 
 
-def _plain_piece(text: str, start: int) -> Piece:
+def _plain_token(text: str, start: int) -> ArgumentToken:
     letters: list[str] = []
     literal = False
     position = start
@@ -90,10 +98,10 @@ def _plain_piece(text: str, start: int) -> Piece:
             position += 1
         letters.append(text[position])
         position += 1
-    return Piece("".join(letters), literal, start, position, closed=True)
+    return ArgumentToken("".join(letters), literal, start, position, closed=True)
 
 
-def _quoted_piece(text: str, start: int, quote: str) -> Piece:
+def _quoted_token(text: str, start: int, quote: str) -> ArgumentToken:
     letters: list[str] = []
     position = start + 1
     while position < len(text) and text[position] != quote:
@@ -102,13 +110,15 @@ def _quoted_piece(text: str, start: int, quote: str) -> Piece:
         letters.append(text[position])
         position += 1
     closed = position < len(text)
-    return Piece("".join(letters), True, start, position + closed, closed)
+    return ArgumentToken("".join(letters), True, start, position + closed, closed)
 
 
-def quoted(name: str) -> str:
+def quote_argument(name: str) -> str:
     """Return ``name`` as it has to be typed, in quotes where it needs them."""
-    plain = name and SPECIAL.isdisjoint(name) and not any(char.isspace() for char in name)
-    if plain and not name.startswith((SYSTEM, REMARK, "-")):
+    plain = (
+        name and SPECIAL_CHARACTERS.isdisjoint(name) and not any(char.isspace() for char in name)
+    )
+    if plain and not name.startswith((SYSTEM_COMMAND_PREFIX, COMMENT_PREFIX, "-")):
         return name
     inside = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{inside}"'

@@ -10,32 +10,32 @@ from typing import Any, Protocol, TypeVar
 
 from ftpservice.wire.entry import Entry
 from ftpservice_client import (
+    AuthenticationFailed,
     Client,
     ClientError,
     Destination,
-    Greeted,
-    LoginFailed,
+    PendingLogin,
     Settings,
     connect,
-    greet,
+    connect_without_login,
 )
 from ftpservice_client.console.session.certificate_trust import with_trust
-from ftpservice_client.console.session.errors import Complaint, NotConnected
+from ftpservice_client.console.session.errors import NotConnected, ShellError
 from ftpservice_client.console.session.interrupt import Interrupt
 from ftpservice_client.console.session.known_hosts import KnownHosts, known_hosts_path
-from ftpservice_client.console.terminal.escape import visible
+from ftpservice_client.console.terminal.escape import escape_unprintable
 from ftpservice_client.console.terminal.terminal import Screen
-from ftpservice_client.local.threads import Threads
+from ftpservice_client.local.threads import ThreadRunner
 
-__all__ = ["Asker", "Session", "Surroundings"]
+__all__ = ["Prompter", "ShellEnvironment", "ShellSession"]
 
 Result = TypeVar("Result")
-FRESH = 15.0
+LISTING_VALID_SECONDS = 15.0
 """Seconds for which a listing is good enough to complete names from."""
-NOWHERE = "ftpservice"
+DISCONNECTED_PROMPT = "ftpservice"
 
 
-class Asker(Protocol):
+class Prompter(Protocol):
     """Whoever can be asked."""
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
@@ -43,13 +43,13 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ShellEnvironment:
     """What a session is given: the reactor, the person, and how to connect."""
 
     reactor: Any
     screen: Screen
     settings: Settings
-    asker: Asker | None = None
+    prompter: Prompter | None = None
     """``None`` where nobody can be asked."""
     interrupt: Interrupt = field(default_factory=Interrupt)
     known_hosts: KnownHosts = field(
@@ -61,10 +61,10 @@ class Surroundings:
     """Whether lines come from a file: questions of trust are not for whoever started it."""
 
 
-class Session:
+class ShellSession:
     """One person's connection, or the lack of one."""
 
-    def __init__(self, given: Surroundings) -> None:
+    def __init__(self, given: ShellEnvironment) -> None:
         self.reactor = given.reactor
         self.screen = given.screen
         self.settings = replace(given.settings, warn=given.screen.warn)
@@ -74,15 +74,15 @@ class Session:
         self.leaving = False
         self.place: Destination | None = None
         """The server, and who we are there."""
-        self.wanted: Destination | None = None
+        self.login_destination: Destination | None = None
         """Where USER and PASS log in."""
-        self.named: Destination | None = None
+        self.url_destination: Destination | None = None
         """What a URL said that led here, before netrc and the person had their say."""
         self.home = ""
         """The directory that we began in."""
-        self._asker = given.asker
+        self._prompter = given.prompter
         self._script = given.script
-        self._greeted: Greeted | None = None
+        self._greeted: PendingLogin | None = None
         self._client: Client | None = None
         self._listings: dict[str, tuple[float, tuple[Entry, ...]]] = {}
 
@@ -96,9 +96,9 @@ class Session:
         return self._client
 
     @property
-    def attended(self) -> bool:
+    def is_interactive(self) -> bool:
         """Whether there is somebody to be asked."""
-        return self._asker is not None
+        return self._prompter is not None
 
     def tell(self, line: str) -> None:
         """Say what was done to a person at the shell; scripts are told of files alone."""
@@ -106,20 +106,20 @@ class Session:
             self.screen.remark(line)
 
     @property
-    def asks_for_trust(self) -> bool:
+    def can_ask_for_trust(self) -> bool:
         """Whether somebody can be asked about a certificate."""
-        return self.attended and not self._script
+        return self.is_interactive and not self._script
 
     @property
-    def waits_for_login(self) -> bool:
+    def is_awaiting_login(self) -> bool:
         """Whether there is a connection that nobody has logged in on."""
         return self._client is None and self._greeted is not None
 
-    async def greet(self, place: Destination) -> None:
+    async def connect_without_login(self, place: Destination) -> None:
         """Connect, and show what the server says first; an older connection is closed then."""
 
-        async def greeted(settings: Settings) -> Greeted:
-            return await greet(place, reactor=self.reactor, settings=settings)
+        async def greeted(settings: Settings) -> PendingLogin:
+            return await connect_without_login(place, reactor=self.reactor, settings=settings)
 
         found = await with_trust(self, place, greeted)
         await self.close(quietly=True)
@@ -144,14 +144,14 @@ class Session:
 
             client = await with_trust(self, place, connected)
         await self.close(quietly=True)
-        self._client, self.place, self.wanted = client, place, place
+        self._client, self.place, self.login_destination = client, place, place
         self.home = client.directory
 
-    async def _log_in(self, greeted: Greeted, place: Destination) -> Client:
+    async def _log_in(self, greeted: PendingLogin, place: Destination) -> Client:
         """Log in on a connection; after a wrong password another login may follow."""
         try:
             return await greeted.log_in(place.user, place.password)
-        except LoginFailed:
+        except AuthenticationFailed:
             self._greeted = greeted
             raise
 
@@ -164,8 +164,8 @@ class Session:
         """Say good-bye, if there is a connection."""
         client, self._client = self._client, None
         greeted, self._greeted = self._greeted, None
-        self.place = self.named = None
-        self.forget()
+        self.place = self.url_destination = None
+        self.forget_listings()
         if greeted is not None:
             greeted.close()
         if client is not None:
@@ -176,13 +176,13 @@ class Session:
     async def ask(self, question: str, *, secret: bool = False, empty: bool = False) -> str:
         """Return the person's answer.
 
-        Raises `Complaint` where nobody is there, or says nothing and may not (``empty``).
+        Raises `ShellError` where nobody is there, or says nothing and may not (``empty``).
         """
-        if self._asker is None:
-            raise Complaint(f"{question}: nobody is there to be asked, so it has to be given.")
-        answer = await self._asker.ask(f"{question}: ", secret=secret)
+        if self._prompter is None:
+            raise ShellError(f"{question}: nobody is there to be asked, so it has to be given.")
+        answer = await self._prompter.ask(f"{question}: ", secret=secret)
         if not answer and not secret and not empty:
-            raise Complaint("Nothing done.")
+            raise ShellError("Nothing done.")
         return answer
 
     async def entries(self, directory: str) -> tuple[Entry, ...]:
@@ -190,7 +190,7 @@ class Session:
         if self._client is None:
             return ()
         when, entries = self._listings.get(directory, (float("-inf"), ()))
-        if self.reactor.seconds() - when < FRESH:
+        if self.reactor.seconds() - when < LISTING_VALID_SECONDS:
             return entries
         try:
             listing = await self._client.list(directory)
@@ -200,32 +200,32 @@ class Session:
         self._listings[directory] = (self.reactor.seconds(), entries)
         return entries
 
-    def forget(self) -> None:
+    def forget_listings(self) -> None:
         """Drop the listings: something may have changed."""
         self._listings.clear()
 
-    async def aside(self, function: Callable[..., Result], *arguments: Any) -> Result:
+    async def in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call what may wait for the disk, in a thread."""
-        return await Threads(self.reactor).call(function, *arguments)
+        return await ThreadRunner(self.reactor).call(function, *arguments)
 
     async def lend_terminal(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call what runs another program at the terminal, which then gets Ctrl-C alone."""
         self.screen.out.flush()
-        self.interrupt.deaf = True
+        self.interrupt.is_suspended = True
         try:
-            return await self.aside(function, *arguments)
+            return await self.in_thread(function, *arguments)
         finally:
-            self.interrupt.deaf = False
+            self.interrupt.is_suspended = False
 
     @property
     def prompt(self) -> str:
         """What stands before the line that is typed."""
-        if self.waits_for_login and self.wanted is not None:
-            return visible(f"{self.wanted.host}> ")
+        if self.is_awaiting_login and self.login_destination is not None:
+            return escape_unprintable(f"{self.login_destination.host}> ")
         if self._client is None or self.place is None:
-            return f"{NOWHERE}> "
+            return f"{DISCONNECTED_PROMPT}> "
         who = f"{self.place.user}@" if self.place.user else ""
-        return visible(f"{who}{self.place.host}:{self._client.directory}> ")
+        return escape_unprintable(f"{who}{self.place.host}:{self._client.directory}> ")
 
 
 def _same_server(one: Destination, other: Destination) -> bool:

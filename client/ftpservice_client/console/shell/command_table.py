@@ -13,21 +13,33 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ftpservice_client.console.session.errors import NotConnected, UnknownWord, Usage
-from ftpservice_client.console.session.line_parser import Argument, Line, parse
-from ftpservice_client.console.session.login import log_in_as_anybody
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.options import Given, Option, sorted_out
+from ftpservice_client.console.session.errors import (
+    NotConnected,
+    ShellUsageError,
+    UnknownShellCommand,
+)
+from ftpservice_client.console.session.line_parser import ParsedLine, ShellArgument, parse_line
+from ftpservice_client.console.session.login import log_in_anonymously
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.options import Option, ParsedArguments, parse_options
 
-__all__ = ["MANY", "Run", "Side", "Takes", "Word", "WordTable", "perform"]
+__all__ = [
+    "UNLIMITED",
+    "ArgumentSpec",
+    "CommandTable",
+    "CompletionSource",
+    "ShellCommand",
+    "ShellCommandFunction",
+    "run_line",
+]
 
 
-async def perform(text: str, session: Session, table: WordTable) -> None:
+async def run_line(text: str, session: ShellSession, table: CommandTable) -> None:
     """Do what a line says; raises whatever goes wrong with it.
 
     What needs a login, where there is a connection without one, is done as anonymous.
     """
-    line = parse(text)
+    line = parse_line(text)
     if line is None:
         return
     word = table.find(line.word)
@@ -36,24 +48,26 @@ async def perform(text: str, session: Session, table: WordTable) -> None:
         try:
             await session.interrupt.run(word.run(session, given))
         except NotConnected:
-            await session.interrupt.run(log_in_as_anybody(session))
+            await session.interrupt.run(log_in_anonymously(session))
             await session.interrupt.run(word.run(session, given))
     finally:
         if word.changes:
-            session.forget()
+            session.forget_listings()
 
 
-Run = Callable[[Session, Given], Coroutine[Deferred[Any], Any, None]]
+ShellCommandFunction = Callable[
+    [ShellSession, ParsedArguments], Coroutine[Deferred[Any], Any, None]
+]
 """What a word does."""
-MANY = 1_000_000
+UNLIMITED = 1_000_000
 """As many arguments as somebody likes to type."""
 
 
-class Side(Enum):
+class CompletionSource(Enum):
     """Whose names an argument is completed from."""
 
     NONE = "none"
-    WORDS = "words"
+    COMMANDS = "words"
     LOCAL = "local"
     LOCAL_DIRECTORY = "local directory"
     REMOTE = "remote"
@@ -61,31 +75,31 @@ class Side(Enum):
 
 
 @dataclass(frozen=True)
-class Takes:
+class ArgumentSpec:
     """The arguments of a word."""
 
     shown: str = ""
-    sides: tuple[Side, ...] = ()
+    sources: tuple[CompletionSource, ...] = ()
     """What each is; the last stands for all that follow."""
     least: int = 0
     most: int = 0
     whole: bool = False
     """Whether it is one name, which runs to the end of the line and may hold spaces."""
-    turned_by: str = ""
+    swapped_by: str = ""
     """The option that has the sides the other way round."""
 
 
-NOTHING = Takes()
+NO_ARGUMENTS = ArgumentSpec()
 
 
 @dataclass(frozen=True)
-class Word:
+class ShellCommand:
     """One row of the table."""
 
     name: str
-    run: Run
+    run: ShellCommandFunction
     help: str
-    takes: Takes
+    takes: ArgumentSpec
     options: tuple[Option, ...] = ()
     aliases: tuple[str, ...] = ()
     changes: bool = False
@@ -97,76 +111,76 @@ class Word:
         parts = (self.name, *(option.shown for option in self.options), self.takes.shown)
         return " ".join(filter(None, parts))
 
-    def given(self, line: Line) -> Given:
-        """Return what stood behind the word; raises `Usage` if that does not fit."""
+    def given(self, line: ParsedLine) -> ParsedArguments:
+        """Return what stood behind the word; raises `ShellUsageError` if that does not fit."""
         arguments = line.arguments
         if self.takes.whole and len(arguments) > 1:
-            arguments = (Argument(line.rest, True),)
-        given = sorted_out(arguments, self.options, line.rest)
+            arguments = (ShellArgument(line.rest, True),)
+        given = parse_options(arguments, self.options, line.rest)
         if not self.takes.least <= len(given.arguments) <= self.takes.most:
-            raise Usage(f"That is typed as: {self.syntax}")
+            raise ShellUsageError(f"That is typed as: {self.syntax}")
         return given
 
-    def side(self, before: Given) -> Side:
+    def completion_source(self, before: ParsedArguments) -> CompletionSource:
         """Return what the next argument is completed from, with these before it."""
-        number, sides = len(before.arguments), self.takes.sides
+        number, sides = len(before.arguments), self.takes.sources
         if not sides or number >= self.takes.most:
-            return Side.NONE
-        if before.has(self.takes.turned_by):
+            return CompletionSource.NONE
+        if before.has(self.takes.swapped_by):
             sides = sides[::-1]
         return sides[min(number, len(sides) - 1)]
 
 
-class WordTable:
+class CommandTable:
     """The rows, by name."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, Word] = {}
-        self._names: dict[str, Word] = {}
+        self._rows: dict[str, ShellCommand] = {}
+        self._names: dict[str, ShellCommand] = {}
 
     def add(
         self,
         *names: str,
-        takes: Takes = NOTHING,
+        takes: ArgumentSpec = NO_ARGUMENTS,
         options: tuple[Option, ...] = (),
         changes: bool = False,
-    ) -> Callable[[Run], Run]:
+    ) -> Callable[[ShellCommandFunction], ShellCommandFunction]:
         """Make the decorated function the word of these names; its docstring becomes the help."""
 
-        def decorate(run: Run) -> Run:
+        def decorate(run: ShellCommandFunction) -> ShellCommandFunction:
             name, *aliases = names
             text = (run.__doc__ or "").splitlines()[0]
-            self._enter(Word(name, run, text, takes, options, tuple(aliases), changes))
+            self._enter(ShellCommand(name, run, text, takes, options, tuple(aliases), changes))
             return run
 
         return decorate
 
-    def include(self, *tables: WordTable) -> WordTable:
+    def include(self, *tables: CommandTable) -> CommandTable:
         """Take over the rows of other tables; returns itself."""
         for table in tables:
             for word in table:
                 self._enter(word)
         return self
 
-    def _enter(self, word: Word) -> None:
+    def _enter(self, word: ShellCommand) -> None:
         for name in (word.name, *word.aliases):
             if name in self._names:
                 raise ValueError(f"two rows for {name}")
             self._names[name] = word
         self._rows[word.name] = word
 
-    def find(self, name: str) -> Word:
-        """Return the row of ``name``; raises `UnknownWord`, which suggests the nearest."""
+    def find(self, name: str) -> ShellCommand:
+        """Return the row of ``name``; raises `UnknownShellCommand`, which suggests the nearest."""
         word = self._names.get(name.lower())
         if word is None:
             near = get_close_matches(name.lower(), self._names, n=1)
             hint = f"did you mean {near[0]}?" if near else "help lists the words."
-            raise UnknownWord(f"There is no word {name!r} here; {hint}")
+            raise UnknownShellCommand(f"There is no word {name!r} here; {hint}")
         return word
 
     def names(self) -> list[str]:
         """Return every name and alias that can be typed, sorted."""
         return sorted(self._names)
 
-    def __iter__(self) -> Iterator[Word]:
+    def __iter__(self) -> Iterator[ShellCommand]:
         return iter(self._rows.values())

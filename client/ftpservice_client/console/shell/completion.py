@@ -8,98 +8,115 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ftpservice.wire.entry import Kind
-from ftpservice_client.console.session.errors import Usage
-from ftpservice_client.console.session.line_parser import Argument, Piece, pieces, quoted
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.command_table import Side, Word, WordTable
-from ftpservice_client.console.shell.options import Given, sorted_out
+from ftpservice_client.console.session.errors import ShellUsageError
+from ftpservice_client.console.session.line_parser import (
+    ArgumentToken,
+    ShellArgument,
+    argument_tokens,
+    quote_argument,
+)
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.command_table import (
+    CommandTable,
+    CompletionSource,
+    ShellCommand,
+)
+from ftpservice_client.console.shell.options import ParsedArguments, parse_options
 
-__all__ = ["Suggestion", "suggestions"]
+__all__ = ["Suggestion", "suggestions_for"]
 
 
 class Suggestion(NamedTuple):
     """What may stand in place of the line's last ``replaces`` characters."""
 
     text: str
-    replaces: int
+    replaced_length: int
     shown: str
     """The last component of a name, for the menu."""
 
 
-class Name(NamedTuple):
+class CandidateName(NamedTuple):
     """One that an argument could be; ``shown`` without the directories before it."""
 
     text: str
     shown: str
 
 
-async def suggestions(before: str, session: Session, table: WordTable) -> list[Suggestion]:
+async def suggestions_for(
+    before: str, session: ShellSession, table: CommandTable
+) -> list[Suggestion]:
     """Return what may come at the end of ``before``, the line up to the cursor."""
     line = before.lstrip()
     first, *others = line.split(None, 1)[:2] or [""]
     if not others and not line[-1:].isspace():
-        return _suggested((Name(name, name) for name in _words(first, table)), len(first), "")
+        return _suggestions_from(
+            (CandidateName(name, name) for name in _command_names(first, table)), len(first), ""
+        )
     rest = line[len(first) :]
     try:
         word = table.find(first)
-        piece, given = _last(rest, word)
-    except Usage:
+        piece, given = _last_argument(rest, word)
+    except ShellUsageError:
         return []
     options = [] if piece.literal else _options(piece.text, word)
-    names = await _names(word.side(given), piece.text, session, table)
+    names = await _names(word.completion_source(given), piece.text, session, table)
     quote = rest[piece.start : piece.start + 1]
-    return options + _suggested(names, len(rest) - piece.start, quote)
+    return options + _suggestions_from(names, len(rest) - piece.start, quote)
 
 
-def _words(beginning: str, table: WordTable) -> list[str]:
+def _command_names(beginning: str, table: CommandTable) -> list[str]:
     return [name for name in table.names() if name.startswith(beginning.lower())]
 
 
-def _last(rest: str, word: Word) -> tuple[Piece, Given]:
-    """Return the piece at the end, and what is given before it; raises `Usage`."""
-    found = list(pieces(rest))
+def _last_argument(rest: str, word: ShellCommand) -> tuple[ArgumentToken, ParsedArguments]:
+    """Return the piece at the end, and what is given before it; raises `ShellUsageError`."""
+    found = list(argument_tokens(rest))
     if not found or (found[-1].closed and found[-1].end < len(rest)):
-        found.append(Piece("", False, len(rest), len(rest), True))
+        found.append(ArgumentToken("", False, len(rest), len(rest), True))
     if word.takes.whole and len(found) > 1:
         start = found[0].start
-        return Piece(rest[start:], False, start, len(rest), True), Given()
-    before = [Argument(piece.text, piece.literal) for piece in found[:-1]]
-    return found[-1], sorted_out(before, word.options, rest)
+        return ArgumentToken(rest[start:], False, start, len(rest), True), ParsedArguments()
+    before = [ShellArgument(piece.text, piece.literal) for piece in found[:-1]]
+    return found[-1], parse_options(before, word.options, rest)
 
 
-def _options(beginning: str, word: Word) -> list[Suggestion]:
+def _options(beginning: str, word: ShellCommand) -> list[Suggestion]:
     if not beginning.startswith("-"):
         return []
     texts = [f"--{one.name}" for one in word.options]
     return [Suggestion(text, len(beginning), text) for text in texts if text.startswith(beginning)]
 
 
-def _suggested(names: Iterable[Name], replaces: int, quote: str) -> list[Suggestion]:
+def _suggestions_from(
+    names: Iterable[CandidateName], replaces: int, quote: str
+) -> list[Suggestion]:
     printing = (name for name in names if name.text.isprintable())
-    return [Suggestion(_typed(name.text, quote), replaces, name.shown) for name in printing]
+    return [Suggestion(_quoted_name(name.text, quote), replaces, name.shown) for name in printing]
 
 
-def _typed(name: str, quote: str) -> str:
+def _quoted_name(name: str, quote: str) -> str:
     """Quote a name that needs it, or was begun so; behind a directory the quote stays open."""
-    shown = quoted(name)
+    shown = quote_argument(name)
     if quote in ("'", '"') and shown == name:
         shown = f'"{name}"'
     return shown[:-1] if shown.endswith('/"') else shown
 
 
-async def _names(side: Side, beginning: str, session: Session, table: WordTable) -> list[Name]:
-    if side is Side.WORDS:
-        return [Name(name, name) for name in _words(beginning, table)]
-    if side is Side.NONE:
+async def _names(
+    side: CompletionSource, beginning: str, session: ShellSession, table: CommandTable
+) -> list[CandidateName]:
+    if side is CompletionSource.COMMANDS:
+        return [CandidateName(name, name) for name in _command_names(beginning, table)]
+    if side is CompletionSource.NONE:
         return []
     head, slash, tail = beginning.rpartition("/")
-    directories_only = side in (Side.LOCAL_DIRECTORY, Side.REMOTE_DIRECTORY)
-    if side in (Side.LOCAL, Side.LOCAL_DIRECTORY):
-        found = await session.aside(_local, head + slash)
+    directories_only = side in (CompletionSource.LOCAL_DIRECTORY, CompletionSource.REMOTE_DIRECTORY)
+    if side in (CompletionSource.LOCAL, CompletionSource.LOCAL_DIRECTORY):
+        found = await session.in_thread(_local, head + slash)
     else:
         found = await _remote(session, head + slash)
     return [
-        Name(head + slash + name + "/" * directory, name + "/" * directory)
+        CandidateName(head + slash + name + "/" * directory, name + "/" * directory)
         for name, directory in found
         if name.startswith(tail)
         and (directory or not directories_only)
@@ -107,7 +124,7 @@ async def _names(side: Side, beginning: str, session: Session, table: WordTable)
     ]
 
 
-async def _remote(session: Session, directory: str) -> list[tuple[str, bool]]:
+async def _remote(session: ShellSession, directory: str) -> list[tuple[str, bool]]:
     entries = await session.entries(directory)
     return [(entry.name, entry.kind is Kind.DIRECTORY) for entry in entries]
 

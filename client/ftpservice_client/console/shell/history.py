@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ftpservice_client.console.session.line_parser import SYSTEM
-from ftpservice_client.console.session.redaction import without_secrets
+from ftpservice_client.console.session.line_parser import SYSTEM_COMMAND_PREFIX
+from ftpservice_client.console.session.redaction import redact_line
 
 __all__ = ["HistoryFile", "history_path"]
 
-MOST_LINES = 1000
+MAX_HISTORY_LINES = 1000
 
 
 def history_path(environment: Mapping[str, str]) -> Path:
@@ -34,14 +34,14 @@ class HistoryFile:
         except OSError:
             return []
         lines = text.splitlines()
-        if len(lines) > 2 * MOST_LINES:
-            self._shorten(lines[-MOST_LINES:])
-        return lines[-MOST_LINES:]
+        if len(lines) > 2 * MAX_HISTORY_LINES:
+            self._shorten(lines[-MAX_HISTORY_LINES:])
+        return lines[-MAX_HISTORY_LINES:]
 
     def keep(self, line: str) -> None:
         """Add a line; where that is not possible, nothing is kept."""
-        text = without_secrets(line).strip()
-        if not text or text == SYSTEM:
+        text = redact_line(line).strip()
+        if not text or text == SYSTEM_COMMAND_PREFIX:
             return
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ftpservice_client.console.session.errors import Usage
-from ftpservice_client.console.session.line_parser import Argument
+from ftpservice_client.console.session.errors import ShellUsageError
+from ftpservice_client.console.session.line_parser import ShellArgument
 
-__all__ = ["Given", "Option", "sorted_out"]
+__all__ = ["Option", "ParsedArguments", "parse_options"]
 
-END = "--"
+END_OF_OPTIONS = "--"
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Given:
+class ParsedArguments:
     """What stood behind a word: arguments, options by their long names, and the text as typed."""
 
-    arguments: tuple[Argument, ...] = ()
+    arguments: tuple[ShellArgument, ...] = ()
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rest: str = ""
 
@@ -59,39 +59,46 @@ class Given:
         return self.options.get(name, ())
 
 
-def sorted_out(arguments: Sequence[Argument], known: Sequence[Option], rest: str) -> Given:
-    """Tell options from arguments, up to ``--``; raises `Usage` for one that is not known."""
+def parse_options(
+    arguments: Sequence[ShellArgument], known: Sequence[Option], rest: str
+) -> ParsedArguments:
+    """Tell options from arguments, up to ``--``.
+
+    Raises `ShellUsageError` for one that is not known.
+    """
     by_name = {f"-{option.letter}": option for option in known}
     by_name |= {f"--{option.name}": option for option in known}
     found: dict[str, tuple[str, ...]] = {}
-    plain: list[Argument] = []
+    plain: list[ShellArgument] = []
     waiting = list(arguments)
     while waiting:
         argument = waiting.pop(0)
-        if argument == (END, False):
+        if argument == (END_OF_OPTIONS, False):
             plain += waiting
             break
         if argument.literal or not argument.text.startswith("-") or argument.text == "-":
             plain.append(argument)
             continue
-        for option in _known(argument.text, by_name):
-            value = _value(option, waiting) if option.value else ""
+        for option in _options_in(argument.text, by_name):
+            value = _option_value(option, waiting) if option.value else ""
             found[option.name] = (*found.get(option.name, ()), value)
-    return Given(tuple(plain), found, rest)
+    return ParsedArguments(tuple(plain), found, rest)
 
 
-def _known(text: str, by_name: Mapping[str, Option]) -> list[Option]:
+def _options_in(text: str, by_name: Mapping[str, Option]) -> list[Option]:
     """Return the option that ``text`` is, or the several whose letters it holds."""
     if text in by_name:
         return [by_name[text]]
     letters = [by_name.get(f"-{letter}") for letter in text[1:]]
     options = [option for option in letters if option is not None]
     if text.startswith("--") or len(options) < len(letters):
-        raise Usage(f"There is no option {text} here; a name that begins with - stands in quotes.")
+        raise ShellUsageError(
+            f"There is no option {text} here; a name that begins with - stands in quotes."
+        )
     return options
 
 
-def _value(option: Option, waiting: list[Argument]) -> str:
+def _option_value(option: Option, waiting: list[ShellArgument]) -> str:
     if not waiting:
-        raise Usage(f"-{option.letter} wants a {option.value} behind it.")
+        raise ShellUsageError(f"-{option.letter} wants a {option.value} behind it.")
     return waiting.pop(0).text

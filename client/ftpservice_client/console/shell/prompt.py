@@ -14,14 +14,14 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.output import create_output
 from twisted.internet.defer import Deferred
 
-from ftpservice_client.console.session.errors import Abandoned, Left
-from ftpservice_client.console.session.redaction import without_secrets
+from ftpservice_client.console.session.errors import InputEnded, InputInterrupted
+from ftpservice_client.console.session.redaction import redact_line
 from ftpservice_client.console.shell.completion import Suggestion
 
-__all__ = ["Prompt", "Questions", "Tab"]
+__all__ = ["Prompt", "Questions", "TabCompleter"]
 
 Result = TypeVar("Result")
-Suggest = Callable[[str], Coroutine[Any, Any, list[Suggestion]]]
+SuggestFunction = Callable[[str], Coroutine[Any, Any, list[Suggestion]]]
 """Returns what may come at the end of a line."""
 
 
@@ -32,59 +32,61 @@ class Questions:
         self._loop = loop
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
-        """Return an answer; raises `Abandoned`, `Left`."""
+        """Return an answer; raises `InputInterrupted`, `InputEnded`."""
         output = create_output(stdout=sys.stdout if sys.stdout.isatty() else sys.stderr)
         asking: PromptSession[str] = PromptSession(
             is_password=secret,
-            interrupt_exception=Abandoned,
-            eof_exception=Left,
+            interrupt_exception=InputInterrupted,
+            eof_exception=InputEnded,
             output=output,
         )
         return await self._awaited(asking.prompt_async(question, handle_sigint=False))
 
     async def _awaited(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return await Deferred.fromFuture(self._loop.create_task(_answered(work)))
+        return await Deferred.fromFuture(self._loop.create_task(_end_on_hangup(work)))
 
 
-class Remembered(InMemoryHistory):
+class RedactedHistory(InMemoryHistory):
     """Lines that Up brings back, without the passwords in them."""
 
     def append_string(self, string: str) -> None:
         """Keep a line."""
-        super().append_string(without_secrets(string))
+        super().append_string(redact_line(string))
 
 
-async def _answered(work: Coroutine[Any, Any, Result]) -> Result:
+async def _end_on_hangup(work: Coroutine[Any, Any, Result]) -> Result:
     """Have a terminal that is gone be somebody who has left."""
     try:
         return await work
     except EOFError:
-        raise Left from None
+        raise InputEnded from None
 
 
 class Prompt(Questions):
     """Asks for the lines of a shell, with history and Tab."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, lines: list[str], suggest: Suggest) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, lines: list[str], suggest: SuggestFunction
+    ) -> None:
         super().__init__(loop)
         self._lines: PromptSession[str] = PromptSession(
-            history=Remembered(lines),
-            completer=Tab(loop, suggest),
+            history=RedactedHistory(lines),
+            completer=TabCompleter(loop, suggest),
             complete_while_typing=False,
             enable_suspend=True,
-            interrupt_exception=Abandoned,
-            eof_exception=Left,
+            interrupt_exception=InputInterrupted,
+            eof_exception=InputEnded,
         )
 
     async def line(self, text: str) -> str:
-        """Return the next line; raises `Abandoned`, `Left`."""
+        """Return the next line; raises `InputInterrupted`, `InputEnded`."""
         return await self._awaited(self._lines.prompt_async(text, handle_sigint=False))
 
 
-class Tab(Completer):
+class TabCompleter(Completer):
     """Fetches what Tab offers; a fetch goes on when the line is sent meanwhile."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, suggest: Suggest) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, suggest: SuggestFunction) -> None:
         self._loop = loop
         self._suggest = suggest
 
@@ -99,4 +101,4 @@ class Tab(Completer):
         work = Deferred.fromCoroutine(self._suggest(document.text_before_cursor))
         found = await asyncio.shield(work.asFuture(self._loop))
         for one in found:
-            yield Completion(one.text, -one.replaces, display=one.shown)
+            yield Completion(one.text, -one.replaced_length, display=one.shown)

@@ -6,20 +6,22 @@ from typing import TextIO
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from ftpservice_client.console.session.exit_status import explain, status
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.command_table import WordTable, perform
+from ftpservice_client.console.session.exit_status import error_text, exit_status_for
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.command_table import CommandTable, run_line
 
-__all__ = ["Script"]
+__all__ = ["ScriptRunner"]
 
-FORGIVING = "-"
+IGNORE_FAILURE_PREFIX = "-"
 """Begins a line whose failure does not matter."""
 
 
-class Script:
+class ScriptRunner:
     """Carries out lines; ``keep_going`` makes no failure matter until the end."""
 
-    def __init__(self, session: Session, table: WordTable, *, keep_going: bool = False) -> None:
+    def __init__(
+        self, session: ShellSession, table: CommandTable, *, keep_going: bool = False
+    ) -> None:
         self._session = session
         self._table = table
         self._keep_going = keep_going
@@ -42,18 +44,18 @@ class Script:
 
     async def _next(self, lines: TextIO) -> str:
         """Wait for a line, which may take for ever; interrupted meanwhile, nothing follows."""
-        return await self._session.interrupt.run(self._session.aside(lines.readline))
+        return await self._session.interrupt.run(self._session.in_thread(lines.readline))
 
     async def _attempt(self, text: str, where: str) -> bool:
         """Do what a line says; return whether to go on."""
-        forgiving = text.startswith(FORGIVING)
-        work = perform(text.removeprefix(FORGIVING), self._session, self._table)
+        forgiving = text.startswith(IGNORE_FAILURE_PREFIX)
+        work = run_line(text.removeprefix(IGNORE_FAILURE_PREFIX), self._session, self._table)
         error = await Deferred.fromCoroutine(work).addErrback(lambda failure: failure.value)
         if error is None:
             return True
-        self._session.screen.complain(f"{where}{explain(error)}")
+        self._session.screen.complain(f"{where}{error_text(error)}")
         stopped = isinstance(error, CancelledError)
         if forgiving and not stopped:
             return True
-        self._status = self._status or status(error)
+        self._status = self._status or exit_status_for(error)
         return self._keep_going and not stopped

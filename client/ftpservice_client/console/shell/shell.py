@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from ftpservice_client.console.session.errors import Abandoned, Left
-from ftpservice_client.console.session.exit_status import explain
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.command_table import WordTable, perform
+from ftpservice_client.console.session.errors import InputEnded, InputInterrupted
+from ftpservice_client.console.session.exit_status import error_text
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.command_table import CommandTable, run_line
 from ftpservice_client.console.shell.history import HistoryFile
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["Shell"]
 class Shell:
     """Reads lines until somebody leaves."""
 
-    def __init__(self, session: Session, table: WordTable, history: HistoryFile) -> None:
+    def __init__(self, session: ShellSession, table: CommandTable, history: HistoryFile) -> None:
         self._session = session
         self._table = table
         self._history = history
@@ -35,20 +35,20 @@ class Shell:
             self._session.screen.begin_line()
             try:
                 text = await prompt.line(self._session.prompt)
-            except Left:
+            except InputEnded:
                 break
-            except Abandoned:
+            except InputInterrupted:
                 continue
-            await self._session.aside(self._history.keep, text)
+            await self._session.in_thread(self._history.keep, text)
             await self._attempt(text)
         await self._session.interrupt.run(self._session.close())
 
     async def _attempt(self, text: str) -> None:
         """Do it; whatever goes wrong is a line on the screen, and the shell goes on."""
-        work = Deferred.fromCoroutine(perform(text, self._session, self._table))
+        work = Deferred.fromCoroutine(run_line(text, self._session, self._table))
         await work.addErrback(self._complain)
 
     def _complain(self, failure: Failure) -> None:
         error = failure.value
-        if error is not None and not isinstance(error, Abandoned):
-            self._session.screen.complain(explain(error))
+        if error is not None and not isinstance(error, InputInterrupted):
+            self._session.screen.complain(error_text(error))

@@ -10,11 +10,11 @@ from zope.interface import implementer
 from ftpservice_client.console.terminal.escape import ContentFilter
 from ftpservice_client.console.terminal.terminal import Screen
 
-__all__ = ["TerminalWriter"]
+__all__ = ["TerminalConsumer"]
 
 
 @implementer(IConsumer)
-class TerminalWriter:
+class TerminalConsumer:
     """Shows the bytes of a file; the terminal is told nothing but text."""
 
     def __init__(self, screen: Screen) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 
-__all__ = ["ContentFilter", "visible"]
+__all__ = ["ContentFilter", "escape_unprintable"]
 
-KEPT = frozenset("\n\t")
+KEPT_CHARACTERS = frozenset("\n\t")
 
 
-def visible(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     r"""Return ``text`` on one line, what does not print written as ``\x1b`` or ``\u202e``."""
     if text.isprintable():
         return text
@@ -38,5 +38,6 @@ class ContentFilter:
         """
         text = self._decoder.decode(data, last).replace("\r\n", "\n")
         return "".join(
-            char if char in KEPT or char.isprintable() else _escape(char) for char in text
+            char if char in KEPT_CHARACTERS or char.isprintable() else _escape(char)
+            for char in text
         )

@@ -6,18 +6,26 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client.console.terminal.escape import visible
+from ftpservice_client.console.terminal.escape import escape_unprintable
 from ftpservice_client.console.terminal.terminal import Colour, Screen
 
-__all__ = ["amount", "moment", "plain_lines", "plain_listing", "rate", "simple_listing", "summary"]
+__all__ = [
+    "format_size",
+    "format_time",
+    "listing_summary",
+    "plain_lines",
+    "plain_listing",
+    "rate",
+    "simple_listing",
+]
 
 UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-MARKS = {Kind.DIRECTORY: "/", Kind.LINK: "@"}
-COLOURS = {Kind.DIRECTORY: Colour.DIRECTORY, Kind.LINK: Colour.LINK}
+KIND_SUFFIXES = {Kind.DIRECTORY: "/", Kind.LINK: "@"}
+KIND_COLOURS = {Kind.DIRECTORY: Colour.DIRECTORY, Kind.LINK: Colour.LINK}
 UNKNOWN_TIME = "-"
 
 
-def amount(count: float) -> str:
+def format_size(count: float) -> str:
     """Return a number of bytes as people say it: ``17 bytes``, ``1.4 MiB``."""
     if count < 1024:
         return f"{count:.0f} byte{'' if round(count) == 1 else 's'}"
@@ -29,10 +37,10 @@ def amount(count: float) -> str:
 
 def rate(count: int, seconds: float) -> str:
     """Return how fast ``count`` bytes went in ``seconds``; empty if that is too little to tell."""
-    return f"{amount(count / seconds)}/s" if seconds >= 0.001 and count >= 1024 else ""
+    return f"{format_size(count / seconds)}/s" if seconds >= 0.001 and count >= 1024 else ""
 
 
-def moment(when: float) -> str:
+def format_time(when: float) -> str:
     """Return seconds since the epoch as a time of this place, to the minute."""
     try:
         return datetime.fromtimestamp(when).strftime("%Y-%m-%d %H:%M")
@@ -40,12 +48,12 @@ def moment(when: float) -> str:
         return UNKNOWN_TIME
 
 
-def summary(entries: Sequence[Entry]) -> str:
+def listing_summary(entries: Sequence[Entry]) -> str:
     """Return how much there is in a listing."""
     directories = sum(entry.kind is Kind.DIRECTORY for entry in entries)
     others = len(entries) - directories
     total = sum(entry.size for entry in entries if entry.kind is Kind.FILE)
-    parts = [f"{others} file{'' if others == 1 else 's'}, {amount(total)}"]
+    parts = [f"{others} file{'' if others == 1 else 's'}, {format_size(total)}"]
     if directories:
         parts.append(f"{directories} director{'y' if directories == 1 else 'ies'}")
     return "; ".join(parts)
@@ -54,7 +62,7 @@ def summary(entries: Sequence[Entry]) -> str:
 def plain_listing(entries: Sequence[Entry], screen: Screen) -> Iterator[str]:
     """Yield a line for each entry, and what there is in all."""
     yield from plain_lines(entries, screen)
-    yield screen.tinted(summary(entries), Colour.REMARK)
+    yield screen.coloured(listing_summary(entries), Colour.REMARK)
 
 
 def plain_lines(entries: Sequence[Entry], screen: Screen) -> Iterator[str]:
@@ -62,20 +70,20 @@ def plain_lines(entries: Sequence[Entry], screen: Screen) -> Iterator[str]:
     sizes = [f"{entry.size:,}" if entry.kind is Kind.FILE else "-" for entry in entries]
     width = max(map(len, sizes), default=1)
     for entry, size in zip(entries, sizes, strict=True):
-        yield f"{size:>{width}}  {moment(entry.modified):16}  {_name(entry, screen)}"
+        yield f"{size:>{width}}  {format_time(entry.modified):16}  {_format_name(entry, screen)}"
 
 
 def simple_listing(entries: Sequence[Entry], total: int, screen: Screen) -> Iterator[str]:
     """Yield the lines that users of the simple protocol know, and the size of the directory."""
     for entry in entries:
         if entry.kind is Kind.DIRECTORY:
-            yield f"{_name(entry, screen)} - directory"
+            yield f"{_format_name(entry, screen)} - directory"
         else:
-            yield f"{_name(entry, screen)} - {entry.size} bytes"
+            yield f"{_format_name(entry, screen)} - {entry.size} bytes"
     yield f"Total directory size: {total} bytes"
 
 
-def _name(entry: Entry, screen: Screen) -> str:
-    name = visible(entry.name) + MARKS.get(entry.kind, "")
-    colour = COLOURS.get(entry.kind)
-    return screen.tinted(name, colour) if colour else name
+def _format_name(entry: Entry, screen: Screen) -> str:
+    name = escape_unprintable(entry.name) + KIND_SUFFIXES.get(entry.kind, "")
+    colour = KIND_COLOURS.get(entry.kind)
+    return screen.coloured(name, colour) if colour else name

@@ -13,34 +13,34 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ftpservice_client.console.terminal.terminal import Screen
 
 if TYPE_CHECKING:
-    from ftpservice_client.console.terminal.progress_bars import Bars
-from ftpservice_client.console.terminal.progress_rows import Row
+    from ftpservice_client.console.terminal.progress_bars import ProgressBars
+from ftpservice_client.console.terminal.progress_rows import ProgressRow
 
-__all__ = ["Meter"]
+__all__ = ["ProgressDisplay"]
 
-BLINK = 0.3
+BAR_DELAY_SECONDS = 0.3
 """Seconds for which there is no bar."""
-BETWEEN = 0.1
+REDRAW_SECONDS = 0.1
 """Seconds between two drawings."""
-UNABLE = ("dumb", "unknown")
+TERMINALS_WITHOUT_CURSOR = ("dumb", "unknown")
 """Terminals that move no cursor."""
 
 
-class Meter:
+class ProgressDisplay:
     """Draws what ``rows`` returns, at its own pace; use it in ``with``."""
 
     def __init__(
-        self, rows: Callable[[], Sequence[Row]], screen: Screen, clock: IReactorTime
+        self, rows: Callable[[], Sequence[ProgressRow]], screen: Screen, clock: IReactorTime
     ) -> None:
         self._rows = rows
         self._screen = screen
         self._clock = clock
         self._call: IDelayedCall | None = None
-        self._bars: Bars | None = None
+        self._bars: ProgressBars | None = None
 
-    def __enter__(self) -> Meter:
-        if _can_be_drawn_on(self._screen):
-            self._call = self._clock.callLater(BLINK, self._draw)
+    def __enter__(self) -> ProgressDisplay:
+        if _supports_bars(self._screen):
+            self._call = self._clock.callLater(BAR_DELAY_SECONDS, self._draw)
         return self
 
     def __exit__(
@@ -57,15 +57,15 @@ class Meter:
             self._bars = None
 
     def _draw(self) -> None:
-        self._call = self._clock.callLater(BETWEEN, self._draw)
+        self._call = self._clock.callLater(REDRAW_SECONDS, self._draw)
         if self._bars is None:
-            from ftpservice_client.console.terminal.progress_bars import Bars
+            from ftpservice_client.console.terminal.progress_bars import ProgressBars
 
-            self._bars = Bars(self._screen, self._clock)
+            self._bars = ProgressBars(self._screen, self._clock)
         self._bars.show(self._rows())
 
 
-def _can_be_drawn_on(screen: Screen) -> bool:
-    if not screen.terminal or screen.quiet or os.environ.get("TERM") in UNABLE:
+def _supports_bars(screen: Screen) -> bool:
+    if not screen.terminal or screen.quiet or os.environ.get("TERM") in TERMINALS_WITHOUT_CURSOR:
         return False
     return find_spec("rich") is not None

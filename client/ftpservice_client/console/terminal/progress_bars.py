@@ -23,22 +23,22 @@ from rich.table import Column
 from rich.text import Text
 from twisted.internet.interfaces import IReactorTime
 
-from ftpservice_client.console.terminal.escape import visible
-from ftpservice_client.console.terminal.format import amount
-from ftpservice_client.console.terminal.progress_rows import Row
+from ftpservice_client.console.terminal.escape import escape_unprintable
+from ftpservice_client.console.terminal.format import format_size
+from ftpservice_client.console.terminal.progress_rows import ProgressRow
 from ftpservice_client.console.terminal.terminal import Screen
 
-__all__ = ["Bars"]
+__all__ = ["ProgressBars"]
 
-SPARE = 4
+SPARE_COLUMNS = 4
 """Columns that stay empty."""
-WIDE, NARROW = 70, 46
+MIN_BAR_COLUMNS, MIN_RATE_COLUMNS = 70, 46
 """With fewer columns there is no bar, but numbers; with still fewer no rate."""
-LONGEST_NAME = 40
-MOST_ROWS = 8
+MAX_NAME_COLUMNS = 40
+MAX_ROWS = 8
 
 
-class Bars:
+class ProgressBars:
     """One bar for each row, as long as it is shown; gone without a trace behind `stop`."""
 
     def __init__(self, screen: Screen, clock: IReactorTime) -> None:
@@ -50,23 +50,23 @@ class Bars:
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def show(self, rows: Sequence[Row]) -> None:
+    def show(self, rows: Sequence[ProgressRow]) -> None:
         """Draw these, the first first."""
         columns, height = self._screen.size
-        width = max(20, columns - SPARE)
+        width = max(20, columns - SPARE_COLUMNS)
         self._console.width = width
         self._progress.columns = _columns(width)
-        shown = rows[: max(1, min(MOST_ROWS, height - 2))]
+        shown = rows[: max(1, min(MAX_ROWS, height - 2))]
         for key in self._tasks.keys() - {row.key for row in shown}:
             self._progress.remove_task(self._tasks.pop(key))
         for row in shown:
-            self._draw(row, min(LONGEST_NAME, width // 3))
+            self._draw(row, min(MAX_NAME_COLUMNS, width // 3))
         self._progress.start()
         self._progress.refresh()
 
-    def _draw(self, row: Row, longest: int) -> None:
-        longest = max(SPARE, longest - len(row.remark))
-        text = _shortened(visible(row.name), longest) + row.remark
+    def _draw(self, row: ProgressRow, longest: int) -> None:
+        longest = max(SPARE_COLUMNS, longest - len(row.remark))
+        text = _shortened(escape_unprintable(row.name), longest) + row.remark
         task = self._tasks.get(row.key)
         if task is None:
             self._tasks[row.key] = task = self._progress.add_task(text, total=row.total)
@@ -77,22 +77,22 @@ class Bars:
         self._progress.stop()
 
 
-class Rate(ProgressColumn):
+class RateColumn(ProgressColumn):
     """How fast it goes, in the units of everything else here."""
 
     def render(self, task: Task) -> Text:
         """Return it, if it is known."""
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{amount(speed)}/s", style="progress.data.speed")
+        return Text("" if speed is None else f"{format_size(speed)}/s", style="progress.data.speed")
 
 
 def _columns(width: int) -> tuple[ProgressColumn, ...]:
     name = TextColumn("{task.description}", markup=False, table_column=_one_line())
     size = DownloadColumn(binary_units=True, table_column=_one_line())
-    rate, left = Rate(_one_line()), TimeRemainingColumn(table_column=_one_line())
-    if width >= WIDE:
+    rate, left = RateColumn(_one_line()), TimeRemainingColumn(table_column=_one_line())
+    if width >= MIN_BAR_COLUMNS:
         return (name, BarColumn(bar_width=None), size, rate, left)
-    return (name, size, rate) if width >= NARROW else (name, size)
+    return (name, size, rate) if width >= MIN_RATE_COLUMNS else (name, size)
 
 
 def _one_line() -> Column:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ftpservice_client import Tally
+from ftpservice_client import MirrorProgress
 
-__all__ = ["Count", "Row", "tree_rows"]
+__all__ = ["FileProgress", "ProgressRow", "mirror_rows"]
 
 
-class Row(NamedTuple):
+class ProgressRow(NamedTuple):
     """One bar: what it is of, which no other row has, and how far that has come."""
 
     key: str
@@ -19,7 +19,7 @@ class Row(NamedTuple):
     remark: str = ""
 
 
-class Count:
+class FileProgress:
     """How far one file has come: its `__call__` is the progress callback of a transfer."""
 
     def __init__(self, name: str) -> None:
@@ -31,15 +31,15 @@ class Count:
         """Note that ``done`` bytes are there, of ``total`` if that is known."""
         self._done, self._total = done, total
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ProgressRow]:
         """Return its bar."""
-        return [Row("", self._name, self._done, self._total)]
+        return [ProgressRow("", self._name, self._done, self._total)]
 
 
-def tree_rows(name: str, tally: Tally) -> list[Row]:
+def mirror_rows(name: str, tally: MirrorProgress) -> list[ProgressRow]:
     """Return the bar of a whole tree, and below it those of the files on their way."""
     if not tally.files:
-        return [Row("", name, 0, None, ": looking")]
+        return [ProgressRow("", name, 0, None, ": looking")]
     through = f": {tally.files_ended}/{tally.files} files"
-    files = [Row(f"/{one}", f"  {one}", *moved) for one, moved in tally.moving.items()]
-    return [Row("", name, tally.moved, tally.size, through), *files]
+    files = [ProgressRow(f"/{one}", f"  {one}", *moved) for one, moved in tally.moving.items()]
+    return [ProgressRow("", name, tally.moved, tally.size, through), *files]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import BinaryIO, TextIO
 
-from ftpservice_client.console.terminal.escape import visible
+from ftpservice_client.console.terminal.escape import escape_unprintable
 
 __all__ = ["Colour", "Screen", "screen_for"]
 
@@ -88,7 +88,7 @@ class Screen:
     def remark(self, line: str) -> None:
         """Write a line about what was done, unless silence is wanted."""
         if not self.quiet:
-            self.say(self.tinted(visible(line), Colour.REMARK))
+            self.say(self.coloured(escape_unprintable(line), Colour.REMARK))
 
     def warn(self, line: str) -> None:
         """Write a line that is not to be missed, apart from what was asked for."""
@@ -97,11 +97,11 @@ class Screen:
 
     def complain(self, line: str) -> None:
         """Write a line about what went wrong."""
-        text = self.tinted(visible(line), Colour.PROBLEM)
+        text = self.coloured(escape_unprintable(line), Colour.PROBLEM)
         self.err.write(_encodable(f"{text}\n", self.err))
         self.err.flush()
 
-    def tinted(self, text: str, colour: Colour) -> str:
+    def coloured(self, text: str, colour: Colour) -> str:
         """Return ``text`` in a colour, where there are colours."""
         return f"{colour.value}{text}{RESET}" if self.colours else text
 

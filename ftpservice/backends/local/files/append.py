@@ -6,22 +6,22 @@ import os
 
 from ftpservice.backends.local.files.file_locks import exclusive_lock, shared_lock
 from ftpservice.backends.local.files.in_place import drop_set_id
-from ftpservice.backends.local.files.request import Order
+from ftpservice.backends.local.files.request import UploadRequest
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, require_file
 from ftpservice.backends.local.paths.file_ops import check_announced, sync_file, write_all
-from ftpservice.storage.errors import Busy, NotFound, StorageError
+from ftpservice.storage.errors import Busy, PathNotFound, StorageError
 from ftpservice.wire.entry import Entry
 
-__all__ = ["Append"]
+__all__ = ["LocalAppend"]
 
 
-class Append:
+class LocalAppend:
     """An existing file, opened to add to its end; calls must not overlap.
 
     Raises `FileNotFoundError` if there is no such file.
     """
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: UploadRequest) -> None:
         self.path = order.path
         self._order = order
         self._written = 0
@@ -56,7 +56,7 @@ class Append:
         """Confirm what the file got, whatever its name is by now.
 
         The entry's name is the one the file has now, empty if that is not known. Raises
-        `NotFound` only when the file is removed altogether, and what was appended with it.
+        `PathNotFound` only when the file is removed altogether, and what was appended with it.
         """
         facts = os.fstat(self.descriptor)
         check_announced(
@@ -65,7 +65,7 @@ class Append:
         if self._order.durable:
             sync_file(self.descriptor)
         if facts.st_nlink == 0:
-            raise NotFound(self.path, "removed while it was appended to")
+            raise PathNotFound(self.path, "removed while it was appended to")
         return entry_of(self._name_now(facts), facts)
 
     def _name_now(self, facts: os.stat_result) -> str:

@@ -15,16 +15,16 @@ import os
 from ftpservice.backends.local.files.file_locks import exclusive_lock
 from ftpservice.backends.local.metadata.stat import require_file
 from ftpservice.backends.local.paths.file_ops import copy_range
-from ftpservice.linux import CANNOT
+from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage.errors import Unavailable
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["RENAME_REFUSED", "SET_ID", "drop_set_id", "write_in_place"]
+__all__ = ["RENAME_REFUSED_ERRNOS", "SET_ID_BITS", "drop_set_id", "write_in_place"]
 
-WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-SET_ID = 0o6000
+WRITE_FLAGS = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+SET_ID_BITS = 0o6000
 """The bits by which a program runs as its owner or group."""
-RENAME_REFUSED = (errno.EBUSY, errno.EACCES, *CANNOT)
+RENAME_REFUSED_ERRNOS = (errno.EBUSY, errno.EACCES, *UNSUPPORTED_ERRNOS)
 """What a rename says that may not replace its target."""
 
 
@@ -32,7 +32,7 @@ def write_in_place(
     source: int, directory: int, name: bytes, path: VirtualPath
 ) -> tuple[int, os.stat_result]:
     """Copy an open file over the plain file ``name``; returns that, open, and its facts."""
-    opened = os.open(name, WRITE, dir_fd=directory)
+    opened = os.open(name, WRITE_FLAGS, dir_fd=directory)
     try:
         require_file(os.fstat(opened), path)
         with exclusive_lock(opened, path):
@@ -57,8 +57,8 @@ def drop_set_id(opened: int, facts: os.stat_result) -> None:
 
     The kernel does that for all but root.
     """
-    if facts.st_mode & SET_ID:
-        os.fchmod(opened, facts.st_mode & 0o7777 & ~SET_ID)
+    if facts.st_mode & SET_ID_BITS:
+        os.fchmod(opened, facts.st_mode & 0o7777 & ~SET_ID_BITS)
 
 
 def _reserve(opened: int, old: int, new: int) -> None:
@@ -68,7 +68,7 @@ def _reserve(opened: int, old: int, new: int) -> None:
     try:
         os.posix_fallocate(opened, old, new - old)
     except OSError as error:
-        if error.errno in CANNOT:
+        if error.errno in UNSUPPORTED_ERRNOS:
             return
         os.ftruncate(opened, old)
         raise

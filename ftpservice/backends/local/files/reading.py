@@ -10,24 +10,24 @@ from typing import TypeVar
 from zope.interface import implementer
 
 from ftpservice.backends.local.metadata.stat import entry_of, names_are_known, require_file
-from ftpservice.backends.local.paths.tree import Tree
-from ftpservice.concurrency.thread_pool import Runner, let_go
+from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
 from ftpservice.linux import is_cached
-from ftpservice.storage.blocking_calls import called
+from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import Unavailable
-from ftpservice.storage.interfaces import ICached, IReading
+from ftpservice.storage.interfaces import IReading, ISendfileSource
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["READ", "LocalReading", "OpenFile"]
+__all__ = ["READ_FLAGS", "LocalFile", "LocalReading"]
 
-READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 """Flags with which an open never waits, whatever it is that is opened."""
-PIECE = 1 << 20
+READ_SIZE = 1 << 20
 
 T = TypeVar("T")
 
 
-class OpenFile:
+class LocalFile:
     """The blocking side: an open plain file, used by one thread at a time."""
 
     def __init__(self, path: VirtualPath, opened: int, facts: os.stat_result) -> None:
@@ -37,9 +37,9 @@ class OpenFile:
         self.descriptor = opened
 
     @classmethod
-    def at(cls, tree: Tree, path: VirtualPath) -> OpenFile:
+    def at(cls, tree: DirectoryTree, path: VirtualPath) -> LocalFile:
         """Open a plain file."""
-        opened = tree.open(path, READ)
+        opened = tree.open(path, READ_FLAGS)
         try:
             facts = os.fstat(opened)
             require_file(facts, path)
@@ -49,9 +49,9 @@ class OpenFile:
             raise
 
     @classmethod
-    def at_once(cls, tree: Tree, path: VirtualPath) -> OpenFile | None:
+    def at_once(cls, tree: DirectoryTree, path: VirtualPath) -> LocalFile | None:
         """Open a plain file if that needs neither disk nor directory service; else None."""
-        opened = tree.open_at_once(path, READ)
+        opened = tree.open_if_cached(path, READ_FLAGS)
         if opened is None:
             return None
         try:
@@ -65,7 +65,7 @@ class OpenFile:
         os.close(opened)
         return None
 
-    def read_at_once(self, offset: int, size: int) -> bytes | None:
+    def read_if_cached(self, offset: int, size: int) -> bytes | None:
         """Like `read`, but None where the disk would have to be waited for, or another thread."""
         if not self._lock.acquire(blocking=False):
             return None
@@ -94,7 +94,7 @@ class OpenFile:
     def cache(self, offset: int, size: int) -> None:
         """Have the kernel read a stretch."""
         end = min(offset + size, self.entry.size)
-        while offset < end and (data := self.read(offset, min(PIECE, end - offset))):
+        while offset < end and (data := self.read(offset, min(READ_SIZE, end - offset))):
             offset += len(data)
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class OpenFile:
         with self._lock:
             self._close()
 
-    def close_at_once(self) -> bool:
+    def close_if_idle(self) -> bool:
         """Let go unless a call is in progress; tell whether that is done."""
         if not self._lock.acquire(blocking=False):
             return False
@@ -118,21 +118,21 @@ class OpenFile:
             self.descriptor = -1
 
 
-@implementer(IReading, ICached)
+@implementer(IReading, ISendfileSource)
 class LocalReading:
     """A file being read in a pool."""
 
-    def __init__(self, runner: Runner, file: OpenFile) -> None:
+    def __init__(self, runner: BlockingRunner, file: LocalFile) -> None:
         self.entry = file.entry
         self._runner = runner
         self._file = file
 
     async def read(self, offset: int, size: int) -> bytes:
         """Return up to ``size`` bytes; from memory where they are there already."""
-        data = self._file.read_at_once(offset, size)
+        data = self._file.read_if_cached(offset, size)
         if data is not None:
             return data
-        return await called(self._runner, self._file.path, self._file.read, offset, size)
+        return await in_pool(self._runner, self._file.path, self._file.read, offset, size)
 
     def is_cached(self, offset: int, size: int) -> bool:
         """Tell whether a stretch is in memory."""
@@ -140,11 +140,11 @@ class LocalReading:
 
     async def cache(self, offset: int, size: int) -> None:
         """Read a stretch, so that it is in memory."""
-        await called(self._runner, self._file.path, self._file.cache, offset, size)
+        await in_pool(self._runner, self._file.path, self._file.cache, offset, size)
 
     async def exclusively(self, function: Callable[[int], T]) -> T:
         """Call ``function`` with the descriptor, in the pool."""
-        return await called(self._runner, self._file.path, self._file.use, function)
+        return await in_pool(self._runner, self._file.path, self._file.use, function)
 
     def fileno(self) -> int:
         """Return the descriptor; raises `Unavailable` after `close`."""
@@ -154,5 +154,5 @@ class LocalReading:
 
     def close(self) -> None:
         """Let go of the file; once no other call is in progress."""
-        if not self._file.close_at_once():
-            let_go(self._runner, self._file.close)
+        if not self._file.close_if_idle():
+            run_unattended(self._runner, self._file.close)

@@ -13,51 +13,51 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 
-from ftpservice.backends.local.files.in_place import RENAME_REFUSED, write_in_place
+from ftpservice.backends.local.files.in_place import RENAME_REFUSED_ERRNOS, write_in_place
 from ftpservice.backends.local.metadata.access import require_writable
-from ftpservice.backends.local.metadata.acl import mode_of_new
-from ftpservice.backends.local.metadata.preservation import take_over
+from ftpservice.backends.local.metadata.acl import new_file_mode
+from ftpservice.backends.local.metadata.preservation import copy_metadata
 from ftpservice.backends.local.metadata.stat import entry_of
-from ftpservice.backends.local.partials.partial_file import Partial
+from ftpservice.backends.local.partials.partial_file import PartialFile
 from ftpservice.backends.local.paths.file_ops import (
     check_announced,
     copy_range,
-    if_possible,
+    ignore_unsupported,
     sync_directory,
     sync_file,
     write_all,
 )
 from ftpservice.backends.local.paths.names import encoded, unique_names
-from ftpservice.backends.local.paths.tree import Place, Tree
-from ftpservice.linux import CANNOT
+from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
+from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage.errors import BadOffset, IsDirectory
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Order", "Upload"]
+__all__ = ["LocalUpload", "UploadRequest"]
 
-TURN = 32 << 20
+COPY_BYTES_PER_TURN = 32 << 20
 """Bytes of an old file copied in one call of the pool."""
 
 
 @dataclass(frozen=True)
-class Order:
+class UploadRequest:
     """What is to be written, where and for whom."""
 
-    tree: Tree
+    tree: DirectoryTree
     owner: str
     path: VirtualPath
     request: WriteRequest
     durable: bool
-    promises: set[object] = field(default_factory=set)
+    lazy_uploads: set[object] = field(default_factory=set)
     """The uploads of the source that have no partial yet."""
 
 
-class Upload:
+class LocalUpload:
     """A partial, which it takes over, on its way to ``name``; calls must not overlap."""
 
-    def __init__(self, order: Order, partial: Partial, name: bytes) -> None:
+    def __init__(self, order: UploadRequest, partial: PartialFile, name: bytes) -> None:
         self.path = order.path
         self.offset = 0
         self.partial = partial
@@ -80,7 +80,7 @@ class Upload:
         self.offset = offset
         if self.partial.found or offset:
             os.ftruncate(self.descriptor, offset if old is None else 0)
-            with if_possible():
+            with ignore_unsupported():
                 os.fchmod(self.descriptor, 0o600)
             os.lseek(self.descriptor, offset, os.SEEK_SET)
 
@@ -88,7 +88,7 @@ class Upload:
         """Copy some of the old file; tells whether there is more to copy."""
         if self._old is None:
             return False
-        end = min(self._copied + TURN, self.offset)
+        end = min(self._copied + COPY_BYTES_PER_TURN, self.offset)
         self._copied = copy_range(self._old, self.descriptor, self._copied, end)
         if self._copied < end:
             raise BadOffset(self.path, "the file has become shorter")
@@ -102,7 +102,7 @@ class Upload:
 
     def mark(self) -> None:
         """Have the partial tell whose it is, should it be left behind by a crash."""
-        if self._order.request.how is not How.UNIQUE:
+        if self._order.request.how is not WriteMode.UNIQUE:
             self.partial.mark(self._order.owner, self._name)
 
     def lose(self) -> None:
@@ -125,7 +125,7 @@ class Upload:
     def abandon(self) -> None:
         """Keep what arrived, if anything did and there is a name to go on from it by."""
         arrived = self._old is None and self.partial.size > self.offset
-        named = self._order.request.how is not How.UNIQUE
+        named = self._order.request.how is not WriteMode.UNIQUE
         if named and (arrived or self._resumed) and not self._lost:
             self.mark()
             self.partial.keep()
@@ -151,9 +151,9 @@ class Upload:
 
     def _replaced(self) -> os.stat_result | None:
         """Return the facts of the plain file that will give way, if there is one by now."""
-        if self._order.request.how is not How.REPLACE:
+        if self._order.request.how is not WriteMode.REPLACE:
             return None
-        facts = Place(self.partial.directory, self._name).facts()
+        facts = DirectoryEntry(self.partial.directory, self._name).facts()
         if facts is not None and stat.S_ISDIR(facts.st_mode):
             raise IsDirectory(self.path)
         return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
@@ -163,28 +163,28 @@ class Upload:
         replaced = self._replaced()
         directory = self.partial.directory
         if replaced is not None:
-            place = Place(directory, self._name)
+            place = DirectoryEntry(directory, self._name)
             require_writable(place, replaced, self.path)
-            return take_over(self.descriptor, directory, self._name, replaced)
+            return copy_metadata(self.descriptor, directory, self._name, replaced)
         try:
-            os.fchmod(self.descriptor, mode_of_new(directory, self._order.request.mode))
+            os.fchmod(self.descriptor, new_file_mode(directory, self._order.request.mode))
         except OSError as error:
-            if error.errno not in CANNOT:
+            if error.errno not in UNSUPPORTED_ERRNOS:
                 raise
         return True
 
     def _publish(self, in_place: bool) -> os.stat_result:
         """Give the file its name, or its content to the file of that name; returns the facts."""
-        if self._order.request.how is How.UNIQUE:
+        if self._order.request.how is WriteMode.UNIQUE:
             self._publish_unique()
         elif in_place:
             return self._write_in_place()
         else:
             try:
-                exclusive = self._order.request.how is not How.REPLACE
+                exclusive = self._order.request.how is not WriteMode.REPLACE
                 self.partial.publish(self._name, exclusive)
             except OSError as error:
-                if error.errno not in RENAME_REFUSED or self._replaced() is None:
+                if error.errno not in RENAME_REFUSED_ERRNOS or self._replaced() is None:
                     raise
                 return self._write_in_place()
         return os.fstat(self.descriptor)

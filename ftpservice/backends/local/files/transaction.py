@@ -11,37 +11,43 @@ from typing import TypeVar, TypeVarTuple
 
 from zope.interface import implementer, implementer_only
 
-from ftpservice.backends.local.files.append import Append
-from ftpservice.backends.local.files.lazy import Promise, promised
+from ftpservice.backends.local.files.append import LocalAppend
+from ftpservice.backends.local.files.lazy import LazyUpload, lazy_upload_for
 from ftpservice.backends.local.files.opening import begin_writing
-from ftpservice.backends.local.files.request import Order, Upload
-from ftpservice.concurrency.thread_pool import Runner, let_go
-from ftpservice.storage.blocking_calls import called
+from ftpservice.backends.local.files.request import LocalUpload, UploadRequest
+from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
+from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import StorageError, Unavailable
-from ftpservice.storage.interfaces import ICommitsHere, IDescriptor, IRetracts, ISpliced, IWriting
+from ftpservice.storage.interfaces import (
+    IBatchCommit,
+    IDescriptor,
+    IRetractableWriting,
+    ISpliceTarget,
+    IWriting,
+)
 from ftpservice.storage.os_errors import translate
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["LocalWriting", "open_writing"]
+__all__ = ["LocalWriter", "open_writing"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the kernel says where no more of a file may be written: `NoSpace`, `QuotaExceeded`."""
-MOST_KEPT = 64 * 1024
+MAX_PENDING_BYTES = 64 * 1024
 """Bytes of a new file that wait in memory for more to be written with them."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-class Exclusive:
+class LockedUpload:
     """An upload or append, used by one thread at a time and ended once.
 
     What is to be written waits in ``pending`` and is taken from there, in its order, by whatever
     call is the next: also by `abandon`, when the call that was made for it never began.
     """
 
-    def __init__(self, inner: Upload | Append | Promise) -> None:
+    def __init__(self, inner: LocalUpload | LocalAppend | LazyUpload) -> None:
         self.inner = inner
         self.ended = False
         self.pending: deque[bytes] = deque()
@@ -94,11 +100,11 @@ class Exclusive:
     def _drop_if_full(self, error: BaseException) -> None:
         """Keep no partial where space was the reason: it would keep the disk full, unseen."""
         is_full = isinstance(error, OSError) and error.errno in FULL
-        if is_full and not isinstance(self.inner, Promise):
+        if is_full and not isinstance(self.inner, LazyUpload):
             self.inner.lose()
 
-    def _begun(self) -> Upload | Append:
-        if isinstance(self.inner, Promise):
+    def _begun(self) -> LocalUpload | LocalAppend:
+        if isinstance(self.inner, LazyUpload):
             self.inner = self.inner.begin()
         return self.inner
 
@@ -107,7 +113,7 @@ class Exclusive:
         with self._lock:
             self._check_open()
             self._write()
-            return isinstance(self.inner, Append) and self.inner.retract()
+            return isinstance(self.inner, LocalAppend) and self.inner.retract()
 
     def commit(self) -> Entry:
         """Write the rest, publish and end; or keep what arrived, end and raise."""
@@ -134,7 +140,7 @@ class Exclusive:
             try:
                 with suppress(OSError, StorageError):
                     self._write()
-                if not isinstance(self.inner, Promise):
+                if not isinstance(self.inner, LazyUpload):
                     self.inner.abandon()
             finally:
                 self.inner.close()
@@ -145,12 +151,14 @@ class Exclusive:
 
 
 @implementer(IWriting, IDescriptor)
-class LocalWriting:
+class LocalWriter:
     """A transaction whose steps are taken in a pool."""
 
-    def __init__(self, runner: Runner, work: Exclusive, brief: Runner | None = None) -> None:
+    def __init__(
+        self, runner: BlockingRunner, work: LockedUpload, brief: BlockingRunner | None = None
+    ) -> None:
         self._size_kept = 0
-        self._most_kept = 0 if isinstance(work.inner, Append) else MOST_KEPT
+        self._most_kept = 0 if isinstance(work.inner, LocalAppend) else MAX_PENDING_BYTES
         self._runner = runner
         self._brief = brief or runner
         self._work = work
@@ -182,11 +190,11 @@ class LocalWriting:
         self._size_kept += len(data)
         if self._size_kept >= self._most_kept:
             self._most_kept = 0
-            await called(self._runner, self.path, self._work.write)
+            await in_pool(self._runner, self.path, self._work.write)
 
     async def commit(self) -> Entry:
         """Publish the file."""
-        return await called(self._brief, self.path, self._work.commit)
+        return await in_pool(self._brief, self.path, self._work.commit)
 
     async def abandon(self) -> None:
         """End the transaction; also when nobody waits for that."""
@@ -197,42 +205,42 @@ class LocalWriting:
                 raise translate(error, self.path) from error
 
 
-@implementer(IRetracts)
-class LocalAppending(LocalWriting):
+@implementer(IRetractableWriting)
+class LocalAppendWriter(LocalWriter):
     """A file that grows in place."""
 
     async def retract(self) -> bool:
         """Take back what was appended, if nobody else has appended since."""
-        return await called(self._runner, self.path, self._work.retract)
+        return await in_pool(self._runner, self.path, self._work.retract)
 
 
-@implementer(ISpliced, ICommitsHere)
-class LocalUploading(LocalWriting):
+@implementer(ISpliceTarget, IBatchCommit)
+class LocalUploadWriter(LocalWriter):
     """A new file; unlike one that is appended to, the kernel can fill it by itself."""
 
     @property
-    def pool(self) -> Runner:
+    def pool(self) -> BlockingRunner:
         """Where it is published."""
         return self._brief
 
-    def commit_here(self) -> Entry:
+    def commit_in_thread(self) -> Entry:
         """Publish the file, in this thread."""
         return self._work.commit()
 
     async def exclusively(self, function: Callable[[int], T]) -> T:
         """Call ``function`` with the descriptor, behind what was written."""
         self._most_kept = 0
-        return await called(self._runner, self.path, self._work.lend, function)
+        return await in_pool(self._runner, self.path, self._work.lend, function)
 
 
-@implementer_only(IWriting, ISpliced, ICommitsHere)
-class PromisedUploading(LocalUploading):
+@implementer_only(IWriting, ISpliceTarget, IBatchCommit)
+class LazyUploadWriter(LocalUploadWriter):
     """A new file that does not exist yet, so that there is no descriptor to ask for."""
 
 
-def _begin(order: Order) -> tuple[Exclusive, bool]:
+def _begin(order: UploadRequest) -> tuple[LockedUpload, bool]:
     """Begin, and tell whether there is more of an old file to copy."""
-    work = Exclusive(begin_writing(order))
+    work = LockedUpload(begin_writing(order))
     try:
         return work, work.prepare()
     except BaseException:
@@ -240,27 +248,29 @@ def _begin(order: Order) -> tuple[Exclusive, bool]:
         raise
 
 
-def _dispose(begun: tuple[Exclusive, bool]) -> None:
+def _dispose(begun: tuple[LockedUpload, bool]) -> None:
     begun[0].abandon()
 
 
-async def open_writing(runner: Runner, order: Order, brief: Runner | None = None) -> LocalWriting:
+async def open_writing(
+    runner: BlockingRunner, order: UploadRequest, brief: BlockingRunner | None = None
+) -> LocalWriter:
     """Begin a transaction and copy what it goes on from, in turns that others get between.
 
     An ordinary upload begins with the first bytes that go to the disk. ``brief`` publishes.
     """
     try:
-        promise = promised(order)
+        promise = lazy_upload_for(order)
     except OSError as error:
         raise translate(error, order.path) from error
     if promise is not None:
-        return PromisedUploading(runner, Exclusive(promise), brief)
-    work, more = await called(runner, order.path, _begin, order, dispose=_dispose)
+        return LazyUploadWriter(runner, LockedUpload(promise), brief)
+    work, more = await in_pool(runner, order.path, _begin, order, dispose=_dispose)
     try:
         while more:
-            more = await called(runner, order.path, work.prepare)
+            more = await in_pool(runner, order.path, work.prepare)
     except BaseException:
-        let_go(runner, work.abandon)
+        run_unattended(runner, work.abandon)
         raise
-    kind = LocalAppending if isinstance(work.inner, Append) else LocalUploading
+    kind = LocalAppendWriter if isinstance(work.inner, LocalAppend) else LocalUploadWriter
     return kind(runner, work, brief)

@@ -12,15 +12,15 @@ import errno
 import os
 import tempfile
 
-from ftpservice.backends.local.partials.partial_file import Partial
-from ftpservice.backends.local.paths.tree import Place, Tree
+from ftpservice.backends.local.partials.partial_file import PartialFile
+from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
 
-__all__ = ["NO_PARTIAL_HERE", "unnamed"]
+__all__ = ["NO_PARTIAL_ERRNOS", "open_unnamed_partial"]
 
-NO_PARTIAL_HERE = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_PARTIAL_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class Unnamed(Partial):
+class UnnamedPartial(PartialFile):
     """A partial that only its descriptor leads to."""
 
     def is_there(self) -> bool:
@@ -41,18 +41,18 @@ class Unnamed(Partial):
         """It goes with its descriptor."""
 
 
-def unnamed(tree: Tree, place: Place) -> Partial:
+def open_unnamed_partial(tree: DirectoryTree, place: DirectoryEntry) -> PartialFile:
     """Make a partial without a name for an upload over the file at ``place``."""
     with _temporary(tree) as file:
         opened = os.dup(file.fileno())
     try:
-        return Unnamed(os.dup(place.directory), opened, place.name, place.name)
+        return UnnamedPartial(os.dup(place.directory), opened, place.name, place.name)
     except BaseException:
         os.close(opened)
         raise
 
 
-def _temporary(tree: Tree) -> tempfile._TemporaryFileWrapper[bytes]:
+def _temporary(tree: DirectoryTree) -> tempfile._TemporaryFileWrapper[bytes]:
     try:
         return tempfile.TemporaryFile(dir=f"/proc/self/fd/{tree.root}")  # type: ignore[return-value]
     except OSError:

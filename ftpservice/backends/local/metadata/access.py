@@ -14,21 +14,21 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ftpservice.backends.local.metadata.acl import ACCESS_ACL
-from ftpservice.backends.local.paths.file_ops import if_possible
-from ftpservice.backends.local.paths.tree import Place, Tree
-from ftpservice.storage.errors import Denied, NotFound
+from ftpservice.backends.local.paths.file_ops import ignore_unsupported
+from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
+from ftpservice.storage.errors import Denied, PathNotFound
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["UNKNOWN", "DirectoryAccess", "access_at", "is_writable", "require_writable"]
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER = 1 << 1, 1 << 2, 1 << 3
-MODIFY = WRITE | ENTER
+MODIFY_DIRECTORY = WRITE | ENTER
 UNKNOWN = -1
 """No `Entry.access`."""
 
 
-class Credentials(NamedTuple):
+class ProcessCredentials(NamedTuple):
     """Who this process is to the kernel."""
 
     user: int
@@ -36,7 +36,7 @@ class Credentials(NamedTuple):
     capabilities: int
 
     @classmethod
-    def now(cls) -> Credentials:
+    def now(cls) -> ProcessCredentials:
         """Return those of now; twistd gives up root after the start."""
         return _credentials(os.geteuid(), os.getegid())
 
@@ -60,8 +60,8 @@ class Credentials(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def _credentials(user: int, group: int) -> Credentials:
-    return Credentials(user, frozenset({group, *os.getgroups()}), _capabilities(user))
+def _credentials(user: int, group: int) -> ProcessCredentials:
+    return ProcessCredentials(user, frozenset({group, *os.getgroups()}), _capabilities(user))
 
 
 def _capabilities(user: int) -> int:
@@ -79,14 +79,14 @@ class DirectoryAccess:
 
     def __init__(self, directory: int) -> None:
         self._directory = directory
-        self._credentials = Credentials.now()
+        self._credentials = ProcessCredentials.now()
         self._facts = os.fstat(directory)
         self._is_read_only = _is_read_only(directory)
         self._has_acls: bool | None = None
         self.known: dict[tuple[int, int, int], int] = {}
         """Answers that hold for every entry with these bits, owner and group."""
         self.itself = self._of(b".", self._facts)
-        self._modifies = self.itself & MODIFY == MODIFY
+        self._modifies = self.itself & MODIFY_DIRECTORY == MODIFY_DIRECTORY
 
     def of(self, name: str | bytes, facts: os.stat_result) -> int:
         """Return what may be done with an entry, whose own ``facts`` are known."""
@@ -120,7 +120,7 @@ class DirectoryAccess:
 
 
 def _is_read_only(directory: int) -> bool:
-    with if_possible():
+    with ignore_unsupported():
         return bool(os.fstatvfs(directory).f_flag & os.ST_RDONLY)
     return False
 
@@ -140,14 +140,14 @@ def _knows_acls(directory: int) -> bool:
     return True
 
 
-def is_writable(place: Place, facts: os.stat_result) -> bool:
+def is_writable(place: DirectoryEntry, facts: os.stat_result) -> bool:
     """Tell whether this process may write to a file; a no may be wrong (`require_writable`)."""
     if facts.st_mode & stat.S_IWUSR and facts.st_uid == os.geteuid():
         return True
     return _access(place.name, os.W_OK, place.directory)
 
 
-def require_writable(place: Place, facts: os.stat_result, path: VirtualPath) -> None:
+def require_writable(place: DirectoryEntry, facts: os.stat_result, path: VirtualPath) -> None:
     """Raise `Denied` for a file that this process may not write to, though it could rename over it.
 
     Where the kernel says no, the file is opened to be sure: some sandboxes know no ``faccessat2``.
@@ -163,7 +163,7 @@ def require_writable(place: Place, facts: os.stat_result, path: VirtualPath) -> 
         raise Denied(path, "the file is not writable") from error
 
 
-def access_at(tree: Tree, path: VirtualPath, follow: bool) -> int:
+def access_at(tree: DirectoryTree, path: VirtualPath, follow: bool) -> int:
     """Return what may be done with ``path`` or, with ``follow``, what that leads to."""
     with tree.place(path) if follow else tree.parent(path) as place:
         directory = DirectoryAccess(place.directory)
@@ -171,5 +171,5 @@ def access_at(tree: Tree, path: VirtualPath, follow: bool) -> int:
             return directory.itself
         facts = place.facts()
         if facts is None:
-            raise NotFound(path)
+            raise PathNotFound(path)
         return directory.of(place.name, facts)

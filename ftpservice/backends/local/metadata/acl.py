@@ -13,21 +13,21 @@ import os
 import struct
 
 from ftpservice.backends.local.metadata.extended_attributes import attribute_names, path_of
-from ftpservice.linux import CANNOT
+from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage.file_mode import MaskedMode
 
-__all__ = ["ACCESS_ACL", "has_default_acl", "mode_of_new"]
+__all__ = ["ACCESS_ACL", "has_default_acl", "new_file_mode"]
 
 ACCESS_ACL = b"system.posix_acl_access"
 DEFAULT_ACL = b"system.posix_acl_default"
-HEADER = 4
+ACL_HEADER_SIZE = 4
 """Bytes of the version, before the entries."""
-ENTRY = struct.Struct("<HHI")
+ACL_ENTRY = struct.Struct("<HHI")
 """Tag, permissions, user or group."""
 USER_OBJ, GROUP_OBJ, MASK, OTHER = 0x01, 0x04, 0x10, 0x20
 
 
-def mode_of_new(directory: int, mode: int) -> int:
+def new_file_mode(directory: int, mode: int) -> int:
     """Return the permission bits for a new file in an open directory, created as ``mode``."""
     acl = _default_acl(directory)
     if not acl:
@@ -48,13 +48,15 @@ def _default_acl(directory: int) -> bytes:
     try:
         return os.getxattr(path_of(directory), DEFAULT_ACL)
     except OSError as error:
-        if error.errno not in (errno.ENODATA, *CANNOT):
+        if error.errno not in (errno.ENODATA, *UNSUPPORTED_ERRNOS):
             raise
         return b""
 
 
 def _most_allowed(acl: bytes) -> int:
     """Return the bits of owner, group class (the mask, if there is one) and others."""
-    bits: dict[int, int] = {tag: allowed for tag, allowed, _id in ENTRY.iter_unpack(acl[HEADER:])}
+    bits: dict[int, int] = {
+        tag: allowed for tag, allowed, _id in ACL_ENTRY.iter_unpack(acl[ACL_HEADER_SIZE:])
+    }
     group = bits.get(MASK, bits.get(GROUP_OBJ, 0))
     return bits.get(USER_OBJ, 0) << 6 | group << 3 | bits.get(OTHER, 0)

@@ -6,18 +6,18 @@ import ctypes
 import errno
 import os
 
-from ftpservice.linux import CANNOT, MACHINE, system_call
+from ftpservice.linux import MACHINE, UNSUPPORTED_ERRNOS, system_call
 
 __all__ = ["attribute_names", "path_of"]
 
 LISTXATTRAT = 465
 AT_SYMLINK_NOFOLLOW = 0x100
 FLAGS = ctypes.c_uint(AT_SYMLINK_NOFOLLOW)
-ROOM = 512
+NAME_BUFFER_SIZE = 512
 """Bytes of names; where there are more, they are asked for in another way."""
-SIZE = ctypes.c_size_t(ROOM)
+SIZE = ctypes.c_size_t(NAME_BUFFER_SIZE)
 NO_SUCH_CALL = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
-NOTHING_TO_TELL = (errno.ENOENT, *CANNOT)
+NOTHING_TO_TELL = (errno.ENOENT, *UNSUPPORTED_ERRNOS)
 """No file, no ``/proc``, or a filesystem without attributes."""
 
 
@@ -53,7 +53,7 @@ def path_of(directory: int, name: bytes = b".") -> bytes:
 
 
 def _names_at(directory: int, name: bytes) -> list[bytes]:
-    room = ctypes.create_string_buffer(ROOM)
+    room = ctypes.create_string_buffer(NAME_BUFFER_SIZE)
     count = system_call(
         LISTXATTRAT, ctypes.c_int(directory), ctypes.c_char_p(name), FLAGS, room, SIZE
     )

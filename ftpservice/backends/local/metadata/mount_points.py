@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ftpservice.backends.local.metadata.stat import O_PATH
-from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.storage.errors import MountPoint, StorageError
 from ftpservice.wire.paths import VirtualPath
 
@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 
 def reports_mount_points(
-    change: Callable[Concatenate[Tree, VirtualPath, P], T],
-) -> Callable[Concatenate[Tree, VirtualPath, P], T]:
+    change: Callable[Concatenate[DirectoryTree, VirtualPath, P], T],
+) -> Callable[Concatenate[DirectoryTree, VirtualPath, P], T]:
     """Make a change raise `MountPoint` where EBUSY will not pass, because something is mounted."""
 
     @wraps(change)
-    def changed(tree: Tree, path: VirtualPath, /, *args: P.args, **more: P.kwargs) -> T:
+    def changed(tree: DirectoryTree, path: VirtualPath, /, *args: P.args, **more: P.kwargs) -> T:
         try:
             return change(tree, path, *args, **more)
         except OSError as error:
@@ -39,7 +39,7 @@ def reports_mount_points(
     return changed
 
 
-def _is_mounted(tree: Tree, path: VirtualPath) -> bool:
+def _is_mounted(tree: DirectoryTree, path: VirtualPath) -> bool:
     try:
         with tree.parent(path) as place:
             opened = os.open(place.name, O_PATH | os.O_NOFOLLOW, dir_fd=place.directory)

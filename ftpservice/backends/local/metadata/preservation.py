@@ -7,9 +7,9 @@ import os
 
 from ftpservice.backends.local.metadata.acl import ACCESS_ACL
 from ftpservice.backends.local.metadata.extended_attributes import attribute_names, path_of
-from ftpservice.linux import CANNOT
+from ftpservice.linux import UNSUPPORTED_ERRNOS
 
-__all__ = ["take_over"]
+__all__ = ["copy_metadata"]
 
 NOT_COPIED = (
     b"security.capability",  # the kernel drops it with every write
@@ -18,10 +18,10 @@ NOT_COPIED = (
     b"trusted.overlay.",
 )
 """Attributes, by how they begin, that belong to the old content or to the kernel."""
-REFUSED = (*CANNOT, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE)
+REFUSED = (*UNSUPPORTED_ERRNOS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE)
 
 
-def take_over(opened: int, directory: int, name: bytes, old: os.stat_result) -> bool:
+def copy_metadata(opened: int, directory: int, name: bytes, old: os.stat_result) -> bool:
     """Give an open new file all that ``name``, whose facts are ``old``, has besides its content.
 
     False if it cannot: the filesystem or the kernel refuses, or ``old`` has other names.
@@ -67,6 +67,6 @@ def _names(opened: int) -> list[bytes]:
     try:
         return [os.fsencode(name) for name in os.listxattr(opened)]
     except OSError as error:
-        if error.errno not in CANNOT:
+        if error.errno not in UNSUPPORTED_ERRNOS:
             raise
         return []

@@ -19,7 +19,7 @@ KINDS = {
     stat.S_IFDIR: Kind.DIRECTORY,
     stat.S_IFLNK: Kind.LINK,
 }
-NAMES_KEPT = 4096
+MAX_CACHED_NAMES = 4096
 
 
 _known_owners: dict[int, str] = {}
@@ -51,7 +51,7 @@ def _group(number: int) -> str:
 
 
 def _keep(names: dict[int, str], number: int, name: str) -> None:
-    if len(names) >= NAMES_KEPT:
+    if len(names) >= MAX_CACHED_NAMES:
         names.clear()
     names[number] = name
 

@@ -12,8 +12,8 @@ import stat
 
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of
 from ftpservice.backends.local.paths.names import components
-from ftpservice.backends.local.paths.path_walk import below
-from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.backends.local.paths.path_walk import relative_to_root
+from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.storage.errors import StorageError
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import FORBIDDEN, VirtualPath
@@ -24,7 +24,7 @@ __all__ = ["LinkTargets", "entry_itself"]
 class LinkTargets:
     """Tells where the links of one directory point; blocking, one for each listing."""
 
-    def __init__(self, tree: Tree, directory: VirtualPath) -> None:
+    def __init__(self, tree: DirectoryTree, directory: VirtualPath) -> None:
         self._tree = tree
         self._directory = directory
         self._real: list[bytes] | None = None
@@ -59,10 +59,10 @@ class LinkTargets:
 
     def _target(self, name: str, text: bytes) -> str:
         """Return what to tell of a link that says ``text``; raises `OSError` where it leads out."""
-        names = [part for part in text.split(b"/") if part not in (b"", b".")]
+        names = [disconnect for disconnect in text.split(b"/") if disconnect not in (b"", b".")]
         is_absolute = text.startswith(b"/")
         if is_absolute:
-            names = below(self._tree.spellings(), names)
+            names = relative_to_root(self._tree.root_spellings(), names)
         if b".." not in names:
             return _absolute(names) if is_absolute else _decoded(text)
         self._see_that_it_stays_inside(name)
@@ -109,7 +109,7 @@ def _decoded(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def entry_itself(tree: Tree, path: VirtualPath) -> Entry:
+def entry_itself(tree: DirectoryTree, path: VirtualPath) -> Entry:
     """Return the facts of what is at ``path``, a link not followed."""
     opened = tree.open(path, O_PATH | os.O_NOFOLLOW)
     try:

@@ -18,30 +18,30 @@ import os
 import stat
 from contextlib import suppress
 
-from ftpservice.backends.local.partials.process_locks import Unlocked
+from ftpservice.backends.local.partials.process_locks import ProcessLocks
 from ftpservice.backends.local.paths.file_ops import rename_exclusive
 from ftpservice.backends.local.paths.names import spare_name
-from ftpservice.backends.local.paths.tree import Place
-from ftpservice.linux import CANNOT
+from ftpservice.backends.local.paths.tree import DirectoryEntry
+from ftpservice.linux import UNSUPPORTED_ERRNOS
 
-__all__ = ["Partial", "claim", "discard_idle", "find", "is_idle", "marked"]
+__all__ = ["PartialFile", "claim_partial", "discard_idle", "find_partial", "is_idle", "read_mark"]
 
-MARK = "user.ftpservice.partial"
+MARK_ATTRIBUTE = "user.ftpservice.partial"
 """The extended attribute that holds owner and name of an interrupted upload."""
-MARKED = ("utf-8", "surrogatepass")
-MOST_UNMARKED = 4096
+MARK_ENCODING = ("utf-8", "surrogatepass")
+MAX_UNMARKED = 4096
 
 _unmarked: dict[bytes, tuple[str, bytes]] = {}
 """What could not be noted on partials, by their names, which only these owners and files have."""
 
-WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-ATTEMPTS = 10
-VANISHED = (errno.ENOENT, errno.ESTALE, errno.EACCES, errno.EPERM)
+WRITE_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+MAX_ATTEMPTS = 10
+VANISHED_ERRNOS = (errno.ENOENT, errno.ESTALE, errno.EACCES, errno.EPERM)
 
-_unlocked = Unlocked()
+_process_locks = ProcessLocks()
 
 
-class Partial:
+class PartialFile:
     """A partial that is ours to write: locked, open, in an open directory.
 
     Takes over both descriptors. ``kept`` is the name it is to be found by after a cut, which
@@ -101,10 +101,12 @@ class Partial:
         if not self._is_marked:
             self._is_marked = True
             try:
-                os.setxattr(self.descriptor, MARK, owner.encode(*MARKED) + b"\0" + name)
+                os.setxattr(
+                    self.descriptor, MARK_ATTRIBUTE, owner.encode(*MARK_ENCODING) + b"\0" + name
+                )
             except OSError:
                 _unmarked[self._kept] = (owner, name)
-                if len(_unmarked) > MOST_UNMARKED:
+                if len(_unmarked) > MAX_UNMARKED:
                     del _unmarked[next(iter(_unmarked))]
 
     def unmark(self) -> None:
@@ -112,7 +114,7 @@ class Partial:
         if self._is_marked or self.found:
             self._is_marked = False
             with suppress(OSError):
-                os.removexattr(self.descriptor, MARK)
+                os.removexattr(self.descriptor, MARK_ATTRIBUTE)
 
     def discard(self) -> None:
         """Remove it, unless its directory has vanished, for which filesystems have many errors."""
@@ -120,7 +122,7 @@ class Partial:
             if self.is_there():
                 os.unlink(self.name, dir_fd=self.directory)
         except OSError as error:
-            if error.errno not in VANISHED:
+            if error.errno not in VANISHED_ERRNOS:
                 raise
 
     def close(self) -> None:
@@ -132,10 +134,10 @@ class Partial:
                 os.close(descriptor)
 
 
-def find(place: Place, name: bytes) -> int | None:
+def find_partial(place: DirectoryEntry, name: bytes) -> int | None:
     """Open the partial ``name`` to look at or read it; None if there is no such."""
     try:
-        opened = os.open(name, WRITE & ~os.O_RDWR, dir_fd=place.directory)
+        opened = os.open(name, WRITE_FLAGS & ~os.O_RDWR, dir_fd=place.directory)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
             return None
@@ -146,9 +148,9 @@ def find(place: Place, name: bytes) -> int | None:
     return None
 
 
-def claim(place: Place, name: bytes) -> Partial:
+def claim_partial(place: DirectoryEntry, name: bytes) -> PartialFile:
     """Open the partial ``name``, or make it; a spare if somebody writes it."""
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         opened = _open(place, name)
         if opened is None:
             break
@@ -163,7 +165,7 @@ def claim(place: Place, name: bytes) -> Partial:
                 spare.is_contended = True
                 return spare
             if there := _named(place.directory, name, facts):
-                partial = Partial(os.dup(place.directory), opened, name, name)
+                partial = PartialFile(os.dup(place.directory), opened, name, name)
                 partial.found = there.st_size  # locked, so nobody adds to it
                 return partial
         except BaseException:
@@ -173,13 +175,13 @@ def claim(place: Place, name: bytes) -> Partial:
     return _claim_spare(place, name)
 
 
-def _claim_spare(place: Place, name: bytes) -> Partial:
+def _claim_spare(place: DirectoryEntry, name: bytes) -> PartialFile:
     spare = spare_name(name)
-    flags = WRITE | os.O_CREAT | os.O_EXCL
+    flags = WRITE_FLAGS | os.O_CREAT | os.O_EXCL
     opened = os.open(spare, flags, 0o600, dir_fd=place.directory)
     try:
         _lock(opened)
-        return Partial(os.dup(place.directory), opened, spare, name)
+        return PartialFile(os.dup(place.directory), opened, spare, name)
     except BaseException:
         os.close(opened)
         raise
@@ -188,7 +190,7 @@ def _claim_spare(place: Place, name: bytes) -> Partial:
 def discard_idle(directory: int, name: bytes, before: float | None = None) -> bool:
     """Remove the partial ``name`` unless somebody writes it, or wrote it since ``before``."""
     try:
-        opened = os.open(name, WRITE, dir_fd=directory)
+        opened = os.open(name, WRITE_FLAGS, dir_fd=directory)
     except OSError:
         return False
     try:
@@ -209,7 +211,7 @@ def discard_idle(directory: int, name: bytes, before: float | None = None) -> bo
 def is_idle(directory: int, name: bytes) -> bool:
     """Tell whether nobody writes the partial ``name``; one that is gone is idle too."""
     try:
-        opened = os.open(name, WRITE, dir_fd=directory)
+        opened = os.open(name, WRITE_FLAGS, dir_fd=directory)
     except FileNotFoundError:
         return True
     except OSError:
@@ -220,15 +222,15 @@ def is_idle(directory: int, name: bytes) -> bool:
         os.close(opened)
 
 
-def marked(directory: int, name: bytes) -> tuple[str, bytes] | None:
+def read_mark(directory: int, name: bytes) -> tuple[str, bytes] | None:
     """Return owner and file name that a partial was marked with; None if it was not."""
     try:
-        opened = os.open(name, WRITE & ~os.O_RDWR, dir_fd=directory)
+        opened = os.open(name, WRITE_FLAGS & ~os.O_RDWR, dir_fd=directory)
     except OSError:
         return None
     try:
-        owner, zero, target = os.getxattr(opened, MARK).partition(b"\0")
-        return (owner.decode(*MARKED), target) if zero and target else None
+        owner, zero, target = os.getxattr(opened, MARK_ATTRIBUTE).partition(b"\0")
+        return (owner.decode(*MARK_ENCODING), target) if zero and target else None
     except (OSError, UnicodeDecodeError):
         return _unmarked.get(name)
     finally:
@@ -242,10 +244,10 @@ def _discard_smaller(directory: int, name: bytes, size: int) -> None:
             discard_idle(directory, name)
 
 
-def _open(place: Place, name: bytes) -> int | None:
+def _open(place: DirectoryEntry, name: bytes) -> int | None:
     """Open or make a partial; None if there is something else of that name."""
     try:
-        return os.open(name, WRITE | os.O_CREAT, 0o600, dir_fd=place.directory)
+        return os.open(name, WRITE_FLAGS | os.O_CREAT, 0o600, dir_fd=place.directory)
     except OSError as error:
         foreign = error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR)
         if foreign or (error.errno == errno.EACCES and _exists(place, name)):
@@ -253,8 +255,8 @@ def _open(place: Place, name: bytes) -> int | None:
         raise
 
 
-def _exists(place: Place, name: bytes) -> bool:
-    return Place(place.directory, name).facts() is not None
+def _exists(place: DirectoryEntry, name: bytes) -> bool:
+    return DirectoryEntry(place.directory, name).facts() is not None
 
 
 def _lock(opened: int) -> bool:
@@ -263,9 +265,9 @@ def _lock(opened: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno not in (*CANNOT, errno.ENOLCK):
+        if error.errno not in (*UNSUPPORTED_ERRNOS, errno.ENOLCK):
             raise
-        return _unlocked.hold(opened)
+        return _process_locks.hold(opened)
     return True
 
 
@@ -275,5 +277,5 @@ def _is_ours(facts: os.stat_result) -> bool:
 
 def _named(directory: int, name: bytes, facts: os.stat_result) -> os.stat_result | None:
     """Return what ``name`` has become of the file that ``facts`` are of; None for another file."""
-    there = Place(directory, name).facts()
+    there = DirectoryEntry(directory, name).facts()
     return there if there is not None and os.path.samestat(there, facts) else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from threading import Lock
 
-__all__ = ["Unlocked"]
+__all__ = ["ProcessLocks"]
 
-MOST = 1000
+MAX_HELD_FILES = 1000
 """Files remembered before those that were closed are looked for."""
 
 
-class Unlocked:
+class ProcessLocks:
     """Open files, each held until its descriptor is closed, as a lock would be."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Unlocked:
             holder = self._held.get(key, opened)
             if holder != opened and _is_open(holder, key):
                 return False
-            if len(self._held) >= MOST:
+            if len(self._held) >= MAX_HELD_FILES:
                 self._held = {k: held for k, held in self._held.items() if _is_open(held, k)}
             self._held[key] = opened
             return True

@@ -13,10 +13,10 @@ from twisted.logger import Logger
 from ftpservice.backends.local.partials.partial_file import discard_idle
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Rounds", "Sweep"]
+__all__ = ["PartialSweep", "PeriodicSweep"]
 
 
-class Sweep:
+class PartialSweep:
     """Removes partials not written for ``age`` seconds, as a `PartialWalk` visits them.
 
     It knows nothing of the walk: a cycle would keep the tree open until garbage is collected.
@@ -31,7 +31,7 @@ class Sweep:
         self.removed += discard_idle(opened, name, self._before)
 
 
-class Rounds:
+class PeriodicSweep:
     """Sweeps as soon as the reactor runs and every ``interval`` seconds after, until stopped."""
 
     def __init__(

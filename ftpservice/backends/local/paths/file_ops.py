@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ftpservice.linux import CANNOT, MACHINE, system_call
+from ftpservice.linux import MACHINE, UNSUPPORTED_ERRNOS, system_call
 from ftpservice.storage.errors import BadOffset
 from ftpservice.storage.interfaces import WriteRequest
 from ftpservice.wire.paths import VirtualPath
@@ -19,7 +19,7 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = [
     "check_announced",
     "copy_range",
-    "if_possible",
+    "ignore_unsupported",
     "rename_exclusive",
     "sync_directory",
     "sync_file",
@@ -42,18 +42,18 @@ def check_announced(request: WriteRequest, arrived: int, path: VirtualPath) -> N
 
 
 @contextmanager
-def if_possible() -> Iterator[None]:
+def ignore_unsupported() -> Iterator[None]:
     """Do without a step that the kernel or the filesystem lacks; other failures are raised."""
     try:
         yield
     except OSError as error:
-        if error.errno not in CANNOT:
+        if error.errno not in UNSUPPORTED_ERRNOS:
             raise
 
 
 def sync_file(opened: int) -> None:
     """Have the bytes of a file survive a power cut, where the filesystem can promise that."""
-    with if_possible():
+    with ignore_unsupported():
         os.fsync(opened)
 
 
@@ -71,8 +71,8 @@ def sync_directory(directory: int) -> None:
 
 RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276}
 RENAME_NOREPLACE = 1
-PIECE = 1 << 20
-CANNOT_LINK = (*CANNOT, errno.EACCES, errno.EISDIR, errno.EMLINK)
+COPY_SIZE = 1 << 20
+CANNOT_LINK_ERRNOS = (*UNSUPPORTED_ERRNOS, errno.EACCES, errno.EISDIR, errno.EMLINK)
 
 
 def _renameat2(source: bytes, target: bytes, source_in: int, target_in: int) -> None:
@@ -97,12 +97,12 @@ def rename_exclusive(source: bytes, target: bytes, source_in: int, target_in: in
     try:
         return _renameat2(source, target, source_in, target_in)
     except OSError as error:
-        if error.errno not in CANNOT:
+        if error.errno not in UNSUPPORTED_ERRNOS:
             raise
     try:
         os.link(source, target, src_dir_fd=source_in, dst_dir_fd=target_in, follow_symlinks=False)
     except OSError as error:
-        if error.errno not in CANNOT_LINK:
+        if error.errno not in CANNOT_LINK_ERRNOS:
             raise
         _rename_to_free_name(source, target, source_in, target_in)
     else:
@@ -133,7 +133,7 @@ def _copy_piece(source: int, target: int, start: int, size: int) -> int:
     try:
         count = os.copy_file_range(source, target, size, start, start)
     except (AttributeError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in CANNOT:
+        if isinstance(error, OSError) and error.errno not in UNSUPPORTED_ERRNOS:
             raise
         count = 0
-    return count or os.pwrite(target, os.pread(source, min(size, PIECE), start), start)
+    return count or os.pwrite(target, os.pread(source, min(size, COPY_SIZE), start), start)

@@ -9,36 +9,36 @@ from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
-from ftpservice.storage.errors import InvalidName, NotFound
+from ftpservice.storage.errors import InvalidName, PathNotFound
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
-    "PARTIAL",
+    "PARTIAL_NAME",
+    "check_new_name",
     "components",
     "decoded",
     "encoded",
     "is_hidden",
     "is_partial_of",
-    "new_name",
     "partial_name",
     "reserved_name",
     "spare_name",
     "unique_names",
 ]
 
-HIDDEN = ".ftpservice."
-LONGEST_NAME = 255
-PARTIAL = re.compile(rb"\.ftpservice\.[0-9a-f]{32}(\.[0-9a-f]{16})?\.part")
+HIDDEN_PREFIX = ".ftpservice."
+MAX_NAME_BYTES = 255
+PARTIAL_NAME = re.compile(rb"\.ftpservice\.[0-9a-f]{32}(\.[0-9a-f]{16})?\.part")
 """Matches the whole of a partial's name."""
-OWNER = slice(0, len(HIDDEN) + 16)
+OWNER_SLICE = slice(0, len(HIDDEN_PREFIX) + 16)
 """The part of a partial's name that tells the owner, as a digest."""
-NUMBERED = 99
+MAX_NUMBERED_NAMES = 99
 """Names with a number that are tried before those with something random."""
 
 
 def is_hidden(name: str) -> bool:
     """Tell whether a name is kept for ourselves; on any kind of filesystem, so without case."""
-    return name[:1] == "." and name[: len(HIDDEN)].lower() == HIDDEN
+    return name[:1] == "." and name[: len(HIDDEN_PREFIX)].lower() == HIDDEN_PREFIX
 
 
 def encoded(name: str, path: VirtualPath) -> bytes:
@@ -47,7 +47,7 @@ def encoded(name: str, path: VirtualPath) -> bytes:
         data = name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise InvalidName(path, "not to be encoded") from None
-    if not 0 < len(data) <= LONGEST_NAME or name in (".", "..") or b"/" in data or b"\0" in data:
+    if not 0 < len(data) <= MAX_NAME_BYTES or name in (".", "..") or b"/" in data or b"\0" in data:
         raise InvalidName(path)
     return data
 
@@ -60,16 +60,16 @@ def decoded(name: str) -> str:
 
 
 def components(path: VirtualPath) -> list[bytes]:
-    """Return the names in ``path``; raises `InvalidName`, and `NotFound` for hidden ones."""
+    """Return the names in ``path``; raises `InvalidName`, and `PathNotFound` for hidden ones."""
     names = []
     for part in path.parts:
         names.append(encoded(part, path))
         if part[0] == "." and is_hidden(part):
-            raise NotFound(path, "hidden")
+            raise PathNotFound(path, "hidden")
     return names
 
 
-def new_name(path: VirtualPath) -> None:
+def check_new_name(path: VirtualPath) -> None:
     """Refuse to make what could not be named afterwards; raises `InvalidName`."""
     if is_hidden(path.name):
         raise InvalidName(path, "hidden")
@@ -83,7 +83,7 @@ def partial_name(owner: str, name: bytes) -> bytes:
 def is_partial_of(owner: str, hidden: bytes) -> bool:
     """Tell whether a partial's name says that it is ``owner``'s."""
     ours = partial_name(owner, b"")
-    return hidden[: OWNER.stop] == ours[: OWNER.stop]
+    return hidden[: OWNER_SLICE.stop] == ours[: OWNER_SLICE.stop]
 
 
 def reserved_name(name: bytes) -> bytes:
@@ -99,7 +99,7 @@ def spare_name(name: bytes) -> bytes:
 def _hidden(owner: bytes, name: bytes) -> bytes:
     """Return a hidden name: a digest that only the owner shares, and one of owner and name."""
     second = blake2b(owner + b"\0" + name, digest_size=8).hexdigest()
-    return f"{HIDDEN}{_owner_digest(owner)}{second}.part".encode()
+    return f"{HIDDEN_PREFIX}{_owner_digest(owner)}{second}.part".encode()
 
 
 @lru_cache(maxsize=1024)
@@ -111,9 +111,9 @@ def unique_names(path: VirtualPath) -> Iterator[VirtualPath]:
     """Yield names like that of ``path``: itself, numbered ones, random ones without end."""
     name = path.name
     yield path
-    while len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME - 10:
+    while len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES - 10:
         name = name[:-1]
-    for number in range(1, NUMBERED + 1):
+    for number in range(1, MAX_NUMBERED_NAMES + 1):
         yield path.parent.child(f"{name}.{number}")
     while True:
         yield path.parent.child(f"{name}.{os.urandom(4).hex()}")

@@ -11,16 +11,16 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["DIRECTORY", "Walk", "below"]
+__all__ = ["DIRECTORY_FLAGS", "PathWalk", "relative_to_root"]
 
-DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+DIRECTORY_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 """Flags that open a directory to name things in it; no right to read it is needed."""
-LINKS = 40
-STEPS = 10_000
+MAX_LINKS = 40
+MAX_STEPS = 10_000
 """Components opened at most, since links full of ``..`` could have us walk for hours."""
 
 
-class Walk:
+class PathWalk:
     """One walk from ``root`` down ``names``.
 
     ``roots`` tells how absolute links may spell the root, as lists of components.
@@ -36,12 +36,12 @@ class Walk:
         self._roots = roots
         self._pending = list(reversed(names))
         self._entered: list[bytes] = []
-        self._links = LINKS
-        self._steps = STEPS
+        self._links = MAX_LINKS
+        self._steps = MAX_STEPS
         self.here = os.dup(root)
         """The directory reached; closed with the walk."""
 
-    def __enter__(self) -> Walk:
+    def __enter__(self) -> PathWalk:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +84,7 @@ class Walk:
 
     def _enter(self, name: bytes) -> None:
         try:
-            below = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=self.here)
+            below = os.open(name, DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=self.here)
         except OSError as error:
             if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                 raise
@@ -102,7 +102,7 @@ class Walk:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         names = [name for name in text.split(b"/") if name not in (b"", b".")]
         if text.startswith(b"/"):
-            names = below(self._roots(), names)
+            names = relative_to_root(self._roots(), names)
             self._restart()
         self._pending.extend(reversed(names))
 
@@ -122,7 +122,7 @@ class Walk:
         self.here = directory
 
 
-def below(roots: Iterable[list[bytes]], names: list[bytes]) -> list[bytes]:
+def relative_to_root(roots: Iterable[list[bytes]], names: list[bytes]) -> list[bytes]:
     """Return what an absolute link names as seen from our root."""
     for root in roots:
         if names[: len(root)] == root:

@@ -1,8 +1,9 @@
 """Getting from a root to what a path names below it, and nowhere else.
 
-One call of ``openat2`` does it where there is such a kernel and nothing odd on the way; a `Walk`
-does the rest: older kernels, and links that are absolute or pass above their directory but stay
-below the root. Both decide by opening, never by looking first, so nothing can be swapped between.
+One call of ``openat2`` does it where there is such a kernel and nothing odd on the way; a
+`PathWalk` does the rest: older kernels, and links that are absolute or pass above their directory
+but stay below the root. Both decide by opening, never by looking first, so nothing can be swapped
+between.
 """
 
 from __future__ import annotations
@@ -16,25 +17,31 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from ftpservice.backends.local.paths.names import components
-from ftpservice.backends.local.paths.path_walk import DIRECTORY, Walk
-from ftpservice.linux import AT_FDCWD, AT_ONCE, CANNOT, RESOLVE_CACHED, open_beneath
+from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS, PathWalk
+from ftpservice.linux import (
+    AT_FDCWD,
+    BENEATH_IF_CACHED,
+    RESOLVE_CACHED,
+    UNSUPPORTED_ERRNOS,
+    open_beneath,
+)
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["Place", "Tree", "reopened"]
+__all__ = ["DirectoryEntry", "DirectoryTree", "proc_fd_path"]
 
-WALK_INSTEAD = (errno.EAGAIN, *CANNOT)
-ATTEMPTS = 5
+WALK_ERRNOS = (errno.EAGAIN, *UNSUPPORTED_ERRNOS)
+MAX_ATTEMPTS = 5
 """Times that a last component may turn from a file into a link under our hands."""
 
 
-class Place:
+class DirectoryEntry:
     """A name in an open directory; there may or may not be something of that name."""
 
     def __init__(self, directory: int, name: bytes) -> None:
         self.directory = directory
         self.name = name
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> DirectoryEntry:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,7 +71,7 @@ def _absolute(text: str) -> bytes:
     return os.path.abspath(os.fsencode(text))
 
 
-class Tree:
+class DirectoryTree:
     """Everything below an open directory.
 
     Takes over the descriptor ``root``, which is closed when nobody has the tree any more; ``text``
@@ -78,26 +85,28 @@ class Tree:
         weakref.finalize(self, os.close, root)
 
     @classmethod
-    def at(cls, text: str) -> Tree:
+    def at(cls, text: str) -> DirectoryTree:
         """Open the directory ``text``, links followed; for whoever sets up the service."""
-        return cls(os.open(text, DIRECTORY), _absolute(text))
+        return cls(os.open(text, DIRECTORY_FLAGS), _absolute(text))
 
     @classmethod
-    def at_once(cls, text: str) -> Tree | None:
+    def at_once(cls, text: str) -> DirectoryTree | None:
         """Open the directory ``text`` if that needs no disk; else None."""
         name = os.fsencode(text)
         try:
-            return cls(open_beneath(AT_FDCWD, name, DIRECTORY, RESOLVE_CACHED), _absolute(text))
+            return cls(
+                open_beneath(AT_FDCWD, name, DIRECTORY_FLAGS, RESOLVE_CACHED), _absolute(text)
+            )
         except OSError:
             return None
 
-    def below(self, top: VirtualPath) -> Tree:
+    def below(self, top: VirtualPath) -> DirectoryTree:
         """Return the tree of a directory, which cannot reach anything else in this one."""
-        return self.grown(self.open(top, DIRECTORY), top)
+        return self.subtree(self.open(top, DIRECTORY_FLAGS), top)
 
-    def grown(self, directory: int, top: VirtualPath) -> Tree:
+    def subtree(self, directory: int, top: VirtualPath) -> DirectoryTree:
         """Return the tree of an open directory that is ``top`` in this one."""
-        return Tree(directory, os.path.join(self.text, *components(top)))
+        return DirectoryTree(directory, os.path.join(self.text, *components(top)))
 
     def open(self, path: VirtualPath, flags: int) -> int:
         """Open what is at ``path``; links are followed as long as they stay below the root."""
@@ -105,21 +114,21 @@ class Tree:
         try:
             return open_beneath(self.root, b"/".join(names) or b".", flags)
         except OSError as error:
-            if error.errno not in WALK_INSTEAD:
+            if error.errno not in WALK_ERRNOS:
                 raise
         with self.walk(names) as walk:
             return _open_last(walk, flags)
 
-    def open_at_once(self, path: VirtualPath, flags: int) -> int | None:
-        """Open what is at ``path`` if that needs no disk and no `Walk`; else None.
+    def open_if_cached(self, path: VirtualPath, flags: int) -> int | None:
+        """Open what is at ``path`` if that needs no disk and no `PathWalk`; else None.
 
         Raises `OSError` where it is certain that there is nothing to open.
         """
         names = components(path)
         try:
-            return open_beneath(self.root, b"/".join(names) or b".", flags, AT_ONCE)
+            return open_beneath(self.root, b"/".join(names) or b".", flags, BENEATH_IF_CACHED)
         except OSError as error:
-            if error.errno in WALK_INSTEAD:
+            if error.errno in WALK_ERRNOS:
                 return None
             raise
 
@@ -127,9 +136,9 @@ class Tree:
         """Raise `OSError` unless ``path`` is a directory that this process may enter."""
         names = [*components(path), b"."]  # looking a dot up needs the right to enter
         try:
-            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY))
+            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS))
         except OSError as error:
-            if error.errno not in WALK_INSTEAD:
+            if error.errno not in WALK_ERRNOS:
                 raise
         else:
             return
@@ -137,23 +146,23 @@ class Tree:
             walk.arrive(follow=False)
             os.stat(".", dir_fd=walk.here)
 
-    def enters_at_once(self, path: VirtualPath) -> bool:
+    def can_enter_if_cached(self, path: VirtualPath) -> bool:
         """Tell whether `enter` is known to succeed; asks neither disk nor network."""
         names = [*components(path), b"."]
         try:
-            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY, AT_ONCE))
+            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS, BENEATH_IF_CACHED))
         except OSError:
             return False
         return True
 
-    def parent(self, path: VirtualPath) -> Place:
+    def parent(self, path: VirtualPath) -> DirectoryEntry:
         """Return the place of the last component of ``path``, be it a link or not."""
         names = components(path)
         if not names:
-            return Place(os.dup(self.root), b".")
-        return Place(self.open(path.parent, DIRECTORY), names[-1])
+            return DirectoryEntry(os.dup(self.root), b".")
+        return DirectoryEntry(self.open(path.parent, DIRECTORY_FLAGS), names[-1])
 
-    def place(self, path: VirtualPath) -> Place:
+    def place(self, path: VirtualPath) -> DirectoryEntry:
         """Return where a file opened as ``path`` would be: like `parent`, last link followed."""
         place = self.parent(path)
         try:
@@ -166,13 +175,13 @@ class Tree:
         place.close()
         with self.walk(components(path)) as walk:
             name = walk.arrive(follow=True)
-            return Place(os.dup(walk.here), name)
+            return DirectoryEntry(os.dup(walk.here), name)
 
-    def walk(self, names: Sequence[bytes]) -> Walk:
+    def walk(self, names: Sequence[bytes]) -> PathWalk:
         """Return a walk from the root, to be used in ``with``."""
-        return Walk(self.root, names, self.spellings)
+        return PathWalk(self.root, names, self.root_spellings)
 
-    def spellings(self) -> Iterator[list[bytes]]:
+    def root_spellings(self) -> Iterator[list[bytes]]:
         """Yield how absolute links may begin: the directory's real path now, and the one given."""
         if sys.platform == "linux":
             texts = [os.readlink(f"/proc/self/fd/{self.root}".encode()), self.text]
@@ -182,10 +191,10 @@ class Tree:
             yield [name for name in text.split(b"/") if name]
 
 
-def _open_last(walk: Walk, flags: int) -> int:
+def _open_last(walk: PathWalk, flags: int) -> int:
     """Open the last component, following what it turned out to be."""
     follow = not flags & os.O_NOFOLLOW
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         name = walk.arrive(follow)
         try:
             opened = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=walk.here)
@@ -200,11 +209,11 @@ def _open_last(walk: Walk, flags: int) -> int:
     raise OSError(errno.ELOOP, "a link comes and goes")
 
 
-def _is_link(walk: Walk, name: bytes) -> bool:
+def _is_link(walk: PathWalk, name: bytes) -> bool:
     facts = os.stat(name, dir_fd=walk.here, follow_symlinks=False)
     return stat.S_ISLNK(facts.st_mode)
 
 
-def reopened(descriptor: int) -> str | int:
+def proc_fd_path(descriptor: int) -> str | int:
     """Return what names an open thing to calls that take no ``O_PATH`` descriptor."""
     return f"/proc/self/fd/{descriptor}" if hasattr(os, "O_PATH") else descriptor

@@ -9,7 +9,7 @@ import pytest
 from ftpservice.backends.local.files import in_place
 from ftpservice.backends.local.paths.file_ops import copy_range
 from ftpservice.storage import errors
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.testing.contract.case import begin, make, upload
 from tests.support.local_source import Bench, run
 
@@ -51,7 +51,7 @@ def test_of_two_uploads_the_second_waits_and_nothing_is_mixed(bench, monkeypatch
 
 
 def test_while_somebody_appends_the_file_stays(bench):
-    appending = run(begin(bench.storage, "/file", b" and", WriteRequest(How.APPEND)))
+    appending = run(begin(bench.storage, "/file", b" and", WriteRequest(WriteMode.APPEND)))
     with pytest.raises(errors.Busy):
         run(make(bench.owned_by("two"), "/file", b"new"))
     run(appending.write(b" more"))
@@ -66,7 +66,7 @@ def test_nobody_appends_to_a_file_that_is_being_written(bench, monkeypatch):
 
     def meanwhile(source, target, start, end):
         with pytest.raises(errors.Busy):
-            run(upload(bench.owned_by("two"), "/file", b"lost", How.APPEND))
+            run(upload(bench.owned_by("two"), "/file", b"lost", WriteMode.APPEND))
         refused.append(True)
         return copy_range(source, target, start, end)
 
@@ -80,7 +80,7 @@ def test_a_file_that_another_program_has_locked_is_in_use(bench):
         fcntl.flock(theirs, fcntl.LOCK_EX)
         with pytest.raises(errors.Busy):
             run(make(bench.storage, "/file", b"new"))
-        run(upload(bench.storage, "/file", b" and more", How.APPEND))
+        run(upload(bench.storage, "/file", b" and more", WriteMode.APPEND))
     assert bench.file.read_bytes() == b"old and more"
     run(make(bench.storage, "/file", b"new"))
     assert bench.file.read_bytes() == b"new"
@@ -96,5 +96,5 @@ def test_where_there_are_no_locks_files_are_written_all_the_same(bench, monkeypa
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     run(make(bench.storage, "/file", b"new"))
-    run(upload(bench.storage, "/file", b" and more", How.APPEND))
+    run(upload(bench.storage, "/file", b" and more", WriteMode.APPEND))
     assert bench.file.read_bytes() == b"new and more"

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from ftpservice.backends.local.files import lazy
-from ftpservice.backends.local.files.transaction import PromisedUploading
+from ftpservice.backends.local.files.transaction import LazyUploadWriter
 from ftpservice.storage import errors
-from ftpservice.storage.interfaces import IDescriptor, ISpliced, WriteRequest
+from ftpservice.storage.interfaces import IDescriptor, ISpliceTarget, WriteRequest
 from ftpservice.wire.paths import VirtualPath
 from tests.support.local_source import Bench, open_descriptors, run
 
@@ -37,7 +37,7 @@ def names(bench):
 
 def test_nothing_is_there_before_the_first_bytes(bench):
     writing = begin(bench)
-    assert isinstance(writing, PromisedUploading)
+    assert isinstance(writing, LazyUploadWriter)
     assert (names(bench), writing.path, writing.offset) == ([], FILE, 0)
     run(writing.write(b"small"))
     assert names(bench) == []
@@ -47,7 +47,7 @@ def test_nothing_is_there_before_the_first_bytes(bench):
 
 def test_there_is_no_descriptor_to_ask_for(bench):
     writing = begin(bench)
-    assert IDescriptor(writing, None) is None and ISpliced(writing, None) is not None
+    assert IDescriptor(writing, None) is None and ISpliceTarget(writing, None) is not None
     with pytest.raises(errors.Unavailable):
         writing.fileno()
     run(writing.abandon())
@@ -107,7 +107,7 @@ def test_an_older_partial_is_not_in_the_way(bench):
     ("path", "error"),
     [
         (("directory",), errors.IsDirectory),
-        (("none", "file"), errors.NotFound),
+        (("none", "file"), errors.PathNotFound),
         (("directory", "plain", "file"), errors.NotDirectory),
         (("directory", ".ftpservice.x"), errors.InvalidName),
         (("directory", "x" * 256), errors.InvalidName),
@@ -127,7 +127,7 @@ def test_what_is_certain_is_refused_at_once(bench, path, error):
 def test_a_link_is_followed(bench):
     os.symlink("../file", bench.root / "directory" / "file")
     writing = begin(bench)
-    assert not isinstance(writing, PromisedUploading)
+    assert not isinstance(writing, LazyUploadWriter)
     run(writing.write(b"beyond"))
     run(writing.commit())
     assert (bench.root / "file").read_bytes() == b"beyond"
@@ -167,7 +167,7 @@ def test_its_directory_may_go_meanwhile(bench):
     writing = begin(bench)
     run(writing.write(b"file"))
     (bench.root / "directory").rmdir()
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(errors.PathNotFound):
         run(writing.commit())
     run(writing.abandon())
     assert open_descriptors() == before
@@ -186,14 +186,16 @@ def test_nothing_is_promised_where_nothing_may_be_written(bench, monkeypatch):
     """Then the pool finds out what the matter is."""
     monkeypatch.setattr(lazy.os, "access", lambda *_, **__: False)
     writing = begin(bench)
-    assert not isinstance(writing, PromisedUploading)
+    assert not isinstance(writing, LazyUploadWriter)
     run(writing.abandon())
 
 
 def test_nor_where_the_disk_would_have_to_be_asked(bench, monkeypatch):
-    monkeypatch.setattr("ftpservice.backends.local.paths.tree.Tree.open_at_once", lambda *_: None)
+    monkeypatch.setattr(
+        "ftpservice.backends.local.paths.tree.DirectoryTree.open_at_once", lambda *_: None
+    )
     writing = begin(bench)
-    assert not isinstance(writing, PromisedUploading)
+    assert not isinstance(writing, LazyUploadWriter)
     run(writing.commit())
     assert content(bench) == b""
 

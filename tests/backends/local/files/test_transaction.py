@@ -13,7 +13,7 @@ from ftpservice.backends.local.files import request as local_upload
 from ftpservice.backends.local.partials import partial_file
 from ftpservice.backends.local.paths import file_ops
 from ftpservice.storage import errors
-from ftpservice.storage.interfaces import How, IDescriptor, IPartials, IWriting, WriteRequest
+from ftpservice.storage.interfaces import IDescriptor, IPartials, IWriting, WriteMode, WriteRequest
 from ftpservice.testing.contract.case import at, begin, content, listed, make, partial, upload
 from tests.support.local_source import Bench, run
 
@@ -78,27 +78,31 @@ class TestTable:
 
     def test_append_to_a_file(self, bench):
         run(make(bench.storage, "/file", b"old"))
-        writing = run(begin(bench.storage, "/file", b" and", WriteRequest(How.APPEND)))
+        writing = run(begin(bench.storage, "/file", b" and", WriteRequest(WriteMode.APPEND)))
         assert run(content(bench.storage, "/file")) == b"old and"
         run(writing.abandon())
         assert run(content(bench.storage, "/file")) == b"old and"
-        assert run(upload(bench.storage, "/file", b" new", How.APPEND)).size == 11
+        assert run(upload(bench.storage, "/file", b" new", WriteMode.APPEND)).size == 11
         assert not bench.hidden()
 
     def test_store_unique(self, bench):
         run(make(bench.storage, "/file", b"old"))
-        writing = run(begin(bench.storage, "/file", b"new", WriteRequest(How.UNIQUE)))
+        writing = run(begin(bench.storage, "/file", b"new", WriteRequest(WriteMode.UNIQUE)))
         assert writing.path == at("/file.1")
         assert set(run(listed(bench.storage))) == {"file"}
         assert run(writing.commit()).name == "file.1"
-        cut(bench, "/file", b"half", WriteRequest(How.UNIQUE))
+        cut(bench, "/file", b"half", WriteRequest(WriteMode.UNIQUE))
         assert set(run(listed(bench.storage))) == {"file", "file.1"}
         assert not bench.hidden()
 
 
 class TestPartials:
     def test_a_cut_before_the_first_byte_leaves_nothing(self, bench):
-        for request in (WriteRequest(), WriteRequest(How.CREATE), WriteRequest(How.APPEND)):
+        for request in (
+            WriteRequest(),
+            WriteRequest(WriteMode.CREATE),
+            WriteRequest(WriteMode.APPEND),
+        ):
             cut(bench, "/file", b"", request)
         run(make(bench.storage, "/file", b"0123"))
         cut(bench, "/file", b"", WriteRequest(offset=2))
@@ -108,18 +112,18 @@ class TestPartials:
         cut(bench, "/file", b"0123")
         cut(bench, "/file", b"", WriteRequest(offset=4))
         assert run(partial(bench.storage, "/file")) == 4
-        cut(bench, "/file", b"", WriteRequest(How.APPEND))
+        cut(bench, "/file", b"", WriteRequest(WriteMode.APPEND))
         assert run(partial(bench.storage, "/file")) == 4
 
     def test_an_empty_one_is_none(self, bench):
         cut(bench, "/file", b"0123")
         os.truncate(bench.root / bench.hidden()[0], 0)
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(IPartials(bench.storage).partial(at("/file")))
 
     def test_below_a_file_there_are_none(self, bench):
         run(make(bench.storage, "/file", b"x"))
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(IPartials(bench.storage).partial(at("/file/x")))
 
     def test_of_two_writers_the_second_grows_a_spare(self, bench):
@@ -156,10 +160,10 @@ class TestPartials:
             assert run(partial(bench.storage, "/file")) == 10
             assert len(bench.hidden()) == 1
 
-    @pytest.mark.parametrize("how", [How.REPLACE, How.CREATE, How.APPEND])
+    @pytest.mark.parametrize("how", [WriteMode.REPLACE, WriteMode.CREATE, WriteMode.APPEND])
     def test_a_resume_takes_nothing_from_who_still_writes(self, bench, how):
         living = run(begin(bench.storage, "/file", b"01234" * 20_000))
-        offset = 0 if how is How.APPEND else 5
+        offset = 0 if how is WriteMode.APPEND else 5
         with pytest.raises(errors.BeingUploaded):
             run(begin(bench.storage, "/file", b"", WriteRequest(how, offset)))
         run(living.commit())
@@ -169,7 +173,10 @@ class TestPartials:
     def test_a_partial_tells_owner_and_name_and_a_file_does_not(self, bench):
         cut(bench, "/file", b"0123")
         (name,) = bench.hidden()
-        assert partial_file.marked(bench.storage._tree.root, os.fsencode(name)) == ("one", b"file")
+        assert partial_file.read_mark(bench.storage._tree.root, os.fsencode(name)) == (
+            "one",
+            b"file",
+        )
         run(make(bench.storage, "/file", b"x" * 100_000, WriteRequest(offset=4)))
         assert not [one for one in os.listxattr(bench.root / "file") if "ftpservice" in one]
 
@@ -193,7 +200,7 @@ class TestPartials:
         other = bench.owned_by("two")
         cut(bench, "/file", b"mine")
         assert run(partial(other, "/file")) is None
-        writing = run(begin(other, "/file", b"theirs", WriteRequest(How.APPEND)))
+        writing = run(begin(other, "/file", b"theirs", WriteRequest(WriteMode.APPEND)))
         assert writing.offset == 0
         run(writing.abandon())
         assert (run(partial(bench.storage, "/file")), run(partial(other, "/file"))) == (4, 6)
@@ -263,14 +270,14 @@ class TestPublishing:
         name = bench.root / bench.hidden()[0]
         name.unlink()
         name.write_bytes(b"another's")
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(writing.commit())
         assert run(listed(bench.storage)) == {}
         assert name.read_bytes() == b"another's"
 
     def test_a_directory_removed_meanwhile_takes_what_arrived(self, bench):
         run(bench.storage.make_directory(at("/dir")))
-        for how in (How.REPLACE, How.CREATE, How.UNIQUE):
+        for how in (WriteMode.REPLACE, WriteMode.CREATE, WriteMode.UNIQUE):
             (bench.root / "dir").mkdir(exist_ok=True)
             committed, abandoned = (
                 run(begin(bench.storage, f"/dir/{name}", b"x", WriteRequest(how)))
@@ -279,7 +286,7 @@ class TestPublishing:
             for path in (bench.root / "dir").iterdir():
                 path.unlink()
             (bench.root / "dir").rmdir()
-            with pytest.raises(errors.NotFound):
+            with pytest.raises(errors.PathNotFound):
                 run(committed.commit())
             run(abandoned.abandon())
 
@@ -292,14 +299,14 @@ class TestPublishing:
 
     def test_an_append_to_a_file_that_is_replaced_is_not_confirmed(self, bench):
         run(make(bench.storage, "/file", b"old"))
-        writing = run(begin(bench.storage, "/file", b"lost", WriteRequest(How.APPEND)))
+        writing = run(begin(bench.storage, "/file", b"lost", WriteRequest(WriteMode.APPEND)))
         run(make(bench.storage, "/file", b"new"))
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(writing.commit())
         assert run(content(bench.storage, "/file")) == b"new"
 
     def test_an_append_to_nothing_does_not_replace_what_came_meanwhile(self, bench):
-        writing = run(begin(bench.storage, "/file", b"late", WriteRequest(How.APPEND)))
+        writing = run(begin(bench.storage, "/file", b"late", WriteRequest(WriteMode.APPEND)))
         run(make(bench.storage, "/file", b"early"))
         with pytest.raises(errors.Exists):
             run(writing.commit())
@@ -317,26 +324,26 @@ class TestPublishing:
         (first, before), (second, after) = synced
         assert (first, len(before)) == (stat.S_IFREG, 1)
         assert (second, len(after)) == (stat.S_IFDIR, 0)
-        run(upload(bench.storage, "/file", b"x", How.APPEND))
+        run(upload(bench.storage, "/file", b"x", WriteMode.APPEND))
         assert len(synced) == 3
 
 
 class TestUnique:
     def test_numbers_are_followed_by_something_random(self, bench):
         for number in range(105):
-            assert run(upload(bench.storage, "/file", b"x", How.UNIQUE)).size == 1, number
+            assert run(upload(bench.storage, "/file", b"x", WriteMode.UNIQUE)).size == 1, number
         names = set(run(listed(bench.storage)))
         assert {"file", "file.1", "file.99"} <= names
         assert len(names) == 105
 
     def test_a_long_name_is_shortened(self, bench):
         name = "ü" * 127
-        run(upload(bench.storage, "/" + name, b"x", How.UNIQUE))
-        second = run(upload(bench.storage, "/" + name, b"x", How.UNIQUE)).name
+        run(upload(bench.storage, "/" + name, b"x", WriteMode.UNIQUE))
+        second = run(upload(bench.storage, "/" + name, b"x", WriteMode.UNIQUE)).name
         assert second == "ü" * 122 + ".1"
 
     def test_two_at_once_are_promised_different_names(self, bench):
-        request = WriteRequest(How.UNIQUE)
+        request = WriteRequest(WriteMode.UNIQUE)
         one = run(begin(bench.storage, "/file", b"x", request))
         two = run(begin(bench.storage, "/file", b"x", request))
         assert (one.path, two.path) == (at("/file"), at("/file.1"))
@@ -345,7 +352,7 @@ class TestUnique:
         assert set(run(listed(bench.storage))) == {"file", "file.1"}
 
     def test_a_promised_name_that_is_taken_is_replaced_by_the_next(self, bench):
-        writing = run(begin(bench.storage, "/file", b"mine", WriteRequest(How.UNIQUE)))
+        writing = run(begin(bench.storage, "/file", b"mine", WriteRequest(WriteMode.UNIQUE)))
         run(make(bench.storage, "/file", b"theirs"))
         assert run(writing.commit()).name == "file.1"
         assert writing.path == at("/file.1")
@@ -353,11 +360,11 @@ class TestUnique:
 
     def test_hidden_names_are_refused(self, bench):
         with pytest.raises(errors.InvalidName):
-            run(upload(bench.storage, "/.ftpservice.x", b"x", How.UNIQUE))
+            run(upload(bench.storage, "/.ftpservice.x", b"x", WriteMode.UNIQUE))
 
-    @pytest.mark.parametrize("how", [How.UNIQUE, How.APPEND])
+    @pytest.mark.parametrize("how", [WriteMode.UNIQUE, WriteMode.APPEND])
     def test_an_offset_is_refused(self, bench, how):
-        with pytest.raises(errors.Unsupported):
+        with pytest.raises(errors.NotSupported):
             run(bench.storage.open_writing(at("/file"), WriteRequest(how, offset=1)))
 
 
@@ -375,7 +382,7 @@ class TestDescriptors:
 
     def test_so_is_what_is_appended_to_it(self, bench):
         run(make(bench.storage, "/file", b"old"))
-        request = WriteRequest(How.APPEND, announced=4)
+        request = WriteRequest(WriteMode.APPEND, announced=4)
         writing = run(begin(bench.storage, "/file", b"", request))
         verifyObject(IDescriptor, writing)
         os.write(writing.fileno(), b" new")
@@ -460,11 +467,11 @@ class TestTrouble:
             return real(name, flags, *args, **kwargs)
 
         monkeypatch.setattr(os, "open", refuse)
-        for how in (How.REPLACE, How.UNIQUE):
+        for how in (WriteMode.REPLACE, WriteMode.UNIQUE):
             with pytest.raises(errors.Denied):
                 run(bench.storage.open_writing(at("/file"), WriteRequest(how)))
 
-    @pytest.mark.parametrize("how", [How.REPLACE, How.CREATE, How.UNIQUE])
+    @pytest.mark.parametrize("how", [WriteMode.REPLACE, WriteMode.CREATE, WriteMode.UNIQUE])
     @pytest.mark.parametrize("name", ["fstat", "dup"])
     def test_a_beginning_that_fails_leaves_nothing_open(self, bench, monkeypatch, how, name):
         def fail(*args):
@@ -475,7 +482,7 @@ class TestTrouble:
             run(bench.storage.open_writing(at("/file"), WriteRequest(how)))
         assert bench.open_descriptors() == []
 
-    @pytest.mark.parametrize("how", [How.REPLACE, How.CREATE])
+    @pytest.mark.parametrize("how", [WriteMode.REPLACE, WriteMode.CREATE])
     @pytest.mark.parametrize("name", ["ftruncate", "fchmod", "lseek"])
     def test_nor_does_one_that_finds_a_partial(self, bench, monkeypatch, how, name):
         def fail(*args):
@@ -495,7 +502,7 @@ class TestTrouble:
 
         with monkeypatch.context() as patch, pytest.raises(errors.Unavailable):
             patch.setattr(os, "fstat", fail)
-            run(bench.storage.open_writing(at("/file"), WriteRequest(How.APPEND)))
+            run(bench.storage.open_writing(at("/file"), WriteRequest(WriteMode.APPEND)))
 
     def test_a_file_that_shrinks_while_it_is_copied_is_a_bad_offset(self, bench, monkeypatch):
         run(make(bench.storage, "/file", b"0123"))
@@ -510,14 +517,14 @@ class TestTrouble:
 
     def test_a_file_that_turns_into_something_else_is_not_gone_on_from(self, bench, monkeypatch):
         run(make(bench.storage, "/file", b"0123"))
-        claim = local_openings.claim
+        claim = local_openings.claim_partial
 
         def swapping(place, name):
             (bench.root / "file").unlink()
             os.mkfifo(bench.root / "file")
             return claim(place, name)
 
-        monkeypatch.setattr(local_openings, "claim", swapping)
+        monkeypatch.setattr(local_openings, "claim_partial", swapping)
         with pytest.raises(errors.BadOffset):
             run(begin(bench.storage, "/file", b"", WriteRequest(offset=4)))
 
@@ -526,7 +533,7 @@ class TestCuts:
     def test_copying_an_old_file_lets_others_have_their_turn_and_can_be_cut(
         self, bench, monkeypatch
     ):
-        monkeypatch.setattr(local_upload, "TURN", 3)
+        monkeypatch.setattr(local_upload, "COPY_BYTES_PER_TURN", 3)
         run(make(bench.storage, "/file", b"0123456789"))
         writing = run(begin(bench.storage, "/file", b"x", WriteRequest(offset=8)))
         run(writing.commit())

@@ -9,10 +9,10 @@ from twisted.internet.task import Clock
 
 from ftpservice.backends.local.metadata import access as local_access
 from ftpservice.backends.local.source import LocalSource
-from ftpservice.concurrency.thread_pool import InlinePool
+from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage import errors
 from ftpservice.storage.filesystem_interfaces import IAccess
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import PRESETS
 from ftpservice.testing.contract.case import at, begin, content, listed, make, upload
@@ -62,7 +62,7 @@ class TestStoring:
         bench.root.chmod(0o777)
 
         def steps():
-            for request in (WriteRequest(), WriteRequest(offset=1), WriteRequest(How.APPEND)):
+            for request in (WriteRequest(), WriteRequest(offset=1), WriteRequest(WriteMode.APPEND)):
                 with pytest.raises(errors.Denied):
                     run(begin(bench.storage, "/file", data, request))
 
@@ -113,7 +113,7 @@ class TestStoring:
             run(run(begin(bench.storage, "/dir/file", b"half")).abandon())
             with pytest.raises(errors.Denied):
                 run(make(bench.storage, "/dir/other", data))
-            run(upload(bench.storage, "/dir/file", b"!", How.REPLACE, 2))
+            run(upload(bench.storage, "/dir/file", b"!", WriteMode.REPLACE, 2))
             assert run(content(bench.storage, "/dir/file")) == data[:2] + b"!"
 
         as_user(steps)
@@ -235,7 +235,7 @@ class TestTelling:
         with mounted(tmp_path / "root", 1 << 20) as done:
             assert done
             (tmp_path / "root" / "file").write_bytes(b"x")
-            source = LocalSource(str(tmp_path / "root"), Clock(), InlinePool())
+            source = LocalSource(str(tmp_path / "root"), Clock(), InlineRunner())
             storage = run(source.storage("one", ROOT))
             remount(tmp_path / "root", "ro")
             entry = run(listed(storage))["file"]

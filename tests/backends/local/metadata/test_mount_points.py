@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from ftpservice.storage import errors
-from ftpservice.storage.interfaces import How, WriteRequest
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.testing.contract.case import at, begin, content, make, partial, upload
 from tests.scenarios.faults.test_disk import refused
 from tests.support.fault_service import House, hidden, noise
@@ -60,7 +60,7 @@ class TestFiles:
         assert (bench.outside / "file").read_bytes() == b"half and half"
 
     def test_it_is_appended_to(self, bench):
-        run(upload(bench.storage, "/file", b", and more", How.APPEND))
+        run(upload(bench.storage, "/file", b", and more", WriteMode.APPEND))
         assert run(content(bench.storage, "/file")) == b"old and mounted, and more"
 
     def test_it_cannot_be_removed_renamed_or_renamed_over(self, bench):

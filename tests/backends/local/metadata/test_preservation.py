@@ -10,7 +10,7 @@ import pytest
 from ftpservice.backends.local.metadata import extended_attributes
 from ftpservice.storage import errors
 from ftpservice.storage.file_mode import MaskedMode
-from ftpservice.storage.interfaces import How, ISetMode, WriteRequest
+from ftpservice.storage.interfaces import ISetMode, WriteMode, WriteRequest
 from ftpservice.testing.contract.case import at, begin, content, make, upload
 from tests.support.local_source import Bench, run
 from tests.support.unprivileged import NOBODY, as_user, needs_root
@@ -37,7 +37,7 @@ def acl(path, *rules):
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
 
 
-def store(bench, data=b"new", name="/file", how=How.REPLACE, mode=OPEN):
+def store(bench, data=b"new", name="/file", how=WriteMode.REPLACE, mode=OPEN):
     return run(make(bench.storage, name, data, WriteRequest(how, mode=mode)))
 
 
@@ -212,7 +212,9 @@ class TestBirth:
     ]
 
     @pytest.mark.parametrize("rules", DEFAULTS)
-    @pytest.mark.parametrize("how", [How.REPLACE, How.CREATE, How.APPEND, How.UNIQUE])
+    @pytest.mark.parametrize(
+        "how", [WriteMode.REPLACE, WriteMode.CREATE, WriteMode.APPEND, WriteMode.UNIQUE]
+    )
     def test_a_default_list_takes_the_umasks_place(self, bench, rules, how):
         acl(bench.root, "-d", "-m", *rules)
         os.close(os.open(bench.root / "like", os.O_CREAT | os.O_WRONLY, 0o666))
@@ -254,11 +256,11 @@ class TestSetID:
         file = bench.root / "file"
         file.write_bytes(b"old")
         file.chmod(mode)
-        run(upload(bench.storage, "/file", b" and new", How.APPEND))
+        run(upload(bench.storage, "/file", b" and new", WriteMode.APPEND))
         assert stat.S_IMODE(file.stat().st_mode) == 0o755
         assert run(content(bench.storage, "/file")) == b"old and new"
 
-    @pytest.mark.parametrize("how", [How.REPLACE])
+    @pytest.mark.parametrize("how", [WriteMode.REPLACE])
     def test_a_file_written_in_place_loses_it(self, bench, how):
         file = bench.root / "file"
         file.write_bytes(b"old")

@@ -7,14 +7,14 @@ import pytest
 
 from ftpservice.backends.local.partials import partial_file
 from ftpservice.backends.local.paths.names import partial_name
-from ftpservice.backends.local.paths.tree import Place
+from ftpservice.backends.local.paths.tree import DirectoryEntry
 
 NAME = partial_name("one", b"file")
 
 
 @pytest.fixture
 def place(tmp_path):
-    with Place(os.open(tmp_path, os.O_RDONLY), b"file") as made:
+    with DirectoryEntry(os.open(tmp_path, os.O_RDONLY), b"file") as made:
         yield made
 
 
@@ -32,7 +32,7 @@ def test_one_that_is_swept_before_it_is_locked_is_made_anew(place, tmp_path, mon
         return lock(opened)
 
     monkeypatch.setattr(partial_file, "_lock", late)
-    partial = partial_file.claim(place, NAME)
+    partial = partial_file.claim_partial(place, NAME)
     assert len(locked) == 2
     assert partial.is_there()
     assert not partial.is_spare
@@ -41,13 +41,13 @@ def test_one_that_is_swept_before_it_is_locked_is_made_anew(place, tmp_path, mon
 
 def test_one_that_always_goes_is_replaced_by_a_spare(place, monkeypatch):
     monkeypatch.setattr(partial_file, "_named", lambda *args: None)
-    partial = partial_file.claim(place, NAME)
+    partial = partial_file.claim_partial(place, NAME)
     assert partial.is_spare
     partial.close()
 
 
 def test_a_spare_that_was_taken_away_is_not_kept(place, tmp_path):
-    first, spare = partial_file.claim(place, NAME), partial_file.claim(place, NAME)
+    first, spare = partial_file.claim_partial(place, NAME), partial_file.claim_partial(place, NAME)
     os.unlink(tmp_path / os.fsdecode(spare.name))
     spare.keep()
     spare.discard()
@@ -59,7 +59,7 @@ def test_a_spare_that_was_taken_away_is_not_kept(place, tmp_path):
 
 
 def test_a_discard_that_comes_too_late_is_no_error(place, tmp_path, monkeypatch):
-    partial = partial_file.claim(place, NAME)
+    partial = partial_file.claim_partial(place, NAME)
     os.unlink(tmp_path / os.fsdecode(NAME))
     monkeypatch.setattr(partial_file, "_named", lambda *args: args[-1])
     partial.discard()
@@ -71,17 +71,17 @@ def test_a_claim_that_fails_leaves_nothing_open(place, monkeypatch, name):
     before = os.listdir("/proc/self/fd")
     monkeypatch.setattr(partial_file, name, broken)
     with pytest.raises(OSError):
-        partial_file.claim(place, NAME)
+        partial_file.claim_partial(place, NAME)
     with pytest.raises(OSError):
         partial_file._claim_spare(place, NAME) if name == "_lock" else broken()
     assert os.listdir("/proc/self/fd") == before
 
 
 def test_looking_for_one_tells_what_went_wrong(place, monkeypatch):
-    assert partial_file.find(place, NAME) is None
+    assert partial_file.find_partial(place, NAME) is None
     monkeypatch.setattr(os, "open", broken)
     with pytest.raises(OSError):
-        partial_file.find(place, NAME)
+        partial_file.find_partial(place, NAME)
 
 
 def test_one_that_may_not_be_opened_is_replaced_by_a_spare(place, tmp_path, monkeypatch):
@@ -94,6 +94,6 @@ def test_one_that_may_not_be_opened_is_replaced_by_a_spare(place, tmp_path, monk
         return opening(name, *args, **kwargs)
 
     monkeypatch.setattr(os, "open", refuse)
-    partial = partial_file.claim(place, NAME)
+    partial = partial_file.claim_partial(place, NAME)
     assert partial.is_spare
     partial.close()

@@ -9,10 +9,10 @@ import pytest
 from ftpservice import linux as calls
 from ftpservice.backends.local.paths import file_ops
 from ftpservice.backends.local.paths import names as local_names
-from ftpservice.backends.local.paths.tree import reopened
-from ftpservice.session.error_replies import refusal, untold
+from ftpservice.backends.local.paths.tree import proc_fd_path
+from ftpservice.session.error_replies import reply_for, undisclosed_detail
 from ftpservice.storage import errors
-from ftpservice.storage.os_errors import KINDS, translate
+from ftpservice.storage.os_errors import ERRNO_ERRORS, translate
 from ftpservice.wire.paths import VirtualPath
 
 
@@ -30,7 +30,7 @@ def refuse(code):
     return call
 
 
-@pytest.fixture(params=[None, *calls.CANNOT])
+@pytest.fixture(params=[None, *calls.UNSUPPORTED_ERRNOS])
 def kernel(request, monkeypatch):
     if request.param is not None:
         monkeypatch.setattr(file_ops, "_renameat2", refuse(request.param))
@@ -51,7 +51,7 @@ class TestRenameExclusive:
         assert os.path.samestat(two.lstat(), before)
         assert not os.path.lexists(one)
 
-    @pytest.mark.parametrize("code", [*calls.CANNOT, errno.EMLINK, errno.EACCES])
+    @pytest.mark.parametrize("code", [*calls.UNSUPPORTED_ERRNOS, errno.EMLINK, errno.EACCES])
     def test_without_links_it_renames_too(self, here, tmp_path, monkeypatch, code):
         monkeypatch.setattr(file_ops, "_renameat2", refuse(errno.EINVAL))
         monkeypatch.setattr(os, "link", refuse(code))
@@ -88,7 +88,7 @@ class TestUnknownMachines:
 
     def test_without_path_descriptors_the_descriptor_itself_is_used(self, monkeypatch):
         monkeypatch.delattr(os, "O_PATH")
-        assert reopened(7) == 7
+        assert proc_fd_path(7) == 7
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="openat2 is Linux's")
@@ -120,7 +120,7 @@ class TestCopying:
     def test_a_stretch_is_copied_to_the_same_place(self, tmp_path, monkeypatch, code):
         if code is not None:
             monkeypatch.setattr(os, "copy_file_range", refuse(code))
-            monkeypatch.setattr(file_ops, "PIECE", 3)
+            monkeypatch.setattr(file_ops, "COPY_SIZE", 3)
         (tmp_path / "source").write_bytes(b"0123456789")
         with open(tmp_path / "source", "rb") as source, open(tmp_path / "target", "wb") as target:
             assert file_ops.copy_range(source.fileno(), target.fileno(), 0, 4) == 4
@@ -139,7 +139,7 @@ class TestCopying:
 
 
 class TestErrors:
-    @pytest.mark.parametrize(("code", "kind"), KINDS.items())
+    @pytest.mark.parametrize(("code", "kind"), ERRNO_ERRORS.items())
     def test_each_code_is_one_kind(self, code, kind):
         path = VirtualPath(("file",))
         error = translate(OSError(code, os.strerror(code)), path)
@@ -166,7 +166,7 @@ class TestNames:
         names.add(local_names.reserved_name(b"a"))
         names.add(local_names.spare_name(name("one", b"a")))
         assert len(names) == 6
-        assert all(local_names.PARTIAL.fullmatch(each) for each in names)
+        assert all(local_names.PARTIAL_NAME.fullmatch(each) for each in names)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,6 @@ def test_the_log_does_not_say_twice_what_the_client_is_told(name: str) -> None:
     """``550 That is not a directory. (Not a directory (ENOTDIR))`` says the same twice."""
     code = getattr(errno, name)
     error = translate(OSError(code, os.strerror(code)), VirtualPath())
-    answer = refusal(error)
+    answer = reply_for(error)
     assert answer is not None
-    assert untold(error, answer.lines[-1]) == name
+    assert undisclosed_detail(error, answer.lines[-1]) == name

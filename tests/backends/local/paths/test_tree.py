@@ -9,16 +9,16 @@ import threading
 import pytest
 
 from ftpservice.backends.local.paths import tree as descent
-from ftpservice.backends.local.paths.path_walk import DIRECTORY
-from ftpservice.backends.local.paths.tree import Tree
+from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS
+from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.storage import errors
 from ftpservice.storage.filesystem_interfaces import IEnter, ILinks
 from ftpservice.storage.interfaces import (
-    How,
     IFreeSpace,
     IHashes,
     ISetMode,
     ISetTimes,
+    WriteMode,
     WriteRequest,
 )
 from ftpservice.testing.contract.case import at, begin, content, listed, make, upload
@@ -81,7 +81,7 @@ class TestLinksInside:
         alias = tmp_path / "alias"
         alias.symlink_to(bench.root)
         link(bench, "link", alias / "dir" / "file")
-        tree = Tree.at(str(alias))
+        tree = DirectoryTree.at(str(alias))
         os.close(tree.open(at("/link"), os.O_RDONLY))
 
     def test_a_moved_root_is_still_the_root(self, bench, tmp_path):
@@ -109,7 +109,7 @@ class TestLinksInside:
         for name in ("link", "folder", "dir"):
             assert run(links.lstat(at(f"/{name}"))) == entries[name]
         assert run(links.lstat(at("/folder/file"))).kind is Kind.FILE
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(links.lstat(at("/none")))
 
     @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ class TestLinksInside:
             "/dir/file": errors.NotDirectory,
             "/file": errors.NotDirectory,
             "/dir/file/x": errors.NotDirectory,
-            "/none": errors.NotFound,
-            "/such": errors.NotFound,
+            "/none": errors.PathNotFound,
+            "/such": errors.PathNotFound,
             "/out": errors.Denied,
         }
         for path, error in refused.items():
@@ -173,23 +173,23 @@ class TestLinksInside:
 
     def test_an_upload_to_a_dangling_link_inside_makes_the_file(self, bench):
         link(bench, "link", "dir/new")
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.PathNotFound):
             run(bench.storage.open_reading(at("/link")))
         run(make(bench.storage, "/link", b"new"))
         assert (bench.root / "dir" / "new").read_bytes() == b"new"
 
     def test_an_append_to_a_link_grows_what_it_leads_to(self, bench):
         link(bench, "link", bench.root / "dir" / "file")
-        run(upload(bench.storage, "/link", b" and more", How.APPEND))
+        run(upload(bench.storage, "/link", b" and more", WriteMode.APPEND))
         assert (bench.root / "dir" / "file").read_bytes() == b"inside and more"
 
     def test_creating_does_not_go_through_links(self, bench):
         link(bench, "link", "dir/new")
         with pytest.raises(errors.Exists):
-            run(upload(bench.storage, "/link", b"x", How.CREATE))
+            run(upload(bench.storage, "/link", b"x", WriteMode.CREATE))
         with pytest.raises(errors.Exists):
             run(bench.storage.make_directory(at("/link")))
-        run(upload(bench.storage, "/link", b"x", How.UNIQUE))
+        run(upload(bench.storage, "/link", b"x", WriteMode.UNIQUE))
         assert (bench.root / "link.1").read_bytes() == b"x"
         assert not (bench.root / "dir" / "new").exists()
 
@@ -235,9 +235,9 @@ class TestLinksOut:
             lambda storage: make(storage, "/out-file", b"x"),
             lambda storage: make(storage, "/out/secret", b"x"),
             lambda storage: make(storage, "/out/new", b"x"),
-            lambda storage: upload(storage, "/out-file", b"x", How.APPEND),
-            lambda storage: upload(storage, "/out/new", b"x", How.CREATE),
-            lambda storage: upload(storage, "/out/new", b"x", How.UNIQUE),
+            lambda storage: upload(storage, "/out-file", b"x", WriteMode.APPEND),
+            lambda storage: upload(storage, "/out/new", b"x", WriteMode.CREATE),
+            lambda storage: upload(storage, "/out/new", b"x", WriteMode.UNIQUE),
             lambda storage: storage.make_directory(at("/out/new")),
             lambda storage: storage.remove_directory(at("/out/folder")),
             lambda storage: storage.remove_file(at("/out/secret")),
@@ -312,7 +312,7 @@ class TestOddLinks:
         link(bench, "none", "dir/none")
         link(bench, "deeper", bench.root / "none2" / "deeper")
         for name in ("/none", "/deeper", "/none/x"):
-            with pytest.raises(errors.NotFound):
+            with pytest.raises(errors.PathNotFound):
                 run(bench.storage.open_reading(at(name)))
         assert run(bench.storage.stat(at("/none"))).kind is Kind.LINK
 
@@ -323,7 +323,7 @@ class TestOddLinks:
 
     @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
     def test_magic_links_lead_nowhere(self, kernel):
-        tree = Tree.at("/proc/self")
+        tree = DirectoryTree.at("/proc/self")
         for name in ("/root", "/root/etc", "/cwd", "/exe", "/fd/0"):
             with pytest.raises(OSError):
                 os.close(tree.open(at(name), os.O_RDONLY))
@@ -348,7 +348,7 @@ class TestNames:
                 run(ask)
 
     def test_a_path_longer_than_the_kernel_takes_is_refused(self, bench):
-        with pytest.raises((errors.InvalidName, errors.NotFound)):
+        with pytest.raises((errors.InvalidName, errors.PathNotFound)):
             run(bench.storage.stat(VirtualPath(("x" * 200,) * 30)))
 
     def test_deep_directories_can_be_reached(self, bench):
@@ -378,7 +378,7 @@ class TestNames:
                 bench.storage.remove_file(at(name)),
                 bench.storage.rename(at(name), at("/x")),
             ):
-                with pytest.raises(errors.NotFound):
+                with pytest.raises(errors.PathNotFound):
                     run(ask)
             for ask in (
                 make(bench.storage, "/" + name, b"x"),
@@ -410,7 +410,7 @@ class TestSpecialFiles:
             for ask in (
                 bench.storage.open_reading(at(name)),
                 make(bench.storage, name, b"x"),
-                upload(bench.storage, name, b"x", How.APPEND),
+                upload(bench.storage, name, b"x", WriteMode.APPEND),
                 IHashes(bench.storage).hash(at(name), "MD5", 0, None),
                 ISetTimes(bench.storage).set_times(at(name), 0.0),
                 ISetMode(bench.storage).set_mode(at(name), 0o666),
@@ -430,7 +430,7 @@ class TestSpecialFiles:
         for ask in (
             bench.storage.open_reading(at("/null")),
             make(bench.storage, "/null", b"x"),
-            upload(bench.storage, "/null", b"x", How.APPEND),
+            upload(bench.storage, "/null", b"x", WriteMode.APPEND),
         ):
             with pytest.raises(errors.Denied):
                 run(ask)
@@ -461,14 +461,14 @@ class TestRaces:
             running.clear()
             swapping.join()
         assert b"secret" not in seen
-        assert seen <= {b"mine", errors.Denied, errors.NotFound, errors.NotDirectory}
+        assert seen <= {b"mine", errors.Denied, errors.PathNotFound, errors.NotDirectory}
         assert bench.open_descriptors() == []
 
     def test_a_last_component_that_is_swapped_is_looked_at_anew(self, bench, monkeypatch):
         """What was a file when looked at is a link when opened, and a file the next time."""
         monkeypatch.setattr(descent, "open_beneath", absent)
         (bench.root / "file").write_bytes(b"file")
-        tree = Tree.at(str(bench.root))
+        tree = DirectoryTree.at(str(bench.root))
         for flags in (os.O_RDONLY, os.O_PATH):
             readlink, swaps = os.readlink, []
 
@@ -495,7 +495,7 @@ class TestRaces:
             raise OSError(errno.EINVAL, "not a link")
 
         monkeypatch.setattr(os, "readlink", lying)
-        tree = Tree.at(str(bench.root))
+        tree = DirectoryTree.at(str(bench.root))
         for flags in (os.O_RDONLY, os.O_PATH, os.O_PATH | os.O_DIRECTORY):
             with pytest.raises(OSError) as caught:
                 tree.open(at("/link"), flags)
@@ -512,23 +512,23 @@ def look(storage):
 class TestTree:
     def test_the_root_is_closed_when_nobody_has_the_tree(self, tmp_path):
         before = open_descriptors()
-        tree = Tree.at(str(tmp_path))
+        tree = DirectoryTree.at(str(tmp_path))
         assert open_descriptors() == before + 1
         del tree
         assert open_descriptors() == before
 
     def test_a_link_itself_can_be_opened(self, bench):
         link(bench, "link", bench.outside)
-        tree = Tree.at(str(bench.root))
+        tree = DirectoryTree.at(str(bench.root))
         opened = tree.open(at("/link"), os.O_PATH | os.O_NOFOLLOW)
         assert stat.S_ISLNK(os.fstat(opened).st_mode)
         os.close(opened)
 
     def test_errors_on_the_way_are_what_they_are(self, bench, monkeypatch):
-        tree = Tree.at(str(bench.root))
+        tree = DirectoryTree.at(str(bench.root))
         link(bench, "link", "dir")
         with pytest.raises(NotADirectoryError):
-            tree.open(at("/dir/file/x"), DIRECTORY)
+            tree.open(at("/dir/file/x"), DIRECTORY_FLAGS)
 
         def failing(*args, **kwargs):
             raise OSError(errno.EIO, "broken")

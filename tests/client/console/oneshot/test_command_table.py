@@ -12,19 +12,19 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
 from ftpservice_client import (
-    Denied,
+    AccessDenied,
     Destination,
     Digest,
     Listing,
-    Mirrored,
+    MirrorResult,
+    MirrorStep,
     NotFound,
-    Step,
-    Transfer,
+    TransferResult,
 )
-from ftpservice_client.console.oneshot.command_table import carry_out
-from ftpservice_client.console.oneshot.table import SHOTS
+from ftpservice_client.console.oneshot.command_table import run_one_shot
+from ftpservice_client.console.oneshot.table import ONE_SHOT_COMMANDS
 from ftpservice_client.console.session import session as session_module
-from ftpservice_client.console.session.errors import Usage
+from ftpservice_client.console.session.errors import ShellUsageError
 from tests.support.shell_session import ENTRIES, Seat, ended, failed
 
 HOST = "ftp://ann:secret@h"
@@ -45,10 +45,10 @@ class Shooter:
         return succeed(self.client)
 
     def start(self, *words: str) -> Deferred[BaseException | None]:
-        shot = SHOTS.find(words[0])
+        shot = ONE_SHOT_COMMANDS.find(words[0])
         assert shot is not None
         given = shot.parser().parse_args(words[1:])
-        return Deferred.fromCoroutine(carry_out(shot, self.seat.session, given))
+        return Deferred.fromCoroutine(run_one_shot(shot, self.seat.session, given))
 
     def say(self, *words: str) -> str:
         """Return what came out since."""
@@ -91,11 +91,11 @@ def test_get_fetches_one_or_many(shooter: Shooter, here: Path) -> None:
 def test_get_may_go_to_the_output(shooter: Shooter) -> None:
     assert shooter.say("get", f"{HOST}/a", "-") == ""
     shooter.client.download.assert_called_with("a", shooter.seat.out.buffer)
-    assert isinstance(failed(shooter.start("get", "--json", f"{HOST}/a", "-")), Usage)
+    assert isinstance(failed(shooter.start("get", "--json", f"{HOST}/a", "-")), ShellUsageError)
 
 
 def test_digests_that_were_compared_are_told(shooter: Shooter) -> None:
-    done = Transfer("a", 1, 1.0, Digest("SHA-256", "0a"))
+    done = TransferResult("a", 1, 1.0, Digest("SHA-256", "0a"))
     shooter.client.download.side_effect = lambda *_, **__: succeed(done)
     said = shooter.say("get", "--json", f"{HOST}/a")
     assert json.loads(said.splitlines()[-1]) == {
@@ -133,7 +133,7 @@ def test_put_sends_to_a_name_or_into_a_directory(
         (Path("c"), "in/c"),
     ]
     error = failed(shooter.start("put", f"{HOST}/in/", "sub/a", "c", "a"))
-    assert isinstance(error, Usage)
+    assert isinstance(error, ShellUsageError)
     assert str(error) == "Two of them would become a."
     shooter.say("put", "-a", HOST, "c")
     shooter.client.upload.assert_called_with(Path("c"), "c", **care | {"append": True})
@@ -153,7 +153,7 @@ def test_put_sends_to_a_name_or_into_a_directory(
     ids=["many", "nameless", "both"],
 )
 def test_what_cannot_be_meant_is_refused(shooter: Shooter, words: list[str]) -> None:
-    assert isinstance(failed(shooter.start(*words)), Usage)
+    assert isinstance(failed(shooter.start(*words)), ShellUsageError)
 
 
 def test_cat_goes_from_server_to_server(shooter: Shooter) -> None:
@@ -197,10 +197,12 @@ def test_rm_deletes(shooter: Shooter) -> None:
 
 
 def test_mirror_tells_what_was_done_and_what_was_not(shooter: Shooter) -> None:
-    done = Mirrored((Step("upload", "a", 3),), ((Step("delete", "b"), Denied("no")),))
+    done = MirrorResult(
+        (MirrorStep("upload", "a", 3),), ((MirrorStep("delete", "b"), AccessDenied("no")),)
+    )
     shooter.client.mirror.side_effect = lambda *_, **__: succeed(done)
     words = ("mirror", "-u", "-d", "-x", "*.o", "-p", "2", "--json", f"{HOST}/in", "sub")
-    assert isinstance(ended(shooter.start(*words)), Denied)
+    assert isinstance(ended(shooter.start(*words)), AccessDenied)
     shooter.client.mirror.assert_called_once_with(
         Path("sub"),
         "in",
@@ -219,14 +221,14 @@ def test_mirror_tells_what_was_done_and_what_was_not(shooter: Shooter) -> None:
 
 
 def test_a_dry_run_is_shown_even_to_the_silent(shooter: Shooter) -> None:
-    done = Mirrored((Step("upload", "a", 3),))
+    done = MirrorResult((MirrorStep("upload", "a", 3),))
     shooter.client.mirror.side_effect = lambda *_, **__: succeed(done)
     assert "upload a\n" in shooter.say("mirror", "-n", f"{HOST}/in", "sub")
 
 
 def test_nonsense_on_the_command_line_is_refused(shooter: Shooter) -> None:
     for words in (["mirror", "-p", "99", HOST, "x"], ["get"], ["ls", "--no", HOST]):
-        with pytest.raises(Usage, match="--help tells more"):
+        with pytest.raises(ShellUsageError, match="--help tells more"):
             shooter.start(*words)
-    assert SHOTS.find("nothing") is None
-    assert SHOTS.names() == ["get", "put", "cat", "mirror", "ls", "hash", "rm"]
+    assert ONE_SHOT_COMMANDS.find("nothing") is None
+    assert ONE_SHOT_COMMANDS.names() == ["get", "put", "cat", "mirror", "ls", "hash", "rm"]

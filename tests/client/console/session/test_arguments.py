@@ -9,11 +9,11 @@ import pytest
 from ftpservice_client import BadURL, ExplicitTLS, Scheme, Settings
 from ftpservice_client.console.session.arguments import (
     destination,
+    one_shot_parser,
     settings_from,
     shell_parser,
-    shot_parser,
 )
-from ftpservice_client.console.session.errors import Usage
+from ftpservice_client.console.session.errors import ShellUsageError
 
 
 def test_a_bare_host_is_ftp() -> None:
@@ -47,7 +47,7 @@ def test_options_become_settings() -> None:
     assert found.netrc == Path("n")
     assert found.trust.fingerprint == PIN
     assert settings("--ca-file=a.pem").trust.ca_file == Path("a.pem")
-    assert settings("--insecure").trust.anyone
+    assert settings("--insecure").trust.insecure
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_options_become_settings() -> None:
     ids=" ".join,
 )
 def test_nonsense_is_refused(words: list[str]) -> None:
-    with pytest.raises(Usage):
+    with pytest.raises(ShellUsageError):
         settings(*words)
 
 
 def test_single_commands_take_them_too() -> None:
-    found = shot_parser("ls", "List.").parse_args(["--json", "-q", "--active"])
+    found = one_shot_parser("ls", "List.").parse_args(["--json", "-q", "--active"])
     assert found.json
     assert found.quiet
     assert settings_from(found).active

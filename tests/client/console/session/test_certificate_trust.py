@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import Deferred
 
-from ftpservice_client import Destination, ExplicitTLS, Settings, Trust, Untrusted, parse_url
+from ftpservice_client import (
+    CertificateNotTrusted,
+    Destination,
+    ExplicitTLS,
+    Settings,
+    Trust,
+    parse_url,
+)
 from ftpservice_client.console.session.certificate_trust import with_trust
 from ftpservice_client.console.session.known_hosts import KnownHosts
 from tests.support.certificates import Authority
@@ -31,10 +38,10 @@ class Server:
     async def connect(self, settings: Settings) -> str:
         trust = settings.trust
         self.came.append(trust)
-        if trust.anyone or trust.fingerprint == self.fingerprint:
+        if trust.insecure or trust.fingerprint == self.fingerprint:
             return "connected"
         text = "the server's certificate is not trusted: self-signed; it is"
-        raise Untrusted(text, self.fingerprint, b"not a certificate")
+        raise CertificateNotTrusted(text, self.fingerprint, b"not a certificate")
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ def test_a_person_is_asked_once_and_the_certificate_is_kept(
 @pytest.mark.parametrize("answer", ["", "n", "no", "perhaps"])
 def test_no_other_answer_than_yes_trusts(tmp_path: Path, server: Server, answer: str) -> None:
     made = seat(tmp_path, answer)
-    assert isinstance(failed(trying(made, NEAR, server.connect)), Untrusted)
+    assert isinstance(failed(trying(made, NEAR, server.connect)), CertificateNotTrusted)
     assert not made.session.known_hosts.path.exists()
 
 
@@ -84,7 +91,7 @@ def test_a_changed_certificate_is_refused_even_where_tls_is_only_preferred(
     made = seat(tmp_path, attended=False)
     made.session.known_hosts.keep(FAR, ":".join(["AB"] * 32))
     error = failed(trying(made, FAR, server.connect))
-    assert isinstance(error, Untrusted)
+    assert isinstance(error, CertificateNotTrusted)
     assert "CHANGED" in str(error)
 
 
@@ -94,20 +101,20 @@ def test_a_program_goes_on_unverified_where_tls_is_only_preferred_and_says_so(
     made = seat(tmp_path, attended=False)
     assert ended(trying(made, FAR, server.connect)) == "connected"
     assert "is not verified (self-signed)" in made.err.text
-    assert isinstance(failed(trying(made, SECURED, server.connect)), Untrusted)
+    assert isinstance(failed(trying(made, SECURED, server.connect)), CertificateNotTrusted)
 
 
 def test_on_this_machine_one_connection_is_enough(tmp_path: Path, server: Server) -> None:
     made = seat(tmp_path, attended=False)
     assert ended(trying(made, NEAR, server.connect)) == "connected"
-    assert server.came == [Trust(anyone=True)]
+    assert server.came == [Trust(insecure=True)]
     assert made.err.text == ""
 
 
 def test_where_tls_is_required_a_program_is_refused(tmp_path: Path, server: Server) -> None:
     made = seat(tmp_path, attended=False, explicit_tls=ExplicitTLS.REQUIRE)
     for place in (NEAR, FAR):
-        assert isinstance(failed(trying(made, place, server.connect)), Untrusted)
+        assert isinstance(failed(trying(made, place, server.connect)), CertificateNotTrusted)
 
 
 def test_what_the_command_line_says_of_trust_holds(tmp_path: Path, server: Server) -> None:
@@ -116,5 +123,5 @@ def test_what_the_command_line_says_of_trust_holds(tmp_path: Path, server: Serve
     assert ended(trying(made, FAR, server.connect)) == "connected"
     assert server.came == [pinned]
     wrong = seat(tmp_path, trust=Trust(fingerprint=":".join(["AB"] * 32)))
-    assert isinstance(failed(trying(wrong, FAR, server.connect)), Untrusted)
+    assert isinstance(failed(trying(wrong, FAR, server.connect)), CertificateNotTrusted)
     assert wrong.person.asked == []

@@ -7,9 +7,19 @@ import pytest
 from twisted.internet.defer import CancelledError
 
 from ftpservice_client import errors
-from ftpservice_client.console.session.errors import Abandoned, Complaint, NotConnected, UnknownWord
-from ftpservice_client.console.session.exit_status import BUG, STATUSES, explain, status
-from ftpservice_client.console.session.line_parser import BadLine
+from ftpservice_client.console.session.errors import (
+    InputInterrupted,
+    NotConnected,
+    ShellError,
+    UnknownShellCommand,
+)
+from ftpservice_client.console.session.exit_status import (
+    EXIT_STATUSES,
+    INTERNAL_ERROR_STATUS,
+    error_text,
+    exit_status_for,
+)
+from ftpservice_client.console.session.line_parser import ShellSyntaxError
 
 MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
 
@@ -17,57 +27,63 @@ MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
 @pytest.mark.parametrize(
     ("error", "number", "text"),
     [
-        (Complaint("no."), 1, "no."),
+        (ShellError("no."), 1, "no."),
         (NotConnected(), 1, "Not connected. Connect with: open ftp://host/ (or CONN host port)"),
-        (UnknownWord("what?"), 2, "what?"),
-        (BadLine("a quote"), 2, "a quote"),
+        (UnknownShellCommand("what?"), 2, "what?"),
+        (ShellSyntaxError("a quote"), 2, "a quote"),
         (errors.BadURL("that is none"), 2, "that is none"),
         (errors.Timeout("too long"), 3, "too long"),
         (errors.CannotConnect("refused"), 3, "refused"),
-        (errors.LoginFailed("login failed"), 5, "login failed"),
+        (errors.AuthenticationFailed("login failed"), 5, "login failed"),
         (errors.NotFound("x: none"), 6, "x: none"),
-        (errors.Denied("no"), 7, "no"),
-        (errors.Exists("there"), 8, "there"),
+        (errors.AccessDenied("no"), 7, "no"),
+        (errors.AlreadyExists("there"), 8, "there"),
         (errors.Unsupported("unknown"), 8, "unknown"),
-        (errors.Mismatch("short"), 9, "short"),
-        (errors.LocalProblem("disk"), 10, "disk"),
+        (errors.VerificationFailed("short"), 9, "short"),
+        (errors.LocalFileError("disk"), 10, "disk"),
         (MISSING, 10, "there/is none: No such file or directory"),
         (OSError("odd"), 10, "odd"),
         (errors.ClientError(), 1, "ClientError"),
         (CancelledError(), 130, "Interrupted."),
-        (Abandoned(), 130, "Interrupted."),
-        (KeyError("x"), BUG, "Something went wrong in this program: KeyError: 'x'"),
+        (InputInterrupted(), 130, "Interrupted."),
+        (
+            KeyError("x"),
+            INTERNAL_ERROR_STATUS,
+            "Something went wrong in this program: KeyError: 'x'",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_an_error_is_a_line_and_a_status(error: BaseException, number: int, text: str) -> None:
-    assert status(error) == number
-    assert explain(error) == text
+    assert exit_status_for(error) == number
+    assert error_text(error) == text
 
 
 def test_a_certificate_is_said_to_be_trusted_by_options() -> None:
-    error = errors.Untrusted("not trusted: self-signed; ask (Trust(...))", "AA:BB")
-    assert status(error) == 4
-    assert explain(error) == (
+    error = errors.CertificateNotTrusted("not trusted: self-signed; ask (Trust(...))", "AA:BB")
+    assert exit_status_for(error) == 4
+    assert error_text(error) == (
         "not trusted: self-signed; if that is the server that you mean, start ftpservice-client "
         "with --fingerprint=AA:BB to trust its certificate, or --ca-file=FILE to trust "
         "who signed it"
     )
-    assert "--fingerprint=SHA256 " in explain(errors.Untrusted("no"))
+    assert "--fingerprint=SHA256 " in error_text(errors.CertificateNotTrusted("no"))
 
 
 def test_every_status_is_told_once() -> None:
-    told = [number for number, meaning in STATUSES.values() if meaning]
+    told = [number for number, meaning in EXIT_STATUSES.values() if meaning]
     assert sorted(set(told)) == sorted(told)
-    assert {number for number, _ in STATUSES.values()} == set(told)
+    assert {number for number, _ in EXIT_STATUSES.values()} == set(told)
 
 
 def test_every_error_of_the_library_has_a_status() -> None:
     for name in errors.__all__:
         if not isinstance(getattr(errors, name), type):
             continue
-        assert status(getattr(errors, name)("text")) not in (0, BUG), name
+        assert exit_status_for(getattr(errors, name)("text")) not in (0, INTERNAL_ERROR_STATUS), (
+            name
+        )
 
 
 def test_a_path_may_be_a_path() -> None:
-    assert explain(OSError(errno.EACCES, "x", Path("a"))) == "a: Permission denied"
+    assert error_text(OSError(errno.EACCES, "x", Path("a"))) == "a: Permission denied"

@@ -42,10 +42,10 @@ def test_it_can_be_deaf() -> None:
     interrupt = Interrupt()
     on: Deferred[int] = Deferred()
     running = Deferred.fromCoroutine(interrupt.run(waiting(on)))
-    interrupt.deaf = True
+    interrupt.is_suspended = True
     interrupt()
     assert not running.called
-    interrupt.deaf = False
+    interrupt.is_suspended = False
     interrupt()
     with pytest.raises(CancelledError):
         ended(running)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpservice_client import LocalProblem, parse_url
+from ftpservice_client import LocalFileError, parse_url
 from ftpservice_client.console.session.known_hosts import KnownHosts, known_hosts_path
 
 HERE, THERE, SIX = map(parse_url, ("ftp://here:2121/x", "ftp://u@there", "ftps://[::1]"))
@@ -40,15 +40,15 @@ def test_the_last_line_holds_and_others_are_skipped(hosts: KnownHosts) -> None:
 def test_a_file_that_others_can_write_is_not_trusted(hosts: KnownHosts, mode: int) -> None:
     hosts.keep(HERE, FIRST)
     hosts.path.chmod(mode)
-    with pytest.raises(LocalProblem, match="other users can change it"):
+    with pytest.raises(LocalFileError, match="other users can change it"):
         hosts.find(HERE)
 
 
 def test_a_file_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     hosts = KnownHosts(tmp_path)
-    with pytest.raises(LocalProblem):
+    with pytest.raises(LocalFileError):
         hosts.find(HERE)
-    with pytest.raises(LocalProblem):
+    with pytest.raises(LocalFileError):
         hosts.keep(HERE, FIRST)
 
 

@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 
 from ftpservice_client.console.session.line_parser import (
-    Argument,
-    BadLine,
-    Line,
-    parse,
-    pieces,
-    quoted,
+    ParsedLine,
+    ShellArgument,
+    ShellSyntaxError,
+    argument_tokens,
+    parse_line,
+    quote_argument,
 )
 
 
 @pytest.mark.parametrize("text", ["", "   ", "# remark", "  #x"])
 def test_some_lines_say_nothing(text: str) -> None:
-    assert parse(text) is None
+    assert parse_line(text) is None
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def test_some_lines_say_nothing(text: str) -> None:
 def test_a_line_is_a_word_and_arguments(
     text: str, word: str, arguments: list[tuple[str, bool]]
 ) -> None:
-    line = parse(text)
+    line = parse_line(text)
     assert line is not None
-    assert (line.word, line.arguments) == (word, tuple(Argument(*each) for each in arguments))
+    assert (line.word, line.arguments) == (word, tuple(ShellArgument(*each) for each in arguments))
 
 
 def test_what_was_typed_is_kept() -> None:
-    line = parse("  DWLD  hello  world.txt ")
+    line = parse_line("  DWLD  hello  world.txt ")
     assert line is not None
     assert line.rest == "hello  world.txt"
 
@@ -52,18 +52,18 @@ def test_what_was_typed_is_kept() -> None:
     ("text", "rest"), [("!", ""), ("!ls -l 'x", "ls -l 'x"), (" !  date ", "date")]
 )
 def test_the_system_gets_the_rest_of_the_line(text: str, rest: str) -> None:
-    assert parse(text) == Line("!", (), rest)
+    assert parse_line(text) == ParsedLine("!", (), rest)
 
 
 @pytest.mark.parametrize("text", ['get "a', "get 'a b", 'get "a\\"', 'get "a\\'])
 def test_an_open_quote_is_refused(text: str) -> None:
-    with pytest.raises(BadLine, match="quote"):
-        parse(text)
+    with pytest.raises(ShellSyntaxError, match="quote"):
+        parse_line(text)
 
 
 def test_pieces_know_where_they_stood() -> None:
     text = ' a "b c'
-    first, second = pieces(text)
+    first, second = argument_tokens(text)
     assert (first.text, text[first.start : first.end], first.closed) == ("a", "a", True)
     assert (second.text, text[second.start :], second.closed) == ("b c", '"b c', False)
 
@@ -73,11 +73,11 @@ def test_pieces_know_where_they_stood() -> None:
     ["a", "a b", 'a"b', "a\\b", "it's", "*", "-x", "#x", "!x", "", "[a]", "\u00e9 \u00fc", "a\tb"],
 )
 def test_a_quoted_name_is_read_back_as_itself(name: str) -> None:
-    line = parse(f"get {quoted(name)}")
+    line = parse_line(f"get {quote_argument(name)}")
     assert line is not None
     assert [argument.text for argument in line.arguments] == [name]
     assert line.arguments[0].literal or not set(name) & set("*?[-")
 
 
 def test_plain_names_are_left_alone() -> None:
-    assert quoted("report.pdf") == "report.pdf"
+    assert quote_argument("report.pdf") == "report.pdf"

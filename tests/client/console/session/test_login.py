@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
-from ftpservice_client import CannotConnect, Destination, LoginFailed, Settings
+from ftpservice_client import AuthenticationFailed, CannotConnect, Destination, Settings
 from ftpservice_client.console.session import session as session_module
-from ftpservice_client.console.session.errors import Complaint, NotConnected, Usage
+from ftpservice_client.console.session.errors import NotConnected, ShellError, ShellUsageError
 from tests.support.shell_session import Seat, Welcome
 
 GOOD = "secret"
@@ -31,9 +31,11 @@ class Server:
         if place.password == GOOD or (self.anonymous and not place.user):
             self.seat.client = self.seat.new_client()
             return succeed(self.seat.client)
-        return fail(LoginFailed("the name or the password is wrong"))
+        return fail(AuthenticationFailed("the name or the password is wrong"))
 
-    def greet(self, place: Destination, *, reactor: Any, settings: Settings) -> Deferred[Any]:
+    def connect_without_login(
+        self, place: Destination, *, reactor: Any, settings: Settings
+    ) -> Deferred[Any]:
         self.greeted = Welcome(place, self.connect)
         return succeed(self.greeted)
 
@@ -44,7 +46,7 @@ def seat_with(
     seat = Seat(*answers, attended=attended)
     server = Server(seat, anonymous)
     monkeypatch.setattr(session_module, "connect", server.connect)
-    monkeypatch.setattr(session_module, "greet", server.greet)
+    monkeypatch.setattr(session_module, "connect_without_login", server.connect_without_login)
     return seat, server
 
 
@@ -82,8 +84,8 @@ def test_anonymous_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_wrong_password_is_the_end_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seat, server = seat_with(monkeypatch, "wrong")
-    assert isinstance(seat.wrong("open ftp://ann:wrong@h"), LoginFailed)
-    assert isinstance(seat.wrong("open ftp://ann@h"), LoginFailed)
+    assert isinstance(seat.wrong("open ftp://ann:wrong@h"), AuthenticationFailed)
+    assert isinstance(seat.wrong("open ftp://ann@h"), AuthenticationFailed)
     assert server.came == ["ann:wrong@h/", "ann:wrong@h/"]
 
 
@@ -102,12 +104,12 @@ def test_user_and_pass_log_in_by_themselves(monkeypatch: pytest.MonkeyPatch) -> 
     seat.type("CONN h")
     assert "USER and PASS" in seat.out.text
     assert isinstance(seat.wrong("ls"), NotConnected)
-    assert isinstance(seat.wrong("pass x"), Usage)
+    assert isinstance(seat.wrong("pass x"), ShellUsageError)
     seat.type("USER ann")
     seat.type("PASS secret")
     assert server.came[-1] == "ann:secret@h/"
     assert seat.session.prompt == "ann@h:/in> "
-    assert isinstance(seat.wrong("open ftp://ann@h"), LoginFailed)
+    assert isinstance(seat.wrong("open ftp://ann@h"), AuthenticationFailed)
 
 
 def test_the_ways_of_older_clients_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +121,7 @@ def test_the_ways_of_older_clients_are_known(monkeypatch: pytest.MonkeyPatch) ->
     assert server.came[-1] == "ann:secret@h/"
     assert seat.person.asked == []
     for port in ("ftp", "0", "65536"):
-        assert isinstance(seat.wrong(f"open h {port}"), Usage)
+        assert isinstance(seat.wrong(f"open h {port}"), ShellUsageError)
 
 
 def test_another_user_takes_the_place_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,12 +172,12 @@ def test_pasv_turns_round_who_connects(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server.came[-1] == "ann:secret@h//in"
     assert "Passive" in seat.type("pasv on")
     assert len(server.came) == 2
-    assert isinstance(seat.wrong("pasv maybe"), Usage)
+    assert isinstance(seat.wrong("pasv maybe"), ShellUsageError)
 
 
 def test_who_asks_for_nothing_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     seat, _ = seat_with(monkeypatch, "")
-    assert isinstance(seat.wrong("open"), Complaint)
+    assert isinstance(seat.wrong("open"), ShellError)
 
 
 def test_the_shell_connects_shows_the_welcome_and_leaves_the_login_to_user_and_pass(
@@ -235,7 +237,7 @@ def test_what_needs_a_login_is_done_as_anonymous_if_that_is_let_in(
     refusing, server = shell_with(monkeypatch)
     refusing.type("open h")
     error = refusing.wrong("pwd")
-    assert isinstance(error, LoginFailed)
+    assert isinstance(error, AuthenticationFailed)
     assert "USER and PASS" in str(error)
     assert refusing.session.prompt == "h> "
 
@@ -245,7 +247,7 @@ def test_after_a_wrong_password_the_shell_still_waits_for_a_login(
 ) -> None:
     seat, server = shell_with(monkeypatch)
     seat.type("CONN h")
-    assert isinstance(seat.wrong("USER ann wrong"), LoginFailed)
+    assert isinstance(seat.wrong("USER ann wrong"), AuthenticationFailed)
     assert seat.session.prompt == "h> "
     assert seat.type("PASS secret") == "Logged in as ann.\n"
     assert server.came == ["ann:wrong@h/", "ann:secret@h/"]

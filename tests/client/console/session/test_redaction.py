@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice_client.console.session.redaction import without_secrets
+from ftpservice_client.console.session.redaction import redact_line
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ from ftpservice_client.console.session.redaction import without_secrets
     ],
 )
 def test_no_password_is_kept(line: str, kept: str) -> None:
-    assert without_secrets(line) == kept
+    assert redact_line(line) == kept

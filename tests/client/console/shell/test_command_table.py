@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice_client.console.session.errors import UnknownWord, Usage
-from ftpservice_client.console.session.line_parser import Argument, parse
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.command_table import Side, Takes, WordTable
-from ftpservice_client.console.shell.commands.table import TABLE
-from ftpservice_client.console.shell.options import Given, Option
+from ftpservice_client.console.session.errors import ShellUsageError, UnknownShellCommand
+from ftpservice_client.console.session.line_parser import ShellArgument, parse_line
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.command_table import (
+    ArgumentSpec,
+    CommandTable,
+    CompletionSource,
+)
+from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
+from ftpservice_client.console.shell.options import Option, ParsedArguments
 
 KNOWN_OF_OLD = (
     "CONN UPLD DWLD DELF LIST QUIT USER PASS PASV RETR STOR PWD CWD CDUP MKD RMD DELE HELP REPORT "
@@ -18,26 +22,26 @@ KNOWN_OF_OLD = (
 
 @pytest.mark.parametrize("name", KNOWN_OF_OLD.split())
 def test_words_of_every_system_are_known(name: str) -> None:
-    assert TABLE.find(name).help
+    assert SHELL_COMMANDS.find(name).help
 
 
 @pytest.mark.parametrize(("typed", "near"), [("gte", "get"), ("mkdri", "mkdir"), ("LSIT", "list")])
 def test_the_nearest_word_is_suggested(typed: str, near: str) -> None:
-    with pytest.raises(UnknownWord, match=f"did you mean {near}"):
-        TABLE.find(typed)
+    with pytest.raises(UnknownShellCommand, match=f"did you mean {near}"):
+        SHELL_COMMANDS.find(typed)
 
 
 def test_what_is_near_to_nothing_gets_the_way_to_the_list() -> None:
-    with pytest.raises(UnknownWord, match="help lists"):
-        TABLE.find("xyzzyplugh")
+    with pytest.raises(UnknownShellCommand, match="help lists"):
+        SHELL_COMMANDS.find("xyzzyplugh")
 
 
 @pytest.mark.parametrize("text", ["get a b c", "mv a", "rm", "pwd x", "delf"])
 def test_the_wrong_number_of_arguments_gets_the_syntax(text: str) -> None:
-    line = parse(text)
+    line = parse_line(text)
     assert line is not None
-    word = TABLE.find(line.word)
-    with pytest.raises(Usage) as caught:
+    word = SHELL_COMMANDS.find(line.word)
+    with pytest.raises(ShellUsageError) as caught:
         word.given(line)
     assert str(caught.value) == f"That is typed as: {word.syntax}"
 
@@ -51,29 +55,33 @@ def test_the_wrong_number_of_arguments_gets_the_syntax(text: str) -> None:
     ],
 )
 def test_one_name_may_hold_spaces(text: str, name: str) -> None:
-    line = parse(text)
+    line = parse_line(text)
     assert line is not None
-    assert TABLE.find(line.word).given(line).texts == (name,)
+    assert SHELL_COMMANDS.find(line.word).given(line).texts == (name,)
 
 
 def test_arguments_know_what_they_are_completed_from() -> None:
-    def side(name: str, number: int, *options: str) -> Side:
-        before = Given((Argument("x"),) * number, {option: () for option in options})
-        return TABLE.find(name).side(before)
+    def side(name: str, number: int, *options: str) -> CompletionSource:
+        before = ParsedArguments((ShellArgument("x"),) * number, {option: () for option in options})
+        return SHELL_COMMANDS.find(name).completion_source(before)
 
-    assert [side("get", number) for number in range(3)] == [Side.REMOTE, Side.LOCAL, Side.NONE]
-    assert side("rm", 7) is Side.REMOTE
-    assert side("pwd", 0) is Side.NONE
-    assert side("mirror", 0) is Side.REMOTE_DIRECTORY
-    assert side("mirror", 0, "up") is Side.LOCAL_DIRECTORY
-    assert side("mirror", 1, "up") is Side.REMOTE_DIRECTORY
+    assert [side("get", number) for number in range(3)] == [
+        CompletionSource.REMOTE,
+        CompletionSource.LOCAL,
+        CompletionSource.NONE,
+    ]
+    assert side("rm", 7) is CompletionSource.REMOTE
+    assert side("pwd", 0) is CompletionSource.NONE
+    assert side("mirror", 0) is CompletionSource.REMOTE_DIRECTORY
+    assert side("mirror", 0, "up") is CompletionSource.LOCAL_DIRECTORY
+    assert side("mirror", 1, "up") is CompletionSource.REMOTE_DIRECTORY
 
 
 def test_no_name_is_taken_twice() -> None:
-    table = WordTable()
+    table = CommandTable()
 
-    @table.add("one", "uno", takes=Takes("<it>"), options=(Option("v", "very", "much"),))
-    async def one(session: Session, given: Given) -> None:
+    @table.add("one", "uno", takes=ArgumentSpec("<it>"), options=(Option("v", "very", "much"),))
+    async def one(session: ShellSession, given: ParsedArguments) -> None:
         """Do one thing."""
 
     assert table.find("UNO").syntax == "one [-v] <it>"

@@ -6,17 +6,19 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client import Denied, Listing
-from ftpservice_client.console.shell.commands.table import TABLE
-from ftpservice_client.console.shell.completion import Suggestion, suggestions
+from ftpservice_client import AccessDenied, Listing
+from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
+from ftpservice_client.console.shell.completion import Suggestion, suggestions_for
 from tests.support.shell_session import Seat, ended
 
 
 def offered(before: str, seat: Seat) -> list[str]:
     """What the line would be with each suggestion taken."""
     return [
-        before[: len(before) - one.replaces] + one.text
-        for one in ended(Deferred.fromCoroutine(suggestions(before, seat.session, TABLE)))
+        before[: len(before) - one.replaced_length] + one.text
+        for one in ended(
+            Deferred.fromCoroutine(suggestions_for(before, seat.session, SHELL_COMMANDS))
+        )
     ]
 
 
@@ -59,7 +61,9 @@ def test_directories_alone_are_offered_where_one_is_wanted(seat: Seat) -> None:
 
 
 def test_a_menu_shows_the_last_part(seat: Seat) -> None:
-    found = ended(Deferred.fromCoroutine(suggestions("get in/be", seat.session, TABLE)))
+    found = ended(
+        Deferred.fromCoroutine(suggestions_for("get in/be", seat.session, SHELL_COMMANDS))
+    )
     assert found == [Suggestion("in/beta.txt", 5, "beta.txt")]
 
 
@@ -109,7 +113,7 @@ def test_names_that_cannot_be_typed_are_left_out(seat: Seat) -> None:
 
 
 def test_trouble_offers_nothing(seat: Seat) -> None:
-    seat.client.list.side_effect = lambda path: fail(Denied("no"))
+    seat.client.list.side_effect = lambda path: fail(AccessDenied("no"))
     assert offered("get a", seat) == []
     assert offered("get a", Seat()) == []
     assert offered("pwd a", seat) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpservice_client.console.shell.history import MOST_LINES, HistoryFile, history_path
+from ftpservice_client.console.shell.history import MAX_HISTORY_LINES, HistoryFile, history_path
 
 
 def test_lines_are_kept_for_the_owner_alone(tmp_path: Path) -> None:
@@ -28,10 +28,10 @@ def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None
 
 def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "history"
-    path.write_text("".join(f"{number}\n" for number in range(2 * MOST_LINES + 1)))
+    path.write_text("".join(f"{number}\n" for number in range(2 * MAX_HISTORY_LINES + 1)))
     history = HistoryFile(path)
-    assert history.load()[-1] == str(2 * MOST_LINES)
-    assert len(path.read_text().splitlines()) == MOST_LINES
+    assert history.load()[-1] == str(2 * MAX_HISTORY_LINES)
+    assert len(path.read_text().splitlines()) == MAX_HISTORY_LINES
     assert [each.name for each in tmp_path.iterdir()] == ["history"]
 
 
@@ -46,13 +46,13 @@ def test_a_file_that_cannot_be_shortened_is_read_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "history"
-    path.write_text("x\n" * (2 * MOST_LINES + 1))
+    path.write_text("x\n" * (2 * MAX_HISTORY_LINES + 1))
 
     def refuse(*_: object) -> None:
         raise PermissionError
 
     monkeypatch.setattr(Path, "replace", refuse)
-    assert len(HistoryFile(path).load()) == MOST_LINES
+    assert len(HistoryFile(path).load()) == MAX_HISTORY_LINES
     assert [each.name for each in tmp_path.iterdir()] == ["history"]
 
 

@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice_client.console.session.errors import Usage
-from ftpservice_client.console.session.line_parser import parse
-from ftpservice_client.console.shell.options import Given, Option, sorted_out
+from ftpservice_client.console.session.errors import ShellUsageError
+from ftpservice_client.console.session.line_parser import parse_line
+from ftpservice_client.console.shell.options import Option, ParsedArguments, parse_options
 
 SWITCH = Option("c", "continue", "go on")
 LONG = Option("l", "long", "more")
 PATTERN = Option("x", "exclude", "not those", "pattern")
 
 
-def given(text: str) -> Given:
-    line = parse(f"word {text}")
+def given(text: str) -> ParsedArguments:
+    line = parse_line(f"word {text}")
     assert line is not None
-    return sorted_out(line.arguments, (SWITCH, LONG, PATTERN), line.rest)
+    return parse_options(line.arguments, (SWITCH, LONG, PATTERN), line.rest)
 
 
 def test_options_stand_anywhere_and_may_come_again() -> None:
@@ -45,7 +45,7 @@ def test_arguments_are_asked_for_by_number() -> None:
 
 @pytest.mark.parametrize("text", ["-z", "-cz", "--nothing", "--lc", "-x"])
 def test_what_is_not_known_is_refused(text: str) -> None:
-    with pytest.raises(Usage):
+    with pytest.raises(ShellUsageError):
         given(text)
 
 

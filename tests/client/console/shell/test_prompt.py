@@ -17,10 +17,10 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from twisted.internet.defer import Deferred
 
-from ftpservice_client.console.session.errors import Abandoned, Left
+from ftpservice_client.console.session.errors import InputEnded, InputInterrupted
 from ftpservice_client.console.shell import prompt as prompting
 from ftpservice_client.console.shell.completion import Suggestion
-from ftpservice_client.console.shell.prompt import Prompt, Questions, Tab
+from ftpservice_client.console.shell.prompt import Prompt, Questions, TabCompleter
 
 CTRL_C, CTRL_D, CTRL_Z, TAB, UP = "\x03", "\x04", "\x1a", "\t", "\x1b[A"
 
@@ -83,7 +83,7 @@ def test_old_lines_come_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "error"), [(CTRL_C, Abandoned), (CTRL_D, Left)], ids=["Ctrl-C", "Ctrl-D"]
+    ("key", "error"), [(CTRL_C, InputInterrupted), (CTRL_D, InputEnded)], ids=["Ctrl-C", "Ctrl-D"]
 )
 def test_keys_that_end_a_line(key: str, error: type[Exception]) -> None:
     with keyboard() as at:
@@ -106,7 +106,7 @@ def test_the_shell_can_be_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_terminal_that_is_gone_has_left() -> None:
     with keyboard() as at:
         at.keys.close()
-        with pytest.raises(Left):
+        with pytest.raises(InputEnded):
             at.done(Prompt(at.loop, [], nothing).line("> "))
 
 
@@ -139,7 +139,7 @@ def test_tab_takes_what_is_offered() -> None:
 def test_nothing_is_offered_to_who_cannot_wait() -> None:
     with keyboard() as at:
         document = Document("get a")
-        assert Tab(at.loop, nothing).get_completions(document, CompleteEvent()) == []
+        assert TabCompleter(at.loop, nothing).get_completions(document, CompleteEvent()) == []
 
 
 def test_a_line_that_is_sent_meanwhile_stops_no_listing() -> None:

@@ -7,9 +7,9 @@ import io
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
-from ftpservice_client import Denied, NotFound
-from ftpservice_client.console.shell.commands.table import TABLE
-from ftpservice_client.console.shell.script import Script
+from ftpservice_client import AccessDenied, NotFound
+from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
+from ftpservice_client.console.shell.script import ScriptRunner
 from tests.support.shell_session import Seat, ended
 
 
@@ -18,7 +18,7 @@ class Lines(io.StringIO):
 
 
 def script(seat: Seat, text: str, keep_going: bool = False) -> int:
-    work = Script(seat.session, TABLE, keep_going=keep_going).run(Lines(text))
+    work = ScriptRunner(seat.session, SHELL_COMMANDS, keep_going=keep_going).run(Lines(text))
     status = ended(Deferred.fromCoroutine(work))
     assert isinstance(status, int)
     return status
@@ -27,7 +27,7 @@ def script(seat: Seat, text: str, keep_going: bool = False) -> int:
 @pytest.fixture
 def seat() -> Seat:
     seat = Seat(attended=False).connected()
-    errors = {"none": NotFound("none: no such file"), "mine": Denied("mine: not permitted")}
+    errors = {"none": NotFound("none: no such file"), "mine": AccessDenied("mine: not permitted")}
     seat.client.delete.side_effect = lambda name: fail(errors[name])
     return seat
 
@@ -75,7 +75,7 @@ def test_quit_ends_it(seat: Seat) -> None:
 def test_an_interrupted_script_does_not_go_on(seat: Seat) -> None:
     seat.client.list.side_effect = lambda path: Deferred()
     client = seat.client
-    work = Script(seat.session, TABLE, keep_going=True).run(Lines("-ls\npwd\n"))
+    work = ScriptRunner(seat.session, SHELL_COMMANDS, keep_going=True).run(Lines("-ls\npwd\n"))
     running = Deferred.fromCoroutine(work)
     seat.session.interrupt()
     assert ended(running) == 130
@@ -84,7 +84,7 @@ def test_an_interrupted_script_does_not_go_on(seat: Seat) -> None:
 
 
 def test_a_line_may_come_from_elsewhere(seat: Seat) -> None:
-    one = Script(seat.session, TABLE)
+    one = ScriptRunner(seat.session, SHELL_COMMANDS)
     assert ended(Deferred.fromCoroutine(one.first("pwd"))) == 0
     assert ended(Deferred.fromCoroutine(one.first("delf none"))) == 6
     assert seat.err.text == "none: no such file\n"

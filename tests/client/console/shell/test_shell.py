@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
-from ftpservice_client import LoginFailed, NotFound
+from ftpservice_client import AuthenticationFailed, NotFound
 from ftpservice_client.console.session import session as session_module
-from ftpservice_client.console.session.errors import Abandoned, Left
-from ftpservice_client.console.shell.commands.table import TABLE
+from ftpservice_client.console.session.errors import InputEnded, InputInterrupted
+from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
 from ftpservice_client.console.shell.history import HistoryFile
 from ftpservice_client.console.shell.shell import Shell
 from tests.support.shell_session import Seat, ended
@@ -32,13 +32,13 @@ class Typist:
 
 
 def shell(seat: Seat, path: Path, typist: Any, first: str = "") -> None:
-    work = Shell(seat.session, TABLE, HistoryFile(path / "history")).run(typist, first)
+    work = Shell(seat.session, SHELL_COMMANDS, HistoryFile(path / "history")).run(typist, first)
     assert ended(Deferred.fromCoroutine(work)) is None
 
 
 def test_lines_are_done_until_somebody_leaves(tmp_path: Path) -> None:
     seat = Seat().connected()
-    typist = Typist("pwd", Abandoned(), "", "quit", "pwd")
+    typist = Typist("pwd", InputInterrupted(), "", "quit", "pwd")
     shell(seat, tmp_path, typist)
     assert seat.out.text == "/in\n"
     assert typist.lines == ["pwd"]
@@ -48,7 +48,7 @@ def test_lines_are_done_until_somebody_leaves(tmp_path: Path) -> None:
 def test_an_error_is_a_line_and_no_end(tmp_path: Path) -> None:
     seat = Seat().connected()
     seat.client.delete.side_effect = lambda name: fail(NotFound("x\x1b: no such file"))
-    shell(seat, tmp_path, Typist("delf x", "gte x", "pwd", Left()))
+    shell(seat, tmp_path, Typist("delf x", "gte x", "pwd", InputEnded()))
     assert seat.err.text == (
         "x\\x1b: no such file\nThere is no word 'gte' here; did you mean get?\n"
     )
@@ -57,16 +57,16 @@ def test_an_error_is_a_line_and_no_end(tmp_path: Path) -> None:
 
 def test_leaving_closes_the_connection(tmp_path: Path) -> None:
     seat = Seat().connected()
-    shell(seat, tmp_path, Typist(Left()))
+    shell(seat, tmp_path, Typist(InputEnded()))
     seat.client.quit.assert_called_once_with()
 
 
 def test_the_first_line_may_come_from_the_command(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(
-        session_module, "connect", lambda *_, **__: fail(LoginFailed("login failed"))
+        session_module, "connect", lambda *_, **__: fail(AuthenticationFailed("login failed"))
     )
     seat = Seat(attended=False)
-    typist = Typist(Left())
+    typist = Typist(InputEnded())
     shell(seat, tmp_path, typist, 'open "ftp://ann:secret@h"')
     assert seat.err.text == "login failed\n"
     assert typist.prompts == ["ftpservice> "]
@@ -77,8 +77,8 @@ def test_a_question_that_is_not_answered_is_no_error(tmp_path: Path) -> None:
     seat = Seat().connected()
 
     async def ask(question: str, *, secret: bool = False) -> str:
-        raise Abandoned
+        raise InputInterrupted
 
     seat.person.ask = ask  # type: ignore[method-assign]
-    shell(seat, tmp_path, Typist("get", Left()))
+    shell(seat, tmp_path, Typist("get", InputEnded()))
     assert seat.err.text == ""

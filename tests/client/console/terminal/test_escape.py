@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice_client.console.terminal.escape import ContentFilter, visible
+from ftpservice_client.console.terminal.escape import ContentFilter, escape_unprintable
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from ftpservice_client.console.terminal.escape import ContentFilter, visible
     ],
 )
 def test_nothing_gets_to_the_terminal_that_it_would_obey(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert escape_unprintable(text) == shown
 
 
 def test_content_comes_in_pieces_and_keeps_its_lines() -> None:

@@ -4,12 +4,12 @@ import pytest
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice_client.console.terminal.format import (
-    amount,
-    moment,
+    format_size,
+    format_time,
+    listing_summary,
     plain_listing,
     rate,
     simple_listing,
-    summary,
 )
 from ftpservice_client.console.terminal.terminal import Screen
 from tests.support.shell_session import Stream
@@ -63,8 +63,8 @@ def test_simple_servers_are_listed_as_their_users_know_it() -> None:
 
 def test_sums_are_in_good_english() -> None:
     directory, _, file, _ = ENTRIES
-    assert summary([file]) == "1 file, 1.2 MiB"
-    assert summary([directory, directory]) == "0 files, 0 bytes; 2 directories"
+    assert listing_summary([file]) == "1 file, 1.2 MiB"
+    assert listing_summary([directory, directory]) == "0 files, 0 bytes; 2 directories"
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_sums_are_in_good_english() -> None:
     ],
 )
 def test_sizes_are_short(count: int, text: str) -> None:
-    assert amount(count) == text
+    assert format_size(count) == text
 
 
 def test_rates_and_times_that_mean_nothing_are_left_out() -> None:
     assert rate(2048, 2.0) == "1.0 KiB/s"
     assert rate(2048, 0.0) == ""
     assert rate(6, 2.0) == ""
-    assert moment(float("nan")) == "-"
-    assert moment(-1e30) == "-"
+    assert format_time(float("nan")) == "-"
+    assert format_time(-1e30) == "-"

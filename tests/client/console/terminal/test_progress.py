@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from twisted.internet.task import Clock
 
-from ftpservice_client import Step, Tally
-from ftpservice_client.console.terminal.progress import BLINK, Meter
-from ftpservice_client.console.terminal.progress_rows import Count, Row, tree_rows
+from ftpservice_client import MirrorProgress, MirrorStep
+from ftpservice_client.console.terminal.progress import BAR_DELAY_SECONDS, ProgressDisplay
+from ftpservice_client.console.terminal.progress_rows import FileProgress, ProgressRow, mirror_rows
 from ftpservice_client.console.terminal.terminal import Screen
 from tests.support.shell_session import Stream
 
@@ -55,17 +55,17 @@ def drawn(text: str) -> list[str]:
 
 def test_a_short_transfer_shows_no_bar() -> None:
     shown, out = screen()
-    clock, count = Clock(), Count("a")
-    with Meter(count.rows, shown, clock):
+    clock, count = Clock(), FileProgress("a")
+    with ProgressDisplay(count.rows, shown, clock):
         count(5, 10)
-        clock.advance(BLINK - 0.01)
+        clock.advance(BAR_DELAY_SECONDS - 0.01)
     assert out.text == ""
     assert clock.getDelayedCalls() == []
 
 
 def test_a_long_one_shows_how_much_how_fast_and_how_long(window: Sized) -> None:
-    clock, count = Clock(), Count("in/\x1breport.pdf")
-    with Meter(count.rows, Screen(window, Stream()), clock):
+    clock, count = Clock(), FileProgress("in/\x1breport.pdf")
+    with ProgressDisplay(count.rows, Screen(window, Stream()), clock):
         for second in range(1, 5):
             count(second * MIB, 8 * MIB)
             clock.advance(1)
@@ -77,8 +77,8 @@ def test_a_long_one_shows_how_much_how_fast_and_how_long(window: Sized) -> None:
 
 def test_a_size_that_is_not_known_is_no_problem() -> None:
     shown, out = screen()
-    clock, count = Clock(), Count("x" * 100)
-    with Meter(count.rows, shown, clock):
+    clock, count = Clock(), FileProgress("x" * 100)
+    with ProgressDisplay(count.rows, shown, clock):
         count(1024)
         clock.advance(1)
     assert "1.0/? KiB" in out.text
@@ -89,8 +89,8 @@ def test_a_size_that_is_not_known_is_no_problem() -> None:
 def test_a_bar_has_one_line_and_leaves_room_for_what_a_key_leaves(
     window: Sized, columns: int
 ) -> None:
-    clock, count = Clock(), Count("a directory/some file of a rather long name.pdf")
-    with Meter(count.rows, Screen(window, Stream()), clock):
+    clock, count = Clock(), FileProgress("a directory/some file of a rather long name.pdf")
+    with ProgressDisplay(count.rows, Screen(window, Stream()), clock):
         for width in (100, columns):
             termios.tcsetwinsize(window.fileno(), (10, width))
             count(width * MIB, 1234 * MIB)
@@ -103,21 +103,21 @@ def test_a_bar_has_one_line_and_leaves_room_for_what_a_key_leaves(
 
 
 def test_a_tree_shows_all_of_it_and_the_files_on_their_way(window: Sized) -> None:
-    tally = Tally()
-    steps = [Step("download", f"f{number}", 2 * MIB) for number in range(3)]
-    assert tree_rows("in", tally) == [Row("", "in", 0, None, ": looking")]
+    tally = MirrorProgress()
+    steps = [MirrorStep("download", f"f{number}", 2 * MIB) for number in range(3)]
+    assert mirror_rows("in", tally) == [ProgressRow("", "in", 0, None, ": looking")]
     tally.plan(steps)
     for step in steps:
         tally.note(step, MIB)
     tally.end(steps[1])
-    assert tree_rows("in", tally) == [
-        Row("", "in", 4 * MIB, 6 * MIB, ": 1/3 files"),
-        Row("/f0", "  f0", MIB, 2 * MIB),
-        Row("/f2", "  f2", MIB, 2 * MIB),
+    assert mirror_rows("in", tally) == [
+        ProgressRow("", "in", 4 * MIB, 6 * MIB, ": 1/3 files"),
+        ProgressRow("/f0", "  f0", MIB, 2 * MIB),
+        ProgressRow("/f2", "  f2", MIB, 2 * MIB),
     ]
     clock = Clock()
-    with Meter(lambda: tree_rows("in", tally), Screen(window, Stream()), clock):
-        clock.advance(BLINK)
+    with ProgressDisplay(lambda: mirror_rows("in", tally), Screen(window, Stream()), clock):
+        clock.advance(BAR_DELAY_SECONDS)
         assert [line.split()[0] for line in drawn(window.text)[-3:]] == ["in:", "f0", "f2"]
         tally.end(steps[0])
         clock.advance(0.1)
@@ -127,17 +127,17 @@ def test_a_tree_shows_all_of_it_and_the_files_on_their_way(window: Sized) -> Non
 
 def test_a_small_window_is_not_filled_with_bars(window: Sized) -> None:
     termios.tcsetwinsize(window.fileno(), (4, 100))
-    rows = [Row(str(number), f"f{number}", 1, 2) for number in range(20)]
+    rows = [ProgressRow(str(number), f"f{number}", 1, 2) for number in range(20)]
     clock = Clock()
-    with Meter(lambda: rows, Screen(window, Stream()), clock):
-        clock.advance(BLINK)
+    with ProgressDisplay(lambda: rows, Screen(window, Stream()), clock):
+        clock.advance(BAR_DELAY_SECONDS)
         assert {line.split()[0] for line in drawn(window.text)} == {"f0", "f1"}
 
 
 def test_pipes_and_the_silent_see_no_bar() -> None:
     for shown, out in (screen(terminal=False), screen(quiet=True)):
         clock = Clock()
-        with Meter(Count("a").rows, shown, clock):
+        with ProgressDisplay(FileProgress("a").rows, shown, clock):
             clock.advance(5)
         assert out.text == ""
 
@@ -146,7 +146,7 @@ def test_a_terminal_that_moves_no_cursor_sees_no_bar(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TERM", "dumb")
     shown, out = screen()
     clock = Clock()
-    with Meter(Count("a").rows, shown, clock):
+    with ProgressDisplay(FileProgress("a").rows, shown, clock):
         clock.advance(5)
     assert out.text == ""
 
@@ -155,7 +155,7 @@ def test_a_failure_takes_the_bar_away() -> None:
     shown, _ = screen()
     clock = Clock()
     try:
-        with Meter(Count("a").rows, shown, clock):
+        with ProgressDisplay(FileProgress("a").rows, shown, clock):
             clock.advance(1)
             raise KeyError
     except KeyError:

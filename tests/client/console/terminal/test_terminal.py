@@ -28,7 +28,7 @@ def test_colours_are_for_terminals_that_want_them(
     screen = screen_for(Stream(terminal), Stream())
     assert screen.terminal is terminal
     assert screen.colours is colours
-    assert screen.tinted("x", Colour.PROBLEM) == ("\x1b[31mx\x1b[0m" if colours else "x")
+    assert screen.coloured("x", Colour.PROBLEM) == ("\x1b[31mx\x1b[0m" if colours else "x")
 
 
 def test_what_was_asked_for_goes_out_and_problems_go_apart() -> None:

@@ -9,41 +9,45 @@ from operator import attrgetter
 from pathlib import Path
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice_client.console.session.errors import Complaint
-from ftpservice_client.console.session.line_parser import SYSTEM
+from ftpservice_client.console.session.errors import ShellError
+from ftpservice_client.console.session.line_parser import SYSTEM_COMMAND_PREFIX
 from ftpservice_client.console.session.name_expansion import local_path
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.command_table import Side, Takes, WordTable
-from ftpservice_client.console.shell.options import Given
-from ftpservice_client.console.terminal.escape import visible
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.command_table import (
+    ArgumentSpec,
+    CommandTable,
+    CompletionSource,
+)
+from ftpservice_client.console.shell.options import ParsedArguments
+from ftpservice_client.console.terminal.escape import escape_unprintable
 from ftpservice_client.console.terminal.format import plain_listing
 
-__all__ = ["words"]
+__all__ = ["commands"]
 
-words = WordTable()
+commands = CommandTable()
 
-DIRECTORY = Takes("[<directory>]", (Side.LOCAL_DIRECTORY,), most=1)
+LOCAL_DIRECTORY = ArgumentSpec("[<directory>]", (CompletionSource.LOCAL_DIRECTORY,), most=1)
 
 
-@words.add("lcd", takes=DIRECTORY)
-async def change_local_directory(session: Session, given: Given) -> None:
+@commands.add("lcd", takes=LOCAL_DIRECTORY)
+async def change_local_directory(session: ShellSession, given: ParsedArguments) -> None:
     """Go to another directory here; without a name, home."""
     path = local_path(given.arguments[0]) if given.arguments else Path.home()
-    await session.aside(os.chdir, path)
-    session.screen.remark(os.fsdecode(await session.aside(os.getcwd)))
+    await session.in_thread(os.chdir, path)
+    session.screen.remark(os.fsdecode(await session.in_thread(os.getcwd)))
 
 
-@words.add("lpwd")
-async def show_local_directory(session: Session, _given: Given) -> None:
+@commands.add("lpwd")
+async def show_local_directory(session: ShellSession, _given: ParsedArguments) -> None:
     """Show where we are here."""
-    session.screen.say(visible(await session.aside(os.getcwd)))
+    session.screen.say(escape_unprintable(await session.in_thread(os.getcwd)))
 
 
-@words.add("lls", takes=DIRECTORY)
-async def list_local_directory(session: Session, given: Given) -> None:
+@commands.add("lls", takes=LOCAL_DIRECTORY)
+async def list_local_directory(session: ShellSession, given: ParsedArguments) -> None:
     """List a directory here."""
     path = local_path(given.arguments[0]) if given.arguments else Path()
-    entries = await session.aside(lambda: sorted(_entries(path), key=attrgetter("name")))
+    entries = await session.in_thread(lambda: sorted(_entries(path), key=attrgetter("name")))
     session.screen.show(plain_listing(entries, session.screen))
 
 
@@ -62,15 +66,15 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
     return Kind.FILE if entry.is_file() else Kind.OTHER
 
 
-@words.add(SYSTEM, takes=Takes("<command>"))
-async def run_command(session: Session, given: Given) -> None:
+@commands.add(SYSTEM_COMMAND_PREFIX, takes=ArgumentSpec("<command>"))
+async def run_command(session: ShellSession, given: ParsedArguments) -> None:
     """Run a command of the system's own shell; without one, that shell."""
     command = given.rest or os.environ.get("SHELL", "/bin/sh")
-    status = await session.lend_terminal(_ended, command)
+    status = await session.lend_terminal(_run_in_system_shell, command)
     if status:
-        raise Complaint(f"It ended with status {status}.")
+        raise ShellError(f"It ended with status {status}.")
 
 
-def _ended(command: str) -> int:
+def _run_in_system_shell(command: str) -> int:
     """Run what the person typed, at the person's own terminal; return its status."""
     return subprocess.run(command, shell=True, check=False).returncode

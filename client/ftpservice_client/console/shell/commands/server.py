@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 from ftpservice.wire.replies import Reply
-from ftpservice_client.console.session.errors import Complaint
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.command_table import Takes, WordTable
-from ftpservice_client.console.shell.options import Given
-from ftpservice_client.console.terminal.escape import visible
+from ftpservice_client.console.session.errors import ShellError
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.command_table import ArgumentSpec, CommandTable
+from ftpservice_client.console.shell.options import ParsedArguments
+from ftpservice_client.console.terminal.escape import escape_unprintable
 
-__all__ = ["words"]
+__all__ = ["commands"]
 
-words = WordTable()
+commands = CommandTable()
 
-FIRST_FAILURE = 400
+MIN_ERROR_CODE = 400
 
 
-@words.add("report")
-async def report(session: Session, _given: Given) -> None:
+@commands.add("report")
+async def report(session: ShellSession, _given: ParsedArguments) -> None:
     """Show what the server has been doing, if it lets you know (REPORT)."""
     reply = await session.client.send("REPORT")
-    session.screen.show(visible(line) for line in _lines(reply))
+    session.screen.show(escape_unprintable(line) for line in _reply_lines(reply))
 
 
-@words.add("features", "feat")
-async def features(session: Session, _given: Given) -> None:
+@commands.add("features", "feat")
+async def features(session: ShellSession, _given: ParsedArguments) -> None:
     """Show what the server offers."""
     found = await session.client.features()
-    session.screen.show(visible(f"{word} {more}".rstrip()) for word, more in found.items())
+    session.screen.show(
+        escape_unprintable(f"{word} {more}".rstrip()) for word, more in found.items()
+    )
 
 
-@words.add("quote", takes=Takes("<command>", least=1, most=1, whole=True), changes=True)
-async def quote(session: Session, given: Given) -> None:
+@commands.add("quote", takes=ArgumentSpec("<command>", least=1, most=1, whole=True), changes=True)
+async def quote(session: ShellSession, given: ParsedArguments) -> None:
     """Send a line of FTP as it is, and show the reply."""
     reply = await session.client.send(given.rest)
-    session.screen.show(f"{reply.code} {visible(line)}" for line in reply.lines)
+    session.screen.show(f"{reply.code} {escape_unprintable(line)}" for line in reply.lines)
 
 
-def _lines(reply: Reply) -> tuple[str, ...]:
-    """Return what a reply says; raises `Complaint` for one that says no."""
-    if reply.code >= FIRST_FAILURE:
-        raise Complaint(" ".join(reply.lines))
+def _reply_lines(reply: Reply) -> tuple[str, ...]:
+    """Return what a reply says; raises `ShellError` for one that says no."""
+    if reply.code >= MIN_ERROR_CODE:
+        raise ShellError(" ".join(reply.lines))
     return reply.lines

@@ -3,122 +3,141 @@
 from __future__ import annotations
 
 from ftpservice_client import NotFound
-from ftpservice_client.console.session.file_transfer import Care, fetch, send
-from ftpservice_client.console.session.line_parser import Argument
+from ftpservice_client.console.session.file_transfer import (
+    TransferFlags,
+    download_file,
+    upload_file,
+)
+from ftpservice_client.console.session.line_parser import ShellArgument
 from ftpservice_client.console.session.name_expansion import (
+    base_name,
+    expand_local_files,
+    expand_remote_files,
     is_pattern,
-    last_part,
-    local_files,
     local_path,
     local_target,
-    remote_files,
     require_distinct,
 )
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.command_table import MANY, Side, Takes, WordTable
-from ftpservice_client.console.shell.options import Given, Option
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.command_table import (
+    UNLIMITED,
+    ArgumentSpec,
+    CommandTable,
+    CompletionSource,
+)
+from ftpservice_client.console.shell.options import Option, ParsedArguments
 
-__all__ = ["words"]
+__all__ = ["commands"]
 
-words = WordTable()
+commands = CommandTable()
 
 CONTINUE = Option("c", "continue", "go on with what is there of it already")
 VERIFY = Option("v", "verify", "compare digests afterwards, where the server has them")
 PRESERVE = Option("p", "preserve", "keep the modification time, where the server can set it")
 APPEND = Option("a", "append", "add to the end of the file there")
 
-REMOTE_NAME = Takes("[<name>]", (Side.REMOTE,), most=1, whole=True)
-LOCAL_NAME = Takes("[<file>]", (Side.LOCAL,), most=1, whole=True)
+REMOTE_NAME = ArgumentSpec("[<name>]", (CompletionSource.REMOTE,), most=1, whole=True)
+LOCAL_NAME = ArgumentSpec("[<file>]", (CompletionSource.LOCAL,), most=1, whole=True)
 
 
-@words.add(
+@commands.add(
     "get",
     "recv",
-    takes=Takes("[<name> [<file>]]", (Side.REMOTE, Side.LOCAL), most=2),
+    takes=ArgumentSpec(
+        "[<name> [<file>]]", (CompletionSource.REMOTE, CompletionSource.LOCAL), most=2
+    ),
     options=(CONTINUE, VERIFY),
 )
-async def get(session: Session, given: Given) -> None:
+async def get(session: ShellSession, given: ParsedArguments) -> None:
     """Fetch a file; without a name, ask for it."""
     name = given.text(0) or await session.ask("File there")
     to = given.arguments[1] if len(given.arguments) > 1 else None
     try:
-        await fetch(session, name, await local_target(session, name, to), _care(given))
+        await download_file(
+            session, name, await local_target(session, name, to), _transfer_flags(given)
+        )
     except NotFound as error:
         if given.arguments and is_pattern(given.arguments[0]):
             raise NotFound(f"{name}: no such file; mget takes patterns", error.reply) from error
         raise
 
 
-@words.add("dwld", "retr", takes=REMOTE_NAME)
-async def fetch_here(session: Session, given: Given) -> None:
+@commands.add("dwld", "retr", takes=REMOTE_NAME)
+async def fetch_here(session: ShellSession, given: ParsedArguments) -> None:
     """Fetch a file into this directory; its name may hold spaces."""
     name = given.text(0) or await session.ask("File there")
-    await fetch(session, name, await local_target(session, name, None), _care(given))
+    await download_file(
+        session, name, await local_target(session, name, None), _transfer_flags(given)
+    )
 
 
-@words.add(
+@commands.add(
     "mget",
-    takes=Takes("<pattern>...", (Side.REMOTE,), least=1, most=MANY),
+    takes=ArgumentSpec("<pattern>...", (CompletionSource.REMOTE,), least=1, most=UNLIMITED),
     options=(CONTINUE, VERIFY),
 )
-async def get_many(session: Session, given: Given) -> None:
+async def get_many(session: ShellSession, given: ParsedArguments) -> None:
     """Fetch every file whose name fits."""
-    names = list(dict.fromkeys(await remote_files(session, given.arguments)))
-    require_distinct(map(last_part, names))
+    names = list(dict.fromkeys(await expand_remote_files(session, given.arguments)))
+    require_distinct(map(base_name, names))
     for name in names:
-        await fetch(session, name, await local_target(session, name, None), _care(given))
+        await download_file(
+            session, name, await local_target(session, name, None), _transfer_flags(given)
+        )
 
 
-@words.add(
+@commands.add(
     "put",
     "send",
-    takes=Takes("[<file> [<name>]]", (Side.LOCAL, Side.REMOTE), most=2),
+    takes=ArgumentSpec(
+        "[<file> [<name>]]", (CompletionSource.LOCAL, CompletionSource.REMOTE), most=2
+    ),
     options=(APPEND, CONTINUE, VERIFY, PRESERVE),
     changes=True,
 )
-async def put(session: Session, given: Given) -> None:
+async def put(session: ShellSession, given: ParsedArguments) -> None:
     """Send a file; without a name, ask for it."""
-    first = given.arguments[0] if given.arguments else Argument(await session.ask("File here"))
+    first = given.arguments[0] if given.arguments else ShellArgument(await session.ask("File here"))
     path = local_path(first)
     name = given.text(1)
     name = f"{name}{path.name}" if name.endswith("/") else name or path.name
-    await send(session, path, name, _care(given))
+    await upload_file(session, path, name, _transfer_flags(given))
 
 
-@words.add("upld", "stor", takes=LOCAL_NAME, changes=True)
-async def send_here(session: Session, given: Given) -> None:
+@commands.add("upld", "stor", takes=LOCAL_NAME, changes=True)
+async def send_here(session: ShellSession, given: ParsedArguments) -> None:
     """Send a file into this directory; its name may hold spaces."""
     text = given.text(0) or await session.ask("File here")
-    path = local_path(Argument(text))
-    await send(session, path, path.name, Care())
+    path = local_path(ShellArgument(text))
+    await upload_file(session, path, path.name, TransferFlags())
 
 
-@words.add(
+@commands.add(
     "mput",
-    takes=Takes("<pattern>...", (Side.LOCAL,), least=1, most=MANY),
+    takes=ArgumentSpec("<pattern>...", (CompletionSource.LOCAL,), least=1, most=UNLIMITED),
     options=(CONTINUE, VERIFY, PRESERVE),
     changes=True,
 )
-async def put_many(session: Session, given: Given) -> None:
+async def put_many(session: ShellSession, given: ParsedArguments) -> None:
     """Send every file here whose name fits."""
-    paths = list(dict.fromkeys(await local_files(session, given.arguments)))
+    paths = list(dict.fromkeys(await expand_local_files(session, given.arguments)))
     require_distinct(path.name for path in paths)
     for path in paths:
-        await send(session, path, path.name, _care(given))
+        await upload_file(session, path, path.name, _transfer_flags(given))
 
 
-@words.add("binary", "bin")
-async def binary(_session: Session, _given: Given) -> None:
+@commands.add("binary", "bin")
+async def binary(_session: ShellSession, _given: ParsedArguments) -> None:
     """Do nothing: files always go as they are, byte by byte."""
 
 
-@words.add("prompt")
-async def prompt(_session: Session, _given: Given) -> None:
+@commands.add("prompt")
+async def prompt(_session: ShellSession, _given: ParsedArguments) -> None:
     """Do nothing: mget, mput and rm never ask."""
 
 
-def _care(given: Given) -> Care:
-    return Care(
+def _transfer_flags(given: ParsedArguments) -> TransferFlags:
+    return TransferFlags(
         given.has(CONTINUE.name),
         given.has(VERIFY.name),
         given.has(APPEND.name),

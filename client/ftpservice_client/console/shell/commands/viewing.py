@@ -9,43 +9,54 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
-from ftpservice_client.console.session.errors import Complaint
-from ftpservice_client.console.session.file_transfer import Care, fetch, show
-from ftpservice_client.console.session.name_expansion import last_part, remote_files
-from ftpservice_client.console.session.session import Session
-from ftpservice_client.console.shell.command_table import MANY, Side, Takes, WordTable
-from ftpservice_client.console.shell.options import Given
+from ftpservice_client.console.session.errors import ShellError
+from ftpservice_client.console.session.file_transfer import TransferFlags, download_file, show_file
+from ftpservice_client.console.session.name_expansion import base_name, expand_remote_files
+from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.shell.command_table import (
+    UNLIMITED,
+    ArgumentSpec,
+    CommandTable,
+    CompletionSource,
+)
+from ftpservice_client.console.shell.options import ParsedArguments
 
-__all__ = ["words"]
+__all__ = ["commands"]
 
-words = WordTable()
+commands = CommandTable()
 
-PAGER = "less"
+DEFAULT_PAGER = "less"
 
 
-@words.add("cat", takes=Takes("<name>...", (Side.REMOTE,), least=1, most=MANY))
-async def cat(session: Session, given: Given) -> None:
+@commands.add(
+    "cat", takes=ArgumentSpec("<name>...", (CompletionSource.REMOTE,), least=1, most=UNLIMITED)
+)
+async def cat(session: ShellSession, given: ParsedArguments) -> None:
     """Show what files hold."""
-    for name in await remote_files(session, given.arguments):
-        await show(session, name)
+    for name in await expand_remote_files(session, given.arguments):
+        await show_file(session, name)
 
 
-@words.add("less", "more", takes=Takes("<name>", (Side.REMOTE,), least=1, most=1, whole=True))
-async def less(session: Session, given: Given) -> None:
+@commands.add(
+    "less",
+    "more",
+    takes=ArgumentSpec("<name>", (CompletionSource.REMOTE,), least=1, most=1, whole=True),
+)
+async def less(session: ShellSession, given: ParsedArguments) -> None:
     """Read a file with $PAGER (less, if that is not set)."""
     name = given.text(0)
-    directory = await session.aside(mkdtemp, "", "ftpservice-")
+    directory = await session.in_thread(mkdtemp, "", "ftpservice-")
     try:
-        path = Path(directory) / last_part(name)
-        await fetch(session, name, path, Care())
-        await session.lend_terminal(_read, path)
+        path = Path(directory) / base_name(name)
+        await download_file(session, name, path, TransferFlags())
+        await session.lend_terminal(_run_pager, path)
     finally:
-        await session.aside(rmtree, directory)
+        await session.in_thread(rmtree, directory)
 
 
-def _read(path: Path) -> None:
-    command = [*shlex.split(os.environ.get("PAGER") or PAGER), str(path.absolute())]
+def _run_pager(path: Path) -> None:
+    command = [*shlex.split(os.environ.get("PAGER") or DEFAULT_PAGER), str(path.absolute())]
     try:
         subprocess.run(command, check=False)
     except OSError:
-        raise Complaint(f"{command[0]} cannot be run; PAGER says what else could be.") from None
+        raise ShellError(f"{command[0]} cannot be run; PAGER says what else could be.") from None

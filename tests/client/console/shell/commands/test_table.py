@@ -7,7 +7,7 @@ import runpy
 
 import pytest
 
-from ftpservice_client.console.oneshot.table import SHOTS
+from ftpservice_client.console.oneshot.table import ONE_SHOT_COMMANDS
 from ftpservice_client.console.session.arguments import shell_parser
 from tests.support.docs_pages import DOCS, INLINE, prose, read
 
@@ -25,7 +25,11 @@ def test_the_page_is_current() -> None:
 def test_options_that_the_page_names_exist() -> None:
     parsers = [
         shell_parser(),
-        *(shot.parser() for name in SHOTS.names() if (shot := SHOTS.find(name))),
+        *(
+            shot.parser()
+            for name in ONE_SHOT_COMMANDS.names()
+            if (shot := ONE_SHOT_COMMANDS.find(name))
+        ),
     ]
     known = {option for parser in parsers for option in parser._option_string_actions}
     codes = INLINE.findall(re.sub("<!-- made: words.*?end -->", "", prose(PAGE), flags=re.DOTALL))
@@ -39,7 +43,7 @@ def test_commands_that_the_page_shows_are_understood() -> None:
     shown = re.findall(r"ftpservice-client (.*?)(?: \||$)", read(PAGE), re.MULTILINE)
     for command in shown:
         name, *words = shlex.split(command)
-        shot = SHOTS.find(name)
+        shot = ONE_SHOT_COMMANDS.find(name)
         parser = shell_parser() if shot is None else shot.parser()
         parser.parse_args([name, *words] if shot is None else words)
     assert len(shown) > 10
