@@ -8,9 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.protocol import ProcessProtocol
 
 from ftpservice.events import Event, Outcome, TransferEnded
-from ftpservice.service.assembly import assemble
-from ftpservice.service.operator_console import console_for
-from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.api import ServiceOptions, assemble, console_for
 
 
 def run_arrived(event: Event) -> None:

@@ -5,10 +5,7 @@ from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import Portal
 from twisted.internet import reactor
 
-from ftpservice.accounts.realm import Realm
-from ftpservice.accounts.portal_checkers import portal_checkers
-from ftpservice.control.factory import FTPFactory
-from ftpservice.backends.strings import build_source
+from ftpservice.api import FTPFactory, Realm, build_source, portal_checkers
 
 realm = Realm(build_source("memory:", reactor), open_source=lambda text: build_source(text, reactor))
 checker = InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret")

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from ftpservice_client import NetworkError, Settings
-from ftpservice_client.testing.service import Fault, MemoryService
+from ftpservice_client.testing import Fault, MemoryService
 
 ORDERS = b"an order\n" * 100_000
 

@@ -10,9 +10,8 @@ from sqlite_storage.source import SqliteSource
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ftpservice.concurrency.thread_pool import InlineRunner
-from ftpservice.testing.storage_contract import StorageContract
-from ftpservice.wire.paths import ROOT
+from ftpservice.storage import ROOT
+from ftpservice.testing import InlineRunner, StorageContract
 
 
 class SqliteContract(StorageContract):

@@ -12,40 +12,26 @@ Other schemes come from Twisted plugins: an object in ``twisted/plugins/`` that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from twisted.plugin import getPlugins
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import implementer
 
 from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.storage.source_strings import (
+    IStorageSourceFactory,
+    parse_options,
+    parse_switch,
+    split_fields,
+)
 from ftpservice.wire.units import parse_duration, parse_size
 
-__all__ = [
-    "BUILT_IN_FACTORIES",
-    "BadStorageString",
-    "IStorageSourceFactory",
-    "build_source",
-    "parse_options",
-    "split_fields",
-    "storage_factories",
-]
-
-Value = TypeVar("Value")
+__all__ = ["BUILT_IN_FACTORIES", "BadStorageString", "build_source", "storage_factories"]
 
 
 class BadStorageString(ValueError):
     """A storage string that cannot be built from; says why in one line."""
-
-
-class IStorageSourceFactory(Interface):
-    """A scheme of storage strings; plugins provide it."""
-
-    scheme = Attribute("What stands before the first colon, a str in lower case.")
-    help = Attribute("One line for ``--help``: what the argument is.")
-
-    def build(argument: str, reactor: Any) -> IStorageSource:
-        """Build from what stands behind the colon; raises `ValueError` in one clear line."""
 
 
 def build_source(text: str, reactor: Any) -> IStorageSource:
@@ -77,46 +63,6 @@ def storage_factories() -> Iterator[IStorageSourceFactory]:
 
 def _factory(scheme: str) -> IStorageSourceFactory | None:
     return next((one for one in storage_factories() if one.scheme == scheme), None)
-
-
-def split_fields(argument: str) -> list[str]:
-    """Part at colons, escapes undone."""
-    parts = [""]
-    letters = iter(argument)
-    for letter in letters:
-        if letter == ":":
-            parts.append("")
-        else:
-            parts[-1] += next(letters, letter) if letter == "\\" else letter
-    return parts
-
-
-def parse_options(
-    texts: list[str], known: Mapping[str, Callable[[str], Value]]
-) -> dict[str, Value]:
-    """Read ``key=value`` texts by the parsers in ``known``; raises `ValueError`.
-
-    A key comes back with underscores for its dashes; empty texts are skipped.
-    """
-    values: dict[str, Value] = {}
-    for text in filter(None, texts):
-        key, equals, value = text.partition("=")
-        if key not in known:
-            raise ValueError(f"unknown option {key!r} (known: {', '.join(known)})")
-        if not equals:
-            raise ValueError(f"option {key!r} wants a value: {key}=...")
-        try:
-            values[key.replace("-", "_")] = known[key](value)
-        except ValueError as error:
-            raise ValueError(f"option {key!r}: {error}") from error
-    return values
-
-
-def parse_switch(text: str) -> bool:
-    """Read ``yes`` or ``no``; raises `ValueError`."""
-    if text not in ("yes", "no"):
-        raise ValueError(f"not yes or no: {text!r}")
-    return text == "yes"
 
 
 @implementer(IStorageSourceFactory)

@@ -8,8 +8,9 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.backends import strings
 from ftpservice.backends.memory.storage import MemorySource
-from ftpservice.backends.strings import BadStorageString, IStorageSourceFactory, build_source
+from ftpservice.backends.strings import BadStorageString, build_source
 from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.storage.source_strings import IStorageSourceFactory
 from ftpservice.wire.units import parse_duration, parse_size
 
 

@@ -6,9 +6,15 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
 
-from ftpservice.concurrency.thread_pool import BlockingRunner, PoolOverloaded, PoolStopped
-from ftpservice.storage.errors import Busy, NoSpace, Unavailable
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.storage import (
+    BlockingRunner,
+    Busy,
+    NoSpace,
+    PoolOverloaded,
+    PoolStopped,
+    Unavailable,
+    VirtualPath,
+)
 
 __all__ = ["Calls"]
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from ftpservice.storage import errors
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.storage import (
+    Denied,
+    Exists,
+    HasUploads,
+    InvalidName,
+    IsDirectory,
+    NotDirectory,
+    NotEmpty,
+    VirtualPath,
+)
 from sqlite_storage.store import Node, Store
 
 __all__ = [
@@ -19,10 +27,10 @@ __all__ = [
 def make_directory(store: Store, top: int, path: VirtualPath) -> None:
     """Make one directory."""
     if path.is_root:
-        raise errors.Exists(path)
+        raise Exists(path)
     place = store.place(top, path)
     if store.child(*place) is not None:
-        raise errors.Exists(path)
+        raise Exists(path)
     with store.db:
         store.name(*place, (None, 0))
 
@@ -31,11 +39,11 @@ def remove_directory(store: Store, top: int, path: VirtualPath) -> None:
     """Remove an empty directory."""
     directory = store.directory(top, path)
     if path.is_root:
-        raise errors.Denied(path)
+        raise Denied(path)
     if store.children(directory, b""):
-        raise errors.NotEmpty(path)
+        raise NotEmpty(path)
     if store.uploads[directory]:
-        raise errors.HasUploads(path)
+        raise HasUploads(path)
     with store.db as db:
         db.execute("DELETE FROM nodes WHERE id = ?", (directory,))
 
@@ -44,7 +52,7 @@ def file(store: Store, top: int, path: VirtualPath) -> tuple[Node, int]:
     """Return a file and its content's number; raises `NotFound`, `IsDirectory`."""
     node = store.node(top, path)
     if node.blob is None:
-        raise errors.IsDirectory(path)
+        raise IsDirectory(path)
     return node, node.blob
 
 
@@ -67,9 +75,9 @@ def rename(store: Store, top: int, source: VirtualPath, target: VirtualPath, rep
     """Give a file or directory another name."""
     node = store.node(top, source)
     if source.is_root or target.is_root:
-        raise errors.Denied(source)
+        raise Denied(source)
     if node.blob is None and target != source and target.is_within(source):
-        raise errors.InvalidName(target)
+        raise InvalidName(target)
     place = store.place(top, target)
     there = store.child(*place)
     if there is not None:
@@ -86,10 +94,10 @@ def rename(store: Store, top: int, source: VirtualPath, target: VirtualPath, rep
 def check_gives_way(node: Node, there: Node, target: VirtualPath, replace: bool) -> None:
     """Refuse a rename over anything but a file by a file."""
     if not replace:
-        raise errors.Exists(target)
+        raise Exists(target)
     if there == node:
         return
     if there.blob is None:
-        raise errors.IsDirectory(target) if node.blob is not None else errors.Exists(target)
+        raise IsDirectory(target) if node.blob is not None else Exists(target)
     if node.blob is None:
-        raise errors.NotDirectory(target)
+        raise NotDirectory(target)

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 
 from zope.interface import implementer
 
-from ftpservice.concurrency.thread_pool import run_unattended
-from ftpservice.storage.errors import Unavailable
-from ftpservice.storage.interfaces import IListing, IReading
-from ftpservice.wire.entry import Entry
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.storage import Entry, IListing, IReading, Unavailable, VirtualPath, run_unattended
 from sqlite_storage.calls import Calls
 from sqlite_storage.changes import file
 from sqlite_storage.store import Node, Store

@@ -8,11 +8,17 @@ from typing import Any
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ftpservice.backends.strings import IStorageSourceFactory, parse_options, split_fields
-from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
-from ftpservice.storage.interfaces import IStorage, IStorageSource
-from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.units import parse_size
+from ftpservice.storage import (
+    BlockingPool,
+    BlockingRunner,
+    IStorage,
+    IStorageSource,
+    IStorageSourceFactory,
+    VirtualPath,
+    parse_options,
+    parse_size,
+    split_fields,
+)
 from sqlite_storage.calls import Calls
 from sqlite_storage.changes import make_directory
 from sqlite_storage.storage import SqliteStorage

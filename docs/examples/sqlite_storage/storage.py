@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from ftpservice.concurrency.thread_pool import BlockingRunner
-from ftpservice.storage.errors import NotSupported
-from ftpservice.storage.interfaces import (
+from ftpservice.storage import (
+    BlockingRunner,
+    Entry,
     IListing,
     IReading,
     ISetTimes,
     IStorage,
     IWriting,
+    NotSupported,
+    VirtualPath,
     WriteRequest,
 )
-from ftpservice.wire.entry import Entry
-from ftpservice.wire.paths import VirtualPath
 from sqlite_storage.calls import Calls
 from sqlite_storage.changes import (
     make_directory,

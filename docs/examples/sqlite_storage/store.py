@@ -15,9 +15,15 @@ from functools import cached_property
 from itertools import count
 from typing import NamedTuple
 
-from ftpservice.storage.errors import InvalidName, IsDirectory, NotDirectory, PathNotFound
-from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.storage import (
+    Entry,
+    InvalidName,
+    IsDirectory,
+    Kind,
+    NotDirectory,
+    PathNotFound,
+    VirtualPath,
+)
 
 __all__ = ["TOP", "Node", "Store", "encoded"]
 

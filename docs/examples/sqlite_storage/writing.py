@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from ftpservice.storage.errors import BadOffset, Exists, IsDirectory, NotSupported, Unavailable
-from ftpservice.storage.interfaces import IWriting, WriteMode, WriteRequest
-from ftpservice.wire.entry import Entry
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.storage import (
+    BadOffset,
+    Entry,
+    Exists,
+    IsDirectory,
+    IWriting,
+    NotSupported,
+    Unavailable,
+    VirtualPath,
+    WriteMode,
+    WriteRequest,
+)
 from sqlite_storage.calls import Calls
 from sqlite_storage.store import Node, Store
 

@@ -1,0 +1,71 @@
+"""Everything that a Twisted program needs to serve files: factories, accounts, settings, events.
+
+Nothing is defined here; each name is documented where it is defined. The storages that these
+names serve are described in `ftpservice.storage`, what subscribers receive in `ftpservice.events`.
+Guide: ``docs/developers.md``.
+"""
+
+from ftpservice.accounts.account import Account, IAccount, PeerCredentials
+from ftpservice.accounts.account_record import AccountRecord, IAccountRecords, IStartable
+from ftpservice.accounts.checkers import PasswordFileChecker
+from ftpservice.accounts.login_refusal import LoginRefused
+from ftpservice.accounts.passwd_file import PasswordFile
+from ftpservice.accounts.password_hash import hash_password
+from ftpservice.accounts.portal_checkers import portal_checkers
+from ftpservice.accounts.realm import Realm
+from ftpservice.activity.report import ActivityReport
+from ftpservice.backends.strings import BadStorageString, build_source
+from ftpservice.control.factory import FTPFactory
+from ftpservice.control.implicit_tls import ImplicitTLSFactory
+from ftpservice.data.peer_policy import DataSettings
+from ftpservice.events import EventStream
+from ftpservice.net.proxy_protocol import ProxiedFactory
+from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles
+from ftpservice.service.assembly import assemble
+from ftpservice.service.operator_console import console_for
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.session.context import EventSink
+from ftpservice.session.settings import SessionSettings
+from ftpservice.session.tls_policy import DataTLS, TLSPolicy
+from ftpservice.simple.factory import SimpleFactory
+from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.rights import PRESETS, Right
+
+__all__ = [
+    "PRESETS",
+    "Account",
+    "AccountRecord",
+    "ActivityReport",
+    "BadStorageString",
+    "CannotStart",
+    "CertificateError",
+    "DataSettings",
+    "DataTLS",
+    "EventSink",
+    "EventStream",
+    "FTPFactory",
+    "IAccount",
+    "IAccountRecords",
+    "IStartable",
+    "ImplicitTLSFactory",
+    "LoginRefused",
+    "PasswordFile",
+    "PasswordFileChecker",
+    "PeerCredentials",
+    "ProxiedFactory",
+    "Realm",
+    "RestrictedStorage",
+    "Right",
+    "ServerTLS",
+    "ServiceOptions",
+    "SessionSettings",
+    "SimpleFactory",
+    "TLSFiles",
+    "TLSPolicy",
+    "assemble",
+    "build_source",
+    "console_for",
+    "hash_password",
+    "portal_checkers",
+]

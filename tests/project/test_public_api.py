@@ -1,0 +1,125 @@
+"""The doors: the modules whose names others may import, and those names."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.support.service_process import CHECKOUT, checkout_environment
+
+DOORS = {
+    "ftpservice.api": """
+        Account AccountRecord ActivityReport BadStorageString CannotStart CertificateError
+        DataSettings DataTLS EventSink EventStream FTPFactory IAccount IAccountRecords
+        IStartable ImplicitTLSFactory LoginRefused PRESETS PasswordFile PasswordFileChecker
+        PeerCredentials ProxiedFactory Realm RestrictedStorage Right ServerTLS ServiceOptions
+        SessionSettings SimpleFactory TLSFiles TLSPolicy assemble build_source console_for
+        hash_password portal_checkers
+    """,
+    "ftpservice.events": """
+        CommandFailed CommandRefused Event EventStream FileChanged HandshakeFailed LoggedIn
+        LoginFailed LoginRefusal Outcome Refused SessionClosed SessionOpened TransferEnded
+        TransferStarted
+    """,
+    "ftpservice.storage": """
+        BadOffset BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
+        FilesystemUnsupported HasUploads IAccess IBatchCommit IDescriptor IEnter IFreeSpace
+        IHashes ILinks IListing IPartials IReading IRetractableWriting ISendfileSource
+        ISetMode ISetTimes ISpliceTarget IStorage IStorageSource IStorageSourceFactory
+        IWriting InvalidName IsDirectory IsLink Kind MountPoint NoSpace NotDirectory NotEmpty
+        NotSupported OtherFilesystem OverflowPool PRESETS PartialUpload PathNotFound
+        PoolOverloaded PoolStopped QuotaExceeded ROOT RestrictedStorage Right StorageError
+        Unavailable VirtualPath WriteMode WriteRequest in_pool parse_duration parse_options
+        parse_size parse_switch run_unattended split_fields
+    """,
+    "ftpservice.testing": """
+        InlineRunner MemoryStorage StorageContract
+    """,
+    "ftpservice_client": """
+        AccessDenied AlreadyExists AuthenticationFailed BadURL CannotConnect
+        CertificateNotTrusted Client ClientError Destination Digest Entry ExplicitTLS
+        InvalidArgument Kind Listing LocalFileError MirrorIncomplete MirrorProgress
+        MirrorResult MirrorStep NetworkError NotFound PendingLogin ProgressCallback
+        ProtocolViolation Readable Reply Scheme ServerBusy ServerRefused Settings StorageFull
+        Timeout TransferResult Trust UnparsableListing UnsafePath Unsupported
+        VerificationFailed Writable connect connect_endpoint connect_pool
+        connect_without_login parse_url
+    """,
+    "ftpservice_client.testing": """
+        Fault MemoryNetwork MemoryService
+    """,
+}
+PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+HEAVY = {"cryptography", "argon2", "OpenSSL", "rich", "prompt_toolkit"}
+"""What the plugin file and ``twistd --help`` must not load."""
+
+
+def public_sources() -> list[tuple[str, str]]:
+    """Return what a user reads as an example: its name and its Python text."""
+    sources = []
+    for path in [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]:
+        for number, block in enumerate(PYTHON_BLOCK.findall(path.read_text(encoding="utf-8"))):
+            sources.append((f"{path.name}-{number}", block))
+    examples = CHECKOUT / "docs" / "examples"
+    for path in sorted([*examples.rglob("*.py"), *examples.rglob("*.tac")]):
+        sources.append((str(path.relative_to(examples)), path.read_text(encoding="utf-8")))
+    return sources
+
+
+SOURCES = public_sources()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_offers_the_names_of_this_list(door: str) -> None:
+    assert sorted(import_module(door).__all__) == sorted(DOORS[door].split())
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_class_and_function_of_a_door_is_documented(door: str) -> None:
+    module = import_module(door)
+    undocumented = [
+        name
+        for name in module.__all__
+        if (inspect.isclass(found := getattr(module, name)) or inspect.isfunction(found))
+        and not found.__doc__
+    ]
+    assert undocumented == []
+    assert module.__doc__
+
+
+@pytest.mark.parametrize("text", [text for _, text in SOURCES], ids=[name for name, _ in SOURCES])
+def test_docs_and_examples_import_from_doors_only(text: str) -> None:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ftpservice"):
+            assert node.module in DOORS, node.module
+            names = {alias.name for alias in node.names}
+            assert names <= set(import_module(node.module).__all__)
+        elif isinstance(node, ast.Import):
+            outside = [alias.name for alias in node.names if alias.name.startswith("ftpservice")]
+            assert set(outside) <= set(DOORS)
+
+
+def loaded_by(program: str) -> set[str]:
+    """Return the top-level modules that a program has loaded at its end."""
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{program}\nimport sys\nprint(*sys.modules, file=sys.stderr)"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=checkout_environment(),
+        check=True,
+    )
+    return {name.split(".")[0] for name in ended.stderr.split()}
+
+
+def test_the_plugin_loads_nothing_heavy() -> None:
+    plugin = Path("twisted") / "plugins" / "ftpservice_plugin.py"
+    program = f"import runpy\nrunpy.run_path({str(CHECKOUT / plugin)!r})"
+    assert loaded_by(program) & HEAVY == set()
