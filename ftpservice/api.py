@@ -5,7 +5,12 @@ names serve are described in `ftpservice.storage`, what subscribers receive in `
 Guide: ``docs/developers.md``.
 """
 
-from ftpservice.accounts.account import Account, IAccount, PeerCredentials
+from ftpservice.accounts.account import (
+    Account,
+    IAccount,
+    ICertificateCredentials,
+    PeerCredentials,
+)
 from ftpservice.accounts.account_record import AccountRecord, IAccountRecords, IStartable
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.login_refusal import LoginRefused
@@ -47,6 +52,7 @@ __all__ = [
     "FTPFactory",
     "IAccount",
     "IAccountRecords",
+    "ICertificateCredentials",
     "IStartable",
     "ImplicitTLSFactory",
     "LoginRefused",

@@ -18,10 +18,10 @@ DOORS = {
     "ftpservice.api": """
         Account AccountRecord ActivityReport BadStorageString CannotStart CertificateError
         DataSettings DataTLS EventSink EventStream FTPFactory IAccount IAccountRecords
-        IStartable ImplicitTLSFactory LoginRefused PRESETS PasswordFile PasswordFileChecker
-        PeerCredentials ProxiedFactory Realm RestrictedStorage Right ServerTLS ServiceOptions
-        SessionSettings SimpleFactory TLSFiles TLSPolicy assemble build_source console_for
-        hash_password portal_checkers
+        ICertificateCredentials IStartable ImplicitTLSFactory LoginRefused PRESETS
+        PasswordFile PasswordFileChecker PeerCredentials ProxiedFactory Realm
+        RestrictedStorage Right ServerTLS ServiceOptions SessionSettings SimpleFactory
+        TLSFiles TLSPolicy assemble build_source console_for hash_password portal_checkers
     """,
     "ftpservice.events": """
         CommandFailed CommandRefused Event EventStream FileChanged HandshakeFailed LoggedIn
@@ -33,11 +33,11 @@ DOORS = {
         FilesystemUnsupported HasUploads IAccess IBatchCommit IDescriptor IEnter IFreeSpace
         IHashes ILinks IListing IPartials IReading IRetractableWriting ISendfileSource
         ISetMode ISetTimes ISpliceTarget IStorage IStorageSource IStorageSourceFactory
-        IWriting InvalidName IsDirectory IsLink Kind MountPoint NoSpace NotDirectory NotEmpty
-        NotSupported OtherFilesystem OverflowPool PRESETS PartialUpload PathNotFound
-        PoolOverloaded PoolStopped QuotaExceeded ROOT RestrictedStorage Right StorageError
-        Unavailable VirtualPath WriteMode WriteRequest in_pool parse_duration parse_options
-        parse_size parse_switch run_unattended split_fields
+        IWriting InvalidName IsDirectory IsLink Kind MountPoint NoSpace NotDirectory
+        NotEmpty NotSupported OtherFilesystem OverflowPool PRESETS PartialUpload
+        PathNotFound PoolOverloaded PoolStopped QuotaExceeded ROOT RestrictedStorage Right
+        StorageError Unavailable VirtualPath WriteMode WriteRequest in_pool parse_duration
+        parse_options parse_size parse_switch run_unattended split_fields
     """,
     "ftpservice.testing": """
         InlineRunner MemoryStorage StorageContract
@@ -47,8 +47,8 @@ DOORS = {
         CertificateNotTrusted Client ClientError Destination Digest Entry ExplicitTLS
         InvalidArgument Kind Listing LocalFileError MirrorIncomplete MirrorProgress
         MirrorResult MirrorStep NetworkError NotFound PendingLogin ProgressCallback
-        ProtocolViolation Readable Reply Scheme ServerBusy ServerRefused Settings StorageFull
-        Timeout TransferResult Trust UnparsableListing UnsafePath Unsupported
+        ProtocolViolation Readable Reply Scheme ServerBusy ServerRefused Settings
+        StorageFull Timeout TransferResult Trust UnparsableListing UnsafePath Unsupported
         VerificationFailed Writable connect connect_endpoint connect_pool
         connect_without_login parse_url
     """,
