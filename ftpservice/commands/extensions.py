@@ -74,7 +74,7 @@ async def total_size(context: SessionContext, path: VirtualPath) -> Reply:
 async def site(context: SessionContext, text: str) -> Reply | PendingTransfer | TLSSwitch:
     """Do something beyond the standard; SITE HELP tells what."""
     word, _space, rest = text.lstrip().partition(" ")
-    row = site_verbs.find(f"SITE {word.upper()}")
+    row = site_verbs.rows.get(f"SITE {word.upper()}")
     if row is None:
         raise ReplyError(codes.BAD_PARAMETER, f"No SITE {word.upper()}; see SITE HELP.")
     return await row.run(context, parse_argument(context, row, rest or None))

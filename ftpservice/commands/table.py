@@ -74,7 +74,7 @@ async def help_command(_context: SessionContext, word: str | None) -> Reply:
 
 
 def _row(word: str) -> Verb | None:
-    return VERB_TABLE.find(word) or extensions.site_verbs.find(word)
+    return VERB_TABLE.rows.get(word) or extensions.site_verbs.rows.get(word)
 
 
 def protocol_table() -> str:

@@ -48,7 +48,17 @@ class Task(Generic[T]):
         self._coroutine = coroutine
         self._waiting: Deferred[Any] | None = None
         self._done: Deferred[T] | None = None
-        self._step(None)
+        try:  # the first step, as `_step` and `_end` do it: most coroutines end in it
+            waiting = coroutine.send(None)
+        except StopIteration as end:
+            self.ended = self.has_returned = True
+            self._result = end.value
+        except BaseException:  # noqa: BLE001 - whatever it is, it is for whoever uses `done`
+            self.ended = True
+            self.done.errback(Failure())
+        else:
+            self._waiting = waiting
+            waiting.addBoth(self._step)
 
     @property
     def done(self) -> Deferred[T]:

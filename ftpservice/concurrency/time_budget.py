@@ -101,7 +101,9 @@ class TimeBudget:
         try:
             return function(*args)
         finally:
-            self._count(self._spent + self._now() - began)
+            self._spent += self._now() - began
+            if self._spent >= self._share:
+                self._wait()
 
     def _go_on(self) -> None:
         self._asked = False
@@ -128,12 +130,9 @@ class TimeBudget:
             step()
         finally:
             self._limit = limit
-            self._count(max(self._spent, before + self._now() - began))
-
-    def _count(self, spent: float) -> None:
-        self._spent = spent
-        if spent >= self._share:
-            self._wait()
+            self._spent = max(self._spent, before + self._now() - began)
+            if self._spent >= self._share:
+                self._wait()
 
     def _wait(self) -> None:
         """Have the reactor come by, once."""

@@ -6,7 +6,14 @@ from ftpservice.commands.table import UNIMPLEMENTED_VERBS, VERB_TABLE
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
-from ftpservice.session.state import BY_CERTIFICATE, NEUTRAL_VERBS, is_legal, phase_after
+from ftpservice.session.state import (
+    BY_CERTIFICATE,
+    NEUTRAL_VERBS,
+    SEQUENCED_VERBS,
+    TRANSITIONS,
+    Phase,
+    phase_after,
+)
 from ftpservice.session.tls_policy import TLSSwitch
 from ftpservice.session.transfer import PendingTransfer
 from ftpservice.session.verb_table import Verb
@@ -22,19 +29,18 @@ async def run_command(
     context: SessionContext, command: Command
 ) -> Reply | PendingTransfer | TLSSwitch:
     """Carry out a command, up to its transfer if it has one; raises whatever is wrong."""
-    row, before = VERB_TABLE.find(command.verb), context.phase
-    if command.verb not in NEUTRAL_VERBS:
-        context.phase = phase_after(before, "", succeeded=False)  # a refused one ends a rename too
-    if context.portal_login.account is None:
-        _introduce(context, command.verb, row)
-    if row is None:
-        raise _unknown(command.verb)
-    if row.login and context.portal_login.account is None:
-        raise ReplyError(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
-    if not is_legal(before, row.name):
+    row, before = VERB_TABLE.rows.get(command.verb), context.phase
+    if before is Phase.RENAMING and command.verb not in NEUTRAL_VERBS:
+        context.phase = Phase.LOGGED_IN  # a refused command ends a rename too
+    if row is None or context.portal_login.account is None:
+        row = _permitted_row(context, command.verb, row)
+    is_sequenced = row.name in SEQUENCED_VERBS
+    if is_sequenced and (before, row.name) not in TRANSITIONS:
         raise ReplyError(codes.BAD_SEQUENCE, f"{row.name} is out of sequence.")
-    if row.moves_data:
+    if row.moves_data and not context.tls_state.data:
         context.require_protected_data()
+    if not is_sequenced:
+        return await row.run(context, parse_argument(context, row, command.argument))
     move, succeeded = row.name, False
     try:
         outcome = await row.run(context, parse_argument(context, row, command.argument))
@@ -46,20 +52,22 @@ async def run_command(
     return outcome
 
 
-def _unknown(verb: str) -> ReplyError:
-    known = verb in UNIMPLEMENTED_VERBS
-    code = codes.NOT_IMPLEMENTED if known else codes.UNKNOWN_VERB
-    return ReplyError(code, f"{printable_verb(verb)} is not {'here' if known else 'known'}.")
-
-
-def _introduce(context: SessionContext, verb: str, row: Verb | None) -> None:
-    """Raise `ReplyError` where a client that is not logged in does not speak FTP."""
+def _permitted_row(context: SessionContext, verb: str, row: Verb | None) -> Verb:
+    """Return the row of a known verb that is permitted before a login; raises `ReplyError`."""
+    is_logged_in = context.portal_login.account is not None
     if row is not None and verb not in HTTP_VERBS:
         context.foreign_detector.has_spoken_ftp = True
-    elif context.foreign_detector.is_over(verb):
+    elif not is_logged_in and context.foreign_detector.is_over(verb):
         raise ReplyError(
             codes.SERVICE_UNAVAILABLE, f"This is FTP; {printable_verb(verb)} is not known here."
         )
+    if row is None:
+        known = verb in UNIMPLEMENTED_VERBS
+        code = codes.NOT_IMPLEMENTED if known else codes.UNKNOWN_VERB
+        raise ReplyError(code, f"{printable_verb(verb)} is not {'here' if known else 'known'}.")
+    if row.login and not is_logged_in:
+        raise ReplyError(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
+    return row
 
 
 def printable_verb(verb: str) -> str:

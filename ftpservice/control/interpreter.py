@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
@@ -62,8 +62,10 @@ class ProtocolInterpreter:
         self._outgoing = outgoing
         self._idle = idle
         self._switch = switch
-        self._queue: deque[Command | Reply] = deque()
-        self._current: Task[None] | None = None
+        self.queue: deque[Command | Reply] = deque()
+        """Commands that wait, and replies to those that could not be read."""
+        self.current: Task[None] | None = None
+        """The command that is being carried out and waits for something."""
         self._transfer: Task[Reply] | None = None
         self._aborted = False
         self._retiring = False
@@ -73,14 +75,9 @@ class ProtocolInterpreter:
         """Whether others have their turn before the commands that wait."""
 
     @property
-    def backlog(self) -> int:
-        """The number of commands that wait."""
-        return len(self._queue)
-
-    @property
     def busy(self) -> bool:
         """Whether a command is being carried out, or waits."""
-        return self._current is not None or bool(self._queue)
+        return self.current is not None or bool(self.queue)
 
     @property
     def is_unidentified_client(self) -> bool:
@@ -90,20 +87,22 @@ class ProtocolInterpreter:
             and not self.context.foreign_detector.has_spoken_ftp
         )
 
-    def receive(self, *commands: Command | Reply) -> None:
+    def receive(self, commands: Iterable[Command | Reply]) -> None:
         """Take commands, or ready replies in the place of those that could not be read."""
         for command in commands:
-            if self.final_reply_sent or self._is_done_with(command) or self._retiring:
-                continue
-            self._queue.append(command)
-        if self._current is None and not self._yields:
+            if self.final_reply_sent:
+                return
+            is_done = self._transfer is not None and self._is_done_with(command)
+            if not is_done and not self._retiring:
+                self.queue.append(command)
+        if self.current is None and not self._yields:
             self.advance()
 
     def _is_done_with(self, command: Command | Reply) -> bool:
         """Act at once on a command that does not wait for the transfer in progress."""
-        if self._transfer is None or isinstance(command, Reply):
+        if isinstance(command, Reply):
             return False
-        row = VERB_TABLE.find(command.verb)
+        row = VERB_TABLE.rows.get(command.verb)
         return row is not None and row.allowed_during_transfer and self._meanwhile(row, command)
 
     def _meanwhile(self, row: Verb, command: Command) -> bool:
@@ -112,18 +111,18 @@ class ProtocolInterpreter:
             if self._next_of(*TLS_SWITCH_VERBS) is None:
                 self.abort()
             return False
-        if self._queue or self._outgoing.is_full:
+        if self.queue or self._outgoing.is_full:
             return False
         if row.name == "STAT" and command.argument is not None:
             return False
-        Task(self._answer(command)).done.addErrback(self._unexpected)
+        Task(self._perform(command)).done.addErrback(self._unexpected)
         return True
 
     def _next_of(self, *verbs: str) -> str | None:
         """Return the first of these verbs that waits."""
-        if not self._queue:
+        if not self.queue:
             return None
-        waiting = (one.verb for one in self._queue if isinstance(one, Command))
+        waiting = (one.verb for one in self.queue if isinstance(one, Command))
         return next((verb for verb in waiting if verb in verbs), None)
 
     def abort(self) -> None:
@@ -136,9 +135,9 @@ class ProtocolInterpreter:
         """End what is being carried out, then say ``farewell``; nothing else is begun."""
         if not self.final_reply_sent and not self._retiring:
             self._retiring = True
-            self._queue.clear()
-            self._queue.append(farewell)
-            if self._current is None:
+            self.queue.clear()
+            self.queue.append(farewell)
+            if self.current is None:
                 self.advance()
 
     def end(self) -> None:
@@ -146,55 +145,57 @@ class ProtocolInterpreter:
         if self._ended:
             return
         self._ended = self.final_reply_sent = True
-        self._queue.clear()
+        self.queue.clear()
         if self._transfer is not None:
             self.abort()
-        elif self._current is not None:
-            self._current.cancel()
+        elif self.current is not None:
+            self.current.cancel()
         self.context.forget_login()
         self.context.portal_login.end()
 
     def advance(self) -> None:
         """Carry out what waits, until something takes time or the client must read first."""
         done = 0
-        while self._queue and self._current is None and not self._outgoing.is_full:
+        while self.queue and self.current is None and not self._outgoing.is_full:
             if done == COMMANDS_PER_TURN or (done and self._turns.is_over):
                 self._yields = True
                 self._turns.continue_later(self._resume)
                 return
             done += 1
-            self._begin(self._queue.popleft())
-        if self._current is None and not self._queue:
+            command = self.queue.popleft()
+            if isinstance(command, Reply):
+                self._speak(command)
+                continue
+            task = Task(self._perform(command))
+            if not task.has_returned:
+                self._wait_for(task)
+        if (
+            self.current is None
+            and not self.queue
+            and (self.final_reply_sent or not self._outgoing.is_holding_replies)
+        ):
             self._idle()
 
     def _resume(self) -> None:
         """Carry out more of what waits: others had their turn."""
         self._yields = False
         if not self._ended:
-            self._outgoing.collect()
+            self._outgoing.is_holding_replies = True
             self.advance()
             self._outgoing.flush()
             if not self.busy:
                 self._idle()
 
-    def _begin(self, command: Command | Reply) -> None:
-        if isinstance(command, Reply):
-            self._speak(command)
-            return
-        self._carry_on(Task(self._perform(command)))
-
-    def _carry_on(self, current: Task[None]) -> None:
-        """Let everything wait for ``current``, unless it has ended already."""
-        if current.has_returned:
-            return
+    def _wait_for(self, current: Task[None]) -> None:
+        """Let everything wait for ``current``, which has not returned."""
         current.done.addErrback(self._unexpected)
         if not current.ended:
-            self._current = current
+            self.current = current
             current.done.addCallback(self._done)
 
     def _done(self, _none: None) -> None:
-        self._current = None
-        if self._queue:
+        self.current = None
+        if self.queue:
             self.resume()
         else:
             self._idle()
@@ -212,14 +213,30 @@ class ProtocolInterpreter:
             return
         if answer.code in CLOSING_CODES:
             self.final_reply_sent = True
-            self._queue.clear()
+            self.queue.clear()
         self._outgoing.say(answer)
 
     async def _perform(self, command: Command) -> None:
         """Carry out a command to its last reply."""
-        transfer = await self._answer(command)
-        if transfer is None:
-            return
+        try:
+            outcome = await run_command(self.context, command)
+        except Exception as error:
+            if isinstance(error, CancelledError) and self._ended:
+                raise  # by `end`; a storage that raises it by itself failed like any other
+            outcome = self._refused(command, error)
+            drop_tracebacks(error)
+        else:
+            if isinstance(outcome, Reply) and outcome.code >= 400:
+                publish_refused(self.context, command, outcome)
+        if isinstance(outcome, Reply):
+            self._speak(outcome)
+        elif isinstance(outcome, TLSSwitch):
+            self._turn_over(outcome)
+        else:
+            await self._carry_out(command, outcome)
+
+    async def _carry_out(self, command: Command, transfer: PendingTransfer) -> None:
+        """Run a transfer between its preliminary and its final reply."""
         if transfer.preliminary is not None:
             self._speak(transfer.preliminary)
         self._aborted = False
@@ -238,29 +255,9 @@ class ProtocolInterpreter:
             self._transfer = self.context.running = None
         self._speak(answer)
 
-    async def _answer(self, command: Command) -> PendingTransfer | None:
-        """Carry out a command and answer it; a transfer is returned to be carried out."""
-        try:
-            outcome = await run_command(self.context, command)
-        except Exception as error:
-            if isinstance(error, CancelledError) and self._ended:
-                raise  # by `end`; a storage that raises it by itself failed like any other
-            outcome = self._refused(command, error)
-            drop_tracebacks(error)
-        else:
-            if isinstance(outcome, Reply) and outcome.code >= 400:
-                publish_refused(self.context, command, outcome)
-        if isinstance(outcome, PendingTransfer):
-            return outcome
-        if isinstance(outcome, TLSSwitch):
-            self._turn_over(outcome)
-        else:
-            self._speak(outcome)
-        return None
-
     def _turn_over(self, switch: TLSSwitch) -> None:
         """Answer AUTH or CCC; what waits was said before the change, by whomever."""
-        self._queue.clear()
+        self.queue.clear()
         self._speak(switch.reply)
         if not self._ended:
             self._switch(switch.secure)

@@ -25,9 +25,9 @@ from ftpservice.session.starttls import (
     stop_tls,
 )
 from ftpservice.wire import codes
-from ftpservice.wire.commands import Command, parse_command
+from ftpservice.wire.commands import parse_command
 from ftpservice.wire.foreign_protocols import begins_tls
-from ftpservice.wire.lines import LineReader, OverlongLine
+from ftpservice.wire.lines import LineReader
 from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["ControlProtocol"]
@@ -78,7 +78,7 @@ class ControlProtocol(Protocol):
         refused = self._lobby.enter(context)
         if refused is not None:
             context.publish(Refused, refused)
-            self._conversation.receive(reply(codes.SERVICE_UNAVAILABLE, refused))
+            self._conversation.receive([reply(codes.SERVICE_UNAVAILABLE, refused)])
             return
         self._entered = True
         context.publish(SessionOpened)
@@ -101,7 +101,9 @@ class ControlProtocol(Protocol):
         waits = bool(self._arrived)
         self._arrived += data
         if not waits:
-            self._turns.take(self._take_in, self._conversation.busy)
+            conversation = self._conversation
+            is_busy = conversation.current is not None or bool(conversation.queue)
+            self._turns.take(self._take_in, is_busy)
         elif len(self._arrived) > MAX_UNREAD_BYTES and not self._held:
             self._hold()
 
@@ -109,29 +111,37 @@ class ControlProtocol(Protocol):
         data = self._arrived
         if not data:
             return
-        if self._is_first:
-            self._is_first = False
-            if begins_tls(data):
-                self.disconnect("TLS on this port begins with AUTH TLS.")
-                return
+        if self._is_first and self._is_tls_handshake(data):
+            self.disconnect("TLS on this port begins with AUTH TLS.")
+            return
         if len(data) > PARSE_SIZE:
             data, self._arrived = data[:PARSE_SIZE], data[PARSE_SIZE:]
         else:
             self._arrived = b""
-        self._outgoing.collect()
+        outgoing, telnet = self._outgoing, self._lines.telnet
+        outgoing.is_holding_replies = True
         lines = self._lines.feed(data)
         if lines:  # half a line is no command, and does not end idleness
-            self._conversation.receive(*map(self._read, lines))
-        self._outgoing.flush(self._lines.take_telnet_replies())
+            self._conversation.receive(
+                parse_command(line) if isinstance(line, bytes) else self._too_long()
+                for line in lines
+            )
+        outgoing.flush(telnet.take_telnet_replies() if telnet.answers else b"")
         if self._closing or self._switching:
             return
         if lines and self._context.portal_login.account is not None:
             self._deadline.set(self._settings.idle_timeout)
-        self._proceed()
+        if self._arrived or self._held or self._input_ended or self._conversation.queue:
+            self._proceed()
+
+    def _is_tls_handshake(self, data: bytes) -> bool:
+        """Tell whether the first bytes of a plaintext session are a TLS handshake."""
+        self._is_first = False
+        return begins_tls(data)
 
     def _proceed(self) -> None:
         """Read more of what has arrived, receive more, or part: whatever is next."""
-        if self._conversation.backlog > MAX_QUEUED_COMMANDS:
+        if len(self._conversation.queue) > MAX_QUEUED_COMMANDS:
             self._hold()
         elif self._arrived:
             self._turns.continue_later(self._take_in)
@@ -149,11 +159,6 @@ class ControlProtocol(Protocol):
     def _let_flow(self) -> None:
         self._held = False
         self.transport.resumeProducing()
-
-    def _read(self, line: bytes | OverlongLine) -> Command | Reply:
-        if isinstance(line, OverlongLine):
-            return self._too_long()
-        return parse_command(line)
 
     def _too_long(self) -> Reply:
         """Refuse a line, and the session with the last one that it puts up with."""

@@ -36,7 +36,7 @@ def publish_refused(
 
 def _about(context: SessionContext, command: Command, error: BaseException | None) -> str:
     """Return the path that the command names; of other arguments only what holds no secret."""
-    row, text = VERB_TABLE.find(command.verb), command.argument
+    row, text = VERB_TABLE.rows.get(command.verb), command.argument
     if row is None or text is None or row.name in SECRET_VERBS:
         return ""
     if not row.login and not isinstance(error, StorageError):

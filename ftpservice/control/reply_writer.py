@@ -28,19 +28,15 @@ class ReplyWriter:
         self._drained = drained
         self._unsent = b""
         self.is_holding_replies = False
-        """Whether replies are kept for now."""
+        """Whether replies are kept until `flush`, so that they leave in one piece."""
         self._heeded = True
         transport.registerProducer(self, True)
 
     def say(self, answer: Reply) -> None:
-        """Send a reply, or keep it for `flush` while replies are collected."""
+        """Send a reply, or keep it for `flush` while replies are held."""
         self._unsent += answer.to_bytes()
         if not self.is_holding_replies:
             self.flush()
-
-    def collect(self) -> None:
-        """Keep the replies to come, so that they leave in one piece."""
-        self.is_holding_replies = True
 
     def flush(self, more: bytes = b"") -> None:
         """Send what was kept, and ``more``."""

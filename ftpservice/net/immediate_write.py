@@ -16,7 +16,14 @@ def write_now(transport: Any, data: bytes) -> None:
     The order of what is written stays as it is. A transport that is not a plain stream of this
     reactor's, or has not yet sent what it was given, is written to as always.
     """
-    if _is_idle(transport):
+    if (
+        isinstance(transport, FileDescriptor)
+        and transport.connected
+        and not transport.disconnecting
+        and not transport._writeDisconnecting
+        and not transport.dataBuffer
+        and not transport._tempDataBuffer
+    ):
         sent = transport.writeSomeData(data)
         if isinstance(sent, int):
             data = data[sent:]

@@ -29,8 +29,8 @@ def parse_argument(
         raise ReplyError(codes.BAD_ARGUMENT, f"{row.name} takes no argument.")
     if text is None and shape in (ArgumentKind.TEXT, ArgumentKind.NUMBER, ArgumentKind.PATH):
         raise ReplyError(codes.BAD_ARGUMENT, f"Syntax: {row.syntax}")
-    if shape in (ArgumentKind.PATH, ArgumentKind.OPTIONAL_PATH):
-        return context.resolve(text)
+    if shape is ArgumentKind.PATH or shape is ArgumentKind.OPTIONAL_PATH:
+        return context.directory if text is None else context.directory.joined(text)
     if shape is ArgumentKind.PATH_OR_ROOT:
         return ROOT if text is None else context.resolve(text)
     if shape is ArgumentKind.NUMBER and text is not None:

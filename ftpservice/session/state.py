@@ -13,9 +13,9 @@ from enum import Enum
 __all__ = [
     "BY_CERTIFICATE",
     "NEUTRAL_VERBS",
+    "SEQUENCED_VERBS",
     "TRANSITIONS",
     "Phase",
-    "is_legal",
     "phase_after",
     "state_diagram",
 ]
@@ -57,7 +57,8 @@ TRANSITIONS: dict[tuple[Phase, str], Phase] = {
     (Phase.RENAMING, BY_CERTIFICATE): Phase.LOGGED_IN,
 }
 
-SEQUENCED = frozenset(verb for _, verb in TRANSITIONS)
+SEQUENCED_VERBS = frozenset(verb for _, verb in TRANSITIONS)
+"""The verbs of the table; all others are legal in every phase."""
 PHASE_KEEPING_VERBS = frozenset(("AUTH",))
 """Verbs that leave a session that they fail in as it was, as those do that are not listed."""
 NEUTRAL_VERBS = frozenset(("NOOP", "STAT", "ABOR", "HELP", "FEAT", "SYST", "CLNT", "PWD", "XPWD"))
@@ -66,20 +67,13 @@ FALLBACK_PHASES = {Phase.NAMED: Phase.GREETED, Phase.RENAMING: Phase.LOGGED_IN}
 """Where a move that failed leaves the session."""
 
 
-def is_legal(phase: Phase, verb: str) -> bool:
-    """Tell whether ``verb`` may come in ``phase``; the login column is not looked at."""
-    return verb not in SEQUENCED or (phase, verb) in TRANSITIONS
-
-
 def phase_after(phase: Phase, verb: str, succeeded: bool) -> Phase:
-    """Return the phase that a legal ``verb`` leads to."""
-    if verb in SEQUENCED and succeeded:
+    """Return the phase that a verb of the table, legal in ``phase``, leads to."""
+    if succeeded:
         return TRANSITIONS[phase, verb]
-    if verb in SEQUENCED and verb not in PHASE_KEEPING_VERBS:
+    if verb not in PHASE_KEEPING_VERBS:
         return FALLBACK_PHASES.get(phase, phase)
-    if phase is Phase.RENAMING and verb not in NEUTRAL_VERBS:
-        return Phase.LOGGED_IN
-    return phase
+    return Phase.LOGGED_IN if phase is Phase.RENAMING else phase
 
 
 def state_diagram() -> str:

@@ -63,7 +63,8 @@ class VerbTable:
     """The rows, by name."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, Verb] = {}
+        self.rows: dict[str, Verb] = {}
+        """The row of each verb, in capitals; aliases too."""
 
     def add(
         self,
@@ -80,31 +81,27 @@ class VerbTable:
             help_line = (run.__doc__ or "").splitlines()[0]
             shown = f"{name} {syntax or argument.value}".strip()
             row = Verb(name, run, argument, rfc, help_line, shown, **more)
-            if name in self._rows:
+            if name in self.rows:
                 raise ValueError(f"two rows for {name}")
-            self._rows[name] = row
+            self.rows[name] = row
             return run
 
         return decorate
 
     def alias(self, word: str, name: str) -> None:
         """Accept ``word`` for the verb ``name``."""
-        row = self._rows[name]
+        row = self.rows[name]
         syntax = row.syntax.replace(name, word, 1)
-        self._rows[word] = replace(row, name=word, syntax=syntax, feature="", alias_of=name)
+        self.rows[word] = replace(row, name=word, syntax=syntax, feature="", alias_of=name)
 
     def include(self, *tables: VerbTable) -> VerbTable:
         """Take over the rows of other tables; returns itself."""
         for table in tables:
             for row in table:
-                if row.name in self._rows:
+                if row.name in self.rows:
                     raise ValueError(f"two rows for {row.name}")
-                self._rows[row.name] = row
+                self.rows[row.name] = row
         return self
 
-    def find(self, name: str) -> Verb | None:
-        """Return the row of ``name`` (in capitals), aliases included."""
-        return self._rows.get(name)
-
     def __iter__(self) -> Iterator[Verb]:
-        return iter(self._rows.values())
+        return iter(self.rows.values())

@@ -26,8 +26,7 @@ def parse_command(line: bytes) -> Command:
         rest = line.lstrip(STRAY_TELNET_BYTES)
         line = rest if rest[:1].isalpha() else line
     verb, _space, argument = line.partition(b" ")
-    return Command(_text(verb.upper()), _text(argument) if argument else None)
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
+    return Command(
+        verb.upper().decode("utf-8", "surrogateescape"),
+        argument.decode("utf-8", "surrogateescape") if argument else None,
+    )

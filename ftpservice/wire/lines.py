@@ -24,18 +24,19 @@ class LineReader:
     Holds less than ``limit`` bytes at any time, whatever arrives.
     """
 
-    __slots__ = ("_buffer", "_discarding", "_limit", "_telnet")
+    __slots__ = ("_buffer", "_discarding", "_limit", "telnet")
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
         self._buffer = bytearray()
         self._discarding = False
-        self._telnet = TelnetFilter()
+        self.telnet = TelnetFilter()
+        """What takes Telnet sequences out, and has the answers to them."""
 
     @property
     def pending(self) -> bool:
         """Whether an unfinished line (or half a Telnet sequence) has arrived."""
-        return bool(self._buffer) or self._discarding or self._telnet.inside
+        return bool(self._buffer) or self._discarding or self.telnet.unfinished is not None
 
     def feed(self, data: bytes) -> list[bytes | OverlongLine]:
         """Return the lines that ``data`` completes, without their ends.
@@ -43,8 +44,8 @@ class LineReader:
         A line of more than ``limit`` bytes, its end included, gives one `OverlongLine` as soon
         as that is certain; the rest of it is dropped up to its LF.
         """
-        if self._telnet.inside or IAC in data:
-            data = self._telnet.strip(data)
+        if IAC in data or self.telnet.unfinished is not None:
+            data = self.telnet.strip(data)
         end = data.find(LF)
         if end < 0:
             return self._keep(data)
@@ -52,15 +53,11 @@ class LineReader:
             return [data[:-2] if data.endswith(CRLF) else data[:-1]]
         return self._split(data)
 
-    def take_telnet_replies(self) -> bytes:
-        """Return the refusals of Telnet options to send since the last call."""
-        return self._telnet.take_telnet_replies()
-
     def clear(self) -> None:
         """Forget everything that was buffered: what follows comes from a new, secured stream."""
         self._buffer.clear()
         self._discarding = False
-        self._telnet.clear()
+        self.telnet.clear()
 
     def _split(self, data: bytes) -> list[bytes | OverlongLine]:
         *ends, rest = data.split(LF)

@@ -29,27 +29,24 @@ class TelnetFilter:
     subnegotiation that never ends is given up at the end of the line or after a kilobyte.
     """
 
-    __slots__ = ("_answers", "_left", "_option", "_step", "_swallowed")
+    __slots__ = ("_left", "_option", "_swallowed", "answers", "unfinished")
 
     def __init__(self) -> None:
-        self._step: Callable[[int, bytearray], None] | None = None
+        self.unfinished: Callable[[int, bytearray], None] | None = None
+        """What takes the next byte, if the input so far ends in the middle of a sequence."""
+        self.answers = bytearray()
+        """Refusals of options that are to be sent."""
         self._option = WILL
         self._swallowed = 0
-        self._answers = bytearray()
         self._left = MAX_ANSWERS
-
-    @property
-    def inside(self) -> bool:
-        """Whether the input so far ends in the middle of a sequence."""
-        return self._step is not None
 
     def strip(self, data: bytes) -> bytes:
         """Return ``data`` without its sequences, a doubled 0xFF made single."""
         text = bytearray()
         position = 0
         while position < len(data):
-            if self._step is not None:
-                self._step(data[position], text)
+            if self.unfinished is not None:
+                self.unfinished(data[position], text)
                 position += 1
                 continue
             found = data.find(IAC, position)
@@ -57,54 +54,54 @@ class TelnetFilter:
                 text += data[position:]
                 break
             text += data[position:found]
-            self._step = self._after_iac
+            self.unfinished = self._after_iac
             position = found + 1
         return bytes(text)
 
     def take_telnet_replies(self) -> bytes:
         """Return the refusals to send since the last call."""
-        answers = bytes(self._answers)
-        self._answers.clear()
+        answers = bytes(self.answers)
+        self.answers.clear()
         return answers
 
     def clear(self) -> None:
         """Forget an unfinished sequence and what was to be answered."""
-        self._step = None
-        self._answers.clear()
+        self.unfinished = None
+        self.answers.clear()
 
     def _after_iac(self, byte: int, text: bytearray) -> None:
-        self._step = None
+        self.unfinished = None
         if byte == IAC_BYTE:
             text.append(IAC_BYTE)
         elif byte >= WILL:
             self._option = byte
-            self._step = self._after_negotiation
+            self.unfinished = self._after_negotiation
         elif byte == SUBNEGOTIATION:
             self._swallowed = 0
-            self._step = self._in_subnegotiation
+            self.unfinished = self._in_subnegotiation
         elif byte < SUBNEGOTIATION_END:
             text += bytes((IAC_BYTE, byte))
 
     def _after_negotiation(self, byte: int, _text: bytearray) -> None:
-        self._step = None
+        self.unfinished = None
         refusal = REFUSALS.get(self._option)
         if refusal is not None and self._left > 0:
             self._left -= 3
-            self._answers += bytes((IAC_BYTE, refusal, byte))
+            self.answers += bytes((IAC_BYTE, refusal, byte))
 
     def _in_subnegotiation(self, byte: int, text: bytearray) -> None:
         self._swallowed += 1
         if byte == LF:
             text.append(LF)
-            self._step = None
+            self.unfinished = None
         elif byte == IAC_BYTE:
-            self._step = self._iac_in_subnegotiation
+            self.unfinished = self._iac_in_subnegotiation
         elif self._swallowed >= MAX_SUBNEGOTIATION:
-            self._step = None
+            self.unfinished = None
 
     def _iac_in_subnegotiation(self, byte: int, text: bytearray) -> None:
-        self._step = self._in_subnegotiation
+        self.unfinished = self._in_subnegotiation
         if byte == SUBNEGOTIATION_END:
-            self._step = None
+            self.unfinished = None
         else:
             self._in_subnegotiation(LF if byte == LF else 0, text)

@@ -58,7 +58,7 @@ def test_any_stream_reads_the_same_in_any_pieces(stream, cuts):
     lines = [line for low, high in itertools.pairwise(edges) for line in cut.feed(stream[low:high])]
     assert whole.feed(stream) == lines
     assert whole.pending == cut.pending
-    assert whole.take_telnet_replies() == cut.take_telnet_replies()
+    assert whole.telnet.answers == cut.telnet.answers
     assert not any(b"\n" in line for line in lines if isinstance(line, bytes))
 
 
@@ -105,14 +105,14 @@ def test_memory_is_bounded_for_an_endless_line():
 def test_options_are_refused_once_each():
     reader = LineReader()
     reader.feed(b"\xff\xfb\x01\xff\xfd\x03\xff\xfc\x05\xff\xfe\x06")
-    assert reader.take_telnet_replies() == b"\xff\xfe\x01\xff\xfc\x03"
-    assert reader.take_telnet_replies() == b""
+    assert reader.telnet.take_telnet_replies() == b"\xff\xfe\x01\xff\xfc\x03"
+    assert reader.telnet.take_telnet_replies() == b""
 
 
 def test_a_flood_of_options_makes_few_answers():
     reader = LineReader()
     reader.feed(b"\xff\xfb\x01" * 10_000)
-    assert len(reader.take_telnet_replies()) <= 96
+    assert len(reader.telnet.take_telnet_replies()) <= 96
 
 
 def test_keepalives_never_fill_the_line():
@@ -134,7 +134,7 @@ def test_clear_forgets_half_a_line_half_a_sequence_and_answers():
         reader.feed(stream)
         reader.clear()
         assert not reader.pending
-        assert reader.take_telnet_replies() == b""
+        assert reader.telnet.take_telnet_replies() == b""
         assert reader.feed(b"\xf4\r\n") == [b"\xf4"]
 
 

@@ -32,7 +32,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     """A verb SLOW in the table, for one test."""
     slow = Slow()
     row = Verb("SLOW", slow.run, ArgumentKind.OPTIONAL_TEXT, "(test)", "Slow.", "SLOW")
-    monkeypatch.setitem(VERB_TABLE._rows, "SLOW", row)
+    monkeypatch.setitem(VERB_TABLE.rows, "SLOW", row)
     return slow
 
 

@@ -169,7 +169,7 @@ def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
         served.wait_for(lambda: protocol._input_ended)
     else:
         wire.send("ABOR\r\n")
-        served.wait_for(lambda: protocol._conversation.backlog == 1)
+        served.wait_for(lambda: len(protocol._conversation.queue) == 1)
     may_end.set()
     if not killed:
         assert wire.replies(2) == [226, 226]
