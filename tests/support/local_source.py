@@ -79,4 +79,5 @@ def everything_in_the_pool(request: pytest.FixtureRequest, monkeypatch: pytest.M
     """Have nothing done at once, but where that is the subject."""
     if not getattr(request.module, "AT_ONCE", getattr(request.cls, "at_once", False)):
         monkeypatch.setattr(DirectoryTree, "open_if_cached", lambda _tree, _path, _flags: None)
+        monkeypatch.setattr(DirectoryTree, "parent_if_cached", lambda _tree, _path, _name: None)
         monkeypatch.setattr(transaction, "MAX_PENDING_BYTES", 0)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ftpservice.backends.local.files.lazy import LazyUpload
+from ftpservice.backends.local.files.lazy_upload import LazyUpload
 from ftpservice.backends.local.partials.partial_file import discard_idle, is_idle, read_mark
 from ftpservice.backends.local.paths.names import (
     PARTIAL_NAME,

@@ -57,9 +57,12 @@ class LocalSource:
             BlockingPool(IReactorFromThreads(reactor), "local storage") if pool is None else None
         )
         self._runner = cast(BlockingRunner, pool or self._own_pool)
-        self._brief = OverflowPool(reactor, self._own_pool) if self._own_pool is not None else None
-        brief = None if durable else self._brief  # to wait for the disk is not brief
-        self._setting = LocalOptions(self._runner, durable, brief, partial_age)
+        self._overflow_pool = (
+            OverflowPool(reactor, self._own_pool) if self._own_pool is not None else None
+        )
+        # A durable commit waits for the disk, so it belongs in the pool with more threads.
+        commit_runner = None if durable else self._overflow_pool
+        self._options = LocalOptions(self._runner, durable, commit_runner, partial_age)
         self._partial_age = partial_age
         self._trees: WeakValueDictionary[tuple[int, int], DirectoryTree] = WeakValueDictionary()
         self._rounds = PeriodicSweep(reactor, min(SWEEP_INTERVAL_SECONDS, partial_age), self.sweep)
@@ -69,7 +72,7 @@ class LocalSource:
         tree = self._tree_at_once(top)
         if tree is None:
             tree = await in_pool(self._runner, top, self._tree, top)
-        return LocalStorage(tree, owner, self._setting)
+        return LocalStorage(tree, owner, self._options)
 
     def describe(self) -> str:
         """Return the storage string."""
@@ -87,8 +90,8 @@ class LocalSource:
     async def stop(self) -> None:
         """End sweeping and the source's own pool."""
         self._rounds.stop()
-        if self._own_pool is not None and self._brief is not None:
-            await self._brief.stop()
+        if self._own_pool is not None and self._overflow_pool is not None:
+            await self._overflow_pool.stop()
             await self._own_pool.stop()
 
     def _tree_at_once(self, top: VirtualPath) -> DirectoryTree | None:

@@ -12,9 +12,14 @@ from dataclasses import dataclass, field
 from zope.interface import implementer
 
 from ftpservice.backends.local.files.hashing import digest_of
-from ftpservice.backends.local.files.reading import LocalFile, LocalReading
-from ftpservice.backends.local.files.request import UploadRequest
-from ftpservice.backends.local.files.transaction import open_writing
+from ftpservice.backends.local.files.lazy_upload import lazy_upload_for
+from ftpservice.backends.local.files.reading import (
+    LocalReading,
+    open_reading,
+    open_reading_if_cached,
+)
+from ftpservice.backends.local.files.transaction import LazyUploadWriter, open_writer
+from ftpservice.backends.local.files.upload import AccountUploads
 from ftpservice.backends.local.listing import LocalListing, OpenDirectory
 from ftpservice.backends.local.metadata.access import access_at
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, names_are_known
@@ -72,27 +77,39 @@ DEFAULT_PARTIAL_AGE_SECONDS = 7 * 86_400.0
 
 @dataclass(frozen=True)
 class LocalOptions:
-    """What the storages of one source share: whether uploads are synced, and the pools."""
+    """What the storages of one source share: the pools, and how uploads are kept."""
 
     runner: BlockingRunner
     durable: bool = False
-    brief: BlockingRunner | None = None
-    """For calls that hardly ever wait for anything, if they have a pool of their own."""
+    commit_runner: BlockingRunner | None = None
+    """A pool for publishing uploads, which hardly ever waits for anything; None: ``runner``."""
     partial_age: float = DEFAULT_PARTIAL_AGE_SECONDS
-    """Seconds that partials are kept."""
+    """Seconds that partial uploads are kept."""
     lazy_uploads: set[object] = field(default_factory=set)
     """Uploads under way that have no partial yet."""
 
 
 @implementer(IStorage)
 class LocalFiles:
-    """``owner``'s files in ``tree``; each call is one call in the pool, there and back."""
+    """The core of `LocalStorage`: ``owner``'s files in ``tree``.
 
-    def __init__(self, tree: DirectoryTree, owner: str, setting: LocalOptions) -> None:
+    What the kernel can answer from memory is done at once, all else in one call of the pool.
+    """
+
+    def __init__(self, tree: DirectoryTree, owner: str, options: LocalOptions) -> None:
+        runner = options.runner
         self._tree = tree
         self._owner = owner
-        self._setting = setting
-        self._runner = setting.runner
+        self._runner = runner
+        self._options = options
+        self._uploads = AccountUploads(
+            tree,
+            owner,
+            runner,
+            options.commit_runner or runner,
+            options.durable,
+            options.lazy_uploads,
+        )
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the facts of ``path``; a link that may not be followed is told as such."""
@@ -114,9 +131,9 @@ class LocalFiles:
 
     async def remove_directory(self, path: VirtualPath) -> None:
         """Remove a directory that has no entries but hidden partials of this owner."""
-        setting = self._setting
-        leavings = DirectoryPartials(self._owner, setting.partial_age, setting.lazy_uploads)
-        await in_pool(self._runner, path, remove_directory, self._tree, path, leavings)
+        options = self._options
+        partials = DirectoryPartials(self._owner, options.partial_age, options.lazy_uploads)
+        await in_pool(self._runner, path, remove_directory, self._tree, path, partials)
 
     async def remove_file(self, path: VirtualPath) -> None:
         """Remove a file or link and the owner's partial of it, or the latter alone."""
@@ -129,22 +146,31 @@ class LocalFiles:
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a plain file."""
         try:
-            file = LocalFile.at_once(self._tree, path)
+            reading = open_reading_if_cached(self._runner, self._tree, path)
         except OSError as error:
             raise translate(error, path) from error
-        if file is None:
-            file = await in_pool(
-                self._runner, path, LocalFile.at, self._tree, path, dispose=LocalFile.close
-            )
-        return LocalReading(self._runner, file)
+        return reading or await self._open_in_pool(path)
+
+    async def _open_in_pool(self, path: VirtualPath) -> LocalReading:
+        return await in_pool(
+            self._runner,
+            path,
+            open_reading,
+            self._runner,
+            self._tree,
+            path,
+            dispose=LocalReading.close_in_thread,
+        )
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        """Begin a write transaction."""
-        setting = self._setting
-        order = UploadRequest(
-            self._tree, self._owner, path, request, setting.durable, setting.lazy_uploads
-        )
-        return await open_writing(self._runner, order, setting.brief)
+        """Begin an upload transaction. An ordinary one creates its partial at its first write."""
+        try:
+            lazy = lazy_upload_for(self._uploads, path, request)
+        except OSError as error:
+            raise translate(error, path) from error
+        if lazy is not None:
+            return LazyUploadWriter(self._uploads, lazy)
+        return await open_writer(self._uploads, path, request)
 
 
 def entry_if_cached(tree: DirectoryTree, path: VirtualPath, flags: int) -> Entry | None:
@@ -185,10 +211,8 @@ class LocalStorage(LocalFiles):
 
     async def hash(self, path: VirtualPath, algorithm: str, start: int, end: int | None) -> str:
         """Digest a file as it was when the call began, in turns that others get between."""
-        file = await in_pool(
-            self._runner, path, LocalFile.at, self._tree, path, dispose=LocalFile.close
-        )
-        return await digest_of(self._runner, file, algorithm, (start, end))
+        file = await self._open_in_pool(path)
+        return await digest_of(self._runner, file, algorithm, start, end)
 
     async def enter(self, path: VirtualPath) -> None:
         """Return for a directory that the process may enter."""

@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 
-from ftpservice.backends.local.files.request import LocalUpload
+from ftpservice.backends.local.files.upload import LocalUpload
 from ftpservice.events import TransferEnded
 from tests.support.raw_client import Served, Wire, in_thread, rst, started, starting
 
@@ -149,10 +149,10 @@ def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
 ) -> None:
     began, may_end, commit = Event(), Event(), LocalUpload.commit
 
-    def slowly(self: LocalUpload) -> object:
+    def slowly(self: LocalUpload, is_new: bool) -> object:
         began.set()
         assert may_end.wait(15)
-        return commit(self)
+        return commit(self, is_new)
 
     monkeypatch.setattr(LocalUpload, "commit", slowly)
     ended = TransferEndings()

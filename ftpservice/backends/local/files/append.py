@@ -6,31 +6,34 @@ import os
 
 from ftpservice.backends.local.files.file_locks import exclusive_lock, shared_lock
 from ftpservice.backends.local.files.in_place import drop_set_id
-from ftpservice.backends.local.files.request import UploadRequest
+from ftpservice.backends.local.files.upload import AccountUploads
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, require_file
 from ftpservice.backends.local.paths.file_ops import check_announced, sync_file, write_all
 from ftpservice.storage.errors import Busy, PathNotFound, StorageError
+from ftpservice.storage.interfaces import WriteRequest
 from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["LocalAppend"]
 
 
 class LocalAppend:
-    """An existing file, opened to add to its end; calls must not overlap.
+    """An existing file, open to append to; its calls must not overlap.
 
     Raises `FileNotFoundError` if there is no such file.
     """
 
-    def __init__(self, order: UploadRequest) -> None:
-        self.path = order.path
-        self._order = order
+    def __init__(self, uploads: AccountUploads, path: VirtualPath, request: WriteRequest) -> None:
+        self.path = path
         self._written = 0
+        self._uploads = uploads
+        self._request = request
         flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY
-        self.descriptor = order.tree.open(order.path, flags)
+        self.descriptor = uploads.tree.open(path, flags)
         try:
             facts = os.fstat(self.descriptor)
-            require_file(facts, order.path)
-            shared_lock(self.descriptor, order.path)
+            require_file(facts, path)
+            shared_lock(self.descriptor, path)
             drop_set_id(self.descriptor, facts)
         except BaseException:
             self.close()
@@ -38,40 +41,38 @@ class LocalAppend:
         self.offset = facts.st_size
 
     def prepare(self) -> bool:
-        """There is nothing to do first."""
+        """Return False: nothing has to be copied first."""
         return False
 
     def mark(self) -> None:
-        """There is no partial that could be left behind."""
+        """Do nothing: there is no partial that a crash could leave behind."""
 
-    def lose(self) -> None:
-        """What was appended stays: it cannot be told from what others appended."""
+    def discard_on_abandon(self) -> None:
+        """Do nothing: the appended bytes cannot be told from those that others appended."""
 
     def write(self, data: bytes) -> None:
-        """Write all of ``data`` at the end, wherever that is by now."""
+        """Write all of ``data`` at the end of the file, wherever that is now."""
         write_all(self.descriptor, data)
         self._written += len(data)
 
-    def commit(self) -> Entry:
-        """Confirm what the file got, whatever its name is by now.
+    def commit(self, is_new: bool = False) -> Entry:  # noqa: ARG002 - as `LocalUpload.commit`
+        """Confirm what the file received, whatever its name is now.
 
-        The entry's name is the one the file has now, empty if that is not known. Raises
-        `PathNotFound` only when the file is removed altogether, and what was appended with it.
+        The entry has the name that the file has now, or an empty one if that is not known. Raises
+        `PathNotFound` if the file was removed altogether, and what was appended with it.
         """
         facts = os.fstat(self.descriptor)
-        check_announced(
-            self._order.request, self._written or facts.st_size - self.offset, self.path
-        )
-        if self._order.durable:
+        check_announced(self._request, self._written or facts.st_size - self.offset, self.path)
+        if self._uploads.is_durable:
             sync_file(self.descriptor)
         if facts.st_nlink == 0:
             raise PathNotFound(self.path, "removed while it was appended to")
         return entry_of(self._name_now(facts), facts)
 
     def _name_now(self, facts: os.stat_result) -> str:
-        """Return the last component of the file's path; empty if it is not known any more."""
+        """Return the last component of the file's path; empty if it was renamed."""
         try:
-            there = self._order.tree.open(self.path, O_PATH)
+            there = self._uploads.tree.open(self.path, O_PATH)
         except (OSError, StorageError):
             return ""
         try:
@@ -80,27 +81,27 @@ class LocalAppend:
             os.close(there)
 
     def retract(self) -> bool:
-        """Take back what was written, unless somebody else writes, or has written since."""
-        if os.fstat(self.descriptor).st_size != self.offset + self._written:
+        """Remove what was appended; False if another writer holds the file or has added to it."""
+        if not self._is_last_writer():
             return False
         try:
             with exclusive_lock(self.descriptor, self.path):
-                return self._cut_back()
+                if not self._is_last_writer():
+                    return False
+                os.ftruncate(self.descriptor, self.offset)
+                self._written = 0
+                return True
         except Busy:
             return False
 
-    def _cut_back(self) -> bool:
-        if os.fstat(self.descriptor).st_size != self.offset + self._written:
-            return False
-        os.ftruncate(self.descriptor, self.offset)
-        self._written = 0
-        return True
+    def _is_last_writer(self) -> bool:
+        return os.fstat(self.descriptor).st_size == self.offset + self._written
 
     def abandon(self) -> None:
-        """Leave what arrived; it cannot be told from what others may have appended since."""
+        """Leave what arrived: it cannot be told from what others may have appended since."""
 
     def close(self) -> None:
-        """Let go of the file; once."""
+        """Close the file, once."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1

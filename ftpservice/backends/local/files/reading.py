@@ -18,141 +18,124 @@ from ftpservice.storage.errors import Unavailable
 from ftpservice.storage.interfaces import IReading, ISendfileSource
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["READ_FLAGS", "LocalFile", "LocalReading"]
+__all__ = ["READ_FLAGS", "LocalReading", "open_reading", "open_reading_if_cached"]
 
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-"""Flags with which an open never waits, whatever it is that is opened."""
+"""Flags with which an open never waits, whatever kind of file it opens."""
 READ_SIZE = 1 << 20
 
 T = TypeVar("T")
 
 
-class LocalFile:
-    """The blocking side: an open plain file, used by one thread at a time."""
-
-    def __init__(self, path: VirtualPath, opened: int, facts: os.stat_result) -> None:
-        self.path = path
-        self._lock = Lock()
-        self.entry = entry_of(path.name, facts)
-        self.descriptor = opened
-
-    @classmethod
-    def at(cls, tree: DirectoryTree, path: VirtualPath) -> LocalFile:
-        """Open a plain file."""
-        opened = tree.open(path, READ_FLAGS)
-        try:
-            facts = os.fstat(opened)
-            require_file(facts, path)
-            return cls(path, opened, facts)
-        except BaseException:
-            os.close(opened)
-            raise
-
-    @classmethod
-    def at_once(cls, tree: DirectoryTree, path: VirtualPath) -> LocalFile | None:
-        """Open a plain file if that needs neither disk nor directory service; else None."""
-        opened = tree.open_if_cached(path, READ_FLAGS)
-        if opened is None:
-            return None
-        try:
-            facts = os.fstat(opened)
-            require_file(facts, path)
-            if names_are_known(facts):
-                return cls(path, opened, facts)
-        except BaseException:
-            os.close(opened)
-            raise
-        os.close(opened)
-        return None
-
-    def read_if_cached(self, offset: int, size: int) -> bytes | None:
-        """Like `read`, but None where the disk would have to be waited for, or another thread."""
-        if not self._lock.acquire(blocking=False):
-            return None
-        try:
-            if self.descriptor < 0:
-                raise Unavailable(self.path, "read after close")
-            wanted = max(0, min(size, self.entry.size - offset))
-            if is_cached(self.descriptor, offset, wanted):
-                return os.pread(self.descriptor, wanted, offset)
-            return None
-        finally:
-            self._lock.release()
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Return bytes of what the file held when it was opened, not of what was added since."""
-        wanted = max(0, min(size, self.entry.size - offset))
-        return self.use(lambda descriptor: os.pread(descriptor, wanted, offset))
-
-    def use(self, function: Callable[[int], T]) -> T:
-        """Call a function with the descriptor, which nobody else uses or closes meanwhile."""
-        with self._lock:
-            if self.descriptor < 0:
-                raise Unavailable(self.path, "read after close")
-            return function(self.descriptor)
-
-    def cache(self, offset: int, size: int) -> None:
-        """Have the kernel read a stretch."""
-        end = min(offset + size, self.entry.size)
-        while offset < end and (data := self.read(offset, min(READ_SIZE, end - offset))):
-            offset += len(data)
-
-    def close(self) -> None:
-        """Let go, once no other call is in progress."""
-        with self._lock:
-            self._close()
-
-    def close_if_idle(self) -> bool:
-        """Let go unless a call is in progress; tell whether that is done."""
-        if not self._lock.acquire(blocking=False):
-            return False
-        try:
-            self._close()
-        finally:
-            self._lock.release()
-        return True
-
-    def _close(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-
 @implementer(IReading, ISendfileSource)
 class LocalReading:
-    """A file being read in a pool."""
+    """An open plain file, whose descriptor it owns.
 
-    def __init__(self, runner: BlockingRunner, file: LocalFile) -> None:
-        self.entry = file.entry
+    Methods named ``…_in_thread`` block and belong in the pool; the others are for the reactor
+    thread. ``_lock`` is held while the descriptor is used, so it is not closed meanwhile. Reads
+    return what the file held when it was opened, not what was added since.
+    """
+
+    def __init__(
+        self, runner: BlockingRunner, path: VirtualPath, descriptor: int, facts: os.stat_result
+    ) -> None:
+        self.entry = entry_of(path.name, facts)
         self._runner = runner
-        self._file = file
+        self.path = path
+        self._descriptor = descriptor
+        self._lock = Lock()
 
     async def read(self, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes; from memory where they are there already."""
-        data = self._file.read_if_cached(offset, size)
-        if data is not None:
-            return data
-        return await in_pool(self._runner, self._file.path, self._file.read, offset, size)
+        """Return up to ``size`` bytes; without the pool if they are in memory."""
+        if self._lock.acquire(blocking=False):
+            try:
+                wanted = max(0, min(size, self.entry.size - offset))
+                if is_cached(self.fileno(), offset, wanted):
+                    return os.pread(self._descriptor, wanted, offset)
+            finally:
+                self._lock.release()
+        return await in_pool(self._runner, self.path, self.read_in_thread, offset, size)
 
     def is_cached(self, offset: int, size: int) -> bool:
-        """Tell whether a stretch is in memory."""
+        """Tell whether a range of bytes is in memory."""
         return is_cached(self.fileno(), offset, min(size, self.entry.size - offset))
 
     async def cache(self, offset: int, size: int) -> None:
-        """Read a stretch, so that it is in memory."""
-        await in_pool(self._runner, self._file.path, self._file.cache, offset, size)
+        """Read a range of bytes into memory."""
+        await in_pool(self._runner, self.path, self._cache_in_thread, offset, size)
 
     async def exclusively(self, function: Callable[[int], T]) -> T:
         """Call ``function`` with the descriptor, in the pool."""
-        return await in_pool(self._runner, self._file.path, self._file.use, function)
+        return await in_pool(self._runner, self.path, self._call_with_descriptor, function)
 
     def fileno(self) -> int:
         """Return the descriptor; raises `Unavailable` after `close`."""
-        if self._file.descriptor < 0:
-            raise Unavailable(self._file.path, "closed")
-        return self._file.descriptor
+        if self._descriptor < 0:
+            raise Unavailable(self.path, "closed")
+        return self._descriptor
 
     def close(self) -> None:
-        """Let go of the file; once no other call is in progress."""
-        if not self._file.close_if_idle():
-            run_unattended(self._runner, self._file.close)
+        """Close the file: now, or in the pool after a call in progress."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._close()
+            finally:
+                self._lock.release()
+        else:
+            run_unattended(self._runner, self.close_in_thread)
+
+    def close_in_thread(self) -> None:
+        """Close the file, after any call in progress."""
+        with self._lock:
+            self._close()
+
+    def read_in_thread(self, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes."""
+        wanted = max(0, min(size, self.entry.size - offset))
+        with self._lock:
+            return os.pread(self.fileno(), wanted, offset)
+
+    def _cache_in_thread(self, offset: int, size: int) -> None:
+        end = min(offset + size, self.entry.size)
+        while offset < end and (data := self.read_in_thread(offset, min(READ_SIZE, end - offset))):
+            offset += len(data)
+
+    def _call_with_descriptor(self, function: Callable[[int], T]) -> T:
+        with self._lock:
+            return function(self.fileno())
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def open_reading(runner: BlockingRunner, tree: DirectoryTree, path: VirtualPath) -> LocalReading:
+    """Open a plain file; blocks. Raises `OSError`, `IsDirectory`, `Denied`."""
+    opened = tree.open(path, READ_FLAGS)
+    try:
+        facts = os.fstat(opened)
+        require_file(facts, path)
+        return LocalReading(runner, path, opened, facts)
+    except BaseException:
+        os.close(opened)
+        raise
+
+
+def open_reading_if_cached(
+    runner: BlockingRunner, tree: DirectoryTree, path: VirtualPath
+) -> LocalReading | None:
+    """Do what `open_reading` does if that needs neither disk nor directory service; else None."""
+    opened = tree.open_if_cached(path, READ_FLAGS)
+    if opened is None:
+        return None
+    try:
+        facts = os.fstat(opened)
+        require_file(facts, path)
+        if names_are_known(facts):
+            return LocalReading(runner, path, opened, facts)
+    except BaseException:
+        os.close(opened)
+        raise
+    os.close(opened)
+    return None

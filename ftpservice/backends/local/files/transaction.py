@@ -1,4 +1,4 @@
-"""Write transactions on the disk: the side that callers see, whose work is done in a pool."""
+"""Upload transactions on the disk as their callers see them; the work is done in a pool."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
-from typing import TypeVar, TypeVarTuple
+from typing import TypeVar
 
 from zope.interface import implementer, implementer_only
 
 from ftpservice.backends.local.files.append import LocalAppend
-from ftpservice.backends.local.files.lazy import LazyUpload, lazy_upload_for
-from ftpservice.backends.local.files.opening import begin_writing
-from ftpservice.backends.local.files.request import LocalUpload, UploadRequest
+from ftpservice.backends.local.files.lazy_upload import LazyUpload
+from ftpservice.backends.local.files.open_upload import begin_writing
+from ftpservice.backends.local.files.upload import AccountUploads, LocalUpload
 from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import StorageError, Unavailable
@@ -24,185 +24,173 @@ from ftpservice.storage.interfaces import (
     IRetractableWriting,
     ISpliceTarget,
     IWriting,
+    WriteRequest,
 )
 from ftpservice.storage.os_errors import translate
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["LocalWriter", "open_writing"]
+__all__ = ["LazyUploadWriter", "LocalWriter", "open_writer"]
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the kernel says where no more of a file may be written: `NoSpace`, `QuotaExceeded`."""
+NO_SPACE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write fails with when there is no space: `NoSpace`, `QuotaExceeded`."""
 MAX_PENDING_BYTES = 64 * 1024
-"""Bytes of a new file that wait in memory for more to be written with them."""
+"""Bytes of a new file that are collected in memory before the first write to the disk."""
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-
-class LockedUpload:
-    """An upload or append, used by one thread at a time and ended once.
-
-    What is to be written waits in ``pending`` and is taken from there, in its order, by whatever
-    call is the next: also by `abandon`, when the call that was made for it never began.
-    """
-
-    def __init__(self, inner: LocalUpload | LocalAppend | LazyUpload) -> None:
-        self.inner = inner
-        self.ended = False
-        self.pending: deque[bytes] = deque()
-        self._is_torn = False
-        self._lock = Lock()
-
-    def prepare(self) -> bool:
-        """Copy some of what it goes on from; tells whether there is more to copy."""
-        with self._lock:
-            self._check_open()
-            try:
-                return self._begun().prepare()
-            except BaseException as error:
-                self._drop_if_full(error)
-                raise
-
-    def write(self) -> None:
-        """Write all that is pending."""
-        with self._lock:
-            self._check_open()
-            self._begun().mark()
-            self._write()
-
-    def lend(self, function: Callable[[int], T]) -> T:
-        """Write all that is pending, then call ``function`` with the descriptor."""
-        with self._lock:
-            self._check_open()
-            self._begun().mark()
-            self._write()
-            try:
-                return function(self._begun().descriptor)
-            except BaseException as error:
-                self._drop_if_full(error)
-                raise
-
-    def _write(self) -> None:
-        pieces = []
-        while self.pending:
-            pieces.append(self.pending.popleft())
-        if self._is_torn:
-            raise Unavailable(self.inner.path, "what came before could not be written")
-        try:
-            if pieces:
-                self._begun().write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        except BaseException as error:
-            self._is_torn = True
-            self._drop_if_full(error)
-            raise
-
-    def _drop_if_full(self, error: BaseException) -> None:
-        """Keep no partial where space was the reason: it would keep the disk full, unseen."""
-        is_full = isinstance(error, OSError) and error.errno in FULL
-        if is_full and not isinstance(self.inner, LazyUpload):
-            self.inner.lose()
-
-    def _begun(self) -> LocalUpload | LocalAppend:
-        if isinstance(self.inner, LazyUpload):
-            self.inner = self.inner.begin()
-        return self.inner
-
-    def retract(self) -> bool:
-        """Take back what was appended, if nobody else has appended since."""
-        with self._lock:
-            self._check_open()
-            self._write()
-            return isinstance(self.inner, LocalAppend) and self.inner.retract()
-
-    def commit(self) -> Entry:
-        """Write the rest, publish and end; or keep what arrived, end and raise."""
-        with self._lock:
-            self._check_open()
-            self.ended = True
-            inner = self._begun()
-            try:
-                self._write()
-                return inner.commit()
-            except BaseException as error:
-                self._drop_if_full(error)
-                inner.abandon()
-                raise
-            finally:
-                inner.close()
-
-    def abandon(self) -> None:
-        """End without publishing, what is pending kept too, once no other call is in progress."""
-        with self._lock:
-            if self.ended:
-                return
-            self.ended = True
-            try:
-                with suppress(OSError, StorageError):
-                    self._write()
-                if not isinstance(self.inner, LazyUpload):
-                    self.inner.abandon()
-            finally:
-                self.inner.close()
-
-    def _check_open(self) -> None:
-        if self.ended:
-            raise Unavailable(self.inner.path, "the transaction is over")
 
 
 @implementer(IWriting, IDescriptor)
 class LocalWriter:
-    """A transaction whose steps are taken in a pool."""
+    """One upload or append: coroutines for the reactor thread, ``…_in_thread`` for the pool.
+
+    Written bytes are queued in ``_pending``. Whatever call in the pool comes next writes all of
+    them in order, `abandon` too, so nothing is lost if the call made for them was cancelled before
+    it began. ``_lock`` keeps those calls apart.
+    """
 
     def __init__(
-        self, runner: BlockingRunner, work: LockedUpload, brief: BlockingRunner | None = None
+        self, uploads: AccountUploads, upload: LocalUpload | LocalAppend | LazyUpload
     ) -> None:
-        self._size_kept = 0
-        self._most_kept = 0 if isinstance(work.inner, LocalAppend) else MAX_PENDING_BYTES
-        self._runner = runner
-        self._brief = brief or runner
-        self._work = work
-
-    @property
-    def path(self) -> VirtualPath:
-        """What it will be published under."""
-        return self._work.inner.path
-
-    @property
-    def offset(self) -> int:
-        """Where the first written byte goes."""
-        return self._work.inner.offset
+        self.path: VirtualPath = upload.path
+        self.offset = upload.offset
+        self._runner = uploads.runner
+        self._commit_runner = uploads.commit_runner
+        self._upload = upload
+        self._lock = Lock()
+        self._pending: deque[bytes] = deque()
+        self._pending_bytes = 0
+        is_append = isinstance(upload, LocalAppend)
+        self._max_pending_bytes = 0 if is_append else MAX_PENDING_BYTES
+        self._write_failed = False
+        self._ended = False
 
     def fileno(self) -> int:
-        """Return the descriptor, its position where the next byte goes; ask before writing.
+        """Return the descriptor, positioned for the next byte; to be asked for before writing.
 
         Raises `Unavailable` when the transaction is over.
         """
-        if self._work.inner.descriptor < 0 or self._work.pending:
+        descriptor = self._upload.descriptor
+        if descriptor < 0 or self._pending:
             raise Unavailable(self.path, "the transaction is over, or has not begun")
-        return self._work.inner.descriptor
+        return descriptor
 
     async def write(self, data: bytes) -> None:
-        """Add ``data``; the beginning waits for more, so that a small file takes one call."""
-        if self._work.ended:
+        """Add ``data``. The first bytes are collected, so that a small file takes one pool call."""
+        if self._ended:
             raise Unavailable(self.path, "the transaction is over")
-        self._work.pending.append(data)
-        self._size_kept += len(data)
-        if self._size_kept >= self._most_kept:
-            self._most_kept = 0
-            await in_pool(self._runner, self.path, self._work.write)
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes >= self._max_pending_bytes:
+            self._max_pending_bytes = 0
+            await in_pool(self._runner, self.path, self._write_in_thread)
 
     async def commit(self) -> Entry:
         """Publish the file."""
-        return await in_pool(self._brief, self.path, self._work.commit)
+        return await in_pool(self._commit_runner, self.path, self.commit_in_thread)
 
     async def abandon(self) -> None:
-        """End the transaction; also when nobody waits for that."""
-        if not self._work.ended:
+        """End the transaction; this happens even if the call is cancelled."""
+        if not self._ended:
             try:
-                await self._runner.finish(self._work.abandon)
+                await self._runner.finish(self.abandon_in_thread)
             except OSError as error:
                 raise translate(error, self.path) from error
+
+    def prepare_in_thread(self) -> bool:
+        """Copy a part of the old file that is resumed; tell whether there is more to copy."""
+        with self._lock:
+            self._require_open()
+            upload = self._begun()
+            try:
+                return upload.prepare()
+            except BaseException as error:
+                _discard_if_full(upload, error)
+                raise
+
+    def commit_in_thread(self) -> Entry:
+        """Write what is pending, publish and end; after an error keep what arrived and end."""
+        with self._lock:
+            self._require_open()
+            self._ended = True
+            is_new = isinstance(self._upload, LazyUpload)
+            upload = self._begun()
+            try:
+                self._write_pending(upload)
+                entry = upload.commit(is_new)
+                self.path = upload.path
+                return entry
+            except BaseException as error:
+                _discard_if_full(upload, error)
+                upload.abandon()
+                raise
+            finally:
+                upload.close()
+
+    def abandon_in_thread(self) -> None:
+        """Write what is pending and end without publishing, after any call in progress."""
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+            try:
+                self._try_to_write_pending()
+                if not isinstance(self._upload, LazyUpload):
+                    self._upload.abandon()
+            finally:
+                self._upload.close()
+
+    def _try_to_write_pending(self) -> None:
+        with suppress(OSError, StorageError):
+            if self._pending:
+                self._write_pending(self._begun())
+
+    def _write_in_thread(self) -> None:
+        self._call_with_descriptor(lambda _descriptor: None)
+
+    def _call_with_descriptor(self, function: Callable[[int], T]) -> T:
+        """Write what is pending, then call ``function`` with the descriptor."""
+        with self._lock:
+            self._require_open()
+            upload = self._begun()
+            upload.mark()
+            self._write_pending(upload)
+            try:
+                return function(upload.descriptor)
+            except BaseException as error:
+                _discard_if_full(upload, error)
+                raise
+
+    def _require_open(self) -> None:
+        if self._ended:
+            raise Unavailable(self.path, "the transaction is over")
+
+    def _begun(self) -> LocalUpload | LocalAppend:
+        """Return the upload; a lazy one begins now."""
+        if isinstance(self._upload, LazyUpload):
+            self._upload = self._upload.begin()
+        return self._upload
+
+    def _write_pending(self, upload: LocalUpload | LocalAppend) -> None:
+        if self._write_failed:
+            raise Unavailable(self.path, "an earlier write failed")
+        pieces = []
+        while self._pending:
+            pieces.append(self._pending.popleft())
+        if not pieces:
+            return
+        try:
+            upload.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        except BaseException as error:
+            self._write_failed = True
+            _discard_if_full(upload, error)
+            raise
+
+
+def _discard_if_full(upload: LocalUpload | LocalAppend, error: BaseException) -> None:
+    """Keep no partial if ``error`` means that there is no space: hidden, it would fill the disk."""
+    if isinstance(error, OSError) and error.errno in NO_SPACE_ERRNOS:
+        upload.discard_on_abandon()
 
 
 @implementer(IRetractableWriting)
@@ -210,67 +198,65 @@ class LocalAppendWriter(LocalWriter):
     """A file that grows in place."""
 
     async def retract(self) -> bool:
-        """Take back what was appended, if nobody else has appended since."""
-        return await in_pool(self._runner, self.path, self._work.retract)
+        """Remove what was appended; False if another writer has appended since."""
+        return await in_pool(self._runner, self.path, self._retract_in_thread)
+
+    def _retract_in_thread(self) -> bool:
+        with self._lock:
+            self._require_open()
+            upload = self._begun()
+            self._write_pending(upload)
+            return isinstance(upload, LocalAppend) and upload.retract()
 
 
 @implementer(ISpliceTarget, IBatchCommit)
 class LocalUploadWriter(LocalWriter):
-    """A new file; unlike one that is appended to, the kernel can fill it by itself."""
+    """A new file; unlike one that is appended to, it can be filled by splice(2)."""
 
     @property
     def pool(self) -> BlockingRunner:
         """Where it is published."""
-        return self._brief
-
-    def commit_in_thread(self) -> Entry:
-        """Publish the file, in this thread."""
-        return self._work.commit()
+        return self._commit_runner
 
     async def exclusively(self, function: Callable[[int], T]) -> T:
-        """Call ``function`` with the descriptor, behind what was written."""
-        self._most_kept = 0
-        return await in_pool(self._runner, self.path, self._work.lend, function)
+        """Write what is pending, then call ``function`` with the descriptor."""
+        self._max_pending_bytes = 0
+        return await in_pool(self._runner, self.path, self._call_with_descriptor, function)
 
 
 @implementer_only(IWriting, ISpliceTarget, IBatchCommit)
 class LazyUploadWriter(LocalUploadWriter):
-    """A new file that does not exist yet, so that there is no descriptor to ask for."""
+    """A new file that does not exist yet, so it offers no descriptor."""
 
 
-def _begin(order: UploadRequest) -> tuple[LockedUpload, bool]:
-    """Begin, and tell whether there is more of an old file to copy."""
-    work = LockedUpload(begin_writing(order))
+def _begin(
+    uploads: AccountUploads, path: VirtualPath, request: WriteRequest
+) -> tuple[LocalWriter, bool]:
+    """Begin; tell too whether a part of an old file remains to be copied."""
+    upload = begin_writing(uploads, path, request)
+    kind = LocalAppendWriter if isinstance(upload, LocalAppend) else LocalUploadWriter
+    writer = kind(uploads, upload)
     try:
-        return work, work.prepare()
+        return writer, writer.prepare_in_thread()
     except BaseException:
-        work.abandon()
+        writer.abandon_in_thread()
         raise
 
 
-def _dispose(begun: tuple[LockedUpload, bool]) -> None:
-    begun[0].abandon()
+def _dispose(begun: tuple[LocalWriter, bool]) -> None:
+    begun[0].abandon_in_thread()
 
 
-async def open_writing(
-    runner: BlockingRunner, order: UploadRequest, brief: BlockingRunner | None = None
+async def open_writer(
+    uploads: AccountUploads, path: VirtualPath, request: WriteRequest
 ) -> LocalWriter:
-    """Begin a transaction and copy what it goes on from, in turns that others get between.
-
-    An ordinary upload begins with the first bytes that go to the disk. ``brief`` publishes.
-    """
-    try:
-        promise = lazy_upload_for(order)
-    except OSError as error:
-        raise translate(error, order.path) from error
-    if promise is not None:
-        return LazyUploadWriter(runner, LockedUpload(promise), brief)
-    work, more = await in_pool(runner, order.path, _begin, order, dispose=_dispose)
+    """Begin a transaction in the pool. An old file is copied in turns that others get between."""
+    runner = uploads.runner
+    writer, more = await in_pool(runner, path, _begin, uploads, path, request, dispose=_dispose)
     try:
         while more:
-            more = await in_pool(runner, order.path, work.prepare)
+            more = await in_pool(runner, path, writer.prepare_in_thread)
     except BaseException:
-        run_unattended(runner, work.abandon)
+        run_unattended(runner, writer.abandon_in_thread)
         raise
-    kind = LocalAppendWriter if isinstance(work.inner, LocalAppend) else LocalUploadWriter
-    return kind(runner, work, brief)
+    return writer

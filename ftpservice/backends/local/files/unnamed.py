@@ -1,9 +1,9 @@
-"""Uploads over a file whose directory takes no partial: what arrives has no name anywhere.
+"""Uploads over a file whose directory takes no partial: they grow in a file without a name.
 
-The process may write to the file, but make nothing beside it (a file bind-mounted into a read-only
-container, for example). What arrives grows without a name in the account's root or, failing that,
-in the directory for temporary files, and is copied over the file when it is whole. A cut upload
-cannot be resumed.
+The process may write to the file but create nothing beside it (for example a file that is
+bind-mounted into a read-only container). The upload grows in an unnamed temporary file in the
+account's root or, if that is not possible either, in the directory for temporary files. When it is
+complete it is copied over the file. An interrupted upload cannot be resumed.
 """
 
 from __future__ import annotations
@@ -18,38 +18,35 @@ from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
 __all__ = ["NO_PARTIAL_ERRNOS", "open_unnamed_partial"]
 
 NO_PARTIAL_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""What creating a partial fails with in such a directory."""
 
 
 class UnnamedPartial(PartialFile):
-    """A partial that only its descriptor leads to."""
+    """A partial without a name: it vanishes when its descriptor is closed."""
 
-    def is_there(self) -> bool:
-        """There is no name that somebody could take away."""
+    def has_name(self) -> bool:
+        """Return True: there is no name that could be taken away."""
         return True
 
-    def publish(self, target: bytes, exclusive: bool) -> None:  # noqa: ARG002
-        """Refuse as a rename in that directory would; the file is written in place then."""
-        raise PermissionError(errno.EACCES, "nothing can be made in that directory")
+    def publish(self, name: bytes, exclusive: bool, is_new: bool = False) -> None:  # noqa: ARG002
+        """Raise what a rename in that directory would; the file is written in place then."""
+        raise PermissionError(errno.EACCES, "nothing can be created in that directory")
 
     def keep(self) -> None:
-        """There is no name to find it by."""
+        """Do nothing: it could not be found again."""
 
-    def mark(self, owner: str, name: bytes) -> None:
-        """It is not left behind."""
+    def mark(self, owner: str) -> None:
+        """Do nothing: a crash leaves nothing behind."""
 
     def discard(self) -> None:
-        """It goes with its descriptor."""
+        """Do nothing: `close` removes it."""
 
 
-def open_unnamed_partial(tree: DirectoryTree, place: DirectoryEntry) -> PartialFile:
-    """Make a partial without a name for an upload over the file at ``place``."""
+def open_unnamed_partial(tree: DirectoryTree, target: DirectoryEntry) -> PartialFile:
+    """Create a file without a name for an upload over the file ``target``, which it takes over."""
     with _temporary(tree) as file:
         opened = os.dup(file.fileno())
-    try:
-        return UnnamedPartial(os.dup(place.directory), opened, place.name, place.name)
-    except BaseException:
-        os.close(opened)
-        raise
+    return UnnamedPartial(target, opened, target.name, target.name)
 
 
 def _temporary(tree: DirectoryTree) -> tempfile._TemporaryFileWrapper[bytes]:

@@ -1,9 +1,9 @@
 """POSIX access control lists, as far as they decide the permission bits of new files (acl(5)).
 
-A directory with a default ACL gives it to what is made in it, and the umask does not apply. The
-kernel does that when a file is created. An upload is created with mode 0600, so its ACL grants
-nothing to anybody else while it is hidden; the bits that this module computes, set by ``chmod`` at
-the commit, lead to the ACL that a creation with the requested mode would have given.
+A file that is created in a directory with a default ACL inherits it from the kernel, and the umask
+does not apply. A partial upload is created with mode 0600, so its ACL grants nothing to other users
+while it is hidden. The commit sets the bits that this module computes by ``chmod``; that gives the
+same ACL as creating the file with the requested mode.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ USER_OBJ, GROUP_OBJ, MASK, OTHER = 0x01, 0x04, 0x10, 0x20
 
 
 def new_file_mode(directory: int, mode: int) -> int:
-    """Return the permission bits for a new file in an open directory, created as ``mode``."""
+    """Return the permission bits for a new file in an open directory, created with ``mode``."""
+    if DEFAULT_ACL not in attribute_names(directory):
+        return mode & 0o777
     acl = _default_acl(directory)
     if not acl:
         return mode & 0o777
@@ -38,13 +40,11 @@ def new_file_mode(directory: int, mode: int) -> int:
 
 def has_default_acl(directory: int) -> bool:
     """Tell whether an open directory has a default ACL."""
-    return bool(_default_acl(directory))
+    return DEFAULT_ACL in attribute_names(directory) and bool(_default_acl(directory))
 
 
 def _default_acl(directory: int) -> bytes:
-    """Return the default ACL as the kernel spells it; empty if there is none."""
-    if DEFAULT_ACL not in attribute_names(directory):
-        return b""
+    """Return the default ACL in the kernel's format; empty if it has been removed."""
     try:
         return os.getxattr(path_of(directory), DEFAULT_ACL)
     except OSError as error:

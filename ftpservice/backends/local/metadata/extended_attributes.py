@@ -1,4 +1,4 @@
-"""The names of extended attributes, at the least cost: every upload asks for some."""
+"""The names of extended attributes (xattr(7)), in one system call: every upload asks for some."""
 
 from __future__ import annotations
 
@@ -14,53 +14,51 @@ LISTXATTRAT = 465
 AT_SYMLINK_NOFOLLOW = 0x100
 FLAGS = ctypes.c_uint(AT_SYMLINK_NOFOLLOW)
 NAME_BUFFER_SIZE = 512
-"""Bytes of names; where there are more, they are asked for in another way."""
+"""Bytes for names; if there are more, they are listed in another way."""
+NameBuffer = ctypes.c_char * NAME_BUFFER_SIZE
 SIZE = ctypes.c_size_t(NAME_BUFFER_SIZE)
-NO_SUCH_CALL = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
-NOTHING_TO_TELL = (errno.ENOENT, *UNSUPPORTED_ERRNOS)
+NO_SUCH_CALL_ERRNOS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+NO_ATTRIBUTES_ERRNOS = (errno.ENOENT, *UNSUPPORTED_ERRNOS)
 """No file, no ``/proc``, or a filesystem without attributes."""
 
 
 class _Kernel:
-    """What the running kernel knows."""
+    """What the running kernel offers."""
 
     has_listxattrat = bool(MACHINE)
-    """Linux 6.13; what it replaces goes through ``/proc``, which takes three times as long."""
+    """listxattrat(2), Linux 6.13. The other way goes through ``/proc`` and takes three times as
+    long."""
 
 
 def attribute_names(directory: int, name: bytes = b".") -> list[bytes]:
-    """Return the names of the attributes of a file in an open directory, or of that itself."""
-    try:
-        if _Kernel.has_listxattrat:
-            return _names_at(directory, name)
-    except OSError as error:
-        if error.errno in NO_SUCH_CALL:
-            _Kernel.has_listxattrat = False
-        elif error.errno != errno.ERANGE:
-            return _nothing(error)
+    """Return the names of the attributes of a file in an open directory, or of the directory."""
+    if _Kernel.has_listxattrat:
+        buffer = NameBuffer()
+        try:
+            count = system_call(
+                LISTXATTRAT, ctypes.c_int(directory), ctypes.c_char_p(name), FLAGS, buffer, SIZE
+            )
+            return buffer.raw[:count].split(b"\0")[:-1] if count else []
+        except OSError as error:
+            if error.errno in NO_SUCH_CALL_ERRNOS:
+                _Kernel.has_listxattrat = False
+            elif error.errno != errno.ERANGE:
+                return _no_names(error)
     if not hasattr(os, "listxattr"):
         return []
     try:
         path = path_of(directory, name)
         return [os.fsencode(text) for text in os.listxattr(path, follow_symlinks=False)]
     except OSError as error:
-        return _nothing(error)
+        return _no_names(error)
 
 
 def path_of(directory: int, name: bytes = b".") -> bytes:
-    """Return a path to a file in an open directory, or to that itself, for other calls."""
+    """Return a path to a file in an open directory, or to the directory, for other calls."""
     return b"/proc/self/fd/%d/%s" % (directory, name)
 
 
-def _names_at(directory: int, name: bytes) -> list[bytes]:
-    room = ctypes.create_string_buffer(NAME_BUFFER_SIZE)
-    count = system_call(
-        LISTXATTRAT, ctypes.c_int(directory), ctypes.c_char_p(name), FLAGS, room, SIZE
-    )
-    return room.raw[:count].split(b"\0")[:-1] if count else []
-
-
-def _nothing(error: OSError) -> list[bytes]:
-    if error.errno not in NOTHING_TO_TELL:
+def _no_names(error: OSError) -> list[bytes]:
+    if error.errno not in NO_ATTRIBUTES_ERRNOS:
         raise error
     return []

@@ -1,4 +1,4 @@
-"""The facts of files on the disk, as entries."""
+"""Entries for files on the disk."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ _known_owners: dict[int, str] = {}
 _known_groups: dict[int, str] = {}
 
 
-def _owner(number: int) -> str:
+def _find_owner(number: int) -> str:
     """Return a user's name; may ask a directory service, so not in the reactor thread."""
-    name = _known_owners.get(number)
-    if name is None:
-        try:
-            name = pwd.getpwuid(number).pw_name
-        except (KeyError, OSError):
-            name = str(number)
-        _keep(_known_owners, number, name)
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except (KeyError, OSError):
+        name = str(number)
+    _cache_name(_known_owners, number, name)
     return name
 
 
-def _group(number: int) -> str:
+def _find_group(number: int) -> str:
     """Return a group's name; may ask a directory service, so not in the reactor thread."""
-    name = _known_groups.get(number)
-    if name is None:
-        try:
-            name = grp.getgrgid(number).gr_name
-        except (KeyError, OSError):
-            name = str(number)
-        _keep(_known_groups, number, name)
+    try:
+        name = grp.getgrgid(number).gr_name
+    except (KeyError, OSError):
+        name = str(number)
+    _cache_name(_known_groups, number, name)
     return name
 
 
-def _keep(names: dict[int, str], number: int, name: str) -> None:
+def _cache_name(names: dict[int, str], number: int, name: str) -> None:
     if len(names) >= MAX_CACHED_NAMES:
         names.clear()
     names[number] = name
 
 
 def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entry:
-    """Return the entry for what ``facts`` tells; called by the hundred thousand."""
+    """Return the entry for a file with these ``facts``.
+
+    A long listing calls this a hundred thousand times. Looks names of owners and groups up, so it
+    may block the first time.
+    """
     mode, inode, device, links, user, group, size = facts[:7]
     kind = KINDS.get(mode & 0o170000, Kind.OTHER)
     return _new_entry(
@@ -68,8 +68,8 @@ def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entr
             0 if kind is Kind.DIRECTORY else size,
             facts.st_mtime,
             mode & 0o7777,
-            _owner(user),
-            _group(group),
+            _known_owners.get(user) or _find_owner(user),
+            _known_groups.get(group) or _find_group(group),
             links,
             "%xg%x" % (device, inode),  # noqa: UP031 - half the time of an f-string
             None,
@@ -83,11 +83,11 @@ def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entr
 
 
 _new_entry = tuple.__new__
-"""What ``Entry(...)`` calls, without the call in between."""
+"""What ``Entry(...)`` calls, without the function in between."""
 
 
 def names_are_known(facts: os.stat_result) -> bool:
-    """Tell whether `entry_of` needs to ask nobody for the names of owner and group."""
+    """Tell whether `entry_of` will not block."""
     return facts.st_uid in _known_owners and facts.st_gid in _known_groups
 
 

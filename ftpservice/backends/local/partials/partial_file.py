@@ -1,13 +1,14 @@
-"""Hidden partials: what arrives of an upload grows under such a name beside its target.
+"""Partial uploads on the disk: the hidden file that an upload grows in, beside its target.
 
-- Whoever writes one holds a ``flock`` on it, and after locking looks whether the name still means
-  the locked file; so there is one writer, and after a crash (which unlocks) the next may go on.
-- Where the filesystem has no locks, this process remembers what it writes; another one does not.
-- A partial's name tells its owner and target only as a digest; other owners do not find it.
-- Whoever finds the partial in use grows a *spare*, which becomes the partial when it is cut and
-  the name is free again.
-- Nothing but a plain file of our own with a single name is taken for a partial: what somebody on
-  this machine may have put there is left alone.
+- Its writer holds an exclusive ``flock`` on it, and after locking checks that the name still means
+  the locked file. So there is one writer; a crash unlocks, and then the next upload can resume.
+- Where the filesystem has no locks, this process remembers which partials it writes. Other
+  processes are not kept out there.
+- The name holds owner and target only as digests, so no owner finds the partials of another.
+- An upload whose partial is locked by another writer grows a *spare*. When the upload is
+  interrupted, the spare takes the partial's name if that is free by then.
+- Only a plain file of this process's user with a single hard link is taken for a partial. Anything
+  else that a local user may have put there is left alone.
 """
 
 from __future__ import annotations
@@ -27,25 +28,29 @@ from ftpservice.linux import UNSUPPORTED_ERRNOS
 __all__ = ["PartialFile", "claim_partial", "discard_idle", "find_partial", "is_idle", "read_mark"]
 
 MARK_ATTRIBUTE = "user.ftpservice.partial"
-"""The extended attribute that holds owner and name of an interrupted upload."""
+"""The extended attribute that holds the owner and the file name of an interrupted upload."""
 MARK_ENCODING = ("utf-8", "surrogatepass")
-MAX_UNMARKED = 4096
+MAX_REMEMBERED_MARKS = 4096
 
-_unmarked: dict[bytes, tuple[str, bytes]] = {}
-"""What could not be noted on partials, by their names, which only these owners and files have."""
+_remembered_marks: dict[bytes, tuple[str, bytes]] = {}
+"""Marks for which the filesystem has no attribute, by the name of the partial."""
 
 WRITE_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+CREATE_FLAGS = WRITE_FLAGS | os.O_CREAT | os.O_EXCL
+PARTIAL_MODE = 0o600
 MAX_ATTEMPTS = 10
+FOREIGN_ERRNOS = (errno.ELOOP, errno.ENXIO, errno.EISDIR)
+"""What opening fails with if a link, a FIFO or a directory has the name."""
 VANISHED_ERRNOS = (errno.ENOENT, errno.ESTALE, errno.EACCES, errno.EPERM)
 
 _process_locks = ProcessLocks()
 
 
 class PartialFile:
-    """A partial that is ours to write: locked, open, in an open directory.
+    """A partial that this upload writes: locked and open, in an open directory.
 
-    Takes over both descriptors. ``kept`` is the name it is to be found by after a cut, which
-    differs from ``name`` for a spare.
+    Owns ``target``, the place that the file is for, and ``descriptor``. ``kept`` is the name under
+    which an interrupted upload is found again; a spare has another ``name``.
     """
 
     found = 0
@@ -53,9 +58,10 @@ class PartialFile:
     is_contended = False
     """Whether this is a spare because another writer has the partial."""
 
-    def __init__(self, directory: int, descriptor: int, name: bytes, kept: bytes) -> None:
-        self.directory = directory
+    def __init__(self, target: DirectoryEntry, descriptor: int, name: bytes, kept: bytes) -> None:
+        self.target = target
         self.descriptor = descriptor
+        """The open file; -1 after `close`."""
         self.name = name
         self._kept = kept
         self._is_marked = False
@@ -70,74 +76,137 @@ class PartialFile:
         """Bytes that arrived, or were kept, so far."""
         return os.fstat(self.descriptor).st_size
 
-    def is_there(self) -> bool:
-        """Tell whether the name still means this file."""
-        return _named(self.directory, self.name, os.fstat(self.descriptor)) is not None
+    def has_name(self) -> bool:
+        """Tell whether its name still means this file."""
+        return _named(self.target.directory, self.name, os.fstat(self.descriptor)) is not None
 
-    def publish(self, target: bytes, exclusive: bool) -> None:
-        """Rename to ``target`` in the same directory; with ``exclusive``, over nothing."""
-        if not self.is_there():
+    def publish(self, name: bytes, exclusive: bool, is_new: bool = False) -> None:
+        """Rename it to ``name`` in the same directory; with ``exclusive``, replace nothing.
+
+        ``is_new``: it was claimed so recently that its name need not be checked again. Raises
+        `FileNotFoundError` if it has lost its name.
+        """
+        if not is_new and not self.has_name():
             raise FileNotFoundError(errno.ENOENT, "the partial is gone")
+        directory = self.target.directory
         if exclusive:
-            rename_exclusive(self.name, target, self.directory, self.directory)
+            rename_exclusive(self.name, name, directory, directory)
         else:
-            os.rename(self.name, target, src_dir_fd=self.directory, dst_dir_fd=self.directory)
+            os.rename(self.name, name, src_dir_fd=directory, dst_dir_fd=directory)
 
     def keep(self) -> None:
-        """Leave it to be gone on from; a spare gives way to whoever still writes."""
-        if not self.is_spare or not self.is_there():
+        """Leave it for another upload to resume; a spare is removed if another one still writes."""
+        if not self.is_spare or not self.has_name():
             return
-        _discard_smaller(self.directory, self._kept, self.size)
+        directory = self.target.directory
+        _discard_smaller(directory, self._kept, self.size)
         try:
-            rename_exclusive(self.name, self._kept, self.directory, self.directory)
+            rename_exclusive(self.name, self._kept, directory, directory)
         except FileExistsError:
             self.discard()
 
-    def mark(self, owner: str, name: bytes) -> None:
-        """Note, on the partial itself, whose upload of which name it is, for listings of partials.
+    def mark(self, owner: str) -> None:
+        """Note on the file whose upload of which name it is, for lists of partial uploads.
 
         Where the filesystem has no extended attributes, this process remembers it.
         """
-        if not self._is_marked:
-            self._is_marked = True
-            try:
-                os.setxattr(
-                    self.descriptor, MARK_ATTRIBUTE, owner.encode(*MARK_ENCODING) + b"\0" + name
-                )
-            except OSError:
-                _unmarked[self._kept] = (owner, name)
-                if len(_unmarked) > MAX_UNMARKED:
-                    del _unmarked[next(iter(_unmarked))]
+        if self._is_marked:
+            return
+        self._is_marked = True
+        name = self.target.name
+        try:
+            os.setxattr(
+                self.descriptor, MARK_ATTRIBUTE, owner.encode(*MARK_ENCODING) + b"\0" + name
+            )
+        except OSError:
+            _remembered_marks[self._kept] = (owner, name)
+            if len(_remembered_marks) > MAX_REMEMBERED_MARKS:
+                del _remembered_marks[next(iter(_remembered_marks))]
 
     def unmark(self) -> None:
-        """Remove the note from what is about to become a file, if it may have one."""
+        """Remove the mark, if there may be one, from what is about to be published."""
         if self._is_marked or self.found:
             self._is_marked = False
             with suppress(OSError):
                 os.removexattr(self.descriptor, MARK_ATTRIBUTE)
 
     def discard(self) -> None:
-        """Remove it, unless its directory has vanished, for which filesystems have many errors."""
+        """Remove it, unless its directory has vanished (filesystems report that differently)."""
         try:
-            if self.is_there():
-                os.unlink(self.name, dir_fd=self.directory)
+            if self.has_name():
+                os.unlink(self.name, dir_fd=self.target.directory)
         except OSError as error:
             if error.errno not in VANISHED_ERRNOS:
                 raise
 
     def close(self) -> None:
-        """Let go of it, and of the lock; once."""
-        descriptors = (self.descriptor, self.directory)
-        self.descriptor = self.directory = -1
-        for descriptor in descriptors:
-            if descriptor >= 0:
-                os.close(descriptor)
+        """Close the file, which unlocks it, and the directory; once."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+            self.target.close()
 
 
-def find_partial(place: DirectoryEntry, name: bytes) -> int | None:
-    """Open the partial ``name`` to look at or read it; None if there is no such."""
+def claim_partial(target: DirectoryEntry, name: bytes) -> PartialFile:
+    """Create or open the partial ``name`` and lock it; a spare if another upload writes it.
+
+    Takes over ``target``, unless it raises.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        opened, is_new = _create_or_open(target, name)
+        if opened is None:
+            break
+        try:
+            facts = os.fstat(opened)
+            is_ours = is_new or _is_ours(facts)
+            is_locked = is_ours and _lock(opened)
+            if is_locked and (there := _named(target.directory, name, facts)):
+                partial = PartialFile(target, opened, name, name)
+                partial.found = there.st_size  # no other writer can add to it now
+                return partial
+        except BaseException:
+            os.close(opened)
+            raise
+        os.close(opened)
+        if not is_locked:
+            return _create_spare(target, name, is_contended=is_ours)
+    return _create_spare(target, name)
+
+
+def _create_or_open(target: DirectoryEntry, name: bytes) -> tuple[int | None, bool]:
+    """Return the open partial and whether it is new; None if something else has the name."""
+    for flags in (CREATE_FLAGS, WRITE_FLAGS | os.O_CREAT):
+        try:
+            return os.open(
+                name, flags, PARTIAL_MODE, dir_fd=target.directory
+            ), flags == CREATE_FLAGS
+        except FileExistsError:
+            continue
+        except OSError as error:
+            is_foreign = error.errno in FOREIGN_ERRNOS
+            if is_foreign or (error.errno == errno.EACCES and _exists(target, name)):
+                break
+            raise
+    return None, False
+
+
+def _create_spare(target: DirectoryEntry, name: bytes, is_contended: bool = False) -> PartialFile:
+    spare = spare_name(name)
+    opened = os.open(spare, CREATE_FLAGS, PARTIAL_MODE, dir_fd=target.directory)
     try:
-        opened = os.open(name, WRITE_FLAGS & ~os.O_RDWR, dir_fd=place.directory)
+        _lock(opened)
+    except BaseException:
+        os.close(opened)
+        raise
+    partial = PartialFile(target, opened, spare, name)
+    partial.is_contended = is_contended
+    return partial
+
+
+def find_partial(target: DirectoryEntry, name: bytes) -> int | None:
+    """Open the partial ``name`` for reading; None if there is none."""
+    try:
+        opened = os.open(name, WRITE_FLAGS & ~os.O_RDWR, dir_fd=target.directory)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
             return None
@@ -148,55 +217,19 @@ def find_partial(place: DirectoryEntry, name: bytes) -> int | None:
     return None
 
 
-def claim_partial(place: DirectoryEntry, name: bytes) -> PartialFile:
-    """Open the partial ``name``, or make it; a spare if somebody writes it."""
-    for _ in range(MAX_ATTEMPTS):
-        opened = _open(place, name)
-        if opened is None:
-            break
-        try:
-            facts = os.fstat(opened)
-            if not _is_ours(facts):
-                os.close(opened)
-                break
-            if not _lock(opened):
-                os.close(opened)
-                spare = _claim_spare(place, name)
-                spare.is_contended = True
-                return spare
-            if there := _named(place.directory, name, facts):
-                partial = PartialFile(os.dup(place.directory), opened, name, name)
-                partial.found = there.st_size  # locked, so nobody adds to it
-                return partial
-        except BaseException:
-            os.close(opened)
-            raise
-        os.close(opened)
-    return _claim_spare(place, name)
-
-
-def _claim_spare(place: DirectoryEntry, name: bytes) -> PartialFile:
-    spare = spare_name(name)
-    flags = WRITE_FLAGS | os.O_CREAT | os.O_EXCL
-    opened = os.open(spare, flags, 0o600, dir_fd=place.directory)
-    try:
-        _lock(opened)
-        return PartialFile(os.dup(place.directory), opened, spare, name)
-    except BaseException:
-        os.close(opened)
-        raise
-
-
 def discard_idle(directory: int, name: bytes, before: float | None = None) -> bool:
-    """Remove the partial ``name`` unless somebody writes it, or wrote it since ``before``."""
+    """Remove the partial ``name`` unless it is being written; tell whether it was removed.
+
+    ``before``: only if it was last written before that time, in seconds since the epoch.
+    """
     try:
         opened = os.open(name, WRITE_FLAGS, dir_fd=directory)
     except OSError:
         return False
     try:
         facts = os.fstat(opened)
-        idle = before is None or facts.st_mtime < before
-        if not idle or not stat.S_ISREG(facts.st_mode) or not _lock(opened):
+        is_old = before is None or facts.st_mtime < before
+        if not is_old or not stat.S_ISREG(facts.st_mode) or not _lock(opened):
             return False
         if _named(directory, name, facts) is None:
             return False
@@ -209,7 +242,7 @@ def discard_idle(directory: int, name: bytes, before: float | None = None) -> bo
 
 
 def is_idle(directory: int, name: bytes) -> bool:
-    """Tell whether nobody writes the partial ``name``; one that is gone is idle too."""
+    """Tell whether the partial ``name`` is not being written; True if it is gone."""
     try:
         opened = os.open(name, WRITE_FLAGS, dir_fd=directory)
     except FileNotFoundError:
@@ -223,7 +256,7 @@ def is_idle(directory: int, name: bytes) -> bool:
 
 
 def read_mark(directory: int, name: bytes) -> tuple[str, bytes] | None:
-    """Return owner and file name that a partial was marked with; None if it was not."""
+    """Return the owner and the file name that a partial is marked with; None without a mark."""
     try:
         opened = os.open(name, WRITE_FLAGS & ~os.O_RDWR, dir_fd=directory)
     except OSError:
@@ -232,31 +265,20 @@ def read_mark(directory: int, name: bytes) -> tuple[str, bytes] | None:
         owner, zero, target = os.getxattr(opened, MARK_ATTRIBUTE).partition(b"\0")
         return (owner.decode(*MARK_ENCODING), target) if zero and target else None
     except (OSError, UnicodeDecodeError):
-        return _unmarked.get(name)
+        return _remembered_marks.get(name)
     finally:
         os.close(opened)
 
 
 def _discard_smaller(directory: int, name: bytes, size: int) -> None:
-    """Remove a partial that tells less than ours, unless somebody writes it."""
+    """Remove a partial with no more than ``size`` bytes, unless it is being written."""
     with suppress(OSError):
         if os.stat(name, dir_fd=directory, follow_symlinks=False).st_size <= size:
             discard_idle(directory, name)
 
 
-def _open(place: DirectoryEntry, name: bytes) -> int | None:
-    """Open or make a partial; None if there is something else of that name."""
-    try:
-        return os.open(name, WRITE_FLAGS | os.O_CREAT, 0o600, dir_fd=place.directory)
-    except OSError as error:
-        foreign = error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR)
-        if foreign or (error.errno == errno.EACCES and _exists(place, name)):
-            return None
-        raise
-
-
-def _exists(place: DirectoryEntry, name: bytes) -> bool:
-    return DirectoryEntry(place.directory, name).facts() is not None
+def _exists(target: DirectoryEntry, name: bytes) -> bool:
+    return DirectoryEntry(target.directory, name).facts() is not None
 
 
 def _lock(opened: int) -> bool:
@@ -276,6 +298,10 @@ def _is_ours(facts: os.stat_result) -> bool:
 
 
 def _named(directory: int, name: bytes, facts: os.stat_result) -> os.stat_result | None:
-    """Return what ``name`` has become of the file that ``facts`` are of; None for another file."""
-    there = DirectoryEntry(directory, name).facts()
-    return there if there is not None and os.path.samestat(there, facts) else None
+    """Return the facts of ``name`` now; None if it does not mean the file of ``facts``."""
+    try:
+        there = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    same = there.st_ino == facts.st_ino and there.st_dev == facts.st_dev
+    return there if same else None

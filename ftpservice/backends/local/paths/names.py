@@ -77,7 +77,9 @@ def check_new_name(path: VirtualPath) -> None:
 
 def partial_name(owner: str, name: bytes) -> bytes:
     """Return the hidden name of ``owner``'s partial of ``name``, in the same directory."""
-    return _hidden(owner.encode("utf-8", "surrogatepass"), name)
+    owner_bytes = owner.encode("utf-8", "surrogatepass")
+    digest = blake2b(owner_bytes + b"\0" + name, digest_size=8).hexdigest()
+    return f"{HIDDEN_PREFIX}{_owner_digest(owner_bytes)}{digest}.part".encode()
 
 
 def is_partial_of(owner: str, hidden: bytes) -> bool:
@@ -88,18 +90,12 @@ def is_partial_of(owner: str, hidden: bytes) -> bool:
 
 def reserved_name(name: bytes) -> bytes:
     """Return the hidden name under which a file grows whose unique name is to be ``name``."""
-    return _hidden(b"", name)
+    return partial_name("", name)
 
 
 def spare_name(name: bytes) -> bytes:
     """Return another hidden name, that nobody has, for when a partial is in use."""
     return name.removesuffix(b".part") + b"." + os.urandom(8).hex().encode() + b".part"
-
-
-def _hidden(owner: bytes, name: bytes) -> bytes:
-    """Return a hidden name: a digest that only the owner shares, and one of owner and name."""
-    second = blake2b(owner + b"\0" + name, digest_size=8).hexdigest()
-    return f"{HIDDEN_PREFIX}{_owner_digest(owner)}{second}.part".encode()
 
 
 @lru_cache(maxsize=1024)

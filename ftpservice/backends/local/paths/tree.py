@@ -35,11 +35,17 @@ MAX_ATTEMPTS = 5
 
 
 class DirectoryEntry:
-    """A name in an open directory; there may or may not be something of that name."""
+    """A name in an open directory, whether or not something has that name.
 
-    def __init__(self, directory: int, name: bytes) -> None:
+    Owns the descriptor ``directory``, unless it is the root of ``tree``.
+    """
+
+    __slots__ = ("_tree", "directory", "name")
+
+    def __init__(self, directory: int, name: bytes, tree: DirectoryTree | None = None) -> None:
         self.directory = directory
         self.name = name
+        self._tree = tree
 
     def __enter__(self) -> DirectoryEntry:
         return self
@@ -48,10 +54,10 @@ class DirectoryEntry:
         self.close()
 
     def close(self) -> None:
-        """Let go of the directory; once."""
-        if self.directory >= 0:
+        """Close the directory, once."""
+        if self.directory >= 0 and self._tree is None:
             os.close(self.directory)
-            self.directory = -1
+        self.directory = -1
 
     def facts(self) -> os.stat_result | None:
         """Return what has that name now, links not followed; None if there is nothing."""
@@ -158,9 +164,19 @@ class DirectoryTree:
     def parent(self, path: VirtualPath) -> DirectoryEntry:
         """Return the place of the last component of ``path``, be it a link or not."""
         names = components(path)
-        if not names:
-            return DirectoryEntry(os.dup(self.root), b".")
+        if len(names) < 2:
+            return DirectoryEntry(self.root, names[0] if names else b".", self)
         return DirectoryEntry(self.open(path.parent, DIRECTORY_FLAGS), names[-1])
+
+    def parent_if_cached(self, path: VirtualPath, name: bytes) -> DirectoryEntry | None:
+        """Return `parent` of a path that ends in ``name``, if that needs no disk; else None.
+
+        Raises what `open_if_cached` does.
+        """
+        if len(path.parts) == 1:
+            return DirectoryEntry(self.root, name, self)
+        directory = self.open_if_cached(path.parent, DIRECTORY_FLAGS)
+        return None if directory is None else DirectoryEntry(directory, name)
 
     def place(self, path: VirtualPath) -> DirectoryEntry:
         """Return where a file opened as ``path`` would be: like `parent`, last link followed."""

@@ -8,8 +8,8 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from zope.interface.verify import verifyObject
 
-from ftpservice.backends.local.files import opening as local_openings
-from ftpservice.backends.local.files import request as local_upload
+from ftpservice.backends.local.files import open_upload
+from ftpservice.backends.local.files import upload as local_upload
 from ftpservice.backends.local.partials import partial_file
 from ftpservice.backends.local.paths import file_ops
 from ftpservice.storage import errors
@@ -471,8 +471,15 @@ class TestTrouble:
             with pytest.raises(errors.Denied):
                 run(bench.storage.open_writing(at("/file"), WriteRequest(how)))
 
-    @pytest.mark.parametrize("how", [WriteMode.REPLACE, WriteMode.CREATE, WriteMode.UNIQUE])
-    @pytest.mark.parametrize("name", ["fstat", "dup"])
+    @pytest.mark.parametrize(
+        ("how", "name"),
+        [
+            (WriteMode.REPLACE, "fstat"),
+            (WriteMode.CREATE, "fstat"),
+            (WriteMode.UNIQUE, "fstat"),
+            (WriteMode.UNIQUE, "dup"),
+        ],
+    )
     def test_a_beginning_that_fails_leaves_nothing_open(self, bench, monkeypatch, how, name):
         def fail(*args):
             raise OSError(errno.EIO, "broken")
@@ -517,14 +524,14 @@ class TestTrouble:
 
     def test_a_file_that_turns_into_something_else_is_not_gone_on_from(self, bench, monkeypatch):
         run(make(bench.storage, "/file", b"0123"))
-        claim = local_openings.claim_partial
+        claim = open_upload.claim_partial
 
         def swapping(place, name):
             (bench.root / "file").unlink()
             os.mkfifo(bench.root / "file")
             return claim(place, name)
 
-        monkeypatch.setattr(local_openings, "claim_partial", swapping)
+        monkeypatch.setattr(open_upload, "claim_partial", swapping)
         with pytest.raises(errors.BadOffset):
             run(begin(bench.storage, "/file", b"", WriteRequest(offset=4)))
 
@@ -589,8 +596,8 @@ class TestCuts:
         with monkeypatch.context() as patch, pytest.raises(errors.NoSpace):
             patch.setattr(file_ops.os, "write", full_disk)
             run(writing.write(bytes(100_000)))
-        with pytest.raises(errors.Unavailable, match="what came before"):
+        with pytest.raises(errors.Unavailable, match="an earlier write failed"):
             run(writing.write(b"behind"))
-        with pytest.raises(errors.Unavailable, match="what came before"):
+        with pytest.raises(errors.Unavailable, match="an earlier write failed"):
             run(writing.commit())
         assert run(listed(bench.storage)) == {}

@@ -194,7 +194,7 @@ class TestManyAttributes:
             raise OSError(errno.ENOSYS, "no such call")
 
         monkeypatch.setattr(extended_attributes._Kernel, "has_listxattrat", True)
-        monkeypatch.setattr(extended_attributes, "_names_at", absent)
+        monkeypatch.setattr(extended_attributes, "system_call", absent)
         acl(bench.root, "-d", "-m", "g:4322:rwx,m::rwx")
         assert store(bench).mode == 0o664
         store(bench, name="/other")

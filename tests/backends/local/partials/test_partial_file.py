@@ -12,9 +12,14 @@ from ftpservice.backends.local.paths.tree import DirectoryEntry
 NAME = partial_name("one", b"file")
 
 
+def entry(directory):
+    """Return the place of a file in a directory that is opened for it."""
+    return DirectoryEntry(os.open(directory, os.O_RDONLY), b"file")
+
+
 @pytest.fixture
 def place(tmp_path):
-    with DirectoryEntry(os.open(tmp_path, os.O_RDONLY), b"file") as made:
+    with entry(tmp_path) as made:
         yield made
 
 
@@ -34,7 +39,7 @@ def test_one_that_is_swept_before_it_is_locked_is_made_anew(place, tmp_path, mon
     monkeypatch.setattr(partial_file, "_lock", late)
     partial = partial_file.claim_partial(place, NAME)
     assert len(locked) == 2
-    assert partial.is_there()
+    assert partial.has_name()
     assert not partial.is_spare
     partial.close()
 
@@ -47,7 +52,8 @@ def test_one_that_always_goes_is_replaced_by_a_spare(place, monkeypatch):
 
 
 def test_a_spare_that_was_taken_away_is_not_kept(place, tmp_path):
-    first, spare = partial_file.claim_partial(place, NAME), partial_file.claim_partial(place, NAME)
+    first = partial_file.claim_partial(place, NAME)
+    spare = partial_file.claim_partial(entry(tmp_path), NAME)
     os.unlink(tmp_path / os.fsdecode(spare.name))
     spare.keep()
     spare.discard()
@@ -66,14 +72,23 @@ def test_a_discard_that_comes_too_late_is_no_error(place, tmp_path, monkeypatch)
     partial.close()
 
 
-@pytest.mark.parametrize("name", ["_lock", "_is_ours"])
-def test_a_claim_that_fails_leaves_nothing_open(place, monkeypatch, name):
+@pytest.mark.parametrize("name", ["_lock", "_is_ours", "_named"])
+def test_a_claim_that_fails_leaves_nothing_open(place, tmp_path, monkeypatch, name):
+    (tmp_path / os.fsdecode(NAME)).touch()
     before = os.listdir("/proc/self/fd")
     monkeypatch.setattr(partial_file, name, broken)
     with pytest.raises(OSError):
         partial_file.claim_partial(place, NAME)
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_spare_that_cannot_be_locked_is_not_left_open(place, monkeypatch):
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(partial_file, "_named", lambda *args: None)
+    locks = iter([*[True] * partial_file.MAX_ATTEMPTS])
+    monkeypatch.setattr(partial_file, "_lock", lambda _opened: next(locks, None) or broken())
     with pytest.raises(OSError):
-        partial_file._claim_spare(place, NAME) if name == "_lock" else broken()
+        partial_file.claim_partial(place, NAME)
     assert os.listdir("/proc/self/fd") == before
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ftpservice.backends.local.files import lazy
+from ftpservice.backends.local.files import lazy_upload
 from ftpservice.backends.local.files.transaction import LazyUploadWriter
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IDescriptor, ISpliceTarget, WriteRequest
@@ -184,7 +184,7 @@ def test_a_cut_when_its_directory_is_gone_keeps_nothing_open(bench):
 
 def test_nothing_is_promised_where_nothing_may_be_written(bench, monkeypatch):
     """Then the pool finds out what the matter is."""
-    monkeypatch.setattr(lazy.os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(lazy_upload.os, "access", lambda *_, **__: False)
     writing = begin(bench)
     assert not isinstance(writing, LazyUploadWriter)
     run(writing.abandon())
@@ -192,7 +192,7 @@ def test_nothing_is_promised_where_nothing_may_be_written(bench, monkeypatch):
 
 def test_nor_where_the_disk_would_have_to_be_asked(bench, monkeypatch):
     monkeypatch.setattr(
-        "ftpservice.backends.local.paths.tree.DirectoryTree.open_at_once", lambda *_: None
+        "ftpservice.backends.local.paths.tree.DirectoryTree.open_if_cached", lambda *_: None
     )
     writing = begin(bench)
     assert not isinstance(writing, LazyUploadWriter)
