@@ -1,4 +1,4 @@
-"""The real command at a real pseudo-terminal, against a real process of the service."""
+"""Runs the program on a pseudo-terminal, and the service as a process."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ ON_TERMINAL = (
     "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     "from ftpservice_client.console.cli import main; main()",
 )
-"""The same, which first makes its input the terminal that Ctrl-C comes from."""
+"""`COMMAND`, with its standard input as the controlling terminal (for Ctrl-C)."""
 SERVE = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
-"""A real service; its port is announced."""
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[a-zA-Z]|[=>]|\][^\x07]*\x07)")
 UNFINISHED = re.compile(r"\x1b(?:\[[0-9;?]*|\][^\x07]*)?$")
 
 
 @contextmanager
 def service(directory: Path, *words: str) -> Iterator[tuple[Program, int]]:
-    """A process that serves ``directory / "files"`` to demo; and its port."""
+    """Run a service of ``directory / "files"`` for the account demo; yield it and its port."""
     (directory / "files").mkdir(exist_ok=True)
     command = [
         *(sys.executable, "-c", SERVE, "--nodaemon", "--pidfile=", "ftpservice"),
@@ -48,8 +47,8 @@ def service(directory: Path, *words: str) -> Iterator[tuple[Program, int]]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """A person's environment, with nothing of whoever runs the tests in it."""
-    ours = {
+    """Return the environment of a user whose home is ``home``; nothing of the tester's leaks in."""
+    variables = {
         "HOME": str(home),
         "XDG_STATE_HOME": str(home / "state"),
         "TERM": "xterm",
@@ -58,11 +57,11 @@ def environment(home: Path) -> dict[str, str]:
         "PROMPT_TOOLKIT_NO_CPR": "1",
     }
     kept = {name: text for name, text in checkout_environment().items() if name != "NO_COLOR"}
-    return kept | ours
+    return kept | variables
 
 
 class Text(fdspawn):
-    """What a terminal is told, without what moves its cursor and sets its colours."""
+    """The output of a terminal without escape sequences."""
 
     _unfinished = ""
 
@@ -75,41 +74,41 @@ class Text(fdspawn):
 
 
 class Terminal:
-    """What is typed, and what is to be seen."""
+    """A terminal with the program: keys to type, output to wait for."""
 
     def __init__(self, number: int, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self._side = Text(number, timeout=PATIENCE, encoding="utf-8", codec_errors="replace")
 
-    def sees(self, pattern: str) -> str:
-        """Wait until ``pattern`` is there; return what came before it."""
+    def expect(self, pattern: str) -> str:
+        """Wait for ``pattern``; return the output before it."""
         self._side.expect(pattern)
         return str(self._side.before)
 
     def type(self, text: str) -> None:
-        """Press these keys."""
+        """Type keys."""
         self._side.send(text)
 
     def enter(self, line: str) -> None:
-        """Type a line."""
+        """Type a line and Enter."""
         self.type(f"{line}\r")
 
-    def ended(self) -> int:
-        """Wait for the command to end; return its status."""
+    def wait(self) -> int:
+        """Wait for the program to exit; return its status."""
         return self.process.wait(PATIENCE)
 
 
 @contextmanager
 def at_terminal(
-    words: Sequence[str], directory: Path, surroundings: Mapping[str, str]
+    words: Sequence[str], directory: Path, variables: Mapping[str, str]
 ) -> Iterator[Terminal]:
-    """Run the command with ``words`` at a terminal of 100 by 30."""
+    """Run the program with ``words`` on a terminal of 100 columns and 30 lines."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(ours, (30, 100))
     process = subprocess.Popen(
         [*ON_TERMINAL, *words],
         cwd=directory,
-        env=dict(surroundings),
+        env=dict(variables),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -1,4 +1,4 @@
-"""A person at the shell, in memory: what is on the screen, what is answered, whom it talks to."""
+"""A console session in memory: its output, prepared answers, and a double of the client."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice_client import Client, Destination, Listing, Settings, TransferResult
-from ftpservice_client.console.session.session import ShellEnvironment, ShellSession
-from ftpservice_client.console.shell.command_table import run_line
+from ftpservice_client.console.session.session import ConsoleEnvironment, ConsoleSession
+from ftpservice_client.console.shell.command import run_line
 from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
-from ftpservice_client.console.terminal.terminal import Screen
+from ftpservice_client.console.terminal.screen import Screen
 
-__all__ = ["ENTRIES", "Seat", "Stream", "Welcome", "ended", "failed"]
+__all__ = [
+    "ENTRIES",
+    "MemoryPendingLogin",
+    "MemoryShell",
+    "MemoryStream",
+    "error_of",
+    "result_of",
+]
 
 ENTRIES = (
     Entry("a b", Kind.DIRECTORY, 0, 0.0),
@@ -27,8 +34,8 @@ ENTRIES = (
 )
 
 
-class Stream(io.TextIOWrapper):
-    """Text that is kept; a terminal or not."""
+class MemoryStream(io.TextIOWrapper):
+    """A text stream that keeps what is written; ``terminal`` is its answer to `isatty`."""
 
     name = "<stdin>"
 
@@ -41,31 +48,31 @@ class Stream(io.TextIOWrapper):
 
     @property
     def text(self) -> str:
-        """All that was written."""
+        """What was written so far."""
         self.flush()
         return self.content.decode(self.encoding)
 
     @property
     def content(self) -> bytes:
-        """All that was written, in bytes."""
+        """What was written so far, in bytes."""
         assert isinstance(self.buffer, io.BytesIO)
         return self.buffer.getvalue()
 
 
-class Answers:
-    """Somebody who gives the answers that were prepared."""
+class PreparedPrompter:
+    """Gives prepared answers and records the questions."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
-        self.asked: list[tuple[str, bool]] = []
+        self.questions: list[tuple[str, bool]] = []
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
-        self.asked.append((question, secret))
+        self.questions.append((question, secret))
         return self.answers.pop(0)
 
 
-class Welcome:
-    """A connection that waits for a login, as `ftpservice_client.PendingLogin`."""
+class MemoryPendingLogin:
+    """A double of `ftpservice_client.PendingLogin`."""
 
     welcome = ("Welcome to the\x1b[31m files", "of h")
 
@@ -83,17 +90,17 @@ class Welcome:
         self.closed = True
 
 
-class Seat:
-    """A session with a client that takes the calls of the real one and nothing else."""
+class MemoryShell:
+    """A session whose client is a double with the methods of `Client`."""
 
-    def __init__(self, *answers: str, terminal: bool = False, attended: bool = True) -> None:
+    def __init__(self, *answers: str, terminal: bool = False, interactive: bool = True) -> None:
         self.reactor = MemoryReactorClock()
-        self.out, self.err = Stream(terminal), Stream(terminal)
-        self.person = Answers(*answers)
-        asker = self.person if attended else None
+        self.out, self.err = MemoryStream(terminal), MemoryStream(terminal)
+        self.prompter = PreparedPrompter(*answers)
         screen = Screen(self.out, self.err)
-        self.session = ShellSession(
-            ShellEnvironment(self.reactor, screen, Settings(netrc=None), asker)
+        prompter = self.prompter if interactive else None
+        self.session = ConsoleSession(
+            ConsoleEnvironment(self.reactor, screen, Settings(netrc=None), prompter)
         )
         self.client = self.new_client()
 
@@ -112,42 +119,42 @@ class Seat:
         client.upload.side_effect = lambda source, name, **_: succeed(TransferResult(name, 1, 0.0))
         return client
 
-    def connected(self) -> Seat:
-        """Have the client in place, as after `open`."""
+    def connected(self) -> MemoryShell:
+        """Set the client, as after `open`; return the shell."""
         self.session._client = self.client
         return self
 
     def start(self, line: str) -> Deferred[None]:
-        """Begin what a line says."""
+        """Start the command in a line."""
         return Deferred.fromCoroutine(run_line(line, self.session, SHELL_COMMANDS))
 
-    def type(self, line: str) -> str:
-        """Do what a line says; return what came out since."""
+    def run(self, line: str) -> str:
+        """Run the command in a line; return its output."""
         before = len(self.out.text)
-        assert ended(self.start(line)) is None
+        assert result_of(self.start(line)) is None
         return self.out.text[before:]
 
-    def wrong(self, line: str) -> BaseException:
-        """Do what a line says; return what was wrong with it."""
-        return failed(self.start(line))
+    def error(self, line: str) -> BaseException:
+        """Run the command in a line, which must fail; return its error."""
+        return error_of(self.start(line))
 
 
-def ended(work: Deferred[Any]) -> Any:
-    """Return the result of something that should be over."""
+def result_of(work: Deferred[Any]) -> Any:
+    """Return the result of a Deferred that has fired; raise its error."""
     results: list[Any] = []
     failures: list[Any] = []
     work.addCallbacks(results.append, failures.append)
     if failures:
         failures[0].raiseException()
-    assert results, "it is not over"
+    assert results, "the Deferred has not fired"
     return results[0]
 
 
-def failed(work: Deferred[Any]) -> BaseException:
-    """Return why something failed that should have."""
+def error_of(work: Deferred[Any]) -> BaseException:
+    """Return the error of a Deferred that has failed."""
     failures: list[Any] = []
     work.addErrback(failures.append)
-    assert failures, "it has not failed"
+    assert failures, "the Deferred has not failed"
     error = failures[0].value
     assert isinstance(error, BaseException)
     return error

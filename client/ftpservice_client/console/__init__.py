@@ -1,3 +1,3 @@
-"""The command ``ftpservice-client``: a shell, scripts and single commands over the library."""
+"""The command ``ftpservice-client``: shell, scripts and one-shot commands over the library."""
 
 __all__: list[str] = []

@@ -1,7 +1,6 @@
-"""What a command line asks for: a shell, a script or a single command.
+"""The program: runs the shell, a script or a one-shot command, as the command line says.
 
-What only one of them takes is loaded when it is wanted: a single command is over before a person
-has waited for it, or should be.
+Modules that only the shell or scripts need are imported late: a one-shot command should start fast.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
 from functools import partial
@@ -23,24 +22,32 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice import __version__
 from ftpservice_client import ClientError
-from ftpservice_client.console.oneshot.command_table import OneShotCommand, run_one_shot
-from ftpservice_client.console.oneshot.table import ONE_SHOT_COMMANDS
-from ftpservice_client.console.session.arguments import PROGRAM_NAME, settings_from, shell_parser
-from ftpservice_client.console.session.errors import ShellError, ShellUsageError
+from ftpservice_client.console.oneshot.command import OneShotCommand, run_one_shot
+from ftpservice_client.console.oneshot.commands import ONE_SHOT_COMMANDS
+from ftpservice_client.console.session.command_line import (
+    PROGRAM_NAME,
+    settings_from,
+    shell_parser,
+)
+from ftpservice_client.console.session.errors import ConsoleError, UsageError
 from ftpservice_client.console.session.exit_status import error_text
 from ftpservice_client.console.session.interrupt import Interrupt
 from ftpservice_client.console.session.line_parser import quote_argument
-from ftpservice_client.console.session.session import Prompter, ShellEnvironment, ShellSession
-from ftpservice_client.console.terminal.terminal import screen_for
+from ftpservice_client.console.session.session import (
+    ConsoleEnvironment,
+    ConsoleSession,
+    Prompter,
+)
+from ftpservice_client.console.terminal.screen import screen_for
 
-__all__ = ["Program"]
+__all__ = ["Program", "program_parser"]
 
 STDIN_NAME = "-"
 MISSING_PACKAGES_TEXT = "prompt_toolkit and rich are not installed: pip install 'ftpservice[shell]'"
 
 
 class Program:
-    """Runs once; `interrupt` is for Ctrl-C."""
+    """One run of the program; ``interrupt`` is the handler of Ctrl-C."""
 
     def __init__(self, reactor: Any, loop: AbstractEventLoop) -> None:
         self.interrupt = Interrupt()
@@ -48,28 +55,28 @@ class Program:
         self._loop = loop
 
     async def run(self, words: Sequence[str]) -> int:
-        """Do what the command line says and return the exit status."""
-        shot = ONE_SHOT_COMMANDS.find(words[0]) if words else None
-        if shot is not None:
-            return await self._run_one_shot(shot, shot.parser().parse_args(words[1:]))
-        given = shell_parser().parse_args(words)
-        if given.more:
-            raise ShellUsageError(_extra_arguments_text(given.url))
-        if given.version:
+        """Do what the command line says; return the exit status."""
+        command = ONE_SHOT_COMMANDS.get(words[0]) if words else None
+        if command is not None:
+            return await self._run_one_shot(command, command.parser().parse_args(words[1:]))
+        arguments = program_parser().parse_args(words)
+        if arguments.more:
+            raise UsageError(_unknown_command_text(arguments.url))
+        if arguments.version:
             sys.stdout.write(f"{PROGRAM_NAME} {__version__}\n")
             return 0
-        attended = sys.stdin.isatty() and sys.stdout.isatty()
-        if given.file is not None or not attended:
-            return await self._script(given)
-        return await self._shell(given)
+        has_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        if arguments.file is not None or not has_terminal:
+            return await self._run_script(arguments)
+        return await self._run_shell(arguments)
 
-    async def _run_one_shot(self, shot: OneShotCommand, given: Namespace) -> int:
-        session = self._session(given, quiet=given.quiet or given.json)
+    async def _run_one_shot(self, command: OneShotCommand, arguments: Namespace) -> int:
+        session = self._session(arguments, quiet=arguments.quiet or arguments.json)
         try:
-            failure = await self.interrupt.run(run_one_shot(shot, session, given))
-        except (ShellError, ClientError, OSError, CancelledError) as error:
-            if given.json:
-                session.screen.say(_as_json(error))
+            failure = await self.interrupt.run(run_one_shot(command, session, arguments))
+        except (ConsoleError, ClientError, OSError, CancelledError) as error:
+            if arguments.json:
+                session.screen.print_line(_error_json(error))
             if not isinstance(error, CancelledError):
                 await self.interrupt.run(session.close())
             raise
@@ -77,99 +84,104 @@ class Program:
             raise failure
         return 0
 
-    async def _script(self, given: Namespace) -> int:
+    async def _run_script(self, arguments: Namespace) -> int:
         from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
         from ftpservice_client.console.shell.script import ScriptRunner
 
-        session = self._session(given, quiet=given.quiet, script=True)
-        script = ScriptRunner(session, SHELL_COMMANDS, keep_going=given.keep_going)
-        if given.url and (failed := await script.first(_opening(given.url))):
-            return failed
-        if given.file in (None, STDIN_NAME):
-            return await script.run(_in_any_encoding(sys.stdin))
-        with await session.in_thread(_opened, given.file) as lines:
+        session = self._session(arguments, quiet=arguments.quiet, is_script=True)
+        script = ScriptRunner(session, SHELL_COMMANDS, keep_going=arguments.keep_going)
+        if arguments.url and (status := await script.run_first(_open_line(arguments.url))):
+            return status
+        if arguments.file in (None, STDIN_NAME):
+            return await script.run(_accept_any_bytes(sys.stdin))
+        with await session.in_thread(_open_script, arguments.file) as lines:
             return await script.run(lines)
 
-    async def _shell(self, given: Namespace) -> int:
-        prompting = _load_prompter()
+    async def _run_shell(self, arguments: Namespace) -> int:
+        prompt_module = _import_prompt()
         from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
         from ftpservice_client.console.shell.completion import suggestions_for
         from ftpservice_client.console.shell.history import HistoryFile, history_path
         from ftpservice_client.console.shell.shell import Shell
 
-        session = self._session(given, quiet=given.quiet, shell=True)
+        session = self._session(arguments, quiet=arguments.quiet, is_shell=True)
         history = HistoryFile(history_path(os.environ))
         lines = await session.in_thread(history.load)
         suggest = partial(suggestions_for, session=session, table=SHELL_COMMANDS)
-        prompt = prompting.Prompt(self._loop, lines, suggest)
+        prompt = prompt_module.ShellPrompt(self._loop, lines, suggest)
         shell = Shell(session, SHELL_COMMANDS, history)
-        await shell.run(prompt, _opening(given.url) if given.url else "")
+        await shell.run(prompt, _open_line(arguments.url) if arguments.url else "")
         return 0
 
     def _session(
-        self, given: Namespace, *, quiet: bool, shell: bool = False, script: bool = False
-    ) -> ShellSession:
+        self, arguments: Namespace, *, quiet: bool, is_shell: bool = False, is_script: bool = False
+    ) -> ConsoleSession:
         screen = screen_for(sys.stdout, sys.stderr, quiet=quiet)
-        asker = (
-            LazyTerminalPrompter(self._loop) if sys.stdin.isatty() and sys.stderr.isatty() else None
+        has_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+        prompter = LazyTerminalPrompter(self._loop) if has_terminal else None
+        return ConsoleSession(
+            ConsoleEnvironment(
+                self._reactor,
+                screen,
+                settings_from(arguments),
+                prompter,
+                self.interrupt,
+                is_shell=is_shell,
+                is_script=is_script,
+            )
         )
-        surroundings = ShellEnvironment(
-            self._reactor,
-            screen,
-            settings_from(given),
-            asker,
-            self.interrupt,
-            shell=shell,
-            script=script,
-        )
-        return ShellSession(surroundings)
 
 
 class LazyTerminalPrompter:
-    """Who sits at the terminal; what it takes to ask is loaded when it is needed."""
+    """A `Prompter` that imports prompt_toolkit at its first question."""
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
         """Return the answer."""
-        questions: Prompter = _load_prompter().Questions(self._loop)
-        return await questions.ask(question, secret=secret)
+        prompter: Prompter = _import_prompt().TerminalPrompter(self._loop)
+        return await prompter.ask(question, secret=secret)
 
 
-def _load_prompter() -> ModuleType:
-    """Return what asks at a terminal; raises `ShellError` where what it needs is not installed."""
+def _import_prompt() -> ModuleType:
+    """Return the module ``shell.prompt``; raises `ConsoleError` if prompt_toolkit is missing."""
     try:
         return import_module("ftpservice_client.console.shell.prompt")
     except ModuleNotFoundError:
-        raise ShellError(MISSING_PACKAGES_TEXT) from None
+        raise ConsoleError(MISSING_PACKAGES_TEXT) from None
 
 
-def _extra_arguments_text(word: str) -> str:
-    """Return what is wrong with several words where one URL should be."""
-    if ONE_SHOT_COMMANDS.find(word) is not None:
-        return f"options of {word} stand behind it ({PROGRAM_NAME} {word} --help tells more)"
+def program_parser() -> ArgumentParser:
+    """Return the parser of a command line without a one-shot command; its help lists those."""
+    lines = ["one-shot commands (COMMAND --help shows the options of one):"]
+    return shell_parser("\n".join([*lines, *ONE_SHOT_COMMANDS.help_lines()]))
+
+
+def _unknown_command_text(word: str) -> str:
+    if ONE_SHOT_COMMANDS.get(word) is not None:
+        return f"Options of {word} follow it: {PROGRAM_NAME} {word} [options] URL"
     from ftpservice_client.console.session.redaction import redact_urls
 
-    known = ", ".join(ONE_SHOT_COMMANDS.names())
-    return f"{redact_urls(word)} is none of the commands: {known}"
+    commands = ", ".join(command.name for command in ONE_SHOT_COMMANDS)
+    return f"Unknown command: {redact_urls(word)}. Commands: {commands}"
 
 
-def _as_json(error: BaseException) -> str:
-    facts = {"kind": type(error).__name__, "text": error_text(error)}
-    return json.dumps({"error": facts}, sort_keys=True)
+def _error_json(error: BaseException) -> str:
+    data = {"kind": type(error).__name__, "text": error_text(error)}
+    return json.dumps({"error": data}, sort_keys=True)
 
 
-def _opening(url: str) -> str:
+def _open_line(url: str) -> str:
     return f"open {quote_argument(url)}"
 
 
-def _opened(name: str) -> TextIO:
-    return _in_any_encoding(Path(name).open(encoding="utf-8"))
+def _open_script(name: str) -> TextIO:
+    return _accept_any_bytes(Path(name).open(encoding="utf-8"))
 
 
-def _in_any_encoding(lines: TextIO) -> TextIO:
-    """Have bytes that are no UTF-8 go to the server as they came."""
+def _accept_any_bytes(lines: TextIO) -> TextIO:
+    """Decode as UTF-8 so that other bytes reach the server unchanged."""
     if isinstance(lines, TextIOWrapper):
         lines.reconfigure(encoding="utf-8", errors="surrogateescape")
     return lines

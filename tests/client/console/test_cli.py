@@ -1,4 +1,4 @@
-"""The command as other programs use it: statuses, JSON byte for byte, pipes, scripts, signals."""
+"""The program as a process: exit statuses, JSON, pipes, scripts, signals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @dataclass
 class Bench:
-    """A directory to work in, and a service with its files."""
+    """A working directory, and a running service with its files."""
 
     home: Path
     files: Path
@@ -34,27 +34,27 @@ class Bench:
     def url(self) -> str:
         return f"ftp://demo:demo@127.0.0.1:{self.port}"
 
-    def run(self, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Run the command to its end."""
+    def run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run the program until it exits."""
         ended = subprocess.run(
             [*COMMAND, *words],
             cwd=self.home,
             env=environment(self.home),
-            input=given,
+            input=stdin,
             capture_output=True,
             timeout=PATIENCE,
         )
         assert b"Traceback" not in ended.stderr, ended.stderr.decode()
         return ended
 
-    def said(self, *words: str, given: bytes = b"") -> str:
-        """Run what has to succeed without a complaint; return what it said."""
-        ended = self.run(*words, given=given)
+    def output(self, *words: str, stdin: bytes = b"") -> str:
+        """Run a command that succeeds and prints no errors; return its output."""
+        ended = self.run(*words, stdin=stdin)
         assert (ended.returncode, ended.stderr) == (0, b"")
         return ended.stdout.decode()
 
-    def wrong(self, *words: str) -> tuple[int, str]:
-        """Run what has to fail; return status and complaint, of one line."""
+    def error(self, *words: str) -> tuple[int, str]:
+        """Run a command that fails; return its status and its one line of error."""
         ended = self.run(*words)
         line = ended.stderr.decode()
         assert line.startswith("ftpservice-client: ")
@@ -64,7 +64,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A service, and what it announces."""
+    """A running service, its port and its fingerprint."""
     top = tmp_path_factory.mktemp("served")
     with service(top) as (running, port):
         announced = running.line(r"SHA-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})")[1]
@@ -73,7 +73,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.fixture
 def bench(served: Bench, tmp_path: Path) -> Bench:
-    """A directory of the service's that no other test uses."""
+    """A directory of the service for one test."""
     place = served.files / tmp_path.name
     place.mkdir()
     bench = replace(served, home=tmp_path, files=place)
@@ -86,56 +86,56 @@ def at(bench: Bench, name: str = "") -> str:
     return f"{bench.url}/{bench.files.name}/{name}"
 
 
-def test_get_and_put_tell_programs_what_they_moved(bench: Bench) -> None:
+def test_get_and_put_print_json(bench: Bench) -> None:
     name = f"{bench.files.name}/a b.txt"
-    assert bench.said("get", "--json", at(bench, "a%20b.txt"), "copy") == (
+    assert bench.output("get", "--json", at(bench, "a%20b.txt"), "copy") == (
         f'{{"files": [{{"file": "copy", "name": "{name}", "size": {len(CONTENT)}}}]}}\n'
     )
     assert (bench.home / "copy").read_bytes() == CONTENT
-    assert bench.said("put", "--json", "--verify", at(bench, "up"), "copy") == (
+    assert bench.output("put", "--json", "--verify", at(bench, "up"), "copy") == (
         f'{{"files": [{{"algorithm": "SHA-256", "digest": "{DIGEST}", "file": "copy", '
         f'"name": "{bench.files.name}/up", "size": {len(CONTENT)}}}]}}\n'
     )
     assert (bench.files / "up").read_bytes() == CONTENT
 
 
-def test_ls_tells_programs_what_there_is(bench: Bench) -> None:
-    assert bench.said("ls", "--json", at(bench)) == (
+def test_ls_prints_json(bench: Bench) -> None:
+    assert bench.output("ls", "--json", at(bench)) == (
         '{"entries": [{"modified": "1970-01-02T00:00:00Z", "name": "a b.txt", '
         f'"size": {len(CONTENT)}, "type": "file"}}], "total": {len(CONTENT)}}}\n'
     )
 
 
-def test_hash_rm_and_errors_tell_programs_too(bench: Bench) -> None:
+def test_hash_rm_and_errors_print_json(bench: Bench) -> None:
     name = f"{bench.files.name}/a b.txt"
-    assert bench.said("hash", "--json", at(bench, "a%20b.txt")) == (
+    assert bench.output("hash", "--json", at(bench, "a%20b.txt")) == (
         f'{{"files": [{{"algorithm": "SHA-256", "digest": "{DIGEST}", "name": "{name}"}}]}}\n'
     )
-    assert bench.said("rm", "--json", at(bench, "*.txt")) == f'{{"deleted": ["{name}"]}}\n'
+    assert bench.output("rm", "--json", at(bench, "*.txt")) == f'{{"deleted": ["{name}"]}}\n'
     ended = bench.run("get", "--json", at(bench, "a%20b.txt"))
     assert ended.returncode == 6
     assert json.loads(ended.stdout)["error"]["kind"] == "NotFound"
 
 
-def test_people_get_lines_unless_they_want_none(bench: Bench) -> None:
-    lines = bench.said("ls", at(bench)).splitlines()
+def test_without_json_results_are_lines_and_quiet_omits_status(bench: Bench) -> None:
+    lines = bench.output("ls", at(bench)).splitlines()
     assert lines == [f"{len(CONTENT)}  1970-01-02 00:00  a b.txt", f"1 file, {len(CONTENT)} bytes"]
-    assert bench.said("ls", "-1", at(bench)) == "a b.txt\n"
-    assert bench.said("hash", at(bench, "a%20b.txt")).startswith(DIGEST)
-    assert "bytes" in bench.said("get", at(bench, "a%20b.txt"))
-    assert bench.said("get", "-q", at(bench, "a%20b.txt")) == ""
+    assert bench.output("ls", "-1", at(bench)) == "a b.txt\n"
+    assert bench.output("hash", at(bench, "a%20b.txt")).startswith(DIGEST)
+    assert "bytes" in bench.output("get", at(bench, "a%20b.txt"))
+    assert bench.output("get", "-q", at(bench, "a%20b.txt")) == ""
 
 
-def test_input_and_output_may_be_pipes(bench: Bench) -> None:
+def test_standard_input_and_output_can_be_files(bench: Bench) -> None:
     content = os.urandom(300_000)
-    bench.said("put", at(bench, "piped"), "-", given=content)
+    bench.output("put", at(bench, "piped"), "-", stdin=content)
     assert (bench.files / "piped").read_bytes() == content
     for words in (("get", at(bench, "piped"), "-"), ("cat", at(bench, "piped"))):
         ended = bench.run(*words)
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, content, b"")
 
 
-def test_a_single_command_loads_only_what_it_takes(bench: Bench) -> None:
+def test_a_one_shot_command_imports_no_shell_modules(bench: Bench) -> None:
     ended = subprocess.run(
         [COMMAND[0], "-X", "importtime", *COMMAND[1:], "get", "-q", at(bench, "a%20b.txt"), "-"],
         cwd=bench.home,
@@ -146,62 +146,61 @@ def test_a_single_command_loads_only_what_it_takes(bench: Bench) -> None:
     )
     assert (ended.returncode, ended.stdout) == (0, CONTENT)
     loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.decode().splitlines()}
-    assert "ftpservice_client.console.oneshot.transfers" in loaded
+    assert "ftpservice_client.console.oneshot.commands" in loaded
     for name in ("prompt_toolkit", "rich", "ftpservice.net.tls.certificate_file"):
         assert name not in loaded
-    for name in ("completion", "history", "script", "shell", "table"):
-        assert f"ftpservice_client.console.{name}" not in loaded
+    assert not [name for name in loaded if name.startswith("ftpservice_client.console.shell")]
 
 
-def test_a_mirror_goes_both_ways(bench: Bench) -> None:
+def test_mirror_downloads_and_uploads(bench: Bench) -> None:
     (bench.files / "deep" / "er").mkdir(parents=True)
     (bench.files / "deep" / "er" / "x").write_bytes(CONTENT)
-    bench.said("mirror", at(bench), "here")
+    bench.output("mirror", at(bench), "here")
     assert (bench.home / "here" / "deep" / "er" / "x").read_bytes() == CONTENT
     (bench.home / "here" / "new").write_bytes(b"new")
     told = json.loads(
-        bench.said("mirror", "--up", "--dry-run", "--json", at(bench), "here").splitlines()[-1]
+        bench.output("mirror", "--up", "--dry-run", "--json", at(bench), "here").splitlines()[-1]
     )
     assert {"action": "upload", "name": "new", "size": 3} in told["steps"]
     assert not (bench.files / "new").exists()
-    bench.said("mirror", "--up", at(bench), "here")
+    bench.output("mirror", "--up", at(bench), "here")
     assert (bench.files / "new").read_bytes() == b"new"
 
 
-def test_what_went_wrong_is_a_line_and_a_status(bench: Bench) -> None:
-    assert bench.wrong("get", at(bench, "none"))[0] == 6
-    assert bench.wrong("put", at(bench, "x"), "none") == (10, "none: No such file or directory")
-    assert bench.wrong("ls", f"ftp://demo:wrong@127.0.0.1:{bench.port}/")[0] == 5
-    assert bench.wrong("ls", "http://127.0.0.1/")[0] == 2
-    assert bench.wrong("get")[0] == 2
-    assert bench.wrong("--nothing")[0] == 2
-    status, line = bench.wrong("ls", f"ftpes://demo:demo@127.0.0.1:{bench.port}/")
+def test_errors_are_one_line_and_an_exit_status(bench: Bench) -> None:
+    assert bench.error("get", at(bench, "none"))[0] == 6
+    assert bench.error("put", at(bench, "x"), "none") == (10, "none: No such file or directory")
+    assert bench.error("ls", f"ftp://demo:wrong@127.0.0.1:{bench.port}/")[0] == 5
+    assert bench.error("ls", "http://127.0.0.1/")[0] == 2
+    assert bench.error("get")[0] == 2
+    assert bench.error("--nothing")[0] == 2
+    status, line = bench.error("ls", f"ftpes://demo:demo@127.0.0.1:{bench.port}/")
     assert status == 4
     assert "--fingerprint=" in line
-    status, line = bench.wrong("get", "--json", at(bench, "a"), "-")
+    status, line = bench.error("get", "--json", at(bench, "a"), "-")
     assert status == 2
 
 
-def test_nobody_there_is_a_status_too(bench: Bench) -> None:
+def test_a_refused_connection_has_an_exit_status(bench: Bench) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"ftp://demo:demo@127.0.0.1:{nobody.getsockname()[1]}/"
-        assert bench.wrong("ls", "--retries=0", url)[0] == 3
+        assert bench.error("ls", "--retries=0", url)[0] == 3
 
 
-def test_a_certificate_is_trusted_by_its_fingerprint(bench: Bench) -> None:
+def test_fingerprint_option_trusts_one_certificate(bench: Bench) -> None:
     url = f"ftpes://demo:demo@127.0.0.1:{bench.port}/{bench.files.name}"
     for words in ((), (f"--fingerprint={'00' * 32}",)):
-        status, line = bench.wrong("ls", *words, url)
+        status, line = bench.error("ls", *words, url)
         assert status == 4
         assert f"--fingerprint={bench.fingerprint} " in line
-    assert bench.said("ls", "-1", f"--fingerprint={bench.fingerprint}", url) == "a b.txt\n"
-    assert bench.said("ls", "-1", "--insecure", url) == "a b.txt\n"
+    assert bench.output("ls", "-1", f"--fingerprint={bench.fingerprint}", url) == "a b.txt\n"
+    assert bench.output("ls", "-1", "--insecure", url) == "a b.txt\n"
 
 
-def test_a_script_may_come_from_a_pipe_or_a_file(bench: Bench) -> None:
+def test_scripts_are_read_from_a_pipe_or_a_file(bench: Bench) -> None:
     script = f"cd {bench.files.name}\n# remark\nmkdir new\nget 'a b.txt'\nls -1\nquit\nls\n"
-    said = bench.said("-q", bench.url, given=script.encode())
+    said = bench.output("-q", bench.url, stdin=script.encode())
     assert said == "a b.txt\nnew\n"
     assert (bench.home / "a b.txt").read_bytes() == CONTENT
     (bench.home / "night").write_text("-rmdir none\nget none\nmkdir never\n")
@@ -215,20 +214,20 @@ def test_a_script_may_come_from_a_pipe_or_a_file(bench: Bench) -> None:
     assert (bench.files / "never").is_dir()
 
 
-def test_a_script_logs_in_as_it_always_did(bench: Bench) -> None:
+def test_a_script_logs_in_with_user_and_pass(bench: Bench) -> None:
     script = f"CONN 127.0.0.1:{bench.port}\nUSER demo\nPASS demo\nPWD\nPASV\nLIST\nQUIT\n"
-    said = bench.said(given=script.encode())
+    said = bench.output(stdin=script.encode())
     assert "\n/\n" in said
     assert bench.files.name in said
 
 
-def test_a_script_that_cannot_begin_fails(bench: Bench) -> None:
-    ended = bench.run(f"ftp://demo:wrong@127.0.0.1:{bench.port}", given=b"ls\n")
+def test_a_script_fails_if_it_cannot_connect_or_be_read(bench: Bench) -> None:
+    ended = bench.run(f"ftp://demo:wrong@127.0.0.1:{bench.port}", stdin=b"ls\n")
     assert ended.returncode == 5
-    assert bench.wrong("-f", "none") == (10, "none: No such file or directory")
+    assert bench.error("-f", "none") == (10, "none: No such file or directory")
 
 
-def test_a_reader_who_leaves_is_no_error(bench: Bench) -> None:
+def test_a_closed_output_pipe_exits_with_141(bench: Bench) -> None:
     (bench.files / "big").write_bytes(bytes(10_000_000))
     command = [*COMMAND, "cat", at(bench, "big")]
     process = subprocess.Popen(
@@ -255,10 +254,10 @@ def test_a_reader_who_leaves_is_no_error(bench: Bench) -> None:
     ],
     ids=["INT", "TERM"],
 )
-def test_a_signal_ends_a_single_command(
+def test_signals_end_a_one_shot_command(
     bench: Bench, number: int, status: int, said: bytes
 ) -> None:
-    """It waits for input that never comes: not even that holds it up."""
+    """A thread of the process is blocked in a read of standard input."""
     command = [*COMMAND, "put", "-q", at(bench, "never"), "-"]
     process = subprocess.Popen(
         command,
@@ -271,7 +270,7 @@ def test_a_signal_ends_a_single_command(
     assert process.stdin is not None
     assert process.stderr is not None
     assert process.stdout is not None
-    process.stdin.write(bytes(200_000))  # more than a pipe holds: when it is written, it is read
+    process.stdin.write(bytes(200_000))  # more than a pipe holds
     process.stdin.flush()
     process.send_signal(number)
     complaint = process.stderr.read()
@@ -281,24 +280,24 @@ def test_a_signal_ends_a_single_command(
     assert not (bench.files / "never").exists()
 
 
-def test_help_and_version_are_there(bench: Bench) -> None:
-    assert bench.said("--version").startswith("ftpservice-client ")
-    assert "get URL" in bench.said("--help")
-    assert "--json" in bench.said("ls", "--help")
+def test_help_and_version(bench: Bench) -> None:
+    assert bench.output("--version").startswith("ftpservice-client ")
+    assert "get URL" in bench.output("--help")
+    assert "--json" in bench.output("ls", "--help")
 
 
-def test_the_simple_protocol_looks_as_its_users_know_it(tmp_path: Path) -> None:
+def test_listings_of_the_simple_protocol(tmp_path: Path) -> None:
     with service(tmp_path, "--simple=tcp:0:interface=127.0.0.1") as (running, _):
         port = int(running.line(r"simple://\S+?:(\d+)")[1])
         bench = Bench(tmp_path, tmp_path / "files", port)
         (tmp_path / "hello world.txt").write_bytes(CONTENT)
         url = f"simple://demo:demo@127.0.0.1:{port}/"
         script = b"UPLD hello world.txt\nLIST\nDELF hello world.txt\nLIST\n"
-        assert bench.said("-q", url, given=script) == (
+        assert bench.output("-q", url, stdin=script) == (
             f"hello world.txt - {len(CONTENT)} bytes\n"
             f"Total directory size: {len(CONTENT)} bytes\n"
             "Total directory size: 0 bytes\n"
         )
-        ended = bench.run(url, given=b"MKD new\n")
+        ended = bench.run(url, stdin=b"MKD new\n")
         assert ended.returncode == 8
         assert ended.stderr.startswith(b"<stdin>:1: ")

@@ -1,4 +1,4 @@
-"""What a command line becomes: a shell, a script or a single command; and how a run ends."""
+"""The program as shell, script or one-shot command; exit statuses of a run."""
 
 from __future__ import annotations
 
@@ -17,35 +17,45 @@ from ftpservice_client.console import cli, program
 from ftpservice_client.console.cli import ProgramRun
 from ftpservice_client.console.program import LazyTerminalPrompter, Program
 from ftpservice_client.console.session import session as session_module
-from ftpservice_client.console.session.errors import InputEnded, ShellError, ShellUsageError
-from tests.support.shell_session import Seat, Stream, Welcome, ended, failed
+from ftpservice_client.console.session.errors import ConsoleError, InputEnded, UsageError
+from tests.support.shell_session import (
+    MemoryPendingLogin,
+    MemoryShell,
+    MemoryStream,
+    error_of,
+    result_of,
+)
 
 URL = "ftp://ann:secret@h/"
 
 
-class Place:
-    """The streams of a process, and the client that its connections get.
+class PatchedProcess:
+    """The standard streams of a process, and the client of its connections.
 
-    It is made in each test: between fixtures and test pytest changes streams itself.
+    It is created in each test: pytest replaces the streams between fixtures and test.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Path, terminal: bool = False) -> None:
-        self.out, self.err, self.input = Stream(terminal), Stream(terminal), Stream(terminal)
+        self.out, self.err, self.input = (
+            MemoryStream(terminal),
+            MemoryStream(terminal),
+            MemoryStream(terminal),
+        )
         for name, stream in (("stdout", self.out), ("stderr", self.err), ("stdin", self.input)):
             monkeypatch.setattr(sys, name, stream)
         for variable in ("HOME", "XDG_STATE_HOME"):
             monkeypatch.setenv(variable, str(home))
         monkeypatch.chdir(home)
-        self.client = Seat().client
-        connect = lambda *_, **__: succeed(self.client)  # noqa: E731 - it stands for a function
+        self.client = MemoryShell().client
+        connect = lambda *_, **__: succeed(self.client)  # noqa: E731
         monkeypatch.setattr(session_module, "connect", connect)
-        greet = lambda place, **_: succeed(Welcome(place, connect))  # noqa: E731 - the same
+        greet = lambda destination, **_: succeed(MemoryPendingLogin(destination, connect))  # noqa: E731
         monkeypatch.setattr(session_module, "connect_without_login", greet)
         self.loop: Any = object()
         self.program = Program(MemoryReactorClock(), self.loop)
 
-    def type(self, text: str) -> None:
-        """Have this come in."""
+    def feed(self, text: str) -> None:
+        """Put text into standard input."""
         self.input.buffer.write(text.encode())
         self.input.buffer.seek(0)
 
@@ -53,54 +63,54 @@ class Place:
         return Deferred.fromCoroutine(self.program.run(words))
 
 
-def test_a_pipe_is_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pipe = Place(monkeypatch, tmp_path)
-    pipe.type("pwd\n")
-    assert ended(pipe.start(URL)) == 0
+def test_lines_from_a_pipe_are_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = PatchedProcess(monkeypatch, tmp_path)
+    pipe.feed("pwd\n")
+    assert result_of(pipe.start(URL)) == 0
     assert pipe.out.text == "/in\n"
     pipe.client.quit.assert_called_once_with()
 
 
-def test_a_file_may_be_one_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pipe = Place(monkeypatch, tmp_path)
+def test_lines_from_a_file_are_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = PatchedProcess(monkeypatch, tmp_path)
     (tmp_path / "lines").write_text("pwd\nxyzzyplugh\n")
-    assert ended(pipe.start("-f", "lines", URL)) == 2
+    assert result_of(pipe.start("-f", "lines", URL)) == 2
     assert pipe.out.text == "/in\n"
-    assert pipe.err.text.startswith("lines:2: There is no word")
-    assert isinstance(failed(pipe.start("-f", "none")), FileNotFoundError)
-    assert ended(pipe.start("-f", "lines")) == 1
-    assert ended(pipe.start("-f", "lines", "http://h/")) == 2
+    assert pipe.err.text.startswith("lines:2: Unknown command: xyzzyplugh")
+    assert isinstance(error_of(pipe.start("-f", "none")), FileNotFoundError)
+    assert result_of(pipe.start("-f", "lines")) == 1
+    assert result_of(pipe.start("-f", "lines", "http://h/")) == 2
 
 
-def test_a_single_command_is_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pipe = Place(monkeypatch, tmp_path)
-    assert ended(pipe.start("ls", "-1", URL)) == 0
+def test_a_one_shot_command_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = PatchedProcess(monkeypatch, tmp_path)
+    assert result_of(pipe.start("ls", "-1", URL)) == 0
     assert pipe.out.text == "a b\nalpha.txt\nbeta.txt\n"
 
 
-def test_a_failure_is_told_to_programs_and_to_the_caller(
+def test_an_error_is_raised_and_printed_as_json(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    pipe = Place(monkeypatch, tmp_path)
+    pipe = PatchedProcess(monkeypatch, tmp_path)
 
     def refuse(name: str) -> Deferred[None]:
         raise NotFound("x: none")
 
     pipe.client.delete.side_effect = refuse
-    assert isinstance(failed(pipe.start("rm", URL + "x")), NotFound)
+    assert isinstance(error_of(pipe.start("rm", URL + "x")), NotFound)
     assert pipe.out.text == ""
-    assert isinstance(failed(pipe.start("rm", "--json", URL + "x")), NotFound)
+    assert isinstance(error_of(pipe.start("rm", "--json", URL + "x")), NotFound)
     assert pipe.out.text == '{"error": {"kind": "NotFound", "text": "x: none"}}\n'
 
 
-def test_an_interrupted_command_does_not_wait_for_the_server(
+def test_an_interrupted_one_shot_command_does_not_send_quit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    pipe = Place(monkeypatch, tmp_path)
+    pipe = PatchedProcess(monkeypatch, tmp_path)
     pipe.client.list.side_effect = lambda path: Deferred()
     running = pipe.start("ls", "--json", URL)
     pipe.program.interrupt()
-    assert isinstance(failed(running), CancelledError)
+    assert isinstance(error_of(running), CancelledError)
     assert pipe.out.text == '{"error": {"kind": "CancelledError", "text": "Interrupted."}}\n'
     pipe.client.quit.assert_not_called()
 
@@ -108,31 +118,38 @@ def test_an_interrupted_command_does_not_wait_for_the_server(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("gte", URL), "gte is none of the commands: get,"),
-        (("ftp://ann:secret@h/", "x"), "ftp://ann@h/ is none of the commands: get,"),
+        (("gte", URL), "Unknown command: gte. Commands: get,"),
+        (("ftp://ann:secret@h/", "x"), "Unknown command: ftp://ann@h/. Commands: get,"),
         (("get", URL, "x", "ftp://ann:sec/ret@h/"), "unrecognized arguments: ftp://ann@h/ ("),
-        (("--quiet", "get", URL), "options of get stand behind it"),
+        (("--quiet", "get", URL), "Options of get follow it: "),
     ],
 )
-def test_what_is_no_command_is_told_from_a_url(
+def test_an_unknown_command_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], told: str
 ) -> None:
-    error = failed(Place(monkeypatch, tmp_path).start(*words))
-    assert isinstance(error, ShellUsageError)
+    error = error_of(PatchedProcess(monkeypatch, tmp_path).start(*words))
+    assert isinstance(error, UsageError)
     assert str(error).startswith(told)
 
 
-def test_the_version_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pipe = Place(monkeypatch, tmp_path)
-    assert ended(pipe.start("--version")) == 0
+def test_help_lists_the_one_shot_commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = PatchedProcess(monkeypatch, tmp_path)
+    assert isinstance(error_of(pipe.start("--help")), SystemExit)
+    for name in ("get", "put", "ls", "cat", "hash", "rm", "mirror"):
+        assert f"\n  {name} URL" in pipe.out.text
+
+
+def test_version_option(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = PatchedProcess(monkeypatch, tmp_path)
+    assert result_of(pipe.start("--version")) == 0
     assert pipe.out.text.startswith("ftpservice-client ")
 
 
-def test_a_terminal_gets_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    terminal = Place(monkeypatch, tmp_path, terminal=True)
+def test_a_terminal_starts_the_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    terminal = PatchedProcess(monkeypatch, tmp_path, terminal=True)
     made: list[Any] = []
 
-    class Prompt:
+    class FakePrompt:
         def __init__(self, loop: Any, lines: list[str], suggest: Any) -> None:
             made.append((loop, lines, suggest))
 
@@ -144,19 +161,19 @@ def test_a_terminal_gets_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     class Prompting:
         pass
 
-    Prompting.Prompt = Prompt  # type: ignore[attr-defined]
+    Prompting.ShellPrompt = FakePrompt  # type: ignore[attr-defined]
     monkeypatch.setattr(program, "import_module", lambda name: Prompting)
-    assert ended(terminal.start(URL)) == 0
+    assert result_of(terminal.start(URL)) == 0
     assert made[0][:2] == (terminal.loop, [])
     terminal.client.quit.assert_called_once_with()
 
 
-def test_somebody_at_a_terminal_can_be_asked(
+def test_the_prompter_is_imported_at_its_first_question(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    terminal = Place(monkeypatch, tmp_path, terminal=True)
+    terminal = PatchedProcess(monkeypatch, tmp_path, terminal=True)
 
-    class Questions:
+    class TerminalPrompter:
         def __init__(self, loop: Any) -> None:
             assert loop is terminal.loop
 
@@ -166,26 +183,26 @@ def test_somebody_at_a_terminal_can_be_asked(
     class Prompting:
         pass
 
-    Prompting.Questions = Questions  # type: ignore[attr-defined]
+    Prompting.TerminalPrompter = TerminalPrompter  # type: ignore[attr-defined]
     monkeypatch.setattr(program, "import_module", lambda name: Prompting)
     asked = LazyTerminalPrompter(terminal.loop).ask("What? ", secret=True)
-    assert ended(Deferred.fromCoroutine(asked)) == "What? True"
+    assert result_of(Deferred.fromCoroutine(asked)) == "What? True"
 
 
-def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    terminal = Place(monkeypatch, tmp_path, terminal=True)
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    terminal = PatchedProcess(monkeypatch, tmp_path, terminal=True)
 
     def missing(name: str) -> object:
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(program, "import_module", missing)
-    error = failed(terminal.start())
-    assert isinstance(error, ShellError)
+    error = error_of(terminal.start())
+    assert isinstance(error, ConsoleError)
     assert "ftpservice[shell]" in str(error)
 
 
-class Loop:
-    """Keeps what signals are to do."""
+class SignalLoop:
+    """An event loop that records signal handlers."""
 
     def __init__(self) -> None:
         self.handlers: dict[int, Any] = {}
@@ -194,8 +211,8 @@ class Loop:
         self.handlers[number] = lambda: function(*arguments)
 
 
-class Stopped(MemoryReactorClock):
-    """Remembers whether it was stopped."""
+class StoppableReactor(MemoryReactorClock):
+    """Records whether it was stopped."""
 
     stopped = False
 
@@ -205,16 +222,16 @@ class Stopped(MemoryReactorClock):
         self.stopped = True
 
 
-class Exits:
-    """A run whose program does what the test says."""
+class PatchedRun:
+    """A run whose program is a coroutine of the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
-        self.reactor, self.loop = Stopped(), Loop()
-        self.left: list[int] = []
-        self.out, self.err = Stream(), Stream()
+        self.reactor, self.loop = StoppableReactor(), SignalLoop()
+        self.exits: list[int] = []
+        self.out, self.err = MemoryStream(), MemoryStream()
         monkeypatch.setattr(sys, "stdout", self.out)
         monkeypatch.setattr(sys, "stderr", self.err)
-        monkeypatch.setattr(os, "_exit", self.left.append)
+        monkeypatch.setattr(os, "_exit", self.exits.append)
 
         async def run(_self: Program, words: Any) -> int:
             result = await work(words)
@@ -223,7 +240,7 @@ class Exits:
 
         monkeypatch.setattr(cli.Program, "run", run)
         self.run = ProgramRun(self.reactor, self.loop)  # type: ignore[arg-type]
-        self.run.begin(["a"])
+        self.run.start(["a"])
 
 
 def raising(error: BaseException) -> Any:
@@ -243,7 +260,7 @@ def with_cause() -> NotFound:
     ("error", "status", "said"),
     [
         (NotFound("x\x1b: none"), 6, "ftpservice-client: x\\x1b: none\n"),
-        (ShellUsageError("what?"), 2, "ftpservice-client: what?\n"),
+        (UsageError("what?"), 2, "ftpservice-client: what?\n"),
         (SystemExit(0), 0, ""),
         (SystemExit(None), 0, ""),
     ],
@@ -252,56 +269,54 @@ def with_cause() -> NotFound:
 def test_an_error_is_a_line_and_a_status(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int, said: str
 ) -> None:
-    exits = Exits(monkeypatch, raising(error))
-    assert (exits.run.status, exits.err.text) == (status, said)
-    assert exits.reactor.stopped
-    assert exits.left == []
+    run = PatchedRun(monkeypatch, raising(error))
+    assert (run.run.status, run.err.text) == (status, said)
+    assert run.reactor.stopped
+    assert run.exits == []
 
 
-def test_a_mistake_of_ours_shows_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    exits = Exits(monkeypatch, raising(KeyError("x")))
-    assert exits.run.status == 70
-    assert exits.err.text.startswith("ftpservice-client: Something went wrong in this program")
-    assert "Traceback" in exits.err.text
+def test_an_internal_error_prints_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = PatchedRun(monkeypatch, raising(KeyError("x")))
+    assert run.run.status == 70
+    assert run.err.text.startswith("ftpservice-client: Internal error")
+    assert "Traceback" in run.err.text
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), with_cause()], ids=["own", "cause"])
-def test_a_reader_who_has_gone_is_told_nothing(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    exits = Exits(monkeypatch, raising(error))
-    assert exits.left == []
-    exits.reactor.advance(1)
-    assert exits.left == [141]
-    assert exits.err.text == ""
+def test_a_broken_pipe_prints_nothing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    run = PatchedRun(monkeypatch, raising(error))
+    assert run.exits == []
+    run.reactor.advance(1)
+    assert run.exits == [141]
+    assert run.err.text == ""
 
 
-def test_success_is_a_status_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_status_of_the_program_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(words: Any) -> int:
         return len(words)
 
-    exits = Exits(monkeypatch, work)
-    assert exits.run.status == 1
-    assert exits.reactor.stopped
+    run = PatchedRun(monkeypatch, work)
+    assert run.run.status == 1
+    assert run.reactor.stopped
 
 
-def test_a_signal_ends_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signals_cancel_the_program_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(_words: Any) -> int:
         await Deferred()
         return 0
 
-    exits = Exits(monkeypatch, work)
-    exits.loop.handlers[2]()
-    assert exits.left == []
-    exits.loop.handlers[15]()
-    exits.loop.handlers[1]()
-    exits.reactor.advance(1)
-    assert exits.left == [143]
-    assert exits.err.text == ""
+    run = PatchedRun(monkeypatch, work)
+    run.loop.handlers[2]()
+    assert run.exits == []
+    run.loop.handlers[15]()
+    run.loop.handlers[1]()
+    run.reactor.advance(1)
+    assert run.exits == [143]
+    assert run.err.text == ""
 
 
-def test_an_output_that_is_gone_is_no_reason_to_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone(Stream):
+def test_exit_ignores_a_broken_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(MemoryStream):
         is_gone = True
 
         def flush(self) -> None:
@@ -314,4 +329,4 @@ def test_an_output_that_is_gone_is_no_reason_to_stay(monkeypatch: pytest.MonkeyP
     cli._exit(3)
     monkeypatch.undo()
     assert left == [3]
-    output.is_gone = False  # it is flushed once more when it is let go
+    output.is_gone = False  # it is flushed once more when it is collected

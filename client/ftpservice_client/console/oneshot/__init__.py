@@ -1,3 +1,3 @@
-"""Single commands: ``ftpservice-client get URL``."""
+"""One-shot commands: ``ftpservice-client get URL``."""
 
 __all__: list[str] = []

@@ -1,3 +1,3 @@
-"""What shell and single commands share: the session, its login, its lines."""
+"""What the shell, scripts and one-shot commands share: session, login, options, transfers."""
 
 __all__: list[str] = []

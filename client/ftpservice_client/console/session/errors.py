@@ -1,42 +1,42 @@
-"""What the shell itself finds wrong, as one line for the person at it."""
+"""Errors of the program itself; the text of each is one line for the user."""
 
 from __future__ import annotations
 
 __all__ = [
+    "ConsoleError",
     "InputEnded",
     "InputInterrupted",
     "NotConnected",
-    "ShellError",
-    "ShellUsageError",
-    "UnknownShellCommand",
+    "UnknownCommand",
+    "UsageError",
 ]
 
 
-class ShellError(Exception):
-    """Ends a command; its text is all that is shown."""
+class ConsoleError(Exception):
+    """A command failed; the text says why."""
 
 
-class ShellUsageError(ShellError):
-    """The arguments do not fit the word."""
+class UsageError(ConsoleError):
+    """The arguments do not fit the command."""
 
 
-class UnknownShellCommand(ShellUsageError):
-    """The line begins with a word that the shell does not know."""
+class UnknownCommand(UsageError):
+    """There is no command of that name."""
 
 
-class NotConnected(ShellError):
-    """The command needs a server, and there is none yet."""
+class NotConnected(ConsoleError):
+    """The command needs a connection."""
 
     def __init__(self) -> None:
         super().__init__("Not connected. Connect with: open ftp://host/ (or CONN host port)")
 
 
-class InputInterrupted(ShellError):
-    """Ctrl-C at a question: what was asked for is not wanted any more."""
+class InputInterrupted(ConsoleError):
+    """Ctrl-C at a prompt."""
 
     def __init__(self) -> None:
         super().__init__("Interrupted.")
 
 
 class InputEnded(InputInterrupted):
-    """Ctrl-D at a question: no more answers will come."""
+    """Ctrl-D at a prompt, or the terminal was closed."""

@@ -1,4 +1,4 @@
-"""One file moved, with a bar while it takes and a line when it is done."""
+"""Transfer of one file, with a progress bar and a status line."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ftpservice_client import (
     NotFound,
     TransferResult,
 )
-from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.session.session import ConsoleSession
 from ftpservice_client.console.terminal.consumer import TerminalConsumer
-from ftpservice_client.console.terminal.format import format_size, rate
+from ftpservice_client.console.terminal.format import format_rate, format_size
 from ftpservice_client.console.terminal.progress import ProgressDisplay
 from ftpservice_client.console.terminal.progress_rows import FileProgress
 
@@ -27,7 +27,7 @@ __all__ = ["TransferFlags", "download_file", "show_file", "upload_file"]
 
 @dataclass(frozen=True)
 class TransferFlags:
-    """How a transfer is to be done."""
+    """Options of a transfer; ``append`` and ``keep_time`` are for uploads."""
 
     resume: bool = False
     verify: bool = False
@@ -36,27 +36,32 @@ class TransferFlags:
 
 
 async def download_file(
-    session: ShellSession, name: str, to: Path, care: TransferFlags
+    session: ConsoleSession, name: str, target: Path, flags: TransferFlags
 ) -> TransferResult:
-    """Download to a file here; a directory is refused in as many words."""
-    count = FileProgress(name)
-    device = await session.in_thread(_open_device, to)
+    """Download to a local file or character device; the error for a directory names ``mirror``."""
+    progress = FileProgress(name)
+    device = await session.in_thread(_open_device, target)
+    display = ProgressDisplay(progress.rows, session.screen, session.reactor)
     try:
-        with ProgressDisplay(count.rows, session.screen, session.reactor), device or nullcontext():
-            done = await session.client.download(
-                name, device or to, resume=care.resume, verify=care.verify, progress=count
+        with display, device or nullcontext():
+            result = await session.client.download(
+                name,
+                device or target,
+                resume=flags.resume,
+                verify=flags.verify,
+                progress=progress,
             )
     except (NotFound, AlreadyExists, AccessDenied) as error:
-        if await _is_directory_there(session, name):
-            text = f"{name} is a directory: mirror fetches those"
+        if await _is_remote_directory(session, name):
+            text = f"{name} is a directory: use mirror to download it"
             raise AlreadyExists(text, error.reply) from error
         raise
-    _report(session, "Downloaded", done)
-    return done
+    _print_result(session, "Downloaded", result)
+    return result
 
 
 def _open_device(path: Path) -> BinaryIO | None:
-    """Open what takes bytes and keeps none, as /dev/null; None for what is to become a file."""
+    """Open a character device such as ``/dev/null``; return ``None`` for any other path."""
     with suppress(OSError):
         if path.is_char_device():
             return path.open("wb", buffering=0)
@@ -64,57 +69,57 @@ def _open_device(path: Path) -> BinaryIO | None:
 
 
 async def upload_file(
-    session: ShellSession, source: Path | BinaryIO, name: str, care: TransferFlags
+    session: ConsoleSession, source: Path | BinaryIO, name: str, flags: TransferFlags
 ) -> TransferResult:
-    """Upload under ``name``; a directory is refused in as many words."""
+    """Upload as ``name``; the error for a directory names ``mirror -u``."""
     if isinstance(source, Path) and await session.in_thread(source.is_dir):
-        raise LocalFileError(f"{source} is a directory: mirror -u sends those")
-    count = FileProgress(name)
-    with ProgressDisplay(count.rows, session.screen, session.reactor):
-        done = await session.client.upload(
+        raise LocalFileError(f"{source} is a directory: use mirror -u to upload it")
+    progress = FileProgress(name)
+    with ProgressDisplay(progress.rows, session.screen, session.reactor):
+        result = await session.client.upload(
             source,
             name,
-            append=care.append,
-            resume=care.resume,
-            verify=care.verify,
-            keep_time=care.keep_time,
-            progress=count,
+            append=flags.append,
+            resume=flags.resume,
+            verify=flags.verify,
+            keep_time=flags.keep_time,
+            progress=progress,
         )
-    if care.keep_time and not done.has_kept_time:
-        session.screen.complain(f"The server does not keep the time of {name}.")
-    _report(session, "Uploaded", done)
-    return done
+    if flags.keep_time and not result.has_kept_time:
+        session.screen.print_error(f"The server did not set the modification time of {name}.")
+    _print_result(session, "Uploaded", result)
+    return result
 
 
-async def show_file(session: ShellSession, name: str) -> TransferResult:
-    """Download to the output: as it is, or, on a terminal, made visible."""
+async def show_file(session: ConsoleSession, name: str) -> TransferResult:
+    """Download to standard output; on a terminal, control characters are escaped."""
     screen = session.screen
-    if not screen.terminal:
-        return _report_note(session, await session.client.download(name, screen.raw))
-    writer = TerminalConsumer(screen)
+    if not screen.is_terminal:
+        return _print_note(session, await session.client.download(name, screen.binary_out))
+    consumer = TerminalConsumer(screen)
     try:
-        done = await session.client.download(name, writer)
+        result = await session.client.download(name, consumer)
     finally:
-        writer.end_line()
-    return _report_note(session, done)
+        consumer.end_line()
+    return _print_note(session, result)
 
 
-async def _is_directory_there(session: ShellSession, name: str) -> bool:
+async def _is_remote_directory(session: ConsoleSession, name: str) -> bool:
     try:
         return (await session.client.stat(name)).kind is Kind.DIRECTORY
     except ClientError:
         return False
 
 
-def _report(session: ShellSession, what: str, done: TransferResult) -> None:
-    speed = rate(done.size, done.seconds)
-    size = format_size(done.size)
-    session.screen.remark(f"{what} file: {done.name} ({size}){speed and f', {speed}'}")
-    _report_note(session, done)
+def _print_result(session: ConsoleSession, verb: str, result: TransferResult) -> None:
+    rate = format_rate(result.size, result.seconds)
+    size = format_size(result.size)
+    session.screen.print_status(f"{verb} file: {result.name} ({size}){rate and f', {rate}'}")
+    _print_note(session, result)
 
 
-def _report_note(session: ShellSession, done: TransferResult) -> TransferResult:
-    """Tell what else there is to know, apart from what was asked for."""
-    if done.note:
-        session.screen.complain(f"{done.name}: {done.note}")
-    return done
+def _print_note(session: ConsoleSession, result: TransferResult) -> TransferResult:
+    """Print the note of a transfer to standard error; return the result."""
+    if result.note:
+        session.screen.print_error(f"{result.name}: {result.note}")
+    return result

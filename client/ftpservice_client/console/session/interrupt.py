@@ -1,4 +1,4 @@
-"""What Ctrl-C stops: the command that runs, never the shell."""
+"""Ctrl-C: cancels the command that runs, not the shell."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Result = TypeVar("Result")
 
 
 class Interrupt:
-    """Runs one thing at a time; called, it cancels that."""
+    """Runs one coroutine at a time; a call of the object cancels it."""
 
     def __init__(self) -> None:
         self._running: Deferred[Any] | None = None
         self.is_suspended = False
-        """Whether it is ignored, as while another program has the terminal."""
+        """Calls are ignored, for example while another program uses the terminal."""
 
     def __call__(self) -> None:
-        """Cancel what runs; with nothing to cancel, do nothing."""
+        """Cancel what runs, if anything does."""
         if self._running is not None and not self.is_suspended:
             self._running.cancel()
 
     async def run(self, work: Coroutine[Deferred[Any], Any, Result]) -> Result:
-        """Do ``work``; raises what it raises, `CancelledError` after a call."""
+        """Await ``work``; raises what it raises, and `CancelledError` after an interrupt."""
         running: Deferred[Result] = Deferred.fromCoroutine(work)
         self._running = running
         try:

@@ -1,4 +1,4 @@
-"""Connecting with whatever has to be asked for: name and password."""
+"""Connect and log in; user name and password come from the URL, netrc or the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ftpservice_client import AuthenticationFailed, Destination
 from ftpservice_client.console.session.errors import NotConnected
-from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.session.session import ConsoleSession
 from ftpservice_client.sessions.netrc import with_netrc
 
 __all__ = ["LOGIN_HINT", "ask_for_password", "ask_for_user", "log_in", "log_in_anonymously"]
@@ -14,36 +14,37 @@ __all__ = ["LOGIN_HINT", "ask_for_password", "ask_for_user", "log_in", "log_in_a
 LOGIN_HINT = "Log in with USER and PASS."
 
 
-async def log_in(session: ShellSession, place: Destination) -> None:
-    """Connect to ``place``; what neither it nor netrc says is asked for, where it is needed.
+async def log_in(session: ConsoleSession, destination: Destination) -> None:
+    """Connect to ``destination`` and log in.
 
-    A shell shows what the server says first, and leaves it to the person to log in (USER, PASS)
-    where no user is named. Raises `AuthenticationFailed` where nobody can be asked.
+    A user or password that neither the URL nor netrc has is asked for if it is needed. The
+    interactive shell prints the greeting; without a user it leaves the login to the commands USER
+    and PASS. Raises `AuthenticationFailed` if there is no terminal to ask at.
     """
     if session.settings.netrc is not None:
-        told: list[str] = []
+        warnings: list[str] = []
         path = session.settings.netrc
-        place = await session.in_thread(with_netrc, place, path, told.append)
-        for line in told:
-            session.screen.warn(line)
-    session.login_destination = place
-    if session.shell and not place.scheme.is_simple:
-        await session.connect_without_login(place)
-        if place.password is None and not place.user:
-            session.screen.remark(LOGIN_HINT)
+        destination = await session.in_thread(with_netrc, destination, path, warnings.append)
+        for line in warnings:
+            session.screen.print_warning(line)
+    session.login_destination = destination
+    if session.is_shell and not destination.scheme.is_simple:
+        await session.connect_without_login(destination)
+        if destination.password is None and not destination.user:
+            session.screen.print_status(LOGIN_HINT)
             return
-    if place.password is not None or not session.is_interactive:
-        await session.open(place)
-    elif place.user:
-        await _with_password(session, place)
+    if destination.password is not None or not session.is_interactive:
+        await session.open(destination)
+    elif destination.user:
+        await _ask_password_and_open(session, destination)
     else:
-        await _log_in_anonymously_or_ask(session, place)
-    if place.scheme.is_simple:
-        session.tell_connected(place, secured=place.scheme.is_secured)
+        await _log_in_anonymously_or_ask(session, destination)
+    if destination.scheme.is_simple:
+        session.print_connected(destination, is_secured=destination.scheme.is_secured)
 
 
-async def log_in_anonymously(session: ShellSession) -> None:
-    """Log in as anonymous on a connection on which nobody is; raises `NotConnected`."""
+async def log_in_anonymously(session: ConsoleSession) -> None:
+    """Log in as anonymous on a connection without a login; raises `NotConnected`."""
     if session.login_destination is None or not session.is_awaiting_login:
         raise NotConnected
     try:
@@ -51,36 +52,36 @@ async def log_in_anonymously(session: ShellSession) -> None:
     except AuthenticationFailed as error:
         text = f"{str(error).rstrip('.')} (as anonymous). {LOGIN_HINT}"
         raise AuthenticationFailed(text, error.reply) from error
-    session.screen.remark("Logged in as anonymous.")
+    session.screen.print_status("Logged in as anonymous.")
 
 
-async def _log_in_anonymously_or_ask(session: ShellSession, place: Destination) -> None:
-    """Be anonymous, or, if that is turned away, whoever the person says."""
+async def _log_in_anonymously_or_ask(session: ConsoleSession, destination: Destination) -> None:
+    """Log in as anonymous; if the server refuses that, ask for user and password."""
     try:
-        await session.open(place)
+        await session.open(destination)
     except AuthenticationFailed:
-        session.login_destination = replace(place, user=await ask_for_user(session))
-        await _with_password(session, session.login_destination)
+        session.login_destination = replace(destination, user=await ask_for_user(session))
+        await _ask_password_and_open(session, session.login_destination)
 
 
-async def _with_password(session: ShellSession, place: Destination) -> None:
-    await session.open(place.as_user(place.user, await ask_for_password(session)))
+async def _ask_password_and_open(session: ConsoleSession, destination: Destination) -> None:
+    await session.open(destination.as_user(destination.user, await ask_for_password(session)))
 
 
-async def ask_for_user(session: ShellSession) -> str:
-    """Return a name; ``USER name``, which people type out of habit, is the name too."""
+async def ask_for_user(session: ConsoleSession) -> str:
+    """Return a user name; the answer may also be ``USER name``."""
     answer = await session.ask("User")
     return _without_command("USER", answer)
 
 
-async def ask_for_password(session: ShellSession) -> str:
-    """Return a password, as it is or behind the word PASS."""
+async def ask_for_password(session: ConsoleSession) -> str:
+    """Return a password; the answer may also be ``PASS password``, or ``PASS`` alone."""
     answer = await session.ask("Password", secret=True)
     if answer.strip().upper() == "PASS":
         answer = await session.ask("Password", secret=True)
     return _without_command("PASS", answer)
 
 
-def _without_command(word: str, answer: str) -> str:
+def _without_command(command: str, answer: str) -> str:
     first, space, rest = answer.partition(" ")
-    return rest.strip() if space and first.upper() == word and rest.strip() else answer
+    return rest.strip() if space and first.upper() == command and rest.strip() else answer

@@ -1,4 +1,4 @@
-"""Wildcards to names, here and there; and the local name that a remote one gets."""
+"""Expansion of wildcards to local and remote names, and the local target of a download."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from pathlib import Path
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.glob import GlobPattern, has_wildcards
 from ftpservice_client import Listing, NotFound
-from ftpservice_client.console.session.errors import ShellError, ShellUsageError
+from ftpservice_client.console.session.errors import ConsoleError, UsageError
 from ftpservice_client.console.session.line_parser import ShellArgument
-from ftpservice_client.console.session.session import ShellSession
+from ftpservice_client.console.session.session import ConsoleSession
 
 __all__ = [
     "base_name",
     "expand_local_files",
     "expand_remote_files",
     "is_pattern",
+    "local_path",
     "local_target",
     "matching_entries",
     "require_distinct",
@@ -29,14 +30,14 @@ __all__ = [
 
 
 def is_pattern(argument: ShellArgument) -> bool:
-    """Tell whether it may stand for several names."""
+    """Return whether the argument holds wildcards that are not quoted."""
     return not argument.literal and has_wildcards(argument.text)
 
 
 async def expand_remote_files(
-    session: ShellSession, arguments: Sequence[ShellArgument]
+    session: ConsoleSession, arguments: Sequence[ShellArgument]
 ) -> list[str]:
-    """Return the names that are meant, files alone for those with wildcards."""
+    """Return the names; a pattern is replaced by the files that match. Raises `NotFound`."""
     names: list[str] = []
     for argument in arguments:
         if not is_pattern(argument):
@@ -45,43 +46,39 @@ async def expand_remote_files(
         head, slash, pattern = argument.text.rpartition("/")
         listing = await session.client.list(head + slash)
         if not listing.is_complete:
-            session.screen.complain(unparsed_text(listing))
+            session.screen.print_error(unparsed_text(listing))
         found = matching_entries(listing.entries, pattern)
         names += [head + slash + entry.name for entry in found if entry.kind is not Kind.DIRECTORY]
     if not names:
         patterns = ", ".join(argument.text for argument in arguments)
-        raise NotFound(f"{patterns}: no file there has such a name")
+        raise NotFound(f"{patterns}: no remote file matches")
     return names
 
 
 def unparsed_text(listing: Listing) -> str:
-    """Return a line about what of a listing could not be understood."""
+    """Return one line about the lines of a listing that were skipped."""
     lines = [*listing.unparsed, *listing.unsafe]
-    return f"Not understood of the listing: {lines[0]}" + (
-        f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-    )
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return f"Skipped in the listing: {lines[0]}{more}"
 
 
 def matching_entries(entries: Sequence[Entry], pattern: str) -> list[Entry]:
-    """Return the entries whose names fit, sorted.
-
-    Raises `ShellUsageError` for a pattern that is too much.
-    """
+    """Return the entries whose names match, sorted; raises `UsageError` for an invalid pattern."""
     try:
-        fits = GlobPattern(pattern).matches
+        matches = GlobPattern(pattern).matches
     except ValueError as error:
-        raise ShellUsageError(f"{str(error).capitalize()}.") from None
-    return sorted((entry for entry in entries if fits(entry.name)), key=attrgetter("name"))
+        raise UsageError(f"{str(error).capitalize()}.") from None
+    return sorted((entry for entry in entries if matches(entry.name)), key=attrgetter("name"))
 
 
 async def expand_local_files(
-    session: ShellSession, arguments: Sequence[ShellArgument]
+    session: ConsoleSession, arguments: Sequence[ShellArgument]
 ) -> list[Path]:
-    """Return the files here that are meant."""
+    """Return the local paths; a pattern is replaced by the files that match."""
     paths = await session.in_thread(_expand, arguments)
     if not paths:
         patterns = ", ".join(argument.text for argument in arguments)
-        raise ShellError(f"{patterns}: no file here has such a name")
+        raise ConsoleError(f"{patterns}: no local file matches")
     return paths
 
 
@@ -97,35 +94,32 @@ def _expand(arguments: Sequence[ShellArgument]) -> list[Path]:
 
 
 def require_distinct(names: Iterable[str]) -> None:
-    """Raise `ShellUsageError` where two files would get one name.
-
-    And the second replace the first.
-    """
+    """Raise `UsageError` if two files would get the same name: one would replace the other."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ShellUsageError(f"Two of them would become {name}.")
+            raise UsageError(f"Two files would get the name {name}.")
         seen.add(name)
 
 
 def local_path(argument: ShellArgument) -> Path:
-    """Return the path that was typed, ``~`` being home unless it was quoted."""
+    """Return the path of an argument; ``~`` is expanded unless it was quoted."""
     path = Path(argument.text)
     return path if argument.literal else path.expanduser()
 
 
 def base_name(name: str) -> str:
-    """Return what a remote file is called where it lies; raises `ShellError` if nothing is left."""
+    """Return the last component of a remote path; raises `ConsoleError` if it is no file name."""
     last = name.rstrip("/").rpartition("/")[2]
     if last in ("", ".", "..") or "\0" in last:
-        raise ShellError("That is not the name of a file.")
+        raise ConsoleError(f"Not a file name: {name}")
     return last
 
 
-async def local_target(session: ShellSession, name: str, to: ShellArgument | None) -> Path:
-    """Return where a download goes: here, into the directory ``to``, or to the name ``to``.
+async def local_target(session: ConsoleSession, name: str, to: ShellArgument | None) -> Path:
+    """Return the path of a download: in the current directory, in the directory ``to``, or ``to``.
 
-    What ends with ``/`` is a directory, and made if it is not there.
+    A ``to`` that ends with ``/`` is a directory and is created if it is missing.
     """
     if to is None:
         return Path(base_name(name))

@@ -1,4 +1,4 @@
-"""What the shell remembers: the server, where we are there, the listings it may complete from."""
+"""The session of the program: its connection, its directory, and listings for completion."""
 
 from __future__ import annotations
 
@@ -20,177 +20,174 @@ from ftpservice_client import (
     connect_without_login,
 )
 from ftpservice_client.console.session.certificate_trust import with_trust
-from ftpservice_client.console.session.errors import NotConnected, ShellError
+from ftpservice_client.console.session.errors import ConsoleError, NotConnected
 from ftpservice_client.console.session.interrupt import Interrupt
 from ftpservice_client.console.session.known_hosts import KnownHosts, known_hosts_path
 from ftpservice_client.console.terminal.escape import escape_unprintable
-from ftpservice_client.console.terminal.terminal import Screen
+from ftpservice_client.console.terminal.screen import Screen
 from ftpservice_client.local.threads import ThreadRunner
 
-__all__ = ["Prompter", "ShellEnvironment", "ShellSession"]
+__all__ = ["ConsoleEnvironment", "ConsoleSession", "Prompter"]
 
 Result = TypeVar("Result")
 LISTING_VALID_SECONDS = 15.0
-"""Seconds for which a listing is good enough to complete names from."""
+"""Age up to which a listing is used for completion."""
 DISCONNECTED_PROMPT = "ftpservice"
 
 
 class Prompter(Protocol):
-    """Whoever can be asked."""
+    """Asks the user at the terminal."""
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
-        """Return the answer; a ``secret`` one is not shown as it is typed."""
+        """Return the answer; a ``secret`` one is not echoed."""
 
 
 @dataclass(frozen=True)
-class ShellEnvironment:
-    """What a session is given: the reactor, the person, and how to connect."""
+class ConsoleEnvironment:
+    """What a session needs from the process: reactor, screen, settings and the terminal."""
 
     reactor: Any
     screen: Screen
     settings: Settings
     prompter: Prompter | None = None
-    """``None`` where nobody can be asked."""
+    """``None`` without a terminal."""
     interrupt: Interrupt = field(default_factory=Interrupt)
     known_hosts: KnownHosts = field(
         default_factory=lambda: KnownHosts(known_hosts_path(os.environ))
     )
-    shell: bool = False
-    """Whether a person types the lines, who is told of what a server says at first."""
-    script: bool = False
-    """Whether lines come from a file: questions of trust are not for whoever started it."""
+    is_shell: bool = False
+    """Lines are typed: greetings and more status lines are printed."""
+    is_script: bool = False
+    """Lines come from a file or pipe: the user is not asked about certificates."""
 
 
-class ShellSession:
-    """One person's connection, or the lack of one."""
+class ConsoleSession:
+    """The connection of a shell, a script or a one-shot command; at most one at a time."""
 
-    def __init__(self, given: ShellEnvironment) -> None:
-        self.reactor = given.reactor
-        self.screen = given.screen
-        self.settings = replace(given.settings, warn=given.screen.warn)
-        self.known_hosts = given.known_hosts
-        self.shell = given.shell
-        self.interrupt = given.interrupt
-        self.leaving = False
-        self.place: Destination | None = None
-        """The server, and who we are there."""
+    def __init__(self, environment: ConsoleEnvironment) -> None:
+        self.reactor = environment.reactor
+        self.screen = environment.screen
+        self.settings = replace(environment.settings, warn=environment.screen.print_warning)
+        self.known_hosts = environment.known_hosts
+        self.is_shell = environment.is_shell
+        self.interrupt = environment.interrupt
+        self.is_leaving = False
+        self.destination: Destination | None = None
+        """The server and user of the connection."""
         self.login_destination: Destination | None = None
-        """Where USER and PASS log in."""
+        """The server and user that USER and PASS log in to."""
         self.url_destination: Destination | None = None
-        """What a URL said that led here, before netrc and the person had their say."""
+        """The destination as the URL named it, before netrc and prompts completed it."""
         self.home = ""
-        """The directory that we began in."""
-        self._prompter = given.prompter
-        self._script = given.script
-        self._greeted: PendingLogin | None = None
+        """The remote directory after the login."""
+        self.is_interactive = environment.prompter is not None
+        """Whether the user can be asked."""
+        self.can_ask_for_trust = self.is_interactive and not environment.is_script
+        """Whether the user can be asked about a certificate."""
+        self._prompter = environment.prompter
+        self._pending_login: PendingLogin | None = None
         self._client: Client | None = None
         self._listings: dict[str, tuple[float, tuple[Entry, ...]]] = {}
 
     @property
     def client(self) -> Client:
-        """The connection; raises `NotConnected`. That it was lost meanwhile is told."""
+        """The client of the connection; raises `NotConnected`.
+
+        If the connection was lost and the client will reconnect, a status line says so.
+        """
         if self._client is None:
             raise NotConnected
-        if self.settings.retries and (why := self._client.lost) is not None:
-            self.screen.remark(f"Not connected any more ({why}); connecting again.")
+        if self.settings.retries and (error := self._client.lost) is not None:
+            self.screen.print_status(f"Connection lost ({error}); reconnecting.")
         return self._client
 
     @property
-    def is_interactive(self) -> bool:
-        """Whether there is somebody to be asked."""
-        return self._prompter is not None
-
-    def tell(self, line: str) -> None:
-        """Say what was done to a person at the shell; scripts are told of files alone."""
-        if self.shell:
-            self.screen.remark(line)
-
-    @property
-    def can_ask_for_trust(self) -> bool:
-        """Whether somebody can be asked about a certificate."""
-        return self.is_interactive and not self._script
-
-    @property
     def is_awaiting_login(self) -> bool:
-        """Whether there is a connection that nobody has logged in on."""
-        return self._client is None and self._greeted is not None
+        """Whether there is a connection without a login."""
+        return self._client is None and self._pending_login is not None
 
-    async def connect_without_login(self, place: Destination) -> None:
-        """Connect, and show what the server says first; an older connection is closed then."""
+    def print_shell_status(self, line: str) -> None:
+        """Print a status line in the interactive shell only."""
+        if self.is_shell:
+            self.screen.print_status(line)
 
-        async def greeted(settings: Settings) -> PendingLogin:
-            return await connect_without_login(place, reactor=self.reactor, settings=settings)
+    def print_connected(self, destination: Destination, *, is_secured: bool) -> None:
+        """Print where the connection leads and whether it is encrypted, in the shell only."""
+        protection = "with TLS" if is_secured else "without TLS"
+        self.print_shell_status(f"Connected to {destination.host} {protection}.")
 
-        found = await with_trust(self, place, greeted)
+    async def connect_without_login(self, destination: Destination) -> None:
+        """Connect and print the greeting; then close the previous connection."""
+
+        async def connect_with(settings: Settings) -> PendingLogin:
+            return await connect_without_login(destination, reactor=self.reactor, settings=settings)
+
+        pending = await with_trust(self, destination, connect_with)
         await self.close(quietly=True)
-        self._greeted = found
-        for line in found.welcome:
-            self.screen.remark(line)
-        self.tell_connected(place, secured=found.is_secured)
+        self._pending_login = pending
+        for line in pending.welcome:
+            self.screen.print_status(line)
+        self.print_connected(destination, is_secured=pending.is_secured)
 
-    def tell_connected(self, place: Destination, *, secured: bool) -> None:
-        """Tell a person at the shell where the connection leads, and how it is protected."""
-        self.tell(f"Connected to {place.host}{' under TLS' if secured else ', without TLS'}.")
-
-    async def open(self, place: Destination) -> None:
-        """Connect and log in; an older connection is closed when the new one is there."""
-        greeted, self._greeted = self._greeted, None
-        if greeted is not None and _same_server(greeted.destination, place):
-            client = await self._log_in(greeted, place)
+    async def open(self, destination: Destination) -> None:
+        """Connect and log in; then close the previous connection."""
+        pending, self._pending_login = self._pending_login, None
+        if pending is not None and _is_same_server(pending.destination, destination):
+            client = await self._log_in(pending, destination)
         else:
 
-            async def connected(settings: Settings) -> Client:
-                return await connect(place, reactor=self.reactor, settings=settings)
+            async def connect_with(settings: Settings) -> Client:
+                return await connect(destination, reactor=self.reactor, settings=settings)
 
-            client = await with_trust(self, place, connected)
+            client = await with_trust(self, destination, connect_with)
         await self.close(quietly=True)
-        self._client, self.place, self.login_destination = client, place, place
+        self._client, self.destination, self.login_destination = client, destination, destination
         self.home = client.directory
 
-    async def _log_in(self, greeted: PendingLogin, place: Destination) -> Client:
-        """Log in on a connection; after a wrong password another login may follow."""
+    async def _log_in(self, pending: PendingLogin, destination: Destination) -> Client:
+        """Log in on an open connection; if the password is wrong, the connection stays open."""
         try:
-            return await greeted.log_in(place.user, place.password)
+            return await pending.log_in(destination.user, destination.password)
         except AuthenticationFailed:
-            self._greeted = greeted
+            self._pending_login = pending
             raise
 
-    async def renew(self) -> None:
-        """Connect once more to where we are, as after a change of the settings."""
-        if self._client is not None and self.place is not None:
-            await self.open(replace(self.place, path=self._client.directory))
+    async def reconnect(self) -> None:
+        """Connect again to the same directory, for example after a change of the settings."""
+        if self._client is not None and self.destination is not None:
+            await self.open(replace(self.destination, path=self._client.directory))
 
     async def close(self, *, quietly: bool = False) -> None:
-        """Say good-bye, if there is a connection."""
+        """Send QUIT and close the connection, if there is one."""
         client, self._client = self._client, None
-        greeted, self._greeted = self._greeted, None
-        self.place = self.url_destination = None
+        pending, self._pending_login = self._pending_login, None
+        self.destination = self.url_destination = None
         self.forget_listings()
-        if greeted is not None:
-            greeted.close()
+        if pending is not None:
+            pending.close()
         if client is not None:
             await client.quit()
-        if not quietly and (client or greeted):
-            self.tell("Disconnected from server")
+        if not quietly and (client or pending):
+            self.print_shell_status("Disconnected from server")
 
     async def ask(self, question: str, *, secret: bool = False, empty: bool = False) -> str:
-        """Return the person's answer.
+        """Return the user's answer.
 
-        Raises `ShellError` where nobody is there, or says nothing and may not (``empty``).
+        Raises `ConsoleError` without a terminal, or for an empty answer unless ``empty`` allows it.
         """
         if self._prompter is None:
-            raise ShellError(f"{question}: nobody is there to be asked, so it has to be given.")
+            raise ConsoleError(f"{question} is required: there is no terminal to ask at.")
         answer = await self._prompter.ask(f"{question}: ", secret=secret)
         if not answer and not secret and not empty:
-            raise ShellError("Nothing done.")
+            raise ConsoleError("Cancelled: the answer is empty.")
         return answer
 
     async def entries(self, directory: str) -> tuple[Entry, ...]:
-        """Return what is in a directory, as of lately; nothing where that cannot be told."""
+        """Return the entries of a remote directory for completion; empty if it cannot be listed."""
         if self._client is None:
             return ()
-        when, entries = self._listings.get(directory, (float("-inf"), ()))
-        if self.reactor.seconds() - when < LISTING_VALID_SECONDS:
+        listed_at, entries = self._listings.get(directory, (float("-inf"), ()))
+        if self.reactor.seconds() - listed_at < LISTING_VALID_SECONDS:
             return entries
         try:
             listing = await self._client.list(directory)
@@ -201,15 +198,15 @@ class ShellSession:
         return entries
 
     def forget_listings(self) -> None:
-        """Drop the listings: something may have changed."""
+        """Drop the listings for completion: they may be out of date."""
         self._listings.clear()
 
     async def in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call what may wait for the disk, in a thread."""
+        """Call a blocking function in a thread."""
         return await ThreadRunner(self.reactor).call(function, *arguments)
 
     async def lend_terminal(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call what runs another program at the terminal, which then gets Ctrl-C alone."""
+        """Call a function that runs another program at the terminal, which then gets Ctrl-C."""
         self.screen.out.flush()
         self.interrupt.is_suspended = True
         try:
@@ -219,14 +216,14 @@ class ShellSession:
 
     @property
     def prompt(self) -> str:
-        """What stands before the line that is typed."""
+        """The prompt of the shell."""
         if self.is_awaiting_login and self.login_destination is not None:
             return escape_unprintable(f"{self.login_destination.host}> ")
-        if self._client is None or self.place is None:
+        if self._client is None or self.destination is None:
             return f"{DISCONNECTED_PROMPT}> "
-        who = f"{self.place.user}@" if self.place.user else ""
-        return escape_unprintable(f"{who}{self.place.host}:{self._client.directory}> ")
+        user = f"{self.destination.user}@" if self.destination.user else ""
+        return escape_unprintable(f"{user}{self.destination.host}:{self._client.directory}> ")
 
 
-def _same_server(one: Destination, other: Destination) -> bool:
+def _is_same_server(one: Destination, other: Destination) -> bool:
     return replace(one, user="", password=None) == replace(other, user="", password=None)

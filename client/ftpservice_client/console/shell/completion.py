@@ -1,4 +1,4 @@
-"""What Tab offers: words, local names, and remote names from listings that are still fresh."""
+"""Completion: commands, options, local names, and remote names from recent listings."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ftpservice.wire.entry import Kind
-from ftpservice_client.console.session.errors import ShellUsageError
+from ftpservice_client.console.session.errors import UsageError
 from ftpservice_client.console.session.line_parser import (
     ArgumentToken,
     ShellArgument,
     argument_tokens,
     quote_argument,
 )
-from ftpservice_client.console.session.session import ShellSession
-from ftpservice_client.console.shell.command_table import (
-    CommandTable,
+from ftpservice_client.console.session.session import ConsoleSession
+from ftpservice_client.console.shell.arguments import ParsedArguments, parse_options
+from ftpservice_client.console.shell.command import (
     CompletionSource,
     ShellCommand,
+    ShellCommandTable,
 )
-from ftpservice_client.console.shell.options import ParsedArguments, parse_options
 
 __all__ = ["Suggestion", "suggestions_for"]
 
 
 class Suggestion(NamedTuple):
-    """What may stand in place of the line's last ``replaces`` characters."""
+    """A text that replaces the last ``replaced_length`` characters of the line."""
 
     text: str
     replaced_length: int
-    shown: str
+    display: str
     """The last component of a name, for the menu."""
 
 
 class CandidateName(NamedTuple):
-    """One that an argument could be; ``shown`` without the directories before it."""
+    """A possible argument; ``display`` is its last component."""
 
     text: str
-    shown: str
+    display: str
 
 
 async def suggestions_for(
-    before: str, session: ShellSession, table: CommandTable
+    before: str, session: ConsoleSession, table: ShellCommandTable
 ) -> list[Suggestion]:
-    """Return what may come at the end of ``before``, the line up to the cursor."""
+    """Return the suggestions for the end of ``before``, the line up to the cursor."""
     line = before.lstrip()
     first, *others = line.split(None, 1)[:2] or [""]
     if not others and not line[-1:].isspace():
@@ -54,83 +54,89 @@ async def suggestions_for(
         )
     rest = line[len(first) :]
     try:
-        word = table.find(first)
-        piece, given = _last_argument(rest, word)
-    except ShellUsageError:
+        command = table.find(first)
+        token, arguments = _last_token(rest, command)
+    except UsageError:
         return []
-    options = [] if piece.literal else _options(piece.text, word)
-    names = await _names(word.completion_source(given), piece.text, session, table)
-    quote = rest[piece.start : piece.start + 1]
-    return options + _suggestions_from(names, len(rest) - piece.start, quote)
+    options = [] if token.literal else _options(token.text, command)
+    names = await _names(command.completion_source(arguments), token.text, session, table)
+    quote = rest[token.start : token.start + 1]
+    return options + _suggestions_from(names, len(rest) - token.start, quote)
 
 
-def _command_names(beginning: str, table: CommandTable) -> list[str]:
-    return [name for name in table.names() if name.startswith(beginning.lower())]
+def _command_names(prefix: str, table: ShellCommandTable) -> list[str]:
+    return [name for name in table.names() if name.startswith(prefix.lower())]
 
 
-def _last_argument(rest: str, word: ShellCommand) -> tuple[ArgumentToken, ParsedArguments]:
-    """Return the piece at the end, and what is given before it; raises `ShellUsageError`."""
-    found = list(argument_tokens(rest))
-    if not found or (found[-1].closed and found[-1].end < len(rest)):
-        found.append(ArgumentToken("", False, len(rest), len(rest), True))
-    if word.takes.whole and len(found) > 1:
-        start = found[0].start
+def _last_token(rest: str, command: ShellCommand) -> tuple[ArgumentToken, ParsedArguments]:
+    """Return the token at the cursor and the arguments before it; raises `UsageError`."""
+    tokens = list(argument_tokens(rest))
+    if not tokens or (tokens[-1].closed and tokens[-1].end < len(rest)):
+        tokens.append(ArgumentToken("", False, len(rest), len(rest), True))
+    if command.arguments.is_rest_of_line and len(tokens) > 1:
+        start = tokens[0].start
         return ArgumentToken(rest[start:], False, start, len(rest), True), ParsedArguments()
-    before = [ShellArgument(piece.text, piece.literal) for piece in found[:-1]]
-    return found[-1], parse_options(before, word.options, rest)
+    before = [ShellArgument(token.text, token.literal) for token in tokens[:-1]]
+    return tokens[-1], parse_options(before, command.options, rest)
 
 
-def _options(beginning: str, word: ShellCommand) -> list[Suggestion]:
-    if not beginning.startswith("-"):
+def _options(prefix: str, command: ShellCommand) -> list[Suggestion]:
+    if not prefix.startswith("-"):
         return []
-    texts = [f"--{one.name}" for one in word.options]
-    return [Suggestion(text, len(beginning), text) for text in texts if text.startswith(beginning)]
+    texts = [f"--{option.name}" for option in command.options]
+    return [Suggestion(text, len(prefix), text) for text in texts if text.startswith(prefix)]
 
 
 def _suggestions_from(
-    names: Iterable[CandidateName], replaces: int, quote: str
+    names: Iterable[CandidateName], replaced_length: int, quote: str
 ) -> list[Suggestion]:
-    printing = (name for name in names if name.text.isprintable())
-    return [Suggestion(_quoted_name(name.text, quote), replaces, name.shown) for name in printing]
+    return [
+        Suggestion(_quoted_name(name.text, quote), replaced_length, name.display)
+        for name in names
+        if name.text.isprintable()
+    ]
 
 
 def _quoted_name(name: str, quote: str) -> str:
-    """Quote a name that needs it, or was begun so; behind a directory the quote stays open."""
-    shown = quote_argument(name)
-    if quote in ("'", '"') and shown == name:
-        shown = f'"{name}"'
-    return shown[:-1] if shown.endswith('/"') else shown
+    """Quote a name that needs it or was begun with a quote; a directory is left without the end."""
+    quoted = quote_argument(name)
+    if quote in ("'", '"') and quoted == name:
+        quoted = f'"{name}"'
+    return quoted[:-1] if quoted.endswith('/"') else quoted
 
 
 async def _names(
-    side: CompletionSource, beginning: str, session: ShellSession, table: CommandTable
+    source: CompletionSource, prefix: str, session: ConsoleSession, table: ShellCommandTable
 ) -> list[CandidateName]:
-    if side is CompletionSource.COMMANDS:
-        return [CandidateName(name, name) for name in _command_names(beginning, table)]
-    if side is CompletionSource.NONE:
+    if source is CompletionSource.COMMANDS:
+        return [CandidateName(name, name) for name in _command_names(prefix, table)]
+    if source is CompletionSource.NONE:
         return []
-    head, slash, tail = beginning.rpartition("/")
-    directories_only = side in (CompletionSource.LOCAL_DIRECTORY, CompletionSource.REMOTE_DIRECTORY)
-    if side in (CompletionSource.LOCAL, CompletionSource.LOCAL_DIRECTORY):
-        found = await session.in_thread(_local, head + slash)
+    head, slash, tail = prefix.rpartition("/")
+    directories_only = source in (
+        CompletionSource.LOCAL_DIRECTORY,
+        CompletionSource.REMOTE_DIRECTORY,
+    )
+    if source in (CompletionSource.LOCAL, CompletionSource.LOCAL_DIRECTORY):
+        found = await session.in_thread(_local_names, head + slash)
     else:
-        found = await _remote(session, head + slash)
+        found = await _remote_names(session, head + slash)
     return [
-        CandidateName(head + slash + name + "/" * directory, name + "/" * directory)
-        for name, directory in found
+        CandidateName(head + slash + name + "/" * is_directory, name + "/" * is_directory)
+        for name, is_directory in found
         if name.startswith(tail)
-        and (directory or not directories_only)
+        and (is_directory or not directories_only)
         and (tail or not name.startswith("."))
     ]
 
 
-async def _remote(session: ShellSession, directory: str) -> list[tuple[str, bool]]:
+async def _remote_names(session: ConsoleSession, directory: str) -> list[tuple[str, bool]]:
     entries = await session.entries(directory)
     return [(entry.name, entry.kind is Kind.DIRECTORY) for entry in entries]
 
 
-def _local(directory: str) -> list[tuple[str, bool]]:
-    """Return names and whether they are directories, sorted; runs in a thread."""
+def _local_names(directory: str) -> list[tuple[str, bool]]:
+    """Return names and whether they are directories, sorted; blocks."""
     try:
         with os.scandir(Path(directory or ".").expanduser()) as found:
             return sorted((entry.name, entry.is_dir()) for entry in found)

@@ -1,4 +1,4 @@
-"""The lines that were typed, kept in a file for its owner alone, without passwords."""
+"""The history of typed lines: a file that only its owner can read, without passwords."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ MAX_HISTORY_LINES = 1000
 
 
 def history_path(environment: Mapping[str, str]) -> Path:
-    """Return where the lines are kept (XDG_STATE_HOME, else below the home directory)."""
+    """Return the path of the file: below ``$XDG_STATE_HOME``, or below ``~/.local/state``."""
     state = environment.get("XDG_STATE_HOME", "")
     top = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
     return top / "ftpservice" / "history"
 
 
 class HistoryFile:
-    """A file with a line for each line; its calls may wait for the disk."""
+    """The file; the methods block."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def load(self) -> list[str]:
-        """Return the last lines, oldest first; none if the file cannot be read."""
+        """Return the last lines, oldest first; empty if the file cannot be read."""
         try:
             text = self._path.read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -38,8 +38,8 @@ class HistoryFile:
             self._shorten(lines[-MAX_HISTORY_LINES:])
         return lines[-MAX_HISTORY_LINES:]
 
-    def keep(self, line: str) -> None:
-        """Add a line; where that is not possible, nothing is kept."""
+    def add(self, line: str) -> None:
+        """Append a line without its passwords; errors are ignored."""
         text = redact_line(line).strip()
         if not text or text == SYSTEM_COMMAND_PREFIX:
             return
@@ -58,8 +58,8 @@ class HistoryFile:
             shorter.unlink(missing_ok=True)
 
     @staticmethod
-    def _write(path: Path, how: int, text: str) -> None:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600)
-        with os.fdopen(number, "ab") as file:
-            os.fchmod(number, 0o600)
+    def _write(path: Path, flag: int, text: str) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            os.fchmod(descriptor, 0o600)
             file.write(text.encode("utf-8", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""The line that is typed: editing, history and Tab, by prompt_toolkit on the reactor's own loop."""
+"""The prompt of the shell, by prompt_toolkit on the reactor's event loop."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from ftpservice_client.console.session.errors import InputEnded, InputInterrupte
 from ftpservice_client.console.session.redaction import redact_line
 from ftpservice_client.console.shell.completion import Suggestion
 
-__all__ = ["Prompt", "Questions", "TabCompleter"]
+__all__ = ["ShellPrompt", "TabCompleter", "TerminalPrompter"]
 
 Result = TypeVar("Result")
 SuggestFunction = Callable[[str], Coroutine[Any, Any, list[Suggestion]]]
-"""Returns what may come at the end of a line."""
 
 
-class Questions:
-    """Asks at the terminal; what is answered is in no history."""
+class TerminalPrompter:
+    """Asks questions at the terminal; answers are not added to the history."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -34,36 +33,36 @@ class Questions:
     async def ask(self, question: str, *, secret: bool = False) -> str:
         """Return an answer; raises `InputInterrupted`, `InputEnded`."""
         output = create_output(stdout=sys.stdout if sys.stdout.isatty() else sys.stderr)
-        asking: PromptSession[str] = PromptSession(
+        prompt: PromptSession[str] = PromptSession(
             is_password=secret,
             interrupt_exception=InputInterrupted,
             eof_exception=InputEnded,
             output=output,
         )
-        return await self._awaited(asking.prompt_async(question, handle_sigint=False))
+        return await self._run(prompt.prompt_async(question, handle_sigint=False))
 
-    async def _awaited(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return await Deferred.fromFuture(self._loop.create_task(_end_on_hangup(work)))
 
 
 class RedactedHistory(InMemoryHistory):
-    """Lines that Up brings back, without the passwords in them."""
+    """The lines of this session in memory, without passwords."""
 
     def append_string(self, string: str) -> None:
-        """Keep a line."""
+        """Add a line."""
         super().append_string(redact_line(string))
 
 
 async def _end_on_hangup(work: Coroutine[Any, Any, Result]) -> Result:
-    """Have a terminal that is gone be somebody who has left."""
+    """Await ``work``; a closed terminal raises `InputEnded`."""
     try:
         return await work
     except EOFError:
         raise InputEnded from None
 
 
-class Prompt(Questions):
-    """Asks for the lines of a shell, with history and Tab."""
+class ShellPrompt(TerminalPrompter):
+    """Reads the lines of the shell, with editing, history and completion."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, lines: list[str], suggest: SuggestFunction
@@ -78,27 +77,27 @@ class Prompt(Questions):
             eof_exception=InputEnded,
         )
 
-    async def line(self, text: str) -> str:
+    async def line(self, prompt: str) -> str:
         """Return the next line; raises `InputInterrupted`, `InputEnded`."""
-        return await self._awaited(self._lines.prompt_async(text, handle_sigint=False))
+        return await self._run(self._lines.prompt_async(prompt, handle_sigint=False))
 
 
 class TabCompleter(Completer):
-    """Fetches what Tab offers; a fetch goes on when the line is sent meanwhile."""
+    """Completes with suggestions; a listing is not cancelled when the user sends the line first."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, suggest: SuggestFunction) -> None:
         self._loop = loop
         self._suggest = suggest
 
     def get_completions(self, _document: Document, _event: CompleteEvent) -> list[Completion]:
-        """Return nothing: what there is comes later."""
+        """Return nothing; prompt_toolkit calls the asynchronous method."""
         return []
 
     async def get_completions_async(
         self, document: Document, _event: CompleteEvent
     ) -> AsyncGenerator[Completion, None]:
-        """Yield what may come at the cursor."""
+        """Yield the suggestions at the cursor."""
         work = Deferred.fromCoroutine(self._suggest(document.text_before_cursor))
-        found = await asyncio.shield(work.asFuture(self._loop))
-        for one in found:
-            yield Completion(one.text, -one.replaced_length, display=one.shown)
+        suggestions = await asyncio.shield(work.asFuture(self._loop))
+        for one in suggestions:
+            yield Completion(one.text, -one.replaced_length, display=one.display)

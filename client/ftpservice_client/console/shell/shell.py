@@ -1,4 +1,4 @@
-"""The interactive shell: ask for a line, do what it says, say what went wrong, go on."""
+"""The interactive shell: read a line, run its command, print its error, repeat."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from twisted.python.failure import Failure
 
 from ftpservice_client.console.session.errors import InputEnded, InputInterrupted
 from ftpservice_client.console.session.exit_status import error_text
-from ftpservice_client.console.session.session import ShellSession
-from ftpservice_client.console.shell.command_table import CommandTable, run_line
+from ftpservice_client.console.session.session import ConsoleSession
+from ftpservice_client.console.shell.command import ShellCommandTable, run_line
 from ftpservice_client.console.shell.history import HistoryFile
 
 if TYPE_CHECKING:
-    from ftpservice_client.console.shell.prompt import Prompt
+    from ftpservice_client.console.shell.prompt import ShellPrompt
 
 __all__ = ["Shell"]
 
 
 class Shell:
-    """Reads lines until somebody leaves."""
+    """Reads and runs lines until the user quits."""
 
-    def __init__(self, session: ShellSession, table: CommandTable, history: HistoryFile) -> None:
+    def __init__(
+        self, session: ConsoleSession, table: ShellCommandTable, history: HistoryFile
+    ) -> None:
         self._session = session
         self._table = table
         self._history = history
 
-    async def run(self, prompt: Prompt, first: str = "") -> None:
-        """Carry out ``first``, then what is typed; the connection is closed at the end."""
+    async def run(self, prompt: ShellPrompt, first: str = "") -> None:
+        """Run ``first``, then the lines that are typed; disconnect at the end."""
         if first:
-            await self._attempt(first)
-        while not self._session.leaving:
+            await self._run_line(first)
+        while not self._session.is_leaving:
             self._session.screen.begin_line()
             try:
                 text = await prompt.line(self._session.prompt)
@@ -39,16 +41,15 @@ class Shell:
                 break
             except InputInterrupted:
                 continue
-            await self._session.in_thread(self._history.keep, text)
-            await self._attempt(text)
+            await self._session.in_thread(self._history.add, text)
+            await self._run_line(text)
         await self._session.interrupt.run(self._session.close())
 
-    async def _attempt(self, text: str) -> None:
-        """Do it; whatever goes wrong is a line on the screen, and the shell goes on."""
+    async def _run_line(self, text: str) -> None:
         work = Deferred.fromCoroutine(run_line(text, self._session, self._table))
-        await work.addErrback(self._complain)
+        await work.addErrback(self._print_error)
 
-    def _complain(self, failure: Failure) -> None:
+    def _print_error(self, failure: Failure) -> None:
         error = failure.value
         if error is not None and not isinstance(error, InputInterrupted):
-            self._session.screen.complain(error_text(error))
+            self._session.screen.print_error(error_text(error))

@@ -1,3 +1,3 @@
-"""The terminal: its size, its colours, progress bars, escaped text."""
+"""The terminal: screen, colours, progress bars, escaping."""
 
 __all__: list[str] = []

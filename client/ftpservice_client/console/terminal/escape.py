@@ -1,4 +1,4 @@
-"""Makes text from elsewhere fit for a terminal: nothing in it moves cursors or sets colours."""
+"""Escaping of untrusted text: no control character reaches the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KEPT_CHARACTERS = frozenset("\n\t")
 
 
 def escape_unprintable(text: str) -> str:
-    r"""Return ``text`` on one line, what does not print written as ``\x1b`` or ``\u202e``."""
+    r"""Return ``text`` on one line, with escapes such as ``\x1b`` or ``\u202e``."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)
@@ -18,7 +18,7 @@ def escape_unprintable(text: str) -> str:
 
 def _escape(char: str) -> str:
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: a byte that was not UTF-8
         code -= 0xDC00
     if code < 0x100:
         return f"\\x{code:02x}"
@@ -26,15 +26,15 @@ def _escape(char: str) -> str:
 
 
 class ContentFilter:
-    """Turns the bytes of a file, piece by piece, into text that a terminal may be given."""
+    """Decodes the bytes of a file chunk by chunk to text that a terminal can show."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
     def feed(self, data: bytes, last: bool = False) -> str:
-        """Return what ``data`` adds; line ends and tabs stay, all else that does not print shows.
+        """Return the text of ``data``; control characters but line ends and tabs are escaped.
 
-        With ``last``, half a character that is left over is shown too.
+        With ``last``, an incomplete UTF-8 sequence at the end is escaped too.
         """
         text = self._decoder.decode(data, last).replace("\r\n", "\n")
         return "".join(

@@ -1,4 +1,4 @@
-"""Entries, sizes, times and rates as lines for people; nothing in them does not print."""
+"""Entries, sizes, times and rates as text; control characters in names are escaped."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import datetime
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice_client.console.terminal.escape import escape_unprintable
-from ftpservice_client.console.terminal.terminal import Colour, Screen
+from ftpservice_client.console.terminal.screen import Colour, Screen
 
 __all__ = [
+    "format_rate",
     "format_size",
     "format_time",
     "listing_summary",
     "plain_lines",
     "plain_listing",
-    "rate",
     "simple_listing",
 ]
 
@@ -26,7 +26,7 @@ UNKNOWN_TIME = "-"
 
 
 def format_size(count: float) -> str:
-    """Return a number of bytes as people say it: ``17 bytes``, ``1.4 MiB``."""
+    """Return a number of bytes with its unit: ``17 bytes``, ``1.4 MiB``."""
     if count < 1024:
         return f"{count:.0f} byte{'' if round(count) == 1 else 's'}"
     unit = -1
@@ -35,13 +35,13 @@ def format_size(count: float) -> str:
     return f"{count:.1f} {UNITS[unit]}"
 
 
-def rate(count: int, seconds: float) -> str:
-    """Return how fast ``count`` bytes went in ``seconds``; empty if that is too little to tell."""
+def format_rate(count: int, seconds: float) -> str:
+    """Return bytes per second with its unit; empty below 1 KiB or 1 ms."""
     return f"{format_size(count / seconds)}/s" if seconds >= 0.001 and count >= 1024 else ""
 
 
 def format_time(when: float) -> str:
-    """Return seconds since the epoch as a time of this place, to the minute."""
+    """Return seconds since the epoch as local time, to the minute."""
     try:
         return datetime.fromtimestamp(when).strftime("%Y-%m-%d %H:%M")
     except (OverflowError, OSError, ValueError):
@@ -49,20 +49,20 @@ def format_time(when: float) -> str:
 
 
 def listing_summary(entries: Sequence[Entry]) -> str:
-    """Return how much there is in a listing."""
+    """Return the number of files, their size and the number of directories."""
     directories = sum(entry.kind is Kind.DIRECTORY for entry in entries)
-    others = len(entries) - directories
+    files = len(entries) - directories
     total = sum(entry.size for entry in entries if entry.kind is Kind.FILE)
-    parts = [f"{others} file{'' if others == 1 else 's'}, {format_size(total)}"]
+    parts = [f"{files} file{'' if files == 1 else 's'}, {format_size(total)}"]
     if directories:
         parts.append(f"{directories} director{'y' if directories == 1 else 'ies'}")
     return "; ".join(parts)
 
 
 def plain_listing(entries: Sequence[Entry], screen: Screen) -> Iterator[str]:
-    """Yield a line for each entry, and what there is in all."""
+    """Yield a line for each entry, then the summary."""
     yield from plain_lines(entries, screen)
-    yield screen.coloured(listing_summary(entries), Colour.REMARK)
+    yield screen.coloured(listing_summary(entries), Colour.STATUS)
 
 
 def plain_lines(entries: Sequence[Entry], screen: Screen) -> Iterator[str]:
@@ -74,7 +74,7 @@ def plain_lines(entries: Sequence[Entry], screen: Screen) -> Iterator[str]:
 
 
 def simple_listing(entries: Sequence[Entry], total: int, screen: Screen) -> Iterator[str]:
-    """Yield the lines that users of the simple protocol know, and the size of the directory."""
+    """Yield a listing in the form of the simple protocol: ``name - N bytes``, then the total."""
     for entry in entries:
         if entry.kind is Kind.DIRECTORY:
             yield f"{_format_name(entry, screen)} - directory"

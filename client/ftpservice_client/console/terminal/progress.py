@@ -1,4 +1,4 @@
-"""Bars for transfers that take longer than a blink, on a terminal; nothing anywhere else."""
+"""Progress bars on a terminal, for transfers that take longer than `BAR_DELAY_SECONDS`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice_client.console.terminal.terminal import Screen
+from ftpservice_client.console.terminal.progress_rows import ProgressRow
+from ftpservice_client.console.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from ftpservice_client.console.terminal.progress_bars import ProgressBars
-from ftpservice_client.console.terminal.progress_rows import ProgressRow
 
 __all__ = ["ProgressDisplay"]
 
 BAR_DELAY_SECONDS = 0.3
-"""Seconds for which there is no bar."""
 REDRAW_SECONDS = 0.1
-"""Seconds between two drawings."""
-TERMINALS_WITHOUT_CURSOR = ("dumb", "unknown")
-"""Terminals that move no cursor."""
+TERMINALS_WITHOUT_CURSOR_MOVEMENT = ("dumb", "unknown")
 
 
 class ProgressDisplay:
-    """Draws what ``rows`` returns, at its own pace; use it in ``with``."""
+    """A context manager that draws the rows which ``rows`` returns, again and again.
+
+    It draws nothing where the output is no terminal, ``quiet`` is set or rich is not installed.
+    """
 
     def __init__(
         self, rows: Callable[[], Sequence[ProgressRow]], screen: Screen, clock: IReactorTime
@@ -66,6 +66,8 @@ class ProgressDisplay:
 
 
 def _supports_bars(screen: Screen) -> bool:
-    if not screen.terminal or screen.quiet or os.environ.get("TERM") in TERMINALS_WITHOUT_CURSOR:
+    if not screen.is_terminal or screen.quiet:
+        return False
+    if os.environ.get("TERM") in TERMINALS_WITHOUT_CURSOR_MOVEMENT:
         return False
     return find_spec("rich") is not None

@@ -1,7 +1,7 @@
-"""Bars at the bottom of a terminal, by rich, which is slow to import; in as much room as there is.
+"""Progress bars at the bottom of a terminal, drawn by rich (imported late: it is slow to load).
 
-Nothing is drawn in the last columns: what a key leaves there (``^C``) would begin a new line, and
-what stands above would stay when the bars go.
+The last columns stay empty: the echo of a key (``^C``) there would wrap into a new line, and the
+bars above would not be erased.
 """
 
 from __future__ import annotations
@@ -26,20 +26,19 @@ from twisted.internet.interfaces import IReactorTime
 from ftpservice_client.console.terminal.escape import escape_unprintable
 from ftpservice_client.console.terminal.format import format_size
 from ftpservice_client.console.terminal.progress_rows import ProgressRow
-from ftpservice_client.console.terminal.terminal import Screen
+from ftpservice_client.console.terminal.screen import Screen
 
 __all__ = ["ProgressBars"]
 
 SPARE_COLUMNS = 4
-"""Columns that stay empty."""
 MIN_BAR_COLUMNS, MIN_RATE_COLUMNS = 70, 46
-"""With fewer columns there is no bar, but numbers; with still fewer no rate."""
+"""A narrower terminal shows no bar, or neither bar nor rate."""
 MAX_NAME_COLUMNS = 40
 MAX_ROWS = 8
 
 
 class ProgressBars:
-    """One bar for each row, as long as it is shown; gone without a trace behind `stop`."""
+    """One bar for each row; `stop` erases them."""
 
     def __init__(self, screen: Screen, clock: IReactorTime) -> None:
         self._screen = screen
@@ -51,7 +50,7 @@ class ProgressBars:
         self._tasks: dict[str, TaskID] = {}
 
     def show(self, rows: Sequence[ProgressRow]) -> None:
-        """Draw these, the first first."""
+        """Draw ``rows`` from top to bottom, at most `MAX_ROWS`."""
         columns, height = self._screen.size
         width = max(20, columns - SPARE_COLUMNS)
         self._console.width = width
@@ -65,23 +64,23 @@ class ProgressBars:
         self._progress.refresh()
 
     def _draw(self, row: ProgressRow, longest: int) -> None:
-        longest = max(SPARE_COLUMNS, longest - len(row.remark))
-        text = _shortened(escape_unprintable(row.name), longest) + row.remark
+        longest = max(SPARE_COLUMNS, longest - len(row.suffix))
+        text = _shortened(escape_unprintable(row.name), longest) + row.suffix
         task = self._tasks.get(row.key)
         if task is None:
             self._tasks[row.key] = task = self._progress.add_task(text, total=row.total)
         self._progress.update(task, description=text, completed=row.done, total=row.total)
 
     def stop(self) -> None:
-        """Take all of them away."""
+        """Erase the bars."""
         self._progress.stop()
 
 
 class RateColumn(ProgressColumn):
-    """How fast it goes, in the units of everything else here."""
+    """The rate in the units of `format_size`."""
 
     def render(self, task: Task) -> Text:
-        """Return it, if it is known."""
+        """Return the rate; empty while it is unknown."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{format_size(speed)}/s", style="progress.data.speed")
 
@@ -100,5 +99,5 @@ def _one_line() -> Column:
 
 
 def _shortened(name: str, longest: int) -> str:
-    """Return a name with its end, which tells more than its beginning."""
+    """Return the end of a name, which differs more often than its beginning."""
     return name if len(name) <= longest else "\N{HORIZONTAL ELLIPSIS}" + name[1 - longest :]

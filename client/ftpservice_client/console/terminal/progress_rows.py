@@ -1,4 +1,4 @@
-"""Rows of the progress display: one for a file, one for a tree."""
+"""Rows of the progress display: one for a file, or one for a tree and one for each file in it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["FileProgress", "ProgressRow", "mirror_rows"]
 
 
 class ProgressRow(NamedTuple):
-    """One bar: what it is of, which no other row has, and how far that has come."""
+    """One bar: a unique key, a name, bytes done and in total, and text after the name."""
 
     key: str
     name: str
     done: int
     total: int | None
-    remark: str = ""
+    suffix: str = ""
 
 
 class FileProgress:
-    """How far one file has come: its `__call__` is the progress callback of a transfer."""
+    """The progress of one file; it is the progress callback of the transfer."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -28,18 +28,18 @@ class FileProgress:
         self._total: int | None = None
 
     def __call__(self, done: int, total: int | None = None) -> None:
-        """Note that ``done`` bytes are there, of ``total`` if that is known."""
+        """Record that ``done`` bytes of ``total`` (if known) are transferred."""
         self._done, self._total = done, total
 
     def rows(self) -> list[ProgressRow]:
-        """Return its bar."""
+        """Return the row of the file."""
         return [ProgressRow("", self._name, self._done, self._total)]
 
 
-def mirror_rows(name: str, tally: MirrorProgress) -> list[ProgressRow]:
-    """Return the bar of a whole tree, and below it those of the files on their way."""
-    if not tally.files:
-        return [ProgressRow("", name, 0, None, ": looking")]
-    through = f": {tally.files_ended}/{tally.files} files"
-    files = [ProgressRow(f"/{one}", f"  {one}", *moved) for one, moved in tally.moving.items()]
-    return [ProgressRow("", name, tally.moved, tally.size, through), *files]
+def mirror_rows(name: str, progress: MirrorProgress) -> list[ProgressRow]:
+    """Return the row of the whole tree, then those of the files being transferred."""
+    if not progress.files:
+        return [ProgressRow("", name, 0, None, ": listing")]
+    count = f": {progress.files_ended}/{progress.files} files"
+    files = [ProgressRow(f"/{one}", f"  {one}", *moved) for one, moved in progress.moving.items()]
+    return [ProgressRow("", name, progress.moved, progress.size, count), *files]

@@ -1,4 +1,4 @@
-"""Whose certificates are taken: the authorities', known ones, those that a person accepts."""
+"""Certificates that are accepted: verified, in known_hosts, or accepted by the user."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from ftpservice_client import (
 from ftpservice_client.console.session.certificate_trust import with_trust
 from ftpservice_client.console.session.known_hosts import KnownHosts
 from tests.support.certificates import Authority
-from tests.support.shell_session import Seat, ended, failed
+from tests.support.shell_session import MemoryShell, error_of, result_of
 
 FAR, NEAR, SECURED = map(parse_url, ("ftp://far.example", "ftp://127.0.0.1", "ftps://far.example"))
 
 
 class Server:
-    """Shows a certificate that no authority vouches for; counts those who came."""
+    """Has a self-signed certificate; records the trust of each connection."""
 
     def __init__(self, directory: Path) -> None:
         from ftpservice.net.tls.server import ServerTLS, TLSFiles
 
         path = Authority(directory).certificate("server")
         self.fingerprint = ServerTLS.load(TLSFiles(((path, None),))).certificates[0].fingerprint
-        self.came: list[Trust] = []
+        self.trusts: list[Trust] = []
 
     async def connect(self, settings: Settings) -> str:
         trust = settings.trust
-        self.came.append(trust)
+        self.trusts.append(trust)
         if trust.insecure or trust.fingerprint == self.fingerprint:
             return "connected"
         text = "the server's certificate is not trusted: self-signed; it is"
@@ -49,79 +49,81 @@ def server(tmp_path: Path) -> Server:
     return Server(tmp_path)
 
 
-def seat(tmp_path: Path, *answers: str, attended: bool = True, **settings: object) -> Seat:
-    made = Seat(*answers, attended=attended)
+def new_shell(
+    tmp_path: Path, *answers: str, interactive: bool = True, **settings: object
+) -> MemoryShell:
+    made = MemoryShell(*answers, interactive=interactive)
     prefer = {"explicit_tls": ExplicitTLS.PREFER} | settings
     made.session.settings = replace(made.session.settings, **prefer)  # type: ignore[arg-type]
     made.session.known_hosts = KnownHosts(tmp_path / "known_hosts")
     return made
 
 
-def trying(
-    made: Seat, place: Destination, work: Callable[[Settings], Awaitable[str]]
+def connecting(
+    made: MemoryShell, destination: Destination, work: Callable[[Settings], Awaitable[str]]
 ) -> Deferred[str]:
-    return Deferred.fromCoroutine(with_trust(made.session, place, work))
+    return Deferred.fromCoroutine(with_trust(made.session, destination, work))
 
 
-@pytest.mark.parametrize("place", [FAR, NEAR, SECURED])
-def test_a_person_is_asked_once_and_the_certificate_is_kept(
-    tmp_path: Path, server: Server, place: Destination
+@pytest.mark.parametrize("destination", [FAR, NEAR, SECURED])
+def test_the_user_is_asked_once_and_the_certificate_is_saved(
+    tmp_path: Path, server: Server, destination: Destination
 ) -> None:
-    first = seat(tmp_path, "yes")
-    assert ended(trying(first, place, server.connect)) == "connected"
+    first = new_shell(tmp_path, "yes")
+    assert result_of(connecting(first, destination, server.connect)) == "connected"
     assert server.fingerprint in first.out.text
-    later = seat(tmp_path)
-    assert ended(trying(later, place, server.connect)) == "connected"
-    assert later.person.asked == []
-    unattended = seat(tmp_path, attended=False)
-    assert ended(trying(unattended, place, server.connect)) == "connected"
+    later = new_shell(tmp_path)
+    assert result_of(connecting(later, destination, server.connect)) == "connected"
+    assert later.prompter.questions == []
+    unattended = new_shell(tmp_path, interactive=False)
+    assert result_of(connecting(unattended, destination, server.connect)) == "connected"
     assert unattended.err.text == ""
 
 
 @pytest.mark.parametrize("answer", ["", "n", "no", "perhaps"])
-def test_no_other_answer_than_yes_trusts(tmp_path: Path, server: Server, answer: str) -> None:
-    made = seat(tmp_path, answer)
-    assert isinstance(failed(trying(made, NEAR, server.connect)), CertificateNotTrusted)
+def test_only_yes_trusts_a_certificate(tmp_path: Path, server: Server, answer: str) -> None:
+    made = new_shell(tmp_path, answer)
+    assert isinstance(error_of(connecting(made, NEAR, server.connect)), CertificateNotTrusted)
     assert not made.session.known_hosts.path.exists()
 
 
-def test_a_changed_certificate_is_refused_even_where_tls_is_only_preferred(
-    tmp_path: Path, server: Server
-) -> None:
-    made = seat(tmp_path, attended=False)
-    made.session.known_hosts.keep(FAR, ":".join(["AB"] * 32))
-    error = failed(trying(made, FAR, server.connect))
+def test_a_changed_certificate_is_refused_with_tls_prefer(tmp_path: Path, server: Server) -> None:
+    made = new_shell(tmp_path, interactive=False)
+    made.session.known_hosts.add(FAR, ":".join(["AB"] * 32))
+    error = error_of(connecting(made, FAR, server.connect))
     assert isinstance(error, CertificateNotTrusted)
     assert "CHANGED" in str(error)
 
 
-def test_a_program_goes_on_unverified_where_tls_is_only_preferred_and_says_so(
+def test_without_terminal_tls_prefer_continues_unverified_with_a_warning(
     tmp_path: Path, server: Server
 ) -> None:
-    made = seat(tmp_path, attended=False)
-    assert ended(trying(made, FAR, server.connect)) == "connected"
+    made = new_shell(tmp_path, interactive=False)
+    assert result_of(connecting(made, FAR, server.connect)) == "connected"
     assert "is not verified (self-signed)" in made.err.text
-    assert isinstance(failed(trying(made, SECURED, server.connect)), CertificateNotTrusted)
+    assert isinstance(error_of(connecting(made, SECURED, server.connect)), CertificateNotTrusted)
 
 
-def test_on_this_machine_one_connection_is_enough(tmp_path: Path, server: Server) -> None:
-    made = seat(tmp_path, attended=False)
-    assert ended(trying(made, NEAR, server.connect)) == "connected"
-    assert server.came == [Trust(insecure=True)]
+def test_loopback_servers_are_not_verified_with_tls_prefer(tmp_path: Path, server: Server) -> None:
+    made = new_shell(tmp_path, interactive=False)
+    assert result_of(connecting(made, NEAR, server.connect)) == "connected"
+    assert server.trusts == [Trust(insecure=True)]
     assert made.err.text == ""
 
 
-def test_where_tls_is_required_a_program_is_refused(tmp_path: Path, server: Server) -> None:
-    made = seat(tmp_path, attended=False, explicit_tls=ExplicitTLS.REQUIRE)
-    for place in (NEAR, FAR):
-        assert isinstance(failed(trying(made, place, server.connect)), CertificateNotTrusted)
+def test_tls_require_refuses_unverified_certificates(tmp_path: Path, server: Server) -> None:
+    made = new_shell(tmp_path, interactive=False, explicit_tls=ExplicitTLS.REQUIRE)
+    for destination in (NEAR, FAR):
+        assert isinstance(
+            error_of(connecting(made, destination, server.connect)), CertificateNotTrusted
+        )
 
 
-def test_what_the_command_line_says_of_trust_holds(tmp_path: Path, server: Server) -> None:
+def test_trust_options_override_known_hosts(tmp_path: Path, server: Server) -> None:
     pinned = Trust(fingerprint=server.fingerprint)
-    made = seat(tmp_path, trust=pinned)
-    assert ended(trying(made, FAR, server.connect)) == "connected"
-    assert server.came == [pinned]
-    wrong = seat(tmp_path, trust=Trust(fingerprint=":".join(["AB"] * 32)))
-    assert isinstance(failed(trying(wrong, FAR, server.connect)), CertificateNotTrusted)
-    assert wrong.person.asked == []
+    made = new_shell(tmp_path, trust=pinned)
+    assert result_of(connecting(made, FAR, server.connect)) == "connected"
+    assert server.trusts == [pinned]
+    wrong = new_shell(tmp_path, trust=Trust(fingerprint=":".join(["AB"] * 32)))
+    assert isinstance(error_of(connecting(wrong, FAR, server.connect)), CertificateNotTrusted)
+    assert wrong.prompter.questions == []

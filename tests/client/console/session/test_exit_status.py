@@ -8,10 +8,10 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice_client import errors
 from ftpservice_client.console.session.errors import (
+    ConsoleError,
     InputInterrupted,
     NotConnected,
-    ShellError,
-    UnknownShellCommand,
+    UnknownCommand,
 )
 from ftpservice_client.console.session.exit_status import (
     EXIT_STATUSES,
@@ -19,7 +19,7 @@ from ftpservice_client.console.session.exit_status import (
     error_text,
     exit_status_for,
 )
-from ftpservice_client.console.session.line_parser import ShellSyntaxError
+from ftpservice_client.console.session.line_parser import LineSyntaxError
 
 MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
 
@@ -27,10 +27,10 @@ MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
 @pytest.mark.parametrize(
     ("error", "number", "text"),
     [
-        (ShellError("no."), 1, "no."),
+        (ConsoleError("no."), 1, "no."),
         (NotConnected(), 1, "Not connected. Connect with: open ftp://host/ (or CONN host port)"),
-        (UnknownShellCommand("what?"), 2, "what?"),
-        (ShellSyntaxError("a quote"), 2, "a quote"),
+        (UnknownCommand("what?"), 2, "what?"),
+        (LineSyntaxError("a quote"), 2, "a quote"),
         (errors.BadURL("that is none"), 2, "that is none"),
         (errors.Timeout("too long"), 3, "too long"),
         (errors.CannotConnect("refused"), 3, "refused"),
@@ -49,7 +49,7 @@ MISSING = FileNotFoundError(errno.ENOENT, "x", "there/is none")
         (
             KeyError("x"),
             INTERNAL_ERROR_STATUS,
-            "Something went wrong in this program: KeyError: 'x'",
+            "Internal error: KeyError: 'x'",
         ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
@@ -59,18 +59,17 @@ def test_an_error_is_a_line_and_a_status(error: BaseException, number: int, text
     assert error_text(error) == text
 
 
-def test_a_certificate_is_said_to_be_trusted_by_options() -> None:
+def test_a_certificate_error_names_the_options() -> None:
     error = errors.CertificateNotTrusted("not trusted: self-signed; ask (Trust(...))", "AA:BB")
     assert exit_status_for(error) == 4
     assert error_text(error) == (
-        "not trusted: self-signed; if that is the server that you mean, start ftpservice-client "
-        "with --fingerprint=AA:BB to trust its certificate, or --ca-file=FILE to trust "
-        "who signed it"
+        "not trusted: self-signed; start ftpservice-client with "
+        "--fingerprint=AA:BB to trust this certificate, or with --ca-file=FILE to trust its issuer"
     )
     assert "--fingerprint=SHA256 " in error_text(errors.CertificateNotTrusted("no"))
 
 
-def test_every_status_is_told_once() -> None:
+def test_every_status_has_one_meaning() -> None:
     told = [number for number, meaning in EXIT_STATUSES.values() if meaning]
     assert sorted(set(told)) == sorted(told)
     assert {number for number, _ in EXIT_STATUSES.values()} == set(told)
@@ -85,5 +84,5 @@ def test_every_error_of_the_library_has_a_status() -> None:
         )
 
 
-def test_a_path_may_be_a_path() -> None:
+def test_os_errors_accept_a_path_object() -> None:
     assert error_text(OSError(errno.EACCES, "x", Path("a"))) == "a: Permission denied"

@@ -4,14 +4,14 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from ftpservice_client.console.session.interrupt import Interrupt
-from tests.support.shell_session import ended, failed
+from tests.support.shell_session import error_of, result_of
 
 
 async def waiting(on: Deferred[int]) -> int:
     return await on
 
 
-def test_what_runs_is_cancelled_and_cleans_up_first() -> None:
+def test_an_interrupt_cancels_and_waits_for_cleanup() -> None:
     interrupt = Interrupt()
     cleaned: Deferred[None] = Deferred()
 
@@ -25,20 +25,20 @@ def test_what_runs_is_cancelled_and_cleans_up_first() -> None:
     interrupt()
     assert not running.called
     cleaned.callback(None)
-    assert isinstance(failed(running), CancelledError)
+    assert isinstance(error_of(running), CancelledError)
 
 
-def test_with_nothing_to_stop_nothing_is_stopped() -> None:
+def test_an_interrupt_without_work_does_nothing() -> None:
     interrupt = Interrupt()
     interrupt()
     on: Deferred[int] = Deferred()
     running = Deferred.fromCoroutine(interrupt.run(waiting(on)))
     on.callback(7)
-    assert ended(running) == 7
+    assert result_of(running) == 7
     interrupt()
 
 
-def test_it_can_be_deaf() -> None:
+def test_a_suspended_interrupt_is_ignored() -> None:
     interrupt = Interrupt()
     on: Deferred[int] = Deferred()
     running = Deferred.fromCoroutine(interrupt.run(waiting(on)))
@@ -48,4 +48,4 @@ def test_it_can_be_deaf() -> None:
     interrupt.is_suspended = False
     interrupt()
     with pytest.raises(CancelledError):
-        ended(running)
+        result_of(running)

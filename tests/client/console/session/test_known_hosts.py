@@ -1,4 +1,4 @@
-"""Certificates that were accepted: kept, found again, and not taken from others."""
+"""The file of accepted certificates."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ def hosts(tmp_path: Path) -> KnownHosts:
     return KnownHosts(tmp_path / "config" / "ftpservice" / "known_hosts")
 
 
-def test_what_is_kept_is_found_for_that_server_alone(hosts: KnownHosts) -> None:
+def test_a_fingerprint_is_found_for_its_server_only(hosts: KnownHosts) -> None:
     assert hosts.find(HERE) == ""
-    hosts.keep(HERE, FIRST)
-    hosts.keep(SIX, SECOND)
+    hosts.add(HERE, FIRST)
+    hosts.add(SIX, SECOND)
     assert (hosts.find(HERE), hosts.find(THERE), hosts.find(SIX)) == (FIRST, "", SECOND)
     assert stat.S_IMODE(hosts.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(hosts.path.parent.stat().st_mode) == 0o700
 
 
-def test_the_last_line_holds_and_others_are_skipped(hosts: KnownHosts) -> None:
-    hosts.keep(HERE, FIRST)
+def test_the_last_line_wins_and_invalid_lines_are_skipped(hosts: KnownHosts) -> None:
+    hosts.add(HERE, FIRST)
     with hosts.path.open("a") as file:
         file.write("# remark\nnonsense\nhere:2121 short")  # without a line end
-    hosts.keep(HERE, SECOND)
+    hosts.add(HERE, SECOND)
     assert hosts.find(HERE) == SECOND
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602])
-def test_a_file_that_others_can_write_is_not_trusted(hosts: KnownHosts, mode: int) -> None:
-    hosts.keep(HERE, FIRST)
+def test_a_file_writable_by_others_is_refused(hosts: KnownHosts, mode: int) -> None:
+    hosts.add(HERE, FIRST)
     hosts.path.chmod(mode)
-    with pytest.raises(LocalFileError, match="other users can change it"):
+    with pytest.raises(LocalFileError, match="other users can write to this file"):
         hosts.find(HERE)
 
 
-def test_a_file_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
+def test_read_and_write_errors_are_raised(tmp_path: Path) -> None:
     hosts = KnownHosts(tmp_path)
     with pytest.raises(LocalFileError):
         hosts.find(HERE)
     with pytest.raises(LocalFileError):
-        hosts.keep(HERE, FIRST)
+        hosts.add(HERE, FIRST)
 
 
-def test_it_lies_where_configuration_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_in_the_configuration_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     assert known_hosts_path({}) == Path("/home/ann/.config/ftpservice/known_hosts")
     assert known_hosts_path({"XDG_CONFIG_HOME": "/c"}) == Path("/c/ftpservice/known_hosts")

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from ftpservice_client.console.session.line_parser import (
+    LineSyntaxError,
     ParsedLine,
     ShellArgument,
-    ShellSyntaxError,
     argument_tokens,
     parse_line,
     quote_argument,
@@ -13,12 +13,12 @@ from ftpservice_client.console.session.line_parser import (
 
 
 @pytest.mark.parametrize("text", ["", "   ", "# remark", "  #x"])
-def test_some_lines_say_nothing(text: str) -> None:
+def test_empty_lines_and_comments_are_ignored(text: str) -> None:
     assert parse_line(text) is None
 
 
 @pytest.mark.parametrize(
-    ("text", "word", "arguments"),
+    ("text", "command", "arguments"),
     [
         ("LS", "ls", []),
         ("get a b", "get", [("a", False), ("b", False)]),
@@ -34,15 +34,18 @@ def test_some_lines_say_nothing(text: str) -> None:
         ('get ""', "get", [("", True)]),
     ],
 )
-def test_a_line_is_a_word_and_arguments(
-    text: str, word: str, arguments: list[tuple[str, bool]]
+def test_a_line_is_a_command_and_arguments(
+    text: str, command: str, arguments: list[tuple[str, bool]]
 ) -> None:
     line = parse_line(text)
     assert line is not None
-    assert (line.word, line.arguments) == (word, tuple(ShellArgument(*each) for each in arguments))
+    assert (line.command, line.arguments) == (
+        command,
+        tuple(ShellArgument(*each) for each in arguments),
+    )
 
 
-def test_what_was_typed_is_kept() -> None:
+def test_the_rest_of_the_line_is_unchanged() -> None:
     line = parse_line("  DWLD  hello  world.txt ")
     assert line is not None
     assert line.rest == "hello  world.txt"
@@ -51,17 +54,17 @@ def test_what_was_typed_is_kept() -> None:
 @pytest.mark.parametrize(
     ("text", "rest"), [("!", ""), ("!ls -l 'x", "ls -l 'x"), (" !  date ", "date")]
 )
-def test_the_system_gets_the_rest_of_the_line(text: str, rest: str) -> None:
+def test_an_exclamation_mark_takes_the_rest_of_the_line(text: str, rest: str) -> None:
     assert parse_line(text) == ParsedLine("!", (), rest)
 
 
 @pytest.mark.parametrize("text", ['get "a', "get 'a b", 'get "a\\"', 'get "a\\'])
-def test_an_open_quote_is_refused(text: str) -> None:
-    with pytest.raises(ShellSyntaxError, match="quote"):
+def test_a_missing_closing_quote_is_refused(text: str) -> None:
+    with pytest.raises(LineSyntaxError, match="quote"):
         parse_line(text)
 
 
-def test_pieces_know_where_they_stood() -> None:
+def test_tokens_have_positions() -> None:
     text = ' a "b c'
     first, second = argument_tokens(text)
     assert (first.text, text[first.start : first.end], first.closed) == ("a", "a", True)
@@ -72,12 +75,12 @@ def test_pieces_know_where_they_stood() -> None:
     "name",
     ["a", "a b", 'a"b', "a\\b", "it's", "*", "-x", "#x", "!x", "", "[a]", "\u00e9 \u00fc", "a\tb"],
 )
-def test_a_quoted_name_is_read_back_as_itself(name: str) -> None:
+def test_quoted_names_are_parsed_back(name: str) -> None:
     line = parse_line(f"get {quote_argument(name)}")
     assert line is not None
     assert [argument.text for argument in line.arguments] == [name]
     assert line.arguments[0].literal or not set(name) & set("*?[-")
 
 
-def test_plain_names_are_left_alone() -> None:
+def test_plain_names_are_not_quoted() -> None:
     assert quote_argument("report.pdf") == "report.pdf"

@@ -1,4 +1,4 @@
-"""Coming, going, and who one is."""
+"""Connections and logins: open, user, pass, close, quit."""
 
 from __future__ import annotations
 
@@ -10,265 +10,272 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from ftpservice_client import AuthenticationFailed, CannotConnect, Destination, Settings
 from ftpservice_client.console.session import session as session_module
-from ftpservice_client.console.session.errors import NotConnected, ShellError, ShellUsageError
-from tests.support.shell_session import Seat, Welcome
+from ftpservice_client.console.session.errors import ConsoleError, NotConnected, UsageError
+from tests.support.shell_session import MemoryPendingLogin, MemoryShell
 
 GOOD = "secret"
 
 
 class Server:
-    """Lets ann in, and anonymous if it is said to; remembers who came."""
+    """Accepts ann, and anonymous if ``anonymous`` is set; records the logins."""
 
-    def __init__(self, seat: Seat, anonymous: bool) -> None:
-        self.seat = seat
+    def __init__(self, shell: MemoryShell, anonymous: bool) -> None:
+        self.shell = shell
         self.anonymous = anonymous
-        self.came: list[str] = []
+        self.logins: list[str] = []
         self.settings: Settings | None = None
 
-    def connect(self, place: Destination, *, reactor: Any, settings: Settings) -> Deferred[Any]:
-        self.came.append(f"{place.user}:{place.password}@{place.host}/{place.path}")
+    def connect(
+        self, destination: Destination, *, reactor: Any, settings: Settings
+    ) -> Deferred[Any]:
+        self.logins.append(
+            f"{destination.user}:{destination.password}@{destination.host}/{destination.path}"
+        )
         self.settings = settings
-        if place.password == GOOD or (self.anonymous and not place.user):
-            self.seat.client = self.seat.new_client()
-            return succeed(self.seat.client)
+        if destination.password == GOOD or (self.anonymous and not destination.user):
+            self.shell.client = self.shell.new_client()
+            return succeed(self.shell.client)
         return fail(AuthenticationFailed("the name or the password is wrong"))
 
     def connect_without_login(
-        self, place: Destination, *, reactor: Any, settings: Settings
+        self, destination: Destination, *, reactor: Any, settings: Settings
     ) -> Deferred[Any]:
-        self.greeted = Welcome(place, self.connect)
-        return succeed(self.greeted)
+        self.pending = MemoryPendingLogin(destination, self.connect)
+        return succeed(self.pending)
 
 
-def seat_with(
-    monkeypatch: pytest.MonkeyPatch, *answers: str, attended: bool = True, anonymous: bool = False
-) -> tuple[Seat, Server]:
-    seat = Seat(*answers, attended=attended)
-    server = Server(seat, anonymous)
+def new_shell(
+    monkeypatch: pytest.MonkeyPatch,
+    *answers: str,
+    interactive: bool = True,
+    anonymous: bool = False,
+) -> tuple[MemoryShell, Server]:
+    shell = MemoryShell(*answers, interactive=interactive)
+    server = Server(shell, anonymous)
     monkeypatch.setattr(session_module, "connect", server.connect)
     monkeypatch.setattr(session_module, "connect_without_login", server.connect_without_login)
-    return seat, server
+    return shell, server
 
 
-def shell_with(
+def new_interactive_shell(
     monkeypatch: pytest.MonkeyPatch, *answers: str, anonymous: bool = False
-) -> tuple[Seat, Server]:
-    """Return a seat at the interactive shell."""
-    seat, server = seat_with(monkeypatch, *answers, anonymous=anonymous)
-    seat.session.shell = True
-    return seat, server
+) -> tuple[MemoryShell, Server]:
+    """Return a memory shell that behaves as the interactive shell."""
+    shell, server = new_shell(monkeypatch, *answers, anonymous=anonymous)
+    shell.session.is_shell = True
+    return shell, server
 
 
-def test_a_url_may_say_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, server = seat_with(monkeypatch)
-    assert seat.session.prompt == "ftpservice> "
-    seat.type("CONN ftp://ann:secret@h:2121/in")
-    assert server.came == ["ann:secret@h/in"]
-    assert seat.session.prompt == "ann@h:/in> "
-    assert GOOD not in seat.out.text
+def test_a_complete_url_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, server = new_shell(monkeypatch)
+    assert shell.session.prompt == "ftpservice> "
+    shell.run("CONN ftp://ann:secret@h:2121/in")
+    assert server.logins == ["ann:secret@h/in"]
+    assert shell.session.prompt == "ann@h:/in> "
+    assert GOOD not in shell.out.text
 
 
-def test_what_it_does_not_say_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, server = seat_with(monkeypatch, "h", "ann", GOOD)
-    seat.type("open")
-    assert server.came == [":None@h/", "ann:secret@h/"]
-    assert seat.person.asked == [("URL: ", False), ("User: ", False), ("Password: ", True)]
+def test_missing_parts_of_a_url_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, server = new_shell(monkeypatch, "h", "ann", GOOD)
+    shell.run("open")
+    assert server.logins == [":None@h/", "ann:secret@h/"]
+    assert shell.prompter.questions == [("URL: ", False), ("User: ", False), ("Password: ", True)]
 
 
-def test_anonymous_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, _ = seat_with(monkeypatch, anonymous=True)
-    seat.type("open h")
-    assert seat.person.asked == []
-    assert seat.session.prompt == "h:/in> "
+def test_an_anonymous_login_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, _ = new_shell(monkeypatch, anonymous=True)
+    shell.run("open h")
+    assert shell.prompter.questions == []
+    assert shell.session.prompt == "h:/in> "
 
 
-def test_a_wrong_password_is_the_end_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, server = seat_with(monkeypatch, "wrong")
-    assert isinstance(seat.wrong("open ftp://ann:wrong@h"), AuthenticationFailed)
-    assert isinstance(seat.wrong("open ftp://ann@h"), AuthenticationFailed)
-    assert server.came == ["ann:wrong@h/", "ann:wrong@h/"]
+def test_a_wrong_password_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, server = new_shell(monkeypatch, "wrong")
+    assert isinstance(shell.error("open ftp://ann:wrong@h"), AuthenticationFailed)
+    assert isinstance(shell.error("open ftp://ann@h"), AuthenticationFailed)
+    assert server.logins == ["ann:wrong@h/", "ann:wrong@h/"]
 
 
-def test_netrc_is_asked_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    seat, server = seat_with(monkeypatch)
+def test_netrc_comes_before_the_prompt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shell, server = new_shell(monkeypatch)
     (tmp_path / "netrc").write_text(f"machine h login ann password {GOOD}\n")
     (tmp_path / "netrc").chmod(0o600)
-    seat.session.settings = Settings(netrc=tmp_path / "netrc")
-    seat.type("open h")
-    assert server.came == ["ann:secret@h/"]
-    assert seat.session.prompt == "ann@h:/in> "
+    shell.session.settings = Settings(netrc=tmp_path / "netrc")
+    shell.run("open h")
+    assert server.logins == ["ann:secret@h/"]
+    assert shell.session.prompt == "ann@h:/in> "
 
 
-def test_user_and_pass_log_in_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, server = seat_with(monkeypatch, attended=False)
-    seat.type("CONN h")
-    assert "USER and PASS" in seat.out.text
-    assert isinstance(seat.wrong("ls"), NotConnected)
-    assert isinstance(seat.wrong("pass x"), ShellUsageError)
-    seat.type("USER ann")
-    seat.type("PASS secret")
-    assert server.came[-1] == "ann:secret@h/"
-    assert seat.session.prompt == "ann@h:/in> "
-    assert isinstance(seat.wrong("open ftp://ann@h"), AuthenticationFailed)
+def test_user_and_pass_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, server = new_shell(monkeypatch, interactive=False)
+    shell.run("CONN h")
+    assert "USER and PASS" in shell.out.text
+    assert isinstance(shell.error("ls"), NotConnected)
+    assert isinstance(shell.error("pass x"), UsageError)
+    shell.run("USER ann")
+    shell.run("PASS secret")
+    assert server.logins[-1] == "ann:secret@h/"
+    assert shell.session.prompt == "ann@h:/in> "
+    assert isinstance(shell.error("open ftp://ann@h"), AuthenticationFailed)
 
 
-def test_the_ways_of_older_clients_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, server = seat_with(monkeypatch, anonymous=True)
-    seat.type("open h 2121")
-    assert seat.session.place is not None
-    assert seat.session.place.port == 2121
-    seat.type("user ann secret")
-    assert server.came[-1] == "ann:secret@h/"
-    assert seat.person.asked == []
+def test_open_takes_a_port_and_user_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, server = new_shell(monkeypatch, anonymous=True)
+    shell.run("open h 2121")
+    assert shell.session.destination is not None
+    assert shell.session.destination.port == 2121
+    shell.run("user ann secret")
+    assert server.logins[-1] == "ann:secret@h/"
+    assert shell.prompter.questions == []
     for port in ("ftp", "0", "65536"):
-        assert isinstance(seat.wrong(f"open h {port}"), ShellUsageError)
+        assert isinstance(shell.error(f"open h {port}"), UsageError)
 
 
-def test_another_user_takes_the_place_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, server = seat_with(monkeypatch, "ann", GOOD, "", GOOD, anonymous=True)
-    seat.type("open h")
-    first = seat.client
-    seat.type("user")
-    assert server.came[-1] == "ann:secret@h/"
+def test_a_second_login_closes_the_first_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, server = new_shell(monkeypatch, "ann", GOOD, "", GOOD, anonymous=True)
+    shell.run("open h")
+    first = shell.client
+    shell.run("user")
+    assert server.logins[-1] == "ann:secret@h/"
     first.quit.assert_called_once_with()
-    seat.type("user ann")
-    assert len(server.came) == 2
-    seat.type("pass")
-    assert len(server.came) == 3
-    assert seat.person.asked[-1] == ("Password: ", True)
+    shell.run("user ann")
+    assert len(server.logins) == 2
+    shell.run("pass")
+    assert len(server.logins) == 3
+    assert shell.prompter.questions[-1] == ("Password: ", True)
 
 
-def test_a_connection_that_cannot_be_made_leaves_the_old_one(
+def test_a_failed_open_keeps_the_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seat, _ = seat_with(monkeypatch)
-    seat.type("open ftp://ann:secret@h")
-    first = seat.client
+    shell, _ = new_shell(monkeypatch)
+    shell.run("open ftp://ann:secret@h")
+    first = shell.client
     monkeypatch.setattr(session_module, "connect", lambda *_, **__: fail(CannotConnect("refused")))
-    assert isinstance(seat.wrong("open ftp://ann:secret@other"), CannotConnect)
+    assert isinstance(shell.error("open ftp://ann:secret@other"), CannotConnect)
     first.quit.assert_not_called()
-    assert seat.session.prompt == "ann@h:/in> "
+    assert shell.session.prompt == "ann@h:/in> "
 
 
-def test_close_stays_and_quit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, _ = seat_with(monkeypatch)
-    seat.type("open ftp://ann:secret@h")
-    seat.type("close")
-    seat.client.quit.assert_called_once_with()
-    assert not seat.session.leaving
-    assert seat.session.prompt == "ftpservice> "
-    seat.type("bye")
-    assert seat.session.leaving
+def test_close_stays_in_the_shell_and_quit_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, _ = new_shell(monkeypatch)
+    shell.run("open ftp://ann:secret@h")
+    shell.run("close")
+    shell.client.quit.assert_called_once_with()
+    assert not shell.session.is_leaving
+    assert shell.session.prompt == "ftpservice> "
+    shell.run("bye")
+    assert shell.session.is_leaving
 
 
-def test_pasv_turns_round_who_connects(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, server = seat_with(monkeypatch)
-    assert "Active" in seat.type("pasv off")
-    seat.type("open ftp://ann:secret@h")
+def test_pasv_selects_active_or_passive_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, server = new_shell(monkeypatch)
+    assert "Active" in shell.run("pasv off")
+    shell.run("open ftp://ann:secret@h")
     assert server.settings is not None
     assert server.settings.active
-    assert "Passive" in seat.type("PASV")
+    assert "Passive" in shell.run("PASV")
     assert not server.settings.active
-    assert server.came[-1] == "ann:secret@h//in"
-    assert "Passive" in seat.type("pasv on")
-    assert len(server.came) == 2
-    assert isinstance(seat.wrong("pasv maybe"), ShellUsageError)
+    assert server.logins[-1] == "ann:secret@h//in"
+    assert "Passive" in shell.run("pasv on")
+    assert len(server.logins) == 2
+    assert isinstance(shell.error("pasv maybe"), UsageError)
 
 
-def test_who_asks_for_nothing_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, _ = seat_with(monkeypatch, "")
-    assert isinstance(seat.wrong("open"), ShellError)
+def test_an_empty_answer_cancels_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, _ = new_shell(monkeypatch, "")
+    assert isinstance(shell.error("open"), ConsoleError)
 
 
-def test_the_shell_connects_shows_the_welcome_and_leaves_the_login_to_user_and_pass(
+def test_the_shell_prints_the_greeting_and_waits_for_user_and_pass(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seat, server = shell_with(monkeypatch, GOOD)
-    said = seat.type("CONN h 2121")
-    assert said.splitlines() == [
+    shell, server = new_interactive_shell(monkeypatch, GOOD)
+    output = shell.run("CONN h 2121")
+    assert output.splitlines() == [
         "Welcome to the\\x1b[31m files",
         "of h",
-        "Connected to h, without TLS.",
+        "Connected to h without TLS.",
         "Log in with USER and PASS.",
     ]
-    assert server.came == []
-    assert seat.session.prompt == "h> "
-    assert seat.type("USER ann") == "Logged in as ann.\n"
-    assert seat.person.asked == [("Password: ", True)]
-    assert server.came == ["ann:secret@h/"]
-    assert seat.session.prompt == "ann@h:/in> "
-    assert seat.type("close") == "Disconnected from server\n"
+    assert server.logins == []
+    assert shell.session.prompt == "h> "
+    assert shell.run("USER ann") == "Logged in as ann.\n"
+    assert shell.prompter.questions == [("Password: ", True)]
+    assert server.logins == ["ann:secret@h/"]
+    assert shell.session.prompt == "ann@h:/in> "
+    assert shell.run("close") == "Disconnected from server\n"
 
 
 @pytest.mark.parametrize("answers", [(f"PASS {GOOD}",), (f"pass {GOOD}",), ("PASS", GOOD)])
-def test_pass_may_be_typed_where_the_password_is_asked_for(
+def test_pass_may_be_typed_at_the_password_prompt(
     monkeypatch: pytest.MonkeyPatch, answers: tuple[str, ...]
 ) -> None:
-    seat, server = shell_with(monkeypatch, *answers)
-    seat.type("conn h")
-    seat.type("user ann")
-    assert server.came == ["ann:secret@h/"]
+    shell, server = new_interactive_shell(monkeypatch, *answers)
+    shell.run("conn h")
+    shell.run("user ann")
+    assert server.logins == ["ann:secret@h/"]
 
 
-def test_user_typed_where_the_name_is_asked_for_is_not_part_of_the_name(
+def test_user_may_be_typed_at_the_user_prompt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seat, server = seat_with(monkeypatch, "USER ann", f"PASS {GOOD}")
-    seat.type("open h")
-    assert server.came[-1] == "ann:secret@h/"
+    shell, server = new_shell(monkeypatch, "USER ann", f"PASS {GOOD}")
+    shell.run("open h")
+    assert server.logins[-1] == "ann:secret@h/"
 
 
-def test_a_url_with_a_password_logs_in_on_the_connection_that_was_greeted(
+def test_a_url_with_a_password_logs_in_on_the_greeted_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seat, server = shell_with(monkeypatch)
-    assert "Connected to h under TLS." in seat.type("open ftps://ann:secret@h/in")
-    assert server.came == ["ann:secret@h/in"]
-    assert not server.greeted.closed
+    shell, server = new_interactive_shell(monkeypatch)
+    assert "Connected to h with TLS." in shell.run("open ftps://ann:secret@h/in")
+    assert server.logins == ["ann:secret@h/in"]
+    assert not server.pending.closed
 
 
-def test_what_needs_a_login_is_done_as_anonymous_if_that_is_let_in(
+def test_commands_log_in_as_anonymous_if_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seat, server = shell_with(monkeypatch, anonymous=True)
-    seat.type("open h")
-    assert "Logged in as anonymous." in seat.type("pwd")
-    assert server.came == [":None@h/"]
-    refusing, server = shell_with(monkeypatch)
-    refusing.type("open h")
-    error = refusing.wrong("pwd")
+    shell, server = new_interactive_shell(monkeypatch, anonymous=True)
+    shell.run("open h")
+    assert "Logged in as anonymous." in shell.run("pwd")
+    assert server.logins == [":None@h/"]
+    refusing, server = new_interactive_shell(monkeypatch)
+    refusing.run("open h")
+    error = refusing.error("pwd")
     assert isinstance(error, AuthenticationFailed)
     assert "USER and PASS" in str(error)
     assert refusing.session.prompt == "h> "
 
 
-def test_after_a_wrong_password_the_shell_still_waits_for_a_login(
+def test_after_a_wrong_password_the_connection_waits_for_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seat, server = shell_with(monkeypatch)
-    seat.type("CONN h")
-    assert isinstance(seat.wrong("USER ann wrong"), AuthenticationFailed)
-    assert seat.session.prompt == "h> "
-    assert seat.type("PASS secret") == "Logged in as ann.\n"
-    assert server.came == ["ann:wrong@h/", "ann:secret@h/"]
-    assert seat.session.prompt == "ann@h:/in> "
+    shell, server = new_interactive_shell(monkeypatch)
+    shell.run("CONN h")
+    assert isinstance(shell.error("USER ann wrong"), AuthenticationFailed)
+    assert shell.session.prompt == "h> "
+    assert shell.run("PASS secret") == "Logged in as ann.\n"
+    assert server.logins == ["ann:wrong@h/", "ann:secret@h/"]
+    assert shell.session.prompt == "ann@h:/in> "
 
 
-def test_a_shell_says_that_it_is_connected_by_the_simple_protocol_too(
+def test_the_shell_prints_connected_for_the_simple_protocol(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seat, _ = shell_with(monkeypatch)
-    assert seat.type("open simple://ann:secret@h") == "Connected to h, without TLS.\n"
-    assert seat.type("open simples://ann:secret@h") == "Connected to h under TLS.\n"
+    shell, _ = new_interactive_shell(monkeypatch)
+    assert shell.run("open simple://ann:secret@h") == "Connected to h without TLS.\n"
+    assert shell.run("open simples://ann:secret@h") == "Connected to h with TLS.\n"
 
 
-def test_a_connection_nobody_logged_in_on_is_closed_by_the_next(
+def test_open_closes_a_connection_without_login(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seat, server = shell_with(monkeypatch)
-    seat.type("open h")
-    first = server.greeted
-    seat.type("open other")
+    shell, server = new_interactive_shell(monkeypatch)
+    shell.run("open h")
+    first = server.pending
+    shell.run("open other")
     assert first.closed
-    seat.type("quit")
-    assert server.greeted.closed
+    shell.run("quit")
+    assert server.pending.closed

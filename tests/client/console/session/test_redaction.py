@@ -28,5 +28,5 @@ from ftpservice_client.console.session.redaction import redact_line
         ("! curl ftp://ann:se/cret@host/ -o x", "! curl ftp://ann@host/ -o x"),
     ],
 )
-def test_no_password_is_kept(line: str, kept: str) -> None:
+def test_passwords_are_removed(line: str, kept: str) -> None:
     assert redact_line(line) == kept

@@ -9,22 +9,22 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice_client import AccessDenied, Listing
 from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
 from ftpservice_client.console.shell.completion import Suggestion, suggestions_for
-from tests.support.shell_session import Seat, ended
+from tests.support.shell_session import MemoryShell, result_of
 
 
-def offered(before: str, seat: Seat) -> list[str]:
-    """What the line would be with each suggestion taken."""
+def offered(before: str, shell: MemoryShell) -> list[str]:
+    """Return the line after each suggestion."""
     return [
         before[: len(before) - one.replaced_length] + one.text
-        for one in ended(
-            Deferred.fromCoroutine(suggestions_for(before, seat.session, SHELL_COMMANDS))
+        for one in result_of(
+            Deferred.fromCoroutine(suggestions_for(before, shell.session, SHELL_COMMANDS))
         )
     ]
 
 
 @pytest.fixture
-def seat() -> Seat:
-    return Seat().connected()
+def shell() -> MemoryShell:
+    return MemoryShell().connected()
 
 
 @pytest.fixture
@@ -37,83 +37,83 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_words_are_offered(seat: Seat) -> None:
-    assert offered("mk", seat) == ["mkd", "mkdir"]
-    assert offered("MKDI", seat) == ["mkdir"]
-    assert "quit" in offered("", seat)
-    assert offered("help mp", seat) == ["help mput"]
-    assert offered("xyzzy a", seat) == []
+def test_commands_are_suggested(shell: MemoryShell) -> None:
+    assert offered("mk", shell) == ["mkd", "mkdir"]
+    assert offered("MKDI", shell) == ["mkdir"]
+    assert "quit" in offered("", shell)
+    assert offered("help mp", shell) == ["help mput"]
+    assert offered("xyzzy a", shell) == []
 
 
-def test_remote_names_are_offered_in_the_quotes_they_need(seat: Seat) -> None:
-    assert offered("get ", seat) == ['get "a b/', "get alpha.txt", "get beta.txt"]
-    assert offered("get al", seat) == ["get alpha.txt"]
-    assert offered('get "al', seat) == ['get "alpha.txt"']
-    assert offered("get 'a ", seat) == ['get "a b/']
-    assert offered('get "a b/al', seat) == ['get "a b/alpha.txt"']
-    assert offered("get -c al", seat) == ["get -c alpha.txt"]
-    assert offered("get -c", seat) == []
+def test_remote_names_are_quoted_as_needed(shell: MemoryShell) -> None:
+    assert offered("get ", shell) == ['get "a b/', "get alpha.txt", "get beta.txt"]
+    assert offered("get al", shell) == ["get alpha.txt"]
+    assert offered('get "al', shell) == ['get "alpha.txt"']
+    assert offered("get 'a ", shell) == ['get "a b/']
+    assert offered('get "a b/al', shell) == ['get "a b/alpha.txt"']
+    assert offered("get -c al", shell) == ["get -c alpha.txt"]
+    assert offered("get -c", shell) == []
 
 
-def test_directories_alone_are_offered_where_one_is_wanted(seat: Seat) -> None:
-    assert offered("cd ", seat) == ['cd "a b/']
-    assert offered("cd a ", seat) == ['cd "a b/']
+def test_directory_arguments_suggest_directories_only(shell: MemoryShell) -> None:
+    assert offered("cd ", shell) == ['cd "a b/']
+    assert offered("cd a ", shell) == ['cd "a b/']
 
 
-def test_a_menu_shows_the_last_part(seat: Seat) -> None:
-    found = ended(
-        Deferred.fromCoroutine(suggestions_for("get in/be", seat.session, SHELL_COMMANDS))
+def test_the_menu_shows_the_last_component(shell: MemoryShell) -> None:
+    found = result_of(
+        Deferred.fromCoroutine(suggestions_for("get in/be", shell.session, SHELL_COMMANDS))
     )
     assert found == [Suggestion("in/beta.txt", 5, "beta.txt")]
 
 
-def test_local_names_are_offered(seat: Seat, here: Path) -> None:
-    assert offered("put ", seat) == ['put "one dir/', "put only.txt"]
-    assert offered('put "one dir/', seat) == ['put "one dir/deep.txt"']
-    assert offered("put .h", seat) == ["put .hidden"]
-    assert offered("lcd o", seat) == ['lcd "one dir/']
-    assert offered("get alpha.txt on", seat) == [
+def test_local_names_are_suggested(shell: MemoryShell, here: Path) -> None:
+    assert offered("put ", shell) == ['put "one dir/', "put only.txt"]
+    assert offered('put "one dir/', shell) == ['put "one dir/deep.txt"']
+    assert offered("put .h", shell) == ["put .hidden"]
+    assert offered("lcd o", shell) == ['lcd "one dir/']
+    assert offered("get alpha.txt on", shell) == [
         'get alpha.txt "one dir/',
         "get alpha.txt only.txt",
     ]
-    assert offered("put none/x", seat) == []
+    assert offered("put none/x", shell) == []
 
 
-def test_a_mirror_up_begins_here(seat: Seat, here: Path) -> None:
-    assert offered("mirror ", seat) == ['mirror "a b/']
+def test_mirror_up_reverses_the_sources(shell: MemoryShell, here: Path) -> None:
+    assert offered("mirror ", shell) == ['mirror "a b/']
     for up in ("-u", "--up", "-nu"):
-        assert offered(f"mirror {up} ", seat) == [f'mirror {up} "one dir/']
-        assert offered(f"mirror {up} x ", seat) == [f'mirror {up} x "a b/']
+        assert offered(f"mirror {up} ", shell) == [f'mirror {up} "one dir/']
+        assert offered(f"mirror {up} x ", shell) == [f'mirror {up} x "a b/']
 
 
-def test_options_are_offered_and_their_values_are_no_names(seat: Seat, here: Path) -> None:
-    assert offered("mirror --d", seat) == ["mirror --delete", "mirror --dry-run"]
-    assert offered("get --", seat) == ["get --continue", "get --verify"]
-    assert offered("mirror -x ", seat) == []
-    assert offered("mirror -x *.o ", seat) == ['mirror -x *.o "a b/']
-    assert offered("mirror --nothing ", seat) == []
+def test_options_are_suggested_and_their_values_are_not(shell: MemoryShell, here: Path) -> None:
+    assert offered("mirror --d", shell) == ["mirror --delete", "mirror --dry-run"]
+    assert offered("get --", shell) == ["get --continue", "get --verify"]
+    assert offered("mirror -x ", shell) == []
+    assert offered("mirror -x *.o ", shell) == ['mirror -x *.o "a b/']
+    assert offered("mirror --nothing ", shell) == []
 
 
-def test_a_listing_is_good_for_a_while_and_until_something_changes(seat: Seat) -> None:
-    offered("get a", seat)
-    offered("get b", seat)
-    assert seat.client.list.call_count == 1
-    seat.reactor.advance(20)
-    offered("get a", seat)
-    assert seat.client.list.call_count == 2
-    seat.type("mkdir new")
-    offered("get a", seat)
-    assert seat.client.list.call_count == 3
+def test_listings_expire_and_are_invalidated(shell: MemoryShell) -> None:
+    offered("get a", shell)
+    offered("get b", shell)
+    assert shell.client.list.call_count == 1
+    shell.reactor.advance(20)
+    offered("get a", shell)
+    assert shell.client.list.call_count == 2
+    shell.run("mkdir new")
+    offered("get a", shell)
+    assert shell.client.list.call_count == 3
 
 
-def test_names_that_cannot_be_typed_are_left_out(seat: Seat) -> None:
+def test_unprintable_names_are_not_suggested(shell: MemoryShell) -> None:
     entries = (Entry("a\x1bb", Kind.FILE, 1, 0.0), Entry("ab", Kind.FILE, 1, 0.0))
-    seat.client.list.side_effect = lambda path: succeed(Listing(entries))
-    assert offered("get a", seat) == ["get ab"]
+    shell.client.list.side_effect = lambda path: succeed(Listing(entries))
+    assert offered("get a", shell) == ["get ab"]
 
 
-def test_trouble_offers_nothing(seat: Seat) -> None:
-    seat.client.list.side_effect = lambda path: fail(AccessDenied("no"))
-    assert offered("get a", seat) == []
-    assert offered("get a", Seat()) == []
-    assert offered("pwd a", seat) == []
+def test_errors_give_no_suggestions(shell: MemoryShell) -> None:
+    shell.client.list.side_effect = lambda path: fail(AccessDenied("no"))
+    assert offered("get a", shell) == []
+    assert offered("get a", MemoryShell()) == []
+    assert offered("pwd a", shell) == []

@@ -8,25 +8,25 @@ import pytest
 from ftpservice_client.console.shell.history import MAX_HISTORY_LINES, HistoryFile, history_path
 
 
-def test_lines_are_kept_for_the_owner_alone(tmp_path: Path) -> None:
+def test_the_history_is_private_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "state" / "history"
     history = HistoryFile(path)
     assert history.load() == []
     for line in ("ls", "  ", "!", "open ftp://a:b@c/", "get \udcff"):
-        history.keep(line)
+        history.add(line)
     assert history.load() == ["ls", "open ftp://a@c/", "get \\udcff"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+def test_permissions_of_an_existing_file_are_restricted(tmp_path: Path) -> None:
     path = tmp_path / "history"
     path.touch(0o644)
-    HistoryFile(path).keep("ls")
+    HistoryFile(path).add("ls")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
+def test_the_history_is_shortened(tmp_path: Path) -> None:
     path = tmp_path / "history"
     path.write_text("".join(f"{number}\n" for number in range(2 * MAX_HISTORY_LINES + 1)))
     history = HistoryFile(path)
@@ -35,14 +35,14 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["history"]
 
 
-def test_where_nothing_can_be_kept_nothing_fails(tmp_path: Path) -> None:
+def test_errors_of_the_history_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     history = HistoryFile(tmp_path / "file" / "history")
-    history.keep("ls")
+    history.add("ls")
     assert history.load() == []
 
 
-def test_a_file_that_cannot_be_shortened_is_read_all_the_same(
+def test_a_history_that_cannot_be_shortened_is_still_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "history"
@@ -56,7 +56,7 @@ def test_a_file_that_cannot_be_shortened_is_read_all_the_same(
     assert [each.name for each in tmp_path.iterdir()] == ["history"]
 
 
-def test_it_lies_where_state_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_is_in_the_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     assert history_path({}) == Path("/home/ann/.local/state/ftpservice/history")
     assert history_path({"XDG_STATE_HOME": "/s"}) == Path("/s/ftpservice/history")

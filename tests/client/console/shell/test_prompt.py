@@ -1,4 +1,4 @@
-"""Keys to lines and answers, over prompt_toolkit's own pipe in place of a terminal."""
+"""Typed lines and answers, through the pipe input of prompt_toolkit."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from twisted.internet.defer import Deferred
 from ftpservice_client.console.session.errors import InputEnded, InputInterrupted
 from ftpservice_client.console.shell import prompt as prompting
 from ftpservice_client.console.shell.completion import Suggestion
-from ftpservice_client.console.shell.prompt import Prompt, Questions, TabCompleter
+from ftpservice_client.console.shell.prompt import ShellPrompt, TabCompleter, TerminalPrompter
 
 CTRL_C, CTRL_D, CTRL_Z, TAB, UP = "\x03", "\x04", "\x1a", "\t", "\x1b[A"
 
 
 class Keyboard:
-    """A terminal's keys and loop.
+    """Typed keys and the event loop.
 
-    It is made in each test, not in a fixture: prompt_toolkit keeps what it is in a context
-    variable, and tests may run in contexts of their own.
+    It is created in each test and not in a fixture: prompt_toolkit keeps its input in a context
+    variable, and a test may run in another context.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, keys: PipeInput) -> None:
@@ -55,7 +55,7 @@ def keyboard() -> Iterator[Keyboard]:
 
 
 @pytest.fixture(autouse=True)
-def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompting, "create_output", lambda **_: DummyOutput())
 
 
@@ -63,15 +63,15 @@ async def nothing(_before: str) -> list[Suggestion]:
     return []
 
 
-def test_a_line_is_typed() -> None:
+def test_a_line_is_read() -> None:
     with keyboard() as at:
         at.press("ls in\r")
-        assert at.done(Prompt(at.loop, [], nothing).line("> ")) == "ls in"
+        assert at.done(ShellPrompt(at.loop, [], nothing).line("> ")) == "ls in"
 
 
-def test_old_lines_come_back() -> None:
+def test_history_is_recalled_without_passwords() -> None:
     with keyboard() as at:
-        prompt = Prompt(at.loop, ["first", "second"], nothing)
+        prompt = ShellPrompt(at.loop, ["first", "second"], nothing)
         at.press("third\r")
         assert at.done(prompt.line("> ")) == "third"
         at.press(f"{UP}{UP}{UP}\r")
@@ -85,47 +85,47 @@ def test_old_lines_come_back() -> None:
 @pytest.mark.parametrize(
     ("key", "error"), [(CTRL_C, InputInterrupted), (CTRL_D, InputEnded)], ids=["Ctrl-C", "Ctrl-D"]
 )
-def test_keys_that_end_a_line(key: str, error: type[Exception]) -> None:
+def test_ctrl_c_and_ctrl_d_raise(key: str, error: type[Exception]) -> None:
     with keyboard() as at:
-        prompt = Prompt(at.loop, [], nothing)
+        prompt = ShellPrompt(at.loop, [], nothing)
         for work in (prompt.line("> "), prompt.ask("? ")):
             at.press(key)
             with pytest.raises(error):
                 at.done(work)
 
 
-def test_the_shell_can_be_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_z_suspends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr(os, "kill", lambda _whom, number: sent.append(number))
     with keyboard() as at:
         at.press(f"ls{CTRL_Z} in\r")
-        assert at.done(Prompt(at.loop, [], nothing).line("> ")) == "ls in"
+        assert at.done(ShellPrompt(at.loop, [], nothing).line("> ")) == "ls in"
     assert sent == [signal.SIGTSTP]
 
 
-def test_a_terminal_that_is_gone_has_left() -> None:
+def test_a_closed_terminal_ends_the_input() -> None:
     with keyboard() as at:
         at.keys.close()
         with pytest.raises(InputEnded):
-            at.done(Prompt(at.loop, [], nothing).line("> "))
+            at.done(ShellPrompt(at.loop, [], nothing).line("> "))
 
 
-def test_answers_are_in_no_history() -> None:
+def test_answers_are_not_added_to_the_history() -> None:
     with keyboard() as at:
-        prompt = Prompt(at.loop, [], nothing)
+        prompt = ShellPrompt(at.loop, [], nothing)
         at.press("secret\r")
         assert at.done(prompt.ask("Password: ", secret=True)) == "secret"
         at.press(f"{UP}ls\r")
         assert at.done(prompt.line("> ")) == "ls"
 
 
-def test_questions_can_be_asked_without_a_shell() -> None:
+def test_the_terminal_prompter_asks() -> None:
     with keyboard() as at:
         at.press("ann\r")
-        assert at.done(Questions(at.loop).ask("User: ")) == "ann"
+        assert at.done(TerminalPrompter(at.loop).ask("User: ")) == "ann"
 
 
-def test_tab_takes_what_is_offered() -> None:
+def test_tab_inserts_the_suggestion() -> None:
     with keyboard() as at:
 
         async def suggest(before: str) -> list[Suggestion]:
@@ -133,16 +133,16 @@ def test_tab_takes_what_is_offered() -> None:
             return [Suggestion('"a b.txt"', len(before) - 4, "a b.txt")]
 
         at.press(f"get a{TAB}")
-        assert at.done(Prompt(at.loop, [], suggest).line("> ")) == 'get "a b.txt"'
+        assert at.done(ShellPrompt(at.loop, [], suggest).line("> ")) == 'get "a b.txt"'
 
 
-def test_nothing_is_offered_to_who_cannot_wait() -> None:
+def test_synchronous_completion_is_empty() -> None:
     with keyboard() as at:
         document = Document("get a")
         assert TabCompleter(at.loop, nothing).get_completions(document, CompleteEvent()) == []
 
 
-def test_a_line_that_is_sent_meanwhile_stops_no_listing() -> None:
+def test_a_sent_line_does_not_cancel_the_listing() -> None:
     listing: Deferred[list[Suggestion]] = Deferred()
     with keyboard() as at:
 
@@ -151,6 +151,6 @@ def test_a_line_that_is_sent_meanwhile_stops_no_listing() -> None:
             return await listing
 
         at.press(f"get a{TAB}")
-        assert at.done(Prompt(at.loop, [], suggest).line("> ")) == "get ab"
+        assert at.done(ShellPrompt(at.loop, [], suggest).line("> ")) == "get ab"
         assert not listing.called
         listing.callback([])

@@ -17,11 +17,11 @@ from ftpservice_client.console.terminal.escape import ContentFilter, escape_unpr
         (b"\xff".decode("utf-8", "surrogateescape"), "\\xff"),
     ],
 )
-def test_nothing_gets_to_the_terminal_that_it_would_obey(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert escape_unprintable(text) == shown
 
 
-def test_content_comes_in_pieces_and_keeps_its_lines() -> None:
+def test_content_keeps_its_lines_across_chunks() -> None:
     content = ContentFilter()
     data = "a\tb\r\nc \u20ac\x1b]0;x\x07".encode()
     shown = "".join(content.feed(data[start : start + 1]) for start in range(len(data)))
@@ -29,7 +29,7 @@ def test_content_comes_in_pieces_and_keeps_its_lines() -> None:
     assert content.feed(b"", last=True) == ""
 
 
-def test_half_a_character_at_the_end_is_shown() -> None:
+def test_an_incomplete_character_at_the_end_is_escaped() -> None:
     content = ContentFilter()
     assert content.feed(b"\xe2\x82") == ""
     assert content.feed(b"", last=True) == "\\xe2\\x82"

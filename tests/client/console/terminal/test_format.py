@@ -4,18 +4,18 @@ import pytest
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice_client.console.terminal.format import (
+    format_rate,
     format_size,
     format_time,
     listing_summary,
     plain_listing,
-    rate,
     simple_listing,
 )
-from ftpservice_client.console.terminal.terminal import Screen
-from tests.support.shell_session import Stream
+from ftpservice_client.console.terminal.screen import Screen
+from tests.support.shell_session import MemoryStream
 
-PLAIN = Screen(Stream(), Stream())
-COLOURED = Screen(Stream(), Stream(), colours=True)
+PLAIN = Screen(MemoryStream(), MemoryStream())
+COLOURED = Screen(MemoryStream(), MemoryStream(), colours=True)
 ENTRIES = [
     Entry("in\x1b", Kind.DIRECTORY, 0, 0.0),
     Entry("link", Kind.LINK, 9, 0.0),
@@ -25,7 +25,7 @@ ENTRIES = [
 
 
 @pytest.fixture(autouse=True)
-def greenwich(monkeypatch: pytest.MonkeyPatch) -> None:
+def utc(monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
     monkeypatch.setenv("TZ", "UTC")
@@ -42,17 +42,17 @@ def test_a_listing_has_sizes_times_and_names() -> None:
     ]
 
 
-def test_directories_stand_out() -> None:
+def test_directories_are_coloured() -> None:
     first, *_, last = plain_listing(ENTRIES, COLOURED)
     assert first.endswith("\x1b[1;34min\\x1b/\x1b[0m")
     assert last.startswith("\x1b[2m")
 
 
-def test_an_empty_directory_is_said_to_be_empty() -> None:
+def test_an_empty_listing_has_a_summary() -> None:
     assert list(plain_listing([], PLAIN)) == ["0 files, 0 bytes"]
 
 
-def test_simple_servers_are_listed_as_their_users_know_it() -> None:
+def test_a_simple_listing_ends_with_the_total_size() -> None:
     assert list(simple_listing(ENTRIES[:3], 1234567, PLAIN)) == [
         "in\\x1b/ - directory",
         "link@ - 9 bytes",
@@ -61,7 +61,7 @@ def test_simple_servers_are_listed_as_their_users_know_it() -> None:
     ]
 
 
-def test_sums_are_in_good_english() -> None:
+def test_summaries_use_singular_and_plural() -> None:
     directory, _, file, _ = ENTRIES
     assert listing_summary([file]) == "1 file, 1.2 MiB"
     assert listing_summary([directory, directory]) == "0 files, 0 bytes; 2 directories"
@@ -78,13 +78,13 @@ def test_sums_are_in_good_english() -> None:
         (1024**8, "1048576.0 EiB"),
     ],
 )
-def test_sizes_are_short(count: int, text: str) -> None:
+def test_sizes_have_units(count: int, text: str) -> None:
     assert format_size(count) == text
 
 
-def test_rates_and_times_that_mean_nothing_are_left_out() -> None:
-    assert rate(2048, 2.0) == "1.0 KiB/s"
-    assert rate(2048, 0.0) == ""
-    assert rate(6, 2.0) == ""
+def test_meaningless_rates_and_times_are_omitted() -> None:
+    assert format_rate(2048, 2.0) == "1.0 KiB/s"
+    assert format_rate(2048, 0.0) == ""
+    assert format_rate(6, 2.0) == ""
     assert format_time(float("nan")) == "-"
     assert format_time(-1e30) == "-"

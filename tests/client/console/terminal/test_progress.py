@@ -11,15 +11,15 @@ from twisted.internet.task import Clock
 from ftpservice_client import MirrorProgress, MirrorStep
 from ftpservice_client.console.terminal.progress import BAR_DELAY_SECONDS, ProgressDisplay
 from ftpservice_client.console.terminal.progress_rows import FileProgress, ProgressRow, mirror_rows
-from ftpservice_client.console.terminal.terminal import Screen
-from tests.support.shell_session import Stream
+from ftpservice_client.console.terminal.screen import Screen
+from tests.support.shell_session import MemoryStream
 
 MIB = 1024 * 1024
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
-class Sized(Stream):
-    """A terminal that has a size."""
+class SizedStream(MemoryStream):
+    """A terminal stream with a size."""
 
     def __init__(self, number: int) -> None:
         super().__init__(terminal=True)
@@ -30,26 +30,26 @@ class Sized(Stream):
 
 
 @pytest.fixture(autouse=True)
-def terminal_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+def xterm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
 
 
 @pytest.fixture
-def window() -> Iterator[Sized]:
+def window() -> Iterator[SizedStream]:
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (10, 100))
-    yield Sized(theirs)
+    yield SizedStream(theirs)
     os.close(ours)
     os.close(theirs)
 
 
-def screen(terminal: bool = True, quiet: bool = False) -> tuple[Screen, Stream]:
-    out = Stream(terminal)
-    return Screen(out, Stream(), quiet=quiet), out
+def screen(terminal: bool = True, quiet: bool = False) -> tuple[Screen, MemoryStream]:
+    out = MemoryStream(terminal)
+    return Screen(out, MemoryStream(), quiet=quiet), out
 
 
 def drawn(text: str) -> list[str]:
-    """The lines that were drawn, one above the other and one after the other."""
+    """Return the drawn lines in order."""
     return [line.rstrip() for line in re.split(r"[\r\n]+", CONTROL.sub("", text)) if line.strip()]
 
 
@@ -63,9 +63,9 @@ def test_a_short_transfer_shows_no_bar() -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_a_long_one_shows_how_much_how_fast_and_how_long(window: Sized) -> None:
+def test_a_bar_shows_bytes_rate_and_remaining_time(window: SizedStream) -> None:
     clock, count = Clock(), FileProgress("in/\x1breport.pdf")
-    with ProgressDisplay(count.rows, Screen(window, Stream()), clock):
+    with ProgressDisplay(count.rows, Screen(window, MemoryStream()), clock):
         for second in range(1, 5):
             count(second * MIB, 8 * MIB)
             clock.advance(1)
@@ -75,7 +75,7 @@ def test_a_long_one_shows_how_much_how_fast_and_how_long(window: Sized) -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_a_size_that_is_not_known_is_no_problem() -> None:
+def test_an_unknown_size_is_shown_as_a_question_mark() -> None:
     shown, out = screen()
     clock, count = Clock(), FileProgress("x" * 100)
     with ProgressDisplay(count.rows, shown, clock):
@@ -86,11 +86,11 @@ def test_a_size_that_is_not_known_is_no_problem() -> None:
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
-def test_a_bar_has_one_line_and_leaves_room_for_what_a_key_leaves(
-    window: Sized, columns: int
+def test_a_bar_has_one_line_and_leaves_the_last_columns_empty(
+    window: SizedStream, columns: int
 ) -> None:
     clock, count = Clock(), FileProgress("a directory/some file of a rather long name.pdf")
-    with ProgressDisplay(count.rows, Screen(window, Stream()), clock):
+    with ProgressDisplay(count.rows, Screen(window, MemoryStream()), clock):
         for width in (100, columns):
             termios.tcsetwinsize(window.fileno(), (10, width))
             count(width * MIB, 1234 * MIB)
@@ -102,10 +102,10 @@ def test_a_bar_has_one_line_and_leaves_room_for_what_a_key_leaves(
         assert f"{columns / 1024:.1f}/1.2 GiB" in last
 
 
-def test_a_tree_shows_all_of_it_and_the_files_on_their_way(window: Sized) -> None:
+def test_a_mirror_shows_a_total_and_its_running_transfers(window: SizedStream) -> None:
     tally = MirrorProgress()
     steps = [MirrorStep("download", f"f{number}", 2 * MIB) for number in range(3)]
-    assert mirror_rows("in", tally) == [ProgressRow("", "in", 0, None, ": looking")]
+    assert mirror_rows("in", tally) == [ProgressRow("", "in", 0, None, ": listing")]
     tally.plan(steps)
     for step in steps:
         tally.note(step, MIB)
@@ -116,7 +116,7 @@ def test_a_tree_shows_all_of_it_and_the_files_on_their_way(window: Sized) -> Non
         ProgressRow("/f2", "  f2", MIB, 2 * MIB),
     ]
     clock = Clock()
-    with ProgressDisplay(lambda: mirror_rows("in", tally), Screen(window, Stream()), clock):
+    with ProgressDisplay(lambda: mirror_rows("in", tally), Screen(window, MemoryStream()), clock):
         clock.advance(BAR_DELAY_SECONDS)
         assert [line.split()[0] for line in drawn(window.text)[-3:]] == ["in:", "f0", "f2"]
         tally.end(steps[0])
@@ -125,16 +125,16 @@ def test_a_tree_shows_all_of_it_and_the_files_on_their_way(window: Sized) -> Non
     assert (first.split()[:3], second.split()[0]) == (["in:", "2/3", "files"], "f2")
 
 
-def test_a_small_window_is_not_filled_with_bars(window: Sized) -> None:
+def test_the_number_of_bars_is_limited_by_the_window(window: SizedStream) -> None:
     termios.tcsetwinsize(window.fileno(), (4, 100))
     rows = [ProgressRow(str(number), f"f{number}", 1, 2) for number in range(20)]
     clock = Clock()
-    with ProgressDisplay(lambda: rows, Screen(window, Stream()), clock):
+    with ProgressDisplay(lambda: rows, Screen(window, MemoryStream()), clock):
         clock.advance(BAR_DELAY_SECONDS)
         assert {line.split()[0] for line in drawn(window.text)} == {"f0", "f1"}
 
 
-def test_pipes_and_the_silent_see_no_bar() -> None:
+def test_no_bar_on_pipes_or_with_quiet() -> None:
     for shown, out in (screen(terminal=False), screen(quiet=True)):
         clock = Clock()
         with ProgressDisplay(FileProgress("a").rows, shown, clock):
@@ -142,7 +142,7 @@ def test_pipes_and_the_silent_see_no_bar() -> None:
         assert out.text == ""
 
 
-def test_a_terminal_that_moves_no_cursor_sees_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bar_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     shown, out = screen()
     clock = Clock()
@@ -151,7 +151,7 @@ def test_a_terminal_that_moves_no_cursor_sees_no_bar(monkeypatch: pytest.MonkeyP
     assert out.text == ""
 
 
-def test_a_failure_takes_the_bar_away() -> None:
+def test_an_exception_removes_the_bar() -> None:
     shown, _ = screen()
     clock = Clock()
     try:

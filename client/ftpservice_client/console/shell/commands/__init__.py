@@ -1,3 +1,3 @@
-"""The shell's commands, one file for each subject."""
+"""The shell commands by subject."""
 
 __all__: list[str] = []

@@ -1,73 +1,61 @@
-"""All words of the shell in one table, and the one that tells of it."""
+"""The table of all shell commands, and the command ``help``."""
 
 from __future__ import annotations
 
-from ftpservice_client.console.session.session import ShellSession
-from ftpservice_client.console.shell.command_table import (
+from ftpservice_client.console.session.session import ConsoleSession
+from ftpservice_client.console.shell.arguments import ParsedArguments
+from ftpservice_client.console.shell.command import (
     ArgumentSpec,
-    CommandTable,
     CompletionSource,
     ShellCommand,
+    ShellCommandTable,
 )
-from ftpservice_client.console.shell.commands import (
-    connection,
-    files,
-    listings,
-    local,
-    mirror,
-    server,
-    transfers,
-    viewing,
-)
-from ftpservice_client.console.shell.options import ParsedArguments
+from ftpservice_client.console.shell.commands import connection, local, remote_files, transfers
 
 __all__ = ["SHELL_COMMANDS", "commands_markdown"]
 
-SHELL_COMMANDS = CommandTable().include(
-    connection.commands,
-    listings.commands,
-    transfers.commands,
-    viewing.commands,
-    mirror.commands,
-    files.commands,
-    local.commands,
-    server.commands,
+SHELL_COMMANDS = ShellCommandTable().include(
+    connection.commands, remote_files.commands, transfers.commands, local.commands
 )
 
 
 @SHELL_COMMANDS.add(
-    "help", "?", takes=ArgumentSpec("[<word>]", (CompletionSource.COMMANDS,), most=1)
+    "help", "?", arguments=ArgumentSpec("[<command>]", (CompletionSource.COMMANDS,), max_count=1)
 )
-async def show_help(session: ShellSession, given: ParsedArguments) -> None:
-    """List the words, or tell how one is typed."""
-    if given.arguments:
-        session.screen.show(_command_help(SHELL_COMMANDS.find(given.text(0))))
+async def show_help(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """List the commands, or show the usage of one."""
+    if arguments.positional:
+        session.screen.print_lines(_command_help(SHELL_COMMANDS.find(arguments.text(0))))
         return
-    width = max(len(word.name) for word in SHELL_COMMANDS)
-    session.screen.show(f"{word.name:<{width}}  {word.help}" for word in SHELL_COMMANDS)
-    session.screen.remark("help WORD tells more. Tab completes, Ctrl-C stops, Ctrl-D leaves.")
+    width = max(len(command.name) for command in SHELL_COMMANDS)
+    session.screen.print_lines(
+        f"{command.name:<{width}}  {command.help}" for command in SHELL_COMMANDS
+    )
+    session.screen.print_status(
+        "Type help COMMAND for its usage. Tab completes, Ctrl-C cancels, Ctrl-D quits."
+    )
 
 
-def _command_help(word: ShellCommand) -> list[str]:
-    width = max((len(option.switches) for option in word.options), default=0)
-    options = [f"  {option.switches:<{width}}  {option.help}" for option in word.options]
-    aliases = [f"Also: {', '.join(word.aliases)}"] if word.aliases else []
-    return [word.syntax, word.help, *options, *aliases]
+def _command_help(command: ShellCommand) -> list[str]:
+    width = max((len(option.switches) for option in command.options), default=0)
+    options = [f"  {option.switches:<{width}}  {option.help}" for option in command.options]
+    aliases = [f"Aliases: {', '.join(command.aliases)}"] if command.aliases else []
+    return [f"Usage: {command.syntax}", command.help, *options, *aliases]
 
 
 def commands_markdown() -> str:
-    """Return the rows as a Markdown table, for the documentation."""
+    """Return the table of commands for the documentation."""
     return "\n".join(
         [
-            "| word | also | what it does |",
+            "| command | aliases | description |",
             "| --- | --- | --- |",
             *map(_markdown_row, SHELL_COMMANDS),
         ]
     )
 
 
-def _markdown_row(word: ShellCommand) -> str:
-    aliases = ", ".join(f"`{alias}`" for alias in word.aliases)
-    options = "".join(f" `{option.switches}`: {option.help}." for option in word.options)
-    syntax = word.syntax.replace("|", "\\|")
-    return f"| `{syntax}` | {aliases} | {word.help}{options} |"
+def _markdown_row(command: ShellCommand) -> str:
+    aliases = ", ".join(f"`{alias}`" for alias in command.aliases)
+    options = "".join(f" `{option.switches}`: {option.help}." for option in command.options)
+    syntax = command.syntax.replace("|", "\\|")
+    return f"| `{syntax}` | {aliases} | {command.help}{options} |"

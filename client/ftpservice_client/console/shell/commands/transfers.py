@@ -1,11 +1,21 @@
-"""Words that move files: get, put and their elder cousins; and what goes before them of old."""
+"""Commands that transfer files: get, put, mget, mput, cat, less, mirror."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
 from ftpservice_client import NotFound
+from ftpservice_client.console.session import options
+from ftpservice_client.console.session.errors import ConsoleError, UsageError
 from ftpservice_client.console.session.file_transfer import (
     TransferFlags,
     download_file,
+    show_file,
     upload_file,
 )
 from ftpservice_client.console.session.line_parser import ShellArgument
@@ -18,128 +28,219 @@ from ftpservice_client.console.session.name_expansion import (
     local_target,
     require_distinct,
 )
-from ftpservice_client.console.session.session import ShellSession
-from ftpservice_client.console.shell.command_table import (
+from ftpservice_client.console.session.session import ConsoleSession
+from ftpservice_client.console.session.trees import mirror_tree
+from ftpservice_client.console.shell.arguments import ParsedArguments
+from ftpservice_client.console.shell.command import (
     UNLIMITED,
     ArgumentSpec,
-    CommandTable,
     CompletionSource,
+    ShellCommandTable,
 )
-from ftpservice_client.console.shell.options import Option, ParsedArguments
 
 __all__ = ["commands"]
 
-commands = CommandTable()
+commands = ShellCommandTable()
 
-CONTINUE = Option("c", "continue", "go on with what is there of it already")
-VERIFY = Option("v", "verify", "compare digests afterwards, where the server has them")
-PRESERVE = Option("p", "preserve", "keep the modification time, where the server can set it")
-APPEND = Option("a", "append", "add to the end of the file there")
+REMOTE_NAME = ArgumentSpec(
+    "[<name>]", (CompletionSource.REMOTE,), max_count=1, is_rest_of_line=True
+)
+LOCAL_NAME = ArgumentSpec("[<file>]", (CompletionSource.LOCAL,), max_count=1, is_rest_of_line=True)
+DEFAULT_PAGER = "less"
+REMOTE_FILE_QUESTION = "Remote file"
+LOCAL_FILE_QUESTION = "Local file"
 
-REMOTE_NAME = ArgumentSpec("[<name>]", (CompletionSource.REMOTE,), most=1, whole=True)
-LOCAL_NAME = ArgumentSpec("[<file>]", (CompletionSource.LOCAL,), most=1, whole=True)
+
+def _transfer_flags(arguments: ParsedArguments) -> TransferFlags:
+    return TransferFlags(
+        arguments.has(options.CONTINUE),
+        arguments.has(options.VERIFY),
+        arguments.has(options.APPEND),
+        arguments.has(options.PRESERVE),
+    )
+
+
+async def _download_to(
+    session: ConsoleSession, name: str, target: ShellArgument | None, arguments: ParsedArguments
+) -> None:
+    path = await local_target(session, name, target)
+    await download_file(session, name, path, _transfer_flags(arguments))
 
 
 @commands.add(
     "get",
     "recv",
-    takes=ArgumentSpec(
-        "[<name> [<file>]]", (CompletionSource.REMOTE, CompletionSource.LOCAL), most=2
+    arguments=ArgumentSpec(
+        "[<name> [<file>]]", (CompletionSource.REMOTE, CompletionSource.LOCAL), max_count=2
     ),
-    options=(CONTINUE, VERIFY),
+    options=(options.CONTINUE, options.VERIFY),
 )
-async def get(session: ShellSession, given: ParsedArguments) -> None:
-    """Fetch a file; without a name, ask for it."""
-    name = given.text(0) or await session.ask("File there")
-    to = given.arguments[1] if len(given.arguments) > 1 else None
+async def get(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Download a file; without a name, ask for it."""
+    name = arguments.text(0) or await session.ask(REMOTE_FILE_QUESTION)
+    target = arguments.positional[1] if len(arguments.positional) > 1 else None
     try:
-        await download_file(
-            session, name, await local_target(session, name, to), _transfer_flags(given)
-        )
+        await _download_to(session, name, target, arguments)
     except NotFound as error:
-        if given.arguments and is_pattern(given.arguments[0]):
-            raise NotFound(f"{name}: no such file; mget takes patterns", error.reply) from error
+        if arguments.positional and is_pattern(arguments.positional[0]):
+            raise NotFound(f"{name}: no such file; use mget for patterns", error.reply) from error
         raise
 
 
-@commands.add("dwld", "retr", takes=REMOTE_NAME)
-async def fetch_here(session: ShellSession, given: ParsedArguments) -> None:
-    """Fetch a file into this directory; its name may hold spaces."""
-    name = given.text(0) or await session.ask("File there")
-    await download_file(
-        session, name, await local_target(session, name, None), _transfer_flags(given)
-    )
+@commands.add("dwld", "retr", arguments=REMOTE_NAME)
+async def get_one(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Download a file to the current directory; its name may hold spaces."""
+    name = arguments.text(0) or await session.ask(REMOTE_FILE_QUESTION)
+    await _download_to(session, name, None, arguments)
 
 
 @commands.add(
     "mget",
-    takes=ArgumentSpec("<pattern>...", (CompletionSource.REMOTE,), least=1, most=UNLIMITED),
-    options=(CONTINUE, VERIFY),
+    arguments=ArgumentSpec("<pattern>...", (CompletionSource.REMOTE,), 1, UNLIMITED),
+    options=(options.CONTINUE, options.VERIFY),
 )
-async def get_many(session: ShellSession, given: ParsedArguments) -> None:
-    """Fetch every file whose name fits."""
-    names = list(dict.fromkeys(await expand_remote_files(session, given.arguments)))
+async def get_many(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Download all files that match."""
+    names = list(dict.fromkeys(await expand_remote_files(session, arguments.positional)))
     require_distinct(map(base_name, names))
     for name in names:
-        await download_file(
-            session, name, await local_target(session, name, None), _transfer_flags(given)
-        )
+        await _download_to(session, name, None, arguments)
 
 
 @commands.add(
     "put",
     "send",
-    takes=ArgumentSpec(
-        "[<file> [<name>]]", (CompletionSource.LOCAL, CompletionSource.REMOTE), most=2
+    arguments=ArgumentSpec(
+        "[<file> [<name>]]", (CompletionSource.LOCAL, CompletionSource.REMOTE), max_count=2
     ),
-    options=(APPEND, CONTINUE, VERIFY, PRESERVE),
-    changes=True,
+    options=(options.APPEND, options.CONTINUE, options.VERIFY, options.PRESERVE),
+    invalidates_listings=True,
 )
-async def put(session: ShellSession, given: ParsedArguments) -> None:
-    """Send a file; without a name, ask for it."""
-    first = given.arguments[0] if given.arguments else ShellArgument(await session.ask("File here"))
-    path = local_path(first)
-    name = given.text(1)
+async def put(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Upload a file; without a name, ask for it."""
+    if arguments.positional:
+        path = local_path(arguments.positional[0])
+    else:
+        path = local_path(ShellArgument(await session.ask(LOCAL_FILE_QUESTION)))
+    name = arguments.text(1)
     name = f"{name}{path.name}" if name.endswith("/") else name or path.name
-    await upload_file(session, path, name, _transfer_flags(given))
+    await upload_file(session, path, name, _transfer_flags(arguments))
 
 
-@commands.add("upld", "stor", takes=LOCAL_NAME, changes=True)
-async def send_here(session: ShellSession, given: ParsedArguments) -> None:
-    """Send a file into this directory; its name may hold spaces."""
-    text = given.text(0) or await session.ask("File here")
-    path = local_path(ShellArgument(text))
+@commands.add("upld", "stor", arguments=LOCAL_NAME, invalidates_listings=True)
+async def put_one(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Upload a file to the remote directory; its name may hold spaces."""
+    path = local_path(ShellArgument(arguments.text(0) or await session.ask(LOCAL_FILE_QUESTION)))
     await upload_file(session, path, path.name, TransferFlags())
 
 
 @commands.add(
     "mput",
-    takes=ArgumentSpec("<pattern>...", (CompletionSource.LOCAL,), least=1, most=UNLIMITED),
-    options=(CONTINUE, VERIFY, PRESERVE),
-    changes=True,
+    arguments=ArgumentSpec("<pattern>...", (CompletionSource.LOCAL,), 1, UNLIMITED),
+    options=(options.CONTINUE, options.VERIFY, options.PRESERVE),
+    invalidates_listings=True,
 )
-async def put_many(session: ShellSession, given: ParsedArguments) -> None:
-    """Send every file here whose name fits."""
-    paths = list(dict.fromkeys(await expand_local_files(session, given.arguments)))
+async def put_many(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Upload all local files that match."""
+    paths = list(dict.fromkeys(await expand_local_files(session, arguments.positional)))
     require_distinct(path.name for path in paths)
     for path in paths:
-        await upload_file(session, path, path.name, _transfer_flags(given))
+        await upload_file(session, path, path.name, _transfer_flags(arguments))
 
 
 @commands.add("binary", "bin")
-async def binary(_session: ShellSession, _given: ParsedArguments) -> None:
-    """Do nothing: files always go as they are, byte by byte."""
+async def binary(_session: ConsoleSession, _arguments: ParsedArguments) -> None:
+    """Do nothing: all transfers are binary."""
 
 
 @commands.add("prompt")
-async def prompt(_session: ShellSession, _given: ParsedArguments) -> None:
-    """Do nothing: mget, mput and rm never ask."""
+async def prompt(_session: ConsoleSession, _arguments: ParsedArguments) -> None:
+    """Do nothing: mget, mput and rm never ask for confirmation."""
 
 
-def _transfer_flags(given: ParsedArguments) -> TransferFlags:
-    return TransferFlags(
-        given.has(CONTINUE.name),
-        given.has(VERIFY.name),
-        given.has(APPEND.name),
-        given.has(PRESERVE.name),
+@commands.add("cat", arguments=ArgumentSpec("<name>...", (CompletionSource.REMOTE,), 1, UNLIMITED))
+async def cat(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Show the contents of files."""
+    for name in await expand_remote_files(session, arguments.positional):
+        await show_file(session, name)
+
+
+@commands.add(
+    "less",
+    "more",
+    arguments=ArgumentSpec("<name>", (CompletionSource.REMOTE,), 1, 1, is_rest_of_line=True),
+)
+async def less(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Show a file with $PAGER (by default less)."""
+    name = arguments.text(0)
+    directory = await session.in_thread(mkdtemp, "", "ftpservice-")
+    try:
+        path = Path(directory) / base_name(name)
+        await download_file(session, name, path, TransferFlags())
+        await session.lend_terminal(_run_pager, path)
+    finally:
+        await session.in_thread(rmtree, directory)
+
+
+def _run_pager(path: Path) -> None:
+    command = [*shlex.split(os.environ.get("PAGER") or DEFAULT_PAGER), str(path.absolute())]
+    try:
+        subprocess.run(command, check=False)
+    except OSError:
+        raise ConsoleError(f"Cannot run {command[0]}; set PAGER to another program.") from None
+
+
+@commands.add(
+    "mirror",
+    arguments=ArgumentSpec(
+        "<from> [<to>]",
+        (CompletionSource.REMOTE_DIRECTORY, CompletionSource.LOCAL_DIRECTORY),
+        1,
+        2,
+        reversed_by=options.UP,
+    ),
+    options=(
+        options.UP,
+        options.DELETE,
+        options.DRY_RUN,
+        options.INCLUDE,
+        options.EXCLUDE,
+        options.PARALLEL,
+    ),
+    invalidates_listings=True,
+)
+async def mirror(session: ConsoleSession, arguments: ParsedArguments) -> None:
+    """Make a local directory a copy of a remote one; with -u, the other way round."""
+    local, path = _mirror_directories(arguments)
+    result = await mirror_tree(
+        session,
+        local,
+        path,
+        {
+            "up": arguments.has(options.UP),
+            "delete": arguments.has(options.DELETE),
+            "dry_run": arguments.has(options.DRY_RUN),
+            "include": arguments.values(options.INCLUDE),
+            "exclude": arguments.values(options.EXCLUDE),
+            "parallel": _parallel_count(arguments),
+        },
     )
+    if result.failed:
+        raise ConsoleError(f"Failed steps: {len(result.failed)}")
+
+
+def _mirror_directories(arguments: ParsedArguments) -> tuple[Path, str]:
+    """Return the local and the remote directory."""
+    first, *second = arguments.positional
+    if arguments.has(options.UP):
+        local = local_path(first)
+        return local, second[0].text if second else base_name(first.text)
+    local = local_path(second[0]) if second else Path(base_name(first.text))
+    return local, first.text
+
+
+def _parallel_count(arguments: ParsedArguments) -> int:
+    text = (arguments.values(options.PARALLEL) or ("1",))[-1]
+    if not text.isdecimal() or not 1 <= int(text) <= options.MAX_PARALLEL:
+        raise UsageError(f"Option -p requires a number from 1 to {options.MAX_PARALLEL}")
+    return int(text)

@@ -2,48 +2,49 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice_client.console.session.errors import ShellUsageError, UnknownShellCommand
+from ftpservice_client.console.session.errors import UnknownCommand, UsageError
 from ftpservice_client.console.session.line_parser import ShellArgument, parse_line
-from ftpservice_client.console.session.session import ShellSession
-from ftpservice_client.console.shell.command_table import (
+from ftpservice_client.console.session.options import Option
+from ftpservice_client.console.session.session import ConsoleSession
+from ftpservice_client.console.shell.arguments import ParsedArguments
+from ftpservice_client.console.shell.command import (
     ArgumentSpec,
-    CommandTable,
     CompletionSource,
+    ShellCommandTable,
 )
 from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
-from ftpservice_client.console.shell.options import Option, ParsedArguments
 
-KNOWN_OF_OLD = (
+COMMON_NAMES = (
     "CONN UPLD DWLD DELF LIST QUIT USER PASS PASV RETR STOR PWD CWD CDUP MKD RMD DELE HELP REPORT "
     "ls dir cd pwd get put mget mput rm mkdir rmdir mv cat less hash mirror lcd lls open close bye "
     "exit quit !"
 )
 
 
-@pytest.mark.parametrize("name", KNOWN_OF_OLD.split())
-def test_words_of_every_system_are_known(name: str) -> None:
+@pytest.mark.parametrize("name", COMMON_NAMES.split())
+def test_common_command_names_exist(name: str) -> None:
     assert SHELL_COMMANDS.find(name).help
 
 
 @pytest.mark.parametrize(("typed", "near"), [("gte", "get"), ("mkdri", "mkdir"), ("LSIT", "list")])
-def test_the_nearest_word_is_suggested(typed: str, near: str) -> None:
-    with pytest.raises(UnknownShellCommand, match=f"did you mean {near}"):
+def test_the_most_similar_command_is_suggested(typed: str, near: str) -> None:
+    with pytest.raises(UnknownCommand, match=f"Did you mean {near}"):
         SHELL_COMMANDS.find(typed)
 
 
-def test_what_is_near_to_nothing_gets_the_way_to_the_list() -> None:
-    with pytest.raises(UnknownShellCommand, match="help lists"):
+def test_without_a_similar_command_help_is_suggested() -> None:
+    with pytest.raises(UnknownCommand, match="help for a list"):
         SHELL_COMMANDS.find("xyzzyplugh")
 
 
 @pytest.mark.parametrize("text", ["get a b c", "mv a", "rm", "pwd x", "delf"])
-def test_the_wrong_number_of_arguments_gets_the_syntax(text: str) -> None:
+def test_a_wrong_number_of_arguments_shows_the_usage(text: str) -> None:
     line = parse_line(text)
     assert line is not None
-    word = SHELL_COMMANDS.find(line.word)
-    with pytest.raises(ShellUsageError) as caught:
-        word.given(line)
-    assert str(caught.value) == f"That is typed as: {word.syntax}"
+    command = SHELL_COMMANDS.find(line.command)
+    with pytest.raises(UsageError) as caught:
+        command.parse_arguments(line)
+    assert str(caught.value) == f"Usage: {command.syntax}"
 
 
 @pytest.mark.parametrize(
@@ -54,13 +55,13 @@ def test_the_wrong_number_of_arguments_gets_the_syntax(text: str) -> None:
         ("delf it's here", "it's here"),
     ],
 )
-def test_one_name_may_hold_spaces(text: str, name: str) -> None:
+def test_a_single_name_may_hold_spaces(text: str, name: str) -> None:
     line = parse_line(text)
     assert line is not None
-    assert SHELL_COMMANDS.find(line.word).given(line).texts == (name,)
+    assert SHELL_COMMANDS.find(line.command).parse_arguments(line).texts == (name,)
 
 
-def test_arguments_know_what_they_are_completed_from() -> None:
+def test_completion_source_of_each_argument() -> None:
     def side(name: str, number: int, *options: str) -> CompletionSource:
         before = ParsedArguments((ShellArgument("x"),) * number, {option: () for option in options})
         return SHELL_COMMANDS.find(name).completion_source(before)
@@ -77,11 +78,11 @@ def test_arguments_know_what_they_are_completed_from() -> None:
     assert side("mirror", 1, "up") is CompletionSource.REMOTE_DIRECTORY
 
 
-def test_no_name_is_taken_twice() -> None:
-    table = CommandTable()
+def test_duplicate_names_are_refused() -> None:
+    table = ShellCommandTable()
 
-    @table.add("one", "uno", takes=ArgumentSpec("<it>"), options=(Option("v", "very", "much"),))
-    async def one(session: ShellSession, given: ParsedArguments) -> None:
+    @table.add("one", "uno", arguments=ArgumentSpec("<it>"), options=(Option("v", "very", "much"),))
+    async def one(session: ConsoleSession, given: ParsedArguments) -> None:
         """Do one thing."""
 
     assert table.find("UNO").syntax == "one [-v] <it>"

@@ -1,4 +1,4 @@
-"""Arguments of the command: destinations, options of a connection."""
+"""Destinations and settings from the command line."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from pathlib import Path
 import pytest
 
 from ftpservice_client import BadURL, ExplicitTLS, Scheme, Settings
-from ftpservice_client.console.session.arguments import (
-    destination,
+from ftpservice_client.console.session.command_line import (
     one_shot_parser,
+    parse_destination,
     settings_from,
     shell_parser,
 )
-from ftpservice_client.console.session.errors import ShellUsageError
+from ftpservice_client.console.session.errors import UsageError
 
 
 def test_a_bare_host_is_ftp() -> None:
-    place = destination("files.example:2121")
-    assert (place.scheme, place.host, place.port) == (Scheme.FTP, "files.example", 2121)
-    assert destination("simple://h").scheme is Scheme.SIMPLE
+    found = parse_destination("files.example:2121")
+    assert (found.scheme, found.host, found.port) == (Scheme.FTP, "files.example", 2121)
+    assert parse_destination("simple://h").scheme is Scheme.SIMPLE
 
 
 @pytest.mark.parametrize("text", ["", "http://h/", "ftp://", "h:x"])
-def test_what_is_no_place_is_refused(text: str) -> None:
+def test_invalid_urls_are_refused(text: str) -> None:
     with pytest.raises(BadURL):
-        destination(text)
+        parse_destination(text)
 
 
 PIN = "ab" * 32
@@ -35,7 +35,7 @@ def settings(*words: str) -> Settings:
     return settings_from(shell_parser().parse_args(words))
 
 
-def test_without_options_the_librarys_own_hold_and_cuts_are_gone_over() -> None:
+def test_default_settings() -> None:
     assert settings() == Settings(retries=2, explicit_tls=ExplicitTLS.PREFER)
     assert settings("--tls=never").explicit_tls is ExplicitTLS.NEVER
 
@@ -63,21 +63,13 @@ def test_options_become_settings() -> None:
     ],
     ids=" ".join,
 )
-def test_nonsense_is_refused(words: list[str]) -> None:
-    with pytest.raises(ShellUsageError):
+def test_invalid_options_are_refused(words: list[str]) -> None:
+    with pytest.raises(UsageError):
         settings(*words)
 
 
-def test_single_commands_take_them_too() -> None:
-    found = one_shot_parser("ls", "List.").parse_args(["--json", "-q", "--active"])
+def test_one_shot_commands_have_the_connection_options() -> None:
+    found = one_shot_parser("ls", "URL", "List.").parse_args(["--json", "-q", "--active"])
     assert found.json
     assert found.quiet
     assert settings_from(found).active
-
-
-def test_the_help_names_every_single_command(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        shell_parser().parse_args(["--help"])
-    said = capsys.readouterr().out
-    for name in ("get", "put", "ls", "cat", "hash", "rm", "mirror"):
-        assert f"\n  {name} URL" in said
