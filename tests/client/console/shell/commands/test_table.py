@@ -32,7 +32,9 @@ def test_options_on_the_page_exist() -> None:
         ),
     ]
     known = {option for parser in parsers for option in parser._option_string_actions}
-    codes = INLINE.findall(re.sub("<!-- generated: commands.*?end -->", "", prose(PAGE), flags=re.DOTALL))
+    codes = INLINE.findall(
+        re.sub("<!-- generated: commands.*?end -->", "", prose(PAGE), flags=re.DOTALL)
+    )
     named = {word for code in codes for word in re.findall(r"(?<!\S)--[a-z][a-z-]*", code)}
     assert {"--json", "--fingerprint", "--keep-going"} <= named <= known
 
