@@ -1,4 +1,7 @@
-"""Reads the certificates anew when their files change, or at SIGHUP; sessions go on as they are."""
+"""Reads the certificates again when their files change, or on SIGHUP.
+
+Existing TLS sessions are not affected.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,20 @@ from twisted.logger import Logger
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.net.tls.server import CertificateError, ServerTLS
 
-__all__ = ["INTERVAL_SECONDS", "CertificateReload", "file_versions"]
+__all__ = ["POLL_SECONDS", "CertificateReload", "FileVersion", "file_versions"]
 
 log = Logger("ftpservice.tls")
 
-INTERVAL_SECONDS = 3.0
-"""Seconds between two looks at the files; what changes from one to the next is not read yet."""
+POLL_SECONDS = 3.0
+"""Time between two checks of the files; files that differ from one to the next are still being
+written, and are read after the next check."""
 
 FileVersion = tuple[int, int, int] | None
+"""Modification time in nanoseconds, size, inode; None for a file that is missing."""
 
 
 def file_versions(paths: Iterable[Path]) -> tuple[FileVersion, ...]:
-    """Return what changes when one of these files does (blocks)."""
+    """Return a value that changes when one of the files changes (blocks)."""
     return tuple(map(_version, paths))
 
 
@@ -39,16 +44,17 @@ def _version(path: Path) -> FileVersion:
 
 
 class CertificateReload(Service):
-    """Watches the files that ``tls`` was made of; ``made`` are their `file_versions` before that.
+    """Watches the files that ``tls`` was loaded from.
 
-    What is wrong in new files is told in the log, in one line, and the old ones stay in use.
+    ``versions`` are their `file_versions` before they were read. An error in new files is logged
+    in one line, and the previous certificates stay in use.
     """
 
     def __init__(
         self,
         tls: ServerTLS,
         paths: Iterable[Path],
-        made: tuple[FileVersion, ...],
+        versions: tuple[FileVersion, ...],
         reactor: Any,
         pool: Callable[[Any], BlockingRunner] = lambda reactor: BlockingPool(
             reactor, "certificates", threads=1
@@ -56,65 +62,65 @@ class CertificateReload(Service):
     ) -> None:
         self._tls = tls
         self._paths = tuple(paths)
-        self._used = self._seen = made
+        self._used = self._seen = versions
         self._reactor = reactor
         self._make_pool = pool
-        self._looking = LoopingCall(self._look)
-        self._looking.clock = reactor
+        self._poll = LoopingCall(self._check_in_thread)
+        self._poll.clock = reactor
 
     def startService(self) -> None:
-        """Begin to watch."""
+        """Start to watch the files."""
         super().startService()
         self._pool = self._make_pool(self._reactor)
-        self._looking.start(INTERVAL_SECONDS, now=False).addErrback(_unexpected)
+        self._poll.start(POLL_SECONDS, now=False).addErrback(_unexpected)
 
     def stopService(self) -> Deferred[None]:
-        """Watch no more; fires when no thread reads any more."""
+        """Stop to watch the files; fires when the thread has ended."""
         super().stopService()
-        if self._looking.running:
-            self._looking.stop()
+        if self._poll.running:
+            self._poll.stop()
         return self._pool.stop()
 
-    def renew(self) -> None:
-        """Read the files now, changed or not."""
+    def reload(self) -> None:
+        """Read the files now, whether they have changed or not."""
         if self.running:
-            self._pool.run(self._read).addCallbacks(_told, _unexpected)
+            self._pool.run(self._read).addCallbacks(_log_line, _unexpected)
 
-    def adopt(self, tls: ServerTLS, paths: Iterable[Path], made: tuple[FileVersion, ...]) -> None:
-        """Use and watch other files from now on; the parameters are those of the constructor."""
+    def use(self, tls: ServerTLS, paths: Iterable[Path], versions: tuple[FileVersion, ...]) -> None:
+        """Use and watch other files; the parameters are those of the constructor."""
         if self.running:
-            self._pool.run(self._adopt, tls, tuple(paths), made).addErrback(_unexpected)
+            self._pool.run(self._use, tls, tuple(paths), versions).addErrback(_unexpected)
 
-    def _adopt(
-        self, tls: ServerTLS, paths: tuple[Path, ...], made: tuple[FileVersion, ...]
+    def _use(
+        self, tls: ServerTLS, paths: tuple[Path, ...], versions: tuple[FileVersion, ...]
     ) -> None:
-        """Do so between two looks: only one thread looks."""
+        """Switch to other files; in the pool's only thread, so never during a check."""
         self._tls.adopt(tls)
-        self._paths, self._used, self._seen = paths, made, made
+        self._paths, self._used, self._seen = paths, versions, versions
 
-    def _look(self) -> Deferred[None]:
-        return self._pool.run(self._check).addCallbacks(_told, _unexpected)
+    def _check_in_thread(self) -> Deferred[None]:
+        return self._pool.run(self._check).addCallbacks(_log_line, _unexpected)
 
     def _check(self) -> str:
-        """Read the files if they have changed and no longer do (blocks)."""
+        """Read the files if they have changed and no longer change (blocks)."""
         before, self._seen = self._seen, file_versions(self._paths)
         return self._read() if self._seen != self._used and self._seen == before else ""
 
     def _read(self) -> str:
-        """Read the files (blocks); returns what the log is to be told, in one line."""
+        """Read the files (blocks); returns a line for the log."""
         self._used = self._seen = file_versions(self._paths)
         try:
             self._tls.reload()
         except CertificateError as error:
-            return f"{error}; the certificates read before stay in use"
-        shown = ", ".join(one.fingerprint for one in self._tls.certificates)
-        return f"certificates read anew: SHA-256 {shown}"
+            return f"{error}; the previous certificates stay in use"
+        fingerprints = ", ".join(one.fingerprint for one in self._tls.certificates)
+        return f"certificates read again: SHA-256 {fingerprints}"
 
 
-def _told(line: str) -> None:
+def _log_line(line: str) -> None:
     if line:
         log.warn("{line}", line=line)
 
 
 def _unexpected(failure: Any) -> None:
-    log.failure("cannot look after the certificates", failure)
+    log.failure("cannot check the certificates", failure)

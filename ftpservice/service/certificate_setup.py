@@ -1,4 +1,4 @@
-"""The certificates that the service begins with: those of the settings, or one of its own."""
+"""The certificates that the service starts with: those of the settings, or a self-signed one."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ __all__ = ["LoadedCertificates", "load_certificates", "load_or_make_certificates
 
 @dataclass(frozen=True)
 class LoadedCertificates:
-    """What was loaded."""
+    """Certificates, and the files they were loaded from."""
 
     tls: ServerTLS
     paths: tuple[Path, ...]
     """The files to watch."""
     versions: tuple[FileVersion, ...]
-    """Those of the files, before they were read."""
-    own: bool = False
-    """Whether it was made here, and nobody vouches for it."""
+    """The versions of the files before they were read."""
+    is_self_signed: bool = False
+    """Whether the service made the certificate."""
 
 
 def load_or_make_certificates(settings: ServiceSettings, owner: Owner) -> LoadedCertificates | None:
-    """Load or make them (blocks); None where there is no TLS. Raises `CannotStart`."""
+    """Load the certificates (blocks), or make one; None without TLS. Raises `CannotStart`."""
     if not settings.offers_tls:
         return None
     try:
-        if settings.tls.certificates:
-            return load_certificates(settings.tls)
-        return _made(settings, owner)
+        if settings.certificate:
+            return load_certificates(settings.tls_files)
+        return _self_signed(settings, owner)
     except (CertificateError, OSError) as error:
         raise CannotStart(f"no certificate: {error_text(error)}") from None
 
@@ -51,16 +51,15 @@ def load_certificates(files: TLSFiles) -> LoadedCertificates:
     return LoadedCertificates(ServerTLS.load(files), paths, before)
 
 
-def _made(settings: ServiceSettings, owner: Owner) -> LoadedCertificates:
-    """Return those of a certificate of ours: kept in the data directory, where there is one."""
-    if settings.made:
-        path = self_signed_certificate(Path(settings.made[0]))
+def _self_signed(settings: ServiceSettings, owner: Owner) -> LoadedCertificates:
+    """Load a self-signed certificate; it is kept in the data directory, if there is one."""
+    if settings.own_directories:
+        path = self_signed_certificate(Path(settings.own_directories[0]))
         if owner != (-1, -1):
             os.chown(path, *owner)
-        return replace(
-            load_certificates(replace(settings.tls, certificates=((path, None),))), own=True
-        )
+        files = replace(settings.tls_files, certificates=((path, None),))
+        return replace(load_certificates(files), is_self_signed=True)
     with tempfile.TemporaryDirectory(prefix="ftpservice-") as directory:
-        passing = self_signed_certificate(Path(directory))
-        papers = load_certificates(replace(settings.tls, certificates=((passing, None),)))
-    return replace(papers, paths=(), versions=(), own=True)
+        path = self_signed_certificate(Path(directory))
+        loaded = load_certificates(replace(settings.tls_files, certificates=((path, None),)))
+    return replace(loaded, paths=(), versions=(), is_self_signed=True)

@@ -11,15 +11,15 @@ __all__ = ["main"]
 
 USAGE = """\
 Usage: ftpservice serve [options]    serve in the foreground until Ctrl-C
-       ftpservice serve --check ...  tell whether it would start with these options
+       ftpservice serve --check ...  check the options without starting
        ftpservice serve --help       show the options
        ftpservice --version          show the version
-As a daemon: twistd ftpservice [options]
+To run as a daemon: twistd ftpservice [options]
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do what the command line says; exits with status 1 if it makes no sense."""
+    """Run a command line; exits with status 1 and the usage if it is not one of these."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["serve"]:
         _serve(words[1:])

@@ -1,9 +1,15 @@
-"""The service itself: what is started before the first client, and stopped after the last.
+"""The service: starts before the first client and stops after the last one.
 
-It stops in steps, each as short as it can be: nobody is let in any more; sessions without a
-transfer are told 421; those with one may end it, within the time of grace; the rest is cut, which
-leaves its partials; everybody has a moment to take the last reply; what the threads have begun is
-brought to its end. Whoever is in a hurry skips the waiting, and nothing else.
+The steps of a stop:
+
+1. Close the listeners.
+2. End sessions without a transfer with 421. The others may finish their transfer, within the
+   grace period.
+3. Abort the transfers that remain; interrupted uploads leave partial uploads.
+4. Wait a moment for clients to receive the last reply.
+5. Wait for the threads to finish the calls that they have begun.
+
+`FTPService.skip_grace` ends the waits of steps 2 and 4, and omits no step.
 """
 
 from __future__ import annotations
@@ -34,36 +40,36 @@ from ftpservice.service.settings_reload import SettingsChange
 __all__ = ["FTPService", "ServiceParts"]
 
 STOPPING_TEXT = "The service is stopping."
-FAREWELL_SECONDS = 2.0
-"""How long sessions may take to end when the service stops."""
+LAST_REPLY_SECONDS = 2.0
+"""Time for clients to receive the last reply when the service stops."""
 POLL_SECONDS = 0.02
-REACTOR_TURNS = 3
+REACTOR_ITERATIONS = 3
 
 
 @dataclass(frozen=True)
 class ServiceParts:
-    """What was assembled."""
+    """The parts of an assembled service."""
 
     listeners: Listeners
     factory: FTPFactory
     checkers: Sequence[ICredentialsChecker]
     realm: Realm
     grace: float
-    """Seconds that transfers may go on when the service stops."""
-    announcement: Callable[[], list[str]]
-    """Returns the lines to print once everything listens."""
-    lines: EventLog
+    """Seconds that running transfers may take to finish when the service stops."""
+    banner: Callable[[], list[str]]
+    """Returns the lines to print when the service has started."""
+    event_log: EventLog
 
 
 class FTPService(MultiService):
-    """Listens, serves and stops; a failure to start is told to ``console`` and then raised."""
+    """Binds, serves and stops; a failed start is reported to ``console`` and raised."""
 
     def __init__(
         self,
         parts: ServiceParts,
         reactor: Any,
         console: OperatorConsole,
-        renewal: CertificateReload | None = None,
+        certificate_reload: CertificateReload | None = None,
         logs: LogWriters | None = None,
     ) -> None:
         super().__init__()
@@ -71,117 +77,120 @@ class FTPService(MultiService):
         self.parts = parts
         self._reactor = reactor
         self._console = console
-        self._hurried = False
+        self._skips_grace = False
         self._grace = parts.grace
-        self.reload: Callable[[], Deferred[None]] | None = None
-        """Reads the settings again; set where there is a file of them."""
-        self._renewal = renewal
-        if renewal is not None:
-            renewal.setServiceParent(self)
+        self.reload_settings: Callable[[], Deferred[None]] | None = None
+        """Reads the settings again; None without a TOML file."""
+        self._certificate_reload = certificate_reload
+        if certificate_reload is not None:
+            certificate_reload.setServiceParent(self)
         parts.listeners.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
-        """Join ``parent``; an application of ``twistd`` is told who keeps its log."""
+        """Join ``parent``, and become the log of an application of ``twistd``."""
         super().setServiceParent(parent)
         if self._logs.log is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self._logs.log)
 
-    def renew(self) -> None:
-        """Read certificates and settings again, if there are files of them (SIGHUP)."""
-        if self._renewal is not None:
-            self._renewal.renew()
-        if self.reload is not None:
+    def reload(self) -> None:
+        """Read the files of certificates and settings again (SIGHUP)."""
+        if self._certificate_reload is not None:
+            self._certificate_reload.reload()
+        if self.reload_settings is not None:
             self._console.manager.reloading()
-            self.reload().addBoth(lambda _none: self._console.manager.ready("serving"))
+            self.reload_settings().addBoth(lambda _none: self._console.manager.ready("serving"))
 
     def apply(self, change: SettingsChange) -> None:
-        """Go by other settings from now on."""
+        """Put other settings into force."""
         self._grace = change.settings.grace
-        self.parts.lines.verbosity = change.settings.log
+        self.parts.event_log.verbosity = change.settings.log
         self.parts.factory.apply(change.settings.session)
-        papers = change.new_certificates
-        if papers is not None and self._renewal is not None:
-            self._renewal.adopt(papers.tls, papers.paths, papers.versions)
+        loaded = change.new_certificates
+        if loaded is not None and self._certificate_reload is not None:
+            self._certificate_reload.use(loaded.tls, loaded.paths, loaded.versions)
 
     @property
     def ports(self) -> list[IListeningPort]:
-        """The ports that are bound, in the order of the ``--listen`` options."""
+        """The bound ports, in the order of the options."""
         return self.parts.listeners.ports
 
     def privilegedStartService(self) -> None:
-        """Bind; raises `CannotStart`."""
-        self._hurried = False
-        self._telling(super().privilegedStartService)
+        """Bind the listeners; raises `CannotStart`."""
+        self._skips_grace = False
+        self._reporting(super().privilegedStartService)
 
     def startService(self) -> None:
-        """Start what needs threads, and announce the service when it runs; raises `CannotStart`."""
-        self._telling(super().startService)
+        """Start the threads, and print the banner when the reactor runs; raises `CannotStart`."""
+        self._reporting(super().startService)
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.start(self._reactor)
-        self._reactor.callWhenRunning(self._announce)
+        self._reactor.callWhenRunning(self._started)
 
     def stopService(self) -> Deferred[None]:
-        """Stop listening, let transfers end, say farewell, then let go of threads and files."""
+        """Stop in the steps of the module docstring."""
         return Deferred.fromCoroutine(self._stopped(super().stopService()))
 
-    def hurry(self) -> None:
-        """Wait for nobody any more, if the service is being stopped; transfers are cut."""
-        self._hurried = True
+    def skip_grace(self) -> None:
+        """Abort the transfers that a stop in progress waits for."""
+        self._skips_grace = True
 
-    async def _stopped(self, silent: Deferred[Any]) -> None:
+    async def _stopped(self, closed: Deferred[Any]) -> None:
         factory = self.parts.factory
-        self._console.manager.stopping("transfers in progress may end")
+        self._console.manager.stopping("running transfers may finish")
         factory.finish_and_disconnect_all(STOPPING_TEXT)
-        await silent
+        await closed
         await self._wait_for_transfers()
         factory.disconnect_all(STOPPING_TEXT)
-        await self._wait_while(lambda: bool(factory.instances), FAREWELL_SECONDS)
+        await self._wait_while(lambda: bool(factory.instances), LAST_REPLY_SECONDS)
         factory.abort_all()
-        await self._turns()
+        await self._iterate()
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.stop()
         await self.parts.factory.let_go()
         await self.parts.realm.stop()
         factory.close_lingering_connections()  # of transfers that ended with their last disk call
-        await self._turns()
-        self.parts.lines.flush()
+        await self._iterate()
+        self.parts.event_log.flush()
 
-    async def _turns(self) -> None:
-        """Let the reactor do what is due now: a connection that is cut is closed a turn later."""
-        for _ in range(REACTOR_TURNS):
+    async def _iterate(self) -> None:
+        """Let the reactor run a few times: it closes an aborted connection one iteration later."""
+        for _ in range(REACTOR_ITERATIONS):
             await deferLater(self._reactor, 0)
 
     async def _wait_for_transfers(self) -> None:
-        """Wait within the time of grace, and say so; what goes on after it will be cut."""
+        """Wait for running transfers, at most for the grace period, and report it."""
         factory, grace = self.parts.factory, self._grace
-        if factory.working_count and grace and not self._hurried:
+        if factory.working_count and grace and not self._skips_grace:
             waiting = _transfers(factory.working_count)
-            self._console.tell([f"stopping: waiting up to {grace:g} s for {waiting}"])
+            self._console.write_lines([f"stopping: waiting up to {grace:g} s for {waiting}"])
         await self._wait_while(lambda: factory.is_working, grace)
         if factory.working_count:
-            why = "told not to wait" if self._hurried else f"not done within {grace:g} s"
-            self._console.tell([f"stopping: {_transfers(factory.working_count)} cut, {why}"])
+            why = (
+                "grace period skipped" if self._skips_grace else f"not finished within {grace:g} s"
+            )
+            aborted = _transfers(factory.working_count)
+            self._console.write_lines([f"stopping: {aborted} aborted, {why}"])
 
     async def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = self._reactor.seconds() + seconds
-        while condition() and not self._hurried and self._reactor.seconds() < deadline:
+        while condition() and not self._skips_grace and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, POLL_SECONDS, lambda: None)
 
-    def _announce(self) -> None:
-        self._console.tell(self.parts.announcement())
-        self._console.release()
+    def _started(self) -> None:
+        self._console.write_lines(self.parts.banner())
+        self._console.close_daemon_terminal()
         self._console.manager.ready("serving")
 
-    def _telling(self, step: Callable[[], object]) -> None:
+    def _reporting(self, step: Callable[[], object]) -> None:
         try:
             step()
         except CannotStart as error:
             console = self._console
-            if not console.is_part and console.complain(error.line):
+            if not console.is_embedded and console.write_error(error.line):
                 error.was_printed(by_daemon=self._console.is_daemon_terminal)
-            self._console.release()
+            self._console.close_daemon_terminal()
             raise
 
 

@@ -1,4 +1,4 @@
-"""Binds every ``--listen`` at once, before privileges are given up, or says why it cannot."""
+"""Binds all listeners before privileges are dropped, or reports why one cannot be bound."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ from ftpservice.service.settings.errors import CannotStart, error_text
 __all__ = ["LISTEN_OPTIONS", "Listener", "Listeners", "parse_listener"]
 
 PROXY_PREFIX = "haproxy:"
-ENDPOINT_HELP = (
-    "write tcp:2121, tcp6:2121, unix:/run/ftp.sock, systemd:domain=INET:index=0, haproxy:tcp:2121"
+ENDPOINT_EXAMPLES = (
+    "use tcp:2121, tcp6:2121, unix:/run/ftp.sock, systemd:domain=INET:index=0, haproxy:tcp:2121"
 )
 ERROR_ADVICE = {
     errno.EADDRINUSE: "stop the other program",
-    errno.EACCES: "ports below 1024 are for root (see --uid of twistd)",
-    errno.EADDRNOTAVAIL: "take an address of this machine",
-    errno.ENOENT: "make its directory",
+    errno.EACCES: "start as root for a port below 1024 (see --uid of twistd)",
+    errno.EADDRNOTAVAIL: "use an address of this machine",
+    errno.ENOENT: "create its directory",
 }
-
-
 LISTEN_OPTIONS = ("listen", "implicit", "simple", "simple-tls")
 TLS_OPTIONS = ("implicit", "simple-tls")
 SIMPLE_OPTIONS = ("simple", "simple-tls")
@@ -38,140 +36,139 @@ SIMPLE_OPTIONS = ("simple", "simple-tls")
 
 @dataclass(frozen=True)
 class Listener:
-    """One place to listen on, read."""
+    """A parsed endpoint string."""
 
     text: str
     endpoint: IStreamServerEndpoint
     proxied: bool = False
-    """Whether clients come through a balancer that speaks the PROXY protocol."""
+    """Whether clients connect through a load balancer with the PROXY protocol."""
     option: str = "listen"
-    """What it was given with: it says which protocol is spoken there."""
+    """The option it was given with, which selects the protocol."""
 
     @property
     def implicit(self) -> bool:
-        """Whether TLS comes first."""
+        """Whether connections are encrypted from the first byte."""
         return self.option in TLS_OPTIONS
 
     @property
     def simple(self) -> bool:
-        """Whether the simple protocol is spoken."""
+        """Whether the protocol is the simple one."""
         return self.option in SIMPLE_OPTIONS
 
 
-def parse_listener(reactor: Any, text: str, name: str = "listen") -> Listener:
-    """Read an endpoint string, given with the option ``name``; raises `CannotStart`."""
-    option = f"--{name} {text}"
+def parse_listener(reactor: Any, text: str, option: str = "listen") -> Listener:
+    """Parse an endpoint string, given with an option; raises `CannotStart`."""
     proxied = text.startswith(PROXY_PREFIX)
     try:
         endpoint = serverFromString(reactor, text.removeprefix(PROXY_PREFIX))
     except Exception as error:  # noqa: BLE001 - a plugin's parser may fail in any way
-        adopting = isinstance(error, LookupError) and "systemd:" in text
-        reason = "systemd handed over no such socket" if adopting else error_text(error)
+        is_missing = isinstance(error, LookupError) and "systemd:" in text
+        reason = "systemd passed no such socket" if is_missing else error_text(error)
         raise CannotStart(
-            f"{option} is no place to listen on ({reason}); {ENDPOINT_HELP}"
+            f"--{option} {text} is not an endpoint ({reason}); {ENDPOINT_EXAMPLES}"
         ) from None
-    return Listener(text, endpoint, proxied, name)
+    return Listener(text, endpoint, proxied, option)
 
 
 class Listeners(Service):
-    """Listens on all its places or on none.
+    """Binds all listeners or none.
 
-    ``factory_of`` gives the factory for a place. ``check`` is called with each place when it is
-    bound and may raise `CannotStart`. ``fail`` is told the line if a place that takes its time
-    cannot be had in the end.
+    ``factory_of`` returns the factory of a listener. ``check`` is called with each listener and
+    its bound port, and may raise `CannotStart`. ``fail`` is called with one line if an endpoint
+    that did not bind at once fails later.
     """
 
     def __init__(
         self,
-        places: Sequence[Listener],
+        listeners: Sequence[Listener],
         factory_of: Callable[[Listener], IProtocolFactory],
         check: Callable[[Listener, IListeningPort], object],
         fail: Callable[[str], object],
     ) -> None:
-        self.places = tuple(places)
+        self.listeners = tuple(listeners)
         self._factory_of = factory_of
         self._check = check
         self._fail = fail
-        self._waiting: list[Deferred[None]] = []
+        self._binding: list[Deferred[None]] = []
         self._bound: dict[int, tuple[Listener, IListeningPort]] = {}
 
     @property
     def ports(self) -> list[IListeningPort]:
-        """The ports that are bound, in the order of their places."""
+        """The bound ports, in the order of their listeners."""
         return [port for _, port in self.bound]
 
     @property
     def bound(self) -> list[tuple[Listener, IListeningPort]]:
-        """The places that are bound, with their ports, in order."""
+        """The bound listeners and their ports, in order."""
         return [self._bound[number] for number in sorted(self._bound)]
 
     def privilegedStartService(self) -> None:
-        """Bind everything; raises `CannotStart`, after letting go of what was bound."""
+        """Bind all; raises `CannotStart`, with those already bound closed again."""
         try:
-            for number, place in enumerate(self.places):
-                self._bind(number, place)
+            for number, listener in enumerate(self.listeners):
+                self._bind(number, listener)
         except CannotStart:
-            self._let_go()
+            self._close_all()
             raise
 
     def startService(self) -> None:
-        """Bind, unless that is done."""
-        if not self._waiting:
+        """Bind all, unless `privilegedStartService` has done so."""
+        if not self._binding:
             self.privilegedStartService()
         super().startService()
 
     def stopService(self) -> Deferred[Any]:
-        """Stop listening; fires when nothing listens any more."""
+        """Close all; fires when every port is closed."""
         super().stopService()
-        return self._let_go()
+        return self._close_all()
 
-    def _bind(self, number: int, place: Listener) -> None:
-        now: list[Failure] = []
-        calling = True
+    def _bind(self, number: int, listener: Listener) -> None:
+        failed_at_once: list[Failure] = []
+        is_calling = True
 
         def bound(port: IListeningPort) -> None:
-            self._bound[number] = (place, port)
-            self._check(place, port)
+            self._bound[number] = (listener, port)
+            self._check(listener, port)
 
         def failed(failure: Failure) -> None:
-            if calling:
-                now.append(failure)
+            if is_calling:
+                failed_at_once.append(failure)
             elif not failure.check(CancelledError):
-                self._fail(_line(place, failure.value))
+                self._fail(_error_line(listener, failure.value))
 
-        waiting = place.endpoint.listen(self._factory_of(place))
-        self._waiting.append(waiting.addCallback(bound).addErrback(failed))
-        calling = False
-        if now:
-            raise CannotStart(_line(place, now[0].value)) from None
+        binding = listener.endpoint.listen(self._factory_of(listener))
+        self._binding.append(binding.addCallback(bound).addErrback(failed))
+        is_calling = False
+        if failed_at_once:
+            raise CannotStart(_error_line(listener, failed_at_once[0].value)) from None
 
-    def _let_go(self) -> Deferred[Any]:
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
+    def _close_all(self) -> Deferred[Any]:
+        binding, self._binding = self._binding, []
+        for one in binding:
             one.cancel()
         ports, self._bound = self.ports, {}
-        return gatherResults([*waiting, *(_closed(port) for port in ports)], consumeErrors=True)
+        return gatherResults([*binding, *(_closed(port) for port in ports)], consumeErrors=True)
 
 
 def _closed(port: IListeningPort) -> Deferred[None]:
-    async def closed() -> None:
-        ended = port.stopListening()
-        if ended is not None:
-            await ended
+    async def close() -> None:
+        closing = port.stopListening()
+        if closing is not None:
+            await closing
 
-    return Deferred.fromCoroutine(closed())
+    return Deferred.fromCoroutine(close())
 
 
-def _line(place: Listener, error: BaseException | None) -> str:
-    """Return why a place cannot be listened on, and what to do.
+def _error_line(listener: Listener, error: BaseException | None) -> str:
+    """Return why a listener cannot be bound, and what to do.
 
-    ``make serve`` says in the environment by which of its variables another port is chosen.
+    ``make serve`` sets in the environment which of its variables selects another port.
     """
     if isinstance(error, CannotStart):
         return error.line
     cause = error.socketError if isinstance(error, CannotListenError) else error
     number = cause.errno if isinstance(cause, OSError) else None
     advice = [ERROR_ADVICE[number]] if number in ERROR_ADVICE else []
-    another = os.environ.get(f"FTPSERVICE_ADVICE_{place.option.upper()}", f"--{place.option}")
-    told = " or ".join([*advice, f"choose another {another}"])
-    return f"cannot listen on {place.text}: {error_text(cause)} - {told}"
+    other = os.environ.get(f"FTPSERVICE_ADVICE_{listener.option.upper()}", f"--{listener.option}")
+    advice.append(f"choose another {other}")
+    return f"cannot listen on {listener.text}: {error_text(cause)} - {' or '.join(advice)}"

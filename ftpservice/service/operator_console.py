@@ -1,4 +1,4 @@
-"""Says things to whoever started the service, at a terminal or by way of the log."""
+"""Messages to the operator: at the terminal of the process, and in the log."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ log = Logger("ftpservice")
 
 
 class TextStream(Protocol):
-    """What lines are written to."""
+    """A stream for lines of text."""
 
     @property
     def encoding(self) -> str:
         """The encoding of what is written."""
 
     def write(self, text: str, /) -> object:
-        """Write a text."""
+        """Write text."""
 
     def flush(self) -> object:
-        """Have it written now."""
+        """Write what is buffered."""
 
 
 class OperatorConsole:
-    """Writes plain lines to the terminal, where there is one, and to the log, where it is apart.
+    """Writes plain lines to the terminal, if there is one, and to the log, if that is separate.
 
-    ``out`` and ``err`` are the process's own: ``twistd`` turns ``sys.stdout`` into the log.
-    ``kept`` is a terminal of which only the start is told; it is closed by ``release``.
-    ``manager`` is the service manager, if there is one.
+    ``out`` and ``err`` are the streams of the process: ``twistd`` redirects ``sys.stdout`` to the
+    log. ``daemon_terminal`` is the terminal from which a daemon was started; it gets errors until
+    `close_daemon_terminal`. ``manager`` notifies the service manager.
     """
 
     def __init__(
@@ -45,55 +45,57 @@ class OperatorConsole:
         out: TextStream | None,
         err: TextStream | None,
         logged: bool,
-        kept: TextIO | None = None,
+        daemon_terminal: TextIO | None = None,
     ) -> None:
         self._out = out
         self._err = err
         self._logged = logged
-        self._kept = kept
+        self._daemon_terminal = daemon_terminal
         self.manager = ServiceManager({})
-        self.is_part = False
-        """Whether another program has the service, and learns of a failed start by exceptions."""
+        self.is_embedded = False
+        """Whether another program runs the service, which gets a failed start as an exception."""
 
     @property
     def is_daemon_terminal(self) -> bool:
-        """Whether it has the terminal of whoever started a daemon."""
-        return self._kept is not None
+        """Whether the terminal from which a daemon was started is open."""
+        return self._daemon_terminal is not None
 
-    def tell(self, lines: Iterable[str]) -> None:
-        """Say what is going on."""
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Report what happens."""
         for line in lines:
             if self._logged:
                 log.info("{line}", line=line)
             _write(self._out, line)
 
-    def complain(self, line: str) -> bool:
-        """Say what went wrong; tells whether somebody at a terminal has read it."""
+    def write_error(self, line: str) -> bool:
+        """Report an error; returns whether it was written to a terminal."""
         if self._logged:
             log.error("{line}", line=line)
-        heard = [_write(stream, f"ftpservice: {line}") for stream in (self._err, self._kept)]
-        return any(heard)
+        streams = (self._err, self._daemon_terminal)
+        written = [_write(stream, f"ftpservice: {line}") for stream in streams]
+        return any(written)
 
-    def release(self) -> None:
-        """Let go of the terminal of whoever started a daemon: it has started, or failed to."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
+    def close_daemon_terminal(self) -> None:
+        """Close the terminal from which a daemon was started: it has started, or failed to."""
+        terminal, self._daemon_terminal = self._daemon_terminal, None
+        if terminal is not None:
             with suppress(OSError):
-                kept.close()
+                terminal.close()
 
 
 def console_for(
     program: Mapping[str, Any] | None, logs: LogWriters | None = None
 ) -> OperatorConsole:
-    """Return the console under twistd with the options ``program``, beside its ``logs``.
+    """Return the console for ``program``, the options of twistd, and its ``logs``.
 
-    Without one the service is part of another program, which learns of failures by exceptions. A
-    daemon loses its standard streams before it listens, so its terminal is kept until then.
+    Without ``program`` the service is embedded in another program, which gets a failed start as
+    an exception. A daemon loses its standard streams before it binds its listeners, so its
+    terminal is kept open until then.
     """
     if program is None:
-        part = OperatorConsole(None, None, logged=True)
-        part.is_part = True
-        return part
+        embedded = OperatorConsole(None, None, logged=True)
+        embedded.is_embedded = True
+        return embedded
     console = _console_under(program, logs or LogWriters())
     console.manager = ServiceManager()
     return console
@@ -101,7 +103,8 @@ def console_for(
 
 def _console_under(program: Mapping[str, Any], logs: LogWriters) -> OperatorConsole:
     if not program.get("nodaemon"):
-        return OperatorConsole(None, None, logged=True, kept=_duplicate(sys.__stderr__))
+        terminal = _duplicate(sys.__stderr__)
+        return OperatorConsole(None, None, logged=True, daemon_terminal=terminal)
     out, err = logs.terminal, logs.errors
     return OperatorConsole(
         LogWriterStream(out, LogLevel.info.name) if out is not None else sys.__stdout__,
@@ -120,7 +123,7 @@ def _duplicate(stream: TextIO | None) -> TextIO | None:
 
 
 def _write(stream: TextStream | None, line: str) -> bool:
-    """Write a line; a terminal that is gone, or knows fewer letters, is no reason to fail."""
+    """Write a line; a closed terminal or a limited encoding is not an error."""
     if stream is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Tells a service manager that started the process how it is (sd_notify, as systemd wants it)."""
+"""Notifies the service manager that started the process (sd_notify(3) of systemd)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ __all__ = ["ServiceManager"]
 
 
 class ServiceManager:
-    """Sends datagrams to the socket named in ``NOTIFY_SOCKET``; does nothing where there is none.
+    """Sends datagrams to the socket in ``NOTIFY_SOCKET``; does nothing if that is not set.
 
-    It never waits: a manager that does not listen is not told.
+    Never blocks: if the socket does not accept a datagram, it is dropped.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
 
     def ready(self, status: str) -> None:
-        """Say that clients are served."""
+        """Notify that the service accepts clients."""
         self._send("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
-        """Say that settings are being read again; `ready` says when that is over."""
+        """Notify that the settings are read again; `ready` must follow."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={now}")
 
     def stopping(self, status: str) -> None:
-        """Say that nobody is let in any more."""
+        """Notify that the service accepts no more clients."""
         self._send("STOPPING=1", f"STATUS={status}")
 
     def _send(self, *lines: str) -> None:
@@ -39,6 +39,6 @@ class ServiceManager:
         address = self._address.encode()
         if address.startswith(b"@"):
             address = b"\0" + address[1:]
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
-            own.setblocking(False)
-            own.sendto("\n".join(lines).encode(), address)
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
+            sending.setblocking(False)
+            sending.sendto("\n".join(lines).encode(), address)

@@ -1,16 +1,16 @@
-"""Reads the settings again at SIGHUP: what can change in a running service does, the rest is named.
+"""Reads the settings again on SIGHUP, applies the live ones and names the others.
 
-The file is read and the certificates are loaded in a thread. Nothing changes unless all of it is
-good. New values hold for sessions that begin afterwards; those there are keep theirs.
+The file and the certificates are read in a thread. An error anywhere leaves everything as it was.
+New values apply to sessions that begin afterwards; existing sessions keep theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 from twisted.python import usage
 
@@ -20,64 +20,30 @@ from ftpservice.net.tls.server import CertificateError
 from ftpservice.service.certificate_setup import LoadedCertificates, load_certificates
 from ftpservice.service.settings.errors import error_text
 from ftpservice.service.settings.options import ServiceOptions
-from ftpservice.service.settings.settings import ServiceSettings
-from ftpservice.service.settings.table import SETTINGS_BY_NAME
+from ftpservice.service.settings.settings import SETTINGS, ServiceSettings
 from ftpservice.session.tls_policy import ControlTLS
 
-__all__ = ["LIVE_SETTINGS", "SettingsChange", "SettingsReload"]
+__all__ = ["SettingsChange", "SettingsReload"]
 
 log = Logger("ftpservice")
 
-LIVE_SETTINGS = frozenset(
-    (
-        "tls",
-        "tls-data",
-        "allow-plaintext",
-        "allow-ccc",
-        "certificate",
-        "key",
-        "client-ca",
-        "require-session-reuse",
-        "tls-allow-truncated",
-        "tls-handshake-timeout",
-        "passive-ports",
-        "passive-address",
-        "welcome",
-        "max-sessions",
-        "max-sessions-per-address",
-        "max-sessions-per-user",
-        "login-timeout",
-        "idle-timeout",
-        "data-timeout",
-        "stall-timeout",
-        "rate-down",
-        "rate-up",
-        "grace",
-        "log",
-        "ascii",
-        "host-names",
-        "umask",
-    )
-)
-"""The settings that a running service can change."""
 CERTIFICATE_SETTINGS = frozenset(("certificate", "key", "client-ca"))
 
 
 @dataclass(frozen=True)
 class SettingsChange:
-    """What has come of reading the settings again."""
+    """The result of reading the settings again."""
 
-    decided: dict[str, Any]
-    """The values in force from now on, by name."""
     settings: ServiceSettings
+    """The settings in force from now on."""
     applied: tuple[str, ...]
     waiting: tuple[str, ...]
-    """What wants a restart."""
+    """The settings that changed but need a restart."""
     new_certificates: LoadedCertificates | None = None
-    """The certificates from now on, where other files are named."""
+    """The certificates from now on, if other files are configured."""
 
     def lines(self) -> Iterable[str]:
-        """Say what has changed."""
+        """Yield the lines for the log."""
         if self.applied:
             yield f"settings read again, applied: {', '.join(self.applied)}"
         if self.waiting:
@@ -87,9 +53,9 @@ class SettingsChange:
 
 
 class SettingsReload:
-    """Called at SIGHUP.
+    """Called on SIGHUP.
 
-    ``apply`` is given a `SettingsChange`, ``tell`` lines, ``complain`` a line.
+    ``apply`` is called with a `SettingsChange`, ``tell`` with lines, ``complain`` with one line.
     """
 
     def __init__(
@@ -108,10 +74,10 @@ class SettingsReload:
         self._running = self._again = False
 
     def __call__(self) -> Deferred[None]:
-        """Read the settings, and once more if this comes while they are read."""
+        """Read the settings; a call while they are read makes that one read them once more."""
         if self._running:
             self._again = True
-            return Task(_nothing()).done
+            return succeed(None)
         self._running = True
         return Task(self._repeat()).done.addErrback(_unexpected)
 
@@ -130,55 +96,42 @@ class SettingsReload:
             change = await pool.run(self._read)
         except (usage.UsageError, CertificateError, OSError) as error:
             self._complain(
-                f"settings not read again: {error_text(error)}; the old ones stay in force"
+                f"settings not read again: {error_text(error)}; the previous ones stay in force"
             )
             return
         finally:
             await pool.stop()
-        self._options.decided, self._options.settings = change.decided, change.settings
+        self._options.settings = change.settings
         self._apply(change)
         self._tell(change.lines())
 
     def _read(self) -> SettingsChange:
         """Read the file and the certificates that it names (blocks)."""
-        options = self._options
-        before, after = _whole(options.decided), _whole(options.reread_values())
-        self._see_that_it_holds(after)
-        changed = {name for name in SETTINGS_BY_NAME if before[name] != after[name]}
-        live = {name for name in changed if _is_live(name, before, after)}
-        decided = options.decided | {name: after[name] for name in live}
-        settings = options.settings_of(decided)
-        papers = load_certificates(settings.tls) if live & CERTIFICATE_SETTINGS else None
-        order = [name for name in SETTINGS_BY_NAME if name in changed]
+        before, after = self._options.settings, self._options.read_settings()
+        changed = [name for name in SETTINGS if before.value(name) != after.value(name)]
+        live = tuple(name for name in changed if _is_live(name, before, after))
+        settings = replace(before, **{name.replace("-", "_"): after.value(name) for name in live})
+        try:
+            settings.check()
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from None
+        reloads = not CERTIFICATE_SETTINGS.isdisjoint(live)
         return SettingsChange(
-            decided,
             settings,
-            tuple(name for name in order if name in live),
-            tuple(name for name in order if name not in live),
-            papers,
+            live,
+            tuple(name for name in changed if name not in live),
+            load_certificates(settings.tls_files) if reloads else None,
         )
 
-    def _see_that_it_holds(self, values: dict[str, Any]) -> None:
-        """Raise `usage.UsageError` if the service would not start with the values as they are."""
-        self._options.settings_of(values)
 
-
-def _whole(decided: dict[str, Any]) -> dict[str, Any]:
-    return {name: setting.initial for name, setting in SETTINGS_BY_NAME.items()} | decided
-
-
-def _is_live(name: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Tell whether a running service can take over a change."""
+def _is_live(name: str, before: ServiceSettings, after: ServiceSettings) -> bool:
+    """Return whether a running service can apply this change."""
+    off = ControlTLS.OFF in (before.tls, after.tls)
     if name == "tls":
-        return ControlTLS.OFF not in (before[name], after[name])
+        return not off
     if name in CERTIFICATE_SETTINGS:
-        off = ControlTLS.OFF in (before["tls"], after["tls"])
-        return bool(before["certificate"] and after["certificate"]) and not off
-    return name in LIVE_SETTINGS
-
-
-async def _nothing() -> None:
-    """Be done."""
+        return bool(before.certificate and after.certificate) and not off
+    return SETTINGS[name].live
 
 
 def _unexpected(failure: Any) -> None:

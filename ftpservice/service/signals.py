@@ -1,9 +1,4 @@
-"""What signals do: Ctrl-C and SIGTERM end the process well, SIGHUP only has files read anew.
-
-SIGUSR1 has the log file opened anew.
-
-A process that had to give up ends with status 1.
-"""
+"""Signal handlers: SIGINT and SIGTERM stop, SIGHUP reads files again, SIGUSR1 reopens the log."""
 
 from __future__ import annotations
 
@@ -22,15 +17,16 @@ __all__ = ["exit_with_failure", "reload_on_sighup", "reopen_on_sigusr1", "stop_o
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def stop_on_signals(reactor: Any, hurry: Callable[[], object]) -> None:
-    """Have SIGINT and SIGTERM stop ``reactor``; at a second one ``hurry`` is called.
+def stop_on_signals(reactor: Any, skip_grace: Callable[[], object]) -> None:
+    """Stop ``reactor`` on the first SIGINT or SIGTERM; call ``skip_grace`` on the second.
 
-    Then the process ends with status 0, where twistd would kill itself by the same signal, and not
-    before the threads have ended what they have begun. A third ends it at once.
+    The process exits with status 0 after the threads have finished the calls that they have
+    begun; twistd's own handlers would kill the process with the same signal. A third signal kills
+    it.
     """
-    steps = iter((lambda: _stop(reactor), hurry))
+    steps = iter((lambda: _stop(reactor), skip_grace))
 
-    def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal calls it so
+    def caught(number: int, _frame: FrameType | None) -> None:
         step = next(steps, None)
         if step is not None:
             reactor.callFromThread(step)
@@ -42,29 +38,28 @@ def stop_on_signals(reactor: Any, hurry: Callable[[], object]) -> None:
         signal.signal(number, caught)
 
 
-def reload_on_sighup(reactor: Any, renew: Callable[[], object]) -> None:
-    """Have SIGHUP call ``renew``, and do nothing else."""
-
-    def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal calls it so
-        reactor.callFromThread(renew)
-
-    signal.signal(signal.SIGHUP, caught)
+def reload_on_sighup(reactor: Any, reload: Callable[[], object]) -> None:
+    """Call ``reload`` on SIGHUP."""
+    _call_on(signal.SIGHUP, reactor, reload)
 
 
 def reopen_on_sigusr1(reactor: Any, reopen: Callable[[], object]) -> None:
-    """Have SIGUSR1 call ``reopen``, unless somebody else has a use for that signal."""
-
-    def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal calls it so
-        reactor.callFromThread(reopen)
-
+    """Call ``reopen`` on SIGUSR1, unless the signal has a handler."""
     if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
-        signal.signal(signal.SIGUSR1, caught)
+        _call_on(signal.SIGUSR1, reactor, reopen)
+
+
+def _call_on(number: int, reactor: Any, function: Callable[[], object]) -> None:
+    def caught(_number: int, _frame: FrameType | None) -> None:
+        reactor.callFromThread(function)
+
+    signal.signal(number, caught)
 
 
 def exit_with_failure(reactor: Any, last: Callable[[], object]) -> None:
-    """Stop a reactor that runs or is about to; the process calls ``last``, ends with status 1.
+    """Stop a reactor that runs or will run; then call ``last`` and exit with status 1.
 
-    ``twistd`` has no status of its own for a service that fails after its start.
+    ``twistd`` exits with status 0 if a service fails after its start.
     """
     atexit.register(_exit_with_failure, last)
     reactor.callWhenRunning(_stop, reactor)

@@ -1,6 +1,6 @@
-"""Tells whether the service would start (``--check``), without making or binding anything.
+"""Checks whether the service would start (``--check``), without creating or binding anything.
 
-Not looked at: whether the ports are free, as the service that has them may be running.
+It does not check whether the ports are free: the running service may hold them.
 """
 
 from __future__ import annotations
@@ -27,41 +27,30 @@ __all__ = ["start_warnings"]
 
 
 def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
-    """Yield what is wrong and does not keep the service from starting; raises `CannotStart`."""
-    settings = options.settings
-    for place in listeners_for(settings, reactor):
-        address = _address(place)
+    """Yield what is wrong but does not prevent the start; raises `CannotStart`."""
+    settings, checkers = options.settings, options.checkers
+    for listener in listeners_for(settings, reactor):
+        address = _tcp_address(listener)
         if address is not None:
-            refuse_shipped_passwords(place, UnboundPort(address), options.checkers)  # type: ignore[arg-type]
-    portal_checkers_for(settings, options.checkers)
-    _see_certificates(settings)
-    _see_directories(settings)
+            refuse_shipped_passwords(listener, address, checkers)
+    portal_checkers_for(settings, checkers)
+    _check_certificates(settings)
+    _check_directories(settings)
     if settings.offers_tls:
-        keys = (key or chain for chain, key in settings.tls.certificates)
+        keys = (key or chain for chain, key in settings.tls_files.certificates)
         yield from filter(None, map(key_exposure_warning, keys))
-    if not settings.made or os.path.isdir(settings.made[-1]):
+    if not settings.own_directories or os.path.isdir(settings.own_directories[-1]):
         storage_source_for(settings, reactor)
-    for checker in options.checkers:
+    for checker in checkers:
         if isinstance(checker, PasswordFileChecker):
-            yield from (f"{checker.file.path}, {one}" for one in checker.file.contents.malformed)
+            yield from (f"{checker.file.path}, {line}" for line in checker.file.contents.malformed)
             if not checker.file.contents.accounts:
-                yield f"{checker.file.path}: there is no account in it"
+                yield f"{checker.file.path}: no usable account"
 
 
-class UnboundPort:
-    """Stands for the port that would be bound."""
-
-    def __init__(self, address: IAddress) -> None:
-        self._address = address
-
-    def getHost(self) -> IAddress:
-        """Return its address."""
-        return self._address
-
-
-def _address(place: Listener) -> IAddress | None:
-    """Return where a TCP endpoint would listen; None for other endpoints."""
-    endpoint = place.endpoint
+def _tcp_address(listener: Listener) -> IAddress | None:
+    """Return the address that a TCP endpoint would bind; None for other endpoints."""
+    endpoint = listener.endpoint
     interface, port = getattr(endpoint, "_interface", None), getattr(endpoint, "_port", None)
     if interface is None or port is None:
         return None
@@ -69,34 +58,34 @@ def _address(place: Listener) -> IAddress | None:
     return kind("TCP", interface or "0.0.0.0", port)
 
 
-def _see_certificates(settings: ServiceSettings) -> None:
+def _check_certificates(settings: ServiceSettings) -> None:
     if not settings.offers_tls:
         return
     try:
-        if settings.tls.certificates:
-            load_certificates(settings.tls)
-        elif settings.tls.client_ca is not None:  # the certificate is one of ours
-            check_authorities(settings.tls.client_ca)
+        if settings.certificate:
+            load_certificates(settings.tls_files)
+        elif settings.tls_files.client_ca is not None:  # the service makes its own certificate
+            check_authorities(settings.tls_files.client_ca)
     except (CertificateError, OSError) as error:
         raise CannotStart(f"no certificate: {error_text(error)}") from None
 
 
-def _see_directories(settings: ServiceSettings) -> None:
-    """See that what is missing can be made, and what is there can be written to."""
-    for path in settings.made:
-        _see_writable(path, os.path.isdir(path) or not os.path.lexists(path))
+def _check_directories(settings: ServiceSettings) -> None:
+    """Raise `CannotStart` if a directory or the log could not be created or written to."""
+    for path in settings.own_directories:
+        _check_writable(path, os.path.isdir(path) or not os.path.lexists(path))
         if not os.path.isdir(path):
-            break  # what is in it will be made too
+            break  # the directories inside it will be created with it
     if settings.log_file is not None:
-        _see_writable(settings.log_file, not os.path.isdir(settings.log_file))
+        _check_writable(settings.log_file, not os.path.isdir(settings.log_file))
 
 
-def _see_writable(path: str, fits: bool) -> None:
-    there = path if os.path.lexists(path) else os.path.dirname(path)
-    if not fits:
+def _check_writable(path: str, has_right_type: bool) -> None:
+    existing = path if os.path.lexists(path) else os.path.dirname(path)
+    if not has_right_type:
         kind = "a directory" if os.path.isdir(path) else "not a directory"
         raise CannotStart(f"cannot write {path}: it is {kind}; choose another name")
     if not os.path.isdir(os.path.dirname(path)):
-        raise CannotStart(f"cannot write {path}: its directory is missing; make that")
-    if not os.access(there, os.W_OK):
-        raise CannotStart(f"cannot write {path}: this user may not; change its owner or mode")
+        raise CannotStart(f"cannot write {path}: its directory is missing; create it")
+    if not os.access(existing, os.W_OK):
+        raise CannotStart(f"cannot write {path}: permission denied; change its owner or mode")

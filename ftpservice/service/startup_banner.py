@@ -1,4 +1,4 @@
-"""The words at the start: what is served, to whom, on which addresses, and how to try it."""
+"""The lines printed at the start: what is served, to whom, on which addresses, how to try it."""
 
 from __future__ import annotations
 
@@ -6,35 +6,40 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from ftpservice import __version__
+from ftpservice.accounts.checkers import PasswordFileChecker, shipped_accounts
 from ftpservice.net.tls.server import CertificateSummary
-from ftpservice.service.local_address import is_local
+from ftpservice.service.exposure import is_local
+from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.tls_policy import ControlTLS, TLSPolicy
 
-__all__ = ["ListeningAddress", "LoginSummary", "banner_lines"]
+__all__ = ["ListeningAddress", "LoginSummary", "TLSSummary", "banner_lines", "login_summary"]
 
 WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
+"""The loopback address to try instead of a wildcard address."""
 MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
 class LoginSummary:
-    """Who may log in."""
+    """Who can log in."""
 
     names: tuple[str, ...] = ()
-    """Accounts that are known by name."""
+    """Accounts whose names are known."""
     others: tuple[str, ...] = ()
-    """Checkers that do not tell their names."""
+    """Checkers that do not list their accounts."""
     anonymous: str | None = None
-    """The directory that anonymous users see, or None."""
+    """The directory that anonymous users see; None without anonymous logins."""
     demo: str | None = None
-    """The account whose password is its name, as shipped, or None."""
+    """The account with the shipped password, which is its name; or None."""
 
     def lines(self) -> Iterable[str]:
-        """Say who it is, a line for each kind."""
+        """Yield one line for each kind of login."""
         if self.names:
             shown = ", ".join(self.names[:MAX_NAMES])
             more = len(self.names) - MAX_NAMES
@@ -42,10 +47,10 @@ class LoginSummary:
         if self.others:
             yield f"accounts of {', '.join(self.others)}"
         if self.anonymous is not None:
-            yield f"anonymous users, to read only, from {self.anonymous}"
+            yield f"anonymous users (read-only, in {self.anonymous})"
 
-    def login(self) -> str:
-        """Return curl's option for logging in as one of them; empty for anonymous."""
+    def curl_options(self) -> str:
+        """Return curl's options for a login; empty for an anonymous one."""
         if self.demo is not None:
             return f"--user {self.demo}:{self.demo} "
         if self.anonymous is not None:
@@ -53,27 +58,45 @@ class LoginSummary:
         return f"--user {_quoted(self.names[0] if self.names else 'NAME')} "
 
 
+def login_summary(
+    settings: ServiceSettings, checkers: Sequence[ICredentialsChecker]
+) -> LoginSummary:
+    """Return who can log in, as far as the checkers know their accounts."""
+    files = [checker for checker in checkers if isinstance(checker, PasswordFileChecker)]
+    records = [record for file in files for record in file.records()]
+    return LoginSummary(
+        names=tuple(record.name for record in records if not record.disabled),
+        others=tuple(
+            type(checker).__name__
+            for checker in checkers
+            if checker not in files and IUsernamePassword in checker.credentialInterfaces
+        ),
+        anonymous=str(settings.anonymous_root) if settings.anonymous else None,
+        demo=next(iter(shipped_accounts(records)), None),
+    )
+
+
 @dataclass(frozen=True)
 class ListeningAddress:
-    """An address that is listened on."""
+    """An address with a listener."""
 
     address: IAddress
     proxied: bool = False
     scheme: str = "ftp"
-    """``ftp``, ``ftps``, ``simple`` or ``simples``: the last letter says that TLS comes first."""
+    """``ftp``, ``ftps``, ``simple`` or ``simples``; the final s stands for implicit TLS."""
 
     @property
     def implicit(self) -> bool:
-        """Whether TLS comes first."""
+        """Whether connections are encrypted from the first byte."""
         return self.scheme.endswith("s")
 
     @property
     def simple(self) -> bool:
-        """Whether the simple protocol is spoken."""
+        """Whether the listener is for the simple protocol."""
         return self.scheme.startswith("simple")
 
     def url(self) -> str:
-        """Return where clients find it."""
+        """Return the URL for clients."""
         if isinstance(self.address, IPv4Address | IPv6Address):
             host = WILDCARD_ADDRESSES.get(self.address.host, self.address.host)
             return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.address.port}/"
@@ -82,105 +105,101 @@ class ListeningAddress:
         return str(self.address)
 
     def line(self) -> str:
-        """Say where it is."""
-        anywhere = getattr(self.address, "host", None) in WILDCARD_ADDRESSES
+        """Return the URL with remarks."""
+        is_wildcard = getattr(self.address, "host", None) in WILDCARD_ADDRESSES
         remarks = [
-            *(["every address of this machine"] if anywhere else []),
-            *(["behind a PROXY-protocol balancer"] if self.proxied else []),
+            *(["all addresses of this machine"] if is_wildcard else []),
+            *(["behind a PROXY protocol load balancer"] if self.proxied else []),
         ]
         return f"{self.url()} ({', '.join(remarks)})" if remarks else self.url()
 
 
 @dataclass(frozen=True)
 class TLSSummary:
-    """What is under TLS, and with which certificates."""
+    """The TLS policy and the certificates."""
 
     policy: TLSPolicy
     certificates: Sequence[CertificateSummary] = ()
-    own: bool = False
-    """Whether the certificate was made here, and nobody vouches for it."""
+    is_self_signed: bool = False
 
     def lines(self) -> Iterable[str]:
-        """Say what is asked of clients, and how they know the service."""
+        """Yield the policy, then a line for each certificate."""
         yield self.policy.control.value
         for one in self.certificates:
-            whose = "self-signed" if self.own else ", ".join(one.names)
-            yield f"{whose}, until {one.not_after:%Y-%m-%d}, SHA-256 {one.fingerprint}"
+            names = "self-signed" if self.is_self_signed else ", ".join(one.names)
+            yield f"{names}, valid until {one.not_after:%Y-%m-%d}, SHA-256 {one.fingerprint}"
 
     def warnings(self, exposed: bool) -> Iterable[str]:
-        """Say what clients of other machines have to expect in clear."""
+        """Yield what the policy means for passwords of other machines."""
         policy = self.policy
         if not exposed or policy.control in (ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN):
             return
         if policy.plaintext:
-            yield "passwords of other machines are taken in clear (--allow-plaintext)"
+            yield "plaintext passwords from other machines are accepted (--allow-plaintext)"
         elif policy.control is ControlTLS.OFF:
-            yield "no password of another machine is taken in clear, and there is no TLS"
+            yield "without TLS, passwords from other machines are refused"
 
-    def curl(self, place: ListeningAddress) -> str:
-        """Return curl's options for TLS, where a login needs them."""
-        host = getattr(place.address, "host", "")
-        clear = self.policy.allows_password(False, WILDCARD_ADDRESSES.get(host, host))
-        explicit = "" if clear or place.implicit else "--ssl-reqd "
-        return f"{explicit}--insecure " if explicit or place.implicit else ""
+    def curl_options(self, listening: ListeningAddress) -> str:
+        """Return curl's options for TLS, if a login needs it."""
+        host = getattr(listening.address, "host", "")
+        plaintext = self.policy.allows_password(False, WILDCARD_ADDRESSES.get(host, host))
+        explicit = "" if plaintext or listening.implicit else "--ssl-reqd "
+        return f"{explicit}--insecure " if explicit or listening.implicit else ""
 
 
 def banner_lines(
-    what: str, audience: LoginSummary, places: Iterable[ListeningAddress], security: TLSSummary
+    storage: str, logins: LoginSummary, listening: Iterable[ListeningAddress], tls: TLSSummary
 ) -> list[str]:
     """Return the lines to print when the service has started."""
-    places = list(places)
+    listening = list(listening)
+    exposed = any(one.proxied or not is_local(one.address) for one in listening)
     return [
         f"ftpservice {__version__} is serving",
-        *_column("what", [what]),
-        *_column("for", list(audience.lines()) or ["nobody yet"]),
-        *_column("at", [place.line() for place in places]),
-        *_column("tls", list(security.lines())),
-        *_column("try", _trial(audience, places, security)),
-        *_column("note", [*_warnings(audience, places), *security.warnings(_exposed(places))]),
+        *_column("what", [storage]),
+        *_column("for", list(logins.lines()) or ["no accounts yet"]),
+        *_column("at", [one.line() for one in listening]),
+        *_column("tls", list(tls.lines())),
+        *_column("try", _commands_to_try(logins, listening, tls)),
+        *_column("note", [*_warnings(logins, listening), *tls.warnings(exposed)]),
     ]
 
 
-def _warnings(audience: LoginSummary, places: list[ListeningAddress]) -> list[str]:
-    """A balancer on this machine can let in clients from everywhere."""
-    if audience.demo is None or not any(place.proxied for place in places):
+def _warnings(logins: LoginSummary, listening: list[ListeningAddress]) -> list[str]:
+    """A load balancer on this machine can forward clients from anywhere."""
+    if logins.demo is None or not any(one.proxied for one in listening):
         return []
-    return [f"everybody knows the password of {audience.demo}: change it before others get in"]
+    return [f"the password of {logins.demo} is public: change it before other machines connect"]
 
 
-def _exposed(places: Iterable[ListeningAddress]) -> bool:
-    return any(place.proxied or not is_local(place.address) for place in places)
-
-
-def _trial(
-    audience: LoginSummary, places: list[ListeningAddress], security: TLSSummary
+def _commands_to_try(
+    logins: LoginSummary, listening: list[ListeningAddress], tls: TLSSummary
 ) -> list[str]:
-    for place in places:
-        if isinstance(place.address, IPv4Address | IPv6Address) and not place.simple:
-            proxy = "--haproxy-protocol " if place.proxied else ""
-            url = place.url()
-            options = f"{proxy}{security.curl(place)}{audience.login()}"
+    for one in listening:
+        if isinstance(one.address, IPv4Address | IPv6Address) and not one.simple:
+            proxy = "--haproxy-protocol " if one.proxied else ""
+            url = one.url()
+            options = f"{proxy}{tls.curl_options(one)}{logins.curl_options()}"
             curl = f"curl {options}{_quoted(url) if '[' in url else url}"
-            return [curl, *_simple_trial(audience, places)]
+            return [curl, *_simple_command_to_try(logins, listening)]
     return []
 
 
-def _simple_trial(audience: LoginSummary, places: list[ListeningAddress]) -> list[str]:
-    """Return how to try the simple protocol, where that is easy: by hand, in clear."""
-    for place in places:
-        address = place.address
-        if place.scheme == "simple" and isinstance(address, IPv4Address) and audience.demo:
+def _simple_command_to_try(logins: LoginSummary, listening: list[ListeningAddress]) -> list[str]:
+    """Return a command for the simple protocol, if a plaintext listener and ``demo`` exist."""
+    for one in listening:
+        address = one.address
+        if one.scheme == "simple" and isinstance(address, IPv4Address) and logins.demo:
             host = WILDCARD_ADDRESSES.get(address.host, address.host)
-            words = f"USER {audience.demo}\\nPASS {audience.demo}\\nLIST\\nQUIT\\n"
-            return [f"printf '{words}' | curl -sS telnet://{host}:{address.port}"]
+            lines = f"USER {logins.demo}\\nPASS {logins.demo}\\nLIST\\nQUIT\\n"
+            return [f"printf '{lines}' | curl -sS telnet://{host}:{address.port}"]
     return []
 
 
-def _column(word: str, lines: list[str]) -> list[str]:
-    return [f"  {word if not number else '':<5} {line}" for number, line in enumerate(lines)]
+def _column(heading: str, lines: list[str]) -> list[str]:
+    return [f"  {heading if not number else '':<5} {line}" for number, line in enumerate(lines)]
 
 
 def _quoted(word: str) -> str:
-    """Return ``word`` as a shell reads it, globbing of curl and shell kept away."""
+    """Return ``word`` quoted for a shell, if it has characters that shell or curl would expand."""
     plain = word.isascii() and word.replace("-", "").replace("_", "").replace(".", "").isalnum()
     return word if plain else "'" + word.replace("'", "'\\''") + "'"

@@ -1,4 +1,4 @@
-"""What ``twistd ftpservice`` asks for; the only place that knows which reactor it is."""
+"""The ``twistd`` plugin: options and service; the only module that imports the reactor."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = ["Options", "freeze_gc", "makeService", "reserve_descriptor_table"]
 
 
 class Options(options.ServiceOptions):
-    """The options, for a person at a terminal: what is wrong is one line, then the end."""
+    """The options of ``twistd ftpservice``: an error ends the process with one line."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Read the command line; exits with status 1 after one line if it is no good."""
+        """Parse the command line; exits with status 1 and one line on an error."""
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
@@ -40,7 +40,7 @@ class Options(options.ServiceOptions):
 
 
 def run_start_check(options: options.ServiceOptions) -> NoReturn:
-    """Do what ``--check`` asks for: exits with status 0, or with 1 after one line."""
+    """Run ``--check``: exits with status 0, or with status 1 and one line."""
     from twisted.internet import reactor
 
     try:
@@ -48,12 +48,12 @@ def run_start_check(options: options.ServiceOptions) -> NoReturn:
             sys.stderr.write(f"ftpservice: warning: {line}\n")
     except CannotStart as error:
         raise SystemExit(f"ftpservice: {error.line}") from None
-    sys.stdout.write("ftpservice: the settings are good\n")
+    sys.stdout.write("ftpservice: the settings are valid\n")
     raise SystemExit(0)
 
 
 def makeService(options: options.ServiceOptions) -> IService:
-    """Build the service that ``options`` describe; exits like `Options` if it cannot be."""
+    """Build the service for ``options``; exits with status 1 and one line on an error."""
     from twisted.internet import reactor
 
     try:
@@ -66,26 +66,26 @@ def makeService(options: options.ServiceOptions) -> IService:
         atexit.register(logs.close)
         reactor.callWhenRunning(logs.start)
         reactor.callWhenRunning(reopen_on_sigusr1, reactor, logs.reopen)
-        reactor.callWhenRunning(stop_on_signals, reactor, service.hurry)
-        reactor.callWhenRunning(reload_on_sighup, reactor, service.renew)
+        reactor.callWhenRunning(stop_on_signals, reactor, service.skip_grace)
+        reactor.callWhenRunning(reload_on_sighup, reactor, service.reload)
         reactor.callWhenRunning(freeze_gc)
         reactor.callWhenRunning(reserve_descriptor_table)
     return service
 
 
 def freeze_gc() -> None:
-    """Have the garbage collector pass over what is here to stay; its pauses become short."""
+    """Exclude the objects of the start from garbage collection, which shortens its pauses."""
     gc.collect()
     gc.freeze()
 
 
-def reserve_descriptor_table(most: int = 8192) -> None:
-    """Let the kernel's table of our descriptors be large from the start.
+def reserve_descriptor_table(size: int = 8192) -> None:
+    """Make the kernel allocate a large descriptor table now.
 
-    Linux lets it grow when it is full, and a process with threads waits for all processors then: up
-    to 20 ms and more, in the middle of an ``accept``. It does not shrink again.
+    Linux grows a full table, and a process with threads then waits for all processors (an RCU
+    grace period): 20 ms and more, in the middle of an ``accept``. The table never shrinks.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    last = most if limit == resource.RLIM_INFINITY else min(most, limit)
+    size = size if limit == resource.RLIM_INFINITY else min(size, limit)
     with suppress(OSError), open(os.devnull, "rb") as file:
-        os.close(fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, last - 1))
+        os.close(fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, size - 1))

@@ -17,7 +17,7 @@ from ftpservice.accounts.passwd_line import OPTIONS, parse
 from ftpservice.commands.extensions import site_verbs
 from ftpservice.commands.table import UNIMPLEMENTED_VERBS, VERB_TABLE
 from ftpservice.service.settings.options import ServiceOptions
-from ftpservice.service.settings.table import SETTINGS_BY_NAME
+from ftpservice.service.settings.settings import SETTINGS
 from ftpservice.service.settings.toml_file import parse_toml
 from ftpservice.simple.commands import SIMPLE_VERBS as SIMPLE_TABLE
 from ftpservice.storage.rights import PRESETS
@@ -130,7 +130,7 @@ def test_options_that_are_named_exist() -> None:
 
 
 def test_names_of_settings_and_rights_exist() -> None:
-    known = {*SETTINGS_BY_NAME, *PRESETS, *OPTIONS, *OTHERS}
+    known = {*SETTINGS, *PRESETS, *OPTIONS, *OTHERS}
     hyphened = {code.partition("=")[0].strip() for code in inline()}
     hyphened = {name for name in hyphened if re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", name)}
     assert hyphened - known == set()

@@ -27,7 +27,7 @@ from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
 from ftpservice.service.certificate_reload import CertificateReload
-from ftpservice.service.lifecycle import FAREWELL_SECONDS, FTPService
+from ftpservice.service.lifecycle import LAST_REPLY_SECONDS, FTPService
 from ftpservice.service.operator_console import OperatorConsole
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
@@ -121,7 +121,7 @@ def test_a_session_is_told_farewell_and_waited_for() -> None:
     started.reactor.advance(0.1)
     assert b"421" in transport.value()
     assert not stopped.called
-    for _ in range(int(FAREWELL_SECONDS / 0.02) + 2):
+    for _ in range(int(LAST_REPLY_SECONDS / 0.02) + 2):
         started.reactor.advance(0.02)
     assert stopped.called
 
@@ -129,7 +129,7 @@ def test_a_session_is_told_farewell_and_waited_for() -> None:
 def test_anonymous_users_are_served_when_asked_for() -> None:
     for words in (["--anonymous"], ["--auth=anonymous"]):
         started = Started(*words).start()
-        assert "anonymous users, to read only, from /" in started.said
+        assert "anonymous users (read-only, in /)" in started.said
         assert started.service.parts.factory.allowAnonymous
         started.stop()
 
@@ -196,7 +196,7 @@ def test_a_place_that_fails_later_ends_the_service(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(assembly, "exit_with_failure", lambda *asked: given_up.append(asked[0]))
     late: Deferred[Any] = Deferred()
     started = Started(ALICE)
-    place = started.service.parts.listeners.places[0]
+    place = started.service.parts.listeners.listeners[0]
     monkeypatch.setattr(type(place.endpoint), "listen", lambda self, factory: late)
     started.start()
     late.errback(CannotListenError("", 21, OSError(98, "Taken")))
@@ -259,8 +259,8 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
     assert reopened[:2] == (reopen_on_sigusr1, reactor)
     assert logs[0].__self__ is reopened[2].__self__
     assert others == [
-        (stop_on_signals, reactor, service.hurry),
-        (reload_on_sighup, reactor, service.renew),
+        (stop_on_signals, reactor, service.skip_grace),
+        (reload_on_sighup, reactor, service.reload),
         (freeze_gc,),
         (reserve_descriptor_table,),
     ]
@@ -281,7 +281,7 @@ def test_no_tls_is_no_certificate() -> None:
     started = Started(ALICE, "--tls=off").start()
     assert started.service.parts.factory.tls is None
     assert "  tls   off" in started.said
-    started.service.renew()
+    started.service.reload()
     started.stop()
 
 
@@ -289,8 +289,8 @@ def test_certificates_of_files_can_be_read_again(monkeypatch: pytest.MonkeyPatch
     started = Started(ALICE, "--data-dir=own")
     assert "certificate.pem" in os.listdir("own")
     renewed: list[int] = []
-    monkeypatch.setattr(CertificateReload, "renew", lambda self: renewed.append(1))
-    started.service.renew()
+    monkeypatch.setattr(CertificateReload, "reload", lambda self: renewed.append(1))
+    started.service.reload()
     assert renewed == [1]
 
 
@@ -313,12 +313,12 @@ print(before, after, size())
 
 
 def test_settings_that_contradict_each_other_are_told() -> None:
-    with pytest.raises(usage.UsageError, match="take --tls off away"):
+    with pytest.raises(usage.UsageError, match="remove --tls off"):
         Started(ALICE, "--tls=off", "--implicit=tcp:990")
 
 
 def test_a_place_that_is_none_is_told_with_its_option() -> None:
-    with pytest.raises(CannotStart, match="--implicit nonsense:1 is no place"):
+    with pytest.raises(CannotStart, match="--implicit nonsense:1 is not an endpoint"):
         Started(ALICE, "--implicit=nonsense:1")
 
 

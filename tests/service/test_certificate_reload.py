@@ -12,7 +12,11 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.net.tls.server import CertificateError
-from ftpservice.service.certificate_reload import INTERVAL_SECONDS, CertificateReload, file_versions
+from ftpservice.service.certificate_reload import (
+    POLL_SECONDS,
+    CertificateReload,
+    file_versions,
+)
 
 
 class Certificate:
@@ -57,7 +61,7 @@ class Watched:
 
     def looks(self, times: int) -> int:
         for _ in range(times):
-            self.clock.advance(INTERVAL_SECONDS)
+            self.clock.advance(POLL_SECONDS)
         return self.tls.reloads
 
 
@@ -96,7 +100,7 @@ def test_a_change_is_read_once_when_it_has_settled(watched: Watched, said: list[
     assert watched.looks(1) == 0
     assert watched.looks(1) == 1
     assert watched.looks(5) == 1
-    assert said == ["certificates read anew: SHA-256 AA:BB"]
+    assert said == ["certificates read again: SHA-256 AA:BB"]
 
 
 def test_a_file_that_vanishes_and_comes_back_is_read(watched: Watched) -> None:
@@ -110,21 +114,21 @@ def test_what_is_wrong_is_told_once_and_changes_nothing(watched: Watched, said: 
     watched.tls.problem = CertificateError("a.pem: expired")
     watched.write("two", 2)
     assert watched.looks(5) == 1
-    assert said == ["a.pem: expired; the certificates read before stay in use"]
+    assert said == ["a.pem: expired; the previous certificates stay in use"]
     watched.tls.problem = None
     watched.write("three", 3)
     assert watched.looks(5) == 2
 
 
 def test_it_can_be_told_to_read_at_once(watched: Watched, said: list[str]) -> None:
-    watched.renewal.renew()
+    watched.renewal.reload()
     assert watched.tls.reloads == 1
     assert len(said) == 1
 
 
 def test_what_nobody_expected_is_logged_and_it_goes_on(watched: Watched, said: list[str]) -> None:
     watched.tls.problem = ZeroDivisionError("x")
-    watched.renewal.renew()
+    watched.renewal.reload()
     watched.tls.problem = None
     watched.write("two", 2)
     assert watched.looks(2) == 2
@@ -133,11 +137,11 @@ def test_what_nobody_expected_is_logged_and_it_goes_on(watched: Watched, said: l
 
 def test_a_stopped_one_reads_no_more(watched: Watched) -> None:
     assert watched.renewal.stopService().called
-    watched.renewal.renew()
+    watched.renewal.reload()
     watched.write("two", 2)
     assert watched.looks(5) == 0
 
 
 def test_one_may_be_stopped_that_looks_no_more(watched: Watched) -> None:
-    watched.renewal._looking.stop()
+    watched.renewal._poll.stop()
     assert watched.renewal.stopService().called

@@ -25,7 +25,7 @@ def authority(tmp_path: Path) -> Authority:
 
 def loaded(**given: Any) -> Any:
     settings = settings_from({name.replace("_", "-"): value for name, value in given.items()})
-    for path in settings.made:
+    for path in settings.own_directories:
         os.makedirs(path, 0o700, exist_ok=True)
     return load_or_make_certificates(settings, AS_IT_IS)
 
@@ -37,7 +37,7 @@ def test_without_tls_there_are_none(tmp_path: Path) -> None:
 
 def test_one_of_our_own_is_made_and_kept(tmp_path: Path) -> None:
     first = loaded(data_dir=str(tmp_path))
-    assert first.own
+    assert first.is_self_signed
     [path] = first.paths
     assert path.parent == tmp_path
     assert path.stat().st_mode & 0o777 == 0o600
@@ -55,7 +55,7 @@ def test_without_a_data_directory_it_is_not_kept(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     first, second = loaded(root="memory:"), loaded(root="memory:")
-    assert first.own
+    assert first.is_self_signed
     assert first.paths == first.versions == ()
     assert first.tls.certificates != second.tls.certificates
     assert list(tmp_path.iterdir()) == []
@@ -75,7 +75,7 @@ def test_files_of_the_settings_are_watched(authority: Authority, tmp_path: Path)
     key = path.with_suffix(".key")
     key.write_bytes(path.read_bytes())
     found = loaded(certificate=(str(path),), key=(str(key),), client_ca=str(authority.path))
-    assert not found.own
+    assert not found.is_self_signed
     assert found.paths == (path, key, authority.path)
     assert len(found.versions) == 3
     assert None not in found.versions

@@ -100,7 +100,7 @@ def test_stopping_waits_until_nothing_listens() -> None:
     ("number", "advice"),
     [
         (errno.EADDRINUSE, "stop the other program or choose another --listen"),
-        (errno.EACCES, "ports below 1024"),
+        (errno.EACCES, "port below 1024"),
         (errno.EADDRNOTAVAIL, "an address of this machine"),
         (errno.EIO, "choose another --listen"),
     ],
@@ -177,7 +177,7 @@ def test_a_balancer_is_taken_off_the_string() -> None:
 def test_an_endpoint_string_that_is_none_is_one_line(text: str) -> None:
     with pytest.raises(CannotStart) as caught:
         parse_listener(MemoryReactor(), text)
-    assert caught.value.line.startswith(f"--listen {text} is no place to listen on (")
+    assert caught.value.line.startswith(f"--listen {text} is not an endpoint (")
     assert "\n" not in caught.value.line
 
 
@@ -197,4 +197,4 @@ def test_a_failure_to_start_ends_the_process_with_status_1_and_is_an_exception()
     error.was_printed(by_daemon=False)
     assert (error.code, str(error)) == (1, "why")
     error.was_printed(by_daemon=True)
-    assert str(error) == "the line above says why"
+    assert str(error) == "see the line above"

@@ -29,8 +29,8 @@ def lines(events: list[LogEvent]) -> list[Any]:
 def test_a_terminal_gets_plain_lines(logged: list[LogEvent]) -> None:
     out, err = io.StringIO(), io.StringIO()
     console = OperatorConsole(out, err, logged=False)
-    console.tell(["a", "b"])
-    assert console.complain("c")
+    console.write_lines(["a", "b"])
+    assert console.write_error("c")
     assert out.getvalue() == "a\nb\n"
     assert err.getvalue() == "ftpservice: c\n"
     assert lines(logged) == []
@@ -38,8 +38,8 @@ def test_a_terminal_gets_plain_lines(logged: list[LogEvent]) -> None:
 
 def test_a_log_apart_gets_them_too(logged: list[LogEvent]) -> None:
     console = OperatorConsole(None, None, logged=True)
-    console.tell(["a"])
-    assert not console.complain("b")
+    console.write_lines(["a"])
+    assert not console.write_error("b")
     assert lines(logged) == ["a", "b"]
 
 
@@ -47,17 +47,17 @@ def test_the_terminal_of_a_daemon_is_told_of_a_failed_start_only() -> None:
     read, write = os.pipe()
     with open(read) as terminal, open(write, "w") as stream:
         console = console_for_terminal(stream)
-        console.tell(["not this"])
-        assert console.complain("this")
-        console.release()
-        console.release()
-        assert not console.complain("nobody reads this")
+        console.write_lines(["not this"])
+        assert console.write_error("this")
+        console.close_daemon_terminal()
+        console.close_daemon_terminal()
+        assert not console.write_error("nobody reads this")
         stream.close()
         assert terminal.read() == "ftpservice: this\n"
 
 
 def console_for_terminal(stream: Any) -> OperatorConsole:
-    return OperatorConsole(None, None, logged=False, kept=_duplicate(stream))
+    return OperatorConsole(None, None, logged=False, daemon_terminal=_duplicate(stream))
 
 
 def test_a_terminal_without_a_descriptor_cannot_be_kept() -> None:
@@ -68,9 +68,9 @@ def test_a_terminal_without_a_descriptor_cannot_be_kept() -> None:
 def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
     gone = io.StringIO()
     gone.close()
-    OperatorConsole(gone, None, logged=False).tell(["a"])
+    OperatorConsole(gone, None, logged=False).write_lines(["a"])
     poor = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    OperatorConsole(poor, None, logged=False).tell(["é"])
+    OperatorConsole(poor, None, logged=False).write_lines(["é"])
     assert poor.buffer.getvalue() == b"\\xe9\n"  # type: ignore[attr-defined]
 
 
@@ -95,13 +95,13 @@ def test_what_twistd_was_told_decides_who_hears_it(
         console = console_for(program, logs)
         assert (console._out is not None) is terminal
         assert console._logged is apart
-        console.release()
+        console.close_daemon_terminal()
         logs.close()
 
 
 def test_within_another_program_it_is_told_to_the_log(logged: list[LogEvent]) -> None:
     console = console_for(None, logs_for(None, None, (-1, -1)))
-    console.tell(["a"])
-    assert not console.complain("b")
+    console.write_lines(["a"])
+    assert not console.write_error("b")
     assert lines(logged) == ["a", "b"]
-    assert console.is_part
+    assert console.is_embedded

@@ -33,7 +33,7 @@ def test_what_is_good_ends_well_and_makes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert checked(ALICE, "--listen=tcp:2121", "--log-file=x.log") == 0
-    assert capsys.readouterr() == ("ftpservice: the settings are good\n", "")
+    assert capsys.readouterr() == ("ftpservice: the settings are valid\n", "")
     assert os.listdir(tmp_path) == []
 
 
@@ -41,7 +41,7 @@ def test_what_is_good_ends_well_and_makes_nothing(
     ("words", "told"),
     [
         (("--bogus",), "option --bogus not recognized"),
-        (("--listen=nonsense:1",), "--listen nonsense:1 is no place to listen on"),
+        (("--listen=nonsense:1",), "--listen nonsense:1 is not an endpoint"),
         (("--root=none",), "no such directory"),
         (("--root=bogus:x",), "--root: "),
         (("--certificate=none.pem",), "none.pem cannot be read"),
@@ -65,7 +65,7 @@ def test_a_shipped_password_beyond_this_machine_is_wrong(tmp_path: Path) -> None
     for place in ("tcp:2121", "tcp6:2121"):
         code = checked(f"--listen={place}")
         assert isinstance(code, str)
-        assert "everybody knows the password of 'demo'" in code
+        assert "the password of 'demo' in " in code
     assert checked("--listen=tcp:2121:interface=127.0.0.1") == 0
 
 

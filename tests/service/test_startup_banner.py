@@ -50,7 +50,7 @@ def test_names_are_quoted_for_the_shell() -> None:
 
 def test_a_place_on_every_address_is_tried_on_loopback() -> None:
     place = ListeningAddress(IPv4Address("TCP", "0.0.0.0", 21))
-    assert place.line() == "ftp://127.0.0.1:21/ (every address of this machine)"
+    assert place.line() == "ftp://127.0.0.1:21/ (all addresses of this machine)"
     assert ListeningAddress(IPv6Address("TCP", "::", 21)).url() == "ftp://[::1]:21/"
 
 
@@ -61,7 +61,7 @@ def test_brackets_are_kept_from_shell_and_curl() -> None:
 
 def test_a_balancer_is_told_and_tried_like_one() -> None:
     place = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
-    assert place.line().endswith("(behind a PROXY-protocol balancer)")
+    assert place.line().endswith("(behind a PROXY protocol load balancer)")
     assert "curl --haproxy-protocol ftp:" in trial(LoginSummary(anonymous="/"), place)
 
 
@@ -76,10 +76,10 @@ def test_certificates_are_told_with_their_fingerprints() -> None:
     ]
     assert said(HERE, TLSSummary(TLSPolicy(), told))[:2] == [
         "tls   offered",
-        "      a.example, b.example, until 2031-02-03, SHA-256 AA:BB",
+        "      a.example, b.example, valid until 2031-02-03, SHA-256 AA:BB",
     ]
-    assert said(HERE, TLSSummary(TLSPolicy(), told, own=True))[1] == (
-        "      self-signed, until 2031-02-03, SHA-256 AA:BB"
+    assert said(HERE, TLSSummary(TLSPolicy(), told, is_self_signed=True))[1] == (
+        "      self-signed, valid until 2031-02-03, SHA-256 AA:BB"
     )
 
 
@@ -100,9 +100,11 @@ def test_tls_is_tried_where_it_is_wanted(control: ControlTLS) -> None:
 def test_it_is_said_what_other_machines_cannot_or_should_not_do() -> None:
     open_hearted = TLSSummary(TLSPolicy(plaintext=True))
     assert said(HERE, open_hearted)[-1].startswith("try")
-    assert "passwords of other machines are taken in clear" in said(ELSEWHERE, open_hearted)[-1]
+    assert (
+        "plaintext passwords from other machines are accepted" in said(ELSEWHERE, open_hearted)[-1]
+    )
     without = TLSSummary(TLSPolicy(ControlTLS.OFF))
-    assert "there is no TLS" in said(ELSEWHERE, without)[-1]
+    assert "without TLS, " in said(ELSEWHERE, without)[-1]
     strict = TLSSummary(TLSPolicy(ControlTLS.REQUIRED, plaintext=True))
     assert said(ELSEWHERE, strict)[-1].startswith("try")
 
@@ -110,7 +112,7 @@ def test_it_is_said_what_other_machines_cannot_or_should_not_do() -> None:
 def test_a_shipped_password_behind_a_balancer_is_warned_of() -> None:
     place = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
     note = banner_lines("memory:", LoginSummary(names=("demo",), demo="demo"), [place], OFFERED)[-1]
-    assert note.startswith("  note  everybody knows the password of demo")
+    assert note.startswith("  note  the password of demo is public")
     assert "note" not in banner_lines("memory:", LoginSummary(names=("bob",)), [place], OFFERED)[-1]
 
 
@@ -118,7 +120,11 @@ def test_other_kinds_of_address_are_told_and_not_tried() -> None:
     lines = banner_lines(
         "memory:", LoginSummary(), [ListeningAddress(UNIXAddress("/run/ftp.sock"))], OFFERED
     )
-    assert lines[-3:] == ["  for   nobody yet", "  at    unix:/run/ftp.sock", "  tls   offered"]
+    assert lines[-3:] == [
+        "  for   no accounts yet",
+        "  at    unix:/run/ftp.sock",
+        "  tls   offered",
+    ]
     assert ListeningAddress(HostnameAddress(b"x", 1)).url() == str(HostnameAddress(b"x", 1))
 
 
@@ -127,7 +133,7 @@ def test_a_long_list_of_names_is_cut() -> None:
     assert list(audience.lines()) == [
         "a, b, c, d, e and 2 more",
         "accounts of UNIXChecker",
-        "anonymous users, to read only, from /pub",
+        "anonymous users (read-only, in /pub)",
     ]
 
 

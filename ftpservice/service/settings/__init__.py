@@ -1,3 +1,3 @@
-"""Settings: their table, their values from the command line and from the configuration file."""
+"""The settings: their declaration, the command line and the TOML file."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""Makes the directories that the service keeps for itself."""
+"""Creates the directories of the service (the data directory)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ftpservice.service.settings.errors import CannotStart, error_text
 __all__ = ["Owner", "make_directories"]
 
 Owner = tuple[int, int]
-"""User and group id; -1 for as it is."""
+"""User and group ids as for `os.chown`: -1 leaves one unchanged."""
 
 
 def make_directories(paths: Iterable[str], owner: Owner = (-1, -1)) -> None:
-    """Make what is missing of ``paths``, for their owner's eyes only; raises `CannotStart`."""
+    """Create those that are missing, with mode 0700; raises `CannotStart`."""
     for path in paths:
         try:
             _make(path, owner)
         except OSError as error:
             raise CannotStart(
-                f"cannot make the directory {path}: {error_text(error)} - "
-                "make it yourself or choose another --data-dir"
+                f"cannot create the directory {path}: {error_text(error)} - "
+                "create it or choose another --data-dir"
             ) from None
         if not os.path.isdir(path) or not os.access(path, os.W_OK | os.X_OK):
             raise CannotStart(
-                f"cannot write into {path} - make it a writable directory or choose another "
-                "--data-dir"
+                f"cannot write to {path} - make it a writable directory, or choose "
+                "another --data-dir"
             )
 
 

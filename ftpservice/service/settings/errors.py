@@ -1,4 +1,4 @@
-"""What ends the service before it has begun, told in one line and without a traceback."""
+"""`CannotStart`: an error at the start, reported in one line without a traceback."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ __all__ = ["CannotStart", "error_text"]
 class CannotStart(SystemExit, Exception):
     """The service cannot start; ``str`` of it is one line that says why and what to do.
 
-    An `Exception`, so that ``twistd`` takes its pid file away and the daemon's parent learns of
-    it; a `SystemExit`, so that the interpreter of a program that does not catch it prints the line
-    and ends with status 1, without a traceback.
+    As an `Exception`, it makes ``twistd`` remove its pid file and report to the parent of a
+    daemon. As a `SystemExit`, it makes the interpreter print the line and exit with status 1,
+    without a traceback, if the program does not catch it.
     """
 
     __module__ = "ftpservice"
-    """The parent of a twistd daemon prints 98 characters of module, class and line."""
+    """Short: the parent of a twistd daemon prints 98 characters of module, class and line."""
 
     def __init__(self, line: str) -> None:
         super().__init__(line)
@@ -22,16 +22,16 @@ class CannotStart(SystemExit, Exception):
         self.code: str | int = f"ftpservice: {line}"
 
     def was_printed(self, by_daemon: bool) -> None:
-        """Leave the line out of what the interpreter, or a daemon's parent, prints at the end."""
+        """Do not have the interpreter, or the parent of a daemon, print the line a second time."""
         self.code = 1
         if by_daemon:
-            self.line = "the line above says why"
+            self.line = "see the line above"
 
     def __str__(self) -> str:
         return self.line
 
 
 def error_text(error: BaseException | None) -> str:
-    """Return why ``error`` was raised, in one line for a person."""
+    """Return the reason of an error in one line."""
     reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else None
     return " ".join((reason or str(error) or type(error).__name__).split())

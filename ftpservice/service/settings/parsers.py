@@ -1,4 +1,4 @@
-"""What settings are made of: masks, places, names of hosts and of algorithms, choices."""
+"""Parsers of single values: masks, listen addresses, host names, digests, enumerations."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Choice = TypeVar("Choice", bound=Enum)
 LISTEN_ADDRESS = re.compile(
     r"(?P<endpoint>(haproxy:)?tcp6?:)?((?P<host>[0-9.]+):)?(?P<port>[0-9]+)(?(endpoint)(:.*)?)"
 )
-"""Ports that need no resolving to be seen as wrong, and places that are not quite endpoints."""
+"""A port, an address and port, or a TCP endpoint string."""
 MAX_PORT = 65535
 
 
 def parse_umask(text: str) -> int:
-    """Read permission bits to withhold from new files, in octal; raises `ValueError`.
+    """Parse permission bits in octal digits: 22, "022" and "0o22" are one mask.
 
-    The digits are octal however they are written: 22, "022" and 0o22 are one mask.
+    Raises `ValueError`.
     """
     if not re.fullmatch("(0o)?0?[0-7]{1,3}", text):
         raise ValueError(f"{text!r} is not an octal mask between 000 and 777, such as 022")
@@ -30,7 +30,7 @@ def parse_umask(text: str) -> int:
 
 
 def parse_listen_address(text: str) -> str:
-    """Return where to listen as an endpoint; a port alone, or one with an address, is TCP."""
+    """Return an endpoint string; a port, or address:port, becomes TCP. Raises `ValueError`."""
     match = LISTEN_ADDRESS.fullmatch(text)
     if match is None:
         return text
@@ -42,27 +42,27 @@ def parse_listen_address(text: str) -> str:
 
 
 def parse_host(text: str) -> str:
-    """Read the name of a host; raises `ValueError`."""
+    """Return a host name in lower case without a final dot; raises `ValueError`."""
     if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]{1,255}", text):
-        raise ValueError(f"{text!r} is not the name of a host")
+        raise ValueError(f"{text!r} is not a host name")
     return text.lower().rstrip(".")
 
 
 def parse_digest(text: str) -> str:
-    """Read the name of an algorithm; "none" is empty. Raises `ValueError`."""
-    names = {_letters(name): name for name in ALGORITHMS} | {"NONE": ""}
-    if _letters(text) not in names:
+    """Return the name of a digest algorithm, "" for "none"; raises `ValueError`."""
+    names = {_simplified(name): name for name in ALGORITHMS} | {"NONE": ""}
+    if _simplified(text) not in names:
         raise ValueError(f"{text!r} is not one of none, {', '.join(ALGORITHMS)}")
-    return names[_letters(text)]
+    return names[_simplified(text)]
 
 
-def _letters(name: str) -> str:
-    """Return the name of an algorithm without what people leave out: sha256 is SHA-256."""
+def _simplified(name: str) -> str:
+    """Return a name without the characters that people leave out: sha256 is SHA-256."""
     return name.upper().replace("-", "").replace("_", "")
 
 
 def enum_parser(kind: type[Choice]) -> Callable[[str], Choice]:
-    """Return what reads the value of a member of ``kind``; it raises `ValueError`."""
+    """Return a function that parses the value of a member; it raises `ValueError`."""
 
     def parse(text: str) -> Choice:
         values = [member.value for member in kind]

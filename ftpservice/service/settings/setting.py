@@ -1,155 +1,169 @@
-"""What a setting is: its name, what it takes, how it is read."""
+"""A setting: its declaration, and how its value is read from text or TOML."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from ftpservice.wire.units import parse_duration
 
-__all__ = ["Setting", "SettingKind"]
+__all__ = [
+    "COUNT",
+    "FLAG",
+    "SECONDS",
+    "SWITCH",
+    "TEXT",
+    "TEXTS",
+    "Setting",
+    "SettingKind",
+    "declared_settings",
+    "setting",
+]
 
-MAX_COUNT = 10**9
-"""No count and no time is larger."""
-
-
-class SettingKind(Enum):
-    """What sort of value a setting takes; the value names it to a person."""
-
-    TEXT = "a text"
-    TEXTS = "a list of texts"
-    FLAG = "true or false"
-    SWITCH = "on or off"
-    COUNT = "a whole number, 1 or more"
-    SECONDS = "a number of seconds, 0 or more"
-
-
-EXAMPLES = {
-    SettingKind.TEXT: 'a text in quotes, "..."',
-    SettingKind.TEXTS: 'one or several texts, ["...", "..."]',
-    SettingKind.FLAG: "true or false",
-    SettingKind.SWITCH: '"on" or "off"',
-    SettingKind.COUNT: "a whole number, 1 or more, such as 50",
-    SettingKind.SECONDS: 'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
-}
-FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-NUMBERED_FLAGS = {1: True, 0: False}
+MAX_NUMBER = 10**9
+"""The largest count and the largest number of seconds."""
+FLAG_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+FLAG_NUMBERS = {1: True, 0: False}
+COUNT_TEXT = re.compile("[0-9]{1,10}")
 
 
-def _as_it_is(value: Any) -> Any:
+@dataclass(frozen=True)
+class SettingKind:
+    """The type of a setting's value.
+
+    ``convert`` takes an option's text or a TOML value. It accepts a value of another type where
+    that has one meaning only ("5" for a count, "5m" for seconds, a string for a list of one), and
+    raises `ValueError` for the rest.
+    """
+
+    name: str
+    expected: str
+    """Completes "... is not" in an error message."""
+    convert: Callable[[Any], Any]
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _text(value: object) -> str:
+    text = str(value) if _is_integer(value) else value
+    if not isinstance(text, str) or not text:
+        raise ValueError
+    return text
+
+
+def _texts(value: object) -> list[str]:
+    return [_text(item) for item in (value if isinstance(value, list) else [value])]
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, str):
+        value = FLAG_WORDS.get(value.lower())
+    elif _is_integer(value):
+        value = FLAG_NUMBERS.get(value)  # type: ignore[call-overload]
+    if not isinstance(value, bool):
+        raise ValueError
     return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, str) and COUNT_TEXT.fullmatch(value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_NUMBER:
+        raise ValueError
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, str):
+        value = parse_duration(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError
+    if not math.isfinite(value) or not 0 <= value <= MAX_NUMBER:
+        raise ValueError
+    return value
+
+
+TEXT = SettingKind("string", 'a string in quotes, "..."', _text)
+TEXTS = SettingKind("list of strings", 'a string or a list of strings, ["...", "..."]', _texts)
+FLAG = SettingKind("true or false", "true or false", _flag)
+SWITCH = SettingKind("on or off", '"on" or "off"', _flag)
+COUNT = SettingKind("whole number, 1 or more", "a whole number, 1 or more, such as 50", _count)
+SECONDS = SettingKind(
+    "seconds, 0 or more",
+    'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
+    _seconds,
+)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One row: the name is that of the option and of the TOML key."""
+    """One setting. ``name`` is that of the option and of the TOML key."""
 
-    name: str
     kind: SettingKind
     default: str | int | float | tuple[str, ...] | None
-    """Written as a user would write it; None where the help says what happens instead."""
+    """As a user would write it; None where ``help`` says what applies instead."""
     help: str
-    parse_value: Callable[[Any], Any] = _as_it_is
-    """Makes the service's value of the user's (of each one of a list); raises `ValueError`."""
+    parse_value: Callable[[Any], Any] | None = None
+    """Converts a value (each item of a list) for the service; raises `ValueError`."""
     example: str = ""
-    """A value as TOML has it, where the kind alone does not tell enough."""
+    """A value in TOML, for error messages."""
+    live: bool = False
+    """Whether a running service can change it (SIGHUP)."""
+    name: str = ""
 
-    def from_text(self, text: str) -> Any:
-        """Return the value of an option's argument; raises `ValueError`."""
-        return self.checked(text)
+    def parse(self, value: object) -> Any:
+        """Return the service's value for an option's text or a TOML value; raises `ValueError`."""
+        try:
+            converted = self.kind.convert(value)
+        except ValueError:
+            raise ValueError(f"{_toml(value)} is not {self._expected()}") from None
+        if self.parse_value is None:
+            return tuple(converted) if isinstance(converted, list) else converted
+        if isinstance(converted, list):
+            return tuple(map(self.parse_value, converted))
+        return self.parse_value(converted)
 
-    def checked(self, value: object) -> Any:
-        """Return the service's value of what a user gave; raises `ValueError`.
+    def _expected(self) -> str:
+        expected = self.kind.expected
+        return f"{expected}, such as {self.name} = {self.example}" if self.example else expected
 
-        A TOML file's values come here as they are. A value of another type is taken where there
-        is one thing only that it can mean: "5" for a count, "5m" for seconds, one text for a list.
-        """
-        value = COERCIONS[self.kind](value)
-        if not KIND_CHECKS[self.kind](value):
-            raise ValueError(f"{_shown(value)} is not {self._wanted}")
-        if isinstance(value, list):
-            return tuple(self.parse_value(text) for text in value)
-        return self.parse_value(value)
-
-    @property
-    def _wanted(self) -> str:
-        wanted = EXAMPLES[self.kind]
-        return f"{wanted}, such as {self.name} = {self.example}" if self.example else wanted
-
-    @property
-    def initial(self) -> Any:
-        """The service's value when nobody says anything."""
+    def default_value(self) -> Any:
+        """Return the service's value of the default."""
         default = self.default
-        if isinstance(default, tuple):
-            return self.checked(list(default))
-        return None if default is None else self.checked(default)
+        if default is None:
+            return None
+        return self.parse(list(default) if isinstance(default, tuple) else default)
 
 
-def _meant_text(value: object) -> object:
-    """Numbers are texts where sizes, ports or masks are wanted."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _meant_texts(value: object) -> object:
-    """One text is a list of one, and a number stands for a text (a port)."""
-    values = value if isinstance(value, list) else [value]
-    texts = [_meant_text(one) for one in values]
-    return texts if all(isinstance(one, str) for one in texts) else value
-
-
-def _meant_flag(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return NUMBERED_FLAGS.get(value, value)
-    return FLAGS.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _meant_count(value: object) -> object:
-    return int(value) if isinstance(value, str) and COUNT.fullmatch(value) else value
-
-
-def _meant_seconds(value: object) -> object:
-    try:
-        return parse_duration(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-COUNT = re.compile("[0-9]{1,10}")
-COERCIONS: dict[SettingKind, Callable[[object], object]] = {
-    SettingKind.TEXT: _meant_text,
-    SettingKind.TEXTS: _meant_texts,
-    SettingKind.FLAG: _meant_flag,
-    SettingKind.SWITCH: _meant_flag,
-    SettingKind.COUNT: _meant_count,
-    SettingKind.SECONDS: _meant_seconds,
-}
-
-
-def _shown(value: object) -> str:
+def _toml(value: object) -> str:
     """Return a value much as TOML writes it."""
     return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
+def setting(
+    kind: SettingKind,
+    default: str | int | float | tuple[str, ...] | None,
+    help: str,
+    parse_value: Callable[[Any], Any] | None = None,
+    **attributes: Any,
+) -> Any:
+    """Declare a field of a dataclass as a `Setting`; the parameters are its attributes."""
+    declared = Setting(kind, default, help, parse_value, **attributes)
+    return dataclasses.field(default=declared.default_value(), metadata={"setting": declared})
 
 
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and 0 <= value <= MAX_COUNT
-
-
-KIND_CHECKS: dict[SettingKind, Callable[[object], bool]] = {
-    SettingKind.TEXT: lambda value: isinstance(value, str) and value != "",
-    SettingKind.TEXTS: _is_texts,
-    SettingKind.FLAG: lambda value: isinstance(value, bool),
-    SettingKind.SWITCH: lambda value: isinstance(value, bool),
-    SettingKind.COUNT: lambda value: _is_number(value) and isinstance(value, int) and value >= 1,
-    SettingKind.SECONDS: _is_number,
-}
+def declared_settings(owner: type[Any]) -> dict[str, Setting]:
+    """Return the settings that a dataclass declares, by name (``max-sessions``), in order."""
+    found = {}
+    for field in dataclasses.fields(owner):
+        if "setting" in field.metadata:
+            name = field.name.replace("_", "-")
+            found[name] = dataclasses.replace(field.metadata["setting"], name=name)
+    return found

@@ -1,195 +1,397 @@
-"""What the administrator decided, as one frozen value; knows of no reactor and no file."""
+"""Every setting of the service, declared once: `ServiceSettings`.
+
+Options, TOML keys, ``--help``, the reference page and the reload on SIGHUP all read `SETTINGS`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ftpservice.accounts.account_record import is_storage_string
 from ftpservice.activity.event_log import Verbosity
-from ftpservice.data.peer_policy import DataSettings
+from ftpservice.data.peer_policy import (
+    AddressRule,
+    DataSettings,
+    parse_address_rule,
+    parse_port_range,
+)
 from ftpservice.net.tls.server import TLSFiles
-from ftpservice.service.settings.table import SETTINGS
+from ftpservice.service.settings.parsers import (
+    enum_parser,
+    parse_digest,
+    parse_host,
+    parse_listen_address,
+    parse_umask,
+)
+from ftpservice.service.settings.setting import (
+    COUNT,
+    FLAG,
+    SECONDS,
+    SWITCH,
+    TEXT,
+    TEXTS,
+    declared_settings,
+    setting,
+)
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.units import parse_size
 
-__all__ = ["ServiceSettings", "SettingsConflict", "settings_from"]
+__all__ = ["SETTINGS", "ServiceSettings", "SettingsConflict", "settings_from"]
 
 LOCAL_SCHEME = "local:"
 DURABLE_OPTION = ":durable="
-DATA_DIRECTORY = "var"
-PATH_SETTINGS = ("root", "data-dir", "certificate", "key", "client-ca", "log-file")
+DEFAULT_DATA_DIRECTORY = "var"
 FILES_DIRECTORY = "files"
-"""The served directory inside the data directory, when no root is given."""
+"""The directory inside the data directory that is served when no root is given."""
+PATH_FIELDS = ("root", "data_dir", "certificate", "key", "client_ca", "log_file")
 
 
 class SettingsConflict(ValueError):
-    """Settings that cannot hold together; ``str`` of it is one line that says which and why."""
+    """Settings that contradict each other; ``str`` of it is one line that names them."""
 
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """All settings but who may log in."""
+    """The values of all settings; paths are absolute, durations are in seconds."""
 
-    listen: tuple[str, ...]
-    root: str
-    """A storage string."""
-    made: tuple[str, ...] = ()
-    """Directories of the service's own, outermost first: made if they are missing."""
-    implicit: tuple[str, ...] = ()
-    simple: tuple[str, ...] = ()
-    simple_tls: tuple[str, ...] = ()
-    tls: TLSFiles = field(default_factory=lambda: TLSFiles(()))
-    """Without a certificate in it the service makes its own."""
-    anonymous_root: VirtualPath = ROOT
-    durable: bool = False
-    grace: float = 30.0
-    """Seconds that transfers may go on when the service stops."""
-    log: Verbosity = Verbosity.ALL
-    """Which events have a line in the log."""
-    log_file: str | None = None
-    """Where the log goes; None for where ``twistd`` is told to log."""
-    session: SessionSettings = field(default_factory=SessionSettings)
+    listen: tuple[str, ...] = setting(
+        TEXTS,
+        ("tcp:2121:interface=127.0.0.1",),
+        "Endpoint for FTP clients: tcp:2121, tcp6:2121, unix:/run/ftp.sock, "
+        "systemd:domain=INET:index=0, haproxy:tcp:2121 or any other Twisted endpoint.",
+        parse_listen_address,
+        example='["tcp:2121"]',
+    )
+    implicit: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Endpoint for clients of implicit FTPS (TLS from the first byte), such as tcp:990.",
+        parse_listen_address,
+        example='["tcp:990"]',
+    )
+    simple: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Endpoint for clients of the simple protocol, such as tcp:1452.",
+        parse_listen_address,
+        example='["tcp:1452"]',
+    )
+    simple_tls: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Endpoint for clients of the simple protocol with TLS from the first byte.",
+        parse_listen_address,
+        example='["tcp:1453"]',
+    )
+    tls: ControlTLS = setting(
+        TEXT,
+        "offered",
+        "TLS on control connections (AUTH TLS): off, offered, required-login (for logins with a "
+        "password) or required (for all logins).",
+        enum_parser(ControlTLS),
+        example='"required"',
+        live=True,
+    )
+    tls_data: DataTLS = setting(
+        TEXT,
+        "offered",
+        "TLS on data connections (PROT P): off, offered or required.",
+        enum_parser(DataTLS),
+        example='"required"',
+        live=True,
+    )
+    allow_plaintext: bool = setting(
+        FLAG,
+        False,
+        "Accept plaintext passwords from other machines too, where TLS is not required.",
+        live=True,
+    )
+    allow_ccc: bool = setting(
+        FLAG,
+        False,
+        "Let clients return the control connection to plaintext (CCC), where TLS is not required.",
+        live=True,
+    )
+    certificate: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "PEM file with a certificate and its chain; with several, the client's SNI selects one "
+        "(default: a self-signed certificate, kept in the data directory).",
+        example='["/etc/ftpservice/fullchain.pem"]',
+        live=True,
+    )
+    key: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "PEM file with the private key of each certificate, in the same order (default: the "
+        "certificate's file).",
+        example='["/etc/ftpservice/privkey.pem"]',
+        live=True,
+    )
+    client_ca: str | None = setting(
+        TEXT,
+        None,
+        "PEM file with the authorities whose client certificates are accepted (see tls-cert in "
+        "passwd.db).",
+        live=True,
+    )
+    require_session_reuse: bool = setting(
+        FLAG,
+        False,
+        "Accept only data connections that resume the TLS session of their control connection; "
+        "some clients cannot.",
+        live=True,
+    )
+    tls_allow_truncated: bool = setting(
+        FLAG,
+        False,
+        "Accept an upload that ends without close_notify as complete; some old clients never send "
+        "close_notify.",
+        live=True,
+    )
+    tls_handshake_timeout: float = setting(
+        SECONDS, 20, "Time limit of a TLS handshake; 0 for no limit.", live=True
+    )
+    root: str = setting(
+        TEXT,
+        None,
+        "The files to serve: a directory, or a storage string such as local:/srv/ftp or memory: "
+        "(default: the directory files in the data directory).",
+    )
+    auth: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Where accounts come from: passwd:FILE, or another kind that --help-auth lists (default: "
+        "passwd:passwd.db, if that file exists and anonymous is not set).",
+        example='["passwd:passwd.db"]',
+    )
+    anonymous: bool = setting(
+        FLAG, False, "Allow read-only logins as anonymous or ftp, with any password."
+    )
+    anonymous_root: VirtualPath = setting(
+        TEXT, "/", "The directory under root that anonymous users see.", VirtualPath.parse
+    )
+    passive_ports: tuple[int, int] | None = setting(
+        TEXT,
+        None,
+        "Ports for passive data connections, such as 50000-50100 (default: any free port).",
+        parse_port_range,
+        example='"50000-50100"',
+        live=True,
+    )
+    passive_address: tuple[AddressRule, ...] = setting(
+        TEXTS,
+        (),
+        "Address or DNS name to announce in the reply to PASV, for a server behind NAT; "
+        "NETWORK=ADDRESS applies to clients in that network only.",
+        parse_address_rule,
+        example='["203.0.113.7"]',
+        live=True,
+    )
+    welcome: str = setting(TEXT, "ftpservice ready", "The greeting.", live=True)
+    max_sessions: int = setting(COUNT, 10_000, "Maximum number of sessions.", live=True)
+    max_sessions_per_address: int = setting(
+        COUNT, 200, "Maximum number of sessions per client address (IPv6: per /64).", live=True
+    )
+    max_sessions_per_user: int = setting(
+        COUNT, 200, "Maximum number of sessions per account.", live=True
+    )
+    login_timeout: float = setting(
+        SECONDS, 60, "Time limit from the connection to the login; 0 for no limit.", live=True
+    )
+    idle_timeout: float = setting(
+        SECONDS,
+        300,
+        "Time without a command and without a transfer after which a session is closed; 0 for no "
+        "limit.",
+        live=True,
+    )
+    data_timeout: float = setting(
+        SECONDS,
+        30,
+        "Time limit for a data connection to be made; an unused passive port is closed then. 0 "
+        "for no limit.",
+        live=True,
+    )
+    stall_timeout: float = setting(
+        SECONDS,
+        60,
+        "Time without progress after which a transfer is aborted; 0 for no limit.",
+        live=True,
+    )
+    rate_down: int = setting(
+        TEXT,
+        "0",
+        "Rate limit of each session's downloads in bytes per second, such as 20M; 0 for no limit.",
+        parse_size,
+        live=True,
+    )
+    rate_up: int = setting(
+        TEXT,
+        "0",
+        "Rate limit of each session's uploads in bytes per second, such as 20M; 0 for no limit.",
+        parse_size,
+        live=True,
+    )
+    upload_digest: str = setting(
+        TEXT,
+        "none",
+        "Digest to compute while an upload arrives: none, CRC32, MD5, SHA-1, SHA-256 or SHA-512. "
+        "HASH with this algorithm then does not read the file again.",
+        parse_digest,
+    )
+    data_dir: str | None = setting(
+        TEXT,
+        None,
+        "Directory for the service's own files, created if missing (default: var, if root is not "
+        "set).",
+    )
+    durable: bool = setting(
+        FLAG, False, "Confirm an upload only after its data is on the disk (fsync)."
+    )
+    grace: float = setting(
+        SECONDS,
+        30,
+        "Time that running transfers may take to finish when the service stops; 0 aborts them.",
+        live=True,
+    )
+    log: Verbosity = setting(
+        TEXT,
+        "all",
+        "Events to log: all (logins, transfers, file changes, problems) or problems (failed "
+        "logins, refused connections and commands, incomplete transfers).",
+        enum_parser(Verbosity),
+        live=True,
+    )
+    log_file: str | None = setting(
+        TEXT,
+        None,
+        "File to append the log to; SIGUSR1 reopens it (default: the log of twistd, which is "
+        "standard output in the foreground).",
+    )
+    ascii: bool = setting(
+        SWITCH,
+        "on",
+        "Convert line ends in TYPE A; off treats TYPE A as TYPE I, for clients that never send "
+        "TYPE I but need unchanged files.",
+        live=True,
+    )
+    host_names: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Name that the command HOST accepts; any other is refused with 504 (default: every name "
+        "is accepted and has no effect).",
+        parse_host,
+        example='["ftp.example.com"]',
+        live=True,
+    )
+    umask: int = setting(
+        TEXT,
+        "022",
+        "Permission bits to clear in new files and directories, in octal digits.",
+        parse_umask,
+        example='"022"',
+        live=True,
+    )
+    own_directories: tuple[str, ...] = ()
+    """The data directory and what is served from it, outermost first: created if missing."""
 
-    def places(self, option: str) -> tuple[str, ...]:
-        """Return where to listen, by the name of the option that says so."""
-        found: tuple[str, ...] = getattr(self, option.replace("-", "_"))
-        return found
+    def value(self, name: str) -> Any:
+        """Return the value of a setting by its name (``max-sessions``)."""
+        return getattr(self, name.replace("-", "_"))
 
     @property
     def offers_tls(self) -> bool:
-        """Whether there is TLS at all."""
-        return self.session.tls.control is not ControlTLS.OFF
+        """Whether any connection can be encrypted."""
+        return self.tls is not ControlTLS.OFF
 
-    def kept(self, text: str) -> str:
-        """Return a storage string with what ``durable`` asks of it."""
-        plain = text.startswith(LOCAL_SCHEME) and DURABLE_OPTION not in text
-        return f"{text}{DURABLE_OPTION}yes" if self.durable and plain else text
-
-
-def settings_from(given: Mapping[str, Any], base: str = "") -> ServiceSettings:
-    """Return the settings for the values given by name; the table's defaults fill in.
-
-    Relative paths are seen from ``base``. Raises `SettingsConflict`.
-    """
-    values = {setting.name: setting.initial for setting in SETTINGS} | dict(given)
-    _see_that_tls_is_possible(values)
-    _make_paths_absolute(values, base)
-    root, made = _places(values["root"], values["data-dir"])
-    return ServiceSettings(
-        listen=values["listen"],
-        root=root,
-        made=made,
-        implicit=values["implicit"],
-        simple=values["simple"],
-        simple_tls=values["simple-tls"],
-        tls=_tls_files(values),
-        anonymous_root=values["anonymous-root"],
-        durable=values["durable"],
-        grace=values["grace"],
-        log=values["log"],
-        log_file=values["log-file"],
-        session=_session(values),
-    )
-
-
-def _make_paths_absolute(values: dict[str, Any], base: str) -> None:
-    """A daemon may change its directory before it uses them."""
-    if values["root"] is None and values["data-dir"] is None:
-        values["data-dir"] = DATA_DIRECTORY
-    for name in PATH_SETTINGS:
-        value = values[name]
-        if isinstance(value, tuple):
-            values[name] = tuple(_absolute(path, base) for path in value)
-        elif value is not None and not (name == "root" and is_storage_string(value)):
-            values[name] = _absolute(value, base)
-
-
-def _absolute(path: str, base: str) -> str:
-    return os.path.abspath(os.path.join(base, path))
-
-
-def _places(root: str | None, data_dir: str | None) -> tuple[str, tuple[str, ...]]:
-    """Return the storage string and the directories to make."""
-    made = (data_dir,) if data_dir is not None else ()
-    if root is not None:
-        return root if is_storage_string(root) else _local(root), made
-    files = os.path.join(*made, FILES_DIRECTORY)
-    return _local(files), (*made, files)
-
-
-def _see_that_tls_is_possible(values: Mapping[str, Any]) -> None:
-    for name in ("tls", "tls-data"):
-        if values["implicit"] and values[name].value == "off":
-            raise SettingsConflict(
-                f"--implicit is TLS for commands and data: take --{name} off away"
-            )
-    if values["simple-tls"] and values["tls"] is ControlTLS.OFF:
-        raise SettingsConflict("--simple-tls is TLS: take --tls off away")
-    if values["tls"] is ControlTLS.OFF and values["tls-data"] is DataTLS.REQUIRED:
-        raise SettingsConflict(
-            "--tls-data required would let nobody transfer anything with --tls off"
+    @property
+    def tls_files(self) -> TLSFiles:
+        """The certificates to load; empty if the service makes its own."""
+        keys = self.key or (None,) * len(self.certificate)
+        pairs = zip(self.certificate, keys, strict=True)
+        return TLSFiles(
+            tuple((Path(chain), Path(key) if key else None) for chain, key in pairs),
+            Path(self.client_ca) if self.client_ca is not None else None,
         )
-    if values["key"] and len(values["key"]) != len(values["certificate"]):
-        raise SettingsConflict("--key: give one for each --certificate, in the same order, or none")
+
+    @cached_property
+    def session(self) -> SessionSettings:
+        """The settings of the sessions."""
+        policy = TLSPolicy(
+            self.tls,
+            self.tls_data,
+            plaintext=self.allow_plaintext,
+            clear_commands=self.allow_ccc,
+            handshake_timeout=self.tls_handshake_timeout,
+        )
+        data = DataSettings(
+            **self._fields_of(DataSettings),
+            passive_addresses=self.passive_address,
+            handshake_timeout=self.tls_handshake_timeout,
+            allow_truncated=self.tls_allow_truncated,
+        )
+        values = self._fields_of(SessionSettings) | {"host_names": frozenset(self.host_names)}
+        return SessionSettings(**values | {"tls": policy, "data": data})
+
+    def _fields_of(self, kind: type[Any]) -> dict[str, Any]:
+        """Return the values for those fields of a dataclass that have the name of a setting."""
+        names = (field.name for field in fields(kind))
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    def storage_string(self, text: str) -> str:
+        """Return a storage string with ``durable`` added where it says nothing about that."""
+        adds = self.durable and text.startswith(LOCAL_SCHEME) and DURABLE_OPTION not in text
+        return f"{text}{DURABLE_OPTION}yes" if adds else text
+
+    def check(self) -> None:
+        """Raise `SettingsConflict` if settings contradict each other."""
+        for name in ("tls", "tls-data"):
+            if self.implicit and self.value(name).value == "off":
+                raise SettingsConflict(f"--implicit needs TLS: remove --{name} off")
+        if self.simple_tls and self.tls is ControlTLS.OFF:
+            raise SettingsConflict("--simple-tls needs TLS: remove --tls off")
+        if self.tls is ControlTLS.OFF and self.tls_data is DataTLS.REQUIRED:
+            raise SettingsConflict("--tls off with --tls-data required would refuse every transfer")
+        if self.key and len(self.key) != len(self.certificate):
+            raise SettingsConflict(
+                "--key: give one for each --certificate, in the same order, or none"
+            )
 
 
-def _tls_files(values: Mapping[str, Any]) -> TLSFiles:
-    certificates = [Path(path) for path in values["certificate"]]
-    keys: list[Path | None] = [Path(path) for path in values["key"]]
-    keys = keys or [None] * len(certificates)
-    authorities = values["client-ca"]
-    return TLSFiles(
-        tuple(zip(certificates, keys, strict=True)),
-        Path(authorities) if authorities is not None else None,
-    )
+SETTINGS = declared_settings(ServiceSettings)
+"""Every setting by name, in the order of the reference page."""
 
 
-def _local(path: str) -> str:
-    return LOCAL_SCHEME + path.replace("\\", "\\\\").replace(":", "\\:")
+def settings_from(values: Mapping[str, Any], base: str = "") -> ServiceSettings:
+    """Return the settings with values given by name, and defaults for the others.
 
-
-def _session(values: Mapping[str, Any]) -> SessionSettings:
-    return SessionSettings(
-        welcome=values["welcome"],
-        anonymous=values["anonymous"],
-        max_sessions=values["max-sessions"],
-        max_sessions_per_address=values["max-sessions-per-address"],
-        max_sessions_per_user=values["max-sessions-per-user"],
-        login_timeout=values["login-timeout"],
-        idle_timeout=values["idle-timeout"],
-        umask=values["umask"],
-        ascii=values["ascii"],
-        host_names=frozenset(values["host-names"]),
-        rate_down=values["rate-down"],
-        rate_up=values["rate-up"],
-        upload_digest=values["upload-digest"],
-        tls=_policy(values),
-        data=_data(values),
-    )
-
-
-def _policy(values: Mapping[str, Any]) -> TLSPolicy:
-    return TLSPolicy(
-        values["tls"],
-        values["tls-data"],
-        plaintext=values["allow-plaintext"],
-        clear_commands=values["allow-ccc"],
-        handshake_timeout=values["tls-handshake-timeout"],
-    )
-
-
-def _data(values: Mapping[str, Any]) -> DataSettings:
-    return DataSettings(
-        passive_ports=values["passive-ports"],
-        passive_addresses=values["passive-address"],
-        data_timeout=values["data-timeout"],
-        stall_timeout=values["stall-timeout"],
-        handshake_timeout=values["tls-handshake-timeout"],
-        require_session_reuse=values["require-session-reuse"],
-        allow_truncated=values["tls-allow-truncated"],
-    )
+    Relative paths start at ``base``. Raises `SettingsConflict`.
+    """
+    given = {name.replace("-", "_"): value for name, value in values.items()}
+    root, data_dir = given.get("root"), given.get("data_dir")
+    if root is None and data_dir is None:
+        given["data_dir"] = DEFAULT_DATA_DIRECTORY
+    # A daemon changes its directory before it uses a path.
+    for name in PATH_FIELDS:
+        value = given.get(name)
+        if isinstance(value, tuple):
+            given[name] = tuple(os.path.abspath(os.path.join(base, path)) for path in value)
+        elif value is not None and not (name == "root" and is_storage_string(value)):
+            given[name] = os.path.abspath(os.path.join(base, value))
+    own = (given["data_dir"],) if given.get("data_dir") is not None else ()
+    if root is None:
+        given["root"] = os.path.join(*own, FILES_DIRECTORY)
+        own = (*own, given["root"])
+    if not is_storage_string(given["root"]):
+        given["root"] = LOCAL_SCHEME + given["root"].replace("\\", "\\\\").replace(":", "\\:")
+    settings = ServiceSettings(**given, own_directories=own)
+    settings.check()
+    return settings

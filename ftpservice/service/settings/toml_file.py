@@ -1,4 +1,4 @@
-"""Reads a TOML file of settings; what is wrong in it is named with its key and line."""
+"""The TOML file of settings; an error names the key and the line."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from difflib import get_close_matches
 from typing import Any
 
 from ftpservice.service.settings.errors import error_text
-from ftpservice.service.settings.table import SETTINGS_BY_NAME
+from ftpservice.service.settings.settings import SETTINGS
 
 __all__ = ["BadConfiguration", "load_toml", "parse_toml"]
 
-MAX_FILE_SIZE = 1024 * 1024
+MAX_FILE_BYTES = 1024 * 1024
 
 
 class BadConfiguration(ValueError):
-    """A configuration file cannot be used; ``str`` of it is one line that says where and why."""
+    """The file cannot be used; ``str`` of it is one line that says where and why."""
 
 
 def load_toml(path: str) -> dict[str, Any]:
-    """Read the file ``path`` into values by setting name; raises `BadConfiguration`."""
+    """Read a file (blocks); returns values by setting name. Raises `BadConfiguration`."""
     try:
         with open(path, "rb") as file:
-            text = file.read(MAX_FILE_SIZE + 1).decode("utf-8")
+            text = file.read(MAX_FILE_BYTES + 1).decode("utf-8")
     except (OSError, ValueError) as error:
         raise BadConfiguration(f"{path}: {error_text(error)}") from None
-    if len(text) > MAX_FILE_SIZE:
-        raise BadConfiguration(f"{path}: too large for a file of settings")
+    if len(text) > MAX_FILE_BYTES:
+        raise BadConfiguration(f"{path}: larger than {MAX_FILE_BYTES} bytes")
     try:
         return parse_toml(text)
     except BadConfiguration as error:
@@ -35,7 +35,7 @@ def load_toml(path: str) -> dict[str, Any]:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return the values in a TOML text by setting name; raises `BadConfiguration`."""
+    """Return the values of a TOML document by setting name; raises `BadConfiguration`."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -44,26 +44,26 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def _value(key: str, value: object, text: str) -> Any:
-    setting = SETTINGS_BY_NAME.get(key)
+    setting = SETTINGS.get(key)
     if setting is None:
-        raise BadConfiguration(f"{_place(key, text)}: there is no such setting{_guess(key)}")
-    if isinstance(value, int) and (written := _octal(key, text)):
-        value = written  # "umask = 0o27" must not become the digits of its decimal number
+        raise BadConfiguration(f"{_place(key, text)}: unknown setting{_suggestion(key)}")
+    if isinstance(value, int) and (octal := _octal(key, text)):
+        value = octal  # "umask = 0o27" is 027, not the digits of the decimal number 23
     try:
-        return setting.checked(value)
+        return setting.parse(value)
     except ValueError as error:
         raise BadConfiguration(f"{_place(key, text)}: {error}") from None
 
 
 def _octal(key: str, text: str) -> str | None:
-    """Return the octal number that ``key`` is set to, as it is written; None for other numbers."""
+    """Return the octal literal that ``key`` is set to; None if it is another literal."""
     found = re.search(rf"^\s*[\"']?{re.escape(key)}[\"']?\s*=\s*(0o[0-7]+)", text, re.MULTILINE)
     return found[1] if found else None
 
 
-def _guess(key: str) -> str:
-    close = get_close_matches(key.replace("_", "-"), SETTINGS_BY_NAME, n=1)
-    return f"; {close[0]}, perhaps?" if close else ""
+def _suggestion(key: str) -> str:
+    close = get_close_matches(key.replace("_", "-"), SETTINGS, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _place(key: str, text: str) -> str:

@@ -47,7 +47,7 @@ def test_an_upload_may_end_while_all_others_are_told_to_go(
         wire.drop()
         assert service.program.ended() == 0
         assert "stopping: waiting up to 30 s for 1 transfer" in service.program.output
-        assert " cut, " not in service.program.output
+        assert " aborted, " not in service.program.output
     assert visible(house.root) == {"a": NEW}
     assert not hidden(house.root)
 
@@ -82,8 +82,8 @@ def test_what_does_not_end_is_cut_when_grace_is_over_or_at_a_second_signal(
         wire.drop()
         other.drop()
         assert service.program.ended() == 0
-        why = "not done within 0.3 s" if signals == 1 else "told not to wait"
-        assert f"stopping: 1 transfer cut, {why}" in service.program.output
+        why = "not finished within 0.3 s" if signals == 1 else "grace period skipped"
+        assert f"stopping: 1 transfer aborted, {why}" in service.program.output
     assert visible(house.root) == {"a": OLD}
     (partial,) = hidden(house.root)
     assert partial.read_bytes() == sent

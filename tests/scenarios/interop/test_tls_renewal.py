@@ -45,7 +45,7 @@ def test_certificates_are_renewed_and_sessions_go_on(tmp_path: Path) -> None:
         before = open_ones.enter_context(closing(session(port)))
         old = certificate(before)
         authority.certificate("a.example", file="service.pem")
-        running.line("certificates read anew: SHA-256 ")
+        running.line("certificates read again: SHA-256 ")
         after = open_ones.enter_context(closing(session(port)))
         assert certificate(after) != old
         assert before.pwd() == after.pwd() == "/"
@@ -66,7 +66,7 @@ def test_a_self_signed_one_is_told_kept_and_only_ours(tmp_path: Path) -> None:
             told.append(running.line("self-signed, until .* SHA-256 ([0-9A-F:]{95})")[1])
             running.port()
             running.process.send_signal(signal.SIGHUP)
-            running.line(f"certificates read anew: SHA-256 {told[0]}")
+            running.line(f"certificates read again: SHA-256 {told[0]}")
             assert running.stopped() == 0
     assert told[0] == told[1]
     files = [path for path in (tmp_path / "var").iterdir() if path.is_file()]

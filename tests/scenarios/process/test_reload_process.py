@@ -38,7 +38,8 @@ def test_a_hangup_has_the_settings_read_again(tmp_path: Path) -> None:
         settings.write_text("welcome = ")
         running.process.send_signal(signal.SIGHUP)
         running.line(
-            "settings not read again: --config ftp.toml, not TOML: .*; the old ones stay in force"
+            "settings not read again: --config ftp.toml, not TOML: .*; the previous ones stay in "
+            "force"
         )
         assert greeting(port) == "220 Changed"
         assert running.stopped(signal.SIGTERM) == 0

@@ -31,11 +31,11 @@ def test_it_belongs_to_whom_the_service_becomes(
 
 
 def test_what_cannot_be_made_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CannotStart, match="missing/var: no such file or directory - make it"):
+    with pytest.raises(CannotStart, match="missing/var: no such file or directory - create it"):
         make_directories([f"{tmp_path}/missing/var"])
 
 
 def test_what_is_no_directory_is_told(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
-    with pytest.raises(CannotStart, match=r"cannot write into .*/var - "):
+    with pytest.raises(CannotStart, match=r"cannot write to .*/var - "):
         make_directories([f"{tmp_path}/var"])

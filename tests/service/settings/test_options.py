@@ -10,8 +10,7 @@ from twisted.python import usage
 from ftpservice import __version__
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.service.settings.options import ServiceOptions
-from ftpservice.service.settings.settings import ServiceSettings
-from ftpservice.service.settings.table import SETTINGS
+from ftpservice.service.settings.settings import SETTINGS, ServiceSettings
 from ftpservice.service.tap import Options as TerminalOptions
 
 MEMORY = "--auth=memory:alice:secret"
@@ -138,13 +137,13 @@ def test_a_checker_for_other_logins_is_refused(monkeypatch: pytest.MonkeyPatch) 
         credentialInterfaces = ()
 
     monkeypatch.setattr("twisted.cred.strcred.makeChecker", lambda description: Strange())
-    assert "FTP has no such logins" in complaint("--auth=strange:")
+    assert "neither passwords nor anonymous logins" in complaint("--auth=strange:")
 
 
 def test_help_names_every_setting_and_its_default() -> None:
     text = str(ServiceOptions())
-    for setting in SETTINGS:
-        assert f"--{setting.name}" in text
+    for name in SETTINGS:
+        assert f"--{name}" in text
     assert "10000]" in text
 
 

@@ -73,19 +73,19 @@ def test_text_that_is_no_toml_is_named_with_its_line() -> None:
 
 def test_an_unknown_key_is_named_with_its_line_and_a_guess() -> None:
     line = complaint("anonymous = true\n\nmax_sessions = 5\n")
-    assert line == "line 3, max_sessions: there is no such setting; max-sessions, perhaps?"
+    assert line == "line 3, max_sessions: unknown setting; did you mean max-sessions?"
 
 
 def test_an_unknown_key_that_is_like_no_other_gets_no_guess() -> None:
-    assert complaint("zzz = 1") == "line 1, zzz: there is no such setting"
+    assert complaint("zzz = 1") == "line 1, zzz: unknown setting"
 
 
 def test_a_table_is_no_setting() -> None:
-    assert complaint("\n[server]\nroot = '/x'\n") == "line 2, server: there is no such setting"
+    assert complaint("\n[server]\nroot = '/x'\n") == "line 2, server: unknown setting"
 
 
 def test_a_key_in_quotes_that_hide_it_is_named_without_a_line() -> None:
-    assert complaint('"zz\\u007a" = 1') == "zzz: there is no such setting"
+    assert complaint('"zz\\u007a" = 1') == "zzz: unknown setting"
 
 
 @pytest.mark.parametrize(
@@ -104,19 +104,19 @@ def test_a_key_in_quotes_that_hide_it_is_named_without_a_line() -> None:
             'a number of seconds, 0 or more, or a duration, such as 300 or "5m"',
         ),
         ("anonymous = 2", "true or false"),
-        ("listen = {port = 21}", '{"port": 21} is not one or several texts'),
-        ("listen = [true]", "[true] is not one or several texts"),
+        ("listen = {port = 21}", '{"port": 21} is not a string or a list of strings'),
+        ("listen = [true]", "[true] is not a string or a list of strings"),
         ("listen = ['']", 'such as listen = ["tcp:2121"]'),
         ("simple-tls = ''", 'such as simple-tls = ["tcp:1453"]'),
         ("listen = 'tcp:99999'", "a port is a number from 1 to 65535, as in tcp:2121"),
-        ("tls = true", 'true is not a text in quotes, "...", such as tls = "required"'),
-        ("root = ['/srv']", "a text"),
-        ("root = ''", "a text"),
+        ("tls = true", 'true is not a string in quotes, "...", such as tls = "required"'),
+        ("root = ['/srv']", "a string"),
+        ("root = ''", "a string"),
         ("umask = 8", "octal"),
         ("umask = 0o1000", "octal"),
         ("umask = '8'", "octal"),
         ("rate-up = -5", "not a size"),
-        ("rate-up = true", "a text"),
+        ("rate-up = true", "a string"),
         ("tls = 'maybe'", "not one of off, offered, required-login, required"),
         ('anonymous-root = "a\\u0000"', "NUL"),
         ("passive-ports = 'many'", "passive-ports"),
@@ -144,5 +144,5 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match="utf-8"):
         load_toml(str(tmp_path / "latin.toml"))
     (tmp_path / "large.toml").write_bytes(b"#" * (1024 * 1024 + 1))
-    with pytest.raises(BadConfiguration, match="too large"):
+    with pytest.raises(BadConfiguration, match="larger than 1048576 bytes"):
         load_toml(str(tmp_path / "large.toml"))
