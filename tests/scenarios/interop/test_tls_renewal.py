@@ -51,7 +51,7 @@ def test_certificates_are_renewed_and_sessions_go_on(tmp_path: Path) -> None:
         assert before.pwd() == after.pwd() == "/"
         authority.certificate("a.example", file="service.pem", lasts=-timedelta(days=1))
         running.process.send_signal(signal.SIGHUP)
-        running.line(r"service\.pem expired .*; the certificates read before stay in use")
+        running.line(r"service\.pem expired .*; the previous certificates stay in use")
         last = open_ones.enter_context(closing(session(port)))
         assert certificate(last) == certificate(after)
         assert before.pwd() == "/"
@@ -63,7 +63,7 @@ def test_a_self_signed_one_is_told_kept_and_only_ours(tmp_path: Path) -> None:
     told: list[str] = []
     for _ in range(2):
         with Program(COMMAND, tmp_path) as running:
-            told.append(running.line("self-signed, until .* SHA-256 ([0-9A-F:]{95})")[1])
+            told.append(running.line("self-signed, valid until .* SHA-256 ([0-9A-F:]{95})")[1])
             running.port()
             running.process.send_signal(signal.SIGHUP)
             running.line(f"certificates read again: SHA-256 {told[0]}")

@@ -158,7 +158,7 @@ def test_a_daemon_tells_its_failure_and_leaves_no_pid_file(tmp_path: Path, taken
         f"ftpservice: cannot listen on tcp:{taken}:interface=127.0.0.1: address already in use - "
         "stop the other program or choose another --listen"
     )
-    assert second == "An error has occurred: b'ftpservice.CannotStart: the line above says why'"
+    assert second == "An error has occurred: b'ftpservice.CannotStart: see the line above'"
     assert third.startswith("Please look at log file")
     assert "stop the other program" in (tmp_path / "twistd.log").read_text()
 
