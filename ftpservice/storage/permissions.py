@@ -63,6 +63,18 @@ CAPABILITY_RIGHTS: dict[object, frozenset[Right]] = {
 """Optional capabilities, and the rights of which one is enough for it; none: it needs no right."""
 
 
+METHOD_RIGHTS: dict[str, frozenset[Right]] = {
+    "stat": frozenset(),
+    "open_listing": frozenset({Right.LIST}),
+    "make_directory": frozenset({Right.MKDIR}),
+    "remove_directory": frozenset({Right.RMDIR}),
+    "remove_file": frozenset({Right.DELETE}),
+    "rename": frozenset({Right.RENAME, Right.OVERWRITE}),
+    "open_reading": frozenset({Right.READ}),
+    "open_writing": frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND}),
+}
+"""Methods, and the rights that together make a check of each call needless."""
+
 OWN_UPLOAD_CAPABILITIES: dict[object, Callable[[object, OwnUploads], object]] = {
     ISetTimes: OwnTimes,
     ISetMode: OwnMode,
@@ -79,6 +91,10 @@ class RestrictedStorage:
         self._own: OwnUploads | None = None
         if Right.ATTRIBUTES in rights and LIST_AND_READ.isdisjoint(rights):
             self._own = OwnUploads(inner)
+        # Decided once for the session: a method that the rights always allow is the storage's own.
+        for name, needed in METHOD_RIGHTS.items():
+            if needed <= rights:
+                setattr(self, name, getattr(self._inner, name))
 
     def __conform__(self, interface: object) -> object:
         """Offer the inner storage's capability where the rights allow it."""

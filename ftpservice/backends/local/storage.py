@@ -20,7 +20,7 @@ from ftpservice.backends.local.files.reading import (
 )
 from ftpservice.backends.local.files.transaction import LazyUploadWriter, open_writer
 from ftpservice.backends.local.files.upload import AccountUploads
-from ftpservice.backends.local.listing import LocalListing, OpenDirectory
+from ftpservice.backends.local.listing import LocalListing
 from ftpservice.backends.local.metadata.access import access_at
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, names_are_known
 from ftpservice.backends.local.metadata.symbolic_links import entry_itself
@@ -120,10 +120,15 @@ class LocalFiles:
 
     async def open_listing(self, path: VirtualPath) -> IListing:
         """Begin to read a directory."""
-        directory = await in_pool(
-            self._runner, path, OpenDirectory, self._tree, path, dispose=OpenDirectory.close
+        return await in_pool(
+            self._runner,
+            path,
+            LocalListing.open,
+            self._runner,
+            self._tree,
+            path,
+            dispose=LocalListing.close_in_thread,
         )
-        return LocalListing(self._runner, path, directory)
 
     async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
         """Make one directory."""

@@ -59,13 +59,13 @@ def test_partials_are_never_listed_however_many_there_are(bench):
 def test_what_vanishes_meanwhile_is_left_out(bench, monkeypatch):
     for name in ("/stays", "/goes"):
         run(make(bench.storage, name, b"x"))
-    entries = local_listing.OpenDirectory._entries
+    entries = local_listing.LocalListing._entries
 
     def removing(self, names):
         (bench.root / "goes").unlink()
         return entries(self, names)
 
-    monkeypatch.setattr(local_listing.OpenDirectory, "_entries", removing)
+    monkeypatch.setattr(local_listing.LocalListing, "_entries", removing)
     listing = run(bench.storage.open_listing(ROOT))
     assert [entry.name for entry in run(listing.next_batch())] == ["stays"]
     listing.close()
@@ -96,7 +96,7 @@ def test_a_closed_listing_ends(bench):
     listing = run(bench.storage.open_listing(ROOT))
     listing.close()
     listing.close()
-    assert run(listing.next_batch()) == []
+    assert not run(listing.next_batch())
 
 
 def test_an_opening_that_fails_leaves_nothing_open(bench, monkeypatch):
@@ -108,16 +108,41 @@ def test_an_opening_that_fails_leaves_nothing_open(bench, monkeypatch):
         run(bench.storage.open_listing(ROOT))
 
 
+def test_a_short_listing_takes_one_call_of_the_pool(bench, monkeypatch):
+    run(make(bench.storage, "/file", b"x"))
+    calls, run_in_pool = [], bench.pool.run
+
+    def counted(function, *args, **more):
+        calls.append(function)
+        return run_in_pool(function, *args, **more)
+
+    monkeypatch.setattr(bench.pool, "run", counted)
+    monkeypatch.setattr(bench.pool, "finish", counted)
+    assert set(run(listed(bench.storage))) == {"file"}
+    assert len(calls) == 1
+
+
+def test_a_first_batch_that_fails_is_an_error_of_the_first_batch(bench, monkeypatch):
+    def fail(*args):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(local_listing.LocalListing, "_entries", fail)
+    listing = run(bench.storage.open_listing(ROOT))
+    with pytest.raises(errors.Unavailable):
+        run(listing.next_batch())
+    listing.close()
+
+
 @pytest_twisted.ensureDeferred
 async def test_closing_waits_for_the_batch_in_progress(tmp_path, monkeypatch):
     """The thread goes on though nobody waits; its descriptor must not be closed under it."""
     bench = Bench(tmp_path)
-    for number in range(10):
+    for number in range(100):
         (bench.root / str(number)).touch()
     pool = BlockingPool(reactor, "test", threads=2)
     source = LocalSource(str(bench.root), bench.clock, pool)
     begun, gate, found = threading.Event(), threading.Event(), []
-    entries = local_listing.OpenDirectory._entries
+    entries = local_listing.LocalListing._entries
 
     def waiting(self, names):
         begun.set()
@@ -125,8 +150,9 @@ async def test_closing_waits_for_the_batch_in_progress(tmp_path, monkeypatch):
         found.extend(entries(self, names))
         return found
 
-    monkeypatch.setattr(local_listing.OpenDirectory, "_entries", waiting)
     listing = await (await source.storage("one", ROOT)).open_listing(ROOT)
+    assert len(await listing.next_batch()) == 64
+    monkeypatch.setattr(local_listing.LocalListing, "_entries", waiting)
     call = Deferred.fromCoroutine(listing.next_batch())
     call.addErrback(lambda _: None)
     begun.wait(10)
@@ -134,5 +160,5 @@ async def test_closing_waits_for_the_batch_in_progress(tmp_path, monkeypatch):
     listing.close()
     gate.set()
     await pool.stop()
-    assert len(found) == 10
-    assert listing._directory._opened == -1
+    assert len(found) == 36
+    assert listing._descriptor == -1

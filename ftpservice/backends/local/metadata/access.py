@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ftpservice.backends.local.metadata.acl import ACCESS_ACL
-from ftpservice.backends.local.paths.file_ops import ignore_unsupported
 from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
+from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage.errors import Denied, PathNotFound
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE
 from ftpservice.wire.paths import VirtualPath
@@ -120,9 +120,12 @@ class DirectoryAccess:
 
 
 def _is_read_only(directory: int) -> bool:
-    with ignore_unsupported():
+    try:
         return bool(os.fstatvfs(directory).f_flag & os.ST_RDONLY)
-    return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED_ERRNOS:
+            raise
+        return False
 
 
 def _access(name: str | bytes, bit: int, directory: int) -> bool:

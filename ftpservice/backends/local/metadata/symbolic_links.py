@@ -1,7 +1,7 @@
-"""Symbolic links on the disk, told as links, and where they point as the account sees it.
+"""Symbolic links on the disk, listed as links, with the target that the account may see.
 
-Nothing outside the account's tree is revealed: the target of a link that leads out, on whatever
-way, is not told. An absolute target inside the tree is told from the account's root; a relative one
+Nothing outside the account's tree is revealed: a link that leads out of it, in whatever way, has no
+target. An absolute target inside the tree is given from the account's root. A relative one is given
 as it is stored, unless the directory was itself reached through a link, where ``..`` would mislead.
 """
 
@@ -22,17 +22,17 @@ __all__ = ["LinkTargets", "entry_itself"]
 
 
 class LinkTargets:
-    """Tells where the links of one directory point; blocking, one for each listing."""
+    """Finds out where the links of one directory point; blocks. One is made for each listing."""
 
     def __init__(self, tree: DirectoryTree, directory: VirtualPath) -> None:
         self._tree = tree
         self._directory = directory
         self._real: list[bytes] | None = None
 
-    def told(self, entry: Entry, name: bytes, opened: int) -> Entry:
-        """Return the entry of a link ``name`` in the directory ``opened``, with its target.
+    def entry_for(self, entry: Entry, name: bytes, opened: int) -> Entry:
+        """Return the entry of a link ``name`` in the open directory, with its target.
 
-        Where that is a plain file, size and time of change are the file's: those of a download.
+        If that is a plain file, size and modification time are the file's: those of a download.
         """
         try:
             target = self._target(entry.name, os.readlink(name, dir_fd=opened))
@@ -40,12 +40,12 @@ class LinkTargets:
             target = ""
         if not target or not FORBIDDEN.isdisjoint(target):
             return entry._replace(size=0)
-        facts = self._file(entry.name)
+        facts = self._target_file(entry.name)
         if facts is None:
             return entry._replace(target=target, size=0)
         return entry._replace(target=target, size=facts.st_size, modified=facts.st_mtime)
 
-    def _file(self, name: str) -> os.stat_result | None:
+    def _target_file(self, name: str) -> os.stat_result | None:
         """Return the facts of the plain file that a link leads to, if it does."""
         try:
             opened = self._tree.open(self._directory.child(name), O_PATH)
@@ -58,27 +58,27 @@ class LinkTargets:
         return facts if stat.S_ISREG(facts.st_mode) else None
 
     def _target(self, name: str, text: bytes) -> str:
-        """Return what to tell of a link that says ``text``; raises `OSError` where it leads out."""
-        names = [disconnect for disconnect in text.split(b"/") if disconnect not in (b"", b".")]
+        """Return the target to show for a link that holds ``text``; `OSError` if it leads out."""
+        names = [part for part in text.split(b"/") if part not in (b"", b".")]
         is_absolute = text.startswith(b"/")
         if is_absolute:
             names = relative_to_root(self._tree.root_spellings(), names)
         if b".." not in names:
             return _absolute(names) if is_absolute else _decoded(text)
-        self._see_that_it_stays_inside(name)
+        self._check_stays_inside(name)
         base = [] if is_absolute else self._real_directory()
         place = _joined(base, names)
         if is_absolute or base != components(self._directory):
             return _absolute(place)
         return _decoded(text)
 
-    def _see_that_it_stays_inside(self, name: str) -> None:
-        """Raise `PermissionError` where following the link leads out, even by a way back in."""
+    def _check_stays_inside(self, name: str) -> None:
+        """Raise `PermissionError` if the link leads out, even if it leads back in afterwards."""
         with self._tree.walk(components(self._directory.child(name))) as walk:
             try:
                 walk.arrive(follow=True)
             except (FileNotFoundError, NotADirectoryError):
-                return  # the names behind what is missing are checked by themselves
+                return  # `_joined` checks the names that follow the missing one
 
     def _real_directory(self) -> list[bytes]:
         """Return the names that lead to the directory without any link; found once."""
@@ -110,7 +110,7 @@ def _decoded(text: bytes) -> str:
 
 
 def entry_itself(tree: DirectoryTree, path: VirtualPath) -> Entry:
-    """Return the facts of what is at ``path``, a link not followed."""
+    """Return the entry of what is at ``path``; a link is not followed."""
     opened = tree.open(path, O_PATH | os.O_NOFOLLOW)
     try:
         facts = os.fstat(opened)
@@ -120,4 +120,4 @@ def entry_itself(tree: DirectoryTree, path: VirtualPath) -> Entry:
     if not stat.S_ISLNK(facts.st_mode):
         return entry
     with tree.parent(path) as place:
-        return LinkTargets(tree, path.parent).told(entry, place.name, place.directory)
+        return LinkTargets(tree, path.parent).entry_for(entry, place.name, place.directory)
