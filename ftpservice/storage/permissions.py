@@ -63,17 +63,13 @@ CAPABILITY_RIGHTS: dict[object, frozenset[Right]] = {
 """Optional capabilities, and the rights of which one is enough for it; none: it needs no right."""
 
 
-METHOD_RIGHTS: dict[str, frozenset[Right]] = {
+FREQUENT_METHODS: dict[str, frozenset[Right]] = {
     "stat": frozenset(),
     "open_listing": frozenset({Right.LIST}),
-    "make_directory": frozenset({Right.MKDIR}),
-    "remove_directory": frozenset({Right.RMDIR}),
-    "remove_file": frozenset({Right.DELETE}),
-    "rename": frozenset({Right.RENAME, Right.OVERWRITE}),
     "open_reading": frozenset({Right.READ}),
     "open_writing": frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND}),
 }
-"""Methods, and the rights that together make a check of each call needless."""
+"""Methods that every transfer calls, and the rights that make a check of each call needless."""
 
 OWN_UPLOAD_CAPABILITIES: dict[object, Callable[[object, OwnUploads], object]] = {
     ISetTimes: OwnTimes,
@@ -92,7 +88,7 @@ class RestrictedStorage:
         if Right.ATTRIBUTES in rights and LIST_AND_READ.isdisjoint(rights):
             self._own = OwnUploads(inner)
         # Decided once for the session: a method that the rights always allow is the storage's own.
-        for name, needed in METHOD_RIGHTS.items():
+        for name, needed in FREQUENT_METHODS.items():
             if needed <= rights:
                 setattr(self, name, getattr(self._inner, name))
 
