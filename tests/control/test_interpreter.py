@@ -232,12 +232,13 @@ def test_telnet_options_are_refused() -> None:
 
 
 def test_an_error_nobody_expected_is_451_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    talk = Talk().login()
+    talk = Talk()
 
     async def broken(path: object) -> None:
         raise RuntimeError("boom")
 
     talk.storage.stat = broken  # type: ignore[method-assign,assignment]
+    talk.login()
     assert talk.codes("CWD /x", "NOOP") == [451, 200]
     assert "boom" in talk.of(CommandFailed)[0].detail
 
