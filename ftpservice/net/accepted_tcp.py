@@ -1,4 +1,4 @@
-"""The transport of a connection that was accepted by one of our own listening sockets."""
+"""The transport of a plaintext data connection, accepted or made by this process itself."""
 
 from __future__ import annotations
 
@@ -11,51 +11,54 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
+from ftpservice.net.interfaces import StreamProtocol
 from ftpservice.net.tcp import OnDemandTransport, twisted_address
 
 __all__ = ["AcceptedTransport"]
 
+MAX_READ_SIZE = 256 * 1024
+"""Bytes per ``recv`` once a read has filled the smaller first buffer."""
+
 
 class AcceptedTransport(OnDemandTransport):
-    """A data connection in clear; how it ended is looked for together with its last bytes."""
+    """A plaintext data connection; with the last bytes of a small file it finds the FIN too."""
 
     has_socket_options = True
     logstr = "data connection"
-    most = 256 * 1024
-    """Bytes received at a time, once so many come."""
+    protocol: StreamProtocol  # type: ignore[assignment]  # a `StreamConnection`
 
     def __init__(
         self, own: socket.socket, protocol: IProtocol, peer: tuple[Any, ...], reactor: Any
     ) -> None:
         super().__init__(own, protocol, reactor)
         self._peer = peer
-        self._looks = False
 
-    def look(self) -> None:
-        """Receive what is there, and how it ended, before the reactor is asked to watch."""
-        self._looks = True
-        why = self.doRead()
-        self._looks = False
-        if why is main.CONNECTION_DONE:
-            self.readConnectionLost(Failure(why))
-        elif why is not None:
-            self.connectionLost(Failure(why))
+    def read_available(self) -> None:
+        """Receive what has arrived, FIN included, without waiting for the reactor."""
+        reason = self.doRead()
+        if reason is main.CONNECTION_DONE:
+            self.readConnectionLost(Failure(reason))
+        elif reason is not None:
+            self.connectionLost(Failure(reason))
 
     def _dataReceived(self, data: bytes | None) -> Any:
         if not data:
             return main.CONNECTION_DONE
-        whole = self.bufferSize
-        self.protocol.dataReceived(data)
-        if len(data) == whole:
-            self.bufferSize = self.most
-        elif whole != self.most and (self._reading or self._looks):
-            return self._end()
-        return None
+        end = None
+        if len(data) == self.bufferSize:
+            self.bufferSize = MAX_READ_SIZE
+        elif self.bufferSize != MAX_READ_SIZE:
+            end = self._peek_end()
+        if end is None:
+            self.protocol.dataReceived(data)
+        else:
+            self.protocol.last_data_received(data)
+        return end
 
-    def _end(self) -> ConnectionDone | ConnectionLost | None:
-        """Return how the connection ended, if it has: the end of small files is there with them.
+    def _peek_end(self) -> ConnectionDone | ConnectionLost | None:
+        """Return how the connection ended, if it has.
 
-        An error is the kernel's word for an RST, which it gives once.
+        An error here is an RST, which the kernel reports once.
         """
         try:
             return None if self.socket.recv(1, socket.MSG_PEEK) else main.CONNECTION_DONE

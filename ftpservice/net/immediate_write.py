@@ -1,4 +1,4 @@
-"""Sending without a turn of the reactor, where the socket takes it at once."""
+"""Sending without a turn of the reactor, as long as the kernel takes the bytes at once."""
 
 from __future__ import annotations
 
@@ -7,46 +7,42 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
 
-__all__ = ["half_close_now", "write_now"]
+__all__ = ["half_close_now", "send_now", "write_now"]
 
 
-def write_now(transport: Any, data: bytes) -> None:
-    """Write ``data`` to a transport; what the kernel takes now does not wait for the reactor.
+def send_now(transport: Any, data: bytes) -> bytes:
+    """Send what the kernel takes now; return the rest, for ``transport.write``.
 
-    The order of what is written stays as it is. A transport that is not a plain stream of this
-    reactor's, or has not yet sent what it was given, is written to as always.
+    All of it is the rest if the transport has buffered bytes, which go first, or is not a plain
+    stream of the reactor.
     """
     if (
         isinstance(transport, FileDescriptor)
         and transport.connected
-        and not transport.disconnecting
-        and not transport._writeDisconnecting
-        and not transport.dataBuffer
-        and not transport._tempDataBuffer
+        and not (transport.dataBuffer or transport._tempDataBuffer)
+        and not (transport.disconnecting or transport._writeDisconnecting)
     ):
         sent = transport.writeSomeData(data)
         if isinstance(sent, int):
-            data = data[sent:]
-    if data:
-        transport.write(data)
+            return data[sent:]
+    return data
+
+
+def write_now(transport: Any, data: bytes) -> None:
+    """Write ``data`` in order: what the kernel takes now, the rest by way of the reactor."""
+    if rest := send_now(transport, data):
+        transport.write(rest)
 
 
 def half_close_now(transport: Any) -> None:
-    """Send a FIN behind what was written (``loseWriteConnection``), now if nothing waits."""
-    if _is_idle(transport) and isinstance(transport, Connection):
+    """Half-close (``loseWriteConnection``): send a FIN, at once if no bytes are buffered."""
+    if (
+        isinstance(transport, Connection)
+        and transport.connected
+        and not (transport.dataBuffer or transport._tempDataBuffer)
+        and not (transport.disconnecting or transport._writeDisconnecting)
+    ):
         transport._writeDisconnected = True
         transport._closeWriteConnection()
     else:
         transport.loseWriteConnection()
-
-
-def _is_idle(transport: Any) -> bool:
-    """Tell whether this is a plain stream that has sent all it was given."""
-    return (
-        isinstance(transport, FileDescriptor)
-        and bool(transport.connected)
-        and not transport.disconnecting
-        and not transport._writeDisconnecting
-        and not transport.dataBuffer
-        and not transport._tempDataBuffer
-    )

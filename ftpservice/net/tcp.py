@@ -1,18 +1,16 @@
-"""Twisted's stream transport, sparing with its visits to the reactor; for sockets that stand.
+"""Twisted's TCP transport for sockets that are already connected, with fewer calls to the reactor.
 
-Many data connections carry one small file and are never waited for. They are watched only when
-there is something to wait for, and a wish that is fulfilled already costs nothing.
+Many data connections carry one small file and never have to wait. The reactor watches such a socket
+only while something is waited for, and a request that changes nothing costs nothing.
 """
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
@@ -20,20 +18,19 @@ __all__ = ["OnDemandTransport", "twisted_address"]
 
 
 class OnDemandTransport(Connection):
-    """A connection that is not read before it is resumed."""
+    """A connected socket; nothing is read before `resumeProducing`."""
 
     has_socket_options = False
-    """Whether the socket has its options (no delay, keep-alive) from the one that listened."""
+    """Whether TCP_NODELAY and SO_KEEPALIVE are set, inherited from the listening socket."""
+    has_duplicate = False
+    """Whether a thread may hold a second descriptor: then `close` alone sends no FIN."""
+    connected = 1
     socket: Any
     reactor: Any
-
-    def __init__(self, own: socket.socket, protocol: IProtocol, reactor: Any) -> None:
-        super().__init__(own, protocol, reactor)
-        self._reading = self._writing = False
-        self.connected = 1
+    _reading = _writing = False
 
     def watch(self, reading: bool, writing: bool) -> None:
-        """Be watched for what comes, and for room to send, or for neither."""
+        """Let the reactor watch the socket for input, for room to send, for both or neither."""
         if reading is not self._reading:
             self._reading = reading
             (self.reactor.addReader if reading else self.reactor.removeReader)(self)
@@ -42,26 +39,41 @@ class OnDemandTransport(Connection):
             (self.reactor.addWriter if writing else self.reactor.removeWriter)(self)
 
     def startReading(self) -> None:
-        """Be watched for what comes."""
+        """Watch for input."""
         self.watch(True, self._writing)
 
     def stopReading(self) -> None:
-        """Be watched for that no more."""
-        self.watch(False, self._writing)
+        """Stop watching for input."""
+        if self._reading:
+            self.watch(False, self._writing)
 
     def startWriting(self) -> None:
-        """Be watched for room to send."""
+        """Watch for room to send."""
         self.watch(self._reading, True)
 
     def stopWriting(self) -> None:
-        """Be watched for that no more."""
-        self.watch(self._reading, False)
+        """Stop watching for room to send."""
+        if self._writing:
+            self.watch(self._reading, False)
+
+    def close_after_peer(self) -> None:
+        """Close at once; the peer's FIN has been read and everything is sent.
+
+        `close` sends our FIN, unless a duplicate keeps the socket open: that takes ``shutdown``.
+        """
+        self._writeDisconnected = self._writeDisconnected or not self.has_duplicate
+        self.connectionLost(connectionDone)
 
     def connectionLost(self, reason: Failure) -> None:
-        """Close, and tell the protocol: what Twisted's own does, for all reasons there are."""
-        if not hasattr(self, "socket"):
+        """Close the socket and report ``reason`` to the protocol, once, whatever the reason is."""
+        if self.disconnected:
             return
-        FileDescriptor.connectionLost(self, reason)
+        self.disconnected, self.connected = 1, 0
+        producer, self.producer = self.producer, None
+        if producer is not None:
+            producer.stopProducing()
+        if self._reading or self._writing:
+            self.watch(False, False)
         self._shouldShutdown = not self._writeDisconnected
         self._closeSocket(not isinstance(reason.value, ConnectionAborted))
         protocol = self.protocol
@@ -70,6 +82,6 @@ class OnDemandTransport(Connection):
 
 
 def twisted_address(place: tuple[Any, ...]) -> IPv4Address | IPv6Address:
-    """Return what sockets call an address as Twisted has it."""
+    """Return a socket address (IPv4 or IPv6) as Twisted represents it."""
     kind = IPv6Address if len(place) == 4 else IPv4Address
     return kind("TCP", *place)

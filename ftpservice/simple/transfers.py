@@ -231,7 +231,7 @@ async def _spliced(
     """Have the kernel write the rest."""
     before = stream.connection.moved
     try:
-        moved = await stream.connection.receive_part(spliced.exclusively, size - move.size)
+        moved = await stream.connection.receive_file(spliced.exclusively, size - move.size)
     finally:
         move.size += stream.connection.moved - before
     if moved == 0:

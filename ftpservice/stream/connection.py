@@ -1,17 +1,15 @@
-"""A data connection: plain coroutines over Twisted's TCP transport, back-pressured both ways.
+"""A TCP or TLS connection that carries one transfer: coroutines over a Twisted transport.
 
-How a connection ends decides whether a transfer is whole, so each end is kept apart: a FIN is an
-end in order (we keep our side open, as `IHalfCloseableProtocol`), everything else is a
-`TransferAborted`. Under TLS an end in order is one that the peer has said (close_notify): anybody
-can send a FIN.
+Both directions have back-pressure. How a connection ends decides whether a transfer is complete, so
+the kinds of end are kept apart. A FIN is an orderly end, after which our side stays open
+(`IHalfCloseableProtocol`); everything else is a `TransferAborted`. Under TLS an orderly end takes
+the peer's close_notify: anybody on the path can forge a FIN.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import suppress
-from typing import cast
 
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ITCPTransport
@@ -21,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.net.interfaces import StreamTransport
-from ftpservice.net.socket_state import bytes_acked, has_socket_error, silent_seconds, socket_of
+from ftpservice.net.socket_state import has_socket_error, silent_seconds, socket_of
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.stream.errors import TransferAborted, TransferStalled
 from ftpservice.stream.graceful_close import GracefulClose
@@ -30,26 +28,32 @@ from ftpservice.stream.receiver import Receiver
 from ftpservice.stream.sender import Sender
 from ftpservice.stream.sendfile import PageCachedFile
 from ftpservice.stream.splice import RunExclusively
-from ftpservice.stream.stall_timeout import StallTimeout
 
 __all__ = ["StreamConnection", "TransferAborted", "TransferStalled"]
 
 
 @implementer(IHalfCloseableProtocol)
 class StreamConnection(Protocol):
-    """One connection for one transfer; whoever has it ends it: ``finish``, ``dismiss``, ``abort``.
+    """One connection for one transfer; its user ends it: `finish`, `close_gracefully` or `abort`.
 
-    One may read while another writes, but there is one reader and one writer.
+    One reader and one writer may wait at the same time.
     """
 
     lost = False
     """Whether the transport is gone."""
     chunk = CHUNK_SIZE
-    """Bytes that are best written at a time."""
+    """Bytes per write that suit the connection."""
     accepts_truncated_tls = False
-    """Whether a FIN is an end in order under TLS, too: who reads knows how much is to come."""
+    """Whether a FIN without close_notify is an orderly end: the reader knows the size."""
+    supports_file_transfer = False
+    """Whether `send_file` and `receive_file` work: the transport has a socket."""
+    supports_partial_receive = False
+    """Whether `receive_file` takes a size: the transport has a plaintext socket."""
     when_lost: Callable[[str], object] | None = None
-    """Told, once, that the transport is gone, and why."""
+    """Called once, with the reason, when the transport is gone."""
+    _over = False
+    _closing: GracefulClose | None = None
+    _tls: TLSTransport | None = None
 
     def __init__(
         self,
@@ -60,173 +64,166 @@ class StreamConnection(Protocol):
         self._clock = clock
         self._stall_timeout = stall_timeout
         self._made = made
-        self._over = False
 
     def connectionMade(self) -> None:
-        """Begin; nothing is received until somebody reads."""
+        """Set the connection up; nothing is received before the first read."""
         transport = self.transport
         if not getattr(transport, "has_socket_options", False) and ITCPTransport.providedBy(
             transport
         ):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
-        self._stream = stream = cast(StreamTransport, transport)
+        self._stream: StreamTransport = transport  # type: ignore[assignment]  # all have it
+        if isinstance(transport, TLSTransport):
+            self._tls = transport
+        self.supports_file_transfer = isinstance(transport, Connection)
+        self.supports_partial_receive = self.supports_file_transfer and self._tls is None
         clock, timeout = self._clock, self._stall_timeout
-        self._inlet = Receiver(stream, StallTimeout(clock, timeout))
-        self._outlet = Sender(stream, StallTimeout(clock, timeout, lambda: bytes_acked(stream)))
-        self._farewell = GracefulClose(stream, self._inlet, self._outlet, clock)
-        made, self._made = self._made, None  # who made us is known to us no longer: no ring
+        self._receiver = receiver = Receiver(self._stream, clock, timeout)
+        self._sender = sender = Sender(self._stream, clock, timeout)
+        # Forwarding would cost a call for each chunk.
+        self.dataReceived = receiver.take  # type: ignore[method-assign]
+        self.last_data_received = receiver.take_last
+        self.write = sender.write  # type: ignore[method-assign]
+        if self._tls is None:
+            self.read = receiver.read  # type: ignore[method-assign]
+        made, self._made = self._made, None  # no reference cycle with the owner
         if made is not None:
             made(self)
 
     @property
-    def supports_file_transfer(self) -> bool:
-        """Whether `send_file` and `receive_file` work: the transport is a socket's."""
-        return isinstance(self._stream, Connection)
-
-    @property
     def moved(self) -> int:
         """Bytes so far, both ways."""
-        return self._inlet.received + self._outlet.sent
+        return self._receiver.received + self._sender.sent
 
     def silent_seconds(self) -> float:
         """Return the time since the peer last sent something, as far as the kernel knows it."""
         return silent_seconds(self._stream)
 
     async def read(self, most: int | None = None) -> bytes:
-        """Return what came, at least one byte and at most ``most``; empty at the peer's end.
+        """Return received bytes, at least one and at most ``most``; empty at the peer's end.
 
-        Raises `TransferAborted` when the connection broke, behind what came before;
-        `TransferStalled` when nothing came for the stall timeout.
+        Raises `TransferAborted` when the connection broke, after the bytes that came before, and
+        `TransferStalled` when nothing arrived for the stall timeout.
         """
-        data = await self._inlet.read(most)
+        data = await self._receiver.read(most)
         if not data and not self.accepts_truncated_tls and self.is_truncated:
             raise TransferAborted(
-                "TCP ended without TLS's close_notify; the transfer counts as cut"
+                "TCP ended without TLS's close_notify; the transfer counts as aborted"
             )
         return data
 
     @property
     def is_truncated(self) -> bool:
         """Whether TLS has not ended in order (so far)."""
-        return isinstance(self._stream, TLSTransport) and not self._stream.received_close_notify
-
-    @property
-    def _is_broken(self) -> bool:
-        stream = self._stream
-        if isinstance(stream, TLSTransport):
-            return not stream.received_close_notify and (
-                stream.is_broken or has_socket_error(stream)
-            )
-        return has_socket_error(stream)
+        return self._tls is not None and not self._tls.received_close_notify
 
     def take(self) -> bytes:
-        """Stop receiving, and return what came and was not read yet."""
-        return self._inlet.take_buffered()
+        """Stop receiving; return the bytes that were received and not read."""
+        return self._receiver.take_buffered()
 
     async def write(self, data: bytes) -> None:
-        """Send ``data`` and wait until more would be welcome.
+        """Send ``data``, and wait while the transport's buffer is full.
 
-        Raises `TransferAborted` once the connection broke; `TransferStalled` when the peer took
-        nothing for the stall timeout (to a quarter of it).
+        Raises `TransferAborted` once the connection broke, `TransferStalled` when the peer accepted
+        nothing for the stall timeout (noticed up to a quarter of it late).
         """
-        await self._outlet.write(data)
+        await self._sender.write(data)
 
     def gather(self) -> None:
-        """Have what is sent from now on leave together with our end: one small file, no stream."""
+        """Hold sent bytes back (``TCP_CORK``) until the FIN goes with them: for one small file."""
         own = socket_of(self._stream)
         if own is not None:
-            with suppress(OSError):  # a UNIX socket
+            try:  # noqa: SIM105 - this is done for every small file; `suppress` is three calls more
                 own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            except OSError:
+                pass  # a UNIX socket
 
     def try_send(self, data: bytes) -> bool:
-        """Send ``data`` if nobody would have to wait for that; tell whether it was so."""
-        return not self._over and self._outlet.try_send(data)
+        """Send ``data`` if that takes no waiting; returns whether it was sent."""
+        return not self._over and self._sender.try_send(data)
 
     async def send_file(self, file: PageCachedFile, span: tuple[int, int]) -> int:
-        """Send bytes ``span[0]`` up to ``span[1]`` of a file, in clear without reading them.
+        """Send the bytes ``span[0]`` to ``span[1]`` of a file; without TLS they are not read here.
 
-        Returns how many there were; raises `TransferAborted`, `TransferStalled`.
+        Returns how many there were. Raises `TransferAborted`, `TransferStalled`.
         """
-        return await self._outlet.send_file(file, span)
+        return await self._sender.send_file(file, span)
 
-    async def receive_file(self, exclusively: RunExclusively) -> int:
-        """Have all that comes, to the peer's end, written to a file by a thread.
+    async def receive_file(self, exclusively: RunExclusively, size: int | None = None) -> int:
+        """Write received bytes to a file, in a thread: until the peer's end, or ``size`` of them.
 
-        Returns how many bytes there were; raises `TransferAborted`, `TransferStalled`, and what the
-        file raises.
+        Nothing may be left to `read`; ``size`` takes `supports_partial_receive`. Returns the number
+        of bytes, with ``size`` fewer if the peer ended before. Raises `TransferAborted`,
+        `TransferStalled`, and what writing the file raises.
         """
-        moved = await self._inlet.receive_file(exclusively)
-        self.readConnectionLost()
-        await self.read()  # raises what is wrong with that end
-        return moved
-
-    @property
-    def supports_partial_receive(self) -> bool:
-        """Whether `receive_part` works: the transport is a plain socket's."""
-        return self.supports_file_transfer and not isinstance(self._stream, TLSTransport)
-
-    async def receive_part(self, exclusively: RunExclusively, size: int) -> int:
-        """Have the next ``size`` bytes written to a file by a thread; nothing may wait to be read.
-
-        Returns how many bytes there were before the peer's FIN; raises `TransferAborted`,
-        `TransferStalled`, and what the file raises.
-        """
-        moved = await self._inlet.receive_part(exclusively, size)
-        if moved < size:
+        moved = await self._receiver.receive_file(exclusively, size)
+        if size is None:
+            self.readConnectionLost()
+            await self.read()  # raises if that was no orderly end
+        elif moved < size:
             self.readConnectionLost()
         return moved
 
     async def finish(self) -> None:
-        """End our side and wait until the peer has everything.
+        """Half-close and wait until the peer has acknowledged everything.
 
-        Raises `TransferAborted` when the connection breaks or stalls before. Afterwards the
-        connection closes by itself, within a few seconds at most.
+        Then the connection closes by itself, within a few seconds. Raises `TransferAborted` when it
+        breaks or stalls before.
         """
-        await self._farewell.flush_and_wait_acked(self._stall_timeout)
+        self._closing = closing = self._closing or self._new_close()
+        await closing.flush_and_wait_acked(self._stall_timeout)
         self._over = True
-        self._farewell.linger()
+        closing.linger()
 
     def abort(self) -> None:
-        """Break the connection (RST); does nothing once it was finished or dismissed."""
+        """Break the connection (RST), unless it was finished or closed gracefully before."""
         if not self._over:
             self._over = True
             self._stream.abortConnection()
 
     def close_gracefully(self) -> None:
-        """End a connection of no more use (FIN, no RST); it closes within a few seconds."""
+        """End a connection that is no longer needed (FIN, no RST); it closes within seconds."""
         if not self._over and not self.lost:
             self._over = True
-            self._farewell.linger()
+            self._closing = self._closing or self._new_close()
+            self._closing.linger()
 
-    def dataReceived(self, data: bytes) -> None:
-        """Keep what came."""
-        self._inlet.take(data)
+    def _new_close(self) -> GracefulClose:
+        return GracefulClose(self._stream, self._receiver, self._sender, self._clock)
 
     def readConnectionLost(self) -> None:
-        """Learn of the peer's end, or of an RST that the reactor took for one."""
-        if self._is_broken and not self._farewell.on_reset():
+        """Handle the peer's FIN, or an RST that the reactor took for one."""
+        closing, tls = self._closing, self._tls
+        if tls is not None:
+            broken = not tls.received_close_notify and (tls.is_broken or has_socket_error(tls))
+        else:
+            broken = has_socket_error(self._stream)
+        if broken and (closing is None or not closing.on_reset()):
             self._break("the peer broke the connection")
             self._stream.abortConnection()
         else:
-            self._inlet.end()
-            self._farewell.on_peer_closed()
+            self._receiver.end()
+            if closing is not None:
+                closing.on_peer_closed()
 
     def writeConnectionLost(self) -> None:
-        """Learn that our FIN is on its way."""
-        self._outlet.end()
-        self._farewell.proceed()
+        """Record that our FIN was given to the kernel."""
+        self._sender.end()
+        if self._closing is not None:
+            self._closing.proceed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell whoever reads or writes; after an orderly end nobody does."""
+        """Fail whoever reads or writes; after an orderly end nobody does."""
         self.lost = True
         aborted = isinstance(reason.value, ConnectionAborted)
         self._break("aborted" if aborted else "the connection broke")
-        told, self.when_lost = self.when_lost, None
-        if told is not None:
-            told(reason.getErrorMessage())
+        when_lost, self.when_lost = self.when_lost, None
+        if when_lost is not None:
+            when_lost(reason.getErrorMessage())
 
     def _break(self, reason: str) -> None:
-        self._inlet.fail(reason)
-        self._outlet.fail(reason)
-        self._farewell.stop()
+        self._receiver.fail(reason)
+        self._sender.fail(reason)
+        if self._closing is not None:
+            self._closing.stop()

@@ -1,4 +1,4 @@
-"""How a transfer ends before it is whole."""
+"""How a transfer ends before it is complete."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ __all__ = ["TransferAborted", "TransferStalled"]
 
 
 class TransferAborted(Exception):
-    """The peer, the network or a timeout ended the transfer before it was whole."""
+    """The peer, the network or a timeout ended the transfer before it was complete."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        """For a person, in a few words."""
+        """For people, in a few words."""
 
 
 class TransferStalled(TransferAborted):
-    """Nothing moved for too long."""
+    """No byte was moved within the stall timeout."""

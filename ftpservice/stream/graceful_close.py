@@ -1,29 +1,32 @@
-"""Ending a connection so that nothing we sent is lost, and nothing of it is left behind.
+"""Graceful close: end a connection so that no sent byte is lost, and learn whether all arrived.
 
-A plain ``close()`` will not do. If the peer sent bytes that we have not read, or sends some when we
-are gone, the kernel answers with an RST, and an RST makes the peer's kernel forget what its program
-has not read yet: the tail of our file. And a ``close()`` returns before anybody has anything, so it
-cannot tell whether the transfer became whole. Therefore:
+``close()`` alone is not enough. If the peer has sent bytes that we have not read, or sends some
+after we closed, the kernel answers with an RST, and an RST makes the peer's kernel drop what its
+program has not read yet: the tail of our file. And ``close()`` returns before anything has arrived,
+so it cannot tell whether the transfer is complete. Therefore:
 
-1. What the transport keeps is flushed, then comes a FIN (``loseWriteConnection``): our side has
+1. Half-close (``loseWriteConnection``): the transport's buffer is sent, then a FIN. Our side has
    ended, the other is still open.
-2. From then on what the peer sends is read and thrown away, up to a limit, so that none of it is
-   unread when we close.
-3. The transfer is whole when the peer's kernel has acknowledged every byte. Ordinary clients close
-   when they see our FIN, and their FIN says it at once. For one that keeps its side open (to read
-   our reply first) we look into the send queue, soon and then ever more seldom. The peer's FIN
-   alone proves nothing: it may have given up while our bytes are in flight. An RST is a cut.
-   Under TLS our last words are a message and the FIN. Who knows how much is to come may close with
-   that message unread, which makes an RST: if all before it was acknowledged it is none of our own.
-4. When the peer has ended its side too we close; or after some seconds, for a peer that never does:
-   by then it has all that is ours.
+2. Drain: from then on bytes of the peer are read and dropped, up to a limit, so that none of them
+   is unread when we close.
+3. Wait for the acknowledgement: the transfer is complete when the peer's kernel has acknowledged
+   every byte. Ordinary clients close when they see our FIN, and their FIN acknowledges it at once.
+   For a client that keeps its side open (to read our reply first) the send queue is checked, after
+   5 ms, then at growing intervals. The peer's FIN alone proves nothing: it may have given up while
+   our bytes were in flight. An RST means that the transfer was aborted.
+   Under TLS our last bytes are close_notify and the FIN. A peer that knows the size of the file may
+   close with close_notify unread, which makes an RST: if everything before it was acknowledged, the
+   transfer is complete.
+4. Lingering close: close when the peer has closed its side too, or after some seconds for a peer
+   that never does: by then it has everything.
 
-Whoever waits, waits for steps 1 to 3; step 4 goes on by itself and is bounded.
+Callers wait for steps 1 to 3; step 4 runs by itself and is bounded.
 """
 
 from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
 
 from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice.net.interfaces import StreamTransport
@@ -43,121 +46,132 @@ from ftpservice.stream.stall_timeout import StallDetector, Wakeup
 __all__ = ["GracefulClose"]
 
 LINGER_SECONDS = 3.0
-"""Seconds that a peer has to end its side."""
+"""Seconds that a peer has to close its side."""
 FIRST_RECHECK_SECONDS = 0.005
 MAX_RECHECK_SECONDS = 1.0
-"""Seconds between two looks into the send queue."""
+"""Seconds between two checks of the send queue."""
 MAX_UNACKED_CLOSING_BYTES = 64
-"""Bytes, and more, of close_notify and FIN."""
+"""Bytes that close_notify and the FIN take at most."""
 
 
 class GracefulClose:
     """The end of one connection."""
 
+    _bell: Wakeup | None = None
+    _linger_timer: IDelayedCall | None = None
+    _is_over = _all_arrived = False
+
     def __init__(
-        self, transport: StreamTransport, inlet: Receiver, outlet: Sender, clock: IReactorTime
+        self, transport: StreamTransport, receiver: Receiver, sender: Sender, clock: IReactorTime
     ) -> None:
         self._transport = transport
-        self._inlet = inlet
-        self._outlet = outlet
+        self._receiver = receiver
+        self._sender = sender
         self._clock = clock
-        self._bell = Wakeup(clock)
-        self._lingering: IDelayedCall | None = None
-        self._is_over = self._had_everything = False
+        self._tls = transport if isinstance(transport, TLSTransport) else None
 
     async def flush_and_wait_acked(self, stall_timeout: float) -> None:
-        """End our side and wait until the peer has everything; raises `TransferAborted`."""
-        self._outlet.close()
-        if self._outlet.ended and self._has_everything():
+        """Do steps 1 to 3; raises `TransferAborted`, `TransferStalled`."""
+        # 1. Half-close.
+        self._sender.close()
+        if self._sender.ended and self._has_all_arrived():
             return
-        self._inlet.drop()
-        await self._outlet.wait_until_flushed()
-        if self._has_everything():
+        # 2. Drain.
+        self._receiver.drop()
+        await self._sender.wait_until_flushed()
+        if self._has_all_arrived():
             return
-        standstill = StallDetector(self._clock, stall_timeout, lambda: bytes_acked(self._transport))
+        # 3. Wait for the acknowledgement.
+        detector = StallDetector(self._clock, stall_timeout, lambda: bytes_acked(self._transport))
         pause = FIRST_RECHECK_SECONDS
+        self._bell = Wakeup(self._clock)
         await self._bell.wait(pause)
-        while not self._has_everything():
-            standstill.check()
+        while not self._has_all_arrived():
+            detector.check()
             await self._bell.wait(pause)
             pause = min(2 * pause, MAX_RECHECK_SECONDS)
 
-    def _has_everything(self) -> bool:
-        self._outlet.check()
-        if not self._had_everything and has_socket_error(self._transport) and not self.on_reset():
-            raise TransferAborted("the connection broke before the peer had everything")
-        return self._had_everything or bytes_unacked(self._transport) <= 1  # the FIN is one
+    def _has_all_arrived(self) -> bool:
+        self._sender.check()
+        if not self._all_arrived and has_socket_error(self._transport) and not self.on_reset():
+            raise TransferAborted("the connection broke before everything was acknowledged")
+        return self._all_arrived or bytes_unacked(self._transport) <= 1  # the FIN counts as one
 
     def on_reset(self) -> bool:
-        """Learn of an RST; tell whether the peer had everything but our last words."""
-        if isinstance(self._transport, TLSTransport) and self._outlet.ended:
-            self._had_everything = bytes_unacked(self._transport) <= MAX_UNACKED_CLOSING_BYTES
-        return self._had_everything
+        """Handle an RST; returns whether all but close_notify and FIN was acknowledged."""
+        if self._tls is not None and self._sender.ended:
+            self._all_arrived = bytes_unacked(self._transport) <= MAX_UNACKED_CLOSING_BYTES
+        return self._all_arrived
 
     def linger(self) -> None:
-        """End our side, then close as soon as the peer does, or when it had time enough.
-
-        To be called once.
-        """
-        self._outlet.close()
-        if self._outlet.ended and self._inlet.ended:
+        """Half-close, then do step 4; to be called once."""
+        stream, sender = self._transport, self._sender
+        own = stream if isinstance(stream, OnDemandTransport) else None
+        if own is not None and self._tls is None and self._receiver.ended and sender.is_flushed:
+            own.close_after_peer()
+            return
+        sender.close()
+        if sender.ended and self._receiver.ended:
             self._close()
-        elif self._outlet.ended and isinstance(self._transport, OnDemandTransport):
-            self._inlet.hold()
-            BatchedChecks.of(self._clock).add(self._clock, self._look)
+        elif sender.ended and own is not None:
+            if self._receiver.is_flowing:
+                self._receiver.pause()
+            BatchedChecks.of(self._clock).add(self._clock, self._check_peer)
         else:
-            self._wait_for_the_peer()
+            self._wait_for_peer()
 
-    def _look(self) -> None:
-        """Close if the peer has ended by now."""
+    def _check_peer(self) -> None:
+        """Close if the peer has closed meanwhile."""
         if self._is_over:
             return
-        stream = self._transport
-        if (
-            stream.peer_has_closed()
-            if isinstance(stream, TLSTransport)
-            else peer_has_closed(stream)
-        ):
+        if self._tls.peer_has_closed() if self._tls else peer_has_closed(self._transport):
             self._close()
         else:
-            self._wait_for_the_peer()
+            self._wait_for_peer()
 
-    def _wait_for_the_peer(self) -> None:
-        self._inlet.drop()
-        self._lingering = self._clock.callLater(LINGER_SECONDS, self._close)
+    def _wait_for_peer(self) -> None:
+        self._receiver.drop()
+        self._linger_timer = self._clock.callLater(LINGER_SECONDS, self._close)
         BatchedChecks.of(self._clock).waiting.add(self._close_now)
 
     def on_peer_closed(self) -> None:
-        """Learn that the peer has ended its side."""
+        """Handle the peer's FIN."""
         self.proceed()
-        self._bell.wake_waiter()
+        self._wake()
 
     def proceed(self) -> None:
-        """Close, if that was all we waited for."""
-        if self._lingering is not None and self._inlet.ended and self._outlet.ended:
+        """Close if nothing else is waited for."""
+        if self._linger_timer is not None and self._receiver.ended and self._sender.ended:
             self._close()
 
     def stop(self) -> None:
-        """Learn that the connection is closed."""
+        """Stop waiting: the connection is closed or broken."""
         self._is_over = True
-        self._bell.wake_waiter()
-        if self._lingering is not None:
+        self._wake()
+        if self._linger_timer is not None:
             BatchedChecks.of(self._clock).waiting.discard(self._close_now)
-            if self._lingering.active():
-                self._lingering.cancel()
+            if self._linger_timer.active():
+                self._linger_timer.cancel()
+
+    def _wake(self) -> None:
+        if self._bell is not None:
+            self._bell.wake_waiter()
 
     def _close_now(self) -> None:
-        """Close, whatever the peer still has to do."""
-        stream = self._transport
-        if self._outlet.ended or (isinstance(stream, TLSTransport) and stream.is_handshaking):
-            stream.loseConnection()
-        else:
-            stream.abortConnection()
-
-    def _close(self) -> None:
-        if self._outlet.ended:
+        """Close without waiting for the peer."""
+        if self._sender.ended or (self._tls is not None and self._tls.is_handshaking):
             self._transport.loseConnection()
-        elif isinstance(self._transport, TLSTransport) and self._transport.is_handshaking:
-            self._wait_for_the_peer()  # our end follows the handshake, whose time is bounded
         else:
             self._transport.abortConnection()
+
+    def _close(self) -> None:
+        stream = self._transport
+        if self._sender.ended:
+            if isinstance(stream, OnDemandTransport):
+                stream.connectionLost(connectionDone)
+            else:
+                stream.loseConnection()
+        elif self._tls is not None and self._tls.is_handshaking:
+            self._wait_for_peer()  # the handshake is bounded, and our FIN follows it
+        else:
+            stream.abortConnection()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from twisted.internet.interfaces import IReactorTime
+
 from ftpservice.net.accepted_tcp import AcceptedTransport
 from ftpservice.net.interfaces import StreamTransport
+from ftpservice.net.tcp import OnDemandTransport
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.stream.errors import TransferAborted
 from ftpservice.stream.splice import FileReceiver, ReceiveSource, RunExclusively, SpliceSource
@@ -13,140 +16,137 @@ from ftpservice.stream.tls_receive_file import TLSReceiveSource
 __all__ = ["Receiver"]
 
 MAX_BUFFERED_BYTES = 512 * 1024
-"""With so many bytes waiting to be read, nothing more is received."""
+"""Unread bytes at which receiving pauses."""
 MAX_DRAINED_BYTES = 1024 * 1024
-"""So many unwanted bytes are received and thrown away, and no more."""
+"""Unwanted bytes that are received and dropped; then receiving stops."""
 
 
-class Receiver:
-    """Keeps what came until it is read; receives nothing before the first read."""
+class Receiver(StallTimeout):
+    """Buffers received bytes until they are read; receives nothing before the first read."""
 
-    def __init__(self, transport: StreamTransport, patience: StallTimeout) -> None:
-        self.ended = False
-        """Whether the peer has ended its side in order (FIN)."""
+    ended = False
+    """Whether the peer has half-closed the connection (FIN)."""
+    is_flowing = False
+    """Whether the transport is receiving."""
+    _buffered = _dropped = _received = 0
+    _max_buffered = MAX_BUFFERED_BYTES
+    _dropping = False
+    _broken: str | None = None
+    _moving: FileReceiver | None = None
+
+    def __init__(self, transport: StreamTransport, clock: IReactorTime, timeout: float) -> None:
+        super().__init__(clock, timeout)
         self._transport = transport
-        self._patience = patience
         self._pieces: list[bytes] = []
-        self._kept = self._dropped = 0
-        self._most_kept = MAX_BUFFERED_BYTES
-        self._dropping = False
-        self._broken: str | None = None
-        self._received = 0
-        self._flowing = False
-        self._receiving: FileReceiver | None = None
-        transport.pauseProducing()
+        if not isinstance(transport, OnDemandTransport):
+            transport.pauseProducing()
 
     @property
     def received(self) -> int:
-        """Bytes so far, those of a file that is being received too."""
-        return self._received + (self._receiving.moved if self._receiving is not None else 0)
+        """Bytes so far, including those of a file transfer in progress."""
+        return self._received + (self._moving.moved if self._moving is not None else 0)
 
     async def read(self, most: int | None = None) -> bytes:
-        """Return all that waits, or the first ``most`` bytes; empty at the end.
+        """Return the buffered bytes, at most ``most``; empty at the peer's FIN.
 
-        From then on nothing more is received while so many wait. Raises `TransferAborted` once the
-        connection broke and nothing waits any more.
+        ``most`` also bounds the buffer until the next call. Raises `TransferAborted` if the
+        connection broke and the buffer is empty, `TransferStalled`.
         """
-        self._most_kept = MAX_BUFFERED_BYTES if most is None else min(most, MAX_BUFFERED_BYTES)
-        if self._is_dry and not self._flowing and isinstance(self._transport, AcceptedTransport):
-            self._transport.look()  # what is little is there with the command, and the end with it
-        while self._is_dry:
-            self._let_flow()
-            await self._patience.wait()
+        self._max_buffered = MAX_BUFFERED_BYTES if most is None else min(most, MAX_BUFFERED_BYTES)
+        stream = self._transport
+        idle = not (self._pieces or self.is_flowing or self.ended or self._broken)
+        if idle and isinstance(stream, AcceptedTransport):
+            stream.read_available()  # a small file is often complete when its command arrives
+        while not (self._pieces or self.ended or self._broken):
+            self._resume()
+            await self.wait_for_progress()
         if self._broken is not None and not self._pieces:
             raise TransferAborted(self._broken)
-        whole = b"".join(self._pieces)
+        whole = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         data = whole[:most]
-        self._kept = len(whole) - len(data)
-        self._pieces = [whole[most:]] if self._kept else []
-        self._let_flow()
+        self._buffered = len(whole) - len(data)
+        self._pieces = [whole[most:]] if self._buffered else []
+        self._resume()
         return data
-
-    @property
-    def _is_dry(self) -> bool:
-        """Whether nothing waits and something may come."""
-        return not self._pieces and not self.ended and self._broken is None
 
     def take_buffered(self) -> bytes:
-        """Receive no more for now; return what waits."""
-        self.hold()
+        """Stop receiving; return the buffered bytes."""
+        self.pause()
         data = b"".join(self._pieces)
         self._pieces.clear()
-        self._kept = 0
+        self._buffered = 0
         return data
 
-    async def receive_file(self, exclusively: RunExclusively) -> int:
-        """Have all that comes written to a file, to the peer's FIN; raises `TransferAborted`."""
+    async def receive_file(self, exclusively: RunExclusively, size: int | None = None) -> int:
+        """Write what arrives to a file, in a thread: until the peer's FIN, or ``size`` bytes.
+
+        The buffer must be empty; ``size`` is for plaintext connections. Returns the number of
+        bytes. Raises `TransferAborted`, `TransferStalled`, and what writing the file raises.
+        """
         if self._broken is not None:
             raise TransferAborted(self._broken)
         if self.ended:
-            return 0  # under TLS that was said, and nothing else may ever come
+            return 0  # after close_notify nothing else may arrive
         stream = self._transport
         source: ReceiveSource = (
             TLSReceiveSource(stream) if isinstance(stream, TLSTransport) else SpliceSource(stream)
         )
-        self._receiving = receiving = FileReceiver(stream, source)
-        await receiving.run(self._patience, exclusively)
-        return receiving.moved
-
-    async def receive_part(self, exclusively: RunExclusively, size: int) -> int:
-        """Write the next ``size`` bytes of a plain connection to a file; raises `TransferAborted`.
-
-        Nothing may wait to be read. Returns their number, which is smaller at the peer's FIN.
-        """
-        if self._broken is not None:
-            raise TransferAborted(self._broken)
-        if self.ended:
-            return 0
-        stream = self._transport
-        self._receiving = receiving = FileReceiver(stream, SpliceSource(stream), size)
+        self._moving = moving = FileReceiver(stream, source, size)
         try:
-            await receiving.run(self._patience, exclusively)
+            await moving.run(self, exclusively)
         finally:
-            self._receiving = None
-            self._received += receiving.moved
-        return receiving.moved
+            if size is not None:
+                self._moving = None
+                self._received += moving.moved
+        return moving.moved
 
     def take(self, data: bytes) -> None:
-        """Keep what came."""
+        """Buffer received bytes and wake the reader."""
+        self.take_last(data)
+        if self._waiting is not None:
+            self.wake_waiter()
+
+    def take_last(self, data: bytes) -> None:
+        """Buffer received bytes after which the connection has ended: `end` or `fail` is next."""
         if self._dropping:
             self._dropped += len(data)
         else:
             self._received += len(data)
-            self._kept += len(data)
+            self._buffered += len(data)
             self._pieces.append(data)
-        if self._kept >= self._most_kept or self._dropped >= MAX_DRAINED_BYTES:
-            self._flowing = False
-            self._transport.pauseProducing()
-        self._patience.wake()
+        if self._buffered >= self._max_buffered or self._dropped >= MAX_DRAINED_BYTES:
+            self.pause()
 
-    def hold(self) -> None:
-        """Receive no more for now."""
-        self._flowing = False
+    def pause(self) -> None:
+        """Stop receiving for now."""
+        self.is_flowing = False
         self._transport.pauseProducing()
 
     def drop(self) -> None:
-        """From now on receive only to throw away."""
+        """From now on receive only in order to drop."""
         self._pieces.clear()
-        self._kept = 0
+        self._buffered = 0
         if not self._dropping:
             self._dropping = True
-            self._let_flow()
+            self._resume()
 
     def end(self) -> None:
-        """Let the reader know, when it has read the rest, that there is no more."""
+        """Record the peer's FIN; the reader learns of it after the buffered bytes."""
         self.ended = True
-        self._patience.wake()
+        if self._waiting is not None:
+            self.wake_waiter()
 
     def fail(self, reason: str) -> None:
-        """Let the reader know, when it has read the rest, that the connection broke."""
+        """Record that the connection broke; the reader learns of it after the buffered bytes."""
         self._broken = self._broken or reason
-        if self._receiving is not None:
-            self._receiving.stop()
-        self._patience.wake()
+        if self._moving is not None:
+            self._moving.stop()
+        if self._waiting is not None:
+            self.wake_waiter()
 
-    def _let_flow(self) -> None:
-        full = self._kept >= self._most_kept
-        if not self._flowing and not full and not self.ended and self._broken is None:
-            self._flowing = True
+    def _resume(self) -> None:
+        if self.is_flowing or self.ended or self._broken is not None:
+            return
+        if self._buffered < self._max_buffered:
+            self.is_flowing = True
             self._transport.resumeProducing()

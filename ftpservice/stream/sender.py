@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IPushProducer
+from typing import Any
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from zope.interface import implementer
 
-from ftpservice.net.immediate_write import half_close_now, write_now
+from ftpservice.net.immediate_write import half_close_now, send_now
 from ftpservice.net.interfaces import StreamTransport
+from ftpservice.net.socket_state import bytes_acked
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.stream.errors import TransferAborted
 from ftpservice.stream.sendfile import PageCachedFile, SendfileSender
@@ -17,87 +21,111 @@ __all__ = ["Sender"]
 
 
 @implementer(IPushProducer)
-class Sender:
-    """Sends, and holds the sender back while the transport has enough."""
+class Sender(StallTimeout):
+    """Sends; `write` waits while the transport's buffer is full."""
 
-    def __init__(self, transport: StreamTransport, patience: StallTimeout) -> None:
-        self._sent = self._sent_of_files = 0
-        self._sending: SendfileSender | TLSFileSender | None = None
-        self._sending_from = 0
-        self.ended = False
-        """Whether all was handed to the kernel, the FIN too."""
+    ended = False
+    """Whether everything, the FIN included, was given to the kernel."""
+    _sent = _file_start = 0
+    _moving: SendfileSender | TLSFileSender | None = None
+    _closing = _paused = _is_registered = False
+    _broken: str | None = None
+
+    def __init__(self, transport: StreamTransport, clock: IReactorTime, timeout: float) -> None:
+        super().__init__(clock, timeout, lambda: bytes_acked(transport))
         self._transport = transport
-        self._patience = patience
-        self._closing = False
-        self._paused = False
-        self._broken: str | None = None
-        transport.registerProducer(self, True)
+        if not isinstance(transport, FileDescriptor):
+            self._register()
 
     async def write(self, data: bytes) -> None:
-        """Send, and wait until more would be welcome; raises `TransferAborted`."""
-        self.check()
-        self._sent += len(data)
-        write_now(self._transport, data)
+        """Send, and wait while the transport's buffer is full.
+
+        Raises `TransferAborted` if the connection broke, `TransferStalled` if the peer accepted
+        nothing for the stall timeout.
+        """
+        if self._broken is None:
+            self._send(data)
         while self._paused and self._broken is None:
-            await self._patience.wait()
-        self.check()
+            await self.wait_for_progress()
+        if self._broken is not None:
+            raise TransferAborted(self._broken)
 
     def try_send(self, data: bytes) -> bool:
-        """Send if that needs no waiting; tell whether it was so."""
-        if self._paused or self._closing or self._sending is not None or self._broken is not None:
+        """Send if that takes no waiting; returns whether it was sent."""
+        if self._paused or self._closing or self._moving is not None or self._broken is not None:
             return False
-        self._sent += len(data)
-        write_now(self._transport, data)
+        self._send(data)
         return True
 
+    def _send(self, data: bytes) -> None:
+        self._sent += len(data)
+        if rest := send_now(self._transport, data):
+            if not self._is_registered:
+                self._register()
+            self._transport.write(rest)
+
+    def _register(self) -> None:
+        self._is_registered = True
+        self._transport.registerProducer(self, True)
+
     async def send_file(self, file: PageCachedFile, span: tuple[int, int]) -> int:
-        """Send a stretch of a file; raises `TransferAborted`. Nothing else may be on its way."""
+        """Send the bytes ``span[0]`` to ``span[1]`` of a file; returns how many there were.
+
+        Nothing else may be sent meanwhile. Raises `TransferAborted`, `TransferStalled`, and what
+        reading the file raises.
+        """
         self.check()
         while self._paused:
-            await self._patience.wait()
+            await self.wait_for_progress()
             self.check()
-        covered = isinstance(self._transport, TLSTransport)
-        kind = TLSFileSender if covered else SendfileSender
-        self._sending = sending = kind(self._transport, file, span)
-        self._sending_from = span[0]
+        kind = TLSFileSender if isinstance(self._transport, TLSTransport) else SendfileSender
+        self._moving = moving = kind(self._transport, file, span)
+        self._file_start = span[0]
         try:
-            await sending.run(self._patience)
+            await moving.run(self)
         finally:
-            self._sending = None
-            self._sent_of_files += sending.offset - span[0]
-        return sending.offset - span[0]
+            self._moving = None
+            self._sent += moving.offset - span[0]
+        return moving.offset - span[0]
 
     @property
     def sent(self) -> int:
-        """Bytes so far, those of a file that is being sent too."""
-        sending = self._sending
-        under_way = 0 if sending is None else sending.offset - self._sending_from
-        return self._sent_of_files + self._sent + under_way
+        """Bytes so far, including those of a file transfer in progress."""
+        return self._sent + (0 if self._moving is None else self._moving.offset - self._file_start)
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether the transport's buffer is empty and nothing else is being sent."""
+        stream: Any = self._transport
+        return not (stream.dataBuffer or stream._tempDataBuffer or self._moving)
 
     def close(self) -> None:
-        """Send what is kept, then a FIN."""
+        """Half-close: send the buffer, then a FIN."""
         if not self._closing and self._broken is None:
             self._closing = True
-            self._transport.unregisterProducer()
+            if self._is_registered:
+                self._transport.unregisterProducer()
             half_close_now(self._transport)
 
     async def wait_until_flushed(self) -> None:
-        """Wait until the FIN is on its way; raises `TransferAborted`."""
+        """Wait until the kernel has the FIN; raises `TransferAborted`, `TransferStalled`."""
         while not self.ended and self._broken is None:
-            await self._patience.wait()
+            await self.wait_for_progress()
         self.check()
 
     def end(self) -> None:
-        """Learn that the FIN is on its way."""
+        """Record that the FIN was given to the kernel."""
         self.ended = True
-        self._patience.wake()
+        if self._waiting is not None:
+            self.wake_waiter()
 
     def fail(self, reason: str) -> None:
-        """Learn that the connection broke."""
+        """Record that the connection broke."""
         self._broken = self._broken or reason
-        if self._sending is not None:
-            self._sending.stop()
-        self._patience.wake()
+        if self._moving is not None:
+            self._moving.stop()
+        if self._waiting is not None:
+            self.wake_waiter()
 
     def check(self) -> None:
         """Raise `TransferAborted` if the connection broke."""
@@ -105,13 +133,13 @@ class Sender:
             raise TransferAborted(self._broken)
 
     def pauseProducing(self) -> None:
-        """Hold back."""
+        """Hold `write` back: the transport's buffer is full."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """Go on."""
+        """Let `write` continue."""
         self._paused = False
-        self._patience.wake()
+        self.wake_waiter()
 
     def stopProducing(self) -> None:
-        """Nothing to do: the connection is told that it is lost, and why."""
+        """Do nothing: the connection learns why its transport was lost."""

@@ -83,7 +83,7 @@ class SendfileSender:
                     )  # its descriptor may be another one's now
                 self._begin_turns()
                 while not self._is_resting:
-                    await patience.wait()
+                    await patience.wait_for_progress()
                 if self._wants_disk:
                     self._wants_disk = False
                     await self._file.cache(
@@ -97,7 +97,7 @@ class SendfileSender:
         """Learn that the connection is lost."""
         if self._patience is not None:
             self._broken = self._broken or main.CONNECTION_LOST
-            self._patience.wake()
+            self._patience.wake_waiter()
 
     @property
     def _is_resting(self) -> bool:
@@ -119,7 +119,7 @@ class SendfileSender:
         if self._is_resting:
             self._carousel.leave(self._descriptor)
             if self._patience is not None:
-                self._patience.wake()
+                self._patience.wake_waiter()
 
     def _is_in_memory(self, size: int) -> bool:
         """Ask the kernel, for a while ahead; what was in memory just now still is."""

@@ -168,6 +168,7 @@ class SpliceSource:
 
     def __init__(self, transport: Any) -> None:
         self._source: DupedDescriptor | None = DupedDescriptor(transport.getHandle().fileno())
+        transport.has_duplicate = True
 
     def turn(
         self, target: int, count_in: Callable[[int], None], most: int
@@ -238,18 +239,18 @@ class FileReceiver:
         """Learn that the connection is lost."""
         self._lost = True
         if self._patience is not None:
-            self._patience.wake()
+            self._patience.wake_waiter()
 
     async def _wait(self) -> None:
         self._readable = False
         self._transport.startReading()
         assert self._patience is not None
         while not self._readable and not self._lost:
-            await self._patience.wait()
+            await self._patience.wait_for_progress()
 
     def _came(self) -> None:
         """Wake who waits; called by the reactor when there is something to read."""
         self._transport.stopReading()
         self._readable = True
         if self._patience is not None:
-            self._patience.wake()
+            self._patience.wake_waiter()

@@ -1,52 +1,62 @@
-"""Waiting: for an event or for time to pass, and no longer than something still moves."""
+"""Waiting for an event, for at most some time, or for as long as there is progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.stream.errors import TransferStalled
 
 __all__ = ["StallDetector", "StallTimeout", "Wakeup"]
 
 CHECKS_PER_TIMEOUT = 4
-"""So many times in a timeout we look whether something moved, so it is kept to a quarter."""
+"""Checks for progress in one timeout; so a stall is noticed up to a quarter of it late."""
 
 
 class Wakeup:
-    """One waits, another rings; cancelling the one that waits leaves nothing behind."""
+    """An event with at most one waiter."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._waiting: Deferred[bool] | None = None
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait for the bell; False when ``seconds`` passed first. 0 is for ever."""
-        waiting: Deferred[bool] = Deferred()
+    _waiting: Deferred[bool] | None = None
+    _timer: IDelayedCall | None = None
+
+    def wait(self, seconds: float) -> Deferred[bool]:
+        """Fire with True at `wake_waiter`, with False after ``seconds`` (0: never)."""
+        waiting: Deferred[bool] = Deferred(self._stop_waiting)
         self._waiting = waiting
-        call = self._clock.callLater(seconds, waiting.callback, False) if seconds else None
-        try:
-            return await waiting
-        finally:
-            self._waiting = None
-            if call is not None and call.active():
-                call.cancel()
+        if seconds:
+            self._timer = self._clock.callLater(seconds, self._time_out)
+        return waiting
 
     def wake_waiter(self) -> None:
-        """Wake the one that waits, if there is one."""
-        waiting, self._waiting = self._waiting, None
+        """Wake the waiter, if there is one."""
+        waiting = self._waiting
         if waiting is not None:
+            self._stop_waiting(waiting)
             waiting.callback(True)
+
+    def _time_out(self) -> None:
+        waiting, self._waiting, self._timer = self._waiting, None, None
+        if waiting is not None:
+            waiting.callback(False)
+
+    def _stop_waiting(self, _waiting: Deferred[Any]) -> None:
+        self._waiting = None
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():  # a test's clock may have dropped it
+            timer.cancel()
 
 
 class StallDetector:
-    """Tells when a number has been the same for too long."""
+    """Detects that a number has not changed for a timeout."""
 
     def __init__(
-        self, clock: IReactorTime, timeout: float, progress: Callable[[], int] = lambda: 0
+        self, clock: IReactorTime, timeout: float, progress: Callable[[], int] | None = None
     ) -> None:
         self._clock = clock
         self._timeout = timeout
@@ -54,35 +64,31 @@ class StallDetector:
         self.reset()
 
     def reset(self) -> None:
-        """Count from now on."""
-        self._since, self._seen = self._clock.seconds(), self._progress()
+        """Start the timeout again."""
+        self._since = self._clock.seconds()
+        self._seen = self._progress() if self._progress is not None else 0
 
     def check(self) -> None:
-        """Raise `TransferStalled` if the number stood still for the whole timeout.
-
-        Never if that is 0.
-        """
-        now, seen = self._clock.seconds(), self._progress()
+        """Raise `TransferStalled` if the number has not changed for the timeout (0: never)."""
+        now, seen = self._clock.seconds(), self._progress() if self._progress is not None else 0
         if seen != self._seen:
             self._since, self._seen = now, seen
         elif self._timeout and now - self._since >= self._timeout:
-            raise TransferStalled(f"nothing moved for {self._timeout:g} seconds")
+            raise TransferStalled(f"no progress for {self._timeout:g} seconds")
 
 
-class StallTimeout:
-    """Waits for a bell, but not longer than ``progress`` (a number) goes on changing."""
+class StallTimeout(Wakeup):
+    """An event that is waited for as long as ``progress()`` changes within each ``timeout``."""
 
     def __init__(
-        self, clock: IReactorTime, timeout: float, progress: Callable[[], int] = lambda: 0
+        self, clock: IReactorTime, timeout: float, progress: Callable[[], int] | None = None
     ) -> None:
-        self._bell = Wakeup(clock)
-        self.wake = self._bell.wake_waiter
-        """Wakes the one that waits, if there is one."""
-        self._look_after = timeout / CHECKS_PER_TIMEOUT
-        self._new_standstill = partial(StallDetector, clock, timeout, progress)
+        self._clock = clock
+        self._timeout = timeout
+        self._progress = progress
 
-    async def wait(self) -> None:
-        """Wait to be woken; raises `TransferStalled`."""
-        standstill = self._new_standstill()
-        while not await self._bell.wait(self._look_after):
-            standstill.check()
+    async def wait_for_progress(self) -> None:
+        """Wait for `wake_waiter`; raises `TransferStalled`."""
+        detector = StallDetector(self._clock, self._timeout, self._progress)
+        while not await self.wait(self._timeout / CHECKS_PER_TIMEOUT):
+            detector.check()

@@ -68,21 +68,21 @@ class TLSFileSender:
         """Learn that the connection is lost."""
         self._lost = True
         if self._patience is not None:
-            self._patience.wake()
+            self._patience.wake_waiter()
 
     async def _wait(self) -> None:
         self._writable = False
         self._transport.startWriting()
         assert self._patience is not None
         while not self._writable and not self._lost:
-            await self._patience.wait()
+            await self._patience.wait_for_progress()
 
     def _may_write(self) -> None:
         """Wake who waits; called by the reactor when the socket takes more."""
         self._transport.stopWriting()
         self._writable = True
         if self._patience is not None:
-            self._patience.wake()
+            self._patience.wake_waiter()
 
     def _may_read(self) -> None:
         """Read later: a thread may be using the connection."""

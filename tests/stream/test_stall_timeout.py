@@ -7,92 +7,92 @@ from ftpservice.stream.stall_timeout import StallDetector, StallTimeout, Wakeup
 from tests.support.memory_transport import is_pending, outcome, start
 
 
-class TestBell:
-    def test_ringing_wakes_the_one_that_waits(self):
+class TestWakeup:
+    def test_wake_waiter_ends_the_wait(self):
         clock = Clock()
-        bell = Wakeup(clock)
-        waiting = start(bell.wait(5))
-        bell.wake_waiter()
+        event = Wakeup(clock)
+        waiting = event.wait(5)
+        event.wake_waiter()
         assert outcome(waiting) is True
         assert clock.getDelayedCalls() == []
 
-    def test_time_that_passes_wakes_it_too(self):
+    def test_the_wait_ends_after_its_time(self):
         clock = Clock()
-        waiting = start(Wakeup(clock).wait(5))
+        waiting = Wakeup(clock).wait(5)
         clock.advance(5)
         assert outcome(waiting) is False
 
-    def test_zero_seconds_are_for_ever(self):
+    def test_zero_seconds_set_no_limit(self):
         clock = Clock()
-        waiting = start(Wakeup(clock).wait(0))
+        waiting = Wakeup(clock).wait(0)
         clock.advance(10**9)
         assert is_pending(waiting)
         waiting.addErrback(lambda _: None).cancel()
 
-    def test_ringing_for_nobody_is_forgotten(self):
-        bell = Wakeup(Clock())
-        bell.wake_waiter()
-        waiting = start(bell.wait(0))
+    def test_wake_waiter_without_a_waiter_is_not_remembered(self):
+        event = Wakeup(Clock())
+        event.wake_waiter()
+        waiting = event.wait(0)
         assert is_pending(waiting)
-        bell.wake_waiter()
+        event.wake_waiter()
         assert outcome(waiting) is True
 
     def test_cancelling_leaves_no_timer(self):
         clock = Clock()
-        bell = Wakeup(clock)
-        waiting = start(bell.wait(5))
+        event = Wakeup(clock)
+        waiting = event.wait(5)
         waiting.cancel()
         with pytest.raises(CancelledError):
             outcome(waiting)
         assert clock.getDelayedCalls() == []
-        bell.wake_waiter()
+        event.wake_waiter()
 
-    def test_the_woken_one_may_wait_again_at_once(self):
+    def test_the_waiter_may_wait_again_at_once(self):
         clock = Clock()
-        bell = Wakeup(clock)
+        event = Wakeup(clock)
 
         async def twice():
-            return await bell.wait(5), await bell.wait(5)
+            return await event.wait(5), await event.wait(5)
 
         waiting = start(twice())
-        bell.wake_waiter()
+        event.wake_waiter()
         clock.advance(5)
         assert outcome(waiting) == (True, False)
 
 
-class TestStandstill:
+class TestStallDetector:
     def test_the_same_number_for_the_whole_timeout_is_a_stall(self):
         clock = Clock()
-        standstill = StallDetector(clock, 8, lambda: 3)
+        detector = StallDetector(clock, 8, lambda: 3)
         clock.advance(7.9)
-        standstill.check()
+        detector.check()
         clock.advance(0.1)
         with pytest.raises(TransferStalled, match="8 seconds"):
-            standstill.check()
+            detector.check()
 
-    def test_a_change_begins_the_count_anew(self):
+    def test_a_change_restarts_the_timeout(self):
         clock = Clock()
         numbers = [1, 2, 2, 2]
-        standstill = StallDetector(clock, 8, lambda: numbers.pop(0))
+        detector = StallDetector(clock, 8, lambda: numbers.pop(0))
         clock.advance(8)
-        standstill.check()
+        detector.check()
         clock.advance(7)
-        standstill.check()
+        detector.check()
         clock.advance(1)
         with pytest.raises(TransferStalled):
-            standstill.check()
+            detector.check()
 
-    def test_a_timeout_of_zero_never_comes(self):
+    def test_a_timeout_of_zero_never_ends(self):
         clock = Clock()
-        standstill = StallDetector(clock, 0)
+        detector = StallDetector(clock, 0)
         clock.advance(10**9)
-        standstill.check()
+        detector.check()
 
 
-class TestPatience:
+class TestStallTimeout:
     def test_it_ends_after_the_timeout(self):
         clock = Clock()
-        waiting = start(StallTimeout(clock, 60).wait())
+        waiting = start(StallTimeout(clock, 60).wait_for_progress())
         clock.pump([15, 15, 15])
         assert is_pending(waiting)
         clock.advance(15)
@@ -100,10 +100,10 @@ class TestPatience:
             outcome(waiting)
         assert clock.getDelayedCalls() == []
 
-    def test_it_lasts_while_something_moves(self):
+    def test_it_lasts_while_there_is_progress(self):
         clock = Clock()
         moved = []
-        waiting = start(StallTimeout(clock, 60, lambda: len(moved)).wait())
+        waiting = start(StallTimeout(clock, 60, lambda: len(moved)).wait_for_progress())
         for _ in range(20):
             clock.advance(30)
             moved.append(1)
@@ -114,18 +114,18 @@ class TestPatience:
 
     def test_time_between_two_waits_does_not_count(self):
         clock = Clock()
-        patience = StallTimeout(clock, 60)
+        timeout = StallTimeout(clock, 60)
         clock.advance(1000)
-        waiting = start(patience.wait())
+        waiting = start(timeout.wait_for_progress())
         clock.advance(45)
         assert is_pending(waiting)
-        patience.wake()
+        timeout.wake_waiter()
         assert outcome(waiting) is None
 
     def test_a_timeout_of_zero_sets_no_timer(self):
         clock = Clock()
-        patience = StallTimeout(clock, 0)
-        waiting = start(patience.wait())
+        timeout = StallTimeout(clock, 0)
+        waiting = start(timeout.wait_for_progress())
         assert clock.getDelayedCalls() == []
-        patience.wake()
+        timeout.wake_waiter()
         assert outcome(waiting) is None

@@ -69,7 +69,7 @@ async def _receive_into(line: SimpleConnection, target: DownloadTarget, size: in
         if fast and moved >= SMALL_FILE_SIZE and line.hold():
             await target.write(b"".join(pieces))
             assert target.exclusively is not None
-            moved += await line.data.receive_part(target.exclusively, size - moved)
+            moved += await line.data.receive_file(target.exclusively, size - moved)
             pieces.clear()
             if moved < size:
                 raise FlowCut("the server ended before the file did")
