@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from ftpservice.net.immediate_write import write_now
+from ftpservice.net.immediate_write import send_now
 from ftpservice.wire.replies import Reply
 
 __all__ = ["ReplyWriter"]
@@ -43,7 +43,9 @@ class ReplyWriter:
         self.is_holding_replies = False
         unsent, self._unsent = self._unsent + more, b""
         if unsent:
-            write_now(self._transport, unsent)
+            rest = send_now(self._transport, unsent)
+            if rest:
+                self._transport.write(rest)
 
     def end(self) -> None:
         """Send what was kept; a transport that is to close does not wait for more from here."""
