@@ -1,7 +1,4 @@
-"""A connection that carries nothing before its handshake is over.
-
-The beginning of a connection under TLS; until it is over, nothing else is sent or received.
-"""
+"""The TLS handshake of a connection; until it is over, nothing else is sent or received."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from twisted.internet import main
 from twisted.internet.interfaces import IDelayedCall, IProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from ftpservice.concurrency.time_budget import TimeBudget
@@ -25,72 +22,61 @@ from ftpservice.net.tls.alpn import (
     protocol_names_text,
 )
 from ftpservice.net.tls.peer_certificate import unverified_peer_certificate
-from ftpservice.net.tls.record_io import quick_ack
+from ftpservice.net.tls.record_io import do_handshake, quick_ack
 
 __all__ = ["Handshake", "HandshakeError", "HandshakeGatedTransport", "HandshakeOptions"]
 
 
 class HandshakeGatedTransport(OnDemandTransport):
-    """A stream whose wishes to read and write have to wait for a handshake."""
+    """A transport that reads and writes only after its TLS handshake.
+
+    Until then interest in reading and writing is recorded, and the handshake has the socket.
+    """
 
     is_secured = False
-    """Whether there was a handshake, to its end."""
+    """Whether the handshake succeeded."""
+    _reads = _writes = False
 
     def __init__(
         self, own: ssl.SSLSocket, protocol: IProtocol, reactor: Any, terms: HandshakeOptions
     ) -> None:
         super().__init__(own, protocol, reactor)
-        self._reads = self._writes = False
         self._handshake: Handshake | None = Handshake(self, terms, self._secured)
+        self.doRead = self.doWrite = self._handshake.ready  # type: ignore[method-assign]
 
     def startReading(self) -> None:
-        """Read, when the handshake is over."""
+        """Read, after the handshake."""
         self._reads = True
         if self._handshake is None:
-            super().startReading()
+            self.watch(True, self._writing)
 
     def stopReading(self) -> None:
-        """Read nothing for now, but what belongs to the handshake."""
+        """Stop reading; during the handshake, read only what belongs to it."""
         self._reads = False
-        if self._handshake is None:
-            super().stopReading()
+        if self._handshake is None and self._reading:
+            self.watch(False, self._writing)
 
     def startWriting(self) -> None:
-        """Write what is kept, when the handshake is over."""
+        """Send the buffer, after the handshake."""
         self._writes = True
         if self._handshake is None:
-            super().startWriting()
+            self.watch(self._reading, True)
 
     def stopWriting(self) -> None:
-        """Write nothing for now, but what belongs to the handshake."""
+        """Stop sending; during the handshake, send only what belongs to it."""
         self._writes = False
-        if self._handshake is None:
-            super().stopWriting()
-
-    def doRead(self) -> Any:
-        """Go on with the handshake, or receive; called by the reactor."""
-        if self._handshake is None:
-            return self._receive()
-        self._handshake.ready()
-        return None
-
-    def doWrite(self) -> Any:
-        """Go on with the handshake, or send; called by the reactor."""
-        if self._handshake is None:
-            return super().doWrite()
-        self._handshake.ready()
-        return None
+        if self._handshake is None and self._writing:
+            self.watch(self._reading, False)
 
     def loseConnection(self, *_: object) -> None:
-        """Close when all is sent; with nothing to send no handshake is waited for."""
+        """Close when the buffer is sent; if it is empty, without waiting for the handshake."""
         if self._handshake is None or self.dataBuffer or self._tempDataBuffer:
             super().loseConnection()
             if self._handshake is not None:
                 self._handshake.hurry()
         elif not self.disconnecting:
             self.disconnecting = 1
-            done = Failure(main.CONNECTION_DONE)
-            self.reactor.callLater(0, self.connectionLost, done)
+            self.reactor.callLater(0, self.connectionLost, connectionDone)
 
     def abortConnection(self) -> None:
         """Break the connection (RST), at once."""
@@ -99,40 +85,40 @@ class HandshakeGatedTransport(OnDemandTransport):
             super().abortConnection()
 
     def readConnectionLost(self, reason: Failure) -> None:
-        """Tell the protocol of the peer's end."""
+        """Report the peer's FIN to the protocol; during the handshake, that it failed."""
         if self._handshake is None:
             super().readConnectionLost(reason)
         else:
             self.connectionLost(Failure(HandshakeError("the connection ended before")))
 
     def connectionLost(self, reason: Failure) -> None:
-        """Close, and tell the protocol."""
-        self._end_handshake()
+        """Close, and report ``reason`` to the protocol."""
+        if self._handshake is not None:
+            self._end_handshake()
         super().connectionLost(reason)
 
-    def _receive(self) -> Any:
-        raise NotImplementedError
-
     def _secured(self) -> None:
-        """Let in what waits; the handshake is over, and went well."""
+        """Handle a handshake that succeeded."""
         self.is_secured = True
         self._end_handshake()
 
     def _end_handshake(self) -> None:
-        """Have the reactor do from now on what was wished for till now."""
+        """Apply the read and write interest recorded during the handshake."""
         handshake, self._handshake = self._handshake, None
         if handshake is not None:
-            handshake.stop()
+            if not handshake.is_over:
+                handshake.stop()
+            del self.doRead, self.doWrite
             self.watch(self._reads, self._writes)
 
 
 LAST_CHANCE_SECONDS = 5.0
-"""Seconds for a handshake whose connection is to be closed when it is over."""
+"""Seconds for a handshake whose connection is to be closed after it."""
 FIRST_BYTES_SECONDS = 2.0
-"""Seconds of these in which the peer has to begin."""
+"""Seconds of these in which the peer's first bytes must arrive."""
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 MAX_PEEK_BYTES = 64 * 1024
-"""Bytes that are read of what was no handshake: to close with some unread sends an RST."""
+"""Bytes to read when a handshake failed: closing with unread bytes would send an RST."""
 REASON_TEXTS = {
     "HTTP_REQUEST": "that was HTTP",
     "WRONG_VERSION_NUMBER": "that was not TLS",
@@ -144,54 +130,60 @@ REASON_TEXTS = {
     "SSLV3_ALERT_BAD_CERTIFICATE": "it does not trust the certificate",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust the certificate",
 }
-"""By what OpenSSL calls them; others are told in its words."""
+"""By OpenSSL's name of the error; others are reported by that name."""
 
 
 class HandshakeError(Exception):
-    """Why a connection did not get under TLS, for a person."""
+    """Why a handshake failed, for people."""
 
     def __init__(self, reason: str, refused: bytes | None = None) -> None:
         super().__init__(reason)
         self.refused = refused
-        """The peer's certificate in DER, empty if not known, if that is what was wrong."""
+        """The peer's certificate in DER if that is why (empty if not known), else None."""
 
 
 @dataclass(slots=True)
 class HandshakeOptions:
-    """What is agreed on a handshake."""
+    """How one handshake is to be made."""
 
     timeout: float = 0.0
-    """Seconds; 0 for ever."""
+    """Seconds; 0 for no limit."""
     secured: Callable[[], object] = bool
-    """Called when it is over, if it went well."""
+    """Called when the handshake succeeded."""
     turns: TimeBudget | None = None
-    """What it has to share the reactor's time with; None for no limits."""
+    """The reactor time that handshakes share; None for no limit."""
     accepts_alpn: Callable[[tuple[bytes, ...]], bool] | None = None
-    """Tells a server whether one of the protocols that a client offers (ALPN) will do."""
+    """Tells a server whether one of the protocols that a client offers (ALPN) is acceptable."""
 
 
 class Handshake:
-    """Drives ``transport.socket`` to the end of its handshake.
+    """Drives ``transport.socket`` to the end of its handshake, then calls ``over``.
 
-    Who fails is closed, after an alert, by ``transport.connectionLost`` with a `HandshakeError`.
+    A handshake that fails is ended by an alert and ``transport.connectionLost`` with a
+    `HandshakeError`.
     """
 
+    begun = False
+    """Whether the peer has sent anything."""
+    is_over = False
+    """Whether it succeeded, failed or was stopped."""
+    _writes = False
+    _deadline: IDelayedCall | None = None
+
     def __init__(self, transport: Any, terms: HandshakeOptions, over: Callable[[], object]) -> None:
-        self.begun = False
-        """Whether the peer has sent anything."""
         self._transport = transport
+        self._socket: ssl.SSLSocket = transport.socket
         self._reactor = transport.reactor
         self._terms = terms
         self._over = over
-        self._stopped = self._writes = False
         self._hello = ClientHelloParser() if terms.accepts_alpn is not None else None
-        self._deadline: IDelayedCall | None = None
-        self._set_deadline(terms.timeout)
-        self._watch(reading=True, writing=not transport.socket.server_side)  # clients begin
+        if terms.timeout:
+            self._set_deadline(terms.timeout)
+        self._watch(reading=True, writing=not self._socket.server_side)  # clients begin
 
     def ready(self) -> None:
-        """Go on: the socket has what was waited for."""
-        self.begun = self.begun or self._transport.socket.server_side or not self._writes
+        """Continue: the socket is ready for what was waited for."""
+        self.begun = self.begun or self._socket.server_side or not self._writes
         turns = self._terms.turns
         if turns is None:
             self._step()
@@ -199,7 +191,10 @@ class Handshake:
             self._watch(reading=False, writing=False)
 
     def hurry(self, late: Callable[[], object] | None = None) -> None:
-        """Wait no longer than for a last chance, then call ``late``, or fail."""
+        """Limit the remaining time, because the connection is to be closed.
+
+        When it is over call ``late``, or fail. A peer that has sent nothing gets less time.
+        """
         if late is None or self.begun:
             self._set_deadline(LAST_CHANCE_SECONDS, late)
         else:
@@ -212,27 +207,28 @@ class Handshake:
             late()
 
     def stop(self) -> None:
-        """Leave the transport alone."""
-        self._stopped = True
-        self._set_deadline(0)
+        """Do nothing more with the transport."""
+        self.is_over = True
+        if self._deadline is not None:
+            self._set_deadline(0)
 
     def fail(self, reason: str, refused: bytes | None = None) -> None:
-        """Close the connection; ``refused`` is a certificate that will not do."""
+        """Close the connection; ``refused`` is the certificate that was not acceptable."""
         self.stop()
-        own = self._transport.socket
+        own = self._socket
         with suppress(OSError):
             socket.socket.shutdown(own, socket.SHUT_WR)
             socket.socket.recv(own, MAX_PEEK_BYTES, socket.MSG_DONTWAIT)
         self._transport.connectionLost(Failure(HandshakeError(reason, refused)))
 
     def _step(self) -> None:
-        if self._stopped:
+        if self.is_over:
             return
-        own: ssl.SSLSocket = self._transport.socket
+        own = self._socket
         if self._hello is not None and self._is_for_others(own, self._hello):
             return
         try:
-            own.do_handshake()
+            do_handshake(own)
         except ssl.SSLWantReadError:
             quick_ack(own)
             self._watch(reading=True, writing=False)
@@ -249,17 +245,18 @@ class Handshake:
             self._terms.secured()
 
     def _is_for_others(self, own: ssl.SSLSocket, hello: ClientHelloParser) -> bool:
-        """End a handshake whose client offers none of our protocols; tell whether it was ended.
+        """End a handshake whose client offers none of our protocols; returns whether it did.
 
-        What is looked at here OpenSSL reads next: all of it, as long as the message is not whole.
+        OpenSSL reads next exactly the bytes peeked at here, as long as the ClientHello is
+        incomplete.
         """
         with suppress(OSError):
             hello.feed(socket.socket.recv(own, MAX_PEEK_BYTES, PEEK))
         if not hello.is_complete:
             return False
         self._hello = None
-        serves, offered = self._terms.accepts_alpn, hello.offered
-        if serves is None or not offered or serves(offered):
+        accepts, offered = self._terms.accepts_alpn, hello.offered
+        if accepts is None or not offered or accepts(offered):
             return False
         with suppress(OSError):
             socket.socket.send(own, NO_APPLICATION_PROTOCOL_ALERT)

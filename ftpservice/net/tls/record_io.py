@@ -1,9 +1,13 @@
-"""Reading, writing and ending TLS on a non-blocking socket, told in terms of streams.
+"""Reading, writing and ending TLS on a non-blocking socket, with a stream's kinds of end.
 
-OpenSSL forgets the session of a connection that ends without close_notify, on either side, and
-with it what all other data connections of a client would go on with. But ends like that are
-ordinary: ABOR, a cut upload, clients that just close. So it is not shown them: it never reads where
-a FIN comes next, and of a connection that is dropped it believes that it has said goodbye.
+OpenSSL drops the session of a connection that ends without close_notify, on either side, and with
+it the session that all other data connections of a client would resume. But such ends are ordinary:
+ABOR, an aborted upload, clients that just close. So OpenSSL is not shown them: it never reads where
+a FIN comes next, and for a connection that is dropped it is made to believe that close_notify was
+sent.
+
+The functions use the object inside `ssl.SSLSocket` (``_sslobj``): the public methods add up to four
+calls to each read, and two ``ioctl`` to each step of a handshake.
 """
 
 from __future__ import annotations
@@ -16,11 +20,13 @@ import ssl
 import sys
 import termios
 from enum import Enum
+from typing import Any
 
 __all__ = [
     "MAX_RECORD_SIZE",
     "ReadState",
     "close_silently",
+    "do_handshake",
     "quick_ack",
     "receive",
     "send",
@@ -29,38 +35,48 @@ __all__ = [
 
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 TCP_STATE_CLOSE = 7
-"""A state of TCP: neither side can say anything any more (linux/tcp_states.h)."""
+"""TCP_CLOSE of linux/tcp_states.h: nothing can be sent or received any more."""
 MAX_RECORD_SIZE = 16 * 1024
-"""The most bytes of one record, and so of one reading."""
+"""Bytes of payload in a record, at most, and so of one read."""
 MIN_RECORD_OVERHEAD, MAX_RECORD_OVERHEAD = 22, 29
-"""Bytes that a record has besides, at least and at most, unless somebody pads it."""
+"""Bytes that a record has besides its payload, without padding."""
 
 
 class ReadState(Enum):
-    """How a reading ended."""
+    """How a read ended."""
 
     OPEN = "more may come"
-    ENDED = "the peer has said that it ended its side (close_notify)"
-    TRUNCATED = "a FIN came without that: from the peer, or from whoever cut the connection"
-    BROKEN = "an RST, or what is not TLS"
+    ENDED = "close_notify: the peer has ended its side"
+    TRUNCATED = "a FIN without close_notify: from the peer, or from somebody on the path"
+    BROKEN = "an RST, or bytes that are not TLS"
+
+
+def do_handshake(own: ssl.SSLSocket) -> None:
+    """Take the next step of a handshake; raises `OSError`, `ssl.SSLWantReadError` and the like."""
+    connection: Any = own._sslobj  # type: ignore[attr-defined]
+    if connection is None:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+    connection.do_handshake()
 
 
 def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, ReadState]:
-    """Read all that is there, or as much as ``into`` takes; returns how much it was.
+    """Read all that has arrived, or as much as fits; returns the number of bytes.
 
-    No record is left half read: OpenSSL would have the rest, and the socket nothing to tell of.
+    No record is left half read: OpenSSL would buffer the rest, and the socket would not become
+    readable for it.
     """
+    connection: Any = own._sslobj  # type: ignore[attr-defined]
     count, last = 0, len(into) - MAX_RECORD_SIZE
     try:
-        possible = certain = _waiting(own)
-        while size := own.recv_into(into[count:], MAX_RECORD_SIZE):
+        possible = certain = _available(own)
+        while size := connection.read(MAX_RECORD_SIZE, into[count:]):
             count += size
             possible -= size + MIN_RECORD_OVERHEAD
             certain -= size + MAX_RECORD_OVERHEAD
             if count > last or (possible <= 0 and count < MAX_RECORD_SIZE):
                 return count, ReadState.OPEN
             if certain <= 0:
-                possible = certain = _waiting(own)
+                possible = certain = _available(own)
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return count, ReadState.OPEN
     except ssl.SSLZeroReturnError:
@@ -72,23 +88,29 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, ReadState]:
     return count, ReadState.ENDED
 
 
-def _waiting(own: socket.socket) -> int:
-    """Return how many bytes the kernel has; raises `OSError` as OpenSSL would, and not to it."""
+def _available(own: socket.socket) -> int:
+    """Return how many bytes the kernel has; raises what OpenSSL would raise for none.
+
+    So OpenSSL does not see a FIN, an RST or an error.
+    """
+    count = int.from_bytes(fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+    if count:
+        return count
     try:
         found = socket.socket.recv(own, 1, PEEK)
     except BlockingIOError:
         raise ssl.SSLWantReadError from None
     except OSError as error:
-        if error.errno != errno.EIO:  # that is an alert, under kernel TLS
+        if error.errno != errno.EIO:  # an alert, under kernel TLS
             raise
         return MAX_RECORD_SIZE
     if not found:
         raise ssl.SSLEOFError
-    return int.from_bytes(fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+    return MAX_RECORD_SIZE  # it arrived in between
 
 
 def _was_reset(own: socket.socket) -> bool:
-    """Tell an RST from a FIN: Python has one error for both, and the kernel has told of it."""
+    """Tell an RST from a FIN: Python raises the same for both, and the kernel reports it once."""
     try:
         return own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_STATE_CLOSE
     except OSError:  # a UNIX socket
@@ -98,20 +120,20 @@ def _was_reset(own: socket.socket) -> bool:
 def send(own: ssl.SSLSocket, data: memoryview) -> int:
     """Send; returns the number of bytes, which is 0 or all; raises `OSError`.
 
-    After 0 the same bytes have to be sent next, or these and more: some may be on their way.
+    After 0 the same bytes, or these and more, must be sent next: some may be on their way.
     """
     try:
-        return own.send(data)
+        return own._sslobj.write(data)  # type: ignore[attr-defined, no-any-return]
     except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
         return 0
 
 
 def quick_ack(own: socket.socket) -> None:
-    """Have what came acknowledged now, not in 40 ms.
+    """Let the kernel acknowledge received bytes now (TCP_QUICKACK), not after up to 40 ms.
 
-    Clients' kernels (Nagle) hold back the rest of a handshake until its beginning is (GnuTLS sends
-    two pieces), the first bytes until its end is, and close_notify until all before it is. In clear
-    there is a FIN for that, which nothing holds back.
+    The peer's kernel (Nagle's algorithm) holds back small segments until earlier ones are
+    acknowledged: the second part of a handshake (GnuTLS sends two), the first bytes after the
+    handshake, and close_notify. Without TLS the end is a FIN, which is never held back.
     """
     try:  # noqa: SIM105 - this is done for every message; `suppress` is three calls more
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
@@ -120,25 +142,28 @@ def quick_ack(own: socket.socket) -> None:
 
 
 def send_close_notify(own: ssl.SSLSocket) -> bool:
-    """Send close_notify; tell whether the kernel has it, or never will. Nothing is read after."""
+    """Send close_notify; returns False if the kernel has no room for it yet. Then nothing is read.
+
+    True also if it cannot be sent: the connection is gone.
+    """
     try:
         own.unwrap()
     except ssl.SSLWantWriteError:
         return False
     except (OSError, ValueError):
-        return True  # sent, and the peer's has not come; or there is nobody to send it to
+        return True  # sent, and the peer's has not come; or the connection is gone
     return True
 
 
 def close_silently(own: ssl.SSLSocket) -> None:
-    """Close without a word to the peer; a goodbye goes to nobody."""
+    """Close without close_notify to the peer: it is sent to a socket that nobody reads."""
     try:
-        nobody, other = socket.socketpair()
+        unread, other = socket.socketpair()
         other.close()
-        with nobody:
-            os.dup2(nobody.fileno(), own.fileno(), inheritable=False)
+        with unread:
+            os.dup2(unread.fileno(), own.fileno(), inheritable=False)
         own.unwrap()
     except (OSError, ValueError):
-        pass  # nobody has heard it
+        pass  # the other end of it is closed
     finally:
         own.close()

@@ -1,12 +1,12 @@
-"""A stream transport of Twisted's that drives TLS on the socket itself.
+"""A Twisted transport that runs TLS on the socket itself.
 
-Twisted's own TLS goes through buffers in memory, which costs half the speed. Here OpenSSL reads
-from the socket and writes to it when the reactor finds it ready, in pieces as large as it likes.
+Twisted's own TLS goes through memory buffers, which halves the speed. Here OpenSSL reads from the
+socket and writes to it whenever the reactor finds it ready.
 
-The ends of TLS are those of TCP and a message before them (close_notify), which tells an end that
-the peer wanted from one that somebody in between has made; ``ended_in_order`` says which it was.
-Who ends its own side (``loseWriteConnection``) sends that message and a FIN. What the peer sends
-from then on is read and dropped: OpenSSL, as Python has it, cannot say goodbye and read on.
+A TLS stream ends with a message (close_notify) before TCP's FIN. It tells an end that the peer
+intended from one made by somebody on the path (`TLSTransport.received_close_notify`). A half-close
+(``loseWriteConnection``) sends close_notify and a FIN. From then on received bytes are dropped:
+OpenSSL, as Python offers it, cannot send close_notify and still read.
 """
 
 from __future__ import annotations
@@ -44,31 +44,35 @@ if TYPE_CHECKING:  # what the server's certificates take is slow to import, and 
 __all__ = ["HandshakeError", "HandshakeOptions", "TLSTransport", "adopt_socket", "upgrade_to_tls"]
 
 READ_SIZE = 256 * 1024
-"""Bytes that are received in one turn of the reactor."""
+"""Bytes that are received per call of the reactor."""
 MAX_DRAINED_BYTES = 1024 * 1024
-"""So many bytes behind our end are read, and no more."""
+"""Bytes read and dropped after our half-close, at most."""
 
-_arrived = memoryview(bytearray(READ_SIZE))  # for the length of a call, in the reactor's thread
+_arrived = memoryview(bytearray(READ_SIZE))  # used within one call, on the reactor thread
 
 
 class TLSTransport(HandshakeGatedTransport):
-    """A connection under TLS; ``own`` is one whose handshake has not begun.
+    """A TLS connection over ``own``, whose handshake has not begun.
 
-    ``ends`` are host and peer, where they are not what the kernel says.
+    ``ends`` are our address and the peer's if they differ from the socket's (PROXY protocol).
 
-    What is written before the handshake is over is sent then. The protocol sees of a handshake
-    that fails a ``connectionLost`` with a `HandshakeError`; of one that goes well, nothing.
+    Bytes written before the handshake is over are sent after it. A handshake that fails ends in
+    ``connectionLost`` with a `HandshakeError`; the protocol is not told of one that succeeds.
     """
 
     logstr = "tls"
     SEND_LIMIT = 1024 * 1024
 
     received_close_notify = False
-    """Whether the peer has said that it ended its side."""
+    """Whether the peer has ended its side with close_notify."""
     is_broken = False
-    """Whether an RST came behind our own end; the protocol is told of an end, as for a FIN."""
+    """Whether an RST came after our half-close; the protocol sees an end, as for a FIN."""
     contexts: TLSContexts | None = None
-    """What it was made with, if by `upgrade_to_tls`."""
+    """The contexts of the handshake, if it was made by `upgrade_to_tls`."""
+    _our_side_ended = False
+    _dropped = 0
+    _leaving: TLSShutdown | None = None
+    _loan: SocketLease | None = None
 
     def __init__(
         self,
@@ -80,10 +84,6 @@ class TLSTransport(HandshakeGatedTransport):
     ) -> None:
         super().__init__(own, protocol, reactor, terms)
         self._ends = ends
-        self._our_side_ended = False
-        self._dropped = 0
-        self._leaving: TLSShutdown | None = None
-        self._loan: SocketLease | None = None
 
     def getHost(self) -> IAddress:
         """Return the address of our end."""
@@ -95,31 +95,31 @@ class TLSTransport(HandshakeGatedTransport):
 
     @property
     def session_reused(self) -> bool:
-        """Whether it went on with a session of another connection."""
+        """Whether the session of another connection was resumed."""
         return bool(self.socket.session_reused)
 
     @property
     def description(self) -> str:
-        """Version and cipher."""
+        """Version and cipher, for people."""
         own: ssl.SSLSocket = self.socket
         return f"{own.version()} {(own.cipher() or ('',))[0]}"
 
     @property
     def peer_certificate(self) -> bytes | None:
-        """The peer's, in DER, checked."""
+        """The peer's verified certificate in DER, if it sent one."""
         found: bytes | None = self.socket.getpeercert(binary_form=True)
         return found
 
     @property
     def session_id(self) -> bytes:
-        """The number of the session that it began or went on with; empty on a client."""
+        """The id of the TLS session, new or resumed; empty on a client."""
         own: ssl.SSLSocket = self.socket
         session = own.session if own.server_side else None
         return session.id if session is not None else b""
 
     def writeSomeData(self, data: bytes) -> Any:
-        """Send a piece, or nothing yet; returns how much, or how the connection broke."""
-        if not data or not self._is_ours:
+        """Send some; returns the number of bytes (0: not now), or how the connection broke."""
+        if not data or not self.is_secured or (self._loan is not None and not self._loan.is_free):
             return 0
         try:
             return send(self.socket, memoryview(data)[: self.SEND_LIMIT])
@@ -127,45 +127,47 @@ class TLSTransport(HandshakeGatedTransport):
             return main.CONNECTION_LOST
 
     def lend(self) -> SocketLease:
-        """Let threads read from the socket; until the loan is called back nothing is done here."""
+        """Let threads use the socket; until the lease is revoked nothing is read or sent here."""
         self._loan = SocketLease(self.socket)
         return self._loan
 
     @property
     def _is_ours(self) -> bool:
-        """Whether TLS stands, and no thread uses it."""
+        """Whether the handshake succeeded and no thread uses the socket."""
         return self.is_secured and (self._loan is None or self._loan.is_free)
 
     def leave_tls(self) -> Deferred[socket.socket]:
-        """End TLS both ways and go on in clear (CCC); fires with the socket, which is the caller's.
+        """End TLS both ways (CCC, RFC 4217 §12.3); fires with the socket, now the caller's.
 
-        To be called when all that was written is sent. If the connection is lost meanwhile, it
-        fails, and the protocol is told too; of the socket's new life it is not.
+        The buffer must be empty. If the connection is lost meanwhile it fails, and the protocol's
+        ``connectionLost`` is called; not once it has fired.
         """
         self._leaving = TLSShutdown(self)
         return self._leaving.done
 
     def release_socket(self) -> socket.socket:
-        """Return the plain socket, and have nothing to do with it any more."""
+        """Return the plain socket; this transport is dead without it."""
         self.stopReading()
         self.stopWriting()
         return socket.socket(fileno=_taken_from(self).detach())
 
     def connectionLost(self, reason: Failure) -> None:
-        """Close, and tell whoever waits for something."""
+        """Close, and report ``reason`` to the protocol and to a `leave_tls` in progress."""
         leaving, self._leaving = self._leaving, None
         super().connectionLost(reason)
         if leaving is not None:
             leaving.stop(reason)
 
-    def _receive(self) -> Any:
+    def doRead(self) -> Any:
+        """Receive; called by the reactor after the handshake."""
         if self._our_side_ended:
             return self._drop()
-        if not self._is_ours:
-            return None  # a last turn is not over
-        count, state = receive(self.socket, _arrived)
+        if self._loan is not None and not self._loan.is_free:
+            return None  # a thread's last turn is not over
+        own = self.socket
+        count, state = receive(own, _arrived)
         if state is ReadState.OPEN:
-            quick_ack(self.socket)
+            quick_ack(own)
         if count:
             self.protocol.dataReceived(bytes(_arrived[:count]))
         if state is ReadState.OPEN:
@@ -174,11 +176,11 @@ class TLSTransport(HandshakeGatedTransport):
         return main.CONNECTION_LOST if state is ReadState.BROKEN else main.CONNECTION_DONE
 
     def peer_has_closed(self) -> bool:
-        """Drop what came behind our end; tell whether the peer has ended its side too."""
+        """Drop received bytes after our half-close; returns whether the peer has closed too."""
         return self._drop() is not None or self._drop() is not None
 
     def _drop(self) -> Any:
-        """Read what comes behind our end, whatever it is, so that closing sends no RST."""
+        """Read and drop after our half-close, so that closing sends no RST."""
         try:
             size = len(socket.socket.recv(self.socket, READ_SIZE))
         except BlockingIOError:
@@ -193,13 +195,13 @@ class TLSTransport(HandshakeGatedTransport):
 
     @property
     def is_handshaking(self) -> bool:
-        """Whether the handshake is not over."""
+        """Whether the handshake is in progress."""
         return self._handshake is not None
 
     def _closeWriteConnection(self) -> None:
-        """Say goodbye, then send a FIN; the peer may end a handshake first, in a bounded time.
+        """Send close_notify and a FIN; a handshake in progress may end first, in bounded time.
 
-        A client in its handshake takes a FIN for a broken connection, and reports that instead of
+        A client takes a FIN in its handshake for a broken connection, and reports that instead of
         the reply to its command.
         """
         if self._handshake is not None:
@@ -211,31 +213,33 @@ class TLSTransport(HandshakeGatedTransport):
         self.startWriting()
 
     def _end_our_side(self) -> None:
-        """Send a FIN; what still comes is dropped, for unread it would make an RST."""
+        """Send a FIN; later input is dropped, since unread it would make an RST."""
         self._our_side_ended = self._writeDisconnected = True
         self._writeDisconnecting = False
         self.stopWriting()
-        self._end_handshake()
-        with suppress(OSError):
+        if self._handshake is not None:
+            self._end_handshake()
+        try:  # noqa: SIM105 - this is done for every transfer; `suppress` is three calls more
             socket.socket.shutdown(self.socket, socket.SHUT_WR)
+        except OSError:
+            pass
         half = IHalfCloseableProtocol(self.protocol, None)
         if half is not None:
             half.writeConnectionLost()
 
     def _postLoseConnection(self) -> Any:
-        """Say goodbye, then close."""
+        """Send close_notify, then close."""
         if self._is_ours and not self._our_side_ended and not send_close_notify(self.socket):
             self.startWriting()
             return None
         return main.CONNECTION_DONE
 
     def _closeSocket(self, orderly: bool) -> None:
-        """Close, but not under the hands of a thread."""
-        close = partial(_close, self.socket, orderly, self._our_side_ended)
+        """Close; while a thread uses the socket, after its turn."""
         if self._loan is None:
-            close()
+            _close(self.socket, orderly, self._our_side_ended)
         else:
-            self._loan.close(close)
+            self._loan.close(partial(_close, self.socket, orderly, self._our_side_ended))
 
     def _secured(self) -> None:
         quick_ack(self.socket)
@@ -249,10 +253,10 @@ def upgrade_to_tls(
     handshake_timeout: float = 0.0,
     secured: Callable[[], object] | None = None,
 ) -> TLSTransport:
-    """Carry on with TLS on the socket of one of Twisted's stream transports, as a server.
+    """Start TLS as a server (RFC 4217 §4) on the socket of a Twisted stream transport.
 
-    Its protocol keeps on being the protocol, and is given the new transport; the old one is dead.
-    Nothing may wait to be sent; what comes from now on has to be TLS.
+    The protocol stays and is given the new transport; the old one is dead. Its buffer must be
+    empty; everything that arrives from now on must be TLS.
     """
     contexts, reactor = tls.contexts, transport.reactor
     turns = contexts.turns(reactor)
@@ -270,7 +274,7 @@ def adopt_socket(
     wrap: Callable[[socket.socket], ssl.SSLSocket],
     terms: HandshakeOptions,
 ) -> TLSTransport:
-    """Return a transport with the socket of another one, which is dead from now on."""
+    """Return a TLS transport with the socket of another transport, which is dead from now on."""
     ends = transport.getHost(), transport.getPeer()
     transport.stopReading()
     transport.stopWriting()
@@ -282,15 +286,20 @@ def _taken_from(transport: Any) -> socket.socket:
     """Return the socket of a transport, which is dead without it."""
     own: socket.socket = transport.socket
     transport.connected, transport.disconnected = 0, 1
-    transport.doRead = transport.doWrite = lambda: None  # the reactor may have found it both
+    transport.doRead = transport.doWrite = lambda: None  # both events may be pending in the reactor
     with suppress(AttributeError):
         del transport.socket, transport.fileno
     return own
 
 
 def _close(own: ssl.SSLSocket, orderly: bool, parted: bool) -> None:
-    """Close with a FIN, or with an RST; ``parted``: any goodbye was said."""
-    with suppress(OSError):
+    """Close with a FIN, or with an RST; ``parted``: close_notify was sent."""
+    try:
         if not orderly:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        (own.close if parted else partial(close_silently, own))()
+        if parted:
+            own.close()
+        else:
+            close_silently(own)
+    except OSError:
+        pass

@@ -28,7 +28,7 @@ def in_records(data: bytes, size: int) -> bytes:
     """Return the message of one record in several."""
     message = data[5:]
     parts = [message[start : start + size] for start in range(0, len(message), size)]
-    return b"".join(data[:3] + len(disconnect).to_bytes(2) + disconnect for disconnect in parts)
+    return b"".join(data[:3] + len(part).to_bytes(2) + part for part in parts)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -1,9 +1,10 @@
-"""A handshake's steps, with a socket that does as it is told."""
+"""A handshake's steps, with a socket that follows a script."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+import weakref
 
 import pytest
 from twisted.internet.task import Clock
@@ -20,12 +21,13 @@ class Reactor(Clock):
         self.addWriter, self.removeWriter = self.writes.add, self.writes.discard
 
 
-class Shaking(socket.socket):
+class ScriptedSocket(socket.socket):
     server_side = True
 
     def __init__(self) -> None:
         super().__init__()
         self.steps: list[Exception] = []
+        self._sslobj = weakref.proxy(self)
 
     def do_handshake(self) -> None:
         if self.steps:
@@ -35,7 +37,7 @@ class Shaking(socket.socket):
 class Transport:
     def __init__(self) -> None:
         self.reactor = Reactor()
-        self.socket = Shaking()
+        self.socket = ScriptedSocket()
         self.reason: BaseException | None = None
 
     def watch(self, reading: bool, writing: bool) -> None:
