@@ -11,7 +11,7 @@ from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.session.tls_policy import TLSSwitch
-from ftpservice.session.transfer import PendingTransfer, TransferProgress
+from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import NotSupported
 from ftpservice.storage.interfaces import IFreeSpace, IHashes, ISetMode
@@ -30,7 +30,7 @@ site_verbs = VerbTable()
 
 @verbs.add("HASH", ArgumentKind.PATH, rfc="draft-bryan-ftp-hash", syntax="<file>",
            feature="HASH {hashes}")  # fmt: skip
-async def digest(context: SessionContext, path: VirtualPath) -> PendingTransfer | Reply:
+async def digest(context: SessionContext, path: VirtualPath) -> Transfer | Reply:
     """Compute a digest of a file or of the RANG of it; OPTS HASH chooses which."""
     algorithm, marks = context.parameters.hash_algorithm, context.take_next_transfer()
     hashes = context.capability(IHashes, Right.READ, path)
@@ -41,11 +41,25 @@ async def digest(context: SessionContext, path: VirtualPath) -> PendingTransfer 
         if known is not None:
             return _hash(algorithm, (0, end), known, path)
 
-    async def compute() -> Reply:
-        result = await hashes.hash(path, algorithm, marks.start, end)
-        return _hash(algorithm, (marks.start, end), result, path)
+    return HashComputation(hashes, path, algorithm, (marks.start, end))
 
-    return PendingTransfer(None, TransferProgress(f"HASH {path}", upload=False), compute)
+
+class HashComputation(Transfer):
+    """Computes a digest; without a data connection, but ABOR cancels it like a transfer."""
+
+    def __init__(
+        self, hashes: IHashes, path: VirtualPath, algorithm: str, span: tuple[int, int]
+    ) -> None:
+        super().__init__(f"HASH {path}", upload=False)
+        self._hashes = hashes
+        self._path = path
+        self._algorithm = algorithm
+        self._span = span
+
+    async def run(self) -> Reply:
+        """Return the reply with the digest."""
+        result = await self._hashes.hash(self._path, self._algorithm, *self._span)
+        return _hash(self._algorithm, self._span, result, self._path)
 
 
 def _hash(algorithm: str, span: tuple[int, int], result: str, path: VirtualPath) -> Reply:
@@ -71,7 +85,7 @@ async def total_size(context: SessionContext, path: VirtualPath) -> Reply:
 
 
 @verbs.add("SITE", ArgumentKind.TEXT, rfc="959 4.1.3", syntax="<word> [<argument>]")
-async def site(context: SessionContext, text: str) -> Reply | PendingTransfer | TLSSwitch:
+async def site(context: SessionContext, text: str) -> Reply | Transfer | TLSSwitch:
     """Do something beyond the standard; SITE HELP tells what."""
     word, _space, rest = text.lstrip().partition(" ")
     row = site_verbs.rows.get(f"SITE {word.upper()}")

@@ -9,10 +9,11 @@ from ftpservice.commands.directory_scan import DirectoryScan, EntryBatch
 from ftpservice.commands.listing_target import ListingTarget, find_target
 from ftpservice.commands.transfer_job import TransferJob
 from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.file_transfer import send_chunks
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
-from ftpservice.session.transfer import PendingTransfer, TransferProgress
+from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import Denied
 from ftpservice.storage.permissions import permission_facts
@@ -24,7 +25,7 @@ from ftpservice.wire.facts import FactFormatter
 from ftpservice.wire.list_format import UnixListFormatter
 from ftpservice.wire.ls_options import parse_ls_options
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.replies import Reply, reply
+from ftpservice.wire.replies import reply
 
 __all__ = ["listing_lines", "verbs"]
 
@@ -105,37 +106,44 @@ async def _looked_up(
 
 async def _listed(
     context: SessionContext, what: str, scan: DirectoryScan, form: LineFormat
-) -> PendingTransfer:
+) -> Transfer:
     """Return the transfer that sends a listing, once its first entries are read."""
     await scan.begin()
     try:
-        carriage = TransferJob(
-            context, context.take_data_channel(), TransferProgress(what, upload=False)
-        )
+        return ListingJob(context, what, scan, form)
     except BaseException:
         scan.end()
         raise
 
-    async def send(connection: StreamConnection) -> str:
-        async with aclosing(encode_batches(scan.run(), form, context.services.turns)) as chunks:
+
+class ListingJob(TransferJob):
+    """Sends a listing while it is read."""
+
+    def __init__(
+        self, context: SessionContext, what: str, scan: DirectoryScan, form: LineFormat
+    ) -> None:
+        channel = context.connector.take()
+        super().__init__(context, channel, what)
+        if channel is not None and channel.problem:
+            raise CannotOpenDataConnection(channel.problem)
+        self._scan = scan
+        self._form = form
+        self.preliminary = reply(codes.ABOUT_TO_OPEN, "Here comes the listing.")
+
+    async def move(self, connection: StreamConnection) -> str:
+        """Send the listing, and wait until the client has all of it."""
+        batches = encode_batches(self._scan.run(), self._form, self.context.services.turns)
+        async with aclosing(batches) as chunks:
             await send_chunks(connection, chunks)
         await connection.finish()
         return "Listing complete."
 
-    async def carry() -> Reply:
-        try:
-            return await carriage.run(send)
-        finally:
-            scan.end()
-
-    return PendingTransfer(
-        reply(codes.ABOUT_TO_OPEN, "Here comes the listing."), carriage.progress, carry
-    )
+    async def close(self) -> None:
+        """End the scan."""
+        self._scan.end()
 
 
-async def _prepared(
-    context: SessionContext, work: Callable[[], Awaitable[PendingTransfer]]
-) -> PendingTransfer:
+async def _prepared(context: SessionContext, work: Callable[[], Awaitable[Transfer]]) -> Transfer:
     """Make a transfer; when that fails, the prepared data connection ends with a FIN.
 
     A listing uses up what REST and ALLO said: they are about the very next transfer.
@@ -152,10 +160,10 @@ async def _prepared(
 
 @verbs.add("LIST", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.3",
            syntax="[-<switches>] [<path>]", moves_data=True)  # fmt: skip
-async def list_directory(context: SessionContext, argument: str | None) -> PendingTransfer:
+async def list_directory(context: SessionContext, argument: str | None) -> Transfer:
     """List a directory, a file or a pattern as `ls -l` does."""
 
-    async def work() -> PendingTransfer:
+    async def work() -> Transfer:
         scan, found = await _looked_up(context, argument)
         return await _listed(context, "LIST", scan, unix_format(context, found))
 
@@ -164,10 +172,10 @@ async def list_directory(context: SessionContext, argument: str | None) -> Pendi
 
 @verbs.add("NLST", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.3",
            syntax="[-<switches>] [<path>]", moves_data=True)  # fmt: skip
-async def list_names(context: SessionContext, argument: str | None) -> PendingTransfer:
+async def list_names(context: SessionContext, argument: str | None) -> Transfer:
     """List names, each as RETR takes it."""
 
-    async def work() -> PendingTransfer:
+    async def work() -> Transfer:
         scan, _found = await _looked_up(context, argument)
         return await _listed(context, "NLST", scan, lambda prefix, entry: prefix + entry.name)
 
@@ -177,10 +185,10 @@ async def list_names(context: SessionContext, argument: str | None) -> PendingTr
 @verbs.add(
     "MLSD", ArgumentKind.OPTIONAL_PATH, rfc="3659 7", syntax="[<directory>]", moves_data=True
 )
-async def machine_list(context: SessionContext, path: VirtualPath) -> PendingTransfer:
+async def machine_list(context: SessionContext, path: VirtualPath) -> Transfer:
     """List a directory with facts for machines."""
 
-    async def work() -> PendingTransfer:
+    async def work() -> Transfer:
         entry = await context.storage.stat(path)
         if entry.kind is not Kind.DIRECTORY:
             raise ReplyError(codes.BAD_ARGUMENT, "Not a directory; MLST tells of a file.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from ftpservice.commands.transfer_job import TransferJob, download_transfer, upload_transfer
+from ftpservice.commands.transfer_job import DownloadJob, UploadJob
 from ftpservice.commands.upload_resumption import (
     check_reader,
     forget_partial,
@@ -12,12 +13,11 @@ from ftpservice.commands.upload_resumption import (
     refuse_offset,
     resume_request,
 )
-from ftpservice.data.channel import DataChannel
 from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.arguments import parse_count
 from ftpservice.session.context import NextTransfer, SessionContext
 from ftpservice.session.error_replies import ReplyError
-from ftpservice.session.transfer import PendingTransfer, TransferProgress
+from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import BadOffset, FilesystemUnsupported, NoSpace, PathNotFound
 from ftpservice.storage.file_mode import MaskedMode
@@ -40,31 +40,25 @@ WRITE_MODE_VERBS = {
 
 
 @verbs.add("RETR", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
-async def retrieve(context: SessionContext, path: VirtualPath) -> PendingTransfer:
+async def retrieve(context: SessionContext, path: VirtualPath) -> Transfer:
     """Download a file."""
     marks, channel = context.take_next_transfer(), context.connector.take()
     try:
-        reading = await _opened(context, path)
+        try:
+            reading: IReading = await context.storage.open_reading(path)
+        except PathNotFound as error:
+            await refuse_missing(context, path, error)
         try:
             check_reader(context, path)
             _check_span(context, marks, reading.entry.size)
-            carriage = _carriage(
-                context, channel, TransferProgress(f"RETR {path}", upload=False), path
-            )
-            return download_transfer(carriage, reading, marks)
+            return DownloadJob(context, channel, str(path), reading, marks)
         except BaseException:
             reading.close()
             raise
     except BaseException:
-        _give_up(channel)
+        if channel is not None:
+            channel.close()  # with a FIN, not a reset
         raise
-
-
-async def _opened(context: SessionContext, path: VirtualPath) -> IReading:
-    try:
-        return await context.storage.open_reading(path)
-    except PathNotFound as error:
-        await refuse_missing(context, path, error)
 
 
 def _check_span(context: SessionContext, marks: NextTransfer, size: int) -> None:
@@ -74,37 +68,20 @@ def _check_span(context: SessionContext, marks: NextTransfer, size: int) -> None
         raise ReplyError(codes.BAD_OFFSET, f"The file ends at {size}.")
 
 
-def _carriage(
-    context: SessionContext,
-    channel: DataChannel | None,
-    progress: TransferProgress,
-    path: VirtualPath,
-) -> TransferJob:
-    if channel is None:
-        raise ReplyError(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
-    return TransferJob(context, channel, progress, str(path))
-
-
-def _give_up(channel: DataChannel | None) -> None:
-    """End a data connection that an error made useless, with a FIN."""
-    if channel is not None:
-        channel.close()
-
-
 @verbs.add("STOR", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
-async def store(context: SessionContext, path: VirtualPath) -> PendingTransfer:
+async def store(context: SessionContext, path: VirtualPath) -> Transfer:
     """Upload a file; it appears when it is whole."""
     return await _receive(context, path, WriteMode.REPLACE, "Receiving {path}.")
 
 
 @verbs.add("APPE", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<file>", moves_data=True)
-async def append(context: SessionContext, path: VirtualPath) -> PendingTransfer:
+async def append(context: SessionContext, path: VirtualPath) -> Transfer:
     """Upload to the end of a file."""
     return await _receive(context, path, WriteMode.APPEND, "Appending to {path}.")
 
 
 @verbs.add("STOU", ArgumentKind.OPTIONAL_PATH, rfc="959 4.1.3", syntax="[<file>]", moves_data=True)
-async def store_unique(context: SessionContext, path: VirtualPath) -> PendingTransfer:
+async def store_unique(context: SessionContext, path: VirtualPath) -> Transfer:
     """Upload a file under a name that nobody has (RFC 1123 4.1.2.9)."""
     wanted = path if path != context.directory else path.child("upload")
     return await _receive(context, wanted, WriteMode.UNIQUE, "FILE: {name}")
@@ -112,61 +89,57 @@ async def store_unique(context: SessionContext, path: VirtualPath) -> PendingTra
 
 async def _receive(
     context: SessionContext, path: VirtualPath, how: WriteMode, begin: str
-) -> PendingTransfer:
+) -> Transfer:
     marks, channel = context.take_next_transfer(), context.connector.take()
-    living: ActiveUpload | None = None
+    active: ActiveUpload | None = None
     try:
         request = await _request(context, path, how, marks)
-        living = await _entered(context, path, request.how)
-        writing = await _begun(context, path, request)
+        if request.how is not WriteMode.UNIQUE:
+            active = await _register(context, path, request.how)
         try:
-            progress = TransferProgress(f"{WRITE_MODE_VERBS[how]} {writing.path}", upload=True)
-            carriage = _carriage(context, channel, progress, writing.path)
-            carriage.active_upload, carriage.how = living, request.how
-            text = begin.format(path=writing.path, name=writing.path.name)
+            writing: IWriting = await context.storage.open_writing(path, request)
+        except BadOffset:
+            await refuse_offset(context, path)
+        if request.how is not WriteMode.APPEND:
+            forget_partial(context, path)
+        try:
+            target = writing.path  # of STOU, and of a storage that renames
+            name = str(target)
             watched = context.services.digests.hashing_writer_for(writing, request.how)
-            return upload_transfer(carriage, watched, marks, text)
+            job = UploadJob(context, channel, WRITE_MODE_VERBS[how], watched, name)
+            text = begin.format(path=name, name=target.name)
+            job.begin(text, request.how, marks.announced, active)
+            return job
         except BaseException:
             await writing.abandon()
             raise
     except BaseException:
-        _give_up(channel)
-        if living is not None:
-            context.services.uploads.leave(living)
+        if channel is not None:
+            channel.close()  # with a FIN, not a reset
+        if active is not None:
+            context.services.uploads.leave(active)
         raise
 
 
-async def _entered(
+async def _register(
     context: SessionContext, path: VirtualPath, how: WriteMode
 ) -> ActiveUpload | None:
     """Claim the name for this session; raises `BeingUploaded` while another one uploads to it.
 
-    Those that append do not keep each other out; they would lose their bytes to one that replaces.
+    Appending uploads do not exclude each other; they would lose their bytes to one that replaces.
     """
-    if how is WriteMode.UNIQUE:
-        return None
-    uploads, key = context.services.uploads, context.upload_key(path)
+    uploads, key = context.services.uploads, (context.account.name, path)
     peer, clock = context.peer, context.services.clock
-    if key in uploads:
+    if key in uploads.active:
         if how is WriteMode.APPEND:
             await uploads.settle(key)
             if uploads.appends(key):
                 return None
         await uploads.abort_dead_upload(key, peer.host, clock.seconds)
     appends = how is WriteMode.APPEND
-    living = ActiveUpload(key, peer.host, context.is_live, clock.seconds(), appends=appends)
-    uploads.enter(living)
-    return living
-
-
-async def _begun(context: SessionContext, path: VirtualPath, request: WriteRequest) -> IWriting:
-    try:
-        writing = await context.storage.open_writing(path, request)
-    except BadOffset:
-        await refuse_offset(context, path)
-    if request.how is not WriteMode.APPEND:
-        forget_partial(context, path)
-    return writing
+    upload = ActiveUpload(key, peer.host, context.is_live, clock.seconds(), appends=appends)
+    uploads.active[key] = upload
+    return upload
 
 
 async def _request(
@@ -175,7 +148,9 @@ async def _request(
     parameters = context.parameters
     if marks.end is not None:
         raise ReplyError(codes.BAD_PARAMETER, "RANG is for downloads.")
-    how, offset, partial_only = await resume_request(context, path, how, marks)
+    offset, partial_only = 0, False
+    if marks.start or how is WriteMode.APPEND:
+        how, offset, partial_only = await resume_request(context, path, how, marks)
     if parameters.ascii and (offset or marks.start):
         raise ReplyError(codes.BAD_PARAMETER, "An upload is resumed in TYPE I only.")
     mode = MaskedMode.of(0o666, parameters.umask)
@@ -197,14 +172,14 @@ async def allocate(context: SessionContext, text: str) -> Reply:
             free = announced
         if free < announced:
             raise NoSpace(context.directory)
-    context.marks.announced = announced or None
+    context.marks = replace(context.marks, announced=announced or None)
     return reply(codes.OK, f"{announced} bytes or more expected.")
 
 
 @verbs.add("REST", ArgumentKind.NUMBER, rfc="3659 5", syntax="<offset>", feature="REST STREAM")
 async def restart(context: SessionContext, offset: int) -> Reply:
     """Have the next transfer begin at an offset."""
-    context.marks.start, context.marks.end = offset, None
+    context.marks = replace(context.marks, start=offset, end=None)
     return reply(codes.FILE_ACTION_PENDING, f"The next transfer begins at {offset}.")
 
 
@@ -222,11 +197,11 @@ async def byte_range(context: SessionContext, text: str) -> Reply:
         raise ReplyError(codes.BAD_ARGUMENT, "Syntax: RANG <first> <last>")
     first, last = parse_count(words[0]), parse_count(words[1])
     if (first, last) == (1, 0):
-        context.marks.start, context.marks.end = 0, None
+        context.marks = replace(context.marks, start=0, end=None)
         return reply(codes.FILE_ACTION_PENDING, "The whole file again.")
     if last < first:
         raise ReplyError(codes.BAD_ARGUMENT, "The last byte lies before the first.")
-    context.marks.start, context.marks.end = first, last + 1
+    context.marks = replace(context.marks, start=first, end=last + 1)
     return reply(codes.FILE_ACTION_PENDING, f"Bytes {first} to {last} of the next file.")
 
 

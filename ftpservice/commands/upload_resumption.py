@@ -62,7 +62,7 @@ async def _resumable_size(context: SessionContext, path: VirtualPath) -> Entry |
     """
     partial = await partial_of(context, path)
     services, key = context.services, context.upload_key(path)
-    if partial is None or services.resume_offers.is_short(key) or key in services.uploads:
+    if partial is None or services.resume_offers.is_short(key) or key in services.uploads.active:
         return partial
     return partial._replace(size=partial.size - 1)
 
@@ -149,7 +149,7 @@ async def resume_request(
 
 async def _refuse_doubtful(context: SessionContext, path: VirtualPath) -> None:
     """Raise `ReplyError` where a client may take the file for what arrived of its upload."""
-    if context.upload_key(path) in context.services.uploads:
+    if context.upload_key(path) in context.services.uploads.active:
         return
     partial = await partial_of(context, path)
     if partial is None:
@@ -187,7 +187,7 @@ async def refuse_missing(
     partial = await partial_of(context, path)
     if partial is None:
         raise error
-    if context.upload_key(path) in context.services.uploads:
+    if context.upload_key(path) in context.services.uploads.active:
         raise ReplyError(
             codes.FILE_UNAVAILABLE, f"It is being uploaded ({partial.size} bytes so far)."
         )

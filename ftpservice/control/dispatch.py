@@ -15,7 +15,7 @@ from ftpservice.session.state import (
     phase_after,
 )
 from ftpservice.session.tls_policy import TLSSwitch
-from ftpservice.session.transfer import PendingTransfer
+from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import Verb
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command
@@ -25,9 +25,7 @@ from ftpservice.wire.replies import Reply
 __all__ = ["printable_verb", "run_command"]
 
 
-async def run_command(
-    context: SessionContext, command: Command
-) -> Reply | PendingTransfer | TLSSwitch:
+async def run_command(context: SessionContext, command: Command) -> Reply | Transfer | TLSSwitch:
     """Carry out a command, up to its transfer if it has one; raises whatever is wrong."""
     row, before = VERB_TABLE.rows.get(command.verb), context.phase
     if before is Phase.RENAMING and command.verb not in NEUTRAL_VERBS:

@@ -29,7 +29,7 @@ from ftpservice.events import CommandFailed
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import log, reply_for, unexpected_error_text
 from ftpservice.session.tls_policy import TLSSwitch
-from ftpservice.session.transfer import PendingTransfer
+from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import Verb
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command
@@ -235,12 +235,12 @@ class ProtocolInterpreter:
         else:
             await self._carry_out(command, outcome)
 
-    async def _carry_out(self, command: Command, transfer: PendingTransfer) -> None:
+    async def _carry_out(self, command: Command, transfer: Transfer) -> None:
         """Run a transfer between its preliminary and its final reply."""
         if transfer.preliminary is not None:
             self._speak(transfer.preliminary)
         self._aborted = False
-        self.context.running = transfer.progress
+        self.context.running = transfer
         self._transfer = Task(transfer.run())
         if self._next_of("ABOR", *TLS_SWITCH_VERBS) == "ABOR":
             self.abort()  # it came while the transfer was being prepared

@@ -23,12 +23,6 @@ class DataChannel(ABC):
     problem = ""
     """Why it is of no use any more, for a person."""
 
-    def checked(self) -> DataChannel:
-        """Return itself; raises `CannotOpenDataConnection` with the problem where there is one."""
-        if self.problem:
-            raise CannotOpenDataConnection(self.problem)
-        return self
-
     @property
     @abstractmethod
     def connected(self) -> bool:

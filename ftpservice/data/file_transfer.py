@@ -9,7 +9,7 @@ None of these functions ends the connection, the reading or the writing.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol, TypeGuard
+from typing import Protocol
 
 from ftpservice.concurrency.time_budget import TimeBudget
 from ftpservice.data.ascii_transfer import TextReceiver, TextSender, TransferStream
@@ -36,11 +36,7 @@ SMALL_FILE_SIZE = 64 * 1024
 
 
 class TransferRepresentation(Protocol):
-    """How a file is represented on the wire (TYPE, STRU)."""
-
-    @property
-    def ascii(self) -> bool:
-        """Whether it is text, its lines ended by CRLF."""
+    """How a text file is represented on the wire (TYPE A, STRU)."""
 
     @property
     def records(self) -> bool:
@@ -56,37 +52,35 @@ def rate_limited(connection: StreamConnection, throttles: RateLimiters | None) -
     return connection if throttles is None else RateLimitedStream(connection, throttles)
 
 
-def _as_they_are(
-    connection: TransferStream, representation: TransferRepresentation
-) -> TypeGuard[StreamConnection]:
-    """Tell whether the bytes go over the wire as they are in a file, as fast as they can."""
-    moves = isinstance(connection, StreamConnection) and connection.supports_file_transfer
-    return moves and not representation.ascii
-
-
 async def send_file(
     reading: IReading,
     connection: TransferStream,
     offset: int,
     end: int | None,
-    representation: TransferRepresentation,
+    text: TransferRepresentation | None,
 ) -> int:
     """Send the bytes of a file from ``offset`` to ``end`` (or its end); returns their number.
+
+    ``text``: how lines are represented (TYPE A); None for bytes as they are (TYPE I).
 
     Raises `TransferAborted`, also when the file turns out shorter than it was, and `StorageError`.
     """
     size: int = reading.entry.size
     last = size if end is None else min(end, size)
     file = ISendfileSource(reading, None)
-    if file is not None and _as_they_are(connection, representation):
-        moved = await _send_open_file(reading, file, connection, (offset, last))
-    elif not representation.ascii:
-        moved = await pump_to_connection(reading.read, connection, offset, end)
-    else:
-        text = TextSender(connection, representation.turns, representation.records)
-        moved = await pump_to_connection(reading.read, text, offset, end)
+    if text is not None:
+        sender = TextSender(connection, text.turns, text.records)
+        moved = await pump_to_connection(reading.read, sender, offset, end)
         if moved >= last - offset:
-            await text.finish()
+            await sender.finish()
+    elif (
+        file is not None
+        and isinstance(connection, StreamConnection)
+        and connection.supports_file_transfer
+    ):
+        moved = await _send_open_file(reading, file, connection, (offset, last))
+    else:
+        moved = await pump_to_connection(reading.read, connection, offset, end)
     if moved < last - offset:
         raise TransferAborted("the file became shorter while it was sent")
     return moved
@@ -106,20 +100,26 @@ async def _send_open_file(
 
 
 async def receive_file(
-    connection: TransferStream, writing: IWriting, representation: TransferRepresentation
+    connection: TransferStream, writing: IWriting, text: TransferRepresentation | None
 ) -> int:
-    """Write what comes until the peer's FIN; returns the number of bytes written.
+    """Write what arrives until the peer's FIN; returns the number of bytes written.
+
+    ``text``: how lines are represented (TYPE A); None for bytes as they are (TYPE I).
 
     Raises `TransferAborted`, also when records end before the file does, and `StorageError`.
     """
-    spliced = ISpliceTarget(writing, None)
-    if spliced is not None and _as_they_are(connection, representation):
-        return await _receive_open_file(connection, writing, spliced)
-    if not representation.ascii:
+    if text is None:
+        target = ISpliceTarget(writing, None)
+        if (
+            target is not None
+            and isinstance(connection, StreamConnection)
+            and connection.supports_file_transfer
+        ):
+            return await _receive_open_file(connection, writing, target)
         return await pump_from_connection(connection, writing.write)
-    text = TextReceiver(connection, representation.turns, representation.records)
+    receiver = TextReceiver(connection, text.turns, text.records)
     try:
-        return await pump_from_connection(text, writing.write)
+        return await pump_from_connection(receiver, writing.write)
     except BadRecordStructure as error:
         raise TransferAborted(str(error)) from error
 

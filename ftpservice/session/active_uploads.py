@@ -79,7 +79,7 @@ class ActiveUploads:
     """All uploads under way in this process, by account and path."""
 
     def __init__(self) -> None:
-        self._living: dict[tuple[str, VirtualPath], ActiveUpload] = {}
+        self.active: dict[tuple[str, VirtualPath], ActiveUpload] = {}
 
     async def abort_dead_upload(
         self, key: tuple[str, VirtualPath], host: str | None, now: Callable[[], float]
@@ -88,7 +88,7 @@ class ActiveUploads:
 
         Raises `BeingUploaded` where there is one that is alive.
         """
-        while (other := self._living.get(key)) is not None:
+        while (other := self.active.get(key)) is not None:
             if not other.looks_dead_to(host, now()):
                 raise BeingUploaded(key[1])
             other.cut()
@@ -96,25 +96,17 @@ class ActiveUploads:
 
     async def settle(self, key: tuple[str, VirtualPath]) -> None:
         """Wait for the end of an upload to this name whose session is gone, if there is one."""
-        while (other := self._living.get(key)) is not None and not other.is_live():
+        while (other := self.active.get(key)) is not None and not other.is_live():
             other.cut()
             await other.ended()
 
     def appends(self, key: tuple[str, VirtualPath]) -> bool:
         """Tell whether the upload to this name under way is one that appends."""
-        other = self._living.get(key)
+        other = self.active.get(key)
         return other is not None and other.appends
-
-    def enter(self, upload: ActiveUpload) -> None:
-        """Take an upload in; the way is clear."""
-        self._living[upload.key] = upload
 
     def leave(self, upload: ActiveUpload) -> None:
         """Forget an upload whose transaction is over."""
-        if self._living.get(upload.key) is upload:
-            del self._living[upload.key]
+        if self.active.get(upload.key) is upload:
+            del self.active[upload.key]
         upload.wake_waiter()
-
-    def __contains__(self, key: tuple[str, VirtualPath]) -> bool:
-        """Tell whether an upload to this name is under way."""
-        return key in self._living

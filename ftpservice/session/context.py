@@ -14,7 +14,6 @@ from ftpservice.accounts.account import IAccount
 from ftpservice.accounts.login_attempts import LoginAttempts
 from ftpservice.accounts.networks import address_group
 from ftpservice.concurrency.time_budget import TimeBudget
-from ftpservice.data.channel import DataChannel
 from ftpservice.data.connector import DataConnector
 from ftpservice.events import Event, EventStream
 from ftpservice.net.tls.server import ServerTLS
@@ -27,7 +26,7 @@ from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.state import Phase
 from ftpservice.session.tls_policy import ControlTLS, TLSState
-from ftpservice.session.transfer import TransferProgress
+from ftpservice.session.transfer import Transfer
 from ftpservice.session.upload_digests import UploadDigests
 from ftpservice.storage.errors import Denied, NotSupported
 from ftpservice.storage.interfaces import IStorage, IWriting
@@ -126,17 +125,16 @@ class TransferParameters:
 
 @dataclass(frozen=True)
 class DataRepresentation:
-    """How a file is represented on the wire (TYPE, STRU)."""
+    """How a text file is represented on the wire (TYPE A, STRU)."""
 
-    ascii: bool
     records: bool
     turns: TimeBudget
     """Among whose work text is converted."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class NextTransfer:
-    """What was said in advance of the next transfer, and goes with it."""
+    """What REST, RANG and ALLO have set for the next transfer."""
 
     start: int = 0
     """REST or RANG, in bytes."""
@@ -144,6 +142,9 @@ class NextTransfer:
     """RANG: the byte behind the last one wanted."""
     announced: int | None = None
     """ALLO, in bytes."""
+
+
+DEFAULT_TRANSFER = NextTransfer()
 
 
 @dataclass(slots=True)
@@ -159,7 +160,7 @@ class SessionContext:
     """The name of the last USER."""
     directory: VirtualPath = ROOT
     parameters: TransferParameters = field(default_factory=TransferParameters)
-    marks: NextTransfer = field(default_factory=NextTransfer)
+    marks: NextTransfer = DEFAULT_TRANSFER
     rename_from: VirtualPath = ROOT
     reported_sizes: dict[VirtualPath, ReportedSize] = field(default_factory=dict)
     """The sizes that SIZE last told of, in the order in which they were told."""
@@ -167,7 +168,7 @@ class SessionContext:
     """What the client said before its login."""
     failures: int = 0
     """Failed logins of this session."""
-    running: TransferProgress | None = None
+    running: Transfer | None = None
     """The transfer in progress."""
     told: BaseException | None = None
     """The last problem that an event has told of already."""
@@ -213,10 +214,8 @@ class SessionContext:
 
     @property
     def representation(self) -> DataRepresentation:
-        """How the next file is represented; records are for text only."""
-        parameters = self.parameters
-        records = parameters.ascii and parameters.records
-        return DataRepresentation(parameters.ascii, records, self.services.turns)
+        """How the next text file is represented."""
+        return DataRepresentation(self.parameters.records, self.services.turns)
 
     def capability(self, interface: Any, right: Right, path: VirtualPath) -> Any:
         """Return the storage as an optional ``interface``; raises `Denied` and `NotSupported`."""
@@ -257,16 +256,9 @@ class SessionContext:
         return self.services.digests.upload_committed(user, writing, entry)
 
     def take_next_transfer(self) -> NextTransfer:
-        """Return what was said in advance, and forget it."""
-        marks, self.marks = self.marks, NextTransfer()
+        """Return what REST, RANG and ALLO have set for the next transfer, and reset it."""
+        marks, self.marks = self.marks, DEFAULT_TRANSFER
         return marks
-
-    def take_data_channel(self) -> DataChannel:
-        """Return the prepared data channel; raises `ReplyError` or `CannotConnect` without one."""
-        channel = self.connector.take()
-        if channel is None:
-            raise ReplyError(codes.CANNOT_CONNECT, "Say PASV, EPSV, PORT or EPRT first.")
-        return channel.checked()
 
     def rate_limiters(self, upload: bool) -> RateLimiters | None:
         """Return the limits that a transfer has to keep to; None if there are none."""
@@ -302,6 +294,6 @@ class SessionContext:
         self.portal_login.logout()
         self.connector.close()
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
-        self.marks, self.reported_sizes = NextTransfer(), {}
+        self.marks, self.reported_sizes = DEFAULT_TRANSFER, {}
         settings = self.services.settings
         self.parameters = TransferParameters(ascii=settings.ascii, umask=settings.umask)

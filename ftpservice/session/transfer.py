@@ -1,42 +1,36 @@
-"""A command that goes on over a data connection after its first reply."""
+"""A command that continues after its preliminary reply."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
 
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.replies import Reply
 
-__all__ = ["PendingTransfer", "TransferProgress"]
+__all__ = ["Transfer"]
 
 
-@dataclass
-class TransferProgress:
-    """How far a transfer has come, for STAT."""
+class Transfer(ABC):
+    """What a command returns instead of its final reply; STAT reads its progress.
 
-    what: str
-    """For a person: ``RETR /a.txt``."""
-    upload: bool
-    connection: StreamConnection | None = None
-    """The data connection, once there is one."""
+    The protocol interpreter sends ``preliminary``, then awaits `run`. It always calls `run`, once,
+    which from then on owns what the command opened. `run` is cancelled by ABOR and by the end of
+    the control connection; a cancelled transfer is answered with 426.
+    """
+
+    def __init__(self, what: str, upload: bool, preliminary: Reply | None = None) -> None:
+        self.what = what
+        """The command for a person: ``RETR /a.txt``."""
+        self.upload = upload
+        self.preliminary = preliminary
+        self.connection: StreamConnection | None = None
+        """The data connection, once it is open."""
 
     @property
     def moved(self) -> int:
         """Bytes over the data connection so far."""
         return self.connection.moved if self.connection is not None else 0
 
-
-@dataclass(frozen=True)
-class PendingTransfer:
-    """What a transfer command returns instead of its final reply.
-
-    The control connection sends ``preliminary``, then awaits ``run()``, which returns the final
-    reply or raises what a command may raise; when it is cancelled (ABOR, a lost connection) that
-    is a 426. It is always called, and from then on owns what the command opened.
-    """
-
-    preliminary: Reply | None
-    progress: TransferProgress
-    run: Callable[[], Coroutine[Any, Any, Reply]]
+    @abstractmethod
+    async def run(self) -> Reply:
+        """Return the final reply, or raise what a command may raise."""

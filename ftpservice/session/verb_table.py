@@ -9,12 +9,12 @@ from typing import Any
 
 from ftpservice.session.context import SessionContext
 from ftpservice.session.tls_policy import TLSSwitch
-from ftpservice.session.transfer import PendingTransfer
+from ftpservice.session.transfer import Transfer
 from ftpservice.wire.replies import Reply
 
 __all__ = ["ArgumentKind", "CommandFunction", "Verb", "VerbTable"]
 
-CommandFunction = Callable[[SessionContext, Any], Awaitable[Reply | PendingTransfer | TLSSwitch]]
+CommandFunction = Callable[[SessionContext, Any], Awaitable[Reply | Transfer | TLSSwitch]]
 """A command: it takes the context and its argument as the row's shape parsed it."""
 
 

@@ -11,7 +11,7 @@ from ftpservice.commands.upload_resumption import refuse_missing
 from ftpservice.data.file_transfer import rate_limited, send_file
 from ftpservice.events import Outcome, TransferEnded, TransferStarted
 from ftpservice.session.active_uploads import ActiveUpload
-from ftpservice.session.context import DataRepresentation, SessionContext
+from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import log, log_detail
 from ftpservice.simple.line_stream import LineStream
 from ftpservice.storage.batch_commit import commit_batch
@@ -106,11 +106,11 @@ async def _entered(
 ) -> ActiveUpload:
     """Claim a name for an upload of this session; raises `BeingUploaded`."""
     services, peer, key = context.services, context.peer, context.upload_key(path)
-    if key in services.uploads:
+    if key in services.uploads.active:
         await services.uploads.abort_dead_upload(key, peer.host, services.clock.seconds)
     living = ActiveUpload(key, peer.host, context.is_live, services.clock.seconds())
     living.connection = connection
-    services.uploads.enter(living)
+    services.uploads.active[key] = living
     return living
 
 
@@ -287,9 +287,8 @@ async def _send(
     else:
         await stream.say(heading)
         await stream.flush()
-        plain = DataRepresentation(ascii=False, records=False, turns=context.services.turns)
         to = rate_limited(stream.connection, throttles)
-        await send_file(reading, to, offset, offset + size, plain)  # it may have grown
+        await send_file(reading, to, offset, offset + size, None)  # it may have grown
     move.size = size
 
 

@@ -14,7 +14,6 @@ from ftpservice.events import CommandFailed, CommandRefused, LoginFailed
 from ftpservice.session.error_replies import undisclosed_detail
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import DataTLS, TLSPolicy
-from ftpservice.session.transfer import TransferProgress
 from ftpservice.storage.errors import Denied, PathNotFound, Unavailable
 from ftpservice.storage.rights import PRESETS
 from ftpservice.wire.paths import VirtualPath
@@ -169,9 +168,9 @@ class Nowhere:
 def test_a_listing_that_does_not_get_through_is_told() -> None:
     talk = Talk().login()
     context = talk.protocol._context
-    carriage = TransferJob(context, Nowhere(), TransferProgress("LIST /a", upload=False))  # type: ignore[arg-type]
+    carriage = TransferJob(context, Nowhere(), "LIST /a")  # type: ignore[arg-type]
     with pytest.raises(StopIteration) as ended:
-        carriage.run(lambda _connection: pytest.fail("no")).send(None)
+        carriage.run().send(None)
     assert ended.value.value.code == 425
     [event] = talk.of(CommandRefused)
     assert (event.user, event.command, event.path) == ("ann", "LIST", "/a")

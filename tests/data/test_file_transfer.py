@@ -12,12 +12,11 @@ from tests.support.memory_transport import connected, is_pending, outcome, start
 
 @dataclass
 class Representation:
-    ascii: bool = False
     records: bool = False
     turns: TimeBudget = field(default_factory=lambda: TimeBudget(Clock(), lambda: 0.0))
 
 
-IMAGE, TEXT, RECORDS = Representation(), Representation(True), Representation(True, True)
+IMAGE, TEXT, RECORDS = None, Representation(), Representation(records=True)
 
 
 class Reading:

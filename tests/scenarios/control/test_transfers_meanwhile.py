@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.commands.table import VERB_TABLE
 from ftpservice.session.context import SessionContext
-from ftpservice.session.transfer import PendingTransfer, TransferProgress
+from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, Verb
 from ftpservice.wire.replies import Reply, reply
 from tests.support.ftp_dialogue import Talk
@@ -26,17 +26,25 @@ class Slow:
         self.end: Deferred[str] = Deferred()
         self.cancelled = 0
 
-    async def run(self, context: SessionContext, argument: str | None) -> PendingTransfer:
+    async def run(self, context: SessionContext, argument: str | None) -> Transfer:
         if argument is not None:
             await self.prepared
-        progress = TransferProgress("SLOW /a", self.upload)
-        return PendingTransfer(reply(150, "Slowly."), progress, self._carry)
+        return SlowTransfer(self)
 
-    async def _carry(self) -> Reply:
+
+class SlowTransfer(Transfer):
+    """Ends when its `Slow` does."""
+
+    def __init__(self, slow: Slow) -> None:
+        super().__init__("SLOW /a", slow.upload, reply(150, "Slowly."))
+        self.slow = slow
+
+    async def run(self) -> Reply:
+        """Wait for the end."""
         try:
-            return reply(226, await self.end)
+            return reply(226, await self.slow.end)
         except CancelledError:
-            self.cancelled += 1
+            self.slow.cancelled += 1
             return reply(426, "Cut.")
 
 
@@ -127,7 +135,7 @@ def test_a_lost_connection_cuts_the_transfer_once(talk: Talk, slow: Slow) -> Non
 
 
 def test_the_end_of_the_clients_side_cuts_an_upload(talk: Talk, slow: Slow) -> None:
-    talk.protocol._context.running = TransferProgress("STOR /a", upload=True)
+    talk.protocol._context.running = SlowTransfer(Slow(upload=True))
     talk.protocol.readConnectionLost()
     assert talk.replies() == ["426 Cut."]
     assert talk.transport.over
