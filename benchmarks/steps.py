@@ -16,9 +16,9 @@ What is counted, inside the server's process and for one operation of one client
 A measurement from outside, of an older tree, said 452 calls with 273 crossings in 57 files for a
 STOR and about 300 calls for a RETR. When this was written they were 479 (449 without what
 dataclasses generate) with 289 crossings, and 302 (288), counting own calls; 728 and 421 counting
-all. So "calls" there fits own calls
-of this service. For pyftpdlib it said 192 calls, 79 crossings and 9 files; here they are 128, 65
-and 9, and 246 calls in all: of these only the files agree, and nothing here tells why.
+all. So "calls" there fits own calls of this service. For pyftpdlib it said 192 calls, 79 crossings
+and 9 files; here they are 128, 65 and 9, and 246 calls in all: only the files agree, and nothing
+here tells why.
 
 ``client-download`` and ``client-upload`` are 2,048 bytes moved by ``ftpservice_client``, counted
 inside the client's process; "own" is ``ftpservice_client`` there, "shared" what it uses of

@@ -187,18 +187,24 @@ def _is_due(reactor: Any) -> bool:
 
 
 def obey(recorder: Recorder, clock: Clock, silent: bool, orders: int, answers: int) -> None:
-    """Do what comes on ``orders`` until it ends."""
-    with os.fdopen(answers, "w", encoding="utf-8") as out:
-        while order := os.read(orders, 100).decode().strip():
-            answer: Any = threading.get_native_id()
-            if order == "go":
-                recorder.start()
-            elif order == "stop":
-                answer = clock.has_run if silent else recorder.stop()
-            else:
-                clock.advance(recorded=order == "tail")
-            out.write(json.dumps(answer) + "\n")
-            out.flush()
+    """Do what comes on ``orders`` until it ends, and end the program then."""
+    try:
+        with os.fdopen(answers, "w", encoding="utf-8") as out:
+            while order := os.read(orders, 100).decode().strip():
+                print(json.dumps(_obeyed(recorder, clock, silent, order)), file=out, flush=True)
+    finally:
+        os._exit(1)  # whoever gave orders is gone, perhaps without a word
+
+
+def _obeyed(recorder: Recorder, clock: Clock, silent: bool, order: str) -> Any:
+    """Do what an order says, and return the answer."""
+    if order == "go":
+        recorder.start()
+    elif order == "stop":
+        return clock.has_run if silent else recorder.stop()
+    else:
+        clock.advance(recorded=order == "tail")
+    return threading.get_native_id()
 
 
 def poll_at_rest(recorder: Recorder, server: int) -> None:

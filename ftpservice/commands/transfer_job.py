@@ -304,7 +304,8 @@ class UploadJob(TransferJob):
             if not self._is_stored:
                 await self._writing.abandon()
         finally:  # also where the session ends meanwhile
-            active, context = self._active_upload, self.context
+            active, self._active_upload = self._active_upload, None  # each refers to the other
+            context = self.context
             if active is not None:
                 if not self._is_stored and not self.is_append:
                     context.services.resume_offers.make(

@@ -26,7 +26,7 @@ class Stage:
         self.live = True
         self.first = ActiveUpload(KEY, HERE, lambda: self.live, self.clock.seconds())
         self.first.cut = lambda: self.cuts.append(self.clock.seconds())
-        self.uploads.enter(self.first)
+        self.uploads.active[self.first.key] = self.first
 
     def second(self, host=HERE):
         return start(self.uploads.abort_dead_upload(KEY, host, self.clock.seconds))
@@ -53,7 +53,7 @@ def test_an_upload_whose_session_is_gone_is_waited_for():
     assert not waiting.called and not settling.called
     stage.uploads.leave(stage.first)
     assert outcome(waiting) is outcome(settling) is None
-    assert KEY not in stage.uploads
+    assert KEY not in stage.uploads.active
 
 
 def test_a_living_one_is_not_waited_for_by_who_only_asks():
@@ -70,7 +70,8 @@ def test_of_two_that_wait_one_gets_the_name():
 
     async def claim(name):
         await stage.uploads.abort_dead_upload(KEY, HERE, stage.clock.seconds)
-        stage.uploads.enter(ActiveUpload(KEY, HERE, lambda: True, stage.clock.seconds()))
+        other = ActiveUpload(KEY, HERE, lambda: True, stage.clock.seconds())
+        stage.uploads.active[KEY] = other
         got.append(name)
 
     one, two = start(claim("one")), start(claim("two"))
@@ -89,4 +90,4 @@ def test_who_waits_may_leave():
     with pytest.raises(CancelledError):
         outcome(waiting)
     stage.uploads.leave(stage.first)
-    assert KEY not in stage.uploads
+    assert KEY not in stage.uploads.active

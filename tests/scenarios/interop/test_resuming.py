@@ -44,7 +44,7 @@ def begun(
     data = client.transfercmd(f"{command} {name}")
     data.sendall(NEW[:SENT])
     living = served.factory.services().uploads
-    served.wait_for(lambda: any(arrived(one.connection) for one in living._living.values()))
+    served.wait_for(lambda: any(arrived(one.connection) for one in living.active.values()))
     return client, data
 
 

@@ -111,7 +111,7 @@ def test_a_name_that_another_session_uploads_to_is_refused(
     content = noise(300_000, 1)
     first.send(b"UPLD %d+ a\n" % len(content) + content[:100_000])
     uploads = served.factory.services().uploads
-    served.wait_for(lambda: ("demo", VirtualPath.parse("/a")) in uploads)
+    served.wait_for(lambda: ("demo", VirtualPath.parse("/a")) in uploads.active)
     second.send(b"UPLD 200000+ a\n" + noise(200_000, 2) + b"UPLD 5+ b\nhello")
     assert second.line() == BEING_UPLOADED
     assert second.line() == "OK 5 b"
