@@ -1,7 +1,7 @@
 r"""Storage strings: ``local:/srv/ftp``, ``memory:capacity=10M``.
 
-A string is a scheme, a colon, and what the scheme makes of the rest. The built-in schemes part the
-rest at colons; ``\:`` is a colon that parts nothing, ``\\`` a backslash.
+A string is a scheme, a colon, and an argument whose syntax the scheme defines. The built-in schemes
+split their argument at colons; ``\:`` stands for a colon in it and ``\\`` for a backslash.
 
 - ``local:PATH[:durable=yes][:partial-age=7d]``
 - ``memory:[capacity=10M][:partial-age=7d]``
@@ -31,11 +31,11 @@ __all__ = ["BUILT_IN_FACTORIES", "BadStorageString", "build_source", "storage_fa
 
 
 class BadStorageString(ValueError):
-    """A storage string that cannot be built from; says why in one line."""
+    """A storage string that is invalid or whose storage cannot be opened; the text is one line."""
 
 
 def build_source(text: str, reactor: Any) -> IStorageSource:
-    """Build what a storage string stands for; raises `BadStorageString`."""
+    """Build the source that a storage string stands for; raises `BadStorageString`."""
     scheme, colon, argument = text.partition(":")
     if not colon or "/" in scheme:
         raise BadStorageString(f"storage {text!r} has no scheme; a directory is local:{text}")
@@ -46,9 +46,7 @@ def build_source(text: str, reactor: Any) -> IStorageSource:
     try:
         source: IStorageSource = factory.build(argument, reactor)
     except OSError as error:
-        reason = ": ".join(
-            str(disconnect) for disconnect in (error.filename, error.strerror) if disconnect
-        )
+        reason = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
         raise BadStorageString(f"storage {text!r}: {reason or error}") from error
     except ValueError as error:
         raise BadStorageString(f"storage {text!r}: {error}") from error
@@ -56,7 +54,7 @@ def build_source(text: str, reactor: Any) -> IStorageSource:
 
 
 def storage_factories() -> Iterator[IStorageSourceFactory]:
-    """Return every scheme there is: the built-in ones, then plugins."""
+    """Yield the factories of all schemes: the built-in ones, then those of plugins."""
     yield from BUILT_IN_FACTORIES
     yield from getPlugins(IStorageSourceFactory)
 
@@ -73,7 +71,7 @@ class LocalSourceFactory:
     help = "local:PATH[:durable=yes][:partial-age=7d]  a directory of this machine"
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
-        """Build a source whose root is the directory named first."""
+        """Build a source; its root is the directory in the first field."""
         path, *rest = split_fields(argument)
         if not path:
             raise ValueError("the directory is missing: local:/srv/ftp")
@@ -88,10 +86,10 @@ class LocalSourceFactory:
 
 @implementer(IStorageSourceFactory)
 class MemorySourceFactory:
-    """``memory:`` — files that go with the process."""
+    """``memory:`` — files that end with the process."""
 
     scheme = "memory"
-    help = "memory:[capacity=10M][:partial-age=7d]  files that go with the process"
+    help = "memory:[capacity=10M][:partial-age=7d]  files that end with the process"
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
         """Build a source with a tree of its own."""

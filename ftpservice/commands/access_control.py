@@ -19,7 +19,7 @@ from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError, log_detail
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import NotDirectory, StorageError
-from ftpservice.storage.filesystem_interfaces import IEnter
+from ftpservice.storage.interfaces import IEnter
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath

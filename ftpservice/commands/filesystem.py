@@ -14,8 +14,7 @@ from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import NotSupported, PathNotFound
-from ftpservice.storage.file_mode import MaskedMode
-from ftpservice.storage.interfaces import ISetTimes
+from ftpservice.storage.interfaces import ISetTimes, MaskedMode
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes

@@ -15,8 +15,7 @@ from ftpservice.events import FileChanged
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.storage.errors import StorageError
-from ftpservice.storage.interfaces import IPartials
-from ftpservice.storage.partial_upload import PartialUpload
+from ftpservice.storage.interfaces import IPartials, PartialUpload
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
 from ftpservice.wire.facts import format_time

@@ -8,7 +8,7 @@ from ftpservice.commands.upload_resumption import refuse_missing
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.storage.errors import PathNotFound
-from ftpservice.storage.filesystem_interfaces import IAccess
+from ftpservice.storage.interfaces import IAccess
 from ftpservice.storage.links import lstat
 from ftpservice.wire import codes
 from ftpservice.wire.ascii import AddedCRCounter

@@ -20,8 +20,14 @@ from ftpservice.session.error_replies import ReplyError
 from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import BadOffset, FilesystemUnsupported, NoSpace, PathNotFound
-from ftpservice.storage.file_mode import MaskedMode
-from ftpservice.storage.interfaces import IFreeSpace, IReading, IWriting, WriteMode, WriteRequest
+from ftpservice.storage.interfaces import (
+    IFreeSpace,
+    IReading,
+    IWriting,
+    MaskedMode,
+    WriteMode,
+    WriteRequest,
+)
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
@@ -94,21 +100,21 @@ async def _receive(
     active: ActiveUpload | None = None
     try:
         request = await _request(context, path, how, marks)
-        if request.how is not WriteMode.UNIQUE:
-            active = await _register(context, path, request.how)
+        if request.write_mode is not WriteMode.UNIQUE:
+            active = await _register(context, path, request.write_mode)
         try:
             writing: IWriting = await context.storage.open_writing(path, request)
         except BadOffset:
             await refuse_offset(context, path)
-        if request.how is not WriteMode.APPEND:
+        if request.write_mode is not WriteMode.APPEND:
             forget_partial(context, path)
         try:
             target = writing.path  # of STOU, and of a storage that renames
             name = str(target)
-            watched = context.services.digests.hashing_writer_for(writing, request.how)
+            watched = context.services.digests.hashing_writer_for(writing, request.write_mode)
             job = UploadJob(context, channel, WRITE_MODE_VERBS[how], watched, name)
             text = begin.format(path=name, name=target.name)
-            job.begin(text, request.how, marks.announced, active)
+            job.begin(text, request.write_mode, marks.announced, active)
             return job
         except BaseException:
             await writing.abandon()

@@ -252,7 +252,7 @@ class SessionContext:
         if account is not None and account.name == user:
             own = IOwnUploads(account.storage, None)
             if own is not None:
-                own.learn(writing.path, entry)
+                own.remember(writing.path, entry)
         return self.services.digests.upload_committed(user, writing, entry)
 
     def take_next_transfer(self) -> NextTransfer:

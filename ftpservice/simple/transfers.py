@@ -16,11 +16,11 @@ from ftpservice.session.error_replies import log, log_detail
 from ftpservice.simple.line_stream import LineStream
 from ftpservice.storage.batch_commit import commit_batch
 from ftpservice.storage.errors import PathNotFound, StorageError
-from ftpservice.storage.file_mode import MaskedMode
 from ftpservice.storage.interfaces import (
     IReading,
     ISpliceTarget,
     IWriting,
+    MaskedMode,
     WriteMode,
     WriteRequest,
 )

@@ -36,12 +36,14 @@ from ftpservice.storage.errors import (
     StorageError,
     Unavailable,
 )
-from ftpservice.storage.filesystem_interfaces import IAccess, IEnter, ILinks
 from ftpservice.storage.interfaces import (
+    IAccess,
     IBatchCommit,
     IDescriptor,
+    IEnter,
     IFreeSpace,
     IHashes,
+    ILinks,
     IListing,
     IPartials,
     IReading,
@@ -53,10 +55,10 @@ from ftpservice.storage.interfaces import (
     IStorage,
     IStorageSource,
     IWriting,
+    PartialUpload,
     WriteMode,
     WriteRequest,
 )
-from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.storage.source_strings import (

@@ -1,4 +1,4 @@
-"""Small transactions that end together: the way to a thread and back costs as much as a file."""
+"""Several commits in one call of the pool: a hand-over costs as much as a small file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["commit_batch"]
 
 
 async def commit_batch(writings: Sequence[IWriting]) -> list[Entry | StorageError]:
-    """Commit in their order, in one call of a pool where they have one; tell what came of each.
+    """Commit in order, if possible in one call of the pool; return the entry or error of each.
 
-    Those that fail may have to be abandoned.
+    A writing whose commit failed may have to be abandoned.
     """
     ready = [IBatchCommit(writing, None) for writing in writings]
     if len(ready) < 2 or None in ready or len({id(one.pool) for one in ready}) > 1:

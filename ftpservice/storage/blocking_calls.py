@@ -1,4 +1,4 @@
-"""Calls to the operating system, made in a pool, with its errors translated."""
+"""Blocking calls made in a thread pool, with the errors of the operating system translated."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ async def in_pool(
     *args: *Ts,
     dispose: Callable[[T], object] | None = None,
 ) -> T:
-    """Call ``function`` in the pool; what it raises is about ``path``.
+    """Call ``function`` in the pool and return its result.
 
-    See `BlockingRunner.run`.
+    An `OSError` is raised as the `StorageError` that it means for ``path``; `Busy` if the pool is
+    full, `Unavailable` if it has stopped. ``dispose``: see `BlockingRunner.run`.
     """
 
     def dispose_of(outcome: T | _StorageFailure) -> None:
@@ -37,7 +38,7 @@ async def in_pool(
             _attempted, path, function, args, dispose=None if dispose is None else dispose_of
         )
     except PoolOverloaded as error:
-        raise Busy(path, "too many calls wait") from error
+        raise Busy(path, "too many calls are waiting") from error
     except PoolStopped as error:
         raise Unavailable(path, "stopped") from error
     if isinstance(outcome, _StorageFailure):
@@ -48,14 +49,14 @@ async def in_pool(
 async def in_pool_each(
     runner: BlockingRunner, calls: Sequence[tuple[VirtualPath, Callable[[], T]]]
 ) -> list[T | StorageError]:
-    """Make calls one after the other in one call of the pool; what one raises is in its place.
+    """Make several calls in one call of the pool; return the result or the error of each.
 
-    When the pool takes no more, none was made.
+    If the pool is full or has stopped, none of them is made.
     """
     try:
         outcomes = await runner.run(_attempted_each, calls)
     except PoolOverloaded:
-        return [Busy(path, "too many calls wait") for path, _function in calls]
+        return [Busy(path, "too many calls are waiting") for path, _function in calls]
     except PoolStopped:
         return [Unavailable(path, "stopped") for path, _function in calls]
     return [
@@ -67,11 +68,10 @@ async def in_pool_each(
 
 
 class _StorageFailure(NamedTuple):
-    """A storage error on its way out of the pool.
+    """A storage error on its way out of the pool, without its traceback.
 
-    Not the error itself: a raised one knows the frames it passed, and some of those would know
-    it. Such rings keep directories open until the collector comes by, which in an idle service
-    can take hours.
+    A raised error refers to the frames that it passed, and some of those refer to it. Such cycles
+    keep directories open until the garbage collector runs, which can take hours in an idle service.
     """
 
     kind: type[StorageError]
@@ -86,7 +86,7 @@ class _StorageFailure(NamedTuple):
 def _attempted(
     path: VirtualPath, function: Callable[[*Ts], T], args: tuple[*Ts]
 ) -> T | _StorageFailure:
-    """Do the call, in the thread."""
+    """Make the call, in the thread."""
     try:
         return function(*args)
     except OSError as error:
@@ -98,5 +98,5 @@ def _attempted(
 def _attempted_each(
     calls: Sequence[tuple[VirtualPath, Callable[[], T]]],
 ) -> list[T | _StorageFailure]:
-    """Do the calls, in the thread."""
+    """Make the calls, in the thread."""
     return [_attempted(path, function, ()) for path, function in calls]

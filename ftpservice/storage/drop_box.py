@@ -1,10 +1,10 @@
-"""A storage that does not tell what is in it: the view of a drop box.
+"""A storage that hides what it contains: the view of a drop box.
 
-Directories are told, so that CWD and MKD work, and the account's own partials, so that a cut upload
-can be resumed. Of all else one answer says nothing: a call that fails because of what is there, or
-is not, raises `PathNotFound` where the account looks and `Denied` where it wants a change, whether
-the name is that of a file, of a directory, of something below a file or of nothing. The log has the
-difference.
+Directories are visible, so that CWD and MKD work, and the account's own partial uploads, so that an
+interrupted upload can be resumed. Everything else is hidden: a call whose failure would reveal
+whether a name exists raises `PathNotFound` if it reads and `Denied` if it changes something. It
+does so whether the name belongs to a file, a directory, something below a file, or nothing. The log
+has the reason.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from zope.interface import implementer
 
 from ftpservice.storage import errors
 from ftpservice.storage.errors import BadOffset, Denied, PathNotFound
-from ftpservice.storage.filesystem_interfaces import IEnter
 from ftpservice.storage.interfaces import (
+    IEnter,
     IFreeSpace,
     IListing,
     IPartials,
@@ -46,14 +46,14 @@ REVEALING_ERRORS = (
     errors.NotEmpty,
     errors.PathNotFound,
 )
-"""Errors that tell what is there, each by being raised in place of another."""
+"""Errors that reveal what exists, because another one would be raised otherwise."""
 
 
 @implementer(IStorage)
 class DropBoxStorage:
-    """``inner`` for an account that may not know what is in it.
+    """``inner`` for an account that may not see what it contains.
 
-    What the account may do is decided elsewhere.
+    `RestrictedStorage` checks the rights of the account.
     """
 
     def __init__(self, inner: IStorage) -> None:
@@ -68,14 +68,14 @@ class DropBoxStorage:
         return None if space is None else _FreeSpace(space, self)
 
     async def stat(self, path: VirtualPath) -> Entry:
-        """Return the facts of a directory; raises `PathNotFound` for all else."""
+        """Return the entry of a directory; raises `PathNotFound` for everything else."""
         entry = await _hiding(self._inner.stat(path), path, PathNotFound)
         if entry.kind is not Kind.DIRECTORY:
             raise PathNotFound(path, "not a directory")
         return entry
 
     async def enter(self, path: VirtualPath) -> None:
-        """Return for a directory that can be entered; raises `PathNotFound` for all else."""
+        """Return for a directory that can be entered; raises `PathNotFound` for everything else."""
         enters = IEnter(self._inner, None)
         if enters is None:
             await self.stat(path)
@@ -83,15 +83,15 @@ class DropBoxStorage:
             await _hiding(enters.enter(path), path, PathNotFound)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
-        """Refuse: what is in a directory is not told."""
+        """Raise `Denied`: directories cannot be listed."""
         raise Denied(path)
 
     async def open_reading(self, path: VirtualPath) -> IReading:
-        """Refuse: what is in a file is not told."""
+        """Raise `Denied`: files cannot be read."""
         raise Denied(path)
 
     async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
-        """Make one directory."""
+        """Create one directory."""
         await _hiding(self._inner.make_directory(path, mode), path, Denied)
 
     async def remove_directory(self, path: VirtualPath) -> None:
@@ -107,14 +107,16 @@ class DropBoxStorage:
         await _hiding(self._inner.rename(source, target, replace), source, Denied)
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        """Begin an upload; an offset is one in the account's own partial and in nothing else."""
-        if request.how is WriteMode.UNIQUE:  # a number would count the files
+        """Begin an upload; an offset counts only in the account's own partial upload."""
+        if (
+            request.write_mode is WriteMode.UNIQUE
+        ):  # a numbered name would reveal how many files exist
             path = path.parent.child(f"{path.name}.{token_hex(6)}")
-        elif request.offset and request.offset > await self._arrived(path):
-            raise BadOffset(path, "no partial of that size")
+        elif request.offset and request.offset > await self._partial_size(path):
+            raise BadOffset(path, "no partial upload of that size")
         return await _hiding(self._inner.open_writing(path, request), path, Denied)
 
-    async def _arrived(self, path: VirtualPath) -> int:
+    async def _partial_size(self, path: VirtualPath) -> int:
         partials = IPartials(self._inner, None)
         if partials is None:
             return 0
@@ -126,20 +128,20 @@ class DropBoxStorage:
 
 @implementer(IFreeSpace)
 class _FreeSpace:
-    """The room in directories, which are told."""
+    """The free space in directories, which are visible."""
 
     def __init__(self, space: IFreeSpace, storage: DropBoxStorage) -> None:
         self._space = space
         self._storage = storage
 
     async def free_space(self, path: VirtualPath) -> int:
-        """Return the bytes that may still be written; raises `PathNotFound` for no directory."""
+        """Return the bytes that may still be written; raises `PathNotFound` if not a directory."""
         await self._storage.stat(path)
         return int(await self._space.free_space(path))
 
 
 async def _hiding(call: Awaitable[T], path: VirtualPath, kind: type[errors.StorageError]) -> T:
-    """Wait for a call; what would tell what is there becomes a ``kind`` of error."""
+    """Wait for a call; an error that would reveal what exists is raised as ``kind``."""
     try:
         return await call
     except REVEALING_ERRORS as error:

@@ -1,4 +1,4 @@
-"""The closed set of errors that a storage raises; anything else is a defect of that storage."""
+"""The closed set of errors that a storage raises; any other error is a defect of the storage."""
 
 from __future__ import annotations
 
@@ -29,89 +29,89 @@ __all__ = [
 
 
 class StorageError(Exception):
-    """Something asked of a storage did not happen; ``path`` says to what."""
+    """A storage did not do what was requested; ``path`` is what it was requested for."""
 
     words = "the storage failed"
-    """What is wrong, in general."""
+    """What is wrong, in general: one phrase per class."""
 
     def __init__(self, path: VirtualPath, detail: str = "") -> None:
         super().__init__(path, detail)
         self.path = path
         self.detail = detail
-        """For the log, never for the peer."""
+        """More about it, for the log; never sent to the peer."""
 
     @property
     def reason(self) -> str:
-        """What is wrong, with its detail, for the log; the path is left out."""
+        """What is wrong, with the detail, for the log; without the path."""
         return f"{self.words} ({self.detail})" if self.detail else self.words
 
     def __str__(self) -> str:
-        """Say what did not happen, and to what, in one line for the log."""
+        """Return path and reason in one line, for the log."""
         return f"{self.path}: {self.reason}"
 
 
 class PathNotFound(StorageError):
-    """There is nothing of that name."""
+    """No file or directory has that name."""
 
     words = "no such file or directory"
 
 
 class Exists(StorageError):
-    """There is something of that name already."""
+    """A file or directory has that name already."""
 
     words = "there is something of that name already"
 
 
 class IsDirectory(StorageError):
-    """A file is wanted, that is a directory."""
+    """A file is needed, but it is a directory."""
 
     words = "that is a directory"
 
 
 class NotDirectory(StorageError):
-    """A directory is wanted, that is something else."""
+    """A directory is needed, but it is something else."""
 
     words = "that is not a directory"
 
 
 class IsLink(StorageError):
-    """A directory is wanted, that is a link; it is removed as a file is."""
+    """A directory is needed, but it is a symbolic link, which is removed like a file."""
 
     words = "that is a link, not a directory"
 
 
 class NotEmpty(StorageError):
-    """The directory still has entries."""
+    """The directory has entries."""
 
     words = "the directory is not empty"
 
 
 class Denied(StorageError):
-    """Not permitted: to this account, to this process, or to anybody (a device, a way out)."""
+    """Not permitted: for this account, this process, or anyone (a device, a link out)."""
 
     words = "permission denied"
 
 
 class FilesystemUnsupported(StorageError):
-    """What the filesystem beneath cannot do, for anybody."""
+    """The filesystem cannot do that, whoever requests it."""
 
     words = "the filesystem cannot do that"
 
 
 class OtherFilesystem(StorageError):
-    """A rename that would have to copy: between filesystems, or of a directory on some."""
+    """A rename that would have to copy: between filesystems or, on some, of a directory."""
 
     words = "it can only be moved there by a copy"
 
 
 class MountPoint(StorageError):
-    """Something is mounted there, so it cannot be renamed, removed or replaced."""
+    """A filesystem is mounted there, so it cannot be renamed, removed or replaced."""
 
     words = "that is a mount point"
 
 
 class InvalidName(StorageError):
-    """The storage cannot have a file of that name."""
+    """The storage cannot have a file with that name."""
 
     words = "that name is not allowed"
 
@@ -123,42 +123,42 @@ class NoSpace(StorageError):
 
 
 class QuotaExceeded(StorageError):
-    """More than the account may keep, or a file larger than it may be."""
+    """More than the account may store, or a file larger than permitted."""
 
     words = "over the quota"
 
 
 class Busy(StorageError):
-    """Somebody else holds it just now; the same call may work later."""
+    """It is in use by another session or program; the same call may succeed later."""
 
     words = "in use"
 
 
 class BeingUploaded(StorageError):
-    """Another session of the same owner is uploading a file of that name."""
+    """Another session of the same owner is uploading a file with that name."""
 
     words = "being uploaded by another session"
 
 
 class HasUploads(StorageError):
-    """The directory holds uploads under way, or interrupted uploads of other owners."""
+    """The directory has uploads under way, or partial uploads of other owners."""
 
     words = "not empty: it has uploads under way, or interrupted ones of others"
 
 
 class Unavailable(StorageError):
-    """The storage failed beneath us (I/O error, gone)."""
+    """The storage failed: an I/O error, or it is gone."""
 
     words = "the storage failed"
 
 
 class BadOffset(StorageError):
-    """There is nothing to go on from at that offset."""
+    """There is nothing to resume at that offset."""
 
     words = "nothing to resume from at that offset"
 
 
 class NotSupported(StorageError):
-    """This storage cannot do that at all."""
+    """This storage does not support that."""
 
     words = "the storage cannot do that"

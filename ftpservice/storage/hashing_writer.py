@@ -1,4 +1,4 @@
-"""A write transaction whose bytes are digested on their way, in a pool, while they are written."""
+"""An upload transaction whose bytes are digested in a pool while they are written."""
 
 from __future__ import annotations
 
@@ -18,94 +18,94 @@ __all__ = ["HashingWriter"]
 log = Logger("ftpservice")
 
 BATCH_SIZE = 64 * 1024
-"""Bytes that are worth the way to a thread; what is left of less at the end is digested here."""
+"""Bytes for which a call of the pool pays; a smaller rest is digested in the reactor thread."""
 
 
-def _update(digest: Hasher, pieces: list[bytes]) -> None:
+def _update(hasher: Hasher, pieces: list[bytes]) -> None:
     for piece in pieces:
-        digest.update(piece)
+        hasher.update(piece)
 
 
 @implementer(IWriting)
 class HashingWriter:
     """A new file, written from its beginning through ``inner``.
 
-    While one piece is digested the next may be written, and no more, so memory is bounded. A
-    digest that cannot be had is none, and does not disturb the upload.
+    While one batch is digested, the next one may be written but no more, so memory is bounded. If
+    the digest cannot be computed there is none, and the upload continues.
     """
 
     def __init__(self, inner: IWriting, algorithm: str, runner: BlockingRunner) -> None:
         self.algorithm = algorithm
         self.digest = ""
-        """In hexadecimal digits, from ``commit`` on; empty if there is none."""
+        """Hexadecimal digits, after ``commit``; empty if there is none."""
         self._inner = inner
-        self._sum = new_hasher(algorithm)
+        self._hasher = new_hasher(algorithm)
         self._runner = runner
-        self._lost = inner.offset != 0
+        self._has_gap = inner.offset != 0
         self._size = 0
-        self._kept: list[bytes] = []
-        self._size_kept = 0
-        self._under_way: Deferred[None] | None = None
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._digesting: Deferred[None] | None = None
 
     @property
     def path(self) -> VirtualPath:
-        """What it will be published under."""
+        """The name that it will be published under."""
         path: VirtualPath = self._inner.path
         return path
 
     @property
     def offset(self) -> int:
-        """Where the first written byte goes."""
+        """The position of the first byte written."""
         offset: int = self._inner.offset
         return offset
 
     async def write(self, data: bytes) -> None:
         """Write ``data`` and begin to digest it."""
         self._size += len(data)
-        self._kept.append(data)
-        self._size_kept += len(data)
-        if self._size_kept >= BATCH_SIZE:
-            await self._digested()
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes >= BATCH_SIZE:
+            await self._wait_for_digest()
             self._begin()
         await self._inner.write(data)
 
     async def commit(self) -> Entry:
-        """Digest the rest, then publish; the digest stands if the file holds what was digested."""
-        await self._digested()
-        _update(self._sum, self._take_kept())
+        """Digest the rest, then publish; the digest is kept if its bytes are the whole file."""
+        await self._wait_for_digest()
+        _update(self._hasher, self._take_pending())
         entry = await self._inner.commit()
-        if not self._lost and entry.size == self._size:
-            self.digest = self._sum.hexdigest()
+        if not self._has_gap and entry.size == self._size:
+            self.digest = self._hasher.hexdigest()
         return entry
 
     async def abandon(self) -> None:
         """End without publishing; nothing more is digested."""
-        self._lost = True
-        if self._under_way is not None:
-            self._under_way.addErrback(lambda _: None)
-            self._under_way.cancel()
-        self._take_kept()
+        self._has_gap = True
+        if self._digesting is not None:
+            self._digesting.addErrback(lambda _: None)
+            self._digesting.cancel()
+        self._take_pending()
         await self._inner.abandon()
 
     def _begin(self) -> None:
-        pieces = self._take_kept()
-        if not self._lost:
-            self._under_way = self._runner.run(_update, self._sum, pieces)
-            self._under_way.addErrback(self._lose)
+        pieces = self._take_pending()
+        if not self._has_gap:
+            self._digesting = self._runner.run(_update, self._hasher, pieces)
+            self._digesting.addErrback(self._digest_failed)
 
-    async def _digested(self) -> None:
-        """Wait for what is being digested; two threads at once would mix it up."""
-        if self._under_way is not None:
-            await self._under_way
-            self._under_way = None
+    async def _wait_for_digest(self) -> None:
+        """Wait for the batch being digested: two threads must not update the hasher at once."""
+        if self._digesting is not None:
+            await self._digesting
+            self._digesting = None
 
-    def _lose(self, failure: Failure) -> Failure | None:
-        self._lost = True
+    def _digest_failed(self, failure: Failure) -> Failure | None:
+        self._has_gap = True
         if failure.check(CancelledError):
             return failure
         log.failure("an upload could not be digested", failure)
         return None
 
-    def _take_kept(self) -> list[bytes]:
-        kept, self._kept, self._size_kept = self._kept, [], 0
-        return [] if self._lost else kept
+    def _take_pending(self) -> list[bytes]:
+        pieces, self._pending, self._pending_bytes = self._pending, [], 0
+        return [] if self._has_gap else pieces

@@ -1,16 +1,17 @@
-"""What a storage is: a small core that every backend has, and optional capabilities beside it.
+"""What a storage is: a small core that every backend offers, and optional interfaces beside it.
 
-Every method that may take time returns an awaitable (a coroutine or a Deferred) and raises only
-what `ftpservice.storage.errors` lists. Paths are `VirtualPath`, seen from this storage's root.
+A method that may take time returns an awaitable (a coroutine or a Deferred) and raises only the
+errors of `ftpservice.storage.errors`. Paths are `VirtualPath`, from the root of the storage.
 
 Rules that callers and wrappers rely on:
 
-- Ask for an optional capability by adapting: ``IHashes(storage, None)``. A wrapper forwards one
-  only on purpose (``__conform__``), so nothing slips past it.
-- Whoever opens a listing, a reading or a writing ends it: ``close``, or ``commit``/``abandon``.
-- A cancelled call leaves nothing open behind: what arrives too late is closed by the storage.
-- Calls on one opened object do not overlap, but for ``close`` and ``abandon``, which may come at
-  any time (a cut) and wait for the call in progress by themselves.
+- An optional interface is asked for by adapting: ``IHashes(storage, None)``. A wrapper forwards one
+  only explicitly (``__conform__``), so no call bypasses it.
+- Whoever opens a listing, a reading or a writing ends it: by ``close``, or by ``commit`` or
+  ``abandon``.
+- A cancelled call leaves nothing open: the storage closes a result that arrives too late.
+- Calls on one opened object do not overlap, except ``close`` and ``abandon``. These may come at any
+  time (a transfer is aborted), and wait for the call in progress by themselves.
 """
 
 from __future__ import annotations
@@ -18,19 +19,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from zope.interface import Attribute, Interface
 
-from ftpservice.storage.partial_upload import PartialUpload
+from ftpservice.storage.errors import BadOffset
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
+    "IAccess",
     "IBatchCommit",
     "IDescriptor",
+    "IEnter",
     "IFreeSpace",
     "IHashes",
+    "ILinks",
     "IListing",
     "IPartials",
     "IReading",
@@ -43,6 +47,8 @@ __all__ = [
     "IStorageSource",
     "IUnnamedSource",
     "IWriting",
+    "MaskedMode",
+    "PartialUpload",
     "WriteMode",
     "WriteRequest",
 ]
@@ -51,48 +57,85 @@ __all__ = [
 T = TypeVar("T")
 
 
+class MaskedMode(int):
+    """Permission bits from which a umask has been taken; ``requested`` are the bits before that.
+
+    A storage in which directories decide instead of the umask (a default ACL, acl(5)) uses
+    ``requested``. Any other one uses the number.
+    """
+
+    requested: int
+
+    @classmethod
+    def of(cls, requested: int, umask: int) -> MaskedMode:
+        """Take ``umask`` from the bits ``requested``."""
+        mode = cls(requested & ~umask)
+        mode.requested = requested
+        return mode
+
+
 class WriteMode(Enum):
-    """What an upload does to its name."""
+    """What an upload does to the file that has its name."""
 
     REPLACE = "replace"
-    """Make the file, or swap the new content in for the old."""
+    """Create the file, or replace its content."""
     CREATE = "create"
-    """Make the file; `Exists` if there is one, when opening and again when committing."""
+    """Create the file; `Exists` if there is one, when opening and again when committing."""
     APPEND = "append"
-    """Add to the file in place; make it if there is none, going on from the owner's partial."""
+    """Add to the file in place; without one, create it and resume the owner's partial upload."""
     UNIQUE = "unique"
-    """Make a file in the same directory under a name nobody has, derived from the one given."""
+    """Create a file in the same directory under a name that is free, derived from the given one."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteRequest:
     """How a file is to be written."""
 
-    how: WriteMode = WriteMode.REPLACE
+    write_mode: WriteMode = WriteMode.REPLACE
     offset: int = 0
-    """Bytes to keep of the owner's partial or, only where there is none, of the file (REST; with
-    REPLACE and CREATE)."""
+    """Bytes to keep of the owner's partial upload or, only if there is none, of the file (REST,
+    RFC 3659 §5); with REPLACE and CREATE."""
     announced: int | None = None
-    """Size in bytes of what will be written from ``offset`` on, where the peer said so; a commit
-    after another number of bytes is refused with `BadOffset` and keeps the partial."""
+    """Bytes that will be written from ``offset`` on, if the peer announced them. A commit after
+    another number of bytes raises `BadOffset` and keeps the partial upload."""
     mode: int = 0o644
-    """Permission bits of a new file (perhaps a `MaskedMode`); a replaced file's own are kept."""
+    """Permission bits of a new file (may be a `MaskedMode`); a replaced file keeps its own."""
     partial_only: bool = False
-    """Whether ``offset`` counts in the owner's partial: then nothing is kept of the file."""
+    """Whether ``offset`` counts only in the owner's partial upload, never in the file."""
+
+    def check_announced(self, written: int, path: VirtualPath) -> None:
+        """Raise `BadOffset` if another number of bytes was announced than ``written``."""
+        if self.announced not in (None, written):
+            raise BadOffset(path, f"{written} bytes arrived, {self.announced} were announced")
+
+
+class PartialUpload(NamedTuple):
+    """What is kept of one interrupted upload, or of one under way."""
+
+    path: VirtualPath
+    """The file that it is an upload of, or the hidden file itself if that is not known."""
+    owner: str
+    """The account; empty if it is not known."""
+    size: int
+    """Bytes."""
+    modified: float
+    """When the last of it arrived, in seconds since the epoch."""
+    is_active: bool = False
+    """Whether the upload is under way."""
 
 
 class IListing(Interface):
     """A directory being read."""
 
     def next_batch() -> Awaitable[Sequence[Entry]]:
-        """Return some more entries, in no order; none at all means the end."""
+        """Return some more entries, in no order; an empty sequence means the end."""
 
     def close() -> None:
-        """Let go of the directory, at once or as soon as a call in progress is done."""
+        """Close the directory, at once or after a call in progress."""
 
 
 class IReading(Interface):
-    """A plain file being read; what it holds does not change while it is open."""
+    """A plain file being read; its content does not change while it is open."""
 
     entry = Attribute("The file's `Entry`, as of opening.")
 
@@ -100,98 +143,98 @@ class IReading(Interface):
         """Return up to ``size`` bytes from ``offset``; empty at the end."""
 
     def close() -> None:
-        """Let go of the file, at once or as soon as a call in progress is done."""
+        """Close the file, at once or after a call in progress."""
 
 
 class IWriting(Interface):
-    """A write transaction: nobody sees anything under the name before ``commit``.
+    """An upload transaction: nothing is visible under the name before ``commit``.
 
     The exception is `WriteMode.APPEND` to an existing file, which grows in place.
     """
 
-    path = Attribute("The `VirtualPath` it will be published under.")
-    offset = Attribute("Where in the file the first written byte goes, in bytes.")
+    path = Attribute("The `VirtualPath` that it will be published under.")
+    offset = Attribute("The position in the file of the first byte written.")
 
     def write(data: bytes) -> Awaitable[None]:
-        """Add ``data`` behind what was written."""
+        """Add ``data`` after what was written."""
 
     def commit() -> Awaitable[Entry]:
-        """Publish the whole file under its name, atomically, and end the transaction.
+        """Publish the complete file under its name, atomically, and end the transaction.
 
-        What was appended to a file that was renamed meanwhile is published there: the entry's
-        name differs from that of ``path`` then, and is empty if it is not known.
-        When this raises, nothing was published and the transaction is over, as if abandoned.
+        Bytes appended to a file that was renamed meanwhile are in the renamed file: the entry's
+        name then differs from that of ``path``, and is empty if it is not known.
+        After an error nothing is published, and the transaction has ended as by ``abandon``.
         """
 
     def abandon() -> Awaitable[None]:
-        """End the transaction without publishing; what arrived is kept as a hidden partial.
+        """End the transaction without publishing; what arrived is kept as a partial upload.
 
-        Nothing is kept after `NoSpace` or `QuotaExceeded`: nobody would see what takes the space.
-        Does nothing after ``commit`` or a former ``abandon``.
+        Nothing is kept after `NoSpace` or `QuotaExceeded`: it would take up space unseen. Does
+        nothing after ``commit`` or another ``abandon``.
         """
 
 
 class IStorage(Interface):
-    """The files of one account, as every backend can offer them."""
+    """The files of one account; every backend offers this."""
 
     def stat(path: VirtualPath) -> Awaitable[Entry]:
-        """Return the facts of ``path``; raises `NotFound`."""
+        """Return the entry of ``path``; raises `PathNotFound`."""
 
     def open_listing(path: VirtualPath) -> Awaitable[IListing]:
-        """Begin to read a directory; raises `NotFound`, `NotDirectory`, `Denied`."""
+        """Open a directory for reading; raises `PathNotFound`, `NotDirectory`, `Denied`."""
 
     def make_directory(path: VirtualPath, mode: int = 0o755) -> Awaitable[None]:
-        """Make one directory; raises `Exists`, `NotFound` (no parent), `NotDirectory`."""
+        """Create one directory; raises `Exists`, `PathNotFound` (no parent), `NotDirectory`."""
 
     def remove_directory(path: VirtualPath) -> Awaitable[None]:
-        """Remove an empty directory; raises `NotFound`, `NotDirectory`, `NotEmpty`, `IsLink`.
+        """Remove an empty directory; raises `PathNotFound`, `NotDirectory`, `NotEmpty`, `IsLink`.
 
-        Interrupted uploads of this owner in it go with it. While an upload into it is under way,
-        or interrupted ones of other owners are kept in it, it is not empty (`HasUploads`).
+        This owner's partial uploads in it are removed with it. While an upload into it is under
+        way, or partial uploads of other owners are kept in it, it is not empty (`HasUploads`).
         """
 
     def remove_file(path: VirtualPath) -> Awaitable[None]:
-        """Remove a file or a link, and the owner's partial of it.
+        """Remove a file or a link, and the owner's partial upload of it.
 
-        Where there is a partial and no file, the partial is removed; `BeingUploaded` if it still
-        arrives. Raises `NotFound`, `IsDirectory`.
+        If there is only a partial upload, that is removed; `BeingUploaded` if it is under way.
+        Raises `PathNotFound`, `IsDirectory`.
         """
 
     def rename(source: VirtualPath, target: VirtualPath, replace: bool = True) -> Awaitable[None]:
-        """Rename a file or directory; a file at ``target`` gives way if ``replace``.
+        """Rename a file or directory; a file at ``target`` is replaced if ``replace``.
 
-        Raises `NotFound`, `Exists`, `IsDirectory`, `NotDirectory`, `NotEmpty`, `InvalidName`
+        Raises `PathNotFound`, `Exists`, `IsDirectory`, `NotDirectory`, `NotEmpty`, `InvalidName`
         (into itself).
         """
 
     def open_reading(path: VirtualPath) -> Awaitable[IReading]:
-        """Open a plain file; raises `NotFound`, `IsDirectory`, `Denied` (not a plain file)."""
+        """Open a plain file; raises `PathNotFound`, `IsDirectory`, `Denied` (not a plain file)."""
 
     def open_writing(path: VirtualPath, request: WriteRequest) -> Awaitable[IWriting]:
-        """Begin a write transaction.
+        """Begin an upload transaction.
 
-        Raises `NotFound` (no such directory), `NotDirectory`, `IsDirectory`, `Exists`,
-        `BadOffset`, `InvalidName`, `Unsupported` (this storage cannot write like that).
+        Raises `PathNotFound` (no such directory), `NotDirectory`, `IsDirectory`, `Exists`,
+        `BadOffset`, `InvalidName`, `NotSupported` (this storage cannot write in that mode).
         """
 
 
 class IStorageSource(Interface):
-    """What a storage string stands for: it hands out a storage for each account."""
+    """What a storage string stands for: it opens the storage of each account."""
 
     def storage(owner: str, top: VirtualPath) -> Awaitable[IStorage]:
-        """Return ``owner``'s storage, its root at ``top``, made if it is missing."""
+        """Return ``owner``'s storage with its root at ``top``, which is created if missing."""
 
     def describe() -> str:
-        """Return what is served, for a person: ``local:/srv/ftp``."""
+        """Return what is served, to be read by a person: ``local:/srv/ftp``."""
 
     def stop() -> Awaitable[None]:
-        """Let go of threads and handles; no storage of this source is used afterwards."""
+        """End threads and close files; no storage of this source is used afterwards."""
 
 
 class IUnnamedSource(IStorageSource):
-    """A source whose string names nothing that exists outside it (``memory:``).
+    """A source whose string names nothing that exists outside the process (``memory:``).
 
-    Two accounts with such a root each get a source of their own.
+    Each account with such a root gets a source of its own.
     """
 
 
@@ -199,49 +242,49 @@ class IDescriptor(Interface):
     """A reading or writing that is an operating-system file."""
 
     def fileno() -> int:
-        """Return the descriptor; it stays the storage's to close."""
+        """Return the descriptor; the storage closes it."""
 
 
 class ISendfileSource(IDescriptor):
-    """A reading of an operating-system file that knows what of it is in memory."""
+    """A reading of an operating-system file that can tell what of it is in memory."""
 
     def is_cached(offset: int, size: int) -> bool:
-        """Tell whether a stretch can be read without waiting; never waits itself."""
+        """Tell whether a range of bytes can be read without waiting; never blocks."""
 
     def cache(offset: int, size: int) -> Awaitable[None]:
-        """Bring a stretch into memory; raises what `IReading.read` does."""
+        """Read a range of bytes into memory; raises what `IReading.read` does."""
 
     def exclusively(function: Callable[[int], T]) -> Awaitable[T]:
-        """Call ``function`` with the descriptor, in a thread; nobody closes it meanwhile.
+        """Call ``function`` with the descriptor, in a thread; it is not closed meanwhile.
 
         Raises what `IReading.read` does.
         """
 
 
 class ISpliceTarget(Interface):
-    """A writing to an operating-system file that the kernel can fill by itself."""
+    """A writing to an operating-system file that can be filled by splice(2)."""
 
     def exclusively(function: Callable[[int], T]) -> Awaitable[T]:
-        """Call ``function`` with the descriptor, in a thread; nobody else uses it meanwhile.
+        """Call ``function`` with the descriptor, in a thread; it is not used otherwise meanwhile.
 
-        What is written counts from where the descriptor stands. Raises what `IWriting.write` does.
+        ``function`` writes at the descriptor's position. Raises what `IWriting.write` does.
         """
 
 
 class IRetractableWriting(Interface):
-    """A writing that grows a file in place, and can take back what it has added."""
+    """A writing that grows a file in place, and can remove what it has added."""
 
     def retract() -> Awaitable[bool]:
-        """Take back what was written; False, and nothing changed, if others added to it since."""
+        """Remove what was written; False, and nothing is changed, if others have added since."""
 
 
 class IBatchCommit(Interface):
-    """A writing whose commit is one call in a pool, which others can share (`together`)."""
+    """A writing whose commit is one call in a pool, which several can share (`commit_batch`)."""
 
-    pool = Attribute("The `BlockingRunner` whose threads the call belongs in.")
+    pool = Attribute("The `BlockingRunner` that the call belongs in.")
 
     def commit_in_thread() -> Entry:
-        """Do in this thread what ``commit`` does; raises `OSError` besides what that raises."""
+        """Do what ``commit`` does, in this thread; raises `OSError` too."""
 
 
 class IHashes(Interface):
@@ -250,7 +293,7 @@ class IHashes(Interface):
     def hash(path: VirtualPath, algorithm: str, start: int, end: int | None) -> Awaitable[str]:
         """Return the hex digest of bytes ``start`` up to ``end`` (``None``: to the end).
 
-        ``algorithm`` is one of ``CRC32 MD5 SHA-1 SHA-256 SHA-512``. Raises `NotFound`,
+        ``algorithm`` is one of ``CRC32 MD5 SHA-1 SHA-256 SHA-512``. Raises `PathNotFound`,
         `IsDirectory`, `Denied`, `BadOffset` (the range is not inside the file).
         """
 
@@ -258,42 +301,72 @@ class IHashes(Interface):
 class ISetTimes(Interface):
     """A storage that sets times."""
 
-    creation = Attribute("Whether the creation time can be set too, a bool.")
+    creation = Attribute("Whether the creation time can be set too (bool).")
 
     def set_times(
         path: VirtualPath, modified: float | None = None, created: float | None = None
     ) -> Awaitable[None]:
-        """Set times, in seconds since the epoch; raises `NotFound`, `Unsupported`."""
+        """Set times, in seconds since the epoch; raises `PathNotFound`, `NotSupported`."""
 
 
 class ISetMode(Interface):
     """A storage with permission bits."""
 
     def set_mode(path: VirtualPath, mode: int) -> Awaitable[None]:
-        """Set the lower nine permission bits; raises `NotFound`."""
+        """Set the lower nine permission bits; raises `PathNotFound`."""
+
+
+class IAccess(Interface):
+    """A storage whose files may be closed to this process, whatever the rights of the account."""
+
+    def access(path: VirtualPath, follow: bool) -> Awaitable[int]:
+        """Return what can be done with ``path``, as `Entry.access`; raises `PathNotFound`.
+
+        ``follow``: with what a link leads to.
+        """
+
+
+class IEnter(Interface):
+    """A storage that can tell whether a directory may be entered."""
+
+    def enter(path: VirtualPath) -> Awaitable[None]:
+        """Return for a directory whose entries can be named.
+
+        Raises `PathNotFound`, `NotDirectory`, `Denied`.
+        """
+
+
+class ILinks(Interface):
+    """A storage with symbolic links.
+
+    Its listings show links as `Kind.LINK`; ``stat`` follows those that lead to something inside.
+    """
+
+    def lstat(path: VirtualPath) -> Awaitable[Entry]:
+        """Return the entry of ``path``, for a link that of the link; raises `PathNotFound`."""
 
 
 class IFreeSpace(Interface):
-    """A storage that knows how much more fits."""
+    """A storage that can tell how much space is left."""
 
     def free_space(path: VirtualPath) -> Awaitable[int]:
         """Return the bytes that may still be written under ``path``."""
 
 
 class IPartials(Interface):
-    """A storage that keeps the hidden partials of uploads that were cut."""
+    """A storage that keeps partial uploads."""
 
     def partial(path: VirtualPath) -> Awaitable[Entry]:
-        """Return the facts of the owner's partial of ``path``; raises `NotFound`."""
+        """Return the entry of the owner's partial upload of ``path``; raises `PathNotFound`."""
 
     def all_partials(everybody: bool = False) -> Awaitable[Sequence[PartialUpload]]:
-        """Return the partials below the root: the owner's, or those of all owners."""
+        """Return the partial uploads below the root: the owner's, or those of all owners."""
 
     def drop_partials(
         path: VirtualPath | None = None, everybody: bool = False
     ) -> Awaitable[Sequence[PartialUpload]]:
-        """Remove partials of ``path``, or all, but for those that still arrive; return them.
+        """Remove partial uploads of ``path``, or all, except those under way; return them.
 
-        Those of other owners only with ``everybody``. With a path, raises `NotFound` and
-        `BeingUploaded` where there was nothing to remove.
+        Those of other owners only with ``everybody``. With a path, raises `PathNotFound` or
+        `BeingUploaded` if there was nothing to remove.
         """

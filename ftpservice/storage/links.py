@@ -1,9 +1,8 @@
-"""Looking at a name without following it, in storages with and without symbolic links."""
+"""Entries of symbolic links themselves, for storages with and without links."""
 
 from __future__ import annotations
 
-from ftpservice.storage.filesystem_interfaces import ILinks
-from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.interfaces import ILinks, IStorage
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -11,16 +10,16 @@ __all__ = ["directory_or_itself", "lstat"]
 
 
 async def lstat(storage: IStorage, path: VirtualPath) -> Entry:
-    """Return the facts of ``path`` itself, be it a link or not; raises `NotFound`."""
+    """Return the entry of ``path``, not following a link; raises `PathNotFound`."""
     links = ILinks(storage, None)
     entry: Entry = await (storage.stat(path) if links is None else links.lstat(path))
     return entry
 
 
 async def directory_or_itself(storage: IStorage, path: VirtualPath) -> Entry:
-    """Return the facts of a directory, links to it followed, or of ``path`` itself.
+    """Return the entry of a directory, following links to it, or of ``path`` itself.
 
-    That is how `ls` takes its arguments. Raises `NotFound`.
+    `ls` treats its arguments in this way. Raises `PathNotFound`.
     """
     entry = await lstat(storage, path)
     if entry.kind is Kind.LINK:

@@ -1,4 +1,4 @@
-"""What the operating system reports, as the closed set of storage errors."""
+"""Errors of the operating system as storage errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ERRNO_ERRORS: dict[int, type[StorageError]] = {
     errno.ENFILE: Busy,
     errno.ENOMEM: Busy,
 }
-"""What is not here (``EIO``, ``ESTALE`` ...) is `Unavailable`."""
+"""Any other number (``EIO``, ``ESTALE`` ...) means `Unavailable`."""
 SELF_EXPLANATORY_ERRNOS = {
     errno.ENOENT,
     errno.EEXIST,
@@ -68,12 +68,12 @@ SELF_EXPLANATORY_ERRNOS = {
     errno.ENOSPC,
     errno.EDQUOT,
 }
-"""Numbers whose text says no more than the words of their kind; their name is detail enough."""
+"""Numbers whose text adds nothing to the error class; their name is detail enough."""
 
 
 @contextmanager
 def translating_unsupported(path: VirtualPath) -> Iterator[None]:
-    """Make `FilesystemUnsupported` of a call that the filesystem lacks, whatever it says then."""
+    """Raise `FilesystemUnsupported` for the errors with which filesystems report a missing call."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,8 @@
-"""Times and permission bits for accounts that see nothing: of what they uploaded in this login.
+"""Times and permission bits for accounts that may not see files: of their own uploads only.
 
-A drop box is for people who do not know each other. Without the right to see files its account sets
-the attributes of no others, and never so that the service itself is locked out of a file.
+The users of a drop box do not know each other. An account without the rights to list and download
+sets attributes only of what it uploaded in the same login, and never removes the owner's right to
+read and write, which would lock the service out of the file.
 """
 
 from __future__ import annotations
@@ -19,34 +20,34 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["IOwnUploads", "OwnMode", "OwnTimes", "OwnUploads"]
 
 MAX_REMEMBERED_UPLOADS = 10_000
-"""Uploads of one login that are remembered."""
+"""Uploads that are remembered of one login."""
 OWNER_READ_WRITE_BITS = 0o600
 
 
 class IOwnUploads(Interface):
-    """A storage that wants to know what its account has uploaded."""
+    """A storage that has to be told what its account uploaded."""
 
-    def learn(path: VirtualPath, entry: Entry) -> None:
-        """Remember the file that an upload was published as."""
+    def remember(path: VirtualPath, entry: Entry) -> None:
+        """Remember the file that an upload was published as, for later changes of attributes."""
 
 
 @implementer(IOwnUploads)
 class OwnUploads:
-    """What one login has uploaded, by name and by what is unique of the file."""
+    """What one login has uploaded: the name and `Entry.unique` of each file."""
 
     def __init__(self, storage: IStorage) -> None:
         self._storage = storage
         self._known: OrderedDict[VirtualPath, str] = OrderedDict()
 
-    def learn(self, path: VirtualPath, entry: Entry) -> None:
-        """Remember a file; the oldest are forgotten."""
+    def remember(self, path: VirtualPath, entry: Entry) -> None:
+        """Remember a file; the oldest one is forgotten if there are too many."""
         self._known.pop(path, None)
         self._known[path] = entry.unique
         if len(self._known) > MAX_REMEMBERED_UPLOADS:
             self._known.popitem(last=False)
 
     async def require(self, path: VirtualPath) -> None:
-        """Raise `Denied` unless the file that was uploaded as ``path`` is still there."""
+        """Raise `Denied` unless ``path`` is still the file that was uploaded under that name."""
         unique = self._known.get(path, "")
         if not unique:
             raise Denied(path, "not uploaded in this login")
@@ -70,14 +71,14 @@ class OwnTimes:
     async def set_times(
         self, path: VirtualPath, modified: float | None = None, created: float | None = None
     ) -> None:
-        """Set what is given."""
+        """Set the given times, in seconds since the epoch."""
         await self._own.require(path)
         await self._times.set_times(path, modified, created)
 
 
 @implementer(ISetMode)
 class OwnMode:
-    """Sets the permission bits of own uploads; the owner's right to read and write stays."""
+    """Sets the permission bits of own uploads; the owner keeps the right to read and write."""
 
     def __init__(self, modes: Any, own: OwnUploads) -> None:
         self._modes = modes

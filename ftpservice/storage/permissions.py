@@ -1,12 +1,13 @@
-"""What an account may do, kept by a wrapper around its storage.
+"""The rights of an account, enforced by a wrapper around its storage.
 
-Where a right is missing the wrapper asks the storage for something it can do atomically
-(``WriteMode.CREATE`` for an upload that may not replace) instead of looking first and acting later.
+If a right is missing, the wrapper requests what the storage can do atomically without it, for
+example ``WriteMode.CREATE`` for an upload that may not replace. It does not check first and act
+later.
 
-Who holds none of `SEEING_RIGHTS` (a drop box) is told of directories, so that CWD and MKD work, and
-of its own partials, so that a cut upload can be resumed or removed; of files it is told nothing,
-not whether they exist (`DropBoxStorage`). What it may do still shows: an upload to a name that is
-taken is refused. Who may neither list nor download sets attributes of its own uploads only
+An account with none of `SEEING_RIGHTS` (a drop box) sees directories, so that CWD and MKD work, and
+its own partial uploads, so that an interrupted upload can be resumed or removed. Files are hidden
+from it, even whether they exist (`DropBoxStorage`); only an upload to a name that is taken is still
+refused. An account that may neither list nor download sets attributes of its own uploads only
 (`OwnUploads`).
 """
 
@@ -21,10 +22,12 @@ from zope.interface import implementer
 
 from ftpservice.storage.drop_box import DropBoxStorage
 from ftpservice.storage.errors import Denied, Exists, NotDirectory, PathNotFound, StorageError
-from ftpservice.storage.filesystem_interfaces import IAccess, IEnter, ILinks
 from ftpservice.storage.interfaces import (
+    IAccess,
+    IEnter,
     IFreeSpace,
     IHashes,
+    ILinks,
     IListing,
     IPartials,
     IReading,
@@ -45,10 +48,10 @@ __all__ = ["SEEING_RIGHTS", "RestrictedStorage", "permission_facts"]
 SEEING_RIGHTS = frozenset(
     {Right.LIST, Right.READ, Right.OVERWRITE, Right.APPEND, Right.DELETE, Right.RENAME}
 )
-"""Who holds any of these may know the facts of a file whose name it knows."""
+"""With any of these, an account sees the facts of a file whose name it gives."""
 
 LIST_AND_READ = frozenset({Right.LIST, Right.READ})
-"""Who holds none of these sets attributes of its own uploads only."""
+"""With none of these, an account sets attributes of its own uploads only."""
 
 CAPABILITY_RIGHTS: dict[object, frozenset[Right]] = {
     IAccess: frozenset(),
@@ -60,7 +63,7 @@ CAPABILITY_RIGHTS: dict[object, frozenset[Right]] = {
     IFreeSpace: frozenset(),
     IPartials: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND, Right.ADMIN}),
 }
-"""Optional capabilities, and the rights of which one is enough for it; none: it needs no right."""
+"""Optional interfaces, and the rights of which one is sufficient; an empty set: no right needed."""
 
 
 FREQUENT_METHODS: dict[str, frozenset[Right]] = {
@@ -79,7 +82,7 @@ OWN_UPLOAD_CAPABILITIES: dict[object, Callable[[object, OwnUploads], object]] = 
 
 @implementer(IStorage)
 class RestrictedStorage:
-    """A storage that refuses with `Denied` what ``rights`` do not hold."""
+    """A storage that raises `Denied` for what ``rights`` do not include."""
 
     def __init__(self, inner: IStorage, rights: frozenset[Right]) -> None:
         self._inner = DropBoxStorage(inner) if SEEING_RIGHTS.isdisjoint(rights) else inner
@@ -93,7 +96,7 @@ class RestrictedStorage:
                 setattr(self, name, getattr(self._inner, name))
 
     def __conform__(self, interface: object) -> object:
-        """Offer the inner storage's capability where the rights allow it."""
+        """Offer an optional interface of the inner storage if the rights allow it."""
         if interface is IOwnUploads:
             return self._own
         enough = CAPABILITY_RIGHTS.get(interface)
@@ -105,33 +108,33 @@ class RestrictedStorage:
         return found
 
     async def stat(self, path: VirtualPath) -> Entry:
-        """Return the facts of a directory, or of a file that may be known of."""
+        """Return the entry of a directory, or of a file that is not hidden."""
         return await self._inner.stat(path)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
         """Begin to read a directory."""
-        self._need(Right.LIST, path)
+        self._require(Right.LIST, path)
         return await self._inner.open_listing(path)
 
     async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
-        """Make one directory."""
-        self._need(Right.MKDIR, path)
+        """Create one directory."""
+        self._require(Right.MKDIR, path)
         await self._inner.make_directory(path, mode)
 
     async def remove_directory(self, path: VirtualPath) -> None:
         """Remove an empty directory."""
-        self._need(Right.RMDIR, path)
+        self._require(Right.RMDIR, path)
         await self._inner.remove_directory(path)
 
     async def remove_file(self, path: VirtualPath) -> None:
-        """Remove a file; without the right to, the owner's interrupted upload where none is."""
+        """Remove a file; without that right, the owner's partial upload if there is no file."""
         if Right.DELETE not in self._rights:
             await self._drop_own_partial(path)
             return
         await self._inner.remove_file(path)
 
     async def _drop_own_partial(self, path: VirtualPath) -> None:
-        """Remove an interrupted upload for who may upload; raises `Denied` if there is a file."""
+        """Remove a partial upload if the account may upload; `Denied` if there is a file."""
         partials = IPartials(self, None)
         try:
             await self._inner.stat(path)
@@ -144,72 +147,72 @@ class RestrictedStorage:
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
         """Rename; over another file only with the right to overwrite."""
-        self._need(Right.RENAME, source)
+        self._require(Right.RENAME, source)
         replace = replace and Right.OVERWRITE in self._rights
         await self._inner.rename(source, target, replace)
 
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a file."""
-        self._need(Right.READ, path)
+        self._require(Right.READ, path)
         return await self._inner.open_reading(path)
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        """Begin an upload, in the way that the rights leave."""
-        if request.how is WriteMode.REPLACE:
+        """Begin an upload, in the mode that the rights allow."""
+        if request.write_mode is WriteMode.REPLACE:
             return await self._replace(path, request)
-        if request.how is WriteMode.APPEND:
+        if request.write_mode is WriteMode.APPEND:
             return await self._append(path, request)
-        self._need(Right.CREATE, path)
+        self._require(Right.CREATE, path)
         return await self._inner.open_writing(path, request)
 
     async def _replace(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         if Right.OVERWRITE not in self._rights:
-            self._need(Right.CREATE, path)
-            request = changed(request, how=WriteMode.CREATE)
+            self._require(Right.CREATE, path)
+            request = changed(request, write_mode=WriteMode.CREATE)
         elif Right.CREATE not in self._rights:
             return await self._open_existing(path, request)
         return await self._inner.open_writing(path, request)
 
     async def _append(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         if Right.APPEND not in self._rights:
-            self._need(Right.CREATE, path)
+            self._require(Right.CREATE, path)
             return await self._append_to_nothing(path, request)
         if Right.CREATE not in self._rights:
             return await self._open_existing(path, request)
         return await self._inner.open_writing(path, request)
 
     async def _append_to_nothing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        """Make the file, going on from a partial, as an append does where there is no file."""
+        """Create the file, resuming a partial upload, as an append does if there is no file."""
         offset, partials = 0, IPartials(self._inner, None)
         if partials is not None:
             try:
                 offset = (await partials.partial(path)).size
             except PathNotFound:
                 offset = 0
-        request = changed(request, how=WriteMode.CREATE, offset=offset)
+        request = changed(request, write_mode=WriteMode.CREATE, offset=offset)
         try:
             return await self._inner.open_writing(path, request)
         except Exists as error:
             raise _lacking(path, Right.APPEND) from error
 
     async def _open_existing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        """Write to a file that is there before and after opening, so that none is made."""
-        await self._need_existing(path)
+        """Write to a file that exists before and after opening, so that none is created."""
+        await self._require_existing(path)
         writing = await self._inner.open_writing(path, request)
         try:
-            await self._need_existing(path)
+            await self._require_existing(path)
         except BaseException:
             await writing.abandon()
             raise
         return writing
 
-    async def _need_existing(self, path: VirtualPath) -> None:
+    async def _require_existing(self, path: VirtualPath) -> None:
         try:
             await self._inner.stat(path)
         except PathNotFound as error:
             raise _lacking(path, Right.CREATE) from error
 
-    def _need(self, right: Right, path: VirtualPath) -> None:
+    def _require(self, right: Right, path: VirtualPath) -> None:
         if right not in self._rights:
             raise _lacking(path, right)
 
@@ -234,14 +237,14 @@ DIRECTORY_LETTERS = (
     ("m", {Right.MKDIR}, WRITE | ENTER),
     ("p", {Right.DELETE, Right.RMDIR}, WRITE | ENTER),
 )
-"""Each letter, the rights of which one is enough, and the access that is needed besides."""
+"""Each letter, the rights of which one is sufficient, and the access needed as well."""
 
 
 def permission_facts(rights: frozenset[Right], entry: Entry) -> str:
-    """Spell what will work with an entry, as the ``perm`` fact (RFC 3659 §7.5.5).
+    """Return the ``perm`` fact of an entry (RFC 3659 §7.5.5): what will work with it.
 
-    That is what ``rights`` allow and the storage can do (`Entry.access`). Nobody may remove or
-    rename the root, whose name is empty.
+    That is what ``rights`` allow and the storage can do (`Entry.access`). The root, whose name is
+    empty, can be neither removed nor renamed.
     """
     return _letters(rights, entry.kind, not entry.name, entry.access)
 

@@ -1,4 +1,4 @@
-"""What an account may do with its files, and the words for it in ``passwd.db``."""
+"""The rights of accounts to operations on files, and their names in ``passwd.db``."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ OWNER_BITS = 0o700
 
 
 class Right(Enum):
-    """One operation; an account holds a set of them."""
+    """One operation; an account holds a set of them. The value is the name in ``passwd.db``."""
 
     LIST = "list"
     """See the names in directories."""
     READ = "download"
     """Download, and compute digests."""
     CREATE = "create"
-    """Upload under a name that is free."""
+    """Upload under a new name."""
     OVERWRITE = "overwrite"
-    """Upload or rename over a file that is there."""
+    """Upload or rename over an existing file."""
     APPEND = "append"
-    """Add to a file that is there."""
+    """Append to an existing file."""
     DELETE = "delete"
     """Remove files."""
     RENAME = "rename"
@@ -31,7 +31,7 @@ class Right(Enum):
     ATTRIBUTES = "attributes"
     """Set times and permission bits."""
     ADMIN = "admin"
-    """See what others do (REPORT), see and remove their interrupted uploads; no access to files."""
+    """See what others do (REPORT), see and remove their partial uploads; no access to files."""
 
 
 PRESETS: dict[str, frozenset[Right]] = {
@@ -45,13 +45,13 @@ PRESETS: dict[str, frozenset[Right]] = {
 def mode_keeps_owner(mode: int) -> bool:
     """Tell whether permission bits leave a directory usable for its owner.
 
-    An account could not undo it if its root lost them.
+    An account whose root lost them could not restore them.
     """
     return mode & OWNER_BITS == OWNER_BITS
 
 
 def parse_rights(words: Iterable[str]) -> frozenset[Right]:
-    """Join presets and single operations; raises `ValueError` that names an unknown word."""
+    """Return the rights named by presets and single operations; raises `ValueError`."""
     held: set[Right] = set()
     for word in words:
         if word in PRESETS:

@@ -1,4 +1,4 @@
-"""What a scheme of storage strings is made of: its interface, and parsers for its argument."""
+"""Schemes of storage strings: the interface of their factories, and parsers for arguments."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Value = TypeVar("Value")
 
 
 class IStorageSourceFactory(Interface):
-    """A scheme of storage strings; plugins provide it."""
+    """Builds storage sources from strings with one scheme; plugins provide it."""
 
-    scheme = Attribute("What stands before the first colon, a str in lower case.")
-    help = Attribute("One line for ``--help``: what the argument is.")
+    scheme = Attribute("The part before the first colon, a str in lower case.")
+    help = Attribute("One line for ``--help``: the syntax of the string and what it means.")
 
     def build(argument: str, reactor: Any) -> IStorageSource:
-        """Build from what stands behind the colon; raises `ValueError` in one clear line."""
+        """Build from the part after the first colon; raises `ValueError` with a one-line reason."""
 
 
 def split_fields(argument: str) -> list[str]:
-    """Part at colons, escapes undone."""
+    r"""Split at colons; ``\:`` stands for a colon and ``\\`` for a backslash."""
     parts = [""]
     letters = iter(argument)
     for letter in letters:
@@ -39,9 +39,9 @@ def split_fields(argument: str) -> list[str]:
 def parse_options(
     texts: list[str], known: Mapping[str, Callable[[str], Value]]
 ) -> dict[str, Value]:
-    """Read ``key=value`` texts by the parsers in ``known``; raises `ValueError`.
+    """Parse ``key=value`` strings with the parsers in ``known``; raises `ValueError`.
 
-    A key comes back with underscores for its dashes; empty texts are skipped.
+    The keys of the result have underscores for dashes. Empty strings are ignored.
     """
     values: dict[str, Value] = {}
     for text in filter(None, texts):
@@ -49,7 +49,7 @@ def parse_options(
         if key not in known:
             raise ValueError(f"unknown option {key!r} (known: {', '.join(known)})")
         if not equals:
-            raise ValueError(f"option {key!r} wants a value: {key}=...")
+            raise ValueError(f"option {key!r} needs a value: {key}=...")
         try:
             values[key.replace("-", "_")] = known[key](value)
         except ValueError as error:
@@ -58,7 +58,7 @@ def parse_options(
 
 
 def parse_switch(text: str) -> bool:
-    """Read ``yes`` or ``no``; raises `ValueError`."""
+    """Parse ``yes`` or ``no``; raises `ValueError`."""
     if text not in ("yes", "no"):
         raise ValueError(f"not yes or no: {text!r}")
     return text == "yes"

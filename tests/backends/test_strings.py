@@ -54,7 +54,7 @@ class TestBuilding:
             ),
             (
                 "memory:capacity",
-                "storage 'memory:capacity': option 'capacity' wants a value: capacity=...",
+                "storage 'memory:capacity': option 'capacity' needs a value: capacity=...",
             ),
             (
                 "memory:capacity=lots",

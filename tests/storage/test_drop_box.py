@@ -4,9 +4,10 @@ import pytest
 
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.storage.errors import BadOffset, Denied, PathNotFound, StorageError
-from ftpservice.storage.filesystem_interfaces import IEnter, ILinks
 from ftpservice.storage.interfaces import (
+    IEnter,
     IFreeSpace,
+    ILinks,
     IPartials,
     ISetMode,
     ISetTimes,
@@ -123,7 +124,7 @@ def test_whoever_sees_is_told_as_ever(inner):
 def uploaded(storage, path, data=b"mine"):
     """Upload as a session does, which tells the storage."""
     entry = run(make(storage, path, data))
-    IOwnUploads(storage).learn(at(path), entry)
+    IOwnUploads(storage).remember(at(path), entry)
 
 
 @pytest.mark.parametrize("more", [(), (Right.APPEND,), (Right.DELETE, Right.OVERWRITE)])
@@ -170,7 +171,7 @@ def test_the_next_login_owns_nothing(inner):
 def test_what_is_remembered_is_bounded():
     own = OwnUploads(MemoryStorage())
     for number in range(MAX_REMEMBERED_UPLOADS + 2):
-        own.learn(at(f"/{number}"), Entry(str(number), Kind.FILE, 0, 0.0, unique=str(number)))
+        own.remember(at(f"/{number}"), Entry(str(number), Kind.FILE, 0, 0.0, unique=str(number)))
     assert len(own._known) == MAX_REMEMBERED_UPLOADS
     with pytest.raises(StorageError):
         run(own.require(at("/0")))

@@ -29,7 +29,7 @@ class Bare:
         return getattr(self._inner, name)
 
     async def open_writing(self, path, request):
-        if request.how in (WriteMode.APPEND, WriteMode.UNIQUE):
+        if request.write_mode in (WriteMode.APPEND, WriteMode.UNIQUE):
             raise NotSupported(path)
         if not path.name.isascii():
             raise InvalidName(path)
@@ -106,14 +106,14 @@ class Leaky(MemoryStorage):
 
     async def open_writing(self, path, request):
         fault = self.fault
-        if fault == "create replaces" and request.how is WriteMode.CREATE:
+        if fault == "create replaces" and request.write_mode is WriteMode.CREATE:
             request = WriteRequest(offset=request.offset, announced=request.announced)
         if fault == "announced ignored":
-            request = WriteRequest(request.how, request.offset)
+            request = WriteRequest(request.write_mode, request.offset)
         writing = await super().open_writing(path, request)
-        if fault == "abandon publishes" and request.how is WriteMode.REPLACE:
+        if fault == "abandon publishes" and request.write_mode is WriteMode.REPLACE:
             writing.abandon = writing.commit
-        if fault == "seen early" and request.how is WriteMode.REPLACE:
+        if fault == "seen early" and request.write_mode is WriteMode.REPLACE:
             await (await super().open_writing(path, WriteRequest())).commit()
         return writing
 

@@ -24,10 +24,10 @@ __all__ = ["SqliteWriting", "Upload", "begin"]
 
 def begin(store: Store, top: int, path: VirtualPath, request: WriteRequest) -> Upload:
     """Begin an upload (blocks); raises what `IStorage.open_writing` does."""
-    if request.how not in (WriteMode.REPLACE, WriteMode.CREATE):
-        raise NotSupported(path, request.how.value)
+    if request.write_mode not in (WriteMode.REPLACE, WriteMode.CREATE):
+        raise NotSupported(path, request.write_mode.value)
     place = store.place(top, path)
-    there = in_the_way(store, place, path, request.how)
+    there = in_the_way(store, place, path, request.write_mode)
     upload = Upload(store, place, path, request)
     if request.offset or request.partial_only:
         try:
@@ -102,7 +102,7 @@ class Upload:
         store, request = self._store, self._request
         if request.announced not in (None, self._end - self.offset):
             raise BadOffset(self.path, "another size was announced")
-        replaced = in_the_way(store, self._place, self.path, request.how)
+        replaced = in_the_way(store, self._place, self.path, request.write_mode)
         with store.db:
             node = store.name(*self._place, (self._blob, self._end))
             if replaced is not None and replaced.blob is not None:

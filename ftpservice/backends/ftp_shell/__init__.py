@@ -1,3 +1,3 @@
-"""Storage over Twisted's own ``IFTPShell``."""
+"""A storage over Twisted's `IFTPShell`."""
 
 __all__: list[str] = []

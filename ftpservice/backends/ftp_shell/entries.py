@@ -1,4 +1,4 @@
-"""What an `IFTPShell` says of files, made into entries; it says it in more than one way."""
+"""The values that an `IFTPShell` returns for files, as entries; shells differ in their types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYS = ("size", "directory", "permissions", "hardlinks", "modified", "owner", "g
 
 
 def name_of(name: str | bytes) -> str | None:
-    """Return the name of an entry; None for one that no path can lead to."""
+    """Return the name of an entry; None for one that no path can contain."""
     text = _text(name)
     if not text or text in (".", "..") or "/" in text or not FORBIDDEN.isdisjoint(text):
         return None
@@ -27,7 +27,7 @@ def name_of(name: str | bytes) -> str | None:
 
 
 def entry_of(path: VirtualPath, values: Sequence[object]) -> Entry:
-    """Read the values of `KEYS`; raises `Unavailable` for what cannot be meant."""
+    """Return the entry for the values of `KEYS`; raises `Unavailable` if they are invalid."""
     try:
         size, directory, permissions, links, modified, owner, group = values
         return Entry(
@@ -41,8 +41,8 @@ def entry_of(path: VirtualPath, values: Sequence[object]) -> Entry:
             links=_whole(links),
         )
     except (TypeError, ValueError, OverflowError) as error:
-        log.failure("a shell's facts of {path} cannot be read", path=str(path))
-        raise Unavailable(path, f"the shell says {values!r}") from error
+        log.failure("a shell returned invalid values for {path}", path=str(path))
+        raise Unavailable(path, f"the shell returned {values!r}") from error
 
 
 def _whole(number: object) -> int:

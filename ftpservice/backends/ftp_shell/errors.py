@@ -1,4 +1,4 @@
-"""Calls into somebody's `IFTPShell`: its failures become our errors, its late answers are kept."""
+"""Calls of an `IFTPShell`: its failures as storage errors, its late results closed."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ log = Logger()
 
 
 def segments(path: VirtualPath) -> list[str]:
-    """Spell a path as an `IFTPShell` wants it."""
+    """Return a path in the form that an `IFTPShell` takes."""
     return list(path.parts)
 
 
 def storage_error_for(error: BaseException, path: VirtualPath) -> StorageError:
-    """Return what an exception of a shell means.
+    """Return the storage error for an exception of a shell.
 
-    One that means nothing is logged with its traceback, and is `Unavailable`.
+    An unknown one is logged with its traceback and becomes `Unavailable`.
     """
     detail = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.errno in ERRNO_ERRORS:
@@ -98,9 +98,9 @@ async def call_shell(
     *arguments: object,
     late: Callable[[Result], object] | None = None,
 ) -> Result:
-    """Call a shell's method and wait for its answer; raises `StorageError` only.
+    """Call a shell's method and wait for its result; raises only `StorageError`.
 
-    Where the answer is something to be closed, ``late`` is given it if we are cancelled meanwhile.
+    ``late`` is called with a result that arrives after a cancellation, to close it.
     """
     answer = cast("Deferred[Result]", maybeDeferred(method, *arguments))
     try:
@@ -114,18 +114,18 @@ async def call_shell(
 def unless_cancelled(
     answer: Deferred[Result], late: Callable[[Result], object]
 ) -> Deferred[Result]:
-    """Return a Deferred like ``answer``; once it is cancelled, the answer goes to ``late``."""
+    """Return a Deferred like ``answer``; if it is cancelled, ``late`` receives the result."""
     waiting: Deferred[Result] = Deferred()
 
-    def came(result: Result | Failure) -> None:
+    def deliver(result: Result | Failure) -> None:
         if not waiting.called:
             waiting.callback(result)
         elif not isinstance(result, Failure):
             late(result)
 
-    def failed(failure: Failure) -> None:
-        log.failure("closing what a shell opened too late", failure=failure)
+    def log_failure(failure: Failure) -> None:
+        log.failure("closing what a shell opened after a cancellation failed", failure=failure)
 
-    answer.addBoth(came)
-    answer.addErrback(failed)
+    answer.addBoth(deliver)
+    answer.addErrback(log_failure)
     return waiting

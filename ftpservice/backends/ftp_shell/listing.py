@@ -1,4 +1,4 @@
-"""The listing of an `IFTPShell`'s directory."""
+"""Listings of the directories of an `IFTPShell`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ BATCH_ENTRIES = 500
 
 
 async def list_directory(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
-    """Return a directory's entries, less those with names that no path can lead to.
+    """Return a directory's entries, without those whose names no path can contain.
 
-    Twisted's shells fail a whole listing for one name they cannot look at (a dangling link); then
-    the names are asked for alone, and each is looked at by itself.
+    Twisted's shells fail a whole listing because of one name that they cannot stat (a dangling
+    link). In that case only the names are listed, and the shell is asked for each entry.
     """
     try:
         rows: Rows = await call_shell(path, shell.list, segments(path), KEYS)
@@ -34,7 +34,7 @@ async def list_directory(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
         return await _list_one_by_one(shell, path)
     named = [(name_of(name), values) for name, values in rows]
     return [
-        _unfollowed(shell, path.child(name), entry_of(path.child(name), values))
+        _link_or_entry(shell, path.child(name), entry_of(path.child(name), values))
         for name, values in named
         if name is not None
     ]
@@ -54,17 +54,17 @@ async def _list_one_by_one(shell: IFTPShell, path: VirtualPath) -> list[Entry]:
             link = link_entry(shell, child)
             entries += [link] if link is not None else []
             continue
-        entries.append(_unfollowed(shell, child, entry_of(child, values)))
+        entries.append(_link_or_entry(shell, child, entry_of(child, values)))
     return entries
 
 
-def _unfollowed(shell: IFTPShell, path: VirtualPath, entry: Entry) -> Entry:
+def _link_or_entry(shell: IFTPShell, path: VirtualPath, entry: Entry) -> Entry:
     return link_entry(shell, path, entry) or entry
 
 
 @implementer(IListing)
 class ShellListing:
-    """Entries that are all there already, handed out in batches."""
+    """Entries that have all been read, returned in batches."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self._entries = iter(entries)
@@ -74,5 +74,5 @@ class ShellListing:
         return list(islice(self._entries, BATCH_ENTRIES))
 
     def close(self) -> None:
-        """Forget the rest."""
+        """End the listing."""
         self._entries = iter([])

@@ -1,9 +1,9 @@
-"""Anybody's `twisted.protocols.ftp.IFTPShell` as a storage.
+"""Any `twisted.protocols.ftp.IFTPShell` as a storage.
 
-It is only as good as the shell: uploads are seen while they arrive, and replace a file from their
-first byte; there are no partials, no appends, no optional capabilities; a name is looked at before
-it is created, so that two uploads at once may still get the same. A shell that touches the disk
-(Twisted's own do) does so on the reactor's thread.
+It has the limits of the shell. Uploads are visible while they arrive, and replace a file from their
+first byte. There are no partial uploads, no appends, and no optional interfaces but those for links
+and for entering directories. A name is checked before it is created, so two simultaneous uploads
+may get the same one. A shell that accesses the disk, as Twisted's own do, blocks the reactor.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from ftpservice.storage.errors import (
     PathNotFound,
     StorageError,
 )
-from ftpservice.storage.filesystem_interfaces import IEnter, ILinks
 from ftpservice.storage.interfaces import (
+    IEnter,
+    ILinks,
     IListing,
     IReading,
     IStorage,
@@ -55,25 +56,25 @@ class ShellStorage:
 
     def __init__(self, shell: IFTPShell, seconds: Callable[[], float] = time.time) -> None:
         if isinstance(shell, FTPAnonymousShell):
-            # From a root in bytes its paths cannot be joined with our names, which are text.
+            # A root in bytes cannot be joined with the names of `VirtualPath`, which are text.
             shell.filesystemRoot = shell.filesystemRoot.asTextMode()
         self._shell = shell
         self._seconds = seconds
         self._promised: set[VirtualPath] = set()
 
     async def stat(self, path: VirtualPath) -> Entry:
-        """Return the facts of ``path``."""
+        """Return the entry of ``path``."""
         values: Sequence[object] = await call_shell(path, self._shell.stat, segments(path), KEYS)
         return entry_of(path, values)
 
     async def enter(self, path: VirtualPath) -> None:
-        """Return for a directory that the shell gives access to, as Twisted asks it at CWD."""
+        """Return for a directory that the shell gives access to, as Twisted's CWD does."""
         if (await self.stat(path)).kind is not Kind.DIRECTORY:
             raise NotDirectory(path)
         await call_shell(path, self._shell.access, segments(path))
 
     async def lstat(self, path: VirtualPath) -> Entry:
-        """Return the facts of ``path``, those of the link itself where links are known."""
+        """Return the entry of ``path``, for a link that of the link if links can be recognized."""
         try:
             entry = await self.stat(path)
         except PathNotFound:
@@ -84,13 +85,13 @@ class ShellStorage:
         return link_entry(self._shell, path, entry) or entry
 
     async def open_listing(self, path: VirtualPath) -> IListing:
-        """Read a whole directory; a shell gives it in one piece."""
+        """Read a whole directory; a shell returns it in one piece."""
         if (await self.stat(path)).kind is not Kind.DIRECTORY:
             raise NotDirectory(path)
         return ShellListing(await list_directory(self._shell, path))
 
     async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:  # noqa: ARG002
-        """Make one directory; its permission bits are the shell's choice."""
+        """Create one directory; the shell decides its permission bits."""
         if path.is_root:
             raise Exists(path)
         await require_parent_directory(self, path)
@@ -109,7 +110,7 @@ class ShellStorage:
         await call_shell(path, self._shell.removeFile, segments(path))
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
-        """Rename; what is at ``target`` is looked at first."""
+        """Rename, after a check of what is at ``target``."""
         if source.is_root or target.is_root:
             raise Denied(source)
         kind = (await self.stat(source)).kind
@@ -118,11 +119,11 @@ class ShellStorage:
         await require_parent_directory(self, target)
         there = await stat_or_none(self, target)
         if there is not None and target != source:
-            _check_gives_way(kind, there.kind, target, replace)
+            _check_replaceable(kind, there.kind, target, replace)
         await call_shell(source, self._shell.rename, segments(source), segments(target))
 
     async def open_reading(self, path: VirtualPath) -> IReading:
-        """Open a file, to be read forward."""
+        """Open a file, which can only be read forward."""
         entry = await self.stat(path)
         if entry.kind is Kind.DIRECTORY:
             raise IsDirectory(path)
@@ -136,12 +137,12 @@ class ShellStorage:
         return ShellReading(path, file, entry)
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        """Begin an upload of a whole file."""
-        if request.offset or request.how is WriteMode.APPEND:
-            raise NotSupported(path, "a shell takes whole files only")
+        """Begin the upload of a whole file."""
+        if request.offset or request.write_mode is WriteMode.APPEND:
+            raise NotSupported(path, "a shell takes only whole files")
         if path.is_root:
             raise IsDirectory(path)
-        if request.how is WriteMode.UNIQUE:
+        if request.write_mode is WriteMode.UNIQUE:
             return await self._open_unique(path, request)
         return await self._open(path, request)
 
@@ -178,7 +179,7 @@ class ShellStorage:
         raise Exists(path, f"{MAX_UNIQUE_TRIES} names are taken")
 
     async def _facts(self, path: VirtualPath, written: int) -> Entry:
-        """Return the facts of a file that is whole, as far as the shell tells them."""
+        """Return the entry of a complete file, as far as the shell provides it."""
         self._promised.discard(path)
         try:
             return await self.stat(path)
@@ -192,8 +193,8 @@ class ShellStorage:
                 await call_shell(path, self._shell.removeFile, segments(path))
 
 
-def _check_gives_way(kind: Kind, there: Kind, target: VirtualPath, replace: bool) -> None:
-    """Refuse a rename over anything but a file by a file."""
+def _check_replaceable(kind: Kind, there: Kind, target: VirtualPath, replace: bool) -> None:
+    """Raise the error of a rename that may not replace ``there``: only a file replaces a file."""
     if not replace:
         raise Exists(target)
     if there is Kind.DIRECTORY:
@@ -203,7 +204,7 @@ def _check_gives_way(kind: Kind, there: Kind, target: VirtualPath, replace: bool
 
 
 async def stat_or_none(storage: ShellStorage, path: VirtualPath) -> Entry | None:
-    """Return the facts of ``path``; None if there is nothing."""
+    """Return the entry of ``path``; None if there is nothing."""
     try:
         return await storage.stat(path)
     except (PathNotFound, NotDirectory):
@@ -211,27 +212,27 @@ async def stat_or_none(storage: ShellStorage, path: VirtualPath) -> Entry | None
 
 
 async def require_parent_directory(storage: ShellStorage, path: VirtualPath) -> None:
-    """Make sure that ``path`` has a directory to be in; raises `PathNotFound`, `NotDirectory`."""
-    home = await storage.stat(path.parent)
-    if home.kind is not Kind.DIRECTORY:
+    """Raise `PathNotFound` or `NotDirectory` unless the parent of ``path`` is a directory."""
+    parent = await storage.stat(path.parent)
+    if parent.kind is not Kind.DIRECTORY:
         raise NotDirectory(path)
 
 
 async def makes_new_file(storage: ShellStorage, path: VirtualPath, request: WriteRequest) -> bool:
-    """Tell whether an upload makes a new file; raises `Exists`, `IsDirectory`.
+    """Tell whether an upload creates a new file; raises `Exists`, `IsDirectory`.
 
-    A shell that will not say takes what it takes: then nothing is known to be new.
+    False if the shell refuses to say what exists.
     """
     try:
         there = await stat_or_none(storage, path)
     except (Denied, NotSupported):
-        if request.how is WriteMode.REPLACE:
+        if request.write_mode is WriteMode.REPLACE:
             return False
         raise
     if there is None:
         return True
     if there.kind is Kind.DIRECTORY:
         raise IsDirectory(path)
-    if request.how is not WriteMode.REPLACE:
+    if request.write_mode is not WriteMode.REPLACE:
         raise Exists(path)
     return False

@@ -1,6 +1,6 @@
-"""Symbolic links below Twisted's own shells, whose interface does not tell them.
+"""Symbolic links below Twisted's own shells, whose interface does not show them.
 
-Any other `IFTPShell` is taken at its word: what it calls a directory is one.
+For any other `IFTPShell`, what it calls a directory is taken for one.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ __all__ = ["link_entry"]
 
 
 def link_entry(shell: IFTPShell, path: VirtualPath, followed: Entry | None = None) -> Entry | None:
-    """Return the entry of a link, its target not told; None for what is none, or not known.
+    """Return the entry of a link, without its target; None if it is no link or not known.
 
-    ``followed`` is what the shell tells of ``path``; a link to a file has the file's size and time.
+    ``followed`` is the shell's entry of ``path``; a link to a file has the file's size and time.
     """
     if not isinstance(shell, FTPAnonymousShell) or path.is_root:
         return None

@@ -1,9 +1,9 @@
 """A file of an `IFTPShell` being written.
 
-An `IFTPShell` knows no transactions: what is written is seen at once, and a file that is replaced
-is gone when the upload begins. What can be kept of our promises is kept: `IWriteFile.close`, by
-which a shell learns that a file is whole, is called at commit only; and an upload that is cut takes
-its new file away again, where the shell lets it.
+An `IFTPShell` has no transactions: what is written is visible at once, and a replaced file is gone
+when the upload begins. Two things are done nevertheless: `IWriteFile.close`, which tells the shell
+that a file is complete, is called only at the commit; and an interrupted upload removes its new
+file, if the shell permits that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = Logger()
 
 @implementer(IPushProducer)
 class BackpressureProducer:
-    """The producer that a shell's consumer is given, to hold us back with."""
+    """The producer registered with a shell's consumer, which pauses and resumes writes by it."""
 
     def __init__(self) -> None:
         self.stopped = False
@@ -39,36 +39,36 @@ class BackpressureProducer:
         self._waiting: Deferred[None] | None = None
 
     async def wait(self) -> None:
-        """Wait while the consumer wants nothing."""
+        """Wait while the consumer has paused writes."""
         while self._paused and not self.stopped:
             self._waiting = Deferred()
             await self._waiting
 
     def pauseProducing(self) -> None:
-        """Hold writes back."""
+        """Pause writes."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """Let writes go on."""
+        """Resume writes."""
         self._paused = False
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.called:
             waiting.callback(None)
 
     def stopProducing(self) -> None:
-        """Refuse all further writes."""
+        """End all writes."""
         self.stopped = True
         self.resumeProducing()
 
 
 @dataclass(frozen=True)
 class UploadCallbacks:
-    """What to do with a shell's file when its upload is over."""
+    """What to do with a shell's file at the end of its upload."""
 
     facts: Callable[[int], Awaitable[Entry]]
-    """Return the facts of the finished file, of which so many bytes were written."""
+    """Return the entry of the complete file; takes the number of bytes written."""
     undo: Callable[[], Awaitable[None]]
-    """Take a new file away again; raises nothing."""
+    """Remove a new file; raises nothing."""
 
 
 @implementer(IWriting)
@@ -78,81 +78,83 @@ class ShellWriting:
     offset = 0
 
     def __init__(
-        self, path: VirtualPath, request: WriteRequest, file: IWriteFile, ends: UploadCallbacks
+        self, path: VirtualPath, request: WriteRequest, file: IWriteFile, callbacks: UploadCallbacks
     ) -> None:
         self.path = path
         self._request = request
         self._file = file
-        self._ends = ends
+        self._callbacks = callbacks
         self._consumer: IConsumer | None = None
-        self._valve = BackpressureProducer()
+        self._producer = BackpressureProducer()
         self._written = 0
         self._ended = False
 
     async def open(self) -> None:
-        """Get the consumer that takes the bytes; to be called once, before anything else."""
+        """Get the consumer for the bytes; has to be called once, before the other methods."""
         try:
             receive = self._file.receive
             self._consumer = await call_shell(self.path, receive, late=close_consumer)
-            await call_shell(self.path, self._consumer.registerProducer, self._valve, True)
+            await call_shell(self.path, self._consumer.registerProducer, self._producer, True)
         except BaseException:
             await self.abandon()
             raise
 
     async def write(self, data: bytes) -> None:
-        """Hand bytes to the shell, as soon as it wants some."""
-        self._check_open()
-        await self._valve.wait()
-        self._check_open()
+        """Pass bytes to the shell, as soon as it takes some."""
+        self._require_open()
+        await self._producer.wait()
+        self._require_open()
         if self._consumer is not None:
             await call_shell(self.path, self._consumer.write, data)
         self._written += len(data)
 
     async def commit(self) -> Entry:
-        """Tell the shell that the file is whole."""
-        self._check_open()
-        if self._request.announced not in (None, self._written):
+        """Tell the shell that the file is complete."""
+        self._require_open()
+        try:
+            self._request.check_announced(self._written, self.path)
+        except BadOffset:
             await self.abandon()
-            raise BadOffset(self.path, f"{self._written} bytes are not what was announced")
+            raise
         self._ended = True
         try:
             if self._consumer is not None:
                 await call_shell(self.path, self._consumer.unregisterProducer)
             await call_shell(self.path, self._file.close)
-            return await self._ends.facts(self._written)
+            return await self._callbacks.facts(self._written)
         except BaseException:
-            await self._ends.undo()
+            await self._callbacks.undo()
             raise
 
     async def abandon(self) -> None:
-        """Let the file go without a word that it is whole."""
+        """End the upload without telling the shell that the file is complete."""
         if self._ended:
             return
         self._ended = True
-        self._valve.stopProducing()
+        self._producer.stopProducing()
         if self._consumer is not None:
             close_consumer(self._consumer)
-        await self._ends.undo()
+        await self._callbacks.undo()
 
-    def _check_open(self) -> None:
-        if self._ended or self._valve.stopped:
+    def _require_open(self) -> None:
+        if self._ended or self._producer.stopped:
             raise Unavailable(self.path, "the transaction is over")
 
 
 def close_consumer(consumer: IConsumer) -> None:
-    """End what a consumer was to receive; for Twisted's, this closes its file."""
+    """End the input of a consumer; Twisted's closes its file then."""
     with log.failureHandler("ending an upload into a shell"):
         consumer.unregisterProducer()
 
 
 def dispose(
-    path: VirtualPath, request: WriteRequest, file: IWriteFile, ends: UploadCallbacks
+    path: VirtualPath, request: WriteRequest, file: IWriteFile, callbacks: UploadCallbacks
 ) -> None:
-    """Let go of a file that was opened for an upload that is over by now."""
+    """Close a file that was opened after its upload had ended."""
 
     async def close() -> None:
         with suppress(StorageError):
-            writing = ShellWriting(path, request, file, ends)
+            writing = ShellWriting(path, request, file, callbacks)
             await writing.open()
             await writing.abandon()
 

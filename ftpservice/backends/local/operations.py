@@ -1,4 +1,4 @@
-"""Changes to the tree on the disk, as blocking calls that raise `OSError` and storage errors."""
+"""Changes to a tree on the disk: blocking calls that raise `OSError` and storage errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ftpservice.storage.errors import (
     NotDirectory,
     NotSupported,
 )
-from ftpservice.storage.file_mode import MaskedMode
+from ftpservice.storage.interfaces import MaskedMode
 from ftpservice.storage.os_errors import translating_unsupported
 from ftpservice.storage.rights import mode_keeps_owner
 from ftpservice.wire.paths import VirtualPath
@@ -42,15 +42,15 @@ __all__ = [
 
 
 def make_directory(tree: DirectoryTree, path: VirtualPath, mode: int) -> None:
-    """Make a directory with just these permission bits, whatever the process's umask.
+    """Create a directory with exactly these permission bits, whatever the process's umask.
 
-    Where there is a default ACL, with those that the kernel makes of it and ``mode``.
+    If the parent has a default ACL, the kernel computes the bits from it and ``mode``.
     """
     if path.is_root:
         raise Exists(path)
     check_new_name(path)
     with tree.parent(path) as place:
-        if has_default_acl(place.directory):  # which the kernel applies in place of any umask
+        if has_default_acl(place.directory):  # the kernel applies it instead of a umask
             requested = mode.requested if isinstance(mode, MaskedMode) else mode
             os.mkdir(place.name, requested & 0o777, dir_fd=place.directory)
             return
@@ -64,12 +64,12 @@ def make_directory(tree: DirectoryTree, path: VirtualPath, mode: int) -> None:
 
 
 @reports_mount_points
-def remove_directory(tree: DirectoryTree, path: VirtualPath, leavings: DirectoryPartials) -> None:
-    """Remove a directory that holds nothing but ``leavings`` that may go with it."""
+def remove_directory(tree: DirectoryTree, path: VirtualPath, partials: DirectoryPartials) -> None:
+    """Remove a directory that is empty except for ``partials`` that may be removed with it."""
     if path.is_root:
         raise Denied(path)
     with tree.parent(path) as place:
-        leavings.check_promised(place, path)
+        partials.check_lazy_uploads(place, path)
         try:
             os.rmdir(place.name, dir_fd=place.directory)
         except OSError as error:
@@ -77,13 +77,13 @@ def remove_directory(tree: DirectoryTree, path: VirtualPath, leavings: Directory
                 raise IsLink(path) from None
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            leavings.remove(place, path)
+            partials.remove(place, path)
             os.rmdir(place.name, dir_fd=place.directory)
 
 
 @reports_mount_points
 def remove_file(tree: DirectoryTree, path: VirtualPath, owner: str) -> None:
-    """Remove a file or link and what ``owner`` left of uploads to it, or the latter alone."""
+    """Remove a file or link and ``owner``'s partial upload of it, or only the latter."""
     if path.is_root:
         raise IsDirectory(path)
     with tree.parent(path) as place:
@@ -100,7 +100,7 @@ def remove_file(tree: DirectoryTree, path: VirtualPath, owner: str) -> None:
 
 @reports_mount_points
 def rename(tree: DirectoryTree, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
-    """Rename in one step; only a file gives way, and only if ``replace``."""
+    """Rename in one step; only a file is replaced, and only if ``replace``."""
     if source.is_root or target.is_root:
         raise Denied(source)
     if source != target and target.is_within(source):
@@ -118,14 +118,14 @@ def rename(tree: DirectoryTree, source: VirtualPath, target: VirtualPath, replac
 def _rename_over(old: DirectoryEntry, new: DirectoryEntry, target: VirtualPath) -> None:
     moving, there = old.facts(), new.facts()
     if moving is None or there is None or not os.path.samestat(moving, there):
-        _check_gives_way(moving, there, target)
+        _check_replaceable(moving, there, target)
         os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
 
 
-def _check_gives_way(
+def _check_replaceable(
     moving: os.stat_result | None, there: os.stat_result | None, target: VirtualPath
 ) -> None:
-    """Name what is in the way; that an empty directory would give way is not wanted."""
+    """Raise the error of a rename that may not replace; rename(2) replaces empty directories."""
     from_directory = moving is not None and stat.S_ISDIR(moving.st_mode)
     to_directory = there is not None and stat.S_ISDIR(there.st_mode)
     if to_directory:
@@ -135,7 +135,7 @@ def _check_gives_way(
 
 
 def set_mode(tree: DirectoryTree, path: VirtualPath, mode: int) -> None:
-    """Set the lower nine permission bits of a file or directory; the root stays usable."""
+    """Set the lower nine permission bits of a file or directory; the root remains usable."""
     opened = _open_to_change(tree, path)
     try:
         if not mode_keeps_owner(mode) and os.path.samestat(os.fstat(opened), os.fstat(tree.root)):
@@ -150,21 +150,21 @@ def _set_mode(opened: int, mode: int) -> None:
     facts = os.fstat(opened)
     old = stat.S_IMODE(facts.st_mode)
     new = old & ~0o777 | mode & 0o777
-    if stat.S_ISREG(facts.st_mode):  # whoever may change a file's bits may not lend its owner's
+    if stat.S_ISREG(facts.st_mode):  # not even the owner may let others run the file as the owner
         new &= ~SET_ID_BITS
     if new != old:
         os.chmod(proc_fd_path(opened), new)
 
 
 def set_modified(tree: DirectoryTree, path: VirtualPath, modified: float) -> None:
-    """Set the time of change; that of access stays."""
+    """Set the modification time; the access time remains."""
     opened = _open_to_change(tree, path)
     try:
         accessed = os.fstat(opened).st_atime_ns
         with translating_unsupported(path):
             os.utime(proc_fd_path(opened), ns=(accessed, round(modified * 1e9)))
     except (OverflowError, ValueError):
-        raise NotSupported(path, f"no such time: {modified}") from None
+        raise NotSupported(path, f"invalid time: {modified}") from None
     finally:
         os.close(opened)
 

@@ -1,7 +1,7 @@
-"""The partials of a tree on the disk: found by walking it, told, removed; as blocking calls.
+"""Finding, listing and removing the partial uploads of a tree on the disk; blocking calls.
 
-A partial's name tells its owner as a digest, an extended attribute the name of its file. Where the
-filesystem keeps no such attribute, the files beside it are tried: one of them may be the target.
+The name of a partial holds its owner as a digest, and an extended attribute holds the name of its
+file. If the filesystem has no such attributes, the names in its directory are tried.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ftpservice.storage.errors import (
     PathNotFound,
     StorageError,
 )
-from ftpservice.storage.partial_upload import PartialUpload
+from ftpservice.storage.interfaces import PartialUpload
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = [
@@ -41,15 +41,15 @@ __all__ = [
 ]
 
 ENTRIES_PER_TURN = 1000
-"""Entries looked at in one call of the pool; more only where one directory has more."""
+"""Entries examined in one call of the pool; more only if one directory has more."""
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 Visit = Callable[[int, VirtualPath, bytes], object]
-"""Is given an open directory, its path and the name of a partial in it."""
+"""Takes an open directory, its path and the name of a partial in it."""
 
 
 class PartialWalk:
-    """One walk through a tree that visits all partials, a little at a time."""
+    """One walk through a tree that calls ``visit`` for every partial, in turns."""
 
     def __init__(self, tree: DirectoryTree, visit: Visit) -> None:
         self._tree = tree
@@ -58,14 +58,14 @@ class PartialWalk:
         self._seen = 0
 
     def turn(self) -> bool:
-        """Do some of it; tells whether there is more. Nothing stays open between turns."""
+        """Walk a part; tell whether there is more. Nothing is kept open between turns."""
         self._seen = 0
         while self._pending and self._seen < ENTRIES_PER_TURN:
             path = self._pending.pop()
             try:
                 opened = self._tree.open(path, DIRECTORY_FLAGS)
             except (OSError, StorageError):
-                continue  # gone, or not ours to read
+                continue  # removed, or not readable
             try:
                 self._directory(opened, path)
             finally:
@@ -88,9 +88,9 @@ class PartialWalk:
 
 
 class PartialSearch:
-    """Collects ``owner``'s partials, or everybody's; removes those that are idle if ``drops``.
+    """Collects ``owner``'s partials, or those of all owners; with ``drops``, removes idle ones.
 
-    ``only``: those of this path. A partial whose file is not known goes by its own name.
+    ``only``: those of this path. A partial whose file is not known is listed under its own name.
     """
 
     def __init__(
@@ -103,13 +103,13 @@ class PartialSearch:
         self._only = only
 
     def visit(self, opened: int, path: VirtualPath, name: bytes) -> None:
-        """Look at a partial."""
+        """Examine a partial."""
         if not self._everybody and not is_partial_of(self._owner, name):
             return
         facts = DirectoryEntry(opened, name).facts()
         if facts is None or not stat.S_ISREG(facts.st_mode):
             return
-        target, owner = self._told(opened, name)
+        target, owner = self._target_and_owner(opened, name)
         shown = path.child(decoded(os.fsdecode(target)))
         if self._only is None or shown == self._only:
             active = not is_idle(opened, name)
@@ -117,8 +117,8 @@ class PartialSearch:
                 discard_idle(opened, name)
             self.found.append(PartialUpload(shown, owner, facts.st_size, facts.st_mtime, active))
 
-    def _told(self, opened: int, name: bytes) -> tuple[bytes, str]:
-        """Return the name of the file, or the partial's own, and the owner if that is known."""
+    def _target_and_owner(self, opened: int, name: bytes) -> tuple[bytes, str]:
+        """Return the name of the file, or of the partial, and the owner or an empty string."""
         owner = self._owner if is_partial_of(self._owner, name) else ""
         mark = read_mark(opened, name)
         if mark is not None and is_partial_of(mark[0], name):
@@ -128,7 +128,7 @@ class PartialSearch:
 
 
 def _names_beside(opened: int) -> list[bytes]:
-    """Return the names in a directory that somebody else may be reading just now."""
+    """Return the names in a directory that may be read through its descriptor meanwhile."""
     again = os.open(b".", DIRECTORY_FLAGS, dir_fd=opened)
     try:
         return [os.fsencode(name) for name in os.listdir(again)]
@@ -139,7 +139,7 @@ def _names_beside(opened: int) -> list[bytes]:
 def drop_partial(
     tree: DirectoryTree, path: VirtualPath, owner: str, everybody: bool
 ) -> list[PartialUpload]:
-    """Remove ``owner``'s partial of ``path``, or everybody's; return those removed.
+    """Remove ``owner``'s partial of ``path``, or those of all owners; return those removed.
 
     Raises `PathNotFound`, `BeingUploaded`.
     """
@@ -160,7 +160,7 @@ def drop_partial(
 
 
 def remove_partial_alone(place: DirectoryEntry, path: VirtualPath, owner: str) -> None:
-    """Remove ``owner``'s idle partial of a file that is not there.
+    """Remove ``owner``'s idle partial of a file that does not exist.
 
     Raises `PathNotFound`, `BeingUploaded`.
     """
@@ -171,23 +171,23 @@ def remove_partial_alone(place: DirectoryEntry, path: VirtualPath, owner: str) -
 
 @dataclass(frozen=True)
 class DirectoryPartials:
-    """What in a directory of uploads is in the way of removing it, and what is not."""
+    """Decides which partial uploads prevent the removal of a directory; removes the others."""
 
     owner: str
     age: float
     lazy_uploads: set[object]
 
-    def check_promised(self, place: DirectoryEntry, path: VirtualPath) -> None:
-        """Raise `HasUploads` where an upload is under way that has no partial yet."""
-        promises = [one for one in tuple(self.lazy_uploads) if isinstance(one, LazyUpload)]
-        facts = place.facts() if promises else None
-        if facts is not None and any(promise.targets_directory(facts) for promise in promises):
+    def check_lazy_uploads(self, place: DirectoryEntry, path: VirtualPath) -> None:
+        """Raise `HasUploads` if an upload is under way that has no partial yet."""
+        lazy = [one for one in tuple(self.lazy_uploads) if isinstance(one, LazyUpload)]
+        facts = place.facts() if lazy else None
+        if facts is not None and any(upload.targets_directory(facts) for upload in lazy):
             raise HasUploads(path, "an upload has begun")
 
     def remove(self, place: DirectoryEntry, path: VirtualPath) -> None:
-        """Remove the owner's idle partials in a directory, and those whose time is over.
+        """Remove the owner's idle partials in a directory, and expired ones.
 
-        Raises `NotEmpty` if there is anything else, and then removes nothing.
+        Raises `NotEmpty` if there is anything else; nothing is removed then.
         """
         opened = os.open(place.name, DIRECTORY_FLAGS | os.O_CLOEXEC, dir_fd=place.directory)
         try:
@@ -195,17 +195,17 @@ class DirectoryPartials:
             if not all(PARTIAL_NAME.fullmatch(name) for name in names):
                 raise NotEmpty(path)
             for name in names:
-                self._check_leaves(opened, name, path)
+                self._check_removable(opened, name, path)
             for name in names:
                 discard_idle(opened, name)
         finally:
             os.close(opened)
 
-    def _check_leaves(self, opened: int, name: bytes, path: VirtualPath) -> None:
+    def _check_removable(self, opened: int, name: bytes, path: VirtualPath) -> None:
         if not is_idle(opened, name):
             raise HasUploads(path, "an upload is under way")
         if is_partial_of(self.owner, name) or is_partial_of("", name):
             return
         facts = DirectoryEntry(opened, name).facts()
         if facts is not None and facts.st_mtime > time.time() - self.age:
-            raise HasUploads(path, "an interrupted upload of another owner")
+            raise HasUploads(path, "a partial upload of another owner")

@@ -1,4 +1,4 @@
-"""``local:/srv/ftp`` — the storage source: files in a directory of this machine."""
+"""``local:/srv/ftp`` — the storage source for a directory of this machine."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SWEEP_INTERVAL_SECONDS = 3600.0
 
 @implementer(IStorageSource)
 class LocalSource:
-    """Serves the directory ``root``; raises `ValueError` or `OSError`, in one line, if it cannot.
+    """Serves the directory ``root``; raises `ValueError` or `OSError` with a one-line reason.
 
-    ``pool``: by default one of its own, which `stop` ends; one that is given is left alone.
-    ``durable``: uploads are confirmed when they would survive a power cut.
-    ``partial_age``: seconds that the partials of cut uploads are kept.
+    ``pool``: by default the source has its own pools, which `stop` ends; it does not end this one.
+    ``durable``: an upload is confirmed only when it would survive a power cut.
+    ``partial_age``: seconds that partial uploads are kept.
     No thread is started before the reactor runs.
     """
 
@@ -50,9 +50,9 @@ class LocalSource:
         durable: bool = False,
         partial_age: float = DEFAULT_PARTIAL_AGE_SECONDS,
     ) -> None:
-        self._root = _checked(root)
+        self._root = _checked_root(root)
         if partial_age <= 0:
-            raise ValueError(f"partials must be kept for some time, not {partial_age:g} seconds")
+            raise ValueError(f"partial-age must be longer than {partial_age:g} seconds")
         self._own_pool = (
             BlockingPool(IReactorFromThreads(reactor), "local storage") if pool is None else None
         )
@@ -65,11 +65,13 @@ class LocalSource:
         self._options = LocalOptions(self._runner, durable, commit_runner, partial_age)
         self._partial_age = partial_age
         self._trees: WeakValueDictionary[tuple[int, int], DirectoryTree] = WeakValueDictionary()
-        self._rounds = PeriodicSweep(reactor, min(SWEEP_INTERVAL_SECONDS, partial_age), self.sweep)
+        self._periodic_sweep = PeriodicSweep(
+            reactor, min(SWEEP_INTERVAL_SECONDS, partial_age), self.sweep
+        )
 
     async def storage(self, owner: str, top: VirtualPath) -> IStorage:
-        """Return ``owner``'s storage, which cannot reach anything outside ``top``."""
-        tree = self._tree_at_once(top)
+        """Return ``owner``'s storage, confined to ``top``, which is created if missing."""
+        tree = self._tree_if_cached(top)
         if tree is None:
             tree = await in_pool(self._runner, top, self._tree, top)
         return LocalStorage(tree, owner, self._options)
@@ -79,7 +81,7 @@ class LocalSource:
         return f"local:{self._root}"
 
     async def sweep(self) -> int:
-        """Remove partials whose time is over; returns how many. Happens every hour by itself."""
+        """Remove expired partial uploads and return how many; called every hour by itself."""
         tree = await in_pool(self._runner, ROOT, DirectoryTree.at, self._root)
         sweep = PartialSweep(self._partial_age)
         walk = PartialWalk(tree, sweep.visit)
@@ -89,15 +91,15 @@ class LocalSource:
 
     async def stop(self) -> None:
         """End sweeping and the source's own pool."""
-        self._rounds.stop()
+        self._periodic_sweep.stop()
         if self._own_pool is not None and self._overflow_pool is not None:
             await self._overflow_pool.stop()
             await self._own_pool.stop()
 
-    def _tree_at_once(self, top: VirtualPath) -> DirectoryTree | None:
+    def _tree_if_cached(self, top: VirtualPath) -> DirectoryTree | None:
         """Return the tree at ``top`` if that needs no disk; else None."""
         try:
-            whole = DirectoryTree.at_once(self._root)
+            whole = DirectoryTree.at_if_cached(self._root)
             opened = whole.open_if_cached(top, DIRECTORY_FLAGS) if whole is not None else None
         except OSError:
             return None
@@ -106,17 +108,17 @@ class LocalSource:
         return self._shared(whole.subtree(opened, top))
 
     def _tree(self, top: VirtualPath) -> DirectoryTree:
-        """Return the tree at ``top``, made if it is missing."""
-        return self._shared(_made(DirectoryTree.at(self._root), top))
+        """Return the tree at ``top``, which is created if missing."""
+        return self._shared(_created_tree(DirectoryTree.at(self._root), top))
 
     def _shared(self, tree: DirectoryTree) -> DirectoryTree:
-        """Return the same tree for all who have that directory open now."""
+        """Return one tree for all storages that have the directory open."""
         facts = os.fstat(tree.root)
         return self._trees.setdefault((facts.st_dev, facts.st_ino), tree)
 
 
-def _made(whole: DirectoryTree, top: VirtualPath) -> DirectoryTree:
-    """Return the tree at ``top``, made if it is missing."""
+def _created_tree(whole: DirectoryTree, top: VirtualPath) -> DirectoryTree:
+    """Return the tree at ``top``, which is created if missing."""
     try:
         return whole.below(top)
     except FileNotFoundError:
@@ -126,17 +128,17 @@ def _made(whole: DirectoryTree, top: VirtualPath) -> DirectoryTree:
         return whole.below(top)
 
 
-def _checked(root: str) -> str:
-    """Return the full path of a directory that can be served; the errors are for a person."""
+def _checked_root(root: str) -> str:
+    """Return the full path of a directory that can be served; the errors are for operators."""
     if not root:
-        raise ValueError("local: names no directory; write local:/srv/ftp, for example")
+        raise ValueError("local: needs a directory, for example local:/srv/ftp")
     path = os.path.abspath(root)
     if not os.path.exists(path):
-        raise FileNotFoundError(f"{path}: no such directory; make it, or name another one")
+        raise FileNotFoundError(f"{path}: no such directory; create it or give another one")
     if not os.path.isdir(path):
-        raise NotADirectoryError(f"{path}: not a directory; name one")
+        raise NotADirectoryError(f"{path}: not a directory")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise PermissionError(
-            f"{path}: not writable for this process; change its owner or mode, or name another one"
+            f"{path}: not writable for this process; change its owner or mode, or give another one"
         )
     return path

@@ -1,7 +1,4 @@
-"""The core of the ``local:`` storage: the files of one account, below one directory.
-
-The whole of the ``local:`` storage: the core, and what a filesystem offers besides.
-"""
+"""The ``local:`` storage: the files of one account below one directory."""
 
 from __future__ import annotations
 
@@ -45,10 +42,12 @@ from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import NotSupported, PathNotFound
-from ftpservice.storage.filesystem_interfaces import IAccess, IEnter, ILinks
 from ftpservice.storage.interfaces import (
+    IAccess,
+    IEnter,
     IFreeSpace,
     IHashes,
+    ILinks,
     IListing,
     IPartials,
     IReading,
@@ -56,10 +55,10 @@ from ftpservice.storage.interfaces import (
     ISetTimes,
     IStorage,
     IWriting,
+    PartialUpload,
     WriteRequest,
 )
 from ftpservice.storage.os_errors import translate
-from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -112,14 +111,14 @@ class LocalFiles:
         )
 
     async def stat(self, path: VirtualPath) -> Entry:
-        """Return the facts of ``path``; a link that may not be followed is told as such."""
+        """Return the entry of ``path``; for a link that leads nowhere that of the link."""
         entry = entry_if_cached(self._tree, path, O_PATH)
         if entry is not None:
             return entry
         return await in_pool(self._runner, path, _entry_at, self._tree, path)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
-        """Begin to read a directory."""
+        """Open a directory for reading."""
         return await in_pool(
             self._runner,
             path,
@@ -131,17 +130,17 @@ class LocalFiles:
         )
 
     async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
-        """Make one directory."""
+        """Create one directory."""
         await in_pool(self._runner, path, make_directory, self._tree, path, mode)
 
     async def remove_directory(self, path: VirtualPath) -> None:
-        """Remove a directory that has no entries but hidden partials of this owner."""
+        """Remove a directory that is empty except for partial uploads of this owner."""
         options = self._options
         partials = DirectoryPartials(self._owner, options.partial_age, options.lazy_uploads)
         await in_pool(self._runner, path, remove_directory, self._tree, path, partials)
 
     async def remove_file(self, path: VirtualPath) -> None:
-        """Remove a file or link and the owner's partial of it, or the latter alone."""
+        """Remove a file or link and the owner's partial upload of it, or only the latter."""
         await in_pool(self._runner, path, remove_file, self._tree, path, self._owner)
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
@@ -179,11 +178,11 @@ class LocalFiles:
 
 
 def entry_if_cached(tree: DirectoryTree, path: VirtualPath, flags: int) -> Entry | None:
-    """Return the facts of what is there, if that needs neither disk nor directory service."""
+    """Return the entry of ``path`` if that needs neither disk nor directory service; else None."""
     try:
         opened = tree.open_if_cached(path, flags)
     except OSError:
-        return None  # perhaps a link that leads nowhere: its own facts are wanted
+        return None  # perhaps a link that leads nowhere, which `_entry_at` handles
     if opened is None:
         return None
     try:
@@ -194,7 +193,7 @@ def entry_if_cached(tree: DirectoryTree, path: VirtualPath, flags: int) -> Entry
 
 
 def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
-    """Return the facts of what is there; those of the link itself for one that leads nowhere."""
+    """Return the entry of ``path``; for a link that leads nowhere that of the link."""
     try:
         opened = tree.open(path, O_PATH)
     except OSError:
@@ -210,12 +209,12 @@ def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
 
 @implementer(IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials)
 class LocalStorage(LocalFiles):
-    """One account's files, with all that a filesystem offers besides."""
+    """The whole storage: the core and the optional interfaces that a filesystem can offer."""
 
     creation = False
 
     async def hash(self, path: VirtualPath, algorithm: str, start: int, end: int | None) -> str:
-        """Digest a file as it was when the call began, in turns that others get between."""
+        """Digest a file as it was when the call began; other calls get turns in between."""
         file = await self._open_in_pool(path)
         return await digest_of(self._runner, file, algorithm, start, end)
 
@@ -225,7 +224,7 @@ class LocalStorage(LocalFiles):
             await in_pool(self._runner, path, self._tree.enter, path)
 
     async def lstat(self, path: VirtualPath) -> Entry:
-        """Return the facts of ``path``; a link is not followed."""
+        """Return the entry of ``path``; a link is not followed."""
         entry = entry_if_cached(self._tree, path, O_PATH | os.O_NOFOLLOW)
         if entry is not None and entry.kind is not Kind.LINK:
             return entry
@@ -234,7 +233,7 @@ class LocalStorage(LocalFiles):
     async def set_times(
         self, path: VirtualPath, modified: float | None = None, created: float | None = None
     ) -> None:
-        """Set the time of change."""
+        """Set the modification time."""
         if created is not None:
             raise NotSupported(path, "no creation times")
         if modified is not None:
@@ -245,7 +244,7 @@ class LocalStorage(LocalFiles):
         await in_pool(self._runner, path, set_mode, self._tree, path, mode)
 
     async def free_space(self, path: VirtualPath) -> int:
-        """Return the bytes that the filesystem leaves us."""
+        """Return the bytes that this process may still write to the filesystem."""
         return await in_pool(self._runner, path, free_space, self._tree, path)
 
     async def access(self, path: VirtualPath, follow: bool) -> int:
@@ -253,17 +252,17 @@ class LocalStorage(LocalFiles):
         return await in_pool(self._runner, path, access_at, self._tree, path, follow)
 
     async def partial(self, path: VirtualPath) -> Entry:
-        """Return the facts of what arrived for ``path`` and was cut; an empty one is none."""
+        """Return the entry of the partial upload of ``path``; an empty one does not count."""
         return await in_pool(self._runner, path, _partial, self._tree, path, self._owner)
 
     async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
-        """Return the partials in the tree; it is walked in turns that others get between."""
+        """Return the partial uploads in the tree; other calls get turns while it is searched."""
         return await self._searched(PartialSearch(self._owner, everybody))
 
     async def drop_partials(
         self, path: VirtualPath | None = None, everybody: bool = False
     ) -> Sequence[PartialUpload]:
-        """Remove partials, but for those that still arrive."""
+        """Remove partial uploads, except those under way."""
         if path is None:
             found = await self._searched(PartialSearch(self._owner, everybody, drops=True))
             return [partial for partial in found if not partial.is_active]

@@ -1,4 +1,4 @@
-"""The optional capabilities of storage in memory."""
+"""The optional interfaces of the storage in memory."""
 
 from __future__ import annotations
 
@@ -24,29 +24,22 @@ from ftpservice.storage.interfaces import (
     IPartials,
     ISetMode,
     ISetTimes,
+    PartialUpload,
 )
-from ftpservice.storage.partial_upload import PartialUpload
 from ftpservice.storage.rights import mode_keeps_owner
-from ftpservice.wire.digests import Hasher, new_hasher
+from ftpservice.wire.digests import new_hasher
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["MemoryAttributes", "MemoryFreeSpace", "MemoryHashes", "MemoryPartials"]
 
 BYTES_PER_TURN = 1 << 20
-"""Bytes digested before others get their turn: a millisecond or two."""
-
-
-def _digest(algorithm: str, path: VirtualPath) -> Hasher:
-    try:
-        return new_hasher(algorithm)
-    except ValueError as error:
-        raise NotSupported(path, str(error)) from None
+"""Bytes digested before other work gets a turn: one or two milliseconds."""
 
 
 @implementer(IHashes)
 class MemoryHashes:
-    """Digests, computed in short turns where there is a clock to wait on between them."""
+    """Digests, computed in short turns if there is a clock to wait for between them."""
 
     def __init__(self, view: MemoryView, clock: IReactorTime | None) -> None:
         self._view = view
@@ -58,7 +51,10 @@ class MemoryHashes:
         stop = len(data) if end is None else end
         if not 0 <= start <= stop <= len(data):
             raise BadOffset(path)
-        digest = _digest(algorithm, path)
+        try:
+            hasher = new_hasher(algorithm)
+        except ValueError as error:
+            raise NotSupported(path, str(error)) from None
         for offset in range(start, stop, BYTES_PER_TURN):
             if self._clock is not None and offset > start:
                 await deferLater(self._clock, 0)
@@ -66,8 +62,8 @@ class MemoryHashes:
                 memoryview(data) as whole,
                 whole[offset : min(offset + BYTES_PER_TURN, stop)] as piece,
             ):
-                digest.update(piece)
-        return digest.hexdigest()
+                hasher.update(piece)
+        return hasher.hexdigest()
 
 
 @implementer(ISetTimes, ISetMode)
@@ -82,7 +78,7 @@ class MemoryAttributes:
     async def set_times(
         self, path: VirtualPath, modified: float | None = None, created: float | None = None
     ) -> None:
-        """Set what is given."""
+        """Set the given times, in seconds since the epoch."""
         node = self._view.node(path)
         if modified is not None:
             node.modified = modified
@@ -90,7 +86,7 @@ class MemoryAttributes:
             node.created = created
 
     async def set_mode(self, path: VirtualPath, mode: int) -> None:
-        """Set the lower nine bits."""
+        """Set the lower nine permission bits."""
         node = self._view.node(path)
         if not mode_keeps_owner(mode) and node is self._view.node(ROOT):
             raise Denied(path, "the owner would lose access to the root")
@@ -99,26 +95,26 @@ class MemoryAttributes:
 
 @implementer(IFreeSpace)
 class MemoryFreeSpace:
-    """How much still fits."""
+    """The free space of the tree."""
 
     def __init__(self, view: MemoryView) -> None:
         self._view = view
 
     async def free_space(self, path: VirtualPath) -> int:
-        """Return the bytes that still fit; the same everywhere."""
+        """Return the free bytes; the same for every path."""
         self._view.node(path)
         return self._view.tree.free_space()
 
 
 @implementer(IPartials)
 class MemoryPartials:
-    """The hidden partials of one owner."""
+    """The partial uploads of one owner."""
 
     def __init__(self, view: MemoryView) -> None:
         self._view = view
 
     async def partial(self, path: VirtualPath) -> Entry:
-        """Return the facts of a partial, or raise `PathNotFound`."""
+        """Return the entry of a partial upload; raises `PathNotFound`."""
         view = self._view
         try:
             key = partial_key(view.owner, view.home(path), path.name)
@@ -131,17 +127,19 @@ class MemoryPartials:
         return Entry(path.name, Kind.FILE, size, partial.modified, owner=view.owner)
 
     async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
-        """Return the partials below the root."""
-        return [told for told, _key in self._found(everybody)]
+        """Return the partial uploads below the root."""
+        return [shown for shown, _key in self._found(everybody)]
 
     async def drop_partials(
         self, path: VirtualPath | None = None, everybody: bool = False
     ) -> Sequence[PartialUpload]:
-        """Remove partials, but for those that still arrive."""
+        """Remove partial uploads, except those under way."""
         found = [
-            (told, key) for told, key in self._found(everybody) if path is None or told.path == path
+            (shown, key)
+            for shown, key in self._found(everybody)
+            if path is None or shown.path == path
         ]
-        dropped = [told for told, key in found if self._view.tree.drop_partial(key)]
+        dropped = [shown for shown, key in found if self._view.tree.drop_partial(key)]
         if path is not None and not dropped:
             raise (BeingUploaded if found else PathNotFound)(path)
         return dropped
@@ -154,11 +152,11 @@ class MemoryPartials:
             if is_wanted and partial.home.serial in paths:
                 path = paths[partial.home.serial].child(partial.name)
                 size = len(partial.content.data)
-                told = PartialUpload(path, partial.owner, size, partial.modified, active)
-                yield told, partial_key(partial.owner, partial.home, partial.name)
+                shown = PartialUpload(path, partial.owner, size, partial.modified, active)
+                yield shown, partial_key(partial.owner, partial.home, partial.name)
 
     def _directories(self) -> Iterator[tuple[int, VirtualPath]]:
-        """Yield all directories below the root: their numbers and paths."""
+        """Yield the serial number and path of every directory below the root."""
         waiting = [(self._view.directory(ROOT), ROOT)]
         while waiting:
             directory, path = waiting.pop()

@@ -1,4 +1,4 @@
-"""``memory:`` — files that live as long as the process; the storage others are measured by."""
+"""``memory:`` — files that live as long as the process; the reference for other storages."""
 
 from __future__ import annotations
 
@@ -48,13 +48,20 @@ from ftpservice.wire.paths import ROOT, VirtualPath
 __all__ = ["MemorySource", "MemoryStorage"]
 
 BATCH_ENTRIES = 500
+CAPABILITIES: dict[object, Callable[[MemoryView], object]] = {
+    ISetTimes: MemoryAttributes,
+    ISetMode: MemoryAttributes,
+    IFreeSpace: MemoryFreeSpace,
+    IPartials: MemoryPartials,
+}
+"""Optional interfaces and the classes that provide them; `IHashes` needs the clock, too."""
 
 
 @implementer(IStorage)
 class MemoryStorage:
     """One owner's files in memory; several owners may share a `MemoryTree`.
 
-    With a ``clock``, long digests let others have their turn.
+    With a ``clock``, other work gets a turn while a long digest is computed.
     """
 
     def __init__(
@@ -69,25 +76,21 @@ class MemoryStorage:
         self._clock = clock
 
     def __conform__(self, interface: object) -> object:
-        offers: dict[object, Callable[[], object]] = {
-            IHashes: lambda: MemoryHashes(self._view, self._clock),
-            ISetTimes: lambda: MemoryAttributes(self._view),
-            ISetMode: lambda: MemoryAttributes(self._view),
-            IFreeSpace: lambda: MemoryFreeSpace(self._view),
-            IPartials: lambda: MemoryPartials(self._view),
-        }
-        return offers[interface]() if interface in offers else None
+        if interface is IHashes:
+            return MemoryHashes(self._view, self._clock)
+        kind = CAPABILITIES.get(interface)
+        return None if kind is None else kind(self._view)
 
     async def stat(self, path: VirtualPath) -> Entry:
-        """Return the facts of ``path``."""
+        """Return the entry of ``path``."""
         return self._view.node(path).entry(path.name)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
-        """Begin to read a directory."""
+        """Open a directory for reading."""
         return MemoryListing(self._view.directory(path))
 
     async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
-        """Make one directory."""
+        """Create one directory."""
         home = self._view.home(path)
         if path.is_root or path.name in home.entries:
             raise Exists(path)
@@ -95,7 +98,7 @@ class MemoryStorage:
         home.put(path.name, made, made.modified)
 
     async def remove_directory(self, path: VirtualPath) -> None:
-        """Remove an empty directory, and the owner's partials hidden in it."""
+        """Remove an empty directory, and the owner's partial uploads in it."""
         directory = self._view.directory(path)
         if path.is_root:
             raise Denied(path)
@@ -105,7 +108,7 @@ class MemoryStorage:
         self._view.home(path).take(path.name, self._tree.seconds())
 
     async def remove_file(self, path: VirtualPath) -> None:
-        """Remove a file and the owner's partial of it, or the latter alone."""
+        """Remove a file and the owner's partial upload of it, or only the latter."""
         partial = (
             None
             if path.is_root
@@ -115,8 +118,8 @@ class MemoryStorage:
             file = self._view.file(path)
         except PathNotFound:
             if partial is None or not self._tree.drop_partial(partial):
-                arriving = partial is not None and self._tree.arriving(partial)
-                raise (BeingUploaded if arriving else PathNotFound)(path) from None
+                is_active = partial is not None and self._tree.upload_under_way(partial)
+                raise (BeingUploaded if is_active else PathNotFound)(path) from None
             return
         self._view.home(path).take(path.name, self._tree.seconds())
         file.content.drop()
@@ -124,7 +127,7 @@ class MemoryStorage:
             self._tree.drop_partial(partial)
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
-        """Give a file or directory another name, in one step."""
+        """Rename a file or directory, in one step."""
         node = self._view.node(source)
         if source.is_root or target.is_root:
             raise Denied(source)
@@ -133,7 +136,7 @@ class MemoryStorage:
         home = self._view.home(target)
         there = home.entries.get(target.name)
         if there is not None:
-            _check_gives_way(node, there, target, replace)
+            _check_replaceable(node, there, target, replace)
         if there is node:
             return
         now = self._tree.seconds()
@@ -143,21 +146,21 @@ class MemoryStorage:
             there.content.drop()
 
     async def open_reading(self, path: VirtualPath) -> IReading:
-        """Open a file as it is now."""
+        """Open a file with its content of now."""
         return MemoryReading(path, self._view.file(path))
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
-        """Begin a write transaction."""
+        """Begin an upload transaction."""
         return begin_writing(self._view, path, request)
 
 
-def _check_gives_way(
+def _check_replaceable(
     node: MemoryFile | MemoryDirectory,
     there: MemoryFile | MemoryDirectory,
     target: VirtualPath,
     replace: bool,
 ) -> None:
-    """Refuse a rename over anything but a file by a file."""
+    """Raise the error of a rename that may not replace ``there``: only a file replaces a file."""
     if not replace:
         raise Exists(target)
     if there is node:
@@ -172,7 +175,7 @@ def _check_gives_way(
 
 @implementer(IListing)
 class MemoryListing:
-    """The names a directory had when it was opened, less those that are gone."""
+    """The names that a directory had when it was opened, without those removed since."""
 
     def __init__(self, directory: MemoryDirectory) -> None:
         self._directory = directory
@@ -188,13 +191,13 @@ class MemoryListing:
         return []
 
     def close(self) -> None:
-        """Forget the rest."""
+        """End the listing."""
         self._names = iter([])
 
 
 @implementer(IReading)
 class MemoryReading:
-    """A file as it was when it was opened."""
+    """A file with the content that it had when it was opened."""
 
     def __init__(self, path: VirtualPath, file: MemoryFile) -> None:
         self.entry = file.entry(path.name)
@@ -208,20 +211,20 @@ class MemoryReading:
         return bytes(self._data[offset : min(offset + size, self.entry.size)])
 
     def close(self) -> None:
-        """Let go of the content."""
+        """Release the content."""
         self._data = None
 
 
 @implementer(IUnnamedSource)
 class MemorySource:
-    """``memory:`` — one tree, in which every account has its place."""
+    """``memory:`` — one tree, in which every account has its root."""
 
     def __init__(self, tree: MemoryTree | None = None, clock: IReactorTime | None = None) -> None:
         self._tree = MemoryTree() if tree is None else tree
         self._clock = clock
 
     async def storage(self, owner: str, top: VirtualPath) -> IStorage:
-        """Return ``owner``'s storage, its root at ``top``."""
+        """Return ``owner``'s storage with its root at ``top``, which is created if missing."""
         view = MemoryView(self._tree, owner, ROOT)
         for depth in range(1, len(top.parts) + 1):
             path = VirtualPath(top.parts[:depth])
@@ -238,5 +241,5 @@ class MemorySource:
         return "memory:" if capacity is None else f"memory:capacity={capacity}"
 
     def stop(self) -> Deferred[None]:
-        """Do nothing; the files go with the process."""
+        """Do nothing: the files end with the process."""
         return succeed(None)

@@ -1,4 +1,4 @@
-"""Files that live in this process: what a directory holds, and the room that bytes take."""
+"""A tree of files in memory: nodes, contents, partial uploads, and the space that they take."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = [
 DEFAULT_PARTIAL_AGE_SECONDS = 7 * 86_400.0
 
 Key = tuple[str, int, str]
-"""Owner, the serial number of the directory and the name of an upload's file."""
+"""Of an upload: its owner, the serial number of the directory, the name of the file."""
 
 
 class MemoryContent:
-    """Bytes that only ever grow, so that who reads the first ``n`` of them keeps what it saw."""
+    """Bytes that are only appended to, so a reader of the first ``n`` is not disturbed."""
 
     __slots__ = ("_counted", "_tree", "data")
 
@@ -46,7 +46,7 @@ class MemoryContent:
         self.data += data
 
     def cut_to(self, size: int) -> MemoryContent:
-        """Return the first ``size`` bytes; what is beyond is dropped."""
+        """Return a content of the first ``size`` bytes; this one is dropped if it is longer."""
         if size == len(self.data):
             return self
         self.drop()
@@ -57,11 +57,11 @@ class MemoryContent:
 
     @property
     def is_dropped(self) -> bool:
-        """Whether no file and no partial has these bytes any more."""
+        """Whether no file and no partial upload has these bytes any more."""
         return not self._counted
 
     def drop(self) -> None:
-        """Give the room back; who still reads goes on reading."""
+        """Give the space back; readers can continue."""
         if self._counted:
             self._counted = False
             self._tree.used -= len(self.data)
@@ -69,7 +69,7 @@ class MemoryContent:
 
 @dataclass(eq=False, slots=True)
 class MemoryNode:
-    """What files and directories have in common."""
+    """The attributes that files and directories have in common."""
 
     serial: int
     modified: float
@@ -85,7 +85,7 @@ class MemoryFile(MemoryNode):
     content: MemoryContent
 
     def entry(self, name: str) -> Entry:
-        """Return the facts of this file under ``name``."""
+        """Return the entry of this file under ``name``."""
         return _entry(self, name, Kind.FILE, len(self.content.data))
 
 
@@ -96,20 +96,20 @@ class MemoryDirectory(MemoryNode):
     entries: dict[str, MemoryFile | MemoryDirectory] = field(default_factory=dict)
 
     def entry(self, name: str) -> Entry:
-        """Return the facts of this directory under ``name``."""
+        """Return the entry of this directory under ``name``."""
         return _entry(self, name, Kind.DIRECTORY, 0)
 
     def put(
         self, name: str, node: MemoryFile | MemoryDirectory, now: float
     ) -> MemoryFile | MemoryDirectory | None:
-        """Give ``node`` a name here; returns what had that name."""
+        """Give ``node`` a name in this directory; return what had that name."""
         replaced = self.entries.get(name)
         self.entries[name] = node
         self.modified = now
         return replaced
 
     def take(self, name: str, now: float) -> None:
-        """Take a name away."""
+        """Remove a name."""
         del self.entries[name]
         self.modified = now
 
@@ -129,7 +129,7 @@ def _entry(node: MemoryNode, name: str, kind: Kind, size: int) -> Entry:
 
 @dataclass(eq=False, slots=True)
 class MemoryPartial:
-    """What has arrived of an upload that is under way, or was interrupted."""
+    """What arrived of an upload that is under way or was interrupted."""
 
     owner: str
     home: MemoryDirectory
@@ -139,14 +139,14 @@ class MemoryPartial:
 
 
 def partial_key(owner: str, home: MemoryDirectory, name: str) -> Key:
-    """Return what an upload is found by: the directory may be renamed meanwhile."""
+    """Return the key of an upload; it stays the same if the directory is renamed."""
     return owner, home.serial, name
 
 
 class MemoryTree:
     """One tree of files, which the storages of several owners may share.
 
-    ``capacity`` is in bytes, hidden partials included; a partial is kept ``partial_age`` seconds.
+    ``capacity`` is in bytes and includes partial uploads, which are kept ``partial_age`` seconds.
     """
 
     def __init__(
@@ -160,23 +160,23 @@ class MemoryTree:
         self.seconds = seconds
         self.used = 0
         self.running: set[MemoryPartial] = set()
-        """Uploads under way, but for appends in place; of unique names the owner is empty."""
+        """Uploads under way, except appends in place; for unique names the owner is empty."""
         self._partials: dict[Key, MemoryPartial] = {}
         self._serials = count(1)
         self.root = self.new_directory("ftp", 0o755)
 
     def new_directory(self, owner: str, mode: int) -> MemoryDirectory:
-        """Return a directory that is nowhere yet."""
+        """Return a directory that has no name yet."""
         now = self.seconds()
         return MemoryDirectory(next(self._serials), now, now, owner, mode)
 
     def new_file(self, owner: str, mode: int, content: MemoryContent) -> MemoryFile:
-        """Return a file that is nowhere yet."""
+        """Return a file that has no name yet."""
         now = self.seconds()
         return MemoryFile(next(self._serials), now, now, owner, mode, content)
 
     def take(self, size: int, path: VirtualPath) -> None:
-        """Take room for ``size`` more bytes; raises `NoSpace`."""
+        """Take space for ``size`` more bytes; raises `NoSpace`."""
         if self.capacity is not None and self.used + size > self.capacity:
             self._sweep()
             if self.used + size > self.capacity:
@@ -184,14 +184,14 @@ class MemoryTree:
         self.used += size
 
     def free_space(self) -> int:
-        """Return the bytes that still fit; without a capacity, what the machine has left."""
+        """Return the free bytes; without a capacity, those of the machine."""
         if self.capacity is None:
             return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         self._sweep()
         return max(0, self.capacity - self.used)
 
     def keep_partial(self, partial: MemoryPartial) -> None:
-        """Keep what arrived of an upload, in place of what was kept before."""
+        """Keep what arrived of an upload; replaces what was kept of an earlier one."""
         key = partial_key(partial.owner, partial.home, partial.name)
         self.drop_partial(key)
         partial.modified = self.seconds()
@@ -199,23 +199,23 @@ class MemoryTree:
         self._sweep()
 
     def partial(self, key: Key) -> MemoryPartial | None:
-        """Return what is kept of an upload, or has arrived of it so far."""
+        """Return what is kept of an upload, or what has arrived of one under way."""
         self._sweep()
-        return self._partials.get(key) or self.arriving(key)
+        return self._partials.get(key) or self.upload_under_way(key)
 
-    def arriving(self, key: Key) -> MemoryPartial | None:
-        """Return an upload that is under way."""
+    def upload_under_way(self, key: Key) -> MemoryPartial | None:
+        """Return the upload under way, if there is one."""
         return next(
             (one for one in self.running if partial_key(one.owner, one.home, one.name) == key), None
         )
 
     def take_partial(self, key: Key) -> MemoryContent | None:
-        """Take a partial out, to go on from it."""
+        """Remove a partial upload and return its content, to be resumed."""
         partial = self._partials.pop(key, None)
         return None if partial is None else partial.content
 
     def drop_partial(self, key: Key) -> bool:
-        """Forget a partial; tells whether there was one."""
+        """Remove a partial upload; tell whether there was one."""
         content = self.take_partial(key)
         if content is None:
             return False
@@ -223,24 +223,24 @@ class MemoryTree:
         return True
 
     def all_partials(self) -> list[tuple[MemoryPartial, bool]]:
-        """Return everybody's partials; the bool tells which still arrive."""
+        """Return the partial uploads of all owners, each with whether it is under way."""
         self._sweep()
         kept = [(partial, False) for partial in self._partials.values()]
         return kept + [(partial, True) for partial in self.running if partial.owner]
 
     def clear_partials(self, home: MemoryDirectory, owner: str, path: VirtualPath) -> None:
-        """Forget ``owner``'s partials in a directory that goes away; raises `HasUploads`."""
+        """Remove ``owner``'s partial uploads in a directory to be removed; raises `HasUploads`."""
         self._sweep()
         mine = [key for key in self._partials if key[1] == home.serial]
         if any(running.home is home for running in self.running):
             raise HasUploads(path, "an upload is under way")
         if any(key[0] != owner for key in mine):
-            raise HasUploads(path, "an interrupted upload of another owner")
+            raise HasUploads(path, "a partial upload of another owner")
         for key in mine:
             self.drop_partial(key)
 
     def _sweep(self) -> None:
-        """Forget the partials whose time is over; the oldest come first."""
+        """Remove the partial uploads that have expired; the oldest come first."""
         ended = self.seconds() - self.partial_age
         while self._partials:
             key = next(iter(self._partials))

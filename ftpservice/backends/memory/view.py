@@ -1,4 +1,4 @@
-"""How one owner sees a tree in memory: from its own root, names looked up afresh every time."""
+"""The view of one owner on a tree in memory, from its own root; every path is looked up anew."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class MemoryView:
     owner: str
     top: VirtualPath
 
-    def full(self, path: VirtualPath) -> VirtualPath:
-        """Return a path as it is named from the root of the tree."""
+    def full_path(self, path: VirtualPath) -> VirtualPath:
+        """Return the path from the root of the tree."""
         return path.below(self.top)
 
     def node(self, path: VirtualPath) -> MemoryFile | MemoryDirectory:
@@ -49,7 +49,7 @@ class MemoryView:
     def home(self, path: VirtualPath) -> MemoryDirectory:
         """Return the directory that would hold ``path``.
 
-        Raises `PathNotFound`, `NotDirectory`, or `InvalidName` for what no other filesystem holds.
+        Raises `PathNotFound`, `NotDirectory`, or `InvalidName` for a name that no filesystem takes.
         """
         size = len(path.name.encode("utf-8", "surrogateescape"))
         if size > MAX_NAME_BYTES or "/" in path.name or path.name in (".", ".."):
@@ -61,7 +61,7 @@ class MemoryView:
 
     def _walk(self, path: VirtualPath) -> MemoryFile | MemoryDirectory:
         node: MemoryFile | MemoryDirectory = self.tree.root
-        for part in self.full(path).parts:
+        for part in self.full_path(path).parts:
             if isinstance(node, MemoryFile):
                 raise NotDirectory(path)
             below = node.entries.get(part)

@@ -1,4 +1,4 @@
-"""The write transactions of storage in memory."""
+"""The upload transactions of the storage in memory."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ __all__ = ["MemoryAppend", "MemoryUpload", "begin_writing"]
 
 
 def begin_writing(view: MemoryView, path: VirtualPath, request: WriteRequest) -> IWriting:
-    """Begin what ``request`` asks for; raises what `IStorage.open_writing` does."""
+    """Begin an upload transaction; raises what `IStorage.open_writing` does."""
     if path.is_root:
         raise IsDirectory(path)
-    if request.offset and request.how not in (WriteMode.REPLACE, WriteMode.CREATE):
-        raise NotSupported(path, f"an offset with {request.how.value}")
+    if request.offset and request.write_mode not in (WriteMode.REPLACE, WriteMode.CREATE):
+        raise NotSupported(path, f"an offset with {request.write_mode.value}")
     home = view.home(path)
     there = home.entries.get(path.name)
-    if request.how is WriteMode.UNIQUE:
+    if request.write_mode is WriteMode.UNIQUE:
         free = path.parent.child(_free_name(view, home, path))
-        view.home(free)  # raises where the number made it too long
+        view.home(free)  # raises if the number made it too long
         return MemoryUpload(
             view, free, request, MemoryPartial("", home, free.name, MemoryContent(view.tree), 0.0)
         )
     if isinstance(there, MemoryDirectory):
         raise IsDirectory(path)
-    if there is not None and request.how is WriteMode.CREATE:
+    if there is not None and request.write_mode is WriteMode.CREATE:
         raise Exists(path)
-    if there is not None and request.how is WriteMode.APPEND:
+    if there is not None and request.write_mode is WriteMode.APPEND:
         return MemoryAppend(view, path, request, there)
-    content = _beginning(view, path, request, there)
+    content = _content_to_resume(view, path, request, there)
     return MemoryUpload(
         view, path, request, MemoryPartial(view.owner, home, path.name, content, 0.0)
     )
 
 
 def _free_name(view: MemoryView, home: MemoryDirectory, path: VirtualPath) -> str:
-    """Return a name that no file has and that no other upload was promised."""
+    """Return a name that is neither taken nor promised to another upload."""
     taken = {*home.entries, *(one.name for one in view.tree.running if one.home is home)}
     name, number = path.name, 0
     while name in taken:
@@ -66,15 +66,15 @@ def _free_name(view: MemoryView, home: MemoryDirectory, path: VirtualPath) -> st
     return name
 
 
-def _beginning(
+def _content_to_resume(
     view: MemoryView, path: VirtualPath, request: WriteRequest, there: MemoryFile | None
 ) -> MemoryContent:
-    """Return what the upload goes on from: the owner's partial or, only without one, the file."""
+    """Return what the upload resumes: the owner's partial upload or, only without one, the file."""
     key = partial_key(view.owner, view.home(path), path.name)
     content = MemoryContent(view.tree)
-    if request.how is WriteMode.REPLACE and not request.offset:
+    if request.write_mode is WriteMode.REPLACE and not request.offset:
         return content
-    if view.tree.arriving(key) is not None:
+    if view.tree.upload_under_way(key) is not None:
         raise BeingUploaded(path)
     partial = view.tree.partial(key)
     if partial is not None or request.partial_only:
@@ -92,38 +92,38 @@ def _beginning(
 
 @implementer(IWriting)
 class MemoryUpload:
-    """A file on its way, seen by nobody; what arrived becomes a partial when it is cut."""
+    """A file being uploaded, not visible yet; if interrupted, it becomes a partial upload."""
 
     def __init__(
         self, view: MemoryView, path: VirtualPath, request: WriteRequest, partial: MemoryPartial
     ) -> None:
         self.path = path
         found = len(partial.content.data)
-        self.offset = found if request.how is WriteMode.APPEND else request.offset
+        self.offset = found if request.write_mode is WriteMode.APPEND else request.offset
         self._tree = view.tree
         self._owner = view.owner
         self._request = request
         self._partial = partial
         self._written = 0
-        self._is_resumed = found > self.offset or request.how is WriteMode.APPEND
+        self._is_resumed = found > self.offset or request.write_mode is WriteMode.APPEND
         self._ended = self._is_lost = False
         view.tree.running.add(partial)
 
     async def write(self, data: bytes) -> None:
-        """Add to the content; what lies beyond the offset goes with the first byte."""
-        self._check_open()
+        """Add to the content; the first write removes what is beyond the offset."""
+        self._require_open()
         partial = self._partial
         partial.content = partial.content.cut_to(self.offset + self._written)
         try:
             partial.content.add(data, self.path)
         except NoSpace:
-            self._is_lost = True  # kept, it would keep the storage full, unseen
+            self._is_lost = True  # a hidden partial upload would keep the storage full
             raise
         self._written += len(data)
 
     async def commit(self) -> Entry:
-        """Publish, or keep what arrived and raise."""
-        self._check_open()
+        """Publish the file; after an error keep what arrived."""
+        self._require_open()
         try:
             self._check_publishable()
         except StorageError:
@@ -131,7 +131,7 @@ class MemoryUpload:
             raise
         self._end()
         tree, home, name = self._tree, self._partial.home, self.path.name
-        if self._request.how is not WriteMode.UNIQUE:
+        if self._request.write_mode is not WriteMode.UNIQUE:
             tree.drop_partial(partial_key(self._owner, home, name))
         content = self._partial.content.cut_to(self.offset + self._written)
         file = tree.new_file(self._owner, self._request.mode & 0o7777, content)
@@ -142,26 +142,26 @@ class MemoryUpload:
         return file.entry(name)
 
     async def abandon(self) -> None:
-        """Keep what arrived for the owner to go on from; nothing of a unique name."""
+        """Keep what arrived, so that the owner can resume it, unless the name was a unique one."""
         if self._ended:
             return
         self._end()
         has_some = bool(self._partial.content.data) and (self._written > 0 or self._is_resumed)
-        if has_some and not self._is_lost and self._request.how is not WriteMode.UNIQUE:
+        if has_some and not self._is_lost and self._request.write_mode is not WriteMode.UNIQUE:
             self._tree.keep_partial(self._partial)
         else:
             self._partial.content.drop()
 
     def _check_publishable(self) -> None:
-        """Raise what forbids by now to publish the file in its directory, wherever that is."""
-        _check_announced(self._request, self._written, self.path)
+        """Raise the error that prevents publishing now, in the directory wherever that is."""
+        self._request.check_announced(self._written, self.path)
         there = self._partial.home.entries.get(self.path.name)
         if isinstance(there, MemoryDirectory):
             raise IsDirectory(self.path)
-        if there is not None and self._request.how is not WriteMode.REPLACE:
+        if there is not None and self._request.write_mode is not WriteMode.REPLACE:
             raise Exists(self.path)
 
-    def _check_open(self) -> None:
+    def _require_open(self) -> None:
         if self._ended:
             raise Unavailable(self.path, "the transaction is over")
 
@@ -188,27 +188,27 @@ class MemoryAppend:
 
     async def write(self, data: bytes) -> None:
         """Add to the file."""
-        self._check_open()
+        self._require_open()
         self._file.content.add(data, self.path)
         self._file.modified = self._view.tree.seconds()
         self._written += len(data)
 
     async def commit(self) -> Entry:
-        """Confirm what the file got, whatever its name is by now.
+        """Confirm what the file received, whatever its name is now.
 
-        `PathNotFound` if it is removed.
+        Raises `PathNotFound` if it was removed.
         """
-        self._check_open()
+        self._require_open()
         self._ended = True
-        _check_announced(self._request, self._written, self.path)
+        self._request.check_announced(self._written, self.path)
         if self._file.content.is_dropped:
             raise PathNotFound(self.path, "removed while it was appended to")
         is_there = self._home.entries.get(self.path.name) is self._file
         return self._file.entry(self.path.name if is_there else "")
 
     async def retract(self) -> bool:
-        """Take back what was appended, if nobody else has appended since."""
-        self._check_open()
+        """Remove what was appended; False if others have appended since."""
+        self._require_open()
         content = self._file.content
         if len(content.data) != self.offset + self._written:
             return False
@@ -217,14 +217,9 @@ class MemoryAppend:
         return True
 
     async def abandon(self) -> None:
-        """End; what was appended stays."""
+        """End the transaction; what was appended stays."""
         self._ended = True
 
-    def _check_open(self) -> None:
+    def _require_open(self) -> None:
         if self._ended:
             raise Unavailable(self.path, "the transaction is over")
-
-
-def _check_announced(request: WriteRequest, written: int, path: VirtualPath) -> None:
-    if request.announced is not None and written != request.announced:
-        raise BadOffset(path, f"{written} bytes came where {request.announced} were announced")

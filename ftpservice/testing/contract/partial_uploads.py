@@ -11,8 +11,13 @@ from ftpservice.storage.errors import (
     NoSpace,
     PathNotFound,
 )
-from ftpservice.storage.interfaces import IPartials, IStorage, WriteMode, WriteRequest
-from ftpservice.storage.partial_upload import PartialUpload
+from ftpservice.storage.interfaces import (
+    IPartials,
+    IStorage,
+    PartialUpload,
+    WriteMode,
+    WriteRequest,
+)
 from ftpservice.testing.contract.case import (
     ContractCase,
     arrived,

@@ -17,8 +17,8 @@ from ftpservice.backends.ftp_shell.errors import storage_error_for
 from ftpservice.backends.ftp_shell.reading import PAUSE_AT_BYTES, ShellReading
 from ftpservice.backends.ftp_shell.storage import ShellStorage
 from ftpservice.storage import errors
-from ftpservice.storage.filesystem_interfaces import IEnter
 from ftpservice.storage.interfaces import (
+    IEnter,
     IHashes,
     IListing,
     IPartials,

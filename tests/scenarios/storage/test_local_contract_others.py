@@ -263,7 +263,7 @@ def test_an_upload_ends_though_its_directory_vanished(tmp_path, monkeypatch, cod
     """JuiceFS says EPERM then, NFS ESTALE."""
     storage = storage_in(tmp_path / "root")
     run(storage.make_directory(at("/dir")))
-    writing = run(begin(storage, "/dir/file", request=WriteRequest(offset=0, how=WriteMode.APPEND)))
+    writing = run(begin(storage, "/dir/file", request=WriteRequest(write_mode=WriteMode.APPEND)))
     shutil.rmtree(tmp_path / "root" / "dir")
     real, vanished = os.stat, getattr(errno, code)
 

@@ -8,7 +8,7 @@ from ftpservice.backends.local.files.file_locks import exclusive_lock, shared_lo
 from ftpservice.backends.local.files.in_place import drop_set_id
 from ftpservice.backends.local.files.upload import AccountUploads
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, require_file
-from ftpservice.backends.local.paths.file_ops import check_announced, sync_file, write_all
+from ftpservice.backends.local.paths.file_ops import sync_file, write_all
 from ftpservice.storage.errors import Busy, PathNotFound, StorageError
 from ftpservice.storage.interfaces import WriteRequest
 from ftpservice.wire.entry import Entry
@@ -62,7 +62,7 @@ class LocalAppend:
         `PathNotFound` if the file was removed altogether, and what was appended with it.
         """
         facts = os.fstat(self.descriptor)
-        check_announced(self._request, self._written or facts.st_size - self.offset, self.path)
+        self._request.check_announced(self._written or facts.st_size - self.offset, self.path)
         if self._uploads.is_durable:
             sync_file(self.descriptor)
         if facts.st_nlink == 0:

@@ -76,7 +76,7 @@ def lazy_upload_for(
 
     Raises `OSError` and what `IStorage.open_writing` does where the failure is certain.
     """
-    if request.how is not WriteMode.REPLACE or request.offset or not path.parts:
+    if request.write_mode is not WriteMode.REPLACE or request.offset or not path.parts:
         return None
     check_new_name(path)
     name = encoded(path.name, path)

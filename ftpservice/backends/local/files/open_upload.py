@@ -34,7 +34,7 @@ def begin_writing(
     if path.is_root:
         raise IsDirectory(path)
     check_new_name(path)
-    how = request.how
+    how = request.write_mode
     if request.offset and how in (WriteMode.APPEND, WriteMode.UNIQUE):
         raise NotSupported(path, f"an offset with {how.value}")
     if how is WriteMode.UNIQUE:
@@ -57,12 +57,12 @@ def begin_upload(
     try:
         facts = target.facts()
         if facts is not None:
-            if stat.S_ISLNK(facts.st_mode) and request.how is WriteMode.REPLACE:
+            if stat.S_ISLNK(facts.st_mode) and request.write_mode is WriteMode.REPLACE:
                 # It has become a link since the target was found.
                 target.close()
-                target = _target(uploads, path, request.how)
+                target = _target(uploads, path, request.write_mode)
                 return begin_upload(uploads, path, request, target)
-            if request.how is WriteMode.CREATE:
+            if request.write_mode is WriteMode.CREATE:
                 raise Exists(path)
             require_file(facts, path)
             require_writable(target, facts, path)
@@ -71,7 +71,7 @@ def begin_upload(
         target.close()
         raise
     upload = LocalUpload(uploads, path, request, partial, facts)
-    if partial.found or request.how is not WriteMode.REPLACE or request.offset:
+    if partial.found or request.write_mode is not WriteMode.REPLACE or request.offset:
         try:
             _find_start(upload, path, request)
         except BaseException:
@@ -103,12 +103,12 @@ def _find_start(upload: LocalUpload, path: VirtualPath, request: WriteRequest) -
     A partial that another session still writes cannot be resumed: bytes of it are missing.
     """
     partial = upload.partial
-    if request.how is WriteMode.REPLACE and request.offset == 0:
+    if request.write_mode is WriteMode.REPLACE and request.offset == 0:
         upload.start(0)
         return
     if partial.is_contended:
         raise BeingUploaded(path)
-    if request.how is WriteMode.APPEND:
+    if request.write_mode is WriteMode.APPEND:
         upload.start(partial.found)
     elif partial.found or request.partial_only or not request.offset:
         if request.offset > partial.found:

@@ -20,7 +20,6 @@ from ftpservice.backends.local.metadata.preservation import copy_metadata
 from ftpservice.backends.local.metadata.stat import entry_of
 from ftpservice.backends.local.partials.partial_file import PartialFile
 from ftpservice.backends.local.paths.file_ops import (
-    check_announced,
     copy_range,
     ignore_unsupported,
     sync_directory,
@@ -117,7 +116,7 @@ class LocalUpload:
 
     def mark(self) -> None:
         """Mark the partial, so that it can be listed if a crash leaves it behind."""
-        if self._request.how is not WriteMode.UNIQUE:
+        if self._request.write_mode is not WriteMode.UNIQUE:
             self.partial.mark(self._uploads.owner)
 
     def discard_on_abandon(self) -> None:
@@ -131,7 +130,7 @@ class LocalUpload:
         """
         uploads, request, partial = self._uploads, self._request, self.partial
         if request.announced is not None:
-            check_announced(request, partial.size - self.offset, self.path)
+            request.check_announced(partial.size - self.offset, self.path)
         # 1. Everything but the content: mode and ACL, or what the replaced file has.
         partial.unmark()
         replaced = self._replaced if is_new else self._file_to_replace()
@@ -151,7 +150,7 @@ class LocalUpload:
     def abandon(self) -> None:
         """End without publishing; keep the partial if bytes arrived and it can be resumed."""
         arrived = self._old_file is None and self.partial.size > self.offset
-        is_named = self._request.how is not WriteMode.UNIQUE
+        is_named = self._request.write_mode is not WriteMode.UNIQUE
         if is_named and (arrived or self._is_resumed) and not self._is_lost:
             self.mark()
             self.partial.keep()
@@ -179,7 +178,7 @@ class LocalUpload:
 
     def _file_to_replace(self) -> os.stat_result | None:
         """Return the facts of the plain file that has the target's name now, if there is one."""
-        if self._request.how is not WriteMode.REPLACE:
+        if self._request.write_mode is not WriteMode.REPLACE:
             return None
         facts = self.partial.target.facts()
         if facts is not None and stat.S_ISDIR(facts.st_mode):
@@ -202,7 +201,7 @@ class LocalUpload:
 
     def _publish(self, is_new: bool) -> os.stat_result:
         """Rename the partial, or write in place where a rename is refused; return the facts."""
-        how = self._request.how
+        how = self._request.write_mode
         if how is WriteMode.UNIQUE:
             self._publish_unique()
         else:

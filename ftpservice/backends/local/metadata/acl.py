@@ -14,7 +14,7 @@ import struct
 
 from ftpservice.backends.local.metadata.extended_attributes import attribute_names, path_of
 from ftpservice.linux import UNSUPPORTED_ERRNOS
-from ftpservice.storage.file_mode import MaskedMode
+from ftpservice.storage.interfaces import MaskedMode
 
 __all__ = ["ACCESS_ACL", "has_default_acl", "new_file_mode"]
 

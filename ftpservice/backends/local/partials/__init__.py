@@ -1,3 +1,3 @@
-"""Partial uploads on the disk: their files, their locks, their removal after a time."""
+"""Partial uploads on the disk: files, locks, and removal when they expire."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""Which partials this process writes, on filesystems that have no locks."""
+"""Locks within this process, for filesystems that have no file locks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from threading import Lock
 __all__ = ["ProcessLocks"]
 
 MAX_HELD_FILES = 1000
-"""Files remembered before those that were closed are looked for."""
+"""Remembered files at which the closed ones are removed."""
 
 
 class ProcessLocks:
-    """Open files, each held until its descriptor is closed, as a lock would be."""
+    """Open files, each locked until its descriptor is closed, as with flock(2)."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._held: dict[tuple[int, int], int] = {}
 
     def hold(self, opened: int) -> bool:
-        """Hold an open file unless another descriptor of this process does."""
+        """Lock an open file unless another descriptor of this process holds it; tell whether."""
         facts = os.fstat(opened)
         key = (facts.st_dev, facts.st_ino)
         with self._lock:
@@ -33,7 +33,7 @@ class ProcessLocks:
 
 
 def _is_open(descriptor: int, key: tuple[int, int]) -> bool:
-    """Tell whether a descriptor still is of that file."""
+    """Tell whether a descriptor is still open on that file."""
     try:
         facts = os.fstat(descriptor)
     except OSError:

@@ -1,4 +1,4 @@
-"""Removing partials whose time is over, now and then, a little at a time."""
+"""Removal of expired partial uploads, at intervals and in turns."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["PartialSweep", "PeriodicSweep"]
 
 
 class PartialSweep:
-    """Removes partials not written for ``age`` seconds, as a `PartialWalk` visits them.
+    """Removes partials not written for ``age`` seconds; a `PartialWalk` calls `visit`.
 
-    It knows nothing of the walk: a cycle would keep the tree open until garbage is collected.
+    It does not refer to the walk: a cycle would keep the tree open until garbage is collected.
     """
 
     def __init__(self, age: float) -> None:
@@ -27,24 +27,24 @@ class PartialSweep:
         self._before = time.time() - age
 
     def visit(self, opened: int, _path: VirtualPath, name: bytes) -> None:
-        """Remove a partial if its time is over."""
+        """Remove a partial if it has expired."""
         self.removed += discard_idle(opened, name, self._before)
 
 
 class PeriodicSweep:
-    """Sweeps as soon as the reactor runs and every ``interval`` seconds after, until stopped."""
+    """Sweeps as soon as the reactor runs and then every ``interval`` seconds, until stopped."""
 
     def __init__(
         self, clock: IReactorTime, interval: float, sweep: Callable[[], Awaitable[int]]
     ) -> None:
         self._sweep = sweep
-        self._loop = LoopingCall(self._round)
+        self._loop = LoopingCall(self._sweep_now)
         self._loop.clock = clock
         self._begin = clock.callLater(0, self._start, interval)
         self._sweeping: Deferred[None] = succeed(None)
 
     def stop(self) -> None:
-        """End, in the middle of a sweep if need be."""
+        """Stop, cancelling a sweep in progress."""
         if self._begin.active():
             self._begin.cancel()
         if self._loop.running:
@@ -54,21 +54,21 @@ class PeriodicSweep:
     def _start(self, interval: float) -> None:
         self._loop.start(interval)
 
-    def _round(self) -> Deferred[None]:
-        self._sweeping = Deferred.fromCoroutine(self._swept())
+    def _sweep_now(self) -> Deferred[None]:
+        self._sweeping = Deferred.fromCoroutine(self._sweep_and_log())
         return self._sweeping
 
-    async def _swept(self) -> None:
-        """Sweep; a failure is logged, and the next round tries again."""
+    async def _sweep_and_log(self) -> None:
+        """Sweep; a failure is logged, and the next sweep tries again."""
         try:
             removed = await self._sweep()
         except CancelledError:
             return
-        except Exception:  # noqa: BLE001 - the rounds must go on
-            _log.failure("sweeping partials failed")
+        except Exception:  # noqa: BLE001 - the next sweep must still happen
+            _log.failure("removing expired partial uploads failed")
         else:
             if removed:
-                _log.info("{removed} partials were too old", removed=removed)
+                _log.info("removed {removed} expired partial uploads", removed=removed)
 
 
 _log = Logger()

@@ -1,3 +1,3 @@
-"""Names, directory descriptors and race-free path resolution on the disk."""
+"""Names on the disk, and race-free resolution of paths relative to directory descriptors."""
 
 __all__: list[str] = []

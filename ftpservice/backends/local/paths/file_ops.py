@@ -1,6 +1,6 @@
-"""Steps that every way of writing to the disk takes.
+"""Writing, syncing, renaming and copying, as every upload to the disk does it.
 
-Renaming and copying as Linux can, and something slower and portable where it cannot.
+Linux system calls are used for renaming and copying, with a slower, portable way where they fail.
 """
 
 from __future__ import annotations
@@ -12,12 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ftpservice.linux import MACHINE, UNSUPPORTED_ERRNOS, system_call
-from ftpservice.storage.errors import BadOffset
-from ftpservice.storage.interfaces import WriteRequest
-from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
-    "check_announced",
     "copy_range",
     "ignore_unsupported",
     "rename_exclusive",
@@ -28,22 +24,16 @@ __all__ = [
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``; the kernel may take less than that at a time."""
+    """Write all of ``data``; a write(2) may take only a part of it."""
     with memoryview(data) as rest:
         written = 0
         while written < len(rest):
             written += os.write(descriptor, rest[written:])
 
 
-def check_announced(request: WriteRequest, arrived: int, path: VirtualPath) -> None:
-    """Raise `BadOffset` if another number of bytes was announced."""
-    if request.announced is not None and arrived != request.announced:
-        raise BadOffset(path, f"{arrived} bytes came where {request.announced} were announced")
-
-
 @contextmanager
 def ignore_unsupported() -> Iterator[None]:
-    """Do without a step that the kernel or the filesystem lacks; other failures are raised."""
+    """Ignore errors that mean that the kernel or the filesystem lacks a call; raise others."""
     try:
         yield
     except OSError as error:
@@ -52,16 +42,16 @@ def ignore_unsupported() -> Iterator[None]:
 
 
 def sync_file(opened: int) -> None:
-    """Have the bytes of a file survive a power cut, where the filesystem can promise that."""
+    """Flush a file to the disk, so that its bytes survive a power cut."""
     with ignore_unsupported():
         os.fsync(opened)
 
 
 def sync_directory(directory: int) -> None:
-    """Have the names in an open directory survive a power cut."""
+    """Flush an open directory to the disk, so that its names survive a power cut."""
     try:
         opened = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-    except PermissionError:  # it can be written to, but not read
+    except PermissionError:  # the process may write to it, but not read it
         return os.sync()
     try:
         sync_file(opened)
@@ -89,10 +79,10 @@ def _renameat2(source: bytes, target: bytes, source_in: int, target_in: int) -> 
 
 
 def rename_exclusive(source: bytes, target: bytes, source_in: int, target_in: int) -> None:
-    """Rename, but raise `FileExistsError` if there is a ``target``; both in open directories.
+    """Rename, but raise `FileExistsError` if ``target`` exists; both in open directories.
 
-    Where neither the kernel nor the filesystem can do that in one step, files are linked and
-    unlinked, and a directory, which can only ever replace an empty one, is checked first.
+    If the kernel or the filesystem cannot do that in one step, a file is linked and unlinked. For a
+    directory, which can only replace an empty one, the target is checked first.
     """
     try:
         return _renameat2(source, target, source_in, target_in)
@@ -119,7 +109,7 @@ def _rename_to_free_name(source: bytes, target: bytes, source_in: int, target_in
 
 
 def copy_range(source: int, target: int, start: int, end: int) -> int:
-    """Copy bytes ``start`` to ``end`` to the same place in ``target``; returns where it stopped."""
+    """Copy bytes ``start`` to ``end`` to the same offset in ``target``; return where it stopped."""
     while start < end:
         count = _copy_piece(source, target, start, end - start)
         if count == 0:
@@ -129,7 +119,7 @@ def copy_range(source: int, target: int, start: int, end: int) -> int:
 
 
 def _copy_piece(source: int, target: int, start: int, size: int) -> int:
-    """Copy without passing the bytes through here, if the filesystems can."""
+    """Copy inside the kernel if the filesystems can, else through memory."""
     try:
         count = os.copy_file_range(source, target, size, start, start)
     except (AttributeError, OSError) as error:

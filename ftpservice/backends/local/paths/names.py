@@ -1,4 +1,4 @@
-"""Names on the disk: bytes, what no user can name, and the hidden names of partials."""
+"""Names on the disk: their bytes, and the hidden names of partials, which no user can use."""
 
 from __future__ import annotations
 
@@ -31,36 +31,36 @@ MAX_NAME_BYTES = 255
 PARTIAL_NAME = re.compile(rb"\.ftpservice\.[0-9a-f]{32}(\.[0-9a-f]{16})?\.part")
 """Matches the whole of a partial's name."""
 OWNER_SLICE = slice(0, len(HIDDEN_PREFIX) + 16)
-"""The part of a partial's name that tells the owner, as a digest."""
+"""The part of a partial's name that depends only on the owner: a digest."""
 MAX_NUMBERED_NAMES = 99
-"""Names with a number that are tried before those with something random."""
+"""Numbered names that are tried before random ones."""
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a name is kept for ourselves; on any kind of filesystem, so without case."""
+    """Tell whether a name is reserved for partials, ignoring case as some filesystems do."""
     return name[:1] == "." and name[: len(HIDDEN_PREFIX)].lower() == HIDDEN_PREFIX
 
 
 def encoded(name: str, path: VirtualPath) -> bytes:
-    """Return a name as it is on the disk; raises `InvalidName`."""
+    """Return the bytes of a name on the disk; raises `InvalidName`."""
     try:
         data = name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise InvalidName(path, "not to be encoded") from None
+        raise InvalidName(path, "not encodable") from None
     if not 0 < len(data) <= MAX_NAME_BYTES or name in (".", "..") or b"/" in data or b"\0" in data:
         raise InvalidName(path)
     return data
 
 
 def decoded(name: str) -> str:
-    """Return a name as Python's ``os`` gave it as we spell it, whatever the locale is."""
+    """Return a name from Python's ``os`` decoded as UTF-8, whatever the locale is."""
     if name.isascii() or sys.getfilesystemencoding() == "utf-8":
         return name
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def components(path: VirtualPath) -> list[bytes]:
-    """Return the names in ``path``; raises `InvalidName`, and `PathNotFound` for hidden ones."""
+    """Return the names in ``path``; raises `InvalidName`, and `PathNotFound` for hidden names."""
     names = []
     for part in path.parts:
         names.append(encoded(part, path))
@@ -70,7 +70,7 @@ def components(path: VirtualPath) -> list[bytes]:
 
 
 def check_new_name(path: VirtualPath) -> None:
-    """Refuse to make what could not be named afterwards; raises `InvalidName`."""
+    """Raise `InvalidName` for a hidden name: no command could use the file afterwards."""
     if is_hidden(path.name):
         raise InvalidName(path, "hidden")
 
@@ -83,18 +83,18 @@ def partial_name(owner: str, name: bytes) -> bytes:
 
 
 def is_partial_of(owner: str, hidden: bytes) -> bool:
-    """Tell whether a partial's name says that it is ``owner``'s."""
+    """Tell whether a partial is ``owner``'s, from its name."""
     ours = partial_name(owner, b"")
     return hidden[: OWNER_SLICE.stop] == ours[: OWNER_SLICE.stop]
 
 
 def reserved_name(name: bytes) -> bytes:
-    """Return the hidden name under which a file grows whose unique name is to be ``name``."""
+    """Return the hidden name of the partial that promises the unique name ``name``."""
     return partial_name("", name)
 
 
 def spare_name(name: bytes) -> bytes:
-    """Return another hidden name, that nobody has, for when a partial is in use."""
+    """Return another hidden name, a random one, for when the partial is in use."""
     return name.removesuffix(b".part") + b"." + os.urandom(8).hex().encode() + b".part"
 
 
@@ -104,7 +104,7 @@ def _owner_digest(owner: bytes) -> str:
 
 
 def unique_names(path: VirtualPath) -> Iterator[VirtualPath]:
-    """Yield names like that of ``path``: itself, numbered ones, random ones without end."""
+    """Yield names like that of ``path`` without end: itself, numbered ones, random ones."""
     name = path.name
     yield path
     while len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES - 10:

@@ -1,8 +1,8 @@
-"""A path walked one component at a time, for links and kernels that ``openat2`` leaves to us.
+"""A path walked one component at a time, for what openat2(2) cannot resolve or is missing for.
 
-The rules it keeps: every component is opened relative to the descriptor of the directory before
-it and never through a link; ``..`` is never given to the kernel; what a link says is walked by the
-same rules. So whatever is swapped meanwhile, a walk can only end below its root.
+Rules: every component is opened relative to the descriptor of the directory before it, and never
+through a link; ``..`` is never passed to the kernel; the target of a link is walked by the same
+rules. So whatever is swapped meanwhile, a walk can only end below its root.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterable, Sequence
 __all__ = ["DIRECTORY_FLAGS", "PathWalk", "relative_to_root"]
 
 DIRECTORY_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-"""Flags that open a directory to name things in it; no right to read it is needed."""
+"""Flags that open a directory to resolve names in it; no right to read it is needed."""
 MAX_LINKS = 40
 MAX_STEPS = 10_000
-"""Components opened at most, since links full of ``..`` could have us walk for hours."""
+"""Components opened at most: links full of ``..`` could make a walk last for hours."""
 
 
 class PathWalk:
     """One walk from ``root`` down ``names``.
 
-    ``roots`` tells how absolute links may spell the root, as lists of components.
+    ``roots`` returns the prefixes by which absolute links may name the root, as components.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class PathWalk:
         self._links = MAX_LINKS
         self._steps = MAX_STEPS
         self.here = os.dup(root)
-        """The directory reached; closed with the walk."""
+        """The descriptor of the directory reached; closed with the walk."""
 
     def __enter__(self) -> PathWalk:
         return self
@@ -48,15 +48,15 @@ class PathWalk:
         self.close()
 
     def close(self) -> None:
-        """Let go of the directory reached."""
+        """Close the directory reached."""
         if self.here >= 0:
             os.close(self.here)
             self.here = -1
 
     def arrive(self, follow: bool) -> bytes:
-        """Go on to the last component and return its name in ``here``; there may be no such.
+        """Walk to the last component and return its name in ``here``; it need not exist.
 
-        With ``follow``, if that is a link, go on to what it says. ``.`` is ``here`` itself.
+        With ``follow``, a link as last component is followed. ``.`` means ``here`` itself.
         """
         while self._pending:
             self._steps -= 1
@@ -75,11 +75,11 @@ class PathWalk:
 
     @property
     def entered(self) -> list[bytes]:
-        """The names that lead from the root to ``here``, none of them a link."""
+        """The names from the root to ``here``, none of them a link."""
         return list(self._entered)
 
     def again(self, name: bytes) -> None:
-        """Put the last component back, to look at it anew."""
+        """Put the last component back, to examine it again."""
         self._pending.append(name)
 
     def _enter(self, name: bytes) -> None:
@@ -107,7 +107,7 @@ class PathWalk:
         self._pending.extend(reversed(names))
 
     def _ascend(self) -> None:
-        """Walk to the directory above anew, by the names of the directories entered."""
+        """Walk again from the root to the parent, by the names of the directories entered."""
         if not self._entered:
             raise PermissionError(errno.EACCES, "a link leads above the root")
         self._pending.extend(reversed(self._entered[:-1]))
@@ -123,7 +123,7 @@ class PathWalk:
 
 
 def relative_to_root(roots: Iterable[list[bytes]], names: list[bytes]) -> list[bytes]:
-    """Return what an absolute link names as seen from our root."""
+    """Return the target of an absolute link relative to the root; `PermissionError` if outside."""
     for root in roots:
         if names[: len(root)] == root:
             return names[len(root) :]
@@ -131,7 +131,7 @@ def relative_to_root(roots: Iterable[list[bytes]], names: list[bytes]) -> list[b
 
 
 def _link_text(name: bytes, directory: int) -> bytes | None:
-    """Return what a link says; None for anything else, or nothing."""
+    """Return the target of a link; None for anything else, or nothing."""
     try:
         return os.readlink(name, dir_fd=directory)
     except OSError as error:

@@ -1,9 +1,8 @@
-"""Getting from a root to what a path names below it, and nowhere else.
+"""Race-free resolution of a path below a root, and nowhere else.
 
-One call of ``openat2`` does it where there is such a kernel and nothing odd on the way; a
-`PathWalk` does the rest: older kernels, and links that are absolute or pass above their directory
-but stay below the root. Both decide by opening, never by looking first, so nothing can be swapped
-between.
+In most cases one call of openat2(2) does it. A `PathWalk` does the rest: older kernels, and links
+that are absolute or lead above their directory but stay below the root. Both decide by opening,
+never by checking first, so nothing can be swapped in between.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ __all__ = ["DirectoryEntry", "DirectoryTree", "proc_fd_path"]
 
 WALK_ERRNOS = (errno.EAGAIN, *UNSUPPORTED_ERRNOS)
 MAX_ATTEMPTS = 5
-"""Times that a last component may turn from a file into a link under our hands."""
+"""Times that a last component may turn from a file into a link meanwhile."""
 
 
 class DirectoryEntry:
@@ -60,14 +59,14 @@ class DirectoryEntry:
         self.directory = -1
 
     def facts(self) -> os.stat_result | None:
-        """Return what has that name now, links not followed; None if there is nothing."""
+        """Return the facts of what has the name now, not following links; None for nothing."""
         try:
             return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def is_link(self) -> bool:
-        """Tell whether a link has that name now."""
+        """Tell whether a link has the name now."""
         facts = self.facts()
         return facts is not None and stat.S_ISLNK(facts.st_mode)
 
@@ -80,9 +79,9 @@ def _absolute(text: str) -> bytes:
 class DirectoryTree:
     """Everything below an open directory.
 
-    Takes over the descriptor ``root``, which is closed when nobody has the tree any more; ``text``
-    is how people spell it, absolute, for absolute links. Methods block, raise `OSError`, and
-    besides what `components` raises.
+    Owns the descriptor ``root``, which is closed with the last reference to the tree. ``text`` is
+    its configured absolute path, for absolute links. Methods block, except ``…_if_cached``; they
+    raise `OSError` and what `components` raises.
     """
 
     def __init__(self, root: int, text: bytes) -> None:
@@ -92,11 +91,11 @@ class DirectoryTree:
 
     @classmethod
     def at(cls, text: str) -> DirectoryTree:
-        """Open the directory ``text``, links followed; for whoever sets up the service."""
+        """Open the directory ``text``, following links; for the operator's configuration."""
         return cls(os.open(text, DIRECTORY_FLAGS), _absolute(text))
 
     @classmethod
-    def at_once(cls, text: str) -> DirectoryTree | None:
+    def at_if_cached(cls, text: str) -> DirectoryTree | None:
         """Open the directory ``text`` if that needs no disk; else None."""
         name = os.fsencode(text)
         try:
@@ -115,7 +114,7 @@ class DirectoryTree:
         return DirectoryTree(directory, os.path.join(self.text, *components(top)))
 
     def open(self, path: VirtualPath, flags: int) -> int:
-        """Open what is at ``path``; links are followed as long as they stay below the root."""
+        """Open ``path``, following links as long as they stay below the root."""
         names = components(path)
         try:
             return open_beneath(self.root, b"/".join(names) or b".", flags)
@@ -126,9 +125,9 @@ class DirectoryTree:
             return _open_last(walk, flags)
 
     def open_if_cached(self, path: VirtualPath, flags: int) -> int | None:
-        """Open what is at ``path`` if that needs no disk and no `PathWalk`; else None.
+        """Open ``path`` if that needs no disk and no `PathWalk`; else None.
 
-        Raises `OSError` where it is certain that there is nothing to open.
+        Raises `OSError` if it is certain that there is nothing to open.
         """
         names = components(path)
         try:
@@ -140,7 +139,7 @@ class DirectoryTree:
 
     def enter(self, path: VirtualPath) -> None:
         """Raise `OSError` unless ``path`` is a directory that this process may enter."""
-        names = [*components(path), b"."]  # looking a dot up needs the right to enter
+        names = [*components(path), b"."]  # resolving a dot needs the right to enter
         try:
             os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS))
         except OSError as error:
@@ -153,7 +152,7 @@ class DirectoryTree:
             os.stat(".", dir_fd=walk.here)
 
     def can_enter_if_cached(self, path: VirtualPath) -> bool:
-        """Tell whether `enter` is known to succeed; asks neither disk nor network."""
+        """Tell whether `enter` is known to succeed without the disk."""
         names = [*components(path), b"."]
         try:
             os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS, BENEATH_IF_CACHED))
@@ -162,7 +161,7 @@ class DirectoryTree:
         return True
 
     def parent(self, path: VirtualPath) -> DirectoryEntry:
-        """Return the place of the last component of ``path``, be it a link or not."""
+        """Return the last component of ``path`` in its directory; it may be a link."""
         names = components(path)
         if len(names) < 2:
             return DirectoryEntry(self.root, names[0] if names else b".", self)
@@ -179,7 +178,7 @@ class DirectoryTree:
         return None if directory is None else DirectoryEntry(directory, name)
 
     def place(self, path: VirtualPath) -> DirectoryEntry:
-        """Return where a file opened as ``path`` would be: like `parent`, last link followed."""
+        """Return where a file opened as ``path`` would be: like `parent`, with links followed."""
         place = self.parent(path)
         try:
             facts = place.facts()
@@ -194,11 +193,11 @@ class DirectoryTree:
             return DirectoryEntry(os.dup(walk.here), name)
 
     def walk(self, names: Sequence[bytes]) -> PathWalk:
-        """Return a walk from the root, to be used in ``with``."""
+        """Return a walk from the root, for use in ``with``."""
         return PathWalk(self.root, names, self.root_spellings)
 
     def root_spellings(self) -> Iterator[list[bytes]]:
-        """Yield how absolute links may begin: the directory's real path now, and the one given."""
+        """Yield the prefixes of absolute links into the tree: its real path now, and ``text``."""
         if sys.platform == "linux":
             texts = [os.readlink(f"/proc/self/fd/{self.root}".encode()), self.text]
         else:
@@ -208,7 +207,7 @@ class DirectoryTree:
 
 
 def _open_last(walk: PathWalk, flags: int) -> int:
-    """Open the last component, following what it turned out to be."""
+    """Open the last component of a walk; follow it if it turns out to be a link."""
     follow = not flags & os.O_NOFOLLOW
     for _ in range(MAX_ATTEMPTS):
         name = walk.arrive(follow)
@@ -231,5 +230,5 @@ def _is_link(walk: PathWalk, name: bytes) -> bool:
 
 
 def proc_fd_path(descriptor: int) -> str | int:
-    """Return what names an open thing to calls that take no ``O_PATH`` descriptor."""
+    """Return a path to an open file, for calls that take no ``O_PATH`` descriptor."""
     return f"/proc/self/fd/{descriptor}" if hasattr(os, "O_PATH") else descriptor

@@ -11,8 +11,7 @@ from ftpservice.backends.local.metadata import access as local_access
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage import errors
-from ftpservice.storage.filesystem_interfaces import IAccess
-from ftpservice.storage.interfaces import WriteMode, WriteRequest
+from ftpservice.storage.interfaces import IAccess, WriteMode, WriteRequest
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import PRESETS
 from ftpservice.testing.contract.case import at, begin, content, listed, make, upload

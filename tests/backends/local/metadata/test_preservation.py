@@ -9,8 +9,7 @@ import pytest
 
 from ftpservice.backends.local.metadata import extended_attributes
 from ftpservice.storage import errors
-from ftpservice.storage.file_mode import MaskedMode
-from ftpservice.storage.interfaces import ISetMode, WriteMode, WriteRequest
+from ftpservice.storage.interfaces import ISetMode, MaskedMode, WriteMode, WriteRequest
 from ftpservice.testing.contract.case import at, begin, content, make, upload
 from tests.support.local_source import Bench, run
 from tests.support.unprivileged import NOBODY, as_user, needs_root

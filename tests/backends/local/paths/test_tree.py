@@ -12,10 +12,11 @@ from ftpservice.backends.local.paths import tree as descent
 from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS
 from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.storage import errors
-from ftpservice.storage.filesystem_interfaces import IEnter, ILinks
 from ftpservice.storage.interfaces import (
+    IEnter,
     IFreeSpace,
     IHashes,
+    ILinks,
     ISetMode,
     ISetTimes,
     WriteMode,
