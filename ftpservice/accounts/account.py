@@ -1,4 +1,4 @@
-"""An account, and what a login knows besides name and password."""
+"""Accounts (the avatars of the realm) and the credentials of a login."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ __all__ = [
 
 
 class IAccount(Interface):
-    """The avatar of a logged-in user: who it is, which files, what it may do."""
+    """The avatar of a login."""
 
-    name = Attribute("The name it logged in with, a str.")
-    storage = Attribute("Its `IStorage`, permissions already wrapped around it.")
+    name = Attribute("The name of the login, a str.")
+    storage = Attribute("Its `IStorage`, which enforces the permissions.")
     rights = Attribute("A frozenset of `Right`.")
-    home = Attribute("The `VirtualPath` it starts in.")
-    max_sessions = Attribute("Sessions at a time under this name, or None.")
-    anonymous = Attribute("Whether anybody may be this account, a bool.")
-    rate_down = Attribute("Bytes per second for the downloads of all its sessions, or None.")
-    rate_up = Attribute("Bytes per second for the uploads of all its sessions, or None.")
-    tls_required = Attribute("Whether its data, too, goes under TLS only, a bool.")
+    home = Attribute("The `VirtualPath` of the first working directory.")
+    max_sessions = Attribute("The maximum number of sessions of this account, or None.")
+    anonymous = Attribute("Whether the login was anonymous, a bool.")
+    rate_down = Attribute("The limit of all its downloads together in bytes per second, or None.")
+    rate_up = Attribute("The limit of all its uploads together in bytes per second, or None.")
+    tls_required = Attribute("Whether its data connections must be encrypted too, a bool.")
 
 
 @implementer(IAccount)
 @dataclass(frozen=True)
 class Account:
-    """The plain `IAccount`."""
+    """The default `IAccount`."""
 
     name: str
     storage: IStorage
@@ -52,18 +52,18 @@ class Account:
 
 
 class IPeerCredentials(IUsernamePassword):
-    """A name and password, with where they came from."""
+    """A name and password, and how the client is connected."""
 
-    peer = Attribute("The client's IP address, a str; None if it has none (a UNIX socket).")
-    secured = Attribute("Whether the control connection is under TLS, a bool.")
-    certificate_names = Attribute("A frozenset of the names in the client's certificate, checked.")
+    peer = Attribute("The client's IP address, a str; None for a UNIX socket.")
+    secured = Attribute("Whether the control connection is encrypted, a bool.")
+    certificate_names = Attribute("A frozenset of the names in the client's verified certificate.")
 
 
 @implementer(IPeerCredentials)
 class PeerCredentials:
-    """Credentials that a checker can refuse by address or by lack of TLS.
+    """Credentials that a checker can refuse by address or for lack of TLS.
 
-    ``username`` and ``password`` are bytes, as Twisted's own checkers want them.
+    ``username`` and ``password`` are bytes, as Twisted's checkers expect.
     """
 
     def __init__(
@@ -72,31 +72,31 @@ class PeerCredentials:
         password: bytes,
         peer: str | None,
         secured: bool,
-        certified: frozenset[str] = frozenset(),
+        certificate_names: frozenset[str] = frozenset(),
     ) -> None:
         self.username = username
         self.password = password
         self.peer = peer
         self.secured = secured
-        self.certificate_names = certified
+        self.certificate_names = certificate_names
 
     def checkPassword(self, password: bytes) -> bool:
-        """Compare with a plain-text password (for `IUsernamePassword`)."""
+        """Compare with a plaintext password (`IUsernamePassword`)."""
         return self.password == password
 
 
 class ICertificateCredentials(ICredentials):
-    """A name that the client's certificate has too; there is no password."""
+    """A name that is also in the client's certificate; there is no password."""
 
-    username = Attribute("The name, as bytes.")
-    peer = Attribute("The client's IP address, a str; None if it has none (a UNIX socket).")
-    certificate_names = Attribute("A frozenset of the names in the client's certificate, checked.")
+    username = Attribute("The name, bytes.")
+    peer = Attribute("The client's IP address, a str; None for a UNIX socket.")
+    certificate_names = Attribute("A frozenset of the names in the client's verified certificate.")
 
 
 @implementer(ICertificateCredentials)
 @dataclass(frozen=True)
 class CertificateCredentials:
-    """What a login by certificate alone brings along."""
+    """The credentials of a login by certificate alone."""
 
     username: bytes
     peer: str | None

@@ -1,4 +1,4 @@
-"""What is on record about an account, and who can be asked for it."""
+"""Account records, and the interfaces of what stores them."""
 
 from __future__ import annotations
 
@@ -26,77 +26,77 @@ STORAGE_STRING = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def is_storage_string(root: str) -> bool:
-    """Tell whether a record's root names a storage of its own (``local:/srv/x``), not a path."""
+    """Return whether a record's root is a storage string (``local:/srv/x``) and not a path."""
     return STORAGE_STRING.match(root) is not None
 
 
 class CertificateUse(Enum):
-    """What the certificate of a client is to an account that it names."""
+    """How an account uses a client certificate with its name."""
 
     REQUIRED = "required"
-    """No login without it."""
+    """A login needs the certificate and the password."""
     LOGIN = "login"
-    """It is as good as the password."""
+    """The certificate can replace the password."""
 
 
 @dataclass(frozen=True)
 class AccountRecord:
-    """One account as somebody wrote it down."""
+    """One account of a store of accounts."""
 
     name: str
     password_hash: str
     root: str = "/"
-    """A path under the service's root, or a storage string."""
+    """A path below the service's root, or a storage string."""
     rights: frozenset[Right] = PRESETS["full"]
     max_sessions: int | None = None
     expires: date | None = None
-    """The last day on which it may log in."""
+    """The last day of logins."""
     networks: tuple[Network, ...] = ()
-    """Where it may log in from; empty for anywhere."""
+    """The networks to accept logins from; empty for all."""
     tls_required: bool = False
     certificate: CertificateUse | None = None
-    """What a certificate with its name is to its logins; None for nothing."""
+    """The use of client certificates; None for no use."""
     disabled: bool = False
     rate_down: int | None = None
-    """Bytes per second, for the downloads of all its sessions together."""
+    """The limit of all its downloads together in bytes per second."""
     rate_up: int | None = None
-    """The same for uploads."""
+    """The limit of all its uploads together in bytes per second."""
     line: int = 0
-    """Where it stands in its file; 0 for nowhere."""
+    """The line number in its file; 0 without a file."""
 
 
 class IAccountRecords(Interface):
-    """Somebody who knows accounts by name."""
+    """A store of account records."""
 
     def lookup(name: str) -> AccountRecord | None:
-        """Return the record of ``name`` from memory, at once.
+        """Return the record of ``name``, from memory; never blocks.
 
-        A name that is on record but unusable has a record that is ``disabled``.
+        A record that exists but cannot be used is returned as ``disabled``.
         """
 
 
 class IStartable(Interface):
-    """A checker that needs a reactor and threads before it can serve."""
+    """A checker that needs the reactor or threads."""
 
     def start(reactor: Any) -> None:
-        """Get ready; called before the first login, on the reactor's thread."""
+        """Prepare for logins; called on the reactor thread before the first one."""
 
     def stop() -> None:
-        """Let go of threads; waits for a check in progress, drops those still waiting."""
+        """Stop the threads; waits for checks in progress and drops those that wait."""
 
 
 class RecordedName(bytes):
-    """An avatar id that carries the record it was checked against.
+    """An avatar id with the record that the login was checked against.
 
-    A file that changes between the check and the realm's question thus cannot hand a user who
-    was let in under one record the files of another, or of none.
+    The file of accounts may change between the check and the realm. With the record in the avatar
+    id, a login that one record allowed cannot get the files of another.
     """
 
     record: AccountRecord
 
     @classmethod
     def of(cls, record: AccountRecord) -> RecordedName:
-        """Return the avatar id for ``record``: its name, UTF-8 with ``surrogateescape``."""
+        """Return the avatar id for a record: its name, UTF-8 with ``surrogateescape``."""
         name = cls(record.name.encode("utf-8", "surrogateescape"))
         name.record = record
         return name

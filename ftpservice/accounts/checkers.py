@@ -1,19 +1,19 @@
-"""Checks names and passwords against a ``passwd.db``.
+"""The checker of ``passwd.db``.
 
-The same for every login, known or not: one look at the file, one hash of the common cost, both in
-a thread, and only then the reasons to refuse. Refusals are `LoginRefused`, whose reason is for the
-log and not for the client.
+Every login costs the same, with a known name or an unknown one: one check of the file and one hash
+of the usual cost, both in a thread. Only then are other reasons for a refusal considered. Refusals
+are `LoginRefused`; their reason is for the log, not for the client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -29,8 +29,8 @@ from ftpservice.accounts.account_record import (
     IStartable,
     RecordedName,
 )
-from ftpservice.accounts.login_conditions import login_problems
-from ftpservice.accounts.login_refusal import LoginRefused, Problem, refusal_for
+from ftpservice.accounts.login_refusal import LoginRefused, RefusalReason, refusal_for
+from ftpservice.accounts.networks import is_in_networks
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.passwd_line import PasswdContents
 from ftpservice.accounts.password_hash import cost_of, verify
@@ -40,7 +40,6 @@ from ftpservice.accounts.password_pool import (
     PasswordCheckPool,
     PasswordCheckRunner,
 )
-from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 
 __all__ = [
@@ -58,13 +57,16 @@ SHIPPED_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$qmKbqAHLawfeCntIIxWKdA"
     "$pS5W5qufctnpy4arA+8cD5gmOSWZRBbvhbLd3GJVHmE"
 )
-"""The hash of ``demo`` in the ``passwd.db`` that everybody gets with the sources."""
-UNKNOWN_ORIGIN = PeerCredentials(b"", b"", None, secured=False)
-"""Where those come from whose credentials do not say."""
+"""The hash of ``demo`` in the ``passwd.db`` that is published with the sources."""
+UNKNOWN_PEER = PeerCredentials(b"", b"", None, secured=False)
+"""What is assumed of the client if the credentials do not describe it."""
+
+Checked = tuple[PasswdContents, AccountRecord | None, bool]
+"""The contents of the file, the record of the name, and whether the password is right."""
 
 
 def shipped_accounts(records: Iterable[AccountRecord]) -> list[str]:
-    """Return the names of the accounts in force whose password the whole world knows."""
+    """Return the names of the accounts in force that have the published password."""
     return [
         record.name
         for record in records
@@ -73,7 +75,7 @@ def shipped_accounts(records: Iterable[AccountRecord]) -> list[str]:
 
 
 def name_text(name: bytes | str) -> str:
-    """Return a name as records spell it: UTF-8 with ``surrogateescape``."""
+    """Return a name as in account records: UTF-8 with ``surrogateescape``."""
     return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
 
 
@@ -86,10 +88,10 @@ def password_bytes(password: bytes | str) -> bytes:
 
 @implementer(ICredentialsChecker, IAccountRecords, IStartable)
 class PasswordFileChecker:
-    """Lets in who is in the file; the avatar id is a `RecordedName`.
+    """Accepts the accounts of a file; the avatar id is a `RecordedName`.
 
-    ``start`` it before the first login. ``refuse_shipped`` closes the accounts of
-    `shipped_accounts`, also those that a later change of the file brings in.
+    Call ``start`` before the first login. ``refuse_shipped`` refuses the accounts of
+    `shipped_accounts`, including those that a later change of the file adds.
     """
 
     credentialInterfaces = (IUsernamePassword, ICertificateCredentials)
@@ -106,7 +108,7 @@ class PasswordFileChecker:
         self._today = today
 
     def start(self, reactor: Any) -> None:
-        """Make the threads' pool and log what checks cost; does nothing if there is one."""
+        """Create the thread pool, unless there is one, and log what a check costs."""
         if self._pool is None:
             self._pool = PasswordCheckPool(reactor)
             costs = [cost_of(record.password_hash) for record in self.records()] or [(0, 0)]
@@ -121,75 +123,112 @@ class PasswordFileChecker:
             )
 
     def stop(self) -> None:
-        """End the pool; logins before the next ``start`` fail."""
+        """Stop the thread pool; logins before the next ``start`` fail."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
 
     def lookup(self, name: str) -> AccountRecord | None:
-        """Return the account ``name`` as of the last login."""
+        """Return the record of ``name``, as of the last login."""
         return self.file.lookup(name)
 
     def records(self) -> Sequence[AccountRecord]:
-        """Return all usable accounts as of the last login."""
+        """Return all usable records, as of the last login."""
         return tuple(self.file.contents.accounts.values())
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
         """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`.
 
-        In place of the password a certificate will do, for the accounts that say so.
+        For accounts with ``tls-cert=login`` a certificate can replace the password.
         """
-        if ICertificateCredentials.providedBy(credentials):
-            return Task(self._certified_id(credentials)).done
-        return Task(self._avatar_id(credentials)).done
-
-    def _running(self) -> PasswordCheckRunner:
-        if self._pool is None:
-            raise RuntimeError("start the checker with the reactor before the first login")
-        return self._pool
-
-    async def _certified_id(self, credentials: Any) -> bytes | tuple[()]:
+        pool = self._pool
+        if pool is None:
+            return fail(RuntimeError("start the checker with the reactor before the first login"))
         name = name_text(credentials.username)
-        contents = await self._running().run(self.file.refresh)
-        record = contents.lookup(name)
-        if record is None or record.certificate is not CertificateUse.LOGIN:
-            raise LoginRefused(LoginRefusal.REFUSED, "the account does not log in by certificate")
-        origin = PeerCredentials(b"", b"", credentials.peer, True, credentials.certificate_names)
-        found = [*self._problems(contents, record, origin)]
-        if name not in credentials.certificate_names:
-            found.insert(0, (LoginRefusal.OTHER_CERTIFICATE, ""))
-        if found:
-            raise refusal_for(found, self._where(record))
-        return RecordedName.of(record)
+        try:
+            if ICertificateCredentials.providedBy(credentials):
+                refreshed = pool.run(self.file.refresh)
+                return refreshed.addCallback(self._certificate_login, name, credentials)
+            checked = pool.run(self._check, name, password_bytes(credentials.password))
+            return checked.addCallback(self._password_login, name, credentials)
+        except LoginBusy as error:
+            return fail(error)
 
-    async def _avatar_id(self, credentials: Any) -> bytes | tuple[()]:
-        name, password = name_text(credentials.username), password_bytes(credentials.password)
-        contents, record, fits = await self._running().run(self._verified, name, password)
+    def _check(self, name: str, password: bytes) -> Checked:
+        """Read the file and hash the password (blocks); costs the same for an unknown name."""
+        try:
+            contents = self.file.refresh()
+            record = contents.lookup(name)
+            hashed = record.password_hash if record is not None else contents.decoys.hash_for(name)
+            return contents, record, verify(hashed, password)
+        except Exception as error:
+            log.failure("the password check failed")
+            raise LoginRefused(LoginRefusal.CHECKER_FAILED, repr(error)) from error
+
+    def _password_login(self, checked: Checked, name: str, credentials: Any) -> bytes | tuple[()]:
+        contents, record, is_right = checked
         if record is None:
             raise LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.file.path}")
-        found = [*self._problems(contents, record, IPeerCredentials(credentials, UNKNOWN_ORIGIN))]
-        if not fits and name not in contents.closed:
-            found.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
-        if found:
-            raise refusal_for(found, self._where(record))
+        reasons = self._refusals(contents, record, IPeerCredentials(credentials, UNKNOWN_PEER))
+        if not is_right and name not in contents.closed:
+            reasons.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
+        if reasons:
+            raise refusal_for(reasons, self._place_of(record))
         return RecordedName.of(record)
 
-    def _verified(
-        self, name: str, password: bytes
-    ) -> tuple[PasswdContents, AccountRecord | None, bool]:
-        """Read and hash (blocks); the same work whether or not there is such an account."""
-        contents = self.file.refresh()
+    def _certificate_login(
+        self, contents: PasswdContents, name: str, credentials: Any
+    ) -> bytes | tuple[()]:
         record = contents.lookup(name)
-        hashed = record.password_hash if record is not None else contents.decoys.hash_for(name)
-        return contents, record, verify(hashed, password)
+        if record is None or record.certificate is not CertificateUse.LOGIN:
+            raise LoginRefused(
+                LoginRefusal.REFUSED, "the account does not allow logins by certificate"
+            )
+        names = credentials.certificate_names
+        peer = PeerCredentials(b"", b"", credentials.peer, True, names)
+        reasons = self._refusals(contents, record, peer)
+        if name not in names:
+            reasons.insert(0, (LoginRefusal.OTHER_CERTIFICATE, ""))
+        if reasons:
+            raise refusal_for(reasons, self._place_of(record))
+        return RecordedName.of(record)
 
-    def _problems(
-        self, contents: PasswdContents, record: AccountRecord, origin: IPeerCredentials
-    ) -> Iterator[Problem]:
-        """Yield what keeps the owner of the right password from logging in, here and now."""
+    def _refusals(
+        self, contents: PasswdContents, record: AccountRecord, peer: IPeerCredentials
+    ) -> list[RefusalReason]:
+        """Return every reason to refuse this login although the password is right."""
+        reasons: list[RefusalReason] = []
         if self.refuse_shipped and record.password_hash == SHIPPED_HASH:
-            yield LoginRefusal.SHIPPED_PASSWORD, "it is published with the sources"
-        yield from login_problems(contents, record, origin, self._today())
+            reasons.append((LoginRefusal.SHIPPED_PASSWORD, "it is published with the sources"))
+        if record.disabled:
+            reasons.append(_disabled(contents, record))
+        if record.expires is not None and self._today() > record.expires:
+            reasons.append((LoginRefusal.EXPIRED, f"on {record.expires.isoformat()}"))
+        if record.networks and not is_in_networks(peer.peer, record.networks):
+            allowed = ", ".join(map(str, record.networks))
+            reasons.append((LoginRefusal.WRONG_NETWORK, f"only from {allowed}"))
+        if record.tls_required and not peer.secured:
+            reasons.append((LoginRefusal.NO_TLS, "the account requires it"))
+        if record.certificate is CertificateUse.REQUIRED:
+            reasons += _certificate_refusals(record, peer)
+        return reasons
 
-    def _where(self, record: AccountRecord) -> str:
+    def _place_of(self, record: AccountRecord) -> str:
         return f"line {record.line} of {self.file.path}" if record.line else self.file.path
+
+
+def _disabled(contents: PasswdContents, record: AccountRecord) -> RefusalReason:
+    """Return why an account is disabled: by its options, or because its line is malformed."""
+    if record.name in contents.closed:
+        lines = [str(line) for line in contents.malformed if line.name == record.name]
+        return LoginRefusal.UNUSABLE_LINE, "; ".join(lines)
+    return LoginRefusal.DISABLED, ""
+
+
+def _certificate_refusals(record: AccountRecord, peer: IPeerCredentials) -> list[RefusalReason]:
+    names = peer.certificate_names
+    if record.name in names:
+        return []
+    if not names:
+        return [(LoginRefusal.NO_CERTIFICATE, "the account requires it")]
+    return [(LoginRefusal.OTHER_CERTIFICATE, f"the certificate names {', '.join(sorted(names))}")]

@@ -1,23 +1,21 @@
-"""Limits on guessing passwords (RFC 2577 §5): a growing delay in a session, a turn per address.
+"""Limits on password guessing (RFC 2577 §5): a delay per session, and a queue per address.
 
-An address starts with an allowance of failures that comes back with time. Beyond it, its attempts
-are let through one at a time, further and further apart, a few wait, and the rest are refused.
-Rules kept:
+An address has an allowance of failures, which recovers over time. Beyond the allowance its
+attempts are admitted one at a time, with a growing gap; a few wait, the rest are refused. Rules:
 
-- Counted is the address (of IPv6 the /64), never the name: a stranger cannot lock an owner out.
-- Attempts under way count as failures until their outcome is known, so a hundred at once get no
-  more guesses than a hundred in a row. Waiting for those costs an honest crowd nothing, as the
-  checks themselves stand in line.
-- A success forgives a little, and only so much in a time: an account of one's own is no way to
-  guess at those of others for ever.
-- What is remembered is bounded; the addresses seen longest ago are forgotten first.
+- The address is counted (of IPv6 the /64), never the name: a stranger cannot lock out an owner.
+- An attempt in progress counts as a failure until its outcome is known, so a hundred attempts at
+  once get no more guesses than a hundred in sequence. That costs honest clients nothing: the
+  password checks are queued anyway.
+- A success makes up for one failure, and for a limited number of them in a time: an attacker's
+  own account does not help to guess at others for ever.
+- Memory is bounded: the addresses that were seen longest ago are forgotten first.
 """
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -33,212 +31,193 @@ __all__ = [
 ]
 
 MAX_FAILURES_PER_SESSION = 5
-"""The failed login that ends a session."""
+"""The number of failed logins that ends a session."""
 FIRST_DELAY_SECONDS = 0.25
 MAX_SESSION_DELAY_SECONDS = 5.0
 
 FAILURE_ALLOWANCE = 20
-"""Failures of an address that cost its later attempts nothing."""
+"""Failures of an address that do not delay its later attempts."""
 MAX_REMEMBERED_FAILURES = 2 * FAILURE_ALLOWANCE
-"""Failures counted at most, so that who comes to the address later need not wait for hours."""
+"""The maximum that is counted, so that the next user of the address does not wait for hours."""
 RECOVERY_SECONDS = 600.0
-"""Seconds in which a whole allowance comes back, evenly."""
+"""Time in which a whole allowance recovers, linearly."""
 MAX_GAP_SECONDS = 10.0
-"""Seconds between attempts of an address beyond its allowance, at most."""
+"""The longest gap between attempts of an address beyond its allowance."""
 MAX_WAITING_PER_ADDRESS = 8
-"""Attempts of such an address that may wait for their turn."""
+"""Attempts that may wait, of an address beyond its allowance."""
 MAX_WAITING_TOTAL = 1000
-"""Attempts that may wait for the outcome of others of their address."""
+"""Attempts that may wait, of an address within its allowance, for the outcome of others."""
 OUTCOME_TIMEOUT_SECONDS = 30.0
-"""Seconds after which an attempt without an outcome no longer keeps its place."""
+"""Time after which an attempt without a reported outcome no longer counts."""
 FORGIVEN_PER_SUCCESS = 1.0
 MAX_FORGIVEN = 5.0
-"""Failures that successes make undone, in the time of ``RECOVERY_SECONDS``."""
+"""Failures that successes make up for, within ``RECOVERY_SECONDS``."""
 MAX_ADDRESSES = 10_000
 
 
 class TooManyAttempts(Exception):
-    """An address has failed too often, and others of its attempts are waiting already."""
+    """The address has failed too often, and too many of its attempts are waiting."""
 
 
 def delay_after(failures: int) -> float:
-    """Return the seconds that the latest of a session's ``failures`` costs."""
+    """Return the seconds to delay the reply to the latest of a session's failed logins."""
     if failures <= 0:
         return 0.0
     return min(MAX_SESSION_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(failures, 32))
 
 
-@dataclass
-class LeakyBucket:
-    """An amount that drains evenly: ``share`` of it in the time of ``RECOVERY_SECONDS``."""
-
-    share: float
-    most: float
-    level: float = 0.0
-    when: float = 0.0
-
-    def at(self, now: float) -> float:
-        """Return what is left of it."""
-        drained = max(0.0, now - self.when) * self.share / RECOVERY_SECONDS
-        self.level, self.when = max(0.0, self.level - drained), now
-        return self.level
-
-    def add(self, amount: float, now: float) -> None:
-        """Change it."""
-        self.level = min(self.most, max(0.0, self.at(now) + amount))
-
-
-@dataclass
 class AddressAttempts:
-    """What is known of one address."""
+    """The attempts of one address. ``failures`` and ``forgiven`` drain linearly over time."""
 
-    failures: LeakyBucket = field(
-        default_factory=lambda: LeakyBucket(FAILURE_ALLOWANCE, MAX_REMEMBERED_FAILURES)
-    )
-    forgiven: LeakyBucket = field(default_factory=lambda: LeakyBucket(MAX_FORGIVEN, MAX_FORGIVEN))
-    under_way: deque[float] = field(default_factory=deque)
-    """When each attempt without an outcome was admitted."""
-    last: float = -math.inf
-    """When the last attempt was admitted."""
-    waiting: deque[Deferred[None]] = field(default_factory=deque)
-    timer: IDelayedCall | None = None
-    advancing: bool = False
+    __slots__ = (
+        "failures", "forgiven", "in_progress", "is_advancing", "last", "timer", "updated", "waiting"
+    )  # fmt: skip
 
-    def expire(self, now: float) -> None:
-        """Forget attempts whose outcome nobody told."""
-        while self.under_way and self.under_way[0] + OUTCOME_TIMEOUT_SECONDS <= now:
-            self.under_way.popleft()
+    def __init__(self, now: float) -> None:
+        self.failures = self.forgiven = 0.0
+        self.updated = now
+        """When ``failures`` and ``forgiven`` were last drained."""
+        self.in_progress: deque[float] = deque()
+        """When each attempt without an outcome was admitted."""
+        self.last = -math.inf
+        """When the latest attempt was admitted."""
+        self.waiting: deque[Deferred[None]] = deque()
+        self.timer: IDelayedCall | None = None
+        self.is_advancing = False
 
-    def over(self, now: float) -> bool:
-        """Tell whether the allowance is used up."""
-        return self.failures.at(now) > FAILURE_ALLOWANCE - 1
+    def drain(self, now: float) -> None:
+        """Let the counts recover up to ``now``."""
+        share = max(0.0, now - self.updated) / RECOVERY_SECONDS
+        self.updated = now
+        self.failures = max(0.0, self.failures - share * FAILURE_ALLOWANCE)
+        self.forgiven = max(0.0, self.forgiven - share * MAX_FORGIVEN)
 
-    def wait(self, now: float) -> float:
-        """Return the seconds until the next attempt may go, if nothing happens meanwhile."""
-        self.expire(now)
-        failures = self.failures.at(now)
-        outcome = self.under_way[0] + OUTCOME_TIMEOUT_SECONDS - now if self.under_way else 0.0
-        if not self.over(now):
-            return outcome if failures + len(self.under_way) > FAILURE_ALLOWANCE - 1 else 0.0
-        excess = min(32, int(failures - FAILURE_ALLOWANCE + 1))
+    @property
+    def is_over_allowance(self) -> bool:
+        """Whether the allowance is used up."""
+        return self.failures > FAILURE_ALLOWANCE - 1
+
+    def seconds_to_wait(self, now: float) -> float:
+        """Return the seconds until the next attempt can be admitted, if nothing else happens."""
+        self.drain(now)
+        in_progress = self.in_progress
+        while in_progress and in_progress[0] + OUTCOME_TIMEOUT_SECONDS <= now:
+            in_progress.popleft()
+        outcome = in_progress[0] + OUTCOME_TIMEOUT_SECONDS - now if in_progress else 0.0
+        if self.failures <= FAILURE_ALLOWANCE - 1:
+            is_full = self.failures + len(in_progress) > FAILURE_ALLOWANCE - 1
+            return outcome if is_full else 0.0
+        excess = min(32, int(self.failures - FAILURE_ALLOWANCE + 1))
         gap = min(MAX_GAP_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** (1 + excess))
         return max(outcome, self.last + gap - now, 0.0)
 
-    def admit(self, now: float) -> None:
-        """Let an attempt go."""
-        self.under_way.append(now)
-        self.last = now
-
-    def settle(self) -> None:
-        """Take an attempt from those under way: its outcome is known."""
-        if self.under_way:
-            self.under_way.popleft()
-
-    def is_blank(self, now: float) -> bool:
-        """Tell whether there is nothing to remember."""
-        amounts = self.failures.at(now) + self.forgiven.at(now)
-        return amounts == 0.0 and not self.under_way and not self.waiting
-
 
 class LoginAttempts:
-    """Decides when an address may try a password, by how its attempts before went.
+    """Decides when an address may try a password.
 
-    After each `admit` say how it went: `failed`, `succeeded`, or `abandoned` when there was no
-    outcome (too busy, the session was cut). Unsaid, the attempt keeps its place for
-    ``OUTCOME_TIMEOUT_SECONDS`` seconds.
+    After each `admit`, call `failed`, `succeeded`, or `abandoned` if there was no outcome (the
+    check was refused, the session ended). Without that the attempt counts as a failure for
+    ``OUTCOME_TIMEOUT_SECONDS``.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._ledgers: OrderedDict[str, AddressAttempts] = OrderedDict()
+        self._addresses: OrderedDict[str, AddressAttempts] = OrderedDict()
 
     async def admit(self, address: str) -> None:
-        """Wait until ``address`` may try; raises `TooManyAttempts`.
+        """Wait until ``address`` may try a password; raises `TooManyAttempts`.
 
-        Cancelling gives up the place in the line.
+        Cancelling leaves the queue.
         """
-        ledger = self._ledger(address)
+        attempts = self._attempts_of(address)
         now = self._clock.seconds()
-        if not ledger.waiting and ledger.wait(now) <= 0.0:
-            ledger.admit(now)
+        if not attempts.waiting and attempts.seconds_to_wait(now) <= 0.0:
+            attempts.in_progress.append(now)
+            attempts.last = now
             return
-        if len(ledger.waiting) >= (
-            MAX_WAITING_PER_ADDRESS if ledger.over(now) else MAX_WAITING_TOTAL
-        ):
+        attempts.drain(now)
+        most = MAX_WAITING_PER_ADDRESS if attempts.is_over_allowance else MAX_WAITING_TOTAL
+        if len(attempts.waiting) >= most:
             raise TooManyAttempts(address)
-        turn: Deferred[None] = Deferred(lambda cancelled: self._leave(ledger, cancelled))
-        ledger.waiting.append(turn)
-        self._advance(ledger)
+        turn: Deferred[None] = Deferred(lambda cancelled: self._leave(attempts, cancelled))
+        attempts.waiting.append(turn)
+        self._advance(attempts)
         await turn
 
     def failed(self, address: str) -> None:
-        """Count a wrong password, or a name that is none."""
-        ledger = self._ledger(address)
-        ledger.settle()
-        now = self._clock.seconds()
-        ledger.failures.add(1.0, now)
-        while ledger.over(now) and len(ledger.waiting) > MAX_WAITING_PER_ADDRESS:
-            ledger.waiting.pop().errback(TooManyAttempts(address))
-        self._advance(ledger)
+        """Count a wrong password or an unknown name."""
+        attempts = self._ended(address)
+        attempts.failures = min(MAX_REMEMBERED_FAILURES, attempts.failures + 1.0)
+        while attempts.is_over_allowance and len(attempts.waiting) > MAX_WAITING_PER_ADDRESS:
+            attempts.waiting.pop().errback(TooManyAttempts(address))
+        self._advance(attempts)
 
     def succeeded(self, address: str) -> None:
-        """Count a right password, and forgive a little of what was wrong before."""
-        ledger = self._ledger(address)
-        ledger.settle()
-        now = self._clock.seconds()
-        left = MAX_FORGIVEN - ledger.forgiven.at(now)
-        forgiven = max(0.0, min(FORGIVEN_PER_SUCCESS, left, ledger.failures.at(now)))
-        ledger.failures.add(-forgiven, now)
-        ledger.forgiven.add(forgiven, now)
-        self._settled(address, ledger)
+        """Count a right password, which makes up for one failure."""
+        attempts = self._ended(address)
+        left = MAX_FORGIVEN - attempts.forgiven
+        forgiven = max(0.0, min(FORGIVEN_PER_SUCCESS, left, attempts.failures))
+        attempts.failures -= forgiven
+        attempts.forgiven += forgiven
+        self._forget_if_blank(address, attempts)
 
     def abandoned(self, address: str) -> None:
-        """Give back the place of an attempt that had no outcome."""
-        ledger = self._ledger(address)
-        ledger.settle()
-        self._settled(address, ledger)
+        """Remove an attempt that had no outcome."""
+        self._forget_if_blank(address, self._ended(address))
 
-    def _settled(self, address: str, ledger: AddressAttempts) -> None:
-        self._advance(ledger)
+    def _attempts_of(self, address: str) -> AddressAttempts:
         key = address_group(address)
-        if ledger.is_blank(self._clock.seconds()) and self._ledgers.get(key) is ledger:
-            del self._ledgers[key]
+        attempts = self._addresses.get(key)
+        if attempts is None:
+            attempts = self._addresses[key] = AddressAttempts(self._clock.seconds())
+            while len(self._addresses) > MAX_ADDRESSES:
+                _, oldest = self._addresses.popitem(last=False)
+                while oldest.waiting:
+                    oldest.waiting.pop().errback(TooManyAttempts("too many addresses"))
+                self._set_timer(oldest)
+        else:
+            self._addresses.move_to_end(key)
+        return attempts
 
-    def _ledger(self, address: str) -> AddressAttempts:
-        key = address_group(address)
-        ledger = self._ledgers.setdefault(key, AddressAttempts())
-        self._ledgers.move_to_end(key)
-        while len(self._ledgers) > MAX_ADDRESSES:
-            _, oldest = self._ledgers.popitem(last=False)
-            self._dismiss(oldest)
-        return ledger
+    def _ended(self, address: str) -> AddressAttempts:
+        """Return the attempts of an address, less the one whose outcome is reported."""
+        attempts = self._attempts_of(address)
+        if attempts.in_progress:
+            attempts.in_progress.popleft()
+        attempts.drain(self._clock.seconds())
+        return attempts
 
-    def _dismiss(self, ledger: AddressAttempts) -> None:
-        while ledger.waiting:
-            ledger.waiting.pop().errback(TooManyAttempts("too many addresses"))
-        self._set_timer(ledger)
-
-    def _leave(self, ledger: AddressAttempts, turn: Deferred[None]) -> None:
-        ledger.waiting.remove(turn)
-        self._set_timer(ledger)
-
-    def _advance(self, ledger: AddressAttempts) -> None:
-        """Let go whoever may; an attempt that ends meanwhile does not make this call nest."""
-        if ledger.advancing:
+    def _forget_if_blank(self, address: str, attempts: AddressAttempts) -> None:
+        if attempts.waiting:
+            self._advance(attempts)
+        if attempts.failures or attempts.forgiven or attempts.in_progress or attempts.waiting:
             return
-        ledger.advancing = True
-        try:
-            while ledger.waiting and ledger.wait(self._clock.seconds()) <= 0.0:
-                ledger.admit(self._clock.seconds())
-                ledger.waiting.popleft().callback(None)
-        finally:
-            ledger.advancing = False
-        self._set_timer(ledger)
+        key = address_group(address)
+        if self._addresses.get(key) is attempts:
+            del self._addresses[key]
 
-    def _set_timer(self, ledger: AddressAttempts) -> None:
-        if ledger.timer is not None and ledger.timer.active():
-            ledger.timer.cancel()
-        ledger.timer = None
-        if ledger.waiting:
-            wait = ledger.wait(self._clock.seconds())
-            ledger.timer = self._clock.callLater(max(wait, 0.001), self._advance, ledger)
+    def _leave(self, attempts: AddressAttempts, turn: Deferred[None]) -> None:
+        attempts.waiting.remove(turn)
+        self._set_timer(attempts)
+
+    def _advance(self, attempts: AddressAttempts) -> None:
+        """Admit waiting attempts; does not nest when one of them ends at once."""
+        if attempts.is_advancing:
+            return
+        attempts.is_advancing = True
+        try:
+            while attempts.waiting and attempts.seconds_to_wait(self._clock.seconds()) <= 0.0:
+                attempts.last = self._clock.seconds()
+                attempts.in_progress.append(attempts.last)
+                attempts.waiting.popleft().callback(None)
+        finally:
+            attempts.is_advancing = False
+        self._set_timer(attempts)
+
+    def _set_timer(self, attempts: AddressAttempts) -> None:
+        if attempts.timer is not None and attempts.timer.active():
+            attempts.timer.cancel()
+        attempts.timer = None
+        if attempts.waiting:
+            seconds = attempts.seconds_to_wait(self._clock.seconds())
+            attempts.timer = self._clock.callLater(max(seconds, 0.001), self._advance, attempts)

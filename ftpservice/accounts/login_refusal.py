@@ -1,4 +1,4 @@
-"""Why a login is refused, told to the operator; the client gets one reply for all reasons."""
+"""Why a login is refused: for the operator only. The client gets one reply for all reasons."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from twisted.cred.error import UnauthorizedLogin
 
 from ftpservice.events import LoginRefusal
 
-__all__ = ["LoginRefused", "combined_refusal", "refusal_for"]
+__all__ = ["LoginRefused", "RefusalReason", "combined_refusal", "refusal_for"]
 
-Problem = tuple[LoginRefusal, str]
-"""A reason, and its circumstances in words; they may be empty."""
+RefusalReason = tuple[LoginRefusal, str]
+"""A reason, and details in words (may be empty)."""
 
 VAGUE_REASONS = (LoginRefusal.UNKNOWN_NAME, LoginRefusal.REFUSED)
-"""Reasons that do not show that a checker knows the name."""
+"""Reasons that do not imply that the checker has an account of that name."""
 
 
 class LoginRefused(UnauthorizedLogin):
     """A login is refused for a known reason.
 
-    ``str`` of it is the same for all reasons: an embedding program may show that to its clients.
+    ``str`` of it is the same for all reasons, because an embedding program may show it to clients.
     """
 
     def __init__(self, reason: LoginRefusal, detail: str = "") -> None:
@@ -30,26 +30,26 @@ class LoginRefused(UnauthorizedLogin):
 
     @property
     def is_vague(self) -> bool:
-        """Whether another checker may have more to say about the name."""
+        """Whether another checker may give a more precise reason."""
         return self.reason in VAGUE_REASONS
 
 
-def refusal_for(problems: Sequence[Problem], where: str = "") -> LoginRefused:
-    """Return the refusal for the first of several problems; its detail names the others.
+def refusal_for(reasons: Sequence[RefusalReason], where: str = "") -> LoginRefused:
+    """Return the refusal for the first of several reasons; its detail lists the others.
 
-    ``where`` says where the account is written down.
+    ``where`` is the place of the account record.
     """
-    reason, detail = problems[0]
-    others = ", ".join(str(other) for other, _ in problems[1:])
+    reason, detail = reasons[0]
+    others = ", ".join(str(other) for other, _ in reasons[1:])
     parts = [detail, f"also: {others}" if others else "", where]
-    return LoginRefused(reason, "; ".join(disconnect for disconnect in parts if disconnect))
+    return LoginRefused(reason, "; ".join(part for part in parts if part))
 
 
 def combined_refusal(refusals: Sequence[LoginRefused]) -> LoginRefused:
-    """Return what several checkers' refusals come to: the first that knows the name, or all."""
-    for one in refusals:
-        if not one.is_vague:
-            return one
-    details = "; ".join(one.detail for one in refusals if one.detail)
-    unknown = all(one.reason is LoginRefusal.UNKNOWN_NAME for one in refusals)
-    return LoginRefused(LoginRefusal.UNKNOWN_NAME if unknown else LoginRefusal.REFUSED, details)
+    """Combine the refusals of several checkers: the first that is not vague, or all."""
+    for refusal in refusals:
+        if not refusal.is_vague:
+            return refusal
+    details = "; ".join(refusal.detail for refusal in refusals if refusal.detail)
+    is_unknown = all(refusal.reason is LoginRefusal.UNKNOWN_NAME for refusal in refusals)
+    return LoginRefused(LoginRefusal.UNKNOWN_NAME if is_unknown else LoginRefusal.REFUSED, details)

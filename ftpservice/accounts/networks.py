@@ -1,4 +1,4 @@
-"""Clients' addresses compared as addresses: mapped IPv4 is IPv4, an IPv6 customer is a /64."""
+"""Client addresses: an IPv4-mapped IPv6 address is IPv4, and IPv6 is counted per /64."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Network", "address_group", "client_address", "is_in_networks"]
 Network = IPv4Network | IPv6Network
 
 MAX_CACHED_ADDRESSES = 4096
-"""Addresses whose reading is remembered."""
+"""Size of the caches of parsed addresses."""
 IPV6_PREFIX_BITS = 64
-"""What one IPv6 customer has at least; anything finer is theirs to vary."""
+"""The smallest usual allocation: one client can use any address in it."""
 
 
 @lru_cache(MAX_CACHED_ADDRESSES)
 def client_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read a peer's address; ``None`` for what is none, as of a UNIX socket."""
+    """Parse a client's address; None if it is not an IP address (a UNIX socket)."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -36,14 +36,14 @@ def client_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_in_networks(peer: str | None, networks: Iterable[Network]) -> bool:
-    """Tell whether ``peer`` lies in any of the networks; an unknown peer lies in none."""
+    """Return whether ``peer`` is in any of the networks; False for an unknown peer."""
     address = client_address(peer) if peer is not None else None
     return address is not None and any(address in network for network in networks)
 
 
 @lru_cache(MAX_CACHED_ADDRESSES)
 def address_group(peer: str) -> str:
-    """Return what ``peer`` is counted under: its IPv4 address, its IPv6 /64, or itself."""
+    """Return the key for limits per address: the IPv4 address, the IPv6 /64, or ``peer``."""
     address = client_address(peer)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, IPV6_PREFIX_BITS), strict=False))

@@ -1,6 +1,7 @@
-"""A ``passwd.db`` on disk: read when it is new or has changed, never on the reactor's thread.
+"""A ``passwd.db`` on disk: read again when it has changed, never on the reactor thread.
 
-What was read is one immutable value, swapped whole: many threads may refresh and look up at once.
+The contents are one immutable value that is replaced as a whole, so threads may refresh and look up
+at the same time.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from ftpservice.accounts.passwd_line import (
 
 __all__ = ["MalformedLine", "PasswordFile", "format_line", "parse_line"]
 
-MAX_FILE_SIZE = 64 * 1024 * 1024
-UNSETTLED_NS = 1_000_000_000
-"""A file changed so lately may change again without its time telling; it is read once more."""
+MAX_FILE_BYTES = 64 * 1024 * 1024
+UNSTABLE_NS = 1_000_000_000
+"""A file that changed so recently may change again with the same time; it is read once more."""
 
 FileVersion = tuple[int, int, int]
 
 
 class PasswordFile:
-    """The accounts in one file, as of the last `refresh`; ``report`` is told what is wrong in it.
+    """The accounts in one file, as of the last `refresh`.
 
-    ``report`` gets a line for the log, once for each change of the file, on whatever thread
-    `refresh` runs.
+    ``report`` is called with each error in the file as a line for the log, once for each change of
+    the file, in the thread of `refresh`.
     """
 
     def __init__(self, path: str, report: Callable[[str], object]) -> None:
@@ -41,22 +42,18 @@ class PasswordFile:
         self._report = report
         self._lock = Lock()
         self._version: FileVersion | None = None
-        self._contents = parse("")
-        self._told: tuple[str, ...] = ()
-
-    @property
-    def contents(self) -> PasswdContents:
-        """What the file said when it was last readable."""
-        return self._contents
+        self.contents = parse("")
+        """The contents when the file was last readable."""
+        self._reported: tuple[str, ...] = ()
 
     def load(self) -> PasswdContents:
         """Read the file (blocks); raises `OSError` when it cannot be read."""
         with self._lock:
             self._read()
-            return self._contents
+            return self.contents
 
     def refresh(self) -> PasswdContents:
-        """Read the file if it changed (blocks); an unreadable one leaves what was read before."""
+        """Read the file if it changed (blocks); an unreadable file leaves the previous contents."""
         with self._lock:
             try:
                 if self._version is None or _version(os.stat(self.path)) != self._version:
@@ -64,45 +61,50 @@ class PasswordFile:
             except OSError as error:
                 self._version = None
                 reason = error.strerror or str(error)
-                self._tell((f"{self.path}: {reason}; the accounts read before stay in force",))
-            return self._contents
+                self._report_changes(
+                    (f"{self.path}: {reason}; the previous accounts stay in force",)
+                )
+            return self.contents
 
     def lookup(self, name: str) -> AccountRecord | None:
-        """Return the account ``name`` from memory."""
-        return self._contents.lookup(name)
+        """Return the record of ``name``, from memory."""
+        return self.contents.lookup(name)
 
     def _read(self) -> None:
-        data, self._version = _read_settled(self.path)
-        self._contents = parse(data.decode("utf-8", "surrogateescape"))
-        self._tell((*self._empty(), *(f"{self.path}, {line}" for line in self._contents.malformed)))
+        data, self._version = _read_stable(self.path)
+        self.contents = parse(data.decode("utf-8", "surrogateescape"))
+        self._report_changes(
+            (*self._warning(), *(f"{self.path}, {line}" for line in self.contents.malformed))
+        )
 
-    def _empty(self) -> tuple[str, ...]:
-        """Return a line for a file without accounts: emptied by mistake, or not filled yet."""
-        if self._contents.accounts:
+    def _warning(self) -> tuple[str, ...]:
+        """Return a line if the file has no accounts: emptied by mistake, or not filled yet."""
+        if self.contents.accounts:
             return ()
-        return (f"{self.path}: there is no usable account in it, nobody can log in by it",)
+        return (f"{self.path}: no usable account, no login is possible with it",)
 
-    def _tell(self, texts: tuple[str, ...]) -> None:
-        news, self._told = texts if texts != self._told else (), texts
-        for text in news:
-            self._report(text)
+    def _report_changes(self, texts: tuple[str, ...]) -> None:
+        if texts != self._reported:
+            self._reported = texts
+            for text in texts:
+                self._report(text)
 
 
-def _read_settled(path: str) -> tuple[bytes, FileVersion | None]:
-    """Return what is in the file, and its version unless that may still be changing."""
-    with open(path, "rb", opener=_open_at_once) as file:
+def _read_stable(path: str) -> tuple[bytes, FileVersion | None]:
+    """Return the data of a file, and its version; None if it may still change."""
+    with open(path, "rb", opener=_open_nonblocking) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
-            raise OSError("it is not a plain file")
-        data = file.read(MAX_FILE_SIZE + 1)
+            raise OSError("it is not a regular file")
+        data = file.read(MAX_FILE_BYTES + 1)
         after = os.fstat(file.fileno())
-    if len(data) > MAX_FILE_SIZE:
-        raise OSError("it is too large for a list of accounts")
-    settled = abs(time.time_ns() - after.st_mtime_ns) > UNSETTLED_NS
-    return data, _version(after) if settled and _version(before) == _version(after) else None
+    if len(data) > MAX_FILE_BYTES:
+        raise OSError(f"it is larger than {MAX_FILE_BYTES} bytes")
+    is_stable = abs(time.time_ns() - after.st_mtime_ns) > UNSTABLE_NS
+    return data, _version(after) if is_stable and _version(before) == _version(after) else None
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
 
 

@@ -1,11 +1,11 @@
 r"""The grammar of ``passwd.db``: one account a line, ``name:hash:root:rights:options``.
 
-The first two fields are plain, so that Twisted's ``FilePasswordDB`` reads them too; in the others
-``\:`` stands for a colon and ``\\`` for a backslash. Empty lines and lines that begin with ``#``
-are skipped. A malformed line is reported by number and closes its account only.
+The first two fields have no escapes, so that Twisted's ``FilePasswordDB`` can read them; in the
+others ``\:`` is a colon and ``\\`` a backslash. Empty lines and lines that begin with ``#`` are
+ignored. A malformed line is reported with its number and disables its account only.
 
-A file that was cut short must not open anything: every line names its rights, and the last line
-ends with a line end. Of two lines with one name the first holds; the second is reported.
+A truncated file must not grant anything: every line lists its rights, and the last line ends with a
+line end. Of two lines with the same name the first one counts; the second is reported.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class MalformedLine:
-    """A line that is no account, and why."""
+    """A line that cannot be used, and why."""
 
     line_number: int
     reason: str
     name: str = ""
-    """The account that is closed by it, where the line gets as far as naming one."""
+    """The account that it disables; empty if the line has no name."""
 
     def __str__(self) -> str:
         return f"line {self.line_number}: {self.reason}"
@@ -45,18 +45,18 @@ class MalformedLine:
 
 @dataclass(frozen=True)
 class PasswdContents:
-    """All that a file says."""
+    """The contents of a file."""
 
     accounts: Mapping[str, AccountRecord]
     """The usable accounts, in the order of the file."""
     malformed: tuple[MalformedLine, ...] = ()
     closed: frozenset[str] = frozenset()
-    """The names of accounts that a malformed line closes."""
+    """The names of accounts that a malformed line disables."""
     decoys: DecoyHashes = field(default_factory=DecoyHashes)
-    """The hashes to check for names that have none."""
+    """The hashes to check for unknown names."""
 
     def lookup(self, name: str) -> AccountRecord | None:
-        """Return the account ``name``; one with a malformed line is there, but disabled."""
+        """Return the record of ``name``; one with a malformed line is returned as disabled."""
         record = self.accounts.get(name)
         if record is None and name in self.closed:
             hashed = self.decoys.hash_for(name)
@@ -65,7 +65,7 @@ class PasswdContents:
 
 
 def parse(text: str) -> PasswdContents:
-    """Read a whole file; never raises."""
+    """Parse a whole file; never raises."""
     accounts: dict[str, AccountRecord] = {}
     bad: list[MalformedLine] = []
     first: dict[str, int] = {}
@@ -76,11 +76,11 @@ def parse(text: str) -> PasswdContents:
         name = line.partition(":")[0]
         try:
             if number == len(lines):
-                raise ValueError("the last line has no line end; the file may have been cut short")
+                raise ValueError("the last line has no line end; the file may be truncated")
             record = parse_line(line.rstrip(), number)
             if name in first:
                 before = first[name]
-                raise ValueError(f"{name!r} stands in line {before} already; the first line holds")
+                raise ValueError(f"{name!r} is in line {before} already; the first line counts")
             accounts[name] = record
         except ValueError as error:
             bad.append(MalformedLine(number, str(error), name))
@@ -91,21 +91,23 @@ def parse(text: str) -> PasswdContents:
 
 
 def parse_line(line: str, number: int = 0) -> AccountRecord:
-    """Read one account; raises `ValueError` that says what is wrong."""
-    name, _, behind = line.partition(":")
-    password_hash, _, rest = behind.partition(":")
+    """Parse one line; raises `ValueError` with the reason."""
+    name, _, rest = line.partition(":")
+    password_hash, _, rest = rest.partition(":")
     _check_name(name)
     check_hash(password_hash)
     match = REST.fullmatch(rest)
     root, rights, options = match.groups("") if match else ("", "", "")
     if not rights.strip():
-        raise ValueError("the rights are missing: name:hash:root:rights, 'full' for all of them")
-    held = parse_rights(word.strip() for word in _plain(rights).split(","))
-    record = AccountRecord(name, password_hash, _root(_plain(root)), held, line=number)
-    return replace(record, **_options(_plain(options)))
+        raise ValueError(
+            "the rights are missing: name:hash:root:rights, with 'full' for all rights"
+        )
+    held = parse_rights(word.strip() for word in _unescaped(rights).split(","))
+    record = AccountRecord(name, password_hash, _root(_unescaped(root)), held, line=number)
+    return replace(record, **_options(_unescaped(options)))
 
 
-def _plain(field: str) -> str:
+def _unescaped(field: str) -> str:
     return re.sub(r"\\([\\:])", r"\1", field)
 
 
@@ -113,19 +115,21 @@ def _check_name(name: str) -> None:
     if not name:
         raise ValueError("the name is empty")
     if name != name.strip() or CONTROL.search(name) or name.startswith("#"):
-        raise ValueError(f"the name {name!r} has a space at its edge or a control character")
+        raise ValueError(
+            f"the name {name!r} begins or ends with a space, or has a control character"
+        )
     if name.endswith("\\"):
-        raise ValueError("a name can hold no colon")
+        raise ValueError("a name cannot have a colon")
 
 
 def _root(text: str) -> str:
     root = text.strip()
     if CONTROL.search(root):
-        raise ValueError("the root holds a control character")
+        raise ValueError("the root has a control character")
     if is_storage_string(root):
         return root
     if ".." in root.split("/"):
-        raise ValueError(f"the root {root!r} climbs with '..'")
+        raise ValueError(f"the root {root!r} contains '..'")
     return "/" + root.lstrip("/")
 
 
@@ -149,20 +153,20 @@ def _options(text: str) -> dict[str, Any]:
 
 def _count(value: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", value):
-        raise ValueError("wants a number from 1 up")
+        raise ValueError("expected a number, 1 or more")
     return int(value)
 
 
 def _day(value: str) -> date:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise ValueError("wants a date like 2027-01-31")
+        raise ValueError("expected a date such as 2027-01-31")
     return date.fromisoformat(value)
 
 
 def _rate(value: str) -> int:
     rate = parse_size(value)
     if rate == 0:
-        raise ValueError("wants bytes per second, as 20M; leave it out for no limit")
+        raise ValueError("expected bytes per second, such as 20M; omit the option for no limit")
     return rate
 
 
@@ -174,11 +178,11 @@ def _required(value: str) -> bool:
 
 def _certificate(value: str) -> CertificateUse:
     if value not in [use.value for use in CertificateUse]:
-        raise ValueError("wants 'required' or 'login'")
+        raise ValueError("expected 'required' or 'login'")
     return CertificateUse(value)
 
 
-def _alone(value: str) -> bool:
+def _no_value(value: str) -> bool:
     if value:
         raise ValueError("takes no value")
     return True
@@ -192,19 +196,19 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "from": ("networks", lambda value: (ip_network(value),)),
     "tls": ("tls_required", _required),
     "tls-cert": ("certificate", _certificate),
-    "disabled": ("disabled", _alone),
+    "disabled": ("disabled", _no_value),
 }
 
 
 def format_line(record: AccountRecord) -> str:
-    """Write an account as a line, without its end, rights included; `parse_line` reads it back.
+    """Return a record as a line, without line end; `parse_line` parses it back.
 
-    Raises `ValueError` for a record that no line can say.
+    Raises `ValueError` for a record that a line cannot represent.
     """
-    fields = (_escaped(record.root), ",".join(_rights(record)), _escaped(_said_options(record)))
+    fields = (_escaped(record.root), ",".join(_rights(record)), _escaped(_options_text(record)))
     line = ":".join((record.name, record.password_hash, *fields)).rstrip(":")
     if replace(parse_line(line), line=record.line) != record:
-        raise ValueError(f"the account {record.name!r} cannot be written in a line")
+        raise ValueError(f"the account {record.name!r} cannot be written as a line")
     return line
 
 
@@ -219,7 +223,7 @@ def _rights(record: AccountRecord) -> list[str]:
     return words + sorted(right.value for right in rest)
 
 
-def _said_options(record: AccountRecord) -> str:
+def _options_text(record: AccountRecord) -> str:
     words = [f"from={network}" for network in record.networks]
     if record.max_sessions is not None:
         words.append(f"max-sessions={record.max_sessions}")

@@ -1,6 +1,7 @@
-"""The one place that makes and checks password hashes (argon2id, RFC 9106).
+"""Password hashes: argon2id (RFC 9106).
 
-Every call here costs tens of milliseconds and belongs in a thread, never on the reactor's.
+`hash_password` and `verify` take tens of milliseconds: call them in a thread, not on the reactor
+thread.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ COST_PREFIX = f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}$"
 
 MAX_MEMORY_KIB = 256 * 1024
 MAX_WORK_KIB = 512 * 1024
-"""Memory times passes of one check, about half a second: whoever guesses wrong passwords keeps
-honest users waiting by no more than that for each guess."""
+"""Memory times passes of one check, about half a second. A wrong guess delays other logins by no
+more than that."""
 MAX_PARALLELISM = 64
 DECOY_SECRET = secrets.token_bytes(32)
-"""Which names have which decoy; new with every process."""
+"""The key that assigns decoys to names; new in every process."""
 
 ENCODED = re.compile(
     r"(?P<cost>\$(?P<kind>argon2(?:id|i|d))\$(?:v=[0-9]{1,3}\$)?"
@@ -55,7 +56,7 @@ TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
 
 
 def hash_password(password: bytes | str) -> str:
-    """Return a fresh salted hash of ``password`` at today's cost."""
+    """Return a salted hash of ``password`` with the current cost parameters (blocks)."""
     secret = password.encode("utf-8", "surrogateescape") if isinstance(password, str) else password
     salt = secrets.token_bytes(SALT_BYTES)
     return hash_secret(
@@ -64,7 +65,7 @@ def hash_password(password: bytes | str) -> str:
 
 
 def verify(hashed: str, password: bytes) -> bool:
-    """Tell whether ``password`` is the one that was hashed; a hash that is none fits nothing."""
+    """Return whether ``password`` matches (blocks); False for a malformed hash."""
     match = ENCODED.fullmatch(hashed)
     if match is None:
         return False
@@ -75,13 +76,13 @@ def verify(hashed: str, password: bytes) -> bool:
 
 
 def needs_rehash(hashed: str) -> bool:
-    """Tell whether the hash was made at another cost than today's."""
+    """Return whether a hash has other cost parameters than the current ones."""
     match = ENCODED.fullmatch(hashed)
     return match is None or match["cost"] != COST_PREFIX
 
 
 def check_hash(hashed: str) -> None:
-    """Raise `ValueError` saying what is wrong, if this is no hash that `verify` could use."""
+    """Raise `ValueError` with the reason if `verify` could not use this hash."""
     match = ENCODED.fullmatch(hashed)
     if match is None:
         raise ValueError("the password is not an argon2 hash")
@@ -96,31 +97,33 @@ def check_hash(hashed: str) -> None:
 
 
 def cost_of(hashed: str) -> tuple[int, int]:
-    """Return the memory of a check in KiB and its passes; (0, 0) for what is no hash."""
+    """Return the memory in KiB and the passes of a hash; (0, 0) for a malformed one."""
     match = ENCODED.fullmatch(hashed)
     return (int(match["memory"]), int(match["time"])) if match is not None else (0, 0)
 
 
 class DecoyHashes:
-    """Hashes that no password fits, to be checked for names that do not exist.
+    """Hashes that no password matches, to be checked for unknown names.
 
-    The costs are those of ``hashes``, each for a share of all names in proportion to how many of
-    the hashes have it. One name always has the same: the time of a login tells neither that the
-    name is unknown, nor by a change from one try to the next.
+    Their costs are those of ``hashes``, in the same proportions. A name always gets the same
+    decoy. So the time of a login does not reveal that a name is unknown, neither by its length nor
+    by a change from one attempt to the next.
     """
 
     def __init__(self, hashes: Iterable[str] = ()) -> None:
         costs = Counter(match["cost"] for match in map(ENCODED.fullmatch, hashes) if match)
         costs = costs or Counter([COST_PREFIX])
         self._ends = list(accumulate(costs.values()))
-        self._hashes = [f"{cost}{_encoded(SALT_BYTES)}${_encoded(HASH_BYTES)}" for cost in costs]
+        self._hashes = [
+            f"{cost}{_random_base64(SALT_BYTES)}${_random_base64(HASH_BYTES)}" for cost in costs
+        ]
 
     def hash_for(self, name: str) -> str:
-        """Return the hash to check for ``name``."""
+        """Return the decoy for ``name``."""
         digest = blake2b(name.encode("utf-8", "surrogateescape"), key=DECOY_SECRET, digest_size=8)
-        place = int.from_bytes(digest.digest()) % self._ends[-1]
-        return self._hashes[bisect_right(self._ends, place)]
+        position = int.from_bytes(digest.digest()) % self._ends[-1]
+        return self._hashes[bisect_right(self._ends, position)]
 
 
-def _encoded(size: int) -> str:
+def _random_base64(size: int) -> str:
     return b64encode(secrets.token_bytes(size)).decode("ascii").rstrip("=")

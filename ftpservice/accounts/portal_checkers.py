@@ -1,14 +1,18 @@
-"""Makes any checkers work together behind one portal, Twisted's own above all, and its realms.
+"""Combines checkers, ours and Twisted's, behind one portal, and adapts Twisted's FTP realms.
 
-A portal keeps one checker for each kind of credentials, so those for passwords are asked in a
-row. Twisted's own want this of us: ``memory:`` has its names as ``str`` when it was made from a
-string, as ``bytes`` when made by a program; ``file:`` and ``unix`` read files at every login, and
-are safe to ask in a thread, for they keep nothing but a cache that is swapped whole. ``unix``
-needs the module ``crypt``, which Python has no more from 3.13 on. Strangers' checkers are asked
-as they are, on the reactor's thread.
+A portal has one checker for each credentials interface, so several checkers for passwords are
+asked in turn. Twisted's own checkers need this care:
 
-Twisted's checkers return avatar ids as bytes, and Twisted's FTP realms want them as text: bytes
-give a shell that mixes both in its paths (``FTPRealm``), or none (``SystemFTPRealm``).
+- ``memory:`` has its names as ``str`` if it was made from a string, and as ``bytes`` if it was made
+  by a program.
+- ``file:`` and ``unix`` read files at every login. They are safe to call in a thread: their only
+  state is a cache that is replaced as a whole.
+- ``unix`` needs the module ``crypt``, which was removed in Python 3.13.
+
+Other checkers are called on the reactor thread.
+
+Twisted's checkers return avatar ids as bytes, and Twisted's FTP realms expect text: with bytes
+``FTPRealm`` returns a shell that mixes both types in its paths, and ``SystemFTPRealm`` fails.
 """
 
 from __future__ import annotations
@@ -35,7 +39,12 @@ from zope.interface import implementer
 
 from ftpservice.accounts.account import ICertificateCredentials
 from ftpservice.accounts.account_record import IAccountRecords, IStartable
-from ftpservice.accounts.checkers import LoginBusy, name_text, password_bytes
+from ftpservice.accounts.checkers import (
+    LoginBusy,
+    PasswordFileChecker,
+    name_text,
+    password_bytes,
+)
 from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal
 from ftpservice.accounts.password_pool import PasswordCheckPool, PasswordCheckRunner
 from ftpservice.concurrency.task import Task
@@ -52,15 +61,15 @@ __all__ = [
 log = Logger("ftpservice.accounts")
 
 AvatarId = Any
-"""``bytes`` by the contract, ``str`` from some of Twisted's own, ``()`` for anonymous."""
+"""``bytes`` by the interface, ``str`` from some of Twisted's checkers, ``()`` for anonymous."""
 
 
 class UnusableChecker(ValueError):
-    """A checker that could never let anybody in here; says which and why."""
+    """A checker that could never accept a login here; says which one and why."""
 
 
 def portal_checkers(checkers: Iterable[ICredentialsChecker]) -> list[ICredentialsChecker]:
-    """Return what to give to ``Portal`` for these checkers, asked in this order.
+    """Return the arguments for ``Portal``: checkers that ask these ones in this order.
 
     Raises `UnusableChecker`.
     """
@@ -68,30 +77,32 @@ def portal_checkers(checkers: Iterable[ICredentialsChecker]) -> list[ICredential
     certified: list[ICredentialsChecker] = []
     others: list[ICredentialsChecker] = []
     for checker in checkers:
-        _vet(checker)
+        _require_usable(checker)
         takes_passwords = IUsernamePassword in checker.credentialInterfaces
         (passwords if takes_passwords else others).append(checker)
         if ICertificateCredentials in checker.credentialInterfaces:
             certified.append(checker)
-    together: list[ICredentialsChecker] = [PasswordCheckers(passwords)] if passwords else []
-    return [*together, *([CertificateCheckers(certified)] if certified else []), *others]
+    if len(passwords) == 1 and type(passwords[0]) is PasswordFileChecker:
+        return [*passwords, *others]  # it does all that the two classes below would add
+    combined: list[ICredentialsChecker] = [PasswordCheckers(passwords)] if passwords else []
+    return [*combined, *([CertificateCheckers(certified)] if certified else []), *others]
 
 
-def _vet(checker: ICredentialsChecker) -> None:
+def _require_usable(checker: ICredentialsChecker) -> None:
     kinds = checker.credentialInterfaces
     if IUsernamePassword not in kinds and IAnonymous not in kinds:
         name = type(checker).__name__
         raise UnusableChecker(f"{name} checks neither passwords nor anonymous logins")
     if isinstance(checker, UNIXChecker) and find_spec("crypt") is None:
         raise UnusableChecker(
-            "unix: this Python cannot check system passwords (no module crypt); use passwd:"
+            "unix: this Python has no module crypt for system passwords; use passwd:"
         )
 
 
 def with_text_names(portal: Portal) -> Portal:
-    """Return ``portal``; one with a realm of `twisted.protocols.ftp` gets its names as text.
+    """Return a portal whose realm gets avatar ids as text, if that is one of Twisted's FTP realms.
 
-    The portal that is returned asks the same checkers, also those registered later.
+    It shares its checkers with ``portal``, including those registered later.
     """
     if not isinstance(portal.realm, BaseFTPRealm):
         return portal
@@ -102,23 +113,23 @@ def with_text_names(portal: Portal) -> Portal:
 
 @implementer(IRealm)
 class TextNameRealm:
-    """Hands avatar ids on as text: UTF-8 with ``surrogateescape``."""
+    """Passes avatar ids to a realm as text: UTF-8 with ``surrogateescape``."""
 
     def __init__(self, realm: BaseFTPRealm) -> None:
         self._realm = realm
 
     def requestAvatar(self, avatarId: Any, mind: object, *interfaces: Any) -> Any:
-        """Ask the realm."""
+        """Return the avatar of the realm."""
         name = name_text(avatarId) if isinstance(avatarId, bytes) else avatarId
         return self._realm.requestAvatar(name, mind, *interfaces)
 
 
 @implementer(ICredentialsChecker, IStartable)
 class PasswordCheckers:
-    """Asks one checker after the other until one lets the user in.
+    """Asks checkers in turn until one accepts the login.
 
-    If none does, the refusal is that of the first one that knows the name.
-    One that fails in a way of its own is logged and lets nobody in; `LoginBusy` ends the asking.
+    If none does, the refusal is the first one that is not vague (`LoginRefused.is_vague`). An
+    unexpected error of a checker is logged and counts as a refusal. `LoginBusy` is raised at once.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -130,7 +141,7 @@ class PasswordCheckers:
         self._pool = pool
 
     def start(self, reactor: Any) -> None:
-        """Start every checker that wants it, and the threads for Twisted's own."""
+        """Start every `IStartable` checker, and the threads for Twisted's checkers."""
         for checker in self.checkers:
             if IStartable.providedBy(checker):
                 checker.start(reactor)
@@ -138,7 +149,7 @@ class PasswordCheckers:
             self._pool = PasswordCheckPool(reactor)
 
     def stop(self) -> None:
-        """Stop what was started."""
+        """Stop what `start` has started."""
         for checker in self.checkers:
             if IStartable.providedBy(checker):
                 checker.stop()
@@ -147,7 +158,7 @@ class PasswordCheckers:
             pool.stop()
 
     def records(self) -> list[IAccountRecords]:
-        """Return those of the checkers that know more of an account than its password."""
+        """Return those of the checkers that have account records."""
         return [checker for checker in self.checkers if IAccountRecords.providedBy(checker)]
 
     def requestAvatarId(self, credentials: Any) -> Deferred[AvatarId]:
@@ -156,14 +167,14 @@ class PasswordCheckers:
 
     async def _avatar_id(self, credentials: Any) -> AvatarId:
         checkers = self.checkers if credentials.username else ()
-        return await _first(checkers, lambda checker: self._ask(checker, credentials))
+        return await _first_avatar_id(checkers, lambda checker: self._ask(checker, credentials))
 
     async def _ask(self, checker: ICredentialsChecker, credentials: Any) -> AvatarId:
         if type(checker) in (FilePasswordDB, UNIXChecker):
             if self._pool is None:
                 raise RuntimeError("start the checkers with the reactor before the first login")
             return await self._pool.run(
-                _asked_in_thread, checker, CleartextCredentials(credentials)
+                _avatar_id_in_thread, checker, CleartextCredentials(credentials)
             )
         if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
             credentials = CleartextCredentials(credentials)
@@ -174,7 +185,7 @@ class PasswordCheckers:
 
 @implementer(ICredentialsChecker)
 class CertificateCheckers:
-    """Asks one checker after the other about a client's certificate; others start and stop them."""
+    """Asks checkers in turn about a client certificate; does not start or stop them."""
 
     credentialInterfaces = (ICertificateCredentials,)
 
@@ -187,10 +198,10 @@ class CertificateCheckers:
         async def ask(checker: ICredentialsChecker) -> AvatarId:
             return await maybeDeferred(checker.requestAvatarId, credentials)
 
-        return Task(_first(self.checkers, ask)).done
+        return Task(_first_avatar_id(self.checkers, ask)).done
 
 
-async def _first(
+async def _first_avatar_id(
     checkers: Iterable[ICredentialsChecker],
     ask: Callable[[ICredentialsChecker], Awaitable[AvatarId]],
 ) -> AvatarId:
@@ -204,33 +215,33 @@ async def _first(
             refusals.append(error)
         except (LoginFailed, Unauthorized) as error:
             refusals.append(LoginRefused(LoginRefusal.REFUSED, _by(checker, error)))
-        except Exception as error:  # noqa: BLE001 - a stranger's checker may fail in any way
+        except Exception as error:  # noqa: BLE001 - a checker may fail in any way
             log.failure("{checker} failed", checker=type(checker).__name__)
             refusals.append(LoginRefused(LoginRefusal.CHECKER_FAILED, _by(checker, error)))
     raise combined_refusal(refusals)
 
 
 def _by(checker: ICredentialsChecker, error: Exception) -> str:
-    """Say which checker refuses, and what it says about it."""
-    said = str(error)
-    return f"by checker {type(checker).__name__}" + (f": {said}" if said else "")
+    """Return which checker refused, and its own message."""
+    message = str(error)
+    return f"by checker {type(checker).__name__}" + (f": {message}" if message else "")
 
 
-def _asked_in_thread(checker: Any, credentials: CleartextCredentials) -> AvatarId:
-    """Return the answer of a checker that has it at once; its Deferred stays in this thread."""
-    answers: list[AvatarId] = []
-    maybeDeferred(checker.requestAvatarId, credentials).addBoth(answers.append)
-    (answer,) = answers
-    if not isinstance(answer, Failure):
-        return answer
-    if isinstance(answer.value, ValueError):  # a NUL, or bytes that are not UTF-8
-        raise UnauthorizedLogin("nobody has such a name or password")
-    return answer.raiseException()
+def _avatar_id_in_thread(checker: Any, credentials: CleartextCredentials) -> AvatarId:
+    """Return the result of a checker that has it at once; its Deferred stays in this thread."""
+    results: list[AvatarId] = []
+    maybeDeferred(checker.requestAvatarId, credentials).addBoth(results.append)
+    (result,) = results
+    if not isinstance(result, Failure):
+        return result
+    if isinstance(result.value, ValueError):  # a NUL, or bytes that are not UTF-8
+        raise UnauthorizedLogin("not a possible name or password")
+    return result.raiseException()
 
 
 @implementer(IUsernamePassword)
 class CleartextCredentials:
-    """A name and password as Twisted's own checkers take them, compared in constant time."""
+    """A name and password for Twisted's checkers, compared in constant time."""
 
     username: Any
 
@@ -240,5 +251,5 @@ class CleartextCredentials:
         self.password = password_bytes(credentials.password)
 
     def checkPassword(self, password: bytes | str) -> bool:
-        """Compare with the right password."""
+        """Compare with the account's password."""
         return hmac.compare_digest(self.password, password_bytes(password))

@@ -1,8 +1,9 @@
-"""Turns a login that a checker vouched for into an `Account` with its files."""
+"""The realm: returns the `Account` of a name that a checker has accepted."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from twisted.cred.portal import IRealm
@@ -33,17 +34,26 @@ log = Logger("ftpservice.accounts")
 
 ANONYMOUS_NAME = "anonymous"
 
-Granted = tuple[type[Interface], Any, Callable[[], None]]
+Avatar = tuple[type[Interface], Any, Callable[[], None]]
+
+
+@lru_cache(1024)
+def _home(root: str) -> VirtualPath | None:
+    """Return the path of a record's root; None for a storage string."""
+    return None if is_storage_string(root) else VirtualPath.parse(root)
+
+
+def _no_logout() -> None:
+    """Release nothing: an account holds no resources."""
 
 
 @implementer(IRealm)
 class Realm:
-    """Gives each name the files, rights and limits on its record.
+    """Returns accounts with the storage, rights and limits of their records.
 
-    A name that is on no record, because another checker vouched for it, has ``default_rights``
-    from the root of ``source``. ``anonymous`` is where anonymous users start; without it there
-    are none. ``open_source`` reads the storage strings of records; it raises `ValueError` or
-    `OSError` for those it cannot.
+    A name without a record, which another checker has accepted, gets ``default_rights`` on the
+    root of ``source``. Anonymous users get the directory ``anonymous``; None refuses them.
+    ``open_source`` opens the storage strings of records; it raises `ValueError` or `OSError`.
     """
 
     def __init__(
@@ -61,66 +71,64 @@ class Realm:
         self._anonymous = anonymous
         self._default_rights = default_rights
         self._opened: dict[tuple[str, str], IStorageSource] = {}
-        """By storage string, and by account for those of `IUnnamedSource`."""
+        """By storage string, and by account for `IUnnamedSource`."""
 
     def requestAvatar(
         self,
         avatarId: Any,
         mind: object,  # noqa: ARG002 - the interface has it
         *interfaces: type[Interface],
-    ) -> Deferred[Granted]:
-        """Return the account; fails with `UnauthorizedLogin`, or `StorageError` without files."""
+    ) -> Deferred[Avatar]:
+        """Return the account; fails with `UnauthorizedLogin`, or `StorageError` without storage."""
         if IAccount not in interfaces:
-            raise NotImplementedError("this realm has accounts (IAccount), nothing else")
-        return Task(self._granted(avatarId)).done
+            raise NotImplementedError("this realm returns accounts only (IAccount)")
+        return Task(self._anonymous_avatar() if avatarId == () else self._avatar(avatarId)).done
 
     async def stop(self) -> None:
-        """Stop every source, the one given at the beginning too."""
+        """Stop every source, including the one of the constructor."""
         opened, self._opened = self._opened, {}
         for source in (self._source, *opened.values()):
             await source.stop()
 
-    async def _granted(self, avatar_id: Any) -> Granted:
-        account = await (self._guest() if avatar_id == () else self._member(avatar_id))
-        return IAccount, account, lambda: None
-
-    async def _guest(self) -> Account:
+    async def _anonymous_avatar(self) -> Avatar:
         if self._anonymous is None:
             raise LoginRefused(LoginRefusal.NO_ANONYMOUS)
         rights = PRESETS["read"]
         storage = await self._source.storage(ANONYMOUS_NAME, self._anonymous)
-        return Account(ANONYMOUS_NAME, RestrictedStorage(storage, rights), rights, anonymous=True)
+        restricted = RestrictedStorage(storage, rights)
+        return IAccount, Account(ANONYMOUS_NAME, restricted, rights, anonymous=True), _no_logout
 
-    async def _member(self, avatar_id: bytes | str) -> Account:
-        name = name_text(avatar_id)
-        record = self._record(avatar_id, name)
-        if record is None:
-            record = AccountRecord(name, "", rights=self._default_rights)
+    async def _avatar(self, avatar_id: bytes | str) -> Avatar:
+        if isinstance(avatar_id, RecordedName):
+            record = avatar_id.record
+        else:
+            record = self._lookup(name_text(avatar_id))
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
-        storage = RestrictedStorage(await self._files(record), record.rights)
-        return Account(
-            name,
-            storage,
+        home, source = _home(record.root), self._source
+        if home is None:
+            home, source = ROOT, self._source_for(record.root, record.name)
+        storage = await source.storage(record.name, home)
+        account = Account(
+            record.name,
+            RestrictedStorage(storage, record.rights),
             record.rights,
             max_sessions=record.max_sessions,
             rate_down=record.rate_down,
             rate_up=record.rate_up,
             tls_required=record.tls_required,
         )
+        return IAccount, account, _no_logout
 
-    def _record(self, avatar_id: bytes | str, name: str) -> AccountRecord | None:
-        if isinstance(avatar_id, RecordedName):
-            return avatar_id.record
-        found = (records.lookup(name) for records in self._records)
-        return next((record for record in found if record is not None), None)
+    def _lookup(self, name: str) -> AccountRecord:
+        for records in self._records:
+            record = records.lookup(name)
+            if record is not None:
+                return record
+        return AccountRecord(name, "", rights=self._default_rights)
 
-    def _files(self, record: AccountRecord) -> Awaitable[Any]:
-        if is_storage_string(record.root):
-            return self._opened_source(record.root, record.name).storage(record.name, ROOT)
-        return self._source.storage(record.name, VirtualPath.parse(record.root))
-
-    def _opened_source(self, text: str, name: str) -> IStorageSource:
+    def _source_for(self, text: str, name: str) -> IStorageSource:
+        """Return the source of a storage string, opened for ``name`` if it is not shared."""
         source = self._opened.get((text, "")) or self._opened.get((text, name))
         if source is None:
             try:

@@ -1,4 +1,4 @@
-"""The strcred name ``passwd:``; light enough for twistd to import with every command it runs."""
+"""The strcred plugin ``passwd:``; twistd imports it with every command, so it imports little."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["PasswdFactory"]
 
 HELP = """
-Checks names and passwords against a file with one account a line:
+Accounts in a file, one line each:
 
     name:argon2id-hash:root:rights:options
 
-The options may be left out; the rights are required, "full" for all of them, and
-the last line needs a line end, so that a file that was cut short opens nothing.
-Empty lines and lines that begin with # are skipped. The file is read again when it
-changes. A malformed line is logged and closes its account only.
+The options are optional; the rights are required ("full" for all). The last line
+must end with a line end, so that a truncated file grants nothing. Empty lines and
+lines that begin with # are ignored. The file is read again when it changes. A
+malformed line is logged and disables its account only.
 """
 
 
 @implementer(ICheckerFactory, IPlugin)
 class PasswdFactory:
-    """Makes a `PasswordFileChecker` of ``passwd:passwd.db``.
+    """Creates a `PasswordFileChecker` for ``passwd:passwd.db``.
 
-    The checker wants to be started before the first login (`IStartable`).
+    Start the checker before the first login (`IStartable`).
     """
 
     authType = "passwd"
@@ -39,7 +39,7 @@ class PasswdFactory:
     credentialInterfaces = (IUsernamePassword,)
 
     def generateChecker(self, argstring: str) -> PasswordFileChecker:
-        """Read the file (blocks); raises `InvalidAuthArgumentString` when it is of no use."""
+        """Read the file (blocks); raises `InvalidAuthArgumentString` if it cannot be used."""
         from twisted.logger import Logger
 
         from ftpservice.accounts.checkers import PasswordFileChecker
@@ -47,7 +47,7 @@ class PasswdFactory:
 
         path = argstring.strip()
         if not path:
-            raise InvalidAuthArgumentString("passwd: wants a file, as in passwd:passwd.db")
+            raise InvalidAuthArgumentString("passwd: the file is missing, as in passwd:passwd.db")
         log = Logger("ftpservice.accounts")
         file = PasswordFile(path, lambda text: log.warn("{text}", text=text))
         try:

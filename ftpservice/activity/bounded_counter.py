@@ -1,4 +1,4 @@
-"""Counts by name, bounded however many names strangers invent."""
+"""Counts by name, in bounded memory: clients can invent any number of names."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 __all__ = ["MAX_NAMES", "BoundedCounter"]
 
 MAX_NAMES = 1000
-"""Names counted singly; above that the smallest half is joined into the others."""
+"""Names with a row; beyond that the half with the smallest counts is merged into one row."""
 MAX_NAME_LENGTH = 64
 
 
 class BoundedCounter:
-    """Rows of counts, one for each name, with ``width`` counts in a row."""
+    """One row of ``width`` counts for each name."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -21,25 +21,25 @@ class BoundedCounter:
         self._others_names = 0
 
     def add(self, name: str, *amounts: int) -> None:
-        """Add ``amounts``, one for each column, to the row of ``name``."""
+        """Add amounts, one for each column, to the row of ``name``."""
         if len(name) > MAX_NAME_LENGTH:
             name = name[: MAX_NAME_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
         row = self._rows.setdefault(name, [0] * self._width)
         row[:] = map(sum, zip(row, amounts, strict=True))
         if len(self._rows) > MAX_NAMES:
-            for name in self._by_weight()[MAX_NAMES // 2 :]:
-                self._join(self._others, self._rows.pop(name))
+            for name in self._names_by_sum()[MAX_NAMES // 2 :]:
+                self._add_row(self._others, self._rows.pop(name))
                 self._others_names += 1
 
     def top(self, most: int) -> list[tuple[str, Sequence[int]]]:
-        """Return the ``most`` heaviest rows, then one for all the others if there are any."""
-        names = self._by_weight()
+        """Return the ``most`` largest rows, then one for the others, if there are any."""
+        names = self._names_by_sum()
         rows: list[tuple[str, Sequence[int]]] = [
             (name, tuple(self._rows[name])) for name in names[:most]
         ]
         others = list(self._others)
         for name in names[most:]:
-            self._join(others, self._rows[name])
+            self._add_row(others, self._rows[name])
         count = self._others_names + len(names[most:])
         if count:
             rows.append((f"({count} others)", tuple(others)))
@@ -49,12 +49,12 @@ class BoundedCounter:
         """Return the sum of each column."""
         totals = list(self._others)
         for row in self._rows.values():
-            self._join(totals, row)
+            self._add_row(totals, row)
         return tuple(totals)
 
-    def _by_weight(self) -> list[str]:
+    def _names_by_sum(self) -> list[str]:
         return sorted(self._rows, key=lambda name: (-sum(self._rows[name]), name))
 
     @staticmethod
-    def _join(total: list[int], row: Sequence[int]) -> None:
+    def _add_row(total: list[int], row: Sequence[int]) -> None:
         total[:] = map(sum, zip(total, row, strict=True))

@@ -1,7 +1,7 @@
-"""A line in the log for what an administrator looks for there: logins, transfers, refusals.
+"""The log of events: one line for each login, transfer, change of a file, and refusal.
 
-Lines are written some at a time, with the time of their events: the first one of a small transfer
-would cost a tenth of it, and the next ones a fraction of the first.
+Lines are written in batches, with the times of their events: the first line of a batch costs a
+tenth of a small transfer, each further one a fraction of that.
 """
 
 from __future__ import annotations
@@ -19,32 +19,67 @@ from ftpservice.events import Event, Outcome
 
 __all__ = ["EventLog", "Verbosity"]
 
-DELAY_SECONDS = 0.05
-"""Seconds that a line waits for others at most."""
+WRITE_DELAY_SECONDS = 0.05
+"""The longest time that a line waits for others."""
 LINES_PER_WRITE = 50
-"""Lines that wait for no more."""
-LINE_FORMATS: dict[type[Event], str] = {
-    events.LoggedIn: "{who} logged in {tls}",
-    events.LoginFailed: "{who} failed to log in: {reason}{detail}",
-    events.HandshakeFailed: "{who} did not get under TLS: {reason}",
-    events.Refused: "{who} was turned away: {reason}",
-    events.TransferEnded: "{who} {did} {path}: {event.outcome.value}, {event.size} bytes"
-    " in {event.seconds:.3f} s{detail}",
-    events.FileChanged: "{who} {change} {path} {target}",
-    events.CommandRefused: "{who}: {command} was refused: {event.code} {text}{detail}",
-    events.CommandFailed: "{who}: {command} failed: {reason}",
-    SuppressedLines: "{who}: {event.count} more refusals within a second",
-}
-OTHER_SESSIONS_FORMAT = "{event.count} more refusals of other sessions within a second"
+"""The number of lines that are written without a delay."""
 
-CHANGE_TEXTS = {
-    "delete": "removed",
-    "drop partial": "removed the interrupted upload of",
+FILE_CHANGES = {
+    "delete": "deleted",
+    "drop partial": "deleted the partial upload of",
     "rename": "renamed",
-    "mkdir": "made the directory",
-    "rmdir": "removed the directory",
+    "mkdir": "created directory",
+    "rmdir": "deleted directory",
     "attributes": "changed the attributes of",
 }
+
+
+class Verbosity(Enum):
+    """Which events are logged."""
+
+    ALL = "all"
+    PROBLEMS = "problems"
+    """Failed logins, refused connections and commands, incomplete transfers."""
+
+
+def _login_failed(event: events.LoginFailed) -> str:
+    return f" failed to log in: {_escaped(event.reason)}{_in_parentheses(event.detail)}"
+
+
+def _transfer_ended(event: events.TransferEnded) -> str:
+    return (
+        f" {'uploaded' if event.upload else 'downloaded'} {_escaped(event.path)}: "
+        f"{event.outcome.value}, {event.size} bytes in {event.seconds:.3f} s"
+        f"{_in_parentheses(event.detail)}"
+    )
+
+
+def _file_changed(event: events.FileChanged) -> str:
+    change = FILE_CHANGES.get(event.action, f"changed ({_escaped(event.action)})")
+    target = f" to {_escaped(event.target)}" if event.target else ""
+    return f" {change} {_escaped(event.path)}{target}"
+
+
+def _command_refused(event: events.CommandRefused) -> str:
+    command = _escaped(f"{event.command} {event.path}".strip()) or "a line"
+    reply = f"{event.code} {_escaped(event.text)}{_in_parentheses(event.detail)}"
+    return f": {command} was refused: {reply}"
+
+
+LINES: dict[type[Event], Callable[[Any], str]] = {
+    events.LoggedIn: lambda event: f" logged in{_in_parentheses(event.tls)}",
+    events.LoginFailed: _login_failed,
+    events.HandshakeFailed: lambda event: f": TLS handshake failed: {_escaped(event.reason)}",
+    events.Refused: lambda event: f" was refused: {_escaped(event.reason)}",
+    events.TransferEnded: _transfer_ended,
+    events.FileChanged: _file_changed,
+    events.CommandRefused: _command_refused,
+    events.CommandFailed: lambda event: (
+        f": {_escaped(event.command) or 'a line'} failed: {_escaped(event.detail)}"
+    ),
+    SuppressedLines: lambda event: f": {event.count} more refusals within a second",
+}
+"""What follows the account, the address and the session's number in the line of an event."""
 
 PROBLEM_EVENTS = frozenset(
     (
@@ -58,25 +93,11 @@ PROBLEM_EVENTS = frozenset(
 )
 
 
-class Verbosity(Enum):
-    """Which events have a line."""
-
-    ALL = "all"
-    PROBLEMS = "problems"
-    """What went wrong: logins that failed, who was turned away, transfers that were not whole."""
-
-    def includes(self, event: Event) -> bool:
-        """Tell whether an event has a line."""
-        if self is Verbosity.ALL or type(event) in PROBLEM_EVENTS:
-            return True
-        return isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
-
-
 class EventLog:
-    """A subscriber that writes one line for an event, names escaped so that it stays one.
+    """A subscriber that writes one line for an event.
 
-    ``write`` is called with the line, the time of the event and the level. Refusals that come
-    faster than anybody reads are summed up (`LogThrottle`).
+    ``write`` is called with the line, the time of the event and the level. Names are escaped, so
+    that they cannot end or forge a line. Refusals are limited by `LogThrottle`.
     """
 
     def __init__(
@@ -87,29 +108,29 @@ class EventLog:
     ) -> None:
         self._clock = clock
         self.verbosity = verbosity
-        self._flood = LogThrottle(clock, self._wait)
-        self._write = write or _to_the_log
+        self._throttle = LogThrottle(clock, self._append)
+        self._write = write or _publish
         self._waiting: list[Event] = []
         self._call: IDelayedCall | None = None
 
     def __call__(self, event: Event) -> None:
-        """Have the line written soon, if it is an event that has one."""
-        if type(event) not in LINE_FORMATS or not self.verbosity.includes(event):
-            return
-        if type(event) in PROBLEM_EVENTS and not self._flood.allows_line(event):
-            return
-        self._wait(event)
+        """Log an event, if events of its type are logged."""
+        if type(event) in PROBLEM_EVENTS:
+            if self._throttle.allows_line(event):
+                self._append(event)
+        elif type(event) in LINES and (self.verbosity is Verbosity.ALL or _is_incomplete(event)):
+            self._append(event)
 
-    def _wait(self, event: Event) -> None:
+    def _append(self, event: Event) -> None:
         self._waiting.append(event)
         if len(self._waiting) >= LINES_PER_WRITE:
             self._write_waiting()
         elif self._call is None:
-            self._call = self._clock.callLater(DELAY_SECONDS, self._write_waiting)
+            self._call = self._clock.callLater(WRITE_DELAY_SECONDS, self._write_waiting)
 
     def flush(self) -> None:
         """Write the lines that wait."""
-        self._flood.settle()
+        self._throttle.flush()
         self._write_waiting()
 
     def _write_waiting(self) -> None:
@@ -118,48 +139,30 @@ class EventLog:
             call.cancel()
         waiting, self._waiting = self._waiting, []
         for event in waiting:
-            self._write(_line(event), event.when, level_of(event))
+            self._write(_line(event), event.when, _level(event))
 
 
-def level_of(event: Event) -> Any:
-    """Return the level of an event's line: warn for what failed, error for defects."""
+def _is_incomplete(event: Event) -> bool:
+    return isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
+
+
+def _level(event: Event) -> Any:
+    """Return the level of a line: warn for problems, error for unexpected errors."""
     if isinstance(event, events.CommandFailed):
         return LogLevel.error
-    not_whole = isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
-    return LogLevel.warn if not_whole or type(event) in PROBLEM_EVENTS else LogLevel.info
+    is_problem = type(event) in PROBLEM_EVENTS or _is_incomplete(event)
+    return LogLevel.warn if is_problem else LogLevel.info
 
 
 def _line(event: Event) -> str:
-    others = isinstance(event, SuppressedLines) and event.others
-    saying = OTHER_SESSIONS_FORMAT if others else LINE_FORMATS[type(event)]
-    return saying.format(event=event, **_words(event)).strip()
+    if isinstance(event, SuppressedLines) and event.others:
+        return f"{event.count} more refusals of other sessions within a second"
+    user = _escaped(event.user) or "nobody"
+    return f"{user}@{_escaped(event.peer)} [{event.session}]{LINES[type(event)](event)}"
 
 
-def _words(event: Event) -> dict[str, str]:
-    """Return what the sayings name; whatever a client has said is escaped."""
-    if isinstance(event, events.CommandRefused | events.CommandFailed):
-        asked = f"{event.command} {getattr(event, 'path', '')}".strip()
-        command = _escaped(asked) or "a line"
-    else:
-        command = ""
-    detail, action = getattr(event, "detail", ""), getattr(event, "action", "")
-    target = _escaped(getattr(event, "target", ""))
-    return {
-        "who": f"{_escaped(event.user) or 'nobody'}@{_escaped(event.peer)} [{event.session}]",
-        "did": "uploaded" if getattr(event, "upload", False) else "downloaded",
-        "command": command,
-        "path": _escaped(getattr(event, "path", "")),
-        "change": CHANGE_TEXTS.get(action, f"did {_escaped(action)}"),
-        "target": target and f"to {target}",
-        "text": _escaped(getattr(event, "text", "")),
-        "tls": _aside(getattr(event, "tls", "")).lstrip(),
-        "reason": _escaped(getattr(event, "reason", "") or detail),
-        "detail": _aside(detail),
-    }
-
-
-def _to_the_log(line: str, when: float, level: Any) -> None:
-    """Do what `Logger.emit` does, which has no time but the present."""
+def _publish(line: str, when: float, level: Any) -> None:
+    """Do what `Logger.emit` does, with the time of the event instead of now."""
     globalLogPublisher(
         {
             "log_logger": _log,
@@ -176,12 +179,12 @@ def _to_the_log(line: str, when: float, level: Any) -> None:
 _log = Logger("ftpservice")
 
 
-def _aside(text: str) -> str:
+def _in_parentheses(text: str) -> str:
     return f" ({_escaped(text)})" if text else ""
 
 
 def _escaped(name: str) -> str:
-    """Return a name with nothing in it that could end or forge a line."""
+    """Return a name without characters that could end or forge a line."""
     if name.isprintable():  # surrogates are not
         return name
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

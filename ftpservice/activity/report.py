@@ -1,13 +1,13 @@
-"""What has happened since start, counted from events, as readable text (REPORT)."""
+"""What has happened since the start, counted from events, as text (SITE REPORT)."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ftpservice.activity.bounded_counter import BoundedCounter
-from ftpservice.activity.live_sessions import LiveSession, LiveSessions
 from ftpservice.activity.text_table import (
     duration_text,
     printable_text,
@@ -24,180 +24,177 @@ from ftpservice.events import (
     LoginFailed,
     Outcome,
     Refused,
+    SessionClosed,
     SessionOpened,
     TransferEnded,
+    TransferStarted,
 )
 
-__all__ = ["MAX_ERRORS", "MAX_ROWS", "ActivityReport"]
+__all__ = ["MAX_ERRORS", "MAX_ROWS", "ActivityReport", "LiveSession"]
 
 MAX_ROWS = 50
-"""Rows of a table; what is beyond them is told as a sum."""
+"""Rows of a table; the others are summed up in one."""
 MAX_ERRORS = 20
-NO_TLS_TEXT = "in clear"
+PLAINTEXT = "plaintext"
+
+
+@dataclass(slots=True)
+class LiveSession:
+    """A session that has not ended."""
+
+    number: int
+    peer: str
+    protocol: str
+    since: float
+    """The time it was opened, in seconds since the epoch."""
+    user: str = ""
+    """The account of the last login; empty before that."""
+    running: TransferStarted | None = None
+    last: TransferEnded | None = None
 
 
 class ActivityReport:
-    """A subscriber that counts; ``seconds`` tells the time since the epoch."""
+    """A subscriber that counts events; ``seconds`` returns the time since the epoch."""
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
         self._started = seconds()
-        self._live = LiveSessions()
-        self._opened = 0
+        self._sessions: dict[int, LiveSession] = {}
+        self._counts: Counter[type[Event]] = Counter()
         self._logins_by_user = BoundedCounter(2)
         self._logins_by_peer = BoundedCounter(2)
-        self._under_tls = BoundedCounter(1)
-        self._handshakes = 0
-        self._commands_refused = 0
+        self._logins_by_tls = BoundedCounter(1)
         self._refusals = BoundedCounter(1)
         self._login_refusals = BoundedCounter(1)
         self._transfers = BoundedCounter(6)
         self._errors: deque[tuple[Event, str]] = deque(maxlen=MAX_ERRORS)
-        self._count: dict[type[Event], Callable[[Any], None]] = {
+        self._handlers: dict[type[Event], Callable[[Any], object]] = {
             SessionOpened: self._session_opened,
+            SessionClosed: lambda event: self._sessions.pop(event.session, None),
             LoggedIn: self._logged_in,
-            HandshakeFailed: self._handshake_failed,
             LoginFailed: self._login_failed,
             Refused: lambda event: self._refusals.add(event.reason, 1),
+            TransferStarted: self._transfer_started,
             TransferEnded: self._transfer_ended,
-            CommandRefused: self._command_refused,
             CommandFailed: self._command_failed,
         }
 
     def __call__(self, event: Event) -> None:
-        """Take note of an event."""
-        self._live(event)
-        count = self._count.get(type(event))
-        if count is not None:
-            count(event)
+        """Count an event."""
+        kind = type(event)
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        handler = self._handlers.get(kind)
+        if handler is not None:
+            handler(event)
 
-    def _session_opened(self, _event: SessionOpened) -> None:
-        self._opened += 1
+    def sessions(self) -> Sequence[LiveSession]:
+        """Return the sessions that have not ended, the oldest first."""
+        return tuple(self._sessions.values())
+
+    def _session_opened(self, event: SessionOpened) -> None:
+        session = LiveSession(event.session, event.peer, event.protocol, event.when)
+        self._sessions[event.session] = session
 
     def _logged_in(self, event: LoggedIn) -> None:
-        self._login(event, 1, 0)
-        self._under_tls.add(event.tls or NO_TLS_TEXT, 1)
+        session = self._sessions.get(event.session)
+        if session is not None:
+            session.user = event.user
+        self._logins_by_user.add(event.user, 1, 0)
+        self._logins_by_peer.add(event.peer, 1, 0)
+        self._logins_by_tls.add(event.tls or PLAINTEXT, 1)
 
     def _login_failed(self, event: LoginFailed) -> None:
-        self._login(event, 0, 1)
+        self._logins_by_user.add(event.user, 0, 1)
+        self._logins_by_peer.add(event.peer, 0, 1)
         self._login_refusals.add(event.reason, 1)
 
-    def _handshake_failed(self, _event: HandshakeFailed) -> None:
-        self._handshakes += 1
-
-    def _login(self, event: Event, good: int, failed: int) -> None:
-        self._logins_by_user.add(event.user, good, failed)
-        self._logins_by_peer.add(event.peer, good, failed)
+    def _transfer_started(self, event: TransferStarted) -> None:
+        session = self._sessions.get(event.session)
+        if session is not None:
+            session.running = event
 
     def _transfer_ended(self, event: TransferEnded) -> None:
-        moved = (int(event.outcome is Outcome.COMPLETE), event.size)
-        up, down = (moved, (0, 0)) if event.upload else ((0, 0), moved)
-        cut, refused = event.outcome is Outcome.CUT, event.outcome is Outcome.REFUSED
-        self._transfers.add(event.user, *up, *down, int(cut), int(refused))
-        if event.outcome is not Outcome.COMPLETE:
+        session = self._sessions.get(event.session)
+        if session is not None:
+            session.running, session.last = None, event
+        outcome = event.outcome
+        moved = (int(outcome is Outcome.COMPLETE), event.size)
+        counts = (*moved, 0, 0) if event.upload else (0, 0, *moved)
+        cut, refused = outcome is Outcome.CUT, outcome is Outcome.REFUSED
+        self._transfers.add(event.user, *counts, int(cut), int(refused))
+        if outcome is not Outcome.COMPLETE:
             verb = "upload" if event.upload else "download"
             path, size = printable_text(event.path), size_text(event.size)
-            text = f"{verb} of {path} {event.outcome.value} after {size}"
+            text = f"{verb} of {path} {outcome.value} after {size}"
             self._errors.append((event, _with_detail(text, event.detail)))
 
-    def _command_refused(self, _event: CommandRefused) -> None:
-        self._commands_refused += 1
-
     def _command_failed(self, event: CommandFailed) -> None:
-        self._errors.append(
-            (event, _with_detail(f"{printable_text(event.command)} failed", event.detail))
-        )
+        text = _with_detail(f"{printable_text(event.command)} failed", event.detail)
+        self._errors.append((event, text))
 
     def lines(self) -> list[str]:
-        """Return the report as of now; no line holds a control character."""
-        return [*self._summary(), *self._who(), *self._logins(), *self._moved(), *self._wrong()]
+        """Return the report of now; no line has a control character."""
+        return [
+            *self._summary(),
+            *_sessions_table(self.sessions(), self._seconds()),
+            *self._logins(),
+            *_transfers_table(self._transfers.top(MAX_ROWS)),
+            *_errors_table(self._errors),
+        ]
 
     def _summary(self) -> list[str]:
-        now = self._seconds()
-        good, failed = self._logins_by_peer.totals()
+        counts = self._counts
+        succeeded, failed = self._logins_by_peer.totals()
         files_up, up, files_down, down, cut, refused = self._transfers.totals()
-        (turned_away,) = self._refusals.totals()
-        since, duration = time_text(self._started), duration_text(now - self._started)
+        by_tls = self._logins_by_tls.top(MAX_ROWS)
+        encrypted = sum(row[0] for name, row in by_tls if name != PLAINTEXT)
+        since, duration = time_text(self._started), duration_text(self._seconds() - self._started)
         return [
             f"Activity since {since} UTC, for {duration}",
-            f"Sessions   {len(self._live)} now, {self._opened} in total, {turned_away} turned away",
-            f"Logins     {good} good, {failed} failed",
-            f"TLS        {self._logins_under_tls()} logins, {self._handshakes} failed handshakes",
+            f"Sessions   {len(self._sessions)} now, {counts[SessionOpened]} in total, "
+            f"{counts[Refused]} refused",
+            f"Logins     {succeeded} succeeded, {failed} failed",
+            f"TLS        {encrypted} logins, {counts[HandshakeFailed]} failed handshakes",
             f"Uploads    {files_up} files, {size_text(up)}",
             f"Downloads  {files_down} files, {size_text(down)}",
-            f"Not whole  {cut} cut, {refused} refused",
-            f"Refused    {self._commands_refused} commands",
+            f"Incomplete {cut} cut, {refused} refused",
+            f"Commands   {counts[CommandRefused]} refused",
         ]
-
-    def _logins_under_tls(self) -> int:
-        ways = self._under_tls.top(MAX_ROWS)
-        return sum(counts[0] for way, counts in ways if way != NO_TLS_TEXT)
-
-    def _who(self) -> list[str]:
-        sessions = self._live.sessions()
-        now = self._seconds()
-        rows = [_session_row(session, now) for session in sessions[:MAX_ROWS]]
-        more = [f"({len(sessions) - MAX_ROWS} more)"] if len(sessions) > MAX_ROWS else []
-        heading = ("No", "Protocol", "User", "Address", "For", "Doing")
-        return _section("Sessions now", heading, rows, 0) + more
 
     def _logins(self) -> list[str]:
+        def table(title: str, heading: Sequence[str], counter: BoundedCounter) -> list[str]:
+            rows = counter.top(MAX_ROWS)
+            cells = [(printable_text(name) or "-", *map(str, counts)) for name, counts in rows]
+            return _table(title, heading, cells, len(heading) - 1)
+
         counts = ("Logins", "Failed")
-        by_user, by_peer = self._logins_by_user.top(MAX_ROWS), self._logins_by_peer.top(MAX_ROWS)
         return [
-            *_section("Logins by user", ("User", *counts), _cells(by_user), 2),
-            *_section("Logins by address", ("Address", *counts), _cells(by_peer), 2),
-            *_section("Logins by TLS", ("TLS", "Logins"), _cells(self._under_tls.top(MAX_ROWS)), 1),
-            *_section(
-                "Failed logins", ("Reason", "Times"), _cells(self._login_refusals.top(MAX_ROWS)), 1
-            ),
-            *_section("Turned away", ("Reason", "Times"), _cells(self._refusals.top(MAX_ROWS)), 1),
+            *table("Logins by user", ("User", *counts), self._logins_by_user),
+            *table("Logins by address", ("Address", *counts), self._logins_by_peer),
+            *table("Logins by TLS", ("TLS", "Logins"), self._logins_by_tls),
+            *table("Failed logins", ("Reason", "Times"), self._login_refusals),
+            *table("Refused sessions", ("Reason", "Times"), self._refusals),
         ]
 
-    def _moved(self) -> list[str]:
-        rows = [
-            (
-                printable_text(name),
-                str(row[0]),
-                size_text(row[1]),
-                str(row[2]),
-                size_text(row[3]),
-                *map(str, row[4:]),
-            )
-            for name, row in self._transfers.top(MAX_ROWS)
-        ]
-        heading = ("User", "Files up", "Bytes up", "Files down", "Bytes down", "Cut", "Refused")
-        return _section("Transfers by user", heading, rows, 6)
 
-    def _wrong(self) -> list[str]:
-        rows = [
-            (
-                time_text(event.when),
-                printable_text(event.user) or "-",
-                printable_text(event.peer),
-                text,
-            )
-            for event, text in reversed(self._errors)
-        ]
-        return _section("Last errors", ("When (UTC)", "User", "Address", "What"), rows, 0)
+def _sessions_table(sessions: Sequence[LiveSession], now: float) -> list[str]:
+    rows = [
+        (
+            str(session.number),
+            printable_text(session.protocol),
+            printable_text(session.user) or "-",
+            printable_text(session.peer),
+            duration_text(now - session.since),
+            _activity(session, now),
+        )
+        for session in sessions[:MAX_ROWS]
+    ]
+    more = [f"({len(sessions) - MAX_ROWS} more)"] if len(sessions) > MAX_ROWS else []
+    heading = ("No", "Protocol", "User", "Address", "For", "Activity")
+    return _table("Sessions now", heading, rows, 0) + more
 
 
-def _with_detail(text: str, detail: str) -> str:
-    return f"{text}: {printable_text(detail)}" if detail else text
-
-
-def _session_row(session: LiveSession, now: float) -> tuple[str, ...]:
-    return (
-        str(session.number),
-        printable_text(session.protocol),
-        printable_text(session.user) or "-",
-        printable_text(session.peer),
-        duration_text(now - session.since),
-        _doing(session, now),
-    )
-
-
-def _doing(session: LiveSession, now: float) -> str:
+def _activity(session: LiveSession, now: float) -> str:
     running, last = session.running, session.last
     if running is not None:
         verb = "uploading" if running.upload else "downloading"
@@ -209,11 +206,40 @@ def _doing(session: LiveSession, now: float) -> str:
     return "idle"
 
 
-def _cells(rows: Sequence[tuple[str, Sequence[int]]]) -> list[tuple[str, ...]]:
-    return [(printable_text(name) or "-", *map(str, counts)) for name, counts in rows]
+def _transfers_table(transfers: Sequence[tuple[str, Sequence[int]]]) -> list[str]:
+    rows = [
+        (
+            printable_text(name),
+            str(row[0]),
+            size_text(row[1]),
+            str(row[2]),
+            size_text(row[3]),
+            *map(str, row[4:]),
+        )
+        for name, row in transfers
+    ]
+    heading = ("User", "Files up", "Bytes up", "Files down", "Bytes down", "Cut", "Refused")
+    return _table("Transfers by user", heading, rows, 6)
 
 
-def _section(
+def _errors_table(errors: Sequence[tuple[Event, str]]) -> list[str]:
+    rows = [
+        (
+            time_text(event.when),
+            printable_text(event.user) or "-",
+            printable_text(event.peer),
+            text,
+        )
+        for event, text in reversed(errors)
+    ]
+    return _table("Last errors", ("When (UTC)", "User", "Address", "Error"), rows, 0)
+
+
+def _with_detail(text: str, detail: str) -> str:
+    return f"{text}: {printable_text(detail)}" if detail else text
+
+
+def _table(
     title: str, heading: Sequence[str], rows: Sequence[Sequence[str]], right: int
 ) -> list[str]:
     if not rows:

@@ -1,4 +1,4 @@
-"""Text for people: sizes, times, and tables whose columns stand in line."""
+"""Sizes, times and tables as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def printable_text(text: str, most: int = 100) -> str:
-    """Return ``text`` on one line, at most ``most`` characters, what does not print escaped."""
+    """Return at most ``most`` characters of ``text``, with unprintable ones escaped."""
     shown = text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return "".join(char if char.isprintable() else _escape(char) for char in shown)
 
@@ -24,7 +24,7 @@ def _escape(char: str) -> str:
 
 
 def size_text(count: int) -> str:
-    """Return a number of bytes as a person and as a machine would say it."""
+    """Return a number of bytes with a unit and in full: ``2.0 KiB (2,049)``."""
     if count < 1024:
         return f"{count} B"
     amount, unit = count / 1024, 0
@@ -39,7 +39,7 @@ def time_text(when: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a length of time as ``3d 04:05:06``."""
+    """Return a duration as ``3d 04:05:06``."""
     minutes, second = divmod(max(0, int(seconds)), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
@@ -48,7 +48,7 @@ def duration_text(seconds: float) -> str:
 
 
 def table_lines(heading: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> list[str]:
-    """Return lines with the cells in columns; the last ``right`` columns are flush right."""
+    """Return lines with aligned columns; the last ``right`` columns are aligned to the right."""
     cells = [heading, *rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heading))]
     left = len(heading) - right

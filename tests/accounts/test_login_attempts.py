@@ -58,8 +58,8 @@ class Bench:
 def bench():
     bench = Bench()
     yield bench
-    for ledger in bench.login_attempts._ledgers.values():
-        assert bool(ledger.waiting) == (ledger.timer is not None and ledger.timer.active())
+    for attempts in bench.login_attempts._addresses.values():
+        assert bool(attempts.waiting) == (attempts.timer is not None and attempts.timer.active())
 
 
 def test_the_delay_in_a_session_grows_and_has_an_end():
@@ -72,7 +72,7 @@ def test_an_address_that_never_failed_does_not_wait(bench):
     for _ in range(500):
         assert bench.admitted(ALICE)
         bench.login_attempts.succeeded(ALICE)
-    assert bench.login_attempts._ledgers == {}
+    assert bench.login_attempts._addresses == {}
     assert bench.clock.getDelayedCalls() == []
 
 
@@ -191,7 +191,7 @@ def test_an_honest_crowd_all_gets_in_as_fast_as_it_is_checked(bench):
         bench.login_attempts.succeeded(ALICE)
     assert bench.clock.seconds() == 0
     assert bench.clock.getDelayedCalls() == []
-    assert bench.login_attempts._ledgers == {}
+    assert bench.login_attempts._addresses == {}
 
 
 def test_a_crowd_whose_checks_are_done_at_once_does_not_nest(bench):
@@ -231,7 +231,7 @@ def test_an_abandoned_attempt_gives_its_place_back_and_costs_nothing(bench):
     assert seen == [None]
     for _ in range(FAILURE_ALLOWANCE):
         bench.login_attempts.abandoned(MALLORY)
-    assert bench.login_attempts._ledgers == {}
+    assert bench.login_attempts._addresses == {}
 
 
 def test_a_success_forgives_a_slip(bench):
@@ -283,7 +283,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(bench, monkeypa
     waiting, _ = bench.ask("10.0.0.0")
     assert not bench.admitted("10.0.0.2")
     bench.fail(1, "10.0.0.3")
-    assert len(bench.login_attempts._ledgers) == 3
+    assert len(bench.login_attempts._addresses) == 3
     assert waiting == []
     assert bench.admitted("10.0.0.1")
 

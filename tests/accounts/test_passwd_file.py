@@ -61,14 +61,14 @@ def test_loading_what_is_not_there_fails(disk):
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 def test_only_a_plain_file_is_read_and_nothing_hangs(disk, make):
     make(disk.path)
-    with pytest.raises(OSError, match=r"directory|plain file"):
+    with pytest.raises(OSError, match=r"directory|regular file"):
         disk.file.load()
 
 
 def test_a_file_of_absurd_size_is_refused(disk, monkeypatch):
-    monkeypatch.setattr(passwd_file, "MAX_FILE_SIZE", 10)
+    monkeypatch.setattr(passwd_file, "MAX_FILE_BYTES", 10)
     disk.write(f"alice:{HASH}:/:full")
-    with pytest.raises(OSError, match="too large"):
+    with pytest.raises(OSError, match="larger than 10 bytes"):
         disk.file.load()
 
 
@@ -142,4 +142,4 @@ def test_a_file_that_has_become_empty_is_told(disk):
     assert disk.names() == []
     disk.file.refresh()
     [line] = disk.told
-    assert line == f"{disk.path}: there is no usable account in it, nobody can log in by it"
+    assert line == f"{disk.path}: no usable account, no login is possible with it"

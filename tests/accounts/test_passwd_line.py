@@ -97,13 +97,13 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         ("alice:", "not an argon2 hash"),
         ("alice:secret", "not an argon2 hash"),
         (f":{HASH}", "the name is empty"),
-        (f" alice:{HASH}:/:full", "space at its edge"),
-        (f"alice :{HASH}", "space at its edge"),
+        (f" alice:{HASH}:/:full", "begins or ends with a space"),
+        (f"alice :{HASH}", "begins or ends with a space"),
         (f"al\x00ice:{HASH}", "control character"),
         (f"#alice:{HASH}:/:full", "control character"),
-        (f"al\\:ice:{HASH}", "a name can hold no colon"),
-        (f"alice:{HASH}:/a/../b:full", "climbs"),
-        (f"alice:{HASH}:..:full", "climbs"),
+        (f"al\\:ice:{HASH}", "a name cannot have a colon"),
+        (f"alice:{HASH}:/a/../b:full", "contains '..'"),
+        (f"alice:{HASH}:..:full", "contains '..'"),
         (f"alice:{HASH}:/a\x00b:full", "control character"),
         (f"alice:{HASH}:local:/srv/ftp", "unknown right '/srv/ftp'"),
         (f"alice:{HASH}:/:raed", "unknown right 'raed'"),
@@ -116,11 +116,11 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f"alice:{HASH}:/:read:tls", "required"),
         (f"alice:{HASH}:/:read:tls-cert", "'required' or 'login'"),
         (f"alice:{HASH}:/:read:tls-cert=yes", "'required' or 'login'"),
-        (f"alice:{HASH}:/:read:max-sessions=0", "a number from 1 up"),
-        (f"alice:{HASH}:/:read:max-sessions=٣", "a number from 1 up"),
-        (f"alice:{HASH}:/:read:max-sessions=-1", "a number from 1 up"),
-        (f"alice:{HASH}:/:read:expires=soon", "a date like"),
-        (f"alice:{HASH}:/:read:rate-down=0", "leave it out for no limit"),
+        (f"alice:{HASH}:/:read:max-sessions=0", "a number, 1 or more"),
+        (f"alice:{HASH}:/:read:max-sessions=٣", "a number, 1 or more"),
+        (f"alice:{HASH}:/:read:max-sessions=-1", "a number, 1 or more"),
+        (f"alice:{HASH}:/:read:expires=soon", "a date such as"),
+        (f"alice:{HASH}:/:read:rate-down=0", "omit the option for no limit"),
         (f"alice:{HASH}:/:read:rate-up=fast", "not a size"),
         (f"alice:{HASH}:/:read:expires=2027-02-30", "expires=2027-02-30"),
         (f"alice:{HASH}:/:read:from=10.0.0.1/8", "host bits"),
@@ -159,7 +159,7 @@ def test_of_two_lines_with_one_name_the_first_holds_and_the_second_is_told():
     assert list(contents.accounts) == ["alice", "bob"]
     assert contents.lookup("alice").root == "/a"
     [bad] = contents.malformed
-    assert str(bad) == "line 3: 'alice' stands in line 1 already; the first line holds"
+    assert str(bad) == "line 3: 'alice' is in line 1 already; the first line counts"
 
 
 def test_a_wrong_second_line_leaves_the_first_in_force():

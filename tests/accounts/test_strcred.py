@@ -67,10 +67,10 @@ def test_a_file_without_accounts_will_do(tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("", "wants a file"),
+        ("", "the file is missing"),
         ("none", "cannot read '.*none': No such file"),
         (".", "cannot read '.*': Is a directory"),
-        ("pipe", "cannot read '.*pipe': it is not a plain file"),
+        ("pipe", "cannot read '.*pipe': it is not a regular file"),
         ("a\0b", "cannot read '.*': embedded null byte"),
         ("broken", "no account in '.*broken' can be used: line 1: "),
     ],

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPublisher
 
-from ftpservice.activity.event_log import DELAY_SECONDS, LINES_PER_WRITE, EventLog, Verbosity
+from ftpservice.activity.event_log import LINES_PER_WRITE, WRITE_DELAY_SECONDS, EventLog, Verbosity
 from ftpservice.events import (
     CommandFailed,
     CommandRefused,
@@ -34,7 +34,7 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
             LoginFailed(*WHO, LoginRefusal.EXPIRED, "on 2027-01-31"),
             "ann@192.0.2.1 [7] failed to log in: expired (on 2027-01-31)",
         ),
-        (Refused(1.0, 7, "192.0.2.1", "", "full"), "nobody@192.0.2.1 [7] was turned away: full"),
+        (Refused(1.0, 7, "192.0.2.1", "", "full"), "nobody@192.0.2.1 [7] was refused: full"),
         (
             TransferEnded(*WHO, "/a\nb", True, Outcome.CUT, 5, 0.25, "426"),
             r"ann@192.0.2.1 [7] uploaded /a\nb: cut, 5 bytes in 0.250 s (426)",
@@ -44,10 +44,10 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
             r"ann@192.0.2.1 [7] downloaded /\xe9: complete, 5 bytes in 1.000 s",
         ),
         (FileChanged(*WHO, "rename", "/a", "/b"), "ann@192.0.2.1 [7] renamed /a to /b"),
-        (FileChanged(*WHO, "delete", "/a"), "ann@192.0.2.1 [7] removed /a"),
+        (FileChanged(*WHO, "delete", "/a"), "ann@192.0.2.1 [7] deleted /a"),
         (
             FileChanged(*WHO, "drop partial", "/a"),
-            "ann@192.0.2.1 [7] removed the interrupted upload of /a",
+            "ann@192.0.2.1 [7] deleted the partial upload of /a",
         ),
         (CommandFailed(*WHO, "RETR", "boom\x1b"), r"ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
         (
@@ -94,7 +94,7 @@ def test_with_problems_only_what_went_well_has_none() -> None:
     lines.flush()
     assert [line.split("] ")[-1].split(",")[0] for line in written] == [
         "failed to log in: wrong password",
-        "was turned away: full",
+        "was refused: full",
         "uploaded /b: cut",
         "uploaded /c: refused",
         "ann@192.0.2.1 [7]: DELE /d was refused: 550 No.",
@@ -129,10 +129,10 @@ def test_other_events_have_none() -> None:
 def test_lines_wait_for_others_for_a_moment() -> None:
     bench = Bench()
     bench.lines(LoggedIn(*WHO))
-    bench.clock.advance(DELAY_SECONDS / 2)
+    bench.clock.advance(WRITE_DELAY_SECONDS / 2)
     bench.lines(LoggedIn(*WHO))
     assert bench.written == []
-    bench.clock.advance(DELAY_SECONDS / 2)
+    bench.clock.advance(WRITE_DELAY_SECONDS / 2)
     assert len(bench.written) == 2
     assert bench.clock.getDelayedCalls() == []
 

@@ -54,13 +54,13 @@ def test_before_anything_happened_there_is_a_summary_only(report, now):
     now.time += 90061
     assert report.lines() == [
         "Activity since 1970-01-01 00:16:40 UTC, for 1d 01:01:01",
-        "Sessions   0 now, 0 in total, 0 turned away",
-        "Logins     0 good, 0 failed",
+        "Sessions   0 now, 0 in total, 0 refused",
+        "Logins     0 succeeded, 0 failed",
         "TLS        0 logins, 0 failed handshakes",
         "Uploads    0 files, 0 B",
         "Downloads  0 files, 0 B",
-        "Not whole  0 cut, 0 refused",
-        "Refused    0 commands",
+        "Incomplete 0 cut, 0 refused",
+        "Commands   0 refused",
     ]
 
 
@@ -69,8 +69,8 @@ def test_sessions_are_counted_now_and_in_total(report):
         report(SessionOpened(1000.0, number, "192.0.2.1", ""))
     report(SessionClosed(1001.0, 2, "192.0.2.1", ""))
     report(Refused(1001.0, 4, "192.0.2.9", "", "too many sessions"))
-    assert "Sessions   2 now, 3 in total, 1 turned away" in report.lines()
-    assert section(report, "Turned away")[1] == ["too", "many", "sessions", "1"]
+    assert "Sessions   2 now, 3 in total, 1 refused" in report.lines()
+    assert section(report, "Refused sessions")[1] == ["too", "many", "sessions", "1"]
 
 
 def test_what_each_session_is_doing_is_told(report, now):
@@ -82,7 +82,7 @@ def test_what_each_session_is_doing_is_told(report, now):
     report(transfer(Outcome.CUT, upload=False, who=(4, "192.0.2.1", "bob")))
     now.time += 61
     rows = section(report, "Sessions now")
-    assert rows[0] == ["No", "Protocol", "User", "Address", "For", "Doing"]
+    assert rows[0] == ["No", "Protocol", "User", "Address", "For", "Activity"]
     assert rows[1] == ["1", "ftp", "-", "192.0.2.1", "00:01:01", "idle"]
     assert " ".join(rows[2][2:]) == "bob 192.0.2.1 00:01:01 uploading /x for 00:01:00"
     assert rows[3][5:7] == ["downloading", "/y"]
@@ -101,7 +101,7 @@ def test_logins_are_counted_by_user_and_by_address(report):
     report(LoggedIn(1001.0, *ALICE))
     report(LoginFailed(1001.0, *ALICE, "wrong"))
     report(LoginFailed(1001.0, 8, "2001:db8::1", ""))
-    assert "Logins     1 good, 2 failed" in report.lines()
+    assert "Logins     1 succeeded, 2 failed" in report.lines()
     assert section(report, "Logins by user") == [
         ["User", "Logins", "Failed"],
         ["alice", "1", "1"],
@@ -122,7 +122,7 @@ def test_logins_under_tls_and_failed_handshakes_are_counted(report):
         ["TLS", "Logins"],
         ["TLSv1.3", "AES", "2"],
         ["TLSv1.2", "OLD", "1"],
-        ["in", "clear", "1"],
+        ["plaintext", "1"],
     ]
 
 
@@ -136,7 +136,7 @@ def test_files_and_bytes_are_counted_per_user_each_way(report):
     lines = report.lines()
     assert "Uploads    1 files, 2.0 KiB (2,049)" in lines
     assert "Downloads  1 files, 3 B" in lines
-    assert "Not whole  1 cut, 1 refused" in lines
+    assert "Incomplete 1 cut, 1 refused" in lines
 
 
 def test_the_last_errors_are_told_newest_first_and_bounded(report):
@@ -176,7 +176,7 @@ def test_the_report_stays_short_however_many_strangers_come(report):
     lines = report.lines()
     assert len(lines) < 3 * (MAX_ROWS + 10)
     assert all(len(line) < 400 for line in lines)
-    assert "Logins     0 good, 3000 failed" in lines
+    assert "Logins     0 succeeded, 3000 failed" in lines
     assert any("others)" in line for line in lines)
 
 
@@ -184,3 +184,56 @@ def test_events_it_has_no_row_for_are_passed_over(report):
     before = report.lines()
     report(FileChanged(1001.0, *ALICE, "delete", "/a"))
     assert report.lines() == before
+
+
+WHO = (7, "192.0.2.1", "")
+
+
+def after(*events):
+    report = ActivityReport(Now())
+    for event in events:
+        report(event)
+    return report
+
+
+def test_a_session_is_there_from_its_opening_to_its_closing():
+    report = after(SessionOpened(5.0, *WHO, protocol="ftp"))
+    [session] = report.sessions()
+    assert (session.number, session.peer, session.protocol) == (7, "192.0.2.1", "ftp")
+    assert (session.since, session.user, session.running, session.last) == (5.0, "", None, None)
+    report(SessionClosed(6.0, *WHO))
+    assert report.sessions() == ()
+
+
+def test_a_session_has_the_name_of_the_last_login():
+    report = after(SessionOpened(5.0, *WHO), LoggedIn(6.0, *ALICE), LoggedIn(7.0, 7, "", "bob"))
+    assert report.sessions()[0].user == "bob"
+
+
+def test_a_session_shows_the_transfer_it_is_at_and_then_its_end():
+    started = TransferStarted(6.0, *ALICE, "/a", True)
+    ended = TransferEnded(7.0, *ALICE, "/a", True, Outcome.COMPLETE, 10, 1.0)
+    report = after(SessionOpened(5.0, *WHO), started)
+    assert report.sessions()[0].running is started
+    report(ended)
+    assert report.sessions()[0].running is None
+    assert report.sessions()[0].last is ended
+
+
+def test_events_of_sessions_that_were_never_opened_leave_nothing():
+    report = after(
+        LoggedIn(1.0, *ALICE),
+        Refused(1.0, *WHO, "too many sessions"),
+        SessionClosed(1.0, *WHO),
+    )
+    assert len(report.sessions()) == 0
+
+
+def test_other_events_change_nothing():
+    report = after(SessionOpened(5.0, *WHO), Refused(6.0, *WHO, "no"))
+    assert len(report.sessions()) == 1
+
+
+def test_the_oldest_session_comes_first():
+    report = after(SessionOpened(5.0, 2, "a", ""), SessionOpened(6.0, 1, "b", ""))
+    assert [session.number for session in report.sessions()] == [2, 1]

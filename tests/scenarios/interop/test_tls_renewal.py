@@ -97,7 +97,7 @@ def test_a_login_and_a_failed_handshake_are_lines(tmp_path: Path) -> None:
         told = running.lines[before:-1]
         assert len(told) == 8
         for line in told:
-            assert re.search(r"nobody@127\.0\.0\.1 \[[2-9]\] did not get under TLS: \w", line)
+            assert re.search(r"nobody@127\.0\.0\.1 \[[2-9]\]: TLS handshake failed: \w", line)
         assert running.stopped() == 0
         assert "Traceback" not in running.output
 

@@ -165,7 +165,7 @@ def test_an_output_that_is_not_read_stops_nobody(tmp_path: Path, command: list[s
             assert one.voidcmd("NOOP").startswith("200")
         running.line("settings not read again")  # from here on the output is read
         assert running.stopped(signal.SIGTERM) == 0
-    assert len([line for line in running.lines if "made the directory /d" in line]) == 1500
+    assert len([line for line in running.lines if "created directory /d" in line]) == 1500
     assert "Server Shut Down." in running.output
 
 
@@ -198,9 +198,9 @@ def test_a_log_file_of_ones_own_in_the_foreground(tmp_path: Path) -> None:
         with client(running.port()) as one:
             one.mkd("made")
         assert running.stopped(signal.SIGTERM) == 0
-    assert "made the directory" not in running.output
+    assert "created directory" not in running.output
     text = (tmp_path / "x.log").read_text()
-    assert "made the directory /made" in text
+    assert "created directory /made" in text
     assert "Server Shut Down." in text
 
 
