@@ -52,6 +52,9 @@ DOORS = {
         VerificationFailed Writable connect connect_endpoint connect_pool
         connect_without_login parse_url
     """,
+    "ftpservice_client.blocking": """
+        BlockingClient connect connect_pool
+    """,
     "ftpservice_client.testing": """
         Fault MemoryNetwork MemoryService
     """,

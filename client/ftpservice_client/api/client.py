@@ -1,11 +1,11 @@
-"""The client that callers hold: Deferreds outside, one line to one server inside.
+"""The client: each call returns a Deferred.
 
-Calls are carried out one after the other, in the order in which they are made. Each Deferred may
-be cancelled: a call that has not begun is taken out of the queue; one that has ends, and leaves
-the connection usable or closed. Whichever it is, the next call finds out and reconnects if
-``Settings.retries`` lets it, to the same directory or not at all. A call that takes longer than its
-``timeout``, in seconds from when it is made, is ended in the same way and fails with `Timeout`. All
-fail with a `ClientError`, and with nothing else.
+Calls are carried out one after the other, in the order in which they are made. Each Deferred may be
+cancelled. A call that has not started is then removed from the queue; a call that has started
+ends, and the connection stays usable or is closed. In either case the next call reconnects if
+necessary and if `Settings.retries` allows it, and returns to the same directory. A call that takes
+longer than its ``timeout`` (in seconds, from when it is made) ends in the same way and fails with
+`Timeout`. Every failure is a `ClientError`.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ __all__ = ["Client"]
 T = TypeVar("T")
 
 
-class Calls:
-    """What all calls have in common."""
+class Client:
+    """A session with a server, or a pool of sessions, over any of the protocols; see `connect`."""
 
-    _line: SessionQueue | SessionPool
+    def __init__(self, sessions: SessionQueue | SessionPool, transfers: FileTransfers) -> None:
+        self._sessions = sessions
+        self._transfers = transfers
 
     def _ask(
         self,
@@ -49,45 +51,47 @@ class Calls:
         *,
         again: bool = False,
     ) -> Deferred[T]:
-        asked = Deferred.fromCoroutine(self._line.ask(work, again=again))
-        return with_timeout(asked, timeout, self._line.reactor)
+        """Run ``work`` with a session; ``again``: repeat it after a lost connection."""
+        asked = Deferred.fromCoroutine(self._sessions.ask(work, again=again))
+        return with_timeout(asked, timeout, self._sessions.reactor)
 
-
-class NameCalls(Calls):
-    """What is done to names."""
+    # Files and directories on the server
 
     @property
     def directory(self) -> str:
-        """Where names are looked for that do not begin with ``/``."""
-        return self._line.directory
+        """The current directory: names without a leading ``/`` are relative to it."""
+        return self._sessions.directory
 
     def list(self, path: str = "", *, timeout: float | None = None) -> Deferred[Listing]:
-        """Return what a directory holds; one entry for a file. Raises `NotFound`, `Denied`."""
+        """Return the entries of a directory, or one entry for a file.
+
+        Raises `NotFound`, `AccessDenied`.
+        """
         return self._ask(lambda session: session.entries(path), timeout, again=True)
 
     def stat(self, name: str, *, timeout: float | None = None) -> Deferred[Entry]:
-        """Return what is known of one name; raises `NotFound`, `Denied`.
+        """Return the facts of one name; raises `NotFound`, `AccessDenied`.
 
-        What the server does not tell is 0 or empty. The entry's name is the last component.
+        Facts that the server does not send are 0 or empty. `Entry.name` is the last component.
         """
         return self._ask(lambda session: session.stat(name), timeout, again=True)
 
     def hash(
         self, name: str, algorithm: str = "SHA-256", *, timeout: float | None = None
     ) -> Deferred[str]:
-        """Return the digest of a file, in small hexadecimal; raises `Unsupported`."""
+        """Return the digest of a file in lower-case hexadecimal; raises `Unsupported`."""
         return self._ask(lambda session: session.digest(name, algorithm), timeout, again=True)
 
     def delete(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
-        """Remove a file."""
+        """Delete a file."""
         return self._ask(lambda session: session.delete(name), timeout)
 
     def rename(self, old: str, new: str, *, timeout: float | None = None) -> Deferred[None]:
-        """Move a file or a directory; what is there under the new name may be replaced."""
+        """Rename a file or a directory; the server may replace a file of the new name."""
         return self._ask(lambda session: session.rename(old, new), timeout)
 
     def make_directory(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
-        """Make a directory; raises `Exists`, where the server tells."""
+        """Create a directory; raises `AlreadyExists` if the server reports it."""
         return self._ask(lambda session: session.make_directory(name), timeout)
 
     def remove_directory(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
@@ -95,47 +99,39 @@ class NameCalls(Calls):
         return self._ask(lambda session: session.remove_directory(name), timeout)
 
     def change_directory(self, path: str, *, timeout: float | None = None) -> Deferred[str]:
-        """Go to a directory, ``..`` being the one above; returns where that is."""
+        """Change the current directory, ``..`` to its parent; return the new one."""
         return self._ask(lambda session: session.change_directory(path), timeout)
 
-
-class ServerCalls(Calls):
-    """What is said to the server itself."""
+    # The connection
 
     @property
     def lost(self) -> ClientError | None:
-        """Why there is no connection where one was; the next call makes one, if it may."""
-        return self._line.lost
+        """Why the connection was lost, if it was; the next call reconnects if that is allowed."""
+        return self._sessions.lost
 
     def features(self, *, timeout: float | None = None) -> Deferred[dict[str, str]]:
-        """Return what the server says it can do: by word, in capitals, what stands behind it."""
+        """Return the server's reply to FEAT: the parameters of each feature, by its name."""
         return self._ask(lambda session: session.features(), timeout, again=True)
 
     def send(self, line: str, *, timeout: float | None = None) -> Deferred[Reply]:
-        """Send a command of your own, and return the reply, whatever it is; FTP only.
+        """Send a command of your own and return its reply, also a refusal; FTP only.
 
-        Not for commands that transfer something, or change how things are transferred. Raises
+        Not for commands that transfer data or change how data is transferred. Raises
         `Unsupported`, `InvalidArgument`.
         """
         return self._ask(lambda session: session.send(line), timeout)
 
     def quit(self) -> Deferred[None]:
-        """Say goodbye and close, behind the calls that were made before; never fails."""
-        return self._line.quit()
+        """Send QUIT and close the connection, after all earlier calls; never fails."""
+        return self._sessions.quit()
 
     def abort(self) -> None:
-        """Break the connection at once: whatever is going on fails with `Cut`."""
-        self._line.abort()
+        """Close the connection at once; the calls under way fail with `NetworkError`."""
+        self._sessions.abort()
 
+    # Transfers
 
-class Client(NameCalls, ServerCalls):
-    """A session with a server, by whatever protocol; made by `connect`."""
-
-    def __init__(self, line: SessionQueue | SessionPool, carriage: FileTransfers) -> None:
-        self._line = line
-        self._carriage = carriage
-
-    def upload(  # noqa: PLR0913 - what may be wished for are keywords
+    def upload(  # noqa: PLR0913 - options are keywords
         self,
         source: Readable,
         name: str,
@@ -147,20 +143,19 @@ class Client(NameCalls, ServerCalls):
         progress: ProgressCallback | None = None,
         timeout: float | None = None,
     ) -> Deferred[TransferResult]:
-        """Send a file: from a `Path`, bytes, a binary file (from where it stands) or a producer.
+        """Upload a file.
 
-        ``append`` adds to the file that is there, ``resume`` to what an upload that was cut has
-        left of it. ``verify`` compares digests afterwards, and raises `Unsupported` where the
-        server has none. ``keep_time`` gives the file there the modification time of that here,
-        where the server can do that: MFMT, MDTM with a time, SITE UTIME. Raises
-        `VerificationFailed`, `Denied`, `NoSpace`, `LocalFileError`.
+        ``source`` is a `Path`, bytes, a binary file (from its position) or a producer. ``append``
+        adds to an existing file, ``resume`` continues an interrupted upload. ``verify`` compares
+        digests afterwards, and raises `Unsupported` if the server computes none. ``keep_time`` sets
+        the modification time of the local file on the server, if it can: MFMT, MDTM with a time,
+        SITE UTIME. Raises `VerificationFailed`, `AccessDenied`, `StorageFull`, `LocalFileError`.
         """
-        wishes = TransferOptions(append, resume, verify, progress, keep_time=keep_time)
-        return with_timeout(
-            self._carriage.upload(source, name, wishes), timeout, self._line.reactor
-        )
+        options = TransferOptions(append, resume, verify, progress, keep_time=keep_time)
+        uploaded = self._transfers.upload(source, name, options)
+        return with_timeout(uploaded, timeout, self._sessions.reactor)
 
-    def download(  # noqa: PLR0913 - what may be wished for are keywords
+    def download(  # noqa: PLR0913 - options are keywords
         self,
         name: str,
         to: Writable = None,
@@ -172,37 +167,41 @@ class Client(NameCalls, ServerCalls):
         progress: ProgressCallback | None = None,
         timeout: float | None = None,
     ) -> Deferred[TransferResult]:
-        """Receive a file: to a `Path`, a binary file, a consumer, else into `TransferResult.data`.
+        """Download a file to a `Path`, a binary file or a consumer, else to `TransferResult.data`.
 
-        A path is replaced when the file is whole; until then the bytes are in a hidden file
-        beside it. If that is cut it goes away, unless ``resume``: then it stays, and the next
-        download with ``resume`` goes on behind it. ``offset``: what comes before is left out.
-        ``segments``: so many connections receive stretches of a large file to a path, where the
-        server allows it; neither ``offset`` nor ``resume`` go with that.
+        A path is replaced when the file is complete; until then the bytes are in a hidden file next
+        to it. An interrupted download removes that file, unless ``resume`` is set: then the next
+        download with ``resume`` continues it. ``offset`` skips the bytes before it. ``segments``
+        is the number of connections that download parts of a large file to a path in parallel, if
+        the server allows it; it cannot be combined with ``offset`` or ``resume``.
         Raises `NotFound`, `VerificationFailed`, `LocalFileError`.
         """
         if segments > 1 and (offset or resume):
-            raise ValueError("segments begin at the beginning")
-        wishes = TransferOptions(False, resume, verify, progress, offset, segments)
-        return with_timeout(self._carriage.download(name, to, wishes), timeout, self._line.reactor)
+            raise ValueError("segments cannot be combined with offset or resume")
+        options = TransferOptions(False, resume, verify, progress, offset, segments)
+        downloaded = self._transfers.download(name, to, options)
+        return with_timeout(downloaded, timeout, self._sessions.reactor)
 
-    def upload_tree(self, source: Path, path: str = "", **wishes: Any) -> Deferred[MirrorResult]:
-        """Send a directory's files and directories into one on the server; see `mirror`."""
-        return self.mirror(source, path, up=True, **wishes)
+    # Directory trees
 
-    def download_tree(self, path: str, to: Path, **wishes: Any) -> Deferred[MirrorResult]:
-        """Receive all below a directory on the server into one here; see `mirror`."""
-        return self.mirror(to, path, up=False, **wishes)
+    def upload_tree(self, source: Path, path: str = "", **options: Any) -> Deferred[MirrorResult]:
+        """Upload the content of a local directory; for the options see `mirror`."""
+        return self.mirror(source, path, up=True, **options)
+
+    def download_tree(self, path: str, to: Path, **options: Any) -> Deferred[MirrorResult]:
+        """Download the content of a directory to a local one; for the options see `mirror`."""
+        return self.mirror(to, path, up=False, **options)
 
     def remove_tree(self, path: str, *, timeout: float | None = None) -> Deferred[MirrorResult]:
-        """Remove a directory with all that is in it; a file or a link, by itself.
+        """Remove a directory with its content; a file or a link is removed by itself.
 
-        Links are removed, and what they point at is not. A directory that cannot be listed in full
-        stays, and so do those above it; the result tells.
+        Links are removed and never followed. A directory that cannot be listed in full stays, and
+        so do the directories above it; the result names them.
         """
-        return with_timeout(TreeRemoval(self._line, path).run(), timeout, self._line.reactor)
+        removed = TreeRemoval(self._sessions, path).run()
+        return with_timeout(removed, timeout, self._sessions.reactor)
 
-    def mirror(  # noqa: PLR0913 - what may be wished for are keywords
+    def mirror(  # noqa: PLR0913 - options are keywords
         self,
         local: Path,
         path: str,
@@ -217,17 +216,17 @@ class Client(NameCalls, ServerCalls):
         tally: MirrorProgress | None = None,
         timeout: float | None = None,
     ) -> Deferred[MirrorResult]:
-        """Make one directory hold what another does: ``local`` what is at ``path``, or, ``up``, it.
+        """Copy the content of ``path`` to ``local``, or, with ``up``, of ``local`` to ``path``.
 
-        Files of the same size that are not older are left alone; files that are moved keep their
-        modification time, where the server can set it. ``delete`` removes what is known
-        to be gone from the other side: nothing in a directory that could not be listed in full,
-        and nothing through a link. Patterns are those of shells, of names or, with a ``/``, of
-        paths below the top; what is excluded is neither moved nor deleted. ``parallel`` is the
-        number of connections. Links are not followed, and no name leads out of ``local``.
-        ``progress`` is told of each file; ``tally`` knows how far all of them have come.
+        Files of equal size that are not older are skipped. Copied files keep their modification
+        time if the server can set it. ``delete`` removes what does not exist on the other side, but
+        nothing in a directory that could not be listed in full, and nothing through a link.
+        Patterns are shell patterns for names or, with a ``/``, for paths below the top; excluded
+        files are neither copied nor deleted. ``parallel`` is the number of connections. Links are
+        not followed, and no name leads out of ``local``. ``progress`` is called for each file;
+        ``tally`` counts all of them.
         """
         filters = PathFilters(tuple(include), tuple(exclude))
-        wishes = MirrorOptions(up, delete, dry_run, filters, parallel, progress, tally)
-        mirrored = Mirror(self._line, wishes, local, path).run()
-        return with_timeout(mirrored, timeout, self._line.reactor)
+        options = MirrorOptions(up, delete, dry_run, filters, parallel, progress, tally)
+        mirrored = Mirror(self._sessions, options, local, path).run()
+        return with_timeout(mirrored, timeout, self._sessions.reactor)

@@ -82,8 +82,12 @@ def _entries(text: str) -> Iterator[NetrcEntry]:
             account = NetrcEntry(next(words, "") if word == "machine" else "")
         elif word in VALUE_KEYWORDS:
             value = next(words, "")
-            if account is not None and word != "account":
-                setattr(account, word, value)
+            if account is None:
+                continue
+            if word == "login":
+                account.login = value
+            elif word == "password":
+                account.password = value
     if account is not None:
         yield account
 

@@ -52,6 +52,15 @@ def test_an_example_is_shown_as_it_is(name: str) -> None:
     assert read(EXAMPLES / name) in [block.text for block in blocks("python")]
 
 
+@pytest.mark.parametrize("name", ["client_blocking.py", "client_asyncio.py"])
+def test_a_file_without_a_reactor_of_ones_own(
+    service: tuple[Program, Path], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "report.pdf").write_bytes(b"report")
+    assert "report.pdf" in follow(service, name, tmp_path, scheme="ftp")
+    (service[1] / "files" / "report.pdf").unlink()
+
+
 def test_files_there_and_back(service: tuple[Program, Path], tmp_path: Path) -> None:
     (tmp_path / "report.pdf").write_bytes(b"report")
     said = follow(service, "client_transfer.py", tmp_path, scheme="ftp")

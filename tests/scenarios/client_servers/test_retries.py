@@ -45,7 +45,7 @@ class Interrupting(io.BytesIO):
         return super().read(size)
 
     def _cut(self, done):
-        self._client._line._session._control.transport.abortConnection()
+        self._client._sessions._session._control.transport.abortConnection()
         done.set()
 
 
