@@ -48,7 +48,7 @@ class Task(Generic[T]):
         self._coroutine = coroutine
         self._waiting: Deferred[Any] | None = None
         self._done: Deferred[T] | None = None
-        try:  # the first step, as `_step` and `_end` do it: most coroutines end in it
+        try:  # the first step, as `_step` does it: most coroutines end in it
             waiting = coroutine.send(None)
         except StopIteration as end:
             self.ended = self.has_returned = True
@@ -92,7 +92,10 @@ class Task(Generic[T]):
             else:
                 waiting = self._coroutine.send(outcome)
         except StopIteration as end:
-            self._end(end.value)
+            self.ended = self.has_returned = True
+            self._result = end.value
+            if self._done is not None and not self._done.called:
+                self._done.callback(end.value)
         except BaseException:  # noqa: BLE001 - whatever it is, it is for who looks at `done`
             self.ended = True
             if not self.done.called:  # who cancelled it has not waited for the tidying up
@@ -104,9 +107,3 @@ class Task(Generic[T]):
             # A raised error knows this frame: what the frame knows of the error would be a ring.
             del outcome
             error = None
-
-    def _end(self, result: T) -> None:
-        self.ended = self.has_returned = True
-        self._result = result
-        if self._done is not None and not self._done.called:
-            self._done.callback(result)

@@ -166,7 +166,7 @@ class BlockingPool:
         while self._done:
             call, outcome = self._done.popleft()
             self._calls -= 1
-            if not call.is_cancelled:
+            if not call.result.called:
                 call.result.callback(outcome)
             elif isinstance(outcome, Failure):
                 if call.must:
@@ -193,7 +193,7 @@ class PooledCall(Generic[T]):
 
     def outcome(self) -> T | Failure | None:
         """Do it, in the thread, if it is still wanted; returns what came of it."""
-        if self.is_cancelled and not self.must:
+        if self.result.called and not self.must:
             self.dispose = None
             return None
         try:

@@ -56,13 +56,16 @@ class OnDemandTransport(Connection):
         if self._writing:
             self.watch(self._reading, False)
 
-    def close_after_peer(self) -> None:
-        """Close at once; the peer's FIN has been read and everything is sent.
+    def close_after_peer(self) -> bool:
+        """Close, after the peer's FIN was read; returns False if the buffer is not sent yet.
 
         `close` sends our FIN, unless a duplicate keeps the socket open: that takes ``shutdown``.
         """
+        if self.dataBuffer or self._tempDataBuffer:
+            return False
         self._writeDisconnected = self._writeDisconnected or not self.has_duplicate
         self.connectionLost(connectionDone)
+        return True
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket and report ``reason`` to the protocol, once, whatever the reason is."""

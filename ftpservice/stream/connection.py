@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from ftpservice.net.interfaces import StreamTransport
 from ftpservice.net.socket_state import has_socket_error, silent_seconds, socket_of
+from ftpservice.net.tcp import OnDemandTransport
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.stream.errors import TransferAborted, TransferStalled
 from ftpservice.stream.graceful_close import GracefulClose
@@ -94,7 +95,10 @@ class StreamConnection(Protocol):
     @property
     def moved(self) -> int:
         """Bytes so far, both ways."""
-        return self._receiver.received + self._sender.sent
+        receiver, sender = self._receiver, self._sender
+        if receiver.moving is None and sender.moving is None:
+            return receiver.received_bytes + sender.sent_bytes
+        return receiver.received + sender.sent
 
     def silent_seconds(self) -> float:
         """Return the time since the peer last sent something, as far as the kernel knows it."""
@@ -171,7 +175,9 @@ class StreamConnection(Protocol):
         Then the connection closes by itself, within a few seconds. Raises `TransferAborted` when it
         breaks or stalls before.
         """
-        self._closing = closing = self._closing or self._new_close()
+        self._closing = closing = self._closing or GracefulClose(
+            self._stream, self._receiver, self._sender, self._clock
+        )
         await closing.flush_and_wait_acked(self._stall_timeout)
         self._over = True
         closing.linger()
@@ -184,13 +190,17 @@ class StreamConnection(Protocol):
 
     def close_gracefully(self) -> None:
         """End a connection that is no longer needed (FIN, no RST); it closes within seconds."""
-        if not self._over and not self.lost:
-            self._over = True
-            self._closing = self._closing or self._new_close()
-            self._closing.linger()
-
-    def _new_close(self) -> GracefulClose:
-        return GracefulClose(self._stream, self._receiver, self._sender, self._clock)
+        if self._over or self.lost:
+            return
+        self._over = True
+        stream = self._stream
+        ended = self._tls is None and self._receiver.ended
+        if ended and isinstance(stream, OnDemandTransport) and stream.close_after_peer():
+            return
+        self._closing = closing = self._closing or GracefulClose(
+            stream, self._receiver, self._sender, self._clock
+        )
+        closing.linger()
 
     def readConnectionLost(self) -> None:
         """Handle the peer's FIN, or an RST that the reactor took for one."""

@@ -105,15 +105,11 @@ class GracefulClose:
 
     def linger(self) -> None:
         """Half-close, then do step 4; to be called once."""
-        stream, sender = self._transport, self._sender
-        own = stream if isinstance(stream, OnDemandTransport) else None
-        if own is not None and self._tls is None and self._receiver.ended and sender.is_flushed:
-            own.close_after_peer()
-            return
+        sender = self._sender
         sender.close()
         if sender.ended and self._receiver.ended:
             self._close()
-        elif sender.ended and own is not None:
+        elif sender.ended and isinstance(self._transport, OnDemandTransport):
             if self._receiver.is_flowing:
                 self._receiver.pause()
             BatchedChecks.of(self._clock).add(self._clock, self._check_peer)
@@ -137,7 +133,8 @@ class GracefulClose:
     def on_peer_closed(self) -> None:
         """Handle the peer's FIN."""
         self.proceed()
-        self._wake()
+        if self._bell is not None:
+            self._bell.wake_waiter()
 
     def proceed(self) -> None:
         """Close if nothing else is waited for."""
@@ -147,15 +144,12 @@ class GracefulClose:
     def stop(self) -> None:
         """Stop waiting: the connection is closed or broken."""
         self._is_over = True
-        self._wake()
+        if self._bell is not None:
+            self._bell.wake_waiter()
         if self._linger_timer is not None:
             BatchedChecks.of(self._clock).waiting.discard(self._close_now)
             if self._linger_timer.active():
                 self._linger_timer.cancel()
-
-    def _wake(self) -> None:
-        if self._bell is not None:
-            self._bell.wake_waiter()
 
     def _close_now(self) -> None:
         """Close without waiting for the peer."""

@@ -28,11 +28,13 @@ class Receiver(StallTimeout):
     """Whether the peer has half-closed the connection (FIN)."""
     is_flowing = False
     """Whether the transport is receiving."""
-    _buffered = _dropped = _received = 0
+    received_bytes = 0
+    """Bytes so far, without a file transfer in progress."""
+    moving: FileReceiver | None = None
+    _buffered = _dropped = 0
     _max_buffered = MAX_BUFFERED_BYTES
     _dropping = False
     _broken: str | None = None
-    _moving: FileReceiver | None = None
 
     def __init__(self, transport: StreamTransport, clock: IReactorTime, timeout: float) -> None:
         super().__init__(clock, timeout)
@@ -44,7 +46,7 @@ class Receiver(StallTimeout):
     @property
     def received(self) -> int:
         """Bytes so far, including those of a file transfer in progress."""
-        return self._received + (self._moving.moved if self._moving is not None else 0)
+        return self.received_bytes + (self.moving.moved if self.moving is not None else 0)
 
     async def read(self, most: int | None = None) -> bytes:
         """Return the buffered bytes, at most ``most``; empty at the peer's FIN.
@@ -66,7 +68,8 @@ class Receiver(StallTimeout):
         data = whole[:most]
         self._buffered = len(whole) - len(data)
         self._pieces = [whole[most:]] if self._buffered else []
-        self._resume()
+        if not self.is_flowing and not self.ended:
+            self._resume()
         return data
 
     def take_buffered(self) -> bytes:
@@ -91,13 +94,13 @@ class Receiver(StallTimeout):
         source: ReceiveSource = (
             TLSReceiveSource(stream) if isinstance(stream, TLSTransport) else SpliceSource(stream)
         )
-        self._moving = moving = FileReceiver(stream, source, size)
+        self.moving = moving = FileReceiver(stream, source, size)
         try:
             await moving.run(self, exclusively)
         finally:
             if size is not None:
-                self._moving = None
-                self._received += moving.moved
+                self.moving = None
+                self.received_bytes += moving.moved
         return moving.moved
 
     def take(self, data: bytes) -> None:
@@ -111,7 +114,7 @@ class Receiver(StallTimeout):
         if self._dropping:
             self._dropped += len(data)
         else:
-            self._received += len(data)
+            self.received_bytes += len(data)
             self._buffered += len(data)
             self._pieces.append(data)
         if self._buffered >= self._max_buffered or self._dropped >= MAX_DRAINED_BYTES:
@@ -139,8 +142,8 @@ class Receiver(StallTimeout):
     def fail(self, reason: str) -> None:
         """Record that the connection broke; the reader learns of it after the buffered bytes."""
         self._broken = self._broken or reason
-        if self._moving is not None:
-            self._moving.stop()
+        if self.moving is not None:
+            self.moving.stop()
         if self._waiting is not None:
             self.wake_waiter()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from zope.interface import implementer
@@ -26,8 +24,10 @@ class Sender(StallTimeout):
 
     ended = False
     """Whether everything, the FIN included, was given to the kernel."""
-    _sent = _file_start = 0
-    _moving: SendfileSender | TLSFileSender | None = None
+    sent_bytes = 0
+    """Bytes so far, without a file transfer in progress."""
+    moving: SendfileSender | TLSFileSender | None = None
+    _file_start = 0
     _closing = _paused = _is_registered = False
     _broken: str | None = None
 
@@ -52,13 +52,13 @@ class Sender(StallTimeout):
 
     def try_send(self, data: bytes) -> bool:
         """Send if that takes no waiting; returns whether it was sent."""
-        if self._paused or self._closing or self._moving is not None or self._broken is not None:
+        if self._paused or self._closing or self.moving is not None or self._broken is not None:
             return False
         self._send(data)
         return True
 
     def _send(self, data: bytes) -> None:
-        self._sent += len(data)
+        self.sent_bytes += len(data)
         if rest := send_now(self._transport, data):
             if not self._is_registered:
                 self._register()
@@ -79,25 +79,21 @@ class Sender(StallTimeout):
             await self.wait_for_progress()
             self.check()
         kind = TLSFileSender if isinstance(self._transport, TLSTransport) else SendfileSender
-        self._moving = moving = kind(self._transport, file, span)
+        self.moving = moving = kind(self._transport, file, span)
         self._file_start = span[0]
         try:
             await moving.run(self)
         finally:
-            self._moving = None
-            self._sent += moving.offset - span[0]
+            self.moving = None
+            self.sent_bytes += moving.offset - span[0]
         return moving.offset - span[0]
 
     @property
     def sent(self) -> int:
         """Bytes so far, including those of a file transfer in progress."""
-        return self._sent + (0 if self._moving is None else self._moving.offset - self._file_start)
-
-    @property
-    def is_flushed(self) -> bool:
-        """Whether the transport's buffer is empty and nothing else is being sent."""
-        stream: Any = self._transport
-        return not (stream.dataBuffer or stream._tempDataBuffer or self._moving)
+        return self.sent_bytes + (
+            0 if self.moving is None else self.moving.offset - self._file_start
+        )
 
     def close(self) -> None:
         """Half-close: send the buffer, then a FIN."""
@@ -122,8 +118,8 @@ class Sender(StallTimeout):
     def fail(self, reason: str) -> None:
         """Record that the connection broke."""
         self._broken = self._broken or reason
-        if self._moving is not None:
-            self._moving.stop()
+        if self.moving is not None:
+            self.moving.stop()
         if self._waiting is not None:
             self.wake_waiter()
 

@@ -61,12 +61,8 @@ class StallDetector:
         self._clock = clock
         self._timeout = timeout
         self._progress = progress
-        self.reset()
-
-    def reset(self) -> None:
-        """Start the timeout again."""
-        self._since = self._clock.seconds()
-        self._seen = self._progress() if self._progress is not None else 0
+        self._since = clock.seconds()
+        self._seen = progress() if progress is not None else 0
 
     def check(self) -> None:
         """Raise `TransferStalled` if the number has not changed for the timeout (0: never)."""

@@ -6,9 +6,9 @@ The one place that spells and compares addresses of peers.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
 
 __all__ = [
     "BadAddress",
@@ -47,8 +47,7 @@ MAX_CACHED_ADDRESSES = 1024
 """Addresses whose reading is remembered: each session asks for the same again and again."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
+class HostPort(NamedTuple):
     """Where a data connection is to be made."""
 
     host: str
@@ -66,11 +65,17 @@ def parse_port(text: str) -> HostPort:
 
 def format_port(host: str, port: int) -> str:
     """Return PORT's argument; raises `ValueError` if ``host`` is not IPv4."""
+    if not 0 < port <= MAX_PORT:
+        raise BadAddress("the port is not in 1-65535")
+    return f"{_four_numbers(host)},{port >> 8},{port & 255}"
+
+
+@lru_cache(MAX_CACHED_ADDRESSES)
+def _four_numbers(host: str) -> str:
     address = _address(host)
     if not isinstance(address, IPv4Address):
         raise BadAddress("not an IPv4 address")
-    high, low = divmod(_checked_port(port), 256)
-    return f"{str(address).replace('.', ',')},{high},{low}"
+    return str(address).replace(".", ",")
 
 
 def parse_eprt(text: str) -> HostPort:
@@ -97,9 +102,8 @@ def format_eprt(host: str, port: int) -> str:
     return f"|{1 if address.version == 4 else 2}|{address}|{_checked_port(port)}|"
 
 
-def format_pasv(host: str, port: int) -> str:
-    """Return what stands between the brackets of a 227; raises `ValueError` if not IPv4."""
-    return format_port(host, port)
+format_pasv = format_port
+"""The text between the parentheses of a 227 reply is that of PORT."""
 
 
 def format_epsv(port: int) -> str:

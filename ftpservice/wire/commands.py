@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Command", "parse_command"]
 
@@ -11,8 +11,7 @@ STRAY_TELNET_BYTES = b"\xf2\xf4\xff"
 """Data Mark, Interrupt Process and IAC: what is left before ABOR when the rest got lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A verb in capitals and the rest of its line, unquoted and whole."""
 
     verb: str

@@ -6,7 +6,7 @@ Names are ``str`` decoded as UTF-8 with ``surrogateescape``, so bytes that are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["ROOT", "BadPath", "VirtualPath"]
 
@@ -17,11 +17,11 @@ class BadPath(ValueError):
     """A name that no file can have: it holds NUL, CR or LF."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class VirtualPath:
-    """A place in a virtual filesystem; ``VirtualPath()`` is its root."""
+class VirtualPath(NamedTuple):
+    """An absolute path in a virtual filesystem; ``VirtualPath()`` is the root."""
 
     parts: tuple[str, ...] = ()
+    """The names from the root down."""
 
     @classmethod
     def parse(cls, text: str) -> VirtualPath:

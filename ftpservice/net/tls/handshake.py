@@ -91,12 +91,6 @@ class HandshakeGatedTransport(OnDemandTransport):
         else:
             self.connectionLost(Failure(HandshakeError("the connection ended before")))
 
-    def connectionLost(self, reason: Failure) -> None:
-        """Close, and report ``reason`` to the protocol."""
-        if self._handshake is not None:
-            self._end_handshake()
-        super().connectionLost(reason)
-
     def _secured(self) -> None:
         """Handle a handshake that succeeded."""
         self.is_secured = True

@@ -21,6 +21,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ class TLSContexts:
     def __init__(self, certificates: Sequence[CertificateSummary], first: ssl.SSLContext) -> None:
         self.certificates = certificates
         self._first = first
+        self._wrapped = partial(
+            first.wrap_socket,
+            server_side=True,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
+        )
         self._turns: TimeBudget | None = None
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
@@ -87,11 +94,6 @@ class TLSContexts:
         if self._turns is None:
             self._turns = TimeBudget(reactor)
         return self._turns
-
-    def _wrapped(self, own: socket.socket) -> ssl.SSLSocket:
-        return self._first.wrap_socket(
-            own, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
-        )
 
 
 def load_contexts(files: TLSFiles) -> TLSContexts:

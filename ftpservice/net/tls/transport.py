@@ -153,6 +153,8 @@ class TLSTransport(HandshakeGatedTransport):
 
     def connectionLost(self, reason: Failure) -> None:
         """Close, and report ``reason`` to the protocol and to a `leave_tls` in progress."""
+        if self._handshake is not None:
+            self._end_handshake()
         leaving, self._leaving = self._leaving, None
         super().connectionLost(reason)
         if leaving is not None:
