@@ -33,6 +33,13 @@ class NetrcEntry:
     login: str = ""
     password: str | None = None
 
+    def set(self, keyword: str, value: str) -> None:
+        """Set the login or the password; the account (ACCT) is not used."""
+        if keyword == "login":
+            self.login = value
+        elif keyword == "password":
+            self.password = value
+
 
 def with_netrc(
     destination: Destination, path: Path, warn: Callable[[str], object] = bool
@@ -82,12 +89,8 @@ def _entries(text: str) -> Iterator[NetrcEntry]:
             account = NetrcEntry(next(words, "") if word == "machine" else "")
         elif word in VALUE_KEYWORDS:
             value = next(words, "")
-            if account is None:
-                continue
-            if word == "login":
-                account.login = value
-            elif word == "password":
-                account.password = value
+            if account is not None:
+                account.set(word, value)
     if account is not None:
         yield account
 
