@@ -14,6 +14,7 @@ from typing import Any
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -34,19 +35,17 @@ from ftpservice.accounts.networks import is_in_networks
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.passwd_line import PasswdContents
 from ftpservice.accounts.password_hash import cost_of, verify
-from ftpservice.accounts.password_pool import (
-    THREAD_COUNT,
-    LoginBusy,
-    PasswordCheckPool,
-    PasswordCheckRunner,
-)
+from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.events import LoginRefusal
 
 __all__ = [
+    "CHECK_THREADS",
+    "MAX_WAITING_CHECKS",
     "SHIPPED_HASH",
     "LoginBusy",
     "PasswordFileChecker",
     "name_text",
+    "new_check_pool",
     "password_bytes",
     "shipped_accounts",
 ]
@@ -61,8 +60,25 @@ SHIPPED_HASH = (
 UNKNOWN_PEER = PeerCredentials(b"", b"", None, secured=False)
 """What is assumed of the client if the credentials do not describe it."""
 
+CHECK_THREADS = 2
+"""Each needs the memory of one hash, and they leave the other processors to the transfers."""
+MAX_WAITING_CHECKS = 1000
+"""With 30 ms for a hash the last one waits 15 seconds."""
+
 Checked = tuple[PasswdContents, AccountRecord | None, bool]
 """The contents of the file, the record of the name, and whether the password is right."""
+
+
+class LoginBusy(Exception):
+    """Too many logins are waiting for their check; says nothing about the password.
+
+    Not a `twisted.cred.error.LoginFailed`, because it must not count as a failed login.
+    """
+
+
+def new_check_pool(reactor: IReactorFromThreads) -> BlockingPool:
+    """Return threads for password checks; calls fail with `LoginBusy` if too many wait."""
+    return BlockingPool(reactor, "login", CHECK_THREADS, MAX_WAITING_CHECKS, LoginBusy)
 
 
 def shipped_accounts(records: Iterable[AccountRecord]) -> list[str]:
@@ -99,7 +115,7 @@ class PasswordFileChecker:
     def __init__(
         self,
         file: PasswordFile,
-        pool: PasswordCheckRunner | None = None,
+        pool: BlockingPool | None = None,
         today: Callable[[], date] = date.today,
     ) -> None:
         self.file = file
@@ -110,7 +126,7 @@ class PasswordFileChecker:
     def start(self, reactor: Any) -> None:
         """Create the thread pool, unless there is one, and log what a check costs."""
         if self._pool is None:
-            self._pool = PasswordCheckPool(reactor)
+            self._pool = new_check_pool(reactor)
             costs = [cost_of(record.password_hash) for record in self.records()] or [(0, 0)]
             log.info(
                 "{path}: {accounts} accounts; a password check takes up to {memory} MiB and"
@@ -119,14 +135,14 @@ class PasswordFileChecker:
                 accounts=len(self.records()),
                 memory=-(-max(memory for memory, _ in costs) // 1024),
                 passes=max(passes for _, passes in costs),
-                threads=THREAD_COUNT,
+                threads=CHECK_THREADS,
             )
 
     def stop(self) -> None:
         """Stop the thread pool; logins before the next ``start`` fail."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            pool.stop()
+            pool.stop_and_wait()
 
     def lookup(self, name: str) -> AccountRecord | None:
         """Return the record of ``name``, as of the last login."""
@@ -145,14 +161,11 @@ class PasswordFileChecker:
         if pool is None:
             return fail(RuntimeError("start the checker with the reactor before the first login"))
         name = name_text(credentials.username)
-        try:
-            if ICertificateCredentials.providedBy(credentials):
-                refreshed = pool.run(self.file.refresh)
-                return refreshed.addCallback(self._certificate_login, name, credentials)
-            checked = pool.run(self._check, name, password_bytes(credentials.password))
-            return checked.addCallback(self._password_login, name, credentials)
-        except LoginBusy as error:
-            return fail(error)
+        if ICertificateCredentials.providedBy(credentials):
+            refreshed = pool.run(self.file.refresh)
+            return refreshed.addCallback(self._certificate_login, name, credentials)
+        checked = pool.run(self._check, name, password_bytes(credentials.password))
+        return checked.addCallback(self._password_login, name, credentials)
 
     def _check(self, name: str, password: bytes) -> Checked:
         """Read the file and hash the password (blocks); costs the same for an unknown name."""

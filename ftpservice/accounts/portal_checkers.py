@@ -43,11 +43,12 @@ from ftpservice.accounts.checkers import (
     LoginBusy,
     PasswordFileChecker,
     name_text,
+    new_check_pool,
     password_bytes,
 )
 from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal
-from ftpservice.accounts.password_pool import PasswordCheckPool, PasswordCheckRunner
 from ftpservice.concurrency.task import Task
+from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.events import LoginRefusal
 
 __all__ = [
@@ -135,7 +136,7 @@ class PasswordCheckers:
     credentialInterfaces = (IUsernamePassword,)
 
     def __init__(
-        self, checkers: Iterable[ICredentialsChecker], pool: PasswordCheckRunner | None = None
+        self, checkers: Iterable[ICredentialsChecker], pool: BlockingPool | None = None
     ) -> None:
         self.checkers = tuple(checkers)
         self._pool = pool
@@ -146,7 +147,7 @@ class PasswordCheckers:
             if IStartable.providedBy(checker):
                 checker.start(reactor)
         if self._pool is None:
-            self._pool = PasswordCheckPool(reactor)
+            self._pool = new_check_pool(reactor)
 
     def stop(self) -> None:
         """Stop what `start` has started."""
@@ -155,7 +156,7 @@ class PasswordCheckers:
                 checker.stop()
         pool, self._pool = self._pool, None
         if pool is not None:
-            pool.stop()
+            pool.stop_and_wait()
 
     def records(self) -> list[IAccountRecords]:
         """Return those of the checkers that have account records."""

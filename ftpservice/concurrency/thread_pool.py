@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
 
@@ -81,11 +82,14 @@ class BlockingPool:
         name: str = "blocking calls",
         threads: int = 8,
         waiting: int = 10_000,
+        refusal: type[Exception] | None = None,
     ) -> None:
         self._reactor = reactor
         self._name = name
         self._most = threads
         self._waiting = waiting
+        self._overloaded = PoolOverloaded if refusal is None else refusal
+        self._no_longer = PoolStopped if refusal is None else refusal
         self._calls = 0
         self._stopped = False
         self._threads: list[Thread] = []
@@ -104,9 +108,9 @@ class BlockingPool:
         """Call ``function`` in a thread (see `BlockingRunner.run`)."""
         call = PooledCall(partial(function, *args), dispose)
         if self._stopped:
-            call.result.errback(PoolStopped())
+            call.result.errback(self._no_longer())
         elif self._calls >= self._waiting:
-            call.result.errback(PoolOverloaded())
+            call.result.errback(self._overloaded())
         else:
             self._begin(call)
         return call.result
@@ -140,6 +144,17 @@ class BlockingPool:
         joining = Thread(target=join, name=f"{self._name} pool stops", daemon=True)
         joining.start()
         return ended
+
+    def stop_and_wait(self) -> None:
+        """Take no more calls, cancel those that wait, and block until the others are done."""
+        self._stopped = True
+        with suppress(Empty):
+            while (call := self._queue.get_nowait()) is not None:
+                call.result.cancel()
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _begin(self, call: PooledCall[Any]) -> None:
         self._calls += 1

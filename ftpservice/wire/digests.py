@@ -1,4 +1,4 @@
-"""The digests there are, by the names that FTP has for them (draft-bryan-ftp-hash)."""
+"""Digests by their names in FTP (draft-bryan-ftp-hash)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Protocol
 
 __all__ = ["ALGORITHMS", "Hasher", "new_hasher"]
 
-HASHLIB_NAMES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
-ALGORITHMS = ("CRC32", *HASHLIB_NAMES)
+ALGORITHMS = ("CRC32", "MD5", "SHA-1", "SHA-256", "SHA-512")
+"""Those of our own server; others may have more."""
+HASHLIB_NAMES = frozenset(("md5", "sha1", "sha256", "sha384", "sha512"))
 
 
 class Hasher(Protocol):
-    """What takes bytes and tells a digest."""
+    """An incremental digest, as `hashlib` has them."""
 
     def update(self, data: bytes | memoryview, /) -> None:
         """Take more bytes."""
@@ -23,7 +24,7 @@ class Hasher(Protocol):
 
 
 class CRC32Hasher:
-    """CRC-32 with the manners of ``hashlib``."""
+    """CRC-32 with the interface of `hashlib`."""
 
     def __init__(self) -> None:
         self._sum = 0
@@ -38,9 +39,13 @@ class CRC32Hasher:
 
 
 def new_hasher(algorithm: str) -> Hasher:
-    """Return the digest of nothing yet; raises `ValueError` for an algorithm there is not."""
-    if algorithm == "CRC32":
+    """Return a hasher that has taken no bytes; raises `ValueError` for an unknown algorithm.
+
+    Case and hyphens of the name are ignored.
+    """
+    name = algorithm.replace("-", "").lower()
+    if name == "crc32":
         return CRC32Hasher()
-    if algorithm not in HASHLIB_NAMES:
-        raise ValueError(f"no digest {algorithm}")
-    return hashlib.new(HASHLIB_NAMES[algorithm], usedforsecurity=False)
+    if name not in HASHLIB_NAMES:
+        raise ValueError(f"unknown digest: {algorithm}")
+    return hashlib.new(name, usedforsecurity=False)

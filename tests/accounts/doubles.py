@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argon2.low_level import Type, hash_secret
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from ftpservice.accounts.password_pool import LoginBusy
+from ftpservice.accounts.checkers import LoginBusy
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.wire.paths import VirtualPath
 
@@ -26,7 +26,7 @@ class InlinePool:
     def run(self, check, *arguments):
         assert not self.stopped
         if self.busy:
-            raise LoginBusy
+            return fail(LoginBusy())
         self.calls.append(check)
         answer: Deferred = Deferred()
         try:
@@ -35,7 +35,7 @@ class InlinePool:
             answer.errback()
         return answer
 
-    def stop(self):
+    def stop_and_wait(self):
         assert not self.stopped
         self.stopped = True
 

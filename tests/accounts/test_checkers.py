@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import UsernamePassword
-from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.error import LoginFailed, UnauthorizedLogin
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
@@ -246,7 +246,7 @@ def test_starting_makes_the_threads_and_stopping_ends_them(path):
     assert checker._pool is pool
     checker.stop()
     checker.stop()
-    assert not pool._threads.started
+    assert pool._stopped
     assert ask(checker, b"alice").check(RuntimeError)
 
 
@@ -333,3 +333,7 @@ def test_an_account_may_want_a_certificate_besides(with_certificates, name, name
     with_certificates.requestAvatarId(credentials).addBoth(seen.append)
     assert (seen[0] == name) is lets_in
     assert lets_in or refused(seen[0])
+
+
+def test_a_busy_pool_is_no_failed_login():
+    assert not issubclass(LoginBusy, LoginFailed)

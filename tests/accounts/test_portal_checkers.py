@@ -327,7 +327,7 @@ def test_starting_and_stopping_reach_every_checker(tmp_path):
     checkers.stop()
     checkers.stop()
     assert ours._pool is None
-    assert not pool._threads.started
+    assert pool._stopped
 
 
 class Certifying(Answering):

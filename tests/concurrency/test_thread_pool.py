@@ -207,3 +207,35 @@ class TestInline:
         pool.run(done.append, 1)
         pool.stop()
         assert done == [1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_and_wait_cancels_the_calls_that_wait_and_leaves_no_thread():
+    pool = BlockingPool(reactor, "stopped", threads=1)
+    begun, gate, ran = threading.Event(), threading.Event(), []
+    held = pool.run(lambda: (begun.set(), gate.wait(10))[1])
+    waiting = pool.run(ran.append, 1)
+    assert begun.wait(10)
+    threading.Timer(0.05, gate.set).start()
+    pool.stop_and_wait()
+    assert not any(thread.is_alive() for thread in pool._threads)
+    with pytest.raises(CancelledError):
+        await waiting
+    assert await held is True
+    assert ran == []
+    with pytest.raises(PoolStopped):
+        await pool.run(int)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_pool_may_refuse_with_an_error_of_its_user():
+    pool = BlockingPool(reactor, "refusing", threads=1, waiting=1, refusal=LookupError)
+    gate = threading.Event()
+    held = pool.run(gate.wait, 10)
+    with pytest.raises(LookupError):
+        await pool.run(int)
+    gate.set()
+    assert await held is True
+    pool.stop_and_wait()
+    with pytest.raises(LookupError):
+        await pool.run(int)

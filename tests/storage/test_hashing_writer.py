@@ -123,5 +123,5 @@ def test_cancelling_a_wait_for_the_digest_ends_the_upload_not_the_storage():
 
 
 def test_an_unknown_algorithm_is_an_error():
-    with pytest.raises(ValueError, match="no digest MD4"):
+    with pytest.raises(ValueError, match="unknown digest: MD4"):
         begun(MemoryStorage(), InlineRunner(), algorithm="MD4")

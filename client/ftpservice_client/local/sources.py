@@ -11,9 +11,9 @@ from typing import BinaryIO, TypeVar
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 
 from ftpservice.linux import is_cached
+from ftpservice.wire.digests import Hasher, new_hasher
 from ftpservice_client.errors import Unsupported
 from ftpservice_client.interfaces import UploadSource
-from ftpservice_client.local.checksum import IncrementalHash, hash_for
 from ftpservice_client.local.files import OpenFile, local_errors
 from ftpservice_client.local.producer_source import ProducerSource
 from ftpservice_client.local.threads import ThreadRunner
@@ -44,7 +44,7 @@ class BytesSource(UploadSource):
         """Return the digest."""
 
         def digest() -> str:
-            found = hash_for(algorithm)
+            found = new_hasher(algorithm)
             found.update(self._data)
             return found.hexdigest()
 
@@ -108,7 +108,7 @@ class PathSource(UploadSource):
     async def digest(self, algorithm: str) -> str:
         """Return the digest of the file."""
         if self._small is not None:
-            found = hash_for(algorithm)
+            found = new_hasher(algorithm)
             found.update(self._small)
             return found.hexdigest()
         return await self._threads.call(self._open.digest, algorithm)
@@ -186,9 +186,9 @@ class FileSource(UploadSource):
         """Return the digest from where it stood to its end."""
         if not self.is_restartable:
             raise Unsupported("what cannot be read again has no digest")
-        return await self._threads.call(self._digest, hash_for(algorithm))
+        return await self._threads.call(self._digest, new_hasher(algorithm))
 
-    def _digest(self, found: IncrementalHash) -> str:
+    def _digest(self, found: Hasher) -> str:
         offset = 0
         while data := self._read(offset, 1 << 20):
             found.update(data)

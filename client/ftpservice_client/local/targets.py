@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IConsumer, IPushProducer
 from zope.interface import implementer
 
 from ftpservice.stream.splice import RunExclusively, Turn, TurnResult
+from ftpservice.wire.digests import new_hasher
 from ftpservice_client.errors import LocalFileError, NetworkError
 from ftpservice_client.interfaces import OVERLAP_SIZE, DownloadTarget
-from ftpservice_client.local.checksum import hash_for
 from ftpservice_client.local.files import PartFile, local_errors
 from ftpservice_client.local.threads import ThreadRunner
 
@@ -61,7 +61,7 @@ class MemoryTarget(DownloadTarget):
         """Return the digest."""
 
         def digest() -> str:
-            found = hash_for(algorithm)
+            found = new_hasher(algorithm)
             for piece in self._pieces:
                 found.update(piece)
             return found.hexdigest()
