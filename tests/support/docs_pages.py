@@ -28,8 +28,8 @@ __all__ = [
 DOCS = CHECKOUT / "docs"
 EXAMPLES = DOCS / "examples"
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
-ELSEWHERE = {"performance.md", "shell.md", "client.md", "client-api.md"}
-"""Pages about the benchmarks and about the client."""
+ELSEWHERE = {"performance.md", "shell.md", "client.md", "client-api.md", "renames.md"}
+"""Pages about the benchmarks, about the client, and about names of the past."""
 OF_THE_SERVICE = [page for page in PAGES if page.name not in ELSEWHERE]
 """Pages whose options, settings and verbs are the service's."""
 
