@@ -42,41 +42,38 @@ class Verbosity(Enum):
     """Failed logins, refused connections and commands, incomplete transfers."""
 
 
-def _login_failed(event: events.LoginFailed) -> str:
-    return f" failed to log in: {_escaped(event.reason)}{_in_parentheses(event.detail)}"
+def _aside(text: str) -> str:
+    return f" ({text})" if text else ""
 
 
 def _transfer_ended(event: events.TransferEnded) -> str:
+    verb = "uploaded" if event.upload else "downloaded"
+    detail = f" ({event.detail})" if event.detail else ""
     return (
-        f" {'uploaded' if event.upload else 'downloaded'} {_escaped(event.path)}: "
-        f"{event.outcome.value}, {event.size} bytes in {event.seconds:.3f} s"
-        f"{_in_parentheses(event.detail)}"
+        f" {verb} {event.path}: {event.outcome.value}, {event.size} bytes in {event.seconds:.3f} s"
+        f"{detail}"
     )
 
 
 def _file_changed(event: events.FileChanged) -> str:
-    change = FILE_CHANGES.get(event.action, f"changed ({_escaped(event.action)})")
-    target = f" to {_escaped(event.target)}" if event.target else ""
-    return f" {change} {_escaped(event.path)}{target}"
+    change = FILE_CHANGES.get(event.action, f"changed ({event.action})")
+    return f" {change} {event.path}" + (f" to {event.target}" if event.target else "")
 
 
 def _command_refused(event: events.CommandRefused) -> str:
-    command = _escaped(f"{event.command} {event.path}".strip()) or "a line"
-    reply = f"{event.code} {_escaped(event.text)}{_in_parentheses(event.detail)}"
-    return f": {command} was refused: {reply}"
+    command = f"{event.command} {event.path}".strip() or "a line"
+    return f": {command} was refused: {event.code} {event.text}{_aside(event.detail)}"
 
 
 LINES: dict[type[Event], Callable[[Any], str]] = {
-    events.LoggedIn: lambda event: f" logged in{_in_parentheses(event.tls)}",
-    events.LoginFailed: _login_failed,
-    events.HandshakeFailed: lambda event: f": TLS handshake failed: {_escaped(event.reason)}",
-    events.Refused: lambda event: f" was refused: {_escaped(event.reason)}",
+    events.LoggedIn: lambda event: f" logged in{_aside(event.tls)}",
+    events.LoginFailed: lambda event: f" failed to log in: {event.reason}{_aside(event.detail)}",
+    events.HandshakeFailed: lambda event: f": TLS handshake failed: {event.reason}",
+    events.Refused: lambda event: f" was refused: {event.reason}",
     events.TransferEnded: _transfer_ended,
     events.FileChanged: _file_changed,
     events.CommandRefused: _command_refused,
-    events.CommandFailed: lambda event: (
-        f": {_escaped(event.command) or 'a line'} failed: {_escaped(event.detail)}"
-    ),
+    events.CommandFailed: lambda event: f": {event.command or 'a line'} failed: {event.detail}",
     SuppressedLines: lambda event: f": {event.count} more refusals within a second",
 }
 """What follows the account, the address and the session's number in the line of an event."""
@@ -157,8 +154,9 @@ def _level(event: Event) -> Any:
 def _line(event: Event) -> str:
     if isinstance(event, SuppressedLines) and event.others:
         return f"{event.count} more refusals of other sessions within a second"
-    user = _escaped(event.user) or "nobody"
-    return f"{user}@{_escaped(event.peer)} [{event.session}]{LINES[type(event)](event)}"
+    what = LINES[type(event)](event)
+    line = f"{event.user or 'nobody'}@{event.peer} [{event.session}]{what}"
+    return line if line.isprintable() else _escaped(line)
 
 
 def _publish(line: str, when: float, level: Any) -> None:
@@ -179,13 +177,7 @@ def _publish(line: str, when: float, level: Any) -> None:
 _log = Logger("ftpservice")
 
 
-def _in_parentheses(text: str) -> str:
-    return f" ({_escaped(text)})" if text else ""
-
-
-def _escaped(name: str) -> str:
-    """Return a name without characters that could end or forge a line."""
-    if name.isprintable():  # surrogates are not
-        return name
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _escaped(line: str) -> str:
+    """Return a line without characters that could end or forge one; surrogates are bytes."""
+    text = line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,3 +1,3 @@
-"""The simple protocol: sessions on one connection, over the accounts and files of the others."""
+"""The simple protocol: sessions on one connection, with the accounts and storage of FTP."""
 
 __all__: list[str] = []

@@ -11,7 +11,6 @@ from ftpservice.accounts.login_attempts import MAX_FAILURES_PER_SESSION
 from ftpservice.commands import access_control
 from ftpservice.commands.upload_resumption import remove_file
 from ftpservice.events import CommandFailed, CommandRefused, FileChanged, LoginRefusal
-from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import log, undisclosed_detail, unexpected_error_text
 from ftpservice.session.verb_table import CommandFunction
@@ -29,7 +28,7 @@ from ftpservice.simple.transfers import (
     send_download,
 )
 from ftpservice.simple.upload_batch import UploadPublisher
-from ftpservice.storage.interfaces import IHashes, IWriting
+from ftpservice.storage.interfaces import IHashes
 from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -39,7 +38,6 @@ from ftpservice.wire.simple import (
     MAX_IMMEDIATE_UPLOAD_SIZE,
     ErrorCode,
     MalformedCommand,
-    UploadArgument,
     answer,
     bytes_following,
     error,
@@ -47,60 +45,56 @@ from ftpservice.wire.simple import (
     parse_upload,
 )
 
-__all__ = ["SIMPLE_VERBS", "SimpleInterpreter", "SimpleVerb", "discard_upload"]
+__all__ = ["SIMPLE_VERBS", "UNKNOWN_VERB", "SimpleInterpreter", "SimpleVerb", "discard_upload"]
 
 HASH_ALGORITHM = "SHA-256"
 
 
 @dataclass
 class SimpleInterpreter:
-    """What a command is given: the session's memory and its connection."""
+    """What commands use: the session's context, its stream and its uploads."""
 
     context: SessionContext
     stream: LineStream
-    final_reply_sent: bool = False
-    certificate_names: bool = False
-    """Whether the client's certificate has logged it in, and its password will not be looked at."""
+    final_answer_sent: bool = False
+    is_certificate_login: bool = False
+    """Whether USER has logged in by a certificate; PASS then ignores the password."""
 
     def __post_init__(self) -> None:
-        """Answer uploads in their order."""
-        self.uploads = UploadPublisher(publish_uploads, self._tell)
+        """Create the publisher of uploads."""
+        self.uploads = UploadPublisher(publish_uploads, self._answer_uploads)
 
-    def _tell(self, batch: Sequence[ReceivedUpload]) -> None:
+    def _answer_uploads(self, batch: Sequence[ReceivedUpload]) -> None:
         for upload in batch:
             problem = upload.problem
-            if problem is not None:
-                self.context.told = problem  # by the event of the end of its transfer
-            self.stream.put(answer(upload.text) if problem is None else self.refused(problem))
-        self.stream.try_send()
+            if problem is None:
+                self.stream.append(answer(upload.text))
+            else:
+                self.context.told = problem  # its TransferEnded event has been published
+                self.stream.append(self.refuse(problem))
+        self.stream.try_flush()
 
-    def refused(self, problem: BaseException, line: bytes = b"") -> bytes:
-        """Return the answer to a problem, and tell of it unless an event has told of it already.
+    def refuse(self, problem: BaseException, line: bytes = b"") -> bytes:
+        """Return the answer to a failed command ``line``, and publish the failure.
 
-        One that nobody expected is logged. ``line`` is what was asked.
+        Publishes nothing if an event has reported the problem; logs an unexpected one.
         """
-        refused, context = answer_for(problem), self.context
-        told, context.told = context.told, None
-        if refused is None:
+        refusal, context = answer_for(problem), self.context
+        reported, context.told = context.told, None
+        if refusal is None:
             log.failure("a command failed", Failure(problem))
             context.publish(CommandFailed, "simple", unexpected_error_text(problem))
-            refused = AnswerError(ErrorCode.INTERNAL, "local error")
-        elif problem is not told:
-            verb, about = _asked(line)
-            told_of = (
-                verb,
-                about,
-                refused.code.value,
-                refused.text,
-                undisclosed_detail(problem, refused.text),
-            )
-            context.publish(CommandRefused, *told_of)
-        self.final_reply_sent |= refused.parting
-        return error(refused.code, refused.text)
+            refusal = AnswerError(ErrorCode.INTERNAL, "local error")
+        elif problem is not reported:
+            detail = undisclosed_detail(problem, refusal.text)
+            facts = (*_verb_and_path(line), refusal.code.value, refusal.text, detail)
+            context.publish(CommandRefused, *facts)
+        self.final_answer_sent |= refusal.ends_session
+        return error(refusal.code, refusal.text)
 
 
-def _asked(line: bytes) -> tuple[str, str]:
-    """Return the verb and what it is about; nothing of a line that may hold a password."""
+def _verb_and_path(line: bytes) -> tuple[str, str]:
+    """Return a line's verb and argument; nothing of an unknown command, and no password."""
     verb, _, argument = line.decode("utf-8", "surrogateescape").partition(" ")
     verb = verb.upper()
     if verb not in SIMPLE_VERBS:
@@ -110,100 +104,100 @@ def _asked(line: bytes) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class SimpleVerb:
-    """A row of the table."""
+    """A row of the verb table."""
 
     run: Callable[[SimpleInterpreter, str], Awaitable[None]]
     help: str
-    """A line for HELP."""
+    """The line of HELP."""
     is_upload: bool = False
-    """Whether it need not wait for the uploads before it."""
+    """Whether it may run while earlier uploads are published."""
 
 
 async def discard_upload(stream: LineStream, line: bytes) -> None:
-    """Drop the bytes behind the line of an upload that will be refused."""
+    """Discard the bytes that follow the line of a refused ``UPLD <size>+``."""
     size = bytes_following(line)
     if size is None:
-        raise AnswerError(ErrorCode.SYNTAX, "UPLD <size>+ <name>", parting=True)
+        raise AnswerError(ErrorCode.SYNTAX, "UPLD <size>+ <name>", ends_session=True)
     await discard_bytes(stream, size)
 
 
-async def _said(verb: CommandFunction, context: SessionContext, argument: str) -> Reply:
-    """Do what FTP does at one of its verbs."""
+async def _ftp_reply(verb: CommandFunction, context: SessionContext, argument: str) -> Reply:
+    """Run the FTP command that does the same."""
     reply = await verb(context, argument)
     if not isinstance(reply, Reply):
-        raise TypeError("a login is answered at once")
+        raise TypeError("a login has one reply")
     return reply
 
 
 async def _user(session: SimpleInterpreter, name: str) -> None:
     if not name:
         raise MalformedCommand("USER <name>")
-    reply = await _said(access_control.user, session.context, name)
-    session.certificate_names = reply.code == codes.LOGGED_IN_BY_CERTIFICATE
+    reply = await _ftp_reply(access_control.user, session.context, name)
+    session.is_certificate_login = reply.code == codes.LOGGED_IN_BY_CERTIFICATE
     if reply.code >= 400:
-        raise _refused(session.context, reply)
-    await session.stream.say(answer(f"password required for {name}"))
+        raise _login_refused(session.context, reply)
+    await session.stream.send(answer(f"password required for {name}"))
 
 
 async def _pass(session: SimpleInterpreter, password: str) -> None:
     context = session.context
-    if not session.certificate_names:
+    if not session.is_certificate_login:
         if not context.user:
-            raise AnswerError(ErrorCode.AUTH, "say USER first")
-        await _ask(context, password)
-    session.certificate_names = False
-    await session.stream.say(answer(f"logged in as {context.user}"))
+            raise AnswerError(ErrorCode.AUTH, "send USER first")
+        await _check_password(context, password)
+    session.is_certificate_login = False
+    await session.stream.send(answer(f"logged in as {context.user}"))
 
 
-async def _ask(context: SessionContext, password: str) -> None:
-    reply = await _said(access_control.password, context, password)
+async def _check_password(context: SessionContext, password: str) -> None:
+    reply = await _ftp_reply(access_control.password, context, password)
     if reply.code >= 400:
-        raise _refused(context, reply)
+        raise _login_refused(context, reply)
     if context.requires_protected_data and not context.secured:
         access_control.publish_login_refused(
-            context, LoginRefusal.NO_TLS, "files are not sent in clear"
+            context, LoginRefusal.NO_TLS, "plaintext transfers are refused"
         )
         context.forget_login()
-        context.told = refused = AnswerError(ErrorCode.AUTH, "not in clear; use TLS")
-        raise refused
+        context.told = refusal = AnswerError(ErrorCode.AUTH, "TLS is required")
+        raise refusal
 
 
-def _refused(context: SessionContext, reply: Reply) -> AnswerError:
-    """Return what a refused login, which was told of, is in this protocol."""
-    code, parting = ErrorCode.AUTH, reply.code != codes.NOT_LOGGED_IN
-    if parting and context.failures < MAX_FAILURES_PER_SESSION:
+def _login_refused(context: SessionContext, reply: Reply) -> AnswerError:
+    """Return the error for a refused login, whose event has been published."""
+    code, ends_session = ErrorCode.AUTH, reply.code != codes.NOT_LOGGED_IN
+    if ends_session and context.failures < MAX_FAILURES_PER_SESSION:
         code = ErrorCode.BUSY
-    context.told = refused = AnswerError(code, reply.lines[0].rstrip(".").lower(), parting)
-    return refused
+    text = reply.lines[0].rstrip(".").lower()
+    context.told = refusal = AnswerError(code, text, ends_session)
+    return refusal
 
 
-async def _logged_in(context: SessionContext) -> None:
-    """See that somebody is logged in: anonymous users need not say who they are."""
+async def _require_login(context: SessionContext) -> None:
+    """Log in anonymously if there was no login and that is allowed; raises `AnswerError`."""
     if context.portal_login.account is not None:
         return
     if not context.services.settings.anonymous or context.user:
         raise AnswerError(ErrorCode.AUTH, "log in with USER and PASS")
-    reply = await _said(access_control.user, context, context.services.user_anonymous)
+    reply = await _ftp_reply(access_control.user, context, context.services.user_anonymous)
     if reply.code >= 400:
-        raise _refused(context, reply)
-    await _ask(context, "")
+        raise _login_refused(context, reply)
+    await _check_password(context, "")
 
 
 def _path(name: str) -> VirtualPath:
-    """Return the path of a name that has to be there."""
     if not name:
-        raise MalformedCommand("a name is wanted")
+        raise MalformedCommand("the name is missing")
     return VirtualPath.parse(name)
 
 
 async def _list(session: SimpleInterpreter, name: str) -> None:
-    await _logged_in(session.context)
+    await _require_login(session.context)
     path = VirtualPath.parse(name) if name else ROOT
     await list_path(session.context, session.stream, path)
 
 
 async def _download(session: SimpleInterpreter, argument: str) -> None:
-    await _logged_in(session.context)
+    await _require_login(session.context)
     wanted = parse_download(argument)
     await send_download(session.context, session.stream, _path(wanted.name), wanted.offset)
 
@@ -211,77 +205,80 @@ async def _download(session: SimpleInterpreter, argument: str) -> None:
 async def _upload(session: SimpleInterpreter, argument: str) -> None:
     context, stream, uploads = session.context, session.stream, session.uploads
     try:
-        await _logged_in(context)
+        await _require_login(context)
+        # 1. A small upload that has arrived completely joins a batch; others wait for the batches.
         order = parse_upload(argument)
         path = _path(order.name)
-        is_here = order.at_once and order.size < SMALL_FILE_SIZE and stream.has_bytes(order.size)
-        is_here = is_here and context.rate_limiters(upload=True) is None
-        await (uploads.wait_for_room(str(path)) if is_here else uploads.settle())
-        writing, living = await _begun(session, order, path)
+        size, name = order.size, str(path)
+        is_complete = order.at_once and size < SMALL_FILE_SIZE and stream.has_bytes(size)
+        is_complete = is_complete and context.rate_limiters(upload=True) is None
+        await (uploads.wait_for_room(name) if is_complete else uploads.wait_until_done())
+        # 2. Begin the transaction.
+        if order.at_once and size > MAX_IMMEDIATE_UPLOAD_SIZE:
+            raise MalformedCommand(
+                f"more than {MAX_IMMEDIATE_UPLOAD_SIZE} bytes have to wait for GO"
+            )
+        writing, active = await begin_upload(context, path, size, stream.connection)
     except Exception:
         await discard_upload(stream, f"UPLD {argument}".encode())
         raise
-    # The transaction is open: nothing is waited for before somebody sees to its end.
-    text = f"{order.size} {order.name}"
-    if is_here:
-        move = TransferRecord(context, path, True, living)
-        move.size = order.size
-        uploads.take(ReceivedUpload(str(path), text, stream.taken(order.size), writing, move))
+    # 3. Hand the transaction to what ends it; nothing may be awaited before that.
+    text = f"{size} {order.name}"
+    if is_complete:
+        transfer = TransferRecord(context, name, active, size)
+        uploads.add(ReceivedUpload(name, text, stream.take_bytes(size), writing, transfer))
         return
     if not order.at_once:
-        stream.put(GO)
-    await receive_upload(context, stream, writing, order.size, living)
-    await stream.say(answer(text))
-
-
-async def _begun(
-    session: SimpleInterpreter, order: UploadArgument, path: VirtualPath
-) -> tuple[IWriting, ActiveUpload]:
-    if order.at_once and order.size > MAX_IMMEDIATE_UPLOAD_SIZE:
-        raise MalformedCommand(f"more than {MAX_IMMEDIATE_UPLOAD_SIZE} bytes have to wait for GO")
-    return await begin_upload(session.context, path, order.size, session.stream.connection)
+        stream.append(GO)
+    await receive_upload(context, stream, writing, size, active)
+    await stream.send(answer(text))
 
 
 async def _delete(session: SimpleInterpreter, name: str) -> None:
-    await _logged_in(session.context)
+    await _require_login(session.context)
     path = _path(name)
     await remove_file(session.context, path)
     session.context.publish(FileChanged, "delete", str(path))
-    await session.stream.say(answer(name))
+    await session.stream.send(answer(name))
 
 
 async def _hash(session: SimpleInterpreter, name: str) -> None:
     context = session.context
-    await _logged_in(context)
+    await _require_login(context)
     path = _path(name)
     hashes = context.capability(IHashes, Right.READ, path)
     entry = await context.storage.stat(path)
     known = context.services.digests.find(context.account.name, path, entry, HASH_ALGORITHM)
     digest = known or await hashes.hash(path, HASH_ALGORITHM, 0, entry.size)
-    await session.stream.say(answer(f"{HASH_ALGORITHM} {digest} {name}"))
+    await session.stream.send(answer(f"{HASH_ALGORITHM} {digest} {name}"))
 
 
 async def _quit(session: SimpleInterpreter, _none: str) -> None:
-    await session.stream.say(answer("goodbye"))
-    session.final_reply_sent = True
+    await session.stream.send(answer("goodbye"))
+    session.final_answer_sent = True
 
 
 async def _help(session: SimpleInterpreter, _none: str) -> None:
     lines = [command.help for command in SIMPLE_VERBS.values()]
-    await session.stream.say(answer(str(len(lines))))
-    await session.stream.say("".join(f"{line}\n" for line in lines).encode())
+    await session.stream.send(answer(str(len(lines))))
+    await session.stream.send("".join(f"{line}\n" for line in lines).encode())
 
 
+async def _unknown(_session: SimpleInterpreter, _argument: str) -> None:
+    raise MalformedCommand("unknown command; send HELP for a list")
+
+
+UNKNOWN_VERB = SimpleVerb(_unknown, "")
 SIMPLE_VERBS: dict[str, SimpleVerb] = {
-    "USER": SimpleVerb(_user, "USER <name>: say who you are"),
+    "USER": SimpleVerb(_user, "USER <name>: the account to log in with"),
     "PASS": SimpleVerb(_pass, "PASS <password>: log in"),
-    "LIST": SimpleVerb(_list, "LIST [<path>]: what is in a directory, or one file"),
-    "DWLD": SimpleVerb(_download, "DWLD [@<offset>] <name>: download a file, from an offset on"),
+    "LIST": SimpleVerb(_list, "LIST [<path>]: list a directory or a file"),
+    "DWLD": SimpleVerb(_download, "DWLD [@<offset>] <name>: download a file, or its rest"),
     "UPLD": SimpleVerb(
-        _upload, "UPLD <size>[+] <name>: upload a file; with + it follows at once", True
+        _upload, "UPLD <size>[+] <name>: upload a file; with + the bytes follow at once", True
     ),
     "DELF": SimpleVerb(_delete, "DELF <name>: delete a file"),
     "HASH": SimpleVerb(_hash, "HASH <name>: the SHA-256 of a file"),
-    "HELP": SimpleVerb(_help, "HELP: this"),
-    "QUIT": SimpleVerb(_quit, "QUIT: say goodbye"),
+    "HELP": SimpleVerb(_help, "HELP: this list"),
+    "QUIT": SimpleVerb(_quit, "QUIT: end the session"),
 }

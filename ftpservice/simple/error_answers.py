@@ -1,4 +1,4 @@
-"""The one place that turns errors into answers of the simple protocol."""
+"""Maps errors to answers of the simple protocol."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ __all__ = ["AnswerError", "answer_for"]
 
 
 class AnswerError(Exception):
-    """Raised by a command to answer with an error; ``parting``: the session ends with it."""
+    """Raised by a command to send an ``ERR`` answer, which may be the session's last one."""
 
-    def __init__(self, code: ErrorCode, text: str, parting: bool = False) -> None:
+    def __init__(self, code: ErrorCode, text: str, ends_session: bool = False) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
-        self.parting = parting
+        self.ends_session = ends_session
 
 
 ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     errors.PathNotFound: (ErrorCode.NOTFOUND, "no such file or directory"),
-    errors.Exists: (ErrorCode.EXISTS, "there is something of that name already"),
-    errors.IsDirectory: (ErrorCode.ISDIR, "that is a directory"),
-    errors.NotDirectory: (ErrorCode.NOTDIR, "that is not a directory"),
-    errors.IsLink: (ErrorCode.NOTDIR, "that is a link, not a directory"),
+    errors.Exists: (ErrorCode.EXISTS, "the name already exists"),
+    errors.IsDirectory: (ErrorCode.ISDIR, "is a directory"),
+    errors.NotDirectory: (ErrorCode.NOTDIR, "is not a directory"),
+    errors.IsLink: (ErrorCode.NOTDIR, "is a link, not a directory"),
     errors.NotEmpty: (ErrorCode.DENIED, "the directory is not empty"),
     errors.HasUploads: (
         ErrorCode.DENIED,
-        "the directory is not empty: it has uploads under way, or interrupted ones of others",
+        "the directory is not empty: it has uploads in progress, or partial uploads of others",
     ),
     errors.Denied: (ErrorCode.DENIED, "permission denied"),
-    errors.FilesystemUnsupported: (ErrorCode.DENIED, "the filesystem cannot do that"),
-    errors.OtherFilesystem: (ErrorCode.DENIED, "it can only be moved there by a copy"),
-    errors.MountPoint: (ErrorCode.DENIED, "that is a mount point"),
-    errors.InvalidName: (ErrorCode.SYNTAX, "that name is not allowed"),
+    errors.FilesystemUnsupported: (ErrorCode.DENIED, "not supported by the filesystem"),
+    errors.OtherFilesystem: (ErrorCode.DENIED, "on another filesystem: copy instead of move"),
+    errors.MountPoint: (ErrorCode.DENIED, "is a mount point"),
+    errors.InvalidName: (ErrorCode.SYNTAX, "the name is not allowed"),
     errors.NoSpace: (ErrorCode.FULL, "no space left"),
-    errors.QuotaExceeded: (ErrorCode.QUOTA, "over the quota"),
+    errors.QuotaExceeded: (ErrorCode.QUOTA, "quota exceeded"),
     errors.Busy: (ErrorCode.INTERNAL, "in use; try again later"),
-    errors.BeingUploaded: (ErrorCode.INTERNAL, "it is being uploaded by another session"),
+    errors.BeingUploaded: (ErrorCode.INTERNAL, "another session is uploading it"),
     errors.Unavailable: (ErrorCode.INTERNAL, "the storage failed"),
-    errors.BadOffset: (ErrorCode.SYNTAX, "the file ends before that offset"),
-    errors.NotSupported: (ErrorCode.DENIED, "the storage cannot do that"),
-    BadPath: (ErrorCode.SYNTAX, "a name holds no control characters"),
-    TransferStalled: (ErrorCode.TIMEOUT, "nothing moved for too long"),
-    TransferAborted: (ErrorCode.INTERNAL, "the transfer was cut"),
+    errors.BadOffset: (ErrorCode.SYNTAX, "the offset is beyond the end of the file"),
+    errors.NotSupported: (ErrorCode.DENIED, "not supported by the storage"),
+    BadPath: (ErrorCode.SYNTAX, "a name cannot have control characters"),
+    TransferStalled: (ErrorCode.TIMEOUT, "no progress for too long"),
+    TransferAborted: (ErrorCode.INTERNAL, "the transfer was aborted"),
     LoginBusy: (ErrorCode.BUSY, "too many logins at once; try again later"),
 }
 
@@ -60,7 +60,7 @@ REPLY_CODE_ERRORS = {
 
 
 def answer_for(error: BaseException) -> AnswerError | None:
-    """Return what to answer to ``error``; None for one that nobody expected."""
+    """Return the answer to an error; None for an unexpected one."""
     if isinstance(error, AnswerError):
         return error
     if isinstance(error, MalformedCommand):

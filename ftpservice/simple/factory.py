@@ -1,4 +1,4 @@
-"""Makes sessions of the simple protocol, counted and told to end with all others."""
+"""The factory of simple sessions, which share accounts, limits and shutdown with FTP sessions."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ __all__ = ["SimpleFactory"]
 
 
 class ServicesFactory(SessionRegistry, Shape):
-    """The factory whose accounts, files and limits these sessions share."""
+    """The FTP factory whose accounts, storage and limits the sessions share."""
 
     tls: ServerTLS | None
 
     def services(self) -> Services:
-        """Return what the sessions share."""
+        """Return what all sessions share."""
 
     def doStart(self) -> None:
-        """Count a port among those of the sessions."""
+        """Count a port of the sessions."""
 
     def doStop(self) -> None:
-        """Count it no more."""
+        """Stop to count a port."""
 
 
 class SimpleTLSStarter(Protocol):
-    """Puts TLS on a connection and hands it over; what is said waits for the handshake."""
+    """Starts TLS on a connection and replaces itself with a session."""
 
     def __init__(self, sessions: ServicesFactory) -> None:
         self._sessions = sessions
 
     def connectionMade(self) -> None:
-        """Begin TLS and the session on top of it."""
+        """Start TLS, and the session over it."""
         services = self._sessions.services()
         tls, timeout = services.tls, services.settings.tls.handshake_timeout
         assert tls is not None
@@ -57,34 +57,34 @@ class SimpleTLSStarter(Protocol):
 def _connection(services: Services, session: SimpleServerSession) -> StreamConnection:
     clock: IReactorTime = services.clock
     connection = StreamConnection(clock, services.settings.data.stall_timeout, session.begin)
-    connection.accepts_truncated_tls = True  # who uploads has said how much is to come
+    connection.accepts_truncated_tls = True  # UPLD announces the size
     return connection
 
 
 class SimpleFactory(ServerFactory):
-    """Sessions of ``sessions`` that speak the simple protocol, ``secured`` from the first byte.
+    """Builds simple sessions that belong to ``sessions``; ``secured`` for TLS from the first byte.
 
-    Raises `ValueError` if there is to be TLS and ``sessions`` has none.
+    Raises `ValueError` for ``secured`` if ``sessions`` has no certificates.
     """
 
     noisy = False
 
     def __init__(self, sessions: ServicesFactory, secured: bool = False) -> None:
         if secured and sessions.tls is None:
-            raise ValueError("these sessions have no certificates to begin TLS with")
+            raise ValueError("TLS needs certificates: set `tls` of the FTP factory first")
         self._sessions = sessions
         self._secured = secured
 
     def buildProtocol(self, _addr: IAddress | None) -> Protocol:
-        """Make a session."""
+        """Return the protocol of a session."""
         if self._secured:
             return SimpleTLSStarter(self._sessions)
         return _connection(self._sessions.services(), SimpleServerSession(self._sessions))
 
     def doStart(self) -> None:
-        """Count this port among those of the sessions."""
+        """Count this port for ``sessions``."""
         self._sessions.doStart()
 
     def doStop(self) -> None:
-        """Count it no more."""
+        """Stop to count this port."""
         self._sessions.doStop()

@@ -1,4 +1,4 @@
-"""What a client sends, as lines and raw bytes; what it is answered, some answers together."""
+"""Received lines and raw bytes, and answers, which are sent together where possible."""
 
 from __future__ import annotations
 
@@ -14,75 +14,80 @@ from ftpservice.wire.simple import MAX_LINE_SIZE
 __all__ = ["LineStream", "LineTooLong"]
 
 MAX_UNSENT_BYTES = 64 * 1024
-"""Bytes of answers that wait for others to leave with them."""
-FLUSH_DELAY_SECONDS = 0.001
-"""Seconds that they wait while a command takes its time."""
+"""Bytes of answers that wait to be sent together."""
+SEND_DELAY_SECONDS = 0.001
+"""The longest time that answers wait while a command runs."""
 
 
 class LineTooLong(Exception):
-    """What comes is no line, or does not end where lines end at the latest."""
+    """The received bytes have no line end within the maximum length, or are not lines."""
 
 
 class LineStream:
-    """One connection; nothing is received while nobody wants it, but for some read-ahead."""
+    """The lines and answers of one connection; receives only while somebody reads.
+
+    ``before_wait`` is awaited before the stream waits for a line; False ends the lines.
+    """
 
     def __init__(
-        self, connection: StreamConnection, waiting: Callable[[], Awaitable[bool]]
+        self, connection: StreamConnection, before_wait: Callable[[], Awaitable[bool]]
     ) -> None:
-        """``waiting`` is awaited before a line is waited for, and tells whether to do that."""
         self.connection = connection
-        self._waiting = waiting
+        self._before_wait = before_wait
         self._received = b""
-        self._at = 0
-        self._has_begun = False
+        self._position = 0
+        self._is_first = True
         self._unsent: list[bytes] = []
-        self._size_unsent = 0
-        self._due: IDelayedCall | None = None
+        self._unsent_bytes = 0
+        self._sending: IDelayedCall | None = None
 
     async def line(self) -> bytes | None:
-        """Return the next line without its end; None when no whole one is to come any more.
+        """Return the next line without its end; None at the end of the lines.
 
-        Before it waits, it sends the answers. Raises `LineTooLong`, `TransferAborted`.
+        Sends the answers before it waits. Raises `LineTooLong`, `TransferAborted`.
         """
-        end = self._end_of_line()
-        if end < 0 and not await self._waiting():
-            return None
-        while end < 0:
-            await self.flush()
-            more = await self._more()
-            if not more:
+        end = self._received.find(b"\n", self._position, self._position + MAX_LINE_SIZE)
+        if end < 0:
+            self._check_length()
+            if not await self._before_wait():
                 return None
-            if not self._has_begun and begins_tls(more):
-                raise LineTooLong("this port has no TLS")
-            self._has_begun = True
-            self._received, self._at = self._received[self._at :] + more, 0
-            end = self._end_of_line()
-        line, self._at = self._received[self._at : end], end + 1
+            end = await self._receive_line()
+            if end < 0:
+                return None
+        line, self._position = self._received[self._position : end], end + 1
         return line[:-1] if line.endswith(b"\r") else line
 
-    def _end_of_line(self) -> int:
-        """Return where the next line ends; negative if that has not come."""
-        end = self._received.find(b"\n", self._at, self._at + MAX_LINE_SIZE)
-        if end < 0 and len(self._received) - self._at >= MAX_LINE_SIZE:
+    def _check_length(self) -> None:
+        if len(self._received) - self._position >= MAX_LINE_SIZE:
             raise LineTooLong("the line is too long")
-        return end
 
-    async def _more(self) -> bytes:
-        """Receive; that nothing comes for long is for others to notice."""
+    async def _receive_line(self) -> int:
+        """Receive until a line is complete; returns where it ends, -1 at the end of the stream."""
         while True:
+            await self.flush()
             try:
-                return await self.connection.read()
+                data = await self.connection.read()
             except TransferStalled:
-                continue
+                continue  # the session's idle timeout handles it
+            if not data:
+                return -1
+            if self._is_first and begins_tls(data):
+                raise LineTooLong("this port has no TLS")
+            self._is_first = False
+            self._received, self._position = self._received[self._position :] + data, 0
+            end = self._received.find(b"\n", 0, MAX_LINE_SIZE)
+            if end >= 0:
+                return end
+            self._check_length()
 
-    async def read_some(self, most: int) -> bytes:
+    async def read(self, most: int) -> bytes:
         """Return the next raw bytes, at least one.
 
-        Raises `TransferAborted` at the end, `TransferStalled`.
+        Raises `TransferAborted` at the end of the stream, `TransferStalled`.
         """
-        data = self._received[self._at : self._at + most]
+        data = self._received[self._position : self._position + most]
         if data:
-            self._at += len(data)
+            self._position += len(data)
             return data
         await self.flush()
         data = await self.connection.read(most)
@@ -90,54 +95,56 @@ class LineStream:
             raise TransferAborted("the connection ended before the upload did")
         return data
 
-    def hold(self) -> bool:
-        """Receive no more for now; tell whether everything that was received was taken."""
-        self._received, self._at = self._received[self._at :] + self.connection.take(), 0
+    def take_buffered(self) -> bool:
+        """Take what the connection has buffered; returns whether all of it has been read."""
+        self._received = self._received[self._position :] + self.connection.take()
+        self._position = 0
         return not self._received
 
     def has_bytes(self, size: int) -> bool:
-        """Tell whether so many raw bytes are here."""
-        return len(self._received) - self._at >= size
+        """Return whether this number of raw bytes has been received."""
+        return len(self._received) - self._position >= size
 
-    def taken(self, size: int) -> bytes:
-        """Return raw bytes that are here."""
-        data = self._received[self._at : self._at + size]
-        self._at += size
+    def take_bytes(self, size: int) -> bytes:
+        """Return raw bytes that have been received (`has_bytes`)."""
+        data = self._received[self._position : self._position + size]
+        self._position += size
         return data
 
-    def put(self, data: bytes) -> None:
-        """Keep an answer to be sent."""
+    def append(self, data: bytes) -> None:
+        """Add to the answers to be sent."""
         self._unsent.append(data)
-        self._size_unsent += len(data)
+        self._unsent_bytes += len(data)
 
-    async def say(self, data: bytes) -> None:
-        """Answer, now or together with what follows soon."""
-        self.put(data)
-        if self._size_unsent > MAX_UNSENT_BYTES:
+    async def send(self, data: bytes) -> None:
+        """Send an answer, together with those that follow soon; waits if many are unsent."""
+        self._unsent.append(data)
+        self._unsent_bytes += len(data)
+        if self._unsent_bytes > MAX_UNSENT_BYTES:
             await self.flush()
 
     def flush_soon(self, clock: IReactorTime) -> None:
-        """Send the answers that wait, with those that come within a moment."""
-        if self._unsent and self._due is None:
-            self._due = clock.callLater(FLUSH_DELAY_SECONDS, self.try_send)
+        """Send the answers in ``SEND_DELAY_SECONDS`` at the latest."""
+        if self._unsent and self._sending is None:
+            self._sending = clock.callLater(SEND_DELAY_SECONDS, self.try_flush)
 
-    def try_send(self) -> None:
-        """Send the answers that wait, if nobody would have to wait for that."""
-        self.stop()
+    def try_flush(self) -> None:
+        """Send the answers, if the connection accepts them without waiting."""
+        self.cancel_flush()
         if self._unsent and self.connection.try_send(b"".join(self._unsent)):
             self._unsent.clear()
-            self._size_unsent = 0
+            self._unsent_bytes = 0
 
-    def stop(self) -> None:
-        """Send nothing by itself any more."""
-        due, self._due = self._due, None
-        if due is not None and due.active():
-            due.cancel()
+    def cancel_flush(self) -> None:
+        """Cancel `flush_soon`."""
+        sending, self._sending = self._sending, None
+        if sending is not None and sending.active():
+            sending.cancel()
 
     async def flush(self) -> None:
-        """Send the answers that wait; raises `TransferAborted`, `TransferStalled`."""
+        """Send the answers; raises `TransferAborted`, `TransferStalled`."""
         if self._unsent:
             data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
             self._unsent.clear()
-            self._size_unsent = 0
+            self._unsent_bytes = 0
             await self.connection.write(data)

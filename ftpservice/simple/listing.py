@@ -1,4 +1,4 @@
-"""LIST: everything of one directory, sorted by name, its number and bytes told first."""
+"""LIST: the entries of a directory sorted by name, after their number and total size."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from ftpservice.wire.simple import ErrorCode, SimpleListFormatter, answer
 __all__ = ["list_path"]
 
 MAX_ENTRIES = 1_000_000
-"""Entries of a directory that is listed: all of them are in memory at a time."""
+"""The largest directory that is listed: all its entries are in memory at once."""
 ENTRIES_PER_TURN = 500
-"""Lines that are put in order in one step."""
+"""Lines that are merged in one step."""
 
 Row = tuple[str, str]
 """A name and its line."""
 
 
 async def list_path(context: SessionContext, stream: LineStream, path: VirtualPath) -> None:
-    """Answer with what is in a directory, or with one file.
+    """Answer with the entries of a directory, or with one file.
 
     Raises `StorageError`, `AnswerError`.
     """
     entry = await directory_or_itself(context.storage, path)
-    form = SimpleListFormatter()
+    formatter = SimpleListFormatter()
     if entry.kind is not Kind.DIRECTORY:
-        rows, total = _rows([entry], form)
-        await _say(context, stream, [rows], total)
+        rows, total = _rows([entry], formatter)
+        await _send(context, stream, [rows], total)
         return
     if Right.LIST not in context.account.rights:
         raise Denied(path)
-    await _list_directory(context, stream, path, form)
+    await _list_directory(context, stream, path, formatter)
 
 
 async def _list_directory(
-    context: SessionContext, stream: LineStream, path: VirtualPath, form: SimpleListFormatter
+    context: SessionContext, stream: LineStream, path: VirtualPath, formatter: SimpleListFormatter
 ) -> None:
     batches: list[list[Row]] = []
     count = total = 0
     listing = await context.storage.open_listing(path)
     try:
         while batch := await listing.next_batch():
-            rows, size = await context.services.turns.run_when_due(_rows, batch, form)
+            rows, size = await context.services.turns.run_when_due(_rows, batch, formatter)
             batches.append(rows)
             total += size
             count += len(rows)
@@ -59,14 +59,14 @@ async def _list_directory(
                 raise AnswerError(ErrorCode.INTERNAL, f"more than {MAX_ENTRIES} entries")
     finally:
         listing.close()
-    await _say(context, stream, batches, total)
+    await _send(context, stream, batches, total)
 
 
-def _rows(batch: Iterable[Entry], form: SimpleListFormatter) -> tuple[list[Row], int]:
-    """Return the rows of a batch, sorted, and the bytes of its files."""
+def _rows(batch: Iterable[Entry], formatter: SimpleListFormatter) -> tuple[list[Row], int]:
+    """Return the sorted rows of a batch, and the total size of its files."""
     rows, total = [], 0
     for entry in batch:
-        line = form.line(entry)
+        line = formatter.line(entry)
         if line is not None:
             rows.append((entry.name, line))
             total += entry.size if entry.kind is Kind.FILE else 0
@@ -74,14 +74,14 @@ def _rows(batch: Iterable[Entry], form: SimpleListFormatter) -> tuple[list[Row],
     return rows, total
 
 
-async def _say(
+async def _send(
     context: SessionContext, stream: LineStream, batches: list[list[Row]], total: int
 ) -> None:
-    """Send sorted batches as one; others have their turns in between."""
-    await stream.say(answer(f"{sum(map(len, batches))} {total}"))
+    """Merge and send sorted batches, in steps of the time budget."""
+    await stream.send(answer(f"{sum(map(len, batches))} {total}"))
     rows = merge(*batches) if len(batches) > 1 else iter(batches[0] if batches else [])
     while text := await context.services.turns.run_when_due(_next_lines, rows):
-        await stream.say(text)
+        await stream.send(text)
 
 
 def _next_lines(rows: Iterator[Row]) -> bytes:

@@ -16,52 +16,55 @@ from ftpservice.session.control_transport import control_addresses
 from ftpservice.session.error_replies import log
 from ftpservice.session.registry import SessionRegistry
 from ftpservice.session.starttls import handshake_failed
-from ftpservice.simple import error_answers
-from ftpservice.simple.commands import SIMPLE_VERBS, SimpleInterpreter, discard_upload
+from ftpservice.simple.commands import (
+    SIMPLE_VERBS,
+    UNKNOWN_VERB,
+    SimpleInterpreter,
+    discard_upload,
+)
+from ftpservice.simple.error_answers import AnswerError
 from ftpservice.simple.line_stream import LineStream, LineTooLong
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.stream.errors import TransferAborted, TransferStalled
-from ftpservice.wire.simple import GREETING, ErrorCode, MalformedCommand, answer, error, parse_line
+from ftpservice.wire.simple import GREETING, ErrorCode, answer, error, parse_line
 
 __all__ = ["SimpleServerSession"]
 
 COMMANDS_PER_TURN = 50
-"""Commands that are carried out in one step, if its time does not end before."""
-
-
+"""Commands that are run in one step of the time budget."""
 WRONG_PROTOCOL_TEXT = "this is the simple protocol of ftpservice"
 
 
 class SimpleServerSession:
-    """Carries out the commands of one connection, in order; `begin` is called when it stands."""
+    """Runs the commands of one connection in order; `begin` is called when it is open."""
 
-    def __init__(self, lobby: SessionRegistry, secured: bool = False) -> None:
-        self._lobby = lobby
+    def __init__(self, registry: SessionRegistry, secured: bool = False) -> None:
+        self._registry = registry
         self._secured = secured
-        self._entered = self._has_place = self._over = self._lost = False
+        self._is_registered = self._has_place = self._over = self._lost = False
         self._busy = False
-        self._in_a_row = 0
-        """Commands since others had their turn."""
-        self._retiring: str | None = None
+        self._commands_in_turn = 0
+        self._finish_reason: str | None = None
+        """Why the session ends after the command that runs; None if it does not."""
 
     def begin(self, connection: StreamConnection) -> None:
-        """Greet the client, or turn it away."""
+        """Greet the client, or refuse the session."""
         self._transport: Any = connection.transport
-        self.context = context = self._lobby.context(self, control_addresses(self._transport))
+        self.context = context = self._registry.context(self, control_addresses(self._transport))
         settings, clock = context.services.settings, context.services.clock
         self.connection = connection
-        self.stream = LineStream(connection, self._waits)
-        self._conversation = SimpleInterpreter(context, self.stream)
+        self.stream = LineStream(connection, self._before_wait)
+        self._interpreter = SimpleInterpreter(context, self.stream)
         self._deadline = Deadline(clock, self._timed_out)
-        connection.when_lost = self._left
+        connection.when_lost = self._connection_lost
         if self._secured:
             context.tls_state.begin(private=True)
-        refused = self._lobby.enter(context)
+        refused = self._registry.enter(context)
         if refused is not None:
             context.publish(Refused, refused)
-            self._part(ErrorCode.BUSY, refused)
+            self._end_with(ErrorCode.BUSY, refused)
             return
-        self._entered = self._has_place = True
+        self._is_registered = self._has_place = True
         context.publish(SessionOpened, "simple")
         self._deadline.set(settings.login_timeout)
         self._task = Task(self._run())
@@ -69,194 +72,188 @@ class SimpleServerSession:
 
     async def _run(self) -> None:
         try:
-            await self.stream.say(answer(GREETING))
-            await self._converse()
-            if self._retiring is not None:
-                await self._last(ErrorCode.BUSY, self._retiring)
-            await self._settle()
+            await self.stream.send(answer(GREETING))
+            try:
+                await self._run_commands()
+            except LineTooLong as problem:
+                refusal = (ErrorCode.SYNTAX, str(problem))
+                self.context.publish(CommandRefused, "", "", refusal[0].value, refusal[1])
+                await self._send_last(*refusal)
+            if self._finish_reason is not None:
+                await self._send_last(ErrorCode.BUSY, self._finish_reason)
+            await self._wait_for_uploads()
             await self.stream.flush()
         except TransferStalled:
-            self._part(ErrorCode.TIMEOUT, "nothing moved for too long")
+            self._end_with(ErrorCode.TIMEOUT, "no progress for too long")
         except TransferAborted:
             self.connection.abort()
         finally:
             self._end()
 
-    async def _converse(self) -> None:
-        """Carry out line after line, until the client ends, or we do."""
-        turns = self.context.services.turns
-        while not self._over and (line := await self._line()) is not None:
+    async def _run_commands(self) -> None:
+        """Run the commands until the client or the service ends the session."""
+        turns, clock = self.context.services.turns, self.context.services.clock
+        while not self._over and (line := await self.stream.line()) is not None:
             self._busy = True
-            if turns.is_exhausted or self._in_a_row == COMMANDS_PER_TURN:
-                self.stream.flush_soon(self.context.services.clock)
-                await turns.turn(continued=self._in_a_row > 0)
-                self._in_a_row = 0
-            task = turns.run_timed(self._begun, line)
+            # 1. Let other sessions run after a while.
+            if turns.is_exhausted or self._commands_in_turn == COMMANDS_PER_TURN:
+                self.stream.flush_soon(clock)
+                await turns.turn(continued=self._commands_in_turn > 0)
+                self._commands_in_turn = 0
+            # 2. Run the command; earlier answers do not wait for a slow one.
+            task: Task[None] = turns.run_timed(Task, self._run_command(line))
             if not task.ended:
-                self.stream.flush_soon(self.context.services.clock)
+                self.stream.flush_soon(clock)
             await task
-            self._in_a_row += 1
-            if self._retiring is not None:
+            self._commands_in_turn += 1
+            if self._finish_reason is not None:
                 return
 
-    def _begun(self, line: bytes) -> Task[None]:
-        return Task(self._obey(line))
-
-    async def _line(self) -> bytes | None:
+    async def _run_command(self, line: bytes) -> None:
+        """Run a command; it is answered however it ends, unless the connection is lost."""
+        interpreter = self._interpreter
         try:
-            return await self.stream.line()
-        except LineTooLong as problem:
-            too_long = (ErrorCode.SYNTAX, str(problem))
-            self.context.publish(CommandRefused, "", "", too_long[0].value, too_long[1])
-            await self._last(*too_long)
-            return None
-
-    async def _obey(self, line: bytes) -> None:
-        """Carry out a line; however it ends it has its answer, or ends the session."""
-        try:
-            await self._carried_out(line)
+            # 1. Parse the line; an upload that cannot be parsed may have bytes to discard.
+            try:
+                verb, argument = parse_line(line)
+            except ValueError:
+                self._check_protocol(line.partition(b" ")[0].decode("ascii", "replace").upper())
+                await discard_upload(self.stream, line)
+                raise
+            if self.context.portal_login.account is None:
+                self._check_protocol(verb)
+            row = SIMPLE_VERBS.get(verb, UNKNOWN_VERB)
+            # 2. Run it, after the uploads before it.
+            if not row.is_upload:
+                await interpreter.uploads.wait_until_done()
+            await row.run(interpreter, argument)
         except (TransferAborted, TransferStalled):
             raise
         except Exception as problem:
             if isinstance(problem, CancelledError) and self._over:
-                raise  # by us; a storage that raises it by itself failed like any other
-            await self._conversation.uploads.settle()
-            await self.stream.say(self._conversation.refused(problem, line))
+                raise  # this session was cancelled; from a storage it is an error like any other
+            await interpreter.uploads.wait_until_done()
+            await self.stream.send(interpreter.refuse(problem, line))
             drop_tracebacks(problem)
-        if self._conversation.final_reply_sent:
+        if interpreter.final_answer_sent:
             self._over = True
 
-    async def _carried_out(self, line: bytes) -> None:
-        try:
-            verb, argument = parse_line(line)
-        except ValueError:
-            self._introduce(line.partition(b" ")[0].decode("ascii", "replace").upper())
-            await discard_upload(self.stream, line)
-            raise
-        self._introduce(verb)
-        command = SIMPLE_VERBS.get(verb)
-        if command is None:
-            raise MalformedCommand("unknown verb; HELP lists those there are")
-        if not command.is_upload:
-            await self._conversation.uploads.settle()
-        await command.run(self._conversation, argument)
-
-    def _introduce(self, verb: str) -> None:
-        """Raise `refusals.Refused` where a client that is not logged in speaks something else."""
+    def _check_protocol(self, verb: str) -> None:
+        """Raise `AnswerError` if a client speaks another protocol before its login."""
         if self.context.portal_login.account is None:
             if verb in SIMPLE_VERBS:
                 self.context.foreign_detector.has_spoken_ftp = True
             elif self.context.foreign_detector.is_over(verb):
-                raise error_answers.AnswerError(ErrorCode.SYNTAX, WRONG_PROTOCOL_TEXT, parting=True)
+                raise AnswerError(ErrorCode.SYNTAX, WRONG_PROTOCOL_TEXT, ends_session=True)
 
-    async def _last(self, code: ErrorCode, reason: str) -> None:
-        """Say why it is over, behind all other answers."""
+    async def _send_last(self, code: ErrorCode, reason: str) -> None:
+        """Send the reason for the end after all other answers."""
         if not self._over:
-            await self._settle()
-            await self.stream.say(error(code, reason))
+            await self._wait_for_uploads()
+            await self.stream.send(error(code, reason))
             self._over = True
 
-    async def _settle(self) -> None:
-        """Wait until all uploads are over; what there is to say before that is said."""
-        if self._conversation.uploads.running:
+    async def _wait_for_uploads(self) -> None:
+        """Wait until all uploads have ended; earlier answers do not wait for them."""
+        if self._interpreter.uploads.is_running:
             self.stream.flush_soon(self.context.services.clock)
-            await self._conversation.uploads.settle()
+            await self._interpreter.uploads.wait_until_done()
 
-    async def _waits(self) -> bool:
-        """A line is to be waited for, but not for ever; the uploads before it go on meanwhile."""
-        self._conversation.uploads.send()
+    async def _before_wait(self) -> bool:
+        """Publish the uploads and start the idle timeout, before waiting for a line."""
+        self._interpreter.uploads.publish_soon()
         self._busy = False
-        self._in_a_row = 0
+        self._commands_in_turn = 0
         if self.context.portal_login.account is not None:
             self._deadline.set(self.context.services.settings.idle_timeout)
-        return self._retiring is None
+        return self._finish_reason is None
 
     def _timed_out(self) -> None:
-        """End an idle session; one without a login is idle whatever it does."""
+        """End an idle session; one without a login counts as idle whatever it does."""
         if self.is_working:
             self._deadline.set(self.context.services.settings.idle_timeout)
         else:
-            self._part(ErrorCode.TIMEOUT, "idle for too long")
+            self._end_with(ErrorCode.TIMEOUT, "idle for too long")
             self._task.cancel()
 
     @property
     def is_working(self) -> bool:
-        """Whether a user's command is being carried out."""
-        busy = self._busy or self._conversation.uploads.running
+        """Whether a command runs after a login."""
+        busy = self._busy or self._interpreter.uploads.is_running
         return busy and not self._over and self.context.portal_login.account is not None
 
     def client_is_connected(self) -> bool:
-        """Ask whether the client still holds its end."""
+        """Return whether the client has not closed the connection; asks the kernel."""
         return not self._lost and not peer_has_closed(self._transport)
 
     def finish_and_disconnect(self, reason: str) -> None:
-        """Say that it is over and close, after the command in progress if there is one."""
+        """Send ``reason`` and close, after the command that runs."""
         if not self.is_working:
             self.disconnect(reason)
             return
-        self._retiring = reason
+        self._finish_reason = reason
         if not self._busy:
-            Task(self._retire()).done.addErrback(self._unexpected)
+            Task(self._finish_after_uploads()).done.addErrback(self._unexpected)
 
-    async def _retire(self) -> None:
-        """Go when the uploads are over, if nothing else has come until then."""
-        await self._conversation.uploads.settle()
-        if not self._busy and self._retiring is not None:
-            self._part(ErrorCode.BUSY, self._retiring)
+    async def _finish_after_uploads(self) -> None:
+        """End the session when its uploads have ended, if no other command has arrived."""
+        await self._interpreter.uploads.wait_until_done()
+        if not self._busy and self._finish_reason is not None:
+            self._end_with(ErrorCode.BUSY, self._finish_reason)
 
     def disconnect(self, reason: str) -> None:
-        """Say that it is over and close; in the middle of a command, only close."""
-        if self._busy or self._conversation.uploads.running:
+        """Send ``reason`` and close; while a command runs, abort the connection."""
+        if self._busy or self._interpreter.uploads.is_running:
             self.connection.abort()
         else:
-            self._part(ErrorCode.BUSY, reason)
+            self._end_with(ErrorCode.BUSY, reason)
 
     @property
     def is_busy(self) -> bool:
-        """Whether any command is being carried out, a login too."""
+        """Whether a command runs, including one before the login."""
         return self._busy
 
     def yield_place(self, reason: str) -> None:
-        """Give up the place and say that it is over, before a login."""
+        """Release the session's place, send ``reason`` and close; before a login."""
         self._has_place = False
         self.context.publish(Refused, reason)
-        self._lobby.release_place(self.context)
+        self._registry.release_place(self.context)
         self.disconnect(reason)
 
     def cut(self) -> None:
-        """Break the connection."""
+        """Abort the connection."""
         self._transport.abortConnection()
 
-    def _part(self, code: ErrorCode, reason: str) -> None:
-        """Say why, and end the session."""
+    def _end_with(self, code: ErrorCode, reason: str) -> None:
+        """Send ``reason`` and end the session."""
         if not self._over:
             self._over = True
-            self.stream.put(error(code, reason))
-            self.stream.try_send()
+            self.stream.append(error(code, reason))
+            self.stream.try_flush()
             self._end()
 
     def _end(self) -> None:
-        """End our side; what the client still sends is dropped."""
+        """Close the connection gracefully; what the client still sends is discarded."""
         self._over = True
         self._deadline.clear()
-        self._conversation.uploads.publish_now()
+        self._interpreter.uploads.publish_now()
         self.connection.close_gracefully()
 
-    def _left(self, reason: str) -> None:
-        """Log out: the connection is gone."""
+    def _connection_lost(self, reason: str) -> None:
+        """Log out and leave the registry."""
         self._lost = self._over = True
         self._deadline.clear()
-        self.stream.stop()
+        self.stream.cancel_flush()
         context: SessionContext = self.context
-        if self._entered:
+        if self._is_registered:
             self._task.cancel()
         context.forget_login()
         context.portal_login.end()
         if handshake_failed(self._transport):
             context.publish(HandshakeFailed, reason)
-        if self._entered:
+        if self._is_registered:
             context.publish(SessionClosed, reason)
-        self._lobby.leave(self, context, self._has_place)
+        self._registry.leave(self, context, self._has_place)
 
     def _unexpected(self, failure: Failure) -> None:
         if not failure.check(CancelledError, TransferAborted):

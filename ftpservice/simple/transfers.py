@@ -1,4 +1,4 @@
-"""Files up and down: the transactions, movers, limits and events that FTP's transfers have."""
+"""Uploads and downloads, with the transactions, movers, limits and events of FTP's transfers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from twisted.internet.defer import CancelledError
 
 from ftpservice.commands.upload_resumption import refuse_missing
-from ftpservice.data.file_transfer import rate_limited, send_file
+from ftpservice.data.file_transfer import SMALL_FILE_SIZE, rate_limited, send_file
 from ftpservice.events import Outcome, TransferEnded, TransferStarted
 from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.context import SessionContext
@@ -42,215 +42,194 @@ __all__ = [
     "send_download",
 ]
 
-SMALL_FILE_SIZE = 64 * 1024
-"""Bytes of a file that leave together with its answer."""
-
 
 class TransferRecord:
-    """One transfer, from the event of its start to that of its end."""
+    """One transfer, from its `TransferStarted` to its `TransferEnded`.
+
+    ``active`` is the registration of an upload, which ends with the transfer. ``announced`` is the
+    size of an upload whose bytes are still to be received.
+    """
 
     def __init__(
         self,
         context: SessionContext,
-        path: VirtualPath,
-        upload: bool,
-        living: ActiveUpload | None = None,
+        path: str,
+        active: ActiveUpload | None = None,
+        size: int = 0,
         announced: int = 0,
     ) -> None:
         self._context = context
+        self._path = path
+        self._active = active
         self._announced = announced
-        self._living = living
-        self._about = (str(path), upload)
         self._user = context.account.name
-        self._began = context.services.seconds()
-        self.size = 0
+        self._started = context.services.seconds()
+        self.size = size
         """Bytes so far."""
-        self.digest = ""
-        self._publish(TransferStarted)
+        context.publish(TransferStarted, path, active is not None, user=self._user)
 
-    def _publish(self, kind: type[TransferStarted | TransferEnded], *details: object) -> None:
-        self._context.publish(kind, *self._about, *details, user=self._user)
+    def committed(self, writing: IWriting, entry: Entry) -> None:
+        """End an upload whose file has been published."""
+        self.ended(digest=self._context.upload_committed(self._user, writing, entry))
 
-    def published(self, writing: IWriting, entry: Entry) -> None:
-        """Learn the digest of an upload, and tell that all went well."""
-        self.digest = self._context.upload_committed(self._user, writing, entry)
-        self.ended()
-
-    def ended(self, problem: BaseException | None = None) -> None:
-        """Tell how it ended."""
-        self._end_living(problem)
-        outcome = Outcome.COMPLETE
-        if problem is not None:
-            cut = isinstance(problem, (TransferAborted, CancelledError))
-            outcome = Outcome.CUT if cut else Outcome.REFUSED
-            self._context.told = problem
-        seconds = self._context.services.seconds() - self._began
-        detail = log_detail(problem) if problem is not None else ""
-        self._publish(TransferEnded, outcome, self.size, seconds, detail, self.digest)
-
-    def _end_living(self, problem: BaseException | None) -> None:
-        """Let other sessions upload to the name, its transaction being over."""
-        living, context = self._living, self._context
+    def ended(self, problem: BaseException | None = None, digest: str = "") -> None:
+        """End the transfer; let other sessions upload to the name."""
+        context, active = self._context, self._active
         services = context.services
-        if living is not None:
-            if problem is not None:
-                short = self.size < self._announced
+        outcome, detail = Outcome.COMPLETE, ""
+        if problem is not None:
+            is_abort = isinstance(problem, (TransferAborted, CancelledError))
+            outcome = Outcome.CUT if is_abort else Outcome.REFUSED
+            detail = log_detail(problem)
+            context.told = problem
+            if active is not None:
+                is_short = self.size < self._announced
                 services.resume_offers.make(
-                    living.key, context.peer, context.is_live, is_short=short
+                    active.key, context.peer, context.is_live, is_short=is_short
                 )
-            services.uploads.leave(living)
-
-
-async def _entered(
-    context: SessionContext, path: VirtualPath, connection: StreamConnection
-) -> ActiveUpload:
-    """Claim a name for an upload of this session; raises `BeingUploaded`."""
-    services, peer, key = context.services, context.peer, context.upload_key(path)
-    if key in services.uploads.active:
-        await services.uploads.abort_dead_upload(key, peer.host, services.clock.seconds)
-    living = ActiveUpload(key, peer.host, context.is_live, services.clock.seconds())
-    living.connection = connection
-    services.uploads.active[key] = living
-    return living
+        if active is not None:
+            services.uploads.leave(active)
+        seconds = services.seconds() - self._started
+        facts = (self._path, active is not None, outcome, self.size, seconds, detail, digest)
+        context.publish(TransferEnded, *facts, user=self._user)
 
 
 async def begin_upload(
     context: SessionContext, path: VirtualPath, size: int, connection: StreamConnection
 ) -> tuple[IWriting, ActiveUpload]:
-    """Begin the transaction of an upload of ``size`` bytes; raises `StorageError`."""
-    services = context.services
-    living = await _entered(context, path, connection)
+    """Begin the transaction of an upload of ``size`` bytes.
+
+    Raises `StorageError`; `BeingUploaded` if another session is uploading to the name.
+    """
+    services, peer, key = context.services, context.peer, context.upload_key(path)
+    if key in services.uploads.active:
+        await services.uploads.abort_dead_upload(key, peer.host, services.clock.seconds)
+    active = ActiveUpload(key, peer.host, context.is_live, services.clock.seconds())
+    active.connection = connection
+    services.uploads.active[key] = active
     mode = MaskedMode.of(0o666, context.parameters.umask)
     try:
-        writing = await context.storage.open_writing(
-            path, WriteRequest(WriteMode.REPLACE, 0, size, mode)
-        )
+        request = WriteRequest(WriteMode.REPLACE, 0, size, mode)
+        writing = await context.storage.open_writing(path, request)
     except BaseException:
-        services.uploads.leave(living)
+        services.uploads.leave(active)
         raise
-    services.resume_offers.withdraw(living.key)
-    return services.digests.hashing_writer_for(writing, WriteMode.REPLACE), living
+    services.resume_offers.withdraw(key)
+    return services.digests.hashing_writer_for(writing, WriteMode.REPLACE), active
 
 
 @dataclass(slots=True)
 class ReceivedUpload:
-    """An upload whose bytes are all here."""
+    """An upload whose bytes have all been received."""
 
     path: str
     text: str
-    """What it is answered."""
+    """The text of its answer."""
     data: bytes
     writing: IWriting
-    move: TransferRecord
+    transfer: TransferRecord
     problem: Exception | None = None
-    """What went wrong, if anything did."""
+    """The error that ended it, if any."""
 
 
 async def publish_uploads(uploads: Sequence[ReceivedUpload]) -> None:
-    """Publish uploads in their order; their transactions are over then, however they end."""
-    written = [upload for upload in uploads if await _is_written(upload)]
+    """Write and commit uploads in their order; ends their transactions in any case."""
+    written = []
+    for upload in uploads:
+        try:
+            await upload.writing.write(upload.data)
+        except Exception as problem:  # noqa: BLE001 - the upload keeps it
+            await _abandon(upload, problem)
+        else:
+            written.append(upload)
     outcomes: Sequence[Entry | Exception]
     try:
         outcomes = await commit_batch([upload.writing for upload in written])
-    except Exception as problem:  # noqa: BLE001 - each is told of it
+    except Exception as problem:  # noqa: BLE001 - each upload keeps it
         outcomes = [problem] * len(written)
     for upload, outcome in zip(written, outcomes, strict=True):
         if isinstance(outcome, Entry):
-            upload.move.published(upload.writing, outcome)
+            upload.transfer.committed(upload.writing, outcome)
         else:
-            await _give_up(upload, outcome)
+            await _abandon(upload, outcome)
 
 
-async def _is_written(upload: ReceivedUpload) -> bool:
-    try:
-        await upload.writing.write(upload.data)
-    except Exception as problem:  # noqa: BLE001 - it is told of it
-        await _give_up(upload, problem)
-        return False
-    return True
-
-
-async def _give_up(upload: ReceivedUpload, problem: Exception) -> None:
+async def _abandon(upload: ReceivedUpload, problem: Exception) -> None:
     upload.problem = problem
     try:
-        await upload.writing.abandon()  # before the event, which tells how much arrived
-    except Exception:  # noqa: BLE001 - the client is told of the problem before
-        log.failure("giving up the upload of {path} failed", path=upload.path)
-    upload.move.ended(problem)
+        await upload.writing.abandon()  # before the event, which has the number of bytes
+    except Exception:  # noqa: BLE001 - the client gets the first problem
+        log.failure("abandoning the upload of {path} failed", path=upload.path)
+    upload.transfer.ended(problem)
 
 
 async def receive_upload(
-    context: SessionContext, stream: LineStream, writing: IWriting, size: int, living: ActiveUpload
+    context: SessionContext, stream: LineStream, writing: IWriting, size: int, active: ActiveUpload
 ) -> None:
-    """Receive ``size`` bytes and publish them; the transaction is over then, however it ends.
+    """Receive and publish an upload of ``size`` bytes; ends its transaction in any case.
 
-    Raises `StorageError` when the storage fails, the rest of the bytes dropped, `TransferAborted`,
+    Raises `StorageError` after the remaining bytes are discarded, `TransferAborted`,
     `TransferStalled`.
     """
-    move = TransferRecord(context, writing.path, True, living, size)
+    transfer = TransferRecord(context, str(writing.path), active, announced=size)
     try:
         try:
-            await _receive(context, stream, writing, size, move)
+            await _receive(context, stream, writing, size, transfer)
         except StorageError:
-            await discard_bytes(stream, size - move.size)
+            await discard_bytes(stream, size - transfer.size)
             raise
         entry = await writing.commit()
     except BaseException as problem:
         try:
-            await writing.abandon()  # before the event, which tells how much arrived
+            await writing.abandon()  # before the event, which has the number of bytes
         finally:
-            move.ended(problem)
+            transfer.ended(problem)
         raise
-    move.published(writing, entry)
+    transfer.committed(writing, entry)
 
 
 async def _receive(
-    context: SessionContext, stream: LineStream, writing: IWriting, size: int, move: TransferRecord
+    context: SessionContext,
+    stream: LineStream,
+    writing: IWriting,
+    size: int,
+    transfer: TransferRecord,
 ) -> None:
-    """Write what comes: what is here already by itself, the rest of a large file by the kernel."""
-    throttles = context.rate_limiters(upload=True)
-    fast = (
-        size > SMALL_FILE_SIZE and throttles is None and stream.connection.supports_partial_receive
-    )
-    spliced = ISpliceTarget(writing, None) if fast else None
-    while move.size < size:
-        if spliced is not None and move.size >= SMALL_FILE_SIZE and stream.hold():
+    """Write what arrives: the first bytes by reading, the rest of a large file by splice(2)."""
+    limiters, connection = context.rate_limiters(upload=True), stream.connection
+    by_kernel = size > SMALL_FILE_SIZE and limiters is None and connection.supports_partial_receive
+    target = ISpliceTarget(writing, None) if by_kernel else None
+    while transfer.size < size:
+        if target is not None and transfer.size >= SMALL_FILE_SIZE and stream.take_buffered():
             await stream.flush()
-            await _spliced(stream, spliced, size, move)
+            before = connection.moved
+            try:
+                moved = await connection.receive_file(target.exclusively, size - transfer.size)
+            finally:
+                transfer.size += connection.moved - before
+            if moved == 0:
+                raise TransferAborted("the connection ended before the upload did")
             continue
-        data = await stream.read_some(min(size - move.size, CHUNK_SIZE))
-        if throttles is not None:
-            await throttles.take(len(data))
-        move.size += len(data)
+        data = await stream.read(min(size - transfer.size, CHUNK_SIZE))
+        if limiters is not None:
+            await limiters.take(len(data))
+        transfer.size += len(data)
         await writing.write(data)
 
 
-async def _spliced(
-    stream: LineStream, spliced: ISpliceTarget, size: int, move: TransferRecord
-) -> None:
-    """Have the kernel write the rest."""
-    before = stream.connection.moved
-    try:
-        moved = await stream.connection.receive_file(spliced.exclusively, size - move.size)
-    finally:
-        move.size += stream.connection.moved - before
-    if moved == 0:
-        raise TransferAborted("the connection ended before the upload did")
-
-
 async def discard_bytes(stream: LineStream, size: int) -> None:
-    """Read and throw away what was announced; raises `TransferAborted`, `TransferStalled`."""
+    """Receive and discard bytes; raises `TransferAborted`, `TransferStalled`."""
     while size > 0:
-        size -= len(await stream.read_some(min(size, CHUNK_SIZE)))
+        size -= len(await stream.read(min(size, CHUNK_SIZE)))
 
 
 async def send_download(
     context: SessionContext, stream: LineStream, path: VirtualPath, offset: int
 ) -> None:
-    """Send a file from ``offset`` behind its answer.
+    """Answer with a file from ``offset`` to its end.
 
-    Raises `StorageError` or `MalformedCommand` before the answer; afterwards a download that fails
-    aborts the connection, so that it never looks whole.
+    Raises `StorageError` or `MalformedCommand` before the answer. A failure after it aborts the
+    connection, so that an incomplete download never looks complete.
     """
     try:
         reading = await context.storage.open_reading(path)
@@ -260,44 +239,35 @@ async def send_download(
         size = reading.entry.size
         if offset > size:
             raise MalformedCommand(f"the file ends at {size}")
-        move = TransferRecord(context, path, upload=False)
+        transfer = TransferRecord(context, str(path))
         try:
-            await _send(context, stream, reading, offset, move)
+            await _send(context, stream, reading, offset)
         except BaseException as problem:
             stream.connection.abort()
-            move.ended(problem)
+            transfer.ended(problem)
             raise
-        move.ended()
+        transfer.size = size - offset
+        transfer.ended()
     finally:
         reading.close()
 
 
 async def _send(
-    context: SessionContext,
-    stream: LineStream,
-    reading: IReading,
-    offset: int,
-    move: TransferRecord,
+    context: SessionContext, stream: LineStream, reading: IReading, offset: int
 ) -> None:
-    size = reading.entry.size - offset
-    throttles = context.rate_limiters(upload=False)
+    end = reading.entry.size  # the file may have grown since
+    size = end - offset
+    limiters = context.rate_limiters(upload=False)
     heading = answer(str(size))
-    if size <= SMALL_FILE_SIZE and throttles is None:
-        await stream.say(heading + await _whole(reading, offset, size))
-    else:
-        await stream.say(heading)
+    if size > SMALL_FILE_SIZE or limiters is not None:
+        await stream.send(heading)
         await stream.flush()
-        to = rate_limited(stream.connection, throttles)
-        await send_file(reading, to, offset, offset + size, None)  # it may have grown
-    move.size = size
-
-
-async def _whole(reading: IReading, offset: int, size: int) -> bytes:
-    """Return so many bytes of a file; raises `TransferAborted` if there are fewer."""
+        await send_file(reading, rate_limited(stream.connection, limiters), offset, end, None)
+        return
     data: bytes = b""
     while len(data) < size:
         more: bytes = await reading.read(offset + len(data), size - len(data))
         if not more:
             raise TransferAborted("the file became shorter while it was sent")
         data = data + more if data else more
-    return data
+    await stream.send(heading + data)

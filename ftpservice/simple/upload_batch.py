@@ -1,7 +1,7 @@
-"""Uploads whose bytes are all here: they are published together, while the next ones are begun.
+"""Publishes uploads that have arrived completely in batches, while the next ones arrive.
 
-Their answers keep their order. Nobody waits for the disk but the next command of another kind, or
-an upload to the same name.
+The answers keep the order of the commands. Only a command of another kind, or an upload to the same
+name, waits for the disk.
 """
 
 from __future__ import annotations
@@ -17,60 +17,57 @@ from ftpservice.simple.transfers import ReceivedUpload
 __all__ = ["MAX_RUNNING_BATCHES", "UPLOADS_PER_BATCH", "UploadPublisher"]
 
 MAX_RUNNING_BATCHES = 2
-"""Batches that are on their way at a time."""
 UPLOADS_PER_BATCH = 16
-"""Uploads of a batch."""
-
-UploadBatch = list[ReceivedUpload]
 
 
 class UploadPublisher:
-    """Those of one session; ``tell`` is called with those of a batch when it is over, in order.
+    """The uploads of one session.
 
-    ``publish`` is to bring a batch to its end, whatever comes, and to keep what went wrong in it.
+    ``publish`` is awaited with a batch, and keeps an error of an upload in the upload. ``answer``
+    is called with each batch that has ended, in order.
     """
 
     def __init__(
         self,
         publish: Callable[[Sequence[ReceivedUpload]], Awaitable[None]],
-        tell: Callable[[Sequence[ReceivedUpload]], object],
+        answer: Callable[[Sequence[ReceivedUpload]], object],
     ) -> None:
         self._publish = publish
-        self._tell = tell
-        self._gathered: UploadBatch = []
-        self._running: deque[tuple[UploadBatch, Task[None]]] = deque()
+        self._answer = answer
+        self._batch: list[ReceivedUpload] = []
+        self._running: deque[tuple[list[ReceivedUpload], Task[None]]] = deque()
         self._paths: set[str] = set()
-        self._is_wanted = False
-        self._bells: list[Deferred[None]] = []
+        self._is_delayed = False
+        self._waiters: list[Deferred[None]] = []
 
     @property
-    def running(self) -> bool:
-        """Whether one is on its way."""
+    def is_running(self) -> bool:
+        """Whether an upload has not ended."""
         return bool(self._paths)
 
     async def wait_for_room(self, path: str) -> None:
-        """Wait until one to ``path`` may be taken."""
-        while len(self._gathered) >= UPLOADS_PER_BATCH or path in self._paths:
-            self.send()
-            await self._one_ends()
+        """Wait until an upload to ``path`` can be added."""
+        while len(self._batch) >= UPLOADS_PER_BATCH or path in self._paths:
+            self.publish_soon()
+            await self._batch_ended()
 
-    def take(self, upload: ReceivedUpload) -> None:
-        """Take one, there being room for it; it is told of in the end."""
+    def add(self, upload: ReceivedUpload) -> None:
+        """Add an upload, after `wait_for_room`."""
         self._paths.add(upload.path)
-        self._gathered.append(upload)
-        if len(self._gathered) >= UPLOADS_PER_BATCH:
-            self.send()
+        self._batch.append(upload)
+        if len(self._batch) >= UPLOADS_PER_BATCH:
+            self.publish_soon()
 
-    def send(self) -> None:
-        """Publish those that were taken, as soon as there are not too many on their way."""
-        self._is_wanted = len(self._running) >= MAX_RUNNING_BATCHES
-        if not self._is_wanted:
+    def publish_soon(self) -> None:
+        """Publish the current batch once fewer than ``MAX_RUNNING_BATCHES`` are running."""
+        self._is_delayed = len(self._running) >= MAX_RUNNING_BATCHES
+        if not self._is_delayed:
             self.publish_now()
 
     def publish_now(self) -> None:
-        """Publish those that were taken."""
-        if self._gathered:
-            batch, self._gathered = self._gathered, []
+        """Publish the current batch."""
+        if self._batch:
+            batch, self._batch = self._batch, []
             task = Task(self._published(batch))
             self._running.append((batch, task))
             if task.ended:
@@ -78,29 +75,29 @@ class UploadPublisher:
             else:
                 task.done.addCallback(self._advance)
 
-    async def _published(self, batch: UploadBatch) -> None:
+    async def _published(self, batch: list[ReceivedUpload]) -> None:
         await self._publish(batch)
 
-    async def settle(self) -> None:
-        """Wait until all are over."""
+    async def wait_until_done(self) -> None:
+        """Wait until all uploads have ended."""
         while self._paths:
-            self.send()
+            self.publish_soon()
             if self._paths:
-                await self._one_ends()
+                await self._batch_ended()
 
-    async def _one_ends(self) -> None:
-        bell: Deferred[None] = Deferred()
-        self._bells.append(bell)
-        await bell
+    async def _batch_ended(self) -> None:
+        waiter: Deferred[None] = Deferred()
+        self._waiters.append(waiter)
+        await waiter
 
     def _advance(self, _none: None) -> None:
-        """Tell of the batches that are over and have nobody before them."""
+        """Answer the batches that have ended, up to the first one that runs."""
         while self._running and self._running[0][1].ended:
             batch, _task = self._running.popleft()
             self._paths.difference_update([upload.path for upload in batch])
-            self._tell(batch)
-        if self._is_wanted:
-            self.send()
-        bells, self._bells = self._bells, []
-        for bell in bells:
-            bell.callback(None)
+            self._answer(batch)
+        if self._is_delayed:
+            self.publish_soon()
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.callback(None)

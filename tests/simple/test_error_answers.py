@@ -24,7 +24,7 @@ KINDS = sorted(
 
 def told(error: BaseException) -> tuple[ErrorCode, str]:
     found = answer_for(error)
-    assert found is not None and not found.parting
+    assert found is not None and not found.ends_session
     return found.code, found.text
 
 
@@ -46,7 +46,7 @@ def test_a_line_that_means_nothing_is_told_why() -> None:
 
 
 def test_a_refusal_stays_itself() -> None:
-    refused = AnswerError(ErrorCode.BUSY, "go", parting=True)
+    refused = AnswerError(ErrorCode.BUSY, "go", ends_session=True)
     assert answer_for(refused) is refused
 
 

@@ -331,7 +331,7 @@ def test_verbs_of_http_end_a_session_until_somebody_is_logged_in() -> None:
 def test_only_a_few_unknown_verbs_are_put_up_with_before_the_login() -> None:
     talk = SimpleTalk()
     assert talk.say("USER ann\n\n" + "XYZ\n" * 10)[2:] == [
-        *["ERR SYNTAX unknown verb; HELP lists those there are"] * 4,
+        *["ERR SYNTAX unknown command; send HELP for a list"] * 4,
         "ERR SYNTAX this is the simple protocol of ftpservice",
     ]
 

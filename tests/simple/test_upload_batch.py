@@ -43,7 +43,7 @@ class Bench:
         for text in texts:
             await self.uploads.wait_for_room(path or text)
             nothing = cast("Any", None)
-            self.uploads.take(ReceivedUpload(path or text, text, b"", nothing, nothing))
+            self.uploads.add(ReceivedUpload(path or text, text, b"", nothing, nothing))
 
 
 def names(count: int, first: int = 0) -> list[str]:
@@ -54,12 +54,12 @@ def test_they_are_published_together() -> None:
     bench = Bench()
     outcome(bench.take("a", "b"))
     assert bench.begun == []
-    bench.uploads.send()
+    bench.uploads.publish_soon()
     assert bench.batches == [["a", "b"]]
-    assert bench.uploads.running
+    assert bench.uploads.is_running
     bench.end(0)
     assert bench.told == ["a", "b"]
-    assert not bench.uploads.running
+    assert not bench.uploads.is_running
 
 
 def test_a_full_batch_waits_for_nothing() -> None:
@@ -71,9 +71,9 @@ def test_a_full_batch_waits_for_nothing() -> None:
 def test_answers_keep_their_order() -> None:
     bench = Bench()
     outcome(bench.take("a"))
-    bench.uploads.send()
+    bench.uploads.publish_soon()
     outcome(bench.take("b"))
-    bench.uploads.send()
+    bench.uploads.publish_soon()
     bench.end(1)
     assert bench.told == []
     bench.end(0)
@@ -95,7 +95,7 @@ def test_one_that_could_not_be_sent_is_sent_when_there_is_room() -> None:
     bench = Bench()
     for text in names(MAX_RUNNING_BATCHES + 1):
         outcome(bench.take(text))
-        bench.uploads.send()
+        bench.uploads.publish_soon()
     assert len(bench.begun) == MAX_RUNNING_BATCHES
     bench.end(0)
     assert bench.batches[-1] == [str(MAX_RUNNING_BATCHES)]
@@ -108,7 +108,7 @@ def test_one_name_has_one_at_a_time() -> None:
     assert is_pending(waiting)
     bench.end(0)
     outcome(waiting)
-    bench.uploads.send()
+    bench.uploads.publish_soon()
     bench.end(1)
     assert bench.told == ["first", "second"]
 
@@ -116,14 +116,14 @@ def test_one_name_has_one_at_a_time() -> None:
 def test_settling_waits_for_all() -> None:
     bench = Bench()
     outcome(bench.take(*names(UPLOADS_PER_BATCH + 1)))
-    settled = [Task(bench.uploads.settle()).done for _ in range(2)]
+    settled = [Task(bench.uploads.wait_until_done()).done for _ in range(2)]
     assert len(bench.begun) == 2
     bench.end(0)
     assert all(map(is_pending, settled))
     bench.end(1)
     for one in settled:
         outcome(one)
-    outcome(Task(bench.uploads.settle()).done)
+    outcome(Task(bench.uploads.wait_until_done()).done)
 
 
 def test_at_the_end_all_are_sent() -> None:
@@ -140,5 +140,5 @@ def test_those_that_need_no_waiting_are_told_at_once() -> None:
     bench = Bench()
     bench.uploads = UploadPublisher(at_once, bench._tell)
     outcome(bench.take("a"))
-    outcome(Task(bench.uploads.settle()).done)
+    outcome(Task(bench.uploads.wait_until_done()).done)
     assert bench.told == ["a"]

@@ -77,7 +77,7 @@ def test_uploads_that_are_cut_in_a_row_of_them_leave_the_whole_ones(served: Serv
     assert visible(served.root) == {**whole, "f9": b"old"}
 
 
-BEING_UPLOADED = "ERR INTERNAL it is being uploaded by another session"
+BEING_UPLOADED = "ERR INTERNAL another session is uploading it"
 
 
 @pytest.fixture
