@@ -1,24 +1,24 @@
-"""What every storage must do, as a test that anybody's storage can run.
+"""The storage contract as tests that any storage can run.
 
-A storage author mixes `StorageContract` into a test case and says how to get a fresh storage::
+A storage author mixes `StorageContract` into a test case and defines how to get a fresh storage::
 
     class MyStorageTests(StorageContract, SynchronousTestCase):
         def storage(self):
             return MyStorage(...)
 
-``SynchronousTestCase`` suits a storage that answers at once; one that answers later (threads, a
-network) uses ``twisted.trial.unittest.TestCase`` under trial. Where something else runs the
-reactor (pytest-twisted), override ``finish`` to wait with that: ``return blockon(test)``.
+``SynchronousTestCase`` suits a storage that answers at once. One that answers later (threads, a
+network) uses ``twisted.trial.unittest.TestCase`` under trial. If something else runs the reactor
+(pytest-twisted), override ``finish`` to wait with that: ``return blockon(test)``.
 
-- ``storage()`` returns an empty `IStorage` (or an awaitable of one), each time a new one; use
-  ``addCleanup`` to take it down.
-- ``other_owner_storage()`` may return another owner's view of the files that ``storage()`` gave
-  last, and ``small_storage(capacity)`` a storage that is soon full; without them what concerns
-  several owners or a full disk is not tested.
-- ``check_all_closed()`` may fail a test after which a descriptor, thread or port is still there.
+- ``storage()`` returns an empty `IStorage` (or an awaitable of one), a new one each time; use
+  ``addCleanup`` to release it.
+- ``other_owner_storage()`` may return another owner's view of the files that ``storage()`` returned
+  last, and ``small_storage(capacity)`` a storage that is soon full. Without them, tests that need
+  several owners or a full disk are skipped.
+- ``check_all_closed()`` may fail a test after which a descriptor, thread or port is still open.
 
-Optional capabilities (``IHashes``, ``IPartials`` …) are tested where the storage offers them, ways
-of writing where it does not raise `Unsupported`.
+Optional interfaces (``IHashes``, ``IPartials`` …) are tested if the storage offers them, modes of
+writing if it does not raise `NotSupported`.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from ftpservice.testing.contract.directories import DirectoryContract, RenameCon
 from ftpservice.testing.contract.files import (
     AppendContract,
     ReadingContract,
-    UniqueContract,
+    UniqueNameContract,
     WritingContract,
 )
 from ftpservice.testing.contract.interruptions import (
     AbortedUploadContract,
-    FullContract,
-    OwnerContract,
+    FullStorageContract,
     ResumeContract,
+    SeveralOwnersContract,
 )
 from ftpservice.testing.contract.partial_uploads import (
     ActiveUploadContract,
-    FullRecoveryContract,
     InterruptedUploadContract,
+    SpaceRecoveryContract,
 )
 from ftpservice.testing.contract.stat_and_list import ListingContract, StatContract
 
@@ -59,19 +59,20 @@ class StorageContract(
     ReadingContract,
     WritingContract,
     AppendContract,
-    UniqueContract,
+    UniqueNameContract,
     AbortedUploadContract,
     ResumeContract,
-    OwnerContract,
-    FullContract,
+    SeveralOwnersContract,
+    FullStorageContract,
     HashContract,
     AttributeContract,
     PartialContract,
     InterruptedUploadContract,
     ActiveUploadContract,
-    FullRecoveryContract,
+    SpaceRecoveryContract,
 ):
-    """The whole contract; see the module's docstring for its hooks.
+    """The whole contract, as tests for trial or unittest; its hooks are those of `ContractCase`.
 
-    Test names must differ between the parts, or one would hide the other: a test holds that.
+    ``storage()`` has to be defined: it returns a fresh, empty `IStorage`. ``other_owner_storage``,
+    ``small_storage``, ``check_all_closed`` and ``finish`` may be.
     """

@@ -3,18 +3,18 @@
 import pytest
 
 from ftpservice.storage import errors
-from ftpservice.testing.contract.case import at
+from ftpservice.testing.contract.case import path_at
 
 
 @pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"StorageError"}))
 def test_every_error_is_a_storage_error_that_says_to_what_it_happened(name):
-    error = getattr(errors, name)(at("/file"), "why")
+    error = getattr(errors, name)(path_at("/file"), "why")
     assert isinstance(error, errors.StorageError)
-    assert (error.path, error.detail) == (at("/file"), "why")
+    assert (error.path, error.detail) == (path_at("/file"), "why")
 
 
 def test_a_detail_may_be_missing():
-    assert errors.PathNotFound(at("/file")).detail == ""
+    assert errors.PathNotFound(path_at("/file")).detail == ""
 
 
 @pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"StorageError", "Unavailable"}))

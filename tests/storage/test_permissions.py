@@ -22,7 +22,14 @@ from ftpservice.storage.interfaces import (
 )
 from ftpservice.storage.permissions import RestrictedStorage, permission_facts
 from ftpservice.storage.rights import PRESETS, Right
-from ftpservice.testing.contract.case import at, begin, content, listed, make, partial
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    partial_size,
+    path_at,
+    read_file,
+)
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.entry import Entry, Kind
 
@@ -57,25 +64,27 @@ class FullyPermittedTests(StorageContract, SynchronousTestCase):
 def furnished(*rights):
     """Return a storage with ``/file`` and ``/folder``, and the same for one with ``rights``."""
     inner = MemoryStorage()
-    run(make(inner, "/file", b"old"))
-    run(inner.make_directory(at("/folder")))
+    run(create_file(inner, "/file", b"old"))
+    run(inner.make_directory(path_at("/folder")))
     return inner, RestrictedStorage(inner, frozenset(rights))
 
 
 OPERATIONS = {
-    "list": lambda storage: listed(storage),
-    "read": lambda storage: content(storage, "/file"),
-    "create": lambda storage: make(storage, "/new", b"x", WriteRequest(WriteMode.CREATE)),
-    "store new": lambda storage: make(storage, "/new", b"x"),
-    "unique": lambda storage: make(storage, "/file", b"x", WriteRequest(WriteMode.UNIQUE)),
-    "append new": lambda storage: make(storage, "/new", b"x", WriteRequest(WriteMode.APPEND)),
-    "append": lambda storage: make(storage, "/file", b"x", WriteRequest(WriteMode.APPEND)),
-    "overwrite": lambda storage: make(storage, "/file", b"x"),
-    "resume over": lambda storage: make(storage, "/file", b"x", WriteRequest(offset=1)),
-    "delete": lambda storage: storage.remove_file(at("/file")),
-    "rename": lambda storage: storage.rename(at("/file"), at("/new")),
-    "mkdir": lambda storage: storage.make_directory(at("/folder/new")),
-    "rmdir": lambda storage: storage.remove_directory(at("/folder")),
+    "list": lambda storage: list_directory(storage),
+    "read": lambda storage: read_file(storage, "/file"),
+    "create": lambda storage: create_file(storage, "/new", b"x", WriteRequest(WriteMode.CREATE)),
+    "store new": lambda storage: create_file(storage, "/new", b"x"),
+    "unique": lambda storage: create_file(storage, "/file", b"x", WriteRequest(WriteMode.UNIQUE)),
+    "append new": lambda storage: create_file(
+        storage, "/new", b"x", WriteRequest(WriteMode.APPEND)
+    ),
+    "append": lambda storage: create_file(storage, "/file", b"x", WriteRequest(WriteMode.APPEND)),
+    "overwrite": lambda storage: create_file(storage, "/file", b"x"),
+    "resume over": lambda storage: create_file(storage, "/file", b"x", WriteRequest(offset=1)),
+    "delete": lambda storage: storage.remove_file(path_at("/file")),
+    "rename": lambda storage: storage.rename(path_at("/file"), path_at("/new")),
+    "mkdir": lambda storage: storage.make_directory(path_at("/folder/new")),
+    "rmdir": lambda storage: storage.remove_directory(path_at("/folder")),
 }
 ALLOWED = {
     Right.LIST: {"list"},
@@ -97,14 +106,14 @@ class TestOperations:
     @pytest.mark.parametrize("right", Right)
     def test_one_right_allows_its_operations_and_nothing_else(self, right, operation):
         inner, storage = furnished(right)
-        before = run(listed(inner))
+        before = run(list_directory(inner))
         if operation in ALLOWED[right]:
             run(OPERATIONS[operation](storage))
             return
         with pytest.raises((Denied, Exists, BadOffset)):
             run(OPERATIONS[operation](storage))
-        assert run(listed(inner)) == before
-        assert run(content(inner, "/file")) == b"old"
+        assert run(list_directory(inner)) == before
+        assert run(read_file(inner, "/file")) == b"old"
 
     @pytest.mark.parametrize("preset", PRESETS)
     @pytest.mark.parametrize("operation", OPERATIONS)
@@ -123,47 +132,47 @@ class TestOperations:
 
     def test_renaming_over_a_file_needs_the_right_to_overwrite(self):
         inner, storage = furnished(Right.RENAME)
-        run(make(inner, "/other", b"other"))
+        run(create_file(inner, "/other", b"other"))
         with pytest.raises(Exists):
-            run(storage.rename(at("/file"), at("/other")))
-        assert run(content(inner, "/other")) == b"other"
+            run(storage.rename(path_at("/file"), path_at("/other")))
+        assert run(read_file(inner, "/other")) == b"other"
         allowed = RestrictedStorage(inner, frozenset({Right.RENAME, Right.OVERWRITE}))
-        run(allowed.rename(at("/file"), at("/other")))
-        assert run(content(inner, "/other")) == b"old"
+        run(allowed.rename(path_at("/file"), path_at("/other")))
+        assert run(read_file(inner, "/other")) == b"old"
 
     def test_an_upload_that_may_not_replace_does_not_when_the_file_comes_later(self):
         inner, storage = furnished(Right.CREATE)
-        writing = run(begin(storage, "/new", b"mine"))
-        run(make(inner, "/new", b"theirs"))
+        writing = run(begin_upload(storage, "/new", b"mine"))
+        run(create_file(inner, "/new", b"theirs"))
         with pytest.raises(Exists):
             run(writing.commit())
-        assert run(content(inner, "/new")) == b"theirs"
+        assert run(read_file(inner, "/new")) == b"theirs"
 
 
 class TestAppending:
     def test_who_may_only_create_goes_on_from_a_partial(self):
         inner, storage = furnished(Right.CREATE)
-        run(run(begin(inner, "/new", b"012")).abandon())
-        writing = run(begin(storage, "/new", b"34", WriteRequest(WriteMode.APPEND)))
+        run(run(begin_upload(inner, "/new", b"012")).abandon())
+        writing = run(begin_upload(storage, "/new", b"34", WriteRequest(WriteMode.APPEND)))
         assert writing.offset == 3
         run(writing.commit())
-        assert run(content(inner, "/new")) == b"01234"
+        assert run(read_file(inner, "/new")) == b"01234"
 
     def test_who_may_only_create_never_appends(self):
         inner, storage = furnished(Right.CREATE)
-        writing = run(begin(storage, "/new", b"mine", WriteRequest(WriteMode.APPEND)))
-        run(make(inner, "/new", b"theirs"))
+        writing = run(begin_upload(storage, "/new", b"mine", WriteRequest(WriteMode.APPEND)))
+        run(create_file(inner, "/new", b"theirs"))
         with pytest.raises(Exists):
             run(writing.commit())
-        assert run(content(inner, "/new")) == b"theirs"
+        assert run(read_file(inner, "/new")) == b"theirs"
 
     def test_a_storage_without_partials_starts_at_nothing(self):
         inner, _ = furnished()
         hidden = RestrictedStorage(inner, frozenset({Right.LIST}))  # it offers no IPartials
         hidden.open_writing = inner.open_writing
         storage = RestrictedStorage(hidden, frozenset({Right.CREATE}))
-        run(make(storage, "/new", b"x", WriteRequest(WriteMode.APPEND)))
-        assert run(content(inner, "/new")) == b"x"
+        run(create_file(storage, "/new", b"x", WriteRequest(WriteMode.APPEND)))
+        assert run(read_file(inner, "/new")) == b"x"
 
     @pytest.mark.parametrize("how", [WriteMode.APPEND, WriteMode.REPLACE])
     def test_a_file_that_goes_while_it_is_opened_is_not_made(self, how):
@@ -179,8 +188,8 @@ class TestAppending:
 
         storage = RestrictedStorage(Vanishing(), frozenset({Right.OVERWRITE, Right.APPEND}))
         with pytest.raises(Denied):
-            run(storage.open_writing(at("/file"), WriteRequest(how)))
-        assert set(run(listed(inner))) == {"folder"}
+            run(storage.open_writing(path_at("/file"), WriteRequest(how)))
+        assert set(run(list_directory(inner))) == {"folder"}
 
     def test_a_cancelled_opening_leaves_nothing_open(self):
         inner, _ = furnished()
@@ -202,12 +211,12 @@ class TestAppending:
                 return writing
 
         storage = RestrictedStorage(Slow(), frozenset({Right.OVERWRITE}))
-        opening = Deferred.fromCoroutine(storage.open_writing(at("/file"), WriteRequest()))
+        opening = Deferred.fromCoroutine(storage.open_writing(path_at("/file"), WriteRequest()))
         opening.cancel()
         failures = []
         opening.addErrback(failures.append)
         assert failures[0].check(CancelledError)
-        assert abandoned == [at("/file")]
+        assert abandoned == [path_at("/file")]
 
 
 class TestDropBox:
@@ -215,30 +224,30 @@ class TestDropBox:
 
     def test_directories_are_seen_and_files_are_not(self):
         _, storage = furnished(*PRESETS["upload-only"])
-        assert run(storage.stat(at("/folder"))).kind is Kind.DIRECTORY
-        assert run(storage.stat(at("/"))).kind is Kind.DIRECTORY
+        assert run(storage.stat(path_at("/folder"))).kind is Kind.DIRECTORY
+        assert run(storage.stat(path_at("/"))).kind is Kind.DIRECTORY
         with pytest.raises(PathNotFound):
-            run(storage.stat(at("/file")))
+            run(storage.stat(path_at("/file")))
         with pytest.raises(PathNotFound):
-            run(storage.stat(at("/none")))
+            run(storage.stat(path_at("/none")))
 
     def test_what_was_cut_can_be_resumed(self):
         inner, storage = furnished(*PRESETS["upload-only"])
-        run(run(begin(storage, "/new", b"012")).abandon())
-        assert run(partial(storage, "/new")) == 3
-        run(make(storage, "/new", b"34", WriteRequest(offset=3)))
-        assert run(content(inner, "/new")) == b"01234"
+        run(run(begin_upload(storage, "/new", b"012")).abandon())
+        assert run(partial_size(storage, "/new")) == 3
+        run(create_file(storage, "/new", b"34", WriteRequest(offset=3)))
+        assert run(read_file(inner, "/new")) == b"01234"
 
     def test_nothing_is_gone_on_from_but_a_partial(self):
         _, storage = furnished(*PRESETS["upload-only"])
         for name in ("/file", "/none", "/file/x", "/folder"):
             with pytest.raises(BadOffset):
-                run(begin(storage, name, b"", WriteRequest(offset=1)))
+                run(begin_upload(storage, name, b"", WriteRequest(offset=1)))
 
     def test_any_right_to_files_shows_their_facts(self):
         for right in (Right.LIST, Right.READ, Right.OVERWRITE, Right.APPEND, Right.DELETE):
             _, storage = furnished(right)
-            assert run(storage.stat(at("/file"))).size == 3
+            assert run(storage.stat(path_at("/file"))).size == 3
 
 
 class TestCapabilities:
@@ -259,7 +268,7 @@ class TestCapabilities:
 
     def test_free_space_is_forwarded_always(self):
         _, storage = furnished()
-        assert run(IFreeSpace(storage).free_space(at("/"))) > 0
+        assert run(IFreeSpace(storage).free_space(path_at("/"))) > 0
 
     def test_nothing_else_slips_past(self):
         _, storage = furnished(*Right)

@@ -43,7 +43,7 @@ class BareTests(StorageContract, SynchronousTestCase):
         return Bare()
 
     # Its names are ASCII only, which the contract allows for bytes that are no UTF-8 alone.
-    test_odd_names_come_back_as_they_went_in = None
+    test_unusual_names_are_stored_unchanged = None
 
 
 class Late:
@@ -127,13 +127,13 @@ class Leaky(MemoryStorage):
 
 
 FAULTS = {
-    "create replaces": "test_of_two_that_create_only_one_does",
-    "announced ignored": "test_an_announced_size_is_held_to",
-    "abandon publishes": "test_a_cut_new_file_is_not_there",
-    "seen early": "test_a_new_file_appears_whole_at_commit",
+    "create replaces": "test_of_two_simultaneous_creations_only_one_succeeds",
+    "announced ignored": "test_an_upload_of_another_size_than_announced_is_refused",
+    "abandon publishes": "test_an_abandoned_new_file_is_not_visible",
+    "seen early": "test_a_new_file_is_visible_and_complete_after_the_commit",
     "odd errors": "test_a_file_can_be_removed",
-    "rename replaces": "test_nothing_gives_way_where_replacing_is_off",
-    "partials shared": "test_partials_are_not",
+    "rename replaces": "test_without_replace_nothing_is_replaced",
+    "partials shared": "test_partial_uploads_are_not_shared",
 }
 
 

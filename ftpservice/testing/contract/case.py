@@ -1,4 +1,4 @@
-"""What the storage contract is built from: hooks for storage authors, steps that tests share."""
+"""The base of the storage contract: hooks for storage authors, and steps shared by its tests."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ else:
 
 __all__ = [
     "ContractCase",
-    "at",
-    "begin",
-    "checks",
-    "content",
-    "cut",
-    "listed",
-    "make",
-    "partial",
-    "refused",
-    "supports",
-    "upload",
+    "assert_raises",
+    "begin_upload",
+    "cancel",
+    "contract_test",
+    "create_file",
+    "list_directory",
+    "partial_size",
+    "path_at",
+    "read_file",
+    "supports_mode",
+    "upload_file",
 ]
 
 Result = TypeVar("Result")
@@ -39,21 +39,21 @@ Check = Callable[[Any, IStorage], Coroutine[Any, Any, None]]
 
 
 class ContractCase(Mixed):
-    """The hooks of the contract; only ``storage`` has to be filled in."""
+    """The hooks of the contract; only ``storage`` has to be defined."""
 
     def storage(self) -> IStorage | Awaitable[IStorage]:
         """Return a fresh, empty storage; called once for each test."""
         raise NotImplementedError
 
     def other_owner_storage(self) -> IStorage | Awaitable[IStorage] | None:
-        """Return another owner's view of the files that ``storage`` gave last, if possible."""
+        """Return another owner's view of the files that ``storage`` returned last, or None."""
         return None
 
     def small_storage(
         self,
         capacity: int,  # noqa: ARG002 (for those who override it)
     ) -> IStorage | Awaitable[IStorage] | None:
-        """Return a fresh storage that holds ``capacity`` bytes, if there is such a thing."""
+        """Return a fresh storage that holds ``capacity`` bytes, or None."""
         return None
 
     def check_all_closed(self) -> Awaitable[None] | None:
@@ -61,9 +61,9 @@ class ContractCase(Mixed):
         return None
 
     def finish(self, test: Deferred[None]) -> Deferred[None] | None:
-        """End a test: trial's ``TestCase`` waits for it, any other must have it done by now.
+        """End a test: trial's ``TestCase`` waits for it, any other case has to be done by now.
 
-        Override it where something else runs the reactor.
+        Override it if something else runs the reactor.
         """
         if isinstance(self, TestCase):
             return test
@@ -71,12 +71,12 @@ class ContractCase(Mixed):
         return None
 
 
-def checks(check: Check) -> Callable[[ContractCase], Deferred[None] | None]:
-    """Make a test method of a coroutine that is given a fresh storage."""
+def contract_test(check: Check) -> Callable[[ContractCase], Deferred[None] | None]:
+    """Make a test method of a coroutine; it is called with a fresh storage."""
 
     async def run(case: ContractCase) -> None:
-        await check(case, await arrived(case.storage()))
-        await arrived(case.check_all_closed())
+        await check(case, await result_of(case.storage()))
+        await result_of(case.check_all_closed())
 
     @wraps(check)
     def test(case: ContractCase) -> Deferred[None] | None:
@@ -85,32 +85,34 @@ def checks(check: Check) -> Callable[[ContractCase], Deferred[None] | None]:
     return test
 
 
-async def arrived(value: Result | Awaitable[Result]) -> Result:
-    """Return what a hook gave, at once or later."""
+async def result_of(value: Result | Awaitable[Result]) -> Result:
+    """Return the result of a hook, which may be awaitable."""
     if isinstance(value, Awaitable):
         return await value
     return value
 
 
-def at(text: str) -> VirtualPath:
-    """Spell a path shortly."""
+def path_at(text: str) -> VirtualPath:
+    """Return the path for an absolute string."""
     return VirtualPath.parse(text)
 
 
-async def refused(call: Awaitable[object], *kinds: type[StorageError]) -> StorageError:
-    """Wait for a call that must raise one of ``kinds``."""
+async def assert_raises(call: Awaitable[object], *kinds: type[StorageError]) -> StorageError:
+    """Wait for a call that has to raise one of ``kinds``; return the error."""
     try:
         result = await call
     except kinds as error:
         return error
-    raise AssertionError(f"{result!r} where one of {[kind.__name__ for kind in kinds]} was due")
+    raise AssertionError(
+        f"returned {result!r} instead of raising one of {[kind.__name__ for kind in kinds]}"
+    )
 
 
-async def begin(
+async def begin_upload(
     storage: IStorage, name: str, data: bytes = b"", request: WriteRequest | None = None
 ) -> IWriting:
-    """Open a transaction, and write ``data`` in two pieces if there is any."""
-    writing = await storage.open_writing(at(name), request or WriteRequest())
+    """Open an upload transaction and write ``data``, if any, in two pieces."""
+    writing = await storage.open_writing(path_at(name), request or WriteRequest())
     half = len(data) // 2
     try:
         for piece in (data[:half], data[half:]):
@@ -122,23 +124,23 @@ async def begin(
     return writing
 
 
-async def make(
+async def create_file(
     storage: IStorage, name: str, data: bytes = b"", request: WriteRequest | None = None
 ) -> Entry:
     """Upload a whole file."""
-    return await (await begin(storage, name, data, request)).commit()
+    return await (await begin_upload(storage, name, data, request)).commit()
 
 
-async def upload(
+async def upload_file(
     storage: IStorage, name: str, data: bytes, how: WriteMode, offset: int = 0
 ) -> Entry:
-    """Upload a whole file in a certain way."""
-    return await make(storage, name, data, WriteRequest(how, offset))
+    """Upload a whole file in a certain mode."""
+    return await create_file(storage, name, data, WriteRequest(how, offset))
 
 
-async def content(storage: IStorage, name: str) -> bytes:
+async def read_file(storage: IStorage, name: str) -> bytes:
     """Download a whole file."""
-    reading = await storage.open_reading(at(name))
+    reading = await storage.open_reading(path_at(name))
     try:
         pieces = bytearray()
         while piece := await reading.read(len(pieces), 1000):
@@ -148,9 +150,9 @@ async def content(storage: IStorage, name: str) -> bytes:
         reading.close()
 
 
-async def listed(storage: IStorage, name: str = "/") -> dict[str, Entry]:
+async def list_directory(storage: IStorage, name: str = "/") -> dict[str, Entry]:
     """Return a directory's entries by name."""
-    listing = await storage.open_listing(at(name))
+    listing = await storage.open_listing(path_at(name))
     try:
         entries: dict[str, Entry] = {}
         while batch := await listing.next_batch():
@@ -162,29 +164,29 @@ async def listed(storage: IStorage, name: str = "/") -> dict[str, Entry]:
         listing.close()
 
 
-async def partial(storage: IStorage, name: str) -> int | None:
-    """Return the size of the partial kept for a name; None if there is none."""
+async def partial_size(storage: IStorage, name: str) -> int | None:
+    """Return the size of the partial upload of a name in bytes; None if there is none."""
     partials = IPartials(storage, None)
     if partials is None:
         return None
     try:
-        return int((await partials.partial(at(name))).size)
+        return int((await partials.partial(path_at(name))).size)
     except StorageError:
         return None
 
 
-async def supports(storage: IStorage, how: WriteMode) -> bool:
-    """Tell whether the storage can write like that at all."""
+async def supports_mode(storage: IStorage, how: WriteMode) -> bool:
+    """Tell whether the storage supports a mode of writing."""
     try:
-        writing = await storage.open_writing(at("/supported"), WriteRequest(how))
+        writing = await storage.open_writing(path_at("/supported"), WriteRequest(how))
     except NotSupported:
         return False
     await writing.abandon()
     return True
 
 
-async def cut(call: Awaitable[Result]) -> Result | None:
-    """Begin a call and cancel it; return its result if that had come at once."""
+async def cancel(call: Awaitable[Result]) -> Result | None:
+    """Begin a call and cancel it; return its result if it was available at once."""
 
     async def begun() -> Result:
         return await call

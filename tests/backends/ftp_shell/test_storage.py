@@ -29,7 +29,13 @@ from ftpservice.storage.interfaces import (
     WriteRequest,
 )
 from ftpservice.storage.links import lstat
-from ftpservice.testing.contract.case import at, begin, content, listed, make
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    path_at,
+    read_file,
+)
 from ftpservice.testing.contract.directories import DirectoryContract, RenameContract
 from ftpservice.testing.contract.stat_and_list import ListingContract, StatContract
 from ftpservice.wire.entry import Entry, Kind
@@ -108,39 +114,39 @@ class TestTwistedShell:
         assert IPartials(storage, None) is None
 
     def test_what_it_opens_is_as_promised(self, storage):
-        run(make(storage, "/file", b"x"))
-        reading = run(storage.open_reading(at("/file")))
+        run(create_file(storage, "/file", b"x"))
+        reading = run(storage.open_reading(path_at("/file")))
         verifyObject(IReading, reading)
         reading.close()
-        verifyObject(IListing, run(storage.open_listing(at("/"))))
-        writing = run(storage.open_writing(at("/new"), WriteRequest()))
+        verifyObject(IListing, run(storage.open_listing(path_at("/"))))
+        writing = run(storage.open_writing(path_at("/new"), WriteRequest()))
         verifyObject(IWriting, writing)
         run(writing.abandon())
 
     def test_facts_are_the_file_systems(self, storage, folder):
-        run(make(storage, "/file", b"12345"))
+        run(create_file(storage, "/file", b"12345"))
         path = folder.child("file").path
         os.chmod(path, 0o640)
         os.utime(path, (1_000_000, 1_000_000))
-        entry = run(storage.stat(at("/file")))
+        entry = run(storage.stat(path_at("/file")))
         assert entry[:5] == ("file", Kind.FILE, 5, 1_000_000, 0o640)
         assert entry.links == 1
 
     def test_files_are_written_and_read_whole(self, storage):
         data = bytes(range(256)) * 4000
         before = descriptors()
-        entry = run(make(storage, "/file", data))
+        entry = run(create_file(storage, "/file", data))
         assert (entry.name, entry.size) == ("file", len(data))
-        assert run(content(storage, "/file")) == data
-        run(make(storage, "/file", b"shorter"))
-        assert run(content(storage, "/file")) == b"shorter"
-        run(make(storage, "/empty"))
-        assert run(content(storage, "/empty")) == b""
+        assert run(read_file(storage, "/file")) == data
+        run(create_file(storage, "/file", b"shorter"))
+        assert run(read_file(storage, "/file")) == b"shorter"
+        run(create_file(storage, "/empty"))
+        assert run(read_file(storage, "/empty")) == b""
         assert descriptors() == before
 
     def test_reading_goes_forward_only(self, storage):
-        run(make(storage, "/file", bytes(range(256)) * 1000))
-        reading = run(storage.open_reading(at("/file")))
+        run(create_file(storage, "/file", bytes(range(256)) * 1000))
+        reading = run(storage.open_reading(path_at("/file")))
         assert run(reading.read(100_000, 3)) == (bytes(range(256)) * 1000)[100_000:100_003]
         assert run(reading.read(200_000, 3)) == (bytes(range(256)) * 1000)[200_000:200_003]
         with pytest.raises(errors.NotSupported):
@@ -152,9 +158,9 @@ class TestTwistedShell:
 
     @pytest.mark.parametrize("bytes_read", [0, 1])
     def test_a_reading_that_is_given_up_closes_its_file(self, storage, bytes_read):
-        run(make(storage, "/file", b"x" * 1_000_000))
+        run(create_file(storage, "/file", b"x" * 1_000_000))
         before = descriptors()
-        reading = run(storage.open_reading(at("/file")))
+        reading = run(storage.open_reading(path_at("/file")))
         if bytes_read:
             run(reading.read(0, bytes_read))
         reading.close()
@@ -162,25 +168,25 @@ class TestTwistedShell:
         assert descriptors() == before
 
     def test_only_files_are_read_and_written(self, storage):
-        run(storage.make_directory(at("/folder")))
+        run(storage.make_directory(path_at("/folder")))
         for path in ("/folder", "/"):
             with pytest.raises(errors.IsDirectory):
-                run(storage.open_reading(at(path)))
+                run(storage.open_reading(path_at(path)))
             with pytest.raises(errors.IsDirectory):
-                run(begin(storage, path))
+                run(begin_upload(storage, path))
         with pytest.raises(errors.PathNotFound):
-            run(begin(storage, "/none/file"))
+            run(begin_upload(storage, "/none/file"))
         with pytest.raises(errors.IsDirectory):
-            run(storage.remove_file(at("/")))
+            run(storage.remove_file(path_at("/")))
 
     def test_a_cut_new_file_goes_and_a_cut_old_one_stays(self, storage, folder):
         before = descriptors()
-        writing = run(begin(storage, "/new", b"half"))
+        writing = run(begin_upload(storage, "/new", b"half"))
         run(writing.abandon())
         run(writing.abandon())
-        assert run(listed(storage)) == {}
-        run(make(storage, "/old", b"old"))
-        run(run(begin(storage, "/old", b"new")).abandon())
+        assert run(list_directory(storage)) == {}
+        run(create_file(storage, "/old", b"old"))
+        run(run(begin_upload(storage, "/old", b"new")).abandon())
         assert folder.child("old").exists()
         with pytest.raises(errors.Unavailable):
             run(writing.write(b"more"))
@@ -190,33 +196,33 @@ class TestTwistedShell:
 
     def test_an_announced_size_is_held_to(self, storage):
         with pytest.raises(errors.BadOffset):
-            run(make(storage, "/file", b"four", WriteRequest(announced=5)))
-        assert run(listed(storage)) == {}
-        run(make(storage, "/file", b"four", WriteRequest(announced=4)))
+            run(create_file(storage, "/file", b"four", WriteRequest(announced=5)))
+        assert run(list_directory(storage)) == {}
+        run(create_file(storage, "/file", b"four", WriteRequest(announced=4)))
 
     def test_creating_looks_first(self, storage):
-        run(make(storage, "/file", b"x", WriteRequest(WriteMode.CREATE)))
+        run(create_file(storage, "/file", b"x", WriteRequest(WriteMode.CREATE)))
         with pytest.raises(errors.Exists):
-            run(make(storage, "/file", b"y", WriteRequest(WriteMode.CREATE)))
-        assert run(content(storage, "/file")) == b"x"
+            run(create_file(storage, "/file", b"y", WriteRequest(WriteMode.CREATE)))
+        assert run(read_file(storage, "/file")) == b"x"
 
     def test_unique_names_differ(self, storage):
-        run(make(storage, "/name", b"taken"))
+        run(create_file(storage, "/name", b"taken"))
         writings = [
-            run(begin(storage, "/name", b"x", WriteRequest(WriteMode.UNIQUE))) for _ in "123"
+            run(begin_upload(storage, "/name", b"x", WriteRequest(WriteMode.UNIQUE))) for _ in "123"
         ]
         names = {run(writing.commit()).name for writing in writings}
         assert names == {"name.1", "name.2", "name.3"}
-        assert run(content(storage, "/name")) == b"taken"
+        assert run(read_file(storage, "/name")) == b"taken"
 
     def test_unique_names_run_out_at_last(self, storage, monkeypatch):
         monkeypatch.setattr("ftpservice.backends.ftp_shell.storage.MAX_UNIQUE_TRIES", 2)
         for _ in "12":
-            run(make(storage, "/name", b"", WriteRequest(WriteMode.UNIQUE)))
+            run(create_file(storage, "/name", b"", WriteRequest(WriteMode.UNIQUE)))
         with pytest.raises(errors.Exists):
-            run(make(storage, "/name", b"", WriteRequest(WriteMode.UNIQUE)))
+            run(create_file(storage, "/name", b"", WriteRequest(WriteMode.UNIQUE)))
         with pytest.raises(errors.PathNotFound):
-            run(make(storage, "/none/name", b"", WriteRequest(WriteMode.UNIQUE)))
+            run(create_file(storage, "/none/name", b"", WriteRequest(WriteMode.UNIQUE)))
         assert storage._promised == set()
 
     @pytest.mark.parametrize(
@@ -224,75 +230,75 @@ class TestTwistedShell:
         [WriteRequest(WriteMode.APPEND), WriteRequest(offset=1), WriteRequest(WriteMode.CREATE, 1)],
     )
     def test_what_a_shell_cannot_do_is_unsupported(self, storage, request_):
-        run(make(storage, "/file", b"x"))
+        run(create_file(storage, "/file", b"x"))
         with pytest.raises(errors.NotSupported):
-            run(storage.open_writing(at("/file"), request_))
+            run(storage.open_writing(path_at("/file"), request_))
 
     def test_a_dangling_link_does_not_hide_the_rest(self, storage, folder):
-        run(make(storage, "/file", b"x"))
+        run(create_file(storage, "/file", b"x"))
         os.symlink("/nowhere/at/all", folder.child("link").path)
-        entries = run(listed(storage))
+        entries = run(list_directory(storage))
         assert {name: entry.kind for name, entry in entries.items()} == {
             "file": Kind.FILE,
             "link": Kind.LINK,
         }
-        assert run(lstat(storage, at("/link"))) == entries["link"]
+        assert run(lstat(storage, path_at("/link"))) == entries["link"]
 
     def test_links_of_twisteds_shells_are_told_as_links(self, storage, folder):
-        run(storage.make_directory(at("/folder")))
-        run(make(storage, "/folder/file", b"content"))
+        run(storage.make_directory(path_at("/folder")))
+        run(create_file(storage, "/folder/file", b"content"))
         os.symlink("folder", folder.child("link").path)
         os.symlink("folder/file", folder.child("short").path)
         os.symlink(".", folder.child("folder").child("self").path)
-        entries = run(listed(storage))
+        entries = run(list_directory(storage))
         assert (entries["link"].kind, entries["link"].size) == (Kind.LINK, 0)
         assert (entries["short"].kind, entries["short"].size) == (Kind.LINK, 7)
-        assert run(listed(storage, "/link"))["self"].kind is Kind.LINK
+        assert run(list_directory(storage, "/link"))["self"].kind is Kind.LINK
         for name in ("link", "short", "folder"):
-            assert run(lstat(storage, at(f"/{name}"))) == entries[name]
-        assert run(storage.stat(at("/link"))).kind is Kind.DIRECTORY
-        assert run(content(storage, "/short")) == b"content"
+            assert run(lstat(storage, path_at(f"/{name}"))) == entries[name]
+        assert run(storage.stat(path_at("/link"))).kind is Kind.DIRECTORY
+        assert run(read_file(storage, "/short")) == b"content"
         with pytest.raises(errors.StorageError):
-            run(storage.remove_directory(at("/link")))
-        assert run(content(storage, "/folder/file")) == b"content"
+            run(storage.remove_directory(path_at("/link")))
+        assert run(read_file(storage, "/folder/file")) == b"content"
 
     def test_a_directory_is_entered_if_the_shell_gives_access(self, storage, folder, monkeypatch):
-        run(storage.make_directory(at("/folder")))
-        run(make(storage, "/file", b""))
+        run(storage.make_directory(path_at("/folder")))
+        run(create_file(storage, "/file", b""))
         enter = IEnter(storage).enter
-        run(enter(at("/folder")))
+        run(enter(path_at("/folder")))
         for name, error in (("/file", errors.NotDirectory), ("/none", errors.PathNotFound)):
             with pytest.raises(error):
-                run(enter(at(name)))
+                run(enter(path_at(name)))
         refusal = ftp.PermissionDeniedError("folder")
         monkeypatch.setattr(storage._shell, "access", lambda path: fail(refusal))
         with pytest.raises(errors.Denied):
-            run(enter(at("/folder")))
+            run(enter(path_at("/folder")))
 
     def test_names_that_no_path_leads_to_are_left_out(self, storage, folder):
         folder.child("new\nline").setContent(b"x")
         folder.child("fine").setContent(b"x")
-        assert set(run(listed(storage))) == {"fine"}
+        assert set(run(list_directory(storage))) == {"fine"}
         os.symlink("/nowhere/at/all", folder.child("link").path)
-        assert set(run(listed(storage))) == {"fine", "link"}
+        assert set(run(list_directory(storage))) == {"fine", "link"}
 
     def test_an_anonymous_shell_only_reads(self, storage, folder):
-        run(make(storage, "/file", b"content"))
-        run(storage.make_directory(at("/folder")))
+        run(create_file(storage, "/file", b"content"))
+        run(storage.make_directory(path_at("/folder")))
         anonymous = ShellStorage(ftp.FTPAnonymousShell(folder))
-        assert run(content(anonymous, "/file")) == b"content"
-        assert set(run(listed(anonymous))) == {"file", "folder"}
+        assert run(read_file(anonymous, "/file")) == b"content"
+        assert set(run(list_directory(anonymous))) == {"file", "folder"}
         for change in (
-            anonymous.make_directory(at("/new")),
-            anonymous.remove_directory(at("/folder")),
-            anonymous.remove_file(at("/file")),
-            anonymous.rename(at("/file"), at("/new")),
-            begin(anonymous, "/file"),
-            begin(anonymous, "/new"),
+            anonymous.make_directory(path_at("/new")),
+            anonymous.remove_directory(path_at("/folder")),
+            anonymous.remove_file(path_at("/file")),
+            anonymous.rename(path_at("/file"), path_at("/new")),
+            begin_upload(anonymous, "/file"),
+            begin_upload(anonymous, "/new"),
         ):
             with pytest.raises(errors.Denied):
                 run(change)
-        assert run(content(storage, "/file")) == b"content"
+        assert run(read_file(storage, "/file")) == b"content"
 
 
 ENTRY = Entry("file", Kind.FILE, 10, 0.0)
@@ -331,7 +337,7 @@ class Scripted:
 class TestReading:
     def test_a_push_producer_is_paused_while_plenty_lies_ready(self):
         file = Scripted()
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         first = begun(reading.read(0, 10))
         file.consumer.write(b"x" * PAUSE_AT_BYTES)
         assert result_of(first) == b"x" * 10
@@ -349,7 +355,7 @@ class TestReading:
 
     def test_a_pull_producer_is_asked_once_for_each_read(self):
         file = Scripted(streaming=False)
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         first = begun(reading.read(0, 10))
         assert file.calls == ["resume"]
         file.consumer.write(b"late")
@@ -358,7 +364,7 @@ class TestReading:
 
     def test_a_producer_that_registers_late_is_asked_then(self):
         file = Scripted(streaming=None)
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         first = begun(reading.read(0, 10))
         file.consumer.registerProducer(file, False)
         assert file.calls == ["resume"]
@@ -368,14 +374,14 @@ class TestReading:
     def test_a_file_may_come_all_at_once(self):
         file = Scripted(streaming=None, begin=lambda consumer: consumer.write(b"0123456789"))
         file.sent.callback(None)
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         assert run(reading.read(0, 4)) == b"0123"
         assert run(reading.read(6, 40)) == b"6789"
         assert run(reading.read(10, 40)) == b""
 
     def test_what_lies_before_the_offset_is_thrown_away_as_it_comes(self):
         file = Scripted(streaming=False)
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         first = begun(reading.read(5, 10))
         file.consumer.write(b"0123")
         assert file.calls == ["resume", "resume"]
@@ -384,7 +390,7 @@ class TestReading:
 
     def test_a_read_that_is_cancelled_loses_nothing(self):
         file = Scripted()
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         first = begun(reading.read(0, 10))
         first.cancel()
         with pytest.raises(CancelledError):
@@ -394,7 +400,7 @@ class TestReading:
 
     def test_a_file_that_fails_says_so_after_what_came(self):
         file = Scripted()
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         first = begun(reading.read(0, 10))
         file.consumer.write(b"data")
         file.sent.errback(ftp.PermissionDeniedError("no"))
@@ -404,7 +410,7 @@ class TestReading:
 
     def test_closing_stops_the_producer_and_ends_a_read_in_progress(self):
         file = Scripted()
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         first = begun(reading.read(0, 10))
         reading.close()
         assert file.calls == ["stop", "cancel"]
@@ -417,7 +423,7 @@ class TestReading:
     def test_closing_survives_a_producer_that_fails(self):
         file = Scripted()
         file.stopProducing = lambda: 1 / 0
-        reading = ShellReading(at("/file"), file, ENTRY)
+        reading = ShellReading(path_at("/file"), file, ENTRY)
         begun(reading.read(0, 10)).addErrback(lambda _: None)
         reading.close()
         assert file.calls == ["cancel"]
@@ -448,24 +454,24 @@ FOLDER_VALUES = [4096, True, Permissions(0o750), 2, 1_000_000.5, "me", "us"]
 class TestValues:
     def test_values_may_be_numbers_bytes_or_objects(self):
         storage = ShellStorage(Shell(stat=succeed(FILE_VALUES)))
-        assert run(storage.stat(at("/file"))) == Entry(
+        assert run(storage.stat(path_at("/file"))) == Entry(
             "file", Kind.FILE, 5, 1_000_000.0, 0o640, "me", "100", 2
         )
         storage = ShellStorage(Shell(stat=succeed(FOLDER_VALUES)))
-        assert run(storage.stat(at("/folder"))) == Entry(
+        assert run(storage.stat(path_at("/folder"))) == Entry(
             "folder", Kind.DIRECTORY, 0, 1_000_000.5, 0o750, "me", "us", 2
         )
 
     def test_names_may_be_bytes(self):
         rows = [(b"caf\xe9", FILE_VALUES), ("ü", FILE_VALUES), ("a/b", FILE_VALUES)]
         storage = ShellStorage(Shell(stat=succeed(FOLDER_VALUES), list=succeed(rows)))
-        assert set(run(listed(storage))) == {"caf\udce9", "ü"}
+        assert set(run(list_directory(storage))) == {"caf\udce9", "ü"}
 
     @pytest.mark.parametrize("values", [[], None, ["big", *FILE_VALUES[1:]], [1, 2, 3]])
     def test_values_that_cannot_be_meant_make_it_unavailable(self, values, logged):
         assert len(KEYS) == len(FILE_VALUES)
         with pytest.raises(errors.Unavailable):
-            run(ShellStorage(Shell(stat=succeed(values))).stat(at("/file")))
+            run(ShellStorage(Shell(stat=succeed(values))).stat(path_at("/file")))
         [failure] = logged
         assert failure.check(TypeError, ValueError)
 
@@ -485,11 +491,11 @@ class TestValues:
         ],
     )
     def test_failures_become_storage_errors(self, error, kind, logged):
-        assert type(storage_error_for(error, at("/file"))) is kind
+        assert type(storage_error_for(error, path_at("/file"))) is kind
         for answer in (error, fail(error)):
             with pytest.raises(kind) as caught:
-                run(ShellStorage(Shell(stat=answer)).stat(at("/file")))
-            assert caught.value.path == at("/file")
+                run(ShellStorage(Shell(stat=answer)).stat(path_at("/file")))
+            assert caught.value.path == path_at("/file")
         expected = 3 if kind is errors.Unavailable else 0
         assert [failure.value for failure in logged] == [error] * expected
 
@@ -498,7 +504,7 @@ class TestValues:
             return {}["missing"]
 
         with pytest.raises(errors.Unavailable):
-            run(ShellStorage(Shell(stat=stat)).stat(at("/file")))
+            run(ShellStorage(Shell(stat=stat)).stat(path_at("/file")))
         [failure] = logged
         assert 'return {}["missing"]' in failure.getTraceback()
 
@@ -544,12 +550,12 @@ class TestWriting:
     def test_a_shell_that_tells_nothing_of_the_file_still_gets_it(self):
         file = Received()
         storage = ShellStorage(writing_shell(file), seconds=lambda: 99.0)
-        assert run(make(storage, "/file", b"data")) == Entry("file", Kind.FILE, 4, 99.0)
+        assert run(create_file(storage, "/file", b"data")) == Entry("file", Kind.FILE, 4, 99.0)
         assert (file.data, file.calls) == (b"data", ["unregister", "close"])
 
     def test_writes_wait_while_the_consumer_wants_nothing(self):
         file = Received()
-        writing = run(begin(ShellStorage(writing_shell(file)), "/file"))
+        writing = run(begin_upload(ShellStorage(writing_shell(file)), "/file"))
         file.producer.pauseProducing()
         waiting = begun(writing.write(b"data"))
         assert file.data == b""
@@ -559,7 +565,7 @@ class TestWriting:
 
     def test_a_waiting_write_may_be_cancelled(self):
         file = Received()
-        writing = run(begin(ShellStorage(writing_shell(file)), "/file"))
+        writing = run(begin_upload(ShellStorage(writing_shell(file)), "/file"))
         file.producer.pauseProducing()
         waiting = begun(writing.write(b"lost"))
         waiting.cancel()
@@ -572,7 +578,7 @@ class TestWriting:
     def test_a_cut_ends_a_waiting_write_and_never_says_the_file_is_whole(self):
         file = Received()
         shell = writing_shell(file)
-        writing = run(begin(ShellStorage(shell), "/file"))
+        writing = run(begin_upload(ShellStorage(shell), "/file"))
         file.producer.pauseProducing()
         waiting = begun(writing.write(b"data"))
         run(writing.abandon())
@@ -583,7 +589,7 @@ class TestWriting:
 
     def test_a_consumer_that_wants_no_more_refuses_writes(self):
         file = Received()
-        writing = run(begin(ShellStorage(writing_shell(file)), "/file"))
+        writing = run(begin_upload(ShellStorage(writing_shell(file)), "/file"))
         file.producer.stopProducing()
         with pytest.raises(errors.Unavailable):
             run(writing.write(b"data"))
@@ -597,7 +603,7 @@ class TestWriting:
 
         file.write = write
         with pytest.raises(errors.NoSpace):
-            run(make(ShellStorage(writing_shell(file)), "/file", b"data"))
+            run(create_file(ShellStorage(writing_shell(file)), "/file", b"data"))
         assert file.calls == ["unregister"]
 
     def test_a_close_that_fails_takes_the_new_file_away(self):
@@ -605,23 +611,23 @@ class TestWriting:
         file.closed = fail(ftp.PermissionDeniedError("no"))
         shell = writing_shell(file, removeFile=lambda _: fail(ftp.PermissionDeniedError("no")))
         with pytest.raises(errors.Denied):
-            run(make(ShellStorage(shell), "/file", b"data"))
+            run(create_file(ShellStorage(shell), "/file", b"data"))
         assert shell.asked[-1] == "removeFile"
 
     def test_a_shell_that_will_not_say_what_is_there_takes_uploads(self):
         file = Received()
         shell = writing_shell(file, stat=lambda *_: fail(ftp.PermissionDeniedError("no")))
-        run(run(begin(ShellStorage(shell), "/file", b"data")).abandon())
+        run(run(begin_upload(ShellStorage(shell), "/file", b"data")).abandon())
         assert "removeFile" not in shell.asked
         with pytest.raises(errors.Denied):
-            run(begin(ShellStorage(shell), "/file", b"", WriteRequest(WriteMode.CREATE)))
+            run(begin_upload(ShellStorage(shell), "/file", b"", WriteRequest(WriteMode.CREATE)))
 
     def test_a_file_that_cannot_receive_is_let_go(self):
         file = Received()
         file.received = fail(ftp.PermissionDeniedError("no"))
         shell = writing_shell(file)
         with pytest.raises(errors.Denied):
-            run(begin(ShellStorage(shell), "/file"))
+            run(begin_upload(ShellStorage(shell), "/file"))
         assert shell.asked[-1] == "removeFile"
 
     @pytest.mark.parametrize("stage", ["opening", "receiving"])
@@ -631,7 +637,7 @@ class TestWriting:
             shell = writing_shell(file, openForWriting=lambda _: late)
         else:
             file.received, shell = late, writing_shell(file)
-        opening = begun(begin(ShellStorage(shell), "/file"))
+        opening = begun(begin_upload(ShellStorage(shell), "/file"))
         opening.cancel()
         with pytest.raises(CancelledError):
             result_of(opening)
@@ -642,7 +648,9 @@ class TestWriting:
     def test_a_late_failure_is_nobodys_concern(self):
         late = Deferred()
         opening = begun(
-            begin(ShellStorage(writing_shell(Received(), openForWriting=lambda _: late)), "/file")
+            begin_upload(
+                ShellStorage(writing_shell(Received(), openForWriting=lambda _: late)), "/file"
+            )
         )
         opening.cancel()
         opening.addErrback(lambda _: None)
@@ -651,7 +659,7 @@ class TestWriting:
     def test_a_late_reading_is_closed(self):
         late, file = Deferred(), Scripted()
         shell = Shell(stat=succeed(FILE_VALUES), openForReading=late)
-        opening = begun(ShellStorage(shell).open_reading(at("/file")))
+        opening = begun(ShellStorage(shell).open_reading(path_at("/file")))
         opening.cancel()
         opening.addErrback(lambda _: None)
         late.callback(file)

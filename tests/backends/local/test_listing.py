@@ -16,7 +16,7 @@ from ftpservice.backends.local.source import LocalSource
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IListing
-from ftpservice.testing.contract.case import listed, make
+from ftpservice.testing.contract.case import create_file, list_directory
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import ROOT
 from tests.support.local_source import Bench, run
@@ -53,12 +53,12 @@ def test_partials_are_never_listed_however_many_there_are(bench):
     for number in range(3000):
         (bench.root / f".ftpservice.{number:032x}.part").touch()
     (bench.root / ".hidden").touch()
-    assert set(run(listed(bench.storage))) == {".hidden"}
+    assert set(run(list_directory(bench.storage))) == {".hidden"}
 
 
 def test_what_vanishes_meanwhile_is_left_out(bench, monkeypatch):
     for name in ("/stays", "/goes"):
-        run(make(bench.storage, name, b"x"))
+        run(create_file(bench.storage, name, b"x"))
     entries = local_listing.LocalListing._entries
 
     def removing(self, names):
@@ -72,12 +72,12 @@ def test_what_vanishes_meanwhile_is_left_out(bench, monkeypatch):
 
 
 def test_facts_are_those_of_the_disk(bench):
-    run(make(bench.storage, "/file", b"12345"))
+    run(create_file(bench.storage, "/file", b"12345"))
     os.link(bench.root / "file", bench.root / "twin")
     os.utime(bench.root / "file", (1, 1234567.5))
     os.chmod(bench.root / "file", 0o4751)
     os.mkdir(bench.root / "dir")
-    entries = run(listed(bench.storage))
+    entries = run(list_directory(bench.storage))
     file, twin, folder = (entries[name] for name in ("file", "twin", "dir"))
     assert (file.kind, file.size, file.modified, file.mode) == (Kind.FILE, 5, 1234567.5, 0o4751)
     assert (file.links, file.unique) == (2, twin.unique)
@@ -92,7 +92,7 @@ def test_owners_without_a_name_are_numbers():
 
 
 def test_a_closed_listing_ends(bench):
-    run(make(bench.storage, "/file", b"x"))
+    run(create_file(bench.storage, "/file", b"x"))
     listing = run(bench.storage.open_listing(ROOT))
     listing.close()
     listing.close()
@@ -109,7 +109,7 @@ def test_an_opening_that_fails_leaves_nothing_open(bench, monkeypatch):
 
 
 def test_a_short_listing_takes_one_call_of_the_pool(bench, monkeypatch):
-    run(make(bench.storage, "/file", b"x"))
+    run(create_file(bench.storage, "/file", b"x"))
     calls, run_in_pool = [], bench.pool.run
 
     def counted(function, *args, **more):
@@ -118,7 +118,7 @@ def test_a_short_listing_takes_one_call_of_the_pool(bench, monkeypatch):
 
     monkeypatch.setattr(bench.pool, "run", counted)
     monkeypatch.setattr(bench.pool, "finish", counted)
-    assert set(run(listed(bench.storage))) == {"file"}
+    assert set(run(list_directory(bench.storage))) == {"file"}
     assert len(calls) == 1
 
 

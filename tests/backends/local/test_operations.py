@@ -22,7 +22,13 @@ from ftpservice.storage.interfaces import (
     IStorage,
     WriteRequest,
 )
-from ftpservice.testing.contract.case import at, begin, content, listed, make
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    path_at,
+    read_file,
+)
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import ROOT
 from tests.support.local_source import Bench, run
@@ -49,106 +55,106 @@ def test_everything_is_offered(bench, interface):
 class TestDirectories:
     def test_bits_that_a_directory_inherits_stay(self, bench):
         os.chmod(bench.root, 0o2755)
-        run(bench.storage.make_directory(at("/dir"), 0o750))
+        run(bench.storage.make_directory(path_at("/dir"), 0o750))
         assert (bench.root / "dir").stat().st_mode & 0o7777 == 0o2750
 
     def test_a_directory_goes_with_the_owners_partials_in_it(self, bench):
-        run(bench.storage.make_directory(at("/dir")))
-        run(run(begin(bench.storage, "/dir/file", b"x")).abandon())
-        run(bench.storage.remove_directory(at("/dir")))
+        run(bench.storage.make_directory(path_at("/dir")))
+        run(run(begin_upload(bench.storage, "/dir/file", b"x")).abandon())
+        run(bench.storage.remove_directory(path_at("/dir")))
         assert bench.hidden() == []
 
     def test_a_directory_goes_with_partials_of_others_whose_time_is_over(self, bench):
-        run(bench.storage.make_directory(at("/dir")))
-        run(run(begin(bench.owned_by("two"), "/dir/file", b"x")).abandon())
+        run(bench.storage.make_directory(path_at("/dir")))
+        run(run(begin_upload(bench.owned_by("two"), "/dir/file", b"x")).abandon())
         with pytest.raises(errors.HasUploads):
-            run(bench.storage.remove_directory(at("/dir")))
+            run(bench.storage.remove_directory(path_at("/dir")))
         (name,) = bench.hidden()
         os.utime(bench.root / "dir" / name, (0, 0))
-        run(bench.storage.remove_directory(at("/dir")))
+        run(bench.storage.remove_directory(path_at("/dir")))
 
     @pytest.mark.parametrize("name", [".ftpservice.other", "file"])
     def test_a_directory_with_anything_else_stays_as_it_is(self, bench, name):
-        run(bench.storage.make_directory(at("/dir")))
-        run(run(begin(bench.storage, "/dir/file", b"x")).abandon())
+        run(bench.storage.make_directory(path_at("/dir")))
+        run(run(begin_upload(bench.storage, "/dir/file", b"x")).abandon())
         (bench.root / "dir" / name).touch()
         with pytest.raises(errors.NotEmpty):
-            run(bench.storage.remove_directory(at("/dir")))
+            run(bench.storage.remove_directory(path_at("/dir")))
         assert len(bench.hidden()) == 1 + name.startswith(".")
 
     def test_a_directory_disguised_as_a_partial_is_not_removed(self, bench):
-        run(bench.storage.make_directory(at("/dir")))
+        run(bench.storage.make_directory(path_at("/dir")))
         (bench.root / "dir" / f".ftpservice.{'0' * 32}.part").mkdir()
         with pytest.raises(errors.StorageError):
-            run(bench.storage.remove_directory(at("/dir")))
+            run(bench.storage.remove_directory(path_at("/dir")))
 
     def test_other_failures_are_what_they_are(self, bench, monkeypatch):
-        run(bench.storage.make_directory(at("/dir")))
+        run(bench.storage.make_directory(path_at("/dir")))
         with monkeypatch.context() as patch, pytest.raises(errors.Unavailable):
             patch.setattr(os, "rmdir", fail)
-            run(bench.storage.remove_directory(at("/dir")))
+            run(bench.storage.remove_directory(path_at("/dir")))
 
 
 class TestRenaming:
     def test_a_directory_gives_no_way_to_a_directory_even_if_empty(self, bench):
         for name in ("/one", "/two"):
-            run(bench.storage.make_directory(at(name)))
+            run(bench.storage.make_directory(path_at(name)))
         with pytest.raises(errors.Exists):
-            run(bench.storage.rename(at("/one"), at("/two")))
+            run(bench.storage.rename(path_at("/one"), path_at("/two")))
 
     def test_a_directory_renamed_to_itself_stays(self, bench):
-        run(bench.storage.make_directory(at("/dir")))
-        run(bench.storage.rename(at("/dir"), at("/dir")))
-        assert set(run(listed(bench.storage))) == {"dir"}
+        run(bench.storage.make_directory(path_at("/dir")))
+        run(bench.storage.rename(path_at("/dir"), path_at("/dir")))
+        assert set(run(list_directory(bench.storage))) == {"dir"}
 
     def test_a_directory_does_not_move_into_itself_through_a_link(self, bench):
         (bench.root / "dir" / "inner").mkdir(parents=True)
         (bench.root / "link").symlink_to("dir/inner")
         with pytest.raises(errors.InvalidName):
-            run(bench.storage.rename(at("/dir"), at("/link/dir")))
+            run(bench.storage.rename(path_at("/dir"), path_at("/link/dir")))
 
     def test_what_was_in_the_way_may_vanish_meanwhile(self, bench, monkeypatch):
-        run(make(bench.storage, "/one", b"1"))
+        run(create_file(bench.storage, "/one", b"1"))
 
         def late(*args):
             raise FileExistsError(errno.EEXIST, "there")
 
         monkeypatch.setattr(operations, "rename_exclusive", late)
-        run(bench.storage.rename(at("/one"), at("/two")))
-        assert run(content(bench.storage, "/two")) == b"1"
+        run(bench.storage.rename(path_at("/one"), path_at("/two")))
+        assert run(read_file(bench.storage, "/two")) == b"1"
         with pytest.raises(errors.PathNotFound):
-            run(bench.storage.rename(at("/one"), at("/three")))
+            run(bench.storage.rename(path_at("/one"), path_at("/three")))
 
 
 class TestAttributes:
     def test_only_the_time_of_change_is_set(self, bench):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         os.utime(bench.root / "file", (1000, 2000))
-        run(ISetTimes(bench.storage).set_times(at("/file"), 3000.25))
+        run(ISetTimes(bench.storage).set_times(path_at("/file"), 3000.25))
         facts = (bench.root / "file").stat()
         assert (facts.st_atime, facts.st_mtime) == (1000, 3000.25)
-        run(ISetTimes(bench.storage).set_times(at("/file")))
+        run(ISetTimes(bench.storage).set_times(path_at("/file")))
         assert (bench.root / "file").stat().st_mtime == 3000.25
 
     @pytest.mark.parametrize("modified", [1e30, float("inf"), float("nan")])
     def test_times_that_are_none_are_refused(self, bench, modified):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         with pytest.raises(errors.NotSupported):
-            run(ISetTimes(bench.storage).set_times(at("/file"), modified))
+            run(ISetTimes(bench.storage).set_times(path_at("/file"), modified))
 
     def test_only_the_lower_nine_bits_are_set(self, bench):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         os.chmod(bench.root / "file", 0o4755)
-        run(ISetMode(bench.storage).set_mode(at("/file"), 0o7600))
-        assert run(bench.storage.stat(at("/file"))).mode == 0o600
-        run(ISetMode(bench.storage).set_mode(at("/file"), 0o600))
+        run(ISetMode(bench.storage).set_mode(path_at("/file"), 0o7600))
+        assert run(bench.storage.stat(path_at("/file"))).mode == 0o600
+        run(ISetMode(bench.storage).set_mode(path_at("/file"), 0o600))
 
     def test_they_are_set_behind_links(self, bench):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         (bench.root / "link").symlink_to(bench.root / "file")
-        run(ISetMode(bench.storage).set_mode(at("/link"), 0o611))
-        run(ISetTimes(bench.storage).set_times(at("/link"), 5.0))
-        entry = run(bench.storage.stat(at("/file")))
+        run(ISetMode(bench.storage).set_mode(path_at("/link"), 0o611))
+        run(ISetTimes(bench.storage).set_times(path_at("/link"), 5.0))
+        entry = run(bench.storage.stat(path_at("/file")))
         assert (entry.mode, entry.modified) == (0o611, 5.0)
 
     def test_free_space_is_what_the_filesystem_says(self, bench):
@@ -156,13 +162,13 @@ class TestAttributes:
         facts = os.statvfs(bench.root)
         assert abs(free - facts.f_bavail * facts.f_frsize) < 1 << 30
         with pytest.raises(errors.PathNotFound):
-            run(IFreeSpace(bench.storage).free_space(at("/none")))
+            run(IFreeSpace(bench.storage).free_space(path_at("/none")))
 
 
 class TestReadings:
     def test_they_are_descriptors_too(self, bench):
-        run(make(bench.storage, "/file", b"x"))
-        reading = run(bench.storage.open_reading(at("/file")))
+        run(create_file(bench.storage, "/file", b"x"))
+        reading = run(bench.storage.open_reading(path_at("/file")))
         verifyObject(IReading, reading)
         verifyObject(IDescriptor, reading)
         assert os.pread(reading.fileno(), 10, 0) == b"x"
@@ -174,8 +180,8 @@ class TestReadings:
             run(reading.read(0, 1))
 
     def test_what_is_appended_meanwhile_is_not_read(self, bench):
-        run(make(bench.storage, "/file", b"old"))
-        reading = run(bench.storage.open_reading(at("/file")))
+        run(create_file(bench.storage, "/file", b"old"))
+        reading = run(bench.storage.open_reading(path_at("/file")))
         with open(bench.root / "file", "ab") as file:
             file.write(b" and new")
         assert run(reading.read(0, 100)) == b"old"
@@ -184,9 +190,12 @@ class TestReadings:
 
     @pytest.mark.parametrize("begun", [False, True])
     def test_an_opening_that_is_cut_leaves_nothing_open(self, bench, begun):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         bench.pool.held, bench.pool.begun = True, begun
-        for opening in (bench.storage.open_reading(at("/file")), bench.storage.open_listing(ROOT)):
+        for opening in (
+            bench.storage.open_reading(path_at("/file")),
+            bench.storage.open_listing(ROOT),
+        ):
             call = Deferred.fromCoroutine(opening)
             call.cancel()
             with pytest.raises(CancelledError):
@@ -204,9 +213,9 @@ class TestDigests:
         monkeypatch.setattr(hashing, "BYTES_PER_TURN", 1000)
         monkeypatch.setattr(hashing, "READ_SIZE", 300)
         data = bytes(range(250)) * 13
-        run(make(bench.storage, "/file", data))
+        run(create_file(bench.storage, "/file", data))
         bench.pool.held = True
-        call = Deferred.fromCoroutine(IHashes(bench.storage).hash(at("/file"), "MD5", 1, None))
+        call = Deferred.fromCoroutine(IHashes(bench.storage).hash(path_at("/file"), "MD5", 1, None))
         for _ in range(5):
             assert not call.called
             bench.pool.release()
@@ -215,9 +224,9 @@ class TestDigests:
 
     def test_a_cut_ends_it(self, bench, monkeypatch):
         monkeypatch.setattr(hashing, "BYTES_PER_TURN", 1000)
-        run(make(bench.storage, "/file", b"x" * 100_000))
+        run(create_file(bench.storage, "/file", b"x" * 100_000))
         bench.pool.held = True
-        call = Deferred.fromCoroutine(IHashes(bench.storage).hash(at("/file"), "MD5", 0, None))
+        call = Deferred.fromCoroutine(IHashes(bench.storage).hash(path_at("/file"), "MD5", 0, None))
         for _ in range(5):
             bench.pool.release()
         call.cancel()
@@ -227,9 +236,9 @@ class TestDigests:
 
     def test_a_file_that_shrinks_meanwhile_has_none(self, bench, monkeypatch):
         monkeypatch.setattr(hashing, "BYTES_PER_TURN", 1000)
-        run(make(bench.storage, "/file", b"x" * 3000))
+        run(create_file(bench.storage, "/file", b"x" * 3000))
         bench.pool.held = True
-        call = Deferred.fromCoroutine(IHashes(bench.storage).hash(at("/file"), "MD5", 0, None))
+        call = Deferred.fromCoroutine(IHashes(bench.storage).hash(path_at("/file"), "MD5", 0, None))
         bench.pool.release()
         os.truncate(bench.root / "file", 500)
         bench.let_all_go()
@@ -237,9 +246,9 @@ class TestDigests:
             run(call)
 
     def test_an_unknown_algorithm_is_unsupported(self, bench):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         with pytest.raises(errors.NotSupported):
-            run(IHashes(bench.storage).hash(at("/file"), "MD2", 0, None))
+            run(IHashes(bench.storage).hash(path_at("/file"), "MD2", 0, None))
 
 
 def test_a_busy_pool_is_told(tmp_path):
@@ -254,6 +263,6 @@ def test_a_busy_pool_is_told(tmp_path):
 
 
 def test_old_partials_can_be_resumed_with_their_kind_told(bench):
-    run(run(begin(bench.storage, "/file", b"x", WriteRequest())).abandon())
-    entry = run(IPartials(bench.storage).partial(at("/file")))
+    run(run(begin_upload(bench.storage, "/file", b"x", WriteRequest())).abandon())
+    entry = run(IPartials(bench.storage).partial(path_at("/file")))
     assert (entry.name, entry.kind) == ("file", Kind.FILE)

@@ -20,7 +20,13 @@ from ftpservice.backends.local.source import LocalSource
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IStorageSource
-from ftpservice.testing.contract.case import at, begin, content, make, partial
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    partial_size,
+    path_at,
+    read_file,
+)
 from ftpservice.wire.paths import ROOT
 from tests.support.local_source import Bench, run
 
@@ -65,48 +71,48 @@ class TestRoot:
             LocalSource(str(bench.root), Clock(), InlineRunner(), partial_age=0)
 
     def test_a_root_that_goes_and_comes_back_is_served_again(self, bench):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         bench.root.rename(bench.outside / "moved")
         with pytest.raises(errors.PathNotFound):
             bench.owned_by("one")
         bench.root.mkdir()
         with pytest.raises(errors.PathNotFound):
-            run(bench.owned_by("one").stat(at("/file")))
+            run(bench.owned_by("one").stat(path_at("/file")))
 
 
 class TestAccounts:
     def test_a_place_is_made_if_it_is_missing(self, bench):
-        storage = bench.owned_by("one", at("/home/one"))
-        run(make(storage, "/file", b"x"))
+        storage = bench.owned_by("one", path_at("/home/one"))
+        run(create_file(storage, "/file", b"x"))
         assert (bench.root / "home" / "one" / "file").read_bytes() == b"x"
         assert (bench.root / "home").stat().st_mode & 0o777 == 0o755
-        again = bench.owned_by("two", at("/home/two"))
+        again = bench.owned_by("two", path_at("/home/two"))
         with pytest.raises(errors.PathNotFound):
-            run(again.stat(at("/file")))
+            run(again.stat(path_at("/file")))
 
     def test_a_place_that_is_a_file_is_refused(self, bench):
         (bench.root / "file").touch()
         for top in ("/file", "/file/below"):
             with pytest.raises(errors.NotDirectory):
-                bench.owned_by("one", at(top))
+                bench.owned_by("one", path_at(top))
 
     def test_a_place_behind_a_link_inside_is_found(self, bench):
         (bench.root / "real").mkdir()
         (bench.root / "link").symlink_to(bench.root / "real")
-        run(make(bench.owned_by("one", at("/link/new")), "/file", b"x"))
+        run(create_file(bench.owned_by("one", path_at("/link/new")), "/file", b"x"))
         assert (bench.root / "real" / "new" / "file").exists()
 
     def test_sessions_in_one_place_share_its_descriptor(self, bench):
-        one, two = (bench.owned_by(name, at("/home")) for name in ("one", "two"))
+        one, two = (bench.owned_by(name, path_at("/home")) for name in ("one", "two"))
         assert one._tree is two._tree
         assert len(bench.open_descriptors()) == 1
         del one, two
         assert bench.open_descriptors() == []
 
     def test_a_place_that_is_removed_is_not_found(self, bench):
-        storage = bench.owned_by("one", at("/home"))
-        run(bench.storage.remove_directory(at("/home")))
-        for ask in (storage.stat(at("/file")), begin(storage, "/file", b"x")):
+        storage = bench.owned_by("one", path_at("/home"))
+        run(bench.storage.remove_directory(path_at("/home")))
+        for ask in (storage.stat(path_at("/file")), begin_upload(storage, "/file", b"x")):
             with pytest.raises(errors.PathNotFound):
                 run(ask)
 
@@ -114,7 +120,7 @@ class TestAccounts:
 def aged(bench, name, age):
     """Leave a partial that was last written so many seconds ago."""
     before = set(bench.root.rglob(".ftpservice.*"))
-    run(run(begin(bench.storage, name, b"half")).abandon())
+    run(run(begin_upload(bench.storage, name, b"half")).abandon())
     [made] = set(bench.root.rglob(".ftpservice.*")) - before
     os.utime(made, (time.time() - age,) * 2)
 
@@ -123,7 +129,7 @@ class TestSweeping:
     def test_partials_whose_time_is_over_are_removed_wherever_they_are(self, bench, monkeypatch):
         monkeypatch.setattr(partial_search, "ENTRIES_PER_TURN", 2)
         for top in ("/a", "/a/b", "/c"):
-            run(bench.storage.make_directory(at(top)))
+            run(bench.storage.make_directory(path_at(top)))
         (bench.root / "c" / "loop").symlink_to(bench.root)
         (bench.outside / f".ftpservice.{'0' * 32}.part").touch()
         os.utime(bench.outside / f".ftpservice.{'0' * 32}.part", (0, 0))
@@ -134,7 +140,7 @@ class TestSweeping:
         aged(bench, "/a/b/old", 8 * DAY)
         aged(bench, "/c/new", 6 * DAY)
         assert run(bench.source.sweep()) == 2
-        assert run(partial(bench.storage, "/c/new")) == 4
+        assert run(partial_size(bench.storage, "/c/new")) == 4
         assert len(bench.hidden()) == 2
         assert len(list(bench.outside.iterdir())) == 1
 
@@ -145,11 +151,11 @@ class TestSweeping:
         assert os.listdir("/proc/self/fd") == before
 
     def test_what_somebody_writes_is_left(self, bench):
-        writing = run(begin(bench.storage, "/file", b"slow"))
+        writing = run(begin_upload(bench.storage, "/file", b"slow"))
         os.utime(bench.root / bench.hidden()[0], (0, 0))
         assert run(bench.source.sweep()) == 0
         run(writing.commit())
-        assert run(content(bench.storage, "/file")) == b"slow"
+        assert run(read_file(bench.storage, "/file")) == b"slow"
 
     def test_what_is_no_file_or_goes_meanwhile_is_left(self, bench, monkeypatch):
         os.mkfifo(bench.root / f".ftpservice.{'0' * 32}.part")
@@ -172,12 +178,12 @@ class TestSweeping:
         assert run(bench.source.sweep()) == 1
 
     def test_directories_that_cannot_be_read_are_passed_by(self, bench, monkeypatch):
-        run(bench.storage.make_directory(at("/dir")))
+        run(bench.storage.make_directory(path_at("/dir")))
         aged(bench, "/old", 8 * DAY)
         opening = DirectoryTree.open
 
         def refuse(self, path, flags):
-            if path == at("/dir"):
+            if path == path_at("/dir"):
                 raise PermissionError(errno.EACCES, "no")
             return opening(self, path, flags)
 

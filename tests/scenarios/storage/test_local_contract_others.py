@@ -18,7 +18,15 @@ from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IFreeSpace, ISetMode, ISetTimes, WriteMode, WriteRequest
-from ftpservice.testing.contract.case import at, begin, content, listed, make, partial, upload
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    partial_size,
+    path_at,
+    read_file,
+    upload_file,
+)
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 from tests.scenarios.storage.test_local_contract import open_descriptors
@@ -88,16 +96,16 @@ class LackingTests(OnFuse, SynchronousTestCase):
     durable = True
 
     # what cannot be done at all, of which the last test here is
-    test_a_replaced_file_keeps_its_bits = None
+    test_a_replaced_file_keeps_its_permission_bits = None
     test_permission_bits_can_be_set = None
-    test_the_root_keeps_its_owners_bits = None
-    test_the_time_of_change_can_be_set = None
+    test_the_owner_keeps_access_to_the_root = None
+    test_the_modification_time_can_be_set = None
 
     def test_what_cannot_be_done_is_refused_as_such(self):
         storage = run(self.storage())
-        run(make(storage, "/file", b"x"))
-        run(refuses(ISetMode(storage).set_mode(at("/file"), 0o640)))
-        run(refuses(ISetTimes(storage).set_times(at("/file"), 5.0)))
+        run(create_file(storage, "/file", b"x"))
+        run(refuses(ISetMode(storage).set_mode(path_at("/file"), 0o640)))
+        run(refuses(ISetTimes(storage).set_times(path_at("/file"), 5.0)))
 
 
 class UnsupportedTests(LackingTests):
@@ -169,30 +177,30 @@ def storage_in(folder, owner="one"):
 def test_one_call_that_is_refused_stops_nothing(fuse, call, code):
     folder = fuse / f"{call}={code}"
     storage = storage_in(folder)
-    assert run(make(storage, "/file", b"first")).size == 5
-    run(run(begin(storage, "/file", b"sec")).abandon())
-    assert run(partial(storage, "/file")) == 3
-    run(upload(storage, "/file", b"ond", WriteMode.REPLACE, 3))
-    run(upload(storage, "/file", b", more", WriteMode.APPEND))
-    run(make(storage, "/file", bytes(300_000), WriteRequest(WriteMode.UNIQUE)))
+    assert run(create_file(storage, "/file", b"first")).size == 5
+    run(run(begin_upload(storage, "/file", b"sec")).abandon())
+    assert run(partial_size(storage, "/file")) == 3
+    run(upload_file(storage, "/file", b"ond", WriteMode.REPLACE, 3))
+    run(upload_file(storage, "/file", b", more", WriteMode.APPEND))
+    run(create_file(storage, "/file", bytes(300_000), WriteRequest(WriteMode.UNIQUE)))
     if "xattr" not in call:
         with contextlib.suppress(OSError):  # one ENOSYS, and the kernel asks that mount never again
             os.setxattr(folder / "file", "user.x", b"1")
-    run(make(storage, "/file", b"over that"))
+    run(create_file(storage, "/file", b"over that"))
     if call != "chown":
         os.chown(folder / "file", 4321, 4322)
-    run(make(storage, "/file", b"over another's"))
-    run(make(storage, "/new", b"x", WriteRequest(WriteMode.CREATE)))
-    run(refuses_as_there(make(storage, "/new", b"x", WriteRequest(WriteMode.CREATE))))
-    run(storage.rename(at("/new"), at("/newer"), False))
-    run(storage.rename(at("/newer"), at("/file.1")))
-    run(storage.make_directory(at("/dir")))
-    assert set(run(listed(storage))) == {"dir", "file", "file.1"}
-    assert run(content(storage, "/file")) == b"over another's"
-    assert run(content(storage, "/file.1")) == b"x"
-    run(storage.remove_file(at("/file.1")))
-    run(storage.remove_directory(at("/dir")))
-    run(storage.remove_file(at("/file")))
+    run(create_file(storage, "/file", b"over another's"))
+    run(create_file(storage, "/new", b"x", WriteRequest(WriteMode.CREATE)))
+    run(refuses_as_there(create_file(storage, "/new", b"x", WriteRequest(WriteMode.CREATE))))
+    run(storage.rename(path_at("/new"), path_at("/newer"), False))
+    run(storage.rename(path_at("/newer"), path_at("/file.1")))
+    run(storage.make_directory(path_at("/dir")))
+    assert set(run(list_directory(storage))) == {"dir", "file", "file.1"}
+    assert run(read_file(storage, "/file")) == b"over another's"
+    assert run(read_file(storage, "/file.1")) == b"x"
+    run(storage.remove_file(path_at("/file.1")))
+    run(storage.remove_directory(path_at("/dir")))
+    run(storage.remove_file(path_at("/file")))
     assert os.listdir(folder) == []
 
 
@@ -204,8 +212,8 @@ async def refuses_as_there(call):
 @pytest.mark.parametrize("code", CODES)
 def test_a_directory_that_cannot_be_moved_is_refused_and_stays(fuse, code):
     storage = storage_in(fuse / f"rename_directory={code}" / "moving")
-    run(storage.make_directory(at("/dir")))
-    run(make(storage, "/dir/file", b"x"))
+    run(storage.make_directory(path_at("/dir")))
+    run(create_file(storage, "/dir/file", b"x"))
     kinds = (
         errors.OtherFilesystem,
         errors.FilesystemUnsupported,
@@ -213,8 +221,8 @@ def test_a_directory_that_cannot_be_moved_is_refused_and_stays(fuse, code):
         errors.InvalidName,
     )
     with pytest.raises(kinds):
-        run(storage.rename(at("/dir"), at("/moved")))
-    assert run(content(storage, "/dir/file")) == b"x"
+        run(storage.rename(path_at("/dir"), path_at("/moved")))
+    assert run(read_file(storage, "/dir/file")) == b"x"
 
 
 def test_space_that_is_not_known_is_refused_as_such(fuse):
@@ -225,11 +233,11 @@ def test_space_that_is_not_known_is_refused_as_such(fuse):
 
 def test_two_writers_differ_where_there_are_no_locks(fuse):
     storage = storage_in(fuse / "flock=EOPNOTSUPP" / "locks")
-    one = run(begin(storage, "/file", b"first"))
-    two = run(begin(storage, "/file", b"number two"))
+    one = run(begin_upload(storage, "/file", b"first"))
+    two = run(begin_upload(storage, "/file", b"number two"))
     run(two.commit())
     run(one.commit())
-    assert run(content(storage, "/file")) == b"first"
+    assert run(read_file(storage, "/file")) == b"first"
     assert os.listdir(fuse / "flock=EOPNOTSUPP" / "locks") == ["file"]
 
 
@@ -240,18 +248,18 @@ class TestOverlay:
             yield storage_in(top / "old")
 
     def test_files_from_below_are_replaced_appended_to_and_renamed(self, overlay):
-        run(upload(overlay, "/file", b", above", WriteMode.APPEND))
-        assert run(content(overlay, "/file")) == b"from below, above"
-        run(make(overlay, "/file", b"new"))
-        run(overlay.rename(at("/file"), at("/other"), False))
-        assert run(content(overlay, "/other")) == b"new"
-        run(overlay.remove_file(at("/other")))
-        assert set(run(listed(overlay))) == {"inner"}
+        run(upload_file(overlay, "/file", b", above", WriteMode.APPEND))
+        assert run(read_file(overlay, "/file")) == b"from below, above"
+        run(create_file(overlay, "/file", b"new"))
+        run(overlay.rename(path_at("/file"), path_at("/other"), False))
+        assert run(read_file(overlay, "/other")) == b"new"
+        run(overlay.remove_file(path_at("/other")))
+        assert set(run(list_directory(overlay))) == {"inner"}
 
     def test_a_directory_from_below_cannot_be_moved_and_says_so(self, overlay):
         with pytest.raises(errors.OtherFilesystem):
-            run(overlay.rename(at("/inner"), at("/moved")))
-        assert set(run(listed(overlay))) == {"file", "inner"}
+            run(overlay.rename(path_at("/inner"), path_at("/moved")))
+        assert set(run(list_directory(overlay))) == {"file", "inner"}
 
 
 def test_the_codes_tried_are_all_that_a_missing_call_may_have():
@@ -262,8 +270,10 @@ def test_the_codes_tried_are_all_that_a_missing_call_may_have():
 def test_an_upload_ends_though_its_directory_vanished(tmp_path, monkeypatch, code):
     """JuiceFS says EPERM then, NFS ESTALE."""
     storage = storage_in(tmp_path / "root")
-    run(storage.make_directory(at("/dir")))
-    writing = run(begin(storage, "/dir/file", request=WriteRequest(write_mode=WriteMode.APPEND)))
+    run(storage.make_directory(path_at("/dir")))
+    writing = run(
+        begin_upload(storage, "/dir/file", request=WriteRequest(write_mode=WriteMode.APPEND))
+    )
     shutil.rmtree(tmp_path / "root" / "dir")
     real, vanished = os.stat, getattr(errno, code)
 

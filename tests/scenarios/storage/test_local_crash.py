@@ -8,7 +8,14 @@ import sys
 import pytest
 
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
-from ftpservice.testing.contract.case import at, begin, content, listed, make, partial
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    partial_size,
+    path_at,
+    read_file,
+)
 from tests.support.local_source import Bench, run
 
 PROGRAM = """
@@ -17,7 +24,7 @@ from pathlib import Path
 from tests.support.local_source import run
 from twisted.internet.task import Clock
 from ftpservice.concurrency.thread_pool import InlineRunner
-from ftpservice.testing.contract.case import begin
+from ftpservice.testing.contract.case import begin_upload
 from ftpservice.storage.errors import QuotaExceeded
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.backends.local.files import transaction
@@ -30,7 +37,7 @@ if limit:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 storage = run(LocalSource(folder, Clock(), InlineRunner()).storage("one", ROOT))
-writing = run(begin(storage, "/file", b"01234", WriteRequest(how)))
+writing = run(begin_upload(storage, "/file", b"01234", WriteRequest(how)))
 if limit:
     try:
         run(writing.write(b"x" * limit))
@@ -61,30 +68,30 @@ def begun(bench, how=WriteMode.REPLACE, limit=0):
 def killed(bench, how=WriteMode.REPLACE):
     with begun(bench, how) as process:
         assert process.stdout.readline() == b"holding\n"
-        writing = run(begin(bench.storage, "/file", b"meanwhile"))
+        writing = run(begin_upload(bench.storage, "/file", b"meanwhile"))
         process.send_signal(signal.SIGKILL)
     return writing
 
 
 def test_what_a_killed_process_had_received_can_be_gone_on_from(bench):
-    run(make(bench.storage, "/file", b"old"))
+    run(create_file(bench.storage, "/file", b"old"))
     meanwhile = killed(bench)
     assert len(bench.hidden()) == 2, "the lock held while the process lived"
     run(meanwhile.commit())
-    assert run(content(bench.storage, "/file")) == b"meanwhile"
-    assert run(partial(bench.storage, "/file")) == 5
-    run(make(bench.storage, "/file", b"56789", WriteRequest(offset=5)))
-    assert run(content(bench.storage, "/file")) == b"0123456789"
+    assert run(read_file(bench.storage, "/file")) == b"meanwhile"
+    assert run(partial_size(bench.storage, "/file")) == 5
+    run(create_file(bench.storage, "/file", b"56789", WriteRequest(offset=5)))
+    assert run(read_file(bench.storage, "/file")) == b"0123456789"
     assert not bench.hidden()
 
 
 def test_a_unique_name_a_killed_process_was_promised_is_free_again(bench):
     run(killed(bench, WriteMode.UNIQUE).commit())
-    run(bench.storage.remove_file(at("/file")))
-    writing = run(begin(bench.storage, "/file", b"new", WriteRequest(WriteMode.UNIQUE)))
-    assert writing.path == at("/file")
+    run(bench.storage.remove_file(path_at("/file")))
+    writing = run(begin_upload(bench.storage, "/file", b"new", WriteRequest(WriteMode.UNIQUE)))
+    assert writing.path == path_at("/file")
     run(writing.commit())
-    assert run(content(bench.storage, "/file")) == b"new"
+    assert run(read_file(bench.storage, "/file")) == b"new"
     assert not bench.hidden()
 
 
@@ -92,5 +99,5 @@ def test_a_file_larger_than_the_process_may_write_is_over_quota(bench):
     process = begun(bench, limit=100_000)
     process.communicate()
     assert process.returncode == 0
-    assert run(listed(bench.storage)) == {}
-    assert run(partial(bench.storage, "/file")) is None
+    assert run(list_directory(bench.storage)) == {}
+    assert run(partial_size(bench.storage, "/file")) is None

@@ -10,7 +10,7 @@ from ftpservice.backends.local.files import in_place
 from ftpservice.backends.local.paths.file_ops import copy_range
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
-from ftpservice.testing.contract.case import begin, make, upload
+from ftpservice.testing.contract.case import begin_upload, create_file, upload_file
 from tests.support.local_source import Bench, run
 
 
@@ -35,8 +35,8 @@ def test_of_two_uploads_the_second_waits_and_nothing_is_mixed(bench, monkeypatch
         return copy_range(source, target, start, end)
 
     monkeypatch.setattr(in_place, "copy_range", slowly)
-    one = run(begin(bench.storage, "/file", b"first, and longer"))
-    two = run(begin(bench.owned_by("two"), "/file", b"second"))
+    one = run(begin_upload(bench.storage, "/file", b"first, and longer"))
+    two = run(begin_upload(bench.owned_by("two"), "/file", b"second"))
     first = threading.Thread(target=one.commit_in_thread)
     second = threading.Thread(target=two.commit_in_thread)
     first.start()
@@ -51,13 +51,13 @@ def test_of_two_uploads_the_second_waits_and_nothing_is_mixed(bench, monkeypatch
 
 
 def test_while_somebody_appends_the_file_stays(bench):
-    appending = run(begin(bench.storage, "/file", b" and", WriteRequest(WriteMode.APPEND)))
+    appending = run(begin_upload(bench.storage, "/file", b" and", WriteRequest(WriteMode.APPEND)))
     with pytest.raises(errors.Busy):
-        run(make(bench.owned_by("two"), "/file", b"new"))
+        run(create_file(bench.owned_by("two"), "/file", b"new"))
     run(appending.write(b" more"))
     run(appending.commit())
     assert bench.file.read_bytes() == b"old and more"
-    run(make(bench.owned_by("two"), "/file", b"new"))
+    run(create_file(bench.owned_by("two"), "/file", b"new"))
     assert bench.file.read_bytes() == b"new"
 
 
@@ -66,12 +66,12 @@ def test_nobody_appends_to_a_file_that_is_being_written(bench, monkeypatch):
 
     def meanwhile(source, target, start, end):
         with pytest.raises(errors.Busy):
-            run(upload(bench.owned_by("two"), "/file", b"lost", WriteMode.APPEND))
+            run(upload_file(bench.owned_by("two"), "/file", b"lost", WriteMode.APPEND))
         refused.append(True)
         return copy_range(source, target, start, end)
 
     monkeypatch.setattr(in_place, "copy_range", meanwhile)
-    run(make(bench.storage, "/file", b"new"))
+    run(create_file(bench.storage, "/file", b"new"))
     assert (refused, bench.file.read_bytes()) == ([True], b"new")
 
 
@@ -79,10 +79,10 @@ def test_a_file_that_another_program_has_locked_is_in_use(bench):
     with bench.file.open("rb") as theirs:
         fcntl.flock(theirs, fcntl.LOCK_EX)
         with pytest.raises(errors.Busy):
-            run(make(bench.storage, "/file", b"new"))
-        run(upload(bench.storage, "/file", b" and more", WriteMode.APPEND))
+            run(create_file(bench.storage, "/file", b"new"))
+        run(upload_file(bench.storage, "/file", b" and more", WriteMode.APPEND))
     assert bench.file.read_bytes() == b"old and more"
-    run(make(bench.storage, "/file", b"new"))
+    run(create_file(bench.storage, "/file", b"new"))
     assert bench.file.read_bytes() == b"new"
 
 
@@ -95,6 +95,6 @@ def test_where_there_are_no_locks_files_are_written_all_the_same(bench, monkeypa
         return real(opened, how)
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    run(make(bench.storage, "/file", b"new"))
-    run(upload(bench.storage, "/file", b" and more", WriteMode.APPEND))
+    run(create_file(bench.storage, "/file", b"new"))
+    run(upload_file(bench.storage, "/file", b" and more", WriteMode.APPEND))
     assert bench.file.read_bytes() == b"new and more"

@@ -14,7 +14,15 @@ from ftpservice.backends.local.partials import partial_file
 from ftpservice.backends.local.paths import file_ops
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IDescriptor, IPartials, IWriting, WriteMode, WriteRequest
-from ftpservice.testing.contract.case import at, begin, content, listed, make, partial, upload
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    partial_size,
+    path_at,
+    read_file,
+    upload_file,
+)
 from tests.support.local_source import Bench, run
 
 
@@ -30,69 +38,69 @@ def full_disk(*_args):
 
 
 def cut(bench, name, data, request=None):
-    run(run(begin(bench.storage, name, data, request)).abandon())
+    run(run(begin_upload(bench.storage, name, data, request)).abandon())
 
 
 class TestTable:
     """The rows of the table in the design."""
 
     def test_store_under_a_new_name(self, bench):
-        writing = run(begin(bench.storage, "/file", b"half"))
-        assert run(listed(bench.storage)) == {}
+        writing = run(begin_upload(bench.storage, "/file", b"half"))
+        assert run(list_directory(bench.storage)) == {}
         run(writing.abandon())
-        assert run(listed(bench.storage)) == {}
-        assert run(partial(bench.storage, "/file")) == 4
-        assert run(make(bench.storage, "/file", b"whole")).size == 5
-        assert run(content(bench.storage, "/file")) == b"whole"
+        assert run(list_directory(bench.storage)) == {}
+        assert run(partial_size(bench.storage, "/file")) == 4
+        assert run(create_file(bench.storage, "/file", b"whole")).size == 5
+        assert run(read_file(bench.storage, "/file")) == b"whole"
         assert not bench.hidden()
 
     def test_store_over_a_file(self, bench):
-        run(make(bench.storage, "/file", b"old"))
-        reading = run(bench.storage.open_reading(at("/file")))
+        run(create_file(bench.storage, "/file", b"old"))
+        reading = run(bench.storage.open_reading(path_at("/file")))
         cut(bench, "/file", b"half")
-        assert run(content(bench.storage, "/file")) == b"old"
-        assert run(partial(bench.storage, "/file")) == 4
-        run(make(bench.storage, "/file", b"whole and new"))
-        assert run(content(bench.storage, "/file")) == b"whole and new"
+        assert run(read_file(bench.storage, "/file")) == b"old"
+        assert run(partial_size(bench.storage, "/file")) == 4
+        run(create_file(bench.storage, "/file", b"whole and new"))
+        assert run(read_file(bench.storage, "/file")) == b"whole and new"
         assert run(reading.read(0, 100)) == b"old"
         reading.close()
         assert not bench.hidden()
 
     def test_resume_after_a_cut(self, bench):
-        run(make(bench.storage, "/file", b"old content"))
+        run(create_file(bench.storage, "/file", b"old content"))
         cut(bench, "/file", b"01234")
         cut(bench, "/file", b"56", WriteRequest(offset=5))
-        assert run(partial(bench.storage, "/file")) == 7
-        assert run(content(bench.storage, "/file")) == b"old content"
-        run(make(bench.storage, "/file", b"789", WriteRequest(offset=7)))
-        assert run(content(bench.storage, "/file")) == b"0123456789"
+        assert run(partial_size(bench.storage, "/file")) == 7
+        assert run(read_file(bench.storage, "/file")) == b"old content"
+        run(create_file(bench.storage, "/file", b"789", WriteRequest(offset=7)))
+        assert run(read_file(bench.storage, "/file")) == b"0123456789"
         assert not bench.hidden()
 
     def test_resume_without_a_partial(self, bench):
-        run(make(bench.storage, "/file", b"0123xxxx"))
+        run(create_file(bench.storage, "/file", b"0123xxxx"))
         cut(bench, "/file", b"45", WriteRequest(offset=4))
-        assert run(content(bench.storage, "/file")) == b"0123xxxx"
-        assert run(partial(bench.storage, "/file")) == 6
-        run(make(bench.storage, "/file", b"67", WriteRequest(offset=6)))
-        assert run(content(bench.storage, "/file")) == b"01234567"
+        assert run(read_file(bench.storage, "/file")) == b"0123xxxx"
+        assert run(partial_size(bench.storage, "/file")) == 6
+        run(create_file(bench.storage, "/file", b"67", WriteRequest(offset=6)))
+        assert run(read_file(bench.storage, "/file")) == b"01234567"
 
     def test_append_to_a_file(self, bench):
-        run(make(bench.storage, "/file", b"old"))
-        writing = run(begin(bench.storage, "/file", b" and", WriteRequest(WriteMode.APPEND)))
-        assert run(content(bench.storage, "/file")) == b"old and"
+        run(create_file(bench.storage, "/file", b"old"))
+        writing = run(begin_upload(bench.storage, "/file", b" and", WriteRequest(WriteMode.APPEND)))
+        assert run(read_file(bench.storage, "/file")) == b"old and"
         run(writing.abandon())
-        assert run(content(bench.storage, "/file")) == b"old and"
-        assert run(upload(bench.storage, "/file", b" new", WriteMode.APPEND)).size == 11
+        assert run(read_file(bench.storage, "/file")) == b"old and"
+        assert run(upload_file(bench.storage, "/file", b" new", WriteMode.APPEND)).size == 11
         assert not bench.hidden()
 
     def test_store_unique(self, bench):
-        run(make(bench.storage, "/file", b"old"))
-        writing = run(begin(bench.storage, "/file", b"new", WriteRequest(WriteMode.UNIQUE)))
-        assert writing.path == at("/file.1")
-        assert set(run(listed(bench.storage))) == {"file"}
+        run(create_file(bench.storage, "/file", b"old"))
+        writing = run(begin_upload(bench.storage, "/file", b"new", WriteRequest(WriteMode.UNIQUE)))
+        assert writing.path == path_at("/file.1")
+        assert set(run(list_directory(bench.storage))) == {"file"}
         assert run(writing.commit()).name == "file.1"
         cut(bench, "/file", b"half", WriteRequest(WriteMode.UNIQUE))
-        assert set(run(listed(bench.storage))) == {"file", "file.1"}
+        assert set(run(list_directory(bench.storage))) == {"file", "file.1"}
         assert not bench.hidden()
 
 
@@ -104,70 +112,70 @@ class TestPartials:
             WriteRequest(WriteMode.APPEND),
         ):
             cut(bench, "/file", b"", request)
-        run(make(bench.storage, "/file", b"0123"))
+        run(create_file(bench.storage, "/file", b"0123"))
         cut(bench, "/file", b"", WriteRequest(offset=2))
         assert not bench.hidden()
 
     def test_a_resume_that_brings_nothing_keeps_the_partial(self, bench):
         cut(bench, "/file", b"0123")
         cut(bench, "/file", b"", WriteRequest(offset=4))
-        assert run(partial(bench.storage, "/file")) == 4
+        assert run(partial_size(bench.storage, "/file")) == 4
         cut(bench, "/file", b"", WriteRequest(WriteMode.APPEND))
-        assert run(partial(bench.storage, "/file")) == 4
+        assert run(partial_size(bench.storage, "/file")) == 4
 
     def test_an_empty_one_is_none(self, bench):
         cut(bench, "/file", b"0123")
         os.truncate(bench.root / bench.hidden()[0], 0)
         with pytest.raises(errors.PathNotFound):
-            run(IPartials(bench.storage).partial(at("/file")))
+            run(IPartials(bench.storage).partial(path_at("/file")))
 
     def test_below_a_file_there_are_none(self, bench):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         with pytest.raises(errors.PathNotFound):
-            run(IPartials(bench.storage).partial(at("/file/x")))
+            run(IPartials(bench.storage).partial(path_at("/file/x")))
 
     def test_of_two_writers_the_second_grows_a_spare(self, bench):
-        one = run(begin(bench.storage, "/file", b"first"))
-        two = run(begin(bench.storage, "/file", b"number two"))
+        one = run(begin_upload(bench.storage, "/file", b"first"))
+        two = run(begin_upload(bench.storage, "/file", b"number two"))
         assert len(bench.hidden()) == 2
         run(two.commit())
-        assert run(content(bench.storage, "/file")) == b"number two"
+        assert run(read_file(bench.storage, "/file")) == b"number two"
         run(one.commit())
-        assert run(content(bench.storage, "/file")) == b"first"
+        assert run(read_file(bench.storage, "/file")) == b"first"
         assert not bench.hidden()
 
     def test_a_cut_spare_becomes_the_partial_if_that_is_free(self, bench):
-        one = run(begin(bench.storage, "/file", b"first"))
-        two = run(begin(bench.storage, "/file", b"number two"))
+        one = run(begin_upload(bench.storage, "/file", b"first"))
+        two = run(begin_upload(bench.storage, "/file", b"number two"))
         run(one.commit())
         run(two.abandon())
-        assert run(partial(bench.storage, "/file")) == 10
+        assert run(partial_size(bench.storage, "/file")) == 10
         assert len(bench.hidden()) == 1
 
     def test_a_cut_spare_gives_way_to_who_still_writes(self, bench):
-        one = run(begin(bench.storage, "/file", b"first"))
-        two = run(begin(bench.storage, "/file", b"number two"))
+        one = run(begin_upload(bench.storage, "/file", b"first"))
+        two = run(begin_upload(bench.storage, "/file", b"number two"))
         run(two.abandon())
         assert len(bench.hidden()) == 1
         run(one.commit())
-        assert run(content(bench.storage, "/file")) == b"first"
+        assert run(read_file(bench.storage, "/file")) == b"first"
 
     def test_of_two_cut_the_longer_is_kept(self, bench):
         for sizes in ((5, 10), (10, 5)):
-            writings = [run(begin(bench.storage, "/file", b"x" * size)) for size in sizes]
+            writings = [run(begin_upload(bench.storage, "/file", b"x" * size)) for size in sizes]
             for writing in writings:
                 run(writing.abandon())
-            assert run(partial(bench.storage, "/file")) == 10
+            assert run(partial_size(bench.storage, "/file")) == 10
             assert len(bench.hidden()) == 1
 
     @pytest.mark.parametrize("how", [WriteMode.REPLACE, WriteMode.CREATE, WriteMode.APPEND])
     def test_a_resume_takes_nothing_from_who_still_writes(self, bench, how):
-        living = run(begin(bench.storage, "/file", b"01234" * 20_000))
+        living = run(begin_upload(bench.storage, "/file", b"01234" * 20_000))
         offset = 0 if how is WriteMode.APPEND else 5
         with pytest.raises(errors.BeingUploaded):
-            run(begin(bench.storage, "/file", b"", WriteRequest(how, offset)))
+            run(begin_upload(bench.storage, "/file", b"", WriteRequest(how, offset)))
         run(living.commit())
-        assert run(content(bench.storage, "/file")) == b"01234" * 20_000
+        assert run(read_file(bench.storage, "/file")) == b"01234" * 20_000
         assert not bench.hidden()
 
     def test_a_partial_tells_owner_and_name_and_a_file_does_not(self, bench):
@@ -177,7 +185,7 @@ class TestPartials:
             "one",
             b"file",
         )
-        run(make(bench.storage, "/file", b"x" * 100_000, WriteRequest(offset=4)))
+        run(create_file(bench.storage, "/file", b"x" * 100_000, WriteRequest(offset=4)))
         assert not [one for one in os.listxattr(bench.root / "file") if "ftpservice" in one]
 
     def test_a_partial_of_a_file_is_told_where_there_are_no_attributes(self, bench, monkeypatch):
@@ -185,13 +193,13 @@ class TestPartials:
             raise OSError(errno.ENOTSUP, "no attributes")
 
         monkeypatch.setattr(os, "setxattr", refuse)
-        run(make(bench.storage, "/file", b"old"))
+        run(create_file(bench.storage, "/file", b"old"))
         cut(bench, "/file", b"0123")
         cut(bench, "/new", b"0123")
         told = run(IPartials(bench.storage).all_partials())
         assert {one.size for one in told} == {4}
         assert {one.owner for one in told} == {"one"}
-        assert at("/file") in {one.path for one in told}
+        assert path_at("/file") in {one.path for one in told}
         for one in told:
             run(IPartials(bench.storage).drop_partials(one.path))
         assert bench.hidden() == []
@@ -199,18 +207,21 @@ class TestPartials:
     def test_other_owners_have_others(self, bench):
         other = bench.owned_by("two")
         cut(bench, "/file", b"mine")
-        assert run(partial(other, "/file")) is None
-        writing = run(begin(other, "/file", b"theirs", WriteRequest(WriteMode.APPEND)))
+        assert run(partial_size(other, "/file")) is None
+        writing = run(begin_upload(other, "/file", b"theirs", WriteRequest(WriteMode.APPEND)))
         assert writing.offset == 0
         run(writing.abandon())
-        assert (run(partial(bench.storage, "/file")), run(partial(other, "/file"))) == (4, 6)
+        assert (run(partial_size(bench.storage, "/file")), run(partial_size(other, "/file"))) == (
+            4,
+            6,
+        )
 
     def test_a_removed_file_takes_the_owners_partial_along(self, bench):
-        run(make(bench.storage, "/file", b"old"))
+        run(create_file(bench.storage, "/file", b"old"))
         cut(bench, "/file", b"half of the new")
-        other = run(begin(bench.owned_by("two"), "/file", b"theirs"))
-        run(bench.storage.remove_file(at("/file")))
-        assert run(partial(bench.storage, "/file")) is None
+        other = run(begin_upload(bench.owned_by("two"), "/file", b"theirs"))
+        run(bench.storage.remove_file(path_at("/file")))
+        assert run(partial_size(bench.storage, "/file")) is None
         assert len(bench.hidden()) == 1
         run(other.commit())
 
@@ -237,9 +248,9 @@ class TestPartials:
         ):
             place.unlink()
             put()
-            assert run(partial(bench.storage, "/file")) is None
-            run(make(bench.storage, "/file", b"whole"))
-            assert run(content(bench.storage, "/file")) == b"whole"
+            assert run(partial_size(bench.storage, "/file")) is None
+            run(create_file(bench.storage, "/file", b"whole"))
+            assert run(read_file(bench.storage, "/file")) == b"whole"
             cut(bench, "/file", b"half")
             assert bench.hidden() == [place.name]
             if place.is_dir():
@@ -252,35 +263,38 @@ class TestPublishing:
     def test_permission_bits_do_not_depend_on_the_umask(self, bench):
         before = os.umask(0o077)
         try:
-            assert run(make(bench.storage, "/file", b"x")).mode == 0o644
-            run(bench.storage.make_directory(at("/dir"), 0o775))
-            assert run(bench.storage.stat(at("/dir"))).mode == 0o775
-            assert run(make(bench.storage, "/other", b"x", WriteRequest(mode=0o6660))).mode == 0o660
+            assert run(create_file(bench.storage, "/file", b"x")).mode == 0o644
+            run(bench.storage.make_directory(path_at("/dir"), 0o775))
+            assert run(bench.storage.stat(path_at("/dir"))).mode == 0o775
+            assert (
+                run(create_file(bench.storage, "/other", b"x", WriteRequest(mode=0o6660))).mode
+                == 0o660
+            )
         finally:
             os.umask(before)
 
     def test_a_partial_shows_no_more_than_the_file_it_replaces(self, bench):
-        run(make(bench.storage, "/file", b"secret", WriteRequest(mode=0o400)))
-        writing = run(begin(bench.storage, "/file", b"new secret"))
+        run(create_file(bench.storage, "/file", b"secret", WriteRequest(mode=0o400)))
+        writing = run(begin_upload(bench.storage, "/file", b"new secret"))
         assert stat.S_IMODE((bench.root / bench.hidden()[0]).stat().st_mode) == 0o600
         assert run(writing.commit()).mode == 0o400
 
     def test_a_partial_that_was_taken_away_is_not_published(self, bench):
-        writing = run(begin(bench.storage, "/file", b"mine"))
+        writing = run(begin_upload(bench.storage, "/file", b"mine"))
         name = bench.root / bench.hidden()[0]
         name.unlink()
         name.write_bytes(b"another's")
         with pytest.raises(errors.PathNotFound):
             run(writing.commit())
-        assert run(listed(bench.storage)) == {}
+        assert run(list_directory(bench.storage)) == {}
         assert name.read_bytes() == b"another's"
 
     def test_a_directory_removed_meanwhile_takes_what_arrived(self, bench):
-        run(bench.storage.make_directory(at("/dir")))
+        run(bench.storage.make_directory(path_at("/dir")))
         for how in (WriteMode.REPLACE, WriteMode.CREATE, WriteMode.UNIQUE):
             (bench.root / "dir").mkdir(exist_ok=True)
             committed, abandoned = (
-                run(begin(bench.storage, f"/dir/{name}", b"x", WriteRequest(how)))
+                run(begin_upload(bench.storage, f"/dir/{name}", b"x", WriteRequest(how)))
                 for name in ("one", "two")
             )
             for path in (bench.root / "dir").iterdir():
@@ -291,26 +305,26 @@ class TestPublishing:
             run(abandoned.abandon())
 
     def test_a_moved_directory_takes_the_upload_along(self, bench):
-        run(bench.storage.make_directory(at("/dir")))
-        writing = run(begin(bench.storage, "/dir/file", b"x"))
-        run(bench.storage.rename(at("/dir"), at("/moved")))
+        run(bench.storage.make_directory(path_at("/dir")))
+        writing = run(begin_upload(bench.storage, "/dir/file", b"x"))
+        run(bench.storage.rename(path_at("/dir"), path_at("/moved")))
         run(writing.commit())
-        assert run(content(bench.storage, "/moved/file")) == b"x"
+        assert run(read_file(bench.storage, "/moved/file")) == b"x"
 
     def test_an_append_to_a_file_that_is_replaced_is_not_confirmed(self, bench):
-        run(make(bench.storage, "/file", b"old"))
-        writing = run(begin(bench.storage, "/file", b"lost", WriteRequest(WriteMode.APPEND)))
-        run(make(bench.storage, "/file", b"new"))
+        run(create_file(bench.storage, "/file", b"old"))
+        writing = run(begin_upload(bench.storage, "/file", b"lost", WriteRequest(WriteMode.APPEND)))
+        run(create_file(bench.storage, "/file", b"new"))
         with pytest.raises(errors.PathNotFound):
             run(writing.commit())
-        assert run(content(bench.storage, "/file")) == b"new"
+        assert run(read_file(bench.storage, "/file")) == b"new"
 
     def test_an_append_to_nothing_does_not_replace_what_came_meanwhile(self, bench):
-        writing = run(begin(bench.storage, "/file", b"late", WriteRequest(WriteMode.APPEND)))
-        run(make(bench.storage, "/file", b"early"))
+        writing = run(begin_upload(bench.storage, "/file", b"late", WriteRequest(WriteMode.APPEND)))
+        run(create_file(bench.storage, "/file", b"early"))
         with pytest.raises(errors.Exists):
             run(writing.commit())
-        assert run(content(bench.storage, "/file")) == b"early"
+        assert run(read_file(bench.storage, "/file")) == b"early"
 
     def test_durable_uploads_are_synced_before_and_after_the_rename(self, tmp_path, monkeypatch):
         bench = Bench(tmp_path, durable=True)
@@ -320,70 +334,74 @@ class TestPublishing:
             "fsync",
             lambda fd: synced.append((stat.S_IFMT(os.fstat(fd).st_mode), bench.hidden())),
         )
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
         (first, before), (second, after) = synced
         assert (first, len(before)) == (stat.S_IFREG, 1)
         assert (second, len(after)) == (stat.S_IFDIR, 0)
-        run(upload(bench.storage, "/file", b"x", WriteMode.APPEND))
+        run(upload_file(bench.storage, "/file", b"x", WriteMode.APPEND))
         assert len(synced) == 3
 
 
 class TestUnique:
     def test_numbers_are_followed_by_something_random(self, bench):
         for number in range(105):
-            assert run(upload(bench.storage, "/file", b"x", WriteMode.UNIQUE)).size == 1, number
-        names = set(run(listed(bench.storage)))
+            assert run(upload_file(bench.storage, "/file", b"x", WriteMode.UNIQUE)).size == 1, (
+                number
+            )
+        names = set(run(list_directory(bench.storage)))
         assert {"file", "file.1", "file.99"} <= names
         assert len(names) == 105
 
     def test_a_long_name_is_shortened(self, bench):
         name = "ü" * 127
-        run(upload(bench.storage, "/" + name, b"x", WriteMode.UNIQUE))
-        second = run(upload(bench.storage, "/" + name, b"x", WriteMode.UNIQUE)).name
+        run(upload_file(bench.storage, "/" + name, b"x", WriteMode.UNIQUE))
+        second = run(upload_file(bench.storage, "/" + name, b"x", WriteMode.UNIQUE)).name
         assert second == "ü" * 122 + ".1"
 
     def test_two_at_once_are_promised_different_names(self, bench):
         request = WriteRequest(WriteMode.UNIQUE)
-        one = run(begin(bench.storage, "/file", b"x", request))
-        two = run(begin(bench.storage, "/file", b"x", request))
-        assert (one.path, two.path) == (at("/file"), at("/file.1"))
+        one = run(begin_upload(bench.storage, "/file", b"x", request))
+        two = run(begin_upload(bench.storage, "/file", b"x", request))
+        assert (one.path, two.path) == (path_at("/file"), path_at("/file.1"))
         run(two.commit())
         run(one.commit())
-        assert set(run(listed(bench.storage))) == {"file", "file.1"}
+        assert set(run(list_directory(bench.storage))) == {"file", "file.1"}
 
     def test_a_promised_name_that_is_taken_is_replaced_by_the_next(self, bench):
-        writing = run(begin(bench.storage, "/file", b"mine", WriteRequest(WriteMode.UNIQUE)))
-        run(make(bench.storage, "/file", b"theirs"))
+        writing = run(begin_upload(bench.storage, "/file", b"mine", WriteRequest(WriteMode.UNIQUE)))
+        run(create_file(bench.storage, "/file", b"theirs"))
         assert run(writing.commit()).name == "file.1"
-        assert writing.path == at("/file.1")
-        assert run(content(bench.storage, "/file")) == b"theirs"
+        assert writing.path == path_at("/file.1")
+        assert run(read_file(bench.storage, "/file")) == b"theirs"
 
     def test_hidden_names_are_refused(self, bench):
         with pytest.raises(errors.InvalidName):
-            run(upload(bench.storage, "/.ftpservice.x", b"x", WriteMode.UNIQUE))
+            run(upload_file(bench.storage, "/.ftpservice.x", b"x", WriteMode.UNIQUE))
 
     @pytest.mark.parametrize("how", [WriteMode.UNIQUE, WriteMode.APPEND])
     def test_an_offset_is_refused(self, bench, how):
         with pytest.raises(errors.NotSupported):
-            run(bench.storage.open_writing(at("/file"), WriteRequest(how, offset=1)))
+            run(bench.storage.open_writing(path_at("/file"), WriteRequest(how, offset=1)))
 
 
 class TestDescriptors:
     def test_what_is_written_to_the_descriptor_is_counted(self, bench):
         cut(bench, "/file", b"01234")
-        writing = run(begin(bench.storage, "/file", b"", WriteRequest(offset=3, announced=4)))
+        writing = run(
+            begin_upload(bench.storage, "/file", b"", WriteRequest(offset=3, announced=4))
+        )
         verifyObject(IWriting, writing)
         verifyObject(IDescriptor, writing)
         os.write(writing.fileno(), b"3456")
         run(writing.commit())
-        assert run(content(bench.storage, "/file")) == b"0123456"
+        assert run(read_file(bench.storage, "/file")) == b"0123456"
         with pytest.raises(errors.Unavailable):
             writing.fileno()
 
     def test_so_is_what_is_appended_to_it(self, bench):
-        run(make(bench.storage, "/file", b"old"))
+        run(create_file(bench.storage, "/file", b"old"))
         request = WriteRequest(WriteMode.APPEND, announced=4)
-        writing = run(begin(bench.storage, "/file", b"", request))
+        writing = run(begin_upload(bench.storage, "/file", b"", request))
         verifyObject(IDescriptor, writing)
         os.write(writing.fileno(), b" new")
         assert run(writing.commit()).size == 7
@@ -398,7 +416,7 @@ class TestTrouble:
         ],
     )
     def test_a_write_that_fails_keeps_what_arrived(self, bench, monkeypatch, code, kind):
-        writing = run(begin(bench.storage, "/file", b"0123"))
+        writing = run(begin_upload(bench.storage, "/file", b"0123"))
 
         def fail(*args):
             raise OSError(code, os.strerror(code))
@@ -407,14 +425,14 @@ class TestTrouble:
             patch.setattr(file_ops.os, "write", fail)
             run(writing.write(b"4567"))
         run(writing.abandon())
-        assert run(partial(bench.storage, "/file")) == 4
+        assert run(partial_size(bench.storage, "/file")) == 4
 
     @pytest.mark.parametrize("offset", [0, 4])
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
     def test_without_space_nothing_is_kept(self, bench, monkeypatch, code, offset):
         cut(bench, "/file", b"0123")
         request = WriteRequest(offset=offset)
-        writing = run(begin(bench.storage, "/file", b"4567", request))
+        writing = run(begin_upload(bench.storage, "/file", b"4567", request))
 
         def fail(*args):
             raise OSError(code, os.strerror(code))
@@ -433,8 +451,8 @@ class TestTrouble:
     def test_short_writes_are_gone_on_with(self, bench, monkeypatch):
         write = os.write
         monkeypatch.setattr(file_ops.os, "write", lambda fd, data: write(fd, data[:3]))
-        run(make(bench.storage, "/file", b"0123456789"))
-        assert run(content(bench.storage, "/file")) == b"0123456789"
+        run(create_file(bench.storage, "/file", b"0123456789"))
+        assert run(read_file(bench.storage, "/file")) == b"0123456789"
 
     def test_a_sync_that_fails_publishes_and_keeps_nothing(self, tmp_path, monkeypatch):
         bench = Bench(tmp_path, durable=True)
@@ -444,12 +462,12 @@ class TestTrouble:
 
         monkeypatch.setattr(os, "fsync", fail)
         with pytest.raises(errors.NoSpace):
-            run(make(bench.storage, "/file", b"0123"))
-        assert run(listed(bench.storage)) == {}
+            run(create_file(bench.storage, "/file", b"0123"))
+        assert run(list_directory(bench.storage)) == {}
         assert not bench.hidden()
 
     def test_an_abandon_that_fails_still_lets_go(self, bench, monkeypatch):
-        writing = run(begin(bench.storage, "/file", b""))
+        writing = run(begin_upload(bench.storage, "/file", b""))
 
         def fail(*args, **kwargs):
             raise OSError(errno.EIO, "broken")
@@ -469,7 +487,7 @@ class TestTrouble:
         monkeypatch.setattr(os, "open", refuse)
         for how in (WriteMode.REPLACE, WriteMode.UNIQUE):
             with pytest.raises(errors.Denied):
-                run(bench.storage.open_writing(at("/file"), WriteRequest(how)))
+                run(bench.storage.open_writing(path_at("/file"), WriteRequest(how)))
 
     @pytest.mark.parametrize(
         ("how", "name"),
@@ -486,7 +504,7 @@ class TestTrouble:
 
         with monkeypatch.context() as patch, pytest.raises(errors.Unavailable):
             patch.setattr(os, name, fail)
-            run(bench.storage.open_writing(at("/file"), WriteRequest(how)))
+            run(bench.storage.open_writing(path_at("/file"), WriteRequest(how)))
         assert bench.open_descriptors() == []
 
     @pytest.mark.parametrize("how", [WriteMode.REPLACE, WriteMode.CREATE])
@@ -498,32 +516,32 @@ class TestTrouble:
         cut(bench, "/file", b"half")
         with monkeypatch.context() as patch, pytest.raises(errors.Unavailable):
             patch.setattr(os, name, fail)
-            run(bench.storage.open_writing(at("/file"), WriteRequest(how)))
+            run(bench.storage.open_writing(path_at("/file"), WriteRequest(how)))
         assert bench.open_descriptors() == []
 
     def test_an_append_whose_beginning_fails_leaves_nothing_open(self, bench, monkeypatch):
-        run(make(bench.storage, "/file", b"x"))
+        run(create_file(bench.storage, "/file", b"x"))
 
         def fail(*args):
             raise OSError(errno.EIO, "broken")
 
         with monkeypatch.context() as patch, pytest.raises(errors.Unavailable):
             patch.setattr(os, "fstat", fail)
-            run(bench.storage.open_writing(at("/file"), WriteRequest(WriteMode.APPEND)))
+            run(bench.storage.open_writing(path_at("/file"), WriteRequest(WriteMode.APPEND)))
 
     def test_a_file_that_shrinks_while_it_is_copied_is_a_bad_offset(self, bench, monkeypatch):
-        run(make(bench.storage, "/file", b"0123"))
+        run(create_file(bench.storage, "/file", b"0123"))
         monkeypatch.setattr(local_upload, "copy_range", lambda *args: 1)
         with pytest.raises(errors.BadOffset):
-            run(begin(bench.storage, "/file", b"", WriteRequest(offset=4)))
+            run(begin_upload(bench.storage, "/file", b"", WriteRequest(offset=4)))
         assert not bench.hidden()
 
     def test_there_is_no_going_on_from_what_is_no_file(self, bench):
         with pytest.raises(errors.BadOffset):
-            run(begin(bench.storage, "/file", b"", WriteRequest(offset=4)))
+            run(begin_upload(bench.storage, "/file", b"", WriteRequest(offset=4)))
 
     def test_a_file_that_turns_into_something_else_is_not_gone_on_from(self, bench, monkeypatch):
-        run(make(bench.storage, "/file", b"0123"))
+        run(create_file(bench.storage, "/file", b"0123"))
         claim = open_upload.claim_partial
 
         def swapping(place, name):
@@ -533,7 +551,7 @@ class TestTrouble:
 
         monkeypatch.setattr(open_upload, "claim_partial", swapping)
         with pytest.raises(errors.BadOffset):
-            run(begin(bench.storage, "/file", b"", WriteRequest(offset=4)))
+            run(begin_upload(bench.storage, "/file", b"", WriteRequest(offset=4)))
 
 
 class TestCuts:
@@ -541,13 +559,13 @@ class TestCuts:
         self, bench, monkeypatch
     ):
         monkeypatch.setattr(local_upload, "COPY_BYTES_PER_TURN", 3)
-        run(make(bench.storage, "/file", b"0123456789"))
-        writing = run(begin(bench.storage, "/file", b"x", WriteRequest(offset=8)))
+        run(create_file(bench.storage, "/file", b"0123456789"))
+        writing = run(begin_upload(bench.storage, "/file", b"x", WriteRequest(offset=8)))
         run(writing.commit())
-        assert run(content(bench.storage, "/file")) == b"01234567x"
+        assert run(read_file(bench.storage, "/file")) == b"01234567x"
 
         bench.pool.held = bench.pool.begun = True
-        opening = bench.storage.open_writing(at("/file"), WriteRequest(offset=8))
+        opening = bench.storage.open_writing(path_at("/file"), WriteRequest(offset=8))
         call = Deferred.fromCoroutine(opening)
         for _ in range(2):
             bench.pool.release()
@@ -560,7 +578,7 @@ class TestCuts:
     @pytest.mark.parametrize("begun", [False, True])
     def test_an_opening_that_is_cut_leaves_nothing(self, bench, begun):
         bench.pool.held, bench.pool.begun = True, begun
-        call = Deferred.fromCoroutine(bench.storage.open_writing(at("/file"), WriteRequest()))
+        call = Deferred.fromCoroutine(bench.storage.open_writing(path_at("/file"), WriteRequest()))
         call.cancel()
         bench.let_all_go()
         with pytest.raises(CancelledError):
@@ -568,19 +586,19 @@ class TestCuts:
         assert not bench.hidden()
 
     def test_an_abandon_that_nobody_waits_for_is_done(self, bench):
-        writing = run(begin(bench.storage, "/file", b"half"))
+        writing = run(begin_upload(bench.storage, "/file", b"half"))
         bench.pool.held = True
         call = Deferred.fromCoroutine(writing.abandon())
         call.cancel()
         bench.let_all_go()
         with pytest.raises(CancelledError):
             run(call)
-        assert run(partial(bench.storage, "/file")) == 4
+        assert run(partial_size(bench.storage, "/file")) == 4
 
     @pytest.mark.parametrize("cancelled", [False, True])
     def test_what_still_waited_for_a_thread_is_kept(self, bench, cancelled):
         big = bytes(range(256)) * 400
-        writing = run(begin(bench.storage, "/file", b"first"))
+        writing = run(begin_upload(bench.storage, "/file", b"first"))
         bench.pool.held = True
         one = Deferred.fromCoroutine(writing.write(big))
         if cancelled:
@@ -588,11 +606,11 @@ class TestCuts:
             one.addErrback(lambda failure: failure.trap(CancelledError))
         Deferred.fromCoroutine(writing.abandon())
         bench.let_all_go()
-        run(make(bench.storage, "/file", b"last", WriteRequest(offset=len(big) + 5)))
-        assert run(content(bench.storage, "/file")) == b"first" + big + b"last"
+        run(create_file(bench.storage, "/file", b"last", WriteRequest(offset=len(big) + 5)))
+        assert run(read_file(bench.storage, "/file")) == b"first" + big + b"last"
 
     def test_nothing_is_written_behind_what_could_not_be(self, bench, monkeypatch):
-        writing = run(begin(bench.storage, "/file", b"first"))
+        writing = run(begin_upload(bench.storage, "/file", b"first"))
         with monkeypatch.context() as patch, pytest.raises(errors.NoSpace):
             patch.setattr(file_ops.os, "write", full_disk)
             run(writing.write(bytes(100_000)))
@@ -600,4 +618,4 @@ class TestCuts:
             run(writing.write(b"behind"))
         with pytest.raises(errors.Unavailable, match="an earlier write failed"):
             run(writing.commit())
-        assert run(listed(bench.storage)) == {}
+        assert run(list_directory(bench.storage)) == {}

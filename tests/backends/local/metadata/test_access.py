@@ -14,7 +14,14 @@ from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IAccess, WriteMode, WriteRequest
 from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import PRESETS
-from ftpservice.testing.contract.case import at, begin, content, listed, make, upload
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    path_at,
+    read_file,
+    upload_file,
+)
 from ftpservice.wire.paths import ROOT
 from tests.support.ftp_dialogue import Talk
 from tests.support.local_source import Bench, run
@@ -45,9 +52,9 @@ def put(path, mode, user=SOMEBODY, group=SOMEBODY):
 
 def told(bench):
     """Return the ``perm`` of all entries, as a listing and as single ones tell it."""
-    entries = run(listed(bench.storage))
+    entries = run(list_directory(bench.storage))
     for name, entry in entries.items():
-        access = run(IAccess(bench.storage).access(at(f"/{name}"), True))
+        access = run(IAccess(bench.storage).access(path_at(f"/{name}"), True))
         assert access == entry.access, name
     return {name: permission_facts(FULL, entry) for name, entry in entries.items()}
 
@@ -63,7 +70,7 @@ class TestStoring:
         def steps():
             for request in (WriteRequest(), WriteRequest(offset=1), WriteRequest(WriteMode.APPEND)):
                 with pytest.raises(errors.Denied):
-                    run(begin(bench.storage, "/file", data, request))
+                    run(begin_upload(bench.storage, "/file", data, request))
 
         as_user(steps)
         assert file.read_bytes() == b"old"
@@ -76,7 +83,7 @@ class TestStoring:
 
         def steps():
             with pytest.raises(errors.Denied):
-                run(bench.storage.open_writing(at("/file"), WriteRequest()))
+                run(bench.storage.open_writing(path_at("/file"), WriteRequest()))
 
         as_user(steps)
 
@@ -84,7 +91,7 @@ class TestStoring:
         bench.root.chmod(0o777)
 
         def steps():
-            writing = run(begin(bench.storage, "/file", bytes(200_000)))
+            writing = run(begin_upload(bench.storage, "/file", bytes(200_000)))
             root = bench.storage._tree.root
             os.rename("appears", "file", src_dir_fd=root, dst_dir_fd=root)
             with pytest.raises(errors.Denied):
@@ -98,7 +105,7 @@ class TestStoring:
         bench.root.chmod(0o777)
         file = put(bench.root / "file", 0o600)
         subprocess.run(["setfacl", "-m", f"u:{NOBODY}:rw", file], check=True)
-        as_user(lambda: run(make(bench.storage, "/file", b"new")))
+        as_user(lambda: run(create_file(bench.storage, "/file", b"new")))
         assert file.read_bytes() == b"new"
         assert file.stat().st_uid == SOMEBODY
 
@@ -108,12 +115,12 @@ class TestStoring:
         file = put(bench.root / "dir" / "file", 0o666)
 
         def steps():
-            run(make(bench.storage, "/dir/file", data))
-            run(run(begin(bench.storage, "/dir/file", b"half")).abandon())
+            run(create_file(bench.storage, "/dir/file", data))
+            run(run(begin_upload(bench.storage, "/dir/file", b"half")).abandon())
             with pytest.raises(errors.Denied):
-                run(make(bench.storage, "/dir/other", data))
-            run(upload(bench.storage, "/dir/file", b"!", WriteMode.REPLACE, 2))
-            assert run(content(bench.storage, "/dir/file")) == data[:2] + b"!"
+                run(create_file(bench.storage, "/dir/other", data))
+            run(upload_file(bench.storage, "/dir/file", b"!", WriteMode.REPLACE, 2))
+            assert run(read_file(bench.storage, "/dir/file")) == data[:2] + b"!"
 
         as_user(steps)
         assert file.stat().st_uid == SOMEBODY
@@ -125,9 +132,9 @@ class TestStoring:
         put(bench.root / "closed", 0o644)
 
         def steps():
-            run(make(bench.storage, "/file", b"new"))
+            run(create_file(bench.storage, "/file", b"new"))
             with pytest.raises(errors.Denied):
-                run(make(bench.storage, "/closed", b"new"))
+                run(create_file(bench.storage, "/closed", b"new"))
 
         as_user(steps)
         assert file.stat().st_uid == SOMEBODY
@@ -137,7 +144,7 @@ class TestStoring:
         put(bench.root / "file", 0o666)
         bench.root.chmod(0o777)
         monkeypatch.setattr(os, "access", lambda *_args, **_more: False)
-        as_user(lambda: run(make(bench.storage, "/file", b"new")))
+        as_user(lambda: run(create_file(bench.storage, "/file", b"new")))
         assert (bench.root / "file").read_bytes() == b"new"
 
 
@@ -184,7 +191,7 @@ class TestTelling:
         def steps():
             letters = told(bench)
             for name, perm in letters.items():
-                path = at(f"/{name}")
+                path = path_at(f"/{name}")
                 if name in DIRECTORIES:
                     works = attempted(bench.storage.open_listing, path)
                     assert works == ("l" in perm or name == "see"), name
@@ -226,7 +233,7 @@ class TestTelling:
         local_access._credentials.cache_clear()
         monkeypatch.setattr(local_access, "_capabilities", lambda _user: 0)
         try:
-            assert permission_facts(FULL, run(listed(bench.storage))["file"]) == "df"
+            assert permission_facts(FULL, run(list_directory(bench.storage))["file"]) == "df"
         finally:
             local_access._credentials.cache_clear()
 
@@ -237,7 +244,7 @@ class TestTelling:
             source = LocalSource(str(tmp_path / "root"), Clock(), InlineRunner())
             storage = run(source.storage("one", ROOT))
             remount(tmp_path / "root", "ro")
-            entry = run(listed(storage))["file"]
+            entry = run(list_directory(storage))["file"]
             assert permission_facts(FULL, entry) == "r"
 
     def test_mlst_and_mlsd_say_the_same(self, bench):

@@ -8,7 +8,14 @@ import pytest
 
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
-from ftpservice.testing.contract.case import at, begin, content, make, partial, upload
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    partial_size,
+    path_at,
+    read_file,
+    upload_file,
+)
 from tests.scenarios.faults.test_disk import refused
 from tests.support.fault_service import House, hidden, noise
 from tests.support.local_source import Bench, run
@@ -47,33 +54,33 @@ class TestFiles:
     @pytest.mark.parametrize("data", [b"new", bytes(range(256)) * 8000])
     def test_one_is_written_in_place(self, bench, data):
         before = (bench.outside / "file").stat().st_ino
-        assert run(make(bench.storage, "/file", data)).size == len(data)
+        assert run(create_file(bench.storage, "/file", data)).size == len(data)
         assert (bench.outside / "file").read_bytes() == data
         assert (bench.outside / "file").stat().st_ino == before
         assert not bench.hidden()
 
     def test_a_cut_upload_leaves_it_and_can_be_resumed(self, bench):
-        run(run(begin(bench.storage, "/file", b"half")).abandon())
+        run(run(begin_upload(bench.storage, "/file", b"half")).abandon())
         assert (bench.outside / "file").read_bytes() == b"old and mounted"
-        assert run(partial(bench.storage, "/file")) == 4
-        run(make(bench.storage, "/file", b" and half", WriteRequest(offset=4)))
+        assert run(partial_size(bench.storage, "/file")) == 4
+        run(create_file(bench.storage, "/file", b" and half", WriteRequest(offset=4)))
         assert (bench.outside / "file").read_bytes() == b"half and half"
 
     def test_it_is_appended_to(self, bench):
-        run(upload(bench.storage, "/file", b", and more", WriteMode.APPEND))
-        assert run(content(bench.storage, "/file")) == b"old and mounted, and more"
+        run(upload_file(bench.storage, "/file", b", and more", WriteMode.APPEND))
+        assert run(read_file(bench.storage, "/file")) == b"old and mounted, and more"
 
     def test_it_cannot_be_removed_renamed_or_renamed_over(self, bench):
-        run(make(bench.storage, "/other", b"other"))
+        run(create_file(bench.storage, "/other", b"other"))
         for call in (
-            lambda: bench.storage.remove_file(at("/file")),
-            lambda: bench.storage.rename(at("/file"), at("/moved")),
-            lambda: bench.storage.rename(at("/other"), at("/file")),
+            lambda: bench.storage.remove_file(path_at("/file")),
+            lambda: bench.storage.rename(path_at("/file"), path_at("/moved")),
+            lambda: bench.storage.rename(path_at("/other"), path_at("/file")),
         ):
             with pytest.raises((errors.MountPoint, errors.OtherFilesystem)):
                 run(call())
-        assert run(content(bench.storage, "/other")) == b"other"
-        assert run(content(bench.storage, "/file")) == b"old and mounted"
+        assert run(read_file(bench.storage, "/other")) == b"other"
+        assert run(read_file(bench.storage, "/file")) == b"old and mounted"
 
     def test_a_disk_that_fills_during_the_copy_leaves_it(self, tmp_path):
         made = Bench(tmp_path)
@@ -82,8 +89,8 @@ class TestFiles:
             (made.outside / "file").write_bytes(b"old and mounted")
             with bound(made.outside / "file", made.root / "file"):
                 with pytest.raises(errors.NoSpace):
-                    run(make(made.storage, "/file", bytes(100_000)))
-                assert run(content(made.storage, "/file")) == b"old and mounted"
+                    run(create_file(made.storage, "/file", bytes(100_000)))
+                assert run(read_file(made.storage, "/file")) == b"old and mounted"
 
 
 class TestDirectories:
@@ -91,30 +98,30 @@ class TestDirectories:
         made = Bench(tmp_path)
         (made.root / "dir").mkdir()
         with bound(made.outside, made.root / "dir"), pytest.raises(errors.MountPoint):
-            run(made.storage.remove_directory(at("/dir")))
+            run(made.storage.remove_directory(path_at("/dir")))
 
     def test_what_is_busy_for_another_reason_still_is(self, tmp_path, monkeypatch):
         made = Bench(tmp_path)
-        run(make(made.storage, "/file", b"x"))
+        run(create_file(made.storage, "/file", b"x"))
 
         def busy(*_args, **_more):
             raise OSError(16, "busy")
 
         monkeypatch.setattr(os, "unlink", busy)
         with pytest.raises(errors.Busy):
-            run(made.storage.remove_file(at("/file")))
+            run(made.storage.remove_file(path_at("/file")))
 
     def test_between_filesystems_nothing_is_moved(self, tmp_path):
         made = Bench(tmp_path)
         (made.root / "disk").mkdir()
-        run(make(made.storage, "/file", b"x"))
+        run(create_file(made.storage, "/file", b"x"))
         with mounted(made.root / "disk", 1 << 20):
             with pytest.raises(errors.OtherFilesystem):
-                run(made.storage.rename(at("/file"), at("/disk/file")))
-            run(make(made.storage, "/disk/here", b"y"))
+                run(made.storage.rename(path_at("/file"), path_at("/disk/file")))
+            run(create_file(made.storage, "/disk/here", b"y"))
             with pytest.raises(errors.OtherFilesystem):
-                run(made.storage.rename(at("/disk/here"), at("/file")))
-        assert run(content(made.storage, "/file")) == b"x"
+                run(made.storage.rename(path_at("/disk/here"), path_at("/file")))
+        assert run(read_file(made.storage, "/file")) == b"x"
 
 
 class TestReplies:

@@ -10,7 +10,13 @@ import pytest
 from ftpservice.backends.local.metadata import extended_attributes
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import ISetMode, MaskedMode, WriteMode, WriteRequest
-from ftpservice.testing.contract.case import at, begin, content, make, upload
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    path_at,
+    read_file,
+    upload_file,
+)
 from tests.support.local_source import Bench, run
 from tests.support.unprivileged import NOBODY, as_user, needs_root
 
@@ -37,7 +43,7 @@ def acl(path, *rules):
 
 
 def store(bench, data=b"new", name="/file", how=WriteMode.REPLACE, mode=OPEN):
-    return run(make(bench.storage, name, data, WriteRequest(how, mode=mode)))
+    return run(create_file(bench.storage, name, data, WriteRequest(how, mode=mode)))
 
 
 class TestReplacing:
@@ -120,7 +126,7 @@ class TestReplacing:
         file, other = bench.root / "file", bench.outside / "other"
         file.write_bytes(b"old")
         os.link(file, other)
-        run(run(begin(bench.storage, "/file", b"half")).abandon())
+        run(run(begin_upload(bench.storage, "/file", b"half")).abandon())
         assert (file.read_bytes(), other.read_bytes()) == (b"old", b"old")
 
     @pytest.mark.parametrize("durable", [False, True])
@@ -224,7 +230,7 @@ class TestBirth:
     def test_it_does_for_directories(self, bench, rules):
         acl(bench.root, "-d", "-m", *rules)
         (bench.root / "like").mkdir(0o777)
-        run(bench.storage.make_directory(at("/dir"), MaskedMode.of(0o777, 0o022)))
+        run(bench.storage.make_directory(path_at("/dir"), MaskedMode.of(0o777, 0o022)))
         assert acl(bench.root / "dir") == acl(bench.root / "like")
 
     def test_who_asks_for_few_bits_gets_no_more(self, bench):
@@ -232,19 +238,19 @@ class TestBirth:
         os.close(os.open(bench.root / "like", os.O_CREAT | os.O_WRONLY, 0o640))
         (bench.root / "likedir").mkdir(0o700)
         store(bench, mode=0o640)
-        run(bench.storage.make_directory(at("/dir"), 0o700))
+        run(bench.storage.make_directory(path_at("/dir"), 0o700))
         assert acl(bench.root / "file") == acl(bench.root / "like")
         assert acl(bench.root / "dir") == acl(bench.root / "likedir")
 
     def test_elsewhere_the_umask_holds(self, bench):
         assert store(bench, mode=MaskedMode.of(0o666, 0o027)).mode == 0o640
-        run(bench.storage.make_directory(at("/dir"), MaskedMode.of(0o777, 0o027)))
+        run(bench.storage.make_directory(path_at("/dir"), MaskedMode.of(0o777, 0o027)))
         assert (bench.root / "dir").stat().st_mode & 0o777 == 0o750
 
     def test_a_partial_grants_nothing(self, bench):
         acl(bench.root, "-d", "-m", "u:4321:rwx,m::rwx,o::rwx")
         for offset in (0, 3):
-            writing = run(begin(bench.storage, "/file", b"abc", WriteRequest(offset=offset)))
+            writing = run(begin_upload(bench.storage, "/file", b"abc", WriteRequest(offset=offset)))
             assert (bench.root / bench.hidden()[0]).stat().st_mode & 0o777 == 0o600
             run(writing.abandon())
 
@@ -255,9 +261,9 @@ class TestSetID:
         file = bench.root / "file"
         file.write_bytes(b"old")
         file.chmod(mode)
-        run(upload(bench.storage, "/file", b" and new", WriteMode.APPEND))
+        run(upload_file(bench.storage, "/file", b" and new", WriteMode.APPEND))
         assert stat.S_IMODE(file.stat().st_mode) == 0o755
-        assert run(content(bench.storage, "/file")) == b"old and new"
+        assert run(read_file(bench.storage, "/file")) == b"old and new"
 
     @pytest.mark.parametrize("how", [WriteMode.REPLACE])
     def test_a_file_written_in_place_loses_it(self, bench, how):
@@ -271,11 +277,11 @@ class TestSetID:
         file = bench.root / "file"
         file.write_bytes(b"old")
         file.chmod(0o7711)
-        run(ISetMode(bench.storage).set_mode(at("/file"), 0o700))
+        run(ISetMode(bench.storage).set_mode(path_at("/file"), 0o700))
         assert stat.S_IMODE(file.stat().st_mode) == 0o1700
 
     def test_a_directory_keeps_it(self, bench):
         (bench.root / "dir").mkdir()
         (bench.root / "dir").chmod(0o2755)
-        run(ISetMode(bench.storage).set_mode(at("/dir"), 0o770))
+        run(ISetMode(bench.storage).set_mode(path_at("/dir"), 0o770))
         assert stat.S_IMODE((bench.root / "dir").stat().st_mode) == 0o2770

@@ -22,7 +22,14 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
-from ftpservice.testing.contract.case import at, begin, content, listed, make, upload
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    path_at,
+    read_file,
+    upload_file,
+)
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.support.local_source import Bench, open_descriptors, run
@@ -57,46 +64,46 @@ class TestLinksInside:
     @pytest.mark.parametrize("target", ["dir", "./dir/", "dir/../dir", "dir/."])
     def test_relative_links_are_followed(self, bench, target):
         link(bench, "link", target)
-        assert run(content(bench.storage, "/link/file")) == b"inside"
-        assert set(run(listed(bench.storage, "/link"))) == {"file"}
+        assert run(read_file(bench.storage, "/link/file")) == b"inside"
+        assert set(run(list_directory(bench.storage, "/link"))) == {"file"}
 
     def test_absolute_links_are_followed(self, bench):
         link(bench, "link", bench.root / "dir")
         link(bench, "to-file", bench.root / "dir" / "file")
         link(bench, "to-root", bench.root)
-        assert run(content(bench.storage, "/link/file")) == b"inside"
-        assert run(content(bench.storage, "/to-file")) == b"inside"
-        assert run(content(bench.storage, "/to-root/to-root/link/file")) == b"inside"
-        assert run(bench.storage.stat(at("/to-root"))).kind is Kind.DIRECTORY
+        assert run(read_file(bench.storage, "/link/file")) == b"inside"
+        assert run(read_file(bench.storage, "/to-file")) == b"inside"
+        assert run(read_file(bench.storage, "/to-root/to-root/link/file")) == b"inside"
+        assert run(bench.storage.stat(path_at("/to-root"))).kind is Kind.DIRECTORY
 
     def test_links_above_their_directory_are_followed(self, bench):
         (bench.root / "dir" / "deep").mkdir()
         (bench.root / "dir" / "deep" / "up").symlink_to("../../dir/file")
         (bench.root / "dir" / "deep" / "top").symlink_to("../..")
         (bench.root / "dir" / "here").symlink_to(".")
-        assert run(content(bench.storage, "/dir/deep/up")) == b"inside"
-        assert run(content(bench.storage, "/dir/deep/top/dir/here/file")) == b"inside"
-        assert run(bench.storage.stat(at("/dir/deep/top"))).kind is Kind.DIRECTORY
+        assert run(read_file(bench.storage, "/dir/deep/up")) == b"inside"
+        assert run(read_file(bench.storage, "/dir/deep/top/dir/here/file")) == b"inside"
+        assert run(bench.storage.stat(path_at("/dir/deep/top"))).kind is Kind.DIRECTORY
 
     def test_absolute_links_by_the_name_the_root_was_given_are_followed(self, bench, tmp_path):
         alias = tmp_path / "alias"
         alias.symlink_to(bench.root)
         link(bench, "link", alias / "dir" / "file")
         tree = DirectoryTree.at(str(alias))
-        os.close(tree.open(at("/link"), os.O_RDONLY))
+        os.close(tree.open(path_at("/link"), os.O_RDONLY))
 
     def test_a_moved_root_is_still_the_root(self, bench, tmp_path):
         bench.root.rename(tmp_path / "moved")
         (tmp_path / "moved" / "link").symlink_to(tmp_path / "moved" / "dir" / "file")
-        assert run(content(bench.storage, "/link")) == b"inside"
+        assert run(read_file(bench.storage, "/link")) == b"inside"
 
     def test_listings_tell_links_as_links(self, bench):
         link(bench, "link", bench.root / "dir" / "file")
         link(bench, "folder", "dir")
-        entries = run(listed(bench.storage))
+        entries = run(list_directory(bench.storage))
         assert (entries["link"].kind, entries["link"].target) == (Kind.LINK, "/dir/file")
         assert (entries["folder"].kind, entries["folder"].target) == (Kind.LINK, "dir")
-        file = run(bench.storage.stat(at("/link")))
+        file = run(bench.storage.stat(path_at("/link")))
         assert entries["link"].unique != file.unique
         assert (entries["link"].size, entries["link"].modified) == (6, file.modified)
         assert entries["folder"].size == 0
@@ -104,14 +111,14 @@ class TestLinksInside:
     def test_looking_follows_unless_asked_for_the_link_itself(self, bench):
         link(bench, "link", "dir/file")
         link(bench, "folder", "dir")
-        links, entries = ILinks(bench.storage), run(listed(bench.storage))
-        assert run(bench.storage.stat(at("/link"))).kind is Kind.FILE
-        assert run(bench.storage.stat(at("/folder"))).kind is Kind.DIRECTORY
+        links, entries = ILinks(bench.storage), run(list_directory(bench.storage))
+        assert run(bench.storage.stat(path_at("/link"))).kind is Kind.FILE
+        assert run(bench.storage.stat(path_at("/folder"))).kind is Kind.DIRECTORY
         for name in ("link", "folder", "dir"):
-            assert run(links.lstat(at(f"/{name}"))) == entries[name]
-        assert run(links.lstat(at("/folder/file"))).kind is Kind.FILE
+            assert run(links.lstat(path_at(f"/{name}"))) == entries[name]
+        assert run(links.lstat(path_at("/folder/file"))).kind is Kind.FILE
         with pytest.raises(errors.PathNotFound):
-            run(links.lstat(at("/none")))
+            run(links.lstat(path_at("/none")))
 
     @pytest.mark.parametrize(
         ("place", "text", "told"),
@@ -131,16 +138,16 @@ class TestLinksInside:
     )
     def test_targets_are_told_as_the_account_sees_them(self, bench, place, text, told):
         link(bench, place, text.format(root=bench.root))
-        home = at(f"/{place}").parent
-        assert run(listed(bench.storage, str(home)))["link"].target == told
-        assert run(ILinks(bench.storage).lstat(at(f"/{place}"))).target == told
+        home = path_at(f"/{place}").parent
+        assert run(list_directory(bench.storage, str(home)))["link"].target == told
+        assert run(ILinks(bench.storage).lstat(path_at(f"/{place}"))).target == told
 
     def test_seen_through_a_link_a_target_above_is_told_from_the_root(self, bench):
         (bench.root / "dir" / "deep").mkdir()
         link(bench, "dir/deep/up", "../file")
         link(bench, "dir/deep/beside", "up")
         link(bench, "way", "dir/deep")
-        entries = run(listed(bench.storage, "/way"))
+        entries = run(list_directory(bench.storage, "/way"))
         assert (entries["up"].target, entries["beside"].target) == ("/dir/file", "up")
 
     def test_directories_are_entered_through_links_and_nothing_else_is(self, bench):
@@ -150,7 +157,7 @@ class TestLinksInside:
         link(bench, "out", bench.outside)
         enter = IEnter(bench.storage).enter
         for path in ("/", "/dir", "/link", "/absolute"):
-            run(enter(at(path)))
+            run(enter(path_at(path)))
         refused = {
             "/dir/file": errors.NotDirectory,
             "/file": errors.NotDirectory,
@@ -161,12 +168,12 @@ class TestLinksInside:
         }
         for path, error in refused.items():
             with pytest.raises(error):
-                run(enter(at(path)))
+                run(enter(path_at(path)))
         assert bench.open_descriptors() == []
 
     def test_an_upload_to_a_link_is_published_where_it_leads(self, bench):
         link(bench, "link", bench.root / "dir" / "file")
-        writing = run(begin(bench.storage, "/link", b"new"))
+        writing = run(begin_upload(bench.storage, "/link", b"new"))
         assert len(list((bench.root / "dir").glob(".ftpservice.*"))) == 1
         assert run(writing.commit()).name == "link"
         assert (bench.root / "link").is_symlink()
@@ -175,22 +182,22 @@ class TestLinksInside:
     def test_an_upload_to_a_dangling_link_inside_makes_the_file(self, bench):
         link(bench, "link", "dir/new")
         with pytest.raises(errors.PathNotFound):
-            run(bench.storage.open_reading(at("/link")))
-        run(make(bench.storage, "/link", b"new"))
+            run(bench.storage.open_reading(path_at("/link")))
+        run(create_file(bench.storage, "/link", b"new"))
         assert (bench.root / "dir" / "new").read_bytes() == b"new"
 
     def test_an_append_to_a_link_grows_what_it_leads_to(self, bench):
         link(bench, "link", bench.root / "dir" / "file")
-        run(upload(bench.storage, "/link", b" and more", WriteMode.APPEND))
+        run(upload_file(bench.storage, "/link", b" and more", WriteMode.APPEND))
         assert (bench.root / "dir" / "file").read_bytes() == b"inside and more"
 
     def test_creating_does_not_go_through_links(self, bench):
         link(bench, "link", "dir/new")
         with pytest.raises(errors.Exists):
-            run(upload(bench.storage, "/link", b"x", WriteMode.CREATE))
+            run(upload_file(bench.storage, "/link", b"x", WriteMode.CREATE))
         with pytest.raises(errors.Exists):
-            run(bench.storage.make_directory(at("/link")))
-        run(upload(bench.storage, "/link", b"x", WriteMode.UNIQUE))
+            run(bench.storage.make_directory(path_at("/link")))
+        run(upload_file(bench.storage, "/link", b"x", WriteMode.UNIQUE))
         assert (bench.root / "link.1").read_bytes() == b"x"
         assert not (bench.root / "dir" / "new").exists()
 
@@ -199,13 +206,13 @@ class TestLinksInside:
         link(bench, "folder", "dir")
         for name in ("/folder", "/link"):
             with pytest.raises(errors.IsLink):
-                run(bench.storage.remove_directory(at(name)))
-        run(bench.storage.rename(at("/link"), at("/moved")))
+                run(bench.storage.remove_directory(path_at(name)))
+        run(bench.storage.rename(path_at("/link"), path_at("/moved")))
         assert (bench.root / "moved").is_symlink()
-        run(bench.storage.remove_file(at("/moved")))
-        run(bench.storage.remove_file(at("/folder")))
+        run(bench.storage.remove_file(path_at("/moved")))
+        run(bench.storage.remove_file(path_at("/folder")))
         assert (bench.root / "dir" / "file").read_bytes() == b"inside"
-        assert set(run(listed(bench.storage))) == {"dir"}
+        assert set(run(list_directory(bench.storage))) == {"dir"}
 
 
 OUT = {
@@ -229,25 +236,25 @@ class TestLinksOut:
     @pytest.mark.parametrize(
         "ask",
         [
-            lambda storage: storage.open_listing(at("/out")),
-            lambda storage: storage.open_reading(at("/out-file")),
-            lambda storage: storage.open_reading(at("/out/secret")),
-            lambda storage: storage.stat(at("/out/secret")),
-            lambda storage: make(storage, "/out-file", b"x"),
-            lambda storage: make(storage, "/out/secret", b"x"),
-            lambda storage: make(storage, "/out/new", b"x"),
-            lambda storage: upload(storage, "/out-file", b"x", WriteMode.APPEND),
-            lambda storage: upload(storage, "/out/new", b"x", WriteMode.CREATE),
-            lambda storage: upload(storage, "/out/new", b"x", WriteMode.UNIQUE),
-            lambda storage: storage.make_directory(at("/out/new")),
-            lambda storage: storage.remove_directory(at("/out/folder")),
-            lambda storage: storage.remove_file(at("/out/secret")),
-            lambda storage: storage.rename(at("/out/secret"), at("/stolen")),
-            lambda storage: storage.rename(at("/dir"), at("/out/dir")),
-            lambda storage: IHashes(storage).hash(at("/out-file"), "MD5", 0, None),
-            lambda storage: ISetTimes(storage).set_times(at("/out-file"), 0.0),
-            lambda storage: ISetMode(storage).set_mode(at("/out-file"), 0o777),
-            lambda storage: IFreeSpace(storage).free_space(at("/out")),
+            lambda storage: storage.open_listing(path_at("/out")),
+            lambda storage: storage.open_reading(path_at("/out-file")),
+            lambda storage: storage.open_reading(path_at("/out/secret")),
+            lambda storage: storage.stat(path_at("/out/secret")),
+            lambda storage: create_file(storage, "/out-file", b"x"),
+            lambda storage: create_file(storage, "/out/secret", b"x"),
+            lambda storage: create_file(storage, "/out/new", b"x"),
+            lambda storage: upload_file(storage, "/out-file", b"x", WriteMode.APPEND),
+            lambda storage: upload_file(storage, "/out/new", b"x", WriteMode.CREATE),
+            lambda storage: upload_file(storage, "/out/new", b"x", WriteMode.UNIQUE),
+            lambda storage: storage.make_directory(path_at("/out/new")),
+            lambda storage: storage.remove_directory(path_at("/out/folder")),
+            lambda storage: storage.remove_file(path_at("/out/secret")),
+            lambda storage: storage.rename(path_at("/out/secret"), path_at("/stolen")),
+            lambda storage: storage.rename(path_at("/dir"), path_at("/out/dir")),
+            lambda storage: IHashes(storage).hash(path_at("/out-file"), "MD5", 0, None),
+            lambda storage: ISetTimes(storage).set_times(path_at("/out-file"), 0.0),
+            lambda storage: ISetMode(storage).set_mode(path_at("/out-file"), 0o777),
+            lambda storage: IFreeSpace(storage).free_space(path_at("/out")),
         ],
     )
     def test_nothing_goes_through_them(self, escape, ask):
@@ -259,38 +266,38 @@ class TestLinksOut:
         assert not escape.hidden()
 
     def test_they_are_seen_as_links_and_can_be_removed(self, escape):
-        entries = run(listed(escape.storage))
+        entries = run(list_directory(escape.storage))
         for name in ("out", "out-file"):
             assert (entries[name].kind, entries[name].size) == (Kind.LINK, 0)
             assert entries[name].target == ""
-            assert run(ILinks(escape.storage).lstat(at(name))) == entries[name]
-            assert run(escape.storage.stat(at(name))) == entries[name]
-            run(escape.storage.remove_file(at(name)))
-        assert set(run(listed(escape.storage))) == {"dir"}
+            assert run(ILinks(escape.storage).lstat(path_at(name))) == entries[name]
+            assert run(escape.storage.stat(path_at(name))) == entries[name]
+            run(escape.storage.remove_file(path_at(name)))
+        assert set(run(list_directory(escape.storage))) == {"dir"}
 
     def test_an_account_stays_in_its_own_directory(self, escape):
         link(escape, "dir/up", "..")
         link(escape, "dir/beside", escape.root)
         link(escape, "dir/self", escape.root / "dir" / "file")
-        storage = escape.owned_by("two", at("/dir"))
-        assert run(content(storage, "/self")) == b"inside"
-        told = {name: entry.target for name, entry in run(listed(storage)).items()}
+        storage = escape.owned_by("two", path_at("/dir"))
+        assert run(read_file(storage, "/self")) == b"inside"
+        told = {name: entry.target for name, entry in run(list_directory(storage)).items()}
         assert told == {"file": "", "up": "", "beside": "", "self": "/file"}
         for name in ("/up", "/beside"):
             with pytest.raises(errors.Denied):
-                run(storage.open_listing(at(name)))
+                run(storage.open_listing(path_at(name)))
 
     @pytest.mark.parametrize("text", ["none/../../../outside", "back/../../etc", "/", "/dir"])
     def test_no_target_outside_is_told(self, escape, text):
         link(escape, "dir/back", "../../root/dir")
         link(escape, "dir/trap", text)
-        assert run(listed(escape.storage, "/dir"))["trap"].target == ""
+        assert run(list_directory(escape.storage, "/dir"))["trap"].target == ""
 
     def test_no_account_can_live_there(self, escape):
         with pytest.raises(errors.Denied):
-            escape.owned_by("two", at("/out"))
+            escape.owned_by("two", path_at("/out"))
         with pytest.raises(errors.Denied):
-            escape.owned_by("two", at("/out/new"))
+            escape.owned_by("two", path_at("/out/new"))
 
 
 class TestOddLinks:
@@ -300,34 +307,34 @@ class TestOddLinks:
         link(bench, "c", bench.root / "c")
         for name in ("/a", "/a/x", "/c", "/c/x"):
             with pytest.raises(errors.Denied):
-                run(bench.storage.open_reading(at(name)))
-        assert run(listed(bench.storage))["a"].kind is Kind.LINK
+                run(bench.storage.open_reading(path_at(name)))
+        assert run(list_directory(bench.storage))["a"].kind is Kind.LINK
 
     def test_links_that_would_keep_us_walking_for_hours_are_refused(self, bench):
         for number in range(40):
             link(bench, f"{number}", f"{bench.root}/" + "dir/../" * 500 + f"{number + 1}")
         with pytest.raises(errors.Denied):
-            run(bench.storage.open_reading(at("/0")))
+            run(bench.storage.open_reading(path_at("/0")))
 
     def test_dangling_links_are_not_found(self, bench):
         link(bench, "none", "dir/none")
         link(bench, "deeper", bench.root / "none2" / "deeper")
         for name in ("/none", "/deeper", "/none/x"):
             with pytest.raises(errors.PathNotFound):
-                run(bench.storage.open_reading(at(name)))
-        assert run(bench.storage.stat(at("/none"))).kind is Kind.LINK
+                run(bench.storage.open_reading(path_at(name)))
+        assert run(bench.storage.stat(path_at("/none"))).kind is Kind.LINK
 
     def test_below_a_link_to_a_file_there_is_nothing(self, bench):
         link(bench, "link", bench.root / "dir" / "file")
         with pytest.raises(errors.NotDirectory):
-            run(bench.storage.stat(at("/link/x")))
+            run(bench.storage.stat(path_at("/link/x")))
 
     @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
     def test_magic_links_lead_nowhere(self, kernel):
         tree = DirectoryTree.at("/proc/self")
         for name in ("/root", "/root/etc", "/cwd", "/exe", "/fd/0"):
             with pytest.raises(OSError):
-                os.close(tree.open(at(name), os.O_RDONLY))
+                os.close(tree.open(path_at(name), os.O_RDONLY))
 
 
 class TestNames:
@@ -341,7 +348,7 @@ class TestNames:
             bench.storage.stat(path.child("file")),
             bench.storage.make_directory(path),
             bench.storage.remove_file(path),
-            bench.storage.rename(at("/dir"), path),
+            bench.storage.rename(path_at("/dir"), path),
             bench.storage.open_listing(path),
             bench.storage.open_writing(path, WriteRequest()),
         ):
@@ -363,28 +370,28 @@ class TestNames:
         with open(os.path.join(os.fsencode(bench.root), raw), "wb") as file:
             file.write(b"odd")
         name = raw.decode("utf-8", "surrogateescape")
-        assert name in run(listed(bench.storage))
+        assert name in run(list_directory(bench.storage))
         path = ROOT.child(name)
         assert run(bench.storage.stat(path)).size == 3
         run(bench.storage.remove_file(path))
-        assert set(run(listed(bench.storage))) == {"dir"}
+        assert set(run(list_directory(bench.storage))) == {"dir"}
 
     def test_our_own_names_are_nobodys(self, bench):
         for name in (".ftpservice.x", ".FTPservice.x"):
             (bench.root / name).write_bytes(b"x")
-            assert set(run(listed(bench.storage))) == {"dir"}
+            assert set(run(list_directory(bench.storage))) == {"dir"}
             for ask in (
-                bench.storage.stat(at(name)),
-                bench.storage.open_reading(at(name)),
-                bench.storage.remove_file(at(name)),
-                bench.storage.rename(at(name), at("/x")),
+                bench.storage.stat(path_at(name)),
+                bench.storage.open_reading(path_at(name)),
+                bench.storage.remove_file(path_at(name)),
+                bench.storage.rename(path_at(name), path_at("/x")),
             ):
                 with pytest.raises(errors.PathNotFound):
                     run(ask)
             for ask in (
-                make(bench.storage, "/" + name, b"x"),
-                bench.storage.make_directory(at(name)),
-                bench.storage.rename(at("/dir"), at(name)),
+                create_file(bench.storage, "/" + name, b"x"),
+                bench.storage.make_directory(path_at(name)),
+                bench.storage.rename(path_at("/dir"), path_at(name)),
             ):
                 with pytest.raises(errors.InvalidName):
                     run(ask)
@@ -405,16 +412,16 @@ class TestSpecialFiles:
 
     def test_they_are_listed_but_never_opened(self, special):
         bench, names = special
-        entries = run(listed(bench.storage))
+        entries = run(list_directory(bench.storage))
         for name in names:
             assert entries[name[1:]].kind is Kind.OTHER
             for ask in (
-                bench.storage.open_reading(at(name)),
-                make(bench.storage, name, b"x"),
-                upload(bench.storage, name, b"x", WriteMode.APPEND),
-                IHashes(bench.storage).hash(at(name), "MD5", 0, None),
-                ISetTimes(bench.storage).set_times(at(name), 0.0),
-                ISetMode(bench.storage).set_mode(at(name), 0o666),
+                bench.storage.open_reading(path_at(name)),
+                create_file(bench.storage, name, b"x"),
+                upload_file(bench.storage, name, b"x", WriteMode.APPEND),
+                IHashes(bench.storage).hash(path_at(name), "MD5", 0, None),
+                ISetTimes(bench.storage).set_times(path_at(name), 0.0),
+                ISetMode(bench.storage).set_mode(path_at(name), 0o666),
             ):
                 with pytest.raises(errors.Denied):
                     run(ask)
@@ -423,19 +430,19 @@ class TestSpecialFiles:
     def test_they_can_be_renamed_and_removed(self, special):
         bench, names = special
         for name in names:
-            run(bench.storage.rename(at(name), at("/moved")))
-            run(bench.storage.remove_file(at("/moved")))
+            run(bench.storage.rename(path_at(name), path_at("/moved")))
+            run(bench.storage.remove_file(path_at("/moved")))
 
     def test_a_link_to_a_device_outside_is_refused(self, bench):
         link(bench, "null", "/dev/null")
         for ask in (
-            bench.storage.open_reading(at("/null")),
-            make(bench.storage, "/null", b"x"),
-            upload(bench.storage, "/null", b"x", WriteMode.APPEND),
+            bench.storage.open_reading(path_at("/null")),
+            create_file(bench.storage, "/null", b"x"),
+            upload_file(bench.storage, "/null", b"x", WriteMode.APPEND),
         ):
             with pytest.raises(errors.Denied):
                 run(ask)
-        assert run(listed(bench.storage))["null"].kind is Kind.LINK
+        assert run(list_directory(bench.storage))["null"].kind is Kind.LINK
 
 
 class TestRaces:
@@ -482,7 +489,7 @@ class TestRaces:
                 return readlink(name, dir_fd=dir_fd)
 
             monkeypatch.setattr(os, "readlink", swapping)
-            opened = tree.open(at("/file"), flags)
+            opened = tree.open(path_at("/file"), flags)
             monkeypatch.setattr(os, "readlink", readlink)
             assert os.path.samestat(os.fstat(opened), os.stat(bench.root / "kept"))
             os.close(opened)
@@ -499,13 +506,13 @@ class TestRaces:
         tree = DirectoryTree.at(str(bench.root))
         for flags in (os.O_RDONLY, os.O_PATH, os.O_PATH | os.O_DIRECTORY):
             with pytest.raises(OSError) as caught:
-                tree.open(at("/link"), flags)
+                tree.open(path_at("/link"), flags)
             assert caught.value.errno == errno.ELOOP
 
 
 def look(storage):
     try:
-        return run(content(storage, "/here/secret"))
+        return run(read_file(storage, "/here/secret"))
     except errors.StorageError as error:
         return type(error)
 
@@ -521,7 +528,7 @@ class TestTree:
     def test_a_link_itself_can_be_opened(self, bench):
         link(bench, "link", bench.outside)
         tree = DirectoryTree.at(str(bench.root))
-        opened = tree.open(at("/link"), os.O_PATH | os.O_NOFOLLOW)
+        opened = tree.open(path_at("/link"), os.O_PATH | os.O_NOFOLLOW)
         assert stat.S_ISLNK(os.fstat(opened).st_mode)
         os.close(opened)
 
@@ -529,17 +536,17 @@ class TestTree:
         tree = DirectoryTree.at(str(bench.root))
         link(bench, "link", "dir")
         with pytest.raises(NotADirectoryError):
-            tree.open(at("/dir/file/x"), DIRECTORY_FLAGS)
+            tree.open(path_at("/dir/file/x"), DIRECTORY_FLAGS)
 
         def failing(*args, **kwargs):
             raise OSError(errno.EIO, "broken")
 
         monkeypatch.setattr(os, "readlink", failing)
         with pytest.raises(OSError) as caught:
-            tree.place(at("/link"))
+            tree.place(path_at("/link"))
         assert caught.value.errno == errno.EIO
         before = open_descriptors()
         monkeypatch.setattr(os, "stat", failing)
         with pytest.raises(OSError):
-            tree.place(at("/dir"))
+            tree.place(path_at("/dir"))
         assert open_descriptors() == before
