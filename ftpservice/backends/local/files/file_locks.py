@@ -1,7 +1,7 @@
-"""Who may write to a file in place: one copy at a time, and none while somebody appends.
+"""Locks for writing to a file in place: one copy at a time, and none while others append.
 
-Locks of the kernel (``flock``) are shared by those who append and exclusive for a copy, so they
-hold between processes of the service, and other programs that lock their files are respected.
+Appends take a shared flock(2) and a copy takes an exclusive one. These locks also work between
+processes of the service, and respect other programs that lock their files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["exclusive_lock", "shared_lock"]
 
 
 class _Copy:
-    """Held while a file is copied to, by its device and inode."""
+    """The lock that a copy within this process holds."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -32,7 +32,7 @@ _copies: WeakValueDictionary[tuple[int, int], _Copy] = WeakValueDictionary()
 
 @contextmanager
 def exclusive_lock(opened: int, path: VirtualPath) -> Iterator[None]:
-    """Wait for other copies of this process; raises `Busy` if anybody else holds the file."""
+    """Wait for other copies in this process; raises `Busy` if another program holds the file."""
     key = _key(opened)
     with _guard:
         copy = _copies.setdefault(key, _Copy())
@@ -47,8 +47,8 @@ def exclusive_lock(opened: int, path: VirtualPath) -> Iterator[None]:
 
 
 def shared_lock(opened: int, path: VirtualPath) -> None:
-    """Have no copy begin while ``opened`` is open; raises `Busy` during one."""
-    for _ in range(2):  # a copy may end between the two questions
+    """Let no copy begin while ``opened`` is open; raises `Busy` if one is under way."""
+    for _ in range(2):  # a copy may end between the two checks
         if _locked(opened, fcntl.LOCK_SH):
             return
         if _key(opened) in _copies:
@@ -56,7 +56,7 @@ def shared_lock(opened: int, path: VirtualPath) -> None:
 
 
 def _locked(opened: int, how: int) -> bool:
-    """Lock a file until it is closed; where there are no locks, that is no obstacle."""
+    """Lock a file until it is closed; also True if the filesystem has no locks."""
     try:
         fcntl.flock(opened, how | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,8 @@
-"""What this process may do with files on the disk, as the kernel would say.
+"""What this process may do with files on the disk, as the kernel decides it.
 
-For files of its own, for a process that the kernel does not restrict, and where there are no ACLs,
-the answer is computed from the permission bits, so that a long listing costs no call for each
-entry. For others the kernel is asked, because the bits do not tell what an ACL grants or denies.
+For its own files, for a process that the kernel does not restrict, and on filesystems without ACLs
+this is computed from the permission bits, so that a long listing needs no system call per entry.
+For other files the kernel is asked: the bits do not show what an ACL grants or denies.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UNKNOWN = -1
 
 
 class ProcessCredentials(NamedTuple):
-    """Who this process is to the kernel."""
+    """The user, groups and capabilities by which the kernel decides."""
 
     user: int
     groups: frozenset[int]
@@ -37,11 +37,11 @@ class ProcessCredentials(NamedTuple):
 
     @classmethod
     def now(cls) -> ProcessCredentials:
-        """Return those of now; twistd gives up root after the start."""
+        """Return the current ones; twistd changes them after the start (``--uid``)."""
         return _credentials(os.geteuid(), os.getegid())
 
     def allowed(self, facts: os.stat_result) -> int:
-        """Return what the permission bits allow, besides any ACL."""
+        """Return what the permission bits allow, without any ACL."""
         mode = facts.st_mode
         if facts.st_uid == self.user:
             mode >>= 6
@@ -55,7 +55,7 @@ class ProcessCredentials(NamedTuple):
         return allowed
 
     def is_certain(self, facts: os.stat_result) -> bool:
-        """Tell whether no ACL can change what is `allowed`."""
+        """Tell whether no ACL can change the result of `allowed`."""
         return facts.st_uid == self.user or bool(self.capabilities & CAP_DAC_OVERRIDE)
 
 
@@ -84,12 +84,12 @@ class DirectoryAccess:
         self._is_read_only = _is_read_only(directory)
         self._has_acls: bool | None = None
         self.known: dict[tuple[int, int, int], int] = {}
-        """Answers that hold for every entry with these bits, owner and group."""
+        """Results that are the same for every entry with these bits, owner and group."""
         self.itself = self._of(b".", self._facts)
         self._modifies = self.itself & MODIFY_DIRECTORY == MODIFY_DIRECTORY
 
     def of(self, name: str | bytes, facts: os.stat_result) -> int:
-        """Return what may be done with an entry, whose own ``facts`` are known."""
+        """Return what may be done with the entry ``name``, which has ``facts``."""
         access = self._of(name, facts) | self._removal(facts)
         if self._credentials.is_certain(facts) or self._has_acls is False:
             self.known[(facts.st_mode, facts.st_uid, facts.st_gid)] = access
@@ -107,13 +107,13 @@ class DirectoryAccess:
         allowed = self._credentials.allowed(facts)
         if not self._credentials.is_certain(facts) and not stat.S_ISLNK(facts.st_mode):
             if self._has_acls is None:
-                self._has_acls = _knows_acls(self._directory)
+                self._has_acls = _supports_acls(self._directory)
             if self._has_acls:
                 allowed = self._asked(name, facts)
         return allowed & ~WRITE if self._is_read_only else allowed
 
     def _asked(self, name: str | bytes, facts: os.stat_result) -> int:
-        """Ask the kernel for the bits that an ACL can grant at most, besides those of the owner."""
+        """Ask the kernel about the bits that an ACL may grant, which are not the owner's."""
         most = facts.st_mode >> 3 | facts.st_mode
         asked = (READ, WRITE, ENTER) if stat.S_ISDIR(facts.st_mode) else (READ, WRITE)
         return sum(bit for bit in asked if most & bit and _access(name, bit, self._directory))
@@ -132,19 +132,19 @@ def _access(name: str | bytes, bit: int, directory: int) -> bool:
     return os.access(name, bit, dir_fd=directory, effective_ids=True, follow_symlinks=False)
 
 
-def _knows_acls(directory: int) -> bool:
+def _supports_acls(directory: int) -> bool:
     """Tell whether files in an open directory may have ACLs."""
     try:
         os.getxattr(f"/proc/self/fd/{directory}", ACCESS_ACL)
     except AttributeError:
-        return True  # not Linux: the kernel knows
+        return True  # not Linux: ask the kernel
     except OSError as error:
         return error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
     return True
 
 
 def is_writable(place: DirectoryEntry, facts: os.stat_result) -> bool:
-    """Tell whether this process may write to a file; a no may be wrong (`require_writable`)."""
+    """Tell whether this process may write to a file; False may be wrong (`require_writable`)."""
     if facts.st_mode & stat.S_IWUSR and facts.st_uid == os.geteuid():
         return True
     return _access(place.name, os.W_OK, place.directory)
@@ -153,7 +153,7 @@ def is_writable(place: DirectoryEntry, facts: os.stat_result) -> bool:
 def require_writable(place: DirectoryEntry, facts: os.stat_result, path: VirtualPath) -> None:
     """Raise `Denied` for a file that this process may not write to, though it could rename over it.
 
-    Where the kernel says no, the file is opened to be sure: some sandboxes know no ``faccessat2``.
+    If access is refused, the file is opened to be sure: some sandboxes lack faccessat2(2).
     """
     if is_writable(place, facts):
         return

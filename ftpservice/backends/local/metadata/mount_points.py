@@ -1,4 +1,4 @@
-"""What is mounted inside a served tree: it can be neither removed nor renamed nor renamed over."""
+"""Mount points inside a served tree, which can be neither removed, renamed nor replaced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 def reports_mount_points(
     change: Callable[Concatenate[DirectoryTree, VirtualPath, P], T],
 ) -> Callable[Concatenate[DirectoryTree, VirtualPath, P], T]:
-    """Make a change raise `MountPoint` where EBUSY will not pass, because something is mounted."""
+    """Make a change raise `MountPoint` for an EBUSY that is caused by a mount."""
 
     @wraps(change)
     def changed(tree: DirectoryTree, path: VirtualPath, /, *args: P.args, **more: P.kwargs) -> T:
@@ -52,6 +52,6 @@ def _is_mounted(tree: DirectoryTree, path: VirtualPath) -> bool:
 
 
 def _mount(opened: int) -> bytes:
-    """Return the number of the mount that an open file is on (proc(5), Linux 3.15)."""
+    """Return the id of the mount that an open file is on (proc(5), Linux 3.15)."""
     with open(f"/proc/self/fdinfo/{opened}", "rb") as file:
         return next((line for line in file if line.startswith(b"mnt_id:")), b"")

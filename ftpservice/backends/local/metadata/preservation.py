@@ -1,4 +1,4 @@
-"""What a new file takes over from the one it replaces: owner, group, ACL, extended attributes."""
+"""Copying owner, group, ACL and extended attributes from a replaced file to the new one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NOT_COPIED = (
     b"security.evm",  # about this very inode
     b"trusted.overlay.",
 )
-"""Attributes, by how they begin, that belong to the old content or to the kernel."""
+"""Prefixes of attributes that belong to the old content or to the kernel."""
 REFUSED = (*UNSUPPORTED_ERRNOS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE)
 
 
 def copy_metadata(opened: int, directory: int, name: bytes, old: os.stat_result) -> bool:
-    """Give an open new file all that ``name``, whose facts are ``old``, has besides its content.
+    """Give an open new file everything but the content of ``name``, whose facts are ``old``.
 
-    False if it cannot: the filesystem or the kernel refuses, or ``old`` has other names.
+    False if that is impossible: the filesystem or the kernel refuses, or ``old`` has other links.
     """
     if old.st_nlink > 1:
         return False
@@ -49,7 +49,7 @@ def _copy_owner(opened: int, old: os.stat_result, new: os.stat_result) -> None:
 
 
 def _copy_attributes(opened: int, directory: int, name: bytes) -> None:
-    """Copy those that differ, and remove an ACL that only the directory gave."""
+    """Copy those that differ, and remove an ACL inherited only from the directory."""
     wanted = attribute_names(directory, name)
     present = _names(opened)
     for attribute in wanted:
