@@ -68,6 +68,8 @@ ACRONYMS = frozenset(
     )
 )
 OTHERS = {"argon2-cffi", "ftpservice-client"}
+FOLDERS = (CHECKOUT, CHECKOUT / "ftpservice", CHECKOUT / "client" / "ftpservice_client", EXAMPLES)
+"""Paths on the pages are relative to one of these."""
 
 
 def our_arguments(command: str) -> list[str] | None:
@@ -189,8 +191,15 @@ def test_files_that_are_named_exist() -> None:
     made = {"var/", "var/files", "scanner/files/scans"}
     for code in inline() - made:
         if re.fullmatch(r"\w[\w/]*/(?:\w+\.(?:py|tac))?", code):
-            places = (CHECKOUT / code, CHECKOUT / "ftpservice" / code, EXAMPLES / code)
-            assert any(place.exists() for place in places), code
+            assert any((folder / code).exists() for folder in FOLDERS), code
+
+
+def test_the_architecture_page_names_every_room() -> None:
+    page = read(DOCS / "architecture.md")
+    for package in ("ftpservice", "client/ftpservice_client"):
+        for folder in sorted((CHECKOUT / package).iterdir()):
+            if (folder / "__init__.py").exists():
+                assert f"{folder.name}/" in page, folder.name
 
 
 def test_modules_that_are_named_exist() -> None:
