@@ -90,13 +90,17 @@ class ControlConnection(Protocol):
 
         Raises `InvalidArgument`, and `NetworkError` if the connection is lost.
         """
-        lines = [checked_argument(command) for command in commands]
+        text = ""
+        for command in commands:
+            text += checked_argument(command) + "\r\n"
         if self.lost is not None:
             raise self.lost
-        exchanges = [self._expect(line.partition(" ")[0].upper()) for line in lines]
-        text = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "surrogateescape")
+        exchanges = []
+        for command in commands:
+            exchanges.append(self._expect(command.partition(" ")[0].upper()))
         if text:
-            write_now(self.transport, text.replace(IAC, IAC + IAC))
+            octets = text.encode("utf-8", "surrogateescape")
+            write_now(self.transport, octets.replace(IAC, IAC + IAC))
         return exchanges
 
     async def ask(self, command: str) -> Reply:
@@ -120,9 +124,10 @@ class ControlConnection(Protocol):
         When it is cancelled the reply is waited for by nobody, and so are those behind it.
         """
         try:
-            if not await exchange.wait(self.timeout, opened=opened):
-                text = f"no answer to {exchange.command} in {self.timeout:g} seconds"
-                self.close(Timeout(text))
+            while not exchange.is_over and not (opened and exchange.opened is not None):
+                if not await exchange.replied.wait(self.timeout):
+                    text = f"no answer to {exchange.command} in {self.timeout:g} seconds"
+                    self.close(Timeout(text))
         except CancelledError:
             self.abandon(exchange)
             raise
@@ -208,6 +213,7 @@ class ControlConnection(Protocol):
                 return
             raise ProtocolViolation(f"the server answered what was not asked: {reply.code}")
         exchange = self._exchanges[0]
+        had_abandoned = bool(self._abandoned)
         if reply.code >= codes.OK:
             self._exchanges.popleft()
             self._abandoned.discard(exchange)
@@ -215,7 +221,7 @@ class ControlConnection(Protocol):
         heard[exchange] = None
         if reply.code == codes.SERVICE_UNAVAILABLE:
             self.close(ServerBusy(f"the server closed the session: {reply.lines[-1]}", reply))
-        elif not self._abandoned:
+        elif had_abandoned and not self._abandoned:
             self._deadline.clear()
             self._settled.wake_waiter()
 

@@ -96,6 +96,11 @@ class DataChannels:
             return await self._listen()
         if self.prefetch.is_of(announced[-1]):
             return await self._known(announced[-1])
+        if self.quirks.epsv:  # it has worked before
+            try:
+                return self._call(epsv_port(await self._control.reply_to(announced[-1])))
+            except (ServerRefused, Unsupported, ProtocolViolation) as error:
+                return await self._call_by_pasv(error)
         return await self._asked(announced[-1])
 
     async def _known(self, exchange: CommandExchange) -> PendingConnection:

@@ -26,17 +26,14 @@ class CommandExchange:
         """The first preliminary reply."""
         self.last: Reply | None = None
         self.error: ClientError | None = None
+        self.is_over = False
+        """Whether no further reply is expected."""
         self.on_first_reply: Callable[[], object] | None = None
         """Called at the first reply of any kind, or when the connection is lost."""
         self.on_final_reply: Callable[[], object] | None = None
         """Called when the last reply is there, or the connection is lost."""
-        self._bell = Wakeup(clock)
+        self.replied = Wakeup(clock)
         self._preliminary = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is to come."""
-        return self.last is not None or self.error is not None
 
     def take(self, reply: Reply) -> None:
         """Learn of a reply, not telling yet; raises `ProtocolViolation` when there are too many."""
@@ -47,10 +44,12 @@ class CommandExchange:
                 raise ProtocolViolation("the server sends replies without end")
         else:
             self.last = reply
+            self.is_over = True
 
     def fail(self, error: ClientError) -> None:
         """Learn that there will be no reply any more."""
         self.error = self.error or error
+        self.is_over = True
         self.tell()
 
     def tell(self) -> None:
@@ -61,11 +60,11 @@ class CommandExchange:
         if self.is_over and self.on_final_reply is not None:
             told, self.on_final_reply = self.on_final_reply, None
             told()
-        self._bell.wake_waiter()
+        self.replied.wake_waiter()
 
     async def wait(self, seconds: float, *, opened: bool = False) -> bool:
         """Wait for the last reply or, ``opened``, any; False when ``seconds`` passed without."""
         while not self.is_over and not (opened and self.opened is not None):
-            if not await self._bell.wait(seconds):
+            if not await self.replied.wait(seconds):
                 return False
         return True

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
-from ftpservice_client.arguments import checked_argument
 from ftpservice_client.errors import NetworkError, ServerRefused, Timeout, VerificationFailed
 from ftpservice_client.ftp.control import ControlConnection
 from ftpservice_client.ftp.data import DataChannels
@@ -88,9 +87,7 @@ class FTPFiles:
             offset,
             bool(offset) or not self._tells_size_at_opening or AMBIGUOUS_NAME_PART in name,
         )
-        announced = self._calls.request_port(
-            *((f"SIZE {checked_argument(name)}",) if fetch.asks else ())
-        )
+        announced = self._calls.request_port(*((f"SIZE {name}",) if fetch.asks else ()))
         fetch.size = await self._size_in(announced) if fetch.asks else None
         if fetch.size is not None and fetch.size < offset:
             self._control.abandon(*announced)
@@ -104,7 +101,7 @@ class FTPFiles:
 
         try:
             await self._data_transfers.move(
-                TransferCommand(f"RETR {checked_argument(name)}", receive, offset), announced
+                TransferCommand(f"RETR {name}", receive, offset), announced
             )
         except ExcessData:
             fetch.moved = IMPOSSIBLE_FILE_SIZE
@@ -184,9 +181,7 @@ class FTPFiles:
             is_sent = True
 
         verb, offset = ("APPE", 0) if at.append else ("STOR", at.offset)
-        order = TransferCommand(
-            f"{verb} {checked_argument(name)}", send, offset, _is_small(source, at)
-        )
+        order = TransferCommand(f"{verb} {name}", send, offset, _is_small(source, at))
         try:
             reply = await self._data_transfers.move(order, self._announced(source, at))
         except Timeout as error:

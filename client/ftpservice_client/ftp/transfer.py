@@ -76,7 +76,8 @@ class DataTransfers:
             self._control.abandon(*announced)
             raise
         try:
-            await self._restart_at(order.offset)
+            if order.offset:
+                await self._restart_at(order.offset)
             exchange = self._calls.begin(order.command)
         except BaseException:
             meeting.close_gracefully()
@@ -89,8 +90,6 @@ class DataTransfers:
             raise
 
     async def _restart_at(self, offset: int) -> None:
-        if not offset:
-            return
         try:
             reply = await self._control.ask(f"REST {offset}")
         except CancelledError:

@@ -60,49 +60,40 @@ class SessionQueue:
         self.directory = session.directory
 
     async def ask(self, work: Callable[[ClientSession], Awaitable[T]], *, again: bool = False) -> T:
-        """Do something with the session when it is its turn, and return what it returns.
+        """Run ``work`` with the session, after all earlier calls; return its result.
 
-        ``again``: whether it may be done again over a new one when it is cut.
+        ``again``: whether it may be repeated over a new session after a lost connection.
         """
         await self._lock.acquire()
+        failures = 0
         try:
-            return await self._run_with_retries(work, again)
+            while True:
+                working = False
+                try:
+                    session = await self._live()
+                    working = True
+                    result = await work(session)
+                except (NetworkError, ServerBusy) as error:
+                    failures += 1
+                    await self._pause(failures, error, may_repeat=again or not working)
+                else:
+                    self.directory = session.directory
+                    return result
         finally:
             self._lock.release()
 
-    async def _run_with_retries(
-        self, work: Callable[[ClientSession], Awaitable[T]], again: bool
-    ) -> T:
-        failures = 0
-        while True:
-            doing = False
-            try:
-                session = await self._live()
-                doing = True
-                result = await work(session)
-            except (NetworkError, ServerBusy):
-                failures += 1
-                if self._ended is not None or failures > self.settings.retries:
-                    raise
-                if doing and not again:
-                    raise
-                await self._pause(failures)
-            else:
-                self.directory = session.directory
-                return result
-
     async def _live(self) -> ClientSession:
-        """Return the session, or a new one in the place of a lost one."""
+        """Return the session, or a new one in place of a lost one; raises why there is none."""
         if self._ended is not None:
             raise self._ended
         session = self._session
-        if session is not None and session.lost is None:
+        lost = session.lost if session is not None else None
+        if session is not None and lost is None:
             return session
-        if session is not None and not self.settings.retries:
-            assert session.lost is not None
-            raise session.lost
+        if lost is not None and not self.settings.retries:
+            raise lost
         self._session = None
-        session = await self._unless_aborted(self._new_session())
+        session = await self._unless_aborted(self._dialed())
         try:
             if session.directory != self.directory:
                 await self._unless_aborted(self._return_to_directory(session))
@@ -112,7 +103,7 @@ class SessionQueue:
         self._session = session
         return session
 
-    async def _new_session(self) -> ClientSession:
+    async def _dialed(self) -> ClientSession:
         return await self.dial()
 
     async def _return_to_directory(self, session: ClientSession) -> None:
@@ -130,8 +121,11 @@ class SessionQueue:
         finally:
             self._waiting = None
 
-    async def _pause(self, failures: int) -> None:
+    async def _pause(self, failures: int, error: ClientError, *, may_repeat: bool) -> None:
+        """Wait before the next attempt; raises ``error`` if there is none."""
         settings = self.settings
+        if self._ended is not None or failures > settings.retries or not may_repeat:
+            raise error
         seconds = min(MAX_BACKOFF_SECONDS, settings.backoff * 2 ** (failures - 1))
         varied = seconds * random.uniform(0.5, 1.5)
         await self._unless_aborted(self._passed(varied))

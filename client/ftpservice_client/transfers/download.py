@@ -68,19 +68,26 @@ class ResumableDownload:
             self._modified = await session.modified(self._name)
         self._attempts += 1
         offset = self._offset + self._target.written
-        if not offset or offset != self._size or self.first:  # whose end is compared at least
+        if not self._target.written:
+            self._meter.base = offset
+            try:
+                await session.retrieve(self._name, offset, self._target, self)
+            except OverlapMismatch:
+                if self._target.written and not self._target.is_restartable:
+                    raise  # wrong bytes were passed on
+                await self._receive_from_start(session, b"")
+        elif offset != self._size or self.first:  # whose end is compared at least
             await self._receive_rest(session, offset)
         if self.first and self._target.is_restartable:
             await self._verify_resumed_part(session)
 
     async def _receive_rest(self, session: ClientSession, offset: int) -> None:
+        """Receive what follows the bytes that the target has, compared with the last of them."""
         before = self._target.written
-        tail = await self._target.tail() if before else b""
+        tail = await self._target.tail()
         try:
             await self._receive(session, offset - len(tail), tail, 0)
         except Unsupported:
-            if not before:
-                raise
             await self._receive_from_start(session, tail)
         except OverlapMismatch:
             if self._target.written != before and not self._target.is_restartable:

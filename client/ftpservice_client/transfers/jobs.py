@@ -103,8 +103,10 @@ class FileTransfers:
     def download(
         self, name: str, to: Writable, wishes: TransferOptions
     ) -> Deferred[TransferResult]:
-        """Receive a file."""
-        return Deferred.fromCoroutine(self._download(name, to, wishes))
+        """Download a file."""
+        if wishes.segments > 1 and isinstance(to, Path):
+            return Deferred.fromCoroutine(self._download(name, to, wishes))
+        return Deferred.fromCoroutine(self._download_whole(name, to, wishes))
 
     async def _download_in_segments(
         self, name: str, to: Path, wishes: TransferOptions
@@ -126,12 +128,9 @@ class FileTransfers:
             meter.done(segmented.moved)
         return TransferResult(name, segmented.moved, clock.seconds() - began, digest)
 
-    async def _download(self, name: str, to: Writable, wishes: TransferOptions) -> TransferResult:
-        if wishes.segments > 1 and isinstance(to, Path):
-            transfer = await self._download_in_segments(name, to, wishes)
-            if transfer is not None:
-                return transfer
-        return await self._download_whole(name, to, wishes)
+    async def _download(self, name: str, to: Path, wishes: TransferOptions) -> TransferResult:
+        transfer = await self._download_in_segments(name, to, wishes)
+        return transfer or await self._download_whole(name, to, wishes)
 
     async def _download_whole(
         self, name: str, to: Writable, wishes: TransferOptions
