@@ -98,20 +98,20 @@ def test_a_unique_name_does_not_tell_of_others(inner):
     assert {len(name) for name in names} == {len("file.") + 12}
 
 
-def test_the_log_has_what_the_account_is_not_told(inner):
+def test_the_log_has_the_reason_that_the_account_does_not_see(inner):
     storage = RestrictedStorage(inner, BLIND)
     with pytest.raises(Denied) as caught:
         run(storage.make_directory(path_at("/file")))
     assert "already" in str(caught.value) or "exists" in str(caught.value)
 
 
-def test_the_log_is_not_told_twice_that_there_is_nothing(inner):
+def test_a_missing_file_has_no_second_reason_in_the_log(inner):
     with pytest.raises(PathNotFound) as caught:
         run(RestrictedStorage(inner, BLIND).stat(path_at("/none")))
     assert "no such file" not in caught.value.detail
 
 
-def test_whoever_sees_is_told_as_ever(inner):
+def test_other_accounts_see_the_real_errors(inner):
     storage = RestrictedStorage(inner, PRESETS["upload-only"] | {Right.LIST})
     assert run(storage.stat(path_at("/file"))).kind is Kind.FILE
     assert run(IFreeSpace(storage).free_space(path_at("/file"))) > 0

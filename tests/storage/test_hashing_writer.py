@@ -65,7 +65,7 @@ def test_it_is_not_filled_by_the_kernel_behind_our_back():
     assert ISpliceTarget(begun(MemoryStorage(), InlineRunner()), None) is None
 
 
-def test_an_upload_that_goes_on_from_something_has_no_digest():
+def test_a_resumed_upload_has_no_digest():
     storage = MemoryStorage()
     first = begun(storage, InlineRunner())
     done(first.write(b"0123456789"))

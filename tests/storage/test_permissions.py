@@ -150,7 +150,7 @@ class TestOperations:
 
 
 class TestAppending:
-    def test_who_may_only_create_goes_on_from_a_partial(self):
+    def test_an_account_that_may_only_create_resumes_its_partial_upload(self):
         inner, storage = furnished(Right.CREATE)
         run(run(begin_upload(inner, "/new", b"012")).abandon())
         writing = run(begin_upload(storage, "/new", b"34", WriteRequest(WriteMode.APPEND)))
@@ -231,14 +231,14 @@ class TestDropBox:
         with pytest.raises(PathNotFound):
             run(storage.stat(path_at("/none")))
 
-    def test_what_was_cut_can_be_resumed(self):
+    def test_an_interrupted_upload_of_a_drop_box_can_be_resumed(self):
         inner, storage = furnished(*PRESETS["upload-only"])
         run(run(begin_upload(storage, "/new", b"012")).abandon())
         assert run(partial_size(storage, "/new")) == 3
         run(create_file(storage, "/new", b"34", WriteRequest(offset=3)))
         assert run(read_file(inner, "/new")) == b"01234"
 
-    def test_nothing_is_gone_on_from_but_a_partial(self):
+    def test_only_a_partial_upload_can_be_resumed(self):
         _, storage = furnished(*PRESETS["upload-only"])
         for name in ("/file", "/none", "/file/x", "/folder"):
             with pytest.raises(BadOffset):

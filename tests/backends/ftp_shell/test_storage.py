@@ -179,7 +179,7 @@ class TestTwistedShell:
         with pytest.raises(errors.IsDirectory):
             run(storage.remove_file(path_at("/")))
 
-    def test_a_cut_new_file_goes_and_a_cut_old_one_stays(self, storage, folder):
+    def test_an_interrupted_new_file_is_removed_and_an_old_one_stays(self, storage, folder):
         before = descriptors()
         writing = run(begin_upload(storage, "/new", b"half"))
         run(writing.abandon())
@@ -244,7 +244,7 @@ class TestTwistedShell:
         }
         assert run(lstat(storage, path_at("/link"))) == entries["link"]
 
-    def test_links_of_twisteds_shells_are_told_as_links(self, storage, folder):
+    def test_links_of_twisteds_shells_are_listed_as_links(self, storage, folder):
         run(storage.make_directory(path_at("/folder")))
         run(create_file(storage, "/folder/file", b"content"))
         os.symlink("folder", folder.child("link").path)
@@ -575,7 +575,7 @@ class TestWriting:
         run(writing.write(b"data"))
         assert file.data == b"data"
 
-    def test_a_cut_ends_a_waiting_write_and_never_says_the_file_is_whole(self):
+    def test_abandoning_ends_a_waiting_write_without_completing_the_file(self):
         file = Received()
         shell = writing_shell(file)
         writing = run(begin_upload(ShellStorage(shell), "/file"))
@@ -645,7 +645,7 @@ class TestWriting:
         assert file.calls == ["unregister"]
         assert shell.asked[-1] == "removeFile"
 
-    def test_a_late_failure_is_nobodys_concern(self):
+    def test_a_late_failure_is_ignored(self):
         late = Deferred()
         opening = begun(
             begin_upload(

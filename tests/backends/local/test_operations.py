@@ -189,7 +189,7 @@ class TestReadings:
         reading.close()
 
     @pytest.mark.parametrize("begun", [False, True])
-    def test_an_opening_that_is_cut_leaves_nothing_open(self, bench, begun):
+    def test_an_opening_that_is_cancelled_leaves_nothing_open(self, bench, begun):
         run(create_file(bench.storage, "/file", b"x"))
         bench.pool.held, bench.pool.begun = True, begun
         for opening in (
@@ -202,7 +202,7 @@ class TestReadings:
                 run(call)
         bench.let_all_go()
 
-    def test_a_stopped_pool_is_told(self, bench):
+    def test_a_stopped_pool_is_an_error(self, bench):
         run(bench.pool.stop())
         with pytest.raises(errors.Unavailable):
             run(bench.storage.stat(ROOT))
@@ -222,7 +222,7 @@ class TestDigests:
         assert run(call) == hashlib.md5(data[1:], usedforsecurity=False).hexdigest()
         bench.let_all_go()
 
-    def test_a_cut_ends_it(self, bench, monkeypatch):
+    def test_cancelling_ends_it(self, bench, monkeypatch):
         monkeypatch.setattr(hashing, "BYTES_PER_TURN", 1000)
         run(create_file(bench.storage, "/file", b"x" * 100_000))
         bench.pool.held = True
@@ -251,7 +251,7 @@ class TestDigests:
             run(IHashes(bench.storage).hash(path_at("/file"), "MD2", 0, None))
 
 
-def test_a_busy_pool_is_told(tmp_path):
+def test_a_full_pool_is_an_error(tmp_path):
     from ftpservice.concurrency.thread_pool import InlineRunner, PoolOverloaded
     from ftpservice.storage.blocking_calls import in_pool
 
@@ -262,7 +262,7 @@ def test_a_busy_pool_is_told(tmp_path):
         run(in_pool(InlineRunner(), ROOT, overloaded))
 
 
-def test_old_partials_can_be_resumed_with_their_kind_told(bench):
+def test_partials_of_a_former_format_can_be_resumed(bench):
     run(run(begin_upload(bench.storage, "/file", b"x", WriteRequest())).abandon())
     entry = run(IPartials(bench.storage).partial(path_at("/file")))
     assert (entry.name, entry.kind) == ("file", Kind.FILE)

@@ -52,7 +52,7 @@ class TestRoot:
         assert bench.source.describe() == f"local:{bench.root}"
 
     @pytest.mark.parametrize("name", ["none", "file", "locked"])
-    def test_what_cannot_be_served_is_told_in_a_line(self, bench, monkeypatch, name):
+    def test_a_root_that_cannot_be_served_is_an_error_of_one_line(self, bench, monkeypatch, name):
         (bench.root / "file").touch()
         (bench.root / "locked").mkdir()
         monkeypatch.setattr(os, "access", lambda *args: False)
@@ -150,7 +150,7 @@ class TestSweeping:
         assert run(bench.source.sweep()) == 1
         assert os.listdir("/proc/self/fd") == before
 
-    def test_what_somebody_writes_is_left(self, bench):
+    def test_partials_under_way_are_not_removed(self, bench):
         writing = run(begin_upload(bench.storage, "/file", b"slow"))
         os.utime(bench.root / bench.hidden()[0], (0, 0))
         assert run(bench.source.sweep()) == 0

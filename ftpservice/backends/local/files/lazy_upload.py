@@ -78,8 +78,9 @@ def lazy_upload_for(
     """
     if request.write_mode is not WriteMode.REPLACE or request.offset or not path.parts:
         return None
-    check_new_name(path)
-    name = encoded(path.name, path)
+    name = encoded(path.parts[-1], path)
+    if name[:1] == b".":
+        check_new_name(path)
     try:
         target = uploads.tree.parent_if_cached(path, name)
     except OSError:

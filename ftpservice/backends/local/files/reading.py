@@ -39,7 +39,7 @@ class LocalReading:
     def __init__(
         self, runner: BlockingRunner, path: VirtualPath, descriptor: int, facts: os.stat_result
     ) -> None:
-        self.entry = entry_of(path.name, facts)
+        self.entry = entry_of(path.parts[-1], facts)
         self._runner = runner
         self.path = path
         self._descriptor = descriptor

@@ -145,7 +145,7 @@ class LocalUpload:
             facts = self._publish(is_new and not uploads.is_durable)
         if uploads.is_durable:
             sync_directory(partial.target.directory)
-        return entry_of(self.path.name, facts)
+        return entry_of(self.path.parts[-1], facts)
 
     def abandon(self) -> None:
         """End without publishing; keep the partial if bytes arrived and it can be resumed."""

@@ -50,7 +50,7 @@ def test_of_two_uploads_the_second_waits_and_nothing_is_mixed(bench, monkeypatch
     assert bench.file.read_bytes() == b"second"
 
 
-def test_while_somebody_appends_the_file_stays(bench):
+def test_a_file_is_not_written_in_place_during_an_append(bench):
     appending = run(begin_upload(bench.storage, "/file", b" and", WriteRequest(WriteMode.APPEND)))
     with pytest.raises(errors.Busy):
         run(create_file(bench.owned_by("two"), "/file", b"new"))
@@ -61,7 +61,7 @@ def test_while_somebody_appends_the_file_stays(bench):
     assert bench.file.read_bytes() == b"new"
 
 
-def test_nobody_appends_to_a_file_that_is_being_written(bench, monkeypatch):
+def test_an_append_is_refused_while_a_file_is_written_in_place(bench, monkeypatch):
     refused = []
 
     def meanwhile(source, target, start, end):

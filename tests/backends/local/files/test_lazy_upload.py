@@ -85,7 +85,7 @@ def test_nothing_is_left_of_one_that_got_nothing(bench):
         run(writing.commit())
 
 
-def test_what_came_before_a_cut_is_gone_on_from(bench):
+def test_an_interrupted_lazy_upload_can_be_resumed(bench):
     writing = begin(bench)
     run(writing.write(b"half"))
     run(writing.abandon())
@@ -173,7 +173,7 @@ def test_its_directory_may_go_meanwhile(bench):
     assert open_descriptors() == before
 
 
-def test_a_cut_when_its_directory_is_gone_keeps_nothing_open(bench):
+def test_abandoning_after_the_directory_was_removed_leaves_nothing_open(bench):
     before = open_descriptors()
     writing = begin(bench)
     run(writing.write(b"file"))

@@ -66,7 +66,7 @@ class TestTable:
         reading.close()
         assert not bench.hidden()
 
-    def test_resume_after_a_cut(self, bench):
+    def test_an_interrupted_upload_can_be_resumed(self, bench):
         run(create_file(bench.storage, "/file", b"old content"))
         cut(bench, "/file", b"01234")
         cut(bench, "/file", b"56", WriteRequest(offset=5))
@@ -105,7 +105,7 @@ class TestTable:
 
 
 class TestPartials:
-    def test_a_cut_before_the_first_byte_leaves_nothing(self, bench):
+    def test_an_interruption_before_the_first_byte_leaves_nothing(self, bench):
         for request in (
             WriteRequest(),
             WriteRequest(WriteMode.CREATE),
@@ -144,7 +144,7 @@ class TestPartials:
         assert run(read_file(bench.storage, "/file")) == b"first"
         assert not bench.hidden()
 
-    def test_a_cut_spare_becomes_the_partial_if_that_is_free(self, bench):
+    def test_an_interrupted_spare_becomes_the_partial_if_that_is_free(self, bench):
         one = run(begin_upload(bench.storage, "/file", b"first"))
         two = run(begin_upload(bench.storage, "/file", b"number two"))
         run(one.commit())
@@ -152,7 +152,7 @@ class TestPartials:
         assert run(partial_size(bench.storage, "/file")) == 10
         assert len(bench.hidden()) == 1
 
-    def test_a_cut_spare_gives_way_to_who_still_writes(self, bench):
+    def test_an_interrupted_spare_is_removed_if_the_partial_is_being_written(self, bench):
         one = run(begin_upload(bench.storage, "/file", b"first"))
         two = run(begin_upload(bench.storage, "/file", b"number two"))
         run(two.abandon())
@@ -160,7 +160,7 @@ class TestPartials:
         run(one.commit())
         assert run(read_file(bench.storage, "/file")) == b"first"
 
-    def test_of_two_cut_the_longer_is_kept(self, bench):
+    def test_of_two_interrupted_uploads_the_longer_is_kept(self, bench):
         for sizes in ((5, 10), (10, 5)):
             writings = [run(begin_upload(bench.storage, "/file", b"x" * size)) for size in sizes]
             for writing in writings:
@@ -188,7 +188,7 @@ class TestPartials:
         run(create_file(bench.storage, "/file", b"x" * 100_000, WriteRequest(offset=4)))
         assert not [one for one in os.listxattr(bench.root / "file") if "ftpservice" in one]
 
-    def test_a_partial_of_a_file_is_told_where_there_are_no_attributes(self, bench, monkeypatch):
+    def test_a_partial_of_a_file_is_listed_without_extended_attributes(self, bench, monkeypatch):
         def refuse(*args):
             raise OSError(errno.ENOTSUP, "no attributes")
 
@@ -443,12 +443,12 @@ class TestTrouble:
         run(writing.abandon())
         assert bench.hidden() == []
 
-    def test_a_full_device_is_told(self, bench):
+    def test_a_full_device_is_an_error(self, bench):
         with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError) as caught:
             file_ops.write_all(full.fileno(), b"x")
         assert caught.value.errno == errno.ENOSPC
 
-    def test_short_writes_are_gone_on_with(self, bench, monkeypatch):
+    def test_short_writes_are_continued(self, bench, monkeypatch):
         write = os.write
         monkeypatch.setattr(file_ops.os, "write", lambda fd, data: write(fd, data[:3]))
         run(create_file(bench.storage, "/file", b"0123456789"))
@@ -476,7 +476,7 @@ class TestTrouble:
             patch.setattr(os, "unlink", fail)
             run(writing.abandon())
 
-    def test_a_directory_nobody_may_write_in_is_denied(self, bench, monkeypatch):
+    def test_a_directory_that_is_not_writable_is_denied(self, bench, monkeypatch):
         real = os.open
 
         def refuse(name, flags, *args, **kwargs):
@@ -540,7 +540,7 @@ class TestTrouble:
         with pytest.raises(errors.BadOffset):
             run(begin_upload(bench.storage, "/file", b"", WriteRequest(offset=4)))
 
-    def test_a_file_that_turns_into_something_else_is_not_gone_on_from(self, bench, monkeypatch):
+    def test_a_file_that_turns_into_something_else_is_not_resumed(self, bench, monkeypatch):
         run(create_file(bench.storage, "/file", b"0123"))
         claim = open_upload.claim_partial
 
@@ -555,9 +555,7 @@ class TestTrouble:
 
 
 class TestCuts:
-    def test_copying_an_old_file_lets_others_have_their_turn_and_can_be_cut(
-        self, bench, monkeypatch
-    ):
+    def test_copying_an_old_file_takes_turns_and_can_be_cancelled(self, bench, monkeypatch):
         monkeypatch.setattr(local_upload, "COPY_BYTES_PER_TURN", 3)
         run(create_file(bench.storage, "/file", b"0123456789"))
         writing = run(begin_upload(bench.storage, "/file", b"x", WriteRequest(offset=8)))
@@ -576,7 +574,7 @@ class TestCuts:
         assert not bench.hidden()
 
     @pytest.mark.parametrize("begun", [False, True])
-    def test_an_opening_that_is_cut_leaves_nothing(self, bench, begun):
+    def test_an_opening_that_is_cancelled_leaves_nothing(self, bench, begun):
         bench.pool.held, bench.pool.begun = True, begun
         call = Deferred.fromCoroutine(bench.storage.open_writing(path_at("/file"), WriteRequest()))
         call.cancel()
@@ -585,7 +583,7 @@ class TestCuts:
             run(call)
         assert not bench.hidden()
 
-    def test_an_abandon_that_nobody_waits_for_is_done(self, bench):
+    def test_an_abandon_that_is_cancelled_is_done(self, bench):
         writing = run(begin_upload(bench.storage, "/file", b"half"))
         bench.pool.held = True
         call = Deferred.fromCoroutine(writing.abandon())

@@ -182,7 +182,7 @@ class TestTelling:
 
         as_user(steps, groups=[GROUP])
 
-    def test_what_is_told_agrees_with_what_works(self, bench):
+    def test_reported_access_agrees_with_what_works(self, bench):
         self.files(bench)
         subprocess.run(["setfacl", "-m", f"u:{NOBODY}:---", bench.root / "public"], check=True)
         subprocess.run(["setfacl", "-m", f"u:{NOBODY}:r", bench.root / "secret"], check=True)

@@ -59,7 +59,7 @@ class TestFiles:
         assert (bench.outside / "file").stat().st_ino == before
         assert not bench.hidden()
 
-    def test_a_cut_upload_leaves_it_and_can_be_resumed(self, bench):
+    def test_an_interrupted_upload_leaves_it_and_can_be_resumed(self, bench):
         run(run(begin_upload(bench.storage, "/file", b"half")).abandon())
         assert (bench.outside / "file").read_bytes() == b"old and mounted"
         assert run(partial_size(bench.storage, "/file")) == 4

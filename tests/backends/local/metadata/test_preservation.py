@@ -122,7 +122,7 @@ class TestReplacing:
         store(bench, bytes(3_000_000))
         assert other.read_bytes() == bytes(3_000_000)
 
-    def test_a_cut_changes_no_name_of_the_file(self, bench):
+    def test_an_interruption_changes_no_link_of_the_file(self, bench):
         file, other = bench.root / "file", bench.outside / "other"
         file.write_bytes(b"old")
         os.link(file, other)

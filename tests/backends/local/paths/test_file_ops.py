@@ -63,7 +63,7 @@ class TestRenameExclusive:
         file_ops.rename_exclusive(b"one", b"two", here, here)
         assert (tmp_path / "two").read_text() == "1"
 
-    def test_what_is_missing_is_told(self, kernel, here):
+    def test_a_missing_file_is_an_error(self, kernel, here):
         with pytest.raises(FileNotFoundError):
             file_ops.rename_exclusive(b"one", b"two", here, here)
 
@@ -131,7 +131,7 @@ class TestCopying:
         monkeypatch.delattr(os, "copy_file_range")
         self.test_a_stretch_is_copied_to_the_same_place(tmp_path, monkeypatch, None)
 
-    def test_a_full_disk_is_told(self, tmp_path, monkeypatch):
+    def test_a_full_disk_is_an_error(self, tmp_path, monkeypatch):
         monkeypatch.setattr(os, "copy_file_range", refuse(errno.ENOSPC))
         with pytest.raises(OSError) as caught:
             file_ops.copy_range(0, 1, 0, 10)
@@ -173,7 +173,7 @@ class TestNames:
     "name",
     ["ENOENT", "EEXIST", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EACCES", "EPERM", "ENOSPC", "EDQUOT"],
 )
-def test_the_log_does_not_say_twice_what_the_client_is_told(name: str) -> None:
+def test_the_log_does_not_repeat_the_reply(name: str) -> None:
     """``550 That is not a directory. (Not a directory (ENOTDIR))`` says the same twice."""
     code = getattr(errno, name)
     error = translate(OSError(code, os.strerror(code)), VirtualPath())

@@ -136,13 +136,13 @@ class TestLinksInside:
             ("link", "a\nb", ""),
         ],
     )
-    def test_targets_are_told_as_the_account_sees_them(self, bench, place, text, told):
+    def test_targets_are_shown_as_the_account_sees_them(self, bench, place, text, told):
         link(bench, place, text.format(root=bench.root))
         home = path_at(f"/{place}").parent
         assert run(list_directory(bench.storage, str(home)))["link"].target == told
         assert run(ILinks(bench.storage).lstat(path_at(f"/{place}"))).target == told
 
-    def test_seen_through_a_link_a_target_above_is_told_from_the_root(self, bench):
+    def test_below_a_link_a_target_above_is_shown_from_the_root(self, bench):
         (bench.root / "dir" / "deep").mkdir()
         link(bench, "dir/deep/up", "../file")
         link(bench, "dir/deep/beside", "up")
@@ -288,7 +288,7 @@ class TestLinksOut:
                 run(storage.open_listing(path_at(name)))
 
     @pytest.mark.parametrize("text", ["none/../../../outside", "back/../../etc", "/", "/dir"])
-    def test_no_target_outside_is_told(self, escape, text):
+    def test_no_target_outside_is_shown(self, escape, text):
         link(escape, "dir/back", "../../root/dir")
         link(escape, "dir/trap", text)
         assert run(list_directory(escape.storage, "/dir"))["trap"].target == ""
@@ -376,7 +376,7 @@ class TestNames:
         run(bench.storage.remove_file(path))
         assert set(run(list_directory(bench.storage))) == {"dir"}
 
-    def test_our_own_names_are_nobodys(self, bench):
+    def test_hidden_names_do_not_exist_for_accounts(self, bench):
         for name in (".ftpservice.x", ".FTPservice.x"):
             (bench.root / name).write_bytes(b"x")
             assert set(run(list_directory(bench.storage))) == {"dir"}
@@ -446,7 +446,7 @@ class TestSpecialFiles:
 
 
 class TestRaces:
-    def test_a_component_that_is_swapped_for_a_link_lets_nobody_out(self, bench):
+    def test_a_component_that_is_swapped_for_a_link_does_not_lead_out(self, bench):
         """A thread swaps a directory for a link out of the root as fast as it can."""
         (bench.root / "real").mkdir()
         (bench.root / "real" / "secret").write_bytes(b"mine")
@@ -518,7 +518,7 @@ def look(storage):
 
 
 class TestTree:
-    def test_the_root_is_closed_when_nobody_has_the_tree(self, tmp_path):
+    def test_the_root_is_closed_with_the_last_reference_to_the_tree(self, tmp_path):
         before = open_descriptors()
         tree = DirectoryTree.at(str(tmp_path))
         assert open_descriptors() == before + 1
