@@ -21,6 +21,6 @@ def run_arrived(event: Event) -> None:
 options = ServiceOptions()
 options.parseOptions(["--listen", "tcp:2121:interface=127.0.0.1", "--auth", "passwd:passwd.db"])
 ftp = assemble(options, reactor, console_for(None))
-ftp.parts.factory.activity.events.subscribe(run_arrived)
+ftp.parts.factory.event_sink.events.subscribe(run_arrived)
 application = service.Application("uploads that start a program")
 ftp.setServiceParent(application)

@@ -114,7 +114,7 @@ async def password(context: SessionContext, text: str | None) -> Reply:
         publish_login_refused(
             context, LoginRefusal.BUSY if busy else LoginRefusal.NO_FILES, log_detail(error)
         )
-        context.told = error
+        context.published_error = error
         raise
     return _admitted(context, codes.LOGGED_IN)
 
@@ -140,16 +140,16 @@ def publish_login_refused(
 
 
 def _admitted(context: SessionContext, code: int) -> Reply:
-    """Begin the session of the account that the portal granted, if there is a place for it."""
-    account = context.account
+    """Begin the login of the account that the portal granted, unless it has too many sessions."""
+    account, limits = context.portal_login.account, context.services.session_limits
+    assert account is not None
     limit = account.max_sessions or context.services.settings.max_sessions_per_user
-    if not context.services.session_limits.take("user", account.name, limit):
+    if not limits.take("user", account.name, limit):
         context.portal_login.logout()
         publish_login_refused(context, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
         return reply(codes.SERVICE_UNAVAILABLE, "Too many sessions of that user.")
-    context.services.session_limits.waiting.discard(context.peer.limit_key, context.peer.session)
-    context.directory = account.home
-    context.failures = 0
+    limits.waiting.discard(context.peer.limit_key, context.peer.session)
+    context.begin_login(account)
     context.publish(LoggedIn, context.tls_state.description)
     return reply(code, "Logged in.")
 

@@ -32,39 +32,35 @@ site_verbs = VerbTable()
            feature="HASH {hashes}")  # fmt: skip
 async def digest(context: SessionContext, path: VirtualPath) -> Transfer | Reply:
     """Compute a digest of a file or of the RANG of it; OPTS HASH chooses which."""
-    algorithm, marks = context.parameters.hash_algorithm, context.take_next_transfer()
+    algorithm, span = context.parameters.hash_algorithm, context.take_next_transfer()
     hashes = context.capability(IHashes, Right.READ, path)
     entry = await context.storage.stat(path)
-    end = entry.size if marks.end is None else marks.end
-    if marks.start == 0 and end == entry.size:
+    end = entry.size if span.end is None else span.end
+    if span.start == 0 and end == entry.size:
         known = context.services.digests.find(context.account.name, path, entry, algorithm)
         if known is not None:
-            return _hash(algorithm, (0, end), known, path)
+            return hash_reply(path, algorithm, 0, end, known)
+    return HashComputation(hashes, path, algorithm, span.start, end)
 
-    return HashComputation(hashes, path, algorithm, (marks.start, end))
+
+def hash_reply(path: VirtualPath, algorithm: str, start: int, end: int, result: str) -> Reply:
+    """Return the reply of HASH: the last byte is included there."""
+    return reply(codes.FILE_STATUS, f"{algorithm} {start}-{max(end - 1, 0)} {result} {path}")
 
 
 class HashComputation(Transfer):
-    """Computes a digest; without a data connection, but ABOR cancels it like a transfer."""
+    """Computes a digest; a transfer without a data connection, so that ABOR and STAT work."""
 
     def __init__(
-        self, hashes: IHashes, path: VirtualPath, algorithm: str, span: tuple[int, int]
+        self, hashes: IHashes, path: VirtualPath, algorithm: str, start: int, end: int
     ) -> None:
         super().__init__(f"HASH {path}", upload=False)
         self._hashes = hashes
-        self._path = path
-        self._algorithm = algorithm
-        self._span = span
+        self._span = (path, algorithm, start, end)
 
     async def run(self) -> Reply:
-        """Return the reply with the digest."""
-        result = await self._hashes.hash(self._path, self._algorithm, *self._span)
-        return _hash(self._algorithm, self._span, result, self._path)
-
-
-def _hash(algorithm: str, span: tuple[int, int], result: str, path: VirtualPath) -> Reply:
-    start, end = span
-    return reply(codes.FILE_STATUS, f"{algorithm} {start}-{max(end - 1, 0)} {result} {path}")
+        """Return the digest as a reply."""
+        return hash_reply(*self._span, await self._hashes.hash(*self._span))
 
 
 @verbs.add("AVBL", ArgumentKind.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 4",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ftpservice.commands.listings import listing_lines
 from ftpservice.commands.partial_uploads import partials_summary
-from ftpservice.session.context import SessionContext
+from ftpservice.session.context import NOT_LOGGED_IN, SessionContext
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.rights import Right
@@ -47,7 +47,8 @@ async def status(context: SessionContext, argument: str | None) -> Reply:
         if context.portal_login.account is not None and context.running is None:
             lines += filter(None, [await partials_summary(context)])
         return reply(codes.SYSTEM_STATUS, "Status:", *lines, "End of status.")
-    _logged_in = context.account
+    if context.account is NOT_LOGGED_IN:
+        raise ReplyError(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
     lines = await listing_lines(context, argument)
     return reply(codes.FILE_STATUS, "Listing:", *(f" {line}" for line in lines), "End.")
 
@@ -130,5 +131,5 @@ async def report(context: SessionContext, _none: None) -> Reply:
     """Tell what the service has done since it started; for accounts with the admin right."""
     if Right.ADMIN not in context.account.rights:
         raise ReplyError(codes.FILE_UNAVAILABLE, "Only for administrators.")
-    lines = (f" {line}" for line in context.services.activity.report())
+    lines = (f" {line}" for line in context.services.event_sink.report())
     return reply(codes.SYSTEM_STATUS, "Report:", *lines, "End of report.")

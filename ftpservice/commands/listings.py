@@ -1,15 +1,16 @@
-"""Directories over the data connection (RFC 959 §4.1.3, RFC 1123 §4.1.2.7, RFC 3659 §7)."""
+"""Listings over the data connection (RFC 959 §4.1.3, RFC 1123 §4.1.2.7, RFC 3659 §7)."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from typing import TypeVar
 
 from ftpservice.commands.directory_scan import DirectoryScan, EntryBatch
 from ftpservice.commands.listing_target import ListingTarget, find_target
 from ftpservice.commands.transfer_job import TransferJob
 from ftpservice.concurrency.time_budget import TimeBudget
-from ftpservice.data.channel import CannotOpenDataConnection
+from ftpservice.data.channel import CannotOpenDataConnection, DataChannel
 from ftpservice.data.file_transfer import send_chunks
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
@@ -25,14 +26,13 @@ from ftpservice.wire.facts import FactFormatter
 from ftpservice.wire.list_format import UnixListFormatter
 from ftpservice.wire.ls_options import parse_ls_options
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.replies import reply
 
 __all__ = ["listing_lines", "verbs"]
 
 verbs = VerbTable()
 
 LineFormat = Callable[[str, Entry], str]
-"""Makes a line of the directory's name as the client knows it and an entry."""
+"""Makes a line of a prefix, the directory as the client names it, and an entry."""
 
 NO_LS_OPTIONS = parse_ls_options(None)[0]
 MAX_STATUS_LINES = 2_000
@@ -75,14 +75,8 @@ def _lines(batch: EntryBatch, form: LineFormat) -> list[str]:
 
 async def listing_lines(context: SessionContext, argument: str | None) -> list[str]:
     """Return a LIST as lines, for STAT; raises `ReplyError` when there are too many."""
-    scan, found = await _looked_up(context, argument)
-    try:
-        return await _collected(scan, unix_format(context, found), context.services.turns)
-    finally:
-        scan.end()
-
-
-async def _collected(scan: DirectoryScan, form: LineFormat, turns: TimeBudget) -> list[str]:
+    scan, target = await _look_up(context, argument)
+    form, turns = unix_format(context, target), context.services.turns
     lines: list[str] = []
     async with aclosing(scan.run()) as batches:
         async for batch in batches:
@@ -92,7 +86,7 @@ async def _collected(scan: DirectoryScan, form: LineFormat, turns: TimeBudget) -
     return lines
 
 
-async def _looked_up(
+async def _look_up(
     context: SessionContext, argument: str | None
 ) -> tuple[DirectoryScan, ListingTarget]:
     switches, name = parse_ls_options(argument)
@@ -104,55 +98,58 @@ async def _looked_up(
     return DirectoryScan(context.storage, switches, found, context.services.turns), found
 
 
-async def _listed(
-    context: SessionContext, what: str, scan: DirectoryScan, form: LineFormat
-) -> Transfer:
-    """Return the transfer that sends a listing, once its first entries are read."""
-    await scan.begin()
-    try:
-        return ListingJob(context, what, scan, form)
-    except BaseException:
-        scan.end()
-        raise
-
-
 class ListingJob(TransferJob):
-    """Sends a listing while it is read."""
+    """Sends what a scan yields, as lines."""
 
     def __init__(
-        self, context: SessionContext, what: str, scan: DirectoryScan, form: LineFormat
+        self,
+        context: SessionContext,
+        channel: DataChannel | None,
+        verb: str,
+        scan: DirectoryScan,
+        form: LineFormat,
     ) -> None:
-        channel = context.connector.take()
-        super().__init__(context, channel, what)
+        super().__init__(context, channel, verb, "Sending the listing.")
         if channel is not None and channel.problem:
             raise CannotOpenDataConnection(channel.problem)
         self._scan = scan
         self._form = form
-        self.preliminary = reply(codes.ABOUT_TO_OPEN, "Here comes the listing.")
 
-    async def move(self, connection: StreamConnection) -> str:
-        """Send the listing, and wait until the client has all of it."""
-        batches = encode_batches(self._scan.run(), self._form, self.context.services.turns)
-        async with aclosing(batches) as chunks:
+    async def _move(self, connection: StreamConnection) -> str:
+        chunks = encode_batches(self._scan.run(), self._form, self._context.services.turns)
+        async with aclosing(chunks):
             await send_chunks(connection, chunks)
         await connection.finish()
         return "Listing complete."
 
-    async def close(self) -> None:
-        """End the scan."""
+    async def _end(self) -> None:
         self._scan.end()
 
 
-async def _prepared(context: SessionContext, work: Callable[[], Awaitable[Transfer]]) -> Transfer:
-    """Make a transfer; when that fails, the prepared data connection ends with a FIN.
+T = TypeVar("T")
 
-    A listing uses up what REST and ALLO said: they are about the very next transfer.
+
+async def _listing(
+    context: SessionContext,
+    verb: str,
+    look_up: Callable[[SessionContext, T], Awaitable[tuple[DirectoryScan, LineFormat]]],
+    argument: T,
+) -> Transfer:
+    """Return the transfer that sends a listing, once its first entries are read.
+
+    REST, RANG and ALLO apply to the very next transfer, so a listing uses them up.
     """
     context.take_next_transfer()
+    channel = context.connector.take()
     try:
-        return await work()
+        scan, form = await look_up(context, argument)
+        try:
+            await scan.begin()
+            return ListingJob(context, channel, verb, scan, form)
+        except BaseException:
+            scan.end()
+            raise
     except BaseException:
-        channel = context.connector.take()
         if channel is not None:
             channel.close()
         raise
@@ -162,24 +159,14 @@ async def _prepared(context: SessionContext, work: Callable[[], Awaitable[Transf
            syntax="[-<switches>] [<path>]", moves_data=True)  # fmt: skip
 async def list_directory(context: SessionContext, argument: str | None) -> Transfer:
     """List a directory, a file or a pattern as `ls -l` does."""
-
-    async def work() -> Transfer:
-        scan, found = await _looked_up(context, argument)
-        return await _listed(context, "LIST", scan, unix_format(context, found))
-
-    return await _prepared(context, work)
+    return await _listing(context, "LIST", _unix_lines, argument)
 
 
 @verbs.add("NLST", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.3",
            syntax="[-<switches>] [<path>]", moves_data=True)  # fmt: skip
 async def list_names(context: SessionContext, argument: str | None) -> Transfer:
     """List names, each as RETR takes it."""
-
-    async def work() -> Transfer:
-        scan, _found = await _looked_up(context, argument)
-        return await _listed(context, "NLST", scan, lambda prefix, entry: prefix + entry.name)
-
-    return await _prepared(context, work)
+    return await _listing(context, "NLST", _names, argument)
 
 
 @verbs.add(
@@ -187,18 +174,30 @@ async def list_names(context: SessionContext, argument: str | None) -> Transfer:
 )
 async def machine_list(context: SessionContext, path: VirtualPath) -> Transfer:
     """List a directory with facts for machines."""
+    return await _listing(context, "MLSD", _facts, path)
 
-    async def work() -> Transfer:
-        entry = await context.storage.stat(path)
-        if entry.kind is not Kind.DIRECTORY:
-            raise ReplyError(codes.BAD_ARGUMENT, "Not a directory; MLST tells of a file.")
-        if Right.LIST not in context.account.rights:
-            raise Denied(path)
-        found = ListingTarget(path, "", entry)
-        scan = DirectoryScan(context.storage, NO_LS_OPTIONS, found, context.services.turns)
-        return await _listed(context, "MLSD", scan, facts_format(context, path))
 
-    return await _prepared(context, work)
+async def _unix_lines(
+    context: SessionContext, argument: str | None
+) -> tuple[DirectoryScan, LineFormat]:
+    scan, target = await _look_up(context, argument)
+    return scan, unix_format(context, target)
+
+
+async def _names(context: SessionContext, argument: str | None) -> tuple[DirectoryScan, LineFormat]:
+    scan, _target = await _look_up(context, argument)
+    return scan, lambda prefix, entry: prefix + entry.name
+
+
+async def _facts(context: SessionContext, path: VirtualPath) -> tuple[DirectoryScan, LineFormat]:
+    entry = await context.storage.stat(path)
+    if entry.kind is not Kind.DIRECTORY:
+        raise ReplyError(codes.BAD_ARGUMENT, "Not a directory; use MLST for a file.")
+    if Right.LIST not in context.account.rights:
+        raise Denied(path)
+    target = ListingTarget(path, "", entry)
+    scan = DirectoryScan(context.storage, NO_LS_OPTIONS, target, context.services.turns)
+    return scan, facts_format(context, path)
 
 
 verbs.alias("LS", "LIST")

@@ -1,3 +1,3 @@
-"""The front door of FTP: queue, dispatch, timeouts and the factory."""
+"""The control connection: reading commands, carrying them out in order, replies and timeouts."""
 
 __all__: list[str] = []

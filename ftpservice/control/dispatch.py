@@ -1,4 +1,4 @@
-"""From a command to its row, if it is known, legal and permitted now."""
+"""Dispatch: from a command to its row in the verb table, and the checks before it is run."""
 
 from __future__ import annotations
 
@@ -26,48 +26,70 @@ __all__ = ["printable_verb", "run_command"]
 
 
 async def run_command(context: SessionContext, command: Command) -> Reply | Transfer | TLSSwitch:
-    """Carry out a command, up to its transfer if it has one; raises whatever is wrong."""
-    row, before = VERB_TABLE.rows.get(command.verb), context.phase
-    if before is Phase.RENAMING and command.verb not in NEUTRAL_VERBS:
-        context.phase = Phase.LOGGED_IN  # a refused command ends a rename too
+    """Carry out a command; a transfer is prepared and returned. Raises what commands raise."""
+    # 1. The row of the verb. Most commands between RNFR and RNTO end the rename (RFC 959 §4.1.3).
+    verb, text = command.verb, command.argument
+    row, before = VERB_TABLE.rows.get(verb), context.phase
+    if before is Phase.RENAMING and verb not in NEUTRAL_VERBS:
+        context.phase = Phase.LOGGED_IN
     if row is None or context.portal_login.account is None:
-        row = _permitted_row(context, command.verb, row)
+        row = _permitted_row(context, verb, row)
+    # 2. The phase (RFC 959 §6), and the protection of data connections (RFC 4217 §9).
     is_sequenced = row.name in SEQUENCED_VERBS
     if is_sequenced and (before, row.name) not in TRANSITIONS:
         raise ReplyError(codes.BAD_SEQUENCE, f"{row.name} is out of sequence.")
-    if row.moves_data and not context.tls_state.data:
-        context.require_protected_data()
+    if row.moves_data and context.requires_protected_data and not context.tls_state.data:
+        context.refuse_plaintext_data()
+    # 3. The command itself.
     if not is_sequenced:
-        return await row.run(context, parse_argument(context, row, command.argument))
-    move, succeeded = row.name, False
+        argument = (
+            parse_argument(context, row, text) if text is not None or not row.is_optional else None
+        )
+        return await row.run(context, argument)
+    return await _run_sequenced(context, row, before, text)
+
+
+async def _run_sequenced(
+    context: SessionContext, row: Verb, before: Phase, text: str | None
+) -> Reply | Transfer | TLSSwitch:
+    """Carry out a verb of the table of phases, and set the phase that it leads to."""
+    transition, succeeded = row.name, False
     try:
-        outcome = await row.run(context, parse_argument(context, row, command.argument))
+        outcome = await row.run(context, parse_argument(context, row, text))
         succeeded = not isinstance(outcome, Reply) or outcome.code < 400
         if isinstance(outcome, Reply) and outcome.code == codes.LOGGED_IN_BY_CERTIFICATE:
-            move = BY_CERTIFICATE
+            transition = BY_CERTIFICATE
     finally:
-        context.phase = phase_after(before, move, succeeded)
+        context.phase = phase_after(before, transition, succeeded)
     return outcome
 
 
 def _permitted_row(context: SessionContext, verb: str, row: Verb | None) -> Verb:
-    """Return the row of a known verb that is permitted before a login; raises `ReplyError`."""
+    """Return the row, if the verb is known and allowed without a login; raises `ReplyError`.
+
+    Without a login, clients of other protocols are detected and disconnected.
+    """
     is_logged_in = context.portal_login.account is not None
     if row is not None and verb not in HTTP_VERBS:
         context.foreign_detector.has_spoken_ftp = True
     elif not is_logged_in and context.foreign_detector.is_over(verb):
         raise ReplyError(
-            codes.SERVICE_UNAVAILABLE, f"This is FTP; {printable_verb(verb)} is not known here."
+            codes.SERVICE_UNAVAILABLE, f"This is FTP; unknown command {printable_verb(verb)}."
         )
     if row is None:
-        known = verb in UNIMPLEMENTED_VERBS
-        code = codes.NOT_IMPLEMENTED if known else codes.UNKNOWN_VERB
-        raise ReplyError(code, f"{printable_verb(verb)} is not {'here' if known else 'known'}.")
+        shown = printable_verb(verb)
+        if verb in UNIMPLEMENTED_VERBS:
+            raise ReplyError(codes.NOT_IMPLEMENTED, f"{shown} is not implemented.")
+        raise ReplyError(codes.UNKNOWN_VERB, f"Unknown command {shown}.")
     if row.login and not is_logged_in:
         raise ReplyError(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
     return row
 
 
 def printable_verb(verb: str) -> str:
-    """Return a verb as a reply or the log may show it."""
-    return verb[:32].encode("ascii", "backslashreplace").decode() if verb.isprintable() else "That"
+    """Return a verb as replies and the log show it."""
+    return (
+        verb[:32].encode("ascii", "backslashreplace").decode()
+        if verb.isprintable()
+        else "(unprintable)"
+    )

@@ -82,11 +82,11 @@ class FTPFactory(ftp.FTPFactory):
         reactor: Any,
         settings: SessionSettings | None = None,
         attempts: LoginAttempts | None = None,
-        activity: EventSink | None = None,
+        event_sink: EventSink | None = None,
     ) -> None:
         super().__init__(portal, self.userAnonymous)
         self.reactor = reactor
-        self.activity = activity or EventSink(EventStream(_log_failure))
+        self.event_sink = event_sink or EventSink(EventStream(_log_failure))
         self._settings = settings or SessionSettings()
         if settings is not None:
             self._adopt(settings)
@@ -142,7 +142,7 @@ class FTPFactory(ftp.FTPFactory):
                 self.reactor,
                 time.time,
                 settings,
-                self.activity,
+                self.event_sink,
                 self._attempts,
                 self._roster,
                 SharedRateLimiters(self.reactor),

@@ -1,4 +1,4 @@
-"""Sessions on a port where TLS comes first (FTPS on port 990)."""
+"""Sessions with implicit TLS (FTPS on port 990)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ImplicitTLSFactory"]
 
 
 class ImplicitTLSFactory(ServerFactory):
-    """Makes sessions of ``sessions`` that are under TLS from the first byte, data too (PROT P).
+    """Makes sessions of ``sessions`` under TLS from the first byte, with PROT P in force.
 
     Raises `ValueError` if ``sessions`` has no ``tls``.
     """
@@ -21,17 +21,17 @@ class ImplicitTLSFactory(ServerFactory):
 
     def __init__(self, sessions: FTPFactory) -> None:
         if sessions.tls is None:
-            raise ValueError("these sessions have no certificates to begin TLS with")
+            raise ValueError("implicit TLS needs a certificate")
         self._sessions = sessions
 
     def buildProtocol(self, _addr: IAddress | None) -> ControlProtocol:
-        """Make a session."""
+        """Return the protocol of a new session."""
         return self._sessions.session(implicit=True)
 
     def doStart(self) -> None:
-        """Count this port among those of the sessions."""
+        """Count this port among those of ``sessions``."""
         self._sessions.doStart()
 
     def doStop(self) -> None:
-        """Count it no more."""
+        """Stop counting this port."""
         self._sessions.doStop()

@@ -1,15 +1,16 @@
-"""The order of things on a control connection: commands in, replies out, nothing of sockets.
+"""The protocol interpreter (server-PI, RFC 959 §2.2): commands in, replies out, without sockets.
 
-- Commands are carried out one after the other and answered in the order they came.
-- While a transfer runs, the rows marked ``meanwhile`` act at once: ABOR stops the transfer (426,
-  then its own 226), STAT and NOOP are answered when nothing waits before them, QUIT says goodbye
-  and the session ends when the transfer has ended (RFC 959 §4.1.1). Everything else waits.
-- A reply of 221 or 421 is the last one, but for that of a transfer in progress.
-- A conversation that is to `finish_and_disconnect` ends what it has begun and then says 421; what
-  waits, or comes meanwhile, gets no other answer, but ABOR still stops the transfer.
-- Behind AUTH and CCC nothing that came before the change is carried out, or has an effect.
-- However a command ends, one reply is given, and an error that nobody expected is logged,
-  published and answered 451.
+- Commands are carried out one after the other, in the order in which they arrive.
+- During a transfer, verbs whose row is marked ``allowed_during_transfer`` act at once: ABOR aborts
+  the transfer (426, then its own 226), STAT and NOOP are answered if no command waits before them,
+  QUIT is answered and the session ends when the transfer has ended (RFC 959 §4.1.1). All other
+  commands wait.
+- A reply of 221 or 421 is the last one, except for that of a transfer in progress.
+- `finish_and_disconnect` lets the command in progress end and then sends 421; commands that wait,
+  or arrive afterwards, get no other reply, but ABOR still aborts the transfer.
+- Commands that arrived before AUTH or CCC was carried out are dropped (STARTTLS injection).
+- Every command gets one final reply, however it ends; an unexpected error is logged, published and
+  answered with 451.
 """
 
 from __future__ import annotations
@@ -41,13 +42,14 @@ CLOSING_CODES = (codes.GOODBYE, codes.SERVICE_UNAVAILABLE)
 TLS_SWITCH_VERBS = ("AUTH", "CCC")
 ABORTED = reply(codes.TRANSFER_ABORTED, "Aborted.")
 COMMANDS_PER_TURN = 50
-"""Commands of a session that are carried out in one step, if its time does not end before."""
+"""Commands of a session that are carried out in one step, if their time does not end before."""
 
 
 class ProtocolInterpreter:
     """Carries out the commands of one session.
 
-    ``idle`` is called whenever nothing is left to do, ``switch`` when AUTH or CCC was answered.
+    ``idle`` is called when no command is in progress or waits, ``switch`` after AUTH (True) and CCC
+    (False) are answered.
     """
 
     def __init__(
@@ -59,54 +61,55 @@ class ProtocolInterpreter:
     ) -> None:
         self.context = context
         self.final_reply_sent = False
+        """Whether 221 or 421 was sent; no further command is carried out."""
         self._outgoing = outgoing
         self._idle = idle
         self._switch = switch
         self.queue: deque[Command | Reply] = deque()
-        """Commands that wait, and replies to those that could not be read."""
+        """Commands that wait, and replies to lines that were no command."""
         self.current: Task[None] | None = None
-        """The command that is being carried out and waits for something."""
+        """The command in progress, if it waits for something."""
         self._transfer: Task[Reply] | None = None
         self._aborted = False
         self._retiring = False
         self._ended = False
         self._turns = context.services.turns
         self._yields = False
-        """Whether others have their turn before the commands that wait."""
+        """Whether the commands that wait continue in a later turn of the reactor."""
 
     @property
     def busy(self) -> bool:
-        """Whether a command is being carried out, or waits."""
+        """Whether a command is in progress or waits."""
         return self.current is not None or bool(self.queue)
 
     @property
     def is_unidentified_client(self) -> bool:
-        """Whether the client is not logged in and has not said anything known so far."""
+        """Whether the client is not logged in and has not sent a known verb so far."""
         return (
             self.context.portal_login.account is None
             and not self.context.foreign_detector.has_spoken_ftp
         )
 
     def receive(self, commands: Iterable[Command | Reply]) -> None:
-        """Take commands, or ready replies in the place of those that could not be read."""
+        """Queue commands, and replies to lines that were no command, and carry them out."""
         for command in commands:
             if self.final_reply_sent:
                 return
-            is_done = self._transfer is not None and self._is_done_with(command)
+            is_done = self._transfer is not None and self._has_acted_on(command)
             if not is_done and not self._retiring:
                 self.queue.append(command)
         if self.current is None and not self._yields:
             self.advance()
 
-    def _is_done_with(self, command: Command | Reply) -> bool:
-        """Act at once on a command that does not wait for the transfer in progress."""
+    def _has_acted_on(self, command: Command | Reply) -> bool:
+        """Act at once on a command that is allowed during a transfer; tell whether it is done."""
         if isinstance(command, Reply):
             return False
         row = VERB_TABLE.rows.get(command.verb)
-        return row is not None and row.allowed_during_transfer and self._meanwhile(row, command)
+        return row is not None and row.allowed_during_transfer and self._act_at_once(row, command)
 
-    def _meanwhile(self, row: Verb, command: Command) -> bool:
-        """Act at once where that keeps the order of replies; tell whether it is done with."""
+    def _act_at_once(self, row: Verb, command: Command) -> bool:
+        """Act on a command, unless that changes the order of replies; tell whether it is done."""
         if row.name == "ABOR":
             if self._next_of(*TLS_SWITCH_VERBS) is None:
                 self.abort()
@@ -120,28 +123,31 @@ class ProtocolInterpreter:
 
     def _next_of(self, *verbs: str) -> str | None:
         """Return the first of these verbs that waits."""
-        if not self.queue:
-            return None
         waiting = (one.verb for one in self.queue if isinstance(one, Command))
         return next((verb for verb in waiting if verb in verbs), None)
 
     def abort(self) -> None:
-        """Stop the transfer in progress; it still gives its reply."""
+        """Abort the transfer in progress; it still gives its reply.
+
+        An upload that is being published completes: a commit cannot be undone.
+        """
         if self._transfer is not None and not self._aborted:
             self._aborted = True
-            self._transfer.cancel()
+            running = self.context.running
+            if running is None or not running.is_committing:
+                self._transfer.cancel()
 
-    def finish_and_disconnect(self, farewell: Reply) -> None:
-        """End what is being carried out, then say ``farewell``; nothing else is begun."""
+    def finish_and_disconnect(self, last: Reply) -> None:
+        """Let the command in progress end, then send ``last``; drop the commands that wait."""
         if not self.final_reply_sent and not self._retiring:
             self._retiring = True
             self.queue.clear()
-            self.queue.append(farewell)
+            self.queue.append(last)
             if self.current is None:
                 self.advance()
 
     def end(self) -> None:
-        """The connection is gone: stop everything, log out, say nothing more."""
+        """Cancel everything and log out: the connection has ended."""
         if self._ended:
             return
         self._ended = self.final_reply_sent = True
@@ -154,7 +160,7 @@ class ProtocolInterpreter:
         self.context.portal_login.end()
 
     def advance(self) -> None:
-        """Carry out what waits, until something takes time or the client must read first."""
+        """Carry out the commands that wait, until one takes time or the client must read first."""
         done = 0
         while self.queue and self.current is None and not self._outgoing.is_full:
             if done == COMMANDS_PER_TURN or (done and self._turns.is_over):
@@ -164,7 +170,7 @@ class ProtocolInterpreter:
             done += 1
             command = self.queue.popleft()
             if isinstance(command, Reply):
-                self._speak(command)
+                self._send(command)
                 continue
             task = Task(self._perform(command))
             if not task.has_returned:
@@ -177,7 +183,7 @@ class ProtocolInterpreter:
             self._idle()
 
     def _resume(self) -> None:
-        """Carry out more of what waits: others had their turn."""
+        """Continue with the commands that wait, in a turn of their own."""
         self._yields = False
         if not self._ended:
             self._outgoing.is_holding_replies = True
@@ -187,7 +193,7 @@ class ProtocolInterpreter:
                 self._idle()
 
     def _wait_for(self, current: Task[None]) -> None:
-        """Let everything wait for ``current``, which has not returned."""
+        """Have the commands that wait continue after ``current``, which has not returned."""
         current.done.addErrback(self._unexpected)
         if not current.ended:
             self.current = current
@@ -201,69 +207,69 @@ class ProtocolInterpreter:
             self._idle()
 
     def resume(self) -> None:
-        """Carry out what waits, when there is time for it."""
+        """Carry out the commands that wait, when there is time for it."""
         self._turns.take(self._resume, continued=True)
 
     def _unexpected(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            log.failure("a conversation failed", failure)
+            log.failure("a session failed", failure)
 
-    def _speak(self, answer: Reply) -> None:
+    def _send(self, answer: Reply) -> None:
         if self._ended:
             return
         if answer.code in CLOSING_CODES:
             self.final_reply_sent = True
             self.queue.clear()
-        self._outgoing.say(answer)
+        self._outgoing.write(answer)
 
     async def _perform(self, command: Command) -> None:
-        """Carry out a command to its last reply."""
+        """Carry out a command to its final reply."""
         try:
             outcome = await run_command(self.context, command)
         except Exception as error:
             if isinstance(error, CancelledError) and self._ended:
-                raise  # by `end`; a storage that raises it by itself failed like any other
+                raise  # by `end`; if a storage raises it by itself, the command has failed
             outcome = self._refused(command, error)
             drop_tracebacks(error)
         else:
             if isinstance(outcome, Reply) and outcome.code >= 400:
                 publish_refused(self.context, command, outcome)
         if isinstance(outcome, Reply):
-            self._speak(outcome)
+            self._send(outcome)
         elif isinstance(outcome, TLSSwitch):
-            self._turn_over(outcome)
+            self._answer_and_switch(outcome)
         else:
-            await self._carry_out(command, outcome)
+            await self._run_transfer(command, outcome)
 
-    async def _carry_out(self, command: Command, transfer: Transfer) -> None:
+    async def _run_transfer(self, command: Command, transfer: Transfer) -> None:
         """Run a transfer between its preliminary and its final reply."""
         if transfer.preliminary is not None:
-            self._speak(transfer.preliminary)
+            self._send(transfer.preliminary)
         self._aborted = False
         self.context.running = transfer
         self._transfer = Task(transfer.run())
-        if self._next_of("ABOR", *TLS_SWITCH_VERBS) == "ABOR":
-            self.abort()  # it came while the transfer was being prepared
+        if self.queue and self._next_of("ABOR", *TLS_SWITCH_VERBS) == "ABOR":
+            self.abort()  # it arrived while the transfer was being prepared
         try:
             answer = await self._transfer
         except CancelledError as error:
             is_ours = self._aborted or self._ended
             answer = ABORTED if is_ours else self._refused(command, error)
-        except Exception as error:  # noqa: BLE001 - whatever fails, the session goes on
+        except Exception as error:  # noqa: BLE001 - whatever fails, the session continues
             answer = self._refused(command, error)
         finally:
             self._transfer = self.context.running = None
-        self._speak(answer)
+        self._send(answer)
 
-    def _turn_over(self, switch: TLSSwitch) -> None:
-        """Answer AUTH or CCC; what waits was said before the change, by whomever."""
+    def _answer_and_switch(self, switch: TLSSwitch) -> None:
+        """Answer AUTH or CCC and drop the commands that wait: they arrived before the change."""
         self.queue.clear()
-        self._speak(switch.reply)
+        self._send(switch.reply)
         if not self._ended:
             self._switch(switch.secure)
 
     def _refused(self, command: Command, error: Exception) -> Reply:
-        """Return the reply to a command that failed, and tell of it."""
+        """Return the reply to a command that failed, and publish the failure."""
         answer = reply_for(error)
         if answer is not None:
             publish_refused(self.context, command, answer, error)

@@ -1,4 +1,4 @@
-"""The control connection: bytes to commands, replies to bytes, timeouts; all else is elsewhere."""
+"""The control connection: bytes to commands, replies to bytes, TLS, timeouts, closing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ftpservice.session.starttls import (
     stop_tls,
 )
 from ftpservice.wire import codes
-from ftpservice.wire.commands import parse_command
+from ftpservice.wire.commands import Command, parse_command
 from ftpservice.wire.foreign_protocols import begins_tls
 from ftpservice.wire.lines import LineReader
 from ftpservice.wire.replies import Reply, reply
@@ -33,183 +33,183 @@ from ftpservice.wire.replies import Reply, reply
 __all__ = ["ControlProtocol"]
 
 MAX_UNREAD_BYTES = 64 * 1024
-"""Bytes that wait for their turn before no more are received."""
+"""With more bytes that wait for their turn, no more are received."""
 PARSE_SIZE = 512
-"""Bytes of input that are read in one step: a hundred short commands, or a part of a long one."""
+"""Bytes of input that are parsed in one step: a hundred short commands, or part of a long one."""
 LINGER_SECONDS = 3.0
-"""Seconds that the peer has to take the last reply before the connection is cut."""
+"""Time for the peer to close after the last reply; then the connection is aborted."""
 
 
 @implementer(IHalfCloseableProtocol)
 class ControlProtocol(Protocol):
     """One session of FTP (RFC 959), from the greeting to the last reply.
 
-    The last reply is followed by a FIN, not by a close: what the client still sends would make
-    the kernel answer with an RST, and the reply would be lost on its way.
+    Half-close: the last reply is followed by a FIN, and the socket stays open until the client
+    closes. After a close, bytes that the client still sends would make the kernel answer with an
+    RST, and the reply could be lost.
     """
 
     transport: Any
-    """A stream transport that is a producer too, as those of all reactors are."""
+    """A stream transport that is also a push producer, as those of all reactors are."""
 
-    def __init__(self, lobby: SessionRegistry, implicit: bool = False) -> None:
-        self._lobby = lobby
+    def __init__(self, registry: SessionRegistry, implicit: bool = False) -> None:
+        self._registry = registry
         self._implicit = implicit
         self._lines = LineReader()
         self._long_lines = 0
         self._input_ended = self._closing = self._entered = self._switching = False
         self._held = False
         self._is_first = True
-        """Whether nothing has arrived so far."""
-        self._arrived = b""
-        """What waits for its turn."""
+        """Whether no byte has arrived so far."""
+        self._unparsed = b""
+        """Bytes that wait for their turn."""
 
     def connectionMade(self) -> None:
-        """Greet the client, or turn it away."""
+        """Greet the client, or refuse the session with 421."""
         set_socket_options(self.transport)
-        self._context = context = self._lobby.context(self, control_addresses(self.transport))
+        self._context = context = self._registry.context(self, control_addresses(self.transport))
         self._settings = context.services.settings
         self._turns = context.services.turns
         self._deadline = Deadline(context.services.clock, self._timed_out)
         self._outgoing = ReplyWriter(self.transport, self._drained)
-        self._conversation = ProtocolInterpreter(context, self._outgoing, self._idle, self._switch)
+        self._interpreter = ProtocolInterpreter(context, self._outgoing, self._idle, self._switch)
         if self._implicit:
-            context.tls_state.begin(private=True)
+            context.tls_state.begin(implies_prot_p=True)
             self._switch(secure=True)
-        refused = self._lobby.enter(context)
+        refused = self._registry.enter(context)
         if refused is not None:
             context.publish(Refused, refused)
-            self._conversation.receive([reply(codes.SERVICE_UNAVAILABLE, refused)])
+            self._interpreter.receive([reply(codes.SERVICE_UNAVAILABLE, refused)])
             return
         self._entered = True
         context.publish(SessionOpened)
         self._deadline.set(self._settings.login_timeout)
-        self._outgoing.say(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
+        self._outgoing.write(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
 
     def client_is_connected(self) -> bool:
-        """Ask whether the client still holds its end of the control connection.
+        """Tell whether the client holds its end of the control connection; asks the kernel.
 
-        One that said QUIT may end its side before its transfer ends.
+        A client that sent QUIT may end its side before its transfer ends.
         """
-        if self._conversation.final_reply_sent:
+        if self._interpreter.final_reply_sent:
             return True
         return not self._input_ended and not peer_has_closed(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the client sent, now or when others had their turn."""
+        """Parse what the client sent, now or in a later turn."""
         if self._switching or self._closing:
             return
-        waits = bool(self._arrived)
-        self._arrived += data
+        waits = bool(self._unparsed)
+        self._unparsed += data
         if not waits:
-            conversation = self._conversation
-            is_busy = conversation.current is not None or bool(conversation.queue)
-            self._turns.take(self._take_in, is_busy)
-        elif len(self._arrived) > MAX_UNREAD_BYTES and not self._held:
-            self._hold()
+            interpreter = self._interpreter
+            is_busy = interpreter.current is not None or bool(interpreter.queue)
+            self._turns.take(self._parse_input, is_busy)
+        elif len(self._unparsed) > MAX_UNREAD_BYTES and not self._held:
+            self._stop_receiving()
 
-    def _take_in(self) -> None:
-        data = self._arrived
+    def _parse_input(self) -> None:
+        data = self._unparsed
         if not data:
             return
         if self._is_first and self._is_tls_handshake(data):
             self.disconnect("TLS on this port begins with AUTH TLS.")
             return
-        if len(data) > PARSE_SIZE:
-            data, self._arrived = data[:PARSE_SIZE], data[PARSE_SIZE:]
-        else:
-            self._arrived = b""
+        data, self._unparsed = data[:PARSE_SIZE], data[PARSE_SIZE:]
         outgoing, telnet = self._outgoing, self._lines.telnet
         outgoing.is_holding_replies = True
         lines = self._lines.feed(data)
-        if lines:  # half a line is no command, and does not end idleness
-            self._conversation.receive(
-                parse_command(line) if isinstance(line, bytes) else self._too_long()
-                for line in lines
-            )
+        if lines:  # half a line is no command, and does not reset the idle timeout
+            commands: list[Command | Reply] = []
+            for line in lines:
+                commands.append(
+                    parse_command(line) if isinstance(line, bytes) else self._refuse_long_line()
+                )
+            self._interpreter.receive(commands)
         outgoing.flush(telnet.take_telnet_replies() if telnet.answers else b"")
         if self._closing or self._switching:
             return
         if lines and self._context.portal_login.account is not None:
             self._deadline.set(self._settings.idle_timeout)
-        if self._arrived or self._held or self._input_ended or self._conversation.queue:
+        if self._unparsed or self._held or self._input_ended or self._interpreter.queue:
             self._proceed()
 
     def _is_tls_handshake(self, data: bytes) -> bool:
-        """Tell whether the first bytes of a plaintext session are a TLS handshake."""
+        """Tell whether the first bytes of a plaintext session begin a TLS handshake."""
         self._is_first = False
         return begins_tls(data)
 
     def _proceed(self) -> None:
-        """Read more of what has arrived, receive more, or part: whatever is next."""
-        if len(self._conversation.queue) > MAX_QUEUED_COMMANDS:
-            self._hold()
-        elif self._arrived:
-            self._turns.continue_later(self._take_in)
+        """Parse more of what has arrived, receive more, or close: whatever is next."""
+        if len(self._interpreter.queue) > MAX_QUEUED_COMMANDS:
+            self._stop_receiving()
+        elif self._unparsed:
+            self._turns.continue_later(self._parse_input)
         elif self._input_ended:
-            if not self._conversation.busy:
-                self._hang_up()
+            if not self._interpreter.busy:
+                self._close()
         elif self._held:
-            self._let_flow()
+            self._resume_receiving()
 
-    def _hold(self) -> None:
-        """Receive no more for now."""
+    def _stop_receiving(self) -> None:
+        """Receive nothing for now."""
         self._held = True
         self.transport.pauseProducing()
 
-    def _let_flow(self) -> None:
+    def _resume_receiving(self) -> None:
         self._held = False
         self.transport.resumeProducing()
 
-    def _too_long(self) -> Reply:
-        """Refuse a line, and the session with the last one that it puts up with."""
+    def _refuse_long_line(self) -> Reply:
+        """Return the reply to a line that is too long; the last one ends the session."""
         self._long_lines += 1
         answer = reply(codes.UNKNOWN_VERB, "Line too long.")
-        if self._long_lines >= MAX_LONG_LINES or self._conversation.is_unidentified_client:
+        if self._long_lines >= MAX_LONG_LINES or self._interpreter.is_unidentified_client:
             answer = reply(codes.SERVICE_UNAVAILABLE, "Too many lines that are too long.")
         self._context.publish(CommandRefused, "", "", answer.code, answer.lines[-1])
         return answer
 
     def _drained(self) -> None:
-        self._conversation.resume()
+        self._interpreter.resume()
 
     def _idle(self) -> None:
-        """Nothing is left to do: wait for more, or part."""
-        if self._conversation.final_reply_sent:
-            self._hang_up()
+        """No command is in progress or waits: receive more, or close."""
+        if self._interpreter.final_reply_sent:
+            self._close()
         elif not self._switching and not self._outgoing.is_holding_replies:
             if self._context.portal_login.account is not None:
                 self._deadline.set(self._settings.idle_timeout)
             self._proceed()
 
     def _switch(self, secure: bool) -> None:
-        """Go under TLS, or leave it, when the reply is sent; what has come till then is nothing."""
+        """Start or end TLS once the reply is sent; drop what arrives before that."""
         self._switching = True
-        self._arrived = b""
+        self._unparsed = b""
         self._lines.clear()
         if self._context.portal_login.account is None:
             self._deadline.set(self._settings.login_timeout)
-        self._hold()
+        self._stop_receiving()
         self._outgoing.end()
-        call_when_sent(self.transport, self._secure if secure else self._clear)
+        call_when_sent(self.transport, self._start_tls if secure else self._end_tls)
 
-    def _secure(self) -> None:
+    def _start_tls(self) -> None:
         tls, timeout = self._context.services.tls, self._settings.tls.handshake_timeout
         assert tls is not None
-        self._switched(start_server_tls(self.transport, tls, timeout, self._secured))
+        self._use_transport(start_server_tls(self.transport, tls, timeout, self._secured))
 
     def _secured(self) -> None:
-        self._context.tls_state.learn(*negotiated_tls(self.transport))
+        self._context.tls_state.handshake_done(*negotiated_tls(self.transport))
 
-    def _clear(self) -> None:
-        stop_tls(self.transport).addCallbacks(self._switched, lambda _lost: None)
+    def _end_tls(self) -> None:
+        stop_tls(self.transport).addCallbacks(self._use_transport, lambda _lost: None)
 
-    def _switched(self, transport: Any) -> None:
+    def _use_transport(self, transport: Any) -> None:
         self.transport = transport
         self._switching = False
         if self._closing:
             transport.loseConnection()
         else:
-            self._outgoing.move(transport)
+            self._outgoing.switch_transport(transport)
             self._idle()
 
     def _timed_out(self) -> None:
@@ -220,88 +220,88 @@ class ControlProtocol(Protocol):
 
     @property
     def is_working(self) -> bool:
-        """Whether a user's command is being carried out."""
-        context, conversation = self._context, self._conversation
+        """Whether a command of a logged-in user is in progress."""
+        context, interpreter = self._context, self._interpreter
         if self._closing or context.portal_login.account is None:
             return False
-        return conversation.busy and not (self._outgoing.is_full and context.running is None)
+        return interpreter.busy and not (self._outgoing.is_full and context.running is None)
 
     def finish_and_disconnect(self, reason: str) -> None:
-        """Say 421 and close, after the transfer in progress if there is one."""
+        """Send 421 and close, after the command in progress if there is one."""
         if self.is_working:
-            self._conversation.finish_and_disconnect(reply(codes.SERVICE_UNAVAILABLE, reason))
+            self._interpreter.finish_and_disconnect(reply(codes.SERVICE_UNAVAILABLE, reason))
         else:
             self.disconnect(reason)
 
     def disconnect(self, reason: str) -> None:
-        """Say 421 and close; a transfer in progress is cut."""
-        if not self._conversation.final_reply_sent:
-            self._outgoing.say(reply(codes.SERVICE_UNAVAILABLE, reason))
-        self._conversation.end()
-        self._hang_up()
+        """Send 421 and close; a transfer in progress is aborted."""
+        if not self._interpreter.final_reply_sent:
+            self._outgoing.write(reply(codes.SERVICE_UNAVAILABLE, reason))
+        self._interpreter.end()
+        self._close()
 
     @property
     def is_busy(self) -> bool:
-        """Whether any command is being carried out, a login too."""
-        return self._conversation.busy
+        """Whether any command is in progress, also before a login."""
+        return self._interpreter.busy
 
     def yield_place(self, reason: str) -> None:
-        """Give up the place and say that it is over, before a login."""
+        """Send 421 and close, before a login, because another session needs the place."""
         self._entered = False
         self._context.publish(Refused, reason)
         self._context.publish(SessionClosed, reason)
-        self._lobby.release_place(self._context)
+        self._registry.release_place(self._context)
         self.disconnect(reason)
 
     def cut(self) -> None:
-        """Break the connection."""
-        self._conversation.end()
+        """Abort the connection."""
+        self._interpreter.end()
         self.transport.abortConnection()
 
-    def _hang_up(self) -> None:
-        """End our side; the connection is cut when the peer does not end its own soon."""
+    def _close(self) -> None:
+        """Half-close; abort the connection if the client does not close soon."""
         if self._closing:
             return
         self._closing = True
-        self._arrived = b""
+        self._unparsed = b""
         self._outgoing.end()
         self._deadline.clear()
         transport = self.transport
         if self._input_ended or not ITCPTransport.providedBy(transport):
             transport.loseConnection()
             return
-        self._let_flow()
+        self._resume_receiving()
         self.transport.loseWriteConnection()
         self._deadline = Deadline(self._context.services.clock, transport.abortConnection)
         self._deadline.set(LINGER_SECONDS)
 
     def readConnectionLost(self) -> None:
-        """The client sends no more; what it asked for is still done, but for an upload.
+        """Carry out what was received before the client's half-close, but abort an upload.
 
         A client that is killed ends its control and its data connection alike, and the end of
-        the data must not pass for the end of the file.
+        the data must not be taken for the end of the file.
         """
-        self._take_in()  # what came before the end, and still waits
+        self._parse_input()  # bytes that arrived before the end and still wait
         self._input_ended = True
         running = self._context.running
-        if running is not None and running.upload and not self._conversation.final_reply_sent:
-            self._conversation.abort()
+        if running is not None and running.upload and not self._interpreter.final_reply_sent:
+            self._interpreter.abort()
         if self._closing:
             self.transport.loseConnection()
-        elif not self._arrived and not self._conversation.busy:
-            self._hang_up()
+        elif not self._unparsed and not self._interpreter.busy:
+            self._close()
 
     def writeConnectionLost(self) -> None:
-        """We have ended our side; nothing to do."""
+        """Do nothing: our half-close was sent."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Stop everything and log out."""
+        """Cancel everything and log out."""
         self._input_ended = True
-        self._arrived = b""
+        self._unparsed = b""
         self._deadline.clear()
-        self._conversation.end()
+        self._interpreter.end()
         if handshake_failed(self.transport):
             self._context.publish(HandshakeFailed, reason.getErrorMessage())
         if self._entered:
             self._context.publish(SessionClosed, reason.getErrorMessage())
-        self._lobby.leave(self, self._context, self._entered)
+        self._registry.leave(self, self._context, self._entered)

@@ -1,4 +1,4 @@
-"""Tells of commands that were refused; whoever carries one out successfully pays nothing for it."""
+"""The events of refused commands."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["publish_refused"]
 
 PATH_ARGUMENTS = (ArgumentKind.PATH, ArgumentKind.OPTIONAL_PATH, ArgumentKind.PATH_OR_ROOT)
 LOGIN_VERBS = ("USER", "PASS")
-"""They tell of refusals themselves (`LoginFailed`), but for those of the command as such."""
+"""They publish `LoginFailed`; only their errors of syntax and sequence are published here."""
 SECRET_VERBS = ("ACCT",)
-"""Verbs of logged-in users whose argument is nobody's business."""
+"""Verbs after a login whose argument is secret."""
 
 
 def publish_refused(
     context: SessionContext, command: Command, answer: Reply, error: BaseException | None = None
 ) -> None:
-    """Publish that ``command`` was answered with an error, and what ``error`` knows of it."""
+    """Publish that ``command`` was refused with ``answer``, because of ``error``."""
     if command.verb in LOGIN_VERBS and not isinstance(error, ReplyError):
-        context.told = None
+        context.published_error = None
         return
-    about, text = _about(context, command, error), answer.lines[-1]
+    subject, text = _subject(context, command, error), answer.lines[-1]
     context.publish(
-        CommandRefused, command.verb, about, answer.code, text, undisclosed_detail(error, text)
+        CommandRefused, command.verb, subject, answer.code, text, undisclosed_detail(error, text)
     )
 
 
-def _about(context: SessionContext, command: Command, error: BaseException | None) -> str:
-    """Return the path that the command names; of other arguments only what holds no secret."""
+def _subject(context: SessionContext, command: Command, error: BaseException | None) -> str:
+    """Return the path that the command names, or its argument if that is not secret."""
     row, text = VERB_TABLE.rows.get(command.verb), command.argument
     if row is None or text is None or row.name in SECRET_VERBS:
         return ""

@@ -1,7 +1,7 @@
-"""The way of replies to the client: together where they come together, held back where he is slow.
+"""Writes replies to the client: several together where possible, with backpressure.
 
-A client that asks and does not read must not fill our memory: as long as the transport has more
-to send than it wants to hold, no further command is carried out.
+A client that sends commands and does not read must not fill the memory: while the transport has
+more to send than it buffers, no further command is carried out.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ __all__ = ["ReplyWriter"]
 
 @implementer(IPushProducer)
 class ReplyWriter:
-    """What is said on one control connection; ``drained`` is called when there is room again."""
+    """The replies of one control connection; ``drained`` is called when there is room again."""
 
     def __init__(self, transport: Any, drained: Callable[[], None]) -> None:
         self.is_full = False
+        """Whether the transport has more to send than it buffers."""
+        self.is_holding_replies = False
+        """Whether replies are kept until `flush`, so that they leave in one segment."""
         self._transport = transport
         self._drained = drained
         self._unsent = b""
-        self.is_holding_replies = False
-        """Whether replies are kept until `flush`, so that they leave in one piece."""
-        self._heeded = True
+        self._is_registered = True
         transport.registerProducer(self, True)
 
-    def say(self, answer: Reply) -> None:
+    def write(self, answer: Reply) -> None:
         """Send a reply, or keep it for `flush` while replies are held."""
         self._unsent += answer.to_bytes()
         if not self.is_holding_replies:
@@ -48,26 +49,26 @@ class ReplyWriter:
                 self._transport.write(rest)
 
     def end(self) -> None:
-        """Send what was kept; a transport that is to close does not wait for more from here."""
+        """Send what was kept and unregister as producer, so that the transport can close."""
         self.flush()
-        if self._heeded:
-            self._heeded = False
+        if self._is_registered:
+            self._is_registered = False
             self._transport.unregisterProducer()
 
-    def move(self, transport: Any) -> None:
-        """Go on with another transport, behind an `end`."""
-        self.is_full, self._heeded = False, True
+    def switch_transport(self, transport: Any) -> None:
+        """Continue on another transport, after `end`."""
+        self.is_full, self._is_registered = False, True
         self._transport = transport
         transport.registerProducer(self, True)
 
     def pauseProducing(self) -> None:
-        """Learn that the client does not keep up."""
+        """Have no further command carried out: the client does not read."""
         self.is_full = True
 
     def resumeProducing(self) -> None:
-        """Learn that it has."""
+        """Have commands carried out again."""
         self.is_full = False
         self._drained()
 
     def stopProducing(self) -> None:
-        """Learn that the connection is lost; its protocol is told so too."""
+        """Do nothing: the connection is lost."""

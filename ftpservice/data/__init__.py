@@ -1,3 +1,3 @@
-"""The data connection: whom it accepts, how it is made, which mover it gets."""
+"""Data connections: which are accepted, how they are made, how the bytes of a file are moved."""
 
 __all__: list[str] = []

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.python.failure import Failure
 
-from ftpservice.data.channel import CannotOpenDataConnection, DataChannel
-from ftpservice.data.data_tls import DataTLSContext, no_tls
+from ftpservice.data.channel import CLOSED_TEXT, CannotOpenDataConnection, DataChannel
+from ftpservice.data.data_tls import PLAINTEXT_DATA, DataProtection
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.data.pending_connection import PendingDataConnection
 from ftpservice.stream.connection import StreamConnection
@@ -23,36 +23,43 @@ __all__ = ["ActiveChannel"]
 CONNECT_ERROR_TEXTS = {
     ConnectionRefusedError: "refused",
     TimeoutError: "no answer in time",
-    UserError: "the channel is closed",
+    UserError: CLOSED_TEXT,
 }
 
 
 class PreTLSProtocol(Protocol):
-    """Stands in for our end until TLS has begun."""
+    """The protocol of a connection until TLS begins on it, as soon as TCP is connected."""
 
-    def __init__(self, begin: Callable[[Any], object]) -> None:
-        self._begin = begin
+    def __init__(self, connected: Callable[[Any], object]) -> None:
+        self._connected = connected
 
     def connectionMade(self) -> None:
-        """Begin."""
-        self._begin(self.transport)
+        """Pass on the transport."""
+        self._connected(self.transport)
 
 
 class ActiveConnect(ClientFactory):
-    """One attempt.
+    """One attempt to connect; ``pending`` is the TLS of the connection, if it is to have any.
 
-    ``answered`` fires when the connection stands, or fails with `CannotOpenDataConnection`.
+    ``connected`` fires when TCP is connected, or fails with `CannotOpenDataConnection`.
     """
 
     noisy = False
 
-    def __init__(self, reactor: Any, settings: DataSettings, cover: DataTLSContext | None) -> None:
+    def __init__(
+        self, reactor: Any, settings: DataSettings, pending: PendingDataConnection | None
+    ) -> None:
         self._reactor = reactor
-        self._timeout: Any = settings.data_timeout or None  # Twisted's ``None`` is for ever
+        self._timeout: Any = settings.data_timeout or None  # ``None`` is no timeout in Twisted
         self._connector: IConnector | None = None
-        self._unwanted = False
-        self.pending_connection = PendingDataConnection(reactor, settings, cover, self._stands)
-        self.answered: Deferred[None] = Deferred(self._forsake)
+        self._cancelled = False
+        self._pending = pending
+        self.stream = (
+            StreamConnection(reactor, settings.stall_timeout, self._tcp_connected)
+            if pending is None
+            else pending.protocol
+        )
+        self.connected: Deferred[None] = Deferred(self._cancel)
 
     def make(self, target: HostPort, local: tuple[str, int] | None) -> None:
         """Begin."""
@@ -65,35 +72,33 @@ class ActiveConnect(ClientFactory):
         if self._connector is not None:
             self._connector.disconnect()
 
-    def _forsake(self, _answered: Deferred[None]) -> None:
-        self._unwanted = True
+    def _cancel(self, _connected: Deferred[None]) -> None:
+        self._cancelled = True
         self.give_up()
 
     def buildProtocol(self, _addr: IAddress | None) -> Protocol:
-        """Return our end."""
-        if self.pending_connection.data_tls is None:
-            return self.pending_connection.protocol
-        return PreTLSProtocol(self._put_on)
+        """Return the protocol of our end."""
+        return self.stream if self._pending is None else PreTLSProtocol(self._start_tls)
 
-    def _put_on(self, transport: Any) -> None:
-        self.pending_connection.start_tls(transport)
-        self._stands()
+    def _start_tls(self, transport: Any) -> None:
+        assert self._pending is not None
+        self._pending.start_tls(transport)
+        self._tcp_connected()
 
-    def _stands(self, _arrival: PendingDataConnection | None = None) -> None:
-        """Let who waits go on; told again when TLS stands."""
-        if not self.answered.called:
-            self.answered.callback(None)
+    def _tcp_connected(self, _connection: StreamConnection | None = None) -> None:
+        if not self.connected.called:
+            self.connected.callback(None)
 
     def clientConnectionFailed(self, _connector: IConnector, reason: Failure) -> None:
-        """Pass the reason on, unless nobody waits for it."""
-        if not self._unwanted:
+        """Fail ``connected``, unless that was cancelled."""
+        if not self._cancelled:
             kind = reason.check(*CONNECT_ERROR_TEXTS)
             text = CONNECT_ERROR_TEXTS[kind] if kind else reason.getErrorMessage()
-            self.answered.errback(CannotOpenDataConnection(text))
+            self.connected.errback(CannotOpenDataConnection(text))
 
 
 class ActiveChannel(DataChannel):
-    """Connects when it is asked for the connection."""
+    """Connects when the transfer asks for the connection."""
 
     def __init__(
         self,
@@ -101,36 +106,42 @@ class ActiveChannel(DataChannel):
         settings: DataSettings,
         target: HostPort,
         local: str | None,
-        cover: Callable[[], DataTLSContext | None] = no_tls,
+        protection: DataProtection = PLAINTEXT_DATA,
     ) -> None:
         self._reactor = reactor
         self._settings = settings
         self._target = target
         self._local = None if local is None else (local, 0)
-        self._cover = cover
-        self._call: ActiveConnect | None = None
+        self._protection = protection
+        self._attempt: ActiveConnect | None = None
         self._closed = False
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is there: not before it is asked for."""
+        """Whether the connection is there: never before `connection`."""
         return False
 
     async def connection(self) -> StreamConnection:
         """Connect; raises `CannotOpenDataConnection`."""
         if self._closed:
-            raise CannotOpenDataConnection("the channel is closed")
-        self._call = call = ActiveConnect(self._reactor, self._settings, self._cover())
-        call.make(self._target, self._local)
+            raise CannotOpenDataConnection(CLOSED_TEXT)
+        data_tls = self._protection.next_data_tls()
+        pending = (
+            None
+            if data_tls is None
+            else PendingDataConnection(self._reactor, self._settings, data_tls)
+        )
+        self._attempt = attempt = ActiveConnect(self._reactor, self._settings, pending)
+        attempt.make(self._target, self._local)
         try:
-            await call.answered
+            await attempt.connected
         finally:
-            self._call = None
+            self._attempt = None
             self._closed = True
-        return await call.pending_connection.connection()
+        return attempt.stream if pending is None else await pending.connection()
 
     def close(self) -> None:
         """Stop connecting."""
         self._closed = True
-        if self._call is not None:
-            self._call.give_up()
+        if self._attempt is not None:
+            self._attempt.give_up()

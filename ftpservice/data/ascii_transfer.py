@@ -1,8 +1,8 @@
-"""Text over a data connection: converted piece by piece, in between the work of others."""
+"""Text over a data connection (TYPE A), converted in pieces, between the work of other sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from ftpservice.concurrency.time_budget import TimeBudget
@@ -11,18 +11,28 @@ from ftpservice.stream.rate_limited import RateLimitedStream
 from ftpservice.wire.ascii import CRLFToLF, LFToCRLF
 from ftpservice.wire.record_structure import RecordDecoder, RecordEncoder
 
-__all__ = ["TextReceiver", "TextSender", "TransferStream"]
+__all__ = ["TextFormat", "TextReceiver", "TextSender", "TransferStream"]
 
 TransferStream = StreamConnection | RateLimitedStream
 """What a file is sent to or received from."""
 
-ASCII_CHUNK_SIZE = 64 * 1024
-RECORD_CHUNK_SIZE = 8 * 1024
+LINES_PIECE_SIZE = 64 * 1024
+RECORDS_PIECE_SIZE = 8 * 1024
 """Bytes that are converted in less than a millisecond, whatever they are."""
 
 
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """How text is represented on the wire: lines that end with CRLF, or records."""
+
+    records: bool
+    """Whether it is records (STRU R, RFC 959 §3.4.1)."""
+    turns: TimeBudget
+    """The time budget that conversion is charged to."""
+
+
 class StreamTranslation(Protocol):
-    """Turns a stream that comes in pieces into another."""
+    """Converts a stream that arrives in pieces."""
 
     def translate(self, data: bytes) -> bytes:
         """Return what is certain after this piece."""
@@ -31,40 +41,24 @@ class StreamTranslation(Protocol):
         """Return the rest: the stream has ended."""
 
 
-class StreamConverter:
-    """A translation that is done in turns."""
-
-    def __init__(self, translation: StreamTranslation, piece: int, turns: TimeBudget) -> None:
-        self._translation = translation
-        self._piece = piece
-        self._turns = turns
-
-    async def convert(self, data: bytes) -> bytes:
-        """Return what is certain after ``data``."""
-        translate, do = self._translation.translate, self._turns.run_when_due
-        if len(data) <= self._piece:
-            return await do(translate, data)
-        return b"".join([await do(translate, piece) for piece in self._pieces(data)])
-
-    def finish(self) -> bytes:
-        """Return the rest."""
-        return self._translation.finish()
-
-    def _pieces(self, data: bytes) -> Iterator[bytes]:
-        for start in range(0, len(data), self._piece):
-            yield data[start : start + self._piece]
+async def _convert(
+    translation: StreamTranslation, data: bytes, piece_size: int, turns: TimeBudget
+) -> bytes:
+    """Return what is certain after ``data``, converted when there is time for each piece."""
+    if len(data) <= piece_size:
+        return await turns.run_when_due(translation.translate, data)
+    pieces = [data[start : start + piece_size] for start in range(0, len(data), piece_size)]
+    return b"".join([await turns.run_when_due(translation.translate, piece) for piece in pieces])
 
 
 class TextSender:
     """A connection to write the text of a file to."""
 
-    def __init__(self, connection: TransferStream, turns: TimeBudget, records: bool) -> None:
+    def __init__(self, connection: TransferStream, text: TextFormat) -> None:
         self._connection = connection
-        self._converter = (
-            StreamConverter(RecordEncoder(), RECORD_CHUNK_SIZE, turns)
-            if records
-            else StreamConverter(LFToCRLF(), ASCII_CHUNK_SIZE, turns)
-        )
+        self._turns = text.turns
+        self._piece_size = RECORDS_PIECE_SIZE if text.records else LINES_PIECE_SIZE
+        self._translation: StreamTranslation = RecordEncoder() if text.records else LFToCRLF()
 
     @property
     def chunk(self) -> int:
@@ -72,29 +66,28 @@ class TextSender:
         return self._connection.chunk
 
     async def write(self, data: bytes) -> None:
-        """Send text, and wait until more would be welcome; raises `Cut`."""
-        await self._connection.write(await self._converter.convert(data))
+        """Send text, and wait until more can be sent; raises `TransferAborted`."""
+        converted = await _convert(self._translation, data, self._piece_size, self._turns)
+        await self._connection.write(converted)
 
     async def finish(self) -> None:
-        """Send what goes behind the last of it; raises `Cut`."""
-        if rest := self._converter.finish():
+        """Send what follows the last text; raises `TransferAborted`."""
+        if rest := self._translation.finish():
             await self._connection.write(rest)
 
 
 class TextReceiver:
     """A connection to read the text of a file from."""
 
-    def __init__(self, connection: TransferStream, turns: TimeBudget, records: bool) -> None:
+    def __init__(self, connection: TransferStream, text: TextFormat) -> None:
         self._connection = connection
-        self._converter = (
-            StreamConverter(RecordDecoder(), RECORD_CHUNK_SIZE, turns)
-            if records
-            else StreamConverter(CRLFToLF(), ASCII_CHUNK_SIZE, turns)
-        )
+        self._turns = text.turns
+        self._piece_size = RECORDS_PIECE_SIZE if text.records else LINES_PIECE_SIZE
+        self._translation: StreamTranslation = RecordDecoder() if text.records else CRLFToLF()
 
     async def read(self) -> bytes:
-        """Return text; empty at the end. Raises `Cut` and `BadRecordStructure`."""
+        """Return text; empty at the end. Raises `TransferAborted` and `BadRecordStructure`."""
         while data := await self._connection.read():
-            if text := await self._converter.convert(data):
+            if text := await _convert(self._translation, data, self._piece_size, self._turns):
                 return text
-        return self._converter.finish()
+        return self._translation.finish()

@@ -1,4 +1,4 @@
-"""What a transfer gets its data connection from."""
+"""The interface through which a transfer obtains its data connection."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from ftpservice.stream.connection import StreamConnection
 
 __all__ = ["CannotOpenDataConnection", "DataChannel"]
 
+CLOSED_TEXT = "the channel is closed"
+
 
 class CannotOpenDataConnection(Exception):
-    """There is no data connection to be had; ``reason`` says why in a few words."""
+    """There is no data connection; ``reason`` says why in a few words."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -18,28 +20,29 @@ class CannotOpenDataConnection(Exception):
 
 
 class DataChannel(ABC):
-    """One data connection to come; whoever has the channel closes it."""
+    """One data connection to come; its owner closes it."""
 
     problem = ""
-    """Why it is of no use any more, for a person."""
+    """Why it cannot be used any more, for a person."""
 
     @property
     @abstractmethod
     def connected(self) -> bool:
-        """Whether the data connection is there and `connection` will not wait."""
+        """Whether the data connection is there, so that `connection` will not wait."""
 
     @property
     def matches_protection(self) -> bool:
-        """Whether it has, or will have, the TLS that data connections are to have now (PROT)."""
+        """Whether it has, or will have, the TLS that PROT asks for now."""
         return True
 
     @abstractmethod
     async def connection(self) -> StreamConnection:
-        """Wait for the data connection; to be called once, and it is the caller's from then on.
+        """Wait for the data connection, which is then the caller's; to be called once.
 
-        Raises `CannotOpenDataConnection`, at the latest after the data timeout.
+        The channel is closed afterwards, whatever happens. Raises `CannotOpenDataConnection`, at
+        the latest after the data timeout.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Stop listening or connecting; a connection that nobody took ends with a FIN."""
+        """Stop listening or connecting; a connection that was not obtained ends with a FIN."""

@@ -1,8 +1,7 @@
-"""What a session prepares for its next transfer: a port to listen on, or a place to connect to."""
+"""What PASV, EPSV, PORT and EPRT prepare for the next transfer of a session."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -10,9 +9,10 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
+from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice.data.active import ActiveChannel
 from ftpservice.data.channel import DataChannel
-from ftpservice.data.data_tls import DataTLSContext, no_tls
+from ftpservice.data.data_tls import PLAINTEXT_DATA, DataProtection
 from ftpservice.data.listener import DataListener
 from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive import PassiveChannel
@@ -25,19 +25,19 @@ __all__ = ["ControlAddresses", "DataConnector", "PeerRefused", "WrongFamily"]
 WILDCARD_ADDRESSES = {1: "0.0.0.0", 2: "::"}
 """The wildcard addresses, by network protocol (RFC 2428 §2)."""
 LOOPBACK_ADDRESS = "127.0.0.1"
-EARLY_CONNECT_SECONDS = (0.99, 1.1)
-"""Seconds that curl (7.88 does) sleeps when the reply to EPSV is there before it has looked up from
-its question; on one machine that happens with every file behind the first."""
-FIRST_BREATH_SECONDS, MAX_BREATH_SECONDS = 0.001, 0.008
-"""Seconds that such a client gets to look up: twice as many whenever that was not enough."""
+EPSV_RETRY_SECONDS = (0.99, 1.1)
+"""curl (7.88) sleeps for about this long when the reply to EPSV arrives before it polls for it;
+on one machine that happens with every file but the first."""
+FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.001, 0.008
+"""Delay of the reply for such a client: doubled whenever it was not enough."""
 
 
 class PeerRefused(Exception):
-    """Not to that host or port (`PeerPolicy`)."""
+    """Data connections to that host or port are not allowed (`PeerPolicy`)."""
 
 
 class WrongFamily(Exception):
-    """The data connection cannot be of another IP version than the control connection."""
+    """The data connection must have the IP version of the control connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class ControlAddresses:
     """``None`` for a UNIX socket, whose client is on this machine."""
     local: str
     proxied: bool = False
-    """Whether both are from a PROXY header: then ``local`` need not be an address of ours."""
+    """Whether both are from a PROXY header; ``local`` may then be an address of another host."""
 
 
 class DataConnector:
     """Prepares one data connection at a time for one session."""
 
-    data_tls: Callable[[], DataTLSContext | None] = staticmethod(no_tls)
-    """Tells what TLS data connections have now (PROT); asked for each when it begins."""
+    protection: DataProtection = PLAINTEXT_DATA
+    """Asked for the TLS of each data connection when it begins (PROT)."""
 
     def __init__(
         self,
@@ -65,7 +65,8 @@ class DataConnector:
         masquerade: MasqueradeAddresses,
         ends: ControlAddresses,
     ) -> None:
-        self._unused = ports.idle_ports(reactor)
+        self._idle_ports = ports.idle_ports(reactor)
+        self._checks = BatchedChecks.of(reactor)
         self._reactor = reactor
         self._settings = settings
         self._ports = ports
@@ -73,65 +74,74 @@ class DataConnector:
         self._proxied = ends.proxied
         self._local = LOOPBACK_ADDRESS if ends.peer is None else canonical_host(ends.local)
         self._policy = PeerPolicy(ends.peer or LOOPBACK_ADDRESS)
+        self.family = 2 if is_ipv6(self._policy.peer) else 1
+        """The network protocol of the control connection: 1 for IPv4, 2 for IPv6 (RFC 2428)."""
+        self._interface = (
+            WILDCARD_ADDRESSES[self.family]
+            if ends.proxied or _is_link_local(self._local)
+            else self._local
+        )
+        """The address to listen on."""
         self._prepared: DataChannel | None = None
-        self._listens_since = 0.0
-        self._breath = 0.0
-        self._comes_early = False  # a client that waits for TLS before its command is not kept
-
-    @property
-    def family(self) -> int:
-        """The network protocol of the control connection: 1 for IPv4, 2 for IPv6."""
-        return 2 if is_ipv6(self._policy.peer) else 1
+        self._announced_at = 0.0
+        self._delay = 0.0
+        self._connects_early = False
+        """Whether the client waits for TLS before its command; then it is accepted at once."""
 
     async def passive(self, extended: bool, family: int | None = None) -> HostPort:
-        """Listen for the client, and return what to announce; ``extended`` is EPSV.
+        """Listen for the client and return what to announce; ``extended`` is EPSV.
 
-        Raises `WrongFamily`, `NoPortFree`, `CannotConnect`.
+        Raises `WrongFamily`, `NoPortFree`, `CannotOpenDataConnection`.
         """
         wanted = (family or self.family) if extended else 1
         if wanted != self.family:
             raise WrongFamily
-        self._replace(None)
-        if self._breath:
-            await deferLater(self._reactor, self._breath)
+        if self._prepared is not None:
+            self.close()
+        if self._delay:
+            await deferLater(self._reactor, self._delay)
         host = self._local
-        if not extended:
-            host = await self._masquerade.announced(self._policy.peer, self._local)
-        door = self.open_listener()
-        passive = PassiveChannel(self._reactor, self._settings, self._policy, door, self.data_tls)
-        self._replace(passive)
-        self._unused.add(self, self._policy.peer, self._settings.data_timeout)
-        self._listens_since = self._reactor.seconds()
-        if self._comes_early:
-            passive.watch()
-        return HostPort(host, door.port)
+        if not extended and self._masquerade.has_rules:
+            host = await self._masquerade.address_for(self._policy.peer, self._local)
+        reactor, settings, peer = self._reactor, self._settings, self._policy
+        listener = self.open_listener()
+        if self._prepared is not None:
+            self.close()
+        channel = PassiveChannel(reactor, settings, peer, listener, self.protection)
+        self._prepared = channel
+        self._checks.add(reactor, channel.watch)  # most commands arrive before that
+        self._idle_ports.add(self, peer.peer, settings.data_timeout)
+        self._announced_at = reactor.seconds()
+        if self._connects_early:
+            channel.watch()
+        return HostPort(host, listener.port)
 
     def open_listener(self) -> DataListener:
-        """Listen, on the port of somebody who does not use it if need be.
+        """Listen on a free port, or on one that another session does not use.
 
-        Raises `NoPortFree`, `CannotConnect`.
+        Raises `NoPortFree`, `CannotOpenDataConnection`.
         """
         try:
-            own = self._ports.listen(self._interface())
+            own = self._ports.listen(self._interface)
         except NoPortFree:
-            if not self._unused.reclaim_port():
+            if not self._idle_ports.reclaim_port():
                 raise
-            own = self._ports.listen(self._interface())
+            own = self._ports.listen(self._interface)
         return DataListener(self._reactor, own)
 
     def has_idle_port(self) -> bool:
-        """Tell whether there is a port that nobody has connected to yet."""
+        """Tell whether a port is announced to which nobody has connected."""
         return isinstance(self._prepared, PassiveChannel) and self._prepared.check_unused()
 
     def close_idle_port(self, problem: str) -> None:
-        """Listen no more; a client that has connected is kept for its command."""
+        """Stop listening; a client that has connected is kept for its command."""
         if isinstance(self._prepared, PassiveChannel):
             self._prepared.stop_listening(problem)
 
     def active(self, target: HostPort) -> None:
         """Remember where to connect; raises `WrongFamily`, `PeerRefused`.
 
-        The wildcard address of IPv6, which lftp says for its own, stands for the client.
+        The wildcard address of IPv6, which lftp sends as its own, stands for the client.
         """
         if target.host == WILDCARD_ADDRESSES[2] and self.family == 2:
             target = HostPort(self._policy.peer, target.port)
@@ -140,40 +150,36 @@ class DataConnector:
         if not self._policy.may_connect(target.host, target.port):
             raise PeerRefused
         local = None if self._proxied else self._local
-        self._replace(ActiveChannel(self._reactor, self._settings, target, local, self.data_tls))
+        self.close()
+        self._prepared = ActiveChannel(
+            self._reactor, self._settings, target, local, self.protection
+        )
 
     def take(self) -> DataChannel | None:
-        """Hand over what was prepared, and forget it; every transfer needs a new one.
+        """Return what was prepared, for the caller to close; every transfer needs a new one.
 
-        A connection that began before PROT changed is none.
+        None if nothing was prepared, or if PROT has changed since the client connected.
         """
         prepared, self._prepared = self._prepared, None
+        if prepared is None:
+            return None
         if isinstance(prepared, PassiveChannel):
-            self._unused.discard(self)
-            self._comes_early |= prepared.connected_early
-            least, most = EARLY_CONNECT_SECONDS
-            if least < self._reactor.seconds() - self._listens_since < most:
-                self._breath = min(max(FIRST_BREATH_SECONDS, 2 * self._breath), MAX_BREATH_SECONDS)
-        if prepared is not None and not prepared.matches_protection:
+            self._idle_ports.discard(self)
+            self._connects_early |= prepared.connected_early
+            least, most = EPSV_RETRY_SECONDS
+            if least < self._reactor.seconds() - self._announced_at < most:
+                self._delay = min(max(FIRST_DELAY_SECONDS, 2 * self._delay), MAX_DELAY_SECONDS)
+        if not prepared.matches_protection:
             prepared.close()
             return None
         return prepared
 
     def close(self) -> None:
         """Close what was prepared and not taken."""
-        self._replace(None)
-
-    def _replace(self, channel: DataChannel | None) -> None:
-        former, self._prepared = self._prepared, channel
-        if former is not None:
-            self._unused.discard(self)
-            former.close()
-
-    def _interface(self) -> str:
-        """Return the address to listen on."""
-        if self._proxied or _is_link_local(self._local):
-            return WILDCARD_ADDRESSES[self.family]
-        return self._local
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            self._idle_ports.discard(self)
+            prepared.close()
 
 
 @lru_cache(maxsize=64)

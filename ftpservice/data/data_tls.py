@@ -1,9 +1,9 @@
-"""TLS of the data connections of one session (PROT P).
+"""TLS of the data connections of one session (PROT P, RFC 4217 §9).
 
-Whose data connection it is can be told by its TLS session: one that goes on with the session of
-the control connection comes from a client that has that session's secret. The session's number
-says it, the peer's address does not: there may be others behind it. So that nobody takes another
-session's number for his own, numbers are OpenSSL's, and only connections that it resumed count.
+Session resumption shows whose data connection it is: one that resumes the TLS session of the
+control connection comes from a client that has that session's secret. The session id identifies
+the session; the peer's address does not, several clients may share it. Session ids are OpenSSL's
+and only a resumed connection counts, so that nobody can claim the id of another session.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IProtocol
 
@@ -20,7 +20,7 @@ from ftpservice.net.tls.alpn import alpn_fits_data
 from ftpservice.net.tls.server import TLSContexts
 from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_socket
 
-__all__ = ["DataTLSContext", "SessionReuseHabit", "no_tls"]
+__all__ = ["PLAINTEXT_DATA", "DataProtection", "DataTLSContext", "SessionReuseHabit"]
 
 
 class SessionReuseHabit:
@@ -28,25 +28,24 @@ class SessionReuseHabit:
 
     resumes: bool | None = None
 
-    def learn(self, is_resumed: bool, is_contested: bool) -> None:
-        """Learn from one data connection; ``is_contested``: it may have been somebody else's."""
+    def observe(self, is_resumed: bool, is_contested: bool) -> None:
+        """Record one data connection; ``is_contested``: it may have been another client's."""
         if is_resumed or not is_contested:
             self.resumes = is_resumed
 
 
 @dataclass(frozen=True)
 class DataTLSContext:
-    """What the data connections of a session are made with, as its control connection was."""
+    """What data connections under TLS are made with: that of the control connection."""
 
     contexts: TLSContexts
     session_id: bytes
     """Of the TLS session of the control connection."""
     session_reuse: SessionReuseHabit = field(default_factory=SessionReuseHabit, compare=False)
-    """What its data connections have shown so far."""
 
     @classmethod
     def of(cls, control: TLSTransport) -> DataTLSContext | None:
-        """Return that of a session; None without a handshake of ours."""
+        """Return that of a control connection; None unless its handshake is complete."""
         if control.contexts is None or not control.is_secured:
             return None
         return cls(control.contexts, control.session_id)
@@ -59,27 +58,48 @@ class DataTLSContext:
         _peer: tuple[Any, ...],
         reactor: Any,
     ) -> TLSTransport:
-        """Begin TLS on a connection that was accepted; ``secured`` is called at the end."""
-        covered = self.contexts.wrap(own, data=True)
-        begun = TLSTransport(covered, protocol, None, reactor, self._terms(reactor, secured))
-        begun.has_socket_options = True
-        return begun
+        """Begin TLS on an accepted connection; ``secured`` is called after the handshake."""
+        wrapped = self.contexts.wrap(own, data=True)
+        transport = TLSTransport(
+            wrapped, protocol, None, reactor, self._handshake_options(reactor, secured)
+        )
+        transport.has_socket_options = True
+        return transport
 
     def start_tls(
         self, transport: Any, protocol: IProtocol, secured: Callable[[], object]
     ) -> TLSTransport:
-        """Begin TLS, as a server, on a connection that we have made."""
+        """Begin TLS, as the TLS server, on a connection that this side has made."""
         wrap = partial(self.contexts.wrap, data=True)
-        return adopt_socket(transport, protocol, wrap, self._terms(transport.reactor, secured))
+        options = self._handshake_options(transport.reactor, secured)
+        return adopt_socket(transport, protocol, wrap, options)
 
     def is_of(self, data: TLSTransport) -> bool:
-        """Tell whether a data connection goes on with the session of the control connection."""
+        """Tell whether a data connection resumed the TLS session of the control connection."""
         return data.session_reused and data.session_id == self.session_id != b""
 
-    def _terms(self, reactor: Any, secured: Callable[[], object]) -> HandshakeOptions:
+    def _handshake_options(self, reactor: Any, secured: Callable[[], object]) -> HandshakeOptions:
         turns = self.contexts.turns(reactor)
         return HandshakeOptions(secured=secured, turns=turns, accepts_alpn=alpn_fits_data)
 
 
-def no_tls() -> None:
-    """Return the cover of data connections that have none."""
+class DataProtection(Protocol):
+    """Whether the next data connection of a session is under TLS."""
+
+    data: bool
+    """Whether it is (PROT P)."""
+
+    def next_data_tls(self) -> DataTLSContext | None:
+        """Return what the next data connection is made with; None for plaintext."""
+
+
+class PlaintextData:
+    """No data connection is under TLS."""
+
+    data = False
+
+    def next_data_tls(self) -> None:
+        """Return None."""
+
+
+PLAINTEXT_DATA: DataProtection = PlaintextData()

@@ -1,8 +1,8 @@
-"""A listening socket for one data connection of one session's client.
+"""The listening socket of one passive data connection.
 
-The reactor's own ports are made for services that listen for long and say so in the log. A door
-to keep open from one transfer to the next was measured too: it saves nothing, and a port that is
-used again is one that others can foresee (RFC 2577 §8).
+Twisted's `Port` is made for services that listen for long and writes log lines about it. Keeping a
+socket open from one transfer to the next was measured: it saves nothing, and a port that is used
+again can be predicted (RFC 2577 §8).
 """
 
 from __future__ import annotations
@@ -21,92 +21,93 @@ from ftpservice.net.accepted_tcp import AcceptedTransport
 __all__ = ["DataListener"]
 
 AcceptPeer = Callable[[str], IProtocol | None]
-"""Returns our end of a connection from a host; ``None`` closes it."""
+"""Returns the protocol for a connection from a host; ``None`` closes the connection."""
 MakeTransport = Callable[[socket.socket, IProtocol, tuple[Any, ...], Any], Any]
-"""Makes a transport of a socket, for a protocol, to a peer, on a reactor."""
+"""Makes the transport of a socket, for a protocol, a peer and a reactor."""
 
 
 @implementer(IReadDescriptor)
 class DataListener:
-    """Accepts connections for whom ``admit`` makes an end; the others are closed at once.
+    """Accepts the connections for which ``accept_peer`` returns a protocol, closes the others.
 
-    Who comes is let in when somebody looks, or at once when it is watched: a client that is quick
-    has come before the one and given its command before the other, and is spared the visits to
-    the reactor.
+    Connections are accepted when `accept_pending` is called, or by the reactor between `watch` and
+    `stop_watching`. A fast client connects and sends its command before the port would be watched;
+    then the reactor never learns of the socket.
     """
 
     def __init__(self, reactor: Any, own: socket.socket) -> None:
-        self.admit: AcceptPeer | None = None
-        self.accept: MakeTransport = AcceptedTransport
+        self.accept_peer: AcceptPeer | None = None
+        self.make_transport: MakeTransport = AcceptedTransport
         self._reactor = reactor
         self._own = own
-        self._family = own.family
+        self._family = super(socket.socket, own).family  # without the enumeration of `socket`
         self._is_watched = False
         self.port: int = own.getsockname()[1]
 
     @property
     def is_open(self) -> bool:
-        """Whether anybody can come in."""
+        """Whether it still listens."""
         return self._own.fileno() >= 0
 
     def fileno(self) -> int:
-        """Return the descriptor, for the reactor."""
+        """Return the descriptor."""
         return self._own.fileno()
 
     def logPrefix(self) -> str:
-        """Return what the log calls this."""
+        """Return the prefix of log lines."""
         return "data port"
 
     def watch(self) -> None:
-        """Let in whoever comes, from now on."""
-        if self.is_open and not self._is_watched:
+        """Have the reactor accept connections from now on."""
+        if not self._is_watched and self.is_open:
             self._is_watched = True
             self._reactor.addReader(self)
 
-    def rest(self) -> None:
-        """Let nobody in before somebody looks, or it is watched again."""
+    def stop_watching(self) -> None:
+        """Accept no more connections by the reactor; may be repeated."""
         if self._is_watched:
             self._is_watched = False
             self._reactor.removeReader(self)
 
     def doRead(self) -> None:
-        """Accept one who waits; the reactor calls again while there are more."""
-        self.look()
+        """Accept one connection; the reactor calls again while more wait."""
+        self.accept_pending(1)
 
-    def look(self) -> bool:
-        """Accept one who waits; tell whether there was one."""
-        try:
-            descriptor, peer = self._own._accept()  # type: ignore[attr-defined]  # of `accept`, only this is needed
-        except BlockingIOError:
-            return False
-        except ConnectionAbortedError:
-            return True
-        except OSError:
-            self.close_now()  # no descriptor left: a port that is never accepted on would spin
-            return False
-        own = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
-        protocol = self.admit(peer[0]) if self.admit is not None else None
-        if protocol is None:
-            own.close()
-        else:
-            protocol.makeConnection(self.accept(own, protocol, peer, self._reactor))
-        return True
+    def accept_pending(self, most: int = BACKLOG) -> None:
+        """Accept the connections that wait in the kernel, until one closes the listener."""
+        own = self._own
+        while most and own.fileno() >= 0:
+            most -= 1
+            try:
+                descriptor, peer = own._accept()  # type: ignore[attr-defined]  # of `accept`, only this is needed
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError:
+                self.close_now()  # no descriptor left: a port that is never accepted on would spin
+                return
+            accepted = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
+            protocol = self.accept_peer(peer[0]) if self.accept_peer is not None else None
+            if protocol is None:
+                accepted.close()
+                continue
+            protocol.makeConnection(self.make_transport(accepted, protocol, peer, self._reactor))
 
     def connectionLost(self, _reason: Failure) -> None:
-        """Close, for the reactor stops."""
+        """Stop listening: the reactor stops."""
         self.close_now()
 
     def close(self) -> None:
-        """Stop listening, after everybody who has connected was let in; may be repeated.
+        """Accept everybody who has connected, then stop listening; may be repeated.
 
-        To those that were not accepted yet the kernel would send an RST.
+        The kernel would send an RST to the connections that are not accepted.
         """
-        for _ in range(BACKLOG + 1):
-            if not self.is_open or not self.look():
-                break
+        self.accept_pending(BACKLOG + 1)
         self.close_now()
 
     def close_now(self) -> None:
-        """Stop listening, when the one that is waited for is in."""
-        self.rest()
+        """Stop listening; may be repeated."""
+        if self._is_watched:
+            self.stop_watching()
         self._own.close()

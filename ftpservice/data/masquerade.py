@@ -18,43 +18,43 @@ from ftpservice.wire.addresses import canonical_host
 __all__ = ["MasqueradeAddresses"]
 
 CACHE_SECONDS = 60.0
-"""Seconds that an answer is used without asking again."""
+"""Time for which a resolved address is used."""
 RETRY_SECONDS = 5.0
-"""Seconds until a name that could not be resolved is asked for again."""
+"""Time until a name that could not be resolved is tried again."""
 RESOLVE_TIMEOUT_SECONDS = 3.0
-"""Seconds that a client waits for an answer; then the last good one does."""
+"""Time that a client waits for the resolver; then the last address is used."""
 
 
 class MasqueradeAddresses:
-    """Knows what to announce to whom; names are resolved by the reactor, without blocking."""
+    """What PASV announces to which client; names are resolved by the reactor, without blocking."""
 
     def __init__(self, reactor: Any, rules: Sequence[AddressRule]) -> None:
-        self._rules = sorted(rules, key=_length, reverse=True)
+        self.has_rules = bool(rules)
+        self._rules = sorted(rules, key=_prefix_length, reverse=True)
         self._names = {
             rule.address: ResolvedName(reactor, rule.address)
             for rule in rules
             if rule.address and not _is_address(rule.address)
         }
 
-    async def announced(self, client: str, own: str) -> str:
-        """Return the address for ``client``, whose control connection reached ``own``.
+    async def address_for(self, client: str, local: str) -> str:
+        """Return the address for ``client``, whose control connection has the address ``local``.
 
-        Raises `CannotOpenDataConnection`.
-
-        The rule with the longest matching network decides; without one it is ``own``.
+        The rule with the longest matching network decides; without a rule it is ``local``. Raises
+        `CannotOpenDataConnection`.
         """
-        address = next((rule.address for rule in self._rules if _holds(rule, client)), "")
+        address = next((rule.address for rule in self._rules if _matches(rule, client)), "")
         name = self._names.get(address)
         if name is not None:
             return await name.address()
-        return address or own
+        return address or local
 
 
-def _length(rule: AddressRule) -> int:
+def _prefix_length(rule: AddressRule) -> int:
     return -1 if rule.network is None else rule.network.prefixlen
 
 
-def _holds(rule: AddressRule, client: str) -> bool:
+def _matches(rule: AddressRule, client: str) -> bool:
     if rule.network is None:
         return True
     host = canonical_host(client)
@@ -71,39 +71,39 @@ def _is_address(text: str) -> bool:
 
 @implementer(IResolutionReceiver)
 class ResolvedName:
-    """A DNS name and its last good address."""
+    """A DNS name and its last address."""
 
     def __init__(self, reactor: Any, name: str) -> None:
         self._reactor = reactor
         self._name = name
         self._known: str | None = None
         self._found: str | None = None
-        self._ask_again = float("-inf")
-        self._asking = False
+        self._retry_at = float("-inf")
+        self._is_resolving = False
         self._waiting: list[Wakeup] = []
 
     async def address(self) -> str:
-        """Return an IPv4 address; raises `CannotOpenDataConnection` when there never was one."""
-        if not self._asking and self._reactor.seconds() >= self._ask_again:
-            self._asking = True
+        """Return an IPv4 address; raises `CannotOpenDataConnection` if there never was one."""
+        if not self._is_resolving and self._reactor.seconds() >= self._retry_at:
+            self._is_resolving = True
             self._found = None
             self._reactor.nameResolver.resolveHostName(self, self._name, addressTypes=[TCPAddress])
-        if self._asking:
-            await self._answer()
+        if self._is_resolving:
+            await self._wait()
         if self._known is None:
             raise CannotOpenDataConnection(f"{self._name} has no address")
         return self._known
 
-    async def _answer(self) -> None:
-        bell = Wakeup(self._reactor)
-        self._waiting.append(bell)
+    async def _wait(self) -> None:
+        wakeup = Wakeup(self._reactor)
+        self._waiting.append(wakeup)
         try:
-            await bell.wait(RESOLVE_TIMEOUT_SECONDS)
+            await wakeup.wait(RESOLVE_TIMEOUT_SECONDS)
         finally:
-            self._waiting.remove(bell)
+            self._waiting.remove(wakeup)
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def addressResolved(self, address: IAddress) -> None:
         """Keep the first address."""
@@ -112,13 +112,13 @@ class ResolvedName:
             self._found = host
 
     def resolutionComplete(self) -> None:
-        """Let all who wait go on, with the new address or the last good one."""
-        self._asking = False
+        """Wake all who wait, with the new address or the last one."""
+        self._is_resolving = False
         self._known = self._found or self._known
-        good_for = CACHE_SECONDS if self._found else RETRY_SECONDS
-        self._ask_again = self._reactor.seconds() + good_for
-        for bell in tuple(self._waiting):
-            bell.wake_waiter()
+        seconds = CACHE_SECONDS if self._found else RETRY_SECONDS
+        self._retry_at = self._reactor.seconds() + seconds
+        for wakeup in tuple(self._waiting):
+            wakeup.wake_waiter()
 
 
 def _is_ipv4(host: str) -> bool:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 
 from twisted.internet.interfaces import IReactorTime
 
-from ftpservice.concurrency.batched_checks import BatchedChecks
-from ftpservice.data.channel import CannotOpenDataConnection, DataChannel
-from ftpservice.data.data_tls import DataTLSContext, no_tls
+from ftpservice.data.channel import CLOSED_TEXT, CannotOpenDataConnection, DataChannel
+from ftpservice.data.data_tls import PLAINTEXT_DATA, DataProtection, DataTLSContext
 from ftpservice.data.listener import DataListener
-from ftpservice.data.passive_ports import BACKLOG
 from ftpservice.data.peer_policy import DataSettings, PeerPolicy
 from ftpservice.data.pending_connection import PendingDataConnection
 from ftpservice.data.tls_candidates import MAX_CANDIDATES, TLSCandidates
@@ -22,16 +19,16 @@ from ftpservice.stream.stall_timeout import Wakeup
 __all__ = ["PassiveChannel"]
 
 FIRST_RECHECK_SECONDS = 0.1
-"""Seconds for the first handshake by itself: then the port is watched for others."""
-MIN_PAUSE_SECONDS = 0.001
+"""Seconds for the first handshake by itself; then the port is watched for other connections."""
+MIN_WAIT_SECONDS = 0.001
 
 
 class PassiveChannel(DataChannel):
-    """Waits at a door until the client has connected; strangers are closed and change nothing.
+    """Waits for the client to connect; connections from other hosts are closed, without effect.
 
-    A client that connects before its command is let in and waits; nothing is read from it but a
-    handshake. ``cover`` tells, when it connects, what TLS there is to be. In clear the first
-    connection from the client's address is taken, under TLS the `TLSCandidates` decide.
+    A client that connects before its command is accepted and waits; nothing is read from it but a
+    handshake. ``protection`` is asked for TLS when a client connects. Without TLS the first
+    connection from the client's address is taken, with TLS the `TLSCandidates` decide.
     """
 
     def __init__(
@@ -39,111 +36,110 @@ class PassiveChannel(DataChannel):
         clock: IReactorTime,
         settings: DataSettings,
         policy: PeerPolicy,
-        door: DataListener,
-        cover: Callable[[], DataTLSContext | None] = no_tls,
+        listener: DataListener,
+        protection: DataProtection = PLAINTEXT_DATA,
     ) -> None:
         self._clock = clock
         self._settings = settings
         self._policy = policy
-        self._cover = cover
-        self._bell: Wakeup | None = None
-        self._arrival: PendingDataConnection | None = None
+        self._protection = protection
+        self._wakeup: Wakeup | None = None
+        self._accepted: StreamConnection | None = None
+        """The connection of the transfer, ready to be used."""
+        self._data_tls: DataTLSContext | None = None
+        """The TLS of ``_accepted``."""
         self._candidates: TLSCandidates | None = None
-        self._door: DataListener | None = door
+        self._listener: DataListener | None = listener
         self._closed = False
         self.connected_early = False
-        """Whether the client began TLS before its command, as those do that wait for it to end."""
+        """Whether the client began TLS before its command: some wait for the handshake first."""
         self._is_wanted = False
-        door.admit = self._admit
-        BatchedChecks.of(clock).add(clock, self.watch)  # most commands come before that
+        listener.accept_peer = self._accept_peer
 
     @property
     def connected(self) -> bool:
-        """Whether the client is here; one who waits at the door is let in for that."""
+        """Whether the client has connected; one that waits in the kernel is accepted for that."""
         self._want()
-        if self._candidates is not None:
-            return self._candidates.is_ready
-        return self._arrival is not None and self._arrival.is_ready
+        return self._accepted is not None or (
+            self._candidates is not None and self._candidates.is_ready
+        )
 
     @property
     def matches_protection(self) -> bool:
-        """Whether a connection that stands has the TLS that there is to be now."""
+        """Whether the connection, if there is one, has the TLS that PROT asks for now."""
         if self._candidates is not None:
-            return self._candidates.all_use(self._cover())
-        return self._arrival is None or self._arrival.data_tls == self._cover()
+            return self._candidates.all_use(self._protection.next_data_tls())
+        return self._accepted is None or self._data_tls == self._protection.next_data_tls()
 
     def check_unused(self) -> bool:
-        """Tell whether nobody has connected; a client that has is let in, if it was not yet."""
-        self._look()
-        return self._door is not None and self._candidates is None
+        """Tell whether nobody has connected; one that waits in the kernel is accepted first."""
+        if self._listener is not None:
+            self._listener.accept_pending()
+        return self._listener is not None and self._candidates is None
 
     def stop_listening(self, problem: str) -> None:
-        """Let nobody in any more; who has connected is kept, otherwise that is the ``problem``."""
+        """Accept nobody any more; keep a client that has connected, otherwise set ``problem``."""
         if self.check_unused():
             self.problem = problem
             self.close()
-        self._close_door()
+        self._close_listener()
 
     async def connection(self) -> StreamConnection:
         """Wait for the client; raises `CannotOpenDataConnection`."""
         try:
             if not self._is_wanted:
                 self._want()
-            if self._arrival is None and not self._closed:
+            if self._accepted is None and not self._closed:
                 await self._wait()
-            arrival, self._arrival = self._arrival, None
+            accepted, self._accepted = self._accepted, None
         finally:
-            self.close()
-        if arrival is None:
-            raise CannotOpenDataConnection("the channel is closed")
-        return arrival.protocol
+            if self._listener or self._candidates or self._accepted:
+                self.close()
+            self._closed = True
+        if accepted is None:
+            raise CannotOpenDataConnection(CLOSED_TEXT)
+        return accepted
 
     def watch(self) -> None:
-        """Let the client in as soon as it comes, whether its command has come or not."""
+        """Have the reactor accept the client, before or after its command."""
         is_full = self._candidates is not None and self._candidates.is_full
-        if self._door is not None and not is_full:
-            self._door.watch()
+        if self._listener is not None and not is_full:
+            self._listener.watch()
 
     def close(self) -> None:
-        """Expect nobody any more, and dismiss a client that nobody asked for."""
+        """Accept nobody any more; a client that was accepted and not obtained ends with a FIN."""
         self._closed = True
-        self._close_door()
-        arrival, self._arrival = self._arrival, None
-        if arrival is not None:
-            arrival.close_gracefully()
+        if self._listener is not None:
+            self._close_listener()
+        accepted, self._accepted = self._accepted, None
+        if accepted is not None:
+            accepted.close_gracefully()
         if self._candidates is not None:
             self._candidates.close()
-        self._ring()
+        self._wake()
 
     def _want(self) -> None:
-        """The command has come: let in who waits, and choose if there is a choice."""
+        """The command has come: accept who waits in the kernel, choose if there is a choice."""
         self._is_wanted = True
-        self._look()
+        if self._listener is not None:
+            self._listener.accept_pending()
         if self._candidates is not None:
             self._candidates.start_waiting()
             self._choose()
 
-    def _look(self) -> None:
-        for _ in range(BACKLOG):  # strangers may be first
-            if self._door is None or not self._door.look():
-                break
-
     async def _wait(self) -> None:
-        """Wait until it is known whose connection the transfer gets.
-
-        Raises `CannotOpenDataConnection`.
-        """
+        """Wait for the connection of the transfer; raises `CannotOpenDataConnection`."""
         timeout, now = self._settings.data_timeout, self._clock.seconds()
         until = now + timeout if timeout else inf
-        self._bell = Wakeup(self._clock)
-        while self._arrival is None and not self._closed:
-            then = self._next_look(now + FIRST_RECHECK_SECONDS, until)
-            pause = max(then - self._clock.seconds(), MIN_PAUSE_SECONDS)
-            await self._bell.wait(0 if pause == inf else pause)
+        self._wakeup = Wakeup(self._clock)
+        while self._accepted is None and not self._closed:
+            then = self._next_check(now + FIRST_RECHECK_SECONDS, until)
+            seconds = max(then - self._clock.seconds(), MIN_WAIT_SECONDS)
+            await self._wakeup.wait(0 if seconds == inf else seconds)
             self._choose()
 
-    def _next_look(self, watched_from: float, until: float) -> float:
-        """Return when to look again if nothing happens before.
+    def _next_check(self, watched_from: float, until: float) -> float:
+        """Return when to check again if nothing happens before.
 
         Raises `CannotOpenDataConnection`.
         """
@@ -156,7 +152,7 @@ class PassiveChannel(DataChannel):
                 nobody = f"nobody connected in {timeout:g} seconds"
                 raise CannotOpenDataConnection((candidates and candidates.problem) or nobody)
         elif now >= until:
-            self._close_door()
+            self._close_listener()
         elif now < watched_from:
             return min(then, until, watched_from)
         else:
@@ -164,35 +160,37 @@ class PassiveChannel(DataChannel):
         self.watch()
         return then
 
-    def _admit(self, host: str) -> StreamConnection | None:
-        door = self._door
-        if door is None or not self._policy.accepts(host):
+    def _accept_peer(self, host: str) -> StreamConnection | None:
+        listener = self._listener
+        if listener is None or not (host == self._policy.peer or self._policy.accepts(host)):
             return None
-        cover = self._cover()
-        if cover is None:
-            self._door = None
-            door.close_now()
-            self._arrival = PendingDataConnection(self._clock, self._settings, None, self._ring)
-            return self._arrival.protocol
+        data_tls = self._protection.next_data_tls() if self._protection.data else None
+        if data_tls is None:
+            self._listener = None
+            listener.close_now()
+            made = None if self._wakeup is None else self._wake
+            self._accepted = StreamConnection(self._clock, self._settings.stall_timeout, made)
+            return self._accepted
         if self._candidates is None:
             self._candidates = TLSCandidates(self._clock, self._settings, self._settled)
             self.connected_early = not self._is_wanted
-            self._ring()  # who waits has other times to keep now
-        arrival = self._candidates.admit(cover)
+            self._wake()  # a waiting transfer has other times to keep now
+        candidate = self._candidates.add(data_tls)
         if self._is_wanted:
             self._candidates.start_waiting()
         if self._candidates.is_full:
-            door.rest()
-        door.accept = arrival.accept
-        return arrival.protocol
+            listener.stop_watching()
+        listener.make_transport = candidate.accept
+        return candidate.protocol
 
     def _settled(self) -> None:
-        """A handshake is over: choose, or watch for others."""
-        self._look()
+        """A handshake is complete or has failed: choose, or watch for other connections."""
+        if self._listener is not None:
+            self._listener.accept_pending()
         self._choose()
-        if self._arrival is None:
+        if self._accepted is None:
             self.watch()
-        self._ring()
+        self._wake()
 
     def _choose(self) -> None:
         candidates = self._candidates
@@ -200,35 +198,41 @@ class PassiveChannel(DataChannel):
             return
         candidates.choose()
         if candidates.winner is not None:
-            self._arrival, self._candidates = candidates.winner, None
-            door, self._door = self._door, None
-            if door is not None:
-                door.close_now()
+            self._accepted, self._data_tls = candidates.winner.protocol, candidates.winner.data_tls
+            self._candidates = None
+            listener, self._listener = self._listener, None
+            if listener is not None:
+                listener.close_now()
 
-    def _ring(self, _arrival: PendingDataConnection | None = None) -> None:
-        if self._bell is not None:
-            self._bell.wake_waiter()
+    def _wake(self, _connection: StreamConnection | None = None) -> None:
+        if self._wakeup is not None:
+            self._wakeup.wake_waiter()
 
-    def _close_door(self) -> None:
-        """Stop listening; a client that was not let in is, to be ended in order.
+    def _close_listener(self) -> None:
+        """Stop listening; a client that waits in the kernel is accepted and ends with a FIN.
 
-        Its connection would be broken by the kernel (RST), and with it what the client makes of the
-        reply to its command.
+        The kernel would end it with an RST, and the client might lose the reply to its command.
         """
-        door, self._door = self._door, None
-        if door is None:
+        listener, self._listener = self._listener, None
+        if listener is None:
             return
-        late: list[PendingDataConnection] = []
+        late: list[StreamConnection | PendingDataConnection] = []
 
-        def admit(host: str) -> StreamConnection | None:
+        def accept_peer(host: str) -> StreamConnection | None:
             if len(late) >= MAX_CANDIDATES or not self._policy.accepts(host):
                 return None
-            arrival = PendingDataConnection(self._clock, self._settings, self._cover())
-            door.accept = AcceptedTransport if arrival.data_tls is None else arrival.accept
-            late.append(arrival)
-            return arrival.protocol
+            data_tls = self._protection.next_data_tls()
+            if data_tls is None:
+                listener.make_transport = AcceptedTransport
+                connection = StreamConnection(self._clock, self._settings.stall_timeout)
+                late.append(connection)
+                return connection
+            pending = PendingDataConnection(self._clock, self._settings, data_tls)
+            listener.make_transport = pending.accept
+            late.append(pending)
+            return pending.protocol
 
-        door.admit = admit
-        door.close()
-        for arrival in late:
-            arrival.close_gracefully()
+        listener.accept_peer = accept_peer
+        listener.close()
+        for connection in late:
+            connection.close_gracefully()

@@ -1,4 +1,4 @@
-"""The ports that passive data connections come in on."""
+"""The ports of passive data connections: which are opened, and for how long each may wait."""
 
 from __future__ import annotations
 
@@ -6,32 +6,38 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from ftpservice.accounts.networks import address_group
 from ftpservice.data.channel import CannotOpenDataConnection
-from ftpservice.data.idle_passive_ports import IdlePassivePorts
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.wire.addresses import is_ipv6
 
 __all__ = [
     "BACKLOG",
+    "IdlePassivePorts",
     "NoPortFree",
     "PassivePorts",
+    "PortHolder",
     "SecureRandom",
     "ephemeral_ports",
     "listening_socket",
 ]
 
 BACKLOG = 32
-"""Connections that may wait on a port: of these one is wanted, the others are strangers'."""
+"""Connections that may wait at a port: one is the client's, the others come from other programs."""
 
 KERNEL = Path("/proc/sys/net/ipv4")
 DEFAULT_DYNAMIC_PORTS = range(49152, 65536)
-"""The ports for such purposes (RFC 6335 §6)."""
+"""The dynamic ports (RFC 6335 §6)."""
 MAX_RANDOM_TRIES = 8
+NOBODY_CONNECTED_TEXT = "nobody connected to the passive port in time"
+PORT_RECLAIMED_TEXT = "nobody connected to the passive port before another session needed it"
 
 
 class NoPortFree(CannotOpenDataConnection):
@@ -39,12 +45,12 @@ class NoPortFree(CannotOpenDataConnection):
 
 
 def listening_socket(interface: str, port: int) -> socket.socket:
-    """Listen on a port of an IP address of ours, 0 for any; raises `OSError`."""
+    """Listen on a port of a local IP address, 0 for any port; raises `OSError`."""
     own = socket.socket(socket.AF_INET6 if is_ipv6(interface) else socket.AF_INET)
     try:
         own.setblocking(False)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as those it accepts have then
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit both
         own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         own.bind((interface, port))
         own.listen(BACKLOG)
@@ -55,38 +61,39 @@ def listening_socket(interface: str, port: int) -> socket.socket:
 
 
 def ephemeral_ports(kernel: Path = KERNEL) -> Sequence[int]:
-    """Return the ports that the kernel gives to who asks for any."""
+    """Return the ports that the kernel assigns to sockets without a port."""
     try:
         first, last = map(int, (kernel / "ip_local_port_range").read_text().split())
-        reserved = (kernel / "ip_local_reserved_ports").read_text().strip()
-        kept = set[int]()
-        for span in filter(None, reserved.split(",")):
-            least, _, most = span.partition("-")
-            kept.update(range(int(least), int(most or least) + 1))
+        reserved_spans = (kernel / "ip_local_reserved_ports").read_text().strip()
+        reserved = set[int]()
+        for span in filter(None, reserved_spans.split(",")):
+            lowest, _, highest = span.partition("-")
+            reserved.update(range(int(lowest), int(highest or lowest) + 1))
     except (OSError, ValueError):
         return DEFAULT_DYNAMIC_PORTS
     ports = range(first, last + 1)
-    return [port for port in ports if port not in kept] if kept else ports
+    return [port for port in ports if port not in reserved] if reserved else ports
 
 
 class SecureRandom:
-    """Random numbers that nobody can foresee, fetched from the kernel many at a time."""
+    """Unpredictable numbers, read from the kernel many at a time."""
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
 
     def below(self, count: int) -> int:
-        """Return a number from 0 to ``count`` - 1; for counts that are small against 2 ** 32."""
+        """Return a number from 0 to ``count`` - 1; ``count`` is small against 2 ** 32."""
         if not self._numbers:
             self._numbers.extend(struct.unpack("=256I", os.urandom(1024)))
         return self._numbers.pop() % count
 
 
 class PassivePorts:
-    """Opens listening ports for all sessions; random ones, so that a stranger cannot guess.
+    """Opens listening ports for all sessions; random ones, so that they cannot be predicted.
 
-    Without a range they are the kernel's, but taken by number: asked for any port, it looks for one
-    among those that ended connections still occupy, which costs milliseconds when there are many.
+    Without a range the ports are the kernel's, but asked for by number: asked for any port, the
+    kernel searches among those that ended connections still occupy, which takes milliseconds when
+    there are many.
     """
 
     def __init__(
@@ -95,40 +102,111 @@ class PassivePorts:
         listen: Callable[[str, int], socket.socket] = listening_socket,
         usual: Sequence[int] | None = None,
     ) -> None:
-        self._range = settings.passive_ports
+        span = settings.passive_ports
+        self._range = None if span is None else range(span[0], span[1] + 1)
         self._usual = ephemeral_ports() if usual is None else usual
-        self._dice = SecureRandom()
+        self._random = SecureRandom()
         self._listen = listen
-        self._unused: IdlePassivePorts | None = None
+        self._idle: IdlePassivePorts | None = None
 
     def idle_ports(self, clock: IReactorTime) -> IdlePassivePorts:
-        """Return who listens and waits for a client; made when it is first wanted."""
-        if self._unused is None:
-            self._unused = IdlePassivePorts(clock)
-        return self._unused
+        """Return the ports that wait for their client; one object for all sessions."""
+        if self._idle is None:
+            self._idle = IdlePassivePorts(clock)
+        return self._idle
 
     def listen(self, interface: str) -> socket.socket:
-        """Listen on a free port.
+        """Listen on a free port: a random one of the range, or the next free one after it.
 
         Raises `NoPortFree`, or `CannotOpenDataConnection` for other causes.
         """
-        for port in self._candidates():
+        if self._range is None:
+            ports, tries = self._usual, MAX_RANDOM_TRIES if self._usual else 0
+        else:
+            ports, tries = self._range, len(self._range)
+        index = self._random.below(len(ports)) if ports else 0
+        for _ in range(tries):
             try:
-                return self._listen(interface, port)
+                return self._listen(interface, ports[index])
             except OSError as error:
-                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    raise CannotOpenDataConnection(f"cannot listen: {error.strerror}") from error
+                _check_is_taken(error)
+            is_random = self._range is None
+            index = self._random.below(len(ports)) if is_random else (index + 1) % len(ports)
+        if self._range is None:
+            try:
+                return self._listen(interface, 0)
+            except OSError as error:
+                _check_is_taken(error)
         raise NoPortFree("no port is free")
 
-    def _candidates(self) -> Iterator[int]:
-        """Yield the ports to try: the first one random, then its neighbours, round to it again."""
-        if self._range is None:
-            for _ in range(MAX_RANDOM_TRIES if self._usual else 0):
-                yield self._usual[self._dice.below(len(self._usual))]
-            yield 0
-            return
-        first, last = self._range
-        size = last - first + 1
-        start = self._dice.below(size)
-        for step in range(size):
-            yield first + (start + step) % size
+
+def _check_is_taken(error: OSError) -> None:
+    """Raise `CannotOpenDataConnection` unless the port is taken."""
+    if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+        raise CannotOpenDataConnection(f"cannot listen: {error.strerror}") from error
+
+
+class PortHolder(Protocol):
+    """A session that has announced a port."""
+
+    def has_idle_port(self) -> bool:
+        """Tell whether it listens and nobody has connected."""
+
+    def close_idle_port(self, problem: str) -> None:
+        """Stop listening, for this reason; a client that has connected is kept."""
+
+
+class IdlePassivePorts:
+    """The passive ports that wait for their client, of all sessions, the oldest first.
+
+    Each closes when nobody has connected within its time. When all ports of the range are taken,
+    the address that holds most loses its oldest one to the session that asks. One timer does for
+    all.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._holders: dict[PortHolder, tuple[str, float]] = {}
+        self._call: IDelayedCall | None = None
+
+    def add(self, holder: PortHolder, address: str, timeout: float) -> None:
+        """Add a session at ``address`` that listens for ``timeout`` seconds; 0 is no timeout."""
+        self._holders.pop(holder, None)
+        self._holders[holder] = address, self._clock.seconds() + timeout if timeout else 0.0
+        if timeout and self._call is None:
+            self._call = self._clock.callLater(timeout, self._expire)
+
+    def discard(self, holder: PortHolder) -> None:
+        """Remove a session; without any there is no timer."""
+        self._holders.pop(holder, None)
+        if self._call is not None and not self._holders:
+            self._call.cancel()
+            self._call = None
+
+    def reclaim_port(self) -> bool:
+        """Close the oldest port of the address that holds most; tell whether there was one."""
+        idle = [
+            (holder, address_group(address))
+            for holder, (address, _) in self._holders.items()
+            if holder.has_idle_port()
+        ]
+        if not idle:
+            return False
+        busiest = Counter(address for _, address in idle).most_common(1)[0][0]
+        self._close(next(one for one, address in idle if address == busiest), PORT_RECLAIMED_TEXT)
+        return True
+
+    def _close(self, holder: PortHolder, problem: str) -> None:
+        self.discard(holder)
+        holder.close_idle_port(problem)
+
+    def _expire(self) -> None:
+        self._call = None
+        now = self._clock.seconds()
+        for holder, (_, until) in tuple(self._holders.items()):
+            if not until:
+                continue
+            if until > now:
+                self._call = self._clock.callLater(until - now, self._expire)
+                return
+            self._close(holder, NOBODY_CONNECTED_TEXT)

@@ -1,4 +1,4 @@
-"""Who may be at the other end of a data connection, and what the administrator decides about it."""
+"""Which peer a data connection may have, and the settings of data connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 MIN_ACTIVE_PORT = 1024
-"""Below are the ports of services, which no client listens on (RFC 2577 §3)."""
+"""Lower ports belong to services; no client listens there (RFC 2577 §3)."""
 PORT_RANGE = re.compile(r"([0-9]{1,5})(?:\s*[-:]\s*([0-9]{1,5}))?", re.ASCII)
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 NAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*\.?", re.ASCII)
@@ -35,21 +35,21 @@ class AddressRule:
 
 @dataclass(frozen=True, slots=True)
 class DataSettings:
-    """Ports, addresses and timeouts; seconds, 0 for a timeout that never comes."""
+    """Ports, addresses and timeouts; seconds, 0 for no timeout."""
 
     passive_ports: tuple[int, int] | None = None
-    """First and last; ``None`` for any."""
+    """First and last; ``None`` for any port."""
     passive_addresses: tuple[AddressRule, ...] = ()
     data_timeout: float = 30.0
-    """Until the data connection is made."""
+    """For the data connection to be made."""
     stall_timeout: float = 60.0
-    """Without anything moving."""
+    """Without a byte in either direction."""
     handshake_timeout: float = 20.0
-    """From the command, or the connection if that is later, to the end of a TLS handshake."""
+    """For a TLS handshake, from the command or the connection if that is later."""
     require_session_reuse: bool = False
-    """Whether data has to go on with the TLS session of the control connection."""
+    """Whether a data connection must resume the TLS session of the control connection."""
     allow_truncated: bool = False
-    """Whether an upload may end without TLS's own end (close_notify)."""
+    """Whether an upload may end without close_notify under TLS."""
 
 
 def parse_port_range(text: str) -> tuple[int, int]:
@@ -102,10 +102,10 @@ def _announceable(address: str, text: str, empty: bool = False) -> str:
 
 
 class PeerPolicy:
-    """The one place that decides whether a host may have a session's data connection.
+    """Decides which hosts may have a session's data connections.
 
-    Only the peer of the control connection may (RFC 2577 §3: no bounce, no theft); an IPv4
-    address mapped into IPv6 is that IPv4 address.
+    Only the peer of the control connection may, so that there is no bounce attack and no theft of
+    data connections (RFC 2577 §3); an IPv4 address mapped into IPv6 is that IPv4 address.
     """
 
     __slots__ = ("peer",)
@@ -114,9 +114,9 @@ class PeerPolicy:
         self.peer = canonical_host(peer)
 
     def accepts(self, peer_host: str) -> bool:
-        """Tell whether a connection from ``peer_host`` may be taken."""
+        """Tell whether a connection from ``peer_host`` may be accepted."""
         return same_host(self.peer, peer_host)
 
     def may_connect(self, host: str, port: int) -> bool:
-        """Tell whether a connection to there may be made."""
+        """Tell whether a connection to ``host`` and ``port`` may be made."""
         return port >= MIN_ACTIVE_PORT and same_host(self.peer, host)

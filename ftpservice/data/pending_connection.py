@@ -1,7 +1,8 @@
-"""One data connection between its TCP connection and its transfer: under TLS there is a handshake.
+"""A data connection under TLS until its transfer begins.
 
-TLS begins as soon as the connection stands: some clients wait for it before they give the command,
-others begin only after the reply to the command. So time for it is counted from both.
+The handshake begins as soon as TCP is connected: some clients complete it before they send the
+command, others begin it only after the reply to the command. So the handshake timeout is counted
+from both.
 """
 
 from __future__ import annotations
@@ -21,57 +22,53 @@ from ftpservice.stream.stall_timeout import Wakeup
 
 __all__ = ["PendingDataConnection"]
 
-OTHER_SESSION_TEXT = "its TLS session is not that of the control connection"
+NOT_RESUMED_TEXT = "its TLS session is not that of the control connection"
 
 
 class PendingDataConnection:
-    """One connection; ``settled`` is called once: it can be used, or has a ``problem``."""
+    """One connection; ``settled`` is called once: it is ready, or has a ``problem``."""
 
     def __init__(
         self,
         clock: IReactorTime,
         settings: DataSettings,
-        cover: DataTLSContext | None,
+        data_tls: DataTLSContext,
         settled: Callable[[PendingDataConnection], object] = bool,
     ) -> None:
         self.is_ready = False
-        """Whether a transfer can begin."""
+        """Whether the handshake is complete and a transfer can begin."""
         self.is_resumed = False
         """Whether it resumed the TLS session of the control connection."""
         self.problem = ""
-        """Why it is of no use, for a person."""
+        """Why it cannot be used, for a person."""
         self.since = clock.seconds()
-        self.data_tls = cover
+        self.data_tls = data_tls
         self._clock = clock
         self._settings = settings
         self._settled: Callable[[PendingDataConnection], object] | None = settled
-        made = self._made if cover is None else None
-        self.protocol = StreamConnection(clock, settings.stall_timeout, made)
+        self.protocol = StreamConnection(clock, settings.stall_timeout)
         self.protocol.accepts_truncated_tls = settings.allow_truncated
-        if cover is not None:
-            self.protocol.when_lost = self._lost
+        self.protocol.when_lost = self._lost
 
     def accept(
         self, own: socket.socket, protocol: IProtocol, peer: tuple[Any, ...], reactor: Any
     ) -> TLSTransport:
-        """Begin TLS on a connection that was accepted."""
-        assert self.data_tls is not None
+        """Begin TLS on an accepted connection."""
         return self.data_tls.accept(self._secured, own, protocol, peer, reactor)
 
     def start_tls(self, transport: Any) -> None:
-        """Begin TLS on a connection that we have made."""
-        assert self.data_tls is not None
-        covered = self.data_tls.start_tls(transport, self.protocol, self._secured)
-        self.protocol.makeConnection(covered)
+        """Begin TLS on a connection that this side has made."""
+        secured = self.data_tls.start_tls(transport, self.protocol, self._secured)
+        self.protocol.makeConnection(secured)
 
     async def connection(self) -> StreamConnection:
-        """Wait until a transfer can begin; raises `CannotOpenDataConnection`."""
+        """Wait for the handshake; raises `CannotOpenDataConnection`."""
         if not self.is_ready and not self.problem:
-            bell = Wakeup(self._clock)
-            self._settled = lambda _arrival: bell.wake_waiter()
+            wakeup = Wakeup(self._clock)
+            self._settled = lambda _pending: wakeup.wake_waiter()
             timeout = self._settings.handshake_timeout
             try:
-                if not await bell.wait(timeout):
+                if not await wakeup.wait(timeout):
                     self.give_up(f"no TLS in {timeout:g} seconds")
             except BaseException:
                 self.close_gracefully()
@@ -81,32 +78,29 @@ class PendingDataConnection:
         return self.protocol
 
     def give_up(self, problem: str) -> None:
-        """Be of no use for this reason."""
+        """Close the connection for this reason."""
         self._settle(problem)
         self.close_gracefully()
 
     def close_gracefully(self) -> None:
-        """End the connection: nobody wants it."""
+        """Close the connection; ``settled`` is not called any more."""
         self._settled = None
         self.problem = self.problem or "the channel is closed"
         if self.protocol.transport is not None:
             self.protocol.close_gracefully()
 
-    def _made(self, _connection: StreamConnection) -> None:
-        self.is_ready = True
-        self._settle("")
-
     def _secured(self) -> None:
         data = self.protocol.transport
-        assert self.data_tls is not None and isinstance(data, TLSTransport)
+        assert isinstance(data, TLSTransport)
         if self.problem:
             return
         self.is_resumed = self.data_tls.is_of(data)
         if self._settings.require_session_reuse and not self.is_resumed:
-            self.give_up(OTHER_SESSION_TEXT)
+            self.give_up(NOT_RESUMED_TEXT)
         else:
             self.protocol.when_lost = None
-            self._made(self.protocol)
+            self.is_ready = True
+            self._settle("")
 
     def _lost(self, reason: str) -> None:
         self._settle(f"no TLS: {reason}")

@@ -187,7 +187,7 @@ def _ftp_factory(
     events.subscribe(report)
     events.subscribe(event_log)
     activity = EventSink(events, report.lines)
-    return FTPFactory(portal, reactor, settings.session, activity=activity)
+    return FTPFactory(portal, reactor, settings.session, event_sink=activity)
 
 
 def _subscriber_failed(error: Exception, event: Event) -> None:

@@ -1,3 +1,3 @@
-"""What a control connection remembers and what a command is given."""
+"""The state of a session, its settings and limits, and what commands use of both."""
 
 __all__: list[str] = []

@@ -1,9 +1,9 @@
-"""The uploads that are under way, so that no session of an account takes another's file away.
+"""The uploads under way, so that sessions of one account do not replace each other's files.
 
 An upload to a name that another session of the same account is uploading to is refused while that
-session is alive: its control connection stands and bytes still arrive. Otherwise it is cut, so
-that a client whose network is gone can go on as soon as it is back. Uploads of different accounts
-do not disturb each other: the last one that ends is the file.
+upload is alive: its control connection stands and bytes still arrive. Otherwise it is aborted, so
+that a client whose network failed can resume as soon as it is back. Uploads of different accounts
+do not affect each other: the last one that ends is the file.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["SILENCE_SECONDS", "TAKEOVER_SECONDS", "ActiveUpload", "ActiveUploads"]
 
 TAKEOVER_SECONDS = 5.0
-"""Without a byte, after which a session from the same address may take an upload over."""
+"""Time without a byte after which a session from the same address may abort an upload."""
 SILENCE_SECONDS = 20.0
 """The same for a session from another address."""
 
 
 class ActiveUpload:
-    """One upload; ``connection`` is what its bytes come over, once there is one."""
+    """One upload; ``connection`` is its data connection, once there is one."""
 
-    __slots__ = ("_began", "_bells", "appends", "connection", "cut", "host", "is_live", "key")
+    __slots__ = ("_began", "appends", "connection", "cut", "host", "is_live", "key", "waiters")
 
     def __init__(
         self,
@@ -39,23 +39,24 @@ class ActiveUpload:
         appends: bool = False,
     ) -> None:
         self.appends = appends
-        """Whether its bytes go behind those of others (APPE), and replace nothing."""
+        """Whether it adds to the file (APPE) and replaces nothing."""
         self.key = key
         self.host = host
         self.is_live = is_live
-        """Tells whether its session is still there."""
+        """Tells whether its session still has a client."""
         self.connection: StreamConnection | None = None
         self.cut: Callable[[], object] = self._abort
-        """Ends its transfer, which then ends by itself."""
+        """Aborts its transfer, which then ends by itself."""
         self._began = began
-        self._bells: list[Deferred[None]] = []
+        self.waiters: list[Deferred[None]] = []
+        """Sessions that wait for its end."""
 
     def _abort(self) -> None:
         if self.connection is not None:
             self.connection.abort()
 
     def looks_dead_to(self, host: str | None, now: float) -> bool:
-        """Tell whether it looks dead to a session from ``host``."""
+        """Tell whether a session from ``host`` may abort it."""
         if not self.is_live():
             return True
         connection = self.connection
@@ -64,29 +65,30 @@ class ActiveUpload:
 
     async def ended(self) -> None:
         """Wait until its transaction is over."""
-        bell: Deferred[None] = Deferred()
-        self._bells.append(bell)
-        await bell
+        waiter: Deferred[None] = Deferred()
+        self.waiters.append(waiter)
+        await waiter
 
-    def wake_waiter(self) -> None:
-        """Wake those that wait for its end."""
-        bells, self._bells = self._bells, []
-        for bell in bells:
-            bell.callback(None)
+    def wake_waiters(self) -> None:
+        """Wake the sessions that wait for its end."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            waiter.callback(None)
 
 
 class ActiveUploads:
-    """All uploads under way in this process, by account and path."""
+    """The uploads under way in this process."""
 
     def __init__(self) -> None:
         self.active: dict[tuple[str, VirtualPath], ActiveUpload] = {}
+        """By account and path."""
 
     async def abort_dead_upload(
         self, key: tuple[str, VirtualPath], host: str | None, now: Callable[[], float]
     ) -> None:
-        """Cut an upload to this name that looks dead, and wait for its end.
+        """Abort an upload to this name that is dead, and wait for its end.
 
-        Raises `BeingUploaded` where there is one that is alive.
+        Raises `BeingUploaded` if there is one that is alive.
         """
         while (other := self.active.get(key)) is not None:
             if not other.looks_dead_to(host, now()):
@@ -95,18 +97,19 @@ class ActiveUploads:
             await other.ended()
 
     async def settle(self, key: tuple[str, VirtualPath]) -> None:
-        """Wait for the end of an upload to this name whose session is gone, if there is one."""
+        """Abort an upload to this name whose session has ended, and wait for its end."""
         while (other := self.active.get(key)) is not None and not other.is_live():
             other.cut()
             await other.ended()
 
     def appends(self, key: tuple[str, VirtualPath]) -> bool:
-        """Tell whether the upload to this name under way is one that appends."""
+        """Tell whether the upload under way to this name appends."""
         other = self.active.get(key)
         return other is not None and other.appends
 
     def leave(self, upload: ActiveUpload) -> None:
-        """Forget an upload whose transaction is over."""
+        """Remove an upload whose transaction has ended."""
         if self.active.get(upload.key) is upload:
             del self.active[upload.key]
-        upload.wake_waiter()
+        if upload.waiters:
+            upload.wake_waiters()

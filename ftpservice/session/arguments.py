@@ -1,4 +1,4 @@
-"""Reads a command's argument as its row says; what does not fit is refused with 501."""
+"""The arguments of commands; an argument that does not fit its row is refused with 501."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["parse_argument", "parse_count"]
 
-MAX_COUNT = 2**63 - 1
+MAX_BYTE_COUNT = 2**63 - 1
 
 
 def parse_count(text: str) -> int:
     """Read a byte count: decimal digits only; raises `ReplyError`."""
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_COUNT):
-        raise ReplyError(codes.BAD_ARGUMENT, "A whole number of bytes is wanted.")
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_BYTE_COUNT):
+        raise ReplyError(codes.BAD_ARGUMENT, "The argument is a number of bytes.")
     return int(text)
 
 
 def parse_argument(
     context: SessionContext, row: Verb, text: str | None
 ) -> VirtualPath | str | int | None:
-    """Return the argument in its shape; raises `ReplyError` and `BadPath`."""
-    shape = row.argument
-    if shape is ArgumentKind.NONE and text is not None and text.strip():
+    """Return the argument as the row's `ArgumentKind`; raises `ReplyError` and `BadPath`."""
+    kind = row.argument
+    if kind is ArgumentKind.NONE and text is not None and text.strip():
         raise ReplyError(codes.BAD_ARGUMENT, f"{row.name} takes no argument.")
-    if text is None and shape in (ArgumentKind.TEXT, ArgumentKind.NUMBER, ArgumentKind.PATH):
+    if text is None and kind in (ArgumentKind.TEXT, ArgumentKind.NUMBER, ArgumentKind.PATH):
         raise ReplyError(codes.BAD_ARGUMENT, f"Syntax: {row.syntax}")
-    if shape is ArgumentKind.PATH or shape is ArgumentKind.OPTIONAL_PATH:
+    if kind is ArgumentKind.PATH or kind is ArgumentKind.OPTIONAL_PATH:
         return context.directory if text is None else context.directory.joined(text)
-    if shape is ArgumentKind.PATH_OR_ROOT:
+    if kind is ArgumentKind.PATH_OR_ROOT:
         return ROOT if text is None else context.resolve(text)
-    if shape is ArgumentKind.NUMBER and text is not None:
+    if kind is ArgumentKind.NUMBER and text is not None:
         return parse_count(text.strip())
     return text

@@ -1,10 +1,10 @@
-"""What a command is given: the session's memory and the services around it."""
+"""The state of a session, and the services that it shares with the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
@@ -14,6 +14,7 @@ from ftpservice.accounts.account import IAccount
 from ftpservice.accounts.login_attempts import LoginAttempts
 from ftpservice.accounts.networks import address_group
 from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.data.ascii_transfer import TextFormat
 from ftpservice.data.connector import DataConnector
 from ftpservice.events import Event, EventStream
 from ftpservice.net.tls.server import ServerTLS
@@ -40,7 +41,8 @@ from ftpservice.wire.foreign_protocols import ForeignProtocolDetector
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = [
-    "DataRepresentation",
+    "NOT_LOGGED_IN",
+    "WHOLE_FILE",
     "EventSink",
     "NextTransfer",
     "Services",
@@ -50,16 +52,16 @@ __all__ = [
 ]
 
 
-def _nothing_to_report() -> list[str]:
-    return ["Nobody keeps a report."]
+def _no_report() -> list[str]:
+    return ["No report is kept."]
 
 
 @dataclass(frozen=True)
 class EventSink:
-    """Where a session tells what happens, and where REPORT reads what has happened."""
+    """Where sessions publish events, and where REPORT reads what has happened."""
 
     events: EventStream
-    report: Callable[[], list[str]] = _nothing_to_report
+    report: Callable[[], list[str]] = _no_report
     """Returns the lines of REPORT."""
 
 
@@ -70,25 +72,25 @@ class Services:
     portal: Portal
     clock: IReactorTime
     seconds: Callable[[], float]
-    """The time since the epoch."""
+    """Returns the time since the epoch."""
     settings: SessionSettings
-    activity: EventSink
+    event_sink: EventSink
     login_attempts: LoginAttempts
     session_limits: SessionLimits
     rate_limiters: SharedRateLimiters
     digests: UploadDigests
     turns: TimeBudget
-    """What commands share the reactor's time with."""
+    """The time budget that commands are charged to."""
     resume_offers: ResumeOffers
-    """Which sessions are told of interrupted uploads."""
+    """Which sessions may resume an interrupted upload by its SIZE."""
     uploads: ActiveUploads = field(default_factory=ActiveUploads)
-    """What is being uploaded."""
+    """The uploads under way."""
     user_anonymous: str = "anonymous"
     tls: ServerTLS | None = None
-    """What connections are secured with, if they can be."""
+    """The certificates; None without TLS."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionPeer:
     """The client of a session."""
 
@@ -97,16 +99,17 @@ class SessionPeer:
     host: str | None
     """Its IP address; ``None`` for a UNIX socket."""
     is_there: Callable[[], bool]
-    """Whether the control connection still stands; asks the kernel."""
+    """Tells whether the client holds its end of the control connection; asks the kernel."""
+    label: str = field(init=False)
+    """The address, or "local", for events."""
 
-    @property
-    def label(self) -> str:
-        """The address, or what stands for it in events."""
-        return self.host or "local"
+    def __post_init__(self) -> None:
+        """Set the label."""
+        object.__setattr__(self, "label", self.host or "local")
 
     @property
     def limit_key(self) -> str:
-        """What limits by address count the client under (`address_group`)."""
+        """The key of the client in limits by address (`address_group`)."""
         return address_group(self.label)
 
 
@@ -123,28 +126,29 @@ class TransferParameters:
     umask: int = 0o022
 
 
-@dataclass(frozen=True)
-class DataRepresentation:
-    """How a text file is represented on the wire (TYPE A, STRU)."""
-
-    records: bool
-    turns: TimeBudget
-    """Among whose work text is converted."""
-
-
-@dataclass(frozen=True, slots=True)
-class NextTransfer:
-    """What REST, RANG and ALLO have set for the next transfer."""
+class NextTransfer(NamedTuple):
+    """What REST, RANG and ALLO set for the next transfer command, which uses it up."""
 
     start: int = 0
-    """REST or RANG, in bytes."""
+    """Offset in bytes (REST, RANG)."""
     end: int | None = None
-    """RANG: the byte behind the last one wanted."""
-    announced: int | None = None
-    """ALLO, in bytes."""
+    """Offset of the byte after the last one (RANG)."""
+    announced_size: int | None = None
+    """Bytes (ALLO)."""
 
 
-DEFAULT_TRANSFER = NextTransfer()
+WHOLE_FILE = NextTransfer()
+"""What holds where neither REST nor RANG nor ALLO was sent."""
+
+
+class _NotLoggedIn:
+    """Stands for the account and the storage of a session without a login."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise ReplyError(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
+
+
+NOT_LOGGED_IN: Any = _NotLoggedIn()
 
 
 @dataclass(slots=True)
@@ -156,30 +160,41 @@ class SessionContext:
     connector: DataConnector
     phase: Phase = Phase.GREETED
     portal_login: PortalLogin = field(default_factory=PortalLogin)
+    account: IAccount = NOT_LOGGED_IN
+    """The account; without a login each of its attributes raises the `ReplyError` of that."""
+    storage: IStorage = NOT_LOGGED_IN
+    """The account's files; the same holds."""
+    own_uploads: IOwnUploads | None = None
+    """The storage as `IOwnUploads`, if it is one."""
+    requires_protected_data: bool = False
+    """Whether plaintext data connections are refused, by the settings or the account."""
+    has_rate_limits: bool = False
+    """Whether the settings or the account limit the rate of any transfer."""
     user: str = ""
     """The name of the last USER."""
     directory: VirtualPath = ROOT
+    """The working directory."""
     parameters: TransferParameters = field(default_factory=TransferParameters)
-    marks: NextTransfer = DEFAULT_TRANSFER
+    next_transfer: NextTransfer = WHOLE_FILE
     rename_from: VirtualPath = ROOT
     reported_sizes: dict[VirtualPath, ReportedSize] = field(default_factory=dict)
-    """The sizes that SIZE last told of, in the order in which they were told."""
+    """What SIZE last replied for each path, the oldest first."""
     foreign_detector: ForeignProtocolDetector = field(default_factory=ForeignProtocolDetector)
-    """What the client said before its login."""
+    """What the client sent before its login."""
     failures: int = 0
     """Failed logins of this session."""
     running: Transfer | None = None
     """The transfer in progress."""
-    told: BaseException | None = None
-    """The last problem that an event has told of already."""
+    published_error: BaseException | None = None
+    """The last error that an event has reported already."""
     tls_state: TLSState = field(default_factory=TLSState)
-    """What is under TLS."""
     rate_limits: SessionRateLimits | None = None
-    """The limits of speed; made for the first transfer."""
+    """The rate limits; made for the first transfer that has one."""
 
     def __post_init__(self) -> None:
-        """Have data connections follow PROT."""
-        self.connector.data_tls = self.tls_state.next_data_tls
+        """Have data connections follow PROT, and apply the settings."""
+        self.connector.protection = self.tls_state
+        self._apply_limits(None)
 
     @property
     def secured(self) -> bool:
@@ -188,34 +203,14 @@ class SessionContext:
 
     @property
     def offers_tls(self) -> bool:
-        """Whether AUTH would be heard."""
+        """Whether AUTH is accepted."""
         services = self.services
         return services.tls is not None and services.settings.tls.control is not ControlTLS.OFF
 
-    @property
-    def requires_protected_data(self) -> bool:
-        """Whether data connections in clear are refused."""
-        account = self.portal_login.account
-        by_account = account is not None and account.tls_required
-        return self.services.settings.tls.requires_data_tls(by_account)
-
-    @property
-    def account(self) -> IAccount:
-        """The account; only for commands whose row asks for a login."""
-        account = self.portal_login.account
-        if account is None:
-            raise ReplyError(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
-        return account
-
-    @property
-    def storage(self) -> IStorage:
-        """The account's files."""
-        return IStorage(self.account.storage)
-
-    @property
-    def representation(self) -> DataRepresentation:
-        """How the next text file is represented."""
-        return DataRepresentation(self.parameters.records, self.services.turns)
+    def text_format(self) -> TextFormat | None:
+        """Return how text is converted (TYPE A); None for bytes as they are (TYPE I)."""
+        parameters = self.parameters
+        return TextFormat(parameters.records, self.services.turns) if parameters.ascii else None
 
     def capability(self, interface: Any, right: Right, path: VirtualPath) -> Any:
         """Return the storage as an optional ``interface``; raises `Denied` and `NotSupported`."""
@@ -225,43 +220,39 @@ class SessionContext:
         return found
 
     def is_live(self) -> bool:
-        """Tell whether somebody is logged in and holds the control connection; asks the kernel."""
+        """Tell whether the session is logged in and its client connected; asks the kernel."""
         return self.portal_login.account is not None and self.peer.is_there()
 
     def upload_key(self, path: VirtualPath) -> tuple[str, VirtualPath]:
-        """Return what an upload to ``path`` is known by to all sessions of the account."""
+        """Return the key of an upload to ``path`` among those of all sessions."""
         return self.account.name, path
 
     def resolve(self, text: str | None) -> VirtualPath:
-        """Return the path that an argument names from here; raises `BadPath`."""
+        """Return the path that an argument names; raises `BadPath`."""
         return self.directory if text is None else self.directory.joined(text)
 
-    def require_protected_data(self) -> None:
-        """Raise `ReplyError` where data lacks the TLS it should have.
-
-        And drop what was prepared.
-        """
-        if self.requires_protected_data and not self.tls_state.data:
-            self.take_next_transfer()
-            self.connector.close()
-            raise ReplyError(codes.CLEAR_DATA, "Data has to go under TLS: say PROT P first.")
+    def refuse_plaintext_data(self) -> NoReturn:
+        """Discard what was prepared for the next transfer, and raise `ReplyError` (521)."""
+        self.take_next_transfer()
+        self.connector.close()
+        raise ReplyError(codes.CLEAR_DATA, "Data connections require TLS; send PROT P first.")
 
     def upload_committed(self, user: str, writing: IWriting, entry: Entry) -> str:
-        """Tell who wants to know of a committed upload; returns its digest, if that is known."""
-        account = self.portal_login.account
-        if account is not None and account.name == user:
-            own = IOwnUploads(account.storage, None)
-            if own is not None:
-                own.remember(writing.path, entry)
-        return self.services.digests.upload_committed(user, writing, entry)
+        """Record a committed upload of ``user``; returns its digest, "" if it is not known."""
+        own, digests = self.own_uploads, self.services.digests
+        if own is not None and self.account.name == user:
+            own.remember(writing.path, entry)
+        return digests.upload_committed(user, writing, entry) if digests.is_enabled else ""
 
     def take_next_transfer(self) -> NextTransfer:
-        """Return what REST, RANG and ALLO have set for the next transfer, and reset it."""
-        marks, self.marks = self.marks, DEFAULT_TRANSFER
-        return marks
+        """Return what REST, RANG and ALLO have set, and reset it."""
+        taken, self.next_transfer = self.next_transfer, WHOLE_FILE
+        return taken
 
     def rate_limiters(self, upload: bool) -> RateLimiters | None:
-        """Return the limits that a transfer has to keep to; None if there are none."""
+        """Return the rate limits of a transfer; None if it has none."""
+        if not self.has_rate_limits:
+            return None
         if self.rate_limits is None:
             services = self.services
             self.rate_limits = SessionRateLimits(
@@ -270,20 +261,29 @@ class SessionContext:
         return self.rate_limits.rate_limiters(self.account, upload)
 
     def publish(self, kind: type[Event], *details: Any, user: str | None = None) -> None:
-        """Tell the world of an event of this session."""
-        account = self.portal_login.account
-        name = user if user is not None else (account.name if account is not None else "")
-        when = self.services.seconds()
-        self.services.activity.events.publish(
-            kind(when, self.peer.session, self.peer.label, name, *details)
-        )
+        """Publish an event of this session; ``user`` is the account's name by default."""
+        if user is None:
+            account = self.portal_login.account
+            user = account.name if account is not None else ""
+        peer, services = self.peer, self.services
+        event = kind(services.seconds(), peer.session, peer.label, user, *details)
+        services.event_sink.events.publish(event)
 
     async def pause(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait."""
         await deferLater(self.services.clock, seconds)
 
+    def begin_login(self, account: IAccount) -> None:
+        """Decide what holds for all commands of this login."""
+        self.account = account
+        self.storage = IStorage(account.storage)
+        self.own_uploads = IOwnUploads(account.storage, None)
+        self.directory = account.home
+        self.failures = 0
+        self._apply_limits(account)
+
     def forget_login(self) -> None:
-        """Go back to how a session begins, the connection and its failures left (REIN, USER)."""
+        """Return to the state of a new session; TLS and failed logins stay (REIN, USER)."""
         account = self.portal_login.account
         if account is not None:
             self.services.session_limits.release_user(
@@ -293,7 +293,19 @@ class SessionContext:
             self.rate_limits.leave()
         self.portal_login.logout()
         self.connector.close()
+        self.account = self.storage = NOT_LOGGED_IN
+        self.own_uploads = None
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
-        self.marks, self.reported_sizes = DEFAULT_TRANSFER, {}
+        self.next_transfer, self.reported_sizes = WHOLE_FILE, {}
         settings = self.services.settings
         self.parameters = TransferParameters(ascii=settings.ascii, umask=settings.umask)
+        self._apply_limits(None)
+
+    def _apply_limits(self, account: IAccount | None) -> None:
+        settings = self.services.settings
+        by_account = account is not None and account.tls_required
+        self.requires_protected_data = settings.tls.requires_data_tls(by_account)
+        rates = [settings.rate_up, settings.rate_down]
+        if account is not None:
+            rates += [account.rate_up, account.rate_down]
+        self.has_rate_limits = any(rates)

@@ -1,4 +1,4 @@
-"""What the socket of a control connection is set to and asked for."""
+"""The socket options and the addresses of a control connection."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["control_addresses", "set_socket_options"]
 
 
 def set_socket_options(transport: Any) -> None:
-    """No Nagle, for replies are small and waited for; urgent data in line, for ABOR is sent so.
+    """Set TCP_NODELAY, for small replies, SO_KEEPALIVE, and SO_OOBINLINE, for ABOR.
 
-    Without SO_OOBINLINE the kernel would take the urgent byte out of the stream, and with it
-    the end of the line (RFC 959 §4.1.3, ABOR).
+    ABOR is sent as urgent data (RFC 959 §4.1.3). Without SO_OOBINLINE the kernel would take the
+    urgent byte out of the stream, and with it the end of the line.
     """
     if ITCPTransport.providedBy(transport):
         transport.setTcpNoDelay(True)
@@ -30,7 +30,7 @@ def set_socket_options(transport: Any) -> None:
 
 
 def control_addresses(transport: Any) -> ControlAddresses:
-    """Return the hosts of the connection; those of a PROXY header where there is one."""
+    """Return the hosts of the connection; those of the PROXY header if there is one."""
     peer = getattr(transport.getPeer(), "host", None)
     local = getattr(transport.getHost(), "host", "")
     return ControlAddresses(

@@ -1,7 +1,4 @@
-"""The log of what nobody expected.
-
-The one place that turns errors into replies; no storage knows a code, no command catches one.
-"""
+"""Errors as replies: the one place that maps them to codes, and the log of unexpected ones."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ log = Logger("ftpservice")
 
 
 class ReplyError(Exception):
-    """Raised by a command to answer with a reply other than the one it was on its way to."""
+    """Raised by a command to end it with this reply."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -79,7 +76,7 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
 
 
 def reply_for(error: BaseException) -> Reply | None:
-    """Return the reply for ``error``; ``None`` for one that nobody expected."""
+    """Return the reply for ``error``; ``None`` for an unexpected one."""
     if isinstance(error, ReplyError):
         return error.reply
     for kind in type(error).__mro__:
@@ -90,21 +87,21 @@ def reply_for(error: BaseException) -> Reply | None:
 
 
 def log_detail(error: BaseException) -> str:
-    """Return what an error says to the log beside the path that it is about."""
+    """Return the text of an error for the log, without its path."""
     return error.reason if isinstance(error, errors.StorageError) else str(error)
 
 
 def unexpected_error_text(error: BaseException) -> str:
-    """Return an error that nobody expected in words, for the log."""
+    """Return the text of an unexpected error, for the log."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def undisclosed_detail(error: BaseException | None, told: str) -> str:
-    """Return what an error knows beyond its reply ``told``: for the log, never for the peer."""
+def undisclosed_detail(error: BaseException | None, reply_text: str) -> str:
+    """Return what an error says beyond the text of its reply: for the log, never for the peer."""
     if isinstance(error, errors.StorageError):
         detail = error.detail
     else:
         detail = (
             error.reason if isinstance(error, CannotOpenDataConnection | TransferAborted) else ""
         )
-    return "" if detail.rstrip(".").casefold() == told.rstrip(".").casefold() else detail
+    return "" if detail.rstrip(".").casefold() == reply_text.rstrip(".").casefold() else detail

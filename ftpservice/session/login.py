@@ -1,4 +1,4 @@
-"""Who a session is: one login through the portal, one logout, whatever ends the session."""
+"""The login of a session through the portal, and its logout, however the session ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Granted = tuple[type[Interface], Any, Callable[[], None]]
 
 
 def avatar_account(interface: type[Interface], avatar: Any, name: str) -> IAccount:
-    """Return the avatar as an account; an `IFTPShell` of anybody's realm is wrapped in one."""
+    """Return an avatar as an account; an `IFTPShell` is wrapped in one with all rights."""
     if interface is IAccount:
         return IAccount(avatar)
     rights = PRESETS["full"]
@@ -34,7 +34,7 @@ def avatar_account(interface: type[Interface], avatar: Any, name: str) -> IAccou
 
 
 class PortalLogin:
-    """Holds what the portal granted and returns it exactly once."""
+    """The avatar that the portal granted; its logout is called exactly once."""
 
     __slots__ = ("_ended", "_logout", "account")
 
@@ -49,9 +49,9 @@ class PortalLogin:
         credentials: PeerCredentials | CertificateCredentials | Anonymous,
         name: str,
     ) -> Deferred[IAccount]:
-        """Ask the portal; fails with what the portal fails with.
+        """Log in; fails with what the portal fails with.
 
-        Cancelling stops the waiting, not the portal: what it grants too late is logged out.
+        Cancelling does not stop the portal; an avatar that it grants afterwards is logged out.
         """
         answer: Deferred[IAccount] = Deferred()
 
@@ -69,12 +69,12 @@ class PortalLogin:
         return answer
 
     def logout(self) -> None:
-        """Tell the realm that the account is left; does nothing when there is none."""
+        """Log out; does nothing without a login."""
         logout, self._logout, self.account = self._logout, None, None
         if logout is not None:
             logout()
 
     def end(self) -> None:
-        """Log out, and out again from whatever the portal still grants."""
+        """Log out for good, also from what the portal still grants."""
         self._ended = True
         self.logout()

@@ -1,4 +1,4 @@
-"""How fast the transfers of a session may go."""
+"""The rate limits of a session."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ftpservice.stream.rate_limit import RateLimiter, RateLimiters, SharedRateLi
 __all__ = ["SessionRateLimits"]
 
 Key = tuple[str, bool]
-"""A user's name and whether it is about uploads."""
+"""An account's name and whether the limit is of its uploads."""
 
 
 class SessionRateLimits:
-    """The limits of one session: its own, and those its user's sessions share."""
+    """The limits of one session: its own, and those that the sessions of its account share."""
 
     def __init__(
         self, clock: IReactorTime, settings: SessionSettings, shared: SharedRateLimiters
@@ -29,14 +29,14 @@ class SessionRateLimits:
         self._joined: dict[Key, RateLimiter] = {}
 
     def rate_limiters(self, account: IAccount, upload: bool) -> RateLimiters | None:
-        """Return what holds for uploads or downloads; None where there is no limit."""
+        """Return the limits of uploads or of downloads; None without any."""
         limits = [*self._of_session(upload), *self._of_user(account, upload)]
         return RateLimiters(*limits) if limits else None
 
     def leave(self) -> None:
-        """The login is over: its user's limits are no longer ours."""
+        """Leave the shared limits at the end of a login."""
         while self._joined:
-            key, _throttle = self._joined.popitem()
+            key, _limiter = self._joined.popitem()
             self._shared.leave(key)
 
     def _of_session(self, upload: bool) -> Iterator[RateLimiter]:

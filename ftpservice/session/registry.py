@@ -1,4 +1,4 @@
-"""Where sessions of every protocol are counted, given their memory, and told to end."""
+"""The interfaces between sessions of either protocol and the factory that registers them."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ __all__ = ["ManagedSession", "SessionRegistry"]
 
 
 class ManagedSession(Protocol):
-    """A session, as the lobby knows it."""
+    """A session, as the registry sees it."""
 
     @property
     def is_working(self) -> bool:
         """Whether a user's command is being carried out."""
 
     def client_is_connected(self) -> bool:
-        """Ask whether the client still holds its end of the connection."""
+        """Tell whether the client holds its end of the connection; asks the kernel."""
 
     def finish_and_disconnect(self, reason: str) -> None:
-        """Say that it is over and close, after the command in progress if there is one."""
+        """Send 421 and close, after the command in progress if there is one."""
 
     def disconnect(self, reason: str) -> None:
-        """Say that it is over and close; a transfer in progress is cut."""
+        """Send 421 and close; a transfer in progress is aborted."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether any command is being carried out, a login too."""
+        """Whether any command is being carried out, also before a login."""
 
     def yield_place(self, reason: str) -> None:
-        """Give up the place and say that it is over, before a login."""
+        """Send 421 and close, before a login, because another session needs the place."""
 
     def cut(self) -> None:
-        """Break the connection."""
+        """Abort the connection."""
 
 
 class SessionRegistry(Protocol):
-    """What a session asks of its factory."""
+    """What a session needs of its factory."""
 
-    def context(self, guest: ManagedSession, ends: ControlAddresses) -> SessionContext:
-        """Make the memory of a new session."""
+    def context(self, session: ManagedSession, ends: ControlAddresses) -> SessionContext:
+        """Register a session, and return its state."""
 
     def enter(self, context: SessionContext) -> str | None:
-        """Count a new session; a text says why there is no place for it."""
+        """Count a new session; returns why it is refused, or None."""
 
     def release_place(self, context: SessionContext) -> None:
-        """Count a session no more."""
+        """Stop counting a session."""
 
-    def leave(self, guest: ManagedSession, context: SessionContext, entered: bool) -> None:
-        """Forget a session."""
+    def leave(self, session: ManagedSession, context: SessionContext, entered: bool) -> None:
+        """Remove a session that has ended; ``entered``: `enter` has counted it."""

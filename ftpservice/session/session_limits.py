@@ -1,4 +1,4 @@
-"""How many sessions there are: in total, from an address, under a name."""
+"""The limits on the number of sessions: in all, of an address, of an account."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ __all__ = ["SessionLimits"]
 
 
 class SessionLimits:
-    """Counts places and hands out no more than there are; a limit of 0 is no limit."""
+    """Counts sessions against limits; a limit of 0 is no limit."""
 
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()
         self.waiting = PendingLogins()
-        """The sessions that are not logged in."""
+        """The sessions without a login."""
 
     def take(self, kind: str, name: str, limit: int) -> bool:
-        """Take a place among those of ``kind`` and ``name``; tell whether there was one."""
+        """Count a session under ``kind`` and ``name``; False if the limit is reached."""
         if 0 < limit <= self._taken[kind, name]:
             return False
         self._taken[kind, name] += 1
         return True
 
     def release(self, kind: str, name: str) -> None:
-        """Give back a place that was taken."""
+        """Undo one `take`."""
         self._taken[kind, name] -= 1
         if self._taken[kind, name] <= 0:
             del self._taken[kind, name]
 
     def release_user(self, user: str, address: str, session: int) -> None:
-        """Give back a user's place; the session waits for another login."""
+        """Undo the `take` of a login; the session is without a login again."""
         self.release("user", user)
         self.waiting.add(address, session)
 
     def taken(self, kind: str, name: str) -> int:
-        """Return the number of places taken."""
+        """Return the number of sessions counted."""
         return self._taken.get((kind, name), 0)

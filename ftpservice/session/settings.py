@@ -1,4 +1,4 @@
-"""What the administrator decides about every session."""
+"""The settings of sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["SessionSettings"]
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """Limits and timeouts; times are in seconds, a timeout of 0 never comes."""
+    """Limits and timeouts; times are in seconds, 0 for no timeout or limit."""
 
     welcome: str = "ftpservice ready"
     """The greeting; more than one line is allowed."""
@@ -23,18 +23,18 @@ class SessionSettings:
     login_timeout: float = 60.0
     """From the connection to the login."""
     idle_timeout: float = 300.0
-    """Without a command and without a transfer."""
+    """Without a command or a transfer."""
     ascii: bool = True
-    """Whether TYPE A converts line ends; otherwise it is taken as TYPE I."""
+    """Whether TYPE A converts line ends; otherwise it is the same as TYPE I."""
     host_names: frozenset[str] = frozenset()
-    """What HOST may name, in small letters; everything where it is empty."""
+    """The names that HOST accepts, in lower case; all names if it is empty."""
     umask: int = 0o022
     rate_down: int = 0
-    """Bytes per second for the downloads of a session; 0 for no limit."""
+    """Bytes per second for the downloads of a session."""
     rate_up: int = 0
     """The same for uploads."""
     upload_digest: str = ""
-    """The algorithm with which whole uploads are digested as they come; empty for none."""
+    """The digest algorithm of uploads; empty for none."""
     tls: TLSPolicy = NO_TLS_POLICY
-    """What is asked of clients; it takes certificates to offer TLS."""
+    """What is required of clients; TLS is offered only with certificates."""
     data: DataSettings = field(default_factory=DataSettings)

@@ -1,8 +1,8 @@
-"""Takes a control connection under TLS and out of it again, the session left as it is.
+"""Starts TLS on a control connection, and ends it again (CCC), while the session continues.
 
-Below a session may lie a PROXY wrapper; what changes is the transport that has the socket. What
-is read from that socket before a change is never given to the session behind it: nobody reads it
-from the moment in which AUTH or CCC is carried out, and the session drops what it has.
+A PROXY wrapper may stand between the session and the transport that has the socket; the latter is
+replaced. Bytes that arrived before the change never reach the session afterwards (STARTTLS
+injection): reading stops when AUTH or CCC is carried out, and the session drops what it has.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def call_when_sent(transport: Any, call: Callable[[], object]) -> None:
-    """Call back once the kernel has everything that was written; no producer may be registered."""
+    """Call ``call`` when everything written has been sent; no producer may be registered."""
     below = _below(transport)
     if below.dataBuffer or below._tempDataBuffer:
         transport.registerProducer(_SentNotifier(transport, call), False)
@@ -42,35 +42,39 @@ def call_when_sent(transport: Any, call: Callable[[], object]) -> None:
 
 @implementer(IPullProducer)
 class _SentNotifier:
-    """Is asked for more once when it is registered, and again when all is sent."""
+    """A producer that is resumed once when it is registered, and again when all is sent."""
 
     def __init__(self, transport: Any, call: Callable[[], object]) -> None:
         self._transport = transport
         self._call = call
-        self._asked = False
+        self._was_resumed = False
 
     def resumeProducing(self) -> None:
-        if self._asked:
+        if self._was_resumed:
             self._transport.unregisterProducer()
             self._call()
-        self._asked = True
+        self._was_resumed = True
 
     def stopProducing(self) -> None:
-        """Learn that the connection is lost; its protocol is told so too."""
+        """Do nothing: the connection is lost."""
 
 
 def start_server_tls(
     transport: Any, tls: ServerTLS, timeout: float, secured: Callable[[], object]
 ) -> Any:
-    """Begin TLS and return the session's transport from now on; ``secured`` tells of its end."""
+    """Begin TLS and return the session's new transport.
+
+    ``secured`` is called after the handshake.
+    """
     below = upgrade_to_tls(_below(transport), tls, handshake_timeout=timeout, secured=secured)
     return transport if is_proxied(transport) else below
 
 
 def negotiated_tls(transport: Any) -> tuple[str, frozenset[str], DataTLSContext | None]:
-    """Return version and cipher of a connection under TLS, whom its certificate names, its cover.
+    """Return the results of a handshake.
 
-    That is for the data connections of its session.
+    They are the TLS version and cipher, the accounts that the client certificate names, and what
+    the session's data connections are made with.
     """
     below = _below(transport)
     names = certificate_names(below.socket.getpeercert())
@@ -78,13 +82,13 @@ def negotiated_tls(transport: Any) -> tuple[str, frozenset[str], DataTLSContext 
 
 
 def handshake_failed(transport: Any) -> bool:
-    """Tell whether a handshake was begun on a connection and did not come to its end."""
+    """Tell whether a TLS handshake was begun on a connection and is not complete."""
     below = _below(transport)
     return isinstance(below, TLSTransport) and not below.is_secured
 
 
 def stop_tls(transport: Any) -> Deferred[Any]:
-    """End TLS (close_notify both ways); fires with the session's transport from now on."""
+    """End TLS (close_notify both ways); fires with the session's new transport."""
     below = _below(transport)
 
     def cleared(own: Any) -> Any:
@@ -115,5 +119,5 @@ class PostTLSTransport(Connection):
         return self._ends[0]
 
     def getPeer(self) -> IAddress:
-        """Return the address of the far end."""
+        """Return the address of the peer."""
         return self._ends[1]

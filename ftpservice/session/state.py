@@ -1,9 +1,9 @@
-"""The phases of a session and the table of moves between them (RFC 959 §5.4, §6).
+"""The phases of a session and the transitions between them (RFC 959 §5.4, §6).
 
-A verb that the table names is legal only in the phases it is listed with, anything else is
-refused with 503. All other verbs are legal in every phase that their row's login column allows;
-they end a rename that was begun, for RNTO must follow RNFR directly, except for those that only ask
-or do nothing: clients keep their connection alive with NOOP at any time.
+A verb of the table is legal only in the phases listed with it; elsewhere it is refused with 503.
+All other verbs are legal in every phase that the login column of their row allows. They end a
+rename that was begun, because RNTO must follow RNFR directly, except for those that only ask or do
+nothing: clients keep their connection alive with NOOP at any time.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = [
 ]
 
 BY_CERTIFICATE = "USER by certificate"
-"""The move of a USER that needs no PASS (232, RFC 2228 §5.1)."""
+"""The transition of a USER that needs no PASS (232, RFC 2228 §5.1)."""
 
 
 class Phase(Enum):
-    """How far a session has come."""
+    """A phase of a session."""
 
     GREETED = "greeted"
     NAMED = "named"
@@ -60,11 +60,11 @@ TRANSITIONS: dict[tuple[Phase, str], Phase] = {
 SEQUENCED_VERBS = frozenset(verb for _, verb in TRANSITIONS)
 """The verbs of the table; all others are legal in every phase."""
 PHASE_KEEPING_VERBS = frozenset(("AUTH",))
-"""Verbs that leave a session that they fail in as it was, as those do that are not listed."""
+"""Verbs of the table that keep the phase when they fail."""
 NEUTRAL_VERBS = frozenset(("NOOP", "STAT", "ABOR", "HELP", "FEAT", "SYST", "CLNT", "PWD", "XPWD"))
 """Verbs that may come between RNFR and RNTO."""
 FALLBACK_PHASES = {Phase.NAMED: Phase.GREETED, Phase.RENAMING: Phase.LOGGED_IN}
-"""Where a move that failed leaves the session."""
+"""The phase after a failed transition, where it changes."""
 
 
 def phase_after(phase: Phase, verb: str, succeeded: bool) -> Phase:

@@ -1,4 +1,4 @@
-"""What of a session is under TLS, and what the administrator asks for (RFC 2228, RFC 4217)."""
+"""What the settings require to be under TLS, and what of a session is (RFC 2228, RFC 4217)."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ __all__ = ["NO_TLS_POLICY", "ControlTLS", "DataTLS", "TLSPolicy", "TLSState", "T
 
 
 class ControlTLS(Enum):
-    """What of a control connection has to be under TLS."""
+    """Where the control connection has to be under TLS."""
 
     OFF = "off"
     OFFERED = "offered"
     REQUIRED_LOGIN = "required-login"
-    """Every login but an anonymous one."""
+    """For every login but an anonymous one."""
     REQUIRED = "required"
-    """Every login, and all that follows."""
+    """For every login and all that follows."""
 
 
 class DataTLS(Enum):
-    """What of the data connections of a session under TLS has to be under TLS."""
+    """Where data connections have to be under TLS."""
 
     OFF = "off"
     OFFERED = "offered"
     REQUIRED = "required"
-    """All of them, in all sessions."""
+    """In all sessions."""
 
 
 @dataclass(frozen=True)
 class TLSPolicy:
-    """What the administrator decides about TLS."""
+    """The settings of TLS."""
 
     control: ControlTLS = ControlTLS.OFFERED
     data: DataTLS = DataTLS.OFFERED
     plaintext: bool = False
-    """Whether passwords from other machines are taken in clear, where TLS is not required."""
+    """Whether other hosts may log in in plaintext, where TLS is not required."""
     clear_commands: bool = False
     """Whether a client may leave TLS with CCC."""
     handshake_timeout: float = 20.0
-    """Seconds; 0 for a timeout that never comes."""
+    """Seconds; 0 for no timeout."""
 
     def allows_password(self, secured: bool, host: str | None) -> bool:
-        """Tell whether a client at ``host`` (None: a UNIX socket) may send its password."""
+        """Tell whether a client at ``host`` (None: a UNIX socket) may log in with a password."""
         if secured:
             return True
         if self.control in (ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN):
@@ -69,56 +69,58 @@ def _is_loopback(host: str) -> bool:
 
 
 NO_TLS_POLICY = TLSPolicy(ControlTLS.OFF, DataTLS.OFF, plaintext=True)
-"""What holds for a program that embeds sessions and says nothing of TLS."""
+"""The policy of a program that embeds sessions without TLS settings."""
 
 
 @dataclass
 class TLSState:
-    """What of one session is under TLS now."""
+    """What of one session is under TLS."""
 
     control: bool = False
-    """Commands and replies."""
+    """The control connection."""
     pbsz_done: bool = False
-    """Whether PBSZ was said, or need not be."""
+    """Whether PBSZ was sent, or is not needed."""
     data: bool = False
-    """The data connections (PROT P)."""
+    """The next data connections (PROT P)."""
     description: str = ""
-    """Version and cipher, for people; empty in clear."""
+    """Version and cipher, for a person; empty without TLS."""
     names: frozenset[str] = frozenset()
-    """Whom the client's certificate names; it was checked."""
-    private: bool = False
-    """Whether data began under TLS, without PBSZ and PROT (TLS-P, implicit)."""
+    """The accounts that the verified client certificate names."""
+    implies_prot_p: bool = False
+    """Whether data connections are under TLS without PBSZ and PROT (TLS-P, implicit TLS)."""
     data_tls: DataTLSContext | None = None
-    """What data connections under TLS are made with; there once the handshake is over."""
+    """What data connections under TLS are made with, once the handshake is complete."""
 
-    def begin(self, private: bool) -> None:
-        """The control connection is under TLS from now on."""
-        self.control, self.private = True, private
+    def begin(self, implies_prot_p: bool) -> None:
+        """Record that TLS begins on the control connection."""
+        self.control, self.implies_prot_p = True, implies_prot_p
         self.description, self.names, self.data_tls = "", frozenset(), None
         self.reset()
 
     def reset(self) -> None:
-        """Forget what PBSZ and PROT have said (REIN)."""
-        self.pbsz_done = self.data = self.private
+        """Reset what PBSZ and PROT have set (REIN)."""
+        self.pbsz_done = self.data = self.implies_prot_p
 
-    def learn(self, description: str, names: Iterable[str], cover: DataTLSContext | None) -> None:
-        """Take what is known once the handshake is over."""
-        self.description, self.names, self.data_tls = description, frozenset(names), cover
+    def handshake_done(
+        self, description: str, names: Iterable[str], data_tls: DataTLSContext | None
+    ) -> None:
+        """Record the results of the handshake."""
+        self.description, self.names, self.data_tls = description, frozenset(names), data_tls
 
     def next_data_tls(self) -> DataTLSContext | None:
-        """Return what the next data connection is made with; None for one in clear."""
+        """Return what the next data connection is made with; None for plaintext."""
         if self.data and self.data_tls is None:
-            raise RuntimeError("data is to go under TLS before the commands do")
+            raise RuntimeError("the TLS handshake of the control connection is not complete")
         return self.data_tls if self.data else None
 
     def leave(self) -> None:
-        """Commands and replies are in clear from now on (CCC); anybody may say them."""
+        """Record that the control connection leaves TLS (CCC)."""
         self.control, self.description, self.names = False, "", frozenset()
 
 
 @dataclass(frozen=True)
 class TLSSwitch:
-    """What AUTH and CCC return: behind ``reply`` commands go under TLS, or leave it."""
+    """What AUTH and CCC return: after ``reply`` the control connection enters or leaves TLS."""
 
     reply: Reply
     secure: bool

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.replies import Reply
 
 __all__ = ["Transfer"]
 
 
-class Transfer(ABC):
+class Transfer:
     """What a command returns instead of its final reply; STAT reads its progress.
 
-    The protocol interpreter sends ``preliminary``, then awaits `run`. It always calls `run`, once,
-    which from then on owns what the command opened. `run` is cancelled by ABOR and by the end of
-    the control connection; a cancelled transfer is answered with 426.
+    The protocol interpreter sends ``preliminary`` (1xx), then awaits `run`. It does so in any case,
+    once, and from then on the transfer owns what the command opened.
     """
+
+    connection: StreamConnection | None = None
+    """The data connection, once it is open."""
+    is_committing = False
+    """Whether it can no longer be cancelled: an upload is being published."""
 
     def __init__(self, what: str, upload: bool, preliminary: Reply | None = None) -> None:
         self.what = what
         """The command for a person: ``RETR /a.txt``."""
         self.upload = upload
         self.preliminary = preliminary
-        self.connection: StreamConnection | None = None
-        """The data connection, once it is open."""
 
     @property
     def moved(self) -> int:
         """Bytes over the data connection so far."""
         return self.connection.moved if self.connection is not None else 0
 
-    @abstractmethod
     async def run(self) -> Reply:
-        """Return the final reply, or raise what a command may raise."""
+        """Return the final reply, or raise what a command may raise.
+
+        It is cancelled by ABOR and by the end of the control connection; the reply is then 426.
+        """
+        raise NotImplementedError

@@ -1,9 +1,9 @@
-"""Everything known about a verb, one row each; dispatch, HELP, FEAT and the docs read the rows."""
+"""The table of verbs, one row each; dispatch, HELP, FEAT and the documentation read it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -15,7 +15,7 @@ from ftpservice.wire.replies import Reply
 __all__ = ["ArgumentKind", "CommandFunction", "Verb", "VerbTable"]
 
 CommandFunction = Callable[[SessionContext, Any], Awaitable[Reply | Transfer | TLSSwitch]]
-"""A command: it takes the context and its argument as the row's shape parsed it."""
+"""A command: it takes the context and its parsed argument (`ArgumentKind`)."""
 
 
 def _always(_context: SessionContext) -> bool:
@@ -23,7 +23,7 @@ def _always(_context: SessionContext) -> bool:
 
 
 class ArgumentKind(Enum):
-    """What may stand behind a verb; anything else is refused with 501."""
+    """The argument of a verb; anything else is refused with 501."""
 
     NONE = ""
     TEXT = "<text>"
@@ -42,29 +42,36 @@ class Verb:
     run: CommandFunction
     argument: ArgumentKind
     rfc: str
-    """Where it is specified: number and section."""
+    """Number and section."""
     help: str
     """One line for HELP and the docs."""
     syntax: str
     login: bool = True
-    """Whether it is for logged-in sessions only."""
+    """Whether it needs a login."""
     allowed_during_transfer: bool = False
-    """Whether it is carried out while a transfer runs."""
+    """Whether it is carried out while a transfer is in progress."""
     feature: str = ""
-    """The line that FEAT shows for it; ``{facts}`` and ``{hashes}`` stand for the session's."""
+    """Its line in FEAT; ``{facts}`` and ``{hashes}`` are replaced by those of the session."""
     offered: Callable[[SessionContext], bool] = _always
     """Whether FEAT shows that line to a session."""
     moves_data: bool = False
-    """Whether it uses a data connection, and is refused where that lacks the TLS it should have."""
+    """Whether it uses a data connection, and is refused if that lacks required TLS."""
     alias_of: str = ""
+    is_optional: bool = field(init=False, default=False)
+    """Whether the argument is None where the client sends none."""
+
+    def __post_init__(self) -> None:
+        """Decide what dispatch asks for each command."""
+        optional = (ArgumentKind.NONE, ArgumentKind.OPTIONAL_TEXT)
+        object.__setattr__(self, "is_optional", self.argument in optional)
 
 
 class VerbTable:
-    """The rows, by name."""
+    """Rows by name."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Verb] = {}
-        """The row of each verb, in capitals; aliases too."""
+        """By verb, in capitals; with aliases."""
 
     def add(
         self,
@@ -75,7 +82,7 @@ class VerbTable:
         syntax: str = "",
         **more: Any,
     ) -> Callable[[CommandFunction], CommandFunction]:
-        """Make the decorated function the command ``name``; its docstring becomes the help."""
+        """Make the decorated function the command ``name``; its docstring is the help text."""
 
         def decorate(run: CommandFunction) -> CommandFunction:
             help_line = (run.__doc__ or "").splitlines()[0]
@@ -89,13 +96,13 @@ class VerbTable:
         return decorate
 
     def alias(self, word: str, name: str) -> None:
-        """Accept ``word`` for the verb ``name``."""
+        """Accept ``word`` as another name of the verb ``name``."""
         row = self.rows[name]
         syntax = row.syntax.replace(name, word, 1)
         self.rows[word] = replace(row, name=word, syntax=syntax, feature="", alias_of=name)
 
     def include(self, *tables: VerbTable) -> VerbTable:
-        """Take over the rows of other tables; returns itself."""
+        """Add the rows of other tables; returns itself."""
         for table in tables:
             for row in table:
                 if row.name in self.rows:

@@ -70,7 +70,7 @@ class SimpleInterpreter:
             if problem is None:
                 self.stream.append(answer(upload.text))
             else:
-                self.context.told = problem  # its TransferEnded event has been published
+                self.context.published_error = problem  # its TransferEnded event has been published
                 self.stream.append(self.refuse(problem))
         self.stream.try_flush()
 
@@ -80,7 +80,7 @@ class SimpleInterpreter:
         Publishes nothing if an event has reported the problem; logs an unexpected one.
         """
         refusal, context = answer_for(problem), self.context
-        reported, context.told = context.told, None
+        reported, context.published_error = context.published_error, None
         if refusal is None:
             log.failure("a command failed", Failure(problem))
             context.publish(CommandFailed, "simple", unexpected_error_text(problem))
@@ -158,7 +158,7 @@ async def _check_password(context: SessionContext, password: str) -> None:
             context, LoginRefusal.NO_TLS, "plaintext transfers are refused"
         )
         context.forget_login()
-        context.told = refusal = AnswerError(ErrorCode.AUTH, "TLS is required")
+        context.published_error = refusal = AnswerError(ErrorCode.AUTH, "TLS is required")
         raise refusal
 
 
@@ -168,7 +168,7 @@ def _login_refused(context: SessionContext, reply: Reply) -> AnswerError:
     if ends_session and context.failures < MAX_FAILURES_PER_SESSION:
         code = ErrorCode.BUSY
     text = reply.lines[0].rstrip(".").lower()
-    context.told = refusal = AnswerError(code, text, ends_session)
+    context.published_error = refusal = AnswerError(code, text, ends_session)
     return refusal
 
 

@@ -47,7 +47,7 @@ class SimpleTLSStarter(Protocol):
         connection = _connection(services, session)
 
         def secured() -> None:
-            session.context.tls_state.learn(*negotiated_tls(connection.transport))
+            session.context.tls_state.handshake_done(*negotiated_tls(connection.transport))
 
         transport = start_server_tls(self.transport, tls, timeout, secured)
         transport.protocol = connection

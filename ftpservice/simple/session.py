@@ -58,7 +58,7 @@ class SimpleServerSession:
         self._deadline = Deadline(clock, self._timed_out)
         connection.when_lost = self._connection_lost
         if self._secured:
-            context.tls_state.begin(private=True)
+            context.tls_state.begin(implies_prot_p=True)
         refused = self._registry.enter(context)
         if refused is not None:
             context.publish(Refused, refused)

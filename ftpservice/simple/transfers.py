@@ -81,7 +81,7 @@ class TransferRecord:
             is_abort = isinstance(problem, (TransferAborted, CancelledError))
             outcome = Outcome.CUT if is_abort else Outcome.REFUSED
             detail = log_detail(problem)
-            context.told = problem
+            context.published_error = problem
             if active is not None:
                 is_short = self.size < self._announced
                 services.resume_offers.make(
@@ -262,7 +262,7 @@ async def _send(
     if size > SMALL_FILE_SIZE or limiters is not None:
         await stream.send(heading)
         await stream.flush()
-        await send_file(reading, rate_limited(stream.connection, limiters), offset, end, None)
+        await send_file(reading, rate_limited(stream.connection, limiters), offset, end)
         return
     data: bytes = b""
     while len(data) < size:

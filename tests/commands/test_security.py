@@ -164,7 +164,7 @@ def test_what_was_prepared_is_given_up_with_a_transfer_that_may_not_be(secure: S
     talk = secure(policy(data="required"))
     talk.login()
     assert talk.codes("REST 5", "RETR a") == [350, 521]
-    assert talk.context.marks.start == 0
+    assert talk.context.next_transfer.start == 0
 
 
 def test_an_account_may_ask_for_tls_too(secure: Secure) -> None:

@@ -71,8 +71,8 @@ def test_cwd_without_a_name_goes_to_the_root(talk: Talk) -> None:
 def test_what_was_said_of_a_transfer_is_kept(talk: Talk, between: str) -> None:
     for said, kept in (("REST 5", (5, None)), ("RANG 2 3", (2, 4))):
         talk.codes(said, between)
-        marks = talk.protocol._context.marks
-        assert (marks.start, marks.end) == kept
+        following = talk.protocol._context.next_transfer
+        assert (following.start, following.end) == kept
 
 
 def test_a_host_that_is_not_served_is_504() -> None:

@@ -94,7 +94,7 @@ def test_unknown_and_known_but_absent_verbs_differ() -> None:
 
 def test_what_no_verb_can_be_is_not_echoed_raw() -> None:
     talk = Talk().login()
-    assert talk.say("\x1b[31m\x07 x") == ["500 That is not known."]
+    assert talk.say("\x1b[31m\x07 x") == ["500 Unknown command (unprintable)."]
     assert talk.say("pa\xdf secret")[0].startswith("500 ")
 
 

@@ -165,12 +165,19 @@ class Nowhere:
         """Be over."""
 
 
+class NoListing(TransferJob):
+    """A listing that is not sent."""
+
+    async def _end(self) -> None:
+        """Nothing was opened."""
+
+
 def test_a_listing_that_does_not_get_through_is_told() -> None:
     talk = Talk().login()
     context = talk.protocol._context
-    carriage = TransferJob(context, Nowhere(), "LIST /a")  # type: ignore[arg-type]
+    listing = NoListing(context, Nowhere(), "LIST /a", "Sending the listing.")  # type: ignore[arg-type]
     with pytest.raises(StopIteration) as ended:
-        carriage.run().send(None)
+        listing.run().send(None)
     assert ended.value.value.code == 425
     [event] = talk.of(CommandRefused)
     assert (event.user, event.command, event.path) == ("ann", "LIST", "/a")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from ftpservice.concurrency.time_budget import SECONDS_PER_TURN, TimeBudget
-from ftpservice.data.ascii_transfer import ASCII_CHUNK_SIZE, TextReceiver, TextSender
+from ftpservice.data.ascii_transfer import LINES_PIECE_SIZE, TextFormat, TextReceiver, TextSender
 from tests.support.memory_transport import is_pending, outcome, start
 
 
@@ -43,7 +43,7 @@ async def all_of(inflow: TextReceiver) -> bytes:
 
 async def sent(records: bool, *pieces: bytes) -> bytes:
     connection = Memory()
-    text = TextSender(connection, at_once(), records)
+    text = TextSender(connection, TextFormat(records, at_once()))
     for piece in pieces:
         await text.write(piece)
     await text.finish()
@@ -51,12 +51,12 @@ async def sent(records: bool, *pieces: bytes) -> bytes:
 
 
 def received(records: bool, *pieces: bytes) -> bytes:
-    return outcome(start(all_of(TextReceiver(Memory(*pieces), at_once(), records))))
+    return outcome(start(all_of(TextReceiver(Memory(*pieces), TextFormat(records, at_once())))))
 
 
 def test_a_crlf_that_is_there_is_sent_as_it_is_wherever_it_is_cut():
     assert outcome(start(sent(False, b"a\r\nb\n", b"c\r", b"\nd"))) == b"a\r\nb\r\nc\r\nd"
-    large = b"x" * (ASCII_CHUNK_SIZE - 1) + b"\r\n" + b"y" * ASCII_CHUNK_SIZE + b"\n"
+    large = b"x" * (LINES_PIECE_SIZE - 1) + b"\r\n" + b"y" * LINES_PIECE_SIZE + b"\n"
     assert outcome(start(sent(False, large))) == large[:-1] + b"\r\n"
 
 
@@ -84,12 +84,12 @@ def test_a_peer_that_is_never_waited_for_leaves_time_for_others(upload, records)
         step=SECONDS_PER_TURN / 8
     )  # each look at the time takes a quarter of a piece
     turns = TimeBudget(clock, lambda: next(ticks))
-    data = b"a\n" * 8 * ASCII_CHUNK_SIZE
+    data = b"a\n" * 8 * LINES_PIECE_SIZE
     wire = outcome(start(sent(records, data)))
     if upload:
-        moving = start(all_of(TextReceiver(Memory(wire), turns, records)))
+        moving = start(all_of(TextReceiver(Memory(wire), TextFormat(records, turns))))
     else:
-        moving = start(TextSender(Memory(), turns, records).write(data))
+        moving = start(TextSender(Memory(), TextFormat(records, turns)).write(data))
     iterations = 0
     while is_pending(moving):
         [call] = clock.calls

@@ -1,22 +1,15 @@
-from dataclasses import dataclass, field
-
 import pytest
 from twisted.internet.task import Clock
 
 from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.data.ascii_transfer import TextFormat
 from ftpservice.data.file_transfer import receive_file, send_chunks, send_file
 from ftpservice.stream.connection import TransferAborted
 from ftpservice.wire.entry import Entry, Kind
 from tests.support.memory_transport import connected, is_pending, outcome, start
 
-
-@dataclass
-class Representation:
-    records: bool = False
-    turns: TimeBudget = field(default_factory=lambda: TimeBudget(Clock(), lambda: 0.0))
-
-
-IMAGE, TEXT, RECORDS = None, Representation(), Representation(records=True)
+TURNS = TimeBudget(Clock(), lambda: 0.0)
+IMAGE, TEXT, RECORDS = None, TextFormat(False, TURNS), TextFormat(True, TURNS)
 
 
 class Reading:

@@ -40,7 +40,7 @@ def masquerade(reactor, *rules):
 
 
 def announced(rules, client, own="192.0.2.9"):
-    return outcome(start(masquerade(Reactor(), *rules).announced(client, own)))
+    return outcome(start(masquerade(Reactor(), *rules).address_for(client, own)))
 
 
 RULES = ("203.0.113.5", "10.0.0.0/8=10.0.0.5", "10.1.0.0/16=10.1.0.5", "192.168.0.0/16=")
@@ -71,15 +71,15 @@ class TestNames:
     def test_a_name_is_resolved_and_the_answer_kept_for_a_while(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
-        asking = start(mask.announced("192.0.2.1", "10.0.0.1"))
+        asking = start(mask.address_for("192.0.2.1", "10.0.0.1"))
         assert is_pending(asking)
         reactor.answer("2001:db8::1", "203.0.113.5", "203.0.113.6")
         assert outcome(asking) == "203.0.113.5"
         reactor.advance(CACHE_SECONDS - 1)
-        assert outcome(start(mask.announced("192.0.2.1", ""))) == "203.0.113.5"
+        assert outcome(start(mask.address_for("192.0.2.1", ""))) == "203.0.113.5"
         assert len(reactor.asked) == 1
         reactor.advance(1)
-        asking = start(mask.announced("192.0.2.1", ""))
+        asking = start(mask.address_for("192.0.2.1", ""))
         reactor.answer("203.0.113.7")
         assert outcome(asking) == "203.0.113.7"
         assert reactor.getDelayedCalls() == []
@@ -87,33 +87,33 @@ class TestNames:
     def test_the_last_good_answer_is_kept_when_there_is_none(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
-        first = start(mask.announced("192.0.2.1", ""))
+        first = start(mask.address_for("192.0.2.1", ""))
         reactor.answer("203.0.113.5")
         outcome(first)
         reactor.advance(CACHE_SECONDS)
-        second = start(mask.announced("192.0.2.1", ""))
+        second = start(mask.address_for("192.0.2.1", ""))
         reactor.answer()
         assert outcome(second) == "203.0.113.5"
 
     def test_a_name_that_never_had_an_address_is_refused_and_soon_asked_again(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
-        first = start(mask.announced("192.0.2.1", ""))
+        first = start(mask.address_for("192.0.2.1", ""))
         reactor.answer()
         with pytest.raises(CannotOpenDataConnection, match=r"ftp\.example\.com"):
             outcome(first)
         with pytest.raises(CannotOpenDataConnection):
-            outcome(start(mask.announced("192.0.2.1", "")))
+            outcome(start(mask.address_for("192.0.2.1", "")))
         assert len(reactor.asked) == 1
         reactor.advance(RETRY_SECONDS)
-        again = start(mask.announced("192.0.2.1", ""))
+        again = start(mask.address_for("192.0.2.1", ""))
         reactor.answer("203.0.113.5")
         assert outcome(again) == "203.0.113.5"
 
     def test_clients_that_ask_together_share_the_question(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
-        asking = [start(mask.announced("192.0.2.1", "")) for _ in range(3)]
+        asking = [start(mask.address_for("192.0.2.1", "")) for _ in range(3)]
         assert len(reactor.asked) == 1
         reactor.answer("203.0.113.5")
         assert [outcome(one) for one in asking] == ["203.0.113.5"] * 3
@@ -121,20 +121,20 @@ class TestNames:
     def test_a_slow_answer_is_not_waited_for_when_there_was_a_good_one(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
-        first = start(mask.announced("192.0.2.1", ""))
+        first = start(mask.address_for("192.0.2.1", ""))
         reactor.answer("203.0.113.5")
         outcome(first)
         reactor.advance(CACHE_SECONDS)
-        second = start(mask.announced("192.0.2.1", ""))
+        second = start(mask.address_for("192.0.2.1", ""))
         reactor.advance(RESOLVE_TIMEOUT_SECONDS)
         assert outcome(second) == "203.0.113.5"
         reactor.answer("203.0.113.6")
-        assert outcome(start(mask.announced("192.0.2.1", ""))) == "203.0.113.6"
+        assert outcome(start(mask.address_for("192.0.2.1", ""))) == "203.0.113.6"
 
     def test_one_client_that_goes_away_does_not_disturb_the_others(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
-        gone, stays = (start(mask.announced("192.0.2.1", "")) for _ in range(2))
+        gone, stays = (start(mask.address_for("192.0.2.1", "")) for _ in range(2))
         gone.cancel()
         with pytest.raises(CancelledError):
             outcome(gone)
@@ -152,4 +152,4 @@ class TestNames:
 
         reactor.resolveHostName = at_once
         mask = masquerade(reactor, "ftp.example.com")
-        assert outcome(start(mask.announced("192.0.2.1", ""))) == "203.0.113.5"
+        assert outcome(start(mask.address_for("192.0.2.1", ""))) == "203.0.113.5"

@@ -214,7 +214,7 @@ def test_a_subscriber_that_fails_is_logged() -> None:
         raise RuntimeError("broken")
 
     try:
-        stream = started.service.parts.factory.activity.events
+        stream = started.service.parts.factory.event_sink.events
         stream.subscribe(broken)
         stream.publish(Event(0.0, 1, "127.0.0.1", ""))
     finally:

@@ -61,15 +61,15 @@ def test_data_is_wanted_under_tls_by_the_service_or_an_account(
 def test_data_never_goes_in_clear_for_want_of_a_handshake() -> None:
     protection = TLSState()
     assert protection.next_data_tls() is None
-    protection.begin(private=True)
+    protection.begin(implies_prot_p=True)
     with pytest.raises(RuntimeError):
         protection.next_data_tls()
     cover = cast(DataTLSContext, object())
-    protection.learn("TLSv1.3", ["ann"], cover)
+    protection.handshake_done("TLSv1.3", ["ann"], cover)
     assert protection.next_data_tls() is cover
     protection.leave()
     assert protection.next_data_tls() is cover
-    protection.begin(private=False)
+    protection.begin(implies_prot_p=False)
     assert protection.next_data_tls() is None
     assert (protection.description, protection.names, protection.data_tls) == (
         "",

@@ -124,7 +124,7 @@ class Talk:
         stream = EventStream(lambda error, event: self.events.append(event))
         stream.subscribe(self.events.append)
         self.factory = FTPFactory(
-            portal, self.reactor, settings, activity=EventSink(stream, lambda: ["all is well"])
+            portal, self.reactor, settings, event_sink=EventSink(stream, lambda: ["all is well"])
         )
         self.protocol, self.transport = self.connect(host)
 

@@ -52,12 +52,12 @@ class MemoryDataListener(DataListener):
     """A port of the network in memory, for one data connection."""
 
     def __init__(self, network: MemoryNetwork) -> None:
-        self.admit = None
+        self.accept_peer = None
         self._network = network
         self.port = network.listen(self._comes)
 
     def _comes(self, peer: IPv4Address) -> Any:
-        return self.admit(peer.host) if self.admit is not None else None
+        return self.accept_peer(peer.host) if self.accept_peer is not None else None
 
     @property
     def is_open(self) -> bool:
@@ -65,11 +65,10 @@ class MemoryDataListener(DataListener):
         return self.port > 0
 
     def watch(self) -> None:
-        """Nobody waits at this door: who comes is let in, or turned away, at once."""
+        """Do nothing: connections are accepted, or closed, as soon as they are made."""
 
-    def look(self) -> bool:
-        """Tell that nobody waits."""
-        return False
+    def accept_pending(self, most: int = 0) -> None:
+        """Do nothing: no connection waits."""
 
     def close(self) -> None:
         """Listen no more."""

@@ -54,7 +54,7 @@ def endings(served: Served) -> list[TransferEnded]:
         if isinstance(event, TransferEnded):
             ended.append(event)
 
-    served.factory.activity.events.subscribe(note)
+    served.factory.event_sink.events.subscribe(note)
     return ended
 
 

@@ -84,7 +84,7 @@ def iterated(talk: Talk) -> float:
 
 def settled(talk: Talk, *protocols: ControlProtocol) -> None:
     """Wait until these sessions have nothing left to do."""
-    while any(one._conversation.busy or one._arrived for one in protocols):
+    while any(one._interpreter.busy or one._unparsed for one in protocols):
         iterated(talk)
 
 
@@ -169,7 +169,7 @@ def test_a_flood_goes_on_until_all_is_answered(talk: Talk) -> None:
 def test_a_flood_during_a_transfer_has_its_turns_too(talk: Talk) -> None:
     with Flood(talk, "STAT") as flood:
         for protocol, _transport in flood.ends:
-            protocol._conversation._transfer = Task(never())
+            protocol._interpreter._transfer = Task(never())
         assert sorted(flood.times())[-2] < MOST_SECONDS
 
 

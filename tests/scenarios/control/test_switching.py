@@ -139,7 +139,7 @@ def test_who_has_no_place_is_told_so_under_tls(secure: Secure) -> None:
 
 def test_sessions_where_tls_comes_first_are_the_factorys() -> None:
     talk = Talk()
-    with pytest.raises(ValueError, match="no certificates"):
+    with pytest.raises(ValueError, match="needs a certificate"):
         ImplicitTLSFactory(talk.factory)
     talk.factory.tls = AT_HAND
     implicit = ImplicitTLSFactory(talk.factory)

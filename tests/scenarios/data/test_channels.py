@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 
 from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.connector import (
-    FIRST_BREATH_SECONDS,
-    MAX_BREATH_SECONDS,
+    FIRST_DELAY_SECONDS,
+    MAX_DELAY_SECONDS,
     ControlAddresses,
     DataConnector,
     PeerRefused,
@@ -335,7 +335,7 @@ class TestPassive:
     async def test_a_client_that_has_connected_may_take_its_time(self, reactor):
         session = connector(reactor, data_timeout=0.05)
         with client(await session.passive(True)):
-            await until(reactor, lambda: session._unused._call is None)
+            await until(reactor, lambda: session._idle_ports._call is None)
             await gone(reactor, await session.take().connection())
 
     @ensureDeferred
@@ -380,11 +380,11 @@ class TestPassive:
         session = connector(reactor)
         outcome(start(session.passive(True, None)))
         for breath in (
-            FIRST_BREATH_SECONDS,
-            2 * FIRST_BREATH_SECONDS,
-            4 * FIRST_BREATH_SECONDS,
-            MAX_BREATH_SECONDS,
-            MAX_BREATH_SECONDS,
+            FIRST_DELAY_SECONDS,
+            2 * FIRST_DELAY_SECONDS,
+            4 * FIRST_DELAY_SECONDS,
+            MAX_DELAY_SECONDS,
+            MAX_DELAY_SECONDS,
         ):
             reactor.advance(1.001)
             session.take().close()

@@ -50,8 +50,15 @@ class Session:
             self.end.recv(1)  # the ticket
         self.data_tls: DataTLSContext | None = DataTLSContext(tls.contexts, control.session.id)
         self.connector: DataConnector = connector(reactor, ends, **settings)
-        self.connector.data_tls = lambda: self.data_tls
+        self.connector.protection = self
         self.ends = ours, theirs, control, self.end
+
+    @property
+    def data(self) -> bool:
+        return self.data_tls is not None
+
+    def next_data_tls(self) -> DataTLSContext | None:
+        return self.data_tls
 
     def shake(self, plain: socket.socket, session=None) -> ssl.SSLSocket:
         """Shake hands as the client; blocks."""

@@ -59,7 +59,7 @@ def endings(served: Served) -> list[TransferEnded]:
         if isinstance(event, TransferEnded):
             seen.append(event)
 
-    served.factory.activity.events.subscribe(note)
+    served.factory.event_sink.events.subscribe(note)
     return seen
 
 

@@ -45,7 +45,7 @@ def test_an_upload_that_breaks_is_not_published(
 ) -> None:
     (served.root / "a").write_bytes(b"old")
     ended = TransferEndings()
-    served.factory.activity.events.subscribe(ended)
+    served.factory.event_sink.events.subscribe(ended)
     wire = served.session()
     data = wire.accepted()
     assert wire.codes("TYPE I", command) == [200, 150]
@@ -76,7 +76,7 @@ def test_a_client_that_is_killed_publishes_nothing(served: Served) -> None:
     (served.root / "a").write_bytes(b"old")
     for _ in range(5):
         ended = TransferEndings()
-        served.factory.activity.events.subscribe(ended)
+        served.factory.event_sink.events.subscribe(ended)
         wire = served.session()
         data = wire.accepted()
         assert wire.codes("TYPE I", "STOR a") == [200, 150]
@@ -156,7 +156,7 @@ def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
 
     monkeypatch.setattr(LocalUpload, "commit", slowly)
     ended = TransferEndings()
-    served.factory.activity.events.subscribe(ended)
+    served.factory.event_sink.events.subscribe(ended)
     wire = served.session()
     data = wire.accepted()
     assert wire.codes("TYPE I", "STOR a") == [200, 150]
@@ -169,7 +169,7 @@ def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
         served.wait_for(lambda: protocol._input_ended)
     else:
         wire.send("ABOR\r\n")
-        served.wait_for(lambda: len(protocol._conversation.queue) == 1)
+        served.wait_for(lambda: len(protocol._interpreter.queue) == 1)
     may_end.set()
     if not killed:
         assert wire.replies(2) == [226, 226]

@@ -165,7 +165,7 @@ def test_who_speaks_no_tls_where_it_comes_first_is_told_of(
     papers = str(Authority(tmp_path).certificate("service"))
     served = server("--simple-tls", "tcp:0:interface=127.0.0.1", "--certificate", papers)
     seen: list[Event] = []
-    served.factory.activity.events.subscribe(seen.append)
+    served.factory.event_sink.events.subscribe(seen.append)
     wire = connected(served)
     wire.send("USER demo\nPASS demo\n")
     served.wait_for(lambda: [event for event in seen if isinstance(event, HandshakeFailed)])

@@ -265,7 +265,7 @@ def test_a_line_that_is_too_long(served: Served) -> None:
 def test_a_cut_upload_leaves_the_old_file(served: Served, size: int, end: str) -> None:
     (served.root / "a").write_bytes(b"old")
     ended: list[TransferEnded] = []
-    served.factory.activity.events.subscribe(
+    served.factory.event_sink.events.subscribe(
         lambda event: ended.append(event) if isinstance(event, TransferEnded) else None
     )
     wire = session(served)
@@ -424,7 +424,7 @@ def test_rates_hold(server: Callable[..., Served]) -> None:
 @in_thread
 def test_subscribers_learn_which_protocol_it_is(served: Served) -> None:
     seen: list[Event] = []
-    served.factory.activity.events.subscribe(seen.append)
+    served.factory.event_sink.events.subscribe(seen.append)
     wire = session(served)
     wire.upload("a", b"abc")
     wire.download("a")
@@ -549,7 +549,7 @@ def test_data_in_clear_is_refused_where_it_has_to_be_private(
 def test_behind_a_balancer_the_client_is_who_it_says(server: Callable[..., Served]) -> None:
     served = server("--simple", "haproxy:tcp:0:interface=127.0.0.1", "--allow-plaintext")
     seen: list[Event] = []
-    served.factory.activity.events.subscribe(seen.append)
+    served.factory.event_sink.events.subscribe(seen.append)
     wire = connected(served)
     wire.send("PROXY TCP4 192.0.2.7 192.0.2.1 4000 1452\r\nUSER demo\nPASS demo\n")
     assert wire.line() == "OK ftpservice simple/1"

@@ -32,7 +32,7 @@ class Place:
         accounts.write_text("".join(lines))
         self.served = server("--client-ca", str(self.clients.path), "--auth", f"passwd:{accounts}")
         self.events: list[Event] = []
-        self.served.factory.activity.events.subscribe(self.events.append)
+        self.served.factory.event_sink.events.subscribe(self.events.append)
 
     def wire(self, version: ssl.TLSVersion, certificate: Path | None = None) -> TLSWire:
         """Open a session and say AUTH, the handshake to come."""

@@ -42,7 +42,7 @@ def told(served: Served) -> list[str]:
         if isinstance(event, TransferEnded):
             digests.append(event.digest)
 
-    served.factory.activity.events.subscribe(note)
+    served.factory.event_sink.events.subscribe(note)
     return digests
 
 
