@@ -284,7 +284,7 @@ class UniqueNameContract(ContractCase):
         if not await supports_mode(storage, WriteMode.UNIQUE):
             return
         writing = await begin_upload(storage, "/name", b"unique", WriteRequest(WriteMode.UNIQUE))
-        await create_file(storage, str(writing.path), b"somebody's")
+        await create_file(storage, str(writing.path), b"another's")
         taken = str(writing.path)
         try:
             await writing.commit()
@@ -292,7 +292,7 @@ class UniqueNameContract(ContractCase):
             pass
         else:
             self.assertNotEqual(str(writing.path), taken)
-        self.assertEqual(await read_file(storage, taken), b"somebody's")
+        self.assertEqual(await read_file(storage, taken), b"another's")
 
     @contract_test
     async def test_an_abandoned_unique_upload_leaves_nothing(self, storage: IStorage) -> None:

@@ -262,7 +262,7 @@ def test_a_full_pool_is_an_error(tmp_path):
         run(in_pool(InlineRunner(), ROOT, overloaded))
 
 
-def test_partials_of_a_former_format_can_be_resumed(bench):
+def test_a_partial_upload_has_the_entry_of_its_file(bench):
     run(run(begin_upload(bench.storage, "/file", b"x", WriteRequest())).abandon())
     entry = run(IPartials(bench.storage).partial(path_at("/file")))
     assert (entry.name, entry.kind) == ("file", Kind.FILE)

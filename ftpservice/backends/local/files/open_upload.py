@@ -162,7 +162,7 @@ def _reserve(parent: DirectoryEntry, name: bytes) -> PartialFile:
 
 
 def _has_started(upload: LocalUpload) -> bool:
-    """Start the upload if its name is still free and promised to nobody else."""
+    """Start the upload if its name is still free and promised to no other upload."""
     try:
         if upload.partial.is_spare or upload.partial.target.facts() is not None:
             return False

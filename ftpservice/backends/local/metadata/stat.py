@@ -6,6 +6,8 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Callable
+from typing import Any
 
 from ftpservice.storage.errors import Denied, IsDirectory
 from ftpservice.wire.entry import ANY_ACCESS, Entry, Kind
@@ -26,30 +28,19 @@ _known_owners: dict[int, str] = {}
 _known_groups: dict[int, str] = {}
 
 
-def _find_owner(number: int) -> str:
-    """Return a user's name; may ask a directory service, so not in the reactor thread."""
+def _find_name(names: dict[int, str], lookup: Callable[[int], Any], number: int) -> str:
+    """Look a user's or group's name up and remember it in ``names``; the number if it has none.
+
+    May ask a directory service, so not for the reactor thread.
+    """
     try:
-        name = pwd.getpwuid(number).pw_name
+        name = str(lookup(number)[0])
     except (KeyError, OSError):
         name = str(number)
-    _cache_name(_known_owners, number, name)
-    return name
-
-
-def _find_group(number: int) -> str:
-    """Return a group's name; may ask a directory service, so not in the reactor thread."""
-    try:
-        name = grp.getgrgid(number).gr_name
-    except (KeyError, OSError):
-        name = str(number)
-    _cache_name(_known_groups, number, name)
-    return name
-
-
-def _cache_name(names: dict[int, str], number: int, name: str) -> None:
     if len(names) >= MAX_CACHED_NAMES:
         names.clear()
     names[number] = name
+    return name
 
 
 def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entry:
@@ -68,8 +59,8 @@ def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entr
             0 if kind is Kind.DIRECTORY else size,
             facts.st_mtime,
             mode & 0o7777,
-            _known_owners.get(user) or _find_owner(user),
-            _known_groups.get(group) or _find_group(group),
+            _known_owners.get(user) or _find_name(_known_owners, pwd.getpwuid, user),
+            _known_groups.get(group) or _find_name(_known_groups, grp.getgrgid, group),
             links,
             "%xg%x" % (device, inode),  # noqa: UP031 - half the time of an f-string
             None,
