@@ -28,11 +28,11 @@ class Trace:
         self.steps: list[str] = []
         self.broken = ""
         self._fsync, self._rename = os.fsync, os.rename
-        self._exclusive, self._send = partial_file.rename_exclusive, reply_writer.write_now
+        self._exclusive, self._send = partial_file.rename_exclusive, reply_writer.send_now
         monkeypatch.setattr(os, "fsync", self.fsync)
         monkeypatch.setattr(os, "rename", self.rename)
         monkeypatch.setattr(partial_file, "rename_exclusive", self.exclusive)
-        monkeypatch.setattr(reply_writer, "write_now", self.send)
+        monkeypatch.setattr(reply_writer, "send_now", self.send)
 
     def fsync(self, descriptor: int) -> None:
         kind = "directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
@@ -49,9 +49,10 @@ class Trace:
         self._exclusive(source, target, *places)
         self.steps.append(f"rename to {os.fsdecode(target)}")
 
-    def send(self, transport: Any, data: bytes) -> None:
+    def send(self, transport: Any, data: bytes) -> bytes:
         self.steps.append(data[:3].decode())
-        self._send(transport, data)
+        rest: bytes = self._send(transport, data)
+        return rest
 
 
 @pytest.fixture
