@@ -1,5 +1,5 @@
 # make serve   run the service here         make test   set up and run all tests
-# Wants Python 3.11 or newer with venv, git and make; everything else goes into $(VENV).
+# Needs Python 3.11 or newer with venv, git and make; the rest is installed into $(VENV).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -25,12 +25,12 @@ PACKAGED := setup.cfg $(CONSTRAINTS) pyproject.toml $(wildcard README.md) \
 
 help:
 	@echo 'make serve    serve var/files to the accounts in passwd.db on 127.0.0.1:$(PORT) (PORT=...)'
-	@echo 'make test     run all tests (TESTS=tests/wire for some of them)'
-	@echo 'make lint     check style and format'
+	@echo 'make test     run the tests (TESTS=tests/wire: some of them)'
+	@echo 'make lint     check style and formatting'
 	@echo 'make types    check types'
-	@echo 'make bench    measure this service beside others (BENCH_ARGS=--quick)'
-	@echo 'make docs     write the pages that are made from the code'
-	@echo 'make clean    remove what was built and installed here; var/ and its files stay'
+	@echo 'make bench    compare the speed with other servers (BENCH_ARGS=--quick)'
+	@echo 'make docs     generate the reference pages from the code'
+	@echo 'make clean    remove the virtual environment and caches; keeps var/ and its files'
 
 serve: $(VENV)/.installed
 	@FTPSERVICE_ADVICE_LISTEN='port: make serve PORT=2221' \
@@ -39,7 +39,7 @@ serve: $(VENV)/.installed
 
 test: clients check
 
-# The tests alone: clients of others that are not installed are not asked for.
+# The tests without the installation of third-party clients.
 check: $(VENV)/.testing
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(TESTS) $(PYTEST_ARGS)
 
@@ -60,7 +60,7 @@ docs: $(VENV)/.installed
 	PYTHONPATH=.:client $(BIN)/python docs/make_shell.py
 	PYTHONPATH=.:client $(BIN)/python docs/make_client_api.py
 
-# Ours and the peers that are here, side by side; BENCH_ARGS='--quick' takes a minute or two.
+# Compares with the installed servers; BENCH_ARGS='--quick' takes a minute or two.
 bench: $(VENV)/.benching
 	-@benchmarks/install-peers
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
@@ -70,7 +70,7 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.* _trial_temp*
 	find ftpservice client tests twisted -name __pycache__ -prune -exec rm -rf {} +
 
-# Everything installed below is rebuilt only when what it is made of has changed.
+# The targets below run again only if their sources have changed.
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }

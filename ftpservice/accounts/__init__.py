@@ -1,3 +1,3 @@
-"""Who may log in, with what, to which files: accounts, checkers, realm, attempts."""
+"""Accounts: records, checkers, the realm and the limits on login attempts."""
 
 __all__: list[str] = []

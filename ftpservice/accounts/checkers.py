@@ -70,7 +70,7 @@ Checked = tuple[PasswdContents, AccountRecord | None, bool]
 
 
 class LoginBusy(Exception):
-    """Too many logins are waiting for their check; says nothing about the password.
+    """Too many logins are waiting for their check; the password was not checked.
 
     Not a `twisted.cred.error.LoginFailed`, because it must not count as a failed login.
     """

@@ -1,7 +1,7 @@
 """Combines checkers, ours and Twisted's, behind one portal, and adapts Twisted's FTP realms.
 
 A portal has one checker for each credentials interface, so several checkers for passwords are
-asked in turn. Twisted's own checkers need this care:
+called in turn. Twisted's own checkers need this care:
 
 - ``memory:`` has its names as ``str`` if it was made from a string, and as ``bytes`` if it was made
   by a program.
@@ -66,11 +66,11 @@ AvatarId = Any
 
 
 class UnusableChecker(ValueError):
-    """A checker that could never accept a login here; says which one and why."""
+    """A checker that could never accept a login here; ``str`` of it names the checker and why."""
 
 
 def portal_checkers(checkers: Iterable[ICredentialsChecker]) -> list[ICredentialsChecker]:
-    """Return the arguments for ``Portal``: checkers that ask these ones in this order.
+    """Return the checkers to register with a ``Portal``; they call these ones in this order.
 
     Raises `UnusableChecker`.
     """
@@ -127,7 +127,7 @@ class TextNameRealm:
 
 @implementer(ICredentialsChecker, IStartable)
 class PasswordCheckers:
-    """Asks checkers in turn until one accepts the login.
+    """Calls checkers in turn until one accepts the login.
 
     If none does, the refusal is the first one that is not vague (`LoginRefused.is_vague`). An
     unexpected error of a checker is logged and counts as a refusal. `LoginBusy` is raised at once.
@@ -168,9 +168,9 @@ class PasswordCheckers:
 
     async def _avatar_id(self, credentials: Any) -> AvatarId:
         checkers = self.checkers if credentials.username else ()
-        return await _first_avatar_id(checkers, lambda checker: self._ask(checker, credentials))
+        return await _first_avatar_id(checkers, lambda checker: self._check(checker, credentials))
 
-    async def _ask(self, checker: ICredentialsChecker, credentials: Any) -> AvatarId:
+    async def _check(self, checker: ICredentialsChecker, credentials: Any) -> AvatarId:
         if type(checker) in (FilePasswordDB, UNIXChecker):
             if self._pool is None:
                 raise RuntimeError("start the checkers with the reactor before the first login")
@@ -186,7 +186,7 @@ class PasswordCheckers:
 
 @implementer(ICredentialsChecker)
 class CertificateCheckers:
-    """Asks checkers in turn about a client certificate; does not start or stop them."""
+    """Calls checkers in turn for a client certificate; does not start or stop them."""
 
     credentialInterfaces = (ICertificateCredentials,)
 
@@ -196,20 +196,20 @@ class CertificateCheckers:
     def requestAvatarId(self, credentials: Any) -> Deferred[AvatarId]:
         """Check a name and the names in a certificate; fails like `PasswordCheckers`."""
 
-        async def ask(checker: ICredentialsChecker) -> AvatarId:
+        async def check(checker: ICredentialsChecker) -> AvatarId:
             return await maybeDeferred(checker.requestAvatarId, credentials)
 
-        return Task(_first_avatar_id(self.checkers, ask)).done
+        return Task(_first_avatar_id(self.checkers, check)).done
 
 
 async def _first_avatar_id(
     checkers: Iterable[ICredentialsChecker],
-    ask: Callable[[ICredentialsChecker], Awaitable[AvatarId]],
+    check: Callable[[ICredentialsChecker], Awaitable[AvatarId]],
 ) -> AvatarId:
     refusals: list[LoginRefused] = []
     for checker in checkers:
         try:
-            return await ask(checker)
+            return await check(checker)
         except (LoginBusy, CancelledError):
             raise
         except LoginRefused as error:

@@ -1,3 +1,3 @@
-"""What the service has been doing, told by events only."""
+"""The log of events and the activity report; both are made from events alone."""
 
 __all__: list[str] = []

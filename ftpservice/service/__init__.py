@@ -1,3 +1,3 @@
-"""Assembly: settings, options and the service that twistd starts."""
+"""The service that twistd starts: settings, listeners, log, start and stop."""
 
 __all__: list[str] = []

@@ -55,21 +55,22 @@ class SettingsChange:
 class SettingsReload:
     """Called on SIGHUP.
 
-    ``apply`` is called with a `SettingsChange`, ``tell`` with lines, ``complain`` with one line.
+    ``apply`` is called with a `SettingsChange`; ``write_lines`` and ``write_error`` report to the
+    operator.
     """
 
     def __init__(
         self,
         options: ServiceOptions,
         apply: Callable[[SettingsChange], object],
-        tell: Callable[[Iterable[str]], object],
-        complain: Callable[[str], object],
+        write_lines: Callable[[Iterable[str]], object],
+        write_error: Callable[[str], object],
         pool: Callable[[], BlockingRunner],
     ) -> None:
         self._options = options
         self._apply = apply
-        self._tell = tell
-        self._complain = complain
+        self._write_lines = write_lines
+        self._write_error = write_error
         self._pool = pool
         self._running = self._again = False
 
@@ -95,7 +96,7 @@ class SettingsReload:
         try:
             change = await pool.run(self._read)
         except (usage.UsageError, CertificateError, OSError) as error:
-            self._complain(
+            self._write_error(
                 f"settings not read again: {error_text(error)}; the previous ones stay in force"
             )
             return
@@ -103,7 +104,7 @@ class SettingsReload:
             await pool.stop()
         self._options.settings = change.settings
         self._apply(change)
-        self._tell(change.lines())
+        self._write_lines(change.lines())
 
     def _read(self) -> SettingsChange:
         """Read the file and the certificates that it names (blocks)."""

@@ -24,7 +24,7 @@ class LineTooLong(Exception):
 
 
 class LineStream:
-    """The lines and answers of one connection; receives only while somebody reads.
+    """The lines and answers of one connection; receives only while a reader waits.
 
     ``before_wait`` is awaited before the stream waits for a line; False ends the lines.
     """

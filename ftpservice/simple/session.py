@@ -139,7 +139,7 @@ class SimpleServerSession:
             self._over = True
 
     def _check_protocol(self, verb: str) -> None:
-        """Raise `AnswerError` if a client speaks another protocol before its login."""
+        """Raise `AnswerError` if a client uses another protocol before its login."""
         if self.context.portal_login.account is None:
             if verb in SIMPLE_VERBS:
                 self.context.foreign_detector.has_spoken_ftp = True
@@ -183,7 +183,7 @@ class SimpleServerSession:
         return busy and not self._over and self.context.portal_login.account is not None
 
     def client_is_connected(self) -> bool:
-        """Return whether the client has not closed the connection; asks the kernel."""
+        """Return whether the client has not closed the connection, from the state of the socket."""
         return not self._lost and not peer_has_closed(self._transport)
 
     def finish_and_disconnect(self, reason: str) -> None:

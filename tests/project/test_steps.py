@@ -18,14 +18,14 @@ KEYS = ("calls", "own", "files")
 # writes larger ones.
 BUDGET = {
     "connect": (125, 50, 25),
-    "login": (396, 213, 45),
+    "login": (286, 154, 42),
     "retr": (326, 224, 53),
     "stor": (544, 323, 66),
     "stor-over": (545, 332, 67),
     "mlsd": (626, 437, 54),
     "noop": (47, 24, 13),
     "tls-auth": (368, 187, 30),
-    "tls-login": (414, 228, 47),
+    "tls-login": (288, 163, 43),
     "tls-retr": (577, 359, 59),
     "tls-stor": (791, 464, 72),
     "tls-stor-over": (806, 473, 73),

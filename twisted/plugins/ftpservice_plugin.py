@@ -1,4 +1,4 @@
-"""What ``twistd`` finds: the service and the ``passwd:`` checker, as factories and nothing more."""
+"""The plugins for ``twistd``: the service and the ``passwd:`` checker. Imports little."""
 
 from twisted.application.service import ServiceMaker
 
@@ -7,6 +7,6 @@ from ftpservice.accounts.strcred import PasswdFactory
 __all__ = ["ftpservice", "passwd"]
 
 ftpservice = ServiceMaker(
-    "ftpservice", "ftpservice.service.tap", "An FTP service over virtual filesystems.", "ftpservice"
+    "ftpservice", "ftpservice.service.tap", "FTP and FTPS server.", "ftpservice"
 )
 passwd = PasswdFactory()

@@ -1,3 +1,3 @@
-"""The log: its thread, its files, its set-up."""
+"""The log: its writer thread, its sinks and its setup."""
 
 __all__: list[str] = []

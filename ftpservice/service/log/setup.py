@@ -1,4 +1,4 @@
-"""Which log the options of ``twistd`` ask for; what is written to it never stops the service."""
+"""Chooses the log by the options of ``twistd`` and the setting ``log-file``."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from ftpservice.service.settings.errors import CannotStart, error_text
 
 __all__ = ["LogWriterStream", "LogWriters", "logs_for"]
 
-DAEMONS_FILE = "twistd.log"
+DAEMON_LOG_FILE = "twistd.log"
 STANDARD_OUTPUT = "-"
 
 
 @dataclass(frozen=True)
 class LogWriters:
-    """What is written by threads of its own."""
+    """The writers of the log and of the standard streams; each has a thread."""
 
     log: LogWriter | None = None
-    """The log's; None where somebody else keeps it."""
+    """Writes the log; None if another program does."""
     terminal: LogWriter | None = None
-    """Standard output's; the same as ``log`` if that goes there."""
+    """Writes to standard output; the same object as ``log`` if that goes there."""
     errors: LogWriter | None = None
-    """Standard error's."""
+    """Writes to standard error."""
 
     @property
     def is_separate(self) -> bool:
-        """Whether the log goes elsewhere than to standard output."""
+        """Whether the log does not go to standard output."""
         return self.log is not self.terminal or self.log is None
 
     def start(self) -> None:
-        """Begin to write; the process no longer forks."""
+        """Start the threads; the process must not fork afterwards."""
         for writer in self._writers():
             writer.start()
 
     def reopen(self) -> None:
-        """Open the log file by its name again (SIGUSR1)."""
+        """Reopen the log file (SIGUSR1)."""
         if self.log is not None:
             self.log.reopen()
 
     def close(self) -> None:
-        """Write what waits, and no more."""
+        """Write what is queued, and end the threads."""
         for writer in self._writers():
             writer.close()
 
@@ -57,7 +57,7 @@ class LogWriters:
 
 
 class LogWriterStream:
-    """A text stream whose lines a `LogWriter` takes, as events of a level."""
+    """A text stream that writes to a `LogWriter`, with one level."""
 
     encoding = "utf-8"
 
@@ -66,25 +66,26 @@ class LogWriterStream:
         self._level = level
 
     def write(self, text: str) -> None:
-        """Take text that ends with a line end."""
+        """Write text that ends with a line end."""
         self._writer.put(text, self._level)
 
     def flush(self) -> None:
-        """Return at once: the writer's thread writes as soon as it can."""
+        """Do nothing: the thread writes as soon as it can."""
 
 
 def logs_for(program: Mapping[str, Any] | None, log_file: str | None, owner: Owner) -> LogWriters:
-    """Return the logs for twistd's options, ``log_file`` before its own; raises `CannotStart`.
+    """Return the writers for the options of twistd; raises `CannotStart`.
 
-    Without ``program`` the service is part of another program, which keeps its log itself.
+    ``log_file`` overrides the log of ``program``. Without ``program`` the service is embedded in
+    another program, which writes the log itself.
     """
     if program is None:
         return LogWriters()
     foreground = bool(program.get("nodaemon"))
     terminal = _terminal(sys.__stdout__) if foreground else None
     errors = _terminal(sys.__stderr__) if foreground else None
-    if terminal is not None and errors is not None and _are_one(sys.__stdout__, sys.__stderr__):
-        errors = terminal  # two threads would write into each other's lines
+    if terminal is not None and errors is not None and _are_same(sys.__stdout__, sys.__stderr__):
+        errors = terminal  # two threads would mix their lines
     return LogWriters(_log(program, log_file, owner, terminal), terminal, errors)
 
 
@@ -99,20 +100,22 @@ def _log(
     if path in (None, "", STANDARD_OUTPUT) and program.get("nodaemon"):
         return terminal
     if path == STANDARD_OUTPUT:
-        return None  # twistd says that a daemon has none
-    return LogWriter(_file(path or DAEMONS_FILE, owner))
+        return None  # twistd reports that a daemon has no standard output
+    return LogWriter(_file(path or DAEMON_LOG_FILE, owner))
 
 
 def _terminal(stream: TextIO | None) -> LogWriter | None:
     try:
-        number = stream.fileno() if stream is not None else -1
-        return LogWriter(StreamSink(number, is_journal(number))) if stream is not None else None
-    except (OSError, ValueError):  # it is no file, or closed
+        if stream is None:
+            return None
+        descriptor = stream.fileno()
+        return LogWriter(StreamSink(descriptor, is_journal(descriptor)))
+    except (OSError, ValueError):  # not a file, or closed
         return None
 
 
-def _are_one(first: TextIO | None, second: TextIO | None) -> bool:
-    """Tell whether two streams lead to one pipe, terminal or file (``2>&1``)."""
+def _are_same(first: TextIO | None, second: TextIO | None) -> bool:
+    """Return whether two streams are one pipe, terminal or file (``2>&1``)."""
     if first is None or second is None:
         return False
     return os.path.sameopenfile(first.fileno(), second.fileno())

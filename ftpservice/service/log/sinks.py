@@ -1,6 +1,6 @@
-"""Where log lines go: a file that can be opened anew, a stream that is inherited, syslog.
+"""Sinks of log lines: a file that can be reopened, an inherited stream, syslog.
 
-What is here blocks, and belongs in the thread of a `LogWriter`.
+Their methods block; they run in the thread of a `LogWriter`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from ftpservice.service.settings.errors import error_text
 __all__ = ["FileSink", "LogEntry", "LogSink", "StreamSink", "SyslogSink", "is_journal"]
 
 LogEntry = tuple[str, str]
-"""The name of a level, and text that ends with a line end."""
+"""The name of a level, and text with its line end."""
 LOG_FILE_MODE = 0o640
-"""Permission bits of a new log file: it tells the names of files and accounts."""
+"""Permission bits of a new log file, which has the names of files and accounts."""
 POLL_MILLISECONDS = 1000
-
-
 PRIORITIES = {
     LogLevel.debug.name: syslog.LOG_DEBUG,
     LogLevel.info.name: syslog.LOG_INFO,
@@ -37,45 +35,45 @@ PRIORITIES = {
 
 
 class LogSink(Protocol):
-    """A place for lines."""
+    """A destination of log lines."""
 
     def text_of(self, event: LogEvent) -> str | None:
-        """Return an event as text that ends with a line end; None for one without text."""
+        """Return an event as text with its line end; None for an event without text."""
 
     def write(self, entries: Sequence[LogEntry]) -> None:
-        """Write entries; raises `OSError`, and goes on behind what was written when called again.
+        """Write entries; raises `OSError`.
 
-        When called again after an error, ``entries`` are more of them or none.
+        The next call, with more entries or none, continues after what was written.
         """
 
     def give_up(self) -> int:
-        """Forget what could not be written; returns the number of lines."""
+        """Discard what could not be written; returns the number of lines."""
 
     def reopen(self) -> str:
-        """Open the file by its name again; returns a line that says what came of it, or nothing."""
+        """Reopen the file; returns a line for the log, or an empty string."""
 
     def close(self) -> None:
-        """Let go of what was opened."""
+        """Close what the sink has opened."""
 
 
 class StreamSink:
-    """A descriptor that belongs to somebody else, as standard output does.
+    """A descriptor that the sink does not own, such as standard output.
 
-    ``tells_levels``: each entry begins with its level, as systemd's journal wants (sd-daemon(3)).
+    ``level_prefix``: each entry begins with its level, for systemd's journal (sd-daemon(3)).
     """
 
-    def __init__(self, descriptor: int, tells_levels: bool = False) -> None:
+    def __init__(self, descriptor: int, level_prefix: bool = False) -> None:
         self._descriptor = descriptor
-        self._tells_levels = tells_levels
+        self._level_prefix = level_prefix
         self._rest = b""
 
     def text_of(self, event: LogEvent) -> str | None:
-        """Return an event as ``twistd`` writes it."""
+        """Return an event in the format of ``twistd``."""
         return formatEventAsClassicLogText(event)
 
     def write(self, entries: Sequence[LogEntry]) -> None:
-        """Write, and wait where the descriptor is one that does not wait by itself."""
-        text = "".join(map(self._marked, entries))
+        """Write; wait with poll(2) if the descriptor is nonblocking."""
+        text = "".join(map(self._with_level, entries))
         self._rest += text.encode("utf-8", "backslashreplace")
         while self._rest:
             try:
@@ -86,28 +84,28 @@ class StreamSink:
                 if not poll.poll(POLL_MILLISECONDS):
                     raise
 
-    def _marked(self, entry: LogEntry) -> str:
+    def _with_level(self, entry: LogEntry) -> str:
         level, text = entry
-        return f"<{PRIORITIES.get(level, syslog.LOG_INFO)}>{text}" if self._tells_levels else text
+        return f"<{PRIORITIES.get(level, syslog.LOG_INFO)}>{text}" if self._level_prefix else text
 
     def give_up(self) -> int:
-        """Forget what could not be written."""
+        """Discard what could not be written."""
         lost, self._rest = self._rest.count(b"\n"), b""
         return lost
 
     def reopen(self) -> str:
-        """There is no name to open it by."""
-        return "SIGUSR1: the log goes to standard output, there is no file to open anew"
+        """Return that there is no file."""
+        return "SIGUSR1: the log goes to standard output, there is no file to reopen"
 
     def close(self) -> None:
-        """Leave it open: it is not ours."""
+        """Leave the descriptor open."""
 
 
 class FileSink(StreamSink):
-    """A file with a name; raises `OSError` when it cannot be opened.
+    """A file; raises `OSError` if it cannot be opened.
 
-    ``owner`` is whom the process will become: a file that root makes is theirs, or they could not
-    open it again.
+    ``owner`` is the user that the process will become: a file that root creates is given to that
+    user, who could not reopen it otherwise.
     """
 
     def __init__(self, path: str, owner: Owner = (-1, -1)) -> None:
@@ -115,12 +113,12 @@ class FileSink(StreamSink):
         super().__init__(_opened(self._path, owner))
 
     def reopen(self) -> str:
-        """Write into the file that has the name now; what was open stays if there is none."""
+        """Write to the file that has the name now; keep the old one if it cannot be opened."""
         try:
             descriptor = _opened(self._path, (-1, -1))
         except OSError as error:
             reason = error_text(error)
-            return f"cannot open {self._path} anew: {reason}; the old file stays in use"
+            return f"cannot reopen {self._path}: {reason}; the old file stays in use"
         former, self._descriptor = self._descriptor, descriptor
         os.close(former)
         return ""
@@ -131,7 +129,7 @@ class FileSink(StreamSink):
 
 
 def _opened(path: str, owner: Owner) -> int:
-    """Open a log file; a FIFO nobody reads is an error, not a reason to wait."""
+    """Open a log file; a FIFO without a reader is an error (O_NONBLOCK)."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     with suppress(FileExistsError):
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, LOG_FILE_MODE)
@@ -141,23 +139,23 @@ def _opened(path: str, owner: Owner) -> int:
     descriptor = os.open(path, flags | os.O_CREAT, LOG_FILE_MODE)
     os.set_blocking(descriptor, True)
     if owner != (-1, -1):
-        _hand_over(path, descriptor, owner)
+        _give_to_owner(path, descriptor, owner)
     return descriptor
 
 
-def _hand_over(path: str, descriptor: int, owner: Owner) -> None:
-    """Give a file that root has made before to its owner, unless a link leads elsewhere."""
+def _give_to_owner(path: str, descriptor: int, owner: Owner) -> None:
+    """Give an existing file of root to its owner, unless its name is a link."""
     status = os.fstat(descriptor)
     with suppress(OSError):
         named = os.lstat(path)
-        is_it = (named.st_dev, named.st_ino) == (status.st_dev, status.st_ino)
-        plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == 0
-        if plain and is_it:
+        is_same = (named.st_dev, named.st_ino) == (status.st_dev, status.st_ino)
+        is_plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == 0
+        if is_plain and is_same:
             os.fchown(descriptor, *owner)
 
 
 class SyslogSink:
-    """The system's log; it has times of its own, and gets the levels."""
+    """syslog(3), with the levels; it adds the times itself."""
 
     def __init__(self, prefix: str) -> None:
         syslog.openlog(prefix, syslog.LOG_PID, syslog.LOG_DAEMON)
@@ -168,25 +166,25 @@ class SyslogSink:
         return f"{text}\n" if text else None
 
     def write(self, entries: Sequence[LogEntry]) -> None:
-        """Write each line by itself."""
+        """Write each line as a message."""
         for level, text in entries:
             for line in text.encode("utf-8", "backslashreplace").decode().splitlines():
                 syslog.syslog(PRIORITIES.get(level, syslog.LOG_INFO), line.replace("\0", "\\x00"))
 
     def give_up(self) -> int:
-        """Nothing is ever left."""
+        """Return 0: nothing is kept."""
         return 0
 
     def reopen(self) -> str:
-        """There is nothing to open."""
-        return "SIGUSR1: the log goes to syslog, there is no file to open anew"
+        """Return that there is no file."""
+        return "SIGUSR1: the log goes to syslog, there is no file to reopen"
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close the socket."""
         syslog.closelog()
 
 
 def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a descriptor leads to systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
+    """Return whether a descriptor is systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
     status = os.fstat(descriptor)
     return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -1,4 +1,4 @@
-"""Log files are opened anew under their name, and belong to whoever the service becomes."""
+"""Log files are reopened by their name, and belong to the user that the service becomes."""
 
 from __future__ import annotations
 
@@ -50,8 +50,7 @@ def test_one_that_cannot_be_opened_leaves_the_old_one_and_says_so(tmp_path: Path
     (tmp_path / "logs").rename(tmp_path / "away")
     told = sink.reopen()
     assert told == (
-        f"cannot open {tmp_path}/logs/log anew: no such file or directory;"
-        " the old file stays in use"
+        f"cannot reopen {tmp_path}/logs/log: no such file or directory; the old file stays in use"
     )
     sink.write(line("on"))
     sink.close()
@@ -139,7 +138,7 @@ def test_the_journal_is_told_levels_and_nobody_else(tmp_path: Path) -> None:
         assert sinks.is_journal(out.fileno(), environment)
         assert not sinks.is_journal(out.fileno(), {"JOURNAL_STREAM": "8:1"})
         assert not sinks.is_journal(out.fileno(), {})
-        StreamSink(out.fileno(), tells_levels=True).write([("warn", "a\n"), ("info", "b\n")])
+        StreamSink(out.fileno(), level_prefix=True).write([("warn", "a\n"), ("info", "b\n")])
     assert (tmp_path / "out").read_text() == "<4>a\n<6>b\n"
 
 

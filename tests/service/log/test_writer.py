@@ -79,7 +79,7 @@ def test_events_are_written_by_another_thread_with_their_levels() -> None:
 def test_a_sink_that_does_not_move_holds_nobody_and_the_loss_is_told_once() -> None:
     sink = Sink()
     sink.open.clear()
-    writer = LogWriter(sink, most_lines=10)
+    writer = LogWriter(sink, max_lines=10)
     writer.start()
     writer.put("first\n")
     assert sink.entered.wait(PATIENCE)
