@@ -79,7 +79,7 @@ def test_what_can_change_changes_for_sessions_to_come() -> None:
     assert started.service.parts.event_log.verbosity is Verbosity.PROBLEMS
     assert started.service._grace == 7
     factory = started.service.parts.factory
-    assert factory._ports._range == (50000, 50001)
+    assert list(factory._ports._range) == [50000, 50001]
     assert started.again("") == [
         "settings read again, applied: tls, passive-ports, passive-address, welcome,"
         " max-sessions, idle-timeout, rate-up, grace, log, umask"

@@ -122,12 +122,12 @@ def test_logrotate_moves_the_log_and_the_service_goes_on_in_a_new_one(
     assert "Server Shut Down." in (place / "ftp.log").read_text()
 
 
-def test_a_log_that_cannot_be_opened_anew_goes_on_and_says_so(place: Path) -> None:
+def test_a_log_that_cannot_be_reopened_stays_in_the_old_file_and_says_so(place: Path) -> None:
     with daemon(place, f"--uid={NOBODY}", f"--gid={NOBODY}") as port:
         old = (place / "ftp.log").rename(place / "old.log")
         number = int((place / "twistd.pid").read_text())
         os.kill(number, signal.SIGUSR1)
-        until(lambda: "anew: permission denied; the old file stays in use" in old.read_text())
+        until(lambda: ": permission denied; the old file stays in use" in old.read_text())
         with client(port) as one:
             one.mkd("after")
             until(lambda: "directory /after" in old.read_text())
