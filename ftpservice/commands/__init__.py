@@ -1,3 +1,3 @@
-"""The verbs, one file for each concern of the RFCs."""
+"""The commands of FTP, one file for each concern of the RFCs."""
 
 __all__: list[str] = []

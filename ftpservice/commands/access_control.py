@@ -1,4 +1,4 @@
-"""Who is there and where: login, logout, working directory (RFC 959 §4.1.1, RFC 7151)."""
+"""Access control commands: login, logout, working directory (RFC 959 §4.1.1, RFC 7151)."""
 
 from __future__ import annotations
 
@@ -29,57 +29,57 @@ __all__ = ["publish_login_refused", "verbs"]
 
 verbs = VerbTable()
 
-TLS_REQUIRED_TEXT = "Not in clear: say AUTH TLS first, or use FTPS."
+TLS_REQUIRED_TEXT = "TLS is required; send AUTH TLS first, or use implicit TLS."
 HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:[]")
 
 
 @verbs.add("HOST", ArgumentKind.TEXT, rfc="7151", syntax="<host name>", login=False, feature="HOST")
 async def host(context: SessionContext, name: str) -> Reply:
-    """Name the virtual host wanted; all that are served have the same accounts and files."""
-    wanted = name.strip().lower()
-    if not 0 < len(wanted) <= 255 or not HOST_CHARACTERS.issuperset(wanted):
+    """Name the virtual host; all hosts have the same accounts and files."""
+    host_name = name.strip().lower()
+    if not 0 < len(host_name) <= 255 or not HOST_CHARACTERS.issuperset(host_name):
         raise ReplyError(codes.BAD_ARGUMENT, "That is not a host name.")
     served = context.services.settings.host_names
-    if served and wanted.rstrip(".") not in served:
+    if served and host_name.rstrip(".") not in served:
         raise ReplyError(codes.BAD_PARAMETER, "That host is not served here.")
     return reply(codes.READY, "Host accepted.")
 
 
 @verbs.add("USER", ArgumentKind.TEXT, rfc="959 4.1.1", syntax="<name>", login=False)
 async def user(context: SessionContext, name: str) -> Reply:
-    """Say who logs in; ends the login before."""
+    """Name the user to log in; ends the previous login."""
     anonymous = _is_anonymous(context, name)
     if not _may_log_in(context, anonymous):
         publish_login_refused(
-            context, LoginRefusal.NO_TLS, "passwords are not taken in clear", name
+            context, LoginRefusal.NO_TLS, "plaintext logins are not allowed", name
         )
-        return await _slowly(context, TLS_REQUIRED_TEXT)
+        return await _refuse_login(context, TLS_REQUIRED_TEXT)
     context.forget_login()
     context.user = name
     if anonymous:
-        return reply(codes.NEED_PASSWORD, "Anonymous: any password will do.")
-    if name in context.tls_state.names and await _certified(context):
-        return _admitted(context, codes.LOGGED_IN_BY_CERTIFICATE)
+        return reply(codes.NEED_PASSWORD, "Anonymous login; send any password.")
+    if name in context.tls_state.names and await _log_in_by_certificate(context):
+        return _begin_login(context, codes.LOGGED_IN_BY_CERTIFICATE)
     return reply(codes.NEED_PASSWORD, "Password required.")
 
 
 def _may_log_in(context: SessionContext, anonymous: bool) -> bool:
-    """Tell whether commands have the TLS that a login needs; looks at nobody's account."""
+    """Tell whether the TLS policy allows the login, whatever the account."""
     policy, secured = context.services.settings.tls, context.secured
     if anonymous:
         return policy.allows_anonymous(secured)
     return policy.allows_password(secured, context.peer.host)
 
 
-async def _certified(context: SessionContext) -> bool:
-    """Tell whether the account is one that its certificate lets in, and log in if so."""
+async def _log_in_by_certificate(context: SessionContext) -> bool:
+    """Log in if the client certificate is enough for the account; tell whether it was."""
     name = context.user.encode("utf-8", "surrogateescape")
     names = context.tls_state.names
     credentials = CertificateCredentials(name, context.peer.host, names)
     try:
         await context.portal_login.login(context.services.portal, credentials, context.user)
     except LoginRefused as error:
-        if not error.is_vague:  # otherwise a password is wanted, as usual
+        if not error.is_vague:  # otherwise the client sends PASS
             publish_login_refused(context, error.reason, f"by certificate; {error.detail}")
         return False
     except (Refused, UnhandledCredentials):
@@ -92,23 +92,23 @@ def _is_anonymous(context: SessionContext, name: str) -> bool:
 
 
 def _means_anonymous(context: SessionContext, name: str) -> bool:
-    """Tell whether anonymous users say ``name``, where there are any."""
+    """Tell whether ``name`` is one of the names of anonymous users."""
     return name.lower() in (context.services.user_anonymous.lower(), "anonymous", "ftp")
 
 
 @verbs.add("PASS", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.1", syntax="<password>", login=False)
 async def password(context: SessionContext, text: str | None) -> Reply:
-    """Give the password of the name said in USER."""
+    """Send the password of the user named by USER."""
     try:
         await context.services.login_attempts.admit(context.peer.label)
     except TooManyAttempts:
         publish_login_refused(context, LoginRefusal.THROTTLED, "of this address")
         return reply(codes.SERVICE_UNAVAILABLE, "Too many failed logins from your address.")
     try:
-        await _ask(context, _credentials(context, text or ""))
+        await _log_in(context, _credentials(context, text or ""))
     except (Refused, UnhandledCredentials) as error:
-        publish_login_refused(context, *_why(context, error))
-        return await _slowly(context, "Login failed.")
+        publish_login_refused(context, *_refusal_of(context, error))
+        return await _refuse_login(context, "Login failed.")
     except (LoginBusy, StorageError) as error:
         busy = isinstance(error, LoginBusy)
         publish_login_refused(
@@ -116,11 +116,11 @@ async def password(context: SessionContext, text: str | None) -> Reply:
         )
         context.published_error = error
         raise
-    return _admitted(context, codes.LOGGED_IN)
+    return _begin_login(context, codes.LOGGED_IN)
 
 
-def _why(context: SessionContext, error: Exception) -> tuple[LoginRefusal, str]:
-    """Return why the portal refuses, as far as that is known."""
+def _refusal_of(context: SessionContext, error: Exception) -> tuple[LoginRefusal, str]:
+    """Return the reason for which the portal refused a login, as far as it is known."""
     if isinstance(error, LoginRefused):
         reason, detail, is_vague = error.reason, error.detail, error.is_vague
     elif isinstance(error, UnhandledCredentials):
@@ -135,11 +135,11 @@ def _why(context: SessionContext, error: Exception) -> tuple[LoginRefusal, str]:
 def publish_login_refused(
     context: SessionContext, reason: LoginRefusal, detail: str = "", name: str | None = None
 ) -> None:
-    """Publish that a login is refused, and why; the client is told nothing of the reason."""
+    """Publish that a login is refused, and why; the reply does not give the reason."""
     context.publish(LoginFailed, reason, detail, user=context.user if name is None else name)
 
 
-def _admitted(context: SessionContext, code: int) -> Reply:
+def _begin_login(context: SessionContext, code: int) -> Reply:
     """Begin the login of the account that the portal granted, unless it has too many sessions."""
     account, limits = context.portal_login.account, context.services.session_limits
     assert account is not None
@@ -154,8 +154,8 @@ def _admitted(context: SessionContext, code: int) -> Reply:
     return reply(code, "Logged in.")
 
 
-async def _ask(context: SessionContext, credentials: PeerCredentials | Anonymous) -> None:
-    """Ask the portal, and tell the count of attempts how it ended."""
+async def _log_in(context: SessionContext, credentials: PeerCredentials | Anonymous) -> None:
+    """Log in through the portal, and count the attempt."""
     attempts, address = context.services.login_attempts, context.peer.label
     ended = attempts.abandoned
     try:
@@ -176,8 +176,8 @@ def _credentials(context: SessionContext, text: str) -> PeerCredentials | Anonym
     return PeerCredentials(name, secret, context.peer.host, context.secured, names)
 
 
-async def _slowly(context: SessionContext, text: str) -> Reply:
-    """Let a failed login cost time, and end the session at the last one (RFC 2577 §5)."""
+async def _refuse_login(context: SessionContext, text: str) -> Reply:
+    """Delay the reply to a failed login, and end the session after the last one (RFC 2577 §5)."""
     context.failures += 1
     last = context.failures >= MAX_FAILURES_PER_SESSION
     await context.pause(delay_after(context.failures))
@@ -188,13 +188,13 @@ async def _slowly(context: SessionContext, text: str) -> Reply:
 
 @verbs.add("ACCT", ArgumentKind.TEXT, rfc="959 4.1.1", syntax="<account>")
 async def account_information(_context: SessionContext, _text: str) -> Reply:
-    """Name an account beside the user; not needed here."""
+    """Send account information; not needed here."""
     return reply(codes.SUPERFLUOUS, "No account information is needed.")
 
 
 @verbs.add("REIN", rfc="959 4.1.1", login=False)
 async def reinitialize(context: SessionContext, _none: None) -> Reply:
-    """Log out and begin again on the same connection, under TLS if it is."""
+    """Log out and start again on the same connection; TLS stays."""
     context.forget_login()
     context.tls_state.reset()
     return reply(codes.READY, "Ready for a new user.")
@@ -202,33 +202,33 @@ async def reinitialize(context: SessionContext, _none: None) -> Reply:
 
 @verbs.add("QUIT", rfc="959 4.1.1", login=False, allowed_during_transfer=True)
 async def leave(context: SessionContext, _none: None) -> Reply:
-    """Say goodbye; a transfer in progress is finished first."""
-    ending = " when the transfer is done" if context.running is not None else ""
+    """End the session; a transfer in progress is finished first."""
+    ending = " after the transfer" if context.running is not None else ""
     return reply(codes.GOODBYE, f"Goodbye{ending}.")
 
 
 @verbs.add("SMNT", ArgumentKind.PATH, rfc="959 4.1.1")
 async def structure_mount(_context: SessionContext, _path: VirtualPath) -> Reply:
-    """Mount another filesystem; not implemented, an account has the one it has."""
-    return reply(codes.NOT_IMPLEMENTED, "There is nothing to mount.")
+    """Mount another filesystem; not implemented."""
+    return reply(codes.NOT_IMPLEMENTED, "SMNT is not implemented.")
 
 
 @verbs.add("CWD", ArgumentKind.PATH_OR_ROOT, rfc="959 4.1.1", syntax="[<directory>]")
 async def change_directory(context: SessionContext, path: VirtualPath) -> Reply:
-    """Make a directory the working directory; without a name the root."""
-    return await _change(context, path)
+    """Change the working directory; without an argument to the root."""
+    return await _change_directory(context, path)
 
 
 @verbs.add("CDUP", rfc="959 4.1.1")
 async def change_up(context: SessionContext, _none: None) -> Reply:
-    """Make the parent the working directory."""
-    return await _change(context, context.directory.parent)
+    """Change the working directory to its parent."""
+    return await _change_directory(context, context.directory.parent)
 
 
-async def _change(context: SessionContext, path: VirtualPath) -> Reply:
-    enters = IEnter(context.storage, None)
-    if enters is not None:
-        await enters.enter(path)
+async def _change_directory(context: SessionContext, path: VirtualPath) -> Reply:
+    storage = IEnter(context.storage, None)
+    if storage is not None:
+        await storage.enter(path)
     elif (await context.storage.stat(path)).kind is not Kind.DIRECTORY:
         raise NotDirectory(path)
     context.directory = path
@@ -237,7 +237,7 @@ async def _change(context: SessionContext, path: VirtualPath) -> Reply:
 
 @verbs.add("PWD", rfc="959 4.1.3")
 async def working_directory(context: SessionContext, _none: None) -> Reply:
-    """Tell the working directory."""
+    """Return the working directory."""
     return verbatim_reply(codes.PATHNAME, f"{context.directory.quoted()} is the current directory.")
 
 

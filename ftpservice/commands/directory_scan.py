@@ -1,4 +1,4 @@
-"""Directories as a listing shows them; read in batches, never all at once."""
+"""The entries of a listing, read in batches, never all at once."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["DirectoryScan", "EntryBatch"]
 
 MAX_SORTED_ENTRIES = 20_000
-"""Entries that are held to be put in an order that was asked for; a larger directory streams."""
+"""Entries that are kept for sorting; a larger directory is sent unsorted."""
 MAX_DEPTH = 32
 MAX_DIRECTORIES = 10_000
-"""Directories that the leading components of a pattern may match, or ``LIST -R`` may enter."""
+"""Directories that the leading components of a pattern may match, or ``LIST -R`` may read."""
 ENTRIES_PER_TURN = 200
-"""Entries that are matched, or written as lines, in one step."""
+"""Entries that are matched, or formatted, in one step."""
 
 SortKey = Callable[[Entry], tuple[float, str]]
 """The key that entries are sorted by."""
 
 PrefixedDirectory = tuple[VirtualPath, str]
-"""A directory and what stands before its names, as the client names it."""
+"""A directory, and the prefix of its names as the client names it."""
 
 
 @dataclass(frozen=True)
@@ -49,151 +49,139 @@ class EntryBatch:
     prefix: str
     entries: Sequence[Entry]
     heading: str = ""
-    """Text that stands before them (``LIST -R``)."""
+    """The line before them (``LIST -R``)."""
 
 
-def _order(switches: LsOptions) -> SortKey | None:
-    """Return the key that was asked for (``-t``, ``-S``), or ``None``."""
-    if switches.by_time:
+def _sort_key(options: LsOptions) -> SortKey | None:
+    """Return the key that the options ask for (``-t``, ``-S``, ``-r``), or ``None``."""
+    if options.by_time:
         return lambda entry: (-entry.modified, entry.name)
-    if switches.by_size:
+    if options.by_size:
         return lambda entry: (-entry.size, entry.name)
-    return (lambda entry: (0, entry.name)) if switches.reverse else None
-
-
-@dataclass
-class _Opened:
-    """A directory being read."""
-
-    listing: IListing
-    batch: Sequence[Entry]
-    """What was read last."""
-
-
-async def _opened(storage: IStorage, path: VirtualPath) -> _Opened:
-    listing = await storage.open_listing(path)
-    try:
-        return _Opened(listing, await listing.next_batch())
-    except BaseException:
-        listing.close()
-        raise
+    return (lambda entry: (0, entry.name)) if options.reverse else None
 
 
 class DirectoryScan:
-    """Goes through ``found``, as the switches ask; what takes time is done in turns.
+    """Yields the entries of a target, as the options ask; computation is charged to ``turns``.
 
-    Directories deeper down that cannot be read are left out, as `ls` does.
+    Subdirectories that cannot be read are left out, as `ls` does.
     """
 
     def __init__(
-        self, storage: IStorage, switches: LsOptions, found: ListingTarget, turns: TimeBudget
+        self, storage: IStorage, options: LsOptions, target: ListingTarget, turns: TimeBudget
     ) -> None:
         self._storage = storage
-        self._switches = switches
-        self._found = found
+        self._options = options
+        self._target = target
         self._turns = turns
-        self._top = _top(found, switches)
-        self._opened: _Opened | None = None
-        """The directory that is read next."""
+        self._top = _top(target, options)
+        self._opened: tuple[IListing, Sequence[Entry]] | None = None
+        """The directory that is read next, and its first entries."""
 
     async def begin(self) -> None:
-        """Read the first entries of the directory that comes first.
+        """Read the first entries of the first directory.
 
-        So what cannot be listed is refused before anything is sent. To be followed by `run` or
-        `end`; raises `StorageError`.
+        So a listing is refused before anything is sent. To be followed by `run` or `end`; raises
+        `StorageError`.
         """
         if self._top is not None:
-            await self._opens(self._top)
+            await self._open(self._top)
 
     def end(self) -> None:
-        """Let go of what `begin` opened, if it was not run."""
+        """Close what `begin` opened, if it was not run."""
         if self._opened is not None:
-            self._opened.listing.close()
+            self._opened[0].close()
             self._opened = None
 
-    async def _opens(self, path: VirtualPath) -> bool:
-        """Open the directory that is read next; tell whether it can be read.
+    async def _open(self, path: VirtualPath) -> bool:
+        """Open the directory that is read next; False if it cannot be read and was not named.
 
-        Raises `StorageError` for one that was named.
+        Raises `StorageError`.
         """
         if self._opened is not None:
             return True
         try:
-            self._opened = await _opened(self._storage, path)
+            listing = await self._storage.open_listing(path)
+            try:
+                self._opened = listing, await listing.next_batch()
+            except BaseException:
+                listing.close()
+                raise
         except (Denied, NotDirectory, PathNotFound):
             if path == self._top:
                 raise
         return self._opened is not None
 
     async def _entries(self) -> AsyncGenerator[list[Entry], None]:
-        """Read the directory opened, up to `ENTRIES_PER_TURN` entries at a time.
+        """Read the open directory, up to `ENTRIES_PER_TURN` entries at a time.
 
-        Names that would break a line are left out.
+        Names with line ends are left out.
         """
         opened, self._opened = self._opened, None
         if opened is None:
             return
+        listing, batch = opened
         try:
-            while opened.batch:
-                shown = await self._turns.run_when_due(_printable, opened.batch)
+            while batch:
+                shown = await self._turns.run_when_due(_printable, batch)
                 for start in range(0, len(shown), ENTRIES_PER_TURN):
                     yield shown[start : start + ENTRIES_PER_TURN]
-                opened.batch = await opened.listing.next_batch()
+                batch = await listing.next_batch()
         finally:
-            opened.listing.close()
+            listing.close()
 
     async def run(self) -> AsyncGenerator[EntryBatch, None]:
-        """Yield what a listing shows."""
-        found = self._found
-        entry = found.entry
+        """Yield the entries of the listing."""
+        target = self._target
+        entry = target.entry
         if entry is None:
-            async with aclosing(self._matches(found)) as matches:
+            async with aclosing(self._matches(target)) as matches:
                 async for batch in matches:
                     yield batch
-        elif entry.kind is not Kind.DIRECTORY or self._switches.directory:
-            prefix, _, name = found.shown.rpartition("/")
+        elif entry.kind is not Kind.DIRECTORY or self._options.directory:
+            prefix, _, name = target.shown.rpartition("/")
             yield EntryBatch(
                 f"{prefix}/" if prefix else "", [entry._replace(name=name or entry.name)]
             )
-        elif self._switches.recursive:
-            async with aclosing(self._tree(found)) as tree:
+        elif self._options.recursive:
+            async with aclosing(self._tree(target)) as tree:
                 async for batch in tree:
                     yield batch
         else:
-            async with aclosing(self._directory(found.path, _as_prefix(found.shown))) as entries:
+            async with aclosing(self._directory(target.path, _as_prefix(target.shown))) as entries:
                 async for batch in entries:
                     yield batch
 
     async def _directory(self, path: VirtualPath, prefix: str) -> AsyncGenerator[EntryBatch, None]:
-        order, held, count = _order(self._switches), list[list[Entry]](), 0
-        await self._opens(path)
+        key, kept, count = _sort_key(self._options), list[list[Entry]](), 0
+        await self._open(path)
         async with aclosing(self._entries()) as reading:
             async for entries in reading:
                 count += len(entries)
-                if order is not None and count <= MAX_SORTED_ENTRIES:
-                    held.append(await self._turns.run_when_due(self._sorted, entries, order))
+                if key is not None and count <= MAX_SORTED_ENTRIES:
+                    kept.append(await self._turns.run_when_due(self._sorted, entries, key))
                     continue
-                order = None
-                for run in [*held, entries]:
-                    yield EntryBatch(prefix, run)
-                held = []
-        if order is not None:
-            whole = merge(*held, key=order, reverse=self._switches.reverse)
-            while run := await self._turns.run_when_due(_next_of, whole):
-                yield EntryBatch(prefix, run)
+                key = None
+                for batch in [*kept, entries]:
+                    yield EntryBatch(prefix, batch)
+                kept = []
+        if key is not None:
+            merged = merge(*kept, key=key, reverse=self._options.reverse)
+            while batch := await self._turns.run_when_due(_next_batch, merged):
+                yield EntryBatch(prefix, batch)
 
-    def _sorted(self, entries: list[Entry], order: SortKey) -> list[Entry]:
-        return sorted(entries, key=order, reverse=self._switches.reverse)
+    def _sorted(self, entries: list[Entry], key: SortKey) -> list[Entry]:
+        return sorted(entries, key=key, reverse=self._options.reverse)
 
-    async def _tree(self, found: ListingTarget) -> AsyncGenerator[EntryBatch, None]:
-        waiting = [(found.path, found.shown.rstrip("/"), 0)]
+    async def _tree(self, target: ListingTarget) -> AsyncGenerator[EntryBatch, None]:
+        waiting = [(target.path, target.shown.rstrip("/"), 0)]
         first, seen = True, 0
         while waiting:
             seen += 1
             if seen > MAX_DIRECTORIES:
                 raise ReplyError(codes.FILE_UNAVAILABLE, "Too many directories to list.")
             path, shown, depth = waiting.pop()
-            if not await self._opens(path):
+            if not await self._open(path):
                 continue
             below: list[str] = []
             heading = f"{'' if first else chr(10)}{shown or '.'}:"
@@ -209,24 +197,24 @@ class DirectoryScan:
                 for name in below[-MAX_DIRECTORIES:]
             ]
 
-    async def _matches(self, found: ListingTarget) -> AsyncGenerator[EntryBatch, None]:
-        """Match component by component; only the last may match files."""
-        *middle, last = found.path.parts
-        top = pattern_directory(found)
-        places = [(top, pattern_prefix(found.shown)[0])]
+    async def _matches(self, target: ListingTarget) -> AsyncGenerator[EntryBatch, None]:
+        """Match component by component; only the last one matches files."""
+        *middle, last = target.path.parts
+        top = pattern_directory(target)
+        directories = [(top, pattern_prefix(target.shown)[0])]
         for component in middle[len(top.parts) :]:
-            places = await self._descend(places, glob_pattern(component))
+            directories = await self._descend(directories, glob_pattern(component))
         pattern = glob_pattern(last)
-        async with aclosing(self._across(places, pattern)) as reading:
+        async with aclosing(self._across(directories, pattern)) as reading:
             async for _path, prefix, entries in reading:
                 yield EntryBatch(prefix, entries)
 
     async def _descend(
-        self, places: list[PrefixedDirectory], pattern: GlobPattern
+        self, directories: list[PrefixedDirectory], pattern: GlobPattern
     ) -> list[PrefixedDirectory]:
-        """Return the directories in ``places`` that match."""
+        """Return the subdirectories of ``directories`` that match."""
         below: list[PrefixedDirectory] = []
-        async with aclosing(self._across(places, pattern)) as reading:
+        async with aclosing(self._across(directories, pattern)) as reading:
             async for path, prefix, entries in reading:
                 below += [
                     (path.child(entry.name), f"{prefix}{entry.name}/")
@@ -237,18 +225,18 @@ class DirectoryScan:
                     break
         return below[:MAX_DIRECTORIES]
 
-    async def _is_directory(self, home: VirtualPath, entry: Entry) -> bool:
-        """Tell whether a pattern goes on below an entry; it does through links, as a shell's."""
+    async def _is_directory(self, parent: VirtualPath, entry: Entry) -> bool:
+        """Tell whether an entry is a directory, or a link to one."""
         if entry.kind is Kind.LINK:
-            entry = await self._storage.stat(home.child(entry.name))
+            entry = await self._storage.stat(parent.child(entry.name))
         return entry.kind is Kind.DIRECTORY
 
     async def _across(
-        self, places: list[PrefixedDirectory], pattern: GlobPattern
+        self, directories: list[PrefixedDirectory], pattern: GlobPattern
     ) -> AsyncGenerator[tuple[VirtualPath, str, list[Entry]], None]:
-        """Yield what matches, and where."""
-        for path, prefix in places:
-            if not await self._opens(path):
+        """Yield the entries that match, with their directory and its prefix."""
+        for path, prefix in directories:
+            if not await self._open(path):
                 continue
             async with aclosing(self._entries()) as reading:
                 async for entries in reading:
@@ -267,16 +255,16 @@ def _directories(entries: Sequence[Entry]) -> list[str]:
     return [entry.name for entry in entries if entry.kind is Kind.DIRECTORY]
 
 
-def _next_of(entries: Iterator[Entry]) -> list[Entry]:
+def _next_batch(entries: Iterator[Entry]) -> list[Entry]:
     return list(islice(entries, ENTRIES_PER_TURN))
 
 
-def _top(found: ListingTarget, switches: LsOptions) -> VirtualPath | None:
-    """Return the directory that a listing reads first, if it reads any."""
-    if found.entry is None:
-        return pattern_directory(found)
-    is_read = found.entry.kind is Kind.DIRECTORY and not switches.directory
-    return found.path if is_read else None
+def _top(target: ListingTarget, options: LsOptions) -> VirtualPath | None:
+    """Return the first directory that a listing reads, if it reads any."""
+    if target.entry is None:
+        return pattern_directory(target)
+    is_read = target.entry.kind is Kind.DIRECTORY and not options.directory
+    return target.path if is_read else None
 
 
 def _as_prefix(shown: str) -> str:

@@ -25,13 +25,13 @@ __all__ = ["site_verbs", "verbs"]
 
 verbs = VerbTable()
 site_verbs = VerbTable()
-"""The words behind SITE; a row here is all that a new one needs."""
+"""The commands of SITE; a new one needs only a row here."""
 
 
 @verbs.add("HASH", ArgumentKind.PATH, rfc="draft-bryan-ftp-hash", syntax="<file>",
            feature="HASH {hashes}")  # fmt: skip
 async def digest(context: SessionContext, path: VirtualPath) -> Transfer | Reply:
-    """Compute a digest of a file or of the RANG of it; OPTS HASH chooses which."""
+    """Return a digest of a file or of its RANG; OPTS HASH chooses the algorithm."""
     algorithm, span = context.parameters.hash_algorithm, context.take_next_transfer()
     hashes = context.capability(IHashes, Right.READ, path)
     entry = await context.storage.stat(path)
@@ -66,7 +66,7 @@ class HashComputation(Transfer):
 @verbs.add("AVBL", ArgumentKind.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 4",
            syntax="[<directory>]", feature="AVBL")  # fmt: skip
 async def available(context: SessionContext, path: VirtualPath) -> Reply:
-    """Tell the bytes that may still be stored."""
+    """Return the number of bytes that can still be stored."""
     space = IFreeSpace(context.storage, None)
     if space is None:
         raise NotSupported(path)
@@ -76,25 +76,25 @@ async def available(context: SessionContext, path: VirtualPath) -> Reply:
 @verbs.add("DSIZ", ArgumentKind.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 6",
            syntax="[<directory>]", feature="DSIZ")  # fmt: skip
 async def total_size(context: SessionContext, path: VirtualPath) -> Reply:
-    """Tell the bytes of all files in a directory and below it."""
+    """Return the bytes of all files in a directory and below it."""
     return reply(codes.FILE_STATUS, str(await directory_size(context, path)))
 
 
 @verbs.add("SITE", ArgumentKind.TEXT, rfc="959 4.1.3", syntax="<word> [<argument>]")
 async def site(context: SessionContext, text: str) -> Reply | Transfer | TLSSwitch:
-    """Do something beyond the standard; SITE HELP tells what."""
+    """Carry out a command beyond the standards; SITE HELP lists them."""
     word, _space, rest = text.lstrip().partition(" ")
     row = site_verbs.rows.get(f"SITE {word.upper()}")
     if row is None:
-        raise ReplyError(codes.BAD_PARAMETER, f"No SITE {word.upper()}; see SITE HELP.")
+        raise ReplyError(codes.BAD_PARAMETER, f"Unknown SITE {word.upper()}; see SITE HELP.")
     return await row.run(context, parse_argument(context, row, rest or None))
 
 
 @site_verbs.add("SITE HELP", rfc="959 4.1.3")
 async def site_help(_context: SessionContext, _none: None) -> Reply:
-    """List the words behind SITE."""
+    """List the commands of SITE."""
     lines = (f" {row.syntax}  {row.help}" for row in site_verbs)
-    return reply(codes.HELP, "These are known:", *lines, "End of help.")
+    return reply(codes.HELP, "SITE commands:", *lines, "End of help.")
 
 
 @site_verbs.add("SITE CHMOD", ArgumentKind.TEXT, rfc="(in use)", syntax="<octal mode> <path>")
@@ -112,7 +112,7 @@ async def change_mode(context: SessionContext, text: str) -> Reply:
 
 def _octal(digits: str) -> int:
     if not (1 <= len(digits) <= 4 and set(digits) <= set("01234567")):
-        raise ReplyError(codes.BAD_ARGUMENT, "A mode is three octal digits.")
+        raise ReplyError(codes.BAD_ARGUMENT, "A mode is up to four octal digits.")
     mode = int(digits, 8)
     if mode > 0o777:
         raise ReplyError(codes.BAD_ARGUMENT, "Only the nine permission bits can be set.")
@@ -121,7 +121,7 @@ def _octal(digits: str) -> int:
 
 @site_verbs.add("SITE UMASK", ArgumentKind.OPTIONAL_TEXT, rfc="(in use)", syntax="[<octal mask>]")
 async def change_umask(context: SessionContext, text: str | None) -> Reply:
-    """Tell or set the permission bits that new files do without."""
+    """Return or set the umask: the permission bits that new files do not get."""
     if text is not None:
         mask = _octal(text.strip())
         if mask & OWNER_BITS:
@@ -135,7 +135,7 @@ async def change_umask(context: SessionContext, text: str | None) -> Reply:
 @site_verbs.add("SITE UTIME", ArgumentKind.TEXT, rfc="(in use)",
            syntax="<time> <path> | <path> <atime> <mtime> <ctime> UTC")  # fmt: skip
 async def set_time(context: SessionContext, text: str) -> Reply:
-    """Set the modification time of a file, in either form that clients use."""
+    """Set the modification time of a file, in either of the two forms in use."""
     words = text.rsplit(" ", 4)
     if len(words) == 5 and words[4].upper() == "UTC":
         await set_times(context, context.resolve(words[0]), modified=_stamp(words[2]))
@@ -151,7 +151,7 @@ def _stamp(text: str) -> float:
     try:
         return parse_time(text)
     except ValueError:
-        raise ReplyError(codes.BAD_ARGUMENT, "A time is YYYYMMDDHHMMSS, in UTC.") from None
+        raise ReplyError(codes.BAD_ARGUMENT, "The time is YYYYMMDDHHMMSS, in UTC.") from None
 
 
 site_verbs.add("SITE REPORT", rfc="(ours)")(report)

@@ -1,4 +1,4 @@
-"""Names: remove, make, rename, size, times (RFC 959 §4.1.3, RFC 3659 §3-4, §7)."""
+"""File system commands: remove, create, rename, size, times (RFC 959 §4.1.3, RFC 3659)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ verbs = VerbTable()
 
 @verbs.add("DELE", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<file>")
 async def delete(context: SessionContext, path: VirtualPath) -> Reply:
-    """Remove a file, and the account's interrupted upload of it."""
+    """Delete a file, and the account's interrupted upload of it."""
     await remove_file(context, path)
     context.publish(FileChanged, "delete", str(path))
     return reply(codes.FILE_ACTION_OK, "Removed.")
@@ -38,7 +38,7 @@ async def delete(context: SessionContext, path: VirtualPath) -> Reply:
 
 @verbs.add("MKD", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<directory>")
 async def make_directory(context: SessionContext, path: VirtualPath) -> Reply:
-    """Make a directory."""
+    """Create a directory."""
     mode = MaskedMode.of(0o777, context.parameters.umask)
     await context.storage.make_directory(path, mode)
     context.publish(FileChanged, "mkdir", str(path))
@@ -55,18 +55,18 @@ async def remove_directory(context: SessionContext, path: VirtualPath) -> Reply:
 
 @verbs.add("RNFR", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<old name>")
 async def rename_from(context: SessionContext, path: VirtualPath) -> Reply:
-    """Say what is to be renamed."""
+    """Name the file or directory to rename."""
     try:
         await context.storage.stat(path)
     except PathNotFound as error:
         await refuse_missing(context, path, error)
     context.rename_from = path
-    return reply(codes.FILE_ACTION_PENDING, "It exists; now RNTO.")
+    return reply(codes.FILE_ACTION_PENDING, "Ready for RNTO.")
 
 
 @verbs.add("RNTO", ArgumentKind.PATH, rfc="959 4.1.3", syntax="<new name>")
 async def rename_to(context: SessionContext, path: VirtualPath) -> Reply:
-    """Give what RNFR named its new name."""
+    """Rename what RNFR named."""
     await context.storage.rename(context.rename_from, path)
     context.publish(FileChanged, "rename", str(context.rename_from), str(path))
     return reply(codes.FILE_ACTION_OK, "Renamed.")
@@ -74,11 +74,11 @@ async def rename_to(context: SessionContext, path: VirtualPath) -> Reply:
 
 @verbs.add("SIZE", ArgumentKind.PATH, rfc="3659 4", syntax="<file>", feature="SIZE")
 async def size(context: SessionContext, path: VirtualPath) -> Reply:
-    """Tell how many bytes a download would send."""
-    in_ascii = context.parameters.ascii  # in which nothing is resumed
+    """Return the number of bytes that RETR would send."""
+    in_ascii = context.parameters.ascii  # nothing is resumed in TYPE A
     entry = await (known_entry if in_ascii else reported_size)(context, path)
     if entry.kind is not Kind.FILE:
-        raise ReplyError(codes.FILE_UNAVAILABLE, "Not a plain file.")
+        raise ReplyError(codes.FILE_UNAVAILABLE, "Not a regular file.")
     if in_ascii:
         return reply(codes.FILE_STATUS, str(await ascii_size(context, path, entry)))
     return reply(codes.FILE_STATUS, str(entry.size))
@@ -86,7 +86,7 @@ async def size(context: SessionContext, path: VirtualPath) -> Reply:
 
 @verbs.add("MDTM", ArgumentKind.TEXT, rfc="3659 3", syntax="<file>", feature="MDTM")
 async def modification_time(context: SessionContext, text: str) -> Reply:
-    """Tell when a file was last changed (UTC); with a time before the name, set it."""
+    """Return the modification time of a file (UTC); with a time before the name, set it."""
     path = context.resolve(text)
     try:
         entry = await context.storage.stat(path)
@@ -100,7 +100,7 @@ async def modification_time(context: SessionContext, text: str) -> Reply:
 
 
 async def set_modified(context: SessionContext, stamp: str, name: str) -> Reply:
-    """Set a modification time and tell it as MFMT does."""
+    """Set a modification time, and return the reply of MFMT."""
     path = context.resolve(name)
     await set_times(context, path, modified=_time(stamp))
     return reply(codes.FILE_STATUS, f"Modify={stamp}; {name}")
@@ -110,7 +110,7 @@ def _time(text: str) -> float:
     try:
         return parse_time(text)
     except ValueError:
-        raise ReplyError(codes.BAD_ARGUMENT, "A time is YYYYMMDDHHMMSS[.sss], in UTC.") from None
+        raise ReplyError(codes.BAD_ARGUMENT, "The time is YYYYMMDDHHMMSS[.sss], in UTC.") from None
 
 
 async def set_times(
@@ -119,7 +119,7 @@ async def set_times(
     modified: float | None = None,
     created: float | None = None,
 ) -> None:
-    """Set what is given; raises `NotSupported` where the storage cannot."""
+    """Set the times that are given; raises `NotSupported` if the storage cannot."""
     times = context.capability(ISetTimes, Right.ATTRIBUTES, path)
     if created is not None and not times.creation:
         raise NotSupported(path)
@@ -130,7 +130,7 @@ async def set_times(
 def _stamp_and_name(text: str) -> tuple[str, str]:
     stamp, _space, name = text.partition(" ")
     if not name:
-        raise ReplyError(codes.BAD_ARGUMENT, "A time and a name are wanted.")
+        raise ReplyError(codes.BAD_ARGUMENT, "The argument is a time and a name.")
     return stamp, name
 
 
@@ -144,7 +144,7 @@ async def modify_modification_time(context: SessionContext, text: str) -> Reply:
 
 @verbs.add("MFCT", ArgumentKind.TEXT, rfc="draft-somers-ftp-mfxx 4", syntax="<time> <file>")
 async def modify_creation_time(context: SessionContext, text: str) -> Reply:
-    """Set the creation time of a file (UTC), where the storage keeps one."""
+    """Set the creation time of a file (UTC), if the storage has one."""
     stamp, name = _stamp_and_name(text)
     await set_times(context, context.resolve(name), created=_time(stamp))
     return reply(codes.FILE_STATUS, f"Create={stamp}; {name}")
@@ -175,7 +175,7 @@ async def modify_facts(context: SessionContext, text: str) -> Reply:
 @verbs.add("MLST", ArgumentKind.OPTIONAL_TEXT, rfc="3659 7", syntax="[<path>[/]]",
            feature="MLST {facts}")  # fmt: skip
 async def machine_status(context: SessionContext, text: str | None) -> Reply:
-    """Tell the facts of one name; those of a link itself, with a slash behind of its target."""
+    """Return the facts of a name; of a link itself, or of its target if a slash follows."""
     path = context.resolve(text)
     follow = text is None or _names_target(text)
     entry = await with_access(context, path, await known_entry(context, path, follow), follow)
@@ -185,7 +185,7 @@ async def machine_status(context: SessionContext, text: str | None) -> Reply:
 
 
 def _names_target(text: str) -> bool:
-    """Tell whether an argument asks for what a link leads to: ``link/``, ``link/.``, ``.``."""
+    """Tell whether an argument names the target of a link: ``link/``, ``link/.``, ``.``."""
     return text.rpartition("/")[2] in ("", ".", "..")
 
 

@@ -1,4 +1,4 @@
-"""What the server tells of itself and of its state (RFC 959 §4.1.3, RFC 2389, RFC 2640)."""
+"""Informational commands: SYST, STAT, OPTS and others (RFC 959 §4.1.3, RFC 2389, RFC 2640)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ verbs = VerbTable()
 
 @verbs.add("SYST", rfc="959 4.1.3", login=False)
 async def system(_context: SessionContext, _none: None) -> Reply:
-    """Tell the kind of system; what LIST looks like depends on it."""
+    """Return the system type, which says how LIST is to be read."""
     return reply(codes.SYSTEM_TYPE, "UNIX Type: L8")
 
 
@@ -28,7 +28,7 @@ async def system(_context: SessionContext, _none: None) -> Reply:
     "NOOP", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.3", login=False, allowed_during_transfer=True
 )
 async def nothing(_context: SessionContext, _text: str | None) -> Reply:
-    """Do nothing, and say so."""
+    """Do nothing."""
     return reply(codes.OK, "NOOP is done.")
 
 
@@ -41,7 +41,7 @@ async def nothing(_context: SessionContext, _text: str | None) -> Reply:
     allowed_during_transfer=True,
 )
 async def status(context: SessionContext, argument: str | None) -> Reply:
-    """Tell the state of the session and its transfer, or list a path right here."""
+    """Return the state of the session and its transfer, or list a path in the reply."""
     if argument is None:
         lines = _status_lines(context)
         if context.portal_login.account is not None and context.running is None:
@@ -61,8 +61,8 @@ def _status_lines(context: SessionContext) -> list[str]:
     else:
         lines.append(f" Logged in as {account.name}, in {context.directory.quoted()}.")
     if context.secured:
-        data = "under TLS" if context.tls_state.data else "in clear"
-        lines.append(f" Commands under TLS ({context.tls_state.description}), data {data}.")
+        data = "TLS" if context.tls_state.data else "plaintext"
+        lines.append(f" Control connection: {context.tls_state.description}; data: {data}.")
     kind = "ASCII" if parameters.ascii else "binary"
     structure = "record" if parameters.records else "file"
     lines.append(f" Type {kind}, structure {structure}, mode stream.")
@@ -78,17 +78,17 @@ def _status_lines(context: SessionContext) -> list[str]:
     "CLNT", ArgumentKind.TEXT, rfc="(in use)", syntax="<client>", login=False, feature="CLNT"
 )
 async def client_name(_context: SessionContext, _name: str) -> Reply:
-    """Say which program the client is."""
+    """Name the client program."""
     return reply(codes.OK, "Noted.")
 
 
 @verbs.add("LANG", ArgumentKind.OPTIONAL_TEXT, rfc="2640 4", syntax="[<language>]", login=False,
            feature="LANG EN*")  # fmt: skip
 async def language(_context: SessionContext, tag: str | None) -> Reply:
-    """Choose the language of the replies; English is the one there is."""
+    """Choose the language of replies; only English is available."""
     if tag is None or tag.lower() in ("en", "en-us", "en-gb"):
-        return reply(codes.OK, "The replies are in English.")
-    raise ReplyError(codes.BAD_PARAMETER, "Only EN.")
+        return reply(codes.OK, "Replies are in English.")
+    raise ReplyError(codes.BAD_PARAMETER, "Only EN is available.")
 
 
 @verbs.add("OPTS", ArgumentKind.TEXT, rfc="2389 4", syntax="<verb> [<options>]", login=False)
@@ -115,7 +115,7 @@ def _choose_facts(context: SessionContext, value: str) -> Reply:
 def _utf8(value: str) -> Reply:
     if value.strip().upper() in ("", "ON", "NLST"):
         return reply(codes.OK, "Names are in UTF-8.")
-    raise ReplyError(codes.BAD_PARAMETER, "Names are in UTF-8, always.")
+    raise ReplyError(codes.BAD_PARAMETER, "Names are always in UTF-8.")
 
 
 def _choose_hash(context: SessionContext, value: str) -> Reply:
@@ -128,8 +128,8 @@ def _choose_hash(context: SessionContext, value: str) -> Reply:
 
 @verbs.add("REPORT", rfc="(ours)")
 async def report(context: SessionContext, _none: None) -> Reply:
-    """Tell what the service has done since it started; for accounts with the admin right."""
+    """Report what the service has done since it started; needs the admin right."""
     if Right.ADMIN not in context.account.rights:
-        raise ReplyError(codes.FILE_UNAVAILABLE, "Only for administrators.")
+        raise ReplyError(codes.FILE_UNAVAILABLE, "Only accounts with the admin right may do that.")
     lines = (f" {line}" for line in context.services.event_sink.report())
     return reply(codes.SYSTEM_STATUS, "Report:", *lines, "End of report.")

@@ -1,4 +1,4 @@
-"""What the argument of a listing stands for: a directory, a file, a pattern."""
+"""The target of a listing: a directory, a file or a pattern."""
 
 from __future__ import annotations
 
@@ -18,41 +18,40 @@ __all__ = ["ListingTarget", "find_target", "glob_pattern", "pattern_directory", 
 
 TOO_COMPLEX_TEXT = "That pattern is too complex."
 MAX_PATTERNS = 32
-"""Components of a path with wildcards."""
+"""Components of a path that have wildcards."""
 
 
 @dataclass(frozen=True)
 class ListingTarget:
-    """What an argument stands for, its existence already known."""
+    """What an argument names; it exists, or is a pattern."""
 
     path: VirtualPath
     shown: str
-    """The argument as the client spelled it."""
+    """The argument as the client sent it."""
     entry: Entry | None
     """``None`` for a pattern."""
 
 
 async def find_target(
-    storage: IStorage, path: VirtualPath, shown: str, switches: LsOptions
+    storage: IStorage, path: VirtualPath, shown: str, options: LsOptions
 ) -> ListingTarget:
-    """Look ``path`` up; a name that exists is itself, else it may be a pattern.
+    """Return the target of ``path``: what has that name, otherwise a pattern.
 
-    A link to a directory stands for the directory, unless ``-d`` asks for the link. Raises
-    `PathNotFound`.
+    A link to a directory is the directory, except with ``-d``. Raises `PathNotFound`, and
+    `ReplyError` for a pattern that is too complex.
     """
-    look = lstat if switches.directory else directory_or_itself
     try:
-        entry = await look(storage, path)
+        entry = await (lstat if options.directory else directory_or_itself)(storage, path)
         is_directory = entry.kind is Kind.DIRECTORY
         return ListingTarget(path, shown if is_directory else shown.rstrip("/"), entry)
     except PathNotFound:
         if not has_wildcards(shown):
             raise
-        _see_that_it_is_simple(path)  # what is too complex is said before a transfer begins
+        _check_complexity(path)  # before the transfer begins
         return ListingTarget(path, shown, None)
 
 
-def _see_that_it_is_simple(path: VirtualPath) -> None:
+def _check_complexity(path: VirtualPath) -> None:
     """Raise `ReplyError` for a pattern that is too complex."""
     patterns = [component for component in path.parts if has_wildcards(component)]
     if len(patterns) > MAX_PATTERNS or max(map(len, path.parts)) > MAX_LENGTH:
@@ -61,15 +60,15 @@ def _see_that_it_is_simple(path: VirtualPath) -> None:
         glob_pattern(component)
 
 
-def pattern_directory(found: ListingTarget) -> VirtualPath:
-    """Return the directory in which a pattern begins."""
-    parts = found.path.parts
-    words = pattern_prefix(found.shown)[1]
-    return VirtualPath(parts[:-1][: len(parts) - min(words, len(parts))])
+def pattern_directory(target: ListingTarget) -> VirtualPath:
+    """Return the directory in which matching begins."""
+    parts = target.path.parts
+    names = pattern_prefix(target.shown)[1]
+    return VirtualPath(parts[:-1][: len(parts) - min(names, len(parts))])
 
 
 def pattern_prefix(shown: str) -> tuple[str, int]:
-    """Return what leads to where a pattern begins ("/", "../"), and how many names are in it."""
+    """Return the prefix of a pattern ("/", "../" or ""), and its number of names."""
     ups, names = 0, 0
     for word in shown.split("/"):
         if word == "..":

@@ -38,10 +38,10 @@ NO_LS_OPTIONS = parse_ls_options(None)[0]
 MAX_STATUS_LINES = 2_000
 
 
-def unix_format(context: SessionContext, found: ListingTarget) -> LineFormat:
-    """Return the format of LIST; names are bare, but for those that a pattern found deeper."""
+def unix_format(context: SessionContext, target: ListingTarget) -> LineFormat:
+    """Return the format of LIST; the matches of a pattern have the prefix of their directory."""
     line = UnixListFormatter(context.services.seconds()).line
-    if found.entry is not None and found.entry.kind is Kind.DIRECTORY:
+    if target.entry is not None and target.entry.kind is Kind.DIRECTORY:
         return lambda _prefix, entry: line(entry)
     return lambda prefix, entry: line(entry._replace(name=prefix + entry.name))
 
@@ -56,7 +56,7 @@ def facts_format(context: SessionContext, directory: VirtualPath) -> LineFormat:
 async def encode_batches(
     batches: AsyncGenerator[EntryBatch, None], form: LineFormat, turns: TimeBudget
 ) -> AsyncGenerator[bytes, None]:
-    """Turn batches into bytes for the data connection, in turns."""
+    """Format batches as bytes for the data connection; computation is charged to ``turns``."""
     async with aclosing(batches) as source:
         async for batch in source:
             if text := await turns.run_when_due(_text, batch, form):
@@ -74,7 +74,7 @@ def _lines(batch: EntryBatch, form: LineFormat) -> list[str]:
 
 
 async def listing_lines(context: SessionContext, argument: str | None) -> list[str]:
-    """Return a LIST as lines, for STAT; raises `ReplyError` when there are too many."""
+    """Return a LIST as lines, for STAT; raises `ReplyError` if there are too many."""
     scan, target = await _look_up(context, argument)
     form, turns = unix_format(context, target), context.services.turns
     lines: list[str] = []
@@ -89,13 +89,13 @@ async def listing_lines(context: SessionContext, argument: str | None) -> list[s
 async def _look_up(
     context: SessionContext, argument: str | None
 ) -> tuple[DirectoryScan, ListingTarget]:
-    switches, name = parse_ls_options(argument)
+    options, name = parse_ls_options(argument)
     path = context.resolve(name)
-    found = await find_target(context.storage, path, name or "", switches)
-    is_listing = found.entry is None or found.entry.kind is Kind.DIRECTORY
-    if is_listing and Right.LIST not in context.account.rights:
+    target = await find_target(context.storage, path, name or "", options)
+    reads_directory = target.entry is None or target.entry.kind is Kind.DIRECTORY
+    if reads_directory and Right.LIST not in context.account.rights:
         raise Denied(path)
-    return DirectoryScan(context.storage, switches, found, context.services.turns), found
+    return DirectoryScan(context.storage, options, target, context.services.turns), target
 
 
 class ListingJob(TransferJob):

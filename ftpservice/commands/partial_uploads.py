@@ -1,7 +1,7 @@
-"""SITE PARTIALS: the interrupted uploads that an account has left behind, told and removed.
+"""SITE PARTIALS: lists and removes the partial uploads of an account.
 
-Nobody sees them in listings, yet they take space. An account with the admin right is told of those
-of all accounts below its root, and may remove them.
+They take space and do not appear in listings. An account with the admin right sees those of all
+accounts below its root, and may remove them.
 """
 
 from __future__ import annotations
@@ -26,66 +26,66 @@ __all__ = ["SYNTAX", "partials", "partials_summary"]
 SYNTAX = "[DELETE <path>|ALL]"
 MAX_SHOWN = 500
 SEARCH_TIMEOUT_SECONDS = 1.0
-"""For finding all of them where they are only to be summed up."""
+"""For finding all of them for the summary of STAT."""
 
 
 async def partials(context: SessionContext, text: str | None) -> Reply:
-    """List interrupted uploads (path, bytes, time of the last of them), or remove them."""
+    """List interrupted uploads (bytes, time of the last byte, path), or remove them."""
     word, _space, name = (text or "").strip().partition(" ")
-    everybody = Right.ADMIN in context.account.rights
-    kept = context.capability(IPartials, Right.CREATE, context.directory)
+    all_accounts = Right.ADMIN in context.account.rights
+    storage = context.capability(IPartials, Right.CREATE, context.directory)
     if not word:
-        return _listed(await kept.all_partials(everybody), everybody)
+        return _listed(await storage.all_partials(all_accounts), all_accounts)
     if word.upper() != "DELETE" or not name:
         raise ReplyError(codes.BAD_ARGUMENT, f"Syntax: SITE PARTIALS {SYNTAX}")
     path = None if name.upper() == "ALL" else context.resolve(name)
-    dropped = await kept.drop_partials(path, everybody)
+    dropped = await storage.drop_partials(path, all_accounts)
     for one in dropped:
         context.publish(FileChanged, "drop partial", str(one.path))
         context.services.resume_offers.withdraw((one.owner, one.path))
-    return reply(codes.OK, f"{_summed(dropped)} removed.")
+    return reply(codes.OK, f"{_summary(dropped)} removed.")
 
 
-def _listed(found: Sequence[PartialUpload], everybody: bool) -> Reply:
+def _listed(found: Sequence[PartialUpload], all_accounts: bool) -> Reply:
     newest = sorted(found, key=lambda one: -one.modified)[:MAX_SHOWN]
-    lines = [_line(one, everybody) for one in newest]
+    lines = [_line(one, all_accounts) for one in newest]
     if len(found) > MAX_SHOWN:
         lines.append(f" ({len(found) - MAX_SHOWN} more)")
-    return reply(codes.SYSTEM_STATUS, "Interrupted uploads:", *lines, f"{_summed(found)}.")
+    return reply(codes.SYSTEM_STATUS, "Interrupted uploads:", *lines, f"{_summary(found)}.")
 
 
-def _line(one: PartialUpload, everybody: bool) -> str:
+def _line(one: PartialUpload, all_accounts: bool) -> str:
     state = " (under way)" if one.is_active else ""
-    owner = f" {one.owner or '?'}" if everybody else ""
+    owner = f" {one.owner or '?'}" if all_accounts else ""
     return f" {one.size} {format_time(one.modified)}{owner} {one.path}{state}"
 
 
-def _summed(found: Sequence[PartialUpload]) -> str:
+def _summary(found: Sequence[PartialUpload]) -> str:
     size = sum(one.size for one in found)
     return f"{len(found)} interrupted upload{'' if len(found) == 1 else 's'}, {size} bytes"
 
 
 async def partials_summary(context: SessionContext) -> str:
-    """Return a line on what the account's interrupted uploads hold; empty for nothing."""
-    kept = IPartials(context.storage, None)
-    if kept is None:
+    """Return a line on the account's interrupted uploads; empty without any."""
+    storage = IPartials(context.storage, None)
+    if storage is None:
         return ""
-    search = Task(_searched(kept))
-    late = context.services.clock.callLater(SEARCH_TIMEOUT_SECONDS, search.cancel)
+    search = Task(_all_partials(storage))
+    timeout = context.services.clock.callLater(SEARCH_TIMEOUT_SECONDS, search.cancel)
     try:
         found: Sequence[PartialUpload] = await search
     except StorageError:
         return ""
     except CancelledError:
-        if late.active():
+        if timeout.active():
             raise
         return " SITE PARTIALS lists interrupted uploads."
     finally:
-        if late.active():
-            late.cancel()
-    return f" {_summed(found)} (SITE PARTIALS)." if found else ""
+        if timeout.active():
+            timeout.cancel()
+    return f" {_summary(found)} (SITE PARTIALS)." if found else ""
 
 
-async def _searched(kept: IPartials) -> Sequence[PartialUpload]:
-    found: Sequence[PartialUpload] = await kept.all_partials()
+async def _all_partials(storage: IPartials) -> Sequence[PartialUpload]:
+    found: Sequence[PartialUpload] = await storage.all_partials()
     return found

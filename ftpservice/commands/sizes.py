@@ -1,4 +1,4 @@
-"""How large things are: files as they would be sent, partials, directories."""
+"""Sizes and facts of single names: files as RETR sends them, partial uploads, directories."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ __all__ = ["ascii_size", "directory_size", "known_entry", "with_access"]
 READ_SIZE = 64 * 1024
 """Bytes whose line ends are counted in one step."""
 MAX_ASCII_SIZE = 64 * 1024 * 1024
-"""Bytes that are read to count line ends; beyond it SIZE is refused in TYPE A."""
+"""Bytes that are read to count line ends; for larger files SIZE is refused in TYPE A."""
 MAX_DIRECTORIES = 10_000
 
 
 async def known_entry(context: SessionContext, path: VirtualPath, follow: bool = True) -> Entry:
-    """Return the facts of ``path``; without ``follow`` a link is told as itself."""
+    """Return the entry of ``path``; without ``follow`` that of a link itself.
+
+    Raises `ReplyError` for an interrupted upload, `PathNotFound` otherwise.
+    """
     try:
         return await (context.storage.stat(path) if follow else lstat(context.storage, path))
     except PathNotFound as error:
@@ -35,20 +38,20 @@ async def known_entry(context: SessionContext, path: VirtualPath, follow: bool =
 async def with_access(
     context: SessionContext, path: VirtualPath, entry: Entry, follow: bool
 ) -> Entry:
-    """Return the entry of ``path`` with what can be done with it, where the storage knows that."""
+    """Return the entry of ``path`` with its `access`, if the storage knows that."""
     storage = IAccess(context.storage, None)
     if storage is None:
         return entry
     try:
         return entry._replace(access=await storage.access(path, follow))
     except PathNotFound:
-        return entry  # of a partial
+        return entry  # that of a partial upload
 
 
 async def ascii_size(context: SessionContext, path: VirtualPath, entry: Entry) -> int:
     """Return the bytes that a download in TYPE A sends (RFC 3659 §4); raises `ReplyError`."""
     if entry.size > MAX_ASCII_SIZE:
-        raise ReplyError(codes.FILE_UNAVAILABLE, "Too large to count in TYPE A; say TYPE I.")
+        raise ReplyError(codes.FILE_UNAVAILABLE, "Too large to count in TYPE A; use TYPE I.")
     turns, ends = context.services.turns, AddedCRCounter()
     reading = await context.storage.open_reading(path)
     try:
@@ -62,7 +65,7 @@ async def ascii_size(context: SessionContext, path: VirtualPath, entry: Entry) -
 
 
 async def directory_size(context: SessionContext, top: VirtualPath) -> int:
-    """Return the bytes of all files below ``top``; raises `ReplyError` where there is no end."""
+    """Return the bytes of all files below ``top``; raises `ReplyError` if it is too large."""
     total, seen, waiting = 0, 0, [top]
     turns = context.services.turns
     while waiting:

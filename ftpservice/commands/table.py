@@ -1,4 +1,4 @@
-"""All verbs in one table, and the two that are about the table itself."""
+"""The table of all verbs, and FEAT and HELP, which describe it."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ UNIMPLEMENTED_VERBS = frozenset(
         *("LPRT", "LPSV", "MAIL", "MLFL", "MRCP", "MRSQ", "MSAM", "MSND", "MSOM"),
     ]
 )
-"""Verbs of the RFCs that this service does not have; they get 502 in place of 500."""
+"""Verbs of the RFCs that are not implemented: 502 instead of 500."""
 
 
 @VERB_TABLE.add("FEAT", rfc="2389 3", login=False)
 async def features(context: SessionContext, _none: None) -> Reply:
-    """List what is there beyond RFC 959."""
+    """List the features beyond RFC 959."""
     facts = feature_line(context.parameters.facts)
     hashes = ";".join(
         f"{name}*" if name == context.parameters.hash_algorithm else name for name in ALGORITHMS
@@ -59,14 +59,14 @@ async def features(context: SessionContext, _none: None) -> Reply:
 
 @VERB_TABLE.add("HELP", ArgumentKind.OPTIONAL_TEXT, rfc="959 4.1.3", syntax="[<verb>]", login=False)
 async def help_command(_context: SessionContext, word: str | None) -> Reply:
-    """List the verbs, or tell the syntax of one."""
+    """List the verbs, or show the syntax of one."""
     if word is None:
         names = [row.name for row in VERB_TABLE]
         lines = [
             " " + "".join(f"{name:<8}" for name in names[start : start + 8]).rstrip()
             for start in range(0, len(names), 8)
         ]
-        return reply(codes.HELP, "These verbs are known:", *lines, "HELP <verb> tells more.")
+        return reply(codes.HELP, "These verbs are known:", *lines, "See HELP <verb>.")
     row = _row(word.strip().upper())
     if row is None:
         raise ReplyError(codes.NOT_IMPLEMENTED, f"Unknown verb {word.strip().upper()}.")

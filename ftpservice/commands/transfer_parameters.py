@@ -1,4 +1,4 @@
-"""How data is represented and where it goes (RFC 959 §4.1.2, RFC 2428)."""
+"""Transfer parameter commands: representation and data ports (RFC 959 §4.1.2, RFC 2428)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONLY_EPSV_TEXT = "Only EPSV is allowed after EPSV ALL."
 
 @verbs.add("TYPE", ArgumentKind.TEXT, rfc="959 3.1.1", syntax="A [N] | I | L 8")
 async def representation_type(context: SessionContext, text: str) -> Reply:
-    """Choose text (A) or bytes as they are (I, L 8)."""
+    """Choose text (A) or unconverted bytes (I, L 8)."""
     wanted = "".join(text.upper().split())  # clients write A N, AN, L8
     if wanted in ("A", "AN"):
         context.parameters.ascii = context.services.settings.ascii
@@ -31,13 +31,13 @@ async def representation_type(context: SessionContext, text: str) -> Reply:
     if wanted in ("E", "EN", "ET", "EC", "AT", "AC"):
         raise ReplyError(codes.BAD_PARAMETER, BAD_PARAMETER_TEXT)
     if wanted[:1] == "L" and wanted[1:].isascii() and wanted[1:].isdigit():
-        raise ReplyError(codes.BAD_PARAMETER, "Only bytes of 8 bits.")
+        raise ReplyError(codes.BAD_PARAMETER, "Only a byte size of 8 is supported.")
     raise ReplyError(codes.BAD_ARGUMENT, "Syntax: TYPE A [N] | I | L 8")
 
 
 @verbs.add("MODE", ArgumentKind.TEXT, rfc="959 3.4", syntax="S")
 async def transfer_mode(_context: SessionContext, text: str) -> Reply:
-    """Choose the transmission mode; stream (S) is the one there is."""
+    """Choose the transmission mode; only stream (S) is available."""
     return _chosen(text, "S", "BC", "Mode is stream.")
 
 

@@ -1,15 +1,15 @@
-"""Interrupted uploads: what clients are told of them, and from where an upload may resume.
+"""Resuming uploads: what SIZE replies about an interrupted upload, and where one may resume.
 
-An upload that resumes never mixes bytes of the published file with those of an interrupted upload
-of that name:
+A resumed upload never mixes bytes of the published file with those of an interrupted upload of that
+name:
 
-- REST and STOR keep the beginning of the owner's interrupted upload, and of the published file
-  only where there is no interrupted one. An offset that it does not reach is refused (554).
-- APPE resumes the upload that SIZE told this session of. A session that may resume by another size
-  (it was told that of the file, or the upload was cut a moment ago) is refused (554).
-- SIZE tells of an interrupted upload where there is no file, or where `ResumeOffers` says so; of
-  one that may be whole it tells a byte less than arrived. A session that then downloads is a
-  reader: it is told once to ask again (450), for it would take the file to be of another size.
+- REST and STOR keep the beginning of the account's interrupted upload, and that of the published
+  file only if there is no interrupted upload. An offset beyond its end is refused (554).
+- APPE resumes the upload whose size SIZE replied to this session. It is refused (554) if the client
+  may have another size in mind: that of the file, or that of an upload interrupted shortly before.
+- SIZE replies the size of an interrupted upload if there is no file, or if `ResumeOffers` has an
+  offer for the session; if the upload may be complete, one byte less than arrived. A session that
+  then downloads is refused once (450), because it would expect a file of another size.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 MAX_REPORTED_SIZES = 256
-"""Sizes that a session is remembered to have been told."""
+"""Sizes that are kept for each session; the oldest is dropped for another one."""
 
 
 async def partial_of(context: SessionContext, path: VirtualPath) -> Entry | None:
-    """Return the facts of the account's interrupted upload of ``path``, if there is one."""
+    """Return the entry of the account's interrupted upload of ``path``, if there is one."""
     partials = IPartials(context.storage, None)
     if partials is None:
         return None
@@ -54,11 +54,11 @@ async def partial_of(context: SessionContext, path: VirtualPath) -> Entry | None
 
 
 async def _resumable_size(context: SessionContext, path: VirtualPath) -> Entry | None:
-    """Return the facts of an interrupted upload as SIZE tells them.
+    """Return the entry of an interrupted upload, with the size that SIZE replies.
 
-    If the client ended its data connection, or it is not known whether it did, all of the file may
-    have arrived, but not the reply that it is stored. A client that goes by SIZE would take the
-    file for stored; so it is told a byte less, and has that left to send.
+    If the client ended its data connection, or may have done so, the complete file may have
+    arrived, but not the reply that it is stored. A client that compares sizes would take the file
+    for stored. So SIZE replies one byte less, which the client then has left to send.
     """
     partial = await partial_of(context, path)
     services, key = context.services, context.upload_key(path)
@@ -68,7 +68,7 @@ async def _resumable_size(context: SessionContext, path: VirtualPath) -> Entry |
 
 
 async def reported_size(context: SessionContext, path: VirtualPath) -> Entry:
-    """Return the facts that SIZE is to tell of ``path``, and remember them.
+    """Return the entry whose size SIZE replies for ``path``, and record the size.
 
     Raises `PathNotFound`.
     """
@@ -79,76 +79,76 @@ async def reported_size(context: SessionContext, path: VirtualPath) -> Entry:
         partial = await _resumable_size(context, path)
         if partial is None:
             raise
-        _remember(context, path, ReportedSize(partial.size, WriteMode.CREATE))
+        _record(context, path, ReportedSize(partial.size, WriteMode.CREATE))
         return partial
     services, peer = context.services, context.peer
     if services.resume_offers.belongs_to(context.upload_key(path), peer.session, peer.host):
         partial = await _resumable_size(context, path)
         if partial is not None:
-            _remember(context, path, ReportedSize(partial.size, WriteMode.REPLACE))
+            _record(context, path, ReportedSize(partial.size, WriteMode.REPLACE))
             return partial
-    _remember(context, path, ReportedSize(entry.size, None))
+    _record(context, path, ReportedSize(entry.size, None))
     return entry
 
 
-def _remember(context: SessionContext, path: VirtualPath, told: ReportedSize) -> None:
+def _record(context: SessionContext, path: VirtualPath, size: ReportedSize) -> None:
     sizes = context.reported_sizes
     sizes.pop(path, None)
-    sizes[path] = told
+    sizes[path] = size
     if len(sizes) > MAX_REPORTED_SIZES:
         del sizes[next(iter(sizes))]
 
 
 def check_reader(context: SessionContext, path: VirtualPath) -> None:
-    """Learn that the client reads a file; raises `ReplyError` if it was told another size."""
+    """Record that the client downloads a file; raises `ReplyError` after another SIZE."""
     context.services.resume_offers.decline(context.upload_key(path), context.peer.session)
-    told = context.reported_sizes.pop(path, None) if context.reported_sizes else None
-    if told is not None and told.resumes is not None:
+    reported = context.reported_sizes.pop(path, None) if context.reported_sizes else None
+    if reported is not None and reported.resumes is not None:
         raise ReplyError(
             codes.FILE_BUSY,
-            f"SIZE was that of an interrupted upload ({told.size} bytes); send SIZE again.",
+            f"SIZE was that of an interrupted upload ({reported.size} bytes); send SIZE again.",
         )
 
 
 def forget_partial(context: SessionContext, path: VirtualPath) -> None:
-    """Forget what was told of an upload that is resumed, begun anew or removed."""
+    """Forget the sizes and offers of an upload that is resumed, begun anew or removed."""
     context.services.resume_offers.withdraw(context.upload_key(path))
     if context.reported_sizes:
         context.reported_sizes.pop(path, None)
 
 
 async def remove_file(context: SessionContext, path: VirtualPath) -> None:
-    """Remove a file and the account's interrupted upload of it, or the latter alone."""
+    """Remove a file and the account's interrupted upload of it, or only the latter."""
     await context.services.uploads.settle(context.upload_key(path))
     await context.storage.remove_file(path)
     forget_partial(context, path)
 
 
 async def resume_request(
-    context: SessionContext, path: VirtualPath, how: WriteMode, marks: NextTransfer
+    context: SessionContext, path: VirtualPath, how: WriteMode, next_transfer: NextTransfer
 ) -> tuple[WriteMode, int, bool]:
-    """Return how an upload is written, from which offset, and if that is one of the partial only.
+    """Return how an upload is written, its offset, and whether that is one in the partial only.
 
-    Raises `ReplyError` where it is not certain what the client resumes.
+    Raises `ReplyError` if it is not certain what the client resumes.
     """
-    told = context.reported_sizes.get(path) if context.reported_sizes else None
+    reported = context.reported_sizes.get(path) if context.reported_sizes else None
     if how is WriteMode.APPEND:
-        if told is not None and told.resumes is not None:
-            return told.resumes, told.size, True  # there the client resumes, whatever came since
-        if told is not None or context.services.resume_offers.was_cut_recently(
+        if reported is not None and reported.resumes is not None:
+            return reported.resumes, reported.size, True  # whatever arrived since
+        if reported is not None or context.services.resume_offers.was_cut_recently(
             context.upload_key(path)
         ):
             await _refuse_doubtful(context, path)
         return how, 0, False
-    if how is not WriteMode.REPLACE or not marks.start:
+    if how is not WriteMode.REPLACE or not next_transfer.start:
         return how, 0, False
-    if told is not None and told.resumes is None and told.size == marks.start:
+    if reported is not None and reported.resumes is None and reported.size == next_transfer.start:
         await _refuse_doubtful(context, path)
-    return how, marks.start, told is not None and told.resumes is not None
+    return how, next_transfer.start, reported is not None and reported.resumes is not None
 
 
 async def _refuse_doubtful(context: SessionContext, path: VirtualPath) -> None:
-    """Raise `ReplyError` where a client may take the file for what arrived of its upload."""
+    """Raise `ReplyError` if a client may take the file for what arrived of its upload."""
     if context.upload_key(path) in context.services.uploads.active:
         return
     partial = await partial_of(context, path)
@@ -169,21 +169,21 @@ def _resumable(partial: Entry) -> str:
 
 
 async def refuse_offset(context: SessionContext, path: VirtualPath) -> NoReturn:
-    """Raise the `ReplyError` of an offset that is not there, which names the one to be had."""
+    """Raise `ReplyError` for an offset beyond the end; it names the offset that can be used."""
     partial = await partial_of(context, path)
     if partial is not None:
         raise ReplyError(codes.BAD_OFFSET, _resumable(partial))
     try:
         entry = await context.storage.stat(path)
     except PathNotFound:
-        raise ReplyError(codes.BAD_OFFSET, "There is no interrupted upload; begin at 0.") from None
+        raise ReplyError(codes.BAD_OFFSET, "There is no interrupted upload; start at 0.") from None
     raise ReplyError(codes.BAD_OFFSET, f"The file ends at {entry.size}.")
 
 
 async def refuse_missing(
     context: SessionContext, path: VirtualPath, error: PathNotFound
 ) -> NoReturn:
-    """Raise ``error``, or a `ReplyError` that tells of an upload that has not come to its end."""
+    """Raise ``error``, or a `ReplyError` that names the interrupted or unfinished upload."""
     partial = await partial_of(context, path)
     if partial is None:
         raise error
@@ -200,7 +200,7 @@ async def refuse_missing(
 async def interrupted_time(
     context: SessionContext, path: VirtualPath, error: PathNotFound
 ) -> float:
-    """Return when the last of an interrupted upload arrived, or raise ``error``."""
+    """Return the time of the last byte of an interrupted upload, or raise ``error``."""
     partial = await partial_of(context, path)
     if partial is None:
         raise error

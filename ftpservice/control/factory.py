@@ -1,4 +1,4 @@
-"""Twisted's `FTPFactory` with our sessions: same attributes, same portal, other protocol."""
+"""Twisted's `FTPFactory` with sessions of this service: same attributes and portal."""
 
 from __future__ import annotations
 
@@ -44,35 +44,30 @@ __all__ = ["FTPFactory"]
 
 DISPLACED_TEXT = "Not logged in, and all sessions are in use; connect again."
 COMMAND_SECONDS_PER_TURN = 0.005
-"""Seconds of commands, of all sessions, until the reactor comes by again."""
+"""Time for commands, of all sessions, in one iteration of the reactor."""
 
 
 def _log_failure(error: Exception, event: Event) -> None:
     log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
 
 
-def _digests(reactor: Any, algorithm: str) -> UploadDigests:
-    return UploadDigests(
-        algorithm, BlockingPool(reactor, "digest", threads=4) if algorithm else None
-    )
-
-
 class FTPFactory(ftp.FTPFactory):
-    """Makes FTP sessions over whatever accounts and files the portal's realm hands out.
+    """Makes FTP sessions for the accounts of a portal's realm.
 
-    The realm may hand out our `IAccount` or Twisted's `IFTPShell`. Twisted's attributes
+    The realm provides `IAccount`, or Twisted's `IFTPShell`. Twisted's attributes
     (``allowAnonymous``, ``userAnonymous``, ``timeOut``, ``welcomeMessage``, ``passivePortRange``,
-    ``connectionLimit``) mean what they mean there and may be set until the first connection; they
-    begin as ``settings`` says. Unlike there, ``allowAnonymous`` is False unless asked for.
+    ``connectionLimit``) have the same meaning as in Twisted and may be set until the first
+    connection; ``settings`` gives their initial values. Unlike in Twisted, ``allowAnonymous`` is
+    False by default.
     """
 
     tls: ServerTLS | None = None
-    """What to secure connections with; set it before the first one."""
+    """The certificates; to be set before the first connection."""
     connector = DataConnector
-    """What prepares the data connections of a session; another one where there are no sockets."""
+    """The class that prepares data connections; another one where there are no sockets."""
     allowAnonymous = False
     noisy = False
-    """No lines of Twisted's that show the representation of a factory."""
+    """Twisted's log lines would show the representation of the factory."""
     timeOut = 300
     welcomeMessage = "ftpservice ready"
 
@@ -92,12 +87,12 @@ class FTPFactory(ftp.FTPFactory):
             self._adopt(settings)
         self._attempts = attempts or LoginAttempts(reactor)
         self._numbers: Iterator[int] = itertools.count(1)
-        self._roster = SessionLimits()
+        self._limits = SessionLimits()
         self._services: Services | None = None
         self._retired: str | None = None
         self._listens = False
         self.instances: list[ManagedSession] = []
-        self._guests: dict[int, ManagedSession] = {}
+        self._sessions: dict[int, ManagedSession] = {}
 
     def _adopt(self, settings: SessionSettings) -> None:
         self.allowAnonymous = settings.anonymous
@@ -108,20 +103,20 @@ class FTPFactory(ftp.FTPFactory):
         self.passivePortRange = range(ports[0], ports[1] + 1) if ports is not None else range(1)
 
     def apply(self, settings: SessionSettings) -> None:
-        """Have sessions that begin from now on go by other settings."""
+        """Use other settings for the sessions that begin from now on."""
         self._settings = settings
         self._adopt(settings)
         if self._services is None:
             return
-        before, now = self._services.settings.data, self._in_force()
+        before, now = self._services.settings.data, self._current_settings()
         self._services = replace(self._services, settings=now)
         if before.passive_ports != now.data.passive_ports:
             self._ports = PassivePorts(now.data)
         if before.passive_addresses != now.data.passive_addresses:
             self._masquerade = MasqueradeAddresses(self.reactor, now.data.passive_addresses)
 
-    def _in_force(self) -> SessionSettings:
-        """Return the settings as the attributes have it now."""
+    def _current_settings(self) -> SessionSettings:
+        """Return the settings with the current values of Twisted's attributes."""
         ports = list(self.passivePortRange)
         passive = (min(ports), max(ports)) if any(ports) else None
         return replace(
@@ -134,9 +129,11 @@ class FTPFactory(ftp.FTPFactory):
         )
 
     def services(self) -> Services:
-        """Return what the sessions share; made at the first connection."""
+        """Return what the sessions share; created for the first session."""
         if self._services is None:
-            settings = self._in_force()
+            settings, reactor = self._current_settings(), self.reactor
+            digests = settings.upload_digest
+            pool = BlockingPool(reactor, "digest", threads=4) if digests else None
             self._services = Services(
                 with_text_names(self.portal),
                 self.reactor,
@@ -144,9 +141,9 @@ class FTPFactory(ftp.FTPFactory):
                 settings,
                 self.event_sink,
                 self._attempts,
-                self._roster,
+                self._limits,
                 SharedRateLimiters(self.reactor),
-                _digests(self.reactor, settings.upload_digest),
+                UploadDigests(settings.upload_digest, pool),
                 TimeBudget(self.reactor, self.reactor.seconds, COMMAND_SECONDS_PER_TURN),
                 ResumeOffers(self.reactor.seconds),
                 user_anonymous=self.userAnonymous,
@@ -157,23 +154,23 @@ class FTPFactory(ftp.FTPFactory):
         return self._services
 
     def buildProtocol(self, _addr: IAddress | None) -> ControlProtocol:
-        """Make a session; whether there is a place for it is said to the client."""
+        """Return the protocol of a new session; one over a limit gets 421."""
         return self.session()
 
     def session(self, implicit: bool = False) -> ControlProtocol:
-        """Make a session; ``implicit``: TLS comes first, and there is no AUTH."""
+        """Return the protocol of a new session; ``implicit``: under TLS from the first byte."""
         protocol = ControlProtocol(self, implicit)
         protocol.factory = self
         return protocol
 
-    def context(self, guest: ManagedSession, ends: ControlAddresses) -> SessionContext:
-        """Make the memory of a new session."""
+    def context(self, session: ManagedSession, ends: ControlAddresses) -> SessionContext:
+        """Register a session, and return its state."""
         services = self.services()
         settings = services.settings
-        self.instances.append(guest)
+        self.instances.append(session)
         self.connectionCount += 1
-        peer = SessionPeer(next(self._numbers), ends.peer, guest.client_is_connected)
-        self._guests[peer.session] = guest
+        peer = SessionPeer(next(self._numbers), ends.peer, session.client_is_connected)
+        self._sessions[peer.session] = session
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
         return SessionContext(
             services,
@@ -183,100 +180,100 @@ class FTPFactory(ftp.FTPFactory):
         )
 
     def enter(self, context: SessionContext) -> str | None:
-        """Count a session; a text says why there is no place for it."""
+        """Count a session; returns why it is refused, or None."""
         settings, address = context.services.settings, context.peer.limit_key
         if self._retired is not None:
             return self._retired
-        if not self._roster.take("address", address, settings.max_sessions_per_address):
+        if not self._limits.take("address", address, settings.max_sessions_per_address):
             return "Too many sessions from your address."
-        if not self._roster.take("all", "", settings.max_sessions):
+        if not self._limits.take("all", "", settings.max_sessions):
             if not self._displace():
-                self._roster.release("address", address)
+                self._limits.release("address", address)
                 return "Too many sessions; try again later."
-            self._roster.take("all", "", 0)
-        self._roster.waiting.add(address, context.peer.session)
+            self._limits.take("all", "", 0)
+        self._limits.waiting.add(address, context.peer.session)
         return None
 
     def _displace(self) -> bool:
-        """End a session that is not logged in, for a new one; tell whether there was one.
+        """End a session without a login, for a new one; tell whether there was one.
 
-        It is the oldest of the address that has most of them, so that nobody can take all places
-        by connecting alone.
+        It is the oldest of the address that has most of them, so that no client can occupy all
+        sessions without logging in.
         """
-        session = self._roster.waiting.oldest_of_busiest_address(
-            lambda one: self._guests[one].is_busy
+        number = self._limits.waiting.oldest_of_busiest_address(
+            lambda one: self._sessions[one].is_busy
         )
-        if session is None:
+        if number is None:
             return False
-        self._guests[session].yield_place(DISPLACED_TEXT)
+        self._sessions[number].yield_place(DISPLACED_TEXT)
         return True
 
-    def leave(self, guest: ManagedSession, context: SessionContext, entered: bool) -> None:
-        """Forget a session."""
-        self.instances.remove(guest)
+    def leave(self, session: ManagedSession, context: SessionContext, entered: bool) -> None:
+        """Remove a session that has ended."""
+        self.instances.remove(session)
         self.connectionCount -= 1
-        del self._guests[context.peer.session]
+        del self._sessions[context.peer.session]
         if entered:
             self.release_place(context)
         if not self._listens and not self.instances:
             self.stopFactory()
 
     def release_place(self, context: SessionContext) -> None:
-        """Count a session no more."""
+        """Stop counting a session."""
         address = context.peer.limit_key
-        self._roster.waiting.discard(address, context.peer.session)
-        self._roster.release("all", "")
-        self._roster.release("address", address)
+        self._limits.waiting.discard(address, context.peer.session)
+        self._limits.release("all", "")
+        self._limits.release("address", address)
 
     @property
     def is_working(self) -> bool:
-        """Whether any session carries out a user's command."""
-        return any(guest.is_working for guest in self.instances)
+        """Whether any session carries out a command of a logged-in user."""
+        return any(session.is_working for session in self.instances)
 
     @property
     def working_count(self) -> int:
-        """The number of sessions that carry out a user's command."""
-        return sum(guest.is_working for guest in self.instances)
+        """The number of sessions that carry out a command of a logged-in user."""
+        return sum(session.is_working for session in self.instances)
 
     def finish_and_disconnect_all(self, reason: str) -> None:
-        """Tell every session 421, after its transfer if it has one; new ones at once."""
+        """End every session with 421, after its transfer if it has one; refuse new ones."""
         self._retired = reason
-        for guest in tuple(self.instances):
-            guest.finish_and_disconnect(reason)
+        for session in tuple(self.instances):
+            session.finish_and_disconnect(reason)
 
     def disconnect_all(self, reason: str) -> None:
-        """Tell every session 421 and close it; transfers are cut."""
-        for guest in tuple(self.instances):
-            guest.disconnect(reason)
+        """End every session with 421; transfers are aborted."""
+        for session in tuple(self.instances):
+            session.disconnect(reason)
 
     def abort_all(self) -> None:
-        """Break the connection of every session."""
-        for guest in tuple(self.instances):
-            guest.cut()
+        """Abort the connection of every session."""
+        for session in tuple(self.instances):
+            session.cut()
 
     def startFactory(self) -> None:
-        """Take sessions, again if need be."""
+        """Accept sessions."""
         self._retired = None
         self._listens = True
 
     def stopFactory(self) -> None:
-        """Let go of what transfers have left, and of the rest when the last session has ended."""
+        """Close lingering data connections, and release the threads after the last session."""
         self._listens = False
         BatchedChecks.of(self.reactor).check_soon(self.reactor)
         if not self.instances:
-            let_go = Deferred.fromCoroutine(self._let_go_of_threads())
-            let_go.addErrback(lambda failure: log.failure("letting go failed", failure))
+            stopping = Deferred.fromCoroutine(self._stop_threads())
+            stopping.addErrback(lambda failure: log.failure("stopping threads failed", failure))
 
     def close_lingering_connections(self) -> None:
-        """End data connections that wait for the end of their peers."""
+        """Close the data connections in their lingering close."""
         BatchedChecks.of(self.reactor).settle()
 
-    async def let_go(self) -> None:
-        """End data connections that wait for their peers, and the threads that digest uploads."""
+    async def release_resources(self) -> None:
+        """Close the data connections in their lingering close, and stop the digest threads."""
         self.close_lingering_connections()
-        await self._let_go_of_threads()
+        await self._stop_threads()
 
-    async def _let_go_of_threads(self) -> None:
+    async def _stop_threads(self) -> None:
         services, self._services = self._services, None
         if services is not None:
             await services.digests.stop()

@@ -148,7 +148,7 @@ class FTPService(MultiService):
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
                 checker.stop()
-        await self.parts.factory.let_go()
+        await self.parts.factory.release_resources()
         await self.parts.realm.stop()
         factory.close_lingering_connections()  # of transfers that ended with their last disk call
         await self._iterate()

@@ -246,7 +246,7 @@ def test_no_password_in_clear_from_elsewhere(secure: Secure, name: str) -> None:
     talk.replies()
     assert talk.codes(f"USER {name}") == []
     talk.reactor.advance(0.5)
-    assert talk.replies() == ["530 Not in clear: say AUTH TLS first, or use FTPS."]
+    assert talk.replies() == ["530 TLS is required; send AUTH TLS first, or use implicit TLS."]
     assert talk.codes("PASS secret") == [503]
     assert talk.checker.asked == []
     assert [event.reason for event in talk.of(LoginFailed)] == ["no TLS"]

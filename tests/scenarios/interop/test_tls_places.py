@@ -150,7 +150,7 @@ def test_passwords_of_other_machines_come_under_tls(server: Server) -> None:
         client = TLSWire(served, plain, client_context())
         answers.add(client.ask(f"USER {name}").lines)
         assert client.codes("PASS demo", "USER anonymous", "PASS x") == [503, 331, 230]
-    assert answers == {(b"530 Not in clear: say AUTH TLS first, or use FTPS.",)}
+    assert answers == {(b"530 TLS is required; send AUTH TLS first, or use implicit TLS.",)}
 
 
 @in_thread
