@@ -33,10 +33,10 @@ class Outcome(Enum):
     """How a transfer ended."""
 
     COMPLETE = "complete"
-    CUT = "cut"
-    """Begun and not whole: the peer, the network, a timeout or ABOR ended it."""
+    ABORTED = "aborted"
+    """Ended before it was complete, by the peer, the network, a timeout or ABOR."""
     REFUSED = "refused"
-    """The storage ended it: full, over quota, denied, failed."""
+    """Ended by the storage: full, over quota, denied, failed."""
 
 
 class LoginRefusal(StrEnum):

@@ -120,8 +120,8 @@ class ActivityReport:
         outcome = event.outcome
         moved = (int(outcome is Outcome.COMPLETE), event.size)
         counts = (*moved, 0, 0) if event.upload else (0, 0, *moved)
-        cut, refused = outcome is Outcome.CUT, outcome is Outcome.REFUSED
-        self._transfers.add(event.user, *counts, int(cut), int(refused))
+        aborted, refused = outcome is Outcome.ABORTED, outcome is Outcome.REFUSED
+        self._transfers.add(event.user, *counts, int(aborted), int(refused))
         if outcome is not Outcome.COMPLETE:
             verb = "upload" if event.upload else "download"
             path, size = printable_text(event.path), size_text(event.size)
@@ -145,7 +145,7 @@ class ActivityReport:
     def _summary(self) -> list[str]:
         counts = self._counts
         succeeded, failed = self._logins_by_peer.totals()
-        files_up, up, files_down, down, cut, refused = self._transfers.totals()
+        files_up, up, files_down, down, aborted, refused = self._transfers.totals()
         by_tls = self._logins_by_tls.top(MAX_ROWS)
         encrypted = sum(row[0] for name, row in by_tls if name != PLAINTEXT)
         since, duration = time_text(self._started), duration_text(self._seconds() - self._started)
@@ -157,7 +157,7 @@ class ActivityReport:
             f"TLS        {encrypted} logins, {counts[HandshakeFailed]} failed handshakes",
             f"Uploads    {files_up} files, {size_text(up)}",
             f"Downloads  {files_down} files, {size_text(down)}",
-            f"Incomplete {cut} cut, {refused} refused",
+            f"Incomplete {aborted} aborted, {refused} refused",
             f"Commands   {counts[CommandRefused]} refused",
         ]
 
@@ -218,7 +218,7 @@ def _transfers_table(transfers: Sequence[tuple[str, Sequence[int]]]) -> list[str
         )
         for name, row in transfers
     ]
-    heading = ("User", "Files up", "Bytes up", "Files down", "Bytes down", "Cut", "Refused")
+    heading = ("User", "Files up", "Bytes up", "Files down", "Bytes down", "Aborted", "Refused")
     return _table("Transfers by user", heading, rows, 6)
 
 

@@ -144,16 +144,16 @@ class TransferJob(Transfer):
 
     def _failed(self, error: BaseException) -> tuple[Outcome, Reply]:
         if isinstance(error, CancelledError):
-            return Outcome.CUT, reply(codes.TRANSFER_ABORTED, "Transfer aborted.")
+            return Outcome.ABORTED, reply(codes.TRANSFER_ABORTED, "Transfer aborted.")
         if isinstance(error, UploadTooShort):
-            return Outcome.CUT, reply(codes.TRANSFER_ABORTED, error.reason)
+            return Outcome.ABORTED, reply(codes.TRANSFER_ABORTED, error.reason)
         answer = reply_for(error)
         if answer is None:
             log.failure("{what} failed", what=self.what)
             self._context.publish(CommandFailed, self.what, unexpected_error_text(error))
             return Outcome.REFUSED, reply(codes.LOCAL_ERROR, "Local error in processing.")
         is_cut = isinstance(error, (TransferAborted, CannotOpenDataConnection))
-        return (Outcome.CUT if is_cut else Outcome.REFUSED), answer
+        return (Outcome.ABORTED if is_cut else Outcome.REFUSED), answer
 
 
 class DownloadJob(TransferJob):

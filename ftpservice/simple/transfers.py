@@ -79,7 +79,7 @@ class TransferRecord:
         outcome, detail = Outcome.COMPLETE, ""
         if problem is not None:
             is_abort = isinstance(problem, (TransferAborted, CancelledError))
-            outcome = Outcome.CUT if is_abort else Outcome.REFUSED
+            outcome = Outcome.ABORTED if is_abort else Outcome.REFUSED
             detail = log_detail(problem)
             context.published_error = problem
             if active is not None:

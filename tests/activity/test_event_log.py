@@ -36,8 +36,8 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
         ),
         (Refused(1.0, 7, "192.0.2.1", "", "full"), "nobody@192.0.2.1 [7] was refused: full"),
         (
-            TransferEnded(*WHO, "/a\nb", True, Outcome.CUT, 5, 0.25, "426"),
-            r"ann@192.0.2.1 [7] uploaded /a\nb: cut, 5 bytes in 0.250 s (426)",
+            TransferEnded(*WHO, "/a\nb", True, Outcome.ABORTED, 5, 0.25, "426"),
+            r"ann@192.0.2.1 [7] uploaded /a\nb: aborted, 5 bytes in 0.250 s (426)",
         ),
         (
             TransferEnded(*WHO, "/\udce9", False, Outcome.COMPLETE, 5, 1.0),
@@ -85,7 +85,7 @@ def test_with_problems_only_what_went_well_has_none() -> None:
         FileChanged(*WHO, "delete", "/a"),
         LoginFailed(*WHO, LoginRefusal.WRONG_PASSWORD),
         Refused(*WHO, "full"),
-        TransferEnded(*WHO, "/b", True, Outcome.CUT, 5, 1.0),
+        TransferEnded(*WHO, "/b", True, Outcome.ABORTED, 5, 1.0),
         TransferEnded(*WHO, "/c", True, Outcome.REFUSED, 5, 1.0),
         CommandRefused(*WHO, "DELE", "/d", 550, "No."),
         CommandFailed(*WHO, "RETR", "boom"),
@@ -95,7 +95,7 @@ def test_with_problems_only_what_went_well_has_none() -> None:
     assert [line.split("] ")[-1].split(",")[0] for line in written] == [
         "failed to log in: wrong password",
         "was refused: full",
-        "uploaded /b: cut",
+        "uploaded /b: aborted",
         "uploaded /c: refused",
         "ann@192.0.2.1 [7]: DELE /d was refused: 550 No.",
         "ann@192.0.2.1 [7]: RETR failed: boom",
@@ -107,7 +107,7 @@ def test_what_failed_is_a_warning_and_a_defect_an_error() -> None:
     for event in (
         LoggedIn(*WHO),
         TransferEnded(*WHO, "/a", True, Outcome.COMPLETE, 5, 1.0),
-        TransferEnded(*WHO, "/a", True, Outcome.CUT, 5, 1.0),
+        TransferEnded(*WHO, "/a", True, Outcome.ABORTED, 5, 1.0),
         LoginFailed(*WHO),
         Refused(*WHO, "full"),
         CommandRefused(*WHO, "DELE", "/d", 550, "No."),

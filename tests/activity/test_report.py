@@ -59,7 +59,7 @@ def test_before_anything_happened_there_is_a_summary_only(report, now):
         "TLS        0 logins, 0 failed handshakes",
         "Uploads    0 files, 0 B",
         "Downloads  0 files, 0 B",
-        "Incomplete 0 cut, 0 refused",
+        "Incomplete 0 aborted, 0 refused",
         "Commands   0 refused",
     ]
 
@@ -79,14 +79,14 @@ def test_what_each_session_is_doing_is_told(report, now):
     report(LoggedIn(1000.0, 2, "192.0.2.1", "bob"))
     report(TransferStarted(1001.0, 2, "192.0.2.1", "bob", "/x", True))
     report(TransferStarted(1001.0, 3, "192.0.2.1", "bob", "/y", False))
-    report(transfer(Outcome.CUT, upload=False, who=(4, "192.0.2.1", "bob")))
+    report(transfer(Outcome.ABORTED, upload=False, who=(4, "192.0.2.1", "bob")))
     now.time += 61
     rows = section(report, "Sessions now")
     assert rows[0] == ["No", "Protocol", "User", "Address", "For", "Activity"]
     assert rows[1] == ["1", "ftp", "-", "192.0.2.1", "00:01:01", "idle"]
     assert " ".join(rows[2][2:]) == "bob 192.0.2.1 00:01:01 uploading /x for 00:01:00"
     assert rows[3][5:7] == ["downloading", "/y"]
-    assert " ".join(rows[4][5:]) == "idle; downloaded /a b, 10 B, cut"
+    assert " ".join(rows[4][5:]) == "idle; downloaded /a b, 10 B, aborted"
     report(transfer(who=(4, "192.0.2.1", "bob")))
     assert " ".join(section(report, "Sessions now")[4][5:]) == "idle; uploaded /a b, 10 B"
 
@@ -129,24 +129,24 @@ def test_logins_under_tls_and_failed_handshakes_are_counted(report):
 def test_files_and_bytes_are_counted_per_user_each_way(report):
     report(transfer(size=2048))
     report(transfer(upload=False, size=3))
-    report(transfer(Outcome.CUT, size=1))
+    report(transfer(Outcome.ABORTED, size=1))
     report(transfer(Outcome.REFUSED, size=0))
     row = section(report, "Transfers by user")[1]
     assert " ".join(row) == "alice 1 2.0 KiB (2,049) 1 3 B 1 1"
     lines = report.lines()
     assert "Uploads    1 files, 2.0 KiB (2,049)" in lines
     assert "Downloads  1 files, 3 B" in lines
-    assert "Incomplete 1 cut, 1 refused" in lines
+    assert "Incomplete 1 aborted, 1 refused" in lines
 
 
 def test_the_last_errors_are_told_newest_first_and_bounded(report):
     for number in range(MAX_ERRORS + 5):
         report(CommandFailed(1001.0, *ALICE, "STOR", f"error {number}"))
-    report(transfer(Outcome.CUT, upload=False, detail="reset by peer"))
+    report(transfer(Outcome.ABORTED, upload=False, detail="reset by peer"))
     rows = [" ".join(row) for row in section(report, "Last errors")]
     assert len(rows) == 1 + MAX_ERRORS
     assert rows[1] == (
-        "1970-01-01 00:16:41 alice 192.0.2.1 download of /a b cut after 10 B: reset by peer"
+        "1970-01-01 00:16:41 alice 192.0.2.1 download of /a b aborted after 10 B: reset by peer"
     )
     assert rows[2].endswith("STOR failed: error 24")
 
@@ -165,7 +165,7 @@ def test_no_name_gets_a_control_character_or_a_line_of_its_own_in(report):
     report(Refused(1001.0, *who, evil))
     report(TransferStarted(1001.0, *who, evil, True))
     report(CommandFailed(1001.0, *who, evil, evil))
-    report(TransferEnded(1001.0, *who, evil, True, Outcome.CUT, 1, 1.0, evil))
+    report(TransferEnded(1001.0, *who, evil, True, Outcome.ABORTED, 1, 1.0, evil))
     assert all(line.isprintable() for line in report.lines())
     assert any("\\x0d\\x0a226" in line for line in report.lines())
 

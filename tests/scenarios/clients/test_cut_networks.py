@@ -135,7 +135,7 @@ def test_an_upload_goes_on(
     assert not (served.root / "file").exists()
     run(words, tmp_path)
     assert whole(served.root)
-    assert [event.outcome for event in endings] == [Outcome.CUT, Outcome.COMPLETE]
+    assert [event.outcome for event in endings] == [Outcome.ABORTED, Outcome.COMPLETE]
     assert BIG - CUT <= endings[1].size < BIG
 
 
@@ -169,7 +169,7 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(
 ) -> None:
     (served.root / "file").write_bytes(b"old")
     upload_cut(login(network(CUT, control=everything)))
-    served.wait_for(lambda: [event.outcome for event in endings] == [Outcome.CUT])
+    served.wait_for(lambda: [event.outcome for event in endings] == [Outcome.ABORTED])
     session = login(served)
     assert download(session, "file") == b"old"
     upload(session, "file", DATA)

@@ -98,7 +98,7 @@ def test_a_cut_upload(server: Callable[..., Served], name: str, command: str, se
     cut.end(wire, data)
     assert tuple(wire.replies(len(cut.codes))) == cut.codes
     served.wait_for(lambda: ended)
-    assert ended[0].outcome is Outcome.CUT
+    assert ended[0].outcome is Outcome.ABORTED
     data.close()
     wire.drop()
     served.wait_for(served.settled())

@@ -89,7 +89,7 @@ def test_a_client_that_is_killed_publishes_nothing(served: Served) -> None:
             wire.drop()
             client.kill()
         served.wait_for(lambda ended=ended: ended.seen)
-        assert ended.seen[0].outcome.value == "cut"
+        assert ended.seen[0].outcome.value == "aborted"
     assert visible(served) == {"a": b"old"}
 
 

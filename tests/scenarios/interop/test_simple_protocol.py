@@ -277,7 +277,7 @@ def test_a_cut_upload_leaves_the_old_file(served: Served, size: int, end: str) -
     else:
         wire.end.shutdown(socket.SHUT_WR)
     served.wait_for(lambda: ended)
-    assert ended[0].outcome is Outcome.CUT
+    assert ended[0].outcome is Outcome.ABORTED
     assert visible(served.root) == {"a": b"old"}
     served.wait_for(served.settled())
 
