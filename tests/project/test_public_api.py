@@ -126,3 +126,13 @@ def test_the_plugin_loads_nothing_heavy() -> None:
     plugin = Path("twisted") / "plugins" / "ftpservice_plugin.py"
     program = f"import runpy\nrunpy.run_path({str(CHECKOUT / plugin)!r})"
     assert loaded_by(program) & HEAVY == set()
+
+
+def test_twistd_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\nsys.argv = ['twistd', '--help']\nfrom twisted.scripts.twistd import run\n"
+        "try:\n    run()\nexcept SystemExit:\n    pass\nsys.stdout.flush()"
+    )
+    loaded = loaded_by(program)
+    assert "ftpservice" in loaded
+    assert loaded & HEAVY == set()
