@@ -139,7 +139,7 @@ def test_the_right_password_is_not_all(checker, name, peer, secured, lets_in):
 
 
 @pytest.mark.parametrize("name", [b"office", b"tls"])
-def test_credentials_that_do_not_say_where_they_come_from_come_from_nowhere(checker, name):
+def test_credentials_without_a_peer_match_no_network(checker, name):
     seen = []
     checker.requestAvatarId(UsernamePassword(name, b"secret")).addBoth(seen.append)
     assert refused(seen[0])
@@ -174,7 +174,7 @@ def test_all_refusals_look_alike(checker):
     assert len({(answer.type, str(answer.value)) for answer in answers}) == 1
 
 
-def test_a_busy_pool_says_so_and_checks_nothing(checker, pool, hashes):
+def test_a_full_pool_fails_with_login_busy_and_checks_nothing(checker, pool, hashes):
     pool.busy = True
     assert ask(checker, b"alice").check(LoginBusy)
     assert hashes == []
@@ -189,7 +189,7 @@ def test_a_login_sees_what_changed_in_the_file(checker, path):
     assert ask(checker, b"bob") == b"bob"
 
 
-def test_records_are_told_as_of_the_last_login(checker):
+def test_records_are_those_of_the_last_login(checker):
     assert checker.lookup("alice") is None
     ask(checker, b"alice")
     assert checker.lookup("alice").root == "/alice"
@@ -232,7 +232,7 @@ def test_the_file_in_the_sources_has_the_one_account_demo_with_password_demo():
     assert shipped_accounts([record]) == ["demo"]
 
 
-def test_a_checker_wants_to_be_started(path):
+def test_a_checker_fails_before_it_is_started(path):
     checker = PasswordFileChecker(PasswordFile(str(path), lambda text: None))
     assert ask(checker, b"alice").check(RuntimeError)
 
@@ -293,7 +293,7 @@ def with_certificates(checker):
     return checker
 
 
-def test_a_certificate_of_ones_name_is_enough_where_the_account_says_so(with_certificates):
+def test_a_certificate_is_enough_if_the_account_allows_it(with_certificates):
     answer = certified(with_certificates, b"cert", "cert", "other")
     assert answer == b"cert"
     assert answer.record.name == "cert"

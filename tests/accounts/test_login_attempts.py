@@ -111,7 +111,7 @@ def test_the_allowance_comes_back_with_time(bench):
     bench.fail(FAILURE_ALLOWANCE - 1)
 
 
-def test_who_comes_to_a_bad_address_later_need_not_wait_for_hours(bench):
+def test_the_next_user_of_a_bad_address_does_not_wait_for_hours(bench):
     for _ in range(200):
         bench.waits()
     bench.clock.advance(RECOVERY_SECONDS + RECOVERY_SECONDS / FAILURE_ALLOWANCE)
@@ -153,7 +153,7 @@ def test_only_a_few_may_wait_for_a_turn(bench):
     assert waiting == [[]] * MAX_WAITING_PER_ADDRESS
 
 
-def test_cancelling_gives_up_the_place(bench):
+def test_cancelling_leaves_the_queue(bench):
     bench.fail(FAILURE_ALLOWANCE)
     waiting = [bench.ask() for _ in range(MAX_WAITING_PER_ADDRESS)]
     seen, deferred = waiting[3]
@@ -213,7 +213,7 @@ def test_the_crowd_is_bounded_too(bench, monkeypatch):
     assert bench.ask(ALICE)[0][0].check(TooManyAttempts)
 
 
-def test_an_attempt_whose_outcome_is_never_told_keeps_its_place_for_a_time_only(bench):
+def test_an_attempt_without_an_outcome_counts_for_a_limited_time(bench):
     for _ in range(FAILURE_ALLOWANCE):
         assert bench.admitted()
     seen, _ = bench.ask()
@@ -223,7 +223,7 @@ def test_an_attempt_whose_outcome_is_never_told_keeps_its_place_for_a_time_only(
     assert seen == [None]
 
 
-def test_an_abandoned_attempt_gives_its_place_back_and_costs_nothing(bench):
+def test_an_abandoned_attempt_does_not_count(bench):
     for _ in range(FAILURE_ALLOWANCE):
         assert bench.admitted()
     seen, _ = bench.ask()
@@ -288,7 +288,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(bench, monkeypa
     assert bench.admitted("10.0.0.1")
 
 
-def test_who_waits_at_a_forgotten_address_is_refused(bench, monkeypatch):
+def test_attempts_that_wait_at_a_forgotten_address_are_refused(bench, monkeypatch):
     monkeypatch.setattr(module, "MAX_ADDRESSES", 1)
     bench.fail(FAILURE_ALLOWANCE)
     seen, _ = bench.ask()
@@ -297,7 +297,7 @@ def test_who_waits_at_a_forgotten_address_is_refused(bench, monkeypatch):
     assert bench.clock.getDelayedCalls() == []
 
 
-def test_outcomes_that_nobody_asked_for_do_no_harm(bench):
+def test_outcomes_without_an_attempt_have_no_effect(bench):
     bench.login_attempts.succeeded(ALICE)
     bench.login_attempts.abandoned(ALICE)
     bench.login_attempts.failed(ALICE)

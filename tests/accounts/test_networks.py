@@ -26,7 +26,7 @@ def test_a_peer_is_from_a_network_or_not(peer, inside):
     assert is_in_networks(peer, TEN) is inside
 
 
-def test_no_networks_hold_nobody():
+def test_no_networks_contain_no_peer():
     assert not is_in_networks("10.1.2.3", ())
 
 

@@ -102,7 +102,7 @@ def test_a_file_changed_just_now_is_looked_at_again(disk, reads):
     assert len(reads) == 2
 
 
-def test_an_unreadable_file_leaves_the_last_good_accounts_and_is_told_once(disk):
+def test_an_unreadable_file_leaves_the_previous_accounts_and_is_reported_once(disk):
     disk.write(f"alice:{HASH}:/:full")
     disk.file.load()
     disk.path.unlink()
@@ -120,7 +120,7 @@ def test_an_unreadable_file_leaves_the_last_good_accounts_and_is_told_once(disk)
     assert len(disk.told) == 3
 
 
-def test_malformed_lines_are_told_once_for_each_change(disk):
+def test_malformed_lines_are_reported_once_for_each_change(disk):
     disk.write(f"alice:{HASH}:/:full", "bob:secret", f"carol:{HASH}:/:raed")
     disk.file.load()
     disk.file.refresh()
@@ -134,7 +134,7 @@ def test_malformed_lines_are_told_once_for_each_change(disk):
     assert len(disk.told) == 3
 
 
-def test_a_file_that_has_become_empty_is_told(disk):
+def test_a_file_that_has_become_empty_is_reported(disk):
     disk.write(f"alice:{HASH}:/:full")
     disk.file.load()
     assert disk.told == []

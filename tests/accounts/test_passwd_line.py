@@ -128,19 +128,19 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f"alice:{HASH}:/:read:tls=required,tls=required", "given twice"),
     ],
 )
-def test_a_wrong_line_says_what_is_wrong(line, reason):
+def test_a_malformed_line_is_reported_with_the_reason(line, reason):
     with pytest.raises(ValueError, match=reason):
         parse_line(line)
 
 
-def test_comments_and_empty_lines_say_nothing():
+def test_comments_and_empty_lines_are_ignored():
     contents = parse(f"\ufeff# users\r\n\r\n   \n  # more: stuff\nalice:{HASH}:/:read\r\n\n")
     assert list(contents.accounts) == ["alice"]
     assert contents.accounts["alice"].line == 5
     assert contents.malformed == ()
 
 
-def test_a_wrong_line_is_told_by_number_and_closes_its_account_only():
+def test_a_malformed_line_is_reported_by_number_and_disables_its_account_only():
     contents = parse(f"alice:{HASH}:/:full\nbob:{HASH}:/:raed\ncarol:{HASH}:/:full\n")
     assert list(contents.accounts) == ["alice", "carol"]
     [bad] = contents.malformed
@@ -154,7 +154,7 @@ def test_a_wrong_line_is_told_by_number_and_closes_its_account_only():
     assert contents.lookup("dave") is None
 
 
-def test_of_two_lines_with_one_name_the_first_holds_and_the_second_is_told():
+def test_of_two_lines_with_one_name_the_first_counts_and_the_second_is_reported():
     contents = parse(f"alice:{HASH}:/a:read\nbob:{HASH}:/:full\nalice:{HASH}:/:full\n")
     assert list(contents.accounts) == ["alice", "bob"]
     assert contents.lookup("alice").root == "/a"
@@ -231,7 +231,7 @@ def test_twisted_reads_the_first_two_fields(tmp_path):
         ),
     ],
 )
-def test_an_account_is_written_as_the_line_that_says_it(record, line):
+def test_an_account_is_formatted_as_a_line(record, line):
     assert format_line(record) == line
 
 
@@ -245,7 +245,7 @@ def test_an_account_is_written_as_the_line_that_says_it(record, line):
         AccountRecord("a", HASH, rights=frozenset()),
     ],
 )
-def test_an_account_that_no_line_can_say_is_refused(record):
+def test_an_account_that_no_line_can_represent_is_refused(record):
     with pytest.raises(ValueError, match=r"."):
         format_line(record)
 

@@ -31,7 +31,7 @@ def test_a_hash_fits_the_password_it_was_made_of_and_no_other():
     assert not verify(made, b"")
 
 
-def test_a_hash_says_todays_cost():
+def test_a_hash_has_the_current_costs():
     made = hash_password(b"demo")
     assert made.startswith(password_hash.COST_PREFIX)
     assert not needs_rehash(made)

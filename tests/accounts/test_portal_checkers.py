@@ -128,12 +128,12 @@ def test_memory_made_by_a_program(pool):
     assert refused(login(checkers, b"alice", b"wrong"))
 
 
-def test_memory_is_asked_without_a_thread(pool):
+def test_memory_is_called_without_a_thread(pool):
     login(row(pool, makeChecker("memory:alice:secret")), b"alice")
     assert pool.calls == []
 
 
-def test_file_with_plain_passwords_is_asked_in_a_thread(pool, tmp_path):
+def test_file_with_plaintext_passwords_is_called_in_a_thread(pool, tmp_path):
     path = tmp_path / "users"
     path.write_bytes(b"alice:secret\ngr\xc3\xbcn:gr\xc3\xbcn\n\xff:\xff\n")
     checkers = row(pool, makeChecker(f"file:{path}"))
@@ -157,7 +157,7 @@ def test_file_with_hashed_passwords(pool, tmp_path):
     assert refused(login(row(pool, checker), b"alice", b"wrong"))
 
 
-def test_a_subclass_of_twisteds_own_is_asked_as_it_is(pool, tmp_path):
+def test_a_subclass_of_a_twisted_checker_is_called_on_the_reactor_thread(pool, tmp_path):
     class Derived(FilePasswordDB):
         def requestAvatarId(self, credentials):
             return succeed(credentials.peer.encode())
@@ -184,7 +184,7 @@ def system(monkeypatch):
     monkeypatch.setitem(sys.modules, "spwd", None)
 
 
-def test_unix_is_asked_in_a_thread(pool, system, logged):
+def test_unix_is_called_in_a_thread(pool, system, logged):
     checkers = row(pool, makeChecker("unix"))
     assert login(checkers, b"alice") == "alice"
     assert refused(login(checkers, b"alice", b"wrong"))
@@ -229,7 +229,7 @@ def test_checkers_of_other_things_are_refused_by_name():
         portal_checkers([KeysOnly()])
 
 
-def test_checkers_are_asked_in_order_until_one_lets_in(pool):
+def test_checkers_are_called_in_order_until_one_accepts(pool):
     first, second, third = (
         Answering(UnauthorizedLogin()),
         Answering(succeed(b"alice")),
@@ -244,17 +244,17 @@ def test_when_all_refuse_it_is_one_refusal(pool, refusal):
     assert refused(login(row(pool, Answering(refusal), Answering(refusal)), b"alice"))
 
 
-def test_no_checkers_let_nobody_in(pool):
+def test_without_checkers_every_login_is_refused(pool):
     assert refused(login(row(pool), b"alice"))
 
 
-def test_no_name_is_refused_before_anybody_is_asked(pool):
+def test_an_empty_name_is_refused_before_any_checker_is_called(pool):
     checker = Answering(b"somebody")
     assert refused(login(row(pool, checker), b""))
     assert checker.seen == []
 
 
-def test_a_checker_that_fails_is_logged_and_the_next_is_asked(pool, logged):
+def test_a_checker_that_fails_is_logged_and_the_next_one_called(pool, logged):
     checkers = row(pool, Answering(ZeroDivisionError()), Answering(b"alice"))
     assert login(checkers, b"alice") == b"alice"
     assert [failure.type for failure in logged] == [ZeroDivisionError]
@@ -306,7 +306,7 @@ def test_names_as_text_will_do(pool):
     assert names(seen[0], "alice")
 
 
-def test_who_forgets_to_start_them_reads_so_in_the_log(logged, tmp_path):
+def test_checkers_that_are_not_started_are_logged(logged, tmp_path):
     assert refused(login([PasswordCheckers([FilePasswordDB(str(tmp_path / "x"))])], b"alice"))
     assert [str(failure.value) for failure in logged] == [
         "start the checkers with the reactor before the first login"
@@ -337,7 +337,7 @@ class Certifying(Answering):
 CERTIFICATE = CertificateCredentials(b"ann", None, frozenset(["ann"]))
 
 
-def test_checkers_of_certificates_are_asked_in_a_row(logged):
+def test_checkers_of_certificates_are_called_in_turn(logged):
     answering = [UnauthorizedLogin(), ValueError("broken"), b"ann", b"bob"]
     checkers = [Certifying(answer) for answer in answering]
     passwords, certificates = portal_checkers(checkers)
@@ -351,7 +351,7 @@ def test_checkers_of_certificates_are_asked_in_a_row(logged):
     assert len(logged) == 1
 
 
-def test_a_certificate_that_nobody_takes_is_refused():
+def test_a_certificate_that_no_checker_accepts_is_refused():
     seen = []
     CertificateCheckers([Certifying(UnauthorizedLogin())]).requestAvatarId(CERTIFICATE).addBoth(
         seen.append
@@ -366,5 +366,5 @@ def test_too_many_logins_are_no_answer_about_a_certificate():
     assert seen[0].check(LoginBusy)
 
 
-def test_where_nobody_knows_certificates_there_is_no_such_checker():
+def test_without_checkers_of_certificates_there_is_no_combined_one():
     assert len(portal_checkers([Answering(b"ann")])) == 1

@@ -82,7 +82,7 @@ def test_it_is_a_realm(bench):
     assert verifyObject(IRealm, bench.realm())
 
 
-def test_a_name_on_record_gets_what_the_record_says(bench):
+def test_a_name_with_a_record_gets_what_the_record_has(bench):
     rights = READ | {Right.ADMIN}
     realm = bench.realm(AccountRecord("alice", "", "/home/alice", rights, max_sessions=3))
     alice = account(realm, b"alice")
@@ -151,7 +151,7 @@ def test_the_record_that_was_checked_counts_even_if_the_file_changed(bench):
     assert bench.source.asked == [("alice", "/alice")] * 2
 
 
-def test_a_closed_account_stays_closed_whoever_vouches_for_it(bench):
+def test_a_disabled_account_is_refused_whichever_checker_accepts_it(bench):
     realm = bench.realm(AccountRecord("alice", "", disabled=True))
     assert avatar(realm, b"alice").check(UnauthorizedLogin)
     assert bench.source.asked == []
@@ -162,7 +162,7 @@ def test_a_root_cannot_climb(bench):
     assert bench.source.asked == [("alice", "/etc")]
 
 
-def test_a_storage_string_opens_a_source_once_for_all_who_name_it(bench):
+def test_a_storage_string_opens_one_source_for_all_accounts(bench):
     realm = bench.realm(
         AccountRecord("alice", "", "local:/srv/a"),
         AccountRecord("bob", "", "local:/srv/a"),
@@ -202,7 +202,7 @@ def test_an_account_named_anonymous_is_no_guest(bench):
     assert account(realm, b"anonymous").anonymous is False
 
 
-def test_who_wants_no_account_is_told_so(bench):
+def test_an_avatar_without_iaccount_is_refused(bench):
     with pytest.raises(NotImplementedError):
         bench.realm().requestAvatar(b"alice", None, IFTPShell)
 

@@ -12,7 +12,7 @@ def test_rows_come_heaviest_first():
     assert tally.totals() == (3, 4)
 
 
-def test_what_is_beyond_the_top_is_told_as_a_sum():
+def test_rows_beyond_the_maximum_are_summed_up():
     tally = BoundedCounter(1)
     for number in range(5):
         tally.add(f"name{number}", number + 1)
@@ -24,7 +24,7 @@ def test_an_empty_tally_has_no_rows_but_totals():
     assert BoundedCounter(3).totals() == (0, 0, 0)
 
 
-def test_names_made_up_by_strangers_take_bounded_memory_and_lose_no_count():
+def test_invented_names_take_bounded_memory_and_lose_no_count():
     tally = BoundedCounter(1)
     tally.add("owner", 50)
     for number in range(5 * MAX_NAMES):

@@ -76,7 +76,7 @@ class Bench:
         self.lines = EventLog(self.clock, lambda *one: self.written.append(one))
 
 
-def test_with_problems_only_what_went_well_has_none() -> None:
+def test_problems_only_omits_what_succeeded() -> None:
     written: list[str] = []
     lines = EventLog(Clock(), lambda line, _when, _level: written.append(line), Verbosity.PROBLEMS)
     for event in (
@@ -120,7 +120,7 @@ def test_what_failed_is_a_warning_and_a_defect_an_error() -> None:
     ]  # fmt: skip
 
 
-def test_other_events_have_none() -> None:
+def test_other_events_have_no_line() -> None:
     bench = Bench()
     bench.lines(SessionOpened(*WHO))
     assert (bench.written, bench.clock.getDelayedCalls()) == ([], [])

@@ -73,7 +73,7 @@ def test_sessions_are_counted_now_and_in_total(report):
     assert section(report, "Refused sessions")[1] == ["too", "many", "sessions", "1"]
 
 
-def test_what_each_session_is_doing_is_told(report, now):
+def test_the_activity_of_each_session_is_shown(report, now):
     for number in (1, 2, 3, 4):
         report(SessionOpened(1000.0, number, "192.0.2.1", ""))
     report(LoggedIn(1000.0, 2, "192.0.2.1", "bob"))
@@ -91,7 +91,7 @@ def test_what_each_session_is_doing_is_told(report, now):
     assert " ".join(section(report, "Sessions now")[4][5:]) == "idle; uploaded /a b, 10 B"
 
 
-def test_many_sessions_are_told_as_a_number(report):
+def test_many_sessions_are_summed_up_by_number(report):
     for number in range(MAX_ROWS + 7):
         report(SessionOpened(1000.0, number, "192.0.2.1", ""))
     assert "(7 more)" in report.lines()
@@ -139,7 +139,7 @@ def test_files_and_bytes_are_counted_per_user_each_way(report):
     assert "Incomplete 1 aborted, 1 refused" in lines
 
 
-def test_the_last_errors_are_told_newest_first_and_bounded(report):
+def test_the_last_errors_are_listed_newest_first_and_bounded(report):
     for number in range(MAX_ERRORS + 5):
         report(CommandFailed(1001.0, *ALICE, "STOR", f"error {number}"))
     report(transfer(Outcome.ABORTED, upload=False, detail="reset by peer"))
@@ -170,7 +170,7 @@ def test_no_name_gets_a_control_character_or_a_line_of_its_own_in(report):
     assert any("\\x0d\\x0a226" in line for line in report.lines())
 
 
-def test_the_report_stays_short_however_many_strangers_come(report):
+def test_the_report_stays_short_with_any_number_of_clients(report):
     for number in range(3000):
         report(LoginFailed(1001.0, 8, f"192.0.2.{number}", f"user{number}" * 100))
     lines = report.lines()

@@ -41,11 +41,11 @@ def test_long_text_is_cut_with_a_mark():
         (2**80, f"1048576.0 EiB ({2**80:,})"),
     ],
 )
-def test_sizes_are_told_to_people_and_exactly(count, said):
+def test_sizes_have_a_unit_and_are_exact(count, said):
     assert size_text(count) == said
 
 
-def test_times_are_told_to_the_second():
+def test_times_have_seconds():
     assert time_text(0.9) == "1970-01-01 00:00:00"
     assert duration_text(59.9) == "00:00:59"
     assert duration_text(3 * 86400 + 4 * 3600 + 5 * 60 + 6) == "3d 04:05:06"

@@ -108,7 +108,7 @@ def test_nothing_is_announced_before_the_reactor_runs() -> None:
     started.stop()
 
 
-def test_a_session_is_told_farewell_and_waited_for() -> None:
+def test_a_session_gets_421_and_the_stop_waits_for_it() -> None:
     started = Started(ALICE).start()
     factory = started.service.parts.factory
     session = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 9))
@@ -126,7 +126,7 @@ def test_a_session_is_told_farewell_and_waited_for() -> None:
     assert stopped.called
 
 
-def test_anonymous_users_are_served_when_asked_for() -> None:
+def test_anonymous_users_are_served_if_configured() -> None:
     for words in (["--anonymous"], ["--auth=anonymous"]):
         started = Started(*words).start()
         assert "anonymous users (read-only, in /)" in started.said
@@ -134,7 +134,7 @@ def test_anonymous_users_are_served_when_asked_for() -> None:
         started.stop()
 
 
-def test_sessions_behind_a_balancer_get_their_own_factory() -> None:
+def test_listeners_behind_a_load_balancer_get_their_own_factory() -> None:
     started = Started(ALICE, "--listen=haproxy:tcp:21", "--listen=tcp:22").start()
     (_, proxied, *_), (_, plain, *_) = started.reactor.tcpServers
     assert isinstance(proxied, ProxiedFactory)
@@ -176,13 +176,13 @@ def test_an_account_with_a_storage_of_its_own_gets_it() -> None:
         (["--root=/srv", "--data-dir=/dev/null/x"], "--data-dir"),
     ],
 )
-def test_what_cannot_be_assembled_is_told(words: list[str], what: str) -> None:
+def test_what_cannot_be_assembled_is_reported(words: list[str], what: str) -> None:
     with pytest.raises(CannotStart) as caught:
         Started(ALICE, *words)
     assert what in caught.value.line
 
 
-def test_a_checker_that_is_of_no_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_checker_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def useless(checkers: object) -> list[Any]:
         raise assembly.UnusableChecker("unix: no")
 
@@ -191,7 +191,7 @@ def test_a_checker_that_is_of_no_use_is_told(monkeypatch: pytest.MonkeyPatch) ->
         Started(ALICE)
 
 
-def test_a_place_that_fails_later_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listener_that_fails_later_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     given_up: list[object] = []
     monkeypatch.setattr(assembly, "exit_with_failure", lambda *asked: given_up.append(asked[0]))
     late: Deferred[Any] = Deferred()
@@ -223,7 +223,7 @@ def test_a_subscriber_that_fails_is_logged() -> None:
     started.stop()
 
 
-def test_directories_are_for_whom_twistd_becomes() -> None:
+def test_directories_belong_to_the_user_that_twistd_becomes() -> None:
     options = ServiceOptions()
     assert assembly.owner_for(options) == (-1, -1)
     options.parent = {"uid": 1000, "gid": None}  # type: ignore[assignment]
@@ -312,17 +312,17 @@ print(before, after, size())
 """
 
 
-def test_settings_that_contradict_each_other_are_told() -> None:
+def test_settings_that_contradict_each_other_are_reported() -> None:
     with pytest.raises(usage.UsageError, match="remove --tls off"):
         Started(ALICE, "--tls=off", "--implicit=tcp:990")
 
 
-def test_a_place_that_is_none_is_told_with_its_option() -> None:
+def test_an_endpoint_string_that_is_wrong_is_reported_with_its_option() -> None:
     with pytest.raises(CannotStart, match="--implicit nonsense:1 is not an endpoint"):
         Started(ALICE, "--implicit=nonsense:1")
 
 
-def test_the_collector_passes_over_what_is_here_to_stay() -> None:
+def test_the_objects_of_the_start_are_excluded_from_garbage_collection() -> None:
     before = gc.get_freeze_count()
     freeze_gc()
     try:

@@ -110,7 +110,7 @@ def test_a_file_that_vanishes_and_comes_back_is_read(watched: Watched) -> None:
     assert watched.looks(2) == 2
 
 
-def test_what_is_wrong_is_told_once_and_changes_nothing(watched: Watched, said: list[str]) -> None:
+def test_an_error_is_logged_once_and_changes_nothing(watched: Watched, said: list[str]) -> None:
     watched.tls.problem = CertificateError("a.pem: expired")
     watched.write("two", 2)
     assert watched.looks(5) == 1
@@ -120,13 +120,15 @@ def test_what_is_wrong_is_told_once_and_changes_nothing(watched: Watched, said: 
     assert watched.looks(5) == 2
 
 
-def test_it_can_be_told_to_read_at_once(watched: Watched, said: list[str]) -> None:
+def test_reload_reads_the_files_at_once(watched: Watched, said: list[str]) -> None:
     watched.renewal.reload()
     assert watched.tls.reloads == 1
     assert len(said) == 1
 
 
-def test_what_nobody_expected_is_logged_and_it_goes_on(watched: Watched, said: list[str]) -> None:
+def test_an_unexpected_error_is_logged_and_the_watch_continues(
+    watched: Watched, said: list[str]
+) -> None:
     watched.tls.problem = ZeroDivisionError("x")
     watched.renewal.reload()
     watched.tls.problem = None
@@ -142,6 +144,6 @@ def test_a_stopped_one_reads_no_more(watched: Watched) -> None:
     assert watched.looks(5) == 0
 
 
-def test_one_may_be_stopped_that_looks_no_more(watched: Watched) -> None:
+def test_a_reload_whose_poll_has_ended_can_be_stopped(watched: Watched) -> None:
     watched.renewal._poll.stop()
     assert watched.renewal.stopService().called

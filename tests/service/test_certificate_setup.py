@@ -30,7 +30,7 @@ def loaded(**given: Any) -> Any:
     return load_or_make_certificates(settings, AS_IT_IS)
 
 
-def test_without_tls_there_are_none(tmp_path: Path) -> None:
+def test_without_tls_there_are_no_certificates(tmp_path: Path) -> None:
     assert loaded(tls=ControlTLS.OFF, data_dir=str(tmp_path / "own")) is None
     assert not (tmp_path / "own" / "certificate.pem").exists()
 
@@ -61,7 +61,7 @@ def test_without_a_data_directory_it_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_belongs_to_whom_the_service_becomes(
+def test_it_belongs_to_the_user_that_the_service_becomes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[tuple[object, ...]] = []
@@ -99,7 +99,7 @@ def test_what_is_wrong_with_them_is_one_line(
     assert "\n" not in raised.value.line
 
 
-def test_where_none_can_be_made_there_is_no_start(tmp_path: Path) -> None:
+def test_without_a_certificate_the_service_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "certificate.pem").write_text("something else")
     with pytest.raises(CannotStart, match=r"certificate\.pem"):
         loaded(data_dir=str(tmp_path))

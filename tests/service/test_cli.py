@@ -19,14 +19,14 @@ def test_serve_is_twistd_in_the_foreground(monkeypatch: pytest.MonkeyPatch) -> N
     assert program.subOptions.settings.listen == ("tcp:0",)
 
 
-def test_it_tells_its_version_and_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_prints_its_version_and_usage(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--version"])
     assert capsys.readouterr().out == f"ftpservice {__version__}\n"
     main(["--help"])
     assert "ftpservice serve" in capsys.readouterr().out
 
 
-def test_anything_else_is_told_the_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anything_else_prints_the_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["ftpservice", "bogus"])
     with pytest.raises(SystemExit, match="ftpservice serve"):
         main()

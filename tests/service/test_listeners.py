@@ -105,7 +105,7 @@ def test_stopping_waits_until_nothing_listens() -> None:
         (errno.EIO, "choose another --listen"),
     ],
 )
-def test_a_place_that_cannot_be_had_lets_go_of_the_others(number: int, advice: str) -> None:
+def test_a_listener_that_cannot_be_bound_closes_the_others(number: int, advice: str) -> None:
     first = Port(1)
     service = Watched(succeed(first), fail(taken(number)))
     with pytest.raises(CannotStart) as caught:
@@ -123,19 +123,19 @@ def test_the_option_that_it_was_given_with_is_named() -> None:
     assert caught.value.line.endswith("stop the other program or choose another --simple-tls")
 
 
-def test_a_failure_of_another_kind_is_told_as_well() -> None:
+def test_an_error_of_another_kind_is_reported_as_well() -> None:
     with pytest.raises(CannotStart, match="tcp:0: no way - choose another"):
         Watched(fail(RuntimeError("no\nway"))).privilegedStartService()
 
 
-def test_a_place_that_is_refused_after_binding_is_let_go() -> None:
+def test_a_listener_that_is_refused_after_binding_is_closed() -> None:
     port = Port(5)
     with pytest.raises(CannotStart, match=r"^exposed$"):
         Watched(succeed(port), exposed=5).privilegedStartService()
     assert port.stopped
 
 
-def test_a_place_that_takes_its_time_is_told_when_it_fails() -> None:
+def test_a_listener_that_fails_later_is_reported() -> None:
     late: Deferred[Any] = Deferred()
     service = Watched(late)
     service.privilegedStartService()
@@ -145,7 +145,7 @@ def test_a_place_that_takes_its_time_is_told_when_it_fails() -> None:
     ]
 
 
-def test_a_place_that_takes_its_time_is_in_its_order() -> None:
+def test_a_listener_that_binds_later_keeps_its_order() -> None:
     late: Deferred[Any] = Deferred()
     first, second = Port(1), Port(2)
     service = Watched(late, succeed(second))
@@ -154,7 +154,7 @@ def test_a_place_that_takes_its_time_is_in_its_order() -> None:
     assert service.ports == [first, second]
 
 
-def test_stopping_gives_up_waiting_and_says_nothing() -> None:
+def test_stopping_cancels_a_pending_bind_silently() -> None:
     service = Watched(Deferred())
     service.startService()
     assert service.stopService().called
@@ -174,7 +174,7 @@ def test_a_balancer_is_taken_off_the_string() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2121", "bogus:1", "tcp", "tcp:x", "tcp:1:y=2", "haproxy:"])
-def test_an_endpoint_string_that_is_none_is_one_line(text: str) -> None:
+def test_a_wrong_endpoint_string_is_reported_in_one_line(text: str) -> None:
     with pytest.raises(CannotStart) as caught:
         parse_listener(MemoryReactor(), text)
     assert caught.value.line.startswith(f"--listen {text} is not an endpoint (")

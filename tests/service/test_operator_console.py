@@ -43,7 +43,7 @@ def test_a_log_apart_gets_them_too(logged: list[LogEvent]) -> None:
     assert lines(logged) == ["a", "b"]
 
 
-def test_the_terminal_of_a_daemon_is_told_of_a_failed_start_only() -> None:
+def test_the_terminal_of_a_daemon_gets_a_failed_start_only() -> None:
     read, write = os.pipe()
     with open(read) as terminal, open(write, "w") as stream:
         console = console_for_terminal(stream)
@@ -85,7 +85,7 @@ def test_a_terminal_that_is_gone_or_poor_is_no_failure() -> None:
         ({"nodaemon": True, "logger": object()}, True, True),
     ],
 )
-def test_what_twistd_was_told_decides_who_hears_it(
+def test_the_options_of_twistd_select_the_streams(
     program: dict[str, Any], terminal: bool, apart: bool, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "x.log") if program.get("logfile") == "x.log" else None
@@ -99,7 +99,7 @@ def test_what_twistd_was_told_decides_who_hears_it(
         logs.close()
 
 
-def test_within_another_program_it_is_told_to_the_log(logged: list[LogEvent]) -> None:
+def test_an_embedded_service_writes_to_the_log(logged: list[LogEvent]) -> None:
     console = console_for(None, logs_for(None, None, (-1, -1)))
     console.write_lines(["a"])
     assert not console.write_error("b")

@@ -11,7 +11,7 @@ from ftpservice.service.sd_notify import ServiceManager
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_it_is_told_how_the_service_is(tmp_path: Path, abstract: bool) -> None:
+def test_the_service_manager_is_notified(tmp_path: Path, abstract: bool) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.settimeout(20)
@@ -26,7 +26,7 @@ def test_it_is_told_how_the_service_is(tmp_path: Path, abstract: bool) -> None:
     assert said[2] == "STOPPING=1\nSTATUS=over"
 
 
-def test_nobody_there_is_no_failure(tmp_path: Path) -> None:
+def test_a_missing_service_manager_is_not_an_error(tmp_path: Path) -> None:
     ServiceManager({}).ready("serving")
     ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "none")}).ready("serving")
 

@@ -94,7 +94,7 @@ def test_giving_up_stops_the_reactor_and_ends_with_status_1(
     assert (flushed, statuses) == ([[]], [1])
 
 
-def test_usr1_reopens_the_log_unless_somebody_else_has_it() -> None:
+def test_sigusr1_reopens_the_log_unless_it_has_a_handler() -> None:
     before = signal.getsignal(signal.SIGUSR1)
     reactor, asked = Reactor(), list[int]()
     try:

@@ -24,7 +24,7 @@ def trial(audience: LoginSummary, place: ListeningAddress = HERE) -> str:
     return banner_lines("memory:", audience, [place], OFFERED)[-1].strip()
 
 
-def test_it_says_what_for_whom_where_and_how_to_try_it() -> None:
+def test_the_banner_lists_storage_accounts_addresses_and_commands_to_try() -> None:
     lines = banner_lines("local:/srv", LoginSummary(names=("demo",), demo="demo"), [HERE], OFFERED)
     assert lines == [
         f"ftpservice {__version__} is serving",
@@ -36,7 +36,7 @@ def test_it_says_what_for_whom_where_and_how_to_try_it() -> None:
     ]
 
 
-def test_the_password_is_told_only_of_the_shipped_account() -> None:
+def test_only_the_password_of_the_shipped_account_is_printed() -> None:
     assert trial(LoginSummary(names=("bob",))) == "try   curl --user bob ftp://127.0.0.1:2121/"
     assert trial(LoginSummary(anonymous="/")) == "try   curl ftp://127.0.0.1:2121/"
     assert trial(LoginSummary(others=("UNIXChecker",))).endswith(
@@ -48,7 +48,7 @@ def test_names_are_quoted_for_the_shell() -> None:
     assert "--user 'it'\\''s me' " in trial(LoginSummary(names=("it's me",)))
 
 
-def test_a_place_on_every_address_is_tried_on_loopback() -> None:
+def test_a_wildcard_address_is_tried_on_loopback() -> None:
     place = ListeningAddress(IPv4Address("TCP", "0.0.0.0", 21))
     assert place.line() == "ftp://127.0.0.1:21/ (all addresses of this machine)"
     assert ListeningAddress(IPv6Address("TCP", "::", 21)).url() == "ftp://[::1]:21/"
@@ -59,7 +59,7 @@ def test_brackets_are_kept_from_shell_and_curl() -> None:
     assert command == "try   curl 'ftp://[::1]:21/'"
 
 
-def test_a_balancer_is_told_and_tried_like_one() -> None:
+def test_a_load_balancer_is_listed_and_imitated() -> None:
     place = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
     assert place.line().endswith("(behind a PROXY protocol load balancer)")
     assert "curl --haproxy-protocol ftp:" in trial(LoginSummary(anonymous="/"), place)
@@ -70,7 +70,7 @@ def said(place: ListeningAddress, security: TLSSummary) -> list[str]:
     return [line[2:] for line in lines[4:]]
 
 
-def test_certificates_are_told_with_their_fingerprints() -> None:
+def test_certificates_are_listed_with_their_fingerprints() -> None:
     told = [
         CertificateSummary(("a.example", "b.example"), "AA:BB", datetime(2031, 2, 3, tzinfo=UTC))
     ]
@@ -97,7 +97,7 @@ def test_tls_is_tried_where_it_is_wanted(control: ControlTLS) -> None:
     assert said(ELSEWHERE, OFFERED)[-1].startswith("try   curl --ssl-reqd --insecure --user bob")
 
 
-def test_it_is_said_what_other_machines_cannot_or_should_not_do() -> None:
+def test_warnings_cover_passwords_from_other_machines() -> None:
     open_hearted = TLSSummary(TLSPolicy(plaintext=True))
     assert said(HERE, open_hearted)[-1].startswith("try")
     assert (
@@ -109,14 +109,14 @@ def test_it_is_said_what_other_machines_cannot_or_should_not_do() -> None:
     assert said(ELSEWHERE, strict)[-1].startswith("try")
 
 
-def test_a_shipped_password_behind_a_balancer_is_warned_of() -> None:
+def test_a_shipped_password_behind_a_load_balancer_is_warned_of() -> None:
     place = ListeningAddress(IPv4Address("TCP", "127.0.0.1", 21), proxied=True)
     note = banner_lines("memory:", LoginSummary(names=("demo",), demo="demo"), [place], OFFERED)[-1]
     assert note.startswith("  note  the password of demo is public")
     assert "note" not in banner_lines("memory:", LoginSummary(names=("bob",)), [place], OFFERED)[-1]
 
 
-def test_other_kinds_of_address_are_told_and_not_tried() -> None:
+def test_other_kinds_of_address_are_listed_without_a_command() -> None:
     lines = banner_lines(
         "memory:", LoginSummary(), [ListeningAddress(UNIXAddress("/run/ftp.sock"))], OFFERED
     )

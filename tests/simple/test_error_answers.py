@@ -29,7 +29,7 @@ def told(error: BaseException) -> tuple[ErrorCode, str]:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not errors.StorageError])
-def test_every_error_of_a_storage_has_an_answer_that_tells_no_detail(
+def test_every_storage_error_has_an_answer_without_details(
     kind: type[errors.StorageError],
 ) -> None:
     assert "secret" not in told(kind(PATH, "secret"))[1]
@@ -41,7 +41,7 @@ def test_what_ftp_refuses_is_refused_here() -> None:
     assert told(ReplyError(codes.BAD_ARGUMENT, "What?")) == (ErrorCode.INTERNAL, "What?")
 
 
-def test_a_line_that_means_nothing_is_told_why() -> None:
+def test_a_malformed_line_is_answered_with_the_reason() -> None:
     assert told(MalformedCommand("no size")) == (ErrorCode.SYNTAX, "no size")
 
 

@@ -138,14 +138,14 @@ def test_an_answer_does_not_wait_for_the_next_command(talk: SimpleTalk) -> None:
     assert [line[:8] for line in talk.said()] == ["OK 3 a", "ERR NOTF"]
 
 
-def test_a_file_that_is_read_in_pieces_arrives_whole(talk: SimpleTalk) -> None:
+def test_a_file_that_is_read_in_pieces_arrives_complete(talk: SimpleTalk) -> None:
     talk.say("UPLD 5+ a\nhello")
     talk.publish()
     assert talk.said() == ["OK 5 a"]
     assert talk.say("DWLD a\nDWLD @2 a\n") == ["OK 5", "helloOK 3", "llo"]
 
 
-def test_a_line_that_is_too_long_is_refused_behind_all_other_answers(talk: SimpleTalk) -> None:
+def test_a_line_that_is_too_long_is_refused_after_all_other_answers(talk: SimpleTalk) -> None:
     assert talk.say(b"DELF none\nUPLD 3+ a\nabcDELF " + bytes(9000)) == [
         "ERR NOTFOUND no such file or directory"
     ]
@@ -165,7 +165,7 @@ def test_a_stop_waits_for_an_upload_that_is_published(talk: SimpleTalk) -> None:
     assert talk.transport.over
 
 
-def test_a_stop_comes_behind_the_answers_of_what_was_done(talk: SimpleTalk) -> None:
+def test_the_answer_of_a_stop_follows_those_of_finished_commands(talk: SimpleTalk) -> None:
     assert talk.say("UPLD 3+ a\nabcUPLD 3+ b\nabcUPLD 3+ c\nabcDELF a\n") == []
     talk.talk.factory.finish_and_disconnect_all("We close.")
     talk.publish()
@@ -175,7 +175,7 @@ def test_a_stop_comes_behind_the_answers_of_what_was_done(talk: SimpleTalk) -> N
     assert talk.transport.over
 
 
-def test_who_waits_is_told_that_it_is_over(talk: SimpleTalk) -> None:
+def test_a_waiting_session_gets_the_reason_of_the_end(talk: SimpleTalk) -> None:
     talk.talk.factory.finish_and_disconnect_all("We close.")
     assert talk.said() == ["ERR BUSY We close."]
     assert talk.transport.over
@@ -197,7 +197,7 @@ def test_half_lines_do_not_end_idleness(talk: SimpleTalk) -> None:
     assert talk.said(20) == ["ERR TIMEOUT idle for too long"]
 
 
-def test_a_login_is_asked_for_in_time_whatever_comes() -> None:
+def test_the_login_timeout_ends_a_session_that_sends_other_commands() -> None:
     talk = SimpleTalk()
     assert talk.say("UPLD 999999999999+ a\nabc") == GREETED
     talk.talk.reactor.advance(9)
@@ -206,7 +206,7 @@ def test_a_login_is_asked_for_in_time_whatever_comes() -> None:
     assert talk.transport.over
 
 
-def test_nobody_is_logged_in_behind_the_end_of_the_time_for_it() -> None:
+def test_no_login_succeeds_after_the_login_timeout() -> None:
     talk = SimpleTalk()
     waiting = talk.talk.checker.waiting = Deferred()
     assert talk.say(LOGIN) == GREETED + LOGGED_IN[:1]
@@ -245,7 +245,7 @@ def test_uploads_to_one_name_end_in_their_order(talk: SimpleTalk) -> None:
     assert talk.say("DWLD a\n") == ["OK 1", "4"]
 
 
-def test_many_commands_in_one_piece_let_others_have_their_turn(talk: SimpleTalk) -> None:
+def test_many_commands_in_one_segment_yield_to_other_sessions(talk: SimpleTalk) -> None:
     talk.protocol.dataReceived(b"DELF none\n" * 120)
     first = talk.transport.value().count(b"\n")
     assert first < 120
@@ -263,7 +263,7 @@ def test_a_stop_between_two_turns_answers_what_was_done(talk: SimpleTalk) -> Non
     assert talk.transport.over
 
 
-def test_an_answer_does_not_wait_for_an_upload_behind_it(talk: SimpleTalk) -> None:
+def test_an_answer_does_not_wait_for_a_later_upload(talk: SimpleTalk) -> None:
     assert talk.say("DELF none\nUPLD 3+ a\nabc") == ["ERR NOTFOUND no such file or directory"]
     talk.publish()
     assert talk.said() == ["OK 3 a"]
@@ -287,7 +287,7 @@ def test_one_of_a_batch_fails_and_the_others_do_not(talk: SimpleTalk, step: str)
     )
 
 
-def test_what_nobody_expected_is_told_without_detail(talk: SimpleTalk) -> None:
+def test_an_unexpected_error_is_answered_without_details(talk: SimpleTalk) -> None:
     talk.storage.faults["write", "b"] = KeyError("secret")
     logged: list[LogEvent] = []
     globalLogPublisher.addObserver(logged.append)
@@ -299,7 +299,7 @@ def test_what_nobody_expected_is_told_without_detail(talk: SimpleTalk) -> None:
     assert [event.detail for event in talk.talk.of(CommandFailed)] == ["KeyError: 'secret'"]
 
 
-def test_a_batch_that_breaks_is_told_for_each(talk: SimpleTalk) -> None:
+def test_a_failed_batch_is_answered_for_each_upload(talk: SimpleTalk) -> None:
     talk.storage.faults["commit", "b"] = KeyError("secret")
     assert three(talk) == ["ERR INTERNAL local error"] * 3
     assert len(talk.talk.of(TransferEnded)) == 3
@@ -322,13 +322,13 @@ def test_an_unknown_first_verb_ends_a_session(line: str) -> None:
     assert talk.storage.opened == 0
 
 
-def test_verbs_of_http_end_a_session_until_somebody_is_logged_in() -> None:
+def test_verbs_of_http_end_a_session_before_a_login() -> None:
     assert SimpleTalk().say("HELP\nUSER ann\nPUT /\nPASS secret\n")[-1][:10] == "ERR SYNTAX"
     talk = SimpleTalk().login()
     assert [line[:10] for line in talk.say("PUT /\nDELF none\n")] == ["ERR SYNTAX", "ERR NOTFOU"]
 
 
-def test_only_a_few_unknown_verbs_are_put_up_with_before_the_login() -> None:
+def test_only_a_few_unknown_verbs_are_accepted_before_the_login() -> None:
     talk = SimpleTalk()
     assert talk.say("USER ann\n\n" + "XYZ\n" * 10)[2:] == [
         *["ERR SYNTAX unknown command; send HELP for a list"] * 4,
@@ -336,7 +336,7 @@ def test_only_a_few_unknown_verbs_are_put_up_with_before_the_login() -> None:
     ]
 
 
-def test_a_tls_handshake_in_clear_is_told_so_at_once() -> None:
+def test_a_tls_handshake_on_a_plaintext_port_is_refused_at_once() -> None:
     talk = SimpleTalk()
     assert talk.say(b"\x16\x03\x01\x02\x00")[-1] == "ERR SYNTAX this port has no TLS"
     assert talk.transport.over

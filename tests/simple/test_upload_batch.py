@@ -133,7 +133,7 @@ def test_at_the_end_all_are_sent() -> None:
     assert len(bench.begun) == MAX_RUNNING_BATCHES + 1
 
 
-def test_those_that_need_no_waiting_are_told_at_once() -> None:
+def test_uploads_that_end_at_once_are_answered_at_once() -> None:
     async def at_once(_batch: Sequence[ReceivedUpload]) -> None:
         """Publish."""
 

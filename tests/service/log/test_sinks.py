@@ -32,7 +32,7 @@ def test_a_file_is_appended_to_and_not_for_everybody(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "log").stat().st_mode) & 0o137 == 0
 
 
-def test_a_file_that_was_moved_is_opened_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_moved_is_reopened(tmp_path: Path) -> None:
     sink = FileSink(str(tmp_path / "log"))
     sink.write(line("old"))
     (tmp_path / "log").rename(tmp_path / "log.1")
@@ -44,7 +44,7 @@ def test_a_file_that_was_moved_is_opened_anew(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "new\n"
 
 
-def test_one_that_cannot_be_opened_leaves_the_old_one_and_says_so(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_reopened_leaves_the_old_one_in_use(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     sink = FileSink(str(tmp_path / "logs" / "log"))
     (tmp_path / "logs").rename(tmp_path / "away")
@@ -58,7 +58,7 @@ def test_one_that_cannot_be_opened_leaves_the_old_one_and_says_so(tmp_path: Path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
-def test_a_new_file_belongs_to_whom_the_service_becomes(tmp_path: Path) -> None:
+def test_a_new_file_belongs_to_the_user_that_the_service_becomes(tmp_path: Path) -> None:
     FileSink(str(tmp_path / "new"), NOBODY).close()
     (tmp_path / "old").write_text("before\n")
     FileSink(str(tmp_path / "old"), NOBODY).close()
@@ -77,7 +77,7 @@ def test_nothing_that_a_link_leads_to_is_given_away(tmp_path: Path, make: str) -
     assert (tmp_path / "secret").stat().st_uid == 0
 
 
-def test_a_fifo_that_nobody_reads_is_an_error_and_no_wait(tmp_path: Path) -> None:
+def test_a_fifo_without_a_reader_is_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError) as caught:
         FileSink(str(tmp_path / "fifo"))
@@ -131,7 +131,7 @@ def test_syslog_gets_levels_and_whole_lines(monkeypatch: pytest.MonkeyPatch) -> 
     assert seen == [(error, "[x#error] a"), (error, "b\\x00")]
 
 
-def test_the_journal_is_told_levels_and_nobody_else(tmp_path: Path) -> None:
+def test_only_the_journal_gets_level_prefixes(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as out:
         status = os.fstat(out.fileno())
         environment = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
@@ -143,7 +143,7 @@ def test_the_journal_is_told_levels_and_nobody_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_one_thread_writes_where_both_standard_streams_lead_to_one_place(
+def test_one_thread_writes_if_both_standard_streams_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: bool
 ) -> None:
     """With ``2>&1`` and a full pipe, two would write into the middle of each other's lines."""

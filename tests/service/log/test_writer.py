@@ -76,7 +76,7 @@ def test_events_are_written_by_another_thread_with_their_levels() -> None:
     assert sink.closed
 
 
-def test_a_sink_that_does_not_move_holds_nobody_and_the_loss_is_told_once() -> None:
+def test_a_blocked_sink_blocks_nothing_and_the_loss_is_reported_once() -> None:
     sink = Sink()
     sink.open.clear()
     writer = LogWriter(sink, max_lines=10)
@@ -103,7 +103,7 @@ def test_a_full_disk_loses_nothing_that_the_queue_holds() -> None:
     assert said(sink) == ["0", "1", "2", "3", "4"]
 
 
-def test_what_nobody_will_read_is_counted_and_told_to_the_next_reader() -> None:
+def test_lines_without_a_reader_are_counted_and_reported_to_the_next_one() -> None:
     sink = Sink(errno.EPIPE, errno.EPIPE)
     writer = LogWriter(sink)
     writer.start()
@@ -118,7 +118,7 @@ def test_what_nobody_will_read_is_counted_and_told_to_the_next_reader() -> None:
     assert said(sink) == ["2", "2 log lines were lost", "last"]
 
 
-def test_the_file_is_opened_anew_by_the_thread_and_a_failure_is_a_line() -> None:
+def test_the_thread_reopens_the_file_and_a_failure_is_a_line() -> None:
     sink = Sink()
     sink.says = "cannot open it"
     writer = LogWriter(sink)

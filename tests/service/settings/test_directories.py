@@ -21,7 +21,7 @@ def test_what_is_there_stays_as_it_is(tmp_path: Path) -> None:
     assert tmp_path.stat().st_uid == os.getuid()
 
 
-def test_it_belongs_to_whom_the_service_becomes(
+def test_it_belongs_to_the_user_that_the_service_becomes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[tuple[object, ...]] = []
@@ -30,12 +30,12 @@ def test_it_belongs_to_whom_the_service_becomes(
     assert given == [(f"{tmp_path}/var", 1000, -1)]
 
 
-def test_what_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="missing/var: no such file or directory - create it"):
         make_directories([f"{tmp_path}/missing/var"])
 
 
-def test_what_is_no_directory_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
     with pytest.raises(CannotStart, match=r"cannot write to .*/var - "):
         make_directories([f"{tmp_path}/var"])

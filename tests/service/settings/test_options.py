@@ -45,7 +45,7 @@ def complaint(*words: str) -> str:
     return line
 
 
-def test_without_a_word_it_serves_passwd_db_on_loopback(elsewhere: Path) -> None:
+def test_without_options_it_serves_passwd_db_on_loopback(elsewhere: Path) -> None:
     (elsewhere / "passwd.db").write_text(ACCOUNT)
     parsed = options()
     assert isinstance(parsed.checkers[0], PasswordFileChecker)
@@ -53,12 +53,12 @@ def test_without_a_word_it_serves_passwd_db_on_loopback(elsewhere: Path) -> None
     assert not parsed.settings.session.anonymous
 
 
-def test_when_nobody_could_log_in_it_says_what_to_give() -> None:
+def test_without_accounts_the_error_names_the_options() -> None:
     assert "--auth passwd:FILE" in complaint()
     assert "--anonymous" in complaint("--root=/srv")
 
 
-def test_anonymous_alone_wants_no_accounts(elsewhere: Path) -> None:
+def test_anonymous_alone_needs_no_accounts(elsewhere: Path) -> None:
     (elsewhere / "passwd.db").write_text(ACCOUNT)
     parsed = options("--anonymous", "--anonymous-root=/pub")
     assert parsed.checkers == []
@@ -128,7 +128,7 @@ def test_a_wrong_file_is_named(elsewhere: Path) -> None:
         ("extra", "'extra'"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line_that_names_it(word: str, what: str) -> None:
+def test_an_error_is_one_line_that_names_the_option(word: str, what: str) -> None:
     assert what in complaint(MEMORY, word)
 
 

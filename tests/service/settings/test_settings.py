@@ -55,7 +55,7 @@ def test_a_storage_string_stays_as_it_is() -> None:
     assert settings_from({"root": "/a:b\\c"}).root == "local:/a\\:b\\\\c"
 
 
-def test_durable_is_asked_of_local_storages_that_do_not_say() -> None:
+def test_durable_is_added_to_local_storage_strings_without_it() -> None:
     durable = ServiceSettings(root="local:/x", durable=True)
     assert durable.storage_string("local:/x") == "local:/x:durable=yes"
     assert durable.storage_string("local:/x:durable=no") == "local:/x:durable=no"
@@ -174,7 +174,7 @@ def test_a_rate_is_a_size(text: str) -> None:
         SETTINGS["rate-down"].parse(text)
 
 
-def test_a_digest_is_one_that_hash_knows_or_none() -> None:
+def test_a_digest_is_an_algorithm_of_hash_or_none() -> None:
     assert SETTINGS["upload-digest"].parse("None") == ""
     assert SETTINGS["upload-digest"].parse("sha256") == "SHA-256"
     with pytest.raises(ValueError, match="none, CRC32, MD5, SHA-1, SHA-256, SHA-512"):
@@ -203,6 +203,6 @@ def test_a_switch_is_on_or_off(value: object, meant: bool) -> None:
         SETTINGS["ascii"].parse("never")
 
 
-def test_a_host_name_that_is_none_is_told() -> None:
+def test_a_wrong_host_name_is_reported() -> None:
     with pytest.raises(ValueError, match="not a host name"):
         SETTINGS["host-names"].parse(["a b"])

@@ -137,7 +137,7 @@ def test_a_file_is_named_in_complaints(tmp_path: Path) -> None:
     assert load_toml(str(path)) == {"durable": True}
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match="no such file"):
         load_toml(str(tmp_path / "none.toml"))
     (tmp_path / "latin.toml").write_bytes(b"welcome = '\xe9'")
