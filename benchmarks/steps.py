@@ -204,6 +204,9 @@ def _recipe(name: str, work: Path, secured: bool) -> Any:
     start = peer.recipe(Profile.TLS if secured else Profile.PLAIN, place) if peer else None
     if start is None:
         raise RuntimeError(f"{name} is not installed")
+    accounts = work / "passwd.db"
+    if accounts.exists():  # one that has just changed is read again at each login
+        os.utime(accounts, (0, 0))
     return start
 
 
