@@ -25,7 +25,8 @@ MAX_PENDING_CHECKS = 64
 class BatchedChecks:
     """Calls what is added to it once, soon; there is one to a clock (`of`).
 
-    It also knows who waits for the end of a peer, so that whoever stops can end that (`settle`).
+    It also knows who waits for the end of a peer, so that a program that stops can end them
+    (`settle`).
     """
 
     _known: WeakKeyDictionary[Any, BatchedChecks] = WeakKeyDictionary()
@@ -53,7 +54,7 @@ class BatchedChecks:
             self._look(MAX_PENDING_CHECKS // 2)
 
     def check_soon(self, clock: IReactorTime) -> None:
-        """`settle` in the next turn, for whoever is called by one of the connections."""
+        """Call `settle` in the next turn, for callers that one of the connections has called."""
         if self._due is not None or self.waiting:
             clock.callLater(0, self.settle)
 

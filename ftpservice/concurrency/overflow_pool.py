@@ -3,7 +3,7 @@
 Threads that only make system calls that return at once wait for nothing but Python's lock. More of
 them do not do more; they get in each other's way, and in the reactor's, at each of those calls:
 small uploads of ten clients took twice as long in eight threads as in one. But a disk can be slow
-at any time. So when one call takes long, those behind it go to a pool with more threads.
+at any time. So when one call takes long, the calls after it go to a pool with more threads.
 """
 
 from __future__ import annotations

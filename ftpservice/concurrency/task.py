@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def drop_tracebacks(error: BaseException) -> None:
-    """Have an error, and those behind it, let go of the frames that they passed.
+    """Remove the tracebacks of an error and of its causes.
 
     Those know files and directories, and often the error itself: rings that keep things open
     until the collector comes by, which can take hours where little happens.
@@ -82,7 +82,7 @@ class Task(Generic[T]):
             self._waiting.cancel()
 
     def _step(self, outcome: object) -> None:
-        """Go on with what was waited for, to the next wait or the end."""
+        """Run the coroutine with a result, to its next wait or its end."""
         self._waiting = None
         try:
             if isinstance(outcome, Failure):
@@ -96,7 +96,7 @@ class Task(Generic[T]):
             self._result = end.value
             if self._done is not None and not self._done.called:
                 self._done.callback(end.value)
-        except BaseException:  # noqa: BLE001 - whatever it is, it is for who looks at `done`
+        except BaseException:  # noqa: BLE001 - whatever it is, it is for whoever uses `done`
             self.ended = True
             if not self.done.called:  # who cancelled it has not waited for the tidying up
                 self.done.errback(Failure())

@@ -57,7 +57,7 @@ class BlockingRunner(Protocol):
         """
 
     def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
-        """Call ``function`` to let go of something: never refused, and not undone by cancelling."""
+        """Call ``function`` to release something: never refused, and not undone by cancelling."""
 
     def stop(self) -> Deferred[None]:
         """Take no more calls; fires when those begun or waiting are done."""
@@ -191,7 +191,7 @@ class BlockingPool:
 
 
 class PooledCall(Generic[T]):
-    """One call on its way; ``must``: also when nobody waits for it any more."""
+    """One queued call; ``must``: it runs even if its caller no longer waits."""
 
     def __init__(
         self, function: Callable[[], T], dispose: Callable[[T], object] | None, must: bool = False

@@ -1,8 +1,8 @@
 """Work of many connections, one after the other.
 
 A handshake takes a millisecond or so, a command less, and a hundred may come at once. While they
-are computed nobody else's bytes move. So all work of a kind gets a share of the reactor's time in
-each iteration; what does not fit waits for the next iteration.
+are computed no other connection's bytes move. So all work of a kind gets a share of the reactor's
+time in each iteration; what does not fit waits for the next iteration.
 
 Two queues: work that just arrived goes before the remainder of work that has already had a turn, so
 that a client that asks for little does not wait behind those that ask for much. At least one of the
@@ -55,7 +55,7 @@ class TimeBudget:
     def take(self, step: Callable[[], object], continued: bool = False) -> bool:
         """Do a step; tell whether it is done, or will be later.
 
-        ``continued``: it goes on with work that has had a turn.
+        ``continued``: the step continues work that has had a turn.
         """
         if self._spent < self._share and not (continued and self._continued):
             self._do(step, STEP_SECONDS if continued else NEW_STEP_SECONDS)
@@ -71,7 +71,10 @@ class TimeBudget:
 
     @property
     def is_over(self) -> bool:
-        """Whether the step in progress has had its time, and should go on `continue_later`."""
+        """Whether the step in progress has had its time.
+
+        And should continue by `continue_later`.
+        """
         return self._now() >= self._end_of_step
 
     @property

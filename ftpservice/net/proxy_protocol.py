@@ -29,7 +29,7 @@ def is_proxied(transport: object) -> bool:
 
 
 class EarlyDataProtocol(Protocol):
-    """Stands in for the session until the header is there; keeps what came behind it."""
+    """Takes the place of the session until the header has arrived; keeps what follows it."""
 
     def __init__(self) -> None:
         self.early = b""
@@ -53,7 +53,7 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
         self._read_on(b"")
 
     def dataReceived(self, data: bytes) -> None:
-        """Read the header; once it is whole, begin the session with the bytes behind it."""
+        """Read the header; once it is complete, start the session with the bytes after it."""
         if self._proxyInfo is None:
             self._read_on(data)
         if self._early is not None:
@@ -96,13 +96,13 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
 class ProxiedFactory(HAProxyWrappingFactory):
     """Wraps a factory whose sessions come through a balancer."""
 
-    protocol = ProxiedProtocol  # type: ignore[assignment]  # the class, as Twisted wants it
+    protocol = ProxiedProtocol  # type: ignore[assignment]  # a class, as Twisted requires
 
     def __init__(self, wrapped: ServerFactory, clock: IReactorTime, exactly: bool = False) -> None:
         super().__init__(wrapped)
         self.clock = clock
         self.exactly = exactly
-        """Whether what comes behind a header is left in the kernel: it may be TLS."""
+        """Whether the bytes after a header are left in the kernel: they may be TLS."""
 
     def doStop(self) -> None:
         """Stop listening; connections whose header is not there are no sessions yet, and end."""

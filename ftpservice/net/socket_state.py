@@ -73,7 +73,7 @@ def bytes_unacked(transport: object) -> int:
 def peer_has_closed(transport: object) -> bool:
     """Tell whether the peer has ended its side, and nothing else is to come, or it is lost.
 
-    Under TLS, too, this looks at what the kernel has: `ssl.SSLSocket` knows of no peeking.
+    Also under TLS this checks the kernel's buffer: `ssl.SSLSocket` cannot peek.
     """
     own = socket_of(transport)
     if own is None:

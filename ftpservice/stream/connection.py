@@ -224,7 +224,7 @@ class StreamConnection(Protocol):
             self._closing.proceed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Fail whoever reads or writes; after an orderly end nobody does."""
+        """Fail the pending read and write; after an orderly end there are none."""
         self.lost = True
         aborted = isinstance(reason.value, ConnectionAborted)
         self._break("aborted" if aborted else "the connection broke")

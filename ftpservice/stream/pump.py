@@ -68,7 +68,7 @@ async def pump_to_connection(
 
 
 def _failed_ahead(failure: Failure) -> None:
-    """Log a read ahead that failed after the transfer had ended: nobody else learns of it."""
+    """Log a read-ahead that failed after the transfer had ended: no caller receives the error."""
     if not failure.check(CancelledError):
         log.failure("reading ahead failed", failure)
 

@@ -34,7 +34,7 @@ __all__ = [
 MIN_PAUSE_SECONDS = 0.05
 """Seconds between two wake-ups, and that a chunk is to last."""
 BURST_SECONDS = 0.2
-"""Seconds whose bytes may be had at once after a time when nobody asked."""
+"""Seconds whose bytes may be used at once after an idle time."""
 MIN_CHUNK_SIZE = 512
 """Bytes of the smallest chunk, however low the rate."""
 NEGLIGIBLE_BYTES = 0.01
@@ -92,7 +92,7 @@ class RateLimiter:
             raise
 
     def _earn(self) -> None:
-        """Let in what came since the last time; beyond what is wanted, no more than a burst."""
+        """Add what has accrued since the last time; beyond the demand, no more than a burst."""
         now = self._clock.seconds()
         wanted = sum(share.due - self._level for share in self._waiting)
         earned = max(0.0, now - self._since) * self._rate
@@ -116,7 +116,10 @@ class RateLimiter:
             call.reset(delay)
 
     def _share_out(self) -> None:
-        """Give what there is to those who wait; who goes on may ask again meanwhile."""
+        """Distribute the available bytes among the waiting transfers.
+
+        Which may ask again meanwhile.
+        """
         self._earn()
         while self._waiting and self._needed() <= NEGLIGIBLE_BYTES:
             self._saved = -self._needed()

@@ -50,7 +50,7 @@ class PageCachedFile(Protocol):
         """Bring a stretch into memory."""
 
     def exclusively(self, function: Callable[[int], T]) -> Awaitable[T]:
-        """Call a function with the descriptor, in a thread; nobody closes it meanwhile."""
+        """Call a function with the descriptor, in a thread; it is not closed meanwhile."""
 
 
 class SendfileSender:

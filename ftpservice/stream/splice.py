@@ -53,11 +53,11 @@ class TurnResult(Enum):
 
 Turn = Callable[[int], tuple[int, TurnResult]]
 RunExclusively = Callable[[Turn], Awaitable[tuple[int, TurnResult]]]
-"""Calls a turn in a thread with the file's descriptor, which nobody else uses meanwhile."""
+"""Calls a turn in a thread with the file's descriptor, for its exclusive use."""
 
 
 class DupedDescriptor:
-    """A second descriptor of an open thing; closed when nobody has it any more."""
+    """A second descriptor of an open file or socket; closed after its last use."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = os.dup(descriptor)
@@ -98,7 +98,7 @@ def splice_turn(
 ) -> tuple[int, TurnResult]:
     """Move what a non-blocking socket has to where a file stands; raises `OSError` of the file.
 
-    ``count_in`` is told, in this thread, of the bytes as they are taken from the socket, also of
+    ``count_in`` is called, in this thread, with the bytes taken from the socket, also with
     those that the file then refuses; none beyond ``most`` are taken.
     """
     reading, writing = (end.descriptor for end in _pipes.take())
@@ -180,7 +180,7 @@ class SpliceSource:
         return splice_turn(source.descriptor, target, count_in, most)
 
     def release(self) -> None:
-        """Let go of the descriptor, once no turn has it."""
+        """Close the descriptor, once no turn uses it."""
         self._source = None
 
 
@@ -193,7 +193,7 @@ class FileReceiver:
     def __init__(self, transport: Any, source: ReceiveSource, size: int | None = None) -> None:
         self._size = size
         self.moved = 0
-        """Bytes so far; a turn goes on counting when nobody waits for it any more."""
+        """Bytes so far; a turn keeps counting when its caller no longer waits."""
         self._transport = transport
         self._source = source
         self._patience: StallTimeout | None = None

@@ -35,7 +35,7 @@ class TLSFileSender:
 
     def __init__(self, transport: Any, file: PageCachedFile, span: tuple[int, int]) -> None:
         self.offset, self._end = span
-        """How far it came; a turn goes on counting when nobody waits for it any more."""
+        """How far it came; a turn keeps counting when its caller no longer waits."""
         self._transport = transport
         self._file = file
         self._buffer = memoryview(bytearray(min(READ_SIZE, max(0, span[1] - span[0]))))

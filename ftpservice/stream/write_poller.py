@@ -76,7 +76,7 @@ class WritePoller:
             self._poll = None
 
     def doRead(self) -> None:
-        """Give turns for a moment; the reactor calls again as long as somebody wants one."""
+        """Give turns for a moment; the reactor calls again as long as a socket needs one."""
         over = self._reactor.seconds() + SECONDS_PER_ROUND
         while self._turns and self._poll is not None and (ready := self._poll.poll(0, 1)):
             self._turns[ready[0][0]]()
@@ -92,6 +92,6 @@ class WritePoller:
         return "data connections"
 
     def connectionLost(self, _reason: Failure) -> None:
-        """The reactor stops: nobody has a turn any more."""
+        """The reactor stops: there are no more turns."""
         self._turns.clear()
         self._close()

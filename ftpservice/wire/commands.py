@@ -12,11 +12,11 @@ STRAY_TELNET_BYTES = b"\xf2\xf4\xff"
 
 
 class Command(NamedTuple):
-    """A verb in capitals and the rest of its line, unquoted and whole."""
+    """A verb in capitals and the rest of its line, unchanged."""
 
     verb: str
     argument: str | None
-    """``None`` when nothing follows the verb; spaces inside and behind are the name's own."""
+    """``None`` if nothing follows the verb; spaces inside and at the end belong to the name."""
 
 
 def parse_command(line: bytes) -> Command:

@@ -20,7 +20,10 @@ class Kind(Enum):
     FILE = "file"
     DIRECTORY = "dir"
     LINK = "link"
-    """A symbolic link, told as itself: what descends into directories does not follow it."""
+    """A symbolic link.
+
+    Listed as itself: programs that descend into directories do not follow it.
+    """
     OTHER = "other"
     """A device, FIFO or socket; it can only be listed, removed or renamed."""
 
@@ -46,7 +49,7 @@ class Entry(NamedTuple):
     """Seconds since the epoch, where the storage keeps it."""
     target: str = ""
     """Where a link points: a path from the root, or relative to the directory that holds the link;
-    empty for anything but a link, and where the target is not told."""
+    empty for anything but a link, and where the target is not shown."""
     access: int = ANY_ACCESS
     """What the storage can do with it for anybody, in a listing at least; rights come on top."""
     time_grain: float = 0.0

@@ -60,7 +60,7 @@ def choose_facts(argument: str) -> tuple[str, ...]:
 
 
 def feature_line(chosen: Sequence[str]) -> str:
-    """Return FEAT's list for MLST: all facts, a ``*`` behind those now told."""
+    """Return FEAT's list for MLST: all facts, with a ``*`` after those in use."""
     return "".join(f"{fact}*;" if fact in chosen else f"{fact};" for fact in FACTS)
 
 
@@ -134,7 +134,7 @@ def parse_facts(line: str) -> Entry:
     """
     text, _, name = line.partition(" ")
     if not name:
-        raise ValueError("no name behind the facts")
+        raise ValueError("no name after the facts")
     facts = _split(text)
     kind = _kind(facts.get("type", ""))
     return Entry(

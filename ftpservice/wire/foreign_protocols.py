@@ -1,7 +1,7 @@
 """What clients of other protocols send first, by mistake or made to: browsers above all.
 
-A page in a browser can have it send lines of its choice to any port, behind lines of HTTP. So who
-begins with a verb that is none of ours gets no chance to say a second one.
+A web page can make a browser send lines of its choice to any port, after lines of HTTP. So a
+client whose first verb is unknown is disconnected before it can send a second one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ForeignProtocolDetector:
 
     def __init__(self) -> None:
         self.has_spoken_ftp = False
-        """Whether it has said a verb of ours."""
+        """Whether it has sent a known verb."""
         self._unknown = 0
 
     def is_over(self, verb: str) -> bool:

@@ -16,7 +16,7 @@ __all__ = ["HIDDEN_TARGET", "UnixListFormatter", "is_printable"]
 HALF_YEAR = 365.2425 * DAY / 2
 CLOCK_SKEW = 60.0
 HIDDEN_TARGET = "(hidden)"
-"""Stands for the target of a link where that is not told; a line without an arrow confuses."""
+"""Replaces a link target that is not shown; clients misread a link without an arrow."""
 MAX_COLUMNS_KEPT = 4096
 LETTERS = {Kind.FILE: "-", Kind.DIRECTORY: "d", Kind.LINK: "l", Kind.OTHER: "p"}
 UNSAFE = re.compile(r"[^!-~\u00a1-\ud7ff\ue000-\U0010ffff]")

@@ -46,9 +46,9 @@ def complete_header(early: bytes) -> bytes | None:
 
 
 def bytes_missing(early: bytes) -> int:
-    """Return how many bytes the header goes on for at least, behind ``early``; 0 if it is whole.
+    """Return how many more bytes the header has at least, after ``early``; 0 if it is complete.
 
-    Who reads no more than that at a time takes nothing that stands behind the header.
+    A reader that reads no more than that at a time takes nothing that follows the header.
     """
     if len(early) < V1_MIN_LINE_SIZE:
         return V1_MIN_LINE_SIZE - len(early)

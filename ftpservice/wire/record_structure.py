@@ -15,7 +15,7 @@ END_OF_RECORD_AND_FILE = b"\xff\x03"
 
 
 class BadRecordStructure(ValueError):
-    """The stream is not records, goes on behind its end, or ends without one."""
+    """The stream has no records, continues after its end, or ends without an end mark."""
 
 
 class RecordEncoder:
@@ -64,7 +64,7 @@ class RecordDecoder:
 
     def _plain(self, data: bytes) -> bytes:
         if data and self._ended:
-            raise BadRecordStructure("data behind the end of the file")
+            raise BadRecordStructure("data after the end of the file")
         return data
 
     def finish(self) -> bytes:

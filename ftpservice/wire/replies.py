@@ -46,7 +46,7 @@ def reply(code: int, *lines: str) -> Reply:
 
 
 def verbatim_reply(code: int, *lines: str) -> Reply:
-    """Make a `Reply` from which programs take a path, which is told as it is.
+    """Make a `Reply` from which programs take a path, which is sent unchanged.
 
     Paths hold no CR and no LF (`VirtualPath`).
     """

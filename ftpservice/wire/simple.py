@@ -87,7 +87,7 @@ class UploadArgument(NamedTuple):
     size: int
     """Bytes to come."""
     at_once: bool
-    """Whether they come behind the line without waiting for GO."""
+    """Whether the bytes follow the line directly, without waiting for GO."""
     name: str
 
 
@@ -105,7 +105,7 @@ class SimpleAnswer(NamedTuple):
     word: str
     """``OK``, ``GO`` or ``ERR``."""
     text: str
-    """What stands behind it, and behind the code."""
+    """The text that follows it, and follows the code."""
     code: ErrorCode | None = None
     """Of ``ERR``; INTERNAL for one that is not known."""
 

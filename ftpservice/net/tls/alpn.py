@@ -1,8 +1,8 @@
 """Which protocols a client offers to speak under TLS (ALPN, RFC 7301), read from its ClientHello.
 
-OpenSSL goes on without a protocol where the client and we have none in common, and Python has no
-way to tell it otherwise. RFC 7301 §3.2 wants the handshake to end then: a browser that was led to
-an FTP port must not take what it is told there for HTTP.
+OpenSSL continues without a protocol if client and server have none in common, and Python cannot
+change that. RFC 7301 §3.2 requires that the handshake ends then: a browser that was led to an FTP
+port must not take the replies for HTTP.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_HELLO_SIZE = 16 * 1024
 
 
 def alpn_fits_control(offered: tuple[bytes, ...]) -> bool:
-    """Tell whether a control connection may be what the client wants."""
+    """Tell whether the client accepts a control connection of FTP."""
     return FTP in offered
 
 

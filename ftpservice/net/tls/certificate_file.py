@@ -119,7 +119,9 @@ def _public_key(path: Path) -> PublicKeyTypes:
     try:
         return load_pem_private_key(found[0], None).public_key()
     except TypeError:
-        raise CertificateError(f"the key in {path} is encrypted; it has to be in clear") from None
+        raise CertificateError(
+            f"the key in {path} is encrypted; it must not be encrypted"
+        ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise CertificateError(f"the key in {path} is damaged or of no known kind") from None
 

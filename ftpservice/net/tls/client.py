@@ -18,7 +18,7 @@ __all__ = ["ClientTLS"]
 class ClientTLS:
     """Begins TLS with the server ``host``, as the client, on connections that stand.
 
-    All go on with one TLS session, that of the connection that was secured first: servers may
+    All resume one TLS session, that of the connection that was secured first: servers may
     want to see by it that a data connection is of the same client.
     """
 

@@ -1,6 +1,6 @@
 """Whom a client's certificate names, as accounts are named.
 
-The certificate of a peer that was not trusted, so that people can be told which one it was.
+The certificate of a peer that was not trusted, so that an error message can describe it.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def send_close_notify(own: ssl.SSLSocket) -> bool:
 
 
 def close_silently(own: ssl.SSLSocket) -> None:
-    """Close without close_notify to the peer: it is sent to a socket that nobody reads."""
+    """Close without close_notify to the peer: it is sent to a socket that is never read."""
     try:
         unread, other = socket.socketpair()
         other.close()

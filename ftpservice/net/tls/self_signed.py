@@ -1,4 +1,4 @@
-"""A certificate of our own, for whoever has none: nobody vouches for it, but it can be pinned."""
+"""Self-signed certificates: no authority has issued them, but clients can pin them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["self_signed_certificate"]
 CERTIFICATE_FILE = "certificate.pem"
 LIFETIME = timedelta(days=3650)
 BACKDATED_BY = timedelta(days=1)
-"""That clocks of others may be behind."""
+"""How far the clocks of clients may be slow."""
 MAX_COMMON_NAME_LENGTH = 64
 """Characters of a common name (RFC 5280, ub-common-name)."""
 
@@ -74,7 +74,7 @@ def _names(host: str) -> x509.SubjectAlternativeName:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Write a file that only we may read (0600), whole or not at all."""
+    """Write a file with the mode 0600, completely or not at all."""
     descriptor, passing = tempfile.mkstemp(prefix=".certificate-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,13 +1,13 @@
 """What connections are made with: OpenSSL's contexts, one for each certificate.
 
-Control and data connections have the same context, or a data connection could not go on with the
+Control and data connections have the same context, or a data connection could not resume the
 session of its control connection. They differ in one thing: tickets (RFC 8446 §4.6.1) are sent on
 control connections only. A client that just uploads closes without reading, and a ticket that it
 has not read makes its kernel answer with an RST, which takes the end of the file with it.
 
 Sessions are kept here (`OP_NO_TICKET`: a ticket is the number of a session, not the session
 itself under a key that would have to be changed now and then), and each connection gets one
-ticket. Only so can be told with whose session a data connection goes on: OpenSSL shows the number
+ticket. Only this shows whose session a data connection resumes: OpenSSL shows the number
 of one session a connection. What a client gives up for it: one that knows TLS 1.2 and, there,
 tickets only makes full handshakes; so does one that uses no ticket twice. Sessions are good for
 two hours, and the oldest goes when there are 20,480: both are OpenSSL's.
@@ -149,7 +149,7 @@ def _said(error: OSError) -> str:
 def _choice(
     offered: Iterable[tuple[CertificateSummary, ssl.SSLContext]],
 ) -> Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], None]:
-    """Return what picks the first context whose certificate has the name that a client wants."""
+    """Return what picks the first context whose certificate has the name that a client requests."""
     by_name: dict[str, ssl.SSLContext] = {}
     for certificate, context in offered:
         for name in certificate.names:

@@ -1,4 +1,4 @@
-"""The end of TLS on a connection that goes on in clear (CCC, RFC 4217 §12.3)."""
+"""The end of TLS on a connection that continues as plaintext (CCC, RFC 4217 §12.3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_SIZE = 16 * 1024
 class TLSShutdown:
     """Sends our close_notify and waits for the peer's; what comes before it is dropped.
 
-    ``done`` fires with the plain socket, or fails if the connection is lost; nothing behind the
+    ``done`` fires with the plain socket, or fails if the connection is lost; nothing after the
     peer's close_notify was read.
     """
 

@@ -57,7 +57,8 @@ class TLSTransport(HandshakeGatedTransport):
     ``ends`` are our address and the peer's if they differ from the socket's (PROXY protocol).
 
     Bytes written before the handshake is over are sent after it. A handshake that fails ends in
-    ``connectionLost`` with a `HandshakeError`; the protocol is not told of one that succeeds.
+    ``connectionLost`` with a `HandshakeError`; a handshake that succeeds is not reported to the
+    protocol.
     """
 
     logstr = "tls"

@@ -106,7 +106,7 @@ def test_an_encrypted_key_is_told(authority, tmp_path):
     sealed.write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     )
-    assert problem(path, sealed) == f"the key in {sealed} is encrypted; it has to be in clear"
+    assert problem(path, sealed) == f"the key in {sealed} is encrypted; it must not be encrypted"
 
 
 def test_a_damaged_key_is_told(authority, tmp_path):
