@@ -215,7 +215,7 @@ class UploadJob(TransferJob):
         self._writing = writing
 
     async def _move(self, connection: StreamConnection) -> str:
-        """Receive a file and publish it; raises whatever says that it is not complete."""
+        """Receive a file and publish it; raises if it is not complete."""
         context, writing = self._context, self._writing
         try:
             # 1. Receive to the end of the data connection. Where ALLO announced the size, TLS need

@@ -134,7 +134,7 @@ async def _claim(
     peer, clock, appends = context.peer, context.services.clock, mode is WriteMode.APPEND
     if key in uploads.active:
         if appends:
-            await uploads.settle(key)
+            await uploads.wait_for_end(key)
             if uploads.appends(key):
                 return None
         await uploads.abort_dead_upload(key, peer.host, clock.seconds)

@@ -72,7 +72,7 @@ async def reported_size(context: SessionContext, path: VirtualPath) -> Entry:
 
     Raises `PathNotFound`.
     """
-    await context.services.uploads.settle(context.upload_key(path))
+    await context.services.uploads.wait_for_end(context.upload_key(path))
     try:
         entry = await context.storage.stat(path)
     except PathNotFound:
@@ -119,7 +119,7 @@ def forget_partial(context: SessionContext, path: VirtualPath) -> None:
 
 async def remove_file(context: SessionContext, path: VirtualPath) -> None:
     """Remove a file and the account's interrupted upload of it, or only the latter."""
-    await context.services.uploads.settle(context.upload_key(path))
+    await context.services.uploads.wait_for_end(context.upload_key(path))
     await context.storage.remove_file(path)
     forget_partial(context, path)
 

@@ -72,13 +72,13 @@ class PassiveChannel(DataChannel):
         return self._accepted is None or self._data_tls == self._protection.next_data_tls()
 
     def check_unused(self) -> bool:
-        """Tell whether nobody has connected; one that waits in the kernel is accepted first."""
+        """Tell whether no client has connected; one that waits in the kernel is accepted first."""
         if self._listener is not None:
             self._listener.accept_pending()
         return self._listener is not None and self._candidates is None
 
     def stop_listening(self, problem: str) -> None:
-        """Accept nobody any more; keep a client that has connected, otherwise set ``problem``."""
+        """Stop listening; keep a client that has connected, otherwise set ``problem``."""
         if self.check_unused():
             self.problem = problem
             self.close()
@@ -107,7 +107,7 @@ class PassiveChannel(DataChannel):
             self._listener.watch()
 
     def close(self) -> None:
-        """Accept nobody any more; a client that was accepted and not obtained ends with a FIN."""
+        """Stop listening; a connection that was accepted and not obtained ends with a FIN."""
         self._closed = True
         if self._listener is not None:
             self._close_listener()

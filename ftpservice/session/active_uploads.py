@@ -55,7 +55,7 @@ class ActiveUpload:
         if self.connection is not None:
             self.connection.abort()
 
-    def looks_dead_to(self, host: str | None, now: float) -> bool:
+    def is_dead_for(self, host: str | None, now: float) -> bool:
         """Tell whether a session from ``host`` may abort it."""
         if not self.is_live():
             return True
@@ -91,12 +91,12 @@ class ActiveUploads:
         Raises `BeingUploaded` if there is one that is alive.
         """
         while (other := self.active.get(key)) is not None:
-            if not other.looks_dead_to(host, now()):
+            if not other.is_dead_for(host, now()):
                 raise BeingUploaded(key[1])
             other.cut()
             await other.ended()
 
-    async def settle(self, key: tuple[str, VirtualPath]) -> None:
+    async def wait_for_end(self, key: tuple[str, VirtualPath]) -> None:
         """Abort an upload to this name whose session has ended, and wait for its end."""
         while (other := self.active.get(key)) is not None and not other.is_live():
             other.cut()

@@ -36,20 +36,23 @@ class ReplyError(Exception):
 
 ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
     errors.PathNotFound: (codes.FILE_UNAVAILABLE, "No such file or directory."),
-    errors.Exists: (codes.FILE_UNAVAILABLE, "There is something of that name already."),
+    errors.Exists: (codes.FILE_UNAVAILABLE, "A file or directory of that name exists."),
     errors.IsDirectory: (codes.FILE_UNAVAILABLE, "That is a directory."),
     errors.NotDirectory: (codes.FILE_UNAVAILABLE, "That is not a directory."),
     errors.IsLink: (codes.FILE_UNAVAILABLE, "That is a link, not a directory; DELE removes it."),
     errors.NotEmpty: (codes.FILE_UNAVAILABLE, "The directory is not empty."),
     errors.HasUploads: (
         codes.FILE_UNAVAILABLE,
-        "The directory is not empty: it has uploads under way, or interrupted ones of others.",
+        "The directory is not empty: it has uploads under way, or partial uploads of others.",
     ),
     errors.Denied: (codes.FILE_UNAVAILABLE, "Permission denied."),
-    errors.FilesystemUnsupported: (codes.FILE_UNAVAILABLE, "The filesystem cannot do that."),
+    errors.FilesystemUnsupported: (
+        codes.FILE_UNAVAILABLE,
+        "The file system does not support that.",
+    ),
     errors.OtherFilesystem: (
         codes.FILE_UNAVAILABLE,
-        "It can only be moved there by a copy; copy it, then delete the original.",
+        "A rename cannot move it to another file system; copy it, then delete the original.",
     ),
     errors.MountPoint: (
         codes.FILE_UNAVAILABLE,
@@ -57,19 +60,22 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
     ),
     errors.InvalidName: (codes.BAD_NAME, "That name is not allowed."),
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
-    errors.QuotaExceeded: (codes.OVER_QUOTA, "Over the quota."),
+    errors.QuotaExceeded: (codes.OVER_QUOTA, "Quota exceeded."),
     errors.Busy: (codes.FILE_BUSY, "In use; try again later."),
     errors.BeingUploaded: (codes.FILE_BUSY, "It is being uploaded by another session."),
     errors.Unavailable: (codes.LOCAL_ERROR, "The storage failed."),
-    errors.BadOffset: (codes.BAD_OFFSET, "Nothing to go on from at that offset."),
-    errors.NotSupported: (codes.BAD_PARAMETER, "The storage behind this directory cannot do that."),
-    BadPath: (codes.BAD_NAME, "A name may not hold NUL, CR or LF."),
+    errors.BadOffset: (codes.BAD_OFFSET, "The file ends before that offset."),
+    errors.NotSupported: (
+        codes.BAD_PARAMETER,
+        "The storage of this directory does not support that.",
+    ),
+    BadPath: (codes.BAD_NAME, "A name may not contain NUL, CR or LF."),
     UnknownFamily: (codes.BAD_FAMILY, "Network protocol not supported, use (1,2)."),
     BadAddress: (codes.BAD_ARGUMENT, "That is not an address and port."),
     CannotOpenDataConnection: (codes.CANNOT_CONNECT, "Cannot open the data connection."),
     TransferAborted: (
         codes.TRANSFER_ABORTED,
-        "The data connection was cut; the transfer is not complete.",
+        "The data connection was aborted; the transfer is incomplete.",
     ),
     LoginBusy: (codes.SERVICE_UNAVAILABLE, "Too many logins at once; try again later."),
 }

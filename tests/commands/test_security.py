@@ -33,17 +33,17 @@ def test_every_name_of_tls_is_answered_234(secure: Secure, word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["FOO", "KERBEROS_V4", "TLS-X", "TLS SSL"])
-def test_another_mechanism_is_not_known(secure: Secure, word: str) -> None:
+def test_other_mechanisms_are_refused(secure: Secure, word: str) -> None:
     talk = secure()
     assert talk.codes(f"AUTH {word}")[-1] == 504
     assert not talk.context.secured
 
 
-def test_auth_wants_an_argument(secure: Secure) -> None:
+def test_auth_needs_an_argument(secure: Secure) -> None:
     assert secure().codes("AUTH")[-1] == 501
 
 
-def test_auth_under_tls_is_out_of_order(secure: Secure) -> None:
+def test_auth_under_tls_is_out_of_sequence(secure: Secure) -> None:
     assert secure().auth().codes("AUTH TLS", "AUTH FOO") == [503, 504]
 
 
@@ -57,7 +57,7 @@ def test_auth_is_refused_where_there_are_no_certificates() -> None:
     assert listed(talk) == set()
 
 
-def test_what_would_imply_private_data_is_refused_without_it(secure: Secure) -> None:
+def test_mechanisms_that_imply_prot_p_are_refused_without_data_tls(secure: Secure) -> None:
     talk = secure(policy(data="off"))
     assert talk.codes("AUTH TLS-P")[-1] == 534
     assert talk.codes("AUTH TLS") == [234]
@@ -65,7 +65,7 @@ def test_what_would_imply_private_data_is_refused_without_it(secure: Secure) -> 
     assert talk.codes("PBSZ 0", "PROT P", "PROT C") == [200, 534, 200]
 
 
-def test_features_are_listed_where_they_are(secure: Secure) -> None:
+def test_features_of_tls_are_listed_where_they_are_offered(secure: Secure) -> None:
     assert listed(secure()) == {"AUTH TLS", "PBSZ", "PROT"}
     assert listed(secure().auth()) == {"AUTH TLS", "PBSZ", "PROT"}
     assert listed(secure(policy(clear_commands=True))) == {"AUTH TLS", "PBSZ", "PROT", "CCC"}
@@ -73,7 +73,7 @@ def test_features_are_listed_where_they_are(secure: Secure) -> None:
     assert listed(secure(policy("off", "off"))) == set()
 
 
-def test_a_login_in_clear_ends_at_auth(secure: Secure) -> None:
+def test_auth_ends_a_plaintext_login(secure: Secure) -> None:
     talk = secure()
     talk.login()
     assert talk.codes("AUTH TLS") == [234]
@@ -82,7 +82,7 @@ def test_a_login_in_clear_ends_at_auth(secure: Secure) -> None:
     assert talk.codes("PWD", "PASS secret", "USER ann", "PASS secret") == [530, 503, 331, 230]
 
 
-def test_a_name_said_in_clear_is_forgotten(secure: Secure) -> None:
+def test_auth_forgets_a_plaintext_user(secure: Secure) -> None:
     talk = secure()
     talk.replies()
     assert talk.codes("USER ann", "AUTH TLS") == [331, 234]
@@ -98,7 +98,7 @@ def test_a_refused_auth_changes_nothing(secure: Secure) -> None:
 
 
 @pytest.mark.parametrize("glued", ["USER ann", "QUIT", "NOOP", "AUTH TLS", "garbage"])
-def test_nothing_glued_behind_auth_is_carried_out(secure: Secure, glued: str) -> None:
+def test_commands_sent_together_with_auth_are_dropped(secure: Secure, glued: str) -> None:
     talk = secure()
     talk.replies()
     assert talk.codes("AUTH TLS", glued, "NOOP") == [234]
@@ -107,7 +107,7 @@ def test_nothing_glued_behind_auth_is_carried_out(secure: Secure, glued: str) ->
     assert talk.codes("NOOP") == [200]
 
 
-def test_half_a_line_before_the_change_is_forgotten(secure: Secure) -> None:
+def test_half_a_line_before_the_handshake_is_dropped(secure: Secure) -> None:
     talk = secure()
     talk.protocol.dataReceived(b"AUTH TLS\r\nUSER a\xff")
     assert talk.replies()[-1].startswith("234")
@@ -119,18 +119,18 @@ def test_pbsz_and_prot_are_for_sessions_under_tls(secure: Secure) -> None:
     assert secure().codes("PBSZ 0", "PROT P", "PROT C")[-3:] == [503, 503, 503]
 
 
-def test_prot_wants_pbsz(secure: Secure) -> None:
+def test_prot_needs_pbsz(secure: Secure) -> None:
     talk = secure().auth()
     assert talk.codes("PROT P", "PBSZ 0", "PROT P", "PROT C") == [503, 200, 200, 200]
 
 
 @pytest.mark.parametrize("word", ["0", "16384", "4294967295"])
-def test_whatever_is_asked_for_blocks_have_no_size(secure: Secure, word: str) -> None:
+def test_pbsz_is_always_0(secure: Secure, word: str) -> None:
     assert secure().auth().say(f"PBSZ {word}") == ["200 PBSZ=0"]
 
 
 @pytest.mark.parametrize("word", ["", " abc", " -1", " 4294967296", " 1 2", " ²"])
-def test_a_size_is_a_number(secure: Secure, word: str) -> None:
+def test_the_argument_of_pbsz_is_a_number(secure: Secure, word: str) -> None:
     assert secure().auth().codes(f"PBSZ{word}") == [501]
 
 
@@ -138,20 +138,20 @@ def test_a_size_is_a_number(secure: Secure, word: str) -> None:
     ("word", "code"),
     [(" P", 200), (" c", 200), (" E", 536), (" s", 536), (" X", 504), (" PP", 504), ("", 501)],
 )
-def test_levels(secure: Secure, word: str, code: int) -> None:
+def test_the_levels_of_prot(secure: Secure, word: str, code: int) -> None:
     talk = secure().auth()
     assert talk.codes("PBSZ 0", f"PROT{word}") == [200, code]
     assert talk.context.tls_state.data == (word == " P")
 
 
 @pytest.mark.parametrize("word", ["SSL", "TLS-P"])
-def test_some_names_of_tls_imply_private_data(secure: Secure, word: str) -> None:
+def test_some_mechanisms_imply_prot_p(secure: Secure, word: str) -> None:
     talk = secure().auth(word)
     assert talk.context.tls_state.data
     assert talk.codes("PROT C") == [200]
 
 
-def test_private_data_can_be_required(secure: Secure) -> None:
+def test_prot_p_can_be_required(secure: Secure) -> None:
     talk = secure(policy(data="required")).auth()
     assert talk.codes("USER ann", "PASS secret") == [331, 230]
     verbs = ["RETR a", "STOR a", "APPE a", "STOU", "LIST", "NLST", "MLSD"]
@@ -160,14 +160,14 @@ def test_private_data_can_be_required(secure: Secure) -> None:
     assert talk.codes("RETR a") == [550]
 
 
-def test_what_was_prepared_is_given_up_with_a_transfer_that_may_not_be(secure: Secure) -> None:
+def test_a_refused_plaintext_transfer_resets_what_was_prepared(secure: Secure) -> None:
     talk = secure(policy(data="required"))
     talk.login()
     assert talk.codes("REST 5", "RETR a") == [350, 521]
     assert talk.context.next_transfer.start == 0
 
 
-def test_an_account_may_ask_for_tls_too(secure: Secure) -> None:
+def test_an_account_can_require_tls(secure: Secure) -> None:
     talk = secure(policy(clear_commands=True))
     talk.realm.tls_required = True
     talk.auth().login()
@@ -183,7 +183,7 @@ def test_ccc_is_refused_unless_allowed(secure: Secure) -> None:
     assert secure(policy("required", clear_commands=True)).auth().login().codes("CCC") == [534]
 
 
-def test_ccc_takes_commands_out_of_tls_and_leaves_data_in(secure: Secure) -> None:
+def test_ccc_ends_tls_for_commands_and_not_for_data(secure: Secure) -> None:
     talk = secure(policy(clear_commands=True))
     talk.auth().login()
     assert talk.codes("PBSZ 0", "PROT P", "CCC", "NOOP") == [200, 200, 200]
@@ -197,7 +197,7 @@ def test_ccc_takes_commands_out_of_tls_and_leaves_data_in(secure: Secure) -> Non
     assert talk.codes("AUTH TLS") == [234]
 
 
-def test_behind_ccc_a_certificate_says_nothing(secure: Secure) -> None:
+def test_after_ccc_the_client_certificate_is_ignored(secure: Secure) -> None:
     session = secure(TLSPolicy(clear_commands=True))
     session.let_in_by_certificate("ann")
     session.auth("TLS", "ann")
@@ -206,7 +206,7 @@ def test_behind_ccc_a_certificate_says_nothing(secure: Secure) -> None:
     assert not session.context.tls_state.names
 
 
-def test_rein_keeps_tls_and_forgets_the_rest(secure: Secure) -> None:
+def test_rein_keeps_tls_and_resets_the_rest(secure: Secure) -> None:
     talk = secure().auth().login()
     assert talk.codes("PBSZ 0", "PROT P", "REIN") == [200, 200, 220]
     assert talk.context.secured
@@ -220,7 +220,7 @@ def test_user_leaves_prot_as_it_is(secure: Secure) -> None:
     assert talk.context.tls_state.data
 
 
-def test_other_mechanisms_commands_are_known_and_refused(secure: Secure) -> None:
+def test_commands_of_other_mechanisms_are_refused(secure: Secure) -> None:
     talk = secure()
     talk.replies()
     assert talk.codes("ADAT x", "MIC x", "CONF x", "ENC x") == [503] * 4
@@ -229,7 +229,7 @@ def test_other_mechanisms_commands_are_known_and_refused(secure: Secure) -> None
     assert talk.codes("ADAT", "MIC", "CONF", "ENC") == [501] * 4
 
 
-def test_under_implicit_tls_data_is_private_from_the_start(secure: Secure) -> None:
+def test_implicit_tls_implies_prot_p(secure: Secure) -> None:
     talk = secure(implicit=True)
     assert talk.replies()[-1].startswith("220")
     talk.shake()
@@ -241,7 +241,7 @@ def test_under_implicit_tls_data_is_private_from_the_start(secure: Secure) -> No
 
 
 @pytest.mark.parametrize("name", ["ann", "nobody", "anonymous2"])
-def test_no_password_in_clear_from_elsewhere(secure: Secure, name: str) -> None:
+def test_plaintext_logins_from_other_hosts_are_refused(secure: Secure, name: str) -> None:
     talk = secure(host=ELSEWHERE)
     talk.replies()
     assert talk.codes(f"USER {name}") == []
@@ -254,7 +254,7 @@ def test_no_password_in_clear_from_elsewhere(secure: Secure, name: str) -> None:
     assert talk.codes(f"USER {name}") == [331]
 
 
-def test_who_insists_on_clear_is_closed(secure: Secure) -> None:
+def test_repeated_plaintext_logins_end_the_session(secure: Secure) -> None:
     talk = secure(host=ELSEWHERE)
     talk.replies()
     for _ in range(4):
@@ -267,13 +267,13 @@ def test_who_insists_on_clear_is_closed(secure: Secure) -> None:
     assert talk.transport.over
 
 
-def test_anonymous_users_have_no_secret(secure: Secure) -> None:
+def test_anonymous_logins_may_be_plaintext(secure: Secure) -> None:
     talk = secure(host=ELSEWHERE)
     talk.replies()
     assert talk.codes("USER anonymous", "PASS x@") == [331, 230]
 
 
-def test_passwords_in_clear_can_be_allowed(secure: Secure) -> None:
+def test_plaintext_logins_can_be_allowed(secure: Secure) -> None:
     assert secure(policy(plaintext=True), host=ELSEWHERE).login()
 
 
@@ -296,7 +296,7 @@ def test_tls_can_be_required_of_logins(secure: Secure, control: str, name: str, 
     assert [line[:3] for line in [*lines, *talk.replies()]] == [str(code)]
 
 
-def test_a_user_who_may_not_leaves_the_login_before(secure: Secure) -> None:
+def test_a_refused_user_keeps_the_previous_login(secure: Secure) -> None:
     talk = secure(policy("required-login"))
     talk.replies()
     assert talk.codes("USER anonymous", "PASS x") == [331, 230]
@@ -306,14 +306,14 @@ def test_a_user_who_may_not_leaves_the_login_before(secure: Secure) -> None:
     assert talk.codes("PWD") == [257]
 
 
-def test_logins_tell_their_tls(secure: Secure) -> None:
+def test_the_login_event_names_the_tls_version(secure: Secure) -> None:
     talk = secure()
     talk.login()
     talk.auth().login()
     assert [event.tls for event in talk.of(LoggedIn)] == ["", "TLSv1.3 X"]
 
 
-def test_checkers_know_of_tls_and_certificate(secure: Secure) -> None:
+def test_checkers_get_tls_and_certificate(secure: Secure) -> None:
     talk = secure()
     talk.login()
     talk.auth("TLS", "ann", "ann@example.org").login()
@@ -332,14 +332,14 @@ def test_a_certificate_can_be_enough(secure: Secure) -> None:
     assert talk.codes("USER ann", "PWD") == [232, 257]
 
 
-def test_a_certificate_counts_for_its_own_names_only(secure: Secure) -> None:
+def test_a_certificate_is_valid_for_its_own_names_only(secure: Secure) -> None:
     talk = secure()
     talk.let_in_by_certificate("ann")
     talk.auth("TLS", "bob")
     assert talk.codes("USER ann") == [331]
 
 
-def test_a_certificate_is_no_way_around_limits(secure: Secure) -> None:
+def test_limits_apply_to_logins_by_certificate(secure: Secure) -> None:
     talk = secure()
     talk.let_in_by_certificate("ann")
     talk.realm.max_sessions = 1

@@ -20,24 +20,24 @@ def kind(talk: Talk) -> str:
 
 
 @pytest.mark.parametrize("text", ["A", "a", "AN", "A N", " A  n ", "a\tN"])
-def test_text_is_chosen_however_it_is_written(talk: Talk, text: str) -> None:
+def test_type_a_has_several_spellings(talk: Talk, text: str) -> None:
     assert talk.codes("TYPE I", f"TYPE {text}") == [200, 200]
     assert "Type ASCII" in kind(talk)
 
 
 @pytest.mark.parametrize("text", ["I", "i", "IN", "I N", "L8", "L 8", " l  8 "])
-def test_bytes_are_chosen_however_it_is_written(talk: Talk, text: str) -> None:
+def test_type_i_has_several_spellings(talk: Talk, text: str) -> None:
     assert talk.codes(f"TYPE {text}") == [200]
     assert "Type binary" in kind(talk)
 
 
-def test_types_that_are_not_here_are_504_and_what_is_none_501(talk: Talk) -> None:
+def test_unsupported_types_are_504_and_malformed_ones_501(talk: Talk) -> None:
     assert talk.codes("TYPE E", "TYPE AT", "TYPE A C", "TYPE L36", "TYPE L 7") == [504] * 5
     assert talk.codes("TYPE", "TYPE  ", "TYPE X", "TYPE AX", "TYPE I8", "TYPE L") == [501] * 6
     assert "Type ASCII" in kind(talk)
 
 
-def test_blanks_and_small_letters_are_taken_everywhere(talk: Talk) -> None:
+def test_blanks_and_lower_case_are_accepted(talk: Talk) -> None:
     lines = (
         "mode  s",
         "Stru  f ",
@@ -51,7 +51,7 @@ def test_blanks_and_small_letters_are_taken_everywhere(talk: Talk) -> None:
     assert talk.codes("epsv  all", "site  umask  022", "noop ") == [200, 200, 200]
 
 
-def test_text_can_be_taken_as_bytes() -> None:
+def test_the_setting_ascii_off_makes_type_a_binary() -> None:
     talk = Talk(SessionSettings(ascii=False)).login()
     assert "Type binary" in kind(talk)
     assert talk.say("TYPE A") == ["200 Type is ASCII."]
@@ -68,7 +68,7 @@ def test_cwd_without_a_name_goes_to_the_root(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("between", ["NOOP", "STAT", "STAT /", "ABOR", "HELP", "TYPE I", "XYZZY"])
-def test_what_was_said_of_a_transfer_is_kept(talk: Talk, between: str) -> None:
+def test_rest_and_rang_outlast_other_commands(talk: Talk, between: str) -> None:
     for said, kept in (("REST 5", (5, None)), ("RANG 2 3", (2, 4))):
         talk.codes(said, between)
         following = talk.protocol._context.next_transfer
@@ -85,12 +85,12 @@ def test_a_host_that_is_not_served_is_504() -> None:
     assert talk.codes("USER ann", "PASS secret") == [331, 230]
 
 
-def test_any_host_is_served_where_no_names_are_set() -> None:
+def test_without_host_names_any_host_is_accepted() -> None:
     talk = Talk()
     talk.replies()
     assert talk.codes("HOST anything.example", "HOST [::1]") == [220, 220]
 
 
 @pytest.mark.parametrize("before", [b"\xf2", b"\xff\xf4\xf2", b"\xf4\xff", b"\xf4\xf2"])
-def test_what_is_left_of_a_telnet_synch_is_no_part_of_a_verb(before: bytes) -> None:
+def test_the_rest_of_a_telnet_synch_is_no_part_of_a_verb(before: bytes) -> None:
     assert parse_command(before + b"ABOR") == Command("ABOR", None)

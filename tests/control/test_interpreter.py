@@ -36,7 +36,7 @@ def test_a_login_takes_a_name_and_a_password() -> None:
     assert [event.user for event in talk.of(LoggedIn)] == ["ann"]
 
 
-def test_a_wrong_password_costs_time_and_says_no_more_than_an_unknown_name() -> None:
+def test_a_wrong_password_and_an_unknown_name_get_the_same_delayed_reply() -> None:
     talk = Talk()
     talk.replies()
     assert talk.codes("USER ann", "PASS wrong") == [331]
@@ -75,7 +75,7 @@ def test_a_password_without_a_name_is_out_of_sequence() -> None:
     "verb",
     ["CWD /", "PWD", "LIST", "RETR a", "STOR a", "MLST", "SITE HELP", "STAT /"],
 )
-def test_commands_for_users_want_a_login(verb: str) -> None:
+def test_commands_that_need_a_login_are_refused_without_one(verb: str) -> None:
     assert Talk().codes(verb)[-1:] == [530]
 
 
@@ -87,12 +87,12 @@ def test_some_commands_need_no_login(verb: str) -> None:
     assert Talk().codes(verb)[-1] < 300
 
 
-def test_unknown_and_known_but_absent_verbs_differ() -> None:
+def test_unimplemented_verbs_get_502_and_unknown_ones_500() -> None:
     talk = Talk().login()
     assert talk.codes("XYZZY", "MAIL ann", "SMNT /x") == [500, 502, 502]
 
 
-def test_what_no_verb_can_be_is_not_echoed_raw() -> None:
+def test_an_unprintable_verb_is_not_echoed() -> None:
     talk = Talk().login()
     assert talk.say("\x1b[31m\x07 x") == ["500 Unknown command (unprintable)."]
     assert talk.say("pa\xdf secret")[0].startswith("500 ")
@@ -103,7 +103,7 @@ def test_pipelined_commands_are_answered_in_order() -> None:
     assert talk.codes("PWD", "SYST", "XYZZY", "NOOP", "TYPE L 7") == [257, 215, 500, 200, 504]
 
 
-def test_a_flood_of_commands_gets_its_replies_in_turns() -> None:
+def test_many_commands_are_carried_out_in_several_turns() -> None:
     talk = Talk().login()
     data = b"NOOP\r\n" * 500
     talk.protocol.dataReceived(data)
@@ -114,7 +114,7 @@ def test_a_flood_of_commands_gets_its_replies_in_turns() -> None:
     assert before + len(talk.replies()) == 500
 
 
-def test_many_waiting_commands_stop_the_reading_until_they_are_done() -> None:
+def test_with_many_queued_commands_nothing_is_received() -> None:
     talk = Talk()
     talk.checker.waiting = waiting = Deferred()
     talk.say("USER ann", "PASS secret")
@@ -128,7 +128,7 @@ def test_many_waiting_commands_stop_the_reading_until_they_are_done() -> None:
     assert len(talk.replies()) == 501
 
 
-def test_quit_says_goodbye_and_nothing_after_it_is_done() -> None:
+def test_commands_after_quit_are_dropped() -> None:
     talk = Talk().login()
     assert talk.codes("QUIT", "PWD") == [221]
     assert talk.transport.half_closed
@@ -155,13 +155,13 @@ def test_the_idle_timeout_counts_from_the_last_command() -> None:
     assert talk.replies() == ["421 Timeout."]
 
 
-def test_a_timeout_of_0_never_comes() -> None:
+def test_a_timeout_of_0_is_no_timeout() -> None:
     talk = Talk(SessionSettings(login_timeout=0, idle_timeout=0)).login()
     talk.reactor.advance(1e6)
     assert talk.codes("NOOP") == [200]
 
 
-def test_a_line_too_long_is_refused_and_the_session_goes_on() -> None:
+def test_a_line_too_long_is_refused_and_the_session_continues() -> None:
     talk = Talk().login()
     assert talk.codes("NOOP " + "x" * 5000, "NOOP") == [500, 200]
     assert talk.codes("NOOP " + "x" * 5000, "NOOP") == [500, 200]
@@ -170,7 +170,7 @@ def test_a_line_too_long_is_refused_and_the_session_goes_on() -> None:
 
 
 @pytest.mark.parametrize("line", ["GET / HTTP/1.1", "POST /x HTTP/1.0", "get / http/1.1"])
-def test_a_browser_is_shown_the_door(line: str) -> None:
+def test_an_http_client_is_disconnected(line: str) -> None:
     talk = Talk()
     talk.replies()
     assert talk.codes(line, "Host: x", "USER ann") == [421]
@@ -178,7 +178,7 @@ def test_a_browser_is_shown_the_door(line: str) -> None:
 
 
 @pytest.mark.parametrize("before", [(), ("SYST",), ("USER ann",), ("XYZ",)])
-def test_a_browser_is_shown_the_door_until_somebody_is_logged_in(before: tuple[str, ...]) -> None:
+def test_an_http_client_is_disconnected_unless_it_is_logged_in(before: tuple[str, ...]) -> None:
     talk = Talk()
     talk.replies()
     assert talk.codes(*before, "PUT / HTTP/1.1", "PASS secret")[-1] == 421
@@ -209,7 +209,7 @@ def test_a_blank_line_ends_no_session() -> None:
     assert talk.codes("", "", "USER ann", "PASS secret") == [500, 500, 331, 230]
 
 
-def test_only_a_few_unknown_verbs_are_put_up_with_before_the_login() -> None:
+def test_a_few_unknown_verbs_before_the_login_end_the_session() -> None:
     talk = Talk()
     talk.replies()
     assert talk.codes("NOOP", *["XYZ"] * 10) == [200, 500, 500, 500, 500, 421]
@@ -217,7 +217,7 @@ def test_only_a_few_unknown_verbs_are_put_up_with_before_the_login() -> None:
     assert talk.codes(*["XYZ"] * 10) == [500] * 10
 
 
-def test_a_tls_handshake_in_clear_is_told_so_at_once() -> None:
+def test_a_tls_handshake_on_a_plaintext_port_is_refused_at_once() -> None:
     talk = Talk()
     talk.replies()
     talk.protocol.dataReceived(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
@@ -231,7 +231,7 @@ def test_telnet_options_are_refused() -> None:
     assert talk.transport.value() == b"200 NOOP is done.\r\n\xff\xfc\x06"
 
 
-def test_an_error_nobody_expected_is_451_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_451_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     talk = Talk()
 
     async def broken(path: object) -> None:
@@ -243,7 +243,7 @@ def test_an_error_nobody_expected_is_451_and_logged(caplog: pytest.LogCaptureFix
     assert "boom" in talk.of(CommandFailed)[0].detail
 
 
-def test_rein_begins_again() -> None:
+def test_rein_resets_the_session() -> None:
     talk = Talk().login()
     assert talk.codes("REIN", "PWD", "USER bob", "PASS hidden", "PWD") == [220, 530, 331, 230, 257]
     assert talk.realm.logouts == ["ann"]
@@ -283,7 +283,7 @@ def test_commands_wait_while_the_password_is_checked() -> None:
     assert [line[:3] for line in talk.replies()] == ["230", "257"]
 
 
-def test_too_many_sessions_are_told_so() -> None:
+def test_too_many_sessions_are_refused_with_421() -> None:
     talk = Talk(SessionSettings(max_sessions=1)).login()
     _, second = talk.connect("127.0.0.2")
     assert second.value().startswith(b"421 Too many sessions")
@@ -291,7 +291,7 @@ def test_too_many_sessions_are_told_so() -> None:
     assert len(talk.of(Refused)) == 1
 
 
-def test_who_is_not_logged_in_gives_way_to_others() -> None:
+def test_a_session_without_a_login_is_ended_for_a_new_one() -> None:
     talk = Talk(SessionSettings(max_sessions=2))
     _, second = talk.connect("127.0.0.2")
     _, third = talk.connect("127.0.0.2")
@@ -309,7 +309,7 @@ def test_who_is_not_logged_in_gives_way_to_others() -> None:
     assert talk.codes("NOOP") == [200]
 
 
-def test_who_is_being_logged_in_gives_way_last() -> None:
+def test_a_session_whose_login_is_in_progress_is_ended_last() -> None:
     talk = Talk(SessionSettings(max_sessions=2))
     talk.checker.waiting = waiting = Deferred()
     talk.replies()
@@ -322,7 +322,7 @@ def test_who_is_being_logged_in_gives_way_last() -> None:
     assert [line[:3] for line in talk.replies()] == ["230"]
 
 
-def test_a_session_that_gave_way_gives_its_place_back_once() -> None:
+def test_a_displaced_session_is_uncounted_once() -> None:
     talk = Talk(SessionSettings(max_sessions=1, max_sessions_per_address=1))
     _, second = talk.connect("127.0.0.2")
     talk.lose(LOST)
@@ -331,7 +331,7 @@ def test_a_session_that_gave_way_gives_its_place_back_once() -> None:
     assert second.value().startswith(b"220 ")
 
 
-def test_one_who_logs_out_waits_again() -> None:
+def test_after_a_logout_a_session_can_be_displaced_again() -> None:
     talk = Talk(SessionSettings(max_sessions=1)).login()
     assert talk.codes("REIN") == [220]
     _, second = talk.connect("127.0.0.2")
@@ -344,7 +344,7 @@ def test_one_who_logs_out_waits_again() -> None:
     [("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"), ("::ffff:192.0.2.1", "192.0.2.1")],
     ids=["a /64", "mapped"],
 )
-def test_an_address_is_what_one_customer_has(first: str, same: str) -> None:
+def test_an_ipv6_network_counts_as_one_address(first: str, same: str) -> None:
     talk = Talk(SessionSettings(max_sessions_per_address=1), host=first)
     _, second = talk.connect(same)
     _, other = talk.connect("2001:db8:1:3::1")
@@ -360,7 +360,7 @@ def test_sessions_are_limited_by_address() -> None:
     assert other.value().startswith(b"220 ")
 
 
-def test_a_session_that_ends_makes_room() -> None:
+def test_a_session_that_ends_is_not_counted() -> None:
     talk = Talk(SessionSettings(max_sessions=1, max_sessions_per_address=1))
     talk.lose(LOST)
     _, second = talk.connect()
@@ -375,7 +375,7 @@ def test_sessions_are_limited_by_user() -> None:
     assert talk.realm.logouts == ["ann"]
 
 
-def test_an_accounts_own_limit_comes_before_the_general_one() -> None:
+def test_the_limit_of_an_account_overrides_the_general_one() -> None:
     talk = Talk()
     talk.realm.max_sessions = 1
     talk.login()
@@ -384,7 +384,7 @@ def test_an_accounts_own_limit_comes_before_the_general_one() -> None:
     assert talk.codes("USER ann", "PASS secret") == [331, 421]
 
 
-def test_anonymous_is_off_unless_asked_for() -> None:
+def test_anonymous_logins_are_off_by_default() -> None:
     talk = Talk()
     talk.replies()
     talk.codes("USER anonymous", "PASS guest@")
@@ -393,27 +393,27 @@ def test_anonymous_is_off_unless_asked_for() -> None:
 
 
 @pytest.mark.parametrize("name", ["anonymous", "ftp", "Anonymous"])
-def test_anonymous_gets_in_with_any_password_where_it_is_on(name: str) -> None:
+def test_anonymous_logins_take_any_password(name: str) -> None:
     talk = Talk(SessionSettings(anonymous=True), rights=PRESETS["read"])
     talk.replies()
     assert talk.codes(f"USER {name}", "PASS ", "PWD", "MKD x") == [331, 230, 257, 550]
 
 
-def test_the_report_is_for_administrators() -> None:
+def test_report_needs_the_admin_right() -> None:
     assert Talk().login().codes("REPORT", "SITE REPORT") == [550, 550]
     talk = Talk(rights=frozenset({Right.ADMIN})).login()
     assert talk.say("REPORT") == ["211-Report:", " all is well", "211 End of report."]
     assert talk.codes("SITE REPORT") == [211]
 
 
-def test_the_service_says_421_to_everybody_when_it_stops() -> None:
+def test_all_sessions_get_421_when_the_service_stops() -> None:
     talk = Talk().login()
     talk.factory.disconnect_all("The service stops.")
     assert talk.replies() == ["421 The service stops."]
     assert talk.transport.over
 
 
-def test_the_clients_half_close_ends_the_session_when_all_is_answered() -> None:
+def test_after_the_clients_half_close_pending_commands_are_answered() -> None:
     talk = Talk().login()
     talk.protocol.dataReceived(b"PWD\r\n")
     talk.protocol.readConnectionLost()
@@ -421,7 +421,7 @@ def test_the_clients_half_close_ends_the_session_when_all_is_answered() -> None:
     assert talk.transport.over
 
 
-def test_a_client_that_does_not_read_is_given_no_more() -> None:
+def test_without_reading_a_client_gets_no_further_command_done() -> None:
     talk = Talk().login()
     producer = talk.transport.producer
     assert producer is not None

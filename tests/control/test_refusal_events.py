@@ -44,7 +44,7 @@ def told(talk: Talk) -> list[tuple[str, str, int, str]]:
         ("PASS secret", 503, "PASS", ""),
     ],
 )
-def test_a_refused_command_is_told_once_and_a_password_never(
+def test_a_refused_command_makes_one_event_without_the_password(
     line: str, code: int, command: str, path: str
 ) -> None:
     talk = Talk().login()
@@ -52,7 +52,7 @@ def test_a_refused_command_is_told_once_and_a_password_never(
     assert told(talk) == [("ann", command, code, path)]
 
 
-def test_before_the_login_too() -> None:
+def test_commands_refused_before_the_login_make_events() -> None:
     talk = Talk()
     talk.replies()
     assert talk.codes("RETR a") == [530]
@@ -67,13 +67,13 @@ def test_a_failed_login_has_the_event_of_logins_only() -> None:
     assert (len(talk.of(LoginFailed)), told(talk)) == (1, [])
 
 
-def test_commands_that_go_well_are_not_told() -> None:
+def test_successful_commands_make_no_event() -> None:
     talk = Talk().login()
     talk.codes("PWD", "MKD a", "CWD a", "CDUP", "RMD a", "NOOP")
     assert told(talk) == []
 
 
-def test_rights_are_told_and_data_in_clear() -> None:
+def test_missing_rights_and_plaintext_data_make_events() -> None:
     talk = Talk(rights=PRESETS["read"]).login()
     assert talk.codes("DELE a", "MKD b") == [550, 550]
     assert told(talk) == [("ann", "DELE", 550, "/a"), ("ann", "MKD", 550, "/b")]
@@ -83,14 +83,14 @@ def test_rights_are_told_and_data_in_clear() -> None:
     assert told(private) == [("ann", "RETR", 521, "/a")]
 
 
-def test_a_line_that_is_too_long_is_told() -> None:
+def test_a_line_that_is_too_long_makes_an_event() -> None:
     talk = Talk()
     talk.replies()
     assert talk.codes("NOOP", "A" * 5000) == [200, 500]
     assert told(talk) == [("", "", 500, "")]
 
 
-def test_passive_ports_that_are_used_up_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exhausted_passive_ports_make_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     talk = Talk().login()
 
     def none_left(*_arguments: object) -> Any:
@@ -102,7 +102,7 @@ def test_passive_ports_that_are_used_up_are_told(monkeypatch: pytest.MonkeyPatch
     assert (event.command, event.code, event.detail) == ("PASV", 425, "no port is free")
 
 
-def test_what_the_storage_knows_is_told_to_the_operator_only(
+def test_details_of_the_storage_are_in_the_event_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     talk = Talk().login()
@@ -116,7 +116,7 @@ def test_what_the_storage_knows_is_told_to_the_operator_only(
     assert (event.text, event.detail) == ("The storage failed.", "Input/output error")
 
 
-def test_what_the_client_was_told_is_not_told_twice() -> None:
+def test_the_text_of_the_reply_is_not_repeated_as_detail() -> None:
     assert (
         undisclosed_detail(
             PathNotFound(VirtualPath(), "no such file or directory"), "No such file or directory."
@@ -172,7 +172,7 @@ class NoListing(TransferJob):
         """Nothing was opened."""
 
 
-def test_a_listing_that_does_not_get_through_is_told() -> None:
+def test_a_listing_without_a_data_connection_makes_an_event() -> None:
     talk = Talk().login()
     context = talk.protocol._context
     listing = NoListing(context, Nowhere(), "LIST /a", "Sending the listing.")  # type: ignore[arg-type]

@@ -54,7 +54,7 @@ def received(records: bool, *pieces: bytes) -> bytes:
     return outcome(start(all_of(TextReceiver(Memory(*pieces), TextFormat(records, at_once())))))
 
 
-def test_a_crlf_that_is_there_is_sent_as_it_is_wherever_it_is_cut():
+def test_crlf_in_a_file_is_sent_unchanged_across_pieces():
     assert outcome(start(sent(False, b"a\r\nb\n", b"c\r", b"\nd"))) == b"a\r\nb\r\nc\r\nd"
     large = b"x" * (LINES_PIECE_SIZE - 1) + b"\r\n" + b"y" * LINES_PIECE_SIZE + b"\n"
     assert outcome(start(sent(False, large))) == large[:-1] + b"\r\n"
@@ -69,7 +69,7 @@ def test_records_end_with_the_end_of_the_file():
     cuts=st.lists(st.integers(0, 80), max_size=8),
     records=st.booleans(),
 )
-def test_what_is_sent_comes_back_in_any_pieces(text, cuts, records):
+def test_text_survives_the_round_trip_in_any_pieces(text, cuts, records):
     wire = outcome(start(sent(records, text)))
     marks = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
     pieces = [wire[begin:end] for begin, end in itertools.pairwise(marks) if begin < end]
@@ -78,7 +78,7 @@ def test_what_is_sent_comes_back_in_any_pieces(text, cuts, records):
 
 @pytest.mark.parametrize("records", [False, True])
 @pytest.mark.parametrize("upload", [False, True])
-def test_a_peer_that_is_never_waited_for_leaves_time_for_others(upload, records):
+def test_conversion_leaves_time_for_other_sessions(upload, records):
     clock = Clock()
     ticks = itertools.count(
         step=SECONDS_PER_TURN / 8

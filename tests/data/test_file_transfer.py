@@ -60,16 +60,16 @@ class TestSending:
         assert sent(Reading(b"0123456789"), 3, 70) == (7, b"3456789")
         assert sent(Reading(b"0123456789"), 10) == (0, b"")
 
-    def test_text_gets_the_line_ends_of_the_network(self):
+    def test_text_gets_crlf(self):
         assert sent(Reading(b"a\nb\n"), representation=TEXT) == (4, b"a\r\nb\r\n")
 
-    def test_records_get_their_marks(self):
+    def test_records_are_encoded(self):
         assert sent(Reading(b"a\n\xff"), representation=RECORDS) == (
             3,
             b"a\xff\x01\xff\xff\xff\x02",
         )
 
-    def test_a_file_that_became_shorter_is_a_cut(self):
+    def test_a_file_that_became_shorter_aborts_the_transfer(self):
         with pytest.raises(TransferAborted, match="shorter"):
             sent(Reading(b"0123", size=10))
         with pytest.raises(TransferAborted, match="shorter"):
@@ -83,14 +83,14 @@ class TestReceiving:
     def test_bytes_are_written_as_they_are(self):
         assert received(IMAGE, b"a\r\n", b"\x00") == (4, b"a\r\n\x00")
 
-    def test_text_loses_the_line_ends_of_the_network(self):
+    def test_text_loses_crlf(self):
         assert received(TEXT, b"a\r", b"\nb\r") == (4, b"a\nb\r")
 
-    def test_records_lose_their_marks(self):
+    def test_records_are_decoded(self):
         assert received(RECORDS, b"a\xff", b"\x01\xff\x02") == (2, b"a\n")
 
     @pytest.mark.parametrize("wire", [b"a", b"a\xff\x07", b"\xff\x02more"])
-    def test_records_that_do_not_end_well_are_a_cut(self, wire):
+    def test_malformed_records_abort_the_transfer(self, wire):
         with pytest.raises(TransferAborted):
             received(RECORDS, wire)
 

@@ -62,7 +62,7 @@ def test_the_longest_matching_network_decides(client, address):
     assert announced(tuple(reversed(RULES)), client) == address
 
 
-def test_without_a_rule_it_is_our_own_address():
+def test_without_a_rule_it_is_the_local_address():
     assert announced((), "10.0.0.1") == "192.0.2.9"
     assert announced(("10.0.0.0/8=10.0.0.5",), "192.0.2.1") == "192.0.2.9"
 
@@ -84,7 +84,7 @@ class TestNames:
         assert outcome(asking) == "203.0.113.7"
         assert reactor.getDelayedCalls() == []
 
-    def test_the_last_good_answer_is_kept_when_there_is_none(self):
+    def test_the_last_address_is_used_while_the_name_cannot_be_resolved(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
         first = start(mask.address_for("192.0.2.1", ""))
@@ -110,7 +110,7 @@ class TestNames:
         reactor.answer("203.0.113.5")
         assert outcome(again) == "203.0.113.5"
 
-    def test_clients_that_ask_together_share_the_question(self):
+    def test_simultaneous_requests_share_one_resolution(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
         asking = [start(mask.address_for("192.0.2.1", "")) for _ in range(3)]
@@ -118,7 +118,7 @@ class TestNames:
         reactor.answer("203.0.113.5")
         assert [outcome(one) for one in asking] == ["203.0.113.5"] * 3
 
-    def test_a_slow_answer_is_not_waited_for_when_there_was_a_good_one(self):
+    def test_a_slow_resolver_is_not_waited_for_with_an_earlier_address(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
         first = start(mask.address_for("192.0.2.1", ""))
@@ -131,7 +131,7 @@ class TestNames:
         reactor.answer("203.0.113.6")
         assert outcome(start(mask.address_for("192.0.2.1", ""))) == "203.0.113.6"
 
-    def test_one_client_that_goes_away_does_not_disturb_the_others(self):
+    def test_a_cancelled_request_does_not_affect_the_others(self):
         reactor = Reactor()
         mask = masquerade(reactor, "ftp.example.com")
         gone, stays = (start(mask.address_for("192.0.2.1", "")) for _ in range(2))
@@ -142,7 +142,7 @@ class TestNames:
         assert outcome(stays) == "203.0.113.5"
         assert reactor.getDelayedCalls() == []
 
-    def test_a_resolver_that_answers_at_once_is_fine(self):
+    def test_a_resolver_may_answer_at_once(self):
         reactor = Reactor()
         ask = reactor.resolveHostName
 

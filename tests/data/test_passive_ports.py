@@ -39,7 +39,7 @@ def test_without_a_range_they_are_random_among_those_of_the_kernel():
 
 
 @pytest.mark.parametrize("usual", [range(50000, 50003), []], ids=["taken", "none"])
-def test_where_guessing_does_not_help_the_kernel_chooses(usual):
+def test_after_random_tries_the_kernel_chooses(usual):
     kernel = Kernel(range(50000, 50003))
     ports = PassivePorts(DataSettings(), kernel, usual)
     assert ports.listen("127.0.0.1") == ("127.0.0.1", 0)
@@ -95,7 +95,7 @@ def test_the_one_port_that_is_free_is_found(cause):
         assert ports.listen("")[1] == 50007
 
 
-def test_when_all_are_taken_each_was_tried_once():
+def test_each_port_is_tried_once():
     kernel = Kernel(range(50000, 50020))
     ports = PassivePorts(DataSettings(passive_ports=(50000, 50019)), kernel)
     with pytest.raises(NoPortFree):
@@ -103,7 +103,7 @@ def test_when_all_are_taken_each_was_tried_once():
     assert sorted(kernel.tried) == list(range(50000, 50020))
 
 
-def test_when_the_kernel_has_none_it_is_said():
+def test_the_kernel_may_have_no_port_either():
     with pytest.raises(NoPortFree):
         PassivePorts(DataSettings(), Kernel([0]), []).listen("")
 
@@ -118,7 +118,7 @@ def test_another_cause_ends_the_search():
     assert len(kernel.tried) == 1
 
 
-def test_the_dice_are_never_short_of_numbers_and_stay_below():
+def test_random_numbers_are_unlimited_and_below_the_count():
     dice = SecureRandom()
     seen = {dice.below(7) for _ in range(2000)}
     assert seen == set(range(7))
@@ -140,7 +140,7 @@ class Holding:
         self.is_used = True
 
 
-def test_each_is_dropped_after_its_time() -> None:
+def test_each_port_closes_after_its_timeout() -> None:
     clock = Clock()
     unused = IdlePassivePorts(clock)
     first, second, taken = Holding(), Holding(), Holding()
@@ -158,7 +158,7 @@ def test_each_is_dropped_after_its_time() -> None:
     assert not clock.getDelayedCalls()
 
 
-def test_a_new_port_of_a_session_has_its_time_from_the_start() -> None:
+def test_a_new_port_has_the_full_timeout() -> None:
     clock = Clock()
     unused = IdlePassivePorts(clock)
     holder = Holding()
@@ -171,13 +171,13 @@ def test_a_new_port_of_a_session_has_its_time_from_the_start() -> None:
     assert holder.dropped
 
 
-def test_without_a_time_it_stays() -> None:
+def test_without_a_timeout_a_port_stays_open() -> None:
     clock = Clock()
     IdlePassivePorts(clock).add(Holding(), "192.0.2.1", 0)
     assert not clock.getDelayedCalls()
 
 
-def test_room_is_made_by_the_oldest_of_the_address_that_holds_most() -> None:
+def test_the_oldest_port_of_the_busiest_address_is_reclaimed() -> None:
     unused = IdlePassivePorts(Clock())
     one, *many = (Holding() for _ in range(4))
     used = [Holding(is_used=True) for _ in range(5)]
@@ -193,7 +193,7 @@ def test_room_is_made_by_the_oldest_of_the_address_that_holds_most() -> None:
     assert not any(holder.dropped for holder in used)
 
 
-def test_nothing_is_left_when_all_have_gone() -> None:
+def test_without_ports_there_is_no_timer() -> None:
     clock = Clock()
     unused = IdlePassivePorts(clock)
     holder = Holding()

@@ -22,7 +22,7 @@ def test_a_range_of_ports_is_read(text, ports):
     "text",
     ["", "-", "a", "0", "0-10", "20-10", "1-65536", "1-2-3", "-5", "1 2", "\u0665", "1-"],
 )
-def test_what_is_no_range_of_ports_is_said_in_one_line(text):
+def test_a_malformed_port_range_is_reported_in_one_line(text):
     with pytest.raises(ValueError, match="range of ports") as caught:
         parse_port_range(text)
     assert "\n" not in str(caught.value)
@@ -65,7 +65,7 @@ def test_an_address_rule_is_read(text, network, address):
         "a=b=c",
     ],
 )
-def test_what_is_no_address_rule_is_said_in_one_line(text):
+def test_a_malformed_address_rule_is_reported_in_one_line(text):
     with pytest.raises(ValueError, match=r".") as caught:
         parse_address_rule(text)
     assert "\n" not in str(caught.value)
@@ -89,7 +89,7 @@ class TestPeerPolicy:
         assert not PeerPolicy("2001:db8::1").accepts("2001:db8::2")
 
     @pytest.mark.parametrize(("port", "allowed"), [(0, False), (22, False), (1023, False)])
-    def test_no_connection_is_made_to_the_ports_of_services(self, port, allowed):
+    def test_no_connection_is_made_to_ports_below_1024(self, port, allowed):
         assert PeerPolicy("192.0.2.1").may_connect("192.0.2.1", port) is allowed
 
     def test_connections_are_made_to_the_peer_only(self):

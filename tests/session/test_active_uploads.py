@@ -33,7 +33,7 @@ class Stage:
 
 
 @pytest.mark.parametrize(("host", "seconds"), [(HERE, TAKEOVER_SECONDS), (AWAY, SILENCE_SECONDS)])
-def test_a_living_upload_is_cut_only_when_it_is_silent_for_long(host, seconds):
+def test_an_upload_is_aborted_only_after_a_long_silence(host, seconds):
     stage = Stage()
     stage.clock.advance(seconds - 0.1)
     with pytest.raises(BeingUploaded):
@@ -46,24 +46,24 @@ def test_a_living_upload_is_cut_only_when_it_is_silent_for_long(host, seconds):
     assert outcome(waiting) is None
 
 
-def test_an_upload_whose_session_is_gone_is_waited_for():
+def test_an_upload_whose_session_has_ended_is_aborted_and_waited_for():
     stage = Stage()
     stage.live = False
-    waiting, settling = stage.second(AWAY), start(stage.uploads.settle(KEY))
+    waiting, settling = stage.second(AWAY), start(stage.uploads.wait_for_end(KEY))
     assert not waiting.called and not settling.called
     stage.uploads.leave(stage.first)
     assert outcome(waiting) is outcome(settling) is None
     assert KEY not in stage.uploads.active
 
 
-def test_a_living_one_is_not_waited_for_by_who_only_asks():
+def test_wait_for_end_ignores_an_upload_whose_session_lives():
     stage = Stage()
     stage.clock.advance(1000)
-    assert outcome(start(stage.uploads.settle(KEY))) is None
+    assert outcome(start(stage.uploads.wait_for_end(KEY))) is None
     assert stage.cuts == []
 
 
-def test_of_two_that_wait_one_gets_the_name():
+def test_of_two_waiting_sessions_one_gets_the_name():
     stage = Stage()
     stage.live = False
     got = []
@@ -82,7 +82,7 @@ def test_of_two_that_wait_one_gets_the_name():
     assert got == ["one"]
 
 
-def test_who_waits_may_leave():
+def test_waiting_can_be_cancelled():
     stage = Stage()
     stage.live = False
     waiting = stage.second()

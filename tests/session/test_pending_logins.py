@@ -9,7 +9,7 @@ def nobody_is_busy(_session: int) -> bool:
     return False
 
 
-def test_the_oldest_of_the_address_that_has_most() -> None:
+def test_the_oldest_of_the_busiest_address_is_found() -> None:
     waiting = PendingLogins()
     for session, address in enumerate("abbbcc"):
         waiting.add(address, session)
@@ -19,7 +19,7 @@ def test_the_oldest_of_the_address_that_has_most() -> None:
     assert waiting.oldest_of_busiest_address(nobody_is_busy) == 4
 
 
-def test_who_is_busy_goes_behind_the_others_of_his_address() -> None:
+def test_busy_sessions_come_last() -> None:
     waiting = PendingLogins()
     for session in range(3):
         waiting.add("a", session)
@@ -27,7 +27,7 @@ def test_who_is_busy_goes_behind_the_others_of_his_address() -> None:
     assert waiting.oldest_of_busiest_address(lambda _session: True) == 0
 
 
-def test_nothing_is_remembered_of_those_who_are_gone() -> None:
+def test_nothing_is_kept_of_removed_sessions() -> None:
     waiting = PendingLogins()
     assert waiting.oldest_of_busiest_address(nobody_is_busy) is None
     waiting.add("a", 1)

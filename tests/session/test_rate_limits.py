@@ -20,12 +20,12 @@ def made(shared=None, clock=None, **settings):
     )
 
 
-def test_without_limits_there_is_nothing_to_keep_to():
+def test_without_limits_there_are_no_limiters():
     assert made().rate_limiters(account(), upload=True) is None
     assert made(rate_up=5).rate_limiters(account(up=5), upload=False) is None
 
 
-def test_all_limits_hold_and_each_way_has_its_own():
+def test_all_limits_apply_and_each_direction_has_its_own():
     pacing = made(rate_down=100_000, rate_up=1_000_000)
     ann = account(down=200_000, up=400_000)
     assert pacing.rate_limiters(ann, upload=False).chunk == 5_000

@@ -23,7 +23,7 @@ def made(live):
     return clock, offers
 
 
-def test_it_is_the_session_that_was_cut_as_long_as_it_lives():
+def test_the_offer_is_for_the_session_of_the_upload_while_it_lives():
     clock, offers = made(live=True)
     assert not offers.belongs_to(KEY, 2, HERE)
     clock.advance(2 * RESUME_OFFER_SECONDS)
@@ -31,7 +31,7 @@ def test_it_is_the_session_that_was_cut_as_long_as_it_lives():
     assert not offers.belongs_to(KEY, 2, HERE)
 
 
-def test_it_is_the_first_other_one_from_the_same_address_after_that():
+def test_then_it_is_for_the_first_other_session_of_the_same_address():
     _clock, offers = made(live=False)
     assert not offers.belongs_to(KEY, 2, AWAY)
     assert offers.belongs_to(KEY, 3, HERE)
@@ -40,7 +40,7 @@ def test_it_is_the_first_other_one_from_the_same_address_after_that():
     assert not offers.belongs_to(("bob", KEY[1]), 3, HERE)
 
 
-def test_it_ends_with_its_time():
+def test_an_offer_expires():
     clock, offers = made(live=False)
     clock.advance(RESUME_OFFER_SECONDS - 1)
     assert offers.was_cut_recently(KEY)
@@ -50,7 +50,7 @@ def test_it_ends_with_its_time():
     assert not offers.belongs_to(KEY, 2, HERE)
 
 
-def test_a_reader_gives_it_up_and_nobody_else_gets_it():
+def test_a_download_drops_the_offer():
     _clock, offers = made(live=False)
     offers.decline(KEY, 2)
     assert offers.belongs_to(KEY, 2, HERE)
@@ -59,7 +59,7 @@ def test_a_reader_gives_it_up_and_nobody_else_gets_it():
     assert not offers.belongs_to(KEY, 3, HERE)
 
 
-def test_it_ends_with_a_new_upload_and_another_cut_makes_another():
+def test_a_new_upload_drops_the_offer_and_its_interruption_makes_another():
     _clock, offers = made(live=False)
     offers.withdraw(KEY)
     assert not offers.belongs_to(KEY, 2, HERE)
@@ -68,7 +68,7 @@ def test_it_ends_with_a_new_upload_and_another_cut_makes_another():
     assert offers.belongs_to(KEY, 5, HERE)
 
 
-def test_there_are_only_so_many():
+def test_the_number_of_offers_is_limited():
     _clock, offers = made(live=False)
     for number in range(MAX_OFFERS):
         path = VirtualPath.parse(f"/{number}")

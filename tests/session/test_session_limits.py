@@ -5,20 +5,20 @@ from __future__ import annotations
 from ftpservice.session.session_limits import SessionLimits
 
 
-def test_no_more_places_than_the_limit() -> None:
+def test_no_more_sessions_than_the_limit() -> None:
     roster = SessionLimits()
     assert [roster.take("user", "ann", 2) for _ in range(3)] == [True, True, False]
     assert roster.taken("user", "ann") == 2
 
 
-def test_a_place_given_back_can_be_taken_again() -> None:
+def test_a_released_place_can_be_taken_again() -> None:
     roster = SessionLimits()
     assert roster.take("user", "ann", 1)
     roster.release("user", "ann")
     assert roster.take("user", "ann", 1)
 
 
-def test_kinds_and_names_are_counted_apart() -> None:
+def test_kinds_and_names_are_counted_separately() -> None:
     roster = SessionLimits()
     assert roster.take("user", "ann", 1)
     assert roster.take("user", "bob", 1)
@@ -30,7 +30,7 @@ def test_a_limit_of_0_is_none() -> None:
     assert all(roster.take("all", "", 0) for _ in range(100))
 
 
-def test_names_without_places_are_forgotten() -> None:
+def test_names_without_sessions_are_dropped() -> None:
     roster = SessionLimits()
     roster.take("user", "ann", 1)
     roster.release("user", "ann")

@@ -14,13 +14,13 @@ ELSEWHERE = ["192.0.2.1", "10.0.0.1", "fe80::1%eth0", "::ffff:192.0.2.1", "2001:
 
 
 @pytest.mark.parametrize("host", HERE)
-def test_this_machine_may_send_passwords_in_clear(host: str | None) -> None:
+def test_plaintext_logins_are_allowed_from_this_host(host: str | None) -> None:
     assert TLSPolicy().allows_password(False, host)
     assert TLSPolicy(ControlTLS.OFF).allows_password(False, host)
 
 
 @pytest.mark.parametrize("host", ELSEWHERE)
-def test_others_may_not_unless_it_is_allowed(host: str) -> None:
+def test_plaintext_logins_from_other_hosts_need_the_setting(host: str) -> None:
     assert not TLSPolicy().allows_password(False, host)
     assert not TLSPolicy(ControlTLS.OFF).allows_password(False, host)
     assert TLSPolicy(plaintext=True).allows_password(False, host)
@@ -30,12 +30,12 @@ def test_others_may_not_unless_it_is_allowed(host: str) -> None:
 
 @pytest.mark.parametrize("control", [ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN])
 @pytest.mark.parametrize("host", [*HERE, *ELSEWHERE])
-def test_nobody_may_where_tls_is_required(control: ControlTLS, host: str | None) -> None:
+def test_no_plaintext_login_where_tls_is_required(control: ControlTLS, host: str | None) -> None:
     assert not TLSPolicy(control, plaintext=True).allows_password(False, host)
     assert TLSPolicy(control).allows_password(True, host)
 
 
-def test_anonymous_users_may_do_without_but_where_all_have_to() -> None:
+def test_anonymous_logins_need_tls_only_where_all_do() -> None:
     for control in ControlTLS:
         policy = TLSPolicy(control)
         assert policy.allows_anonymous(False) is (control is not ControlTLS.REQUIRED)
@@ -52,13 +52,13 @@ def test_anonymous_users_may_do_without_but_where_all_have_to() -> None:
         (DataTLS.REQUIRED, False, True),
     ],
 )
-def test_data_is_wanted_under_tls_by_the_service_or_an_account(
+def test_data_tls_is_required_by_the_settings_or_the_account(
     data: DataTLS, by_account: bool, wanted: bool
 ) -> None:
     assert TLSPolicy(data=data).requires_data_tls(by_account) is wanted
 
 
-def test_data_never_goes_in_clear_for_want_of_a_handshake() -> None:
+def test_data_is_never_plaintext_because_the_handshake_is_incomplete() -> None:
     protection = TLSState()
     assert protection.next_data_tls() is None
     protection.begin(implies_prot_p=True)

@@ -32,13 +32,13 @@ def made():
     return UploadDigests("SHA-256", InlineRunner()), MemoryStorage()
 
 
-def test_an_upload_is_known_by_its_digest():
+def test_the_digest_of_an_upload_is_kept():
     digests, storage = made()
     assert upload(digests, storage)[0] == f"SHA-256:{SHA}"
     assert known(digests, storage) == SHA
 
 
-def test_for_others_and_by_other_names_and_with_other_algorithms_it_is_not():
+def test_the_digest_is_for_its_owner_path_and_algorithm():
     digests, storage = made()
     upload(digests, storage)
     assert known(digests, storage, owner="bob") is None
@@ -47,7 +47,7 @@ def test_for_others_and_by_other_names_and_with_other_algorithms_it_is_not():
     assert known(digests, storage, path=VirtualPath.parse("/b")) is None
 
 
-def test_a_file_that_changed_in_any_way_is_not_known():
+def test_a_changed_file_has_no_digest():
     digests, storage = made()
     entry = upload(digests, storage)[1]
     for changed in (
@@ -60,7 +60,7 @@ def test_a_file_that_changed_in_any_way_is_not_known():
         assert digests.find("ann", PATH, changed, "SHA-256") is None
 
 
-def test_what_has_no_digest_of_its_own_takes_that_of_a_former_file_away():
+def test_a_new_file_with_the_same_number_drops_the_digest():
     """The filesystem may have given it the number, and the clock the time, of the former one."""
     digests, storage = made()
     entry = upload(digests, storage)[1]
@@ -70,7 +70,7 @@ def test_what_has_no_digest_of_its_own_takes_that_of_a_former_file_away():
     assert digests.find("ann", PATH, entry, "SHA-256") is None
 
 
-def test_only_whole_new_files_are_digested():
+def test_only_complete_new_files_have_a_digest():
     digests, storage = made()
     upload(digests, storage)
     assert upload(digests, storage, WriteMode.APPEND)[0] == ""
@@ -80,14 +80,14 @@ def test_only_whole_new_files_are_digested():
     assert upload(digests, storage, WriteMode.UNIQUE)[0] == f"SHA-256:{SHA}"
 
 
-def test_without_an_algorithm_nothing_is():
+def test_without_an_algorithm_there_is_no_digest():
     digests, storage = UploadDigests(), MemoryStorage()
     assert upload(digests, storage)[0] == ""
     assert known(digests, storage) is None
     assert done(digests.stop()) is None
 
 
-def test_a_file_with_nothing_unique_is_told_but_not_remembered():
+def test_the_digest_of_a_file_without_a_number_is_not_kept():
     digests, storage = made()
     writing = digests.hashing_writer_for(
         done(storage.open_writing(PATH, WriteRequest())), WriteMode.REPLACE
@@ -98,7 +98,7 @@ def test_a_file_with_nothing_unique_is_told_but_not_remembered():
     assert digests.find("ann", PATH, entry, "SHA-256") is None
 
 
-def test_the_oldest_are_forgotten():
+def test_the_oldest_digests_are_dropped():
     digests, storage = made()
     for number in range(MAX_REMEMBERED_DIGESTS + 1):
         upload(digests, storage, path=VirtualPath((str(number),)))
