@@ -117,7 +117,7 @@ def test_a_resumed_upload_that_does_not_fit_takes_no_space_either(disk: Disk) ->
         assert wire.code("REST 500000") == 350
         answer = refused(wire, "STOR b", new[500_000:])
         assert answer.code == 452
-        assert "dropped" in answer.text
+        assert "discarded" in answer.text
         assert hidden(service.root) == []
         assert wire.upload("STOR b", new[:400_000]).code == 226
 

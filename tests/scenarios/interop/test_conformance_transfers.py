@@ -192,7 +192,7 @@ def test_what_came_of_what_was_announced_is_told_and_nothing_stored(
     wire = served.session()
     assert wire.codes("TYPE I", "ALLO 100000") == [200, 200]
     answer = wire.upload(command, b"short")
-    assert answer.lines == (b"426 5 of 100000 announced bytes came; nothing was stored.",)
+    assert answer.lines == (b"426 5 of 100000 announced bytes arrived; nothing was stored.",)
     assert names(served) - {name for name in names(served) if name[0] == "."} == (
         set() if existing is None else {"a"}
     )
