@@ -6,20 +6,20 @@ import pytest
 
 from ftpservice.events import LoggedIn, LoginFailed
 from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
-from tests.support.ftp_dialogue import Talk
-from tests.support.tls_dialogue import SecureTalk, secure_talk
+from tests.support.ftp_dialogue import FTPDialogue
+from tests.support.tls_dialogue import TLSDialogue, tls_dialogue
 
-__all__ = ["secure_talk"]
+__all__ = ["tls_dialogue"]
 
 ELSEWHERE = "192.0.2.7"
-Secure = type[SecureTalk]
+Secure = type[TLSDialogue]
 
 
 def policy(control: str = "offered", data: str = "offered", **more: bool) -> TLSPolicy:
     return TLSPolicy(ControlTLS(control), DataTLS(data), **more)
 
 
-def listed(talk: Talk) -> set[str]:
+def listed(talk: FTPDialogue) -> set[str]:
     wanted = ("AUTH TLS", "PBSZ", "PROT", "CCC")
     return {line.strip() for line in talk.say("FEAT") if line.strip() in wanted}
 
@@ -52,7 +52,7 @@ def test_auth_is_refused_where_tls_is_off(secure: Secure) -> None:
 
 
 def test_auth_is_refused_where_there_are_no_certificates() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     assert talk.codes("AUTH TLS")[-1] == 534
     assert listed(talk) == set()
 
@@ -61,7 +61,7 @@ def test_mechanisms_that_imply_prot_p_are_refused_without_data_tls(secure: Secur
     talk = secure(policy(data="off"))
     assert talk.codes("AUTH TLS-P")[-1] == 534
     assert talk.codes("AUTH TLS") == [234]
-    talk.shake()
+    talk.handshake()
     assert talk.codes("PBSZ 0", "PROT P", "PROT C") == [200, 534, 200]
 
 
@@ -77,7 +77,7 @@ def test_auth_ends_a_plaintext_login(secure: Secure) -> None:
     talk = secure()
     talk.login()
     assert talk.codes("AUTH TLS") == [234]
-    talk.shake()
+    talk.handshake()
     assert talk.realm.logouts == ["ann"]
     assert talk.codes("PWD", "PASS secret", "USER ann", "PASS secret") == [530, 503, 331, 230]
 
@@ -86,7 +86,7 @@ def test_auth_forgets_a_plaintext_user(secure: Secure) -> None:
     talk = secure()
     talk.replies()
     assert talk.codes("USER ann", "AUTH TLS") == [331, 234]
-    talk.shake()
+    talk.handshake()
     assert talk.codes("PASS secret") == [503]
 
 
@@ -103,7 +103,7 @@ def test_commands_sent_together_with_auth_are_dropped(secure: Secure, glued: str
     talk.replies()
     assert talk.codes("AUTH TLS", glued, "NOOP") == [234]
     assert talk.transport.value() == b""
-    talk.shake()
+    talk.handshake()
     assert talk.codes("NOOP") == [200]
 
 
@@ -111,7 +111,7 @@ def test_half_a_line_before_the_handshake_is_dropped(secure: Secure) -> None:
     talk = secure()
     talk.protocol.dataReceived(b"AUTH TLS\r\nUSER a\xff")
     assert talk.replies()[-1].startswith("234")
-    talk.shake()
+    talk.handshake()
     assert talk.codes("nn", "NOOP") == [500, 200]
 
 
@@ -188,10 +188,10 @@ def test_ccc_ends_tls_for_commands_and_not_for_data(secure: Secure) -> None:
     talk.auth().login()
     assert talk.codes("PBSZ 0", "PROT P", "CCC", "NOOP") == [200, 200, 200]
     assert not talk.context.secured
-    assert SecureTalk.leaving is not None
+    assert TLSDialogue.leaving is not None
     talk.protocol.dataReceived(b"NOOP\r\n")
     assert talk.replies() == []
-    SecureTalk.leaving.callback(talk.transport.former)
+    TLSDialogue.leaving.callback(talk.transport.former)
     assert talk.codes("NOOP", "PWD", "PROT C", "PBSZ 0") == [200, 257, 503, 503]
     assert talk.context.tls_state.data
     assert talk.codes("AUTH TLS") == [234]
@@ -199,7 +199,7 @@ def test_ccc_ends_tls_for_commands_and_not_for_data(secure: Secure) -> None:
 
 def test_after_ccc_the_client_certificate_is_ignored(secure: Secure) -> None:
     session = secure(TLSPolicy(clear_commands=True))
-    session.let_in_by_certificate("ann")
+    session.accept_certificates("ann")
     session.auth("TLS", "ann")
     assert session.codes("USER ann") == [232]
     assert session.codes("CCC") == [200]
@@ -232,7 +232,7 @@ def test_commands_of_other_mechanisms_are_refused(secure: Secure) -> None:
 def test_implicit_tls_implies_prot_p(secure: Secure) -> None:
     talk = secure(implicit=True)
     assert talk.replies()[-1].startswith("220")
-    talk.shake()
+    talk.handshake()
     assert talk.context.secured
     assert talk.context.tls_state.data
     assert talk.codes("AUTH TLS", "USER ann", "PASS secret", "PROT C") == [503, 331, 230, 200]
@@ -324,7 +324,7 @@ def test_checkers_get_tls_and_certificate(secure: Secure) -> None:
 
 def test_a_certificate_can_be_enough(secure: Secure) -> None:
     talk = secure()
-    talk.let_in_by_certificate("ann")
+    talk.accept_certificates("ann")
     talk.auth("TLS", "ann", "bob")
     assert talk.codes("USER ann", "PWD", "PASS x") == [232, 257, 503]
     assert [event.user for event in talk.of(LoggedIn)] == ["ann"]
@@ -334,14 +334,14 @@ def test_a_certificate_can_be_enough(secure: Secure) -> None:
 
 def test_a_certificate_is_valid_for_its_own_names_only(secure: Secure) -> None:
     talk = secure()
-    talk.let_in_by_certificate("ann")
+    talk.accept_certificates("ann")
     talk.auth("TLS", "bob")
     assert talk.codes("USER ann") == [331]
 
 
 def test_limits_apply_to_logins_by_certificate(secure: Secure) -> None:
     talk = secure()
-    talk.let_in_by_certificate("ann")
+    talk.accept_certificates("ann")
     talk.realm.max_sessions = 1
     assert talk.factory.services().session_limits.take("user", "ann", 1)
     talk.auth("TLS", "ann")

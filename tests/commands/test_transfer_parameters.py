@@ -6,38 +6,38 @@ import pytest
 
 from ftpservice.session.settings import SessionSettings
 from ftpservice.wire.commands import Command, parse_command
-from tests.support.ftp_dialogue import Talk
+from tests.support.ftp_dialogue import FTPDialogue
 
 
 @pytest.fixture(name="talk")
-def logged_in() -> Talk:
-    return Talk().login()
+def logged_in() -> FTPDialogue:
+    return FTPDialogue().login()
 
 
-def kind(talk: Talk) -> str:
+def kind(talk: FTPDialogue) -> str:
     """Return what STAT says about the type."""
     return next(line for line in talk.say("STAT") if "Type " in line)
 
 
 @pytest.mark.parametrize("text", ["A", "a", "AN", "A N", " A  n ", "a\tN"])
-def test_type_a_has_several_spellings(talk: Talk, text: str) -> None:
+def test_type_a_has_several_spellings(talk: FTPDialogue, text: str) -> None:
     assert talk.codes("TYPE I", f"TYPE {text}") == [200, 200]
     assert "Type ASCII" in kind(talk)
 
 
 @pytest.mark.parametrize("text", ["I", "i", "IN", "I N", "L8", "L 8", " l  8 "])
-def test_type_i_has_several_spellings(talk: Talk, text: str) -> None:
+def test_type_i_has_several_spellings(talk: FTPDialogue, text: str) -> None:
     assert talk.codes(f"TYPE {text}") == [200]
     assert "Type binary" in kind(talk)
 
 
-def test_unsupported_types_are_504_and_malformed_ones_501(talk: Talk) -> None:
+def test_unsupported_types_are_504_and_malformed_ones_501(talk: FTPDialogue) -> None:
     assert talk.codes("TYPE E", "TYPE AT", "TYPE A C", "TYPE L36", "TYPE L 7") == [504] * 5
     assert talk.codes("TYPE", "TYPE  ", "TYPE X", "TYPE AX", "TYPE I8", "TYPE L") == [501] * 6
     assert "Type ASCII" in kind(talk)
 
 
-def test_blanks_and_lower_case_are_accepted(talk: Talk) -> None:
+def test_blanks_and_lower_case_are_accepted(talk: FTPDialogue) -> None:
     lines = (
         "mode  s",
         "Stru  f ",
@@ -52,7 +52,7 @@ def test_blanks_and_lower_case_are_accepted(talk: Talk) -> None:
 
 
 def test_the_setting_ascii_off_makes_type_a_binary() -> None:
-    talk = Talk(SessionSettings(ascii=False)).login()
+    talk = FTPDialogue(SessionSettings(ascii=False)).login()
     assert "Type binary" in kind(talk)
     assert talk.say("TYPE A") == ["200 Type is ASCII."]
     assert "Type binary" in kind(talk)
@@ -60,7 +60,7 @@ def test_the_setting_ascii_off_makes_type_a_binary() -> None:
     assert "Type binary" in kind(talk)
 
 
-def test_cwd_without_a_name_goes_to_the_root(talk: Talk) -> None:
+def test_cwd_without_a_name_goes_to_the_root(talk: FTPDialogue) -> None:
     assert talk.codes("MKD d", "CWD d", "CWD") == [257, 250, 250]
     assert talk.say("PWD") == ['257 "/" is the current directory.']
     assert talk.codes("CWD d", "cwd ", "CD") == [250, 250, 250]
@@ -68,7 +68,7 @@ def test_cwd_without_a_name_goes_to_the_root(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("between", ["NOOP", "STAT", "STAT /", "ABOR", "HELP", "TYPE I", "XYZZY"])
-def test_rest_and_rang_outlast_other_commands(talk: Talk, between: str) -> None:
+def test_rest_and_rang_outlast_other_commands(talk: FTPDialogue, between: str) -> None:
     for said, kept in (("REST 5", (5, None)), ("RANG 2 3", (2, 4))):
         talk.codes(said, between)
         following = talk.protocol._context.next_transfer
@@ -76,7 +76,7 @@ def test_rest_and_rang_outlast_other_commands(talk: Talk, between: str) -> None:
 
 
 def test_a_host_that_is_not_served_is_504() -> None:
-    talk = Talk(SessionSettings(host_names=frozenset(("ftp.example.com", "192.0.2.1"))))
+    talk = FTPDialogue(SessionSettings(host_names=frozenset(("ftp.example.com", "192.0.2.1"))))
     talk.replies()
     assert (
         talk.codes("HOST FTP.example.com", "HOST ftp.example.com.", "HOST 192.0.2.1") == [220] * 3
@@ -86,7 +86,7 @@ def test_a_host_that_is_not_served_is_504() -> None:
 
 
 def test_without_host_names_any_host_is_accepted() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes("HOST anything.example", "HOST [::1]") == [220, 220]
 

@@ -17,19 +17,19 @@ from ftpservice.events import (
 )
 from ftpservice.session.settings import SessionSettings
 from ftpservice.storage.rights import PRESETS, Right
-from tests.support.ftp_dialogue import Talk
+from tests.support.ftp_dialogue import FTPDialogue
 
 LOST = Failure(ConnectionDone())
 
 
 def test_the_greeting_comes_first_and_may_have_lines() -> None:
-    talk = Talk(SessionSettings(welcome="Hello\nand welcome"))
+    talk = FTPDialogue(SessionSettings(welcome="Hello\nand welcome"))
     assert talk.replies() == ["220-Hello", "220 and welcome"]
     assert talk.of(SessionOpened)
 
 
 def test_a_login_takes_a_name_and_a_password() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes("USER ann") == [331]
     assert talk.codes("PASS secret") == [230]
@@ -37,7 +37,7 @@ def test_a_login_takes_a_name_and_a_password() -> None:
 
 
 def test_a_wrong_password_and_an_unknown_name_get_the_same_delayed_reply() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes("USER ann", "PASS wrong") == [331]
     talk.reactor.advance(10)
@@ -49,7 +49,7 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_delayed_reply() -> No
 
 
 def test_the_fifth_wrong_password_ends_the_session() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     said: list[str] = []
     for _ in range(5):
@@ -61,14 +61,14 @@ def test_the_fifth_wrong_password_ends_the_session() -> None:
 
 
 def test_a_good_login_after_failures_works() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.codes("USER ann", "PASS wrong")
     talk.reactor.advance(10)
     talk.login()
 
 
 def test_a_password_without_a_name_is_out_of_sequence() -> None:
-    assert Talk().codes("PASS secret")[-1:] == [503]
+    assert FTPDialogue().codes("PASS secret")[-1:] == [503]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_password_without_a_name_is_out_of_sequence() -> None:
     ["CWD /", "PWD", "LIST", "RETR a", "STOR a", "MLST", "SITE HELP", "STAT /"],
 )
 def test_commands_that_need_a_login_are_refused_without_one(verb: str) -> None:
-    assert Talk().codes(verb)[-1:] == [530]
+    assert FTPDialogue().codes(verb)[-1:] == [530]
 
 
 @pytest.mark.parametrize(
@@ -84,27 +84,27 @@ def test_commands_that_need_a_login_are_refused_without_one(verb: str) -> None:
     ["NOOP", "SYST", "FEAT", "HELP", "STAT", "CLNT x", "LANG EN", "OPTS UTF8 ON"],
 )
 def test_some_commands_need_no_login(verb: str) -> None:
-    assert Talk().codes(verb)[-1] < 300
+    assert FTPDialogue().codes(verb)[-1] < 300
 
 
 def test_unimplemented_verbs_get_502_and_unknown_ones_500() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.codes("XYZZY", "MAIL ann", "SMNT /x") == [500, 502, 502]
 
 
 def test_an_unprintable_verb_is_not_echoed() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.say("\x1b[31m\x07 x") == ["500 Unknown command (unprintable)."]
     assert talk.say("pa\xdf secret")[0].startswith("500 ")
 
 
 def test_pipelined_commands_are_answered_in_order() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.codes("PWD", "SYST", "XYZZY", "NOOP", "TYPE L 7") == [257, 215, 500, 200, 504]
 
 
 def test_many_commands_are_carried_out_in_several_turns() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     data = b"NOOP\r\n" * 500
     talk.protocol.dataReceived(data)
     before = len(talk.replies())
@@ -115,7 +115,7 @@ def test_many_commands_are_carried_out_in_several_turns() -> None:
 
 
 def test_with_many_queued_commands_nothing_is_received() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.checker.waiting = waiting = Deferred()
     talk.say("USER ann", "PASS secret")
     talk.protocol.dataReceived(b"NOOP\r\n" * 500)
@@ -129,7 +129,7 @@ def test_with_many_queued_commands_nothing_is_received() -> None:
 
 
 def test_commands_after_quit_are_dropped() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.codes("QUIT", "PWD") == [221]
     assert talk.transport.half_closed
     talk.reactor.advance(5)
@@ -137,7 +137,7 @@ def test_commands_after_quit_are_dropped() -> None:
 
 
 def test_the_login_timeout_counts_from_the_connection() -> None:
-    talk = Talk(SessionSettings(login_timeout=30))
+    talk = FTPDialogue(SessionSettings(login_timeout=30))
     talk.replies()
     talk.reactor.advance(20)
     assert talk.codes("NOOP") == [200]
@@ -147,7 +147,7 @@ def test_the_login_timeout_counts_from_the_connection() -> None:
 
 
 def test_the_idle_timeout_counts_from_the_last_command() -> None:
-    talk = Talk(SessionSettings(idle_timeout=100)).login()
+    talk = FTPDialogue(SessionSettings(idle_timeout=100)).login()
     for _ in range(5):
         talk.reactor.advance(90)
         assert talk.codes("NOOP") == [200]
@@ -156,13 +156,13 @@ def test_the_idle_timeout_counts_from_the_last_command() -> None:
 
 
 def test_a_timeout_of_0_is_no_timeout() -> None:
-    talk = Talk(SessionSettings(login_timeout=0, idle_timeout=0)).login()
+    talk = FTPDialogue(SessionSettings(login_timeout=0, idle_timeout=0)).login()
     talk.reactor.advance(1e6)
     assert talk.codes("NOOP") == [200]
 
 
 def test_a_line_too_long_is_refused_and_the_session_continues() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.codes("NOOP " + "x" * 5000, "NOOP") == [500, 200]
     assert talk.codes("NOOP " + "x" * 5000, "NOOP") == [500, 200]
     assert talk.codes("NOOP " + "x" * 5000, "NOOP") == [421]
@@ -171,7 +171,7 @@ def test_a_line_too_long_is_refused_and_the_session_continues() -> None:
 
 @pytest.mark.parametrize("line", ["GET / HTTP/1.1", "POST /x HTTP/1.0", "get / http/1.1"])
 def test_an_http_client_is_disconnected(line: str) -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes(line, "Host: x", "USER ann") == [421]
     assert talk.transport.over
@@ -179,16 +179,16 @@ def test_an_http_client_is_disconnected(line: str) -> None:
 
 @pytest.mark.parametrize("before", [(), ("SYST",), ("USER ann",), ("XYZ",)])
 def test_an_http_client_is_disconnected_unless_it_is_logged_in(before: tuple[str, ...]) -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes(*before, "PUT / HTTP/1.1", "PASS secret")[-1] == 421
     assert talk.transport.over
-    assert Talk().login().codes("GET none", "TRACE") == [550, 500]
+    assert FTPDialogue().login().codes("GET none", "TRACE") == [550, 500]
 
 
 @pytest.mark.parametrize("line", ["EHLO me", "SSH-2.0-x", "XYZ", "\x16\x03", "NOOP" + "x" * 5000])
 def test_an_unknown_first_verb_ends_a_session(line: str) -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes(line, "USER ann", "PASS secret") == [421]
     assert talk.transport.over
@@ -197,28 +197,28 @@ def test_an_unknown_first_verb_ends_a_session(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["HOST x", "FEAT", "CLNT x", "OPTS UTF8 ON", "AUTH X", "PWD"])
 def test_verbs_of_ftp_may_come_first(line: str) -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     talk.say(line)
     assert talk.codes("", "XYZ", "USER ann", "PASS secret") == [500, 500, 331, 230]
 
 
 def test_a_blank_line_ends_no_session() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes("", "", "USER ann", "PASS secret") == [500, 500, 331, 230]
 
 
 def test_a_few_unknown_verbs_before_the_login_end_the_session() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes("NOOP", *["XYZ"] * 10) == [200, 500, 500, 500, 500, 421]
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.codes(*["XYZ"] * 10) == [500] * 10
 
 
 def test_a_tls_handshake_on_a_plaintext_port_is_refused_at_once() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     talk.protocol.dataReceived(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
     assert talk.replies() == ["421 TLS on this port begins with AUTH TLS."]
@@ -226,13 +226,13 @@ def test_a_tls_handshake_on_a_plaintext_port_is_refused_at_once() -> None:
 
 
 def test_telnet_options_are_refused() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     talk.protocol.dataReceived(b"\xff\xfd\x06NO\xff\xf1OP\r\n")
     assert talk.transport.value() == b"200 NOOP is done.\r\n\xff\xfc\x06"
 
 
 def test_an_unexpected_error_is_451_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    talk = Talk()
+    talk = FTPDialogue()
 
     async def broken(path: object) -> None:
         raise RuntimeError("boom")
@@ -244,19 +244,19 @@ def test_an_unexpected_error_is_451_and_logged(caplog: pytest.LogCaptureFixture)
 
 
 def test_rein_resets_the_session() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.codes("REIN", "PWD", "USER bob", "PASS hidden", "PWD") == [220, 530, 331, 230, 257]
     assert talk.realm.logouts == ["ann"]
 
 
 def test_user_after_a_login_logs_out_first() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.codes("USER bob", "PWD", "PASS hidden") == [331, 530, 230]
     assert talk.realm.logouts == ["ann"]
 
 
 def test_a_lost_connection_logs_out_once() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     talk.lose(LOST)
     assert talk.realm.logouts == ["ann"]
     assert len(talk.of(SessionClosed)) == 1
@@ -265,7 +265,7 @@ def test_a_lost_connection_logs_out_once() -> None:
 
 
 def test_a_login_granted_after_the_connection_was_lost_is_logged_out() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.checker.waiting = waiting = Deferred()
     talk.codes("USER ann", "PASS secret")
     talk.lose(LOST)
@@ -275,7 +275,7 @@ def test_a_login_granted_after_the_connection_was_lost_is_logged_out() -> None:
 
 
 def test_commands_wait_while_the_password_is_checked() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     talk.checker.waiting = waiting = Deferred()
     assert talk.codes("USER ann", "PASS secret", "PWD") == [331]
@@ -284,7 +284,7 @@ def test_commands_wait_while_the_password_is_checked() -> None:
 
 
 def test_too_many_sessions_are_refused_with_421() -> None:
-    talk = Talk(SessionSettings(max_sessions=1)).login()
+    talk = FTPDialogue(SessionSettings(max_sessions=1)).login()
     _, second = talk.connect("127.0.0.2")
     assert second.value().startswith(b"421 Too many sessions")
     assert second.over
@@ -292,7 +292,7 @@ def test_too_many_sessions_are_refused_with_421() -> None:
 
 
 def test_a_session_without_a_login_is_ended_for_a_new_one() -> None:
-    talk = Talk(SessionSettings(max_sessions=2))
+    talk = FTPDialogue(SessionSettings(max_sessions=2))
     _, second = talk.connect("127.0.0.2")
     _, third = talk.connect("127.0.0.2")
     assert talk.replies()[-1].startswith("421 Not logged in")  # the oldest of all
@@ -310,7 +310,7 @@ def test_a_session_without_a_login_is_ended_for_a_new_one() -> None:
 
 
 def test_a_session_whose_login_is_in_progress_is_ended_last() -> None:
-    talk = Talk(SessionSettings(max_sessions=2))
+    talk = FTPDialogue(SessionSettings(max_sessions=2))
     talk.checker.waiting = waiting = Deferred()
     talk.replies()
     assert talk.codes("USER ann", "PASS secret") == [331]
@@ -323,7 +323,7 @@ def test_a_session_whose_login_is_in_progress_is_ended_last() -> None:
 
 
 def test_a_displaced_session_is_uncounted_once() -> None:
-    talk = Talk(SessionSettings(max_sessions=1, max_sessions_per_address=1))
+    talk = FTPDialogue(SessionSettings(max_sessions=1, max_sessions_per_address=1))
     _, second = talk.connect("127.0.0.2")
     talk.lose(LOST)
     roster = talk.factory.services().session_limits
@@ -332,7 +332,7 @@ def test_a_displaced_session_is_uncounted_once() -> None:
 
 
 def test_after_a_logout_a_session_can_be_displaced_again() -> None:
-    talk = Talk(SessionSettings(max_sessions=1)).login()
+    talk = FTPDialogue(SessionSettings(max_sessions=1)).login()
     assert talk.codes("REIN") == [220]
     _, second = talk.connect("127.0.0.2")
     assert second.value().startswith(b"220 ")
@@ -345,7 +345,7 @@ def test_after_a_logout_a_session_can_be_displaced_again() -> None:
     ids=["a /64", "mapped"],
 )
 def test_an_ipv6_network_counts_as_one_address(first: str, same: str) -> None:
-    talk = Talk(SessionSettings(max_sessions_per_address=1), host=first)
+    talk = FTPDialogue(SessionSettings(max_sessions_per_address=1), host=first)
     _, second = talk.connect(same)
     _, other = talk.connect("2001:db8:1:3::1")
     assert second.value().startswith(b"421 Too many sessions from your address")
@@ -353,7 +353,7 @@ def test_an_ipv6_network_counts_as_one_address(first: str, same: str) -> None:
 
 
 def test_sessions_are_limited_by_address() -> None:
-    talk = Talk(SessionSettings(max_sessions_per_address=1))
+    talk = FTPDialogue(SessionSettings(max_sessions_per_address=1))
     _, same = talk.connect("127.0.0.1")
     _, other = talk.connect("127.0.0.2")
     assert same.value().startswith(b"421 ")
@@ -361,14 +361,14 @@ def test_sessions_are_limited_by_address() -> None:
 
 
 def test_a_session_that_ends_is_not_counted() -> None:
-    talk = Talk(SessionSettings(max_sessions=1, max_sessions_per_address=1))
+    talk = FTPDialogue(SessionSettings(max_sessions=1, max_sessions_per_address=1))
     talk.lose(LOST)
     _, second = talk.connect()
     assert second.value().startswith(b"220 ")
 
 
 def test_sessions_are_limited_by_user() -> None:
-    talk = Talk(SessionSettings(max_sessions_per_user=1)).login()
+    talk = FTPDialogue(SessionSettings(max_sessions_per_user=1)).login()
     talk.protocol, talk.transport = talk.connect()
     talk.replies()
     assert talk.codes("USER ann", "PASS secret") == [331, 421]
@@ -376,7 +376,7 @@ def test_sessions_are_limited_by_user() -> None:
 
 
 def test_the_limit_of_an_account_overrides_the_general_one() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.realm.max_sessions = 1
     talk.login()
     talk.protocol, talk.transport = talk.connect()
@@ -385,7 +385,7 @@ def test_the_limit_of_an_account_overrides_the_general_one() -> None:
 
 
 def test_anonymous_logins_are_off_by_default() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     talk.codes("USER anonymous", "PASS guest@")
     talk.reactor.advance(10)
@@ -394,27 +394,27 @@ def test_anonymous_logins_are_off_by_default() -> None:
 
 @pytest.mark.parametrize("name", ["anonymous", "ftp", "Anonymous"])
 def test_anonymous_logins_take_any_password(name: str) -> None:
-    talk = Talk(SessionSettings(anonymous=True), rights=PRESETS["read"])
+    talk = FTPDialogue(SessionSettings(anonymous=True), rights=PRESETS["read"])
     talk.replies()
     assert talk.codes(f"USER {name}", "PASS ", "PWD", "MKD x") == [331, 230, 257, 550]
 
 
 def test_report_needs_the_admin_right() -> None:
-    assert Talk().login().codes("REPORT", "SITE REPORT") == [550, 550]
-    talk = Talk(rights=frozenset({Right.ADMIN})).login()
+    assert FTPDialogue().login().codes("REPORT", "SITE REPORT") == [550, 550]
+    talk = FTPDialogue(rights=frozenset({Right.ADMIN})).login()
     assert talk.say("REPORT") == ["211-Report:", " all is well", "211 End of report."]
     assert talk.codes("SITE REPORT") == [211]
 
 
 def test_all_sessions_get_421_when_the_service_stops() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     talk.factory.disconnect_all("The service stops.")
     assert talk.replies() == ["421 The service stops."]
     assert talk.transport.over
 
 
 def test_after_the_clients_half_close_pending_commands_are_answered() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     talk.protocol.dataReceived(b"PWD\r\n")
     talk.protocol.readConnectionLost()
     assert [line[:3] for line in talk.replies()] == ["257"]
@@ -422,7 +422,7 @@ def test_after_the_clients_half_close_pending_commands_are_answered() -> None:
 
 
 def test_without_reading_a_client_gets_no_further_command_done() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     producer = talk.transport.producer
     assert producer is not None
     producer.pauseProducing()

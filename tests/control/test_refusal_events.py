@@ -17,10 +17,10 @@ from ftpservice.session.tls_policy import DataTLS, TLSPolicy
 from ftpservice.storage.errors import Denied, PathNotFound, Unavailable
 from ftpservice.storage.rights import PRESETS
 from ftpservice.wire.paths import VirtualPath
-from tests.support.ftp_dialogue import Talk
+from tests.support.ftp_dialogue import FTPDialogue
 
 
-def told(talk: Talk) -> list[tuple[str, str, int, str]]:
+def told(talk: FTPDialogue) -> list[tuple[str, str, int, str]]:
     return [(one.user, one.command, one.code, one.path) for one in talk.of(CommandRefused)]
 
 
@@ -47,20 +47,20 @@ def told(talk: Talk) -> list[tuple[str, str, int, str]]:
 def test_a_refused_command_makes_one_event_without_the_password(
     line: str, code: int, command: str, path: str
 ) -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     assert talk.codes(line) == [code]
     assert told(talk) == [("ann", command, code, path)]
 
 
 def test_commands_refused_before_the_login_make_events() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes("RETR a") == [530]
     assert told(talk) == [("", "RETR", 530, "/a")]
 
 
 def test_a_failed_login_has_the_event_of_logins_only() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     talk.codes("USER ann", "PASS wrong")
     talk.reactor.advance(1)
@@ -68,30 +68,30 @@ def test_a_failed_login_has_the_event_of_logins_only() -> None:
 
 
 def test_successful_commands_make_no_event() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     talk.codes("PWD", "MKD a", "CWD a", "CDUP", "RMD a", "NOOP")
     assert told(talk) == []
 
 
 def test_missing_rights_and_plaintext_data_make_events() -> None:
-    talk = Talk(rights=PRESETS["read"]).login()
+    talk = FTPDialogue(rights=PRESETS["read"]).login()
     assert talk.codes("DELE a", "MKD b") == [550, 550]
     assert told(talk) == [("ann", "DELE", 550, "/a"), ("ann", "MKD", 550, "/b")]
     assert talk.of(CommandRefused)[0].detail == "the account lacks the right delete"
-    private = Talk(SessionSettings(tls=TLSPolicy(data=DataTLS.REQUIRED))).login()
+    private = FTPDialogue(SessionSettings(tls=TLSPolicy(data=DataTLS.REQUIRED))).login()
     assert private.codes("RETR a") == [521]
     assert told(private) == [("ann", "RETR", 521, "/a")]
 
 
 def test_a_line_that_is_too_long_makes_an_event() -> None:
-    talk = Talk()
+    talk = FTPDialogue()
     talk.replies()
     assert talk.codes("NOOP", "A" * 5000) == [200, 500]
     assert told(talk) == [("", "", 500, "")]
 
 
 def test_exhausted_passive_ports_make_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
 
     def none_left(*_arguments: object) -> Any:
         raise NoPortFree("no port is free")
@@ -105,7 +105,7 @@ def test_exhausted_passive_ports_make_an_event(monkeypatch: pytest.MonkeyPatch) 
 def test_details_of_the_storage_are_in_the_event_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
 
     async def broken(path: VirtualPath) -> None:
         raise Unavailable(path, "Input/output error")
@@ -136,7 +136,7 @@ def test_the_text_of_the_reply_is_not_repeated_as_detail() -> None:
 def test_a_defect_is_described_without_its_representation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
 
     async def broken(path: VirtualPath) -> None:
         raise RuntimeError(f"no {path}")
@@ -173,7 +173,7 @@ class NoListing(TransferJob):
 
 
 def test_a_listing_without_a_data_connection_makes_an_event() -> None:
-    talk = Talk().login()
+    talk = FTPDialogue().login()
     context = talk.protocol._context
     listing = NoListing(context, Nowhere(), "LIST /a", "Sending the listing.")  # type: ignore[arg-type]
     with pytest.raises(StopIteration) as ended:
@@ -188,7 +188,7 @@ def test_a_storage_that_raises_what_a_cancelled_call_does_fails_like_any_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The client has its reply and the session goes on: it waited for ever."""
-    talk = Talk().login()
+    talk = FTPDialogue().login()
 
     async def cancelled(path: VirtualPath) -> None:
         raise CancelledError

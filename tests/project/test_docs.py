@@ -25,16 +25,16 @@ from ftpservice.wire.simple import ErrorCode
 from tests.support.docs_pages import (
     DOCS,
     EXAMPLES,
-    OF_THE_SERVICE,
     PAGES,
+    SERVICE_PAGES,
     Block,
     blocks,
     commands,
-    filled,
     inline,
     prose,
     read,
-    spread,
+    with_demo_values,
+    write_examples,
 )
 from tests.support.service_process import CHECKOUT
 
@@ -82,7 +82,7 @@ def our_arguments(command: str) -> list[str] | None:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    spread(tmp_path)
+    write_examples(tmp_path)
     return tmp_path
 
 
@@ -138,7 +138,7 @@ def test_names_of_settings_and_rights_exist() -> None:
     assert hyphened - known == set()
 
 
-@pytest.mark.parametrize("page", OF_THE_SERVICE, ids=named)
+@pytest.mark.parametrize("page", SERVICE_PAGES, ids=named)
 def test_verbs_that_are_named_exist(page: Path) -> None:
     known = {row.name for row in VERB_TABLE} | {
         word for row in site_verbs for word in row.name.split()
@@ -166,7 +166,7 @@ def test_accounts_are_good() -> None:
     shown = blocks("passwd")
     assert len(shown) >= 4
     for block in shown:
-        contents = parse(filled(block.text))
+        contents = parse(with_demo_values(block.text))
         assert contents.accounts
         assert contents.malformed == (), block
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.docs_pages import EXAMPLES, read, spread
+from tests.support.docs_pages import EXAMPLES, read, write_examples
 from tests.support.service_process import PATIENCE, Program, checkout_environment
 
 BIN = Path(sys.executable).parent
@@ -25,7 +25,7 @@ LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Path:
-    spread(tmp_path)
+    write_examples(tmp_path)
     return tmp_path
 
 

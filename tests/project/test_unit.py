@@ -15,8 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.confined import allowed
 from tests.support.docs_pages import blocks
+from tests.support.seccomp_unit import allowed
 from tests.support.service_process import CHECKOUT, PATIENCE, Program
 
 UNIT = CHECKOUT / "docs" / "examples" / "ftpservice.service"
@@ -64,7 +64,7 @@ def test_the_service_works_under_its_filter(tmp_path: Path) -> None:
     manager.settimeout(PATIENCE)
     manager.bind(str(tmp_path / "notify"))
     command = [
-        sys.executable, CHECKOUT / "tests" / "support" / "confined.py", UNIT,
+        sys.executable, CHECKOUT / "tests" / "support" / "seccomp_unit.py", UNIT,
         FTPSERVICE, "serve", "--config=ftp.toml",
     ]  # fmt: skip
     environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}

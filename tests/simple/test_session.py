@@ -19,7 +19,7 @@ from ftpservice.storage.errors import NoSpace, Unavailable
 from ftpservice.storage.interfaces import IReading, IWriting, WriteRequest
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.paths import VirtualPath
-from tests.support.ftp_dialogue import Talk, TalkTransport
+from tests.support.ftp_dialogue import DialogueTransport, FTPDialogue
 
 LOGIN = "USER ann\nPASS secret\n"
 GREETED = ["OK ftpservice simple/1"]
@@ -90,9 +90,9 @@ class SimpleTalk:
     """One session."""
 
     def __init__(self, settings: SessionSettings = OTHERS) -> None:
-        self.talk = Talk(settings)
+        self.talk = FTPDialogue(settings)
         self.storage = self.talk.realm.storage = SlowStorage()
-        self.transport = TalkTransport()
+        self.transport = DialogueTransport()
         protocol = SimpleFactory(self.talk.factory).buildProtocol(None)
         assert isinstance(protocol, StreamConnection)
         self.protocol = protocol

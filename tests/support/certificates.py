@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority, and what it signs."""
+"""A certificate authority for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _named(name: str) -> x509.Name:
 
 
 class Authority:
-    """Signs certificates; its own lies in ``path``."""
+    """Signs certificates; its own is in the file ``path``."""
 
     def __init__(self, directory: Path, name: str = "authority") -> None:
         self._directory = directory
@@ -36,11 +36,11 @@ class Authority:
         name: str,
         alternatives: Sequence[x509.GeneralName] = (),
         file: str = "",
-        lasts: timedelta = timedelta(days=9),
+        lifetime: timedelta = timedelta(days=9),
     ) -> Path:
-        """Return a file with the key and certificate of ``name``; hosts are told by IP too."""
+        """Return a file with the key and certificate of ``name`` and of 127.0.0.1."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(_named(name), key.public_key(), lasts)
+        builder = self._builder(_named(name), key.public_key(), lifetime)
         names = [*alternatives, x509.IPAddress(ip_address("127.0.0.1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         path = self._directory / (file or f"{name}.pem")
@@ -51,7 +51,7 @@ class Authority:
         return fresh.replace(path)
 
     def _builder(
-        self, name: x509.Name, key: ec.EllipticCurvePublicKey, lasts: timedelta
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta
     ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
@@ -61,7 +61,7 @@ class Authority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=30))
-            .not_valid_after(now + lasts)
+            .not_valid_after(now + lifetime)
         )
 
     def _signed(self, builder: x509.CertificateBuilder) -> bytes:

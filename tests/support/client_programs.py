@@ -1,4 +1,4 @@
-"""Clients written by others: where they are, and how one is run to its end beside the reactor."""
+"""Third-party clients: where they are installed, and how a test runs one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 __all__ = [
     "NODE_MODULES",
     "PATIENCE",
-    "Ended",
+    "CompletedProgram",
     "ipv6",
     "java_library",
     "node_module",
@@ -23,14 +23,14 @@ __all__ = [
 ]
 
 PATIENCE = 60
-"""Seconds after which a client is killed."""
+"""Timeout of a client in seconds."""
 NODE_MODULES = Path(__file__).parent.parent / "scenarios" / "node_modules"
-"""Where ``install-clients`` puts npm's packages; scripts in this directory find them there."""
+"""The packages of npm that ``install-clients`` installs; scripts in the same folder find them."""
 JARS = Path("/usr/share/java")
-HOW = "is not installed: run tests/scenarios/install-clients"
+NOT_INSTALLED = "is not installed: run tests/scenarios/install-clients"
 ADDRESSES = Path("/proc/net/if_inet6")
 
-Ended = subprocess.CompletedProcess[str]
+CompletedProgram = subprocess.CompletedProcess[str]
 
 ipv6 = pytest.mark.skipif(
     not ADDRESSES.exists() or " lo\n" not in ADDRESSES.read_text(),
@@ -39,22 +39,22 @@ ipv6 = pytest.mark.skipif(
 
 
 def program(name: str) -> str:
-    """Return the path of a program, also one that came as a wheel, or skip the test."""
-    ours = str(Path(sys.executable).parent)
-    found = shutil.which(name, path=os.pathsep.join([ours, os.environ.get("PATH", os.defpath)]))
-    return found or pytest.skip(f"{name} {HOW}")
+    """Return the path of a program (from a wheel or the system), or skip the test."""
+    own = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=os.pathsep.join([own, os.environ.get("PATH", os.defpath)]))
+    return found or pytest.skip(f"{name} {NOT_INSTALLED}")
 
 
 def java_library(name: str) -> Path:
     """Return the path of a Java library such as ``commons-net``, or skip the test."""
     path = JARS / f"{name}.jar"
-    return path if path.exists() else pytest.skip(f"{name} {HOW}")
+    return path if path.exists() else pytest.skip(f"{name} {NOT_INSTALLED}")
 
 
 def node_module(name: str) -> Path:
     """Return the directory of a package of npm, or skip the test."""
     path = NODE_MODULES / name
-    return path if (path / "package.json").exists() else pytest.skip(f"{name} {HOW}")
+    return path if (path / "package.json").exists() else pytest.skip(f"{name} {NOT_INSTALLED}")
 
 
 def run(
@@ -62,14 +62,14 @@ def run(
     tmp_path: Path,
     *,
     cwd: Path | None = None,
-    told: str = "",
+    stdin: str = "",
     environment: Mapping[str, str] | None = None,
     status: int | None = 0,
-) -> Ended:
-    """Run a program until it ends, with a HOME of its own in ``tmp_path``, and return its output.
+) -> CompletedProgram:
+    """Run a program with its own HOME in ``tmp_path`` until it exits; return its output.
 
-    ``told`` is its standard input. It fails unless the exit status is ``status``; any will do if
-    that is ``None``. It blocks: for tests that are ``in_thread``.
+    ``stdin`` is its standard input. Fails unless the exit status is ``status`` (``None`` for any).
+    Blocks: for tests that are ``in_thread``.
     """
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
@@ -79,7 +79,7 @@ def run(
             words,
             cwd=cwd or tmp_path,
             env=_environment(home) | dict(environment or {}),
-            input=told,
+            input=stdin,
             capture_output=True,
             timeout=PATIENCE,
             check=False,
@@ -87,16 +87,16 @@ def run(
             errors="surrogateescape",
         )
     except subprocess.TimeoutExpired as error:
-        said = f"{(error.stdout or b'')[-4000:]!r} {(error.stderr or b'')[-4000:]!r}"
-        pytest.fail(f"{words[:20]} does not end; it said {said}", pytrace=False)
+        output = f"{(error.stdout or b'')[-4000:]!r} {(error.stderr or b'')[-4000:]!r}"
+        pytest.fail(f"{words[:20]} does not exit; its output: {output}", pytrace=False)
     if status is not None and ended.returncode != status:
-        said = f"{ended.stdout[-8000:]}\n{ended.stderr[-8000:]}"
-        pytest.fail(f"{words[:20]} ended with {ended.returncode}, not {status}:\n{said}")
+        output = f"{ended.stdout[-8000:]}\n{ended.stderr[-8000:]}"
+        pytest.fail(f"{words[:20]} ended with {ended.returncode}, not {status}:\n{output}")
     return ended
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return an environment without proxies, habits of a user or another language."""
+    """Return an environment without proxies, user configuration or another language."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(home),

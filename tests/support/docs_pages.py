@@ -1,4 +1,4 @@
-"""What the documentation shows: its pages, the blocks of code in them, the names in the text."""
+"""The pages of the documentation: their code blocks, and the code in their text."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from tests.support.service_process import CHECKOUT
 __all__ = [
     "DOCS",
     "EXAMPLES",
-    "OF_THE_SERVICE",
     "PAGES",
+    "SERVICE_PAGES",
     "Block",
     "blocks",
     "commands",
-    "filled",
     "inline",
     "prose",
     "read",
-    "spread",
+    "with_demo_values",
+    "write_examples",
 ]
 
 DOCS = CHECKOUT / "docs"
 EXAMPLES = DOCS / "examples"
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
-ELSEWHERE = {"performance.md", "shell.md", "client.md", "client-api.md", "renames.md"}
-"""Pages about the benchmarks, about the client, and about names of the past."""
-OF_THE_SERVICE = [page for page in PAGES if page.name not in ELSEWHERE]
-"""Pages whose options, settings and verbs are the service's."""
+OTHER_PAGES = {"performance.md", "shell.md", "client.md", "client-api.md", "renames.md"}
+"""Pages about the client, the benchmarks and former names."""
+SERVICE_PAGES = [page for page in PAGES if page.name not in OTHER_PAGES]
+"""Pages whose options, settings and verbs are those of the service."""
 
 BLOCK = re.compile(r"(?:^`([\w.]+)`:\n\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
 
 
 class Block(NamedTuple):
-    """A block of code; ``name`` is that of the file it shows, if the line before says so."""
+    """A code block; ``name`` is that of the file it shows, if the line before names one."""
 
     name: str
     language: str
@@ -46,28 +46,28 @@ class Block(NamedTuple):
 
 
 def read(page: Path) -> str:
-    """Return what a page says."""
+    """Return the text of a page."""
     return page.read_text(encoding="utf-8")
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Return the blocks of all pages that are marked with these languages."""
+    """Return the code blocks of all pages in these languages."""
     found = [Block(*match.groups("")) for page in PAGES for match in BLOCK.finditer(read(page))]
     return [block for block in found if block.language in languages]
 
 
 def prose(page: Path) -> str:
-    """Return a page without its blocks."""
+    """Return a page without its code blocks."""
     return BLOCK.sub("", read(page))
 
 
 def inline() -> set[str]:
-    """Return all code within the text of all pages."""
-    return {code for page in OF_THE_SERVICE for code in INLINE.findall(prose(page))}
+    """Return the inline code of the service's pages."""
+    return {code for page in SERVICE_PAGES for code in INLINE.findall(prose(page))}
 
 
 def commands() -> Iterator[str]:
-    """Yield the shell commands that are shown."""
+    """Yield the shell commands of all pages."""
     for block in blocks("sh"):
         yield from filter(None, block.text.splitlines())
     for block in blocks("console"):
@@ -76,21 +76,21 @@ def commands() -> Iterator[str]:
         yield from re.findall(r"^ExecStart=(.*)$", block.text, re.MULTILINE)
 
 
-def filled(text: str) -> str:
-    """Return an example's accounts with the password ``demo``, and this machine as their place."""
+def with_demo_values(text: str) -> str:
+    """Return an example with the password hash of ``demo`` and addresses of this machine."""
     text = text.replace(":HASH", f":{SHIPPED_HASH}").replace("192.168.1.40", "127.0.0.1")
     return text.replace("192.168.1.0/24", "127.0.0.0/8")
 
 
-def spread(directory: Path) -> None:
-    """Put the files that the pages show into ``directory``, and what they name below it."""
+def write_examples(directory: Path) -> None:
+    """Write the files that the pages show, and what they refer to, below ``directory``."""
     for name in ("etc/ftpservice", "srv/mirror"):
         (directory / name).mkdir(parents=True)
     for block in blocks("toml", "passwd"):
         if block.name:
             text = re.sub(r"(?<=[\":])/(?=etc|srv)", f"{directory}/", block.text)
-            (directory / block.name).write_text(filled(text), encoding="utf-8")
+            (directory / block.name).write_text(with_demo_values(text), encoding="utf-8")
     for name in ("passwd.db", "etc/ftpservice/passwd.db"):
         with (directory / name).open("a", encoding="utf-8") as accounts:
-            accounts.write(filled("demo:HASH:/:full\n"))
+            accounts.write(with_demo_values("demo:HASH:/:full\n"))
     (directory / "etc/ftpservice/ftpservice.toml").write_text("anonymous = true\n")

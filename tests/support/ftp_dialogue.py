@@ -1,4 +1,4 @@
-"""A session without sockets: our factory on memory transports, clocks and files."""
+"""FTP sessions without sockets: the factory on transports, clocks and storage in memory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from ftpservice.session.settings import SessionSettings
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 
-__all__ = ["Talk", "TalkRealm", "TalkTransport"]
+__all__ = ["DialogueRealm", "DialogueTransport", "FTPDialogue"]
 
 
 @implementer(ITCPTransport)
-class TalkTransport(StringTransport):
-    """A memory transport that knows how to half-close and can be asked what became of it."""
+class DialogueTransport(StringTransport):
+    """A memory transport with half-close; it records how it was closed."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         super().__init__(
@@ -55,13 +55,13 @@ class TalkTransport(StringTransport):
 
     @property
     def over(self) -> bool:
-        """Whether the server has ended its side."""
+        """Whether the server has closed its side."""
         return self.half_closed or self.disconnecting or self.disconnected
 
 
 @implementer(ICredentialsChecker)
-class TalkChecker:
-    """Knows the passwords it is given; counts what it is asked."""
+class DialogueChecker:
+    """Checks passwords in memory; records the credentials."""
 
     credentialInterfaces = (IUsernamePassword,)
 
@@ -82,8 +82,8 @@ class TalkChecker:
 
 
 @implementer(IRealm)
-class TalkRealm:
-    """Hands out accounts over one memory storage; remembers the logouts."""
+class DialogueRealm:
+    """Returns accounts with one memory storage; records the logouts."""
 
     def __init__(self, rights: frozenset[Right], storage: MemoryStorage) -> None:
         self.rights = rights
@@ -105,8 +105,8 @@ class TalkRealm:
         return IAccount, account, lambda: self.logouts.append(name)
 
 
-class Talk:
-    """A factory and one session with it."""
+class FTPDialogue:
+    """A factory with one session."""
 
     def __init__(
         self,
@@ -117,8 +117,8 @@ class Talk:
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.storage = MemoryStorage()
-        self.realm = TalkRealm(rights, self.storage)
-        self.checker = TalkChecker({b"ann": b"secret", b"bob": b"hidden"})
+        self.realm = DialogueRealm(rights, self.storage)
+        self.checker = DialogueChecker({b"ann": b"secret", b"bob": b"hidden"})
         portal = Portal(self.realm, checkers or [self.checker, AllowAnonymousAccess()])
         self.events: list[Event] = []
         stream = EventStream(lambda error, event: self.events.append(event))
@@ -128,43 +128,43 @@ class Talk:
         )
         self.protocol, self.transport = self.connect(host)
 
-    def connect(self, host: str = "127.0.0.1") -> tuple[ControlProtocol, TalkTransport]:
-        """Open one more session."""
-        transport = TalkTransport(host)
+    def connect(self, host: str = "127.0.0.1") -> tuple[ControlProtocol, DialogueTransport]:
+        """Open another session."""
+        transport = DialogueTransport(host)
         protocol = self.factory.buildProtocol(None)
         protocol.makeConnection(transport)
         return protocol, transport
 
     def replies(self) -> list[str]:
-        """Take the lines that were sent since the last call."""
+        """Return the reply lines since the last call."""
         text = self.transport.value().decode("utf-8", "surrogateescape")
         self.transport.clear()
         assert not text or text.endswith("\r\n")
         return text.split("\r\n")[:-1]
 
     def say(self, *commands: str) -> list[str]:
-        """Send commands in one piece and take the reply lines that they gave at once."""
+        """Send commands in one segment; return the reply lines."""
         data = "".join(f"{command}\r\n" for command in commands)
         self.protocol.dataReceived(data.encode("utf-8", "surrogateescape"))
         self.reactor.advance(0)
         return self.replies()
 
     def codes(self, *commands: str) -> list[int]:
-        """Send commands and take the codes of the replies."""
+        """Send commands; return the codes of the replies."""
         return [
             int(line[:3]) for line in self.say(*commands) if line[3:4] == " " and line[0] != " "
         ]
 
-    def login(self, name: str = "ann", password: str = "secret") -> Talk:
-        """Log in, and forget what was said so far."""
+    def login(self, name: str = "ann", password: str = "secret") -> FTPDialogue:
+        """Log in and drop earlier replies."""
         self.replies()
         assert self.codes(f"USER {name}", f"PASS {password}") == [331, 230]
         return self
 
     def lose(self, reason: Any) -> None:
-        """Let the connection be lost."""
+        """Lose the connection."""
         self.protocol.connectionLost(reason)
 
     def of(self, kind: type[Event]) -> Sequence[Any]:
-        """Return the events of a kind."""
+        """Return the events of a class."""
         return [event for event in self.events if isinstance(event, kind)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.raw_client import Served
+from tests.support.raw_client import RunningService
 
 __all__ = ["LOCAL", "Login", "download", "login", "upload"]
 
@@ -19,11 +19,11 @@ Login = Callable[..., ftplib.FTP]
 
 
 @pytest.fixture
-def login(server: Callable[..., Served]) -> Iterator[Login]:
-    """Open sessions: ``login(served, host=..., **settings of FTP)``; closed after the test."""
+def login(server: Callable[..., RunningService]) -> Iterator[Login]:
+    """Log in: ``login(served, host=..., **settings of FTP)``; closed after the test."""
     opened: list[ftplib.FTP] = []
 
-    def enter(served: Served, host: str = LOCAL, **settings: object) -> ftplib.FTP:
+    def enter(served: RunningService, host: str = LOCAL, **settings: object) -> ftplib.FTP:
         ftp = ftplib.FTP(timeout=PATIENCE, **settings)  # type: ignore[arg-type]
         opened.append(ftp)
         assert ftp.connect(host, served.port).startswith("220")
@@ -36,12 +36,12 @@ def login(server: Callable[..., Served]) -> Iterator[Login]:
 
 
 def download(ftp: ftplib.FTP, name: str, rest: int | None = None) -> bytes:
-    """Return a file, from ``rest`` on; it must be complete."""
+    """Return a file from the offset ``rest``; the download must be complete."""
     parts: list[bytes] = []
     assert ftp.retrbinary(f"RETR {name}", parts.append, rest=rest).startswith("226")
     return b"".join(parts)
 
 
 def upload(ftp: ftplib.FTP, name: str, data: bytes, rest: int | None = None) -> None:
-    """Store a file, from ``rest`` on; it must be taken whole."""
+    """Upload a file from the offset ``rest``; the upload must be complete."""
     assert ftp.storbinary(f"STOR {name}", io.BytesIO(data), rest=rest).startswith("226")

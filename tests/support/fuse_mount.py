@@ -1,4 +1,4 @@
-"""Filesystems in user space, mounted for a test (`loopback_server` serves them)."""
+"""Mounts the filesystem in user space of `fuse_server` for a test."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ OPTIONAL = (
     *("chmod", "chown", "utimens", "link", "flock", "fallocate", "fsync", "fsyncdir"),
     *("setxattr", "getxattr", "listxattr", "removexattr", "statfs", "rename_directory"),
 )
-"""Calls that some filesystems lack; to rename directories is one of its own."""
+"""Calls that some filesystems lack; renaming directories counts as a call of its own."""
 PATIENCE = 20.0
 SERVER = "tests.support.fuse_server"
 
 
 @contextmanager
 def mounted_loopback(folder: Path) -> Iterator[Path]:
-    """Have the filesystem mounted below ``folder``; yields where. It is gone afterwards."""
+    """Mount the filesystem below ``folder``; yields the mount point and unmounts it."""
     source, mountpoint = folder / "source", folder / "mounted"
     source.mkdir()
     mountpoint.mkdir()

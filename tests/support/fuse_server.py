@@ -1,7 +1,7 @@
-"""A filesystem in user space that passes calls on to a directory and refuses some of them.
+"""A filesystem in user space (FUSE) that forwards calls to a directory and refuses some.
 
-``python -m tests.support.fuse_server FOLDER MOUNTPOINT`` serves until it is unmounted. The name
-of a directory at the top says what is refused below it, and how: ``link=EPERM,chown=ENOSYS``.
+``python -m tests.support.fuse_server FOLDER MOUNTPOINT`` serves until it is unmounted. The name of
+a top directory lists the refused calls below it with their errors: ``link=EPERM,chown=ENOSYS``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Loopback(Operations):
-    """Passes everything on."""
+    """Forwards calls to ``folder``."""
 
     use_ns = True
 
@@ -29,14 +29,14 @@ class Loopback(Operations):
         self.folder = folder
 
     def refuse(self, path: str | None, call: str) -> None:
-        """Raise what the name of the top directory says."""
+        """Raise the error that the name of the top directory lists for ``call``."""
         for rule in (path or "/").split("/")[1].split(","):
             name, _, code = rule.partition("=")
             if name == call:
                 raise FuseOSError(getattr(errno, code))
 
     def at(self, path: str | None, fh: int | None = None) -> str:
-        """Return the path to use; that of an open file if it has none any more."""
+        """Return the real path; for an open file, one that works after its removal."""
         return f"/proc/self/fd/{fh}" if fh is not None else self.folder + (path or "")
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
@@ -161,11 +161,11 @@ class Loopback(Operations):
 
 
 def serve(folder: str, mountpoint: str) -> None:
-    """Serve until it is unmounted, or the tests end in whatever way; nothing stays mounted."""
+    """Serve until unmounted, or until the parent process ends; nothing stays mounted."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)  # it syncs at once
+    subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)  # a sync takes no time
     try:
-        # in one thread: the tests are a single client
+        # one thread is enough for one client
         FUSE(Loopback(folder), mountpoint, foreground=True, nothreads=True)
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)

@@ -1,11 +1,11 @@
-"""``python -m tests.support.injected_faults FAULT ...``: the service, on a system that misbehaves.
+"""``python -m tests.support.injected_faults FAULT ...``: the service with an injected fault.
 
 Its log goes to the file ``log``. The faults:
 
 - ``none``
-- ``held``: renaming a file takes until the file ``go-on`` is there;
+- ``held``: `os.rename` blocks until the file ``go-on`` exists.
 - ``dies:FUNCTION:NUMBER:before`` (or ``after``): the process kills itself at that call of ``os``.
-- ``limited:BYTES``: no file may become larger.
+- ``limited:BYTES``: the maximum size of a file (RLIMIT_FSIZE).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__: list[str] = []
 
 
 def held() -> None:
-    """Have renaming wait."""
+    """Make `os.rename` wait for the file ``go-on``."""
     rename = os.rename
 
     def waiting(*words: Any, **more: Any) -> None:
@@ -37,7 +37,7 @@ def held() -> None:
 
 
 def dies(function: str, number: str, moment: str) -> None:
-    """Have the process die before or after the so many-th call of a function of ``os``."""
+    """Kill the process before or after the call with that number of a function of ``os``."""
     real, calls = getattr(os, function), itertools.count(1)
 
     def dying(*words: Any, **more: Any) -> Any:
@@ -53,12 +53,12 @@ def dies(function: str, number: str, moment: str) -> None:
 
 
 def limited(size: str) -> None:
-    """Have the kernel refuse larger files."""
+    """Limit the size of files."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
 
 
 def inject(fault: str) -> None:
-    """Have the system misbehave."""
+    """Install a fault."""
     name, *words = fault.split(":")
     if name != "none":
         {"held": held, "dies": dies, "limited": limited}[name](*words)

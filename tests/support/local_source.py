@@ -1,4 +1,4 @@
-"""What the tests of storage on the disk share: a source without threads, and steps."""
+"""Local storage for tests: a source without threads."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ from ftpservice.wire.paths import ROOT
 
 
 def run(awaitable):
-    """Return what an awaitable gives at once."""
+    """Return the result of an awaitable that finishes at once."""
     results = []
 
     async def begun():
@@ -31,13 +31,13 @@ def run(awaitable):
 
 
 def open_descriptors():
-    """Count what is open, less what only garbage holds."""
+    """Count open descriptors after a garbage collection."""
     gc.collect()
     return len(os.listdir("/proc/self/fd"))
 
 
 class Bench:
-    """A directory, served in line; ``outside`` is beside it."""
+    """A local storage of ``root`` that works in the calling thread; ``outside`` is beside it."""
 
     def __init__(self, folder, **settings):
         self.folder = folder
@@ -54,12 +54,12 @@ class Bench:
         return run(self.source.storage(owner, top))
 
     def let_all_go(self):
-        """Have all calls that wait in the pool done."""
+        """Run all calls that wait in the pool."""
         self.pool.held = False
         self.pool.release()
 
     def open_descriptors(self):
-        """Return what this process has open here, but for the tree of the first storage."""
+        """Return the open descriptors below ``folder``, without the root of the first storage."""
         gc.collect()
         found = []
         for number in os.listdir("/proc/self/fd"):
@@ -70,13 +70,13 @@ class Bench:
         return here
 
     def hidden(self):
-        """Return the names of all partials, in any directory."""
+        """Return the names of all partial uploads."""
         return sorted(path.name for path in self.root.rglob(".ftpservice.*"))
 
 
 @pytest.fixture(autouse=True)
 def everything_in_the_pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have nothing done at once, but where that is the subject."""
+    """Send all calls to the pool, except in tests marked ``AT_ONCE``."""
     if not getattr(request.module, "AT_ONCE", getattr(request.cls, "at_once", False)):
         monkeypatch.setattr(DirectoryTree, "open_if_cached", lambda _tree, _path, _flags: None)
         monkeypatch.setattr(DirectoryTree, "parent_if_cached", lambda _tree, _path, _name: None)

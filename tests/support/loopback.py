@@ -1,4 +1,4 @@
-"""A connection over real sockets: ours on the reactor, the peer's a plain blocking socket."""
+"""A connection over real sockets: a `StreamConnection` and a blocking socket as its peer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from ftpservice.stream.connection import StreamConnection
 
 PATIENCE = 20.0
-"""Seconds after which a peer that gets nothing gives up, so that no test hangs."""
+"""Timeout of the peer in seconds: no test hangs."""
 
 
 def plain_socket(host: str = "127.0.0.1") -> socket.socket:
@@ -26,7 +26,7 @@ def plain_socket(host: str = "127.0.0.1") -> socket.socket:
 
 
 def send_rst(peer: socket.socket) -> None:
-    """Close a socket the hard way."""
+    """Close a socket with an RST."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
 
@@ -45,18 +45,18 @@ def descriptors() -> int:
 
 
 async def until(reactor, condition, timeout: float = PATIENCE) -> None:
-    """Let the reactor run until something holds."""
+    """Let the reactor run until a condition holds."""
     deadline = reactor.seconds() + timeout
     while not condition():
-        assert reactor.seconds() < deadline, "it never came to hold"
+        assert reactor.seconds() < deadline, "timeout"
         await deferLater(reactor, 0.002)
 
 
 @contextlib.asynccontextmanager
-async def meeting(
+async def connected_pair(
     reactor, stall_timeout: float = PATIENCE, buffers: int | None = None
 ) -> AsyncIterator[tuple[StreamConnection, socket.socket]]:
-    """Connect the two; whatever is left of them afterwards is ended, and its end awaited."""
+    """Connect the two; at the end both are closed and the loss of the connection is awaited."""
     made: Deferred[StreamConnection] = Deferred()
     factory = ServerFactory()
     factory.noisy = False

@@ -1,4 +1,4 @@
-"""A TCP transport in memory, as strict as the real one."""
+"""A TCP transport in memory that checks how it is used."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from twisted.python.failure import Failure
 
 from ftpservice.stream.connection import StreamConnection
 
-FULL = 65536
+BUFFER_BYTES = 65536
 
 
 class MemoryTransport:
-    """Keeps what is written until `drain`; the test plays the kernel and the peer."""
+    """Buffers what is written until `drain`; the test acts as kernel and peer."""
 
     def __init__(self, protocol: StreamConnection) -> None:
         self.protocol = protocol
-        self.kept = bytearray()
+        self.buffered = bytearray()
         self.sent = bytearray()
         self.receiving = True
         self.producer: IPushProducer | None = None
@@ -31,8 +31,8 @@ class MemoryTransport:
     def write(self, data: bytes) -> None:
         assert isinstance(data, bytes)
         assert not self.half_closing
-        self.kept += data
-        if len(self.kept) > FULL and self.producer is not None:
+        self.buffered += data
+        if len(self.buffered) > BUFFER_BYTES and self.producer is not None:
             self.producer.pauseProducing()
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
@@ -64,9 +64,9 @@ class MemoryTransport:
             self._close(ConnectionAborted())
 
     def drain(self) -> None:
-        """Let the kernel take all that is kept."""
-        self.sent += self.kept
-        self.kept.clear()
+        """Send the buffer."""
+        self.sent += self.buffered
+        self.buffered.clear()
         if self.half_closing and not self.half_closed:
             self.half_closed = True
             self.protocol.writeConnectionLost()
@@ -74,18 +74,18 @@ class MemoryTransport:
             self.producer.resumeProducing()
 
     def deliver(self, data: bytes) -> None:
-        """Let bytes of the peer arrive."""
+        """Deliver bytes of the peer."""
         assert self.receiving
         self.protocol.dataReceived(data)
 
     def deliver_fin(self) -> None:
-        """Let the peer's FIN arrive."""
+        """Deliver the peer's FIN."""
         assert self.receiving
         self.receiving = False
         self.protocol.readConnectionLost()
 
     def break_down(self) -> None:
-        """Let an RST arrive."""
+        """Deliver an RST."""
         self._close(ConnectionLost())
 
     def _close(self, reason: Exception) -> None:
@@ -106,20 +106,20 @@ def connected(
 
 
 def start(coroutine) -> Deferred:
-    """Begin a coroutine."""
+    """Start a coroutine."""
     return Deferred.fromCoroutine(coroutine)
 
 
 def outcome(deferred: Deferred):
-    """Return the result that a Deferred has by now, or raise its error."""
+    """Return the result of a Deferred that has fired, or raise its error."""
     results: list = []
     deferred.addBoth(results.append)
-    assert results, "nothing has come of it yet"
+    assert results, "the Deferred has not fired"
     if isinstance(results[0], Failure):
         results[0].raiseException()
     return results[0]
 
 
 def is_pending(deferred: Deferred) -> bool:
-    """Tell whether nothing has come of it yet."""
+    """Return whether a Deferred has no result yet."""
     return not deferred.called or isinstance(deferred.result, Deferred)

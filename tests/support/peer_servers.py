@@ -1,8 +1,8 @@
-"""Servers of others, and ours, as processes with one account; in clear and under TLS.
+"""Third-party servers and ftpservice as processes with one account, with TLS and without.
 
-Their files are outside pytest's directories: whenever a pytest run begins, it sets the mode of
-`/tmp/pytest-of-USER` to 0700, for the runs beside it, too. ProFTPD enters an account's home as
-`nobody`, and answers "Login incorrect" where it may not.
+Their files are outside pytest's directories: a starting pytest sets the mode of
+`/tmp/pytest-of-USER` to 0700, for other running pytests too. ProFTPD enters the home of an account
+as `nobody`, and answers "Login incorrect" if it may not.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PATIENCE = 20.0
 
 
 class Server:
-    """One that runs; ``root`` is what its account sees as ``/in``, and may write to."""
+    """A running server; ``root`` is the writable ``/in`` of its account."""
 
     def __init__(self, name: str, place: Place, user: str, secured: bool) -> None:
         self.name = name
@@ -50,7 +50,7 @@ class Server:
         return f"{scheme}://{self._user}:{PASSWORD}@localhost:{self.port}/{path}"
 
     def settings(self, **others: object) -> Settings:
-        """Return settings that trust it."""
+        """Return client settings that trust its certificate."""
         trust = Trust(ca_file=self._certificate) if self.secured else Trust()
         given: dict[str, object] = {"trust": trust, "netrc": None, "timeout": 15.0} | others
         return Settings(**given)  # type: ignore[arg-type]
@@ -58,19 +58,19 @@ class Server:
 
 @contextlib.contextmanager
 def serving(name: str, secured: bool) -> Iterator[Server]:
-    """Start a server and end it; a test that wants one that is not here is skipped."""
+    """Run a server; the test is skipped if it is not installed."""
     peer = KINDS[name](name)
     if peer is None:
-        pytest.skip(f"{name} is not here: benchmarks/install-peers fetches it, and it needs root")
+        pytest.skip(f"{name} is not installed: run benchmarks/install-peers; it needs root")
     with tempfile.TemporaryDirectory(prefix=f"{name}-") as directory, reserved_port() as port:
         yield from _running(peer, _place(Path(directory), port, secured))
 
 
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
-    """Keep a port from all but the server that sets ``SO_REUSEADDR``, as servers do.
+    """Reserve a port for a server that sets ``SO_REUSEADDR``.
 
-    A port that was only free a moment ago may be given to a server of another test process.
+    A port that is merely free may be taken by a server of another test process.
     """
     with socket.socket() as end:
         while True:
@@ -85,7 +85,7 @@ def _running(peer: Peer, place: Place) -> Iterator[Server]:
     secured = place.certificate is not None
     start = peer.recipe(Profile.TLS if secured else Profile.PLAIN, place)
     assert start is not None
-    if peer.name == "proftpd":  # which appends nothing unless it is told to
+    if peer.name == "proftpd":  # by default it refuses REST before STOR
         with (place.work / "proftpd.conf").open("a") as configuration:
             configuration.write("AllowStoreRestart on\nDefaultRoot ~\n")
     log = place.work / "output.log"
@@ -94,7 +94,7 @@ def _running(peer: Peer, place: Place) -> Iterator[Server]:
             [str(word) for word in start.command],
             cwd=place.work,
             env=os.environ | dict(start.environment),
-            stdin=output,  # where vsftpd complains
+            stdin=output,  # vsftpd writes its errors there
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

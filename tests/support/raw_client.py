@@ -1,8 +1,8 @@
-"""The real service in this process's reactor, and clients that are nothing but blocking sockets.
+"""A service in the reactor of this process, and blocking sockets as clients.
 
-A test decorated with `in_thread` runs beside the reactor, so it may block; every socket has a
-timeout, and all are closed when the test ends. A module that wants the fixtures ``server`` and
-``served`` imports `starting` and `started`.
+A test decorated with `in_thread` runs in a thread, so it may block; every socket has a timeout, and
+all are closed when the test ends. A module with the fixtures ``server`` and ``served`` imports
+`starting` and `started`.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from ftpservice.service.assembly import assemble
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.operator_console import OperatorConsole
 from ftpservice.service.settings.options import ServiceOptions
-from tests.support.tcp_wire import Answer, Wire, everything, rst
+from tests.support.tcp_wire import Answer, Wire, receive_all, reset
 
 __all__ = [
     "STRANGER",
     "Answer",
     "Closeable",
-    "Served",
+    "RunningService",
     "Wire",
-    "everything",
     "in_thread",
-    "rst",
+    "receive_all",
+    "reset",
     "started",
     "starting",
 ]
 
 PATIENCE = 15.0
-"""Seconds after which something that should happen will not."""
+"""Timeout in seconds."""
 LOCAL = "127.0.0.1"
 STRANGER = "127.0.0.2"
-"""Another address of this machine, not that of the control connection."""
+"""An address of this machine that is not that of the control connection."""
 ACCOUNTS = {
     "demo": "full",
     "other": "full",
@@ -57,7 +57,7 @@ ACCOUNTS = {
 
 
 def in_thread(test: Callable[..., None]) -> Callable[..., Deferred[None]]:
-    """Run a test in a thread while the reactor runs."""
+    """Decorate a test: it runs in a thread while the reactor runs."""
 
     @functools.wraps(test)
     def beside(*args: Any, **more: Any) -> Deferred[None]:
@@ -72,8 +72,8 @@ class Closeable(Protocol):
     def close(self) -> None: ...
 
 
-class Served:
-    """One running service and the sockets of those who talk to it."""
+class RunningService:
+    """A running service and the sockets of its clients."""
 
     def __init__(self, service: FTPService, root: Path) -> None:
         self.service = service
@@ -87,11 +87,11 @@ class Served:
 
     @property
     def ports(self) -> list[int]:
-        """The ports of all listeners, in order; those where TLS comes first are the last."""
+        """The ports of all listeners in order; those with implicit TLS are the last."""
         return [int(port.getHost().port) for port in self.service.ports]
 
-    def adopt(self, end: Closeable) -> None:
-        """Close this one too when the test ends."""
+    def close_later(self, end: Closeable) -> None:
+        """Close ``end`` when the test ends."""
         self._ends.append(end)
 
     @property
@@ -99,28 +99,30 @@ class Served:
         """The factory of the sessions."""
         return self.service.parts.factory
 
-    def connected(self, place: tuple[str, int], source: str = "", window: int = 0) -> socket.socket:
+    def connected(
+        self, address: tuple[str, int], source: str = "", window: int = 0
+    ) -> socket.socket:
         """Connect a plain socket; ``window`` makes its receive buffer small."""
-        end = socket.socket(socket.AF_INET6 if ":" in place[0] else socket.AF_INET)
+        end = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         self._ends.append(end)
         end.settimeout(PATIENCE)
         if window:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         if source:
             end.bind((source, 0))
-        end.connect(place)
+        end.connect(address)
         return end
 
-    def turns_away(self, place: tuple[str, int]) -> bool:
-        """Tell whether a port is closed to us, or closes on us without a word."""
+    def refuses(self, address: tuple[str, int]) -> bool:
+        """Return whether a port refuses a connection, or closes it without sending anything."""
         try:
-            with self.connected(place) as end:
+            with self.connected(address) as end:
                 return end.recv(1) == b""
         except (ConnectionRefusedError, ConnectionResetError):
             return True
 
     def listening(self, host: str = LOCAL) -> socket.socket:
-        """Listen as an active client does."""
+        """Listen for an active data connection."""
         end = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._ends.append(end)
         end.settimeout(PATIENCE)
@@ -129,7 +131,7 @@ class Served:
         return end
 
     def accepted(self, listening: socket.socket) -> socket.socket:
-        """Accept a connection on such a socket."""
+        """Accept an active data connection."""
         end, _ = listening.accept()
         self._ends.append(end)
         end.settimeout(PATIENCE)
@@ -144,35 +146,35 @@ class Served:
         return self.wire(host).login(name)
 
     def in_reactor(self, work: Callable[[], Any]) -> Any:
-        """Do something in the reactor's thread."""
+        """Call a function in the reactor thread."""
         return blockingCallFromThread(reactor, work)
 
     def settled(self) -> Callable[[], bool]:
-        """Return what tells whether no session is left."""
+        """Return a condition that holds when no session is left."""
         return lambda: not self.factory.instances
 
     def wait_for(self, condition: Callable[[], Any]) -> None:
-        """Wait until something holds in the reactor's thread, a few of its turns at a time."""
+        """Wait until a condition holds; it is called in the reactor thread."""
 
         async def until() -> None:
             deadline = reactor.seconds() + PATIENCE
             while not condition():
-                assert reactor.seconds() < deadline, "it does not happen"
+                assert reactor.seconds() < deadline, "timeout"
                 await deferLater(reactor, 0.002)
 
         blockingCallFromThread(reactor, lambda: Deferred.fromCoroutine(until()))
 
     def close(self) -> None:
-        """Close all sockets of clients."""
+        """Close the sockets of the clients."""
         for end in self._ends:
             end.close()
         self._ends.clear()
 
 
 @pytest.fixture(name="server")
-def starting(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Start services: ``server(*options)`` gives one; they stop when the test ends."""
-    running: list[Served] = []
+def starting(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
+    """Start services: ``server(*options)`` returns one; they stop when the test ends."""
+    running: list[RunningService] = []
     accounts = tmp_path / "passwd.db"
     accounts.write_text(
         "".join(f"{name}:{SHIPPED_HASH}:/:{rights}:\n" for name, rights in ACCOUNTS.items())
@@ -180,7 +182,7 @@ def starting(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     root = tmp_path / "files"
     root.mkdir()
 
-    def start(*options: str) -> Served:
+    def start(*options: str) -> RunningService:
         parsed = ServiceOptions()
         listen = [] if "--listen" in options else ["--listen", f"tcp:0:interface={LOCAL}"]
         parsed.parseOptions(
@@ -189,7 +191,7 @@ def starting(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         service = assemble(parsed, reactor, OperatorConsole(None, None, logged=False))
         service.privilegedStartService()
         service.startService()
-        running.append(Served(service, root))
+        running.append(RunningService(service, root))
         return running[-1]
 
     try:
@@ -201,6 +203,6 @@ def starting(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
 
 @pytest.fixture(name="served")
-def started(server: Callable[..., Served]) -> Served:
-    """A service with everything as it is by default."""
+def started(server: Callable[..., RunningService]) -> RunningService:
+    """A service with default settings."""
     return server()

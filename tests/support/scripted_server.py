@@ -1,4 +1,4 @@
-"""A server in memory that says whatever a test wants it to, and a client that talks to it."""
+"""A scripted FTP server on a network in memory, and a client of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from twisted.python.failure import Failure
 from ftpservice_client import Client, Destination, Scheme, Settings, connect
 from ftpservice_client.testing.network import MemoryNetwork
 
-__all__ = ["HONEST", "Liar", "outcome"]
+__all__ = ["DEFAULT_REPLIES", "ScriptedServer", "outcome"]
 
-Says = str | bytes | Callable[["Speaker", str], object]
-HONEST: dict[str, Says] = {
+ScriptedReply = str | bytes | Callable[["ScriptedConnection", str], object]
+DEFAULT_REPLIES: dict[str, ScriptedReply] = {
     "": "220 hello",
     "USER": "331 password",
     "PASS": "230 in",
@@ -27,17 +27,17 @@ HONEST: dict[str, Says] = {
 }
 
 
-class Speaker(Protocol):
+class ScriptedConnection(Protocol):
     """One control connection."""
 
-    def __init__(self, liar: Liar) -> None:
-        self.liar = liar
+    def __init__(self, server: ScriptedServer) -> None:
+        self.server = server
         self._text = b""
 
     def connectionMade(self) -> None:
-        self.say(self.liar.says[""], "")
+        self.say(self.server.replies[""], "")
 
-    def say(self, what: Says, line: str) -> None:
+    def say(self, what: ScriptedReply, line: str) -> None:
         if callable(what):
             what(self, line)
         elif isinstance(what, bytes):
@@ -49,59 +49,59 @@ class Speaker(Protocol):
         *lines, self._text = (self._text + data).split(b"\r\n")
         for line in lines:
             text = line.decode()
-            self.liar.heard.append(text)
+            self.server.commands.append(text)
             verb = text.partition(" ")[0]
-            if verb == "EPSV" and "EPSV" not in self.liar.says:
-                self.say(f"229 ok (|||{self.liar.open_port()}|)", text)
+            if verb == "EPSV" and "EPSV" not in self.server.replies:
+                self.say(f"229 ok (|||{self.server.open_port()}|)", text)
             else:
-                self.say(self.liar.says.get(verb, "500 what?"), text)
+                self.say(self.server.replies.get(verb, "500 what?"), text)
 
 
-class DataEnd(Protocol):
-    """One data connection: sends what there is, and ends as it is told."""
+class ScriptedDataConnection(Protocol):
+    """One data connection: sends ``data`` of the server and closes, if ``ends_data`` is set."""
 
-    def __init__(self, liar: Liar) -> None:
-        self.liar = liar
+    def __init__(self, server: ScriptedServer) -> None:
+        self.server = server
         self.received = b""
 
     def connectionMade(self) -> None:
-        self.liar.ends.append(self)
-        if self.liar.data is not None:
-            self.transport.write(self.liar.data)
-            if self.liar.ends_data:
+        self.server.data_connections.append(self)
+        if self.server.data is not None:
+            self.transport.write(self.server.data)
+            if self.server.ends_data:
                 self.transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
         self.received += data
 
 
-class Liar:
-    """What is said by verb (``""`` is the greeting), and what comes over data connections."""
+class ScriptedServer:
+    """Replies by verb (``""`` is the greeting), and the content of data connections."""
 
-    def __init__(self, says: Mapping[str, Says], data: bytes | None = b"") -> None:
-        self.says = {**HONEST, **says}
+    def __init__(self, says: Mapping[str, ScriptedReply], data: bytes | None = b"") -> None:
+        self.replies = {**DEFAULT_REPLIES, **says}
         self.data = data
         self.ends_data = True
-        self.heard: list[str] = []
-        self.speakers: list[Speaker] = []
-        self.ends: list[DataEnd] = []
+        self.commands: list[str] = []
+        self.connections: list[ScriptedConnection] = []
+        self.data_connections: list[ScriptedDataConnection] = []
         self.network = MemoryNetwork()
-        self.network.listen(self._speak, 21)
+        self.network.listen(self._accept, 21)
 
-    def _speak(self, _address: object) -> Speaker:
-        self.speakers.append(Speaker(self))
-        return self.speakers[-1]
+    def _accept(self, _address: object) -> ScriptedConnection:
+        self.connections.append(ScriptedConnection(self))
+        return self.connections[-1]
 
     def open_port(self) -> int:
-        return self.network.listen(lambda _: DataEnd(self))
+        return self.network.listen(lambda _: ScriptedDataConnection(self))
 
-    def begin(self, **settings: Any) -> Deferred[Client]:
-        place = Destination(Scheme.FTP, "127.0.0.1", 21, "ann", "secret")
+    def start(self, **settings: Any) -> Deferred[Client]:
+        destination = Destination(Scheme.FTP, "127.0.0.1", 21, "ann", "secret")
         given = Settings(netrc=None, **settings)
-        return connect(place, reactor=self.network, settings=given)
+        return connect(destination, reactor=self.network, settings=given)
 
     def client(self, **settings: Any) -> Client:
-        return self.result(self.begin(**settings))
+        return self.result(self.start(**settings))
 
     def result(self, deferred: Deferred[Any], seconds: float = 0.0) -> Any:
         found = outcome(deferred, self.network, seconds)
@@ -111,7 +111,7 @@ class Liar:
 
 
 def outcome(deferred: Deferred[Any], network: MemoryNetwork, seconds: float = 0.0) -> Any:
-    """Return what it fires with, its error if it fails, None if it does not."""
+    """Return the result or the error of a Deferred; ``None`` if it has not fired."""
     found: list[Any] = []
     deferred.addBoth(found.append)
     network.pass_time(seconds)

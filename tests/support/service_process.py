@@ -1,4 +1,4 @@
-"""A real process of the service, started and stopped by tests; never a fixed port."""
+"""The service as a process; ports are chosen by the system."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["CHECKOUT", "PATIENCE", "Program", "checkout_environment"]
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 30.0
-"""Seconds after which something that should happen will not."""
+"""Timeout in seconds."""
 URL = re.compile(r"ftp://\S+?:(\d+)/")
 
 
 def checkout_environment() -> dict[str, str]:
-    """Return an environment in which Python sees this checkout, plugin and all."""
+    """Return an environment in which Python imports this checkout and its plugin."""
     paths = [str(CHECKOUT), str(CHECKOUT / "client")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 class Program:
-    """A running command; its output is kept in ``lines``. Use it in ``with``."""
+    """A running command and the ``lines`` of its output; a context manager."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class Program:
 
     @property
     def output(self) -> str:
-        """Everything it has said so far."""
+        """The output so far."""
         return "\n".join(self.lines)
 
     def line(self, pattern: str) -> re.Match[str]:
-        """Wait for a line of output in which ``pattern`` is found, old ones included."""
+        """Return the first match of ``pattern`` in the output; wait for it."""
         seen = 0
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -75,16 +75,16 @@ class Program:
             assert self._read(deadline), f"no {pattern!r} in:\n{self.output}"
 
     def port(self) -> int:
-        """Wait for the announcement and return the first port in it."""
+        """Wait for the line with the URL; return its port."""
         return int(self.line(URL.pattern)[1])
 
     def stopped(self, number: int = signal.SIGINT) -> int:
-        """Send a signal, read the rest, return the exit status."""
+        """Send a signal, read the remaining output, return the exit status."""
         self.process.send_signal(number)
         return self.ended()
 
     def ended(self) -> int:
-        """Read the rest and return the exit status."""
+        """Read the remaining output, return the exit status."""
         deadline = time.monotonic() + PATIENCE
         while self._read(deadline):
             continue
@@ -94,7 +94,7 @@ class Program:
         assert self.process.stdout is not None
         number = self.process.stdout.fileno()
         ready, _, _ = select.select([number], [], [], max(0.0, deadline - time.monotonic()))
-        assert ready, f"it says nothing more:\n{self.output}"
+        assert ready, f"timeout; output so far:\n{self.output}"
         data = os.read(number, 65536)
         *whole, self._partial = (self._partial + data).split(b"\n")
         self.lines += [line.decode("utf-8", "replace") for line in whole]

@@ -1,4 +1,4 @@
-"""The client's end of a control connection, over a plain blocking socket, strict about replies."""
+"""The client side of a control connection on a blocking socket; it checks the form of replies."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.support.raw_client import Served
+    from tests.support.raw_client import RunningService
 
-__all__ = ["Answer", "Wire", "everything", "rst"]
+__all__ = ["Answer", "Wire", "receive_all", "reset"]
 
 
-def rst(end: socket.socket) -> None:
-    """Close a socket so that the peer gets an RST."""
+def reset(end: socket.socket) -> None:
+    """Close a socket with an RST."""
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     end.close()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply, its bytes as they came."""
+    """A reply in bytes."""
 
     code: int
     lines: tuple[bytes, ...]
@@ -30,14 +30,14 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The last line behind the code."""
+        """The text of the last line."""
         return self.lines[-1][4:].decode("utf-8", "surrogateescape")
 
 
 class Wire:
-    """A control connection; strict about what a reply looks like."""
+    """A control connection; a malformed reply fails the test."""
 
-    def __init__(self, served: Served, end: socket.socket, greeted: bool = True) -> None:
+    def __init__(self, served: RunningService, end: socket.socket, greeted: bool = True) -> None:
         self.served = served
         self.end = end
         self._pending = b""
@@ -64,7 +64,7 @@ class Wire:
         return line[:-1]
 
     def reply(self) -> Answer:
-        """Read a whole reply (RFC 959 §4.2)."""
+        """Read a reply (RFC 959 §4.2)."""
         lines = [self.line()]
         match = re.fullmatch(rb"([1-5][0-5][0-9])([ -])(.*)", lines[0], re.DOTALL)
         assert match, lines[0]
@@ -85,11 +85,11 @@ class Wire:
         return self.ask(command).code
 
     def codes(self, *commands: str | bytes) -> list[int]:
-        """Send commands one after the other."""
+        """Send commands one by one; return the codes of their replies."""
         return [self.code(command) for command in commands]
 
     def replies(self, count: int) -> list[int]:
-        """Read the codes of so many replies."""
+        """Read ``count`` replies; return their codes."""
         return [self.reply().code for _ in range(count)]
 
     def login(self, name: str = "demo") -> Wire:
@@ -97,33 +97,33 @@ class Wire:
         assert self.codes(f"USER {name}", "PASS demo") == [331, 230]
         return self
 
-    def place(self) -> tuple[str, int]:
-        """Ask for a passive port."""
+    def passive_address(self) -> tuple[str, int]:
+        """Send EPSV; return the address of the passive port."""
         answer = self.ask("EPSV")
         match = re.search(r"\(\|\|\|([0-9]+)\|\)", answer.text)
         assert answer.code == 229 and match, answer
         return self.host, int(match[1])
 
     def data(self, source: str = "") -> socket.socket:
-        """Make a passive data connection."""
-        return self.served.connected(self.place(), source)
+        """Open a passive data connection."""
+        return self.served.connected(self.passive_address(), source)
 
     def accepted(self) -> socket.socket:
-        """Make a passive data connection that the server has let in when this returns."""
+        """Open a passive data connection that the server has accepted when this returns."""
         data = self.data()
         assert self.codes("NOOP", "NOOP") == [200, 200]
         return data
 
     def download(self, command: str | bytes) -> bytes:
-        """Carry out a download; it must be complete."""
+        """Download; the transfer must be complete."""
         with self.data() as data:
             assert self.code(command) == 150
-            received = everything(data)
+            received = receive_all(data)
         assert self.reply().code == 226
         return received
 
     def upload(self, command: str | bytes, content: bytes) -> Answer:
-        """Carry out an upload in order, and return the last reply."""
+        """Upload; return the last reply."""
         data = self.data()
         first = self.ask(command)
         assert first.code == 150, first
@@ -132,17 +132,17 @@ class Wire:
         return self.reply()
 
     def over(self) -> bool:
-        """Tell whether the server has ended the connection, with nothing more said."""
+        """Return whether the server closes the connection without sending more."""
         assert self._pending == b""
         return self.end.recv(1) == b""
 
     def drop(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self.end.close()
 
 
-def everything(end: socket.socket) -> bytes:
-    """Read to the FIN."""
+def receive_all(end: socket.socket) -> bytes:
+    """Read up to the FIN."""
     received = bytearray()
     while piece := end.recv(262144):
         received += piece

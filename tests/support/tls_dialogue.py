@@ -1,4 +1,4 @@
-"""Sessions in memory that can go under TLS: what changes is the transport, and there is no TLS."""
+"""FTP sessions in memory with simulated TLS: only the transport is replaced."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import TLSPolicy
-from tests.support.ftp_dialogue import Talk, TalkTransport
+from tests.support.ftp_dialogue import DialogueTransport, FTPDialogue
 
-__all__ = ["AT_HAND", "SecureTalk", "secure_talk"]
+__all__ = ["AT_HAND", "TLSDialogue", "tls_dialogue"]
 
 AT_HAND = cast(ServerTLS, object())
-"""Stands for certificates; nobody looks at it."""
+"""A placeholder for the certificates."""
 COVER = cast(DataTLSContext, object())
-"""Stands for what data connections are made with; none is made."""
+"""A placeholder for the TLS context of data connections."""
 
 
-class SecureTransport(TalkTransport):
-    """A transport under TLS once ``shake`` was called; until then it keeps what is written."""
+class SecureTransport(DialogueTransport):
+    """A transport that counts as encrypted after ``handshake``; it buffers writes before."""
 
-    def __init__(self, former: TalkTransport, secured: Callable[[], object]) -> None:
+    def __init__(self, former: DialogueTransport, secured: Callable[[], object]) -> None:
         super().__init__(former.getPeer().host)
         self.former = former
         self.names: frozenset[str] = frozenset()
         self.is_secured = False
         self._secured = secured
 
-    def shake(self, *names: str) -> None:
+    def handshake(self, *names: str) -> None:
         self.names, self.is_secured = frozenset(names), True
         self._secured()
 
 
 @implementer(ICredentialsChecker)
 class CertificateChecker:
-    """Lets in whose certificate names an account among these."""
+    """Accepts a certificate that names one of these accounts."""
 
     credentialInterfaces = (ICertificateCredentials,)
 
@@ -58,8 +58,8 @@ class CertificateChecker:
         return fail(UnauthorizedLogin())
 
 
-class SecureTalk(Talk):
-    """A session with a factory that has TLS; ``transport`` is the one in use."""
+class TLSDialogue(FTPDialogue):
+    """A session of a factory with TLS; ``transport`` is the current one."""
 
     leaving: Deferred[Any] | None = None
 
@@ -70,9 +70,9 @@ class SecureTalk(Talk):
         settings = SessionSettings(tls=policy or TLSPolicy(), anonymous=True)
         super().__init__(settings, host=host)
 
-    def connect(self, host: str = "127.0.0.1") -> tuple[Any, TalkTransport]:
+    def connect(self, host: str = "127.0.0.1") -> tuple[Any, DialogueTransport]:
         self.factory.tls = AT_HAND
-        transport = TalkTransport(host)
+        transport = DialogueTransport(host)
         protocol = self.factory.session(self._implicit)
         protocol.makeConnection(transport)
         return protocol, transport
@@ -84,21 +84,21 @@ class SecureTalk(Talk):
             lines += super().replies()
         return lines
 
-    def auth(self, mechanism: str = "TLS", *names: str) -> SecureTalk:
-        """Go under TLS with a client's certificate of these names."""
+    def auth(self, mechanism: str = "TLS", *names: str) -> TLSDialogue:
+        """Start TLS with a client certificate of these names."""
         self.replies()
         assert self.codes(f"AUTH {mechanism}") == [234]
-        self.shake(*names)
+        self.handshake(*names)
         return self
 
-    def shake(self, *names: str) -> None:
-        """End the handshake."""
+    def handshake(self, *names: str) -> None:
+        """Complete the handshake."""
         self.replies()
         assert isinstance(self.transport, SecureTransport)
-        self.transport.shake(*names)
+        self.transport.handshake(*names)
 
-    def let_in_by_certificate(self, *names: str) -> None:
-        """Have a certificate be enough for these accounts."""
+    def accept_certificates(self, *names: str) -> None:
+        """Accept a certificate as login for these accounts."""
         self.factory.portal.registerChecker(CertificateChecker(names))
 
     @property
@@ -107,12 +107,12 @@ class SecureTalk(Talk):
 
 
 @pytest.fixture(name="secure")
-def secure_talk(monkeypatch: pytest.MonkeyPatch) -> type[SecureTalk]:
-    """Have sessions in memory change their transports."""
+def tls_dialogue(monkeypatch: pytest.MonkeyPatch) -> type[TLSDialogue]:
+    """Replace TLS in the control protocol by a change of transports."""
 
     def clear(transport: Any) -> Deferred[Any]:
         cleared: Deferred[Any] = Deferred()
-        SecureTalk.leaving = cleared
+        TLSDialogue.leaving = cleared
         return cleared
 
     monkeypatch.setattr(control, "call_when_sent", lambda transport, call: call())
@@ -128,4 +128,4 @@ def secure_talk(monkeypatch: pytest.MonkeyPatch) -> type[SecureTalk]:
         control, "handshake_failed", lambda transport: not getattr(transport, "is_secured", True)
     )
     monkeypatch.setattr(control, "stop_tls", clear)
-    return SecureTalk
+    return TLSDialogue

@@ -1,4 +1,4 @@
-"""A data connection under TLS over real sockets: ours on the reactor, the peer's a blocking one."""
+"""A data connection with TLS over real sockets, and a blocking socket as its peer."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ftpservice.net.tls.server import ServerTLS
 from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_socket
 from ftpservice.stream.connection import StreamConnection
 from tests.support.loopback import PATIENCE, plain_socket, until
-from tests.support.tls_parties import TLS13, client_context
+from tests.support.tls_endpoints import TLS13, client_context
 
 
-class Begins(Protocol):
-    """Puts a data connection on its transport, under TLS."""
+class TLSStarter(Protocol):
+    """Puts a data connection on a TLS transport."""
 
     def __init__(self, connection: StreamConnection, tls: ServerTLS) -> None:
         self.connection = connection
         self.wrap = partial(tls.wrap, data=True)
 
     def connectionMade(self) -> None:
-        covered = adopt_socket(self.transport, self.connection, self.wrap, HandshakeOptions())
-        self.connection.makeConnection(covered)
+        transport = adopt_socket(self.transport, self.connection, self.wrap, HandshakeOptions())
+        self.connection.makeConnection(transport)
 
 
 def stream(connection: StreamConnection) -> TLSTransport:
@@ -37,18 +37,18 @@ def stream(connection: StreamConnection) -> TLSTransport:
 
 
 @contextlib.asynccontextmanager
-async def secure_meeting(
+async def connected_tls_pair(
     reactor,
     tls: ServerTLS,
     stall_timeout: float = PATIENCE,
     buffers: int | None = None,
     version: ssl.TLSVersion = TLS13,
 ) -> AsyncIterator[tuple[StreamConnection, ssl.SSLSocket]]:
-    """Connect the two and shake hands; whatever is left of them afterwards is ended."""
+    """Connect the two and do the handshake; at the end both are closed."""
     connection = StreamConnection(reactor, stall_timeout)
     factory = ServerFactory()
     factory.noisy = False
-    factory.buildProtocol = lambda _: Begins(connection, tls)
+    factory.buildProtocol = lambda _: TLSStarter(connection, tls)
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
     plain = plain_socket()
     if buffers is not None:
@@ -71,8 +71,8 @@ async def secure_meeting(
         await until(reactor, lambda: connection.lost)
 
 
-def say_goodbye(peer: ssl.SSLSocket) -> None:
-    """Send close_notify, and do not wait for the answer."""
+def send_close_notify(peer: ssl.SSLSocket) -> None:
+    """Send close_notify without waiting for the peer's."""
     peer.settimeout(0)
     with contextlib.suppress(ssl.SSLWantReadError):
         peer.unwrap()

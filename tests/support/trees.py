@@ -1,4 +1,4 @@
-"""Trees of files with difficult names and sizes: made at run time, compared byte by byte."""
+"""Trees of files with difficult names and sizes, and their comparison byte by byte."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = [
 ]
 
 BIG = 50 << 20
-"""Size of a big file."""
+"""The size of a big file in bytes."""
 MTIME = 1_577_934_245
-"""2020-01-02 03:04:05 UTC; the time of the first file of a tree, each next is a second later."""
+"""2020-01-02 03:04:05 UTC, the time of the first file of a tree; each next is a second later."""
 BLOCK = 64 << 10
 
 ODD_NAMES = (
@@ -53,7 +53,7 @@ ODD_NAMES = (
     "\u65e5\u672c\u8a9e",
     "\U0001f389",
 )
-"""Names every client here is expected to get right; a test says which ones its client does not."""
+"""Names that every client must transfer; a test excludes those that its client cannot."""
 
 TREE: Mapping[str, int] = {name: 10 + position for position, name in enumerate(ODD_NAMES)} | {
     "empty": 0,
@@ -74,12 +74,12 @@ TREE: Mapping[str, int] = {name: 10 + position for position, name in enumerate(O
 
 
 def content(size: int, seed: int | str = 0) -> bytes:
-    """Return bytes without a pattern, the same ones each time."""
+    """Return reproducible pseudo-random bytes."""
     return random.Random(f"{seed}/{size}").randbytes(size)
 
 
 def make_files(directory: Path, sizes: Mapping[str, int]) -> Path:
-    """Make files with old, fixed modification times; returns the directory."""
+    """Create files with fixed modification times; return the directory."""
     directory.mkdir(parents=True, exist_ok=True)
     for position, (name, size) in enumerate(sizes.items()):
         path = directory / name
@@ -90,9 +90,9 @@ def make_files(directory: Path, sizes: Mapping[str, int]) -> Path:
 
 
 def make_tree(directory: Path, *, without: Iterable[str] = ()) -> Path:
-    """Make the files of `TREE` except some, and nothing else; returns the directory.
+    """Create the files of `TREE`; return the directory.
 
-    A path is left out if a part of it is one of ``without``.
+    A path with a component in ``without`` is left out.
     """
     left_out = set(without)
     return make_files(
@@ -102,26 +102,26 @@ def make_tree(directory: Path, *, without: Iterable[str] = ()) -> Path:
 
 
 def small_files(directory: Path, count: int = 1000) -> Path:
-    """Make many small files, some of them empty; returns the directory."""
+    """Create many small files, some of them empty; return the directory."""
     return make_files(directory, {f"file {n:04}.dat": (n * 7) % 700 for n in range(count)})
 
 
 def files(directory: Path) -> Iterator[Path]:
-    """Return the paths of all files below a directory, hidden ones too, relative to it."""
+    """Yield the relative paths of all files below a directory, hidden ones included."""
     for path in sorted(directory.rglob("*")):
         if not path.is_dir():
             yield path.relative_to(directory)
 
 
 def copy_times(source: Path, target: Path) -> None:
-    """Give the files of one directory the modification times of their namesakes in another."""
+    """Copy the modification times of files to those of the same names."""
     for path in files(source):
         moment = (source / path).stat().st_mtime
         os.utime(target / path, (moment, moment))
 
 
 def differences(left: Path, right: Path, *, times: bool = False) -> list[str]:
-    """Return, a line each, how the files of two directories differ; with their times if asked."""
+    """Return a line for each difference between the files of two directories."""
     here, there = set(files(left)), set(files(right))
     found = [f"only in {left}: {path}" for path in sorted(here - there)]
     found += [f"only in {right}: {path}" for path in sorted(there - here)]
@@ -138,6 +138,6 @@ def differences(left: Path, right: Path, *, times: bool = False) -> list[str]:
 
 
 def assert_same(left: Path, right: Path, *, times: bool = False) -> None:
-    """Fail, saying how, if the files of two directories differ."""
+    """Assert that the files of two directories are the same."""
     found = differences(left, right, times=times)
     assert not found, "\n".join(found)

@@ -1,4 +1,4 @@
-"""Steps of a test that are taken by a process without root's powers."""
+"""Runs steps of a test in a process without root privileges."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import pytest
 __all__ = ["NOBODY", "as_user", "needs_root"]
 
 NOBODY = 65534
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become somebody else")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to change the user")
 
 
 def as_user(steps, user=NOBODY, groups=()):

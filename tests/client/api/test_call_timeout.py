@@ -6,7 +6,7 @@ import pytest
 
 from ftpservice_client import Client, Settings, Timeout, connect
 from ftpservice_client.testing.service import Fault, MemoryService
-from tests.support.scripted_server import Liar
+from tests.support.scripted_server import ScriptedServer
 
 URL = "ftp://ann:secret@server/"
 PATIENT = Settings(netrc=None, timeout=100.0, stall_timeout=100.0)
@@ -52,14 +52,14 @@ class Silent(dict):
 def test_a_server_that_falls_silent_is_waited_for_so_long(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
-    liar = Liar({"EPSV": "", "FEAT": "211-can\r\n HASH SHA-256*\r\n211 end"})
-    client = liar.client(timeout=100.0, stall_timeout=100.0)
-    liar.says = Silent(liar.says)
+    server = ScriptedServer({"EPSV": "", "FEAT": "211-can\r\n HASH SHA-256*\r\n211 end"})
+    client = server.client(timeout=100.0, stall_timeout=100.0)
+    server.replies = Silent(server.replies)
     failures = []
     CALLS[name](client).addErrback(failures.append)
-    liar.network.pass_time(1.9)
+    server.network.pass_time(1.9)
     assert not failures
-    liar.network.pass_time(0.2)
+    server.network.pass_time(0.2)
     assert failures[0].check(Timeout)
     assert failures[0].getErrorMessage() == "it was not done in 2 seconds"
     client.abort()

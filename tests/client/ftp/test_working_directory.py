@@ -6,7 +6,7 @@ from ftpservice.wire.replies import Reply
 from ftpservice_client import connect_pool
 from ftpservice_client.ftp.working_directory import can_change_to, directory_from_reply, joined
 from ftpservice_client.urls import Destination, Scheme
-from tests.support.scripted_server import Liar
+from tests.support.scripted_server import ScriptedServer
 
 ANSWERS = {
     "RETR": "150 here\r\n226 done",
@@ -46,11 +46,15 @@ def test_what_servers_say_to_pwd(code, text, directory):
 
 
 def test_a_server_without_cdup_is_asked_for_the_directory_above_by_cwd():
-    liar = Liar({**ANSWERS, "CDUP": "502 no", "PWD": "502 no"})
-    client = liar.client()
-    liar.result(client.change_directory("in"))
-    assert liar.result(client.change_directory("..")) == "."
-    assert [line for line in liar.heard if line.startswith("C")] == ["CWD in", "CDUP", "CWD .."]
+    server = ScriptedServer({**ANSWERS, "CDUP": "502 no", "PWD": "502 no"})
+    client = server.client()
+    server.result(client.change_directory("in"))
+    assert server.result(client.change_directory("..")) == "."
+    assert [line for line in server.commands if line.startswith("C")] == [
+        "CWD in",
+        "CDUP",
+        "CWD ..",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,19 +91,19 @@ ODD = ["257 nothing", "250 ok", "500 what?", "502 no", "550 no", "530 no", "257"
 
 @pytest.mark.parametrize("pwd", ODD)
 def test_relative_names_work_without_pwd(pwd):
-    liar = Liar({**ANSWERS, "PWD": pwd}, b"data")
-    client = liar.client()
+    server = ScriptedServer({**ANSWERS, "PWD": pwd}, b"data")
+    client = server.client()
     assert client.directory == "."
-    assert liar.result(client.download("x")).data == b"data"
-    assert liar.result(client.change_directory("in")) == client.directory == "./in"
-    assert liar.result(client.change_directory("side")) == "./in/side"
-    assert liar.result(client.change_directory("..")) == "./in"
-    liar.result(client.send("CWD other"))
+    assert server.result(client.download("x")).data == b"data"
+    assert server.result(client.change_directory("in")) == client.directory == "./in"
+    assert server.result(client.change_directory("side")) == "./in/side"
+    assert server.result(client.change_directory("..")) == "./in"
+    server.result(client.send("CWD other"))
     assert client.directory == "./in/other"
-    liar.result(client.send("CDUP"))
+    server.result(client.send("CDUP"))
     assert client.directory == "./in"
-    assert liar.result(client.change_directory("/abs")) == "/abs"
-    assert [line for line in liar.heard if line.startswith(("RETR", "CWD", "CDUP"))] == [
+    assert server.result(client.change_directory("/abs")) == "/abs"
+    assert [line for line in server.commands if line.startswith(("RETR", "CWD", "CDUP"))] == [
         *("RETR x", "CWD in", "CWD side", "CDUP", "CWD other", "CDUP", "CWD /abs"),
     ]
     client.abort()
@@ -107,41 +111,41 @@ def test_relative_names_work_without_pwd(pwd):
 
 @pytest.mark.parametrize("pwd", ["250 /in", "257 /in", '250 "/in"'])
 def test_what_is_said_in_another_way_is_understood(pwd):
-    liar = Liar({**ANSWERS, "PWD": pwd}, b"data")
-    client = liar.client()
+    server = ScriptedServer({**ANSWERS, "PWD": pwd}, b"data")
+    client = server.client()
     assert client.directory == "/in"
     client.abort()
 
 
 def test_a_new_session_goes_back_from_where_sessions_begin():
-    liar = Liar({**ANSWERS, "PWD": "502 no"}, b"data")
-    client = liar.client(retries=1)
-    liar.result(client.change_directory("in"))
-    liar.speakers[0].say("421 idle", "")
-    liar.network.settle()
-    del liar.heard[:]
-    assert liar.result(client.delete("x"), 5.0) is None
-    assert liar.heard[-3:] == ["CWD in", "PWD", "DELE x"]
+    server = ScriptedServer({**ANSWERS, "PWD": "502 no"}, b"data")
+    client = server.client(retries=1)
+    server.result(client.change_directory("in"))
+    server.connections[0].say("421 idle", "")
+    server.network.settle()
+    del server.commands[:]
+    assert server.result(client.delete("x"), 5.0) is None
+    assert server.commands[-3:] == ["CWD in", "PWD", "DELE x"]
     client.abort()
 
 
 def test_the_sessions_of_a_pool_do_not_go_astray():
-    liar = Liar({**ANSWERS, "PWD": "502 no"}, b"data")
+    server = ScriptedServer({**ANSWERS, "PWD": "502 no"}, b"data")
     place = Destination(Scheme.FTP, "127.0.0.1", 21, "ann", "secret")
-    pool = liar.result(connect_pool(place, 2, reactor=liar.network))
-    liar.result(pool.change_directory("a"))
-    liar.result(pool.delete("x"))
-    assert (pool.directory, len(liar.speakers)) == ("./a", 1)
-    liar.result(pool.change_directory("../b"))
-    del liar.heard[:]
-    liar.result(pool.delete("x"))
+    pool = server.result(connect_pool(place, 2, reactor=server.network))
+    server.result(pool.change_directory("a"))
+    server.result(pool.delete("x"))
+    assert (pool.directory, len(server.connections)) == ("./a", 1)
+    server.result(pool.change_directory("../b"))
+    del server.commands[:]
+    server.result(pool.delete("x"))
     assert pool.directory == "./b"
-    assert [line for line in liar.heard if line.startswith(("CWD", "DELE"))] == ["DELE x"]
+    assert [line for line in server.commands if line.startswith(("CWD", "DELE"))] == ["DELE x"]
     first, second = pool.delete("x"), pool.delete("y")
-    del liar.heard[:]
-    liar.result(first)
-    liar.result(second)
-    there = [line for line in liar.heard if line.startswith(("CWD", "DELE"))]
+    del server.commands[:]
+    server.result(first)
+    server.result(second)
+    there = [line for line in server.commands if line.startswith(("CWD", "DELE"))]
     assert there.count("CWD b") == 1
     assert there.count("CWD a") == 0
     pool.abort()

@@ -24,7 +24,7 @@ from ftpservice_client.mirror.local_tree import (
 )
 from ftpservice_client.mirror.plan import plan
 from ftpservice_client.testing.service import Fault, MemoryService
-from tests.support.scripted_server import Liar, outcome
+from tests.support.scripted_server import ScriptedServer, outcome
 
 FILE, NEWER, LARGER = TreeItem(False, 5, 10.0), TreeItem(False, 5, 20.0), TreeItem(False, 6, 10.0)
 FOLDER = TreeItem(True, 0, 0.0)
@@ -236,13 +236,13 @@ def test_names_of_a_hostile_server_stay_in_the_directory(tmp_path):
         f"type=file;size=1; {name}\r\n"
         for name in ("../up", "/tmp/abs", "a/b", "..", ".", "x\0y", "fine", "fine")
     )
-    liar = Liar(
+    server = ScriptedServer(
         {"MLSD": "150 here\r\n226 done", "RETR": "150 here\r\n226 done", "CWD": "250 ok"},
         lines.encode(),
     )
-    client = liar.client()
+    client = server.client()
     back = tmp_path / "deep" / "back"
-    done = outcome(client.download_tree("", back), liar.network, 1.0)
+    done = outcome(client.download_tree("", back), server.network, 1.0)
     assert {step.name for step, _ in done.failed} >= {"../up", "/tmp/abs", "a/b", "x\0y"}
     assert [path.name for path in back.iterdir()] == ["fine"]
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
@@ -250,10 +250,10 @@ def test_names_of_a_hostile_server_stay_in_the_directory(tmp_path):
 
 
 def test_a_tree_without_end_is_given_up(tmp_path):
-    liar = Liar({"MLSD": "150 here\r\n226 done"}, b"type=dir; again\r\n")
-    client = liar.client()
-    error = outcome(client.download_tree("", tmp_path / "back"), liar.network, 1.0)
+    server = ScriptedServer({"MLSD": "150 here\r\n226 done"}, b"type=dir; again\r\n")
+    client = server.client()
+    error = outcome(client.download_tree("", tmp_path / "back"), server.network, 1.0)
     assert "no end" in str(error)
     client.abort()
-    liar.network.pass_time(10.0)
-    assert liar.network.getDelayedCalls() == []
+    server.network.pass_time(10.0)
+    assert server.network.getDelayedCalls() == []

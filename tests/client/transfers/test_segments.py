@@ -7,7 +7,7 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice_client import NetworkError, NotFound, Settings, VerificationFailed
 from ftpservice_client.testing.service import Fault, MemoryService
-from tests.support.scripted_server import Liar, outcome
+from tests.support.scripted_server import ScriptedServer, outcome
 
 BIG = os.urandom(5_000_001)
 
@@ -83,9 +83,11 @@ def test_a_stretch_that_is_cut_too_often(service, client, tmp_path):
 
 def test_a_server_that_begins_no_transfer_in_the_middle(tmp_path):
     content = b"x" * 3_000_000
-    liar = Liar({"SIZE": f"213 {len(content)}", "RETR": "150 here\r\n226 done"}, content)
-    client = liar.client()
-    found = outcome(client.download("x", tmp_path / "x", segments=2), liar.network, 20.0)
+    server = ScriptedServer(
+        {"SIZE": f"213 {len(content)}", "RETR": "150 here\r\n226 done"}, content
+    )
+    client = server.client()
+    found = outcome(client.download("x", tmp_path / "x", segments=2), server.network, 20.0)
     assert found.size == len(content)
     assert (tmp_path / "x").read_bytes() == content
     client.abort()
@@ -94,10 +96,10 @@ def test_a_server_that_begins_no_transfer_in_the_middle(tmp_path):
 def test_a_server_that_says_one_size_and_then_another(tmp_path):
     content = b"x" * 5_000_000
     sizes = iter([3_000_000, 4_000_000, 3_500_000])
-    liar = Liar({"RETR": "150 here\r\n226 done", "REST": "350 ok"}, content)
-    liar.says["SIZE"] = lambda speaker, line: speaker.say(f"213 {next(sizes)}", line)
-    client = liar.client()
-    found = outcome(client.download("x", tmp_path / "x", segments=2), liar.network, 20.0)
+    server = ScriptedServer({"RETR": "150 here\r\n226 done", "REST": "350 ok"}, content)
+    server.replies["SIZE"] = lambda connection, line: connection.say(f"213 {next(sizes)}", line)
+    client = server.client()
+    found = outcome(client.download("x", tmp_path / "x", segments=2), server.network, 20.0)
     assert isinstance(found, VerificationFailed)
     assert list(tmp_path.iterdir()) == []
     client.abort()

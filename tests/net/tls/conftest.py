@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.tls_parties import server_tls
+from tests.support.tls_endpoints import server_tls
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from ftpservice.net.tls import record_io
 from ftpservice.net.tls.record_io import MAX_RECORD_SIZE, ReadState
 from tests.support.loopback import descriptors
-from tests.support.tls_parties import BOTH, TLS13, client_context, pair, shake
+from tests.support.tls_endpoints import BOTH, TLS13, client_context, pair, shake
 
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 LARGE = 10_000_000

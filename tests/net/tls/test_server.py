@@ -19,7 +19,7 @@ from ftpservice.net.tls.server import (
     load_contexts,
 )
 from tests.support.certificates import Authority
-from tests.support.tls_parties import BOTH, TLS13, client_context, pair, shake
+from tests.support.tls_endpoints import BOTH, TLS13, client_context, pair, shake
 
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 

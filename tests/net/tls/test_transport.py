@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from ftpservice.net.tls import handshake
 from ftpservice.net.tls.transport import MAX_DRAINED_BYTES, READ_SIZE, HandshakeError
 from tests.support.loopback import descriptors, send_rst, until
-from tests.support.tls_parties import BOTH, Recorder, accepted, client_context
+from tests.support.tls_endpoints import BOTH, Recorder, accepted, client_context
 
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 MIB = 2**20

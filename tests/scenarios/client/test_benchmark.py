@@ -13,14 +13,14 @@ from benchmarks.clients import CONTENDERS, JOBS, Job, measure, serving
 @pytest.mark.parametrize("secured", [False, True], ids=["clear", "tls"])
 def test_every_contender_does_every_job(secured: bool) -> None:
     there = [name for name in CONTENDERS if "ours" in name or shutil.which(name)]
-    with serving(secured) as house:
+    with serving(secured) as restartable:
         for job in (Job("down", False, 4096, 3), Job("up", True, 3 << 20, 1)):
-            assert all(measure(house, job, CONTENDERS[name]) > 0 for name in there)
+            assert all(measure(restartable, job, CONTENDERS[name]) > 0 for name in there)
 
 
 def test_what_does_not_arrive_is_no_number() -> None:
-    with serving(secured=False) as house, pytest.raises(RuntimeError, match="0 files of 1"):
-        measure(house, Job("down", False, 4096, 1), lambda *_: 1.0)
+    with serving(secured=False) as restartable, pytest.raises(RuntimeError, match="0 files of 1"):
+        measure(restartable, Job("down", False, 4096, 1), lambda *_: 1.0)
 
 
 def test_a_table_has_a_row_for_each_job(monkeypatch, capsys) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from ftpservice_client import InvalidArgument, UnparsableListing
-from tests.support.full_disk import Disk, unix
+from tests.support.directory_server import DirectoryServer, unix
 from tests.support.scripted_server import outcome
 
 MLSD = "211-can\r\n MLST type*;size*;unique*;\r\n211 end"
@@ -17,10 +17,10 @@ def acts(done, action):
     return {step.name for step in done.steps if step.action == action}
 
 
-def result(disk, call, seconds=100.0):
-    client = disk.client()
+def result(server, call, seconds=100.0):
+    client = server.client()
     try:
-        return disk.result(call(client), seconds)
+        return server.result(call(client), seconds)
     finally:
         client.abort()
 
@@ -30,7 +30,7 @@ def linked(**more):
     releases = {"/top/releases": [unix("7", "d")], "/top/releases/7": [unix("f")]}
     top = {"/top": [link("current", "releases/7"), unix("releases", "d")]}
     root = {"/": [unix("top", "d")]}
-    return Disk(root | top | releases, **more)
+    return DirectoryServer(root | top | releases, **more)
 
 
 def facts(*lines):
@@ -48,7 +48,7 @@ def untold(**more):
         "/top/releases": facts("dir;unique=7; 7"),
         "/top/releases/7": facts("file;size=5; f"),
     }
-    return Disk(directories, FEAT=MLSD, **more)
+    return DirectoryServer(directories, FEAT=MLSD, **more)
 
 
 def names(top):
@@ -56,39 +56,39 @@ def names(top):
 
 
 def test_a_download_leaves_links_out_and_deletes_nothing_of_their_names(tmp_path):
-    disk = linked()
+    server = linked()
     (tmp_path / "current").write_bytes(b"mine")
-    done = result(disk, lambda client: client.mirror(tmp_path, "top", delete=True))
+    done = result(server, lambda client: client.mirror(tmp_path, "top", delete=True))
     assert done.failed == ()
     assert names(tmp_path) == {"current", "releases/7/f"}
     assert acts(done, "leave") == {"current"}
-    assert "CWD top/current" not in disk.heard
+    assert "CWD top/current" not in server.commands
 
 
 def test_links_here_are_neither_sent_nor_make_the_servers_tree_vanish(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "releases").symlink_to(tmp_path / "real")
     (tmp_path / "loop").symlink_to(tmp_path)
-    disk = linked()
-    done = result(disk, lambda client: client.mirror(tmp_path, "top", up=True, delete=True))
+    server = linked()
+    done = result(server, lambda client: client.mirror(tmp_path, "top", up=True, delete=True))
     assert done.failed == ()
     assert acts(done, "leave") == {"releases", "loop"}
     assert acts(done, "delete") == {"current"}
-    assert disk.asked("DELE", "RMD") == ["DELE top/current"]
+    assert server.commands_of("DELE", "RMD") == ["DELE top/current"]
 
 
 def test_a_link_here_stays_when_the_server_has_nothing_of_its_name(tmp_path):
     (tmp_path / "mine").symlink_to("nowhere")
-    disk = Disk({"/": [unix("a")]})
-    assert result(disk, lambda client: client.mirror(tmp_path, "", delete=True)).failed == ()
+    server = DirectoryServer({"/": [unix("a")]})
+    assert result(server, lambda client: client.mirror(tmp_path, "", delete=True)).failed == ()
     assert names(tmp_path) == {"mine", "a"}
 
 
 def test_a_removal_takes_links_away_and_goes_through_none():
-    disk = linked()
-    done = result(disk, lambda client: client.remove_tree("top"))
+    server = linked()
+    done = result(server, lambda client: client.remove_tree("top"))
     assert done.failed == ()
-    assert disk.asked("DELE", "RMD") == [
+    assert server.commands_of("DELE", "RMD") == [
         "DELE top",
         "DELE top/releases",
         "DELE top/releases/7",
@@ -102,28 +102,30 @@ def test_a_removal_takes_links_away_and_goes_through_none():
 
 @pytest.mark.parametrize("dele", ["250 gone", "550 no"])
 def test_a_link_that_is_to_be_removed_is_removed_itself(dele):
-    disk = linked(DELE=dele)
-    done = result(disk, lambda client: client.remove_tree("top/current"))
+    server = linked(DELE=dele)
+    done = result(server, lambda client: client.remove_tree("top/current"))
     assert (done.failed, acts(done, "delete")) == ((), {""})
     tried = ["DELE top/current"] + (["RMD top/current"] if dele == "550 no" else [])
-    assert disk.asked("DELE", "RMD") == tried
+    assert server.commands_of("DELE", "RMD") == tried
 
 
 def test_a_link_that_is_told_as_a_directory_is_removed_as_a_file():
-    def dele(speaker, line):
+    def dele(connection, line):
         is_link = line in ("DELE top/current", "DELE top/self")
-        speaker.say("250 gone" if is_link or line.endswith("/f") else "550 Is a directory.", line)
+        connection.say(
+            "250 gone" if is_link or line.endswith("/f") else "550 Is a directory.", line
+        )
 
-    disk = untold(DELE=dele)
-    done = result(disk, lambda client: client.remove_tree("top"))
-    gone = disk.asked("DELE", "RMD")
+    server = untold(DELE=dele)
+    done = result(server, lambda client: client.remove_tree("top"))
+    gone = server.commands_of("DELE", "RMD")
     assert not [line for line in gone if "current/" in line or "self/" in line]
     assert acts(done, "delete") == {"", "current", "self", "releases", "releases/7", "releases/7/f"}
 
 
 def test_a_loop_of_a_link_told_as_a_directory_is_seen_by_what_mlsd_tells(tmp_path):
-    disk = untold()
-    done = result(disk, lambda client: client.download_tree("top", tmp_path))
+    server = untold()
+    done = result(server, lambda client: client.download_tree("top", tmp_path))
     assert done.failed == ()
     assert names(tmp_path) == {"current/f", "releases/7/f"}
     assert acts(done, "leave") == {"self"}
@@ -132,14 +134,14 @@ def test_a_loop_of_a_link_told_as_a_directory_is_seen_by_what_mlsd_tells(tmp_pat
 def test_nothing_is_deleted_in_a_directory_that_is_there_under_two_names(tmp_path):
     (tmp_path / "releases" / "7").mkdir(parents=True)
     (tmp_path / "releases" / "7" / "f").write_bytes(b"12345")
-    disk = untold(DELE="550 no")
-    done = result(disk, lambda client: client.mirror(tmp_path, "top", up=True, delete=True))
+    server = untold(DELE="550 no")
+    done = result(server, lambda client: client.mirror(tmp_path, "top", up=True, delete=True))
     assert acts(done, "keep") == {"current", "current/f"}
-    assert not [line for line in disk.asked("DELE", "RMD") if "current" in line]
+    assert not [line for line in server.commands_of("DELE", "RMD") if "current" in line]
 
 
 def test_a_removal_spares_what_could_not_be_listed():
-    disk = Disk(
+    server = DirectoryServer(
         {
             "/": [unix("top", "d")],
             "/top": [unix("a", "d"), unix("b", "d")],
@@ -147,19 +149,19 @@ def test_a_removal_spares_what_could_not_be_listed():
             "/top/b": [unix("f")],
         }
     )
-    done = result(disk, lambda client: client.remove_tree("top"))
+    done = result(server, lambda client: client.remove_tree("top"))
     ((step, why),) = done.failed
     assert (step.action, step.name, type(why)) == ("list", "a", UnparsableListing)
     assert acts(done, "delete") == {"b", "b/f"}
     assert acts(done, "keep") == {"a"}
-    assert "RMD top" not in disk.heard
+    assert "RMD top" not in server.commands
 
 
 @pytest.mark.parametrize("path", ["", "/", ".", "..", "../.."])
 def test_the_root_is_not_removed(path):
-    disk = linked()
-    client = disk.client()
-    error = outcome(client.remove_tree(path), disk.network)
+    server = linked()
+    client = server.client()
+    error = outcome(client.remove_tree(path), server.network)
     assert isinstance(error, InvalidArgument)
-    assert disk.asked("DELE", "RMD") == []
+    assert server.commands_of("DELE", "RMD") == []
     client.abort()

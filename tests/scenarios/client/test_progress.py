@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 
 from ftpservice_client import MirrorProgress, connect, connect_pool
 from ftpservice_client.transfers.progress import REPORT_SECONDS, ProgressReporter
-from tests.scenarios.client.test_schemes import LOCAL, SCHEMES, House
+from tests.scenarios.client.test_url_schemes import LOCAL, SCHEMES, AllSchemesService
 from tests.support.certificates import Authority
 from tests.support.raw_client import starting
 
@@ -22,7 +22,7 @@ LEAST = 3
 
 
 @pytest.fixture
-def house(server, tmp_path):
+def services(server, tmp_path):
     authority = Authority(tmp_path)
     certificate = authority.certificate("localhost")
     served = server(
@@ -30,7 +30,7 @@ def house(server, tmp_path):
         *("--simple", f"tcp:0:interface={LOCAL}", "--simple-tls", f"tcp:0:interface={LOCAL}"),
         *("--rate-up", RATE, "--rate-down", RATE),
     )
-    return House(served, authority)
+    return AllSchemesService(served, authority)
 
 
 class Seen:
@@ -53,8 +53,8 @@ class Seen:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @ensureDeferred
-async def test_progress_is_told_while_bytes_move(reactor, house, tmp_path, scheme):
-    client = await connect(house.url(scheme), reactor=reactor, settings=house.settings())
+async def test_progress_is_told_while_bytes_move(reactor, services, tmp_path, scheme):
+    client = await connect(services.url(scheme), reactor=reactor, settings=services.settings())
     path, copy = tmp_path / "source", tmp_path / "copy"
     path.write_bytes(bytes(SIZE))
     for source in (path, io.BytesIO(bytes(SIZE))):
@@ -70,8 +70,10 @@ async def test_progress_is_told_while_bytes_move(reactor, house, tmp_path, schem
 
 @pytest.mark.parametrize("scheme", ["ftp", "ftpes"])
 @ensureDeferred
-async def test_progress_of_what_is_resumed_begins_where_that_does(reactor, house, tmp_path, scheme):
-    client = await connect(house.url(scheme), reactor=reactor, settings=house.settings())
+async def test_progress_of_what_is_resumed_begins_where_that_does(
+    reactor, services, tmp_path, scheme
+):
+    client = await connect(services.url(scheme), reactor=reactor, settings=services.settings())
     path = tmp_path / "source"
     path.write_bytes(bytes(2 * SIZE))
     await client.upload(bytes(SIZE), "name")
@@ -84,8 +86,10 @@ async def test_progress_of_what_is_resumed_begins_where_that_does(reactor, house
 
 @pytest.mark.parametrize("scheme", ["ftp", "ftpes", "simple"])
 @ensureDeferred
-async def test_progress_over_several_connections(reactor, house, tmp_path, scheme):
-    pool = await connect_pool(house.url(scheme), 2, reactor=reactor, settings=house.settings())
+async def test_progress_over_several_connections(reactor, services, tmp_path, scheme):
+    pool = await connect_pool(
+        services.url(scheme), 2, reactor=reactor, settings=services.settings()
+    )
     (tmp_path / "tree").mkdir()
     for name in ("a", "b"):
         (tmp_path / "tree" / name).write_bytes(bytes(SIZE))

@@ -10,16 +10,16 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from tests.support.leftovers import Complaints, Holdings, until
+from tests.support.open_resources import LoggedErrors, OpenResources, until
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     """Compare what is open before the service starts and after it has stopped."""
     pytest_twisted.blockon(deferToThread(lambda: None))  # what the reactor opens once, is open
-    before = Holdings()
-    with Complaints() as complaints:
+    before = OpenResources()
+    with LoggedErrors() as complaints:
         yield
     gc.collect()
-    pytest_twisted.blockon(Deferred.fromCoroutine(until(lambda: not before.more(), before.more)))
+    pytest_twisted.blockon(Deferred.fromCoroutine(until(lambda: not before.leaks(), before.leaks)))
     assert complaints.lines == []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.client_programs import ipv6
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import (
     BIG,
     ODD_NAMES,
@@ -31,7 +31,7 @@ FIXTURES = (started, starting)
 
 @asynccontextmanager
 async def entered(
-    served: Served, host: str = "127.0.0.1", command: str = "epsv"
+    served: RunningService, host: str = "127.0.0.1", command: str = "epsv"
 ) -> AsyncIterator[Any]:
     """Log in, and leave in the end."""
     client = aioftp.Client(socket_timeout=20, passive_commands=(command,))
@@ -46,7 +46,9 @@ async def entered(
 
 @pytest.mark.parametrize("command", ["epsv", "pasv"])
 @in_thread
-def test_a_tree_goes_up_and_comes_back(served: Served, tmp_path: Path, command: str) -> None:
+def test_a_tree_goes_up_and_comes_back(
+    served: RunningService, tmp_path: Path, command: str
+) -> None:
     here, back = make_tree(tmp_path / "here"), tmp_path / "back"
 
     async def job() -> None:
@@ -61,7 +63,9 @@ def test_a_tree_goes_up_and_comes_back(served: Served, tmp_path: Path, command: 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
 @in_thread
-def test_a_big_file_both_ways(server: Callable[..., Served], tmp_path: Path, host: str) -> None:
+def test_a_big_file_both_ways(
+    server: Callable[..., RunningService], tmp_path: Path, host: str
+) -> None:
     listen = "tcp:0:interface=127.0.0.1" if host == "127.0.0.1" else r"tcp6:0:interface=\:\:1"
     served = server("--listen", listen)
     here, back = make_files(tmp_path / "here", {"big": BIG}), tmp_path / "back"
@@ -77,7 +81,7 @@ def test_a_big_file_both_ways(server: Callable[..., Served], tmp_path: Path, hos
 
 
 @in_thread
-def test_names_kinds_and_sizes(served: Served) -> None:
+def test_names_kinds_and_sizes(served: RunningService) -> None:
     make_files(served.root / "dir", {name: size for size, name in enumerate(ODD_NAMES)})
     (served.root / "dir" / "below").mkdir()
 
@@ -100,7 +104,7 @@ def test_names_kinds_and_sizes(served: Served) -> None:
 
 
 @in_thread
-def test_directories_and_names_change(served: Served) -> None:
+def test_directories_and_names_change(served: RunningService) -> None:
     async def job() -> None:
         async with entered(served) as client:
             assert await client.get_current_directory() == PurePosixPath("/")
@@ -121,7 +125,7 @@ def test_directories_and_names_change(served: Served) -> None:
 
 
 @in_thread
-def test_transfers_at_an_offset_and_appending(served: Served) -> None:
+def test_transfers_at_an_offset_and_appending(served: RunningService) -> None:
     data = content(300_000)
 
     async def job() -> None:
@@ -140,7 +144,7 @@ def test_transfers_at_an_offset_and_appending(served: Served) -> None:
 
 
 @in_thread
-def test_abort_of_a_download(served: Served) -> None:
+def test_abort_of_a_download(served: RunningService) -> None:
     make_files(served.root, {"big": BIG})
 
     async def job() -> None:
@@ -155,7 +159,7 @@ def test_abort_of_a_download(served: Served) -> None:
 
 
 @in_thread
-def test_refusals(served: Served) -> None:
+def test_refusals(served: RunningService) -> None:
     async def job() -> None:
         async with entered(served) as client:
             for refused in (
@@ -178,7 +182,7 @@ def test_refusals(served: Served) -> None:
 
 
 @in_thread
-def test_many_clients_at_once(served: Served, tmp_path: Path) -> None:
+def test_many_clients_at_once(served: RunningService, tmp_path: Path) -> None:
     here = small_files(tmp_path / "here", 100)
     paths = [str(path) for path in files(here)]
 

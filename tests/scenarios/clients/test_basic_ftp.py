@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_programs import NODE_MODULES, Ended, ipv6, node_module, program, run
-from tests.support.cut_networks import being_cut, cut_upload
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.client_programs import (
+    NODE_MODULES,
+    CompletedProgram,
+    ipv6,
+    node_module,
+    program,
+    run,
+)
+from tests.support.interrupted_transfers import interrupt_upload, interrupting_network
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import MTIME, assert_same, content, make_files, make_tree
 
 FIXTURES = (started, starting)
@@ -27,7 +34,9 @@ const [host, port] = process.argv.slice(1);
 """
 
 
-def node(served: Served, tmp_path: Path, text: str, host: str = "127.0.0.1") -> Ended:
+def node(
+    served: RunningService, tmp_path: Path, text: str, host: str = "127.0.0.1"
+) -> CompletedProgram:
     """Run a program that is logged in, in the directory ``here``."""
     node_module("basic-ftp")
     (tmp_path / "here").mkdir(exist_ok=True)
@@ -46,7 +55,7 @@ await client.uploadFromDir("tree"); await client.downloadToDir("back", "/a/b c")
 
 
 @in_thread
-def test_trees_both_ways(served: Served, tmp_path: Path) -> None:
+def test_trees_both_ways(served: RunningService, tmp_path: Path) -> None:
     """A whole directory goes there and back."""
     tree = make_tree(tmp_path / "here" / "tree")
     node(served, tmp_path, BOTH_WAYS)
@@ -56,7 +65,7 @@ def test_trees_both_ways(served: Served, tmp_path: Path) -> None:
 
 @ipv6
 @in_thread
-def test_ipv6(server: Callable[..., Served], tmp_path: Path) -> None:
+def test_ipv6(server: Callable[..., RunningService], tmp_path: Path) -> None:
     """The same over IPv6."""
     served = server("--listen", r"tcp6:0:interface=\:\:1")
     tree = make_tree(tmp_path / "here" / "tree")
@@ -66,7 +75,7 @@ def test_ipv6(server: Callable[..., Served], tmp_path: Path) -> None:
 
 @in_thread
 @pytest.mark.parametrize("command", ["MLSD", "LIST -a", "LIST"])
-def test_listings(served: Served, tmp_path: Path, command: str) -> None:
+def test_listings(served: RunningService, tmp_path: Path, command: str) -> None:
     """Both forms are understood; MLSD's times are exact."""
     make_files(served.root, {"d/a b": 1234567, "d/-rf": 0, "d/na\u00efve 100%": 5, "d/sub/x": 1})
     ended = node(
@@ -86,7 +95,7 @@ def test_listings(served: Served, tmp_path: Path, command: str) -> None:
 
 
 @in_thread
-def test_changes(served: Served, tmp_path: Path) -> None:
+def test_changes(served: RunningService, tmp_path: Path) -> None:
     """Names, sizes, times, deletion, and the refusals that programs count on."""
     make_files(served.root, {"one": 1234, "two": 99, "d e/x/y/z": 7, "keep/me": 8})
     ended = node(
@@ -115,14 +124,14 @@ def test_changes(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_going_on(served: Served, tmp_path: Path) -> None:
+def test_going_on(served: RunningService, tmp_path: Path) -> None:
     """Downloads begin at an offset; uploads go on where a cut left them, or after the end."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = make_files(tmp_path / "here", {"whole": 2_000_000, "tail": 5000})
     (here / "data").write_bytes(expected[:1_200_000])
     whole, tail = (here / "whole").read_bytes(), (here / "tail").read_bytes()
-    cut_upload(served, "whole", whole[:700_000])
+    interrupt_upload(served, "whole", whole[:700_000])
     node(
         served,
         tmp_path,
@@ -141,10 +150,10 @@ def test_going_on(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_a_cut_upload_is_gone_on_with(served: Served, tmp_path: Path) -> None:
+def test_a_cut_upload_is_gone_on_with(served: RunningService, tmp_path: Path) -> None:
     """The connections are reset while data flows; the program logs in again and sends the rest."""
     here = make_files(tmp_path / "here", {"data": 50_000_000})
-    with being_cut(served):
+    with interrupting_network(served):
         node(
             served,
             tmp_path,

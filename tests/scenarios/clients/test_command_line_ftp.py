@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_programs import Ended, ipv6, program, run
-from tests.support.cut_networks import cut_upload
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.client_programs import CompletedProgram, ipv6, program, run
+from tests.support.interrupted_transfers import interrupt_upload
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import MTIME, assert_same, content, make_files
 
 FIXTURES = (started, starting)
@@ -32,19 +32,19 @@ clients = pytest.mark.parametrize("client", CLIENTS)
 
 
 def ftp(
-    served: Served, tmp_path: Path, client: str, *commands: str, host: str = "127.0.0.1"
-) -> Ended:
+    served: RunningService, tmp_path: Path, client: str, *commands: str, host: str = "127.0.0.1"
+) -> CompletedProgram:
     """Have a client told commands in the directory ``here``."""
     here = tmp_path / "here"
     here.mkdir(exist_ok=True)
     start = (f"open {host} {served.port}", "user demo demo", "prompt")
     told = "\n".join([*start, *commands, "bye", ""])
-    return run([program(client), "-n", "-v"], tmp_path, cwd=here, told=told, status=None)
+    return run([program(client), "-n", "-v"], tmp_path, cwd=here, stdin=told, status=None)
 
 
 @in_thread
 @pytest.mark.parametrize("choice", CONNECTIONS)
-def test_many_files_both_ways(served: Served, tmp_path: Path, choice: str) -> None:
+def test_many_files_both_ways(served: RunningService, tmp_path: Path, choice: str) -> None:
     """mput and mget expand patterns; names are taken as they are."""
     client, settings = CONNECTIONS[choice]
     here = make_files(tmp_path / "here", NAMES)
@@ -60,7 +60,7 @@ def test_many_files_both_ways(served: Served, tmp_path: Path, choice: str) -> No
 @clients
 @pytest.mark.parametrize("settings", [(), ("passive",)])
 def test_ipv6(
-    server: Callable[..., Served], tmp_path: Path, client: str, settings: tuple[str, ...]
+    server: Callable[..., RunningService], tmp_path: Path, client: str, settings: tuple[str, ...]
 ) -> None:
     """Over IPv6, active and passive."""
     served = server("--listen", r"tcp6:0:interface=\:\:1")
@@ -71,7 +71,7 @@ def test_ipv6(
 
 @in_thread
 @clients
-def test_listings(served: Served, tmp_path: Path, client: str) -> None:
+def test_listings(served: RunningService, tmp_path: Path, client: str) -> None:
     """ls, dir and nlist, with patterns and with switches, to a file and to the terminal."""
     make_files(served.root, {"a b": 1234567, "-rf": 0, "na\u00efve": 5, ".dot": 3, "sub/x": 1})
     jobs = "ls . one", "dir . two", "nlist . three", "ls -la four", "nlist n* five", "ls -l"
@@ -95,7 +95,7 @@ def test_listings(served: Served, tmp_path: Path, client: str) -> None:
 
 @in_thread
 @clients
-def test_changes(served: Served, tmp_path: Path, client: str) -> None:
+def test_changes(served: RunningService, tmp_path: Path, client: str) -> None:
     """Directories, names, modes, appending and deletion."""
     here = make_files(tmp_path / "here", {"one": 1000, "two": 2000})
     files = {"gone": 1, "x1": 1, "x2": 1, "d/e": 1}
@@ -121,7 +121,7 @@ def test_changes(served: Served, tmp_path: Path, client: str) -> None:
 
 @in_thread
 @clients
-def test_text(served: Served, tmp_path: Path, client: str) -> None:
+def test_text(served: RunningService, tmp_path: Path, client: str) -> None:
     """Text comes back as it was, without the CRs of the way."""
     here = tmp_path / "here"
     here.mkdir()
@@ -135,7 +135,7 @@ def test_text(served: Served, tmp_path: Path, client: str) -> None:
 
 @in_thread
 @clients
-def test_going_on(served: Served, tmp_path: Path, client: str) -> None:
+def test_going_on(served: RunningService, tmp_path: Path, client: str) -> None:
     """reget gets what is missing; restart and put go on with what a cut left."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
@@ -144,7 +144,7 @@ def test_going_on(served: Served, tmp_path: Path, client: str) -> None:
     (here / "data").write_bytes(expected[:1_200_000])
     (here / "whole").write_bytes(expected)
     (here / "end").write_bytes(expected[:-10])
-    cut_upload(served, "whole", expected[:2_000_000])
+    interrupt_upload(served, "whole", expected[:2_000_000])
     jobs = "binary", "reget data", "restart 1500000", "put whole", "restart 2999990", "get data end"
     ended = ftp(served, tmp_path, client, *jobs)
     assert (here / "data").read_bytes() == expected
@@ -153,7 +153,7 @@ def test_going_on(served: Served, tmp_path: Path, client: str) -> None:
 
 
 @in_thread
-def test_times_are_kept(served: Served, tmp_path: Path) -> None:
+def test_times_are_kept(served: RunningService, tmp_path: Path) -> None:
     """tnftp asks for the time and gives it to the file."""
     make_files(served.root, {"file": 10})
     ftp(served, tmp_path, "tnftp", "get file")
@@ -161,7 +161,7 @@ def test_times_are_kept(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_urls(served: Served, tmp_path: Path) -> None:
+def test_urls(served: RunningService, tmp_path: Path) -> None:
     """tnftp gets and puts what a URL names."""
     here = make_files(tmp_path / "here", {"up": 70_000})
     make_files(served.root, {"a dir/a file": 100_000})
@@ -174,7 +174,7 @@ def test_urls(served: Served, tmp_path: Path) -> None:
 
 @in_thread
 @clients
-def test_failures_are_told(served: Served, tmp_path: Path, client: str) -> None:
+def test_failures_are_told(served: RunningService, tmp_path: Path, client: str) -> None:
     """Each is an error, and the next command works."""
     make_files(served.root, {"full/x": 1, "file": 10})
     jobs = "get missing", "cd missing", "rmdir full", "rename missing x", "delete full"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_programs import Ended, ipv6, java_library, program, run
-from tests.support.cut_networks import cut_upload
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.client_programs import CompletedProgram, ipv6, java_library, program, run
+from tests.support.interrupted_transfers import interrupt_upload
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import MTIME, ODD_NAMES, assert_same, content, make_files
 
 FIXTURES = (started, starting)
 SOURCE = Path(__file__).parent / "CommonsNet.java"
 MODES = ("passive", "passive-extended", "active")
-Job = Callable[..., Ended]
+Job = Callable[..., CompletedProgram]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,9 @@ def job(tmp_path: Path, classes: Path) -> Job:
     here = tmp_path / "here"
     here.mkdir()
 
-    def start(served: Served, mode: str, *words: str | Path, host: str = "127.0.0.1") -> Ended:
+    def start(
+        served: RunningService, mode: str, *words: str | Path, host: str = "127.0.0.1"
+    ) -> CompletedProgram:
         argv = [program("java"), *settings, host, str(served.port), mode, *words]
         return run(argv, tmp_path, cwd=here)
 
@@ -45,7 +47,7 @@ def job(tmp_path: Path, classes: Path) -> Job:
 
 @in_thread
 @pytest.mark.parametrize("mode", MODES)
-def test_every_name_both_ways(served: Served, tmp_path: Path, job: Job, mode: str) -> None:
+def test_every_name_both_ways(served: RunningService, tmp_path: Path, job: Job, mode: str) -> None:
     """Odd names and big files come back as they went."""
     sizes = {name: 1000 + number for number, name in enumerate(ODD_NAMES)}
     here = make_files(tmp_path / "here", {**sizes, "big": 3 << 20, "empty": 0})
@@ -58,7 +60,7 @@ def test_every_name_both_ways(served: Served, tmp_path: Path, job: Job, mode: st
 @ipv6
 @in_thread
 @pytest.mark.parametrize("mode", ["passive", "active"])
-def test_ipv6(server: Callable[..., Served], tmp_path: Path, job: Job, mode: str) -> None:
+def test_ipv6(server: Callable[..., RunningService], tmp_path: Path, job: Job, mode: str) -> None:
     """Over IPv6; the EPRT has the long form of the address."""
     here = make_files(tmp_path / "here", {"one": 100_000, "two": 0})
     (tmp_path / "back").mkdir()
@@ -69,7 +71,7 @@ def test_ipv6(server: Callable[..., Served], tmp_path: Path, job: Job, mode: str
 
 
 @in_thread
-def test_listings(served: Served, job: Job) -> None:
+def test_listings(served: RunningService, job: Job) -> None:
     """listFiles, mlistDir, mlistFile, listNames, getSize and the features."""
     make_files(served.root / "d", {"a b": 1234567, "-rf": 0, "na\u00efve/x": 5, ".dot": 3})
     rows = [line.split("|") for line in job(served, "passive", "listings", "d").stdout.splitlines()]
@@ -86,7 +88,7 @@ def test_listings(served: Served, job: Job) -> None:
 
 
 @in_thread
-def test_changes(served: Served, job: Job) -> None:
+def test_changes(served: RunningService, job: Job) -> None:
     """Names, directories, modes and times change; refusals are 550; a session begins anew."""
     make_files(served.root, {"one": 12345, "two": 20, "gone": 6, "full/x": 1})
     (served.root / "empty").mkdir()
@@ -99,14 +101,14 @@ def test_changes(served: Served, job: Job) -> None:
 
 
 @in_thread
-def test_going_on(served: Served, tmp_path: Path, job: Job) -> None:
+def test_going_on(served: RunningService, tmp_path: Path, job: Job) -> None:
     """Offsets, appending, unique names, and an abort in the middle."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = make_files(tmp_path / "here", {"whole": 2_000_000, "tail": 5000})
     (here / "data").write_bytes(expected[:1_200_000])
     whole, tail = (here / "whole").read_bytes(), (here / "tail").read_bytes()
-    cut_upload(served, "whole", whole[:700_000])
+    interrupt_upload(served, "whole", whole[:700_000])
     job(served, "passive", "going-on")
     assert (here / "data").read_bytes() == expected
     assert (served.root / "whole").read_bytes() == whole
@@ -115,7 +117,7 @@ def test_going_on(served: Served, tmp_path: Path, job: Job) -> None:
 
 
 @in_thread
-def test_text(served: Served, tmp_path: Path, job: Job) -> None:
+def test_text(served: RunningService, tmp_path: Path, job: Job) -> None:
     """Text is translated on the way and comes back as it was."""
     here = tmp_path / "here"
     (here / "text").write_bytes(b"one\n\ntwo\nlast\n")

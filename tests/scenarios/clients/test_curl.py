@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.client_programs import ipv6
 from tests.support.curl import ACTIVE, METHODS, Curl, curl
-from tests.support.raw_client import Served, in_thread, rst, started, starting
+from tests.support.raw_client import RunningService, in_thread, reset, started, starting
 from tests.support.trees import (
     BIG,
     MTIME,
@@ -56,7 +56,7 @@ def test_a_tree_goes_up_and_comes_back(curl: Curl, tmp_path: Path, method: str) 
 @pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
 @in_thread
 def test_a_big_file_both_ways(
-    server: Callable[..., Served], tmp_path: Path, host: str, active: list[str]
+    server: Callable[..., RunningService], tmp_path: Path, host: str, active: list[str]
 ) -> None:
     listen = "tcp:0:interface=127.0.0.1" if host == "127.0.0.1" else r"tcp6:0:interface=\:\:1"
     curl = Curl(server("--listen", listen), tmp_path, host)
@@ -122,7 +122,7 @@ def test_an_upload_is_resumed_after_a_cut(curl: Curl, tmp_path: Path) -> None:
     data = wire.data()
     assert wire.codes("TYPE I", "STOR file") == [200, 150]
     data.sendall((here / "file").read_bytes()[: BIG // 3])
-    rst(data)
+    reset(data)
     assert wire.reply().code == 426
     wire.drop()
     said = curl("-v", "-C", "-", "-T", here / "file", curl.url("file")).stderr

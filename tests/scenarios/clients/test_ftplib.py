@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ftplib_sessions import Login, download, login, upload
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import (
     MTIME,
     ODD_NAMES,
@@ -25,7 +25,7 @@ FIXTURES = (login, started, starting)
 
 
 @in_thread
-def test_a_session_from_welcome_to_quit(served: Served, login: Login) -> None:
+def test_a_session_from_welcome_to_quit(served: RunningService, login: Login) -> None:
     ftp = login(served)
     assert ftp.getwelcome().startswith("220")
     assert ftp.pwd() == "/"
@@ -37,7 +37,7 @@ def test_a_session_from_welcome_to_quit(served: Served, login: Login) -> None:
 
 
 @in_thread
-def test_wrong_passwords_are_refused_and_a_right_one_is_then_taken(served: Served) -> None:
+def test_wrong_passwords_are_refused_and_a_right_one_is_then_taken(served: RunningService) -> None:
     with ftplib.FTP(timeout=20) as ftp:
         ftp.connect("127.0.0.1", served.port)
         with pytest.raises(ftplib.error_perm, match=r"^530"):
@@ -50,7 +50,7 @@ def test_wrong_passwords_are_refused_and_a_right_one_is_then_taken(served: Serve
 
 @in_thread
 def test_directories_of_all_names_are_made_entered_and_removed(
-    served: Served, login: Login
+    served: RunningService, login: Login
 ) -> None:
     ftp = login(served)
     for name in ODD_NAMES:
@@ -68,7 +68,9 @@ def test_directories_of_all_names_are_made_entered_and_removed(
 
 
 @in_thread
-def test_files_of_all_names_are_renamed_measured_and_deleted(served: Served, login: Login) -> None:
+def test_files_of_all_names_are_renamed_measured_and_deleted(
+    served: RunningService, login: Login
+) -> None:
     ftp = login(served)
     for size, name in enumerate(ODD_NAMES):
         upload(ftp, "new", content(size, name))
@@ -82,7 +84,7 @@ def test_files_of_all_names_are_renamed_measured_and_deleted(served: Served, log
 
 
 @in_thread
-def test_rename_replaces_a_file(served: Served, login: Login) -> None:
+def test_rename_replaces_a_file(served: RunningService, login: Login) -> None:
     ftp = login(served)
     upload(ftp, "old", b"old")
     upload(ftp, "new", b"new")
@@ -94,7 +96,9 @@ def test_rename_replaces_a_file(served: Served, login: Login) -> None:
 
 
 @in_thread
-def test_a_tree_goes_up_and_comes_back(served: Served, login: Login, tmp_path: Path) -> None:
+def test_a_tree_goes_up_and_comes_back(
+    served: RunningService, login: Login, tmp_path: Path
+) -> None:
     here, back = make_tree(tmp_path / "here"), tmp_path / "back"
     ftp = login(served)
     for directory in sorted(path for path in here.rglob("*") if path.is_dir()):
@@ -124,7 +128,7 @@ def _fetch(ftp: ftplib.FTP, source: str, target: Path) -> None:
 
 
 @in_thread
-def test_nlst_names_what_is_there(served: Served, login: Login) -> None:
+def test_nlst_names_what_is_there(served: RunningService, login: Login) -> None:
     make_files(served.root / "in here", dict.fromkeys(ODD_NAMES, 1))
     ftp = login(served)
     shown = {name for name in ODD_NAMES if not name.startswith(".")}
@@ -138,7 +142,7 @@ def test_nlst_names_what_is_there(served: Served, login: Login) -> None:
 
 
 @in_thread
-def test_dir_shows_kinds_sizes_dates_and_names(served: Served, login: Login) -> None:
+def test_dir_shows_kinds_sizes_dates_and_names(served: RunningService, login: Login) -> None:
     make_files(served.root, {"with  spaces": 70_000, "directory/file": 1})
     lines: list[str] = []
     login(served).dir(lines.append)
@@ -153,7 +157,7 @@ def test_dir_shows_kinds_sizes_dates_and_names(served: Served, login: Login) -> 
 
 
 @in_thread
-def test_mlsd_tells_the_facts_that_are_asked_for(served: Served, login: Login) -> None:
+def test_mlsd_tells_the_facts_that_are_asked_for(served: RunningService, login: Login) -> None:
     make_files(served.root, {"a file; with=signs": 70_000, "directory/file": 1})
     ftp = login(served)
     facts = dict(ftp.mlsd())
@@ -166,7 +170,7 @@ def test_mlsd_tells_the_facts_that_are_asked_for(served: Served, login: Login) -
 
 
 @in_thread
-def test_text_round_trips_by_lines(served: Served, login: Login) -> None:
+def test_text_round_trips_by_lines(served: RunningService, login: Login) -> None:
     lines = ["first", "", "\u00fcml\u00e4ut", "x" * 5000, *map(str, range(9999)), "last"]
     text = "".join(f"{line}\n" for line in lines).encode()
     ftp = login(served)
@@ -180,7 +184,7 @@ def test_text_round_trips_by_lines(served: Served, login: Login) -> None:
 
 
 @in_thread
-def test_appending_and_unique_names(served: Served, login: Login) -> None:
+def test_appending_and_unique_names(served: RunningService, login: Login) -> None:
     ftp = login(served)
     ftp.storbinary("APPE log", io.BytesIO(b"one\n"))
     ftp.storbinary("APPE log", io.BytesIO(b"two\n"))
@@ -193,7 +197,7 @@ def test_appending_and_unique_names(served: Served, login: Login) -> None:
 
 @in_thread
 def test_a_thousand_small_files_over_one_connection(
-    served: Served, login: Login, tmp_path: Path
+    served: RunningService, login: Login, tmp_path: Path
 ) -> None:
     here = small_files(tmp_path / "here")
     ftp = login(served)

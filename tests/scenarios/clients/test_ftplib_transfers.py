@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.client_programs import ipv6
 from tests.support.ftplib_sessions import LOCAL, Login, download, login, upload
-from tests.support.raw_client import STRANGER, Served, in_thread, rst, started, starting
+from tests.support.raw_client import STRANGER, RunningService, in_thread, reset, started, starting
 from tests.support.trees import BIG, content
 
 FIXTURES = (login, started, starting)
@@ -21,7 +21,7 @@ LISTEN = {LOCAL: "tcp:0:interface=127.0.0.1", "::1": r"tcp6:0:interface=\:\:1"}
 @pytest.mark.parametrize("host", HOSTS)
 @in_thread
 def test_a_big_file_both_ways(
-    server: Callable[..., Served], login: Login, host: str, passive: bool
+    server: Callable[..., RunningService], login: Login, host: str, passive: bool
 ) -> None:
     served, data = server("--listen", LISTEN[host]), content(BIG)
     ftp = login(served, host)
@@ -34,7 +34,7 @@ def test_a_big_file_both_ways(
 
 
 @in_thread
-def test_a_client_with_an_address_of_its_own(served: Served, login: Login) -> None:
+def test_a_client_with_an_address_of_its_own(served: RunningService, login: Login) -> None:
     ftp = login(served, source_address=(STRANGER, 0))
     for passive in (True, False):
         ftp.set_pasv(passive)
@@ -43,7 +43,7 @@ def test_a_client_with_an_address_of_its_own(served: Served, login: Login) -> No
 
 
 @in_thread
-def test_transfers_at_a_position(served: Served, login: Login) -> None:
+def test_transfers_at_a_position(served: RunningService, login: Login) -> None:
     data = content(300_000)
     (served.root / "file").write_bytes(data)
     ftp = login(served)
@@ -56,14 +56,14 @@ def test_transfers_at_a_position(served: Served, login: Login) -> None:
 
 
 @in_thread
-def test_an_upload_is_resumed_after_cuts(served: Served, login: Login) -> None:
+def test_an_upload_is_resumed_after_cuts(served: RunningService, login: Login) -> None:
     data, arrived = content(BIG), 0
     for end in (BIG // 3, BIG // 2):
         ftp = login(served)
         ftp.voidcmd("TYPE I")
         with ftp.transfercmd("STOR file", rest=arrived or None) as connection:
             connection.sendall(data[arrived:end])
-            rst(connection)
+            reset(connection)
         with pytest.raises(ftplib.error_temp, match=r"^426"):
             ftp.voidresp()
         assert not (served.root / "file").exists()
@@ -71,7 +71,7 @@ def test_an_upload_is_resumed_after_cuts(served: Served, login: Login) -> None:
         assert size is not None and arrived < size <= end
         arrived = size
         assert ftp.sock is not None
-        rst(ftp.sock)
+        reset(ftp.sock)
     ftp = login(served)
     upload(ftp, "file", data[arrived:], rest=arrived)
     assert (served.root / "file").read_bytes() == data
@@ -79,7 +79,7 @@ def test_an_upload_is_resumed_after_cuts(served: Served, login: Login) -> None:
 
 
 @in_thread
-def test_a_download_is_resumed_after_a_cut(served: Served, login: Login) -> None:
+def test_a_download_is_resumed_after_a_cut(served: RunningService, login: Login) -> None:
     data = content(BIG)
     parts: list[bytes] = []
     (served.root / "file").write_bytes(data)
@@ -88,7 +88,7 @@ def test_a_download_is_resumed_after_a_cut(served: Served, login: Login) -> None
     with ftp.transfercmd("RETR file") as connection:
         while sum(len(disconnect) for disconnect in parts) < BIG // 2:
             parts.append(connection.recv(1 << 20))
-        rst(connection)
+        reset(connection)
     with pytest.raises(ftplib.error_temp, match=r"^426"):
         ftp.voidresp()
     received = b"".join(parts)
@@ -96,7 +96,7 @@ def test_a_download_is_resumed_after_a_cut(served: Served, login: Login) -> None
 
 
 @in_thread
-def test_abort_ends_a_stalled_download(served: Served, login: Login) -> None:
+def test_abort_ends_a_stalled_download(served: RunningService, login: Login) -> None:
     (served.root / "file").write_bytes(content(BIG))
     ftp = login(served)
     ftp.voidcmd("TYPE I")
@@ -109,7 +109,7 @@ def test_abort_ends_a_stalled_download(served: Served, login: Login) -> None:
 
 
 @in_thread
-def test_abort_of_an_upload_leaves_the_old_file(served: Served, login: Login) -> None:
+def test_abort_of_an_upload_leaves_the_old_file(served: RunningService, login: Login) -> None:
     (served.root / "file").write_bytes(b"old")
     ftp = login(served)
     ftp.voidcmd("TYPE I")
@@ -123,14 +123,14 @@ def test_abort_of_an_upload_leaves_the_old_file(served: Served, login: Login) ->
 
 
 @in_thread
-def test_abort_of_nothing(served: Served, login: Login) -> None:
+def test_abort_of_nothing(served: RunningService, login: Login) -> None:
     ftp = login(served)
     assert ftp.abort()[:3] in {"225", "226"}
     assert ftp.pwd() == "/"
 
 
 @in_thread
-def test_an_expected_size_comes_with_the_connection(served: Served, login: Login) -> None:
+def test_an_expected_size_comes_with_the_connection(served: RunningService, login: Login) -> None:
     (served.root / "file").write_bytes(content(12_345))
     ftp = login(served)
     ftp.voidcmd("TYPE I")
@@ -143,7 +143,7 @@ def test_an_expected_size_comes_with_the_connection(served: Served, login: Login
 
 
 @in_thread
-def test_refused_transfers_leave_the_session_usable(served: Served, login: Login) -> None:
+def test_refused_transfers_leave_the_session_usable(served: RunningService, login: Login) -> None:
     ftp = login(served)
     for passive in (True, False):
         ftp.set_pasv(passive)

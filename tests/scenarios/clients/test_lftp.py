@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.client_programs import ipv6
-from tests.support.cut_networks import being_cut, cut_upload
-from tests.support.lftp import lftp, said, sent
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.interrupted_transfers import interrupt_upload, interrupting_network
+from tests.support.lftp import all_sent, lftp, sent
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import BIG, assert_same, content, make_files, make_tree, small_files
 
 FIXTURES = (started, starting)
@@ -40,19 +40,19 @@ def trees(tmp_path: Path) -> tuple[Path, Path]:
 
 @in_thread
 @pytest.mark.parametrize("choice", CHOICES)
-def test_mirror_both_ways(served: Served, tmp_path: Path, choice: str) -> None:
+def test_mirror_both_ways(served: RunningService, tmp_path: Path, choice: str) -> None:
     """A tree goes there and back whole, with its times, whatever is set."""
     tree, back = trees(tmp_path)
     setting, sign = CHOICES[choice]
     ended = lftp(served, tmp_path, setting, "mirror -R tree there", "mirror there back")
     assert_same(tree, served.root / "there", times=True)
     assert_same(tree, back, times=True)
-    assert any(command.startswith(sign) for command in said(ended))
+    assert any(command.startswith(sign) for command in all_sent(ended))
 
 
 @ipv6
 @in_thread
-def test_mirror_over_ipv6(server: Callable[..., Served], tmp_path: Path) -> None:
+def test_mirror_over_ipv6(server: Callable[..., RunningService], tmp_path: Path) -> None:
     """IPv6 needs EPSV; the EPRT of lftp 4.9 names no host but ``::``, so it is not tried."""
     served = server("--listen", r"tcp6:0:interface=\:\:1")
     tree, back = trees(tmp_path)
@@ -63,7 +63,9 @@ def test_mirror_over_ipv6(server: Callable[..., Served], tmp_path: Path) -> None
 
 
 @in_thread
-def test_mirror_again_moves_nothing_and_delete_makes_equal(served: Served, tmp_path: Path) -> None:
+def test_mirror_again_moves_nothing_and_delete_makes_equal(
+    served: RunningService, tmp_path: Path
+) -> None:
     """Times and sizes are so right that a second mirror has nothing to do."""
     tree, back = trees(tmp_path)
     both = "mirror -R --delete tree there", "mirror --delete there back"
@@ -82,7 +84,7 @@ def test_mirror_again_moves_nothing_and_delete_makes_equal(served: Served, tmp_p
 
 
 @in_thread
-def test_a_thousand_small_files_both_ways(served: Served, tmp_path: Path) -> None:
+def test_a_thousand_small_files_both_ways(served: RunningService, tmp_path: Path) -> None:
     """Thousands of commands in a pipeline are answered in order."""
     tree = small_files(tmp_path / "here" / "tree")
     lftp(served, tmp_path, "mirror -R tree there", "mirror there back")
@@ -91,7 +93,7 @@ def test_a_thousand_small_files_both_ways(served: Served, tmp_path: Path) -> Non
 
 
 @in_thread
-def test_a_big_file_both_ways_and_in_pieces(served: Served, tmp_path: Path) -> None:
+def test_a_big_file_both_ways_and_in_pieces(served: RunningService, tmp_path: Path) -> None:
     """50 MiB, up, down, and down over four connections that stop in the middle."""
     here = make_files(tmp_path / "here", {"big": BIG})
     ended = lftp(
@@ -109,11 +111,13 @@ def test_a_big_file_both_ways_and_in_pieces(served: Served, tmp_path: Path) -> N
 
 @in_thread
 @pytest.mark.parametrize("command", ["put -c data", "reput data"])
-def test_an_upload_goes_on_after_a_cut(served: Served, tmp_path: Path, command: str) -> None:
+def test_an_upload_goes_on_after_a_cut(
+    served: RunningService, tmp_path: Path, command: str
+) -> None:
     """What came before the cut is not sent again."""
     here = make_files(tmp_path / "here", {"data": 3_000_000})
     expected = (here / "data").read_bytes()
-    cut_upload(served, "data", expected[:1_200_000])
+    interrupt_upload(served, "data", expected[:1_200_000])
     assert not (served.root / "data").exists()
     ended = lftp(served, tmp_path, command)
     assert (served.root / "data").read_bytes() == expected
@@ -122,7 +126,9 @@ def test_an_upload_goes_on_after_a_cut(served: Served, tmp_path: Path, command: 
 
 @in_thread
 @pytest.mark.parametrize("command", ["get -c data", "reget data", "pget -c data"])
-def test_a_download_goes_on_where_it_ended(served: Served, tmp_path: Path, command: str) -> None:
+def test_a_download_goes_on_where_it_ended(
+    served: RunningService, tmp_path: Path, command: str
+) -> None:
     """Only the rest is sent."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
@@ -135,11 +141,11 @@ def test_a_download_goes_on_where_it_ended(served: Served, tmp_path: Path, comma
 
 
 @in_thread
-def test_a_cut_download_is_gone_on_with(served: Served, tmp_path: Path) -> None:
+def test_a_cut_download_is_gone_on_with(served: RunningService, tmp_path: Path) -> None:
     """The connections are reset while data flows; lftp connects again and gets the rest."""
     expected = content(LONG)
     (served.root / "data").write_bytes(expected)
-    with being_cut(served):
+    with interrupting_network(served):
         ended = lftp(served, tmp_path, *SLOWLY, "set net:reconnect-interval-base 1", "get data")
     assert (tmp_path / "here" / "data").read_bytes() == expected
     assert len(sent(ended, "RETR")) == 2 and sent(ended, "REST")

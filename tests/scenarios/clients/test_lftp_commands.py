@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lftp import lftp, sent
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import assert_same, files, make_files, make_tree
 
 FIXTURES = (started, starting)
@@ -18,7 +18,7 @@ CAT = ("tree/one", "tree/empty", "tree/block")
 
 
 @in_thread
-def test_globs(served: Served, tmp_path: Path) -> None:
+def test_globs(served: RunningService, tmp_path: Path) -> None:
     """mput, mget, mrm and rmdir expand patterns and take odd names literally."""
     names = {"a b.txt": 10, "-c.txt": 11, "[d].txt": 12, "100%.txt": 13, "e.bin": 14}
     here = make_files(tmp_path / "here", names)
@@ -35,7 +35,7 @@ def test_globs(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_rename_chmod_and_deletion(served: Served, tmp_path: Path) -> None:
+def test_rename_chmod_and_deletion(served: RunningService, tmp_path: Path) -> None:
     """A file moves over another one and into a directory; modes change, also below."""
     make_files(served.root, {"old": 10, "new": 20, "other": 30, "d/e/f": 40, "gone/x": 50})
     expected = (served.root / "old").read_bytes()
@@ -53,7 +53,7 @@ def test_rename_chmod_and_deletion(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_listings(served: Served, tmp_path: Path) -> None:
+def test_listings(served: RunningService, tmp_path: Path) -> None:
     """ls, nlist, cls, find and du tell what there is."""
     make_tree(served.root / "tree")
     jobs = {
@@ -86,7 +86,7 @@ def test_listings(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_text(served: Served, tmp_path: Path) -> None:
+def test_text(served: RunningService, tmp_path: Path) -> None:
     """In ASCII mode lines end with CRLF on the way and with LF at both ends."""
     here = tmp_path / "here"
     here.mkdir()
@@ -100,7 +100,7 @@ def test_text(served: Served, tmp_path: Path) -> None:
 
 @in_thread
 @pytest.mark.parametrize("setting", ["yes", "no"])
-def test_times_by_site_utime(served: Served, tmp_path: Path, setting: str) -> None:
+def test_times_by_site_utime(served: RunningService, tmp_path: Path, setting: str) -> None:
     """Either form of SITE UTIME sets the time to the second, in UTC."""
     tree = make_tree(tmp_path / "here" / "tree")
     settings = "set ftp:use-feat no", f"set ftp:use-site-utime2 {setting}"
@@ -111,7 +111,7 @@ def test_times_by_site_utime(served: Served, tmp_path: Path, setting: str) -> No
 
 
 @in_thread
-def test_failures_are_told(served: Served, tmp_path: Path) -> None:
+def test_failures_are_told(served: RunningService, tmp_path: Path) -> None:
     """Each of these is an error, and the session goes on."""
     make_files(served.root, {"file": 10, "full/x": 1})
     for command in (

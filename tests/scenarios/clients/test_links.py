@@ -17,12 +17,12 @@ from tests.scenarios.clients.test_basic_ftp import node
 from tests.scenarios.clients.test_rclone import rclone
 from tests.support.client_programs import program, run
 from tests.support.lftp import lftp
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 
 FIXTURES = (started, starting)
 
 
-def planted(served: Served) -> Path:
+def planted(served: RunningService) -> Path:
     """Make ``site`` with its links, and ``releases`` beside it, which is to survive."""
     site, release = served.root / "site", served.root / "releases" / "7"
     release.mkdir(parents=True)
@@ -43,38 +43,38 @@ def planted(served: Served) -> Path:
     return site
 
 
-def assert_kept(served: Served) -> None:
+def assert_kept(served: RunningService) -> None:
     """See that nothing but ``site`` was touched."""
     assert sorted(os.listdir(served.root)) in (["releases"], ["releases", "site"])
     assert (served.root / "releases" / "7" / "kept").read_bytes() == b"kept"
 
 
-def by_lftp(served: Served, tmp_path: Path) -> None:
+def by_lftp(served: RunningService, tmp_path: Path) -> None:
     lftp(served, tmp_path, "rm -r site")
 
 
-def by_lftp_with_facts(served: Served, tmp_path: Path) -> None:
+def by_lftp_with_facts(served: RunningService, tmp_path: Path) -> None:
     lftp(served, tmp_path, "set ftp:use-mlsd yes", "rm -r site")
 
 
-def by_rclone(served: Served, tmp_path: Path) -> None:
+def by_rclone(served: RunningService, tmp_path: Path) -> None:
     rclone(served, tmp_path, "purge", "r:site")
 
 
-def by_rclone_with_lists(served: Served, tmp_path: Path) -> None:
+def by_rclone_with_lists(served: RunningService, tmp_path: Path) -> None:
     rclone(served, tmp_path, "purge", "r:site", "--ftp-disable-mlsd")
 
 
-def by_basic_ftp(served: Served, tmp_path: Path) -> None:
+def by_basic_ftp(served: RunningService, tmp_path: Path) -> None:
     node(served, tmp_path, 'await client.removeDir("/site");')
 
 
-def by_basic_ftp_with_lists(served: Served, tmp_path: Path) -> None:
+def by_basic_ftp_with_lists(served: RunningService, tmp_path: Path) -> None:
     text = 'client.availableListCommands = ["LIST"]; await client.removeDir("/site");'
     node(served, tmp_path, text)
 
 
-def by_ftplib(served: Served, _tmp_path: Path) -> None:
+def by_ftplib(served: RunningService, _tmp_path: Path) -> None:
     """Remove as Python programs do that go by the facts."""
 
     def remove(ftp: ftplib.FTP, path: str) -> None:
@@ -105,7 +105,7 @@ REMOVERS = (
 @in_thread
 @pytest.mark.parametrize("remove", REMOVERS)
 def test_removing_a_tree_removes_its_links_only(
-    served: Served, tmp_path: Path, remove: Callable[[Served, Path], None]
+    served: RunningService, tmp_path: Path, remove: Callable[[RunningService, Path], None]
 ) -> None:
     """The tree goes, links included, and what they point at stays."""
     site = planted(served)
@@ -117,7 +117,7 @@ def test_removing_a_tree_removes_its_links_only(
 @in_thread
 @pytest.mark.parametrize("facts", ["yes", "no"])
 def test_a_mirror_that_deletes_does_not_delete_through_links(
-    served: Served, tmp_path: Path, facts: str
+    served: RunningService, tmp_path: Path, facts: str
 ) -> None:
     """``mirror -R --delete`` of an empty directory takes the links away."""
     site = planted(served)
@@ -129,7 +129,7 @@ def test_a_mirror_that_deletes_does_not_delete_through_links(
 
 @in_thread
 @pytest.mark.parametrize("facts", ["yes", "no"])
-def test_a_copy_of_a_loop_ends(served: Served, tmp_path: Path, facts: str) -> None:
+def test_a_copy_of_a_loop_ends(served: RunningService, tmp_path: Path, facts: str) -> None:
     """Nothing is copied twice by lftp; links are made again as links."""
     planted(served)
     lftp(served, tmp_path, f"set ftp:use-mlsd {facts}", "mirror site copy")
@@ -141,7 +141,7 @@ def test_a_copy_of_a_loop_ends(served: Served, tmp_path: Path, facts: str) -> No
 
 
 @in_thread
-def test_a_link_to_a_file_is_copied_as_the_file(served: Served, tmp_path: Path) -> None:
+def test_a_link_to_a_file_is_copied_as_the_file(served: RunningService, tmp_path: Path) -> None:
     """rclone takes links for files, and compares sizes and times with those told."""
     (served.root / "file").write_bytes(b"content")
     os.utime(served.root / "file", (1_600_000_000, 1_600_000_000))
@@ -153,7 +153,7 @@ def test_a_link_to_a_file_is_copied_as_the_file(served: Served, tmp_path: Path) 
 
 
 @in_thread
-def test_a_recursive_listing_ends(served: Served, tmp_path: Path) -> None:
+def test_a_recursive_listing_ends(served: RunningService, tmp_path: Path) -> None:
     """``curl`` reads LIST -R; the loop is shown once."""
     planted(served)
     (tmp_path / "here").mkdir()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_programs import Ended, program, run
-from tests.support.cut_networks import cut_upload
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.client_programs import CompletedProgram, program, run
+from tests.support.interrupted_transfers import interrupt_upload
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import assert_same, content, make_files, make_tree
 
 FIXTURES = (started, starting)
@@ -17,7 +17,9 @@ HOST = "127.0.0.1"
 CONNECTIONS = {"passive": "-F", "active": "-E"}
 
 
-def ncftp(served: Served, tmp_path: Path, *words: str | Path, status: int | None = 0) -> Ended:
+def ncftp(
+    served: RunningService, tmp_path: Path, *words: str | Path, status: int | None = 0
+) -> CompletedProgram:
     """Run ``ncftpput -R ...`` and the like in the directory ``here``."""
     here = tmp_path / "here"
     here.mkdir(exist_ok=True)
@@ -26,7 +28,7 @@ def ncftp(served: Served, tmp_path: Path, *words: str | Path, status: int | None
     return run(argv, tmp_path, cwd=here, status=status)
 
 
-def sent(ended: Ended, verb: str) -> list[str]:
+def sent(ended: CompletedProgram, verb: str) -> list[str]:
     """Return the arguments of a command, each time it was sent."""
     lines = ended.stderr.splitlines() + ended.stdout.splitlines()
     return [line[5:].partition(" ")[2] for line in lines if line.startswith(f"Cmd: {verb}")]
@@ -34,7 +36,7 @@ def sent(ended: Ended, verb: str) -> list[str]:
 
 @in_thread
 @pytest.mark.parametrize("connection", CONNECTIONS)
-def test_trees_both_ways(served: Served, tmp_path: Path, connection: str) -> None:
+def test_trees_both_ways(served: RunningService, tmp_path: Path, connection: str) -> None:
     """ncftpput -R and ncftpget -R carry everything, with its times."""
     tree = make_tree(tmp_path / "here" / "tree")
     how = CONNECTIONS[connection]
@@ -48,7 +50,7 @@ def test_trees_both_ways(served: Served, tmp_path: Path, connection: str) -> Non
 
 
 @in_thread
-def test_globs(served: Served, tmp_path: Path) -> None:
+def test_globs(served: RunningService, tmp_path: Path) -> None:
     """A pattern is expanded with the server's names."""
     names = {"a b.txt": 10, "-c.txt": 11, "100%.txt": 13, "e.bin": 14}
     make_files(served.root / "d e", names)
@@ -61,7 +63,7 @@ def test_globs(served: Served, tmp_path: Path) -> None:
 
 @in_thread
 @pytest.mark.parametrize("flags", ["-1", "-l", "-m", "-C", "-la", "-R", "-g", "-1 -a", "-1 -E"])
-def test_listings(served: Served, tmp_path: Path, flags: str) -> None:
+def test_listings(served: RunningService, tmp_path: Path, flags: str) -> None:
     """Every form of listing has every name."""
     make_files(served.root / "d", {"a b": 1234567, "-rf": 0, "na\u00efve 100%": 5, ".dot": 3})
     url = f"ftp://{HOST}:{served.port}/d/"
@@ -72,18 +74,18 @@ def test_listings(served: Served, tmp_path: Path, flags: str) -> None:
 
 
 @in_thread
-def test_an_upload_goes_on_after_a_cut(served: Served, tmp_path: Path) -> None:
+def test_an_upload_goes_on_after_a_cut(served: RunningService, tmp_path: Path) -> None:
     """ncftpput -z sends only what is missing (with -s; without it it begins at 0)."""
     here = make_files(tmp_path / "here", {"data": 3_000_000})
     expected = (here / "data").read_bytes()
-    cut_upload(served, "data", expected[:1_200_000])
+    interrupt_upload(served, "data", expected[:1_200_000])
     ended = ncftp(served, tmp_path, "ncftpput", "-z", "-s", HOST, "/", "data")
     assert (served.root / "data").read_bytes() == expected
     assert sent(ended, "REST") == ["1200000"]
 
 
 @in_thread
-def test_a_download_goes_on_where_it_ended(served: Served, tmp_path: Path) -> None:
+def test_a_download_goes_on_where_it_ended(served: RunningService, tmp_path: Path) -> None:
     """ncftpget -z gets only what is missing."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
@@ -96,7 +98,7 @@ def test_a_download_goes_on_where_it_ended(served: Served, tmp_path: Path) -> No
 
 
 @in_thread
-def test_single_files(served: Served, tmp_path: Path) -> None:
+def test_single_files(served: RunningService, tmp_path: Path) -> None:
     """Appending, text, temporary names, and deletion after the transfer."""
     here = make_files(tmp_path / "here", {"one": 1000, "two": 2000, "three": 3000})
     (here / "text").write_bytes(b"one\n\ntwo\nlast")
@@ -122,7 +124,7 @@ def test_single_files(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_failures_are_told(served: Served, tmp_path: Path) -> None:
+def test_failures_are_told(served: RunningService, tmp_path: Path) -> None:
     """What is not there is an error."""
     make_files(tmp_path / "here", {"one": 1000})
     assert ncftp(served, tmp_path, "ncftpget", HOST, ".", "/missing", status=None).returncode

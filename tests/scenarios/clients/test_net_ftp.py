@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_programs import Ended, ipv6, program, run
-from tests.support.cut_networks import cut_upload
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.client_programs import CompletedProgram, ipv6, program, run
+from tests.support.interrupted_transfers import interrupt_upload
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import MTIME, ODD_NAMES, assert_same, content, make_files
 
 FIXTURES = (started, starting)
@@ -27,8 +27,8 @@ passive = pytest.mark.parametrize("passive", [1, 0], ids=["passive", "active"])
 
 
 def perl(
-    served: Served, tmp_path: Path, text: str, passive: int = 1, host: str = "127.0.0.1"
-) -> Ended:
+    served: RunningService, tmp_path: Path, text: str, passive: int = 1, host: str = "127.0.0.1"
+) -> CompletedProgram:
     """Run a program that is logged in, in the directory ``here``."""
     here = tmp_path / "here"
     here.mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ for my $name (@names) { $listed{$name} or die "not listed: $name"; must($ftp->ge
 
 @in_thread
 @passive
-def test_every_name_both_ways(served: Served, tmp_path: Path, passive: int) -> None:
+def test_every_name_both_ways(served: RunningService, tmp_path: Path, passive: int) -> None:
     """Odd names and big files come back as they went; directories are made on the way."""
     sizes = {name: 1000 + number for number, name in enumerate(ODD_NAMES)}
     here = make_files(tmp_path / "here", {**sizes, "big": 3 << 20, "empty": 0})
@@ -60,7 +60,7 @@ def test_every_name_both_ways(served: Served, tmp_path: Path, passive: int) -> N
 @ipv6
 @in_thread
 @passive
-def test_ipv6(server: Callable[..., Served], tmp_path: Path, passive: int) -> None:
+def test_ipv6(server: Callable[..., RunningService], tmp_path: Path, passive: int) -> None:
     """The same over IPv6."""
     here = make_files(tmp_path / "here", {"one": 100_000, "two": 0})
     served = server("--listen", SIX)
@@ -70,7 +70,7 @@ def test_ipv6(server: Callable[..., Served], tmp_path: Path, passive: int) -> No
 
 
 @in_thread
-def test_names_sizes_and_times(served: Served, tmp_path: Path) -> None:
+def test_names_sizes_and_times(served: RunningService, tmp_path: Path) -> None:
     """ls, dir, mdtm, size, pwd, cdup, rename, delete, rmdir and supported tell and do the right."""
     make_files(served.root, {"d e/file": 12345, "d e/-rf": 0, "other": 5, "tree/a/b/c": 7})
     ended = perl(
@@ -99,7 +99,7 @@ def test_names_sizes_and_times(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_appending_and_unique_names(served: Served, tmp_path: Path) -> None:
+def test_appending_and_unique_names(served: RunningService, tmp_path: Path) -> None:
     """APPE adds; STOU never takes a name twice and tells which one it took."""
     here = make_files(tmp_path / "here", {"one": 1000, "two": 2000})
     ended = perl(
@@ -118,7 +118,7 @@ def test_appending_and_unique_names(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_text(served: Served, tmp_path: Path) -> None:
+def test_text(served: RunningService, tmp_path: Path) -> None:
     """Text is translated on the way, and handles are read and written line by line."""
     here = tmp_path / "here"
     here.mkdir()
@@ -141,14 +141,14 @@ def test_text(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_going_on_and_stopping(served: Served, tmp_path: Path) -> None:
+def test_going_on_and_stopping(served: RunningService, tmp_path: Path) -> None:
     """get and put go on at an offset; a transfer can be aborted and the session goes on."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = make_files(tmp_path / "here", {"whole": 2_000_000})
     (here / "data").write_bytes(expected[:1_200_000])
     whole = (here / "whole").read_bytes()
-    cut_upload(served, "whole", whole[:700_000])
+    interrupt_upload(served, "whole", whole[:700_000])
     perl(
         served,
         tmp_path,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_programs import Ended, program, run
-from tests.support.cut_networks import cut_upload
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.client_programs import CompletedProgram, program, run
+from tests.support.interrupted_transfers import interrupt_upload
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import MTIME, ODD_NAMES, assert_same, content, make_files
 
 FIXTURES = (started, starting)
@@ -32,7 +32,7 @@ END = "must(ftp_close($ftp));"
 passive = pytest.mark.parametrize("passive", [1, 0], ids=["passive", "active"])
 
 
-def php(served: Served, tmp_path: Path, text: str, passive: int = 1) -> Ended:
+def php(served: RunningService, tmp_path: Path, text: str, passive: int = 1) -> CompletedProgram:
     """Run a program that is logged in, in the directory ``here``."""
     (tmp_path / "here").mkdir(exist_ok=True)
     argv = [program("php"), "-d", "display_errors=stderr", "-r", f"{BEGIN}{text}{END}"]
@@ -41,7 +41,7 @@ def php(served: Served, tmp_path: Path, text: str, passive: int = 1) -> Ended:
 
 @in_thread
 @passive
-def test_every_name_both_ways(served: Served, tmp_path: Path, passive: int) -> None:
+def test_every_name_both_ways(served: RunningService, tmp_path: Path, passive: int) -> None:
     """Odd names and big files come back as they went."""
     sizes = {name: 1000 + number for number, name in enumerate(ODD_NAMES)}
     here = make_files(tmp_path / "here", {**sizes, "big": 3 << 20, "empty": 0})
@@ -64,7 +64,7 @@ def test_every_name_both_ways(served: Served, tmp_path: Path, passive: int) -> N
 
 @in_thread
 @passive
-def test_listings(served: Served, tmp_path: Path, passive: int) -> None:
+def test_listings(served: RunningService, tmp_path: Path, passive: int) -> None:
     """nlist, rawlist and mlsd tell what is there."""
     make_files(served.root / "d", {"a b": 1234567, "-rf": 0, "na\u00efve/x": 5, ".dot": 3})
     ended = php(
@@ -93,7 +93,7 @@ def test_listings(served: Served, tmp_path: Path, passive: int) -> None:
 
 
 @in_thread
-def test_changes(served: Served, tmp_path: Path) -> None:
+def test_changes(served: RunningService, tmp_path: Path) -> None:
     """rename, delete, mkdir, rmdir, chmod, size, mdtm, site, raw, alloc; refusals are errors."""
     make_files(served.root, {"one": 12345, "two": 20, "gone": 6, "full/x": 1})
     (served.root / "empty").mkdir()
@@ -123,7 +123,7 @@ def test_changes(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_going_on_and_appending(served: Served, tmp_path: Path) -> None:
+def test_going_on_and_appending(served: RunningService, tmp_path: Path) -> None:
     """Downloads and uploads begin at an offset; FTP_AUTORESUME finds it."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
@@ -131,8 +131,8 @@ def test_going_on_and_appending(served: Served, tmp_path: Path) -> None:
     (here / "data").write_bytes(expected[:1_200_000])
     (here / "auto").write_bytes(expected[:1_500_000])
     whole, tail = (here / "whole").read_bytes(), (here / "tail").read_bytes()
-    cut_upload(served, "whole", whole[:700_000])
-    cut_upload(served, "whole too", whole[:800_000])
+    interrupt_upload(served, "whole", whole[:700_000])
+    interrupt_upload(served, "whole too", whole[:800_000])
     php(
         served,
         tmp_path,
@@ -153,7 +153,7 @@ def test_going_on_and_appending(served: Served, tmp_path: Path) -> None:
 
 @in_thread
 @passive
-def test_pieces_and_text(served: Served, tmp_path: Path, passive: int) -> None:
+def test_pieces_and_text(served: RunningService, tmp_path: Path, passive: int) -> None:
     """nb_put and nb_get move a piece at a time; fget and fput take streams; text is translated."""
     here = make_files(tmp_path / "here", {"data": 2_000_000})
     (here / "text").write_bytes(b"one\n\ntwo\nlast\n")
@@ -183,7 +183,7 @@ def test_pieces_and_text(served: Served, tmp_path: Path, passive: int) -> None:
 
 
 @in_thread
-def test_urls(served: Served, tmp_path: Path) -> None:
+def test_urls(served: RunningService, tmp_path: Path) -> None:
     """Files, directories and facts can be had through the ftp:// wrapper."""
     make_files(served.root, {"d/one": 12345, "d/two": 5, "gone": 1})
     php(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_programs import Ended, ipv6, program, run
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.client_programs import CompletedProgram, ipv6, program, run
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import MTIME, assert_same, make_files, make_tree, small_files
 
 FIXTURES = (started, starting)
@@ -26,12 +26,12 @@ CHOICES = {
 
 
 def rclone(
-    served: Served,
+    served: RunningService,
     tmp_path: Path,
     *words: str | Path,
     host: str = "127.0.0.1",
     status: int | None = 0,
-) -> Ended:
+) -> CompletedProgram:
     """Run ``rclone``; the remote is called ``r:``, and no retry hides a failure."""
     binary = program("rclone")
     home = tmp_path / "home"
@@ -51,7 +51,7 @@ def obscured(tmp_path: Path) -> str:
 
 @in_thread
 @pytest.mark.parametrize("choice", CHOICES)
-def test_copy_both_ways(served: Served, tmp_path: Path, choice: str) -> None:
+def test_copy_both_ways(served: RunningService, tmp_path: Path, choice: str) -> None:
     """A tree goes there and back, whatever is set; its times too where they are exact."""
     options = CHOICES[choice]
     hidden = {".hidden", ".config"} if choice == "LIST" else set()
@@ -65,7 +65,7 @@ def test_copy_both_ways(served: Served, tmp_path: Path, choice: str) -> None:
 
 @ipv6
 @in_thread
-def test_ipv6(server: Callable[..., Served], tmp_path: Path) -> None:
+def test_ipv6(server: Callable[..., RunningService], tmp_path: Path) -> None:
     """The same over IPv6."""
     served = server("--listen", r"tcp6:0:interface=\:\:1")
     tree = make_tree(tmp_path / "tree")
@@ -75,7 +75,7 @@ def test_ipv6(server: Callable[..., Served], tmp_path: Path) -> None:
 
 
 @in_thread
-def test_a_connection_string(served: Served, tmp_path: Path) -> None:
+def test_a_connection_string(served: RunningService, tmp_path: Path) -> None:
     """A remote can be named without any configuration."""
     make_files(served.root, {"d/one": 100})
     login = f"host=127.0.0.1,port={served.port},user=demo,pass={obscured(tmp_path)}"
@@ -86,7 +86,7 @@ def test_a_connection_string(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_sync_makes_equal_both_ways(served: Served, tmp_path: Path) -> None:
+def test_sync_makes_equal_both_ways(served: RunningService, tmp_path: Path) -> None:
     """A second sync has nothing to do; then changes, deletions and new files are carried."""
     tree, back = make_tree(tmp_path / "tree"), tmp_path / "back"
     for source, target in ((tree, "r:there"), ("r:there", back)):
@@ -107,7 +107,7 @@ def test_sync_makes_equal_both_ways(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_many_small_files(served: Served, tmp_path: Path) -> None:
+def test_many_small_files(served: RunningService, tmp_path: Path) -> None:
     """A thousand files over several sessions at once."""
     tree = small_files(tmp_path / "tree")
     rclone(served, tmp_path, "copy", tree, "r:t", "--transfers", "8")
@@ -115,7 +115,7 @@ def test_many_small_files(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_listings(served: Served, tmp_path: Path) -> None:
+def test_listings(served: RunningService, tmp_path: Path) -> None:
     """lsjson, lsf, ls, size, tree and about tell what is there."""
     make_files(served.root / "d", {"a b": 1234567, "-rf": 0, "na\u00efve/x": 5, ".dot": 3})
     entries = json.loads(rclone(served, tmp_path, "lsjson", "-R", "r:d").stdout)
@@ -133,7 +133,7 @@ def test_listings(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_changes(served: Served, tmp_path: Path) -> None:
+def test_changes(served: RunningService, tmp_path: Path) -> None:
     """moveto, move, mkdir, rmdir, rmdirs, touch, delete, deletefile, purge, rcat and cat."""
     files = {"one": 10, "two": 20, "d/x": 3, "d/y/z": 4, "e/f": 5, "gone": 6, "old/a b/c": 7}
     make_files(served.root, files)
@@ -163,7 +163,7 @@ def test_changes(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_parts_of_files(served: Served, tmp_path: Path) -> None:
+def test_parts_of_files(served: RunningService, tmp_path: Path) -> None:
     """cat with an offset and a count ends a download in the middle."""
     (served.root / "data").write_bytes(b"0123456789" * 1_000_000)
     words = "--offset", "5000003", "--count", "9"
@@ -173,7 +173,7 @@ def test_parts_of_files(served: Served, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_failures_are_told(served: Served, tmp_path: Path) -> None:
+def test_failures_are_told(served: RunningService, tmp_path: Path) -> None:
     """What is not there is not found: rclone knows status 3 (directory) and 4 (file)."""
     assert rclone(served, tmp_path, "ls", "r:missing", status=3).stdout == ""
     rclone(served, tmp_path, "rmdir", "r:missing", status=3)

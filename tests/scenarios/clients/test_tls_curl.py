@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.curl import Curl
-from tests.support.raw_client import LOCAL, Served, in_thread, started, starting
+from tests.support.raw_client import LOCAL, RunningService, in_thread, started, starting
 from tests.support.trees import BIG, assert_same, content, files, make_files, small_files
 
 FIXTURES = (started, starting)
@@ -39,7 +39,7 @@ class TLSCurl(Curl):
 
 
 @pytest.fixture
-def curl(server: Callable[..., Served], tmp_path: Path) -> TLSCurl:
+def curl(server: Callable[..., RunningService], tmp_path: Path) -> TLSCurl:
     """Return curl, to run against a service that does both."""
     return TLSCurl(server(*IMPLICIT), tmp_path)
 
@@ -86,7 +86,7 @@ def test_a_thousand_small_files(
 @kinds
 @in_thread
 def test_small_files_passively_with_their_session_required(
-    server: Callable[..., Served], tmp_path: Path, version: str, count: int, implicit: bool
+    server: Callable[..., RunningService], tmp_path: Path, version: str, count: int, implicit: bool
 ) -> None:
     """In TLS 1.3 curl uses no ticket twice, and gets one for each control connection."""
     curl = TLSCurl(server(*IMPLICIT, "--require-session-reuse"), tmp_path)
@@ -127,7 +127,7 @@ def test_parts_resumes_and_listings(
 
 @in_thread
 def test_commands_in_clear_and_data_under_tls(
-    server: Callable[..., Served], tmp_path: Path
+    server: Callable[..., RunningService], tmp_path: Path
 ) -> None:
     curl = TLSCurl(server("--allow-ccc"), tmp_path)
     here = make_files(tmp_path / "here", {"file": 200_000})
@@ -146,7 +146,7 @@ def test_commands_under_tls_and_data_in_clear(curl: TLSCurl, tmp_path: Path) -> 
 
 
 @in_thread
-def test_refusals(server: Callable[..., Served], tmp_path: Path) -> None:
+def test_refusals(server: Callable[..., RunningService], tmp_path: Path) -> None:
     words = ("--tls", "required", "--tls-data", "required", "--tls-handshake-timeout", "1")
     curl = TLSCurl(server(*words), tmp_path)
     make_files(curl.served.root, {"file": 10})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lftp import lftp, sent
-from tests.support.raw_client import LOCAL, Served, in_thread, started, starting
+from tests.support.raw_client import LOCAL, RunningService, in_thread, started, starting
 from tests.support.trees import BIG, assert_same, make_files, make_tree, small_files
 
 FIXTURES = (started, starting)
@@ -28,7 +28,7 @@ MIRRORS = ("mirror -R tree there", "mirror there back")
 class Secured:
     """lftp against a service that does both kinds of FTPS."""
 
-    def __init__(self, served: Served, tmp_path: Path, implicit: bool) -> None:
+    def __init__(self, served: RunningService, tmp_path: Path, implicit: bool) -> None:
         self.served = served
         self.tmp_path = tmp_path
         self._implicit = implicit
@@ -43,7 +43,7 @@ class Secured:
 
 @pytest.fixture(params=[False, True], ids=["explicit", "implicit"])
 def secured(
-    request: pytest.FixtureRequest, server: Callable[..., Served], tmp_path: Path
+    request: pytest.FixtureRequest, server: Callable[..., RunningService], tmp_path: Path
 ) -> Secured:
     served = server("--implicit", f"tcp:0:interface={LOCAL}", "--tls-data", "required")
     return Secured(served, tmp_path, request.param)
@@ -77,7 +77,7 @@ def test_a_big_file_both_ways(secured: Secured, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_lftp_goes_under_tls_by_itself(served: Served, tmp_path: Path) -> None:
+def test_lftp_goes_under_tls_by_itself(served: RunningService, tmp_path: Path) -> None:
     """As it is set by default: AUTH when FEAT has it."""
     tree = make_tree(tmp_path / "here" / "tree")
     ended = lftp(served, tmp_path, BELIEVING, *MIRRORS)

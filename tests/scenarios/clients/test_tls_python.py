@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.raw_client import LOCAL, Served, in_thread, started, starting
+from tests.support.raw_client import LOCAL, RunningService, in_thread, started, starting
 from tests.support.tls_client import BOTH, client_context
 from tests.support.trees import BIG, assert_same, content, files, make_files, make_tree, small_files
 
@@ -42,12 +42,12 @@ class Implicit(ftplib.FTP_TLS):
 
 
 @pytest.fixture
-def login(server: Callable[..., Served]) -> Iterator[Login]:
+def login(server: Callable[..., RunningService]) -> Iterator[Login]:
     """Open sessions under TLS: ``login(served, version)``; closed after the test."""
     opened: list[ftplib.FTP_TLS] = []
 
     def enter(
-        served: Served, version: ssl.TLSVersion, kind: type[ftplib.FTP_TLS] = ftplib.FTP_TLS
+        served: RunningService, version: ssl.TLSVersion, kind: type[ftplib.FTP_TLS] = ftplib.FTP_TLS
     ) -> ftplib.FTP_TLS:
         ftp = kind(context=client_context(version), timeout=PATIENCE)
         opened.append(ftp)
@@ -69,7 +69,7 @@ def there_and_back(ftp: ftplib.FTP_TLS, name: str, data: bytes) -> None:
 
 @versions
 @in_thread
-def test_ftplib_explicit(served: Served, login: Login, version: ssl.TLSVersion) -> None:
+def test_ftplib_explicit(served: RunningService, login: Login, version: ssl.TLSVersion) -> None:
     ftp = login(served, version)
     assert isinstance(ftp.sock, ssl.SSLSocket)
     assert ftp.prot_p().startswith("200")
@@ -86,7 +86,7 @@ def test_ftplib_explicit(served: Served, login: Login, version: ssl.TLSVersion) 
 @versions
 @in_thread
 def test_ftplib_implicit(
-    server: Callable[..., Served], login: Login, version: ssl.TLSVersion
+    server: Callable[..., RunningService], login: Login, version: ssl.TLSVersion
 ) -> None:
     ftp = login(server(*IMPLICIT), version, Implicit)
     there_and_back(ftp, "file", content(3_000_000))
@@ -97,7 +97,7 @@ def test_ftplib_implicit(
 
 @versions
 @in_thread
-def test_ftplib_active(served: Served, login: Login, version: ssl.TLSVersion) -> None:
+def test_ftplib_active(served: RunningService, login: Login, version: ssl.TLSVersion) -> None:
     ftp = login(served, version)
     ftp.prot_p()
     ftp.set_pasv(False)
@@ -108,7 +108,7 @@ def test_ftplib_active(served: Served, login: Login, version: ssl.TLSVersion) ->
 @versions
 @in_thread
 def test_ftplib_small_files(
-    served: Served, login: Login, tmp_path: Path, version: ssl.TLSVersion
+    served: RunningService, login: Login, tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     here = small_files(tmp_path / "here", 200)
     ftp = login(served, version)
@@ -121,7 +121,7 @@ def test_ftplib_small_files(
 @versions
 @in_thread
 def test_ftplib_leaves_tls_with_its_commands(
-    server: Callable[..., Served], login: Login, version: ssl.TLSVersion
+    server: Callable[..., RunningService], login: Login, version: ssl.TLSVersion
 ) -> None:
     ftp = login(server("--allow-ccc"), version)
     ftp.prot_p()
@@ -134,7 +134,7 @@ def test_ftplib_leaves_tls_with_its_commands(
 
 
 @in_thread
-def test_ftplib_text_and_abort(served: Served, login: Login) -> None:
+def test_ftplib_text_and_abort(served: RunningService, login: Login) -> None:
     ftp = login(served, ssl.TLSVersion.TLSv1_3)
     ftp.prot_p()
     lines = [f"line {number}" for number in range(20_000)]
@@ -152,7 +152,7 @@ def test_ftplib_text_and_abort(served: Served, login: Login) -> None:
     there_and_back(ftp, "after", b"x" * 1000)
 
 
-async def tree_with_aioftp(served: Served, here: Path, back: Path, implicit: bool) -> None:
+async def tree_with_aioftp(served: RunningService, here: Path, back: Path, implicit: bool) -> None:
     context = client_context()
     client = aioftp.Client(socket_timeout=PATIENCE, ssl=context if implicit else None)
     try:
@@ -177,7 +177,9 @@ async def all_closed() -> None:
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["explicit", "implicit"])
 @in_thread
-def test_aioftp_trees(server: Callable[..., Served], tmp_path: Path, implicit: bool) -> None:
+def test_aioftp_trees(
+    server: Callable[..., RunningService], tmp_path: Path, implicit: bool
+) -> None:
     served = server(*IMPLICIT) if implicit else server()
     here, back = make_tree(tmp_path / "here"), tmp_path / "back"
     make_files(here, {"big": BIG})

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_programs import NODE_MODULES, Ended, node_module, program, run
-from tests.support.raw_client import LOCAL, PATIENCE, Served, in_thread, started, starting
+from tests.support.client_programs import NODE_MODULES, CompletedProgram, node_module, program, run
+from tests.support.raw_client import LOCAL, PATIENCE, RunningService, in_thread, started, starting
 from tests.support.tls_client import BOTH, TLSWire, client_context
 
 FIXTURES = (started, starting)
@@ -23,7 +23,7 @@ versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 class Sniffer:
     """Sees every RST that the passive ports of a service send."""
 
-    def __init__(self, served: Served, tap: socket.socket) -> None:
+    def __init__(self, served: RunningService, tap: socket.socket) -> None:
         self.served = served
         self.ports: set[int] = set()
         self._tap = tap
@@ -60,7 +60,7 @@ class Sniffer:
 
 
 @pytest.fixture
-def sniffer(server: Callable[..., Served]) -> Iterator[Sniffer]:
+def sniffer(server: Callable[..., RunningService]) -> Iterator[Sniffer]:
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as tap:
         tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         served = server("--implicit", f"tcp:0:interface={LOCAL}", "--tls-data", "required")
@@ -122,7 +122,7 @@ def test_ftplib(sniffer: Sniffer, tmp_path: Path, version: ssl.TLSVersion) -> No
 def test_curl(sniffer: Sniffer, tmp_path: Path, version: str) -> None:
     urls = [f"ftp://demo:demo@{LOCAL}:{sniffer.served.port}/missing{one}" for one in range(TIMES)]
     words = ["-sS", "-k", "--ssl-reqd", f"--tlsv{version}", "--tls-max", version, *urls]
-    ended: Ended = run([program("curl"), *words], tmp_path, status=78)  # 550
+    ended: CompletedProgram = run([program("curl"), *words], tmp_path, status=78)  # 550
     assert ended.stderr.count("not exist") == TIMES
     assert sniffer.resets() == []
 
@@ -147,11 +147,11 @@ def test_in_the_middle_of_a_handshake(sniffer: Sniffer, version: ssl.TLSVersion)
     client.auth().login()
     client.protect()
     for half in (True, False):
-        plain = served.connected(client.place())
+        plain = served.connected(client.passive_address())
         data = client.context.wrap_socket(
             plain, do_handshake_on_connect=False, suppress_ragged_eofs=False
         )
-        served.adopt(data)
+        served.close_later(data)
         if half:
             data.settimeout(0)
             with pytest.raises(ssl.SSLWantReadError):

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Protocol
 from twisted.protocols.basic import FileSender
 from twisted.protocols.ftp import CommandFailed, ConnectionLost, FTPClient, FTPFileListProtocol
 
-from tests.support.raw_client import Served, started, starting
+from tests.support.raw_client import RunningService, started, starting
 from tests.support.trees import BIG, ODD_NAMES, content, make_files
 
 FIXTURES = (started, starting)
@@ -46,7 +46,7 @@ class Collector(Protocol):
 
 @asynccontextmanager
 async def entered(
-    served: Served, passive: bool = True, password: str = "demo"
+    served: RunningService, passive: bool = True, password: str = "demo"
 ) -> AsyncIterator[Any]:
     """Log in, and leave in the end."""
     client: Any = FTPClient("demo", password, passive=passive)
@@ -90,7 +90,7 @@ async def download(client: Any, path: str, offset: int = 0) -> bytes:
 
 @MODES
 @pytest_twisted.ensureDeferred
-async def test_a_big_file_both_ways(served: Served, passive: bool) -> None:
+async def test_a_big_file_both_ways(served: RunningService, passive: bool) -> None:
     data = content(BIG)
     async with entered(served, passive) as client:
         await upload(client, "big", data)
@@ -100,7 +100,7 @@ async def test_a_big_file_both_ways(served: Served, passive: bool) -> None:
 
 @MODES
 @pytest_twisted.ensureDeferred
-async def test_files_of_all_sizes_both_ways(served: Served, passive: bool) -> None:
+async def test_files_of_all_sizes_both_ways(served: RunningService, passive: bool) -> None:
     async with entered(served, passive) as client:
         for size in (0, 1, 65_535, 65_536, 65_537, 1_000_000):
             await upload(client, f"file {size}", content(size))
@@ -109,7 +109,7 @@ async def test_files_of_all_sizes_both_ways(served: Served, passive: bool) -> No
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_rest_of_a_file(served: Served) -> None:
+async def test_the_rest_of_a_file(served: RunningService) -> None:
     data = content(300_000)
     (served.root / "file").write_bytes(data)
     async with entered(served) as client:
@@ -119,7 +119,7 @@ async def test_the_rest_of_a_file(served: Served) -> None:
 
 @MODES
 @pytest_twisted.ensureDeferred
-async def test_list_shows_sizes_dates_and_names(served: Served, passive: bool) -> None:
+async def test_list_shows_sizes_dates_and_names(served: RunningService, passive: bool) -> None:
     names = [name for name in ODD_NAMES if name.isascii()]
     make_files(served.root / "dir", {name: size for size, name in enumerate(names)})
     (served.root / "dir" / "below").mkdir()
@@ -136,7 +136,7 @@ async def test_list_shows_sizes_dates_and_names(served: Served, passive: bool) -
 
 @MODES
 @pytest_twisted.ensureDeferred
-async def test_nlst_names_what_is_there(served: Served, passive: bool) -> None:
+async def test_nlst_names_what_is_there(served: RunningService, passive: bool) -> None:
     make_files(served.root, {"one": 1, "two words": 2, "dir/three": 3})
     async with entered(served, passive) as client:
         collector = Collector()
@@ -146,7 +146,7 @@ async def test_nlst_names_what_is_there(served: Served, passive: bool) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_directories_and_names_change(served: Served) -> None:
+async def test_directories_and_names_change(served: RunningService) -> None:
     async with entered(served) as client:
         await patiently(client.makeDirectory("new dir"))
         await patiently(client.cwd("new dir"))
@@ -164,7 +164,7 @@ async def test_directories_and_names_change(served: Served) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_commands_said_at_once_are_answered_in_order(served: Served) -> None:
+async def test_commands_said_at_once_are_answered_in_order(served: RunningService) -> None:
     make_files(served.root, {"file": 100})
     async with entered(served) as client:
         asked = [client.queueStringCommand(f"SIZE {n}") for n in ("file", "none")]
@@ -182,7 +182,7 @@ async def test_commands_said_at_once_are_answered_in_order(served: Served) -> No
 
 
 @pytest_twisted.ensureDeferred
-async def test_refusals_leave_the_session_usable(served: Served) -> None:
+async def test_refusals_leave_the_session_usable(served: RunningService) -> None:
     async with entered(served) as client:
         refused: tuple[Callable[[], Deferred[Any]], ...] = (
             lambda: client.cwd("none"),
@@ -198,7 +198,7 @@ async def test_refusals_leave_the_session_usable(served: Served) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_wrong_password_is_refused(served: Served) -> None:
+async def test_a_wrong_password_is_refused(served: RunningService) -> None:
     async with entered(served, password="wrong") as client:
         with pytest.raises(ConnectionLost, match="530"):
             await patiently(client.pwd())

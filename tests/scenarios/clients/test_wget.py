@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.client_programs import Ended, ipv6, program, run
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.client_programs import CompletedProgram, ipv6, program, run
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.trees import BIG, assert_same, content, files, make_files, make_tree
 
 FIXTURES = (started, starting)
@@ -21,7 +21,7 @@ REFUSED, LOGIN_DENIED = 8, 6
 class Wget:
     """wget, as it is run against one service; what it gets is in ``back``."""
 
-    def __init__(self, served: Served, tmp_path: Path, host: str = "127.0.0.1") -> None:
+    def __init__(self, served: RunningService, tmp_path: Path, host: str = "127.0.0.1") -> None:
         self._program = program("wget")
         self._place = f"[{host}]" if ":" in host else host
         self._home = tmp_path
@@ -33,7 +33,9 @@ class Wget:
         """Return the URL of a path."""
         return f"ftp://{self._place}:{self.served.port}/{quote(path, safe=safe)}"
 
-    def __call__(self, *words: str, password: str = "demo", status: int | None = 0) -> Ended:
+    def __call__(
+        self, *words: str, password: str = "demo", status: int | None = 0
+    ) -> CompletedProgram:
         """Run it."""
         account = ["--user", "demo", "--password", password]
         silent = [self._program, "--no-config", "-nv", "-T", "20", "-t", "1", *account]
@@ -41,7 +43,7 @@ class Wget:
 
 
 @pytest.fixture
-def wget(served: Served, tmp_path: Path) -> Wget:
+def wget(served: RunningService, tmp_path: Path) -> Wget:
     """Return wget, to run against an ordinary service."""
     return Wget(served, tmp_path)
 
@@ -65,7 +67,7 @@ def test_a_directory_below_another(wget: Wget) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
 @in_thread
 def test_a_big_file(
-    server: Callable[..., Served], tmp_path: Path, host: str, words: list[str]
+    server: Callable[..., RunningService], tmp_path: Path, host: str, words: list[str]
 ) -> None:
     listen = "tcp:0:interface=127.0.0.1" if host == "127.0.0.1" else r"tcp6:0:interface=\:\:1"
     wget = Wget(server("--listen", listen), tmp_path, host)

@@ -9,14 +9,14 @@ from ftpservice.events import FileChanged
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.wire.paths import VirtualPath
-from tests.support.ftp_dialogue import Talk
+from tests.support.ftp_dialogue import FTPDialogue
 
 
-def put(talk: Talk, name: str, content: bytes = b"hello\n") -> None:
+def put(dialogue: FTPDialogue, name: str, content: bytes = b"hello\n") -> None:
     """Store a file behind the session's back."""
 
     async def write() -> None:
-        writing = await talk.storage.open_writing(
+        writing = await dialogue.storage.open_writing(
             VirtualPath.parse(name), WriteRequest(WriteMode.REPLACE)
         )
         await writing.write(content)
@@ -28,9 +28,9 @@ def put(talk: Talk, name: str, content: bytes = b"hello\n") -> None:
 
 
 @pytest.fixture
-def talk() -> Talk:
+def dialogue() -> FTPDialogue:
     """A logged-in session."""
-    return Talk().login()
+    return FTPDialogue().login()
 
 
 @pytest.mark.parametrize(
@@ -78,83 +78,89 @@ def talk() -> Talk:
         ("CWD a\0b", 553), ("STOR a\rb", 553), ("DELE x\0", 553),
     ],
 )  # fmt: skip
-def test_each_command_gets_its_code(talk: Talk, command: str, code: int) -> None:
-    assert talk.codes(command) == [code]
-    assert talk.codes("NOOP") == [200]
+def test_each_command_gets_its_code(dialogue: FTPDialogue, command: str, code: int) -> None:
+    assert dialogue.codes(command) == [code]
+    assert dialogue.codes("NOOP") == [200]
 
 
-def test_epsv_all_refuses_every_other_way(talk: Talk) -> None:
-    got = talk.codes("EPSV ALL", "PASV", "PORT 127,0,0,1,200,10", "EPRT |1|127.0.0.1|5000|")
+def test_epsv_all_refuses_every_other_way(dialogue: FTPDialogue) -> None:
+    got = dialogue.codes("EPSV ALL", "PASV", "PORT 127,0,0,1,200,10", "EPRT |1|127.0.0.1|5000|")
     assert got == [200, 503, 503, 503]
 
 
-def test_directories_are_made_entered_and_removed(talk: Talk) -> None:
-    assert talk.say('MKD a "b"', 'CWD a "b"', "PWD") == [
+def test_directories_are_made_entered_and_removed(dialogue: FTPDialogue) -> None:
+    assert dialogue.say('MKD a "b"', 'CWD a "b"', "PWD") == [
         '257 "/a ""b""" created.',
         '250 "/a ""b""" is the current directory.',
         '257 "/a ""b""" is the current directory.',
     ]
-    assert talk.codes("CDUP", 'RMD a "b"', 'RMD a "b"') == [250, 250, 550]
-    assert [event.action for event in talk.of(FileChanged)] == ["mkdir", "rmdir"]
+    assert dialogue.codes("CDUP", 'RMD a "b"', 'RMD a "b"') == [250, 250, 550]
+    assert [event.action for event in dialogue.of(FileChanged)] == ["mkdir", "rmdir"]
 
 
-def test_friendly_words_and_x_forms_are_the_same_commands(talk: Talk) -> None:
-    assert talk.codes("MKDIR d", "CD d", "XPWD", "XCUP", "RMDIR d") == [257, 250, 257, 250, 250]
-    put(talk, "/f")
-    assert talk.codes("XMKD e", "XCWD e", "CDUP", "XRMD e", "RM f", "EXIT") == [
+def test_friendly_words_and_x_forms_are_the_same_commands(dialogue: FTPDialogue) -> None:
+    assert dialogue.codes("MKDIR d", "CD d", "XPWD", "XCUP", "RMDIR d") == [257, 250, 257, 250, 250]
+    put(dialogue, "/f")
+    assert dialogue.codes("XMKD e", "XCWD e", "CDUP", "XRMD e", "RM f", "EXIT") == [
         257, 250, 250, 250, 250, 221,
     ]  # fmt: skip
 
 
-def test_a_rename_moves_the_file_and_replaces_what_was_there(talk: Talk) -> None:
-    put(talk, "/a", b"new")
-    put(talk, "/b", b"older")
-    assert talk.codes("RNFR a", "RNTO b", "TYPE I", "SIZE b", "SIZE a") == [350, 250, 200, 213, 550]
+def test_a_rename_moves_the_file_and_replaces_what_was_there(dialogue: FTPDialogue) -> None:
+    put(dialogue, "/a", b"new")
+    put(dialogue, "/b", b"older")
+    assert dialogue.codes("RNFR a", "RNTO b", "TYPE I", "SIZE b", "SIZE a") == [
+        350,
+        250,
+        200,
+        213,
+        550,
+    ]
 
 
-def test_rnto_must_follow_rnfr_directly(talk: Talk) -> None:
-    put(talk, "/a")
-    assert talk.codes("RNFR a", "CWD /", "RNTO b") == [350, 250, 503]
+def test_rnto_must_follow_rnfr_directly(dialogue: FTPDialogue) -> None:
+    put(dialogue, "/a")
+    assert dialogue.codes("RNFR a", "CWD /", "RNTO b") == [350, 250, 503]
 
 
-def test_size_counts_what_a_download_would_send(talk: Talk) -> None:
-    put(talk, "/a", b"one\ntwo\n")
-    assert talk.say("TYPE I", "SIZE a", "TYPE A", "SIZE a")[1::2] == ["213 8", "213 10"]
+def test_size_counts_what_a_download_would_send(dialogue: FTPDialogue) -> None:
+    put(dialogue, "/a", b"one\ntwo\n")
+    assert dialogue.say("TYPE I", "SIZE a", "TYPE A", "SIZE a")[1::2] == ["213 8", "213 10"]
 
 
-def test_times_are_told_and_set(talk: Talk) -> None:
-    put(talk, "/a b")
-    assert talk.say("MFMT 20200102030405 a b", "MDTM a b") == [
+def test_times_are_told_and_set(dialogue: FTPDialogue) -> None:
+    put(dialogue, "/a b")
+    assert dialogue.say("MFMT 20200102030405 a b", "MDTM a b") == [
         "213 Modify=20200102030405; a b",
         "213 20200102030405",
     ]
-    assert talk.say("MDTM 20210102030405 a b", "MDTM a b")[1] == "213 20210102030405"
-    assert talk.codes("SITE UTIME 202203040506 a b") == [200]
-    assert talk.say("MDTM a b") == ["213 20220304050600"]
+    assert dialogue.say("MDTM 20210102030405 a b", "MDTM a b")[1] == "213 20210102030405"
+    assert dialogue.codes("SITE UTIME 202203040506 a b") == [200]
+    assert dialogue.say("MDTM a b") == ["213 20220304050600"]
     stamp = "20230304050607"
-    assert talk.codes(f"SITE UTIME a b {stamp} {stamp} {stamp} UTC") == [200]
-    assert talk.say("MDTM a b") == [f"213 {stamp}"]
-    assert talk.codes(f"SITE UTIME a b x {'y'} {stamp} UTC") == [501]
+    assert dialogue.codes(f"SITE UTIME a b {stamp} {stamp} {stamp} UTC") == [200]
+    assert dialogue.say("MDTM a b") == [f"213 {stamp}"]
+    assert dialogue.codes(f"SITE UTIME a b x {'y'} {stamp} UTC") == [501]
 
 
-def test_facts_are_told_chosen_and_set(talk: Talk) -> None:
-    put(talk, "/a", b"12345")
-    assert talk.codes("MFF Modify=20200102030405;Create=20190102030405; a") == [213]
-    assert talk.codes("MFCT 20180102030405 a") == [213]
-    talk.say("OPTS MLST size;modify;create;")
-    assert talk.say("MLST a") == [
+def test_facts_are_told_chosen_and_set(dialogue: FTPDialogue) -> None:
+    put(dialogue, "/a", b"12345")
+    assert dialogue.codes("MFF Modify=20200102030405;Create=20190102030405; a") == [213]
+    assert dialogue.codes("MFCT 20180102030405 a") == [213]
+    dialogue.say("OPTS MLST size;modify;create;")
+    assert dialogue.say("MLST a") == [
         "250-Facts follow.",
         " size=5;modify=20200102030405;create=20180102030405; /a",
         "250 End.",
     ]
-    features = talk.say("FEAT")
+    features = dialogue.say("FEAT")
     assert (
         " MLST type;size*;modify*;create*;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;" in features
     )
 
 
-def test_feat_names_what_is_there(talk: Talk) -> None:
-    lines = talk.say("FEAT")
+def test_feat_names_what_is_there(dialogue: FTPDialogue) -> None:
+    lines = dialogue.say("FEAT")
     assert lines[0] == "211-Features:"
     assert lines[-1] == "211 End"
     for feature in ("EPRT", "EPSV", "HOST", "LANG EN*", "MDTM", "MFMT", "REST STREAM", "SIZE"):
@@ -173,58 +179,60 @@ def test_feat_names_what_is_there(talk: Talk) -> None:
         ("SHA-256", "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"),
     ],
 )
-def test_digests_of_files(talk: Talk, algorithm: str, value: str) -> None:
-    put(talk, "/a")
-    assert talk.say(f"OPTS HASH {algorithm}", "HASH a") == [
+def test_digests_of_files(dialogue: FTPDialogue, algorithm: str, value: str) -> None:
+    put(dialogue, "/a")
+    assert dialogue.say(f"OPTS HASH {algorithm}", "HASH a") == [
         f"200 {algorithm}",
         f"213 {algorithm} 0-5 {value} /a",
     ]
 
 
-def test_the_digest_of_a_range(talk: Talk) -> None:
-    put(talk, "/a", b"xxhello\nyy")
-    talk.say("OPTS HASH MD5")
-    assert talk.say("RANG 2 7", "HASH a")[1] == "213 MD5 2-7 b1946ac92492d2347c6235b4d2611184 /a"
-    assert talk.codes("RANG 5 900", "HASH a") == [350, 554]
+def test_the_digest_of_a_range(dialogue: FTPDialogue) -> None:
+    put(dialogue, "/a", b"xxhello\nyy")
+    dialogue.say("OPTS HASH MD5")
+    assert (
+        dialogue.say("RANG 2 7", "HASH a")[1] == "213 MD5 2-7 b1946ac92492d2347c6235b4d2611184 /a"
+    )
+    assert dialogue.codes("RANG 5 900", "HASH a") == [350, 554]
 
 
-def test_directory_sizes_count_what_lies_below(talk: Talk) -> None:
-    talk.say("MKD d", "MKD d/e")
-    put(talk, "/d/a", b"123")
-    put(talk, "/d/e/b", b"4567")
-    assert talk.say("DSIZ d") == ["213 7"]
+def test_directory_sizes_count_what_lies_below(dialogue: FTPDialogue) -> None:
+    dialogue.say("MKD d", "MKD d/e")
+    put(dialogue, "/d/a", b"123")
+    put(dialogue, "/d/e/b", b"4567")
+    assert dialogue.say("DSIZ d") == ["213 7"]
 
 
-def test_modes_are_set(talk: Talk) -> None:
-    put(talk, "/a b")
-    assert talk.codes("SITE CHMOD 600 a b") == [200]
-    talk.say("OPTS MLST unix.mode;")
-    assert " UNIX.mode=0600; /a b" in talk.say("MLST a b")
+def test_modes_are_set(dialogue: FTPDialogue) -> None:
+    put(dialogue, "/a b")
+    assert dialogue.codes("SITE CHMOD 600 a b") == [200]
+    dialogue.say("OPTS MLST unix.mode;")
+    assert " UNIX.mode=0600; /a b" in dialogue.say("MLST a b")
 
 
-def test_the_umask_is_kept_for_the_session(talk: Talk) -> None:
-    assert talk.say("SITE UMASK", "SITE UMASK 027", "SITE UMASK")[2] == "200 The umask is 027."
-    talk.say("MKD d", "OPTS MLST unix.mode;")
-    assert " UNIX.mode=0750; /d" in talk.say("MLST d")
+def test_the_umask_is_kept_for_the_session(dialogue: FTPDialogue) -> None:
+    assert dialogue.say("SITE UMASK", "SITE UMASK 027", "SITE UMASK")[2] == "200 The umask is 027."
+    dialogue.say("MKD d", "OPTS MLST unix.mode;")
+    assert " UNIX.mode=0750; /d" in dialogue.say("MLST d")
 
 
-def test_stat_lists_a_directory_over_the_control_connection(talk: Talk) -> None:
-    put(talk, "/a")
-    lines = talk.say("STAT /")
+def test_stat_lists_a_directory_over_the_control_connection(dialogue: FTPDialogue) -> None:
+    put(dialogue, "/a")
+    lines = dialogue.say("STAT /")
     assert lines[0] == "213-Listing:"
     assert lines[1].endswith(" a")
     assert lines[-1] == "213 End."
 
 
-def test_names_that_are_not_utf_8_come_back_as_they_went(talk: Talk) -> None:
-    talk.protocol.dataReceived(b"MKD caf\xe9\r\n")
-    assert talk.transport.value() == b'257 "/caf\xe9" created.\r\n'
+def test_names_that_are_not_utf_8_come_back_as_they_went(dialogue: FTPDialogue) -> None:
+    dialogue.protocol.dataReceived(b"MKD caf\xe9\r\n")
+    assert dialogue.transport.value() == b'257 "/caf\xe9" created.\r\n'
 
 
 def test_rights_are_kept() -> None:
-    talk = Talk(rights=PRESETS["read"]).login()
-    put(talk, "/a")
-    got = talk.codes("MKD d", "DELE a", "RNFR a", "RNTO b", "MFMT 20200101000000 a", "STOR x")
+    dialogue = FTPDialogue(rights=PRESETS["read"]).login()
+    put(dialogue, "/a")
+    got = dialogue.codes("MKD d", "DELE a", "RNFR a", "RNTO b", "MFMT 20200101000000 a", "STOR x")
     assert got == [550, 550, 350, 550, 550, 550]
 
 
@@ -232,30 +240,30 @@ def test_rights_are_kept() -> None:
     "verb", ["SITE", "HELP", "OPTS", "XYZ", "LANG", "MFF", "CWD", "SITE UTIME"]
 )
 def test_what_is_echoed_holds_no_control_characters(verb: str) -> None:
-    talk = Talk().login()
+    dialogue = FTPDialogue().login()
     for text in ("\x1b[31mx", "\x07", "a\x9b0m\x7f"):
-        for line in talk.say(f"{verb} {text}"):
+        for line in dialogue.say(f"{verb} {text}"):
             assert line.isprintable(), line
 
 
 def test_directories_are_named_as_they_are() -> None:
-    talk = Talk().login()
-    assert talk.say("MKD a\x1bb") == ['257 "/a\x1bb" created.']
-    assert talk.say("CWD a\x1bb") == ['250 "/a\\x1bb" is the current directory.']
-    assert talk.say("PWD") == ['257 "/a\x1bb" is the current directory.']
-    assert talk.say("MLST")[1].endswith(" /a\x1bb")
+    dialogue = FTPDialogue().login()
+    assert dialogue.say("MKD a\x1bb") == ['257 "/a\x1bb" created.']
+    assert dialogue.say("CWD a\x1bb") == ['250 "/a\\x1bb" is the current directory.']
+    assert dialogue.say("PWD") == ['257 "/a\x1bb" is the current directory.']
+    assert dialogue.say("MLST")[1].endswith(" /a\x1bb")
 
 
 def test_a_drop_box_shows_nothing() -> None:
-    talk = Talk(rights=PRESETS["upload-only"]).login()
-    put(talk, "/a")
-    assert talk.codes("LIST", "NLST", "MLSD", "RETR a", "DELE a", "CWD /") == [550] * 5 + [250]
+    dialogue = FTPDialogue(rights=PRESETS["upload-only"]).login()
+    put(dialogue, "/a")
+    assert dialogue.codes("LIST", "NLST", "MLSD", "RETR a", "DELE a", "CWD /") == [550] * 5 + [250]
 
 
 def test_the_help_of_every_row_is_a_sentence_with_its_syntax() -> None:
-    talk = Talk(rights=frozenset(Right)).login()
-    for line in talk.say("HELP"):
+    dialogue = FTPDialogue(rights=frozenset(Right)).login()
+    for line in dialogue.say("HELP"):
         for word in line.split() if line.startswith(" ") else []:
-            shown = talk.say(f"HELP {word}")
+            shown = dialogue.say(f"HELP {word}")
             assert shown[0].startswith(f"214-Syntax: {word}")
             assert shown[1].endswith((".", "`ls -l` does."))

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from tests.support.fault_service import House, hidden, noise, wait_until
-from tests.support.raw_client import Wire, everything, rst
+from tests.support.raw_client import Wire, receive_all, reset
+from tests.support.restartable_service import RestartableService, hidden, noise, wait_until
 
 TRANSFERS = int(os.environ.get("FTPSERVICE_TRANSFERS", "3000"))
 CLIENTS = 4
@@ -29,7 +29,7 @@ LISTENING = "0A"
 class Mischief:
     """One client: sessions of some transfers each, of which every second goes wrong."""
 
-    def __init__(self, service: House, number: int) -> None:
+    def __init__(self, service: RestartableService, number: int) -> None:
         self.done: Counter[str] = Counter()
         self._service = service
         self._name = f"file{number}"
@@ -45,10 +45,10 @@ class Mischief:
         for _ in range(EACH):
             way = self._chance.choice(WAYS)
             self.done[way.__name__] += 1
-            with socket.create_connection(wire.place(), 15) as data:
+            with socket.create_connection(wire.passive_address(), 15) as data:
                 if not way(self, wire, data):
                     return
-        self._chance.choice([wire.drop, lambda: rst(wire.end), lambda: wire.code("QUIT")])()
+        self._chance.choice([wire.drop, lambda: reset(wire.end), lambda: wire.code("QUIT")])()
 
     def stores(self, wire: Wire, data: socket.socket) -> bool:
         command, content = self._chance.choice([("STOR", SMALL), ("STOR", LARGE), ("STOU", SMALL)])
@@ -60,14 +60,14 @@ class Mischief:
 
     def retrieves(self, wire: Wire, data: socket.socket) -> bool:
         assert wire.code("RETR large") == 150
-        assert len(everything(data)) == len(LARGE)
+        assert len(receive_all(data)) == len(LARGE)
         data.close()
         assert wire.reply().code == 226
         return True
 
     def lists(self, wire: Wire, data: socket.socket) -> bool:
         assert wire.code("MLSD empty") == 150
-        assert everything(data) == b""
+        assert receive_all(data) == b""
         data.close()
         assert wire.reply().code == 226
         return True
@@ -80,7 +80,7 @@ class Mischief:
             return True
         assert code == 150
         data.sendall(self._chance.choice([SMALL, LARGE]))
-        rst(data)
+        reset(data)
         assert wire.reply().code == 426
         return True
 
@@ -94,7 +94,7 @@ class Mischief:
     def breaks_a_retrieval(self, wire: Wire, data: socket.socket) -> bool:
         assert wire.code("RETR huge") == 150
         data.recv(1000)
-        rst(data)
+        reset(data)
         assert wire.reply().code == 426
         return True
 
@@ -112,7 +112,7 @@ class Mischief:
 
     def leaves_in_a_retrieval(self, wire: Wire, data: socket.socket) -> bool:
         assert wire.code("RETR huge") == 150
-        rst(wire.end)
+        reset(wire.end)
         return False
 
     def asks_for_nothing_there(self, wire: Wire, data: socket.socket) -> bool:
@@ -140,7 +140,7 @@ WAYS: list[Way] = [
 ]
 
 
-def carried_out(service: House, count: int, seed: int) -> Counter[str]:
+def carried_out(service: RestartableService, count: int, seed: int) -> Counter[str]:
     """Do so many transfers; return how many of each kind."""
     done: Counter[str] = Counter()
     lock = Lock()
@@ -157,39 +157,41 @@ def carried_out(service: House, count: int, seed: int) -> Counter[str]:
     return done
 
 
-def listening(service: House) -> int:
+def listening(service: RestartableService) -> int:
     """Return how many ports of the service are listened on."""
     ours = {name[8:-1] for name in service.descriptors() if name.startswith("socket:[")}
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(row[3] == LISTENING and row[9] in ours for row in rows)
 
 
-def without_pipes(service: House) -> Counter[str]:
+def without_pipes(service: RestartableService) -> Counter[str]:
     """Return what is open, by kind; each thread of the pool may have a pipe or none yet."""
     return Counter(
         name.partition(":")[0] for name in service.descriptors() if not name.startswith("pipe:")
     )
 
 
-def threads(service: House) -> int:
+def threads(service: RestartableService) -> int:
     return len(os.listdir(f"/proc/{service.process}/task"))
 
 
-def served_files(service: House) -> list[str]:
+def served_files(service: RestartableService) -> list[str]:
     return [name for name in service.descriptors() if name.startswith(str(service.root))]
 
 
-def pipes(service: House) -> int:
+def pipes(service: RestartableService) -> int:
     return sum(name.startswith("pipe:") for name in service.descriptors())
 
 
 def test_descriptors_threads_and_ports_are_back_where_they_were(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    (house.root / "large").write_bytes(LARGE)
-    (house.root / "empty").mkdir()
-    with open(house.root / "huge", "wb") as file:
+    restartable = RestartableService(tmp_path)
+    (restartable.root / "large").write_bytes(LARGE)
+    (restartable.root / "empty").mkdir()
+    with open(restartable.root / "huge", "wb") as file:
         file.truncate(200_000_000)
-    with house.open("--max-sessions-per-user=1000", "--max-sessions-per-address=1000") as service:
+    with restartable.open(
+        "--max-sessions-per-user=1000", "--max-sessions-per-address=1000"
+    ) as service:
         assert listening(service) == 1
         sockets = without_pipes(service)["socket"]
         carried_out(service, CLIENTS, seed=0)  # what is made once, with the first of its kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 
 FIXTURES = (started, starting)
 
@@ -18,7 +18,7 @@ BEFORE_LOGIN = (
 
 
 @in_thread
-def test_what_needs_a_login_is_530_before_it(served: Served) -> None:
+def test_what_needs_a_login_is_530_before_it(served: RunningService) -> None:
     wire = served.wire()
     assert {command: wire.code(command) for command in BEFORE_LOGIN} == dict.fromkeys(
         BEFORE_LOGIN, 530
@@ -27,7 +27,7 @@ def test_what_needs_a_login_is_530_before_it(served: Served) -> None:
 
 
 @in_thread
-def test_what_needs_no_login_is_answered_before_it(served: Served) -> None:
+def test_what_needs_no_login_is_answered_before_it(served: RunningService) -> None:
     wire = served.wire()
     assert wire.codes("SYST", "FEAT", "HELP", "NOOP", "STAT", "CLNT x", "LANG", "REIN") == [
         *(215, 211, 214, 200, 211, 200, 200, 220)
@@ -37,7 +37,7 @@ def test_what_needs_no_login_is_answered_before_it(served: Served) -> None:
 
 
 @in_thread
-def test_the_login_sequence(served: Served) -> None:
+def test_the_login_sequence(served: RunningService) -> None:
     wire = served.wire()
     assert wire.codes("PASS demo", "USER", "USER demo", "NOOP", "PASS demo") == [
         *(503, 501, 331, 200, 230)
@@ -47,7 +47,7 @@ def test_the_login_sequence(served: Served) -> None:
 
 
 @in_thread
-def test_reinitialize_logs_out_and_forgets_parameters(served: Served) -> None:
+def test_reinitialize_logs_out_and_forgets_parameters(served: RunningService) -> None:
     wire = served.session()
     assert wire.codes("TYPE I", "EPSV ALL", "MKD d", "CWD d", "REIN", "PWD") == [
         *(200, 200, 257, 250, 220, 530)
@@ -59,7 +59,7 @@ def test_reinitialize_logs_out_and_forgets_parameters(served: Served) -> None:
 
 
 @in_thread
-def test_hosts(served: Served) -> None:
+def test_hosts(served: RunningService) -> None:
     wire = served.wire()
     assert wire.codes("HOST", "HOST ftp.example.com", "HOST [::1]", "HOST a b", "HOST a/b") == [
         *(501, 220, 220, 501, 501)
@@ -69,7 +69,7 @@ def test_hosts(served: Served) -> None:
 
 @in_thread
 def test_a_wrong_password_ends_the_sequence(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.001)
     wire = served.wire()
@@ -79,13 +79,13 @@ def test_a_wrong_password_ends_the_sequence(
 
 @in_thread
 @pytest.mark.parametrize("command", ["CDUP", "PWD", "REIN", "QUIT", "PASV", "ABOR", "SYST", "FEAT"])
-def test_an_argument_where_none_belongs_is_501(served: Served, command: str) -> None:
+def test_an_argument_where_none_belongs_is_501(served: RunningService, command: str) -> None:
     wire = served.session()
     assert wire.codes(f"{command} x", "NOOP") == [501, 200]
 
 
 @in_thread
-def test_an_argument_that_is_missing_is_501(served: Served) -> None:
+def test_an_argument_that_is_missing_is_501(served: RunningService) -> None:
     wire = served.session()
     verbs = (
         *("USER", "ACCT", "SMNT", "TYPE", "MODE", "STRU", "PORT", "EPRT", "RETR"),
@@ -111,7 +111,7 @@ def test_an_argument_that_is_missing_is_501(served: Served) -> None:
 
 
 @in_thread
-def test_unknown_verbs_are_500_and_known_ones_that_we_lack_502(served: Served) -> None:
+def test_unknown_verbs_are_500_and_known_ones_that_we_lack_502(served: RunningService) -> None:
     wire = served.session()
     assert (
         wire.codes("XYZZY", "", " NOOP", "NOOP\t", "PW", "PWDX", "\x00", b"\x80\x81") == [500] * 8
@@ -121,7 +121,7 @@ def test_unknown_verbs_are_500_and_known_ones_that_we_lack_502(served: Served) -
 
 
 @in_thread
-def test_verbs_are_taken_in_any_case_and_the_friendly_words_too(served: Served) -> None:
+def test_verbs_are_taken_in_any_case_and_the_friendly_words_too(served: RunningService) -> None:
     wire = served.session()
     assert wire.codes("noop", "Pwd", "mkdir d", "cd d", "cd ..", "rmdir d", "exit") == [
         *(200, 257, 257, 250, 250, 250, 221)
@@ -133,7 +133,9 @@ def test_verbs_are_taken_in_any_case_and_the_friendly_words_too(served: Served) 
 @pytest.mark.parametrize(
     "between", ["NOOP", "STAT", "STAT /", "ABOR", "HELP", "FEAT", "PWD", "xpwd"]
 )
-def test_who_only_asks_between_rnfr_and_rnto_disturbs_nothing(served: Served, between: str) -> None:
+def test_who_only_asks_between_rnfr_and_rnto_disturbs_nothing(
+    served: RunningService, between: str
+) -> None:
     (served.root / "a").write_bytes(b"a")
     wire = served.session()
     assert wire.code("RNFR a") == 350
@@ -144,7 +146,7 @@ def test_who_only_asks_between_rnfr_and_rnto_disturbs_nothing(served: Served, be
 
 @in_thread
 @pytest.mark.parametrize("between", ["XYZZY", "RETR", "DELE a", "SITE HELP", "PASS x", "CWD /"])
-def test_rnto_must_follow_rnfr_directly(served: Served, between: str) -> None:
+def test_rnto_must_follow_rnfr_directly(served: RunningService, between: str) -> None:
     (served.root / "a").write_bytes(b"a")
     wire = served.session()
     assert wire.code("RNTO b") == 503
@@ -155,7 +157,7 @@ def test_rnto_must_follow_rnfr_directly(served: Served, between: str) -> None:
 
 
 @in_thread
-def test_rename_sequences(served: Served) -> None:
+def test_rename_sequences(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"a")
     (served.root / "d").mkdir()
     wire = served.session()
@@ -172,7 +174,7 @@ def test_rename_sequences(served: Served) -> None:
 
 
 @in_thread
-def test_quit_ends_with_a_fin_and_the_session_is_gone_at_once(served: Served) -> None:
+def test_quit_ends_with_a_fin_and_the_session_is_gone_at_once(served: RunningService) -> None:
     wire = served.session()
     assert wire.ask("QUIT").lines == (b"221 Goodbye.",)
     assert wire.over()
@@ -183,7 +185,7 @@ def test_quit_ends_with_a_fin_and_the_session_is_gone_at_once(served: Served) ->
 
 
 @in_thread
-def test_parameters(served: Served) -> None:
+def test_parameters(served: RunningService) -> None:
     wire = served.session()
     good = ("TYPE A", "TYPE a n", "TYPE I", "TYPE L 8", "MODE S", "mode s", "STRU F", "TYPE A")
     assert {text: wire.code(text) for text in good} == dict.fromkeys(good, 200)

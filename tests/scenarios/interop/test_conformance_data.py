@@ -12,10 +12,10 @@ import pytest
 from tests.support.raw_client import (
     LOCAL,
     STRANGER,
-    Served,
-    everything,
+    RunningService,
     in_thread,
-    rst,
+    receive_all,
+    reset,
     started,
     starting,
 )
@@ -25,7 +25,7 @@ IPV6 = r"tcp6:0:interface=\:\:1"
 
 
 @in_thread
-def test_the_227_is_exact_and_one_port_waits_at_a_time(served: Served) -> None:
+def test_the_227_is_exact_and_one_port_waits_at_a_time(served: RunningService) -> None:
     wire = served.session()
     answers = [wire.ask("PASV") for _ in range(3)]
     shape = rb"227 Entering Passive Mode \(127,0,0,1,([0-9]{1,3}),([0-9]{1,3})\)\."
@@ -33,15 +33,15 @@ def test_the_227_is_exact_and_one_port_waits_at_a_time(served: Served) -> None:
     ports = [int(match[1]) * 256 + int(match[2]) for match in found if match]
     assert min(ports) >= 1024
     for port in set(ports) - {ports[2]}:
-        assert served.turns_away(("127.0.0.1", port))
+        assert served.refuses(("127.0.0.1", port))
     with served.connected(("127.0.0.1", ports[2])) as data:
         assert wire.code("LIST") == 150
-        assert everything(data) == b""
+        assert receive_all(data) == b""
     assert wire.reply().code == 226
 
 
 @in_thread
-def test_extended_passive(served: Served) -> None:
+def test_extended_passive(served: RunningService) -> None:
     wire = served.session()
     shape = rb"229 Entering Extended Passive Mode \(\|\|\|[0-9]{4,5}\|\)"
     for command in ("EPSV", "EPSV 1", "epsv 1"):
@@ -58,7 +58,7 @@ def test_extended_passive(served: Served) -> None:
 
 
 @in_thread
-def test_after_epsv_all_nothing_else_will_do(served: Served) -> None:
+def test_after_epsv_all_nothing_else_will_do(served: RunningService) -> None:
     wire = served.session()
     assert wire.codes("EPSV ALL", "PASV", "PORT 127,0,0,1,200,200") == [200, 503, 503]
     assert wire.codes("EPRT |1|127.0.0.1|5000|", "EPSV") == [503, 229]
@@ -80,7 +80,7 @@ BAD_PORTS = (
 
 
 @in_thread
-def test_malformed_ports_are_501(served: Served) -> None:
+def test_malformed_ports_are_501(served: RunningService) -> None:
     wire = served.session()
     assert {text: wire.code(f"PORT {text}") for text in BAD_PORTS} == dict.fromkeys(BAD_PORTS, 501)
     assert wire.code("LIST") == 425
@@ -101,7 +101,7 @@ BAD_EPRTS = (
 
 
 @in_thread
-def test_malformed_eprts_are_501(served: Served) -> None:
+def test_malformed_eprts_are_501(served: RunningService) -> None:
     wire = served.session()
     assert {text: wire.code(f"EPRT {text}") for text in BAD_EPRTS} == dict.fromkeys(BAD_EPRTS, 501)
     assert wire.codes("EPRT |3|127.0.0.1|5000|", "EPRT |0|x|y|", "EPRT |2|::1|5000|") == [522] * 3
@@ -109,7 +109,7 @@ def test_malformed_eprts_are_501(served: Served) -> None:
 
 
 @in_thread
-def test_no_connection_to_others_or_to_ports_of_services(served: Served) -> None:
+def test_no_connection_to_others_or_to_ports_of_services(served: RunningService) -> None:
     wire = served.session()
     targets = (
         "127,0,0,2,20,20",
@@ -129,7 +129,7 @@ def test_no_connection_to_others_or_to_ports_of_services(served: Served) -> None
     "form",
     ["PORT 127,0,0,1,{high},{low}", "EPRT |1|127.0.0.1|{port}|", "EPRT !1!127.0.0.1!{port}!"],
 )
-def test_active_connections(served: Served, form: str) -> None:
+def test_active_connections(served: RunningService, form: str) -> None:
     (served.root / "a").write_bytes(b"hello")
     wire = served.session()
     listening = served.listening()
@@ -138,13 +138,13 @@ def test_active_connections(served: Served, form: str) -> None:
     assert wire.codes(command, "TYPE I", "RETR a") == [200, 200, 150]
     with served.accepted(listening) as data:
         assert data.getpeername()[0] == "127.0.0.1"
-        assert everything(data) == b"hello"
+        assert receive_all(data) == b"hello"
     assert wire.reply().code == 226
     assert wire.code("LIST") == 425  # one for each transfer
 
 
 @in_thread
-def test_an_active_connection_that_is_refused_is_425(served: Served) -> None:
+def test_an_active_connection_that_is_refused_is_425(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
     with served.listening() as listening:
@@ -155,34 +155,34 @@ def test_an_active_connection_that_is_refused_is_425(served: Served) -> None:
 
 
 @in_thread
-def test_a_data_connection_that_never_comes_is_425(server: Callable[..., Served]) -> None:
+def test_a_data_connection_that_never_comes_is_425(server: Callable[..., RunningService]) -> None:
     served = server("--data-timeout", "0.05")
     wire = served.session()
     for command in ("STOR a", "LIST", "MLSD", "NLST"):
-        host, port = wire.place()
+        host, port = wire.passive_address()
         assert wire.code(command) == 150
         assert wire.reply().code == 425
-        assert served.turns_away((host, port))
+        assert served.refuses((host, port))
     assert list(served.root.iterdir()) == []
 
 
 @in_thread
-def test_a_stranger_is_turned_away_and_the_client_still_served(served: Served) -> None:
+def test_a_stranger_is_turned_away_and_the_client_still_served(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"secret")
     wire = served.session()
-    place = wire.place()
+    place = wire.passive_address()
     strangers = [served.connected(place, source=STRANGER) for _ in range(5)]
     assert [stranger.recv(1) for stranger in strangers] == [b""] * 5
     with served.connected(place) as data:
         assert wire.codes("NOOP", "TYPE I", "RETR a") == [200, 200, 150]
-        assert everything(data) == b"secret"
+        assert receive_all(data) == b"secret"
     assert wire.reply().code == 226
 
 
 @in_thread
-def test_a_stranger_cannot_upload(served: Served) -> None:
+def test_a_stranger_cannot_upload(served: RunningService) -> None:
     wire = served.session()
-    place = wire.place()
+    place = wire.passive_address()
     stranger = served.connected(place, source=STRANGER)
     stranger.sendall(b"evil")
     assert wire.code("STOR a") == 150
@@ -195,19 +195,21 @@ def test_a_stranger_cannot_upload(served: Served) -> None:
 
 
 @in_thread
-def test_one_passive_connection_for_one_transfer(served: Served) -> None:
+def test_one_passive_connection_for_one_transfer(served: RunningService) -> None:
     wire = served.session()
-    place = wire.place()
+    place = wire.passive_address()
     with served.connected(place) as data:
-        assert served.turns_away(place)
+        assert served.refuses(place)
         assert wire.code("LIST") == 150
-        assert everything(data) == b""
+        assert receive_all(data) == b""
     assert wire.reply().code == 226
     assert wire.code("LIST") == 425
 
 
 @in_thread
-def test_a_passive_connection_that_an_error_made_useless_ends_with_a_fin(served: Served) -> None:
+def test_a_passive_connection_that_an_error_made_useless_ends_with_a_fin(
+    served: RunningService,
+) -> None:
     wire = served.session("reader")
     for command in ("RETR none", "LIST none", "NLST none", "MLSD none", "RETR /", "APPE none/a"):
         with wire.accepted() as data:
@@ -216,14 +218,14 @@ def test_a_passive_connection_that_an_error_made_useless_ends_with_a_fin(served:
 
 
 @in_thread
-def test_the_client_may_connect_before_or_after_its_command(served: Served) -> None:
+def test_the_client_may_connect_before_or_after_its_command(served: RunningService) -> None:
     wire = served.session()
     before = wire.accepted()
     assert wire.code("STOR a") == 150
     before.sendall(b"x")
     before.close()
     assert wire.reply().code == 226
-    place = wire.place()
+    place = wire.passive_address()
     assert wire.code("STOR b") == 150
     with served.connected(place) as after:
         after.sendall(b"y")
@@ -232,7 +234,7 @@ def test_the_client_may_connect_before_or_after_its_command(served: Served) -> N
 
 
 @in_thread
-def test_ipv6(server: Callable[..., Served]) -> None:
+def test_ipv6(server: Callable[..., RunningService]) -> None:
     served = server("--listen", IPV6)
     (served.root / "a").write_bytes(b"six")
     wire = served.session(host="::1")
@@ -250,38 +252,40 @@ def test_ipv6(server: Callable[..., Served]) -> None:
         listening = served.listening("::1")
         assert wire.codes(f"EPRT |2|{host}|{listening.getsockname()[1]}|", "RETR a") == [200, 150]
         with served.accepted(listening) as data:
-            assert everything(data) == b"six"
+            assert receive_all(data) == b"six"
         assert wire.reply().code == 226
 
 
 @in_thread
-def test_passive_ports_come_from_the_range_and_come_back(server: Callable[..., Served]) -> None:
+def test_passive_ports_come_from_the_range_and_come_back(
+    server: Callable[..., RunningService],
+) -> None:
     with server().listening() as free:
         port = free.getsockname()[1]
     served = server("--passive-ports", str(port))
     wire, rival = served.session(), served.session("other")
     for _ in range(5):
-        assert wire.place()[1] == port
+        assert wire.passive_address()[1] == port
         assert wire.download("NLST") == b""
-    assert wire.place()[1] == port
+    assert wire.passive_address()[1] == port
     assert wire.code("NLST") == 150  # it is waited at
     assert rival.codes("EPSV", "PASV", "LIST") == [425, 425, 425]
     wire.send(b"ABOR\r\n")
     assert wire.replies(2) == [426, 226]
     assert rival.code("EPSV") == 229
-    rst(rival.end)
+    reset(rival.end)
     served.wait_for(lambda: len(served.factory.instances) == 1)
     assert wire.code("PASV") == 227
 
 
 @in_thread
-def test_ports_that_nobody_uses_hold_nobody_up(server: Callable[..., Served]) -> None:
+def test_ports_that_nobody_uses_hold_nobody_up(server: Callable[..., RunningService]) -> None:
     with socket.socket() as own:
         own.bind((LOCAL, 0))
         port = own.getsockname()[1]
     served = server("--passive-ports", str(port))
     idle, busy, other = served.session(), served.session(), served.session()
-    assert idle.place() == busy.place() == (LOCAL, port)
+    assert idle.passive_address() == busy.passive_address() == (LOCAL, port)
     assert idle.code("NLST") == 425
     data = served.connected((LOCAL, port))
     assert busy.codes("NOOP", "STOR a") == [200, 150]
@@ -291,11 +295,11 @@ def test_ports_that_nobody_uses_hold_nobody_up(server: Callable[..., Served]) ->
 
 
 @in_thread
-def test_a_port_that_nobody_uses_closes_in_time(server: Callable[..., Served]) -> None:
+def test_a_port_that_nobody_uses_closes_in_time(server: Callable[..., RunningService]) -> None:
     served = server("--data-timeout", "0.1")
     wire = served.session()
-    place = wire.place()
+    place = wire.passive_address()
     (session,) = served.factory.instances
     served.wait_for(lambda: session._context.connector._prepared.problem)
-    assert served.turns_away(place)
+    assert served.refuses(place)
     assert wire.code("NLST") == 425

@@ -7,13 +7,13 @@ import os
 import re
 import zlib
 
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 
 FIXTURES = (started, starting)
 
 
 @in_thread
-def test_features_are_listed_as_rfc_2389_wants(served: Served) -> None:
+def test_features_are_listed_as_rfc_2389_wants(served: RunningService) -> None:
     for wire in (served.wire(), served.session()):
         first, *middle, last = wire.ask("FEAT").lines
         assert first == b"211-Features:" and last == b"211 End"
@@ -28,7 +28,7 @@ def test_features_are_listed_as_rfc_2389_wants(served: Served) -> None:
 
 
 @in_thread
-def test_every_verb_of_help_explains_itself(served: Served) -> None:
+def test_every_verb_of_help_explains_itself(served: RunningService) -> None:
     wire = served.wire()
     first, *middle, last = wire.ask("HELP").lines
     assert first[:4] == b"214-" and last[:4] == b"214 "
@@ -38,7 +38,7 @@ def test_every_verb_of_help_explains_itself(served: Served) -> None:
 
 
 @in_thread
-def test_facts_of_one_name(served: Served) -> None:
+def test_facts_of_one_name(served: RunningService) -> None:
     (served.root / "a b").write_bytes(b"12345")
     os.utime(served.root / "a b", (0, 1_000_000_000))
     wire = served.session()
@@ -58,7 +58,7 @@ def test_facts_of_one_name(served: Served) -> None:
 
 
 @in_thread
-def test_times(served: Served) -> None:
+def test_times(served: RunningService) -> None:
     (served.root / "20200101000000 a").touch()
     (served.root / "a").touch()
     wire = served.session()
@@ -79,7 +79,7 @@ def test_times(served: Served) -> None:
 
 
 @in_thread
-def test_digests(served: Served) -> None:
+def test_digests(served: RunningService) -> None:
     content = os.urandom(1000)
     (served.root / "a b").write_bytes(content)
     wire = served.session()
@@ -102,7 +102,7 @@ def test_digests(served: Served) -> None:
 
 
 @in_thread
-def test_listings(served: Served) -> None:
+def test_listings(served: RunningService) -> None:
     (served.root / "d e").mkdir()
     (served.root / "d e" / "f").write_bytes(b"123")
     (served.root / ".h").touch()
@@ -123,7 +123,7 @@ def test_listings(served: Served) -> None:
 
 
 @in_thread
-def test_space_and_sizes(served: Served) -> None:
+def test_space_and_sizes(served: RunningService) -> None:
     (served.root / "d").mkdir()
     (served.root / "d" / "a").write_bytes(b"x" * 100)
     (served.root / "b").write_bytes(b"x" * 11)

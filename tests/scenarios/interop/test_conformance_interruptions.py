@@ -8,7 +8,15 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.raw_client import Served, Wire, everything, in_thread, rst, started, starting
+from tests.support.raw_client import (
+    RunningService,
+    Wire,
+    in_thread,
+    receive_all,
+    reset,
+    started,
+    starting,
+)
 
 FIXTURES = (started, starting)
 BIG = 40_000_000
@@ -16,16 +24,16 @@ IP, DM = b"\xff\xf4", b"\xff\xf2"
 """Telnet's Interrupt Process and Data Mark (RFC 854)."""
 
 
-def stalled_download(served: Served, wire: Wire) -> socket.socket:
+def stalled_download(served: RunningService, wire: Wire) -> socket.socket:
     """Begin a download that nobody reads."""
     with open(served.root / "big", "wb") as file:
         file.truncate(BIG)
-    data = served.connected(wire.place(), window=4096)
+    data = served.connected(wire.passive_address(), window=4096)
     assert wire.codes("TYPE I", "NOOP", "RETR big") == [200, 200, 150]
     return data
 
 
-def stalled_upload(served: Served, wire: Wire, content: bytes = b"new") -> socket.socket:
+def stalled_upload(served: RunningService, wire: Wire, content: bytes = b"new") -> socket.socket:
     """Begin an upload that does not go on; the server has got ``content``."""
     data = wire.accepted()
     assert wire.codes("TYPE I", "STOR a") == [200, 150]
@@ -34,7 +42,7 @@ def stalled_upload(served: Served, wire: Wire, content: bytes = b"new") -> socke
     return data
 
 
-def moved(served: Served) -> int:
+def moved(served: RunningService) -> int:
     """Return how far the transfer of the first session has come."""
     running = served.factory.instances[0]._context.running
     return running.moved if running is not None else -1
@@ -56,7 +64,7 @@ ABORTS = {
 @pytest.mark.parametrize("how", ABORTS)
 @pytest.mark.parametrize("begin", [stalled_download, stalled_upload])
 def test_an_abort_is_426_then_226_at_once(
-    served: Served, begin: Callable[[Served, Wire], socket.socket], how: str
+    served: RunningService, begin: Callable[[RunningService, Wire], socket.socket], how: str
 ) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
@@ -72,7 +80,7 @@ def test_an_abort_is_426_then_226_at_once(
 
 @in_thread
 @pytest.mark.parametrize("how", ABORTS)
-def test_an_abort_of_nothing_is_226_however_it_is_sent(served: Served, how: str) -> None:
+def test_an_abort_of_nothing_is_226_however_it_is_sent(served: RunningService, how: str) -> None:
     wire = served.session()
     for _ in range(2):
         for piece, flags in ABORTS[how]:
@@ -82,20 +90,20 @@ def test_an_abort_of_nothing_is_226_however_it_is_sent(served: Served, how: str)
 
 
 @in_thread
-def test_an_abort_while_the_data_connection_is_awaited(served: Served) -> None:
+def test_an_abort_while_the_data_connection_is_awaited(served: RunningService) -> None:
     wire = served.session()
-    place = wire.place()
+    place = wire.passive_address()
     for command in ("STOR a", "LIST"):
         assert wire.codes(command, "NOOP") == [150, 200]
         wire.send(b"ABOR\r\n")
         assert wire.replies(2) == [426, 226]
-        assert served.turns_away(place)
-        place = wire.place()
+        assert served.refuses(place)
+        place = wire.passive_address()
     assert list(served.root.iterdir()) == []
 
 
 @in_thread
-def test_an_abort_without_a_transfer(served: Served) -> None:
+def test_an_abort_without_a_transfer(served: RunningService) -> None:
     wire = served.session()
     assert wire.code("ABOR") == 226
     with wire.accepted() as data:
@@ -104,7 +112,7 @@ def test_an_abort_without_a_transfer(served: Served) -> None:
 
 
 @in_thread
-def test_status_and_noop_are_answered_while_data_stands_still(served: Served) -> None:
+def test_status_and_noop_are_answered_while_data_stands_still(served: RunningService) -> None:
     wire = served.session()
     assert b" No transfer in progress." in wire.ask("STAT").lines
     data = stalled_upload(served, wire, b"12345")
@@ -118,7 +126,7 @@ def test_status_and_noop_are_answered_while_data_stands_still(served: Served) ->
 
 
 @in_thread
-def test_a_bad_abort_or_quit_stops_nothing(served: Served) -> None:
+def test_a_bad_abort_or_quit_stops_nothing(served: RunningService) -> None:
     wire = served.session()
     data = stalled_upload(served, wire)
     wire.send("QUIT now\r\n")
@@ -129,21 +137,21 @@ def test_a_bad_abort_or_quit_stops_nothing(served: Served) -> None:
 
 
 @in_thread
-def test_quit_lets_the_transfer_end_in_order(served: Served) -> None:
+def test_quit_lets_the_transfer_end_in_order(served: RunningService) -> None:
     content = os.urandom(3_000_000)
     (served.root / "b").write_bytes(content)
     wire = served.session()
-    data = served.connected(wire.place(), window=4096)
+    data = served.connected(wire.passive_address(), window=4096)
     assert wire.codes("TYPE I", "NOOP", "RETR b", "QUIT") == [200, 200, 150, 221]
     wire.send("PWD\r\nNOOP\r\n")
-    assert everything(data) == content
+    assert receive_all(data) == content
     data.close()
     assert wire.reply().code == 226
     assert wire.over()
 
 
 @in_thread
-def test_quit_during_an_upload_publishes_it(served: Served) -> None:
+def test_quit_during_an_upload_publishes_it(served: RunningService) -> None:
     wire = served.session()
     data = stalled_upload(served, wire)
     assert wire.code("QUIT") == 221
@@ -155,7 +163,7 @@ def test_quit_during_an_upload_publishes_it(served: Served) -> None:
 
 
 @in_thread
-def test_quit_and_no_more_input_during_an_upload_publishes_it(served: Served) -> None:
+def test_quit_and_no_more_input_during_an_upload_publishes_it(served: RunningService) -> None:
     wire = served.session()
     data = stalled_upload(served, wire)
     assert wire.code("QUIT") == 221
@@ -167,20 +175,20 @@ def test_quit_and_no_more_input_during_an_upload_publishes_it(served: Served) ->
 
 
 @in_thread
-def test_all_that_was_asked_for_is_done_when_the_input_ends(served: Served) -> None:
+def test_all_that_was_asked_for_is_done_when_the_input_ends(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"content")
     wire = served.session()
     data = wire.accepted()
     wire.send("TYPE I\r\nRETR a\r\nPWD\r\n")
     wire.end.shutdown(socket.SHUT_WR)
-    assert everything(data) == b"content"
+    assert receive_all(data) == b"content"
     data.close()
     assert wire.replies(4) == [200, 150, 226, 257]
     assert wire.over()
 
 
 @in_thread
-def test_commands_and_their_answers_keep_their_order(served: Served) -> None:
+def test_commands_and_their_answers_keep_their_order(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"content")
     wire = served.wire()
     wire.send("USER demo\r\nPASS demo\r\nTYPE I\r\nEPSV\r\n")
@@ -190,14 +198,14 @@ def test_commands_and_their_answers_keep_their_order(served: Served) -> None:
         "RETR a\r\nMKD d\r\nCWD d\r\nSTAT\r\nPWD\r\nXYZZY\r\nRNFR none\r\nNOOP\r\nQUIT\r\nPWD\r\n"
     )
     with served.connected((wire.host, port)) as data:
-        assert everything(data) == b"content"
+        assert receive_all(data) == b"content"
     codes = wire.replies(10)
     assert codes[0] == 150 and codes[1:] == [226, 257, 250, 211, 257, 500, 550, 200, 221]
     assert wire.over()
 
 
 @in_thread
-def test_the_friendly_words_may_be_sent_together_with_the_login(served: Served) -> None:
+def test_the_friendly_words_may_be_sent_together_with_the_login(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"a")
     wire = served.wire()
     wire.send("USER demo\r\nPASS demo\r\nGET a\r\nPUT a\r\nNOOP\r\n")
@@ -206,7 +214,7 @@ def test_the_friendly_words_may_be_sent_together_with_the_login(served: Served) 
 
 @in_thread
 @pytest.mark.parametrize("command", ["RETR big", "STOR a"])
-def test_a_transfer_that_stalls_is_cut(server: Callable[..., Served], command: str) -> None:
+def test_a_transfer_that_stalls_is_cut(server: Callable[..., RunningService], command: str) -> None:
     served = server("--stall-timeout", "0.1", "--idle-timeout", "0.05")
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
@@ -220,10 +228,10 @@ def test_a_transfer_that_stalls_is_cut(server: Callable[..., Served], command: s
 
 @in_thread
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_download_that_breaks_is_never_226(served: Served, times: int) -> None:
+def test_a_download_that_breaks_is_never_226(served: RunningService, times: int) -> None:
     wire = served.session()
     for _ in range(times):
-        rst(stalled_download(served, wire))
+        reset(stalled_download(served, wire))
         assert wire.reply().code == 426
     data = stalled_download(served, wire)
     data.close()  # with data unread: an RST

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.support.raw_client import Served, everything, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, receive_all, started, starting
 
 FIXTURES = (started, starting)
 TEXTS = (
@@ -15,14 +15,16 @@ TEXTS = (
 )
 
 
-def names(served: Served) -> set[str]:
+def names(served: RunningService) -> set[str]:
     """Return what the disk holds, our own hidden names too."""
     return {path.name for path in served.root.iterdir()}
 
 
 @in_thread
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_goes_out_with_crlf_and_comes_back_with_lf(served: Served, text: bytes) -> None:
+def test_text_goes_out_with_crlf_and_comes_back_with_lf(
+    served: RunningService, text: bytes
+) -> None:
     (served.root / "a").write_bytes(text)
     wire = served.session()
     sent = wire.download("RETR a")
@@ -34,7 +36,7 @@ def test_text_goes_out_with_crlf_and_comes_back_with_lf(served: Served, text: by
 
 
 @in_thread
-def test_line_ends_are_found_however_the_stream_is_cut(served: Served) -> None:
+def test_line_ends_are_found_however_the_stream_is_cut(served: RunningService) -> None:
     wire = served.session()
     stream, text = b"a\r\nb\rc\nd\r\r\n\r\n\re\r", b"a\nb\rc\nd\r\n\n\re\r"
     for size in (1, 2, 3, 5):
@@ -49,7 +51,7 @@ def test_line_ends_are_found_however_the_stream_is_cut(served: Served) -> None:
 
 
 @in_thread
-def test_long_text_keeps_its_line_ends_over_the_edges_of_chunks(served: Served) -> None:
+def test_long_text_keeps_its_line_ends_over_the_edges_of_chunks(served: RunningService) -> None:
     text = b"\r\n".join([b"x" * 4093, b"", b"\r", b"y" * 7]) * 500
     (served.root / "a").write_bytes(text)
     wire = served.session()
@@ -62,7 +64,7 @@ def test_long_text_keeps_its_line_ends_over_the_edges_of_chunks(served: Served) 
 
 
 @in_thread
-def test_records(served: Served) -> None:
+def test_records(served: RunningService) -> None:
     text = b"one\ntwo\xff\xff\n\nthree\n"
     (served.root / "a").write_bytes(text)
     wire = served.session()
@@ -79,7 +81,7 @@ def test_records(served: Served) -> None:
 
 
 @in_thread
-def test_binary_is_every_byte_in_each_direction(served: Served) -> None:
+def test_binary_is_every_byte_in_each_direction(served: RunningService) -> None:
     content = bytes(range(256)) * 4000 + os.urandom(100_001)
     wire = served.session()
     assert wire.code("TYPE I") == 200
@@ -89,7 +91,7 @@ def test_binary_is_every_byte_in_each_direction(served: Served) -> None:
 
 
 @in_thread
-def test_downloads_in_part(served: Served) -> None:
+def test_downloads_in_part(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"0123456789")
     wire = served.session()
     assert wire.code("TYPE I") == 200
@@ -111,24 +113,24 @@ def test_downloads_in_part(served: Served) -> None:
 
 
 @in_thread
-def test_what_cannot_be_downloaded(served: Served) -> None:
+def test_what_cannot_be_downloaded(served: RunningService) -> None:
     (served.root / "d").mkdir()
     os.mkfifo(served.root / "fifo")
     wire = served.session()
     for path in ("none", "d", "/", "", "d/none", "fifo", "fifo/x", "none/none"):
-        wire.place()
+        wire.passive_address()
         assert wire.code(f"RETR {path}") == (550 if path else 501), path
 
 
 @in_thread
-def test_what_cannot_be_uploaded(served: Served) -> None:
+def test_what_cannot_be_uploaded(served: RunningService) -> None:
     (served.root / "d").mkdir()
     (served.root / "f").write_bytes(b"f")
     os.mkfifo(served.root / "fifo")
     wire = served.session()
     for path in ("d", "/", "none/a", "f/a", "fifo"):
         for verb in ("STOR", "APPE"):
-            wire.place()
+            wire.passive_address()
             assert wire.code(f"{verb} {path}") in (550, 553), (verb, path)
     assert wire.codes("EPSV", f"STOR {'x' * 256}", "EPSV", f"STOR {'é' * 128}") == [
         *(229, 553, 229, 553)
@@ -138,7 +140,9 @@ def test_what_cannot_be_uploaded(served: Served) -> None:
 
 
 @in_thread
-def test_a_transfer_without_a_data_connection_is_425_and_leaves_nothing(served: Served) -> None:
+def test_a_transfer_without_a_data_connection_is_425_and_leaves_nothing(
+    served: RunningService,
+) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
     assert wire.codes("RETR a", "STOR a", "STOR b", "APPE a", "STOU", "LIST", "NLST", "MLSD") == (
@@ -149,7 +153,7 @@ def test_a_transfer_without_a_data_connection_is_425_and_leaves_nothing(served: 
 
 
 @in_thread
-def test_unique_names(served: Served) -> None:
+def test_unique_names(served: RunningService) -> None:
     wire = served.session()
     found = []
     for command in ("STOU a", "STOU a", "STOU", "STOU", "STOU a"):
@@ -166,7 +170,7 @@ def test_unique_names(served: Served) -> None:
 
 
 @in_thread
-def test_fewer_bytes_than_announced_are_a_cut_and_more_are_not(served: Served) -> None:
+def test_fewer_bytes_than_announced_are_a_cut_and_more_are_not(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
     assert wire.code("TYPE I") == 200
@@ -185,7 +189,7 @@ def test_fewer_bytes_than_announced_are_a_cut_and_more_are_not(served: Served) -
 @pytest.mark.parametrize("existing", [None, b"old"])
 @pytest.mark.parametrize("command", ["STOR a", "APPE a", "STOU a"])
 def test_what_came_of_what_was_announced_is_told_and_nothing_stored(
-    served: Served, command: str, existing: bytes | None
+    served: RunningService, command: str, existing: bytes | None
 ) -> None:
     if existing is not None:
         (served.root / "a").write_bytes(existing)
@@ -201,7 +205,7 @@ def test_what_came_of_what_was_announced_is_told_and_nothing_stored(
 
 
 @in_thread
-def test_what_others_appended_behind_is_never_taken_back(served: Served) -> None:
+def test_what_others_appended_behind_is_never_taken_back(served: RunningService) -> None:
     (served.root / "log").write_bytes(b"old,")
     wire = served.session()
     assert wire.codes("TYPE I", "ALLO 100") == [200, 200]
@@ -218,7 +222,7 @@ def test_what_others_appended_behind_is_never_taken_back(served: Served) -> None
 
 
 @in_thread
-def test_more_than_announced_is_appended(served: Served) -> None:
+def test_more_than_announced_is_appended(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
     assert wire.codes("TYPE I", "ALLO 2") == [200, 200]
@@ -227,7 +231,7 @@ def test_more_than_announced_is_appended(served: Served) -> None:
 
 
 @in_thread
-def test_appending(served: Served) -> None:
+def test_appending(served: RunningService) -> None:
     wire = served.session()
     for content in (b"one", b"", b"two"):
         assert wire.upload("APPE a", content).code == 226
@@ -237,7 +241,9 @@ def test_appending(served: Served) -> None:
 @in_thread
 @pytest.mark.parametrize("existing", [None, b"OLD CONTENT"])
 @pytest.mark.parametrize("way", ["REST", "APPE"])
-def test_a_cut_upload_is_gone_on_from(served: Served, existing: bytes | None, way: str) -> None:
+def test_a_cut_upload_is_gone_on_from(
+    served: RunningService, existing: bytes | None, way: str
+) -> None:
     content = os.urandom(300_000)
     if existing is not None:
         (served.root / "a").write_bytes(existing)
@@ -264,7 +270,7 @@ def test_a_cut_upload_is_gone_on_from(served: Served, existing: bytes | None, wa
 
 
 @in_thread
-def test_an_upload_at_an_offset_where_nothing_is_554(served: Served) -> None:
+def test_an_upload_at_an_offset_where_nothing_is_554(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"12345")
     wire = served.session()
     assert wire.codes("TYPE I", "EPSV", "REST 6", "STOR a") == [200, 229, 350, 554]
@@ -275,7 +281,7 @@ def test_an_upload_at_an_offset_where_nothing_is_554(served: Served) -> None:
 
 
 @in_thread
-def test_the_old_file_is_seen_until_the_new_one_is_whole(served: Served) -> None:
+def test_the_old_file_is_seen_until_the_new_one_is_whole(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     wire, reader = served.session(), served.session("other")
     data = wire.accepted()
@@ -289,22 +295,22 @@ def test_the_old_file_is_seen_until_the_new_one_is_whole(served: Served) -> None
 
 
 @in_thread
-def test_a_reader_keeps_the_file_it_opened(served: Served) -> None:
+def test_a_reader_keeps_the_file_it_opened(served: RunningService) -> None:
     old, new = b"o" * 9_000_000, b"n" * 9_000_000
     (served.root / "a").write_bytes(old)
     wire, writer = served.session(), served.session("other")
     assert wire.code("TYPE I") == 200
-    data = served.connected(wire.place(), window=4096)
+    data = served.connected(wire.passive_address(), window=4096)
     assert wire.codes("NOOP", "RETR a") == [200, 150]
     assert writer.upload("STOR a", new).code == 226
     assert writer.code("DELE a") == 250
-    assert everything(data) == old
+    assert receive_all(data) == old
     assert wire.reply().code == 226
 
 
 @in_thread
 def test_of_two_accounts_that_write_one_name_each_is_whole_and_the_last_stays(
-    served: Served,
+    served: RunningService,
 ) -> None:
     one, two = served.session(), served.session("other")
     first, second = one.accepted(), two.accepted()
@@ -324,7 +330,7 @@ def test_of_two_accounts_that_write_one_name_each_is_whole_and_the_last_stays(
 
 
 @in_thread
-def test_what_came_and_what_the_file_is_now_are_told_apart(served: Served) -> None:
+def test_what_came_and_what_the_file_is_now_are_told_apart(served: RunningService) -> None:
     """The last reply of an upload to what is there names both."""
     wire = served.session()
     assert wire.code("TYPE I") == 200

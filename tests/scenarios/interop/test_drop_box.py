@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import simple_client
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.tcp_wire import Wire
 
 FIXTURES = (started, starting)
@@ -23,7 +23,7 @@ LOOKS = (
 MOVES = ("LIST {}", "NLST {}", "MLSD {}", "RETR {}", "STOR {}/x", "APPE {}/x", "STOU {}/x")
 
 
-def planted(served: Served) -> Path:
+def planted(served: RunningService) -> Path:
     """Make what a drop box shall not learn of; ``name`` is missing."""
     root = served.root
     (root / "full").write_bytes(b"theirs")
@@ -37,14 +37,14 @@ def answers(wire: Wire, name: str) -> list[tuple[int, bytes]]:
     found = []
     for form in (*LOOKS, *MOVES):
         if form in MOVES:
-            wire.place()
+            wire.passive_address()
         answer = wire.ask(form.format(name))
         found.append((answer.code, b"".join(answer.lines).replace(name.encode(), b"NAME")))
     return found
 
 
 @in_thread
-def test_answers_are_the_same_whatever_is_there(served: Served) -> None:
+def test_answers_are_the_same_whatever_is_there(served: RunningService) -> None:
     """A file, links, and nothing: every verb answers alike."""
     planted(served)
     wire = served.session("dropbox")
@@ -56,7 +56,7 @@ def test_answers_are_the_same_whatever_is_there(served: Served) -> None:
 
 
 @in_thread
-def test_what_is_taken_is_refused_in_one_way(served: Served) -> None:
+def test_what_is_taken_is_refused_in_one_way(served: RunningService) -> None:
     """MKD and STOR of a file, a directory, and below what is none."""
     planted(served)
     (served.root / "folder").mkdir()
@@ -64,19 +64,19 @@ def test_what_is_taken_is_refused_in_one_way(served: Served) -> None:
     for verb in ("MKD", "STOR", "APPE"):
         said = set()
         for name in ("full", "folder", "full/x", "none/x"):
-            wire.place()
+            wire.passive_address()
             said.add(wire.ask(f"{verb} {name}").lines)
         assert said == {(b"550 Permission denied.",)}, verb
         wire.code("TYPE I")
     for name in ("full", "other"):
         assert wire.code("REST 3") == 350
-        wire.place()
+        wire.passive_address()
         assert wire.code(f"STOR {name}") == 554, name
     assert (served.root / "full").read_bytes() == b"theirs"
 
 
 @in_thread
-def test_attributes_of_own_uploads_only(served: Served) -> None:
+def test_attributes_of_own_uploads_only(served: RunningService) -> None:
     """What this login stored may get its time and mode; all else stays as it is."""
     root = planted(served)
     before = (root / "full").stat()
@@ -98,7 +98,7 @@ def test_attributes_of_own_uploads_only(served: Served) -> None:
 
 @in_thread
 @pytest.mark.parametrize("name", ["dropbox", "demo"])
-def test_no_account_closes_its_own_root(served: Served, name: str) -> None:
+def test_no_account_closes_its_own_root(served: RunningService, name: str) -> None:
     """Neither by its name, nor by a dot, nor by a link."""
     (served.root / "d").mkdir()
     (served.root / "d" / "top").symlink_to("..")
@@ -116,7 +116,7 @@ def test_no_account_closes_its_own_root(served: Served, name: str) -> None:
 
 
 @in_thread
-def test_the_simple_protocol_tells_as_little(server: Callable[..., Served]) -> None:
+def test_the_simple_protocol_tells_as_little(server: Callable[..., RunningService]) -> None:
     """LIST, DWLD, UPLD, DELF and HASH answer alike."""
     served = server("--simple", "tcp:0:interface=127.0.0.1")
     planted(served)

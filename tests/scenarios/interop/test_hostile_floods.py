@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 from ftpservice.control.protocol import ControlProtocol
 from ftpservice.data.listener import DataListener
-from tests.support.raw_client import Served, Wire, in_thread, reactor, rst, started, starting
+from tests.support.raw_client import (
+    RunningService,
+    Wire,
+    in_thread,
+    reactor,
+    reset,
+    started,
+    starting,
+)
 
 FIXTURES = (started, starting)
 
@@ -17,7 +25,7 @@ def ports() -> int:
     return sum(isinstance(one, DataListener) for one in reactor.getReaders())
 
 
-def kept(served: Served) -> int:
+def kept(served: RunningService) -> int:
     """Return the bytes of replies that the server keeps for the first session."""
     transport = served.factory.instances[0].transport
     return len(transport.dataBuffer) - transport.offset + int(transport._tempDataLen)
@@ -37,7 +45,7 @@ def flood(wire: Wire, piece: bytes, most: int) -> int:
 
 
 @in_thread
-def test_a_hundred_thousand_pipelined_commands_are_all_answered(served: Served) -> None:
+def test_a_hundred_thousand_pipelined_commands_are_all_answered(served: RunningService) -> None:
     wire, count = served.session(), 100_000
     answer = wire.ask("NOOP").lines[0] + b"\r\n"
     neighbour = served.session("other")
@@ -56,7 +64,7 @@ def test_a_hundred_thousand_pipelined_commands_are_all_answered(served: Served) 
 
 
 @in_thread
-def test_who_asks_and_never_reads_fills_no_memory(served: Served) -> None:
+def test_who_asks_and_never_reads_fills_no_memory(served: RunningService) -> None:
     wire = served.session()
     flood(wire, b"HELP\r\n" * 1000, 9_000_000)
     assert served.in_reactor(lambda: kept(served)) < 2_000_000
@@ -64,7 +72,7 @@ def test_who_asks_and_never_reads_fills_no_memory(served: Served) -> None:
 
 
 @in_thread
-def test_nor_does_who_does_so_during_a_transfer(served: Served) -> None:
+def test_nor_does_who_does_so_during_a_transfer(served: RunningService) -> None:
     wire = served.session()
     data = wire.accepted()
     assert wire.code("STOR a") == 150
@@ -73,7 +81,7 @@ def test_nor_does_who_does_so_during_a_transfer(served: Served) -> None:
     data.close()
 
 
-def narrow(served: Served) -> tuple[Wire, ControlProtocol]:
+def narrow(served: RunningService) -> tuple[Wire, ControlProtocol]:
     """Open a session between small buffers."""
     wire = Wire(served, served.connected(("127.0.0.1", served.port), window=2048))
     protocol = served.factory.instances[0]
@@ -82,7 +90,7 @@ def narrow(served: Served) -> tuple[Wire, ControlProtocol]:
 
 
 @in_thread
-def test_who_ends_its_side_and_reads_late_gets_all_its_answers(served: Served) -> None:
+def test_who_ends_its_side_and_reads_late_gets_all_its_answers(served: RunningService) -> None:
     (served.root / "d").mkdir()
     for number in range(200):
         (served.root / "d" / f"{number:0100}").touch()
@@ -97,7 +105,7 @@ def test_who_ends_its_side_and_reads_late_gets_all_its_answers(served: Served) -
 
 
 @in_thread
-def test_a_farewell_behind_many_replies_arrives_whole(served: Served) -> None:
+def test_a_farewell_behind_many_replies_arrives_whole(served: RunningService) -> None:
     for count in (45, 49, 90, 100, 150, 400):
         wire, _protocol = narrow(served)
         wire.send(b"HELP\r\n" * count + b"QUIT\r\n" + b"NOOP\r\n" * 500)
@@ -110,7 +118,7 @@ def test_a_farewell_behind_many_replies_arrives_whole(served: Served) -> None:
 
 @in_thread
 def test_sessions_beyond_the_limits_are_told_so_and_places_come_back(
-    server: Callable[..., Served],
+    server: Callable[..., RunningService],
 ) -> None:
     served = server("--max-sessions", "6", "--max-sessions-per-address", "3")
     some = [served.wire() for _ in range(3)]
@@ -125,14 +133,16 @@ def test_sessions_beyond_the_limits_are_told_so_and_places_come_back(
     late.drop()
     assert some[0].code("QUIT") == 221 and some[0].over()
     some[0].drop()
-    rst(some[1].end)
+    reset(some[1].end)
     others[0].drop()
     served.wait_for(lambda: len(served.factory.instances) <= 3)
     assert [served.wire().code("NOOP") for _ in range(2)] == [200, 200]
 
 
 @in_thread
-def test_connections_without_a_login_take_nobodys_place(server: Callable[..., Served]) -> None:
+def test_connections_without_a_login_take_nobodys_place(
+    server: Callable[..., RunningService],
+) -> None:
     served = server("--max-sessions", "40", "--max-sessions-per-address", "40")
     owner = served.session()
     idle = [served.wire() for _ in range(39)]
@@ -143,7 +153,7 @@ def test_connections_without_a_login_take_nobodys_place(server: Callable[..., Se
 
 
 @in_thread
-def test_five_hundred_connections(server: Callable[..., Served]) -> None:
+def test_five_hundred_connections(server: Callable[..., RunningService]) -> None:
     served = server("--max-sessions-per-address", "500")
     wires = [served.wire() for _ in range(500)]
     extra = served.wire(greeted=False)
@@ -157,7 +167,7 @@ def test_five_hundred_connections(server: Callable[..., Served]) -> None:
 
 
 @in_thread
-def test_sessions_of_one_user_are_limited(server: Callable[..., Served]) -> None:
+def test_sessions_of_one_user_are_limited(server: Callable[..., RunningService]) -> None:
     served = server("--max-sessions-per-user", "2")
     first, _second = served.session(), served.session()
     third = served.wire()
@@ -169,7 +179,7 @@ def test_sessions_of_one_user_are_limited(server: Callable[..., Served]) -> None
 
 
 @in_thread
-def test_a_flood_of_passive_ports_leaves_one_and_then_none(served: Served) -> None:
+def test_a_flood_of_passive_ports_leaves_one_and_then_none(served: RunningService) -> None:
     wire = served.session()
     wire.send(b"PASV\r\nEPSV\r\n" * 500)
     assert wire.replies(1000) == [227, 229] * 500
@@ -178,7 +188,7 @@ def test_a_flood_of_passive_ports_leaves_one_and_then_none(served: Served) -> No
         lambda wire: wire.code("REIN"),
         lambda wire: wire.code("QUIT") == 221 and wire.drop(),
         lambda wire: wire.drop(),
-        lambda wire: rst(wire.end),
+        lambda wire: reset(wire.end),
         lambda wire: wire.code("USER x"),
     )
     for way in ways:
@@ -189,12 +199,12 @@ def test_a_flood_of_passive_ports_leaves_one_and_then_none(served: Served) -> No
 
 
 @in_thread
-def test_a_client_that_is_gone_in_the_middle_leaves_nothing_open(served: Served) -> None:
+def test_a_client_that_is_gone_in_the_middle_leaves_nothing_open(served: RunningService) -> None:
     (served.root / "big").write_bytes(b"x" * 5_000_000)
     for command in ("RETR big", "STOR a", "LIST", "STAT -R /", "HASH big"):
-        for ending in (Wire.drop, lambda wire: rst(wire.end)):
+        for ending in (Wire.drop, lambda wire: reset(wire.end)):
             wire = served.session()
-            data = served.connected(wire.place(), window=4096)
+            data = served.connected(wire.passive_address(), window=4096)
             wire.send(f"TYPE I\r\n{command}\r\n")
             ending(wire)
             data.close()

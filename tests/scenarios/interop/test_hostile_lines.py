@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 
 FIXTURES = (started, starting)
 CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
@@ -16,7 +16,9 @@ IAC = b"\xff"
 
 
 @in_thread
-def test_a_line_that_is_too_long_is_500_once_and_the_third_ends_the_session(served: Served) -> None:
+def test_a_line_that_is_too_long_is_500_once_and_the_third_ends_the_session(
+    served: RunningService,
+) -> None:
     wire = served.session()
     assert wire.code(b"NOOP " + b"x" * (4096 - 8)) == 200
     assert wire.codes(b"NOOP " + b"x" * (4096 - 5), "NOOP") == [500, 200]
@@ -30,7 +32,7 @@ def test_a_line_that_is_too_long_is_500_once_and_the_third_ends_the_session(serv
 
 
 @in_thread
-def test_bare_line_feeds_and_lone_carriage_returns(served: Served) -> None:
+def test_bare_line_feeds_and_lone_carriage_returns(served: RunningService) -> None:
     wire = served.session()
     wire.send(b"NOOP\nPWD\nNOOP\r\n\n")
     assert wire.replies(4) == [200, 257, 200, 500]
@@ -39,7 +41,7 @@ def test_bare_line_feeds_and_lone_carriage_returns(served: Served) -> None:
 
 
 @in_thread
-def test_half_lines_come_together(served: Served) -> None:
+def test_half_lines_come_together(served: RunningService) -> None:
     wire = served.wire()
     for byte in b"USER demo\r\nPASS demo\r\n":
         wire.send(bytes([byte]))
@@ -47,7 +49,7 @@ def test_half_lines_come_together(served: Served) -> None:
 
 
 @in_thread
-def test_names_with_line_ends_or_nul_are_553_and_change_nothing(served: Served) -> None:
+def test_names_with_line_ends_or_nul_are_553_and_change_nothing(served: RunningService) -> None:
     wire = served.session()
     for verb in (
         "STOR",
@@ -70,7 +72,7 @@ def test_names_with_line_ends_or_nul_are_553_and_change_nothing(served: Served) 
 
 
 @in_thread
-def test_nothing_a_client_says_breaks_a_reply(served: Served) -> None:
+def test_nothing_a_client_says_breaks_a_reply(served: RunningService) -> None:
     wire = served.session()
     verbs = (
         b"",
@@ -150,7 +152,7 @@ def sent(name: bytes) -> bytes:
 
 @in_thread
 @pytest.mark.parametrize("name", NAMES)
-def test_odd_names_come_back_byte_for_byte(served: Served, name: bytes) -> None:
+def test_odd_names_come_back_byte_for_byte(served: RunningService, name: bytes) -> None:
     wire = served.session()
     quoted = name.replace(b'"', b'""')
     assert wire.ask(b"MKD " + sent(name)).lines == (b'257 "/' + quoted + b'" created.',)
@@ -172,14 +174,14 @@ def test_odd_names_come_back_byte_for_byte(served: Served, name: bytes) -> None:
 
 
 @in_thread
-def test_a_lone_ff_in_a_latin_1_name_is_a_letter(served: Served) -> None:
+def test_a_lone_ff_in_a_latin_1_name_is_a_letter(served: RunningService) -> None:
     wire = served.session()
     assert wire.codes(b"MKD \xff", b"MKD a\xffb", b"MKD \xff\xe9") == [257] * 3
     assert set(os.listdir(os.fsencode(served.root))) == {b"\xff", b"a\xffb", b"\xff\xe9"}
 
 
 @in_thread
-def test_telnet_options_are_refused_and_taken_out(served: Served) -> None:
+def test_telnet_options_are_refused_and_taken_out(served: RunningService) -> None:
     wire = served.wire()
     wire.send(b"NO" + IAC + b"\xfd\x01" + b"OP" + IAC + b"\xfb\x03" + b"\r\n")
     assert (
@@ -197,7 +199,7 @@ def test_telnet_options_are_refused_and_taken_out(served: Served) -> None:
 
 @in_thread
 @pytest.mark.parametrize("unit", [b"\xfd\x01", b"\xfb\xff", b"\xfa", b"\xf4", b"\xf9", b"\xfe"])
-def test_telnet_floods_are_put_up_with(served: Served, unit: bytes) -> None:
+def test_telnet_floods_are_put_up_with(served: RunningService, unit: bytes) -> None:
     wire = served.wire()
     assert wire.code("NOOP") == 200
     for _ in range(8):
@@ -213,7 +215,7 @@ def test_telnet_floods_are_put_up_with(served: Served, unit: bytes) -> None:
 
 @in_thread
 @pytest.mark.parametrize("verb", ["GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE"])
-def test_a_browser_is_sent_away(served: Served, verb: str) -> None:
+def test_a_browser_is_sent_away(served: RunningService, verb: str) -> None:
     wire = served.wire()
     wire.send(f"{verb} / HTTP/1.1\r\nHost: x\r\nUSER demo\r\nPASS demo\r\n\r\nDELE a\r\n")
     assert wire.reply().code == 421
@@ -221,7 +223,7 @@ def test_a_browser_is_sent_away(served: Served, verb: str) -> None:
 
 
 @in_thread
-def test_a_tls_client_gets_an_error_and_no_harm_is_done(served: Served) -> None:
+def test_a_tls_client_gets_an_error_and_no_harm_is_done(served: RunningService) -> None:
     wire = served.wire()
     wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) + b"\n")
     assert wire.reply().code == 421
@@ -229,7 +231,7 @@ def test_a_tls_client_gets_an_error_and_no_harm_is_done(served: Served) -> None:
 
 
 @in_thread
-def test_who_does_not_log_in_is_cut_however_busy(server: Callable[..., Served]) -> None:
+def test_who_does_not_log_in_is_cut_however_busy(server: Callable[..., RunningService]) -> None:
     served = server("--login-timeout", "0.3")
     silent, busy, slow = served.wire(), served.wire(), served.wire()
     slow.send("USER de")
@@ -243,7 +245,9 @@ def test_who_does_not_log_in_is_cut_however_busy(server: Callable[..., Served]) 
 
 
 @in_thread
-def test_half_lines_do_not_keep_a_session_from_being_idle(server: Callable[..., Served]) -> None:
+def test_half_lines_do_not_keep_a_session_from_being_idle(
+    server: Callable[..., RunningService],
+) -> None:
     served = server("--idle-timeout", "0.3")
     wire = served.session()
     wire.end.settimeout(0.01)
@@ -259,7 +263,7 @@ def test_half_lines_do_not_keep_a_session_from_being_idle(server: Callable[..., 
 
 
 @in_thread
-def test_a_session_with_a_transfer_is_not_idle(server: Callable[..., Served]) -> None:
+def test_a_session_with_a_transfer_is_not_idle(server: Callable[..., RunningService]) -> None:
     served = server("--idle-timeout", "0.05")
     wire = served.session()
     data = wire.accepted()

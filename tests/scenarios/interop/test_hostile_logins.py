@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from tests.support.raw_client import Served, Wire, everything, in_thread, started, starting
+from tests.support.raw_client import RunningService, Wire, in_thread, receive_all, started, starting
 
 FIXTURES = (started, starting)
 PROXY = "haproxy:tcp:0:interface=127.0.0.1"
@@ -24,7 +24,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @in_thread
-def test_the_fifth_wrong_password_ends_the_session(served: Served, hurry: None) -> None:
+def test_the_fifth_wrong_password_ends_the_session(served: RunningService, hurry: None) -> None:
     wire = served.wire()
     for code in (530, 530, 530, 530, 421):
         assert wire.codes("USER demo", "PASS wrong") == [331, code]
@@ -33,7 +33,7 @@ def test_the_fifth_wrong_password_ends_the_session(served: Served, hurry: None) 
 
 @in_thread
 def test_neither_other_verbs_nor_reinitializing_makes_failures_undone(
-    served: Served, hurry: None
+    served: RunningService, hurry: None
 ) -> None:
     wire = served.wire()
     for _ in range(4):
@@ -42,7 +42,9 @@ def test_neither_other_verbs_nor_reinitializing_makes_failures_undone(
 
 
 @in_thread
-def test_names_that_are_none_are_answered_like_wrong_passwords(served: Served, hurry: None) -> None:
+def test_names_that_are_none_are_answered_like_wrong_passwords(
+    served: RunningService, hurry: None
+) -> None:
     answers = set()
     for name in (b"demo", b"nobody", b"\xe9", b"a:b", b"demo\0", b"../demo", b"x" * 4000):
         wire = served.wire()
@@ -52,7 +54,7 @@ def test_names_that_are_none_are_answered_like_wrong_passwords(served: Served, h
 
 
 @in_thread
-def test_passwords_are_whole_lines(served: Served, hurry: None) -> None:
+def test_passwords_are_whole_lines(served: RunningService, hurry: None) -> None:
     wire = served.wire()
     for text in (b"PASS demo ", b"PASS  demo", b"PASS DEMO", b"PASS demo\0", b"PASS"):
         again = served.wire()
@@ -62,7 +64,7 @@ def test_passwords_are_whole_lines(served: Served, hurry: None) -> None:
 
 @in_thread
 def test_reconnecting_does_not_help_a_guesser_nor_lock_the_owner_out(
-    server: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+    server: Callable[..., RunningService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
     served = server()
@@ -83,7 +85,7 @@ def test_reconnecting_does_not_help_a_guesser_nor_lock_the_owner_out(
     assert served.session().code("PWD") == 257
 
 
-def proxied(served: Served, header: bytes) -> Wire:
+def proxied(served: RunningService, header: bytes) -> Wire:
     """Connect as a balancer does."""
     wire = served.wire(greeted=False)
     wire.send(header)
@@ -106,7 +108,9 @@ GOOD = {
 
 @in_thread
 @pytest.mark.parametrize("header", GOOD.values(), ids=GOOD)
-def test_the_headers_address_is_the_clients(server: Callable[..., Served], header: bytes) -> None:
+def test_the_headers_address_is_the_clients(
+    server: Callable[..., RunningService], header: bytes
+) -> None:
     served = server("--listen", PROXY)
     (served.root / "a").write_bytes(b"content")
     wire = proxied(served, header + b"USER demo\r\n")
@@ -114,17 +118,17 @@ def test_the_headers_address_is_the_clients(server: Callable[..., Served], heade
     assert wire.codes("PASS demo", "TYPE I") == [230, 200]
     assert b" Connected from 127.0.0.2." in wire.ask("STAT").lines
     assert wire.codes("PORT 127,0,0,1,200,200", "PORT 127,0,0,2,200,200") == [504, 200]
-    place = wire.place()
+    place = wire.passive_address()
     with served.connected(place) as stranger:
         assert stranger.recv(1) == b""
     with served.connected(place, source="127.0.0.2") as data:
         assert wire.codes("NOOP", "RETR a") == [200, 150]
-        assert everything(data) == b"content"
+        assert receive_all(data) == b"content"
     assert wire.reply().code == 226
 
 
 @in_thread
-def test_limits_count_the_headers_addresses(server: Callable[..., Served]) -> None:
+def test_limits_count_the_headers_addresses(server: Callable[..., RunningService]) -> None:
     served = server("--listen", PROXY, "--max-sessions-per-address", "1")
     wires = [
         proxied(served, f"PROXY TCP4 192.0.2.{n} 192.0.2.99 5000 21\r\n".encode())
@@ -134,7 +138,7 @@ def test_limits_count_the_headers_addresses(server: Callable[..., Served]) -> No
 
 
 @in_thread
-def test_ipv6_behind_a_balancer_on_ipv4(server: Callable[..., Served]) -> None:
+def test_ipv6_behind_a_balancer_on_ipv4(server: Callable[..., RunningService]) -> None:
     served = server("--listen", PROXY)
     wire = proxied(served, version_2("::1", "::1", (5000, 21)))
     assert wire.reply().code == 220
@@ -144,7 +148,7 @@ def test_ipv6_behind_a_balancer_on_ipv4(server: Callable[..., Served]) -> None:
     port = int(answer.text.split("|||")[1].split("|")[0])
     with served.connected(("::1", port)) as data:
         assert wire.codes("NOOP", "NLST") == [200, 150]
-        assert everything(data) == b""
+        assert receive_all(data) == b""
     assert wire.reply().code == 226
 
 
@@ -155,7 +159,7 @@ def test_ipv6_behind_a_balancer_on_ipv4(server: Callable[..., Served]) -> None:
      SIGNATURE + struct.pack("!BBH", 0x20, 0, 0), version_2("10.0.0.1", "10.0.0.2", (1, 2), 0x20)],
 )  # fmt: skip
 def test_a_balancers_own_connection_is_served_under_its_own_address(
-    server: Callable[..., Served], header: bytes
+    server: Callable[..., RunningService], header: bytes
 ) -> None:
     served = server("--listen", PROXY)
     wire = proxied(served, header)
@@ -163,7 +167,7 @@ def test_a_balancers_own_connection_is_served_under_its_own_address(
     assert b" Connected from 127.0.0.1." in wire.login().ask("STAT").lines
     with wire.accepted() as data:
         assert wire.code("NLST") == 150
-        assert everything(data) == b""
+        assert receive_all(data) == b""
     assert wire.reply().code == 226
 
 
@@ -194,7 +198,7 @@ BAD = (
 
 @in_thread
 @pytest.mark.parametrize("header", BAD)
-def test_bad_headers_get_nothing(server: Callable[..., Served], header: bytes) -> None:
+def test_bad_headers_get_nothing(server: Callable[..., RunningService], header: bytes) -> None:
     served = server("--listen", PROXY)
     wire = proxied(served, header)
     with contextlib.suppress(ConnectionResetError):
@@ -203,7 +207,7 @@ def test_bad_headers_get_nothing(server: Callable[..., Served], header: bytes) -
 
 
 @in_thread
-def test_a_header_may_come_byte_by_byte(server: Callable[..., Served]) -> None:
+def test_a_header_may_come_byte_by_byte(server: Callable[..., RunningService]) -> None:
     served = server("--listen", PROXY)
     for header in GOOD.values():
         wire = served.wire(greeted=False)
@@ -215,7 +219,7 @@ def test_a_header_may_come_byte_by_byte(server: Callable[..., Served]) -> None:
 
 @in_thread
 def test_a_header_that_does_not_come_is_not_waited_for(
-    server: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+    server: Callable[..., RunningService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ftpservice.net.proxy_protocol.HEADER_TIMEOUT_SECONDS", 0.05)
     served = server("--listen", PROXY)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 
 FIXTURES = (started, starting)
 TRAVERSALS = (
@@ -40,7 +40,7 @@ TRAVERSALS = (
 
 
 @pytest.fixture
-def traps(served: Served, tmp_path: Path) -> Served:
+def traps(served: RunningService, tmp_path: Path) -> RunningService:
     """Put links of all kinds into the root; what they point at must not be reached."""
     (tmp_path / "secret").write_bytes(b"SECRET")
     root = served.root
@@ -69,11 +69,11 @@ def traps(served: Served, tmp_path: Path) -> Served:
 
 @in_thread
 @pytest.mark.parametrize("path", TRAVERSALS)
-def test_no_path_leads_out(traps: Served, tmp_path: Path, path: str) -> None:
+def test_no_path_leads_out(traps: RunningService, tmp_path: Path, path: str) -> None:
     wire = traps.session()
     before = sorted(os.listdir(tmp_path))
     for verb in ("RETR", "STOR", "APPE", "CWD", "SIZE", "MLSD", "DELE", "RMD", "HASH", "MDTM"):
-        wire.place()
+        wire.passive_address()
         code = wire.code(f"{verb} {path}")
         if verb == "DELE" and code == 250:
             continue  # the link itself
@@ -94,7 +94,7 @@ def test_no_path_leads_out(traps: Served, tmp_path: Path, path: str) -> None:
 
 
 @in_thread
-def test_links_that_stay_inside_are_followed(traps: Served) -> None:
+def test_links_that_stay_inside_are_followed(traps: RunningService) -> None:
     wire = traps.session()
     assert wire.code("TYPE I") == 200
     for path in ("good", "d/good", "here/here/good", "/../../inside", "d/../inside", "//inside"):
@@ -104,27 +104,29 @@ def test_links_that_stay_inside_are_followed(traps: Served) -> None:
 
 
 @in_thread
-def test_a_directory_that_becomes_a_link_while_we_are_in_it(traps: Served, tmp_path: Path) -> None:
+def test_a_directory_that_becomes_a_link_while_we_are_in_it(
+    traps: RunningService, tmp_path: Path
+) -> None:
     wire = traps.session()
     assert wire.code("CWD d") == 250
     (traps.root / "d").rename(traps.root / "e")
     (traps.root / "d").symlink_to("..")
-    wire.place()
+    wire.passive_address()
     assert wire.codes("RETR secret", "SIZE secret", "EPSV", "STOR new") == [550, 550, 229, 550]
     assert not (tmp_path / "new").exists()
 
 
 @in_thread
-def test_hidden_names_of_ours_are_nobodys(served: Served) -> None:
+def test_hidden_names_of_ours_are_nobodys(served: RunningService) -> None:
     (served.root / ".ftpservice.x").write_bytes(b"ours")
     wire = served.session()
     assert wire.download("NLST -a").split() in ([], [b".", b".."])
     for path in (".ftpservice.x", ".FTPSERVICE.x", "./.ftpservice.x", "/.ftpservice.x"):
-        wire.place()
+        wire.passive_address()
         for verb in ("RETR", "SIZE", "DELE", "RNFR", "CWD", "MLST"):
             assert wire.code(f"{verb} {path}") == 550
         for verb in ("STOR", "MKD", "APPE"):
-            wire.place()
+            wire.passive_address()
             assert wire.code(f"{verb} {path}") in (550, 553)
     (served.root / "a").touch()
     assert wire.codes("RNFR a", "RNTO .ftpservice.y") == [350, 553]
@@ -159,7 +161,7 @@ def test_hidden_names_of_ours_are_nobodys(served: Served) -> None:
         "a*" * 17,
     ],
 )
-def test_patterns_are_answered_soon(served: Served, pattern: str) -> None:
+def test_patterns_are_answered_soon(served: RunningService, pattern: str) -> None:
     (served.root / "here").symlink_to(".")
     for name in ("a" * 250, "a" * 249 + "b", "x"):
         (served.root / name).touch()
@@ -167,7 +169,7 @@ def test_patterns_are_answered_soon(served: Served, pattern: str) -> None:
         (served.root / f"d{number}" / "e" / "f").mkdir(parents=True)
     wire, neighbour = served.session(), served.session("other")
     for verb in ("LIST", "NLST", "STAT"):
-        place = wire.place()
+        place = wire.passive_address()
         code = wire.code(f"{verb} {pattern}")
         assert neighbour.code("NOOP") == 200
         assert code in (150, 213, 501, 550, 553)
@@ -181,7 +183,7 @@ def test_patterns_are_answered_soon(served: Served, pattern: str) -> None:
 
 
 @in_thread
-def test_patterns_find_what_they_should(served: Served) -> None:
+def test_patterns_find_what_they_should(served: RunningService) -> None:
     for name in ("d/a.txt", "d/b.txt", "d/c.bin", "e/a.txt", ".h", "[x]", "d/.i"):
         path = served.root / name
         path.parent.mkdir(exist_ok=True)
@@ -225,7 +227,7 @@ ALLOWED = {
 
 @in_thread
 @pytest.mark.parametrize("name", ALLOWED)
-def test_rights(served: Served, name: str) -> None:
+def test_rights(served: RunningService, name: str) -> None:
     (served.root / "a").write_bytes(b"content")
     (served.root / "d").mkdir()
     os.chmod(served.root / "a", 0o644)
@@ -233,7 +235,7 @@ def test_rights(served: Served, name: str) -> None:
     assert wire.code("TYPE I") == 200
     done = set()
     for command in CHANGES:
-        place = wire.place()
+        place = wire.passive_address()
         code = wire.code(command)
         if code == 150:
             served.connected(place).close()
@@ -250,7 +252,7 @@ def test_rights(served: Served, name: str) -> None:
 
 
 @in_thread
-def test_the_report_is_for_administrators(served: Served) -> None:
+def test_the_report_is_for_administrators(served: RunningService) -> None:
     assert served.session("demo").codes("REPORT", "SITE REPORT") == [550, 550]
     answer = served.session("admin").ask("REPORT")
     assert answer.code == 211 and len(answer.lines) > 3

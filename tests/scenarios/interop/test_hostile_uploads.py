@@ -12,13 +12,13 @@ import pytest
 
 from ftpservice.backends.local.files.upload import LocalUpload
 from ftpservice.events import TransferEnded
-from tests.support.raw_client import Served, Wire, in_thread, rst, started, starting
+from tests.support.raw_client import RunningService, Wire, in_thread, reset, started, starting
 
 FIXTURES = (started, starting)
 ENDINGS: dict[str, Callable[[Wire, socket.socket], object]] = {
-    "RST on data": lambda wire, data: rst(data),
-    "RST on data, then control": lambda wire, data: (rst(data), wire.drop()),
-    "RST on control": lambda wire, data: (rst(wire.end), data.close()),
+    "RST on data": lambda wire, data: reset(data),
+    "RST on data, then control": lambda wire, data: (reset(data), wire.drop()),
+    "RST on control": lambda wire, data: (reset(wire.end), data.close()),
     "FIN on control, then data": lambda wire, data: (wire.drop(), data.close()),
     "half a FIN on control, then data": lambda wire, data: (
         wire.end.shutdown(socket.SHUT_WR),
@@ -27,7 +27,7 @@ ENDINGS: dict[str, Callable[[Wire, socket.socket], object]] = {
 }
 
 
-def visible(served: Served) -> dict[str, bytes]:
+def visible(served: RunningService) -> dict[str, bytes]:
     """Return the files that clients can see."""
     return {
         path.name: path.read_bytes()
@@ -41,7 +41,7 @@ def visible(served: Served) -> dict[str, bytes]:
 @pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
 @pytest.mark.parametrize("command", ["STOR a", "STOR b", "APPE a", "STOU a"])
 def test_an_upload_that_breaks_is_not_published(
-    served: Served, command: str, size: int, ending: str
+    served: RunningService, command: str, size: int, ending: str
 ) -> None:
     (served.root / "a").write_bytes(b"old")
     ended = TransferEndings()
@@ -72,7 +72,7 @@ class TransferEndings:
 
 
 @in_thread
-def test_a_client_that_is_killed_publishes_nothing(served: Served) -> None:
+def test_a_client_that_is_killed_publishes_nothing(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     for _ in range(5):
         ended = TransferEndings()
@@ -96,7 +96,7 @@ def test_a_client_that_is_killed_publishes_nothing(served: Served) -> None:
 @in_thread
 @pytest.mark.parametrize("before", ["TYPE I", "TYPE A"])
 def test_a_broken_data_connection_is_426_and_the_session_goes_on(
-    served: Served, before: str
+    served: RunningService, before: str
 ) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
@@ -104,10 +104,10 @@ def test_a_broken_data_connection_is_426_and_the_session_goes_on(
         data = wire.accepted()
         data.sendall(b"x" * 100)
         if early:
-            rst(data)
+            reset(data)
         assert wire.codes(before, "STOR a") == [200, 150]
         if not early:
-            rst(data)
+            reset(data)
         assert wire.reply().code == 426
     assert visible(served) == {"a": b"old"}
     assert wire.upload("STOR a", b"new").code == 226
@@ -116,7 +116,7 @@ def test_a_broken_data_connection_is_426_and_the_session_goes_on(
 
 @in_thread
 def test_a_whole_upload_is_published_though_the_data_came_before_the_command(
-    served: Served,
+    served: RunningService,
 ) -> None:
     wire = served.session()
     with wire.accepted() as data:
@@ -127,7 +127,9 @@ def test_a_whole_upload_is_published_though_the_data_came_before_the_command(
 
 
 @in_thread
-def test_the_service_stops_in_the_middle_of_an_upload(server: Callable[..., Served]) -> None:
+def test_the_service_stops_in_the_middle_of_an_upload(
+    server: Callable[..., RunningService],
+) -> None:
     served = server()
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
@@ -145,7 +147,7 @@ def test_the_service_stops_in_the_middle_of_an_upload(server: Callable[..., Serv
 @in_thread
 @pytest.mark.parametrize("killed", [False, True])
 def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
-    served: Served, monkeypatch: pytest.MonkeyPatch, killed: bool
+    served: RunningService, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
     began, may_end, commit = Event(), Event(), LocalUpload.commit
 
@@ -165,7 +167,7 @@ def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
     assert began.wait(15)
     protocol = served.factory.instances[0]
     if killed:
-        rst(wire.end)
+        reset(wire.end)
         served.wait_for(lambda: protocol._input_ended)
     else:
         wire.send("ABOR\r\n")

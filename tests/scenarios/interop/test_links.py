@@ -8,20 +8,20 @@ from collections.abc import Callable
 import pytest
 
 from tests.support import simple_client
-from tests.support.raw_client import Served, in_thread, started, starting
+from tests.support.raw_client import RunningService, in_thread, started, starting
 from tests.support.tcp_wire import Wire
 
 FIXTURES = (started, starting)
 
 
 @pytest.fixture
-def planted(served: Served) -> Served:
+def planted(served: RunningService) -> RunningService:
     """Plant links of every sort."""
     plant(served)
     return served
 
 
-def plant(served: Served) -> None:
+def plant(served: RunningService) -> None:
     """Make ``releases/7/file`` and links to it from around."""
     root = served.root
     (root / "releases" / "7").mkdir(parents=True)
@@ -51,7 +51,7 @@ def listed(wire: Wire, command: str) -> dict[str, str]:
 
 
 @in_thread
-def test_list_points_at_the_target(planted: Served) -> None:
+def test_list_points_at_the_target(planted: RunningService) -> None:
     """The lines are those of ``ls -l``; a target outside is not told."""
     found = listed(planted.session(), "LIST")
     assert set(found) == {
@@ -72,7 +72,9 @@ def test_list_points_at_the_target(planted: Served) -> None:
 
 @in_thread
 @pytest.mark.parametrize("command", ["LIST file/", "LIST releases/7/file/", "NLST file/"])
-def test_a_slash_behind_a_file_does_not_double_its_name(planted: Served, command: str) -> None:
+def test_a_slash_behind_a_file_does_not_double_its_name(
+    planted: RunningService, command: str
+) -> None:
     """It said ``file/file``, which is nowhere."""
     text = planted.session().download(command).decode()
     assert len(text.splitlines()) == 1
@@ -80,7 +82,7 @@ def test_a_slash_behind_a_file_does_not_double_its_name(planted: Served, command
 
 
 @in_thread
-def test_mlsd_tells_links_by_type(planted: Served) -> None:
+def test_mlsd_tells_links_by_type(planted: RunningService) -> None:
     """The target is a path from the root."""
     wire = planted.session()
     found = {name: line.partition(";")[0] for name, line in listed(wire, "MLSD").items()}
@@ -117,7 +119,7 @@ def test_mlsd_tells_links_by_type(planted: Served) -> None:
     ],
 )
 def test_mlst_tells_of_the_link_or_with_a_slash_of_its_target(
-    planted: Served, argument: str, type_: str
+    planted: RunningService, argument: str, type_: str
 ) -> None:
     """One name gives both."""
     answer = planted.session().ask(f"MLST {argument}")
@@ -126,7 +128,7 @@ def test_mlst_tells_of_the_link_or_with_a_slash_of_its_target(
 
 
 @in_thread
-def test_in_a_link_the_working_directory_is_a_directory(planted: Served) -> None:
+def test_in_a_link_the_working_directory_is_a_directory(planted: RunningService) -> None:
     """CWD follows, and what has no name of its own is told as what it is."""
     wire = planted.session()
     assert wire.code("CWD current") == 250
@@ -138,7 +140,7 @@ def test_in_a_link_the_working_directory_is_a_directory(planted: Served) -> None
 
 
 @in_thread
-def test_arguments_are_followed_as_before(planted: Served) -> None:
+def test_arguments_are_followed_as_before(planted: RunningService) -> None:
     """Files and directories are reached through links; ``-d`` shows the link."""
     wire = planted.session()
     assert wire.codes("TYPE I", "SIZE file", "MDTM file") == [200, 213, 213]
@@ -155,7 +157,7 @@ def test_arguments_are_followed_as_before(planted: Served) -> None:
 
 
 @in_thread
-def test_nothing_descends_by_itself(planted: Served) -> None:
+def test_nothing_descends_by_itself(planted: RunningService) -> None:
     """LIST -R and DSIZ count what is behind a link once: where it is."""
     wire = planted.session()
     assert wire.ask("DSIZ").text == "7"
@@ -165,7 +167,7 @@ def test_nothing_descends_by_itself(planted: Served) -> None:
 
 
 @in_thread
-def test_removing_and_renaming_are_about_the_link(planted: Served) -> None:
+def test_removing_and_renaming_are_about_the_link(planted: RunningService) -> None:
     """DELE takes it away, RMD says what it is, RNTO gives it another name."""
     wire = planted.session()
     answer = wire.ask("RMD current")
@@ -180,7 +182,7 @@ def test_removing_and_renaming_are_about_the_link(planted: Served) -> None:
 
 
 @in_thread
-def test_the_simple_protocol_lists_links(server: Callable[..., Served]) -> None:
+def test_the_simple_protocol_lists_links(server: Callable[..., RunningService]) -> None:
     """They have a type of their own, and DELF removes the link."""
     served = server("--simple", "tcp:0:interface=127.0.0.1")
     plant(served)

@@ -14,15 +14,15 @@ from ftpservice.events import Event, HandshakeFailed
 from ftpservice.session import active_uploads
 from ftpservice.wire.paths import VirtualPath
 from tests.support.certificates import Authority
-from tests.support.fault_service import hidden, noise, visible
-from tests.support.raw_client import Served, in_thread, starting
+from tests.support.raw_client import RunningService, in_thread, starting
+from tests.support.restartable_service import hidden, noise, visible
 from tests.support.simple_client import SimpleWire, connected, session, simple_served
 
 FIXTURES = (starting, simple_served)
 SIMPLE = ("--simple", "tcp:0:interface=127.0.0.1")
 
 
-def slow_reader(served: Served) -> SimpleWire:
+def slow_reader(served: RunningService) -> SimpleWire:
     """Log in with a small receive buffer."""
     wire = SimpleWire(served, served.connected(("127.0.0.1", served.ports[-1]), window=4096))
     assert wire.line() == "OK ftpservice simple/1"
@@ -32,7 +32,7 @@ def slow_reader(served: Served) -> SimpleWire:
 @in_thread
 @pytest.mark.parametrize("limits", [(), ("--rate-down", "1G")], ids=["free", "paced"])
 def test_a_file_that_grows_is_sent_as_long_as_it_was(
-    server: Callable[..., Served], limits: tuple[str, ...]
+    server: Callable[..., RunningService], limits: tuple[str, ...]
 ) -> None:
     served = server(*SIMPLE, *limits)
     content = noise(10_000_000, 1)
@@ -47,7 +47,7 @@ def test_a_file_that_grows_is_sent_as_long_as_it_was(
 
 
 @in_thread
-def test_who_asks_for_much_and_reads_nothing_holds_up_nobody(served: Served) -> None:
+def test_who_asks_for_much_and_reads_nothing_holds_up_nobody(served: RunningService) -> None:
     (served.root / "a").write_bytes(noise(60_000, 1))
     greedy = slow_reader(served)
     greedy.end.setblocking(False)
@@ -59,19 +59,19 @@ def test_who_asks_for_much_and_reads_nothing_holds_up_nobody(served: Served) -> 
     assert other.download("a") == noise(60_000, 1)
     assert greedy.line() == "OK 60000"
     assert greedy.raw(60_000) == noise(60_000, 1)
-    greedy.rst()
+    greedy.reset()
     served.wait_for(lambda: len(served.factory.instances) == 1)
 
 
 @in_thread
-def test_uploads_that_are_cut_in_a_row_of_them_leave_the_whole_ones(served: Served) -> None:
+def test_uploads_that_are_cut_in_a_row_of_them_leave_the_whole_ones(served: RunningService) -> None:
     (served.root / "f9").write_bytes(b"old")
     wire = session(served)
     wire.send(b"".join(b"UPLD 5+ f%d\nhello" % number for number in range(9)))
     wire.send(b"UPLD 5+ f9\nhel")
     for number in range(9):
         assert wire.line() == f"OK 5 f{number}"
-    wire.rst()
+    wire.reset()
     served.wait_for(served.settled())
     whole = {f"f{number}": b"hello" for number in range(9)}
     assert visible(served.root) == {**whole, "f9": b"old"}
@@ -87,7 +87,7 @@ def no_takeover(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @in_thread
-def test_two_sessions_race_for_one_name(served: Served, no_takeover: None) -> None:
+def test_two_sessions_race_for_one_name(served: RunningService, no_takeover: None) -> None:
     ends = [session(served), session(served)]
     contents = [noise(40_000, 1), noise(300_000, 2)]
     for _ in range(10):
@@ -105,7 +105,7 @@ def test_two_sessions_race_for_one_name(served: Served, no_takeover: None) -> No
 
 @in_thread
 def test_a_name_that_another_session_uploads_to_is_refused(
-    served: Served, no_takeover: None
+    served: RunningService, no_takeover: None
 ) -> None:
     first, second = session(served), session(served)
     content = noise(300_000, 1)
@@ -122,14 +122,14 @@ def test_a_name_that_another_session_uploads_to_is_refused(
 
 
 @in_thread
-def test_what_a_test_leaves_open_is_closed_after_it(served: Served) -> None:
+def test_what_a_test_leaves_open_is_closed_after_it(served: RunningService) -> None:
     wire = session(served)
     served.close()
     assert wire.end.fileno() == -1  # the file made of it does not keep it open
 
 
 @in_thread
-def test_lines_that_come_byte_by_byte(served: Served) -> None:
+def test_lines_that_come_byte_by_byte(served: RunningService) -> None:
     wire = connected(served)
     wire.end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for byte in b"user demo\r\npass demo\r\nupld 3+ a\r\nabcdwld a\r\nquit\r\n":
@@ -140,7 +140,7 @@ def test_lines_that_come_byte_by_byte(served: Served) -> None:
 
 @in_thread
 @pytest.mark.parametrize("seed", range(20))
-def test_garbage_is_refused_or_ended(served: Served, seed: int) -> None:
+def test_garbage_is_refused_or_ended(served: RunningService, seed: int) -> None:
     chance = random.Random(seed)
     words = [b"UPLD", b"DWLD", b"LIST", b"@", b"9", b"+", b" ", b"/", b"..", b"\n", b"\r", b"\0"]
     junk = b"".join(
@@ -160,7 +160,7 @@ def test_garbage_is_refused_or_ended(served: Served, seed: int) -> None:
 
 @in_thread
 def test_who_speaks_no_tls_where_it_comes_first_is_told_of(
-    server: Callable[..., Served], tmp_path: Path
+    server: Callable[..., RunningService], tmp_path: Path
 ) -> None:
     papers = str(Authority(tmp_path).certificate("service"))
     served = server("--simple-tls", "tcp:0:interface=127.0.0.1", "--certificate", papers)

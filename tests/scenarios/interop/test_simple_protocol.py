@@ -16,8 +16,8 @@ import pytest
 from ftpservice.accounts.login_attempts import MAX_FAILURES_PER_SESSION
 from ftpservice.events import Event, Outcome, SessionOpened, TransferEnded
 from tests.support.certificates import Authority
-from tests.support.fault_service import hidden, noise, visible
-from tests.support.raw_client import STRANGER, Served, Wire, in_thread, starting
+from tests.support.raw_client import STRANGER, RunningService, Wire, in_thread, starting
+from tests.support.restartable_service import hidden, noise, visible
 from tests.support.simple_client import SimpleWire, connected, session, simple_served
 
 FIXTURES = (starting, simple_served)
@@ -26,7 +26,7 @@ SIZES = pytest.mark.parametrize("size", [0, 1, 4096, 65_535, 65_536, 300_000, 5_
 
 
 @in_thread
-def test_the_conversation_of_the_page(served: Served) -> None:
+def test_the_conversation_of_the_page(served: RunningService) -> None:
     example = PAGE.read_text().split("```\n")[-2].splitlines()
     wire = connected(served)
     for line in example:
@@ -44,7 +44,7 @@ def test_the_conversation_of_the_page(served: Served) -> None:
 
 
 @in_thread
-def test_before_a_login_there_are_no_files(served: Served) -> None:
+def test_before_a_login_there_are_no_files(served: RunningService) -> None:
     wire = connected(served)
     assert wire.line().startswith("OK")
     assert wire.asks("LIST", "DWLD a", "UPLD 5 a", "DELF a", "HASH a") == ["ERR AUTH"] * 5
@@ -54,7 +54,7 @@ def test_before_a_login_there_are_no_files(served: Served) -> None:
 
 
 @in_thread
-def test_logins(served: Served) -> None:
+def test_logins(served: RunningService) -> None:
     wire = connected(served)
     wire.line()
     assert wire.ask("user nobody") == "OK password required for nobody"
@@ -67,14 +67,14 @@ def test_logins(served: Served) -> None:
 
 
 @in_thread
-def test_a_password_before_a_name(served: Served) -> None:
+def test_a_password_before_a_name(served: RunningService) -> None:
     wire = connected(served)
     wire.line()
     assert wire.ask("PASS demo").startswith("ERR AUTH")
 
 
 @in_thread
-def test_too_many_failed_logins_end_the_session(served: Served) -> None:
+def test_too_many_failed_logins_end_the_session(served: RunningService) -> None:
     wire = connected(served)
     wire.line()
     answers = [wire.asks("USER demo", "PASS no")[1] for _ in range(MAX_FAILURES_PER_SESSION)]
@@ -85,7 +85,7 @@ def test_too_many_failed_logins_end_the_session(served: Served) -> None:
 @in_thread
 @SIZES
 @pytest.mark.parametrize("plus", ["", "+"])
-def test_files_up_and_down(served: Served, size: int, plus: str) -> None:
+def test_files_up_and_down(served: RunningService, size: int, plus: str) -> None:
     content = noise(size, size)
     wire = session(served)
     if plus:
@@ -107,7 +107,7 @@ def test_files_up_and_down(served: Served, size: int, plus: str) -> None:
 
 
 @in_thread
-def test_bytes_behind_an_upload_are_the_next_line(served: Served) -> None:
+def test_bytes_behind_an_upload_are_the_next_line(served: RunningService) -> None:
     content = noise(1_000_000, 7)
     wire = session(served)
     wire.send(b"UPLD 1000000+ big\n" + content + b"DWLD big\nLIST\nQUIT\n")
@@ -121,7 +121,7 @@ def test_bytes_behind_an_upload_are_the_next_line(served: Served) -> None:
 
 
 @in_thread
-def test_many_pipelined_uploads_are_answered_in_order(served: Served) -> None:
+def test_many_pipelined_uploads_are_answered_in_order(served: RunningService) -> None:
     wire = session(served)
     names = [f"f{number % 40}" for number in range(300)]
     contents = [f"content {number}".encode() for number in range(300)]
@@ -141,7 +141,7 @@ def test_many_pipelined_uploads_are_answered_in_order(served: Served) -> None:
 
 
 @in_thread
-def test_listings(served: Served) -> None:
+def test_listings(served: RunningService) -> None:
     (served.root / "dir").mkdir()
     (served.root / "dir" / "inner").write_bytes(b"12345678")
     for name, content in {"b": b"22", "a": b"1", "ä ö": b"333"}.items():
@@ -163,7 +163,7 @@ def test_listings(served: Served) -> None:
 
 
 @in_thread
-def test_a_long_listing_is_sorted(served: Served) -> None:
+def test_a_long_listing_is_sorted(served: RunningService) -> None:
     for number in range(2500):
         (served.root / f"{(number * 7919) % 10_000:05}").touch()
     lines = session(served).listing()
@@ -173,7 +173,7 @@ def test_a_long_listing_is_sorted(served: Served) -> None:
 
 
 @in_thread
-def test_refusals(served: Served) -> None:
+def test_refusals(served: RunningService) -> None:
     (served.root / "dir").mkdir()
     (served.root / "file").write_bytes(b"abc")
     wire = session(served)
@@ -212,7 +212,7 @@ def test_refusals(served: Served) -> None:
 
 
 @in_thread
-def test_names_that_begin_with_an_at_sign(served: Served) -> None:
+def test_names_that_begin_with_an_at_sign(served: RunningService) -> None:
     wire = session(served)
     assert wire.upload("@5 x", b"hello") == "OK 5 @5 x"
     assert wire.download("./@5 x") == b"hello"
@@ -223,7 +223,7 @@ def test_names_that_begin_with_an_at_sign(served: Served) -> None:
     "line",
     ["UPLD 5+ no/such", "UPLD 5+ \x01", "UPLD 5+ /", "UPLD 5+", "upld 5+ a\0b"],
 )
-def test_the_bytes_of_a_refused_upload_are_dropped(served: Served, line: str) -> None:
+def test_the_bytes_of_a_refused_upload_are_dropped(served: RunningService, line: str) -> None:
     wire = session(served)
     wire.send(f"{line}\n" if line != "UPLD 5+" else "UPLD 5+ \n")
     wire.send("QUIT\nHELP\n")
@@ -232,7 +232,7 @@ def test_the_bytes_of_a_refused_upload_are_dropped(served: Served, line: str) ->
 
 
 @in_thread
-def test_more_than_may_come_at_once_is_dropped_and_refused(served: Served) -> None:
+def test_more_than_may_come_at_once_is_dropped_and_refused(served: RunningService) -> None:
     size = 16 * 1024 * 1024 + 1
     wire = session(served)
     wire.send(b"UPLD %d+ big\n" % size)
@@ -242,7 +242,7 @@ def test_more_than_may_come_at_once_is_dropped_and_refused(served: Served) -> No
 
 
 @in_thread
-def test_a_size_that_cannot_be_read_ends_the_session(served: Served) -> None:
+def test_a_size_that_cannot_be_read_ends_the_session(served: RunningService) -> None:
     wire = session(served)
     wire.send("UPLD many+ a\nDELF a\n")
     assert wire.line().startswith("ERR SYNTAX")
@@ -250,7 +250,7 @@ def test_a_size_that_cannot_be_read_ends_the_session(served: Served) -> None:
 
 
 @in_thread
-def test_a_line_that_is_too_long(served: Served) -> None:
+def test_a_line_that_is_too_long(served: RunningService) -> None:
     wire = session(served)
     name = "x" * (8192 - len("DELF \n"))
     assert wire.ask(f"DELF {name}").startswith("ERR ")
@@ -261,8 +261,8 @@ def test_a_line_that_is_too_long(served: Served) -> None:
 
 @in_thread
 @pytest.mark.parametrize("size", [30_000, 3_000_000])
-@pytest.mark.parametrize("end", ["rst", "fin"])
-def test_a_cut_upload_leaves_the_old_file(served: Served, size: int, end: str) -> None:
+@pytest.mark.parametrize("end", ["reset", "fin"])
+def test_a_cut_upload_leaves_the_old_file(served: RunningService, size: int, end: str) -> None:
     (served.root / "a").write_bytes(b"old")
     ended: list[TransferEnded] = []
     served.factory.event_sink.events.subscribe(
@@ -271,9 +271,9 @@ def test_a_cut_upload_leaves_the_old_file(served: Served, size: int, end: str) -
     wire = session(served)
     assert wire.ask(f"UPLD {size + 1} a") == "GO"
     wire.send(bytes(size))
-    if end == "rst":
+    if end == "reset":
         served.wait_for(lambda: served.factory.instances[0].connection.moved >= size)
-        wire.rst()
+        wire.reset()
     else:
         wire.end.shutdown(socket.SHUT_WR)
     served.wait_for(lambda: ended)
@@ -283,7 +283,7 @@ def test_a_cut_upload_leaves_the_old_file(served: Served, size: int, end: str) -
 
 
 @in_thread
-def test_what_was_cut_can_be_gone_on_from_by_ftp(served: Served) -> None:
+def test_what_was_cut_can_be_gone_on_from_by_ftp(served: RunningService) -> None:
     content = noise(1_000_000, 3)
     wire = session(served)
     assert wire.ask("UPLD 1000000 a") == "GO"
@@ -299,7 +299,7 @@ def test_what_was_cut_can_be_gone_on_from_by_ftp(served: Served) -> None:
 
 
 @in_thread
-def test_what_was_cut_can_be_removed(served: Served) -> None:
+def test_what_was_cut_can_be_removed(served: RunningService) -> None:
     wire = session(served)
     assert wire.ask("UPLD 200000 f") == "GO"
     wire.send(bytes(100_000))
@@ -314,7 +314,7 @@ def test_what_was_cut_can_be_removed(served: Served) -> None:
 
 
 @in_thread
-def test_a_living_upload_is_not_taken_by_another_session(served: Served) -> None:
+def test_a_living_upload_is_not_taken_by_another_session(served: RunningService) -> None:
     one, other = session(served), session(served)
     assert one.ask("UPLD 200000 f") == "GO"
     one.send(b"1" * 100_000)
@@ -327,7 +327,7 @@ def test_a_living_upload_is_not_taken_by_another_session(served: Served) -> None
 
 
 @in_thread
-def test_rights_hold(served: Served) -> None:
+def test_rights_hold(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"abc")
     reader, dropbox = session(served, "reader"), session(served, "dropbox")
     assert reader.asks("UPLD 1 b", "DELF a") == ["ERR DENIED", "ERR DENIED"]
@@ -338,7 +338,7 @@ def test_rights_hold(served: Served) -> None:
 
 
 @in_thread
-def test_a_reader_keeps_the_file_it_has_begun(served: Served) -> None:
+def test_a_reader_keeps_the_file_it_has_begun(served: RunningService) -> None:
     old, new = noise(3_000_000, 1), noise(2_000_000, 2)
     (served.root / "a").write_bytes(old)
     reader, writer = session(served), session(served)
@@ -350,7 +350,9 @@ def test_a_reader_keeps_the_file_it_has_begun(served: Served) -> None:
 
 
 @in_thread
-def test_the_limits_of_sessions_hold_for_all_protocols(server: Callable[..., Served]) -> None:
+def test_the_limits_of_sessions_hold_for_all_protocols(
+    server: Callable[..., RunningService],
+) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--max-sessions", "2")
     first, second = session(served), served.session()
     third = connected(served)
@@ -363,7 +365,7 @@ def test_the_limits_of_sessions_hold_for_all_protocols(server: Callable[..., Ser
 
 
 @in_thread
-def test_a_user_has_only_so_many_sessions(server: Callable[..., Served]) -> None:
+def test_a_user_has_only_so_many_sessions(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--max-sessions-per-user", "1")
     first = session(served)
     wire = connected(served)
@@ -374,7 +376,7 @@ def test_a_user_has_only_so_many_sessions(server: Callable[..., Served]) -> None
 
 
 @in_thread
-def test_anonymous_users_need_no_name(server: Callable[..., Served]) -> None:
+def test_anonymous_users_need_no_name(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--anonymous")
     (served.root / "a").write_bytes(b"abc")
     wire = connected(served)
@@ -384,7 +386,7 @@ def test_anonymous_users_need_no_name(server: Callable[..., Served]) -> None:
 
 
 @in_thread
-def test_idle_sessions_are_told_and_ended(server: Callable[..., Served]) -> None:
+def test_idle_sessions_are_told_and_ended(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--idle-timeout", "0.05")
     wire = session(served)
     assert wire.line().startswith("ERR TIMEOUT")
@@ -392,7 +394,7 @@ def test_idle_sessions_are_told_and_ended(server: Callable[..., Served]) -> None
 
 
 @in_thread
-def test_who_does_not_log_in_is_told_and_ended(server: Callable[..., Served]) -> None:
+def test_who_does_not_log_in_is_told_and_ended(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--login-timeout", "0.05")
     wire = connected(served)
     assert wire.line().startswith("OK")
@@ -401,7 +403,7 @@ def test_who_does_not_log_in_is_told_and_ended(server: Callable[..., Served]) ->
 
 
 @in_thread
-def test_an_upload_that_stalls_is_ended(server: Callable[..., Served]) -> None:
+def test_an_upload_that_stalls_is_ended(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--stall-timeout", "0.2")
     wire = session(served)
     assert wire.ask("UPLD 100 a") == "GO"
@@ -412,7 +414,7 @@ def test_an_upload_that_stalls_is_ended(server: Callable[..., Served]) -> None:
 
 
 @in_thread
-def test_rates_hold(server: Callable[..., Served]) -> None:
+def test_rates_hold(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--rate-up", "1M", "--rate-down", "1M")
     wire = session(served)
     began = time.monotonic()
@@ -422,7 +424,7 @@ def test_rates_hold(server: Callable[..., Served]) -> None:
 
 
 @in_thread
-def test_subscribers_learn_which_protocol_it_is(served: Served) -> None:
+def test_subscribers_learn_which_protocol_it_is(served: RunningService) -> None:
     seen: list[Event] = []
     served.factory.event_sink.events.subscribe(seen.append)
     wire = session(served)
@@ -439,7 +441,7 @@ def test_subscribers_learn_which_protocol_it_is(served: Served) -> None:
 
 
 @in_thread
-def test_a_client_that_sends_all_and_ends_is_answered_all(served: Served) -> None:
+def test_a_client_that_sends_all_and_ends_is_answered_all(served: RunningService) -> None:
     wire = connected(served)
     wire.send("USER demo\nPASS demo\nUPLD 3+ a\nabcLIST\nDWLD a\n")
     wire.end.shutdown(socket.SHUT_WR)
@@ -449,7 +451,7 @@ def test_a_client_that_sends_all_and_ends_is_answered_all(served: Served) -> Non
 
 
 @in_thread
-def test_a_download_that_fails_breaks_the_connection(served: Served) -> None:
+def test_a_download_that_fails_breaks_the_connection(served: RunningService) -> None:
     with open(served.root / "a", "wb") as file:
         file.truncate(50_000_000)
     wire = SimpleWire(served, served.connected(("127.0.0.1", served.ports[-1]), window=4096))
@@ -463,7 +465,9 @@ def test_a_download_that_fails_breaks_the_connection(served: Served) -> None:
 
 
 @in_thread
-def test_a_download_that_nobody_reads_is_cut_in_the_end(server: Callable[..., Served]) -> None:
+def test_a_download_that_nobody_reads_is_cut_in_the_end(
+    server: Callable[..., RunningService],
+) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--stall-timeout", "0.2")
     with open(served.root / "a", "wb") as file:
         file.truncate(50_000_000)
@@ -475,7 +479,7 @@ def test_a_download_that_nobody_reads_is_cut_in_the_end(server: Callable[..., Se
 
 
 @in_thread
-def test_the_limit_of_an_address_is_its_own(server: Callable[..., Served]) -> None:
+def test_the_limit_of_an_address_is_its_own(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--max-sessions-per-address", "1")
     assert session(served).ask("LIST") == "OK 0 0"
     assert connected(served).line().startswith("ERR BUSY")
@@ -484,7 +488,7 @@ def test_the_limit_of_an_address_is_its_own(server: Callable[..., Served]) -> No
 
 
 @in_thread
-def test_a_stop_lets_a_transfer_end_and_tells_the_others(served: Served) -> None:
+def test_a_stop_lets_a_transfer_end_and_tells_the_others(served: RunningService) -> None:
     working, waiting = session(served), session(served)
     assert working.ask("UPLD 6 a") == "GO"
     working.send(b"abc")
@@ -499,7 +503,7 @@ def test_a_stop_lets_a_transfer_end_and_tells_the_others(served: Served) -> None
 
 
 @in_thread
-def test_who_is_in_a_hurry_cuts_transfers(served: Served) -> None:
+def test_who_is_in_a_hurry_cuts_transfers(served: RunningService) -> None:
     wire, waiting = session(served), session(served)
     assert wire.ask("UPLD 6 a") == "GO"
     wire.send(b"abc")
@@ -511,7 +515,7 @@ def test_who_is_in_a_hurry_cuts_transfers(served: Served) -> None:
 
 
 @in_thread
-def test_a_session_under_tls(server: Callable[..., Served], tmp_path: Path) -> None:
+def test_a_session_under_tls(server: Callable[..., RunningService], tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     content = noise(3_000_000, 4)
     served = server(
@@ -528,7 +532,7 @@ def test_a_session_under_tls(server: Callable[..., Served], tmp_path: Path) -> N
 
 
 @in_thread
-def test_no_password_in_clear_where_that_is_refused(server: Callable[..., Served]) -> None:
+def test_no_password_in_clear_where_that_is_refused(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--tls", "required")
     wire = connected(served)
     wire.line()
@@ -537,7 +541,7 @@ def test_no_password_in_clear_where_that_is_refused(server: Callable[..., Served
 
 @in_thread
 def test_data_in_clear_is_refused_where_it_has_to_be_private(
-    server: Callable[..., Served],
+    server: Callable[..., RunningService],
 ) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--tls-data", "required")
     wire = connected(served)
@@ -546,7 +550,7 @@ def test_data_in_clear_is_refused_where_it_has_to_be_private(
 
 
 @in_thread
-def test_behind_a_balancer_the_client_is_who_it_says(server: Callable[..., Served]) -> None:
+def test_behind_a_balancer_the_client_is_who_it_says(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "haproxy:tcp:0:interface=127.0.0.1", "--allow-plaintext")
     seen: list[Event] = []
     served.factory.event_sink.events.subscribe(seen.append)

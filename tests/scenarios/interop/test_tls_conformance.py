@@ -7,24 +7,26 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.raw_client import LOCAL, Served, in_thread, started, starting
+from tests.support.raw_client import LOCAL, RunningService, in_thread, started, starting
 from tests.support.tls_client import BOTH, TLS13, TLSWire, client_context, implicit
 
 FIXTURES = (started, starting)
 IMPLICIT = ("--implicit", f"tcp:0:interface={LOCAL}")
-Server = Callable[..., Served]
+Server = Callable[..., RunningService]
 CONTENT = bytes(range(256)) * 4000
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
 
-def wire(served: Served, version: ssl.TLSVersion = TLS13) -> TLSWire:
+def wire(served: RunningService, version: ssl.TLSVersion = TLS13) -> TLSWire:
     return TLSWire(served, served.connected((LOCAL, served.port)), client_context(version))
 
 
 @versions
 @pytest.mark.parametrize("mechanism", ["TLS", "TLS-C", "tls"])
 @in_thread
-def test_a_session_under_tls(served: Served, version: ssl.TLSVersion, mechanism: str) -> None:
+def test_a_session_under_tls(
+    served: RunningService, version: ssl.TLSVersion, mechanism: str
+) -> None:
     client = wire(served, version).auth(mechanism)
     assert client.end.version() == ("TLSv1.3" if version is TLS13 else "TLSv1.2")
     assert client.end.getpeercert(binary_form=True)
@@ -40,7 +42,9 @@ def test_a_session_under_tls(served: Served, version: ssl.TLSVersion, mechanism:
 
 @pytest.mark.parametrize("mechanism", ["SSL", "TLS-P"])
 @in_thread
-def test_some_mechanisms_protect_data_without_a_word(served: Served, mechanism: str) -> None:
+def test_some_mechanisms_protect_data_without_a_word(
+    served: RunningService, mechanism: str
+) -> None:
     client = wire(served).auth(mechanism)
     client.private = True
     client.login()
@@ -52,7 +56,7 @@ def test_some_mechanisms_protect_data_without_a_word(served: Served, mechanism: 
 
 
 @in_thread
-def test_data_is_in_clear_before_prot_and_after_prot_c(served: Served) -> None:
+def test_data_is_in_clear_before_prot_and_after_prot_c(served: RunningService) -> None:
     client = wire(served).auth().login()
     assert client.upload("STOR a", b"x" * 100).code == 226
     assert isinstance(client, TLSWire)
@@ -64,7 +68,7 @@ def test_data_is_in_clear_before_prot_and_after_prot_c(served: Served) -> None:
 
 
 @in_thread
-def test_what_the_server_can_is_told(served: Served) -> None:
+def test_what_the_server_can_is_told(served: RunningService) -> None:
     client = wire(served)
     lines = client.ask("FEAT").lines
     assert {b" AUTH TLS", b" PBSZ", b" PROT"} <= set(lines)
@@ -75,7 +79,7 @@ def test_what_the_server_can_is_told(served: Served) -> None:
 
 
 @in_thread
-def test_replies_in_clear(served: Served) -> None:
+def test_replies_in_clear(served: RunningService) -> None:
     client = wire(served)
     assert client.codes("PBSZ 0", "PROT P", "PROT C", "PROT X") == [503, 503, 503, 503]
     assert client.codes("AUTH", "AUTH FOO", "PBSZ abc", "PBSZ", "PROT") == [501, 504, 501, 501, 501]
@@ -84,7 +88,7 @@ def test_replies_in_clear(served: Served) -> None:
 
 
 @in_thread
-def test_replies_under_tls(served: Served) -> None:
+def test_replies_under_tls(served: RunningService) -> None:
     client = wire(served).auth()
     assert client.codes("AUTH TLS", "AUTH FOO") == [503, 504]
     assert client.codes("PROT P", "PROT S") == [503, 503]
@@ -111,19 +115,19 @@ GLUED = {
 @pytest.mark.parametrize("glued", GLUED.values(), ids=GLUED)
 @in_thread
 def test_what_is_glued_behind_auth_is_never_carried_out(
-    served: Served, version: ssl.TLSVersion, glued: bytes
+    served: RunningService, version: ssl.TLSVersion, glued: bytes
 ) -> None:
     client = wire(served, version)
     client.send(b"AUTH TLS\r\n" + glued)
     assert client.reply().code == 234
-    client.shake()
+    client.handshake()
     assert client.codes("NOOP", "PWD") == [200, 530]
     client.login()
     assert list(served.root.iterdir()) == []
 
 
 @in_thread
-def test_what_is_slipped_in_behind_the_answer_is_no_handshake(served: Served) -> None:
+def test_what_is_slipped_in_behind_the_answer_is_no_handshake(served: RunningService) -> None:
     client = wire(served)
     assert client.code("AUTH TLS") == 234
     client.send("USER demo\r\nPASS demo\r\nMKD slipped\r\n")
@@ -143,7 +147,7 @@ def turned_away(client: TLSWire) -> bool:
 
 
 @in_thread
-def test_a_login_in_clear_is_over_at_auth(served: Served) -> None:
+def test_a_login_in_clear_is_over_at_auth(served: RunningService) -> None:
     client = wire(served)
     client.login()
     assert client.codes("REST 5", "TYPE I") == [350, 200]
@@ -155,7 +159,7 @@ def test_a_login_in_clear_is_over_at_auth(served: Served) -> None:
 
 
 @in_thread
-def test_an_abor_behind_auth_does_not_reach_an_upload_in_clear(served: Served) -> None:
+def test_an_abor_behind_auth_does_not_reach_an_upload_in_clear(served: RunningService) -> None:
     client = wire(served)
     client.login()
     data = client.data()
@@ -164,12 +168,12 @@ def test_an_abor_behind_auth_does_not_reach_an_upload_in_clear(served: Served) -
     data.sendall(b"whole")
     data.close()
     assert client.replies(2) == [226, 234]
-    client.shake().login()
+    client.handshake().login()
     assert (served.root / "a").read_bytes() == b"whole"
 
 
 @in_thread
-def test_user_is_heard_again_under_tls_and_rein_stays_there(served: Served) -> None:
+def test_user_is_heard_again_under_tls_and_rein_stays_there(served: RunningService) -> None:
     client = wire(served).auth().login()
     assert isinstance(client, TLSWire)
     client.protect()
@@ -182,7 +186,7 @@ def test_user_is_heard_again_under_tls_and_rein_stays_there(served: Served) -> N
 
 
 @in_thread
-def test_quit_pipelined_with_what_came_before_ends_in_order(served: Served) -> None:
+def test_quit_pipelined_with_what_came_before_ends_in_order(served: RunningService) -> None:
     client = wire(served).auth()
     client.send(b"USER demo\r\nPASS demo\r\nPWD\r\nQUIT\r\nNOOP\r\n")
     assert client.replies(4) == [331, 230, 257, 221]
@@ -190,14 +194,14 @@ def test_quit_pipelined_with_what_came_before_ends_in_order(served: Served) -> N
 
 
 @in_thread
-def test_a_client_that_ends_tls_first_is_answered_in_kind(served: Served) -> None:
+def test_a_client_that_ends_tls_first_is_answered_in_kind(served: RunningService) -> None:
     client = wire(served).auth().login()
     client.end.unwrap().close()
     served.wait_for(served.settled())
 
 
 @in_thread
-def test_a_client_that_just_goes_is_forgotten(served: Served) -> None:
+def test_a_client_that_just_goes_is_forgotten(served: RunningService) -> None:
     client = wire(served).auth().login()
     client.drop()
     served.wait_for(served.settled())
@@ -209,9 +213,9 @@ def test_required_data_is_not_to_be_had_in_clear(server: Server) -> None:
     (served.root / "a").write_bytes(CONTENT)
     client = wire(served).auth().login()
     assert isinstance(client, TLSWire)
-    place = client.place()
+    place = client.passive_address()
     assert client.codes("RETR a", "STOR b", "LIST", "MLSD", "NLST") == [521] * 5
-    assert served.turns_away(place)
+    assert served.refuses(place)
     assert client.codes("PBSZ 0", "PROT C") == [200, 534]
     client.protect()
     assert client.codes("PROT C", "TYPE I") == [534, 200]
@@ -250,9 +254,9 @@ def test_ccc_leaves_tls_with_the_commands_alone(server: Server, version: ssl.TLS
     client.send(b"CCC\r\nMKD slipped\r\n")
     assert client.reply().code == 200
     client.end = client.end.unwrap()  # type: ignore[assignment]  # in clear from here on
-    served.adopt(client.end)
+    served.close_later(client.end)
     assert client.codes("NOOP", "PWD", "PROT C", "PBSZ 0", "CCC") == [200, 257, 503, 503, 533]
-    data = client.wrapped(served.connected(client.place()), session)
+    data = client.wrapped(served.connected(client.passive_address()), session)
     assert client.code("STOR a") == 150
     data.sendall(b"private")
     data.unwrap().close()
@@ -301,12 +305,12 @@ def test_whatever_is_no_handshake_is_turned_away(server: Server, said: bytes) ->
     served.wait_for(served.settled())
 
 
-def implicit_end(served: Served) -> TLSWire:
+def implicit_end(served: RunningService) -> TLSWire:
     end = served.connected((LOCAL, served.ports[-1]))
     return TLSWire(served, end, client_context(), greeted=False)
 
 
-def explicit_end(served: Served) -> TLSWire:
+def explicit_end(served: RunningService) -> TLSWire:
     client = wire(served)
     assert client.code("AUTH TLS") == 234
     return client
@@ -341,14 +345,14 @@ def test_the_limit_of_sessions_counts_those_that_shake_hands(server: Server) -> 
     served.wait_for(lambda: served.factory.instances)
     second = explicit_end(served)
     implicit(served)
-    first.shake()
+    first.handshake()
     assert [first.reply().code, first.reply().code] == [220, 421]  # the place was wanted
     assert first.over()
     second.drop()
 
 
 @in_thread
-def test_old_versions_are_refused(served: Served) -> None:
+def test_old_versions_are_refused(served: RunningService) -> None:
     client = wire(served)
     client.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.context.check_hostname, client.context.verify_mode = False, ssl.CERT_NONE
@@ -358,12 +362,12 @@ def test_old_versions_are_refused(served: Served) -> None:
         client.context.maximum_version = ssl.TLSVersion.TLSv1_1
     assert client.code("AUTH TLS") == 234
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
-        client.shake()
+        client.handshake()
     served.wait_for(served.settled())
 
 
 @in_thread
-def test_lines_are_lines_however_records_cut_them(served: Served) -> None:
+def test_lines_are_lines_however_records_cut_them(served: RunningService) -> None:
     client = wire(served).auth()
     for piece in b"USER demo\r\nPASS demo\r\n":
         client.send(bytes([piece]))
@@ -373,7 +377,7 @@ def test_lines_are_lines_however_records_cut_them(served: Served) -> None:
 
 
 @in_thread
-def test_a_client_that_never_reads_is_held_back_under_tls_too(served: Served) -> None:
+def test_a_client_that_never_reads_is_held_back_under_tls_too(served: RunningService) -> None:
     client = wire(served).auth().login()
     client.send(b"FEAT\r\n" * 3000)
     assert client.replies(3000) == [211] * 3000
@@ -398,13 +402,15 @@ def test_a_client_of_another_protocol_gets_the_alert_of_rfc_7301(
     port = served.ports[-1] if first else served.port
     client = TLSWire(served, served.connected((LOCAL, port)), context, greeted=not first)
     with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
-        client.shake() if first else client.auth()
+        client.handshake() if first else client.auth()
     served.wait_for(served.settled())
 
 
 @pytest.mark.parametrize("protocols", [("ftp",), ("x-filezilla-ftp", "ftp"), ("http/1.1", "ftp")])
 @in_thread
-def test_a_client_that_offers_ftp_gets_it(served: Served, protocols: tuple[str, ...]) -> None:
+def test_a_client_that_offers_ftp_gets_it(
+    served: RunningService, protocols: tuple[str, ...]
+) -> None:
     client = wire(served)
     client.context = offering(*protocols)
     client.auth().login().protect()

@@ -8,16 +8,24 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.raw_client import LOCAL, PATIENCE, Served, in_thread, rst, started, starting
+from tests.support.raw_client import (
+    LOCAL,
+    PATIENCE,
+    RunningService,
+    in_thread,
+    reset,
+    started,
+    starting,
+)
 from tests.support.tls_client import BOTH, TLS12, TLS13, TLSWire, client_context
 
 FIXTURES = (started, starting)
-Server = Callable[..., Served]
+Server = Callable[..., RunningService]
 CONTENT = bytes(range(256)) * 8000
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
 
-def private(served: Served, version: ssl.TLSVersion = TLS13) -> TLSWire:
+def private(served: RunningService, version: ssl.TLSVersion = TLS13) -> TLSWire:
     client = TLSWire(served, served.connected((LOCAL, served.port)), client_context(version))
     client.auth().login()
     assert client.code("TYPE I") == 200
@@ -39,7 +47,9 @@ def fin(data: ssl.SSLSocket) -> None:
 
 @versions
 @in_thread
-def test_an_upload_without_the_end_of_tls_is_cut(served: Served, version: ssl.TLSVersion) -> None:
+def test_an_upload_without_the_end_of_tls_is_cut(
+    served: RunningService, version: ssl.TLSVersion
+) -> None:
     client = private(served, version)
     data = begun(client)
     data.sendall(CONTENT)
@@ -53,7 +63,7 @@ def test_an_upload_without_the_end_of_tls_is_cut(served: Served, version: ssl.TL
 @versions
 @in_thread
 def test_an_upload_that_was_announced_and_came_in_full_is_whole(
-    served: Served, version: ssl.TLSVersion
+    served: RunningService, version: ssl.TLSVersion
 ) -> None:
     client = private(served, version)
     assert client.code(f"ALLO {len(CONTENT)}") == 200
@@ -75,7 +85,9 @@ def test_an_upload_that_was_announced_and_came_in_full_is_whole(
 
 
 @in_thread
-def test_the_rest_of_an_upload_needs_its_end_however_it_was_announced(served: Served) -> None:
+def test_the_rest_of_an_upload_needs_its_end_however_it_was_announced(
+    served: RunningService,
+) -> None:
     (served.root / "a").write_bytes(b"x" * 100)
     client = private(served)
     assert client.codes("ALLO 200", "REST 100") == [200, 350]
@@ -99,7 +111,7 @@ def test_where_it_is_allowed_the_end_of_tcp_will_do(
     assert client.reply().code == 226
     data = begun(client, "STOR b")
     data.sendall(CONTENT)
-    rst(data)
+    reset(data)
     assert client.reply().code == 426
     assert (served.root / "a").read_bytes() == CONTENT
 
@@ -108,11 +120,11 @@ def test_where_it_is_allowed_the_end_of_tcp_will_do(
 @pytest.mark.parametrize("resumed", [True, False], ids=["resumed", "fresh"])
 @in_thread
 def test_a_client_that_never_reads_loses_nothing(
-    served: Served, version: ssl.TLSVersion, resumed: bool
+    served: RunningService, version: ssl.TLSVersion, resumed: bool
 ) -> None:
     client = private(served, version)
     content = CONTENT[:3_000_000] + CONTENT[:952_000]
-    plain = served.connected(client.place())
+    plain = served.connected(client.passive_address())
     data = client.wrapped(plain, client.end.session if resumed else None)
     assert client.code("STOR a") == 150
     data.sendall(content)
@@ -130,7 +142,7 @@ def test_a_client_that_never_reads_loses_nothing(
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 100_000, 255_000])
 @in_thread
 def test_an_upload_that_has_come_to_its_end_before_it_is_asked_for(
-    served: Served, version: ssl.TLSVersion, size: int
+    served: RunningService, version: ssl.TLSVersion, size: int
 ) -> None:
     client = private(served, version)
     data = client.data()
@@ -148,16 +160,18 @@ def test_an_upload_that_has_come_to_its_end_before_it_is_asked_for(
 
 @versions
 @in_thread
-def test_an_empty_listing_is_a_whole_connection(served: Served, version: ssl.TLSVersion) -> None:
+def test_an_empty_listing_is_a_whole_connection(
+    served: RunningService, version: ssl.TLSVersion
+) -> None:
     client = private(served, version)
     assert [client.download(command) for command in ("NLST", "LIST", "MLSD")] == [b""] * 3
 
 
 @in_thread
-def test_a_client_may_shake_hands_after_the_answer(served: Served) -> None:
+def test_a_client_may_shake_hands_after_the_answer(served: RunningService) -> None:
     (served.root / "a").write_bytes(CONTENT)
     client = private(served)
-    plain = served.connected(client.place())
+    plain = served.connected(client.passive_address())
     assert client.code("RETR a") == 150
     data = client.wrapped(plain)
     received = b""
@@ -176,7 +190,7 @@ def test_whose_session_it_is_may_be_required(server: Server, version: ssl.TLSVer
     assert client.download("RETR a") == b"secret"
     thief.code("NOOP")  # its ticket has come by then
     for session in (None, thief.end.session):
-        taken = thief.wrapped(served.connected(client.place()), session)
+        taken = thief.wrapped(served.connected(client.passive_address()), session)
         assert client.code("RETR a") == 150
         assert client.reply().code == 425
         assert drained(taken) == b""
@@ -201,7 +215,7 @@ def test_garbage_on_a_data_connection_is_425_and_the_session_goes_on(
     served = server("--tls-handshake-timeout", "0.5")
     (served.root / "a").write_bytes(CONTENT)
     client = private(served)
-    plain = served.connected(client.place())
+    plain = served.connected(client.passive_address())
     plain.sendall(said)
     assert client.code("RETR a") == 150
     assert client.reply().code == 425
@@ -214,7 +228,7 @@ def test_who_says_nothing_on_a_data_connection_costs_others_nothing(server: Serv
     (served.root / "a").write_bytes(CONTENT)
     stalled = [private(served) for _ in range(5)]
     for one in stalled:
-        plain = served.connected(one.place())
+        plain = served.connected(one.passive_address())
         plain.sendall(b"\x16\x03\x01")
         assert one.code("RETR a") == 150
     client = private(served)
@@ -228,7 +242,7 @@ def test_who_says_nothing_on_a_data_connection_costs_others_nothing(server: Serv
 
 @pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
 @in_thread
-def test_active_data_connections(served: Served, version: ssl.TLSVersion) -> None:
+def test_active_data_connections(served: RunningService, version: ssl.TLSVersion) -> None:
     client = private(served, version)
     listening = served.listening()
     port = listening.getsockname()[1]
@@ -242,7 +256,7 @@ def test_active_data_connections(served: Served, version: ssl.TLSVersion) -> Non
 
 
 @in_thread
-def test_abor_under_tls(served: Served) -> None:
+def test_abor_under_tls(served: RunningService) -> None:
     (served.root / "a").write_bytes(CONTENT * 20)
     client = private(served)
     data = client.data()
@@ -272,7 +286,7 @@ def cut_by_fin(client: TLSWire) -> None:
 def cut_by_rst(client: TLSWire) -> None:
     data = begun(client, "STOR cut")
     data.sendall(CONTENT[:100_000])
-    rst(data)
+    reset(data)
     assert client.reply().code == 426
 
 
@@ -292,7 +306,7 @@ def left_early(client: TLSWire) -> None:
 
 
 def refused(client: TLSWire) -> None:
-    plain = client.served.connected(client.place())
+    plain = client.served.connected(client.passive_address())
     client.send(b"NLST\r\n")
     assert client.reply().code == 150
     client.wrapped(plain)
@@ -325,7 +339,7 @@ def test_however_one_ends_the_next_goes_on_with_the_session(
 
 
 @in_thread
-def test_a_killed_client_under_tls_has_a_byte_left_to_send(served: Served) -> None:
+def test_a_killed_client_under_tls_has_a_byte_left_to_send(served: RunningService) -> None:
     """All has arrived, without TLS's own end: SIZE must not tell of a whole file."""
     client = TLSWire(served, served.connected((LOCAL, served.port)), client_context())
     client.auth().login().protect()

@@ -12,11 +12,11 @@ from cryptography import x509
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.events import Event, HandshakeFailed, LoggedIn
 from tests.support.certificates import Authority
-from tests.support.raw_client import LOCAL, Served, in_thread, started, starting
+from tests.support.raw_client import LOCAL, RunningService, in_thread, started, starting
 from tests.support.tls_client import BOTH, TLSWire, client_context
 
 FIXTURES = (started, starting)
-Server = Callable[..., Served]
+Server = Callable[..., RunningService]
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ftpservice.backends.local.storage import LocalStorage
 from ftpservice.events import Event, TransferEnded
-from tests.support.raw_client import Served, Wire, in_thread, rst, started, starting
+from tests.support.raw_client import RunningService, Wire, in_thread, reset, started, starting
 
 FIXTURES = (started, starting)
 CONTENT = os.urandom(700_001)
@@ -34,7 +34,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
-def told(served: Served) -> list[str]:
+def told(served: RunningService) -> list[str]:
     """Return a list that will hold the digests of the transfers that end."""
     digests: list[str] = []
 
@@ -57,7 +57,7 @@ def hashed(wire: Wire, path: str = "/a") -> str:
     return digest
 
 
-def session(served: Served) -> Wire:
+def session(served: RunningService) -> Wire:
     wire = served.session()
     assert wire.code("TYPE I") == 200
     return wire
@@ -66,7 +66,7 @@ def session(served: Served) -> Wire:
 @in_thread
 @pytest.mark.parametrize("size", [0, 1, 4096, 65_536, len(CONTENT)])
 def test_hash_behind_an_upload_reads_nothing(
-    server: Callable[..., Served], read: list[str], size: int
+    server: Callable[..., RunningService], read: list[str], size: int
 ) -> None:
     served = server("--upload-digest", "sha-256")
     digests, wire, content = told(served), session(served), CONTENT[:size]
@@ -79,7 +79,9 @@ def test_hash_behind_an_upload_reads_nothing(
 
 
 @in_thread
-def test_text_is_digested_as_it_is_stored(server: Callable[..., Served], read: list[str]) -> None:
+def test_text_is_digested_as_it_is_stored(
+    server: Callable[..., RunningService], read: list[str]
+) -> None:
     served = server("--upload-digest", "SHA-256")
     digests, wire = told(served), served.session()
     text = b"one\r\ntwo\r\n" * 20_000
@@ -93,7 +95,7 @@ def test_text_is_digested_as_it_is_stored(server: Callable[..., Served], read: l
 
 @in_thread
 def test_other_algorithms_and_parts_are_read(
-    server: Callable[..., Served], read: list[str]
+    server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "MD5")
     digests, wire = told(served), session(served)
@@ -109,7 +111,7 @@ def test_other_algorithms_and_parts_are_read(
 
 @in_thread
 def test_what_was_resumed_or_appended_is_read(
-    server: Callable[..., Served], read: list[str]
+    server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
     digests, wire = told(served), session(served)
@@ -125,7 +127,7 @@ def test_what_was_resumed_or_appended_is_read(
 
 @in_thread
 def test_an_append_that_makes_the_file_is_digested_when_asked(
-    server: Callable[..., Served], read: list[str]
+    server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
     digests, wire = told(served), session(served)
@@ -136,7 +138,7 @@ def test_an_append_that_makes_the_file_is_digested_when_asked(
 
 @in_thread
 def test_an_upload_that_goes_on_from_its_partial_is_read(
-    server: Callable[..., Served], read: list[str]
+    server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
     digests, wire = told(served), session(served)
@@ -145,7 +147,7 @@ def test_an_upload_that_goes_on_from_its_partial_is_read(
     data.sendall(CONTENT[:5000])
     while not any(b" 5000 bytes so far" in line for line in wire.ask("STAT").lines):
         continue
-    rst(data)
+    reset(data)
     assert wire.reply().code == 426
     assert wire.ask("SIZE a").text == "5000"
     assert wire.upload("APPE a", CONTENT[5000:]).code == 226
@@ -158,7 +160,7 @@ def test_an_upload_that_goes_on_from_its_partial_is_read(
 
 
 @in_thread
-def test_no_later_change_leaves_a_wrong_digest(server: Callable[..., Served]) -> None:
+def test_no_later_change_leaves_a_wrong_digest(server: Callable[..., RunningService]) -> None:
     served = server("--upload-digest", "SHA-256")
     wire, other = session(served), session(served)
 
@@ -191,7 +193,7 @@ def test_no_later_change_leaves_a_wrong_digest(server: Callable[..., Served]) ->
 
 @in_thread
 def test_files_that_follow_each_other_fast_under_one_name_are_told_apart(
-    server: Callable[..., Served],
+    server: Callable[..., RunningService],
 ) -> None:
     """However fast: a filesystem gives the number of a removed file to the next."""
     served = server("--upload-digest", "SHA-256")
@@ -204,7 +206,7 @@ def test_files_that_follow_each_other_fast_under_one_name_are_told_apart(
 
 
 @in_thread
-def test_a_cut_upload_has_none(server: Callable[..., Served]) -> None:
+def test_a_cut_upload_has_none(server: Callable[..., RunningService]) -> None:
     served = server("--upload-digest", "SHA-256")
     digests, wire = told(served), session(served)
     data = wire.accepted()
@@ -217,7 +219,7 @@ def test_a_cut_upload_has_none(server: Callable[..., Served]) -> None:
 
 
 @in_thread
-def test_without_the_setting_there_is_none(served: Served, read: list[str]) -> None:
+def test_without_the_setting_there_is_none(served: RunningService, read: list[str]) -> None:
     digests, wire = told(served), session(served)
     assert wire.upload("STOR a", CONTENT).code == 226
     assert hashed(wire) == sha(CONTENT)

@@ -12,7 +12,7 @@ from twisted.internet.threads import deferToThread
 from ftpservice.stream.connection import TransferAborted, TransferStalled
 from ftpservice.stream.pump import CHUNK_SIZE, pump_from_connection, pump_to_connection
 from ftpservice.stream.receiver import MAX_BUFFERED_BYTES
-from tests.support.loopback import descriptors, meeting, read_to_end, send_rst, until
+from tests.support.loopback import connected_pair, descriptors, read_to_end, send_rst, until
 from tests.support.memory_transport import start
 
 MIB = 2**20
@@ -22,7 +22,7 @@ BLOCK = bytes(range(256)) * 256
 
 @ensureDeferred
 async def test_after_a_fin_everything_is_there(reactor):
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         peer.sendall(b"x" * 100_000)
         peer.close()
         received = b""
@@ -36,7 +36,7 @@ async def test_after_a_fin_everything_is_there(reactor):
 
 @ensureDeferred
 async def test_a_half_closed_peer_still_receives(reactor):
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         peer.shutdown(socket.SHUT_WR)
         assert await connection.read() == b""
         await connection.write(b"answer")
@@ -47,7 +47,7 @@ async def test_a_half_closed_peer_still_receives(reactor):
 
 @ensureDeferred
 async def test_an_rst_is_a_cut_for_the_reader(reactor):
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         peer.sendall(b"first")
         assert await connection.read() == b"first"
         send_rst(peer)
@@ -59,7 +59,7 @@ async def test_an_rst_is_a_cut_for_the_reader(reactor):
 @ensureDeferred
 async def test_an_rst_behind_data_is_a_cut(reactor):
     """Also when nobody was reading as it came."""
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         peer.sendall(b"x" * 1000)
         send_rst(peer)
         with pytest.raises(TransferAborted):
@@ -69,7 +69,7 @@ async def test_an_rst_behind_data_is_a_cut(reactor):
 
 @ensureDeferred
 async def test_an_rst_is_a_cut_for_the_writer(reactor):
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         send_rst(peer)
         with pytest.raises(TransferAborted):
             while True:
@@ -79,7 +79,7 @@ async def test_an_rst_is_a_cut_for_the_writer(reactor):
 @ensureDeferred
 async def test_a_client_that_closes_in_the_middle_is_a_cut(reactor):
     """It closes with a FIN at first, but what it has not read makes an RST of it."""
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         writing = start(pump_to_connection(endless, connection, 0, None))
         await deferToThread(peer.recv, 10)
         peer.close()
@@ -93,14 +93,14 @@ async def endless(_offset, size):
 
 @ensureDeferred
 async def test_a_silent_peer_stalls_the_reader(reactor):
-    async with meeting(reactor, stall_timeout=0.2) as (connection, _peer):
+    async with connected_pair(reactor, stall_timeout=0.2) as (connection, _peer):
         with pytest.raises(TransferStalled):
             await connection.read()
 
 
 @ensureDeferred
 async def test_a_peer_that_does_not_read_stalls_the_writer(reactor):
-    async with meeting(reactor, stall_timeout=0.2, buffers=32768) as (connection, _peer):
+    async with connected_pair(reactor, stall_timeout=0.2, buffers=32768) as (connection, _peer):
         with pytest.raises(TransferStalled):
             while True:
                 await connection.write(BLOCK * 4)
@@ -108,7 +108,7 @@ async def test_a_peer_that_does_not_read_stalls_the_writer(reactor):
 
 @ensureDeferred
 async def test_a_peer_that_does_not_read_stalls_the_end(reactor):
-    async with meeting(reactor, stall_timeout=0.3, buffers=32768) as (connection, _peer):
+    async with connected_pair(reactor, stall_timeout=0.3, buffers=32768) as (connection, _peer):
         connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
         await connection.write(BLOCK)
         await connection.write(BLOCK)
@@ -119,7 +119,7 @@ async def test_a_peer_that_does_not_read_stalls_the_end(reactor):
 @ensureDeferred
 async def test_a_slow_peer_is_not_a_stall(reactor):
     """One write may take many stall timeouts, if only something moves in each."""
-    async with meeting(reactor, stall_timeout=0.4, buffers=16384) as (connection, peer):
+    async with connected_pair(reactor, stall_timeout=0.4, buffers=16384) as (connection, peer):
         began = reactor.seconds()
         writing = start(connection.write(BLOCK * 32))
         peer.setblocking(False)
@@ -137,7 +137,7 @@ async def test_a_slow_peer_is_not_a_stall(reactor):
 @ensureDeferred
 async def test_the_tail_arrives_although_the_peer_sent_something_unread(reactor):
     """A plain close would answer the unread bytes with an RST, and the tail would be lost."""
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         content = BLOCK * 8
         peer.sendall(b"never read")
         finishing = start(send_and_finish(connection, content))
@@ -155,7 +155,7 @@ async def send_and_finish(connection, content):
 
 @ensureDeferred
 async def test_the_end_of_an_empty_transfer_is_a_fin(reactor):
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         finishing = start(connection.finish())
         assert await deferToThread(peer.recv, 1) == b""
         peer.close()
@@ -165,7 +165,7 @@ async def test_the_end_of_an_empty_transfer_is_a_fin(reactor):
 
 @ensureDeferred
 async def test_finishing_does_not_wait_for_a_peer_that_keeps_its_side_open(reactor):
-    async with meeting(reactor) as (connection, _peer):
+    async with connected_pair(reactor) as (connection, _peer):
         began = reactor.seconds()
         await send_and_finish(connection, b"all")
         assert reactor.seconds() - began < 1
@@ -173,7 +173,7 @@ async def test_finishing_does_not_wait_for_a_peer_that_keeps_its_side_open(react
 
 @ensureDeferred
 async def test_a_peer_that_breaks_off_before_it_has_all_is_a_cut(reactor):
-    async with meeting(reactor, buffers=16384) as (connection, peer):
+    async with connected_pair(reactor, buffers=16384) as (connection, peer):
         connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
         finishing = start(send_and_finish(connection, BLOCK * 4))
         await deferToThread(peer.recv, 10)
@@ -186,7 +186,7 @@ async def test_a_peer_that_breaks_off_before_it_has_all_is_a_cut(reactor):
 @ensureDeferred
 async def test_a_peer_that_closes_before_it_has_all_is_a_cut(reactor):
     """Its kernel sends a FIN when nothing is unread there, and an RST to what comes later."""
-    async with meeting(reactor, buffers=16384) as (connection, peer):
+    async with connected_pair(reactor, buffers=16384) as (connection, peer):
         connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
         await connection.write(BLOCK * 4)
         peer.shutdown(socket.SHUT_WR)
@@ -200,7 +200,7 @@ async def test_a_peer_that_closes_before_it_has_all_is_a_cut(reactor):
 
 @ensureDeferred
 async def test_abort_is_an_rst(reactor):
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         connection.abort()
         with pytest.raises(ConnectionResetError):
             await deferToThread(peer.recv, 1)
@@ -208,7 +208,7 @@ async def test_abort_is_an_rst(reactor):
 
 @ensureDeferred
 async def test_dismiss_is_a_fin_even_with_unread_data(reactor):
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
         peer.sendall(b"unread")
         connection.close_gracefully()
         connection.abort()
@@ -219,7 +219,7 @@ async def test_dismiss_is_a_fin_even_with_unread_data(reactor):
 
 @ensureDeferred
 async def test_small_pieces_are_not_delayed_and_dead_peers_are_noticed(reactor):
-    async with meeting(reactor) as (connection, _peer):
+    async with connected_pair(reactor) as (connection, _peer):
         own = connection.transport.getHandle()
         assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -229,7 +229,7 @@ async def test_small_pieces_are_not_delayed_and_dead_peers_are_noticed(reactor):
 async def test_a_long_download_to_a_slow_reader_needs_little_memory(reactor):
     """50 MiB pass; what was read from the file and is not yet the peer's stays bounded."""
     size, most = 50 * MIB, 0
-    async with meeting(reactor, buffers=65536) as (connection, peer):
+    async with connected_pair(reactor, buffers=65536) as (connection, peer):
         received = 0
         seen = hashlib.sha256()
 
@@ -261,7 +261,7 @@ async def test_a_long_upload_to_a_slow_disk_needs_little_memory(reactor):
     size = 50 * MIB
     sizes = []
     seen = hashlib.sha256()
-    async with meeting(reactor) as (connection, peer):
+    async with connected_pair(reactor) as (connection, peer):
 
         async def write(data):
             await deferLater(reactor, 0.0005)
@@ -287,7 +287,7 @@ async def test_a_long_upload_to_a_slow_disk_needs_little_memory(reactor):
 async def test_cancelled_transfers_leave_no_descriptor_and_no_timer(reactor):
     before, timers = descriptors(), len(reactor.getDelayedCalls())
     for _ in range(20):
-        async with meeting(reactor) as (connection, _peer):
+        async with connected_pair(reactor) as (connection, _peer):
             waiting = [start(connection.read()), start(connection.write(BLOCK * 256))]
             await deferLater(reactor, 0)
             await all_cancelled(waiting)

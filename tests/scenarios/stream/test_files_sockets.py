@@ -16,7 +16,7 @@ from twisted.internet.threads import deferToThread
 from ftpservice.stream import sendfile, splice
 from ftpservice.stream.connection import TransferAborted, TransferStalled
 from ftpservice.stream.write_poller import WritePoller
-from tests.support.loopback import descriptors, meeting, read_to_end, send_rst, until
+from tests.support.loopback import connected_pair, descriptors, read_to_end, send_rst, until
 from tests.support.memory_transport import start
 
 CONTENT = bytes(range(256)) * (40 * 1024)
@@ -78,7 +78,7 @@ class TestSending:
             raise OSError(number, os.strerror(number))
 
         monkeypatch.setattr(os, "sendfile", refuse)
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (1000, 1_000_001)) == 999_001
             await connection.finish()
@@ -86,7 +86,7 @@ class TestSending:
 
     @ensureDeferred
     async def test_a_stretch_arrives_as_it_is(self, reactor, cached):
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (1000, 9_000_001)) == 8_999_001
             await connection.write(b"behind it")
@@ -96,12 +96,12 @@ class TestSending:
 
     @ensureDeferred
     async def test_nothing_is_nothing(self, reactor, cached):
-        async with meeting(reactor) as (connection, _peer):
+        async with connected_pair(reactor) as (connection, _peer):
             assert await connection.send_file(cached, (5, 5)) == 0
 
     @ensureDeferred
     async def test_a_file_that_became_shorter_ends_early(self, reactor, cached):
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             moved = await connection.send_file(cached, (0, len(CONTENT) + 5_000))
             assert moved == len(CONTENT)
@@ -111,7 +111,7 @@ class TestSending:
     @ensureDeferred
     async def test_what_is_not_in_memory_is_brought_first(self, reactor, cached):
         cached.in_memory = False
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (0, len(CONTENT))) == len(CONTENT)
             await connection.finish()
@@ -123,7 +123,7 @@ class TestSending:
     async def test_while_the_disk_is_waited_for_the_reactor_is_not_kept_busy(self, reactor, cached):
         cached.in_memory = False
         cached.bringing = Deferred()
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             sending = start(connection.send_file(cached, (0, 1000)))
             assert WritePoller.of(reactor) not in reactor.getReaders()
             cached.bringing.callback(None)
@@ -138,7 +138,7 @@ class TestSending:
         cached.bringing = Deferred()
         another, its_peer = socket.socketpair()
         its_peer.setblocking(False)
-        async with meeting(reactor) as (connection, _peer):
+        async with connected_pair(reactor) as (connection, _peer):
             number = connection.transport.fileno()
             sending = start(connection.send_file(cached, (0, 1000)))
             connection.abort()
@@ -153,7 +153,7 @@ class TestSending:
 
     @ensureDeferred
     async def test_an_rst_is_a_cut(self, reactor, cached):
-        async with meeting(reactor, buffers=65536) as (connection, peer):
+        async with connected_pair(reactor, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
             send_rst(peer)
@@ -163,14 +163,14 @@ class TestSending:
 
     @ensureDeferred
     async def test_a_peer_that_takes_nothing_is_a_stall(self, reactor, cached):
-        async with meeting(reactor, stall_timeout=0.2, buffers=65536) as (connection, _peer):
+        async with connected_pair(reactor, stall_timeout=0.2, buffers=65536) as (connection, _peer):
             with pytest.raises(TransferStalled):
                 await connection.send_file(cached, (0, len(CONTENT)))
 
     @ensureDeferred
     async def test_cancelling_gives_the_transport_back(self, reactor, cached):
         before = descriptors()
-        async with meeting(reactor, buffers=65536) as (connection, peer):
+        async with connected_pair(reactor, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
             sending.cancel()
@@ -181,7 +181,7 @@ class TestSending:
 
     @ensureDeferred
     async def test_our_own_abort_is_a_cut(self, reactor, cached):
-        async with meeting(reactor, buffers=65536) as (connection, _peer):
+        async with connected_pair(reactor, buffers=65536) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             connection.abort()
             with pytest.raises(TransferAborted):
@@ -229,7 +229,7 @@ class TestReceiving:
             return real(source, to, *args, **more)
 
         monkeypatch.setattr(os, "splice", refuse)
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
@@ -237,7 +237,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_everything_arrives_as_it_is(self, reactor, sink, tmp_path):
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
@@ -248,7 +248,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_a_slow_peer_holds_no_thread(self, reactor, sink):
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
             await until(reactor, lambda: len(sink.turns) == 1)
@@ -260,7 +260,7 @@ class TestReceiving:
     @ensureDeferred
     async def test_a_turn_is_bounded(self, reactor, sink, monkeypatch):
         monkeypatch.setattr(splice, "MAX_BYTES_PER_TURN", 1 << 20)
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
@@ -269,7 +269,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_an_rst_is_a_cut(self, reactor, sink):
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
             await until(reactor, lambda: sink.turns)
@@ -279,7 +279,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_silence_is_a_stall(self, reactor, sink):
-        async with meeting(reactor, stall_timeout=0.2) as (connection, peer):
+        async with connected_pair(reactor, stall_timeout=0.2) as (connection, peer):
             peer.sendall(b"some")
             with pytest.raises(TransferStalled):
                 await connection.receive_file(sink.exclusively)
@@ -290,7 +290,7 @@ class TestReceiving:
             with open("/dev/full", "wb", buffering=0) as file:
                 return await deferToThread(turn, file.fileno())
 
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             peer.sendall(b"x" * 1000)
             with pytest.raises(OSError) as caught:
                 await connection.receive_file(full)
@@ -308,7 +308,7 @@ class TestReceiving:
 
             return await deferToThread(later, sink.file.fileno())
 
-        async with meeting(reactor) as (connection, peer):
+        async with connected_pair(reactor) as (connection, peer):
             receiving = start(connection.receive_file(slowly))
             peer.sendall(b"some")
             await until(reactor, lambda: connection.transport not in reactor.getReaders())
@@ -321,7 +321,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_our_own_abort_is_a_cut(self, reactor, sink):
-        async with meeting(reactor) as (connection, _peer):
+        async with connected_pair(reactor) as (connection, _peer):
             receiving = start(connection.receive_file(sink.exclusively))
             connection.abort()
             with pytest.raises(TransferAborted):

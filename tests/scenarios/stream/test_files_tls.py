@@ -19,8 +19,8 @@ from ftpservice.stream.splice import TurnResult
 from tests.scenarios.stream.test_files_sockets import CONTENT, Cached, Sink
 from tests.support.loopback import descriptors, read_to_end, send_rst, until
 from tests.support.memory_transport import start
-from tests.support.tls_loopback import say_goodbye, secure_meeting, stream
-from tests.support.tls_parties import BOTH, server_tls
+from tests.support.tls_endpoints import BOTH, server_tls
+from tests.support.tls_loopback import connected_tls_pair, send_close_notify, stream
 
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
@@ -50,7 +50,7 @@ class TestSending:
     @versions
     @ensureDeferred
     async def test_a_stretch_arrives_as_it_is(self, reactor, tls, cached, version):
-        async with secure_meeting(reactor, tls, version=version) as (connection, peer):
+        async with connected_tls_pair(reactor, tls, version=version) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (1000, 9_000_001)) == 8_999_001
             await connection.write(b"behind it")
@@ -60,12 +60,12 @@ class TestSending:
 
     @ensureDeferred
     async def test_nothing_is_nothing(self, reactor, tls, cached):
-        async with secure_meeting(reactor, tls) as (connection, _peer):
+        async with connected_tls_pair(reactor, tls) as (connection, _peer):
             assert await connection.send_file(cached, (5, 5)) == 0
 
     @ensureDeferred
     async def test_a_file_that_became_shorter_ends_early(self, reactor, tls, cached):
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             moved = await connection.send_file(cached, (0, len(CONTENT) + 5_000))
             assert moved == len(CONTENT)
@@ -82,7 +82,7 @@ class TestSending:
             return await deferToThread(turn, cached.fileno())
 
         cached.exclusively = counted
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (0, len(CONTENT))) == len(CONTENT)
             await connection.finish()
@@ -98,7 +98,7 @@ class TestSending:
             return states[-1]
 
         cached.exclusively = seen
-        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+        async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await until(reactor, lambda: connection.transport in reactor.getWriters())
             assert states[-1] is TurnResult.WAITING
@@ -110,7 +110,7 @@ class TestSending:
         self, reactor, tls, cached
     ):
         cached.bringing = Deferred()
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             sending = start(connection.send_file(cached, (0, 1000)))
             assert connection.transport not in reactor.getWriters()
             cached.bringing.callback(None)
@@ -119,7 +119,7 @@ class TestSending:
 
     @ensureDeferred
     async def test_an_rst_is_a_cut(self, reactor, tls, cached):
-        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+        async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
             send_rst(peer)
@@ -130,7 +130,7 @@ class TestSending:
     @ensureDeferred
     async def test_one_that_comes_while_the_disk_is_waited_for_too(self, reactor, tls, cached):
         cached.bringing = Deferred()
-        async with secure_meeting(reactor, tls) as (connection, _peer):
+        async with connected_tls_pair(reactor, tls) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, 1000)))
             connection.abort()
             await until(reactor, lambda: connection.lost)
@@ -140,14 +140,14 @@ class TestSending:
 
     @ensureDeferred
     async def test_a_peer_that_takes_nothing_is_a_stall(self, reactor, tls, cached):
-        meeting = secure_meeting(reactor, tls, stall_timeout=0.2, buffers=65536)
-        async with meeting as (connection, _peer):
+        connected_pair = connected_tls_pair(reactor, tls, stall_timeout=0.2, buffers=65536)
+        async with connected_pair as (connection, _peer):
             with pytest.raises(TransferStalled):
                 await connection.send_file(cached, (0, len(CONTENT)))
 
     @ensureDeferred
     async def test_cancelling_gives_the_transport_back(self, reactor, tls, cached):
-        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+        async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
             sending.cancel()
@@ -158,7 +158,7 @@ class TestSending:
 
     @ensureDeferred
     async def test_our_own_abort_is_a_cut(self, reactor, tls, cached):
-        async with secure_meeting(reactor, tls, buffers=65536) as (connection, _peer):
+        async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             connection.abort()
             with pytest.raises(TransferAborted):
@@ -176,7 +176,7 @@ class TestSending:
                 finally:
                     os.close(descriptor)
 
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             with pytest.raises(IsADirectoryError):
                 await connection.send_file(Broken(), (0, 1000))
             await connection.write(b"and goes on")
@@ -184,7 +184,7 @@ class TestSending:
 
     @ensureDeferred
     async def test_what_comes_meanwhile_is_read_afterwards(self, reactor, tls, cached):
-        async with secure_meeting(reactor, tls, buffers=65536) as (connection, peer):
+        async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, peer):
             reading = start(connection.read())
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             peer.sendall(b"meanwhile")
@@ -207,7 +207,7 @@ class TestSending:
             await deferToThread(later, turn)
 
         cached.exclusively = slowly
-        async with secure_meeting(reactor, tls) as (connection, _peer):
+        async with connected_tls_pair(reactor, tls) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             sending.cancel()
             with pytest.raises(CancelledError):
@@ -220,8 +220,8 @@ class TestSending:
     @versions
     @ensureDeferred
     async def test_a_peer_that_ends_its_side_first_gets_it_all(self, reactor, tls, cached, version):
-        async with secure_meeting(reactor, tls, version=version) as (connection, peer):
-            say_goodbye(peer)
+        async with connected_tls_pair(reactor, tls, version=version) as (connection, peer):
+            send_close_notify(peer)
             assert await connection.read() == b""
             await connection.send_file(cached, (0, 100_000))
             await connection.finish()
@@ -245,14 +245,14 @@ def raw_to_end(peer: ssl.SSLSocket) -> bytes:
 
 def pour(peer: ssl.SSLSocket, data: bytes) -> None:
     peer.sendall(data)
-    say_goodbye(peer)
+    send_close_notify(peer)
 
 
 class TestReceiving:
     @versions
     @ensureDeferred
     async def test_everything_arrives_as_it_is(self, reactor, tls, sink, tmp_path, version):
-        async with secure_meeting(reactor, tls, version=version) as (connection, peer):
+        async with connected_tls_pair(reactor, tls, version=version) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
@@ -263,7 +263,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_an_end_that_was_read_before_is_not_waited_for(self, reactor, tls, sink):
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             pour(peer, b"small")
             assert await connection.read() == b"small"
             assert await connection.read() == b""
@@ -272,7 +272,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_a_slow_peer_holds_no_thread(self, reactor, tls, sink):
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
             await until(reactor, lambda: sum(count for count, _ in sink.turns) == 4)
@@ -286,7 +286,7 @@ class TestReceiving:
         monkeypatch.setattr(
             tls_receive_file, "POLL_MS", 5_000
         )  # so that none ends for want of bytes
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
             await pouring
@@ -296,7 +296,7 @@ class TestReceiving:
     @pytest.mark.parametrize("bears", [False, True])
     @ensureDeferred
     async def test_a_fin_alone_is_a_cut_unless_it_is_borne(self, reactor, tls, sink, bears):
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             connection.accepts_truncated_tls = bears
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(CONTENT[:100_000])
@@ -311,7 +311,7 @@ class TestReceiving:
     @pytest.mark.parametrize("bears", [False, True])
     @ensureDeferred
     async def test_an_rst_is_a_cut(self, reactor, tls, sink, bears):
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             connection.accepts_truncated_tls = bears
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
@@ -322,7 +322,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_what_is_no_tls_any_more_is_a_cut(self, reactor, tls, sink):
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             socket.socket.sendall(peer, b"in clear\r\n")
             with pytest.raises(TransferAborted):
@@ -330,7 +330,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_silence_is_a_stall(self, reactor, tls, sink):
-        async with secure_meeting(reactor, tls, stall_timeout=0.2) as (connection, peer):
+        async with connected_tls_pair(reactor, tls, stall_timeout=0.2) as (connection, peer):
             peer.sendall(b"some")
             with pytest.raises(TransferStalled):
                 await connection.receive_file(sink.exclusively)
@@ -341,7 +341,7 @@ class TestReceiving:
             with open("/dev/full", "wb", buffering=0) as file:
                 return await deferToThread(turn, file.fileno())
 
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             peer.sendall(b"x" * 1000)
             with pytest.raises(OSError) as caught:
                 await connection.receive_file(full)
@@ -357,7 +357,7 @@ class TestReceiving:
             with open("/dev/full", "wb", buffering=0) as file:
                 return await deferToThread(turn, file.fileno())
 
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             with pytest.raises(OSError) as caught:
                 await connection.receive_file(full)
@@ -371,7 +371,7 @@ class TestReceiving:
     async def test_several_at_a_time_arrive_as_they_are(self, reactor, tls, tmp_path):
         async def one(name):
             sink = Sink(tmp_path / name)
-            async with secure_meeting(reactor, tls) as (connection, peer):
+            async with connected_tls_pair(reactor, tls) as (connection, peer):
                 pouring = deferToThread(pour, peer, CONTENT)
                 moved = await connection.receive_file(sink.exclusively)
                 await pouring
@@ -396,7 +396,7 @@ class TestReceiving:
 
             return await deferToThread(later, sink.file.fileno())
 
-        async with secure_meeting(reactor, tls) as (connection, peer):
+        async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = start(connection.receive_file(slowly))
             peer.sendall(b"some")
             await until(reactor, lambda: connection.transport not in reactor.getReaders())
@@ -410,7 +410,7 @@ class TestReceiving:
 
     @ensureDeferred
     async def test_our_own_abort_is_a_cut(self, reactor, tls, sink):
-        async with secure_meeting(reactor, tls) as (connection, _peer):
+        async with connected_tls_pair(reactor, tls) as (connection, _peer):
             receiving = start(connection.receive_file(sink.exclusively))
             connection.abort()
             with pytest.raises(TransferAborted):

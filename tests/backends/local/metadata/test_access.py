@@ -23,9 +23,9 @@ from ftpservice.testing.contract.case import (
     upload_file,
 )
 from ftpservice.wire.paths import ROOT
-from tests.support.ftp_dialogue import Talk
+from tests.support.failing_disk import mounted, remount
+from tests.support.ftp_dialogue import FTPDialogue
 from tests.support.local_source import Bench, run
-from tests.support.small_disk import mounted, remount
 from tests.support.unprivileged import NOBODY, as_user, needs_root
 
 AT_ONCE = True
@@ -251,7 +251,7 @@ class TestTelling:
         self.files(bench)
 
         def steps():
-            talk = Talk()
+            talk = FTPDialogue()
             talk.realm.storage = bench.storage
             talk.login()
             for name, perm in told(bench).items():

@@ -17,11 +17,11 @@ from ftpservice.testing.contract.case import (
     upload_file,
 )
 from tests.scenarios.faults.test_disk import refused
-from tests.support.fault_service import House, hidden, noise
+from tests.support.fault_service import RestartableService, hidden, noise
 from tests.support.local_source import Bench, run
-from tests.support.raw_client import rst
+from tests.support.raw_client import reset
+from tests.support.restartable_service import RestartableService, hidden, noise
 from tests.support.simple_client import SimpleWire
-from tests.support.small_disk import mounted
 
 
 @contextmanager
@@ -128,13 +128,13 @@ class TestReplies:
     """By real clients, on both protocols."""
 
     def test_a_mounted_file_can_be_stored_by_ftp(self, tmp_path):
-        house = House(tmp_path)
+        restartable = RestartableService(tmp_path)
         old, new = noise(300_000, 1), noise(2_000_000, 2)
         (tmp_path / "config").write_bytes(old)
-        (house.root / "a").touch()
-        with bound(tmp_path / "config", house.root / "a"), house.open() as service:
+        (restartable.root / "a").touch()
+        with bound(tmp_path / "config", restartable.root / "a"), restartable.open() as service:
             wire = service.session()
-            rst(service.begun(wire, "STOR a", new[:100_000]))
+            reset(service.begun(wire, "STOR a", new[:100_000]))
             assert wire.reply().code == 426
             assert (tmp_path / "config").read_bytes() == old
             assert wire.upload("STOR a", new).code == 226
@@ -142,14 +142,17 @@ class TestReplies:
             assert wire.upload("STOR a", b"small").code == 226
             assert (tmp_path / "config").read_bytes() == b"small"
             assert wire.codes("DELE a", "RNFR a", "RNTO b") == [550, 350, 550]
-            assert not hidden(house.root)
+            assert not hidden(restartable.root)
 
     def test_a_mounted_file_can_be_stored_by_the_simple_protocol(self, tmp_path):
-        house = House(tmp_path)
+        restartable = RestartableService(tmp_path)
         (tmp_path / "config").write_bytes(b"old")
-        (house.root / "a").touch()
+        (restartable.root / "a").touch()
         options = "--simple=tcp:0:interface=127.0.0.1"
-        with bound(tmp_path / "config", house.root / "a"), house.open(options) as service:
+        with (
+            bound(tmp_path / "config", restartable.root / "a"),
+            restartable.open(options) as service,
+        ):
             port = int(service.program.line(r"simple://\S+?:(\d+)/")[1])
             wire = SimpleWire(service, service.connected(("127.0.0.1", port)))
             wire.line()
@@ -159,10 +162,10 @@ class TestReplies:
             assert (tmp_path / "config").read_bytes() == b"whole"
 
     def test_between_filesystems_it_is_550(self, tmp_path):
-        house = House(tmp_path)
-        (house.root / "disk").mkdir()
-        (house.root / "a").write_bytes(b"x")
-        with mounted(house.root / "disk", 1 << 20), house.open() as service:
+        restartable = RestartableService(tmp_path)
+        (restartable.root / "disk").mkdir()
+        (restartable.root / "a").write_bytes(b"x")
+        with mounted(restartable.root / "disk", 1 << 20), restartable.open() as service:
             wire = service.session()
             assert wire.codes("RNFR a", "RNTO disk/a") == [350, 550]
             assert refused(wire, "STOR disk", b"x").code == 550

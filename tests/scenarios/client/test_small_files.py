@@ -1,0 +1,223 @@
+"""Many small files one behind the other: what is spared, and with whom; what goes wrong then."""
+
+import os
+import socket
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred
+
+from ftpservice import linux
+from ftpservice_client import (
+    AccessDenied,
+    NetworkError,
+    ProtocolViolation,
+    Settings,
+    StorageFull,
+    VerificationFailed,
+)
+from ftpservice_client.ftp.epsv_prefetch import OWN_SERVER_FEATURES, PORT_VALID_SECONDS
+from ftpservice_client.link.tcp_connect import TCPConnectAttempt
+from ftpservice_client.local.files import OpenFile
+from ftpservice_client.testing.service import MemoryService
+from tests.support.scripted_server import ScriptedServer, outcome
+
+OWN = (
+    "211-can\r\n"
+    + "".join(f" {word}\r\n" for word in sorted(OWN_SERVER_FEATURES))
+    + " SIZE\r\n211 end"
+)
+FOUR = b"four"
+WHOLE = {"FEAT": OWN, "SIZE": "213 4", "RETR": "150 it (4 bytes)\r\n226 done"}
+
+
+def verbs(server):
+    return [line.partition(" ")[0] for line in server.commands]
+
+
+def fetched(server, client, count):
+    del server.commands[:]
+    for _ in range(count):
+        assert server.result(client.download("x")).data == FOUR
+    return verbs(server)
+
+
+def test_the_next_port_is_asked_for_behind_a_command_that_follows_another():
+    server = ScriptedServer(WHOLE, FOUR)
+    client = server.client()
+    assert fetched(server, client, 4) == [
+        *("SIZE", "EPSV", "RETR"),
+        *("EPSV", "RETR", "EPSV"),
+        *("RETR", "EPSV", "RETR", "EPSV"),
+    ]
+    server.network.pass_time(PORT_VALID_SECONDS)
+    assert fetched(server, client, 2) == ["EPSV", "RETR", "EPSV", "RETR", "EPSV"]
+    client.abort()
+
+
+def test_others_are_asked_for_nothing_while_a_transfer_runs():
+    server = ScriptedServer(WHOLE | {"FEAT": "211-can\r\n SIZE\r\n211 end"}, FOUR)
+    client = server.client()
+    assert fetched(server, client, 3) == ["SIZE", "EPSV", "RETR", "EPSV", "RETR", "EPSV", "RETR"]
+    client.abort()
+
+
+def test_a_port_that_is_closed_by_now_is_asked_for_again():
+    server = ScriptedServer(WHOLE, FOUR)
+    client = server.client()
+    fetched(server, client, 3)
+    server.network.close(max(server.network._listening))
+    assert fetched(server, client, 1) == ["EPSV", "RETR", "EPSV"]
+    client.abort()
+
+
+def test_an_answer_out_of_turn_ends_the_connection():
+    server = ScriptedServer(WHOLE, FOUR)
+    client = server.client()
+    fetched(server, client, 1)
+    server.replies["RETR"] = "150 it (4 bytes)\r\n229 ok (|||1|)"
+    assert isinstance(outcome(client.download("x"), server.network, 1.0), ProtocolViolation)
+    client.abort()
+
+
+def test_cancelling_leaves_a_port_that_was_asked_for_of_use():
+    service = MemoryService({"ann": "secret"})
+    service.write("/x", FOUR)
+    client = service.result(service.connect("ftp://ann:secret@server/", Settings(netrc=None)))
+    for _ in range(3):
+        service.result(client.download("x"))
+        cancelled = client.download("x")
+        cancelled.cancel()
+        service.failure(cancelled, CancelledError)
+    assert service.result(client.download("x"), 20.0).data == FOUR
+    service.result(client.quit(), 10.0)
+    service.pass_time(40.0)
+    assert service.network.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    ("opening", "content", "kind"),
+    [("150 it (9 bytes)", FOUR, NetworkError), ("150 it", b"", NetworkError)],
+)
+def test_what_is_told_at_the_opening_is_held_against_what_comes(opening, content, kind):
+    server = ScriptedServer(WHOLE, FOUR)
+    client = server.client()
+    fetched(server, client, 2)
+    server.replies["RETR"], server.data = f"{opening}\r\n226 done", content
+    assert isinstance(outcome(client.download("x"), server.network, 20.0), kind)
+    client.abort()
+
+
+def test_a_file_larger_than_was_told_at_the_opening_is_fetched_again():
+    server = ScriptedServer(WHOLE, FOUR)
+    client = server.client()
+    fetched(server, client, 2)
+    server.replies["RETR"] = "150 it (2 bytes)\r\n226 done"
+    assert fetched(server, client, 1).count("RETR") == 2
+    assert fetched(server, client, 1).count("SIZE") == 1
+    client.abort()
+
+
+def test_a_name_that_looks_like_a_size_is_asked_for():
+    server = ScriptedServer(WHOLE, FOUR)
+    client = server.client()
+    fetched(server, client, 1)
+    assert server.result(client.download("x (7 bytes)")).data == FOUR
+    assert "SIZE x (7 bytes)" in server.commands
+    client.abort()
+
+
+@pytest.mark.parametrize(
+    ("stored", "size", "kind"),
+    [("226 4 bytes stored", "213 9", None), ("226 3 bytes stored", "213 3", VerificationFailed)],
+)
+def test_the_size_of_an_upload_is_asked_for_unless_it_was_told(stored, size, kind):
+    server = ScriptedServer({"STOR": f"150 go\r\n{stored}", "SIZE": size}, None)
+    client = server.client()
+    found = outcome(client.upload(FOUR, "x"), server.network, 20.0)
+    assert isinstance(found, kind) if kind else (found.size, "SIZE" in verbs(server)) == (4, False)
+    client.abort()
+
+
+@pytest.mark.parametrize("has_port", [True, False])
+@pytest.mark.parametrize(
+    ("reply", "kind"), [("553 denied", AccessDenied), ("552 full", StorageFull)]
+)
+def test_what_is_sent_at_once_may_be_refused(reply, kind, has_port):
+    server = ScriptedServer({"STOR": reply})
+    if not has_port:
+        server.replies["EPSV"] = "229 ok (|||7|)"
+    client = server.client()
+    assert isinstance(outcome(client.upload(FOUR, "x"), server.network, 20.0), kind)
+    client.abort()
+    server.network.pass_time(10.0)
+    assert server.network.getDelayedCalls() == []
+
+
+def test_no_port_and_no_answer():
+    server = ScriptedServer({"STOR": "", "EPSV": "229 ok (|||7|)"})
+    client = server.client()
+    assert isinstance(outcome(client.upload(FOUR, "x"), server.network, 31.0), NetworkError)
+    client.abort()
+
+
+def test_files_without_a_kernel_that_tells(monkeypatch, tmp_path):
+    monkeypatch.setattr(linux, "MACHINE", "")
+    path = tmp_path / "x"
+    path.write_bytes(FOUR)
+    assert OpenFile.at_once(path) is None
+    with path.open("rb") as file:
+        assert not linux.is_cached(file.fileno(), 0, 4)
+        assert linux.is_cached(file.fileno(), 0, 0)
+
+
+class Reached:
+    def __init__(self, reactor):
+        self.deferred = Deferred()
+        self.reaching = TCPConnectAttempt(reactor, self.joined, self.deferred.callback)
+
+    def joined(self, own, place):
+        own.close()
+        self.deferred.callback(place)
+
+
+@ensureDeferred
+@pytest.mark.parametrize(("family", "host"), [("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")])
+async def test_a_connection_that_stands_at_once(reactor, family, host):
+    with socket.create_server((host, 0), family=getattr(socket, family)) as server:
+        reached = Reached(reactor)
+        reached.reaching.begin(host, server.getsockname()[1])
+        assert (await reached.deferred)[:2] == server.getsockname()[:2]
+
+
+@ensureDeferred
+async def test_nobody_there(reactor):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    reached = Reached(reactor)
+    reached.reaching.begin("127.0.0.1", port)
+    assert await reached.deferred == os.strerror(111)
+
+
+@ensureDeferred
+async def test_a_name_is_not_looked_up(reactor):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reached = Reached(reactor)
+        reached.reaching.begin("localhost", server.getsockname()[1])
+        assert isinstance(await reached.deferred, str)
+
+
+@ensureDeferred
+async def test_giving_up_closes(reactor):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        waiting = [Reached(reactor) for _ in range(4)]
+        for reached in waiting:
+            reached.reaching.begin(*server.getsockname())
+        stuck = [reached for reached in waiting if not reached.deferred.called]
+        assert stuck
+        for reached in stuck:
+            assert reached.reaching.fileno() >= 0
+            reached.reaching.stop()
+            reached.reaching.stop()
+            assert reached.reaching.fileno() == -1
+        assert not [reached for reached in stuck if reached.reaching in reactor.getWriters()]

@@ -1,0 +1,263 @@
+"""Clients behind a network that resets connections in the middle of a file, as it pleases."""
+
+from __future__ import annotations
+
+import ftplib
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred
+
+from ftpservice.events import Outcome, TransferEnded
+from tests.support.client_programs import program, run
+from tests.support.ftplib_sessions import LOCAL, Login, download, login, upload
+from tests.support.raw_client import RunningService, in_thread, reset, started, starting
+from tests.support.relay_network import Network
+from tests.support.trees import BIG, content
+
+FIXTURES = (started, starting, login)
+CUT = 24 << 20
+"""More than the buffers on the way hold, so that something has certainly arrived."""
+DATA = content(BIG)
+HALF = 4 << 20
+IN_CLEAR = "set ftp:ssl-allow no"
+"""What keeps lftp from going under TLS."""
+
+Connect = Callable[..., Network]
+EITHER = pytest.mark.parametrize("receive_all", [False, True], ids=["data", "receive_all"])
+
+
+@pytest.fixture(name="network")
+def networks(served: RunningService) -> Iterator[Connect]:
+    """Put networks before the service: ``network(*cuts, control=False)``, from a thread."""
+    made: list[Network] = []
+
+    def connect(*cuts: int, control: bool = False) -> Network:
+        made.append(served.in_reactor(lambda: Network(served.port, *cuts, control=control)))
+        return made[-1]
+
+    yield connect
+    for one in made:
+        pytest_twisted.blockon(Deferred.fromCoroutine(one.close()))
+
+
+@pytest.fixture
+def endings(served: RunningService) -> list[TransferEnded]:
+    """How transfers ended, as it happens."""
+    ended: list[TransferEnded] = []
+
+    def note(event: object) -> None:
+        if isinstance(event, TransferEnded):
+            ended.append(event)
+
+    served.factory.event_sink.events.subscribe(note)
+    return ended
+
+
+def url(port: int) -> str:
+    """Return where the file is."""
+    return f"ftp://demo:demo@{LOCAL}:{port}/file"
+
+
+def whole(directory: Path) -> bool:
+    """Tell whether the file is whole, and alone."""
+    return os.listdir(directory) == ["file"] and (directory / "file").read_bytes() == DATA
+
+
+def upload_cut(session: ftplib.FTP) -> None:
+    """Upload the file; that must fail."""
+    with pytest.raises((OSError, EOFError, ftplib.Error)):
+        upload(session, "file", DATA)
+
+
+def download_command(client: str, port: int) -> list[str]:
+    """Return the words that download the file, or go on with it."""
+    ways = {
+        "curl": ["-sS", "-C", "-", "-o", "file", url(port)],
+        "wget": ["-nv", "--no-config", "--tries=3", "--waitretry=0", "-c", url(port)],
+        "lftp": [
+            "--norc",
+            "-c",
+            f"{IN_CLEAR}; set net:reconnect-interval-base 1; get -c {url(port)}",
+        ],
+        "ncftpget": ["-V", "-z", "-udemo", "-pdemo", f"-P{port}", LOCAL, ".", "/file"],
+    }
+    return [program(client), *ways[client]]
+
+
+def upload_command(client: str, port: int) -> list[str]:
+    """Return the words that upload the file, or go on with it; ncftp's sendfile cannot do that."""
+    place = f"open -u demo,demo -p {port} {LOCAL}"
+    ways = {
+        "curl": ["-sS", "-C", "-", "-T", "file", url(port)],
+        "lftp": ["--norc", "-c", f"{IN_CLEAR}; {place}; put -c file"],
+        "ncftpput": ["-V", "-s", "-z", "-udemo", "-pdemo", f"-P{port}", LOCAL, "/", "file"],
+    }
+    return [program(client), *ways[client]]
+
+
+@EITHER
+@pytest.mark.parametrize("client", ["curl", "wget", "lftp", "ncftpget"])
+@in_thread
+def test_a_download_goes_on(
+    served: RunningService, tmp_path: Path, network: Connect, client: str, receive_all: bool
+) -> None:
+    (served.root / "file").write_bytes(DATA)
+    here = tmp_path / "here"
+    here.mkdir()
+    cut = network(CUT, control=receive_all)
+    words = download_command(client, cut.port)
+    if run(words, tmp_path, cwd=here, status=None).returncode != 0:
+        run(words, tmp_path, cwd=here)
+    assert whole(here)
+    offsets = [
+        int(offset) for offset in cut.arguments_of("REST") if int(offset) > 1
+    ]  # ncftp tries 1
+    assert [0 < offset <= CUT for offset in offsets] == [True]
+
+
+@EITHER
+@pytest.mark.parametrize("client", ["curl", "ncftpput"])
+@in_thread
+def test_an_upload_goes_on(
+    served: RunningService,
+    tmp_path: Path,
+    network: Connect,
+    endings: list[TransferEnded],
+    client: str,
+    receive_all: bool,
+) -> None:
+    (tmp_path / "file").write_bytes(DATA)
+    words = upload_command(client, network(CUT, control=receive_all).port)
+    assert run(words, tmp_path, status=None).returncode != 0
+    assert not (served.root / "file").exists()
+    run(words, tmp_path)
+    assert whole(served.root)
+    assert [event.outcome for event in endings] == [Outcome.ABORTED, Outcome.COMPLETE]
+    assert BIG - CUT <= endings[1].size < BIG
+
+
+@EITHER
+@pytest.mark.parametrize("client", ["curl", "lftp", "ncftpput"])
+@in_thread
+def test_another_client_goes_on_with_an_upload(
+    served: RunningService,
+    tmp_path: Path,
+    network: Connect,
+    login: Login,
+    endings: list[TransferEnded],
+    client: str,
+    receive_all: bool,
+) -> None:
+    (tmp_path / "file").write_bytes(DATA)
+    upload_cut(login(network(CUT, control=receive_all)))
+    run(upload_command(client, served.port), tmp_path)
+    assert whole(served.root)
+    assert BIG - CUT <= endings[-1].size < BIG
+
+
+@EITHER
+@in_thread
+def test_the_old_file_is_there_until_the_new_one_is_whole(
+    served: RunningService,
+    network: Connect,
+    login: Login,
+    endings: list[TransferEnded],
+    receive_all: bool,
+) -> None:
+    (served.root / "file").write_bytes(b"old")
+    upload_cut(login(network(CUT, control=receive_all)))
+    served.wait_for(lambda: [event.outcome for event in endings] == [Outcome.ABORTED])
+    session = login(served)
+    assert download(session, "file") == b"old"
+    upload(session, "file", DATA)
+    assert whole(served.root)
+
+
+@EITHER
+@in_thread
+def test_an_upload_survives_cut_after_cut(
+    served: RunningService, network: Connect, login: Login, receive_all: bool
+) -> None:
+    unsteady = network(CUT, 12 << 20, 10 << 20, control=receive_all)
+    arrived = 0
+    while arrived is not None and len(unsteady.cuts_left):
+        session = login(unsteady)
+        with pytest.raises((OSError, EOFError, ftplib.Error)):
+            upload(session, "file", DATA[arrived:], rest=arrived)
+        session = login(served)
+        session.voidcmd("TYPE I")
+        arrived = session.size("file")
+    upload(session, "file", DATA[arrived:], rest=arrived)
+    assert whole(served.root)
+
+
+@pytest.mark.parametrize("verb", ["APPE", "STOR"])
+@in_thread
+def test_an_upload_goes_on_before_the_cut_is_noticed(
+    served: RunningService, login: Login, verb: str
+) -> None:
+    """The session of before seems alive; who goes on must get all of the file or a refusal."""
+    before, after = login(served), login(served)
+    before.voidcmd("TYPE I")
+    with before.transfercmd("STOR file") as end:
+        end.sendall(DATA[:HALF])
+        served.wait_for(lambda: [path.stat().st_size for path in served.root.iterdir()] == [HALF])
+        after.voidcmd("TYPE I")
+        assert after.size("file") == HALF
+        rest = HALF if verb == "STOR" else None
+        try:
+            after.storbinary(f"{verb} file", io.BytesIO(DATA[HALF:]), rest=rest)
+        except ftplib.Error:
+            assert not (served.root / "file").exists()
+        else:
+            assert (served.root / "file").read_bytes() == DATA
+        reset(end)
+    with pytest.raises(ftplib.error_temp, match=r"^426"):
+        before.voidresp()
+    if (served.root / "file").exists():
+        assert whole(served.root)
+
+
+@pytest.mark.parametrize("verb", ["APPE", "STOR"])
+@in_thread
+def test_a_size_that_was_told_holds(served: RunningService, login: Login, verb: str) -> None:
+    """More may arrive between SIZE and what follows it; the client sends from where it was told."""
+    before, after = login(served), login(served)
+    before.voidcmd("TYPE I")
+    after.voidcmd("TYPE I")
+    with before.transfercmd("STOR file") as end:
+        end.sendall(DATA[:HALF])
+        served.wait_for(lambda: [path.stat().st_size for path in served.root.iterdir()] == [HALF])
+        assert after.size("file") == HALF
+        end.sendall(DATA[HALF : 2 * HALF])
+        served.wait_for(lambda: [path.stat().st_size for path in served.root.iterdir()] > [HALF])
+        reset(end)
+    with pytest.raises(ftplib.error_temp, match=r"^426"):
+        before.voidresp()
+    rest = HALF if verb == "STOR" else None
+    try:
+        after.storbinary(f"{verb} file", io.BytesIO(DATA[HALF:]), rest=rest)
+    except ftplib.Error:
+        assert not (served.root / "file").exists()
+    else:
+        assert whole(served.root)
+
+
+@EITHER
+@in_thread
+def test_what_arrived_is_what_is_told(
+    served: RunningService,
+    network: Connect,
+    login: Login,
+    endings: list[TransferEnded],
+    receive_all: bool,
+) -> None:
+    upload_cut(login(network(CUT, control=receive_all)))
+    served.wait_for(lambda: endings)
+    arrived = [path.stat().st_size for path in served.root.iterdir()]
+    assert [event.size for event in endings] == arrived

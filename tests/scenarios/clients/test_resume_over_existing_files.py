@@ -1,0 +1,87 @@
+"""An upload over a file was cut: clients end with the whole new file, or with the old one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.client_programs import program, run
+from tests.support.interrupted_transfers import interrupt_upload, interrupting_network
+from tests.support.raw_client import RunningService, in_thread, started, starting
+from tests.support.trees import content
+
+FIXTURES = (started, starting)
+NEW = content(16 << 20)
+OLD = b"A" * (3 << 20)
+LOCAL = "127.0.0.1"
+
+
+def words(client: str, port: int) -> list[str]:
+    """Return the words that upload the file, or resume its upload."""
+    place = f"set ftp:ssl-allow no; set net:reconnect-interval-base 1; open -u demo,demo -p {port}"
+    ways = {
+        "curl": ["-sS", "-C", "-", "-T", "file", f"ftp://demo:demo@{LOCAL}:{port}/file"],
+        "lftp": ["--norc", "-c", f"{place} {LOCAL}; put -c file"],
+    }
+    return [program(client), *ways[client]]
+
+
+@pytest.fixture
+def here(served: RunningService, tmp_path: Path) -> Path:
+    (served.root / "file").write_bytes(OLD)
+    (tmp_path / "file").write_bytes(NEW)
+    return tmp_path
+
+
+def is_whole(served: RunningService) -> bool:
+    """Tell whether the new file is there, and nothing else."""
+    return os.listdir(served.root) == ["file"] and (served.root / "file").read_bytes() == NEW
+
+
+@pytest.mark.parametrize("client", ["curl", "lftp"])
+@in_thread
+def test_a_client_resumes_what_was_cut(served: RunningService, here: Path, client: str) -> None:
+    interrupt_upload(served, "file", NEW[: 1 << 20])
+    run(words(client, served.port), here, cwd=here)
+    assert is_whole(served)
+
+
+@in_thread
+def test_lftp_resumes_by_itself(served: RunningService, here: Path) -> None:
+    place = "set ftp:ssl-allow no; set net:reconnect-interval-base 1; set net:limit-rate 0:30M; "
+    command = f"{place}open -u demo,demo -p {served.port} {LOCAL}; put file"
+    with interrupting_network(served):
+        run([program("lftp"), "--norc", "-c", command], here, cwd=here)
+    assert is_whole(served)
+
+
+@pytest.mark.parametrize("client", ["curl", "lftp"])
+@in_thread
+def test_a_client_that_comes_too_late_mixes_nothing(
+    served: RunningService, here: Path, client: str
+) -> None:
+    """Another session was told of what arrived, as if it were to resume it."""
+    interrupt_upload(served, "file", NEW[: 1 << 20])
+    first = served.session()
+    assert first.code("TYPE I") == 200
+    assert first.ask("SIZE file").text == str(1 << 20)
+    done = run(words(client, served.port), here, cwd=here, status=None)
+    if done.returncode == 0:
+        assert is_whole(served)
+    else:
+        assert (served.root / "file").read_bytes() == OLD
+
+
+@in_thread
+def test_curl_never_takes_the_old_file_for_a_part_of_the_new(
+    served: RunningService, here: Path
+) -> None:
+    interrupt_upload(served, "file", NEW[: 1 << 20])
+    away = here / "away"
+    away.mkdir()
+    command = [program("curl"), "-sS", "-o", "file", f"ftp://demo:demo@{LOCAL}:{served.port}/file"]
+    run(command, here, cwd=away, status=None)
+    run(command, here, cwd=away)
+    assert (away / "file").read_bytes() == OLD

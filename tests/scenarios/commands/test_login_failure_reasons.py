@@ -1,0 +1,184 @@
+"""The operator is told why a login was refused; the client gets the same reply for every reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.cred.checkers import FilePasswordDB
+from twisted.cred.error import UnhandledCredentials
+from twisted.internet.defer import fail
+
+from ftpservice.accounts.account import PeerCredentials
+from ftpservice.accounts.checkers import LoginBusy, PasswordFileChecker
+from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal, refusal_for
+from ftpservice.accounts.passwd_file import PasswordFile
+from ftpservice.accounts.portal_checkers import PasswordCheckers
+from ftpservice.events import LoginFailed, LoginRefusal
+from ftpservice.session.settings import SessionSettings
+from ftpservice.session.tls_policy import TLSPolicy
+from ftpservice.storage.errors import Unavailable
+from ftpservice.wire.paths import VirtualPath
+from tests.accounts.doubles import SECRET, InlinePool
+from tests.support.ftp_dialogue import FTPDialogue
+
+FILE = f"""# accounts
+ann:{SECRET}:/:full
+former:{SECRET}:/:full:disabled
+expired:{SECRET}:/:full:expires=2027-01-30
+office:{SECRET}:/:full:from=10.0.0.0/8
+tls:{SECRET}:/:full:tls=required
+cert:{SECRET}:/:full:tls-cert=required
+broken:{SECRET}:/:raed
+expiredoffice:{SECRET}:/:full:from=10.0.0.0/8,expires=2027-01-30
+"""
+CLEAR = TLSPolicy(plaintext=True)
+Started = Callable[..., FTPDialogue]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "passwd.db"
+    path.write_text(FILE, "utf-8")
+    return path
+
+
+@pytest.fixture
+def checker(path: Path) -> PasswordFileChecker:
+    file = PasswordFile(str(path), lambda _text: None)
+    return PasswordFileChecker(file, InlinePool(), lambda: date(2027, 1, 31))
+
+
+@pytest.fixture
+def dialogue(checker: PasswordFileChecker) -> FTPDialogue:
+    settings = SessionSettings(tls=CLEAR, max_sessions_per_user=1)
+    started = FTPDialogue(settings, host="192.0.2.1", checkers=[PasswordCheckers([checker])])
+    started.replies()
+    return started
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "reason", "detail"),
+    [
+        ("ann", "wrong", "wrong password", "line 2 of {path}"),
+        ("nobody", "secret", "unknown name", "not in {path}"),
+        ("former", "secret", "disabled", "line 3 of {path}"),
+        ("former", "wrong", "wrong password", "also: disabled; line 3 of {path}"),
+        ("expired", "secret", "expired", "on 2027-01-30; line 4 of {path}"),
+        ("office", "secret", "wrong network", "only from 10.0.0.0/8; line 5 of {path}"),
+        ("tls", "secret", "no TLS", "the account requires it; line 6 of {path}"),
+        ("cert", "secret", "no client certificate", "the account requires it; line 7 of {path}"),
+        ("broken", "secret", "unusable line", "line 8: "),
+        ("expiredoffice", "secret", "expired", "on 2027-01-30; also: wrong network; line 9"),
+        ("anonymous", "me@example.org", "anonymous login not allowed", "not in {path}"),
+    ],
+)
+def test_the_event_has_the_reason_and_the_reply_has_not(
+    dialogue: FTPDialogue, path: Path, name: str, password: str, reason: str, detail: str
+) -> None:
+    assert dialogue.codes(f"USER {name}", f"PASS {password}") == [331]
+    dialogue.reactor.advance(0.49)
+    assert dialogue.replies() == []
+    dialogue.reactor.advance(0.02)
+    assert dialogue.replies() == ["530 Login failed."]
+    [event] = dialogue.of(LoginFailed)
+    assert (event.user, event.reason) == (name, LoginRefusal(reason))
+    assert event.detail.startswith(detail.format(path=path))
+
+
+def test_a_certificate_with_another_name_is_told(checker: PasswordFileChecker) -> None:
+    credentials = PeerCredentials(b"cert", b"secret", "10.0.0.1", True, frozenset(["ann"]))
+    seen: list[Any] = []
+    checker.requestAvatarId(credentials).addErrback(lambda failure: seen.append(failure.value))
+    [error] = seen
+    assert error.reason is LoginRefusal.OTHER_CERTIFICATE
+    assert error.detail.startswith("the certificate names ann; line 7 of ")
+
+
+def test_too_many_sessions_are_told(dialogue: FTPDialogue) -> None:
+    dialogue.login("ann")
+    first = dialogue.protocol
+    dialogue.protocol, dialogue.transport = dialogue.connect("192.0.2.1")
+    assert dialogue.codes("USER ann", "PASS secret")[-1] == 421
+    [event] = dialogue.of(LoginFailed)
+    assert (event.reason, event.detail) == (LoginRefusal.TOO_MANY_SESSIONS, "1 at a time")
+    assert first is not dialogue.protocol
+
+
+def test_an_address_with_too_many_failures_is_told(dialogue: FTPDialogue) -> None:
+    for _ in range(20):
+        dialogue.factory._attempts.failed("192.0.2.1")
+    waiting = [dialogue.connect("192.0.2.1") for _ in range(12)]
+    for protocol, _transport in waiting:
+        protocol.dataReceived(b"USER ann\r\nPASS wrong\r\n")
+    dialogue.reactor.advance(0)
+    reasons = [event.reason for event in dialogue.of(LoginFailed)]
+    assert LoginRefusal.THROTTLED in reasons
+
+
+def test_too_many_checks_at_once_are_told(checker: PasswordFileChecker) -> None:
+    class Full:
+        credentialInterfaces = checker.credentialInterfaces
+
+        def requestAvatarId(self, credentials: Any) -> Any:
+            return fail(LoginBusy("full"))
+
+    dialogue = FTPDialogue(checkers=[Full()])
+    assert dialogue.codes("USER ann", "PASS secret")[-1] == 421
+    assert [event.reason for event in dialogue.of(LoginFailed)] == [LoginRefusal.BUSY]
+
+
+def test_files_that_cannot_be_opened_are_told() -> None:
+    dialogue = FTPDialogue()
+    dialogue.replies()
+
+    def unavailable(*_arguments: object) -> Any:
+        return fail(Unavailable(VirtualPath(), "the disk is gone"))
+
+    dialogue.realm.requestAvatar = unavailable  # type: ignore[method-assign]
+    assert dialogue.codes("USER ann", "PASS secret") == [331, 451]
+    [event] = dialogue.of(LoginFailed)
+    assert (event.reason, event.detail) == (
+        LoginRefusal.NO_FILES,
+        "the storage failed (the disk is gone)",
+    )
+
+
+def test_another_checker_is_named_and_what_it_says_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "pw.txt").write_text("ann:right\n")
+    stock = PasswordCheckers([FilePasswordDB(str(tmp_path / "pw.txt"))], InlinePool())
+    dialogue = FTPDialogue(checkers=[stock])
+    dialogue.codes("USER ann", "PASS wrong")
+    [event] = dialogue.of(LoginFailed)
+    assert (event.reason, event.detail) == (LoginRefusal.REFUSED, "by checker FilePasswordDB")
+    plain = FTPDialogue()
+    plain.codes("USER ann", "PASS wrong")
+    assert [(one.reason, one.detail) for one in plain.of(LoginFailed)] == [
+        (LoginRefusal.REFUSED, "no")
+    ]
+
+
+def test_where_nobody_takes_passwords_that_is_told() -> None:
+    dialogue = FTPDialogue(checkers=[])
+    dialogue.factory.portal.checkers.clear()
+    with pytest.raises(UnhandledCredentials):
+        dialogue.factory.portal.login(
+            PeerCredentials(b"a", b"b", None, False), None
+        ).result.raiseException()
+    dialogue.codes("USER ann", "PASS secret")
+    [event] = dialogue.of(LoginFailed)
+    assert (event.reason, event.detail) == (LoginRefusal.REFUSED, "no checker supports such logins")
+
+
+def test_of_several_checkers_the_one_that_knows_the_name_is_heard() -> None:
+    unknown = LoginRefused(LoginRefusal.UNKNOWN_NAME, "not in a")
+    other = LoginRefused(LoginRefusal.REFUSED, "by checker B")
+    expired = refusal_for([(LoginRefusal.EXPIRED, "on 2027-01-30")], "line 3 of a")
+    assert combined_refusal([unknown, expired, other]) is expired
+    both = combined_refusal([unknown, other])
+    assert (both.reason, both.detail) == (LoginRefusal.REFUSED, "not in a; by checker B")
+    assert combined_refusal([unknown, unknown]).reason is LoginRefusal.UNKNOWN_NAME
+    assert str(expired) == str(both)

@@ -1,0 +1,198 @@
+"""Whatever one account sends, others are served: no iteration of the reactor takes long.
+
+Time is the processor time of this thread, so that a busy machine makes no difference.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from dataclasses import replace
+from time import thread_time
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
+from ftpservice.commands.table import VERB_TABLE
+from ftpservice.concurrency.task import Task
+from ftpservice.concurrency.time_budget import TimeBudget
+from ftpservice.control.factory import COMMAND_SECONDS_PER_TURN
+from ftpservice.control.protocol import ControlProtocol
+from ftpservice.simple.commands import SIMPLE_VERBS as SIMPLE_TABLE
+from ftpservice.simple.factory import SimpleFactory
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
+from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.replies import Reply
+from tests.support.ftp_dialogue import DialogueTransport, FTPDialogue
+
+SESSIONS = 6
+MOST_SECONDS = 0.05
+OPENS_PORTS = ("PASV", "EPSV")
+"""Verbs that need real sockets (interop/test_fairness_under_flood.py has them)."""
+PATTERN = "d/*[a-z]*[b-y]*[c-x]*e*"
+ARGUMENTS = ("", " big", " d", f" {PATTERN}")
+
+
+def stored(dialogue: FTPDialogue, name: str, content: bytes) -> None:
+    async def work() -> None:
+        request = WriteRequest(WriteMode.REPLACE, 0, None, 0o666)
+        writing = await dialogue.storage.open_writing(VirtualPath.parse(name), request)
+        await writing.write(content)
+        await writing.commit()
+
+    Deferred.fromCoroutine(work())
+
+
+@pytest.fixture(autouse=True)
+def no_collector() -> Iterator[None]:
+    """Keep the collector, which goes through all that the test run has in memory, out of this."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture(name="dialogue", scope="module")
+def new_dialogue() -> FTPDialogue:
+    """A service with a large text and a large directory; its turns are measured."""
+    dialogue = FTPDialogue()
+    services = dialogue.factory.services()
+    turns = TimeBudget(dialogue.reactor, thread_time, COMMAND_SECONDS_PER_TURN)
+    dialogue.factory._services = replace(services, turns=turns)
+    stored(dialogue, "/big", b"some text\r\n" * 2_000_000)
+    Deferred.fromCoroutine(dialogue.storage.make_directory(VirtualPath.parse("/d")))
+    for number in range(1900):
+        stored(dialogue, f"/d/{number:04}{'e' * 60}", b"")
+    return dialogue
+
+
+def iterated(dialogue: FTPDialogue) -> float:
+    """Let the reactor come by once; return the seconds that this took.
+
+    Unlike `Clock.advance`, and like a reactor, it leaves what is called later meanwhile for later.
+    """
+    clock = dialogue.reactor
+    began = thread_time()
+    for call in [call for call in clock.calls if call.getTime() <= clock.seconds()]:
+        if call in clock.calls:
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+    return thread_time() - began
+
+
+def settled(dialogue: FTPDialogue, *protocols: ControlProtocol) -> None:
+    """Wait until these sessions have nothing left to do."""
+    while any(one._interpreter.busy or one._unparsed for one in protocols):
+        iterated(dialogue)
+
+
+class Flood:
+    """Sessions that all send the same line again and again, until the end of the block."""
+
+    def __init__(self, dialogue: FTPDialogue, line: str) -> None:
+        self.dialogue = dialogue
+        self._data = f"{line}\r\n".encode() * (20_000 // (len(line) + 2))
+        self.ends = [dialogue.connect() for _ in range(SESSIONS)]
+        protocols = [protocol for protocol, _ in self.ends]
+        for protocol in protocols:
+            protocol.dataReceived(b"USER ann\r\nPASS secret\r\nTYPE A\r\n")
+        settled(dialogue, *protocols)
+        for _protocol, transport in self.ends:
+            transport.clear()
+
+    def __enter__(self) -> Flood:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for protocol, _transport in self.ends:
+            protocol.connectionLost(Failure(ConnectionDone()))
+        iterated(self.dialogue)
+
+    def times(self, most: int = 8) -> Iterator[float]:
+        """Send, and return how long each of the following iterations took."""
+        began = thread_time()
+        for protocol, _transport in self.ends:
+            protocol.dataReceived(self._data)
+        yield thread_time() - began
+        for _ in range(most):
+            for _protocol, transport in self.ends:
+                transport.clear()
+            yield iterated(self.dialogue)
+
+
+@pytest.mark.parametrize(
+    "verb", sorted(row.name for row in VERB_TABLE if row.name not in OPENS_PORTS)
+)
+def test_no_command_keeps_the_reactor(dialogue: FTPDialogue, verb: str) -> None:
+    for argument in ARGUMENTS:
+        with Flood(dialogue, verb + argument) as flood:
+            times = sorted(flood.times())
+        assert times[-2] < MOST_SECONDS, argument
+
+
+@pytest.mark.parametrize("slowness", [1, 30])
+@pytest.mark.parametrize("line", ["SIZE big", "HELP", "DSIZ", "STAT d", f"STAT {PATTERN}"])
+def test_a_bystander_is_answered_in_the_next_iteration(
+    dialogue: FTPDialogue, monkeypatch: pytest.MonkeyPatch, line: str, slowness: int
+) -> None:
+    """On a slow machine, too: it waits for first steps that were there before it, for no others."""
+    turns = dialogue.factory.services().turns
+    monkeypatch.setattr(turns, "_now", lambda: thread_time() * slowness)
+    bystander, transport = dialogue.connect("127.0.0.9")
+    bystander.dataReceived(b"USER bob\r\nPASS hidden\r\n")
+    settled(dialogue, bystander)
+    with Flood(dialogue, line) as flood:
+        times = flood.times(most=8 + SESSIONS)
+        next(times)
+        for _first_steps in range(SESSIONS):  # at least one in each iteration
+            next(times)
+        for _time in times:
+            transport.clear()
+            bystander.dataReceived(b"NOOP\r\n")
+            iterated(dialogue)
+            assert transport.value().startswith(b"200 ")
+    bystander.connectionLost(Failure(ConnectionDone()))
+
+
+def test_a_flood_goes_on_until_all_is_answered(dialogue: FTPDialogue) -> None:
+    with Flood(dialogue, "NOOP") as flood:
+        answered = 0
+        for _time in flood.times(most=5000):
+            answered += sum(transport.value().count(b"\n") for _, transport in flood.ends)
+            if answered == 3333 * SESSIONS:
+                break
+        assert answered == 3333 * SESSIONS
+
+
+def test_a_flood_during_a_transfer_has_its_turns_too(dialogue: FTPDialogue) -> None:
+    with Flood(dialogue, "STAT") as flood:
+        for protocol, _transport in flood.ends:
+            protocol._interpreter._transfer = Task(never())
+        assert sorted(flood.times())[-2] < MOST_SECONDS
+
+
+async def never() -> Reply:
+    return await Deferred()
+
+
+@pytest.mark.parametrize("verb", sorted(SIMPLE_TABLE))
+def test_nor_does_any_of_the_simple_protocol(dialogue: FTPDialogue, verb: str) -> None:
+    for argument in ("", " d", " none", " 1+ x\ny"):
+        ends = []
+        for _ in range(SESSIONS):
+            protocol = SimpleFactory(dialogue.factory).buildProtocol(None)
+            protocol.makeConnection(DialogueTransport())
+            protocol.dataReceived(b"USER ann\nPASS secret\n")
+            ends.append(protocol)
+        iterated(dialogue)
+        line = f"{verb}{argument}\n".encode()
+        times = []
+        for protocol in ends:
+            protocol.dataReceived(line * (20_000 // len(line)))
+        for _ in range(8):
+            times.append(iterated(dialogue))
+        for protocol in ends:
+            protocol.connectionLost(Failure(ConnectionDone()))
+        assert sorted(times)[-2] < MOST_SECONDS, argument

@@ -1,0 +1,84 @@
+"""What the simple protocol refuses is told once, in one event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError
+
+from ftpservice.events import CommandFailed, CommandRefused, LoginFailed, TransferEnded
+from ftpservice.storage.errors import NoSpace
+from ftpservice.wire.paths import VirtualPath
+from tests.simple.test_session import LOGIN, SimpleTalk
+
+
+def told(dialogue: SimpleTalk) -> list[tuple[str, str, str, str]]:
+    return [(one.user, one.command, one.code, one.path) for one in dialogue.talk.of(CommandRefused)]
+
+
+@pytest.fixture
+def dialogue() -> SimpleTalk:
+    dialogue = SimpleTalk()
+    dialogue.say(LOGIN)
+    return dialogue
+
+
+@pytest.mark.parametrize(
+    ("line", "told_of"),
+    [
+        ("DELF missing", ("DELF", "NOTFOUND", "missing")),
+        ("DWLD missing", ("DWLD", "NOTFOUND", "missing")),
+        ("STRANGE secret", ("", "SYNTAX", "")),
+        ("DELF", ("DELF", "SYNTAX", "")),
+        ("USER", ("USER", "SYNTAX", "")),
+    ],
+)
+def test_a_refused_command_is_told_once(
+    dialogue: SimpleTalk, line: str, told_of: tuple[str, str, str]
+) -> None:
+    assert dialogue.say(f"{line}\n")[0].startswith("ERR ")
+    assert told(dialogue) == [("ann", *told_of)]
+
+
+def test_an_upload_that_began_has_the_event_of_its_end_only(dialogue: SimpleTalk) -> None:
+    dialogue.storage.faults["write", "a"] = NoSpace(VirtualPath.parse("/a"))
+    assert dialogue.say("UPLD 3+ a\nabc") == ["ERR FULL no space left"]
+    [ended] = dialogue.talk.of(TransferEnded)
+    assert ended.detail == "no space left"
+    assert told(dialogue) == []
+
+
+def test_an_upload_in_the_stream_that_fails_is_told_once_too(dialogue: SimpleTalk) -> None:
+    dialogue.storage.faults["write", "a"] = NoSpace(VirtualPath.parse("/a"))
+    assert dialogue.say("UPLD 3 a\n") == ["GO"]
+    assert dialogue.say("abc") == ["ERR FULL no space left"]
+    assert len(dialogue.talk.of(TransferEnded)) == 1
+    assert told(dialogue) == []
+
+
+def test_a_failed_login_has_the_event_of_logins_only() -> None:
+    dialogue = SimpleTalk()
+    dialogue.say("USER ann\nPASS wrong\n")
+    assert dialogue.said(1.0) == ["ERR AUTH login failed"]
+    assert len(dialogue.talk.of(LoginFailed)) == 1
+    assert told(dialogue) == []
+
+
+def test_a_command_before_the_login_is_told() -> None:
+    dialogue = SimpleTalk()
+    dialogue.say("DELF a\n")
+    assert told(dialogue) == [("", "DELF", "AUTH", "a")]
+
+
+def test_a_storage_that_raises_what_a_cancelled_call_does_fails_like_any_other(
+    dialogue: SimpleTalk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the command, not the session, and the log tells of it."""
+
+    async def cancelled(path: VirtualPath) -> Any:
+        raise CancelledError
+
+    monkeypatch.setattr(dialogue.storage, "remove_file", cancelled)
+    assert dialogue.say("DELF a\nDELF b\n") == ["ERR INTERNAL local error"] * 2
+    assert len(dialogue.talk.of(CommandFailed)) == 2
