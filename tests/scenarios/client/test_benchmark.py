@@ -1,4 +1,4 @@
-"""The comparison of clients measures what it says, and notices what did not arrive."""
+"""The benchmark of clients runs every job and detects incomplete transfers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from benchmarks.clients import CONTENDERS, JOBS, Job, measure, serving
 
 
 @pytest.mark.parametrize("secured", [False, True], ids=["clear", "tls"])
-def test_every_contender_does_every_job(secured: bool) -> None:
+def test_every_client_runs_every_job(secured: bool) -> None:
     there = [name for name in CONTENDERS if "ours" in name or shutil.which(name)]
     with serving(secured) as restartable:
         for job in (Job("down", False, 4096, 3), Job("up", True, 3 << 20, 1)):
             assert all(measure(restartable, job, CONTENDERS[name]) > 0 for name in there)
 
 
-def test_what_does_not_arrive_is_no_number() -> None:
+def test_an_incomplete_transfer_has_no_result() -> None:
     with serving(secured=False) as restartable, pytest.raises(RuntimeError, match="0 files of 1"):
         measure(restartable, Job("down", False, 4096, 1), lambda *_: 1.0)
 

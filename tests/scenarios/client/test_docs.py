@@ -1,4 +1,4 @@
-"""The pages about the client: examples are shown as they are and work, the reference is current."""
+"""The documentation of the client: its examples run, its reference is current."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program,
 
 
 def follow(service: tuple[Program, Path], name: str, place: Path, *more: str, scheme: str) -> str:
-    """Run an example; return what it says."""
+    """Run an example; return its output."""
     url = f"{scheme}://ann:secret@127.0.0.1:{service[0].port()}/"
     ended = subprocess.run(
         [sys.executable, EXAMPLES / name, url, *more],
@@ -48,12 +48,12 @@ def follow(service: tuple[Program, Path], name: str, place: Path, *more: str, sc
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_is_shown_as_it_is(name: str) -> None:
+def test_the_page_shows_the_examples(name: str) -> None:
     assert read(EXAMPLES / name) in [block.text for block in blocks("python")]
 
 
 @pytest.mark.parametrize("name", ["client_blocking.py", "client_asyncio.py"])
-def test_a_file_without_a_reactor_of_ones_own(
+def test_blocking_and_asyncio_examples(
     service: tuple[Program, Path], tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "report.pdf").write_bytes(b"report")
@@ -61,7 +61,7 @@ def test_a_file_without_a_reactor_of_ones_own(
     (service[1] / "files" / "report.pdf").unlink()
 
 
-def test_files_there_and_back(service: tuple[Program, Path], tmp_path: Path) -> None:
+def test_transfer_example(service: tuple[Program, Path], tmp_path: Path) -> None:
     (tmp_path / "report.pdf").write_bytes(b"report")
     said = follow(service, "client_transfer.py", tmp_path, scheme="ftp")
     assert "report.pdf 6\n" in said
@@ -70,7 +70,7 @@ def test_files_there_and_back(service: tuple[Program, Path], tmp_path: Path) -> 
     assert "a few words" in follow(service, "client_callbacks.py", tmp_path, scheme="ftp")
 
 
-def test_what_goes_wrong_is_told(service: tuple[Program, Path], tmp_path: Path) -> None:
+def test_errors_example(service: tuple[Program, Path], tmp_path: Path) -> None:
     told = [
         follow(service, "client_errors.py", tmp_path, "none", scheme=scheme)
         for scheme in ("ftp", "ftpes", "http", "simple")
@@ -83,7 +83,7 @@ def test_what_goes_wrong_is_told(service: tuple[Program, Path], tmp_path: Path) 
     assert "in private" in said
 
 
-def test_going_on_and_giving_up(service: tuple[Program, Path], tmp_path: Path) -> None:
+def test_resume_and_cancel_examples(service: tuple[Program, Path], tmp_path: Path) -> None:
     content = os.urandom(3_000_000)
     (service[1] / "files" / "large").write_bytes(content)
     (tmp_path / ".large.part").write_bytes(content[:1_000_000])
@@ -97,7 +97,7 @@ def test_going_on_and_giving_up(service: tuple[Program, Path], tmp_path: Path) -
     assert said == "given up\n/\n"
 
 
-def test_trees_and_pools(service: tuple[Program, Path], tmp_path: Path) -> None:
+def test_mirror_and_pool_examples(service: tuple[Program, Path], tmp_path: Path) -> None:
     top = service[1] / "files"
     (top / "deep").mkdir()
     (top / "deep" / "one").write_bytes(b"1")
@@ -111,7 +111,7 @@ def test_trees_and_pools(service: tuple[Program, Path], tmp_path: Path) -> None:
     assert re.search(r"^\d+ bytes$", follow(service, "client_pool.py", tmp_path, scheme="ftp"))
 
 
-def test_the_example_of_tests_passes(tmp_path: Path) -> None:
+def test_testing_example(tmp_path: Path) -> None:
     environment = checkout_environment()
     paths = os.pathsep.join([environment["PYTHONPATH"], str(EXAMPLES)])
     ended = subprocess.run(
@@ -125,7 +125,7 @@ def test_the_example_of_tests_passes(tmp_path: Path) -> None:
     assert "PASSED (successes=3)" in ended.stdout, ended.stdout
 
 
-def test_the_reference_is_current_and_tells_of_everything() -> None:
+def test_the_reference_is_current_and_complete() -> None:
     page = runpy.run_path(str(DOCS / "make_client_api.py"))
     assert page["made"]() == read(page["PAGE"]), "run docs/make_client_api.py"
     assert set(ftpservice_client.__all__) - page["described"]() == set()

@@ -1,4 +1,4 @@
-"""Empty directories that servers refuse to list, and directories that fail alone."""
+"""Servers that refuse to list an empty directory, and directories that fail alone."""
 
 import pytest
 
@@ -46,7 +46,7 @@ FAULTS = ["550 Permission denied", "450 I/O error", "550 Failed to open director
 
 @pytest.mark.parametrize("kind", [unix_disk, facts_disk])
 @pytest.mark.parametrize("reply", EMPTY)
-def test_a_directory_without_files_is_empty_however_that_is_told(tmp_path, kind, reply):
+def test_replies_for_an_empty_directory(tmp_path, kind, reply):
     server = kind(reply)
     client = server.client()
     assert server.result(client.list("deep"), 30.0).entries == ()
@@ -59,7 +59,7 @@ def test_a_directory_without_files_is_empty_however_that_is_told(tmp_path, kind,
 
 @pytest.mark.parametrize("kind", [unix_disk, facts_disk])
 @pytest.mark.parametrize("reply", [*FAULTS, "550 hm"])
-def test_a_directory_that_is_not_listed_fails_alone(tmp_path, kind, reply):
+def test_an_unlisted_directory_fails_alone(tmp_path, kind, reply):
     server = kind(reply)
     client = server.client()
     local = deep(tmp_path)
@@ -74,7 +74,7 @@ def test_a_directory_that_is_not_listed_fails_alone(tmp_path, kind, reply):
 
 
 @pytest.mark.parametrize("reply", FAULTS)
-def test_what_is_refused_is_told(reply):
+def test_a_refused_listing_is_an_error(reply):
     server = unix_disk(reply)
     client = server.client()
     assert isinstance(outcome(client.list("deep"), server.network, 10.0), ServerRefused)
@@ -82,7 +82,7 @@ def test_what_is_refused_is_told(reply):
     client.abort()
 
 
-def test_no_data_comes_and_no_connection_is_made():
+def test_an_empty_listing_without_data_connection():
     server = unix_disk("226 ok")
     server.replies["EPSV"] = "229 ok (|||7|)"
     server.replies["PASV"] = "502 no"
@@ -92,7 +92,7 @@ def test_no_data_comes_and_no_connection_is_made():
     client.abort()
 
 
-def test_a_directory_here_that_cannot_be_read_fails_alone(tmp_path, monkeypatch):
+def test_an_unreadable_local_directory_fails_alone(tmp_path, monkeypatch):
     local = deep(tmp_path)
     server = DirectoryServer({"/": [unix("deep", "d"), unix("a")], "/deep": [unix("z")]})
     real = __import__("os").scandir

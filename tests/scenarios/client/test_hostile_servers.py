@@ -1,4 +1,4 @@
-"""Servers that lie, stall, cut and flood: what a caller is told; nothing is left behind."""
+"""Malicious and broken FTP servers: the error of each call; no resources are left."""
 
 import pytest
 from twisted.internet.defer import CancelledError
@@ -53,7 +53,7 @@ def assert_nothing_left(server, client):
     ],
     ids=["busy", "ssh", "999", "long line", "endless", "silent", "unasked", "fin", "reset"],
 )
-def test_a_greeting_that_is_none(greeting, kind):
+def test_invalid_greetings(greeting, kind):
     server = ScriptedServer({"": greeting})
     fails(server, server.start(), kind, 31.0)
     server.network.pass_time(10.0)
@@ -61,13 +61,13 @@ def test_a_greeting_that_is_none(greeting, kind):
 
 
 @pytest.mark.parametrize("code", [421, 500, 530, 550])
-def test_a_greeting_that_turns_clients_away_is_told_as_that(code):
+def test_a_refusing_greeting_is_an_error(code):
     error = ScriptedServer({"": f"{code} too many of you"})
     said = outcome(error.start(), error.network)
     assert str(said) == "the server refuses the connection: too many of you"
 
 
-def test_a_password_in_clear_is_warned_about_once_however_often_the_client_connects():
+def test_a_plaintext_password_is_warned_about_once():
     told = []
     server = ScriptedServer({"NOOP": "200 ok"})
     client = server.client(retries=2, explicit_tls=ExplicitTLS.PREFER, warn=told.append)
@@ -94,7 +94,7 @@ def test_a_password_in_clear_is_warned_about_once_however_often_the_client_conne
         ({"USER": "100 a\r\n" * 200}, ProtocolViolation),
     ],
 )
-def test_a_login_that_goes_wrong(replies, kind):
+def test_failed_logins(replies, kind):
     server = ScriptedServer(replies)
     if "421" in str(replies):
         kind = ServerBusy
@@ -103,7 +103,7 @@ def test_a_login_that_goes_wrong(replies, kind):
     assert server.network.getDelayedCalls() == []
 
 
-def test_nobody_is_there():
+def test_a_refused_connection():
     server = ScriptedServer({})
     server.network.close(21)
     assert "no connection to ftp://127.0.0.1/" in str(fails(server, server.start(), CannotConnect))
@@ -141,7 +141,7 @@ def test_connecting_can_be_cancelled_at_any_time():
         ("421 gone", ServerBusy),
     ],
 )
-def test_refusals_are_told_apart(text, kind):
+def test_refusals_have_error_classes(text, kind):
     server = ScriptedServer({"RETR": text, "DELE": text})
     client = server.client()
     fails(server, client.download("x"), kind, 11.0)
@@ -152,7 +152,7 @@ def test_refusals_are_told_apart(text, kind):
 
 
 @pytest.mark.parametrize("name", ["a\r\nDELE b", "a\nb", "a\0b"])
-def test_nothing_is_sent_of_a_name_that_ends_a_line(name):
+def test_names_with_line_ends_are_refused_locally(name):
     server = ScriptedServer({})
     client = server.client()
     commands = len(server.commands)
@@ -175,7 +175,7 @@ def test_nothing_is_sent_of_a_name_that_ends_a_line(name):
     assert_nothing_left(server, client)
 
 
-def test_the_host_of_a_pasv_reply_is_not_looked_at():
+def test_the_host_of_a_pasv_reply_is_ignored():
     server = ScriptedServer(RETR, b"data")
     server.replies["EPSV"] = "500 no"
 
@@ -193,7 +193,7 @@ def test_the_host_of_a_pasv_reply_is_not_looked_at():
 
 
 @pytest.mark.parametrize("reply", ["229 nowhere", "229 (|||0|)", "229 (|||70000|)"])
-def test_a_port_that_is_none(reply):
+def test_invalid_ports(reply):
     server = ScriptedServer({"EPSV": reply})
     client = server.client()
     fails(server, client.download("x"), ProtocolViolation)
@@ -201,7 +201,7 @@ def test_a_port_that_is_none(reply):
     assert_nothing_left(server, client)
 
 
-def test_a_file_larger_than_was_said(tmp_path):
+def test_a_file_larger_than_announced(tmp_path):
     server = ScriptedServer({**RETR, "SIZE": "213 10"}, b"x" * 1000)
     client = server.client()
     fails(server, client.download("x"), VerificationFailed)
@@ -210,7 +210,7 @@ def test_a_file_larger_than_was_said(tmp_path):
     assert_nothing_left(server, client)
 
 
-def test_a_file_smaller_than_was_said(tmp_path):
+def test_a_file_smaller_than_announced(tmp_path):
     server = ScriptedServer({**RETR, "SIZE": "213 1000"}, b"x" * 10)
     client = server.client()
     fails(server, client.download("x", tmp_path / "x"), NetworkError)
@@ -219,21 +219,21 @@ def test_a_file_smaller_than_was_said(tmp_path):
 
 
 @pytest.mark.parametrize("size", ["213 -1", "213 1e3", "213 " + "9" * 30, "213", "213 ٣"])
-def test_a_size_that_is_none_is_not_known(size):
+def test_an_invalid_size_is_ignored(size):
     server = ScriptedServer({**RETR, "SIZE": size}, b"data")
     client = server.client()
     assert server.result(client.download("x")).data == b"data"
     assert_nothing_left(server, client)
 
 
-def test_the_end_is_told_before_the_data():
+def test_226_before_the_data():
     server = ScriptedServer(RETR, b"late")
     client = server.client()
     assert server.result(client.download("x")).data == b"late"
     assert_nothing_left(server, client)
 
 
-def test_the_end_is_never_told():
+def test_226_never_arrives():
     server = ScriptedServer({"RETR": "150 here"}, b"data")
     client = server.client()
     fails(server, client.download("x"), Timeout, 31.0)
@@ -241,7 +241,7 @@ def test_the_end_is_never_told():
     assert_nothing_left(server, client)
 
 
-def test_data_that_stalls():
+def test_stalled_data():
     server = ScriptedServer({"RETR": "150 here"}, b"data")
     server.ends_data = False
     client = server.client()
@@ -249,7 +249,7 @@ def test_data_that_stalls():
     assert_nothing_left(server, client)
 
 
-def test_a_server_that_gives_up_in_the_middle():
+def test_a_server_that_aborts_a_transfer():
     server = ScriptedServer({"RETR": "150 here\r\n426 cut"}, b"data")
     client = server.client()
     fails(server, client.download("x"), NetworkError)
@@ -263,13 +263,13 @@ def test_a_server_that_gives_up_in_the_middle():
 
 
 class Silence:
-    """An attempt to connect that nobody answers."""
+    """A connection attempt without an answer."""
 
     def disconnect(self):
         pass
 
 
-def test_a_server_that_gives_up_while_its_port_does_not_answer():
+def test_a_server_that_aborts_before_the_data_connection():
     server = ScriptedServer({"RETR": "150 here\r\n425 nobody came", "STOR": "425 nobody came"})
     client = server.client()
     server.network.connectTCP = lambda *_, **__: Silence()
@@ -280,7 +280,7 @@ def test_a_server_that_gives_up_while_its_port_does_not_answer():
     assert_nothing_left(server, client)
 
 
-def test_no_data_connection_is_to_be_had():
+def test_no_data_connection():
     server = ScriptedServer({"EPSV": "229 (|||7|)", "RETR": "425 cannot"})
     client = server.client()
     fails(server, client.download("x"), (CannotConnect, ServerRefused, NetworkError), 31.0)
@@ -292,7 +292,7 @@ def test_no_data_connection_is_to_be_had():
     [b"226 done\r\n" * 5, b"150-" + b"y" * 10_000, b"1xx\r\n", b"150 a\r\n" * 1000],
     ids=["unasked", "long", "no reply", "preliminary"],
 )
-def test_replies_that_nobody_asked_for(flood):
+def test_unsolicited_replies(flood):
     server = ScriptedServer({"NOOP": flood})
     client = server.client()
     outcome(client.send("NOOP"), server.network)
@@ -300,7 +300,7 @@ def test_replies_that_nobody_asked_for(flood):
     assert_nothing_left(server, client)
 
 
-def test_a_session_that_is_ended_between_two_calls():
+def test_a_session_lost_between_two_calls():
     server = ScriptedServer({**RETR}, b"data")
     client = server.client()
     server.connections[0].say("421 idle", "")
@@ -309,7 +309,7 @@ def test_a_session_that_is_ended_between_two_calls():
     assert_nothing_left(server, client)
 
 
-def test_with_retries_a_new_session_takes_the_place_of_a_lost_one():
+def test_with_retries_a_lost_session_is_replaced():
     server = ScriptedServer({**RETR, "CWD": "250 ok", "DELE": "250 ok"}, b"data")
     client = server.client(retries=1)
     server.replies["PWD"] = '257 "/in"'
@@ -325,7 +325,7 @@ def test_with_retries_a_new_session_takes_the_place_of_a_lost_one():
 NAMES = ["../up", "/etc/passwd", "a/b", "..", ".", "nul\0"]
 
 
-def test_names_that_lead_elsewhere_are_not_listed():
+def test_unsafe_names_are_not_listed():
     lines = "".join(f"type=file;size=1; {name}\r\n" for name in [*NAMES, "fine"])
     server = ScriptedServer({"MLSD": "150 here\r\n226 done"}, lines.encode())
     client = server.client()
@@ -335,7 +335,7 @@ def test_names_that_lead_elsewhere_are_not_listed():
     assert_nothing_left(server, client)
 
 
-def test_a_listing_has_an_end():
+def test_listings_are_limited():
     server = ScriptedServer({"MLSD": "150 here"}, b"type=file; x\r\n" * 100_000)
     server.ends_data = False
     client = server.client(memory_limit=1000)
@@ -343,7 +343,7 @@ def test_a_listing_has_an_end():
     assert_nothing_left(server, client)
 
 
-def test_a_cancelled_command_is_answered_by_nobody_else():
+def test_the_reply_of_a_cancelled_command_is_dropped():
     server = ScriptedServer({"NOOP": "", "DELE": "250 deleted"})
     client = server.client()
     waiting = client.send("NOOP")
@@ -359,7 +359,7 @@ def test_a_cancelled_command_is_answered_by_nobody_else():
     assert_nothing_left(server, client)
 
 
-def test_a_cancelled_command_that_is_never_answered_ends_the_session():
+def test_a_cancelled_command_without_reply_ends_the_session():
     server = ScriptedServer({"NOOP": ""})
     client = server.client()
     waiting = client.send("NOOP")
@@ -385,7 +385,7 @@ def test_a_download_can_be_cancelled_at_every_command(verb):
     assert_nothing_left(server, client)
 
 
-def test_a_call_that_has_not_begun_can_be_cancelled():
+def test_a_queued_call_can_be_cancelled():
     server = ScriptedServer({"NOOP": "", "DELE": "250 ok"})
     client = server.client()
     first, second = client.send("NOOP"), client.delete("x")

@@ -1,4 +1,4 @@
-"""Servers of the simple protocol that lie, stall and cut."""
+"""Malicious and broken servers of the simple protocol."""
 
 import pytest
 
@@ -47,20 +47,20 @@ def assert_nothing_left(server, client):
     ],
     ids=["busy", "ftp", "other", "go", "long", "silent", "fin", "reset"],
 )
-def test_a_greeting_that_is_none(greeting, kind):
+def test_invalid_greetings(greeting, kind):
     server = ScriptedSimpleServer(**{"": greeting})
     fails(server, server.start(), kind, 31.0)
     server.network.pass_time(20.0)
     assert server.network.getDelayedCalls() == []
 
 
-def test_a_login_that_fails():
+def test_failed_logins():
     server = ScriptedSimpleServer(PASS="ERR AUTH login failed")
     assert str(fails(server, server.start(), AuthenticationFailed)) == "login failed"
 
 
 @pytest.mark.parametrize(("verb", "call"), [("DWLD", "download"), ("DELF", "delete")])
-def test_a_refusal_says_what_it_is_about(verb, call):
+def test_errors_name_the_path(verb, call):
     server = ScriptedSimpleServer(**{verb: "ERR NOTFOUND no such file"})
     client = server.client()
     error = fails(server, getattr(client, call)("in/x"), NotFound)
@@ -86,7 +86,7 @@ def test_a_refusal_says_what_it_is_about(verb, call):
         ("ERR AUTH no", AuthenticationFailed),
     ],
 )
-def test_refusals_are_told_apart(text, kind):
+def test_refusals_have_error_classes(text, kind):
     server = ScriptedSimpleServer(DELF=text)
     client = server.client()
     assert "no" in str(fails(server, client.delete("x"), kind))
@@ -105,7 +105,7 @@ def test_refusals_are_told_apart(text, kind):
         {"LIST": b"OK 1000000 0\n" + b"file 1 20260101000000 x\n" * 1000},
     ],
 )
-def test_listings_that_are_none(replies):
+def test_invalid_listings(replies):
     server = ScriptedSimpleServer(**replies)
     client = server.client(memory_limit=1000)
     fails(server, client.list(), ProtocolViolation)
@@ -113,7 +113,7 @@ def test_listings_that_are_none(replies):
     assert_nothing_left(server, client)
 
 
-def test_names_that_lead_elsewhere_are_not_listed():
+def test_unsafe_names_are_not_listed():
     names = ["../up", "/etc/passwd", "a/b", "..", ".", "fine"]
     lines = "".join(f"file 1 20260101000000 {name}\n" for name in names)
     server = ScriptedSimpleServer(
@@ -129,7 +129,7 @@ def test_names_that_lead_elsewhere_are_not_listed():
 
 
 @pytest.mark.parametrize("name", ["", "/", "a\nDELF b", "a\rb", "a\0b", "\udcff", "x" * 9000])
-def test_nothing_is_sent_of_a_name_that_no_line_can_hold(name):
+def test_names_with_line_ends_are_refused_locally(name):
     server = ScriptedSimpleServer(DELF="OK x")
     client = server.client()
     commands = len(server.commands)
@@ -168,7 +168,7 @@ def test_a_name_that_looks_like_an_offset():
     ],
     ids=["few", "no size", "nothing", "go", "fin", "reset"],
 )
-def test_downloads_that_are_none(tmp_path, answer, kind):
+def test_invalid_downloads(tmp_path, answer, kind):
     server = ScriptedSimpleServer(DWLD=answer)
     client = server.client()
     fails(server, client.download("x", tmp_path / "x"), kind, 100.0)
@@ -176,7 +176,7 @@ def test_downloads_that_are_none(tmp_path, answer, kind):
     assert_nothing_left(server, client)
 
 
-def test_bytes_behind_a_file_are_not_taken_for_an_answer():
+def test_bytes_after_a_download_are_no_answer():
     server = ScriptedSimpleServer(DWLD=b"OK 3\nabcdef\n", DELF="OK")
     client = server.client()
     assert outcome(client.download("x"), server.network).data == b"abc"
@@ -184,7 +184,7 @@ def test_bytes_behind_a_file_are_not_taken_for_an_answer():
     assert_nothing_left(server, client)
 
 
-def test_uploads_that_are_not_taken():
+def test_refused_uploads():
     server = ScriptedSimpleServer(UPLD="ERR QUOTA full")
     client = server.client()
     fails(server, client.upload(b"x" * 100, "x"), StorageFull)
@@ -197,7 +197,7 @@ def test_uploads_that_are_not_taken():
     assert_nothing_left(server, client)
 
 
-def test_last_words_between_two_calls():
+def test_an_error_line_between_two_calls():
     server = ScriptedSimpleServer(DELF="OK")
     client = server.client()
     server.connections[0].say("ERR TIMEOUT idle too long")
@@ -208,7 +208,7 @@ def test_last_words_between_two_calls():
 
 
 @pytest.mark.parametrize("words", [b"what is this\n", b"OK unasked\n", b"half"])
-def test_other_words_between_two_calls(words):
+def test_another_line_between_two_calls(words):
     server = ScriptedSimpleServer(DELF="OK")
     client = server.client()
     server.connections[0].say(words)
@@ -218,7 +218,7 @@ def test_other_words_between_two_calls(words):
 
 
 @pytest.mark.parametrize("words", [b"what is this\n", b"OK unasked\n", b"half", b""])
-def test_other_words_before_the_end(words):
+def test_another_line_before_the_end(words):
     server = ScriptedSimpleServer(DELF="OK")
     client = server.client()
     server.connections[0].say(words)
@@ -228,7 +228,7 @@ def test_other_words_before_the_end(words):
     assert_nothing_left(server, client)
 
 
-def test_digests_that_are_none():
+def test_invalid_digests():
     server = ScriptedSimpleServer(HASH="OK MD5 x y")
     client = server.client()
     fails(server, client.hash("x"), ProtocolViolation)
@@ -237,7 +237,7 @@ def test_digests_that_are_none():
     assert_nothing_left(server, client)
 
 
-def test_directories_are_kept_here():
+def test_the_working_directory_is_local():
     listing = b"OK 2 1\ndir 0 20260101000000 in\nfile 1 20260101000000 file\n"
     server = ScriptedSimpleServer(LIST=listing, DELF="OK x")
     client = server.client()
@@ -255,7 +255,7 @@ def test_directories_are_kept_here():
     assert_nothing_left(server, client)
 
 
-def test_cancelling_closes_and_the_next_call_has_a_new_connection():
+def test_cancelling_closes_the_connection():
     server = ScriptedSimpleServer(DELF="", LIST="", DWLD="", UPLD="")
     client = server.client(retries=1)
     for count, call in enumerate(

@@ -1,4 +1,4 @@
-"""Links: descended into by nobody, deleted themselves, and never what they point at."""
+"""Symbolic links: never followed by recursive transfers, and deleted as links."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def result(server, call, seconds=100.0):
 
 
 def linked(**more):
-    """A server that tells ``current`` as the link that it is."""
+    """A server that lists ``current`` as a link."""
     releases = {"/top/releases": [unix("7", "d")], "/top/releases/7": [unix("f")]}
     top = {"/top": [link("current", "releases/7"), unix("releases", "d")]}
     root = {"/": [unix("top", "d")]}
@@ -38,7 +38,7 @@ def facts(*lines):
 
 
 def untold(**more):
-    """A server that tells ``self`` and ``current`` as directories, and knows MLSD."""
+    """A server with MLSD that lists the links ``self`` and ``current`` as directories."""
     top = facts("dir;unique=1; self", "dir;unique=7; current", "dir;unique=2; releases")
     directories = {
         "/": facts("dir;unique=1; top"),
@@ -55,7 +55,7 @@ def names(top):
     return {str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()}
 
 
-def test_a_download_leaves_links_out_and_deletes_nothing_of_their_names(tmp_path):
+def test_downloads_skip_links_and_delete_nothing_of_their_names(tmp_path):
     server = linked()
     (tmp_path / "current").write_bytes(b"mine")
     done = result(server, lambda client: client.mirror(tmp_path, "top", delete=True))
@@ -65,7 +65,7 @@ def test_a_download_leaves_links_out_and_deletes_nothing_of_their_names(tmp_path
     assert "CWD top/current" not in server.commands
 
 
-def test_links_here_are_neither_sent_nor_make_the_servers_tree_vanish(tmp_path):
+def test_local_links_are_not_uploaded_and_delete_nothing(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "releases").symlink_to(tmp_path / "real")
     (tmp_path / "loop").symlink_to(tmp_path)
@@ -77,14 +77,14 @@ def test_links_here_are_neither_sent_nor_make_the_servers_tree_vanish(tmp_path):
     assert server.commands_of("DELE", "RMD") == ["DELE top/current"]
 
 
-def test_a_link_here_stays_when_the_server_has_nothing_of_its_name(tmp_path):
+def test_a_local_link_without_remote_name_is_kept(tmp_path):
     (tmp_path / "mine").symlink_to("nowhere")
     server = DirectoryServer({"/": [unix("a")]})
     assert result(server, lambda client: client.mirror(tmp_path, "", delete=True)).failed == ()
     assert names(tmp_path) == {"mine", "a"}
 
 
-def test_a_removal_takes_links_away_and_goes_through_none():
+def test_recursive_deletion_does_not_follow_links():
     server = linked()
     done = result(server, lambda client: client.remove_tree("top"))
     assert done.failed == ()
@@ -101,7 +101,7 @@ def test_a_removal_takes_links_away_and_goes_through_none():
 
 
 @pytest.mark.parametrize("dele", ["250 gone", "550 no"])
-def test_a_link_that_is_to_be_removed_is_removed_itself(dele):
+def test_deleting_a_link_deletes_the_link(dele):
     server = linked(DELE=dele)
     done = result(server, lambda client: client.remove_tree("top/current"))
     assert (done.failed, acts(done, "delete")) == ((), {""})
@@ -109,7 +109,7 @@ def test_a_link_that_is_to_be_removed_is_removed_itself(dele):
     assert server.commands_of("DELE", "RMD") == tried
 
 
-def test_a_link_that_is_told_as_a_directory_is_removed_as_a_file():
+def test_a_link_listed_as_a_directory_is_deleted_as_a_file():
     def dele(connection, line):
         is_link = line in ("DELE top/current", "DELE top/self")
         connection.say(
@@ -123,7 +123,7 @@ def test_a_link_that_is_told_as_a_directory_is_removed_as_a_file():
     assert acts(done, "delete") == {"", "current", "self", "releases", "releases/7", "releases/7/f"}
 
 
-def test_a_loop_of_a_link_told_as_a_directory_is_seen_by_what_mlsd_tells(tmp_path):
+def test_a_loop_of_links_is_found_by_mlsd(tmp_path):
     server = untold()
     done = result(server, lambda client: client.download_tree("top", tmp_path))
     assert done.failed == ()
@@ -131,7 +131,7 @@ def test_a_loop_of_a_link_told_as_a_directory_is_seen_by_what_mlsd_tells(tmp_pat
     assert acts(done, "leave") == {"self"}
 
 
-def test_nothing_is_deleted_in_a_directory_that_is_there_under_two_names(tmp_path):
+def test_a_directory_with_two_names_is_not_deleted(tmp_path):
     (tmp_path / "releases" / "7").mkdir(parents=True)
     (tmp_path / "releases" / "7" / "f").write_bytes(b"12345")
     server = untold(DELE="550 no")
@@ -140,7 +140,7 @@ def test_nothing_is_deleted_in_a_directory_that_is_there_under_two_names(tmp_pat
     assert not [line for line in server.commands_of("DELE", "RMD") if "current" in line]
 
 
-def test_a_removal_spares_what_could_not_be_listed():
+def test_recursive_deletion_keeps_unlisted_directories():
     server = DirectoryServer(
         {
             "/": [unix("top", "d")],

@@ -1,4 +1,4 @@
-"""Directories that are missing on the server, and recursive transfers of which steps fail."""
+"""Missing directories on the server, and recursive transfers with failed steps."""
 
 import pytest
 
@@ -47,14 +47,14 @@ def tree(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["none/file", "none/deeper/file", "/none/file"])
-def test_an_upload_says_which_directory_is_missing_and_where(service, client, name):
+def test_an_upload_error_names_the_missing_directory(service, client, name):
     error = service.failure(client.upload(b"text", name), NotFound)
     above = name.rpartition("/")[0]
     assert str(error) == f"{above}: there is no such directory on the server"
     assert error.reply.code >= 500
 
 
-def test_what_is_refused_for_another_reason_is_said_in_the_words_of_the_server(service, client):
+def test_other_refusals_keep_the_text_of_the_server(service, client):
     service.result(client.make_directory("in"))
     service.result(client.make_directory("in/there"))
     error = service.failure(client.upload(b"text", "in/there"), ServerRefused)
@@ -77,7 +77,7 @@ def test_what_is_refused_for_another_reason_is_said_in_the_words_of_the_server(s
         ({"STOR": "550 hm", "MLST": "550 No such file"}, NotFound),
     ],
 )
-def test_servers_say_in_many_ways_that_a_directory_is_missing(answers, kind):
+def test_replies_for_a_missing_directory(answers, kind):
     server = ScriptedServer(answers, None)
     client = server.client()
     assert type(outcome(client.upload(b"text", "in/x"), server.network, 20.0)) is kind
@@ -85,21 +85,21 @@ def test_servers_say_in_many_ways_that_a_directory_is_missing(answers, kind):
 
 
 @pytest.mark.parametrize("path", ["deep/er", "/deep/er/and/deeper", "deep/er/", "flat"])
-def test_a_tree_makes_the_directories_above_it(service, client, tree, path):
+def test_a_mirror_creates_parent_directories(service, client, tree, path):
     done = service.result(client.upload_tree(tree, path))
     done.raise_if_failed()
     assert done.size == 3
     assert service.read(f"/{path.strip('/')}/in/two") == b"22"
 
 
-def test_a_tree_goes_into_a_directory_that_is_there(service, client, tree):
+def test_a_mirror_into_an_existing_directory(service, client, tree):
     service.result(client.make_directory("deep"))
     service.result(client.make_directory("deep/er"))
     service.result(client.upload_tree(tree, "deep/er")).raise_if_failed()
     assert service.read("/deep/er/one") == b"1"
 
 
-def test_where_nothing_can_be_done_the_call_fails(tree, tmp_path):
+def test_a_mirror_without_any_step_fails(tree, tmp_path):
     service = MemoryService({"ann": "secret"}, rights="read")
     client = service.result(service.connect(URL, Settings(netrc=None)))
     error = service.failure(client.upload_tree(tree, "new"), MirrorIncomplete)
@@ -113,7 +113,7 @@ def test_where_nothing_can_be_done_the_call_fails(tree, tmp_path):
     service.result(client.quit(), 10.0)
 
 
-def test_where_a_part_fails_the_result_tells(service, client, tmp_path):
+def test_a_partly_failed_mirror_reports_its_failures(service, client, tmp_path):
     service.write("/one", b"1")
     service.write("/two", b"22")
     (tmp_path / "down" / "one").mkdir(parents=True)
@@ -145,13 +145,13 @@ def step(text):
         ("make", "list in", False),
     ],
 )
-def test_what_fails_as_a_whole(done, failed, fruitless):
+def test_mirrors_that_fail_completely(done, failed, fruitless):
     steps = tuple(step(text) for text in done.split(",") if text)
     errors = tuple((step(text), AccessDenied("no")) for text in failed.split(",") if text)
     assert MirrorResult(steps, errors).has_only_failures is fruitless
 
 
-def test_what_calls_take_and_return_is_exported(service, client):
+def test_public_types_are_exported(service, client):
     service.result(client.upload(b"text", "file"))
     entry = service.result(client.stat("file"))
     assert isinstance(entry, Entry)

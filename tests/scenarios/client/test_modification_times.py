@@ -1,4 +1,4 @@
-"""Times of files: listings in the server's zone, and uploads that keep their time."""
+"""Modification times: listings in the server's time zone, and uploads that keep their time."""
 
 import os
 from datetime import UTC, datetime
@@ -14,12 +14,12 @@ YEAR = 365 * 86400
 
 
 def shown(seconds, zone=0.0):
-    """Return a time as LIST tells it, recent or not."""
+    """Return a time in the format of LIST, recent or not."""
     return datetime.fromtimestamp(seconds + zone, UTC).strftime("%b %d %H:%M")
 
 
 class Zoned(DirectoryServer):
-    """A server in a zone, whose files are these, by name, with the times of their change."""
+    """A server in a time zone with files and their modification times."""
 
     def __init__(self, files, zone, **more):
         super().__init__({"/": []}, MDTM=self.mdtm, **more)
@@ -55,7 +55,7 @@ def test_times_of_a_listing_are_in_utc(noon, hours):
 
 
 @pytest.mark.parametrize("hours", [-5, 2])
-def test_a_mirror_neither_skips_what_changed_nor_fetches_all_again(tmp_path, noon, hours):
+def test_a_mirror_downloads_changed_files_only(tmp_path, noon, hours):
     server = Zoned({"a": noon, "b": noon - 86400}, hours * 3600)
     client = server.client()
 
@@ -74,7 +74,7 @@ def test_a_mirror_neither_skips_what_changed_nor_fetches_all_again(tmp_path, noo
 
 
 @pytest.mark.parametrize("hours", [-5, 2])
-def test_the_same_goes_for_what_is_sent(tmp_path, noon, hours):
+def test_a_mirror_uploads_changed_files_only(tmp_path, noon, hours):
     server = Zoned({"a": noon, "b": noon}, hours * 3600)
     for name, when in (("a", noon - 1800), ("b", noon + 1800)):
         (tmp_path / name).write_bytes(b"12345")
@@ -85,7 +85,7 @@ def test_the_same_goes_for_what_is_sent(tmp_path, noon, hours):
     client.abort()
 
 
-def test_a_file_that_changed_on_the_other_side_of_summer_time_is_looked_at(tmp_path, noon):
+def test_a_change_across_daylight_saving_time(tmp_path, noon):
     winter = noon - 120 * 86400
     server = Zoned({"a": noon, "b": winter}, 7200)
     server.directories["/"][-1] = unix("b", date=shown(winter, 3600))
@@ -102,7 +102,7 @@ def test_a_file_that_changed_on_the_other_side_of_summer_time_is_looked_at(tmp_p
     client.abort()
 
 
-def test_a_server_without_mdtm_is_asked_for_few_files(noon):
+def test_few_mdtm_commands_without_support(noon):
     server = Zoned({str(number): noon for number in range(9)}, 3600)
     server.replies["MDTM"] = "502 no"
     client = server.client()
@@ -112,7 +112,7 @@ def test_a_server_without_mdtm_is_asked_for_few_files(noon):
     client.abort()
 
 
-def test_files_without_size_and_time_are_compared_by_what_the_server_tells(tmp_path, noon):
+def test_files_without_size_and_time(tmp_path, noon):
     members = [" Name     VV.MM   Created       Changed      Size  Init   Mod   Id", " A"]
     server = DirectoryServer({"/": members}, SIZE="213 5", MDTM=f"213 {format_time(noon)}")
     client = server.client()
@@ -126,7 +126,7 @@ def test_files_without_size_and_time_are_compared_by_what_the_server_tells(tmp_p
 
 
 def uploading(tmp_path, noon, replies):
-    """Send a tree of two files; return the commands that set times, and what was sent again."""
+    """Upload a tree of two files; return the commands that set times, and repeated uploads."""
     server = DirectoryServer({"/": []}, **replies)
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"12345")
@@ -153,18 +153,18 @@ def uploading(tmp_path, noon, replies):
         ),
     ],
 )
-def test_uploads_keep_their_time_by_what_the_server_has(tmp_path, noon, replies, verbs):
+def test_keep_time_uses_the_commands_of_the_server(tmp_path, noon, replies, verbs):
     assert [line.partition(" ")[0] for line in uploading(tmp_path, noon, replies)] == verbs
 
 
 @pytest.mark.parametrize(("told", "count"), [("213 20260601120033", 2), ("213 20010101000000", 1)])
-def test_mdtm_with_a_time_is_used_if_it_works(tmp_path, noon, told, count):
+def test_mdtm_with_a_time(tmp_path, noon, told, count):
     sets = uploading(tmp_path, noon, {"MDTM": told})
     assert sets[0] == "MDTM 20260601120033 a"
     assert len(sets) == count
 
 
-def test_times_go_there_and_back_with_ours(tmp_path, noon):
+def test_times_are_kept_with_ftpservice(tmp_path, noon):
     service = MemoryService({"ann": "secret"})
     client = service.result(service.connect("ftp://ann:secret@server/"))
     there, back = tmp_path / "there", tmp_path / "back"
@@ -183,7 +183,7 @@ def test_times_go_there_and_back_with_ours(tmp_path, noon):
     service.pass_time(30.0)
 
 
-def test_an_upload_is_done_even_if_its_time_cannot_be_set(tmp_path):
+def test_an_upload_succeeds_if_its_time_cannot_be_set(tmp_path):
     server = DirectoryServer({"/": []}, MDTM="421 gone")
     (tmp_path / "a").write_bytes(b"12345")
     client = server.client()

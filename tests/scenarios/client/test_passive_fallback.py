@@ -1,4 +1,4 @@
-"""Servers whose EPSV does not work: PASV is tried instead, and used from then on."""
+"""Servers with a broken EPSV: the client falls back to PASV and remembers it."""
 
 import socket
 from contextlib import ExitStack
@@ -48,7 +48,7 @@ BROKEN = [
 
 
 def passive(server):
-    """Say where to connect to, and lie about the host."""
+    """Reply to PASV with a wrong host."""
 
     def say(connection, line):
         high, low = divmod(server.open_port(), 256)
@@ -68,7 +68,7 @@ def count(server, verb):
 
 
 @pytest.mark.parametrize("epsv", BROKEN)
-def test_a_broken_epsv_is_asked_for_once_in_a_session(epsv):
+def test_a_broken_epsv_is_tried_once_a_session(epsv):
     server = with_pasv(epsv)
     client = server.client()
     for _ in range(3):
@@ -89,7 +89,7 @@ def test_a_port_that_refuses_connections():
 
 
 class Silence:
-    """An attempt to connect that nobody answers."""
+    """A connection attempt without an answer."""
 
     def disconnect(self):
         pass
@@ -113,7 +113,7 @@ def test_a_port_that_does_not_answer(call):
     assert server.network.getDelayedCalls() == []
 
 
-def test_a_port_that_answered_once_is_not_waited_for_with_the_command():
+def test_after_one_success_commands_do_not_wait_for_the_connection():
     server = ScriptedServer(ANSWERS, b"data")
     client = server.client()
     server.result(client.download("x"))
@@ -124,7 +124,7 @@ def test_a_port_that_answered_once_is_not_waited_for_with_the_command():
     client.abort()
 
 
-def test_other_sessions_with_the_server_need_not_find_out():
+def test_other_sessions_remember_a_broken_epsv():
     server = with_pasv("550 no")
     place = Destination(Scheme.FTP, "127.0.0.1", 21, "ann", "secret")
     settings = Settings(netrc=None, retries=1)
@@ -151,7 +151,7 @@ def test_other_sessions_with_the_server_need_not_find_out():
         ("500 what?", "425 no port is free", ServerRefused),
     ],
 )
-def test_neither_of_them_works(epsv, pasv, kind):
+def test_neither_epsv_nor_pasv_works(epsv, pasv, kind):
     server = ScriptedServer({**ANSWERS, "EPSV": epsv, "PASV": pasv}, b"data")
     client = server.client()
     for work in (client.download("x"), client.upload(b"data", "x")):
@@ -163,7 +163,7 @@ def test_neither_of_them_works(epsv, pasv, kind):
     client.abort()
 
 
-def test_a_server_that_goes_away_is_not_asked_for_pasv():
+def test_no_pasv_after_a_lost_connection():
     server = with_pasv("421 bye")
     client = server.client()
     assert "bye" in str(outcome(client.download("x"), server.network, 10.0))
@@ -172,7 +172,7 @@ def test_a_server_that_goes_away_is_not_asked_for_pasv():
 
 
 @pytest.mark.parametrize("how", ["cut", "silent"])
-def test_a_connection_that_epsv_breaks_is_not_broken_twice(how):
+def test_an_epsv_that_ends_the_connection_is_tried_once(how):
     server = with_pasv("")
     if how == "cut":
         server.replies["EPSV"] = lambda connection, line: connection.transport.abortConnection()
@@ -200,7 +200,7 @@ def test_without_pasv_epsv_is_tried_again():
     client.abort()
 
 
-def test_what_the_server_says_is_shown_without_control_characters():
+def test_control_characters_in_replies_are_escaped():
     server = ScriptedServer({**ANSWERS, "EPSV": "229 \x1b[2Jnowhere"}, b"data")
     client = server.client()
     text = str(outcome(client.download("x"), server.network))
@@ -219,7 +219,7 @@ def test_a_broken_eprt(eprt):
 
 
 class Sockets:
-    """A server that speaks over real sockets."""
+    """A scripted server on real sockets."""
 
     def __init__(self, reactor, server):
         self._reactor = reactor
@@ -239,7 +239,7 @@ class Sockets:
 
 @ensureDeferred
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
-async def test_a_port_of_the_kernel_that_does_not_answer(reactor, tmp_path, how):
+async def test_a_real_port_that_does_not_answer(reactor, tmp_path, how):
     server = with_pasv("")
     sockets = Sockets(reactor, server)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as stack:
@@ -264,7 +264,7 @@ async def test_a_port_of_the_kernel_that_does_not_answer(reactor, tmp_path, how)
 
 
 @ensureDeferred
-async def test_over_ipv6_there_is_no_other_way(reactor):
+async def test_no_pasv_with_ipv6(reactor):
     server = with_pasv("530 no")
     listening = reactor.listenTCP(
         0, Factory.forProtocol(lambda: server._accept(None)), interface="::1"

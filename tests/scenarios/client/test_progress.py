@@ -1,4 +1,4 @@
-"""Progress over real sockets: told while bytes move, on every path that bytes can take."""
+"""Progress callbacks over real sockets, on every path of the bytes."""
 
 import io
 from itertools import pairwise
@@ -34,7 +34,7 @@ def services(server, tmp_path):
 
 
 class Seen:
-    """What a progress callback was told."""
+    """Records the calls of a progress callback."""
 
     def __init__(self, size=SIZE):
         self.told = []
@@ -53,7 +53,7 @@ class Seen:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @ensureDeferred
-async def test_progress_is_told_while_bytes_move(reactor, services, tmp_path, scheme):
+async def test_progress_is_reported_during_the_transfer(reactor, services, tmp_path, scheme):
     client = await connect(services.url(scheme), reactor=reactor, settings=services.settings())
     path, copy = tmp_path / "source", tmp_path / "copy"
     path.write_bytes(bytes(SIZE))
@@ -70,7 +70,7 @@ async def test_progress_is_told_while_bytes_move(reactor, services, tmp_path, sc
 
 @pytest.mark.parametrize("scheme", ["ftp", "ftpes"])
 @ensureDeferred
-async def test_progress_of_what_is_resumed_begins_where_that_does(
+async def test_progress_of_a_resumed_transfer_starts_at_its_offset(
     reactor, services, tmp_path, scheme
 ):
     client = await connect(services.url(scheme), reactor=reactor, settings=services.settings())
@@ -122,7 +122,7 @@ class Counter:
     moved = 0
 
 
-def test_what_is_sent_again_is_not_told_again():
+def test_repeated_bytes_are_not_reported_twice():
     clock, told, counter = Clock(), [], Counter()
     with ProgressReporter(clock, lambda moved, total: told.append((moved, total))) as meter:
         meter.begin(counter, 100)

@@ -1,4 +1,4 @@
-"""What is tried again, what never is, and where an upload goes on."""
+"""Retries: what is repeated, what never is, and where an upload is resumed."""
 
 import pytest
 from twisted.internet.defer import CancelledError
@@ -24,7 +24,7 @@ def retrying(service, retries=1, **others):
     return service.result(service.connect(URL, settings))
 
 
-def test_pauses_grow_and_end(service):
+def test_retry_delays_grow_up_to_a_limit(service):
     client = retrying(service, 3, backoff=1.0)
     service.faults.data(*[Fault(cut_after=10)] * 10)
     service.write("/file", BIG)
@@ -42,7 +42,7 @@ def test_pauses_grow_and_end(service):
     service.result(client.quit(), 10.0)
 
 
-def test_what_could_be_done_twice_is_not_tried_again(service):
+def test_commands_with_side_effects_are_not_retried(service):
     service.faults.control(Fault(lost_reply="250 "))
     client = retrying(service, 5, timeout=5.0)
     assert client.lost is None
@@ -54,7 +54,7 @@ def test_what_could_be_done_twice_is_not_tried_again(service):
     service.result(client.quit(), 10.0)
 
 
-def test_an_upload_goes_on_behind_what_is_there(service):
+def test_an_upload_is_resumed_at_the_remote_size(service):
     client = retrying(service, 2)
     service.faults.data(Fault(cut_after=300_000))
     sent = []
@@ -65,7 +65,7 @@ def test_an_upload_goes_on_behind_what_is_there(service):
     service.result(client.quit(), 10.0)
 
 
-def test_an_upload_over_a_file_begins_again(service):
+def test_an_upload_over_a_file_starts_again(service):
     client = retrying(service, 2)
     service.write("/new", BIG[::-1][:250_000])
     service.faults.data(Fault(cut_after=300_000))
@@ -74,7 +74,7 @@ def test_an_upload_over_a_file_begins_again(service):
     service.result(client.quit(), 10.0)
 
 
-def test_an_append_goes_on_behind_what_has_arrived(service):
+def test_an_append_is_resumed(service):
     client = retrying(service, 2)
     service.write("/log", b"begun ")
     service.faults.data(Fault(cut_after=300_000))
@@ -83,7 +83,7 @@ def test_an_append_goes_on_behind_what_has_arrived(service):
     service.result(client.quit(), 10.0)
 
 
-def test_an_upload_is_resumed_by_another_call(service):
+def test_a_later_call_resumes_an_upload(service):
     client = retrying(service, 0)
     service.faults.data(Fault(cut_after=300_000))
     service.failure(client.upload(BIG, "new"), NetworkError, 20.0)
@@ -95,7 +95,7 @@ def test_an_upload_is_resumed_by_another_call(service):
     service.result(client.quit(), 10.0)
 
 
-def test_a_resumed_upload_that_is_cut_goes_on_too(service):
+def test_a_resumed_upload_is_interrupted_and_resumed(service):
     client = retrying(service, 2)
     service.write("/new", BIG[:100_000])
     service.faults.data(Fault(cut_after=300_000))
@@ -107,7 +107,7 @@ def test_a_resumed_upload_that_is_cut_goes_on_too(service):
 STOR = {"STOR": "150 go\r\n226 done", "APPE": "150 go\r\n226 done", "REST": "350 ok"}
 
 
-def test_a_server_that_resumes_nothing_gets_it_all():
+def test_without_resume_support_everything_is_sent():
     server = ScriptedServer({**STOR, "SIZE": "213 4", "REST": "502 no"}, None)
     client = server.client()
     server.replies["SIZE"] = "213 4"
@@ -118,7 +118,7 @@ def test_a_server_that_resumes_nothing_gets_it_all():
     outcome(client.quit(), server.network, 10.0)
 
 
-def test_what_was_appended_cannot_be_counted():
+def test_an_append_without_size_is_not_resumed():
     server = ScriptedServer({**STOR, "SIZE": "550 no", "APPE": "150 go\r\n426 cut"}, None)
     client = server.client(retries=1)
     error = outcome(client.upload(b"12345678", "x", append=True), server.network, 40.0)
@@ -126,7 +126,7 @@ def test_what_was_appended_cannot_be_counted():
     outcome(client.quit(), server.network, 10.0)
 
 
-def test_a_server_that_makes_no_digests():
+def test_a_server_without_digests():
     server = ScriptedServer({**STOR, "RETR": "150 here\r\n226 done"}, b"data")
     client = server.client()
     error = outcome(client.download("x", verify=True), server.network, 40.0)
@@ -145,7 +145,7 @@ def test_a_server_that_makes_no_digests():
         ("XMD5", "XMD5", "250 what", Exception),
     ],
 )
-def test_digests_by_whatever_command(feature, verb, reply, kind):
+def test_digest_commands(feature, verb, reply, kind):
     sha256 = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7"
     server = ScriptedServer(
         {
@@ -165,7 +165,7 @@ def test_digests_by_whatever_command(feature, verb, reply, kind):
     outcome(client.quit(), server.network, 10.0)
 
 
-def test_a_server_that_is_busy_is_asked_again():
+def test_a_busy_server_is_retried():
     server = ScriptedServer({"MLSD": "150 here\r\n226 done"}, b"type=file;size=1; x\r\n")
     client = server.client(retries=1)
     replies = ["421 busy", "150 here\r\n226 done"]
@@ -176,7 +176,7 @@ def test_a_server_that_is_busy_is_asked_again():
     outcome(client.quit(), server.network, 10.0)
 
 
-def test_a_pause_can_be_cancelled(service):
+def test_a_retry_delay_can_be_cancelled(service):
     client = retrying(service, 5, backoff=10.0)
     service.write("/file", BIG)
     service.faults.data(Fault(cut_after=10))
@@ -188,7 +188,7 @@ def test_a_pause_can_be_cancelled(service):
     service.result(client.quit(), 10.0)
 
 
-def test_quitting_waits_for_what_was_asked_and_aborting_does_not(service):
+def test_quit_waits_for_calls_and_abort_does_not(service):
     service.write("/file", BIG)
     client = retrying(service, 0)
     service.faults.data(Fault(rate=100_000.0))
@@ -206,7 +206,7 @@ def test_quitting_waits_for_what_was_asked_and_aborting_does_not(service):
     service.failure(client.list(), NetworkError)
 
 
-def test_a_pool_lets_go_of_what_is_broken(service):
+def test_a_pool_drops_broken_connections(service):
     service.write("/file", BIG)
     pool = service.result(service.connect_pool(URL, 2))
     service.faults.data(Fault(end_after=1))

@@ -1,4 +1,4 @@
-"""What a server, or the network, can do to a client behind its back; nothing goes astray."""
+"""Unusual behaviour of servers and networks between the client's calls."""
 
 import os
 
@@ -28,7 +28,7 @@ def service():
     assert made.network.getDelayedCalls() == []
 
 
-def test_nothing_is_done_in_another_directory_after_a_reconnect():
+def test_a_reconnect_restores_the_directory():
     server = ScriptedServer({"CWD": "250 ok", "DELE": "250 gone"})
     client = server.client(retries=1)
     server.replies["PWD"] = '257 "/in"'
@@ -43,7 +43,7 @@ def test_nothing_is_done_in_another_directory_after_a_reconnect():
 
 
 @pytest.mark.parametrize("is_dialing", [False, True])
-def test_abort_ends_what_waits_to_go_on(is_dialing):
+def test_abort_ends_a_pending_retry(is_dialing):
     server = ScriptedServer({"RETR": RETR})
     client = server.client(retries=5, backoff=40.0)
     server.connections[0].transport.loseConnection()
@@ -60,7 +60,7 @@ def test_abort_ends_what_waits_to_go_on(is_dialing):
 
 
 @pytest.mark.parametrize("server_class", [ScriptedServer, ScriptedSimpleServer])
-def test_a_listing_of_nothing_without_end(server_class):
+def test_an_endless_listing(server_class):
     if server_class is ScriptedServer:
         server = ScriptedServer({"LIST": RETR, "FEAT": "500 no"}, b"\r\n" * 300_000)
     else:
@@ -70,7 +70,7 @@ def test_a_listing_of_nothing_without_end(server_class):
     client.abort()
 
 
-def test_a_pool_makes_a_new_connection_for_one_that_is_dead():
+def test_a_pool_replaces_a_dead_connection():
     server = ScriptedServer({"DELE": "250 gone"})
     place = parse_url("ftp://ann:secret@127.0.0.1/")
     settings = Settings(netrc=None)
@@ -83,7 +83,7 @@ def test_a_pool_makes_a_new_connection_for_one_that_is_dead():
     server.network.pass_time(10.0)
 
 
-def test_a_server_that_takes_no_notice_of_rest(tmp_path):
+def test_a_server_that_ignores_rest(tmp_path):
     content = os.urandom(3_000_000)
     server = ScriptedServer(
         {"SIZE": f"213 {len(content)}", "REST": "350 ok", "RETR": RETR}, content
@@ -95,7 +95,7 @@ def test_a_server_that_takes_no_notice_of_rest(tmp_path):
     client.abort()
 
 
-def test_segments_of_a_server_that_lets_in_one_only(tmp_path):
+def test_segments_with_one_connection_allowed(tmp_path):
     content = os.urandom(3_000_000)
     server = ScriptedServer(
         {"SIZE": f"213 {len(content)}", "REST": "350 ok", "RETR": RETR}, content
@@ -107,7 +107,7 @@ def test_segments_of_a_server_that_lets_in_one_only(tmp_path):
     client.abort()
 
 
-def test_a_cut_download_begins_again_where_nothing_begins_in_the_middle():
+def test_an_interrupted_download_without_rest_starts_again():
     content = b"x" * 5000
     server = ScriptedServer(
         {"SIZE": f"213 {len(content)}", "RETR": RETR, "REST": "502 no"}, content[:3000]
@@ -121,7 +121,7 @@ def test_a_cut_download_begins_again_where_nothing_begins_in_the_middle():
     client.abort()
 
 
-def test_a_raw_command_that_goes_elsewhere(service):
+def test_a_raw_cwd(service):
     client = service.result(service.connect("ftp://ann:secret@server/", Settings(netrc=None)))
     service.result(client.make_directory("in"))
     service.result(client.upload(b"1", "in/file"))

@@ -1,4 +1,4 @@
-"""Many small files one behind the other: what is spared, and with whom; what goes wrong then."""
+"""Many small files in a row: saved round trips (prefetched EPSV, early data), and failures."""
 
 import os
 import socket
@@ -42,7 +42,7 @@ def fetched(server, client, count):
     return verbs(server)
 
 
-def test_the_next_port_is_asked_for_behind_a_command_that_follows_another():
+def test_epsv_is_prefetched():
     server = ScriptedServer(WHOLE, FOUR)
     client = server.client()
     assert fetched(server, client, 4) == [
@@ -55,14 +55,14 @@ def test_the_next_port_is_asked_for_behind_a_command_that_follows_another():
     client.abort()
 
 
-def test_others_are_asked_for_nothing_while_a_transfer_runs():
+def test_other_servers_get_no_commands_during_a_transfer():
     server = ScriptedServer(WHOLE | {"FEAT": "211-can\r\n SIZE\r\n211 end"}, FOUR)
     client = server.client()
     assert fetched(server, client, 3) == ["SIZE", "EPSV", "RETR", "EPSV", "RETR", "EPSV", "RETR"]
     client.abort()
 
 
-def test_a_port_that_is_closed_by_now_is_asked_for_again():
+def test_a_closed_prefetched_port_is_requested_again():
     server = ScriptedServer(WHOLE, FOUR)
     client = server.client()
     fetched(server, client, 3)
@@ -71,7 +71,7 @@ def test_a_port_that_is_closed_by_now_is_asked_for_again():
     client.abort()
 
 
-def test_an_answer_out_of_turn_ends_the_connection():
+def test_an_unexpected_reply_ends_the_connection():
     server = ScriptedServer(WHOLE, FOUR)
     client = server.client()
     fetched(server, client, 1)
@@ -80,7 +80,7 @@ def test_an_answer_out_of_turn_ends_the_connection():
     client.abort()
 
 
-def test_cancelling_leaves_a_port_that_was_asked_for_of_use():
+def test_a_prefetched_port_survives_a_cancellation():
     service = MemoryService({"ann": "secret"})
     service.write("/x", FOUR)
     client = service.result(service.connect("ftp://ann:secret@server/", Settings(netrc=None)))
@@ -99,7 +99,7 @@ def test_cancelling_leaves_a_port_that_was_asked_for_of_use():
     ("opening", "content", "kind"),
     [("150 it (9 bytes)", FOUR, NetworkError), ("150 it", b"", NetworkError)],
 )
-def test_what_is_told_at_the_opening_is_held_against_what_comes(opening, content, kind):
+def test_the_size_in_150_is_checked(opening, content, kind):
     server = ScriptedServer(WHOLE, FOUR)
     client = server.client()
     fetched(server, client, 2)
@@ -108,7 +108,7 @@ def test_what_is_told_at_the_opening_is_held_against_what_comes(opening, content
     client.abort()
 
 
-def test_a_file_larger_than_was_told_at_the_opening_is_fetched_again():
+def test_a_file_larger_than_in_150_is_downloaded_again():
     server = ScriptedServer(WHOLE, FOUR)
     client = server.client()
     fetched(server, client, 2)
@@ -118,7 +118,7 @@ def test_a_file_larger_than_was_told_at_the_opening_is_fetched_again():
     client.abort()
 
 
-def test_a_name_that_looks_like_a_size_is_asked_for():
+def test_size_is_sent_for_a_name_that_looks_like_a_size():
     server = ScriptedServer(WHOLE, FOUR)
     client = server.client()
     fetched(server, client, 1)
@@ -131,7 +131,7 @@ def test_a_name_that_looks_like_a_size_is_asked_for():
     ("stored", "size", "kind"),
     [("226 4 bytes stored", "213 9", None), ("226 3 bytes stored", "213 3", VerificationFailed)],
 )
-def test_the_size_of_an_upload_is_asked_for_unless_it_was_told(stored, size, kind):
+def test_size_after_an_upload_unless_the_reply_has_it(stored, size, kind):
     server = ScriptedServer({"STOR": f"150 go\r\n{stored}", "SIZE": size}, None)
     client = server.client()
     found = outcome(client.upload(FOUR, "x"), server.network, 20.0)
@@ -143,7 +143,7 @@ def test_the_size_of_an_upload_is_asked_for_unless_it_was_told(stored, size, kin
 @pytest.mark.parametrize(
     ("reply", "kind"), [("553 denied", AccessDenied), ("552 full", StorageFull)]
 )
-def test_what_is_sent_at_once_may_be_refused(reply, kind, has_port):
+def test_early_data_may_be_refused(reply, kind, has_port):
     server = ScriptedServer({"STOR": reply})
     if not has_port:
         server.replies["EPSV"] = "229 ok (|||7|)"
@@ -161,7 +161,7 @@ def test_no_port_and_no_answer():
     client.abort()
 
 
-def test_files_without_a_kernel_that_tells(monkeypatch, tmp_path):
+def test_files_without_page_cache_information(monkeypatch, tmp_path):
     monkeypatch.setattr(linux, "MACHINE", "")
     path = tmp_path / "x"
     path.write_bytes(FOUR)
@@ -183,7 +183,7 @@ class Reached:
 
 @ensureDeferred
 @pytest.mark.parametrize(("family", "host"), [("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")])
-async def test_a_connection_that_stands_at_once(reactor, family, host):
+async def test_an_immediate_connection(reactor, family, host):
     with socket.create_server((host, 0), family=getattr(socket, family)) as server:
         reached = Reached(reactor)
         reached.reaching.begin(host, server.getsockname()[1])
@@ -191,7 +191,7 @@ async def test_a_connection_that_stands_at_once(reactor, family, host):
 
 
 @ensureDeferred
-async def test_nobody_there(reactor):
+async def test_a_refused_connection(reactor):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     reached = Reached(reactor)
@@ -200,7 +200,7 @@ async def test_nobody_there(reactor):
 
 
 @ensureDeferred
-async def test_a_name_is_not_looked_up(reactor):
+async def test_host_names_are_not_resolved(reactor):
     with socket.create_server(("127.0.0.1", 0)) as server:
         reached = Reached(reactor)
         reached.reaching.begin("localhost", server.getsockname()[1])
@@ -208,7 +208,7 @@ async def test_a_name_is_not_looked_up(reactor):
 
 
 @ensureDeferred
-async def test_giving_up_closes(reactor):
+async def test_cancelling_closes(reactor):
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         waiting = [Reached(reactor) for _ in range(4)]
         for reached in waiting:

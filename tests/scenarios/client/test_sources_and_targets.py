@@ -1,4 +1,4 @@
-"""What is uploaded from and downloaded to on this side: files, memory, producers, consumers."""
+"""Sources of uploads and targets of downloads: files, memory, producers, consumers."""
 
 import io
 import os
@@ -38,7 +38,7 @@ def client(service):
 
 
 class Half(io.BytesIO):
-    """Takes and gives little at a time."""
+    """A file that reads and writes a part at a time."""
 
     def read(self, size=-1):
         return super().read(min(size, 1000))
@@ -54,7 +54,7 @@ class Unseekable(io.BytesIO):
 
 @implementer(IPushProducer)
 class Pusher:
-    """Pushes pieces as long as it is not paused."""
+    """A push producer."""
 
     def __init__(self, pieces):
         self.pieces = list(pieces)
@@ -81,7 +81,7 @@ class Pusher:
 
 @implementer(IPullProducer)
 class Puller:
-    """Gives a piece when asked."""
+    """A pull producer."""
 
     def __init__(self, pieces):
         self.pieces = list(pieces)
@@ -104,7 +104,7 @@ class Puller:
 
 @implementer(IConsumer)
 class Consumer:
-    """Consumes slowly: pauses after each piece until it is told to go on."""
+    """A slow consumer: pauses after each chunk until it is resumed."""
 
     def __init__(self, clock=None):
         self.pieces = []
@@ -139,12 +139,12 @@ class Consumer:
     ],
     ids=["file", "half", "unseekable", "bytes", "array", "view", "pusher", "puller"],
 )
-def test_what_can_be_uploaded(service, client, source):
+def test_upload_sources(service, client, source):
     assert service.result(client.upload(source(), "new"), 1.0).size == len(BIG)
     assert service.read("/new") == BIG
 
 
-def test_what_cannot_be_uploaded_or_downloaded_to(service, client):
+def test_invalid_sources_and_targets(service, client):
     service.failure(client.upload(7, "new"), TypeError)
     service.failure(client.download("file", 7), TypeError)
 
@@ -156,14 +156,14 @@ def test_a_producer_is_stopped_when_the_upload_fails(service, client):
         assert producer.stopped
 
 
-def test_the_simple_protocol_wants_to_know_the_size(service):
+def test_the_simple_protocol_needs_the_size(service):
     client = service.result(service.connect("simple://ann:secret@server/"))
     for source in (Pusher([b"x"]), Unseekable(b"x")):
         service.failure(client.upload(source, "new"), Unsupported)
     service.result(client.quit(), 1.0)
 
 
-def test_what_cannot_be_sought_is_sent_from_its_beginning(service, client):
+def test_unseekable_sources_are_sent_from_the_beginning(service, client):
     service.write("/half", BIG[:1000])
     service.failure(client.upload(Unseekable(BIG), "half", resume=True), Unsupported)
     service.failure(client.upload(Unseekable(BIG), "new", verify=True), Unsupported)
@@ -180,21 +180,21 @@ def test_digests_of_files_that_are_open(service, client):
 
 
 @pytest.mark.parametrize("kind", [io.BytesIO, Half])
-def test_open_files_can_be_downloaded_to(service, client, kind):
+def test_downloads_to_open_files(service, client, kind):
     file = kind()
     service.result(client.download("file", file))
     assert file.getvalue() == BIG
     assert not file.closed
 
 
-def test_a_consumer_holds_the_server_back(service, client):
+def test_a_consumer_applies_back_pressure(service, client):
     for consumer in (Consumer(), Consumer(service.network)):
         service.result(client.download("file", consumer), 10.0)
         assert b"".join(consumer.pieces) == BIG
         assert consumer.producer is None
 
 
-def test_a_consumer_that_wants_no_more_ends_the_download(service, client):
+def test_a_consumer_can_stop_the_download(service, client):
     consumer = Consumer()
     service.faults.data(Fault(rate=100_000.0))
     download = client.download("file", consumer)
@@ -209,7 +209,7 @@ def test_a_consumer_that_wants_no_more_ends_the_download(service, client):
     service.failure(download, NetworkError, 20.0)
 
 
-def test_a_file_on_this_side_that_is_none(service, client, tmp_path):
+def test_local_paths_that_are_no_files(service, client, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "none", tmp_path, tmp_path / "pipe"):
         error = service.failure(client.upload(path, "new"), LocalFileError)
@@ -219,7 +219,7 @@ def test_a_file_on_this_side_that_is_none(service, client, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
-def test_a_link_is_replaced_and_a_mode_is_kept(service, client, tmp_path):
+def test_downloads_replace_links_and_keep_modes(service, client, tmp_path):
     (tmp_path / "target").write_bytes(b"precious")
     (tmp_path / "link").symlink_to(tmp_path / "target")
     service.result(client.download("file", tmp_path / "link"))
@@ -230,7 +230,7 @@ def test_a_link_is_replaced_and_a_mode_is_kept(service, client, tmp_path):
     assert (tmp_path / "target").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_there_stays_until_all_is(service, client, tmp_path):
+def test_the_old_file_stays_until_the_download_is_complete(service, client, tmp_path):
     target = tmp_path / "file"
     target.write_bytes(b"former")
     service.faults.data(Fault(cut_after=200_000))
@@ -239,7 +239,7 @@ def test_what_is_there_stays_until_all_is(service, client, tmp_path):
     assert target.read_bytes() == b"former"
 
 
-def test_a_cut_download_is_gone_on_with(service, client, tmp_path):
+def test_an_interrupted_download_is_resumed(service, client, tmp_path):
     target = tmp_path / "file"
     service.faults.data(Fault(cut_after=200_000))
     service.failure(client.download("file", target, resume=True), NetworkError, 20.0)
@@ -258,7 +258,7 @@ def test_a_cut_download_is_gone_on_with(service, client, tmp_path):
 
 
 @pytest.mark.parametrize("former", [b"x" * (len(BIG) + 1), b"older"])
-def test_what_cannot_be_the_beginning_is_not_gone_on_with(service, client, tmp_path, former):
+def test_a_part_file_that_is_no_prefix_is_not_resumed(service, client, tmp_path, former):
     target = tmp_path / "file"
     target.write_bytes(former)
     if former == b"older":
@@ -267,7 +267,7 @@ def test_what_cannot_be_the_beginning_is_not_gone_on_with(service, client, tmp_p
     assert target.read_bytes() == BIG
 
 
-def test_two_do_not_go_on_with_the_same(tmp_path):
+def test_two_downloads_do_not_share_a_part_file(tmp_path):
     one = PartFile.resume(tmp_path / "file")
     with pytest.raises(LocalFileError, match="another"):
         PartFile.resume(tmp_path / "file")
@@ -277,7 +277,7 @@ def test_two_do_not_go_on_with_the_same(tmp_path):
         one.write(b"x")
 
 
-def test_long_names_have_parts_too(tmp_path):
+def test_part_files_of_long_names(tmp_path):
     path = tmp_path / ("ü" * 120)
     part = PartFile.create(path)
     part.write(b"x")
@@ -286,7 +286,7 @@ def test_long_names_have_parts_too(tmp_path):
     assert path.read_bytes() == b"x"
 
 
-def test_a_file_that_changes_between_two_attempts_is_begun_again(service, tmp_path):
+def test_a_file_changed_between_attempts_is_uploaded_again(service, tmp_path):
     settings = Settings(netrc=None, retries=2)
     client = service.result(service.connect("ftp://ann:secret@server/", settings))
     service.faults.data(Fault(cut_after=200_000))
@@ -303,7 +303,7 @@ def test_a_file_that_changes_between_two_attempts_is_begun_again(service, tmp_pa
     service.result(client.quit(), 10.0)
 
 
-def test_a_file_that_shrinks_while_it_is_sent(service, client, tmp_path):
+def test_a_source_that_shrinks_during_the_upload(service, client, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(BIG)
     service.faults.data(Fault(rate=100_000.0))
@@ -313,7 +313,7 @@ def test_a_file_that_shrinks_while_it_is_sent(service, client, tmp_path):
     service.failure(upload, VerificationFailed, 30.0)
 
 
-def test_reading_stops_at_the_end(tmp_path):
+def test_reading_stops_at_the_end_of_the_upload(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"12345")
     file = OpenFile.reading(path)
@@ -323,7 +323,7 @@ def test_reading_stops_at_the_end(tmp_path):
     file.close()
 
 
-def test_progress_is_told_and_its_failure_does_no_harm(service, client, caplog):
+def test_errors_of_progress_callbacks_are_ignored(service, client, caplog):
     seen = []
     service.faults.data(Fault(rate=500_000.0))
     download = client.download("file", progress=lambda moved, total: seen.append((moved, total)))
@@ -370,7 +370,7 @@ def precious(tmp_path):
 @pytest.mark.parametrize(
     "plant", [plant_hard_link, plant_link, plant_foreign_file, plant_directory, plant_fifo]
 )
-def test_a_part_that_is_not_our_own_plain_file_is_left_alone(tmp_path, plant):
+def test_a_foreign_part_file_is_not_used(tmp_path, plant):
     here = tmp_path / "here"
     here.mkdir()
     part = here / ".file.part"
@@ -390,7 +390,7 @@ def test_a_part_that_is_not_our_own_plain_file_is_left_alone(tmp_path, plant):
     assert sorted(path.name for path in here.iterdir()) == [".file.part", "file"]
 
 
-def test_a_part_with_other_bytes_is_found_out_by_its_digest(tmp_path):
+def test_a_part_file_with_other_content_fails_verification(tmp_path):
     service = MemoryService({"ann": "secret"})
     content = bytes(range(256)) * 4000
     service.write("/file", content)

@@ -1,4 +1,4 @@
-"""Transfers in doubt: nothing is sent twice, and no file is pieced together of wrong parts."""
+"""Interrupted transfers: no bytes are sent twice, and no file is joined from wrong parts."""
 
 import io
 import os
@@ -39,7 +39,7 @@ def count(server, verb):
 
 
 def sizes(*replies):
-    """Say one after the other, and the last one for ever."""
+    """Return a reply that changes with each command; the last one repeats."""
     waiting = list(replies)
 
     def say(connection, line):
@@ -66,13 +66,13 @@ def sent(server, append=False, retries=1):
 # An upload whose last reply comes later than the timeout.
 
 
-def test_what_is_there_is_not_sent_again():
+def test_a_complete_upload_is_not_repeated():
     server = late("550 none", "213 8")
     assert sent(server).size == 8
     assert (count(server, "STOR"), len(server.connections)) == (1, 2)
 
 
-def test_what_mlst_does_not_tell_of_is_not_there_yet():
+def test_a_file_without_mlst_is_incomplete():
     server = late("550 none", "213 8", "213 8", "213 8")
     server.replies["FEAT"] = "211-can\r\n MLST size*;\r\n SIZE\r\n211 end"
     server.replies["MLST"] = "550 no such file"
@@ -82,7 +82,7 @@ def test_what_mlst_does_not_tell_of_is_not_there_yet():
     assert "REST 8" in server.commands
 
 
-def test_what_mlst_tells_of_too_is_there():
+def test_a_file_with_mlst_is_complete():
     server = late("550 none", "213 8")
     server.replies["FEAT"] = "211-can\r\n MLST size*;\r\n SIZE\r\n211 end"
     server.replies["MLST"] = "250-it\r\n type=file;size=8; x\r\n250 end"
@@ -90,14 +90,14 @@ def test_what_mlst_tells_of_too_is_there():
     assert count(server, "STOR") == 1
 
 
-def test_what_is_missing_is_sent():
+def test_missing_bytes_are_sent():
     server = late("550 none", "213 5", "213 8")
     server.replies["STOR"] = sizes("150 go", "150 go\r\n226 done")
     assert sent(server).size == 8
     assert [end.received for end in server.data_connections] == [WORK, b"678"]
 
 
-def test_without_retries_the_caller_is_told_what_is_missing():
+def test_without_retries_the_error_names_missing_bytes():
     server = late("550 none")
     error = sent(server, retries=0)
     assert isinstance(error, Timeout)
@@ -106,7 +106,7 @@ def test_without_retries_the_caller_is_told_what_is_missing():
 
 
 @pytest.mark.parametrize(("now", "times"), [("20260102030405", 1), ("20250102030405", 2)])
-def test_a_file_of_the_same_size_is_told_apart_by_its_time(now, times):
+def test_files_of_equal_size_are_distinguished_by_time(now, times):
     server = late("213 8", MDTM=sizes("213 20250102030405", f"213 {now}"))
     server.replies["STOR"] = sizes("150 go", "150 go\r\n226 done")
     assert sent(server).size == 8
@@ -114,7 +114,7 @@ def test_a_file_of_the_same_size_is_told_apart_by_its_time(now, times):
     assert count(server, "REST") == 0
 
 
-def test_what_is_busy_with_the_cut_upload_is_tried_again_later():
+def test_a_name_busy_with_the_interrupted_upload_is_retried():
     server = late("550 none", "213 5", "213 5", "213 8")
     busy = "450 x is being uploaded by another session"
     server.replies["STOR"] = sizes("150 go", busy, "150 go\r\n226 done")
@@ -123,27 +123,27 @@ def test_what_is_busy_with_the_cut_upload_is_tried_again_later():
     assert count(server, "STOR") == 3
 
 
-def test_what_is_busy_from_the_beginning_is_refused():
+def test_a_name_busy_at_first_is_refused():
     server = late("550 none")
     server.replies["STOR"] = "450 busy"
     assert isinstance(sent(server, retries=2), ServerRefused)
     assert count(server, "STOR") == 1
 
 
-def test_an_append_is_not_done_twice():
+def test_an_append_is_not_repeated():
     server = late("213 100", "213 108")
     assert sent(server, append=True).size == 8
     assert count(server, "APPE") == 1
 
 
-def test_an_append_goes_on_with_what_is_missing():
+def test_an_append_sends_missing_bytes():
     server = late("213 100", "213 103", "213 108")
     server.replies["APPE"] = sizes("150 go", "150 go\r\n226 done")
     assert sent(server, append=True).size == 8
     assert [end.received for end in server.data_connections] == [WORK, WORK[3:]]
 
 
-def test_an_append_that_cannot_be_counted_is_not_repeated():
+def test_an_append_without_size_is_not_repeated():
     server = late("213 100", "550 none")
     assert "cannot be told" in str(sent(server, append=True))
     assert count(server, "APPE") == 1
@@ -151,7 +151,7 @@ def test_an_append_that_cannot_be_counted_is_not_repeated():
 
 @pytest.mark.parametrize("scheme", ["ftp", "simple"])
 @pytest.mark.parametrize("size", [3, len(BIG)])
-def test_a_service_of_ours_is_sent_nothing_twice(scheme, size):
+def test_ftpservice_gets_no_bytes_twice(scheme, size):
     service = MemoryService({"ann": "secret"})
     service.faults.control(Fault(lost_reply=r"226 |OK \d+"))
     url, settings = f"{scheme}://ann:secret@server/", Settings(netrc=None, retries=2, timeout=5.0)
@@ -168,7 +168,7 @@ def test_a_service_of_ours_is_sent_nothing_twice(scheme, size):
 
 
 class Forgetful(ScriptedServer):
-    """Sends ``content`` from its beginning, whatever was asked for."""
+    """A server that ignores REST: it sends ``content`` from the beginning."""
 
     def __init__(self, content, **replies):
         super().__init__({**PLAIN, "SIZE": f"213 {len(content)}", **replies}, content)
@@ -189,7 +189,7 @@ CONTENTS = {"random": BIG, "zeros": bytes(len(BIG)), "many zeros": bytes(3 * MAX
 
 @pytest.mark.parametrize("tells_size", [True, False])
 @pytest.mark.parametrize("kind", CONTENTS)
-def test_a_download_is_not_pieced_together(tmp_path, kind, tells_size):
+def test_a_download_is_not_joined_from_wrong_parts(tmp_path, kind, tells_size):
     content = CONTENTS[kind]
     server = Forgetful(content)
     if not tells_size:
@@ -201,7 +201,7 @@ def test_a_download_is_not_pieced_together(tmp_path, kind, tells_size):
     assert (found.size, count(server, "RETR")) == (len(content), 2)
 
 
-def test_a_server_that_is_known_to_be_forgetful_is_not_asked_again(tmp_path):
+def test_a_server_without_rest_is_remembered(tmp_path):
     server = Forgetful(bytes(len(BIG)))
     client = server.client()
     for name in ("x", "y"):
@@ -214,7 +214,7 @@ def test_a_server_that_is_known_to_be_forgetful_is_not_asked_again(tmp_path):
     client.abort()
 
 
-def test_what_is_here_is_no_beginning_of_what_is_there(tmp_path):
+def test_a_local_file_that_is_no_prefix_is_not_resumed(tmp_path):
     class Honest(ScriptedServer):
         def open_port(self):
             self.data = BIG[100_000 - OVERLAP_SIZE :] if count(self, "REST") == 0 else BIG
@@ -225,7 +225,7 @@ def test_what_is_here_is_no_beginning_of_what_is_there(tmp_path):
     assert (data, found.size) == (BIG, len(BIG))
 
 
-def test_a_file_of_the_same_size_is_compared_by_its_end_before_it_is_taken_as_whole(tmp_path):
+def test_a_file_of_equal_size_is_compared_at_its_end(tmp_path):
     class Honest(ScriptedServer):
         def open_port(self):
             self.data = BIG[-OVERLAP_SIZE:] if count(self, "RETR") == 0 else BIG
@@ -240,7 +240,7 @@ def test_a_file_of_the_same_size_is_compared_by_its_end_before_it_is_taken_as_wh
 
 
 class Restarting(ScriptedServer):
-    """Cuts transfers, the first after so many bytes, and begins each at the beginning."""
+    """A server that interrupts transfers after ``cuts`` bytes and ignores REST."""
 
     def __init__(self, *cuts, **replies):
         super().__init__({**PLAIN, "SIZE": f"213 {len(BIG)}", "MDTM": "502 no", **replies}, BIG)
@@ -248,7 +248,7 @@ class Restarting(ScriptedServer):
 
 
 @pytest.mark.parametrize("cuts", [[100_000], [100_000, 50_000], [100_000, 200_000]])
-def test_retries_do_not_piece_together_either(tmp_path, cuts):
+def test_retries_do_not_join_wrong_parts(tmp_path, cuts):
     for target in (None, tmp_path / "x", io.BytesIO()):
         server = Restarting(*cuts, RETR="150 here\r\n426 cut")
         server.replies["RETR"] = sizes(*["150 here"] * len(cuts), "150 here\r\n226 done")
@@ -265,7 +265,7 @@ def test_retries_do_not_piece_together_either(tmp_path, cuts):
 
 
 @pytest.mark.parametrize("target", [None, io.BytesIO])
-def test_what_the_caller_has_is_left_out_all_the_same(target):
+def test_the_callers_bytes_are_not_downloaded_again(target):
     server = Forgetful(BIG)
     client = server.client()
     to = None if target is None else target()
@@ -278,7 +278,7 @@ def test_what_the_caller_has_is_left_out_all_the_same(target):
 
 
 class Keeping(ScriptedServer):
-    """Stores from the beginning, whatever was asked for; ``truncates`` what was there or not."""
+    """A server that ignores the offset of uploads; it ``truncates`` the file or not."""
 
     def __init__(self, content, truncates):
         answers = {"STOR": self._store, "SIZE": self._size, "RETR": "550 not to be read"}
@@ -303,7 +303,7 @@ class Keeping(ScriptedServer):
 
 @pytest.mark.parametrize("truncates", [True, False])
 @pytest.mark.parametrize("have", [100_000, 250_000])
-def test_an_upload_is_not_pieced_together(truncates, have):
+def test_an_upload_is_not_joined_from_wrong_parts(truncates, have):
     server = Keeping(BIG[:have], truncates)
     client = server.client()
     transfer = server.result(client.upload(BIG, "x", resume=True), 20.0)
@@ -312,7 +312,7 @@ def test_an_upload_is_not_pieced_together(truncates, have):
     client.abort()
 
 
-def test_what_is_there_as_a_whole_is_not_resumed():
+def test_a_complete_remote_file_is_not_resumed():
     server = ScriptedServer({**PLAIN, "SIZE": "213 8"}, WORK)
     client = server.client()
     assert server.result(client.upload(WORK, "x", resume=True)).size == 0
@@ -321,7 +321,7 @@ def test_what_is_there_as_a_whole_is_not_resumed():
 
 
 def uploaded(content, **replies):
-    """Resume an upload of BIG where something else is; return what was sent at last."""
+    """Resume an upload of BIG over other content; return what was sent last."""
     size = len(content)
     server = ScriptedServer(
         {**PLAIN, "SIZE": sizes(*[f"213 {size}"] * 2, f"213 {len(BIG)}")} | replies, None
@@ -341,14 +341,14 @@ def uploaded(content, **replies):
     return server.data_connections[-1].received
 
 
-def test_an_upload_does_not_go_on_behind_something_else():
+def test_an_upload_is_not_resumed_after_other_content():
     assert uploaded(bytes(100_000)) == BIG
     assert uploaded(b"older") == BIG
     assert uploaded(BIG[:100_000]) == BIG[100_000:]
     assert uploaded(BIG[:100]) == BIG[100:]
 
 
-def test_an_upload_goes_on_behind_what_cannot_be_read():
+def test_an_upload_is_resumed_after_unreadable_content():
     service = MemoryService({"ann": "secret"})
     settings = Settings(netrc=None)
     client = service.result(service.connect("ftp://ann:secret@server/", settings))
@@ -368,7 +368,7 @@ def test_an_upload_goes_on_behind_what_cannot_be_read():
 
 @pytest.mark.parametrize("kind", ["memory", "path", "file"])
 @pytest.mark.parametrize("more", [1, 100_000, 3 * MAX_EXCESS_SIZE])
-def test_a_file_that_grows_has_what_it_had(tmp_path, kind, more):
+def test_a_growing_file_is_downloaded_with_its_first_size(tmp_path, kind, more):
     server = ScriptedServer(
         {**PLAIN, "SIZE": sizes(f"213 {len(BIG)}", f"213 {len(BIG) + more}")}, b""
     )
@@ -384,7 +384,7 @@ def test_a_file_that_grows_has_what_it_had(tmp_path, kind, more):
     client.abort()
 
 
-def test_a_file_that_grows_is_gone_on_with(tmp_path):
+def test_a_growing_file_is_resumed(tmp_path):
     server = ScriptedServer({**PLAIN, "SIZE": sizes(*[f"213 {len(BIG)}"] * 2, "213 400000")}, b"")
     server.data = BIG[100_000 - OVERLAP_SIZE :] + b"more"
     found, data = resumed(server, tmp_path, BIG[:100_000])
@@ -392,7 +392,7 @@ def test_a_file_that_grows_is_gone_on_with(tmp_path):
     assert "grew" in found.note
 
 
-def test_a_file_that_shrinks_is_an_error():
+def test_a_shrinking_file_is_an_error():
     server = ScriptedServer({**PLAIN, "SIZE": sizes("213 10", "213 4")}, b"four")
     client = server.client()
     assert isinstance(outcome(client.download("x"), server.network, 20.0), NetworkError)
@@ -401,7 +401,7 @@ def test_a_file_that_shrinks_is_an_error():
 
 @ensureDeferred
 @pytest.mark.parametrize("more", [100_000, 40 * MAX_EXCESS_SIZE])
-async def test_a_file_that_grows_over_the_fast_way(reactor, tmp_path, more):
+async def test_a_growing_file_with_zero_copy(reactor, tmp_path, more):
     size = 3_000_000
     content = os.urandom(size)
     server = ScriptedServer({**PLAIN, "SIZE": sizes(f"213 {size}", f"213 {size + more}")}, b"")
@@ -429,7 +429,7 @@ async def test_a_file_that_grows_over_the_fast_way(reactor, tmp_path, more):
 # A server that replies once that SIZE told of something else.
 
 
-def test_what_is_busy_once_is_asked_for_again():
+def test_a_busy_download_is_retried():
     server = ScriptedServer({**PLAIN, "SIZE": sizes("213 2", "213 4")}, b"four")
     server.replies["RETR"] = sizes("450 SIZE told of an interrupted upload", "150 here\r\n226 done")
     client = server.client()

@@ -1,4 +1,4 @@
-"""Nothing is deleted that is not known to be gone: listings that are not understood in full."""
+"""Unparsable listings: nothing is deleted that may still exist."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def mirrored(server, local, **wishes):
     ],
 )
 @pytest.mark.parametrize("up", [False, True])
-def test_nothing_is_deleted_beside_a_line_that_is_not_understood(tmp_path, line, up):
+def test_an_unparsable_line_prevents_deletion(tmp_path, line, up):
     server = DirectoryServer({"/": [unix("a"), line, unix("deep", "d")], "/deep": [unix("c")]})
     local = tree(tmp_path, "deep/x") if up else tree(tmp_path, "b", "deep/x")
     done = mirrored(server, local, up=up)
@@ -67,7 +67,7 @@ def test_nothing_is_deleted_beside_a_line_that_is_not_understood(tmp_path, line,
 
 
 @pytest.mark.parametrize("lines", [["<html>", "no", "</html>"], ["b"], [unix("in/b")]])
-def test_text_without_any_entry_is_an_error(tmp_path, lines):
+def test_a_listing_without_entries_is_an_error(tmp_path, lines):
     server = DirectoryServer({"/": lines})
     client = server.client()
     assert isinstance(outcome(client.list(), server.network), UnparsableListing)
@@ -79,14 +79,14 @@ def test_text_without_any_entry_is_an_error(tmp_path, lines):
 
 
 @pytest.mark.parametrize("lines", [["total 0"], [], [unix(".", "d"), unix("..", "d")]])
-def test_an_empty_directory_is_one(tmp_path, lines):
+def test_an_empty_listing_is_an_empty_directory(tmp_path, lines):
     server = DirectoryServer({"/": lines})
     tree(tmp_path, "b")
     assert mirrored(server, tmp_path).failed == ()
     assert names(tmp_path) == set()
 
 
-def test_a_directory_that_is_not_understood_fails_alone(tmp_path):
+def test_an_unparsable_directory_fails_alone(tmp_path):
     server = DirectoryServer({"/": [unix("deep", "d"), unix("a")], "/deep": ["<html>"]})
     local = tree(tmp_path, "deep/x", "gone")
     done = mirrored(server, local)
@@ -94,7 +94,7 @@ def test_a_directory_that_is_not_understood_fails_alone(tmp_path):
     assert names(local) == {"a", "deep/x"}
 
 
-def test_lines_of_mlsd_without_a_type_are_not_understood(tmp_path):
+def test_mlsd_lines_without_type_are_unparsable(tmp_path):
     server = DirectoryServer({"/": ["size=5; a", "type=file;size=5; b"]}, FEAT=MLSD)
     local = tree(tmp_path, "a", "c")
     done = mirrored(server, local)
@@ -102,7 +102,7 @@ def test_lines_of_mlsd_without_a_type_are_not_understood(tmp_path):
     assert names(local) == {"a", "b", "c"}
 
 
-def test_types_are_asked_for_where_mlst_tells_none_by_itself():
+def test_opts_mlst_requests_the_type():
     server = DirectoryServer({"/": ["type=file;size=5; b"]}, OPTS="200 ok")
     server.replies["FEAT"] = "211-can\r\n MLST size*;type;perm;\r\n211 end"
     client = server.client()
@@ -112,7 +112,7 @@ def test_types_are_asked_for_where_mlst_tells_none_by_itself():
     client.abort()
 
 
-def test_list_serves_where_mlsd_does_not():
+def test_list_replaces_a_failing_mlsd():
     server = DirectoryServer({"/": [unix("a")]}, FEAT=MLSD, MLSD="502 no")
     client = server.client()
     for _ in range(2):
@@ -121,7 +121,7 @@ def test_list_serves_where_mlsd_does_not():
     client.abort()
 
 
-def test_hidden_names_are_asked_for_and_kept_where_they_are_not_told(tmp_path):
+def test_hidden_names_are_requested_or_kept(tmp_path):
     plain = {"/": [unix("a"), unix("deep", "d")], "/deep": [unix("b")]}
     dots = [unix(".", "d"), unix("..", "d")]
     server = DirectoryServer(plain)
@@ -141,7 +141,7 @@ def test_hidden_names_are_asked_for_and_kept_where_they_are_not_told(tmp_path):
     assert full.commands_of("LIST") == ["LIST", "LIST -a", "LIST -a"]
 
 
-def test_an_option_that_is_taken_for_a_name_is_not_used():
+def test_list_a_is_not_used_if_taken_for_a_name():
     server = DirectoryServer({"/": [unix("a"), unix("b")]})
     server.all_lines = {"/": [unix("-a")]}
     client = server.client()
@@ -153,7 +153,7 @@ def test_an_option_that_is_taken_for_a_name_is_not_used():
     client.abort()
 
 
-def test_a_path_with_a_space_is_entered_before_it_is_listed(tmp_path):
+def test_a_path_with_a_space_is_listed_after_cwd(tmp_path):
     server = DirectoryServer(
         {"/": [unix("a", "d"), unix("a b", "d")], "/a": [unix("x")], "/a b": [unix("y")]}
     )
@@ -164,7 +164,7 @@ def test_a_path_with_a_space_is_entered_before_it_is_listed(tmp_path):
     assert server.directory == "/"
 
 
-def test_a_file_is_found_among_those_beside_it():
+def test_stat_finds_a_file_in_its_directory():
     server = DirectoryServer({"/": [unix("a"), unix("deep", "d")]})
     client = server.client()
     (entry,) = server.result(client.list("a")).entries
@@ -175,14 +175,14 @@ def test_a_file_is_found_among_those_beside_it():
     client.abort()
 
 
-def test_names_that_no_listing_tells_are_not_deleted_here(tmp_path):
+def test_names_missing_in_an_incomplete_listing_are_kept(tmp_path):
     server = DirectoryServer({"/": [unix("a")]})
     local = tree(tmp_path, "a", "b\rc", "d\ne")
     assert mirrored(server, local).failed == ()
     assert names(local) == {"a", "b\rc", "d\ne"}
 
 
-def test_a_directory_here_that_is_not_there_at_all_deletes_nothing(tmp_path):
+def test_a_missing_local_directory_deletes_nothing(tmp_path):
     server = DirectoryServer({"/": [unix("a")]})
     failed = outcome(
         server.client().mirror(tmp_path / "typo", "", up=True, delete=True), server.network, 10.0
@@ -191,7 +191,7 @@ def test_a_directory_here_that_is_not_there_at_all_deletes_nothing(tmp_path):
     assert server.commands_of("DELE", "RMD") == []
 
 
-def test_a_file_in_the_place_of_a_directory_deletes_nothing_in_it(tmp_path):
+def test_a_local_file_instead_of_a_directory_deletes_nothing(tmp_path):
     server = DirectoryServer({"/": [unix("a")]})
     local = tree(tmp_path, "a/x")
     with pytest.raises(MirrorIncomplete) as raised:

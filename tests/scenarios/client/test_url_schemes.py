@@ -1,4 +1,4 @@
-"""All protocols over real sockets against a service of ours: trust, TLS, fast ways, no leaks."""
+"""All URL schemes over real sockets with ftpservice: trust, TLS, zero copy, no leaks."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ BIG = os.urandom(3_000_000)
 
 
 def descriptors() -> int:
-    """Return how many sockets and files are open; pipes belong to threads, which stay."""
+    """Return the number of open sockets and files; pipes belong to pool threads and stay."""
     links = []
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
@@ -44,7 +44,7 @@ def descriptors() -> int:
 
 
 class AllSchemesService:
-    """A service that speaks everything, and who vouches for it."""
+    """A service with listeners for all schemes, and its certificate authority."""
 
     def __init__(self, served: RunningService, authority: Authority) -> None:
         self.served = served
@@ -74,7 +74,7 @@ def services(server, tmp_path):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @ensureDeferred
-async def test_there_and_back(reactor, services, tmp_path, scheme):
+async def test_upload_and_download(reactor, services, tmp_path, scheme):
     before = descriptors()
     client = await connect(services.url(scheme), reactor=reactor, settings=services.settings())
     source, copy = tmp_path / "source", tmp_path / "copy"
@@ -103,7 +103,7 @@ async def test_there_and_back(reactor, services, tmp_path, scheme):
 
 @pytest.mark.parametrize("scheme", SECURED)
 @ensureDeferred
-async def test_who_is_not_known_is_not_trusted(reactor, services, scheme):
+async def test_an_unknown_certificate_is_not_trusted(reactor, services, scheme):
     nobody = services.settings(trust=Trust())
     with pytest.raises(CertificateNotTrusted, match="fingerprint") as raised:
         await connect(services.url(scheme), reactor=reactor, settings=nobody)
@@ -134,7 +134,7 @@ async def test_a_certificate_of_another_name(reactor, services, scheme):
 
 
 @ensureDeferred
-async def test_authorities_that_are_none(reactor, services, tmp_path):
+async def test_invalid_ca_files(reactor, services, tmp_path):
     for path in (tmp_path / "none.pem", tmp_path):
         trust = Trust(ca_file=path)
         with pytest.raises(LocalFileError, match=str(path)):
@@ -147,7 +147,7 @@ async def test_authorities_that_are_none(reactor, services, tmp_path):
 
 
 @ensureDeferred
-async def test_a_server_without_tls_is_not_spoken_to_in_clear(reactor, services):
+async def test_required_tls_refuses_a_server_without_tls(reactor, services):
     for scheme, port in (("ftps", "ftp"), ("simples", "simple")):
         url = services.url(scheme).replace(str(services.ports[scheme]), str(services.ports[port]))
         with pytest.raises(NetworkError, match="TLS"):
@@ -177,7 +177,7 @@ async def test_active_data_connections(reactor, services, scheme):
 
 
 @ensureDeferred
-async def test_data_go_on_with_the_session_of_the_control_connection(server, reactor, tmp_path):
+async def test_data_connections_resume_the_tls_session(server, reactor, tmp_path):
     authority = Authority(tmp_path)
     certificate = authority.certificate("localhost")
     served = server("--certificate", str(certificate), "--require-session-reuse")
@@ -196,7 +196,7 @@ async def test_data_go_on_with_the_session_of_the_control_connection(server, rea
 
 
 @ensureDeferred
-async def test_data_in_clear_if_that_is_wished(reactor, services):
+async def test_plaintext_data_connections(reactor, services):
     settings = services.settings(data_in_clear=True)
     client = await connect(services.url("ftpes"), reactor=reactor, settings=settings)
     await client.upload(BIG, "big")
@@ -206,7 +206,7 @@ async def test_data_in_clear_if_that_is_wished(reactor, services):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @ensureDeferred
-async def test_cancelling_at_any_time_leaves_nothing_behind(reactor, services, tmp_path, scheme):
+async def test_cancelling_at_any_time_leaves_no_resources(reactor, services, tmp_path, scheme):
     (services.root / "big").write_bytes(BIG * 5)
     before = descriptors()
     settings = services.settings(retries=1, backoff=0.001)
@@ -230,7 +230,7 @@ async def test_cancelling_at_any_time_leaves_nothing_behind(reactor, services, t
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @ensureDeferred
-async def test_a_pool_works_at_many_files_at_once(reactor, services, scheme):
+async def test_a_pool_transfers_files_in_parallel(reactor, services, scheme):
     before = descriptors()
     pool = await connect_pool(
         services.url(scheme), 4, reactor=reactor, settings=services.settings()
@@ -245,7 +245,7 @@ async def test_a_pool_works_at_many_files_at_once(reactor, services, scheme):
 
 
 @ensureDeferred
-async def test_nobody_listens(reactor, services):
+async def test_no_listener(reactor, services):
     port = services.ports["ftp"]
     await services.served.service.stopService()
     for host in (LOCAL, "localhost", "name.invalid"):
@@ -254,7 +254,7 @@ async def test_nobody_listens(reactor, services):
 
 
 @ensureDeferred
-async def test_tls_needs_connections_of_twisteds(services):
+async def test_tls_needs_a_twisted_reactor(services):
     from ftpservice_client.testing.service import MemoryService
 
     service = MemoryService({"demo": "demo"})

@@ -1,4 +1,4 @@
-"""The client and servers it did not grow up with: what all of them can do works with all."""
+"""The client with third-party servers: operations that all of them support."""
 
 import io
 import os
@@ -28,7 +28,7 @@ def server(request):
         yield running
 
 
-def test_a_server_is_out_of_reach_of_other_test_runs(server, tmp_path_factory):
+def test_files_of_servers_are_outside_pytests_directories(server, tmp_path_factory):
     theirs = tmp_path_factory.getbasetemp()
     assert not server.root.is_relative_to(theirs.parent)
     for directory in server.root.parents:
@@ -47,7 +47,7 @@ def test_a_reserved_port_is_for_a_server_only():
 
 
 @ensureDeferred
-async def test_a_file_comes_back_as_it_was(reactor, server, tmp_path):
+async def test_a_file_is_unchanged_after_upload_and_download(reactor, server, tmp_path):
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.write_bytes(BIG)
     client = await connect(server.url(), reactor=reactor, settings=server.settings())
@@ -109,7 +109,7 @@ async def test_names_and_directories(reactor, server):
 
 
 @ensureDeferred
-async def test_cancelled_transfers_leave_a_connection_of_use(reactor, server, tmp_path):
+async def test_the_connection_works_after_cancelled_transfers(reactor, server, tmp_path):
     (server.root / "huge").write_bytes(BIG * 10)
     settings = server.settings(retries=1, backoff=0.01)  # under TLS, some close the session
     client = await connect(server.url(), reactor=reactor, settings=settings)
@@ -131,7 +131,7 @@ async def test_cancelled_transfers_leave_a_connection_of_use(reactor, server, tm
 
 
 @ensureDeferred
-async def test_resuming_and_appending(reactor, server, tmp_path):
+async def test_resume_and_append(reactor, server, tmp_path):
     client = await connect(server.url(), reactor=reactor, settings=server.settings())
     await client.upload(b"begun ", "log")
     await client.upload(b"and went on", "log", append=True)
@@ -147,7 +147,7 @@ async def test_resuming_and_appending(reactor, server, tmp_path):
 
 
 @ensureDeferred
-async def test_directories_that_are_missing(reactor, server, tmp_path):
+async def test_missing_directories(reactor, server, tmp_path):
     client = await connect(server.url(), reactor=reactor, settings=server.settings())
     with pytest.raises(NotFound, match="none: there is no such directory on the server"):
         await client.upload(b"text", "none/file")
@@ -164,7 +164,7 @@ def kept(top):
 
 
 @ensureDeferred
-async def test_mirrors_delete_what_is_gone_and_nothing_through_a_link(reactor, server, tmp_path):
+async def test_mirror_deletes_and_does_not_follow_links(reactor, server, tmp_path):
     client = await connect(server.url(), reactor=reactor, settings=server.settings())
     for name in ("site/releases/7/f", "site/.hidden", "site/a b/c", "site/gone"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

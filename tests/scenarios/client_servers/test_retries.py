@@ -1,4 +1,4 @@
-"""Uploads that are cut go on over a new connection, with all servers; growing files are fetched."""
+"""Interrupted uploads are resumed on a new connection, with all servers; growing files."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def server(request):
 
 
 class Interrupting(io.BytesIO):
-    """A file to send; the connection is cut when so many bytes of it were read, once."""
+    """A source that interrupts the connection once, after a number of bytes."""
 
     def __init__(self, reactor, client, after):
         super().__init__(BIG)
@@ -51,7 +51,7 @@ class Interrupting(io.BytesIO):
 
 @ensureDeferred
 @pytest.mark.parametrize("before", [None, b"short", BIG + b"and longer", BIG[::-1]])
-async def test_an_upload_that_is_cut_goes_on(reactor, server, before):
+async def test_an_interrupted_upload_is_resumed(reactor, server, before):
     if before is not None:
         (server.root / "new").write_bytes(before)
         (server.root / "new").chmod(0o666)
@@ -67,7 +67,7 @@ async def test_an_upload_that_is_cut_goes_on(reactor, server, before):
 
 
 @ensureDeferred
-async def test_an_append_that_is_cut_goes_on(reactor, server):
+async def test_an_interrupted_append_is_resumed(reactor, server):
     (server.root / "log").write_bytes(b"begun")
     (server.root / "log").chmod(0o666)
     settings = server.settings(retries=3, backoff=0.05)
@@ -81,7 +81,7 @@ async def test_an_append_that_is_cut_goes_on(reactor, server):
 
 
 class Growing(io.BytesIO):
-    """Takes what is received; the file on the server grows meanwhile, once."""
+    """A target during whose download the remote file grows once."""
 
     path = None
 
@@ -94,7 +94,7 @@ class Growing(io.BytesIO):
 
 
 @ensureDeferred
-async def test_a_file_that_grows_has_what_it_had(reactor, server):
+async def test_a_growing_file_is_downloaded_with_its_first_size(reactor, server):
     (server.root / "growing").write_bytes(BIG * 4)
     client = await connect(server.url(), reactor=reactor, settings=server.settings())
     target = Growing()

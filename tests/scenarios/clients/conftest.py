@@ -1,4 +1,4 @@
-"""A test with a client must leave nothing open behind, and nothing logged as an error."""
+"""A test with a third-party client leaves no open resources and no logged errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.open_resources import LoggedErrors, OpenResources, until
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    """Compare what is open before the service starts and after it has stopped."""
+    """Compare open resources before the service starts and after it has stopped."""
     pytest_twisted.blockon(deferToThread(lambda: None))  # what the reactor opens once, is open
     before = OpenResources()
     with LoggedErrors() as complaints:

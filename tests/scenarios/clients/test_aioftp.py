@@ -1,4 +1,4 @@
-"""aioftp's client, in an event loop of its own."""
+"""aioftp's client in its own event loop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIXTURES = (started, starting)
 async def entered(
     served: RunningService, host: str = "127.0.0.1", command: str = "epsv"
 ) -> AsyncIterator[Any]:
-    """Log in, and leave in the end."""
+    """Log in; disconnect at the end."""
     client = aioftp.Client(socket_timeout=20, passive_commands=(command,))
     try:
         await client.connect(host, served.port)
@@ -159,7 +159,7 @@ def test_abort_of_a_download(served: RunningService) -> None:
 
 
 @in_thread
-def test_refusals(served: RunningService) -> None:
+def test_refused_commands(served: RunningService) -> None:
     async def job() -> None:
         async with entered(served) as client:
             for refused in (

@@ -1,4 +1,4 @@
-"""npm's ``basic-ftp``, told what to do by little programs."""
+"""npm's ``basic-ftp``, driven by small programs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ const [host, port] = process.argv.slice(1);
 def node(
     served: RunningService, tmp_path: Path, text: str, host: str = "127.0.0.1"
 ) -> CompletedProgram:
-    """Run a program that is logged in, in the directory ``here``."""
+    """Run a program after a login, in the directory ``here``."""
     node_module("basic-ftp")
     (tmp_path / "here").mkdir(exist_ok=True)
     return run(
@@ -56,7 +56,7 @@ await client.uploadFromDir("tree"); await client.downloadToDir("back", "/a/b c")
 
 @in_thread
 def test_trees_both_ways(served: RunningService, tmp_path: Path) -> None:
-    """A whole directory goes there and back."""
+    """A directory is uploaded and downloaded."""
     tree = make_tree(tmp_path / "here" / "tree")
     node(served, tmp_path, BOTH_WAYS)
     assert_same(tree, served.root / "a" / "b c")
@@ -76,7 +76,7 @@ def test_ipv6(server: Callable[..., RunningService], tmp_path: Path) -> None:
 @in_thread
 @pytest.mark.parametrize("command", ["MLSD", "LIST -a", "LIST"])
 def test_listings(served: RunningService, tmp_path: Path, command: str) -> None:
-    """Both forms are understood; MLSD's times are exact."""
+    """LIST and MLSD; the times of MLSD are exact."""
     make_files(served.root, {"d/a b": 1234567, "d/-rf": 0, "d/na\u00efve 100%": 5, "d/sub/x": 1})
     ended = node(
         served,
@@ -96,7 +96,7 @@ def test_listings(served: RunningService, tmp_path: Path, command: str) -> None:
 
 @in_thread
 def test_changes(served: RunningService, tmp_path: Path) -> None:
-    """Names, sizes, times, deletion, and the refusals that programs count on."""
+    """Names, sizes, times, deletion, and refusals."""
     make_files(served.root, {"one": 1234, "two": 99, "d e/x/y/z": 7, "keep/me": 8})
     ended = node(
         served,
@@ -124,8 +124,8 @@ def test_changes(served: RunningService, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_going_on(served: RunningService, tmp_path: Path) -> None:
-    """Downloads begin at an offset; uploads go on where a cut left them, or after the end."""
+def test_resume(served: RunningService, tmp_path: Path) -> None:
+    """Downloads at an offset; uploads resumed after an interruption, and appended."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = make_files(tmp_path / "here", {"whole": 2_000_000, "tail": 5000})
@@ -150,8 +150,8 @@ def test_going_on(served: RunningService, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_a_cut_upload_is_gone_on_with(served: RunningService, tmp_path: Path) -> None:
-    """The connections are reset while data flows; the program logs in again and sends the rest."""
+def test_an_interrupted_upload_is_resumed(served: RunningService, tmp_path: Path) -> None:
+    """The connections are reset during the upload; the program logs in again and sends the rest."""
     here = make_files(tmp_path / "here", {"data": 50_000_000})
     with interrupting_network(served):
         node(

@@ -34,7 +34,7 @@ clients = pytest.mark.parametrize("client", CLIENTS)
 def ftp(
     served: RunningService, tmp_path: Path, client: str, *commands: str, host: str = "127.0.0.1"
 ) -> CompletedProgram:
-    """Have a client told commands in the directory ``here``."""
+    """Run a client with commands in the directory ``here``."""
     here = tmp_path / "here"
     here.mkdir(exist_ok=True)
     start = (f"open {host} {served.port}", "user demo demo", "prompt")
@@ -45,7 +45,7 @@ def ftp(
 @in_thread
 @pytest.mark.parametrize("choice", CONNECTIONS)
 def test_many_files_both_ways(served: RunningService, tmp_path: Path, choice: str) -> None:
-    """mput and mget expand patterns; names are taken as they are."""
+    """mput and mget expand patterns; names are used literally."""
     client, settings = CONNECTIONS[choice]
     here = make_files(tmp_path / "here", NAMES)
     jobs = "binary", 'mkdir "a dir"', 'cd "a dir"', "mput *.txt", "lcd ..", "!mkdir back"
@@ -122,7 +122,7 @@ def test_changes(served: RunningService, tmp_path: Path, client: str) -> None:
 @in_thread
 @clients
 def test_text(served: RunningService, tmp_path: Path, client: str) -> None:
-    """Text comes back as it was, without the CRs of the way."""
+    """Text is unchanged after upload and download in ASCII mode."""
     here = tmp_path / "here"
     here.mkdir()
     text = b"one\n\ntwo\nlast\n"
@@ -135,8 +135,8 @@ def test_text(served: RunningService, tmp_path: Path, client: str) -> None:
 
 @in_thread
 @clients
-def test_going_on(served: RunningService, tmp_path: Path, client: str) -> None:
-    """reget gets what is missing; restart and put go on with what a cut left."""
+def test_resume(served: RunningService, tmp_path: Path, client: str) -> None:
+    """reget downloads what is missing; restart and put resume an interrupted upload."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = tmp_path / "here"
@@ -154,7 +154,7 @@ def test_going_on(served: RunningService, tmp_path: Path, client: str) -> None:
 
 @in_thread
 def test_times_are_kept(served: RunningService, tmp_path: Path) -> None:
-    """tnftp asks for the time and gives it to the file."""
+    """tnftp sets the modification time of downloads."""
     make_files(served.root, {"file": 10})
     ftp(served, tmp_path, "tnftp", "get file")
     assert int((tmp_path / "here" / "file").stat().st_mtime) == MTIME
@@ -162,7 +162,7 @@ def test_times_are_kept(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 def test_urls(served: RunningService, tmp_path: Path) -> None:
-    """tnftp gets and puts what a URL names."""
+    """tnftp downloads and uploads URLs."""
     here = make_files(tmp_path / "here", {"up": 70_000})
     make_files(served.root, {"a dir/a file": 100_000})
     base = f"ftp://demo:demo@127.0.0.1:{served.port}"
@@ -174,7 +174,7 @@ def test_urls(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 @clients
-def test_failures_are_told(served: RunningService, tmp_path: Path, client: str) -> None:
+def test_errors(served: RunningService, tmp_path: Path, client: str) -> None:
     """Each is an error, and the next command works."""
     make_files(served.root, {"full/x": 1, "file": 10})
     jobs = "get missing", "cd missing", "rmdir full", "rename missing x", "delete full"

@@ -1,4 +1,4 @@
-"""Java's Apache Commons Net; the jobs are in ``CommonsNet.java``, compiled here."""
+"""Java's Apache Commons Net; the jobs are in ``CommonsNet.java``, which is compiled here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Job = Callable[..., CompletedProgram]
 
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compile the jobs; returns where the classes are."""
+    """Compile the jobs; return the directory of the classes."""
     place = tmp_path_factory.mktemp("classes")
     library = java_library("commons-net")
     run([program("javac"), "-d", place, "-cp", library, SOURCE], place)
@@ -30,7 +30,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def job(tmp_path: Path, classes: Path) -> Job:
-    """Return what does a job in the directory ``here``."""
+    """Return a function that runs a job in the directory ``here``."""
     path = f"{classes}:{java_library('commons-net')}"
     settings = ("-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-cp", path, "CommonsNet")
     here = tmp_path / "here"
@@ -48,7 +48,7 @@ def job(tmp_path: Path, classes: Path) -> Job:
 @in_thread
 @pytest.mark.parametrize("mode", MODES)
 def test_every_name_both_ways(served: RunningService, tmp_path: Path, job: Job, mode: str) -> None:
-    """Odd names and big files come back as they went."""
+    """Unusual names and big files are unchanged after upload and download."""
     sizes = {name: 1000 + number for number, name in enumerate(ODD_NAMES)}
     here = make_files(tmp_path / "here", {**sizes, "big": 3 << 20, "empty": 0})
     (tmp_path / "back").mkdir()
@@ -61,7 +61,7 @@ def test_every_name_both_ways(served: RunningService, tmp_path: Path, job: Job, 
 @in_thread
 @pytest.mark.parametrize("mode", ["passive", "active"])
 def test_ipv6(server: Callable[..., RunningService], tmp_path: Path, job: Job, mode: str) -> None:
-    """Over IPv6; the EPRT has the long form of the address."""
+    """IPv6; the EPRT has the long form of the address."""
     here = make_files(tmp_path / "here", {"one": 100_000, "two": 0})
     (tmp_path / "back").mkdir()
     served = server("--listen", r"tcp6:0:interface=\:\:1")
@@ -89,7 +89,7 @@ def test_listings(served: RunningService, job: Job) -> None:
 
 @in_thread
 def test_changes(served: RunningService, job: Job) -> None:
-    """Names, directories, modes and times change; refusals are 550; a session begins anew."""
+    """Names, directories, modes and times; refusals are 550; REIN."""
     make_files(served.root, {"one": 12345, "two": 20, "gone": 6, "full/x": 1})
     (served.root / "empty").mkdir()
     one = (served.root / "one").read_bytes()
@@ -101,8 +101,8 @@ def test_changes(served: RunningService, job: Job) -> None:
 
 
 @in_thread
-def test_going_on(served: RunningService, tmp_path: Path, job: Job) -> None:
-    """Offsets, appending, unique names, and an abort in the middle."""
+def test_resume(served: RunningService, tmp_path: Path, job: Job) -> None:
+    """Offsets, APPE, STOU, and ABOR during a transfer."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = make_files(tmp_path / "here", {"whole": 2_000_000, "tail": 5000})
@@ -118,7 +118,7 @@ def test_going_on(served: RunningService, tmp_path: Path, job: Job) -> None:
 
 @in_thread
 def test_text(served: RunningService, tmp_path: Path, job: Job) -> None:
-    """Text is translated on the way and comes back as it was."""
+    """Text is translated in both directions and unchanged at the end."""
     here = tmp_path / "here"
     (here / "text").write_bytes(b"one\n\ntwo\nlast\n")
     job(served, "passive", "text")

@@ -1,4 +1,4 @@
-"""curl: up and down, ranges, resumes, active mode, quoted commands and its exit codes."""
+"""curl: uploads and downloads, ranges, resume, active mode, quoted commands, exit codes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_ranges(curl: Curl, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_a_session_goes_on_after_a_range(curl: Curl, tmp_path: Path) -> None:
+def test_the_session_works_after_a_range(curl: Curl, tmp_path: Path) -> None:
     data = content(BIG)
     (curl.served.root / "file").write_bytes(data)
     one, other = tmp_path / "one", tmp_path / "other"
@@ -116,7 +116,7 @@ def test_a_download_is_resumed(curl: Curl, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_an_upload_is_resumed_after_a_cut(curl: Curl, tmp_path: Path) -> None:
+def test_an_interrupted_upload_is_resumed(curl: Curl, tmp_path: Path) -> None:
     here = make_files(tmp_path / "here", {"file": BIG})
     wire = curl.served.session()
     data = wire.data()
@@ -139,7 +139,7 @@ def test_an_upload_at_an_offset(curl: Curl, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_appending(curl: Curl, tmp_path: Path) -> None:
+def test_append(curl: Curl, tmp_path: Path) -> None:
     here = make_files(tmp_path / "here", {"file": 70_000})
     for _ in range(2):
         curl("-a", "-T", here / "file", curl.url("log"))
@@ -227,7 +227,7 @@ def test_files_from_different_directories_over_one_connection(curl: Curl, tmp_pa
 
 
 @in_thread
-def test_head_tells_size_and_time(curl: Curl) -> None:
+def test_head_shows_size_and_time(curl: Curl) -> None:
     make_files(curl.served.root, {"file": 12_345})
     said = curl("-I", curl.url("file")).stdout
     assert "Content-Length: 12345" in said
@@ -269,7 +269,7 @@ def test_exit_codes_of_refusals(curl: Curl, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_a_missing_file_does_not_spoil_the_next(curl: Curl, tmp_path: Path) -> None:
+def test_transfers_after_a_missing_file(curl: Curl, tmp_path: Path) -> None:
     make_files(curl.served.root, {"here": 100})
     back = tmp_path / "back"
     words: list[str | Path] = [

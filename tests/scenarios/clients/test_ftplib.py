@@ -25,7 +25,7 @@ FIXTURES = (login, started, starting)
 
 
 @in_thread
-def test_a_session_from_welcome_to_quit(served: RunningService, login: Login) -> None:
+def test_a_session_from_greeting_to_quit(served: RunningService, login: Login) -> None:
     ftp = login(served)
     assert ftp.getwelcome().startswith("220")
     assert ftp.pwd() == "/"

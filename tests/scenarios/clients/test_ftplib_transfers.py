@@ -1,4 +1,4 @@
-"""Python's ``ftplib``: big files, active mode, IPv6, parts of files, cuts and ABOR."""
+"""Python's ``ftplib``: big files, active mode, IPv6, offsets, interruptions and ABOR."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_an_expected_size_comes_with_the_connection(served: RunningService, logi
 
 
 @in_thread
-def test_refused_transfers_leave_the_session_usable(served: RunningService, login: Login) -> None:
+def test_the_session_works_after_refused_transfers(served: RunningService, login: Login) -> None:
     ftp = login(served)
     for passive in (True, False):
         ftp.set_pasv(passive)

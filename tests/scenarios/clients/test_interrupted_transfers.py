@@ -1,4 +1,4 @@
-"""Clients behind a network that resets connections in the middle of a file, as it pleases."""
+"""Clients behind a network that resets connections during a transfer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EITHER = pytest.mark.parametrize("receive_all", [False, True], ids=["data", "rec
 
 @pytest.fixture(name="network")
 def networks(served: RunningService) -> Iterator[Connect]:
-    """Put networks before the service: ``network(*cuts, control=False)``, from a thread."""
+    """Put relays before the service: ``network(*cuts, control=False)``, from a thread."""
     made: list[Network] = []
 
     def connect(*cuts: int, control: bool = False) -> Network:
@@ -47,7 +47,7 @@ def networks(served: RunningService) -> Iterator[Connect]:
 
 @pytest.fixture
 def endings(served: RunningService) -> list[TransferEnded]:
-    """How transfers ended, as it happens."""
+    """The ends of transfers."""
     ended: list[TransferEnded] = []
 
     def note(event: object) -> None:
@@ -59,23 +59,23 @@ def endings(served: RunningService) -> list[TransferEnded]:
 
 
 def url(port: int) -> str:
-    """Return where the file is."""
+    """Return the URL of the file."""
     return f"ftp://demo:demo@{LOCAL}:{port}/file"
 
 
 def whole(directory: Path) -> bool:
-    """Tell whether the file is whole, and alone."""
+    """Return whether the file is complete and the only one."""
     return os.listdir(directory) == ["file"] and (directory / "file").read_bytes() == DATA
 
 
 def upload_cut(session: ftplib.FTP) -> None:
-    """Upload the file; that must fail."""
+    """Upload the file; the upload must fail."""
     with pytest.raises((OSError, EOFError, ftplib.Error)):
         upload(session, "file", DATA)
 
 
 def download_command(client: str, port: int) -> list[str]:
-    """Return the words that download the file, or go on with it."""
+    """Return the command that downloads the file, or resumes its download."""
     ways = {
         "curl": ["-sS", "-C", "-", "-o", "file", url(port)],
         "wget": ["-nv", "--no-config", "--tries=3", "--waitretry=0", "-c", url(port)],
@@ -90,7 +90,7 @@ def download_command(client: str, port: int) -> list[str]:
 
 
 def upload_command(client: str, port: int) -> list[str]:
-    """Return the words that upload the file, or go on with it; ncftp's sendfile cannot do that."""
+    """Return the command that uploads the file, or resumes it (not sendfile in ncftp)."""
     place = f"open -u demo,demo -p {port} {LOCAL}"
     ways = {
         "curl": ["-sS", "-C", "-", "-T", "file", url(port)],
@@ -103,7 +103,7 @@ def upload_command(client: str, port: int) -> list[str]:
 @EITHER
 @pytest.mark.parametrize("client", ["curl", "wget", "lftp", "ncftpget"])
 @in_thread
-def test_a_download_goes_on(
+def test_an_interrupted_download_is_resumed(
     served: RunningService, tmp_path: Path, network: Connect, client: str, receive_all: bool
 ) -> None:
     (served.root / "file").write_bytes(DATA)
@@ -123,7 +123,7 @@ def test_a_download_goes_on(
 @EITHER
 @pytest.mark.parametrize("client", ["curl", "ncftpput"])
 @in_thread
-def test_an_upload_goes_on(
+def test_an_interrupted_upload_is_resumed(
     served: RunningService,
     tmp_path: Path,
     network: Connect,
@@ -144,7 +144,7 @@ def test_an_upload_goes_on(
 @EITHER
 @pytest.mark.parametrize("client", ["curl", "lftp", "ncftpput"])
 @in_thread
-def test_another_client_goes_on_with_an_upload(
+def test_another_client_resumes_an_upload(
     served: RunningService,
     tmp_path: Path,
     network: Connect,
@@ -162,7 +162,7 @@ def test_another_client_goes_on_with_an_upload(
 
 @EITHER
 @in_thread
-def test_the_old_file_is_there_until_the_new_one_is_whole(
+def test_the_old_file_is_visible_until_the_upload_is_complete(
     served: RunningService,
     network: Connect,
     login: Login,
@@ -180,7 +180,7 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(
 
 @EITHER
 @in_thread
-def test_an_upload_survives_cut_after_cut(
+def test_an_upload_is_interrupted_several_times(
     served: RunningService, network: Connect, login: Login, receive_all: bool
 ) -> None:
     unsteady = network(CUT, 12 << 20, 10 << 20, control=receive_all)
@@ -198,10 +198,10 @@ def test_an_upload_survives_cut_after_cut(
 
 @pytest.mark.parametrize("verb", ["APPE", "STOR"])
 @in_thread
-def test_an_upload_goes_on_before_the_cut_is_noticed(
+def test_an_upload_is_resumed_before_the_interruption_is_noticed(
     served: RunningService, login: Login, verb: str
 ) -> None:
-    """The session of before seems alive; who goes on must get all of the file or a refusal."""
+    """The first session seems alive: the second gets the complete file or a refusal."""
     before, after = login(served), login(served)
     before.voidcmd("TYPE I")
     with before.transfercmd("STOR file") as end:
@@ -225,8 +225,8 @@ def test_an_upload_goes_on_before_the_cut_is_noticed(
 
 @pytest.mark.parametrize("verb", ["APPE", "STOR"])
 @in_thread
-def test_a_size_that_was_told_holds(served: RunningService, login: Login, verb: str) -> None:
-    """More may arrive between SIZE and what follows it; the client sends from where it was told."""
+def test_a_reported_size_stays_valid(served: RunningService, login: Login, verb: str) -> None:
+    """More may arrive after SIZE; the client sends from the reported offset."""
     before, after = login(served), login(served)
     before.voidcmd("TYPE I")
     after.voidcmd("TYPE I")
@@ -250,7 +250,7 @@ def test_a_size_that_was_told_holds(served: RunningService, login: Login, verb: 
 
 @EITHER
 @in_thread
-def test_what_arrived_is_what_is_told(
+def test_size_is_what_arrived(
     served: RunningService,
     network: Connect,
     login: Login,

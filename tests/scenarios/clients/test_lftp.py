@@ -1,4 +1,4 @@
-"""lftp: mirrors under many settings, big and many files, and what follows a cut."""
+"""lftp: mirrors with many settings, big and many files, interruptions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHOICES = {
 
 
 def trees(tmp_path: Path) -> tuple[Path, Path]:
-    """Return a tree on the client's side and the place it is to come back to."""
+    """Return a local tree and the target directory of its download."""
     here = tmp_path / "here"
     return make_tree(here / "tree"), here / "back"
 
@@ -41,7 +41,7 @@ def trees(tmp_path: Path) -> tuple[Path, Path]:
 @in_thread
 @pytest.mark.parametrize("choice", CHOICES)
 def test_mirror_both_ways(served: RunningService, tmp_path: Path, choice: str) -> None:
-    """A tree goes there and back whole, with its times, whatever is set."""
+    """A tree is uploaded and downloaded completely, with its times, with every setting."""
     tree, back = trees(tmp_path)
     setting, sign = CHOICES[choice]
     ended = lftp(served, tmp_path, setting, "mirror -R tree there", "mirror there back")
@@ -53,7 +53,7 @@ def test_mirror_both_ways(served: RunningService, tmp_path: Path, choice: str) -
 @ipv6
 @in_thread
 def test_mirror_over_ipv6(server: Callable[..., RunningService], tmp_path: Path) -> None:
-    """IPv6 needs EPSV; the EPRT of lftp 4.9 names no host but ``::``, so it is not tried."""
+    """IPv6 needs EPSV; the EPRT of lftp 4.9 has the host ``::`` and is not tested."""
     served = server("--listen", r"tcp6:0:interface=\:\:1")
     tree, back = trees(tmp_path)
     ended = lftp(served, tmp_path, "mirror -R tree there", "mirror there back", host="[::1]")
@@ -66,7 +66,7 @@ def test_mirror_over_ipv6(server: Callable[..., RunningService], tmp_path: Path)
 def test_mirror_again_moves_nothing_and_delete_makes_equal(
     served: RunningService, tmp_path: Path
 ) -> None:
-    """Times and sizes are so right that a second mirror has nothing to do."""
+    """Times and sizes are exact: a second mirror transfers nothing."""
     tree, back = trees(tmp_path)
     both = "mirror -R --delete tree there", "mirror --delete there back"
     lftp(served, tmp_path, *both)
@@ -85,7 +85,7 @@ def test_mirror_again_moves_nothing_and_delete_makes_equal(
 
 @in_thread
 def test_a_thousand_small_files_both_ways(served: RunningService, tmp_path: Path) -> None:
-    """Thousands of commands in a pipeline are answered in order."""
+    """Thousands of pipelined commands are answered in order."""
     tree = small_files(tmp_path / "here" / "tree")
     lftp(served, tmp_path, "mirror -R tree there", "mirror there back")
     assert_same(tree, served.root / "there", times=True)
@@ -94,7 +94,7 @@ def test_a_thousand_small_files_both_ways(served: RunningService, tmp_path: Path
 
 @in_thread
 def test_a_big_file_both_ways_and_in_pieces(served: RunningService, tmp_path: Path) -> None:
-    """50 MiB, up, down, and down over four connections that stop in the middle."""
+    """50 MiB: upload, download, and a download over four connections that stop early."""
     here = make_files(tmp_path / "here", {"big": BIG})
     ended = lftp(
         served,
@@ -111,10 +111,10 @@ def test_a_big_file_both_ways_and_in_pieces(served: RunningService, tmp_path: Pa
 
 @in_thread
 @pytest.mark.parametrize("command", ["put -c data", "reput data"])
-def test_an_upload_goes_on_after_a_cut(
+def test_an_interrupted_upload_is_resumed(
     served: RunningService, tmp_path: Path, command: str
 ) -> None:
-    """What came before the cut is not sent again."""
+    """What arrived before the interruption is not sent again."""
     here = make_files(tmp_path / "here", {"data": 3_000_000})
     expected = (here / "data").read_bytes()
     interrupt_upload(served, "data", expected[:1_200_000])
@@ -126,9 +126,7 @@ def test_an_upload_goes_on_after_a_cut(
 
 @in_thread
 @pytest.mark.parametrize("command", ["get -c data", "reget data", "pget -c data"])
-def test_a_download_goes_on_where_it_ended(
-    served: RunningService, tmp_path: Path, command: str
-) -> None:
+def test_a_download_is_resumed(served: RunningService, tmp_path: Path, command: str) -> None:
     """Only the rest is sent."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
@@ -141,8 +139,8 @@ def test_a_download_goes_on_where_it_ended(
 
 
 @in_thread
-def test_a_cut_download_is_gone_on_with(served: RunningService, tmp_path: Path) -> None:
-    """The connections are reset while data flows; lftp connects again and gets the rest."""
+def test_an_interrupted_download_is_resumed(served: RunningService, tmp_path: Path) -> None:
+    """The connections are reset during the download; lftp reconnects and downloads the rest."""
     expected = content(LONG)
     (served.root / "data").write_bytes(expected)
     with interrupting_network(served):

@@ -19,7 +19,7 @@ CAT = ("tree/one", "tree/empty", "tree/block")
 
 @in_thread
 def test_globs(served: RunningService, tmp_path: Path) -> None:
-    """mput, mget, mrm and rmdir expand patterns and take odd names literally."""
+    """mput, mget, mrm and rmdir expand patterns and use unusual names literally."""
     names = {"a b.txt": 10, "-c.txt": 11, "[d].txt": 12, "100%.txt": 13, "e.bin": 14}
     here = make_files(tmp_path / "here", names)
     lftp(
@@ -36,7 +36,7 @@ def test_globs(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 def test_rename_chmod_and_deletion(served: RunningService, tmp_path: Path) -> None:
-    """A file moves over another one and into a directory; modes change, also below."""
+    """A file replaces another and moves into a directory; modes change, recursively too."""
     make_files(served.root, {"old": 10, "new": 20, "other": 30, "d/e/f": 40, "gone/x": 50})
     expected = (served.root / "old").read_bytes()
     lftp(
@@ -54,7 +54,7 @@ def test_rename_chmod_and_deletion(served: RunningService, tmp_path: Path) -> No
 
 @in_thread
 def test_listings(served: RunningService, tmp_path: Path) -> None:
-    """ls, nlist, cls, find and du tell what there is."""
+    """ls, nlist, cls, find and du."""
     make_tree(served.root / "tree")
     jobs = {
         "found": "find tree",
@@ -87,7 +87,7 @@ def test_listings(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 def test_text(served: RunningService, tmp_path: Path) -> None:
-    """In ASCII mode lines end with CRLF on the way and with LF at both ends."""
+    """In ASCII mode lines end with CRLF on the network and with LF in files."""
     here = tmp_path / "here"
     here.mkdir()
     text = b"one\n\ntwo\nlast without end"
@@ -101,7 +101,7 @@ def test_text(served: RunningService, tmp_path: Path) -> None:
 @in_thread
 @pytest.mark.parametrize("setting", ["yes", "no"])
 def test_times_by_site_utime(served: RunningService, tmp_path: Path, setting: str) -> None:
-    """Either form of SITE UTIME sets the time to the second, in UTC."""
+    """Both forms of SITE UTIME set the time to the second, in UTC."""
     tree = make_tree(tmp_path / "here" / "tree")
     settings = "set ftp:use-feat no", f"set ftp:use-site-utime2 {setting}"
     ended = lftp(served, tmp_path, *settings, "mirror -R tree there")
@@ -111,8 +111,8 @@ def test_times_by_site_utime(served: RunningService, tmp_path: Path, setting: st
 
 
 @in_thread
-def test_failures_are_told(served: RunningService, tmp_path: Path) -> None:
-    """Each of these is an error, and the session goes on."""
+def test_errors(served: RunningService, tmp_path: Path) -> None:
+    """Each of these is an error, and the session continues."""
     make_files(served.root, {"file": 10, "full/x": 1})
     for command in (
         *("get missing", "cd missing", "cd file", "rm missing", "rmdir full", "mkdir full"),

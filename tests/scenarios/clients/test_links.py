@@ -1,4 +1,4 @@
-"""Clients that descend, in trees with links: what a link points at survives, and a loop ends.
+"""Recursive clients in trees with links: targets of links survive, and loops end.
 
 Each client removes or copies ``site``, which holds links to a directory beside it, to the directory
 above, to itself and to nothing.
@@ -23,7 +23,7 @@ FIXTURES = (started, starting)
 
 
 def planted(served: RunningService) -> Path:
-    """Make ``site`` with its links, and ``releases`` beside it, which is to survive."""
+    """Create ``site`` with its links, and ``releases`` beside it, which must survive."""
     site, release = served.root / "site", served.root / "releases" / "7"
     release.mkdir(parents=True)
     (release / "kept").write_bytes(b"kept")
@@ -44,7 +44,7 @@ def planted(served: RunningService) -> Path:
 
 
 def assert_kept(served: RunningService) -> None:
-    """See that nothing but ``site`` was touched."""
+    """Assert that nothing but ``site`` was changed."""
     assert sorted(os.listdir(served.root)) in (["releases"], ["releases", "site"])
     assert (served.root / "releases" / "7" / "kept").read_bytes() == b"kept"
 
@@ -75,7 +75,7 @@ def by_basic_ftp_with_lists(served: RunningService, tmp_path: Path) -> None:
 
 
 def by_ftplib(served: RunningService, _tmp_path: Path) -> None:
-    """Remove as Python programs do that go by the facts."""
+    """Delete recursively by the facts of MLSD, as Python programs do."""
 
     def remove(ftp: ftplib.FTP, path: str) -> None:
         for name, facts in list(ftp.mlsd(path)):
@@ -107,7 +107,7 @@ REMOVERS = (
 def test_removing_a_tree_removes_its_links_only(
     served: RunningService, tmp_path: Path, remove: Callable[[RunningService, Path], None]
 ) -> None:
-    """The tree goes, links included, and what they point at stays."""
+    """The tree is deleted with its links; their targets stay."""
     site = planted(served)
     remove(served, tmp_path)
     assert not site.exists()
@@ -119,7 +119,7 @@ def test_removing_a_tree_removes_its_links_only(
 def test_a_mirror_that_deletes_does_not_delete_through_links(
     served: RunningService, tmp_path: Path, facts: str
 ) -> None:
-    """``mirror -R --delete`` of an empty directory takes the links away."""
+    """``mirror -R --delete`` of an empty directory deletes the links."""
     site = planted(served)
     (tmp_path / "here" / "empty").mkdir(parents=True)
     lftp(served, tmp_path, f"set ftp:use-mlsd {facts}", "mirror -R --delete empty site")
@@ -130,7 +130,7 @@ def test_a_mirror_that_deletes_does_not_delete_through_links(
 @in_thread
 @pytest.mark.parametrize("facts", ["yes", "no"])
 def test_a_copy_of_a_loop_ends(served: RunningService, tmp_path: Path, facts: str) -> None:
-    """Nothing is copied twice by lftp; links are made again as links."""
+    """lftp copies nothing twice; links are created as links."""
     planted(served)
     lftp(served, tmp_path, f"set ftp:use-mlsd {facts}", "mirror site copy")
     copy = tmp_path / "here" / "copy"
@@ -142,7 +142,7 @@ def test_a_copy_of_a_loop_ends(served: RunningService, tmp_path: Path, facts: st
 
 @in_thread
 def test_a_link_to_a_file_is_copied_as_the_file(served: RunningService, tmp_path: Path) -> None:
-    """rclone takes links for files, and compares sizes and times with those told."""
+    """rclone treats links as files and compares their listed sizes and times."""
     (served.root / "file").write_bytes(b"content")
     os.utime(served.root / "file", (1_600_000_000, 1_600_000_000))
     (served.root / "link").symlink_to("file")
@@ -154,7 +154,7 @@ def test_a_link_to_a_file_is_copied_as_the_file(served: RunningService, tmp_path
 
 @in_thread
 def test_a_recursive_listing_ends(served: RunningService, tmp_path: Path) -> None:
-    """``curl`` reads LIST -R; the loop is shown once."""
+    """curl reads LIST -R; the loop is listed once."""
     planted(served)
     (tmp_path / "here").mkdir()
     url = f"ftp://demo:demo@127.0.0.1:{served.port}/site/"

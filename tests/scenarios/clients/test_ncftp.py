@@ -37,7 +37,7 @@ def sent(ended: CompletedProgram, verb: str) -> list[str]:
 @in_thread
 @pytest.mark.parametrize("connection", CONNECTIONS)
 def test_trees_both_ways(served: RunningService, tmp_path: Path, connection: str) -> None:
-    """ncftpput -R and ncftpget -R carry everything, with its times."""
+    """ncftpput -R and ncftpget -R transfer everything with its times."""
     tree = make_tree(tmp_path / "here" / "tree")
     how = CONNECTIONS[connection]
     put = ncftp(served, tmp_path, "ncftpput", "-R", "-m", "-y", how, HOST, "/a/b c", "tree")
@@ -51,7 +51,7 @@ def test_trees_both_ways(served: RunningService, tmp_path: Path, connection: str
 
 @in_thread
 def test_globs(served: RunningService, tmp_path: Path) -> None:
-    """A pattern is expanded with the server's names."""
+    """A pattern is expanded on the server's names."""
     names = {"a b.txt": 10, "-c.txt": 11, "100%.txt": 13, "e.bin": 14}
     make_files(served.root / "d e", names)
     ncftp(served, tmp_path, "ncftpget", HOST, ".", "/d e/*.txt")
@@ -74,8 +74,8 @@ def test_listings(served: RunningService, tmp_path: Path, flags: str) -> None:
 
 
 @in_thread
-def test_an_upload_goes_on_after_a_cut(served: RunningService, tmp_path: Path) -> None:
-    """ncftpput -z sends only what is missing (with -s; without it it begins at 0)."""
+def test_an_interrupted_upload_is_resumed(served: RunningService, tmp_path: Path) -> None:
+    """ncftpput -z sends only what is missing (with -s; otherwise it starts at 0)."""
     here = make_files(tmp_path / "here", {"data": 3_000_000})
     expected = (here / "data").read_bytes()
     interrupt_upload(served, "data", expected[:1_200_000])
@@ -85,8 +85,8 @@ def test_an_upload_goes_on_after_a_cut(served: RunningService, tmp_path: Path) -
 
 
 @in_thread
-def test_a_download_goes_on_where_it_ended(served: RunningService, tmp_path: Path) -> None:
-    """ncftpget -z gets only what is missing."""
+def test_a_download_is_resumed(served: RunningService, tmp_path: Path) -> None:
+    """ncftpget -z downloads only what is missing."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = tmp_path / "here"
@@ -99,7 +99,7 @@ def test_a_download_goes_on_where_it_ended(served: RunningService, tmp_path: Pat
 
 @in_thread
 def test_single_files(served: RunningService, tmp_path: Path) -> None:
-    """Appending, text, temporary names, and deletion after the transfer."""
+    """Append, text, temporary names, and deletion after the transfer."""
     here = make_files(tmp_path / "here", {"one": 1000, "two": 2000, "three": 3000})
     (here / "text").write_bytes(b"one\n\ntwo\nlast")
     one = (here / "one").read_bytes()
@@ -124,8 +124,8 @@ def test_single_files(served: RunningService, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_failures_are_told(served: RunningService, tmp_path: Path) -> None:
-    """What is not there is an error."""
+def test_errors(served: RunningService, tmp_path: Path) -> None:
+    """Missing files are errors."""
     make_files(tmp_path / "here", {"one": 1000})
     assert ncftp(served, tmp_path, "ncftpget", HOST, ".", "/missing", status=None).returncode
     assert ncftp(served, tmp_path, "ncftpput", HOST, "/no", "one", status=None).returncode

@@ -1,4 +1,4 @@
-"""Perl's ``Net::FTP``, told what to do by little programs."""
+"""Perl's ``Net::FTP``, driven by small programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ passive = pytest.mark.parametrize("passive", [1, 0], ids=["passive", "active"])
 def perl(
     served: RunningService, tmp_path: Path, text: str, passive: int = 1, host: str = "127.0.0.1"
 ) -> CompletedProgram:
-    """Run a program that is logged in, in the directory ``here``."""
+    """Run a program after a login, in the directory ``here``."""
     here = tmp_path / "here"
     here.mkdir(exist_ok=True)
     argv = [program("perl"), "-e", f"{BEGIN}{text}\nmust($ftp->quit);"]
@@ -49,7 +49,7 @@ for my $name (@names) { $listed{$name} or die "not listed: $name"; must($ftp->ge
 @in_thread
 @passive
 def test_every_name_both_ways(served: RunningService, tmp_path: Path, passive: int) -> None:
-    """Odd names and big files come back as they went; directories are made on the way."""
+    """Unusual names and big files are unchanged; directories are created as needed."""
     sizes = {name: 1000 + number for number, name in enumerate(ODD_NAMES)}
     here = make_files(tmp_path / "here", {**sizes, "big": 3 << 20, "empty": 0})
     perl(served, tmp_path, EVERY_FILE, passive)
@@ -71,7 +71,7 @@ def test_ipv6(server: Callable[..., RunningService], tmp_path: Path, passive: in
 
 @in_thread
 def test_names_sizes_and_times(served: RunningService, tmp_path: Path) -> None:
-    """ls, dir, mdtm, size, pwd, cdup, rename, delete, rmdir and supported tell and do the right."""
+    """ls, dir, mdtm, size, pwd, cdup, rename, delete, rmdir and supported."""
     make_files(served.root, {"d e/file": 12345, "d e/-rf": 0, "other": 5, "tree/a/b/c": 7})
     ended = perl(
         served,
@@ -100,7 +100,7 @@ def test_names_sizes_and_times(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 def test_appending_and_unique_names(served: RunningService, tmp_path: Path) -> None:
-    """APPE adds; STOU never takes a name twice and tells which one it took."""
+    """APPE appends; STOU chooses a new name and reports it."""
     here = make_files(tmp_path / "here", {"one": 1000, "two": 2000})
     ended = perl(
         served,
@@ -119,7 +119,7 @@ def test_appending_and_unique_names(served: RunningService, tmp_path: Path) -> N
 
 @in_thread
 def test_text(served: RunningService, tmp_path: Path) -> None:
-    """Text is translated on the way, and handles are read and written line by line."""
+    """Text is translated; handles are read and written line by line."""
     here = tmp_path / "here"
     here.mkdir()
     (here / "text").write_bytes(b"one\n\ntwo\nlast\n")
@@ -141,8 +141,8 @@ def test_text(served: RunningService, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_going_on_and_stopping(served: RunningService, tmp_path: Path) -> None:
-    """get and put go on at an offset; a transfer can be aborted and the session goes on."""
+def test_resume_and_abort(served: RunningService, tmp_path: Path) -> None:
+    """get and put at an offset; the session continues after an aborted transfer."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = make_files(tmp_path / "here", {"whole": 2_000_000})

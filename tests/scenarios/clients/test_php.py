@@ -1,4 +1,4 @@
-"""PHP's ftp extension, told what to do by little programs; warnings are errors there too."""
+"""PHP's ftp extension, driven by small programs; warnings are errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ passive = pytest.mark.parametrize("passive", [1, 0], ids=["passive", "active"])
 
 
 def php(served: RunningService, tmp_path: Path, text: str, passive: int = 1) -> CompletedProgram:
-    """Run a program that is logged in, in the directory ``here``."""
+    """Run a program after a login, in the directory ``here``."""
     (tmp_path / "here").mkdir(exist_ok=True)
     argv = [program("php"), "-d", "display_errors=stderr", "-r", f"{BEGIN}{text}{END}"]
     return run([*argv, "--", str(served.port), str(passive)], tmp_path, cwd=tmp_path / "here")
@@ -42,7 +42,7 @@ def php(served: RunningService, tmp_path: Path, text: str, passive: int = 1) -> 
 @in_thread
 @passive
 def test_every_name_both_ways(served: RunningService, tmp_path: Path, passive: int) -> None:
-    """Odd names and big files come back as they went."""
+    """Unusual names and big files are unchanged after upload and download."""
     sizes = {name: 1000 + number for number, name in enumerate(ODD_NAMES)}
     here = make_files(tmp_path / "here", {**sizes, "big": 3 << 20, "empty": 0})
     php(
@@ -65,7 +65,7 @@ def test_every_name_both_ways(served: RunningService, tmp_path: Path, passive: i
 @in_thread
 @passive
 def test_listings(served: RunningService, tmp_path: Path, passive: int) -> None:
-    """nlist, rawlist and mlsd tell what is there."""
+    """nlist, rawlist and mlsd."""
     make_files(served.root / "d", {"a b": 1234567, "-rf": 0, "na\u00efve/x": 5, ".dot": 3})
     ended = php(
         served,
@@ -123,8 +123,8 @@ def test_changes(served: RunningService, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_going_on_and_appending(served: RunningService, tmp_path: Path) -> None:
-    """Downloads and uploads begin at an offset; FTP_AUTORESUME finds it."""
+def test_resume_and_append(served: RunningService, tmp_path: Path) -> None:
+    """Downloads and uploads at an offset; FTP_AUTORESUME."""
     expected = content(3_000_000)
     (served.root / "data").write_bytes(expected)
     here = make_files(tmp_path / "here", {"whole": 2_000_000, "tail": 5000})
@@ -153,8 +153,10 @@ def test_going_on_and_appending(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 @passive
-def test_pieces_and_text(served: RunningService, tmp_path: Path, passive: int) -> None:
-    """nb_put and nb_get move a piece at a time; fget and fput take streams; text is translated."""
+def test_nonblocking_transfers_and_text(
+    served: RunningService, tmp_path: Path, passive: int
+) -> None:
+    """nb_put and nb_get, fget and fput with streams, text."""
     here = make_files(tmp_path / "here", {"data": 2_000_000})
     (here / "text").write_bytes(b"one\n\ntwo\nlast\n")
     php(
@@ -184,7 +186,7 @@ def test_pieces_and_text(served: RunningService, tmp_path: Path, passive: int) -
 
 @in_thread
 def test_urls(served: RunningService, tmp_path: Path) -> None:
-    """Files, directories and facts can be had through the ftp:// wrapper."""
+    """Files, directories and facts through the ftp:// wrapper."""
     make_files(served.root, {"d/one": 12345, "d/two": 5, "gone": 1})
     php(
         served,

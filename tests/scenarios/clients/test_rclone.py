@@ -1,4 +1,4 @@
-"""rclone: copy, sync, check and all the rest that it does with a remote directory."""
+"""rclone: copy, sync, check and the other commands for a remote directory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rclone(
     host: str = "127.0.0.1",
     status: int | None = 0,
 ) -> CompletedProgram:
-    """Run ``rclone``; the remote is called ``r:``, and no retry hides a failure."""
+    """Run ``rclone`` without retries; the remote is ``r:``."""
     binary = program("rclone")
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
@@ -45,14 +45,14 @@ def rclone(
 
 
 def obscured(tmp_path: Path) -> str:
-    """Return ``demo`` as rclone wants passwords."""
+    """Return ``demo`` in rclone's form of passwords."""
     return run([program("rclone"), "obscure", "demo"], tmp_path).stdout.strip()
 
 
 @in_thread
 @pytest.mark.parametrize("choice", CHOICES)
 def test_copy_both_ways(served: RunningService, tmp_path: Path, choice: str) -> None:
-    """A tree goes there and back, whatever is set; its times too where they are exact."""
+    """A tree is uploaded and downloaded with every setting, with its times where they are exact."""
     options = CHOICES[choice]
     hidden = {".hidden", ".config"} if choice == "LIST" else set()
     tree = make_tree(tmp_path / "tree", without=hidden)
@@ -76,7 +76,7 @@ def test_ipv6(server: Callable[..., RunningService], tmp_path: Path) -> None:
 
 @in_thread
 def test_a_connection_string(served: RunningService, tmp_path: Path) -> None:
-    """A remote can be named without any configuration."""
+    """A remote without configuration."""
     make_files(served.root, {"d/one": 100})
     login = f"host=127.0.0.1,port={served.port},user=demo,pass={obscured(tmp_path)}"
     ended = rclone(served, tmp_path, "cat", f":ftp,{login}:d/one")
@@ -87,7 +87,7 @@ def test_a_connection_string(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 def test_sync_makes_equal_both_ways(served: RunningService, tmp_path: Path) -> None:
-    """A second sync has nothing to do; then changes, deletions and new files are carried."""
+    """A second sync transfers nothing; then changes, deletions and new files are synchronized."""
     tree, back = make_tree(tmp_path / "tree"), tmp_path / "back"
     for source, target in ((tree, "r:there"), ("r:there", back)):
         rclone(served, tmp_path, "sync", source, target)
@@ -108,7 +108,7 @@ def test_sync_makes_equal_both_ways(served: RunningService, tmp_path: Path) -> N
 
 @in_thread
 def test_many_small_files(served: RunningService, tmp_path: Path) -> None:
-    """A thousand files over several sessions at once."""
+    """A thousand files over several parallel sessions."""
     tree = small_files(tmp_path / "tree")
     rclone(served, tmp_path, "copy", tree, "r:t", "--transfers", "8")
     assert_same(tree, served.root / "t", times=True)
@@ -116,7 +116,7 @@ def test_many_small_files(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 def test_listings(served: RunningService, tmp_path: Path) -> None:
-    """lsjson, lsf, ls, size, tree and about tell what is there."""
+    """lsjson, lsf, ls, size, tree and about."""
     make_files(served.root / "d", {"a b": 1234567, "-rf": 0, "na\u00efve/x": 5, ".dot": 3})
     entries = json.loads(rclone(served, tmp_path, "lsjson", "-R", "r:d").stdout)
     found = {entry["Path"]: entry for entry in entries}
@@ -164,7 +164,7 @@ def test_changes(served: RunningService, tmp_path: Path) -> None:
 
 @in_thread
 def test_parts_of_files(served: RunningService, tmp_path: Path) -> None:
-    """cat with an offset and a count ends a download in the middle."""
+    """cat with an offset and a count ends a download early."""
     (served.root / "data").write_bytes(b"0123456789" * 1_000_000)
     words = "--offset", "5000003", "--count", "9"
     assert rclone(served, tmp_path, "cat", "r:data", *words).stdout == "345678901"
@@ -173,8 +173,8 @@ def test_parts_of_files(served: RunningService, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_failures_are_told(served: RunningService, tmp_path: Path) -> None:
-    """What is not there is not found: rclone knows status 3 (directory) and 4 (file)."""
+def test_errors(served: RunningService, tmp_path: Path) -> None:
+    """Missing names: rclone exits with 3 (directory) or 4 (file)."""
     assert rclone(served, tmp_path, "ls", "r:missing", status=3).stdout == ""
     rclone(served, tmp_path, "rmdir", "r:missing", status=3)
     rclone(served, tmp_path, "deletefile", "r:missing", status=4)

@@ -1,4 +1,4 @@
-"""An upload over a file was cut: clients end with the whole new file, or with the old one."""
+"""An interrupted upload over a file: the client ends with the complete new file or the old one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL = "127.0.0.1"
 
 
 def words(client: str, port: int) -> list[str]:
-    """Return the words that upload the file, or resume its upload."""
+    """Return the command that uploads the file, or resumes its upload."""
     place = f"set ftp:ssl-allow no; set net:reconnect-interval-base 1; open -u demo,demo -p {port}"
     ways = {
         "curl": ["-sS", "-C", "-", "-T", "file", f"ftp://demo:demo@{LOCAL}:{port}/file"],
@@ -36,13 +36,15 @@ def here(served: RunningService, tmp_path: Path) -> Path:
 
 
 def is_whole(served: RunningService) -> bool:
-    """Tell whether the new file is there, and nothing else."""
+    """Return whether the new file is there, and nothing else."""
     return os.listdir(served.root) == ["file"] and (served.root / "file").read_bytes() == NEW
 
 
 @pytest.mark.parametrize("client", ["curl", "lftp"])
 @in_thread
-def test_a_client_resumes_what_was_cut(served: RunningService, here: Path, client: str) -> None:
+def test_a_client_resumes_an_interrupted_upload(
+    served: RunningService, here: Path, client: str
+) -> None:
     interrupt_upload(served, "file", NEW[: 1 << 20])
     run(words(client, served.port), here, cwd=here)
     assert is_whole(served)
@@ -59,10 +61,8 @@ def test_lftp_resumes_by_itself(served: RunningService, here: Path) -> None:
 
 @pytest.mark.parametrize("client", ["curl", "lftp"])
 @in_thread
-def test_a_client_that_comes_too_late_mixes_nothing(
-    served: RunningService, here: Path, client: str
-) -> None:
-    """Another session was told of what arrived, as if it were to resume it."""
+def test_a_late_resume_does_not_mix_files(served: RunningService, here: Path, client: str) -> None:
+    """Another session has asked for the size of the partial upload before."""
     interrupt_upload(served, "file", NEW[: 1 << 20])
     first = served.session()
     assert first.code("TYPE I") == 200
@@ -75,9 +75,7 @@ def test_a_client_that_comes_too_late_mixes_nothing(
 
 
 @in_thread
-def test_curl_never_takes_the_old_file_for_a_part_of_the_new(
-    served: RunningService, here: Path
-) -> None:
+def test_curl_does_not_resume_from_the_old_file(served: RunningService, here: Path) -> None:
     interrupt_upload(served, "file", NEW[: 1 << 20])
     away = here / "away"
     away.mkdir()

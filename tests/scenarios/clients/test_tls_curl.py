@@ -1,7 +1,7 @@
-"""curl under TLS: explicit and implicit, both versions.
+"""curl with TLS: explicit and implicit, TLS 1.2 and 1.3.
 
-Passive only: the active data connections of curl 7.88 are in clear even where TLS was agreed on.
-That is mended in curl 8.0. And passive ones sleep now and then, so many files go in parallel.
+Passive only: active data connections of curl 7.88 are plaintext even after PROT P.
+This is fixed in curl 8.0. Passive ones sometimes sleep, so many files are transferred in parallel.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ kinds = pytest.mark.parametrize("implicit", [False, True], ids=["explicit", "imp
 
 
 class TLSCurl(Curl):
-    """curl that insists on TLS, and believes every certificate."""
+    """curl that requires TLS and accepts every certificate."""
 
     implicit = False
 
@@ -40,7 +40,7 @@ class TLSCurl(Curl):
 
 @pytest.fixture
 def curl(server: Callable[..., RunningService], tmp_path: Path) -> TLSCurl:
-    """Return curl, to run against a service that does both."""
+    """curl for a service with explicit and implicit TLS."""
     return TLSCurl(server(*IMPLICIT), tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_a_thousand_small_files(
 def test_small_files_passively_with_their_session_required(
     server: Callable[..., RunningService], tmp_path: Path, version: str, count: int, implicit: bool
 ) -> None:
-    """In TLS 1.3 curl uses no ticket twice, and gets one for each control connection."""
+    """With TLS 1.3 curl uses no ticket twice and gets one for each control connection."""
     curl = TLSCurl(server(*IMPLICIT, "--require-session-reuse"), tmp_path)
     curl.implicit = implicit
     here, back = small_files(tmp_path / "here", count), tmp_path / "back"
@@ -126,7 +126,7 @@ def test_parts_resumes_and_listings(
 
 
 @in_thread
-def test_commands_in_clear_and_data_under_tls(
+def test_plaintext_control_and_encrypted_data(
     server: Callable[..., RunningService], tmp_path: Path
 ) -> None:
     curl = TLSCurl(server("--allow-ccc"), tmp_path)
@@ -138,7 +138,7 @@ def test_commands_in_clear_and_data_under_tls(
 
 
 @in_thread
-def test_commands_under_tls_and_data_in_clear(curl: TLSCurl, tmp_path: Path) -> None:
+def test_encrypted_control_and_plaintext_data(curl: TLSCurl, tmp_path: Path) -> None:
     here = make_files(tmp_path / "here", {"file": 200_000})
     words = ["-k", "--ftp-ssl-control", "-v"]
     assert "> PROT C" in curl(*words, "-T", here / "file", curl.url("file")).stderr
@@ -146,7 +146,7 @@ def test_commands_under_tls_and_data_in_clear(curl: TLSCurl, tmp_path: Path) -> 
 
 
 @in_thread
-def test_refusals(server: Callable[..., RunningService], tmp_path: Path) -> None:
+def test_refused_commands(server: Callable[..., RunningService], tmp_path: Path) -> None:
     words = ("--tls", "required", "--tls-data", "required", "--tls-handshake-timeout", "1")
     curl = TLSCurl(server(*words), tmp_path)
     make_files(curl.served.root, {"file": 10})

@@ -1,4 +1,4 @@
-"""lftp under TLS: mirrors both ways, big and many files, explicit and implicit."""
+"""lftp with TLS: mirrors in both directions, big and many files, explicit and implicit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIRRORS = ("mirror -R tree there", "mirror there back")
 
 
 class Secured:
-    """lftp against a service that does both kinds of FTPS."""
+    """lftp for a service with explicit and implicit TLS."""
 
     def __init__(self, served: RunningService, tmp_path: Path, implicit: bool) -> None:
         self.served = served
@@ -34,7 +34,7 @@ class Secured:
         self._implicit = implicit
 
     def __call__(self, *commands: str) -> list[str]:
-        """Run commands; returns the data connections that were asked for in clear."""
+        """Run commands; return the plaintext data connections."""
         kinds = {"port": self.served.ports[-1], "host": f"ftps://{LOCAL}"} if self._implicit else {}
         ended = lftp(self.served, self.tmp_path, BELIEVING, *FORCED, *commands, **kinds)
         assert self._implicit or sent(ended, "AUTH TLS")
@@ -77,8 +77,8 @@ def test_a_big_file_both_ways(secured: Secured, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_lftp_goes_under_tls_by_itself(served: RunningService, tmp_path: Path) -> None:
-    """As it is set by default: AUTH when FEAT has it."""
+def test_lftp_uses_tls_by_default(served: RunningService, tmp_path: Path) -> None:
+    """With its default settings lftp sends AUTH if FEAT lists it."""
     tree = make_tree(tmp_path / "here" / "tree")
     ended = lftp(served, tmp_path, BELIEVING, *MIRRORS)
     assert sent(ended, "AUTH TLS")

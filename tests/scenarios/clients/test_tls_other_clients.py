@@ -1,4 +1,4 @@
-"""rclone, wget, PHP, npm's basic-ftp and Java's Commons Net under TLS."""
+"""rclone, wget, PHP, npm's basic-ftp and Java's Commons Net with TLS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture
 def secured(server: Callable[..., RunningService]) -> RunningService:
-    """A service that does both, and moves no data in clear."""
+    """A service with explicit and implicit TLS that refuses plaintext data."""
     return server("--implicit", f"tcp:0:interface={LOCAL}", "--tls-data", "required")
 
 

@@ -1,4 +1,4 @@
-"""Python's ``ftplib.FTP_TLS`` and aioftp under TLS."""
+"""Python's ``ftplib.FTP_TLS`` and aioftp with TLS."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
 
 class Implicit(ftplib.FTP_TLS):
-    """A session where TLS comes first."""
+    """A session with implicit TLS."""
 
     def connect(self, host: str = "", port: int = 0, *_more: object, **_most: object) -> str:
-        """Connect and shake hands."""
+        """Connect and do the handshake."""
         plain = socket.create_connection((host, port), PATIENCE)
         self.sock = self.context.wrap_socket(plain)
         self.af, self.host = plain.family, host
@@ -43,7 +43,7 @@ class Implicit(ftplib.FTP_TLS):
 
 @pytest.fixture
 def login(server: Callable[..., RunningService]) -> Iterator[Login]:
-    """Open sessions under TLS: ``login(served, version)``; closed after the test."""
+    """Open sessions with TLS: ``login(served, version)``; closed after the test."""
     opened: list[ftplib.FTP_TLS] = []
 
     def enter(
@@ -120,7 +120,7 @@ def test_ftplib_small_files(
 
 @versions
 @in_thread
-def test_ftplib_leaves_tls_with_its_commands(
+def test_ftplib_ccc(
     server: Callable[..., RunningService], login: Login, version: ssl.TLSVersion
 ) -> None:
     ftp = login(server("--allow-ccc"), version)
@@ -169,7 +169,7 @@ async def tree_with_aioftp(served: RunningService, here: Path, back: Path, impli
 
 
 async def all_closed() -> None:
-    """Wait for the goodbyes of TLS, which aioftp leaves to the loop."""
+    """Wait for close_notify, which aioftp leaves to the event loop."""
     selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
     while len(selector.get_map()) > 1:  # the loop's own is one
         await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A transfer that is refused under TLS: clients report the reply, and never get an RST."""
+"""A refused transfer with TLS: clients report the reply and never get an RST."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
 
 class Sniffer:
-    """Sees every RST that the passive ports of a service send."""
+    """Captures every RST that the passive ports of a service send."""
 
     def __init__(self, served: RunningService, tap: socket.socket) -> None:
         self.served = served
@@ -42,7 +42,7 @@ class Sniffer:
         factory._ports._listen = noted
 
     def resets(self) -> list[int]:
-        """Return the ports that an RST came from."""
+        """Return the ports that sent an RST."""
         found = []
         servers: dict[tuple[int, int], bool] = {}  # a client's port may be a passive one later
         self._tap.setblocking(False)
@@ -141,7 +141,7 @@ def test_lftp(sniffer: Sniffer, tmp_path: Path) -> None:
 
 @versions
 @in_thread
-def test_in_the_middle_of_a_handshake(sniffer: Sniffer, version: ssl.TLSVersion) -> None:
+def test_a_refusal_during_the_handshake(sniffer: Sniffer, version: ssl.TLSVersion) -> None:
     served = sniffer.served
     client = TLSWire(served, served.connected((LOCAL, served.port)), client_context(version))
     client.auth().login()

@@ -1,4 +1,4 @@
-"""Twisted's own ``FTPClient``, in the reactor that also runs the service."""
+"""Twisted's ``FTPClient`` in the reactor of the service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE = 20
 
 
 class Collector(Protocol):
-    """Keeps what comes."""
+    """Collects received data."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -35,12 +35,12 @@ class Collector(Protocol):
 
     @property
     def data(self) -> bytes:
-        """All that came."""
+        """The received data."""
         return b"".join(self.parts)
 
     @property
     def lines(self) -> list[str]:
-        """The lines that came."""
+        """The received lines."""
         return self.data.decode().splitlines()
 
 
@@ -48,7 +48,7 @@ class Collector(Protocol):
 async def entered(
     served: RunningService, passive: bool = True, password: str = "demo"
 ) -> AsyncIterator[Any]:
-    """Log in, and leave in the end."""
+    """Log in; disconnect at the end."""
     client: Any = FTPClient("demo", password, passive=passive)
     gone: Deferred[None] = Deferred()
     lost = client.connectionLost
@@ -68,12 +68,12 @@ async def entered(
 
 
 async def patiently(result: Deferred[Any]) -> Any:
-    """Wait for a reply, but not for ever."""
+    """Wait for a reply with a timeout."""
     return await result.addTimeout(PATIENCE, reactor)
 
 
 async def upload(client: Any, path: str, data: bytes) -> None:
-    """Store a file."""
+    """Upload a file."""
     connection, stored = client.storeFile(path)
     sender = await patiently(connection)
     await patiently(FileSender().beginFileTransfer(BytesIO(data), sender.transport))
@@ -164,7 +164,7 @@ async def test_directories_and_names_change(served: RunningService) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_commands_said_at_once_are_answered_in_order(served: RunningService) -> None:
+async def test_pipelined_commands_are_answered_in_order(served: RunningService) -> None:
     make_files(served.root, {"file": 100})
     async with entered(served) as client:
         asked = [client.queueStringCommand(f"SIZE {n}") for n in ("file", "none")]
@@ -182,7 +182,7 @@ async def test_commands_said_at_once_are_answered_in_order(served: RunningServic
 
 
 @pytest_twisted.ensureDeferred
-async def test_refusals_leave_the_session_usable(served: RunningService) -> None:
+async def test_the_session_works_after_refusals(served: RunningService) -> None:
     async with entered(served) as client:
         refused: tuple[Callable[[], Deferred[Any]], ...] = (
             lambda: client.cwd("none"),

@@ -1,4 +1,4 @@
-"""wget: whole trees, resumes, what is newer, wildcards."""
+"""wget: trees, resume, timestamping, wildcards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFUSED, LOGIN_DENIED = 8, 6
 
 
 class Wget:
-    """wget, as it is run against one service; what it gets is in ``back``."""
+    """Runs wget against one service; its downloads are in ``back``."""
 
     def __init__(self, served: RunningService, tmp_path: Path, host: str = "127.0.0.1") -> None:
         self._program = program("wget")
@@ -44,7 +44,7 @@ class Wget:
 
 @pytest.fixture
 def wget(served: RunningService, tmp_path: Path) -> Wget:
-    """Return wget, to run against an ordinary service."""
+    """wget for a service with default settings."""
     return Wget(served, tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_a_download_is_resumed(wget: Wget) -> None:
 
 
 @in_thread
-def test_only_what_is_newer_comes_again(wget: Wget) -> None:
+def test_timestamping_downloads_newer_files(wget: Wget) -> None:
     make_files(wget.served.root, {"file": 100, "other": 100})
     yesterday = int(time.time()) // 60 * 60 - 86_400  # LIST, which is what wget reads, has minutes
     for name in ("file", "other"):
@@ -142,7 +142,7 @@ def test_exit_codes_of_refusals(wget: Wget) -> None:
 
 
 @in_thread
-def test_only_whether_it_is_there(wget: Wget) -> None:
+def test_spider(wget: Wget) -> None:
     make_files(wget.served.root, {"file": 1})
     wget("--spider", wget.url("file"))
     wget("--spider", wget.url("none"), status=REFUSED)

@@ -1,4 +1,4 @@
-"""The operator is told why a login was refused; the client gets the same reply for every reason."""
+"""The event of a failed login has the reason; the reply is the same for every reason."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_event_has_the_reason_and_the_reply_has_not(
     assert event.detail.startswith(detail.format(path=path))
 
 
-def test_a_certificate_with_another_name_is_told(checker: PasswordFileChecker) -> None:
+def test_reason_certificate_with_another_name(checker: PasswordFileChecker) -> None:
     credentials = PeerCredentials(b"cert", b"secret", "10.0.0.1", True, frozenset(["ann"]))
     seen: list[Any] = []
     checker.requestAvatarId(credentials).addErrback(lambda failure: seen.append(failure.value))
@@ -98,7 +98,7 @@ def test_a_certificate_with_another_name_is_told(checker: PasswordFileChecker) -
     assert error.detail.startswith("the certificate names ann; line 7 of ")
 
 
-def test_too_many_sessions_are_told(dialogue: FTPDialogue) -> None:
+def test_reason_too_many_sessions(dialogue: FTPDialogue) -> None:
     dialogue.login("ann")
     first = dialogue.protocol
     dialogue.protocol, dialogue.transport = dialogue.connect("192.0.2.1")
@@ -108,7 +108,7 @@ def test_too_many_sessions_are_told(dialogue: FTPDialogue) -> None:
     assert first is not dialogue.protocol
 
 
-def test_an_address_with_too_many_failures_is_told(dialogue: FTPDialogue) -> None:
+def test_reason_too_many_failures(dialogue: FTPDialogue) -> None:
     for _ in range(20):
         dialogue.factory._attempts.failed("192.0.2.1")
     waiting = [dialogue.connect("192.0.2.1") for _ in range(12)]
@@ -119,7 +119,7 @@ def test_an_address_with_too_many_failures_is_told(dialogue: FTPDialogue) -> Non
     assert LoginRefusal.THROTTLED in reasons
 
 
-def test_too_many_checks_at_once_are_told(checker: PasswordFileChecker) -> None:
+def test_reason_too_many_checks(checker: PasswordFileChecker) -> None:
     class Full:
         credentialInterfaces = checker.credentialInterfaces
 
@@ -131,7 +131,7 @@ def test_too_many_checks_at_once_are_told(checker: PasswordFileChecker) -> None:
     assert [event.reason for event in dialogue.of(LoginFailed)] == [LoginRefusal.BUSY]
 
 
-def test_files_that_cannot_be_opened_are_told() -> None:
+def test_reason_unavailable_storage() -> None:
     dialogue = FTPDialogue()
     dialogue.replies()
 
@@ -147,7 +147,7 @@ def test_files_that_cannot_be_opened_are_told() -> None:
     )
 
 
-def test_another_checker_is_named_and_what_it_says_is_kept(tmp_path: Path) -> None:
+def test_reason_of_another_checker(tmp_path: Path) -> None:
     (tmp_path / "pw.txt").write_text("ann:right\n")
     stock = PasswordCheckers([FilePasswordDB(str(tmp_path / "pw.txt"))], InlinePool())
     dialogue = FTPDialogue(checkers=[stock])
@@ -161,7 +161,7 @@ def test_another_checker_is_named_and_what_it_says_is_kept(tmp_path: Path) -> No
     ]
 
 
-def test_where_nobody_takes_passwords_that_is_told() -> None:
+def test_reason_no_password_checker() -> None:
     dialogue = FTPDialogue(checkers=[])
     dialogue.factory.portal.checkers.clear()
     with pytest.raises(UnhandledCredentials):
@@ -173,7 +173,7 @@ def test_where_nobody_takes_passwords_that_is_told() -> None:
     assert (event.reason, event.detail) == (LoginRefusal.REFUSED, "no checker supports such logins")
 
 
-def test_of_several_checkers_the_one_that_knows_the_name_is_heard() -> None:
+def test_reason_of_several_checkers() -> None:
     unknown = LoginRefused(LoginRefusal.UNKNOWN_NAME, "not in a")
     other = LoginRefused(LoginRefusal.REFUSED, "by checker B")
     expired = refusal_for([(LoginRefusal.EXPIRED, "on 2027-01-30")], "line 3 of a")

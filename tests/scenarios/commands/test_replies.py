@@ -1,4 +1,4 @@
-"""Every verb that needs no data connection, and the code each kind of argument gets."""
+"""The verbs without data connection, and their codes for each kind of argument."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.ftp_dialogue import FTPDialogue
 
 
 def put(dialogue: FTPDialogue, name: str, content: bytes = b"hello\n") -> None:
-    """Store a file behind the session's back."""
+    """Store a file without the session."""
 
     async def write() -> None:
         writing = await dialogue.storage.open_writing(
@@ -78,17 +78,17 @@ def dialogue() -> FTPDialogue:
         ("CWD a\0b", 553), ("STOR a\rb", 553), ("DELE x\0", 553),
     ],
 )  # fmt: skip
-def test_each_command_gets_its_code(dialogue: FTPDialogue, command: str, code: int) -> None:
+def test_codes_of_commands(dialogue: FTPDialogue, command: str, code: int) -> None:
     assert dialogue.codes(command) == [code]
     assert dialogue.codes("NOOP") == [200]
 
 
-def test_epsv_all_refuses_every_other_way(dialogue: FTPDialogue) -> None:
+def test_epsv_all_refuses_other_commands(dialogue: FTPDialogue) -> None:
     got = dialogue.codes("EPSV ALL", "PASV", "PORT 127,0,0,1,200,10", "EPRT |1|127.0.0.1|5000|")
     assert got == [200, 503, 503, 503]
 
 
-def test_directories_are_made_entered_and_removed(dialogue: FTPDialogue) -> None:
+def test_directories_are_created_entered_and_removed(dialogue: FTPDialogue) -> None:
     assert dialogue.say('MKD a "b"', 'CWD a "b"', "PWD") == [
         '257 "/a ""b""" created.',
         '250 "/a ""b""" is the current directory.',
@@ -98,7 +98,7 @@ def test_directories_are_made_entered_and_removed(dialogue: FTPDialogue) -> None
     assert [event.action for event in dialogue.of(FileChanged)] == ["mkdir", "rmdir"]
 
 
-def test_friendly_words_and_x_forms_are_the_same_commands(dialogue: FTPDialogue) -> None:
+def test_aliases_and_x_forms(dialogue: FTPDialogue) -> None:
     assert dialogue.codes("MKDIR d", "CD d", "XPWD", "XCUP", "RMDIR d") == [257, 250, 257, 250, 250]
     put(dialogue, "/f")
     assert dialogue.codes("XMKD e", "XCWD e", "CDUP", "XRMD e", "RM f", "EXIT") == [
@@ -128,7 +128,7 @@ def test_size_counts_what_a_download_would_send(dialogue: FTPDialogue) -> None:
     assert dialogue.say("TYPE I", "SIZE a", "TYPE A", "SIZE a")[1::2] == ["213 8", "213 10"]
 
 
-def test_times_are_told_and_set(dialogue: FTPDialogue) -> None:
+def test_times_are_read_and_set(dialogue: FTPDialogue) -> None:
     put(dialogue, "/a b")
     assert dialogue.say("MFMT 20200102030405 a b", "MDTM a b") == [
         "213 Modify=20200102030405; a b",
@@ -143,7 +143,7 @@ def test_times_are_told_and_set(dialogue: FTPDialogue) -> None:
     assert dialogue.codes(f"SITE UTIME a b x {'y'} {stamp} UTC") == [501]
 
 
-def test_facts_are_told_chosen_and_set(dialogue: FTPDialogue) -> None:
+def test_facts_are_listed_selected_and_set(dialogue: FTPDialogue) -> None:
     put(dialogue, "/a", b"12345")
     assert dialogue.codes("MFF Modify=20200102030405;Create=20190102030405; a") == [213]
     assert dialogue.codes("MFCT 20180102030405 a") == [213]
@@ -159,7 +159,7 @@ def test_facts_are_told_chosen_and_set(dialogue: FTPDialogue) -> None:
     )
 
 
-def test_feat_names_what_is_there(dialogue: FTPDialogue) -> None:
+def test_feat_lists_the_features(dialogue: FTPDialogue) -> None:
     lines = dialogue.say("FEAT")
     assert lines[0] == "211-Features:"
     assert lines[-1] == "211 End"
@@ -196,7 +196,7 @@ def test_the_digest_of_a_range(dialogue: FTPDialogue) -> None:
     assert dialogue.codes("RANG 5 900", "HASH a") == [350, 554]
 
 
-def test_directory_sizes_count_what_lies_below(dialogue: FTPDialogue) -> None:
+def test_dsiz_counts_subdirectories(dialogue: FTPDialogue) -> None:
     dialogue.say("MKD d", "MKD d/e")
     put(dialogue, "/d/a", b"123")
     put(dialogue, "/d/e/b", b"4567")
@@ -224,12 +224,12 @@ def test_stat_lists_a_directory_over_the_control_connection(dialogue: FTPDialogu
     assert lines[-1] == "213 End."
 
 
-def test_names_that_are_not_utf_8_come_back_as_they_went(dialogue: FTPDialogue) -> None:
+def test_names_that_are_not_utf_8_are_returned_unchanged(dialogue: FTPDialogue) -> None:
     dialogue.protocol.dataReceived(b"MKD caf\xe9\r\n")
     assert dialogue.transport.value() == b'257 "/caf\xe9" created.\r\n'
 
 
-def test_rights_are_kept() -> None:
+def test_permissions_are_enforced() -> None:
     dialogue = FTPDialogue(rights=PRESETS["read"]).login()
     put(dialogue, "/a")
     got = dialogue.codes("MKD d", "DELE a", "RNFR a", "RNTO b", "MFMT 20200101000000 a", "STOR x")
@@ -239,14 +239,14 @@ def test_rights_are_kept() -> None:
 @pytest.mark.parametrize(
     "verb", ["SITE", "HELP", "OPTS", "XYZ", "LANG", "MFF", "CWD", "SITE UTIME"]
 )
-def test_what_is_echoed_holds_no_control_characters(verb: str) -> None:
+def test_echoed_input_holds_no_control_characters(verb: str) -> None:
     dialogue = FTPDialogue().login()
     for text in ("\x1b[31mx", "\x07", "a\x9b0m\x7f"):
         for line in dialogue.say(f"{verb} {text}"):
             assert line.isprintable(), line
 
 
-def test_directories_are_named_as_they_are() -> None:
+def test_directory_names_are_quoted() -> None:
     dialogue = FTPDialogue().login()
     assert dialogue.say("MKD a\x1bb") == ['257 "/a\x1bb" created.']
     assert dialogue.say("CWD a\x1bb") == ['250 "/a\\x1bb" is the current directory.']
@@ -260,7 +260,7 @@ def test_a_drop_box_shows_nothing() -> None:
     assert dialogue.codes("LIST", "NLST", "MLSD", "RETR a", "DELE a", "CWD /") == [550] * 5 + [250]
 
 
-def test_the_help_of_every_row_is_a_sentence_with_its_syntax() -> None:
+def test_help_of_every_verb() -> None:
     dialogue = FTPDialogue(rights=frozenset(Right)).login()
     for line in dialogue.say("HELP"):
         for word in line.split() if line.startswith(" ") else []:

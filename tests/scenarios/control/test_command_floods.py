@@ -1,6 +1,6 @@
-"""Whatever one account sends, others are served: no iteration of the reactor takes long.
+"""A flood of commands does not block others: no iteration of the reactor takes long.
 
-Time is the processor time of this thread, so that a busy machine makes no difference.
+Times are processor times of this thread: a busy machine makes no difference.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def stored(dialogue: FTPDialogue, name: str, content: bytes) -> None:
 
 @pytest.fixture(autouse=True)
 def no_collector() -> Iterator[None]:
-    """Keep the collector, which goes through all that the test run has in memory, out of this."""
+    """Disable the garbage collector, which traverses the memory of the whole test run."""
     gc.disable()
     yield
     gc.enable()
@@ -55,7 +55,7 @@ def no_collector() -> Iterator[None]:
 
 @pytest.fixture(name="dialogue", scope="module")
 def new_dialogue() -> FTPDialogue:
-    """A service with a large text and a large directory; its turns are measured."""
+    """A service with a large file and a large directory; its time slices are measured."""
     dialogue = FTPDialogue()
     services = dialogue.factory.services()
     turns = TimeBudget(dialogue.reactor, thread_time, COMMAND_SECONDS_PER_TURN)
@@ -68,9 +68,9 @@ def new_dialogue() -> FTPDialogue:
 
 
 def iterated(dialogue: FTPDialogue) -> float:
-    """Let the reactor come by once; return the seconds that this took.
+    """Run one iteration of the reactor; return its seconds.
 
-    Unlike `Clock.advance`, and like a reactor, it leaves what is called later meanwhile for later.
+    Unlike `Clock.advance`, and like a reactor, it does not run calls that are scheduled meanwhile.
     """
     clock = dialogue.reactor
     began = thread_time()
@@ -83,13 +83,13 @@ def iterated(dialogue: FTPDialogue) -> float:
 
 
 def settled(dialogue: FTPDialogue, *protocols: ControlProtocol) -> None:
-    """Wait until these sessions have nothing left to do."""
+    """Run until these sessions have nothing left to do."""
     while any(one._interpreter.busy or one._unparsed for one in protocols):
         iterated(dialogue)
 
 
 class Flood:
-    """Sessions that all send the same line again and again, until the end of the block."""
+    """Sessions that send the same line repeatedly, until the end of the block."""
 
     def __init__(self, dialogue: FTPDialogue, line: str) -> None:
         self.dialogue = dialogue
@@ -111,7 +111,7 @@ class Flood:
         iterated(self.dialogue)
 
     def times(self, most: int = 8) -> Iterator[float]:
-        """Send, and return how long each of the following iterations took."""
+        """Send, and return the durations of the following iterations."""
         began = thread_time()
         for protocol, _transport in self.ends:
             protocol.dataReceived(self._data)
@@ -125,7 +125,7 @@ class Flood:
 @pytest.mark.parametrize(
     "verb", sorted(row.name for row in VERB_TABLE if row.name not in OPENS_PORTS)
 )
-def test_no_command_keeps_the_reactor(dialogue: FTPDialogue, verb: str) -> None:
+def test_no_command_blocks_the_reactor(dialogue: FTPDialogue, verb: str) -> None:
     for argument in ARGUMENTS:
         with Flood(dialogue, verb + argument) as flood:
             times = sorted(flood.times())
@@ -134,10 +134,10 @@ def test_no_command_keeps_the_reactor(dialogue: FTPDialogue, verb: str) -> None:
 
 @pytest.mark.parametrize("slowness", [1, 30])
 @pytest.mark.parametrize("line", ["SIZE big", "HELP", "DSIZ", "STAT d", f"STAT {PATTERN}"])
-def test_a_bystander_is_answered_in_the_next_iteration(
+def test_other_sessions_are_answered_in_the_next_iteration(
     dialogue: FTPDialogue, monkeypatch: pytest.MonkeyPatch, line: str, slowness: int
 ) -> None:
-    """On a slow machine, too: it waits for first steps that were there before it, for no others."""
+    """Also on a slow machine: it waits only for first steps that were queued before it."""
     turns = dialogue.factory.services().turns
     monkeypatch.setattr(turns, "_now", lambda: thread_time() * slowness)
     bystander, transport = dialogue.connect("127.0.0.9")
@@ -156,7 +156,7 @@ def test_a_bystander_is_answered_in_the_next_iteration(
     bystander.connectionLost(Failure(ConnectionDone()))
 
 
-def test_a_flood_goes_on_until_all_is_answered(dialogue: FTPDialogue) -> None:
+def test_a_flood_is_answered_completely(dialogue: FTPDialogue) -> None:
     with Flood(dialogue, "NOOP") as flood:
         answered = 0
         for _time in flood.times(most=5000):
@@ -166,7 +166,7 @@ def test_a_flood_goes_on_until_all_is_answered(dialogue: FTPDialogue) -> None:
         assert answered == 3333 * SESSIONS
 
 
-def test_a_flood_during_a_transfer_has_its_turns_too(dialogue: FTPDialogue) -> None:
+def test_a_flood_during_a_transfer_is_time_sliced(dialogue: FTPDialogue) -> None:
     with Flood(dialogue, "STAT") as flood:
         for protocol, _transport in flood.ends:
             protocol._interpreter._transfer = Task(never())
@@ -178,7 +178,7 @@ async def never() -> Reply:
 
 
 @pytest.mark.parametrize("verb", sorted(SIMPLE_TABLE))
-def test_nor_does_any_of_the_simple_protocol(dialogue: FTPDialogue, verb: str) -> None:
+def test_no_simple_command_blocks_the_reactor(dialogue: FTPDialogue, verb: str) -> None:
     for argument in ("", " d", " none", " 1+ x\ny"):
         ends = []
         for _ in range(SESSIONS):

@@ -1,4 +1,4 @@
-"""What may be said while a transfer runs."""
+"""Commands during a transfer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.ftp_dialogue import FTPDialogue
 
 
 class Slow:
-    """A transfer that goes on until it is told to end."""
+    """A transfer that runs until the test ends it."""
 
     def __init__(self, upload: bool = False) -> None:
         self.upload = upload
@@ -33,7 +33,7 @@ class Slow:
 
 
 class SlowTransfer(Transfer):
-    """Ends when its `Slow` does."""
+    """A transfer that ends with its `Slow`."""
 
     def __init__(self, slow: Slow) -> None:
         super().__init__("SLOW /a", slow.upload, reply(150, "Slowly."))
@@ -50,7 +50,7 @@ class SlowTransfer(Transfer):
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
-    """A verb SLOW in the table, for one test."""
+    """The verb SLOW in the table, for one test."""
     slow = Slow()
     row = Verb("SLOW", slow.run, ArgumentKind.OPTIONAL_TEXT, "(test)", "Slow.", "SLOW")
     monkeypatch.setitem(VERB_TABLE.rows, "SLOW", row)
@@ -59,7 +59,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
 
 @pytest.fixture
 def dialogue(slow: Slow) -> FTPDialogue:
-    """A session in the middle of a transfer."""
+    """A session during a transfer."""
     dialogue = FTPDialogue().login()
     assert dialogue.codes("SLOW") == [150]
     return dialogue
@@ -70,25 +70,25 @@ def test_noop_and_stat_are_answered_at_once(dialogue: FTPDialogue) -> None:
     assert " In progress: SLOW /a, 0 bytes so far." in dialogue.say("STAT")
 
 
-def test_other_commands_wait_for_the_end(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_other_commands_wait_for_the_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
     assert dialogue.codes("PWD", "SYST") == []
     slow.end.callback("Done.")
     assert [line[:3] for line in dialogue.replies()] == ["226", "257", "215"]
 
 
-def test_what_comes_behind_a_waiting_command_keeps_its_place(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_commands_after_a_waiting_command_wait_too(dialogue: FTPDialogue, slow: Slow) -> None:
     assert dialogue.codes("PWD", "NOOP") == []
     slow.end.callback("Done.")
     assert [line[:3] for line in dialogue.replies()] == ["226", "257", "200"]
 
 
-def test_abor_cuts_at_once_and_is_answered_after(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_abor_aborts_at_once_and_is_answered_after_426(dialogue: FTPDialogue, slow: Slow) -> None:
     assert dialogue.codes("ABOR") == [426, 226]
     assert slow.cancelled == 1
     assert dialogue.codes("NOOP") == [200]
 
 
-def test_abor_cuts_even_behind_waiting_commands(dialogue: FTPDialogue) -> None:
+def test_abor_overtakes_waiting_commands(dialogue: FTPDialogue) -> None:
     assert dialogue.codes("PWD", "ABOR") == [426, 257, 226]
 
 
@@ -97,14 +97,14 @@ def test_abor_as_telnet_clients_send_it(dialogue: FTPDialogue) -> None:
     assert [line[:3] for line in dialogue.replies()] == ["426", "226"]
 
 
-def test_abor_that_comes_while_a_transfer_is_prepared_cuts_it(slow: Slow) -> None:
+def test_abor_while_a_transfer_is_prepared(slow: Slow) -> None:
     dialogue = FTPDialogue().login()
     assert dialogue.codes("SLOW x", "ABOR") == []
     slow.prepared.callback(None)
     assert [line[:3] for line in dialogue.replies()] == ["150", "426", "226"]
 
 
-def test_quit_says_goodbye_and_waits_for_the_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_quit_is_answered_after_the_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
     assert dialogue.codes("QUIT") == [221]
     assert not dialogue.transport.over
     slow.end.callback("Done.")
@@ -118,7 +118,7 @@ def test_stat_of_a_path_waits(dialogue: FTPDialogue, slow: Slow) -> None:
     assert [line[:3] for line in dialogue.replies() if line[3] == " "] == ["226", "213"]
 
 
-def test_the_idle_timeout_does_not_count_a_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_the_idle_timeout_is_paused_during_a_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
     dialogue.reactor.pump([100] * 10)
     assert dialogue.replies() == []
     slow.end.callback("Done.")
@@ -127,21 +127,21 @@ def test_the_idle_timeout_does_not_count_a_transfer(dialogue: FTPDialogue, slow:
     assert dialogue.replies() == ["421 Timeout."]
 
 
-def test_a_lost_connection_cuts_the_transfer_once(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_a_lost_connection_aborts_the_transfer_once(dialogue: FTPDialogue, slow: Slow) -> None:
     dialogue.lose(Failure(ConnectionLost()))
     assert slow.cancelled == 1
     assert dialogue.replies() == []
     assert dialogue.realm.logouts == ["ann"]
 
 
-def test_the_end_of_the_clients_side_cuts_an_upload(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_a_half_close_aborts_an_upload(dialogue: FTPDialogue, slow: Slow) -> None:
     dialogue.protocol._context.running = SlowTransfer(Slow(upload=True))
     dialogue.protocol.readConnectionLost()
     assert dialogue.replies() == ["426 Cut."]
     assert dialogue.transport.over
 
 
-def test_the_end_of_the_clients_side_lets_a_download_end(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_a_half_close_lets_a_download_finish(dialogue: FTPDialogue, slow: Slow) -> None:
     dialogue.protocol.readConnectionLost()
     assert slow.cancelled == 0
     slow.end.callback("Done.")
@@ -149,19 +149,19 @@ def test_the_end_of_the_clients_side_lets_a_download_end(dialogue: FTPDialogue, 
     assert dialogue.transport.over
 
 
-def test_a_transfer_that_fails_as_nobody_expected_is_451(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_an_unexpected_error_in_a_transfer_is_451(dialogue: FTPDialogue, slow: Slow) -> None:
     slow.end.errback(RuntimeError("boom"))
     assert dialogue.replies() == ["451 Local error in processing."]
     assert dialogue.codes("NOOP") == [200]
 
 
-def test_stopping_the_service_cuts_the_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_a_stop_aborts_the_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
     dialogue.factory.disconnect_all("Stop.")
     assert slow.cancelled == 1
     assert dialogue.replies() == ["421 Stop."]
 
 
-def test_many_commands_wait_and_the_reading_stops(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_input_is_paused_when_many_commands_wait(dialogue: FTPDialogue, slow: Slow) -> None:
     dialogue.protocol.dataReceived(b"PWD\r\n" * 200)
     assert dialogue.transport.producerState == "paused"
     slow.end.callback("Done.")

@@ -1,4 +1,4 @@
-"""Sessions that share the reactor's time: what does not fit waits, and nothing is lost by it."""
+"""Fair scheduling of sessions: commands over the time budget wait, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["tls_dialogue"]
 
 
 def spend(dialogue: FTPDialogue) -> None:
-    """Let somebody else use up what there is of the reactor's time till it comes by again."""
+    """Use up the time budget of the current iteration."""
 
     def work() -> None:
         dialogue.reactor.rightNow += 2 * COMMAND_SECONDS_PER_TURN
@@ -28,7 +28,7 @@ def dialogue() -> FTPDialogue:
     return FTPDialogue().login()
 
 
-def test_a_command_waits_until_the_reactor_came_by(dialogue: FTPDialogue) -> None:
+def test_a_command_waits_for_the_next_iteration(dialogue: FTPDialogue) -> None:
     spend(dialogue)
     dialogue.protocol.dataReceived(b"NOOP\r\n")
     assert dialogue.replies() == []
@@ -36,7 +36,7 @@ def test_a_command_waits_until_the_reactor_came_by(dialogue: FTPDialogue) -> Non
     assert [line[:3] for line in dialogue.replies()] == ["200"]
 
 
-def test_what_comes_meanwhile_is_behind_it(dialogue: FTPDialogue) -> None:
+def test_later_commands_wait_behind_it(dialogue: FTPDialogue) -> None:
     spend(dialogue)
     for piece in (b"NOOP\r\nP", b"WD\r\nSY", b"ST\r\n"):
         dialogue.protocol.dataReceived(piece)
@@ -45,7 +45,7 @@ def test_what_comes_meanwhile_is_behind_it(dialogue: FTPDialogue) -> None:
     assert [line[:3] for line in dialogue.replies()] == ["200", "257", "215"]
 
 
-def test_sessions_have_their_turns_in_the_order_they_asked(dialogue: FTPDialogue) -> None:
+def test_sessions_are_served_in_order(dialogue: FTPDialogue) -> None:
     other, transport = dialogue.connect()
     transport.clear()
     spend(dialogue)
@@ -57,7 +57,7 @@ def test_sessions_have_their_turns_in_the_order_they_asked(dialogue: FTPDialogue
     assert dialogue.transport.value().startswith(b"200 ")
 
 
-def test_the_end_of_the_input_is_behind_what_came_before_it(dialogue: FTPDialogue) -> None:
+def test_a_half_close_is_handled_after_earlier_commands(dialogue: FTPDialogue) -> None:
     spend(dialogue)
     dialogue.protocol.dataReceived(b"NOOP\r\nQUIT\r\n")
     dialogue.protocol.readConnectionLost()
@@ -68,7 +68,7 @@ def test_the_end_of_the_input_is_behind_what_came_before_it(dialogue: FTPDialogu
     assert dialogue.transport.over
 
 
-def test_all_that_came_before_the_end_of_the_input_is_answered(dialogue: FTPDialogue) -> None:
+def test_commands_before_a_half_close_are_answered(dialogue: FTPDialogue) -> None:
     dialogue.protocol.dataReceived(b"NOOP\r\n" * 1000 + b"NOO")
     dialogue.protocol.readConnectionLost()
     for _ in range(30):
@@ -77,7 +77,7 @@ def test_all_that_came_before_the_end_of_the_input_is_answered(dialogue: FTPDial
     assert dialogue.transport.over
 
 
-def test_a_session_that_is_lost_does_nothing_any_more(dialogue: FTPDialogue) -> None:
+def test_a_lost_session_executes_nothing(dialogue: FTPDialogue) -> None:
     spend(dialogue)
     dialogue.protocol.dataReceived(b"MKD late\r\n")
     dialogue.lose(Failure(ConnectionDone()))
@@ -87,7 +87,7 @@ def test_a_session_that_is_lost_does_nothing_any_more(dialogue: FTPDialogue) -> 
     assert dialogue.login().codes("MLST late") == [550]
 
 
-def test_a_flood_that_waits_is_held_back_and_let_flow_again(dialogue: FTPDialogue) -> None:
+def test_a_flood_is_paused_and_resumed(dialogue: FTPDialogue) -> None:
     spend(dialogue)
     line = b"NOOP " + b"x" * 1000 + b"\r\n"
     sent = 0
@@ -101,7 +101,7 @@ def test_a_flood_that_waits_is_held_back_and_let_flow_again(dialogue: FTPDialogu
     assert [line[:3] for line in dialogue.replies()] == ["200"] * sent
 
 
-def test_half_a_line_that_waited_is_let_flow_too(dialogue: FTPDialogue) -> None:
+def test_input_resumes_after_an_incomplete_line(dialogue: FTPDialogue) -> None:
     spend(dialogue)
     dialogue.protocol.dataReceived(b"N")
     dialogue.protocol.dataReceived(b"x" * (MAX_UNREAD_BYTES + 1))
@@ -110,7 +110,7 @@ def test_half_a_line_that_waited_is_let_flow_too(dialogue: FTPDialogue) -> None:
     assert dialogue.transport.producerState == "producing"
 
 
-def test_what_waits_when_tls_begins_is_never_carried_out(secure: type[TLSDialogue]) -> None:
+def test_commands_that_wait_at_auth_are_dropped(secure: type[TLSDialogue]) -> None:
     dialogue = secure()
     dialogue.replies()
     spend(dialogue)
@@ -124,7 +124,7 @@ def test_what_waits_when_tls_begins_is_never_carried_out(secure: type[TLSDialogu
     assert dialogue.codes("NOOP") == [200]
 
 
-def test_what_comes_while_tls_begins_is_not_carried_out_later(
+def test_commands_received_during_auth_are_dropped(
     secure: type[TLSDialogue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting: list[object] = []

@@ -1,4 +1,4 @@
-"""How sessions end when the service is told to stop: after what they do, and no later."""
+"""Sessions at a stop of the service: they end after their current command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WHY = "Going."
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
-    """A verb SLOW in the table, for one test."""
+    """The verb SLOW in the table, for one test."""
     slow = Slow()
     row = Verb("SLOW", slow.run, ArgumentKind.OPTIONAL_TEXT, "(test)", "Slow.", "SLOW")
     monkeypatch.setitem(VERB_TABLE.rows, "SLOW", row)
@@ -24,14 +24,14 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
 
 @pytest.fixture
 def dialogue(slow: Slow) -> FTPDialogue:
-    """A session in the middle of a transfer."""
+    """A session during a transfer."""
     dialogue = FTPDialogue().login()
     assert dialogue.codes("SLOW") == [150]
     return dialogue
 
 
 @pytest.mark.parametrize("logged_in", [False, True])
-def test_an_idle_session_is_told_at_once(logged_in: bool) -> None:
+def test_idle_sessions_get_421_at_once(logged_in: bool) -> None:
     dialogue = FTPDialogue()
     dialogue.login() if logged_in else dialogue.replies()
     dialogue.factory.finish_and_disconnect_all(WHY)
@@ -40,7 +40,7 @@ def test_an_idle_session_is_told_at_once(logged_in: bool) -> None:
     assert not dialogue.factory.is_working
 
 
-def test_a_transfer_ends_first_and_its_reply_comes_first(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_421_follows_the_reply_of_the_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
     assert dialogue.codes("PWD") == []
     dialogue.factory.finish_and_disconnect_all(WHY)
     assert dialogue.replies() == []
@@ -59,7 +59,7 @@ def test_a_transfer_can_still_be_aborted(dialogue: FTPDialogue, slow: Slow) -> N
     assert slow.cancelled == 1
 
 
-def test_a_client_that_said_goodbye_is_told_nothing_more(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_a_session_after_quit_gets_no_421(dialogue: FTPDialogue, slow: Slow) -> None:
     assert dialogue.codes("QUIT") == [221]
     dialogue.factory.finish_and_disconnect_all(WHY)
     slow.end.callback("Done.")
@@ -67,7 +67,7 @@ def test_a_client_that_said_goodbye_is_told_nothing_more(dialogue: FTPDialogue, 
     assert dialogue.transport.over
 
 
-def test_a_transfer_that_is_being_prepared_is_carried_out(slow: Slow) -> None:
+def test_a_transfer_in_preparation_is_executed(slow: Slow) -> None:
     dialogue = FTPDialogue().login()
     assert dialogue.codes("SLOW x", "PWD") == []
     dialogue.factory.finish_and_disconnect_all(WHY)
@@ -76,7 +76,7 @@ def test_a_transfer_that_is_being_prepared_is_carried_out(slow: Slow) -> None:
     assert [line[:3] for line in dialogue.replies()] == ["150", "226", "421"]
 
 
-def test_what_is_left_is_cut(dialogue: FTPDialogue, slow: Slow) -> None:
+def test_remaining_sessions_are_aborted(dialogue: FTPDialogue, slow: Slow) -> None:
     dialogue.factory.finish_and_disconnect_all(WHY)
     dialogue.factory.disconnect_all(WHY)
     assert dialogue.replies() == ["421 Going."]
@@ -84,7 +84,7 @@ def test_what_is_left_is_cut(dialogue: FTPDialogue, slow: Slow) -> None:
     assert not dialogue.factory.is_working
 
 
-def test_a_login_in_progress_is_not_waited_for() -> None:
+def test_a_stop_does_not_wait_for_logins() -> None:
     dialogue = FTPDialogue()
     dialogue.replies()
     assert dialogue.codes("USER ann", "PASS wrong") == [331]
@@ -92,7 +92,7 @@ def test_a_login_in_progress_is_not_waited_for() -> None:
     assert dialogue.replies() == ["421 Going."]
 
 
-def test_a_client_that_does_not_read_is_not_waited_for() -> None:
+def test_a_stop_does_not_wait_for_clients_that_do_not_read() -> None:
     dialogue = FTPDialogue().login()
     assert dialogue.transport.producer is not None
     dialogue.transport.producer.pauseProducing()
@@ -101,7 +101,7 @@ def test_a_client_that_does_not_read_is_not_waited_for() -> None:
     assert dialogue.replies() == ["421 Going."]
 
 
-def test_who_comes_later_is_turned_away_until_the_factory_starts_again() -> None:
+def test_new_sessions_are_refused_until_a_restart() -> None:
     dialogue = FTPDialogue(SessionSettings(welcome="Hello"))
     dialogue.factory.finish_and_disconnect_all(WHY)
     assert dialogue.connect()[1].value() == b"421 Going.\r\n"

@@ -1,4 +1,4 @@
-"""What a session had open is closed when it ends; no garbage collector has to come by."""
+"""The resources of a session are released at its end, without the garbage collector."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def no_collector() -> Iterator[None]:
 
 
 class Held:
-    """A session whose files are in a directory, with a pool that takes its time."""
+    """A session on local storage whose pool works when the test says so."""
 
     def __init__(self, folder: Path) -> None:
         self.pool = InlineRunner()
@@ -45,11 +45,11 @@ class Held:
 
     @property
     def tree(self) -> weakref.ref[DirectoryTree]:
-        """The directory that is open for the session."""
+        """The open root directory of the session."""
         return weakref.ref(self.dialogue.realm.storage._tree)  # type: ignore[attr-defined]
 
     def say(self, *commands: str) -> list[str]:
-        """Send commands one after the other; return the last line of the reply to each."""
+        """Send commands one by one; return the last line of each reply."""
         last = []
         for command in commands:
             replies = self.dialogue.say(command)
@@ -94,7 +94,7 @@ class Held:
     ],
     ids="; ".join,
 )
-def test_a_command_that_failed_keeps_nothing_open(tmp_path: Path, commands: list[str]) -> None:
+def test_a_failed_command_releases_its_resources(tmp_path: Path, commands: list[str]) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "file").write_bytes(b"content")
     held = Held(tmp_path)
@@ -105,7 +105,7 @@ def test_a_command_that_failed_keeps_nothing_open(tmp_path: Path, commands: list
 
 
 @pytest.mark.parametrize("command", ["STOR new", "APPE file", "RETR file", "MLSD"])
-def test_nor_does_a_transfer_that_ends_with_the_session(tmp_path: Path, command: str) -> None:
+def test_a_lost_session_releases_its_transfer(tmp_path: Path, command: str) -> None:
     (tmp_path / "file").write_bytes(b"content")
     held = Held(tmp_path)
     tree = held.tree

@@ -1,4 +1,4 @@
-"""A control connection on its way under TLS and out of it: what waits, is dropped, or ends."""
+"""AUTH and CCC on a control connection: what waits, is dropped, or ends."""
 
 from __future__ import annotations
 
@@ -29,16 +29,14 @@ LOST = Failure(ConnectionLost("cut"))
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
-    """A verb SLOW in the table, for one test."""
+    """The verb SLOW in the table, for one test."""
     slow = Slow()
     row = Verb("SLOW", slow.run, ArgumentKind.OPTIONAL_TEXT, "(test)", "Slow.", "SLOW")
     monkeypatch.setitem(VERB_TABLE.rows, "SLOW", row)
     return slow
 
 
-def test_an_abor_behind_auth_does_not_reach_the_transfer_before_it(
-    secure: Secure, slow: Slow
-) -> None:
+def test_abor_after_auth_does_not_abort_the_transfer(secure: Secure, slow: Slow) -> None:
     dialogue = secure()
     dialogue.login()
     assert dialogue.codes("SLOW", "AUTH TLS", "ABOR", "NOOP", "QUIT") == [150]
@@ -49,7 +47,7 @@ def test_an_abor_behind_auth_does_not_reach_the_transfer_before_it(
     assert dialogue.codes("NOOP") == [200]
 
 
-def test_an_abor_before_auth_does(secure: Secure, slow: Slow) -> None:
+def test_abor_before_auth_aborts_the_transfer(secure: Secure, slow: Slow) -> None:
     dialogue = secure()
     dialogue.login()
     assert dialogue.codes("SLOW x", "ABOR", "AUTH TLS") == []
@@ -58,7 +56,7 @@ def test_an_abor_before_auth_does(secure: Secure, slow: Slow) -> None:
     assert [line[:3] for line in dialogue.replies()] == ["150", "426", "226", "234"]
 
 
-def test_while_the_answer_waits_to_be_sent_nothing_is_read(
+def test_input_is_paused_until_the_auth_reply_is_sent(
     secure: Secure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting: list[Any] = []
@@ -78,7 +76,7 @@ def test_while_the_answer_waits_to_be_sent_nothing_is_read(
     assert dialogue.codes("NOOP") == [200]
 
 
-def test_a_session_that_is_lost_in_its_handshake_is_told_so(secure: Secure) -> None:
+def test_a_session_lost_in_the_handshake_is_logged(secure: Secure) -> None:
     dialogue = secure()
     dialogue.codes("AUTH TLS")
     dialogue.lose(LOST)
@@ -86,13 +84,13 @@ def test_a_session_that_is_lost_in_its_handshake_is_told_so(secure: Secure) -> N
     assert len(dialogue.of(SessionClosed)) == 1
 
 
-def test_a_session_that_is_lost_later_is_not(secure: Secure) -> None:
+def test_a_session_lost_after_the_handshake_is_not_logged(secure: Secure) -> None:
     dialogue = secure().auth()
     dialogue.lose(LOST)
     assert dialogue.of(HandshakeFailed) == []
 
 
-def test_the_time_for_a_login_begins_again_with_auth(secure: Secure) -> None:
+def test_auth_restarts_the_login_timeout(secure: Secure) -> None:
     dialogue = secure()
     dialogue.login()
     dialogue.auth()
@@ -102,7 +100,7 @@ def test_the_time_for_a_login_begins_again_with_auth(secure: Secure) -> None:
     assert dialogue.replies() == ["421 Timeout."]
 
 
-def test_who_leaves_tls_while_the_session_ends_is_closed(secure: Secure) -> None:
+def test_ccc_while_the_session_ends(secure: Secure) -> None:
     dialogue = secure(TLSPolicy(clear_commands=True))
     dialogue.auth().login()
     assert dialogue.codes("CCC") == [200]
@@ -115,7 +113,7 @@ def test_who_leaves_tls_while_the_session_ends_is_closed(secure: Secure) -> None
     dialogue.lose(LOST)
 
 
-def test_who_is_lost_while_leaving_tls_is_just_lost(secure: Secure) -> None:
+def test_a_connection_lost_during_ccc(secure: Secure) -> None:
     dialogue = secure(TLSPolicy(clear_commands=True))
     dialogue.auth().login()
     assert dialogue.codes("CCC") == [200]
@@ -125,7 +123,7 @@ def test_who_is_lost_while_leaving_tls_is_just_lost(secure: Secure) -> None:
     assert dialogue.realm.logouts == ["ann"]
 
 
-def test_who_has_no_place_is_told_so_under_tls(secure: Secure) -> None:
+def test_a_refused_session_gets_421_with_tls(secure: Secure) -> None:
     dialogue = secure(implicit=True)
     dialogue.factory.services().session_limits.take("address", "127.0.0.9", 0)
     object.__setattr__(dialogue.factory.services(), "settings", SessionSettings(max_sessions=1))
@@ -137,7 +135,7 @@ def test_who_has_no_place_is_told_so_under_tls(secure: Secure) -> None:
     assert dialogue.of(Refused)
 
 
-def test_sessions_where_tls_comes_first_are_the_factorys() -> None:
+def test_implicit_tls_sessions_belong_to_the_factory() -> None:
     dialogue = FTPDialogue()
     with pytest.raises(ValueError, match="needs a certificate"):
         ImplicitTLSFactory(dialogue.factory)
@@ -152,7 +150,7 @@ def test_sessions_where_tls_comes_first_are_the_factorys() -> None:
 
 
 class Kept(StringTransport):
-    """A transport that keeps what is written until it is asked."""
+    """A transport that buffers writes until the test releases them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,14 +158,14 @@ class Kept(StringTransport):
         self._tempDataBuffer: list[bytes] = []
 
 
-def test_what_is_sent_already_is_not_waited_for() -> None:
+def test_sent_bytes_are_not_waited_for() -> None:
     done: list[int] = []
     starttls.call_when_sent(Kept(), lambda: done.append(1))
     assert done == [1]
 
 
 @pytest.mark.parametrize("where", ["dataBuffer", "_tempDataBuffer"])
-def test_what_is_kept_is_waited_for(where: str) -> None:
+def test_buffered_bytes_are_waited_for(where: str) -> None:
     transport = Kept()
     setattr(transport, where, b"234")
     done: list[int] = []
@@ -183,7 +181,7 @@ def test_what_is_kept_is_waited_for(where: str) -> None:
     producer.stopProducing()
 
 
-def test_what_has_left_tls_has_the_addresses_it_had() -> None:
+def test_ccc_keeps_the_addresses() -> None:
     former = StringTransport()
     former.protocol = former.reactor = None
     own = socket.socket()

@@ -60,7 +60,7 @@ def listener(host="127.0.0.1"):
 
 @contextlib.contextmanager
 def free_port():
-    """Give a port that was free a moment ago."""
+    """Return a port that was free a moment ago."""
     with socket.socket() as own:
         own.bind(("127.0.0.1", 0))
         port = own.getsockname()[1]
@@ -112,7 +112,7 @@ class TestPassive:
             await gone(reactor, connection)
 
     @ensureDeferred
-    async def test_strangers_are_closed_at_once_and_change_nothing(self, reactor):
+    async def test_other_addresses_are_closed_at_once(self, reactor):
         session = connector(reactor)
         place = await session.passive(False, None)
         channel = session.take()
@@ -128,9 +128,7 @@ class TestPassive:
             await gone(reactor, connection)
 
     @ensureDeferred
-    async def test_strangers_who_come_before_the_client_and_the_command_change_nothing(
-        self, reactor
-    ):
+    async def test_other_addresses_before_client_and_command(self, reactor):
         session = connector(reactor)
         place = await session.passive(False, None)
         channel = session.take()
@@ -146,7 +144,7 @@ class TestPassive:
             await gone(reactor, connection)
 
     @ensureDeferred
-    async def test_listening_stops_when_the_client_is_there(self, reactor):
+    async def test_listening_stops_when_the_client_is_connected(self, reactor):
         session = connector(reactor)
         place = await session.passive(False, None)
         channel = session.take()
@@ -167,7 +165,7 @@ class TestPassive:
             channel.close()
 
     @ensureDeferred
-    async def test_nobody_comes_in_time(self, reactor):
+    async def test_no_connection_in_time(self, reactor):
         session = connector(reactor, data_timeout=0.05)
         place = await session.passive(False, None)
         with pytest.raises(CannotOpenDataConnection, match=r"0\.05 seconds"):
@@ -189,7 +187,7 @@ class TestPassive:
             await channel.connection()
 
     @ensureDeferred
-    async def test_a_client_that_nobody_asked_for_gets_a_fin(self, reactor):
+    async def test_an_unused_connection_gets_a_fin(self, reactor):
         session = connector(reactor)
         place = await session.passive(False, None)
         with client(place) as peer:
@@ -199,7 +197,7 @@ class TestPassive:
             assert await deferToThread(peer.recv, 1) == b""
 
     @ensureDeferred
-    async def test_a_client_that_was_not_accepted_yet_gets_a_fin(self, reactor):
+    async def test_a_connection_not_yet_accepted_gets_a_fin(self, reactor):
         session = connector(reactor)
         place = await session.passive(False, None)
         with client(place) as peer:
@@ -207,7 +205,7 @@ class TestPassive:
             assert await deferToThread(peer.recv, 1) == b""
 
     @ensureDeferred
-    async def test_cancelling_leaves_no_port_behind(self, reactor):
+    async def test_cancelling_closes_the_port(self, reactor):
         before, timers = descriptors(), len(reactor.getDelayedCalls())
         for _ in range(20):
             session = connector(reactor)
@@ -269,8 +267,8 @@ class TestPassive:
         session.close()
 
     @ensureDeferred
-    async def test_a_port_is_free_again_as_soon_as_it_is_not_needed(self, reactor):
-        """With a range of one port, a session can still say PASV again and again."""
+    async def test_a_port_is_released_early(self, reactor):
+        """With a range of one port, a session can repeat PASV."""
         with listener() as (_, free):
             pass
         session = connector(reactor, passive_ports=(free.port, free.port))
@@ -284,14 +282,14 @@ class TestPassive:
         session.close()
 
     @ensureDeferred
-    async def test_when_no_port_is_free_it_is_said(self, reactor):
+    async def test_no_free_port_is_an_error(self, reactor):
         with listener() as (_, taken):
             session = connector(reactor, passive_ports=(taken.port, taken.port))
             with pytest.raises(NoPortFree):
                 await session.passive(False, None)
 
     @ensureDeferred
-    async def test_one_that_nobody_uses_makes_room_for_who_needs_it(self, reactor):
+    async def test_an_unused_port_is_given_to_another_session(self, reactor):
         with free_port() as port:
             data = DataSettings(passive_ports=(port, port))
             ports, masquerade = PassivePorts(data), MasqueradeAddresses(reactor, ())
@@ -311,7 +309,7 @@ class TestPassive:
         third.close()
 
     @ensureDeferred
-    async def test_one_that_is_waited_at_makes_none(self, reactor):
+    async def test_a_port_with_a_waiting_transfer_is_kept(self, reactor):
         with free_port() as port:
             data = DataSettings(passive_ports=(port, port))
             ports, masquerade = PassivePorts(data), MasqueradeAddresses(reactor, ())
@@ -324,7 +322,7 @@ class TestPassive:
             await gone(reactor, await waiting)
 
     @ensureDeferred
-    async def test_one_that_nobody_uses_closes_in_time(self, reactor):
+    async def test_an_unused_port_times_out(self, reactor):
         session = connector(reactor, data_timeout=0.05)
         place = await session.passive(True)
         await until(reactor, lambda: session._prepared.problem)
@@ -332,14 +330,14 @@ class TestPassive:
         assert session.take().problem == "nobody connected to the passive port in time"
 
     @ensureDeferred
-    async def test_a_client_that_has_connected_may_take_its_time(self, reactor):
+    async def test_a_connected_client_does_not_time_out(self, reactor):
         session = connector(reactor, data_timeout=0.05)
         with client(await session.passive(True)):
             await until(reactor, lambda: session._idle_ports._call is None)
             await gone(reactor, await session.take().connection())
 
     @ensureDeferred
-    async def test_an_address_that_is_not_ours_cannot_be_listened_on(self, reactor):
+    async def test_listening_on_a_foreign_address_fails(self, reactor):
         session = connector(reactor, ControlAddresses("127.0.0.1", "192.0.2.1"))
         with pytest.raises(CannotOpenDataConnection) as caught:
             await session.passive(False, None)
@@ -361,21 +359,21 @@ class TestPassive:
             await gone(reactor, await session.take().connection())
 
     @ensureDeferred
-    async def test_what_is_announced_depends_on_the_client(self, reactor):
+    async def test_the_announced_address_depends_on_the_client(self, reactor):
         rules = (parse_address_rule("127.0.0.0/8=203.0.113.5"),)
         session = connector(reactor, passive_addresses=rules)
         assert (await session.passive(False, None)).host == "203.0.113.5"
         session.close()
 
     @ensureDeferred
-    async def test_the_client_of_a_unix_socket_is_on_this_machine(self, reactor):
+    async def test_a_unix_socket_client_is_local(self, reactor):
         session = connector(reactor, ControlAddresses(None, ""))
         place = await session.passive(False, None)
         assert place.host == "127.0.0.1"
         with client(place):
             await gone(reactor, await session.take().connection())
 
-    def test_a_client_that_slept_on_a_reply_gets_the_next_ones_a_moment_later(self):
+    def test_replies_are_delayed_for_a_client_that_slept(self):
         reactor = MemoryReactorClock()
         session = connector(reactor)
         outcome(start(session.passive(True, None)))
@@ -396,7 +394,7 @@ class TestPassive:
         session.close()
 
     @pytest.mark.parametrize("seconds", [0, 0.5, 1.3, 60])
-    def test_others_are_answered_at_once(self, seconds):
+    def test_other_clients_are_answered_at_once(self, seconds):
         reactor = MemoryReactorClock()
         session = connector(reactor)
         outcome(start(session.passive(True, None)))
@@ -417,7 +415,7 @@ class TestActive:
             connector(reactor).active(HostPort("0.0.0.0", 2000))
 
     @ensureDeferred
-    async def test_it_connects_from_our_address(self, reactor):
+    async def test_active_connections_use_the_control_address(self, reactor):
         session = connector(reactor, ControlAddresses("127.0.0.1", "127.0.0.3"))
         with listener() as (server, place):
             session.active(place)
@@ -448,7 +446,7 @@ class TestActive:
             await gone(reactor, await session.take().connection())
 
     @ensureDeferred
-    async def test_a_refusal_is_said(self, reactor):
+    async def test_a_refused_connection_is_reported(self, reactor):
         session = connector(reactor)
         with listener() as (_, place):
             pass
@@ -457,7 +455,7 @@ class TestActive:
             await session.take().connection()
         assert caught.value.reason == "refused"
 
-    def test_another_failure_is_said_too(self):
+    def test_another_connection_error_is_reported(self):
         reactor = MemoryReactorClock()
         session = connector(reactor)
         session.active(HostPort("127.0.0.1", 2000))
@@ -468,7 +466,7 @@ class TestActive:
         with pytest.raises(CannotOpenDataConnection, match="not ours"):
             outcome(waiting)
 
-    def test_without_a_timeout_it_connects_for_as_long_as_it_takes(self):
+    def test_connecting_without_timeout(self):
         reactor = MemoryReactorClock()
         session = connector(reactor, data_timeout=0)
         session.active(HostPort("127.0.0.1", 2000))
@@ -477,7 +475,7 @@ class TestActive:
         waiting.addErrback(lambda _: None).cancel()
 
     @ensureDeferred
-    async def test_no_answer_ends_in_time(self, reactor):
+    async def test_connecting_times_out(self, reactor):
         with full_listener() as place:
             session = connector(reactor, data_timeout=0.1)
             session.active(place)
@@ -499,7 +497,7 @@ class TestActive:
                 await channel.connection()
 
     @ensureDeferred
-    async def test_cancelling_leaves_nothing_behind(self, reactor):
+    async def test_cancelling_leaves_no_resources(self, reactor):
         with full_listener() as place:
             before, timers = descriptors(), len(reactor.getDelayedCalls())
             for turn in range(10):
@@ -524,13 +522,13 @@ class TestActive:
             (HostPort("::1", 2000), WrongFamily),
         ],
     )
-    def test_it_connects_to_the_client_only(self, reactor, target, error):
+    def test_active_connections_to_others_are_refused(self, reactor, target, error):
         session = connector(reactor)
         with pytest.raises(error):
             session.active(target)
         assert session.take() is None
 
-    def test_a_refused_target_leaves_the_former_preparation(self, reactor):
+    def test_a_refused_target_keeps_the_previous_one(self, reactor):
         session = connector(reactor)
         session.active(HostPort("127.0.0.1", 2000))
         with pytest.raises(PeerRefused):
@@ -540,7 +538,7 @@ class TestActive:
 
 @contextlib.contextmanager
 def full_listener():
-    """Give a place where nobody answers: its queue is full."""
+    """Return an address that does not answer: its accept queue is full."""
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(socket.socket())
         server.bind(("127.0.0.1", 0))

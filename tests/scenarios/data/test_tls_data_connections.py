@@ -1,4 +1,4 @@
-"""Data connections under TLS over real sockets: when TLS begins, whose they are, how they fail."""
+"""Data connections with TLS over real sockets: handshakes, session reuse, failures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
 
 class Session:
-    """A session under TLS whose data is under TLS too, and its client."""
+    """A session with TLS and PROT P, and its client."""
 
     def __init__(self, reactor, tls, version=TLS13, ends=LOCAL, **settings) -> None:
         self.context = client_context(version)
@@ -61,7 +61,7 @@ class Session:
         return self.data_tls
 
     def shake(self, plain: socket.socket, session=None) -> ssl.SSLSocket:
-        """Shake hands as the client; blocks."""
+        """Do the handshake as the client; blocks."""
         return self.context.wrap_socket(
             plain, session=session, suppress_ragged_eofs=False, server_hostname="x"
         )
@@ -79,7 +79,7 @@ def tls(tmp_path_factory):
 
 @pytest.fixture
 def begin(reactor, tls):
-    """Begin a session: ``begin(version=..., ends=..., ...settings)``."""
+    """Start a session: ``begin(version=..., ends=..., ...settings)``."""
     with contextlib.ExitStack() as stack:
 
         def made(**facts) -> Session:
@@ -90,18 +90,18 @@ def begin(reactor, tls):
 
 @pytest.fixture(autouse=True)
 def short_times(monkeypatch):
-    """Let tests of failures not wait for those who might connect behind them."""
+    """Shorten the time in which a failed connection waits for another one."""
     monkeypatch.setattr(tls_candidates, "RETRY_GRACE_SECONDS", 0.05)
     monkeypatch.setattr(handshake, "FIRST_BYTES_SECONDS", 0.05)
 
 
 def listens(reactor) -> bool:
-    """Tell whether somebody is watched for at a door."""
+    """Return whether a listener is watched."""
     return any(isinstance(reader, DataListener) for reader in reactor.getReaders())
 
 
 async def ended(peer: socket.socket) -> bool:
-    """Tell whether a peer gets a FIN, whatever comes before it."""
+    """Return whether a peer gets a FIN, possibly after data."""
     peer.settimeout(20)
 
     def read() -> bool:
@@ -116,7 +116,7 @@ class TestPassive:
     @pytest.mark.parametrize("ends", [LOCAL, LOCAL6], ids=["ipv4", "ipv6"])
     @versions
     @ensureDeferred
-    async def test_a_handshake_may_come_before_the_command(self, reactor, begin, version, ends):
+    async def test_a_handshake_before_the_command(self, reactor, begin, version, ends):
         session = begin(version=version, ends=ends)
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
@@ -130,7 +130,7 @@ class TestPassive:
                 await gone(reactor, connection)
 
     @ensureDeferred
-    async def test_a_client_that_was_early_once_is_not_kept_waiting_again(self, reactor, begin):
+    async def test_an_early_client_is_remembered(self, reactor, begin):
         session = begin()
         with (
             client(await session.connector.passive(True)) as plain,
@@ -144,7 +144,7 @@ class TestPassive:
         assert listens(reactor)
 
     @ensureDeferred
-    async def test_one_that_waits_for_its_command_is_let_in_by_that(self, reactor, begin):
+    async def test_the_command_accepts_a_waiting_connection(self, reactor, begin):
         session = begin()
         for _ in range(2):
             with client(await session.connector.passive(True)) as plain:
@@ -155,7 +155,7 @@ class TestPassive:
 
     @versions
     @ensureDeferred
-    async def test_or_behind_it(self, reactor, begin, version):
+    async def test_a_handshake_after_the_command(self, reactor, begin, version):
         session = begin(version=version)
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
@@ -166,7 +166,7 @@ class TestPassive:
                 await gone(reactor, await waiting)
 
     @ensureDeferred
-    async def test_who_does_not_shake_hands_is_not_waited_for_for_ever(self, begin):
+    async def test_a_silent_client_times_out(self, begin):
         session = begin(handshake_timeout=0.05)
         with client(await session.connector.passive(True)) as plain:
             with pytest.raises(CannotOpenDataConnection, match=r"no TLS in 0\.05 seconds"):
@@ -182,7 +182,7 @@ class TestPassive:
         ids=["ftp", "http"],
     )
     @ensureDeferred
-    async def test_garbage_is_told(self, begin, said, reason):
+    async def test_garbage_is_reported(self, begin, said, reason):
         session = begin()
         with client(await session.connector.passive(True)) as plain:
             plain.sendall(said)
@@ -192,7 +192,7 @@ class TestPassive:
             assert await ended(plain)
 
     @ensureDeferred
-    async def test_who_breaks_the_handshake_too(self, begin):
+    async def test_a_reset_handshake_is_reported(self, begin):
         session = begin()
         place = await session.connector.passive(True)
         waiting = start(session.connector.take().connection())
@@ -201,7 +201,7 @@ class TestPassive:
             await waiting
 
     @ensureDeferred
-    async def test_a_failure_before_the_command_is_told_behind_it(self, reactor, begin):
+    async def test_a_failure_before_the_command_is_reported_after_it(self, reactor, begin):
         session = begin()
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
@@ -222,7 +222,7 @@ class TestPassive:
             assert await ended(plain)
 
     @ensureDeferred
-    async def test_cancelling_in_the_middle_of_one_too(self, reactor, begin):
+    async def test_cancelling_during_a_handshake(self, reactor, begin):
         session = begin()
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
@@ -234,7 +234,7 @@ class TestPassive:
             assert await ended(plain)
 
     @ensureDeferred
-    async def test_a_client_that_nobody_asks_for_gets_an_end_of_tls(self, reactor, begin):
+    async def test_an_unused_connection_gets_close_notify(self, reactor, begin):
         session = begin()
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
@@ -245,7 +245,7 @@ class TestPassive:
                 assert await deferToThread(peer.recv, 1) == b""
 
     @ensureDeferred
-    async def test_strangers_never_shake_hands(self, reactor, begin):
+    async def test_other_addresses_are_refused_before_the_handshake(self, reactor, begin):
         session = begin()
         place = await session.connector.passive(True)
         channel = session.connector.take()
@@ -258,7 +258,7 @@ class TestPassive:
             await gone(reactor, await channel.connection())
 
     @ensureDeferred
-    async def test_nothing_is_left_behind(self, reactor, begin):
+    async def test_no_resources_are_left(self, reactor, begin):
         session = begin(handshake_timeout=0.01)
         before = descriptors()
         for _ in range(10):
@@ -271,7 +271,7 @@ class TestPassive:
 class TestWhose:
     @versions
     @ensureDeferred
-    async def test_every_one_goes_on_with_the_same_session(self, reactor, begin, version):
+    async def test_every_data_connection_resumes_the_same_session(self, reactor, begin, version):
         session = begin(version=version, require_session_reuse=True)
         again = session.end.session
         for _ in range(12):
@@ -284,7 +284,7 @@ class TestWhose:
 
     @versions
     @ensureDeferred
-    async def test_others_are_refused_where_it_is_required(self, begin, version):
+    async def test_other_sessions_are_refused_if_reuse_is_required(self, begin, version):
         session, thief = (begin(version=version, require_session_reuse=True) for _ in range(2))
         thief.context = session.context  # Python's ssl keeps sessions to their contexts
         other = begin(version=version)
@@ -302,7 +302,7 @@ class TestWhose:
 
     @versions
     @ensureDeferred
-    async def test_a_thief_is_refused_before_the_command_too(self, reactor, begin, version):
+    async def test_another_session_is_refused_before_the_command(self, reactor, begin, version):
         session = begin(version=version, require_session_reuse=True)
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector.take()
@@ -316,7 +316,7 @@ class TestWhose:
                     await channel.connection()
 
     @ensureDeferred
-    async def test_the_control_connections_number_says_it(self, reactor, begin):
+    async def test_the_session_id_of_the_control_connection_counts(self, reactor, begin):
         session = begin()
         with client(await session.connector.passive(True)) as plain:
             waiting = start(session.connector.take().connection())
@@ -331,7 +331,7 @@ class TestWhose:
                 await gone(reactor, connection)
 
     @ensureDeferred
-    async def test_one_that_began_before_prot_changed_is_none(self, reactor, begin):
+    async def test_a_connection_from_before_prot_is_refused(self, reactor, begin):
         session = begin()
         with client(await session.connector.passive(True)) as plain:
             channel = session.connector._prepared
@@ -342,33 +342,33 @@ class TestWhose:
 
 
 def silent(place):
-    """Connect, and never begin a handshake."""
+    """Connect without starting a handshake."""
     return client(place)
 
 
 def garbage(place):
-    """Connect, and say what is no TLS."""
+    """Connect and send garbage."""
     plain = client(place)
     plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
     return plain
 
 
 def half(place):
-    """Connect, and begin a handshake that never goes on."""
+    """Connect and send the beginning of a ClientHello."""
     plain = client(place)
     plain.sendall(b"\x16\x03\x01\x02\x00\x01")
     return plain
 
 
 def gone_again(place):
-    """Connect, and go."""
+    """Connect and close."""
     plain = client(place)
     plain.close()
     return plain
 
 
 def broken(place):
-    """Connect, and break it."""
+    """Connect and send an RST."""
     plain = client(place)
     send_rst(plain)
     return plain
@@ -379,11 +379,11 @@ scanners = pytest.mark.parametrize("scanner", SCANNERS.values(), ids=SCANNERS)
 
 
 class TestStrangersAtTheSameAddress:
-    """They connect to the port before its owner does; the transfer is the owner's all the same."""
+    """Other clients connect to the port first; the transfer still belongs to its owner."""
 
     @scanners
     @ensureDeferred
-    async def test_they_do_not_use_the_port_up_before_the_command(self, reactor, begin, scanner):
+    async def test_others_before_the_command_do_not_use_up_the_port(self, reactor, begin, scanner):
         session = begin()
         place = await session.connector.passive(True)
         with scanner(place):
@@ -396,7 +396,9 @@ class TestStrangersAtTheSameAddress:
 
     @scanners
     @ensureDeferred
-    async def test_nor_behind_it(self, reactor, begin, scanner, monkeypatch):
+    async def test_others_after_the_command_do_not_use_up_the_port(
+        self, reactor, begin, scanner, monkeypatch
+    ):
         monkeypatch.setattr(tls_candidates, "RETRY_GRACE_SECONDS", 20)
         session = begin()
         place = await session.connector.passive(True)
@@ -411,7 +413,7 @@ class TestStrangersAtTheSameAddress:
                 await gone(reactor, await waiting)
 
     @ensureDeferred
-    async def test_several_may_be_silent(self, reactor, begin):
+    async def test_several_silent_connections(self, reactor, begin):
         session = begin()
         place = await session.connector.passive(True)
         with contextlib.ExitStack() as stack:
@@ -423,7 +425,7 @@ class TestStrangersAtTheSameAddress:
                 await gone(reactor, await waiting)
 
     @ensureDeferred
-    async def test_more_wait_until_the_first_have_had_their_time(self, reactor, begin):
+    async def test_more_connections_wait_for_a_free_slot(self, reactor, begin):
         session = begin(handshake_timeout=0.3)
         place = await session.connector.passive(True)
         with contextlib.ExitStack() as stack:
@@ -438,9 +440,7 @@ class TestStrangersAtTheSameAddress:
 
     @versions
     @ensureDeferred
-    async def test_the_owner_is_preferred_to_one_who_shook_hands_first(
-        self, reactor, begin, version
-    ):
+    async def test_a_resumed_session_is_preferred(self, reactor, begin, version):
         session = begin(version=version)
         place = await session.connector.passive(True)
         channel = session.connector.take()
@@ -459,7 +459,9 @@ class TestStrangersAtTheSameAddress:
                 await gone(reactor, connection)
 
     @ensureDeferred
-    async def test_one_that_did_not_resume_wins_after_a_while(self, reactor, begin, monkeypatch):
+    async def test_a_connection_without_resumption_is_accepted_later(
+        self, reactor, begin, monkeypatch
+    ):
         monkeypatch.setattr(tls_candidates, "RESUMPTION_GRACE_SECONDS", 0.05)
         session = begin()
         place = await session.connector.passive(True)
@@ -473,7 +475,9 @@ class TestStrangersAtTheSameAddress:
             assert await ended(other)
 
     @ensureDeferred
-    async def test_and_at_once_where_the_client_never_resumes(self, reactor, begin, monkeypatch):
+    async def test_a_client_that_never_resumes_is_accepted_at_once(
+        self, reactor, begin, monkeypatch
+    ):
         monkeypatch.setattr(tls_candidates, "RESUMPTION_GRACE_SECONDS", 600)
         session = begin()
         for scanner in (None, silent):
@@ -488,7 +492,7 @@ class TestStrangersAtTheSameAddress:
         assert session.data_tls.session_reuse.resumes is False
 
     @ensureDeferred
-    async def test_a_flood_of_them_is_not_waited_for_for_ever(self, reactor, begin):
+    async def test_a_flood_of_connections_times_out(self, reactor, begin):
         session = begin(handshake_timeout=0.2, data_timeout=0.1)
         place = await session.connector.passive(True)
         waiting = start(session.connector.take().connection())
@@ -518,7 +522,7 @@ class TestRefused:
             peer.unwrap().close()
 
     @ensureDeferred
-    async def test_what_came_in_clear_before_is_read(self, reactor):
+    async def test_plaintext_received_before_is_read(self, reactor):
         session = connector(reactor)
         with client(await session.passive(True)) as plain:
             plain.sendall(b"an upload that is refused")
@@ -536,7 +540,9 @@ class TestActive:
     )
     @versions
     @ensureDeferred
-    async def test_we_are_the_server_of_what_we_connect(self, reactor, begin, version, ends, host):
+    async def test_the_service_is_the_tls_server_in_active_mode(
+        self, reactor, begin, version, ends, host
+    ):
         session = begin(version=version, ends=ends, require_session_reuse=True)
         with listener(host) as (server, place):
             session.connector.active(place)
@@ -550,7 +556,7 @@ class TestActive:
                 await gone(reactor, connection)
 
     @ensureDeferred
-    async def test_who_is_not_that_client_is_refused(self, begin):
+    async def test_another_client_is_refused(self, begin):
         session = begin(require_session_reuse=True)
         with listener() as (server, place):
             session.connector.active(place)
@@ -564,7 +570,7 @@ class TestActive:
                 assert await ended(peer)
 
     @ensureDeferred
-    async def test_who_does_not_shake_hands_is_not_waited_for_for_ever(self, begin):
+    async def test_a_silent_client_times_out(self, begin):
         session = begin(handshake_timeout=0.05)
         with listener() as (server, place):
             session.connector.active(place)

@@ -1,4 +1,4 @@
-"""Disks that are full, failing or read-only: told as what it is, nothing torn, space comes back."""
+"""Full, failing and read-only disks: the right reply, no incomplete files, space is released."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENTRY = 4096
 
 
 class Disk:
-    """A small disk, or a limit for files where this process may not have one."""
+    """A small disk, or a limit of the file size where mounting is not permitted."""
 
     def __init__(self, restartable: RestartableService, real: bool) -> None:
         self.restartable = restartable
@@ -31,7 +31,7 @@ class Disk:
         self.refusal = 452 if real else 552
 
     def fill(self, left: int) -> None:
-        """Leave so many bytes."""
+        """Fill the disk up to a number of free bytes."""
         facts = os.statvfs(self.restartable.root)
         free = facts.f_bavail * facts.f_frsize
         with open(self.restartable.root / "filler", "wb") as file:
@@ -48,7 +48,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def refused(wire: Wire, command: str, content: bytes) -> Answer:
-    """Try an upload that the service ends; return what it says last."""
+    """Try an upload that the service refuses; return its last reply."""
     data = wire.data()
     wire.send(f"{command}\r\n")
     try:
@@ -77,7 +77,7 @@ def test_a_file_that_does_not_fit_is_refused(disk: Disk, command: str) -> None:
 
 
 @pytest.mark.parametrize("plus", ["", "+"])
-def test_what_does_not_fit_is_dropped_by_the_simple_protocol(disk: Disk, plus: str) -> None:
+def test_the_simple_protocol_refuses_a_file_that_does_not_fit(disk: Disk, plus: str) -> None:
     with disk.restartable.open("--simple=tcp:0:interface=127.0.0.1", fault=disk.fault) as service:
         port = int(service.program.line(r"simple://\S+?:(\d+)/")[1])
         wire = SimpleWire(service, service.connected(("127.0.0.1", port)))
@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_dropped_by_the_simple_protocol(disk: Disk, plus: s
         assert wire.raw(len(OLD)) == OLD
 
 
-def test_what_did_not_fit_takes_no_space(disk: Disk) -> None:
+def test_a_refused_upload_takes_no_space(disk: Disk) -> None:
     before = used(disk.restartable.root)
     with disk.restartable.open(fault=disk.fault) as service:
         wire = service.session()
@@ -106,7 +106,7 @@ def test_what_did_not_fit_takes_no_space(disk: Disk) -> None:
     assert visible(disk.restartable.root) == {"a": OLD, "little": TOO_LONG[:20_000]}
 
 
-def test_a_resumed_upload_that_does_not_fit_takes_no_space_either(disk: Disk) -> None:
+def test_a_refused_resumed_upload_takes_no_space(disk: Disk) -> None:
     if not disk.real:
         pytest.skip("only root can make a small disk")
     new = noise(2_000_000, 3)
@@ -123,7 +123,7 @@ def test_a_resumed_upload_that_does_not_fit_takes_no_space_either(disk: Disk) ->
 
 
 def test_a_small_file_that_does_not_fit_is_refused_too(disk: Disk) -> None:
-    """Its bytes wait in memory until the commit."""
+    """Its bytes are buffered in memory until the commit."""
     if not disk.real:
         pytest.skip("only root can make a small disk")
     disk.fill(left=20_000)
@@ -136,7 +136,7 @@ def test_a_small_file_that_does_not_fit_is_refused_too(disk: Disk) -> None:
         assert visible(service.root) == {"a": TOO_LONG[:50_000]}
 
 
-def test_a_disk_that_becomes_read_only_refuses_and_works_again_later(disk: Disk) -> None:
+def test_a_disk_that_becomes_read_only(disk: Disk) -> None:
     if not disk.real:
         pytest.skip("only root can make a disk of its own")
     with disk.restartable.open() as service:
@@ -169,7 +169,7 @@ CASES = [(*fault, size) for fault in FAULTS for size in (60_000, 3_000_000)] + [
 
 
 def open_files(served: RunningService) -> list[str]:
-    """Return what this process has open of what is served."""
+    """Return the open descriptors below the served directory."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         try:
@@ -181,7 +181,7 @@ def open_files(served: RunningService) -> list[str]:
 
 @in_thread
 @pytest.mark.parametrize(("function", "number", "after", "code", "size"), CASES)
-def test_a_call_that_fails_is_told_and_leaves_nothing_open(
+def test_a_failing_call_is_reported_and_leaves_nothing_open(
     server: Callable[..., RunningService],
     monkeypatch: pytest.MonkeyPatch,
     function: str,

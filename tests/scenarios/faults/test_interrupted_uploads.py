@@ -1,6 +1,6 @@
-"""Every way an upload can be cut: the old file stays, what came can be gone on from, no 226.
+"""Every way to interrupt an upload: the old file stays, what arrived can be resumed, no 226.
 
-Half of the cases are large enough for the kernel to move the bytes by itself.
+Half of the cases are large enough for splice.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SENT = pytest.mark.parametrize("sent", SIZES)
 
 @dataclass(frozen=True)
 class Cut:
-    """A way to end it; ``codes`` are those of the replies that come then, if any can."""
+    """A way to interrupt an upload; ``codes`` are those of the replies after it."""
 
     end: Callable[[Wire, socket.socket], object]
     codes: tuple[int, ...] = (426,)
@@ -60,7 +60,7 @@ CUTS = {
 
 
 def endings(served: RunningService) -> list[TransferEnded]:
-    """Return what will hold the ends of transfers."""
+    """Return a list that receives the ends of transfers."""
     seen: list[TransferEnded] = []
 
     def note(event: Event) -> None:
@@ -72,7 +72,7 @@ def endings(served: RunningService) -> list[TransferEnded]:
 
 
 def arrived(served: RunningService, size: int) -> Callable[[], bool]:
-    """Return what tells whether the service has got so many bytes."""
+    """Return a condition: the service has received a number of bytes."""
 
     def look() -> bool:
         runnings = [one._context.running for one in served.factory.instances]
@@ -82,7 +82,7 @@ def arrived(served: RunningService, size: int) -> Callable[[], bool]:
 
 
 def begun(served: RunningService, wire: Wire, command: str, content: bytes) -> socket.socket:
-    """Begin an upload; the service has got ``content`` when this returns."""
+    """Start an upload; the service has received ``content`` when this returns."""
     data = wire.accepted()
     assert wire.codes("TYPE I", command) == [200, 150]
     data.sendall(content)
@@ -94,7 +94,7 @@ def begun(served: RunningService, wire: Wire, command: str, content: bytes) -> s
 @SENT
 @pytest.mark.parametrize("command", ["STOR a", "STOR b", "STOU a", "APPE a"])
 @pytest.mark.parametrize("name", CUTS)
-def test_a_cut_upload(
+def test_an_interrupted_upload(
     server: Callable[..., RunningService], name: str, command: str, sent: int
 ) -> None:
     cut = CUTS[name]
@@ -129,7 +129,7 @@ def test_a_cut_upload(
 
 
 def kept(served: RunningService) -> bytes:
-    """Return what there is to go on from, once nobody writes it any more."""
+    """Return the partial upload once it is no longer written."""
     served.wait_for(lambda: hidden(served.root))
     (partial,) = hidden(served.root)
     with partial.open("rb") as file:
@@ -139,7 +139,7 @@ def kept(served: RunningService) -> bytes:
 
 
 def is_locked(descriptor: int) -> bool:
-    """Tell whether somebody writes a partial."""
+    """Return whether a partial upload is being written."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -156,7 +156,7 @@ def binary(served: RunningService) -> Wire:
 
 
 def resume(served: RunningService, command: str, sent: int) -> None:
-    """Go on from what came; the whole file takes its place."""
+    """Resume the upload; the complete file replaces the old one."""
     wire = served.session()
     assert wire.codes("TYPE I", f"REST {sent}") == [200, 350]
     assert wire.upload(command, NEW[sent:]).code == 226
@@ -166,9 +166,7 @@ def resume(served: RunningService, command: str, sent: int) -> None:
 
 @in_thread
 @SENT
-def test_a_resumed_upload_that_is_cut_again_keeps_all_that_came(
-    served: RunningService, sent: int
-) -> None:
+def test_a_resumed_upload_that_is_interrupted_again(served: RunningService, sent: int) -> None:
     (served.root / "a").write_bytes(OLD)
     at = 0
     for size in (sent, sent // 2, sent // 3):
@@ -185,7 +183,7 @@ def test_a_resumed_upload_that_is_cut_again_keeps_all_that_came(
 
 @in_thread
 @SENT
-def test_an_upload_that_goes_on_from_the_old_file_and_is_cut(
+def test_an_interrupted_upload_at_an_offset_of_the_old_file(
     served: RunningService, sent: int
 ) -> None:
     (served.root / "a").write_bytes(OLD)
@@ -204,7 +202,7 @@ def test_an_upload_that_goes_on_from_the_old_file_and_is_cut(
 @in_thread
 @SENT
 @pytest.mark.parametrize("ending", ["both whole", "first cut", "second cut", "both cut"])
-def test_two_accounts_that_write_one_name(served: RunningService, sent: int, ending: str) -> None:
+def test_two_accounts_upload_to_one_name(served: RunningService, sent: int, ending: str) -> None:
     (served.root / "a").write_bytes(OLD)
     ones, others = noise(sent + 1000, 3), noise(sent + 2000, 4)
     one, other = served.session(), served.session("other")
@@ -234,7 +232,7 @@ def test_two_accounts_that_write_one_name(served: RunningService, sent: int, end
 @in_thread
 @SENT
 @pytest.mark.parametrize("commands", ["STOR a", "REST 100, STOR a", "APPE a"])
-def test_a_living_upload_is_not_taken_by_another_session(
+def test_a_running_upload_is_not_taken_over(
     served: RunningService, sent: int, commands: str
 ) -> None:
     (served.root / "a").write_bytes(OLD)
@@ -253,10 +251,10 @@ def test_a_living_upload_is_not_taken_by_another_session(
 
 @in_thread
 @SENT
-def test_a_silent_upload_is_taken_over(
+def test_a_stalled_upload_is_taken_over(
     served: RunningService, sent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client's network is gone and it is back with another session; the first seems alive."""
+    """The client reconnects after a network failure; its first session still seems alive."""
     monkeypatch.setattr(active_uploads, "TAKEOVER_SECONDS", 0.1)
     one, other = served.session(), binary(served)
     data = begun(served, one, "STOR a", NEW[:sent])
@@ -276,8 +274,8 @@ def test_a_silent_upload_is_taken_over(
 
 
 @in_thread
-def test_an_append_to_a_file_that_is_renamed_meanwhile_says_so(served: RunningService) -> None:
-    """A client that was told of a failure would append the same once more."""
+def test_an_append_to_a_file_renamed_meanwhile(served: RunningService) -> None:
+    """After an error reply the client would append the same bytes again."""
     (served.root / "a").write_bytes(OLD)
     one, other = served.session(), served.session()
     data = begun(served, one, "APPE a", b"more")
@@ -295,7 +293,7 @@ def test_an_append_to_a_file_that_is_renamed_meanwhile_says_so(served: RunningSe
 
 @in_thread
 @SENT
-def test_readers_see_one_file_from_beginning_to_end(served: RunningService, sent: int) -> None:
+def test_downloads_are_consistent(served: RunningService, sent: int) -> None:
     old = noise(sent + 3_000_000, 5)
     (served.root / "a").write_bytes(old)
     reader, writer = served.session(), served.session()
@@ -315,7 +313,9 @@ def test_readers_see_one_file_from_beginning_to_end(served: RunningService, sent
 @in_thread
 @SENT
 @pytest.mark.parametrize("how", ["by the client", "behind its back"])
-def test_a_directory_that_is_removed_meanwhile(served: RunningService, sent: int, how: str) -> None:
+def test_the_directory_is_removed_during_an_upload(
+    served: RunningService, sent: int, how: str
+) -> None:
     wire = served.session()
     assert wire.code("MKD d") == 257
     data = begun(served, wire, "STOR d/a", NEW[:sent])
@@ -337,9 +337,7 @@ def test_a_directory_that_is_removed_meanwhile(served: RunningService, sent: int
 
 @in_thread
 @SENT
-def test_a_directory_that_is_moved_meanwhile_takes_the_file_along(
-    served: RunningService, sent: int
-) -> None:
+def test_the_directory_is_moved_during_an_upload(served: RunningService, sent: int) -> None:
     wire = served.session()
     assert wire.code("MKD d") == 257
     data = begun(served, wire, "STOR d/a", NEW[:sent])

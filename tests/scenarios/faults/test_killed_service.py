@@ -1,4 +1,4 @@
-"""The service is killed in the midst of an overwrite: the old file or the whole new one."""
+"""The service is killed while a file is overwritten: the old or the complete new file remains."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def restartable(tmp_path: Path) -> RestartableService:
 
 
 def resume(service: RestartableService, new: bytes) -> None:
-    """Go on from what came before, if anything did; the whole file takes its place."""
+    """Resume the partial upload, if there is one; the complete file replaces the old one."""
     wire = service.session()
     came = b"".join(path.read_bytes() for path in hidden(service.root))
     assert came == new[: len(came)]
@@ -54,7 +54,7 @@ def resume(service: RestartableService, new: bytes) -> None:
 
 @dataclass
 class Tries:
-    """What the killed services left, and what the next ones make of it."""
+    """Services that are killed one after the other, and what they leave."""
 
     restartable: RestartableService
     new: bytes = b""
@@ -62,7 +62,7 @@ class Tries:
     partly: int = 0
 
     def go_on(self, service: RestartableService) -> None:
-        """Resume the last upload, or see that it was over."""
+        """Resume the last upload, or assert that it was complete."""
         if visible(service.root) == {"a": self.new}:
             self.whole += 1
             assert not hidden(service.root)
@@ -71,7 +71,7 @@ class Tries:
             resume(service, self.new)
 
     def kill(self, service: RestartableService, share: float) -> None:
-        """Overwrite the file and kill the service when this share of the upload is sent."""
+        """Overwrite the file; kill the service after this share of the upload."""
         old = (service.root / "a").read_bytes()
         wire = service.session()
         if share < 1:
@@ -86,10 +86,10 @@ class Tries:
         assert visible(service.root) in ({"a": old}, {"a": self.new})
 
 
-def test_a_service_killed_at_any_point_leaves_the_old_file_or_the_new(
+def test_a_kill_at_any_point_leaves_the_old_or_the_new_file(
     restartable: RestartableService,
 ) -> None:
-    """Each service goes on from what the one before it left, then is killed in its turn."""
+    """Each service resumes what the previous one left, and is killed too."""
     chance = random.Random(SEED)
     tries = Tries(restartable)
     for number in range(1, POINTS + 1):
@@ -104,9 +104,7 @@ def test_a_service_killed_at_any_point_leaves_the_old_file_or_the_new(
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_service_killed_at_this_step_of_an_upload(
-    restartable: RestartableService, step: str
-) -> None:
+def test_a_kill_at_a_system_call_of_an_upload(restartable: RestartableService, step: str) -> None:
     new = noise(3_000_000, 2)
     with restartable.open("--durable", fault=f"dies:{step}") as service:
         wire = service.session()
@@ -126,7 +124,7 @@ def test_a_service_killed_at_this_step_of_an_upload(
 
 
 def said(wire: Wire) -> bytes:
-    """Return what was said last."""
+    """Return the last reply."""
     received = b""
     with suppress(ConnectionError):
         while piece := wire.end.recv(4096):

@@ -1,6 +1,6 @@
-"""Thousands of transfers, whole and broken in every way, leave nothing behind.
+"""Thousands of complete and interrupted transfers leave no resources open.
 
-3,000 of them by default; ``FTPSERVICE_TRANSFERS=10000`` asks for more.
+3,000 transfers by default; ``FTPSERVICE_TRANSFERS=10000`` sets another number.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LISTENING = "0A"
 
 
 class Mischief:
-    """One client: sessions of some transfers each, of which every second goes wrong."""
+    """One client: sessions of some transfers each; every second transfer is interrupted."""
 
     def __init__(self, service: RestartableService, number: int) -> None:
         self.done: Counter[str] = Counter()
@@ -36,7 +36,7 @@ class Mischief:
         self._chance = random.Random(number)
 
     def session(self) -> None:
-        """Log in, transfer, and leave in one way or another."""
+        """Log in, transfer, and end the session in one of several ways."""
         with socket.create_connection(("127.0.0.1", self._service.port), 15) as end:
             self._transfers(Wire(self._service, end).login())  # type: ignore[arg-type]
 
@@ -141,7 +141,7 @@ WAYS: list[Way] = [
 
 
 def carried_out(service: RestartableService, count: int, seed: int) -> Counter[str]:
-    """Do so many transfers; return how many of each kind."""
+    """Do a number of transfers; return the count of each kind."""
     done: Counter[str] = Counter()
     lock = Lock()
 
@@ -158,14 +158,14 @@ def carried_out(service: RestartableService, count: int, seed: int) -> Counter[s
 
 
 def listening(service: RestartableService) -> int:
-    """Return how many ports of the service are listened on."""
+    """Return the number of listening ports of the service."""
     ours = {name[8:-1] for name in service.descriptors() if name.startswith("socket:[")}
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(row[3] == LISTENING and row[9] in ours for row in rows)
 
 
 def without_pipes(service: RestartableService) -> Counter[str]:
-    """Return what is open, by kind; each thread of the pool may have a pipe or none yet."""
+    """Return open descriptors by kind, without pipes: each pool thread may have one."""
     return Counter(
         name.partition(":")[0] for name in service.descriptors() if not name.startswith("pipe:")
     )
@@ -183,7 +183,7 @@ def pipes(service: RestartableService) -> int:
     return sum(name.startswith("pipe:") for name in service.descriptors())
 
 
-def test_descriptors_threads_and_ports_are_back_where_they_were(tmp_path: Path) -> None:
+def test_descriptors_threads_and_ports_do_not_leak(tmp_path: Path) -> None:
     restartable = RestartableService(tmp_path)
     (restartable.root / "large").write_bytes(LARGE)
     (restartable.root / "empty").mkdir()

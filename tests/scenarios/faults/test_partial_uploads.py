@@ -1,4 +1,4 @@
-"""What is kept of a cut upload: whose it is, who sees it, who goes on from it, when it goes."""
+"""Partial uploads: owner, visibility, resume, removal and expiry."""
 
 from __future__ import annotations
 
@@ -25,20 +25,18 @@ def service(tmp_path: Path) -> Iterator[RestartableService]:
 def cut(
     service: RestartableService, came: int, command: str = "STOR new", name: str = "demo"
 ) -> None:
-    """Cut an upload when so much of it has come."""
+    """Interrupt an upload after a number of bytes."""
     service.cut(command, NEW[:came], name)
 
 
 def whole(service: RestartableService) -> bool:
-    """Tell whether the file is there and nothing else."""
+    """Return whether the file is there and nothing else."""
     return visible(service.root) == {"new": NEW} and not hidden(service.root)
 
 
 @CAME
 @pytest.mark.parametrize("command", ["REST {at}, STOR new", "APPE new"])
-def test_a_client_that_asks_for_the_size_goes_on(
-    service: RestartableService, came: int, command: str
-) -> None:
+def test_size_then_resume(service: RestartableService, came: int, command: str) -> None:
     cut(service, came)
     wire = service.session()
     at = int(wire.ask("SIZE new").text)
@@ -50,7 +48,9 @@ def test_a_client_that_asks_for_the_size_goes_on(
 
 
 @CAME
-def test_nobody_sees_it_but_its_owner_by_its_size(service: RestartableService, came: int) -> None:
+def test_a_partial_upload_is_visible_to_its_owner_only(
+    service: RestartableService, came: int
+) -> None:
     cut(service, came)
     wire, other = service.session(), service.session("other")
     for command in ("LIST", "LIST -a", "NLST", "MLSD", "LIST ."):
@@ -69,7 +69,7 @@ def test_nobody_sees_it_but_its_owner_by_its_size(service: RestartableService, c
     assert visible(service.root) == {}
 
 
-def test_each_owner_has_one_of_his_own(service: RestartableService) -> None:
+def test_each_account_has_its_own_partial_upload(service: RestartableService) -> None:
     cut(service, 1_500_000)
     cut(service, 20_000, name="other")
     assert len(hidden(service.root)) == 2
@@ -82,7 +82,7 @@ def test_each_owner_has_one_of_his_own(service: RestartableService) -> None:
 
 
 @CAME
-def test_a_second_try_from_the_beginning_takes_its_place(
+def test_an_upload_from_the_beginning_replaces_the_partial_upload(
     service: RestartableService, came: int
 ) -> None:
     cut(service, came)
@@ -94,7 +94,9 @@ def test_a_second_try_from_the_beginning_takes_its_place(
 
 
 @CAME
-def test_beyond_what_came_nothing_is_gone_on_from(service: RestartableService, came: int) -> None:
+def test_an_offset_beyond_the_partial_upload_is_refused(
+    service: RestartableService, came: int
+) -> None:
     cut(service, came)
     wire = service.session()
     with wire.data():
@@ -103,7 +105,7 @@ def test_beyond_what_came_nothing_is_gone_on_from(service: RestartableService, c
     assert wire.ask("SIZE new").text == str(came)
 
 
-def test_deleting_what_is_not_whole_or_its_directory_removes_it(
+def test_deleting_the_name_or_its_directory_removes_the_partial_upload(
     service: RestartableService,
 ) -> None:
     wire = service.session()
@@ -114,7 +116,7 @@ def test_deleting_what_is_not_whole_or_its_directory_removes_it(
     assert list(service.root.iterdir()) == []
 
 
-def test_the_session_that_was_cut_is_told_what_arrived_and_others_the_file(
+def test_size_differs_for_the_interrupted_session(
     service: RestartableService,
 ) -> None:
     (service.root / "new").write_bytes(b"old")
@@ -130,7 +132,7 @@ def test_the_session_that_was_cut_is_told_what_arrived_and_others_the_file(
     assert whole(service)
 
 
-def test_the_first_session_after_the_cut_is_told_what_arrived(service: RestartableService) -> None:
+def test_size_for_the_first_session_after_the_interruption(service: RestartableService) -> None:
     (service.root / "new").write_bytes(b"old")
     cut(service, 2_000_000)
     resuming, later = service.session(), service.session()
@@ -140,7 +142,7 @@ def test_the_first_session_after_the_cut_is_told_what_arrived(service: Restartab
     assert whole(service)
 
 
-def test_a_reader_of_the_old_file_is_told_once_to_ask_again(service: RestartableService) -> None:
+def test_a_download_of_the_old_file_is_refused_once(service: RestartableService) -> None:
     (service.root / "new").write_bytes(b"old")
     cut(service, 2_000_000)
     wire = service.session()
@@ -157,10 +159,10 @@ def test_a_reader_of_the_old_file_is_told_once_to_ask_again(service: Restartable
 @pytest.mark.parametrize(
     "commands", ["REST {size}, STOR new", "REST {beyond}, STOR new", "APPE new"]
 )
-def test_who_goes_by_the_size_of_the_file_is_refused(
+def test_resuming_at_the_size_of_the_old_file_is_refused(
     service: RestartableService, came: int, commands: str
 ) -> None:
-    """Whatever it sends would follow bytes of another file."""
+    """Its bytes would follow those of another file."""
     old = noise(2_500_000, 5)
     (service.root / "new").write_bytes(old)
     cut(service, came)
@@ -174,10 +176,10 @@ def test_who_goes_by_the_size_of_the_file_is_refused(
     assert visible(service.root) == {"new": old}
 
 
-def test_an_append_right_after_a_cut_is_refused_unless_it_resumes(
+def test_an_append_after_an_interruption_must_resume(
     service: RestartableService,
 ) -> None:
-    """The client may go by a size that a listing told."""
+    """The client may use a size from a listing."""
     (service.root / "new").write_bytes(b"old")
     cut(service, 20_000)
     wire = service.session()
@@ -188,7 +190,7 @@ def test_an_append_right_after_a_cut_is_refused_unless_it_resumes(
     assert visible(service.root) == {"new": b"whole"}
 
 
-def test_what_is_told_of_an_interrupted_upload_can_be_removed(service: RestartableService) -> None:
+def test_a_reported_partial_upload_can_be_removed(service: RestartableService) -> None:
     cut(service, 20_000)
     wire = service.session()
     assert wire.codes("SIZE new", "MDTM new") == [213, 213]
@@ -202,7 +204,7 @@ def test_what_is_told_of_an_interrupted_upload_can_be_removed(service: Restartab
     assert wire.codes("SIZE new", "MDTM new", "DELE new") == [550, 550, 550]
 
 
-def test_a_directory_with_interrupted_uploads_of_others_stays(service: RestartableService) -> None:
+def test_a_directory_with_partial_uploads_of_others_is_kept(service: RestartableService) -> None:
     wire, other = service.session(), service.session("other")
     assert wire.code("MKD d") == 257
     cut(service, 20_000, "STOR d/new", "other")
@@ -211,7 +213,7 @@ def test_a_directory_with_interrupted_uploads_of_others_stays(service: Restartab
     assert list(service.root.iterdir()) == []
 
 
-def test_what_interrupted_uploads_hold_is_told_and_can_be_removed(
+def test_site_partials_lists_and_removes(
     service: RestartableService,
 ) -> None:
     wire, other = service.session(), service.session("other")
@@ -232,7 +234,7 @@ def test_what_interrupted_uploads_hold_is_told_and_can_be_removed(
     assert other.code("SITE PARTIALS DELETE /theirs") == 200
 
 
-def test_an_administrator_sees_and_removes_those_of_all(tmp_path: Path) -> None:
+def test_an_administrator_lists_and_removes_all(tmp_path: Path) -> None:
     restartable = RestartableService(tmp_path, accounts=["other"])
     accounts = tmp_path / "passwd.db"
     accounts.write_text(accounts.read_text().replace(":full:\n", ":full,admin:\n", 1))
@@ -244,7 +246,7 @@ def test_an_administrator_sees_and_removes_those_of_all(tmp_path: Path) -> None:
         assert service.partials() == []
 
 
-def test_old_ones_are_swept_at_the_start_and_then_on_time(tmp_path: Path) -> None:
+def test_expired_partial_uploads_are_removed(tmp_path: Path) -> None:
     restartable = RestartableService(tmp_path)
     with restartable.open() as service:
         cut(service, 1000)

@@ -1,4 +1,4 @@
-"""A service that is told to stop: who is let go at once, who may end first, what is left behind."""
+"""A stop of the service: idle sessions end at once, transfers may finish, nothing is left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def restartable(tmp_path: Path) -> RestartableService:
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("sent", [SMALL, BIG], ids=["small", "big"])
-def test_an_upload_may_end_while_all_others_are_told_to_go(
+def test_a_stop_waits_for_an_upload(
     restartable: RestartableService, number: int, sent: bytes
 ) -> None:
     with restartable.open() as service:
@@ -52,7 +52,7 @@ def test_an_upload_may_end_while_all_others_are_told_to_go(
     assert not hidden(restartable.root)
 
 
-def test_a_download_may_end(restartable: RestartableService) -> None:
+def test_a_stop_waits_for_a_download(restartable: RestartableService) -> None:
     (restartable.root / "big").write_bytes(BIG * 10)
     with restartable.open() as service:
         wire = service.session()
@@ -68,7 +68,7 @@ def test_a_download_may_end(restartable: RestartableService) -> None:
 
 @pytest.mark.parametrize("sent", [SMALL, BIG], ids=["small", "big"])
 @pytest.mark.parametrize("signals", [1, 2])
-def test_what_does_not_end_is_cut_when_grace_is_over_or_at_a_second_signal(
+def test_transfers_are_aborted_after_grace_or_a_second_signal(
     restartable: RestartableService, sent: bytes, signals: int
 ) -> None:
     with restartable.open("--grace=0.3" if signals == 1 else "--grace=1000") as service:
@@ -95,7 +95,7 @@ def test_what_does_not_end_is_cut_when_grace_is_over_or_at_a_second_signal(
     assert not hidden(restartable.root)
 
 
-def test_two_signals_in_the_midst_of_a_rename_wait_for_it(restartable: RestartableService) -> None:
+def test_two_signals_wait_for_a_publication(restartable: RestartableService) -> None:
     with restartable.open("--grace=1000", fault="held") as service:
         wire = service.session()
         data = service.begun(wire, "STOR a", NEW)
@@ -112,14 +112,14 @@ def test_two_signals_in_the_midst_of_a_rename_wait_for_it(restartable: Restartab
     assert not hidden(restartable.root)
 
 
-def test_nothing_that_runs_is_nothing_to_wait_for(restartable: RestartableService) -> None:
+def test_a_stop_without_transfers_is_immediate(restartable: RestartableService) -> None:
     with restartable.open("--grace=1000") as service:
         assert service.program.stopped(signal.SIGTERM) == 0
         assert "stopping: " not in service.program.output
 
 
 @in_thread
-def test_a_program_that_stops_the_service_lets_transfers_end(
+def test_an_embedding_program_can_wait_for_transfers(
     server: Callable[..., RunningService],
 ) -> None:
     served = server()
@@ -140,7 +140,7 @@ def test_a_program_that_stops_the_service_lets_transfers_end(
 
 
 @in_thread
-def test_without_grace_a_program_cuts_transfers(server: Callable[..., RunningService]) -> None:
+def test_an_embedding_program_can_abort_transfers(server: Callable[..., RunningService]) -> None:
     served = server("--grace", "0")
     (served.root / "a").write_bytes(OLD)
     wire = served.session()

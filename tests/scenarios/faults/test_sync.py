@@ -1,4 +1,4 @@
-"""``--durable``: 226 is said when a power cut can take nothing back, in this order and no other."""
+"""``--durable``: 226 follows the sync of file, name and directory, in this order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZES = pytest.mark.parametrize("size", [1000, 3_000_000])
 
 
 class Trace:
-    """Keeps what was asked of the system and said to the client, in order."""
+    """Records system calls and replies in order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps: list[str] = []
@@ -57,12 +57,12 @@ class Trace:
 
 @pytest.fixture
 def trace(monkeypatch: pytest.MonkeyPatch) -> Trace:
-    """What happens during the test."""
+    """The record of the test."""
     return Trace(monkeypatch)
 
 
 def session(server: Callable[..., RunningService], *options: str) -> tuple[RunningService, Wire]:
-    """Serve a file, and log in."""
+    """Serve a file and log in."""
     served = server(*options)
     (served.root / "a").write_bytes(OLD)
     wire = served.session()
@@ -77,7 +77,7 @@ def inode(path: Path) -> int:
 @in_thread
 @SIZES
 @pytest.mark.parametrize("command", ["STOR a", "STOR b", "STOU a", "APPE b"])
-def test_the_file_then_its_name_then_the_directory_then_226(
+def test_order_of_sync_calls_before_226(
     server: Callable[..., RunningService], trace: Trace, command: str, size: int
 ) -> None:
     served, wire = session(server, "--durable")
@@ -96,7 +96,7 @@ def test_the_file_then_its_name_then_the_directory_then_226(
 
 @in_thread
 @SIZES
-def test_what_was_resumed_is_synced_as_well(
+def test_resumed_uploads_are_synced(
     server: Callable[..., RunningService], trace: Trace, size: int
 ) -> None:
     served, wire = session(server, "--durable")
@@ -114,7 +114,7 @@ def test_what_was_resumed_is_synced_as_well(
 
 @in_thread
 @SIZES
-def test_what_was_appended_is_synced_before_226(
+def test_appends_are_synced_before_226(
     server: Callable[..., RunningService], trace: Trace, size: int
 ) -> None:
     served, wire = session(server, "--durable")
@@ -124,7 +124,7 @@ def test_what_was_appended_is_synced_before_226(
 
 @in_thread
 @SIZES
-def test_without_it_nobody_waits_for_the_disk(
+def test_without_the_setting_nothing_is_synced(
     server: Callable[..., RunningService], trace: Trace, size: int
 ) -> None:
     _served, wire = session(server, "--tls=off")
@@ -135,10 +135,10 @@ def test_without_it_nobody_waits_for_the_disk(
 @in_thread
 @SIZES
 @pytest.mark.parametrize("command", ["STOR a", "STOR b", "STOU a", "APPE a"])
-def test_a_disk_that_loses_the_bytes_is_not_confirmed_nor_gone_on_from(
+def test_a_failed_fsync_is_reported_and_not_resumed(
     server: Callable[..., RunningService], trace: Trace, command: str, size: int
 ) -> None:
-    """After a failed fsync the kernel takes the lost pages for clean: another would succeed."""
+    """After a failed fsync the kernel marks the lost pages clean: a second fsync would succeed."""
     served, wire = session(server, "--durable")
     trace.broken = "file"
     assert wire.upload(command, noise(size)).code == 451
@@ -151,7 +151,7 @@ def test_a_disk_that_loses_the_bytes_is_not_confirmed_nor_gone_on_from(
 
 @in_thread
 @SIZES
-def test_a_directory_that_cannot_be_synced_is_not_confirmed(
+def test_a_failed_fsync_of_the_directory_is_reported(
     server: Callable[..., RunningService], trace: Trace, size: int
 ) -> None:
     served, wire = session(server, "--durable")

@@ -1,4 +1,4 @@
-"""Certificates that are replaced while a real process serves; SIGHUP, and what it says."""
+"""Certificates that are replaced while a process serves; SIGHUP and its log lines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def certificate(client: ftplib.FTP_TLS) -> bytes:
     return client.sock.getpeercert(binary_form=True) or b""
 
 
-def test_certificates_are_renewed_and_sessions_go_on(tmp_path: Path) -> None:
+def test_renewed_certificates_are_used_and_sessions_continue(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     path = authority.certificate("a.example", file="service.pem")
     with ExitStack() as open_ones:
@@ -59,7 +59,7 @@ def test_certificates_are_renewed_and_sessions_go_on(tmp_path: Path) -> None:
         assert "Traceback" not in running.output
 
 
-def test_a_self_signed_one_is_told_kept_and_only_ours(tmp_path: Path) -> None:
+def test_the_self_signed_certificate_is_announced_kept_and_private(tmp_path: Path) -> None:
     told: list[str] = []
     for _ in range(2):
         with Program(COMMAND, tmp_path) as running:
@@ -73,7 +73,7 @@ def test_a_self_signed_one_is_told_kept_and_only_ours(tmp_path: Path) -> None:
     assert [path.stat().st_mode & 0o777 for path in files] == [0o600]
 
 
-def test_without_tls_a_hangup_is_nothing(tmp_path: Path) -> None:
+def test_sighup_without_tls_changes_nothing(tmp_path: Path) -> None:
     with Program([*COMMAND, "--tls=off"], tmp_path) as running:
         port = running.port()
         running.process.send_signal(signal.SIGHUP)
@@ -82,7 +82,7 @@ def test_without_tls_a_hangup_is_nothing(tmp_path: Path) -> None:
         assert running.stopped() == 0
 
 
-def test_a_login_and_a_failed_handshake_are_lines(tmp_path: Path) -> None:
+def test_logins_and_failed_handshakes_are_logged(tmp_path: Path) -> None:
     with Program([*COMMAND, "--implicit=tcp:0:interface=127.0.0.1"], tmp_path) as running:
         port = running.port()
         implicit = int(running.line(r"ftps://127\.0\.0\.1:(\d+)/")[1])
@@ -103,7 +103,7 @@ def test_a_login_and_a_failed_handshake_are_lines(tmp_path: Path) -> None:
 
 
 def talk_nonsense(port: int, said: bytes, explicit: bool) -> None:
-    """Say what is no handshake, and read to the end."""
+    """Send bytes that are no handshake, and read to the end."""
     with socket.create_connection(("127.0.0.1", port), 20) as plain:
         if explicit:
             assert plain.recv(1000).startswith(b"220 ")

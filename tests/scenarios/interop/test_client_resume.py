@@ -1,4 +1,4 @@
-"""Programs that people use go on with an upload that was cut."""
+"""Common client programs resume an interrupted upload."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def service(tmp_path: Path) -> Iterator[RestartableService]:
 
 @pytest.mark.parametrize("came", [20_000, 2_000_000])
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_goes_on_from_what_came(
+def test_programs_resume_interrupted_uploads(
     service: RestartableService, tmp_path: Path, program: str, came: int
 ) -> None:
     if shutil.which(PROGRAMS[program][0]) is None:

@@ -18,7 +18,7 @@ BEFORE_LOGIN = (
 
 
 @in_thread
-def test_what_needs_a_login_is_530_before_it(served: RunningService) -> None:
+def test_commands_before_the_login_are_530(served: RunningService) -> None:
     wire = served.wire()
     assert {command: wire.code(command) for command in BEFORE_LOGIN} == dict.fromkeys(
         BEFORE_LOGIN, 530
@@ -27,7 +27,7 @@ def test_what_needs_a_login_is_530_before_it(served: RunningService) -> None:
 
 
 @in_thread
-def test_what_needs_no_login_is_answered_before_it(served: RunningService) -> None:
+def test_commands_that_need_no_login(served: RunningService) -> None:
     wire = served.wire()
     assert wire.codes("SYST", "FEAT", "HELP", "NOOP", "STAT", "CLNT x", "LANG", "REIN") == [
         *(215, 211, 214, 200, 211, 200, 200, 220)
@@ -47,7 +47,7 @@ def test_the_login_sequence(served: RunningService) -> None:
 
 
 @in_thread
-def test_reinitialize_logs_out_and_forgets_parameters(served: RunningService) -> None:
+def test_rein_logs_out_and_resets_parameters(served: RunningService) -> None:
     wire = served.session()
     assert wire.codes("TYPE I", "EPSV ALL", "MKD d", "CWD d", "REIN", "PWD") == [
         *(200, 200, 257, 250, 220, 530)
@@ -59,7 +59,7 @@ def test_reinitialize_logs_out_and_forgets_parameters(served: RunningService) ->
 
 
 @in_thread
-def test_hosts(served: RunningService) -> None:
+def test_host(served: RunningService) -> None:
     wire = served.wire()
     assert wire.codes("HOST", "HOST ftp.example.com", "HOST [::1]", "HOST a b", "HOST a/b") == [
         *(501, 220, 220, 501, 501)
@@ -79,13 +79,13 @@ def test_a_wrong_password_ends_the_sequence(
 
 @in_thread
 @pytest.mark.parametrize("command", ["CDUP", "PWD", "REIN", "QUIT", "PASV", "ABOR", "SYST", "FEAT"])
-def test_an_argument_where_none_belongs_is_501(served: RunningService, command: str) -> None:
+def test_an_unexpected_argument_is_501(served: RunningService, command: str) -> None:
     wire = served.session()
     assert wire.codes(f"{command} x", "NOOP") == [501, 200]
 
 
 @in_thread
-def test_an_argument_that_is_missing_is_501(served: RunningService) -> None:
+def test_a_missing_argument_is_501(served: RunningService) -> None:
     wire = served.session()
     verbs = (
         *("USER", "ACCT", "SMNT", "TYPE", "MODE", "STRU", "PORT", "EPRT", "RETR"),
@@ -111,7 +111,7 @@ def test_an_argument_that_is_missing_is_501(served: RunningService) -> None:
 
 
 @in_thread
-def test_unknown_verbs_are_500_and_known_ones_that_we_lack_502(served: RunningService) -> None:
+def test_unknown_verbs_are_500_and_unimplemented_ones_502(served: RunningService) -> None:
     wire = served.session()
     assert (
         wire.codes("XYZZY", "", " NOOP", "NOOP\t", "PW", "PWDX", "\x00", b"\x80\x81") == [500] * 8
@@ -121,7 +121,7 @@ def test_unknown_verbs_are_500_and_known_ones_that_we_lack_502(served: RunningSe
 
 
 @in_thread
-def test_verbs_are_taken_in_any_case_and_the_friendly_words_too(served: RunningService) -> None:
+def test_verbs_in_any_case_and_aliases(served: RunningService) -> None:
     wire = served.session()
     assert wire.codes("noop", "Pwd", "mkdir d", "cd d", "cd ..", "rmdir d", "exit") == [
         *(200, 257, 257, 250, 250, 250, 221)
@@ -133,9 +133,7 @@ def test_verbs_are_taken_in_any_case_and_the_friendly_words_too(served: RunningS
 @pytest.mark.parametrize(
     "between", ["NOOP", "STAT", "STAT /", "ABOR", "HELP", "FEAT", "PWD", "xpwd"]
 )
-def test_who_only_asks_between_rnfr_and_rnto_disturbs_nothing(
-    served: RunningService, between: str
-) -> None:
+def test_noop_between_rnfr_and_rnto(served: RunningService, between: str) -> None:
     (served.root / "a").write_bytes(b"a")
     wire = served.session()
     assert wire.code("RNFR a") == 350

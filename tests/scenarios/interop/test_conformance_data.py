@@ -25,7 +25,7 @@ IPV6 = r"tcp6:0:interface=\:\:1"
 
 
 @in_thread
-def test_the_227_is_exact_and_one_port_waits_at_a_time(served: RunningService) -> None:
+def test_pasv_reply_and_one_port_at_a_time(served: RunningService) -> None:
     wire = served.session()
     answers = [wire.ask("PASV") for _ in range(3)]
     shape = rb"227 Entering Passive Mode \(127,0,0,1,([0-9]{1,3}),([0-9]{1,3})\)\."
@@ -41,7 +41,7 @@ def test_the_227_is_exact_and_one_port_waits_at_a_time(served: RunningService) -
 
 
 @in_thread
-def test_extended_passive(served: RunningService) -> None:
+def test_epsv(served: RunningService) -> None:
     wire = served.session()
     shape = rb"229 Entering Extended Passive Mode \(\|\|\|[0-9]{4,5}\|\)"
     for command in ("EPSV", "EPSV 1", "epsv 1"):
@@ -58,7 +58,7 @@ def test_extended_passive(served: RunningService) -> None:
 
 
 @in_thread
-def test_after_epsv_all_nothing_else_will_do(served: RunningService) -> None:
+def test_epsv_all_refuses_other_commands(served: RunningService) -> None:
     wire = served.session()
     assert wire.codes("EPSV ALL", "PASV", "PORT 127,0,0,1,200,200") == [200, 503, 503]
     assert wire.codes("EPRT |1|127.0.0.1|5000|", "EPSV") == [503, 229]
@@ -109,7 +109,7 @@ def test_malformed_eprts_are_501(served: RunningService) -> None:
 
 
 @in_thread
-def test_no_connection_to_others_or_to_ports_of_services(served: RunningService) -> None:
+def test_port_to_other_hosts_or_low_ports_is_refused(served: RunningService) -> None:
     wire = served.session()
     targets = (
         "127,0,0,2,20,20",
@@ -167,7 +167,7 @@ def test_a_data_connection_that_never_comes_is_425(server: Callable[..., Running
 
 
 @in_thread
-def test_a_stranger_is_turned_away_and_the_client_still_served(served: RunningService) -> None:
+def test_a_stranger_is_refused_and_the_client_is_served(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"secret")
     wire = served.session()
     place = wire.passive_address()
@@ -207,7 +207,7 @@ def test_one_passive_connection_for_one_transfer(served: RunningService) -> None
 
 
 @in_thread
-def test_a_passive_connection_that_an_error_made_useless_ends_with_a_fin(
+def test_an_unused_passive_connection_ends_with_a_fin(
     served: RunningService,
 ) -> None:
     wire = served.session("reader")
@@ -257,7 +257,7 @@ def test_ipv6(server: Callable[..., RunningService]) -> None:
 
 
 @in_thread
-def test_passive_ports_come_from_the_range_and_come_back(
+def test_passive_ports_are_taken_from_the_range_and_released(
     server: Callable[..., RunningService],
 ) -> None:
     with server().listening() as free:
@@ -279,7 +279,7 @@ def test_passive_ports_come_from_the_range_and_come_back(
 
 
 @in_thread
-def test_ports_that_nobody_uses_hold_nobody_up(server: Callable[..., RunningService]) -> None:
+def test_unused_passive_ports_do_not_block_others(server: Callable[..., RunningService]) -> None:
     with socket.socket() as own:
         own.bind((LOCAL, 0))
         port = own.getsockname()[1]
@@ -295,7 +295,7 @@ def test_ports_that_nobody_uses_hold_nobody_up(server: Callable[..., RunningServ
 
 
 @in_thread
-def test_a_port_that_nobody_uses_closes_in_time(server: Callable[..., RunningService]) -> None:
+def test_an_unused_passive_port_times_out(server: Callable[..., RunningService]) -> None:
     served = server("--data-timeout", "0.1")
     wire = served.session()
     place = wire.passive_address()

@@ -13,7 +13,7 @@ FIXTURES = (started, starting)
 
 
 @in_thread
-def test_features_are_listed_as_rfc_2389_wants(served: RunningService) -> None:
+def test_feat_has_the_form_of_rfc_2389(served: RunningService) -> None:
     for wire in (served.wire(), served.session()):
         first, *middle, last = wire.ask("FEAT").lines
         assert first == b"211-Features:" and last == b"211 End"
@@ -28,7 +28,7 @@ def test_features_are_listed_as_rfc_2389_wants(served: RunningService) -> None:
 
 
 @in_thread
-def test_every_verb_of_help_explains_itself(served: RunningService) -> None:
+def test_help_explains_every_verb(served: RunningService) -> None:
     wire = served.wire()
     first, *middle, last = wire.ask("HELP").lines
     assert first[:4] == b"214-" and last[:4] == b"214 "
@@ -38,7 +38,7 @@ def test_every_verb_of_help_explains_itself(served: RunningService) -> None:
 
 
 @in_thread
-def test_facts_of_one_name(served: RunningService) -> None:
+def test_mlst(served: RunningService) -> None:
     (served.root / "a b").write_bytes(b"12345")
     os.utime(served.root / "a b", (0, 1_000_000_000))
     wire = served.session()

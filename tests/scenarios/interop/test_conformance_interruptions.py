@@ -1,4 +1,4 @@
-"""What may be said while a transfer runs, and how transfers end (RFC 959 §4.1.3, §5.4)."""
+"""Commands during a transfer, and the ends of transfers (RFC 959 §4.1.3, §5.4)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IP, DM = b"\xff\xf4", b"\xff\xf2"
 
 
 def stalled_download(served: RunningService, wire: Wire) -> socket.socket:
-    """Begin a download that nobody reads."""
+    """Start a download that is not read."""
     with open(served.root / "big", "wb") as file:
         file.truncate(BIG)
     data = served.connected(wire.passive_address(), window=4096)
@@ -34,7 +34,7 @@ def stalled_download(served: RunningService, wire: Wire) -> socket.socket:
 
 
 def stalled_upload(served: RunningService, wire: Wire, content: bytes = b"new") -> socket.socket:
-    """Begin an upload that does not go on; the server has got ``content``."""
+    """Start an upload that stalls after ``content``."""
     data = wire.accepted()
     assert wire.codes("TYPE I", "STOR a") == [200, 150]
     data.sendall(content)
@@ -43,7 +43,7 @@ def stalled_upload(served: RunningService, wire: Wire, content: bytes = b"new") 
 
 
 def moved(served: RunningService) -> int:
-    """Return how far the transfer of the first session has come."""
+    """Return the transferred bytes of the first session."""
     running = served.factory.instances[0]._context.running
     return running.moved if running is not None else -1
 
@@ -63,7 +63,7 @@ ABORTS = {
 @in_thread
 @pytest.mark.parametrize("how", ABORTS)
 @pytest.mark.parametrize("begin", [stalled_download, stalled_upload])
-def test_an_abort_is_426_then_226_at_once(
+def test_abor_is_426_then_226(
     served: RunningService, begin: Callable[[RunningService, Wire], socket.socket], how: str
 ) -> None:
     (served.root / "a").write_bytes(b"old")
@@ -80,7 +80,7 @@ def test_an_abort_is_426_then_226_at_once(
 
 @in_thread
 @pytest.mark.parametrize("how", ABORTS)
-def test_an_abort_of_nothing_is_226_however_it_is_sent(served: RunningService, how: str) -> None:
+def test_abor_without_transfer_is_226(served: RunningService, how: str) -> None:
     wire = served.session()
     for _ in range(2):
         for piece, flags in ABORTS[how]:
@@ -90,7 +90,7 @@ def test_an_abort_of_nothing_is_226_however_it_is_sent(served: RunningService, h
 
 
 @in_thread
-def test_an_abort_while_the_data_connection_is_awaited(served: RunningService) -> None:
+def test_abor_while_waiting_for_the_data_connection(served: RunningService) -> None:
     wire = served.session()
     place = wire.passive_address()
     for command in ("STOR a", "LIST"):
@@ -103,7 +103,7 @@ def test_an_abort_while_the_data_connection_is_awaited(served: RunningService) -
 
 
 @in_thread
-def test_an_abort_without_a_transfer(served: RunningService) -> None:
+def test_abor_with_an_unused_data_connection(served: RunningService) -> None:
     wire = served.session()
     assert wire.code("ABOR") == 226
     with wire.accepted() as data:
@@ -112,7 +112,7 @@ def test_an_abort_without_a_transfer(served: RunningService) -> None:
 
 
 @in_thread
-def test_status_and_noop_are_answered_while_data_stands_still(served: RunningService) -> None:
+def test_stat_and_noop_during_a_stalled_transfer(served: RunningService) -> None:
     wire = served.session()
     assert b" No transfer in progress." in wire.ask("STAT").lines
     data = stalled_upload(served, wire, b"12345")
@@ -126,7 +126,7 @@ def test_status_and_noop_are_answered_while_data_stands_still(served: RunningSer
 
 
 @in_thread
-def test_a_bad_abort_or_quit_stops_nothing(served: RunningService) -> None:
+def test_malformed_abor_and_quit_are_refused(served: RunningService) -> None:
     wire = served.session()
     data = stalled_upload(served, wire)
     wire.send("QUIT now\r\n")
@@ -137,7 +137,7 @@ def test_a_bad_abort_or_quit_stops_nothing(served: RunningService) -> None:
 
 
 @in_thread
-def test_quit_lets_the_transfer_end_in_order(served: RunningService) -> None:
+def test_quit_waits_for_the_transfer(served: RunningService) -> None:
     content = os.urandom(3_000_000)
     (served.root / "b").write_bytes(content)
     wire = served.session()
@@ -163,7 +163,7 @@ def test_quit_during_an_upload_publishes_it(served: RunningService) -> None:
 
 
 @in_thread
-def test_quit_and_no_more_input_during_an_upload_publishes_it(served: RunningService) -> None:
+def test_quit_and_half_close_during_an_upload_publish_it(served: RunningService) -> None:
     wire = served.session()
     data = stalled_upload(served, wire)
     assert wire.code("QUIT") == 221
@@ -175,7 +175,7 @@ def test_quit_and_no_more_input_during_an_upload_publishes_it(served: RunningSer
 
 
 @in_thread
-def test_all_that_was_asked_for_is_done_when_the_input_ends(served: RunningService) -> None:
+def test_pipelined_commands_before_a_half_close_are_executed(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"content")
     wire = served.session()
     data = wire.accepted()
@@ -188,7 +188,7 @@ def test_all_that_was_asked_for_is_done_when_the_input_ends(served: RunningServi
 
 
 @in_thread
-def test_commands_and_their_answers_keep_their_order(served: RunningService) -> None:
+def test_replies_keep_the_order_of_commands(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"content")
     wire = served.wire()
     wire.send("USER demo\r\nPASS demo\r\nTYPE I\r\nEPSV\r\n")
@@ -205,7 +205,7 @@ def test_commands_and_their_answers_keep_their_order(served: RunningService) -> 
 
 
 @in_thread
-def test_the_friendly_words_may_be_sent_together_with_the_login(served: RunningService) -> None:
+def test_aliases_can_be_pipelined_with_the_login(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"a")
     wire = served.wire()
     wire.send("USER demo\r\nPASS demo\r\nGET a\r\nPUT a\r\nNOOP\r\n")
@@ -214,7 +214,7 @@ def test_the_friendly_words_may_be_sent_together_with_the_login(served: RunningS
 
 @in_thread
 @pytest.mark.parametrize("command", ["RETR big", "STOR a"])
-def test_a_transfer_that_stalls_is_cut(server: Callable[..., RunningService], command: str) -> None:
+def test_a_stalled_transfer_is_aborted(server: Callable[..., RunningService], command: str) -> None:
     served = server("--stall-timeout", "0.1", "--idle-timeout", "0.05")
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
@@ -228,7 +228,7 @@ def test_a_transfer_that_stalls_is_cut(server: Callable[..., RunningService], co
 
 @in_thread
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_download_that_breaks_is_never_226(served: RunningService, times: int) -> None:
+def test_an_incomplete_download_is_never_226(served: RunningService, times: int) -> None:
     wire = served.session()
     for _ in range(times):
         reset(stalled_download(served, wire))

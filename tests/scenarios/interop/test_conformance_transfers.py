@@ -16,13 +16,13 @@ TEXTS = (
 
 
 def names(served: RunningService) -> set[str]:
-    """Return what the disk holds, our own hidden names too."""
+    """Return the names on the disk, partial uploads included."""
     return {path.name for path in served.root.iterdir()}
 
 
 @in_thread
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_goes_out_with_crlf_and_comes_back_with_lf(
+def test_ascii_downloads_have_crlf_and_uploads_store_lf(
     served: RunningService, text: bytes
 ) -> None:
     (served.root / "a").write_bytes(text)
@@ -36,7 +36,7 @@ def test_text_goes_out_with_crlf_and_comes_back_with_lf(
 
 
 @in_thread
-def test_line_ends_are_found_however_the_stream_is_cut(served: RunningService) -> None:
+def test_line_ends_across_segments(served: RunningService) -> None:
     wire = served.session()
     stream, text = b"a\r\nb\rc\nd\r\r\n\r\n\re\r", b"a\nb\rc\nd\r\n\n\re\r"
     for size in (1, 2, 3, 5):
@@ -51,7 +51,7 @@ def test_line_ends_are_found_however_the_stream_is_cut(served: RunningService) -
 
 
 @in_thread
-def test_long_text_keeps_its_line_ends_over_the_edges_of_chunks(served: RunningService) -> None:
+def test_line_ends_across_chunks(served: RunningService) -> None:
     text = b"\r\n".join([b"x" * 4093, b"", b"\r", b"y" * 7]) * 500
     (served.root / "a").write_bytes(text)
     wire = served.session()
@@ -64,7 +64,7 @@ def test_long_text_keeps_its_line_ends_over_the_edges_of_chunks(served: RunningS
 
 
 @in_thread
-def test_records(served: RunningService) -> None:
+def test_record_structure(served: RunningService) -> None:
     text = b"one\ntwo\xff\xff\n\nthree\n"
     (served.root / "a").write_bytes(text)
     wire = served.session()
@@ -81,7 +81,7 @@ def test_records(served: RunningService) -> None:
 
 
 @in_thread
-def test_binary_is_every_byte_in_each_direction(served: RunningService) -> None:
+def test_binary_transfers_every_byte(served: RunningService) -> None:
     content = bytes(range(256)) * 4000 + os.urandom(100_001)
     wire = served.session()
     assert wire.code("TYPE I") == 200
@@ -91,7 +91,7 @@ def test_binary_is_every_byte_in_each_direction(served: RunningService) -> None:
 
 
 @in_thread
-def test_downloads_in_part(served: RunningService) -> None:
+def test_partial_downloads(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"0123456789")
     wire = served.session()
     assert wire.code("TYPE I") == 200
@@ -113,7 +113,7 @@ def test_downloads_in_part(served: RunningService) -> None:
 
 
 @in_thread
-def test_what_cannot_be_downloaded(served: RunningService) -> None:
+def test_refused_downloads(served: RunningService) -> None:
     (served.root / "d").mkdir()
     os.mkfifo(served.root / "fifo")
     wire = served.session()
@@ -140,7 +140,7 @@ def test_what_cannot_be_uploaded(served: RunningService) -> None:
 
 
 @in_thread
-def test_a_transfer_without_a_data_connection_is_425_and_leaves_nothing(
+def test_a_transfer_without_data_connection_is_425(
     served: RunningService,
 ) -> None:
     (served.root / "a").write_bytes(b"old")
@@ -170,7 +170,7 @@ def test_unique_names(served: RunningService) -> None:
 
 
 @in_thread
-def test_fewer_bytes_than_announced_are_a_cut_and_more_are_not(served: RunningService) -> None:
+def test_fewer_bytes_than_announced_are_incomplete(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
     assert wire.code("TYPE I") == 200
@@ -188,7 +188,7 @@ def test_fewer_bytes_than_announced_are_a_cut_and_more_are_not(served: RunningSe
 @in_thread
 @pytest.mark.parametrize("existing", [None, b"old"])
 @pytest.mark.parametrize("command", ["STOR a", "APPE a", "STOU a"])
-def test_what_came_of_what_was_announced_is_told_and_nothing_stored(
+def test_an_incomplete_announced_upload_reports_what_arrived(
     served: RunningService, command: str, existing: bytes | None
 ) -> None:
     if existing is not None:
@@ -205,7 +205,7 @@ def test_what_came_of_what_was_announced_is_told_and_nothing_stored(
 
 
 @in_thread
-def test_what_others_appended_behind_is_never_taken_back(served: RunningService) -> None:
+def test_an_aborted_append_keeps_what_others_appended(served: RunningService) -> None:
     (served.root / "log").write_bytes(b"old,")
     wire = served.session()
     assert wire.codes("TYPE I", "ALLO 100") == [200, 200]
@@ -222,7 +222,7 @@ def test_what_others_appended_behind_is_never_taken_back(served: RunningService)
 
 
 @in_thread
-def test_more_than_announced_is_appended(served: RunningService) -> None:
+def test_an_append_longer_than_announced(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     wire = served.session()
     assert wire.codes("TYPE I", "ALLO 2") == [200, 200]
@@ -231,7 +231,7 @@ def test_more_than_announced_is_appended(served: RunningService) -> None:
 
 
 @in_thread
-def test_appending(served: RunningService) -> None:
+def test_append(served: RunningService) -> None:
     wire = served.session()
     for content in (b"one", b"", b"two"):
         assert wire.upload("APPE a", content).code == 226
@@ -241,7 +241,7 @@ def test_appending(served: RunningService) -> None:
 @in_thread
 @pytest.mark.parametrize("existing", [None, b"OLD CONTENT"])
 @pytest.mark.parametrize("way", ["REST", "APPE"])
-def test_a_cut_upload_is_gone_on_from(
+def test_an_interrupted_upload_is_resumed(
     served: RunningService, existing: bytes | None, way: str
 ) -> None:
     content = os.urandom(300_000)
@@ -270,7 +270,7 @@ def test_a_cut_upload_is_gone_on_from(
 
 
 @in_thread
-def test_an_upload_at_an_offset_where_nothing_is_554(served: RunningService) -> None:
+def test_an_upload_at_an_offset_without_data_is_554(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"12345")
     wire = served.session()
     assert wire.codes("TYPE I", "EPSV", "REST 6", "STOR a") == [200, 229, 350, 554]
@@ -281,7 +281,7 @@ def test_an_upload_at_an_offset_where_nothing_is_554(served: RunningService) -> 
 
 
 @in_thread
-def test_the_old_file_is_seen_until_the_new_one_is_whole(served: RunningService) -> None:
+def test_the_old_file_is_visible_until_the_upload_is_complete(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     wire, reader = served.session(), served.session("other")
     data = wire.accepted()
@@ -295,7 +295,7 @@ def test_the_old_file_is_seen_until_the_new_one_is_whole(served: RunningService)
 
 
 @in_thread
-def test_a_reader_keeps_the_file_it_opened(served: RunningService) -> None:
+def test_a_download_continues_with_the_file_it_opened(served: RunningService) -> None:
     old, new = b"o" * 9_000_000, b"n" * 9_000_000
     (served.root / "a").write_bytes(old)
     wire, writer = served.session(), served.session("other")
@@ -309,7 +309,7 @@ def test_a_reader_keeps_the_file_it_opened(served: RunningService) -> None:
 
 
 @in_thread
-def test_of_two_accounts_that_write_one_name_each_is_whole_and_the_last_stays(
+def test_concurrent_uploads_to_one_name_are_complete(
     served: RunningService,
 ) -> None:
     one, two = served.session(), served.session("other")
@@ -330,8 +330,8 @@ def test_of_two_accounts_that_write_one_name_each_is_whole_and_the_last_stays(
 
 
 @in_thread
-def test_what_came_and_what_the_file_is_now_are_told_apart(served: RunningService) -> None:
-    """The last reply of an upload to what is there names both."""
+def test_the_reply_names_received_bytes_and_file_size(served: RunningService) -> None:
+    """The last reply of an append or resumed upload names both."""
     wire = served.session()
     assert wire.code("TYPE I") == 200
     assert wire.upload("STOR f", b"a" * 3000).text == "Transfer complete, 3000 bytes stored in /f."

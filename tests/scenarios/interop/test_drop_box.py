@@ -1,4 +1,4 @@
-"""A drop box from outside: it learns nothing and closes nobody out, whatever it asks."""
+"""An upload-only account: no reply reveals names, and it cannot lock others out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOVES = ("LIST {}", "NLST {}", "MLSD {}", "RETR {}", "STOR {}/x", "APPE {}/x", "
 
 
 def planted(served: RunningService) -> Path:
-    """Make what a drop box shall not learn of; ``name`` is missing."""
+    """Create files that a drop box must not reveal; ``name`` is missing."""
     root = served.root
     (root / "full").write_bytes(b"theirs")
     (root / "link").symlink_to("full")
@@ -33,7 +33,7 @@ def planted(served: RunningService) -> Path:
 
 
 def answers(wire: Wire, name: str) -> list[tuple[int, bytes]]:
-    """Return what is answered about a name, the name left out."""
+    """Return the replies about a name, without the name."""
     found = []
     for form in (*LOOKS, *MOVES):
         if form in MOVES:
@@ -44,8 +44,8 @@ def answers(wire: Wire, name: str) -> list[tuple[int, bytes]]:
 
 
 @in_thread
-def test_answers_are_the_same_whatever_is_there(served: RunningService) -> None:
-    """A file, links, and nothing: every verb answers alike."""
+def test_replies_do_not_reveal_existing_names(served: RunningService) -> None:
+    """For a file, links and a missing name every verb has the same reply."""
     planted(served)
     wire = served.session("dropbox")
     assert wire.code("TYPE I") == 200
@@ -56,8 +56,8 @@ def test_answers_are_the_same_whatever_is_there(served: RunningService) -> None:
 
 
 @in_thread
-def test_what_is_taken_is_refused_in_one_way(served: RunningService) -> None:
-    """MKD and STOR of a file, a directory, and below what is none."""
+def test_existing_names_are_refused_alike(served: RunningService) -> None:
+    """MKD and STOR of a file, of a directory, and below a file."""
     planted(served)
     (served.root / "folder").mkdir()
     wire = served.session("dropbox")
@@ -76,8 +76,8 @@ def test_what_is_taken_is_refused_in_one_way(served: RunningService) -> None:
 
 
 @in_thread
-def test_attributes_of_own_uploads_only(served: RunningService) -> None:
-    """What this login stored may get its time and mode; all else stays as it is."""
+def test_attributes_of_own_uploads_can_be_set(served: RunningService) -> None:
+    """Time and mode of files that this login stored can be set; others cannot."""
     root = planted(served)
     before = (root / "full").stat()
     wire = served.session("dropbox")
@@ -98,8 +98,8 @@ def test_attributes_of_own_uploads_only(served: RunningService) -> None:
 
 @in_thread
 @pytest.mark.parametrize("name", ["dropbox", "demo"])
-def test_no_account_closes_its_own_root(served: RunningService, name: str) -> None:
-    """Neither by its name, nor by a dot, nor by a link."""
+def test_the_root_cannot_be_changed(served: RunningService, name: str) -> None:
+    """Neither by its name, nor by ``.``, nor by a link."""
     (served.root / "d").mkdir()
     (served.root / "d" / "top").symlink_to("..")
     before = served.root.stat().st_mode
@@ -116,8 +116,8 @@ def test_no_account_closes_its_own_root(served: RunningService, name: str) -> No
 
 
 @in_thread
-def test_the_simple_protocol_tells_as_little(server: Callable[..., RunningService]) -> None:
-    """LIST, DWLD, UPLD, DELF and HASH answer alike."""
+def test_the_simple_protocol_reveals_nothing_either(server: Callable[..., RunningService]) -> None:
+    """LIST, DWLD, UPLD, DELF and HASH have the same answers."""
     served = server("--simple", "tcp:0:interface=127.0.0.1")
     planted(served)
     wire = simple_client.session(served, "dropbox")

@@ -1,4 +1,4 @@
-"""A bystander is served while one account floods the service, with real sockets and files."""
+"""Other sessions are served while one account floods the service, over real sockets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDS_SESSIONS = ("QUIT", "EXIT", "REIN", "USER", "PASS", "AUTH", "CCC")
 
 
 def waits(bystander: Wire, count: int = 15) -> list[float]:
-    """Return how long each of some NOOPs takes."""
+    """Return the durations of some NOOPs."""
     taken = []
     for _ in range(count):
         began = time.monotonic()
@@ -29,7 +29,7 @@ def waits(bystander: Wire, count: int = 15) -> list[float]:
 
 
 class Flood:
-    """Sessions that send much and read everything, until the block ends."""
+    """Sessions that send commands and read replies, until the end of the block."""
 
     def __init__(self, served: RunningService, lines: list[bytes]) -> None:
         self._wires = [served.session() for _ in lines]

@@ -1,4 +1,4 @@
-"""Clients of other protocols, on every port: they end before they can say anything of ours."""
+"""Clients of other protocols on every port: their sessions end before a login."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POST = (
 
 
 def beginning(served: RunningService, port: str) -> socket.socket:
-    """Connect to a port, under TLS where it begins with that."""
+    """Connect to a port, with TLS if it is implicit."""
     number = {"ftp": 0, "implicit": 1, "simple": 2, "simple-tls": 3}[port]
     plain = served.connected((LOCAL, served.ports[number]))
     if port in ("ftp", "simple"):
@@ -32,7 +32,7 @@ def beginning(served: RunningService, port: str) -> socket.socket:
 
 
 def receive_all(end: socket.socket) -> bytes:
-    """Read to the end."""
+    """Read up to the end of the connection."""
     said = b""
     while piece := end.recv(65536):
         said += piece
@@ -42,7 +42,7 @@ def receive_all(end: socket.socket) -> bytes:
 @in_thread
 @pytest.mark.parametrize("port", PORTS)
 @pytest.mark.parametrize("first", [POST, POST.replace("POST", "x"), "EHLO x\r\n" + POST])
-def test_a_page_in_a_browser_cannot_log_in(
+def test_http_requests_end_the_session(
     server: Callable[..., RunningService], port: str, first: str
 ) -> None:
     served = server(*OPTIONS)
@@ -56,7 +56,7 @@ def test_a_page_in_a_browser_cannot_log_in(
 
 @in_thread
 @pytest.mark.parametrize("port", ["ftp", "simple"])
-def test_a_handshake_in_clear_is_not_waited_out(
+def test_a_tls_handshake_on_a_plaintext_port_is_refused(
     server: Callable[..., RunningService], port: str
 ) -> None:
     served = server(*OPTIONS)

@@ -1,4 +1,4 @@
-"""Too much of everything: commands, replies nobody reads, connections, ports."""
+"""Floods: commands, unread replies, connections, ports."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ FIXTURES = (started, starting)
 
 
 def ports() -> int:
-    """Return how many ports the reactor listens on for data; for its thread."""
+    """Return the number of passive ports; called in the reactor thread."""
     return sum(isinstance(one, DataListener) for one in reactor.getReaders())
 
 
 def kept(served: RunningService) -> int:
-    """Return the bytes of replies that the server keeps for the first session."""
+    """Return the bytes of buffered replies of the first session."""
     transport = served.factory.instances[0].transport
     return len(transport.dataBuffer) - transport.offset + int(transport._tempDataLen)
 
 
 def flood(wire: Wire, piece: bytes, most: int) -> int:
-    """Send again and again until the server takes no more; return the bytes that it took."""
+    """Send until the server stops reading; return the bytes that it read."""
     sent = 0
     wire.end.settimeout(0.3)
     try:
@@ -45,7 +45,7 @@ def flood(wire: Wire, piece: bytes, most: int) -> int:
 
 
 @in_thread
-def test_a_hundred_thousand_pipelined_commands_are_all_answered(served: RunningService) -> None:
+def test_100000_pipelined_commands_are_answered(served: RunningService) -> None:
     wire, count = served.session(), 100_000
     answer = wire.ask("NOOP").lines[0] + b"\r\n"
     neighbour = served.session("other")
@@ -64,7 +64,7 @@ def test_a_hundred_thousand_pipelined_commands_are_all_answered(served: RunningS
 
 
 @in_thread
-def test_who_asks_and_never_reads_fills_no_memory(served: RunningService) -> None:
+def test_unread_replies_use_bounded_memory(served: RunningService) -> None:
     wire = served.session()
     flood(wire, b"HELP\r\n" * 1000, 9_000_000)
     assert served.in_reactor(lambda: kept(served)) < 2_000_000
@@ -72,7 +72,7 @@ def test_who_asks_and_never_reads_fills_no_memory(served: RunningService) -> Non
 
 
 @in_thread
-def test_nor_does_who_does_so_during_a_transfer(served: RunningService) -> None:
+def test_unread_replies_during_a_transfer_use_bounded_memory(served: RunningService) -> None:
     wire = served.session()
     data = wire.accepted()
     assert wire.code("STOR a") == 150
@@ -82,7 +82,7 @@ def test_nor_does_who_does_so_during_a_transfer(served: RunningService) -> None:
 
 
 def narrow(served: RunningService) -> tuple[Wire, ControlProtocol]:
-    """Open a session between small buffers."""
+    """Open a session with small socket buffers."""
     wire = Wire(served, served.connected(("127.0.0.1", served.port), window=2048))
     protocol = served.factory.instances[0]
     protocol.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
@@ -90,7 +90,7 @@ def narrow(served: RunningService) -> tuple[Wire, ControlProtocol]:
 
 
 @in_thread
-def test_who_ends_its_side_and_reads_late_gets_all_its_answers(served: RunningService) -> None:
+def test_a_half_closed_client_gets_all_replies(served: RunningService) -> None:
     (served.root / "d").mkdir()
     for number in range(200):
         (served.root / "d" / f"{number:0100}").touch()
@@ -105,7 +105,7 @@ def test_who_ends_its_side_and_reads_late_gets_all_its_answers(served: RunningSe
 
 
 @in_thread
-def test_a_farewell_behind_many_replies_arrives_whole(served: RunningService) -> None:
+def test_a_421_after_many_replies_arrives(served: RunningService) -> None:
     for count in (45, 49, 90, 100, 150, 400):
         wire, _protocol = narrow(served)
         wire.send(b"HELP\r\n" * count + b"QUIT\r\n" + b"NOOP\r\n" * 500)
@@ -117,7 +117,7 @@ def test_a_farewell_behind_many_replies_arrives_whole(served: RunningService) ->
 
 
 @in_thread
-def test_sessions_beyond_the_limits_are_told_so_and_places_come_back(
+def test_sessions_beyond_the_limit_are_refused(
     server: Callable[..., RunningService],
 ) -> None:
     served = server("--max-sessions", "6", "--max-sessions-per-address", "3")
@@ -140,7 +140,7 @@ def test_sessions_beyond_the_limits_are_told_so_and_places_come_back(
 
 
 @in_thread
-def test_connections_without_a_login_take_nobodys_place(
+def test_connections_without_login_do_not_count(
     server: Callable[..., RunningService],
 ) -> None:
     served = server("--max-sessions", "40", "--max-sessions-per-address", "40")
@@ -179,7 +179,7 @@ def test_sessions_of_one_user_are_limited(server: Callable[..., RunningService])
 
 
 @in_thread
-def test_a_flood_of_passive_ports_leaves_one_and_then_none(served: RunningService) -> None:
+def test_a_flood_of_pasv_leaves_no_ports(served: RunningService) -> None:
     wire = served.session()
     wire.send(b"PASV\r\nEPSV\r\n" * 500)
     assert wire.replies(1000) == [227, 229] * 500
@@ -199,7 +199,7 @@ def test_a_flood_of_passive_ports_leaves_one_and_then_none(served: RunningServic
 
 
 @in_thread
-def test_a_client_that_is_gone_in_the_middle_leaves_nothing_open(served: RunningService) -> None:
+def test_a_client_that_disconnects_leaves_nothing_open(served: RunningService) -> None:
     (served.root / "big").write_bytes(b"x" * 5_000_000)
     for command in ("RETR big", "STOR a", "LIST", "STAT -R /", "HASH big"):
         for ending in (Wire.drop, lambda wire: reset(wire.end)):

@@ -1,4 +1,4 @@
-"""Bytes that no honest client sends, on the control connection."""
+"""Malformed and hostile input on the control connection."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_bare_line_feeds_and_lone_carriage_returns(served: RunningService) -> No
 
 
 @in_thread
-def test_half_lines_come_together(served: RunningService) -> None:
+def test_lines_across_segments(served: RunningService) -> None:
     wire = served.wire()
     for byte in b"USER demo\r\nPASS demo\r\n":
         wire.send(bytes([byte]))
@@ -72,7 +72,7 @@ def test_names_with_line_ends_or_nul_are_553_and_change_nothing(served: RunningS
 
 
 @in_thread
-def test_nothing_a_client_says_breaks_a_reply(served: RunningService) -> None:
+def test_echoed_input_does_not_break_replies(served: RunningService) -> None:
     wire = served.session()
     verbs = (
         b"",
@@ -146,13 +146,13 @@ NAMES = (
 
 
 def sent(name: bytes) -> bytes:
-    """Return a name as a client sends it: Telnet's escape doubled."""
+    """Return a name with the Telnet escape doubled."""
     return name.replace(IAC, IAC + IAC)
 
 
 @in_thread
 @pytest.mark.parametrize("name", NAMES)
-def test_odd_names_come_back_byte_for_byte(served: RunningService, name: bytes) -> None:
+def test_unusual_names_are_returned_unchanged(served: RunningService, name: bytes) -> None:
     wire = served.session()
     quoted = name.replace(b'"', b'""')
     assert wire.ask(b"MKD " + sent(name)).lines == (b'257 "/' + quoted + b'" created.',)
@@ -174,14 +174,14 @@ def test_odd_names_come_back_byte_for_byte(served: RunningService, name: bytes) 
 
 
 @in_thread
-def test_a_lone_ff_in_a_latin_1_name_is_a_letter(served: RunningService) -> None:
+def test_a_single_ff_in_a_name_is_a_letter(served: RunningService) -> None:
     wire = served.session()
     assert wire.codes(b"MKD \xff", b"MKD a\xffb", b"MKD \xff\xe9") == [257] * 3
     assert set(os.listdir(os.fsencode(served.root))) == {b"\xff", b"a\xffb", b"\xff\xe9"}
 
 
 @in_thread
-def test_telnet_options_are_refused_and_taken_out(served: RunningService) -> None:
+def test_telnet_options_are_refused_and_removed(served: RunningService) -> None:
     wire = served.wire()
     wire.send(b"NO" + IAC + b"\xfd\x01" + b"OP" + IAC + b"\xfb\x03" + b"\r\n")
     assert (
@@ -199,7 +199,7 @@ def test_telnet_options_are_refused_and_taken_out(served: RunningService) -> Non
 
 @in_thread
 @pytest.mark.parametrize("unit", [b"\xfd\x01", b"\xfb\xff", b"\xfa", b"\xf4", b"\xf9", b"\xfe"])
-def test_telnet_floods_are_put_up_with(served: RunningService, unit: bytes) -> None:
+def test_telnet_floods(served: RunningService, unit: bytes) -> None:
     wire = served.wire()
     assert wire.code("NOOP") == 200
     for _ in range(8):
@@ -215,7 +215,7 @@ def test_telnet_floods_are_put_up_with(served: RunningService, unit: bytes) -> N
 
 @in_thread
 @pytest.mark.parametrize("verb", ["GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE"])
-def test_a_browser_is_sent_away(served: RunningService, verb: str) -> None:
+def test_http_requests_are_refused(served: RunningService, verb: str) -> None:
     wire = served.wire()
     wire.send(f"{verb} / HTTP/1.1\r\nHost: x\r\nUSER demo\r\nPASS demo\r\n\r\nDELE a\r\n")
     assert wire.reply().code == 421
@@ -223,7 +223,7 @@ def test_a_browser_is_sent_away(served: RunningService, verb: str) -> None:
 
 
 @in_thread
-def test_a_tls_client_gets_an_error_and_no_harm_is_done(served: RunningService) -> None:
+def test_a_tls_handshake_gets_an_error(served: RunningService) -> None:
     wire = served.wire()
     wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) + b"\n")
     assert wire.reply().code == 421
@@ -231,7 +231,7 @@ def test_a_tls_client_gets_an_error_and_no_harm_is_done(served: RunningService) 
 
 
 @in_thread
-def test_who_does_not_log_in_is_cut_however_busy(server: Callable[..., RunningService]) -> None:
+def test_the_login_timeout_ends_busy_sessions(server: Callable[..., RunningService]) -> None:
     served = server("--login-timeout", "0.3")
     silent, busy, slow = served.wire(), served.wire(), served.wire()
     slow.send("USER de")
@@ -245,7 +245,7 @@ def test_who_does_not_log_in_is_cut_however_busy(server: Callable[..., RunningSe
 
 
 @in_thread
-def test_half_lines_do_not_keep_a_session_from_being_idle(
+def test_incomplete_lines_do_not_reset_the_idle_timeout(
     server: Callable[..., RunningService],
 ) -> None:
     served = server("--idle-timeout", "0.3")

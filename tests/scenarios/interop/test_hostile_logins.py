@@ -1,4 +1,4 @@
-"""Guessing passwords, and the PROXY protocol's good and bad headers."""
+"""Password guessing, and valid and invalid headers of the PROXY protocol."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the delays after failed logins short."""
+    """Shorten the delays after failed logins."""
     monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
     monkeypatch.setattr("ftpservice.accounts.login_attempts.MAX_GAP_SECONDS", 0.002)
 
@@ -32,9 +32,7 @@ def test_the_fifth_wrong_password_ends_the_session(served: RunningService, hurry
 
 
 @in_thread
-def test_neither_other_verbs_nor_reinitializing_makes_failures_undone(
-    served: RunningService, hurry: None
-) -> None:
+def test_other_verbs_and_rein_do_not_reset_failures(served: RunningService, hurry: None) -> None:
     wire = served.wire()
     for _ in range(4):
         assert wire.codes("USER demo", "PASS wrong", "REIN", "NOOP") == [331, 530, 220, 200]
@@ -42,7 +40,7 @@ def test_neither_other_verbs_nor_reinitializing_makes_failures_undone(
 
 
 @in_thread
-def test_names_that_are_none_are_answered_like_wrong_passwords(
+def test_unknown_names_are_answered_like_wrong_passwords(
     served: RunningService, hurry: None
 ) -> None:
     answers = set()
@@ -54,7 +52,7 @@ def test_names_that_are_none_are_answered_like_wrong_passwords(
 
 
 @in_thread
-def test_passwords_are_whole_lines(served: RunningService, hurry: None) -> None:
+def test_passwords_are_compared_exactly(served: RunningService, hurry: None) -> None:
     wire = served.wire()
     for text in (b"PASS demo ", b"PASS  demo", b"PASS DEMO", b"PASS demo\0", b"PASS"):
         again = served.wire()
@@ -63,7 +61,7 @@ def test_passwords_are_whole_lines(served: RunningService, hurry: None) -> None:
 
 
 @in_thread
-def test_reconnecting_does_not_help_a_guesser_nor_lock_the_owner_out(
+def test_reconnecting_does_not_reset_the_delay(
     server: Callable[..., RunningService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
@@ -86,7 +84,7 @@ def test_reconnecting_does_not_help_a_guesser_nor_lock_the_owner_out(
 
 
 def proxied(served: RunningService, header: bytes) -> Wire:
-    """Connect as a balancer does."""
+    """Connect as a load balancer."""
     wire = served.wire(greeted=False)
     wire.send(header)
     return wire
@@ -108,7 +106,7 @@ GOOD = {
 
 @in_thread
 @pytest.mark.parametrize("header", GOOD.values(), ids=GOOD)
-def test_the_headers_address_is_the_clients(
+def test_the_proxy_header_gives_the_client_address(
     server: Callable[..., RunningService], header: bytes
 ) -> None:
     served = server("--listen", PROXY)
@@ -128,7 +126,7 @@ def test_the_headers_address_is_the_clients(
 
 
 @in_thread
-def test_limits_count_the_headers_addresses(server: Callable[..., RunningService]) -> None:
+def test_limits_count_the_addresses_of_proxy_headers(server: Callable[..., RunningService]) -> None:
     served = server("--listen", PROXY, "--max-sessions-per-address", "1")
     wires = [
         proxied(served, f"PROXY TCP4 192.0.2.{n} 192.0.2.99 5000 21\r\n".encode())
@@ -138,7 +136,7 @@ def test_limits_count_the_headers_addresses(server: Callable[..., RunningService
 
 
 @in_thread
-def test_ipv6_behind_a_balancer_on_ipv4(server: Callable[..., RunningService]) -> None:
+def test_ipv6_behind_a_load_balancer_on_ipv4(server: Callable[..., RunningService]) -> None:
     served = server("--listen", PROXY)
     wire = proxied(served, version_2("::1", "::1", (5000, 21)))
     assert wire.reply().code == 220
@@ -158,7 +156,7 @@ def test_ipv6_behind_a_balancer_on_ipv4(server: Callable[..., RunningService]) -
     [b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n",
      SIGNATURE + struct.pack("!BBH", 0x20, 0, 0), version_2("10.0.0.1", "10.0.0.2", (1, 2), 0x20)],
 )  # fmt: skip
-def test_a_balancers_own_connection_is_served_under_its_own_address(
+def test_a_local_proxy_header_keeps_the_address(
     server: Callable[..., RunningService], header: bytes
 ) -> None:
     served = server("--listen", PROXY)
@@ -198,7 +196,9 @@ BAD = (
 
 @in_thread
 @pytest.mark.parametrize("header", BAD)
-def test_bad_headers_get_nothing(server: Callable[..., RunningService], header: bytes) -> None:
+def test_invalid_proxy_headers_are_closed(
+    server: Callable[..., RunningService], header: bytes
+) -> None:
     served = server("--listen", PROXY)
     wire = proxied(served, header)
     with contextlib.suppress(ConnectionResetError):
@@ -207,7 +207,7 @@ def test_bad_headers_get_nothing(server: Callable[..., RunningService], header: 
 
 
 @in_thread
-def test_a_header_may_come_byte_by_byte(server: Callable[..., RunningService]) -> None:
+def test_a_proxy_header_may_arrive_byte_by_byte(server: Callable[..., RunningService]) -> None:
     served = server("--listen", PROXY)
     for header in GOOD.values():
         wire = served.wire(greeted=False)
@@ -218,7 +218,7 @@ def test_a_header_may_come_byte_by_byte(server: Callable[..., RunningService]) -
 
 
 @in_thread
-def test_a_header_that_does_not_come_is_not_waited_for(
+def test_a_missing_proxy_header_times_out(
     server: Callable[..., RunningService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ftpservice.net.proxy_protocol.HEADER_TIMEOUT_SECONDS", 0.05)

@@ -1,4 +1,4 @@
-"""Names and links that try to leave the root, patterns that never end, rights that are not held."""
+"""Paths and links that lead out of the root, expensive patterns, missing permissions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TRAVERSALS = (
 
 @pytest.fixture
 def traps(served: RunningService, tmp_path: Path) -> RunningService:
-    """Put links of all kinds into the root; what they point at must not be reached."""
+    """Create links of all kinds in the root; their targets must not be reached."""
     (tmp_path / "secret").write_bytes(b"SECRET")
     root = served.root
     (root / "d").mkdir()
@@ -69,7 +69,7 @@ def traps(served: RunningService, tmp_path: Path) -> RunningService:
 
 @in_thread
 @pytest.mark.parametrize("path", TRAVERSALS)
-def test_no_path_leads_out(traps: RunningService, tmp_path: Path, path: str) -> None:
+def test_no_path_leads_above_the_root(traps: RunningService, tmp_path: Path, path: str) -> None:
     wire = traps.session()
     before = sorted(os.listdir(tmp_path))
     for verb in ("RETR", "STOR", "APPE", "CWD", "SIZE", "MLSD", "DELE", "RMD", "HASH", "MDTM"):
@@ -104,9 +104,7 @@ def test_links_that_stay_inside_are_followed(traps: RunningService) -> None:
 
 
 @in_thread
-def test_a_directory_that_becomes_a_link_while_we_are_in_it(
-    traps: RunningService, tmp_path: Path
-) -> None:
+def test_the_working_directory_becomes_a_link(traps: RunningService, tmp_path: Path) -> None:
     wire = traps.session()
     assert wire.code("CWD d") == 250
     (traps.root / "d").rename(traps.root / "e")
@@ -117,7 +115,7 @@ def test_a_directory_that_becomes_a_link_while_we_are_in_it(
 
 
 @in_thread
-def test_hidden_names_of_ours_are_nobodys(served: RunningService) -> None:
+def test_names_of_partial_uploads_are_refused(served: RunningService) -> None:
     (served.root / ".ftpservice.x").write_bytes(b"ours")
     wire = served.session()
     assert wire.download("NLST -a").split() in ([], [b".", b".."])
@@ -161,7 +159,7 @@ def test_hidden_names_of_ours_are_nobodys(served: RunningService) -> None:
         "a*" * 17,
     ],
 )
-def test_patterns_are_answered_soon(served: RunningService, pattern: str) -> None:
+def test_patterns_take_little_time(served: RunningService, pattern: str) -> None:
     (served.root / "here").symlink_to(".")
     for name in ("a" * 250, "a" * 249 + "b", "x"):
         (served.root / name).touch()
@@ -183,7 +181,7 @@ def test_patterns_are_answered_soon(served: RunningService, pattern: str) -> Non
 
 
 @in_thread
-def test_patterns_find_what_they_should(served: RunningService) -> None:
+def test_patterns_match(served: RunningService) -> None:
     for name in ("d/a.txt", "d/b.txt", "d/c.bin", "e/a.txt", ".h", "[x]", "d/.i"):
         path = served.root / name
         path.parent.mkdir(exist_ok=True)
@@ -207,7 +205,7 @@ def test_patterns_find_what_they_should(served: RunningService) -> None:
 
 
 def sorted_lines(data: bytes) -> bytes:
-    """Return lines in order."""
+    """Return sorted lines."""
     return b"".join(sorted(data.splitlines(keepends=True)))
 
 
@@ -227,7 +225,7 @@ ALLOWED = {
 
 @in_thread
 @pytest.mark.parametrize("name", ALLOWED)
-def test_rights(served: RunningService, name: str) -> None:
+def test_permissions_of_paths(served: RunningService, name: str) -> None:
     (served.root / "a").write_bytes(b"content")
     (served.root / "d").mkdir()
     os.chmod(served.root / "a", 0o644)

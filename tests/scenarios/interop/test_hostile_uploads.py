@@ -1,4 +1,4 @@
-"""Uploads that end badly: never a 226, nothing published, the old file intact."""
+"""Interrupted uploads: no 226, nothing published, the old file intact."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENDINGS: dict[str, Callable[[Wire, socket.socket], object]] = {
 
 
 def visible(served: RunningService) -> dict[str, bytes]:
-    """Return the files that clients can see."""
+    """Return the visible files."""
     return {
         path.name: path.read_bytes()
         for path in served.root.iterdir()
@@ -40,7 +40,7 @@ def visible(served: RunningService) -> dict[str, bytes]:
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
 @pytest.mark.parametrize("command", ["STOR a", "STOR b", "APPE a", "STOU a"])
-def test_an_upload_that_breaks_is_not_published(
+def test_an_incomplete_upload_is_not_published(
     served: RunningService, command: str, size: int, ending: str
 ) -> None:
     (served.root / "a").write_bytes(b"old")
@@ -60,19 +60,19 @@ def test_an_upload_that_breaks_is_not_published(
 
 
 class TransferEndings:
-    """Keeps how transfers ended."""
+    """Records the ends of transfers."""
 
     def __init__(self) -> None:
         self.seen: list[TransferEnded] = []
 
     def __call__(self, event: object) -> None:
-        """Learn of an event."""
+        """Receive an event."""
         if isinstance(event, TransferEnded):
             self.seen.append(event)
 
 
 @in_thread
-def test_a_client_that_is_killed_publishes_nothing(served: RunningService) -> None:
+def test_a_killed_client_publishes_nothing(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"old")
     for _ in range(5):
         ended = TransferEndings()
@@ -95,7 +95,7 @@ def test_a_client_that_is_killed_publishes_nothing(served: RunningService) -> No
 
 @in_thread
 @pytest.mark.parametrize("before", ["TYPE I", "TYPE A"])
-def test_a_broken_data_connection_is_426_and_the_session_goes_on(
+def test_a_reset_data_connection_is_426_and_the_session_continues(
     served: RunningService, before: str
 ) -> None:
     (served.root / "a").write_bytes(b"old")
@@ -115,7 +115,7 @@ def test_a_broken_data_connection_is_426_and_the_session_goes_on(
 
 
 @in_thread
-def test_a_whole_upload_is_published_though_the_data_came_before_the_command(
+def test_data_before_the_command_is_published(
     served: RunningService,
 ) -> None:
     wire = served.session()
@@ -127,7 +127,7 @@ def test_a_whole_upload_is_published_though_the_data_came_before_the_command(
 
 
 @in_thread
-def test_the_service_stops_in_the_middle_of_an_upload(
+def test_a_stop_during_an_upload(
     server: Callable[..., RunningService],
 ) -> None:
     served = server()
@@ -146,7 +146,7 @@ def test_the_service_stops_in_the_middle_of_an_upload(
 
 @in_thread
 @pytest.mark.parametrize("killed", [False, True])
-def test_what_is_being_published_when_it_is_aborted_ends_as_it_does(
+def test_abor_during_the_publication(
     served: RunningService, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
     began, may_end, commit = Event(), Event(), LocalUpload.commit

@@ -1,4 +1,4 @@
-"""Symbolic links over both protocols: told as links, followed by name, removed as themselves."""
+"""Symbolic links in both protocols: listed as links, followed in paths, deleted as links."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FIXTURES = (started, starting)
 
 @pytest.fixture
 def planted(served: RunningService) -> RunningService:
-    """Plant links of every sort."""
+    """Create links of every kind."""
     plant(served)
     return served
 
 
 def plant(served: RunningService) -> None:
-    """Make ``releases/7/file`` and links to it from around."""
+    """Create ``releases/7/file`` and links to it."""
     root = served.root
     (root / "releases" / "7").mkdir(parents=True)
     (root / "releases" / "7" / "file").write_bytes(b"content")
@@ -42,7 +42,7 @@ def plant(served: RunningService) -> None:
 
 
 def listed(wire: Wire, command: str) -> dict[str, str]:
-    """Return the lines of a listing by what stands behind the date, or behind the facts."""
+    """Return the lines of a listing by name."""
     text = wire.download(command).decode()
     if command.startswith("MLSD"):
         return {line.partition("; ")[2]: line for line in text.splitlines()}
@@ -51,8 +51,8 @@ def listed(wire: Wire, command: str) -> dict[str, str]:
 
 
 @in_thread
-def test_list_points_at_the_target(planted: RunningService) -> None:
-    """The lines are those of ``ls -l``; a target outside is not told."""
+def test_list_shows_the_target_of_a_link(planted: RunningService) -> None:
+    """The lines are those of ``ls -l``; a target outside the root is not shown."""
     found = listed(planted.session(), "LIST")
     assert set(found) == {
         "releases",
@@ -72,17 +72,15 @@ def test_list_points_at_the_target(planted: RunningService) -> None:
 
 @in_thread
 @pytest.mark.parametrize("command", ["LIST file/", "LIST releases/7/file/", "NLST file/"])
-def test_a_slash_behind_a_file_does_not_double_its_name(
-    planted: RunningService, command: str
-) -> None:
-    """It said ``file/file``, which is nowhere."""
+def test_a_trailing_slash_does_not_repeat_the_name(planted: RunningService, command: str) -> None:
+    """Regression: the name was ``file/file``."""
     text = planted.session().download(command).decode()
     assert len(text.splitlines()) == 1
     assert "file/file" not in text.replace(" -> releases/7/file", "")
 
 
 @in_thread
-def test_mlsd_tells_links_by_type(planted: RunningService) -> None:
+def test_mlsd_marks_links_by_type(planted: RunningService) -> None:
     """The target is a path from the root."""
     wire = planted.session()
     found = {name: line.partition(";")[0] for name, line in listed(wire, "MLSD").items()}
@@ -118,18 +116,18 @@ def test_mlsd_tells_links_by_type(planted: RunningService) -> None:
         ("dangling/", "OS.unix=slink:/no/such"),
     ],
 )
-def test_mlst_tells_of_the_link_or_with_a_slash_of_its_target(
+def test_mlst_describes_a_link_or_with_a_slash_its_target(
     planted: RunningService, argument: str, type_: str
 ) -> None:
-    """One name gives both."""
+    """The same name gives both."""
     answer = planted.session().ask(f"MLST {argument}")
     assert answer.code == 250
     assert answer.lines[1].startswith(f" type={type_};".encode()), answer
 
 
 @in_thread
-def test_in_a_link_the_working_directory_is_a_directory(planted: RunningService) -> None:
-    """CWD follows, and what has no name of its own is told as what it is."""
+def test_cwd_follows_links(planted: RunningService) -> None:
+    """CWD follows links; ``.`` is described as a directory."""
     wire = planted.session()
     assert wire.code("CWD current") == 250
     for command in ("MLST", "MLST ."):
@@ -140,8 +138,8 @@ def test_in_a_link_the_working_directory_is_a_directory(planted: RunningService)
 
 
 @in_thread
-def test_arguments_are_followed_as_before(planted: RunningService) -> None:
-    """Files and directories are reached through links; ``-d`` shows the link."""
+def test_arguments_follow_links(planted: RunningService) -> None:
+    """Files and directories are reached through links; ``-d`` lists the link."""
     wire = planted.session()
     assert wire.codes("TYPE I", "SIZE file", "MDTM file") == [200, 213, 213]
     assert wire.ask("SIZE file").text == "7"
@@ -157,8 +155,8 @@ def test_arguments_are_followed_as_before(planted: RunningService) -> None:
 
 
 @in_thread
-def test_nothing_descends_by_itself(planted: RunningService) -> None:
-    """LIST -R and DSIZ count what is behind a link once: where it is."""
+def test_recursive_listings_do_not_follow_links(planted: RunningService) -> None:
+    """LIST -R and DSIZ count the target of a link only in its own directory."""
     wire = planted.session()
     assert wire.ask("DSIZ").text == "7"
     text = wire.download("LIST -R").decode()
@@ -167,8 +165,8 @@ def test_nothing_descends_by_itself(planted: RunningService) -> None:
 
 
 @in_thread
-def test_removing_and_renaming_are_about_the_link(planted: RunningService) -> None:
-    """DELE takes it away, RMD says what it is, RNTO gives it another name."""
+def test_delete_and_rename_apply_to_the_link(planted: RunningService) -> None:
+    """DELE deletes the link, RMD refuses it, RNTO renames it."""
     wire = planted.session()
     answer = wire.ask("RMD current")
     assert (answer.code, "link" in answer.text, "DELE" in answer.text) == (550, True, True)
@@ -183,7 +181,7 @@ def test_removing_and_renaming_are_about_the_link(planted: RunningService) -> No
 
 @in_thread
 def test_the_simple_protocol_lists_links(server: Callable[..., RunningService]) -> None:
-    """They have a type of their own, and DELF removes the link."""
+    """Links have their own type, and DELF deletes the link."""
     served = server("--simple", "tcp:0:interface=127.0.0.1")
     plant(served)
     wire = simple_client.session(served)

@@ -1,4 +1,4 @@
-"""Rates per session and per user, over real sockets; what is measured is the peers' time."""
+"""Rate limits of sessions and users over real sockets, measured at the client."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def binary(wire: Wire) -> Wire:
 
 
 def limit_user(served: RunningService, options: str) -> None:
-    """Write the options of demo into its file of accounts."""
+    """Write account options of demo to passwd.db."""
     line = f"demo:{SHIPPED_HASH}:/:full:{options}\n"
     (served.root.parent / "passwd.db").write_text(line)
 
 
 @in_thread
-def test_a_sessions_downloads_keep_to_its_rate(server: Callable[..., RunningService]) -> None:
+def test_download_rate_of_a_session(server: Callable[..., RunningService]) -> None:
     served = server("--rate-down", str(RATE))
     (served.root / "a").write_bytes(CONTENT)
     wire = binary(served.session())
@@ -49,9 +49,7 @@ def test_a_sessions_downloads_keep_to_its_rate(server: Callable[..., RunningServ
 
 @in_thread
 @pytest.mark.parametrize("type_", ["I", "A"])
-def test_a_sessions_uploads_keep_to_its_rate(
-    server: Callable[..., RunningService], type_: str
-) -> None:
+def test_upload_rate_of_a_session(server: Callable[..., RunningService], type_: str) -> None:
     served = server("--rate-up", str(RATE), "--stall-timeout", "0.3")
     wire = served.session()
     assert wire.code(f"TYPE {type_}") == 200
@@ -62,7 +60,7 @@ def test_a_sessions_uploads_keep_to_its_rate(
 
 @in_thread
 @pytest.mark.parametrize("way", ["down", "up"])
-def test_a_users_rate_is_for_all_sessions_together(served: RunningService, way: str) -> None:
+def test_rate_of_a_user_is_shared_by_its_sessions(served: RunningService, way: str) -> None:
     limit_user(served, f"rate-{way}={2 * RATE}")
     (served.root / "a").write_bytes(CONTENT)
     wires = [binary(served.session()) for _ in range(3)]
@@ -83,7 +81,7 @@ def test_a_users_rate_is_for_all_sessions_together(served: RunningService, way: 
 
 
 @in_thread
-def test_a_throttled_transfer_answers_and_is_aborted_at_once(
+def test_a_rate_limited_transfer_is_aborted_at_once(
     server: Callable[..., RunningService],
 ) -> None:
     served = server("--rate-down", "10", "--rate-up", "10")
@@ -100,7 +98,7 @@ def test_a_throttled_transfer_answers_and_is_aborted_at_once(
 
 
 @in_thread
-def test_a_new_login_buys_nothing(served: RunningService) -> None:
+def test_a_new_login_does_not_reset_the_rate_limit(served: RunningService) -> None:
     limit_user(served, f"rate-down={RATE}")
     (served.root / "a").write_bytes(CONTENT[: RATE // 10])
 

@@ -1,4 +1,4 @@
-"""Clients of the simple protocol that mean harm, or die, and files that change meanwhile."""
+"""Hostile and killed clients of the simple protocol, and files that change during a transfer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def slow_reader(served: RunningService) -> SimpleWire:
 
 @in_thread
 @pytest.mark.parametrize("limits", [(), ("--rate-down", "1G")], ids=["free", "paced"])
-def test_a_file_that_grows_is_sent_as_long_as_it_was(
+def test_a_growing_file_is_sent_with_its_announced_size(
     server: Callable[..., RunningService], limits: tuple[str, ...]
 ) -> None:
     served = server(*SIMPLE, *limits)
@@ -47,7 +47,7 @@ def test_a_file_that_grows_is_sent_as_long_as_it_was(
 
 
 @in_thread
-def test_who_asks_for_much_and_reads_nothing_holds_up_nobody(served: RunningService) -> None:
+def test_a_client_that_does_not_read_does_not_delay_others(served: RunningService) -> None:
     (served.root / "a").write_bytes(noise(60_000, 1))
     greedy = slow_reader(served)
     greedy.end.setblocking(False)
@@ -64,7 +64,7 @@ def test_who_asks_for_much_and_reads_nothing_holds_up_nobody(served: RunningServ
 
 
 @in_thread
-def test_uploads_that_are_cut_in_a_row_of_them_leave_the_whole_ones(served: RunningService) -> None:
+def test_an_interrupted_pipeline_keeps_its_complete_uploads(served: RunningService) -> None:
     (served.root / "f9").write_bytes(b"old")
     wire = session(served)
     wire.send(b"".join(b"UPLD 5+ f%d\nhello" % number for number in range(9)))
@@ -82,12 +82,12 @@ BEING_UPLOADED = "ERR INTERNAL another session is uploading it"
 
 @pytest.fixture
 def no_takeover(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have an upload under way count as alive however long this machine takes."""
+    """Disable the takeover of stalled uploads."""
     monkeypatch.setattr(active_uploads, "TAKEOVER_SECONDS", float("inf"))
 
 
 @in_thread
-def test_two_sessions_race_for_one_name(served: RunningService, no_takeover: None) -> None:
+def test_two_sessions_upload_to_one_name(served: RunningService, no_takeover: None) -> None:
     ends = [session(served), session(served)]
     contents = [noise(40_000, 1), noise(300_000, 2)]
     for _ in range(10):
@@ -104,7 +104,7 @@ def test_two_sessions_race_for_one_name(served: RunningService, no_takeover: Non
 
 
 @in_thread
-def test_a_name_that_another_session_uploads_to_is_refused(
+def test_a_name_with_an_upload_in_another_session_is_refused(
     served: RunningService, no_takeover: None
 ) -> None:
     first, second = session(served), session(served)
@@ -122,14 +122,14 @@ def test_a_name_that_another_session_uploads_to_is_refused(
 
 
 @in_thread
-def test_what_a_test_leaves_open_is_closed_after_it(served: RunningService) -> None:
+def test_sockets_of_a_test_are_closed_after_it(served: RunningService) -> None:
     wire = session(served)
     served.close()
     assert wire.end.fileno() == -1  # the file made of it does not keep it open
 
 
 @in_thread
-def test_lines_that_come_byte_by_byte(served: RunningService) -> None:
+def test_lines_may_arrive_byte_by_byte(served: RunningService) -> None:
     wire = connected(served)
     wire.end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for byte in b"user demo\r\npass demo\r\nupld 3+ a\r\nabcdwld a\r\nquit\r\n":
@@ -140,7 +140,7 @@ def test_lines_that_come_byte_by_byte(served: RunningService) -> None:
 
 @in_thread
 @pytest.mark.parametrize("seed", range(20))
-def test_garbage_is_refused_or_ended(served: RunningService, seed: int) -> None:
+def test_garbage_is_refused_or_ends_the_session(served: RunningService, seed: int) -> None:
     chance = random.Random(seed)
     words = [b"UPLD", b"DWLD", b"LIST", b"@", b"9", b"+", b" ", b"/", b"..", b"\n", b"\r", b"\0"]
     junk = b"".join(
@@ -159,7 +159,7 @@ def test_garbage_is_refused_or_ended(served: RunningService, seed: int) -> None:
 
 
 @in_thread
-def test_who_speaks_no_tls_where_it_comes_first_is_told_of(
+def test_plaintext_on_an_implicit_port_is_logged(
     server: Callable[..., RunningService], tmp_path: Path
 ) -> None:
     papers = str(Authority(tmp_path).certificate("service"))

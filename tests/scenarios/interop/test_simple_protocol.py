@@ -1,4 +1,4 @@
-"""The simple protocol, spoken by hand (docs/simple-protocol.md)."""
+"""The simple protocol over blocking sockets (docs/simple-protocol.md)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIZES = pytest.mark.parametrize("size", [0, 1, 4096, 65_535, 65_536, 300_000, 5_
 
 
 @in_thread
-def test_the_conversation_of_the_page(served: RunningService) -> None:
+def test_the_dialogue_of_the_documentation(served: RunningService) -> None:
     example = PAGE.read_text().split("```\n")[-2].splitlines()
     wire = connected(served)
     for line in example:
@@ -44,7 +44,7 @@ def test_the_conversation_of_the_page(served: RunningService) -> None:
 
 
 @in_thread
-def test_before_a_login_there_are_no_files(served: RunningService) -> None:
+def test_commands_before_the_login_are_refused(served: RunningService) -> None:
     wire = connected(served)
     assert wire.line().startswith("OK")
     assert wire.asks("LIST", "DWLD a", "UPLD 5 a", "DELF a", "HASH a") == ["ERR AUTH"] * 5
@@ -85,7 +85,7 @@ def test_too_many_failed_logins_end_the_session(served: RunningService) -> None:
 @in_thread
 @SIZES
 @pytest.mark.parametrize("plus", ["", "+"])
-def test_files_up_and_down(served: RunningService, size: int, plus: str) -> None:
+def test_upload_and_download(served: RunningService, size: int, plus: str) -> None:
     content = noise(size, size)
     wire = session(served)
     if plus:
@@ -107,7 +107,7 @@ def test_files_up_and_down(served: RunningService, size: int, plus: str) -> None
 
 
 @in_thread
-def test_bytes_behind_an_upload_are_the_next_line(served: RunningService) -> None:
+def test_bytes_after_an_upload_are_the_next_line(served: RunningService) -> None:
     content = noise(1_000_000, 7)
     wire = session(served)
     wire.send(b"UPLD 1000000+ big\n" + content + b"DWLD big\nLIST\nQUIT\n")
@@ -173,7 +173,7 @@ def test_a_long_listing_is_sorted(served: RunningService) -> None:
 
 
 @in_thread
-def test_refusals(served: RunningService) -> None:
+def test_refused_commands(served: RunningService) -> None:
     (served.root / "dir").mkdir()
     (served.root / "file").write_bytes(b"abc")
     wire = session(served)
@@ -232,7 +232,7 @@ def test_the_bytes_of_a_refused_upload_are_dropped(served: RunningService, line:
 
 
 @in_thread
-def test_more_than_may_come_at_once_is_dropped_and_refused(served: RunningService) -> None:
+def test_too_much_pipelined_data_is_refused(served: RunningService) -> None:
     size = 16 * 1024 * 1024 + 1
     wire = session(served)
     wire.send(b"UPLD %d+ big\n" % size)
@@ -242,7 +242,7 @@ def test_more_than_may_come_at_once_is_dropped_and_refused(served: RunningServic
 
 
 @in_thread
-def test_a_size_that_cannot_be_read_ends_the_session(served: RunningService) -> None:
+def test_an_invalid_size_ends_the_session(served: RunningService) -> None:
     wire = session(served)
     wire.send("UPLD many+ a\nDELF a\n")
     assert wire.line().startswith("ERR SYNTAX")
@@ -262,7 +262,9 @@ def test_a_line_that_is_too_long(served: RunningService) -> None:
 @in_thread
 @pytest.mark.parametrize("size", [30_000, 3_000_000])
 @pytest.mark.parametrize("end", ["reset", "fin"])
-def test_a_cut_upload_leaves_the_old_file(served: RunningService, size: int, end: str) -> None:
+def test_an_interrupted_upload_keeps_the_old_file(
+    served: RunningService, size: int, end: str
+) -> None:
     (served.root / "a").write_bytes(b"old")
     ended: list[TransferEnded] = []
     served.factory.event_sink.events.subscribe(
@@ -283,7 +285,7 @@ def test_a_cut_upload_leaves_the_old_file(served: RunningService, size: int, end
 
 
 @in_thread
-def test_what_was_cut_can_be_gone_on_from_by_ftp(served: RunningService) -> None:
+def test_an_interrupted_upload_can_be_resumed_by_ftp(served: RunningService) -> None:
     content = noise(1_000_000, 3)
     wire = session(served)
     assert wire.ask("UPLD 1000000 a") == "GO"
@@ -299,7 +301,7 @@ def test_what_was_cut_can_be_gone_on_from_by_ftp(served: RunningService) -> None
 
 
 @in_thread
-def test_what_was_cut_can_be_removed(served: RunningService) -> None:
+def test_a_partial_upload_can_be_removed(served: RunningService) -> None:
     wire = session(served)
     assert wire.ask("UPLD 200000 f") == "GO"
     wire.send(bytes(100_000))
@@ -314,7 +316,7 @@ def test_what_was_cut_can_be_removed(served: RunningService) -> None:
 
 
 @in_thread
-def test_a_living_upload_is_not_taken_by_another_session(served: RunningService) -> None:
+def test_a_running_upload_is_not_taken_over(served: RunningService) -> None:
     one, other = session(served), session(served)
     assert one.ask("UPLD 200000 f") == "GO"
     one.send(b"1" * 100_000)
@@ -327,7 +329,7 @@ def test_a_living_upload_is_not_taken_by_another_session(served: RunningService)
 
 
 @in_thread
-def test_rights_hold(served: RunningService) -> None:
+def test_permissions(served: RunningService) -> None:
     (served.root / "a").write_bytes(b"abc")
     reader, dropbox = session(served, "reader"), session(served, "dropbox")
     assert reader.asks("UPLD 1 b", "DELF a") == ["ERR DENIED", "ERR DENIED"]
@@ -338,7 +340,7 @@ def test_rights_hold(served: RunningService) -> None:
 
 
 @in_thread
-def test_a_reader_keeps_the_file_it_has_begun(served: RunningService) -> None:
+def test_a_download_continues_with_the_file_it_opened(served: RunningService) -> None:
     old, new = noise(3_000_000, 1), noise(2_000_000, 2)
     (served.root / "a").write_bytes(old)
     reader, writer = session(served), session(served)
@@ -350,7 +352,7 @@ def test_a_reader_keeps_the_file_it_has_begun(served: RunningService) -> None:
 
 
 @in_thread
-def test_the_limits_of_sessions_hold_for_all_protocols(
+def test_session_limits_count_all_protocols(
     server: Callable[..., RunningService],
 ) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--max-sessions", "2")
@@ -365,7 +367,7 @@ def test_the_limits_of_sessions_hold_for_all_protocols(
 
 
 @in_thread
-def test_a_user_has_only_so_many_sessions(server: Callable[..., RunningService]) -> None:
+def test_sessions_of_a_user_are_limited(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--max-sessions-per-user", "1")
     first = session(served)
     wire = connected(served)
@@ -376,7 +378,7 @@ def test_a_user_has_only_so_many_sessions(server: Callable[..., RunningService])
 
 
 @in_thread
-def test_anonymous_users_need_no_name(server: Callable[..., RunningService]) -> None:
+def test_anonymous_logins(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--anonymous")
     (served.root / "a").write_bytes(b"abc")
     wire = connected(served)
@@ -386,7 +388,7 @@ def test_anonymous_users_need_no_name(server: Callable[..., RunningService]) -> 
 
 
 @in_thread
-def test_idle_sessions_are_told_and_ended(server: Callable[..., RunningService]) -> None:
+def test_idle_sessions_time_out(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--idle-timeout", "0.05")
     wire = session(served)
     assert wire.line().startswith("ERR TIMEOUT")
@@ -394,7 +396,7 @@ def test_idle_sessions_are_told_and_ended(server: Callable[..., RunningService])
 
 
 @in_thread
-def test_who_does_not_log_in_is_told_and_ended(server: Callable[..., RunningService]) -> None:
+def test_the_login_times_out(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--login-timeout", "0.05")
     wire = connected(served)
     assert wire.line().startswith("OK")
@@ -414,7 +416,7 @@ def test_an_upload_that_stalls_is_ended(server: Callable[..., RunningService]) -
 
 
 @in_thread
-def test_rates_hold(server: Callable[..., RunningService]) -> None:
+def test_rate_limits(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--rate-up", "1M", "--rate-down", "1M")
     wire = session(served)
     began = time.monotonic()
@@ -424,7 +426,7 @@ def test_rates_hold(server: Callable[..., RunningService]) -> None:
 
 
 @in_thread
-def test_subscribers_learn_which_protocol_it_is(served: RunningService) -> None:
+def test_events_name_the_protocol(served: RunningService) -> None:
     seen: list[Event] = []
     served.factory.event_sink.events.subscribe(seen.append)
     wire = session(served)
@@ -441,7 +443,7 @@ def test_subscribers_learn_which_protocol_it_is(served: RunningService) -> None:
 
 
 @in_thread
-def test_a_client_that_sends_all_and_ends_is_answered_all(served: RunningService) -> None:
+def test_a_half_closed_client_gets_all_answers(served: RunningService) -> None:
     wire = connected(served)
     wire.send("USER demo\nPASS demo\nUPLD 3+ a\nabcLIST\nDWLD a\n")
     wire.end.shutdown(socket.SHUT_WR)
@@ -451,7 +453,7 @@ def test_a_client_that_sends_all_and_ends_is_answered_all(served: RunningService
 
 
 @in_thread
-def test_a_download_that_fails_breaks_the_connection(served: RunningService) -> None:
+def test_a_failed_download_resets_the_connection(served: RunningService) -> None:
     with open(served.root / "a", "wb") as file:
         file.truncate(50_000_000)
     wire = SimpleWire(served, served.connected(("127.0.0.1", served.ports[-1]), window=4096))
@@ -465,7 +467,7 @@ def test_a_download_that_fails_breaks_the_connection(served: RunningService) -> 
 
 
 @in_thread
-def test_a_download_that_nobody_reads_is_cut_in_the_end(
+def test_a_download_that_is_not_read_times_out(
     server: Callable[..., RunningService],
 ) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--stall-timeout", "0.2")
@@ -479,7 +481,7 @@ def test_a_download_that_nobody_reads_is_cut_in_the_end(
 
 
 @in_thread
-def test_the_limit_of_an_address_is_its_own(server: Callable[..., RunningService]) -> None:
+def test_sessions_of_an_address_are_limited(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--max-sessions-per-address", "1")
     assert session(served).ask("LIST") == "OK 0 0"
     assert connected(served).line().startswith("ERR BUSY")
@@ -488,7 +490,7 @@ def test_the_limit_of_an_address_is_its_own(server: Callable[..., RunningService
 
 
 @in_thread
-def test_a_stop_lets_a_transfer_end_and_tells_the_others(served: RunningService) -> None:
+def test_a_stop_waits_for_transfers_and_closes_idle_sessions(served: RunningService) -> None:
     working, waiting = session(served), session(served)
     assert working.ask("UPLD 6 a") == "GO"
     working.send(b"abc")
@@ -503,7 +505,7 @@ def test_a_stop_lets_a_transfer_end_and_tells_the_others(served: RunningService)
 
 
 @in_thread
-def test_who_is_in_a_hurry_cuts_transfers(served: RunningService) -> None:
+def test_a_stop_without_grace_aborts_transfers(served: RunningService) -> None:
     wire, waiting = session(served), session(served)
     assert wire.ask("UPLD 6 a") == "GO"
     wire.send(b"abc")
@@ -515,7 +517,7 @@ def test_who_is_in_a_hurry_cuts_transfers(served: RunningService) -> None:
 
 
 @in_thread
-def test_a_session_under_tls(server: Callable[..., RunningService], tmp_path: Path) -> None:
+def test_a_session_with_tls(server: Callable[..., RunningService], tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     content = noise(3_000_000, 4)
     served = server(
@@ -532,7 +534,7 @@ def test_a_session_under_tls(server: Callable[..., RunningService], tmp_path: Pa
 
 
 @in_thread
-def test_no_password_in_clear_where_that_is_refused(server: Callable[..., RunningService]) -> None:
+def test_plaintext_passwords_can_be_refused(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--tls", "required")
     wire = connected(served)
     wire.line()
@@ -540,7 +542,7 @@ def test_no_password_in_clear_where_that_is_refused(server: Callable[..., Runnin
 
 
 @in_thread
-def test_data_in_clear_is_refused_where_it_has_to_be_private(
+def test_plaintext_data_can_be_refused(
     server: Callable[..., RunningService],
 ) -> None:
     served = server("--simple", "tcp:0:interface=127.0.0.1", "--tls-data", "required")
@@ -550,7 +552,7 @@ def test_data_in_clear_is_refused_where_it_has_to_be_private(
 
 
 @in_thread
-def test_behind_a_balancer_the_client_is_who_it_says(server: Callable[..., RunningService]) -> None:
+def test_the_proxy_header_gives_the_client(server: Callable[..., RunningService]) -> None:
     served = server("--simple", "haproxy:tcp:0:interface=127.0.0.1", "--allow-plaintext")
     seen: list[Event] = []
     served.factory.event_sink.events.subscribe(seen.append)

@@ -1,4 +1,4 @@
-"""Uploads over a file that were cut: what SIZE tells whom, and what resumes into which bytes."""
+"""Interrupted uploads over a file: the reply of SIZE for each session, and resumed content."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def hang_up(client: ftplib.FTP) -> None:
 def begun(
     served: RunningService, name: str = "file", command: str = "STOR"
 ) -> tuple[ftplib.FTP, socket.socket]:
-    """Send some of an upload; the bytes have arrived when this returns."""
+    """Send a part of an upload; it has arrived when this returns."""
     client = session(served)
     data = client.transfercmd(f"{command} {name}")
     data.sendall(NEW[:SENT])
@@ -83,7 +83,7 @@ def fetch(client: ftplib.FTP) -> bytes:
 @pytest.mark.parametrize("end", [data_first, control_first, in_order])
 @pytest.mark.parametrize("command", ["STOR", "APPE"])
 @in_thread
-def test_a_killed_client_resumes_by_size_whatever_ended_first(
+def test_a_killed_client_resumes_by_size(
     served: RunningService, end: Callable[..., None], command: str
 ) -> None:
     (served.root / "file").write_bytes(OLD)
@@ -99,10 +99,10 @@ def test_a_killed_client_resumes_by_size_whatever_ended_first(
 
 @pytest.mark.parametrize("there", [None, OLD])
 @in_thread
-def test_a_file_that_may_be_whole_is_never_told_as_whole(
+def test_size_of_a_possibly_complete_upload_leaves_a_byte(
     served: RunningService, there: bytes | None
 ) -> None:
-    """All has arrived, but not the reply: a client that goes by SIZE has a byte left to send."""
+    """Everything has arrived, but not the reply: a client has one byte left to send."""
     if there is not None:
         (served.root / "file").write_bytes(there)
     client, data = begun(served)
@@ -117,7 +117,7 @@ def test_a_file_that_may_be_whole_is_never_told_as_whole(
 
 @pytest.mark.parametrize("offset", [1500, 3000, 5000])
 @in_thread
-def test_an_offset_that_did_not_arrive_is_refused_and_the_one_to_be_had_named(
+def test_an_offset_beyond_the_partial_upload_is_refused(
     served: RunningService, offset: int
 ) -> None:
     (served.root / "file").write_bytes(OLD)
@@ -130,7 +130,7 @@ def test_an_offset_that_did_not_arrive_is_refused_and_the_one_to_be_had_named(
 
 
 @in_thread
-def test_an_append_that_nobody_asked_the_size_for_adds_to_nothing_after_a_cut(
+def test_an_append_without_size_after_an_interruption_is_refused(
     served: RunningService,
 ) -> None:
     (served.root / "file").write_bytes(OLD)
@@ -141,7 +141,7 @@ def test_an_append_that_nobody_asked_the_size_for_adds_to_nothing_after_a_cut(
 
 
 @in_thread
-def test_while_the_session_of_the_cut_lives_it_alone_is_told_what_arrived(
+def test_size_of_the_partial_upload_is_for_the_interrupted_session(
     served: RunningService,
 ) -> None:
     (served.root / "file").write_bytes(OLD)
@@ -159,7 +159,7 @@ def test_while_the_session_of_the_cut_lives_it_alone_is_told_what_arrived(
 
 
 @in_thread
-def test_a_reader_from_another_address_is_told_of_the_file(served: RunningService) -> None:
+def test_another_address_gets_the_size_of_the_file(served: RunningService) -> None:
     (served.root / "file").write_bytes(OLD)
     data_first(*begun(served))
     served.wait_for(served.settled())
@@ -169,7 +169,7 @@ def test_a_reader_from_another_address_is_told_of_the_file(served: RunningServic
 
 
 @in_thread
-def test_a_reader_that_took_the_offer_never_gets_a_file_of_another_size(
+def test_size_and_download_match_for_a_reader(
     served: RunningService,
 ) -> None:
     (served.root / "file").write_bytes(OLD)
@@ -185,7 +185,7 @@ def test_a_reader_that_took_the_offer_never_gets_a_file_of_another_size(
 
 @pytest.mark.parametrize(("command", "rest"), [("STOR", None), ("STOR", 100), ("APPE", None)])
 @in_thread
-def test_no_other_session_takes_a_living_upload_over(
+def test_a_running_upload_is_not_taken_over(
     served: RunningService, command: str, rest: int | None
 ) -> None:
     client, data = begun(served)
@@ -197,7 +197,7 @@ def test_no_other_session_takes_a_living_upload_over(
 
 
 @in_thread
-def test_sessions_that_append_do_not_keep_each_other_out(served: RunningService) -> None:
+def test_concurrent_appends(served: RunningService) -> None:
     (served.root / "file").write_bytes(OLD)
     client, data = begun(served, command="APPE")
     assert store(session(served), b"other", command="APPE").startswith("226")

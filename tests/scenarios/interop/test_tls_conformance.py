@@ -1,4 +1,4 @@
-"""FTPS on the wire (RFC 4217, RFC 2228): order, replies, what is dropped, how it ends."""
+"""FTPS (RFC 4217, RFC 2228): order of commands, replies, dropped input, close."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def wire(served: RunningService, version: ssl.TLSVersion = TLS13) -> TLSWire:
 @versions
 @pytest.mark.parametrize("mechanism", ["TLS", "TLS-C", "tls"])
 @in_thread
-def test_a_session_under_tls(
+def test_a_session_with_tls(
     served: RunningService, version: ssl.TLSVersion, mechanism: str
 ) -> None:
     client = wire(served, version).auth(mechanism)
@@ -42,9 +42,7 @@ def test_a_session_under_tls(
 
 @pytest.mark.parametrize("mechanism", ["SSL", "TLS-P"])
 @in_thread
-def test_some_mechanisms_protect_data_without_a_word(
-    served: RunningService, mechanism: str
-) -> None:
+def test_auth_ssl_protects_data_from_the_start(served: RunningService, mechanism: str) -> None:
     client = wire(served).auth(mechanism)
     client.private = True
     client.login()
@@ -56,7 +54,7 @@ def test_some_mechanisms_protect_data_without_a_word(
 
 
 @in_thread
-def test_data_is_in_clear_before_prot_and_after_prot_c(served: RunningService) -> None:
+def test_data_is_plaintext_before_prot_p_and_after_prot_c(served: RunningService) -> None:
     client = wire(served).auth().login()
     assert client.upload("STOR a", b"x" * 100).code == 226
     assert isinstance(client, TLSWire)
@@ -68,7 +66,7 @@ def test_data_is_in_clear_before_prot_and_after_prot_c(served: RunningService) -
 
 
 @in_thread
-def test_what_the_server_can_is_told(served: RunningService) -> None:
+def test_feat_lists_the_tls_commands(served: RunningService) -> None:
     client = wire(served)
     lines = client.ask("FEAT").lines
     assert {b" AUTH TLS", b" PBSZ", b" PROT"} <= set(lines)
@@ -79,7 +77,7 @@ def test_what_the_server_can_is_told(served: RunningService) -> None:
 
 
 @in_thread
-def test_replies_in_clear(served: RunningService) -> None:
+def test_replies_without_tls(served: RunningService) -> None:
     client = wire(served)
     assert client.codes("PBSZ 0", "PROT P", "PROT C", "PROT X") == [503, 503, 503, 503]
     assert client.codes("AUTH", "AUTH FOO", "PBSZ abc", "PBSZ", "PROT") == [501, 504, 501, 501, 501]
@@ -88,7 +86,7 @@ def test_replies_in_clear(served: RunningService) -> None:
 
 
 @in_thread
-def test_replies_under_tls(served: RunningService) -> None:
+def test_replies_with_tls(served: RunningService) -> None:
     client = wire(served).auth()
     assert client.codes("AUTH TLS", "AUTH FOO") == [503, 504]
     assert client.codes("PROT P", "PROT S") == [503, 503]
@@ -114,7 +112,7 @@ GLUED = {
 @versions
 @pytest.mark.parametrize("glued", GLUED.values(), ids=GLUED)
 @in_thread
-def test_what_is_glued_behind_auth_is_never_carried_out(
+def test_commands_in_the_segment_of_auth_are_dropped(
     served: RunningService, version: ssl.TLSVersion, glued: bytes
 ) -> None:
     client = wire(served, version)
@@ -127,7 +125,7 @@ def test_what_is_glued_behind_auth_is_never_carried_out(
 
 
 @in_thread
-def test_what_is_slipped_in_behind_the_answer_is_no_handshake(served: RunningService) -> None:
+def test_plaintext_after_the_auth_reply_is_no_handshake(served: RunningService) -> None:
     client = wire(served)
     assert client.code("AUTH TLS") == 234
     client.send("USER demo\r\nPASS demo\r\nMKD slipped\r\n")
@@ -136,7 +134,7 @@ def test_what_is_slipped_in_behind_the_answer_is_no_handshake(served: RunningSer
 
 
 def turned_away(client: TLSWire) -> bool:
-    """Tell whether the server closes, at most with an alert of TLS."""
+    """Return whether the server closes the connection, at most after a TLS alert."""
     received = b""
     try:
         while piece := client.end.recv(4096):
@@ -147,7 +145,7 @@ def turned_away(client: TLSWire) -> bool:
 
 
 @in_thread
-def test_a_login_in_clear_is_over_at_auth(served: RunningService) -> None:
+def test_auth_ends_a_plaintext_login(served: RunningService) -> None:
     client = wire(served)
     client.login()
     assert client.codes("REST 5", "TYPE I") == [350, 200]
@@ -159,7 +157,7 @@ def test_a_login_in_clear_is_over_at_auth(served: RunningService) -> None:
 
 
 @in_thread
-def test_an_abor_behind_auth_does_not_reach_an_upload_in_clear(served: RunningService) -> None:
+def test_abor_after_auth_does_not_abort_the_upload(served: RunningService) -> None:
     client = wire(served)
     client.login()
     data = client.data()
@@ -173,7 +171,7 @@ def test_an_abor_behind_auth_does_not_reach_an_upload_in_clear(served: RunningSe
 
 
 @in_thread
-def test_user_is_heard_again_under_tls_and_rein_stays_there(served: RunningService) -> None:
+def test_user_after_login_and_rein_keep_tls(served: RunningService) -> None:
     client = wire(served).auth().login()
     assert isinstance(client, TLSWire)
     client.protect()
@@ -186,7 +184,7 @@ def test_user_is_heard_again_under_tls_and_rein_stays_there(served: RunningServi
 
 
 @in_thread
-def test_quit_pipelined_with_what_came_before_ends_in_order(served: RunningService) -> None:
+def test_a_pipelined_quit_ends_with_close_notify(served: RunningService) -> None:
     client = wire(served).auth()
     client.send(b"USER demo\r\nPASS demo\r\nPWD\r\nQUIT\r\nNOOP\r\n")
     assert client.replies(4) == [331, 230, 257, 221]
@@ -194,21 +192,21 @@ def test_quit_pipelined_with_what_came_before_ends_in_order(served: RunningServi
 
 
 @in_thread
-def test_a_client_that_ends_tls_first_is_answered_in_kind(served: RunningService) -> None:
+def test_close_notify_is_answered_with_close_notify(served: RunningService) -> None:
     client = wire(served).auth().login()
     client.end.unwrap().close()
     served.wait_for(served.settled())
 
 
 @in_thread
-def test_a_client_that_just_goes_is_forgotten(served: RunningService) -> None:
+def test_a_client_that_disconnects_is_forgotten(served: RunningService) -> None:
     client = wire(served).auth().login()
     client.drop()
     served.wait_for(served.settled())
 
 
 @in_thread
-def test_required_data_is_not_to_be_had_in_clear(server: Server) -> None:
+def test_required_tls_for_data(server: Server) -> None:
     served = server("--tls-data", "required", "--allow-ccc")
     (served.root / "a").write_bytes(CONTENT)
     client = wire(served).auth().login()
@@ -225,7 +223,7 @@ def test_required_data_is_not_to_be_had_in_clear(server: Server) -> None:
 
 
 @in_thread
-def test_required_tls_is_not_to_be_talked_out_of(server: Server) -> None:
+def test_required_tls_for_logins(server: Server) -> None:
     served = server("--tls", "required", "--allow-ccc", "--anonymous")
     client = wire(served)
     assert client.codes("USER demo", "PASS demo", "USER anonymous") == [530, 503, 530]
@@ -235,7 +233,7 @@ def test_required_tls_is_not_to_be_talked_out_of(server: Server) -> None:
 
 
 @in_thread
-def test_off_is_off(server: Server) -> None:
+def test_tls_off(server: Server) -> None:
     client = wire(server("--tls", "off"))
     assert client.codes("AUTH TLS", "PBSZ 0", "PROT P") == [534, 503, 503]
     assert b"AUTH" not in b"".join(client.ask("FEAT").lines)
@@ -244,7 +242,7 @@ def test_off_is_off(server: Server) -> None:
 
 @versions
 @in_thread
-def test_ccc_leaves_tls_with_the_commands_alone(server: Server, version: ssl.TLSVersion) -> None:
+def test_ccc(server: Server, version: ssl.TLSVersion) -> None:
     served = server("--allow-ccc")
     client = wire(served, version)
     assert b" CCC" in client.ask("FEAT").lines
@@ -297,7 +295,7 @@ def test_an_implicit_port(server: Server, version: ssl.TLSVersion) -> None:
     ids=["ftp", "http", "record", "zeros", "ssl2"],
 )
 @in_thread
-def test_whatever_is_no_handshake_is_turned_away(server: Server, said: bytes) -> None:
+def test_what_is_no_handshake_is_closed(server: Server, said: bytes) -> None:
     served = server(*IMPLICIT, "--tls-handshake-timeout", "0.5")
     for end in (implicit_end(served), explicit_end(served)):
         end.send(said)
@@ -317,7 +315,7 @@ def explicit_end(served: RunningService) -> TLSWire:
 
 
 @in_thread
-def test_who_says_nothing_costs_others_nothing_and_is_closed(server: Server) -> None:
+def test_a_silent_client_times_out_and_does_not_delay_others(server: Server) -> None:
     served = server(*IMPLICIT, "--tls-handshake-timeout", "0.5")
     stalled = [end(served) for end in (implicit_end, explicit_end) for _ in range(10)]
     stalled[0].send(b"\x16\x03\x01")
@@ -331,7 +329,7 @@ def test_who_says_nothing_costs_others_nothing_and_is_closed(server: Server) -> 
 
 
 @in_thread
-def test_who_connects_and_goes_is_forgotten(server: Server) -> None:
+def test_a_client_that_leaves_in_the_handshake_is_forgotten(server: Server) -> None:
     served = server(*IMPLICIT)
     for end in (implicit_end, explicit_end):
         end(served).drop()
@@ -339,7 +337,7 @@ def test_who_connects_and_goes_is_forgotten(server: Server) -> None:
 
 
 @in_thread
-def test_the_limit_of_sessions_counts_those_that_shake_hands(server: Server) -> None:
+def test_session_limits_count_handshakes(server: Server) -> None:
     served = server(*IMPLICIT, "--max-sessions", "2")
     first = implicit_end(served)
     served.wait_for(lambda: served.factory.instances)
@@ -352,7 +350,7 @@ def test_the_limit_of_sessions_counts_those_that_shake_hands(server: Server) -> 
 
 
 @in_thread
-def test_old_versions_are_refused(served: RunningService) -> None:
+def test_old_tls_versions_are_refused(served: RunningService) -> None:
     client = wire(served)
     client.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.context.check_hostname, client.context.verify_mode = False, ssl.CERT_NONE
@@ -367,7 +365,7 @@ def test_old_versions_are_refused(served: RunningService) -> None:
 
 
 @in_thread
-def test_lines_are_lines_however_records_cut_them(served: RunningService) -> None:
+def test_lines_across_tls_records(served: RunningService) -> None:
     client = wire(served).auth()
     for piece in b"USER demo\r\nPASS demo\r\n":
         client.send(bytes([piece]))
@@ -377,7 +375,7 @@ def test_lines_are_lines_however_records_cut_them(served: RunningService) -> Non
 
 
 @in_thread
-def test_a_client_that_never_reads_is_held_back_under_tls_too(served: RunningService) -> None:
+def test_back_pressure_with_tls(served: RunningService) -> None:
     client = wire(served).auth().login()
     client.send(b"FEAT\r\n" * 3000)
     assert client.replies(3000) == [211] * 3000
@@ -393,7 +391,7 @@ def offering(*protocols: str) -> ssl.SSLContext:
 @versions
 @pytest.mark.parametrize("first", [True, False], ids=["implicit", "AUTH TLS"])
 @in_thread
-def test_a_client_of_another_protocol_gets_the_alert_of_rfc_7301(
+def test_another_alpn_protocol_gets_an_alert(
     server: Server, version: ssl.TLSVersion, first: bool
 ) -> None:
     served = server(*IMPLICIT)
@@ -408,9 +406,7 @@ def test_a_client_of_another_protocol_gets_the_alert_of_rfc_7301(
 
 @pytest.mark.parametrize("protocols", [("ftp",), ("x-filezilla-ftp", "ftp"), ("http/1.1", "ftp")])
 @in_thread
-def test_a_client_that_offers_ftp_gets_it(
-    served: RunningService, protocols: tuple[str, ...]
-) -> None:
+def test_alpn_ftp_is_selected(served: RunningService, protocols: tuple[str, ...]) -> None:
     client = wire(served)
     client.context = offering(*protocols)
     client.auth().login().protect()

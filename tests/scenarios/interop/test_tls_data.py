@@ -1,4 +1,4 @@
-"""Data connections under TLS on the wire: how uploads end, and whose connection it is."""
+"""Data connections with TLS: ends of uploads, and session reuse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def private(served: RunningService, version: ssl.TLSVersion = TLS13) -> TLSWire:
 
 
 def begun(client: TLSWire, command: str = "STOR a") -> ssl.SSLSocket:
-    """Return a data connection on which an upload has begun."""
+    """Return a data connection with a started upload."""
     data = client.data()
     assert isinstance(data, ssl.SSLSocket)
     assert client.code(command) == 150
@@ -41,13 +41,13 @@ def begun(client: TLSWire, command: str = "STOR a") -> ssl.SSLSocket:
 
 
 def fin(data: ssl.SSLSocket) -> None:
-    """End TCP and not TLS, as somebody on the way could."""
+    """Send a FIN without close_notify, as an attacker could."""
     socket.socket.shutdown(data, socket.SHUT_WR)
 
 
 @versions
 @in_thread
-def test_an_upload_without_the_end_of_tls_is_cut(
+def test_an_upload_without_close_notify_is_incomplete(
     served: RunningService, version: ssl.TLSVersion
 ) -> None:
     client = private(served, version)
@@ -62,7 +62,7 @@ def test_an_upload_without_the_end_of_tls_is_cut(
 
 @versions
 @in_thread
-def test_an_upload_that_was_announced_and_came_in_full_is_whole(
+def test_an_upload_with_all_announced_bytes_is_complete(
     served: RunningService, version: ssl.TLSVersion
 ) -> None:
     client = private(served, version)
@@ -85,7 +85,7 @@ def test_an_upload_that_was_announced_and_came_in_full_is_whole(
 
 
 @in_thread
-def test_the_rest_of_an_upload_needs_its_end_however_it_was_announced(
+def test_a_resumed_upload_needs_close_notify(
     served: RunningService,
 ) -> None:
     (served.root / "a").write_bytes(b"x" * 100)
@@ -100,9 +100,7 @@ def test_the_rest_of_an_upload_needs_its_end_however_it_was_announced(
 
 @versions
 @in_thread
-def test_where_it_is_allowed_the_end_of_tcp_will_do(
-    server: Server, version: ssl.TLSVersion
-) -> None:
+def test_a_fin_without_close_notify_can_be_allowed(server: Server, version: ssl.TLSVersion) -> None:
     served = server("--tls-allow-truncated")
     client = private(served, version)
     data = begun(client)
@@ -119,7 +117,7 @@ def test_where_it_is_allowed_the_end_of_tcp_will_do(
 @versions
 @pytest.mark.parametrize("resumed", [True, False], ids=["resumed", "fresh"])
 @in_thread
-def test_a_client_that_never_reads_loses_nothing(
+def test_a_client_that_does_not_read_loses_nothing(
     served: RunningService, version: ssl.TLSVersion, resumed: bool
 ) -> None:
     client = private(served, version)
@@ -141,7 +139,7 @@ def test_a_client_that_never_reads_loses_nothing(
 @versions
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 100_000, 255_000])
 @in_thread
-def test_an_upload_that_has_come_to_its_end_before_it_is_asked_for(
+def test_an_upload_may_end_before_its_command(
     served: RunningService, version: ssl.TLSVersion, size: int
 ) -> None:
     client = private(served, version)
@@ -160,7 +158,7 @@ def test_an_upload_that_has_come_to_its_end_before_it_is_asked_for(
 
 @versions
 @in_thread
-def test_an_empty_listing_is_a_whole_connection(
+def test_an_empty_listing_has_a_complete_tls_connection(
     served: RunningService, version: ssl.TLSVersion
 ) -> None:
     client = private(served, version)
@@ -168,7 +166,7 @@ def test_an_empty_listing_is_a_whole_connection(
 
 
 @in_thread
-def test_a_client_may_shake_hands_after_the_answer(served: RunningService) -> None:
+def test_a_client_may_start_the_handshake_after_150(served: RunningService) -> None:
     (served.root / "a").write_bytes(CONTENT)
     client = private(served)
     plain = served.connected(client.passive_address())
@@ -183,7 +181,7 @@ def test_a_client_may_shake_hands_after_the_answer(served: RunningService) -> No
 
 @versions
 @in_thread
-def test_whose_session_it_is_may_be_required(server: Server, version: ssl.TLSVersion) -> None:
+def test_session_reuse_can_be_required(server: Server, version: ssl.TLSVersion) -> None:
     served = server("--require-session-reuse")
     (served.root / "a").write_bytes(b"secret")
     client, thief = private(served, version), private(served, version)
@@ -209,7 +207,7 @@ def drained(data: ssl.SSLSocket) -> bytes:
 
 @pytest.mark.parametrize("said", [b"USER demo\r\n", b"\x16\x03\x01\xff\xff", b""])
 @in_thread
-def test_garbage_on_a_data_connection_is_425_and_the_session_goes_on(
+def test_garbage_on_a_data_connection_is_425_and_the_session_continues(
     server: Server, said: bytes
 ) -> None:
     served = server("--tls-handshake-timeout", "0.5")
@@ -223,7 +221,7 @@ def test_garbage_on_a_data_connection_is_425_and_the_session_goes_on(
 
 
 @in_thread
-def test_who_says_nothing_on_a_data_connection_costs_others_nothing(server: Server) -> None:
+def test_a_silent_data_connection_does_not_delay_others(server: Server) -> None:
     served = server("--tls-handshake-timeout", "600")
     (served.root / "a").write_bytes(CONTENT)
     stalled = [private(served) for _ in range(5)]
@@ -256,7 +254,7 @@ def test_active_data_connections(served: RunningService, version: ssl.TLSVersion
 
 
 @in_thread
-def test_abor_under_tls(served: RunningService) -> None:
+def test_abor_with_tls(served: RunningService) -> None:
     (served.root / "a").write_bytes(CONTENT * 20)
     client = private(served)
     data = client.data()
@@ -321,7 +319,7 @@ ENDS = {
 @versions
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 @in_thread
-def test_however_one_ends_the_next_goes_on_with_the_session(
+def test_every_data_connection_resumes_the_session(
     server: Server, version: ssl.TLSVersion, end: Callable[[TLSWire], None]
 ) -> None:
     served = server("--require-session-reuse")
@@ -339,8 +337,8 @@ def test_however_one_ends_the_next_goes_on_with_the_session(
 
 
 @in_thread
-def test_a_killed_client_under_tls_has_a_byte_left_to_send(served: RunningService) -> None:
-    """All has arrived, without TLS's own end: SIZE must not tell of a whole file."""
+def test_size_after_a_missing_close_notify_leaves_a_byte(served: RunningService) -> None:
+    """Everything has arrived without close_notify: SIZE must not report a complete file."""
     client = TLSWire(served, served.connected((LOCAL, served.port)), client_context())
     client.auth().login().protect()
     assert client.code("TYPE I") == 200

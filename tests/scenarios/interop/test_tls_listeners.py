@@ -1,4 +1,4 @@
-"""TLS behind balancers and on UNIX sockets, and passwords of other machines."""
+"""TLS behind load balancers and on UNIX sockets, and plaintext passwords from other machines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ headers = pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
 
 
 def shaken(served: RunningService, plain: socket.socket, before: bytes) -> TLSWire:
-    """Shake hands, the first bytes in one piece with ``before``."""
+    """Do the handshake; ``before`` is sent in the segment of its first bytes."""
     wire = TLSWire(served, plain, client_context(), greeted=False)
     near, far = socket.socketpair()
     served.close_later(near)
@@ -39,7 +39,7 @@ def shaken(served: RunningService, plain: socket.socket, before: bytes) -> TLSWi
 
 
 def relay(far: socket.socket, plain: socket.socket, before: bytes) -> None:
-    """Carry bytes both ways until either ends; threads end with the test's sockets."""
+    """Relay bytes in both directions until either side closes."""
 
     def carry(source: socket.socket, target: socket.socket, first: bytes) -> None:
         try:
@@ -56,7 +56,7 @@ def relay(far: socket.socket, plain: socket.socket, before: bytes) -> None:
 
 @headers
 @in_thread
-def test_auth_behind_a_balancer(server: Server, header: bytes) -> None:
+def test_auth_behind_a_load_balancer(server: Server, header: bytes) -> None:
     served = server("--listen", BALANCED)
     plain = served.connected((LOCAL, served.port))
     plain.sendall(header)
@@ -71,9 +71,7 @@ def test_auth_behind_a_balancer(server: Server, header: bytes) -> None:
 
 @headers
 @in_thread
-def test_what_is_glued_behind_a_header_and_auth_is_not_carried_out(
-    server: Server, header: bytes
-) -> None:
+def test_commands_after_proxy_header_and_auth_are_dropped(server: Server, header: bytes) -> None:
     served = server("--listen", BALANCED)
     plain = served.connected((LOCAL, served.port))
     plain.sendall(header + b"AUTH TLS\r\nUSER demo\r\nPASS demo\r\n")
@@ -84,7 +82,7 @@ def test_what_is_glued_behind_a_header_and_auth_is_not_carried_out(
 
 @headers
 @in_thread
-def test_a_handshake_in_one_piece_with_its_header(server: Server, header: bytes) -> None:
+def test_a_handshake_in_the_segment_of_its_proxy_header(server: Server, header: bytes) -> None:
     served = server("--implicit", BALANCED)
     client = shaken(served, served.connected((LOCAL, served.ports[-1])), header)
     assert client.reply().code == 220
@@ -95,7 +93,7 @@ def test_a_handshake_in_one_piece_with_its_header(server: Server, header: bytes)
 
 
 @in_thread
-def test_a_header_byte_by_byte_before_a_handshake(server: Server) -> None:
+def test_a_proxy_header_byte_by_byte_before_a_handshake(server: Server) -> None:
     served = server("--implicit", BALANCED)
     for header in HEADERS.values():
         plain = served.connected((LOCAL, served.ports[-1]))
@@ -107,7 +105,7 @@ def test_a_header_byte_by_byte_before_a_handshake(server: Server) -> None:
 
 
 @in_thread
-def test_without_a_header_there_is_no_handshake(server: Server) -> None:
+def test_a_missing_proxy_header_ends_the_handshake(server: Server) -> None:
     served = server("--implicit", BALANCED)
     plain = served.connected((LOCAL, served.ports[-1]))
     plain.sendall(b"\x16\x03\x01\x02\x00" + bytes(100))
@@ -141,7 +139,7 @@ def test_ipv6(server: Server) -> None:
 
 
 @in_thread
-def test_passwords_of_other_machines_come_under_tls(server: Server) -> None:
+def test_remote_passwords_need_tls(server: Server) -> None:
     served = server("--listen", BALANCED, "--anonymous")
     answers = set()
     for name in ("demo", "nobody", "admin"):
@@ -154,7 +152,7 @@ def test_passwords_of_other_machines_come_under_tls(server: Server) -> None:
 
 
 @in_thread
-def test_passwords_of_other_machines_may_be_allowed_in_clear(server: Server) -> None:
+def test_remote_plaintext_passwords_can_be_allowed(server: Server) -> None:
     served = server("--listen", BALANCED, "--allow-plaintext")
     plain = served.connected((LOCAL, served.port))
     plain.sendall(HEADERS["version-1"])

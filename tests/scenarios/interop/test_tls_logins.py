@@ -1,4 +1,4 @@
-"""Logins with client certificates, and accounts that ask for TLS."""
+"""Logins with client certificates, and accounts that require TLS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
 
 class Place:
-    """A service that knows an authority of clients, and a few accounts that care."""
+    """A service with a client authority, and accounts with certificate options."""
 
     def __init__(self, server: Server, directory: Path) -> None:
         self.clients = Authority(directory, "clients")
@@ -35,12 +35,12 @@ class Place:
         self.served.factory.event_sink.events.subscribe(self.events.append)
 
     def wire(self, version: ssl.TLSVersion, certificate: Path | None = None) -> TLSWire:
-        """Open a session and say AUTH, the handshake to come."""
+        """Open a session and send AUTH, without the handshake."""
         end = self.served.connected((LOCAL, self.served.port))
         return TLSWire(self.served, end, client_context(version, certificate))
 
     def told(self, kind: type[Event]) -> list[str]:
-        """Return what was told in such events."""
+        """Return the texts of these events."""
         return [event.user for event in self.events if isinstance(event, kind)]
 
 
@@ -51,7 +51,7 @@ def place(server: Server, tmp_path: Path) -> Place:
 
 @versions
 @in_thread
-def test_a_certificate_is_enough(place: Place, version: ssl.TLSVersion) -> None:
+def test_a_certificate_can_replace_the_password(place: Place, version: ssl.TLSVersion) -> None:
     client = place.wire(version, place.clients.certificate("robot")).auth()
     assert client.ask("USER robot").code == 232
     client.protect()
@@ -62,7 +62,7 @@ def test_a_certificate_is_enough(place: Place, version: ssl.TLSVersion) -> None:
 
 @pytest.mark.parametrize("name", [x509.DNSName("robot"), x509.RFC822Name("robot@example.org")])
 @in_thread
-def test_other_names_in_it_count_too(place: Place, name: x509.GeneralName) -> None:
+def test_alternative_names_of_a_certificate_count(place: Place, name: x509.GeneralName) -> None:
     certificate = place.clients.certificate("someone", [name])
     client = place.wire(ssl.TLSVersion.TLSv1_3, certificate).auth()
     assert client.code("USER robot") == (232 if name.value == "robot" else 331)
@@ -70,18 +70,14 @@ def test_other_names_in_it_count_too(place: Place, name: x509.GeneralName) -> No
 
 @versions
 @in_thread
-def test_a_password_does_as_well_where_the_certificate_is_not_required(
-    place: Place, version: ssl.TLSVersion
-) -> None:
+def test_an_optional_certificate_or_a_password(place: Place, version: ssl.TLSVersion) -> None:
     place.wire(version).auth().login("robot")
     place.wire(version, place.clients.certificate("someone")).auth().login("robot")
 
 
 @versions
 @in_thread
-def test_a_required_certificate_is_asked_for_besides_the_password(
-    place: Place, version: ssl.TLSVersion
-) -> None:
+def test_a_required_certificate_and_a_password(place: Place, version: ssl.TLSVersion) -> None:
     place.wire(version, place.clients.certificate("ann")).auth().login("ann")
     for certificate in (None, place.clients.certificate("robot")):
         client = place.wire(version, certificate).auth()
@@ -91,9 +87,7 @@ def test_a_required_certificate_is_asked_for_besides_the_password(
 
 @versions
 @in_thread
-def test_a_certificate_of_strangers_ends_the_handshake(
-    place: Place, version: ssl.TLSVersion
-) -> None:
+def test_an_untrusted_certificate_ends_the_handshake(place: Place, version: ssl.TLSVersion) -> None:
     client = place.wire(version, place.others.certificate("robot"))
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
         client.auth().code("USER robot")
@@ -102,7 +96,7 @@ def test_a_certificate_of_strangers_ends_the_handshake(
 
 
 @in_thread
-def test_an_account_that_wants_tls_wants_it_for_data_too(place: Place) -> None:
+def test_an_account_can_require_tls_for_data(place: Place) -> None:
     version = ssl.TLSVersion.TLSv1_3
     assert place.wire(version).codes("USER bob", "PASS demo") == [331, 530]
     client = place.wire(version).auth()

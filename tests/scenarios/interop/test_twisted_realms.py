@@ -1,4 +1,4 @@
-"""Twisted's own realms, shells and checkers behind our factory, over real sockets, verb by verb."""
+"""Twisted's realms, shells and checkers with `FTPFactory`, over real sockets, verb by verb."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ VERBS = [
 
 @implementer(IRealm)
 class BytesRealm:
-    """Somebody's realm that makes Twisted's shell from a root in bytes."""
+    """A realm that creates Twisted's shell for a root path in bytes."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -74,7 +74,7 @@ class BytesRealm:
 
 @pytest.fixture
 def defects() -> Iterator[list[LogEvent]]:
-    """What is logged as critical meanwhile."""
+    """Critical log events during the test."""
     seen: list[LogEvent] = []
 
     def look(event: LogEvent) -> None:
@@ -103,7 +103,7 @@ def start() -> Iterator[Start]:
 
 
 def homes(tmp_path: Path, name: str = NAME) -> Path:
-    """Make the home of a user, with some files."""
+    """Create the home of a user with some files."""
     home = tmp_path / "homes" / name
     (home / "sub").mkdir(parents=True)
     (home / "f").write_bytes(TEXT)
@@ -179,7 +179,7 @@ def said(client: ftplib.FTP, command: str) -> int:
 
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize("command", sorted(row.name for row in VERB_TABLE))
-async def test_no_verb_ends_in_a_local_error(
+async def test_no_verb_returns_451(
     tmp_path: Path, start: Start, defects: list[LogEvent], command: str
 ) -> None:
     homes(tmp_path)
@@ -201,7 +201,7 @@ async def test_no_verb_ends_in_a_local_error(
 
 
 @pytest_twisted.ensureDeferred
-async def test_an_anonymous_user_reads_the_anonymous_root(
+async def test_anonymous_users_read_the_anonymous_root(
     tmp_path: Path, start: Start, defects: list[LogEvent]
 ) -> None:
     homes(tmp_path)

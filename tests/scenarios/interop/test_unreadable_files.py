@@ -1,6 +1,6 @@
-"""What this process may not do with a directory or file is refused before data is to move.
+"""Files and directories without permission are refused before the transfer.
 
-The service runs in a process of its own that lacks root's power over permission bits.
+The service runs in a process that does not override permission bits.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Apart(RunningService):
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Apart]:
-    """A service, and below its root what it may use and what it may not."""
+    """A service with readable and unreadable files below its root."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("takes root and setpriv, of util-linux")
     root = tmp_path / "files"
@@ -83,7 +83,7 @@ MODES = {
 
 
 def refused(wire: Wire, command: str) -> bool:
-    """Tell whether a transfer is refused at once, and its data connection ended with a FIN."""
+    """Return whether a transfer is refused at once and its data connection ends with a FIN."""
     data = wire.accepted()
     answer = wire.ask(command)
     assert answer.code == 550, answer
@@ -91,16 +91,16 @@ def refused(wire: Wire, command: str) -> bool:
     return True
 
 
-def test_only_what_can_be_entered_becomes_the_working_directory(served: Apart) -> None:
-    """Names in a directory without ``x`` cannot be used, so nobody is led into it."""
+def test_cwd_needs_execute_permission(served: Apart) -> None:
+    """Names in a directory without ``x`` cannot be used: CWD refuses it."""
     wire = served.session()
     assert wire.codes("CWD closed", "CWD unentered", "CWD closed/file") == [550] * 3
     assert wire.ask("PWD").text.startswith('"/"')
     assert wire.codes("CWD unlisted", "CDUP", "CWD frozen") == [250] * 3
 
 
-def test_a_directory_that_cannot_be_read_is_refused_before_it_is_listed(served: Apart) -> None:
-    """There is one reply, and what is left of the session is whole."""
+def test_an_unreadable_directory_is_refused_before_the_transfer(served: Apart) -> None:
+    """There is one reply, and the session continues."""
     wire = served.session()
     for verb in ("LIST", "NLST", "MLSD", "LIST -R", "LIST -t"):
         for name in ("closed", "unlisted", "unentered"):
@@ -113,16 +113,16 @@ def test_a_directory_that_cannot_be_read_is_refused_before_it_is_listed(served: 
         assert wire.code("CDUP") == 250
 
 
-def test_what_is_deeper_down_does_not_end_a_listing(served: Apart) -> None:
-    """Directories that cannot be read are left out of LIST -R and of patterns."""
+def test_recursive_listings_skip_unreadable_directories(served: Apart) -> None:
+    """Unreadable directories are left out of LIST -R and of patterns."""
     wire = served.session()
     headings = [line for line in wire.download("LIST -R").splitlines() if line.endswith(b":")]
     assert headings == [b".:", b"frozen:"]
     assert wire.download("NLST */file") == b"frozen/file\r\n"
 
 
-def test_files_are_refused_before_data_moves(served: Apart) -> None:
-    """Both ways, whatever stands in the way."""
+def test_unreadable_files_are_refused_before_the_transfer(served: Apart) -> None:
+    """Downloads and uploads, for each missing permission."""
     wire = served.session()
     assert wire.code("TYPE I") == 200
     for command in (
@@ -137,7 +137,7 @@ def test_files_are_refused_before_data_moves(served: Apart) -> None:
 
 
 def test_the_simple_protocol_refuses_too(served: Apart) -> None:
-    """An error comes in place of GO and of sizes."""
+    """An error replaces GO and sizes."""
     wire = SimpleWire(served, served.connected(("127.0.0.1", served.ports[1])))
     wire.line()
     wire.login()

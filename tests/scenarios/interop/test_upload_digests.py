@@ -1,4 +1,4 @@
-"""Digests of uploads that are computed as they come, and HASH right behind them."""
+"""Digests computed during uploads, and HASH after them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sha(content: bytes) -> str:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files that were read to digest them."""
+    """The files that were read for a digest."""
     paths: list[str] = []
     original = LocalStorage.hash
 
@@ -35,7 +35,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def told(served: RunningService) -> list[str]:
-    """Return a list that will hold the digests of the transfers that end."""
+    """Return a list that receives the digests of transfers."""
     digests: list[str] = []
 
     def note(event: Event) -> None:
@@ -47,7 +47,7 @@ def told(served: RunningService) -> list[str]:
 
 
 def hashed(wire: Wire, path: str = "/a") -> str:
-    """Ask for the digest of a whole file."""
+    """Return the digest of a file."""
     answer = wire.ask(f"HASH {path}")
     assert answer.code == 213, answer
     algorithm, span, digest, name = answer.text.split(" ", 3)
@@ -65,7 +65,7 @@ def session(served: RunningService) -> Wire:
 
 @in_thread
 @pytest.mark.parametrize("size", [0, 1, 4096, 65_536, len(CONTENT)])
-def test_hash_behind_an_upload_reads_nothing(
+def test_hash_after_an_upload_does_not_read_the_file(
     server: Callable[..., RunningService], read: list[str], size: int
 ) -> None:
     served = server("--upload-digest", "sha-256")
@@ -79,7 +79,7 @@ def test_hash_behind_an_upload_reads_nothing(
 
 
 @in_thread
-def test_text_is_digested_as_it_is_stored(
+def test_ascii_uploads_are_digested_as_stored(
     server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
@@ -94,7 +94,7 @@ def test_text_is_digested_as_it_is_stored(
 
 
 @in_thread
-def test_other_algorithms_and_parts_are_read(
+def test_other_algorithms_and_ranges_read_the_file(
     server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "MD5")
@@ -110,7 +110,7 @@ def test_other_algorithms_and_parts_are_read(
 
 
 @in_thread
-def test_what_was_resumed_or_appended_is_read(
+def test_resumed_and_appended_files_are_read(
     server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
@@ -126,7 +126,7 @@ def test_what_was_resumed_or_appended_is_read(
 
 
 @in_thread
-def test_an_append_that_makes_the_file_is_digested_when_asked(
+def test_an_append_to_a_new_file_is_digested_on_demand(
     server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
@@ -137,9 +137,7 @@ def test_an_append_that_makes_the_file_is_digested_when_asked(
 
 
 @in_thread
-def test_an_upload_that_goes_on_from_its_partial_is_read(
-    server: Callable[..., RunningService], read: list[str]
-) -> None:
+def test_a_resumed_upload_is_read(server: Callable[..., RunningService], read: list[str]) -> None:
     served = server("--upload-digest", "SHA-256")
     digests, wire = told(served), session(served)
     data = wire.data()
@@ -160,7 +158,7 @@ def test_an_upload_that_goes_on_from_its_partial_is_read(
 
 
 @in_thread
-def test_no_later_change_leaves_a_wrong_digest(server: Callable[..., RunningService]) -> None:
+def test_later_changes_invalidate_the_digest(server: Callable[..., RunningService]) -> None:
     served = server("--upload-digest", "SHA-256")
     wire, other = session(served), session(served)
 
@@ -192,10 +190,10 @@ def test_no_later_change_leaves_a_wrong_digest(server: Callable[..., RunningServ
 
 
 @in_thread
-def test_files_that_follow_each_other_fast_under_one_name_are_told_apart(
+def test_files_replaced_quickly_are_distinguished(
     server: Callable[..., RunningService],
 ) -> None:
-    """However fast: a filesystem gives the number of a removed file to the next."""
+    """A filesystem may reuse the inode number of a removed file at once."""
     served = server("--upload-digest", "SHA-256")
     ann, bob = session(served), session(served)
     for number in range(30):
@@ -206,7 +204,7 @@ def test_files_that_follow_each_other_fast_under_one_name_are_told_apart(
 
 
 @in_thread
-def test_a_cut_upload_has_none(server: Callable[..., RunningService]) -> None:
+def test_an_interrupted_upload_has_no_digest(server: Callable[..., RunningService]) -> None:
     served = server("--upload-digest", "SHA-256")
     digests, wire = told(served), session(served)
     data = wire.accepted()
@@ -219,7 +217,7 @@ def test_a_cut_upload_has_none(server: Callable[..., RunningService]) -> None:
 
 
 @in_thread
-def test_without_the_setting_there_is_none(served: RunningService, read: list[str]) -> None:
+def test_without_the_setting_there_is_no_digest(served: RunningService, read: list[str]) -> None:
     digests, wire = told(served), session(served)
     assert wire.upload("STOR a", CONTENT).code == 226
     assert hashed(wire) == sha(CONTENT)

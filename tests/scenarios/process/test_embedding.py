@@ -1,4 +1,4 @@
-"""The example of a program that has its own portal, realm and checker really runs."""
+"""The example with its own portal, realm and checker runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.service_process import CHECKOUT, Program
 EXAMPLE = CHECKOUT / "docs" / "examples" / "embed.tac"
 
 
-def test_the_example_is_short_and_serves(tmp_path: Path) -> None:
+def test_the_embedding_example_runs(tmp_path: Path) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     code = [line for line in text.splitlines() if line and "import" not in line][1:]
     assert len(code) <= 10

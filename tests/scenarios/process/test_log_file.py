@@ -1,4 +1,4 @@
-"""The log of a real process: rotated by logrotate, with readers that are slow or gone."""
+"""The log of a process: logrotate, slow readers, closed pipes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOGROTATE = shutil.which("logrotate", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait for something another process does."""
+    """Wait for a condition that another process causes."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
@@ -45,7 +45,7 @@ def client(port: int) -> Iterator[ftplib.FTP]:
 
 @contextmanager
 def daemon(directory: Path, *program: str, log: str = "ftp.log") -> Iterator[int]:
-    """Run ``twistd`` as a daemon in ``directory``; gives its port."""
+    """Run ``twistd`` as a daemon in ``directory``; yields its port."""
     command = [TWISTD, "--pidfile=twistd.pid", f"--logfile={log}", *program]
     done = subprocess.run(
         [*command, "ftpservice", *OPTIONS],
@@ -74,7 +74,7 @@ def _lives(number: int) -> bool:
 
 
 def rotated(directory: Path, owner: str) -> None:
-    """Run the example of the documentation, with the paths of this test."""
+    """Run the logrotate example of the documentation with the paths of the test."""
     text = EXAMPLE.read_text()
     text = text.replace("/var/log/ftpservice/ftpservice.log", f"{directory}/ftp.log")
     text = text.replace("/run/ftpservice/twistd.pid", f"{directory}/twistd.pid")
@@ -95,16 +95,14 @@ def rotated(directory: Path, owner: str) -> None:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory that other users may enter, as none below ``tmp_path`` is."""
+    """A directory that other users may enter (those below ``tmp_path`` are private)."""
     with tempfile.TemporaryDirectory(prefix="ftpservice-log-") as path:
         os.chmod(path, 0o755)
         yield Path(path)
 
 
 @pytest.mark.parametrize("dropping", [False, True])
-def test_logrotate_moves_the_log_and_the_service_goes_on_in_a_new_one(
-    place: Path, dropping: bool
-) -> None:
+def test_logrotate(place: Path, dropping: bool) -> None:
     program, owner = (), "root root"
     if dropping:
         program, owner = (f"--uid={NOBODY}", f"--gid={NOBODY}"), f"nobody {NOBODY}"
@@ -153,7 +151,7 @@ COMMANDS = pytest.mark.parametrize(
 
 
 @COMMANDS
-def test_an_output_that_is_not_read_stops_nobody(tmp_path: Path, command: list[str]) -> None:
+def test_an_unread_output_does_not_block_the_service(tmp_path: Path, command: list[str]) -> None:
     settings = tmp_path / "ftp.toml"
     settings.write_text("")
     with Program([*command, "--config=ftp.toml", *OPTIONS], tmp_path) as running:
@@ -170,7 +168,7 @@ def test_an_output_that_is_not_read_stops_nobody(tmp_path: Path, command: list[s
 
 
 @COMMANDS
-def test_an_output_whose_reader_is_gone_stops_nobody(tmp_path: Path, command: list[str]) -> None:
+def test_a_closed_output_does_not_stop_the_service(tmp_path: Path, command: list[str]) -> None:
     with Program([*command, *OPTIONS], tmp_path) as running:
         port = running.port()
         assert running.process.stdout is not None
@@ -192,7 +190,7 @@ def test_a_directory_server_under_the_log_stops_nobody(tmp_path: Path) -> None:
         assert running.stopped(signal.SIGTERM) == 0
 
 
-def test_a_log_file_of_ones_own_in_the_foreground(tmp_path: Path) -> None:
+def test_log_file_in_the_foreground(tmp_path: Path) -> None:
     command = [BIN / "ftpservice", "serve", "--log-file=x.log", *OPTIONS]
     with Program(command, tmp_path) as running:
         with client(running.port()) as one:
@@ -204,7 +202,7 @@ def test_a_log_file_of_ones_own_in_the_foreground(tmp_path: Path) -> None:
     assert "Server Shut Down." in text
 
 
-def test_a_log_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
+def test_an_unwritable_log_is_an_error_at_the_start(tmp_path: Path) -> None:
     command = [BIN / "ftpservice", "serve", "--log-file=none/x.log", *OPTIONS]
     with Program(command, tmp_path) as running:
         assert running.ended() == 1

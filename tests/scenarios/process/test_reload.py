@@ -1,4 +1,4 @@
-"""SIGHUP and ``--check`` with a real process."""
+"""SIGHUP and ``--check`` with a process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def greeting(port: int) -> str:
         return client.connect("127.0.0.1", port, timeout=PATIENCE)
 
 
-def test_a_hangup_has_the_settings_read_again(tmp_path: Path) -> None:
+def test_sighup_reloads_the_settings(tmp_path: Path) -> None:
     settings = tmp_path / "ftp.toml"
     settings.write_text(SETTINGS)
     with Program([FTPSERVICE, "serve", "--config=ftp.toml"], tmp_path) as running:
@@ -45,7 +45,7 @@ def test_a_hangup_has_the_settings_read_again(tmp_path: Path) -> None:
         assert running.stopped(signal.SIGTERM) == 0
 
 
-def test_check_is_an_exit_status(tmp_path: Path) -> None:
+def test_check_option(tmp_path: Path) -> None:
     settings = tmp_path / "ftp.toml"
     for command in ([FTPSERVICE, "serve"], [TWISTD, "ftpservice"]):
         for text, status in ((SETTINGS, 0), (SETTINGS + "bogus = 1\n", 1)):

@@ -1,4 +1,4 @@
-"""``twistd ftpservice`` as a person meets it: what it says, how it ends, on real sockets."""
+"""``twistd ftpservice`` as a process: output, listeners, exit status."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SHIPPED = f"--auth=passwd:{CHECKOUT / 'passwd.db'}"
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody else listens on."""
+    """A port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
 
 
 def failed(directory: Path, *words: str) -> str:
-    """Run in the foreground; return what was said on stderr, after the usual checks."""
+    """Run in the foreground; return standard error after the usual checks."""
     ended = subprocess.run(
         [*FOREGROUND, *words],
         cwd=directory,
@@ -50,7 +50,7 @@ def failed(directory: Path, *words: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_what_it_says_and_stops_well(tmp_path: Path, number: int) -> None:
+def test_the_service_starts_serves_and_stops(tmp_path: Path, number: int) -> None:
     with Program([*FOREGROUND, LOOPBACK, SHIPPED], tmp_path) as running:
         port = running.port()
         running.line(rf"curl --user demo:demo ftp://127\.0\.0\.1:{port}/")
@@ -67,7 +67,7 @@ def test_it_serves_what_it_says_and_stops_well(tmp_path: Path, number: int) -> N
     assert "Traceback" not in running.output
 
 
-def test_every_kind_of_place_works(tmp_path: Path) -> None:
+def test_every_kind_of_listener(tmp_path: Path) -> None:
     command = [
         *FOREGROUND,
         SHIPPED,
@@ -91,7 +91,7 @@ def test_every_kind_of_place_works(tmp_path: Path) -> None:
         assert running.stopped() == 0
 
 
-def test_a_socket_of_systemd_is_taken_over(tmp_path: Path) -> None:
+def test_systemd_socket_activation(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as activated:
         port = activated.getsockname()[1]
         start = (
@@ -111,7 +111,7 @@ def test_a_socket_of_systemd_is_taken_over(tmp_path: Path) -> None:
             assert running.stopped() == 0
 
 
-def test_a_port_that_is_taken_is_one_line(tmp_path: Path, taken: int) -> None:
+def test_a_port_in_use_is_one_line(tmp_path: Path, taken: int) -> None:
     place = f"tcp:{taken}:interface=127.0.0.1"
     assert failed(tmp_path, SHIPPED, LOOPBACK, f"--listen={place}") == (
         f"ftpservice: cannot listen on {place}: address already in use - "
@@ -135,16 +135,16 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path, taken: int) -> None:
         ([SHIPPED, "--listen=tcp6:0"], "'demo'"),
     ],
 )
-def test_what_is_wrong_is_one_line(tmp_path: Path, words: list[str], what: str) -> None:
+def test_errors_at_the_start_are_one_line(tmp_path: Path, words: list[str], what: str) -> None:
     assert what in failed(tmp_path, *words)
 
 
-def test_a_broken_file_of_accounts_is_one_line(tmp_path: Path) -> None:
+def test_a_malformed_passwd_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "passwd.db").write_text("demo\n")
     assert "passwd.db" in failed(tmp_path, LOOPBACK)
 
 
-def test_a_daemon_tells_its_failure_and_leaves_no_pid_file(tmp_path: Path, taken: int) -> None:
+def test_a_daemon_reports_its_failure_and_leaves_no_pid_file(tmp_path: Path, taken: int) -> None:
     ended = subprocess.run(
         [TWISTD, "ftpservice", SHIPPED, f"--listen=tcp:{taken}:interface=127.0.0.1"],
         cwd=tmp_path,
@@ -167,7 +167,7 @@ def test_a_daemon_tells_its_failure_and_leaves_no_pid_file(tmp_path: Path, taken
         time.sleep(0.02)
 
 
-def test_a_daemon_lets_go_of_the_terminal_when_it_has_started(tmp_path: Path) -> None:
+def test_a_daemon_closes_the_terminal(tmp_path: Path) -> None:
     # The pipes of capture_output end only when nobody holds them any more.
     pid_file = tmp_path / "twistd.pid"
     started = subprocess.run(
@@ -201,7 +201,7 @@ assemble(options, reactor, console_for(None)).startService()
 """
 
 
-def test_the_start_that_fails_in_another_program_is_one_line(tmp_path: Path, taken: int) -> None:
+def test_a_failed_start_in_another_program_is_one_line(tmp_path: Path, taken: int) -> None:
     place = f"tcp:{taken}:interface=127.0.0.1"
     ended = subprocess.run(
         [sys.executable, "-c", EMBEDDING, SHIPPED, f"--listen={place}"],
@@ -218,7 +218,7 @@ def test_the_start_that_fails_in_another_program_is_one_line(tmp_path: Path, tak
     )
 
 
-def test_make_serve_says_which_variable_chooses_another_port(tmp_path: Path, taken: int) -> None:
+def test_make_serve_names_the_variable_for_the_port(tmp_path: Path, taken: int) -> None:
     environment = checkout_environment()
     environment["FTPSERVICE_ADVICE_LISTEN"] = "port: make serve PORT=2221"
     makefile = (CHECKOUT / "Makefile").read_text()
@@ -234,7 +234,7 @@ def test_make_serve_says_which_variable_chooses_another_port(tmp_path: Path, tak
     assert "choose another port: make serve PORT=2221" in ended.stderr
 
 
-def test_the_command_ftpservice_serves_too(tmp_path: Path) -> None:
+def test_ftpservice_serve(tmp_path: Path) -> None:
     start = "from ftpservice.service.cli import main; main()"
     command = [sys.executable, "-c", start, "serve", LOOPBACK, SHIPPED]
     with Program(command, tmp_path) as running:

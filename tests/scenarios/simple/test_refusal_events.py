@@ -1,4 +1,4 @@
-"""What the simple protocol refuses is told once, in one event."""
+"""A refusal in the simple protocol has exactly one event."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def dialogue() -> SimpleTalk:
         ("USER", ("USER", "SYNTAX", "")),
     ],
 )
-def test_a_refused_command_is_told_once(
+def test_a_refused_command_has_one_event(
     dialogue: SimpleTalk, line: str, told_of: tuple[str, str, str]
 ) -> None:
     assert dialogue.say(f"{line}\n")[0].startswith("ERR ")
     assert told(dialogue) == [("ann", *told_of)]
 
 
-def test_an_upload_that_began_has_the_event_of_its_end_only(dialogue: SimpleTalk) -> None:
+def test_a_failed_upload_has_its_transfer_event_only(dialogue: SimpleTalk) -> None:
     dialogue.storage.faults["write", "a"] = NoSpace(VirtualPath.parse("/a"))
     assert dialogue.say("UPLD 3+ a\nabc") == ["ERR FULL no space left"]
     [ended] = dialogue.talk.of(TransferEnded)
@@ -49,7 +49,7 @@ def test_an_upload_that_began_has_the_event_of_its_end_only(dialogue: SimpleTalk
     assert told(dialogue) == []
 
 
-def test_an_upload_in_the_stream_that_fails_is_told_once_too(dialogue: SimpleTalk) -> None:
+def test_a_failed_pipelined_upload_has_one_event(dialogue: SimpleTalk) -> None:
     dialogue.storage.faults["write", "a"] = NoSpace(VirtualPath.parse("/a"))
     assert dialogue.say("UPLD 3 a\n") == ["GO"]
     assert dialogue.say("abc") == ["ERR FULL no space left"]
@@ -57,7 +57,7 @@ def test_an_upload_in_the_stream_that_fails_is_told_once_too(dialogue: SimpleTal
     assert told(dialogue) == []
 
 
-def test_a_failed_login_has_the_event_of_logins_only() -> None:
+def test_a_failed_login_has_its_login_event_only() -> None:
     dialogue = SimpleTalk()
     dialogue.say("USER ann\nPASS wrong\n")
     assert dialogue.said(1.0) == ["ERR AUTH login failed"]
@@ -65,16 +65,16 @@ def test_a_failed_login_has_the_event_of_logins_only() -> None:
     assert told(dialogue) == []
 
 
-def test_a_command_before_the_login_is_told() -> None:
+def test_a_command_before_the_login_has_an_event() -> None:
     dialogue = SimpleTalk()
     dialogue.say("DELF a\n")
     assert told(dialogue) == [("", "DELF", "AUTH", "a")]
 
 
-def test_a_storage_that_raises_what_a_cancelled_call_does_fails_like_any_other(
+def test_a_storage_that_raises_cancelled_error(
     dialogue: SimpleTalk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends the command, not the session, and the log tells of it."""
+    """It ends the command, not the session, and is logged."""
 
     async def cancelled(path: VirtualPath) -> Any:
         raise CancelledError

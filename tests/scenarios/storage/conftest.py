@@ -1,4 +1,4 @@
-"""Tests of storage on the disk are about its pool, except those marked ``AT_ONCE``."""
+"""Tests of local storage use its pool, except those marked ``AT_ONCE``."""
 
 from tests.support.local_source import everything_in_the_pool
 

@@ -1,4 +1,4 @@
-"""What `local:` does without its pool, because the kernel has it in memory."""
+"""Calls of `local:` without its pool, on cached files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bench(tmp_path):
 
 @pytest.fixture
 def known(bench):
-    """A file that was looked at, so that its names are known, and a pool that stands still."""
+    """A file whose owner names are known, and a paused pool."""
     (bench.root / "file").write_bytes(b"0123456789")
     run(bench.storage.stat(FILE))
     local_facts.entry_of("", os.stat(bench.root / "file"))
@@ -38,7 +38,7 @@ def known(bench):
     return bench
 
 
-def test_a_file_in_memory_is_opened_read_and_closed(known):
+def test_a_cached_file_is_opened_read_and_closed(known):
     reading = run(known.storage.open_reading(FILE))
     assert reading.entry.size == 10
     assert run(reading.read(2, 3)) == b"234"
@@ -49,11 +49,11 @@ def test_a_file_in_memory_is_opened_read_and_closed(known):
         run(reading.read(0, 1))
 
 
-def test_facts_are_told(known):
+def test_entries_of_cached_files(known):
     assert run(known.storage.stat(FILE)).size == 10
 
 
-def test_errors_are_the_same(known):
+def test_errors_equal_those_of_the_pool(known):
     (known.root / "dir").mkdir()
     os.mkfifo(known.root / "fifo")
     with pytest.raises(errors.IsDirectory):
@@ -62,7 +62,7 @@ def test_errors_are_the_same(known):
         run(known.storage.open_reading(VirtualPath.parse("/fifo")))
 
 
-def test_links_out_of_the_tree_are_left_to_the_pool(known):
+def test_links_out_of_the_tree_use_the_pool(known):
     (known.root / "out").symlink_to(known.outside)
     opening = Deferred.fromCoroutine(known.storage.open_reading(VirtualPath.parse("/out")))
     assert not opening.called
@@ -71,7 +71,7 @@ def test_links_out_of_the_tree_are_left_to_the_pool(known):
         run(opening)
 
 
-def test_names_of_owners_that_are_not_known_are_asked_for_in_the_pool(known, monkeypatch):
+def test_unknown_owner_names_use_the_pool(known, monkeypatch):
     monkeypatch.setattr(local_facts, "_known_owners", {})
     asking = Deferred.fromCoroutine(known.storage.stat(FILE))
     assert not asking.called
@@ -82,7 +82,7 @@ def test_names_of_owners_that_are_not_known_are_asked_for_in_the_pool(known, mon
     run(opening).close()
 
 
-def test_what_is_not_in_memory_is_read_in_the_pool(known, monkeypatch):
+def test_uncached_files_are_read_in_the_pool(known, monkeypatch):
     monkeypatch.setattr("ftpservice.backends.local.files.reading.is_cached", lambda *_: False)
     reading = run(known.storage.open_reading(FILE))
     asking = Deferred.fromCoroutine(reading.read(0, 4))
@@ -92,7 +92,7 @@ def test_what_is_not_in_memory_is_read_in_the_pool(known, monkeypatch):
     reading.close()
 
 
-def test_a_file_that_is_just_read_in_the_pool_is_closed_there(known, monkeypatch):
+def test_a_file_being_read_in_the_pool_is_closed_there(known, monkeypatch):
     monkeypatch.setattr("ftpservice.backends.local.files.reading.is_cached", lambda *_: False)
     reading = run(known.storage.open_reading(FILE))
     with reading._lock:
@@ -103,7 +103,7 @@ def test_a_file_that_is_just_read_in_the_pool_is_closed_there(known, monkeypatch
         reading.fileno()
 
 
-def test_the_kernel_tells_what_is_in_memory(tmp_path):
+def test_the_kernel_reports_cached_pages(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x" * 10_000)
     with path.open("rb") as file:
@@ -128,7 +128,7 @@ def test_a_small_upload_takes_one_call(bench):
     assert (bench.root / "file").read_bytes() == b"small file"
 
 
-def test_the_beginning_of_an_upload_that_is_cut_is_kept(bench):
+def test_the_beginning_of_an_interrupted_upload_is_kept(bench):
     writing = run(bench.storage.open_writing(FILE, WriteRequest()))
     run(writing.write(b"half"))
     with pytest.raises(errors.Unavailable):
@@ -148,7 +148,7 @@ def test_what_follows_the_beginning_is_written_at_once(bench):
     run(writing.abandon())
 
 
-def test_an_append_is_seen_at_once(bench):
+def test_an_append_is_visible_at_once(bench):
     (bench.root / "file").write_bytes(b"one ")
     writing = run(bench.storage.open_writing(FILE, WriteRequest(WriteMode.APPEND)))
     run(writing.write(b"two"))
@@ -156,7 +156,7 @@ def test_an_append_is_seen_at_once(bench):
     run(writing.commit())
 
 
-def test_a_small_upload_that_is_cancelled_while_it_is_published_leaves_nothing_open(bench):
+def test_a_small_upload_cancelled_during_publication(bench):
     writing = run(bench.storage.open_writing(FILE, WriteRequest()))
     run(writing.write(b"small"))
     bench.pool.held = True

@@ -1,4 +1,4 @@
-"""The storage contract, run by storage on the disk: in line, in threads, and on an old kernel."""
+"""The storage contract with local storage: inline, in threads, and on an old kernel."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ def open_descriptors():
 
 
 class LocalContract(StorageContract):
-    """What the variants have in common."""
+    """The common part of the variants."""
 
     before = 0
 
@@ -59,7 +59,7 @@ class InlineTests(LocalContract, SynchronousTestCase):
         return self.source.storage("one", ROOT)
 
     def check_all_closed(self):
-        """One descriptor is the tree's, held by the test's storage."""
+        """One descriptor is the root of the test's storage."""
         assert open_descriptors() <= self.before + 1
 
 
@@ -68,13 +68,13 @@ class DurableTests(InlineTests):
 
 
 class AtOnceTests(InlineTests):
-    """What is in memory is looked at without the pool, and a small upload is one call."""
+    """Cached files are read without the pool, and a small upload is one call."""
 
     at_once = True
 
 
 class OldKernelTests(InlineTests):
-    """Without ``openat2`` and ``renameat2``, everything is done by walking."""
+    """Without ``openat2`` and ``renameat2``, paths are opened component by component."""
 
     def setUp(self):
         for module, name in ((descent, "open_beneath"), (file_ops, "_renameat2")):

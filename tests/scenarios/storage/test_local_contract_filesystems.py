@@ -1,4 +1,4 @@
-"""The storage contract on filesystems that lack calls: in user space (FUSE), and overlayfs."""
+"""The storage contract on filesystems that lack calls: FUSE and overlayfs."""
 
 import contextlib
 import errno
@@ -40,14 +40,14 @@ numbers = itertools.count()
 
 
 class Mounted(StorageContract):
-    """The contract in fresh directories of one mounted filesystem."""
+    """The contract in new directories of one mounted filesystem."""
 
     durable = False
     refused = ""
 
     @classmethod
     def mounting(cls, folder):
-        """Return a context manager that has the filesystem mounted below ``folder``."""
+        """Return a context manager that mounts the filesystem below ``folder``."""
         return mounted_loopback(folder)
 
     @classmethod
@@ -76,7 +76,7 @@ class Mounted(StorageContract):
 
 
 class OnFuse(Mounted):
-    """A removed file that is open leaves a ``.fuse_hidden*`` in its directory, which stays."""
+    """An open file that is removed leaves ``.fuse_hidden*`` in its directory."""
 
     test_a_directory_removed_meanwhile_takes_the_file = None
 
@@ -90,7 +90,7 @@ def all_refused(code):
 
 
 class LackingTests(OnFuse, SynchronousTestCase):
-    """No optional call is known."""
+    """No optional call is supported."""
 
     refused = all_refused("ENOSYS")
     durable = True
@@ -101,7 +101,7 @@ class LackingTests(OnFuse, SynchronousTestCase):
     test_the_owner_keeps_access_to_the_root = None
     test_the_modification_time_can_be_set = None
 
-    def test_what_cannot_be_done_is_refused_as_such(self):
+    def test_missing_calls_are_reported_as_unsupported(self):
         storage = run(self.storage())
         run(create_file(storage, "/file", b"x"))
         run(refuses(ISetMode(storage).set_mode(path_at("/file"), 0o640)))
@@ -130,7 +130,7 @@ async def refuses(call):
 
 
 class OverlayTests(Mounted, SynchronousTestCase):
-    """In a directory that the lower layer has."""
+    """In a directory of the lower layer."""
 
     refused = "old"
 
@@ -141,7 +141,7 @@ class OverlayTests(Mounted, SynchronousTestCase):
 
 @contextlib.contextmanager
 def mounted_overlay(folder):
-    """Have an overlay mounted on a tmpfs, since an overlay cannot lie on another."""
+    """Mount an overlay on a tmpfs: an overlay cannot be the upper layer of another."""
     base = folder / "base"
     base.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "none", base], check=True)
@@ -174,7 +174,7 @@ def storage_in(folder, owner="one"):
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("call", OPTIONAL)
-def test_one_call_that_is_refused_stops_nothing(fuse, call, code):
+def test_one_refused_call_is_tolerated(fuse, call, code):
     folder = fuse / f"{call}={code}"
     storage = storage_in(folder)
     assert run(create_file(storage, "/file", b"first")).size == 5
@@ -210,7 +210,7 @@ async def refuses_as_there(call):
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_directory_that_cannot_be_moved_is_refused_and_stays(fuse, code):
+def test_a_directory_that_cannot_be_renamed(fuse, code):
     storage = storage_in(fuse / f"rename_directory={code}" / "moving")
     run(storage.make_directory(path_at("/dir")))
     run(create_file(storage, "/dir/file", b"x"))
@@ -225,13 +225,13 @@ def test_a_directory_that_cannot_be_moved_is_refused_and_stays(fuse, code):
     assert run(read_file(storage, "/dir/file")) == b"x"
 
 
-def test_space_that_is_not_known_is_refused_as_such(fuse):
+def test_unknown_free_space_is_unsupported(fuse):
     storage = storage_in(fuse / "statfs=EOPNOTSUPP" / "space")
     with pytest.raises(errors.FilesystemUnsupported):
         run(IFreeSpace(storage).free_space(ROOT))
 
 
-def test_two_writers_differ_where_there_are_no_locks(fuse):
+def test_two_writers_without_file_locks(fuse):
     storage = storage_in(fuse / "flock=EOPNOTSUPP" / "locks")
     one = run(begin_upload(storage, "/file", b"first"))
     two = run(begin_upload(storage, "/file", b"number two"))
@@ -247,7 +247,7 @@ class TestOverlay:
         with mounted_overlay(tmp_path) as top:
             yield storage_in(top / "old")
 
-    def test_files_from_below_are_replaced_appended_to_and_renamed(self, overlay):
+    def test_files_of_the_lower_layer(self, overlay):
         run(upload_file(overlay, "/file", b", above", WriteMode.APPEND))
         assert run(read_file(overlay, "/file")) == b"from below, above"
         run(create_file(overlay, "/file", b"new"))
@@ -256,19 +256,19 @@ class TestOverlay:
         run(overlay.remove_file(path_at("/other")))
         assert set(run(list_directory(overlay))) == {"inner"}
 
-    def test_a_directory_from_below_cannot_be_moved_and_says_so(self, overlay):
+    def test_a_directory_of_the_lower_layer_cannot_be_renamed(self, overlay):
         with pytest.raises(errors.OtherFilesystem):
             run(overlay.rename(path_at("/inner"), path_at("/moved")))
         assert set(run(list_directory(overlay))) == {"file", "inner"}
 
 
-def test_the_codes_tried_are_all_that_a_missing_call_may_have():
+def test_all_error_codes_of_missing_calls_are_tested():
     assert {getattr(errno, code) for code in CODES} == set(UNSUPPORTED_ERRNOS)
 
 
 @pytest.mark.parametrize("code", ["EPERM", "ENOENT", "ESTALE", "EACCES"])
-def test_an_upload_ends_though_its_directory_vanished(tmp_path, monkeypatch, code):
-    """JuiceFS says EPERM then, NFS ESTALE."""
+def test_an_upload_after_its_directory_vanished(tmp_path, monkeypatch, code):
+    """JuiceFS returns EPERM, NFS ESTALE."""
     storage = storage_in(tmp_path / "root")
     run(storage.make_directory(path_at("/dir")))
     writing = run(

@@ -1,4 +1,4 @@
-"""What is left on the disk by a process that is killed, or that may not write more."""
+"""The disk after a killed process, or one with a limit of the file size."""
 
 import os
 import signal
@@ -73,7 +73,7 @@ def killed(bench, how=WriteMode.REPLACE):
     return writing
 
 
-def test_what_a_killed_process_had_received_can_be_gone_on_from(bench):
+def test_a_partial_upload_of_a_killed_process_is_resumed(bench):
     run(create_file(bench.storage, "/file", b"old"))
     meanwhile = killed(bench)
     assert len(bench.hidden()) == 2, "the lock held while the process lived"
@@ -85,7 +85,7 @@ def test_what_a_killed_process_had_received_can_be_gone_on_from(bench):
     assert not bench.hidden()
 
 
-def test_a_unique_name_a_killed_process_was_promised_is_free_again(bench):
+def test_a_unique_name_of_a_killed_process_is_free(bench):
     run(killed(bench, WriteMode.UNIQUE).commit())
     run(bench.storage.remove_file(path_at("/file")))
     writing = run(begin_upload(bench.storage, "/file", b"new", WriteRequest(WriteMode.UNIQUE)))

@@ -1,4 +1,4 @@
-"""`StreamConnection` over real sockets: what only a kernel can tell."""
+"""`StreamConnection` over real sockets."""
 
 import hashlib
 import socket
@@ -21,7 +21,7 @@ BLOCK = bytes(range(256)) * 256
 
 
 @ensureDeferred
-async def test_after_a_fin_everything_is_there(reactor):
+async def test_everything_sent_before_a_fin_is_received(reactor):
     async with connected_pair(reactor) as (connection, peer):
         peer.sendall(b"x" * 100_000)
         peer.close()
@@ -46,7 +46,7 @@ async def test_a_half_closed_peer_still_receives(reactor):
 
 
 @ensureDeferred
-async def test_an_rst_is_a_cut_for_the_reader(reactor):
+async def test_a_reset_aborts_the_reader(reactor):
     async with connected_pair(reactor) as (connection, peer):
         peer.sendall(b"first")
         assert await connection.read() == b"first"
@@ -57,8 +57,8 @@ async def test_an_rst_is_a_cut_for_the_reader(reactor):
 
 
 @ensureDeferred
-async def test_an_rst_behind_data_is_a_cut(reactor):
-    """Also when nobody was reading as it came."""
+async def test_a_reset_after_data_aborts_the_reader(reactor):
+    """Also when it arrives while the connection is not read."""
     async with connected_pair(reactor) as (connection, peer):
         peer.sendall(b"x" * 1000)
         send_rst(peer)
@@ -68,7 +68,7 @@ async def test_an_rst_behind_data_is_a_cut(reactor):
 
 
 @ensureDeferred
-async def test_an_rst_is_a_cut_for_the_writer(reactor):
+async def test_a_reset_aborts_the_writer(reactor):
     async with connected_pair(reactor) as (connection, peer):
         send_rst(peer)
         with pytest.raises(TransferAborted):
@@ -77,8 +77,8 @@ async def test_an_rst_is_a_cut_for_the_writer(reactor):
 
 
 @ensureDeferred
-async def test_a_client_that_closes_in_the_middle_is_a_cut(reactor):
-    """It closes with a FIN at first, but what it has not read makes an RST of it."""
+async def test_a_client_that_closes_during_a_download_aborts_it(reactor):
+    """It closes with a FIN, but its unread data turns that into an RST."""
     async with connected_pair(reactor) as (connection, peer):
         writing = start(pump_to_connection(endless, connection, 0, None))
         await deferToThread(peer.recv, 10)
@@ -107,7 +107,7 @@ async def test_a_peer_that_does_not_read_stalls_the_writer(reactor):
 
 
 @ensureDeferred
-async def test_a_peer_that_does_not_read_stalls_the_end(reactor):
+async def test_a_peer_that_does_not_read_stalls_the_close(reactor):
     async with connected_pair(reactor, stall_timeout=0.3, buffers=32768) as (connection, _peer):
         connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
         await connection.write(BLOCK)
@@ -117,8 +117,8 @@ async def test_a_peer_that_does_not_read_stalls_the_end(reactor):
 
 
 @ensureDeferred
-async def test_a_slow_peer_is_not_a_stall(reactor):
-    """One write may take many stall timeouts, if only something moves in each."""
+async def test_a_slow_peer_does_not_stall(reactor):
+    """One write may take many stall timeouts if some bytes move in each."""
     async with connected_pair(reactor, stall_timeout=0.4, buffers=16384) as (connection, peer):
         began = reactor.seconds()
         writing = start(connection.write(BLOCK * 32))
@@ -135,7 +135,7 @@ async def test_a_slow_peer_is_not_a_stall(reactor):
 
 
 @ensureDeferred
-async def test_the_tail_arrives_although_the_peer_sent_something_unread(reactor):
+async def test_unread_input_does_not_lose_the_tail(reactor):
     """A plain close would answer the unread bytes with an RST, and the tail would be lost."""
     async with connected_pair(reactor) as (connection, peer):
         content = BLOCK * 8
@@ -154,7 +154,7 @@ async def send_and_finish(connection, content):
 
 
 @ensureDeferred
-async def test_the_end_of_an_empty_transfer_is_a_fin(reactor):
+async def test_an_empty_transfer_ends_with_a_fin(reactor):
     async with connected_pair(reactor) as (connection, peer):
         finishing = start(connection.finish())
         assert await deferToThread(peer.recv, 1) == b""
@@ -164,7 +164,7 @@ async def test_the_end_of_an_empty_transfer_is_a_fin(reactor):
 
 
 @ensureDeferred
-async def test_finishing_does_not_wait_for_a_peer_that_keeps_its_side_open(reactor):
+async def test_finish_does_not_wait_for_the_peers_fin(reactor):
     async with connected_pair(reactor) as (connection, _peer):
         began = reactor.seconds()
         await send_and_finish(connection, b"all")
@@ -172,7 +172,7 @@ async def test_finishing_does_not_wait_for_a_peer_that_keeps_its_side_open(react
 
 
 @ensureDeferred
-async def test_a_peer_that_breaks_off_before_it_has_all_is_a_cut(reactor):
+async def test_a_reset_before_everything_is_acknowledged_aborts(reactor):
     async with connected_pair(reactor, buffers=16384) as (connection, peer):
         connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
         finishing = start(send_and_finish(connection, BLOCK * 4))
@@ -184,8 +184,8 @@ async def test_a_peer_that_breaks_off_before_it_has_all_is_a_cut(reactor):
 
 
 @ensureDeferred
-async def test_a_peer_that_closes_before_it_has_all_is_a_cut(reactor):
-    """Its kernel sends a FIN when nothing is unread there, and an RST to what comes later."""
+async def test_a_close_before_everything_is_acknowledged_aborts(reactor):
+    """Its kernel sends a FIN if nothing is unread, and an RST for later bytes."""
     async with connected_pair(reactor, buffers=16384) as (connection, peer):
         connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
         await connection.write(BLOCK * 4)
@@ -199,7 +199,7 @@ async def test_a_peer_that_closes_before_it_has_all_is_a_cut(reactor):
 
 
 @ensureDeferred
-async def test_abort_is_an_rst(reactor):
+async def test_abort_sends_a_reset(reactor):
     async with connected_pair(reactor) as (connection, peer):
         connection.abort()
         with pytest.raises(ConnectionResetError):
@@ -207,7 +207,7 @@ async def test_abort_is_an_rst(reactor):
 
 
 @ensureDeferred
-async def test_dismiss_is_a_fin_even_with_unread_data(reactor):
+async def test_dismiss_sends_a_fin_even_with_unread_data(reactor):
     async with connected_pair(reactor) as (connection, peer):
         peer.sendall(b"unread")
         connection.close_gracefully()
@@ -218,7 +218,7 @@ async def test_dismiss_is_a_fin_even_with_unread_data(reactor):
 
 
 @ensureDeferred
-async def test_small_pieces_are_not_delayed_and_dead_peers_are_noticed(reactor):
+async def test_nodelay_and_keepalive_are_set(reactor):
     async with connected_pair(reactor) as (connection, _peer):
         own = connection.transport.getHandle()
         assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -226,8 +226,8 @@ async def test_small_pieces_are_not_delayed_and_dead_peers_are_noticed(reactor):
 
 
 @ensureDeferred
-async def test_a_long_download_to_a_slow_reader_needs_little_memory(reactor):
-    """50 MiB pass; what was read from the file and is not yet the peer's stays bounded."""
+async def test_a_long_download_to_a_slow_reader_uses_bounded_memory(reactor):
+    """50 MiB: the bytes read from the file and not yet sent are bounded."""
     size, most = 50 * MIB, 0
     async with connected_pair(reactor, buffers=65536) as (connection, peer):
         received = 0
@@ -256,8 +256,8 @@ async def test_a_long_download_to_a_slow_reader_needs_little_memory(reactor):
 
 
 @ensureDeferred
-async def test_a_long_upload_to_a_slow_disk_needs_little_memory(reactor):
-    """50 MiB pass; no write is larger than the bound, and few are small."""
+async def test_a_long_upload_to_a_slow_disk_uses_bounded_memory(reactor):
+    """50 MiB: no write is larger than the limit, and few are small."""
     size = 50 * MIB
     sizes = []
     seen = hashlib.sha256()

@@ -24,7 +24,7 @@ CONTENT = bytes(range(256)) * (40 * 1024)
 
 
 class Cached:
-    """An open file; says what is in memory, and remembers what it was asked to bring."""
+    """An open file that reports cached pages and records requests to load pages."""
 
     def __init__(self, path, in_memory=True):
         self.file = path.open("rb")
@@ -73,7 +73,7 @@ LACKING = [errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EXDE
 class TestSending:
     @pytest.mark.parametrize("number", LACKING)
     @ensureDeferred
-    async def test_without_sendfile_it_arrives_too(self, reactor, cached, monkeypatch, number):
+    async def test_transfer_without_sendfile(self, reactor, cached, monkeypatch, number):
         def refuse(*_args):
             raise OSError(number, os.strerror(number))
 
@@ -85,7 +85,7 @@ class TestSending:
             assert await receiving == CONTENT[1000:1_000_001]
 
     @ensureDeferred
-    async def test_a_stretch_arrives_as_it_is(self, reactor, cached):
+    async def test_a_range_arrives_unchanged(self, reactor, cached):
         async with connected_pair(reactor) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (1000, 9_000_001)) == 8_999_001
@@ -95,12 +95,12 @@ class TestSending:
             assert connection.moved == 8_999_001 + 9
 
     @ensureDeferred
-    async def test_nothing_is_nothing(self, reactor, cached):
+    async def test_an_empty_range(self, reactor, cached):
         async with connected_pair(reactor) as (connection, _peer):
             assert await connection.send_file(cached, (5, 5)) == 0
 
     @ensureDeferred
-    async def test_a_file_that_became_shorter_ends_early(self, reactor, cached):
+    async def test_a_truncated_file_ends_early(self, reactor, cached):
         async with connected_pair(reactor) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             moved = await connection.send_file(cached, (0, len(CONTENT) + 5_000))
@@ -109,7 +109,7 @@ class TestSending:
             assert len(await receiving) == len(CONTENT)
 
     @ensureDeferred
-    async def test_what_is_not_in_memory_is_brought_first(self, reactor, cached):
+    async def test_uncached_pages_are_loaded_first(self, reactor, cached):
         cached.in_memory = False
         async with connected_pair(reactor) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
@@ -120,7 +120,7 @@ class TestSending:
         assert all(size <= sendfile.READ_AHEAD_BYTES for _, size in cached.brought)
 
     @ensureDeferred
-    async def test_while_the_disk_is_waited_for_the_reactor_is_not_kept_busy(self, reactor, cached):
+    async def test_waiting_for_the_disk_does_not_busy_the_reactor(self, reactor, cached):
         cached.in_memory = False
         cached.bringing = Deferred()
         async with connected_pair(reactor) as (connection, peer):
@@ -131,9 +131,7 @@ class TestSending:
             assert len(await deferToThread(peer.recv, 4096)) > 0
 
     @ensureDeferred
-    async def test_after_the_disk_nothing_goes_to_whoever_has_the_descriptor_now(
-        self, reactor, cached
-    ):
+    async def test_a_reused_descriptor_gets_nothing(self, reactor, cached):
         cached.in_memory = False
         cached.bringing = Deferred()
         another, its_peer = socket.socketpair()
@@ -152,7 +150,7 @@ class TestSending:
                     its_peer.recv(1000)
 
     @ensureDeferred
-    async def test_an_rst_is_a_cut(self, reactor, cached):
+    async def test_a_reset_aborts(self, reactor, cached):
         async with connected_pair(reactor, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
@@ -162,13 +160,13 @@ class TestSending:
             assert 0 < connection.moved < len(CONTENT)
 
     @ensureDeferred
-    async def test_a_peer_that_takes_nothing_is_a_stall(self, reactor, cached):
+    async def test_a_peer_that_does_not_read_stalls(self, reactor, cached):
         async with connected_pair(reactor, stall_timeout=0.2, buffers=65536) as (connection, _peer):
             with pytest.raises(TransferStalled):
                 await connection.send_file(cached, (0, len(CONTENT)))
 
     @ensureDeferred
-    async def test_cancelling_gives_the_transport_back(self, reactor, cached):
+    async def test_cancelling_releases_the_transport(self, reactor, cached):
         before = descriptors()
         async with connected_pair(reactor, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
@@ -180,7 +178,7 @@ class TestSending:
         assert descriptors() <= before
 
     @ensureDeferred
-    async def test_our_own_abort_is_a_cut(self, reactor, cached):
+    async def test_a_local_abort(self, reactor, cached):
         async with connected_pair(reactor, buffers=65536) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             connection.abort()
@@ -191,7 +189,7 @@ class TestSending:
 
 
 class Sink:
-    """An open file that is lent to turns in threads."""
+    """An open file that threads write to."""
 
     def __init__(self, path):
         self.file = path.open("wb")
@@ -218,7 +216,7 @@ def pour(peer: socket.socket, data: bytes) -> None:
 class TestReceiving:
     @pytest.mark.parametrize("number", LACKING)
     @ensureDeferred
-    async def test_a_file_that_cannot_be_spliced_to_is_written(
+    async def test_a_file_without_splice_is_written(
         self, reactor, sink, tmp_path, monkeypatch, number
     ):
         real, target = os.splice, sink.file.fileno()
@@ -236,7 +234,7 @@ class TestReceiving:
         assert (tmp_path / "sink").read_bytes() == CONTENT
 
     @ensureDeferred
-    async def test_everything_arrives_as_it_is(self, reactor, sink, tmp_path):
+    async def test_everything_arrives_unchanged(self, reactor, sink, tmp_path):
         async with connected_pair(reactor) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
@@ -247,7 +245,7 @@ class TestReceiving:
         assert (tmp_path / "sink").read_bytes() == CONTENT
 
     @ensureDeferred
-    async def test_a_slow_peer_holds_no_thread(self, reactor, sink):
+    async def test_a_slow_peer_does_not_occupy_a_thread(self, reactor, sink):
         async with connected_pair(reactor) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
@@ -268,7 +266,7 @@ class TestReceiving:
         assert (splice.TurnResult.MORE) in [state for _, state in sink.turns]
 
     @ensureDeferred
-    async def test_an_rst_is_a_cut(self, reactor, sink):
+    async def test_a_reset_aborts(self, reactor, sink):
         async with connected_pair(reactor) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
@@ -278,14 +276,14 @@ class TestReceiving:
                 await receiving
 
     @ensureDeferred
-    async def test_silence_is_a_stall(self, reactor, sink):
+    async def test_a_silent_peer_stalls(self, reactor, sink):
         async with connected_pair(reactor, stall_timeout=0.2) as (connection, peer):
             peer.sendall(b"some")
             with pytest.raises(TransferStalled):
                 await connection.receive_file(sink.exclusively)
 
     @ensureDeferred
-    async def test_a_failing_file_is_told_and_its_pipe_is_not_used_again(self, reactor, tmp_path):
+    async def test_a_failing_file_is_reported_and_its_pipe_dropped(self, reactor, tmp_path):
         async def full(turn):
             with open("/dev/full", "wb", buffering=0) as file:
                 return await deferToThread(turn, file.fileno())
@@ -297,7 +295,7 @@ class TestReceiving:
             assert caught.value.errno in (errno.ENOSPC, errno.EINVAL)
 
     @ensureDeferred
-    async def test_cancelling_while_a_thread_works_leaves_nothing_open(self, reactor, sink):
+    async def test_cancelling_during_a_call_leaves_nothing_open(self, reactor, sink):
         before = descriptors()
         go_on = threading.Event()
 
@@ -320,7 +318,7 @@ class TestReceiving:
         await until(reactor, lambda: descriptors() <= before + 2)  # a thread keeps its pipe
 
     @ensureDeferred
-    async def test_our_own_abort_is_a_cut(self, reactor, sink):
+    async def test_a_local_abort(self, reactor, sink):
         async with connected_pair(reactor) as (connection, _peer):
             receiving = start(connection.receive_file(sink.exclusively))
             connection.abort()
@@ -330,7 +328,7 @@ class TestReceiving:
                 await connection.receive_file(sink.exclusively)
 
 
-def test_a_turn_that_fails_forgets_what_is_left_in_its_pipe(tmp_path):
+def test_a_failed_turn_drops_the_rest_of_its_pipe(tmp_path):
     ours, theirs = socket.socketpair()
     taken: list[int] = []
     with ours, theirs, (tmp_path / "in").open("wb") as good:

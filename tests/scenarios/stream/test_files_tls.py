@@ -1,4 +1,4 @@
-"""Files that are sent and received under TLS, between real files and real sockets."""
+"""Files sent and received with TLS, between real files and real sockets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sink(tmp_path):
 class TestSending:
     @versions
     @ensureDeferred
-    async def test_a_stretch_arrives_as_it_is(self, reactor, tls, cached, version):
+    async def test_a_range_arrives_unchanged(self, reactor, tls, cached, version):
         async with connected_tls_pair(reactor, tls, version=version) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (1000, 9_000_001)) == 8_999_001
@@ -59,12 +59,12 @@ class TestSending:
             assert connection.moved == 8_999_001 + 9
 
     @ensureDeferred
-    async def test_nothing_is_nothing(self, reactor, tls, cached):
+    async def test_an_empty_range(self, reactor, tls, cached):
         async with connected_tls_pair(reactor, tls) as (connection, _peer):
             assert await connection.send_file(cached, (5, 5)) == 0
 
     @ensureDeferred
-    async def test_a_file_that_became_shorter_ends_early(self, reactor, tls, cached):
+    async def test_a_truncated_file_ends_early(self, reactor, tls, cached):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             moved = await connection.send_file(cached, (0, len(CONTENT) + 5_000))
@@ -90,7 +90,7 @@ class TestSending:
         assert len(turns) >= len(CONTENT) >> 20
 
     @ensureDeferred
-    async def test_a_peer_that_takes_nothing_holds_no_thread(self, reactor, tls, cached):
+    async def test_a_peer_that_does_not_read_does_not_occupy_a_thread(self, reactor, tls, cached):
         states = []
 
         async def seen(turn):
@@ -106,9 +106,7 @@ class TestSending:
             assert await sending == len(CONTENT)
 
     @ensureDeferred
-    async def test_while_the_disk_is_waited_for_the_reactor_is_not_kept_busy(
-        self, reactor, tls, cached
-    ):
+    async def test_waiting_for_the_disk_does_not_busy_the_reactor(self, reactor, tls, cached):
         cached.bringing = Deferred()
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             sending = start(connection.send_file(cached, (0, 1000)))
@@ -118,7 +116,7 @@ class TestSending:
             assert await deferToThread(peer.recv, 4096) == CONTENT[:1000]
 
     @ensureDeferred
-    async def test_an_rst_is_a_cut(self, reactor, tls, cached):
+    async def test_a_reset_aborts(self, reactor, tls, cached):
         async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
@@ -128,7 +126,7 @@ class TestSending:
             assert connection.moved < len(CONTENT)  # a piece counts when all of it has been taken
 
     @ensureDeferred
-    async def test_one_that_comes_while_the_disk_is_waited_for_too(self, reactor, tls, cached):
+    async def test_a_reset_while_waiting_for_the_disk_aborts(self, reactor, tls, cached):
         cached.bringing = Deferred()
         async with connected_tls_pair(reactor, tls) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, 1000)))
@@ -139,14 +137,14 @@ class TestSending:
                 await sending
 
     @ensureDeferred
-    async def test_a_peer_that_takes_nothing_is_a_stall(self, reactor, tls, cached):
+    async def test_a_peer_that_does_not_read_stalls(self, reactor, tls, cached):
         connected_pair = connected_tls_pair(reactor, tls, stall_timeout=0.2, buffers=65536)
         async with connected_pair as (connection, _peer):
             with pytest.raises(TransferStalled):
                 await connection.send_file(cached, (0, len(CONTENT)))
 
     @ensureDeferred
-    async def test_cancelling_gives_the_transport_back(self, reactor, tls, cached):
+    async def test_cancelling_releases_the_transport(self, reactor, tls, cached):
         async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await deferToThread(peer.recv, 1000)
@@ -157,7 +155,7 @@ class TestSending:
             assert connection.transport not in reactor.getWriters()
 
     @ensureDeferred
-    async def test_our_own_abort_is_a_cut(self, reactor, tls, cached):
+    async def test_a_local_abort(self, reactor, tls, cached):
         async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             connection.abort()
@@ -167,7 +165,7 @@ class TestSending:
                 await connection.send_file(cached, (0, 10))
 
     @ensureDeferred
-    async def test_a_failing_file_is_told(self, reactor, tls, tmp_path):
+    async def test_a_failing_file_is_reported(self, reactor, tls, tmp_path):
         class Broken:
             async def exclusively(self, turn):
                 descriptor = os.open(tmp_path, os.O_RDONLY)
@@ -183,7 +181,7 @@ class TestSending:
             assert await deferToThread(peer.recv, 4096) == b"and goes on"
 
     @ensureDeferred
-    async def test_what_comes_meanwhile_is_read_afterwards(self, reactor, tls, cached):
+    async def test_input_during_a_download_is_read_later(self, reactor, tls, cached):
         async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, peer):
             reading = start(connection.read())
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
@@ -194,7 +192,7 @@ class TestSending:
             assert await reading == b"meanwhile"
 
     @ensureDeferred
-    async def test_cancelling_while_a_thread_works_leaves_nothing_open(self, reactor, tls, cached):
+    async def test_cancelling_during_a_call_leaves_nothing_open(self, reactor, tls, cached):
         before = descriptors()
         go_on = threading.Event()
         states = []
@@ -219,7 +217,7 @@ class TestSending:
 
     @versions
     @ensureDeferred
-    async def test_a_peer_that_ends_its_side_first_gets_it_all(self, reactor, tls, cached, version):
+    async def test_a_half_closed_peer_gets_everything(self, reactor, tls, cached, version):
         async with connected_tls_pair(reactor, tls, version=version) as (connection, peer):
             send_close_notify(peer)
             assert await connection.read() == b""
@@ -251,7 +249,7 @@ def pour(peer: ssl.SSLSocket, data: bytes) -> None:
 class TestReceiving:
     @versions
     @ensureDeferred
-    async def test_everything_arrives_as_it_is(self, reactor, tls, sink, tmp_path, version):
+    async def test_everything_arrives_unchanged(self, reactor, tls, sink, tmp_path, version):
         async with connected_tls_pair(reactor, tls, version=version) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
             assert await connection.receive_file(sink.exclusively) == len(CONTENT)
@@ -262,7 +260,7 @@ class TestReceiving:
         assert (tmp_path / "sink").read_bytes() == CONTENT
 
     @ensureDeferred
-    async def test_an_end_that_was_read_before_is_not_waited_for(self, reactor, tls, sink):
+    async def test_an_early_close_notify_is_not_waited_for(self, reactor, tls, sink):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             pour(peer, b"small")
             assert await connection.read() == b"small"
@@ -271,7 +269,7 @@ class TestReceiving:
             assert sink.turns == []
 
     @ensureDeferred
-    async def test_a_slow_peer_holds_no_thread(self, reactor, tls, sink):
+    async def test_a_slow_peer_does_not_occupy_a_thread(self, reactor, tls, sink):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             peer.sendall(b"some")
@@ -295,7 +293,9 @@ class TestReceiving:
 
     @pytest.mark.parametrize("bears", [False, True])
     @ensureDeferred
-    async def test_a_fin_alone_is_a_cut_unless_it_is_borne(self, reactor, tls, sink, bears):
+    async def test_a_fin_without_close_notify_aborts_unless_allowed(
+        self, reactor, tls, sink, bears
+    ):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             connection.accepts_truncated_tls = bears
             receiving = start(connection.receive_file(sink.exclusively))
@@ -310,7 +310,7 @@ class TestReceiving:
 
     @pytest.mark.parametrize("bears", [False, True])
     @ensureDeferred
-    async def test_an_rst_is_a_cut(self, reactor, tls, sink, bears):
+    async def test_a_reset_aborts(self, reactor, tls, sink, bears):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             connection.accepts_truncated_tls = bears
             receiving = start(connection.receive_file(sink.exclusively))
@@ -321,7 +321,7 @@ class TestReceiving:
                 await receiving
 
     @ensureDeferred
-    async def test_what_is_no_tls_any_more_is_a_cut(self, reactor, tls, sink):
+    async def test_invalid_records_abort(self, reactor, tls, sink):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = start(connection.receive_file(sink.exclusively))
             socket.socket.sendall(peer, b"in clear\r\n")
@@ -329,14 +329,14 @@ class TestReceiving:
                 await receiving
 
     @ensureDeferred
-    async def test_silence_is_a_stall(self, reactor, tls, sink):
+    async def test_a_silent_peer_stalls(self, reactor, tls, sink):
         async with connected_tls_pair(reactor, tls, stall_timeout=0.2) as (connection, peer):
             peer.sendall(b"some")
             with pytest.raises(TransferStalled):
                 await connection.receive_file(sink.exclusively)
 
     @ensureDeferred
-    async def test_a_failing_file_is_told(self, reactor, tls):
+    async def test_a_failing_file_is_reported(self, reactor, tls):
         async def full(turn):
             with open("/dev/full", "wb", buffering=0) as file:
                 return await deferToThread(turn, file.fileno())
@@ -349,8 +349,8 @@ class TestReceiving:
             assert stream(connection)._is_ours
 
     @ensureDeferred
-    async def test_one_that_fails_while_more_comes_too(self, reactor, tls, monkeypatch):
-        """What is alone is written by a thread of its own, and fails there."""
+    async def test_a_failing_file_with_more_input(self, reactor, tls, monkeypatch):
+        """A single chunk is written by its own thread, and fails there."""
         monkeypatch.setattr(tls_receive_file, "POLL_MS", 5_000)
 
         async def full(turn):
@@ -368,7 +368,7 @@ class TestReceiving:
                 await pouring
 
     @ensureDeferred
-    async def test_several_at_a_time_arrive_as_they_are(self, reactor, tls, tmp_path):
+    async def test_several_uploads_arrive_unchanged(self, reactor, tls, tmp_path):
         async def one(name):
             sink = Sink(tmp_path / name)
             async with connected_tls_pair(reactor, tls) as (connection, peer):
@@ -383,7 +383,7 @@ class TestReceiving:
         assert await gatherResults(tasks) == [(len(CONTENT), True)] * 3
 
     @ensureDeferred
-    async def test_cancelling_while_a_thread_works_leaves_nothing_open(self, reactor, tls, sink):
+    async def test_cancelling_during_a_call_leaves_nothing_open(self, reactor, tls, sink):
         before = descriptors()
         go_on = threading.Event()
         turns: list[tuple[int, TurnResult]] = []
@@ -409,7 +409,7 @@ class TestReceiving:
         await until(reactor, lambda: descriptors() <= before)
 
     @ensureDeferred
-    async def test_our_own_abort_is_a_cut(self, reactor, tls, sink):
+    async def test_a_local_abort(self, reactor, tls, sink):
         async with connected_tls_pair(reactor, tls) as (connection, _peer):
             receiving = start(connection.receive_file(sink.exclusively))
             connection.abort()
