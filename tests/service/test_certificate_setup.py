@@ -87,7 +87,7 @@ def test_what_is_wrong_with_them_is_one_line(
 ) -> None:
     path = tmp_path / "wrong.pem"
     if kind == "expired":
-        path = authority.certificate("old", lasts=-timedelta(days=1))
+        path = authority.certificate("old", lifetime=-timedelta(days=1))
     elif kind == "garbage":
         path.write_text("no certificate")
     elif kind == "directory":

@@ -118,7 +118,7 @@ def test_a_damaged_key_is_told(authority, tmp_path):
 
 
 def test_one_that_has_expired_is_told(authority):
-    path = authority.certificate("old", lasts=timedelta(days=-1))
+    path = authority.certificate("old", lifetime=timedelta(days=-1))
     day = datetime.now(UTC) - timedelta(days=1)
     assert problem(path).startswith(f"{path} expired on {day:%Y-%m-%d}")
 

@@ -253,7 +253,7 @@ def spoil(how: str, path: Path, authority: Authority) -> None:
         case "garbage":
             path.write_bytes(b"nonsense")
         case "expired":
-            authority.certificate("one", file=path.name, lasts=-timedelta(days=1))
+            authority.certificate("one", file=path.name, lifetime=-timedelta(days=1))
         case "key":
             mark = b"-----BEGIN CERT"
             path.write_bytes(other[: other.index(mark)] + own[own.index(mark) :])

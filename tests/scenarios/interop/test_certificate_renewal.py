@@ -49,7 +49,7 @@ def test_renewed_certificates_are_used_and_sessions_continue(tmp_path: Path) -> 
         after = open_ones.enter_context(closing(session(port)))
         assert certificate(after) != old
         assert before.pwd() == after.pwd() == "/"
-        authority.certificate("a.example", file="service.pem", lasts=-timedelta(days=1))
+        authority.certificate("a.example", file="service.pem", lifetime=-timedelta(days=1))
         running.process.send_signal(signal.SIGHUP)
         running.line(r"service\.pem expired .*; the previous certificates stay in use")
         last = open_ones.enter_context(closing(session(port)))

@@ -181,7 +181,7 @@ def test_a_closed_output_does_not_stop_the_service(tmp_path: Path, command: list
         assert running.process.wait(PATIENCE) == 0
 
 
-def test_a_directory_server_under_the_log_stops_nobody(tmp_path: Path) -> None:
+def test_a_full_disk_under_the_log_does_not_stop_the_service(tmp_path: Path) -> None:
     command = [BIN / "ftpservice", "serve", "--log-file=/dev/full", *OPTIONS]
     with Program(command, tmp_path) as running:
         with client(running.port()) as one:

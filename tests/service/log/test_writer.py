@@ -90,7 +90,7 @@ def test_a_blocked_sink_blocks_nothing_and_the_loss_is_reported_once() -> None:
     assert said(sink) == ["first", *map(str, range(10)), "15 log lines were lost"]
 
 
-def test_a_directory_server_loses_nothing_that_the_queue_holds() -> None:
+def test_a_full_disk_loses_nothing_that_the_queue_holds() -> None:
     sink = Sink(errno.ENOSPC, errno.ENOSPC, errno.EAGAIN)
     writer = LogWriter(sink, retry=0.01)
     writer.start()

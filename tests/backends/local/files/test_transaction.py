@@ -33,7 +33,7 @@ def bench(tmp_path):
     assert made.open_descriptors() == []
 
 
-def directory_server(*_args):
+def full_disk(*_args):
     raise OSError(errno.ENOSPC, "full")
 
 
@@ -610,7 +610,7 @@ class TestCuts:
     def test_nothing_is_written_behind_what_could_not_be(self, bench, monkeypatch):
         writing = run(begin_upload(bench.storage, "/file", b"first"))
         with monkeypatch.context() as patch, pytest.raises(errors.NoSpace):
-            patch.setattr(file_ops.os, "write", directory_server)
+            patch.setattr(file_ops.os, "write", full_disk)
             run(writing.write(bytes(100_000)))
         with pytest.raises(errors.Unavailable, match="an earlier write failed"):
             run(writing.write(b"behind"))
