@@ -16,8 +16,8 @@ from ftpservice.testing.contract.case import (
     read_file,
     upload_file,
 )
-from tests.scenarios.faults.test_disk import refused
-from tests.support.fault_service import RestartableService, hidden, noise
+from tests.scenarios.faults.test_full_disk import refused
+from tests.support.failing_disk import mounted
 from tests.support.local_source import Bench, run
 from tests.support.raw_client import reset
 from tests.support.restartable_service import RestartableService, hidden, noise
