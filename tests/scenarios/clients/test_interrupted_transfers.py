@@ -28,7 +28,7 @@ IN_CLEAR = "set ftp:ssl-allow no"
 """What keeps lftp from going under TLS."""
 
 Connect = Callable[..., Network]
-EITHER = pytest.mark.parametrize("receive_all", [False, True], ids=["data", "receive_all"])
+EITHER = pytest.mark.parametrize("cut_control", [False, True], ids=["data", "cut_control"])
 
 
 @pytest.fixture(name="network")
@@ -104,12 +104,12 @@ def upload_command(client: str, port: int) -> list[str]:
 @pytest.mark.parametrize("client", ["curl", "wget", "lftp", "ncftpget"])
 @in_thread
 def test_an_interrupted_download_is_resumed(
-    served: RunningService, tmp_path: Path, network: Connect, client: str, receive_all: bool
+    served: RunningService, tmp_path: Path, network: Connect, client: str, cut_control: bool
 ) -> None:
     (served.root / "file").write_bytes(DATA)
     here = tmp_path / "here"
     here.mkdir()
-    cut = network(CUT, control=receive_all)
+    cut = network(CUT, control=cut_control)
     words = download_command(client, cut.port)
     if run(words, tmp_path, cwd=here, status=None).returncode != 0:
         run(words, tmp_path, cwd=here)
@@ -129,10 +129,10 @@ def test_an_interrupted_upload_is_resumed(
     network: Connect,
     endings: list[TransferEnded],
     client: str,
-    receive_all: bool,
+    cut_control: bool,
 ) -> None:
     (tmp_path / "file").write_bytes(DATA)
-    words = upload_command(client, network(CUT, control=receive_all).port)
+    words = upload_command(client, network(CUT, control=cut_control).port)
     assert run(words, tmp_path, status=None).returncode != 0
     assert not (served.root / "file").exists()
     run(words, tmp_path)
@@ -151,10 +151,10 @@ def test_another_client_resumes_an_upload(
     login: Login,
     endings: list[TransferEnded],
     client: str,
-    receive_all: bool,
+    cut_control: bool,
 ) -> None:
     (tmp_path / "file").write_bytes(DATA)
-    upload_cut(login(network(CUT, control=receive_all)))
+    upload_cut(login(network(CUT, control=cut_control)))
     run(upload_command(client, served.port), tmp_path)
     assert whole(served.root)
     assert BIG - CUT <= endings[-1].size < BIG
@@ -167,10 +167,10 @@ def test_the_old_file_is_visible_until_the_upload_is_complete(
     network: Connect,
     login: Login,
     endings: list[TransferEnded],
-    receive_all: bool,
+    cut_control: bool,
 ) -> None:
     (served.root / "file").write_bytes(b"old")
-    upload_cut(login(network(CUT, control=receive_all)))
+    upload_cut(login(network(CUT, control=cut_control)))
     served.wait_for(lambda: [event.outcome for event in endings] == [Outcome.ABORTED])
     session = login(served)
     assert download(session, "file") == b"old"
@@ -181,9 +181,9 @@ def test_the_old_file_is_visible_until_the_upload_is_complete(
 @EITHER
 @in_thread
 def test_an_upload_is_interrupted_several_times(
-    served: RunningService, network: Connect, login: Login, receive_all: bool
+    served: RunningService, network: Connect, login: Login, cut_control: bool
 ) -> None:
-    unsteady = network(CUT, 12 << 20, 10 << 20, control=receive_all)
+    unsteady = network(CUT, 12 << 20, 10 << 20, control=cut_control)
     arrived = 0
     while arrived is not None and len(unsteady.cuts_left):
         session = login(unsteady)
@@ -255,9 +255,9 @@ def test_size_is_what_arrived(
     network: Connect,
     login: Login,
     endings: list[TransferEnded],
-    receive_all: bool,
+    cut_control: bool,
 ) -> None:
-    upload_cut(login(network(CUT, control=receive_all)))
+    upload_cut(login(network(CUT, control=cut_control)))
     served.wait_for(lambda: endings)
     arrived = [path.stat().st_size for path in served.root.iterdir()]
     assert [event.size for event in endings] == arrived
