@@ -73,7 +73,7 @@ def test_feat_lists_the_tls_commands(served: RunningService) -> None:
     assert b" CCC" not in lines
     text = b"\n".join(client.auth().ask("STAT").lines)
     assert b"TLSv1.3" in text
-    assert b"data in clear" in text
+    assert b"data: plaintext" in text
 
 
 @in_thread
