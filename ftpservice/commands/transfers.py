@@ -104,7 +104,7 @@ async def _receive(
     upload.mode, upload.announced_size = request.write_mode, next_transfer.announced_size
     upload.active_upload = active
     if active is not None:
-        active.cut = upload.abort
+        active.abort = upload.abort
     return upload
 
 

@@ -125,26 +125,26 @@ async def remove_file(context: SessionContext, path: VirtualPath) -> None:
 
 
 async def resume_request(
-    context: SessionContext, path: VirtualPath, how: WriteMode, next_transfer: NextTransfer
+    context: SessionContext, path: VirtualPath, write_mode: WriteMode, next_transfer: NextTransfer
 ) -> tuple[WriteMode, int, bool]:
     """Return how an upload is written, its offset, and whether that is one in the partial only.
 
     Raises `ReplyError` if it is not certain what the client resumes.
     """
     reported = context.reported_sizes.get(path) if context.reported_sizes else None
-    if how is WriteMode.APPEND:
+    if write_mode is WriteMode.APPEND:
         if reported is not None and reported.resumes is not None:
             return reported.resumes, reported.size, True  # whatever arrived since
         if reported is not None or context.services.resume_offers.was_cut_recently(
             context.upload_key(path)
         ):
             await _refuse_doubtful(context, path)
-        return how, 0, False
-    if how is not WriteMode.REPLACE or not next_transfer.start:
-        return how, 0, False
+        return write_mode, 0, False
+    if write_mode is not WriteMode.REPLACE or not next_transfer.start:
+        return write_mode, 0, False
     if reported is not None and reported.resumes is None and reported.size == next_transfer.start:
         await _refuse_doubtful(context, path)
-    return how, next_transfer.start, reported is not None and reported.resumes is not None
+    return write_mode, next_transfer.start, reported is not None and reported.resumes is not None
 
 
 async def _refuse_doubtful(context: SessionContext, path: VirtualPath) -> None:

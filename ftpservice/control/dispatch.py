@@ -72,7 +72,7 @@ def _permitted_row(context: SessionContext, verb: str, row: Verb | None) -> Verb
     is_logged_in = context.portal_login.account is not None
     if row is not None and verb not in HTTP_VERBS:
         context.foreign_detector.has_spoken_ftp = True
-    elif not is_logged_in and context.foreign_detector.is_over(verb):
+    elif not is_logged_in and context.foreign_detector.must_disconnect(verb):
         raise ReplyError(
             codes.SERVICE_UNAVAILABLE, f"This is FTP; unknown command {printable_verb(verb)}."
         )

@@ -249,7 +249,7 @@ class FTPFactory(ftp.FTPFactory):
     def abort_all(self) -> None:
         """Abort the connection of every session."""
         for session in tuple(self.instances):
-            session.cut()
+            session.abort()
 
     def startFactory(self) -> None:
         """Accept sessions."""

@@ -253,7 +253,7 @@ class ControlProtocol(Protocol):
         self._registry.release_place(self._context)
         self.disconnect(reason)
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Abort the connection."""
         self._interpreter.end()
         self.transport.abortConnection()

@@ -27,7 +27,7 @@ SILENCE_SECONDS = 20.0
 class ActiveUpload:
     """One upload; ``connection`` is its data connection, once there is one."""
 
-    __slots__ = ("_began", "appends", "connection", "cut", "host", "is_live", "key", "waiters")
+    __slots__ = ("_began", "abort", "appends", "connection", "host", "is_live", "key", "waiters")
 
     def __init__(
         self,
@@ -45,13 +45,13 @@ class ActiveUpload:
         self.is_live = is_live
         """Tells whether its session still has a client."""
         self.connection: StreamConnection | None = None
-        self.cut: Callable[[], object] = self._abort
+        self.abort: Callable[[], object] = self._abort_connection
         """Aborts its transfer, which then ends by itself."""
         self._began = began
         self.waiters: list[Deferred[None]] = []
         """Sessions that wait for its end."""
 
-    def _abort(self) -> None:
+    def _abort_connection(self) -> None:
         if self.connection is not None:
             self.connection.abort()
 
@@ -93,13 +93,13 @@ class ActiveUploads:
         while (other := self.active.get(key)) is not None:
             if not other.is_dead_for(host, now()):
                 raise BeingUploaded(key[1])
-            other.cut()
+            other.abort()
             await other.ended()
 
     async def wait_for_end(self, key: tuple[str, VirtualPath]) -> None:
         """Abort an upload to this name whose session has ended, and wait for its end."""
         while (other := self.active.get(key)) is not None and not other.is_live():
-            other.cut()
+            other.abort()
             await other.ended()
 
     def appends(self, key: tuple[str, VirtualPath]) -> bool:

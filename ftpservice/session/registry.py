@@ -33,7 +33,7 @@ class ManagedSession(Protocol):
     def yield_place(self, reason: str) -> None:
         """Send 421 and close, before a login, because another session needs the place."""
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Abort the connection."""
 
 

@@ -41,9 +41,9 @@ class UploadDigests:
         self._runner = runner
         self._known: OrderedDict[str, _KnownDigest] = OrderedDict()
 
-    def hashing_writer_for(self, writing: IWriting, how: WriteMode) -> IWriting:
+    def hashing_writer_for(self, writing: IWriting, write_mode: WriteMode) -> IWriting:
         """Return ``writing``, with a digest if that will be the digest of the complete file."""
-        if self._runner is None or how is WriteMode.APPEND or writing.offset:
+        if self._runner is None or write_mode is WriteMode.APPEND or writing.offset:
             return writing
         return HashingWriter(writing, self._algorithm, self._runner)
 

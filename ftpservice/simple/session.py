@@ -143,7 +143,7 @@ class SimpleServerSession:
         if self.context.portal_login.account is None:
             if verb in SIMPLE_VERBS:
                 self.context.foreign_detector.has_spoken_ftp = True
-            elif self.context.foreign_detector.is_over(verb):
+            elif self.context.foreign_detector.must_disconnect(verb):
                 raise AnswerError(ErrorCode.SYNTAX, WRONG_PROTOCOL_TEXT, ends_session=True)
 
     async def _send_last(self, code: ErrorCode, reason: str) -> None:
@@ -220,7 +220,7 @@ class SimpleServerSession:
         self._registry.release_place(self.context)
         self.disconnect(reason)
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Abort the connection."""
         self._transport.abortConnection()
 

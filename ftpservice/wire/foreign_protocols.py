@@ -27,7 +27,7 @@ class ForeignProtocolDetector:
         """Whether it has sent a known verb."""
         self._unknown = 0
 
-    def is_over(self, verb: str) -> bool:
+    def must_disconnect(self, verb: str) -> bool:
         """Tell whether an unknown verb, or one of HTTP, ends the session; a blank line does not."""
         self._unknown += 1
         if self._unknown >= MAX_UNKNOWN_VERBS or verb in HTTP_VERBS:

@@ -25,7 +25,7 @@ class Stage:
         self.clock, self.uploads, self.cuts = Clock(), ActiveUploads(), []
         self.live = True
         self.first = ActiveUpload(KEY, HERE, lambda: self.live, self.clock.seconds())
-        self.first.cut = lambda: self.cuts.append(self.clock.seconds())
+        self.first.abort = lambda: self.cuts.append(self.clock.seconds())
         self.uploads.active[self.first.key] = self.first
 
     def second(self, host=HERE):
