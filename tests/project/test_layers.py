@@ -1,4 +1,4 @@
-"""The shape of the code: imports point down and make no circle, files and folders are small."""
+"""The structure of the code: ranks of rooms, no circular imports, limits of size, unique names."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ RANKS: dict[str, list[set[str]]] = {
         {"console"},
     ],
 }
-"""The rooms of a package from the lowest rank up; a room imports from those of lower rank.
+"""The rooms of each package, lowest rank first; a room imports from rooms of lower rank only.
 
-A file that stands in the package's own folder is a room by itself.
+A file in the top folder of a package is a room of its own.
 """
 STANDARD_LIBRARY_ONLY = {"wire", "events", "linux"}
 CLIENT_MAY_USE = {"wire", "concurrency", "net", "net.tls", "stream", "linux"}
@@ -73,6 +73,35 @@ MAX_FUNCTION_LINES = 40
 MAX_CLASS_METHODS = 15
 MAX_FOLDER_FILES = 20
 """Without ``__init__.py``."""
+MAX_SAME_FILE_NAMES = 2
+"""How many rooms of a package may have a file of the same name."""
+
+LARGE_CLASSES = {
+    "Client": 22,
+    "ClientSession": 20,
+    "ConsoleSession": 16,
+    "ControlConnection": 20,
+    "ControlProtocol": 28,
+    "FTPFactory": 22,
+    "LocalUpload": 16,
+    "MemoryTransport": 24,
+    "PassiveChannel": 16,
+    "ProtocolInterpreter": 21,
+    "RestrictedStorage": 17,
+    "SessionContext": 17,
+    "SimpleClientSession": 21,
+    "SimpleServerSession": 22,
+    "StreamConnection": 19,
+    "TLSTransport": 22,
+}
+"""Classes with more than `MAX_CLASS_METHODS` methods, and their number. This list only shrinks."""
+
+SHARED_FILE_NAMES = {
+    "ftpservice": {"errors", "listing", "storage"},
+    "ftpservice_client": {"connection", "files", "progress", "session"},
+}
+"""File names in more than `MAX_SAME_FILE_NAMES` rooms: the same part of several backends or
+protocols. This list only shrinks."""
 
 SERVER = sorted(PACKAGES["ftpservice"].rglob("*.py"))
 CLIENT = sorted(PACKAGES["ftpservice_client"].rglob("*.py"))
@@ -95,14 +124,14 @@ MODULES = {module_of(path): path for path in [*SERVER, *CLIENT]}
 
 
 def room_of(module: str) -> tuple[str, str]:
-    """Return the package of a module, and the room that it stands in."""
+    """Return the package and the room of a module."""
     package, _, rest = module.partition(".")
-    rooms = {wait_for_room for rank in RANKS[package] for wait_for_room in rank}
+    rooms = {room for same_rank in RANKS[package] for room in same_rank}
     within = rest or package
     if module == "ftpservice":
         return package, module
     while within not in rooms:
-        assert "." in within, f"{module} stands in no room"
+        assert "." in within, f"{module} is in no room"
         within = within.rpartition(".")[0]
     return package, within
 
@@ -117,18 +146,18 @@ def tree(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in it: ``a.b.c`` for ``from a.b import c`` too."""
+    """Yield what a file imports, also within functions; ``a.b.c`` for ``from a.b import c``."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{named(path)}: imports are absolute here"
+            assert node.level == 0, f"{named(path)}: relative import"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @cache
 def own_imports(path: Path) -> frozenset[str]:
-    """The modules of both packages that a file imports, without itself."""
+    """Return the modules of both packages that a file imports, without itself."""
     found = set()
     for name in imports(path):
         module = name if name in MODULES else name.rpartition(".")[0]
@@ -137,8 +166,8 @@ def own_imports(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def circles(graph: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return the nodes from which a way leads back to themselves."""
+def nodes_in_cycles(graph: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the nodes that can be reached from themselves."""
     reached: dict[str, set[str]] = {}
     for start in graph:
         seen: set[str] = set()
@@ -153,7 +182,7 @@ def circles(graph: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines from ``def`` to the end, without the docstring."""
+    """Return the lines from ``def`` to the end, without the docstring."""
     last = function.end_lineno or function.lineno
     lines = last - function.lineno + 1
     first = function.body[0]
@@ -169,28 +198,28 @@ def test_a_room_imports_only_from_those_of_lower_rank(path: Path) -> None:
         assert not own_imports(path)
         return
     package, room = room_of(module)
-    climbing = []
+    upward = []
     for other in own_imports(path):
         its_package, its_room = room_of(other)
         if its_package != package:
             if package == "ftpservice":
-                climbing.append(other)
+                upward.append(other)
         elif its_room != room and rank(package, its_room) >= rank(package, room):
-            climbing.append(other)
-    assert climbing == [], f"{named(path)} climbs to {climbing}"
+            upward.append(other)
+    assert upward == [], f"{named(path)} imports upward: {upward}"
 
 
-def test_no_file_is_in_a_circle_of_imports() -> None:
+def test_no_file_is_in_a_cycle_of_imports() -> None:
     graph = {module: own_imports(path) for module, path in MODULES.items()}
-    assert circles(graph) == []
+    assert nodes_in_cycles(graph) == []
 
 
 def folder_of(module: str) -> str:
-    """Return the folder of a module; a file in the package's own folder counts as one itself."""
+    """Return the folder of a module; a file in the top folder of a package counts as a folder."""
     return module.rpartition(".")[0] if module.count(".") > 1 else module
 
 
-def test_no_folder_is_in_a_circle_of_imports() -> None:
+def test_no_folder_is_in_a_cycle_of_imports() -> None:
     graph: dict[str, set[str]] = defaultdict(set)
     for module, path in MODULES.items():
         if path.name == "__init__.py":
@@ -198,7 +227,7 @@ def test_no_folder_is_in_a_circle_of_imports() -> None:
         for other in own_imports(path):
             if MODULES[other].name != "__init__.py" and folder_of(other) != folder_of(module):
                 graph[folder_of(module)].add(folder_of(other))
-    assert circles(graph) == []
+    assert nodes_in_cycles(graph) == []
 
 
 @pytest.mark.parametrize(
@@ -210,7 +239,7 @@ def test_no_folder_is_in_a_circle_of_imports() -> None:
     ],
     ids=named,
 )
-def test_grammar_and_events_need_the_standard_library_only(path: Path) -> None:
+def test_wire_events_and_linux_import_only_the_standard_library(path: Path) -> None:
     outside = {"twisted", "zope", "argon2"}
     assert [name for name in imports(path) if name.split(".")[0] in outside] == []
 
@@ -218,12 +247,12 @@ def test_grammar_and_events_need_the_standard_library_only(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [path for path in CLIENT if path.parent.name != "testing"], ids=named
 )
-def test_the_client_uses_grammar_transports_and_streams_of_the_server_alone(path: Path) -> None:
+def test_the_client_imports_only_shared_rooms_of_the_service(path: Path) -> None:
     used = {room_of(name)[1] for name in own_imports(path) if name.startswith("ftpservice.")}
     assert used <= CLIENT_MAY_USE
 
 
-def test_the_reactor_is_imported_in_one_place() -> None:
+def test_only_the_twistd_plugin_imports_the_reactor() -> None:
     importing = [named(path) for path in ALL if "twisted.internet.reactor" in set(imports(path))]
     assert importing == [
         "ftpservice/service/tap.py",
@@ -244,11 +273,11 @@ DOORS = {
     "ftpservice_client",
     "ftpservice_client.testing",
 }
-"""The packages whose ``__init__.py`` re-exports what others import."""
+"""The packages whose ``__init__.py`` re-exports public names."""
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if path.name == "__init__.py"], ids=named)
-def test_a_package_file_holds_a_docstring_and_its_names(path: Path) -> None:
+def test_an_init_file_has_only_a_docstring_and_all(path: Path) -> None:
     module = tree(path)
     assert ast.get_docstring(module)
     allowed = {"__all__", "__version__"} if path.parent.name == "ftpservice" else {"__all__"}
@@ -260,7 +289,7 @@ def test_a_package_file_holds_a_docstring_and_its_names(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=named)
-def test_a_file_says_what_it_offers(path: Path) -> None:
+def test_every_file_has_a_docstring_and_all(path: Path) -> None:
     module = tree(path)
     targets: list[ast.expr] = []
     for node in module.body:
@@ -273,7 +302,7 @@ def test_a_file_says_what_it_offers(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=named)
-def test_files_and_functions_stay_small(path: Path) -> None:
+def test_files_and_functions_are_within_their_limits(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree(path)):
@@ -282,11 +311,60 @@ def test_files_and_functions_stay_small(path: Path) -> None:
             assert lines <= MAX_FUNCTION_LINES, f"{node.name} is {lines} lines"
 
 
-def test_folders_stay_small() -> None:
+def test_folders_are_within_their_limit() -> None:
     counts: dict[Path, int] = defaultdict(int)
     for path in [*SERVER, *CLIENT]:
         counts[path.parent] += path.name != "__init__.py"
     assert {named(folder): n for folder, n in counts.items() if n > MAX_FOLDER_FILES} == {}
+
+
+def class_definitions() -> Iterator[tuple[Path, ast.ClassDef]]:
+    """Yield every class of both packages, nested ones too."""
+    for path in [*SERVER, *CLIENT]:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                yield path, node
+
+
+def test_classes_are_within_their_limit() -> None:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    counts = {
+        node.name: sum(isinstance(member, kinds) for member in node.body)
+        for _, node in class_definitions()
+    }
+    too_large = {
+        name: count
+        for name, count in counts.items()
+        if count > LARGE_CLASSES.get(name, MAX_CLASS_METHODS)
+    }
+    assert too_large == {}
+    needless = {name for name in LARGE_CLASSES if counts.get(name, 0) <= MAX_CLASS_METHODS}
+    assert needless == set(), "take these out of LARGE_CLASSES"
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    """Across both packages."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path, node in class_definitions():
+        places[node.name].append(named(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_two_files_of_a_room_have_the_same_name() -> None:
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for module, path in MODULES.items():
+        if path.name != "__init__.py":
+            places[":".join(room_of(module)), path.stem].append(module)
+    assert {key: found for key, found in places.items() if len(found) > 1} == {}
+
+
+def test_few_rooms_have_files_of_the_same_name() -> None:
+    for package, shared in SHARED_FILE_NAMES.items():
+        counts: dict[str, int] = defaultdict(int)
+        for module, path in MODULES.items():
+            if module.startswith(f"{package}.") and path.name != "__init__.py":
+                counts[path.stem] += 1
+        assert {name for name, n in counts.items() if n > MAX_SAME_FILE_NAMES} <= shared
 
 
 def test_every_folder_is_packaged() -> None:
@@ -297,11 +375,11 @@ def test_every_folder_is_packaged() -> None:
 
 
 SCENARIOS = {"scenarios", "project", "support"}
-"""Folders of tests without a module of their own: behaviour, the project, what tests share."""
+"""Folders of tests that mirror no module: behaviour, the project, shared helpers."""
 
 
 def mirrored(path: Path) -> Path:
-    """Return the module that a test file is about."""
+    """Return the module that a test file tests."""
     *folders, name = path.relative_to(TOP / "tests").parts
     package = PACKAGES["ftpservice"]
     if folders and folders[0] == "client":
