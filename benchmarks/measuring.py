@@ -128,11 +128,11 @@ class Measuring:
 
     def _mixed(self, job: Job, peer: Peer, server: Running) -> Sample:
         share = SLOW_SHARE if job.profile is Profile.SLOW_DISK else 1.0
-        mix = [job] if job.verb else [disconnect for disconnect in JOBS if disconnect.name in MIX]
-        parts = [_part(disconnect, share) for disconnect in mix]
+        mix = [job] if job.verb else [each for each in JOBS if each.name in MIX]
+        parts = [_part(each, share) for each in mix]
         server.stall()
         behind = Measuring(self._space, NICENESS)
-        seconds = sum(behind._load(disconnect, peer, server).seconds for disconnect in parts)
+        seconds = sum(behind._load(part, peer, server).seconds for part in parts)
         longest = json.loads(server.stall())["longest"]
         return Sample(longest * 1000, seconds, 0, len(parts))
 

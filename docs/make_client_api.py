@@ -83,7 +83,7 @@ def _section(module: Any, name: str) -> str:
     parts = [f"### `{name}`\n", f"```text\n{name}{_signature(thing)}\n```\n", _text(thing)]
     if inspect.isclass(thing):
         parts += [_attributes(thing), *_methods(thing)]
-    return "\n".join(disconnect for disconnect in parts if disconnect)
+    return "\n".join(part for part in parts if part)
 
 
 def _alias(name: str, home: Any) -> str:

@@ -52,7 +52,7 @@ def test_names_with_line_ends_or_nul_are_refused(character):
 def test_no_path_leaves_its_root(here, text):
     path = VirtualPath.parse(here).joined(text)
     assert not {"", ".", ".."} & set(path.parts)
-    assert not any("/" in disconnect for disconnect in path.parts)
+    assert not any("/" in part for part in path.parts)
     assert VirtualPath.parse(str(path)) == path
     assert path.below(VirtualPath(("top",))).is_within(VirtualPath(("top",)))
 

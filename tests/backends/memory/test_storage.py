@@ -93,7 +93,7 @@ class TestInterfaces:
     def test_the_contract_hides_none_of_its_own_tests(self):
         parts = StorageContract.__bases__
         names = [
-            name for disconnect in parts for name in vars(disconnect) if name.startswith("test_")
+            name for part in parts for name in vars(part) if name.startswith("test_")
         ]
         assert len(names) == len(set(names)) > 70
 

@@ -86,7 +86,7 @@ def test_a_download_is_resumed_after_a_cut(served: RunningService, login: Login)
     ftp = login(served)
     ftp.voidcmd("TYPE I")
     with ftp.transfercmd("RETR file") as connection:
-        while sum(len(disconnect) for disconnect in parts) < BIG // 2:
+        while sum(len(part) for part in parts) < BIG // 2:
             parts.append(connection.recv(1 << 20))
         reset(connection)
     with pytest.raises(ftplib.error_temp, match=r"^426"):
