@@ -1,4 +1,4 @@
-"""The client side of ftpservice: FTP, FTP under TLS and the simple protocol behind one API."""
+"""The client side of ftpservice: FTP, FTP under TLS and the simple protocol with one API."""
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.replies import Reply

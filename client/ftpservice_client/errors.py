@@ -45,7 +45,7 @@ class InvalidArgument(ClientError, ValueError):
 
 
 class NetworkError(ClientError):
-    """The connection is lost, or of no more use; a transfer was not whole."""
+    """The connection is lost or unusable, or a transfer was incomplete."""
 
 
 class Timeout(NetworkError):

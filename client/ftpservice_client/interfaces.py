@@ -41,7 +41,7 @@ class UploadPosition:
     offset: int = 0
     """Bytes of the source that are there already."""
     append: bool = False
-    """Whether it goes behind what is there, whatever that is."""
+    """Whether it is appended to the existing file, whatever that is."""
     former: int | None = 0
     """Bytes that were there before an append; None if that is not known."""
 
@@ -55,7 +55,7 @@ class ByteCounter(Protocol):
 
 
 class TransferObserver(Protocol):
-    """Who wants to know how a transfer comes along."""
+    """An observer of the progress of a transfer."""
 
     def begin(self, counter: ByteCounter, total: int | None) -> None:
         """Learn of what counts from now on, and how many bytes the file has."""
@@ -120,7 +120,7 @@ class ClientSession(Protocol):
     async def retrieve(
         self, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
     ) -> int | None:
-        """Receive a file from ``offset``; returns its whole size, None where that is not known.
+        """Download a file from ``offset``; return its total size, None if unknown.
 
         Of a file that grows meanwhile that is what it had when this began. Raises
         `OverlapMismatch`.
@@ -129,7 +129,7 @@ class ClientSession(Protocol):
     async def store(
         self, name: str, source: UploadSource, at: UploadPosition, watch: TransferObserver
     ) -> None:
-        """Send a file, whole in place when this returns; raises `OverlapMismatch`."""
+        """Upload a file, complete when this returns; raises `OverlapMismatch`."""
 
     async def quit(self) -> None:
         """Say goodbye and close."""
@@ -161,16 +161,16 @@ class UploadSource(ABC):
         raise Unsupported("what cannot be read again has no digest")
 
     def close(self) -> None:
-        """Let go; may be repeated."""
+        """Close; may be repeated."""
         return
 
 
 OVERLAP_SIZE = 4096
-"""Bytes before the place where a download goes on that are compared with what comes."""
+"""Bytes before the offset of a resumed download that are compared with the received ones."""
 
 
 class DownloadTarget(ABC):
-    """Where received bytes go, one piece behind the other."""
+    """The destination of received bytes, written in order."""
 
     written = 0
     """Bytes that are there, those of an earlier download that is gone on with included."""
@@ -210,9 +210,9 @@ class DownloadTarget(ABC):
         raise Unsupported("what was passed on has no digest")
 
     async def commit(self) -> bytes | None:
-        """Be whole; returns the bytes if this is where they are."""
+        """Complete the download; return the bytes if they are in memory."""
         return None
 
     def abandon(self) -> None:
-        """Let go of what did not become whole; may be repeated."""
+        """Discard an incomplete download; may be repeated."""
         return

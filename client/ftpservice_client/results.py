@@ -29,7 +29,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """A transfer that became whole."""
+    """A complete transfer."""
 
     name: str
     """The file on the server."""
@@ -54,7 +54,7 @@ class TransferResult:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a directory holds, as the server told it, without names that are no names."""
+    """The entries of a directory as the server listed them, without invalid names."""
 
     entries: tuple[Entry, ...]
     unsafe: tuple[str, ...] = ()
@@ -64,11 +64,11 @@ class Listing:
     shows_hidden: bool = True
     """Whether names that begin with ``.`` are in it too; LIST leaves them out on many servers."""
     unique: str = ""
-    """What MLSD tells to recognize the directory itself by, empty if nothing."""
+    """The ``unique`` fact of the directory itself, empty if unknown."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that the server told was understood; else nothing is known to be gone."""
+        """Whether the listing was understood completely; otherwise no entry counts as missing."""
         return not self.unparsed and not self.unsafe
 
     @property

@@ -17,7 +17,7 @@ class ExplicitTLS(Enum):
 
     NEVER = "never"
     PREFER = "prefer"
-    """Ask for it, and go on in clear if the server has none."""
+    """Request it, and continue without it if the server has none."""
     REQUIRE = "require"
     """As ``ftpes://`` does."""
 
@@ -31,7 +31,7 @@ class Settings:
     stall_timeout: float = 60.0
     """Seconds that a transfer may stand still; 0 for ever."""
     retries: int = 0
-    """Times that a cut transfer, listing or look-up goes on over a new connection."""
+    """How often an interrupted transfer, listing or query continues over a new connection."""
     backoff: float = 1.0
     """Seconds before the first of these; doubled each time, up to 60, and varied by a half."""
     trust: Trust = field(default_factory=Trust)

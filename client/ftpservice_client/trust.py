@@ -21,10 +21,10 @@ class Trust:
     ca_file: Path | None = None
     """Authorities (or the server's own certificate) in PEM, instead of the system's."""
     fingerprint: str = ""
-    """The SHA-256 of the one certificate that is taken, whoever signed it and whatever it names;
+    """The SHA-256 of the only accepted certificate, whatever its issuer and names are;
     hexadecimal, with colons or without."""
     insecure: bool = False
-    """Whether any certificate will do: what is sent is secret from nobody who is in between."""
+    """Whether any certificate is accepted: an attacker on the path can then read everything."""
 
     def __post_init__(self) -> None:
         if self.fingerprint and not FINGERPRINT_PATTERN.fullmatch(self.normalized_fingerprint):

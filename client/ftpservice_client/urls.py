@@ -17,7 +17,7 @@ class Scheme(Enum):
 
     FTP = "ftp"
     FTPES = "ftpes"
-    """FTP that goes under TLS by AUTH TLS before the login (RFC 4217), or does not go on."""
+    """FTP with explicit TLS before the login (AUTH TLS, RFC 4217), required."""
     FTPS = "ftps"
     """FTP under TLS from the first byte."""
     SIMPLE = "simple"

@@ -23,7 +23,7 @@ __all__ = ["PendingLogin", "connect", "connect_endpoint", "connect_pool", "conne
 
 
 class PendingLogin:
-    """A connection to an FTP server that nobody has logged in on yet.
+    """A connection to an FTP server before the login.
 
     See `connect_without_login`.
     """
@@ -74,7 +74,7 @@ def connect_without_login(
 ) -> Deferred[PendingLogin]:
     """Connect to an FTP server and receive its greeting, under TLS where that is wanted.
 
-    Nobody is logged in: `PendingLogin.log_in` does that. Raises `BadURL`, `CannotConnect`,
+    `PendingLogin.log_in` then logs in. Raises `BadURL`, `CannotConnect`,
     `CertificateNotTrusted`, and `Unsupported` for the simple protocol, whose servers say nothing
     before the login.
     """

@@ -1,4 +1,4 @@
-"""Asking for the port of the next data connection behind the command of this one.
+"""EPSV for the next transfer, sent directly after the command of this one.
 
 The answer comes with the end of the transfer, and the next one begins a way there and back earlier.
 That is done where one transfer follows the other, and with servers of our own kind only: others
@@ -34,7 +34,7 @@ class EPSVPrefetch:
     is_possible = False
     """Whether the server lets us."""
     asked: CommandExchange | None = None
-    """EPSV that went behind the last transfer command."""
+    """The EPSV that was sent after the last transfer command."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock

@@ -17,7 +17,7 @@ MAX_PRELIMINARY_REPLIES = 100
 
 
 class CommandExchange:
-    """Is waited for by one at a time; told of replies, in order, by the connection."""
+    """One caller at a time waits for it; the connection passes its replies to it in order."""
 
     def __init__(self, command: str, clock: IReactorTime) -> None:
         self.command = command
@@ -53,7 +53,7 @@ class CommandExchange:
         self.tell()
 
     def tell(self) -> None:
-        """Tell who waits what there is to be told."""
+        """Call the callbacks that are due, and wake the caller that waits."""
         if self.on_first_reply is not None:
             heard, self.on_first_reply = self.on_first_reply, None
             heard()

@@ -37,7 +37,7 @@ def empty_listing(error: ServerRefused) -> Listing:
     """Return what a refusal to list means for a directory that is known to be there.
 
     Without files servers say ``450 No files found`` and the like. Of other words nothing is known,
-    and what tells of a fault is raised again.
+    and a refusal that reports a fault is raised again.
     """
     reply = error.reply
     if reply is None or reply.code not in (codes.FILE_BUSY, codes.FILE_UNAVAILABLE):
@@ -53,7 +53,7 @@ def empty_listing(error: ServerRefused) -> Listing:
 
 
 class ListCommand:
-    """LIST over one session; ``directory`` tells where the session is."""
+    """LIST over one session; ``directory`` returns its current directory."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class ListCommand:
         return await self._zone.in_utc(await self._fullest(places))
 
     async def _fullest(self, places: tuple[str, ...]) -> Listing:
-        """Return the listing with hidden names, if the server tells them."""
+        """Return the listing with hidden names, if the server lists them."""
         if self._command is not None:
             return await self._listed(self._command, places)
         plain = await self._listed("LIST", places)

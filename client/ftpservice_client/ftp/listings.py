@@ -31,7 +31,7 @@ MAX_NUMBER_DIGITS = 20
 
 
 class FTPListings:
-    """Looks at what one server has."""
+    """Requests listings and facts of files from one server."""
 
     def __init__(  # noqa: PLR0913 - one session's parts
         self,
@@ -63,7 +63,7 @@ class FTPListings:
             return listing
 
     async def _by_mlsd(self, path: str) -> Listing:
-        """Return what MLSD tells.
+        """Return the listing of MLSD.
 
         Raises `Unsupported` and `UnparsableListing` where LIST may do.
         """
@@ -81,7 +81,10 @@ class FTPListings:
         return listing
 
     async def _list_fallback(self, path: str, error: Unsupported | UnparsableListing) -> Listing:
-        """Return what LIST tells where MLSD did not; raises ``error`` if it does no better."""
+        """Return the listing of LIST if MLSD gave none.
+
+        Raises ``error`` if LIST gives none either.
+        """
         try:
             listing = await self._by_list(path)
         except (ServerRefused, Unsupported, UnparsableListing):
@@ -160,11 +163,11 @@ class FTPListings:
         return next((entry for entry in listing.entries if entry.name == path.name), None)
 
     async def size(self, name: str) -> int | None:
-        """Return the size of a file (SIZE, RFC 3659 §4), None where that is not told."""
+        """Return the size of a file (SIZE, RFC 3659 §4), None if unknown."""
         return size_from_reply(*await self._told(f"SIZE {name}"))
 
     async def modified(self, name: str) -> float | None:
-        """Return when a file was changed (MDTM), in seconds since the epoch; None if not told."""
+        """Return when a file was changed (MDTM), in seconds since the epoch; None if unknown."""
         code, text = await self._told(f"MDTM {name}")
         try:
             return parse_time(text) if code == codes.FILE_STATUS else None
@@ -186,7 +189,7 @@ def size_from_reply(code: int, text: str) -> int | None:
 
 
 def untyped_facts(features: Features) -> str:
-    """Return what is to be asked for with OPTS, where a server tells no types until it is asked."""
+    """Return the facts to request with OPTS, if a server sends no types by default."""
     offered = [fact for fact in features.get("MLST", "").split(";") if fact.strip()]
     names = {fact.strip().rstrip("*").lower(): fact for fact in offered}
     if "type" not in names or names["type"].strip().endswith("*"):

@@ -103,7 +103,7 @@ class LoginSequence:
             raise AuthenticationFailed(login_error_text(reply.lines[-1]), reply)
 
     def _needs_clear_text_warning(self, user: str) -> bool:
-        """Tell whether somebody may not know that the password goes in clear."""
+        """Tell whether the user may not know that the password is sent unencrypted."""
         asked = self.settings.explicit_tls is not ExplicitTLS.NEVER
         return asked and not self.secured and user not in ANONYMOUS_USERS
 

@@ -1,6 +1,6 @@
 """What a server's refusal means; the only place that knows reply codes for errors.
 
-RFC 959 has one code, 550, for all that can be wrong with a file. What is behind it only the text
+RFC 959 has one code, 550, for all that can be wrong with a file. The reason is only in the text
 says, in each server's own words; so where it matters the caller looks again (`AlreadyExists`,
 `NotFound`).
 """

@@ -1,7 +1,8 @@
 """The zone in which a server writes the times of its listings.
 
-LIST tells local times, and no zone. Once in a session the time of one file is compared with what
-MDTM says of it, which is UTC (RFC 3659 §3): the difference, in quarters of an hour, is the zone.
+LIST reports local times without a zone. Once in a session the time of one file is compared with
+what MDTM says of it, which is UTC (RFC 3659 §3): the difference, in quarters of an hour, is the
+zone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ MAX_TRIES = 3
 
 
 class ServerTimeZone:
-    """What is to be added to times of listings; ``modified`` asks with MDTM."""
+    """Return the seconds to add to the times of listings; ``modified`` sends MDTM."""
 
     def __init__(self, modified: Callable[[str], Awaitable[float | None]]) -> None:
         self._modified = modified

@@ -1,4 +1,4 @@
-"""A session of FTP, in clear or under TLS."""
+"""A session of FTP, with or without TLS."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class FTPNameCommands:
         await self._do(f"RMD {checked_argument(name)}")
 
     async def change_directory(self, path: str) -> str:
-        """Go there; returns where that is, as far as the server tells."""
+        """Change the directory; return the new one, as far as the server reports it."""
         command = f"CWD {checked_argument(path).removeprefix('./')}"
         try:
             try:

@@ -1,4 +1,4 @@
-"""Contexts of TLS for those who are trusted, and what people are told of those who are not."""
+"""TLS contexts for trusted servers, and error messages for untrusted ones."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def verify_pin(trust: Trust, certificate: bytes | None) -> None:
 
 
 def certificate_error(problem: HandshakeError) -> ClientError:
-    """Return what a caller is told of a handshake that failed."""
+    """Return the error of a failed handshake."""
     if problem.refused is None:
         return NetworkError(f"no TLS: {problem}")
     shown = fingerprint_of(problem.refused) if problem.refused else ""

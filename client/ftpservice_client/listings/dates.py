@@ -31,7 +31,7 @@ class ListedTime(NamedTuple):
 
 
 UNKNOWN_TIME = ListedTime(0.0, 0.0)
-"""What is said of a time that is not told."""
+"""The value of an unknown time."""
 
 
 def time_with_year(year: int, month: int, day: int, *clock: int) -> ListedTime:

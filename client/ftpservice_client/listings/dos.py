@@ -18,7 +18,7 @@ DOS_LINE = re.compile(
     r"|(?P<size>[0-9]{1,3}(?:[,.'\u00a0\u202f][0-9]{3}){1,6}|[0-9]{1,20}) )(?P<name>.+)"
 )
 IS_DAY_FIRST = re.compile(r"(?:1[3-9]|2[0-9]|3[01])[-/][0-9]{1,2}[-/][0-9]{2,4} .*")
-"""A date that cannot begin with the month; one of them decides for the whole listing."""
+"""A date that cannot begin with the month; one of them decides for the complete listing."""
 LINK_TYPES = frozenset({"JUNCTION", "SYMLINKD", "SYMLINK"})
 LINK_TARGET = re.compile(r"(.+?) \[[^\]]*\]")
 

@@ -1,8 +1,8 @@
 """Lines of z/OS (data sets, and members of a partitioned one) and of OS/400 (IBM i).
 
-z/OS tells no size in bytes, and of data sets no time of change; its columns have headings, without
-which no line is taken for one of its own. OS/400 writes dates in the form of the job, which the
-listing does not tell, so those times are not known.
+z/OS reports no size in bytes, and of data sets no time of change; its columns have headings,
+without which no line is taken for one of its own. OS/400 writes dates in the form of the job, which
+the listing does not tell, so those times are not known.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def data_set_entry(text: str) -> Entry:
         match = UNMOUNTED_DATA_SET.fullmatch(text)
         if match is None:
             raise ValueError("not a data set")
-        kind = Kind.DIRECTORY if match["pseudo"] else Kind.OTHER  # what is archived is not told
+        kind = (
+            Kind.DIRECTORY if match["pseudo"] else Kind.OTHER
+        )  # the kind of archived data sets is unknown
     return _entry(match["name"], kind)
 
 
@@ -86,7 +88,7 @@ READERS_BY_HEADING = (
     (MEMBER_HEADING, member_entry),
     (MODULE_HEADING, module_entry),
 )
-"""Lines that come first, and what reads the lines behind them."""
+"""Headings, and the parser of the lines after them."""
 
 
 def _entry(name: str, kind: Kind) -> Entry:

@@ -1,6 +1,6 @@
-"""A whole listing, whatever system wrote it.
+"""A complete listing, from any supported system.
 
-What is read is never guessed: a line that no format knows is kept as text, for whoever wants to
+What is read is never guessed: a line in no known format is kept as text, because callers that
 delete what a listing lacks must know that it was understood.
 """
 
@@ -47,7 +47,7 @@ class ParsedListing:
 def parse_listing(lines: Sequence[str], now: float) -> ParsedListing:
     """Read the lines of one directory; never raises.
 
-    ``now`` tells which year a date without one means.
+    ``now`` decides the year of a date without one.
     """
     entries: list[Entry] = []
     unread: list[str] = []
@@ -76,12 +76,12 @@ def _without_heading(lines: Sequence[str]) -> list[str]:
 
 
 def _is_later_heading(line: str, behind: Sequence[str]) -> bool:
-    """Tell whether ``ls -R`` goes on with another directory here."""
+    """Tell whether ``ls -R`` continues with another directory here."""
     return line.endswith(":") and any(map(TOTAL_LINE.fullmatch, behind))
 
 
 def _joined(lines: Sequence[str]) -> Iterator[str]:
-    """Put a long name of VMS and the line behind it together."""
+    """Join a long name of VMS with the line after it."""
     name = ""
     for line in lines:
         if name and line[:1].isspace():
@@ -98,7 +98,7 @@ def _joined(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _newest(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Leave out older versions of a file, as VMS lists them behind the newest."""
+    """Leave out older versions of a file, as VMS lists them after the newest."""
     seen: set[tuple[str, bool]] = set()
     for entry in entries:
         key = (entry.name, entry.size_known)

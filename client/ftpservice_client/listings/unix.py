@@ -82,7 +82,7 @@ def netware_entry(text: str, now: float) -> Entry:
 
 
 def _require_holders(words: list[str]) -> None:
-    """Refuse columns that hold a date or an overflown size: the columns behind are part of a name.
+    """Refuse columns with a date or an overflown size: the columns after it belong to the name.
 
     Raises `ValueError`.
     """
@@ -99,7 +99,7 @@ def _is_month(word: str) -> bool:
 
 
 def _name(text: str, kind: Kind) -> tuple[str, str]:
-    """Return a name without what ``ls`` puts behind it, and where a link points."""
+    """Return a name without the suffix of ``ls``, and the target of a link."""
     if kind is Kind.LINK:
         name, _arrow, target = text.partition(" -> ")
         return name, "" if target == HIDDEN_TARGET else target
@@ -143,7 +143,7 @@ def _when(match: re.Match[str], now: float) -> ListedTime:
 
 
 def _in_zone(when: ListedTime, zone: str | None) -> ListedTime:
-    """Return the time in UTC where the zone is told, as by ``ls --full-time``."""
+    """Return the time in UTC if the zone is given, as by ``ls --full-time``."""
     if zone is None:
         return when
     offset = datetime.strptime(zone, "%z").utcoffset()

@@ -16,7 +16,7 @@ __all__ = ["VMS_NAME_LINE", "vms_entry"]
 
 NAME_PATTERN = r"(?P<name>[^\s;]{1,255});(?P<version>[0-9]{1,5})"
 VMS_NAME_LINE = re.compile(NAME_PATTERN + r"\s*")
-"""A line with nothing but a name; the next one goes on with it."""
+"""A line with a name only; the next line continues it."""
 VMS_LINE = re.compile(
     NAME_PATTERN + r"\s{1,200}(?:(?P<blocks>[0-9]{1,12})(?:/[0-9]{1,12})?\s{1,40})?"
     r"(?P<day>[0-9]{1,2})-(?P<month>[A-Za-z]{3})-(?P<year>[0-9]{4})"

@@ -12,7 +12,7 @@ READ_SIZE = 1 << 20
 
 
 def digest_of_file(descriptor: int, algorithm: str) -> str:
-    """Return the digest of a whole open file, wherever it stands (blocks)."""
+    """Return the digest of a complete open file, whatever its position is (blocks)."""
     found = new_hasher(algorithm)
     offset = 0
     while data := os.pread(descriptor, READ_SIZE, offset):

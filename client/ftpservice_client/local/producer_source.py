@@ -35,7 +35,7 @@ class ProducerSource(UploadSource):
         self._waiting: Deferred[None] | None = None
 
     async def open(self) -> None:
-        """Let the producer know where to write: as ``consumer``, where it wants to know."""
+        """Set the ``consumer`` of the producer, if it has such an attribute."""
         begin = getattr(self._producer, "beginProducing", None) or getattr(
             self._producer, "startProducing", None
         )

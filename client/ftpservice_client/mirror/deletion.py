@@ -64,7 +64,7 @@ class Deletion:
                 await self._attempt(step)
 
     async def _delete_hidden_links(self, steps: Sequence[MirrorStep]) -> list[str]:
-        """Delete links that were told as directories; returns their paths."""
+        """Delete links that were listed as directories; return their paths."""
         gone: list[str] = []
         directories = [step for step in reversed(steps) if self._is_directory(step.name)]
         for step in directories:
@@ -109,7 +109,7 @@ class TreeRemoval:
         self._path = path
 
     def run(self) -> Deferred[MirrorResult]:
-        """Do it; what cannot be removed is told with the rest."""
+        """Delete everything; the result contains the steps that failed."""
         return Deferred.fromCoroutine(self._run())
 
     async def _run(self) -> MirrorResult:

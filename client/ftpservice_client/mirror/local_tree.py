@@ -161,7 +161,7 @@ def make_directory_without_links(top: Path, path: str) -> None:
     """Have a directory be there, made of directories alone (blocks).
 
     Raises `UnsafePath` where a link, or a file, stands in the way: what comes from a server does
-    not go through links, whoever has made them.
+    not follow links, whoever has created them.
     """
     with local_errors(top):
         top.mkdir(parents=True, exist_ok=True)

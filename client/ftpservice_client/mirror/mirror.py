@@ -72,7 +72,7 @@ class Mirror:
         self._failed: list[tuple[MirrorStep, Exception]] = []
 
     def run(self) -> Deferred[MirrorResult]:
-        """Do it; what cannot be done is told with the rest."""
+        """Run all steps; the result contains those that failed."""
         return Deferred.fromCoroutine(self._run())
 
     async def _run(self) -> MirrorResult:
@@ -170,7 +170,7 @@ class Mirror:
                 await self._threads.call(remove_local, self._local, step.name)
 
     def _options_with_progress(self, step: MirrorStep) -> TransferOptions:
-        """Have whoever wants to know how far a file is."""
+        """Return the options with an observer for one file."""
         progress = self._options.progress
         self._mirror_progress.note(step, 0)
 

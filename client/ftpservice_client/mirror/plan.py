@@ -50,7 +50,7 @@ def _is_same(item: TreeItem, former: TreeItem) -> bool:
 
 
 def needs_exact_facts(item: TreeItem, target: FileTree, path: str) -> bool:
-    """Tell whether a listing tells too little of two files to know if they are the same.
+    """Tell whether the listings do not show whether two files are the same.
 
     The time of a listing is in the zone that the server has today; it may have been an hour off
     when the file was changed.
@@ -71,7 +71,7 @@ def needs_exact_facts(item: TreeItem, target: FileTree, path: str) -> bool:
 
 
 def plan_deletions(source: FileTree, target: FileTree) -> list[MirrorStep]:
-    """Return what is to be deleted of the target, and what is kept all the same.
+    """Return what is deleted from the target, and what is kept nevertheless.
 
     Deleted is only what is known to be gone from the source. Links on the server are deleted
     themselves; links here, which no mirror has made, stay.

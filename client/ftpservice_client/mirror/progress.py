@@ -1,4 +1,4 @@
-"""How far the transfer of a whole tree has come, for whoever wants to look."""
+"""The progress of the transfer of a directory tree."""
 
 from __future__ import annotations
 

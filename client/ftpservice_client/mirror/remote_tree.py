@@ -1,6 +1,6 @@
 """A directory tree on the server, found by listing one directory after the other.
 
-Links are not followed. Some servers tell a link to a directory as a directory; where MLSD tells
+Links are not followed. Some servers list a link to a directory as a directory; where MLSD tells
 the ``unique`` fact, one that leads to a directory above it is recognized, and the tree has an end.
 """
 

@@ -84,7 +84,7 @@ class SessionFactory:
         return self._begun is login
 
     async def _begin(self) -> LoginSequence:
-        """Make a control connection; where TLS is optional and breaks it, another one in clear."""
+        """Open a control connection; if optional TLS breaks it, another one without TLS."""
         try:
             return await self._begin_with(self._tls())
         except CannotConnect:

@@ -47,8 +47,8 @@ def with_netrc(
     """Return a destination with the name and password of a file, where it has none (blocks).
 
     A host may have several names there: that of the destination, if it has one, else the first.
-    ``warn`` is told, in a line, of a file that other users can read; one that belongs to another
-    user is not used. Raises `LocalFileError` for what cannot be read.
+    ``warn`` is called with a line about a file that other users can read; one that belongs to
+    another user is not used. Raises `LocalFileError` for what cannot be read.
     """
     if destination.password is not None:
         return destination
@@ -98,7 +98,7 @@ def _entries(text: str) -> Iterator[NetrcEntry]:
 def _words(text: str) -> Iterator[str]:
     """Yield the words, without comments (a word that begins with ``#``) and macros.
 
-    A comment is none behind ``login`` and the like: passwords may begin with ``#``. A macro ends
+    No comment follows ``login`` and the like: passwords may begin with ``#``. A macro ends
     at an empty line.
     """
     position, before = 0, ""

@@ -47,7 +47,7 @@ ERRORS_BY_CODE: dict[ErrorCode, type[ServerRefused]] = {
     ErrorCode.TIMEOUT: ServerBusy,
 }
 CLOSING_CODES = (ErrorCode.BUSY, ErrorCode.TIMEOUT)
-"""Codes behind which the server closes."""
+"""Error codes after which the server closes the connection."""
 
 
 def command(*words: str, name: str | None = None) -> bytes:

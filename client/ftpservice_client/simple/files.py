@@ -46,7 +46,7 @@ class FileByteCounter:
 async def download(
     line: SimpleConnection, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
 ) -> int:
-    """Receive a file from ``offset``; returns its whole size."""
+    """Download a file from ``offset``; return its total size."""
     at = (f"@{offset}",) if offset else ()
     asked = command("DWLD", *at, name=f"./{name}" if offset else name)
     size = number_from_answer(line, await line.ask(asked, name))
@@ -90,7 +90,7 @@ async def upload(
     at: UploadPosition,
     watch: TransferObserver,
 ) -> None:
-    """Send a file, the whole of it: the server swaps it in when all is there."""
+    """Upload a complete file: the server publishes it when all bytes have arrived."""
     if at.append or at.offset:
         raise Unsupported("the simple protocol knows whole files only")
     size = source.size

@@ -16,7 +16,7 @@ class Fault:
     cut_after: int | None = None
     """Bytes after which it breaks, for both sides (RST)."""
     stall_after: int | None = None
-    """Bytes after which nothing arrives any more, and nobody is told."""
+    """Bytes after which nothing arrives any more, without an error."""
     end_after: int | None = None
     """Bytes after which each side sees the other end in order (FIN)."""
     rate: float | None = None

@@ -1,6 +1,6 @@
 """A network in memory: connections whose bytes move when a clock does, and that can be broken.
 
-It stands in for a reactor: connects, listens, tells the time, has no threads. Nothing
+It replaces a reactor: it connects, listens and has a clock, but no threads. Nothing
 happens before `settle` or `advance` is called, and then always the same.
 """
 
@@ -25,7 +25,7 @@ MAX_ROUNDS = 100_000
 LOCALHOST = "127.0.0.1"
 
 AcceptFunction = Callable[[IPv4Address], Any]
-"""Returns the server's end for a client, None for nobody."""
+"""Returns the server's end for a client; None refuses it."""
 
 
 class MemoryNetwork(Clock):

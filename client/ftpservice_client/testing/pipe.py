@@ -213,7 +213,7 @@ class MemoryTransport:
             producer.resumeProducing()
 
     def unregisterProducer(self) -> None:
-        """Hold nobody back."""
+        """Apply no back-pressure."""
         self._producer = None
 
     def pauseProducing(self) -> None:

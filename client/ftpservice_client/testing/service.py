@@ -1,4 +1,4 @@
-"""For tests of programs that use the client: a real service of ours in memory, without sockets.
+"""For tests of programs that use the client: the real service in memory, without sockets.
 
 The one module of the client that needs the server. Everything is as it is over a network, but for
 TLS, the kernel and the waiting: nothing moves before `MemoryService.result`, `settle` or
@@ -138,7 +138,7 @@ class MemoryService:
 
     @property
     def faults(self) -> Faults:
-        """What is to go wrong with connections to come."""
+        """The faults of the next connections."""
         return self.network.faults
 
     def connect(self, url: str, settings: Settings | None = None) -> Deferred[Client]:

@@ -1,4 +1,4 @@
-"""One download, and how it goes on when it was cut."""
+"""One download, and how it resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLOCK_SKEW_SECONDS = 60.0
 
 
 class DownloadOptions(Protocol):
-    """What the caller has wished for."""
+    """The options of the caller."""
 
     @property
     def offset(self) -> int:

@@ -1,4 +1,4 @@
-"""Going on behind bytes that are there: their end is compared before anything is added to them.
+"""The check before a transfer resumes: the last bytes already received are compared.
 
 A server may accept REST and begin at the beginning all the same, or have another file by now.
 """
@@ -59,7 +59,7 @@ class OverlapCheck(DownloadTarget):
 
 
 class _TailTarget(DownloadTarget):
-    """Keeps the end of a file; whoever watches is told nothing."""
+    """Keeps the end of a file; reports no progress."""
 
     def __init__(self) -> None:
         self.data = b""

@@ -18,7 +18,7 @@ log = Logger()
 
 
 class ProgressReporter:
-    """Looks at a counter and tells a caller; use it in ``with``.
+    """Reads a counter and calls a progress callback; use it in ``with``.
 
     A callback that fails is logged, and not called again: it has no say in the transfer.
     """

@@ -1,4 +1,4 @@
-"""One upload, and how it goes on when it was cut.
+"""One upload, and how it resumes after an interruption.
 
 What is on the server under the name may be what we have sent so far, or what was there before:
 there are servers that swap a file in when it is whole. Only bytes that are certainly ours are gone
@@ -33,11 +33,11 @@ __all__ = ["ResumableUpload"]
 
 
 class UploadOptions(Protocol):
-    """What the caller has wished for."""
+    """The options of the caller."""
 
     @property
     def append(self) -> bool:
-        """Whether it goes behind what is there."""
+        """Whether it is appended to the existing file."""
 
     @property
     def resume(self) -> bool:
@@ -108,9 +108,9 @@ class ResumableUpload:
         await session.store(self._name, self._source, place, self)
 
     async def _is_there(self, session: ClientSession, place: UploadPosition) -> bool:
-        """Tell whether the server has the whole file, though it did not say so.
+        """Tell whether the server has the complete file, although it did not confirm it.
 
-        Where SIZE also counts what a cut upload has left, MLST tells of the file itself.
+        If SIZE also counts an interrupted upload, MLST reports the file itself.
         """
         if "MLST" not in await session.features():
             return True
@@ -139,7 +139,7 @@ class ResumableUpload:
         return UploadPosition()
 
     async def _next_position(self, session: ClientSession) -> UploadPosition:
-        """Return where to go on after a cut."""
+        """Return where to resume after an interruption."""
         now = await session.size(self._name)
         if self._options.append:
             if now is None or self._former is None or now < self._former:
