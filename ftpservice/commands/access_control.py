@@ -171,7 +171,8 @@ async def _log_in(context: SessionContext, credentials: PeerCredentials | Anonym
 def _credentials(context: SessionContext, text: str) -> PeerCredentials | Anonymous:
     if _is_anonymous(context, context.user):
         return Anonymous()
-    name, secret = (word.encode("utf-8", "surrogateescape") for word in (context.user, text))
+    name = context.user.encode("utf-8", "surrogateescape")
+    secret = text.encode("utf-8", "surrogateescape")
     names = context.tls_state.names
     return PeerCredentials(name, secret, context.peer.host, context.secured, names)
 

@@ -293,13 +293,14 @@ class SessionContext:
             self.rate_limits.leave()
         self.portal_login.logout()
         self.connector.close()
-        self.account = self.storage = NOT_LOGGED_IN
-        self.own_uploads = None
+        if self.account is not NOT_LOGGED_IN:
+            self.account = self.storage = NOT_LOGGED_IN
+            self.own_uploads = None
+            self._apply_limits(None)
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
         self.next_transfer, self.reported_sizes = WHOLE_FILE, {}
         settings = self.services.settings
         self.parameters = TransferParameters(ascii=settings.ascii, umask=settings.umask)
-        self._apply_limits(None)
 
     def _apply_limits(self, account: IAccount | None) -> None:
         settings = self.services.settings

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from ftpservice.accounts.networks import client_address
 from ftpservice.data.data_tls import DataTLSContext
+from ftpservice.wire.addresses import is_loopback
 from ftpservice.wire.replies import Reply
 
 __all__ = ["NO_TLS_POLICY", "ControlTLS", "DataTLS", "TLSPolicy", "TLSState", "TLSSwitch"]
@@ -52,7 +52,7 @@ class TLSPolicy:
             return True
         if self.control in (ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN):
             return False
-        return self.plaintext or host is None or _is_loopback(host)
+        return self.plaintext or host is None or is_loopback(host)
 
     def allows_anonymous(self, secured: bool) -> bool:
         """Tell whether a client may log in without a password."""
@@ -61,11 +61,6 @@ class TLSPolicy:
     def requires_data_tls(self, by_account: bool) -> bool:
         """Tell whether data connections have to be under TLS."""
         return self.data is DataTLS.REQUIRED or (by_account and self.data is DataTLS.OFFERED)
-
-
-def _is_loopback(host: str) -> bool:
-    address = client_address(host)
-    return address is not None and address.is_loopback
 
 
 NO_TLS_POLICY = TLSPolicy(ControlTLS.OFF, DataTLS.OFF, plaintext=True)

@@ -92,9 +92,7 @@ class TestInterfaces:
 
     def test_the_contract_hides_none_of_its_own_tests(self):
         parts = StorageContract.__bases__
-        names = [
-            name for part in parts for name in vars(part) if name.startswith("test_")
-        ]
+        names = [name for part in parts for name in vars(part) if name.startswith("test_")]
         assert len(names) == len(set(names)) > 70
 
     def test_the_contract_ships_without_pytest(self):
