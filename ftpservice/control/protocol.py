@@ -11,7 +11,6 @@ from zope.interface import implementer
 
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.control.interpreter import ProtocolInterpreter
-from ftpservice.control.limits import MAX_LONG_LINES, MAX_QUEUED_COMMANDS
 from ftpservice.control.reply_writer import ReplyWriter
 from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
 from ftpservice.net.socket_state import peer_has_closed
@@ -32,6 +31,10 @@ from ftpservice.wire.replies import Reply, reply
 
 __all__ = ["ControlProtocol"]
 
+MAX_LONG_LINES = 3
+"""Lines that are too long; the last of them closes the connection."""
+MAX_QUEUED_COMMANDS = 100
+"""Commands that wait; with more the control connection is not read."""
 MAX_UNREAD_BYTES = 64 * 1024
 """With more bytes that wait for their turn, no more are received."""
 PARSE_SIZE = 512
