@@ -105,7 +105,8 @@ class LocalUpload:
         if self._copied < end:
             raise BadOffset(self.path, "the file has become shorter")
         if self._copied == self.offset:
-            self._close_old_file()
+            os.close(self._old_file)
+            self._old_file = None
         return self._old_file is not None
 
     def write(self, data: bytes) -> None:
@@ -160,7 +161,8 @@ class LocalUpload:
     def close(self) -> None:
         """Close all descriptors, once."""
         if self._old_file is not None:
-            self._close_old_file()
+            os.close(self._old_file)
+            self._old_file = None
         self.descriptor = -1
         self.partial.close()
 
@@ -232,8 +234,3 @@ class LocalUpload:
                 self.partial.publish(encoded(path.name, path), exclusive=True)
                 self.path = path
                 return
-
-    def _close_old_file(self) -> None:
-        assert self._old_file is not None
-        os.close(self._old_file)
-        self._old_file = None
