@@ -83,7 +83,6 @@ LARGE_CLASSES = {
     "ControlConnection": 20,
     "ControlProtocol": 28,
     "FTPFactory": 22,
-    "LocalUpload": 16,
     "MemoryTransport": 24,
     "PassiveChannel": 16,
     "ProtocolInterpreter": 21,
