@@ -18,7 +18,6 @@ from twisted.internet.defer import CancelledError
 from ftpservice.concurrency.task import drop_tracebacks
 from ftpservice.data.channel import CannotOpenDataConnection, DataChannel
 from ftpservice.data.file_transfer import (
-    SMALL_FILE_SIZE,
     TransferStream,
     rate_limited,
     receive_file,
@@ -43,7 +42,7 @@ from ftpservice.session.error_replies import (
 from ftpservice.session.transfer import Transfer
 from ftpservice.storage.errors import NoSpace, QuotaExceeded
 from ftpservice.storage.interfaces import IReading, IRetractableWriting, IWriting, WriteMode
-from ftpservice.stream.connection import StreamConnection, TransferAborted
+from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection, TransferAborted
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply, reply

@@ -11,27 +11,28 @@ None of these functions closes the connection, the reading or the writing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 from ftpservice.data.ascii_transfer import TextFormat, TextReceiver, TextSender, TransferStream
 from ftpservice.storage.interfaces import IReading, ISendfileSource, ISpliceTarget, IWriting
-from ftpservice.stream.connection import StreamConnection, TransferAborted
+from ftpservice.stream.connection import (
+    SMALL_FILE_SIZE,
+    StreamConnection,
+    TransferAborted,
+    receive_to_file,
+)
 from ftpservice.stream.pump import pump_from_connection, pump_to_connection
 from ftpservice.stream.rate_limit import RateLimiters
 from ftpservice.stream.rate_limited import RateLimitedStream
 from ftpservice.wire.record_structure import BadRecordStructure
 
 __all__ = [
-    "SMALL_FILE_SIZE",
     "TransferStream",
     "rate_limited",
     "receive_file",
     "send_chunks",
     "send_file",
 ]
-
-SMALL_FILE_SIZE = 64 * 1024
-"""Bytes of a file that are moved without the kernel's help."""
 
 
 def rate_limited(connection: StreamConnection, limits: RateLimiters | None) -> TransferStream:
@@ -77,33 +78,28 @@ async def send_file(
     return moved
 
 
-async def receive_file(
+def receive_file(
     connection: TransferStream, writing: IWriting, text: TextFormat | None = None
-) -> int:
+) -> Awaitable[int]:
     """Write what arrives until the peer's FIN; returns the number of bytes written.
 
     With ``text`` they are converted (TYPE A). Raises `TransferAborted`, also when records end
     before the file does, and `StorageError`.
     """
     if text is not None:
-        try:
-            return await pump_from_connection(TextReceiver(connection, text), writing.write)
-        except BadRecordStructure as error:
-            raise TransferAborted(str(error)) from error
+        return _receive_text(connection, writing, text)
     if not isinstance(connection, StreamConnection):
-        return await pump_from_connection(connection, writing.write)
-    target = ISpliceTarget(writing, None) if connection.supports_file_transfer else None
-    moved = 0
-    while target is None or moved < SMALL_FILE_SIZE:
-        data = await connection.read()
-        if not data:
-            return moved
-        moved += len(data)
-        await writing.write(data)
-    if rest := connection.take():
-        moved += len(rest)
-        await writing.write(rest)
-    return moved + await connection.receive_file(target.exclusively)
+        return pump_from_connection(connection, writing.write)
+    target = ISpliceTarget(writing, None)
+    exclusively = None if target is None else target.exclusively
+    return receive_to_file(connection, writing.write, exclusively)
+
+
+async def _receive_text(connection: TransferStream, writing: IWriting, text: TextFormat) -> int:
+    try:
+        return await pump_from_connection(TextReceiver(connection, text), writing.write)
+    except BadRecordStructure as error:
+        raise TransferAborted(str(error)) from error
 
 
 async def send_chunks(connection: StreamConnection, chunks: AsyncIterator[bytes]) -> int:

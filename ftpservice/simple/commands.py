@@ -18,7 +18,6 @@ from ftpservice.simple.error_answers import AnswerError, answer_for
 from ftpservice.simple.line_stream import LineStream
 from ftpservice.simple.listing import list_path
 from ftpservice.simple.transfers import (
-    SMALL_FILE_SIZE,
     ReceivedUpload,
     TransferRecord,
     begin_upload,
@@ -30,6 +29,7 @@ from ftpservice.simple.transfers import (
 from ftpservice.simple.upload_batch import UploadPublisher
 from ftpservice.storage.interfaces import IHashes
 from ftpservice.storage.rights import Right
+from ftpservice.stream.connection import SMALL_FILE_SIZE
 from ftpservice.wire import codes
 from ftpservice.wire.paths import ROOT, VirtualPath
 from ftpservice.wire.replies import Reply

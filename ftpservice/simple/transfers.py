@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from twisted.internet.defer import CancelledError
 
 from ftpservice.commands.upload_resumption import refuse_missing
-from ftpservice.data.file_transfer import SMALL_FILE_SIZE, rate_limited, send_file
+from ftpservice.data.file_transfer import rate_limited, send_file
 from ftpservice.events import Outcome, TransferEnded, TransferStarted
 from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.context import SessionContext
@@ -24,7 +24,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
-from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection
 from ftpservice.stream.errors import TransferAborted
 from ftpservice.stream.pump import CHUNK_SIZE
 from ftpservice.wire.entry import Entry
@@ -32,7 +32,6 @@ from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.simple import MalformedCommand, answer
 
 __all__ = [
-    "SMALL_FILE_SIZE",
     "ReceivedUpload",
     "TransferRecord",
     "begin_upload",

@@ -9,7 +9,7 @@ the peer's close_notify: anybody on the path can forge a FIN.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ITCPTransport
@@ -30,7 +30,16 @@ from ftpservice.stream.sender import Sender
 from ftpservice.stream.sendfile import PageCachedFile
 from ftpservice.stream.splice import RunExclusively
 
-__all__ = ["StreamConnection", "TransferAborted", "TransferStalled"]
+__all__ = [
+    "SMALL_FILE_SIZE",
+    "StreamConnection",
+    "TransferAborted",
+    "TransferStalled",
+    "receive_to_file",
+]
+
+SMALL_FILE_SIZE = 64 * 1024
+"""Bytes of a file that are read and written, or read and sent: that takes the fewest calls."""
 
 
 @implementer(IHalfCloseableProtocol)
@@ -237,3 +246,29 @@ class StreamConnection(Protocol):
         self._sender.fail(reason)
         if self._closing is not None:
             self._closing.stop()
+
+
+async def receive_to_file(
+    connection: StreamConnection,
+    write: Callable[[bytes], Awaitable[None]],
+    exclusively: RunExclusively | None,
+) -> int:
+    """Write what arrives until the peer's FIN; returns the number of bytes.
+
+    Beyond `SMALL_FILE_SIZE` a thread writes to the file by itself (``exclusively``); with None, or
+    on a transport without a socket, everything goes through ``write``. Raises `TransferAborted`,
+    `TransferStalled`, and what writing raises.
+    """
+    by_thread = exclusively is not None and connection.supports_file_transfer
+    moved = 0
+    while moved <= SMALL_FILE_SIZE or not by_thread:
+        data = await connection.read()
+        if not data:
+            return moved
+        moved += len(data)
+        await write(data)
+    if rest := connection.take():
+        moved += len(rest)
+        await write(rest)
+    assert exclusively is not None
+    return moved + await connection.receive_file(exclusively)

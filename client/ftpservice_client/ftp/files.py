@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
 from ftpservice_client.errors import NetworkError, ServerRefused, Timeout, VerificationFailed
@@ -21,7 +21,7 @@ from ftpservice_client.interfaces import (
     UploadPosition,
     UploadSource,
 )
-from ftpservice_client.local.copy import SMALL_FILE_SIZE, ExcessData, receive_into, send_from
+from ftpservice_client.local.copy import ExcessData, receive_into, send_from
 
 __all__ = ["FTPFiles"]
 

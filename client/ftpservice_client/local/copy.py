@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection, receive_to_file
 from ftpservice.stream.pump import pump_to_connection
 from ftpservice.stream.splice import Turn, TurnResult
 from ftpservice_client.errors import VerificationFailed
 from ftpservice_client.interfaces import DownloadTarget, UploadSource
 
-__all__ = ["SMALL_FILE_SIZE", "ExcessData", "receive_into", "send_from"]
+__all__ = ["ExcessData", "receive_into", "send_from"]
 
-SMALL_FILE_SIZE = 64 * 1024
-"""Bytes of a file that are received and written in one piece."""
 MAX_EXCESS_SIZE = 1024 * 1024
 """Bytes beyond those that were expected that are received and dropped: a file may grow."""
 
@@ -21,59 +19,43 @@ class ExcessData(Exception):
 
 
 async def receive_into(target: DownloadTarget, data: StreamConnection, most: int | None) -> int:
-    """Write what comes, to the peer's end, but no more than ``most`` bytes; the rest is dropped.
+    """Write what arrives until the peer's FIN, at most ``most`` bytes; the rest is dropped.
 
-    Returns how many bytes came; raises `ExcessData` when they have no end.
+    Returns the number of bytes received. Raises `ExcessData` if there are far more than ``most``.
     """
+    if most is None:
+        return await receive_to_file(data, target.write, target.exclusively)
+    before, end, limit = data.moved, target.written + max(0, most), most
     moved = 0
-    pieces: list[bytes] = []
-    while piece := await data.read():
-        pieces.append(_within_limit(piece, moved, most))
+
+    async def write(piece: bytes) -> None:
+        nonlocal moved
+        kept = _within_limit(piece, moved, limit)
         moved += len(piece)
-        if (
-            moved > SMALL_FILE_SIZE
-            and target.exclusively is not None
-            and data.supports_file_transfer
-        ):
-            rest = data.take()
-            pieces.append(_within_limit(rest, moved, most))
-            moved += len(rest)
-            await target.write(b"".join(pieces))
-            return moved + await _receive(target, data, None if most is None else most - moved)
-        if moved > SMALL_FILE_SIZE or target.exclusively is None:
-            await target.write(b"".join(pieces))
-            pieces.clear()
-        _check_excess(moved, most)
-    if pieces:
-        await target.write(b"".join(pieces))
-    return moved
+        await target.write(kept)
+        _check_excess(moved, limit)
 
-
-async def _receive(target: DownloadTarget, data: StreamConnection, most: int | None) -> int:
-    """Have threads write what comes, and take away what is more than ``most`` bytes."""
-    before, end = data.moved, target.written + max(0, most or 0)
-    exclusively = target.exclusively
-    assert exclusively is not None
-
-    async def limited(turn: Turn) -> tuple[int, TurnResult]:
-        result = await exclusively(turn)
-        _check_excess(data.moved - before, most)
+    async def exclusively(turn: Turn) -> tuple[int, TurnResult]:
+        assert target.exclusively is not None
+        result = await target.exclusively(turn)
+        _check_excess(data.moved - before, limit)
         return result
 
     try:
-        return await data.receive_file(limited)
+        by_thread = None if target.exclusively is None else exclusively
+        return await receive_to_file(data, write, by_thread)
     finally:
-        if most is not None and target.written > end:
+        if target.exclusively is not None and target.written > end:
             await target.truncate(end)
 
 
-def _within_limit(piece: bytes, moved: int, most: int | None) -> bytes:
+def _within_limit(piece: bytes, moved: int, most: int) -> bytes:
     """Return what belongs to the first ``most`` bytes, of which ``moved`` are there."""
-    return piece if most is None or moved + len(piece) <= most else piece[: max(0, most - moved)]
+    return piece if moved + len(piece) <= most else piece[: max(0, most - moved)]
 
 
-def _check_excess(moved: int, most: int | None) -> None:
-    if most is not None and moved > most + MAX_EXCESS_SIZE:
+def _check_excess(moved: int, most: int) -> None:
+    if moved > most + MAX_EXCESS_SIZE:
         raise ExcessData
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 
 from ftpservice.linux import is_cached
+from ftpservice.stream.connection import SMALL_FILE_SIZE
 from ftpservice.wire.digests import Hasher, new_hasher
 from ftpservice_client.errors import Unsupported
 from ftpservice_client.interfaces import UploadSource
@@ -24,8 +25,6 @@ Readable = Path | bytes | bytearray | memoryview | BinaryIO | IPushProducer | IP
 """What can be uploaded."""
 
 T = TypeVar("T")
-SMALL_FILE_SIZE = 64 * 1024
-"""Bytes of a file that is read by one thread in one go."""
 
 
 class BytesSource(UploadSource):

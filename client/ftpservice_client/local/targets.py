@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from zope.interface import implementer
 
+from ftpservice.stream.connection import SMALL_FILE_SIZE
 from ftpservice.stream.splice import RunExclusively, Turn, TurnResult
 from ftpservice.wire.digests import new_hasher
 from ftpservice_client.errors import LocalFileError, NetworkError
@@ -20,8 +21,6 @@ from ftpservice_client.local.threads import ThreadRunner
 
 __all__ = ["Writable", "target_for"]
 
-SMALL_FILE_SIZE = 64 * 1024
-"""Bytes of a file that is made by one thread in one go, when all are there."""
 
 Writable = Path | BinaryIO | IConsumer | None
 """Where a download can go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftpservice.stream.connection import SMALL_FILE_SIZE
 from ftpservice.stream.errors import TransferAborted as FlowCut
 from ftpservice.stream.pump import pump_to_connection
 from ftpservice.wire.replies import escaped
@@ -23,8 +24,6 @@ from ftpservice_client.simple.connection import SimpleConnection, command
 
 __all__ = ["download", "number_from_answer", "upload"]
 
-SMALL_FILE_SIZE = 64 * 1024
-"""Bytes that are moved in one piece."""
 EARLY_UPLOAD_SIZE = min(MAX_IMMEDIATE_UPLOAD_SIZE, 1024 * 1024)
 """Bytes of an upload that does not wait for GO."""
 
