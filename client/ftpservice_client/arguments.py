@@ -1,18 +1,20 @@
-"""The one door for what callers want sent: nothing that could end a line goes through it."""
+"""Checks what callers pass to the server, so that no argument can end a command line."""
 
 from __future__ import annotations
 
+import re
+
 from ftpservice_client.errors import InvalidArgument
 
-__all__ = ["checked_argument"]
+__all__ = ["FORBIDDEN_CHARACTERS", "checked_argument"]
 
-FORBIDDEN_CHARACTERS = frozenset("\0\r\n")
+FORBIDDEN_CHARACTERS = re.compile("[\0\r\n]")
 
 
 def checked_argument(text: str, *, empty: bool = False) -> str:
-    """Return ``text`` if it can be an argument of a command; raises `InvalidArgument`."""
-    if not FORBIDDEN_CHARACTERS.isdisjoint(text):
-        raise InvalidArgument("a name may not hold NUL, CR or LF")
+    """Return ``text`` if it can be the argument of a command; raises `InvalidArgument`."""
+    if FORBIDDEN_CHARACTERS.search(text):
+        raise InvalidArgument("a name cannot contain NUL, CR or LF")
     if not text and not empty:
-        raise InvalidArgument("a name is wanted")
+        raise InvalidArgument("a name is missing")
     return text

@@ -1,4 +1,4 @@
-"""A limit to how long a call may take, from when it is made to its end."""
+"""The timeout of a call."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 def with_timeout(call: Deferred[T], seconds: float | None, clock: IReactorTime) -> Deferred[T]:
-    """Have a call cancelled after so many seconds; it fails with `Timeout` then. None: never.
+    """Cancel a call after ``seconds``, so that it fails with `Timeout`; None: no limit.
 
-    What it came to just then, all the same, is what it came to.
+    A result or another error that arrives in spite of the cancellation is passed on.
     """
 
     def late(result: T | Failure, _seconds: float) -> T | Failure:
         if isinstance(result, Failure) and result.check(CancelledError):
-            return Failure(Timeout(f"it was not done in {seconds:g} seconds"))
+            return Failure(Timeout(f"not done in {seconds:g} seconds"))
         return result
 
     return call if seconds is None else call.addTimeout(seconds, clock, late)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
@@ -22,7 +22,7 @@ from ftpservice_client.api.call_timeout import with_timeout
 from ftpservice_client.errors import ClientError
 from ftpservice_client.interfaces import ClientSession
 from ftpservice_client.local.sources import Readable
-from ftpservice_client.local.targets import Writable
+from ftpservice_client.local.targets import Writable, target_for
 from ftpservice_client.mirror.deletion import TreeRemoval
 from ftpservice_client.mirror.local_tree import PathFilters
 from ftpservice_client.mirror.mirror import Mirror, MirrorOptions
@@ -30,7 +30,9 @@ from ftpservice_client.mirror.progress import MirrorProgress
 from ftpservice_client.results import Listing, MirrorResult, ProgressCallback, TransferResult
 from ftpservice_client.sessions.pool import SessionPool
 from ftpservice_client.sessions.queue import SessionQueue
-from ftpservice_client.transfers.jobs import FileTransfers, TransferOptions
+from ftpservice_client.transfers.download import ResumableDownload
+from ftpservice_client.transfers.segments import SegmentedDownload
+from ftpservice_client.transfers.upload import ResumableUpload
 
 __all__ = ["Client"]
 
@@ -40,20 +42,19 @@ T = TypeVar("T")
 class Client:
     """A session with a server, or a pool of sessions, over any of the protocols; see `connect`."""
 
-    def __init__(self, sessions: SessionQueue | SessionPool, transfers: FileTransfers) -> None:
+    def __init__(self, sessions: SessionQueue | SessionPool) -> None:
         self._sessions = sessions
-        self._transfers = transfers
 
-    def _ask(
+    def _call(
         self,
         work: Callable[[ClientSession], Awaitable[T]],
         timeout: float | None,
         *,
-        again: bool = False,
+        repeatable: bool = False,
     ) -> Deferred[T]:
-        """Run ``work`` with a session; ``again``: repeat it after a lost connection."""
-        asked = Deferred.fromCoroutine(self._sessions.ask(work, again=again))
-        return with_timeout(asked, timeout, self._sessions.reactor)
+        """Run ``work`` with a session; ``repeatable``: again after a lost connection."""
+        called = Deferred.fromCoroutine(self._sessions.run(work, repeatable=repeatable))
+        return with_timeout(called, timeout, self._sessions.reactor)
 
     # Files and directories on the server
 
@@ -67,40 +68,40 @@ class Client:
 
         Raises `NotFound`, `AccessDenied`.
         """
-        return self._ask(lambda session: session.entries(path), timeout, again=True)
+        return self._call(lambda session: session.entries(path), timeout, repeatable=True)
 
     def stat(self, name: str, *, timeout: float | None = None) -> Deferred[Entry]:
         """Return the facts of one name; raises `NotFound`, `AccessDenied`.
 
         Facts that the server does not send are 0 or empty. `Entry.name` is the last component.
         """
-        return self._ask(lambda session: session.stat(name), timeout, again=True)
+        return self._call(lambda session: session.stat(name), timeout, repeatable=True)
 
     def hash(
         self, name: str, algorithm: str = "SHA-256", *, timeout: float | None = None
     ) -> Deferred[str]:
         """Return the digest of a file in lower-case hexadecimal; raises `Unsupported`."""
-        return self._ask(lambda session: session.digest(name, algorithm), timeout, again=True)
+        return self._call(lambda session: session.digest(name, algorithm), timeout, repeatable=True)
 
     def delete(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
         """Delete a file."""
-        return self._ask(lambda session: session.delete(name), timeout)
+        return self._call(lambda session: session.delete(name), timeout)
 
     def rename(self, old: str, new: str, *, timeout: float | None = None) -> Deferred[None]:
         """Rename a file or a directory; the server may replace a file of the new name."""
-        return self._ask(lambda session: session.rename(old, new), timeout)
+        return self._call(lambda session: session.rename(old, new), timeout)
 
     def make_directory(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
         """Create a directory; raises `AlreadyExists` if the server reports it."""
-        return self._ask(lambda session: session.make_directory(name), timeout)
+        return self._call(lambda session: session.make_directory(name), timeout)
 
     def remove_directory(self, name: str, *, timeout: float | None = None) -> Deferred[None]:
         """Remove an empty directory."""
-        return self._ask(lambda session: session.remove_directory(name), timeout)
+        return self._call(lambda session: session.remove_directory(name), timeout)
 
     def change_directory(self, path: str, *, timeout: float | None = None) -> Deferred[str]:
         """Change the current directory, ``..`` to its parent; return the new one."""
-        return self._ask(lambda session: session.change_directory(path), timeout)
+        return self._call(lambda session: session.change_directory(path), timeout)
 
     # The connection
 
@@ -111,7 +112,7 @@ class Client:
 
     def features(self, *, timeout: float | None = None) -> Deferred[dict[str, str]]:
         """Return the server's reply to FEAT: the parameters of each feature, by its name."""
-        return self._ask(lambda session: session.features(), timeout, again=True)
+        return self._call(lambda session: session.features(), timeout, repeatable=True)
 
     def send(self, line: str, *, timeout: float | None = None) -> Deferred[Reply]:
         """Send a command of your own and return its reply, also a refusal; FTP only.
@@ -119,7 +120,7 @@ class Client:
         Not for commands that transfer data or change how data is transferred. Raises
         `Unsupported`, `InvalidArgument`.
         """
-        return self._ask(lambda session: session.send(line), timeout)
+        return self._call(lambda session: session.send(line), timeout)
 
     def quit(self) -> Deferred[None]:
         """Send QUIT and close the connection, after all earlier calls; never fails."""
@@ -151,8 +152,17 @@ class Client:
         the modification time of the local file on the server, if it can: MFMT, MDTM with a time,
         SITE UTIME. Raises `VerificationFailed`, `AccessDenied`, `StorageFull`, `LocalFileError`.
         """
-        options = TransferOptions(append, resume, verify, progress, keep_time=keep_time)
-        uploaded = self._transfers.upload(source, name, options)
+        upload = ResumableUpload(
+            self._sessions,
+            source,
+            name,
+            append=append,
+            resume=resume,
+            verify=verify,
+            keep_time=keep_time,
+            progress=progress,
+        )
+        uploaded = Deferred.fromCoroutine(upload.run())
         return with_timeout(uploaded, timeout, self._sessions.reactor)
 
     def download(  # noqa: PLR0913 - options are keywords
@@ -178,9 +188,23 @@ class Client:
         """
         if segments > 1 and (offset or resume):
             raise ValueError("segments cannot be combined with offset or resume")
-        options = TransferOptions(False, resume, verify, progress, offset, segments)
-        downloaded = self._transfers.download(name, to, options)
-        return with_timeout(downloaded, timeout, self._sessions.reactor)
+        sessions = self._sessions
+        if segments > 1 and isinstance(to, Path):
+            large = SegmentedDownload(sessions, name, to, verify=verify, progress=progress)
+            downloaded = Deferred.fromCoroutine(large.run(segments))
+        else:
+            try:
+                limit = sessions.settings.memory_limit
+                target = target_for(sessions.pool, to, resume=resume, limit=limit)
+            except TypeError:
+                return fail()
+            download = ResumableDownload(
+                sessions, name, target, offset=offset, verify=verify, progress=progress
+            )
+            downloaded = Deferred.fromCoroutine(download.run())
+        if timeout is None:
+            return downloaded
+        return with_timeout(downloaded, timeout, sessions.reactor)
 
     # Directory trees
 

@@ -1,4 +1,4 @@
-"""How a client is made."""
+"""Connects clients to servers."""
 
 from __future__ import annotations
 
@@ -16,51 +16,47 @@ from ftpservice_client.sessions.factory import SessionFactory
 from ftpservice_client.sessions.pool import SessionPool
 from ftpservice_client.sessions.queue import SessionQueue
 from ftpservice_client.settings import Settings
-from ftpservice_client.transfers.jobs import FileTransfers
 from ftpservice_client.urls import Destination, parse_url
 
 __all__ = ["PendingLogin", "connect", "connect_endpoint", "connect_pool", "connect_without_login"]
 
 
 class PendingLogin:
-    """A connection to an FTP server before the login.
+    """A connection to an FTP server before the login; see `connect_without_login`."""
 
-    See `connect_without_login`.
-    """
-
-    def __init__(self, dial: SessionFactory, login: LoginSequence) -> None:
-        self._session_factory = dial
+    def __init__(self, factory: SessionFactory, login: LoginSequence) -> None:
+        self._session_factory = factory
         self._login = login
 
     @property
     def destination(self) -> Destination:
-        """Where it leads."""
+        """The server."""
         return self._session_factory.destination
 
     @property
     def welcome(self) -> tuple[str, ...]:
-        """The lines of the server's greeting, as they came."""
+        """The lines of the server's greeting."""
         return self._login.welcome
 
     @property
     def is_secured(self) -> bool:
-        """Whether it is under TLS."""
-        return self._login.secured
+        """Whether the connection is encrypted."""
+        return self._login.is_secured
 
     def log_in(
         self, user: str, password: str | None, *, timeout: float | None = None
     ) -> Deferred[Client]:
-        """Log in and go to the path of the destination; raises what `connect` does.
+        """Log in and change to the directory of the destination; raises what `connect` does.
 
-        If the server has closed the connection meanwhile, another one is made.
+        If the server has closed the connection meanwhile, a new one is made.
         """
-        dial = self._session_factory
-        dial.destination = replace(dial.destination, user=user, password=password)
-        opened = Deferred.fromCoroutine(_open_client(dial))
-        return with_timeout(opened, timeout, dial.reactor)
+        factory = self._session_factory
+        factory.destination = replace(factory.destination, user=user, password=password)
+        opened = Deferred.fromCoroutine(_open_client(factory))
+        return with_timeout(opened, timeout, factory.reactor)
 
     def close(self) -> None:
-        """Break the connection, unless it was logged in on."""
+        """Close the connection, unless `log_in` was called."""
         if self._session_factory.is_awaiting_login(self._login):
             self._login.control.close(NetworkError("the client has quit"))
 
@@ -72,11 +68,10 @@ def connect_without_login(
     settings: Settings | None = None,
     timeout: float | None = None,
 ) -> Deferred[PendingLogin]:
-    """Connect to an FTP server and receive its greeting, under TLS where that is wanted.
+    """Connect to an FTP server, start TLS if the URL or the settings ask for it, and do not log in.
 
-    `PendingLogin.log_in` then logs in. Raises `BadURL`, `CannotConnect`,
-    `CertificateNotTrusted`, and `Unsupported` for the simple protocol, whose servers say nothing
-    before the login.
+    `PendingLogin.log_in` logs in. Raises `BadURL`, `CannotConnect`, `CertificateNotTrusted`, and
+    `Unsupported` for the simple protocol, which has no such state.
     """
     greeted = Deferred.fromCoroutine(_connect_without_login(url, reactor, settings or Settings()))
     return with_timeout(greeted, timeout, reactor)
@@ -89,11 +84,11 @@ def connect(
     settings: Settings | None = None,
     timeout: float | None = None,
 ) -> Deferred[Client]:
-    """Connect, log in and go to the path of a URL (see `parse_url`).
+    """Connect, log in and change to the directory of a URL (see `parse_url`).
 
-    Raises `BadURL`, `CannotConnect`, `LoginFailed`, `CertificateNotTrusted`, `NotFound`, and what
-    else a `ClientError` can be. Who cancels it closes what there is of the connection; so does
-    ``timeout``, in seconds for all of it, where `Settings.timeout` is for each step.
+    ``timeout`` (seconds) limits all of it, `Settings.timeout` each step. Cancelling closes the
+    connection. Raises `BadURL`, `CannotConnect`, `AuthenticationFailed`, `CertificateNotTrusted`,
+    `NotFound` and other `ClientError`s.
     """
     connected = Deferred.fromCoroutine(_connect(url, reactor, settings or Settings()))
     return with_timeout(connected, timeout, reactor)
@@ -107,10 +102,11 @@ def connect_endpoint(
     settings: Settings | None = None,
     timeout: float | None = None,
 ) -> Deferred[Client]:
-    """Do the same over an endpoint of your own; ``destination`` says all but where that is.
+    """Connect through an endpoint of your own; the other parameters come from ``destination``.
 
-    Its host is the one that a certificate has to name. TLS needs an endpoint that makes TCP
-    connections of Twisted's. Data connections of FTP go to the host that the endpoint connects to.
+    The host of the destination is the one that the certificate has to name. TLS requires an
+    endpoint that makes Twisted's TCP connections. FTP data connections go to the host to which the
+    endpoint connects.
     """
     settings = settings or Settings()
     connected = Deferred.fromCoroutine(_connect(destination, reactor, settings, endpoint))
@@ -125,11 +121,11 @@ def connect_pool(
     settings: Settings | None = None,
     timeout: float | None = None,
 ) -> Deferred[Client]:
-    """Return a client whose calls are carried out over up to ``size`` connections at a time.
+    """Return a client that runs up to ``size`` calls in parallel, each over its own connection.
 
-    They are made when they are wanted, the first one at once, and again when the server has closed
-    one that was idle; all have one directory. Calls are not carried out in order: wait for one that
-    another depends on.
+    The first connection is made at once, the others on demand; one that the server has closed while
+    it was idle is replaced. All have the same current directory. Calls do not run in order: wait
+    for a call on which another depends.
     """
     connected = Deferred.fromCoroutine(_connect_pool(url, size, reactor, settings or Settings()))
     return with_timeout(connected, timeout, reactor)
@@ -139,9 +135,9 @@ async def _connect_pool(
     url: str | Destination, size: int, reactor: Any, settings: Settings
 ) -> Client:
     destination = parse_url(url) if isinstance(url, str) else url
-    lines = SessionPool(reactor, settings, SessionFactory(reactor, destination, settings), size)
-    await lines.open()
-    return Client(lines, FileTransfers(lines))
+    sessions = SessionPool(reactor, settings, SessionFactory(reactor, destination, settings), size)
+    await sessions.open()
+    return Client(sessions)
 
 
 async def _connect(
@@ -154,10 +150,10 @@ async def _connect(
     return await _open_client(SessionFactory(reactor, destination, settings, endpoint))
 
 
-async def _open_client(dial: SessionFactory) -> Client:
-    line = SessionQueue(dial.reactor, dial.settings, dial)
-    await line.open()
-    return Client(line, FileTransfers(line))
+async def _open_client(factory: SessionFactory) -> Client:
+    sessions = SessionQueue(factory.reactor, factory.settings, factory)
+    await sessions.open()
+    return Client(sessions)
 
 
 async def _connect_without_login(
@@ -165,6 +161,6 @@ async def _connect_without_login(
 ) -> PendingLogin:
     destination = parse_url(url) if isinstance(url, str) else url
     if destination.scheme.is_simple:
-        raise Unsupported("servers of the simple protocol greet nobody before the login")
-    dial = SessionFactory(reactor, destination, settings)
-    return PendingLogin(dial, await dial.connect_without_login())
+        raise Unsupported("the simple protocol cannot connect without a login")
+    factory = SessionFactory(reactor, destination, settings)
+    return PendingLogin(factory, await factory.connect_without_login())

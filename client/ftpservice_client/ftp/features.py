@@ -1,13 +1,13 @@
-"""What a server says it can do (FEAT, RFC 2389 §3)."""
+"""The features that a server announces (FEAT, RFC 2389 §3)."""
 
 from __future__ import annotations
 
 from ftpservice.wire.replies import Reply
 
-__all__ = ["DIGEST_PREFERENCE", "Features", "digests_of", "parse_features"]
+__all__ = ["DIGEST_PREFERENCE", "Features", "digests_of", "parse_features", "queues_commands"]
 
 DIGEST_PREFERENCE = ("SHA-256", "SHA-512", "SHA-384", "SHA-1", "MD5", "CRC32")
-"""Digests in the order in which they are wanted: by strength enough, then by what they cost."""
+"""Digest algorithms in order of preference: the strong ones first, the fastest of those first."""
 LEGACY_DIGEST_COMMANDS = {
     "SHA-256": "XSHA256",
     "SHA-512": "XSHA512",
@@ -15,14 +15,16 @@ LEGACY_DIGEST_COMMANDS = {
     "MD5": "XMD5",
     "CRC32": "XCRC",
 }
-"""Commands from before HASH, one for each algorithm."""
+"""Commands older than HASH, one for each algorithm."""
+OWN_SERVER_FEATURES = frozenset({"AVBL", "CLNT", "DSIZ", "HASH", "HOST", "RANG", "TVFS"})
+"""Features that every ftpservice announces, and hardly any other server."""
 
 Features = dict[str, str]
-"""By word, in capitals, what stands behind it."""
+"""The parameters of each feature, by its name in upper case."""
 
 
 def parse_features(reply: Reply) -> Features:
-    """Read the reply to FEAT; a line that says nothing is left out."""
+    """Parse the reply to FEAT; empty lines are skipped."""
     features = {}
     for line in reply.lines[1:-1]:
         word, _, rest = line.strip().partition(" ")
@@ -32,7 +34,7 @@ def parse_features(reply: Reply) -> Features:
 
 
 def digests_of(features: Features) -> dict[str, str]:
-    """Return the digests that a server makes, by algorithm: the command that makes each."""
+    """Return the command for each digest algorithm that the server supports."""
     known = {
         algorithm: verb for algorithm, verb in LEGACY_DIGEST_COMMANDS.items() if verb in features
     }
@@ -41,3 +43,8 @@ def digests_of(features: Features) -> dict[str, str]:
         if name:
             known[name] = "HASH"
     return known
+
+
+def queues_commands(features: Features) -> bool:
+    """Return whether the server queues commands that arrive during a transfer (an ftpservice)."""
+    return features.keys() >= OWN_SERVER_FEATURES

@@ -1,4 +1,4 @@
-"""Files over FTP: RETR, STOR and APPE, with what is asked before and behind them."""
+"""Downloads and uploads of one FTP session: RETR, STOR and APPE, and the commands around them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
 from ftpservice_client.errors import NetworkError, ServerRefused, Timeout, VerificationFailed
-from ftpservice_client.ftp.control import ControlConnection
-from ftpservice_client.ftp.data import DataChannels
-from ftpservice_client.ftp.exchange import CommandExchange
+from ftpservice_client.ftp.control import CommandExchange, ControlConnection
+from ftpservice_client.ftp.data import DataConnections
 from ftpservice_client.ftp.listings import size_from_reply
 from ftpservice_client.ftp.transfer import DataTransfers, TransferCommand
 from ftpservice_client.interfaces import (
@@ -26,137 +25,145 @@ from ftpservice_client.local.copy import ExcessData, receive_into, send_from
 __all__ = ["FTPFiles"]
 
 OPENING_SIZE_PATTERN = re.compile(r"\(([0-9]{1,18}) bytes\)")
-"""What servers say of a file that they begin to send."""
+"""The size of the file in the preliminary reply to RETR."""
 STORED_SIZE_PATTERN = re.compile(r"\b([0-9]{1,18}) bytes stored\b")
-"""What ours says of one that it has."""
+"""The size of the file in our server's final reply to STOR."""
 IMPOSSIBLE_FILE_SIZE = 1 << 62
-"""A number of bytes that no file has."""
+"""Larger than any file."""
 AMBIGUOUS_NAME_PART = " bytes"
-"""Names with that could be taken for what a server says."""
+"""In a name that a reply may repeat, it could be taken for the size."""
+NO_RESTART_TEXT = "the server ignores the restart offset"
 
 
 @dataclass(slots=True)
 class RetrieveAttempt:
-    """One attempt to receive a file."""
+    """One attempt to download a file."""
 
     name: str
     offset: int
-    asks: bool
-    """Whether SIZE is asked for before."""
+    asks_size: bool
+    """Whether SIZE was sent before RETR."""
     size: int | None = None
-    """What the server says the whole file has."""
+    """The size of the whole file according to the server."""
     moved: int = 0
 
 
 class FTPFiles:
-    """Moves files of one session."""
+    """The file transfers of one session."""
 
     def __init__(
-        self, control: ControlConnection, calls: DataChannels, moving: DataTransfers
+        self,
+        control: ControlConnection,
+        connections: DataConnections,
+        data_transfers: DataTransfers,
     ) -> None:
         self._control = control
-        self._calls = calls
-        self._data_transfers = moving
-        self._tells_size_at_opening = False
-        """Whether the server told the true size of a file when it began to send it."""
+        self._connections = connections
+        self._data_transfers = data_transfers
+        self._trusts_opening_size = False
+        """Whether the server's preliminary reply to RETR contained the true size of a file."""
 
     async def retrieve(
         self, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
     ) -> int | None:
-        """Receive a file from ``offset``; its size is compared where the server tells it.
+        """Download a file from ``offset``; the size is compared if the server reports it.
 
-        A file that ends before it has as many bytes is `NetworkError`, one that does not is a
-        `VerificationFailed`, unless it has grown: then what it had is received.
+        Raises `NetworkError` if fewer bytes arrived, `VerificationFailed` if more did. If the file
+        has grown meanwhile, only the bytes that it had before are received.
         """
-        self._require_restart(offset)
+        if offset:
+            self._require_restart()
         before = target.written
-        try:
-            return await self._retrieve(name, offset, target, watch)
-        except ServerRefused as error:
-            busy = error.reply is not None and error.reply.code == codes.FILE_BUSY
-            if not busy or target.written != before:
-                raise
-        return await self._retrieve(name, offset, target, watch)  # SIZE told of something else
+        can_repeat = True
+        while True:
+            try:
+                return await self._retrieve(name, offset, target, watch)
+            except ServerRefused as error:
+                # 450: SIZE reported a partial upload, and RETR found the file itself; once more.
+                busy = error.reply is not None and error.reply.code == codes.FILE_BUSY
+                if not busy or target.written != before or not can_repeat:
+                    raise
+                can_repeat = False
 
     async def _retrieve(
         self, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
     ) -> int | None:
-        await self._control.settle()
-        fetch = RetrieveAttempt(
-            name,
-            offset,
-            bool(offset) or not self._tells_size_at_opening or AMBIGUOUS_NAME_PART in name,
-        )
-        announced = self._calls.request_port(*((f"SIZE {name}",) if fetch.asks else ()))
-        fetch.size = await self._size_in(announced) if fetch.asks else None
-        if fetch.size is not None and fetch.size < offset:
-            self._control.abandon(*announced)
-            raise VerificationFailed("there are more bytes here than the file has")
+        control = self._control
+        await control.drain_abandoned()
+        # 1. SIZE (RFC 3659 §4) and EPSV in one segment. A server whose preliminary reply to RETR
+        #    contains the true size is not asked for it: that saves a command for each file.
+        asks_size = bool(offset) or not self._trusts_opening_size or AMBIGUOUS_NAME_PART in name
+        attempt = RetrieveAttempt(name, offset, asks_size)
+        if asks_size:
+            requested = self._connections.request_port(f"SIZE {name}")
+            attempt.size = await self._size_from(requested)
+            if attempt.size is not None and attempt.size < offset:
+                control.abandon(*requested)
+                raise VerificationFailed("the local file has more bytes than the server's")
+        else:
+            requested = self._connections.request_port()
 
         async def receive(data: StreamConnection, opened: Reply | None) -> None:
-            size = fetch.size = self._size_at_opening(opened, fetch.size, asks=fetch.asks)
+            size = self._note_opening_size(attempt, last_number_in(OPENING_SIZE_PATTERN, opened))
             data.accepts_truncated_tls = size is not None
             watch.begin(data, size)
-            fetch.moved = await receive_into(target, data, None if size is None else size - offset)
+            limit = None if size is None else size - offset
+            attempt.moved = await receive_into(target, data, limit)
 
+        # 2. RETR.
         try:
-            await self._data_transfers.move(
-                TransferCommand(f"RETR {name}", receive, offset), announced
-            )
+            command = TransferCommand(f"RETR {name}", receive, offset)
+            await self._data_transfers.run(command, requested)
         except ExcessData:
-            fetch.moved = IMPOSSIBLE_FILE_SIZE
-        if fetch.size is None and not fetch.asks:
-            fetch.size = await self._size(name)
-        if fetch.size is not None:
-            await self._compare(fetch, fetch.size, watch)
-        return fetch.size
+            attempt.moved = IMPOSSIBLE_FILE_SIZE
+        # 3. Compare the sizes.
+        if attempt.size is None and not asks_size:
+            attempt.size = await self._size(name)
+        if attempt.size is not None and attempt.moved != attempt.size - offset:
+            await self._check_size(attempt, attempt.size, watch)
+        return attempt.size
 
-    def _require_restart(self, offset: int) -> None:
-        if offset and self._calls.quirks.ignores_restart:
-            raise OverlapMismatch("the server takes no notice of where a transfer is to begin")
+    def _require_restart(self) -> None:
+        if self._connections.quirks.ignores_restart:
+            raise OverlapMismatch(NO_RESTART_TEXT)
 
-    async def _compare(self, fetch: RetrieveAttempt, size: int, watch: TransferObserver) -> None:
-        """Compare what came with what was told.
+    async def _check_size(
+        self, attempt: RetrieveAttempt, size: int, watch: TransferObserver
+    ) -> None:
+        """Handle a download of another size than the server reported.
 
         Raises `NetworkError`, `OverlapMismatch`, `VerificationFailed`.
         """
-        offset, moved = fetch.offset, fetch.moved
+        offset, moved = attempt.offset, attempt.moved
         if moved < size - offset:
             raise NetworkError(f"the server sent {offset + moved} of {size} bytes")
-        if moved == size - offset:
-            return
-        if not fetch.asks:  # it was told at the opening alone: perhaps that was no size
-            self._tells_size_at_opening = False
-            raise OverlapMismatch("the server sends more than it said when it began")
-        await self._control.settle()
-        now = await self._size(fetch.name)
+        if not attempt.asks_size:  # the number in the preliminary reply may have been another one
+            self._trusts_opening_size = False
+            raise OverlapMismatch("the server sends more bytes than its first reply announced")
+        await self._control.drain_abandoned()
+        now = await self._size(attempt.name)
         if now is not None and now > size and not (offset and moved == now):
-            watch.note(f"it grew while it was received; it has the {size} bytes it had before")
+            watch.note(f"the file grew during the download; the first {size} bytes were received")
             return
         if offset:
-            self._calls.quirks.ignores_restart = moved == size
-            raise OverlapMismatch("the server takes no notice of where a transfer is to begin")
-        raise VerificationFailed("the server sends more than it said the file has")
+            self._connections.quirks.ignores_restart = moved == size
+            raise OverlapMismatch(NO_RESTART_TEXT)
+        raise VerificationFailed("the server sends more bytes than the size it reported")
 
-    def _size_at_opening(self, opened: Reply | None, size: int | None, *, asks: bool) -> int | None:
-        """Return the size; a server that told it truly when it began is not asked before.
+    def _note_opening_size(self, attempt: RetrieveAttempt, announced: int | None) -> int | None:
+        """Return the size of the file; ``announced`` is that of the preliminary reply."""
+        if not attempt.asks_size:
+            self._trusts_opening_size = announced is not None
+            attempt.size = announced
+        elif attempt.size is not None and announced == attempt.size:
+            self._trusts_opening_size = True
+        return attempt.size
 
-        That saves a command for each file. ``asks``: whether it was asked now, and said ``size``.
-        """
-        told = last_number_in(OPENING_SIZE_PATTERN, opened)
-        if not asks:
-            self._tells_size_at_opening = told is not None
-            return told
-        self._tells_size_at_opening = self._tells_size_at_opening or (
-            size is not None and told == size
-        )
-        return size
-
-    async def _size_in(self, announced: list[CommandExchange]) -> int | None:
+    async def _size_from(self, requested: list[CommandExchange]) -> int | None:
         try:
-            reply = await self._control.reply_to(announced[0])
+            reply = await self._control.reply_to(requested[0])
         except BaseException:
-            self._control.abandon(*announced)
+            self._control.abandon(*requested)
             raise
         return size_from_reply(reply.code, reply.lines[-1])
 
@@ -167,9 +174,10 @@ class FTPFiles:
     async def store(
         self, name: str, source: UploadSource, at: UploadPosition, watch: TransferObserver
     ) -> None:
-        """Send a file; what the server has afterwards is compared by size where it tells."""
-        await self._control.settle()
-        self._require_restart(at.offset)
+        """Upload a file; the size is compared if the server reports it."""
+        await self._control.drain_abandoned()
+        if at.offset:
+            self._require_restart()
         moved = 0
         is_sent = False
 
@@ -181,54 +189,42 @@ class FTPFiles:
             is_sent = True
 
         verb, offset = ("APPE", 0) if at.append else ("STOR", at.offset)
-        order = TransferCommand(f"{verb} {name}", send, offset, _is_small(source, at))
+        size = None if source.size is None else source.size - at.offset
+        # Data of a small file is sent before the server's first reply, which costs nothing if the
+        # server refuses it.
+        sends_early = source.is_restartable and size is not None and size <= SMALL_FILE_SIZE
+        command = TransferCommand(f"{verb} {name}", send, offset, sends_early)
+        # ALLO announces the size, so that a server can tell an upload that was cut from a complete
+        # one. Other servers reply that it is superfluous (RFC 959 §4.1.3).
+        requested = None if size is None else self._connections.request_port(f"ALLO {size}")
         try:
-            reply = await self._data_transfers.move(order, self._announced(source, at))
+            reply = await self._data_transfers.run(command, requested)
         except Timeout as error:
             if is_sent:
-                raise Timeout(f"{error}; all {moved} bytes were sent, and may be there") from error
+                raise Timeout(f"{error}; all {moved} bytes were sent and may be stored") from error
             raise
         is_whole = not at.append and not at.offset and AMBIGUOUS_NAME_PART not in name
-        if is_whole and last_number_in(STORED_SIZE_PATTERN, reply) == moved:
-            return
-        await self._compare_stored(name, at, moved)
+        if not is_whole or last_number_in(STORED_SIZE_PATTERN, reply) != moved:
+            await self._check_stored(name, at, moved)
 
-    async def _compare_stored(self, name: str, at: UploadPosition, moved: int) -> None:
-        """Compare what was sent with what is there now.
+    async def _check_stored(self, name: str, at: UploadPosition, moved: int) -> None:
+        """Compare the number of sent bytes with the size on the server.
 
         Raises `OverlapMismatch`, `VerificationFailed`.
         """
-        there = await self._size(name)
-        if there is None or at.former is None:
+        stored = await self._size(name)
+        if stored is None or at.former is None:
             return
         expected = at.former + at.offset + moved
-        if there == expected:
+        if stored == expected:
             return
-        if at.offset and there in (moved, at.offset):
-            self._calls.quirks.ignores_restart = True
-            raise OverlapMismatch("the server stored from the beginning what belongs in the middle")
-        raise VerificationFailed(f"the server has {there} bytes of {expected}")
-
-    def _announced(self, source: UploadSource, at: UploadPosition) -> list[CommandExchange] | None:
-        """Say how much is to come, where it is known: whoever is killed then uploads no half file.
-
-        A server that does not care answers that it does not (RFC 959 §4.1.3, ALLO).
-        """
-        if source.size is None:
-            return None
-        return self._calls.request_port(f"ALLO {source.size - at.offset}")
-
-
-def _is_small(source: UploadSource, at: UploadPosition) -> bool:
-    """Tell whether this is sent before the server says that it takes it: that costs nothing."""
-    return (
-        source.is_restartable
-        and source.size is not None
-        and source.size - at.offset <= SMALL_FILE_SIZE
-    )
+        if at.offset and stored in (moved, at.offset):
+            self._connections.quirks.ignores_restart = True
+            raise OverlapMismatch(NO_RESTART_TEXT)
+        raise VerificationFailed(f"the server has {stored} bytes of {expected}")
 
 
 def last_number_in(pattern: re.Pattern[str], reply: Reply | None) -> int | None:
-    """Return the last number that a reply tells by a pattern."""
+    """Return the last number in a reply that matches a pattern."""
     found = pattern.findall(reply.lines[-1]) if reply is not None else []
     return int(found[-1]) if found else None

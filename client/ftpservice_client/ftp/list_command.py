@@ -76,7 +76,7 @@ class ListCommand:
 
         Raises `Unsupported` for a server that enters no directories.
         """
-        await self._control.settle()
+        await self._control.drain_abandoned()
         if not path:
             return await self._here(("",))
         place = self._directory()

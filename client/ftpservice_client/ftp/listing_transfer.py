@@ -1,4 +1,4 @@
-"""The text of a listing, received over a data connection."""
+"""Receives the text of a listing over a data connection."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["ListingTransfer"]
 
 
 class ListingTransfer:
-    """Receives listings of one session; ``limit`` is what one may take in memory."""
+    """Receives the listings of one session; ``limit``: bytes of memory for one listing."""
 
-    def __init__(self, moving: DataTransfers, limit: int) -> None:
+    def __init__(self, transfers: DataTransfers, limit: int) -> None:
         self.has_begun = True
-        """Whether the server said that it begins, the last time."""
-        self._data_transfers = moving
+        """Whether the server sent a preliminary reply to the last command."""
+        self._data_transfers = transfers
         self._limit = limit
 
     async def lines(self, command: str) -> list[bytes]:
-        """Return the lines of a listing; raises `ProtocolViolation` when they have no end."""
+        """Return the lines of a listing; raises `ProtocolViolation` for an endless one."""
         pieces: list[bytes] = []
         self.has_begun = False
 
@@ -32,8 +32,8 @@ class ListingTransfer:
             while piece := await data.read():
                 size += len(piece) + LINE_OVERHEAD_BYTES * piece.count(b"\n")
                 if size > self._limit:
-                    raise ProtocolViolation("the server sends a listing that has no end")
+                    raise ProtocolViolation("the server sends an endless listing")
                 pieces.append(piece)
 
-        await self._data_transfers.move(TransferCommand(command, keep, may_be_empty=True))
+        await self._data_transfers.run(TransferCommand(command, keep, may_be_empty=True))
         return [line.removesuffix(b"\r") for line in b"".join(pieces).split(b"\n")]

@@ -36,7 +36,7 @@ class FTPListings:
     def __init__(  # noqa: PLR0913 - one session's parts
         self,
         control: ControlConnection,
-        moving: DataTransfers,
+        transfers: DataTransfers,
         features: Features,
         limit: int,
         now: Callable[[], float],
@@ -47,7 +47,7 @@ class FTPListings:
         self._untyped = untyped_facts(features)
         """Facts to be asked for, where MLST would not tell types by itself."""
         self._now = now
-        self._transfer = ListingTransfer(moving, limit)
+        self._transfer = ListingTransfer(transfers, limit)
         zone = ServerTimeZone(self.modified)
         self._list = ListCommand(control, self._transfer, now, directory, zone)
 
@@ -68,7 +68,7 @@ class FTPListings:
         Raises `Unsupported` and `UnparsableListing` where LIST may do.
         """
         if self._untyped:
-            await self._control.settle()
+            await self._control.drain_abandoned()
             wanted, self._untyped = self._untyped, ""
             await self._control.ask(f"OPTS MLST {wanted}")
         try:
@@ -139,7 +139,7 @@ class FTPListings:
 
     async def stat(self, name: str) -> Entry:
         """Return what is known of a name; raises `NotFound`."""
-        await self._control.settle()
+        await self._control.drain_abandoned()
         if self._has_facts:
             reply = await self._control.ask(f"MLST {name}" if name else "MLST")
             if reply.code not in NOT_IMPLEMENTED_CODES:
@@ -175,7 +175,7 @@ class FTPListings:
             return None
 
     async def _told(self, command: str) -> tuple[int, str]:
-        await self._control.settle()
+        await self._control.drain_abandoned()
         reply = await self._control.ask(command)
         return reply.code, reply.lines[-1].strip()
 

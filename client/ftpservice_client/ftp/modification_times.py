@@ -1,4 +1,4 @@
-"""Setting the modification time of a file on the server, by whatever command it has for that."""
+"""Sets the modification time of a file on the server: MFMT, MDTM with a time, SITE UTIME."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["ModificationTimeSetter"]
 
 MFMT, MDTM, UTIME = "MFMT", "MDTM", "SITE UTIME"
 MAX_REFUSED = 3
-"""Files in a row of which a server may refuse to set the time before it is asked no more."""
+"""Refusals in a row after which a command is not tried any more."""
 
 
 class ModificationTimeSetter:
-    """Sets times over one session; ``modified`` asks for one, to see that it was set."""
+    """Sets times over one session; ``modified`` returns the time of a file, for a check."""
 
     def __init__(
         self,
@@ -28,22 +28,22 @@ class ModificationTimeSetter:
     ) -> None:
         self._control = control
         self._modified = modified
-        self._ways = [MFMT] if MFMT in features else [MDTM]
+        self._commands = [MFMT] if MFMT in features else [MDTM]
         if "UTIME" in features.get("SITE", "").upper():
-            self._ways.append(UTIME)
+            self._commands.append(UTIME)
         self._is_proven = MFMT in features
         self._refused = 0
 
     async def set(self, name: str, seconds: float) -> bool:
-        """Set the time of a file; tell whether the server has done it.
+        """Set the time of a file; return whether the server has set it.
 
-        MDTM with a time before the name (and SITE UTIME) are no standard, so it is looked whether
-        the first file has the time afterwards.
+        MDTM with a time before the name and SITE UTIME are not standardized, so the time of the
+        first file is checked afterwards.
         """
         checked_argument(name)
-        await self._control.settle()
-        while self._ways:
-            reply = await self._control.ask(f"{self._ways[0]} {format_time(seconds)} {name}")
+        await self._control.drain_abandoned()
+        while self._commands:
+            reply = await self._control.ask(f"{self._commands[0]} {format_time(seconds)} {name}")
             if reply.code < 400 and (self._is_proven or await self._is_set(name, seconds)):
                 self._is_proven, self._refused = True, 0
                 return True
@@ -51,7 +51,7 @@ class ModificationTimeSetter:
             is_useless = reply.code in NOT_IMPLEMENTED_CODES or not self._is_proven
             if not is_useless and self._refused < MAX_REFUSED:
                 return False
-            self._ways.pop(0)
+            self._commands.pop(0)
             self._is_proven, self._refused = False, 0
         return False
 

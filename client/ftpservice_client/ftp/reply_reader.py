@@ -1,4 +1,4 @@
-"""Replies out of whatever pieces arrive (RFC 959 §4.2), from servers that may be hostile."""
+"""Reads replies from a stream of bytes (RFC 959 §4.2); the server may be hostile."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ftpservice_client.errors import ProtocolViolation
 
 __all__ = ["ReplyReader"]
 
-MAX_LINE_SIZE = 8192
-MAX_REPLY_SIZE = 1024 * 1024
-"""Bytes of one reply, and of those that were not asked for."""
+MAX_LINE_BYTES = 8192
+MAX_REPLY_CHARACTERS = 1024 * 1024
 FIRST_LINE = re.compile(r"([1-5][0-9]{2})(?:([- ])(.*))?", re.DOTALL)
 
 
 class ReplyReader:
-    """Cuts a stream into replies; holds no more than `MAX_REPLY_SIZE` bytes."""
+    """Splits a stream into replies; the memory that one may take is bounded."""
 
     def __init__(self) -> None:
-        self._lines = LineReader(MAX_LINE_SIZE)
+        self._lines = LineReader(MAX_LINE_BYTES)
         self._code = ""
+        """The code of a multi-line reply that is not complete."""
         self._texts: list[str] = []
         self._size = 0
 
@@ -35,29 +35,28 @@ class ReplyReader:
         replies = []
         for line in self._lines.feed(data):
             if isinstance(line, OverlongLine):
-                raise ProtocolViolation("the server sent a line that has no end")
-            reply = self._take(line.decode("utf-8", "surrogateescape"))
-            if reply is not None:
-                replies.append(reply)
+                raise ProtocolViolation("the server sent a line that is too long")
+            text = line.decode("utf-8", "surrogateescape")
+            if self._code:
+                reply = self._continued(text)
+                if reply is not None:
+                    replies.append(reply)
+                continue
+            match = FIRST_LINE.fullmatch(text)
+            if match is None:
+                raise ProtocolViolation(f"the server sent an invalid reply: {escaped(text[:60])}")
+            code, mark, rest = match.groups("")
+            if mark == "-":
+                self._code, self._texts, self._size = code, [rest], len(rest)
+            else:
+                replies.append(Reply(int(code), (rest,)))
         return replies
 
-    def _take(self, line: str) -> Reply | None:
-        return self._next(line) if self._code else self._first(line)
-
-    def _first(self, line: str) -> Reply | None:
-        match = FIRST_LINE.fullmatch(line)
-        if match is None:
-            raise ProtocolViolation(f"the server sent what is no reply: {escaped(line[:60])}")
-        text = match[3] or ""
-        if match[2] != "-":
-            return Reply(int(match[1]), (text,))
-        self._code, self._texts, self._size = match[1], [text], len(text)
-        return None
-
-    def _next(self, line: str) -> Reply | None:
+    def _continued(self, line: str) -> Reply | None:
+        """Add a line to a multi-line reply; return the reply if that was its last line."""
         self._size += len(line) + 1
-        if self._size > MAX_REPLY_SIZE:
-            raise ProtocolViolation("the server sent a reply that has no end")
+        if self._size > MAX_REPLY_CHARACTERS:
+            raise ProtocolViolation("the server sent a reply that is too long")
         code = self._code
         if line == code or line.startswith(f"{code} "):
             self._code = ""

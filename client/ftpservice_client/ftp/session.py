@@ -16,9 +16,8 @@ from ftpservice_client.errors import (
     Unsupported,
 )
 from ftpservice_client.ftp.control import ControlConnection
-from ftpservice_client.ftp.data import DataChannels
-from ftpservice_client.ftp.epsv_prefetch import queues_commands
-from ftpservice_client.ftp.features import Features, digests_of
+from ftpservice_client.ftp.data import DataConnections
+from ftpservice_client.ftp.features import Features, digests_of, queues_commands
 from ftpservice_client.ftp.files import FTPFiles
 from ftpservice_client.ftp.listings import FTPListings
 from ftpservice_client.ftp.modification_times import ModificationTimeSetter
@@ -42,7 +41,7 @@ class FTPNameCommands:
     directory: str
 
     async def _do(self, *commands: str) -> Reply:
-        await self._control.settle()
+        await self._control.drain_abandoned()
         for command in commands:
             reply = await self._control.expect(command)
         return reply
@@ -86,7 +85,7 @@ class FTPNameCommands:
 
         Where the server does not say it, that is relative to where the session began (``.``).
         """
-        await self._control.settle()
+        await self._control.drain_abandoned()
         reply = await self._control.ask("PWD")
         if reply.code == codes.SERVICE_UNAVAILABLE:
             raise error_for_reply(reply, "PWD")
@@ -101,20 +100,22 @@ class FTPSession(FTPNameCommands):
         self,
         reactor: Any,
         control: ControlConnection,
-        calls: DataChannels,
+        connections: DataConnections,
         features: Features,
         settings: Settings,
     ) -> None:
         self._control = control
         self._features = features
-        calls.prefetch.is_possible = queues_commands(features)
-        moving = DataTransfers(control, calls)
+        connections.may_prefetch = queues_commands(features)
+        transfers = DataTransfers(control, connections)
         limit, now = settings.memory_limit, reactor.seconds
-        self._looking = FTPListings(control, moving, features, limit, now, lambda: self.directory)
-        files = FTPFiles(control, calls, moving)
+        self._listings = FTPListings(
+            control, transfers, features, limit, now, lambda: self.directory
+        )
+        files = FTPFiles(control, connections, transfers)
         self.retrieve, self.store = files.retrieve, files.store
-        self.entries, self.size = self._looking.entries, self._looking.size
-        self.modified = self._looking.modified
+        self.entries, self.size = self._listings.entries, self._listings.size
+        self.modified = self._listings.modified
         self.set_modified = ModificationTimeSetter(control, features, self.modified).set
         self.directory = INITIAL_DIRECTORY
 
@@ -125,7 +126,7 @@ class FTPSession(FTPNameCommands):
 
     async def stat(self, name: str) -> Entry:
         """Return what is known of a name."""
-        return await self._looking.stat(name)
+        return await self._listings.stat(name)
 
     async def digests(self) -> frozenset[str]:
         """Return the algorithms that the server has."""
@@ -147,7 +148,7 @@ class FTPSession(FTPNameCommands):
 
     async def send(self, line: str) -> Reply:
         """Send a command as it is, and return whatever the server says to it."""
-        await self._control.settle()
+        await self._control.drain_abandoned()
         reply = await self._control.ask(checked_argument(line))
         verb, _, argument = line.partition(" ")
         if reply.code < 400 and verb.upper() in DIRECTORY_CHANGE_COMMANDS:
@@ -157,12 +158,12 @@ class FTPSession(FTPNameCommands):
     async def quit(self) -> None:
         """Say goodbye and close; a server that does not answer is not waited for long."""
         try:
-            await self._control.settle()
-            (exchange,) = self._control.begin("QUIT")
-            await exchange.wait(
+            await self._control.drain_abandoned()
+            (exchange,) = self._control.send_commands("QUIT")
+            await exchange.wait_final(
                 min(QUIT_REPLY_SECONDS, self._control.timeout or QUIT_REPLY_SECONDS)
             )
-            self._control.end()
+            self._control.close_gracefully()
             await self._control.wait_closed(CLOSE_SECONDS)
         finally:
             self.abort()

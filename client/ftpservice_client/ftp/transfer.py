@@ -1,15 +1,16 @@
-"""One transfer over a data connection: the order of things, and every way in which it can end."""
+"""One transfer over a data connection: the order of its steps, and the ways it can end."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
 
 from twisted.internet.defer import CancelledError
 
 from ftpservice.stream.connection import StreamConnection
-from ftpservice.stream.errors import TransferAborted as FlowCut
-from ftpservice.stream.errors import TransferStalled
+from ftpservice.stream.errors import TransferAborted, TransferStalled
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
 from ftpservice_client.errors import (
@@ -19,224 +20,229 @@ from ftpservice_client.errors import (
     Timeout,
     Unsupported,
 )
-from ftpservice_client.ftp.control import ControlConnection
-from ftpservice_client.ftp.data import DataChannels
-from ftpservice_client.ftp.exchange import CommandExchange
+from ftpservice_client.ftp.control import CommandExchange, ControlConnection
+from ftpservice_client.ftp.data import DataConnections
 from ftpservice_client.ftp.reply_errors import error_for_reply
-from ftpservice_client.link.connection import ClientConnection, PendingConnection
+from ftpservice_client.link.connection import PendingConnection
 
 __all__ = ["DataTransfers", "TransferCommand"]
 
 TransferFunction = Callable[[StreamConnection, Reply | None], Awaitable[None]]
-"""Is told what the server said when it began, if that was waited for."""
+"""Moves the data; called with the first reply to the command, if it was waited for."""
 FINAL_REPLY_SECONDS = 10.0
-"""Seconds, at most, in which a server has to say why it ended a data connection."""
+"""Seconds to wait for the reply that explains why the server ended a data connection."""
 SUCCESS_CODES = frozenset({codes.TRANSFER_COMPLETE, codes.FILE_ACTION_OK})
 INTERRUPTION_CODES = frozenset({codes.TRANSFER_ABORTED, codes.CANNOT_CONNECT})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TransferCommand:
     """A transfer command and what is done with its data."""
 
     command: str
-    move: TransferFunction
+    transfer: TransferFunction
     offset: int = 0
-    """Where in the file it begins (REST)."""
-    at_once: bool = False
-    """Whether to move data before the server has said that it begins: to send what is little."""
+    """Restart offset (REST)."""
+    sends_early: bool = False
+    """Whether to send data before the server's first reply: for small uploads."""
     may_be_empty: bool = False
-    """Whether a server that says it is done, and did not say that it begins, may have no data."""
+    """Whether a server that sends a final reply without a preliminary one may send no data."""
 
 
 class DataTransfers:
-    """Carries out transfer commands of one control connection, one at a time.
+    """Runs the transfer commands of one control connection, one at a time.
 
-    Whatever ends a transfer early, its data connection is broken and the command's reply is
-    waited for (`ControlConnection.abandon`), so that the next command finds everything in order.
+    Whatever ends a transfer early, its data connection is broken and the reply to its command is
+    abandoned (`ControlConnection.abandon`), so that the next command finds everything in order.
     """
 
-    def __init__(self, control: ControlConnection, calls: DataChannels) -> None:
+    def __init__(self, control: ControlConnection, connections: DataConnections) -> None:
         self._control = control
-        self._calls = calls
+        self._connections = connections
 
-    async def move(
-        self, order: TransferCommand, announced: list[CommandExchange] | None = None
+    async def run(
+        self, command: TransferCommand, requested: list[CommandExchange] | None = None
     ) -> Reply:
-        """Carry out an order.
+        """Run a transfer command, after `DataConnections.request_port`; return its final reply.
 
-        Returns the last reply, raises `Refused`, `NetworkError`, `Timeout`.
+        Raises `ServerRefused`, `NetworkError`, `Timeout`.
         """
-        if announced is None:
-            await self._control.settle()
-            announced = self._calls.request_port()
+        control = self._control
+        # 1. Ask for a port, and start to connect.
+        if requested is None:
+            await control.drain_abandoned()
+            requested = self._connections.request_port()
         try:
-            meeting = await self._calls.open_channel(announced)
+            pending = await self._connections.open(requested)
         except BaseException:
-            self._control.abandon(*announced)
+            control.abandon(*requested)
             raise
+        # 2. REST, then the transfer command.
         try:
-            if order.offset:
-                await self._restart_at(order.offset)
-            exchange = self._calls.begin(order.command)
+            if command.offset:
+                await self._restart_at(command.offset)
+            exchange = self._connections.send_transfer_command(command.command)
         except BaseException:
-            meeting.close_gracefully()
+            pending.close_gracefully()
             raise
-        opened = None if order.at_once else await self._open(order, exchange, meeting)
+        # 3. Wait for the preliminary reply, except for a small upload.
+        opened = None
+        if not command.sends_early:
+            opened = await self._first_reply(command, exchange, pending)
+        # 4. Move the data, and wait for the final reply.
         try:
-            return await self._carry(order, exchange, meeting, opened)
+            reply = await self._transfer(command, exchange, pending, opened)
         except BaseException:
-            _abort(exchange, meeting)
+            _abort(exchange, pending)
             raise
+        finally:
+            exchange.on_final_reply = None
+        if reply.code in SUCCESS_CODES or not (
+            reply.code >= 400 or self._connections.has_prefetched
+        ):
+            self._connections.transfer_ended()
+            return reply
+        pending.abort()
+        raise self._final_reply_error(command, exchange, reply)
+
+    def _final_reply_error(
+        self, command: TransferCommand, exchange: CommandExchange, reply: Reply
+    ) -> ClientError:
+        if reply.code >= 400:
+            return _refusal_error(command, exchange, reply)
+        error = ProtocolViolation(f"the server sent {reply.code} at the end of a transfer")
+        self._control.close(error)  # that was the reply to EPSV: out of order
+        return error
 
     async def _restart_at(self, offset: int) -> None:
         try:
             reply = await self._control.ask(f"REST {offset}")
         except CancelledError:
-            self._control.close(
-                NetworkError("cancelled when the next transfer was to begin in the middle")
-            )
+            self._control.close(NetworkError("cancelled after REST, before its transfer command"))
             raise
         if reply.code == codes.SERVICE_UNAVAILABLE:
             raise error_for_reply(reply, "REST")
         if reply.code != codes.FILE_ACTION_PENDING:
-            raise Unsupported(f"the server begins no transfer in the middle: {reply.lines[-1]}")
+            raise Unsupported(f"the server cannot resume transfers: {reply.lines[-1]}")
 
-    async def _open(
-        self, order: TransferCommand, exchange: CommandExchange, meeting: PendingConnection
+    async def _first_reply(
+        self, command: TransferCommand, exchange: CommandExchange, pending: PendingConnection
     ) -> Reply:
-        """Wait for the server to begin; return what it says."""
         try:
-            reply = await self._control.reply_to(exchange, opened=True)
+            reply = await self._control.reply_to(exchange, or_preliminary=True)
         except BaseException:
-            _abort(exchange, meeting)
+            _abort(exchange, pending)
             raise
         if reply.code >= 400:
-            meeting.close_gracefully()
-            raise error_for_reply(reply, order.command)
+            pending.close_gracefully()
+            raise error_for_reply(reply, command.command)
         return reply
 
-    async def _carry(
+    async def _transfer(
         self,
-        order: TransferCommand,
+        command: TransferCommand,
         exchange: CommandExchange,
-        meeting: PendingConnection,
+        pending: PendingConnection,
         opened: Reply | None,
     ) -> Reply:
-        exchange.on_final_reply = lambda: self._look(exchange, meeting)
+        """Move the data; return the final reply, also a refusal."""
         try:
             if exchange.is_over:
-                self._look(exchange, meeting)
-            await self._move(order, exchange, meeting, opened)
-            reply = await self._control.reply_to(exchange)
+                _abort_unless_complete(exchange, pending)
+            else:
+                exchange.on_final_reply = partial(_abort_unless_complete, exchange, pending)
+            if command.may_be_empty and opened is not None and opened is exchange.final:
+                await self._transfer_if_any(command, pending, opened)
+            else:
+                try:
+                    data = await pending.connection()
+                except NetworkError as error:
+                    await self._raise_refusal(command, exchange, pending, error)
+                await command.transfer(data, opened)
+                data.close_gracefully()
+            return await self._control.reply_to(exchange)
         except TransferStalled as error:
             self._control.abandon(exchange)
-            raise Timeout(f"the transfer was cut: {error.reason}") from error
-        except FlowCut as error:
-            raise await self._interruption_error(order, exchange, error) from error
+            raise Timeout(f"the transfer was aborted: {error.reason}") from error
+        except TransferAborted as error:
+            raise await self._interruption_error(command, exchange, error) from error
         except BaseException:
             self._control.abandon(exchange)
             raise
-        finally:
-            exchange.on_final_reply = None
-        if reply.code >= 400:
-            raise _refusal_error(order, exchange, reply)
-        self._require_reply_order(reply)
-        return reply
 
-    def _require_reply_order(self, reply: Reply) -> None:
-        """Break with a server that answers out of turn what waits behind a transfer."""
-        if self._calls.prefetch.asked is not None and reply.code not in SUCCESS_CODES:
-            problem = ProtocolViolation(f"the server said {reply.code} when a transfer ended")
-            self._control.close(problem)
-            raise problem
-        self._calls.prefetch.ended()
-
-    async def _connected(
-        self, order: TransferCommand, exchange: CommandExchange, meeting: PendingConnection
-    ) -> ClientConnection:
-        """Return the connection; without one a server may have said why not, or be about to."""
-        try:
-            return await meeting.connection()
-        except NetworkError:
-            if order.at_once:
-                await self._open(order, exchange, meeting)
-            if exchange.last is not None and exchange.last.code >= 400:
-                raise _refusal_error(order, exchange, exchange.last) from None
-            raise
-
-    async def _move(
+    async def _raise_refusal(
         self,
-        order: TransferCommand,
+        command: TransferCommand,
         exchange: CommandExchange,
-        meeting: PendingConnection,
-        opened: Reply | None,
-    ) -> None:
-        if order.may_be_empty and opened is not None and opened is exchange.last:
-            await self._move_if_any(order, meeting, opened)
-            return
-        data = await self._connected(order, exchange, meeting)
-        await order.move(data, opened)
-        data.close_gracefully()
+        pending: PendingConnection,
+        error: NetworkError,
+    ) -> NoReturn:
+        """Raise why there is no data connection: the server's reply, if it explains it."""
+        if command.sends_early:
+            await self._first_reply(command, exchange, pending)
+        if exchange.final is not None and exchange.final.code >= 400:
+            raise _refusal_error(command, exchange, exchange.final) from None
+        raise error
 
-    async def _move_if_any(
-        self, order: TransferCommand, meeting: PendingConnection, last: Reply
+    async def _transfer_if_any(
+        self, command: TransferCommand, pending: PendingConnection, final: Reply
     ) -> None:
-        """Receive from a server that has said no more than that it is done: often nothing comes."""
-        giving_up = meeting.abort_if_idle(FINAL_REPLY_SECONDS)
+        """Receive from a server that sent only its final reply: often there is no data."""
+        giving_up = pending.abort_if_idle(FINAL_REPLY_SECONDS)
         try:
-            data = await meeting.connection()
-            await order.move(data, last)
+            data = await pending.connection()
+            await command.transfer(data, final)
             data.close_gracefully()
-        except (NetworkError, FlowCut):
-            if meeting.has_traffic:
+        except (NetworkError, TransferAborted):
+            if pending.has_traffic:
                 raise
-            meeting.abort()
+            pending.abort()
         finally:
             if giving_up.active():
                 giving_up.cancel()
 
-    def _look(self, exchange: CommandExchange, meeting: PendingConnection) -> None:
-        """Break off a transfer that the server has ended, or that nobody will tell the end of."""
-        if exchange.last is None or exchange.last.code >= 400:
-            meeting.abort()
-
     async def _interruption_error(
-        self, order: TransferCommand, exchange: CommandExchange, error: FlowCut
+        self, command: TransferCommand, exchange: CommandExchange, error: TransferAborted
     ) -> ClientError:
-        """Return why a transfer was cut: what the server says, if it does, knows better."""
+        """Return why a transfer was aborted: the server's reply, if it sends one in time."""
         control = self._control
         try:
-            patience = min(FINAL_REPLY_SECONDS, control.timeout or FINAL_REPLY_SECONDS)
-            answered = await exchange.wait(patience)
+            seconds = min(FINAL_REPLY_SECONDS, control.timeout or FINAL_REPLY_SECONDS)
+            answered = await exchange.wait_final(seconds)
         except CancelledError:
             control.abandon(exchange)
             raise
         if not answered:
-            control.close(Timeout("the server did not say what became of a transfer"))
-        reply = exchange.last
+            control.close(Timeout("the server did not reply after an aborted transfer"))
+        reply = exchange.final
         if reply is not None and reply.code >= 400:
-            return _refusal_error(order, exchange, reply)
+            return _refusal_error(command, exchange, reply)
         if control.lost is not None:
             return control.lost
-        return NetworkError(f"the transfer was cut: {error.reason}")
+        return NetworkError(f"the transfer was aborted: {error.reason}")
 
 
-def _abort(exchange: CommandExchange, meeting: PendingConnection) -> None:
-    """Break the data connection, once the server has had a look at it.
+def _abort_unless_complete(exchange: CommandExchange, pending: PendingConnection) -> None:
+    if exchange.final is None or exchange.final.code >= 400:
+        pending.abort()
 
-    Some wait for ever for a connection that was broken before; so when it is not wanted any more
-    it stands until they have answered.
+
+def _abort(exchange: CommandExchange, pending: PendingConnection) -> None:
+    """Break the data connection, but not before the server has replied to the command.
+
+    Some servers wait for ever for a connection that was broken before they accepted it.
     """
-    if exchange.is_over or exchange.opened is not None:
-        meeting.abort()
+    if exchange.is_over or exchange.preliminary is not None:
+        pending.abort()
     else:
-        exchange.on_first_reply = meeting.abort
+        exchange.on_first_reply = pending.abort
 
 
-def _refusal_error(order: TransferCommand, exchange: CommandExchange, reply: Reply) -> ClientError:
-    if exchange.opened is None:
-        return error_for_reply(reply, order.command)
+def _refusal_error(
+    command: TransferCommand, exchange: CommandExchange, reply: Reply
+) -> ClientError:
+    if exchange.preliminary is None:
+        return error_for_reply(reply, command.command)
     if reply.code in INTERRUPTION_CODES:
-        return NetworkError(f"the transfer was cut: {reply.lines[-1]}")
+        return NetworkError(f"the transfer was aborted: {reply.lines[-1]}")
     return error_for_reply(reply, exchange.command)

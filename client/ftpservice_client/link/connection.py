@@ -1,80 +1,99 @@
-"""Data connections: how each is made, and its TLS.
+"""Data connections from the request for one to the transfer: TCP connect, TLS handshake, use.
 
-EPSV comes first (RFC 2428 §3), PASV where that is not known; the host in a reply to PASV is not
-looked at: data comes from where the commands go, and nobody is sent anywhere else by a server.
-Connecting, handshake and command go on at the same time, for servers differ in what they wait for.
+Passive mode (we connect) asks for a port with EPSV first (RFC 2428 §3), then with PASV. The host in
+a reply to PASV is ignored: data comes from the host of the control connection, so a server cannot
+send the client anywhere else. TCP connect, TLS handshake and the transfer command proceed at the
+same time, because servers differ in which of them they wait for.
+
+A passive connection is made with a socket of our own instead of ``connectTCP``, which starts in the
+reactor's next turn and takes two of its turns. To a nearby server the connection then exists before
+the transfer command is sent, which is a good part of the time that a file of some KiB takes.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IConnector,
+    IDelayedCall,
+    IReactorFDSet,
+    IReadWriteDescriptor,
+)
+from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from ftpservice.net.accepted_tcp import AcceptedTransport
 from ftpservice.net.tls.client import ClientTLS
 from ftpservice.net.tls.handshake import HandshakeError
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.stream.stall_timeout import Wakeup
-from ftpservice_client.errors import ClientError, NetworkError, Timeout
+from ftpservice.wire.addresses import is_ipv6, same_host
+from ftpservice_client.errors import CannotConnect, ClientError, NetworkError, Timeout
 from ftpservice_client.link.tls import certificate_error, verify_pin
 from ftpservice_client.settings import Settings
 
-__all__ = ["ClientConnection", "PendingConnection"]
+__all__ = ["ActiveConnection", "ClientConnection", "PassiveConnection", "PendingConnection"]
 
 
 class ClientConnection(StreamConnection):
-    """A connection that we use, and that knows how it came to its end."""
+    """A stream connection of the client; records how it ended."""
 
-    problem: BaseException | None = None
-    has_ended = False
-    """Whether the server has ended its side."""
+    error: BaseException | None = None
+    """Why the transport is gone."""
+    has_received_eof = False
+    """Whether the server has closed its side."""
 
     def readConnectionLost(self) -> None:
-        """Learn of the server's end."""
-        self.has_ended = True
+        """Record the server's FIN."""
+        self.has_received_eof = True
         super().readConnectionLost()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell whoever reads or writes."""
-        self.has_ended = True
-        self.problem = reason.value
+        """Record why the transport is gone."""
+        self.has_received_eof = True
+        self.error = reason.value
         super().connectionLost(reason)
 
 
 class PendingConnection:
-    """A data connection to come: ``ready`` when it stands and, if it is to be, is under TLS."""
+    """A connection that is being made, and its TLS handshake if it has one."""
 
     def __init__(self, reactor: Any, settings: Settings, tls: ClientTLS | None) -> None:
         self._reactor = reactor
         self._settings = settings
         self._tls = tls
         self._error: ClientError | None = None
-        self._waiting: Deferred[None] | None = None
         self._is_ready = False
-        self._begun = Wakeup(reactor)
+        self._waiting: Deferred[None] | None = None
+        self._connected = Wakeup(reactor)
         self.data = ClientConnection(reactor, settings.stall_timeout, self._made)
         self.data.when_lost = self._lost
 
+    def build_protocol(self) -> Protocol:
+        """Return the protocol for the transport: the connection itself, or what starts TLS."""
+        return self.data if self._tls is None else _StartTLSProtocol(self._start_tls)
+
     def _made(self, _data: StreamConnection) -> None:
-        self._begun.wake_waiter()
         if self._tls is None:
             self._settle(None)
+        elif self._connected._waiting is not None:
+            self._connected.wake_waiter()
 
-    def begin(self) -> Protocol:
-        """Return our end of a connection that is being made."""
-        return self.data if self._tls is None else _PlaceholderProtocol(self._put_on)
-
-    def _put_on(self, transport: Any) -> None:
+    def _start_tls(self, transport: Any) -> None:
         assert self._tls is not None
         timeout = self._settings.timeout
-        covered = self._tls.start_tls(transport, self.data, self._secured, timeout)
-        self.data.makeConnection(covered)
-        covered.doWrite()  # begin now, and not when the reactor comes by
+        encrypted = self._tls.start_tls(transport, self.data, self._handshake_done, timeout)
+        self.data.makeConnection(encrypted)
+        encrypted.doWrite()  # send the ClientHello now, not in the reactor's next turn
 
-    def _secured(self) -> None:
+    def _handshake_done(self) -> None:
         transport: Any = self.data.transport
         try:
             verify_pin(self._settings.trust, transport.peer_certificate)
@@ -84,30 +103,32 @@ class PendingConnection:
             self._settle(None)
 
     def _lost(self, reason: str) -> None:
-        problem = self.data.problem
-        if isinstance(problem, HandshakeError):
-            self._settle(certificate_error(problem))
+        error = self.data.error
+        if isinstance(error, HandshakeError):
+            self._settle(certificate_error(error))
         else:
             self._settle(NetworkError(f"the connection was lost: {reason}"))
 
     def _settle(self, error: ClientError | None) -> None:
+        """Record the outcome; only the first one counts."""
         if not self._is_ready and self._error is None:
             self._is_ready, self._error = error is None, error
-            self._begun.wake_waiter()
             self.data.when_lost = None
+            if self._connected._waiting is not None:
+                self._connected.wake_waiter()
             waiting, self._waiting = self._waiting, None
             if waiting is not None:
                 waiting.callback(None)
 
     async def wait_connected(self, seconds: float) -> bool:
-        """Wait until it is connected, under TLS or not yet; tell whether it is in time."""
+        """Wait for TCP, not for TLS; return whether it is connected within ``seconds``."""
         while self.data.transport is None and self._error is None:
-            if not await self._begun.wait(seconds):
+            if not await self._connected.wait(seconds):
                 return False
         return self._error is None
 
     async def connection(self) -> ClientConnection:
-        """Wait for it.
+        """Wait until a transfer can begin.
 
         Raises `CannotConnect`, `Timeout`, `CertificateNotTrusted`, `NetworkError`.
         """
@@ -129,11 +150,11 @@ class PendingConnection:
 
     @property
     def has_traffic(self) -> bool:
-        """Whether anything came or went."""
+        """Whether any byte was sent or received."""
         return self.data.transport is not None and self.data.moved > 0
 
     def abort_if_idle(self, seconds: float) -> IDelayedCall:
-        """Break it off when nothing has come over it until then."""
+        """Abort the connection in ``seconds`` if nothing was sent or received by then."""
 
         def give_up() -> None:
             if not self.has_traffic:
@@ -143,7 +164,7 @@ class PendingConnection:
         return delayed
 
     def abort(self) -> None:
-        """Break what there is of it; nobody waits for it any more."""
+        """Break the connection (RST), or stop making it."""
         self.stop()
         if self.data.transport is not None:
             self.data.abort()
@@ -151,21 +172,156 @@ class PendingConnection:
             self._settle(NetworkError("the data connection was given up"))
 
     def close_gracefully(self) -> None:
-        """End what there is of it in order: it turned out to be of no use."""
+        """End the connection (FIN), or stop making it."""
         self.stop()
         if self.data.transport is not None:
             self.data.close_gracefully()
 
     def stop(self) -> None:
-        """Connect, or wait for a connection, no more."""
+        """Stop connecting or listening."""
 
 
-class _PlaceholderProtocol(Protocol):
-    """Stands in for our end until TLS has begun."""
+class _StartTLSProtocol(Protocol):
+    """The protocol of a plain transport until TLS starts on it."""
 
-    def __init__(self, begin: Any) -> None:
-        self._begin = begin
+    def __init__(self, start: Any) -> None:
+        self._start = start
 
     def connectionMade(self) -> None:
-        """Begin."""
-        self._begin(self.transport)
+        self._start(self.transport)
+
+
+@implementer(IReadWriteDescriptor)
+class PassiveConnection(PendingConnection, ClientFactory):
+    """A data connection from us to the server (PASV, EPSV)."""
+
+    noisy = False
+    _connector: IConnector | None = None
+    _socket: socket.socket | None = None
+    """The socket while it is connecting."""
+    _address: tuple[Any, ...] = ()
+
+    def connect(self, host: str, port: int) -> PassiveConnection:
+        """Start to connect to a numeric address; a name fails, it is not looked up."""
+        if not IReactorFDSet.providedBy(self._reactor):
+            seconds = self._settings.timeout or None
+            self._connector = self._reactor.connectTCP(host, port, self, timeout=seconds)
+            return self
+        try:
+            if is_ipv6(host):
+                flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+                family, _, _, _, self._address = found[0]
+            else:
+                socket.inet_pton(socket.AF_INET, host)
+                family, self._address = socket.AF_INET, (host, port)
+            self._connect_socket(socket.socket(family, socket.SOCK_STREAM))
+        except OSError as error:
+            self._failed(error.strerror or str(error))
+        return self
+
+    def _connect_socket(self, own: socket.socket) -> None:
+        self._socket = own
+        own.setblocking(False)
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        code = own.connect_ex(self._address)
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+        try:
+            own.getpeername()
+        except OSError:
+            self._reactor.addWriter(self)
+        else:
+            self._use_socket(own)
+
+    def _use_socket(self, own: socket.socket) -> None:
+        self._socket = None
+        protocol = self.build_protocol()
+        protocol.makeConnection(AcceptedTransport(own, protocol, self._address, self._reactor))
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket while it is connecting, otherwise -1."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """Return the name for the reactor's log."""
+        return "data connection"
+
+    def doRead(self) -> None:
+        """Do nothing: the reactor never reads from a socket that is connecting."""
+
+    def doWrite(self) -> None:
+        """Find out whether the socket is connected; called by the reactor."""
+        own = self._socket
+        if own is None:
+            return
+        self._reactor.removeWriter(self)
+        code = own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not code:
+            try:
+                own.getpeername()
+            except OSError as error:
+                code = error.errno or errno.ENOTCONN
+        if code:
+            self._failed(os.strerror(code))
+        else:
+            self._use_socket(own)
+
+    def connectionLost(self, _reason: object) -> None:
+        """Find out what happened: an error on the socket, or the reactor stops."""
+        self.doWrite()
+
+    def buildProtocol(self, _addr: IAddress | None) -> Protocol:
+        """Return the protocol for ``connectTCP``."""
+        return self.build_protocol()
+
+    def clientConnectionFailed(self, _connector: IConnector, reason: Failure) -> None:
+        """Record why ``connectTCP`` failed."""
+        self._failed(reason.getErrorMessage())
+
+    def _failed(self, reason: str) -> None:
+        self.stop()
+        self._settle(CannotConnect(f"no data connection: {reason}"))
+
+    def stop(self) -> None:
+        """Stop connecting."""
+        connector, self._connector = self._connector, None
+        if connector is not None and self.data.transport is None:
+            connector.disconnect()
+        own, self._socket = self._socket, None
+        if own is not None:
+            self._reactor.removeWriter(self)
+            own.close()
+
+
+class ActiveConnection(PendingConnection, Factory):
+    """A data connection from the server to us (PORT, EPRT); connections of others are closed."""
+
+    noisy = False
+    _port: Any = None
+
+    def listen(self, host: str, peer: str) -> int:
+        """Listen on the address ``host`` for ``peer``; returns the port.
+
+        Raises `CannotConnect`.
+        """
+        self._peer = peer
+        try:
+            self._port = self._reactor.listenTCP(0, self, backlog=4, interface=host)
+        except OSError as error:
+            raise CannotConnect(f"cannot listen for a data connection: {error}") from error
+        return int(self._port.getHost().port)
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """Return the protocol for the first connection from the server."""
+        if self._port is None or not same_host(getattr(addr, "host", ""), self._peer):
+            return None
+        self.stop()
+        return self.build_protocol()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        port, self._port = self._port, None
+        if port is not None:
+            port.stopListening()

@@ -1,4 +1,4 @@
-"""Files on this side, opened, read and written by threads (all that blocks is here)."""
+"""Local files for uploads and downloads. Everything here blocks and runs in threads."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from threading import Lock
 from typing import TypeVar
 
 from ftpservice.linux import AT_FDCWD, RESOLVE_CACHED, open_beneath
+from ftpservice.wire.digests import new_hasher
 from ftpservice_client.errors import LocalFileError
-from ftpservice_client.local.checksum import digest_of_file
 
 __all__ = ["OpenFile", "PartFile", "local_errors"]
 
@@ -24,14 +24,14 @@ OPEN_FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CREATE_FLAGS = OPEN_FLAGS | os.O_RDWR | os.O_CREAT | os.O_EXCL
 READ_SIZE = 1 << 20
 FOREIGN_PART_ERRNOS = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM)
-"""What opening a part fails with if a link, directory, socket or file of others has its name."""
+"""Errors of opening a part file whose name is taken by a link, a directory or a foreign file."""
 MAX_STEM_BYTES = 180
-"""Bytes of a name that its part has in its own; names end at 255."""
+"""Bytes of a file name that its part file's name contains; names are limited to 255 bytes."""
 
 
 @contextmanager
 def local_errors(path: object) -> Iterator[None]:
-    """Raise `LocalFileError` for what the operating system says about a file."""
+    """Convert `OSError` to `LocalFileError`."""
     try:
         yield
     except OSError as error:
@@ -39,7 +39,7 @@ def local_errors(path: object) -> Iterator[None]:
 
 
 class OpenFile:
-    """An open plain file, used by one thread at a time."""
+    """An open regular file, used by one thread at a time."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -48,7 +48,7 @@ class OpenFile:
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
-                raise LocalFileError(f"{path}: not a plain file")
+                raise LocalFileError(f"{path}: not a regular file")
         except BaseException:
             os.close(descriptor)
             raise
@@ -58,13 +58,13 @@ class OpenFile:
 
     @classmethod
     def reading(cls, path: Path) -> OpenFile:
-        """Open a file that is there."""
+        """Open an existing file."""
         with local_errors(path):
             return cls(path, os.open(path, os.O_RDONLY | OPEN_FLAGS))
 
     @classmethod
-    def at_once(cls, path: Path) -> OpenFile | None:
-        """Open a file that is there, if the disk need not be asked; does not block."""
+    def open_if_cached(cls, path: Path) -> OpenFile | None:
+        """Open an existing file if its directories are in the kernel's cache; does not block."""
         try:
             flags = os.O_RDONLY | OPEN_FLAGS
             descriptor = open_beneath(AT_FDCWD, os.fsencode(path), flags, RESOLVE_CACHED)
@@ -74,28 +74,33 @@ class OpenFile:
             return cls(path, descriptor)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return bytes, fewer or none at the end."""
+        """Return up to ``size`` bytes, none at the end."""
         return self.use(lambda descriptor: os.pread(descriptor, size, offset))
 
     def cache(self, offset: int, size: int) -> None:
-        """Have the kernel read a stretch."""
+        """Read a range, so that the kernel has it in its page cache."""
         end = offset + size
         while offset < end and (data := self.read(offset, min(READ_SIZE, end - offset))):
             offset += len(data)
 
     def digest(self, algorithm: str) -> str:
-        """Return the digest of all that it holds."""
-        return self.use(lambda descriptor: digest_of_file(descriptor, algorithm))
+        """Return the digest of the whole file."""
+        found = new_hasher(algorithm)
+        offset = 0
+        while data := self.read(offset, READ_SIZE):
+            found.update(data)
+            offset += len(data)
+        return found.hexdigest()
 
     def use(self, function: Callable[[int], T]) -> T:
-        """Call a function with the descriptor, which nobody else uses or closes meanwhile."""
+        """Call a function with the descriptor; no other thread uses or closes it meanwhile."""
         with self._lock, local_errors(self.path):
             if self.descriptor < 0:
                 raise LocalFileError(f"{self.path}: closed")
             return function(self.descriptor)
 
     def close(self) -> None:
-        """Let go, once no thread uses it; may be repeated."""
+        """Close it when no thread uses it; may be repeated."""
         with self._lock:
             descriptor, self.descriptor = self.descriptor, -1
             if descriptor >= 0:
@@ -103,18 +108,18 @@ class OpenFile:
 
 
 class PartFile(OpenFile):
-    """A file that becomes another one when it is whole; until then it is hidden beside it."""
+    """A hidden file next to the final one, which it replaces when it is complete."""
 
     def __init__(self, path: Path, part: Path, descriptor: int, former: int | None) -> None:
         super().__init__(path, descriptor)
         self._part = part
         self._former = former
-        """The mode of the file that is to be replaced."""
-        self._is_there = True
+        """The mode of the file to be replaced."""
+        self._exists = True
 
     @classmethod
     def create(cls, path: Path) -> PartFile:
-        """Begin one that nobody goes on with, should it be cut."""
+        """Create one that is not resumed after an interruption."""
         former = _former_mode(path)
         while True:
             part = _part_path(path, f".{random.getrandbits(32):08x}")
@@ -123,11 +128,11 @@ class PartFile(OpenFile):
 
     @classmethod
     def resume(cls, path: Path) -> PartFile:
-        """Go on with what another download left, else with the file itself; or begin.
+        """Open what an interrupted download left, else a copy of the file itself, else a new one.
 
-        Only a plain file of this user with a single name is gone on with: what somebody else put
-        under the name of the part, or linked there, is left alone, and the download begins under
-        another name. Raises `LocalFileError` while another one is on its way.
+        Only a regular file of this user with a single link is resumed. What another user put or
+        linked under that name is left alone, and the download uses another name. Raises
+        `LocalFileError` while another download of the same file runs.
         """
         former = _former_mode(path)
         part = _part_path(path, "")
@@ -144,14 +149,14 @@ class PartFile(OpenFile):
                 opened._copy_former()
         except BlockingIOError:
             opened.close()
-            raise LocalFileError(f"{path}: another download is on its way there") from None
+            raise LocalFileError(f"{path}: another download to this file is running") from None
         except BaseException:
             opened.close()
             raise
         return opened
 
     def _copy_former(self) -> None:
-        """Begin with a copy of what the file has so far."""
+        """Start with a copy of the current file."""
         if not self.path.exists():
             return
         former = OpenFile.reading(self.path)
@@ -163,7 +168,7 @@ class PartFile(OpenFile):
             former.close()
 
     def write(self, data: bytes) -> None:
-        """Add to its end."""
+        """Append bytes."""
 
         def write(descriptor: int) -> None:
             view = memoryview(data)
@@ -175,11 +180,11 @@ class PartFile(OpenFile):
         self.use(write)
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """Write in the middle, or beyond the end."""
+        """Write at an offset, which may be beyond the end."""
         self.use(lambda descriptor: os.pwrite(descriptor, data, offset))
 
-    def turn(self, function: Callable[[int], T]) -> T:
-        """Have a function write to where the end is; see `ftpservice.stream.splice`."""
+    def append_with_descriptor(self, function: Callable[[int], T]) -> T:
+        """Call a function that appends through the descriptor; see `ftpservice.stream.splice`."""
 
         def appended(descriptor: int) -> T:
             os.lseek(descriptor, self.size, os.SEEK_SET)
@@ -191,30 +196,30 @@ class PartFile(OpenFile):
         return self.use(appended)
 
     def truncate(self, size: int) -> None:
-        """Keep so many bytes."""
+        """Shorten the file to ``size`` bytes."""
         self.use(lambda descriptor: os.ftruncate(descriptor, size))
         self.size = size
 
     def commit(self) -> None:
-        """Become the file, with the mode that one had; replaces a link, and never follows one."""
+        """Replace the final file and keep its mode; a symbolic link is replaced, not followed."""
         former = self._former
         if former is not None and former != self.mode:
             self.use(lambda own: os.fchmod(own, former))
         with local_errors(self.path):
             os.replace(self._part, self.path)
-        self._is_there = False
+        self._exists = False
         self.close()
 
     def discard(self) -> None:
-        """Go away."""
+        """Delete it; may be repeated, and does nothing after `commit`."""
         with suppress(OSError):
-            if self._is_there:
-                self._is_there = False
+            if self._exists:
+                self._exists = False
                 os.unlink(self._part)
         self.close()
 
-    def keep(self) -> None:
-        """Stay, for another download to go on with; one that is empty or not found again goes."""
+    def keep_for_resume(self) -> None:
+        """Close it but keep it for `resume`; an empty one, or one of another name, is deleted."""
         if self.size == 0 or self._part != _part_path(self.path, ""):
             self.discard()
         else:
@@ -227,7 +232,7 @@ def _part_path(path: Path, mark: str) -> Path:
 
 
 def _open_part(part: Path) -> int | None:
-    """Open or make a part; None if what has its name is not a plain file of our own."""
+    """Open or create a part file; None if its name is taken by anything but a file of our own."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | OPEN_FLAGS
     try:
         descriptor = os.open(part, flags, 0o666)
@@ -243,9 +248,9 @@ def _open_part(part: Path) -> int | None:
 
 
 def _former_mode(path: Path) -> int | None:
-    """Return the mode of a file that is there, and refuse to replace what is none.
+    """Return the mode of an existing regular file; None for a symbolic link and for no file.
 
-    Raises `LocalFileError` for a directory, a device, a pipe; a link has no mode of its own.
+    Raises `LocalFileError` for what cannot be replaced: a directory, a device, a pipe.
     """
     with local_errors(path), suppress(FileNotFoundError):
         mode = os.lstat(path).st_mode
@@ -254,5 +259,5 @@ def _former_mode(path: Path) -> int | None:
         if stat.S_ISDIR(mode):
             raise LocalFileError(f"{path}: is a directory")
         if not stat.S_ISLNK(mode):
-            raise LocalFileError(f"{path}: not a plain file")
+            raise LocalFileError(f"{path}: not a regular file")
     return None

@@ -1,8 +1,9 @@
-"""Where downloads go: files, memory, whatever writes or consumes."""
+"""What downloads write to: paths, memory, open files, Twisted consumers."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,40 +12,40 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from zope.interface import implementer
 
+from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
 from ftpservice.stream.connection import SMALL_FILE_SIZE
 from ftpservice.stream.splice import RunExclusively, Turn, TurnResult
 from ftpservice.wire.digests import new_hasher
 from ftpservice_client.errors import LocalFileError, NetworkError
 from ftpservice_client.interfaces import OVERLAP_SIZE, DownloadTarget
 from ftpservice_client.local.files import PartFile, local_errors
-from ftpservice_client.local.threads import ThreadRunner
 
-__all__ = ["Writable", "target_for"]
+__all__ = ["PathTarget", "Writable", "target_for"]
 
 
 Writable = Path | BinaryIO | IConsumer | None
-"""Where a download can go."""
+"""What a download can be written to."""
 
 
 class MemoryTarget(DownloadTarget):
-    """Keeps it all, up to a limit."""
+    """Bytes in memory, up to a limit."""
 
     is_restartable = True
 
-    def __init__(self, threads: ThreadRunner, limit: int) -> None:
-        self._threads = threads
+    def __init__(self, pool: BlockingRunner, limit: int) -> None:
+        self._pool = pool
         self._limit = limit
         self._pieces: list[bytes] = []
 
     async def write(self, data: bytes) -> None:
-        """Keep a piece; raises `LocalFileError` when it is too much."""
+        """Keep a piece; raises `LocalFileError` if the limit is exceeded."""
         self.written += len(data)
         if self.written > self._limit:
-            raise LocalFileError(f"more than {self._limit} bytes to be kept in memory")
+            raise LocalFileError(f"the file has more than {self._limit} bytes (memory_limit)")
         self._pieces.append(data)
 
     async def tail(self) -> bytes:
-        """Return the end of it."""
+        """Return the last bytes."""
         found = b""
         for piece in reversed(self._pieces):
             found = piece[-OVERLAP_SIZE:] + found
@@ -53,7 +54,7 @@ class MemoryTarget(DownloadTarget):
         return found[-OVERLAP_SIZE:]
 
     async def restart(self) -> None:
-        """Forget it."""
+        """Drop everything."""
         self._pieces, self.written = [], 0
 
     async def digest(self, algorithm: str) -> str:
@@ -65,105 +66,123 @@ class MemoryTarget(DownloadTarget):
                 found.update(piece)
             return found.hexdigest()
 
-        return await self._threads.call(digest)
+        return await self._pool.run(digest)
 
     async def commit(self) -> bytes:
-        """Return it all."""
+        """Return all bytes."""
         return b"".join(self._pieces)
 
 
 class PathTarget(DownloadTarget):
-    """A file; small ones are made when all is there, by one thread in one go."""
+    """A local file; a small one takes a single call in a thread, when all bytes are there.
+
+    ``prepare`` is called in a thread before the file is created. With ``modified`` (seconds since
+    the epoch) the complete file gets that modification time.
+    """
 
     is_restartable = True
 
-    def __init__(self, threads: ThreadRunner, path: Path, resume: bool) -> None:
-        self._threads = threads
+    def __init__(
+        self,
+        pool: BlockingRunner,
+        path: Path,
+        *,
+        resume: bool = False,
+        prepare: Callable[[], object] | None = None,
+        modified: float | None = None,
+    ) -> None:
+        self._pool = pool
         self._path = path
         self._resume = resume
-        self._file: PartFile | None = None
+        self._prepare = prepare
+        self._time_to_set = modified
+        self._part: PartFile | None = None
         self._small = b""
 
     async def open(self) -> None:
-        """Find what is left of an earlier download; a new one has no part before it needs one."""
+        """With ``resume`` open what an earlier download left; otherwise do nothing yet."""
         if self._resume:
-            self._file = opened = await self._threads.call(
-                PartFile.resume, self._path, undo=PartFile.keep
+            self._part = opened = await self._pool.run(
+                PartFile.resume, self._path, dispose=PartFile.keep_for_resume
             )
             self.written = opened.size
             self.modified = opened.modified if self.written else None
 
     @property
     def exclusively(self) -> RunExclusively:
-        """Have a thread receive into the part."""
+        """Call a function that writes to the file, in a thread."""
         return self._exclusively
 
-    async def _part(self) -> PartFile:
-        """Return the part, made now if there is none, with what was kept."""
-        if self._file is None:
-            begin = partial(_begin_part, self._path, self._small)
-            self._file = await self._threads.call(begin, undo=PartFile.discard)
+    async def _opened_part(self) -> PartFile:
+        """Return the part file; create it if necessary, with the bytes kept so far."""
+        if self._part is None:
+            begin = partial(_begin_part, self._path, self._small, self._prepare)
+            self._part = await self._pool.run(begin, dispose=PartFile.discard)
             self._small = b""
-        return self._file
+        return self._part
 
     async def write(self, data: bytes) -> None:
-        """Add a piece."""
-        if self._file is None and len(self._small) + len(data) <= SMALL_FILE_SIZE:
+        """Append a piece."""
+        if self._part is None and len(self._small) + len(data) <= SMALL_FILE_SIZE:
             self._small += data
             self.written = len(self._small)
             return
-        part = await self._part()
-        await self._threads.call(part.write, data)
+        part = await self._opened_part()
+        await self._pool.run(part.write, data)
         self.written = part.size
 
     async def _exclusively(self, turn: Turn) -> tuple[int, TurnResult]:
-        part = await self._part()
+        part = await self._opened_part()
         try:
-            return await self._threads.call(part.turn, turn)
+            return await self._pool.run(part.append_with_descriptor, turn)
         finally:
-            if self._file is not None:
-                self.written = self._file.size
+            if self._part is not None:
+                self.written = self._part.size
 
     async def tail(self) -> bytes:
-        """Read the end of it."""
-        if self._file is None:
+        """Read the last bytes."""
+        if self._part is None:
             return self._small[-OVERLAP_SIZE:]
         size = min(OVERLAP_SIZE, self.written)
-        return await self._threads.call(self._file.read, self.written - size, size)
+        return await self._pool.run(self._part.read, self.written - size, size)
 
     async def truncate(self, size: int) -> None:
-        """Cut the end of the part off."""
-        part = await self._part()
-        await self._threads.call(part.truncate, size)
+        """Shorten the part file."""
+        part = await self._opened_part()
+        await self._pool.run(part.truncate, size)
         self.written = part.size
 
     async def restart(self) -> None:
-        """Begin again."""
-        if self._file is not None:
-            await self._threads.call(self._file.truncate, 0)
+        """Drop everything."""
+        if self._part is not None:
+            await self._pool.run(self._part.truncate, 0)
         self._small, self.written = b"", 0
 
     async def digest(self, algorithm: str) -> str:
-        """Return the digest of what is there."""
-        part = await self._part()
-        return await self._threads.call(part.digest, algorithm)
+        """Return the digest of the part file."""
+        part = await self._opened_part()
+        return await self._pool.run(part.digest, algorithm)
 
     async def commit(self) -> None:
-        """Become the file."""
-        if self._file is None:
-            await self._threads.call(_write_whole, self._path, self._small)
+        """Replace the file at the path."""
+        if self._part is None:
+            await self._pool.run(
+                _write_file, self._path, self._small, self._prepare, self._time_to_set
+            )
         else:
-            await self._threads.call(self._file.commit)
-            self._file = None
+            await self._pool.run(_commit_part, self._part, self._path, self._time_to_set)
+            self._part = None
 
     def abandon(self) -> None:
-        """Go away, or stay to be gone on with."""
-        part, self._file = self._file, None
+        """Delete the part file or, with ``resume``, keep it for the next download."""
+        part, self._part = self._part, None
         if part is not None:
-            self._threads.let_go(part.keep if self._resume else part.discard)
+            run_unattended(self._pool, part.keep_for_resume if self._resume else part.discard)
 
 
-def _begin_part(path: Path, data: bytes) -> PartFile:
+def _begin_part(path: Path, data: bytes, prepare: Callable[[], object] | None) -> PartFile:
+    if prepare is not None:
+        prepare()
     part = PartFile.create(path)
     try:
         part.write(data)
@@ -173,21 +192,29 @@ def _begin_part(path: Path, data: bytes) -> PartFile:
     return part
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    part = _begin_part(path, data)
+def _write_file(
+    path: Path, data: bytes, prepare: Callable[[], object] | None, modified: float | None
+) -> None:
+    part = _begin_part(path, data, prepare)
     try:
-        part.commit()
+        _commit_part(part, path, modified)
     finally:
         part.discard()
 
 
+def _commit_part(part: PartFile, path: Path, modified: float | None) -> None:
+    part.commit()
+    if modified is not None:
+        os.utime(path, (modified, modified))
+
+
 class PassThroughTarget(DownloadTarget):
-    """Passes everything on; keeps the end of it, to compare it with what comes after a cut."""
+    """Passes the bytes on; keeps the last ones, to compare them after an interruption."""
 
     _last = b""
 
     async def tail(self) -> bytes:
-        """Return the end of what was passed on."""
+        """Return the last bytes that were passed on."""
         return self._last
 
     def _passed(self, data: bytes) -> None:
@@ -196,27 +223,27 @@ class PassThroughTarget(DownloadTarget):
 
 
 class FileTarget(PassThroughTarget):
-    """A binary file that somebody has opened; it is written to where it stands, and left open."""
+    """A binary file that the caller has opened; written to at its position, and not closed."""
 
-    def __init__(self, threads: ThreadRunner, file: BinaryIO) -> None:
-        self._threads = threads
-        self._own = file
+    def __init__(self, pool: BlockingRunner, file: BinaryIO) -> None:
+        self._pool = pool
+        self._file = file
 
     async def write(self, data: bytes) -> None:
         """Write a piece."""
-        await self._threads.call(self._write, data)
+        await self._pool.run(self._write, data)
         self._passed(data)
 
     def _write(self, data: bytes) -> None:
         with local_errors("the file"):
             view = memoryview(data)
             while view:
-                view = view[self._own.write(view) or len(view) :]
+                view = view[self._file.write(view) or len(view) :]
 
 
 @implementer(IPushProducer)
 class ConsumerTarget(PassThroughTarget):
-    """A consumer of Twisted's; held back when it says so."""
+    """A Twisted consumer, which may pause the download."""
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
@@ -229,51 +256,51 @@ class ConsumerTarget(PassThroughTarget):
         self._registered = True
 
     async def write(self, data: bytes) -> None:
-        """Pass a piece on; raises `NetworkError` when no more is wanted."""
+        """Pass a piece on; raises `NetworkError` after `stopProducing`."""
         if self._stopped:
-            raise NetworkError("the consumer wants no more")
+            raise NetworkError("the consumer stopped the download")
         self._consumer.write(data)
         self._passed(data)
         while self._paused is not None:
             await self._paused
         if self._stopped:
-            raise NetworkError("the consumer wants no more")
+            raise NetworkError("the consumer stopped the download")
 
     def pauseProducing(self) -> None:
-        """Hold back."""
+        """Pause the download."""
         if self._paused is None:
             self._paused = Deferred()
 
     def resumeProducing(self) -> None:
-        """Go on."""
+        """Continue the download."""
         paused, self._paused = self._paused, None
         if paused is not None and not paused.called:
             paused.callback(None)
 
     def stopProducing(self) -> None:
-        """Stop."""
+        """End the download."""
         self._stopped = True
         self.resumeProducing()
 
     async def commit(self) -> None:
-        """Say that it is whole: there is no more."""
+        """Unregister."""
         self.abandon()
 
     def abandon(self) -> None:
-        """Produce no more."""
+        """Unregister."""
         if self._registered:
             self._registered = False
             self._consumer.unregisterProducer()
 
 
-def target_for(threads: ThreadRunner, to: Writable, *, resume: bool, limit: int) -> DownloadTarget:
-    """Return what writes to it; raises `TypeError` for what nothing can be written to."""
+def target_for(pool: BlockingRunner, to: Writable, *, resume: bool, limit: int) -> DownloadTarget:
+    """Return the target for what a caller passes as ``to``; raises `TypeError`."""
     if to is None:
-        return MemoryTarget(threads, limit)
+        return MemoryTarget(pool, limit)
     if isinstance(to, (str, os.PathLike)):
-        return PathTarget(threads, Path(to), resume)
+        return PathTarget(pool, Path(to), resume=resume)
     if IConsumer.providedBy(to):
         return ConsumerTarget(to)
     if callable(getattr(to, "write", None)):
-        return FileTarget(threads, to)
-    raise TypeError(f"nothing can be downloaded to {type(to).__name__}")
+        return FileTarget(pool, to)
+    raise TypeError(f"cannot download to {type(to).__name__}")

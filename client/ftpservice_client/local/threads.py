@@ -1,67 +1,43 @@
-"""Blocking calls in threads: files, certificates, digests."""
+"""The thread pool for blocking calls of the client: files, certificates, digests."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IReactorThreads
 
-from ftpservice.concurrency.thread_pool import (
-    BlockingPool,
-    BlockingRunner,
-    InlineRunner,
-    PoolStopped,
-    run_unattended,
-)
+from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, InlineRunner
 from ftpservice_client.errors import LocalFileError
 
-__all__ = ["ThreadRunner"]
+__all__ = ["thread_pool_of"]
 
-T = TypeVar("T")
 MAX_THREADS = 10
-"""Threads of a reactor, for all its clients; they begin when there is work for them."""
+"""Threads of one reactor, for all its clients; each is started when there is work for it."""
 
-_runners: WeakKeyDictionary[Any, BlockingRunner] = WeakKeyDictionary()
+_pools: WeakKeyDictionary[Any, BlockingRunner] = WeakKeyDictionary()
 
 
-class ThreadRunner:
-    """Calls functions in threads, for coroutines that may be cancelled meanwhile.
+def thread_pool_of(reactor: Any) -> BlockingRunner:
+    """Return the pool of a reactor; one without threads makes the calls at once.
 
-    A reactor without threads has them called at once.
+    After the reactor has stopped, calls fail with `LocalFileError`.
     """
-
-    def __init__(self, reactor: Any) -> None:
-        self._runner = _runners.get(reactor) or _runner_for(reactor)
-
-    async def call(
-        self, function: Callable[..., T], *args: Any, undo: Callable[[T], object] | None = None
-    ) -> T:
-        """Return what the function does; when the reactor has stopped, raise `LocalFileError`.
-
-        One that nobody waits for any more never begins, or is undone: ``undo`` is called with what
-        it returned, in a thread.
-        """
-        try:
-            return await self._runner.run(function, *args, dispose=undo)
-        except PoolStopped:
-            raise LocalFileError("the reactor has stopped") from None
-
-    def let_go(self, function: Callable[[], object]) -> None:
-        """Call a function that nobody waits for; a failure is logged."""
-        run_unattended(self._runner, function)
-
-
-def _runner_for(reactor: Any) -> BlockingRunner:
-    """Return what runs a reactor's calls, until it has stopped."""
+    pool = _pools.get(reactor)
+    if pool is not None:
+        return pool
     has_threads = IReactorThreads.providedBy(reactor)
-    runner: BlockingRunner = InlineRunner()
-    if has_threads:
-        runner = BlockingPool(
-            reactor, "ftpservice client", threads=MAX_THREADS, waiting=sys.maxsize
-        )
-        reactor.addSystemEventTrigger("before", "shutdown", runner.stop)  # and waits for it
-    _runners[reactor] = runner
-    return runner
+    if not has_threads:
+        pool = InlineRunner()
+    else:
+        name = "ftpservice client"
+        pool = BlockingPool(reactor, name, MAX_THREADS, sys.maxsize, refusal=_ReactorStopped)
+        reactor.addSystemEventTrigger("before", "shutdown", pool.stop)  # which is waited for
+    _pools[reactor] = pool
+    return pool
+
+
+class _ReactorStopped(LocalFileError):
+    def __init__(self) -> None:
+        super().__init__("the reactor has stopped")

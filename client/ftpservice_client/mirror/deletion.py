@@ -1,7 +1,7 @@
-"""Deleting on the server, trees too; never through a link.
+"""Deletes files and trees on the server, never through a link.
 
-There are servers that tell a link to a directory as a directory. So each directory is first tried
-to be deleted as a file (DELE): for a link that works, and what it points at is left alone.
+Some servers list a link to a directory as a directory. Therefore DELE is tried on each directory
+first: it removes a link and leaves the target of the link alone.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ async def _remove_link(path: str, session: ClientSession) -> None:
 
 
 class Deletion:
-    """Deletes what steps name in a tree below ``top``; ``done`` and ``failed`` tell the outcome."""
+    """Deletes files and directories below ``top``; the outcome is in ``done`` and ``failed``."""
 
-    def __init__(self, line: SessionQueue | SessionPool, top: str, tree: FileTree) -> None:
+    def __init__(self, sessions: SessionQueue | SessionPool, top: str, tree: FileTree) -> None:
         self.done: list[MirrorStep] = []
         self.failed: list[tuple[MirrorStep, Exception]] = []
-        self._line = line
+        self._sessions = sessions
         self._top = top
         self._tree = tree
 
     async def run(self, steps: Sequence[MirrorStep]) -> None:
-        """Carry out steps, which name what is in a directory before the directory."""
+        """Run the steps; the content of a directory comes before the directory."""
         gone = await self._delete_hidden_links(steps)
         for step in steps:
             if not any(step.name.startswith(f"{link}/") or step.name == link for link in gone):
@@ -72,7 +72,7 @@ class Deletion:
                 continue
             path = remote_path(self._top, step.name)
             try:
-                await self._line.ask(partial(_delete, path))
+                await self._sessions.run(partial(_delete, path))
             except (ServerRefused, Unsupported):
                 continue
             except NetworkError as error:
@@ -90,11 +90,11 @@ class Deletion:
         path = remote_path(self._top, step.name)
         try:
             if step.name in self._tree.links:
-                await self._line.ask(partial(_remove_link, path))
+                await self._sessions.run(partial(_remove_link, path))
             elif self._is_directory(step.name):
-                await self._line.ask(lambda session: session.remove_directory(path))
+                await self._sessions.run(lambda session: session.remove_directory(path))
             else:
-                await self._line.ask(lambda session: session.delete(path))
+                await self._sessions.run(lambda session: session.delete(path))
         except ClientError as error:
             self.failed.append((step, error))
         else:
@@ -102,43 +102,43 @@ class Deletion:
 
 
 class TreeRemoval:
-    """Removes a directory and what is in it; a file or a link, itself."""
+    """Removes a directory with its content, or a file or a link."""
 
-    def __init__(self, line: SessionQueue | SessionPool, path: str) -> None:
-        self._line = line
+    def __init__(self, sessions: SessionQueue | SessionPool, path: str) -> None:
+        self._sessions = sessions
         self._path = path
 
     def run(self) -> Deferred[MirrorResult]:
-        """Delete everything; the result contains the steps that failed."""
+        """Remove everything; the result contains the steps that failed."""
         return Deferred.fromCoroutine(self._run())
 
     async def _run(self) -> MirrorResult:
         if not checked_argument(self._path).strip("/."):
-            raise InvalidArgument("the directory that is to be removed needs a name")
-        entry = await self._line.ask(lambda session: session.stat(self._path), again=True)
+            raise InvalidArgument("the directory to remove needs a name")
+        entry = await self._sessions.run(lambda session: session.stat(self._path), repeatable=True)
         whole = MirrorStep("delete", "", entry.size)
         try:
-            await self._line.ask(lambda session: session.delete(self._path))
+            await self._sessions.run(lambda session: session.delete(self._path))
         except (ServerRefused, Unsupported):
             if entry.kind is Kind.FILE:
                 raise
             if entry.kind is Kind.DIRECTORY:
                 return await self._remove_tree(
-                    await walk_remote_tree(self._line, self._path, PathFilters())
+                    await walk_remote_tree(self._sessions, self._path, PathFilters())
                 )
-            await self._line.ask(lambda session: session.remove_directory(self._path))
+            await self._sessions.run(lambda session: session.remove_directory(self._path))
         return MirrorResult((whole,))
 
     async def _remove_tree(self, tree: FileTree) -> MirrorResult:
-        tree.links |= tree.others  # to be deleted as they are, like links
-        tree.others = set()
-        tree.aliased = set()  # both are to go, and the one that is a link goes first
+        tree.links |= tree.excluded  # to be deleted without a look inside, like links
+        tree.excluded = set()
+        tree.aliased = set()  # both names are deleted, the link first
         failed = unlisted_steps(tree)
         steps = plan_deletions(FileTree(), tree)
         kept = [step for step in steps if step.action == "keep"]
-        deletion = Deletion(self._line, self._path, tree)
+        deletion = Deletion(self._sessions, self._path, tree)
         await deletion.run([step for step in steps if step.action == "delete"])
         if not failed and not deletion.failed and not kept:
-            await self._line.ask(lambda session: session.remove_directory(self._path))
+            await self._sessions.run(lambda session: session.remove_directory(self._path))
             deletion.done.append(MirrorStep("delete", ""))
         return MirrorResult((*deletion.done, *kept), (*failed, *deletion.failed))

@@ -1,4 +1,4 @@
-"""Directory trees on both sides, as what is in them by path."""
+"""Directory trees: their content by path, and how a local one is read and changed."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TreeItem:
-    """A file or a directory in a tree; others are not moved."""
+    """A file or a directory of a tree."""
 
     is_directory: bool
     size: int
     modified: float
     time_grain: float = 0.0
-    """Seconds by which the file may have been changed later than ``modified``."""
+    """Precision of ``modified``: the file may have changed up to so many seconds later."""
     size_known: bool = True
 
     def with_facts(self, size: int | None, modified: float | None) -> TreeItem:
-        """Return the item with what SIZE and MDTM tell of it, where they do."""
+        """Return the item with the size and the time from SIZE and MDTM, unless they are None."""
         item = self
         if size is not None:
             item = replace(item, size=size, size_known=True)
@@ -48,40 +48,40 @@ class TreeItem:
 
 @dataclass(slots=True)
 class FileTree:
-    """What is below a directory, by path from there; a directory comes before what is in it."""
+    """The content of a directory by relative path; a directory comes before its content."""
 
     items: dict[str, TreeItem] = field(default_factory=dict)
     links: set[str] = field(default_factory=set)
     """Symbolic links; not followed."""
-    others: set[str] = field(default_factory=set)
-    """What is there besides, and is neither moved nor deleted: devices, what filters leave out."""
+    excluded: set[str] = field(default_factory=set)
+    """What is neither copied nor deleted: devices, and what the filters exclude."""
     failed: list[tuple[str, ClientError]] = field(default_factory=list)
-    """Directories that could not be listed, or not in full, and why."""
+    """Directories that could not be listed, or not in full, and the error."""
     unsafe: list[str] = field(default_factory=list)
-    """Names that lead elsewhere."""
+    """Names that lead out of their directory."""
     incomplete: set[str] = field(default_factory=set)
-    """Directories that may hold more than is known."""
+    """Directories that may contain more entries."""
     hiding_dot_names: set[str] = field(default_factory=set)
-    """Directories that may hold more names that begin with ``.`` than is known."""
+    """Directories that may contain more names that begin with ``.``."""
     aliased: set[str] = field(default_factory=set)
-    """Directories that are there under another path too, so that one of the two is a link."""
+    """Directories that were found under two paths, so that one of them is a link."""
     is_remote: bool = False
 
     def fail(self, place: str, error: ClientError) -> None:
-        """Note that what is in a directory is not known."""
+        """Record a directory whose content is unknown."""
         self.failed.append((place, error))
         self.incomplete.add(place)
 
 
 @dataclass(frozen=True, slots=True)
 class PathFilters:
-    """Patterns of shells: of names or, with a ``/``, of paths from the top."""
+    """Shell patterns for names or, with a ``/``, for paths from the top."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
-    def admit(self, path: str, is_directory: bool) -> bool:
-        """Tell whether something is to be looked at; directories need not be included by name."""
+    def matches(self, path: str, is_directory: bool) -> bool:
+        """Return whether a path is to be copied; directories need not match ``include``."""
         if _matches(path, self.exclude):
             return False
         return is_directory or not self.include or _matches(path, self.include)
@@ -95,9 +95,9 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 
 def walk_local_tree(top: Path, filters: PathFilters, *, must_exist: bool = False) -> FileTree:
-    """Return what is below a directory here (blocks); raises `LocalFileError` if it is unreadable.
+    """Return the tree below a local directory (blocks); raises `LocalFileError`.
 
-    Without the top the tree is empty, unless it ``must_exist``.
+    If the directory does not exist, the tree is empty, unless it ``must_exist``.
     """
     tree = FileTree()
     waiting = [""] if must_exist or os.path.lexists(top) else []
@@ -112,7 +112,7 @@ def walk_local_tree(top: Path, filters: PathFilters, *, must_exist: bool = False
             continue
         for name, facts in found:
             path = f"{place}/{name}" if place else name
-            if _take_local(tree, path, facts, filters):
+            if _add_local(tree, path, facts, filters):
                 waiting.append(path)
     return tree
 
@@ -122,11 +122,11 @@ def _directory_facts(place: Path) -> list[tuple[str, os.stat_result]]:
         return sorted((entry.name, entry.stat(follow_symlinks=False)) for entry in entries)
 
 
-def _take_local(tree: FileTree, path: str, facts: os.stat_result, filters: PathFilters) -> bool:
-    """Add what is under a path; tell whether it is to be looked into."""
+def _add_local(tree: FileTree, path: str, facts: os.stat_result, filters: PathFilters) -> bool:
+    """Add an entry; return whether it is a directory to be listed."""
     is_directory = stat.S_ISDIR(facts.st_mode)
-    if not filters.admit(path, is_directory):
-        tree.others.add(path)
+    if not filters.matches(path, is_directory):
+        tree.excluded.add(path)
     elif stat.S_ISLNK(facts.st_mode):
         tree.links.add(path)
     elif is_directory or stat.S_ISREG(facts.st_mode):
@@ -134,12 +134,12 @@ def _take_local(tree: FileTree, path: str, facts: os.stat_result, filters: PathF
         tree.items[path] = TreeItem(is_directory, size, facts.st_mtime)
         return is_directory
     else:
-        tree.others.add(path)
+        tree.excluded.add(path)
     return False
 
 
 def unlisted_steps(tree: FileTree) -> list[tuple[MirrorStep, Exception]]:
-    """Return what is not known of a tree, as steps that failed."""
+    """Return the parts of a tree that are unknown, as failed steps."""
     failed: list[tuple[MirrorStep, Exception]] = [
         (MirrorStep("list", place), problem) for place, problem in tree.failed
     ]
@@ -158,10 +158,10 @@ def remote_path(top: str, path: str) -> str:
 
 
 def make_directory_without_links(top: Path, path: str) -> None:
-    """Have a directory be there, made of directories alone (blocks).
+    """Create a directory and those above it, unless they exist (blocks).
 
-    Raises `UnsafePath` where a link, or a file, stands in the way: what comes from a server does
-    not follow links, whoever has created them.
+    Raises `UnsafePath` if one of them is a link or a file: a mirror never writes through a link,
+    whoever made it.
     """
     with local_errors(top):
         top.mkdir(parents=True, exist_ok=True)
@@ -176,11 +176,11 @@ def make_directory_without_links(top: Path, path: str) -> None:
 
 def _require_directory(place: Path) -> None:
     if not stat.S_ISDIR(os.lstat(place).st_mode):
-        raise UnsafePath(f"{place}: is in the way, and no directory")
+        raise UnsafePath(f"{place}: exists and is not a directory")
 
 
 def remove_local(top: Path, path: str) -> None:
-    """Remove a file or an empty directory, not going through links (blocks)."""
+    """Remove a file or an empty directory, but not through links (blocks)."""
     place = top
     for part in path.split("/"):
         with local_errors(place):

@@ -1,4 +1,4 @@
-"""What there is to do to make one tree like another."""
+"""The steps that make one tree equal to another."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ftpservice_client.results import MirrorStep
 __all__ = ["needs_exact_facts", "plan", "plan_deletions"]
 
 TIME_GRAIN_SECONDS = 1.0
-"""Seconds of the coarsest times that MLSD and MDTM tell."""
+"""Precision of the coarsest times in MLSD and MDTM."""
 DST_SECONDS = 3600.0
-"""Seconds that the zone of a place may change by."""
+"""Seconds of a change to or from daylight saving time."""
 UNLISTED_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What makes a name one that servers leave out of listings."""
+"""Characters of names that servers leave out of listings."""
 
 
 def plan(source: FileTree, target: FileTree, action: str, *, delete: bool) -> list[MirrorStep]:
-    """Return steps in an order that works: directories from the top, removals from the bottom.
+    """Return the steps in a possible order: directories top down, removals bottom up.
 
-    A file of the same size that is not older is left alone (``skip``); ``action`` is what the
-    others are done. What is a file here and a directory there fails when it is tried.
+    A file of the same size that is not older is skipped; ``action`` is applied to the others. A
+    file on one side that is a directory on the other fails when its step runs.
     """
     items = sorted(source.items.items())
     steps = [_step(path, item, target.items.get(path), action) for path, item in items]
@@ -40,7 +40,7 @@ def _step(path: str, item: TreeItem, former: TreeItem | None, action: str) -> Mi
 
 
 def _is_same(item: TreeItem, former: TreeItem) -> bool:
-    """Tell whether the target's file need not be replaced; one of which nothing is known must."""
+    """Return whether the target's file is up to date; one of unknown size and time is not."""
     if not (item.size_known and former.size_known):
         if not (item.modified and former.modified):
             return False
@@ -50,10 +50,10 @@ def _is_same(item: TreeItem, former: TreeItem) -> bool:
 
 
 def needs_exact_facts(item: TreeItem, target: FileTree, path: str) -> bool:
-    """Tell whether the listings do not show whether two files are the same.
+    """Return whether the listings are not exact enough to compare two files.
 
-    The time of a listing is in the zone that the server has today; it may have been an hour off
-    when the file was changed.
+    The times of a listing are in the server's current zone, which may have differed by an hour when
+    the file was changed.
     """
     former = target.items.get(path)
     if former is None or item.is_directory or former.is_directory:
@@ -71,16 +71,16 @@ def needs_exact_facts(item: TreeItem, target: FileTree, path: str) -> bool:
 
 
 def plan_deletions(source: FileTree, target: FileTree) -> list[MirrorStep]:
-    """Return what is deleted from the target, and what is kept nevertheless.
+    """Return the deletions in the target, and what is kept for safety.
 
-    Deleted is only what is known to be gone from the source. Links on the server are deleted
-    themselves; links here, which no mirror has made, stay.
+    Only what is certainly missing in the source is deleted. Links on the server are deleted, not
+    followed; local links stay, because no mirror makes any.
     """
     links = target.links if target.is_remote else set()
     missing = (set(target.items) | links) - set(source.items)
     kept = {path for path in missing if _is_kept(source, target, path)}
     held: set[str] = set()
-    for path in kept | target.others | target.incomplete | (target.links - links):
+    for path in kept | target.excluded | target.incomplete | (target.links - links):
         held.update(_ancestors(path))
     steps = []
     for path in sorted(missing, reverse=True):
@@ -91,14 +91,14 @@ def plan_deletions(source: FileTree, target: FileTree) -> list[MirrorStep]:
 
 
 def _is_kept(source: FileTree, target: FileTree, path: str) -> bool:
-    """Tell whether a path may be there in the source, or is not surely what is deleted."""
+    """Return whether a path may exist in the source, or may be another file in the target."""
     places = [*reversed(list(_ancestors(path))), path]
     above = ""
     for place in places:
         if place in source.items and source.items[place].is_directory:
             above = place
             continue
-        is_there = place in source.items or place in source.links or place in source.others
+        is_there = place in source.items or place in source.links or place in source.excluded
         unsure = above in source.incomplete or above in target.incomplete
         if is_there or unsure or _may_be_unlisted(source, above, place):
             return True
@@ -107,7 +107,7 @@ def _is_kept(source: FileTree, target: FileTree, path: str) -> bool:
 
 
 def _may_be_unlisted(source: FileTree, above: str, path: str) -> bool:
-    """Tell whether a listing of the directory ``above`` may have left out a name in it."""
+    """Return whether the listing of the directory ``above`` may have left out a name in it."""
     name = path.rpartition("/")[2]
     if not source.is_remote:
         return False
@@ -117,7 +117,7 @@ def _may_be_unlisted(source: FileTree, above: str, path: str) -> bool:
 
 
 def _ancestors(path: str) -> Iterator[str]:
-    """Yield the directories above a path, the top left out."""
+    """Yield the directories above a path, except the top."""
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path

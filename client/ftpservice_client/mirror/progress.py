@@ -1,4 +1,4 @@
-"""The progress of the transfer of a directory tree."""
+"""The progress of a mirror as a whole."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ __all__ = ["MirrorProgress"]
 
 
 class MirrorProgress:
-    """Is kept up to date by the ``mirror`` that it is given to; may be read at any time."""
+    """Updated by the `Client.mirror` to which it is passed; may be read at any time."""
 
     def __init__(self) -> None:
         self.files = 0
-        """Files to be moved, as soon as that is known."""
+        """Files to transfer; 0 until both trees are listed."""
         self.files_ended = 0
-        """How many of them are through, well or not."""
+        """Files whose transfer has ended, with success or not."""
         self.size = 0
-        """Bytes of all of them."""
+        """Bytes of all files to transfer."""
         self.moving: dict[str, tuple[int, int]] = {}
-        """Files on their way, by name: the bytes that are there, and those that will be."""
+        """Running transfers by name: the bytes so far and in all."""
         self._ended = 0
 
     @property
     def moved(self) -> int:
-        """Bytes of ``size`` that are through."""
-        return self._ended + sum(there for there, _ in self.moving.values())
+        """Bytes of ``size`` that were transferred."""
+        return self._ended + sum(moved for moved, _ in self.moving.values())
 
     def plan(self, steps: Sequence[MirrorStep]) -> None:
-        """Know what there is to be moved."""
+        """Record the transfers of the mirror."""
         self.files = len(steps)
         self.size = sum(step.size for step in steps)
 
-    def note(self, step: MirrorStep, there: int) -> None:
-        """Know how many bytes of a file are there."""
-        self.moving[step.name] = (min(there, step.size), step.size)
+    def note(self, step: MirrorStep, moved: int) -> None:
+        """Record how many bytes of a file were transferred."""
+        self.moving[step.name] = (min(moved, step.size), step.size)
 
     def end(self, step: MirrorStep) -> None:
-        """Know that a file is through, if it was on its way."""
+        """Record that the transfer of a file has ended, if it was running."""
         if self.moving.pop(step.name, None) is not None:
             self.files_ended += 1
             self._ended += step.size

@@ -1,7 +1,8 @@
-"""A directory tree on the server, found by listing one directory after the other.
+"""Lists a directory tree on the server, one directory after the other.
 
-Links are not followed. Some servers list a link to a directory as a directory; where MLSD tells
-the ``unique`` fact, one that leads to a directory above it is recognized, and the tree has an end.
+Links are not followed. Some servers list a link to a directory as a directory. If MLSD sends the
+``unique`` fact (RFC 3659 §7.5.2), a link to a directory above it is recognized by it, so the walk
+ends.
 """
 
 from __future__ import annotations
@@ -32,69 +33,71 @@ MAX_ENTRIES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class _PendingDirectory:
-    """A directory that is to be listed."""
+    """A directory that has to be listed."""
 
     path: str
     above: tuple[str, ...] = ()
-    """What it, and the directories above it, are recognized by."""
+    """The ``unique`` facts of it and of the directories above it."""
 
 
 async def walk_remote_tree(
-    lines: SessionQueue | SessionPool, top: str, filters: PathFilters
+    sessions: SessionQueue | SessionPool, top: str, filters: PathFilters
 ) -> FileTree:
-    """Return what is below a directory; raises what listing that one fails with.
+    """Return the tree below a directory; raises the error of listing that directory.
 
-    A directory below it that cannot be listed fails alone. Raises `ProtocolViolation` for a tree
-    that has no end.
+    A directory below it that cannot be listed is recorded in `FileTree.failed`. Raises
+    `ProtocolViolation` for an endless tree.
     """
-    walk = _TreeWalk(lines, top, filters)
+    walk = _TreeWalk(sessions, top, filters)
     await walk.run()
     return walk.tree
 
 
 class _TreeWalk:
-    """Lists directories, and knows which are to be listed yet."""
+    """The state of one walk."""
 
-    def __init__(self, lines: SessionQueue | SessionPool, top: str, filters: PathFilters) -> None:
+    def __init__(
+        self, sessions: SessionQueue | SessionPool, top: str, filters: PathFilters
+    ) -> None:
         self.tree = FileTree(is_remote=True)
-        self._lines = lines
+        self._sessions = sessions
         self._top = top
         self._filters = filters
         self._waiting = [_PendingDirectory("")]
         self._seen: dict[str, str] = {}
-        """Paths of directories by what they are recognized by."""
-        self._is_cut = False
+        """Paths of directories by their ``unique`` fact."""
+        self._was_lost = False
 
     async def run(self) -> None:
-        """List all there is."""
+        """List all directories."""
         tree = self.tree
         while self._waiting:
             place = self._waiting.pop()
             listing = await self._listing(place)
             if listing is not None:
-                await self._take_all(place, listing)
-            count = len(tree.items) + len(tree.others) + len(tree.links) + len(tree.unsafe)
+                await self._add_all(place, listing)
+            count = len(tree.items) + len(tree.excluded) + len(tree.links) + len(tree.unsafe)
             if count > MAX_ENTRIES or place.path.count("/") > MAX_DEPTH:
-                raise ProtocolViolation("the server has a tree that has no end")
+                raise ProtocolViolation("the directory tree on the server is endless")
 
     async def _listing(self, place: _PendingDirectory) -> Listing | None:
-        """Return what a directory holds; None where that failed, which is noted.
+        """Return the listing of a directory; None if it failed, which is recorded.
 
-        A cut is borne once; two in a row mean that there is no server any more.
+        After a lost connection the walk continues; after two in a row the server counts as gone.
         """
         try:
             path = remote_path(self._top, place.path)
-            listing = await self._lines.ask(partial(_entries, path), again=True)
+            listing = await self._sessions.run(partial(_entries, path), repeatable=True)
         except (ServerRefused, Unsupported, UnparsableListing, NetworkError) as error:
-            if not place.path or (self._is_cut and isinstance(error, NetworkError)):
+            if not place.path or (self._was_lost and isinstance(error, NetworkError)):
                 raise
-            self._is_cut = isinstance(error, NetworkError)
+            self._was_lost = isinstance(error, NetworkError)
             self.tree.fail(place.path, error)
             return None
-        self._is_cut = False
+        self._was_lost = False
         return listing
 
-    async def _take_all(self, place: _PendingDirectory, listing: Listing) -> None:
+    async def _add_all(self, place: _PendingDirectory, listing: Listing) -> None:
         tree = self.tree
         tree.unsafe += listing.unsafe
         if listing.unparsed:
@@ -106,12 +109,12 @@ class _TreeWalk:
         above = await self._above(place, listing)
         for entry in listing.entries:
             path = f"{place.path}/{entry.name}" if place.path else entry.name
-            if self._take(path, entry, above):
+            if self._add(path, entry, above):
                 unique = (entry.unique,) if entry.unique else ()
                 self._waiting.append(_PendingDirectory(path, (*above, *unique)))
 
     async def _above(self, place: _PendingDirectory, listing: Listing) -> tuple[str, ...]:
-        """Return what a directory and those above it are recognized by."""
+        """Return the ``unique`` facts of a directory and of those above it."""
         if place.path:
             return place.above
         unique = listing.unique
@@ -122,22 +125,22 @@ class _TreeWalk:
 
     async def _unique_of_top(self) -> str:
         try:
-            return (await self._lines.ask(lambda session: session.stat(self._top))).unique
+            return (await self._sessions.run(lambda session: session.stat(self._top))).unique
         except ClientError:
             return ""
 
-    def _take(self, path: str, entry: Entry, above: tuple[str, ...]) -> bool:
-        """Add what is under a path; tell whether it is to be looked into."""
+    def _add(self, path: str, entry: Entry, above: tuple[str, ...]) -> bool:
+        """Add an entry; return whether it is a directory to be listed."""
         tree = self.tree
         is_directory = entry.kind is Kind.DIRECTORY
-        if path in tree.items or path in tree.links or path in tree.others:
+        if path in tree.items or path in tree.links or path in tree.excluded:
             return False
-        if not self._filters.admit(path, is_directory):
-            tree.others.add(path)
+        if not self._filters.matches(path, is_directory):
+            tree.excluded.add(path)
         elif entry.kind is Kind.LINK or (_has_unique_fact(entry) and entry.unique in above):
             tree.links.add(path)
         elif entry.kind is Kind.OTHER:
-            tree.others.add(path)
+            tree.excluded.add(path)
         else:
             tree.items[path] = _item(entry)
             self._compare(path, entry)
@@ -145,7 +148,7 @@ class _TreeWalk:
         return False
 
     def _compare(self, path: str, entry: Entry) -> None:
-        """Note a directory that was seen under another path."""
+        """Record a directory that was also listed under another path."""
         if _has_unique_fact(entry):
             former = self._seen.setdefault(entry.unique, path)
             if former != path:
@@ -169,6 +172,4 @@ def _item(entry: Entry) -> TreeItem:
 def _unparsed_error(listing: Listing) -> UnparsableListing:
     count = len(listing.unparsed)
     lines = "a line" if count == 1 else f"{count} lines"
-    return UnparsableListing(
-        f"{lines} of the listing could not be understood: {listing.unparsed[0]!r}"
-    )
+    return UnparsableListing(f"{lines} of the listing cannot be parsed: {listing.unparsed[0]!r}")

@@ -23,14 +23,14 @@ from ftpservice.concurrency.timers import Deadline
 from ftpservice.net.tls.client import ClientTLS
 from ftpservice_client.errors import CannotConnect, NetworkError
 from ftpservice_client.ftp.control import ControlConnection
-from ftpservice_client.ftp.data import DataChannels
+from ftpservice_client.ftp.data import DataConnections
 from ftpservice_client.ftp.login import LoginSequence
 from ftpservice_client.ftp.server_quirks import ServerQuirks
 from ftpservice_client.ftp.session import FTPSession
 from ftpservice_client.interfaces import ClientSession
 from ftpservice_client.link.connection import PendingConnection
 from ftpservice_client.link.tls import tls_context_for
-from ftpservice_client.local.threads import ThreadRunner
+from ftpservice_client.local.threads import thread_pool_of
 from ftpservice_client.sessions.netrc import with_netrc
 from ftpservice_client.settings import ExplicitTLS, Settings
 from ftpservice_client.simple.connection import SimpleConnection
@@ -60,14 +60,14 @@ class SessionFactory:
         await self._prepare()
         if self.destination.scheme.is_simple:
             return await self._simple()
-        login, self._begun = self._begun, None
+        login, self._pending_login = self._pending_login, None
         if login is None or login.control.lost is not None:
             login = await self._begin()
         login.destination = self.destination
         try:
             return await self._finish(login)
         except BaseException:
-            login.control.close(NetworkError("the connection is of no use"))
+            login.control.close(NetworkError("the connection is unusable"))
             raise
 
     async def connect_without_login(self) -> LoginSequence:
@@ -76,12 +76,12 @@ class SessionFactory:
         For FTP only.
         """
         await self._prepare()
-        self._begun = await self._begin()
-        return self._begun
+        self._pending_login = await self._begin()
+        return self._pending_login
 
     def is_awaiting_login(self, login: LoginSequence) -> bool:
         """Tell whether a control connection still waits for a name."""
-        return self._begun is login
+        return self._pending_login is login
 
     async def _begin(self) -> LoginSequence:
         """Open a control connection; if optional TLS breaks it, another one without TLS."""
@@ -98,26 +98,26 @@ class SessionFactory:
     async def _begin_with(self, tls: ClientTLS | None) -> LoginSequence:
         control = ControlConnection(self.reactor, self.settings.timeout)
         await self._connect(control)
-        calls = DataChannels(self.reactor, control, self.settings, self.quirks)
-        login = LoginSequence(control, calls, self.destination, self.settings, tls)
+        connections = DataConnections(self.reactor, control, self.settings, self.quirks)
+        login = LoginSequence(control, connections, self.destination, self.settings, tls)
         try:
-            await login.begin()
+            await login.negotiate()
         except BaseException:
-            control.close(NetworkError("the connection is of no use"))
+            control.close(NetworkError("the connection is unusable"))
             raise
         return login
 
     async def _prepare(self) -> None:
         """Read the files that are needed, once."""
-        threads, settings = ThreadRunner(self.reactor), self.settings
+        pool, settings = thread_pool_of(self.reactor), self.settings
         if settings.netrc is not None and self.destination.password is None:
             told: list[str] = []
             find = partial(with_netrc, self.destination, settings.netrc, told.append)
-            self.destination = await threads.call(find)
+            self.destination = await pool.run(find)
             for line in told:
                 settings.emit_warning(line)
         if self._wants_tls and self._context is None:
-            self._context = await threads.call(tls_context_for, settings.trust)
+            self._context = await pool.run(tls_context_for, settings.trust)
 
     @property
     def _wants_tls(self) -> bool:
@@ -126,7 +126,7 @@ class SessionFactory:
         return scheme.is_secured or asked
 
     _context: Any = None
-    _begun: LoginSequence | None = None
+    _pending_login: LoginSequence | None = None
     """A control connection that waits for a name."""
     quirks: ServerQuirks = field(default_factory=ServerQuirks)
     """What the sessions find out about the server."""
@@ -165,23 +165,25 @@ class SessionFactory:
         return HostnameEndpoint(self.reactor, host, port)
 
     async def _simple(self) -> SimpleClientSession:
-        meeting = PendingConnection(self.reactor, self.settings, self._tls())
+        pending = PendingConnection(self.reactor, self.settings, self._tls())
         try:
-            await self._connect(meeting.begin())
-            data = await meeting.connection()
+            await self._connect(pending.build_protocol())
+            data = await pending.connection()
             line = SimpleConnection(data, self.reactor, self.settings.timeout)
             await log_in(line, self.destination)
             session = SimpleClientSession(line, self.settings.memory_limit)
             if self.destination.path:
                 await session.change_directory(self.destination.path)
         except BaseException:
-            meeting.abort()
+            pending.abort()
             raise
         return session
 
     async def _finish(self, login: LoginSequence) -> FTPSession:
-        features = await login.finish()
-        session = FTPSession(self.reactor, login.control, login.calls, features, self.settings)
+        features = await login.log_in()
+        session = FTPSession(
+            self.reactor, login.control, login.connections, features, self.settings
+        )
         await session.refresh_directory()
         if self.destination.path:
             await session.change_directory(self.destination.path)

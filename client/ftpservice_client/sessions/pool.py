@@ -1,4 +1,4 @@
-"""Several sessions behind the API of one."""
+"""Several sessions with one server, for calls that run in parallel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from ftpservice_client.errors import ClientError, NetworkError
 from ftpservice_client.ftp.working_directory import can_change_to
 from ftpservice_client.interfaces import ClientSession
+from ftpservice_client.local.threads import thread_pool_of
 from ftpservice_client.sessions.queue import SessionQueue
 from ftpservice_client.settings import Settings
 
@@ -19,107 +20,108 @@ T = TypeVar("T")
 
 
 class SessionPool:
-    """Up to ``size`` lines, made when they are wanted; calls go over one that is free."""
+    """Up to ``size`` session queues, made on demand; each call uses one that is free."""
 
     def __init__(
         self,
         reactor: Any,
         settings: Settings,
-        dial: Callable[[], Awaitable[ClientSession]],
+        session_factory: Callable[[], Awaitable[ClientSession]],
         size: int,
         directory: str | None = None,
     ) -> None:
         if size < 1:
-            raise ValueError("a pool has one connection at least")
+            raise ValueError("a pool has at least one connection")
         self.reactor = reactor
         self.settings = settings
-        self.dial = dial
+        self.session_factory = session_factory
+        self.pool = thread_pool_of(reactor)
+        """The threads for blocking calls."""
         self.directory = directory or "/"
-        self._places = DeferredSemaphore(size)
+        """The current directory of all sessions."""
+        self._slots = DeferredSemaphore(size)
         self._size = size
         self._idle: list[SessionQueue] = []
         self._busy: set[SessionQueue] = set()
         self._ended: ClientError | None = None
-        self._is_placed = directory is not None
+        self._knows_directory = directory is not None
 
     @property
     def lost(self) -> ClientError | None:
-        """Why it is of no more use; what befalls one of its sessions is no reason."""
+        """Why the pool was closed; the loss of one session does not close it."""
         return self._ended
 
     async def open(self) -> None:
         """Make the first session."""
-        line = await self._new()
-        self._idle.append(line)
+        self._idle.append(await self._new_queue())
 
-    async def _new(self) -> SessionQueue:
-        line = SessionQueue(self.reactor, self.settings, self.dial)
-        await line.open()
-        if not self._is_placed:
-            self._is_placed, self.directory = True, line.directory
-        return line
+    async def _new_queue(self) -> SessionQueue:
+        queue = SessionQueue(self.reactor, self.settings, self.session_factory)
+        await queue.open()
+        if not self._knows_directory:
+            self._knows_directory, self.directory = True, queue.directory
+        return queue
 
-    async def ask(self, work: Callable[[ClientSession], Awaitable[T]], *, again: bool = False) -> T:
-        """Do something over a session that is free; see `SessionQueue.ask`."""
-        await self._places.acquire()
+    async def run(
+        self, work: Callable[[ClientSession], Awaitable[T]], *, repeatable: bool = False
+    ) -> T:
+        """Run ``work`` with a session that is free; see `SessionQueue.run`."""
+        await self._slots.acquire()
         try:
             if self._ended is not None:
                 raise self._ended
-            line = self._free(self.directory) or await self._new()
-            self._busy.add(line)
+            queue = self._idle_queue(self.directory) or await self._new_queue()
+            wanted = self.directory
+            self._busy.add(queue)
             try:
                 if self._ended is not None:
                     raise self._ended
-                return await self._over(line, work, again)
+                if queue.directory != wanted:
+                    await queue.run(
+                        lambda session: session.change_directory(wanted), repeatable=True
+                    )
+                result = await queue.run(work, repeatable=repeatable)
+                if queue.directory != wanted:
+                    self.directory = queue.directory
+                return result
             finally:
-                self._busy.discard(line)
-                if line.is_live and self._ended is None:
-                    self._idle.append(line)
+                self._busy.discard(queue)
+                if queue.is_usable and self._ended is None:
+                    self._idle.append(queue)
                 else:
-                    line.abort()
+                    queue.abort()
         finally:
-            self._places.release()
+            self._slots.release()
 
-    def _free(self, wanted: str) -> SessionQueue | None:
-        """Return a line that is not in use, can go there, and was not ended meanwhile."""
+    def _idle_queue(self, wanted: str) -> SessionQueue | None:
+        """Return an idle queue that is usable and can change to the directory ``wanted``."""
         while self._idle:
-            line = self._idle.pop()
-            if line.is_live and can_change_to(line.directory, wanted):
-                return line
-            line.abort()
+            queue = self._idle.pop()
+            if queue.is_usable and can_change_to(queue.directory, wanted):
+                return queue
+            queue.abort()
         return None
 
-    async def _over(
-        self, line: SessionQueue, work: Callable[[ClientSession], Awaitable[T]], again: bool
-    ) -> T:
-        wanted = self.directory
-        if line.directory != wanted:
-            await line.ask(lambda session: session.change_directory(wanted), again=True)
-        result = await line.ask(work, again=again)
-        if line.directory != wanted:
-            self.directory = line.directory
-        return result
-
     def quit(self) -> Deferred[None]:
-        """Say goodbye over all, when all that was asked before is done; never fails."""
+        """Send QUIT on all connections and close them after all earlier calls; never fails."""
         return Deferred.fromCoroutine(self._quit())
 
     async def _quit(self) -> None:
         taken = 0
         try:
             while taken < self._size:
-                await self._places.acquire()
+                await self._slots.acquire()
                 taken += 1
             self._ended = self._ended or NetworkError("the client has quit")
-            lines, self._idle = self._idle, []
-            await gatherResults([line.quit() for line in lines])
+            queues, self._idle = self._idle, []
+            await gatherResults([queue.quit() for queue in queues])
         finally:
             for _ in range(taken):
-                self._places.release()
+                self._slots.release()
 
     def abort(self) -> None:
-        """Break all off."""
+        """Break all connections; calls under way fail."""
         self._ended = self._ended or NetworkError("the client broke the connection")
-        lines, self._idle = [*self._idle, *self._busy], []
-        for line in lines:
-            line.abort()
+        queues, self._idle = [*self._idle, *self._busy], []
+        for queue in queues:
+            queue.abort()

@@ -1,7 +1,7 @@
-"""One session at a time with one server, for calls that come one after the other.
+"""One session with a server at a time, for calls that run one after the other.
 
-When a session is lost, the next call may have a new one (``retries``), which begins where the
-former one was. What is safe to do twice, or knows how far it had come, is also tried again itself.
+When a session is lost, the next call may use a new one (`Settings.retries`), which first returns to
+the same directory. A call that is safe to repeat, or that can resume, is itself tried again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from twisted.internet.task import deferLater
 from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice_client.errors import ClientError, NetworkError, ServerBusy
 from ftpservice_client.interfaces import ClientSession
+from ftpservice_client.local.threads import thread_pool_of
 from ftpservice_client.settings import Settings
 
 __all__ = ["SessionQueue"]
@@ -25,25 +26,30 @@ MAX_BACKOFF_SECONDS = 60.0
 
 
 class SessionQueue:
-    """What all calls of a client go over; ``dial`` makes a session."""
+    """Runs calls over one session; ``session_factory`` connects and logs in."""
 
     def __init__(
-        self, reactor: Any, settings: Settings, dial: Callable[[], Awaitable[ClientSession]]
+        self,
+        reactor: Any,
+        settings: Settings,
+        session_factory: Callable[[], Awaitable[ClientSession]],
     ) -> None:
         self.reactor = reactor
         self.settings = settings
-        self.dial = dial
+        self.session_factory = session_factory
+        self.pool = thread_pool_of(reactor)
+        """The threads for blocking calls."""
         self.directory = "/"
-        """Where the session is."""
+        """The current directory of the session."""
         self._lock = DeferredLock()
         self._session: ClientSession | None = None
         self._ended: ClientError | None = None
         self._waiting: Deferred[Any] | None = None
-        """What `abort` has to put an end to."""
+        """What `abort` cancels."""
 
     @property
-    def is_live(self) -> bool:
-        """Whether another call may go over it."""
+    def is_usable(self) -> bool:
+        """Whether another call may succeed."""
         return self._ended is None and (
             bool(self.settings.retries)
             or (self._session is not None and self._session.lost is None)
@@ -51,18 +57,20 @@ class SessionQueue:
 
     @property
     def lost(self) -> ClientError | None:
-        """Why the session is of no more use, until there is a new one."""
+        """Why the session was lost, until there is a new one."""
         return None if self._session is None else self._session.lost
 
     async def open(self) -> None:
         """Make the first session."""
-        self._session = session = await self.dial()
+        self._session = session = await self.session_factory()
         self.directory = session.directory
 
-    async def ask(self, work: Callable[[ClientSession], Awaitable[T]], *, again: bool = False) -> T:
+    async def run(
+        self, work: Callable[[ClientSession], Awaitable[T]], *, repeatable: bool = False
+    ) -> T:
         """Run ``work`` with the session, after all earlier calls; return its result.
 
-        ``again``: whether it may be repeated over a new session after a lost connection.
+        ``repeatable``: whether it may be repeated over a new session after a lost connection.
         """
         await self._lock.acquire()
         failures = 0
@@ -70,41 +78,40 @@ class SessionQueue:
             while True:
                 working = False
                 try:
-                    session = await self._live()
+                    known = self._session
+                    is_live = known is not None and known.lost is None and self._ended is None
+                    session = known if known is not None and is_live else await self._renewed()
                     working = True
                     result = await work(session)
                 except (NetworkError, ServerBusy) as error:
                     failures += 1
-                    await self._pause(failures, error, may_repeat=again or not working)
+                    await self._pause(failures, error, may_repeat=repeatable or not working)
                 else:
                     self.directory = session.directory
                     return result
         finally:
             self._lock.release()
 
-    async def _live(self) -> ClientSession:
-        """Return the session, or a new one in place of a lost one; raises why there is none."""
+    async def _renewed(self) -> ClientSession:
+        """Return a new session in place of a lost one; raises why there is none."""
         if self._ended is not None:
             raise self._ended
-        session = self._session
-        lost = session.lost if session is not None else None
-        if session is not None and lost is None:
-            return session
+        lost = self.lost
         if lost is not None and not self.settings.retries:
             raise lost
         self._session = None
-        session = await self._unless_aborted(self._dialed())
+        session = await self._unless_aborted(self._new_session())
         try:
             if session.directory != self.directory:
                 await self._unless_aborted(self._return_to_directory(session))
         except BaseException:
-            session.abort()  # nothing is to be done in another directory
+            session.abort()  # the next call must not run in another directory
             raise
         self._session = session
         return session
 
-    async def _dialed(self) -> ClientSession:
-        return await self.dial()
+    async def _new_session(self) -> ClientSession:
+        return await self.session_factory()
 
     async def _return_to_directory(self, session: ClientSession) -> None:
         await session.change_directory(self.directory)
@@ -128,13 +135,13 @@ class SessionQueue:
             raise error
         seconds = min(MAX_BACKOFF_SECONDS, settings.backoff * 2 ** (failures - 1))
         varied = seconds * random.uniform(0.5, 1.5)
-        await self._unless_aborted(self._passed(varied))
+        await self._unless_aborted(self._sleep(varied))
 
-    async def _passed(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         await deferLater(self.reactor, seconds, lambda: None)
 
     def quit(self) -> Deferred[None]:
-        """Say goodbye when all that was asked before is done; never fails."""
+        """Send QUIT and close the connection after all earlier calls; never fails."""
         return Deferred.fromCoroutine(self._quit())
 
     async def _quit(self) -> None:
@@ -146,12 +153,12 @@ class SessionQueue:
                 await session.quit()
                 BatchedChecks.of(self.reactor).check_soon(self.reactor)
         except ClientError:
-            pass  # it is gone, as was wished
+            pass  # the connection is gone, which is what was asked for
         finally:
             self._lock.release()
 
     def abort(self) -> None:
-        """Break it all off."""
+        """Break the connection; calls under way fail."""
         self._ended = self._ended or NetworkError("the client broke the connection")
         waiting, self._waiting = self._waiting, None
         if waiting is not None:

@@ -79,7 +79,7 @@ class SimpleConnection:
     @property
     def lost(self) -> ClientError | None:
         """Why it is of no more use."""
-        if self._lost is None and self.data.has_ended:
+        if self._lost is None and self.data.has_received_eof:
             self.close(self._last_words() or NetworkError("the server closed the connection"))
         return self._lost
 
@@ -115,7 +115,7 @@ class SimpleConnection:
         Raises `NetworkError`, `Timeout`, and `ProtocolViolation` if the server speaks unasked.
         """
         self._received += self.data.take()
-        if self._received and not self.data.has_ended:
+        if self._received and not self.data.has_received_eof:
             self.close(
                 self._last_words() or ProtocolViolation("the server answers what was not asked")
             )

@@ -1,12 +1,17 @@
-"""One download, and how it resumes after an interruption."""
+"""The download of one file, which resumes after an interruption."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from ftpservice_client.errors import ServerRefused, Unsupported, VerificationFailed
+from ftpservice_client.errors import (
+    InvalidArgument,
+    ServerRefused,
+    Unsupported,
+    VerificationFailed,
+)
 from ftpservice_client.interfaces import ByteCounter, ClientSession, DownloadTarget, OverlapMismatch
-from ftpservice_client.results import Digest
+from ftpservice_client.results import Digest, ProgressCallback, TransferResult
+from ftpservice_client.sessions.pool import SessionPool
+from ftpservice_client.sessions.queue import SessionQueue
 from ftpservice_client.transfers.overlap_check import OverlapCheck
 from ftpservice_client.transfers.progress import ProgressReporter
 from ftpservice_client.transfers.verify import compare_digests
@@ -14,75 +19,91 @@ from ftpservice_client.transfers.verify import compare_digests
 __all__ = ["ResumableDownload"]
 
 CLOCK_SKEW_SECONDS = 60.0
-"""Seconds that two clocks may differ."""
-
-
-class DownloadOptions(Protocol):
-    """The options of the caller."""
-
-    @property
-    def offset(self) -> int:
-        """Bytes that are left out."""
+"""Seconds by which the clocks of server and client may differ."""
 
 
 class ResumableDownload:
-    """Knows how far it has come: as far as its target has."""
+    """Downloads one file to a target; ``run`` may be called once.
 
-    def __init__(
+    After an interruption it continues at the number of bytes that the target has.
+    """
+
+    def __init__(  # noqa: PLR0913 - options are keywords
         self,
-        target: DownloadTarget,
+        sessions: SessionQueue | SessionPool,
         name: str,
-        wishes: DownloadOptions,
-        meter: ProgressReporter,
+        target: DownloadTarget,
         *,
-        persistent: bool,
+        offset: int = 0,
+        verify: bool = False,
+        progress: ProgressCallback | None = None,
     ) -> None:
-        self.first = 0
-        """Bytes that were there before."""
-        self.remark = ""
-        """What else there is to know."""
-        self._may_retry = persistent
-        self._target = target
+        self._sessions = sessions
         self._name = name
-        self._offset = wishes.offset
-        self._meter = meter
+        self._target = target
+        self._offset = offset
+        self._verify = verify or sessions.settings.verify
+        self._reporter = progress and ProgressReporter(sessions.reactor, progress)
+        self._resumed_size = 0
+        """Bytes that an earlier download left."""
+        self._note = ""
         self._size: int | None = None
         self._modified: float | None = None
         self._attempts = 0
 
-    @property
-    def moved(self) -> int:
-        """Bytes that were received."""
-        return self._target.written - self.first
+    async def run(self) -> TransferResult:
+        """Download the file; raises what `Client.download` does."""
+        sessions, target, reporter = self._sessions, self._target, self._reporter
+        began = sessions.reactor.seconds()
+        if not self._name:
+            raise InvalidArgument("a name is missing")
+        if self._verify and self._offset:
+            raise Unsupported("a part of a file cannot be verified: it has no digest")
+        try:
+            await target.open()
+            self._resumed_size = target.written
+            work = self._attempt_and_verify if self._verify else self._attempt
+            digest = await sessions.run(work, repeatable=True)
+            data = await target.commit()
+            if reporter is not None:
+                reporter.done(self._offset + target.written)
+        finally:
+            target.abandon()
+            if reporter is not None:
+                reporter.stop()
+        moved = target.written - self._resumed_size
+        seconds = sessions.reactor.seconds() - began
+        return TransferResult(self._name, moved, seconds, digest, data, self._note)
 
-    async def attempt_and_verify(self, session: ClientSession) -> Digest | None:
-        """Receive it and compare digests."""
-        await self.attempt(session)
+    async def _attempt_and_verify(self, session: ClientSession) -> Digest:
+        await self._attempt(session)
         return await compare_digests(session, self._name, self._target.digest)
 
-    async def attempt(self, session: ClientSession) -> None:
-        """Receive it, or what is missing of it."""
-        if self._target.written or self._attempts:
+    async def _attempt(self, session: ClientSession) -> None:
+        """Receive the file, or the rest of it."""
+        target = self._target
+        # 1. Is it still the same file?
+        if target.written or self._attempts or self._sessions.settings.retries:
             await self._require_unchanged(session)
-        elif self._may_retry:
-            self._modified = await session.modified(self._name)
         self._attempts += 1
-        offset = self._offset + self._target.written
-        if not self._target.written:
-            self._meter.base = offset
+        # 2. Receive it. A resumed download compares the last bytes that it has first.
+        offset = self._offset + target.written
+        if not target.written:
             try:
-                await session.retrieve(self._name, offset, self._target, self)
+                if self._reporter is not None:
+                    self._reporter.base = offset
+                await session.retrieve(self._name, offset, target, self)
             except OverlapMismatch:
-                if self._target.written and not self._target.is_restartable:
+                if target.written and not target.is_restartable:
                     raise  # wrong bytes were passed on
                 await self._receive_from_start(session, b"")
-        elif offset != self._size or self.first:  # whose end is compared at least
+        elif offset != self._size or self._resumed_size:
             await self._receive_rest(session, offset)
-        if self.first and self._target.is_restartable:
+        # 3. Does what an earlier download left belong to this file?
+        if self._resumed_size and target.is_restartable:
             await self._verify_resumed_part(session)
 
     async def _receive_rest(self, session: ClientSession, offset: int) -> None:
-        """Receive what follows the bytes that the target has, compared with the last of them."""
         before = self._target.written
         tail = await self._target.tail()
         try:
@@ -95,9 +116,9 @@ class ResumableDownload:
             await self._receive_from_start(session, tail)
 
     async def _verify_resumed_part(self, session: ClientSession) -> None:
-        """Receive it all again if what an earlier download left does not belong to this file.
+        """Download the file again if its digest differs.
 
-        Servers that make no digests are believed: sizes, times and the overlap have fitted.
+        Without digests on the server, equal sizes, times and last bytes have to suffice.
         """
         try:
             await compare_digests(session, self._name, self._target.digest)
@@ -110,7 +131,7 @@ class ResumableDownload:
     async def _receive_from_start(self, session: ClientSession, tail: bytes) -> None:
         """Receive the file from its beginning.
 
-        What was passed on already, and cannot be taken back, is dropped when it comes again.
+        Bytes that were passed on, and cannot be taken back, are skipped when they arrive again.
         """
         if self._target.is_restartable:
             await self._restart()
@@ -119,26 +140,31 @@ class ResumableDownload:
         await self._receive(session, 0, tail, skip)
 
     async def _receive(self, session: ClientSession, offset: int, tail: bytes, skip: int) -> None:
-        self._meter.base = offset
+        if self._reporter is not None:
+            self._reporter.base = offset
         if not tail and not skip:
             await session.retrieve(self._name, offset, self._target, self)
             return
         target = OverlapCheck(self._target, tail, skip)
         await session.retrieve(self._name, offset, target, self)
-        if target.wants_more:
-            raise VerificationFailed(f"{self._name}: the server has less of it than is here")
+        if target.needs_more:
+            raise VerificationFailed(f"{self._name}: the server has fewer bytes than were received")
 
     def begin(self, counter: ByteCounter, total: int | None) -> None:
-        """Learn how many bytes there are."""
+        """Record the size of the file, and report progress from here on."""
         self._size = total if total is not None else self._size
-        self._meter.begin(counter, total)
+        if self._reporter is not None:
+            self._reporter.begin(counter, total)
 
     def note(self, text: str) -> None:
-        """Keep what the caller should know."""
-        self.remark = text
+        """Keep a remark for `TransferResult.note`."""
+        self._note = text
 
     async def _require_unchanged(self, session: ClientSession) -> None:
-        """Begin again if the file on the server is not the one that was begun with."""
+        """Restart if the file on the server has changed since the first attempt."""
+        if not self._target.written and not self._attempts:
+            self._modified = await session.modified(self._name)
+            return
         size = await session.size(self._name)
         modified = await session.modified(self._name)
         since = None if self._attempts else self._target.modified
@@ -155,6 +181,6 @@ class ResumableDownload:
             await self._target.restart()
         except Unsupported as error:
             raise VerificationFailed(
-                f"{self._name}: the file changed while it was received"
+                f"{self._name}: the file changed during the download"
             ) from error
-        self.first = 0
+        self._resumed_size = 0

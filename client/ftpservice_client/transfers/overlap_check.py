@@ -1,6 +1,6 @@
-"""The check before a transfer resumes: the last bytes already received are compared.
+"""Checks before a transfer resumes: the last bytes that are there have to be those of the file.
 
-A server may accept REST and begin at the beginning all the same, or have another file by now.
+A server may accept REST and start at the beginning nevertheless, or have another file by now.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["OverlapCheck", "is_beginning_of"]
 
 
 class OverlapCheck(DownloadTarget):
-    """Drops ``skip`` bytes, compares the next ones with ``expected``, and passes on the others."""
+    """Drops ``skip`` bytes, compares the next ones with ``expected``, passes on the others."""
 
     def __init__(self, target: DownloadTarget, expected: bytes, skip: int) -> None:
         self._target = target
@@ -28,38 +28,38 @@ class OverlapCheck(DownloadTarget):
         self._skip = skip
 
     @property
-    def wants_more(self) -> bool:
-        """Whether something is still to be dropped or compared."""
+    def needs_more(self) -> bool:
+        """Whether bytes to drop or to compare are still missing."""
         return bool(self._skip or self._expected)
 
     @property
-    def written(self) -> int:  # type: ignore[override]  # it is what the target has
-        """Bytes that are there."""
+    def written(self) -> int:  # type: ignore[override]  # that of the target
+        """Bytes that were written."""
         return self._target.written
 
     @property
     def exclusively(self) -> RunExclusively | None:
-        """Let threads receive once nothing is to be dropped; what is compared comes before."""
+        """That of the target, when no bytes are to be dropped; comparing takes the first ones."""
         return None if self._skip else self._target.exclusively
 
     async def write(self, data: bytes) -> None:
-        """Take a piece; raises `OverlapMismatch`."""
+        """Handle a piece; raises `OverlapMismatch`."""
         skip = min(self._skip, len(data))
         self._skip -= skip
         end = skip + len(self._expected)
         if not self._expected.startswith(data[skip:end]):
-            raise OverlapMismatch("what the server sends does not continue what is here")
+            raise OverlapMismatch("the server's file does not continue the local one")
         self._expected = self._expected[len(data[skip:end]) :]
         if len(data) > end:
             await self._target.write(data[end:])
 
     async def truncate(self, size: int) -> None:
-        """Forget what is there beyond ``size`` bytes."""
+        """Shorten the target to ``size`` bytes."""
         await self._target.truncate(size)
 
 
 class _TailTarget(DownloadTarget):
-    """Keeps the end of a file; reports no progress."""
+    """Keeps the end of a file in memory; observes nothing."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -78,25 +78,25 @@ class _TailTarget(DownloadTarget):
 async def is_beginning_of(
     source: UploadSource, session: ClientSession, name: str, size: int
 ) -> bool:
-    """Tell whether the ``size`` bytes on the server may be those that a source begins with.
+    """Return whether the ``size`` bytes on the server may be the beginning of a source.
 
-    Their end is compared where the server lets it be read. What it counts of an upload that was
-    cut, and keeps apart from the file of that name, cannot be read.
+    Their last bytes are compared, if the server lets them be read. A partial upload that the server
+    keeps apart from the file of that name, but counts in SIZE, cannot be read.
     """
     start = max(0, size - OVERLAP_SIZE)
     try:
         if "MLST" in await session.features() and (await session.stat(name)).size != size:
             return True
-        there = _TailTarget()
-        await session.retrieve(name, start, there, there)
+        theirs = _TailTarget()
+        await session.retrieve(name, start, theirs, theirs)
     except OverlapMismatch:
         return False
     except (ServerRefused, Unsupported):
         return True
-    here = b""
-    while len(here) < size - start:
-        piece = await source.read(start + len(here), size - start - len(here))
+    ours = b""
+    while len(ours) < size - start:
+        piece = await source.read(start + len(ours), size - start - len(ours))
         if not piece:
             break
-        here += piece
-    return there.data == here
+        ours += piece
+    return theirs.data == ours

@@ -1,4 +1,4 @@
-"""Telling how a transfer comes along, a few times a second."""
+"""Progress of one transfer, reported to a callback twenty times a second."""
 
 from __future__ import annotations
 
@@ -13,63 +13,61 @@ from ftpservice_client.results import ProgressCallback
 __all__ = ["ProgressReporter"]
 
 REPORT_SECONDS = 0.05
-"""Seconds between two looks: half of what callers are promised, for a reactor may be late."""
+"""Seconds between two reports: half of the documented interval, because a reactor may be late."""
 log = Logger()
 
 
 class ProgressReporter:
-    """Reads a counter and calls a progress callback; use it in ``with``.
+    """Reads a counter and calls a callback until `stop`.
 
-    A callback that fails is logged, and not called again: it has no say in the transfer.
+    A callback that raises is logged and not called again; the transfer continues.
     """
 
-    def __init__(self, clock: Any, progress: ProgressCallback | None) -> None:
-        self._progress = progress
+    def __init__(self, clock: Any, progress: ProgressCallback) -> None:
+        self._progress: ProgressCallback | None = progress
         self._counter: ByteCounter | None = None
         self._zero = self._furthest = 0
-        self._told: tuple[int, int | None] | None = None
+        self._reported: tuple[int, int | None] | None = None
         self._total: int | None = None
         self._clock = clock
         self._calls: LoopingCall | None = None
         self.base = 0
-        """Bytes that were there before."""
+        """Bytes of the file before those that are counted."""
 
     def begin(self, counter: ByteCounter, total: int | None) -> None:
-        """Count from here on, to ``total``."""
+        """Count the bytes from here on; ``total`` is the size of the file."""
         self._counter, self._zero, self._total = counter, counter.moved, total
-        if self._progress is not None and self._calls is None:
-            self._calls = LoopingCall(self._look)
+        if self._calls is None:
+            self._calls = LoopingCall(self._report)
             self._calls.clock = self._clock
             self._calls.start(REPORT_SECONDS).addErrback(self._failed)
 
-    def _look(self) -> None:
+    def _report(self) -> None:
         if self._counter is not None:
             moved = self.base + self._counter.moved - self._zero
-            self._furthest = furthest = max(self._furthest, moved)  # some bytes move twice
-            self._tell(furthest if self._total is None else min(furthest, self._total))
+            self._furthest = furthest = max(self._furthest, moved)  # some bytes are sent twice
+            self._call(furthest if self._total is None else min(furthest, self._total))
 
-    def _tell(self, moved: int) -> None:
-        told = (moved, self._total)
-        if self._progress is not None and told != self._told:
-            self._told = told
-            self._progress(*told)
+    def _call(self, moved: int) -> None:
+        report = (moved, self._total)
+        if self._progress is not None and report != self._reported:
+            self._reported = report
+            self._progress(*report)
 
     def _failed(self, failure: Any) -> None:
         log.failure("a progress callback failed", failure)
         self._progress = None
 
-    def done(self, moved: int) -> None:
-        """Tell that all is there."""
-        self._total = moved
+    def done(self, size: int) -> None:
+        """Report that all ``size`` bytes were moved."""
+        self._total = size
         try:
-            self._tell(moved)
+            self._call(size)
         except Exception:  # noqa: BLE001 - whatever a caller's function raises
             log.failure("a progress callback failed")
 
-    def __enter__(self) -> ProgressReporter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Report nothing more."""
         self._counter = None
         if self._calls is not None and self._calls.running:
             self._calls.stop()

@@ -1,4 +1,4 @@
-"""Directories on a server that have to be there: made with those above them, or found missing."""
+"""Directories on the server that a transfer needs: creates them, or reports that one is missing."""
 
 from __future__ import annotations
 
@@ -16,49 +16,53 @@ from ftpservice_client.sessions.queue import SessionQueue
 __all__ = ["ensure_directory", "require_parent"]
 
 
-async def ensure_directory(lines: SessionQueue | SessionPool, path: str, *, parents: bool) -> None:
-    """Make a directory that may be there already and, if ``parents``, those above it.
+async def ensure_directory(
+    sessions: SessionQueue | SessionPool, path: str, *, parents: bool
+) -> None:
+    """Create a directory unless it exists and, with ``parents``, the directories above it.
 
-    Raises what the server refuses it with.
+    Raises the server's refusal.
     """
     path = path.rstrip("/")
     if not path:
         return
     try:
-        await lines.ask(lambda session: session.make_directory(path))
+        await sessions.run(lambda session: session.make_directory(path))
     except ServerRefused as error:
         if isinstance(error, (ServerBusy, StorageFull)):
             raise
-        if await _exists(lines, path):
+        if await _exists(sessions, path):
             return
-        above = path.rpartition("/")[0]
-        if not parents or not above.strip("/"):
+        parent = path.rpartition("/")[0]
+        if not parents or not parent.strip("/"):
             raise
-        await ensure_directory(lines, above, parents=True)
-        await lines.ask(lambda session: session.make_directory(path))
+        await ensure_directory(sessions, parent, parents=True)
+        await sessions.run(lambda session: session.make_directory(path))
 
 
-async def _exists(lines: SessionQueue | SessionPool, path: str) -> bool:
+async def _exists(sessions: SessionQueue | SessionPool, path: str) -> bool:
     try:
-        await lines.ask(lambda session: session.entries(path), again=True)
+        await sessions.run(lambda session: session.entries(path), repeatable=True)
     except ServerRefused:
         return False
     return True
 
 
-async def require_parent(line: SessionQueue | SessionPool, name: str, error: ServerRefused) -> None:
-    """Raise `NotFound` if an upload was refused since there is no directory to hold the file."""
-    above = name.rstrip("/").rpartition("/")[0]
+async def require_parent(
+    sessions: SessionQueue | SessionPool, name: str, error: ServerRefused
+) -> None:
+    """Raise `NotFound` if an upload was refused because its directory does not exist."""
+    parent = name.rstrip("/").rpartition("/")[0]
     if (
-        not above
+        not parent
         or isinstance(error, (ServerBusy, AlreadyExists, StorageFull))
-        or line.lost is not None
+        or sessions.lost is not None
     ):
         return
     try:
-        await line.ask(lambda session: session.stat(above))
+        await sessions.run(lambda session: session.stat(parent))
     except NotFound:
-        text = f"{above}: there is no such directory on the server"
+        text = f"{parent}: there is no such directory on the server"
         raise NotFound(text, error.reply) from error
     except ClientError:
-        return  # then it is not known what is wrong, beyond what was said
+        return  # the refusal itself is all that is known

@@ -1,16 +1,20 @@
-"""One upload, and how it resumes after an interruption.
+"""The upload of one file, which resumes after an interruption.
 
-What is on the server under the name may be what we have sent so far, or what was there before:
-there are servers that swap a file in when it is whole. Only bytes that are certainly ours are gone
-on with; else it begins again.
+What the server has under the name may be the bytes that were sent so far or the former file: some
+servers replace the file only when the upload is complete. The upload continues only after bytes
+that are certainly its own; otherwise it starts again.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, TypeGuard
+import os
+from contextlib import suppress
+from typing import TypeGuard
 
 from ftpservice.wire import codes
+from ftpservice_client.arguments import checked_argument
 from ftpservice_client.errors import (
+    ClientError,
     NetworkError,
     ServerBusy,
     ServerRefused,
@@ -24,93 +28,141 @@ from ftpservice_client.interfaces import (
     UploadPosition,
     UploadSource,
 )
-from ftpservice_client.results import Digest
+from ftpservice_client.local.sources import Readable, source_for
+from ftpservice_client.results import Digest, ProgressCallback, TransferResult
+from ftpservice_client.sessions.pool import SessionPool
+from ftpservice_client.sessions.queue import SessionQueue
 from ftpservice_client.transfers.overlap_check import is_beginning_of
 from ftpservice_client.transfers.progress import ProgressReporter
+from ftpservice_client.transfers.remote_directories import require_parent
 from ftpservice_client.transfers.verify import compare_digests
 
 __all__ = ["ResumableUpload"]
 
 
-class UploadOptions(Protocol):
-    """The options of the caller."""
-
-    @property
-    def append(self) -> bool:
-        """Whether it is appended to the existing file."""
-
-    @property
-    def resume(self) -> bool:
-        """Whether what is there is the beginning."""
-
-
 class ResumableUpload:
-    """Knows how far it has come."""
+    """Uploads one file; ``run`` may be called once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options are keywords
         self,
-        source: UploadSource,
+        sessions: SessionQueue | SessionPool,
+        readable: Readable,
         name: str,
-        wishes: UploadOptions,
-        meter: ProgressReporter,
-        persistent: bool,
+        *,
+        append: bool = False,
+        resume: bool = False,
+        verify: bool = False,
+        keep_time: bool = False,
+        progress: ProgressCallback | None = None,
     ) -> None:
-        self.offset = 0
-        """Bytes that were on the server before the first attempt, of a resumed one."""
-        self._source = source
+        self._sessions = sessions
+        self._readable = readable
+        self._source: UploadSource
         self._name = name
-        self._options = wishes
-        self._meter = meter
-        self._may_retry = persistent
+        self._append = append
+        self._resume = resume
+        self._verify = verify or sessions.settings.verify
+        self._keep_time = keep_time
+        self._reporter = progress and ProgressReporter(sessions.reactor, progress)
+        self._offset = 0
+        """Bytes on the server before the first attempt, if the upload resumes an earlier one."""
         self._former: int | None = None
+        """The size of the file before the first attempt."""
         self._modified: float | None = None
-        """When a file of the same size that was there was changed."""
+        """The modification time of a former file of the same size."""
         self._counters: list[tuple[ByteCounter, int]] = []
         self._attempts = 0
 
+    async def run(self) -> TransferResult:
+        """Upload the file; raises what `Client.upload` does."""
+        sessions, reporter = self._sessions, self._reporter
+        began = sessions.reactor.seconds()
+        if self._verify and self._append:
+            raise Unsupported("appended bytes cannot be verified: they have no digest of their own")
+        self._source = source = source_for(sessions.pool, self._readable)
+        modified = await self._local_time() if self._keep_time else None
+        checked_argument(self._name)
+        try:
+            await source.open()
+            work = self._attempt_and_verify if self._verify else self._attempt
+            digest = await sessions.run(work, repeatable=source.is_restartable)
+            size = self._sent if source.size is None else source.size - self._offset
+            if reporter is not None:
+                reporter.done(self._offset + size)
+        except ServerRefused as error:
+            await require_parent(sessions, self._name, error)
+            raise
+        finally:
+            source.close()
+            if reporter is not None:
+                reporter.stop()
+        kept = modified is not None and await self._set_time(modified)
+        seconds = sessions.reactor.seconds() - began
+        return TransferResult(self._name, size, seconds, digest, has_kept_time=kept)
+
+    async def _local_time(self) -> float | None:
+        """Return the modification time of the local file, if the source is a path."""
+        if not isinstance(self._readable, (str, os.PathLike)):
+            return None
+        with suppress(OSError):
+            return (await self._sessions.pool.run(os.stat, self._readable)).st_mtime
+        return None
+
+    async def _set_time(self, modified: float) -> bool:
+        """Set the modification time of the server's file; return whether the server did it."""
+        with suppress(ClientError):  # the upload itself is complete
+            return await self._sessions.run(
+                lambda session: session.set_modified(self._name, modified)
+            )
+        return False
+
     @property
-    def moved(self) -> int:
-        """Bytes that were sent, those that were sent twice too."""
+    def _sent(self) -> int:
+        """The number of bytes that were sent, including those that were sent twice."""
         return sum(counter.moved - zero for counter, zero in self._counters)
 
     def begin(self, counter: ByteCounter, total: int | None) -> None:
-        """Count what is sent from here on."""
+        """Count the bytes that are sent from here on."""
         self._counters.append((counter, counter.moved))
-        self._meter.begin(counter, total)
+        if self._reporter is not None:
+            self._reporter.begin(counter, total)
 
     def note(self, _text: str) -> None:
-        """Nothing: of uploads there is no more to know."""
+        """Do nothing: there are no remarks on uploads."""
 
-    async def attempt_and_verify(self, session: ClientSession) -> Digest | None:
-        """Send it and compare digests."""
-        await self.attempt(session)
+    async def _attempt_and_verify(self, session: ClientSession) -> Digest:
+        await self._attempt(session)
         return await compare_digests(session, self._name, self._source.digest)
 
-    async def attempt(self, session: ClientSession) -> None:
-        """Send it, or what is missing of it."""
-        place = await self._place(session)
+    async def _attempt(self, session: ClientSession) -> None:
+        """Send the file, or the rest of it."""
+        if self._attempts:
+            position = await self._next_position(session)
+        else:
+            position = await self._first_position(session)
         self._attempts += 1
-        whole = place.offset and place.offset == self._source.size
-        if whole and await self._is_there(session, place):
+        complete = position.offset and position.offset == self._source.size
+        if complete and await self._is_stored(session, position):
             return
         try:
-            await self._send(session, place)
+            await self._send(session, position)
         except (ServerRefused, Unsupported, OverlapMismatch) as error:
-            if self._attempts > 1 and _is_busy(error):  # with what was cut, perhaps
+            if self._attempts > 1 and _is_busy(error):  # with the interrupted upload, perhaps
                 raise ServerBusy(str(error), error.reply) from error
-            if place.append or not place.offset:
+            if position.append or not position.offset:
                 raise
-            self.offset = 0
-            await self._send(session, UploadPosition())  # then from the beginning
+            self._offset = 0
+            await self._send(session, UploadPosition())
 
-    async def _send(self, session: ClientSession, place: UploadPosition) -> None:
-        self._meter.base = place.offset
-        await session.store(self._name, self._source, place, self)
+    async def _send(self, session: ClientSession, position: UploadPosition) -> None:
+        if self._reporter is not None:
+            self._reporter.base = position.offset
+        await session.store(self._name, self._source, position, self)
 
-    async def _is_there(self, session: ClientSession, place: UploadPosition) -> bool:
-        """Tell whether the server has the complete file, although it did not confirm it.
+    async def _is_stored(self, session: ClientSession, position: UploadPosition) -> bool:
+        """Return whether the server has the complete file, although its reply did not arrive.
 
-        If SIZE also counts an interrupted upload, MLST reports the file itself.
+        Where SIZE counts the bytes of a partial upload, MLST reports the size of the file itself.
         """
         if "MLST" not in await session.features():
             return True
@@ -118,44 +170,42 @@ class ResumableUpload:
             entry = await session.stat(self._name)
         except (ServerRefused, Unsupported):
             return False
-        return entry.size == place.offset + (place.former or 0 if place.append else 0)
+        return entry.size == position.offset + (position.former or 0 if position.append else 0)
 
-    async def _place(self, session: ClientSession) -> UploadPosition:
-        if self._attempts:
-            return await self._next_position(session)
-        wishes = self._options
-        if wishes.append or wishes.resume or self._may_retry:
-            self._former = await session.size(self._name)
-        if wishes.append:
+    async def _first_position(self, session: ClientSession) -> UploadPosition:
+        if not (self._append or self._resume or self._sessions.settings.retries):
+            return UploadPosition()
+        self._former = await session.size(self._name)
+        if self._append:
             return UploadPosition(append=True, former=self._former)
-        if wishes.resume:
+        if self._resume:
             offset = self._checked_offset(self._former or 0)
             if offset and not await is_beginning_of(self._source, session, self._name, offset):
                 return UploadPosition()
-            self.offset = offset
+            self._offset = offset
             return UploadPosition(offset)
         if self._former is not None and self._former == self._source.size:
             self._modified = await session.modified(self._name)
         return UploadPosition()
 
     async def _next_position(self, session: ClientSession) -> UploadPosition:
-        """Return where to resume after an interruption."""
-        now = await session.size(self._name)
-        if self._options.append:
-            if now is None or self._former is None or now < self._former:
-                raise NetworkError("how much of what was appended has arrived cannot be told")
+        """Return where to continue after an interruption."""
+        size = await session.size(self._name)
+        if self._append:
+            if size is None or self._former is None or size < self._former:
+                raise NetworkError("it is not known how many of the appended bytes have arrived")
             return UploadPosition(
-                self._checked_offset(now - self._former), append=True, former=self._former
+                self._checked_offset(size - self._former), append=True, former=self._former
             )
-        if now is None or not await self._is_ours(session, now):
-            return UploadPosition(self.offset) if self._options.resume else UploadPosition()
-        return UploadPosition(self._checked_offset(now))
+        if size is None or not await self._is_ours(session, size):
+            return UploadPosition(self._offset) if self._resume else UploadPosition()
+        return UploadPosition(self._checked_offset(size))
 
     async def _is_ours(self, session: ClientSession, size: int) -> bool:
-        """Tell whether so many bytes on the server are those that we have sent."""
-        if self._options.resume:
-            return self.offset <= size <= self.offset + self.moved
-        if size > self.moved:
+        """Return whether the ``size`` bytes on the server are those that were sent."""
+        if self._resume:
+            return self._offset <= size <= self._offset + self._sent
+        if size > self._sent:
             return False
         if size != self._former:
             return True
@@ -164,13 +214,15 @@ class ResumableUpload:
 
     def _checked_offset(self, size: int) -> int:
         if self._source.size is not None and size > self._source.size:
-            raise VerificationFailed(f"{self._name}: the server has more bytes than are to be sent")
+            raise VerificationFailed(
+                f"{self._name}: the server's file has more bytes than the local one"
+            )
         if size and not self._source.is_restartable:
-            raise Unsupported("what cannot be sought is not sent from the middle")
+            raise Unsupported("a source that is not seekable cannot be resumed")
         return size
 
 
 def _is_busy(error: Exception) -> TypeGuard[ServerRefused]:
-    """Tell whether the server has the file in use for now."""
+    """Return whether the server's file is in use (450)."""
     reply = error.reply if isinstance(error, ServerRefused) else None
     return reply is not None and reply.code == codes.FILE_BUSY

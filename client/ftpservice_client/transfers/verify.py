@@ -1,4 +1,4 @@
-"""Comparing the digests of both sides."""
+"""Compares the digests of the local file and the server's file."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ __all__ = ["compare_digests"]
 
 
 async def compare_digests(
-    session: ClientSession, name: str, digest: Callable[[str], Awaitable[str]]
+    session: ClientSession, name: str, local_digest: Callable[[str], Awaitable[str]]
 ) -> Digest:
-    """Return the digest that both sides agree on; raises `VerificationFailed`, `Unsupported`.
+    """Return the common digest of both files; raises `VerificationFailed`, `Unsupported`.
 
-    ``digest`` makes ours of an algorithm.
+    ``local_digest`` computes ours with an algorithm.
     """
     known = await session.digests()
     algorithm = next((one for one in DIGEST_PREFERENCE if one in known), None)
     if algorithm is None:
-        raise Unsupported("the server makes no digests of files, so they cannot be compared")
+        raise Unsupported("the server computes no digests, so the file cannot be verified")
     theirs = (await session.digest(name, algorithm)).lower()
-    ours = await digest(algorithm)
+    ours = await local_digest(algorithm)
     if ours != theirs:
-        raise VerificationFailed(f"{name}: the {algorithm} there is {theirs}, and here {ours}")
+        raise VerificationFailed(
+            f"{name}: the {algorithm} of the server's file is {theirs}, of the local one {ours}"
+        )
     return Digest(algorithm, ours)

@@ -61,7 +61,7 @@ def test_a_server_that_falls_silent_is_waited_for_so_long(name, tmp_path, monkey
     assert not failures
     server.network.pass_time(0.2)
     assert failures[0].check(Timeout)
-    assert failures[0].getErrorMessage() == "it was not done in 2 seconds"
+    assert failures[0].getErrorMessage() == "not done in 2 seconds"
     client.abort()
 
 

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from ftpservice_client.errors import LocalFileError
-from ftpservice_client.local.threads import ThreadRunner
+from ftpservice_client.local.threads import thread_pool_of
 
 
 @implementer(IReactorThreads)
@@ -31,14 +31,14 @@ class StoppedReactor(Clock):
 
 @pytest_twisted.ensureDeferred
 async def test_a_call_is_made_in_a_thread():
-    found = await ThreadRunner(reactor).call(threading.current_thread)
+    found = await thread_pool_of(reactor).run(threading.current_thread)
     assert found is not threading.current_thread()
 
 
 @pytest_twisted.ensureDeferred
 async def test_what_it_raises_is_raised():
     with pytest.raises(ZeroDivisionError):
-        await ThreadRunner(reactor).call(lambda: 1 // 0)
+        await thread_pool_of(reactor).run(lambda: 1 // 0)
 
 
 @pytest_twisted.ensureDeferred
@@ -53,8 +53,8 @@ async def test_what_was_begun_and_nobody_waits_for_is_undone():
     def undo(result):
         reactor.callFromThread(undone.callback, result)
 
-    waiting = Deferred.fromCoroutine(ThreadRunner(reactor).call(work, undo=undo))
-    await ThreadRunner(reactor).call(begun.wait)
+    waiting = thread_pool_of(reactor).run(work, dispose=undo)
+    await thread_pool_of(reactor).run(begun.wait)
     waiting.cancel()
     with pytest.raises(CancelledError):
         await waiting
@@ -63,23 +63,23 @@ async def test_what_was_begun_and_nobody_waits_for_is_undone():
 
 
 def test_a_reactor_without_threads_has_them_called_at_once():
-    called = Deferred.fromCoroutine(ThreadRunner(Clock()).call(threading.current_thread))
+    called = thread_pool_of(Clock()).run(threading.current_thread)
     assert called.result is threading.current_thread()
 
 
 def test_when_the_reactor_has_stopped_nothing_is_begun():
     clock = StoppedReactor()
-    threads = ThreadRunner(clock)
+    threads = thread_pool_of(clock)
     ((phase, event, stop),) = clock.triggers
     assert (phase, event) == ("before", "shutdown")
     stop()
     failed = []
-    Deferred.fromCoroutine(threads.call(failed.append, 1)).addErrback(failed.append)
+    threads.run(failed.append, 1).addErrback(failed.append)
     assert failed[0].check(LocalFileError)
 
 
 def test_all_clients_of_a_reactor_share_its_threads():
     clock = StoppedReactor()
-    ThreadRunner(clock)
-    ThreadRunner(clock)
+    thread_pool_of(clock)
+    thread_pool_of(clock)
     assert len(clock.triggers) == 1

@@ -25,7 +25,7 @@ from ftpservice_client.console.session.interrupt import Interrupt
 from ftpservice_client.console.session.known_hosts import KnownHosts, known_hosts_path
 from ftpservice_client.console.terminal.escape import escape_unprintable
 from ftpservice_client.console.terminal.screen import Screen
-from ftpservice_client.local.threads import ThreadRunner
+from ftpservice_client.local.threads import thread_pool_of
 
 __all__ = ["ConsoleEnvironment", "ConsoleSession", "Prompter"]
 
@@ -203,7 +203,7 @@ class ConsoleSession:
 
     async def in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call a blocking function in a thread."""
-        return await ThreadRunner(self.reactor).call(function, *arguments)
+        return await thread_pool_of(self.reactor).run(function, *arguments)
 
     async def lend_terminal(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call a function that runs another program at the terminal, which then gets Ctrl-C."""
