@@ -80,7 +80,7 @@ LARGE_CLASSES = {
     "Client": 22,
     "ClientSession": 20,
     "ConsoleSession": 16,
-    "ControlConnection": 20,
+    "ControlConnection": 19,
     "ControlProtocol": 28,
     "FTPFactory": 22,
     "MemoryTransport": 24,

@@ -31,8 +31,8 @@ BUDGET = {
     "tls-stor-over": (630, 357, 63),
     "tls-mlsd": (737, 482, 56),
     "tls-noop": (46, 26, 14),
-    "client-download": (347, 126, 22),
-    "client-upload": (387, 136, 23),
+    "client-download": (298, 82, 12),
+    "client-upload": (334, 91, 16),
 }
 
 

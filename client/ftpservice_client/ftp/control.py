@@ -110,6 +110,8 @@ class ControlConnection(Protocol):
         self._closed = Wakeup(clock)
         self._is_closed = False
         self._handshake: Deferred[None] | None = None
+        self.when_lost: Callable[[ClientError], object] | None = None
+        """Called once, with the error, when the connection is lost."""
         self.greeting = CommandExchange("the connection", clock)
         """The exchange of the server's greeting."""
         self._exchanges.append(self.greeting)
@@ -285,6 +287,9 @@ class ControlConnection(Protocol):
 
     def _fail_all(self, error: ClientError) -> None:
         self.lost = error
+        when_lost, self.when_lost = self.when_lost, None
+        if when_lost is not None:
+            when_lost(error)
         self._deadline.clear()
         self._abandoned.clear()
         exchanges, self._exchanges = list(self._exchanges), deque()

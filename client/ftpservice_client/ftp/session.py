@@ -118,11 +118,11 @@ class FTPSession(FTPNameCommands):
         self.modified = self._listings.modified
         self.set_modified = ModificationTimeSetter(control, features, self.modified).set
         self.directory = INITIAL_DIRECTORY
+        self.lost = control.lost
+        control.when_lost = self._record_loss
 
-    @property
-    def lost(self) -> ClientError | None:
-        """Why it is of no more use."""
-        return self._control.lost
+    def _record_loss(self, error: ClientError) -> None:
+        self.lost = error
 
     async def stat(self, name: str) -> Entry:
         """Return what is known of a name."""

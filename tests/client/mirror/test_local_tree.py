@@ -71,8 +71,8 @@ def test_what_is_planned(source, target, delete, steps):
     ],
 )
 def test_filters(filters, path, admitted):
-    assert filters.admit(path, is_directory=False) is admitted
-    assert PathFilters(include=("*.txt",)).admit("folder", is_directory=True)
+    assert filters.matches(path, is_directory=False) is admitted
+    assert PathFilters(include=("*.txt",)).matches("folder", is_directory=True)
 
 
 def filled(top):
@@ -89,7 +89,7 @@ def test_a_local_tree_has_no_links(tmp_path):
     found = walk_local_tree(filled(tmp_path), PathFilters())
     assert set(found.items) == {"one", "deep", "deep/two", "deep/er", "deep/er/three"}
     assert found.items["deep/two"].size == 2
-    assert (found.links, found.others) == ({"link"}, {"pipe"})
+    assert (found.links, found.excluded) == ({"link"}, {"pipe"})
     assert walk_local_tree(tmp_path / "none", PathFilters()) == FileTree()
     with pytest.raises(LocalFileError):
         walk_local_tree(tmp_path / "none", PathFilters(), must_exist=True)
@@ -218,7 +218,7 @@ def test_cancelling_leaves_nothing_behind(service, client, tmp_path):
     service.pass_time(1.0)
     mirroring.cancel()
     service.failure(mirroring, CancelledError)
-    assert list((tmp_path / "back").iterdir()) == []
+    assert not list(tmp_path.glob("back/*"))
 
 
 def test_a_cut_in_the_middle_is_mended(service, tmp_path):
@@ -253,7 +253,7 @@ def test_a_tree_without_end_is_given_up(tmp_path):
     server = ScriptedServer({"MLSD": "150 here\r\n226 done"}, b"type=dir; again\r\n")
     client = server.client()
     error = outcome(client.download_tree("", tmp_path / "back"), server.network, 1.0)
-    assert "no end" in str(error)
+    assert "endless" in str(error)
     client.abort()
     server.network.pass_time(10.0)
     assert server.network.getDelayedCalls() == []

@@ -113,7 +113,7 @@ def test_a_reply_that_is_lost(service):
     service.faults.control(Fault(lost_reply="226 "))
     client = service.result(service.connect("ftp://ann:secret@server/"))
     error = service.failure(client.download("report.pdf"), NetworkError, 31.0)
-    assert "no answer" in str(error)
+    assert "no reply" in str(error)
 
 
 def test_a_slow_connection_takes_its_time(service, client, scheme):

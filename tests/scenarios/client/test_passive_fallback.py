@@ -204,7 +204,7 @@ def test_control_characters_in_replies_are_escaped():
     server = ScriptedServer({**ANSWERS, "EPSV": "229 \x1b[2Jnowhere"}, b"data")
     client = server.client()
     text = str(outcome(client.download("x"), server.network))
-    assert text == "the server names no port for data: \\x1b[2Jnowhere"
+    assert text == "the reply to EPSV names no data port: \\x1b[2Jnowhere"
     client.abort()
 
 

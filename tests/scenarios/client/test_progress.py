@@ -124,16 +124,18 @@ class Counter:
 
 def test_repeated_bytes_are_not_reported_twice():
     clock, told, counter = Clock(), [], Counter()
-    with ProgressReporter(clock, lambda moved, total: told.append((moved, total))) as meter:
-        meter.begin(counter, 100)
-        counter.moved = 80
+    reporter = ProgressReporter(clock, lambda moved, total: told.append((moved, total)))
+    reporter.begin(counter, 100)
+    counter.moved = 80
+    clock.advance(REPORT_SECONDS)
+    again = Counter()
+    reporter.begin(again, 100)
+    for moved in (10, 60, 90):
+        again.moved = moved
         clock.advance(REPORT_SECONDS)
-        again = Counter()
-        meter.begin(again, 100)
-        for moved in (10, 60, 90):
-            again.moved = moved
-            clock.advance(REPORT_SECONDS)
-        meter.done(100)
+    reporter.done(100)
+    reporter.stop()
+    assert clock.getDelayedCalls() == []
     assert told == [(0, 100), (80, 100), (90, 100), (100, 100)]
     assert REPORT_SECONDS <= 0.1
     assert all(before < after for before, after in pairwise(told))

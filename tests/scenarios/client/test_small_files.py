@@ -1,11 +1,7 @@
 """Many small files in a row: saved round trips (prefetched EPSV, early data), and failures."""
 
-import os
-import socket
-
 import pytest
-from pytest_twisted import ensureDeferred
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 
 from ftpservice import linux
 from ftpservice_client import (
@@ -16,8 +12,8 @@ from ftpservice_client import (
     StorageFull,
     VerificationFailed,
 )
-from ftpservice_client.ftp.epsv_prefetch import OWN_SERVER_FEATURES, PORT_VALID_SECONDS
-from ftpservice_client.link.tcp_connect import TCPConnectAttempt
+from ftpservice_client.ftp.data import PORT_VALID_SECONDS
+from ftpservice_client.ftp.features import OWN_SERVER_FEATURES
 from ftpservice_client.local.files import OpenFile
 from ftpservice_client.testing.service import MemoryService
 from tests.support.scripted_server import ScriptedServer, outcome
@@ -165,59 +161,7 @@ def test_files_without_page_cache_information(monkeypatch, tmp_path):
     monkeypatch.setattr(linux, "MACHINE", "")
     path = tmp_path / "x"
     path.write_bytes(FOUR)
-    assert OpenFile.at_once(path) is None
+    assert OpenFile.open_if_cached(path) is None
     with path.open("rb") as file:
         assert not linux.is_cached(file.fileno(), 0, 4)
         assert linux.is_cached(file.fileno(), 0, 0)
-
-
-class Reached:
-    def __init__(self, reactor):
-        self.deferred = Deferred()
-        self.reaching = TCPConnectAttempt(reactor, self.joined, self.deferred.callback)
-
-    def joined(self, own, place):
-        own.close()
-        self.deferred.callback(place)
-
-
-@ensureDeferred
-@pytest.mark.parametrize(("family", "host"), [("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")])
-async def test_an_immediate_connection(reactor, family, host):
-    with socket.create_server((host, 0), family=getattr(socket, family)) as server:
-        reached = Reached(reactor)
-        reached.reaching.begin(host, server.getsockname()[1])
-        assert (await reached.deferred)[:2] == server.getsockname()[:2]
-
-
-@ensureDeferred
-async def test_a_refused_connection(reactor):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    reached = Reached(reactor)
-    reached.reaching.begin("127.0.0.1", port)
-    assert await reached.deferred == os.strerror(111)
-
-
-@ensureDeferred
-async def test_host_names_are_not_resolved(reactor):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        reached = Reached(reactor)
-        reached.reaching.begin("localhost", server.getsockname()[1])
-        assert isinstance(await reached.deferred, str)
-
-
-@ensureDeferred
-async def test_cancelling_closes(reactor):
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
-        waiting = [Reached(reactor) for _ in range(4)]
-        for reached in waiting:
-            reached.reaching.begin(*server.getsockname())
-        stuck = [reached for reached in waiting if not reached.deferred.called]
-        assert stuck
-        for reached in stuck:
-            assert reached.reaching.fileno() >= 0
-            reached.reaching.stop()
-            reached.reaching.stop()
-            assert reached.reaching.fileno() == -1
-        assert not [reached for reached in stuck if reached.reaching in reactor.getWriters()]

@@ -271,7 +271,7 @@ def test_two_downloads_do_not_share_a_part_file(tmp_path):
     one = PartFile.resume(tmp_path / "file")
     with pytest.raises(LocalFileError, match="another"):
         PartFile.resume(tmp_path / "file")
-    one.keep()
+    one.keep_for_resume()
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(LocalFileError, match="closed"):
         one.write(b"x")
@@ -386,7 +386,7 @@ def test_a_foreign_part_file_is_not_used(tmp_path, plant):
     assert content is None or part.read_bytes() == content
     given_up = PartFile.resume(here / "file")
     assert given_up.size == 5  # what the file has is gone on with all the same
-    given_up.keep()
+    given_up.keep_for_resume()
     assert sorted(path.name for path in here.iterdir()) == [".file.part", "file"]
 
 
