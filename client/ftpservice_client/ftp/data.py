@@ -56,8 +56,9 @@ class DataConnections:
 
     tls: ClientTLS | None = None
     """TLS for data connections, after PROT P."""
-    may_prefetch = False
-    """Whether the server queues commands during a transfer."""
+    is_ftpservice = False
+    """Whether the server queues commands that arrive during a transfer, and takes data that arrives
+    before the transfer command."""
     _prefetched: CommandExchange | None = None
     """EPSV that was sent after the last transfer command."""
     _known: CommandExchange | None = None
@@ -107,7 +108,7 @@ class DataConnections:
         """Send a transfer command, and EPSV for the next transfer if one is likely to follow."""
         if (
             self._is_follow_up
-            and self.may_prefetch
+            and self.is_ftpservice
             and not self._settings.active
             and self.quirks.epsv is not False
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ftpservice.wire.replies import Reply
 
-__all__ = ["DIGEST_PREFERENCE", "Features", "digests_of", "parse_features", "queues_commands"]
+__all__ = ["DIGEST_PREFERENCE", "Features", "digests_of", "is_ftpservice", "parse_features"]
 
 DIGEST_PREFERENCE = ("SHA-256", "SHA-512", "SHA-384", "SHA-1", "MD5", "CRC32")
 """Digest algorithms in order of preference: the strong ones first, the fastest of those first."""
@@ -45,6 +45,6 @@ def digests_of(features: Features) -> dict[str, str]:
     return known
 
 
-def queues_commands(features: Features) -> bool:
-    """Return whether the server queues commands that arrive during a transfer (an ftpservice)."""
+def is_ftpservice(features: Features) -> bool:
+    """Return whether the server is an ftpservice, by what it announces."""
     return features.keys() >= OWN_SERVER_FEATURES

@@ -191,8 +191,14 @@ class FTPFiles:
         verb, offset = ("APPE", 0) if at.append else ("STOR", at.offset)
         size = None if source.size is None else source.size - at.offset
         # Data of a small file is sent before the server's first reply, which costs nothing if the
-        # server refuses it.
-        sends_early = source.is_restartable and size is not None and size <= SMALL_FILE_SIZE
+        # server refuses it. Servers with one event loop for all connections (pyftpdlib, Twisted)
+        # may see the data before the command, and then close the data connection or fail.
+        sends_early = (
+            self._connections.is_ftpservice
+            and source.is_restartable
+            and size is not None
+            and size <= SMALL_FILE_SIZE
+        )
         command = TransferCommand(f"{verb} {name}", send, offset, sends_early)
         # ALLO announces the size, so that a server can tell an upload that was cut from a complete
         # one. Other servers reply that it is superfluous (RFC 959 §4.1.3).

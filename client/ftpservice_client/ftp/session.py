@@ -17,7 +17,7 @@ from ftpservice_client.errors import (
 )
 from ftpservice_client.ftp.control import ControlConnection
 from ftpservice_client.ftp.data import DataConnections
-from ftpservice_client.ftp.features import Features, digests_of, queues_commands
+from ftpservice_client.ftp.features import Features, digests_of, is_ftpservice
 from ftpservice_client.ftp.files import FTPFiles
 from ftpservice_client.ftp.listings import FTPListings
 from ftpservice_client.ftp.modification_times import ModificationTimeSetter
@@ -106,7 +106,7 @@ class FTPSession(FTPNameCommands):
     ) -> None:
         self._control = control
         self._features = features
-        connections.may_prefetch = queues_commands(features)
+        connections.is_ftpservice = is_ftpservice(features)
         transfers = DataTransfers(control, connections)
         limit, now = settings.memory_limit, reactor.seconds
         self._listings = FTPListings(

@@ -16,7 +16,7 @@ from ftpservice_client.ftp.data import PORT_VALID_SECONDS
 from ftpservice_client.ftp.features import OWN_SERVER_FEATURES
 from ftpservice_client.local.files import OpenFile
 from ftpservice_client.testing.service import MemoryService
-from tests.support.scripted_server import ScriptedServer, outcome
+from tests.support.scripted_server import DEFAULT_REPLIES, ScriptedServer, outcome
 
 OWN = (
     "211-can\r\n"
@@ -140,7 +140,7 @@ def test_size_after_an_upload_unless_the_reply_has_it(stored, size, kind):
     ("reply", "kind"), [("553 denied", AccessDenied), ("552 full", StorageFull)]
 )
 def test_early_data_may_be_refused(reply, kind, has_port):
-    server = ScriptedServer({"STOR": reply})
+    server = ScriptedServer({"FEAT": OWN, "STOR": reply})
     if not has_port:
         server.replies["EPSV"] = "229 ok (|||7|)"
     client = server.client()
@@ -150,8 +150,23 @@ def test_early_data_may_be_refused(reply, kind, has_port):
     assert server.network.getDelayedCalls() == []
 
 
+@pytest.mark.parametrize("features", [OWN, DEFAULT_REPLIES["FEAT"]])
+def test_only_an_ftpservice_gets_data_before_its_first_reply(features):
+    server = ScriptedServer({"FEAT": features, "STOR": ""}, None)
+    client = server.client()
+    uploading = client.upload(FOUR, "x")
+    server.network.pass_time(1.0)
+    (data,) = server.data_connections
+    assert server.commands[-1] == "STOR x"
+    assert data.received == (FOUR if features is OWN else b"")
+    server.connections[0].say("150 go\r\n226 4 bytes stored", "")
+    assert server.result(uploading, 20.0).size == 4
+    assert data.received == FOUR
+    client.abort()
+
+
 def test_no_port_and_no_answer():
-    server = ScriptedServer({"STOR": "", "EPSV": "229 ok (|||7|)"})
+    server = ScriptedServer({"FEAT": OWN, "STOR": "", "EPSV": "229 ok (|||7|)"})
     client = server.client()
     assert isinstance(outcome(client.upload(FOUR, "x"), server.network, 31.0), NetworkError)
     client.abort()
