@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ftpservice.stream.sendfile import PageCachedFile
-from ftpservice.stream.splice import RunExclusively
+from ftpservice.stream.splice import RunWithDescriptor
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply
 from ftpservice_client.errors import ClientError, Unsupported, VerificationFailed
@@ -181,7 +181,7 @@ class DownloadTarget(ABC):
     """When what is gone on with was last written to; None for what begins."""
 
     @property
-    def exclusively(self) -> RunExclusively | None:
+    def with_descriptor(self) -> RunWithDescriptor | None:
         """What threads may receive into a file with by themselves, where they may."""
         return None
 

@@ -62,18 +62,18 @@ def _sort_key(options: LsOptions) -> SortKey | None:
 
 
 class DirectoryScan:
-    """Yields the entries of a target, as the options ask; computation is charged to ``turns``.
+    """Yields the entries of a target, as the options ask; charges computation to ``time_budget``.
 
     Subdirectories that cannot be read are left out, as `ls` does.
     """
 
     def __init__(
-        self, storage: IStorage, options: LsOptions, target: ListingTarget, turns: TimeBudget
+        self, storage: IStorage, options: LsOptions, target: ListingTarget, time_budget: TimeBudget
     ) -> None:
         self._storage = storage
         self._options = options
         self._target = target
-        self._turns = turns
+        self._time_budget = time_budget
         self._top = _top(target, options)
         self._opened: tuple[IListing, Sequence[Entry]] | None = None
         """The directory that is read next, and its first entries."""
@@ -123,7 +123,7 @@ class DirectoryScan:
         listing, batch = opened
         try:
             while batch:
-                shown = await self._turns.run_when_due(_printable, batch)
+                shown = await self._time_budget.run_when_due(_printable, batch)
                 for start in range(0, len(shown), ENTRIES_PER_TURN):
                     yield shown[start : start + ENTRIES_PER_TURN]
                 batch = await listing.next_batch()
@@ -159,7 +159,7 @@ class DirectoryScan:
             async for entries in reading:
                 count += len(entries)
                 if key is not None and count <= MAX_SORTED_ENTRIES:
-                    kept.append(await self._turns.run_when_due(self._sorted, entries, key))
+                    kept.append(await self._time_budget.run_when_due(self._sorted, entries, key))
                     continue
                 key = None
                 for batch in [*kept, entries]:
@@ -167,7 +167,7 @@ class DirectoryScan:
                 kept = []
         if key is not None:
             merged = merge(*kept, key=key, reverse=self._options.reverse)
-            while batch := await self._turns.run_when_due(_next_batch, merged):
+            while batch := await self._time_budget.run_when_due(_next_batch, merged):
                 yield EntryBatch(prefix, batch)
 
     def _sorted(self, entries: list[Entry], key: SortKey) -> list[Entry]:
@@ -240,7 +240,11 @@ class DirectoryScan:
                 continue
             async with aclosing(self._entries()) as reading:
                 async for entries in reading:
-                    yield path, prefix, await self._turns.run_when_due(_matching, entries, pattern)
+                    yield (
+                        path,
+                        prefix,
+                        await self._time_budget.run_when_due(_matching, entries, pattern),
+                    )
 
 
 def _printable(entries: Sequence[Entry]) -> list[Entry]:

@@ -54,12 +54,12 @@ def facts_format(context: SessionContext, directory: VirtualPath) -> LineFormat:
 
 
 async def encode_batches(
-    batches: AsyncGenerator[EntryBatch, None], form: LineFormat, turns: TimeBudget
+    batches: AsyncGenerator[EntryBatch, None], form: LineFormat, time_budget: TimeBudget
 ) -> AsyncGenerator[bytes, None]:
-    """Format batches as bytes for the data connection; computation is charged to ``turns``."""
+    """Format batches as bytes for the data connection; charges computation to ``time_budget``."""
     async with aclosing(batches) as source:
         async for batch in source:
-            if text := await turns.run_when_due(_text, batch, form):
+            if text := await time_budget.run_when_due(_text, batch, form):
                 yield text
 
 
@@ -76,11 +76,11 @@ def _lines(batch: EntryBatch, form: LineFormat) -> list[str]:
 async def listing_lines(context: SessionContext, argument: str | None) -> list[str]:
     """Return a LIST as lines, for STAT; raises `ReplyError` if there are too many."""
     scan, target = await _look_up(context, argument)
-    form, turns = unix_format(context, target), context.services.turns
+    form, time_budget = unix_format(context, target), context.services.time_budget
     lines: list[str] = []
     async with aclosing(scan.run()) as batches:
         async for batch in batches:
-            lines += await turns.run_when_due(_lines, batch, form)
+            lines += await time_budget.run_when_due(_lines, batch, form)
             if len(lines) > MAX_STATUS_LINES:
                 raise ReplyError(codes.FILE_UNAVAILABLE, "Too many entries for STAT; use LIST.")
     return lines
@@ -95,7 +95,7 @@ async def _look_up(
     reads_directory = target.entry is None or target.entry.kind is Kind.DIRECTORY
     if reads_directory and Right.LIST not in context.account.rights:
         raise Denied(path)
-    return DirectoryScan(context.storage, options, target, context.services.turns), target
+    return DirectoryScan(context.storage, options, target, context.services.time_budget), target
 
 
 class ListingJob(TransferJob):
@@ -116,7 +116,7 @@ class ListingJob(TransferJob):
         self._form = form
 
     async def _move(self, connection: StreamConnection) -> str:
-        chunks = encode_batches(self._scan.run(), self._form, self._context.services.turns)
+        chunks = encode_batches(self._scan.run(), self._form, self._context.services.time_budget)
         async with aclosing(chunks):
             await send_chunks(connection, chunks)
         await connection.finish()
@@ -196,7 +196,7 @@ async def _facts(context: SessionContext, path: VirtualPath) -> tuple[DirectoryS
     if Right.LIST not in context.account.rights:
         raise Denied(path)
     target = ListingTarget(path, "", entry)
-    scan = DirectoryScan(context.storage, NO_LS_OPTIONS, target, context.services.turns)
+    scan = DirectoryScan(context.storage, NO_LS_OPTIONS, target, context.services.time_budget)
     return scan, facts_format(context, path)
 
 

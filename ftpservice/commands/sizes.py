@@ -52,13 +52,13 @@ async def ascii_size(context: SessionContext, path: VirtualPath, entry: Entry) -
     """Return the bytes that a download in TYPE A sends (RFC 3659 §4); raises `ReplyError`."""
     if entry.size > MAX_ASCII_SIZE:
         raise ReplyError(codes.FILE_UNAVAILABLE, "Too large to count in TYPE A; use TYPE I.")
-    turns, ends = context.services.turns, AddedCRCounter()
+    time_budget, ends = context.services.time_budget, AddedCRCounter()
     reading = await context.storage.open_reading(path)
     try:
         offset = 0
         while chunk := await reading.read(offset, READ_SIZE):
             offset += len(chunk)
-            await turns.run_when_due(ends.count, chunk)
+            await time_budget.run_when_due(ends.count, chunk)
         return offset + ends.added
     finally:
         reading.close()
@@ -67,7 +67,7 @@ async def ascii_size(context: SessionContext, path: VirtualPath, entry: Entry) -
 async def directory_size(context: SessionContext, top: VirtualPath) -> int:
     """Return the bytes of all files below ``top``; raises `ReplyError` if it is too large."""
     total, seen, waiting = 0, 0, [top]
-    turns = context.services.turns
+    time_budget = context.services.time_budget
     while waiting:
         seen += 1
         if seen > MAX_DIRECTORIES:
@@ -76,7 +76,7 @@ async def directory_size(context: SessionContext, top: VirtualPath) -> int:
         listing = await context.storage.open_listing(path)
         try:
             while batch := await listing.next_batch():
-                size, below = await turns.run_when_due(_measured, path, batch)
+                size, below = await time_budget.run_when_due(_measured, path, batch)
                 total += size
                 waiting += below[:MAX_DIRECTORIES]
         finally:

@@ -73,7 +73,7 @@ class ProtocolInterpreter:
         self._aborted = False
         self._retiring = False
         self._ended = False
-        self._turns = context.services.turns
+        self._time_budget = context.services.time_budget
         self._yields = False
         """Whether the commands that wait continue in a later turn of the reactor."""
 
@@ -163,9 +163,9 @@ class ProtocolInterpreter:
         """Carry out the commands that wait, until one takes time or the client must read first."""
         done = 0
         while self.queue and self.current is None and not self._outgoing.is_full:
-            if done == COMMANDS_PER_TURN or (done and self._turns.is_over):
+            if done == COMMANDS_PER_TURN or (done and self._time_budget.step_is_over):
                 self._yields = True
-                self._turns.continue_later(self._resume)
+                self._time_budget.continue_later(self._resume)
                 return
             done += 1
             command = self.queue.popleft()
@@ -208,7 +208,7 @@ class ProtocolInterpreter:
 
     def resume(self) -> None:
         """Carry out the commands that wait, when there is time for it."""
-        self._turns.take(self._resume, continued=True)
+        self._time_budget.take(self._resume, continued=True)
 
     def _unexpected(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

@@ -72,7 +72,7 @@ class ControlProtocol(Protocol):
         set_socket_options(self.transport)
         self._context = context = self._registry.context(self, control_addresses(self.transport))
         self._settings = context.services.settings
-        self._turns = context.services.turns
+        self._time_budget = context.services.time_budget
         self._deadline = Deadline(context.services.clock, self._timed_out)
         self._outgoing = ReplyWriter(self.transport, self._drained)
         self._interpreter = ProtocolInterpreter(context, self._outgoing, self._idle, self._switch)
@@ -107,7 +107,7 @@ class ControlProtocol(Protocol):
         if not waits:
             interpreter = self._interpreter
             is_busy = interpreter.current is not None or bool(interpreter.queue)
-            self._turns.take(self._parse_input, is_busy)
+            self._time_budget.take(self._parse_input, is_busy)
         elif len(self._unparsed) > MAX_UNREAD_BYTES and not self._held:
             self._stop_receiving()
 
@@ -147,7 +147,7 @@ class ControlProtocol(Protocol):
         if len(self._interpreter.queue) > MAX_QUEUED_COMMANDS:
             self._stop_receiving()
         elif self._unparsed:
-            self._turns.continue_later(self._parse_input)
+            self._time_budget.continue_later(self._parse_input)
         elif self._input_ended:
             if not self._interpreter.busy:
                 self._close()

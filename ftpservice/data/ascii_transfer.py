@@ -27,7 +27,7 @@ class TextFormat:
 
     records: bool
     """Whether it is records (STRU R, RFC 959 §3.4.1)."""
-    turns: TimeBudget
+    time_budget: TimeBudget
     """The time budget that conversion is charged to."""
 
 
@@ -42,13 +42,15 @@ class StreamTranslation(Protocol):
 
 
 async def _convert(
-    translation: StreamTranslation, data: bytes, piece_size: int, turns: TimeBudget
+    translation: StreamTranslation, data: bytes, piece_size: int, time_budget: TimeBudget
 ) -> bytes:
     """Return what is certain after ``data``, converted when there is time for each piece."""
     if len(data) <= piece_size:
-        return await turns.run_when_due(translation.translate, data)
+        return await time_budget.run_when_due(translation.translate, data)
     pieces = [data[start : start + piece_size] for start in range(0, len(data), piece_size)]
-    return b"".join([await turns.run_when_due(translation.translate, piece) for piece in pieces])
+    return b"".join(
+        [await time_budget.run_when_due(translation.translate, piece) for piece in pieces]
+    )
 
 
 class TextSender:
@@ -56,7 +58,7 @@ class TextSender:
 
     def __init__(self, connection: TransferStream, text: TextFormat) -> None:
         self._connection = connection
-        self._turns = text.turns
+        self._time_budget = text.time_budget
         self._piece_size = RECORDS_PIECE_SIZE if text.records else LINES_PIECE_SIZE
         self._translation: StreamTranslation = RecordEncoder() if text.records else LFToCRLF()
 
@@ -67,7 +69,7 @@ class TextSender:
 
     async def write(self, data: bytes) -> None:
         """Send text, and wait until more can be sent; raises `TransferAborted`."""
-        converted = await _convert(self._translation, data, self._piece_size, self._turns)
+        converted = await _convert(self._translation, data, self._piece_size, self._time_budget)
         await self._connection.write(converted)
 
     async def finish(self) -> None:
@@ -81,13 +83,13 @@ class TextReceiver:
 
     def __init__(self, connection: TransferStream, text: TextFormat) -> None:
         self._connection = connection
-        self._turns = text.turns
+        self._time_budget = text.time_budget
         self._piece_size = RECORDS_PIECE_SIZE if text.records else LINES_PIECE_SIZE
         self._translation: StreamTranslation = RecordDecoder() if text.records else CRLFToLF()
 
     async def read(self) -> bytes:
         """Return text; empty at the end. Raises `TransferAborted` and `BadRecordStructure`."""
         while data := await self._connection.read():
-            if text := await _convert(self._translation, data, self._piece_size, self._turns):
+            if text := await _convert(self._translation, data, self._piece_size, self._time_budget):
                 return text
         return self._translation.finish()

@@ -79,8 +79,10 @@ class DataTLSContext:
         return data.session_reused and data.session_id == self.session_id != b""
 
     def _handshake_options(self, reactor: Any, secured: Callable[[], object]) -> HandshakeOptions:
-        turns = self.contexts.turns(reactor)
-        return HandshakeOptions(secured=secured, turns=turns, accepts_alpn=alpn_fits_data)
+        time_budget = self.contexts.time_budget(reactor)
+        return HandshakeOptions(
+            secured=secured, time_budget=time_budget, accepts_alpn=alpn_fits_data
+        )
 
 
 class DataProtection(Protocol):

@@ -91,8 +91,8 @@ def receive_file(
     if not isinstance(connection, StreamConnection):
         return pump_from_connection(connection, writing.write)
     target = ISpliceTarget(writing, None)
-    exclusively = None if target is None else target.exclusively
-    return receive_to_file(connection, writing.write, exclusively)
+    with_descriptor = None if target is None else target.with_descriptor
+    return receive_to_file(connection, writing.write, with_descriptor)
 
 
 async def _receive_text(connection: TransferStream, writing: IWriting, text: TextFormat) -> int:

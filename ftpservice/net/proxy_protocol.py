@@ -76,14 +76,14 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
                 self._session.dataReceived(beginning.early)
 
     def _read_on(self, data: bytes) -> None:
-        """Have no more read at a time than belongs to the header, if that was asked for."""
+        """With ``exactly``, limit the next read to the rest of the header."""
         if self.factory.exactly:
             self._header += data
             reader: Any = self.transport
             reader.bufferSize = bytes_missing(self._header) or Connection.bufferSize
 
-    def cut(self) -> None:
-        """Break the connection, if its session has not begun."""
+    def abort(self) -> None:
+        """Abort the connection, if its session has not begun."""
         if isinstance(self.wrappedProtocol, EarlyDataProtocol):
             self.transport.abortConnection()  # type: ignore[union-attr]  # every stream has it
 
@@ -105,9 +105,9 @@ class ProxiedFactory(HAProxyWrappingFactory):
         """Whether the bytes after a header are left in the kernel: they may be TLS."""
 
     def doStop(self) -> None:
-        """Stop listening; connections whose header is not there are no sessions yet, and end."""
-        for one in tuple(self.protocols):
-            one.cut()
+        """Stop listening; abort the connections whose header is incomplete."""
+        for connection in tuple(self.protocols):
+            connection.abort()
         super().doStop()
 
     def logPrefix(self) -> str:

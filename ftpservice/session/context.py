@@ -79,7 +79,7 @@ class Services:
     session_limits: SessionLimits
     rate_limiters: SharedRateLimiters
     digests: UploadDigests
-    turns: TimeBudget
+    time_budget: TimeBudget
     """The time budget that commands are charged to."""
     resume_offers: ResumeOffers
     """Which sessions may resume an interrupted upload by its SIZE."""
@@ -210,7 +210,9 @@ class SessionContext:
     def text_format(self) -> TextFormat | None:
         """Return how text is converted (TYPE A); None for bytes as they are (TYPE I)."""
         parameters = self.parameters
-        return TextFormat(parameters.records, self.services.turns) if parameters.ascii else None
+        return (
+            TextFormat(parameters.records, self.services.time_budget) if parameters.ascii else None
+        )
 
     def capability(self, interface: Any, right: Right, path: VirtualPath) -> Any:
         """Return the storage as an optional ``interface``; raises `Denied` and `NotSupported`."""

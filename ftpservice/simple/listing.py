@@ -51,7 +51,7 @@ async def _list_directory(
     listing = await context.storage.open_listing(path)
     try:
         while batch := await listing.next_batch():
-            rows, size = await context.services.turns.run_when_due(_rows, batch, formatter)
+            rows, size = await context.services.time_budget.run_when_due(_rows, batch, formatter)
             batches.append(rows)
             total += size
             count += len(rows)
@@ -80,7 +80,7 @@ async def _send(
     """Merge and send sorted batches, in steps of the time budget."""
     await stream.send(answer(f"{sum(map(len, batches))} {total}"))
     rows = merge(*batches) if len(batches) > 1 else iter(batches[0] if batches else [])
-    while text := await context.services.turns.run_when_due(_next_lines, rows):
+    while text := await context.services.time_budget.run_when_due(_next_lines, rows):
         await stream.send(text)
 
 

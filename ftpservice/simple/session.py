@@ -92,16 +92,16 @@ class SimpleServerSession:
 
     async def _run_commands(self) -> None:
         """Run the commands until the client or the service ends the session."""
-        turns, clock = self.context.services.turns, self.context.services.clock
+        time_budget, clock = self.context.services.time_budget, self.context.services.clock
         while not self._over and (line := await self.stream.line()) is not None:
             self._busy = True
             # 1. Let other sessions run after a while.
-            if turns.is_exhausted or self._commands_in_turn == COMMANDS_PER_TURN:
+            if time_budget.is_exhausted or self._commands_in_turn == COMMANDS_PER_TURN:
                 self.stream.flush_soon(clock)
-                await turns.turn(continued=self._commands_in_turn > 0)
+                await time_budget.turn(continued=self._commands_in_turn > 0)
                 self._commands_in_turn = 0
             # 2. Run the command; earlier answers do not wait for a slow one.
-            task: Task[None] = turns.run_timed(Task, self._run_command(line))
+            task: Task[None] = time_budget.run_timed(Task, self._run_command(line))
             if not task.ended:
                 self.stream.flush_soon(clock)
             await task

@@ -203,7 +203,7 @@ async def _receive(
             await stream.flush()
             before = connection.moved
             try:
-                moved = await connection.receive_file(target.exclusively, size - transfer.size)
+                moved = await connection.receive_file(target.with_descriptor, size - transfer.size)
             finally:
                 transfer.size += connection.moved - before
             if moved == 0:

@@ -254,7 +254,7 @@ class ISendfileSource(IDescriptor):
     def cache(offset: int, size: int) -> Awaitable[None]:
         """Read a range of bytes into memory; raises what `IReading.read` does."""
 
-    def exclusively(function: Callable[[int], T]) -> Awaitable[T]:
+    def with_descriptor(function: Callable[[int], T]) -> Awaitable[T]:
         """Call ``function`` with the descriptor, in a thread; it is not closed meanwhile.
 
         Raises what `IReading.read` does.
@@ -264,7 +264,7 @@ class ISendfileSource(IDescriptor):
 class ISpliceTarget(Interface):
     """A writing to an operating-system file that can be filled by splice(2)."""
 
-    def exclusively(function: Callable[[int], T]) -> Awaitable[T]:
+    def with_descriptor(function: Callable[[int], T]) -> Awaitable[T]:
         """Call ``function`` with the descriptor, in a thread; it is not used otherwise meanwhile.
 
         ``function`` writes at the descriptor's position. Raises what `IWriting.write` does.

@@ -28,7 +28,7 @@ from ftpservice.stream.pump import CHUNK_SIZE
 from ftpservice.stream.receiver import Receiver
 from ftpservice.stream.sender import Sender
 from ftpservice.stream.sendfile import PageCachedFile
-from ftpservice.stream.splice import RunExclusively
+from ftpservice.stream.splice import RunWithDescriptor
 
 __all__ = [
     "SMALL_FILE_SIZE",
@@ -163,14 +163,16 @@ class StreamConnection(Protocol):
         """
         return await self._sender.send_file(file, span)
 
-    async def receive_file(self, exclusively: RunExclusively, size: int | None = None) -> int:
+    async def receive_file(
+        self, with_descriptor: RunWithDescriptor, size: int | None = None
+    ) -> int:
         """Write received bytes to a file, in a thread: until the peer's end, or ``size`` of them.
 
         Nothing may be left to `read`; ``size`` takes `supports_partial_receive`. Returns the number
         of bytes, with ``size`` fewer if the peer ended before. Raises `TransferAborted`,
         `TransferStalled`, and what writing the file raises.
         """
-        moved = await self._receiver.receive_file(exclusively, size)
+        moved = await self._receiver.receive_file(with_descriptor, size)
         if size is None:
             self.readConnectionLost()
             await self.read()  # raises if that was no orderly end
@@ -251,15 +253,15 @@ class StreamConnection(Protocol):
 async def receive_to_file(
     connection: StreamConnection,
     write: Callable[[bytes], Awaitable[None]],
-    exclusively: RunExclusively | None,
+    with_descriptor: RunWithDescriptor | None,
 ) -> int:
     """Write what arrives until the peer's FIN; returns the number of bytes.
 
-    Beyond `SMALL_FILE_SIZE` a thread writes to the file by itself (``exclusively``); with None, or
-    on a transport without a socket, everything goes through ``write``. Raises `TransferAborted`,
+    Beyond `SMALL_FILE_SIZE` a thread splices into the file (``with_descriptor``); with None, or on
+    a transport without a socket, everything goes through ``write``. Raises `TransferAborted`,
     `TransferStalled`, and what writing raises.
     """
-    by_thread = exclusively is not None and connection.supports_file_transfer
+    by_thread = with_descriptor is not None and connection.supports_file_transfer
     moved = 0
     while moved <= SMALL_FILE_SIZE or not by_thread:
         data = await connection.read()
@@ -270,5 +272,5 @@ async def receive_to_file(
     if rest := connection.take():
         moved += len(rest)
         await write(rest)
-    assert exclusively is not None
-    return moved + await connection.receive_file(exclusively)
+    assert with_descriptor is not None
+    return moved + await connection.receive_file(with_descriptor)

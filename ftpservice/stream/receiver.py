@@ -9,7 +9,7 @@ from ftpservice.net.interfaces import StreamTransport
 from ftpservice.net.tcp import OnDemandTransport
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.stream.errors import TransferAborted
-from ftpservice.stream.splice import FileReceiver, ReceiveSource, RunExclusively, SpliceSource
+from ftpservice.stream.splice import FileReceiver, ReceiveSource, RunWithDescriptor, SpliceSource
 from ftpservice.stream.stall_timeout import StallTimeout
 from ftpservice.stream.tls_receive_file import TLSReceiveSource
 
@@ -80,7 +80,9 @@ class Receiver(StallTimeout):
         self._buffered = 0
         return data
 
-    async def receive_file(self, exclusively: RunExclusively, size: int | None = None) -> int:
+    async def receive_file(
+        self, with_descriptor: RunWithDescriptor, size: int | None = None
+    ) -> int:
         """Write what arrives to a file, in a thread: until the peer's FIN, or ``size`` bytes.
 
         The buffer must be empty; ``size`` is for plaintext connections. Returns the number of
@@ -96,7 +98,7 @@ class Receiver(StallTimeout):
         )
         self.moving = moving = FileReceiver(stream, source, size)
         try:
-            await moving.run(self, exclusively)
+            await moving.run(self, with_descriptor)
         finally:
             if size is not None:
                 self.moving = None

@@ -49,7 +49,7 @@ class PageCachedFile(Protocol):
     def cache(self, offset: int, size: int) -> Awaitable[None]:
         """Bring a stretch into memory."""
 
-    def exclusively(self, function: Callable[[int], T]) -> Awaitable[T]:
+    def with_descriptor(self, function: Callable[[int], T]) -> Awaitable[T]:
         """Call a function with the descriptor, in a thread; it is not closed meanwhile."""
 
 

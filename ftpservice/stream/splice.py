@@ -27,7 +27,7 @@ from ftpservice.stream.stall_timeout import StallTimeout
 __all__ = [
     "FileReceiver",
     "ReceiveSource",
-    "RunExclusively",
+    "RunWithDescriptor",
     "SpliceSource",
     "TurnResult",
     "splice_turn",
@@ -52,7 +52,7 @@ class TurnResult(Enum):
 
 
 Turn = Callable[[int], tuple[int, TurnResult]]
-RunExclusively = Callable[[Turn], Awaitable[tuple[int, TurnResult]]]
+RunWithDescriptor = Callable[[Turn], Awaitable[tuple[int, TurnResult]]]
 """Calls a turn in a thread with the file's descriptor, for its exclusive use."""
 
 
@@ -200,10 +200,10 @@ class FileReceiver:
         self._readable = False
         self._lost = False
 
-    async def run(self, patience: StallTimeout, exclusively: RunExclusively) -> None:
+    async def run(self, patience: StallTimeout, with_descriptor: RunWithDescriptor) -> None:
         """Return at the end of it.
 
-        Raises `TransferAborted`, `TransferStalled`, and what ``exclusively`` raises.
+        Raises `TransferAborted`, `TransferStalled`, and what ``with_descriptor`` raises.
         """
         self._patience = patience
         self._transport.doRead = self._came
@@ -216,7 +216,7 @@ class FileReceiver:
             while state in (TurnResult.WAITING, TurnResult.MORE) and self._most:
                 if state is TurnResult.WAITING:
                     await self._wait()
-                _, state = await exclusively(turn)
+                _, state = await with_descriptor(turn)
                 if state is TurnResult.BROKEN or self._lost:
                     raise TransferAborted("the peer broke the connection")
         finally:

@@ -56,7 +56,7 @@ class TLSFileSender:
         self._cork(True)
         try:
             while self.offset < self._end:
-                state = await self._file.exclusively(self._turn)
+                state = await self._file.with_descriptor(self._turn)
                 if state is TurnResult.BROKEN or self._lost:
                     raise TransferAborted("the connection broke")
                 if state is TurnResult.WAITING:

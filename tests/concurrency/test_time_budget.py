@@ -13,7 +13,7 @@ class Work:
         self.time = 100.0
         self.done = []
         self.continue_later = []
-        self.turns = TimeBudget(self, lambda: self.time)
+        self.time_budget = TimeBudget(self, lambda: self.time)
 
     def callLater(self, seconds, call):
         assert seconds == 0
@@ -24,7 +24,7 @@ class Work:
             self.time += cost
             self.done.append(name)
 
-        return self.turns.take(step)
+        return self.time_budget.take(step)
 
     def iterate(self):
         """Come by as the reactor does: what is called now may ask for the next time only."""
@@ -84,7 +84,7 @@ def test_one_that_fails_stops_nobody_behind_it(work):
         raise ValueError
 
     with pytest.raises(ValueError):
-        work.turns.take(fail)
+        work.time_budget.take(fail)
     assert not work.take(1)
     work.iterate()
     assert work.done == [1]
@@ -96,7 +96,7 @@ def test_also_when_it_had_to_wait(work):
 
     work.take(1, 2 * SECONDS_PER_TURN)
     for step in (fail, fail):
-        work.turns.take(step)
+        work.time_budget.take(step)
     work.take(2)
     for _ in range(2):
         with pytest.raises(ValueError):
@@ -108,7 +108,7 @@ def test_also_when_it_had_to_wait(work):
 def test_what_just_arrived_goes_before_what_continues(work):
     work.take("long", 2 * SECONDS_PER_TURN)
     for name in ("a", "b"):
-        work.turns.continue_later(lambda name=name: work.done.append(name))
+        work.time_budget.continue_later(lambda name=name: work.done.append(name))
     work.take("new", 0)
     work.iterate()
     assert work.done == ["long", "new", "a", "b"]
@@ -116,7 +116,7 @@ def test_what_just_arrived_goes_before_what_continues(work):
 
 def test_what_continues_has_a_turn_in_each_iteration(work):
     work.take("long", 2 * SECONDS_PER_TURN)
-    work.turns.continue_later(lambda: work.done.append("continued"))
+    work.time_budget.continue_later(lambda: work.done.append("continued"))
     for number in range(4):
         work.take(number)
     work.iterate()
@@ -126,8 +126,8 @@ def test_what_continues_has_a_turn_in_each_iteration(work):
 
 
 def test_what_continues_does_not_pass_others_that_continue(work):
-    work.turns.continue_later(lambda: work.done.append("first"))
-    assert not work.turns.take(lambda: work.done.append("second"), continued=True)
+    work.time_budget.continue_later(lambda: work.done.append("first"))
+    assert not work.time_budget.take(lambda: work.done.append("second"), continued=True)
     work.iterate()
     assert work.done == ["first", "second"]
 
@@ -136,11 +136,11 @@ def test_a_step_is_told_when_it_has_had_its_time(work):
     told = []
 
     def step():
-        told.append(work.turns.is_over)
+        told.append(work.time_budget.step_is_over)
         work.time += STEP_SECONDS
-        told.append(work.turns.is_over)
+        told.append(work.time_budget.step_is_over)
 
-    work.turns.take(step, continued=True)
+    work.time_budget.take(step, continued=True)
     assert told == [False, True]
 
 
@@ -150,11 +150,11 @@ def test_a_loop_that_never_waits_is_cut_into_turns(work):
 
     async def loop(name):
         for _ in range(6):
-            await work.turns.run_when_due(piece)
+            await work.time_budget.run_when_due(piece)
             work.done.append(name)
 
     for name in ("a", "b"):
-        work.turns.take(lambda name=name: start(loop(name)), continued=True)
+        work.time_budget.take(lambda name=name: start(loop(name)), continued=True)
     for _ in range(10):
         before = work.time
         work.iterate()
@@ -165,8 +165,8 @@ def test_a_loop_that_never_waits_is_cut_into_turns(work):
 
 def test_who_was_cancelled_while_it_waited_does_nothing_and_disturbs_nobody(work):
     work.take("long", 2 * SECONDS_PER_TURN)
-    waiting = start(work.turns.run_when_due(work.done.append, "never"))
-    other = start(work.turns.run_when_due(work.done.append, "other"))
+    waiting = start(work.time_budget.run_when_due(work.done.append, "never"))
+    other = start(work.time_budget.run_when_due(work.done.append, "other"))
     waiting.addErrback(lambda _: None).cancel()
     work.iterate()
     assert work.done == ["long", "other"]

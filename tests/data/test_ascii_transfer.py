@@ -83,13 +83,13 @@ def test_conversion_leaves_time_for_other_sessions(upload, records):
     ticks = itertools.count(
         step=SECONDS_PER_TURN / 8
     )  # each look at the time takes a quarter of a piece
-    turns = TimeBudget(clock, lambda: next(ticks))
+    time_budget = TimeBudget(clock, lambda: next(ticks))
     data = b"a\n" * 8 * LINES_PIECE_SIZE
     wire = outcome(start(sent(records, data)))
     if upload:
-        moving = start(all_of(TextReceiver(Memory(wire), TextFormat(records, turns))))
+        moving = start(all_of(TextReceiver(Memory(wire), TextFormat(records, time_budget))))
     else:
-        moving = start(TextSender(Memory(), TextFormat(records, turns)).write(data))
+        moving = start(TextSender(Memory(), TextFormat(records, time_budget)).write(data))
     iterations = 0
     while is_pending(moving):
         [call] = clock.calls

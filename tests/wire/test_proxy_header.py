@@ -57,12 +57,12 @@ V2 = V2_SIGNATURE + b"\x21\x11\x00\x0c" + bytes(12)
     ids=["version-1", "unknown", "unknown-with-more", "version-2", "local"],
 )
 def test_who_reads_what_is_missing_reads_the_header_and_no_more(header: bytes) -> None:
-    behind, early, turns = header + b"\x16\x03\x01", b"", 0
-    while turns < 100 and (length := bytes_missing(early)):
+    behind, early, reads = header + b"\x16\x03\x01", b"", 0
+    while reads < 100 and (length := bytes_missing(early)):
         early += behind[len(early) : len(early) + length]
-        turns += 1
+        reads += 1
     assert early == header
-    assert turns < 100
+    assert reads < 100
 
 
 def test_in_pieces_too() -> None:

@@ -237,7 +237,7 @@ class Client:
         exclude: Sequence[str] = (),
         parallel: int = 1,
         progress: ProgressCallback | None = None,
-        tally: MirrorProgress | None = None,
+        mirror_progress: MirrorProgress | None = None,
         timeout: float | None = None,
     ) -> Deferred[MirrorResult]:
         """Copy the content of ``path`` to ``local``, or, with ``up``, of ``local`` to ``path``.
@@ -248,9 +248,9 @@ class Client:
         Patterns are shell patterns for names or, with a ``/``, for paths below the top; excluded
         files are neither copied nor deleted. ``parallel`` is the number of connections. Links are
         not followed, and no name leads out of ``local``. ``progress`` is called for each file;
-        ``tally`` counts all of them.
+        ``mirror_progress`` counts all of them.
         """
         filters = PathFilters(tuple(include), tuple(exclude))
-        options = MirrorOptions(up, delete, dry_run, filters, parallel, progress, tally)
+        options = MirrorOptions(up, delete, dry_run, filters, parallel, progress, mirror_progress)
         mirrored = Mirror(self._sessions, options, local, path).run()
         return with_timeout(mirrored, timeout, self._sessions.reactor)

@@ -24,7 +24,7 @@ async def receive_into(target: DownloadTarget, data: StreamConnection, most: int
     Returns the number of bytes received. Raises `ExcessData` if there are far more than ``most``.
     """
     if most is None:
-        return await receive_to_file(data, target.write, target.exclusively)
+        return await receive_to_file(data, target.write, target.with_descriptor)
     before, end, limit = data.moved, target.written + max(0, most), most
     moved = 0
 
@@ -35,17 +35,17 @@ async def receive_into(target: DownloadTarget, data: StreamConnection, most: int
         await target.write(kept)
         _check_excess(moved, limit)
 
-    async def exclusively(turn: Turn) -> tuple[int, TurnResult]:
-        assert target.exclusively is not None
-        result = await target.exclusively(turn)
+    async def with_descriptor(turn: Turn) -> tuple[int, TurnResult]:
+        assert target.with_descriptor is not None
+        result = await target.with_descriptor(turn)
         _check_excess(data.moved - before, limit)
         return result
 
     try:
-        by_thread = None if target.exclusively is None else exclusively
+        by_thread = None if target.with_descriptor is None else with_descriptor
         return await receive_to_file(data, write, by_thread)
     finally:
-        if target.exclusively is not None and target.written > end:
+        if target.with_descriptor is not None and target.written > end:
             await target.truncate(end)
 
 

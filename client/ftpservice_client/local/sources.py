@@ -100,7 +100,7 @@ class PathSource(UploadSource):
         await self._pool.run(self._open.cache, offset, size)
         self._cached_to = offset + size
 
-    async def exclusively(self, function: Callable[[int], T]) -> T:
+    async def with_descriptor(self, function: Callable[[int], T]) -> T:
         """Call a function with the descriptor, in a thread."""
         return await self._pool.run(self._open.use, function)
 

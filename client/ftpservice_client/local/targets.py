@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
 from ftpservice.stream.connection import SMALL_FILE_SIZE
-from ftpservice.stream.splice import RunExclusively, Turn, TurnResult
+from ftpservice.stream.splice import RunWithDescriptor, Turn, TurnResult
 from ftpservice.wire.digests import new_hasher
 from ftpservice_client.errors import LocalFileError, NetworkError
 from ftpservice_client.interfaces import OVERLAP_SIZE, DownloadTarget
@@ -109,9 +109,9 @@ class PathTarget(DownloadTarget):
             self.modified = opened.modified if self.written else None
 
     @property
-    def exclusively(self) -> RunExclusively:
+    def with_descriptor(self) -> RunWithDescriptor:
         """Call a function that writes to the file, in a thread."""
-        return self._exclusively
+        return self._with_descriptor
 
     async def _opened_part(self) -> PartFile:
         """Return the part file; create it if necessary, with the bytes kept so far."""
@@ -131,7 +131,7 @@ class PathTarget(DownloadTarget):
         await self._pool.run(part.write, data)
         self.written = part.size
 
-    async def _exclusively(self, turn: Turn) -> tuple[int, TurnResult]:
+    async def _with_descriptor(self, turn: Turn) -> tuple[int, TurnResult]:
         part = await self._opened_part()
         try:
             return await self._pool.run(part.append_with_descriptor, turn)

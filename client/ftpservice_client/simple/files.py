@@ -63,12 +63,12 @@ async def download(
 async def _receive_into(line: SimpleConnection, target: DownloadTarget, size: int) -> None:
     moved = 0
     pieces: list[bytes] = []
-    fast = target.exclusively is not None and line.data.supports_partial_receive
+    fast = target.with_descriptor is not None and line.data.supports_partial_receive
     while moved < size:
         if fast and moved >= SMALL_FILE_SIZE and line.hold():
             await target.write(b"".join(pieces))
-            assert target.exclusively is not None
-            moved += await line.data.receive_file(target.exclusively, size - moved)
+            assert target.with_descriptor is not None
+            moved += await line.data.receive_file(target.with_descriptor, size - moved)
             pieces.clear()
             if moved < size:
                 raise FlowCut("the server ended before the file did")

@@ -5,7 +5,7 @@ A server may accept REST and start at the beginning nevertheless, or have anothe
 
 from __future__ import annotations
 
-from ftpservice.stream.splice import RunExclusively
+from ftpservice.stream.splice import RunWithDescriptor
 from ftpservice_client.errors import ServerRefused, Unsupported
 from ftpservice_client.interfaces import (
     OVERLAP_SIZE,
@@ -38,9 +38,9 @@ class OverlapCheck(DownloadTarget):
         return self._target.written
 
     @property
-    def exclusively(self) -> RunExclusively | None:
+    def with_descriptor(self) -> RunWithDescriptor | None:
         """That of the target, when no bytes are to be dropped; comparing takes the first ones."""
-        return None if self._skip else self._target.exclusively
+        return None if self._skip else self._target.with_descriptor
 
     async def write(self, data: bytes) -> None:
         """Handle a piece; raises `OverlapMismatch`."""

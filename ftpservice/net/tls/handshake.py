@@ -144,7 +144,7 @@ class HandshakeOptions:
     """Seconds; 0 for no limit."""
     secured: Callable[[], object] = bool
     """Called when the handshake succeeded."""
-    turns: TimeBudget | None = None
+    time_budget: TimeBudget | None = None
     """The reactor time that handshakes share; None for no limit."""
     accepts_alpn: Callable[[tuple[bytes, ...]], bool] | None = None
     """Tells a server whether one of the protocols that a client offers (ALPN) is acceptable."""
@@ -178,10 +178,10 @@ class Handshake:
     def ready(self) -> None:
         """Continue: the socket is ready for what was waited for."""
         self.begun = self.begun or self._socket.server_side or not self._writes
-        turns = self._terms.turns
-        if turns is None:
+        time_budget = self._terms.time_budget
+        if time_budget is None:
             self._step()
-        elif not turns.take(self._step):
+        elif not time_budget.take(self._step):
             self._watch(reading=False, writing=False)
 
     def hurry(self, late: Callable[[], object] | None = None) -> None:

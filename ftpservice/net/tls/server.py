@@ -74,7 +74,7 @@ class TLSContexts:
             do_handshake_on_connect=False,
             suppress_ragged_eofs=False,
         )
-        self._turns: TimeBudget | None = None
+        self._time_budget: TimeBudget | None = None
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
         """Return the server's side of a handshake that has not begun; takes ``own`` over.
@@ -89,11 +89,11 @@ class TLSContexts:
             own.close()
             return self._wrapped(socket.socket(own.family))
 
-    def turns(self, reactor: Any) -> TimeBudget:
+    def time_budget(self, reactor: Any) -> TimeBudget:
         """Return what their handshakes share the reactor's time with."""
-        if self._turns is None:
-            self._turns = TimeBudget(reactor)
-        return self._turns
+        if self._time_budget is None:
+            self._time_budget = TimeBudget(reactor)
+        return self._time_budget
 
 
 def load_contexts(files: TLSFiles) -> TLSContexts:

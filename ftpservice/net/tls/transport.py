@@ -262,8 +262,8 @@ def upgrade_to_tls(
     empty; everything that arrives from now on must be TLS.
     """
     contexts, reactor = tls.contexts, transport.reactor
-    turns = contexts.turns(reactor)
-    terms = HandshakeOptions(handshake_timeout, secured or bool, turns, alpn_fits_control)
+    time_budget = contexts.time_budget(reactor)
+    terms = HandshakeOptions(handshake_timeout, secured or bool, time_budget, alpn_fits_control)
     wrap = partial(contexts.wrap, data=False)
     upgraded = adopt_socket(transport, transport.protocol, wrap, terms)
     upgraded.contexts = contexts

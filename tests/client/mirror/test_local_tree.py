@@ -161,15 +161,17 @@ def test_a_tally_knows_how_far_all_of_it_has_come(service, client, tmp_path):
     for number in range(4):
         (there / f"f{number}").write_bytes(bytes(300_000))
     (there / "empty").mkdir()
-    tally, told = MirrorProgress(), []
+    overall, told = MirrorProgress(), []
 
     def progress(moved, total):
-        told.append((moved, total, tally.moved, len(tally.moving), tally.files_ended))
+        told.append((moved, total, overall.moved, len(overall.moving), overall.files_ended))
 
-    work = client.mirror(there, "in", up=True, parallel=2, progress=progress, tally=tally)
+    work = client.mirror(
+        there, "in", up=True, parallel=2, progress=progress, mirror_progress=overall
+    )
     service.result(work, 60.0)
-    assert (tally.files, tally.files_ended, tally.moving) == (4, 4, {})
-    assert (tally.moved, tally.size) == (1_200_000, 1_200_000)
+    assert (overall.files, overall.files_ended, overall.moving) == (4, 4, {})
+    assert (overall.moved, overall.size) == (1_200_000, 1_200_000)
     assert max(moving for *_, moving, _ in told) == 2
     assert [total for _, total, *_ in told] == [300_000] * len(told)
     sums = [moved for _, _, moved, *_ in told]
@@ -179,10 +181,12 @@ def test_a_tally_knows_how_far_all_of_it_has_come(service, client, tmp_path):
 def test_a_file_that_fails_is_through_as_well(service, client, tmp_path):
     service.write("/one", b"12345")
     (tmp_path / "one").mkdir()
-    tally = MirrorProgress()
-    done = service.failure(client.mirror(tmp_path, "/", tally=tally), MirrorIncomplete).result
+    overall = MirrorProgress()
+    done = service.failure(
+        client.mirror(tmp_path, "/", mirror_progress=overall), MirrorIncomplete
+    ).result
     assert len(done.failed) == 1
-    assert (tally.files_ended, tally.moved, tally.size) == (1, 5, 5)
+    assert (overall.files_ended, overall.moved, overall.size) == (1, 5, 5)
 
 
 def test_filters_hold_both_ways(service, client, tmp_path):

@@ -95,7 +95,7 @@ def test_it_waits_for_what_the_socket_waits_for(transport, told):
 
 def test_without_its_turn_it_waits_for_nothing_else(transport, told):
     queue = Queue()
-    handshake = begun(transport, told, turns=queue)
+    handshake = begun(transport, told, time_budget=queue)
     handshake.ready()
     assert transport.reactor.reads == set()
     assert told == []
@@ -105,7 +105,7 @@ def test_without_its_turn_it_waits_for_nothing_else(transport, told):
 
 def test_a_turn_that_comes_too_late_is_none(transport, told):
     queue = Queue()
-    handshake = begun(transport, told, timeout=20.0, turns=queue)
+    handshake = begun(transport, told, timeout=20.0, time_budget=queue)
     handshake.ready()
     transport.reactor.advance(20)
     assert str(transport.reason) == "it took longer than 20 seconds"

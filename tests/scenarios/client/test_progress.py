@@ -93,7 +93,7 @@ async def test_progress_over_several_connections(reactor, services, tmp_path, sc
     (tmp_path / "tree").mkdir()
     for name in ("a", "b"):
         (tmp_path / "tree" / name).write_bytes(bytes(SIZE))
-    tally, amounts = MirrorProgress(), []
+    overall, amounts = MirrorProgress(), []
     uploads = {name: Seen() for name in ("a", "b")}
     for one in [
         pool.upload(tmp_path / "tree" / name, name, progress=seen) for name, seen in uploads.items()
@@ -109,12 +109,12 @@ async def test_progress_over_several_connections(reactor, services, tmp_path, sc
         tmp_path / "down",
         "",
         parallel=2,
-        tally=tally,
-        progress=lambda *_: amounts.append(tally.moved),
+        mirror_progress=overall,
+        progress=lambda *_: amounts.append(overall.moved),
     )
     assert amounts == sorted(amounts)
     assert len({moved for moved in amounts if 0 < moved < 2 * SIZE}) >= LEAST
-    assert tally.moved == 2 * SIZE
+    assert overall.moved == 2 * SIZE
     await pool.quit()
 
 

@@ -325,7 +325,7 @@ def test_mirror_prints_its_steps(shell: MemoryShell, here: Path) -> None:
     shell.client.mirror.assert_called_with(
         Path("x"),
         "in/x",
-        tally=ANY,
+        mirror_progress=ANY,
         up=False,
         delete=True,
         dry_run=False,

@@ -58,8 +58,8 @@ def new_dialogue() -> FTPDialogue:
     """A service with a large file and a large directory; its time slices are measured."""
     dialogue = FTPDialogue()
     services = dialogue.factory.services()
-    turns = TimeBudget(dialogue.reactor, thread_time, COMMAND_SECONDS_PER_TURN)
-    dialogue.factory._services = replace(services, turns=turns)
+    time_budget = TimeBudget(dialogue.reactor, thread_time, COMMAND_SECONDS_PER_TURN)
+    dialogue.factory._services = replace(services, time_budget=time_budget)
     stored(dialogue, "/big", b"some text\r\n" * 2_000_000)
     Deferred.fromCoroutine(dialogue.storage.make_directory(VirtualPath.parse("/d")))
     for number in range(1900):
@@ -138,8 +138,8 @@ def test_other_sessions_are_answered_in_the_next_iteration(
     dialogue: FTPDialogue, monkeypatch: pytest.MonkeyPatch, line: str, slowness: int
 ) -> None:
     """Also on a slow machine: it waits only for first steps that were queued before it."""
-    turns = dialogue.factory.services().turns
-    monkeypatch.setattr(turns, "_now", lambda: thread_time() * slowness)
+    time_budget = dialogue.factory.services().time_budget
+    monkeypatch.setattr(time_budget, "_now", lambda: thread_time() * slowness)
     bystander, transport = dialogue.connect("127.0.0.9")
     bystander.dataReceived(b"USER bob\r\nPASS hidden\r\n")
     settled(dialogue, bystander)

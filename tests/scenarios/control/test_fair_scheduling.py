@@ -20,7 +20,7 @@ def spend(dialogue: FTPDialogue) -> None:
     def work() -> None:
         dialogue.reactor.rightNow += 2 * COMMAND_SECONDS_PER_TURN
 
-    assert dialogue.factory.services().turns.take(work)
+    assert dialogue.factory.services().time_budget.take(work)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class Cached:
             await self.bringing
         self.brought.append((offset, size))
 
-    async def exclusively(self, turn):
+    async def with_descriptor(self, turn):
         if self.bringing is not None:
             await self.bringing
         return await deferToThread(turn, self.fileno())
@@ -195,7 +195,7 @@ class Sink:
         self.file = path.open("wb")
         self.turns = []
 
-    async def exclusively(self, turn):
+    async def with_descriptor(self, turn):
         outcome = await deferToThread(turn, self.file.fileno())
         self.turns.append(outcome)
         return outcome
@@ -229,7 +229,7 @@ class TestReceiving:
         monkeypatch.setattr(os, "splice", refuse)
         async with connected_pair(reactor) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
-            assert await connection.receive_file(sink.exclusively) == len(CONTENT)
+            assert await connection.receive_file(sink.with_descriptor) == len(CONTENT)
             await pouring
         assert (tmp_path / "sink").read_bytes() == CONTENT
 
@@ -237,7 +237,7 @@ class TestReceiving:
     async def test_everything_arrives_unchanged(self, reactor, sink, tmp_path):
         async with connected_pair(reactor) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
-            assert await connection.receive_file(sink.exclusively) == len(CONTENT)
+            assert await connection.receive_file(sink.with_descriptor) == len(CONTENT)
             await pouring
             assert connection.moved == len(CONTENT)
             connection.close_gracefully()
@@ -247,7 +247,7 @@ class TestReceiving:
     @ensureDeferred
     async def test_a_slow_peer_does_not_occupy_a_thread(self, reactor, sink):
         async with connected_pair(reactor) as (connection, peer):
-            receiving = start(connection.receive_file(sink.exclusively))
+            receiving = start(connection.receive_file(sink.with_descriptor))
             peer.sendall(b"some")
             await until(reactor, lambda: len(sink.turns) == 1)
             assert sink.turns == [(4, splice.TurnResult.WAITING)]
@@ -260,7 +260,7 @@ class TestReceiving:
         monkeypatch.setattr(splice, "MAX_BYTES_PER_TURN", 1 << 20)
         async with connected_pair(reactor) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
-            assert await connection.receive_file(sink.exclusively) == len(CONTENT)
+            assert await connection.receive_file(sink.with_descriptor) == len(CONTENT)
             await pouring
         assert max(count for count, _ in sink.turns) <= 2 << 20
         assert (splice.TurnResult.MORE) in [state for _, state in sink.turns]
@@ -268,7 +268,7 @@ class TestReceiving:
     @ensureDeferred
     async def test_a_reset_aborts(self, reactor, sink):
         async with connected_pair(reactor) as (connection, peer):
-            receiving = start(connection.receive_file(sink.exclusively))
+            receiving = start(connection.receive_file(sink.with_descriptor))
             peer.sendall(b"some")
             await until(reactor, lambda: sink.turns)
             send_rst(peer)
@@ -280,7 +280,7 @@ class TestReceiving:
         async with connected_pair(reactor, stall_timeout=0.2) as (connection, peer):
             peer.sendall(b"some")
             with pytest.raises(TransferStalled):
-                await connection.receive_file(sink.exclusively)
+                await connection.receive_file(sink.with_descriptor)
 
     @ensureDeferred
     async def test_a_failing_file_is_reported_and_its_pipe_dropped(self, reactor, tmp_path):
@@ -320,12 +320,12 @@ class TestReceiving:
     @ensureDeferred
     async def test_a_local_abort(self, reactor, sink):
         async with connected_pair(reactor) as (connection, _peer):
-            receiving = start(connection.receive_file(sink.exclusively))
+            receiving = start(connection.receive_file(sink.with_descriptor))
             connection.abort()
             with pytest.raises(TransferAborted):
                 await receiving
             with pytest.raises(TransferAborted):
-                await connection.receive_file(sink.exclusively)
+                await connection.receive_file(sink.with_descriptor)
 
 
 def test_a_failed_turn_drops_the_rest_of_its_pipe(tmp_path):

@@ -81,7 +81,7 @@ class TestSending:
             turns.append(turn)
             return await deferToThread(turn, cached.fileno())
 
-        cached.exclusively = counted
+        cached.with_descriptor = counted
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             receiving = deferToThread(read_to_end, peer)
             assert await connection.send_file(cached, (0, len(CONTENT))) == len(CONTENT)
@@ -97,7 +97,7 @@ class TestSending:
             states.append(await deferToThread(turn, cached.fileno()))
             return states[-1]
 
-        cached.exclusively = seen
+        cached.with_descriptor = seen
         async with connected_tls_pair(reactor, tls, buffers=65536) as (connection, peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             await until(reactor, lambda: connection.transport in reactor.getWriters())
@@ -167,7 +167,7 @@ class TestSending:
     @ensureDeferred
     async def test_a_failing_file_is_reported(self, reactor, tls, tmp_path):
         class Broken:
-            async def exclusively(self, turn):
+            async def with_descriptor(self, turn):
                 descriptor = os.open(tmp_path, os.O_RDONLY)
                 try:
                     return await deferToThread(turn, descriptor)
@@ -204,7 +204,7 @@ class TestSending:
         async def slowly(turn):
             await deferToThread(later, turn)
 
-        cached.exclusively = slowly
+        cached.with_descriptor = slowly
         async with connected_tls_pair(reactor, tls) as (connection, _peer):
             sending = start(connection.send_file(cached, (0, len(CONTENT))))
             sending.cancel()
@@ -252,7 +252,7 @@ class TestReceiving:
     async def test_everything_arrives_unchanged(self, reactor, tls, sink, tmp_path, version):
         async with connected_tls_pair(reactor, tls, version=version) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
-            assert await connection.receive_file(sink.exclusively) == len(CONTENT)
+            assert await connection.receive_file(sink.with_descriptor) == len(CONTENT)
             await pouring
             assert connection.moved == len(CONTENT)
             connection.close_gracefully()
@@ -265,13 +265,13 @@ class TestReceiving:
             pour(peer, b"small")
             assert await connection.read() == b"small"
             assert await connection.read() == b""
-            assert await connection.receive_file(sink.exclusively) == 0
+            assert await connection.receive_file(sink.with_descriptor) == 0
             assert sink.turns == []
 
     @ensureDeferred
     async def test_a_slow_peer_does_not_occupy_a_thread(self, reactor, tls, sink):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
-            receiving = start(connection.receive_file(sink.exclusively))
+            receiving = start(connection.receive_file(sink.with_descriptor))
             peer.sendall(b"some")
             await until(reactor, lambda: sum(count for count, _ in sink.turns) == 4)
             assert {state for _, state in sink.turns} == {TurnResult.WAITING}
@@ -286,7 +286,7 @@ class TestReceiving:
         )  # so that none ends for want of bytes
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             pouring = deferToThread(pour, peer, CONTENT)
-            assert await connection.receive_file(sink.exclusively) == len(CONTENT)
+            assert await connection.receive_file(sink.with_descriptor) == len(CONTENT)
             await pouring
         assert max(count for count, _ in sink.turns) < 2 << 20
         assert TurnResult.MORE in [state for _, state in sink.turns]
@@ -298,7 +298,7 @@ class TestReceiving:
     ):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             connection.accepts_truncated_tls = bears
-            receiving = start(connection.receive_file(sink.exclusively))
+            receiving = start(connection.receive_file(sink.with_descriptor))
             peer.sendall(CONTENT[:100_000])
             socket.socket.shutdown(peer, socket.SHUT_WR)
             if bears:
@@ -313,7 +313,7 @@ class TestReceiving:
     async def test_a_reset_aborts(self, reactor, tls, sink, bears):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
             connection.accepts_truncated_tls = bears
-            receiving = start(connection.receive_file(sink.exclusively))
+            receiving = start(connection.receive_file(sink.with_descriptor))
             peer.sendall(b"some")
             await until(reactor, lambda: sum(count for count, _ in sink.turns) == 4)
             send_rst(peer)
@@ -323,7 +323,7 @@ class TestReceiving:
     @ensureDeferred
     async def test_invalid_records_abort(self, reactor, tls, sink):
         async with connected_tls_pair(reactor, tls) as (connection, peer):
-            receiving = start(connection.receive_file(sink.exclusively))
+            receiving = start(connection.receive_file(sink.with_descriptor))
             socket.socket.sendall(peer, b"in clear\r\n")
             with pytest.raises(TransferAborted):
                 await receiving
@@ -333,7 +333,7 @@ class TestReceiving:
         async with connected_tls_pair(reactor, tls, stall_timeout=0.2) as (connection, peer):
             peer.sendall(b"some")
             with pytest.raises(TransferStalled):
-                await connection.receive_file(sink.exclusively)
+                await connection.receive_file(sink.with_descriptor)
 
     @ensureDeferred
     async def test_a_failing_file_is_reported(self, reactor, tls):
@@ -373,7 +373,7 @@ class TestReceiving:
             sink = Sink(tmp_path / name)
             async with connected_tls_pair(reactor, tls) as (connection, peer):
                 pouring = deferToThread(pour, peer, CONTENT)
-                moved = await connection.receive_file(sink.exclusively)
+                moved = await connection.receive_file(sink.with_descriptor)
                 await pouring
                 connection.close_gracefully()
             sink.file.close()
@@ -411,9 +411,9 @@ class TestReceiving:
     @ensureDeferred
     async def test_a_local_abort(self, reactor, tls, sink):
         async with connected_tls_pair(reactor, tls) as (connection, _peer):
-            receiving = start(connection.receive_file(sink.exclusively))
+            receiving = start(connection.receive_file(sink.with_descriptor))
             connection.abort()
             with pytest.raises(TransferAborted):
                 await receiving
             with pytest.raises(TransferAborted):
-                await connection.receive_file(sink.exclusively)
+                await connection.receive_file(sink.with_descriptor)

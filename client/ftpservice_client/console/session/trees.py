@@ -27,7 +27,7 @@ async def mirror_tree(
     rows = partial(mirror_rows, path or ".", progress)
     with ProgressDisplay(rows, session.screen, session.reactor):
         try:
-            result = await session.client.mirror(local, path, tally=progress, **options)
+            result = await session.client.mirror(local, path, mirror_progress=progress, **options)
         except MirrorIncomplete as error:  # every step failed; each failure is printed below
             assert isinstance(error.result, MirrorResult)
             result = error.result

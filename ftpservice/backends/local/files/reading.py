@@ -64,7 +64,7 @@ class LocalReading:
         """Read a range of bytes into memory."""
         await in_pool(self._runner, self.path, self._cache_in_thread, offset, size)
 
-    async def exclusively(self, function: Callable[[int], T]) -> T:
+    async def with_descriptor(self, function: Callable[[int], T]) -> T:
         """Call ``function`` with the descriptor, in the pool."""
         return await in_pool(self._runner, self.path, self._call_with_descriptor, function)
 

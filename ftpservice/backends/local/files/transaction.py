@@ -218,7 +218,7 @@ class LocalUploadWriter(LocalWriter):
         """Where it is published."""
         return self._commit_runner
 
-    async def exclusively(self, function: Callable[[int], T]) -> T:
+    async def with_descriptor(self, function: Callable[[int], T]) -> T:
         """Write what is pending, then call ``function`` with the descriptor."""
         self._max_pending_bytes = 0
         return await in_pool(self._runner, self.path, self._call_with_descriptor, function)

@@ -61,7 +61,7 @@ def test_an_empty_file_is_made(bench):
 def test_the_kernel_fills_it_from_the_first_byte_on(bench):
     writing = begin(bench)
     run(writing.write(b"first "))
-    assert run(writing.exclusively(lambda descriptor: os.write(descriptor, b"second"))) == 6
+    assert run(writing.with_descriptor(lambda descriptor: os.write(descriptor, b"second"))) == 6
     run(writing.commit())
     assert content(bench) == b"first second"
 

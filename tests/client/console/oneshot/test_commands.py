@@ -212,7 +212,7 @@ def test_mirror_prints_steps_and_failures(one_shots: OneShotRunner) -> None:
     one_shots.client.mirror.assert_called_once_with(
         Path("sub"),
         "in",
-        tally=ANY,
+        mirror_progress=ANY,
         up=True,
         delete=True,
         dry_run=False,

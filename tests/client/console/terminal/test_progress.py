@@ -103,23 +103,23 @@ def test_a_bar_has_one_line_and_leaves_the_last_columns_empty(
 
 
 def test_a_mirror_shows_a_total_and_its_running_transfers(window: SizedStream) -> None:
-    tally = MirrorProgress()
+    overall = MirrorProgress()
     steps = [MirrorStep("download", f"f{number}", 2 * MIB) for number in range(3)]
-    assert mirror_rows("in", tally) == [ProgressRow("", "in", 0, None, ": listing")]
-    tally.plan(steps)
+    assert mirror_rows("in", overall) == [ProgressRow("", "in", 0, None, ": listing")]
+    overall.plan(steps)
     for step in steps:
-        tally.note(step, MIB)
-    tally.end(steps[1])
-    assert mirror_rows("in", tally) == [
+        overall.note(step, MIB)
+    overall.end(steps[1])
+    assert mirror_rows("in", overall) == [
         ProgressRow("", "in", 4 * MIB, 6 * MIB, ": 1/3 files"),
         ProgressRow("/f0", "  f0", MIB, 2 * MIB),
         ProgressRow("/f2", "  f2", MIB, 2 * MIB),
     ]
     clock = Clock()
-    with ProgressDisplay(lambda: mirror_rows("in", tally), Screen(window, MemoryStream()), clock):
+    with ProgressDisplay(lambda: mirror_rows("in", overall), Screen(window, MemoryStream()), clock):
         clock.advance(BAR_DELAY_SECONDS)
         assert [line.split()[0] for line in drawn(window.text)[-3:]] == ["in:", "f0", "f2"]
-        tally.end(steps[0])
+        overall.end(steps[0])
         clock.advance(0.1)
         first, second = drawn(window.text)[-2:]
     assert (first.split()[:3], second.split()[0]) == (["in:", "2/3", "files"], "f2")
