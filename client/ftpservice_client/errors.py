@@ -1,4 +1,4 @@
-"""All that a call of the client can fail with, besides being cancelled: one small tree."""
+"""The errors of the client. A call fails with one of them, or with `CancelledError`."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ __all__ = [
 
 
 class ClientError(Exception):
-    """Why a call failed; its text is a line for a person."""
+    """Base class; the text is one line for the user."""
 
 
 class BadURL(ClientError, ValueError):
-    """The URL names no server that this client can speak to."""
+    """The URL is invalid, or its scheme is not supported."""
 
 
 class InvalidArgument(ClientError, ValueError):
-    """An argument that may not be sent: it holds CR, LF or NUL, or is empty. Nothing was sent."""
+    """An argument is empty or contains CR, LF or NUL. Nothing was sent."""
 
 
 class NetworkError(ClientError):
@@ -49,22 +49,22 @@ class NetworkError(ClientError):
 
 
 class Timeout(NetworkError):
-    """Nothing came, or nothing moved, for too long, or a call took longer than it was given."""
+    """A reply, a connection or progress did not come in time, or a call exceeded its timeout."""
 
 
 class CannotConnect(NetworkError):
-    """No connection could be made."""
+    """A connection could not be made."""
 
 
 class ProtocolViolation(ClientError):
-    """The server said what no server may; mostly the connection was closed for that."""
+    """The server violated the protocol; in most cases the connection was closed for it."""
 
 
 class CertificateNotTrusted(ClientError):
-    """The server's certificate is not trusted; the text says how it can be.
+    """The server's certificate is not trusted; the text says how to trust it.
 
     ``fingerprint`` is the SHA-256 of the certificate, as ``AA:BB:..``, and ``certificate`` the
-    certificate itself in DER; both are empty if there was none.
+    certificate in DER; both are empty if the server sent none.
     """
 
     def __init__(self, text: str, fingerprint: str = "", certificate: bytes = b"") -> None:
@@ -74,7 +74,7 @@ class CertificateNotTrusted(ClientError):
 
 
 class ServerRefused(ClientError):
-    """The server refused; ``reply`` is what it said, and None where it speaks no FTP."""
+    """The server refused; ``reply`` is its reply, None in the simple protocol."""
 
     def __init__(self, text: str, reply: Reply | None = None) -> None:
         super().__init__(text)
@@ -82,43 +82,43 @@ class ServerRefused(ClientError):
 
 
 class NotFound(ServerRefused):
-    """There is no such file or directory."""
+    """The file or directory does not exist."""
 
 
 class AccessDenied(ServerRefused):
-    """It is there, or may be, but this account may not."""
+    """The account does not have the permission, whether or not the file exists."""
 
 
 class AlreadyExists(ServerRefused):
-    """There is something under that name already, or what is there is of the wrong kind."""
+    """The name exists already, or is of the wrong kind (a file instead of a directory)."""
 
 
 class StorageFull(ServerRefused):
-    """The disk is full, the quota used up, or the file larger than is allowed."""
+    """The disk is full, the quota is exhausted, or the file is too large."""
 
 
 class ServerBusy(ServerRefused):
-    """The server takes no more for now, or has ended the session: try again later."""
+    """The server is over a limit or has ended the session; try again later."""
 
 
 class AuthenticationFailed(ServerRefused):
-    """The name or the password is wrong, or not enough."""
+    """The name or the password is wrong, or the server requires more."""
 
 
 class Unsupported(ClientError):
-    """The server, or its protocol, has no way to do that."""
+    """The server, or its protocol, does not support the operation."""
 
 
 class VerificationFailed(ClientError):
-    """The file did not arrive as it was: its size or its digest is another."""
+    """The size or the digest of the copy differs from the original."""
 
 
 class UnsafePath(ClientError):
-    """The server gave a name that would lead out of the directory to be written to."""
+    """A name from the server leads out of the target directory."""
 
 
 class MirrorIncomplete(ClientError):
-    """Steps of a recursive transfer failed, or all of them; ``result`` is the `MirrorResult`.
+    """Some or all steps of a recursive transfer failed; ``result`` is the `MirrorResult`.
 
     The first failure is its cause.
     """
@@ -129,13 +129,15 @@ class MirrorIncomplete(ClientError):
 
 
 class UnparsableListing(ClientError):
-    """Lines of a listing, or names in it, could not be understood: what is there is not known."""
+    """Lines of a listing, or names in it, could not be parsed, so its content is unknown."""
 
 
 class LocalFileError(ClientError):
-    """A file or directory on this side cannot be read or written; the cause is an `OSError`."""
+    """A local file or directory cannot be read or written; the cause is an `OSError`."""
 
 
-def login_error_text(said: str) -> str:
-    """Return a line about a login that a server turned away with these words."""
-    return said if "login failed" in said.lower() else f"login failed: {said}"
+def login_error_text(reply_text: str) -> str:
+    """Return the message for a refused login."""
+    if "login failed" in reply_text.lower():
+        return reply_text
+    return f"login failed: {reply_text}"

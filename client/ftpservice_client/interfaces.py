@@ -1,9 +1,4 @@
-"""What every protocol's session can do for a client; one call at a time.
-
-What an upload reads from.
-
-What a download writes to.
-"""
+"""Interfaces inside the client: sessions, sources of uploads, targets of downloads."""
 
 from __future__ import annotations
 
@@ -31,23 +26,23 @@ __all__ = [
 
 
 class OverlapMismatch(VerificationFailed):
-    """What was to begin in the middle of a file does not continue what is there before."""
+    """A resumed transfer does not continue the bytes before its offset."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadPosition:
-    """Where in a file on the server an upload goes."""
+    """The position of an upload in the file on the server."""
 
     offset: int = 0
-    """Bytes of the source that are there already."""
+    """Bytes of the source that the server already has."""
     append: bool = False
-    """Whether it is appended to the existing file, whatever that is."""
+    """Whether the source is appended to the existing file, whatever it contains."""
     former: int | None = 0
-    """Bytes that were there before an append; None if that is not known."""
+    """Size of the file before an append; None if unknown."""
 
 
 class ByteCounter(Protocol):
-    """What counts bytes."""
+    """A counter of transferred bytes."""
 
     @property
     def moved(self) -> int:
@@ -58,107 +53,107 @@ class TransferObserver(Protocol):
     """An observer of the progress of a transfer."""
 
     def begin(self, counter: ByteCounter, total: int | None) -> None:
-        """Learn of what counts from now on, and how many bytes the file has."""
+        """Start to observe a counter; ``total`` is the size of the file, if known."""
 
     def note(self, text: str) -> None:
-        """Learn of something that the caller should know, and that is no error."""
+        """Record a remark for the caller that is not an error."""
 
 
 class ClientSession(Protocol):
-    """A connection, after the login; once ``lost`` is set every call raises it."""
+    """A session after the login, one call at a time; once ``lost`` is set, every call raises it."""
 
     @property
     def directory(self) -> str:
-        """Where relative names are looked for."""
+        """The current directory."""
 
     @property
     def lost(self) -> ClientError | None:
-        """Why it is of no more use."""
+        """Why the session cannot be used any more; None while it can."""
 
     async def entries(self, path: str) -> Listing:
-        """Return what a directory holds."""
+        """Return the entries of a directory."""
 
     async def stat(self, name: str) -> Entry:
-        """Return what is known of a name."""
+        """Return the facts of one name."""
 
     async def size(self, name: str) -> int | None:
-        """Return the size of a file, None where there is none or the server doesn't tell."""
+        """Return the size of a file; None if it does not exist or the server does not report it."""
 
     async def modified(self, name: str) -> float | None:
-        """Return when a file was changed, None where the server doesn't tell."""
+        """Return the modification time of a file; None if the server does not report it."""
 
     async def set_modified(self, name: str, seconds: float) -> bool:
-        """Set when a file was changed; tell whether the server has done it."""
+        """Set the modification time of a file; return whether the server has set it."""
 
     async def digests(self) -> frozenset[str]:
-        """Return the algorithms that `digest` knows."""
+        """Return the algorithms that `digest` supports."""
 
     async def digest(self, name: str, algorithm: str) -> str:
         """Return the digest of a file."""
 
     async def delete(self, name: str) -> None:
-        """Remove a file."""
+        """Delete a file."""
 
     async def rename(self, old: str, new: str) -> None:
-        """Give a new name."""
+        """Rename a file or a directory."""
 
     async def make_directory(self, name: str) -> None:
-        """Make a directory."""
+        """Create a directory."""
 
     async def remove_directory(self, name: str) -> None:
         """Remove an empty directory."""
 
     async def change_directory(self, path: str) -> str:
-        """Go there; returns where that is."""
+        """Change the current directory; return the new one."""
 
     async def features(self) -> dict[str, str]:
-        """Return what the server can do."""
+        """Return the features of the server: the parameters of each, by its name."""
 
     async def send(self, line: str) -> Reply:
-        """Send a command as it is."""
+        """Send a command unchanged; return its final reply."""
 
     async def retrieve(
         self, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
     ) -> int | None:
         """Download a file from ``offset``; return its total size, None if unknown.
 
-        Of a file that grows meanwhile that is what it had when this began. Raises
+        For a file that grows meanwhile, that is its size at the beginning. Raises
         `OverlapMismatch`.
         """
 
     async def store(
         self, name: str, source: UploadSource, at: UploadPosition, watch: TransferObserver
     ) -> None:
-        """Upload a file, complete when this returns; raises `OverlapMismatch`."""
+        """Upload a file; return when the server has confirmed it. Raises `OverlapMismatch`."""
 
     async def quit(self) -> None:
-        """Say goodbye and close."""
+        """Send QUIT and close the connection."""
 
     def abort(self) -> None:
-        """Break the connection."""
+        """Abort the connection."""
 
 
 class UploadSource(ABC):
-    """Bytes to be sent; opened once, read by one, closed by who opened it."""
+    """The bytes of an upload; opened once, read by one transfer, closed by whoever opened it."""
 
     size: int | None = None
-    """Bytes in all; None where only the end will tell."""
+    """Number of bytes; None if it is unknown before the end."""
     is_restartable = True
-    """Whether it can be read again from anywhere."""
+    """Whether it can be read more than once, from any offset."""
     file: PageCachedFile | None = None
-    """Set where the kernel can send it by itself."""
+    """The file for sendfile; None if there is none."""
 
     async def open(self) -> None:
-        """Begin; raises `LocalFileError`."""
+        """Prepare the transfer; raises `LocalFileError`."""
         return
 
     @abstractmethod
     async def read(self, offset: int, size: int) -> bytes:
-        """Return at most ``size`` bytes from ``offset`` on, none at the end."""
+        """Return up to ``size`` bytes from ``offset``, none at the end."""
 
-    async def digest(self, algorithm: str) -> str:  # noqa: ARG002 - for those who can
-        """Return the digest of it all; raises `Unsupported`."""
-        raise Unsupported("what cannot be read again has no digest")
+    async def digest(self, algorithm: str) -> str:  # noqa: ARG002 - for subclasses
+        """Return the digest of all bytes; raises `Unsupported`."""
+        raise Unsupported("a source that cannot be read twice has no digest")
 
     def close(self) -> None:
         """Close; may be repeated."""
@@ -166,48 +161,48 @@ class UploadSource(ABC):
 
 
 OVERLAP_SIZE = 4096
-"""Bytes before the offset of a resumed download that are compared with the received ones."""
+"""Bytes before the offset of a resumed download that are received again and compared."""
 
 
 class DownloadTarget(ABC):
     """The destination of received bytes, written in order."""
 
     written = 0
-    """Bytes that are there, those of an earlier download that is gone on with included."""
+    """Bytes written so far, including those of the earlier download that this one resumes."""
     is_restartable = False
-    """Whether it can begin again."""
+    """Whether `restart` is supported."""
 
     modified: float | None = None
-    """When what is gone on with was last written to; None for what begins."""
+    """Modification time of the earlier download that this one resumes; None if there is none."""
 
     @property
     def with_descriptor(self) -> RunWithDescriptor | None:
-        """What threads may receive into a file with by themselves, where they may."""
+        """Calls a function with the descriptor of the file, in a thread; None: there is no file."""
         return None
 
     async def open(self) -> None:
-        """Begin; raises `LocalFileError`."""
+        """Prepare the transfer; raises `LocalFileError`."""
         return
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
-        """Add a piece; raises `LocalFileError`."""
+        """Append bytes; raises `LocalFileError`."""
 
     async def tail(self) -> bytes:
-        """Return the last `OVERLAP_SIZE` bytes that are there, or as many of them as are known."""
+        """Return the last `OVERLAP_SIZE` bytes written, or as many of them as are available."""
         return b""
 
-    async def truncate(self, size: int) -> None:  # noqa: ARG002 - for those who can
-        """Forget what is there beyond ``size`` bytes; raises `Unsupported`."""
-        raise Unsupported("what was passed on cannot be taken back")
+    async def truncate(self, size: int) -> None:  # noqa: ARG002 - for subclasses
+        """Drop the bytes beyond ``size``; raises `Unsupported`."""
+        raise Unsupported("bytes that were passed on cannot be dropped")
 
     async def restart(self) -> None:
-        """Forget what is there."""
-        raise Unsupported("what was passed on cannot be taken back")
+        """Drop all bytes; raises `Unsupported`."""
+        raise Unsupported("bytes that were passed on cannot be dropped")
 
-    async def digest(self, algorithm: str) -> str:  # noqa: ARG002 - for those who can
-        """Return the digest of what is there; raises `Unsupported`."""
-        raise Unsupported("what was passed on has no digest")
+    async def digest(self, algorithm: str) -> str:  # noqa: ARG002 - for subclasses
+        """Return the digest of the bytes written; raises `Unsupported`."""
+        raise Unsupported("bytes that were passed on have no digest")
 
     async def commit(self) -> bytes | None:
         """Complete the download; return the bytes if they are in memory."""

@@ -1,4 +1,4 @@
-"""What calls return."""
+"""The results of calls."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice_client.errors import MirrorIncomplete
 
 FILE_ACTIONS = frozenset({"upload", "download", "delete", "skip"})
-"""Steps that do something to files, or find that there is nothing to do."""
+"""Actions of mirror steps that concern files."""
 
 __all__ = ["Digest", "Listing", "MirrorResult", "MirrorStep", "ProgressCallback", "TransferResult"]
 
 ProgressCallback = Callable[[int, "int | None"], object]
-"""Called with the bytes of the file that are there so far, and in all if that is known."""
+"""Called with the bytes transferred so far and the size of the file, None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What both sides found a file to be."""
+    """The digest of a file, equal on both sides."""
 
     algorithm: str
-    """``SHA-256`` and the like."""
+    """Its name, for example ``SHA-256``."""
     value: str
-    """Hexadecimal, in small letters."""
+    """Lower-case hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,21 @@ class TransferResult:
     name: str
     """The file on the server."""
     size: int
-    """Bytes that were moved; fewer than the file has if it was resumed."""
+    """Bytes transferred; less than the size of the file if an earlier transfer was resumed."""
     seconds: float
-    """From the call to the end, in the reactor's time."""
+    """Duration of the call."""
     digest: Digest | None = None
-    """Set where it was verified."""
+    """Set if the transfer was verified."""
     data: bytes | None = field(default=None, repr=False)
-    """The file, of a download to nowhere."""
+    """The content, of a download without a target."""
     note: str = ""
-    """What else there is to know: that the file grew while it was received."""
+    """A remark, for example that the file grew during the download; empty: none."""
     has_kept_time: bool = False
-    """Whether an upload with ``keep_time`` has the modification time of the file here."""
+    """Whether an upload with ``keep_time`` has set the modification time on the server."""
 
     @property
     def rate(self) -> float:
-        """Bytes per second; 0 where no time passed."""
+        """Bytes per second; 0 if no time passed."""
         return self.size / self.seconds if self.seconds else 0.0
 
 
@@ -58,50 +58,50 @@ class Listing:
 
     entries: tuple[Entry, ...]
     unsafe: tuple[str, ...] = ()
-    """Names that the server gave and no file can have, such as ``../x``; not among the entries."""
+    """Names in the listing that no file can have, such as ``../x``; not among the entries."""
     unparsed: tuple[str, ...] = ()
-    """Lines that could not be understood, the first hundred; what they tell is not known."""
+    """The first hundred lines that could not be parsed."""
     shows_hidden: bool = True
-    """Whether names that begin with ``.`` are in it too; LIST leaves them out on many servers."""
+    """Whether names that begin with ``.`` are included; LIST omits them on many servers."""
     unique: str = ""
     """The ``unique`` fact of the directory itself, empty if unknown."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether the listing was understood completely; otherwise no entry counts as missing."""
+        """Whether all lines were parsed; otherwise an absent entry may exist nevertheless."""
         return not self.unparsed and not self.unsafe
 
     @property
     def total(self) -> int:
-        """Bytes of the files in it; of directories below it, none."""
+        """Bytes of all files in the directory, without subdirectories."""
         return sum(entry.size for entry in self.entries if entry.kind is Kind.FILE)
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorStep:
-    """One thing that a mirror does, or would do."""
+    """One step of a mirror."""
 
     action: str
-    """``make``, ``upload``, ``download``, ``delete`` or ``skip`` (the file is the same already);
-    ``leave`` for a link and whatever else is neither file nor directory, which is not moved;
-    ``keep`` for what is not deleted because it is not known to be gone from the other side; and,
-    among what failed, ``list`` for a directory that could not be listed, or not in full.
+    """``make``, ``upload``, ``download``, ``delete`` or ``skip`` (the file is up to date);
+    ``leave`` for a link or anything else that is neither a file nor a directory: it is not copied;
+    ``keep`` for a name that is not deleted because it may exist on the other side; among the failed
+    steps also ``list`` for a directory that could not be listed, or not in full.
     """
     name: str
-    """Relative to the tree's top, ``/`` between."""
+    """Path relative to the top of the tree, with ``/`` as separator."""
     size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorResult:
-    """What a recursive transfer did; in a dry run, what it would have done."""
+    """The steps of a recursive transfer; of a dry run, the steps that it would have done."""
 
     steps: tuple[MirrorStep, ...]
     failed: tuple[tuple[MirrorStep, Exception], ...] = ()
-    """What could not be done, and why; the rest was."""
+    """The steps that failed, with their errors."""
 
     def raise_if_failed(self) -> None:
-        """Raise `MirrorIncomplete` if anything could not be done."""
+        """Raise `MirrorIncomplete` if any step failed."""
         if self.failed:
             step, error = self.failed[0]
             count, all_ = len(self.failed), len(self.failed) + len(self.steps)
@@ -110,7 +110,7 @@ class MirrorResult:
 
     @property
     def has_only_failures(self) -> bool:
-        """Whether something failed, and nothing was moved, deleted or found to be the same."""
+        """Whether steps failed and none copied, deleted or skipped a file."""
         tried = {step.action for step, _ in self.failed}
         done = {step.action for step in self.steps if step.name}
         useful = FILE_ACTIONS if tried & FILE_ACTIONS else FILE_ACTIONS | {"make"}
@@ -118,5 +118,5 @@ class MirrorResult:
 
     @property
     def size(self) -> int:
-        """Bytes of the files that were moved."""
+        """Bytes of the files that were copied."""
         return sum(step.size for step in self.steps if step.action in ("upload", "download"))

@@ -1,4 +1,4 @@
-"""What a caller decides about a client."""
+"""The settings of a client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ExplicitTLS", "Settings"]
 
 
 class ExplicitTLS(Enum):
-    """When ``ftp://`` asks for TLS before the login (AUTH TLS, RFC 4217)."""
+    """Whether ``ftp://`` requests TLS before the login (AUTH TLS, RFC 4217)."""
 
     NEVER = "never"
     PREFER = "prefer"
@@ -24,35 +24,35 @@ class ExplicitTLS(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How patient, how careful; a value to be shared by any number of clients."""
+    """Timeouts, retries, trust and limits; may be shared by any number of clients."""
 
     timeout: float = 30.0
-    """Seconds that a connection, a handshake or a reply may take."""
+    """Seconds to wait for a connection, a handshake or a reply; 0: no limit."""
     stall_timeout: float = 60.0
-    """Seconds that a transfer may stand still; 0 for ever."""
+    """Seconds without progress after which a transfer is aborted; 0: no limit."""
     retries: int = 0
-    """How often an interrupted transfer, listing or query continues over a new connection."""
+    """How often an interrupted transfer, listing or query is retried over a new connection."""
     backoff: float = 1.0
-    """Seconds before the first of these; doubled each time, up to 60, and varied by a half."""
+    """Seconds before the first retry; doubled for each further one, up to 60, varied by half."""
     trust: Trust = field(default_factory=Trust)
-    """Which certificates are taken."""
+    """Which certificates are trusted."""
     netrc: Path | None = Path("~/.netrc")
-    """Where passwords are looked up that the URL does not have; None for nowhere."""
+    """The file with the passwords that URLs do not contain; None: none."""
     active: bool = False
-    """Whether the server connects to us for data (PORT, EPRT), instead of we to it."""
+    """Whether data connections are active (PORT, EPRT) instead of passive."""
     verify: bool = False
-    """Whether each transfer is compared by digest, as with ``verify=True``."""
+    """Whether every transfer is verified by digest, as with ``verify=True``."""
     memory_limit: int = 256 * 1024 * 1024
-    """Bytes of a download that is kept in memory."""
+    """Limit in bytes for a download to memory, and for a listing."""
     explicit_tls: ExplicitTLS = ExplicitTLS.NEVER
-    """Whether ``ftp://`` asks for TLS; other schemes say themselves what they want."""
+    """Whether ``ftp://`` requests TLS; the other schemes say so themselves."""
     warn: Callable[[str], object] | None = None
-    """Called with a line for a person before something that may not be wanted: a password that
-    goes in clear."""
-    data_in_clear: bool = False
-    """Whether files and listings go unprotected (PROT C) where the commands are under TLS."""
+    """Called with a line of text before something that may be a mistake, such as sending a password
+    in plaintext."""
+    plaintext_data: bool = False
+    """Whether data connections are not encrypted (PROT C) when the control connection is."""
 
     def emit_warning(self, line: str) -> None:
-        """Call ``warn``, where there is one."""
+        """Call ``warn``, if it is set."""
         if self.warn is not None:
             self.warn(line)

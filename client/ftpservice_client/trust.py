@@ -1,4 +1,4 @@
-"""Which servers are believed to be who they are: TLS, and how people say whom they trust."""
+"""Which certificates of servers are trusted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ FINGERPRINT_PATTERN = re.compile(r"[0-9A-F]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose certificates are taken: the system's authorities' for the server's name, unless said.
+    """Which certificates are trusted; by default those of the system's authorities.
 
-    Raises `ValueError` for a fingerprint that is none.
+    The certificate has to be valid for the host name. Raises `ValueError` for an invalid
+    fingerprint.
     """
 
     ca_file: Path | None = None

@@ -1,4 +1,4 @@
-"""Places on servers, as URLs: ``scheme://user:password@host:port/path``."""
+"""URLs of servers: ``scheme://user:password@host:port/path``."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["Destination", "Scheme", "parse_url"]
 
 
 class Scheme(Enum):
-    """A protocol, and how it is secured."""
+    """A protocol, and how it uses TLS."""
 
     FTP = "ftp"
     FTPES = "ftpes"
     """FTP with explicit TLS before the login (AUTH TLS, RFC 4217), required."""
     FTPS = "ftps"
-    """FTP under TLS from the first byte."""
+    """FTP with implicit TLS."""
     SIMPLE = "simple"
     SIMPLES = "simples"
-    """The simple protocol under TLS from the first byte."""
+    """The simple protocol with implicit TLS."""
 
     @property
     def port(self) -> int:
-        """The port that it has where none is said."""
+        """The default port."""
         return DEFAULT_PORTS[self]
 
     @property
@@ -36,7 +36,7 @@ class Scheme(Enum):
 
     @property
     def is_secured(self) -> bool:
-        """Whether it is under TLS."""
+        """Whether TLS is required."""
         return self in (Scheme.FTPES, Scheme.FTPS, Scheme.SIMPLES)
 
 
@@ -58,20 +58,20 @@ QUOTING_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A server, who to be there and where to begin."""
+    """A server, the account, and the initial directory."""
 
     scheme: Scheme
     host: str
-    """A name or an address, without brackets."""
+    """A host name or an address, without brackets."""
     port: int
     user: str = ""
-    """Empty: anonymous, unless netrc knows better."""
+    """Empty: the user of the netrc file, otherwise anonymous."""
     password: str | None = field(default=None, repr=False)
     path: str = ""
-    """Where to go after the login; empty: nowhere. With a leading ``/`` it is from the root."""
+    """The directory to change to after the login; empty: none. Absolute with a leading ``/``."""
 
     def as_user(self, user: str, password: str) -> Destination:
-        """Return the same place for somebody else."""
+        """Return the destination with another user and password."""
         return replace(self, user=user, password=password)
 
     def __str__(self) -> str:
@@ -81,35 +81,35 @@ class Destination:
 
 
 def parse_url(url: str) -> Destination:
-    """Read a URL; raises `BadURL`, whose text has no password.
+    """Parse a URL; raises `BadURL`, whose text never contains the password.
 
-    ``%XX`` stands for bytes of UTF-8. The path is relative to where the login leads, as RFC 1738
-    §3.2.2 has it: ``ftp://host/in`` is ``in`` there, ``ftp://host//in`` is ``/in``.
+    ``%XX`` stands for bytes of UTF-8. The path is relative to the directory after the login (RFC
+    1738 §3.2.2): ``ftp://host/in`` is ``in`` there, ``ftp://host//in`` is ``/in``.
     """
     try:
-        parts = urlsplit(checked_argument(url))  # which would drop line ends without a word
+        parts = urlsplit(checked_argument(url))  # urlsplit would silently drop line ends
     except InvalidArgument:
-        raise BadURL("the URL holds CR, LF or NUL, or nothing at all") from None
+        raise BadURL("the URL is empty or contains CR, LF or NUL") from None
     except ValueError:
-        raise BadURL(f"that is not a URL such as {URL_EXAMPLE}. {QUOTING_HINT}") from None
+        raise BadURL(f"not a URL such as {URL_EXAMPLE}. {QUOTING_HINT}") from None
     _refuse_raw_password(parts)
     scheme = _scheme(parts)
     if not parts.hostname:
-        raise BadURL(f"the URL names no host, as {URL_EXAMPLE} does")
+        raise BadURL(f"the URL has no host; an example: {URL_EXAMPLE}")
     port = _port(parts)
     try:
         user, path = _unquoted(parts.username or ""), _unquoted(_path(parts))
         password = None if parts.password is None else _unquoted(parts.password)
     except InvalidArgument:
-        raise BadURL("the URL holds CR, LF or NUL") from None
+        raise BadURL("the URL contains CR, LF or NUL") from None
     return Destination(scheme, parts.hostname, port or scheme.port, user, password, path)
 
 
 def _refuse_raw_password(parts: SplitResult) -> None:
-    """Refuse what may be a password with ``/``, ``?`` or ``#`` in it, cut off at that character.
+    """Refuse a URL whose password may contain an unquoted ``/``, ``?`` or ``#``.
 
-    What stands before the character, or between an ``@`` and the character, would be taken for the
-    host, be looked up in the DNS and be shown. The message repeats no part of the URL.
+    The part before that character, or between an ``@`` and the character, would be parsed as the
+    host, looked up in the DNS and shown. The message repeats no part of the URL.
     """
     if "@" not in f"{parts.path}{parts.query}{parts.fragment}":
         return
@@ -125,7 +125,7 @@ def _refuse_raw_password(parts: SplitResult) -> None:
 
 
 def _is_literal_host(place: str) -> bool:
-    """Tell whether a host, perhaps with its port, is an address or this machine."""
+    """Return whether a host, perhaps with a port, is an address or ``localhost``."""
     host = place if place.endswith("]") else place.partition(":")[0]
     is_name = not place.startswith("[") and not host.replace(".", "").isdigit()
     return not is_name or host.lower() == "localhost"
@@ -146,11 +146,11 @@ def _scheme(parts: SplitResult) -> Scheme:
         return Scheme(parts.scheme)
     except ValueError:
         known = ", ".join(f"{scheme.value}://" for scheme in Scheme)
-        raise BadURL(f"the URL begins with none of {known}") from None
+        raise BadURL(f"the scheme of the URL is none of {known}") from None
 
 
 def _path(parts: SplitResult) -> str:
-    """Return the path as it was written: to FTP, ``?`` and ``#`` are letters of a name."""
+    """Return the path with ``?`` and ``#``: in FTP they are ordinary characters."""
     query = f"?{parts.query}" if parts.query else ""
     fragment = f"#{parts.fragment}" if parts.fragment else ""
     return f"{parts.path}{query}{fragment}".removeprefix("/")

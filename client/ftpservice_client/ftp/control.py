@@ -196,7 +196,9 @@ class ControlConnection(Protocol):
 
     async def start_tls(self, tls: ClientTLS) -> None:
         """Switch to TLS; raises `CertificateNotTrusted`, `NetworkError`."""
-        if self._replies.pending or any(one is not self.greeting for one in self._exchanges):
+        if self._replies.pending or any(
+            exchange is not self.greeting for exchange in self._exchanges
+        ):
             self.close(ProtocolViolation("the server sent plaintext after its reply to AUTH TLS"))
         if self.lost is not None:
             raise self.lost
@@ -211,7 +213,7 @@ class ControlConnection(Protocol):
             handshake.callback(None)
 
     def close(self, error: ClientError) -> None:
-        """Break the connection; everything fails with ``error``."""
+        """Abort the connection; everything fails with ``error``."""
         if self.lost is None:
             self._fail_all(error)
             transport: Any = self.transport
@@ -226,7 +228,7 @@ class ControlConnection(Protocol):
             self.transport.loseConnection()
 
     async def wait_closed(self, seconds: float) -> None:
-        """Wait until the connection is closed; break it after ``seconds``."""
+        """Wait until the connection is closed; abort it after ``seconds``."""
         transport: Any = self.transport
         if not self._is_closed and not await self._closed.wait(seconds):
             transport.abortConnection()

@@ -44,7 +44,7 @@ class RetrieveAttempt:
     asks_size: bool
     """Whether SIZE was sent before RETR."""
     size: int | None = None
-    """The size of the whole file according to the server."""
+    """The size of the file according to the server."""
     moved: int = 0
 
 
@@ -200,8 +200,8 @@ class FTPFiles:
             and size <= SMALL_FILE_SIZE
         )
         command = TransferCommand(f"{verb} {name}", send, offset, sends_early)
-        # ALLO announces the size, so that a server can tell an upload that was cut from a complete
-        # one. Other servers reply that it is superfluous (RFC 959 §4.1.3).
+        # ALLO announces the size, so that a server recognizes an incomplete upload. Other servers
+        # reply that it is superfluous (RFC 959 §4.1.3).
         requested = None if size is None else self._connections.request_port(f"ALLO {size}")
         try:
             reply = await self._data_transfers.run(command, requested)
@@ -209,8 +209,8 @@ class FTPFiles:
             if is_sent:
                 raise Timeout(f"{error}; all {moved} bytes were sent and may be stored") from error
             raise
-        is_whole = not at.append and not at.offset and AMBIGUOUS_NAME_PART not in name
-        if not is_whole or last_number_in(STORED_SIZE_PATTERN, reply) != moved:
+        is_entire = not at.append and not at.offset and AMBIGUOUS_NAME_PART not in name
+        if not is_entire or last_number_in(STORED_SIZE_PATTERN, reply) != moved:
             await self._check_stored(name, at, moved)
 
     async def _check_stored(self, name: str, at: UploadPosition, moved: int) -> None:

@@ -1,8 +1,8 @@
 """Listing a directory with LIST, for servers without MLSD.
 
-The session changes into the directory and sends LIST without a name, because servers cut a name at
-a space or take it for a pattern. That the directory can be entered also tells an empty one from
-one that is not there, which many servers answer alike.
+The session changes to the directory and sends LIST without a name, because servers cut a name at a
+space or take it for a pattern. CWD also distinguishes an empty directory from one that does not
+exist; to LIST many servers reply alike.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ FAILURE_PATTERN = re.compile(
 
 
 def empty_listing(error: ServerRefused) -> Listing:
-    """Return what a refusal to list means for a directory that is known to be there.
+    """Return the listing of a directory that exists but whose listing was refused.
 
-    Without files servers say ``450 No files found`` and the like. Of other words nothing is known,
-    and a refusal that reports a fault is raised again.
+    For an empty directory, servers reply ``450 No files found`` and the like. A reply that reports
+    a failure is raised again; any other one is an unparsed line.
     """
     reply = error.reply
     if reply is None or reply.code not in (codes.FILE_BUSY, codes.FILE_UNAVAILABLE):
         raise error
-    said = " ".join(reply.lines)
-    if FAILURE_PATTERN.search(said):
+    text = " ".join(reply.lines)
+    if FAILURE_PATTERN.search(text):
         raise error
     return (
         Listing(())
-        if EMPTY_DIRECTORY_PATTERN.search(said)
-        else Listing((), unparsed=(f"{reply.code} {said}",))
+        if EMPTY_DIRECTORY_PATTERN.search(text)
+        else Listing((), unparsed=(f"{reply.code} {text}",))
     )
 
 
@@ -72,19 +72,19 @@ class ListCommand:
         """``LIST`` or ``LIST -a``, when it is known which shows more."""
 
     async def entries(self, path: str) -> Listing | ServerRefused:
-        """Return what a directory holds, or why the path, which may be a file's, is not entered.
+        """Return the entries of a directory, or the refusal of CWD: the path may be a file.
 
-        Raises `Unsupported` for a server that enters no directories.
+        Raises `Unsupported` if the server does not support CWD or PWD.
         """
         await self._control.drain_abandoned()
         if not path:
             return await self._here(("",))
         place = self._directory()
         if not can_change_to("", place):
-            raise Unsupported("the server does not tell where the session is")
+            raise Unsupported("the server does not report the current directory")
         reply = await self._control.ask(f"CWD {path}")
         if reply.code in NOT_IMPLEMENTED_CODES:
-            raise Unsupported(f"the server enters no directories: {reply.lines[-1]}")
+            raise Unsupported(f"the server cannot change directories: {reply.lines[-1]}")
         if reply.code >= 400:
             error = error_for_reply(reply, f"CWD {path}")
             if reply.code >= 500 and isinstance(error, ServerRefused):
@@ -93,7 +93,7 @@ class ListCommand:
         return await self._entered(path, place)
 
     async def require_directory(self, path: str) -> None:
-        """Enter a directory and go back; raises `NotFound`, `Denied` for what is none."""
+        """Change to a directory and back; raises `NotFound`, `AccessDenied` if it is none."""
         place = self._directory()
         if not can_change_to("", place):
             return
@@ -103,14 +103,14 @@ class ListCommand:
         await self._back(place)
 
     async def _entered(self, path: str, place: str) -> Listing:
-        """List the directory that was entered, and go back."""
+        """List the current directory ``path``, and change back to ``place``."""
         try:
             listing = await self._here((path, f"{place.rstrip('/')}/{path}"))
         except (ServerRefused, Unsupported, UnparsableListing):
             await self._back(place)
             raise
         except BaseException:
-            self._control.close(NetworkError("where the session is would not be known"))
+            self._control.close(NetworkError("the current directory is unknown"))
             raise
         await self._back(place)
         return listing
@@ -119,19 +119,17 @@ class ListCommand:
         try:
             reply = await self._control.ask(f"CWD {place}")
         except BaseException:
-            self._control.close(NetworkError("where the session is would not be known"))
+            self._control.close(NetworkError("the current directory is unknown"))
             raise
         if reply.code >= 400:
-            self._control.close(
-                NetworkError(f"the server does not go back to {place}: {reply.lines[-1]}")
-            )
+            self._control.close(NetworkError(f"cannot change back to {place}: {reply.lines[-1]}"))
 
     async def _here(self, places: tuple[str, ...]) -> Listing:
-        """List the directory where the session is; times are corrected by the server's zone."""
+        """List the current directory; times are converted from the server's zone."""
         return await self._zone.in_utc(await self._fullest(places))
 
     async def _fullest(self, places: tuple[str, ...]) -> Listing:
-        """Return the listing with hidden names, if the server lists them."""
+        """Return the listing with hidden names, if the server can list them."""
         if self._command is not None:
             return await self._listed(self._command, places)
         plain = await self._listed("LIST", places)
@@ -146,9 +144,9 @@ class ListCommand:
         return self._fuller(plain, full)
 
     def _fuller(self, plain: Listing, full: Listing) -> Listing:
-        """Return the listing that shows more, and use its command from now on.
+        """Return the listing with more entries, and use its command from now on.
 
-        Where neither shows anything, the next directory decides.
+        If both are empty, the next directory decides.
         """
         names = {entry.name for entry in plain.entries}
         is_taken = full.is_complete and names <= {entry.name for entry in full.entries}

@@ -1,4 +1,4 @@
-"""Listings and facts: MLSD and MLST where the server has them, else LIST, SIZE and MDTM."""
+"""Listings and facts: MLSD and MLST if the server has them, otherwise LIST, SIZE and MDTM."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class FTPListings:
         self._control = control
         self._has_facts = "MLST" in features or "MLSD" in features
         self._untyped = untyped_facts(features)
-        """Facts to be asked for, where MLST would not tell types by itself."""
+        """Facts to request with OPTS MLST, if the server sends no types by default."""
         self._now = now
         self._transfer = ListingTransfer(transfers, limit)
         zone = ServerTimeZone(self.modified)
         self._list = ListCommand(control, self._transfer, now, directory, zone)
 
     async def entries(self, path: str) -> Listing:
-        """Return what a directory holds, or the one entry of a file."""
+        """Return the entries of a directory, or one entry for a file."""
         if not self._has_facts:
             return await self._by_list(path)
         try:
@@ -65,12 +65,12 @@ class FTPListings:
     async def _by_mlsd(self, path: str) -> Listing:
         """Return the listing of MLSD.
 
-        Raises `Unsupported` and `UnparsableListing` where LIST may do.
+        Raises `Unsupported` and `UnparsableListing` if LIST may work.
         """
         if self._untyped:
             await self._control.drain_abandoned()
-            wanted, self._untyped = self._untyped, ""
-            await self._control.ask(f"OPTS MLST {wanted}")
+            facts, self._untyped = self._untyped, ""
+            await self._control.ask(f"OPTS MLST {facts}")
         try:
             lines = await self._transfer.lines(f"MLSD {path}" if path else "MLSD")
         except (ServerRefused, Unsupported) as error:
@@ -94,7 +94,7 @@ class FTPListings:
         return listing
 
     async def _of_file(self, path: str, error: ServerRefused | Unsupported) -> Listing:
-        """Return the entry of what MLSD refused, if it is a file; an empty directory's none."""
+        """Return the listing of a path that MLSD refused: a file, or an empty directory."""
         reply = error.reply if isinstance(error, ServerRefused) else None
         if reply is not None and reply.code < 500 and reply.code != codes.FILE_BUSY:
             raise error
@@ -120,7 +120,7 @@ class FTPListings:
         return Listing((entry,))
 
     async def _by_path(self, path: str) -> Listing:
-        """List by name, on a server that enters no directories."""
+        """List by name, on a server without CWD or PWD."""
         argument = f"./{path}" if path.startswith("-") else path
         own = (path, argument)
         lines = await self._transfer.lines(f"LIST {argument}" if path else "LIST")
@@ -130,7 +130,7 @@ class FTPListings:
         return listing
 
     async def _require_directory(self, path: str) -> None:
-        """Tell an empty directory from none: many servers list both alike."""
+        """Raise `NotFound` for a missing directory, which many servers list like an empty one."""
         if VirtualPath.parse(path).is_root or ".." in path.split("/"):
             return
         entry = await self._found(path)
@@ -138,7 +138,7 @@ class FTPListings:
             raise NotFound(f"{path}: no such file or directory")
 
     async def stat(self, name: str) -> Entry:
-        """Return what is known of a name; raises `NotFound`."""
+        """Return the facts of a name; raises `NotFound`."""
         await self._control.drain_abandoned()
         if self._has_facts:
             reply = await self._control.ask(f"MLST {name}" if name else "MLST")
@@ -146,7 +146,7 @@ class FTPListings:
                 if reply.code < 400:
                     return _renamed_entry(_entry_from_lines(reply.lines), name)
                 error = error_for_reply(reply, f"MLST {name}")
-                if type(error) is not ServerRefused:  # else it might be anything
+                if type(error) is not ServerRefused:  # a plain refusal may have any reason
                     raise error
         entry = await self._found(name)
         if entry is None:
@@ -154,7 +154,7 @@ class FTPListings:
         return entry
 
     async def _found(self, name: str) -> Entry | None:
-        """Look for a name among those of its directory."""
+        """Return the entry of a name in the listing of its directory."""
         path = VirtualPath.parse(name)
         if path.is_root:
             return Entry("", Kind.DIRECTORY, 0, 0.0, 0o755)
@@ -164,17 +164,17 @@ class FTPListings:
 
     async def size(self, name: str) -> int | None:
         """Return the size of a file (SIZE, RFC 3659 §4), None if unknown."""
-        return size_from_reply(*await self._told(f"SIZE {name}"))
+        return size_from_reply(*await self._ask(f"SIZE {name}"))
 
     async def modified(self, name: str) -> float | None:
-        """Return when a file was changed (MDTM), in seconds since the epoch; None if unknown."""
-        code, text = await self._told(f"MDTM {name}")
+        """Return the modification time (MDTM) in seconds since the epoch; None if unknown."""
+        code, text = await self._ask(f"MDTM {name}")
         try:
             return parse_time(text) if code == codes.FILE_STATUS else None
         except ValueError:
             return None
 
-    async def _told(self, command: str) -> tuple[int, str]:
+    async def _ask(self, command: str) -> tuple[int, str]:
         await self._control.drain_abandoned()
         reply = await self._control.ask(command)
         return reply.code, reply.lines[-1].strip()
@@ -203,9 +203,9 @@ def _entry_from_lines(lines: tuple[str, ...]) -> Entry:
             return parse_facts(line.lstrip(" "))
         except (ValueError, OverflowError):
             continue
-    raise ProtocolViolation("the server tells no facts")
+    raise ProtocolViolation("the reply to MLST contains no facts")
 
 
 def _renamed_entry(entry: Entry, name: str) -> Entry:
-    """Return the entry under the name that was asked for: what a server says leads anywhere."""
+    """Return the entry under the requested name: one from the server may lead anywhere."""
     return entry._replace(name=VirtualPath.parse(name).name)

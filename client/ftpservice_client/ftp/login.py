@@ -99,7 +99,7 @@ class LoginSequence:
             elif self._needs_plaintext_warning(user):
                 host = self.destination.host
                 self.settings.emit_warning(
-                    f"The password of {user} is sent to {host} in plaintext: no TLS."
+                    f"The password of {user} is sent to {host} in plaintext, without TLS."
                 )
             reply = await self.control.expect(f"PASS {password}")
         if reply.code >= 300:
@@ -107,11 +107,11 @@ class LoginSequence:
 
     def _needs_plaintext_warning(self, user: str) -> bool:
         """Return whether the caller may not know that the password is sent in plaintext."""
-        asked = self.settings.explicit_tls is not ExplicitTLS.NEVER
-        return asked and not self.is_secured and user not in ANONYMOUS_USERS
+        tls_requested = self.settings.explicit_tls is not ExplicitTLS.NEVER
+        return tls_requested and not self.is_secured and user not in ANONYMOUS_USERS
 
     async def _protect_data(self) -> None:
-        plaintext = self.settings.data_in_clear
+        plaintext = self.settings.plaintext_data
         await self.control.ask("PBSZ 0")
         try:
             await self.control.expect(f"PROT {'C' if plaintext else 'P'}")

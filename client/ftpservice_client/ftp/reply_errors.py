@@ -1,7 +1,7 @@
-"""What a server's refusal means; the only place that knows reply codes for errors.
+"""Converts refusals of the server to errors; the only place that knows the reply codes of errors.
 
-RFC 959 has one code, 550, for all that can be wrong with a file. The reason is only in the text
-says, in each server's own words; so where it matters the caller looks again (`AlreadyExists`,
+RFC 959 has one code, 550, for everything that can be wrong with a file. The reason is only in the
+text, in the words of each server. Where the reason matters, the caller checks it (`AlreadyExists`,
 `NotFound`).
 """
 
@@ -28,13 +28,13 @@ __all__ = ["NOT_IMPLEMENTED_CODES", "error_for_greeting", "error_for_reply"]
 NOT_IMPLEMENTED_CODES = frozenset(
     {codes.UNKNOWN_VERB, codes.NOT_IMPLEMENTED, codes.BAD_PARAMETER, codes.SUPERFLUOUS}
 )
-"""Codes that say that a command, or what it was to do, is not known here."""
+"""Codes for a command or a parameter that the server does not support."""
 ERRORS_BY_CODE: dict[int, type[ServerRefused]] = {
     codes.SERVICE_UNAVAILABLE: ServerBusy,
     codes.FILE_BUSY: ServerRefused,
     codes.NO_SPACE: StorageFull,
     codes.OVER_QUOTA: StorageFull,
-    codes.NOT_LOGGED_IN: AccessDenied,  # after a login that went well it means this
+    codes.NOT_LOGGED_IN: AccessDenied,  # after a successful login
     532: AccessDenied,
     codes.BAD_NAME: AccessDenied,
 }
@@ -62,14 +62,16 @@ ERRORS_BY_TEXT: tuple[tuple[re.Pattern[str], type[ServerRefused]], ...] = (
 def error_for_reply(reply: Reply, command: str) -> ServerRefused | Unsupported:
     """Return the error for a reply of 400 and more to ``command``."""
     verb, _, argument = command.partition(" ")
-    said = _reply_text(reply)
+    reply_text = _reply_text(reply)
     if verb.upper() in LOGIN_COMMANDS:
         kind = ServerBusy if reply.code == codes.SERVICE_UNAVAILABLE else AuthenticationFailed
-        return kind(login_error_text(said), reply)
-    text = f"{argument}: {said}" if argument and not _mentions(said, argument) else said
+        return kind(login_error_text(reply_text), reply)
+    text = reply_text
+    if argument and not _mentions(reply_text, argument):
+        text = f"{argument}: {reply_text}"
     if reply.code in NOT_IMPLEMENTED_CODES:
-        return Unsupported(f"the server has no {verb.upper()} for this: {said}")
-    return _error_class(reply.code, said)(text, reply)
+        return Unsupported(f"the server has no {verb.upper()} for this: {reply_text}")
+    return _error_class(reply.code, reply_text)(text, reply)
 
 
 def error_for_greeting(greeting: Reply) -> ServerRefused:
@@ -82,14 +84,14 @@ def _reply_text(reply: Reply) -> str:
     return " ".join(line.strip() for line in reply.lines if line.strip()) or str(reply.code)
 
 
-def _mentions(said: str, name: str) -> bool:
-    """Tell whether ``name`` is in what was said, and not merely part of a word of it."""
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
+def _mentions(text: str, name: str) -> bool:
+    """Return whether ``name`` is in the text, and not merely part of a word."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
-def _error_class(code: int, said: str) -> type[ServerRefused]:
+def _error_class(code: int, text: str) -> type[ServerRefused]:
     if code == codes.FILE_UNAVAILABLE:
         return next(
-            (kind for pattern, kind in ERRORS_BY_TEXT if pattern.search(said)), ServerRefused
+            (kind for pattern, kind in ERRORS_BY_TEXT if pattern.search(text)), ServerRefused
         )
     return ERRORS_BY_CODE.get(code, ServerRefused)

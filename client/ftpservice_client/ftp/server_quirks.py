@@ -1,4 +1,4 @@
-"""What was found out about one server, beyond what it says; shared by all sessions with it."""
+"""What the sessions have found out about one server; shared by all of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["ServerQuirks"]
 
 @dataclass(slots=True)
 class ServerQuirks:
-    """Changes when a session finds out more."""
+    """Updated by the sessions."""
 
     epsv: bool | None = None
-    """Whether EPSV leads to data connections; None until one was tried."""
+    """Whether data connections by EPSV work; None: not tried yet."""
     eprt: bool = True
-    """Whether EPRT is worth a try."""
+    """Whether to try EPRT before PORT."""
     ignores_restart: bool = False
-    """Whether a transfer began at the beginning though REST was accepted."""
+    """Whether a transfer started at the beginning although REST was accepted."""

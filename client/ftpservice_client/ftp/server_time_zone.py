@@ -1,8 +1,7 @@
 """The zone in which a server writes the times of its listings.
 
-LIST reports local times without a zone. Once in a session the time of one file is compared with
-what MDTM says of it, which is UTC (RFC 3659 §3): the difference, in quarters of an hour, is the
-zone.
+LIST reports local times without a zone. Once in a session, the time of one file is compared with
+its time in UTC from MDTM (RFC 3659 §3): the difference, in quarters of an hour, is the zone.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ __all__ = ["ServerTimeZone"]
 
 QUARTER_HOUR_SECONDS = 900
 MAX_OFFSET_SECONDS = 14 * 3600
-"""Seconds that the zones furthest from UTC differ from it."""
+"""Seconds by which a zone can differ from UTC."""
 MAX_TRIES = 3
-"""Files that are asked about before the zone is taken for UTC."""
+"""Number of files to compare before the zone is assumed to be UTC."""
 
 
 class ServerTimeZone:
-    """Return the seconds to add to the times of listings; ``modified`` sends MDTM."""
+    """Converts the times of listings to UTC; ``modified`` sends MDTM."""
 
     def __init__(self, modified: Callable[[str], Awaitable[float | None]]) -> None:
         self._modified = modified
@@ -48,7 +47,7 @@ class ServerTimeZone:
         return replace(listing, entries=entries)
 
     async def _compare(self, entry: Entry) -> None:
-        """Learn the zone from one file, if it is one file still: its seconds have to fit."""
+        """Determine the zone from one file, unless the file was changed since the listing."""
         self._tries += 1
         exact = await self._modified(entry.name)
         if exact is None:

@@ -35,7 +35,7 @@ DIRECTORY_CHANGE_COMMANDS = frozenset({"CWD", "XCWD", "CDUP", "XCUP"})
 
 
 class FTPNameCommands:
-    """What is done to names."""
+    """Commands for names: delete, rename, directories."""
 
     _control: ControlConnection
     directory: str
@@ -47,16 +47,16 @@ class FTPNameCommands:
         return reply
 
     async def delete(self, name: str) -> None:
-        """Remove a file."""
+        """Delete a file."""
         await self._do(f"DELE {checked_argument(name)}")
 
     async def rename(self, old: str, new: str) -> None:
-        """Give a new name."""
+        """Rename a file or a directory."""
         checked_argument(new)
         await self._do(f"RNFR {checked_argument(old)}", f"RNTO {new}")
 
     async def make_directory(self, name: str) -> None:
-        """Make a directory."""
+        """Create a directory."""
         await self._do(f"MKD {checked_argument(name)}")
 
     async def remove_directory(self, name: str) -> None:
@@ -77,13 +77,14 @@ class FTPNameCommands:
         except (ServerRefused, Unsupported):
             raise
         except BaseException:
-            self._control.close(NetworkError("where the session is would not be known"))
+            self._control.close(NetworkError("the current directory is unknown"))
             raise
 
     async def refresh_directory(self, path: str = "") -> str:
-        """Ask where we are, after having gone to ``path``; raises `Busy`, `NetworkError`.
+        """Update the current directory with PWD, after a change to ``path``; return it.
 
-        Where the server does not say it, that is relative to where the session began (``.``).
+        If the server does not report it, it is relative to the initial directory (``.``). Raises
+        `ServerBusy`, `NetworkError`.
         """
         await self._control.drain_abandoned()
         reply = await self._control.ask("PWD")
@@ -94,7 +95,7 @@ class FTPNameCommands:
 
 
 class FTPSession(FTPNameCommands):
-    """What `ftpservice_client.interfaces.ClientSession` says; made after the login."""
+    """Implements `ftpservice_client.interfaces.ClientSession`; made after the login."""
 
     def __init__(
         self,
@@ -125,29 +126,29 @@ class FTPSession(FTPNameCommands):
         self.lost = error
 
     async def stat(self, name: str) -> Entry:
-        """Return what is known of a name."""
+        """Return the facts of one name."""
         return await self._listings.stat(name)
 
     async def digests(self) -> frozenset[str]:
-        """Return the algorithms that the server has."""
+        """Return the digest algorithms of the server."""
         return frozenset(digests_of(self._features))
 
     async def digest(self, name: str, algorithm: str) -> str:
-        """Return the digest of a file, by HASH or what there was before."""
+        """Return the digest of a file, by HASH or an older command such as XSHA256."""
         verb = digests_of(self._features).get(algorithm.upper())
         if verb is None:
-            raise Unsupported(f"the server makes no {algorithm} of files")
+            raise Unsupported(f"the server cannot compute {algorithm}")
         if verb == "HASH":
             await self._do(f"OPTS HASH {algorithm.upper()}")
         reply = await self._do(f"{verb} {checked_argument(name)}")
         return digest_from_reply(reply, algorithm)
 
     async def features(self) -> dict[str, str]:
-        """Return what FEAT said."""
+        """Return the features in the reply to FEAT."""
         return dict(self._features)
 
     async def send(self, line: str) -> Reply:
-        """Send a command as it is, and return whatever the server says to it."""
+        """Send a command unchanged and return its reply, also a refusal."""
         await self._control.drain_abandoned()
         reply = await self._control.ask(checked_argument(line))
         verb, _, argument = line.partition(" ")
@@ -156,7 +157,7 @@ class FTPSession(FTPNameCommands):
         return reply
 
     async def quit(self) -> None:
-        """Say goodbye and close; a server that does not answer is not waited for long."""
+        """Send QUIT and close; waits a few seconds for the reply."""
         try:
             await self._control.drain_abandoned()
             (exchange,) = self._control.send_commands("QUIT")
@@ -169,8 +170,8 @@ class FTPSession(FTPNameCommands):
             self.abort()
 
     def abort(self) -> None:
-        """Break the connection."""
-        self._control.close(NetworkError("the client broke the connection"))
+        """Abort the connection."""
+        self._control.close(NetworkError("the client closed the connection"))
 
 
 DIGEST_LENGTHS = {"SHA-256": 64, "SHA-512": 128, "SHA-384": 96, "SHA-1": 40, "MD5": 32, "CRC32": 8}
@@ -184,4 +185,4 @@ def digest_from_reply(reply: Reply, algorithm: str) -> str:
             len(word) == length or (length is None and len(word) >= 8)
         ):
             return word
-    raise ProtocolViolation(f"the server tells no {algorithm}")
+    raise ProtocolViolation(f"the reply contains no {algorithm}")

@@ -52,7 +52,7 @@ class TransferCommand:
 class DataTransfers:
     """Runs the transfer commands of one control connection, one at a time.
 
-    Whatever ends a transfer early, its data connection is broken and the reply to its command is
+    Whatever ends a transfer early, its data connection is aborted and the reply to its command is
     abandoned (`ControlConnection.abandon`), so that the next command finds everything in order.
     """
 
@@ -228,9 +228,9 @@ def _abort_unless_complete(exchange: CommandExchange, pending: PendingConnection
 
 
 def _abort(exchange: CommandExchange, pending: PendingConnection) -> None:
-    """Break the data connection, but not before the server has replied to the command.
+    """Abort the data connection, but not before the server has replied to the command.
 
-    Some servers wait for ever for a connection that was broken before they accepted it.
+    Some servers wait for ever for a connection that was aborted before they accepted it.
     """
     if exchange.is_over or exchange.preliminary is not None:
         pending.abort()

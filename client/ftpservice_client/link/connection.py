@@ -7,7 +7,7 @@ same time, because servers differ in which of them they wait for.
 
 A passive connection is made with a socket of our own instead of ``connectTCP``, which starts in the
 reactor's next turn and takes two of its turns. To a nearby server the connection then exists before
-the transfer command is sent, which is a good part of the time that a file of some KiB takes.
+the transfer command is sent, which is a large part of the time of a file of a few KiB.
 """
 
 from __future__ import annotations
@@ -164,12 +164,12 @@ class PendingConnection:
         return delayed
 
     def abort(self) -> None:
-        """Break the connection (RST), or stop making it."""
+        """Abort the connection (RST), or stop making it."""
         self.stop()
         if self.data.transport is not None:
             self.data.abort()
         else:
-            self._settle(NetworkError("the data connection was given up"))
+            self._settle(NetworkError("the data connection was abandoned"))
 
     def close_gracefully(self) -> None:
         """End the connection (FIN), or stop making it."""
@@ -193,7 +193,7 @@ class _StartTLSProtocol(Protocol):
 
 @implementer(IReadWriteDescriptor)
 class PassiveConnection(PendingConnection, ClientFactory):
-    """A data connection from us to the server (PASV, EPSV)."""
+    """A passive data connection: from us to the server (PASV, EPSV)."""
 
     noisy = False
     _connector: IConnector | None = None
@@ -296,7 +296,7 @@ class PassiveConnection(PendingConnection, ClientFactory):
 
 
 class ActiveConnection(PendingConnection, Factory):
-    """A data connection from the server to us (PORT, EPRT); connections of others are closed."""
+    """An active data connection: from the server to us (PORT, EPRT); other hosts are refused."""
 
     noisy = False
     _port: Any = None

@@ -18,18 +18,18 @@ __all__ = ["certificate_error", "fingerprint_of", "tls_context_for", "verify_pin
 
 CIPHER_LIST = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
 TRUST_HINT = (
-    "if that is the server that you mean, trust this certificate by its fingerprint "
-    "(Trust(fingerprint=...)), or whoever signed it by a file (Trust(ca_file=...))"
+    "if this is the right server, trust this certificate by its fingerprint "
+    "(Trust(fingerprint=...)), or its issuer by a file (Trust(ca_file=...))"
 )
 
 
 def tls_context_for(trust: Trust) -> ssl.SSLContext:
-    """Return what connections are made with (reads files); raises `LocalFileError`."""
+    """Return the TLS context of the connections (reads files); raises `LocalFileError`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHER_LIST)
     context.options |= ssl.OP_NO_RENEGOTIATION
-    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # a cut is not an end
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is an error
     if trust.fingerprint or trust.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -40,8 +40,8 @@ def tls_context_for(trust: Trust) -> ssl.SSLContext:
         else:
             context.load_verify_locations(trust.ca_file)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or "it has no certificates in PEM"
-        raise LocalFileError(f"{trust.ca_file} cannot be used: {said}") from error
+        reason = getattr(error, "strerror", None) or "it contains no certificates in PEM"
+        raise LocalFileError(f"{trust.ca_file} cannot be used: {reason}") from error
     return context
 
 
@@ -51,14 +51,11 @@ def fingerprint_of(certificate: bytes) -> str:
 
 
 def verify_pin(trust: Trust, certificate: bytes | None) -> None:
-    """Raise `CertificateNotTrusted` unless this is the certificate that is trusted.
-
-    If only one is.
-    """
+    """Raise `CertificateNotTrusted` if a fingerprint is set and is not that of ``certificate``."""
     shown = fingerprint_of(certificate) if certificate else ""
     if trust.fingerprint and shown.replace(":", "") != trust.normalized_fingerprint:
         raise CertificateNotTrusted(
-            f"the server's certificate is not the one that is trusted; its fingerprint is {shown}",
+            f"the server's certificate is not the trusted one; its fingerprint is {shown}",
             shown,
             certificate or b"",
         )
@@ -69,9 +66,9 @@ def certificate_error(problem: HandshakeError) -> ClientError:
     if problem.refused is None:
         return NetworkError(f"no TLS: {problem}")
     shown = fingerprint_of(problem.refused) if problem.refused else ""
-    told = f"; its SHA-256 fingerprint is {shown}" if shown else ""
+    hint = f"; its SHA-256 fingerprint is {shown}" if shown else ""
     return CertificateNotTrusted(
-        f"the server's certificate is not trusted: {problem}{told}; {TRUST_HINT}",
+        f"the server's certificate is not trusted: {problem}{hint}; {TRUST_HINT}",
         shown,
         problem.refused,
     )

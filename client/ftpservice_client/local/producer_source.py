@@ -1,4 +1,4 @@
-"""Producers of Twisted's as what an upload reads from."""
+"""Uploads from a Twisted producer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ MAX_BUFFERED_BYTES = 256 * 1024
 
 @implementer(IConsumer)
 class ProducerSource(UploadSource):
-    """Consumes what a producer produces, until it unregisters itself; keeps little of it.
+    """The consumer of a producer; buffers a limited number of bytes.
 
-    One that registers itself (``registerProducer`` is called on this by the producer's side) need
-    not be given here: the producer that is given is registered when reading begins.
+    ``producer`` is used from the first read on, unless another one registers itself before.
     """
 
     is_restartable = False
@@ -30,7 +29,7 @@ class ProducerSource(UploadSource):
         self._producer = producer
         self._streaming = streaming
         self._pieces: list[bytes] = []
-        self._kept = 0
+        self._buffered_size = 0
         self._ended = self._begun = self._closed = False
         self._waiting: Deferred[None] | None = None
 
@@ -48,21 +47,21 @@ class ProducerSource(UploadSource):
         self.unregisterProducer()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take bytes from this producer from now on."""
+        """Use this producer from now on."""
         self._producer, self._streaming = producer, streaming
 
     def unregisterProducer(self) -> None:
-        """Learn that there is no more."""
+        """Record the end of the data."""
         self._ended = True
         self._wake()
 
     def write(self, data: bytes) -> None:
-        """Keep a piece."""
+        """Buffer a piece."""
         if self._closed:
             return
         self._pieces.append(data)
-        self._kept += len(data)
-        if self._streaming and self._kept >= MAX_BUFFERED_BYTES:
+        self._buffered_size += len(data)
+        if self._streaming and self._buffered_size >= MAX_BUFFERED_BYTES:
             self._producer.pauseProducing()
         self._wake()
 
@@ -71,8 +70,8 @@ class ProducerSource(UploadSource):
         if waiting is not None:
             waiting.callback(None)
 
-    async def read(self, offset: int, size: int) -> bytes:  # noqa: ARG002 - it cannot be sought
-        """Return what has been produced since; raises `NetworkError` if it was closed."""
+    async def read(self, offset: int, size: int) -> bytes:  # noqa: ARG002 - not seekable
+        """Return the next bytes; raises `NetworkError` after `close`."""
         while not self._pieces and not self._ended and not self._closed:
             waiting: Deferred[None] = Deferred()
             self._waiting = waiting
@@ -81,13 +80,13 @@ class ProducerSource(UploadSource):
                 await waiting
         if self._closed:
             raise NetworkError("the upload has ended")
-        whole = b"".join(self._pieces)
-        data, rest = whole[:size], whole[size:]
-        self._pieces, self._kept = [rest] if rest else [], len(rest)
+        buffered = b"".join(self._pieces)
+        data, rest = buffered[:size], buffered[size:]
+        self._pieces, self._buffered_size = [rest] if rest else [], len(rest)
         return data
 
     def close(self) -> None:
-        """Have a producer that has not ended stop."""
+        """Stop the producer, unless it has ended."""
         if not self._closed:
             self._closed = True
             self._wake()

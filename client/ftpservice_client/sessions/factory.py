@@ -1,4 +1,4 @@
-"""Making sessions: to a destination, over an endpoint."""
+"""Makes sessions: connects to a destination or an endpoint, and logs in."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = ["SessionFactory", "connect_error_text"]
 
 @dataclass
 class SessionFactory:
-    """Makes one session after the other."""
+    """Makes sessions with one destination."""
 
     reactor: Any
     destination: Destination
@@ -51,7 +51,7 @@ class SessionFactory:
     """Where to connect instead of the destination's host and port."""
 
     def __post_init__(self) -> None:
-        """Have the caller warned of each thing once, however many sessions are made."""
+        """Pass each warning on once, however many sessions are made."""
         if self.settings.warn is not None:
             self.settings = replace(self.settings, warn=_WarnOnce(self.settings.warn))
 
@@ -71,16 +71,13 @@ class SessionFactory:
             raise
 
     async def connect_without_login(self) -> LoginSequence:
-        """Connect, and go under TLS, but do not log in yet: the next session does.
-
-        For FTP only.
-        """
+        """Connect and start TLS, but do not log in: the next session does. FTP only."""
         await self._prepare()
         self._pending_login = await self._begin()
         return self._pending_login
 
     def is_awaiting_login(self, login: LoginSequence) -> bool:
-        """Tell whether a control connection still waits for a name."""
+        """Return whether a control connection still waits for the login."""
         return self._pending_login is login
 
     async def _begin(self) -> LoginSequence:
@@ -111,25 +108,25 @@ class SessionFactory:
         """Read the files that are needed, once."""
         pool, settings = thread_pool_of(self.reactor), self.settings
         if settings.netrc is not None and self.destination.password is None:
-            told: list[str] = []
-            find = partial(with_netrc, self.destination, settings.netrc, told.append)
+            warnings: list[str] = []
+            find = partial(with_netrc, self.destination, settings.netrc, warnings.append)
             self.destination = await pool.run(find)
-            for line in told:
+            for line in warnings:
                 settings.emit_warning(line)
-        if self._wants_tls and self._context is None:
+        if self._may_use_tls and self._context is None:
             self._context = await pool.run(tls_context_for, settings.trust)
 
     @property
-    def _wants_tls(self) -> bool:
+    def _may_use_tls(self) -> bool:
         scheme, explicit = self.destination.scheme, self.settings.explicit_tls
-        asked = scheme is Scheme.FTP and explicit is not ExplicitTLS.NEVER
-        return scheme.is_secured or asked
+        requested = scheme is Scheme.FTP and explicit is not ExplicitTLS.NEVER
+        return scheme.is_secured or requested
 
     _context: Any = None
     _pending_login: LoginSequence | None = None
-    """A control connection that waits for a name."""
+    """A control connection that waits for the login."""
     quirks: ServerQuirks = field(default_factory=ServerQuirks)
-    """What the sessions find out about the server."""
+    """Shared by the sessions."""
 
     def _tls(self) -> ClientTLS | None:
         return ClientTLS(self._context, self.destination.host) if self._context else None
@@ -169,9 +166,9 @@ class SessionFactory:
         try:
             await self._connect(pending.build_protocol())
             data = await pending.connection()
-            line = SimpleConnection(data, self.reactor, self.settings.timeout)
-            await log_in(line, self.destination)
-            session = SimpleClientSession(line, self.settings.memory_limit)
+            connection = SimpleConnection(data, self.reactor, self.settings.timeout)
+            await log_in(connection, self.destination)
+            session = SimpleClientSession(connection, self.settings.memory_limit)
             if self.destination.path:
                 await session.change_directory(self.destination.path)
         except BaseException:
@@ -195,18 +192,18 @@ class _WarnOnce:
 
     def __init__(self, warn: Callable[[str], object]) -> None:
         self._warn = warn
-        self._told: set[str] = set()
+        self._passed: set[str] = set()
 
     def __call__(self, line: str) -> None:
-        if line not in self._told:
-            self._told.add(line)
+        if line not in self._passed:
+            self._passed.add(line)
             self._warn(line)
 
 
 def connect_error_text(error: Exception) -> str:
-    """Return the system's words for what went wrong, where there are any."""
+    """Return the operating system's text for a failed connection, if there is one."""
     if isinstance(error, DNSLookupError):
-        return "there is no such host"
+        return "unknown host"
     if isinstance(error, ConnectError) and isinstance(error.osError, int):
         return os.strerror(error.osError)
     return str(error).rstrip(".") or type(error).__name__

@@ -1,8 +1,7 @@
-"""Passwords from a netrc file, as FTP clients have always kept them.
+"""Passwords from a netrc file.
 
-Read as ftp(1) and curl read it: entries of hosts that are not asked for, words that are not known
-and macros are skipped, whatever they hold. A word in double quotes may hold blanks; a backslash in
-it takes the next character as it is.
+Parsed as ftp(1) and curl do: entries of other hosts, unknown words and macros are skipped. A word
+in double quotes may contain blanks; a backslash in it quotes the next character.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ VALUE_KEYWORDS = ("login", "password", "account")
 
 @dataclass(slots=True)
 class NetrcEntry:
-    """What is said of a host."""
+    """The entry of a host."""
 
     host: str
     """Empty for any host (``default``)."""
@@ -44,11 +43,11 @@ class NetrcEntry:
 def with_netrc(
     destination: Destination, path: Path, warn: Callable[[str], object] = bool
 ) -> Destination:
-    """Return a destination with the name and password of a file, where it has none (blocks).
+    """Return the destination with user and password from the file, unless it has them (blocks).
 
-    A host may have several names there: that of the destination, if it has one, else the first.
-    ``warn`` is called with a line about a file that other users can read; one that belongs to
-    another user is not used. Raises `LocalFileError` for what cannot be read.
+    If a host has several entries, the one for the user of the destination is used, otherwise the
+    first. ``warn`` is called with a line about a file that other users can read; a file that
+    belongs to another user is not used. Raises `LocalFileError` if the file cannot be read.
     """
     if destination.password is not None:
         return destination
@@ -58,16 +57,16 @@ def with_netrc(
         return destination
     except (OSError, RuntimeError) as error:
         raise LocalFileError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    accounts = [one for one in _entries(text) if one.password is not None]
-    own = [one for one in accounts if one.host.lower() == destination.host.lower()]
-    for one in own or [one for one in accounts if not one.host]:
-        if destination.user in ("", one.login):
-            return replace(destination, user=one.login, password=one.password)
+    entries = [entry for entry in _entries(text) if entry.password is not None]
+    own = [entry for entry in entries if entry.host.lower() == destination.host.lower()]
+    for entry in own or [entry for entry in entries if not entry.host]:
+        if destination.user in ("", entry.login):
+            return replace(destination, user=entry.login, password=entry.password)
     return destination
 
 
 def _read_own_file(path: Path, warn: Callable[[str], object]) -> str:
-    """Return what the file holds, nothing if it belongs to another user."""
+    """Return the content of the file; empty if it belongs to another user."""
     with open(path, "rb") as file:
         facts = os.fstat(file.fileno())
         if facts.st_uid not in (os.geteuid(), 0):
@@ -98,7 +97,7 @@ def _entries(text: str) -> Iterator[NetrcEntry]:
 def _words(text: str) -> Iterator[str]:
     """Yield the words, without comments (a word that begins with ``#``) and macros.
 
-    No comment follows ``login`` and the like: passwords may begin with ``#``. A macro ends
+    After ``login`` and the like ``#`` begins no comment: passwords may begin with it. A macro ends
     at an empty line.
     """
     position, before = 0, ""

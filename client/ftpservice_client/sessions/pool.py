@@ -120,8 +120,8 @@ class SessionPool:
                 self._slots.release()
 
     def abort(self) -> None:
-        """Break all connections; calls under way fail."""
-        self._ended = self._ended or NetworkError("the client broke the connection")
+        """Abort all connections; calls under way fail."""
+        self._ended = self._ended or NetworkError("the client closed the connection")
         queues, self._idle = [*self._idle, *self._busy], []
         for queue in queues:
             queue.abort()

@@ -153,13 +153,13 @@ class SessionQueue:
                 await session.quit()
                 BatchedChecks.of(self.reactor).check_soon(self.reactor)
         except ClientError:
-            pass  # the connection is gone, which is what was asked for
+            pass  # the connection is closed, which is the purpose
         finally:
             self._lock.release()
 
     def abort(self) -> None:
-        """Break the connection; calls under way fail."""
-        self._ended = self._ended or NetworkError("the client broke the connection")
+        """Abort the connection; calls under way fail."""
+        self._ended = self._ended or NetworkError("the client closed the connection")
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ftpservice.concurrency.timers import Deadline
-from ftpservice.stream.errors import TransferAborted as FlowCut
-from ftpservice.stream.errors import TransferStalled
+from ftpservice.stream.errors import TransferAborted, TransferStalled
 from ftpservice.wire.simple import (
     MAX_LINE_SIZE,
     ErrorCode,
@@ -51,39 +50,40 @@ CLOSING_CODES = (ErrorCode.BUSY, ErrorCode.TIMEOUT)
 
 
 def command(*words: str, name: str | None = None) -> bytes:
-    """Return a line; raises `InvalidArgument` for a name that none can hold."""
+    """Return the line of a command; raises `InvalidArgument` if it cannot contain the name."""
     try:
         last = () if name is None else (argument_of(name),)
         line = " ".join((*words, *last)).encode() + b"\n"
     except (MalformedCommand, UnicodeEncodeError) as error:
         raise InvalidArgument(
-            "a name is not empty, is Unicode, and holds no control characters"
+            "a name must be Unicode, without control characters, and not empty"
         ) from error
     if line.count(b"\n") > 1 or b"\r" in line or b"\0" in line:
-        raise InvalidArgument("an argument may not hold NUL, CR or LF")
+        raise InvalidArgument("an argument cannot contain NUL, CR or LF")
     if len(line) > MAX_LINE_SIZE:
-        raise InvalidArgument(f"a line has no more than {MAX_LINE_SIZE} bytes")
+        raise InvalidArgument(f"the command is longer than {MAX_LINE_SIZE} bytes")
     return line
 
 
 class SimpleConnection:
-    """Asks, and reads answers; what does not end in order breaks the connection."""
+    """Sends commands and reads answers; any error within an exchange closes the connection."""
 
     def __init__(self, data: ClientConnection, clock: Any, timeout: float) -> None:
         self.data = data
         self._timeout = timeout
-        self._deadline = Deadline(clock, self._late)
+        self._deadline = Deadline(clock, self._answer_late)
         self._received = b""
         self._lost: ClientError | None = None
 
     @property
     def lost(self) -> ClientError | None:
-        """Why it is of no more use."""
+        """Why the connection cannot be used any more; None while it can."""
         if self._lost is None and self.data.has_received_eof:
-            self.close(self._last_words() or NetworkError("the server closed the connection"))
+            self.close(self._closing_error() or NetworkError("the server closed the connection"))
         return self._lost
 
-    def _last_words(self) -> ClientError | None:
+    def _closing_error(self) -> ClientError | None:
+        """Return the error of an ERR with which the server has closed the session, if any."""
         text = self._received + self.data.take()
         line, end, self._received = text.partition(b"\n")
         try:
@@ -95,43 +95,45 @@ class SimpleConnection:
         return ServerBusy(f"the server closed the session: {answer.text}")
 
     def close(self, error: ClientError) -> None:
-        """Break the connection; everything fails with ``error``."""
+        """Abort the connection; everything fails with ``error``."""
         if self._lost is None:
             self._lost = error
             self._deadline.clear()
             self.data.abort()
 
-    def _late(self) -> None:
+    def _answer_late(self) -> None:
         self.close(Timeout(f"no answer in {self._timeout:g} seconds"))
 
     async def ask(self, line: bytes, name: str = "") -> SimpleAnswer:
-        """Send a command, and read its answer; raises what an ERR means, about ``name``."""
+        """Send a command and return its answer; raises the error of an ERR about ``name``."""
         await self.send(line)
-        return await self.answer(name)
+        return await self.read_answer(name)
 
     async def send(self, data: bytes) -> None:
-        """Send.
+        """Send bytes; they begin with a command.
 
-        Raises `NetworkError`, `Timeout`, and `ProtocolViolation` if the server speaks unasked.
+        Raises `NetworkError`, `Timeout`, and `ProtocolViolation` if an answer without a command has
+        arrived.
         """
         self._received += self.data.take()
         if self._received and not self.data.has_received_eof:
             self.close(
-                self._last_words() or ProtocolViolation("the server answers what was not asked")
+                self._closing_error()
+                or ProtocolViolation("the server sent an answer without a command")
             )
         if self.lost is not None:
             raise self.lost
         try:
             await self.data.write(data)
-        except FlowCut as error:
-            raise self.broken(error) from error
+        except TransferAborted as error:
+            raise self.aborted(error) from error
 
-    async def answer(self, name: str = "") -> SimpleAnswer:
-        """Read an answer; raises what an ERR means, about ``name``."""
+    async def read_answer(self, name: str = "") -> SimpleAnswer:
+        """Read an answer; raises the error of an ERR about ``name``."""
         try:
-            answer = parse_answer(await self.line())
+            answer = parse_answer(await self.read_line())
         except MalformedAnswer as error:
-            problem = ProtocolViolation(f"the server sent what is no answer: {error}")
+            problem = ProtocolViolation(f"the server sent an invalid answer: {error}")
             self.close(problem)
             raise problem from error
         if answer.code is None:
@@ -142,14 +144,14 @@ class SimpleConnection:
             self.close(refused)
         raise refused
 
-    async def line(self) -> bytes:
+    async def read_line(self) -> bytes:
         """Read a line, without its end."""
         self._deadline.set(self._timeout)
         try:
             while (end := self._received.find(b"\n")) < 0:
                 if len(self._received) >= MAX_LINE_SIZE:
-                    raise ProtocolViolation("the server sent a line that has no end")
-                self._received += await self._more()
+                    raise ProtocolViolation("the server sent an endless line")
+                self._received += await self._receive()
         except ProtocolViolation as error:
             self.close(error)
             raise
@@ -161,33 +163,33 @@ class SimpleConnection:
     async def read_some(self, most: int) -> bytes:
         """Read raw bytes, at least one; raises `NetworkError`, `Timeout`."""
         if not self._received:
-            self._received = await self._more()
+            self._received = await self._receive()
         data, self._received = self._received[:most], self._received[most:]
         return data
 
     @property
-    def waiting(self) -> int:
+    def unread_count(self) -> int:
         """Bytes that were received and not read yet."""
         return len(self._received)
 
-    def hold(self) -> bool:
-        """Receive no more for now; tell whether nothing waits to be read."""
+    def pause_reading(self) -> bool:
+        """Receive no more until the next read; return whether all received bytes were read."""
         self._received += self.data.take()
         return not self._received
 
-    async def _more(self) -> bytes:
+    async def _receive(self) -> bytes:
         try:
             data = await self.data.read()
-        except FlowCut as error:
-            raise self.broken(error) from error
+        except TransferAborted as error:
+            raise self.aborted(error) from error
         if not data:
             self.close(NetworkError("the server closed the connection"))
             raise self._lost or NetworkError("the connection is lost")
         return data
 
-    def broken(self, error: FlowCut) -> ClientError:
-        """Return what a broken connection means, which it is from now on."""
+    def aborted(self, error: TransferAborted) -> ClientError:
+        """Close the connection after ``error``; return the error for the caller."""
         kind = Timeout if isinstance(error, TransferStalled) else NetworkError
-        self.close(kind(f"the connection was cut: {error.reason}"))
+        self.close(kind(f"the connection was aborted: {error.reason}"))
         assert self._lost is not None
         return self._lost

@@ -1,7 +1,7 @@
 """A session of the simple protocol.
 
-It has no directories to be in, so where one is is kept here; and no way to break something off,
-so a call that is cancelled closes the connection.
+The protocol has no current directory, so the session keeps it here; and it cannot abort a command,
+so a cancelled call closes the connection.
 """
 
 from __future__ import annotations
@@ -44,36 +44,39 @@ HASH_ALGORITHM = "SHA-256"
 FEATURES = {"UPLD": "", "DWLD": "", "DELF": "", "LIST": "", "HASH": HASH_ALGORITHM, "HELP": ""}
 
 
-async def log_in(line: SimpleConnection, destination: Destination) -> None:
-    """Greet and say who we are; raises `AuthenticationFailed`, `ProtocolViolation`, `Busy`."""
-    greeting = await line.answer()
+async def log_in(connection: SimpleConnection, destination: Destination) -> None:
+    """Read the greeting and log in.
+
+    Raises `AuthenticationFailed`, `ProtocolViolation`, `ServerBusy`.
+    """
+    greeting = await connection.read_answer()
     if greeting.word != "OK" or PROTOCOL_NAME not in greeting.text:
         raise ProtocolViolation(
-            f"that is no server of the simple protocol: {escaped(greeting.text[:60])}"
+            f"this is not a server of the simple protocol: {escaped(greeting.text[:60])}"
         )
     if not destination.user:
         return
-    await line.ask(command("USER", destination.user))
+    await connection.ask(command("USER", destination.user))
     try:
-        await line.ask(command("PASS", destination.password or ""))
+        await connection.ask(command("PASS", destination.password or ""))
     except AuthenticationFailed as error:
         raise AuthenticationFailed(login_error_text(str(error))) from error
 
 
 class UnsupportedSimpleCommands:
-    """What the protocol has no verbs for."""
+    """Operations that the protocol does not have."""
 
     async def rename(self, _old: str, _new: str) -> None:
         """Raise `Unsupported`."""
-        _raise_unsupported("names no file anew")
+        _raise_unsupported("cannot rename files")
 
     async def make_directory(self, _name: str) -> None:
         """Raise `Unsupported`."""
-        _raise_unsupported("makes no directories")
+        _raise_unsupported("cannot create directories")
 
     async def remove_directory(self, _name: str) -> None:
         """Raise `Unsupported`."""
-        _raise_unsupported("removes no directories")
+        _raise_unsupported("cannot remove directories")
 
     async def send(self, _line: str) -> Reply:
         """Raise `Unsupported`."""
@@ -81,22 +84,22 @@ class UnsupportedSimpleCommands:
 
 
 class SimpleClientSession(UnsupportedSimpleCommands):
-    """What `ftpservice_client.interfaces.ClientSession` says; made after the login."""
+    """Implements `ftpservice_client.interfaces.ClientSession`; made after the login."""
 
-    def __init__(self, line: SimpleConnection, limit: int) -> None:
-        self._line = line
+    def __init__(self, connection: SimpleConnection, limit: int) -> None:
+        self._connection = connection
         self._limit = limit
         self._place = VirtualPath()
 
     @property
     def directory(self) -> str:
-        """Where relative names are looked for."""
+        """The current directory."""
         return str(self._place)
 
     @property
     def lost(self) -> ClientError | None:
-        """Why it is of no more use."""
-        return self._line.lost
+        """Why the session cannot be used any more; None while it can."""
+        return self._connection.lost
 
     def _path(self, name: str) -> VirtualPath:
         try:
@@ -107,19 +110,19 @@ class SimpleClientSession(UnsupportedSimpleCommands):
     def _name(self, name: str) -> str:
         path = self._path(name)
         if path.is_root:
-            raise InvalidArgument("a name is wanted")
+            raise InvalidArgument("a name is missing")
         return "/".join(path.parts)
 
     async def _ask(self, verb: str, name: str) -> SimpleAnswer:
         line = command(verb, name=self._name(name))
         try:
-            return await self._line.ask(line, name)
+            return await self._connection.ask(line, name)
         except CancelledError:
             self.abort()
             raise
 
     async def entries(self, path: str) -> Listing:
-        """Return what a directory holds; one entry for a file."""
+        """Return the entries of a directory; one entry for a file."""
         place = self._path(path)
         try:
             return await self._listing(place)
@@ -129,21 +132,21 @@ class SimpleClientSession(UnsupportedSimpleCommands):
 
     async def _listing(self, place: VirtualPath) -> Listing:
         name = "/".join(place.parts)
-        asked = command("LIST", name=name) if name else command("LIST")
-        count = files.number_from_answer(self._line, await self._line.ask(asked, name))
+        line = command("LIST", name=name) if name else command("LIST")
+        count = files.number_from_answer(self._connection, await self._connection.ask(line, name))
         lines: list[bytes] = []
         size = 0
         for _ in range(count):
-            lines.append(await self._line.line())
+            lines.append(await self._connection.read_line())
             size += len(lines[-1]) + LINE_OVERHEAD_BYTES
             if size > self._limit:
-                problem = ProtocolViolation("the server sends a listing that has no end")
-                self._line.close(problem)
+                problem = ProtocolViolation("the server sends an endless listing")
+                self._connection.close(problem)
                 raise problem
         return listing_from_lines(lines, _entry)
 
     async def stat(self, name: str) -> Entry:
-        """Return what its directory says of a name."""
+        """Return the entry of a name in the listing of its directory."""
         path = self._path(name)
         if path.is_root:
             return Entry("", Kind.DIRECTORY, 0, 0.0, 0o755)
@@ -154,7 +157,7 @@ class SimpleClientSession(UnsupportedSimpleCommands):
         raise NotFound(f"{name}: no such file or directory")
 
     async def size(self, name: str) -> int | None:
-        """Return the size of a file, None where there is none."""
+        """Return the size of a file; None if it does not exist."""
         try:
             entry = await self.stat(name)
         except NotFound:
@@ -162,35 +165,35 @@ class SimpleClientSession(UnsupportedSimpleCommands):
         return entry.size if entry.kind is Kind.FILE else None
 
     async def modified(self, name: str) -> float | None:
-        """Return when it was changed."""
+        """Return the modification time; None if the file does not exist."""
         try:
             return (await self.stat(name)).modified
         except NotFound:
             return None
 
     async def set_modified(self, _name: str, _seconds: float) -> bool:
-        """Tell that there is no verb for it."""
+        """Return False: the protocol cannot set times."""
         return False
 
     async def digests(self) -> frozenset[str]:
-        """Return the one algorithm."""
+        """Return the only algorithm of the protocol."""
         return frozenset({HASH_ALGORITHM})
 
     async def digest(self, name: str, algorithm: str) -> str:
         """Return the digest of a file."""
         if algorithm.upper() != HASH_ALGORITHM:
-            _raise_unsupported(f"knows no {algorithm}")
+            _raise_unsupported(f"has no {algorithm}")
         words = (await self._ask("HASH", name)).text.split(" ")
         if len(words) < 2 or words[0] != HASH_ALGORITHM:
-            raise ProtocolViolation(f"the server tells no {HASH_ALGORITHM}")
+            raise ProtocolViolation(f"the answer contains no {HASH_ALGORITHM}")
         return words[1].lower()
 
     async def delete(self, name: str) -> None:
-        """Remove a file."""
+        """Delete a file."""
         await self._ask("DELF", name)
 
     async def change_directory(self, path: str) -> str:
-        """Go there, if it is a directory."""
+        """Change the current directory; raises `AlreadyExists` if it is not a directory."""
         entry = await self.stat(path)
         if entry.kind is not Kind.DIRECTORY:
             raise AlreadyExists(f"{path}: not a directory")
@@ -204,10 +207,10 @@ class SimpleClientSession(UnsupportedSimpleCommands):
     async def retrieve(
         self, name: str, offset: int, target: DownloadTarget, watch: TransferObserver
     ) -> int | None:
-        """Receive a file from ``offset``."""
+        """Download a file from ``offset``."""
         file = self._name(name)
         try:
-            return await files.download(self._line, file, offset, target, watch)
+            return await files.download(self._connection, file, offset, target, watch)
         except CancelledError:
             self.abort()
             raise
@@ -215,25 +218,25 @@ class SimpleClientSession(UnsupportedSimpleCommands):
     async def store(
         self, name: str, source: UploadSource, at: UploadPosition, watch: TransferObserver
     ) -> None:
-        """Send a file."""
+        """Upload a file."""
         file = self._name(name)
         try:
-            await files.upload(self._line, file, source, at, watch)
+            await files.upload(self._connection, file, source, at, watch)
         except CancelledError:
             self.abort()
             raise
 
     async def quit(self) -> None:
-        """Say goodbye and close."""
+        """Send QUIT and close the connection."""
         try:
-            await self._line.ask(command("QUIT"))
-            self._line.data.close_gracefully()
+            await self._connection.ask(command("QUIT"))
+            self._connection.data.close_gracefully()
         finally:
             self.abort()
 
     def abort(self) -> None:
-        """Break the connection."""
-        self._line.close(NetworkError("the client broke the connection"))
+        """Abort the connection."""
+        self._connection.close(NetworkError("the client closed the connection"))
 
 
 def _entry(line: str) -> Entry:

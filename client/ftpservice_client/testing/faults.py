@@ -1,4 +1,4 @@
-"""What can go wrong with a connection, said beforehand by a test."""
+"""Faults of connections, set by a test in advance."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ __all__ = ["Fault", "Faults"]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one connection; bytes are counted both ways together."""
+    """The fault of one connection; bytes in both directions are counted together."""
 
     cut_after: int | None = None
-    """Bytes after which it breaks, for both sides (RST)."""
+    """Bytes after which the connection is reset, for both sides (RST)."""
     stall_after: int | None = None
-    """Bytes after which nothing arrives any more, without an error."""
+    """Bytes after which nothing is delivered any more, without an error."""
     end_after: int | None = None
-    """Bytes after which each side sees the other end in order (FIN)."""
+    """Bytes after which both sides receive an orderly end (FIN)."""
     rate: float | None = None
-    """Bytes a second; None for all at once."""
+    """Bytes per second; None: all at once."""
     lost_reply: str = ""
-    """A regular expression: the first line from the server that it matches is lost."""
+    """A regular expression; the first line from the server that matches it is dropped."""
 
     @property
     def limit(self) -> int | None:
-        """Bytes that arrive at most."""
+        """Number of bytes that are delivered; None: all."""
         limits = (self.cut_after, self.stall_after, self.end_after)
         return min((limit for limit in limits if limit is not None), default=None)
 
     def loses(self, line: bytes) -> bool:
-        """Tell whether this line is the one that is lost."""
+        """Return whether a line is the one to drop."""
         pattern = self.lost_reply
         return bool(pattern) and re.match(pattern, line.decode(errors="replace")) is not None
 
@@ -40,20 +40,20 @@ NO_FAULT = Fault()
 
 
 class Faults:
-    """Which connections have faults: the next ones, in order, each with its own."""
+    """The faults of the next connections, in order."""
 
     def __init__(self) -> None:
         self._next: dict[str, deque[Fault]] = {"control": deque(), "data": deque()}
 
     def control(self, *faults: Fault) -> None:
-        """Say what the next connections of sessions have; the simple protocol has only those."""
+        """Set the faults of the next control connections and connections of the simple protocol."""
         self._next["control"] += faults
 
     def data(self, *faults: Fault) -> None:
-        """Say what the next data connections have."""
+        """Set the faults of the next data connections."""
         self._next["data"] += faults
 
     def of(self, kind: str) -> Fault:
-        """Return that of a connection that begins now."""
+        """Return the fault of a new connection."""
         waiting = self._next[kind]
         return waiting.popleft() if waiting else NO_FAULT

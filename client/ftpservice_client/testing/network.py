@@ -1,7 +1,7 @@
-"""A network in memory: connections whose bytes move when a clock does, and that can be broken.
+"""A network in memory: a clock drives its connections, and they can have faults.
 
-It replaces a reactor: it connects, listens and has a clock, but no threads. Nothing
-happens before `settle` or `advance` is called, and then always the same.
+It replaces the reactor: it connects, listens and has a clock, but no threads. Nothing happens
+before `settle` or `advance` is called, and then always in the same order.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ MAX_ROUNDS = 100_000
 LOCALHOST = "127.0.0.1"
 
 AcceptFunction = Callable[[IPv4Address], Any]
-"""Returns the server's end for a client; None refuses it."""
+"""Returns the server's protocol for a client address; None refuses the connection."""
 
 
 class MemoryNetwork(Clock):
-    """The reactor of everybody on it."""
+    """The reactor of a service and its clients."""
 
     def __init__(self) -> None:
         super().__init__()
         self.faults = Faults()
-        """What goes wrong with connections that are made from now on."""
+        """The faults of the next connections."""
         self._listening: dict[int, AcceptFunction] = {}
         self._numbers = FIRST_PORT
 
     def listen(self, accept: AcceptFunction, port: int = 0) -> int:
-        """Take connections at a port; returns which."""
+        """Accept connections on a port, 0: any; return the port."""
         port = port or self._next()
         self._listening[port] = accept
         return port
 
     def close(self, port: int) -> None:
-        """Take none there any more; may be repeated."""
+        """Stop listening on a port; may be repeated."""
         self._listening.pop(port, None)
 
     def _next(self) -> int:
@@ -55,15 +55,15 @@ class MemoryNetwork(Clock):
     def connectTCP(
         self, _host: str, port: int, factory: Any, *_: Any, **__: Any
     ) -> PendingMemoryConnection:
-        """Connect, at the next `settle`; the host is of no account: there is only one."""
+        """Connect, at the next `settle`; the host is ignored: there is only one."""
         return PendingMemoryConnection(self, IPv4Address("TCP", LOCALHOST, port), factory)
 
     def listenTCP(self, port: int, factory: Factory, *_: Any, **__: Any) -> MemoryListeningPort:
-        """Listen."""
+        """Listen on a port, 0: any."""
         return MemoryListeningPort(self, self.listen(factory.buildProtocol, port))
 
     def connect_to_listener(self, address: IPv4Address, client: Callable[[], Any]) -> bool:
-        """Join a client's end with who listens there; tell whether anybody does."""
+        """Connect a client to the listener at an address; return whether there is one."""
         accept = self._listening.get(address.port)
         own = IPv4Address("TCP", LOCALHOST, self._next())
         server = accept(own) if accept is not None else None
@@ -75,31 +75,29 @@ class MemoryNetwork(Clock):
         return True
 
     def settle(self) -> None:
-        """Let everything happen that needs no time to pass."""
+        """Run everything that is due now, until nothing is."""
         for _ in range(MAX_ROUNDS):
             if not self._is_due:
                 return
             self.advance(0)
-        raise AssertionError("it never settles")
+        raise AssertionError(f"calls were still due after {MAX_ROUNDS} rounds")
 
     @property
     def _is_due(self) -> bool:
         return any(call.getTime() <= self.seconds() for call in self.getDelayedCalls())
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, and everything happen that it brings, in its order."""
-        over = self.seconds() + seconds
+        """Advance the clock by ``seconds``, and run everything that is due by then, in order."""
+        end = self.seconds() + seconds
         self.settle()
-        while times := [
-            call.getTime() for call in self.getDelayedCalls() if call.getTime() <= over
-        ]:
+        while times := [call.getTime() for call in self.getDelayedCalls() if call.getTime() <= end]:
             self.advance(max(0.0, min(times) - self.seconds()))
             self.settle()
-        self.advance(max(0.0, over - self.seconds()))
+        self.advance(max(0.0, end - self.seconds()))
 
 
 class PendingMemoryConnection:
-    """An attempt to connect."""
+    """A connection attempt (``IConnector``)."""
 
     def __init__(self, network: MemoryNetwork, address: IPv4Address, factory: Any) -> None:
         self._network = network
@@ -117,30 +115,30 @@ class PendingMemoryConnection:
         return self._factory.buildProtocol(self._address)
 
     def getDestination(self) -> IPv4Address:
-        """Return where to."""
+        """Return the address of the listener."""
         return self._address
 
     def disconnect(self) -> None:
-        """Give up."""
+        """Cancel the attempt."""
         self.stopConnecting()
 
     def stopConnecting(self) -> None:
-        """Give up."""
+        """Cancel the attempt."""
         if self._call.active():
             self._call.cancel()
 
 
 class MemoryListeningPort:
-    """A port that is listened at."""
+    """A listening port (``IListeningPort``)."""
 
     def __init__(self, network: MemoryNetwork, port: int) -> None:
         self._network = network
         self._port = port
 
     def getHost(self) -> IPv4Address:
-        """Return where."""
+        """Return the address."""
         return IPv4Address("TCP", LOCALHOST, self._port)
 
     def stopListening(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._network.close(self._port)

@@ -1,4 +1,4 @@
-"""One connection in memory: two transports, each of which delivers to the other one's protocol."""
+"""A connection in memory: two transports, each of which delivers to the protocol of the other."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ftpservice_client.testing.faults import Fault
 __all__ = ["MemoryPipe", "MemoryTransport", "PipeAddresses"]
 
 HIGH_WATER_BYTES = 64 * 1024
-"""Bytes on their way that make a producer pause."""
+"""Unsent bytes at which a producer is paused."""
 DELIVERY_SIZE = 16 * 1024
-"""Bytes that arrive at a time."""
+"""Bytes delivered at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class PipeAddresses:
 
 
 class MemoryPipe:
-    """Carries bytes both ways, as well as its fault lets it."""
+    """Delivers bytes in both directions, within its fault."""
 
     def __init__(self, clock: Any, ends: PipeAddresses, fault: Fault) -> None:
         self.clock = clock
         self.fault = fault
         self.byte_count = 0
-        """Bytes so far, both ways."""
+        """Bytes delivered so far, in both directions."""
         self.is_over = False
         self._client = MemoryTransport(self, ends.client, ends.server)
         self._server = MemoryTransport(self, ends.server, ends.client)
@@ -45,18 +45,18 @@ class MemoryPipe:
         self._loses = bool(fault.lost_reply)
 
     def join(self, client: Any, server: Any) -> None:
-        """Give both their transports, the server first."""
+        """Connect both protocols to their transports, the server first."""
         self._server.protocol, self._client.protocol = server, client
         server.makeConnection(self._server)
         client.makeConnection(self._client)
 
-    def left(self, wanted: int) -> int:
-        """Return how many more bytes may arrive, at most so many."""
+    def deliverable(self, size: int) -> int:
+        """Return how many of ``size`` bytes may be delivered."""
         limit = self.fault.limit
-        return wanted if limit is None else max(0, min(wanted, limit - self.byte_count))
+        return size if limit is None else max(0, min(size, limit - self.byte_count))
 
-    def passed(self, data: bytes, from_server: bool) -> bytes:
-        """Count bytes, and return what arrives of them."""
+    def filtered(self, data: bytes, from_server: bool) -> bytes:
+        """Count bytes; return those that are not dropped."""
         self.byte_count += len(data)
         if not from_server or not self._loses:
             return data
@@ -68,8 +68,8 @@ class MemoryPipe:
                 break
         return b"".join(lines)
 
-    def exhausted(self) -> None:
-        """Do what comes when no more bytes may arrive."""
+    def apply_end(self) -> None:
+        """End the connection as the fault requires, when no more bytes may be delivered."""
         if self.is_over or self.fault.stall_after == self.fault.limit:
             return
         self.is_over = True
@@ -83,7 +83,7 @@ class MemoryPipe:
 
 @implementer(ITCPTransport)
 class MemoryTransport:
-    """One side; what it is given goes to the protocol of the other."""
+    """One side of a connection; delivers what is written to the protocol of the other side."""
 
     other: MemoryTransport
     protocol: Any = None
@@ -95,7 +95,7 @@ class MemoryTransport:
         self._own, self._peer = own, peer
         self._unsent = bytearray()
         self._paused = self._lost = False
-        self._ending = self._ended = self._heard_end = False
+        self._ending = self._ended = self._received_eof = False
         self._producer: Any = None
         self._streaming = self._held = False
         self._call: Any = None
@@ -109,49 +109,49 @@ class MemoryTransport:
             self._held = True
             if self._streaming:
                 self._producer.pauseProducing()
-        self._carry()
+        self._schedule_delivery()
 
     def writeSequence(self, data: Any) -> None:
         """Send."""
         self.write(b"".join(data))
 
-    def _carry(self, seconds: float = 0.0) -> None:
+    def _schedule_delivery(self, seconds: float = 0.0) -> None:
         if self._call is None and not self._lost:
             self._call = self._pipe.clock.callLater(seconds, self._deliver)
 
     def _deliver(self) -> None:
-        """Have a piece arrive, if the other side takes it."""
+        """Deliver some bytes, unless the other side has paused."""
         self._call = None
         other, pipe = self.other, self._pipe
         if self._lost or other._lost or other._paused:
             return
-        count = pipe.left(min(len(self._unsent), DELIVERY_SIZE))
+        count = pipe.deliverable(min(len(self._unsent), DELIVERY_SIZE))
         if count:
             data = bytes(self._unsent[:count])
             del self._unsent[:count]
-            arrived = pipe.passed(data, self.is_server_side)
+            arrived = pipe.filtered(data, self.is_server_side)
             if arrived:
                 other.protocol.dataReceived(arrived)
         if self._unsent or (self._ending and not self._ended):
-            self._go_on(count)
-        self._release()
+            self._continue_delivery(count)
+        self._resume_producer()
 
-    def _go_on(self, count: int) -> None:
-        if not self._pipe.left(1):
-            self._pipe.exhausted()
+    def _continue_delivery(self, count: int) -> None:
+        if not self._pipe.deliverable(1):
+            self._pipe.apply_end()
         elif self._unsent:
             rate = self._pipe.fault.rate
-            self._carry(count / rate if rate else 0.0)
+            self._schedule_delivery(count / rate if rate else 0.0)
         else:
             self._finish()
 
-    def _release(self) -> None:
+    def _resume_producer(self) -> None:
         if self._held and len(self._unsent) < HIGH_WATER_BYTES and self._producer is not None:
             self._held = False
             self._producer.resumeProducing()
 
     def _finish(self) -> None:
-        """Have the other side see our end."""
+        """Signal the end of this side (FIN) to the other side."""
         self._ended = True
         half = IHalfCloseableProtocol(self.protocol, None)
         if half is not None and not self._lost:
@@ -161,10 +161,10 @@ class MemoryTransport:
             self.lose(ConnectionDone())
 
     def receive_eof(self) -> None:
-        """Learn that the other side sends no more."""
-        if self._heard_end or self._lost:
+        """Handle the end of the other side."""
+        if self._received_eof or self._lost:
             return
-        self._heard_end = True
+        self._received_eof = True
         half = IHalfCloseableProtocol(self.protocol, None)
         if half is not None:
             half.readConnectionLost()
@@ -173,7 +173,7 @@ class MemoryTransport:
             self.other.receive_eof()
 
     def lose(self, reason: Exception) -> None:
-        """Be gone."""
+        """Close this side and notify its protocol."""
         if self._lost:
             return
         self._lost = self.disconnecting = True
@@ -185,7 +185,7 @@ class MemoryTransport:
         self.protocol.connectionLost(Failure(reason))
 
     def loseConnection(self) -> None:
-        """Send what is kept, then close."""
+        """Send the unsent bytes, then close."""
         self.disconnecting = True
         if self._ended:
             self._pipe.clock.callLater(0, self.lose, ConnectionDone())
@@ -193,19 +193,19 @@ class MemoryTransport:
             self.loseWriteConnection()
 
     def loseWriteConnection(self) -> None:
-        """Send what is kept, then end this side."""
+        """Send the unsent bytes, then half-close."""
         self._ending = True
-        self._carry()
+        self._schedule_delivery()
 
     def abortConnection(self) -> None:
-        """Break it off."""
+        """Reset the connection."""
         if not self._lost:
             self._pipe.is_over = True
             self._pipe.clock.callLater(0, self.lose, ConnectionAborted())
             self._pipe.clock.callLater(0, self.other.lose, ConnectionLost())
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Hold this one back."""
+        """Pause this producer while too many bytes are unsent."""
         self._producer, self._streaming = producer, streaming
         if self._lost:
             producer.stopProducing()
@@ -213,21 +213,21 @@ class MemoryTransport:
             producer.resumeProducing()
 
     def unregisterProducer(self) -> None:
-        """Apply no back-pressure."""
+        """Forget the producer."""
         self._producer = None
 
     def pauseProducing(self) -> None:
-        """Take no more for now."""
+        """Stop receiving for now."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """Take more."""
+        """Receive again."""
         self._paused = False
         if self.other._unsent or (self.other._ending and not self.other._ended):
-            self.other._carry()
+            self.other._schedule_delivery()
 
     def stopProducing(self) -> None:
-        """Take no more at all."""
+        """Close the connection."""
         self.loseConnection()
 
     def getHost(self) -> IPv4Address:
@@ -239,15 +239,15 @@ class MemoryTransport:
         return self._peer
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """Nothing to set."""
+        """Do nothing."""
 
     def getTcpNoDelay(self) -> bool:
-        """Nothing is delayed here."""
+        """Return True: nothing is delayed."""
         return True
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Nothing to set."""
+        """Do nothing."""
 
     def getTcpKeepAlive(self) -> bool:
-        """Nothing is kept."""
+        """Return False."""
         return False

@@ -1,13 +1,13 @@
 """For tests of programs that use the client: the real service in memory, without sockets.
 
-The one module of the client that needs the server. Everything is as it is over a network, but for
+The only module of the client that imports the server. Everything is as over a network, except for
 TLS, the kernel and the waiting: nothing moves before `MemoryService.result`, `settle` or
-`pass_time` let it, and what they do is the same each time.
+`pass_time` is called, and then always in the same order.
 
     service = MemoryService({"ann": "secret"})
     client = service.result(service.connect("ftp://ann:secret@server/"))
     service.faults.data(Fault(cut_after=1000))
-    service.failure(client.download("report.pdf"), Cut)
+    service.failure(client.download("report.pdf"), NetworkError)
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ FTP_PORT, SIMPLE_PORT = 21, 1452
 
 
 class MemoryDataListener(DataListener):
-    """A port of the network in memory, for one data connection."""
+    """A listening port of the network, for one data connection."""
 
     def __init__(self, network: MemoryNetwork) -> None:
         self.accept_peer = None
         self._network = network
-        self.port = network.listen(self._comes)
+        self.port = network.listen(self._accept)
 
-    def _comes(self, peer: IPv4Address) -> Any:
+    def _accept(self, peer: IPv4Address) -> Any:
         return self.accept_peer(peer.host) if self.accept_peer is not None else None
 
     @property
     def is_open(self) -> bool:
-        """Whether anybody can come in."""
+        """Whether connections are accepted."""
         return self.port > 0
 
     def watch(self) -> None:
@@ -71,11 +71,11 @@ class MemoryDataListener(DataListener):
         """Do nothing: no connection waits."""
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self.close_now()
 
     def close_now(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._network.close(self.port)
 
 
@@ -83,7 +83,7 @@ class MemoryDataConnector(DataConnector):
     """Prepares data connections in memory."""
 
     def open_listener(self) -> DataListener:
-        """Listen."""
+        """Return a new listener."""
         return MemoryDataListener(self._reactor)
 
 
@@ -95,7 +95,7 @@ class MemoryFTPFactory(FTPFactory):
 
 @implementer(IRealm)
 class SharedFilesRealm:
-    """The realm: all have the same files."""
+    """A realm whose accounts share the same files."""
 
     def __init__(self, storage: MemoryStorage, rights: frozenset[Right]) -> None:
         self._storage = storage
@@ -111,8 +111,8 @@ class SharedFilesRealm:
 class MemoryService:
     """A service on a network of its own: FTP on port 21, the simple protocol on 1452.
 
-    ``accounts`` are names and passwords, ``rights`` those of all of them (``full``, ``read``,
-    ``upload-only``, ``read-append``); nobody in ``accounts`` means that anonymous users may in.
+    ``accounts`` are passwords by user name; without accounts, anonymous login is allowed.
+    ``rights`` are those of all accounts: ``full``, ``read``, ``upload-only`` or ``read-append``.
     """
 
     def __init__(
@@ -122,10 +122,10 @@ class MemoryService:
         settings: SessionSettings | None = None,
     ) -> None:
         self.network = MemoryNetwork()
-        """To be passed for a reactor."""
+        """To be passed as the reactor."""
         self.storage = MemoryStorage()
         checker = InMemoryUsernamePasswordDatabaseDontUse(
-            **{name: word.encode() for name, word in (accounts or {}).items()}
+            **{name: password.encode() for name, password in (accounts or {}).items()}
         )
         checkers = [checker] if accounts else [AllowAnonymousAccess()]
         portal = Portal(SharedFilesRealm(self.storage, PRESETS[rights]), checkers)
@@ -142,33 +142,33 @@ class MemoryService:
         return self.network.faults
 
     def connect(self, url: str, settings: Settings | None = None) -> Deferred[Client]:
-        """Connect to it; the host in the URL may be any."""
+        """Connect a client; the host in the URL is ignored."""
         given = settings or Settings(netrc=None)
         return connect(_local_destination(url), reactor=self.network, settings=given)
 
     def connect_pool(
         self, url: str, size: int, settings: Settings | None = None
     ) -> Deferred[Client]:
-        """Connect a pool to it."""
+        """Connect a client with up to ``size`` connections; the host in the URL is ignored."""
         given = settings or Settings(netrc=None)
         return connect_pool(_local_destination(url), size, reactor=self.network, settings=given)
 
     def settle(self) -> None:
-        """Let everything happen that needs no time to pass."""
+        """Run everything that is due now, until nothing is."""
         self.network.settle()
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock, and run everything that is due by then."""
         self.network.pass_time(seconds)
 
     def result(
         self, deferred: Deferred[T] | Coroutine[Deferred[Any], Any, T], seconds: float = 0.0
     ) -> T:
-        """Let it happen, for so many seconds, and return the result; raises what it fails with."""
+        """Advance the clock by ``seconds``, and return the result of a call; raises its error."""
         results: list[Any] = []
         ensureDeferred(deferred).addBoth(results.append)
         self.network.pass_time(seconds)
-        assert results, "there is no result yet"
+        assert results, f"no result after {seconds:g} seconds"
         if isinstance(results[0], Failure):
             results[0].raiseException()
         found: T = results[0]
@@ -180,15 +180,15 @@ class MemoryService:
         kind: type[E],
         seconds: float = 0.0,
     ) -> E:
-        """Let it happen, and return the error of this kind that it fails with."""
+        """Advance the clock by ``seconds``; return the error of a call, a ``kind``."""
         try:
             result = self.result(deferred, seconds)
         except kind as error:
             return error
-        raise AssertionError(f"it did not fail: {result!r}")
+        raise AssertionError(f"the call did not fail, but returned {result!r}")
 
     def write(self, name: str, content: bytes) -> None:
-        """Put a file there."""
+        """Write a file to the storage of the service."""
 
         async def write() -> None:
             request = WriteRequest(WriteMode.REPLACE, 0, len(content), 0o644)
@@ -199,7 +199,7 @@ class MemoryService:
         self.result(Deferred.fromCoroutine(write()))
 
     def read(self, name: str) -> bytes:
-        """Return what a file there holds."""
+        """Return the content of a file in the storage of the service."""
 
         async def read() -> bytes:
             reading = await self.storage.open_reading(VirtualPath.parse(name))
@@ -213,5 +213,5 @@ class MemoryService:
 
 
 def _local_destination(url: str) -> Destination:
-    """Return what a URL says, with a host that needs not be looked up."""
+    """Return the destination of a URL, with the host replaced by an address."""
     return replace(parse_url(url), host="127.0.0.1")

@@ -40,7 +40,7 @@ def test_kinds_are_told_apart():
     [
         (ConnectionRefusedError(111, "Connection refused"), os.strerror(111)),
         (ConnectBindError("no address"), "Couldn't bind: no address"),
-        (DNSLookupError("no results for hostname lookup: x"), "there is no such host"),
+        (DNSLookupError("no results for hostname lookup: x"), "unknown host"),
         (KeyError(), "KeyError"),
     ],
 )

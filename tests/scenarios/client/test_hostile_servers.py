@@ -76,7 +76,7 @@ def test_a_plaintext_password_is_warned_about_once():
         server.network.pass_time(5.0)
         assert server.result(client.send("NOOP"), 5.0).code == 200
     assert len(server.connections) == 4
-    assert told == ["The password of ann is sent to 127.0.0.1 in plaintext: no TLS."]
+    assert told == ["The password of ann is sent to 127.0.0.1 in plaintext, without TLS."]
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ async def test_data_connections_resume_the_tls_session(server, reactor, tmp_path
 
 @ensureDeferred
 async def test_plaintext_data_connections(reactor, services):
-    settings = services.settings(data_in_clear=True)
+    settings = services.settings(plaintext_data=True)
     client = await connect(services.url("ftpes"), reactor=reactor, settings=settings)
     await client.upload(BIG, "big")
     assert (await client.download("big")).data == BIG
