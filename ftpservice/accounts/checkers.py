@@ -1,7 +1,8 @@
 """The checker of ``passwd.db``.
 
-Every login costs the same, with a known name or an unknown one: one check of the file and one hash
-of the usual cost, both in a thread. Only then are other reasons for a refusal considered. Refusals
+Every login that is refused costs the same, with a known name or an unknown one: one check of the
+file and one hash of the usual cost, both in a thread. Only then are other reasons for a refusal
+considered. A login that was accepted before takes a shorter way (`verified_passwords`). Refusals
 are `LoginRefused`; their reason is for the log, not for the client.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -35,6 +36,7 @@ from ftpservice.accounts.networks import is_in_networks
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.passwd_line import PasswdContents
 from ftpservice.accounts.password_hash import cost_of, verify
+from ftpservice.accounts.verified_passwords import VerifiedPasswords
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.events import LoginRefusal
 
@@ -122,6 +124,7 @@ class PasswordFileChecker:
         self.refuse_shipped = False
         self._pool = pool
         self._today = today
+        self._verified = VerifiedPasswords()
 
     def start(self, reactor: Any) -> None:
         """Create the thread pool, unless there is one, and log what a check costs."""
@@ -164,8 +167,15 @@ class PasswordFileChecker:
         if ICertificateCredentials.providedBy(credentials):
             refreshed = pool.run(self.file.refresh)
             return refreshed.addCallback(self._certificate_login, name, credentials)
-        checked = pool.run(self._check, name, password_bytes(credentials.password))
-        return checked.addCallback(self._password_login, name, credentials)
+        password = password_bytes(credentials.password)
+        known = self._verified.find(name, password)
+        if known is not None and not self._refusals(
+            self.file.contents, known.record, IPeerCredentials(credentials, UNKNOWN_PEER)
+        ):
+            return succeed(known)
+        checked = pool.run(self._check, name, password)
+        since = self._verified.now()
+        return checked.addCallback(self._password_login, name, password, credentials, since)
 
     def _check(self, name: str, password: bytes) -> Checked:
         """Read the file and hash the password (blocks); costs the same for an unknown name."""
@@ -178,8 +188,11 @@ class PasswordFileChecker:
             log.failure("the password check failed")
             raise LoginRefused(LoginRefusal.CHECKER_FAILED, repr(error)) from error
 
-    def _password_login(self, checked: Checked, name: str, credentials: Any) -> bytes | tuple[()]:
+    def _password_login(
+        self, checked: Checked, name: str, password: bytes, credentials: Any, since: float
+    ) -> bytes | tuple[()]:
         contents, record, is_right = checked
+        self._verified.checked(contents, since)
         if record is None:
             raise LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.file.path}")
         reasons = self._refusals(contents, record, IPeerCredentials(credentials, UNKNOWN_PEER))
@@ -187,7 +200,7 @@ class PasswordFileChecker:
             reasons.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
         if reasons:
             raise refusal_for(reasons, self._place_of(record))
-        return RecordedName.of(record)
+        return self._verified.remember(name, password, record)
 
     def _certificate_login(
         self, contents: PasswdContents, name: str, credentials: Any

@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
 
-from ftpservice.accounts import checkers
+from ftpservice.accounts import checkers, verified_passwords
 from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
 from ftpservice.accounts.account_record import (
     AccountRecord,
@@ -158,6 +158,42 @@ def test_every_login_costs_one_look_and_one_hash_at_the_cost_of_an_account(
     costs = {cost(record.password_hash) for record in checker.records()}
     assert cost(hashed) in costs
     assert len(pool.calls) == 1
+
+
+def test_a_repeated_login_needs_no_thread_and_no_hash(checker, hashes, pool):
+    first = ask(checker, b"alice")
+    assert ask(checker, b"alice") is first
+    assert len(hashes) == len(pool.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "peer"),
+    [
+        (b"alice", b"wrong", "10.0.0.1"),
+        (b"nobody", b"secret", "10.0.0.1"),
+        (b"office", b"secret", "192.0.2.1"),
+    ],
+)
+def test_a_refusal_after_a_login_costs_what_every_refusal_costs(
+    checker, hashes, pool, name, password, peer
+):
+    for accepted in (b"alice", b"office"):
+        assert ask(checker, accepted, peer="10.0.0.1") == accepted
+    before = len(hashes)
+    for _ in range(2):
+        assert refused(ask(checker, name, password, peer))
+    assert len(hashes) == len(pool.calls) == before + 2
+
+
+def test_a_repeated_login_sees_what_changed_in_the_file_when_the_next_check_is_due(
+    checker, path, monkeypatch
+):
+    assert ask(checker, b"alice") == b"alice"
+    path.write_text(f"alice:{SECRET}:/:full:disabled\n")
+    assert ask(checker, b"alice") == b"alice"
+    monkeypatch.setattr(verified_passwords, "RECHECK_SECONDS", -1.0)
+    checker._verified.checked(checker.file.contents, checker._verified.now())
+    assert refused(ask(checker, b"alice"))
 
 
 def cost(hashed):
