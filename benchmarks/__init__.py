@@ -1,3 +1,3 @@
-"""The benchmark: ``python -m benchmarks``. Imports nothing of the service that it measures."""
+"""The benchmark: ``python -m benchmarks``. It does not import the service that it measures."""
 
 __all__: list[str] = []

@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the benchmark with the options of the command line."""
     choice = parse(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = Results.read(choice.render) if choice.render else measured(choice)
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def measured(choice: Choice) -> Results:
-    """Run all jobs; servers and data are gone when this returns or raises."""
+    """Run all jobs; servers and data are removed when this returns or raises."""
     raise_limits()
     results = Results(describe(choice.scale, choice.rounds))
     with Workspace(choice.directory, choice.scale) as workspace:
@@ -45,16 +45,18 @@ def measured(choice: Choice) -> Results:
             for job in possible(choice.jobs, peers, has_tls):
                 print(f"{job.name}: {job.title}", file=sys.stderr, flush=True)
                 results.add(job, rounds.run(job))
-                results.write(choice.output / "results.json")  # so that nothing is lost
+                results.write(
+                    choice.output / "results.json"
+                )  # after each job, so that an interrupted run keeps its results
     return results
 
 
 def possible(jobs: tuple[Job, ...], peers: list[Peer], has_tls: bool) -> tuple[Job, ...]:
-    """Return the jobs that the load client can do; tells what is left out of those under TLS."""
+    """Return the jobs that can run; prints which jobs and servers have no TLS."""
     if not any(job.profile.secure for job in jobs):
         return jobs
     if not has_tls:
-        print("no TLS: the compiler finds no OpenSSL (apt install libssl-dev, or "
+        print("no TLS: the compiler does not find OpenSSL (apt install libssl-dev, or "
               "benchmarks/install-peers)", file=sys.stderr)  # fmt: skip
         return tuple(job for job in jobs if not job.profile.secure)
     for peer in peers:
@@ -64,7 +66,7 @@ def possible(jobs: tuple[Job, ...], peers: list[Peer], has_tls: bool) -> tuple[J
 
 
 def write(path: Path, content: str) -> None:
-    """Write a file, and its directory if there is none."""
+    """Write a file; create its directory if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, encoding="utf-8")
 

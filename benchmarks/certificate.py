@@ -1,4 +1,4 @@
-"""The certificate that every server has for a run: self-signed, ECDSA with P-256."""
+"""The certificate of the servers, made for one run: self-signed, ECDSA with P-256."""
 
 from __future__ import annotations
 

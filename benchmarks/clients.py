@@ -1,12 +1,13 @@
-"""Our client beside curl and lftp, all with our server: ``python -m benchmarks.clients [--quick]``.
+"""Compares our client with curl and lftp, with our server: ``python -m benchmarks.clients``.
 
-One large file and many small ones, both ways, in clear and under TLS. Contenders take turns; a
-number is the median of the rounds, with the least and the most beside it. Time runs from the start
-of curl and lftp to their end; of ours, from before it connects to its end, for what Python takes to
-start belongs to whoever's program it is part of. Files are in memory, and what arrived is checked.
+One large file and many small ones, in both directions, in plaintext and with TLS. The clients take
+turns; a number is the median of the rounds, followed by the minimum and the maximum. For curl and
+lftp, the time is that of the process; for ours it begins before the connection is made, because the
+start of Python belongs to the program that uses the library. Files are in memory, and their sizes
+are checked.
 
-curl 7.88 at times waits for a whole second when the reply to EPSV comes sooner than it expects; so
-with many files its median says little of it, and its best round more.
+curl 7.88 sometimes waits for a second when the reply to EPSV arrives sooner than it expects, so for
+many files its best round says more than its median.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from pathlib import Path
 
 from benchmarks.servers.running import free_port
 
-__all__ = ["CONTENDERS", "JOBS", "House", "Job", "main"]
+__all__ = ["CLIENTS", "JOBS", "FileServer", "Job", "main"]
 
 CHECKOUT = Path(__file__).parent.parent
 MEMORY = Path("/dev/shm")
-SMALL = 4096
-PATIENCE = 20
-"""Seconds; who takes longer is stopped, and what arrived by then counts."""
+SMALL_SIZE = 4096
+TIMEOUT_SECONDS = 20
+"""A client that takes longer is stopped; the files that have arrived count."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is done: ``count`` files of ``size`` bytes, up or down."""
+    """The transfer of ``count`` files of ``size`` bytes."""
 
     name: str
     up: bool
@@ -48,13 +49,13 @@ class Job:
 JOBS = (
     Job("down, one file", False, 1 << 30, 1),
     Job("up, one file", True, 1 << 30, 1),
-    Job("down, 4 KiB files", False, SMALL, 1000),
-    Job("up, 4 KiB files", True, SMALL, 1000),
+    Job("down, 4 KiB files", False, SMALL_SIZE, 1000),
+    Job("up, 4 KiB files", True, SMALL_SIZE, 1000),
 )
 
 
-class House:
-    """A server of ours with the files of a job, and a directory for the clients."""
+class FileServer:
+    """A server with the files of a job, and a directory for the clients."""
 
     def __init__(self, place: Path, port: int, secured: bool) -> None:
         self.served, self.own = place / "served", place / "own"
@@ -62,7 +63,7 @@ class House:
         self.secured = secured
 
     def prepare(self, job: Job) -> tuple[Path, Path]:
-        """Make the files of a job; return where they are and where they are to be."""
+        """Create the files of a job; return their directory and that of the copies."""
         for directory in (self.served, self.own):
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir()
@@ -70,7 +71,9 @@ class House:
         content = os.urandom(min(job.size, 1 << 20))
         for number in range(job.count):
             _fill(source / f"f{number:05d}", content, job.size // len(content))
-        ballast = self.own.parent / "ballast"  # memory that the host would take back meanwhile
+        ballast = (
+            self.own.parent / "ballast"
+        )  # memory that the host would take back meanwhile (`benchmarks.workspace`)
         _fill(ballast, content, job.size * job.count // len(content))
         ballast.unlink()
         return source, target
@@ -81,31 +84,31 @@ class House:
 
 
 @contextmanager
-def serving(secured: bool) -> Iterator[House]:
-    """Start the server, in memory, and end it."""
+def serving(secured: bool) -> Iterator[FileServer]:
+    """A context manager that runs the server, with its files in memory."""
     with tempfile.TemporaryDirectory(prefix="clients-", dir=MEMORY) as name:
-        house = House(Path(name), free_port(), secured)
-        house.served.mkdir()
+        server = FileServer(Path(name), free_port(), secured)
+        server.served.mkdir()
         command = "from ftpservice.service.cli import main; main()"
         options = [
-            f"--listen=tcp:{house.port}:interface=127.0.0.1",
+            f"--listen=tcp:{server.port}:interface=127.0.0.1",
             "--auth=memory:ann:secret",
             "--root=served",
         ]
         log = Path(name) / "log"
         with (
-            log.open("wb") as said,
+            log.open("wb") as output,
             subprocess.Popen(
                 [sys.executable, "-c", command, "serve", *options],
                 cwd=name,
                 env=environment(),
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
             ) as process,
         ):
             try:
                 _wait(process, log)
-                yield house
+                yield server
             finally:
                 process.terminate()
 
@@ -113,7 +116,7 @@ def serving(secured: bool) -> Iterator[House]:
 def _wait(process: subprocess.Popen[bytes], log: Path) -> None:
     while "ftp://" not in log.read_text():
         if process.poll() is not None:
-            raise RuntimeError(f"the server does not start: {log.read_text()}")
+            raise RuntimeError(f"the server did not start: {log.read_text()}")
         time.sleep(0.02)
 
 
@@ -124,43 +127,43 @@ def _fill(path: Path, content: bytes, times: int) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return one in which Python finds the checkout."""
+    """Return an environment in which Python finds the checkout."""
     return os.environ | {"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'client'}"}
 
 
-def ours(house: House, job: Job, connections: int = 1) -> float:
-    """Return the seconds that the library needs."""
+def ours(server: FileServer, job: Job, connections: int = 1) -> float:
+    """Return the seconds of our library."""
     program = Path(__file__).with_name("clients_ours.py")
-    scheme = "ftpes" if house.secured else "ftp"
+    scheme = "ftpes" if server.secured else "ftp"
     words = ["up" if job.up else "down", str(connections), str(job.count)]
-    done = run([sys.executable, str(program), house.url(scheme), *words], house.own)
+    done = run([sys.executable, str(program), server.url(scheme), *words], server.own)
     return float(done.stdout)
 
 
-def pool(house: House, job: Job) -> float:
-    """Return the seconds of four connections; one file comes in segments."""
-    return ours(house, job, 4)
+def pool(server: FileServer, job: Job) -> float:
+    """Return the seconds of our library with four connections; one file is sent in segments."""
+    return ours(server, job, 4)
 
 
-def curl(house: House, job: Job) -> float:
-    """Return the seconds of one curl, which keeps its connection."""
+def curl(server: FileServer, job: Job) -> float:
+    """Return the seconds of one curl process with one connection."""
     lines = []
     for number in range(job.count):
         name = f"f{number:05d}"
-        lines.append(f'url = "{house.url(path=name)}"')
+        lines.append(f'url = "{server.url(path=name)}"')
         lines.append(f'upload-file = "{name}"' if job.up else f'output = "{name}"')
-    (house.own.parent / "curl").write_text("\n".join(lines))
-    secured = ["--ssl-reqd", "--insecure"] if house.secured else []
-    return timed(["curl", "-s", *secured, "-K", str(house.own.parent / "curl")], house.own)
+    (server.own.parent / "curl").write_text("\n".join(lines))
+    secured = ["--ssl-reqd", "--insecure"] if server.secured else []
+    return timed(["curl", "-s", *secured, "-K", str(server.own.parent / "curl")], server.own)
 
 
-def lftp(house: House, job: Job) -> float:
-    """Return the seconds of one lftp with one connection."""
-    secured = "yes" if house.secured else "no"
+def lftp(server: FileServer, job: Job) -> float:
+    """Return the seconds of one lftp process with one connection."""
+    secured = "yes" if server.secured else "no"
     settings = f"set ssl:verify-certificate no; set ftp:ssl-force {secured}; "
     settings += f"set ftp:ssl-allow {secured}; set ftp:ssl-protect-data {secured}; "
     verb = "mput f*" if job.up else "mget f*"
-    return timed(["lftp", "-c", f"{settings} open {house.url()}; {verb}"], house.own)
+    return timed(["lftp", "-c", f"{settings} open {server.url()}; {verb}"], server.own)
 
 
 def timed(command: list[str], directory: Path) -> float:
@@ -171,7 +174,7 @@ def timed(command: list[str], directory: Path) -> float:
 
 
 def run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command to its good end."""
+    """Run a command; raises `RuntimeError` if it fails."""
     done = subprocess.run(
         command,
         cwd=directory,
@@ -179,7 +182,7 @@ def run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     if done.returncode:
@@ -187,7 +190,7 @@ def run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]
     return done
 
 
-CONTENDERS: dict[str, Callable[[House, Job], float]] = {
+CLIENTS: dict[str, Callable[[FileServer, Job], float]] = {
     "ours": ours,
     "ours, 4 connections": pool,
     "curl": curl,
@@ -195,50 +198,52 @@ CONTENDERS: dict[str, Callable[[House, Job], float]] = {
 }
 
 
-def measure(house: House, job: Job, contender: Callable[[House, Job], float]) -> float:
-    """Return MiB or files per second; raises `RuntimeError` when something did not arrive."""
-    _source, target = house.prepare(job)
+def measure(server: FileServer, job: Job, client: Callable[[FileServer, Job], float]) -> float:
+    """Return MiB or files per second; raises `RuntimeError` if files are missing or incomplete."""
+    _source, target = server.prepare(job)
     try:
-        seconds = contender(house, job)
+        seconds = client(server, job)
     except subprocess.TimeoutExpired:
-        return len(list(target.glob("f*"))) / PATIENCE
+        return len(list(target.glob("f*"))) / TIMEOUT_SECONDS
     arrived = [path.stat().st_size for path in target.glob("f*")]
     if arrived != [job.size] * job.count:
-        raise RuntimeError(f"{len(arrived)} files of {job.count} arrived")
+        raise RuntimeError(f"{len(arrived)} of {job.count} files arrived, or some are incomplete")
     return (job.size / (1 << 20) if job.count == 1 else job.count) / seconds
 
 
-def shown(numbers: list[float]) -> str:
-    """Return the median with the least and the most."""
+def summary(numbers: list[float]) -> str:
+    """Return the median with the minimum and the maximum."""
     return f"{statistics.median(numbers):.0f} ({min(numbers):.0f}-{max(numbers):.0f})"
 
 
 def main(words: list[str] | None = None) -> int:
-    """Measure, and print a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a twentieth of it, once")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round with a twentieth of the data"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(words)
-    there = [name for name in CONTENDERS if "ours" in name or shutil.which(name)]
-    print("| job | " + " | ".join(there) + " |\n| --- |" + " ---: |" * len(there))
+    clients = [name for name in CLIENTS if "ours" in name or shutil.which(name)]
+    print("| job | " + " | ".join(clients) + " |\n| --- |" + " ---: |" * len(clients))
     for secured in (False, True):
-        with serving(secured) as house:
+        with serving(secured) as server:
             for job in JOBS:
-                print(row(house, job, there, given), flush=True)
+                print(row(server, job, clients, given), flush=True)
     return 0
 
 
-def row(house: House, job: Job, there: list[str], given: argparse.Namespace) -> str:
+def row(server: FileServer, job: Job, clients: list[str], given: argparse.Namespace) -> str:
     """Return a line of the table."""
     unit = "MiB/s" if job.count == 1 else "files/s"
-    label = f"{job.name}{', TLS' if house.secured else ''}, {unit}"
+    label = f"{job.name}{', TLS' if server.secured else ''}, {unit}"
     if given.quick:
         job = Job(job.name, job.up, min(job.size, 50 << 20), max(1, job.count // 20))
-    numbers: dict[str, list[float]] = {name: [] for name in there}
+    numbers: dict[str, list[float]] = {name: [] for name in clients}
     for _ in range(1 if given.quick else given.rounds):
-        for name in there:
-            numbers[name].append(measure(house, job, CONTENDERS[name]))
-    return f"| {label} | " + " | ".join(shown(numbers[name]) for name in there) + " |"
+        for name in clients:
+            numbers[name].append(measure(server, job, CLIENTS[name]))
+    return f"| {label} | " + " | ".join(summary(numbers[name]) for name in clients) + " |"
 
 
 if __name__ == "__main__":

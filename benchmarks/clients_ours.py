@@ -1,4 +1,7 @@
-"""Moves files for ``benchmarks.clients``: URL, way, connections, files; prints the seconds."""
+"""Transfers files for ``benchmarks.clients``; prints the seconds.
+
+Arguments: URL, ``up`` or ``down``, number of connections, number of files.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from ftpservice_client import Client, Settings, Trust, connect, connect_pool
 __all__: list[str] = []
 
 
-async def main(reactor: Any, url: str, way: str, connections: str, count: str) -> None:
-    """Move the files, and print the seconds."""
+async def main(reactor: Any, url: str, direction: str, connections: str, count: str) -> None:
+    """Transfer the files and print the seconds."""
     settings = Settings(netrc=None, trust=Trust(insecure=True))
     names = [f"f{number:05d}" for number in range(int(count))]
     size = int(connections)
@@ -24,17 +27,17 @@ async def main(reactor: Any, url: str, way: str, connections: str, count: str) -
     if size == 1:
         client = await connect(url, reactor=reactor, settings=settings)
         for name in names:
-            await move(client, way, name)
+            await transfer(client, direction, name)
     else:
         client = await connect_pool(url, size, reactor=reactor, settings=settings)
-        await gatherResults([move(client, way, name, size) for name in names])
+        await gatherResults([transfer(client, direction, name, size) for name in names])
     await client.quit()
     print(time.perf_counter() - began)
 
 
-def move(client: Client, way: str, name: str, segments: int = 1) -> Deferred[Any]:
-    """Move a file."""
-    if way == "up":
+def transfer(client: Client, direction: str, name: str, segments: int = 1) -> Deferred[Any]:
+    """Transfer a file."""
+    if direction == "up":
         return client.upload(Path(name), name)
     return client.download(name, Path(name), segments=segments)
 

@@ -1,4 +1,4 @@
-"""The jobs: what the load client does, what is read off it, and what we want to reach."""
+"""The jobs: what the load client does, the quantity that is measured, and the goals."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ BEST_C = "best C"
 BEST_PEER = "best peer"
 """The best of all servers but ours."""
 CORES = "cores"
-"""A number of cores in use, by the server and the clients together."""
+"""The number of cores used by the server and the clients together."""
 PYFTPDLIB = "pyftpdlib"
 
 
 class Measure(Enum):
-    """What a job's number is: its unit, and whether more is better."""
+    """The quantity that a job measures: its unit, and whether more is better."""
 
     RATE = "MB/s", True
     FILES = "files/s", True
@@ -36,66 +36,66 @@ class Measure(Enum):
 
     @property
     def unit(self) -> str:
-        """What stands behind the number."""
+        """The unit of the number."""
         return self.value[0]
 
     @property
     def more_is_better(self) -> bool:
-        """Whether the number should grow."""
+        """Whether a greater number is better."""
         return self.value[1]
 
 
 class Profile(Enum):
-    """How a server is started; one that cannot be started so takes no part."""
+    """How a server is started; a server without a recipe for it is left out."""
 
     PLAIN = "plain"
     FRESH = "fresh"
-    """Plain, but in a process that has done nothing before."""
+    """Plain, but in a new process for each sample."""
     TLS = "tls"
-    """With a certificate; all connections of the clients are under TLS."""
+    """With a certificate; all connections of the clients use TLS."""
     THROTTLED = "throttled"
     DURABLE = "durable"
-    """Ours says 226 when a file is on the disk."""
+    """Ours sends 226 after fsync."""
     MEMORY = "memory"
-    """Ours keeps its files in its memory."""
+    """Ours with the memory backend."""
     STALL = "stall"
     """Ours with a stall meter."""
     SLOW_DISK = "slow-disk"
-    """Ours with a stall meter and a disk that takes 200 ms a call."""
+    """Ours with a stall meter, and 200 ms for each call to the disk."""
     TLS_STALL = "tls-stall"
     """Ours with a stall meter and a certificate."""
     SIMPLE = "simple"
-    """Ours speaks the simple protocol; the others FTP, as ever."""
+    """Ours with the simple protocol; the others with FTP."""
 
     @property
     def secure(self) -> bool:
-        """Whether all is done under TLS."""
+        """Whether all connections use TLS."""
         return self in (Profile.TLS, Profile.TLS_STALL)
 
     @property
     def metered(self) -> bool:
-        """Whether the longest stall is measured; others than ours have no meter."""
+        """Whether the longest stall is measured; only ours has a meter."""
         return self in (Profile.STALL, Profile.SLOW_DISK, Profile.TLS_STALL)
 
 
 @dataclass(frozen=True)
 class Goal:
-    """So many times the reference: at least where more is better, at most where less is."""
+    """A multiple of the reference: the least if more is better, otherwise the most."""
 
     factor: float
     reference: str
-    """A server's name, `BEST_C`, `BEST_PEER`, `CORES`, or empty: the number itself."""
+    """A server's name, `BEST_C`, `BEST_PEER` or `CORES`; empty: ``factor`` is the goal itself."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One row of the table. Sizes and counts are those at scale 1."""
+    """One row of the table. Sizes and counts are for scale 1."""
 
     name: str
     title: str
     measure: Measure
     verb: str
-    """The load client's job; empty: the mix of all."""
+    """The load client's operation; empty: a mix of jobs."""
     clients: int = 1
     count: int = 1
     """Operations of each client."""
@@ -106,9 +106,9 @@ class Job:
     text: bool = False
     profile: Profile = Profile.PLAIN
     types: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Transfer types by server, with the others' under an empty name; image where not told."""
+    """Transfer types by server, the default under an empty name; otherwise image (I)."""
     without: tuple[str, ...] = ()
-    """Servers known to hang or fail in this job."""
+    """Servers that are known to hang or fail in this job."""
     goals: tuple[Goal, ...] = ()
 
     def type_of(self, server: str) -> str:
@@ -117,7 +117,7 @@ class Job:
 
     @property
     def uploads(self) -> bool:
-        """Whether files are made that must be looked at and removed."""
+        """Whether the job creates files, which have to be checked and removed."""
         return self.verb == "stor"
 
 
@@ -192,7 +192,7 @@ JOBS = (
         **GENERIC, goals=LEVEL),
     Job("memory-retr", "RETR 64 MiB from memory (pyftpdlib: TYPE A)", R, "retr", size=64 * MIB,
         **GENERIC, goals=LEVEL),
-    Job("stall", "reactor stall under all of it", Measure.STALL, "", profile=Profile.STALL,
+    Job("stall", "reactor stall under all jobs", Measure.STALL, "", profile=Profile.STALL,
         goals=STALL),
     Job("stall-slow-disk", "reactor stall, disk of 200 ms a call", Measure.STALL, "",
         profile=Profile.SLOW_DISK, goals=STALL),

@@ -14,26 +14,26 @@ from benchmarks.servers.running import Running, Unusable
 
 __all__ = ["Load", "Loader"]
 
-PATIENCE = 600.0
+TIMEOUT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the clients did."""
+    """The result of one run of the load client."""
 
     seconds: float
     bytes: int
     operations: int
     cpu: float
-    """Of the clients, all together."""
+    """CPU seconds of all clients together."""
     p50: float
     p99: float
     longest: float
     first: float
     secured: int
-    """Data connections under TLS."""
+    """Number of data connections with TLS."""
     resumed: int
-    """Those of them that went on with the session of their control connection."""
+    """Number of them that resumed the TLS session of their control connection."""
 
 
 class Loader:
@@ -44,25 +44,25 @@ class Loader:
         self._program = program
 
     def run(self, server: Running, verb: str, **given: object) -> Load:
-        """Do one job to its end."""
+        """Run one job."""
         try:
             done = subprocess.run(
                 self._command(server, verb, given),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=PATIENCE,
+                timeout=TIMEOUT_SECONDS,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise Unusable(f"{verb} takes more than {PATIENCE:.0f} s") from None
+            raise Unusable(f"{verb} takes more than {TIMEOUT_SECONDS:.0f} s") from None
         if done.returncode:
-            told = _last(done.stderr) or f"the client ended with {done.returncode}"
-            raise Unusable(f"{_brief(verb, given)}: {told}")
+            message = _last(done.stderr) or f"the client exited with status {done.returncode}"
+            raise Unusable(f"{_brief(verb, given)}: {message}")
         return Load(**json.loads(done.stdout))
 
     @contextmanager
     def idle(self, server: Running, **given: object) -> Iterator[Load]:
-        """Log in and stay while in ``with``."""
+        """A context manager that keeps idle sessions open."""
         with subprocess.Popen(
             self._command(server, "idle", given),
             stdin=subprocess.PIPE,
@@ -75,7 +75,7 @@ class Loader:
                 if not line:
                     raise Unusable(_last(process.stderr.read()))
                 yield Load(**json.loads(line))
-                process.communicate(timeout=PATIENCE)
+                process.communicate(timeout=TIMEOUT_SECONDS)
             finally:
                 process.kill()
 

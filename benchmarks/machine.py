@@ -1,4 +1,4 @@
-"""What the machine is, and what it must allow."""
+"""The description of the machine, and its limits."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ TCP_ULP = 31
 
 
 def raise_limits() -> None:
-    """Allow this process, and what it starts, all the descriptors it may have."""
+    """Raise the limit of descriptors to the hard limit, for this process and its children."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def descriptors() -> int:
-    """Return how many descriptors a process may have."""
+    """Return the limit of descriptors of a process."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def describe(scale: float, rounds: int) -> dict[str, Any]:
-    """Return what a reader of the results should know."""
+    """Return the facts about the machine and the run that the results contain."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _field(Path("/proc/cpuinfo"), "model name"),

@@ -22,11 +22,11 @@ MIX = (
     "mlsd",
 )  # fmt: skip
 SLOW_SHARE = 0.02
-"""Of each job of the mix, when each call to the disk takes 200 ms."""
+"""Share of each job of the mix that is run when each call to the disk takes 200 ms."""
 SPARE = 200
 NICENESS = 10
-"""Of clients beside which stalls are measured: a thread that has Python's lock is not kept from
-its processor by them, and the reactor's with it."""
+"""Niceness of the clients while stalls are measured, so that they do not preempt a server thread
+that holds Python's lock, for which the reactor would wait."""
 
 
 class Measuring:
@@ -37,7 +37,7 @@ class Measuring:
         self._loader = Loader(workspace.work / LOAD, niceness)
 
     def sample(self, job: Job, peer: Peer, server: Running) -> Sample:
-        """Do the job; raises `Unusable` if the server did not do it, or not rightly."""
+        """Do the job; raises `Unusable` if the server failed or transferred wrong bytes."""
         if job.measure is Measure.MEMORY:
             return self._idle(job, peer, server)
         if job.measure is Measure.STALL:
@@ -107,9 +107,9 @@ class Measuring:
             sizes = [path.stat().st_size for path in directory.iterdir()]
         finally:
             self._space.uploads(peer.name)
-        wanted = [self._space.size(job)] * load.operations
-        if not in_memory and sizes != wanted:
-            raise Unusable(f"{sum(sizes)} bytes in {len(sizes)} files, not all of what was sent")
+        expected = [self._space.size(job)] * load.operations
+        if not in_memory and sizes != expected:
+            raise Unusable(f"incomplete: {sum(sizes)} bytes in {len(sizes)} files arrived")
         return load
 
     def _idle(self, job: Job, peer: Peer, server: Running) -> Sample:
@@ -131,8 +131,8 @@ class Measuring:
         mix = [job] if job.verb else [each for each in JOBS if each.name in MIX]
         parts = [_part(each, share) for each in mix]
         server.stall()
-        behind = Measuring(self._space, NICENESS)
-        seconds = sum(behind._load(part, peer, server).seconds for part in parts)
+        nice = Measuring(self._space, NICENESS)
+        seconds = sum(nice._load(part, peer, server).seconds for part in parts)
         longest = json.loads(server.stall())["longest"]
         return Sample(longest * 1000, seconds, 0, len(parts))
 

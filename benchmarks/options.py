@@ -1,4 +1,4 @@
-"""The command line, as a frozen value."""
+"""The command line as a frozen value."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Choice:
 
 
 def parse(words: Sequence[str]) -> Choice:
-    """Read the command line; exits if it makes no sense."""
+    """Parse the command line; exits if it is invalid."""
     parser = _parser()
     given = parser.parse_args(words)
     if given.quick:
         given.rounds, given.scale = 1, 0.1
     if given.rounds < 1 or not 0 < given.scale <= 1:
-        parser.error("--rounds is at least 1, --scale more than 0 and at most 1")
+        parser.error("--rounds must be at least 1, --scale more than 0 and at most 1")
     jobs = _chosen(parser, "job", given.jobs, tuple(job.name for job in JOBS))
     return Choice(
         jobs=tuple(job for job in JOBS if job.name in jobs),
@@ -55,23 +55,36 @@ def parse(words: Sequence[str]) -> Choice:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measures this server and its peers side by side, on loopback.",
+        description="Measure this server and other FTP servers on loopback.",
         epilog=f"Jobs: {', '.join(job.name for job in JOBS)}. Servers: {', '.join(NAMES)}. "
-        "benchmarks/install-peers fetches the servers that are not in Python.",
+        "benchmarks/install-peers installs the servers written in C.",
     )
     add = parser.add_argument
-    add("--jobs", default="*", help="names or patterns, with commas: retr1,stor*,small-*")
-    add("--servers", default="*", help="names or patterns, with commas (default: all found)")
-    add("--rounds", type=int, default=5, help="medians are of so many (default: 5)")
-    add("--scale", type=float, default=1.0, help="0.1: a tenth of all sizes and counts")
-    add("--quick", action="store_true", help="the same as --rounds 1 --scale 0.1")
+    add("--jobs", default="*", help="names or patterns, separated by commas: retr1,stor*,small-*")
+    add(
+        "--servers",
+        default="*",
+        help="names or patterns, separated by commas (default: all that are installed)",
+    )
+    add("--rounds", type=int, default=5, help="number of samples for each median (default: 5)")
+    add(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="factor for all sizes and counts, at most 1 (default: 1)",
+    )
+    add("--quick", action="store_true", help="same as --rounds 1 --scale 0.1")
     add(
         "--directory",
         default=str(MEMORY) if os.access(MEMORY, os.W_OK) else tempfile.gettempdir(),
-        help="where the data is, a tmpfs (default: %(default)s)",
+        help="directory for the data, on a tmpfs (default: %(default)s)",
     )
-    add("--output", default=str(HERE / "results"), help="default: benchmarks/results")
-    add("--render", metavar="JSON", help="measure nothing; table and plot from older results")
+    add(
+        "--output",
+        default=str(HERE / "results"),
+        help="directory for the results (default: benchmarks/results)",
+    )
+    add("--render", metavar="JSON", help="only make the table and the plot, from earlier results")
     return parser
 
 
@@ -80,8 +93,8 @@ def _chosen(
 ) -> tuple[str, ...]:
     found: set[str] = set()
     for pattern in patterns.split(","):
-        fitting = set(fnmatch.filter(names, pattern))
-        if not fitting:
-            parser.error(f"no {kind} {pattern!r}; there are {', '.join(names)}")
-        found |= fitting
+        matching = set(fnmatch.filter(names, pattern))
+        if not matching:
+            parser.error(f"no {kind} {pattern!r}; choose from {', '.join(names)}")
+        found |= matching
     return tuple(name for name in names if name in found)

@@ -1,4 +1,4 @@
-"""The results as a plot: a panel a job, a bar a server, each panel on its own scale. SVG."""
+"""The results as a plot in SVG: one panel per job, each with its own scale, one bar per server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OURS_COLOUR, C_COLOUR, OTHER_COLOUR = "#c2410c", "#64748b", "#94a3b8"
 
 
 def svg(results: Results) -> str:
-    """Return the plot; the longest bar of a panel is its greatest number."""
+    """Return the plot; the longest bar of a panel is the greatest number."""
     rows = [row for row in results.rows if any(it.usable for it in row.outcomes.values())]
     parts: list[str] = []
     top = GAP
@@ -43,9 +43,9 @@ def _height(row: Row) -> int:
 
 
 def _panel(row: Row, left: int, top: int) -> Iterator[str]:
-    wish = "more" if row.job.measure.more_is_better else "less"
+    better = "more" if row.job.measure.more_is_better else "less"
     yield _text(left, top + 12, row.job.title, weight="bold")
-    yield _text(left, top + 27, f"{row.job.measure.unit}, {wish} is better", fill="#475569")
+    yield _text(left, top + 27, f"{row.job.measure.unit}, {better} is better", fill="#475569")
     usable = {name: it.value for name, it in row.outcomes.items() if it.usable}
     longest = max(usable.values()) or 1.0
     for place, (name, value) in enumerate(usable.items()):

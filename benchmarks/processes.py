@@ -1,4 +1,4 @@
-"""What a server's processes use, read from /proc: those of sessions that ended included."""
+"""CPU time and memory of a server's processes, from /proc; ended children are included."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["cpu_seconds", "family", "memory"]
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
-PARENT, USER_TIME, PAST_THE_CHILDREN = 1, 11, 15
+PARENT, USER_TIME, END_OF_TIMES = 1, 11, 15
 
 
 def _fields(number: int) -> list[str]:
-    """Return the fields of ``stat`` from the state on; none if the process is gone."""
+    """Return the fields of ``stat`` from the state on; empty if the process has ended."""
     try:
         text = (PROC / str(number) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -23,7 +23,7 @@ def _fields(number: int) -> list[str]:
 
 
 def family(root: int) -> list[int]:
-    """Return a process and its living descendants."""
+    """Return a process and its descendants."""
     children: dict[int, list[int]] = defaultdict(list)
     for entry in PROC.iterdir():
         if entry.name.isdigit() and (fields := _fields(int(entry.name))):
@@ -35,15 +35,15 @@ def family(root: int) -> list[int]:
 
 
 def cpu_seconds(root: int) -> float:
-    """Return the time used so far by a server: its own, its children's, its ended children's."""
+    """Return the CPU time of a server: its own, its children's and its ended children's."""
     ticks = 0
     for number in family(root):
-        ticks += sum(map(int, _fields(number)[USER_TIME:PAST_THE_CHILDREN]))
+        ticks += sum(map(int, _fields(number)[USER_TIME:END_OF_TIMES]))
     return ticks / TICKS
 
 
 def memory(root: int) -> int:
-    """Return the bytes of anonymous memory of a server, shared pages counted by their share."""
+    """Return the bytes of anonymous memory of a server; shared pages count by their share."""
     return sum(_anonymous(number) for number in family(root))
 
 

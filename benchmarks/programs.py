@@ -1,4 +1,4 @@
-"""The parts in C, compiled when they are needed."""
+"""Compiles the programs in C."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["KEEPER", "LOAD", "PEERS", "SLOW_DISK", "compiled"]
 
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
-"""Where ``install-peers`` unpacks."""
+"""The directory of ``install-peers``."""
 LOAD = "load"
 KEEPER = "keeper"
 SLOW_DISK = "slowdisk.so"
@@ -20,9 +20,9 @@ WITH_TLS, WITHOUT_TLS = "tls.c", "without_tls.c"
 
 
 def compiled(into: Path) -> bool:
-    """Compile the C programs into a directory; exits if that cannot be done.
+    """Compile the C programs into a directory; exits if that fails.
 
-    Returns whether the load client has TLS: not where OpenSSL's headers are missing.
+    Returns whether the load client has TLS, for which the headers of OpenSSL are needed.
     """
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
@@ -37,7 +37,7 @@ def compiled(into: Path) -> bool:
 
 
 def _openssl(compiler: str) -> tuple[str, ...] | None:
-    """Return what the compiler must be told to find OpenSSL: the system's or, if none, ours."""
+    """Return the compiler options for OpenSSL: the system's or that of ``install-peers``."""
     for words in (("-lssl", "-lcrypto"), *_unpacked()):
         probe = (compiler, "-x", "c", "-", "-x", "none", "-o", "/dev/null", *words)
         program = b"#include <openssl/ssl.h>\nint main(void) { return !TLS_client_method(); }\n"

@@ -1,7 +1,6 @@
-"""pyftpdlib's asynchronous server as its tutorial starts it; its own process, never imported.
+"""The asynchronous server of pyftpdlib, started as in its tutorial; run as a program.
 
-Its logins check the same argon2 hash as ours do; everything else is its default but for limits
-and timeouts.
+Logins check the same argon2 hash as ours; everything else but limits and timeouts is the default.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class HashingAuthorizer(DummyAuthorizer):  # type: ignore[misc]  # pyftpdlib has
 
 
 def arguments() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("root")
@@ -47,7 +46,7 @@ def arguments() -> argparse.Namespace:
 
 
 def secured(certificate: str) -> type[FTPHandler]:
-    """Return what serves TLS to those who ask for it; needs pyOpenSSL."""
+    """Return a handler with explicit TLS; needs pyOpenSSL."""
     from pyftpdlib.handlers import TLS_FTPHandler
 
     TLS_FTPHandler.certfile = certificate

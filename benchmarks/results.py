@@ -1,4 +1,4 @@
-"""What was measured, and the figures made of it: medians and ratios. Kept as JSON."""
+"""The measured samples, their medians and ratios; stored as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Sample:
-    """One number, and what it cost."""
+    """One measured number, and its cost."""
 
     value: float
     seconds: float = 0.0
@@ -27,29 +27,29 @@ class Sample:
     client_cpu: float = 0.0
     server_cpu: float = 0.0
     secured: int = 0
-    """Data connections under TLS."""
+    """Number of data connections with TLS."""
     resumed: int = 0
-    """Those of them that went on with the session of their control connection."""
+    """Number of them that resumed the TLS session of their control connection."""
 
     def share(self, cpu: float) -> float:
-        """Return so much CPU time as a share of one core."""
+        """Return CPU seconds as a share of one core."""
         return cpu / (self.seconds or 1.0)
 
 
 @dataclass
 class Outcome:
-    """What one server did in one job."""
+    """The result of one server in one job."""
 
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to tell."""
+        """Whether there are samples or failures."""
         return bool(self.samples or self.failures)
 
     @property
     def out(self) -> bool:
-        """Whether it failed too often: twice at first, or three times in all."""
+        """Whether it failed too often: twice without a sample, or three times in all."""
         return len(self.failures) > (2 if self.samples else 1)
 
     @property
@@ -64,27 +64,27 @@ class Outcome:
 
     @property
     def spread(self) -> tuple[float, float]:
-        """The least and the most."""
+        """The minimum and the maximum."""
         values = [sample.value for sample in self.samples]
         return min(values), max(values)
 
     @property
     def client_share(self) -> float:
-        """The share of one core that the clients used, in the middle."""
+        """The median share of one core that the clients used."""
         return median(sample.share(sample.client_cpu) for sample in self.samples)
 
     @property
     def server_share(self) -> float:
-        """The share of one core that the server used, in the middle."""
+        """The median share of one core that the server used."""
         return median(sample.share(sample.server_cpu) for sample in self.samples)
 
     @property
     def resumed(self) -> tuple[int, int]:
-        """How many data connections went on with a TLS session, and how many there were."""
+        """The number of data connections with a resumed TLS session, and of all with TLS."""
         return sum(it.resumed for it in self.samples), sum(it.secured for it in self.samples)
 
     def cost(self, measure: Measure) -> str:
-        """Return the server's CPU time: by GiB where bytes count, by operation elsewhere."""
+        """Return the server's CPU time, by GiB or by operation."""
         if measure in (Measure.MEMORY, Measure.STALL):
             return ""
         bytes_count = measure in (Measure.RATE, Measure.TAIL)
@@ -99,7 +99,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reached:
-    """A goal, and how far we came."""
+    """A goal, and the result."""
 
     factor: float
     reference: str
@@ -115,7 +115,7 @@ class Row:
     outcomes: dict[str, Outcome]
 
     def reference(self, name: str) -> float | None:
-        """Return the number of a server, or of the best of a group; None if there is none."""
+        """Return the number of a server or of the best of a group; None if there is none."""
         groups = {BEST_C: IN_C, BEST_PEER: tuple(set(self.outcomes) - {OURS})}
         chosen = groups.get(name, (name,))
         values = [
@@ -132,7 +132,7 @@ class Row:
         return own / other if own is not None and other else None
 
     def reached(self) -> list[Reached]:
-        """Return our goals for this job that can be judged by what is there."""
+        """Return the goals for this job whose references were measured."""
         found = []
         for goal in self.job.goals:
             ratio = self._against(goal)
@@ -160,24 +160,25 @@ class Results:
 
     @property
     def servers(self) -> list[str]:
-        """All servers that did anything, in order."""
+        """All servers with results, in order."""
         return list(dict.fromkeys(name for row in self.rows for name in row.outcomes))
 
     def add(self, job: Job, outcomes: dict[str, Outcome]) -> None:
-        """Take in what came of a job."""
+        """Add the results of a job."""
         self.rows.append(Row(job, outcomes))
 
     def write(self, path: Path) -> None:
-        """Keep it as JSON, with the medians that others may want to read."""
+        """Write it as JSON, with the medians."""
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = [
-            {"job": row.job.name, "unit": row.job.measure.unit, **_told(row)} for row in self.rows
+            {"job": row.job.name, "unit": row.job.measure.unit, **_as_json(row)}
+            for row in self.rows
         ]
         path.write_text(json.dumps({"machine": self.machine, "rows": rows}, indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Read what `write` wrote; jobs that are no more are left out."""
+        """Read what `write` wrote; jobs that no longer exist are left out."""
         found = json.loads(path.read_text(encoding="utf-8"))
         jobs = {job.name: job for job in JOBS}
         return cls(
@@ -190,7 +191,7 @@ class Results:
         )
 
 
-def _told(row: Row) -> dict[str, Any]:
+def _as_json(row: Row) -> dict[str, Any]:
     return {
         "goals": [asdict(reached) for reached in row.reached()],
         "servers": {
@@ -200,5 +201,5 @@ def _told(row: Row) -> dict[str, Any]:
     }
 
 
-def _outcome(told: dict[str, Any]) -> Outcome:
-    return Outcome([Sample(**sample) for sample in told["samples"]], told["failures"])
+def _outcome(values: dict[str, Any]) -> Outcome:
+    return Outcome([Sample(**sample) for sample in values["samples"]], values["failures"])

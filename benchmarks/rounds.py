@@ -1,4 +1,4 @@
-"""Takes the servers in turn: A B C A B C ..., so that what changes meanwhile hits all alike."""
+"""Measures the servers in turn, A B C A B C ..., so that load on the machine affects all alike."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from benchmarks.workspace import Workspace
 __all__ = ["Rounds"]
 
 ONCE = (Profile.FRESH, Profile.STALL, Profile.SLOW_DISK, Profile.TLS_STALL)
-"""Profiles for which each sample has a process of its own."""
+"""Profiles for which each sample has a new server process."""
 
 
 class Rounds:
-    """Keeps servers running while their profile is wanted. Use it in ``with``."""
+    """Keeps servers running as long as the profile stays the same; a context manager."""
 
     def __init__(self, workspace: Workspace, peers: list[Peer], rounds: int) -> None:
         self._space = workspace
@@ -30,7 +30,7 @@ class Rounds:
         self._measuring = Measuring(workspace)
         self._running: dict[str, Running] = {}
         self._profile = Profile.PLAIN
-        self._dead: set[tuple[str, Profile]] = set()
+        self._failed: set[tuple[str, Profile]] = set()
         self._certificate = workspace.work / "certificate.pem"
         make_certificate(self._certificate)
         self._hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -42,7 +42,7 @@ class Rounds:
         self._stop()
 
     def run(self, job: Job) -> dict[str, Outcome]:
-        """Measure all servers with one job; a server that fails is out of this job."""
+        """Measure all servers with one job, without those that fail too often."""
         if job.profile is not self._profile:
             self._stop()
             self._profile = job.profile
@@ -60,12 +60,12 @@ class Rounds:
             if server is None:
                 return
             outcome.samples.append(self._sample(job, peer, server))
-            told = f"{outcome.samples[-1].value:.4g}"
+            text = f"{outcome.samples[-1].value:.4g}"
         except Unusable as error:
             outcome.failures.append(str(error))
             self._discard(peer)
-            told = str(error)
-        print(f"  {len(outcome.samples)} {peer.name}: {told}", file=sys.stderr, flush=True)
+            text = str(error)
+        print(f"  {len(outcome.samples)} {peer.name}: {text}", file=sys.stderr, flush=True)
 
     def _sample(self, job: Job, peer: Peer, server: Running) -> Sample:
         sample = self._measuring.sample(job, peer, server)
@@ -89,11 +89,11 @@ class Rounds:
         )
         without = self._profile.secure and peer.without_tls
         start = None if without else peer.recipe(self._profile, place)
-        if start is None or (peer.name, self._profile) in self._dead:
+        if start is None or (peer.name, self._profile) in self._failed:
             return None
-        self._dead.add((peer.name, self._profile))
+        self._failed.add((peer.name, self._profile))
         self._running[peer.name] = Running(start, place)
-        self._dead.discard((peer.name, self._profile))
+        self._failed.discard((peer.name, self._profile))
         return self._running[peer.name]
 
     def _discard(self, peer: Peer) -> None:

@@ -1,24 +1,24 @@
 """Runs a Python program with a recorder of its function calls, for ``benchmarks.steps``.
 
-``python steps_counter.py MODE IN OUT PROGRAM [words]``: from then on the program runs as by
-itself. On the descriptor IN come orders, one a line; each is answered by a line on OUT:
+``python steps_counter.py MODE IN OUT PROGRAM [arguments]`` runs the program, and obeys orders on
+the descriptor IN, one per line. Each is answered by a line on OUT:
 
-- ``rest``: let the timers that are due within `STEP` seconds run.
-- ``go``: record what is called from now on, on every thread but the one that obeys.
-- ``tail``: as ``rest``, and what the timers do is recorded.
-- ``stop``: record no more; the answer is JSON with the calls.
+- ``rest``: run the timers that are due within `STEP` seconds.
+- ``go``: start to record calls, on all threads except the one that obeys the orders.
+- ``tail``: like ``rest``, with the calls of the timers recorded.
+- ``stop``: stop recording; the answer is JSON with the calls.
 
-The other answers are the number of the thread that obeys. It waits in ``read``, is no
-`threading.Thread` and has no profile function. Nothing has one if MODE is ``silent``, for strace;
-``stop`` then tells with true or false whether timers ran. The clock stands still from the first
-order on: otherwise it is chance whether a timer runs during an operation, and everything seems
-slow to the server.
+The other answers are the number of the thread that obeys the orders. It waits in ``read``, is not a
+`threading.Thread` and has no profile function. If MODE is ``silent``, for strace, no thread has
+one; the answer to ``stop`` is then whether timers ran. The clock is stopped from the first order
+on: otherwise it would be chance whether a timer runs during an operation, and the recorder would
+make every operation seem slow to the server.
 
-With the word ``client`` for PROGRAM, and a URL, a number of runs and the server's process behind
-it, this is a client that measures itself. It looks for events only when the server and its own
-threads are at rest, so that what arrives together is always the same.
+If PROGRAM is ``client``, followed by a URL, a number of runs and the process number of the server,
+this process is a client that measures itself. It polls for events only while the server and its own
+threads sleep, so that the same events always arrive together.
 
-Standard library only, so that this module enters nothing of what is measured beforehand.
+Standard library only, so that no measured module is imported beforehand.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from typing import Any
 __all__ = ["Clock", "Recorder", "main", "settle"]
 
 STEP = 0.1
-"""Seconds that the reactor's clock goes on by at a time."""
+"""Seconds by which the reactor's clock is advanced at a time."""
 QUIET = 0.1
-"""Seconds without a call after which the client's operation is over."""
+"""Seconds without a call after which an operation of the client has ended."""
 
-MOMENT = 0.002
-PATIENCE = 30.0
+POLL_SECONDS = 0.002
+TIMEOUT_SECONDS = 30.0
 
 Call = tuple[int, int, str, str, str]
 
 
 def module_file(frame: FrameType) -> str:
-    """Return where a frame's code is written; that of a dataclass's ``__init__`` is its module."""
+    """Return the source file of a frame; for generated code of a dataclass, that of its module."""
     name = frame.f_code.co_filename
     if name.startswith("<") and not name.startswith("<frozen"):
         return str(frame.f_globals.get("__file__") or name)
@@ -59,19 +59,19 @@ def module_file(frame: FrameType) -> str:
 
 
 def settle(*processes: int) -> None:
-    """Wait until all threads but this one sleep, thrice in a row, and none ran in between."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until all other threads sleep, three times in a row, and none ran in between."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     quiet, seen = 0, _activity(processes)
     while quiet < 2:
-        time.sleep(MOMENT)
+        time.sleep(POLL_SECONDS)
         now = _activity(processes)
         quiet, seen = (quiet + 1 if now is not None and now == seen else 0), now
         if time.monotonic() > deadline:
-            raise RuntimeError("a process is never at rest")
+            raise RuntimeError(f"the threads did not all sleep within {TIMEOUT_SECONDS:g} seconds")
 
 
 def _activity(processes: tuple[int, ...]) -> list[str] | None:
-    """Return how often each thread was switched; None if one does not sleep."""
+    """Return the context switches of each thread; None if one does not sleep."""
     own = str(threading.get_native_id())
     folders = [f"/proc/{process}/task" for process in processes]
     tasks = [(folder, name) for folder in folders for name in os.listdir(folder) if name != own]
@@ -91,14 +91,14 @@ def _status(path: str) -> str:
 
 
 class Recorder:
-    """Keeps thread, depth, function, its file and its caller's file of each call while it is on."""
+    """Records thread, depth, function, its file and its caller's file of each call while on."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.is_on = False
 
     def install(self) -> None:
-        """Have this thread and all that begin later be watched."""
+        """Set the profile function of this thread and of all later ones."""
         threading.setprofile(self._happened)
         sys.setprofile(self._happened)
 
@@ -114,21 +114,21 @@ class Recorder:
         self.calls.append((_thread.get_ident(), depth, frame.f_code.co_qualname, file, caller))
 
     def start(self) -> None:
-        """Begin anew."""
+        """Start a new recording."""
         self.calls = []
         self.is_on = True
 
     def stop(self) -> list[Call]:
-        """Return what was called, in order; threads are numbered as they come."""
+        """Stop; return the calls in order. Threads are numbered by their first call."""
         self.is_on = False
         numbers: dict[int, int] = {}
         return [(numbers.setdefault(call[0], len(numbers)), *call[1:]) for call in self.calls]
 
 
 class Clock:
-    """`time.time` and the reactor's clock: true at first, later one that goes on when it is told.
+    """`time.time` and the reactor's clock: real at first, later advanced only by orders.
 
-    Otherwise what the recorder and `benchmarks.steps` take makes everything slow for the server.
+    Otherwise the time of the recorder and of `benchmarks.steps` would make the server seem slow.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -138,15 +138,15 @@ class Clock:
         self._now: float | None = None
         self._true, self._counter = time.time, time.perf_counter
         self._then: bool | None = None
-        """Whether the recorder is on when the reactor is awake; None: nothing was asked for."""
+        """Whether the recorder is on while the timers run; None: no order is pending."""
 
     def install(self) -> None:
-        """Change the clock, before anybody imports its functions."""
+        """Replace the clock, before other modules import its functions."""
         time.time = self._seconds
         time.perf_counter = self._elapsed
 
     def hold_reactor(self) -> None:
-        """Have reactors wait for no timer, before there is one."""
+        """Make reactors wait for events without a timeout; call it before there is a reactor."""
         from twisted.internet.base import ReactorBase
 
         run, timeout = ReactorBase.runUntilCurrent, ReactorBase.timeout
@@ -197,7 +197,7 @@ def obey(recorder: Recorder, clock: Clock, silent: bool, orders: int, answers: i
 
 
 def _obeyed(recorder: Recorder, clock: Clock, silent: bool, order: str) -> Any:
-    """Do what an order says, and return the answer."""
+    """Obey an order; return the answer."""
     if order == "go":
         recorder.start()
     elif order == "stop":
@@ -208,7 +208,7 @@ def _obeyed(recorder: Recorder, clock: Clock, silent: bool, order: str) -> Any:
 
 
 def poll_at_rest(recorder: Recorder, server: int) -> None:
-    """Have the reactor look for events when all that may come has come."""
+    """Make the reactor poll only while the server and the other threads sleep."""
     from twisted.internet.epollreactor import EPollReactor
 
     poll = EPollReactor.doPoll
@@ -223,7 +223,7 @@ def poll_at_rest(recorder: Recorder, server: int) -> None:
 
 
 def measure_client(recorder: Recorder, url: str, runs: int) -> None:
-    """Move a file down and one up ``runs`` times each; print the calls of every run."""
+    """Download and upload a file ``runs`` times each; print the calls of every run."""
     from twisted.internet.defer import Deferred
     from twisted.internet.task import react
 
@@ -258,14 +258,14 @@ def measure_client(recorder: Recorder, url: str, runs: int) -> None:
 
 
 def main() -> None:
-    """Install the recorder and become the program."""
+    """Install the recorder and run the program."""
     mode, orders, answers, program, *words = sys.argv[1:]
-    gc.disable()  # what it would call, and when, is chance
+    gc.disable()  # its calls would vary between runs
     recorder = Recorder()
     if mode == "calls":
         recorder.install()
     if program == "client":
-        del sys.path[0]  # this directory has modules of common names
+        del sys.path[0]  # this directory has modules with common names
         poll_at_rest(recorder, int(words[2]))
         measure_client(recorder, words[0], int(words[1]))
         return

@@ -9,33 +9,33 @@ from benchmarks.results import Outcome, Reached, Results, Row
 
 __all__ = ["markdown", "number", "text"]
 
-HEAD = ("", "median", "least - most", "x pyftpdlib", "x best C", "server CPU", "server share",
+HEAD = ("", "median", "min - max", "x pyftpdlib", "x best C", "server CPU", "server share",
         "client share")  # fmt: skip
 PYFTPDLIB = "pyftpdlib"
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count, or all before the point."""
+    """Return a number with three significant digits, or all digits before the point."""
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.3g}" if value >= 0.001 else "0"
 
 
 def text(results: Results) -> str:
-    """Return one block a job."""
+    """Return one block for each job."""
     blocks = ["\n".join(_block(row)) for row in results.rows]
     return "\n\n".join([_machine(results), *blocks, "\n".join(_notes(results))]).rstrip()
 
 
 def markdown(results: Results) -> str:
-    """Return one table with a row a job and a column a server, and the goals."""
+    """Return one table with a row for each job, a column for each server, and the goals."""
     servers = results.servers
     lines = [
         _machine(results),
         "",
         "Median (ratio to pyftpdlib) [server CPU].",
         "",
-        f"| job | {' | '.join(servers)} | wanted of ours |",
+        f"| job | {' | '.join(servers)} | our goals |",
         "| --- " * (len(servers) + 2) + "|",
     ]
     for row in results.rows:
@@ -57,8 +57,8 @@ def _machine(results: Results) -> str:
 
 
 def _block(row: Row) -> Iterator[str]:
-    wish = "more" if row.job.measure.more_is_better else "less"
-    yield f"{row.job.name}: {row.job.title} ({row.job.measure.unit}, {wish} is better)"
+    better = "more" if row.job.measure.more_is_better else "less"
+    yield f"{row.job.name}: {row.job.title} ({row.job.measure.unit}, {better} is better)"
     lines = [HEAD, *(_line(row, name, it) for name, it in row.outcomes.items() if it.usable)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -69,12 +69,12 @@ def _block(row: Row) -> Iterator[str]:
 
 
 def _line(row: Row, name: str, outcome: Outcome) -> tuple[str, ...]:
-    least, most = outcome.spread
+    low, high = outcome.spread
     ratios = (row.ratio(name, PYFTPDLIB), row.ratio(name, BEST_C))
     return (
         name,
         number(outcome.value),
-        f"{number(least)} - {number(most)}",
+        f"{number(low)} - {number(high)}",
         *("" if ratio is None else number(ratio) for ratio in ratios),
         outcome.cost(row.job.measure),
         f"{outcome.server_share:.0%}" if outcome.cost(row.job.measure) else "",
@@ -88,8 +88,8 @@ def _cell(row: Row, server: str) -> str:
         return "-"
     ratio = row.ratio(server, PYFTPDLIB)
     cost = outcome.cost(row.job.measure)
-    told = "" if ratio is None or server == PYFTPDLIB else f" (x{number(ratio)})"
-    return f"{number(outcome.value)}{told}" + (f" [{cost}]" if cost else "")
+    ratio_text = "" if ratio is None or server == PYFTPDLIB else f" (x{number(ratio)})"
+    return f"{number(outcome.value)}{ratio_text}" + (f" [{cost}]" if cost else "")
 
 
 def _goal(reached: Reached) -> str:
@@ -106,6 +106,6 @@ def _notes(results: Results) -> Iterator[str]:
             resumed, secured = outcome.resumed
             if resumed < secured:
                 yield (
-                    f"- {row.job.name}, {name}: {resumed} of {secured} data connections went on "
-                    "with a TLS session"
+                    f"- {row.job.name}, {name}: {resumed} of {secured} data connections resumed a "
+                    "TLS session"
                 )

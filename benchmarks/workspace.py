@@ -1,8 +1,8 @@
-"""The directories of one run: the data on tmpfs, the rest elsewhere; all gone afterwards.
+"""The directories of one run: the data on tmpfs, the rest elsewhere; removed afterwards.
 
-Uploads to tmpfs take fresh pages, and a virtual machine's host takes free ones back after a
-moment; how many are still there decides more than the server does. So a ballast file holds
-enough of them and is removed right before each upload.
+Uploads to tmpfs need free pages, and the host of a virtual machine takes free pages back after a
+moment. How many are left affects an upload more than the server does. Therefore a ballast file
+occupies enough pages and is removed right before each upload.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_SECONDS = 4.0
 
 
 class Workspace:
-    """Where servers find and leave files. Use it in ``with``."""
+    """The directories for the servers' files; a context manager."""
 
     def __init__(self, directory: Path, scale: float) -> None:
         self._directory = directory
@@ -43,7 +43,7 @@ class Workspace:
         shutil.rmtree(self.work, ignore_errors=True)
 
     def size(self, job: Job) -> int:
-        """Return the bytes of one file of a job at this scale; small files stay what they are."""
+        """Return the size of one file of a job at this scale; small files are not scaled."""
         return max(min(job.size, SMALLEST), int(job.size * self._scale))
 
     def count(self, job: Job) -> int:
@@ -55,22 +55,22 @@ class Workspace:
         return max(min(job.entries, 100), int(job.entries * self._scale))
 
     def seconds(self, job: Job) -> float:
-        """Return after how long a client of many small operations has done enough; 0: never."""
+        """Return the seconds after which a client of many small operations stops; 0: no limit."""
         many = job.measure in (Measure.FILES, Measure.LOGINS)
         return max(0.5, MOST_SECONDS * self._scale) if many else 0.0
 
     def total(self, job: Job) -> int:
-        """Return the bytes that a job moves."""
+        """Return the bytes that a job transfers."""
         return self.size(job) * self.count(job) * job.clients
 
     def file(self, job: Job) -> str:
-        """Return the path, below the root, of a file of the job's size; made when missing."""
+        """Return the path below the root of a file of the job's size; created if missing."""
         name = f"{'text' if job.text else 'bytes'}-{self.size(job)}"
         _fill(self.root / name, self.size(job), LINE if job.text else os.urandom(PIECE))
         return name
 
     def source(self, job: Job, ascii_lines: bool) -> tuple[Path, int]:
-        """Return what a client uploads, and its size: with CRLF if it is to be sent as TYPE A."""
+        """Return the file that a client uploads, and its size; with CRLF for TYPE A."""
         original = self.root / self.file(job)
         if not ascii_lines:
             return original, self.size(job)
@@ -82,7 +82,7 @@ class Workspace:
         return path, path.stat().st_size
 
     def directory(self, job: Job) -> str:
-        """Return a directory of ``entries`` files of the job's size; made when missing."""
+        """Return a directory of ``entries`` files of the job's size; created if missing."""
         name = f"many-{self.entries(job)}-{self.size(job)}"
         if not (self.root / name).exists():
             (self.root / name).mkdir()
@@ -91,9 +91,9 @@ class Workspace:
         return name
 
     def uploads(self, server: str) -> Path:
-        """Return the directory that a server may write to, empty.
+        """Return an empty directory that a server may write to.
 
-        The one before may have a session of a load that failed still writing to it.
+        A session of a failed load may still write to the previous one.
         """
         path = self.root / f"uploads-{server}"
         if path.exists():
@@ -111,12 +111,12 @@ class Workspace:
             _fill(path, size, bytes(PIECE))
 
     def release(self) -> None:
-        """Free what `hold` kept."""
+        """Remove the ballast file."""
         (self.data / "ballast").unlink(missing_ok=True)
 
     @property
     def device(self) -> int | None:
-        """The data's device, if nothing else that a server needs is on it."""
+        """The device of the data, unless other files that a server needs are on it."""
         others = {os.stat(path).st_dev for path in (self.work, __file__, os.__file__)}
         own = os.stat(self.root).st_dev
         return None if own in others else own

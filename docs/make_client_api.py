@@ -66,14 +66,17 @@ def made() -> str:
     parts = [HEAD]
     for title, names in SECTIONS.items():
         parts += [f"## {title}\n", *(_section(ftpservice_client, name) for name in names)]
-    parts += ["## What can be moved\n", *(_alias(name, home) for name, home in ALIASES.items())]
+    parts += [
+        "## Sources and targets of transfers\n",
+        *(_alias(name, home) for name, home in ALIASES.items()),
+    ]
     parts += ["## Errors\n", _errors()]
     parts += ["## For tests\n", *(_section(service, name) for name in FOR_TESTS)]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def described() -> set[str]:
-    """Return the names that the page tells about."""
+    """Return the names that the page documents."""
     errors = {kind.__name__ for kind, _ in _tree(ftpservice_client.ClientError)}
     return {*errors, *ALIASES, *(name for names in SECTIONS.values() for name in names)}
 
@@ -87,7 +90,7 @@ def _section(module: Any, name: str) -> str:
 
 
 def _alias(name: str, home: Any) -> str:
-    """Return the section of a name for a type, from the source of the module that has it."""
+    """Return the section of a type alias, from the source of its module."""
     found = re.search(rf'^{name} = ([^\n]+)\n"""(.*?)"""', inspect.getsource(home), re.M | re.S)
     assert found is not None
     return f"### `{name}`\n\n```text\n{name} = {found[1]}\n```\n\n{found[2]}\n"
@@ -117,7 +120,7 @@ def _text(thing: Any) -> str:
 
 
 def _attributes(kind: type) -> str:
-    """Return the attributes that have a text in the source, and properties."""
+    """Return the attributes with a docstring in the source, and the properties."""
     lines = []
     fields = {field.name for field in dataclasses.fields(kind)} if _is_dataclass(kind) else set()
     fields |= set(getattr(kind, "_fields", ()))

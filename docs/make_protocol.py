@@ -1,4 +1,4 @@
-"""Writes the made parts of ``docs/protocol.md``, from the table of verbs and that of moves.
+"""Writes the generated parts of ``docs/protocol.md``, from the tables of verbs and moves.
 
 Run it after a change of either: ``PYTHONPATH=.:client .venv/bin/python docs/make_protocol.py``.
 """
@@ -17,7 +17,7 @@ PAGE = Path(__file__).with_name("protocol.md")
 
 
 def made(text: str) -> str:
-    """Return the page with what stands between its markers made anew."""
+    """Return the page with the text between its markers replaced."""
     for name, part in (
         ("verbs", protocol_table()),
         ("states", f"```mermaid\n{state_diagram()}\n```"),

@@ -99,7 +99,7 @@ class LoggedIn(Event):
     """A login succeeded."""
 
     tls: str = ""
-    """Version and cipher of the control connection; empty in clear."""
+    """Version and cipher of the control connection; empty: plaintext."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +153,14 @@ class FileChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """A connection or session was turned away: over a limit, not allowed."""
+    """A connection or session was refused: over a limit, or not allowed."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class CommandFailed(Event):
-    """A command met an error that nobody expected; the log has its traceback."""
+    """A command failed with an unexpected error; the log has the traceback."""
 
     command: str
     detail: str
@@ -177,9 +177,9 @@ class CommandRefused(Event):
     code: int | str
     """A number in FTP, a word in the simple protocol."""
     text: str
-    """What the client was told."""
+    """The text of the reply."""
     detail: str = ""
-    """What the client was not told."""
+    """Details that the reply does not contain."""
 
 
 class EventStream:
@@ -195,7 +195,7 @@ class EventStream:
         return lambda: self._subscribers.remove(subscriber)
 
     def publish(self, event: Event) -> None:
-        """Tell every subscriber of ``event``; never raises."""
+        """Call every subscriber with ``event``; never raises."""
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(event)

@@ -80,9 +80,9 @@ def open_beneath(directory: int, name: bytes, flags: int, resolve: int = BENEATH
 
 
 def is_cached(descriptor: int, offset: int, size: int) -> bool:
-    """Tell whether all pages of a stretch are in memory: ``cachestat(2)``, Linux 6.5.
+    """Return whether all pages of a stretch are in memory: ``cachestat(2)``, Linux 6.5.
 
-    Where the kernel cannot tell, they are not.
+    False if the kernel does not support it.
     """
     if not MACHINE or size <= 0:
         return size <= 0

@@ -1,7 +1,7 @@
-"""The servers in C, each with a configuration of its own: no system users, no PAM, no logs.
+"""The servers in C, each with its own configuration: no system users, no PAM, no logs.
 
-Nothing is tuned but what the jobs need: limits and look-ups off, one account that may write. They
-come from the system or, before it, from where ``install-peers`` unpacked them.
+Only what the jobs need is configured: no limits, no look-ups, one account that may write. The
+programs are those of ``install-peers`` or, without them, of the system.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["proftpd", "proftpd_configuration", "pure_ftpd", "vsftpd", "vsftpd_co
 
 PLACES = (PEERS / "usr/sbin", Path("/usr/sbin"), Path("/usr/local/sbin"))
 MD5_CRYPT = "$1$bench$IDaFocGqo.f39hZ5dc3P7."
-"""The password's hash for ProFTPD, which knows no argon2."""
-FORKING = 1008
+"""The hash of the password for ProFTPD, which does not support argon2."""
+SESSIONS_OF_FORKING_SERVER = 1008
 PROFILES = (Profile.PLAIN, Profile.FRESH, Profile.TLS, Profile.SIMPLE)
 NOBODY = "nobody"
 PURE_OPTIONS = (
@@ -37,7 +37,7 @@ Recipe = Callable[[Profile, Place], Start | None]
 
 
 def vsftpd(name: str) -> Peer | None:
-    """Serve an anonymous account: another would need PAM."""
+    """Return vsftpd with an anonymous account: others would need PAM."""
     if (program := _found("vsftpd")) is None or os.geteuid() != 0:
         return None
 
@@ -49,15 +49,15 @@ def vsftpd(name: str) -> Peer | None:
         path.chmod(0o600)
         return Start((program, path), _libraries(), user="anonymous")
 
-    return Peer(name, _version(program, "-v"), _plain(recipe), True, FORKING)
+    return Peer(name, _version(program, "-v"), _plain(recipe), True, SESSIONS_OF_FORKING_SERVER)
 
 
 def vsftpd_configuration(place: Place, empty: Path) -> str:
-    """Return the file for a place; ``empty`` is a directory without anything in it."""
+    """Return the configuration file; ``empty`` is an empty directory."""
     return "\n".join([
         "listen=YES", "listen_address=127.0.0.1", f"listen_port={place.port}", "background=NO",
         "anonymous_enable=YES", "local_enable=NO", "no_anon_password=NO",
-        f"ftp_username={_housed().pw_name}",
+        f"ftp_username={_user_with_home().pw_name}",
         f"anon_root={place.root}", f"secure_chroot_dir={empty}",
         "write_enable=YES", "anon_upload_enable=YES", "anon_mkdir_write_enable=YES",
         "anon_other_write_enable=YES", "anon_world_readable_only=NO", "anon_umask=022",
@@ -79,7 +79,7 @@ def _secured_vsftpd(place: Place) -> tuple[str, ...]:
 
 
 def proftpd(name: str) -> Peer | None:
-    """Serve one account from a file of its own."""
+    """Return ProFTPD with one account in an ``AuthUserFile``."""
     if (program := _found("proftpd")) is None:
         return None
 
@@ -95,17 +95,19 @@ def proftpd(name: str) -> Peer | None:
         path.write_text(proftpd_configuration(place, accounts, owner), encoding="utf-8")
         return Start((program, "-n", "-q", "-c", path), _libraries())
 
-    missing = "" if _modules() else "mod_tls is missing: benchmarks/install-peers fetches it"
-    return Peer(name, _version(program, "-v"), _plain(recipe), True, FORKING, missing)
+    missing = "" if _modules() else "mod_tls is missing: benchmarks/install-peers installs it"
+    return Peer(
+        name, _version(program, "-v"), _plain(recipe), True, SESSIONS_OF_FORKING_SERVER, missing
+    )
 
 
 def proftpd_configuration(place: Place, accounts: Path, owner: pwd.struct_passwd) -> str:
-    """Return the file for a place, with the accounts in another."""
+    """Return the configuration file; ``accounts`` is the ``AuthUserFile``."""
     return "\n".join([
         "ServerName benchmark", "ServerType standalone", "DefaultAddress 127.0.0.1",
         "SocketBindTight on", f"Port {place.port}", "UseIPv6 off", "UseReverseDNS off",
         f"User {owner.pw_name}", f"Group {grp.getgrgid(owner.pw_gid).gr_name}", "Umask 022",
-        "AuthFileOptions InsecurePerms",  # for a directory of everybody's above it, as /tmp
+        "AuthFileOptions InsecurePerms",  # the file may be below /tmp, which all users can write to
         f"AuthUserFile {accounts}", "AuthOrder mod_auth_file.c", "AuthPAM off",
         "RequireValidShell off", "UseFtpUsers off", "AllowOverwrite on", "MaxInstances none",
         "TransferLog none", "SystemLog none", "WtmpLog off",
@@ -134,7 +136,7 @@ def _modules() -> Path | None:
 
 
 def pure_ftpd(name: str) -> Peer | None:
-    """Serve one virtual account; Debian's build must be started as root."""
+    """Return Pure-FTPd with one virtual account; Debian's build must be started as root."""
     program, passwords = _found("pure-ftpd"), _found("../bin/pure-pw")
     if program is None or passwords is None or os.geteuid() != 0:
         return None
@@ -150,7 +152,7 @@ def pure_ftpd(name: str) -> Peer | None:
         secured = ("-Y", "1", "-2", place.certificate) if place.certificate else ()
         return Start((program, *PURE_OPTIONS, "-S", address, *files, *secured), _libraries())
 
-    return Peer(name, _version(program, "--help"), _plain(recipe), True, FORKING)
+    return Peer(name, _version(program, "--help"), _plain(recipe), True, SESSIONS_OF_FORKING_SERVER)
 
 
 def _plain(recipe: Callable[[Place], Start]) -> Recipe:
@@ -160,8 +162,8 @@ def _plain(recipe: Callable[[Place], Start]) -> Recipe:
     return chosen
 
 
-def _housed() -> pwd.struct_passwd:
-    """Return a system user without privileges who has a home: vsftpd goes there at first."""
+def _user_with_home() -> pwd.struct_passwd:
+    """Return an unprivileged system user with a home directory: vsftpd changes to it first."""
     return next(user for user in pwd.getpwall() if user.pw_uid and os.path.isdir(user.pw_dir))
 
 
@@ -174,22 +176,22 @@ def _found(program: str) -> Path | None:
 
 
 def _libraries() -> dict[str, str]:
-    """Let programs that were only unpacked find the libraries unpacked with them."""
+    """Return the environment in which the programs of ``install-peers`` find their libraries."""
     folders = sorted({str(path.parent) for path in PEERS.glob("usr/lib/**/*.so.*")})
     return {"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}
 
 
 def _version(program: Path, option: str) -> str:
-    with tempfile.TemporaryFile() as told:  # vsftpd tells it to its standard input
+    with tempfile.TemporaryFile() as output:  # vsftpd prints its version to its standard input
         subprocess.run(
             [program, option],
             env=os.environ | _libraries(),
-            stdin=told,
-            stdout=told,
-            stderr=told,
+            stdin=output,
+            stdout=output,
+            stderr=output,
             timeout=10,
             check=False,
         )
-        told.seek(0)
-        found = re.search(r"\d+\.\d+(\.\w+)*", told.read().decode(errors="replace"))
+        output.seek(0)
+        found = re.search(r"\d+\.\d+(\.\w+)*", output.read().decode(errors="replace"))
     return found[0] if found else "?"

@@ -1,4 +1,4 @@
-"""Ours, pyftpdlib and Twisted's own, each with the interpreter that runs this."""
+"""Ours, pyftpdlib and Twisted's own server, each with the interpreter that runs this."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["ours", "pyftpdlib", "twisted_ftp"]
 HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent
 TWISTD = Path(sys.executable).parent / "twistd"
-SLOWNESS = 0.2
+SLOW_CALL_SECONDS = 0.2
 UNLIMITED = ("max-sessions", "max-sessions-per-address", "max-sessions-per-user")
 
 
 def ours(name: str) -> Peer:
-    """This service, from the checkout, as a user starts it."""
+    """Return this service, from the checkout, started as a user starts it."""
     return Peer(name, "checkout", _ours)
 
 
 def pyftpdlib(name: str) -> Peer | None:
-    """The asynchronous server of pyftpdlib; one whose name ends in ``-copy`` does no sendfile."""
+    """Return the asynchronous server of pyftpdlib, ``-copy`` without sendfile."""
     version = _version("pyftpdlib")
-    without_tls = "" if _version("pyopenssl") else "it needs pyOpenSSL: pip install pyopenssl"
+    without_tls = "" if _version("pyopenssl") else "pyOpenSSL is missing: pip install pyopenssl"
     copying = ("--no-sendfile",) if name.endswith("-copy") else ()
 
     def recipe(profile: Profile, place: Place) -> Start | None:
@@ -42,12 +42,12 @@ def pyftpdlib(name: str) -> Peer | None:
         return Start((sys.executable, program, *given, *copying, *throttled, *secured))
 
     if copying:
-        without_tls = "under TLS it is pyftpdlib"
+        without_tls = "with TLS it is the same as pyftpdlib"
     return Peer(name, version, recipe, without_tls=without_tls) if version else None
 
 
 def twisted_ftp(name: str) -> Peer | None:
-    """What ``twistd ftp`` serves with."""
+    """Return the server of ``twistd ftp``."""
     version = _version("twisted")
 
     def recipe(profile: Profile, place: Place) -> Start | None:
@@ -60,7 +60,7 @@ def twisted_ftp(name: str) -> Peer | None:
         }
         return Start(_twistd(place, "-y", HERE / "twisted_ftp.tac"), facts)
 
-    without_tls = "it has none"
+    without_tls = "not supported"
     return Peer(name, version, recipe, without_tls=without_tls) if version else None
 
 
@@ -91,7 +91,7 @@ def _ours(profile: Profile, place: Place) -> Start | None:
         facts |= {
             "LD_PRELOAD": str(place.programs / SLOW_DISK),
             "SLOW_DEVICE": str(place.device),
-            "SLOW_SECONDS": str(SLOWNESS),
+            "SLOW_SECONDS": str(SLOW_CALL_SECONDS),
         }
     return Start(_twistd(place, "-y", HERE / "stalls.tac"), paths | facts, meter=meter)
 

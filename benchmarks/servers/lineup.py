@@ -1,4 +1,4 @@
-"""All servers by name, ours first; which of them are there is found out when asked."""
+"""All servers by name, ours first."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ IN_C = ("vsftpd", "proftpd", "pure-ftpd")
 
 
 def available(names: Sequence[str]) -> list[Peer]:
-    """Return those of the named servers that can be started here; tells of the others."""
+    """Return the named servers that are installed; print which are not."""
     found = {name: KINDS[name](name) for name in names}
     missing = [name for name, peer in found.items() if peer is None]
     if missing:
-        hint = "benchmarks/install-peers fetches them; vsftpd and pure-ftpd need root"
-        print(f"not here: {', '.join(missing)} ({hint})", file=sys.stderr)
+        hint = "benchmarks/install-peers installs them; vsftpd and pure-ftpd need root"
+        print(f"not installed: {', '.join(missing)} ({hint})", file=sys.stderr)
     return [peer for peer in found.values() if peer is not None]

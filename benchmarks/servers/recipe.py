@@ -1,4 +1,4 @@
-"""What it takes to start a server, as values."""
+"""Values that describe how a server is started."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["PASSWORD", "RATE", "USER", "Peer", "Place", "Start"]
 USER = "bench"
 PASSWORD = "bench"
 RATE = 100 << 20
-"""Bytes a second of the throttled profile."""
+"""Bytes per second of the throttled profile."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a server is given."""
+    """The port and the directories of a server."""
 
     port: int
     root: Path
@@ -26,37 +26,37 @@ class Place:
     work: Path
     """A directory of its own, for its configuration and its log."""
     password_hash: str
-    """Of `PASSWORD`: argon2id at the least cost there is."""
+    """The argon2id hash of `PASSWORD`, at the lowest cost."""
     programs: Path
     """The directory with the compiled programs."""
     device: int | None
-    """What the slow disk slows; None: it cannot."""
+    """The device that the slow disk affects; None: there is none."""
     certificate: Path | None = None
-    """A file with a certificate and its key, in PEM, for TLS; None: it does without."""
+    """A file with a certificate and its key in PEM; None: no TLS."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """How to start it, and as whom to log in."""
+    """The command of a server, and the user to log in."""
 
     command: tuple[str | Path, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str = USER
     meter: Path | None = None
-    """Where its stall meter writes, on SIGUSR1."""
+    """The file to which its stall meter writes on SIGUSR1."""
     simple: bool = False
-    """Whether it speaks the simple protocol on its port, not FTP."""
+    """Whether the port serves the simple protocol instead of FTP."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A kind of server; ``recipe`` returns None for a profile that it does not have."""
+    """A kind of server; ``recipe`` returns None for a profile that it does not support."""
 
     name: str
     version: str
     recipe: Callable[[Profile, Place], Start | None]
     in_c: bool = False
     most_sessions: int = 5008
-    """Idle sessions to measure with: fewer where each is a process."""
+    """Number of idle sessions to measure: fewer if each is a process."""
     without_tls: str = ""
-    """Why it cannot do TLS, if it cannot; its recipe is not asked for that then."""
+    """Why it is not measured with TLS; empty if it is."""

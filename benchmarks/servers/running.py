@@ -1,4 +1,4 @@
-"""A server process: started, waited for, its use told, stopped with all its descendants."""
+"""A server process: start, readiness, CPU time and memory, stop with all its descendants."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from benchmarks.servers.recipe import Place, Start
 
 __all__ = ["Running", "Unusable", "free_port"]
 
-PATIENCE = 20.0
-MOMENT = 0.02
-SETTLING = 2.0
+TIMEOUT_SECONDS = 20.0
+POLL_SECONDS = 0.02
+SETTLE_SECONDS = 2.0
 PORTS = range(20_000, 30_000)
-"""Below those that the system gives to clients."""
+"""Below the ephemeral ports of the system."""
 
 
 class Unusable(Exception):
-    """The server did not do its job; the text says how."""
+    """The server failed; the text gives the reason."""
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens now."""
+    """Return a port that is free now."""
     while True:
         port = random.choice(PORTS)
         with socket.socket() as end, contextlib.suppress(OSError):
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 class Running:
-    """A server that greets; raises `Unusable` if it does not."""
+    """A running server; raises `Unusable` if it sends no greeting."""
 
     def __init__(self, start: Start, place: Place) -> None:
         self.user = start.user
@@ -52,16 +52,16 @@ class Running:
                 [str(word) for word in (place.programs / KEEPER, *start.command)],
                 cwd=place.work,
                 env=os.environ | dict(start.environment),
-                stdin=log,  # where vsftpd complains
+                stdin=log,  # vsftpd writes errors to its standard input
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         try:
             self._greeted()
-            time.sleep(MOMENT * 5)
+            time.sleep(POLL_SECONDS * 5)
             if self._process.poll() is not None:
-                raise Unusable(f"it does not stay: {self.complaint()}")
+                raise Unusable(f"the server exited: {self.complaint()}")
             self._processes = len(family(self._process.pid))
         except BaseException:
             self.stop()
@@ -69,42 +69,42 @@ class Running:
 
     @property
     def cpu(self) -> float:
-        """The CPU seconds used so far, sessions that have ended included once they are reaped."""
+        """CPU seconds used so far, including ended session processes once they are reaped."""
         self._settle()
         return cpu_seconds(self._process.pid)
 
     @property
     def memory(self) -> int:
-        """The bytes of anonymous memory of all its processes."""
+        """Bytes of anonymous memory of all its processes."""
         return memory(self._process.pid)
 
     def stall(self) -> str:
-        """Return what its meter says, which starts anew."""
+        """Return the output of the stall meter and reset it."""
         if self._meter is None:
-            raise Unusable("it has no stall meter")
+            raise Unusable("the server has no stall meter")
         self._meter.unlink(missing_ok=True)
         self._process.send_signal(signal.SIGUSR1)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not self._meter.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise Unusable(f"its stall meter is silent: {self.complaint()}")
-            time.sleep(MOMENT)
+                raise Unusable(f"no output from the stall meter: {self.complaint()}")
+            time.sleep(POLL_SECONDS)
         return self._meter.read_text(encoding="utf-8")
 
     def complaint(self) -> str:
-        """Return the last line that it wrote."""
+        """Return the last line of the server's output."""
         text = _read(self._log) or _read(self._log.with_name("twisted.log"))
         lines = text.strip().splitlines()
         return lines[-1][:200] if lines else "it says nothing"
 
     def stop(self) -> None:
-        """End it and all that it started."""
+        """Stop the server with all its child processes."""
         self._settle()
         if self._process.poll() is None:
             everyone = family(self._process.pid)
             self._process.terminate()
             try:
-                self._process.wait(PATIENCE)
+                self._process.wait(TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
             for number in everyone[1:]:
@@ -113,24 +113,24 @@ class Running:
         self._process.wait()
 
     def _settle(self) -> None:
-        """Let the processes of sessions end, and be reaped by who started them."""
-        deadline = time.monotonic() + SETTLING
+        """Wait until session processes have ended and are reaped by their parent."""
+        deadline = time.monotonic() + SETTLE_SECONDS
         while len(family(self._process.pid)) > self._processes and time.monotonic() < deadline:
-            time.sleep(MOMENT)
+            time.sleep(POLL_SECONDS)
 
     def _greeted(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError):
                 _greeting(self.port)
                 return
-            time.sleep(MOMENT)
-        raise Unusable(f"it does not start: {self.complaint()}")
+            time.sleep(POLL_SECONDS)
+        raise Unusable(f"the server did not start: {self.complaint()}")
 
 
 def _greeting(port: int) -> None:
-    """Hear the greeting and leave; raises `OSError` if nobody greets."""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as end:
+    """Read the greeting and disconnect; raises `OSError` if there is none."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as end:
         if not end.recv(4).startswith((b"220", b"OK ")):
             raise ConnectionError
         end.sendall(b"QUIT\r\n")

@@ -1,4 +1,4 @@
-"""The same with ``yield``, for programs that are written so: ``python client_callbacks.py URL``."""
+"""Upload and download with ``inlineCallbacks``: ``python client_callbacks.py URL``."""
 
 import sys
 

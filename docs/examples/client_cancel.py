@@ -1,4 +1,4 @@
-"""Give up after a while: ``python client_cancel.py URL NAME SECONDS``."""
+"""Cancel a download after a time: ``python client_cancel.py URL NAME SECONDS``."""
 
 import sys
 
@@ -16,7 +16,7 @@ async def main(reactor, url, name, seconds):
         transfer = await download
         print(transfer.size, "bytes in time")
     except CancelledError:
-        print("given up")
+        print("cancelled")
     print(await client.change_directory("/"))
     await client.quit()
 

@@ -1,4 +1,4 @@
-"""Tell a person what went wrong: ``python client_errors.py URL NAME``."""
+"""Handle errors: ``python client_errors.py URL NAME``."""
 
 import sys
 
@@ -22,17 +22,17 @@ async def main(reactor, url, name):
         client = await connect(url, reactor=reactor, settings=settings)
         await client.download(name, timeout=600)
     except AuthenticationFailed as error:
-        print("not let in:", error)
+        print("login failed:", error)
     except CertificateNotTrusted as error:
-        print("not trusted:", error.fingerprint)
+        print("certificate not trusted:", error.fingerprint)
     except NotFound as error:
-        print("not there:", error)
+        print("no such file:", error)
     except Timeout as error:
-        print("too slow:", error)
+        print("timeout:", error)
     except NetworkError as error:
-        print("cut:", error)
+        print("connection failed:", error)
     except ClientError as error:
-        print("something else:", error)
+        print("failed:", error)
     else:
         await client.quit()
 

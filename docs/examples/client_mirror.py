@@ -1,4 +1,4 @@
-"""Make a directory here hold what one there does: ``python client_mirror.py URL DIRECTORY``."""
+"""Mirror a directory of the server: ``python client_mirror.py URL DIRECTORY``."""
 
 import sys
 from pathlib import Path

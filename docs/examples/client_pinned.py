@@ -10,7 +10,7 @@ from ftpservice_client import Settings, Trust, connect
 async def main(reactor, url, fingerprint):
     settings = Settings(trust=Trust(fingerprint=fingerprint))
     client = await connect(url, reactor=reactor, settings=settings)
-    print(len((await client.list()).entries), "entries, in private")
+    print(len((await client.list()).entries), "entries")
     await client.quit()
 
 

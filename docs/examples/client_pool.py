@@ -1,4 +1,4 @@
-"""Fetch many files over four connections: ``python client_pool.py URL``."""
+"""Download many files over four connections: ``python client_pool.py URL``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Fetch a large file through a bad network: ``python client_resume.py URL NAME``."""
+"""Download a large file over an unreliable network: ``python client_resume.py URL NAME``."""
 
 import sys
 from pathlib import Path

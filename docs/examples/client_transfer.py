@@ -1,4 +1,4 @@
-"""Send a file, look, fetch it again, remove it: ``python client_transfer.py URL``."""
+"""Upload, list, download and delete a file: ``python client_transfer.py URL``."""
 
 import sys
 from pathlib import Path
@@ -14,9 +14,9 @@ async def main(reactor, url):
     listing = await client.list()
     for entry in listing.entries:
         print(entry.name, entry.size)
-    print("in all", listing.total)
+    print("total", listing.total)
     transfer = await client.download("report.pdf", Path("copy.pdf"))
-    print(f"{transfer.size} bytes came back")
+    print(f"{transfer.size} bytes downloaded")
     await client.delete("report.pdf")
     await client.quit()
 

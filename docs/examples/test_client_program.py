@@ -1,4 +1,4 @@
-"""Test a program that transfers files, cuts and all, in memory: ``trial test_client_program``."""
+"""Test a program in memory, with network faults: ``trial test_client_program``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -9,7 +9,7 @@ ORDERS = b"an order\n" * 100_000
 
 
 async def fetch_orders(client):
-    """Be the program that is tested."""
+    """The program to be tested."""
     transfer = await client.download("orders.csv")
     await client.rename("orders.csv", "orders.done")
     return transfer.data.count(b"\n")
@@ -29,13 +29,13 @@ class OrdersTests(SynchronousTestCase):
         self.assertEqual(count, 100_000)
         self.assertEqual(self.service.read("orders.done"), ORDERS)
 
-    def test_a_cut_leaves_the_orders_where_they_are(self):
+    def test_a_reset_leaves_the_orders_in_place(self):
         client = self.client()
-        self.service.faults.data(Fault(cut_after=50_000))
+        self.service.faults.data(Fault(reset_after=50_000))
         self.service.failure(fetch_orders(client), NetworkError, seconds=60)
         self.assertEqual(self.service.read("orders.csv"), ORDERS)
 
-    def test_a_cut_is_mended_if_that_is_wished(self):
+    def test_retries_continue_after_a_reset_and_a_stall(self):
         client = self.client(retries=3)
-        self.service.faults.data(Fault(cut_after=50_000), Fault(stall_after=70_000))
+        self.service.faults.data(Fault(reset_after=50_000), Fault(stall_after=70_000))
         self.assertEqual(self.service.result(fetch_orders(client), seconds=300), 100_000)

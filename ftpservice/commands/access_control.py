@@ -64,7 +64,7 @@ async def user(context: SessionContext, name: str) -> Reply:
 
 
 def _may_log_in(context: SessionContext, anonymous: bool) -> bool:
-    """Tell whether the TLS policy allows the login, whatever the account."""
+    """Return whether the TLS policy allows the login, whatever the account."""
     policy, secured = context.services.settings.tls, context.secured
     if anonymous:
         return policy.allows_anonymous(secured)
@@ -72,7 +72,7 @@ def _may_log_in(context: SessionContext, anonymous: bool) -> bool:
 
 
 async def _log_in_by_certificate(context: SessionContext) -> bool:
-    """Log in if the client certificate is enough for the account; tell whether it was."""
+    """Log in if the client certificate is enough for the account; return whether it was."""
     name = context.user.encode("utf-8", "surrogateescape")
     names = context.tls_state.names
     credentials = CertificateCredentials(name, context.peer.host, names)
@@ -92,7 +92,7 @@ def _is_anonymous(context: SessionContext, name: str) -> bool:
 
 
 def _means_anonymous(context: SessionContext, name: str) -> bool:
-    """Tell whether ``name`` is one of the names of anonymous users."""
+    """Return whether ``name`` is one of the names of anonymous users."""
     return name.lower() in (context.services.user_anonymous.lower(), "anonymous", "ftp")
 
 

@@ -226,7 +226,7 @@ class DirectoryScan:
         return below[:MAX_DIRECTORIES]
 
     async def _is_directory(self, parent: VirtualPath, entry: Entry) -> bool:
-        """Tell whether an entry is a directory, or a link to one."""
+        """Return whether an entry is a directory, or a link to one."""
         if entry.kind is Kind.LINK:
             entry = await self._storage.stat(parent.child(entry.name))
         return entry.kind is Kind.DIRECTORY

@@ -185,7 +185,7 @@ async def machine_status(context: SessionContext, text: str | None) -> Reply:
 
 
 def _names_target(text: str) -> bool:
-    """Tell whether an argument names the target of a link: ``link/``, ``link/.``, ``.``."""
+    """Return whether an argument names the target of a link: ``link/``, ``link/.``, ``.``."""
     return text.rpartition("/")[2] in ("", ".", "..")
 
 

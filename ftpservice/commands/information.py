@@ -20,7 +20,7 @@ verbs = VerbTable()
 
 @verbs.add("SYST", rfc="959 4.1.3", login=False)
 async def system(_context: SessionContext, _none: None) -> Reply:
-    """Return the system type, which tells how to read LIST."""
+    """Return the system type, from which clients infer the format of LIST."""
     return reply(codes.SYSTEM_TYPE, "UNIX Type: L8")
 
 

@@ -231,7 +231,7 @@ class UploadJob(TransferJob):
             if announced is not None and moved < announced and moved != announced - writing.offset:
                 raise await _too_short(writing, moved, announced)
             self._has_ended = True
-            if announced is None or moved > announced:  # the size does not tell
+            if announced is None or moved > announced:  # the size does not show it
                 if needs_close_notify and connection.is_truncated:
                     raise TransferAborted(
                         "TCP ended without TLS's close_notify; the upload counts as aborted"

@@ -103,7 +103,7 @@ def _families(context: SessionContext) -> str:
 
 @verbs.add("PORT", ArgumentKind.TEXT, rfc="959 4.1.2", syntax="<h1,h2,h3,h4,p1,p2>")
 async def port(context: SessionContext, text: str) -> Reply:
-    """Have the next data connection made to an IPv4 address of the client."""
+    """Set an IPv4 address of the client for the next, active data connection."""
     return _active(context, parse_port(text))
 
 
@@ -111,7 +111,7 @@ async def port(context: SessionContext, text: str) -> Reply:
     "EPRT", ArgumentKind.TEXT, rfc="2428 2", syntax="|<1|2>|<address>|<port>|", feature="EPRT"
 )
 async def extended_port(context: SessionContext, text: str) -> Reply:
-    """Have the next data connection made to an IPv4 or IPv6 address of the client."""
+    """Set an IPv4 or IPv6 address of the client for the next, active data connection."""
     return _active(context, parse_eprt(text))
 
 

@@ -210,7 +210,7 @@ async def byte_range(context: SessionContext, text: str) -> Reply:
         context.next_transfer = context.next_transfer._replace(start=0, end=None)
         return reply(codes.FILE_ACTION_PENDING, "The whole file again.")
     if last < first:
-        raise ReplyError(codes.BAD_ARGUMENT, "The last byte lies before the first.")
+        raise ReplyError(codes.BAD_ARGUMENT, "The last byte is before the first.")
     context.next_transfer = context.next_transfer._replace(start=first, end=last + 1)
     return reply(codes.FILE_ACTION_PENDING, f"Bytes {first} to {last} of the next file.")
 

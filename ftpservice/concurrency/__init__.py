@@ -1,3 +1,3 @@
-"""Threads, timers, coroutines and time budgets on a reactor; knows no protocol."""
+"""Threads, timers, coroutines and time budgets on a reactor; independent of protocols."""
 
 __all__: list[str] = []

@@ -1,8 +1,8 @@
-"""Looking after connections and ports that most likely need no more attention, some at a time.
+"""Checks connections and ports in batches, if they most likely need no attention by then.
 
-The peer of a connection that has had everything ends it at any moment; a port that is listened on
-has its client before long. To be told so by the reactor costs a visit to it, a turn of its own and
-a way through cold code for each; one look at many, a little later, does not.
+The peer ends a connection soon after it has received everything; a client connects to a listening
+port soon. Registered with the reactor, each of them costs system calls and an iteration of its own;
+one check of many, a little later, does not.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class BatchedChecks:
 
     @classmethod
     def of(cls, clock: IReactorTime) -> BatchedChecks:
-        """Return the clock's; made when it is first wanted."""
+        """Return the instance of the clock; created at the first call."""
         known = cls._known.get(clock)
         if known is None:
             known = cls._known[clock] = cls()

@@ -1,7 +1,7 @@
-"""Blocking calls, run in a bounded pool of threads: a store has its own, and starves no other.
+"""Blocking calls, run in a bounded pool of threads; each store has its own.
 
-Whoever opens something in the pool says how to dispose of it: when nobody waits for the result
-any more, it is closed in the pool, so that a cancelled call leaves nothing open.
+A call that opens something is given a function to dispose of it. If the caller no longer waits for
+the result, it is disposed of in the pool, so that a cancelled call leaves nothing open.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class PooledCall(Generic[T]):
         return bool(self.result.called)
 
     def outcome(self) -> T | Failure | None:
-        """Do it, in the thread, if it is still wanted; returns what came of it."""
+        """Call the function, in the thread, unless it was cancelled; returns the outcome."""
         if self.result.called and not self.must:
             self.dispose = None
             return None
@@ -251,7 +251,7 @@ class InlineRunner:
         return call.result
 
     def release(self) -> None:
-        """Let what waits now go on; what comes of it waits again, if still ``held``."""
+        """Run the calls that wait now; the results are held again if still ``held``."""
         ready, self._ready = self._ready, []
         for go_on in ready:
             go_on()

@@ -195,7 +195,7 @@ class FTPFactory(ftp.FTPFactory):
         return None
 
     def _displace(self) -> bool:
-        """End a session without a login, for a new one; tell whether there was one.
+        """End a session without a login, for a new one; return whether there was one.
 
         It is the oldest of the address that has most of them, so that no client can occupy all
         sessions without logging in.

@@ -102,14 +102,14 @@ class ProtocolInterpreter:
             self.advance()
 
     def _has_acted_on(self, command: Command | Reply) -> bool:
-        """Act at once on a command that is allowed during a transfer; tell whether it is done."""
+        """Act at once on a command that is allowed during a transfer; return whether it is done."""
         if isinstance(command, Reply):
             return False
         row = VERB_TABLE.rows.get(command.verb)
         return row is not None and row.allowed_during_transfer and self._act_at_once(row, command)
 
     def _act_at_once(self, row: Verb, command: Command) -> bool:
-        """Act on a command, unless that changes the order of replies; tell whether it is done."""
+        """Act on a command, unless that changes the order of replies; return whether it is done."""
         if row.name == "ABOR":
             if self._next_of(*TLS_SWITCH_VERBS) is None:
                 self.abort()
@@ -193,7 +193,7 @@ class ProtocolInterpreter:
                 self._idle()
 
     def _wait_for(self, current: Task[None]) -> None:
-        """Have the commands that wait continue after ``current``, which has not returned."""
+        """Continue with the waiting commands after ``current``, which has not returned."""
         current.done.addErrback(self._unexpected)
         if not current.ended:
             self.current = current

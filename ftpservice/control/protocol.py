@@ -90,7 +90,7 @@ class ControlProtocol(Protocol):
         self._outgoing.write(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
 
     def client_is_connected(self) -> bool:
-        """Tell whether the client holds its end of the control connection; asks the kernel.
+        """Return whether the client holds its end of the control connection; asks the kernel.
 
         A client that sent QUIT may end its side before its transfer ends.
         """
@@ -138,7 +138,7 @@ class ControlProtocol(Protocol):
             self._proceed()
 
     def _is_tls_handshake(self, data: bytes) -> bool:
-        """Tell whether the first bytes of a plaintext session begin a TLS handshake."""
+        """Return whether the first bytes of a plaintext session begin a TLS handshake."""
         self._is_first = False
         return begins_tls(data)
 

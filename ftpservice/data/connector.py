@@ -130,7 +130,7 @@ class DataConnector:
         return DataListener(self._reactor, own)
 
     def has_idle_port(self) -> bool:
-        """Tell whether a port is announced to which nobody has connected."""
+        """Return whether a port is announced to which no client has connected."""
         return isinstance(self._prepared, PassiveChannel) and self._prepared.check_unused()
 
     def close_idle_port(self, problem: str) -> None:

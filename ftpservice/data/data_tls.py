@@ -3,7 +3,7 @@
 Session resumption shows whose data connection it is: one that resumes the TLS session of the
 control connection comes from a client that has that session's secret. The session id identifies
 the session; the peer's address does not, several clients may share it. Session ids are OpenSSL's
-and only a resumed connection counts, so that nobody can claim the id of another session.
+and only a resumed connection counts, so that a client cannot claim the id of another session.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class DataTLSContext:
         return adopt_socket(transport, protocol, wrap, options)
 
     def is_of(self, data: TLSTransport) -> bool:
-        """Tell whether a data connection resumed the TLS session of the control connection."""
+        """Return whether a data connection resumed the TLS session of the control connection."""
         return data.session_reused and data.session_id == self.session_id != b""
 
     def _handshake_options(self, reactor: Any, secured: Callable[[], object]) -> HandshakeOptions:

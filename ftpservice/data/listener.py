@@ -32,7 +32,7 @@ class DataListener:
 
     Connections are accepted when `accept_pending` is called, or by the reactor between `watch` and
     `stop_watching`. A fast client connects and sends its command before the port would be watched;
-    then the reactor never learns of the socket.
+    then the reactor never sees the socket.
     """
 
     def __init__(self, reactor: Any, own: socket.socket) -> None:
@@ -58,7 +58,7 @@ class DataListener:
         return "data port"
 
     def watch(self) -> None:
-        """Have the reactor accept connections from now on."""
+        """Let the reactor accept connections from now on."""
         if not self._is_watched and self.is_open:
             self._is_watched = True
             self._reactor.addReader(self)
@@ -99,7 +99,7 @@ class DataListener:
         self.close_now()
 
     def close(self) -> None:
-        """Accept everybody who has connected, then stop listening; may be repeated.
+        """Accept all waiting connections, then stop listening; may be repeated.
 
         The kernel would send an RST to the connections that are not accepted.
         """

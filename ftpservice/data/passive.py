@@ -72,7 +72,7 @@ class PassiveChannel(DataChannel):
         return self._accepted is None or self._data_tls == self._protection.next_data_tls()
 
     def check_unused(self) -> bool:
-        """Tell whether no client has connected; one that waits in the kernel is accepted first."""
+        """Return whether no client has connected; accepts one that waits in the kernel first."""
         if self._listener is not None:
             self._listener.accept_pending()
         return self._listener is not None and self._candidates is None
@@ -101,7 +101,7 @@ class PassiveChannel(DataChannel):
         return accepted
 
     def watch(self) -> None:
-        """Have the reactor accept the client, before or after its command."""
+        """Let the reactor accept the client, before or after its command."""
         is_full = self._candidates is not None and self._candidates.is_full
         if self._listener is not None and not is_full:
             self._listener.watch()

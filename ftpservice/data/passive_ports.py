@@ -150,7 +150,7 @@ class PortHolder(Protocol):
     """A session that has announced a port."""
 
     def has_idle_port(self) -> bool:
-        """Tell whether it listens and nobody has connected."""
+        """Return whether it listens and no client has connected."""
 
     def close_idle_port(self, problem: str) -> None:
         """Stop listening, for this reason; a client that has connected is kept."""
@@ -159,7 +159,7 @@ class PortHolder(Protocol):
 class IdlePassivePorts:
     """The passive ports that wait for their client, of all sessions, the oldest first.
 
-    Each closes when nobody has connected within its time. When all ports of the range are taken,
+    Each closes when no client has connected within its time. When all ports of the range are taken,
     the address that holds most loses its oldest one to the session that asks. One timer does for
     all.
     """
@@ -184,7 +184,7 @@ class IdlePassivePorts:
             self._call = None
 
     def reclaim_port(self) -> bool:
-        """Close the oldest port of the address that holds most; tell whether there was one."""
+        """Close the oldest port of the address that holds most; return whether there was one."""
         idle = [
             (holder, address_group(address))
             for holder, (address, _) in self._holders.items()

@@ -114,9 +114,9 @@ class PeerPolicy:
         self.peer = canonical_host(peer)
 
     def accepts(self, peer_host: str) -> bool:
-        """Tell whether a connection from ``peer_host`` may be accepted."""
+        """Return whether a connection from ``peer_host`` may be accepted."""
         return same_host(self.peer, peer_host)
 
     def may_connect(self, host: str, port: int) -> bool:
-        """Tell whether a connection to ``host`` and ``port`` may be made."""
+        """Return whether a connection to ``host`` and ``port`` may be made."""
         return port >= MIN_ACTIVE_PORT and same_host(self.peer, host)

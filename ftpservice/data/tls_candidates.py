@@ -1,7 +1,7 @@
 """The TLS handshakes at one passive port: which connection the transfer gets.
 
 Any host behind the client's address can connect to the port, and port scanners do. Without TLS the
-first connection is taken. With TLS more can be told:
+first connection is taken. With TLS more is known:
 
 - A failed or stalled handshake does not use the port up: other connections may begin theirs at the
   same time, and afterwards.
@@ -68,7 +68,7 @@ class TLSCandidates:
         return self.winner is not None or self._secured is not None
 
     def all_use(self, data_tls: DataTLSContext | None) -> bool:
-        """Tell whether all have this TLS."""
+        """Return whether all have this TLS."""
         return all(one.data_tls == data_tls for one in self._all())
 
     def add(self, data_tls: DataTLSContext) -> PendingDataConnection:

@@ -1,3 +1,3 @@
-"""TCP transports and what the kernel tells of a socket; knows no FTP."""
+"""TCP transports and the kernel's view of a socket; independent of FTP."""
 
 __all__: list[str] = []

@@ -20,7 +20,7 @@ class StreamProtocol(Protocol):
         """Take received bytes after which the connection has ended; that is reported next."""
 
     def connectionLost(self, reason: Failure) -> None:
-        """Learn that the transport is closed."""
+        """Handle the close of the transport."""
 
 
 class StreamTransport(Protocol):

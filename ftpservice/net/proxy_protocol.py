@@ -1,6 +1,6 @@
-"""Sessions behind a load balancer that speaks the PROXY protocol, versions 1 and 2.
+"""Sessions behind a load balancer with the PROXY protocol, versions 1 and 2.
 
-An FTP server speaks first and may have to turn the client away by its address. So, unlike the
+An FTP server sends the first line and may have to refuse the client by its address. So, unlike the
 wrapper it derives from, this one begins the session only when the header has been read.
 """
 
@@ -24,7 +24,7 @@ HEADER_TIMEOUT_SECONDS = 10.0
 
 
 def is_proxied(transport: object) -> bool:
-    """Tell whether a session's addresses come from a PROXY header."""
+    """Return whether a session's addresses come from a PROXY header."""
     return isinstance(transport, HAProxyProtocolWrapper)
 
 
@@ -88,7 +88,7 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
             self.transport.abortConnection()  # type: ignore[union-attr]  # every stream has it
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Stop waiting; tell the session if it had begun."""
+        """Stop waiting; notify the session if it had begun."""
         self._deadline.clear()
         super().connectionLost(reason)
 

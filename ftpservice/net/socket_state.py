@@ -1,6 +1,6 @@
 """What the kernel knows about the far end of a connection (Linux).
 
-For a transport that is not a socket of the kernel, or no longer, it knows nothing.
+For a transport without a socket of the kernel, the state is unknown.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def bytes_unacked(transport: object) -> int:
 
 
 def peer_has_closed(transport: object) -> bool:
-    """Tell whether the peer has ended its side, and nothing else is to come, or it is lost.
+    """Return whether the peer has ended its side, and nothing else is to come, or it is lost.
 
     Also under TLS this checks the kernel's buffer: `ssl.SSLSocket` cannot peek.
     """
@@ -87,9 +87,9 @@ def peer_has_closed(transport: object) -> bool:
 
 
 def has_socket_error(transport: object) -> bool:
-    """Tell whether the connection broke (RST, unreachable).
+    """Return whether the connection broke (RST, unreachable).
 
-    The kernel tells it once: afterwards a broken connection looks like one that ended in order.
+    The kernel reports it once: afterwards a broken connection looks like one that ended in order.
     """
     own = socket_of(transport)
     return own is not None and own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0

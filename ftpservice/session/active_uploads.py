@@ -43,7 +43,7 @@ class ActiveUpload:
         self.key = key
         self.host = host
         self.is_live = is_live
-        """Tells whether its session still has a client."""
+        """Returns whether its session still has a client."""
         self.connection: StreamConnection | None = None
         self.abort: Callable[[], object] = self._abort_connection
         """Aborts its transfer, which then ends by itself."""
@@ -56,7 +56,7 @@ class ActiveUpload:
             self.connection.abort()
 
     def is_dead_for(self, host: str | None, now: float) -> bool:
-        """Tell whether a session from ``host`` may abort it."""
+        """Return whether a session from ``host`` may abort it."""
         if not self.is_live():
             return True
         connection = self.connection
@@ -103,7 +103,7 @@ class ActiveUploads:
             await other.ended()
 
     def appends(self, key: tuple[str, VirtualPath]) -> bool:
-        """Tell whether the upload under way to this name appends."""
+        """Return whether the upload under way to this name appends."""
         other = self.active.get(key)
         return other is not None and other.appends
 

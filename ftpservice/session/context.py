@@ -99,7 +99,7 @@ class SessionPeer:
     host: str | None
     """Its IP address; ``None`` for a UNIX socket."""
     is_there: Callable[[], bool]
-    """Tells whether the client holds its end of the control connection; asks the kernel."""
+    """Returns whether the client holds its end of the control connection; asks the kernel."""
     label: str = field(init=False)
     """The address, or "local", for events."""
 
@@ -222,7 +222,7 @@ class SessionContext:
         return found
 
     def is_live(self) -> bool:
-        """Tell whether the session is logged in and its client connected; asks the kernel."""
+        """Return whether the session is logged in and its client connected; asks the kernel."""
         return self.portal_login.account is not None and self.peer.is_there()
 
     def upload_key(self, path: VirtualPath) -> tuple[str, VirtualPath]:

@@ -18,7 +18,7 @@ class ManagedSession(Protocol):
         """Whether a user's command is being carried out."""
 
     def client_is_connected(self) -> bool:
-        """Tell whether the client holds its end of the connection; asks the kernel."""
+        """Return whether the client holds its end of the connection; asks the kernel."""
 
     def finish_and_disconnect(self, reason: str) -> None:
         """Send 421 and close, after the command in progress if there is one."""

@@ -40,7 +40,7 @@ Key = tuple[str, VirtualPath]
 
 
 class ReportedSize(NamedTuple):
-    """A size that SIZE replied to a client, which tells what the client resumes."""
+    """A size that SIZE replied to a client; it shows which upload the client resumes."""
 
     size: int
     resumes: WriteMode | None
@@ -82,17 +82,17 @@ class ResumeOffers:
             self.offers.pop(key, None)
 
     def is_short(self, key: Key) -> bool:
-        """Tell whether an interrupted upload is known to lack bytes."""
+        """Return whether an interrupted upload is known to lack bytes."""
         offer = self.offers.get(key) if self.offers else None
         return offer is not None and offer.is_short
 
     def was_cut_recently(self, key: Key) -> bool:
-        """Tell whether an upload to this name was interrupted recently, by any session."""
+        """Return whether an upload to this name was interrupted recently, by any session."""
         offer = self.offers.get(key) if self.offers else None
         return offer is not None and offer.until > self._seconds()
 
     def belongs_to(self, key: Key, session: int, host: str | None) -> bool:
-        """Tell whether the offer is for this session; one without a session becomes this one's."""
+        """Return whether the offer is for this session; one without a session is assigned to it."""
         offer = self.offers.get(key) if self.offers else None
         if offer is None:
             return False

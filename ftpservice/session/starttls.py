@@ -82,7 +82,7 @@ def negotiated_tls(transport: Any) -> tuple[str, frozenset[str], DataTLSContext 
 
 
 def handshake_failed(transport: Any) -> bool:
-    """Tell whether a TLS handshake was begun on a connection and is not complete."""
+    """Return whether a TLS handshake was begun on a connection and is not complete."""
     below = _below(transport)
     return isinstance(below, TLSTransport) and not below.is_secured
 

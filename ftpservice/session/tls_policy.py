@@ -47,7 +47,7 @@ class TLSPolicy:
     """Seconds; 0 for no timeout."""
 
     def allows_password(self, secured: bool, host: str | None) -> bool:
-        """Tell whether a client at ``host`` (None: a UNIX socket) may log in with a password."""
+        """Return whether a client at ``host`` (None: a UNIX socket) may log in with a password."""
         if secured:
             return True
         if self.control in (ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN):
@@ -55,11 +55,11 @@ class TLSPolicy:
         return self.plaintext or host is None or is_loopback(host)
 
     def allows_anonymous(self, secured: bool) -> bool:
-        """Tell whether a client may log in without a password."""
+        """Return whether a client may log in without a password."""
         return secured or self.control is not ControlTLS.REQUIRED
 
     def requires_data_tls(self, by_account: bool) -> bool:
-        """Tell whether data connections have to be under TLS."""
+        """Return whether data connections have to be under TLS."""
         return self.data is DataTLS.REQUIRED or (by_account and self.data is DataTLS.OFFERED)
 
 

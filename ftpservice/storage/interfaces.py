@@ -246,10 +246,10 @@ class IDescriptor(Interface):
 
 
 class ISendfileSource(IDescriptor):
-    """A reading of an operating-system file that can tell what of it is in memory."""
+    """A reading of an operating-system file that reports which ranges are in memory."""
 
     def is_cached(offset: int, size: int) -> bool:
-        """Tell whether a range of bytes can be read without waiting; never blocks."""
+        """Return whether a range of bytes can be read without waiting; never blocks."""
 
     def cache(offset: int, size: int) -> Awaitable[None]:
         """Read a range of bytes into memory; raises what `IReading.read` does."""
@@ -327,7 +327,7 @@ class IAccess(Interface):
 
 
 class IEnter(Interface):
-    """A storage that can tell whether a directory may be entered."""
+    """A storage that reports whether a directory may be entered."""
 
     def enter(path: VirtualPath) -> Awaitable[None]:
         """Return for a directory whose entries can be named.
@@ -347,7 +347,7 @@ class ILinks(Interface):
 
 
 class IFreeSpace(Interface):
-    """A storage that can tell how much space is left."""
+    """A storage that reports the free space."""
 
     def free_space(path: VirtualPath) -> Awaitable[int]:
         """Return the bytes that may still be written under ``path``."""

@@ -25,7 +25,7 @@ OWNER_READ_WRITE_BITS = 0o600
 
 
 class IOwnUploads(Interface):
-    """A storage that has to be told what its account uploaded."""
+    """A storage that needs to know which files its account uploaded."""
 
     def remember(path: VirtualPath, entry: Entry) -> None:
         """Remember the file that an upload was published as, for later changes of attributes."""

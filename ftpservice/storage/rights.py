@@ -43,7 +43,7 @@ PRESETS: dict[str, frozenset[Right]] = {
 
 
 def mode_keeps_owner(mode: int) -> bool:
-    """Tell whether permission bits leave a directory usable for its owner.
+    """Return whether permission bits leave a directory usable for its owner.
 
     An account whose root lost them could not restore them.
     """

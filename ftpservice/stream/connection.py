@@ -3,7 +3,7 @@
 Both directions have back-pressure. How a connection ends decides whether a transfer is complete, so
 the kinds of end are kept apart. A FIN is an orderly end, after which our side stays open
 (`IHalfCloseableProtocol`); everything else is a `TransferAborted`. Under TLS an orderly end takes
-the peer's close_notify: anybody on the path can forge a FIN.
+the peer's close_notify: an attacker on the path can forge a FIN.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ class TransferAborted(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        """For people, in a few words."""
+        """A short text for users."""
 
 
 class TransferStalled(TransferAborted):

@@ -1,9 +1,9 @@
-"""Graceful close: end a connection so that no sent byte is lost, and learn whether all arrived.
+"""Graceful close: end a connection so that no sent byte is lost, and find out whether all arrived.
 
 ``close()`` alone is not enough. If the peer has sent bytes that we have not read, or sends some
 after we closed, the kernel answers with an RST, and an RST makes the peer's kernel drop what its
 program has not read yet: the tail of our file. And ``close()`` returns before anything has arrived,
-so it cannot tell whether the transfer is complete. Therefore:
+so it does not know whether the transfer is complete. Therefore:
 
 1. Half-close (``loseWriteConnection``): the transport's buffer is sent, then a FIN. Our side has
    ended, the other is still open.

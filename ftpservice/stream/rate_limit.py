@@ -2,10 +2,10 @@
 
 A `RateLimiter` is a bucket that fills with time. What is in it goes to whoever asks; when it is
 empty those who ask wait, and what flows in is shared between them evenly, byte by byte, however
-much each has asked for. Nobody computes that byte by byte: ``_level`` is how much each of them
+much each has asked for. That is not computed byte by byte: ``_level`` is how much each of them
 would have been given since the first began to wait, so one who begins at level ``l`` and wants
-``n`` bytes has them at level ``l + n``, and the lowest of these is the next to go on. The level
-rises by what flowed in divided by those who wait. One timer is set for the next to go on, and not
+``n`` bytes has them at level ``l + n``, and the lowest of these continues next. The level
+rises by what flowed in divided by those who wait. One timer is set for the next one, and not
 sooner than `MIN_PAUSE_SECONDS`: what flows in meanwhile is kept, up to `BURST_SECONDS` seconds'
 worth, so nothing is lost.
 """

@@ -136,13 +136,13 @@ class Receiver(StallTimeout):
             self._resume()
 
     def end(self) -> None:
-        """Record the peer's FIN; the reader learns of it after the buffered bytes."""
+        """Record the peer's FIN; the reader gets it after the buffered bytes."""
         self.ended = True
         if self._waiting is not None:
             self.wake_waiter()
 
     def fail(self, reason: str) -> None:
-        """Record that the connection broke; the reader learns of it after the buffered bytes."""
+        """Record that the connection broke; the reader gets it after the buffered bytes."""
         self._broken = self._broken or reason
         if self.moving is not None:
             self.moving.stop()

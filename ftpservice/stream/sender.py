@@ -138,4 +138,4 @@ class Sender(StallTimeout):
         self.wake_waiter()
 
     def stopProducing(self) -> None:
-        """Do nothing: the connection learns why its transport was lost."""
+        """Do nothing: the connection handles the loss of its transport."""

@@ -44,7 +44,7 @@ class PageCachedFile(Protocol):
         """Return its descriptor."""
 
     def is_cached(self, offset: int, size: int) -> bool:
-        """Tell whether a stretch can be sent without waiting for the disk."""
+        """Return whether a stretch can be sent without waiting for the disk."""
 
     def cache(self, offset: int, size: int) -> Awaitable[None]:
         """Bring a stretch into memory."""
@@ -94,7 +94,7 @@ class SendfileSender:
             self._carousel.leave(self._descriptor)
 
     def stop(self) -> None:
-        """Learn that the connection is lost."""
+        """Handle the loss of the connection."""
         if self._patience is not None:
             self._broken = self._broken or main.CONNECTION_LOST
             self._patience.wake_waiter()

@@ -6,7 +6,7 @@ something: a turn ends when nothing came for a moment, or after many bytes, and 
 for the next. So a slow peer holds no thread, and a fast one is not held up by the way to and fro.
 
 The thread works on a descriptor of its own: the connection may be closed meanwhile, and the
-number of its socket be somebody else's already.
+number of its socket belong to another connection.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 PIPE_SIZE = 1 << 20
 """Bytes that are on their way in a turn's pipe."""
 MAX_BYTES_PER_TURN = 16 << 20
-"""Bytes of a turn; then others have the thread."""
+"""Bytes of one turn; then the thread is free for others."""
 POLL_MS = 2
 """Milliseconds without a byte that end a turn."""
 
@@ -67,7 +67,7 @@ class DupedDescriptor:
 
 
 class ThreadPipes(threading.local):
-    """A pipe for each thread, made when it is wanted."""
+    """One pipe for each thread, made at its first use."""
 
     ends: tuple[DupedDescriptor, DupedDescriptor] | None = None
 
@@ -236,7 +236,7 @@ class FileReceiver:
         self.moved += count
 
     def stop(self) -> None:
-        """Learn that the connection is lost."""
+        """Handle the loss of the connection."""
         self._lost = True
         if self._patience is not None:
             self._patience.wake_waiter()

@@ -29,7 +29,7 @@ READ_SIZE = 256 * 1024
 
 
 class ThreadBuffers(threading.local):
-    """What each thread has: two buffers, and somebody who writes one of them."""
+    """The state of each thread: two buffers, and a thread that writes one of them."""
 
     worker: WorkerThread | None = None
 

@@ -65,7 +65,7 @@ class TLSFileSender:
             self._give_back()
 
     def stop(self) -> None:
-        """Learn that the connection is lost."""
+        """Handle the loss of the connection."""
         self._lost = True
         if self._patience is not None:
             self._patience.wake_waiter()
@@ -114,7 +114,7 @@ class TLSFileSender:
         return TurnResult.MORE
 
     def _read(self, file: int) -> bool:
-        """Read the next piece; tell whether there is one."""
+        """Read the next piece; return whether there is one."""
         wanted = self._buffer[: self._end - self.offset]
         self._unsent = self._buffer[: os.preadv(file, [wanted], self.offset)]
         return len(self._unsent) > 0

@@ -3,7 +3,7 @@
 A reactor serves everything that is ready before it looks again. With a hundred files on their way
 a command would wait for a turn of each of them. So these sockets are watched by an epoll of their
 own, which to the reactor is one descriptor: for a moment whoever is ready has turns, one after the
-other as the kernel lines them up, then the reactor looks after everybody else.
+other as the kernel lines them up, then the reactor serves the other descriptors.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from zope.interface import implementer
 __all__ = ["WritePoller"]
 
 SECONDS_PER_ROUND = 0.0001
-"""Seconds of turns until the reactor looks after everybody else."""
+"""Seconds of turns before the reactor serves the other descriptors."""
 
 
 @implementer(IReadDescriptor)
 class WritePoller:
     """Calls back for each socket that takes more bytes; there is one to a reactor (`of`).
 
-    Has a descriptor only while somebody is in.
+    Has a descriptor only while it has sockets.
     """
 
     _known: WeakKeyDictionary[Any, WritePoller] = WeakKeyDictionary()
@@ -40,7 +40,7 @@ class WritePoller:
 
     @classmethod
     def of(cls, reactor: Any) -> WritePoller:
-        """Return the reactor's; made when it is first wanted."""
+        """Return the instance of the reactor; created at the first call."""
         known = cls._known.get(reactor)
         if known is None:
             known = cls._known[reactor] = cls(reactor)

@@ -59,7 +59,7 @@ def parse_port(text: str) -> HostPort:
     """Read PORT's six numbers; raises `BadAddress`."""
     text = text.strip(" ")
     if not SIX_NUMBERS.fullmatch(text):
-        raise BadAddress("six numbers with commas between are wanted")
+        raise BadAddress("not six numbers separated by commas")
     return _from_six(text)
 
 
@@ -138,20 +138,20 @@ def canonical_host(text: str) -> str:
 
 
 def same_host(a: str, b: str) -> bool:
-    """Tell whether two texts name the same address, however each is spelled."""
+    """Return whether two strings are the same address, in any notation."""
     return a == b or canonical_host(a) == canonical_host(b)
 
 
 @lru_cache(MAX_CACHED_ADDRESSES)
 def is_loopback(host: str) -> bool:
-    """Tell whether this address never leaves the machine; a name is not trusted to."""
+    """Return whether this is a loopback address; False for a host name."""
     address = _address(host)
     return address is not None and address.is_loopback
 
 
 @lru_cache(MAX_CACHED_ADDRESSES)
 def is_ipv6(host: str) -> bool:
-    """Tell whether this is an IPv6 address that is not IPv4 in disguise."""
+    """Return whether this is an IPv6 address that is not IPv4 in disguise."""
     return isinstance(_address(host), IPv6Address)
 
 
@@ -186,4 +186,4 @@ def _eprt_error(text: str) -> BadAddress:
     family = parts[1] if len(parts) == 5 and not parts[4] else ""
     if family.isascii() and family.isdigit() and family not in ("1", "2"):
         return UnknownFamily("the network protocol is 1 or 2")
-    return BadAddress("network protocol, address and port between delimiters are wanted")
+    return BadAddress("not a network protocol, address and port between delimiters")

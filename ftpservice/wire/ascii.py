@@ -14,7 +14,7 @@ CRLF = b"\r\n"
 
 
 class LFToCRLF:
-    """Makes every LF without a CR before it a CRLF, wherever the stream is cut into pieces."""
+    """Converts every LF without a CR before it to CRLF, however the stream is split."""
 
     def __init__(self) -> None:
         self._after_cr = False
@@ -55,7 +55,7 @@ class AddedCRCounter:
 
 
 class CRLFToLF:
-    """Makes every CRLF a LF, wherever the stream is cut into pieces; a lone CR stays."""
+    """Converts every CRLF to LF, however the stream is split; a lone CR stays."""
 
     def __init__(self) -> None:
         self._held = b""

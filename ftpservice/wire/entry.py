@@ -51,11 +51,11 @@ class Entry(NamedTuple):
     """Where a link points: a path from the root, or relative to the directory that holds the link;
     empty for anything but a link, and where the target is not shown."""
     access: int = ANY_ACCESS
-    """What the storage can do with it for anybody, in a listing at least; rights come on top."""
+    """What the storage allows in general, at least in a listing; rights are applied in addition."""
     time_grain: float = 0.0
     """Where a client read it from LIST: seconds by which the true time may be later."""
     size_known: bool = True
-    """False where a listing that a client read tells no size in bytes; ``size`` is 0 then."""
+    """False if the listing that a client read has no size in bytes; ``size`` is then 0."""
     changed: int = 0
     """A number that is another one after every change of content or facts (ctime, in nanoseconds),
     where the storage has one."""

@@ -1,4 +1,4 @@
-"""Facts about entries, as MLST and MLSD tell them (RFC 3659 §7, draft-somers-ftp-mfxx)."""
+"""Facts about entries in MLST and MLSD (RFC 3659 §7, draft-somers-ftp-mfxx)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ FACTS: tuple[str, ...] = (
     "UNIX.owner",
     "UNIX.group",
 )
-"""All we can tell, in the order we tell it."""
+"""All supported facts, in the order of their output."""
 
 DEFAULT_FACTS: tuple[str, ...] = ("type", "size", "modify", "perm", "unique", "UNIX.mode")
-"""What a session tells until it says ``OPTS MLST``."""
+"""The facts that a session sends before ``OPTS MLST``."""
 
 TYPES = {
     Kind.FILE: "type=file;",
@@ -75,7 +75,7 @@ def format_facts(
 
 
 class FactFormatter:
-    """Tells the chosen facts of many entries; one for each listing, it remembers days.
+    """Formats the chosen facts of many entries; one per listing, it caches days.
 
     ``directory`` is what holds the entries.
     """
@@ -172,7 +172,7 @@ def _kind(type_: str) -> Kind:
 
 def _number(text: str, base: int) -> int:
     if not DIGITS.fullmatch(text):
-        raise ValueError("a number is wanted")
+        raise ValueError("not a number")
     return int(text, base)
 
 

@@ -28,7 +28,7 @@ class ForeignProtocolDetector:
         self._unknown = 0
 
     def must_disconnect(self, verb: str) -> bool:
-        """Tell whether an unknown verb, or one of HTTP, ends the session; a blank line does not."""
+        """Return whether an unknown verb or one of HTTP ends the session; a blank line does not."""
         self._unknown += 1
         if self._unknown >= MAX_UNKNOWN_VERBS or verb in HTTP_VERBS:
             return True
@@ -36,5 +36,5 @@ class ForeignProtocolDetector:
 
 
 def begins_tls(data: bytes) -> bool:
-    """Tell whether ``data``, the first of a connection, begins a TLS handshake (RFC 8446 §5.1)."""
+    """Return whether the first bytes of a connection begin a TLS handshake (RFC 8446 §5.1)."""
     return data.startswith(TLS_HANDSHAKE)

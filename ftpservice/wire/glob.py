@@ -18,7 +18,7 @@ TOKEN = re.compile(
 
 
 def has_wildcards(text: str) -> bool:
-    """Tell whether ``text`` is a pattern, which may match several names."""
+    """Return whether ``text`` is a pattern, which may match several names."""
     return not WILDCARDS.isdisjoint(text)
 
 
@@ -39,7 +39,7 @@ class GlobPattern:
         self._matches_hidden = text.startswith((".", r"\."))
 
     def matches(self, name: str) -> bool:
-        """Tell whether the pattern matches the whole of ``name``."""
+        """Return whether the pattern matches all of ``name``."""
         if name[:1] == "." and not self._matches_hidden:
             return False
         return self._matches(name) is not None

@@ -1,4 +1,4 @@
-"""Listings as people and old clients read them: lines as ``ls -l`` writes them.
+"""Listings for users and old clients: lines in the format of ``ls -l``.
 
 Month names are English and times UTC whatever the machine is set to.
 """
@@ -59,7 +59,7 @@ class UnixListFormatter:
 
 
 def is_printable(name: str) -> bool:
-    """Tell whether a name can stand on a line: it holds no CR, LF or NUL."""
+    """Return whether a name fits on a line: it contains no CR, LF or NUL."""
     return "\n" not in name and "\r" not in name and "\0" not in name
 
 

@@ -52,7 +52,7 @@ class VirtualPath(NamedTuple):
         return VirtualPath(top.parts + self.parts)
 
     def is_within(self, top: VirtualPath) -> bool:
-        """Tell whether this is ``top`` or lies anywhere below it."""
+        """Return whether this is ``top`` or a path below it."""
         return self.parts[: len(top.parts)] == top.parts
 
     @property

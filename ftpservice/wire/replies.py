@@ -34,7 +34,7 @@ class Reply(NamedTuple):
 
 
 def reply(code: int, *lines: str) -> Reply:
-    """Make a `Reply` for people; control characters inside a line are escaped.
+    """Make a `Reply`; control characters inside a line are escaped.
 
     A stray CR or LF becomes a space.
     """

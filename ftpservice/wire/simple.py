@@ -171,7 +171,7 @@ def answer(text: str) -> bytes:
 
 
 def error(code: ErrorCode, text: str) -> bytes:
-    """Return the line of a refusal; ``text`` is for people."""
+    """Return the line of a refusal; ``text`` is for users."""
     words = " ".join(CONTROL.sub(" ", text).split())
     return f"ERR {code.value} {words}\n".encode("utf-8", "backslashreplace")
 

@@ -23,10 +23,10 @@ MAX_SUBNEGOTIATION = 1024
 
 
 class TelnetFilter:
-    """Takes Telnet sequences out of a stream, wherever it is cut into pieces.
+    """Removes Telnet sequences from a stream, however it is split.
 
-    A 0xFF that begins no sequence is a byte of somebody's Latin-1 name and stays. A
-    subnegotiation that never ends is given up at the end of the line or after a kilobyte.
+    A 0xFF that begins no sequence is a byte of a Latin-1 name and stays. A
+    subnegotiation that never ends ends at the end of the line or after a kilobyte.
     """
 
     __slots__ = ("_left", "_option", "_swallowed", "answers", "unfinished")

@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them: ``10M``, ``7d``."""
+"""Sizes and durations as users write them: ``10M``, ``7d``."""
 
 from __future__ import annotations
 

@@ -121,15 +121,15 @@ def test_tables_show_ratios_goals_and_failures() -> None:
     assert "| A <job>, MB/s | 200 (x2) [0.50 s/GiB] | 100 [0.50 s/GiB] |" in table
 
 
-def test_data_connections_that_did_not_resume_are_told() -> None:
+def test_data_connections_that_did_not_resume_are_reported() -> None:
     found = row()
     found.outcomes["ours"] = Outcome([Sample(1, 1.0, GIB, secured=5, resumed=5)])
     found.outcomes["vsftpd"] = Outcome(
         [Sample(1, 1.0, GIB, secured=5, resumed=5), Sample(1, 1.0, GIB, secured=5)]
     )
-    told = text(Results(dict(MACHINE), [found]))
-    assert "- job, vsftpd: 5 of 10 data connections went on with a TLS session" in told
-    assert "- job, ours" not in told
+    report = text(Results(dict(MACHINE), [found]))
+    assert "- job, vsftpd: 5 of 10 data connections resumed a TLS session" in report
+    assert "- job, ours" not in report
 
 
 def test_the_plot_is_well_formed_and_has_a_bar_for_each_server() -> None:

@@ -30,7 +30,7 @@ DOT_NAMES = (".", "..")
 
 
 def is_safe_name(name: str) -> bool:
-    """Tell whether this can be an entry of a directory, here and there."""
+    """Return whether this can be an entry of a directory, here and there."""
     return name not in ("", *DOT_NAMES) and not any(sign in name for sign in "/\0\r\n")
 
 
@@ -124,7 +124,7 @@ def _checked(entries: Sequence[Entry], unread: Sequence[str]) -> Listing:
 
 
 def _is_dots(entry: Entry) -> bool:
-    """Tell whether this is the directory itself, or the one above."""
+    """Return whether this is the directory itself, or the one above."""
     return entry.name in DOT_NAMES and entry.kind is Kind.DIRECTORY
 
 

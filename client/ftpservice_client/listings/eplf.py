@@ -33,5 +33,5 @@ def eplf_entry(text: str) -> Entry:
 
 def _number(text: str) -> int:
     if not NUMBER.fullmatch(text):
-        raise ValueError("a number is wanted")
+        raise ValueError("not a number")
     return int(text)

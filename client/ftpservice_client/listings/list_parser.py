@@ -76,7 +76,7 @@ def _without_heading(lines: Sequence[str]) -> list[str]:
 
 
 def _is_later_heading(line: str, behind: Sequence[str]) -> bool:
-    """Tell whether ``ls -R`` continues with another directory here."""
+    """Return whether ``ls -R`` continues with another directory here."""
     return line.endswith(":") and any(map(TOTAL_LINE.fullmatch, behind))
 
 

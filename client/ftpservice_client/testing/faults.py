@@ -13,7 +13,7 @@ __all__ = ["Fault", "Faults"]
 class Fault:
     """The fault of one connection; bytes in both directions are counted together."""
 
-    cut_after: int | None = None
+    reset_after: int | None = None
     """Bytes after which the connection is reset, for both sides (RST)."""
     stall_after: int | None = None
     """Bytes after which nothing is delivered any more, without an error."""
@@ -27,7 +27,7 @@ class Fault:
     @property
     def limit(self) -> int | None:
         """Number of bytes that are delivered; None: all."""
-        limits = (self.cut_after, self.stall_after, self.end_after)
+        limits = (self.reset_after, self.stall_after, self.end_after)
         return min((limit for limit in limits if limit is not None), default=None)
 
     def loses(self, line: bytes) -> bool:

@@ -73,7 +73,7 @@ class MemoryPipe:
         if self.is_over or self.fault.stall_after == self.fault.limit:
             return
         self.is_over = True
-        if self.fault.cut_after == self.fault.limit:
+        if self.fault.reset_after == self.fault.limit:
             for side in (self._client, self._server):
                 side.lose(ConnectionLost())
         else:

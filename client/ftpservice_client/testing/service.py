@@ -6,7 +6,7 @@ TLS, the kernel and the waiting: nothing moves before `MemoryService.result`, `s
 
     service = MemoryService({"ann": "secret"})
     client = service.result(service.connect("ftp://ann:secret@server/"))
-    service.faults.data(Fault(cut_after=1000))
+    service.faults.data(Fault(reset_after=1000))
     service.failure(client.download("report.pdf"), NetworkError)
 """
 

@@ -1,4 +1,4 @@
-"""``sqlite:files.db`` - a storage of one's own: all files in one SQLite database.
+"""``sqlite:files.db`` - an example of a storage backend: all files in one SQLite database.
 
 An example for authors of storages, and complete: it passes `StorageContract`. One process may
 have the database open. It keeps no partials of cut uploads, and neither appends nor makes up

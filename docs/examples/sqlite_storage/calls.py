@@ -1,4 +1,4 @@
-"""The way into the thread, and the one place that translates errors."""
+"""Calls the database in its thread; the only place that translates errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class Calls:
-    """The way into the thread; what goes wrong there comes back as a `StorageError`."""
+    """Runs functions in the thread; their errors become `StorageError`s."""
 
     def __init__(self, runner: BlockingRunner) -> None:
         self.runner = runner
@@ -35,7 +35,7 @@ class Calls:
         *args: *Ts,
         dispose: Callable[[T], object] | None = None,
     ) -> T:
-        """Call ``function``; a result that nobody waits for any more goes to ``dispose``."""
+        """Call ``function``; if the caller was cancelled, pass the result to ``dispose``."""
         try:
             return await self.runner.run(function, *args, dispose=dispose)
         except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Making, removing and renaming; every function blocks and is one transaction."""
+"""Create, delete and rename; every function blocks and is one transaction."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def make_directory(store: Store, top: int, path: VirtualPath) -> None:
-    """Make one directory."""
+    """Create one directory."""
     if path.is_root:
         raise Exists(path)
     place = store.place(top, path)
@@ -49,7 +49,7 @@ def remove_directory(store: Store, top: int, path: VirtualPath) -> None:
 
 
 def file(store: Store, top: int, path: VirtualPath) -> tuple[Node, int]:
-    """Return a file and its content's number; raises `NotFound`, `IsDirectory`."""
+    """Return a file and the number of its content; raises `NotFound`, `IsDirectory`."""
     node = store.node(top, path)
     if node.blob is None:
         raise IsDirectory(path)
@@ -57,7 +57,7 @@ def file(store: Store, top: int, path: VirtualPath) -> tuple[Node, int]:
 
 
 def remove_file(store: Store, top: int, path: VirtualPath) -> None:
-    """Remove a file; who reads it goes on."""
+    """Delete a file; downloads in progress continue."""
     node, blob = file(store, top, path)
     with store.db as db:
         db.execute("DELETE FROM nodes WHERE id = ?", (node.id,))
@@ -65,14 +65,14 @@ def remove_file(store: Store, top: int, path: VirtualPath) -> None:
 
 
 def set_modified(store: Store, top: int, path: VirtualPath, modified: float) -> None:
-    """Set the time of change."""
+    """Set the modification time."""
     node = store.node(top, path)
     with store.db as db:
         db.execute("UPDATE nodes SET modified = ? WHERE id = ?", (modified, node.id))
 
 
 def rename(store: Store, top: int, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
-    """Give a file or directory another name."""
+    """Rename a file or directory."""
     node = store.node(top, source)
     if source.is_root or target.is_root:
         raise Denied(source)
@@ -92,7 +92,7 @@ def rename(store: Store, top: int, source: VirtualPath, target: VirtualPath, rep
 
 
 def check_gives_way(node: Node, there: Node, target: VirtualPath, replace: bool) -> None:
-    """Refuse a rename over anything but a file by a file."""
+    """Raise unless a file replaces a file, or the name is free."""
     if not replace:
         raise Exists(target)
     if there == node:

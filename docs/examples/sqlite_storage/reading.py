@@ -1,4 +1,4 @@
-"""Directories and files being read."""
+"""Reading of directories and files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def hold(store: Store, top: int, path: VirtualPath) -> tuple[Node, int]:
 
 @implementer(IListing)
 class SqliteListing:
-    """A directory, read on from the last name that was told; nothing stays open."""
+    """A directory listing that continues after the last name returned; nothing stays open."""
 
     def __init__(self, store: Store, call: Calls, path: VirtualPath, directory: int) -> None:
         self._store = store
@@ -33,18 +33,18 @@ class SqliteListing:
         self._after = b""
 
     async def next_batch(self) -> Sequence[Entry]:
-        """Return some more entries."""
+        """Return the next entries."""
         found = await self._call(self._path, self._store.children, self._directory, self._after)
         self._after = found[-1].name if found else self._after
         return [node.entry() for node in found]
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing."""
 
 
 @implementer(IReading)
 class SqliteReading:
-    """A file being read; its content is held until ``close``."""
+    """A file open for reading; its content is kept until ``close``."""
 
     def __init__(
         self, store: Store, call: Calls, path: VirtualPath, opened: tuple[Node, int]
@@ -63,14 +63,14 @@ class SqliteReading:
         return await self._call(self._path, stretch, self._store, self._blob, offset, size)
 
     def close(self) -> None:
-        """Let go of the content."""
+        """Release the content."""
         if not self._closed:
             self._closed = True
             run_unattended(self._call.runner, self._store.release, self._blob)
 
 
 def stretch(store: Store, blob: int, offset: int, size: int) -> bytes:
-    """Return some content, joined from the pieces that hold it."""
+    """Return a range of a content, joined from its pieces."""
     rows = store.db.execute(
         "SELECT start, data FROM pieces WHERE blob = ? AND start < ? AND start >= "
         "(SELECT coalesce(max(start), 0) FROM pieces WHERE blob = ? AND start <= ?) "

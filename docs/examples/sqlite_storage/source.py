@@ -1,4 +1,4 @@
-"""What ``sqlite:FILE`` stands for, and how ``--root`` finds it."""
+"""The storage source ``sqlite:FILE``, for ``--root``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["SqliteFactory", "SqliteSource"]
 
 @implementer(IStorageSource)
 class SqliteSource:
-    """All accounts' files in the database ``file``; each account sees what is below its root."""
+    """All files in the database ``file``; each account sees those below its root."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class SqliteSource:
         self._runner = BlockingPool(reactor, "sqlite storage", threads=1) if pool is None else pool
 
     async def storage(self, owner: str, top: VirtualPath) -> IStorage:  # noqa: ARG002
-        """Return the storage whose root is ``top``, made if it is missing."""
+        """Return the storage whose root is ``top``, created if missing."""
         number = await Calls(self._runner)(top, made, self._store, top)
         return SqliteStorage(self._store, self._runner, number)
 
@@ -60,7 +60,7 @@ class SqliteSource:
 
 
 def made(store: Store, top: VirtualPath) -> int:
-    """Return a directory's number; the directory is made if it is missing."""
+    """Return the number of a directory, created if missing."""
     for depth in range(1, len(top.parts) + 1):
         path = VirtualPath(top.parts[:depth])
         if store.child(*store.place(TOP, path)) is None:
@@ -76,7 +76,7 @@ class SqliteFactory:
     help = "sqlite:FILE[:capacity=10G]  files in a database"
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
-        """Build a source; nothing is opened before the first login."""
+        """Build a source; the database is opened at the first login."""
         file_name, *rest = split_fields(argument)
         if not file_name:
             raise ValueError("the database is missing: sqlite:files.db")

@@ -1,4 +1,4 @@
-"""One account's view of the files."""
+"""The storage of one account."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["SqliteStorage"]
 
 @implementer(IStorage, ISetTimes)
 class SqliteStorage:
-    """The files below the directory number ``top``, for any number of owners."""
+    """The files below the directory number ``top``."""
 
     creation = False
 
@@ -48,12 +48,12 @@ class SqliteStorage:
         return node.entry(path.name)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
-        """Begin to read a directory."""
+        """Open a directory for reading."""
         directory = await self._call(path, self._store.directory, self._top, path)
         return SqliteListing(self._store, self._call, path, directory)
 
     async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:  # noqa: ARG002
-        """Make one directory; there are no permission bits here."""
+        """Create one directory; permission bits are not stored."""
         await self._call(path, make_directory, self._store, self._top, path)
 
     async def remove_directory(self, path: VirtualPath) -> None:
@@ -61,15 +61,15 @@ class SqliteStorage:
         await self._call(path, remove_directory, self._store, self._top, path)
 
     async def remove_file(self, path: VirtualPath) -> None:
-        """Remove a file."""
+        """Delete a file."""
         await self._call(path, remove_file, self._store, self._top, path)
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
-        """Give a file or directory another name."""
+        """Rename a file or directory."""
         await self._call(source, rename, self._store, self._top, source, target, replace)
 
     async def open_reading(self, path: VirtualPath) -> IReading:
-        """Open a file as it is now."""
+        """Open the current content of a file."""
         store, release = self._store, self._store.release
         opened = await self._call(
             path, hold, store, self._top, path, dispose=lambda held: release(held[1])
@@ -86,7 +86,7 @@ class SqliteStorage:
     async def set_times(
         self, path: VirtualPath, modified: float | None = None, created: float | None = None
     ) -> None:
-        """Set the time of change; the time of creation is not kept."""
+        """Set the modification time; the creation time is not stored."""
         if created is not None:
             raise NotSupported(path)
         if modified is not None:

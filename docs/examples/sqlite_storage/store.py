@@ -2,7 +2,7 @@
 
 Everything here is called from one thread. A file's content is a *blob*, a number that its pieces
 carry. A blob is filled first and named afterwards, and a named blob never changes, so whoever
-reads goes on reading what was opened. A blob that neither a name nor a reader has is dropped.
+reads keeps the content that it opened. A blob that neither a name nor a reader has is dropped.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ INSERT OR IGNORE INTO nodes (id, parent, name, modified)
     VALUES (1, 0, x'', strftime('%s', 'now'));
 DELETE FROM pieces WHERE blob NOT IN (SELECT blob FROM nodes WHERE blob IS NOT NULL);
 """
-"""The last line forgets the uploads that were under way when the process ended."""
+"""The last line deletes the uploads that were in progress when the process ended."""
 
 
 class Node(NamedTuple):
-    """One row of names."""
+    """A row of the table of names."""
 
     id: int
     name: bytes
@@ -65,14 +65,14 @@ class Node(NamedTuple):
     modified: float
 
     def entry(self, name: str | None = None) -> Entry:
-        """Return the facts; a root goes by another name than its row has."""
+        """Return the entry; a root has another name than its row."""
         shown = self.name.decode("utf-8", "surrogateescape") if name is None else name
         kind = Kind.DIRECTORY if self.blob is None else Kind.FILE
         return Entry(shown, kind, self.size, self.modified, unique=str(self.id))
 
 
 def encoded(path: VirtualPath, name: str) -> bytes:
-    """Return one component of ``path`` as its row has it; raises `InvalidName`."""
+    """Return one component of ``path`` as stored; raises `InvalidName`."""
     try:
         return name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -80,18 +80,18 @@ def encoded(path: VirtualPath, name: str) -> bytes:
 
 
 class Store:
-    """The database; it is opened at the first use, in the thread and after any fork."""
+    """The database; opened at the first use, in the thread and after any fork."""
 
     def __init__(self, file: str, capacity: int | None = None) -> None:
         self.file = file
         self._capacity = capacity
         self.uploads: Counter[int] = Counter()
-        """The uploads under way into each directory, which is not removed meanwhile."""
+        """Number of uploads in progress by directory, which is not removed meanwhile."""
         self._readers: Counter[int] = Counter()
 
     @cached_property
     def db(self) -> sqlite3.Connection:
-        """The connection. It may change threads, for the pool ends one that is idle."""
+        """The connection. It may change threads, because the pool ends idle ones."""
         db = sqlite3.connect(self.file, check_same_thread=False)
         db.executescript(SCHEMA)
         if self._capacity is not None:
@@ -110,14 +110,14 @@ class Store:
             self.db.close()
 
     def child(self, parent: int, name: bytes) -> Node | None:
-        """Return what has that name in a directory."""
+        """Return the row of a name in a directory."""
         row = self.db.execute(
             f"SELECT {COLUMNS} FROM nodes WHERE parent = ? AND name = ?", (parent, name)
         ).fetchone()
         return None if row is None else Node(*row)
 
     def children(self, parent: int, after: bytes) -> list[Node]:
-        """Return the next entries of a directory, those with names behind ``after``."""
+        """Return the next entries of a directory, with names greater than ``after``."""
         rows = self.db.execute(
             f"SELECT {COLUMNS} FROM nodes WHERE parent = ? AND name > ? ORDER BY name LIMIT ?",
             (parent, after, BATCH),
@@ -125,7 +125,7 @@ class Store:
         return [Node(*row) for row in rows]
 
     def node(self, top: int, path: VirtualPath) -> Node:
-        """Return what is at ``path`` below ``top``; raises `PathNotFound`, `NotDirectory`."""
+        """Return the row of ``path`` below ``top``; raises `PathNotFound`, `NotDirectory`."""
         row = self.db.execute(f"SELECT {COLUMNS} FROM nodes WHERE id = ?", (top,)).fetchone()
         node = None if row is None else Node(*row)
         for part in path.parts:
@@ -137,14 +137,14 @@ class Store:
         return node
 
     def directory(self, top: int, path: VirtualPath) -> int:
-        """Return a directory's number; raises `PathNotFound`, `NotDirectory`."""
+        """Return the number of a directory; raises `PathNotFound`, `NotDirectory`."""
         node = self.node(top, path)
         if node.blob is not None:
             raise NotDirectory(path)
         return node.id
 
     def place(self, top: int, path: VirtualPath) -> tuple[int, bytes]:
-        """Return the directory and the name that ``path`` stands for, be it taken or not."""
+        """Return the directory and the name of ``path``, whether it exists or not."""
         if path.is_root:
             raise IsDirectory(path)
         try:
@@ -153,21 +153,21 @@ class Store:
             raise type(error)(path) from None
 
     def new_blob(self) -> int:
-        """Return a number for content that is to come."""
+        """Return the number of a new content."""
         return next(self._blobs)
 
     def hold(self, blob: int) -> None:
-        """Keep content for one more reader."""
+        """Add a reader to a content."""
         self._readers[blob] += 1
 
     def release(self, blob: int) -> None:
-        """One reader less."""
+        """Remove a reader of a content."""
         self._readers[blob] -= 1
         with self.db:
             self.drop(blob)
 
     def drop(self, blob: int) -> None:
-        """Delete content, unless a name or a reader has it; within the caller's transaction."""
+        """Delete a content without a name or a reader; within the caller's transaction."""
         if self._readers[blob] > 0:
             return
         del self._readers[blob]
@@ -177,7 +177,7 @@ class Store:
         )
 
     def name(self, parent: int, name: bytes, content: tuple[int | None, int]) -> Node:
-        """Give content, or a new directory, a name, in place of a file that has it."""
+        """Name a content or a new directory; replaces a file of that name."""
         self.db.execute(
             "INSERT INTO nodes (parent, name, blob, size, modified) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (parent, name) DO UPDATE SET blob = excluded.blob, "

@@ -1,4 +1,4 @@
-"""Uploads: content grows under no name, and gets its name when it is whole."""
+"""Uploads: the content has no name until it is complete."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def begin(store: Store, top: int, path: VirtualPath, request: WriteRequest) -> U
 def in_the_way(
     store: Store, place: tuple[int, bytes], path: VirtualPath, how: WriteMode
 ) -> Node | None:
-    """Return the file that will be replaced; raises for what cannot be."""
+    """Return the file that will be replaced; raises if it cannot be replaced."""
     there = store.child(*place)
     if there is not None and there.blob is None:
         raise IsDirectory(path)
@@ -51,7 +51,7 @@ def in_the_way(
 
 
 class Upload:
-    """The blocking side of one upload; used from the thread only, so nothing overlaps."""
+    """The blocking side of one upload; used in the thread only, so calls never overlap."""
 
     def __init__(
         self, store: Store, place: tuple[int, bytes], path: VirtualPath, request: WriteRequest
@@ -67,7 +67,7 @@ class Upload:
         store.uploads[place[0]] += 1
 
     def go_on_from(self, old: Node | None) -> None:
-        """Copy what REST asks to keep of the old file."""
+        """Copy the part of the old file before the restart offset."""
         if old is None or old.size < self.offset:
             raise BadOffset(self.path)
         with self._store.db as db:
@@ -79,7 +79,7 @@ class Upload:
             )
 
     def write(self, data: bytes) -> None:
-        """Add a piece."""
+        """Append a piece."""
         if self._over:
             raise Unavailable(self.path, "the upload is over")
         with self._store.db as db:
@@ -87,7 +87,7 @@ class Upload:
         self._end += len(data)
 
     def commit(self) -> Entry:
-        """Give the content its name, or drop it and raise; either way it is over."""
+        """Name the content, or drop it and raise; in either case the upload has ended."""
         if self._over:
             raise Unavailable(self.path, "the upload is over")
         try:
@@ -110,7 +110,7 @@ class Upload:
         return node
 
     def abandon(self) -> None:
-        """Drop what arrived, unless it has its name by now."""
+        """Drop the content, unless it has its name already."""
         if not self._over:
             self._end_upload()
             with self._store.db:
@@ -123,7 +123,7 @@ class Upload:
 
 @implementer(IWriting)
 class SqliteWriting:
-    """An upload as the service sees it."""
+    """An upload; the interface for the service."""
 
     def __init__(self, upload: Upload, call: Calls) -> None:
         self.path = upload.path
@@ -132,7 +132,7 @@ class SqliteWriting:
         self._call = call
 
     async def write(self, data: bytes) -> None:
-        """Add to the content."""
+        """Append a piece."""
         await self._call(self.path, self._upload.write, data)
 
     async def commit(self) -> Entry:
@@ -140,5 +140,5 @@ class SqliteWriting:
         return await self._call(self.path, self._upload.commit)
 
     async def abandon(self) -> None:
-        """Drop it; comes after a call in progress, for there is one thread."""
+        """Drop the upload, after the call in progress: there is one thread."""
         await self._call.runner.finish(self._upload.abandon)

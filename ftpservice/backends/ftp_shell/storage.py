@@ -219,7 +219,7 @@ async def require_parent_directory(storage: ShellStorage, path: VirtualPath) -> 
 
 
 async def makes_new_file(storage: ShellStorage, path: VirtualPath, request: WriteRequest) -> bool:
-    """Tell whether an upload creates a new file; raises `Exists`, `IsDirectory`.
+    """Return whether an upload creates a new file; raises `Exists`, `IsDirectory`.
 
     False if the shell refuses to say what exists.
     """

@@ -1,9 +1,9 @@
 """A file of an `IFTPShell` being written.
 
-An `IFTPShell` has no transactions: what is written is visible at once, and a replaced file is gone
-when the upload begins. Two things are done nevertheless: `IWriteFile.close`, which tells the shell
-that a file is complete, is called only at the commit; and an interrupted upload removes its new
-file, if the shell permits that.
+An `IFTPShell` has no transactions: written bytes are visible at once, and a replaced file is gone
+when the upload begins. Two things are done nevertheless: `IWriteFile.close`, which marks a file as
+complete, is called only at the commit; and an interrupted upload removes its new file, if the shell
+permits it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class ShellWriting:
         self._written += len(data)
 
     async def commit(self) -> Entry:
-        """Tell the shell that the file is complete."""
+        """Inform the shell that the file is complete."""
         self._require_open()
         try:
             self._request.check_announced(self._written, self.path)

@@ -58,7 +58,7 @@ class PartialWalk:
         self._seen = 0
 
     def turn(self) -> bool:
-        """Walk a part; tell whether there is more. Nothing is kept open between turns."""
+        """Walk a part; return whether there is more. Nothing is kept open between turns."""
         self._seen = 0
         while self._pending and self._seen < ENTRIES_PER_TURN:
             path = self._pending.pop()

@@ -215,7 +215,7 @@ class MemoryTree:
         return None if partial is None else partial.content
 
     def drop_partial(self, key: Key) -> bool:
-        """Remove a partial upload; tell whether there was one."""
+        """Remove a partial upload; return whether there was one."""
         content = self.take_partial(key)
         if content is None:
             return False

@@ -1,4 +1,4 @@
-"""Which protocols a client offers to speak under TLS (ALPN, RFC 7301), read from its ClientHello.
+"""Which protocols a client offers for TLS (ALPN, RFC 7301), read from its ClientHello.
 
 OpenSSL continues without a protocol if client and server have none in common, and Python cannot
 change that. RFC 7301 §3.2 requires that the handshake ends then: a browser that was led to an FTP
@@ -26,12 +26,12 @@ MAX_HELLO_SIZE = 16 * 1024
 
 
 def alpn_fits_control(offered: tuple[bytes, ...]) -> bool:
-    """Tell whether the client accepts a control connection of FTP."""
+    """Return whether the client accepts a control connection of FTP."""
     return FTP in offered
 
 
 def alpn_fits_data(offered: tuple[bytes, ...]) -> bool:
-    """Tell the same of a data connection, where clients offer names of their own."""
+    """Return the same for a data connection, for which clients offer names of their own."""
     return not all(name.decode("latin-1").lower().startswith(HTTP_PROTOCOLS) for name in offered)
 
 
@@ -46,7 +46,7 @@ class ClientHelloParser:
     def __init__(self) -> None:
         self._data = bytearray()
         self.is_complete = False
-        """Whether there is no more to learn."""
+        """Whether the ClientHello is complete, or invalid."""
         self.offered: tuple[bytes, ...] = ()
         """The protocols that the client offers; none if it does not say."""
 

@@ -45,7 +45,7 @@ class CertificateError(Exception):
 
 @dataclass(frozen=True)
 class CertificateSummary:
-    """What people and clients see of a certificate."""
+    """The facts of a certificate that users and clients see."""
 
     names: tuple[str, ...]
     """DNS names, with ``*.`` or without, and addresses; without any, those of the subject."""

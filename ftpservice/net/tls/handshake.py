@@ -128,7 +128,7 @@ REASON_TEXTS = {
 
 
 class HandshakeError(Exception):
-    """Why a handshake failed, for people."""
+    """Why a handshake failed; the text is for users."""
 
     def __init__(self, reason: str, refused: bytes | None = None) -> None:
         super().__init__(reason)
@@ -147,7 +147,7 @@ class HandshakeOptions:
     time_budget: TimeBudget | None = None
     """The reactor time that handshakes share; None for no limit."""
     accepts_alpn: Callable[[tuple[bytes, ...]], bool] | None = None
-    """Tells a server whether one of the protocols that a client offers (ALPN) is acceptable."""
+    """Returns whether one of the protocols that a client offers (ALPN) is acceptable."""
 
 
 class Handshake:

@@ -47,7 +47,7 @@ class ReadState(Enum):
 
     OPEN = "more may come"
     ENDED = "close_notify: the peer has ended its side"
-    TRUNCATED = "a FIN without close_notify: from the peer, or from somebody on the path"
+    TRUNCATED = "a FIN without close_notify: from the peer, or from an attacker on the path"
     BROKEN = "an RST, or bytes that are not TLS"
 
 
@@ -110,7 +110,7 @@ def _available(own: socket.socket) -> int:
 
 
 def _was_reset(own: socket.socket) -> bool:
-    """Tell an RST from a FIN: Python raises the same for both, and the kernel reports it once."""
+    """Distinguish RST from FIN: Python raises the same for both; the kernel reports RST once."""
     try:
         return own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_STATE_CLOSE
     except OSError:  # a UNIX socket

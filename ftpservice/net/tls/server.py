@@ -79,7 +79,7 @@ class TLSContexts:
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
         """Return the server's side of a handshake that has not begun; takes ``own`` over.
 
-        ``data``: no ticket is sent. If the connection is gone already the handshake will tell.
+        ``data``: no ticket is sent. If the connection is lost already, the handshake reports it.
         """
         self._first.num_tickets = 0 if data else 1  # copied when the connection is made
         try:

@@ -36,7 +36,7 @@ class TLSShutdown:
         self._step()
 
     def stop(self, reason: Failure) -> None:
-        """Learn that the connection is lost."""
+        """Handle the loss of the connection."""
         if self._deadline.active():
             self._deadline.cancel()
         if not self.done.called:

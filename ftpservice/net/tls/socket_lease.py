@@ -56,7 +56,7 @@ class SocketLease:
                 close()
 
     def revoke(self) -> None:
-        """Give no more turns."""
+        """Allow no more turns."""
         self._over = True
 
     def close(self, close: Callable[[], object]) -> None:

@@ -3,10 +3,10 @@
 Twisted's own TLS goes through memory buffers, which halves the speed. Here OpenSSL reads from the
 socket and writes to it whenever the reactor finds it ready.
 
-A TLS stream ends with a message (close_notify) before TCP's FIN. It tells an end that the peer
-intended from one made by somebody on the path (`TLSTransport.received_close_notify`). A half-close
-(``loseWriteConnection``) sends close_notify and a FIN. From then on received bytes are dropped:
-OpenSSL, as Python offers it, cannot send close_notify and still read.
+A TLS stream ends with a message (close_notify) before TCP's FIN. It distinguishes the end that the
+peer intended from one made by an attacker on the path (`TLSTransport.received_close_notify`). A
+half-close (``loseWriteConnection``) sends close_notify and a FIN. From then on received bytes are
+dropped: OpenSSL, as Python offers it, cannot send close_notify and still read.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class TLSTransport(HandshakeGatedTransport):
 
     @property
     def description(self) -> str:
-        """Version and cipher, for people."""
+        """Version and cipher, as text."""
         own: ssl.SSLSocket = self.socket
         return f"{own.version()} {(own.cipher() or ('',))[0]}"
 

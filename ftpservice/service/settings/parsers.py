@@ -57,7 +57,7 @@ def parse_digest(text: str) -> str:
 
 
 def _simplified(name: str) -> str:
-    """Return a name without the characters that people leave out: sha256 is SHA-256."""
+    """Return a name without the characters that users may omit: sha256 is SHA-256."""
     return name.upper().replace("-", "").replace("_", "")
 
 

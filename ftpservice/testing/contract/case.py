@@ -176,7 +176,7 @@ async def partial_size(storage: IStorage, name: str) -> int | None:
 
 
 async def supports_mode(storage: IStorage, how: WriteMode) -> bool:
-    """Tell whether the storage supports a mode of writing."""
+    """Return whether the storage supports a mode of writing."""
     try:
         writing = await storage.open_writing(path_at("/supported"), WriteRequest(how))
     except NotSupported:

@@ -229,7 +229,7 @@ def test_a_cut_in_the_middle_is_mended(service, tmp_path):
     service.write("/one", b"x" * 1_000_000)
     settings = Settings(netrc=None, retries=2)
     client = service.result(service.connect("ftp://ann:secret@server/", settings))
-    service.faults.data(Fault(), Fault(cut_after=100_000))
+    service.faults.data(Fault(), Fault(reset_after=100_000))
     done = service.result(client.download_tree("", tmp_path / "back"), 100.0)
     assert (done.failed, done.size) == ((), 1_000_000)
     service.result(client.quit(), 10.0)

@@ -64,16 +64,16 @@ def test_anonymous_users_come_in_where_nobody_has_an_account(scheme):
 
 def test_a_cut_is_a_cut(service, scheme):
     if scheme == "ftp":
-        service.faults.data(Fault(cut_after=100_000))
+        service.faults.data(Fault(reset_after=100_000))
     else:
-        service.faults.control(Fault(cut_after=100_000))
+        service.faults.control(Fault(reset_after=100_000))
     client = service.result(service.connect(f"{scheme}://ann:secret@server/"))
     service.failure(client.download("report.pdf"), NetworkError, 20.0)
     client.abort()
 
 
 def test_a_cut_is_mended(service, scheme, tmp_path):
-    faults = [Fault(cut_after=100_000), Fault(end_after=500_000), Fault(stall_after=1_000_000)]
+    faults = [Fault(reset_after=100_000), Fault(end_after=500_000), Fault(stall_after=1_000_000)]
     if scheme == "ftp":
         service.faults.data(*faults)
     else:
@@ -95,7 +95,7 @@ def test_a_cut_is_mended(service, scheme, tmp_path):
 
 
 def test_uploads_go_on_too(service, scheme):
-    faults = [Fault(cut_after=100_000), Fault(cut_after=1_500_000), Fault()]
+    faults = [Fault(reset_after=100_000), Fault(reset_after=1_500_000), Fault()]
     if scheme == "ftp":
         service.faults.data(*faults)
     else:

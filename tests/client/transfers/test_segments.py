@@ -49,8 +49,8 @@ def test_a_large_file_in_stretches(service, client, tmp_path, count):
 
 
 def test_a_cut_stretch_goes_on(service, client, tmp_path):
-    service.faults.data(Fault(cut_after=200_000), Fault(), Fault(end_after=1_000_000))
-    service.faults.control(Fault(cut_after=200_000), Fault(), Fault(end_after=1_000_000))
+    service.faults.data(Fault(reset_after=200_000), Fault(), Fault(end_after=1_000_000))
+    service.faults.control(Fault(reset_after=200_000), Fault(), Fault(end_after=1_000_000))
     service.result(client.download("big", tmp_path / "big", segments=3), 30.0)
     assert (tmp_path / "big").read_bytes() == BIG
 
@@ -75,8 +75,8 @@ def test_cancelling_leaves_nothing_behind(service, client, tmp_path):
 
 
 def test_a_stretch_that_is_cut_too_often(service, client, tmp_path):
-    service.faults.data(*[Fault(cut_after=200_000)] * 10)
-    service.faults.control(*[Fault(cut_after=200_000)] * 10)
+    service.faults.data(*[Fault(reset_after=200_000)] * 10)
+    service.faults.control(*[Fault(reset_after=200_000)] * 10)
     service.failure(client.download("big", tmp_path / "big", segments=3), NetworkError, 100.0)
     assert list(tmp_path.iterdir()) == []
 

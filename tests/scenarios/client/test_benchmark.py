@@ -7,19 +7,19 @@ import shutil
 import pytest
 
 from benchmarks import clients
-from benchmarks.clients import CONTENDERS, JOBS, Job, measure, serving
+from benchmarks.clients import CLIENTS, JOBS, Job, measure, serving
 
 
 @pytest.mark.parametrize("secured", [False, True], ids=["clear", "tls"])
 def test_every_client_runs_every_job(secured: bool) -> None:
-    there = [name for name in CONTENDERS if "ours" in name or shutil.which(name)]
+    installed = [name for name in CLIENTS if "ours" in name or shutil.which(name)]
     with serving(secured) as restartable:
         for job in (Job("down", False, 4096, 3), Job("up", True, 3 << 20, 1)):
-            assert all(measure(restartable, job, CONTENDERS[name]) > 0 for name in there)
+            assert all(measure(restartable, job, CLIENTS[name]) > 0 for name in installed)
 
 
 def test_an_incomplete_transfer_has_no_result() -> None:
-    with serving(secured=False) as restartable, pytest.raises(RuntimeError, match="0 files of 1"):
+    with serving(secured=False) as restartable, pytest.raises(RuntimeError, match="0 of 1 files"):
         measure(restartable, Job("down", False, 4096, 1), lambda *_: 1.0)
 
 

@@ -26,7 +26,7 @@ def retrying(service, retries=1, **others):
 
 def test_retry_delays_grow_up_to_a_limit(service):
     client = retrying(service, 3, backoff=1.0)
-    service.faults.data(*[Fault(cut_after=10)] * 10)
+    service.faults.data(*[Fault(reset_after=10)] * 10)
     service.write("/file", BIG)
     began = service.network.seconds()
     ended = []
@@ -56,7 +56,7 @@ def test_commands_with_side_effects_are_not_retried(service):
 
 def test_an_upload_is_resumed_at_the_remote_size(service):
     client = retrying(service, 2)
-    service.faults.data(Fault(cut_after=300_000))
+    service.faults.data(Fault(reset_after=300_000))
     sent = []
     original = client.upload(BIG, "new", progress=lambda moved, total: sent.append(moved))
     service.result(original, 20.0)
@@ -68,7 +68,7 @@ def test_an_upload_is_resumed_at_the_remote_size(service):
 def test_an_upload_over_a_file_starts_again(service):
     client = retrying(service, 2)
     service.write("/new", BIG[::-1][:250_000])
-    service.faults.data(Fault(cut_after=300_000))
+    service.faults.data(Fault(reset_after=300_000))
     service.result(client.upload(BIG, "new"), 20.0)
     assert service.read("/new") == BIG
     service.result(client.quit(), 10.0)
@@ -77,7 +77,7 @@ def test_an_upload_over_a_file_starts_again(service):
 def test_an_append_is_resumed(service):
     client = retrying(service, 2)
     service.write("/log", b"begun ")
-    service.faults.data(Fault(cut_after=300_000))
+    service.faults.data(Fault(reset_after=300_000))
     service.result(client.upload(BIG, "log", append=True), 20.0)
     assert service.read("/log") == b"begun " + BIG
     service.result(client.quit(), 10.0)
@@ -85,7 +85,7 @@ def test_an_append_is_resumed(service):
 
 def test_a_later_call_resumes_an_upload(service):
     client = retrying(service, 0)
-    service.faults.data(Fault(cut_after=300_000))
+    service.faults.data(Fault(reset_after=300_000))
     service.failure(client.upload(BIG, "new"), NetworkError, 20.0)
     transfer = service.result(client.upload(BIG, "new", resume=True, verify=True), 20.0)
     assert 0 < transfer.size < len(BIG)
@@ -98,7 +98,7 @@ def test_a_later_call_resumes_an_upload(service):
 def test_a_resumed_upload_is_interrupted_and_resumed(service):
     client = retrying(service, 2)
     service.write("/new", BIG[:100_000])
-    service.faults.data(Fault(cut_after=300_000))
+    service.faults.data(Fault(reset_after=300_000))
     service.result(client.upload(BIG, "new", resume=True), 20.0)
     assert service.read("/new") == BIG
     service.result(client.quit(), 10.0)
@@ -179,7 +179,7 @@ def test_a_busy_server_is_retried():
 def test_a_retry_delay_can_be_cancelled(service):
     client = retrying(service, 5, backoff=10.0)
     service.write("/file", BIG)
-    service.faults.data(Fault(cut_after=10))
+    service.faults.data(Fault(reset_after=10))
     download = client.download("file")
     service.pass_time(1.0)
     download.cancel()

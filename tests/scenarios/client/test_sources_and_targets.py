@@ -151,7 +151,7 @@ def test_invalid_sources_and_targets(service, client):
 
 def test_a_producer_is_stopped_when_the_upload_fails(service, client):
     for producer in (Pusher([b"x" * 100_000] * 100), Puller([b"x" * 100_000] * 100)):
-        service.faults.data(Fault(cut_after=100_000))
+        service.faults.data(Fault(reset_after=100_000))
         service.failure(client.upload(producer, "new"), NetworkError, 20.0)
         assert producer.stopped
 
@@ -233,7 +233,7 @@ def test_downloads_replace_links_and_keep_modes(service, client, tmp_path):
 def test_the_old_file_stays_until_the_download_is_complete(service, client, tmp_path):
     target = tmp_path / "file"
     target.write_bytes(b"former")
-    service.faults.data(Fault(cut_after=200_000))
+    service.faults.data(Fault(reset_after=200_000))
     service.failure(client.download("file", target), NetworkError, 20.0)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert target.read_bytes() == b"former"
@@ -241,7 +241,7 @@ def test_the_old_file_stays_until_the_download_is_complete(service, client, tmp_
 
 def test_an_interrupted_download_is_resumed(service, client, tmp_path):
     target = tmp_path / "file"
-    service.faults.data(Fault(cut_after=200_000))
+    service.faults.data(Fault(reset_after=200_000))
     service.failure(client.download("file", target, resume=True), NetworkError, 20.0)
     (part,) = tmp_path.iterdir()
     had = part.stat().st_size
@@ -289,13 +289,13 @@ def test_part_files_of_long_names(tmp_path):
 def test_a_file_changed_between_attempts_is_uploaded_again(service, tmp_path):
     settings = Settings(netrc=None, retries=2)
     client = service.result(service.connect("ftp://ann:secret@server/", settings))
-    service.faults.data(Fault(cut_after=200_000))
+    service.faults.data(Fault(reset_after=200_000))
     download = client.download("file", tmp_path / "file")
     service.pass_time(0.4)
     service.write("/file", BIG[::-1] + b"more")
     service.result(download, 20.0)
     assert (tmp_path / "file").read_bytes() == BIG[::-1] + b"more"
-    service.faults.data(Fault(cut_after=200_000))
+    service.faults.data(Fault(reset_after=200_000))
     download = client.download("file", io.BytesIO())
     service.pass_time(0.4)
     service.write("/file", BIG)

@@ -244,7 +244,7 @@ class Restarting(ScriptedServer):
 
     def __init__(self, *cuts, **replies):
         super().__init__({**PLAIN, "SIZE": f"213 {len(BIG)}", "MDTM": "502 no", **replies}, BIG)
-        self.network.faults.data(*[Fault(cut_after=bytes_) for bytes_ in cuts])
+        self.network.faults.data(*[Fault(reset_after=bytes_) for bytes_ in cuts])
 
 
 @pytest.mark.parametrize("cuts", [[100_000], [100_000, 50_000], [100_000, 200_000]])
@@ -355,7 +355,7 @@ def test_an_upload_is_resumed_after_unreadable_content():
     service.write("/new", bytes(200_000))
     assert service.result(client.upload(BIG, "new", resume=True), 20.0).size == len(BIG)
     assert service.read("/new") == BIG
-    service.faults.data(Fault(cut_after=100_000))
+    service.faults.data(Fault(reset_after=100_000))
     service.failure(client.upload(BIG, "other"), NetworkError, 20.0)
     assert service.result(client.upload(BIG, "other", resume=True), 20.0).size < len(BIG)
     assert service.read("/other") == BIG

@@ -48,7 +48,7 @@ class LocalAppend:
         """Do nothing: there is no partial that a crash could leave behind."""
 
     def discard_on_abandon(self) -> None:
-        """Do nothing: the appended bytes cannot be told from those that others appended."""
+        """Do nothing: the appended bytes cannot be distinguished from those of other sessions."""
 
     def write(self, data: bytes) -> None:
         """Write all of ``data`` at the end of the file, wherever that is now."""
@@ -98,7 +98,7 @@ class LocalAppend:
         return os.fstat(self.descriptor).st_size == self.offset + self._written
 
     def abandon(self) -> None:
-        """Leave what arrived: it cannot be told from what others may have appended since."""
+        """Keep the bytes: other sessions may have appended since, and the bytes look alike."""
 
     def close(self) -> None:
         """Close the file, once."""

@@ -42,7 +42,7 @@ class LazyUpload:
         uploads.lazy_uploads.add(self)
 
     def targets_directory(self, directory: os.stat_result) -> bool:
-        """Tell whether the file will be in a directory, which then counts as not empty."""
+        """Return whether the file will be in a directory, which then counts as not empty."""
         target = self._target
         if target is None:
             return False
@@ -98,7 +98,7 @@ def lazy_upload_for(
 
 
 def _may_write(target: DirectoryEntry, path: VirtualPath) -> bool:
-    """Tell whether a plain file can be written there; what only the disk knows shows later."""
+    """Return whether a plain file can be written there; errors of the disk are reported later."""
     if not os.access(b".", MAY_CREATE, dir_fd=target.directory, effective_ids=True):
         return False
     try:

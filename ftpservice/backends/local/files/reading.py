@@ -57,7 +57,7 @@ class LocalReading:
         return await in_pool(self._runner, self.path, self.read_in_thread, offset, size)
 
     def is_cached(self, offset: int, size: int) -> bool:
-        """Tell whether a range of bytes is in memory."""
+        """Return whether a range of bytes is in memory."""
         return is_cached(self.fileno(), offset, min(size, self.entry.size - offset))
 
     async def cache(self, offset: int, size: int) -> None:

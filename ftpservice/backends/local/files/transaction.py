@@ -98,7 +98,7 @@ class LocalWriter:
                 raise translate(error, self.path) from error
 
     def prepare_in_thread(self) -> bool:
-        """Copy a part of the old file that is resumed; tell whether there is more to copy."""
+        """Copy a part of the old file that is resumed; return whether there is more to copy."""
         with self._lock:
             self._require_open()
             upload = self._begun()
@@ -232,7 +232,7 @@ class LazyUploadWriter(LocalUploadWriter):
 def _begin(
     uploads: AccountUploads, path: VirtualPath, request: WriteRequest
 ) -> tuple[LocalWriter, bool]:
-    """Begin; tell too whether a part of an old file remains to be copied."""
+    """Begin; return also whether a part of an old file remains to be copied."""
     upload = begin_writing(uploads, path, request)
     kind = LocalAppendWriter if isinstance(upload, LocalAppend) else LocalUploadWriter
     writer = kind(uploads, upload)

@@ -97,7 +97,7 @@ class LocalUpload:
             os.lseek(self.descriptor, offset, os.SEEK_SET)
 
     def prepare(self) -> bool:
-        """Copy a part of the old file; tell whether there is more to copy."""
+        """Copy a part of the old file; return whether there is more to copy."""
         if self._old_file is None:
             return False
         end = min(self._copied + COPY_BYTES_PER_TURN, self.offset)
@@ -188,7 +188,7 @@ class LocalUpload:
         return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
 
     def _set_metadata(self, replaced: os.stat_result | None, is_new: bool) -> bool:
-        """Give the file all but the content of the replaced one; tell whether that succeeded."""
+        """Give the file all but the content of the replaced one; return whether that succeeded."""
         target = self.partial.target
         if replaced is not None:
             if not is_new:

@@ -55,7 +55,7 @@ class ProcessCredentials(NamedTuple):
         return allowed
 
     def is_certain(self, facts: os.stat_result) -> bool:
-        """Tell whether no ACL can change the result of `allowed`."""
+        """Return whether no ACL can change the result of `allowed`."""
         return facts.st_uid == self.user or bool(self.capabilities & CAP_DAC_OVERRIDE)
 
 
@@ -133,7 +133,7 @@ def _access(name: str | bytes, bit: int, directory: int) -> bool:
 
 
 def _supports_acls(directory: int) -> bool:
-    """Tell whether files in an open directory may have ACLs."""
+    """Return whether files in an open directory may have ACLs."""
     try:
         os.getxattr(f"/proc/self/fd/{directory}", ACCESS_ACL)
     except AttributeError:
@@ -144,7 +144,7 @@ def _supports_acls(directory: int) -> bool:
 
 
 def is_writable(place: DirectoryEntry, facts: os.stat_result) -> bool:
-    """Tell whether this process may write to a file; False may be wrong (`require_writable`)."""
+    """Return whether this process may write to a file; False may be wrong (`require_writable`)."""
     if facts.st_mode & stat.S_IWUSR and facts.st_uid == os.geteuid():
         return True
     return _access(place.name, os.W_OK, place.directory)

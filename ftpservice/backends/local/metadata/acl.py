@@ -39,7 +39,7 @@ def new_file_mode(directory: int, mode: int) -> int:
 
 
 def has_default_acl(directory: int) -> bool:
-    """Tell whether an open directory has a default ACL."""
+    """Return whether an open directory has a default ACL."""
     return DEFAULT_ACL in attribute_names(directory) and bool(_default_acl(directory))
 
 

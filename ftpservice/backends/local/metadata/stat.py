@@ -78,7 +78,7 @@ _new_entry = tuple.__new__
 
 
 def names_are_known(facts: os.stat_result) -> bool:
-    """Tell whether `entry_of` will not block."""
+    """Return whether `entry_of` will not block."""
     return facts.st_uid in _known_owners and facts.st_gid in _known_groups
 
 

@@ -77,7 +77,7 @@ class PartialFile:
         return os.fstat(self.descriptor).st_size
 
     def has_name(self) -> bool:
-        """Tell whether its name still means this file."""
+        """Return whether its name still means this file."""
         return _named(self.target.directory, self.name, os.fstat(self.descriptor)) is not None
 
     def publish(self, name: bytes, exclusive: bool, is_new: bool = False) -> None:
@@ -218,7 +218,7 @@ def find_partial(target: DirectoryEntry, name: bytes) -> int | None:
 
 
 def discard_idle(directory: int, name: bytes, before: float | None = None) -> bool:
-    """Remove the partial ``name`` unless it is being written; tell whether it was removed.
+    """Remove the partial ``name`` unless it is being written; return whether it was removed.
 
     ``before``: only if it was last written before that time, in seconds since the epoch.
     """
@@ -242,7 +242,7 @@ def discard_idle(directory: int, name: bytes, before: float | None = None) -> bo
 
 
 def is_idle(directory: int, name: bytes) -> bool:
-    """Tell whether the partial ``name`` is not being written; True if it is gone."""
+    """Return whether the partial ``name`` is not being written; True if it is gone."""
     try:
         opened = os.open(name, WRITE_FLAGS, dir_fd=directory)
     except FileNotFoundError:

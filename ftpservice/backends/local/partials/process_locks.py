@@ -19,7 +19,7 @@ class ProcessLocks:
         self._held: dict[tuple[int, int], int] = {}
 
     def hold(self, opened: int) -> bool:
-        """Lock an open file unless another descriptor of this process holds it; tell whether."""
+        """Lock an open file unless this process has locked it already; return whether it is locked."""
         facts = os.fstat(opened)
         key = (facts.st_dev, facts.st_ino)
         with self._lock:
@@ -33,7 +33,7 @@ class ProcessLocks:
 
 
 def _is_open(descriptor: int, key: tuple[int, int]) -> bool:
-    """Tell whether a descriptor is still open on that file."""
+    """Return whether a descriptor is still open on that file."""
     try:
         facts = os.fstat(descriptor)
     except OSError:

@@ -37,7 +37,7 @@ MAX_NUMBERED_NAMES = 99
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a name is reserved for partials, ignoring case as some filesystems do."""
+    """Return whether a name is reserved for partials, ignoring case as some filesystems do."""
     return name[:1] == "." and name[: len(HIDDEN_PREFIX)].lower() == HIDDEN_PREFIX
 
 
@@ -83,7 +83,7 @@ def partial_name(owner: str, name: bytes) -> bytes:
 
 
 def is_partial_of(owner: str, hidden: bytes) -> bool:
-    """Tell whether a partial is ``owner``'s, from its name."""
+    """Return whether a partial is ``owner``'s, from its name."""
     ours = partial_name(owner, b"")
     return hidden[: OWNER_SLICE.stop] == ours[: OWNER_SLICE.stop]
 

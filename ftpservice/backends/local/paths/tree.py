@@ -66,7 +66,7 @@ class DirectoryEntry:
             return None
 
     def is_link(self) -> bool:
-        """Tell whether a link has the name now."""
+        """Return whether a link has the name now."""
         facts = self.facts()
         return facts is not None and stat.S_ISLNK(facts.st_mode)
 
@@ -152,7 +152,7 @@ class DirectoryTree:
             os.stat(".", dir_fd=walk.here)
 
     def can_enter_if_cached(self, path: VirtualPath) -> bool:
-        """Tell whether `enter` is known to succeed without the disk."""
+        """Return whether `enter` is known to succeed without the disk."""
         names = [*components(path), b"."]
         try:
             os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS, BENEATH_IF_CACHED))

@@ -264,7 +264,7 @@ class TestTelling:
 
 
 def attempted(function, path, *more):
-    """Tell whether something can be opened; it is closed again."""
+    """Return whether something can be opened; it is closed again."""
     try:
         opened = run(function(path, *more))
     except errors.Denied:
