@@ -245,6 +245,8 @@ class ProtocolInterpreter:
         """Run a transfer between its preliminary and its final reply."""
         if transfer.preliminary is not None:
             self._send(transfer.preliminary)
+            if self.context.tls_state.data:
+                self._outgoing.flush()  # the client prepares its handshake meanwhile
         self._aborted = False
         self.context.running = transfer
         self._transfer = Task(transfer.run())

@@ -9,7 +9,6 @@ from twisted.internet import main
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol
-from twisted.python.failure import Failure
 
 from ftpservice.net.interfaces import StreamProtocol
 from ftpservice.net.tcp import OnDemandTransport, twisted_address
@@ -32,14 +31,6 @@ class AcceptedTransport(OnDemandTransport):
     ) -> None:
         super().__init__(own, protocol, reactor)
         self._peer = peer
-
-    def read_available(self) -> None:
-        """Receive what has arrived, FIN included, without waiting for the reactor."""
-        reason = self.doRead()
-        if reason is main.CONNECTION_DONE:
-            self.readConnectionLost(Failure(reason))
-        elif reason is not None:
-            self.connectionLost(Failure(reason))
 
     def _dataReceived(self, data: bytes | None) -> Any:
         if not data:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet import main
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.protocol import connectionDone
@@ -55,6 +56,14 @@ class OnDemandTransport(Connection):
         """Stop watching for room to send."""
         if self._writing:
             self.watch(self._reading, False)
+
+    def read_available(self) -> None:
+        """Receive what has arrived, FIN included, without waiting for the reactor."""
+        reason = self.doRead()
+        if reason is main.CONNECTION_DONE:
+            self.readConnectionLost(Failure(reason))
+        elif reason is not None:
+            self.connectionLost(Failure(reason))
 
     def close_after_peer(self) -> bool:
         """Close, after the peer's FIN was read; returns False if the buffer is not sent yet.

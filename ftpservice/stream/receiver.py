@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
-from ftpservice.net.accepted_tcp import AcceptedTransport
 from ftpservice.net.interfaces import StreamTransport
 from ftpservice.net.tcp import OnDemandTransport
 from ftpservice.net.tls.transport import TLSTransport
@@ -57,7 +56,7 @@ class Receiver(StallTimeout):
         self._max_buffered = MAX_BUFFERED_BYTES if most is None else min(most, MAX_BUFFERED_BYTES)
         stream = self._transport
         idle = not (self._pieces or self.is_flowing or self.ended or self._broken)
-        if idle and isinstance(stream, AcceptedTransport):
+        if idle and isinstance(stream, OnDemandTransport):
             stream.read_available()  # a small file is often complete when its command arrives
         while not (self._pieces or self.ended or self._broken):
             self._resume()

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 __all__ = [
     "NO_APPLICATION_PROTOCOL_ALERT",
-    "ClientHelloParser",
     "alpn_fits_control",
     "alpn_fits_data",
+    "offered_protocols",
     "protocol_names_text",
 ]
 
@@ -19,7 +19,9 @@ FTP = b"ftp"
 HTTP_PROTOCOLS = ("h2", "h3", "http", "spdy")
 NO_APPLICATION_PROTOCOL_ALERT = b"\x15\x03\x03\x00\x02\x02\x78"
 """The record of a fatal alert no_application_protocol(120)."""
-HANDSHAKE, CLIENT_HELLO, ALPN = 22, 1, 16
+HANDSHAKE, CLIENT_HELLO = 22, 1
+ALPN_TYPE = b"\0\x10"
+"""The type of the extension (RFC 7301 §3.1)."""
 RECORD_HEADER, MESSAGE_HEADER, VERSION_AND_RANDOM = 5, 4, 34
 MAX_HELLO_SIZE = 16 * 1024
 """Of a ClientHello; what is larger, or none, is left to OpenSSL."""
@@ -40,28 +42,28 @@ def protocol_names_text(offered: tuple[bytes, ...]) -> str:
     return ", ".join(name[:32].decode("ascii", "backslashreplace") for name in offered[:8])
 
 
-class ClientHelloParser:
-    """The first bytes of a client, as they come."""
+def offered_protocols(data: bytes) -> tuple[bytes, ...] | None:
+    """Return the names that a client offers, read from its first bytes; None: more must arrive.
 
-    def __init__(self) -> None:
-        self._data = bytearray()
-        self.is_complete = False
-        """Whether the ClientHello is complete, or invalid."""
-        self.offered: tuple[bytes, ...] = ()
-        """The protocols that the client offers; none if it does not say."""
+    There are none if it offers no protocols, or if this is no ClientHello.
+    """
+    message = _client_hello(data)
+    if message is None or ALPN_TYPE not in message:
+        return None if message is None else ()
+    position = VERSION_AND_RANDOM
+    for width in (1, 2, 1):  # session id, cipher suites, compression methods
+        position += width + int.from_bytes(message[position : position + width])
+    position += 2
+    while position + 4 <= len(message):
+        end = position + 4 + int.from_bytes(message[position + 2 : position + 4])
+        if message[position : position + 2] == ALPN_TYPE:
+            return _names(message[position + 6 : end])
+        position = end
+    return ()
 
-    def feed(self, data: bytes) -> None:
-        """Take what came since."""
-        self._data += data
-        message = _message(bytes(self._data))
-        if message is not None:
-            self.is_complete = True
-            self.offered = _offered(message)
-            self._data.clear()
 
-
-def _message(data: bytes) -> bytes | None:
-    """Return the body of the ClientHello, empty for anything else; None while more must come."""
+def _client_hello(data: bytes) -> bytes | None:
+    """Return the body of the ClientHello, empty for anything else; None while more must arrive."""
     message, position = b"", 0
     while True:
         header = data[position : position + RECORD_HEADER]
@@ -78,20 +80,6 @@ def _message(data: bytes) -> bytes | None:
         position += size
         if position >= len(data):
             return None
-
-
-def _offered(message: bytes) -> tuple[bytes, ...]:
-    """Return the names in the extension; none where there is none, or where it is malformed."""
-    position = VERSION_AND_RANDOM
-    for width in (1, 2, 1):  # session id, cipher suites, compression methods
-        position += width + int.from_bytes(message[position : position + width])
-    extensions = message[position + 2 :]
-    while len(extensions) >= 4:
-        kind, size = int.from_bytes(extensions[:2]), int.from_bytes(extensions[2:4])
-        if kind == ALPN:
-            return _names(extensions[6 : 4 + size])
-        extensions = extensions[4 + size :]
-    return ()
 
 
 def _names(names: bytes) -> tuple[bytes, ...]:

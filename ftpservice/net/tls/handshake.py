@@ -18,7 +18,7 @@ from ftpservice.concurrency.time_budget import TimeBudget
 from ftpservice.net.tcp import OnDemandTransport
 from ftpservice.net.tls.alpn import (
     NO_APPLICATION_PROTOCOL_ALERT,
-    ClientHelloParser,
+    offered_protocols,
     protocol_names_text,
 )
 from ftpservice.net.tls.peer_certificate import unverified_peer_certificate
@@ -41,6 +41,7 @@ class HandshakeGatedTransport(OnDemandTransport):
         self, own: ssl.SSLSocket, protocol: IProtocol, reactor: Any, terms: HandshakeOptions
     ) -> None:
         super().__init__(own, protocol, reactor)
+        self._on_secured = terms.secured
         self._handshake: Handshake | None = Handshake(self, terms, self._secured)
         self.doRead = self.doWrite = self._handshake.ready  # type: ignore[method-assign]
 
@@ -92,9 +93,15 @@ class HandshakeGatedTransport(OnDemandTransport):
             self.connectionLost(Failure(HandshakeError("the connection ended before")))
 
     def _secured(self) -> None:
-        """Handle a handshake that succeeded."""
+        """Handle a handshake that succeeded; what is watched changes once, after the callback."""
         self.is_secured = True
-        self._end_handshake()
+        self._handshake = None
+        del self.doRead, self.doWrite
+        self._on_secured()
+        if not self.disconnected:
+            self.watch(self._reads, self._writes)
+            if self._reads:
+                quick_ack(self.socket)
 
     def _end_handshake(self) -> None:
         """Apply the read and write interest recorded during the handshake."""
@@ -143,7 +150,7 @@ class HandshakeOptions:
     timeout: float = 0.0
     """Seconds; 0 for no limit."""
     secured: Callable[[], object] = bool
-    """Called when the handshake succeeded."""
+    """Called by the transport when the handshake succeeded."""
     time_budget: TimeBudget | None = None
     """The reactor time that handshakes share; None for no limit."""
     accepts_alpn: Callable[[tuple[bytes, ...]], bool] | None = None
@@ -170,7 +177,8 @@ class Handshake:
         self._reactor = transport.reactor
         self._terms = terms
         self._over = over
-        self._hello = ClientHelloParser() if terms.accepts_alpn is not None else None
+        self._accepts_alpn = terms.accepts_alpn
+        self._hello = b""
         if terms.timeout:
             self._set_deadline(terms.timeout)
         self._watch(reading=True, writing=not self._socket.server_side)  # clients begin
@@ -219,7 +227,7 @@ class Handshake:
         if self.is_over:
             return
         own = self._socket
-        if self._hello is not None and self._is_for_others(own, self._hello):
+        if self._accepts_alpn is not None and self._is_for_others(own, self._accepts_alpn):
             return
         try:
             do_handshake(own)
@@ -236,21 +244,24 @@ class Handshake:
         else:
             self.stop()
             self._over()
-            self._terms.secured()
 
-    def _is_for_others(self, own: ssl.SSLSocket, hello: ClientHelloParser) -> bool:
+    def _is_for_others(
+        self, own: ssl.SSLSocket, accepts: Callable[[tuple[bytes, ...]], bool]
+    ) -> bool:
         """End a handshake whose client offers none of our protocols; returns whether it did.
 
         OpenSSL reads next exactly the bytes peeked at here, as long as the ClientHello is
         incomplete.
         """
-        with suppress(OSError):
-            hello.feed(socket.socket.recv(own, MAX_PEEK_BYTES, PEEK))
-        if not hello.is_complete:
+        try:
+            self._hello += socket.socket.recv(own, MAX_PEEK_BYTES, PEEK)
+        except OSError:
             return False
-        self._hello = None
-        accepts, offered = self._terms.accepts_alpn, hello.offered
-        if accepts is None or not offered or accepts(offered):
+        offered = offered_protocols(self._hello)
+        if offered is None:
+            return False
+        self._accepts_alpn, self._hello = None, b""
+        if not offered or accepts(offered):
             return False
         with suppress(OSError):
             socket.socket.send(own, NO_APPLICATION_PROTOCOL_ALERT)

@@ -171,11 +171,14 @@ class TLSTransport(HandshakeGatedTransport):
         count, state = receive(own, _arrived)
         if state is ReadState.OPEN:
             quick_ack(own)
-        if count:
-            self.protocol.dataReceived(bytes(_arrived[:count]))
-        if state is ReadState.OPEN:
+            if count:
+                self.protocol.dataReceived(bytes(_arrived[:count]))
             return None
         self.received_close_notify |= state is ReadState.ENDED
+        if count:
+            protocol: Any = self.protocol
+            last = getattr(protocol, "last_data_received", protocol.dataReceived)
+            last(bytes(_arrived[:count]))
         return main.CONNECTION_LOST if state is ReadState.BROKEN else main.CONNECTION_DONE
 
     def peer_has_closed(self) -> bool:
@@ -243,10 +246,6 @@ class TLSTransport(HandshakeGatedTransport):
             _close(self.socket, orderly, self._our_side_ended)
         else:
             self._loan.close(partial(_close, self.socket, orderly, self._our_side_ended))
-
-    def _secured(self) -> None:
-        quick_ack(self.socket)
-        super()._secured()
 
 
 def upgrade_to_tls(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpservice.net.tls.alpn import ClientHelloParser, alpn_fits_control, alpn_fits_data
+from ftpservice.net.tls.alpn import alpn_fits_control, alpn_fits_data, offered_protocols
 
 
 def hello(*protocols: str, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bytes:
@@ -39,24 +39,21 @@ def test_what_is_offered_is_read_however_it_comes(
     version: ssl.TLSVersion, protocols: tuple[str, ...], records: int, segments: int
 ) -> None:
     data = in_records(hello(*protocols, version=version), records)
-    reader = ClientHelloParser()
-    for start in range(0, len(data), segments):
-        assert not reader.is_complete
-        reader.feed(data[start : start + segments])
-    assert reader.is_complete
-    assert reader.offered == tuple(name.encode() for name in protocols)
+    for end in range(segments, len(data), segments):
+        assert offered_protocols(data[:end]) is None
+    assert offered_protocols(data) == tuple(name.encode() for name in protocols)
 
 
 @given(st.binary(max_size=400))
 def test_nothing_else_makes_reading_fail(data: bytes) -> None:
-    ClientHelloParser().feed(data)
+    offered_protocols(data)
 
 
 @given(st.integers(0, 500), st.binary(min_size=1, max_size=8))
 def test_no_damage_makes_reading_fail(position: int, damage: bytes) -> None:
     data = bytearray(hello("ftp"))
     data[position : position + len(damage)] = damage
-    ClientHelloParser().feed(bytes(data))
+    offered_protocols(bytes(data))
 
 
 @pytest.mark.parametrize(
@@ -64,15 +61,11 @@ def test_no_damage_makes_reading_fail(position: int, damage: bytes) -> None:
     [b"GET / HTTP/1.1\r\n", b"\x17\x03\x03\x00\x01x", b"\x16\x03\x01\x00\x04\x02\x00\x00\x00"],
 )
 def test_what_is_no_client_hello_is_left_to_openssl(data: bytes) -> None:
-    reader = ClientHelloParser()
-    reader.feed(data)
-    assert (reader.is_complete, reader.offered) == (True, ())
+    assert offered_protocols(data) == ()
 
 
 def test_a_message_that_is_too_long_is_left_to_openssl() -> None:
-    reader = ClientHelloParser()
-    reader.feed(b"\x16\x03\x01\x40\x00\x01\x02\x00\x00")
-    assert (reader.is_complete, reader.offered) == (True, ())
+    assert offered_protocols(b"\x16\x03\x01\x40\x00\x01\x02\x00\x00") == ()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def told():
 
 
 def begun(transport, told, **terms) -> Handshake:
-    terms = HandshakeOptions(secured=lambda: told.append("secured"), **terms)
+    terms = HandshakeOptions(**terms)
     return Handshake(transport, terms, lambda: told.append("over"))
 
 
@@ -90,7 +90,7 @@ def test_it_waits_for_what_the_socket_waits_for(transport, told):
     assert (reactor.reads, reactor.writes) == ({transport}, set())
     assert told == []
     handshake.ready()
-    assert told == ["over", "secured"]
+    assert told == ["over"]
 
 
 def test_without_its_turn_it_waits_for_nothing_else(transport, told):
@@ -100,7 +100,7 @@ def test_without_its_turn_it_waits_for_nothing_else(transport, told):
     assert transport.reactor.reads == set()
     assert told == []
     queue.steps.pop()()
-    assert told == ["over", "secured"]
+    assert told == ["over"]
 
 
 def test_a_turn_that_comes_too_late_is_none(transport, told):
