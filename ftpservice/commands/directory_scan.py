@@ -248,7 +248,9 @@ class DirectoryScan:
 
 
 def _printable(entries: Sequence[Entry]) -> list[Entry]:
-    return sorted([entry for entry in entries if is_printable(entry.name)])
+    if not is_printable("/".join([entry.name for entry in entries])):
+        entries = [entry for entry in entries if is_printable(entry.name)]
+    return sorted(entries)
 
 
 def _matching(entries: Sequence[Entry], pattern: GlobPattern) -> list[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import TypeVar
 
 from ftpservice.commands.directory_scan import DirectoryScan, EntryBatch
@@ -21,7 +22,7 @@ from ftpservice.storage.permissions import permission_facts
 from ftpservice.storage.rights import Right
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire import codes
-from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.entry import Kind
 from ftpservice.wire.facts import FactFormatter
 from ftpservice.wire.list_format import UnixListFormatter
 from ftpservice.wire.ls_options import parse_ls_options
@@ -31,30 +32,38 @@ __all__ = ["listing_lines", "verbs"]
 
 verbs = VerbTable()
 
-LineFormat = Callable[[str, Entry], str]
-"""Makes a line of a prefix, the directory as the client names it, and an entry."""
+BatchFormat = Callable[[EntryBatch], list[str]]
+"""Returns the lines of a batch, without their ends."""
 
 NO_LS_OPTIONS = parse_ls_options(None)[0]
 MAX_STATUS_LINES = 2_000
 
 
-def unix_format(context: SessionContext, target: ListingTarget) -> LineFormat:
+def unix_format(context: SessionContext, target: ListingTarget) -> BatchFormat:
     """Return the format of LIST; the matches of a pattern have the prefix of their directory."""
-    line = UnixListFormatter(context.services.seconds()).line
+    lines = UnixListFormatter(context.services.seconds()).lines
     if target.entry is not None and target.entry.kind is Kind.DIRECTORY:
-        return lambda _prefix, entry: line(entry)
-    return lambda prefix, entry: line(entry._replace(name=prefix + entry.name))
+        return lambda batch: lines(batch.entries)
+    return lambda batch: lines(
+        [entry._replace(name=batch.prefix + entry.name) for entry in batch.entries]
+    )
 
 
-def facts_format(context: SessionContext, directory: VirtualPath) -> LineFormat:
+def facts_format(context: SessionContext, directory: VirtualPath) -> BatchFormat:
     """Return the format of MLSD (RFC 3659 §7.2)."""
-    line = FactFormatter(context.parameters.facts, directory).line
-    rights = context.account.rights
-    return lambda _prefix, entry: line(entry, permission_facts(rights, entry))
+    permissions = partial(permission_facts, context.account.rights)
+    lines = FactFormatter(context.parameters.facts, permissions, directory).lines
+    return lambda batch: lines(batch.entries)
+
+
+def names_format(batch: EntryBatch) -> list[str]:
+    """Return the lines of NLST."""
+    prefix = batch.prefix
+    return [prefix + entry.name for entry in batch.entries]
 
 
 async def encode_batches(
-    batches: AsyncGenerator[EntryBatch, None], form: LineFormat, time_budget: TimeBudget
+    batches: AsyncGenerator[EntryBatch, None], form: BatchFormat, time_budget: TimeBudget
 ) -> AsyncGenerator[bytes, None]:
     """Format batches as bytes for the data connection; charges computation to ``time_budget``."""
     async with aclosing(batches) as source:
@@ -63,14 +72,10 @@ async def encode_batches(
                 yield text
 
 
-def _text(batch: EntryBatch, form: LineFormat) -> bytes:
-    heading = f"{batch.heading}\n".replace("\n", "\r\n") if batch.heading else ""
-    text = heading + "".join([f"{line}\r\n" for line in _lines(batch, form)])
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _lines(batch: EntryBatch, form: LineFormat) -> list[str]:
-    return [form(batch.prefix, entry) for entry in batch.entries]
+def _text(batch: EntryBatch, form: BatchFormat) -> bytes:
+    lines = [*batch.heading.split("\n"), *form(batch)] if batch.heading else form(batch)
+    lines.append("")
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 async def listing_lines(context: SessionContext, argument: str | None) -> list[str]:
@@ -80,7 +85,7 @@ async def listing_lines(context: SessionContext, argument: str | None) -> list[s
     lines: list[str] = []
     async with aclosing(scan.run()) as batches:
         async for batch in batches:
-            lines += await time_budget.run_when_due(_lines, batch, form)
+            lines += await time_budget.run_when_due(form, batch)
             if len(lines) > MAX_STATUS_LINES:
                 raise ReplyError(codes.FILE_UNAVAILABLE, "Too many entries for STAT; use LIST.")
     return lines
@@ -107,7 +112,7 @@ class ListingJob(TransferJob):
         channel: DataChannel | None,
         verb: str,
         scan: DirectoryScan,
-        form: LineFormat,
+        form: BatchFormat,
     ) -> None:
         super().__init__(context, channel, verb, "Sending the listing.")
         if channel is not None and channel.problem:
@@ -132,7 +137,7 @@ T = TypeVar("T")
 async def _listing(
     context: SessionContext,
     verb: str,
-    look_up: Callable[[SessionContext, T], Awaitable[tuple[DirectoryScan, LineFormat]]],
+    look_up: Callable[[SessionContext, T], Awaitable[tuple[DirectoryScan, BatchFormat]]],
     argument: T,
 ) -> Transfer:
     """Return the transfer that sends a listing, once its first entries are read.
@@ -179,17 +184,19 @@ async def machine_list(context: SessionContext, path: VirtualPath) -> Transfer:
 
 async def _unix_lines(
     context: SessionContext, argument: str | None
-) -> tuple[DirectoryScan, LineFormat]:
+) -> tuple[DirectoryScan, BatchFormat]:
     scan, target = await _look_up(context, argument)
     return scan, unix_format(context, target)
 
 
-async def _names(context: SessionContext, argument: str | None) -> tuple[DirectoryScan, LineFormat]:
+async def _names(
+    context: SessionContext, argument: str | None
+) -> tuple[DirectoryScan, BatchFormat]:
     scan, _target = await _look_up(context, argument)
-    return scan, lambda prefix, entry: prefix + entry.name
+    return scan, names_format
 
 
-async def _facts(context: SessionContext, path: VirtualPath) -> tuple[DirectoryScan, LineFormat]:
+async def _facts(context: SessionContext, path: VirtualPath) -> tuple[DirectoryScan, BatchFormat]:
     entry = await context.storage.stat(path)
     if entry.kind is not Kind.DIRECTORY:
         raise ReplyError(codes.BAD_ARGUMENT, "Not a directory; use MLST for a file.")

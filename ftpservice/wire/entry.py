@@ -27,6 +27,8 @@ class Kind(Enum):
     OTHER = "other"
     """A device, FIFO or socket; it can only be listed, removed or renamed."""
 
+    __hash__ = object.__hash__  # that of `Enum` is a Python function, called for each entry
+
 
 class Entry(NamedTuple):
     """One name and its facts; a tuple because listings make them by the hundred thousand."""

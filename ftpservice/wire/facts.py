@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
 
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import FORBIDDEN, ROOT, VirtualPath
-from ftpservice.wire.times import DAY, CalendarDayCache, format_time, parse_time
+from ftpservice.wire.times import CalendarTexts, format_time, minute_digits, parse_time
 
 __all__ = [
     "DEFAULT_FACTS",
@@ -49,12 +48,12 @@ NOT_ALLOWED_IN_FACTS = frozenset("; ")
 """Characters that would end a fact, or all of them."""
 DIGITS = re.compile(r"[0-9]{1,20}")
 UNSAFE = re.compile(r"[^!-:<-~]")
-CLOCK = tuple(f"{hour:02}{minute:02}" for hour in range(24) for minute in range(60))
+MAX_SHARED_KEPT = 4096
 SECONDS = tuple(f"{second:02};" for second in range(60))
 
 
 def choose_facts(argument: str) -> tuple[str, ...]:
-    """Return those of ``a;b;c`` that we know, for ``OPTS MLST``; nothing named chooses none."""
+    """Return the facts of ``OPTS MLST a;b;c``, without unknown ones; an empty list chooses none."""
     wanted = {name.strip(" ").lower() for name in argument.split(";")}
     return tuple(fact for fact in FACTS if fact.lower() in wanted)
 
@@ -67,70 +66,96 @@ def feature_line(chosen: Sequence[str]) -> str:
 def format_facts(
     entry: Entry, chosen: Sequence[str], perm: str, directory: VirtualPath = ROOT
 ) -> str:
-    """Return ``type=file;size=3;...``; a space and the name are to follow.
-
-    ``directory`` is what holds the entry: the target of a link may be relative to it.
-    """
-    return FactFormatter(chosen, directory).facts(entry, perm)
+    """Return ``type=file;size=3;...`` for an entry of ``directory``, without its name."""
+    line = FactFormatter(chosen, lambda _entry: perm, directory).lines((entry,))[0]
+    return line.partition(" ")[0]
 
 
 class FactFormatter:
-    """Formats the chosen facts of many entries; one per listing, it caches days.
+    """Formats the chosen facts of many entries; one per listing.
 
-    ``directory`` is what holds the entries.
+    It keeps the texts that many entries share. ``permissions`` returns the ``perm`` fact of an
+    entry, by its kind and access alone. ``directory`` holds the entries: the target of a link may
+    be relative to it.
     """
 
-    def __init__(self, chosen: Sequence[str], directory: VirtualPath = ROOT) -> None:
-        self._days = CalendarDayCache()
+    def __init__(
+        self,
+        chosen: Sequence[str],
+        permissions: Callable[[Entry], str],
+        directory: VirtualPath = ROOT,
+    ) -> None:
+        self._chosen = frozenset(chosen)
+        self._permissions = permissions
         self._directory = directory
-        writers: dict[str, Callable[[Entry, str], str]] = {
-            "type": self._type,
-            "size": _size,
-            "modify": self._modify,
-            "create": self._create,
-            "perm": _perm,
-            "unique": _unique,
-            "UNIX.mode": _mode,
-            "UNIX.owner": _owner,
-            "UNIX.group": _group,
+        self._minutes = CalendarTexts(minute_digits)
+        self._shared: dict[object, tuple[str, str, str]] = {}
+
+    def lines(self, entries: Iterable[Entry]) -> list[str]:
+        """Return ``type=file;size=3;... name`` for each entry, without the end of the line.
+
+        A fact that is not known is left out.
+        """
+        chosen, minutes, known = self._chosen, self._minutes, self._shared
+        with_size, with_modify = "size" in chosen, "modify" in chosen
+        with_create, with_unique = "create" in chosen, "unique" in chosen
+        size_fact = modify_fact = create_fact = unique_fact = ""
+        lines = []
+        for entry in entries:
+            (name, kind, size, modified, mode, owner, group, _links, unique, created, target,
+             access) = entry[:12]  # fmt: skip
+            key = (kind, mode, owner, group, access, target)
+            type_fact, perm_fact, unix_facts = known.get(key) or self._first_shared(key, entry)
+            if with_size:  # the size of what RETR sends (RFC 3659 §7.5.7)
+                is_sized = kind is Kind.FILE or (size and kind is Kind.LINK)
+                size_fact = f"size={size};" if is_sized else ""
+            if with_modify:
+                minute, second = divmod(int(modified // 1), 60)
+                modify_fact = f"modify={minutes[minute]}{SECONDS[second]}"
+            if with_create:
+                create_fact = "" if created is None else f"create={format_time(created)};"
+            if with_unique:
+                if not (unique.isalnum() and unique.isascii()):
+                    unique = _safe(unique)
+                unique_fact = f"unique={unique};" if unique else ""
+            lines.append(
+                f"{type_fact}{size_fact}{modify_fact}{create_fact}"
+                f"{perm_fact}{unique_fact}{unix_facts} {name}"
+            )
+        return lines
+
+    def _first_shared(self, key: object, entry: Entry) -> tuple[str, str, str]:
+        """Return the facts before, between and after those that each entry has of its own."""
+        chosen = self._chosen
+        unix_facts = {
+            "UNIX.mode": f"UNIX.mode=0{entry.mode & 0o7777:03o};",
+            "UNIX.owner": f"UNIX.owner={_safe(entry.owner)};",
+            "UNIX.group": f"UNIX.group={_safe(entry.group)};",
         }
-        self._writers = [writers[fact] for fact in FACTS if fact in chosen]
-
-    def facts(self, entry: Entry, perm: str) -> str:
-        """Return ``type=file;size=3;...``; a fact that is not known is left out."""
-        return "".join([write(entry, perm) for write in self._writers])
-
-    def line(self, entry: Entry, perm: str, name: str | None = None) -> str:
-        """Return a line of MLSD without its end, under the entry's own name unless given."""
-        return f"{self.facts(entry, perm)} {entry.name if name is None else name}"
-
-    def _type(self, entry: Entry, _perm: str) -> str:
-        return TYPES.get(entry.kind) or self._link_type(entry.target)
+        shared = (
+            (TYPES.get(entry.kind) or self._link_type(entry.target)) if "type" in chosen else "",
+            f"perm={self._permissions(entry)};" if "perm" in chosen else "",
+            "".join([text for fact, text in unix_facts.items() if fact in chosen]),
+        )
+        if len(self._shared) >= MAX_SHARED_KEPT:
+            self._shared.clear()
+        self._shared[key] = shared
+        return shared
 
     def _link_type(self, target: str) -> str:
-        """Spell a link as RFC 3659 §7.7.4 does; without a target as its erratum 1500 has it."""
+        """Return the type of a link (RFC 3659 §7.7.4); erratum 1500 has it without a target."""
         if target and FORBIDDEN.isdisjoint(target):
             path = str(self._directory.joined(target))
             if NOT_ALLOWED_IN_FACTS.isdisjoint(path):
                 return f"type=OS.unix=slink:{path};"
         return "type=OS.unix=symlink;"
 
-    def _modify(self, entry: Entry, _perm: str) -> str:
-        return "modify=" + self._time(entry.modified)
-
-    def _create(self, entry: Entry, _perm: str) -> str:
-        return "" if entry.created is None else "create=" + self._time(entry.created)
-
-    def _time(self, seconds: float) -> str:
-        number, rest = divmod(int(seconds // 1), DAY)
-        return self._days[number].digits + CLOCK[rest // 60] + SECONDS[rest % 60]
-
 
 def parse_facts(line: str) -> Entry:
-    """Read ``facts SP name`` as a client gets it; raises `ValueError`.
+    """Parse ``facts SP name`` as a server sent it; raises `ValueError`.
 
-    The name is as the server sent it: a whole path in the reply to MLST, and whatever a hostile
-    server likes. The ``type`` must be among the facts.
+    The name is not checked: it is a whole path in the reply to MLST, and a hostile server may send
+    anything. The facts must include ``type``.
     """
     text, _, name = line.partition(" ")
     if not name:
@@ -174,42 +199,6 @@ def _number(text: str, base: int) -> int:
     if not DIGITS.fullmatch(text):
         raise ValueError("not a number")
     return int(text, base)
-
-
-def _size(entry: Entry, _perm: str) -> str:
-    if entry.kind is Kind.FILE or (entry.size and entry.kind is Kind.LINK):
-        return f"size={entry.size};"  # what RETR sends (RFC 3659 §7.5.7)
-    return ""
-
-
-def _perm(_entry: Entry, perm: str) -> str:
-    return f"perm={perm};"
-
-
-def _unique(entry: Entry, _perm: str) -> str:
-    return f"unique={_safe(entry.unique)};" if entry.unique else ""
-
-
-def _mode(entry: Entry, _perm: str) -> str:
-    return _mode_fact(entry.mode)
-
-
-def _owner(entry: Entry, _perm: str) -> str:
-    return f"UNIX.owner={_holder(entry.owner)};"
-
-
-def _group(entry: Entry, _perm: str) -> str:
-    return f"UNIX.group={_holder(entry.group)};"
-
-
-@lru_cache(maxsize=4096)
-def _mode_fact(mode: int) -> str:
-    return f"UNIX.mode=0{mode & 0o7777:03o};"
-
-
-@lru_cache(maxsize=1024)
-def _holder(text: str) -> str:
-    return _safe(text)
 
 
 def _safe(text: str) -> str:

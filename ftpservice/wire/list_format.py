@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Iterable
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.times import DAY, MINUTES, CalendarDayCache
+from ftpservice.wire.times import DAY, CalendarTexts, day_as_ls, minute_as_ls
 
 __all__ = ["HIDDEN_TARGET", "UnixListFormatter", "is_printable"]
 
@@ -23,35 +24,43 @@ UNSAFE = re.compile(r"[^!-~\u00a1-\ud7ff\ue000-\U0010ffff]")
 
 
 class UnixListFormatter:
-    """Writes lines of one listing; it remembers the columns that come again and again."""
+    """Writes the lines of one listing; it keeps the columns and times that many entries share."""
 
     def __init__(self, now: float) -> None:
         self._oldest = now - HALF_YEAR
         self._newest = now + CLOCK_SKEW
-        self._days = CalendarDayCache()
-        self._columns: dict[tuple[Kind, int, int, str, str], str] = {}
+        self._minutes = CalendarTexts(minute_as_ls)
+        self._days = CalendarTexts(day_as_ls)
+        self._columns: dict[tuple[Kind, int, str, str, int], str] = {}
 
     def line(self, entry: Entry) -> str:
-        """Return ``-rw-r--r--   1 owner    group         12345 Nov 21 10:15 name``.
+        """Return ``-rw-r--r--   1 owner    group         12345 Nov 21 10:15 name``."""
+        return self.lines((entry,))[0]
 
-        A link's line ends with ``name -> target``.
+    def lines(self, entries: Iterable[Entry]) -> list[str]:
+        """Return the line of each entry, without its end.
+
+        The line of a link ends with ``name -> target``.
         """
-        key = (entry.kind, entry.mode, entry.links, entry.owner, entry.group)
-        columns = self._columns.get(key) or self._first_columns(key)
-        modified = entry.modified
-        number, rest = divmod(int(modified // 1), DAY)
-        day = self._days[number]
-        name = entry.name
-        if entry.kind is Kind.LINK:
-            name += f" -> {entry.target or HIDDEN_TARGET}"
-        if self._oldest < modified <= self._newest:
-            return f"{columns}{entry.size:10} {day.with_month} {MINUTES[rest // 60]} {name}"
-        return f"{columns}{entry.size:10} {day.with_year} {name}"
+        known, minutes, oldest, newest = self._columns, self._minutes, self._oldest, self._newest
+        lines = []
+        for entry in entries:
+            name, kind, size, modified, mode, owner, group, links = entry[:8]
+            key = (kind, mode, owner, group, links)
+            columns = known.get(key) or self._first_columns(key)
+            if oldest < modified <= newest:
+                time = minutes[int(modified // 60)]
+            else:
+                time = self._days[int(modified // DAY)]
+            if kind is Kind.LINK:
+                name = f"{name} -> {entry.target or HIDDEN_TARGET}"
+            lines.append(f"{columns}{size:10} {time} {name}")
+        return lines
 
-    def _first_columns(self, key: tuple[Kind, int, int, str, str]) -> str:
+    def _first_columns(self, key: tuple[Kind, int, str, str, int]) -> str:
         if len(self._columns) >= MAX_COLUMNS_KEPT:
             self._columns.clear()
-        kind, mode, links, owner, group = key
+        kind, mode, owner, group, links = key
         bits = LETTERS[kind] + stat.filemode(stat.S_IFREG | mode & 0o7777)[1:]
         columns = f"{bits} {links:3} {_word(owner):8} {_word(group):8} "
         self._columns[key] = columns

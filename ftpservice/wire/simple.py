@@ -7,7 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.times import DAY, CalendarDayCache, parse_time
+from ftpservice.wire.times import CalendarTexts, minute_digits, parse_time
 
 __all__ = [
     "GO",
@@ -194,7 +194,7 @@ class SimpleListFormatter:
     """Writes the lines of listings: ``<type> <size> <mtime> <name>``."""
 
     def __init__(self) -> None:
-        self._days = CalendarDayCache()
+        self._minutes = CalendarTexts(minute_digits)
 
     def line(self, entry: Entry) -> str | None:
         """Return the line of an entry; None for one that has none.
@@ -204,10 +204,8 @@ class SimpleListFormatter:
         kind = TYPES.get(entry.kind)
         if kind is None or UNLISTED.search(entry.name):
             return None
-        day, rest = divmod(int(entry.modified // 1), DAY)
-        minutes, second = divmod(rest, 60)
-        clock = f"{minutes // 60:02}{minutes % 60:02}{second:02}"
-        return f"{kind} {entry.size} {self._days[day].digits}{clock} {entry.name}\n"
+        minute, second = divmod(int(entry.modified // 1), 60)
+        return f"{kind} {entry.size} {self._minutes[minute]}{second:02} {entry.name}\n"
 
 
 def parse_listing_line(line: bytes) -> Entry:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.entry import READ, Entry, Kind
 from ftpservice.wire.facts import (
     DEFAULT_FACTS,
     FACTS,
@@ -18,6 +18,10 @@ from ftpservice.wire.paths import VirtualPath
 
 FILE = Entry("a b;c", Kind.FILE, 3, 1.5, 0o4755, "demo", "users", 1, "1-2", 0.0)
 DIRECTORY = Entry("d", Kind.DIRECTORY, 0, 1.5, 0o755)
+
+
+def formatter(chosen):
+    return FactFormatter(chosen, lambda _entry: "adfrw")
 
 
 def test_facts_are_chosen_whatever_their_spelling():
@@ -39,17 +43,17 @@ def test_feature_line_names_all_and_stars_the_chosen():
     assert set(DEFAULT_FACTS) <= set(FACTS)
 
 
-def test_every_fact_is_told():
+def test_every_fact_is_written():
     assert format_facts(FILE, FACTS, "adfrw") == (
         "type=file;size=3;modify=19700101000001;create=19700101000000;perm=adfrw;unique=1-2;"
         "UNIX.mode=04755;UNIX.owner=demo;UNIX.group=users;"
     )
 
 
-def test_only_the_chosen_facts_are_told():
+def test_only_the_chosen_facts_are_written():
     assert format_facts(FILE, ("size",), "r") == "size=3;"
     assert format_facts(FILE, (), "r") == ""
-    assert FactFormatter(()).line(FILE, "r") == " a b;c"
+    assert formatter(()).lines([FILE]) == [" a b;c"]
 
 
 def test_facts_not_known_are_left_out():
@@ -79,7 +83,7 @@ def test_links_and_devices_have_types_of_their_own():
         ("a\nb", "/", "symlink"),
     ],
 )
-def test_a_link_tells_its_target_where_a_fact_can_hold_it(target, directory, fact):
+def test_the_type_of_a_link_includes_its_target_where_a_fact_can_hold_it(target, directory, fact):
     entry = FILE._replace(kind=Kind.LINK, target=target)
     facts = format_facts(entry, ("type", "size"), "", VirtualPath.parse(directory))
     assert facts == f"type=OS.unix={fact};size=3;"
@@ -99,11 +103,28 @@ def test_values_never_break_the_line():
     assert facts == "unique=a_b_c;UNIX.owner=domain_users___;UNIX.group=gr=_pe;"
 
 
-def test_line_is_facts_then_name():
-    formatter = FactFormatter(("type",))
-    assert formatter.line(FILE, "r") == "type=file; a b;c"
-    assert formatter.line(FILE, "r", "/x/y") == "type=file; /x/y"
-    assert formatter.line(FILE, "r", "") == "type=file; "
+def test_a_line_is_facts_then_name():
+    assert formatter(("type",)).lines([FILE, DIRECTORY]) == ["type=file; a b;c", "type=dir; d"]
+
+
+def test_permissions_are_asked_for_once_for_entries_alike():
+    asked = []
+
+    def permissions(entry):
+        asked.append(entry)
+        return f"{entry.access}"
+
+    entries = [FILE, FILE._replace(name="b", size=9), FILE._replace(access=READ)]
+    lines = FactFormatter(("perm",), permissions).lines(entries)
+    assert lines == ["perm=15; a b;c", "perm=15; b", "perm=4; a b;c"]
+    assert asked == [entries[0], entries[2]]
+
+
+def test_shared_texts_kept_are_bounded():
+    listing = formatter(FACTS)
+    for target in range(5000):
+        listing.lines([FILE._replace(kind=Kind.LINK, target=f"{target}")])
+    assert len(listing._shared) <= 4096
 
 
 @given(
@@ -115,10 +136,10 @@ def test_line_is_facts_then_name():
     name=st.text(min_size=1, max_size=20).filter(lambda name: not set(name) & set("\r\n\0/")),
 )
 @settings(max_examples=150, deadline=None, database=None)
-def test_a_client_reads_back_what_a_server_tells(kind, size, modified, mode, created, name):
+def test_a_client_reads_back_what_a_server_writes(kind, size, modified, mode, created, name):
     size = size if kind is Kind.FILE else 0
     entry = Entry(name, kind, size, modified, mode, "o", "g", 1, "u-1", created)
-    assert parse_facts(FactFormatter(FACTS).line(entry, "adfrw")) == entry
+    assert parse_facts(formatter(FACTS).lines([entry])[0]) == entry
 
 
 @pytest.mark.parametrize(

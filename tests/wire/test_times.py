@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.times import CalendarDayCache, format_time, parse_time
+from ftpservice.wire.times import (
+    CalendarTexts,
+    day_as_ls,
+    format_time,
+    minute_as_ls,
+    minute_digits,
+    parse_time,
+)
 
 
 def test_times_are_fourteen_digits_in_utc():
@@ -69,10 +76,35 @@ def test_what_is_no_time_is_refused(text):
         parse_time(text)
 
 
-def test_days_are_remembered_within_bounds():
-    days = CalendarDayCache()
-    for number in range(10_001):
-        assert days[number] is days[number]
-    assert len(days) < 10_000
-    assert days[0].with_month == "Jan  1"
-    assert days[0].with_year == "Jan  1  1970"
+def test_calendar_texts_are_kept_within_bounds():
+    made = []
+
+    def text_of(number):
+        made.append(number)
+        return f"day {number}"
+
+    texts = CalendarTexts(text_of)
+    assert texts[0] == texts[0] == "day 0"
+    assert made == [0]
+    for number in range(20_001):
+        assert texts[number] == f"day {number}"
+        assert len(texts) <= 10_000
+
+
+@pytest.mark.parametrize(
+    ("minute", "digits", "as_ls"),
+    [
+        (0, "197001010000", "Jan  1 00:00"),
+        (-1, "196912312359", "Dec 31 23:59"),
+        (1_440 * 365 + 61, "197101010101", "Jan  1 01:01"),
+        (10**12, "999912311040", "Dec 31 10:40"),
+    ],
+)
+def test_minutes_are_written_in_two_ways(minute, digits, as_ls):
+    assert minute_digits(minute) == digits
+    assert minute_as_ls(minute) == as_ls
+
+
+def test_days_are_written_with_their_year():
+    assert day_as_ls(0) == "Jan  1  1970"
+    assert day_as_ls(-1) == "Dec 31  1969"
