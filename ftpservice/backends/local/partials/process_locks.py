@@ -19,7 +19,7 @@ class ProcessLocks:
         self._held: dict[tuple[int, int], int] = {}
 
     def hold(self, opened: int) -> bool:
-        """Lock an open file unless this process has locked it already; return whether it is locked."""
+        """Lock an open file unless this process already has; return whether it is locked."""
         facts = os.fstat(opened)
         key = (facts.st_dev, facts.st_ino)
         with self._lock:
