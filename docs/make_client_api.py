@@ -127,7 +127,7 @@ def _attributes(kind: type) -> str:
     for name, text in ATTRIBUTE.findall(inspect.getsource(kind)):
         if name in fields or isinstance(kind, enum.EnumMeta):
             lines.append(f"- `{name}`: {' '.join(text.split())}")
-    for name, member in sorted(_members(kind)):
+    for name, member in sorted(_members(kind), key=lambda one: one[0]):
         if isinstance(member, property):
             lines.append(f"- `{name}`: {' '.join((inspect.getdoc(member) or '').split())}")
     return "\n".join(lines) + "\n" if lines else ""
@@ -138,7 +138,8 @@ def _is_dataclass(kind: type) -> bool:
 
 
 def _members(kind: type) -> Iterator[tuple[str, Any]]:
-    owners = [one for one in kind.__mro__ if one.__module__.startswith("ftpservice_client")]
+    rooms = ("ftpservice_client", "ftpservice.testing")
+    owners = [one for one in kind.__mro__ if one.__module__.startswith(rooms)]
     for owner in owners:
         yield from ((name, one) for name, one in vars(owner).items() if name[0] != "_")
 

@@ -2,37 +2,43 @@
 
 Nothing is defined here; each name is documented where it is defined. The storages that these
 names serve are described in `ftpservice.storage`, what subscribers receive in `ftpservice.events`.
-Guide: ``docs/developers.md``.
+Guide: ``docs/developers.md``. This door imports Twisted's FTP module, and so the reactor: a program
+that uses another reactor than the default one installs it first.
 """
 
 from ftpservice.accounts.account import (
     Account,
     IAccount,
     ICertificateCredentials,
+    IPeerCredentials,
     PeerCredentials,
 )
-from ftpservice.accounts.account_record import AccountRecord, IAccountRecords, IStartable
-from ftpservice.accounts.checkers import PasswordFileChecker
+from ftpservice.accounts.account_record import (
+    AccountRecord,
+    CertificateUse,
+    IAccountRecords,
+    IStartable,
+)
+from ftpservice.accounts.checkers import LoginBusy, PasswordFileChecker
 from ftpservice.accounts.login_refusal import LoginRefused
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.password_hash import hash_password
-from ftpservice.accounts.portal_checkers import portal_checkers
+from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.report import ActivityReport
 from ftpservice.backends.strings import BadStorageString, build_source
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit_tls import ImplicitTLSFactory
-from ftpservice.data.peer_policy import DataSettings
+from ftpservice.data.peer_policy import AddressRule, DataSettings, parse_address_rule
 from ftpservice.events import EventStream
 from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles
 from ftpservice.service.assembly import assemble
-from ftpservice.service.operator_console import console_for
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.session.context import EventSink
 from ftpservice.session.settings import SessionSettings
-from ftpservice.session.tls_policy import DataTLS, TLSPolicy
+from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
@@ -42,9 +48,12 @@ __all__ = [
     "Account",
     "AccountRecord",
     "ActivityReport",
+    "AddressRule",
     "BadStorageString",
     "CannotStart",
     "CertificateError",
+    "CertificateUse",
+    "ControlTLS",
     "DataSettings",
     "DataTLS",
     "EventSink",
@@ -53,8 +62,10 @@ __all__ = [
     "IAccount",
     "IAccountRecords",
     "ICertificateCredentials",
+    "IPeerCredentials",
     "IStartable",
     "ImplicitTLSFactory",
+    "LoginBusy",
     "LoginRefused",
     "PasswordFile",
     "PasswordFileChecker",
@@ -69,9 +80,10 @@ __all__ = [
     "SimpleFactory",
     "TLSFiles",
     "TLSPolicy",
+    "UnusableChecker",
     "assemble",
     "build_source",
-    "console_for",
     "hash_password",
+    "parse_address_rule",
     "portal_checkers",
 ]

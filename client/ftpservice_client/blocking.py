@@ -6,25 +6,26 @@
         client.upload(Path("report.pdf"), "report.pdf")
 
 The reactor runs in a daemon thread, from the first call to the end of the process. Calls may come
-from any thread but the reactor's own. A call that is interrupted (Ctrl-C) is cancelled, like its
+from any thread but the reactor's own, in which callbacks such as ``progress`` are called. They
+raise the errors of `ftpservice_client`, `twisted.internet.defer.CancelledError` if the process ends
+meanwhile, and `RuntimeError` where they would never end: in the reactor's thread, in a process that
+was forked after the first call, and when the reactor has stopped. Ctrl-C cancels the call, like its
 Deferred. In a program that runs the reactor by itself, calls from other threads use that reactor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
-from threading import Lock, Thread, main_thread
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
+from ftpservice.concurrency.reactor_thread import ReactorThread
 from ftpservice_client.api.client import Client
 from ftpservice_client.api.connect import connect as connect_deferred
 from ftpservice_client.api.connect import connect_pool as connect_pool_deferred
@@ -38,61 +39,7 @@ __all__ = ["BlockingClient", "connect", "connect_pool"]
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_starting = Lock()
-
-
-def _running_reactor() -> Any:
-    """Return the reactor; start it in a thread if it does not run."""
-    from twisted.internet import reactor
-
-    running: Any = reactor
-    with _starting:
-        if not running.running:
-            started: Future[None] = Future()
-            running.callWhenRunning(started.set_result, None)
-            for target in (partial(running.run, installSignalHandlers=False), _stop_at_exit):
-                Thread(target=target, name="ftpservice_client.blocking", daemon=True).start()
-            started.result()
-    return running
-
-
-def _stop_at_exit() -> None:
-    """Stop the reactor when the main thread ends: its pool of threads would keep the process."""
-    main_thread().join()
-    from twisted.internet import reactor
-
-    running: Any = reactor
-    running.callFromThread(running.stop)
-
-
-def _result_of(function: Callable[[Any], Deferred[T]]) -> T:
-    """Call ``function`` with the reactor, in its thread; return what its Deferred fires with."""
-    reactor = _running_reactor()
-    if isInIOThread():
-        raise RuntimeError("a blocking call from the reactor's own thread would wait for itself")
-    future: Future[T] = Future()
-    begun: list[Deferred[T]] = []
-
-    def begin() -> None:
-        begun.append(maybeDeferred(function, reactor))
-        begun[0].addCallbacks(future.set_result, fail)
-
-    def fail(failure: Failure) -> None:
-        future.set_exception(failure.value or RuntimeError(failure.getErrorMessage()))
-
-    def cancel() -> None:
-        if begun:
-            begun[0].cancel()
-
-    reactor.callFromThread(begin)
-    try:
-        return future.result()
-    except BaseException:
-        if not future.done():  # Ctrl-C
-            reactor.callFromThread(cancel)
-            with suppress(BaseException):
-                future.result(timeout=1)  # what was opened is closed
-        raise
+REACTOR_THREAD = ReactorThread.shared
 
 
 def _blocking(
@@ -102,7 +49,7 @@ def _blocking(
 
     @wraps(method)
     def call(self: BlockingClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return _result_of(lambda _reactor: method(self.client, *args, **kwargs))
+        return REACTOR_THREAD.call(lambda _reactor: method(self.client, *args, **kwargs))
 
     return call
 
@@ -126,7 +73,7 @@ class BlockingClient:
 
     def abort(self) -> None:
         """Close the connection at once."""
-        _result_of(lambda _reactor: maybeDeferred(self.client.abort))
+        REACTOR_THREAD.call(lambda _reactor: maybeDeferred(self.client.abort))
 
     list = _blocking(Client.list)
     stat = _blocking(Client.stat)
@@ -161,10 +108,14 @@ class BlockingClient:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        if kind is None or issubclass(kind, Exception):
-            self.quit()
-        else:
-            self.abort()  # Ctrl-C does not wait for the server
+        if isInIOThread():
+            self.client.abort()  # a generator with a ``with`` block was collected in that thread
+            return
+        with suppress(RuntimeError):  # the reactor has stopped, and closed the connection
+            if kind is None or issubclass(kind, Exception):
+                self.quit()
+            else:
+                self.abort()  # Ctrl-C does not wait for the server
 
 
 def connect(
@@ -172,7 +123,7 @@ def connect(
 ) -> BlockingClient:
     """Connect, log in and change to the directory of a URL; see `ftpservice_client.connect`."""
     return BlockingClient(
-        _result_of(
+        REACTOR_THREAD.call(
             lambda reactor: connect_deferred(
                 url, reactor=reactor, settings=settings, timeout=timeout
             )
@@ -192,7 +143,7 @@ def connect_pool(
     Calls from several threads use several connections.
     """
     return BlockingClient(
-        _result_of(
+        REACTOR_THREAD.call(
             lambda reactor: connect_pool_deferred(
                 url, size, reactor=reactor, settings=settings, timeout=timeout
             )

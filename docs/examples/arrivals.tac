@@ -8,7 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.protocol import ProcessProtocol
 
 from ftpservice.events import Event, Outcome, TransferEnded
-from ftpservice.api import ServiceOptions, assemble, console_for
+from ftpservice.api import ServiceOptions, assemble
 
 
 def run_arrived(event: Event) -> None:
@@ -20,7 +20,7 @@ def run_arrived(event: Event) -> None:
 
 options = ServiceOptions()
 options.parseOptions(["--listen", "tcp:2121:interface=127.0.0.1", "--auth", "passwd:passwd.db"])
-ftp = assemble(options, reactor, console_for(None))
+ftp = assemble(options, reactor)
 ftp.parts.factory.event_sink.events.subscribe(run_arrived)
 application = service.Application("uploads that start a program")
 ftp.setServiceParent(application)

@@ -30,7 +30,7 @@ from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.lifecycle import FTPService, ServiceParts
 from ftpservice.service.listeners import LISTEN_OPTIONS, Listener, Listeners, parse_listener
 from ftpservice.service.log.setup import LogWriters
-from ftpservice.service.operator_console import OperatorConsole
+from ftpservice.service.operator_console import OperatorConsole, console_for
 from ftpservice.service.settings.directories import Owner, make_directories
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
@@ -54,9 +54,17 @@ URL_SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple": "simple", "simple-
 
 
 def assemble(
-    options: ServiceOptions, reactor: Any, console: OperatorConsole, logs: LogWriters | None = None
+    options: ServiceOptions,
+    reactor: Any,
+    console: OperatorConsole | None = None,
+    logs: LogWriters | None = None,
 ) -> FTPService:
-    """Build the service; nothing is bound and no thread runs yet. Raises `CannotStart`."""
+    """Build the service; nothing is bound and no thread runs yet. Raises `CannotStart`.
+
+    ``console`` and ``logs`` are those of the process under ``twistd``. Without a console the
+    service is embedded in another program, which gets a failed start as an exception.
+    """
+    console = console or console_for(None)
     settings, owner = options.settings, owner_for(options)
     logs, parsed = logs or LogWriters(), listeners_for(settings, reactor)
     make_directories(settings.own_directories, owner)

@@ -54,7 +54,9 @@ from ftpservice.storage.interfaces import (
     ISpliceTarget,
     IStorage,
     IStorageSource,
+    IUnnamedSource,
     IWriting,
+    MaskedMode,
     PartialUpload,
     WriteMode,
     WriteRequest,
@@ -68,13 +70,14 @@ from ftpservice.storage.source_strings import (
     split_fields,
 )
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.paths import ROOT, BadPath, VirtualPath
 from ftpservice.wire.units import parse_duration, parse_size
 
 __all__ = [
     "PRESETS",
     "ROOT",
     "BadOffset",
+    "BadPath",
     "BeingUploaded",
     "BlockingPool",
     "BlockingRunner",
@@ -102,11 +105,13 @@ __all__ = [
     "IStorage",
     "IStorageSource",
     "IStorageSourceFactory",
+    "IUnnamedSource",
     "IWriting",
     "InvalidName",
     "IsDirectory",
     "IsLink",
     "Kind",
+    "MaskedMode",
     "MountPoint",
     "NoSpace",
     "NotDirectory",

@@ -71,8 +71,9 @@ class StorageContract(
     ActiveUploadContract,
     SpaceRecoveryContract,
 ):
-    """The whole contract, as tests for trial or unittest; its hooks are those of `ContractCase`.
+    """The whole contract, as tests to mix into a test case of trial.
 
-    ``storage()`` has to be defined: it returns a fresh, empty `IStorage`. ``other_owner_storage``,
-    ``small_storage``, ``check_all_closed`` and ``finish`` may be.
+    ``storage()`` has to be defined: it returns a fresh, empty `IStorage`. These may be defined, and
+    their docstrings say what they return: ``other_owner_storage()``, ``small_storage(capacity)``
+    (in bytes), ``check_all_closed()`` and ``finish(test)``.
     """

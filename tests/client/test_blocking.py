@@ -30,7 +30,14 @@ def script(text: str, *arguments: str) -> subprocess.Popen[str]:
     """Start a script that uses ``blocking``."""
     head = "import sys, threading\nfrom pathlib import Path\nimport ftpservice_client as ftp\n"
     return subprocess.Popen(
-        [sys.executable, "-c", f"{head}from ftpservice_client import blocking\n{text}", *arguments],
+        [
+            sys.executable,
+            "-Werror",
+            "-c",
+            f"{head}from ftpservice_client import blocking\n{text}",
+            *arguments,
+        ],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -120,3 +127,144 @@ def test_an_interrupt_ends_a_call() -> None:
             connection.close()
     assert process.returncode == -signal.SIGINT
     assert error.rstrip().endswith("KeyboardInterrupt")
+
+
+@pytest.fixture(scope="module")
+def slow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service whose downloads take seconds."""
+    command = [
+        *(sys.executable, "-m", "twisted", "ftpservice"),
+        *("--listen=tcp:0:interface=127.0.0.1", "--root=memory:", "--rate-down=300K"),
+        f"--auth=passwd:{CHECKOUT / 'passwd.db'}",
+    ]
+    with Program(command, tmp_path_factory.mktemp("slow")) as program:
+        yield f"ftp://demo:demo@127.0.0.1:{program.port()}/"
+
+
+SLOW = """
+client = blocking.connect(sys.argv[1])
+client.upload(bytes(3_000_000), "big")
+target = Path(sys.argv[2])
+"""
+
+
+def test_a_download_at_the_end_of_the_process_leaves_no_file(slow_url: str, tmp_path: Path) -> None:
+    text = """
+import time
+def download():
+    try:
+        client.download("big", target / "big")
+    except Exception:
+        time.sleep(60)
+threading.Thread(target=download, daemon=True).start()
+while not list(target.iterdir()):
+    time.sleep(0.01)
+print("under way")
+"""
+    assert output(SLOW + text, slow_url, str(tmp_path)) == "under way\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_ends_a_transfer_and_the_client_can_be_used(
+    slow_url: str, tmp_path: Path
+) -> None:
+    text = """
+import os, signal
+for work in (
+    lambda: client.download("big", target / "big"),
+    lambda: client.download_tree("/", target / "tree"),
+):
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        work()
+    except KeyboardInterrupt:
+        print(client.stat("big").size)
+"""
+    assert output(SLOW + text, slow_url, str(tmp_path)) == "3000000\n3000000\n"
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert left == []
+
+
+def test_a_timeout_ends_a_transfer_and_the_client_can_be_used(
+    slow_url: str, tmp_path: Path
+) -> None:
+    text = """
+try:
+    client.download("big", timeout=0.3)
+except ftp.Timeout:
+    print(client.stat("big").size)
+"""
+    assert output(SLOW + text, slow_url, str(tmp_path)) == "3000000\n"
+
+
+def test_errors_show_the_callers_line_and_do_not_grow(url: str) -> None:
+    text = """
+import traceback
+client = blocking.connect(sys.argv[1])
+client.quit()
+client.quit()
+client.abort()
+lengths = set()
+for _ in range(5):
+    try:
+        client.list()
+    except ftp.NetworkError as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        print(error, frames[0].lineno)
+        lengths.add(len(frames))
+print(len(lengths))
+"""
+    *lines, lengths = output(text, url).splitlines()
+    assert lines == 5 * ["the client has quit 14"]
+    assert lengths == "1"
+
+
+def test_a_with_block_that_is_abandoned_does_no_harm(url: str) -> None:
+    text = """
+import gc
+def directories():
+    with blocking.connect(sys.argv[1]) as client:
+        yield client.directory
+        yield "not reached"
+one = directories()
+print(next(one))
+del one
+class Cycle: pass
+cycle = Cycle()
+cycle.own, cycle.work = cycle, directories()
+next(cycle.work)
+del cycle
+blocking.REACTOR_THREAD.call(lambda reactor: gc.collect())
+last = directories()  # collected at exit, after the reactor has stopped
+next(last)
+"""
+    with script(text, url) as process:
+        out, error = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, error) == (0, "/\n", "")
+
+
+def test_a_lost_server_is_an_error_of_the_call(tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "twisted", "ftpservice"),
+        *("--listen=tcp:0:interface=127.0.0.1", "--root=memory:"),
+        f"--auth=passwd:{CHECKOUT / 'passwd.db'}",
+    ]
+    text = """
+with blocking.connect(sys.argv[1]) as client:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for work in (lambda: client.upload(b"x", "x"), client.list):
+        try:
+            work()
+        except ftp.NetworkError:
+            print("lost")
+print(client.lost is not None)
+"""
+    with Program(command, tmp_path) as program:
+        url = f"ftp://demo:demo@127.0.0.1:{program.port()}/"
+        with script(text, url) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            program.process.kill()
+            out, error = process.communicate("\n", timeout=PATIENCE)
+    assert (out, error) == ("lost\nlost\nFalse\n", "")

@@ -254,8 +254,8 @@ def test_the_client_imports_only_shared_rooms_of_the_service(path: Path) -> None
 def test_only_the_twistd_plugin_imports_the_reactor() -> None:
     importing = [named(path) for path in ALL if "twisted.internet.reactor" in set(imports(path))]
     assert importing == [
+        "ftpservice/concurrency/reactor_thread.py",  # runs it in a thread, for scripts and tests
         "ftpservice/service/tap.py",
-        "client/ftpservice_client/blocking.py",  # runs it in a thread, for scripts
     ]
 
 

@@ -95,10 +95,10 @@ class SessionQueue:
     async def _renewed(self) -> ClientSession:
         """Return a new session in place of a lost one; raises why there is none."""
         if self._ended is not None:
-            raise self._ended
+            raise self._ended.with_traceback(None)  # each call that is refused would add to it
         lost = self.lost
         if lost is not None and not self.settings.retries:
-            raise lost
+            raise lost.with_traceback(None)
         self._session = None
         session = await self._unless_aborted(self._new_session())
         try:

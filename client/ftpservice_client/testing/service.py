@@ -16,24 +16,16 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePasswordDatabaseDontUse
-from twisted.cred.portal import IRealm, Portal
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from ftpservice.accounts.account import Account, IAccount
-from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.control.factory import FTPFactory
 from ftpservice.data.connector import DataConnector
 from ftpservice.data.listener import DataListener
 from ftpservice.session.settings import SessionSettings
 from ftpservice.simple.factory import SimpleFactory
-from ftpservice.storage.interfaces import WriteMode, WriteRequest
-from ftpservice.storage.permissions import RestrictedStorage
-from ftpservice.storage.rights import PRESETS, Right
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.testing.service import MemoryFiles
 from ftpservice_client.api.client import Client
 from ftpservice_client.api.connect import connect, connect_pool
 from ftpservice_client.settings import Settings
@@ -93,27 +85,14 @@ class MemoryFTPFactory(FTPFactory):
     connector = MemoryDataConnector
 
 
-@implementer(IRealm)
-class SharedFilesRealm:
-    """A realm whose accounts share the same files."""
-
-    def __init__(self, storage: MemoryStorage, rights: frozenset[Right]) -> None:
-        self._storage = storage
-        self._rights = rights
-
-    def requestAvatar(self, avatar_id: Any, _mind: object, *_interfaces: Any) -> tuple[Any, ...]:
-        """Return an account."""
-        name = avatar_id.decode() if isinstance(avatar_id, bytes) else "anonymous"
-        account = Account(name, RestrictedStorage(self._storage, self._rights), self._rights)
-        return IAccount, account, lambda: None
-
-
-class MemoryService:
+class MemoryService(MemoryFiles):
     """A service on a network of its own: FTP on port 21, the simple protocol on 1452.
 
     ``accounts`` are passwords by user name; without accounts, anonymous login is allowed.
     ``rights`` are those of all accounts: ``full``, ``read``, ``upload-only`` or ``read-append``.
     """
+
+    factory_class = MemoryFTPFactory
 
     def __init__(
         self,
@@ -121,16 +100,10 @@ class MemoryService:
         rights: str = "full",
         settings: SessionSettings | None = None,
     ) -> None:
+        super().__init__(accounts or {}, rights)
         self.network = MemoryNetwork()
         """To be passed as the reactor."""
-        self.storage = MemoryStorage()
-        checker = InMemoryUsernamePasswordDatabaseDontUse(
-            **{name: password.encode() for name, password in (accounts or {}).items()}
-        )
-        checkers = [checker] if accounts else [AllowAnonymousAccess()]
-        portal = Portal(SharedFilesRealm(self.storage, PRESETS[rights]), checkers)
-        factory = MemoryFTPFactory(portal, self.network, settings or SessionSettings())
-        factory.allowAnonymous = not accounts
+        factory = self._new_factory(self.network, settings)
         self.factory = factory
         simple = SimpleFactory(factory)
         self.network.listen(factory.buildProtocol, FTP_PORT)
@@ -186,30 +159,6 @@ class MemoryService:
         except kind as error:
             return error
         raise AssertionError(f"the call did not fail, but returned {result!r}")
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write a file to the storage of the service."""
-
-        async def write() -> None:
-            request = WriteRequest(WriteMode.REPLACE, 0, len(content), 0o644)
-            writing = await self.storage.open_writing(VirtualPath.parse(name), request)
-            await writing.write(content)
-            await writing.commit()
-
-        self.result(Deferred.fromCoroutine(write()))
-
-    def read(self, name: str) -> bytes:
-        """Return the content of a file in the storage of the service."""
-
-        async def read() -> bytes:
-            reading = await self.storage.open_reading(VirtualPath.parse(name))
-            try:
-                content: bytes = await reading.read(0, reading.entry.size)
-                return content
-            finally:
-                reading.close()
-
-        return self.result(Deferred.fromCoroutine(read()))
 
 
 def _local_destination(url: str) -> Destination:

@@ -192,12 +192,11 @@ EMBEDDING = """
 import sys
 from twisted.internet import reactor
 from ftpservice.service.assembly import assemble
-from ftpservice.service.operator_console import console_for
 from ftpservice.service.settings.options import ServiceOptions
 
 options = ServiceOptions()
 options.parseOptions(sys.argv[1:])
-assemble(options, reactor, console_for(None)).startService()
+assemble(options, reactor).startService()
 """
 
 
