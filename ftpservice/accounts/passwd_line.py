@@ -20,10 +20,22 @@ from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is_storage_string
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
-from ftpservice.storage.rights import PRESETS, parse_rights
+from ftpservice.storage.rights import PRESETS, Right, parse_rights
 from ftpservice.wire.units import parse_size
 
-__all__ = ["MalformedLine", "PasswdContents", "format_line", "parse", "parse_line"]
+__all__ = [
+    "OPTIONS",
+    "MalformedLine",
+    "PasswdContents",
+    "check_name",
+    "format_line",
+    "parse",
+    "parse_line",
+    "parse_option",
+    "parse_rights_field",
+    "parse_root",
+    "rights_words",
+]
 
 FIELD = r"(?:\\[\\:]|[^:])*"
 REST = re.compile(rf"({FIELD})(?::({FIELD})(?::(.*))?)?", re.DOTALL)
@@ -94,7 +106,7 @@ def parse_line(line: str, number: int = 0) -> AccountRecord:
     """Parse one line; raises `ValueError` with the reason."""
     name, _, rest = line.partition(":")
     password_hash, _, rest = rest.partition(":")
-    _check_name(name)
+    check_name(name)
     check_hash(password_hash)
     match = REST.fullmatch(rest)
     root, rights, options = match.groups("") if match else ("", "", "")
@@ -102,8 +114,8 @@ def parse_line(line: str, number: int = 0) -> AccountRecord:
         raise ValueError(
             "the rights are missing: name:hash:root:rights, with 'full' for all rights"
         )
-    held = parse_rights(word.strip() for word in _unescaped(rights).split(","))
-    record = AccountRecord(name, password_hash, _root(_unescaped(root)), held, line=number)
+    held = parse_rights_field(_unescaped(rights))
+    record = AccountRecord(name, password_hash, parse_root(_unescaped(root)), held, line=number)
     return replace(record, **_options(_unescaped(options)))
 
 
@@ -111,18 +123,25 @@ def _unescaped(field: str) -> str:
     return re.sub(r"\\([\\:])", r"\1", field)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise `ValueError` for a name that a line cannot begin with."""
     if not name:
         raise ValueError("the name is empty")
     if name != name.strip() or CONTROL.search(name) or name.startswith("#"):
         raise ValueError(
             f"the name {name!r} begins or ends with a space, or has a control character"
         )
-    if name.endswith("\\"):
-        raise ValueError("a name cannot have a colon")
+    if ":" in name or name.endswith("\\"):
+        raise ValueError(f"the name {name!r} contains a colon or ends with a backslash")
 
 
-def _root(text: str) -> str:
+def parse_rights_field(text: str) -> frozenset[Right]:
+    """Return the rights named by presets and operations with commas; raises `ValueError`."""
+    return parse_rights(word.strip() for word in text.split(","))
+
+
+def parse_root(text: str) -> str:
+    """Return a root in its normal form; raises `ValueError`."""
     root = text.strip()
     if CONTROL.search(root):
         raise ValueError("the root has a control character")
@@ -137,18 +156,27 @@ def _options(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for word in (word.strip() for word in text.split(",")) if text.strip() else ():
         key, _, value = word.partition("=")
-        if key not in OPTIONS:
-            known = ", ".join(OPTIONS)
-            raise ValueError(f"unknown option {word!r} (known: {known})")
-        field, read = OPTIONS[key]
+        field, read_value = parse_option(key, value)
         if field in found and field != "networks":
             raise ValueError(f"the option {key!r} is given twice")
-        try:
-            read_value = read(value)
-        except ValueError as error:
-            raise ValueError(f"the option {word!r}: {error}") from None
         found[field] = found.get(field, ()) + read_value if field == "networks" else read_value
     return found
+
+
+def parse_option(key: str, value: str) -> tuple[str, Any]:
+    """Return the field of `AccountRecord` that an option sets, and its value.
+
+    Raises `ValueError` with the reason. Values of ``networks`` are tuples, to be joined.
+    """
+    if key not in OPTIONS:
+        word = f"{key}={value}" if value else key
+        raise ValueError(f"unknown option {word!r} (known: {', '.join(OPTIONS)})")
+    field, read = OPTIONS[key]
+    try:
+        return field, read(value)
+    except ValueError as error:
+        word = f"{key}={value}" if value else key
+        raise ValueError(f"the option {word!r}: {error}") from None
 
 
 def _count(value: str) -> int:
@@ -205,7 +233,11 @@ def format_line(record: AccountRecord) -> str:
 
     Raises `ValueError` for a record that a line cannot represent.
     """
-    fields = (_escaped(record.root), ",".join(_rights(record)), _escaped(_options_text(record)))
+    fields = (
+        _escaped(record.root),
+        ",".join(rights_words(record)),
+        _escaped(_options_text(record)),
+    )
     line = ":".join((record.name, record.password_hash, *fields)).rstrip(":")
     if replace(parse_line(line), line=record.line) != record:
         raise ValueError(f"the account {record.name!r} cannot be written as a line")
@@ -216,7 +248,8 @@ def _escaped(field: str) -> str:
     return field.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def _rights(record: AccountRecord) -> list[str]:
+def rights_words(record: AccountRecord) -> list[str]:
+    """Return the rights of a record as a preset, if one fits, and single operations."""
     held = [name for name, rights in PRESETS.items() if rights <= record.rights]
     words = sorted(held, key=lambda name: -len(PRESETS[name]))[:1]
     rest = record.rights - PRESETS[words[0]] if words else record.rights

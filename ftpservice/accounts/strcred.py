@@ -9,8 +9,11 @@ from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from ftpservice.accounts.account_store import IAccountStoreFactory
+
 if TYPE_CHECKING:
     from ftpservice.accounts.checkers import PasswordFileChecker
+    from ftpservice.accounts.passwd_store import PasswordFileStore
 
 __all__ = ["PasswdFactory"]
 
@@ -26,7 +29,7 @@ malformed line is logged and disables its account only.
 """
 
 
-@implementer(ICheckerFactory, IPlugin)
+@implementer(ICheckerFactory, IAccountStoreFactory, IPlugin)
 class PasswdFactory:
     """Creates a `PasswordFileChecker` for ``passwd:passwd.db``.
 
@@ -45,9 +48,7 @@ class PasswdFactory:
         from ftpservice.accounts.checkers import PasswordFileChecker
         from ftpservice.accounts.passwd_file import PasswordFile
 
-        path = argstring.strip()
-        if not path:
-            raise InvalidAuthArgumentString("passwd: the file is missing, as in passwd:passwd.db")
+        path = _path(argstring)
         log = Logger("ftpservice.accounts")
         file = PasswordFile(path, lambda text: log.warn("{text}", text=text))
         try:
@@ -63,3 +64,16 @@ class PasswdFactory:
                 f"passwd: no account in {path!r} can be used: {contents.malformed[0]}"
             )
         return PasswordFileChecker(file)
+
+    def openStore(self, argstring: str) -> PasswordFileStore:
+        """Return the accounts of the file, to be changed; it need not exist."""
+        from ftpservice.accounts.passwd_store import PasswordFileStore
+
+        return PasswordFileStore(_path(argstring))
+
+
+def _path(argstring: str) -> str:
+    path = argstring.strip()
+    if not path:
+        raise InvalidAuthArgumentString("passwd: the file is missing, as in passwd:passwd.db")
+    return path

@@ -14,6 +14,7 @@ import pytest
 from twisted.scripts.twistd import ServerOptions
 
 from ftpservice.accounts.passwd_line import OPTIONS, parse
+from ftpservice.admin.user_commands import user
 from ftpservice.commands.extensions import site_verbs
 from ftpservice.commands.table import UNIMPLEMENTED_VERBS, VERB_TABLE
 from ftpservice.service.settings.options import ServiceOptions
@@ -33,6 +34,7 @@ from tests.support.docs_pages import (
     inline,
     prose,
     read,
+    run_user_command,
     with_demo_values,
     write_examples,
 )
@@ -123,9 +125,23 @@ def test_commands_of_ours_are_understood(bench: Path) -> None:
     assert parsed >= 5
 
 
+def test_user_commands_work(tmp_path: Path) -> None:
+    page = read(DOCS / "administrators.md")
+    shown = re.findall(r"^ftpservice user .*$", page, re.MULTILINE)
+    assert len(shown) >= 10
+    for command in shown:
+        run_user_command(command, tmp_path)
+
+
 def test_options_that_are_named_exist() -> None:
     known = set(ServiceOptions().longOpt) | set(ServerOptions().longOpt) | {"help-auth"}
     known = {name.rstrip("=") for name in known} | {"name"}  # stands for any
+    known |= {
+        word.removeprefix("--")
+        for command in user.commands.values()
+        for parameter in command.params
+        for word in parameter.opts
+    }
     named = {word for code in inline() for word in re.findall(r"(?<!\S)--([a-z][a-z-]*)", code)}
     assert named - known == set()
     assert "listen" in named

@@ -19,7 +19,7 @@ from tests.support.docs_pages import EXAMPLES, read, write_examples
 from tests.support.service_process import PATIENCE, Program, checkout_environment
 
 BIN = Path(sys.executable).parent
-SERVE = [sys.executable, "-c", "from ftpservice.service.cli import main; main()", "serve"]
+SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
 LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
 
 

@@ -37,6 +37,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"service.settings"},
         {"service.log"},
         {"service"},
+        {"admin"},
         {"api"},
     ],
     "ftpservice_client": [

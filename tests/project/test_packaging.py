@@ -94,7 +94,7 @@ def test_the_wheel_holds_the_packages_the_plugin_and_nothing_else(wheel: Path) -
     assert names == source_files()
     assert commands.splitlines() == [
         "[console_scripts]",
-        "ftpservice = ftpservice.service.cli:main",
+        "ftpservice = ftpservice.admin.cli:main",
         "ftpservice-client = ftpservice_client.console.cli:main",
     ]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from click.testing import CliRunner
+
 from ftpservice.accounts.checkers import SHIPPED_HASH
+from ftpservice.admin.cli import ftpservice
 from tests.support.service_process import CHECKOUT
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "inline",
     "prose",
     "read",
+    "run_user_command",
     "with_demo_values",
     "write_examples",
 ]
@@ -82,6 +88,28 @@ def with_demo_values(text: str) -> str:
     return text.replace("192.168.1.0/24", "127.0.0.0/8")
 
 
+def run_user_command(command: str, directory: Path, password: str = "demo") -> None:
+    """Run a ``ftpservice user`` command of a page in ``directory``; the test fails if it fails."""
+    text = with_demo_values(re.sub(r"(?<=local:)/(?=srv)", f"{directory}/", command))
+    words = shlex.split(text)[1:]
+    if "--config" not in words:
+        words += ["--store", f"passwd:{directory / 'passwd.db'}"]
+    if words[1] in ("add", "passwd", "check"):
+        words += ["--password-stdin"]
+    if words[1] in ("add", "passwd"):
+        words += ["--force"]
+    with contextlib.chdir(directory):
+        done = CliRunner().invoke(ftpservice, words, input=f"{password}\n")
+    assert done.exit_code == 0, (words, done.output)
+
+
+def add_recipe_accounts(directory: Path) -> None:
+    """Add the accounts of the recipes in README, with the password ``demo``."""
+    recipes = read(CHECKOUT / "README.md").partition("## Recipes")[2]
+    for command in re.findall(r"^\S*ftpservice user add .*$", recipes, re.MULTILINE):
+        run_user_command(command, directory)
+
+
 def write_examples(directory: Path) -> None:
     """Write the files that the pages show, and what they refer to, below ``directory``."""
     for name in ("etc/ftpservice", "srv/mirror"):
@@ -90,6 +118,7 @@ def write_examples(directory: Path) -> None:
         if block.name:
             text = re.sub(r"(?<=[\":])/(?=etc|srv)", f"{directory}/", block.text)
             (directory / block.name).write_text(with_demo_values(text), encoding="utf-8")
+    add_recipe_accounts(directory)
     for name in ("passwd.db", "etc/ftpservice/passwd.db"):
         with (directory / name).open("a", encoding="utf-8") as accounts:
             accounts.write(with_demo_values("demo:HASH:/:full\n"))

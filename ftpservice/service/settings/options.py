@@ -77,6 +77,11 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
         super().__init__()
         self._lists: dict[str, tuple[Any, ...]] = {}
 
+    def getSynopsis(self) -> str:
+        """Return the first line of the help: the command may be ``ftpservice serve``."""
+        synopsis = getattr(self.parent, "ftpservice_synopsis", None)
+        return synopsis or str(super().getSynopsis())
+
     def opt_auth(self, description: str) -> None:  # noqa: D102 - its help is that of the setting
         try:
             self.addChecker(strcred.makeChecker(description))

@@ -234,7 +234,7 @@ def test_make_serve_names_the_variable_for_the_port(tmp_path: Path, taken: int) 
 
 
 def test_ftpservice_serve(tmp_path: Path) -> None:
-    start = "from ftpservice.service.cli import main; main()"
+    start = "from ftpservice.admin.cli import main; main()"
     command = [sys.executable, "-c", start, "serve", LOOPBACK, SHIPPED]
     with Program(command, tmp_path) as running:
         assert running.port()

@@ -1,0 +1,3 @@
+"""The command ``ftpservice``."""
+
+__all__: list[str] = []

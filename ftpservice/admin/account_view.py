@@ -1,0 +1,72 @@
+"""Accounts as the commands show them: one JSON object each, or lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.passwd_line import rights_words
+from ftpservice.activity.text_table import printable_text, size_text, table_lines
+
+__all__ = ["account_json", "account_lines", "account_table"]
+
+RATES = ("rate_down", "rate_up")
+SIZES = ("quota_bytes",)
+
+
+def account_json(record: AccountRecord) -> dict[str, Any]:
+    """Return a record as JSON values; the password hash is not part of it."""
+    return {
+        "name": record.name,
+        "root": record.root,
+        "rights": rights_words(record),
+        "locked": record.disabled,
+        "expires": record.expires.isoformat() if record.expires else None,
+        "networks": [str(network) for network in record.networks],
+        "max_sessions": record.max_sessions,
+        "rate_down": record.rate_down,
+        "rate_up": record.rate_up,
+        "tls_required": record.tls_required,
+        "certificate": record.certificate.value if record.certificate else None,
+    }
+
+
+def account_lines(record: AccountRecord) -> list[str]:
+    """Return a line for each value that is set."""
+    rows = [
+        (key.replace("_", " "), _text(key, value))
+        for key, value in account_json(record).items()
+        if value not in (None, [], False)
+    ]
+    return [f"{key}:".ljust(14) + shown for key, shown in rows]
+
+
+def account_table(records: Sequence[AccountRecord]) -> list[str]:
+    """Return a table of accounts."""
+    rows = [
+        (
+            printable_text(record.name, 40),
+            printable_text(record.root, 60),
+            ",".join(rights_words(record)),
+            _state(record),
+        )
+        for record in records
+    ]
+    return table_lines(("NAME", "ROOT", "RIGHTS", "STATE"), rows)
+
+
+def _state(record: AccountRecord) -> str:
+    if record.disabled:
+        return "locked"
+    return f"until {record.expires.isoformat()}" if record.expires else "active"
+
+
+def _text(key: str, value: Any) -> str:
+    if value is True:
+        return "yes"
+    if isinstance(value, list):
+        return ", ".join(value)
+    if key in RATES:
+        return f"{size_text(value)}/s"
+    return size_text(value) if key in SIZES else printable_text(str(value), 1000)

@@ -1,0 +1,60 @@
+"""The command ``ftpservice``: ``serve``, which is ``twistd -n ftpservice``, and ``user``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ftpservice import __version__
+from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.user_commands import user
+
+__all__ = ["main"]
+
+EXIT_STATUSES = """\b
+Exit status:
+  0  done
+  1  refused or failed; one line says why
+  2  wrong command line
+  3  the account store cannot be used"""
+
+SERVE_SYNOPSIS = "Usage: ftpservice serve [options]"
+
+
+@click.group(cls=CommandGroup, epilog=EXIT_STATUSES)
+@click.version_option(__version__, message="ftpservice %(version)s")
+def ftpservice() -> None:
+    """Serve files over FTP, and manage accounts.
+
+    To run the service as a daemon: twistd ftpservice [options].
+    """
+
+
+@ftpservice.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    options_metavar="[options]",
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="")
+def serve(options: Sequence[str]) -> None:
+    """Serve in the foreground until Ctrl-C (serve --help).
+
+    With --check, check the settings without starting.
+    """
+    from twisted.scripts import twistd
+
+    program = twistd.ServerOptions()  # type: ignore[attr-defined]  # re-exported by platform
+    program.ftpservice_synopsis = SERVE_SYNOPSIS  # type: ignore[attr-defined]
+    program.parseOptions(["--nodaemon", "--pidfile=", "ftpservice", *options])
+    twistd.runApp(program)
+
+
+ftpservice.add_command(user)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line, that of the process by default; ends with `SystemExit`."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    ftpservice.main(words, prog_name="ftpservice", windows_expand_args=False)

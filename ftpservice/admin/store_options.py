@@ -1,0 +1,105 @@
+"""The options that choose an account store, and how errors of a store end a command."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from ftpservice.accounts.account_store import (
+    AccountStoreError,
+    IAccountStore,
+    IAccountStoreFactory,
+    StoreUnavailable,
+)
+from ftpservice.admin.password_input import WeakPassword
+
+__all__ = ["FAILED_STATUS", "UNAVAILABLE_STATUS", "account_command"]
+
+FAILED_STATUS = 1
+UNAVAILABLE_STATUS = 3
+DEFAULT_STORE = "passwd:passwd.db"
+
+Command = Callable[..., None]
+
+
+def account_command(function: Command) -> Command:
+    """Give a command ``--store``, ``--config`` and ``--json``, and the store as first argument.
+
+    An error of the store ends the command with its status and one line; with ``--json`` as an
+    object ``{"error": {"kind": ..., "message": ...}}``. Both go to stderr.
+    """
+
+    @click.option(
+        "--store", metavar="STORE", help="Account store, as --auth names it: passwd:FILE."
+    )
+    @click.option(
+        "--config",
+        metavar="FILE",
+        help="Settings file of the service; its 'auth' names the store without --store.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(function)
+    def run(store: str | None, config: str | None, as_json: bool, **arguments: Any) -> None:
+        try:
+            function(open_store(store, config), as_json=as_json, **arguments)
+        except (AccountStoreError, WeakPassword) as error:
+            if as_json:
+                shown = {"error": {"kind": type(error).__name__, "message": str(error)}}
+                click.echo(json.dumps(shown), err=True)
+            else:
+                click.echo(f"ftpservice: {error}", err=True)
+            is_unavailable = isinstance(error, StoreUnavailable)
+            raise SystemExit(UNAVAILABLE_STATUS if is_unavailable else FAILED_STATUS) from None
+
+    return run
+
+
+def open_store(store: str | None, config: str | None) -> IAccountStore:
+    """Return the store of ``--store``, of ``--config`` or the default; raises `UsageError`."""
+    if store is not None:
+        return _opened(store)
+    descriptions = _configured(config) if config is not None else [DEFAULT_STORE]
+    writable = [text for text in descriptions if _factory(text) is not None]
+    if len(writable) != 1:
+        found = "no account store" if not writable else f"the stores {', '.join(writable)}"
+        raise click.UsageError(f"{config} has {found}; choose one with --store")
+    return _opened(writable[0])
+
+
+def _configured(path: str) -> Sequence[str]:
+    from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
+
+    try:
+        settings = load_toml(path)
+    except BadConfiguration as error:
+        raise click.UsageError(f"--config {error}") from None
+    return settings.get("auth") or [DEFAULT_STORE]
+
+
+def _opened(description: str) -> IAccountStore:
+    from twisted.cred.strcred import InvalidAuthArgumentString
+
+    kind, _, argument = description.partition(":")
+    factory = _factory(description)
+    if factory is None:
+        raise click.UsageError(f"--store {kind}: its accounts cannot be changed with this command")
+    try:
+        return factory.openStore(os.path.expanduser(argument))
+    except InvalidAuthArgumentString as error:
+        raise click.UsageError(f"--store {error}") from None
+
+
+def _factory(description: str) -> IAccountStoreFactory | None:
+    """Return the factory of a kind of checkers; None if its accounts cannot be changed."""
+    from twisted.cred import strcred
+
+    kind = description.partition(":")[0]
+    for factory in strcred.findCheckerFactories():
+        if factory.authType == kind:
+            return IAccountStoreFactory(factory, None)
+    raise click.UsageError(f"unknown kind of accounts: {kind!r}; use passwd:FILE")

@@ -1,0 +1,235 @@
+"""Changes of a ``passwd.db``: atomic, one writer at a time, and of one account only."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from argon2.low_level import Type, hash_secret
+
+from ftpservice.accounts import passwd_store
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import (
+    AccountExists,
+    IAccountStore,
+    InvalidAccount,
+    NoSuchAccount,
+    StoreUnavailable,
+)
+from ftpservice.accounts.passwd_store import HEADER, PasswordFileStore
+from ftpservice.storage.rights import PRESETS
+
+HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
+FILE = f"""# before
+ann:{HASH}:/ann:full
+
+# about ben
+ben:{HASH}:/ben:read:max-sessions=2
+# after
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "passwd.db"
+    path.write_text(FILE)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def store(path):
+    return PasswordFileStore(str(path))
+
+
+def record(name, **others):
+    return AccountRecord(name, HASH, **others)
+
+
+def test_it_is_a_store(store):
+    assert IAccountStore.providedBy(store)
+    assert [found.name for found in store.accounts()] == ["ann", "ben"]
+    assert store.find("ben").max_sessions == 2
+    assert store.problems() == []
+
+
+def test_a_new_account_is_appended(store, path):
+    store.add(record("cat", root="/cat", expires=date(2027, 1, 31)))
+    assert path.read_text() == FILE + f"cat:{HASH}:/cat:full:expires=2027-01-31\n"
+    assert store.find("cat").expires == date(2027, 1, 31)
+
+
+def test_the_first_account_creates_the_file(tmp_path):
+    store = PasswordFileStore(str(tmp_path / "new.db"))
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        store.accounts()
+    store.add(record("ann"))
+    assert (tmp_path / "new.db").read_text() == f"{HEADER}\nann:{HASH}:/:full\n"
+    assert (tmp_path / "new.db").stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["new.db"]
+
+
+def test_a_change_keeps_comments_order_and_other_lines(store, path):
+    changed = store.change("ann", {"rights": PRESETS["read"], "disabled": True})
+    assert changed == replace(
+        record("ann", root="/ann"), rights=PRESETS["read"], disabled=True, line=2
+    )
+    assert path.read_text() == FILE.replace("/ann:full", "/ann:read:disabled")
+    store.change("ben", {"name": "bob", "max_sessions": None})
+    assert f"# about ben\nbob:{HASH}:/ben:read\n# after\n" in path.read_text()
+
+
+def test_line_ends_of_another_system_stay(path):
+    path.write_bytes(FILE.replace("\n", "\r\n").encode())
+    PasswordFileStore(str(path)).change("ann", {"root": "/x"})
+    assert path.read_bytes() == FILE.replace("/ann:full", "/x:full").replace("\n", "\r\n").encode()
+
+
+def test_removing_leaves_the_rest(store, path):
+    store.remove("ann")
+    assert path.read_text() == FILE.replace(f"ann:{HASH}:/ann:full\n", "")
+
+
+def test_removing_takes_every_line_of_the_name(store, path):
+    path.write_text(f"{FILE}ann:{HASH}:/other:full\nann:broken\n")
+    store.remove("ann")
+    assert path.read_text() == FILE.replace(f"ann:{HASH}:/ann:full\n", "")
+
+
+def test_a_second_line_of_a_name_is_never_put_in_force(store, path):
+    path.write_text(f"{FILE}ann:{HASH}:/other:full\n")
+    assert "line 7" in store.problems()[0]
+    assert "line 2 already" in store.problems()[0]
+    assert store.change("ann", {"disabled": True}).root == "/ann"
+    store.change("ann", {"name": "anna"})
+    assert [found.root for found in store.accounts()] == ["/ann", "/ben"]
+    assert "/other" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        (lambda store: store.add(record("ann")), AccountExists),
+        (lambda store: store.add(record("bad")), AccountExists),
+        (lambda store: store.change("ben", {"name": "ann"}), AccountExists),
+        (lambda store: store.change("nobody", {"root": "/"}), NoSuchAccount),
+        (lambda store: store.change("bad", {"root": "/"}), InvalidAccount),
+        (lambda store: store.find("nobody"), NoSuchAccount),
+        (lambda store: store.find("bad"), InvalidAccount),
+        (lambda store: store.remove("nobody"), NoSuchAccount),
+        (lambda store: store.add(record("x:y")), InvalidAccount),
+        (lambda store: store.add(record("#x")), InvalidAccount),
+        (lambda store: store.add(record("x\ny")), InvalidAccount),
+        (lambda store: store.add(AccountRecord("x", "not-a-hash")), InvalidAccount),
+        (lambda store: store.change("ann", {"root": "/a/../b"}), InvalidAccount),
+        (lambda store: store.change("ann", {"rights": frozenset()}), InvalidAccount),
+    ],
+)
+def test_what_is_refused_changes_nothing(store, path, act, error):
+    path.write_text(FILE + "bad:no hash\n")
+    before = path.read_bytes(), path.stat().st_ino
+    with pytest.raises(error):
+        act(store)
+    assert (path.read_bytes(), path.stat().st_ino) == before
+
+
+def test_a_truncated_file_is_not_completed(store, path):
+    path.write_text(f"{FILE}cat:{HASH}:/:full")
+    with pytest.raises(InvalidAccount, match="no line end"):
+        store.add(record("dan"))
+    assert path.read_text().endswith("/:full")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_the_mode_stays(store, path, mode):
+    path.chmod(mode)
+    store.change("ann", {"disabled": True})
+    assert path.stat().st_mode & 0o777 == mode
+    assert any("other users can read it" in line for line in store.problems()) == (mode == 0o644)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_the_owner_stays(store, path):
+    os.chown(path, 1234, 1235)
+    store.change("ann", {"disabled": True})
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1235)
+
+
+def test_a_symbolic_link_stays(path, tmp_path):
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    PasswordFileStore(str(link)).change("ann", {"disabled": True})
+    assert link.is_symlink()
+    assert "disabled" in path.read_text()
+
+
+def test_a_full_disk_changes_nothing(store, path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(passwd_store.os, "fsync", full)
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        store.add(record("cat"))
+    assert path.read_text() == FILE
+    assert os.listdir(path.parent) == ["passwd.db"]
+
+
+def test_what_is_not_a_file_is_refused(tmp_path):
+    for made in ("directory", "fifo"):
+        path = tmp_path / made
+        path.mkdir() if made == "directory" else os.mkfifo(path)
+        with pytest.raises(StoreUnavailable):
+            PasswordFileStore(str(path)).change("ann", {"root": "/"})
+
+
+def test_a_lock_that_is_held_is_waited_for_no_longer_than_that(store, path, monkeypatch):
+    monkeypatch.setattr(passwd_store, "LOCK_SECONDS", 0.0)
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(StoreUnavailable, match="locked by another process"):
+            store.add(record("cat"))
+    store.add(record("cat"))
+
+
+def test_writers_at_the_same_time_lose_nothing(path):
+    names = [f"user{number}" for number in range(40)]
+
+    def write(name):
+        store = PasswordFileStore(str(path))
+        store.add(record(name))
+        store.change(name, {"root": f"/{name}"})
+        return store.change("ann", {"max_sessions": 7}) and name
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write, names)) == names
+    found = {account.name: account for account in PasswordFileStore(str(path)).accounts()}
+    assert sorted(found) == sorted(["ann", "ben", *names])
+    assert all(found[name].root == f"/{name}" for name in names)
+    assert os.listdir(path.parent) == ["passwd.db"]
+
+
+def test_a_writer_that_is_killed_leaves_the_file_before_or_after(path):
+    program = (
+        "import os, signal, sys\n"
+        "from ftpservice.accounts import passwd_store\n"
+        "real, left = os.fsync, [int(sys.argv[2])]\n"
+        "def fsync(descriptor):\n"
+        "    left[0] -= 1\n"
+        "    if not left[0]:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    real(descriptor)\n"
+        "passwd_store.os.fsync = fsync\n"
+        "passwd_store.PasswordFileStore(sys.argv[1]).change('ann', {'disabled': True})\n"
+    )
+    for call, changed in ((1, False), (2, True)):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(path), str(call)], check=False, timeout=60
+        )
+        assert done.returncode == -9
+        assert PasswordFileStore(str(path)).find("ann").disabled is changed
+    assert PasswordFileStore(str(path)).change("ann", {"disabled": False}).disabled is False

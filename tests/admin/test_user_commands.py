@@ -1,0 +1,222 @@
+"""``ftpservice user``: every command on a file of accounts, by a process and in this one."""
+
+import json
+import os
+import sys
+
+import pexpect
+import pytest
+from click.testing import CliRunner
+
+from ftpservice.accounts.passwd_line import OPTIONS
+from ftpservice.accounts.passwd_store import PasswordFileStore
+from ftpservice.accounts.password_hash import verify
+from ftpservice.admin.cli import ftpservice
+from ftpservice.admin.user_commands import OPTION_HELP
+
+STRONG = "correct horse 9 battery"
+COMMAND = ["-c", "from ftpservice.admin.cli import main; main()"]
+
+
+class Admin:
+    """Runs commands on one store."""
+
+    def __init__(self, path):
+        self.path = path
+        self.store = PasswordFileStore(str(path))
+
+    def run(self, *words, given=None, store=True):
+        option = ["--store", f"passwd:{self.path}"] if store else []
+        return CliRunner().invoke(ftpservice, ["user", *words, *option], input=given)
+
+    def do(self, *words, given=None):
+        done = self.run(*words, given=given)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def json(self, *words, given=None):
+        return json.loads(self.do(*words, "--json", given=given))
+
+    def add(self, name, *words):
+        return self.do("add", name, "--password-stdin", *words, given=f"{STRONG}\n")
+
+
+@pytest.fixture
+def admin(tmp_path):
+    return Admin(tmp_path / "passwd.db")
+
+
+def test_every_option_of_an_account_has_an_option_of_the_command():
+    assert set(OPTION_HELP) == set(OPTIONS) - {"disabled"}
+
+
+def test_an_account_lives_through_all_commands(admin):
+    admin.add("ann", "--root", "/ann", "--rights", "read", "--max-sessions", "2")
+    assert verify(admin.store.find("ann").password_hash, STRONG.encode())
+    admin.do(
+        "set", "ann", "--rights", "list,download,create", "--from", "10.0.0.0/8", "--from", "::1"
+    )
+    assert admin.json("show", "ann") == {
+        "name": "ann",
+        "root": "/ann",
+        "rights": ["read", "create"],
+        "locked": False,
+        "expires": None,
+        "networks": ["10.0.0.0/8", "::1/128"],
+        "max_sessions": 2,
+        "rate_down": None,
+        "rate_up": None,
+        "tls_required": False,
+        "certificate": None,
+    }
+    admin.do("set", "ann", "--max-sessions", "none", "--from", "none", "--tls", "required")
+    assert admin.json("lock", "ann")["locked"] is True
+    assert "locked" in admin.do("list")
+    assert admin.json("unlock", "ann")["locked"] is False
+    admin.do("passwd", "ann", "--password-stdin", given="another 8 staple\n")
+    assert (
+        admin.do("check", "ann", "--password-stdin", given="another 8 staple\n") == "no problems\n"
+    )
+    admin.do("rename", "ann", "anna")
+    shown = admin.do("show", "anna")
+    assert "tls required:" in shown
+    assert "networks" not in shown
+    assert "argon2" not in shown
+    assert [account["name"] for account in admin.json("list")] == ["anna"]
+    assert admin.json("remove", "anna") == {"removed": "anna"}
+    assert admin.json("list") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "status", "text"),
+    [
+        (("add", "ann", "--password-stdin"), f"{STRONG}\n", 1, "has an account 'ann' already"),
+        (("add", "bob", "--password-stdin"), "secret\n", 1, "too weak"),
+        (("add", "robertson", "--password-stdin"), "robertson1\n", 1, "too weak"),
+        (("add", "bob", "--password-stdin"), "", 2, "password is empty"),
+        (("add", "bob", "--password-stdin"), "\n", 2, "password is empty"),
+        (("add", "bob", "--password-stdin"), "a\0b\n", 2, "FTP cannot carry"),
+        (("add", "bob", "--password-stdin"), "x" * 1100, 2, "more than 1024 bytes"),
+        (("add", "bob"), f"{STRONG}\n", 2, "not a terminal"),
+        (("add", "b:b", "--password-stdin"), f"{STRONG}\n", 2, "colon"),
+        (
+            ("add", "bob", "--rights", "all", "--password-stdin"),
+            f"{STRONG}\n",
+            2,
+            "unknown right 'all'",
+        ),
+        (("add", "bob", "--root", "/../x", "--password-stdin"), f"{STRONG}\n", 2, "'..'"),
+        (("set", "ann"), None, 2, "nothing to change"),
+        (("set", "ann", "--expires", "soon"), None, 2, "expected a date"),
+        (("set", "ann", "--from", "everywhere"), None, 2, "everywhere"),
+        (("set", "bob", "--max-sessions", "1"), None, 1, "no account 'bob'"),
+        (("passwd", "bob", "--password-stdin"), f"{STRONG}\n", 1, "no account 'bob'"),
+        (("rename", "ann", "a:b"), None, 2, "colon"),
+        (("check", "ann", "--password-stdin"), "wrong\n", 1, "wrong password for 'ann'"),
+        (("sho", "ann"), None, 2, "Unknown command: 'sho'. Did you mean 'show'?"),
+        (("show",), None, 2, "Missing argument 'NAME'"),
+    ],
+)
+def test_what_is_refused_says_why_and_changes_nothing(admin, words, given, status, text):
+    admin.add("ann")
+    before = admin.path.read_bytes()
+    done = admin.run(*words, given=given)
+    assert (done.exit_code, text in done.stderr + done.stdout) == (status, True), done.output
+    assert admin.path.read_bytes() == before
+
+
+def test_a_weak_password_can_be_forced(admin):
+    admin.do("add", "bob", "--password-stdin", "--force", given="demo\n")
+    assert verify(admin.store.find("bob").password_hash, b"demo")
+
+
+def test_a_password_of_72_characters_and_more_is_estimated(admin):
+    admin.do("add", "bob", "--password-stdin", given="9 correct staples " * 10)
+
+
+def test_errors_in_json(admin):
+    done = admin.run("show", "ann", "--json")
+    assert done.exit_code == 3
+    assert json.loads(done.stderr)["error"]["kind"] == "StoreUnavailable"
+    admin.add("bob")
+    done = admin.run("show", "ann", "--json")
+    assert (done.exit_code, json.loads(done.stderr)["error"]["kind"]) == (1, "NoSuchAccount")
+
+
+def test_malformed_lines_are_named(admin):
+    admin.add("ann")
+    with admin.path.open("a") as file:
+        file.write("bad:line\n")
+    done = admin.run("list")
+    assert done.exit_code == 0
+    assert "line 3: the password is not an argon2 hash" in done.stderr
+    assert admin.run("check").exit_code == 1
+    admin.do("remove", "bad")
+    assert admin.do("check") == "no problems\n"
+
+
+@pytest.mark.parametrize(
+    ("auth", "status", "text"),
+    [
+        ('auth = ["passwd:{path}"]', 0, "ann"),
+        ('auth = ["unix:", "passwd:{path}"]', 0, "ann"),
+        ('auth = ["unix:"]', 2, "no account store"),
+        ('auth = ["passwd:{path}", "passwd:other.db"]', 2, "choose one with --store"),
+        ("auth = 3", 2, "unknown kind of accounts: '3'"),
+        ("nonsense", 2, "not TOML"),
+    ],
+)
+def test_the_store_of_the_settings_file(admin, tmp_path, auth, status, text):
+    admin.add("ann")
+    config = tmp_path / "ftpservice.toml"
+    config.write_text(auth.format(path=admin.path) + "\n")
+    done = admin.run("list", "--config", str(config), store=False)
+    assert (done.exit_code, text in done.output + done.stderr) == (status, True), done.output
+
+
+def test_the_default_store(admin, monkeypatch):
+    admin.add("ann")
+    monkeypatch.chdir(admin.path.parent)
+    assert "ann" in admin.run("list", store=False).stdout
+
+
+@pytest.mark.parametrize("store", ["memory:a:b", "unix:", "nonsense:x", "passwd:"])
+def test_a_store_that_cannot_be_changed_is_refused(admin, store):
+    done = admin.run("list", "--store", store, store=False)
+    assert done.exit_code == 2
+    assert store.partition(":")[0] in done.stderr
+
+
+def terminal(admin, *words):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "100"}
+    store = ["--store", f"passwd:{admin.path}"]
+    return pexpect.spawn(
+        sys.executable, [*COMMAND, "user", *words, *store], env=environment, timeout=60
+    )
+
+
+def test_a_terminal_is_asked_twice_and_shows_nothing(admin):
+    child = terminal(admin, "add", "ann")
+    child.expect_exact("Password: ")
+    child.sendline(STRONG)
+    child.expect_exact("Repeat the password: ")
+    child.sendline("something else")
+    child.expect("do not match")
+    for _ in range(2):
+        child.expect(r"assword: ")
+        child.sendline(STRONG)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert STRONG.encode() not in child.before
+    assert verify(admin.store.find("ann").password_hash, STRONG.encode())
+
+
+def test_ctrl_c_at_the_password_changes_nothing(admin):
+    child = terminal(admin, "add", "ann")
+    child.expect_exact("Password: ")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert not admin.path.exists()
