@@ -9,6 +9,7 @@ import click
 
 from ftpservice import __version__
 from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.config_commands import config
 from ftpservice.admin.user_commands import user
 
 __all__ = ["main"]
@@ -26,7 +27,7 @@ SERVE_SYNOPSIS = "Usage: ftpservice serve [options]"
 @click.group(cls=CommandGroup, epilog=EXIT_STATUSES)
 @click.version_option(__version__, message="ftpservice %(version)s")
 def ftpservice() -> None:
-    """Serve files over FTP, and manage accounts.
+    """Serve files over FTP, check the settings, and manage accounts.
 
     To run the service as a daemon: twistd ftpservice [options].
     """
@@ -52,6 +53,7 @@ def serve(options: Sequence[str]) -> None:
 
 
 ftpservice.add_command(user)
+ftpservice.add_command(config)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ftpservice.service.settings.errors import error_text
 from ftpservice.service.settings.settings import SETTINGS
 
-__all__ = ["BadConfiguration", "load_toml", "parse_toml"]
+__all__ = ["BadConfiguration", "key_line", "load_toml", "octal_literal", "parse_toml"]
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -47,7 +47,7 @@ def _value(key: str, value: object, text: str) -> Any:
     setting = SETTINGS.get(key)
     if setting is None:
         raise BadConfiguration(f"{_place(key, text)}: unknown setting{_suggestion(key)}")
-    if isinstance(value, int) and (octal := _octal(key, text)):
+    if isinstance(value, int) and (octal := octal_literal(key, text)):
         value = octal  # "umask = 0o27" is 027, not the digits of the decimal number 23
     try:
         return setting.parse(value)
@@ -55,7 +55,7 @@ def _value(key: str, value: object, text: str) -> Any:
         raise BadConfiguration(f"{_place(key, text)}: {error}") from None
 
 
-def _octal(key: str, text: str) -> str | None:
+def octal_literal(key: str, text: str) -> str | None:
     """Return the octal literal that ``key`` is set to; None if it is another literal."""
     found = re.search(rf"^\s*[\"']?{re.escape(key)}[\"']?\s*=\s*(0o[0-7]+)", text, re.MULTILINE)
     return found[1] if found else None
@@ -66,10 +66,13 @@ def _suggestion(key: str) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _place(key: str, text: str) -> str:
-    """Return the line that sets ``key`` (or opens the table of that name), and the key."""
+def key_line(key: str, text: str) -> int | None:
+    """Return the number of the line that sets ``key`` or opens the table of that name."""
     opening = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=.\]]")
-    for number, line in enumerate(text.splitlines(), 1):
-        if opening.match(line):
-            return f"line {number}, {key}"
-    return key
+    lines = enumerate(text.splitlines(), 1)
+    return next((number for number, line in lines if opening.match(line)), None)
+
+
+def _place(key: str, text: str) -> str:
+    number = key_line(key, text)
+    return key if number is None else f"line {number}, {key}"

@@ -1,0 +1,113 @@
+"""``ftpservice config``: check the settings of the service, and show where each comes from."""
+
+from __future__ import annotations
+
+import getopt
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftpservice.admin.command_group import CommandGroup
+from ftpservice.service.settings.setting import FLAG, TEXTS
+
+__all__ = ["SERVE_OPTIONS", "config", "effective_settings", "parsed_options"]
+
+SERVE_OPTIONS: dict[str, Any] = {
+    "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
+    "options_metavar": "[options of serve]",
+}
+"""Parameters of commands that take the options of ``ftpservice serve`` after their own."""
+DEFAULT = "default"
+
+serve_words = click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="")
+
+
+@click.group(cls=CommandGroup)
+def config() -> None:
+    """Check the settings of the service, and show where they come from.
+
+    The options are those of 'ftpservice serve', such as --config FILE.
+    """
+
+
+@config.command("check", short_help="Check whether the service would start.", **SERVE_OPTIONS)
+@serve_words
+def check_config(words: Sequence[str]) -> None:
+    """Check whether the service would start, and print what is wrong; the exit status is then 1.
+
+    Creates no file and binds no port. The same as 'ftpservice serve --check'.
+    """
+    from ftpservice.service.tap import run_start_check
+
+    run_start_check(parsed_options(words))
+
+
+@config.command("show", short_help="Show the settings in force.", **SERVE_OPTIONS)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; give it first.")
+@serve_words
+def show_config(as_json: bool, words: Sequence[str]) -> None:
+    """Show the settings that differ from the defaults, and where each comes from.
+
+    With --json, all settings: {"name": {"value": ..., "source": ...}}.
+    """
+    settings = effective_settings(words)
+    if as_json:
+        shown = {name: {"value": value, "source": source} for name, value, source in settings}
+        click.echo(json.dumps(shown, indent=1))
+        return
+    for name, value, source in settings:
+        if source != DEFAULT:
+            click.echo(f"{name} = {_toml(value)}  # {source}")
+
+
+def parsed_options(words: Sequence[str]) -> Any:
+    """Parse the options of ``serve``; ends the process with one line and status 1 on an error."""
+    from ftpservice.service.tap import Options
+
+    options = Options()
+    options.parseOptions(list(words))
+    return options
+
+
+def effective_settings(words: Sequence[str]) -> list[tuple[str, Any, str]]:
+    """Return name, value and source of every setting, the values as a user writes them.
+
+    The source is ``default``, ``FILE, line N`` or ``option --name``. Ends the process like
+    `parsed_options`.
+    """
+    from ftpservice.service.settings.settings import SETTINGS
+    from ftpservice.service.settings.toml_file import key_line, octal_literal
+
+    options = parsed_options(words)
+    path = options["config"]
+    text = Path(path).read_text(encoding="utf-8") if path else ""
+    table = tomllib.loads(text)
+    given: dict[str, Any] = {}
+    pairs, _ = getopt.getopt(list(words), options.shortOpt, options.longOpt)
+    for option, value in pairs:
+        name = option.lstrip("-")
+        setting = SETTINGS.get(name)
+        if setting is not None and setting.kind is TEXTS:
+            given.setdefault(name, []).append(value)
+        elif setting is not None:
+            given[name] = True if setting.kind is FLAG else value
+    found: list[tuple[str, Any, str]] = []
+    for name, setting in SETTINGS.items():
+        if name in given:
+            found.append((name, given[name], f"option --{name}"))
+        elif name in table:
+            value = octal_literal(name, text) or table[name]
+            found.append((name, value, f"{path}, line {key_line(name, text)}"))
+        else:
+            found.append((name, setting.default, DEFAULT))
+    return found
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,73 @@
+"""``ftpservice config``: the settings in force and their sources, and the check before a start."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from ftpservice.admin.cli import ftpservice
+from ftpservice.service.settings.settings import SETTINGS
+
+FILE = """listen = ["tcp:0:interface=127.0.0.1"]
+anonymous = true
+
+"max-sessions" = 5
+umask = 0o27
+"""
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ftp.toml").write_text(FILE)
+    return tmp_path
+
+
+def run(*words):
+    return CliRunner().invoke(ftpservice, ["config", *words])
+
+
+@pytest.mark.usefixtures("bench")
+def test_settings_that_differ_are_shown_with_their_source():
+    done = run("show", "--config", "ftp.toml", "--max-sessions", "7", "--durable", "--listen=tcp:1")
+    assert done.exit_code == 0, done.output
+    assert sorted(done.stdout.splitlines()) == [
+        "anonymous = true  # ftp.toml, line 2",
+        "durable = true  # option --durable",
+        'listen = ["tcp:1"]  # option --listen',
+        'max-sessions = "7"  # option --max-sessions',
+        'umask = "0o27"  # ftp.toml, line 5',
+    ]
+
+
+@pytest.mark.usefixtures("bench")
+def test_all_settings_in_json():
+    done = run("show", "--json", "--anonymous")
+    shown = json.loads(done.stdout)
+    assert shown.keys() == SETTINGS.keys()
+    assert shown["anonymous"] == {"value": True, "source": "option --anonymous"}
+    assert shown["idle-timeout"]["source"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("show", "--config", "none.toml"), "none.toml: no such file"),
+        (("show", "--bogus"), "--bogus"),
+        (("show", "--anonymous", "stray"), "unexpected argument 'stray'"),
+        (("show", "--max-sessions", "0"), "--max-sessions"),
+        (("check", "--anonymous", "--log-file", "none/log"), "its directory is missing"),
+        (("check",), "no accounts"),
+    ],
+)
+@pytest.mark.usefixtures("bench")
+def test_an_error_is_one_line_and_status_1(words, text):
+    done = run(*words)
+    assert done.exit_code == 1 or str(done.exit_code).startswith("ftpservice: ")
+    assert text in done.output + done.stderr + str(done.exit_code)
+
+
+def test_check_creates_nothing(bench):
+    done = run("check", "--config", "ftp.toml")
+    assert (done.exit_code, done.stdout) == (0, "ftpservice: the settings are valid\n")
+    assert [path.name for path in bench.iterdir()] == ["ftp.toml"]
