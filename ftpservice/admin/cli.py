@@ -10,6 +10,7 @@ import click
 from ftpservice import __version__
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.config_commands import config
+from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.user_commands import user
 
 __all__ = ["main"]
@@ -54,6 +55,7 @@ def serve(options: Sequence[str]) -> None:
 
 ftpservice.add_command(user)
 ftpservice.add_command(config)
+ftpservice.add_command(doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -23,7 +23,7 @@ from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.signals import reload_on_sighup, reopen_on_sigusr1, stop_on_signals
 from ftpservice.service.start_check import start_warnings
 
-__all__ = ["Options", "freeze_gc", "makeService", "reserve_descriptor_table"]
+__all__ = ["Options", "freeze_gc", "installed_reactor", "makeService", "reserve_descriptor_table"]
 
 
 class Options(options.ServiceOptions):
@@ -39,12 +39,17 @@ class Options(options.ServiceOptions):
             run_start_check(self)
 
 
-def run_start_check(options: options.ServiceOptions) -> NoReturn:
-    """Run ``--check``: exits with status 0, or with status 1 and one line."""
+def installed_reactor() -> Any:
+    """Return the reactor of this process."""
     from twisted.internet import reactor
 
+    return reactor
+
+
+def run_start_check(options: options.ServiceOptions) -> NoReturn:
+    """Run ``--check``: exits with status 0, or with status 1 and one line."""
     try:
-        for line in start_warnings(options, reactor):
+        for line in start_warnings(options, installed_reactor()):
             sys.stderr.write(f"ftpservice: warning: {line}\n")
     except CannotStart as error:
         raise SystemExit(f"ftpservice: {error.line}") from None
@@ -54,8 +59,7 @@ def run_start_check(options: options.ServiceOptions) -> NoReturn:
 
 def makeService(options: options.ServiceOptions) -> IService:
     """Build the service for ``options``; exits with status 1 and one line on an error."""
-    from twisted.internet import reactor
-
+    reactor = installed_reactor()
     try:
         logs = logs_for(options.parent, options.settings.log_file, owner_for(options))
         console = console_for(options.parent, logs)

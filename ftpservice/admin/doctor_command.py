@@ -1,0 +1,185 @@
+"""``ftpservice doctor``: looks for what keeps the service or its clients from working."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from ipaddress import ip_address
+from itertools import pairwise
+from typing import Any
+
+import click
+from cryptography import x509
+
+from ftpservice.admin.config_commands import SERVE_OPTIONS, parsed_options
+from ftpservice.admin.finding import Finding, Level, error, good, warning
+from ftpservice.admin.machine_checks import (
+    check_clock,
+    check_descriptors,
+    check_directory,
+    check_passive_ports,
+    check_processes,
+)
+from ftpservice.admin.network_checks import (
+    RemoteLogin,
+    check_service,
+    expiry_finding,
+    own_address,
+)
+from ftpservice.admin.password_input import read_password
+
+__all__ = ["doctor"]
+
+FAILED_STATUS = 1
+DEFAULT_PORT = 21
+ANY_HOST = ("", "0.0.0.0", "::")
+MARKS = {Level.GOOD: "ok     ", Level.WARNING: "warning", Level.ERROR: "ERROR  "}
+
+
+@click.command("doctor", short_help="Look for what keeps clients from working.", **SERVE_OPTIONS)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an array of findings.")
+@click.option(
+    "--from-outside",
+    metavar="HOST[:PORT]",
+    help="Check a service elsewhere as its clients see it; nothing of this machine is checked.",
+)
+@click.option("--user", "name", metavar="NAME", help="With --from-outside: log in and transfer.")
+@click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of stdin."
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="")
+def doctor(
+    as_json: bool,
+    from_outside: str | None,
+    name: str | None,
+    password_stdin: bool,
+    words: Sequence[str],
+) -> None:
+    """Check settings, accounts, directories, limits, clock, ports and TLS, and say what to do.
+
+    Give the options of the service, such as --config FILE, last. Run it as the user of the
+    service. Firewalls and routers show only from another machine: install ftpservice there and
+    use --from-outside. The exit status is 1 if there is an error.
+    """
+    if from_outside is not None:
+        host, _, port = from_outside.partition(":")
+        login = RemoteLogin(name, read_password(password_stdin, twice=False)) if name else None
+        found = check_service(host, int(port or DEFAULT_PORT), login)
+    elif name is not None:
+        raise click.UsageError("--user needs --from-outside")
+    else:
+        found = check_here(parsed_options(words))
+    findings = []
+    for finding in found:
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        click.echo(json.dumps([_json(finding) for finding in findings], indent=1))
+    if any(finding.level is Level.ERROR for finding in findings):
+        raise SystemExit(FAILED_STATUS)
+
+
+def check_here(options: Any) -> Iterator[Finding]:
+    """Check this machine for a service with these options."""
+    settings = options.settings
+    yield from _check_start(options)
+    yield from _check_accounts(options.checkers)
+    for path in settings.own_directories:
+        yield from check_directory("directory", path)
+    yield from check_descriptors(settings.max_sessions)
+    yield from check_processes()
+    yield from check_clock()
+    yield from check_passive_ports(settings.passive_ports, settings.max_sessions)
+    addresses = list(_tcp_addresses(settings))
+    if any(host in ANY_HOST for _, host, _ in addresses):
+        yield from _check_masquerade(settings)
+    if settings.offers_tls:
+        for chain, _key in settings.tls_files.certificates:
+            yield from _check_chain(chain)
+    for option, host, port in addresses:
+        if option == "listen" and port:
+            yield from check_service("127.0.0.1" if host in ANY_HOST else host, port)
+
+
+def _check_start(options: Any) -> Iterator[Finding]:
+    from ftpservice.service.settings.errors import CannotStart
+    from ftpservice.service.start_check import start_warnings
+    from ftpservice.service.tap import installed_reactor
+
+    try:
+        for line in start_warnings(options, installed_reactor()):
+            yield warning("settings", line, "see docs/administrators.md")
+    except CannotStart as caught:
+        yield error("settings", caught.line, "the service would not start")
+    else:
+        yield good("settings", "the service would start")
+
+
+def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
+    from ftpservice.accounts.checkers import PasswordFileChecker
+    from ftpservice.accounts.passwd_store import PasswordFileStore
+
+    for checker in checkers:
+        if not isinstance(checker, PasswordFileChecker):
+            continue
+        store = PasswordFileStore(checker.file.path)
+        problems = store.problems()
+        for line in problems:
+            yield warning("accounts", line, "ftpservice user check")
+        if not problems:
+            yield good("accounts", f"{store.place}: {len(store.accounts())} accounts")
+
+
+def _check_masquerade(settings: Any) -> Iterator[Finding]:
+    address = own_address()
+    if settings.passive_address:
+        yield good("NAT", "passive-address is set")
+    elif address and ip_address(address).is_private:
+        text = f"this machine's address {address} is private, and PASV announces it"
+        yield warning("NAT", text, "for clients beyond a router set passive-address")
+    else:
+        yield good("NAT", "the address of this machine is announced")
+
+
+def _check_chain(path: Any) -> Iterator[Finding]:
+    """Check the files of a certificate: expiry, and whether its chain is complete."""
+    try:
+        chain = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as caught:
+        yield error("certificate", f"{path}: {caught}", "set certificate to a PEM file")
+        return
+    yield expiry_finding("certificate", chain[0])
+    for issued, issuer in pairwise(chain):
+        if issued.issuer != issuer.subject:
+            text = f"{path}: {issued.subject.rfc4514_string()} was not issued by the next one"
+            yield error("certificate", text, "put the certificate first, then its issuers in order")
+            return
+    last = chain[-1]
+    if len(chain) == 1 and last.issuer != last.subject:
+        text = f"{path} has no intermediate certificate of {last.issuer.rfc4514_string()}"
+        yield warning("certificate", text, "use the file with the full chain (fullchain.pem)")
+    else:
+        yield good("certificate", f"{path}: the chain is complete")
+
+
+def _tcp_addresses(settings: Any) -> Iterator[tuple[str, str, int]]:
+    """Yield option, host and port of every TCP listener."""
+    from ftpservice.service.assembly import listeners_for
+    from ftpservice.service.tap import installed_reactor
+
+    for listener in listeners_for(settings, installed_reactor()):
+        port = getattr(listener.endpoint, "_port", None)
+        if isinstance(port, int):
+            yield listener.option, getattr(listener.endpoint, "_interface", ""), port
+
+
+def _print(finding: Finding) -> None:
+    click.echo(f"{MARKS[finding.level]}  {finding.subject}: {finding.text}")
+    if finding.level is not Level.GOOD and finding.advice:
+        click.echo(f"         {finding.advice}")
+
+
+def _json(finding: Finding) -> dict[str, str]:
+    return asdict(finding) | {"level": finding.level.value}

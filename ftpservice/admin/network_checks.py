@@ -1,0 +1,184 @@
+"""Checks of a running service over the network for ``ftpservice doctor``, as a client sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import ftplib
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from cryptography import x509
+
+from ftpservice.admin.finding import Finding, error, good, warning
+
+__all__ = ["EXPIRY_WARNING_DAYS", "RemoteLogin", "check_service", "expiry_finding", "own_address"]
+
+CONNECT_SECONDS = 10.0
+EXPIRY_WARNING_DAYS = 30
+
+
+@dataclass(frozen=True)
+class RemoteLogin:
+    """The account to check data connections with."""
+
+    name: str
+    password: str
+
+
+class ProbeClient(ftplib.FTP_TLS):
+    """A client whose data connections resume the TLS session of the control connection."""
+
+    trust_server_pasv_ipv4_address = True
+
+    def ntransfercmd(
+        self, cmd: str, rest: int | str | None = None
+    ) -> tuple[socket.socket, int | None]:
+        """Open a data connection."""
+        data, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
+        if isinstance(self.sock, ssl.SSLSocket) and self._prot_p:  # type: ignore[attr-defined]
+            session = self.sock.session
+            data = self.context.wrap_socket(data, server_hostname=self.host, session=session)
+        return data, size
+
+
+def own_address() -> str:
+    """Return the IPv4 address that this machine uses for other networks; empty without one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # a documentation address (RFC 5737); nothing is sent
+        return str(probe.getsockname()[0])
+    return ""
+
+
+def check_service(host: str, port: int, login: RemoteLogin | None = None) -> Iterator[Finding]:
+    """Connect as a client: greeting, TLS and, with an account, data connections."""
+    subject = f"{host} port {port}"
+    try:
+        with ProbeClient(timeout=CONNECT_SECONDS, context=_unverified()) as client:
+            client.connect(host, port)
+            yield good(subject, f"answers: {client.getwelcome()[:60]!r}")
+            offers_tls = "AUTH TLS" in client.sendcmd("FEAT").upper()
+            if not offers_tls:
+                yield warning(subject, "offers no TLS; passwords are sent openly", "switch tls on")
+            else:
+                client.auth()
+            if login is not None:
+                yield from _check_data(subject, client, login, host, offers_tls)
+    except (OSError, EOFError, ftplib.Error) as caught:
+        advice = "is the service running, and do firewall and router let the port through?"
+        yield error(subject, f"cannot be used: {caught or type(caught).__name__}", advice)
+        return
+    if offers_tls:
+        yield from _check_tls(subject, host, port)
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _check_tls(subject: str, host: str, port: int) -> Iterator[Finding]:
+    """Check certificate, trust and session reuse by connections of their own."""
+    context = _unverified()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # its session is there after the handshake
+    try:
+        with _tls(host, port, context) as first:
+            certificate = x509.load_der_x509_certificate(first.getpeercert(True) or b"")
+            session = first.session
+        with _tls(host, port, context, session) as second:
+            reused = second.session_reused
+    except (OSError, ValueError) as caught:
+        advice = "run 'ftpservice config check', and read the log of the service"
+        yield error(subject, f"TLS fails: {caught}", advice)
+        return
+    yield expiry_finding(subject, certificate)
+    if reused:
+        yield good(subject, "TLS sessions are reused")
+    else:
+        yield warning(subject, "TLS sessions are not reused", "is there a proxy in between?")
+    try:
+        with _tls(host, port, ssl.create_default_context()):
+            yield good(subject, f"clients of this machine trust the certificate for {host}")
+    except ssl.SSLCertVerificationError as caught:
+        yield warning(
+            subject,
+            f"clients do not trust the certificate for {host}: {caught.verify_message}",
+            "set certificate to one of a public authority with its chain, or give users the file",
+        )
+    except OSError as caught:
+        yield error(subject, f"TLS fails: {caught}", "read the log of the service")
+
+
+@contextlib.contextmanager
+def _tls(
+    host: str, port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> Iterator[ssl.SSLSocket]:
+    with socket.create_connection((host, port), CONNECT_SECONDS) as plain:
+        for command in (b"", b"AUTH TLS\r\n"):
+            plain.sendall(command)
+            _read_reply(plain)
+        with context.wrap_socket(plain, server_hostname=host, session=session) as secured:
+            yield secured
+
+
+def _read_reply(connection: socket.socket) -> None:
+    """Read to the end of a reply (RFC 959 §4.2); raises `OSError` unless it is positive."""
+    text = b""
+    while True:
+        data = connection.recv(4096)
+        text += data
+        if not data:
+            raise ConnectionError("the connection was closed")
+        *lines, rest = text.split(b"\r\n")
+        if not rest and lines and lines[-1][3:4] == b" " and lines[-1][:3] == lines[0][:3]:
+            if not lines[-1].startswith(b"2"):
+                raise ConnectionError(lines[-1].decode("utf-8", "replace"))
+            return
+
+
+def expiry_finding(subject: str, certificate: x509.Certificate) -> Finding:
+    """Return how long a certificate is valid."""
+    ends = certificate.not_valid_after_utc
+    days = (ends - datetime.now(UTC)).days
+    text = f"the certificate is valid until {ends:%Y-%m-%d} ({days} days)"
+    if days < 0:
+        return error(subject, f"the certificate expired on {ends:%Y-%m-%d}", "renew it")
+    if days < EXPIRY_WARNING_DAYS:
+        return warning(subject, text, "renew it; the service loads new files by itself")
+    return good(subject, text)
+
+
+def _check_data(
+    subject: str, client: ProbeClient, login: RemoteLogin, host: str, secured: bool
+) -> Iterator[Finding]:
+    client.login(login.name, login.password, secure=secured)
+    if secured:
+        client.prot_p()
+    if client.af == socket.AF_INET:
+        announced = ftplib.parse227(client.sendcmd("PASV"))[0]
+        peer = str(client.sock.getpeername()[0]) if client.sock else host
+        if announced != peer:
+            is_private = ip_address(announced).is_private and not ip_address(peer).is_private
+            advice = "set passive-address to the address that clients connect to"
+            found = warning(
+                subject, f"PASV announces {announced}, clients connect to {peer}", advice
+            )
+            yield found if is_private else good(subject, found.text)
+    for verb in ("PASV", "EPSV"):
+        client.af = socket.AF_INET if verb == "PASV" else socket.AF_INET6
+        try:
+            client.retrlines("NLST", lambda _line: None)
+            yield good(subject, f"{verb}: a data connection works")
+        except ftplib.error_perm as caught:
+            yield warning(
+                subject, f"{verb}: {caught}", "use an account that may list its directory"
+            )
+        except OSError as caught:
+            advice = "open the range of passive-ports in firewall and router"
+            yield error(subject, f"{verb}: no data connection: {caught}", advice)
+            return

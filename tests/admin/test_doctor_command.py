@@ -1,0 +1,195 @@
+"""``ftpservice doctor``: what it finds of a machine, and of a real service as clients see it."""
+
+import json
+import os
+import resource
+import socket
+import sys
+import threading
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+from cryptography import x509
+
+from benchmarks.certificate import make_certificate
+from ftpservice.admin import machine_checks, network_checks
+from ftpservice.admin.cli import ftpservice
+from ftpservice.admin.doctor_command import _check_chain
+from ftpservice.admin.finding import Level
+from ftpservice.admin.network_checks import RemoteLogin, check_service, expiry_finding
+from tests.support.service_process import Program
+
+SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+LISTEN = "--listen=tcp:0:interface=127.0.0.1"
+ACCOUNT = "--auth=memory:ann:secret"
+
+
+def run(*words, given=None):
+    return CliRunner().invoke(ftpservice, ["doctor", *words], input=given)
+
+
+def levels(findings):
+    return [(found.subject, found.level) for found in findings]
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "files").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("tls", ["--tls=offered", "--tls=off", "--require-session-reuse"])
+def test_a_running_service_as_its_clients_see_it(bench, tls):
+    with Program(
+        [*SERVE, LISTEN, ACCOUNT, "--root=files", "--data-dir=var", tls], bench
+    ) as running:
+        target = f"127.0.0.1:{running.port()}"
+        words = ("--json", "--from-outside", target, "--user", "ann", "--password-stdin")
+        done = run(*words, given="secret\n")
+        assert done.exit_code == 0, done.output
+        found = {finding["text"]: finding["level"] for finding in json.loads(done.stdout)}
+        assert found["PASV: a data connection works"] == "ok"
+        assert found["EPSV: a data connection works"] == "ok"
+        if tls == "--tls=off":
+            assert "warning" in [found[text] for text in found if "offers no TLS" in text]
+        else:
+            assert found["TLS sessions are reused"] == "ok"
+            assert any("do not trust" in text and found[text] == "warning" for text in found)
+        done = run(*words, given="wrong\n")
+        assert done.exit_code == 1
+        assert "530" in done.stdout
+
+
+def test_a_machine_where_the_service_does_not_run(bench):
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        done = run("--anonymous", "--root=files", f"--listen=tcp:{port}:interface=127.0.0.1")
+    assert done.exit_code == 1
+    assert "ok       settings: the service would start" in done.stdout
+    assert f"ERROR    127.0.0.1 port {port}: cannot be used" in done.stdout
+    assert sorted(path.name for path in bench.iterdir()) == ["files"]
+
+
+def test_settings_that_do_not_start_are_found(bench):
+    (bench / "passwd.db").write_text("ann:no hash\n")
+    done = run("--auth=memory:a:b", "--log-file=none/log", "--listen=unix:x", "--root=files")
+    assert done.exit_code == 1
+    assert "ERROR    settings: cannot write" in done.stdout
+
+
+@pytest.mark.usefixtures("bench")
+def test_options_that_do_not_go_together():
+    assert run("--user", "ann").exit_code == 2
+    assert "--bogus" in str(run("--bogus").exit_code) + run("--bogus").output
+
+
+@contextmanager
+def answering(text):
+    """A server that sends ``text`` to each connection and closes it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(text)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize("text", [b"", b"SSH-2.0-x\r\n", b"421 too many\r\n", b"220 hello\r\n"])
+def test_what_is_no_ftp_service_is_an_error(text):
+    with answering(text) as port:
+        found = list(check_service("127.0.0.1", port, RemoteLogin("ann", "secret")))
+    assert found[-1].level is Level.ERROR
+
+
+@pytest.mark.parametrize(
+    ("days", "level"), [(-1, Level.ERROR), (3, Level.WARNING), (100, Level.GOOD)]
+)
+def test_the_expiry_of_a_certificate(tmp_path, monkeypatch, days, level):
+    path = tmp_path / "certificate.pem"
+    make_certificate(path)
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    now = certificate.not_valid_after_utc.timestamp() - days * 86_400 - 60
+    real = network_checks.datetime
+    fixed = SimpleNamespace(now=lambda zone: real.fromtimestamp(now, zone))
+    monkeypatch.setattr(network_checks, "datetime", fixed)
+    assert expiry_finding("certificate", certificate).level is level
+
+
+def test_the_order_of_a_chain(tmp_path):
+    one, two = tmp_path / "one.pem", tmp_path / "two.pem"
+    make_certificate(one)
+    assert [found.level for found in _check_chain(one)][1:] == [Level.GOOD]
+    two.write_bytes(b"nothing")
+    assert levels(_check_chain(two)) == [("certificate", Level.ERROR)]
+
+
+def test_a_directory_that_cannot_be_used(tmp_path):
+    assert levels(machine_checks.check_directory("x", str(tmp_path))) == [("x", Level.GOOD)]
+    assert levels(machine_checks.check_directory("x", str(tmp_path / "none"))) == [
+        ("x", Level.WARNING)
+    ]
+    assert levels(machine_checks.check_directory("x", "/proc")) != [("x", Level.GOOD)]
+
+
+@pytest.mark.parametrize(
+    ("free", "files", "level"),
+    [
+        (1, 1, Level.WARNING),
+        (10**7, 1, Level.WARNING),
+        (10**7, 10**6, Level.GOOD),
+    ],
+)
+def test_a_disk_that_is_nearly_full(tmp_path, monkeypatch, free, files, level):
+    space = SimpleNamespace(
+        f_flag=0, f_bavail=free, f_frsize=4096, f_blocks=2 * 10**7, f_files=10**6, f_favail=files
+    )
+    monkeypatch.setattr(machine_checks.os, "statvfs", lambda _path: space)
+    (found,) = machine_checks.check_directory("x", str(tmp_path))
+    assert found.level is level
+
+
+def test_limits(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (1024, 4096))
+    (found,) = machine_checks.check_descriptors(10_000)
+    assert (found.level, "206 of 10000" in found.text) == (Level.WARNING, True)
+    (found,) = machine_checks.check_descriptors(100)
+    assert found.level is Level.GOOD
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (10, 10))
+    (found,) = machine_checks.check_processes()
+    assert found.level is Level.WARNING
+
+
+def test_the_clock_is_asked():
+    (found,) = machine_checks.check_clock()
+    assert found.subject == "clock"
+
+
+def test_passive_ports():
+    (found,) = machine_checks.check_passive_ports(None, 10)
+    assert found.level is Level.WARNING
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        found = list(machine_checks.check_passive_ports((port, port), 10))
+    assert [finding.level for finding in found][-1] is Level.GOOD
+    assert str(port) in found[-1].text
+    assert "1 ports allow 1 transfers" in found[0].text
+    assert any("ip_local_reserved_ports" in finding.advice for finding in found)
+    assert os.path.exists(machine_checks.PROC_NET)
