@@ -113,14 +113,14 @@ class LoginFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailed(Event):
-    """A control connection was to go under TLS, and did not."""
+    """The TLS handshake of a control connection failed."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class TransferStarted(Event):
-    """A file began to move; ``upload`` is seen from the server's files."""
+    """A transfer began."""
 
     path: str
     upload: bool
@@ -128,13 +128,13 @@ class TransferStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class TransferEnded(Event):
-    """A file stopped moving."""
+    """A transfer ended, complete or not."""
 
     path: str
     upload: bool
     outcome: Outcome
     size: int
-    """Bytes that moved."""
+    """Bytes transferred."""
     seconds: float
     detail: str = ""
     digest: str = ""
@@ -182,21 +182,46 @@ class CommandRefused(Event):
     """Details that the reply does not contain."""
 
 
+Subscriber = Callable[[Event], None]
+Subscription = tuple[Subscriber, tuple[type[Event], ...]]
+
+
 class EventStream:
-    """Hands each event to every subscriber, once, in the order they subscribed."""
+    """Calls each subscriber once with each event, in the order they subscribed.
+
+    ``report_failure`` is called with the exception of a subscriber that fails, and the event.
+    """
 
     def __init__(self, report_failure: Callable[[Exception, Event], None]) -> None:
-        self._subscribers: list[Callable[[Event], None]] = []
+        self._subscriptions: list[Subscription] = []
+        self._subscribers: dict[type[Event], tuple[Subscriber, ...]] = {}
+        """Of each kind that was published since the last change of the subscriptions."""
         self._report_failure = report_failure
 
-    def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
-        """Add a subscriber; returns the function that takes it out again."""
-        self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
+    def subscribe(self, subscriber: Subscriber, *kinds: type[Event]) -> Callable[[], None]:
+        """Add a subscriber of these kinds of events, or of all; returns what removes it."""
+        subscription = (subscriber, kinds or (Event,))
+        self._subscriptions.append(subscription)
+        self._subscribers.clear()
+
+        def unsubscribe() -> None:
+            self._subscriptions.remove(subscription)
+            self._subscribers.clear()
+
+        return unsubscribe
+
+    def _subscribers_of(self, kind: type[Event]) -> tuple[Subscriber, ...]:
+        found = tuple(
+            subscriber for subscriber, kinds in self._subscriptions if issubclass(kind, kinds)
+        )
+        self._subscribers[kind] = found
+        return found
 
     def publish(self, event: Event) -> None:
-        """Call every subscriber with ``event``; never raises."""
-        for subscriber in tuple(self._subscribers):
+        """Call the subscribers with ``event``; never raises."""
+        kind = type(event)
+        subscribers = self._subscribers.get(kind)
+        for subscriber in self._subscribers_of(kind) if subscribers is None else subscribers:
             try:
                 subscriber(event)
             except Exception as error:  # noqa: BLE001 - a subscriber may fail in any way

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ftpservice.events import Event, EventStream, LoggedIn, LoginFailed
+from ftpservice.events import Event, EventStream, LoggedIn, LoginFailed, SessionOpened
 
 
 def stream():
@@ -74,3 +74,13 @@ def test_events_do_not_change():
 
 def test_details_have_defaults_where_there_may_be_none():
     assert LoginFailed(1.0, 7, "192.0.2.1", "bob").reason == "refused"
+
+
+def test_a_subscriber_of_some_kinds_gets_no_others():
+    events, seen = EventStream(None), []
+    leave = events.subscribe(seen.append, LoggedIn, LoginFailed)
+    events.publish(SessionOpened(1.0, 1, "peer", ""))
+    events.publish(LoggedIn(1.0, 1, "peer", "ann"))
+    leave()
+    events.publish(LoggedIn(1.0, 1, "peer", "ann"))
+    assert seen == [LoggedIn(1.0, 1, "peer", "ann")]

@@ -11,6 +11,7 @@ from ftpservice import __version__
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.doctor_command import doctor
+from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
 
 __all__ = ["main"]
@@ -20,7 +21,7 @@ Exit status:
   0  done
   1  refused or failed; one line says why
   2  wrong command line
-  3  the account store cannot be used"""
+  3  the account store or the running service cannot be reached"""
 
 SERVE_SYNOPSIS = "Usage: ftpservice serve [options]"
 
@@ -28,7 +29,7 @@ SERVE_SYNOPSIS = "Usage: ftpservice serve [options]"
 @click.group(cls=CommandGroup, epilog=EXIT_STATUSES)
 @click.version_option(__version__, message="ftpservice %(version)s")
 def ftpservice() -> None:
-    """Serve files over FTP, check the settings, and manage accounts.
+    """Serve files over FTP; manage accounts, settings and the running service.
 
     To run the service as a daemon: twistd ftpservice [options].
     """
@@ -56,6 +57,8 @@ def serve(options: Sequence[str]) -> None:
 ftpservice.add_command(user)
 ftpservice.add_command(config)
 ftpservice.add_command(doctor)
+for command in SERVICE_COMMANDS:
+    ftpservice.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

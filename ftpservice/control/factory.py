@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.protocols import ftp
 from twisted.python.failure import Failure
 
+from ftpservice.accounts.bans import BanList
 from ftpservice.accounts.login_attempts import LoginAttempts
 from ftpservice.accounts.portal_checkers import with_text_names
 from ftpservice.concurrency.batched_checks import BatchedChecks
@@ -61,6 +62,8 @@ class FTPFactory(ftp.FTPFactory):
     False by default.
     """
 
+    bans: BanList | None = None
+    """Addresses whose connections are refused."""
     tls: ServerTLS | None = None
     """The certificates; to be set before the first connection."""
     connector = DataConnector
@@ -89,10 +92,12 @@ class FTPFactory(ftp.FTPFactory):
         self._numbers: Iterator[int] = itertools.count(1)
         self._limits = SessionLimits()
         self._services: Services | None = None
-        self._retired: str | None = None
+        self.session_refusal: str | None = None
+        """Why new sessions are refused; None if they are accepted."""
         self._listens = False
         self.instances: list[ManagedSession] = []
-        self._sessions: dict[int, ManagedSession] = {}
+        self.sessions: dict[int, ManagedSession] = {}
+        """The sessions by their number in events."""
 
     def _adopt(self, settings: SessionSettings) -> None:
         self.allowAnonymous = settings.anonymous
@@ -170,7 +175,7 @@ class FTPFactory(ftp.FTPFactory):
         self.instances.append(session)
         self.connectionCount += 1
         peer = SessionPeer(next(self._numbers), ends.peer, session.client_is_connected)
-        self._sessions[peer.session] = session
+        self.sessions[peer.session] = session
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
         return SessionContext(
             services,
@@ -182,8 +187,11 @@ class FTPFactory(ftp.FTPFactory):
     def enter(self, context: SessionContext) -> str | None:
         """Count a session; returns why it is refused, or None."""
         settings, address = context.services.settings, context.peer.limit_key
-        if self._retired is not None:
-            return self._retired
+        if self.session_refusal is not None:
+            return self.session_refusal
+        bans = self.bans
+        if bans is not None and bans.has_entries and (why := bans.refusal(context.peer.label)):
+            return why
         if not self._limits.take("address", address, settings.max_sessions_per_address):
             return "Too many sessions from your address."
         if not self._limits.take("all", "", settings.max_sessions):
@@ -201,18 +209,18 @@ class FTPFactory(ftp.FTPFactory):
         sessions without logging in.
         """
         number = self._limits.waiting.oldest_of_busiest_address(
-            lambda one: self._sessions[one].is_busy
+            lambda one: self.sessions[one].is_busy
         )
         if number is None:
             return False
-        self._sessions[number].yield_place(DISPLACED_TEXT)
+        self.sessions[number].yield_place(DISPLACED_TEXT)
         return True
 
     def leave(self, session: ManagedSession, context: SessionContext, entered: bool) -> None:
         """Remove a session that has ended."""
         self.instances.remove(session)
         self.connectionCount -= 1
-        del self._sessions[context.peer.session]
+        del self.sessions[context.peer.session]
         if entered:
             self.release_place(context)
         if not self._listens and not self.instances:
@@ -237,7 +245,7 @@ class FTPFactory(ftp.FTPFactory):
 
     def finish_and_disconnect_all(self, reason: str) -> None:
         """End every session with 421, after its transfer if it has one; refuse new ones."""
-        self._retired = reason
+        self.session_refusal = reason
         for session in tuple(self.instances):
             session.finish_and_disconnect(reason)
 
@@ -253,7 +261,7 @@ class FTPFactory(ftp.FTPFactory):
 
     def startFactory(self) -> None:
         """Accept sessions."""
-        self._retired = None
+        self.session_refusal = None
         self._listens = True
 
     def stopFactory(self) -> None:

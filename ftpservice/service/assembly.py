@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import AllowAnonymousAccess, ICredentialsChecker
@@ -14,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.account_record import IAccountRecords
+from ftpservice.accounts.bans import BanList
 from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.event_log import EventLog
@@ -22,10 +24,13 @@ from ftpservice.backends.strings import build_source
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit_tls import ImplicitTLSFactory
-from ftpservice.events import Event, EventStream
+from ftpservice.events import Event, EventStream, LoginFailed
 from ftpservice.net.proxy_protocol import ProxiedFactory
+from ftpservice.service.ban_service import BAN_FILE, BanService
 from ftpservice.service.certificate_reload import CertificateReload
 from ftpservice.service.certificate_setup import LoadedCertificates, load_or_make_certificates
+from ftpservice.service.control_actions import ServiceActions
+from ftpservice.service.control_socket import ControlSocket
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.lifecycle import FTPService, ServiceParts
 from ftpservice.service.listeners import LISTEN_OPTIONS, Listener, Listeners, parse_listener
@@ -72,9 +77,11 @@ def assemble(
     source = storage_source_for(settings, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = portal_checkers_for(settings, options.checkers)
-    event_log = EventLog(reactor, verbosity=settings.log)
-    factory = _ftp_factory(settings, Portal(realm, checkers), reactor, event_log)
-    factory.tls = certificates.tls if certificates is not None else None
+    event_log, report = EventLog(reactor, verbosity=settings.log), ActivityReport(time.time)
+    bans = _bans(settings, reactor)
+    sink = EventSink(_event_stream(report, event_log, bans.bans), report.lines)
+    factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
+    factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
 
     def check(listener: Listener, port: IListeningPort) -> None:
         refuse_shipped_passwords(listener, port.getHost(), options.checkers)
@@ -96,8 +103,18 @@ def assemble(
     )
     parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
     service = FTPService(parts, reactor, console, _certificate_reload(certificates, reactor), logs)
+    bans.setServiceParent(service)
+    _add_control_socket(service, options, ServiceActions(factory, report, bans.bans), reactor)
     _reload_settings(service, options, reactor, console)
     return service
+
+
+def _add_control_socket(
+    service: FTPService, options: ServiceOptions, actions: ServiceActions, reactor: Any
+) -> None:
+    path = options.settings.control_socket_path
+    if path is not None:
+        ControlSocket(path, actions.by_name, reactor, owner_for(options)).setServiceParent(service)
 
 
 def _realm(
@@ -187,15 +204,19 @@ def portal_checkers_for(
     return [*found, *anonymous]
 
 
-def _ftp_factory(
-    settings: ServiceSettings, portal: Portal, reactor: Any, event_log: EventLog
-) -> FTPFactory:
+def _event_stream(report: ActivityReport, event_log: EventLog, bans: BanList) -> EventStream:
     events = EventStream(_subscriber_failed)
-    report = ActivityReport(time.time)
     events.subscribe(report)
     events.subscribe(event_log)
-    activity = EventSink(events, report.lines)
-    return FTPFactory(portal, reactor, settings.session, event_sink=activity)
+    events.subscribe(bans.count_failure, LoginFailed)
+    return events
+
+
+def _bans(settings: ServiceSettings, reactor: Any) -> BanService:
+    """Return the bans, as saved in the data directory; raises `CannotStart`."""
+    path = Path(settings.data_dir, BAN_FILE) if settings.data_dir else None
+    lists = (settings.allow_networks, settings.deny_networks)
+    return BanService(BanList(time.time, settings.ban_rules), path, lists, reactor)
 
 
 def _subscriber_failed(error: Exception, event: Event) -> None:

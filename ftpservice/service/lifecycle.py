@@ -105,6 +105,8 @@ class FTPService(MultiService):
         self._grace = change.settings.grace
         self.parts.event_log.verbosity = change.settings.log
         self.parts.factory.apply(change.settings.session)
+        if self.parts.factory.bans is not None:
+            self.parts.factory.bans.rules = change.settings.ban_rules
         loaded = change.new_certificates
         if loaded is not None and self._certificate_reload is not None:
             self._certificate_reload.use(loaded.tls, loaded.paths, loaded.versions)

@@ -33,7 +33,7 @@ def test_it_prints_its_version_and_help(capsys: pytest.CaptureFixture[str]) -> N
     assert ended("--help") == 0
     shown = capsys.readouterr().out
     assert "serve" in shown
-    assert "3  the account store cannot be used" in shown
+    assert "3  the account store or the running service" in shown
 
 
 def test_the_help_of_serve_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:

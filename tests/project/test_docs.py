@@ -16,6 +16,7 @@ from twisted.scripts.twistd import ServerOptions
 from ftpservice.accounts.passwd_line import OPTIONS, parse
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.doctor_command import doctor
+from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
 from ftpservice.commands.extensions import site_verbs
 from ftpservice.commands.table import UNIMPLEMENTED_VERBS, VERB_TABLE
@@ -140,7 +141,10 @@ def test_options_that_are_named_exist() -> None:
     known = {name.rstrip("=") for name in known} | {"name"}  # stands for any
     known |= {
         word.removeprefix("--")
-        for command in (doctor, *config.commands.values(), *user.commands.values())
+        for command in (
+            *(doctor, *SERVICE_COMMANDS),
+            *(*config.commands.values(), *user.commands.values()),
+        )
         for parameter in command.params
         for word in parameter.opts
     }

@@ -68,7 +68,7 @@ def test_what_can_change_changes_for_sessions_to_come() -> None:
     """
     assert started.again(text) == [
         "settings read again, applied: tls, passive-ports, passive-address, welcome,"
-        " max-sessions, idle-timeout, rate-up, grace, log, umask"
+        " max-sessions, idle-timeout, rate-up, grace, umask, log"
     ]
     now = started.session
     assert (now.idle_timeout, now.welcome, now.rate_up, now.max_sessions) == (
@@ -82,7 +82,7 @@ def test_what_can_change_changes_for_sessions_to_come() -> None:
     assert list(factory._ports._range) == [50000, 50001]
     assert started.again("") == [
         "settings read again, applied: tls, passive-ports, passive-address, welcome,"
-        " max-sessions, idle-timeout, rate-up, grace, log, umask"
+        " max-sessions, idle-timeout, rate-up, grace, umask, log"
     ]
     assert started.session.data.passive_ports is None
     assert started.again("") == ["settings read again: nothing has changed"]
@@ -188,5 +188,6 @@ def test_a_running_service_can_change_most_settings() -> None:
     restart = [name for name, setting in SETTINGS.items() if not setting.live]
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
-        "anonymous-root", "upload-digest", "data-dir", "durable", "log-file",
+        "anonymous-root", "upload-digest", "data-dir", "durable", "log-file", "control-socket",
+        "allow-networks", "deny-networks",
     ]  # fmt: skip

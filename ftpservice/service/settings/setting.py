@@ -160,9 +160,13 @@ def setting(
 
 
 def declared_settings(owner: type[Any]) -> dict[str, Setting]:
-    """Return the settings that a dataclass declares, by name (``max-sessions``), in order."""
+    """Return the settings that a dataclass declares, by name (``max-sessions``), in order.
+
+    Those of a base class follow those of the class itself.
+    """
     found = {}
-    for field in dataclasses.fields(owner):
+    declared = owner.__annotations__
+    for field in sorted(dataclasses.fields(owner), key=lambda field: field.name not in declared):
         if "setting" in field.metadata:
             name = field.name.replace("_", "-")
             found[name] = dataclasses.replace(field.metadata["setting"], name=name)

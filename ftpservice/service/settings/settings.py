@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ftpservice.accounts.account_record import is_storage_string
-from ftpservice.activity.event_log import Verbosity
 from ftpservice.data.peer_policy import (
     AddressRule,
     DataSettings,
@@ -21,6 +20,7 @@ from ftpservice.data.peer_policy import (
     parse_port_range,
 )
 from ftpservice.net.tls.server import TLSFiles
+from ftpservice.service.settings.operation import OperationSettings
 from ftpservice.service.settings.parsers import (
     enum_parser,
     parse_digest,
@@ -48,9 +48,15 @@ __all__ = ["SETTINGS", "ServiceSettings", "SettingsConflict", "settings_from"]
 LOCAL_SCHEME = "local:"
 DURABLE_OPTION = ":durable="
 DEFAULT_DATA_DIRECTORY = "var"
+SOCKET_FILE = "control.sock"
+"""The control socket in the data directory."""
 FILES_DIRECTORY = "files"
 """The directory inside the data directory that is served when no root is given."""
-PATH_FIELDS = ("root", "data_dir", "certificate", "key", "client_ca", "log_file")
+PATH_FIELDS = (
+    *("root", "data_dir", "certificate", "key", "client_ca", "log_file"),
+    *("allow_networks", "deny_networks"),
+)
+NO_SOCKET = "none"
 
 
 class SettingsConflict(ValueError):
@@ -58,7 +64,7 @@ class SettingsConflict(ValueError):
 
 
 @dataclass(frozen=True)
-class ServiceSettings:
+class ServiceSettings(OperationSettings):
     """The values of all settings; paths are absolute, durations are in seconds."""
 
     listen: tuple[str, ...] = setting(
@@ -262,20 +268,6 @@ class ServiceSettings:
         "Time that running transfers may take to finish when the service stops; 0 aborts them.",
         live=True,
     )
-    log: Verbosity = setting(
-        TEXT,
-        "all",
-        "Events to log: all (logins, transfers, file changes, problems) or problems (failed "
-        "logins, refused connections and commands, incomplete transfers).",
-        enum_parser(Verbosity),
-        live=True,
-    )
-    log_file: str | None = setting(
-        TEXT,
-        None,
-        "File to append the log to; SIGUSR1 reopens it (default: the log of twistd, which is "
-        "standard output in the foreground).",
-    )
     ascii: bool = setting(
         SWITCH,
         "on",
@@ -341,6 +333,13 @@ class ServiceSettings:
         values = self._fields_of(SessionSettings) | {"host_names": frozenset(self.host_names)}
         return SessionSettings(**values | {"tls": policy, "data": data})
 
+    @property
+    def control_socket_path(self) -> str | None:
+        """The path of the control socket; None for no socket."""
+        if self.control_socket is None:
+            return os.path.join(self.data_dir, SOCKET_FILE) if self.data_dir else None
+        return None if self.control_socket == NO_SOCKET else self.control_socket
+
     def _fields_of(self, kind: type[Any]) -> dict[str, Any]:
         """Return the values for those fields of a dataclass that have the name of a setting."""
         names = (field.name for field in fields(kind))
@@ -379,6 +378,8 @@ def settings_from(values: Mapping[str, Any], base: str = "") -> ServiceSettings:
     root, data_dir = given.get("root"), given.get("data_dir")
     if root is None and data_dir is None:
         given["data_dir"] = DEFAULT_DATA_DIRECTORY
+    if given.get("control_socket") not in (None, NO_SOCKET):
+        given["control_socket"] = os.path.abspath(os.path.join(base, given["control_socket"]))
     # A daemon changes its directory before it uses a path.
     for name in PATH_FIELDS:
         value = given.get(name)

@@ -1,0 +1,64 @@
+"""The file of the bans in force, which keeps them over a restart. Both functions block."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from ftpservice.accounts.bans import Ban
+
+__all__ = ["load_bans", "save_bans"]
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+
+
+def load_bans(path: Path) -> list[Ban]:
+    """Read the bans; none without a file. Raises `OSError`, and `ValueError` for another file."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ValueError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
+        rows = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    try:
+        return [_ban(row) for row in rows]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a file of bans: {error!r}") from None
+
+
+def save_bans(path: Path, bans: Sequence[Ban]) -> None:
+    """Replace the file atomically; raises `OSError`."""
+    rows = [
+        {
+            "network": str(ban.network),
+            "reason": ban.reason,
+            "since": ban.since,
+            "until": None if ban.until == math.inf else ban.until,
+            "times": ban.times,
+        }
+        for ban in bans
+    ]
+    descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(rows, file)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(made, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(made)
+        raise
+
+
+def _ban(row: dict[str, Any]) -> Ban:
+    until = math.inf if row["until"] is None else float(row["until"])
+    network = ip_network(str(row["network"]))
+    return Ban(network, str(row["reason"]), float(row["since"]), until, int(row["times"]))

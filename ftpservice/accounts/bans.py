@@ -1,0 +1,226 @@
+"""Bans: addresses whose connections are refused at once, for a time or until they are lifted.
+
+An address (of IPv6 the /64) collects points for failed logins; they drain over time. Beyond a
+limit it is banned. Each further ban of the same address lasts twice as long, up to a maximum.
+Administrators ban and unban networks as well. Networks of the allow list are never refused; those
+of the deny list always are. A refused connection costs one look into a dictionary.
+
+Lists and bans have an upper limit; the points that were collected longest ago are forgotten first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+from ftpservice.accounts.networks import (
+    Network,
+    address_group,
+    client_address,
+    is_in_networks,
+)
+from ftpservice.events import Event, LoginFailed, LoginRefusal
+
+__all__ = ["Ban", "BanList", "BanRules", "parse_networks"]
+
+POINTS = {
+    LoginRefusal.WRONG_PASSWORD: 1.0,
+    LoginRefusal.REFUSED: 1.0,
+    LoginRefusal.UNKNOWN_NAME: 2.0,
+}
+"""For a failed login, by its reason; others do not mean that a password was guessed."""
+DRAIN_SECONDS = 3600.0
+"""Time in which the points of a whole ban drain, linearly."""
+MAX_BAN_SECONDS = 7 * 86_400.0
+REMEMBERED_SECONDS = 7 * 86_400.0
+"""How long an ended ban makes the next one longer."""
+MAX_SCORES = 10_000
+MAX_BANS = 10_000
+AUTOMATIC_REASON = "too many failed logins"
+DENIED_TEXT = "Connections from your address are not allowed."
+
+
+@dataclass(frozen=True)
+class BanRules:
+    """When an address is banned by itself."""
+
+    limit: float = 0.0
+    """Points; 0 for never."""
+    seconds: float = 600.0
+    """Duration of the first ban."""
+
+
+@dataclass(frozen=True)
+class Ban:
+    """One ban. Times are seconds since the epoch."""
+
+    network: Network
+    reason: str
+    since: float
+    until: float = math.inf
+    """``inf``: until it is lifted."""
+    times: int = 1
+    """How often the address was banned by itself lately."""
+
+
+@dataclass(slots=True)
+class Score:
+    """The points of an address at a time."""
+
+    points: float = 0.0
+    updated: float = 0.0
+
+
+class BanList:
+    """Decides which connections are refused, and counts failed logins.
+
+    ``seconds`` returns the time since the epoch.
+    """
+
+    has_entries = False
+    """Whether any connection may be refused."""
+    save: Callable[[Sequence[Ban]], object] | None = None
+    """Called with all bans after each change."""
+
+    def __init__(self, seconds: Callable[[], float], rules: BanRules) -> None:
+        self._seconds = seconds
+        self.rules = rules
+        self.allowed: Sequence[Network] = ()
+        self.denied: Sequence[Network] = ()
+        self._bans: dict[str, Ban] = {}
+        """By `address_group` or network."""
+        self._wide: list[Ban] = []
+        """Those of networks larger than what `address_group` returns."""
+        self._scores: OrderedDict[str, Score] = OrderedDict()
+
+    def count_failure(self, event: Event) -> None:
+        """Count a failed login; a subscriber of `LoginFailed`."""
+        if isinstance(event, LoginFailed) and (points := POINTS.get(event.reason)):
+            self.add_points(event.peer, points)
+
+    def use_networks(self, allowed: Sequence[Network], denied: Sequence[Network]) -> None:
+        """Set the lists of allowed and denied networks."""
+        self.allowed, self.denied = allowed, denied
+        self._index()
+
+    def refusal(self, peer: str) -> str | None:
+        """Return why a connection from ``peer`` is refused; None if it is not."""
+        if self.allowed and is_in_networks(peer, self.allowed):
+            return None
+        if self.denied and is_in_networks(peer, self.denied):
+            return DENIED_TEXT
+        ban = self._ban_of(peer)
+        return None if ban is None else _refusal_text(ban)
+
+    def _ban_of(self, peer: str) -> Ban | None:
+        found = [self._bans.get(address_group(peer))]
+        found += [ban for ban in self._wide if is_in_networks(peer, (ban.network,))]
+        now = self._seconds()
+        return next((ban for ban in found if ban is not None and ban.until > now), None)
+
+    def add_points(self, peer: str, points: float) -> None:
+        """Count points of an address, and ban it beyond the limit."""
+        limit, address = self.rules.limit, client_address(peer)
+        if not limit or address is None or address.is_loopback:
+            return
+        if is_in_networks(peer, self.allowed):
+            return
+        key, now = address_group(peer), self._seconds()
+        score = self._scores.setdefault(key, Score(updated=now))
+        self._scores.move_to_end(key)
+        drained = max(0.0, now - score.updated) / DRAIN_SECONDS * limit
+        score.points, score.updated = max(0.0, score.points - drained) + points, now
+        if score.points > limit - 1:  # some have drained since the first
+            del self._scores[key]
+            self._ban_address(key, now)
+        while len(self._scores) > MAX_SCORES:
+            self._scores.popitem(last=False)
+
+    def _ban_address(self, key: str, now: float) -> None:
+        before = self._bans.get(key)
+        if before is not None and before.until == math.inf:
+            return
+        times = 1 if before is None else before.times + 1
+        seconds = min(MAX_BAN_SECONDS, self.rules.seconds * 2.0 ** min(times - 1, 32))
+        self._put(Ban(ip_network(key), AUTOMATIC_REASON, now, now + seconds, times))
+
+    def ban(self, network: Network, seconds: float | None = None, reason: str = "") -> Ban:
+        """Ban a network for ``seconds``, or until it is lifted."""
+        now = self._seconds()
+        until = math.inf if seconds is None else now + seconds
+        ban = Ban(network, reason or "by an administrator", now, until)
+        self._put(ban)
+        return ban
+
+    def unban(self, network: Network) -> bool:
+        """Lift the ban of a network; returns whether there was one. Its points are forgotten."""
+        key = _key(network)
+        self._scores.pop(key, None)
+        ban = self._bans.pop(key, None)
+        self._changed()
+        return ban is not None and ban.until > self._seconds()
+
+    def bans(self) -> list[Ban]:
+        """Return the bans in force, the oldest first."""
+        now = self._seconds()
+        return sorted(
+            (ban for ban in self._bans.values() if ban.until > now), key=lambda ban: ban.since
+        )
+
+    def load(self, bans: Iterable[Ban]) -> None:
+        """Take over the bans of an earlier run."""
+        self._bans = {_key(ban.network): ban for ban in bans}
+        self._index()
+
+    def _put(self, ban: Ban) -> None:
+        self._bans[_key(ban.network)] = ban
+        self._changed()
+
+    def _changed(self) -> None:
+        now = self._seconds()
+        kept = [ban for ban in self._bans.values() if ban.until + REMEMBERED_SECONDS > now]
+        kept = sorted(kept, key=lambda ban: ban.until)[-MAX_BANS:]
+        self._bans = {_key(ban.network): ban for ban in kept}
+        self._index()
+        if self.save is not None:
+            self.save(kept)
+
+    def _index(self) -> None:
+        self._wide = [ban for ban in self._bans.values() if not _is_single(ban.network)]
+        self.has_entries = bool(self._bans or self.denied)
+
+
+def _is_single(network: Network) -> bool:
+    """Return whether a network is one key of `address_group`."""
+    return network.prefixlen == (32 if network.version == 4 else 64)
+
+
+def _key(network: Network) -> str:
+    """Return the key of a ban: that of `address_group`, if the network is one."""
+    if network.version == 6 and network.prefixlen > 64:
+        network = network.supernet(new_prefix=64)
+    is_address = network.version == 4 and network.prefixlen == 32
+    return str(network.network_address) if is_address else str(network)
+
+
+def _refusal_text(ban: Ban) -> str:
+    if ban.until == math.inf:
+        return f"Your address is banned: {ban.reason}."
+    until = datetime.fromtimestamp(ban.until, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"Your address is banned until {until}: {ban.reason}."
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Return the networks of a file, one a line with comments after ``#``; raises `ValueError`."""
+    found: list[Network] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if word := line.partition("#")[0].strip():
+            try:
+                found.append(ip_network(word))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+    return tuple(found)

@@ -1,0 +1,234 @@
+"""Commands to a running service over its control socket: ``who``, ``kick``, ``ban``, ``drain``."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from ftpservice.activity.text_table import duration_text, printable_text, table_lines
+
+__all__ = ["SERVICE_COMMANDS", "request"]
+
+ANSWER_SECONDS = 15.0
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+FAILED_STATUS = 1
+UNREACHABLE_STATUS = 3
+DRAIN_POLL_SECONDS = 0.5
+
+Command = Callable[..., None]
+
+
+class ServiceUnreachable(Exception):
+    """The control socket does not answer; ``str`` of it says why."""
+
+
+class RequestRefused(Exception):
+    """The service has refused a request; ``str`` of it says why."""
+
+
+def request(path: str, command: str, **parameters: Any) -> Any:
+    """Send a request to the control socket at ``path``; return the result.
+
+    Raises `ServiceUnreachable`, `RequestRefused`.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_SECONDS)
+            connection.connect(path)
+            connection.sendall(json.dumps({"command": command} | parameters).encode() + b"\n")
+            with connection.makefile("rb") as file:
+                line = file.readline(MAX_ANSWER_BYTES)
+        answer = json.loads(line)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ServiceUnreachable(f"{path}: {reason}; is the service running?") from None
+    if not answer["ok"]:
+        raise RequestRefused(answer["error"])
+    return answer["result"]
+
+
+def service_command(function: Command) -> Command:
+    """Give a command ``--socket``, ``--config`` and ``--json``; its first argument sends requests.
+
+    An error ends the command with one line on stderr, status 1 if the service has refused the
+    request and 3 if it cannot be reached.
+    """
+
+    @click.option("--socket", "path", metavar="PATH", help="Control socket of the service.")
+    @click.option(
+        "--config", metavar="FILE", help="Settings file of the service, which names the socket."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(function)
+    def run(path: str | None, config: str | None, **arguments: Any) -> None:
+        place = path if path is not None else _configured_socket(config)
+        try:
+            function(functools.partial(request, place), **arguments)
+        except (RequestRefused, ServiceUnreachable) as error:
+            click.echo(f"ftpservice: {error}", err=True)
+            is_refused = isinstance(error, RequestRefused)
+            raise SystemExit(FAILED_STATUS if is_refused else UNREACHABLE_STATUS) from None
+
+    return run
+
+
+def _configured_socket(config: str | None) -> str:
+    from ftpservice.service.settings.settings import SettingsConflict, settings_from
+    from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
+
+    try:
+        settings = settings_from(load_toml(config) if config is not None else {}, os.getcwd())
+    except (BadConfiguration, SettingsConflict) as error:
+        raise click.UsageError(f"--config {error}") from None
+    path = settings.control_socket_path
+    if path is None:
+        raise click.UsageError(f"{config} has no data-dir and no control-socket; give --socket")
+    return path
+
+
+@click.command("who")
+@service_command
+def who(send: Callable[..., Any], *, as_json: bool) -> None:
+    """List the sessions."""
+    sessions = send("who")
+    if as_json:
+        click.echo(json.dumps(sessions, indent=1))
+        return
+    rows = [
+        (
+            str(session["session"]),
+            printable_text(session["user"] or "-", 40),
+            session["address"],
+            session["protocol"],
+            duration_text(time.time() - session["since"]),
+            _transfer(session["transfer"]),
+        )
+        for session in sessions
+    ]
+    headings = ("SESSION", "USER", "ADDRESS", "PROTOCOL", "SINCE", "TRANSFER")
+    click.echo("\n".join(table_lines(headings, rows)))
+
+
+@click.command("kick")
+@click.argument("session", type=int, required=False)
+@click.option("--user", metavar="NAME", help="End all sessions of an account.")
+@click.option("--from", "network", metavar="NETWORK", help="End all sessions from a network.")
+@service_command
+def kick(
+    send: Callable[..., Any],
+    *,
+    session: int | None,
+    user: str | None,
+    network: str | None,
+    as_json: bool,
+) -> None:
+    """End a session with 421, by its number in 'who'; its transfer is aborted."""
+    given = {"session": session, "user": user, "network": network}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    if len(chosen) != 1:
+        raise click.UsageError("give a session, --user or --from")
+    ended = send("kick", **chosen)
+    if not ended:
+        raise RequestRefused("there is no such session")
+    _print_ended(ended, as_json)
+
+
+@click.command("ban")
+@click.argument("network")
+@click.option("--for", "duration", metavar="TIME", help="Duration, such as 2h; else until 'unban'.")
+@click.option("--reason", metavar="TEXT", help="Reason, which the client is told.")
+@service_command
+def ban(
+    send: Callable[..., Any],
+    *,
+    network: str,
+    duration: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Refuse the connections of an address or network, and end its sessions."""
+    made = send("ban", network=network, duration=duration, reason=reason)
+    if as_json:
+        click.echo(json.dumps(made))
+    else:
+        click.echo(f"{made['network']} is banned {_until(made['until'])}")
+        if made["ended"]:
+            _print_ended(made["ended"], as_json)
+
+
+@click.command("unban")
+@click.argument("network")
+@service_command
+def unban(send: Callable[..., Any], *, network: str, as_json: bool) -> None:
+    """Lift the ban of an address or network."""
+    send("unban", network=network)
+    click.echo(json.dumps({"unbanned": network}) if as_json else f"{network} is no longer banned")
+
+
+@click.command("bans")
+@service_command
+def bans(send: Callable[..., Any], *, as_json: bool) -> None:
+    """List the bans in force."""
+    found = send("bans")
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    rows = [(each["network"], _until(each["until"]), each["reason"]) for each in found]
+    click.echo("\n".join(table_lines(("NETWORK", "UNTIL", "REASON"), rows)))
+
+
+@click.command("drain")
+@click.option("--undo", is_flag=True, help="Accept sessions again.")
+@click.option("--wait", is_flag=True, help="Wait until no session is left.")
+@service_command
+def drain(send: Callable[..., Any], *, undo: bool, wait: bool, as_json: bool) -> None:
+    """Refuse new sessions with 421, and end the others after their transfers."""
+    state = send("drain", undo=undo)
+    while wait and not undo and state["sessions"]:
+        time.sleep(DRAIN_POLL_SECONDS)
+        state = send("drain", ask=True)
+    if as_json:
+        click.echo(json.dumps(state))
+    elif undo:
+        click.echo("sessions are accepted")
+    else:
+        click.echo(f"no sessions are accepted; {state['sessions']} are left")
+
+
+@click.command("report")
+@service_command
+def report(send: Callable[..., Any], *, as_json: bool) -> None:
+    """Print what has happened since the start of the service."""
+    lines = send("report")
+    click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
+
+
+SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, report)
+
+
+def _print_ended(numbers: Sequence[int], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"ended": numbers}))
+    else:
+        click.echo(f"ended: session {', '.join(map(str, numbers))}")
+
+
+def _transfer(transfer: dict[str, Any] | None) -> str:
+    if transfer is None:
+        return ""
+    verb = "upload" if transfer["upload"] else "download"
+    return f"{verb} {printable_text(transfer['path'], 60)}"
+
+
+def _until(until: float | None) -> str:
+    if until is None:
+        return "until it is lifted"
+    return f"until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,143 @@
+"""What requests on the control socket do: list and end sessions, bans, drain, report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from ipaddress import ip_network
+from typing import Any
+
+from ftpservice.accounts.bans import Ban, BanList
+from ftpservice.accounts.networks import Network, client_address, is_in_networks
+from ftpservice.activity.report import ActivityReport, LiveSession
+from ftpservice.control.factory import FTPFactory
+from ftpservice.service.control_socket import BadRequest
+from ftpservice.wire.units import parse_duration
+
+__all__ = ["ServiceActions"]
+
+KICK_TEXT = "An administrator has ended the session."
+BAN_TEXT = "An administrator has banned your address."
+DRAIN_TEXT = "The service is about to stop; connect again later."
+
+Request = Mapping[str, Any]
+
+
+class ServiceActions:
+    """The requests, by the name of their command in `by_name`."""
+
+    def __init__(self, factory: FTPFactory, report: ActivityReport, bans: BanList) -> None:
+        self._factory = factory
+        self._report = report
+        self._bans = bans
+
+    @property
+    def by_name(self) -> dict[str, Callable[[Request], Any]]:
+        """Return the actions by command."""
+        return {
+            "who": self.who,
+            "kick": self.kick,
+            "ban": self.ban,
+            "unban": self.unban,
+            "bans": self.bans,
+            "drain": self.drain,
+            "report": self.report,
+        }
+
+    def who(self, _request: Request) -> Any:
+        """Return the sessions."""
+        return [_session(session) for session in self._report.sessions()]
+
+    def kick(self, request: Request) -> Any:
+        """End the sessions of a number, a user or a network; returns their numbers."""
+        number, user = request.get("session"), request.get("user")
+        network = _network(request["network"]) if "network" in request else None
+        if number is None and user is None and network is None:
+            raise BadRequest("kick needs a session, a user or a network")
+        return self._end(
+            KICK_TEXT,
+            lambda session: (
+                session.number == number
+                or (user is not None and session.user == user)
+                or (network is not None and is_in_networks(session.peer, (network,)))
+            ),
+        )
+
+    def _end(self, text: str, chosen: Callable[[LiveSession], bool]) -> list[int]:
+        numbers = [session.number for session in self._report.sessions() if chosen(session)]
+        sessions = self._factory.sessions
+        found = [number for number in numbers if number in sessions]
+        for number in found:
+            sessions[number].disconnect(text)
+        return found
+
+    def ban(self, request: Request) -> Any:
+        """Ban a network for a time and end its sessions; returns the ban and their numbers."""
+        network, duration = _network(request.get("network")), request.get("duration")
+        try:
+            seconds = None if duration is None else parse_duration(str(duration))
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
+        ban = self._bans.ban(network, seconds, str(request.get("reason") or ""))
+        ended = self._end(BAN_TEXT, lambda one: is_in_networks(one.peer, (ban.network,)))
+        return _ban(ban) | {"ended": ended}
+
+    def unban(self, request: Request) -> Any:
+        """Lift a ban."""
+        network = _network(request.get("network"))
+        if not self._bans.unban(network):
+            raise BadRequest(f"{network} is not banned")
+        return None
+
+    def bans(self, _request: Request) -> Any:
+        """Return the bans in force."""
+        return [_ban(ban) for ban in self._bans.bans()]
+
+    def drain(self, request: Request) -> Any:
+        """Refuse new sessions and end idle ones, or accept sessions again (``undo``).
+
+        Returns the number of sessions left.
+        """
+        if request.get("undo"):
+            self._factory.session_refusal = None
+        elif not request.get("ask"):
+            self._factory.finish_and_disconnect_all(DRAIN_TEXT)
+        accepts = self._factory.session_refusal is None
+        return {"accepts": accepts, "sessions": len(self._factory.instances)}
+
+    def report(self, _request: Request) -> Any:
+        """Return the lines of REPORT."""
+        return self._report.lines()
+
+
+def _network(given: object) -> Network:
+    try:
+        network = ip_network(str(given), strict=False)
+    except ValueError:
+        raise BadRequest(f"not an address or network: {given!r}") from None
+    address = client_address(str(network.network_address))
+    is_mapped = network.prefixlen == 128 and address is not None and address.version == 4
+    return ip_network(str(address)) if is_mapped else network
+
+
+def _session(session: LiveSession) -> dict[str, Any]:
+    running = session.running
+    return {
+        "session": session.number,
+        "user": session.user,
+        "address": session.peer,
+        "protocol": session.protocol,
+        "since": session.since,
+        "transfer": None
+        if running is None
+        else {"path": running.path, "upload": running.upload, "since": running.when},
+    }
+
+
+def _ban(ban: Ban) -> dict[str, Any]:
+    return {
+        "network": str(ban.network),
+        "reason": ban.reason,
+        "since": ban.since,
+        "until": None if ban.until == math.inf else ban.until,
+    }

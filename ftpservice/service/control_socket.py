@@ -1,0 +1,183 @@
+"""The control socket: a UNIX socket on which the ``ftpservice`` command steers the running service.
+
+A request is one line, a JSON object with ``command`` and its parameters; the answer is one line, an
+object with ``ok`` and the result or ``error``. Only the user of the service and root can connect
+(mode 0600). Requests are small and answered at once, so a connection is closed after ten seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import struct
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.protocols.policies import TimeoutMixin
+
+from ftpservice.service.settings.directories import Owner
+from ftpservice.service.settings.errors import CannotStart, error_text
+
+__all__ = ["BadRequest", "ControlSocket"]
+
+log = Logger("ftpservice")
+
+MAX_REQUEST_BYTES = 64 * 1024
+REQUEST_SECONDS = 10
+MAX_CONNECTIONS = 20
+PEER_CREDENTIALS = struct.Struct("3i")
+"""``struct ucred``: process, user, group (unix(7))."""
+MAX_PATH_BYTES = 107
+"""Of a UNIX socket on Linux (unix(7))."""
+
+Action = Callable[[Mapping[str, Any]], Any]
+"""Does what a request says; returns a JSON value. Raises `BadRequest`."""
+
+
+class BadRequest(Exception):
+    """A request cannot be carried out; ``str`` of it says why."""
+
+
+class RequestConnection(LineOnlyReceiver, TimeoutMixin):
+    """One connection: requests in, answers out."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = MAX_REQUEST_BYTES
+
+    def __init__(self, factory: RequestFactory, reactor: Any) -> None:
+        self._factory = factory
+        self.callLater = reactor.callLater  # type: ignore[method-assign]  # that of the mixin is global
+
+    def connectionMade(self) -> None:
+        """Refuse other users, and bound the time of the connection."""
+        self._factory.connections += 1
+        self.setTimeout(REQUEST_SECONDS)
+        transport: Any = self.transport
+        credentials: bytes = transport.socket.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size
+        )
+        _process, user, _group = PEER_CREDENTIALS.unpack(credentials)
+        if user not in (0, os.geteuid()):
+            transport.abortConnection()
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: ARG002 - Twisted's signature
+        """Stop the timer."""
+        self._factory.connections -= 1
+        self.setTimeout(None)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Carry out a request."""
+        try:
+            answer = {"ok": True, "result": self._result(line)}
+        except BadRequest as error:
+            answer = {"ok": False, "error": str(error)}
+        except Exception:  # noqa: BLE001 - the service goes on
+            log.failure("a request on the control socket failed")
+            answer = {"ok": False, "error": "internal error; see the log of the service"}
+        self.sendLine(json.dumps(answer).encode())
+
+    def _result(self, line: bytes) -> Any:
+        try:
+            request = json.loads(line)
+            action = self._factory.actions[request["command"]]
+        except (ValueError, TypeError, KeyError):
+            known = ", ".join(self._factory.actions)
+            raise BadRequest(f"not a request; the commands are {known}") from None
+        return action(request)
+
+
+class RequestFactory(Factory):
+    """Accepts a bounded number of connections."""
+
+    noisy = False
+
+    def __init__(self, actions: Mapping[str, Action], reactor: Any) -> None:
+        self.actions = actions
+        self._reactor = reactor
+        self.connections = 0
+
+    def buildProtocol(self, addr: Any) -> RequestConnection | None:  # noqa: ARG002 - Twisted's
+        """Return a connection; None refuses it."""
+        if self.connections >= MAX_CONNECTIONS:
+            return None
+        return RequestConnection(self, self._reactor)
+
+
+class ControlSocket(Service):
+    """Listens on ``path``; the file of a service that no longer runs is replaced.
+
+    Raises `CannotStart` if another service listens there, or the path cannot be used.
+    """
+
+    def __init__(
+        self, path: str, actions: Mapping[str, Action], reactor: Any, owner: Owner = (-1, -1)
+    ) -> None:
+        self.path = path
+        self._factory = RequestFactory(actions, reactor)
+        self._reactor = reactor
+        self._owner = owner
+        self._port: IListeningPort | None = None
+
+    def privilegedStartService(self) -> None:
+        """Bind the socket."""
+        if len(os.fsencode(self.path)) > MAX_PATH_BYTES:
+            raise CannotStart(
+                f"control-socket {self.path}: longer than {MAX_PATH_BYTES} bytes; set another path"
+            )
+        try:
+            _remove_stale(self.path)
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(self.path)
+                listening.listen(MAX_CONNECTIONS)
+                listening.setblocking(False)
+                self._port = self._reactor.adoptStreamPort(
+                    listening.fileno(), socket.AF_UNIX, self._factory
+                )
+            os.chmod(self.path, 0o600)
+            os.chown(self.path, *self._owner)
+        except OSError as error:
+            raise CannotStart(f"control-socket {self.path}: {error_text(error)}") from None
+
+    def startService(self) -> None:
+        """Bind the socket, unless that has been done."""
+        super().startService()
+        if self._port is None:
+            self.privilegedStartService()
+
+    def stopService(self) -> Deferred[Any]:
+        """Close the socket, and remove its file."""
+        super().stopService()
+        port, self._port = self._port, None
+        if port is None:
+            return succeed(None)
+        with suppress(OSError):
+            os.unlink(self.path)
+        return maybeDeferred(port.stopListening)
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on; raises `CannotStart` if somebody does."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise CannotStart(f"control-socket {path}: there is another file of that name")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass
+    raise CannotStart(f"control-socket {path}: another service listens there")

@@ -1,0 +1,69 @@
+"""The settings of the operation: log, control socket, bans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftpservice.accounts.bans import BanRules
+from ftpservice.activity.event_log import Verbosity
+from ftpservice.service.settings.parsers import enum_parser
+from ftpservice.service.settings.setting import COUNT, SECONDS, TEXT, setting
+
+__all__ = ["OperationSettings"]
+
+
+@dataclass(frozen=True)
+class OperationSettings:
+    """What the administrator sees and steers of the running service."""
+
+    log: Verbosity = setting(
+        TEXT,
+        "all",
+        "Events to log: all (logins, transfers, file changes, problems) or problems (failed "
+        "logins, refused connections and commands, incomplete transfers).",
+        enum_parser(Verbosity),
+        live=True,
+    )
+    log_file: str | None = setting(
+        TEXT,
+        None,
+        "File to append the log to; SIGUSR1 reopens it (default: the log of twistd, which is "
+        "standard output in the foreground).",
+    )
+    control_socket: str | None = setting(
+        TEXT,
+        None,
+        "UNIX socket for the ftpservice command, such as ftpservice who (default: control.sock in "
+        "data-dir, if there is one; none: no socket).",
+    )
+    ban_after: int = setting(
+        COUNT,
+        40,
+        "Points of failed logins, within an hour, that ban an address (IPv6: its /64): 1 for a "
+        "wrong password, 2 for an unknown name. Addresses of this machine are never banned.",
+        live=True,
+    )
+    ban_time: float = setting(
+        SECONDS,
+        600,
+        "Duration of the first ban of an address; each further one within a week lasts twice as "
+        "long, up to a week. 0 for no bans.",
+        live=True,
+    )
+    allow_networks: str | None = setting(
+        TEXT,
+        None,
+        "File with addresses and networks, one a line, that are never banned or denied; read again "
+        "when it changes.",
+    )
+    deny_networks: str | None = setting(
+        TEXT,
+        None,
+        "File with addresses and networks, one a line, whose connections are refused; read again "
+        "when it changes.",
+    )
+
+    @property
+    def ban_rules(self) -> BanRules:
+        """The rules for automatic bans."""
+        return BanRules(self.ban_after if self.ban_time else 0, self.ban_time)

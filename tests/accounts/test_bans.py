@@ -1,0 +1,160 @@
+"""Bans: points of failed logins, growing times, lists of networks, and what stays in memory."""
+
+import math
+from ipaddress import ip_network
+
+import pytest
+
+from ftpservice.accounts import bans as module
+from ftpservice.accounts.bans import Ban, BanList, BanRules, parse_networks
+from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal
+
+STRANGER = "198.51.100.7"
+DAY = 86_400.0
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def bans(clock):
+    made = BanList(clock, BanRules(3, 600.0))
+    made.saved = []
+    made.save = made.saved.append
+    return made
+
+
+def failed(bans, peer=STRANGER, reason=LoginRefusal.WRONG_PASSWORD, times=1):
+    for _ in range(times):
+        bans.count_failure(LoginFailed(0.0, 1, peer, "ann", reason))
+
+
+def test_failed_logins_ban_an_address_for_a_time(bans, clock):
+    failed(bans, times=2)
+    assert bans.refusal(STRANGER) is None
+    failed(bans)
+    refused = bans.refusal(STRANGER)
+    assert refused == (
+        "Your address is banned until 1970-01-12 13:56:40 UTC: too many failed logins."
+    )
+    assert bans.refusal("198.51.100.8") is None
+    clock.now += 600.0
+    assert bans.refusal(STRANGER) is None
+    assert bans.bans() == []
+
+
+def test_each_further_ban_lasts_twice_as_long(bans, clock):
+    lasted = []
+    for _ in range(14):
+        failed(bans, times=3)
+        (ban,) = bans.bans()
+        lasted.append(ban.until - clock.now)
+        clock.now = ban.until
+    assert lasted[:4] == [600.0, 1200.0, 2400.0, 4800.0]
+    assert lasted[-1] == module.MAX_BAN_SECONDS
+    clock.now += module.REMEMBERED_SECONDS + 1
+    bans.ban(ip_network("10.0.0.0/8"), 1.0)
+    failed(bans, times=3)
+    assert bans.bans()[-1].until - clock.now == 600.0
+
+
+def test_points_drain(bans, clock):
+    for _ in range(20):
+        failed(bans)
+        clock.now += module.DRAIN_SECONDS / 3
+    assert bans.bans() == []
+
+
+def test_an_unknown_name_counts_twice_and_other_reasons_not_at_all(bans):
+    failed(bans, reason=LoginRefusal.BUSY, times=50)
+    failed(bans, reason=LoginRefusal.EXPIRED, times=50)
+    bans.count_failure(LoggedIn(0.0, 1, STRANGER, "ann"))
+    assert bans.refusal(STRANGER) is None
+    failed(bans, reason=LoginRefusal.UNKNOWN_NAME, times=2)
+    assert bans.refusal(STRANGER) is not None
+
+
+def test_ipv6_is_counted_by_its_network(bans):
+    for number in range(3):
+        failed(bans, peer=f"2001:db8::{number}")
+    assert bans.refusal("2001:db8::ffff") is not None
+    assert bans.refusal("2001:db8:0:1::1") is None
+    assert bans.unban(ip_network("2001:db8::1"))
+    assert bans.refusal("2001:db8::ffff") is None
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "local", "::ffff:127.0.0.1"])
+def test_this_machine_is_never_banned_by_itself(bans, peer):
+    failed(bans, peer=peer, times=99)
+    assert bans.bans() == []
+
+
+def test_no_limit_is_no_ban(bans):
+    bans.rules = BanRules()
+    failed(bans, times=99)
+    assert bans.bans() == []
+
+
+def test_an_administrator_bans_and_unbans(bans, clock):
+    bans.ban(ip_network("198.51.100.0/24"), None, "spam")
+    clock.now += 1.0
+    bans.ban(ip_network("203.0.113.5"), 60.0)
+    assert bans.refusal(STRANGER) == "Your address is banned: spam."
+    assert "by an administrator" in bans.refusal("203.0.113.5")
+    assert [str(ban.network) for ban in bans.bans()] == ["198.51.100.0/24", "203.0.113.5/32"]
+    clock.now += 61.0
+    assert bans.refusal("203.0.113.5") is None
+    assert not bans.unban(ip_network("203.0.113.5"))
+    assert bans.unban(ip_network("198.51.100.0/24"))
+    assert bans.refusal(STRANGER) is None
+    assert len(bans.saved) == 4
+
+
+def test_a_ban_that_must_be_lifted_is_not_shortened_by_failures(bans):
+    bans.ban(ip_network(STRANGER))
+    failed(bans, times=9)
+    assert bans.bans()[0].until == math.inf
+
+
+def test_the_allow_list_wins_over_bans_and_the_deny_list(bans):
+    denied = parse_networks("198.51.100.0/24  # all of them\n\n# nothing\n")
+    bans.use_networks((), denied)
+    assert bans.refusal(STRANGER) == "Connections from your address are not allowed."
+    bans.use_networks(parse_networks(STRANGER), denied)
+    assert bans.refusal(STRANGER) is None
+    failed(bans, times=9)
+    bans.ban(ip_network(STRANGER))
+    assert bans.refusal(STRANGER) is None
+    assert bans.refusal("198.51.100.8") is not None
+
+
+def test_a_list_with_an_error_names_the_line():
+    with pytest.raises(ValueError, match="line 2: 'somewhere'"):
+        parse_networks("10.0.0.0/8\nsomewhere\n")
+
+
+def test_what_is_remembered_is_bounded(bans, monkeypatch):
+    monkeypatch.setattr(module, "MAX_SCORES", 10)
+    monkeypatch.setattr(module, "MAX_BANS", 10)
+    for number in range(100):
+        failed(bans, peer=f"198.51.100.{number}")
+    assert len(bans._scores) == 10
+    for number in range(100):
+        failed(bans, peer=f"203.0.113.{number}", times=3)
+    assert len(bans.bans()) == 10
+
+
+def test_bans_of_an_earlier_run_are_in_force(bans, clock):
+    network = ip_network("198.51.100.0/24")
+    bans.load([Ban(network, "spam", clock.now), Ban(ip_network("203.0.113.5"), "", 0.0, 1.0)])
+    assert bans.refusal(STRANGER) == "Your address is banned: spam."
+    assert [ban.network for ban in bans.bans()] == [network]

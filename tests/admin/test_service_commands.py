@@ -1,0 +1,248 @@
+"""Commands to a running service: sessions, bans over a restart, drain; with real connections."""
+
+import json
+import os
+import socket
+import stat
+import sys
+from contextlib import contextmanager
+
+import pytest
+from click.testing import CliRunner
+
+from ftpservice.admin.cli import ftpservice
+from tests.support.service_process import PATIENCE, Program
+
+SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SETTINGS = """listen = ["haproxy:tcp:0:interface=127.0.0.1"]
+simple = ["haproxy:tcp:0:interface=127.0.0.1"]
+auth = ["memory:ann:secret"]
+allow-plaintext = true
+ban-after = 3
+deny-networks = "denied"
+"""
+STRANGER = "198.51.100.7"
+
+
+class Client:
+    """A client behind a load balancer, which sends its address in a PROXY header."""
+
+    def __init__(self, port, address):
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.socket.sendall(f"PROXY TCP4 {address} 127.0.0.1 1000 21\r\n".encode())
+        self.file = self.socket.makefile("rb")
+        self.greeting = self.line()
+
+    def line(self):
+        return self.file.readline().decode().strip()
+
+    def ask(self, command):
+        self.socket.sendall(command.encode() + b"\r\n")
+        return self.line()
+
+    def login(self, password="secret"):
+        self.ask("USER ann")
+        return self.ask(f"PASS {password}")
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Service:
+    """A running service and its commands."""
+
+    def __init__(self, program, place):
+        self.program = program
+        self.place = place
+        self.port = program.port()
+        self.clients = []
+
+    def client(self, address=STRANGER):
+        self.clients.append(Client(self.port, address))
+        return self.clients[-1]
+
+    def run(self, *words):
+        done = CliRunner().invoke(ftpservice, [*words, "--socket", str(self.socket)])
+        return done.exit_code, done.stdout + done.stderr
+
+    def json(self, *words):
+        status, output = self.run(*words, "--json")
+        assert status == 0, output
+        return json.loads(output)
+
+    @property
+    def socket(self):
+        return self.place / "var" / "control.sock"
+
+
+@contextmanager
+def running(place):
+    (place / "ftp.toml").write_text(SETTINGS)
+    (place / "denied").touch()
+    with Program([*SERVE, "--config", "ftp.toml"], place) as program:
+        service = Service(program, place)
+        try:
+            yield service
+        finally:
+            for client in service.clients:
+                client.close()
+
+
+@pytest.fixture
+def service(tmp_path):
+    with running(tmp_path) as made:
+        yield made
+
+
+def test_failed_logins_ban_an_address_until_it_is_unbanned(service):
+    client = service.client()
+    for _ in range(3):
+        assert client.login("wrong").startswith("530")
+    refused = service.client().greeting
+    assert refused.startswith("421 Your address is banned until ")
+    assert service.client("198.51.100.8").login().startswith("230")
+    (ban,) = service.json("bans")
+    assert (ban["network"], ban["reason"]) == (f"{STRANGER}/32", "too many failed logins")
+    assert service.run("unban", STRANGER)[0] == 0
+    assert service.client().greeting.startswith("220")
+    assert service.run("unban", STRANGER) == (1, f"ftpservice: {STRANGER}/32 is not banned\n")
+
+
+def test_a_ban_ends_sessions_and_survives_a_restart(tmp_path):
+    with running(tmp_path) as service:
+        client, other = service.client(), service.client("203.0.113.1")
+        assert client.login().startswith("230")
+        made = service.json("ban", "198.51.100.0/24", "--for", "2h", "--reason", "spam")
+        assert made["ended"] == [1]
+        assert client.line().startswith("421 An administrator has banned your address")
+        assert other.login().startswith("230")
+        assert "is banned until" in service.run("ban", "192.0.2.1")[1]
+        assert service.program.stopped() == 0
+        assert not service.socket.exists()
+    with running(tmp_path) as service:
+        assert service.client().greeting.startswith("421 Your address is banned until ")
+        assert len(service.json("bans")) == 2
+
+
+def test_sessions_are_listed_and_kicked(service):
+    first, second = service.client(), service.client("203.0.113.1")
+    assert first.login().startswith("230")
+    assert first.ask("NOOP").startswith("200")
+    found = {session["session"]: session for session in service.json("who")}
+    assert (found[1]["user"], found[1]["address"]) == ("ann", STRANGER)
+    assert (found[2]["user"], found[2]["protocol"]) == ("", "ftp")
+    assert "ann" in service.run("who")[1]
+    assert service.json("kick", "1") == {"ended": [1]}
+    assert first.line().startswith("421 An administrator has ended the session")
+    assert service.run("kick", "99")[0] == 1
+    assert service.json("kick", "--from", "203.0.113.0/24") == {"ended": [2]}
+    assert second.line().startswith("421")
+    third = service.client()
+    third.login()
+    assert 3 in service.json("kick", "--user", "ann")["ended"]
+    assert service.run("kick", "--user", "ann", "--from", "::1")[0] == 2
+
+
+def test_a_drained_service_finishes_its_transfers(service):
+    client = service.client("127.0.0.1")
+    client.login()
+    port = int(client.ask("EPSV").split("|")[3])
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as data:
+        data.sendall(b"first half, ")
+        assert client.ask("STOR letter").startswith("150")
+        assert service.json("drain") == {"accepts": False, "sessions": 1}
+        assert service.client().greeting.startswith("421 The service is about to stop")
+        data.sendall(b"second half")
+    assert client.line().startswith("226")
+    assert client.line().startswith("421")
+    assert service.json("drain", "--wait") == {"accepts": False, "sessions": 0}
+    assert service.json("drain", "--undo")["accepts"]
+    assert service.client().greeting.startswith("220")
+    assert (service.place / "var/files/letter").read_bytes() == b"first half, second half"
+
+
+def test_the_list_of_denied_networks_is_read_again(service):
+    assert service.client().greeting.startswith("220")
+    (service.place / "denied").write_text("198.51.100.0/24\n")
+    service.program.line("1 are denied")
+    assert service.client().greeting == "421 Connections from your address are not allowed."
+    (service.place / "denied").write_text("nonsense\n")
+    service.program.line("denied, line 1: 'nonsense'.*the previous networks stay in force")
+    assert service.client().greeting.startswith("421")
+
+
+def test_the_report_of_the_service(service):
+    service.client().login()
+    assert "Logins" in service.run("report")[1]
+    assert service.json("report")[0].startswith("Activity since")
+
+
+def test_the_socket_belongs_to_its_user(service):
+    mode = os.lstat(service.socket).st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_the_socket_is_found_by_the_settings_file(service, monkeypatch):
+    monkeypatch.chdir(service.place)
+    done = CliRunner().invoke(ftpservice, ["who", "--config", "ftp.toml"])
+    assert (done.exit_code, "SESSION" in done.stdout) == (0, True)
+    done = CliRunner().invoke(ftpservice, ["who", "--config", "none.toml"])
+    assert done.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("who",), ("kick", "1"), ("ban", "::1"), ("unban", "::1"), ("bans",), ("drain",)]
+)
+def test_a_service_that_does_not_run(tmp_path, words):
+    done = CliRunner().invoke(ftpservice, [*words, "--socket", str(tmp_path / "none")])
+    assert done.exit_code == 3
+    assert "is the service running?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b"nonsense\n", "not a request"),
+        (b"[]\n", "not a request"),
+        (b'{"command": "format"}\n', "the commands are who, kick"),
+        (b'{"command": "kick"}\n', "needs a session, a user or a network"),
+        (b'{"command": "ban", "network": "here"}\n', "not an address or network"),
+        (b'{"command": "ban", "network": "::1", "duration": "soon"}\n', "not a duration"),
+    ],
+)
+def test_bad_requests_are_answered(service, line, error):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(PATIENCE)
+        connection.connect(str(service.socket))
+        connection.sendall(line)
+        answer = json.loads(connection.makefile("rb").readline())
+    assert not answer["ok"]
+    assert error in answer["error"]
+
+
+def test_a_request_without_end_is_cut(service):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(PATIENCE)
+        connection.connect(str(service.socket))
+        with pytest.raises(OSError):
+            for _ in range(100):
+                connection.sendall(b"x" * 65536)
+    assert service.run("who")[0] == 0
+
+
+def test_a_second_service_does_not_take_the_socket(service):
+    with Program([*SERVE, "--config", "ftp.toml"], service.place) as second:
+        second.line("another service listens there")
+        assert second.ended() == 1
+    assert service.run("who")[0] == 0
+
+
+def test_the_socket_of_a_killed_service_is_replaced(tmp_path):
+    with running(tmp_path) as service:
+        service.program.process.kill()
+        service.program.ended()
+        assert service.socket.exists()
+    with running(tmp_path) as service:
+        assert service.run("who")[0] == 0
