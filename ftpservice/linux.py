@@ -11,6 +11,8 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "AT_FDCWD",
@@ -21,6 +23,7 @@ __all__ = [
     "UNSUPPORTED_ERRNOS",
     "is_cached",
     "open_beneath",
+    "short_socket_path",
     "system_call",
 ]
 
@@ -44,6 +47,8 @@ UNSUPPORTED_ERRNOS = (
 )
 """What a kernel, a filesystem or a sandbox says when it lacks a call. Filesystems do not agree on
 one of these, so whatever can be done in another way is, after any of them."""
+MAX_SOCKET_PATH_BYTES = 107
+"""The longest path of a UNIX socket (unix(7))."""
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 # The numbers hold for 64-bit processes only.
@@ -94,3 +99,20 @@ def is_cached(descriptor: int, offset: int, size: int) -> bool:
         return False
     pages = (offset + size + PAGE_SIZE - 1) // PAGE_SIZE - offset // PAGE_SIZE
     return int.from_bytes(counts.raw[:8], sys.byteorder) >= pages
+
+
+@contextmanager
+def short_socket_path(path: str) -> Iterator[str]:
+    """Provide a path of a UNIX socket that is short enough; through ``/proc`` for a long one.
+
+    Raises `OSError` if its directory cannot be opened.
+    """
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        yield path
+        return
+    directory, name = os.path.split(path)
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)

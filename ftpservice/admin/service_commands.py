@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ftpservice.activity.text_table import duration_text, printable_text, table_lines
+from ftpservice.linux import short_socket_path
 
 __all__ = ["SERVICE_COMMANDS", "request"]
 
@@ -42,7 +43,8 @@ def request(path: str, command: str, **parameters: Any) -> Any:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_SECONDS)
-            connection.connect(path)
+            with short_socket_path(path) as short:
+                connection.connect(short)
             connection.sendall(json.dumps({"command": command} | parameters).encode() + b"\n")
             with connection.makefile("rb") as file:
                 line = file.readline(MAX_ANSWER_BYTES)

@@ -13,7 +13,7 @@ import socket
 import stat
 import struct
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from typing import Any
 
 from twisted.application.service import Service
@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.protocols.policies import TimeoutMixin
 
+from ftpservice.linux import short_socket_path
 from ftpservice.service.settings.directories import Owner
 from ftpservice.service.settings.errors import CannotStart, error_text
 
@@ -36,8 +37,6 @@ REQUEST_SECONDS = 10
 MAX_CONNECTIONS = 20
 PEER_CREDENTIALS = struct.Struct("3i")
 """``struct ucred``: process, user, group (unix(7))."""
-MAX_PATH_BYTES = 107
-"""Of a UNIX socket on Linux (unix(7))."""
 
 Action = Callable[[Mapping[str, Any]], Any]
 """Does what a request says; returns a JSON value. Raises `BadRequest`."""
@@ -125,18 +124,16 @@ class ControlSocket(Service):
         self._factory = RequestFactory(actions, reactor)
         self._reactor = reactor
         self._owner = owner
+        self._open_path = ExitStack()
         self._port: IListeningPort | None = None
 
     def privilegedStartService(self) -> None:
         """Bind the socket."""
-        if len(os.fsencode(self.path)) > MAX_PATH_BYTES:
-            raise CannotStart(
-                f"control-socket {self.path}: longer than {MAX_PATH_BYTES} bytes; set another path"
-            )
         try:
             _remove_stale(self.path)
             with socket.socket(socket.AF_UNIX) as listening:
-                listening.bind(self.path)
+                # Twisted removes the file by this path at the end.
+                listening.bind(self._open_path.enter_context(short_socket_path(self.path)))
                 listening.listen(MAX_CONNECTIONS)
                 listening.setblocking(False)
                 self._port = self._reactor.adoptStreamPort(
@@ -159,9 +156,11 @@ class ControlSocket(Service):
         port, self._port = self._port, None
         if port is None:
             return succeed(None)
-        with suppress(OSError):
-            os.unlink(self.path)
-        return maybeDeferred(port.stopListening)
+        return maybeDeferred(port.stopListening).addBoth(self._stopped)
+
+    def _stopped(self, result: Any) -> Any:
+        self._open_path.close()
+        return result
 
 
 def _remove_stale(path: str) -> None:
@@ -174,7 +173,8 @@ def _remove_stale(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
-            probe.connect(path)
+            with short_socket_path(path) as short:
+                probe.connect(short)
         except ConnectionRefusedError:
             os.unlink(path)
             return

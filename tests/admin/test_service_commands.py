@@ -246,3 +246,13 @@ def test_the_socket_of_a_killed_service_is_replaced(tmp_path):
         assert service.socket.exists()
     with running(tmp_path) as service:
         assert service.run("who")[0] == 0
+
+
+def test_a_data_directory_with_a_long_path(tmp_path):
+    place = tmp_path / ("x" * 120)
+    place.mkdir()
+    with running(place) as service:
+        assert service.run("who")[0] == 0
+        assert stat.S_IMODE(os.lstat(service.socket).st_mode) == 0o600
+        assert service.program.stopped() == 0
+        assert not service.socket.exists()
