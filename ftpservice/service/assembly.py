@@ -91,12 +91,7 @@ def assemble(
         exit_with_failure(reactor, logs.close)
 
     def banner() -> list[str]:
-        return banner_lines(
-            source.describe(),
-            login_summary(options.settings, options.checkers),
-            _listening_addresses(listeners),
-            _tls_summary(options.settings, certificates),
-        )
+        return _banner(options, source, listeners, certificates)
 
     listeners = Listeners(
         parsed, lambda listener: _factory_of(listener, factory, reactor), check, fail
@@ -107,6 +102,20 @@ def assemble(
     _add_control_socket(service, options, ServiceActions(factory, report, bans.bans), reactor)
     _reload_settings(service, options, reactor, console)
     return service
+
+
+def _banner(
+    options: ServiceOptions,
+    source: IStorageSource,
+    listeners: Listeners,
+    certificates: LoadedCertificates | None,
+) -> list[str]:
+    return banner_lines(
+        source.describe(),
+        login_summary(options.settings, options.checkers),
+        _listening_addresses(listeners),
+        _tls_summary(options.settings, certificates),
+    )
 
 
 def _add_control_socket(
