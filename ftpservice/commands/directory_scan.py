@@ -32,7 +32,7 @@ MAX_SORTED_ENTRIES = 20_000
 MAX_DEPTH = 32
 MAX_DIRECTORIES = 10_000
 """Directories that the leading components of a pattern may match, or ``LIST -R`` may read."""
-ENTRIES_PER_TURN = 200
+ENTRIES_PER_TURN = 500
 """Entries that are matched, or formatted, in one step."""
 
 SortKey = Callable[[Entry], tuple[float, str]]

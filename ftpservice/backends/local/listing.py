@@ -92,9 +92,8 @@ class LocalListing:
             if self._access is None and self._descriptor >= 0:
                 self._access = DirectoryAccess(self._descriptor)
             while self._descriptor >= 0 and not found:
-                names = list(islice(self._names, size))
-                found = self._entries(names)
-                if len(names) < size:
+                found, is_at_end = self._entries(size)
+                if is_at_end:
                     self._close()
             return found
 
@@ -109,13 +108,18 @@ class LocalListing:
             self._names.close()
             os.close(descriptor)
 
-    def _entries(self, names: list[os.DirEntry[str]]) -> list[Entry]:
-        """Return the entries of those that still exist and are not hidden."""
+    def _entries(self, size: int) -> tuple[list[Entry], bool]:
+        """Read up to ``size`` names; tell whether that was the end of the directory.
+
+        Returns the entries of those that still exist and are not hidden.
+        """
         directory_access = self._access
         assert directory_access is not None
         known = directory_access.known
         found: list[Entry] = []
-        for item in names:
+        count = 0
+        for item in islice(self._names, size):
+            count += 1
             name = item.name
             if not name.isascii():
                 name = decoded(name)
@@ -136,4 +140,4 @@ class LocalListing:
             if entry.kind is Kind.LINK:
                 entry = self._links.entry_for(entry, os.fsencode(item.name), self._descriptor)
             found.append(entry)
-        return found
+        return found, count < size

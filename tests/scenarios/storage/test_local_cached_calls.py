@@ -72,7 +72,7 @@ def test_links_out_of_the_tree_use_the_pool(known):
 
 
 def test_unknown_owner_names_use_the_pool(known, monkeypatch):
-    monkeypatch.setattr(local_facts, "_known_owners", {})
+    monkeypatch.setattr(local_facts, "_known_shared", {})
     asking = Deferred.fromCoroutine(known.storage.stat(FILE))
     assert not asking.called
     opening = Deferred.fromCoroutine(known.storage.open_reading(FILE))

@@ -21,26 +21,37 @@ KINDS = {
     stat.S_IFDIR: Kind.DIRECTORY,
     stat.S_IFLNK: Kind.LINK,
 }
-MAX_CACHED_NAMES = 4096
+MAX_CACHED = 4096
+DIRECTORY = Kind.DIRECTORY
 
 
-_known_owners: dict[int, str] = {}
-_known_groups: dict[int, str] = {}
+_known_shared: dict[tuple[int, int, int], tuple[Kind, int, str, str]] = {}
+"""What files with the same mode, owner and group share: kind, permission bits and names."""
 
 
-def _find_name(names: dict[int, str], lookup: Callable[[int], Any], number: int) -> str:
-    """Look a user's or group's name up and remember it in ``names``; the number if it has none.
+def _find_shared(key: tuple[int, int, int]) -> tuple[Kind, int, str, str]:
+    """Look the names of an owner and a group up and remember them; their numbers if they have none.
 
     May ask a directory service, so not for the reactor thread.
     """
+    mode, user, group = key
+    shared = (
+        KINDS.get(stat.S_IFMT(mode), Kind.OTHER),
+        stat.S_IMODE(mode),
+        _name_of(pwd.getpwuid, user),
+        _name_of(grp.getgrgid, group),
+    )
+    if len(_known_shared) >= MAX_CACHED:
+        _known_shared.clear()
+    _known_shared[key] = shared
+    return shared
+
+
+def _name_of(lookup: Callable[[int], Any], number: int) -> str:
     try:
-        name = str(lookup(number)[0])
+        return str(lookup(number)[0])
     except (KeyError, OSError):
-        name = str(number)
-    if len(names) >= MAX_CACHED_NAMES:
-        names.clear()
-    names[number] = name
-    return name
+        return str(number)
 
 
 def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entry:
@@ -49,18 +60,19 @@ def entry_of(name: str, facts: os.stat_result, access: int = ANY_ACCESS) -> Entr
     A long listing calls this a hundred thousand times. Looks names of owners and groups up, so it
     may block the first time.
     """
-    mode, inode, device, links, user, group, size = facts[:7]
-    kind = KINDS.get(mode & 0o170000, Kind.OTHER)
+    mode, inode, device, links, user, group, size, _, _, _ = facts
+    key = (mode, user, group)
+    kind, bits, owner_name, group_name = _known_shared.get(key) or _find_shared(key)
     return _new_entry(
         Entry,
         (
             name,
             kind,
-            0 if kind is Kind.DIRECTORY else size,
+            0 if kind is DIRECTORY else size,
             facts.st_mtime,
-            mode & 0o7777,
-            _known_owners.get(user) or _find_name(_known_owners, pwd.getpwuid, user),
-            _known_groups.get(group) or _find_name(_known_groups, grp.getgrgid, group),
+            bits,
+            owner_name,
+            group_name,
             links,
             "%xg%x" % (device, inode),  # noqa: UP031 - half the time of an f-string
             None,
@@ -79,7 +91,7 @@ _new_entry = tuple.__new__
 
 def names_are_known(facts: os.stat_result) -> bool:
     """Return whether `entry_of` will not block."""
-    return facts.st_uid in _known_owners and facts.st_gid in _known_groups
+    return (facts.st_mode, facts.st_uid, facts.st_gid) in _known_shared
 
 
 def require_file(facts: os.stat_result, path: VirtualPath) -> None:
