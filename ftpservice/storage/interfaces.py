@@ -163,7 +163,8 @@ class IWriting(Interface):
 
         Bytes appended to a file that was renamed meanwhile are in the renamed file: the entry's
         name then differs from that of ``path``, and is empty if it is not known.
-        After an error nothing is published, and the transaction has ended as by ``abandon``.
+        After an error nothing is published, and the transaction has ended as by ``abandon``. After
+        ``abandon``, this and ``write`` raise a `StorageError`.
         """
 
     def abandon() -> Awaitable[None]:
@@ -203,8 +204,10 @@ class IStorage(Interface):
     def rename(source: VirtualPath, target: VirtualPath, replace: bool = True) -> Awaitable[None]:
         """Rename a file or directory; a file at ``target`` is replaced if ``replace``.
 
-        Raises `PathNotFound`, `Exists`, `IsDirectory`, `NotDirectory`, `NotEmpty`, `InvalidName`
-        (into itself).
+        Raises `PathNotFound` (no ``source``, or no parent of ``target``) and `InvalidName` (a
+        directory into itself). With something at ``target`` raises `Exists` if not ``replace``,
+        `IsDirectory` for a file onto a directory, `NotDirectory` for a directory onto a file, and
+        `NotEmpty` or `Exists` for a directory onto one with entries. To the same name is no error.
         """
 
     def open_reading(path: VirtualPath) -> Awaitable[IReading]:

@@ -53,7 +53,8 @@ class Entry(NamedTuple):
     """Where a link points: a path from the root, or relative to the directory that holds the link;
     empty for anything but a link, and where the target is not shown."""
     access: int = ANY_ACCESS
-    """What the storage allows in general, at least in a listing; rights are applied in addition."""
+    """What the storage can do with it for anybody, a sum of 4 (read), 2 (write), 1 (enter) and 8
+    (rename and remove), in a listing at least; the rights of the account limit it further."""
     time_grain: float = 0.0
     """Where a client read it from LIST: seconds by which the true time may be later."""
     size_known: bool = True

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.docs_pages import EXAMPLES, read, write_examples
+from tests.support.docs_pages import EXAMPLES, blocks, read, write_examples
 from tests.support.service_process import PATIENCE, Program, checkout_environment
 
 BIN = Path(sys.executable).parent
@@ -47,6 +47,28 @@ def test_the_example_storage_keeps_the_contract(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout
     tests = int(re.findall(r"PASSED \(successes=(\d+)\)", ended.stdout)[0])
     assert tests >= 160
+
+
+def test_the_examples_of_tests_pass(tmp_path: Path) -> None:
+    with_block, by_trial = (
+        block.text for block in blocks("python") if "import LoopbackService" in block.text
+    )
+    (tmp_path / "test_with_block.py").write_text(with_block, encoding="utf-8")
+    (tmp_path / "test_by_trial.py").write_text(by_trial, encoding="utf-8")
+    runs = [
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:twisted", "test_with_block.py"],
+        [str(BIN / "trial"), "test_by_trial"],
+    ]
+    for run, passed in zip(runs, ("1 passed", "successes=1"), strict=True):
+        ended = subprocess.run(
+            run,
+            cwd=tmp_path,
+            env=example_environment(),
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
+        )
+        assert (ended.returncode, passed in ended.stdout) == (0, True), ended.stdout + ended.stderr
 
 
 @contextmanager

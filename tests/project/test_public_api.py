@@ -135,6 +135,29 @@ def test_docs_and_examples_import_from_doors_only(text: str) -> None:
             assert set(outside) <= set(DOORS)
 
 
+GUIDES = ("developers.md", "storage-authors.md", "client.md")
+CALLED = re.compile(r"\.(\w+)\(|[(,] ?(\w+)=")
+"""The name of a method that is called, or of a keyword argument."""
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_calls_and_arguments_that_a_guide_names_exist(guide: str) -> None:
+    """In its prose; the blocks are checked by what runs them."""
+    text = (CHECKOUT / "docs" / guide).read_text(encoding="utf-8")
+    sources = [text for name, text in SOURCES]
+    for door in DOORS:
+        module = import_module(door)
+        for name in module.__all__:
+            home = inspect.getmodule(getattr(module, name))
+            sources.append(inspect.getsource(home) if home is not None else "")
+    known = set(re.findall(r"\w+", "".join(sources))) | {"get_context"}
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    codes = re.findall(r"`([^`\n]+)`", prose)
+    named = {name for code in codes for pair in CALLED.findall(code) for name in pair if name}
+    assert named
+    assert named - known == set()
+
+
 def loaded_by(program: str) -> set[str]:
     """Return the top-level modules that a program has loaded at its end."""
     ended = subprocess.run(
