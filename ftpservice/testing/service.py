@@ -59,6 +59,8 @@ class MemoryFiles:
         self.storage = MemoryStorage()
         """The files: an `IStorage`."""
         self._accounts = dict(accounts)
+        if rights not in PRESETS:
+            raise ValueError(f"unknown rights {rights!r} (known: {', '.join(PRESETS)})")
         self._rights = PRESETS[rights]
 
     def _new_factory(self, reactor: Any, settings: SessionSettings | None) -> FTPFactory:

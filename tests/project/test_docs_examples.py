@@ -57,7 +57,7 @@ def test_the_examples_of_tests_pass(tmp_path: Path) -> None:
     (tmp_path / "test_by_trial.py").write_text(by_trial, encoding="utf-8")
     runs = [
         [sys.executable, "-m", "pytest", "-q", "-p", "no:twisted", "test_with_block.py"],
-        [str(BIN / "trial"), "test_by_trial"],
+        [str(BIN / "trial"), "test_by_trial.py"],
     ]
     for run, passed in zip(runs, ("1 passed", "successes=1"), strict=True):
         ended = subprocess.run(

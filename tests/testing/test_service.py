@@ -77,6 +77,11 @@ def test_files_are_there_without_a_reactor():
         service.make_directory("/sub")
 
 
+def test_unknown_rights_are_refused():
+    with pytest.raises(ValueError, match="known: read, full"):
+        LoopbackService(rights="none")
+
+
 def test_a_with_block_runs_it_in_a_thread():
     text = """
 import ftplib
