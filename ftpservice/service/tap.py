@@ -1,4 +1,4 @@
-"""The ``twistd`` plugin: options and service; the only module that imports the reactor."""
+"""The ``twistd`` plugin: options and service, with the reactor of the process."""
 
 from __future__ import annotations
 

@@ -57,13 +57,15 @@ def test_the_examples_of_tests_pass(tmp_path: Path) -> None:
     (tmp_path / "test_by_trial.py").write_text(by_trial, encoding="utf-8")
     runs = [
         [sys.executable, "-m", "pytest", "-q", "-p", "no:twisted", "test_with_block.py"],
-        [str(BIN / "trial"), "test_by_trial.py"],
+        [str(BIN / "trial"), "test_by_trial"],
     ]
+    environment = example_environment()
+    environment["PYTHONPATH"] += f"{os.pathsep}{tmp_path}"
     for run, passed in zip(runs, ("1 passed", "successes=1"), strict=True):
         ended = subprocess.run(
             run,
             cwd=tmp_path,
-            env=example_environment(),
+            env=environment,
             capture_output=True,
             text=True,
             timeout=2 * PATIENCE,
