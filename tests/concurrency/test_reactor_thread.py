@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 from tests.support.service_process import PATIENCE, checkout_environment
 
@@ -16,8 +15,13 @@ from ftpservice.concurrency.reactor_thread import ReactorThread
 
 call = ReactorThread.shared.call
 
+begun = threading.Event()
+
 def never(name):
-    return lambda reactor: Deferred(lambda it: (print("cancelled", name, flush=True)))
+    def begin(reactor):
+        begun.set()
+        return Deferred(lambda it: print("cancelled", name, flush=True))
+    return begin
 
 def refused(work):
     try:
@@ -64,7 +68,7 @@ def work():
     except Exception:
         time.sleep(60)
 threading.Thread(target=work, daemon=True).start()
-time.sleep(0.3)
+begun.wait()
 """
     assert output(text) == ["cancelled one"]
 
@@ -80,7 +84,10 @@ atexit.register(refused, lambda: call(succeed))
 
 def test_a_stopped_reactor_ends_and_refuses_calls() -> None:
     text = """
-threading.Timer(0.3, lambda: call(lambda reactor: reactor.callLater(0, reactor.stop))).start()
+def stop():
+    begun.wait()
+    call(lambda reactor: reactor.callLater(0, reactor.stop))
+threading.Thread(target=stop).start()
 try:
     call(never("waiting"))
 except Exception as error:
@@ -154,7 +161,7 @@ if child:
 def test_an_interrupt_cancels_the_call() -> None:
     text = """
 try:
-    print("ready", flush=True)
+    threading.Thread(target=lambda: begun.wait() and print("ready", flush=True)).start()
     call(never("it"))
 except KeyboardInterrupt:
     print("interrupted")
@@ -163,7 +170,6 @@ print(call(lambda reactor: "another call works"))
     with started(text) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(1)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=PATIENCE)
     assert out.splitlines() == ["cancelled it", "interrupted", "another call works"]
