@@ -1,8 +1,8 @@
-"""Checks connections and ports in batches, if they most likely need no attention by then.
+"""Checks connections and ports in batches, shortly after they have most likely ended.
 
-The peer ends a connection soon after it has received everything; a client connects to a listening
-port soon. Registered with the reactor, each of them costs system calls and an iteration of its own;
-one check of many, a little later, does not.
+A peer ends a connection soon after it has received everything; a client connects to a listening
+port soon. Registering each of them with the reactor costs system calls and an iteration; one check
+of many, a little later, does not.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 __all__ = ["BatchedChecks"]
 
 DELAY_SECONDS = 0.05
-"""Seconds until a look is due."""
+"""Seconds after which a check is due."""
 MAX_PENDING_CHECKS = 64
-"""So many wait for theirs; with more, the older half has it at once."""
+"""Maximum number of waiting checks; with more, the older half is made at once."""
 
 
 class BatchedChecks:
-    """Calls what is added to it once, soon; there is one to a clock (`of`).
+    """Calls each added function once, soon; there is one instance per clock (`of`).
 
-    It also knows who waits for the end of a peer, so that a program that stops can end them
-    (`settle`).
+    It also knows the connections that wait for their peer, so that a stopping program can close
+    them (`settle`).
     """
 
     _known: WeakKeyDictionary[Any, BatchedChecks] = WeakKeyDictionary()
@@ -35,7 +35,7 @@ class BatchedChecks:
         self._looks: deque[Callable[[], object]] = deque()
         self._due: IDelayedCall | None = None
         self.waiting: set[Callable[[], object]] = set()
-        """What ends each connection that waits for the end of its peer."""
+        """The functions that close the connections that wait for their peer."""
 
     @classmethod
     def of(cls, clock: IReactorTime) -> BatchedChecks:
@@ -54,15 +54,15 @@ class BatchedChecks:
             self._look(MAX_PENDING_CHECKS // 2)
 
     def check_soon(self, clock: IReactorTime) -> None:
-        """Call `settle` in the next turn, for callers that one of the connections has called."""
+        """Call `settle` in the next iteration, for callers that a connection has called."""
         if self._due is not None or self.waiting:
             clock.callLater(0, self.settle)
 
     def settle(self) -> None:
-        """Look at all now, and close what still waits for its peer.
+        """Make all checks now, and close the connections that still wait for their peer.
 
-        All that we had to say was sent, and acknowledged where it matters. Some connections are
-        closed before this returns, the others in the next turn of the reactor.
+        Everything was sent, and acknowledged where that matters. Some connections are closed before
+        this returns, the others in the next iteration of the reactor.
         """
         if self._due is not None and self._due.active():
             self._due.cancel()

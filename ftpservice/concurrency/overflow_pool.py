@@ -1,9 +1,9 @@
-"""Calls that hardly ever wait for anything: one thread does them all.
+"""A pool for calls that rarely block: one thread makes them all.
 
-Threads that only make system calls that return at once wait for nothing but Python's lock. More of
-them do not do more; they get in each other's way, and in the reactor's, at each of those calls:
-small uploads of ten clients took twice as long in eight threads as in one. But a disk can be slow
-at any time. So when one call takes long, the calls after it go to a pool with more threads.
+Threads whose system calls return at once wait only for the interpreter lock. More of them do not
+achieve more; they delay each other and the reactor at each call: small uploads of ten clients took
+twice as long with eight threads as with one. But a disk can be slow at any time. So if one call
+takes long, the calls after it go to a pool with more threads.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from ftpservice.concurrency.thread_pool import BlockingPool, PooledCall
 __all__ = ["OverflowPool"]
 
 RECHECK_SECONDS = 0.005
-"""Seconds that one call may keep others waiting."""
+"""Seconds that one call may delay others."""
 
 
 class OverflowPool(BlockingPool):
-    """A pool of one thread, and of those of ``others`` while that one is held up."""
+    """A pool of one thread, which uses the pool ``others`` while a call blocks it."""
 
     def __init__(self, reactor: Any, others: BlockingPool, name: str = "storage") -> None:
-        """``reactor`` has to have a clock, too."""
+        """``reactor`` must have a clock, too."""
         super().__init__(reactor, f"{name}, brief", threads=1)
         self._clock = reactor
         self._others = others
         self._look_due: IDelayedCall | None = None
 
     def stop(self) -> Deferred[None]:
-        """Take no more calls; fires when the thread has ended."""
+        """Refuse further calls; fires when the thread has ended."""
         if self._look_due is not None:
             self._look_due.cancel()
             self._look_due = None
@@ -49,7 +49,7 @@ class OverflowPool(BlockingPool):
         self._look_due = self._clock.callLater(RECHECK_SECONDS, self._look, self._begun)
 
     def _look(self, begun: int) -> None:
-        """Have others do what waits, if the thread has begun nothing since."""
+        """Move the waiting calls to the other pool if the thread has begun none since."""
         self._look_due = None
         if self._begun == begun:
             with suppress(Empty):

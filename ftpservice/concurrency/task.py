@@ -1,8 +1,7 @@
-"""A coroutine on its way: what `Deferred.fromCoroutine` does, for those that mostly do not wait.
+"""Runs a coroutine as `Deferred.fromCoroutine` does, at a lower cost if it mostly does not wait.
 
-Commands are carried out by the hundred thousand and most end where they began. One that never
-waits costs a call here; `cancel` reaches what it waits for at that moment, and only that, so that
-a coroutine may still wait for its tidying up.
+Most commands complete without waiting. A coroutine that never waits costs one call here; `cancel`
+cancels only what it waits for at that moment, so a coroutine may wait for its cleanup afterwards.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ T = TypeVar("T")
 def drop_tracebacks(error: BaseException) -> None:
     """Remove the tracebacks of an error and of its causes.
 
-    Those know files and directories, and often the error itself: rings that keep things open
-    until the collector comes by, which can take hours where little happens.
+    They refer to files and directories, and often to the error itself: reference cycles that keep
+    them open until the garbage collector runs, which can take hours in an idle process.
     """
     known: BaseException | None = error
     while known is not None:
@@ -31,9 +30,9 @@ def drop_tracebacks(error: BaseException) -> None:
 
 
 class Task(Generic[T]):
-    """Carries a coroutine on; ``done`` fires with what it returns or raises.
+    """Runs a coroutine; ``done`` fires with what it returns or raises.
 
-    Begins at once. Contexts (`contextvars`) are not kept apart.
+    Begins at once. Contexts (`contextvars`) are not separated.
     """
 
     __slots__ = ("_coroutine", "_done", "_result", "_waiting", "ended", "has_returned")
@@ -42,9 +41,9 @@ class Task(Generic[T]):
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self.ended = False
-        """Whether it has come to its end."""
+        """Whether it has ended."""
         self.has_returned = False
-        """Whether it did so without an error."""
+        """Whether it has ended without an error."""
         self._coroutine = coroutine
         self._waiting: Deferred[Any] | None = None
         self._done: Deferred[T] | None = None
@@ -62,7 +61,7 @@ class Task(Generic[T]):
 
     @property
     def done(self) -> Deferred[T]:
-        """The Deferred of its end, made when it is asked for; cancelling it is `cancel`."""
+        """The Deferred of the result, made when it is requested; cancelling it is `cancel`."""
         if self._done is None:
             self._done = Deferred(lambda _done: self.cancel())
             if self.has_returned:
@@ -70,14 +69,14 @@ class Task(Generic[T]):
         return self._done
 
     def __await__(self) -> Generator[Any, Any, T]:
-        """Wait for its end; return what it returned, raise what it raised."""
+        """Wait for the end; return the result, or raise the error."""
         if self.has_returned:
             return self._result
         result: T = yield from self.done
         return result
 
     def cancel(self) -> None:
-        """Raise `CancelledError` where it waits."""
+        """Raise `CancelledError` where the coroutine waits."""
         if self._waiting is not None:
             self._waiting.cancel()
 

@@ -34,15 +34,15 @@ Ts = TypeVarTuple("Ts")
 
 
 class PoolOverloaded(Exception):
-    """More calls wait than the pool takes."""
+    """The maximum number of calls is waiting."""
 
 
 class PoolStopped(Exception):
-    """The pool was stopped and takes no more calls."""
+    """The pool was stopped and accepts no calls."""
 
 
 class BlockingRunner(Protocol):
-    """What runs blocking calls."""
+    """Runs blocking calls."""
 
     def run(
         self,
@@ -60,13 +60,13 @@ class BlockingRunner(Protocol):
         """Call ``function`` to release something: never refused, and not undone by cancelling."""
 
     def stop(self) -> Deferred[None]:
-        """Take no more calls; fires when those begun or waiting are done."""
+        """Refuse further calls; fires when those begun or waiting have ended."""
 
 
 def run_unattended(runner: BlockingRunner, function: Callable[[*Ts], object], *args: *Ts) -> None:
     """`BlockingRunner.finish` for those who do not wait; a failure is logged."""
     ending = runner.finish(function, *args)
-    ending.addErrback(lambda failure: _log.failure("letting go failed", failure))
+    ending.addErrback(lambda failure: _log.failure("releasing a resource failed", failure))
 
 
 class BlockingPool:
@@ -116,7 +116,7 @@ class BlockingPool:
         return call.result
 
     def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
-        """Call ``function`` in a thread, come what may (see `BlockingRunner.finish`)."""
+        """Call ``function`` in a thread; never refused (see `BlockingRunner.finish`)."""
         if self._stopped:
             return maybeDeferred(function, *args)
         call = PooledCall(partial(function, *args), None, must=True)
@@ -124,7 +124,7 @@ class BlockingPool:
         return call.result
 
     def stop(self) -> Deferred[None]:
-        """Take no more calls; fires when all threads have ended."""
+        """Refuse further calls; fires when all threads have ended."""
         if self._stopped:
             return succeed(None)
         self._stopped = True
@@ -146,7 +146,7 @@ class BlockingPool:
         return ended
 
     def stop_and_wait(self) -> None:
-        """Take no more calls, cancel those that wait, and block until the others are done."""
+        """Refuse further calls, cancel those that wait, and block until the others have ended."""
         self._stopped = True
         with suppress(Empty):
             while (call := self._queue.get_nowait()) is not None:
@@ -166,7 +166,7 @@ class BlockingPool:
         self._queue.put(call)
 
     def _work(self) -> None:
-        """Do what is asked for, in a thread, until there is no more to come."""
+        """Run calls in a thread, until the pool stops."""
         while (call := self._queue.get()) is not None:
             self._begun += 1
             self._done.append((call, call.outcome()))
@@ -176,7 +176,7 @@ class BlockingPool:
                 self._reactor.callFromThread(self._deliver)
 
     def _deliver(self) -> None:
-        """Pass on what is done, in the reactor thread."""
+        """Deliver results, in the reactor thread."""
         self._waking = False  # from here on, what comes too late for this turn wakes us again
         while self._done:
             call, outcome = self._done.popleft()
@@ -185,13 +185,13 @@ class BlockingPool:
                 call.result.callback(outcome)
             elif isinstance(outcome, Failure):
                 if call.must:
-                    _log.failure("letting go failed", outcome)
+                    _log.failure("releasing a resource failed", outcome)
             elif call.dispose is not None:
                 run_unattended(self, call.dispose, outcome)
 
 
 class PooledCall(Generic[T]):
-    """One queued call; ``must``: it runs even if its caller no longer waits."""
+    """One queued call; ``must``: it runs even if its caller was cancelled."""
 
     def __init__(
         self, function: Callable[[], T], dispose: Callable[[T], object] | None, must: bool = False
@@ -203,7 +203,7 @@ class PooledCall(Generic[T]):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the call was cancelled; looked at from all threads."""
+        """Whether the call was cancelled; read from all threads."""
         return bool(self.result.called)
 
     def outcome(self) -> T | Failure | None:
@@ -257,7 +257,7 @@ class InlineRunner:
             go_on()
 
     def stop(self) -> Deferred[None]:
-        """Take no more calls."""
+        """Refuse further calls."""
         self._stopped = True
         self.held = False
         self.release()

@@ -1,4 +1,4 @@
-"""A time that may pass."""
+"""A timer that can be set again and cancelled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Deadline"]
 
 
 class Deadline:
-    """Calls ``passed`` once when a time has passed; 0 seconds is never."""
+    """Calls ``passed`` once when a time has passed; 0 seconds: never."""
 
     __slots__ = ("_call", "_clock", "_passed")
 
@@ -20,7 +20,7 @@ class Deadline:
         self._call: IDelayedCall | None = None
 
     def set(self, seconds: float) -> None:
-        """Begin to wait, or begin again."""
+        """Start the timer, or start it again."""
         call = self._call
         if call is not None and call.active():
             if seconds > 0:
@@ -31,5 +31,5 @@ class Deadline:
             self._call = self._clock.callLater(seconds, self._passed)
 
     def clear(self) -> None:
-        """Do not wait any more."""
+        """Cancel the timer."""
         self.set(0)

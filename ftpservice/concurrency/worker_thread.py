@@ -1,4 +1,4 @@
-"""A second thread for one that has two things to do at a time: to receive, and to write."""
+"""A second thread for a thread that has to receive and write at the same time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Work = Callable[[], object]
 
 
 class WorkerThread:
-    """Does one thing at a time beside the thread whose it is; its thread ends with it."""
+    """Runs one call at a time beside the thread that owns it; its thread ends with that one."""
 
     def __init__(self) -> None:
         self._wanted: SimpleQueue[Work | None] = SimpleQueue()
@@ -22,12 +22,12 @@ class WorkerThread:
         work.start()
 
     def begin(self, work: Work) -> None:
-        """Have something done; `end` has to come between two."""
+        """Begin a call; `end` must be called before the next one."""
         self._is_busy = True
         self._wanted.put(work)
 
     def end(self) -> None:
-        """Wait until what was begun, if anything, is done; raises what that raised."""
+        """Wait for the call that was begun, if any; raises what it raised."""
         if self._is_busy:
             self._is_busy = False
             problem = self._done.get()

@@ -149,7 +149,7 @@ class PassiveChannel(DataChannel):
             then = min(then, until)
             if now >= then:
                 timeout = self._settings.data_timeout
-                nobody = f"nobody connected in {timeout:g} seconds"
+                nobody = f"no connection within {timeout:g} seconds"
                 raise CannotOpenDataConnection((candidates and candidates.problem) or nobody)
         elif now >= until:
             self._close_listener()

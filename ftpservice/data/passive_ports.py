@@ -36,8 +36,8 @@ KERNEL = Path("/proc/sys/net/ipv4")
 DEFAULT_DYNAMIC_PORTS = range(49152, 65536)
 """The dynamic ports (RFC 6335 §6)."""
 MAX_RANDOM_TRIES = 8
-NOBODY_CONNECTED_TEXT = "nobody connected to the passive port in time"
-PORT_RECLAIMED_TEXT = "nobody connected to the passive port before another session needed it"
+NO_CONNECTION_TEXT = "no connection to the passive port in time"
+PORT_RECLAIMED_TEXT = "no connection to the passive port before another session needed it"
 
 
 class NoPortFree(CannotOpenDataConnection):
@@ -209,4 +209,4 @@ class IdlePassivePorts:
             if until > now:
                 self._call = self._clock.callLater(until - now, self._expire)
                 return
-            self._close(holder, NOBODY_CONNECTED_TEXT)
+            self._close(holder, NO_CONNECTION_TEXT)

@@ -1,3 +1,3 @@
-"""One connection and its movers: sendfile, splice, TLS, generic; limits and graceful close."""
+"""The connection of one transfer, and the ways to move its bytes: read, sendfile, splice, TLS."""
 
 __all__: list[str] = []

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 SMALL_FILE_SIZE = 64 * 1024
-"""Bytes of a file that are read and written, or read and sent: that takes the fewest calls."""
+"""Bytes up to which a file is moved by reading and writing, which takes the fewest calls."""
 
 
 @implementer(IHalfCloseableProtocol)
@@ -128,7 +128,7 @@ class StreamConnection(Protocol):
 
     @property
     def is_truncated(self) -> bool:
-        """Whether TLS has not ended in order (so far)."""
+        """Whether the TLS stream has not ended with close_notify (so far)."""
         return self._tls is not None and not self._tls.received_close_notify
 
     def take(self) -> bytes:
@@ -183,8 +183,8 @@ class StreamConnection(Protocol):
     async def finish(self) -> None:
         """Half-close and wait until the peer has acknowledged everything.
 
-        Then the connection closes by itself, within a few seconds. Raises `TransferAborted` when it
-        breaks or stalls before.
+        Afterwards the connection closes by itself, within a few seconds. Raises `TransferAborted`
+        if it breaks or stalls before that.
         """
         self._closing = closing = self._closing or GracefulClose(
             self._stream, self._receiver, self._sender, self._clock

@@ -1,6 +1,6 @@
-"""The generic movers: chunk by chunk, between a connection and any function that reads or writes.
+"""Move bytes in chunks between a connection and a function that reads or writes a file.
 
-All counts are of bytes of the file; the connection counts what it moves itself.
+All counts are bytes of the file; the connection counts its own bytes.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ __all__ = ["CHUNK_SIZE", "PumpSource", "PumpTarget", "pump_from_connection", "pu
 log = Logger("ftpservice")
 
 CHUNK_SIZE = 256 * 1024
-"""Bytes asked of a reader at a time, at most; two chunks are in memory."""
+"""Maximum number of bytes requested from a reader at a time; two chunks are in memory."""
 
 
 class PumpSource(Protocol):
-    """What a pump receives from: a connection."""
+    """The source of a download into a file: a connection."""
 
     async def read(self) -> bytes:
-        """Return what came; empty at the peer's FIN."""
+        """Return received bytes; empty at the peer's FIN."""
 
 
 class PumpTarget(Protocol):
-    """What a pump sends to: a connection."""
+    """The destination of a file that is sent: a connection."""
 
     @property
     def chunk(self) -> int:
-        """The bytes that it likes to be given at a time."""
+        """Number of bytes per write that suits the connection."""
 
     async def write(self, data: bytes) -> None:
-        """Send, and wait until more would be welcome."""
+        """Send, and wait while the buffer is full."""
 
 
 async def pump_to_connection(
@@ -44,9 +44,9 @@ async def pump_to_connection(
     offset: int,
     end: int | None,
 ) -> int:
-    """Send from ``offset`` to ``end``, or to where ``read(offset, size)`` returns nothing.
+    """Send from ``offset`` to ``end``, or until ``read(offset, size)`` returns nothing.
 
-    The next chunk is read while one is sent. Raises `Cut`, and what ``read`` raises.
+    The next chunk is read while one is sent. Raises `TransferAborted`, and what ``read`` raises.
     """
     start = offset
 
@@ -80,9 +80,9 @@ async def _chunk(read: Callable[[int, int], Awaitable[bytes]], offset: int, size
 async def pump_from_connection(
     connection: PumpSource, write: Callable[[bytes], Awaitable[None]]
 ) -> int:
-    """Receive to the peer's FIN; while one piece is written, what comes becomes the next.
+    """Receive until the peer's FIN; the next piece is received while one is written.
 
-    Raises `Cut`, and what ``write`` raises.
+    Raises `TransferAborted`, and what ``write`` raises.
     """
     moved = 0
     while data := await connection.read():

@@ -1,13 +1,13 @@
-"""Keeping to a number of bytes per second, without a thread and with few wake-ups.
+"""Rate limits in bytes per second, without threads and with few wake-ups.
 
-A `RateLimiter` is a bucket that fills with time. What is in it goes to whoever asks; when it is
-empty those who ask wait, and what flows in is shared between them evenly, byte by byte, however
-much each has asked for. That is not computed byte by byte: ``_level`` is how much each of them
-would have been given since the first began to wait, so one who begins at level ``l`` and wants
-``n`` bytes has them at level ``l + n``, and the lowest of these continues next. The level
-rises by what flowed in divided by those who wait. One timer is set for the next one, and not
-sooner than `MIN_PAUSE_SECONDS`: what flows in meanwhile is kept, up to `BURST_SECONDS` seconds'
-worth, so nothing is lost.
+A `RateLimiter` is a token bucket that fills with time. Available bytes are granted at once. If
+there are none, callers wait, and bytes that accrue are shared between the waiting callers evenly,
+however many each has requested. The sharing is not computed byte by byte: ``_level`` is the number
+of bytes that each caller would have received since the first one began to wait. A caller that
+begins at level ``l`` and requests ``n`` bytes is served at level ``l + n``; the lowest of these is
+served next. The level rises by the accrued bytes divided by the number of callers. One timer is set
+for the next one, at least `MIN_PAUSE_SECONDS` ahead: bytes that accrue meanwhile are kept, up to
+`BURST_SECONDS` seconds' worth, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ __all__ = [
 ]
 
 MIN_PAUSE_SECONDS = 0.05
-"""Seconds between two wake-ups, and that a chunk is to last."""
+"""Minimum seconds between two wake-ups, and the duration of a chunk."""
 BURST_SECONDS = 0.2
-"""Seconds whose bytes may be used at once after an idle time."""
+"""After an idle time, bytes of so many seconds are available at once."""
 MIN_CHUNK_SIZE = 512
 """Bytes of the smallest chunk, however low the rate."""
 NEGLIGIBLE_BYTES = 0.01
-"""Bytes that may be missing: counting in fractions is not exact."""
+"""Tolerance in bytes: fractions are not exact."""
 
 
 @dataclass(order=True, slots=True)
 class _WaitingShare:
-    """One who waits."""
+    """One waiting caller."""
 
     due: float
     number: int
@@ -52,7 +52,10 @@ class _WaitingShare:
 
 
 class RateLimiter:
-    """``rate`` bytes per second (more than 0), for all who take from it together; begins empty."""
+    """A limit of ``rate`` bytes per second (more than 0), shared by all callers.
+
+    It begins empty.
+    """
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
         self._clock = clock
@@ -66,7 +69,7 @@ class RateLimiter:
 
     @property
     def rate(self) -> float:
-        """Bytes per second; to be changed at any time."""
+        """Bytes per second; may be changed at any time."""
         return self._rate
 
     @rate.setter
@@ -76,7 +79,7 @@ class RateLimiter:
         self._set_timer()
 
     async def take(self, size: int) -> None:
-        """Wait until ``size`` more bytes may pass; cancelling gives back what there was of them."""
+        """Wait until ``size`` more bytes may pass; cancelling returns the bytes granted so far."""
         if not self._waiting:
             self._earn()
             if size <= self._saved:
@@ -92,7 +95,7 @@ class RateLimiter:
             raise
 
     def _earn(self) -> None:
-        """Add what has accrued since the last time; beyond the demand, no more than a burst."""
+        """Add what has accrued since the last time; beyond the demand, at most a burst."""
         now = self._clock.seconds()
         wanted = sum(share.due - self._level for share in self._waiting)
         earned = max(0.0, now - self._since) * self._rate
@@ -100,7 +103,7 @@ class RateLimiter:
         self._since = now
 
     def _needed(self) -> float:
-        """Return the bytes to come until the first of those who wait has all of its own."""
+        """Return the number of bytes that must accrue until the first waiting caller is served."""
         return (self._waiting[0].due - self._level) * len(self._waiting) - self._saved
 
     def _set_timer(self) -> None:
@@ -116,9 +119,9 @@ class RateLimiter:
             call.reset(delay)
 
     def _share_out(self) -> None:
-        """Distribute the available bytes among the waiting transfers.
+        """Distribute the available bytes among the waiting callers.
 
-        Which may ask again meanwhile.
+        These may request more meanwhile.
         """
         self._earn()
         while self._waiting and self._needed() <= NEGLIGIBLE_BYTES:
@@ -144,19 +147,19 @@ class RateLimiter:
 
 
 class RateLimiters:
-    """Several limits that hold at once; at least one."""
+    """Several limits that apply together; at least one."""
 
     def __init__(self, *throttles: RateLimiter) -> None:
         self._throttles = throttles
 
     @property
     def chunk(self) -> int:
-        """Bytes to move at a time, so that they flow evenly."""
+        """Number of bytes to move at a time for an even flow."""
         rate = min(throttle.rate for throttle in self._throttles)
         return max(MIN_CHUNK_SIZE, min(CHUNK_SIZE, int(rate * MIN_PAUSE_SECONDS)))
 
     async def take(self, size: int) -> None:
-        """Wait until ``size`` more bytes may pass by every limit."""
+        """Wait until every limit lets ``size`` more bytes pass."""
         for throttle in self._throttles:
             await throttle.take(size)
 
@@ -168,7 +171,7 @@ class _SharedUse:
 
 
 class SharedRateLimiters:
-    """Throttles under keys: each is made for the first who joins, and dropped with the last."""
+    """Rate limiters by key, shared by all users of a key; dropped with the last user."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -176,11 +179,11 @@ class SharedRateLimiters:
 
     @property
     def in_use(self) -> int:
-        """How many there are."""
+        """The number of rate limiters."""
         return len(self._uses)
 
     def join(self, key: Hashable, rate: float) -> RateLimiter:
-        """Return the throttle of ``key``; if it had another rate it has this from now on."""
+        """Return the rate limiter of ``key``; its rate is ``rate`` from now on."""
         use = self._uses.get(key)
         if use is None:
             use = self._uses[key] = _SharedUse(RateLimiter(self._clock, rate))

@@ -1,4 +1,4 @@
-"""A connection that keeps to limits of speed."""
+"""A connection with rate limits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["RateLimitedStream"]
 
 
 class RateLimitedStream:
-    """Reads from a connection and writes to it; ends nothing, and never by the kernel alone.
+    """Reads from a connection and writes to it within rate limits; does not end it.
 
-    What is written waits before it is sent. What was read waits before it is returned, and
-    meanwhile hardly more is received: so the peer is held back by TCP itself.
+    Written bytes wait before they are sent. Read bytes wait before they are returned; meanwhile
+    little more is received, so TCP's flow control slows the peer down.
     """
 
     def __init__(self, connection: StreamConnection, throttles: RateLimiters) -> None:
@@ -21,18 +21,21 @@ class RateLimitedStream:
 
     @property
     def chunk(self) -> int:
-        """Bytes to move at a time."""
+        """Number of bytes to move at a time."""
         return self._throttles.chunk
 
     async def read(self) -> bytes:
-        """Return what came when its time has come; empty at the peer's FIN. Raises `Cut`."""
+        """Return received bytes when the limits allow it.
+
+        Empty at the peer's FIN. Raises `TransferAborted`.
+        """
         data = await self._connection.read(self.chunk)
         if data:
             await self._throttles.take(len(data))
         return data
 
     async def write(self, data: bytes) -> None:
-        """Send ``data`` bit by bit, and wait until more would be welcome; raises `Cut`."""
+        """Send ``data`` in parts, and wait while the buffer is full; raises `TransferAborted`."""
         sent = 0
         while sent < len(data):
             piece = data[sent : sent + self.chunk]

@@ -111,7 +111,7 @@ class Receiver(StallTimeout):
             self.wake_waiter()
 
     def take_last(self, data: bytes) -> None:
-        """Buffer received bytes after which the connection has ended: `end` or `fail` is next."""
+        """Buffer the last received bytes; a call of `end` or `fail` follows."""
         if self._dropping:
             self._dropped += len(data)
         else:
@@ -127,7 +127,7 @@ class Receiver(StallTimeout):
         self._transport.pauseProducing()
 
     def drop(self) -> None:
-        """From now on receive only in order to drop."""
+        """From now on drop what is received."""
         self._pieces.clear()
         self._buffered = 0
         if not self._dropping:

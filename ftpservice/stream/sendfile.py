@@ -1,9 +1,10 @@
-"""Sending a stretch of an operating-system file without its bytes passing through here.
+"""Send a range of a file with ``sendfile(2)``: its bytes do not pass through this process.
 
-The kernel moves them from the page cache to the socket (``sendfile(2)``) whenever that takes more,
-in turns with other files (`WritePoller`); the transport has nothing to send meanwhile. What is not
-in memory would make ``sendfile`` wait for the disk, and the reactor with it; so the kernel is asked
-first, and what it lacks is brought by whoever has the file, while the socket rests.
+The kernel moves them from the page cache to the socket whenever the socket takes more, in turns
+with other files (`WritePoller`); the transport's buffer is empty meanwhile. For bytes that are not
+in the page cache ``sendfile`` would wait for the disk and block the reactor. So the kernel is asked
+first (cachestat), and missing ranges are read into the page cache in a thread while nothing is
+sent.
 """
 
 from __future__ import annotations
@@ -25,36 +26,36 @@ __all__ = ["PageCachedFile", "SendfileSender"]
 T = TypeVar("T")
 
 BYTES_PER_TURN = 256 << 10
-"""Bytes of one turn where others wait for theirs."""
+"""Bytes of one turn while other files wait for theirs."""
 BYTES_PER_TURN_ALONE = 1 << 20
 CACHE_CHECK_BYTES = 4 << 20
-"""Bytes that the kernel is asked about at a time."""
+"""Bytes of one query of the page cache."""
 RECHECK_SECONDS = 0.05
-"""Seconds that its answer holds."""
+"""Seconds for which the answer is used."""
 COPY_SIZE = 64 << 10
-"""Bytes that are sent through a buffer."""
+"""Bytes per read where a buffer is needed."""
 READ_AHEAD_BYTES = 8 << 20
-"""Bytes that are brought from the disk at a time."""
+"""Bytes that are read into the page cache at a time."""
 
 
 class PageCachedFile(Protocol):
-    """A file of the operating system that knows what of it is in memory."""
+    """An open file and which of its ranges are in the page cache."""
 
     def fileno(self) -> int:
-        """Return its descriptor."""
+        """Return the descriptor."""
 
     def is_cached(self, offset: int, size: int) -> bool:
-        """Return whether a stretch can be sent without waiting for the disk."""
+        """Return whether a range can be sent without waiting for the disk."""
 
     def cache(self, offset: int, size: int) -> Awaitable[None]:
-        """Bring a stretch into memory."""
+        """Read a range into the page cache."""
 
     def with_descriptor(self, function: Callable[[int], T]) -> Awaitable[T]:
-        """Call a function with the descriptor, in a thread; it is not closed meanwhile."""
+        """Call a function with the descriptor, in a thread; it stays open meanwhile."""
 
 
 class SendfileSender:
-    """One stretch of a file on its way; ``transport`` is a plain stream with nothing to send."""
+    """The sending of one range; ``transport`` is a plaintext stream with an empty buffer."""
 
     def __init__(self, transport: Any, file: PageCachedFile, span: tuple[int, int]) -> None:
         self.offset, self._end = span
@@ -70,7 +71,7 @@ class SendfileSender:
         self._broken: ConnectionLost | None = None
 
     async def run(self, patience: StallTimeout) -> None:
-        """Send it all, or as much as the file turns out to have.
+        """Send the range, or as much of it as the file has.
 
         Raises `TransferAborted`, `TransferStalled`.
         """
@@ -104,12 +105,12 @@ class SendfileSender:
         return self._wants_disk or self._broken is not None or self.offset >= self._end
 
     def _begin_turns(self) -> None:
-        """Send the first turn now; the rest as the socket takes it."""
+        """Send the first turn now; the rest when the socket is writable."""
         self._carousel.enter(self._descriptor, self._turn)
         self._turn()
 
     def _turn(self) -> None:
-        """Send some, and rest when that was all for now."""
+        """Send some; stop watching the socket if the range is complete or must be cached first."""
         turn = BYTES_PER_TURN if self._carousel.is_shared else BYTES_PER_TURN_ALONE
         size = min(turn, self._end - self.offset)
         if self._is_in_memory(size):
@@ -122,7 +123,7 @@ class SendfileSender:
                 self._patience.wake_waiter()
 
     def _is_in_memory(self, size: int) -> bool:
-        """Ask the kernel, for a while ahead; what was in memory just now still is."""
+        """Query the page cache, for a range ahead; an answer is valid for a short time."""
         now, end = self._reactor.seconds(), self.offset + size
         if end > self._cached_to or now >= self._cached_until:
             for ahead in (CACHE_CHECK_BYTES, size):
@@ -135,7 +136,7 @@ class SendfileSender:
         return True
 
     def _trust(self, size: int) -> None:
-        """Do not ask about what was just brought: where there is less of it, it never is there."""
+        """Do not query a range that was just read: under memory pressure it may be gone again."""
         self._cached_to = self.offset + size
         self._cached_until = self._reactor.seconds() + RECHECK_SECONDS
 
@@ -153,7 +154,7 @@ class SendfileSender:
 
 
 def _sendfile(target: int, source: int, offset: int, size: int) -> int:
-    """Send some of a file; through a buffer where the kernel cannot do it for that file."""
+    """Send some of a file; through a buffer if the kernel has no ``sendfile`` for it."""
     try:
         return os.sendfile(target, source, offset, size)
     except OSError as error:

@@ -1,12 +1,12 @@
-"""Receiving into an operating-system file without the bytes passing through here.
+"""Receive into a file with ``splice(2)``: the bytes do not pass through this process.
 
-The kernel moves them from the socket through a pipe to the page cache (``splice(2)``). Writing a
-file may wait for the disk, so it is done in a thread, but only as long as the socket has
-something: a turn ends when nothing came for a moment, or after many bytes, and the reactor waits
-for the next. So a slow peer holds no thread, and a fast one is not held up by the way to and fro.
+The kernel moves them from the socket through a pipe to the page cache. Writing a file may wait for
+the disk, so this runs in a thread, but only while the socket has bytes: a turn ends when nothing
+arrived for a moment, or after many bytes, and the reactor then waits for the next. So a slow peer
+occupies no thread, and a fast one is not slowed down by changes of thread.
 
-The thread works on a descriptor of its own: the connection may be closed meanwhile, and the
-number of its socket belong to another connection.
+The thread uses a duplicate of the descriptor: the connection may be closed meanwhile, and the
+number of its descriptor be reused.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 PIPE_SIZE = 1 << 20
-"""Bytes that are on their way in a turn's pipe."""
+"""Size of the pipe of a turn."""
 MAX_BYTES_PER_TURN = 16 << 20
-"""Bytes of one turn; then the thread is free for others."""
+"""Bytes of one turn, after which the thread is free for other transfers."""
 POLL_MS = 2
-"""Milliseconds without a byte that end a turn."""
+"""Milliseconds without a byte after which a turn ends."""
 
 
 class TurnResult(Enum):
@@ -57,7 +57,7 @@ RunWithDescriptor = Callable[[Turn], Awaitable[tuple[int, TurnResult]]]
 
 
 class DupedDescriptor:
-    """A second descriptor of an open file or socket; closed after its last use."""
+    """A duplicate of the descriptor of an open file or socket; closed after its last use."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = os.dup(descriptor)
@@ -67,12 +67,12 @@ class DupedDescriptor:
 
 
 class ThreadPipes(threading.local):
-    """One pipe for each thread, made at its first use."""
+    """One pipe for each thread, created at its first use."""
 
     ends: tuple[DupedDescriptor, DupedDescriptor] | None = None
 
     def take(self) -> tuple[DupedDescriptor, DupedDescriptor]:
-        """Return the reading and the writing end; empty, or it was given up."""
+        """Return the reading and the writing end of an empty pipe."""
         if self.ends is None:
             reading, writing = os.pipe2(os.O_CLOEXEC)
             with suppress(OSError):  # more than one may have; a smaller pipe does too
@@ -83,7 +83,7 @@ class ThreadPipes(threading.local):
         return self.ends
 
     def give_up(self) -> None:
-        """Forget a pipe that something is left in."""
+        """Close a pipe that is not empty."""
         self.ends = None
 
 
@@ -96,10 +96,10 @@ def splice_turn(
     count_in: Callable[[int], None] = lambda _: None,
     most: int = MAX_BYTES_PER_TURN,
 ) -> tuple[int, TurnResult]:
-    """Move what a non-blocking socket has to where a file stands; raises `OSError` of the file.
+    """Move what a non-blocking socket has to the position of a file; raises `OSError` of the file.
 
-    ``count_in`` is called, in this thread, with the bytes taken from the socket, also with
-    those that the file then refuses; none beyond ``most`` are taken.
+    ``count_in`` is called, in this thread, with the number of bytes taken from the socket,
+    including bytes that the file then refuses. At most ``most`` bytes are taken.
     """
     reading, writing = (end.descriptor for end in _pipes.take())
     moved = 0
@@ -138,7 +138,10 @@ def _empty(reading: int, target: int, count: int) -> None:
 
 
 def _move(reading: int, target: int, most: int) -> int:
-    """Move bytes out of the pipe into a file, through a buffer where the kernel cannot."""
+    """Move bytes from the pipe into a file.
+
+    Through a buffer if the kernel has no ``splice`` for it.
+    """
     try:
         return os.splice(reading, target, most)
     except OSError as error:
@@ -152,19 +155,19 @@ def _move(reading: int, target: int, most: int) -> int:
 
 
 class ReceiveSource(Protocol):
-    """What a transport receives, for turns in threads."""
+    """The receiving side of a transport, for turns in threads."""
 
     def turn(
         self, target: int, count_in: Callable[[int], None], most: int
     ) -> tuple[int, TurnResult]:
-        """Move what there is to where a file stands; raises `OSError` of the file."""
+        """Move available bytes to the position of a file; raises `OSError` of the file."""
 
     def release(self) -> None:
-        """Have no more turns."""
+        """End the turns."""
 
 
 class SpliceSource:
-    """What a plain socket receives."""
+    """The receiving side of a plaintext socket."""
 
     def __init__(self, transport: Any) -> None:
         self._source: DupedDescriptor | None = DupedDescriptor(transport.getHandle().fileno())
@@ -185,15 +188,15 @@ class SpliceSource:
 
 
 class FileReceiver:
-    """What comes, into a file; ``transport`` is a socket's.
+    """Receives into a file; ``transport`` has a socket.
 
-    That is everything until the peer's end, or the first ``size`` bytes of it.
+    Receives until the peer's FIN, or the first ``size`` bytes.
     """
 
     def __init__(self, transport: Any, source: ReceiveSource, size: int | None = None) -> None:
         self._size = size
         self.moved = 0
-        """Bytes so far; a turn keeps counting when its caller no longer waits."""
+        """Bytes so far; a turn keeps counting after its caller was cancelled."""
         self._transport = transport
         self._source = source
         self._patience: StallTimeout | None = None
@@ -201,7 +204,7 @@ class FileReceiver:
         self._lost = False
 
     async def run(self, patience: StallTimeout, with_descriptor: RunWithDescriptor) -> None:
-        """Return at the end of it.
+        """Receive to the end.
 
         Raises `TransferAborted`, `TransferStalled`, and what ``with_descriptor`` raises.
         """
@@ -225,7 +228,7 @@ class FileReceiver:
 
     @property
     def _most(self) -> int:
-        """Bytes of the next turn."""
+        """Number of bytes of the next turn."""
         return (
             MAX_BYTES_PER_TURN
             if self._size is None
@@ -249,7 +252,7 @@ class FileReceiver:
             await self._patience.wait_for_progress()
 
     def _came(self) -> None:
-        """Wake who waits; called by the reactor when there is something to read."""
+        """Wake the waiter; called by the reactor when the socket is readable."""
         self._transport.stopReading()
         self._readable = True
         if self._patience is not None:

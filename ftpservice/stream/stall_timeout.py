@@ -13,7 +13,7 @@ from ftpservice.stream.errors import TransferStalled
 __all__ = ["StallDetector", "StallTimeout", "Wakeup"]
 
 CHECKS_PER_TIMEOUT = 4
-"""Checks for progress in one timeout; so a stall is noticed up to a quarter of it late."""
+"""Checks for progress per timeout; a stall is noticed up to a quarter of the timeout late."""
 
 
 class Wakeup:

@@ -1,9 +1,9 @@
-"""Receiving into an operating-system file under TLS: decrypted and written by one thread.
+"""Receive into a file under TLS: one thread decrypts and writes.
 
-As in `splice` a thread has the connection as long as something comes, so bytes are neither handed
-to the reactor nor kept on the way, and other uploads have other processors. The bytes pass through
-buffers that a thread uses again and again. One that is alone has another thread write the one
-while it fills the other.
+As in `splice`, a thread has the connection while bytes arrive, so they are neither passed to the
+reactor nor buffered on the way, and several uploads use several processors. The bytes pass through
+reused buffers. While a thread is the only one, a second thread writes one buffer as it fills the
+other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ftpservice.stream.splice import POLL_MS, TurnResult
 __all__ = ["TLSReceiveSource"]
 
 READ_SIZE = 256 * 1024
-"""Bytes that are written at a time."""
+"""Bytes per write."""
 
 
 class ThreadBuffers(threading.local):
@@ -37,7 +37,7 @@ class ThreadBuffers(threading.local):
         self.views = [memoryview(bytearray(READ_SIZE)) for _ in range(2)]
 
     def writer(self) -> WorkerThread:
-        """Return the one who writes."""
+        """Return the writer."""
         if self.worker is None:
             self.worker = WorkerThread()
         return self.worker
@@ -48,7 +48,7 @@ _turns: set[int] = set()  # of threads; which has one at the moment
 
 
 class TLSReceiveSource:
-    """What a transport under TLS receives, for turns of `FileReceiver`."""
+    """The receiving side of a TLS transport, for turns of `FileReceiver`."""
 
     def __init__(self, transport: TLSTransport) -> None:
         self._transport = transport
@@ -57,9 +57,9 @@ class TLSReceiveSource:
     def turn(
         self, target: int, count_in: Callable[[int], None], most: int
     ) -> tuple[int, TurnResult]:
-        """Move what the connection has to where a file stands; raises `OSError` of the file.
+        """Move what the connection has to the position of a file; raises `OSError` of the file.
 
-        ``most`` is kept to by records.
+        ``most`` is rounded up to whole records.
         """
         thread = threading.get_ident()
         _turns.add(thread)
@@ -71,7 +71,7 @@ class TLSReceiveSource:
             _turns.discard(thread)
 
     def release(self) -> None:
-        """Have no more turns."""
+        """End the turns."""
         self._loan.revoke()
 
     def _move(
@@ -95,14 +95,17 @@ class TLSReceiveSource:
 
 
 class BufferWriter:
-    """Writes buffers to where a file stands, in their order; raises `OSError` of the file."""
+    """Writes buffers to the position of a file, in order; raises `OSError` of the file."""
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._writer: WorkerThread | None = None
 
     def put(self, data: memoryview, more: bool) -> None:
-        """Write, or begin to, when the one before is written; ``more`` is to come."""
+        """Write a buffer after the one before.
+
+        With ``more`` to come, return before it is written.
+        """
         self.end()
         if more and len(_turns) == 1:
             self._writer = _buffers.writer()
@@ -111,14 +114,14 @@ class BufferWriter:
             _write(self._target, data)
 
     def end(self) -> None:
-        """Wait until all is written."""
+        """Wait until everything is written."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.end()
 
 
 def _fill(own: ssl.SSLSocket, view: memoryview) -> tuple[int, TurnResult]:
-    """Receive until the buffer is full, nothing comes for a moment, or the peer ends."""
+    """Receive until the buffer is full, nothing arrives for a moment, or the peer ends."""
     filled = 0
     while filled <= len(view) - MAX_RECORD_SIZE:
         count, state = record_io.receive(own, view[filled:])

@@ -1,11 +1,11 @@
-"""Sending a stretch of an operating-system file under TLS: read and encrypted by one thread.
+"""Send a range of a file under TLS: one thread reads and encrypts.
 
-Its bytes have to pass through here, for OpenSSL to encrypt them. A thread reads them into a buffer
-that is used again and again and writes them from there, as long as the socket takes more; so the
-reactor is free for others meanwhile, and other transfers have other processors. A turn ends when
-the socket took nothing for a moment, or after many bytes: a slow peer holds no thread.
+OpenSSL has to encrypt the bytes, so they pass through this process. A thread reads them into a
+reused buffer and writes them from there while the socket takes more; meanwhile the reactor is free,
+and other transfers use other processors. A turn ends when the socket took nothing for a moment, or
+after many bytes, so a slow peer occupies no thread.
 
-``TCP_CORK`` is there because a record is a quarter of what the kernel likes to send at a time.
+``TCP_CORK`` is set because a TLS record is a quarter of what the kernel sends at a time.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from ftpservice.stream.stall_timeout import StallTimeout
 __all__ = ["TLSFileSender"]
 
 READ_SIZE = 64 * 1024
-"""Bytes that are read and sent at a time; few enough to stay in the processor's memory."""
+"""Bytes that are read and sent at a time; few enough for the processor's cache."""
 
 
 class TLSFileSender:
-    """One stretch of a file on its way; ``transport`` is under TLS, with nothing to send."""
+    """The sending of one range; ``transport`` is a TLS transport with an empty buffer."""
 
     def __init__(self, transport: Any, file: PageCachedFile, span: tuple[int, int]) -> None:
         self.offset, self._end = span
-        """How far it came; a turn keeps counting when its caller no longer waits."""
+        """Position in the file; a turn keeps counting after its caller was cancelled."""
         self._transport = transport
         self._file = file
         self._buffer = memoryview(bytearray(min(READ_SIZE, max(0, span[1] - span[0]))))
@@ -45,9 +45,9 @@ class TLSFileSender:
         self._reads = False
 
     async def run(self, patience: StallTimeout) -> None:
-        """Send it all, or as much as the file turns out to have.
+        """Send the range, or as much of it as the file has.
 
-        Raises `TransferAborted`, `TransferStalled`, and what the file raises.
+        Raises `TransferAborted`, `TransferStalled`, and what reading the file raises.
         """
         self._patience = patience
         transport = self._transport
@@ -78,7 +78,7 @@ class TLSFileSender:
             await self._patience.wait_for_progress()
 
     def _may_write(self) -> None:
-        """Wake who waits; called by the reactor when the socket takes more."""
+        """Wake the waiter; called by the reactor when the socket is writable."""
         self._transport.stopWriting()
         self._writable = True
         if self._patience is not None:
@@ -124,7 +124,7 @@ class TLSFileSender:
             self._transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)
 
     def _give_back(self) -> None:
-        """Leave the transport to itself again."""
+        """Return the socket to the transport."""
         self._loan.revoke()
         transport = self._transport
         del transport.doRead, transport.doWrite

@@ -1,9 +1,9 @@
-"""Turns for many busy sockets, in between the reactor's other work.
+"""Turns for many writable sockets, between the other work of the reactor.
 
-A reactor serves everything that is ready before it looks again. With a hundred files on their way
-a command would wait for a turn of each of them. So these sockets are watched by an epoll of their
-own, which to the reactor is one descriptor: for a moment whoever is ready has turns, one after the
-other as the kernel lines them up, then the reactor serves the other descriptors.
+A reactor serves everything that is ready before it polls again. With a hundred downloads in
+progress a command would wait for a turn of each of them. Therefore these sockets are watched by a
+separate epoll, which is one descriptor for the reactor: for a few milliseconds the writable sockets
+get turns, in the order of the kernel; then the reactor serves its other descriptors.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from zope.interface import implementer
 __all__ = ["WritePoller"]
 
 SECONDS_PER_ROUND = 0.0001
-"""Seconds of turns before the reactor serves the other descriptors."""
+"""Seconds of turns before the reactor serves its other descriptors."""
 
 
 @implementer(IReadDescriptor)
 class WritePoller:
-    """Calls back for each socket that takes more bytes; there is one to a reactor (`of`).
+    """Calls back for each writable socket; there is one instance per reactor (`of`).
 
     Has a descriptor only while it has sockets.
     """
@@ -47,7 +47,7 @@ class WritePoller:
         return known
 
     def enter(self, descriptor: int, turn: Callable[[], object]) -> None:
-        """Call ``turn`` whenever the socket is writable or broken, until it leaves."""
+        """Call ``turn`` whenever the socket is writable or broken, until it is removed."""
         if self._poll is None:
             self._poll = select.epoll()
         if not self._turns:
@@ -61,7 +61,7 @@ class WritePoller:
         return len(self._turns) > 1
 
     def leave(self, descriptor: int) -> None:
-        """Call no more; the socket may be closed already. May be repeated."""
+        """Remove a socket, which may be closed already. May be repeated."""
         if self._turns.pop(descriptor, None) is None or self._poll is None:
             return
         with suppress(OSError):
@@ -76,7 +76,7 @@ class WritePoller:
             self._poll = None
 
     def doRead(self) -> None:
-        """Give turns for a moment; the reactor calls again as long as a socket needs one."""
+        """Give turns for a limited time; the reactor calls again while a socket needs one."""
         over = self._reactor.seconds() + SECONDS_PER_ROUND
         while self._turns and self._poll is not None and (ready := self._poll.poll(0, 1)):
             self._turns[ready[0][0]]()
@@ -88,10 +88,10 @@ class WritePoller:
         return self._poll.fileno() if self._poll is not None else -1
 
     def logPrefix(self) -> str:
-        """Return what the log calls this."""
+        """Return the name for the log."""
         return "data connections"
 
     def connectionLost(self, _reason: Failure) -> None:
-        """The reactor stops: there are no more turns."""
+        """End all turns: the reactor stops."""
         self._turns.clear()
         self._close()

@@ -1,8 +1,8 @@
-"""Which protocols a client offers for TLS (ALPN, RFC 7301), read from its ClientHello.
+"""The protocols that a client offers in its TLS ClientHello (ALPN, RFC 7301).
 
 OpenSSL continues without a protocol if client and server have none in common, and Python cannot
-change that. RFC 7301 §3.2 requires that the handshake ends then: a browser that was led to an FTP
-port must not take the replies for HTTP.
+change that. RFC 7301 §3.2 requires that the handshake ends then: a browser that was directed to an
+FTP port must not take the replies for HTTP.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALPN_TYPE = b"\0\x10"
 """The type of the extension (RFC 7301 §3.1)."""
 RECORD_HEADER, MESSAGE_HEADER, VERSION_AND_RANDOM = 5, 4, 34
 MAX_HELLO_SIZE = 16 * 1024
-"""Of a ClientHello; what is larger, or none, is left to OpenSSL."""
+"""Maximum size of a ClientHello; a larger one, and anything else, is left to OpenSSL."""
 
 
 def alpn_fits_control(offered: tuple[bytes, ...]) -> bool:
@@ -33,12 +33,15 @@ def alpn_fits_control(offered: tuple[bytes, ...]) -> bool:
 
 
 def alpn_fits_data(offered: tuple[bytes, ...]) -> bool:
-    """Return the same for a data connection, for which clients offer names of their own."""
+    """Return whether the client accepts a data connection.
+
+    Clients offer separate names for these.
+    """
     return not all(name.decode("latin-1").lower().startswith(HTTP_PROTOCOLS) for name in offered)
 
 
 def protocol_names_text(offered: tuple[bytes, ...]) -> str:
-    """Return the names for a person."""
+    """Return the names as text for the log."""
     return ", ".join(name[:32].decode("ascii", "backslashreplace") for name in offered[:8])
 
 

@@ -1,7 +1,7 @@
-"""Certificates and their keys as files have them, looked at before TLS is given them.
+"""Checks certificates and keys in files before OpenSSL loads them.
 
-OpenSSL says "key values mismatch" and asks the terminal for a password; whoever runs a service
-wants to be told which file it is, and what is wrong with it.
+The errors of OpenSSL ("key values mismatch") name no file, and it may ask the terminal for a
+passphrase. The errors here name the file and what is wrong with it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ KEY = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KE
 
 
 class CertificateError(Exception):
-    """What is wrong with a certificate, a key or the authorities, in a line that names the file."""
+    """An error of a certificate, a key or the authorities.
+
+    Its text is one line that names the file.
+    """
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class CertificateSummary:
 
 
 def read_pem_file(path: Path) -> bytes:
-    """Return what a file holds; raises `CertificateError`."""
+    """Return the content of a file; raises `CertificateError`."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -81,10 +84,10 @@ def warn_if_exposed(key: Path) -> None:
 
 
 def load_certificate(chain: Path, key: Path | None) -> CertificateSummary:
-    """Return the certificate that a file begins with; raises `CertificateError`.
+    """Return the first certificate of a file; raises `CertificateError`.
 
-    That is also raised when the key, of the same file without ``key``, is not the one that belongs
-    to it, and when it is not valid today.
+    That is also raised if the key (in the same file without ``key``) does not belong to it, and if
+    it is not valid today.
     """
     leaf = _leaf(chain)
     try:

@@ -1,4 +1,4 @@
-"""The TLS of a client: what its connections to one server are made with."""
+"""The TLS of a client: the context and session of its connections to one server."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["ClientTLS"]
 
 
 class ClientTLS:
-    """Begins TLS with the server ``host``, as the client, on connections that stand.
+    """Starts TLS as a client of the server ``host`` on existing connections.
 
-    All resume one TLS session, that of the connection that was secured first: servers may
-    want to see by it that a data connection is of the same client.
+    All resume one TLS session, that of the first connection: servers may require it as a proof that
+    a data connection belongs to the same client.
     """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
@@ -31,11 +31,11 @@ class ClientTLS:
     def start_tls(
         self, transport: Any, protocol: IProtocol, secured: Callable[[], object], timeout: float = 0
     ) -> TLSTransport:
-        """Return a transport with the socket of another one, which is dead from now on.
+        """Return a transport with the socket of another one, which must not be used any more.
 
-        ``secured`` is called at the end of a handshake that went well; the protocol sees of one
-        that fails a ``connectionLost`` with a `HandshakeError`. Who calls gives the protocol the
-        transport. Nothing may wait to be sent.
+        ``secured`` is called after a successful handshake; a failed one is reported to the protocol
+        by ``connectionLost`` with a `HandshakeError`. The caller gives the transport to the
+        protocol. The buffer must be empty.
         """
         wrap = partial(self._wrap, session=self._session)
 

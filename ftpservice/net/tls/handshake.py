@@ -145,7 +145,7 @@ class HandshakeError(Exception):
 
 @dataclass(slots=True)
 class HandshakeOptions:
-    """How one handshake is to be made."""
+    """The parameters of one handshake."""
 
     timeout: float = 0.0
     """Seconds; 0 for no limit."""
@@ -160,7 +160,7 @@ class HandshakeOptions:
 class Handshake:
     """Drives ``transport.socket`` to the end of its handshake, then calls ``over``.
 
-    A handshake that fails is ended by an alert and ``transport.connectionLost`` with a
+    A failed handshake is ended by an alert and ``transport.connectionLost`` with a
     `HandshakeError`.
     """
 
@@ -184,7 +184,7 @@ class Handshake:
         self._watch(reading=True, writing=not self._socket.server_side)  # clients begin
 
     def ready(self) -> None:
-        """Continue: the socket is ready for what was waited for."""
+        """Continue: the socket is ready."""
         self.begun = self.begun or self._socket.server_side or not self._writes
         time_budget = self._terms.time_budget
         if time_budget is None:
@@ -195,7 +195,7 @@ class Handshake:
     def hurry(self, late: Callable[[], object] | None = None) -> None:
         """Limit the remaining time, because the connection is to be closed.
 
-        When it is over call ``late``, or fail. A peer that has sent nothing gets less time.
+        Afterwards call ``late``, or fail. A peer that has sent nothing gets less time.
         """
         if late is None or self.begun:
             self._set_deadline(LAST_CHANCE_SECONDS, late)
@@ -209,7 +209,7 @@ class Handshake:
             late()
 
     def stop(self) -> None:
-        """Do nothing more with the transport."""
+        """Stop using the transport."""
         self.is_over = True
         if self._deadline is not None:
             self._set_deadline(0)
@@ -250,7 +250,7 @@ class Handshake:
     ) -> bool:
         """End a handshake whose client offers none of our protocols; returns whether it did.
 
-        OpenSSL reads next exactly the bytes peeked at here, as long as the ClientHello is
+        OpenSSL then reads exactly the bytes that were peeked at here, as long as the ClientHello is
         incomplete.
         """
         try:

@@ -1,6 +1,6 @@
-"""Whom a client's certificate names, as accounts are named.
+"""The names in a client's certificate that can be account names.
 
-The certificate of a peer that was not trusted, so that an error message can describe it.
+Also the certificate of a peer that was not trusted, so that an error message can describe it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ ALTERNATIVES = ("email", "DNS")
 def certificate_names(facts: Mapping[str, Any] | None) -> frozenset[str]:
     """Return the common name, e-mail addresses and DNS names of a certificate.
 
-    ``facts`` are those of `ssl.SSLSocket.getpeercert`, which tells them of a certificate that was
-    checked, and of no other. There are no wildcards: a name is an account's when it is the same.
+    ``facts`` are those of `ssl.SSLSocket.getpeercert`, which returns them only for a verified
+    certificate. Wildcards are not expanded: a name must equal the name of an account.
     """
     return frozenset(name for name in _names(facts or {}) if name)
 
@@ -36,9 +36,9 @@ DER = 2
 
 
 def unverified_peer_certificate(own: ssl.SSLSocket) -> bytes:
-    """Return what the peer showed in a handshake that failed, in DER; empty if not known.
+    """Return the certificate that the peer sent in a failed handshake, in DER; empty if not known.
 
-    Python has it in public from 3.13 on only; before, a private object knows it.
+    Python has a public method for it from 3.13 on; before that, a private object has it.
     """
     known: Any = own if hasattr(own, "get_unverified_chain") else getattr(own, "_sslobj", None)
     try:

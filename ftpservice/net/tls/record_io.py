@@ -1,10 +1,9 @@
-"""Reading, writing and ending TLS on a non-blocking socket, with a stream's kinds of end.
+"""Reading, writing and ending TLS on a non-blocking socket; distinguishes the kinds of end.
 
-OpenSSL drops the session of a connection that ends without close_notify, on either side, and with
-it the session that all other data connections of a client would resume. But such ends are ordinary:
-ABOR, an aborted upload, clients that just close. So OpenSSL is not shown them: it never reads where
-a FIN comes next, and for a connection that is dropped it is made to believe that close_notify was
-sent.
+OpenSSL invalidates the session of a connection that ends without close_notify, on either side, and
+with it the session that all other data connections of a client would resume. But such ends are
+ordinary: ABOR, an aborted upload, clients that just close. So OpenSSL never reads up to a FIN, and
+a connection that is dropped is shut down as if close_notify had been sent.
 
 The functions use the object inside `ssl.SSLSocket` (``_sslobj``): the public methods add up to four
 calls to each read, and two ``ioctl`` to each step of a handshake.
@@ -37,9 +36,9 @@ PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 TCP_STATE_CLOSE = 7
 """TCP_CLOSE of linux/tcp_states.h: nothing can be sent or received any more."""
 MAX_RECORD_SIZE = 16 * 1024
-"""Bytes of payload in a record, at most, and so of one read."""
+"""Maximum payload of a record, and of one read."""
 MIN_RECORD_OVERHEAD, MAX_RECORD_OVERHEAD = 22, 29
-"""Bytes that a record has besides its payload, without padding."""
+"""Bytes of a record besides its payload, without padding."""
 
 
 class ReadState(Enum):
@@ -52,7 +51,7 @@ class ReadState(Enum):
 
 
 def do_handshake(own: ssl.SSLSocket) -> None:
-    """Take the next step of a handshake; raises `OSError`, `ssl.SSLWantReadError` and the like."""
+    """Make the next step of a handshake; raises `OSError`, `ssl.SSLWantReadError` and the like."""
     connection: Any = own._sslobj  # type: ignore[attr-defined]
     if connection is None:
         raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))

@@ -1,18 +1,16 @@
-"""What connections are made with: OpenSSL's contexts, one for each certificate.
+"""The TLS of the service: OpenSSL contexts, one for each certificate, and their reload.
 
-Control and data connections have the same context, or a data connection could not resume the
+Control and data connections have the same context; otherwise a data connection could not resume the
 session of its control connection. They differ in one thing: tickets (RFC 8446 §4.6.1) are sent on
-control connections only. A client that just uploads closes without reading, and a ticket that it
-has not read makes its kernel answer with an RST, which takes the end of the file with it.
+control connections only. A client that just uploads closes without reading, and an unread ticket
+makes its kernel answer with an RST, which loses the end of the file.
 
-Sessions are kept here (`OP_NO_TICKET`: a ticket is the number of a session, not the session
-itself under a key that would have to be changed now and then), and each connection gets one
-ticket. Only this shows whose session a data connection resumes: OpenSSL shows the number
-of one session a connection. What a client gives up for it: one that knows TLS 1.2 and, there,
-tickets only makes full handshakes; so does one that uses no ticket twice. Sessions are good for
-two hours, and the oldest goes when there are 20,480: both are OpenSSL's.
-
-The TLS of the service: its certificates in use, read anew without touching a connection.
+Sessions are stored on the server (`OP_NO_TICKET`: a ticket is the number of a session, not the
+session itself, which would need a key that is changed regularly), and each connection gets one
+ticket. Only this shows whose session a data connection resumes: OpenSSL reports one session number
+per connection. The costs: clients that support only TLS 1.2 tickets make full handshakes, and so do
+clients that use no ticket twice. Sessions are valid for two hours, and the oldest is dropped at
+20,480: both are OpenSSL's limits.
 """
 
 from __future__ import annotations
@@ -45,7 +43,7 @@ __all__ = [
 
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Of TLS 1.2: forward secret and authenticated; those of TLS 1.3 all are."""
+"""The ciphers of TLS 1.2: with forward secrecy and authentication; all of TLS 1.3 have both."""
 KERNEL_TLS = getattr(ssl, "OP_ENABLE_KTLS", 0)
 """From CPython 3.12 on; OpenSSL uses it where it was built for it and the kernel has it."""
 ALPN = "ftp"
@@ -53,16 +51,19 @@ ALPN = "ftp"
 
 @dataclass(frozen=True)
 class TLSFiles:
-    """Where certificates are."""
+    """The files of the certificates."""
 
     certificates: tuple[tuple[Path, Path | None], ...]
-    """Chain and key in PEM, of one file without the second; the first is the default."""
+    """Chain and key in PEM.
+
+    Without a key it is in the file of the chain. The first is the default.
+    """
     client_ca: Path | None = None
-    """The authorities whose client certificates are taken; without them none is asked for."""
+    """The authorities whose client certificates are accepted; None: none is requested."""
 
 
 class TLSContexts:
-    """The contexts of one reading of the files."""
+    """The contexts made by one reading of the files."""
 
     def __init__(self, certificates: Sequence[CertificateSummary], first: ssl.SSLContext) -> None:
         self.certificates = certificates
@@ -70,7 +71,7 @@ class TLSContexts:
         self._time_budget: TimeBudget | None = None
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
-        """Return the server's side of a handshake that has not begun; takes ``own`` over.
+        """Return the server's side of a handshake that has not begun; owns the socket ``own``.
 
         ``data``: no ticket is sent. If the connection is lost already, the handshake reports it.
         """
@@ -79,7 +80,7 @@ class TLSContexts:
         return _server_side(own if own.fileno() >= 0 else socket.socket(), context)
 
     def time_budget(self, reactor: Any) -> TimeBudget:
-        """Return what their handshakes share the reactor's time with."""
+        """Return the shared time budget of the handshakes."""
         if self._time_budget is None:
             self._time_budget = TimeBudget(reactor)
         return self._time_budget
@@ -88,7 +89,7 @@ class TLSContexts:
 def _server_side(own: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
     """Return what ``context.wrap_socket`` would, for a stream socket; ``own`` is detached.
 
-    That method takes three times as long: it makes six system calls to find out what is known here.
+    That method takes three times as long: it makes six system calls for facts that are known here.
     """
     family = super(socket.socket, own).family  # without the enumeration of `socket`
     wrapped: Any = ssl.SSLSocket.__new__(ssl.SSLSocket)
@@ -156,7 +157,7 @@ def _said(error: OSError) -> str:
 def _choice(
     offered: Iterable[tuple[CertificateSummary, ssl.SSLContext]],
 ) -> Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], None]:
-    """Return what picks the first context whose certificate has the name that a client requests."""
+    """Return a callback that chooses the first context whose certificate has the requested name."""
     by_name: dict[str, ssl.SSLContext] = {}
     for certificate, context in offered:
         for name in certificate.names:
@@ -172,10 +173,10 @@ def _choice(
 
 
 class ServerTLS:
-    """What every TLS connection of the service is made with.
+    """The TLS settings of all connections of the service.
 
-    A session keeps the ``contexts`` that its control connection began with for its data
-    connections: only those know its TLS session when new certificates are there.
+    A session keeps the ``contexts`` of its control connection for its data connections: after a
+    change of certificates only those know its TLS session.
     """
 
     def __init__(self, files: TLSFiles, contexts: TLSContexts) -> None:
@@ -189,7 +190,7 @@ class ServerTLS:
 
     @property
     def certificates(self) -> Sequence[CertificateSummary]:
-        """Those in use, the default one first."""
+        """The certificates in use, the default one first."""
         return self.contexts.certificates
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
@@ -197,9 +198,12 @@ class ServerTLS:
         return self.contexts.wrap(own, data=data)
 
     def reload(self) -> None:
-        """Read the files again (blocks); raises `CertificateError`, and the old stay in use."""
+        """Read the files again (blocks).
+
+        Raises `CertificateError`, and the old ones stay in use.
+        """
         self.contexts = load_contexts(self._files)
 
     def adopt(self, other: ServerTLS) -> None:
-        """Use the files and certificates of another one from now on."""
+        """Use the files and certificates of another instance from now on."""
         self._files, self.contexts = other._files, other.contexts

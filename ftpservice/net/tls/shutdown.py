@@ -19,9 +19,9 @@ READ_SIZE = 16 * 1024
 
 
 class TLSShutdown:
-    """Sends our close_notify and waits for the peer's; what comes before it is dropped.
+    """Sends close_notify and waits for the peer's; data before it is dropped.
 
-    ``done`` fires with the plain socket, or fails if the connection is lost; nothing after the
+    ``done`` fires with the plaintext socket, or fails if the connection is lost; nothing after the
     peer's close_notify was read.
     """
 
@@ -59,7 +59,7 @@ class TLSShutdown:
             self.done.callback(self._transport.release_socket())
 
     def _drop(self, own: ssl.SSLSocket) -> None:
-        """Read to the peer's close_notify, or as far as it came."""
+        """Read up to the peer's close_notify, as far as it has arrived."""
         try:
             while own.recv(READ_SIZE):
                 pass

@@ -1,8 +1,8 @@
-"""A socket under TLS that a thread reads from, while the reactor leaves it alone.
+"""Lends a TLS socket to threads, while the reactor does not use it.
 
-OpenSSL's connections are not for two threads at once, and a descriptor must not be closed while
-somebody reads from it: its number may be another connection's a moment later. So whoever has a
-turn holds a lock, and a connection that is lost meanwhile is closed at the end of the turn.
+An OpenSSL connection must not be used by two threads at once, and a descriptor must not be closed
+while a thread reads from it: its number may be reused at once. So a turn holds a lock, and a
+connection that is lost meanwhile is closed at the end of the turn.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class LeaseEnded(Exception):
-    """The loan is over: there is nothing to read from any more."""
+    """The lease has ended: nothing more can be read."""
 
 
 class SocketLease:
-    """One socket, lent for turns in threads until it is called back."""
+    """A socket that is lent for turns in threads until it is revoked."""
 
     def __init__(self, own: ssl.SSLSocket) -> None:
         self._own = own
@@ -34,7 +34,7 @@ class SocketLease:
 
     @property
     def is_free(self) -> bool:
-        """Whether no thread has a turn, nor will have one."""
+        """Whether no thread has a turn or will have one."""
         return self._over and not self._lock.locked()
 
     def turn(self, work: Callable[[ssl.SSLSocket], T]) -> T:
@@ -56,11 +56,14 @@ class SocketLease:
                 close()
 
     def revoke(self) -> None:
-        """Allow no more turns."""
+        """Allow no further turns."""
         self._over = True
 
     def close(self, close: Callable[[], object]) -> None:
-        """Give no more turns, and call ``close``: now, or at the end of the turn that there is."""
+        """Allow no further turns, and call ``close``: now.
+
+        Or at the end of the turn in progress.
+        """
         self._over = True
         with suppress(OSError):
             socket.socket.shutdown(self._own, socket.SHUT_RD)  # what the turn waits for ends

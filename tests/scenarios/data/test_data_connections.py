@@ -327,7 +327,7 @@ class TestPassive:
         place = await session.passive(True)
         await until(reactor, lambda: session._prepared.problem)
         assert refuses(place)
-        assert session.take().problem == "nobody connected to the passive port in time"
+        assert session.take().problem == "no connection to the passive port in time"
 
     @ensureDeferred
     async def test_a_connected_client_does_not_time_out(self, reactor):
