@@ -1,7 +1,7 @@
 """Dates and times in listings.
 
-A time in a listing is in the server's own zone, which the listing does not tell, and is cut to
-minutes or days. It is read as if the zone were UTC; the grain says how much was cut.
+A time in a listing is in the server's own zone, which the listing does not state, and is truncated
+to minutes or days. It is read as UTC; the grain is the unit it was truncated to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DAY_SECONDS = 86400.0
 
 
 class ListedTime(NamedTuple):
-    """A time, and by how many seconds the true one may be later; grain 0: known, and UTC."""
+    """A time, and the seconds by which the true time may be later; grain 0: exact, in UTC."""
 
     moment: float
     grain: float
@@ -35,7 +35,7 @@ UNKNOWN_TIME = ListedTime(0.0, 0.0)
 
 
 def time_with_year(year: int, month: int, day: int, *clock: int) -> ListedTime:
-    """Return the time of a date, with hour and minute or without; raises `ValueError`."""
+    """Return the time of a date, with or without a time of day; raises `ValueError`."""
     hour, minute, second = (*clock, 0, 0, 0)[:3]
     if year < 100:
         year += 2000 if year < 70 else 1900

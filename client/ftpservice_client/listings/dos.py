@@ -1,4 +1,4 @@
-"""Lines as DOS, Windows and IIS write them, and what ``dir`` prints around them."""
+"""Lines in the format of DOS, Windows and IIS (``dir``)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ DOS_LINE = re.compile(
     r"|(?P<size>[0-9]{1,3}(?:[,.'\u00a0\u202f][0-9]{3}){1,6}|[0-9]{1,20}) )(?P<name>.+)"
 )
 IS_DAY_FIRST = re.compile(r"(?:1[3-9]|2[0-9]|3[01])[-/][0-9]{1,2}[-/][0-9]{2,4} .*")
-"""A date that cannot begin with the month; one of them decides for the complete listing."""
+"""A line whose date cannot begin with the month; one such line decides for the whole listing."""
 LINK_TYPES = frozenset({"JUNCTION", "SYMLINKD", "SYMLINK"})
 LINK_TARGET = re.compile(r"(.+?) \[[^\]]*\]")
 
 
 def dos_entry(text: str, *, day_first: bool) -> Entry:
-    """Read one line; raises `ValueError`. With dots between, the day always comes first."""
+    """Parse one line; raises `ValueError`. In a date with dots the day always comes first."""
     match = DOS_LINE.fullmatch(text)
     if match is None:
-        raise ValueError("not a line of DOS's")
+        raise ValueError("not a DOS line")
     when = _when(match, day_first=day_first or match["mark"] == ".")
     name, kind = match["name"], Kind.FILE
     if match["kind"] == "DIR":

@@ -1,4 +1,4 @@
-"""What a client makes of a server's lines: entries with safe names, and what was not understood."""
+"""The result of a listing: entries with safe names, and the lines that could not be parsed."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = [
 
 MAX_LINE_SIZE = 16 * 1024
 MAX_UNREAD = 100
-"""Lines that are kept of those that could not be understood."""
+"""Lines kept of those that could not be parsed."""
 MAX_SHOWN_CHARACTERS = 200
-"""Characters that are kept of each."""
+"""Characters kept of each such line."""
 DOT_NAMES = (".", "..")
 
 
 def is_safe_name(name: str) -> bool:
-    """Return whether this can be an entry of a directory, here and there."""
+    """Return whether a name can be an entry of a directory, on this machine and on the server."""
     return name not in ("", *DOT_NAMES) and not any(sign in name for sign in "/\0\r\n")
 
 
 def listing_from_lines(lines: Iterable[bytes], parse: Callable[[str], Entry]) -> Listing:
-    """Return what lines say, where each stands for itself; ``parse`` raises `ValueError`."""
+    """Return the entries of lines that each describe one; ``parse`` raises `ValueError`."""
     entries: list[Entry] = []
     unread: list[str] = []
     for line in map(_decoded, lines):
@@ -51,20 +51,20 @@ def listing_from_lines(lines: Iterable[bytes], parse: Callable[[str], Entry]) ->
 
 
 def mlsd_listing(lines: Iterable[bytes], places: Sequence[str] = ()) -> Listing:
-    """Return what MLSD says; see `text_listing`."""
+    """Return the listing of an MLSD reply; ``places`` is that of `text_listing`."""
     unique = ""
-    told: list[bytes] = []
+    described: list[bytes] = []
     for line in lines:
         facts = line.partition(b" ")[0].lower()
         if b"type=cdir" in facts:
             unique = _unique(line)
         elif b"type=pdir" not in facts:
-            told.append(line)
+            described.append(line)
 
     def parse(line: str) -> Entry:
         return _named(parse_facts(line), places)
 
-    return replace(listing_from_lines(told, parse), unique=unique)
+    return replace(listing_from_lines(described, parse), unique=unique)
 
 
 def _unique(line: bytes) -> str:
@@ -75,9 +75,9 @@ def _unique(line: bytes) -> str:
 
 
 def text_listing(lines: Iterable[bytes], now: float, places: Sequence[str] = ()) -> Listing:
-    """Return what LIST says; raises `UnparsableListing` where there is text, and nothing in it.
+    """Return the listing of a LIST reply; raises `UnparsableListing` if no line could be parsed.
 
-    ``places`` are paths of the directory: some servers write them before each name.
+    ``places`` are paths of the directory; some servers put one of them before each name.
     """
     decoded = [_decoded(line) for line in lines]
     reading = parse_listing([line for line in decoded if len(line) <= MAX_LINE_SIZE], now)
@@ -92,9 +92,9 @@ def _decoded(line: bytes) -> str:
 
 
 def _named(entry: Entry, places: Sequence[str]) -> Entry:
-    """Return the entry without the path of its directory before its name.
+    """Return the entry, its name without the path of its directory.
 
-    Of a file servers tell the name that they were given, which may be a path.
+    For a file, servers repeat the name that they were given, which may be a path.
     """
     for place in places:
         if place == entry.name:
@@ -107,9 +107,9 @@ def _named(entry: Entry, places: Sequence[str]) -> Entry:
 
 
 def _checked(entries: Sequence[Entry], unread: Sequence[str]) -> Listing:
-    """Return entries whose names are safe.
+    """Return the listing, its entries limited to those with safe names.
 
-    Raises `UnparsableListing` where there is nothing else.
+    Raises `UnparsableListing` if there are other lines but no such entry.
     """
     named = [entry for entry in entries if not _is_dots(entry)]
     safe = tuple(entry for entry in named if is_safe_name(entry.name))
@@ -118,15 +118,15 @@ def _checked(entries: Sequence[Entry], unread: Sequence[str]) -> Listing:
     if not safe and (unread or unsafe) and len(named) == len(entries):
         first = (*kept, *unsafe)[0]
         raise UnparsableListing(
-            f"the listing could not be understood: {first[:MAX_SHOWN_CHARACTERS]!r}"
+            f"the listing could not be parsed: {first[:MAX_SHOWN_CHARACTERS]!r}"
         )
     return Listing(safe, unsafe, kept)
 
 
 def _is_dots(entry: Entry) -> bool:
-    """Return whether this is the directory itself, or the one above."""
+    """Return whether an entry is ``.`` or ``..``."""
     return entry.name in DOT_NAMES and entry.kind is Kind.DIRECTORY
 
 
 LINE_OVERHEAD_BYTES = 100
-"""Bytes, about, that a line of a listing takes in memory besides its own."""
+"""Approximate bytes of memory that a line takes in addition to its own."""

@@ -12,22 +12,22 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def eplf_entry(text: str) -> Entry:
-    """Read one line; raises `ValueError`. Times are UTC, and exact."""
+    """Parse one line; raises `ValueError`. Times are exact, in UTC."""
     facts, tab, name = text.partition("\t")
     if not text.startswith("+") or not tab or not name:
         raise ValueError("not a line of EPLF")
-    told = {fact[:1]: fact[1:] for fact in facts[1:].split(",")}
-    kind = Kind.DIRECTORY if "/" in told else Kind.FILE if "r" in told else Kind.OTHER
+    by_letter = {fact[:1]: fact[1:] for fact in facts[1:].split(",")}
+    kind = Kind.DIRECTORY if "/" in by_letter else Kind.FILE if "r" in by_letter else Kind.OTHER
     is_file = kind is Kind.FILE
-    mode = told.get("u", "")
+    mode = by_letter.get("u", "")
     return Entry(
         name,
         kind,
-        _number(told.get("s", "0")) if is_file else 0,
-        float(_number(told.get("m", "0"))),
+        _number(by_letter.get("s", "0")) if is_file else 0,
+        float(_number(by_letter.get("m", "0"))),
         int(mode[1:], 8) & 0o7777 if re.fullmatch(r"p[0-7]{1,5}", mode) else 0o644,
-        unique=told.get("i", ""),
-        size_known="s" in told or not is_file,
+        unique=by_letter.get("i", ""),
+        size_known="s" in by_letter or not is_file,
     )
 
 

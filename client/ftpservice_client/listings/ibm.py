@@ -1,8 +1,8 @@
-"""Lines of z/OS (data sets, and members of a partitioned one) and of OS/400 (IBM i).
+"""Lines of z/OS (data sets, and members of a partitioned data set) and of OS/400 (IBM i).
 
-z/OS reports no size in bytes, and of data sets no time of change; its columns have headings,
-without which no line is taken for one of its own. OS/400 writes dates in the form of the job, which
-the listing does not tell, so those times are not known.
+z/OS reports no size in bytes, and no modification time of data sets. A line is parsed as one of
+z/OS only after a heading. OS/400 writes dates in the format of the job, which the listing does not
+state, so those times are unknown.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FILE_TYPES = frozenset({"STMF", "DSTMF", "MEM", "DOC", "SAVF", "USRSPC"})
 
 
 def data_set_entry(text: str) -> Entry:
-    """Read the line of a data set; raises `ValueError`. A partitioned one is a directory."""
+    """Parse the line of a data set; raises `ValueError`. A partitioned data set is a directory."""
     match = DATA_SET.fullmatch(text)
     if match is not None:
         kind = _kind_of(match["kind"])
@@ -66,7 +66,7 @@ def _kind_of(organization: str) -> Kind:
 
 
 def member_entry(text: str) -> Entry:
-    """Read the line of a member; raises `ValueError`. Some have no statistics."""
+    """Parse the line of a member; raises `ValueError`. Some members have no statistics."""
     match = MEMBER.fullmatch(text)
     if match is None:
         raise ValueError("not a member")
@@ -76,7 +76,7 @@ def member_entry(text: str) -> Entry:
 
 
 def module_entry(text: str) -> Entry:
-    """Read the line of a load module; raises `ValueError`."""
+    """Parse the line of a load module; raises `ValueError`."""
     match = MODULE.fullmatch(text)
     if match is None:
         raise ValueError("not a load module")
@@ -97,10 +97,10 @@ def _entry(name: str, kind: Kind) -> Entry:
 
 
 def os400_entry(text: str) -> Entry:
-    """Read ``OWNER  size date time *TYPE  name``; raises `ValueError`."""
+    """Parse ``OWNER  size date time *TYPE  name``; raises `ValueError`."""
     match = OS400.fullmatch(text)
     if match is None:
-        raise ValueError("not a line of OS/400")
+        raise ValueError("not an OS/400 line")
     kind = _os400_kind(match["kind"])
     size = match["size"] if kind is Kind.FILE else "0"
     name = match["name"].rstrip(" ")

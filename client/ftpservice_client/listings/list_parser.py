@@ -1,7 +1,7 @@
 """A complete listing, from any supported system.
 
-What is read is never guessed: a line in no known format is kept as text, because callers that
-delete what a listing lacks must know that it was understood.
+Nothing is guessed. A line in no known format is kept as text, because callers that delete what a
+listing lacks must know whether all of it was parsed.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ SURROUNDING_LINE = re.compile(
     r"|\s*[0-9.,]{1,20} (?:File|Dir)\(s\)\s.*|(?:Grand )?[Tt]otal of [0-9]{1,12} files?\b.*",
     re.IGNORECASE,
 )
-"""What ``dir`` of DOS and of VMS print around the entries."""
+"""A line that ``dir`` of DOS or VMS prints around the entries."""
 DIRECTORY_HEADING = re.compile(r"\.?/?[^\s:]{0,200}:")
 """A heading of ``ls -R`` for the directory itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedListing:
-    """What was found; names are as the server sent them, with ``.`` and ``..`` where it did."""
+    """The entries of a listing; names are unchanged, and ``.`` and ``..`` are included."""
 
     entries: tuple[Entry, ...]
     unparsed: tuple[str, ...]
-    """Lines that no format knows."""
+    """Lines in no known format."""
 
 
 def parse_listing(lines: Sequence[str], now: float) -> ParsedListing:
-    """Read the lines of one directory; never raises.
+    """Parse the lines of one directory; never raises.
 
     ``now`` decides the year of a date without one.
     """
@@ -55,7 +55,7 @@ def parse_listing(lines: Sequence[str], now: float) -> ParsedListing:
     waiting = list(_joined(_without_heading(lines)))
     for number, line in enumerate(waiting):
         if _is_later_heading(line, waiting[number + 1 : number + 2]):
-            unread += waiting[number:]  # what follows is in another directory
+            unread += waiting[number:]  # the lines after it are of another directory
             break
         try:
             entry = read(line)
@@ -69,19 +69,19 @@ def parse_listing(lines: Sequence[str], now: float) -> ParsedListing:
 
 def _without_heading(lines: Sequence[str]) -> list[str]:
     """Leave out empty lines, and the heading of the directory itself."""
-    told = [line for line in lines if line.strip()]
-    if len(told) > 1 and DIRECTORY_HEADING.fullmatch(told[0]) and TOTAL_LINE.fullmatch(told[1]):
-        del told[0]
-    return told
+    kept = [line for line in lines if line.strip()]
+    if len(kept) > 1 and DIRECTORY_HEADING.fullmatch(kept[0]) and TOTAL_LINE.fullmatch(kept[1]):
+        del kept[0]
+    return kept
 
 
-def _is_later_heading(line: str, behind: Sequence[str]) -> bool:
+def _is_later_heading(line: str, following: Sequence[str]) -> bool:
     """Return whether ``ls -R`` continues with another directory here."""
-    return line.endswith(":") and any(map(TOTAL_LINE.fullmatch, behind))
+    return line.endswith(":") and any(map(TOTAL_LINE.fullmatch, following))
 
 
 def _joined(lines: Sequence[str]) -> Iterator[str]:
-    """Join a long name of VMS with the line after it."""
+    """Join a long VMS name with the line after it."""
     name = ""
     for line in lines:
         if name and line[:1].isspace():
@@ -98,7 +98,7 @@ def _joined(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _newest(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Leave out older versions of a file, as VMS lists them after the newest."""
+    """Leave out older versions of a file; VMS lists them after the newest."""
     seen: set[tuple[str, bool]] = set()
     for entry in entries:
         key = (entry.name, entry.size_known)
@@ -108,7 +108,7 @@ def _newest(entries: Sequence[Entry]) -> Iterator[Entry]:
 
 
 class _Formats:
-    """Reads lines of one listing; what read the last one is tried first."""
+    """Parses the lines of one listing; the format of the last line is tried first."""
 
     def __init__(self, now: float, day_first: bool) -> None:
         self._readers: list[Callable[[str], Entry]] = [
@@ -122,7 +122,7 @@ class _Formats:
         self._headed: Callable[[str], Entry] | None = None
 
     def read(self, line: str) -> Entry | None:
-        """Return an entry, None for a line that is known to tell none; raises `ValueError`."""
+        """Return an entry, or None for a line known to describe none; raises `ValueError`."""
         if self._headed is not None:
             return self._headed(line)
         for number, reader in enumerate(self._readers):
@@ -140,5 +140,5 @@ class _Formats:
             and not TOTAL_LINE.fullmatch(line)
             and not SURROUNDING_LINE.fullmatch(line)
         ):
-            raise ValueError("no line of a listing")
+            raise ValueError("not a line of a listing")
         return None

@@ -1,4 +1,4 @@
-"""Month names as servers in many languages write them in listings."""
+"""Month names in listings, in many languages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LANGUAGES = (
     "янв фев мар апр мая июн июл авг сен окт ноя дек",
     "січ лют бер кві тра чер лип сер вер жов лис гру",  # noqa: RUF001 - Ukrainian
 )
-"""Names of the twelve months, a language or a way of writing each; a name means one month only."""
+"""The twelve months in one language or spelling each; a name stands for one month only."""
 
 
 def _table() -> dict[str, int]:
@@ -77,5 +77,5 @@ def month_number(name: str) -> int:
     if number is None and any("\ud800" <= letter <= "\udfff" for letter in folded):
         number = MONTHS.get(_mask(folded))
     if number is None:
-        raise ValueError(f"{name!r} is no month")
+        raise ValueError(f"{name!r} is not a month")
     return number

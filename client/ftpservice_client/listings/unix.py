@@ -1,4 +1,4 @@
-"""Lines as ``ls -l`` writes them, in any language and with any style of dates; NetWare's too."""
+"""Lines in the format of ``ls -l``, in any language and with any style of dates; NetWare lines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DATE_WORD = re.compile(r"\*+|[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def unix_entry(text: str, now: float) -> Entry:
-    """Read one line; raises `ValueError`. The name is whatever the server sent."""
+    """Parse one line; raises `ValueError`. The name is not checked."""
     match = UNIX_LINE.fullmatch(text)
     if match is None:
         raise ValueError("not a line of ls -l")
@@ -70,10 +70,10 @@ def unix_entry(text: str, now: float) -> Entry:
 
 
 def netware_entry(text: str, now: float) -> Entry:
-    """Read ``- [RWCEAFMS] owner 512 Oct 20 15:27 name``; raises `ValueError`."""
+    """Parse ``- [RWCEAFMS] owner 512 Oct 20 15:27 name``; raises `ValueError`."""
     match = NETWARE_LINE.fullmatch(text)
     if match is None:
-        raise ValueError("not a line of NetWare's")
+        raise ValueError("not a NetWare line")
     kind, when = KINDS_BY_LETTER[match["kind"]], _when(match, now)
     mode = 0o755 if kind is Kind.DIRECTORY else 0o644
     size = int(match["size"]) if kind is Kind.FILE else 0
@@ -82,13 +82,13 @@ def netware_entry(text: str, now: float) -> Entry:
 
 
 def _require_holders(words: list[str]) -> None:
-    """Refuse columns with a date or an overflown size: the columns after it belong to the name.
+    """Refuse columns that contain a date or an overflown size: those after it belong to the name.
 
     Raises `ValueError`.
     """
-    for word, behind in zip(words, [*words, ""][1:], strict=True):
-        if DATE_WORD.fullmatch(word) or (_is_month(word) and behind.rstrip(".,").isdigit()):
-            raise ValueError("the columns of the line are not clear")
+    for word, following in zip(words, [*words, ""][1:], strict=True):
+        if DATE_WORD.fullmatch(word) or (_is_month(word) and following.rstrip(".,").isdigit()):
+            raise ValueError("the columns of the line are ambiguous")
 
 
 def _is_month(word: str) -> bool:

@@ -1,7 +1,7 @@
 """Lines of OpenVMS: ``NAME.TYPE;VERSION  blocks  date time  [owner]  (protection)``.
 
-A long name stands on a line of its own, the rest on the next. Sizes are in blocks of 512 bytes, so
-that of a file in bytes is not known.
+A long name is on a line of its own, the other columns on the next line. Sizes are in blocks of 512
+bytes, so the size of a file in bytes is unknown.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ DIRECTORY_SUFFIX = ".DIR"
 
 
 def vms_entry(text: str) -> Entry:
-    """Read one entry; raises `ValueError`. Its name is without the version."""
+    """Parse one entry; raises `ValueError`. Its name excludes the version."""
     match = VMS_LINE.fullmatch(text)
     if match is None:
-        raise ValueError("not an entry of VMS")
+        raise ValueError("not a VMS entry")
     clock = (int(match["hour"]), int(match["minute"]))
     when = time_with_year(
         int(match["year"]), month_number(match["month"]), int(match["day"]), *clock
