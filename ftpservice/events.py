@@ -1,7 +1,7 @@
-"""What happened, as frozen values, and the stream they are published on.
+"""Events of sessions, as frozen values, and the stream on which they are published.
 
-Publishers know nothing of subscribers; a subscriber that fails is reported and does not disturb
-the publisher or its neighbours. Standard library only.
+Publishers do not depend on subscribers: an exception in a subscriber is reported, and affects
+neither the publisher nor other subscribers. Standard library only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import Any, TypeVar, overload
 
 __all__ = [
     "CommandFailed",
@@ -34,9 +35,9 @@ class Outcome(Enum):
 
     COMPLETE = "complete"
     ABORTED = "aborted"
-    """Ended before it was complete, by the peer, the network, a timeout or ABOR."""
+    """Ended before it was complete: by the client, the network, a timeout or ABOR."""
     REFUSED = "refused"
-    """Ended by the storage: full, over quota, denied, failed."""
+    """Ended by the storage: it is full, over quota, does not permit it, or has failed."""
 
 
 class LoginRefusal(StrEnum):
@@ -62,20 +63,21 @@ class LoginRefusal(StrEnum):
     NO_FILES = "files unavailable"
     """The account's storage could not be opened."""
     REFUSED = "refused"
-    """By a checker or realm that does not say why."""
+    """By a checker or realm that gives no reason."""
     CHECKER_FAILED = "checker failed"
     """A checker raised an unexpected error; the log has its traceback."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Anything that happened in a session; ``when`` is seconds since the epoch."""
+    """The base of all events."""
 
     when: float
+    """Seconds since the epoch."""
     session: int
-    """A number that no other session of this process has."""
+    """The number of the session, unique in this process."""
     peer: str
-    """The client's address, or what stands for it."""
+    """The client's IP address; ``local`` for a UNIX socket."""
     user: str
     """The account's name; empty before login."""
 
@@ -85,6 +87,7 @@ class SessionOpened(Event):
     """A client connected and was greeted."""
 
     protocol: str = "ftp"
+    """``ftp``, or ``simple`` for the simple protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class SessionClosed(Event):
     """A session that was opened has ended."""
 
     reason: str = ""
+    """Why the control connection was closed, as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class LoginFailed(Event):
 
     reason: LoginRefusal = LoginRefusal.REFUSED
     detail: str = ""
-    """The circumstances, for a person: which line, which network, since when."""
+    """The circumstances, as text for the operator: which line, which network, since when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ class HandshakeFailed(Event):
     """The TLS handshake of a control connection failed."""
 
     reason: str
+    """The reason, as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,32 +128,39 @@ class TransferStarted(Event):
     """A transfer began."""
 
     path: str
+    """The file as the account sees it, absolute."""
     upload: bool
+    """Whether the client sends the file; otherwise it is a download."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransferEnded(Event):
-    """A transfer ended, complete or not."""
+    """A transfer ended, complete or not; there is one for each `TransferStarted`."""
 
     path: str
+    """The file as the account sees it, absolute."""
     upload: bool
+    """Whether the client sent the file; otherwise it is a download."""
     outcome: Outcome
     size: int
-    """Bytes transferred."""
+    """Bytes transferred; fewer than the file has if the transfer was resumed."""
     seconds: float
+    """The duration."""
     detail: str = ""
+    """Why it is not complete, as text."""
     digest: str = ""
-    """``ALGORITHM:hex`` when known."""
+    """``ALGORITHM:hex``; empty if it was not computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileChanged(Event):
-    """A name was made, removed or renamed."""
+    """A file or directory was created, removed, renamed or changed; uploads are transfers."""
 
     action: str
-    """``delete mkdir rmdir rename attributes``, ``drop partial`` of an interrupted upload."""
+    """One of ``delete``, ``mkdir``, ``rmdir``, ``rename``, ``attributes`` and ``drop partial``."""
     path: str
     target: str = ""
+    """The new path of a rename."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +168,7 @@ class Refused(Event):
     """A connection or session was refused: over a limit, or not allowed."""
 
     reason: str
+    """The reason, as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,25 +176,28 @@ class CommandFailed(Event):
     """A command failed with an unexpected error; the log has the traceback."""
 
     command: str
+    """The verb."""
     detail: str
+    """The error, as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRefused(Event):
-    """A command was answered with an error; logins and transfers that began have other events."""
+    """A command was answered with an error, and no other event describes it."""
 
     command: str
     """The verb; empty for a line that is no command."""
     path: str
-    """What it was about, as the account sees it; empty where that is no file."""
+    """The file as the account sees it, absolute; empty if the command is not about a file."""
     code: int | str
-    """A number in FTP, a word in the simple protocol."""
+    """The reply code in FTP, a word in the simple protocol."""
     text: str
     """The text of the reply."""
     detail: str = ""
     """Details that the reply does not contain."""
 
 
+E = TypeVar("E", bound=Event)
 Subscriber = Callable[[Event], None]
 Subscription = tuple[Subscriber, tuple[type[Event], ...]]
 
@@ -198,8 +214,21 @@ class EventStream:
         """Of each kind that was published since the last change of the subscriptions."""
         self._report_failure = report_failure
 
-    def subscribe(self, subscriber: Subscriber, *kinds: type[Event]) -> Callable[[], None]:
-        """Add a subscriber of these kinds of events, or of all; returns what removes it."""
+    @overload
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]: ...
+
+    @overload
+    def subscribe(
+        self, subscriber: Callable[[E], None], kind: type[E], *kinds: type[E]
+    ) -> Callable[[], None]: ...
+
+    def subscribe(
+        self, subscriber: Callable[[Any], None], *kinds: type[Event]
+    ) -> Callable[[], None]:
+        """Call ``subscriber`` with events of these kinds, or all; returns a function to end that.
+
+        It is called in the reactor's thread and must not block.
+        """
         subscription = (subscriber, kinds or (Event,))
         self._subscriptions.append(subscription)
         self._subscribers.clear()
