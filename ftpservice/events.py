@@ -219,7 +219,7 @@ class EventStream:
 
     @overload
     def subscribe(
-        self, subscriber: Callable[[E], None], kind: type[E], *kinds: type[E]
+        self, subscriber: Callable[[E], None], kind: type[E], /, *kinds: type[Event]
     ) -> Callable[[], None]: ...
 
     def subscribe(
