@@ -155,7 +155,7 @@ def _line(event: Event) -> str:
     if isinstance(event, SuppressedLines) and event.others:
         return f"{event.count} more refusals of other sessions within a second"
     what = LINES[type(event)](event)
-    line = f"{event.user or 'nobody'}@{event.peer} [{event.session}]{what}"
+    line = f"{event.user or '-'}@{event.peer} [{event.session}]{what}"
     return line if line.isprintable() else _escaped(line)
 
 

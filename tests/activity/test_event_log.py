@@ -34,7 +34,7 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
             LoginFailed(*WHO, LoginRefusal.EXPIRED, "on 2027-01-31"),
             "ann@192.0.2.1 [7] failed to log in: expired (on 2027-01-31)",
         ),
-        (Refused(1.0, 7, "192.0.2.1", "", "full"), "nobody@192.0.2.1 [7] was refused: full"),
+        (Refused(1.0, 7, "192.0.2.1", "", "full"), "-@192.0.2.1 [7] was refused: full"),
         (
             TransferEnded(*WHO, "/a\nb", True, Outcome.ABORTED, 5, 0.25, "426"),
             r"ann@192.0.2.1 [7] uploaded /a\nb: aborted, 5 bytes in 0.250 s (426)",

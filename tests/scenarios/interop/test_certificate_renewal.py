@@ -97,7 +97,7 @@ def test_logins_and_failed_handshakes_are_logged(tmp_path: Path) -> None:
         told = running.lines[before:-1]
         assert len(told) == 8
         for line in told:
-            assert re.search(r"nobody@127\.0\.0\.1 \[[2-9]\]: TLS handshake failed: \w", line)
+            assert re.search(r"-@127\.0\.0\.1 \[[2-9]\]: TLS handshake failed: \w", line)
         assert running.stopped() == 0
         assert "Traceback" not in running.output
 
