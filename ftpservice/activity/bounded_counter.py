@@ -24,8 +24,11 @@ class BoundedCounter:
         """Add amounts, one for each column, to the row of ``name``."""
         if len(name) > MAX_NAME_LENGTH:
             name = name[: MAX_NAME_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
-        row = self._rows.setdefault(name, [0] * self._width)
-        row[:] = map(sum, zip(row, amounts, strict=True))
+        row = self._rows.get(name)
+        if row is None:
+            row = self._rows[name] = [0] * self._width
+        for column, amount in enumerate(amounts):
+            row[column] += amount
         if len(self._rows) > MAX_NAMES:
             for name in self._names_by_sum()[MAX_NAMES // 2 :]:
                 self._add_row(self._others, self._rows.pop(name))

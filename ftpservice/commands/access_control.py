@@ -65,7 +65,7 @@ async def user(context: SessionContext, name: str) -> Reply:
 
 def _may_log_in(context: SessionContext, anonymous: bool) -> bool:
     """Return whether the TLS policy allows the login, whatever the account."""
-    policy, secured = context.services.settings.tls, context.secured
+    policy, secured = context.services.settings.tls, context.tls_state.control
     if anonymous:
         return policy.allows_anonymous(secured)
     return policy.allows_password(secured, context.peer.host)
@@ -174,7 +174,7 @@ def _credentials(context: SessionContext, text: str) -> PeerCredentials | Anonym
     name = context.user.encode("utf-8", "surrogateescape")
     secret = text.encode("utf-8", "surrogateescape")
     names = context.tls_state.names
-    return PeerCredentials(name, secret, context.peer.host, context.secured, names)
+    return PeerCredentials(name, secret, context.peer.host, context.tls_state.control, names)
 
 
 async def _refuse_login(context: SessionContext, text: str) -> Reply:

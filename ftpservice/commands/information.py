@@ -60,7 +60,7 @@ def _status_lines(context: SessionContext) -> list[str]:
         lines.append(" Not logged in.")
     else:
         lines.append(f" Logged in as {account.name}, in {context.directory.quoted()}.")
-    if context.secured:
+    if context.tls_state.control:
         data = "TLS" if context.tls_state.data else "plaintext"
         lines.append(f" Control connection: {context.tls_state.description}; data: {data}.")
     kind = "ASCII" if parameters.ascii else "binary"

@@ -25,7 +25,7 @@ MAX_PBSZ = 2**32 - 1
 
 
 def _offered(context: SessionContext) -> bool:
-    return context.offers_tls or context.secured
+    return context.offers_tls or context.tls_state.control
 
 
 def _allows_ccc(context: SessionContext) -> bool:
@@ -40,7 +40,7 @@ async def authenticate(context: SessionContext, text: str) -> TLSSwitch:
     implies_prot_p = MECHANISM_IMPLIES_PROT_P.get(text.strip().upper())
     if implies_prot_p is None:
         raise ReplyError(codes.BAD_PARAMETER, "The only mechanism is TLS.")
-    if context.secured:
+    if context.tls_state.control:
         raise ReplyError(codes.BAD_SEQUENCE, "The control connection is under TLS already.")
     data = context.services.settings.tls.data
     if not context.offers_tls or (implies_prot_p and data is DataTLS.OFF):
@@ -87,14 +87,14 @@ async def data_protection(context: SessionContext, text: str) -> Reply:
 
 
 def _require_tls(context: SessionContext) -> None:
-    if not context.secured:
+    if not context.tls_state.control:
         raise ReplyError(codes.BAD_SEQUENCE, "Send AUTH TLS first.")
 
 
 @verbs.add("CCC", rfc="4217 12.3", feature="CCC", offered=_allows_ccc)
 async def clear_commands(context: SessionContext, _none: None) -> TLSSwitch:
     """End TLS on the control connection; data connections keep theirs. Only where allowed."""
-    if not context.secured:
+    if not context.tls_state.control:
         raise ReplyError(codes.NOTHING_TO_CLEAR, "The control connection is not under TLS.")
     if not _allows_ccc(context) or context.account.tls_required:
         raise ReplyError(codes.AGAINST_POLICY, "The control connection must stay under TLS.")

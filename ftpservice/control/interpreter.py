@@ -156,7 +156,7 @@ class ProtocolInterpreter:
             self.abort()
         elif self.current is not None:
             self.current.cancel()
-        self.context.forget_login()
+        self.context.end_login()
         self.context.portal_login.end()
 
     def advance(self) -> None:

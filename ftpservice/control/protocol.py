@@ -13,6 +13,8 @@ from ftpservice.concurrency.timers import Deadline
 from ftpservice.control.interpreter import ProtocolInterpreter
 from ftpservice.control.reply_writer import ReplyWriter
 from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
+from ftpservice.net.accepted_tcp import AcceptedControlTransport
+from ftpservice.net.immediate_write import half_close_now
 from ftpservice.net.socket_state import peer_has_closed
 from ftpservice.session.control_transport import control_addresses, set_socket_options
 from ftpservice.session.registry import SessionRegistry
@@ -274,7 +276,10 @@ class ControlProtocol(Protocol):
             transport.loseConnection()
             return
         self._resume_receiving()
-        self.transport.loseWriteConnection()
+        if isinstance(transport, AcceptedControlTransport):
+            half_close_now(transport)
+        else:
+            transport.loseWriteConnection()
         self._deadline = Deadline(self._context.services.clock, transport.abortConnection)
         self._deadline.set(LINGER_SECONDS)
 
@@ -290,7 +295,10 @@ class ControlProtocol(Protocol):
         if running is not None and running.upload and not self._interpreter.final_reply_sent:
             self._interpreter.abort()
         if self._closing:
-            self.transport.loseConnection()
+            transport = self.transport
+            is_plain = isinstance(transport, AcceptedControlTransport)
+            if not (is_plain and transport.close_after_peer()):
+                transport.loseConnection()
         elif not self._unparsed and not self._interpreter.busy:
             self._close()
 

@@ -15,6 +15,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
+from ftpservice.net.accepted_tcp import set_accepted_transport
 from ftpservice.service.settings.errors import CannotStart, error_text
 
 __all__ = ["LISTEN_OPTIONS", "Listener", "Listeners", "parse_listener"]
@@ -128,6 +129,8 @@ class Listeners(Service):
 
         def bound(port: IListeningPort) -> None:
             self._bound[number] = (listener, port)
+            if not listener.simple:
+                set_accepted_transport(port)
             self._check(listener, port)
 
         def failed(failure: Failure) -> None:

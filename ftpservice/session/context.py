@@ -88,6 +88,18 @@ class Services:
     user_anonymous: str = "anonymous"
     tls: ServerTLS | None = None
     """The certificates; None without TLS."""
+    requires_protected_data: bool = field(init=False)
+    """Whether the settings refuse plaintext data connections, whatever the account."""
+    has_rate_limits: bool = field(init=False)
+    """Whether the settings limit the rate of any transfer."""
+
+    def __post_init__(self) -> None:
+        """Decide what the settings mean for every session."""
+        settings = self.settings
+        requires = settings.tls.requires_data_tls(by_account=False)
+        object.__setattr__(self, "requires_protected_data", requires)
+        has_limits = bool(settings.rate_up or settings.rate_down)
+        object.__setattr__(self, "has_rate_limits", has_limits)
 
 
 @dataclass(frozen=True)
@@ -102,15 +114,14 @@ class SessionPeer:
     """Returns whether the client holds its end of the control connection; asks the kernel."""
     label: str = field(init=False)
     """The address, or "local", for events."""
+    limit_key: str = field(init=False)
+    """The key of the client in limits by address (`address_group`)."""
 
     def __post_init__(self) -> None:
-        """Set the label."""
-        object.__setattr__(self, "label", self.host or "local")
-
-    @property
-    def limit_key(self) -> str:
-        """The key of the client in limits by address (`address_group`)."""
-        return address_group(self.label)
+        """Set what follows from the address."""
+        label = self.host or "local"
+        object.__setattr__(self, "label", label)
+        object.__setattr__(self, "limit_key", address_group(label))
 
 
 @dataclass(slots=True)
@@ -197,11 +208,6 @@ class SessionContext:
         self._apply_limits(None)
 
     @property
-    def secured(self) -> bool:
-        """Whether the control connection is under TLS."""
-        return self.tls_state.control
-
-    @property
     def offers_tls(self) -> bool:
         """Whether AUTH is accepted."""
         services = self.services
@@ -284,8 +290,8 @@ class SessionContext:
         self.failures = 0
         self._apply_limits(account)
 
-    def forget_login(self) -> None:
-        """Return to the state of a new session; TLS and failed logins stay (REIN, USER)."""
+    def end_login(self) -> None:
+        """Log out, and release what the login holds."""
         account = self.portal_login.account
         if account is not None:
             self.services.session_limits.release_user(
@@ -295,20 +301,22 @@ class SessionContext:
             self.rate_limits.leave()
         self.portal_login.logout()
         self.connector.close()
-        if self.account is not NOT_LOGGED_IN:
-            self.account = self.storage = NOT_LOGGED_IN
-            self.own_uploads = None
-            self._apply_limits(None)
+        self.account = self.storage = NOT_LOGGED_IN
+        self.own_uploads = None
+
+    def forget_login(self) -> None:
+        """Return to the state of a new session; TLS and failed logins stay (REIN, USER)."""
+        self.end_login()
+        self._apply_limits(None)
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
         self.next_transfer, self.reported_sizes = WHOLE_FILE, {}
         settings = self.services.settings
         self.parameters = TransferParameters(ascii=settings.ascii, umask=settings.umask)
 
     def _apply_limits(self, account: IAccount | None) -> None:
-        settings = self.services.settings
-        by_account = account is not None and account.tls_required
-        self.requires_protected_data = settings.tls.requires_data_tls(by_account)
-        rates = [settings.rate_up, settings.rate_down]
+        services = self.services
+        requires, has_limits = services.requires_protected_data, services.has_rate_limits
         if account is not None:
-            rates += [account.rate_up, account.rate_down]
-        self.has_rate_limits = any(rates)
+            requires = services.settings.tls.requires_data_tls(account.tls_required)
+            has_limits = has_limits or bool(account.rate_up or account.rate_down)
+        self.requires_protected_data, self.has_rate_limits = requires, has_limits

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.interfaces import ITCPTransport
 
 from ftpservice.data.connector import ControlAddresses
+from ftpservice.net.accepted_tcp import AcceptedControlTransport
 from ftpservice.net.proxy_protocol import is_proxied
 from ftpservice.net.socket_state import socket_of
 from ftpservice.wire.addresses import canonical_host
@@ -16,11 +17,9 @@ __all__ = ["control_addresses", "set_socket_options"]
 
 
 def set_socket_options(transport: Any) -> None:
-    """Set TCP_NODELAY, for small replies, SO_KEEPALIVE, and SO_OOBINLINE, for ABOR.
-
-    ABOR is sent as urgent data (RFC 959 §4.1.3). Without SO_OOBINLINE the kernel would take the
-    urgent byte out of the stream, and with it the end of the line.
-    """
+    """Set what `set_accepted_transport` sets, on a transport of another kind."""
+    if getattr(transport, "has_socket_options", False):
+        return
     if ITCPTransport.providedBy(transport):
         transport.setTcpNoDelay(True)
         transport.setTcpKeepAlive(True)
@@ -31,6 +30,9 @@ def set_socket_options(transport: Any) -> None:
 
 def control_addresses(transport: Any) -> ControlAddresses:
     """Return the hosts of the connection; those of the PROXY header if there is one."""
+    if isinstance(transport, AcceptedControlTransport):
+        host, local = transport.hosts()
+        return ControlAddresses(canonical_host(host), canonical_host(local))
     peer = getattr(transport.getPeer(), "host", None)
     local = getattr(transport.getHost(), "host", "")
     return ControlAddresses(

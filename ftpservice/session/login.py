@@ -43,16 +43,21 @@ class PortalLogin:
         self._logout: Callable[[], None] | None = None
         self._ended = False
 
-    def login(
+    async def login(
         self,
         portal: Any,
         credentials: PeerCredentials | CertificateCredentials | Anonymous,
         name: str,
-    ) -> Deferred[IAccount]:
+    ) -> IAccount:
         """Log in; fails with what the portal fails with.
 
         Cancelling does not stop the portal; an avatar that it grants afterwards is logged out.
         """
+        asked = portal.login(credentials, None, IAccount, IFTPShell)
+        if asked.called and not asked.paused:  # answered at once
+            interface, avatar, self._logout = await asked
+            self.account = avatar_account(interface, avatar, name)
+            return self.account
         answer: Deferred[IAccount] = Deferred()
 
         def granted(result: Granted) -> None:
@@ -64,9 +69,8 @@ class PortalLogin:
             self.account = avatar_account(interface, avatar, name)
             answer.callback(self.account)
 
-        asked = portal.login(credentials, None, IAccount, IFTPShell)
         asked.addCallback(granted).addErrback(answer.errback)
-        return answer
+        return await answer
 
     def logout(self) -> None:
         """Log out; does nothing without a login."""

@@ -32,6 +32,8 @@ class Phase(Enum):
     LOGGED_IN = "logged in"
     RENAMING = "renaming"
 
+    __hash__ = object.__hash__  # by identity: `Enum` hashes the name, in Python
+
 
 TRANSITIONS: dict[tuple[Phase, str], Phase] = {
     (Phase.GREETED, "HOST"): Phase.GREETED,

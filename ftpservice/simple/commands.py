@@ -153,7 +153,7 @@ async def _check_password(context: SessionContext, password: str) -> None:
     reply = await _ftp_reply(access_control.password, context, password)
     if reply.code >= 400:
         raise _login_refused(context, reply)
-    if context.requires_protected_data and not context.secured:
+    if context.requires_protected_data and not context.tls_state.control:
         access_control.publish_login_refused(
             context, LoginRefusal.NO_TLS, "plaintext transfers are refused"
         )

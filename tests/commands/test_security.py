@@ -29,14 +29,14 @@ def test_every_name_of_tls_is_answered_234(secure: Secure, word: str) -> None:
     talk = secure()
     talk.replies()
     assert talk.codes(f"AUTH {word}") == [234]
-    assert talk.context.secured
+    assert talk.context.tls_state.control
 
 
 @pytest.mark.parametrize("word", ["FOO", "KERBEROS_V4", "TLS-X", "TLS SSL"])
 def test_other_mechanisms_are_refused(secure: Secure, word: str) -> None:
     talk = secure()
     assert talk.codes(f"AUTH {word}")[-1] == 504
-    assert not talk.context.secured
+    assert not talk.context.tls_state.control
 
 
 def test_auth_needs_an_argument(secure: Secure) -> None:
@@ -187,7 +187,7 @@ def test_ccc_ends_tls_for_commands_and_not_for_data(secure: Secure) -> None:
     talk = secure(policy(clear_commands=True))
     talk.auth().login()
     assert talk.codes("PBSZ 0", "PROT P", "CCC", "NOOP") == [200, 200, 200]
-    assert not talk.context.secured
+    assert not talk.context.tls_state.control
     assert TLSDialogue.leaving is not None
     talk.protocol.dataReceived(b"NOOP\r\n")
     assert talk.replies() == []
@@ -209,7 +209,7 @@ def test_after_ccc_the_client_certificate_is_ignored(secure: Secure) -> None:
 def test_rein_keeps_tls_and_resets_the_rest(secure: Secure) -> None:
     talk = secure().auth().login()
     assert talk.codes("PBSZ 0", "PROT P", "REIN") == [200, 200, 220]
-    assert talk.context.secured
+    assert talk.context.tls_state.control
     assert not talk.context.tls_state.data
     assert talk.codes("PROT P", "USER ann", "PASS secret") == [503, 331, 230]
 
@@ -233,7 +233,7 @@ def test_implicit_tls_implies_prot_p(secure: Secure) -> None:
     talk = secure(implicit=True)
     assert talk.replies()[-1].startswith("220")
     talk.handshake()
-    assert talk.context.secured
+    assert talk.context.tls_state.control
     assert talk.context.tls_state.data
     assert talk.codes("AUTH TLS", "USER ann", "PASS secret", "PROT C") == [503, 331, 230, 200]
     assert talk.codes("REIN") == [220]

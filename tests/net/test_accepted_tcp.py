@@ -7,8 +7,14 @@ import socket
 
 import pytest
 from pytest_twisted import ensureDeferred
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.testing import StringTransport
 
-from ftpservice.net.accepted_tcp import AcceptedTransport
+from ftpservice.net.accepted_tcp import (
+    AcceptedControlTransport,
+    AcceptedTransport,
+    set_accepted_transport,
+)
 from ftpservice.stream.connection import StreamConnection, TransferAborted
 from tests.support.loopback import PATIENCE, send_rst, until
 from tests.support.memory_transport import is_pending, outcome, start
@@ -121,3 +127,53 @@ def _has_room(peer: socket.socket) -> bool:
     poll = select.poll()
     poll.register(peer, select.POLLOUT)
     return bool(poll.poll(0))
+
+
+class Recorder(Protocol):
+    """A session that records how its connection ends."""
+
+    def __init__(self) -> None:
+        self.lost: list[object] = []
+
+    def connectionLost(self, reason=connectionDone) -> None:
+        self.lost.append(reason.value)
+
+
+@pytest.fixture
+def control_port(reactor):
+    factory = Factory.forProtocol(Recorder)
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    set_accepted_transport(port)
+    yield port
+    port.stopListening()
+
+
+def test_a_control_connection_has_the_options_of_its_port_and_knows_its_hosts(control_port):
+    place = control_port.socket.getsockname()
+    with socket.create_connection(place, PATIENCE) as peer:
+        own, peer_place = control_port.socket.accept()
+        session = Recorder()
+        transport = control_port.transport(
+            own, session, peer_place, control_port, 1, control_port.reactor
+        )
+        session.makeConnection(transport)
+        assert isinstance(transport, AcceptedControlTransport)
+        assert transport.hosts() == ("127.0.0.1", "127.0.0.1")
+        assert transport.getPeer().port == peer.getsockname()[1]
+        assert transport.getHost().port == place[1]
+        for level, option in (
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+            (socket.SOL_SOCKET, socket.SO_OOBINLINE),
+        ):
+            assert own.getsockopt(level, option)
+        assert transport in control_port.reactor.getReaders()
+        assert transport.close_after_peer()
+        assert transport not in control_port.reactor.getReaders()
+        assert len(session.lost) == 1
+
+
+def test_ports_of_other_kinds_keep_their_transports():
+    port = StringTransport()
+    set_accepted_transport(port)
+    assert not hasattr(port, "transport")

@@ -100,6 +100,8 @@ class LocalSource:
         """Return the tree at ``top`` if that needs no disk; else None."""
         try:
             whole = DirectoryTree.at_if_cached(self._root)
+            if whole is not None and not top.parts:
+                return self._shared(whole)
             opened = whole.open_if_cached(top, DIRECTORY_FLAGS) if whole is not None else None
         except OSError:
             return None
