@@ -18,8 +18,8 @@ class Disk:
     def __init__(self, path):
         self.path = path
         self.time = OLD
-        self.told = []
-        self.file = PasswordFile(str(path), self.told.append)
+        self.warnings = []
+        self.file = PasswordFile(str(path), self.warnings.append)
 
     def write(self, *lines):
         self.path.write_bytes(
@@ -107,7 +107,7 @@ def test_an_unreadable_file_leaves_the_previous_accounts_and_is_reported_once(di
     disk.file.load()
     disk.path.unlink()
     assert disk.names() == disk.names() == ["alice"]
-    [text] = disk.told
+    [text] = disk.warnings
     assert "No such file" in text
     assert str(disk.path) in text
     disk.path.mkdir()
@@ -117,29 +117,29 @@ def test_an_unreadable_file_leaves_the_previous_accounts_and_is_reported_once(di
     assert disk.names() == ["bob"]
     disk.path.unlink()
     disk.names()
-    assert len(disk.told) == 3
+    assert len(disk.warnings) == 3
 
 
 def test_malformed_lines_are_reported_once_for_each_change(disk):
     disk.write(f"alice:{HASH}:/:full", "bob:secret", f"carol:{HASH}:/:raed")
     disk.file.load()
     disk.file.refresh()
-    assert [text.split(", ", 1)[1].split(":")[0] for text in disk.told] == ["line 2", "line 3"]
+    assert [text.split(", ", 1)[1].split(":")[0] for text in disk.warnings] == ["line 2", "line 3"]
     disk.write(f"alice:{HASH}:/:full", "bob:secret")
     disk.file.refresh()
     disk.file.refresh()
-    assert len(disk.told) == 3
+    assert len(disk.warnings) == 3
     disk.write(f"alice:{HASH}:/:full")
     disk.file.refresh()
-    assert len(disk.told) == 3
+    assert len(disk.warnings) == 3
 
 
 def test_a_file_that_has_become_empty_is_reported(disk):
     disk.write(f"alice:{HASH}:/:full")
     disk.file.load()
-    assert disk.told == []
+    assert disk.warnings == []
     disk.write("# nobody")
     assert disk.names() == []
     disk.file.refresh()
-    [line] = disk.told
+    [line] = disk.warnings
     assert line == f"{disk.path}: no usable account, no login is possible with it"

@@ -12,7 +12,7 @@ from ftpservice_client.sessions.netrc import with_netrc
 
 
 @pytest.mark.parametrize(
-    ("url", "wanted"),
+    ("url", "expected"),
     [
         ("ftp://host", Destination(Scheme.FTP, "host", 21)),
         ("ftp://host/in/x", Destination(Scheme.FTP, "host", 21, path="in/x")),
@@ -32,8 +32,8 @@ from ftpservice_client.sessions.netrc import with_netrc
         ("ftp://a:@host", Destination(Scheme.FTP, "host", 21, "a", "")),
     ],
 )
-def test_what_a_url_says(url, wanted):
-    assert parse_url(url) == wanted
+def test_what_a_url_says(url, expected):
+    assert parse_url(url) == expected
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_a_netrc_that_others_can_read_is_warned_about(tmp_path, mode, count):
     path = tmp_path / "netrc"
     path.write_text("machine host login ann password secret\n")
     path.chmod(mode)
-    told = []
-    found = with_netrc(Destination(Scheme.FTP, "host", 21), path, told.append)
+    warnings = []
+    found = with_netrc(Destination(Scheme.FTP, "host", 21), path, warnings.append)
     assert found.password == "secret"
-    assert len(told) == count
-    assert all("chmod 600" in line and "secret" not in line for line in told)
+    assert len(warnings) == count
+    assert all("chmod 600" in line and "secret" not in line for line in warnings)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to somebody else")
@@ -160,10 +160,10 @@ def test_a_netrc_of_another_user_is_not_used(tmp_path):
     path = tmp_path / "netrc"
     path.write_text("machine host login ann password secret\n")
     os.chown(path, 12345, 12345)
-    told = []
-    found = with_netrc(Destination(Scheme.FTP, "host", 21), path, told.append)
+    warnings = []
+    found = with_netrc(Destination(Scheme.FTP, "host", 21), path, warnings.append)
     assert found.password is None
-    assert "belongs to another user" in told[0]
+    assert "belongs to another user" in warnings[0]
 
 
 RAW = "an @ follows the first /, \\? or # of the URL"
@@ -195,7 +195,7 @@ def test_a_raw_character_in_a_password_is_named_and_nothing_of_it_shown(url):
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("ftp://ann@firm.example:sec/ret@host/", "port of the URL"),
         ("ftp://ann:secret@host:99999/", "port of the URL"),
@@ -203,8 +203,8 @@ def test_a_raw_character_in_a_password_is_named_and_nothing_of_it_shown(url):
         ("ftp://ann:se]cret@host/", "not a URL"),
     ],
 )
-def test_what_may_be_a_password_out_of_place_gets_the_hint_that_names_the_quoting(url, told):
-    with pytest.raises(BadURL, match=told) as raised:
+def test_what_may_be_a_password_out_of_place_gets_the_hint_that_names_the_quoting(url, message):
+    with pytest.raises(BadURL, match=message) as raised:
         parse_url(url)
     assert "write / as %2F" in str(raised.value)
     assert "sec" not in str(raised.value)

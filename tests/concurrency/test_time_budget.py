@@ -46,8 +46,8 @@ def test_a_few_are_done_at_once(work):
 
 
 def test_more_wait_for_the_next_turns_in_their_order(work):
-    told = [work.take(number) for number in range(6)]
-    assert told == [True, True, False, False, False, False]
+    results = [work.take(number) for number in range(6)]
+    assert results == [True, True, False, False, False, False]
     work.iterate()
     assert work.done == [0, 1, 2, 3]
     work.iterate()
@@ -133,15 +133,15 @@ def test_what_continues_does_not_pass_others_that_continue(work):
 
 
 def test_a_step_is_told_when_it_has_had_its_time(work):
-    told = []
+    results = []
 
     def step():
-        told.append(work.time_budget.step_is_over)
+        results.append(work.time_budget.step_is_over)
         work.time += STEP_SECONDS
-        told.append(work.time_budget.step_is_over)
+        results.append(work.time_budget.step_is_over)
 
     work.time_budget.take(step, continued=True)
-    assert told == [False, True]
+    assert results == [False, True]
 
 
 def test_a_loop_that_never_waits_is_cut_into_turns(work):

@@ -14,7 +14,7 @@ from ftpservice_client.sessions.factory import connect_error_text
 
 
 @pytest.mark.parametrize(
-    ("command", "said", "told"),
+    ("command", "said", "message"),
     [
         ("RETR nope", "No such file or directory.", "nope: No such file or directory."),
         ("RETR nope", "nope: No such file.", "nope: No such file."),
@@ -24,8 +24,8 @@ from ftpservice_client.sessions.factory import connect_error_text
         ("PASS secret", "Login failed.", "Login failed."),
     ],
 )
-def test_the_name_is_told_once(command, said, told):
-    assert str(error_for_reply(Reply(550, (said,)), command)) == told
+def test_the_name_is_told_once(command, said, message):
+    assert str(error_for_reply(Reply(550, (said,)), command)) == message
 
 
 def test_kinds_are_told_apart():
@@ -36,7 +36,7 @@ def test_kinds_are_told_apart():
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (ConnectionRefusedError(111, "Connection refused"), os.strerror(111)),
         (ConnectBindError("no address"), "Couldn't bind: no address"),
@@ -44,5 +44,5 @@ def test_kinds_are_told_apart():
         (KeyError(), "KeyError"),
     ],
 )
-def test_a_connection_that_fails_is_told_of_in_the_words_of_the_system(error, told):
-    assert connect_error_text(error).startswith(told)
+def test_a_connection_that_fails_is_told_of_in_the_words_of_the_system(error, message):
+    assert connect_error_text(error).startswith(message)

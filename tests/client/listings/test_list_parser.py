@@ -169,11 +169,11 @@ drwxr-xr-x 2 ann users 4096 21. Nov 10:15 tief
 def test_listings_of_all_systems_are_read(text, found):
     reading = parse_listing(text.split("\n"), NOW)
     assert reading.unparsed == ()
-    told = {
+    filled_lines = {
         entry.name: (entry.kind, entry.size if entry.size_known else None, entry.modified)
         for entry in reading.entries
     }
-    assert told == found
+    assert filled_lines == found
     assert len(reading.entries) == len(found)
 
 
@@ -235,9 +235,9 @@ LINES = [
 @settings(max_examples=400, deadline=None, database=None)
 def test_nothing_is_lost_or_invented_whatever_a_server_sends(lines):
     reading = parse_listing(lines, NOW)
-    told = [line for line in lines if line.strip()]
-    assert len(reading.entries) + len(reading.unparsed) <= len(told)
-    assert all(any(entry.name in line for line in told) for entry in reading.entries)
+    filled_lines = [line for line in lines if line.strip()]
+    assert len(reading.entries) + len(reading.unparsed) <= len(filled_lines)
+    assert all(any(entry.name in line for line in filled_lines) for entry in reading.entries)
 
 
 @pytest.mark.parametrize(

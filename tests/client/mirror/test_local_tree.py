@@ -161,10 +161,10 @@ def test_a_tally_knows_how_far_all_of_it_has_come(service, client, tmp_path):
     for number in range(4):
         (there / f"f{number}").write_bytes(bytes(300_000))
     (there / "empty").mkdir()
-    overall, told = MirrorProgress(), []
+    overall, reports = MirrorProgress(), []
 
     def progress(moved, total):
-        told.append((moved, total, overall.moved, len(overall.moving), overall.files_ended))
+        reports.append((moved, total, overall.moved, len(overall.moving), overall.files_ended))
 
     work = client.mirror(
         there, "in", up=True, parallel=2, progress=progress, mirror_progress=overall
@@ -172,9 +172,9 @@ def test_a_tally_knows_how_far_all_of_it_has_come(service, client, tmp_path):
     service.result(work, 60.0)
     assert (overall.files, overall.files_ended, overall.moving) == (4, 4, {})
     assert (overall.moved, overall.size) == (1_200_000, 1_200_000)
-    assert max(moving for *_, moving, _ in told) == 2
-    assert [total for _, total, *_ in told] == [300_000] * len(told)
-    sums = [moved for _, _, moved, *_ in told]
+    assert max(moving for *_, moving, _ in reports) == 2
+    assert [total for _, total, *_ in reports] == [300_000] * len(reports)
+    sums = [moved for _, _, moved, *_ in reports]
     assert sums == sorted(sums)
 
 

@@ -41,8 +41,8 @@ class Transport:
         self.reason: BaseException | None = None
 
     def watch(self, reading: bool, writing: bool) -> None:
-        for wanted, known in ((reading, self.reactor.reads), (writing, self.reactor.writes)):
-            (known.add if wanted else known.discard)(self)
+        for expected, known in ((reading, self.reactor.reads), (writing, self.reactor.writes)):
+            (known.add if expected else known.discard)(self)
 
     def connectionLost(self, reason) -> None:
         self.reason = reason.value
@@ -68,19 +68,19 @@ def transport():
 
 
 @pytest.fixture
-def told():
+def ended():
     return []
 
 
-def begun(transport, told, **terms) -> Handshake:
+def begun(transport, ended, **terms) -> Handshake:
     terms = HandshakeOptions(**terms)
-    return Handshake(transport, terms, lambda: told.append("over"))
+    return Handshake(transport, terms, lambda: ended.append("over"))
 
 
-def test_it_waits_for_what_the_socket_waits_for(transport, told):
+def test_it_waits_for_what_the_socket_waits_for(transport, ended):
     own, reactor = transport.socket, transport.reactor
     own.steps = [ssl.SSLWantWriteError(), ssl.SSLWantReadError()]
-    handshake = begun(transport, told, timeout=20.0)
+    handshake = begun(transport, ended, timeout=20.0)
     assert (reactor.reads, reactor.writes) == ({transport}, set())
     assert not handshake.begun
     handshake.ready()
@@ -88,29 +88,29 @@ def test_it_waits_for_what_the_socket_waits_for(transport, told):
     assert (reactor.reads, reactor.writes) == (set(), {transport})
     handshake.ready()
     assert (reactor.reads, reactor.writes) == ({transport}, set())
-    assert told == []
+    assert ended == []
     handshake.ready()
-    assert told == ["over"]
+    assert ended == ["over"]
 
 
-def test_without_its_turn_it_waits_for_nothing_else(transport, told):
+def test_without_its_turn_it_waits_for_nothing_else(transport, ended):
     queue = Queue()
-    handshake = begun(transport, told, time_budget=queue)
+    handshake = begun(transport, ended, time_budget=queue)
     handshake.ready()
     assert transport.reactor.reads == set()
-    assert told == []
+    assert ended == []
     queue.steps.pop()()
-    assert told == ["over"]
+    assert ended == ["over"]
 
 
-def test_a_turn_that_comes_too_late_is_none(transport, told):
+def test_a_turn_that_comes_too_late_is_none(transport, ended):
     queue = Queue()
-    handshake = begun(transport, told, timeout=20.0, time_budget=queue)
+    handshake = begun(transport, ended, timeout=20.0, time_budget=queue)
     handshake.ready()
     transport.reactor.advance(20)
     assert str(transport.reason) == "it took longer than 20 seconds"
     queue.steps.pop()()
-    assert told == []
+    assert ended == []
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_a_turn_that_comes_too_late_is_none(transport, told):
     ],
     ids=["reset", "end", "odd"],
 )
-def test_a_failure_is_told(transport, told, error, reason):
+def test_a_failure_is_told(transport, ended, error, reason):
     transport.socket.steps = [error]
-    begun(transport, told, timeout=20.0).ready()
+    begun(transport, ended, timeout=20.0).ready()
     assert isinstance(transport.reason, HandshakeError)
     assert str(transport.reason) == reason
-    assert told == []
+    assert ended == []
