@@ -12,6 +12,7 @@ from enum import Enum, StrEnum
 from typing import Any, TypeVar, overload
 
 __all__ = [
+    "CertificateExpires",
     "CommandFailed",
     "CommandRefused",
     "Event",
@@ -198,6 +199,20 @@ class CommandRefused(Event):
 
 
 E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateExpires(Event):
+    """A certificate in use expires soon or has expired; it belongs to no session (0)."""
+
+    names: tuple[str, ...]
+    """The DNS names and addresses of the certificate."""
+    not_after: float
+    """The time of the expiry, in seconds since the epoch."""
+    days: int
+    """Days until then; 0 when it has expired."""
+
+
 Subscriber = Callable[[Event], None]
 Subscription = tuple[Subscriber, tuple[type[Event], ...]]
 

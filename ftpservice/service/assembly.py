@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from twisted.application.service import Service
 from twisted.cred.checkers import AllowAnonymousAccess, ICredentialsChecker
 from twisted.cred.credentials import IAnonymous
 from twisted.cred.portal import Portal
@@ -27,6 +29,7 @@ from ftpservice.control.implicit_tls import ImplicitTLSFactory
 from ftpservice.events import Event, EventStream, LoginFailed
 from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service.ban_service import BAN_FILE, BanService
+from ftpservice.service.certificate_expiry import CertificateExpiry
 from ftpservice.service.certificate_reload import CertificateReload
 from ftpservice.service.certificate_setup import LoadedCertificates, load_or_make_certificates
 from ftpservice.service.control_actions import ServiceActions
@@ -98,8 +101,9 @@ def assemble(
     )
     parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
     service = FTPService(parts, reactor, console, _certificate_reload(certificates, reactor), logs)
-    bans.setServiceParent(service)
-    _add_control_socket(service, options, ServiceActions(factory, report, bans.bans), reactor)
+    actions = ServiceActions(factory, report, bans.bans)
+    for part in (bans, *_control_socket(options, actions, reactor), *_expiry(factory, reactor)):
+        part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
     return service
 
@@ -118,12 +122,18 @@ def _banner(
     )
 
 
-def _add_control_socket(
-    service: FTPService, options: ServiceOptions, actions: ServiceActions, reactor: Any
-) -> None:
+def _control_socket(
+    options: ServiceOptions, actions: ServiceActions, reactor: Any
+) -> Iterator[Service]:
     path = options.settings.control_socket_path
     if path is not None:
-        ControlSocket(path, actions.by_name, reactor, owner_for(options)).setServiceParent(service)
+        yield ControlSocket(path, actions.by_name, reactor, owner_for(options))
+
+
+def _expiry(factory: FTPFactory, reactor: Any) -> Iterator[Service]:
+    if factory.tls is not None:
+        publish = factory.event_sink.events.publish
+        yield CertificateExpiry(factory.tls, publish, reactor, time.time)
 
 
 def _realm(

@@ -27,8 +27,8 @@ DOORS = {
         UnusableChecker
     """,
     "ftpservice.events": """
-        CommandFailed CommandRefused Event EventStream FileChanged HandshakeFailed LoggedIn
-        LoginFailed LoginRefusal Outcome Refused SessionClosed SessionOpened TransferEnded
+        CertificateExpires CommandFailed CommandRefused Event EventStream FileChanged
+        HandshakeFailed LoggedIn LoginFailed LoginRefusal Outcome Refused SessionClosed SessionOpened TransferEnded
         TransferStarted
     """,
     "ftpservice.storage": """
