@@ -28,8 +28,8 @@ DOORS = {
     """,
     "ftpservice.events": """
         CertificateExpires CommandFailed CommandRefused Event EventStream FileChanged
-        HandshakeFailed LoggedIn LoginFailed LoginRefusal Outcome Refused SessionClosed SessionOpened TransferEnded
-        TransferStarted
+        HandshakeFailed LoggedIn LoginFailed LoginRefusal Outcome Refused SessionClosed
+        SessionOpened TransferEnded TransferStarted
     """,
     "ftpservice.storage": """
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
