@@ -4,6 +4,9 @@ Threads whose system calls return at once wait only for the interpreter lock. Mo
 achieve more; they delay each other and the reactor at each call: small uploads of ten clients took
 twice as long with eight threads as with one. But a disk can be slow at any time. So if one call
 takes long, the calls after it go to a pool with more threads.
+
+Results are delivered together: when no call waits, or a few at a time. A reactor that is woken for
+each of them competes with the thread for the interpreter lock at every system call.
 """
 
 from __future__ import annotations
@@ -19,8 +22,9 @@ from ftpservice.concurrency.thread_pool import BlockingPool, PooledCall
 
 __all__ = ["OverflowPool"]
 
+MAX_UNDELIVERED_RESULTS = 16
 RECHECK_SECONDS = 0.005
-"""Seconds that one call may delay others."""
+"""Seconds that one call may delay others, and the results before it."""
 
 
 class OverflowPool(BlockingPool):
@@ -30,6 +34,7 @@ class OverflowPool(BlockingPool):
         """``reactor`` must have a clock, too."""
         super().__init__(reactor, f"{name}, brief", threads=1)
         self._clock = reactor
+        self._max_undelivered = MAX_UNDELIVERED_RESULTS
         self._others = others
         self._look_due: IDelayedCall | None = None
 
@@ -49,8 +54,9 @@ class OverflowPool(BlockingPool):
         self._look_due = self._clock.callLater(RECHECK_SECONDS, self._look, self._begun)
 
     def _look(self, begun: int) -> None:
-        """Move the waiting calls to the other pool if the thread has begun none since."""
+        """Deliver what is done; move the waiting calls if the thread has begun none since."""
         self._look_due = None
+        self._deliver()
         if self._begun == begun:
             with suppress(Empty):
                 while (call := self._queue.get_nowait()) is not None:

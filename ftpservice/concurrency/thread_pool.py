@@ -96,6 +96,8 @@ class BlockingPool:
         self._queue: SimpleQueue[PooledCall[Any] | None] = SimpleQueue()
         self._done: deque[tuple[PooledCall[Any], object]] = deque()
         self._waking = False
+        self._max_undelivered = 1
+        """Results for which the reactor is woken while other calls wait."""
         self._begun = 0
         """Calls so far that a thread has begun; exact where there is one thread."""
 
@@ -171,9 +173,15 @@ class BlockingPool:
             self._begun += 1
             self._done.append((call, call.outcome()))
             del call  # an idle thread keeps nothing open or in memory
-            if not self._waking:
-                self._waking = True
-                self._reactor.callFromThread(self._deliver)
+            if len(self._done) >= self._max_undelivered or self._queue.empty():
+                self._wake_reactor()
+        if self._done:
+            self._wake_reactor()
+
+    def _wake_reactor(self) -> None:
+        if not self._waking:
+            self._waking = True
+            self._reactor.callFromThread(self._deliver)
 
     def _deliver(self) -> None:
         """Deliver results, in the reactor thread."""

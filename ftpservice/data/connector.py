@@ -122,12 +122,12 @@ class DataConnector:
         Raises `NoPortFree`, `CannotOpenDataConnection`.
         """
         try:
-            own = self._ports.listen(self._interface)
+            own, port = self._ports.listen(self._interface)
         except NoPortFree:
             if not self._idle_ports.reclaim_port():
                 raise
-            own = self._ports.listen(self._interface)
-        return DataListener(self._reactor, own)
+            own, port = self._ports.listen(self._interface)
+        return DataListener(self._reactor, own, port)
 
     def has_idle_port(self) -> bool:
         """Return whether a port is announced to which no client has connected."""

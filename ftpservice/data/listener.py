@@ -35,14 +35,15 @@ class DataListener:
     then the reactor never sees the socket.
     """
 
-    def __init__(self, reactor: Any, own: socket.socket) -> None:
+    def __init__(self, reactor: Any, own: socket.socket, port: int = 0) -> None:
+        """``port``: that of ``own``, if the caller knows it."""
         self.accept_peer: AcceptPeer | None = None
         self.make_transport: MakeTransport = AcceptedTransport
         self._reactor = reactor
         self._own = own
         self._family = super(socket.socket, own).family  # without the enumeration of `socket`
         self._is_watched = False
-        self.port: int = own.getsockname()[1]
+        self.port: int = port or own.getsockname()[1]
 
     @property
     def is_open(self) -> bool:

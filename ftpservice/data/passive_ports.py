@@ -8,6 +8,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,8 @@ __all__ = [
 BACKLOG = 32
 """Connections that may wait at a port: one is the client's, the others come from other programs."""
 
+STREAM_NONBLOCK = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+
 KERNEL = Path("/proc/sys/net/ipv4")
 DEFAULT_DYNAMIC_PORTS = range(49152, 65536)
 """The dynamic ports (RFC 6335 §6)."""
@@ -44,14 +47,18 @@ class NoPortFree(CannotOpenDataConnection):
     """Every port of the range is in use."""
 
 
-def listening_socket(interface: str, port: int) -> socket.socket:
-    """Listen on a port of a local IP address, 0 for any port; raises `OSError`."""
-    own = socket.socket(socket.AF_INET6 if is_ipv6(interface) else socket.AF_INET)
+def listening_socket(interface: str, port: int, keeps_alive: bool = True) -> socket.socket:
+    """Listen on a port of a local IP address, 0 for any port; raises `OSError`.
+
+    Accepted sockets inherit TCP_NODELAY and, with ``keeps_alive``, SO_KEEPALIVE.
+    """
+    family = socket.AF_INET6 if is_ipv6(interface) else socket.AF_INET
+    own = socket.socket(family, STREAM_NONBLOCK)
     try:
-        own.setblocking(False)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit both
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if keeps_alive:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         own.bind((interface, port))
         own.listen(BACKLOG)
     except BaseException:
@@ -99,13 +106,15 @@ class PassivePorts:
     def __init__(
         self,
         settings: DataSettings,
-        listen: Callable[[str, int], socket.socket] = listening_socket,
+        listen: Callable[[str, int], socket.socket] | None = None,
         usual: Sequence[int] | None = None,
     ) -> None:
         span = settings.passive_ports
         self._range = None if span is None else range(span[0], span[1] + 1)
         self._usual = ephemeral_ports() if usual is None else usual
         self._random = SecureRandom()
+        if listen is None:  # the stall timeout notices a lost peer long before SO_KEEPALIVE does
+            listen = partial(listening_socket, keeps_alive=not settings.stall_timeout)
         self._listen = listen
         self._idle: IdlePassivePorts | None = None
 
@@ -115,10 +124,11 @@ class PassivePorts:
             self._idle = IdlePassivePorts(clock)
         return self._idle
 
-    def listen(self, interface: str) -> socket.socket:
+    def listen(self, interface: str) -> tuple[socket.socket, int]:
         """Listen on a free port: a random one of the range, or the next free one after it.
 
-        Raises `NoPortFree`, or `CannotOpenDataConnection` for other causes.
+        Returns the port too, or 0 if the kernel has chosen it. Raises `NoPortFree`, or
+        `CannotOpenDataConnection` for other causes.
         """
         if self._range is None:
             ports, tries = self._usual, MAX_RANDOM_TRIES if self._usual else 0
@@ -127,14 +137,14 @@ class PassivePorts:
         index = self._random.below(len(ports)) if ports else 0
         for _ in range(tries):
             try:
-                return self._listen(interface, ports[index])
+                return self._listen(interface, ports[index]), ports[index]
             except OSError as error:
                 _check_is_taken(error)
             is_random = self._range is None
             index = self._random.below(len(ports)) if is_random else (index + 1) % len(ports)
         if self._range is None:
             try:
-                return self._listen(interface, 0)
+                return self._listen(interface, 0), 0
             except OSError as error:
                 _check_is_taken(error)
         raise NoPortFree("no port is free")

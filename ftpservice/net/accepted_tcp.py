@@ -39,6 +39,7 @@ class AcceptedTransport(OnDemandTransport):
 
     def _dataReceived(self, data: bytes | None) -> Any:
         if not data:
+            self.has_read_fin = True
             return main.CONNECTION_DONE
         end = None
         if len(data) == self.bufferSize:
@@ -57,11 +58,14 @@ class AcceptedTransport(OnDemandTransport):
         An error here is an RST, which the kernel reports once.
         """
         try:
-            return None if self.socket.recv(1, socket.MSG_PEEK) else main.CONNECTION_DONE
+            if self.socket.recv(1, socket.MSG_PEEK):
+                return None
         except BlockingIOError:
             return None
         except OSError:
             return main.CONNECTION_LOST
+        self.has_read_fin = True
+        return main.CONNECTION_DONE
 
     def getPeer(self) -> IPv4Address | IPv6Address:
         """Return the address of the far end."""

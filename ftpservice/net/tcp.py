@@ -25,6 +25,8 @@ class OnDemandTransport(Connection):
     """Whether TCP_NODELAY and SO_KEEPALIVE are set, inherited from the listening socket."""
     has_duplicate = False
     """Whether a thread may hold a second descriptor: then `close` alone sends no FIN."""
+    has_read_fin = False
+    """Whether the peer's FIN was read from the socket: then no error preceded it."""
     connected = 1
     socket: Any
     reactor: Any

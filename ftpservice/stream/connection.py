@@ -219,7 +219,9 @@ class StreamConnection(Protocol):
         if tls is not None:
             broken = not tls.received_close_notify and (tls.is_broken or has_socket_error(tls))
         else:
-            broken = has_socket_error(self._stream)
+            stream = self._stream
+            has_read_fin = isinstance(stream, OnDemandTransport) and stream.has_read_fin
+            broken = not has_read_fin and has_socket_error(stream)
         if broken and (closing is None or not closing.on_reset()):
             self._break("the peer broke the connection")
             self._stream.abortConnection()

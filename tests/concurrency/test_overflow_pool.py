@@ -138,6 +138,32 @@ def test_one_call_alone_is_not_looked_after(bench):
     assert bench.hands.getDelayedCalls() == []
 
 
+def test_a_result_waits_for_the_calls_after_it_only_until_the_next_check(bench):
+    first = bench.hold()
+    seen = results(first)
+    entered, gate = threading.Event(), threading.Event()
+
+    def wait():
+        entered.set()
+        assert gate.wait(PATIENCE)
+
+    bench.pool.run(wait)
+    bench.gate.set()
+    assert entered.wait(PATIENCE)
+    assert bench.hands.asked.empty() and seen == []
+    bench.hands.advance(RECHECK_SECONDS)
+    assert seen == ["storage, brief 1"]
+    gate.set()
+
+
+def test_results_are_delivered_together(bench):
+    bench.hold()
+    seen = [results(bench.pool.run(name)) for _ in range(5)]
+    bench.gate.set()
+    bench.hands.turn()
+    assert all(seen)
+
+
 def test_what_waits_when_it_is_stopped_is_done(bench):
     bench.hold()
     waiting = results(bench.pool.run(name))

@@ -34,7 +34,7 @@ class Kernel:
 def test_without_a_range_they_are_random_among_those_of_the_kernel():
     kernel = Kernel()
     ports = PassivePorts(DataSettings(), kernel)
-    assert {ports.listen("127.0.0.1")[1] for _ in range(50)} <= set(ephemeral_ports())
+    assert {ports.listen("127.0.0.1")[0][1] for _ in range(50)} <= set(ephemeral_ports())
     assert len(set(kernel.tried)) > 25
 
 
@@ -42,7 +42,7 @@ def test_without_a_range_they_are_random_among_those_of_the_kernel():
 def test_after_random_tries_the_kernel_chooses(usual):
     kernel = Kernel(range(50000, 50003))
     ports = PassivePorts(DataSettings(), kernel, usual)
-    assert ports.listen("127.0.0.1") == ("127.0.0.1", 0)
+    assert ports.listen("127.0.0.1") == (("127.0.0.1", 0), 0)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_one_port_that_is_free_is_found(cause):
     for _ in range(20):
         kernel = Kernel(taken, cause)
         ports = PassivePorts(DataSettings(passive_ports=(50000, 50019)), kernel)
-        assert ports.listen("")[1] == 50007
+        assert ports.listen("") == (("", 50007), 50007)
 
 
 def test_each_port_is_tried_once():
