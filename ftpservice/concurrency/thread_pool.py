@@ -173,14 +173,12 @@ class BlockingPool:
             self._begun += 1
             self._done.append((call, call.outcome()))
             del call  # an idle thread keeps nothing open or in memory
-            if len(self._done) >= self._max_undelivered or self._queue.empty():
-                self._wake_reactor()
+            if not self._waking and (
+                len(self._done) >= self._max_undelivered or self._queue.empty()
+            ):
+                self._waking = True
+                self._reactor.callFromThread(self._deliver)
         if self._done:
-            self._wake_reactor()
-
-    def _wake_reactor(self) -> None:
-        if not self._waking:
-            self._waking = True
             self._reactor.callFromThread(self._deliver)
 
     def _deliver(self) -> None:
