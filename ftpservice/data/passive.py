@@ -125,6 +125,7 @@ class PassiveChannel(DataChannel):
             self._listener.accept_pending()
         if self._candidates is not None:
             self._candidates.start_waiting()
+            self._candidates.continue_handshakes()
             self._choose()
 
     async def _wait(self) -> None:
@@ -185,7 +186,8 @@ class PassiveChannel(DataChannel):
 
     def _settled(self) -> None:
         """A handshake is complete or has failed: choose, or watch for other connections."""
-        if self._listener is not None:
+        has_winner = self._candidates is not None and self._candidates.winner is not None
+        if self._listener is not None and not has_winner:
             self._listener.accept_pending()
         self._choose()
         if self._accepted is None:

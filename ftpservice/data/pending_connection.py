@@ -61,6 +61,12 @@ class PendingDataConnection:
         secured = self.data_tls.start_tls(transport, self.protocol, self._secured)
         self.protocol.makeConnection(secured)
 
+    def continue_handshake(self) -> None:
+        """Take the next step of the handshake if bytes of the client have arrived."""
+        data = self.protocol.transport
+        assert isinstance(data, TLSTransport)
+        data.continue_handshake()
+
     async def connection(self) -> StreamConnection:
         """Wait for the handshake; raises `CannotOpenDataConnection`."""
         if not self.is_ready and not self.problem:

@@ -83,6 +83,11 @@ class TLSCandidates:
         if self._wanted_at == inf:
             self._wanted_at = self._clock.seconds()
 
+    def continue_handshakes(self) -> None:
+        """Take the next step of each handshake whose client has sent something."""
+        for one in tuple(self._handshakes):
+            one.continue_handshake()
+
     def choose(self) -> None:
         """Choose the winner if it is certain now; give up the handshakes that timed out."""
         now = self._clock.seconds()

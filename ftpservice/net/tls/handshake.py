@@ -192,6 +192,15 @@ class Handshake:
         elif not time_budget.take(self._step):
             self._watch(reading=False, writing=False)
 
+    def continue_if_readable(self) -> None:
+        """Take the next step if bytes of the peer have arrived, without waiting for the reactor."""
+        try:
+            arrived = socket.socket.recv(self._socket, 1, PEEK)
+        except OSError:
+            return
+        if arrived:
+            self.ready()
+
     def hurry(self, late: Callable[[], object] | None = None) -> None:
         """Limit the remaining time, because the connection is to be closed.
 

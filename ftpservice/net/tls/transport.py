@@ -70,7 +70,7 @@ class TLSTransport(HandshakeGatedTransport):
     """Whether an RST came after our half-close; the protocol sees an end, as for a FIN."""
     contexts: TLSContexts | None = None
     """The contexts of the handshake, if it was made by `upgrade_to_tls`."""
-    _our_side_ended = False
+    _our_side_ended = _has_sent = False
     _dropped = 0
     _leaving: TLSShutdown | None = None
     _loan: SocketLease | None = None
@@ -122,6 +122,7 @@ class TLSTransport(HandshakeGatedTransport):
         """Send some; returns the number of bytes (0: not now), or how the connection broke."""
         if not data or not self.is_secured or (self._loan is not None and not self._loan.is_free):
             return 0
+        self._has_sent = True
         try:
             return send(self.socket, memoryview(data)[: self.SEND_LIMIT])
         except OSError:
@@ -170,9 +171,11 @@ class TLSTransport(HandshakeGatedTransport):
         own = self.socket
         count, state = receive(own, _arrived)
         if state is ReadState.OPEN:
-            quick_ack(own)
+            self._has_sent = False
             if count:
                 self.protocol.dataReceived(bytes(_arrived[:count]))
+            if not self._has_sent:  # what is sent acknowledges too
+                quick_ack(own)
             return None
         self.received_close_notify |= state is ReadState.ENDED
         if count:
@@ -198,6 +201,11 @@ class TLSTransport(HandshakeGatedTransport):
         if self._dropped >= MAX_DRAINED_BYTES:
             self.stopReading()
         return None if size else main.CONNECTION_DONE
+
+    def continue_handshake(self) -> None:
+        """Take the next step of the handshake if bytes of the peer have arrived."""
+        if self._handshake is not None:
+            self._handshake.continue_if_readable()
 
     @property
     def is_handshaking(self) -> bool:

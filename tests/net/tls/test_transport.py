@@ -66,6 +66,21 @@ async def test_what_is_known_when_the_handshake_is_over(reactor, make, version):
             assert stream.getPeer().port == end.getsockname()[1]
 
 
+@ensureDeferred
+async def test_a_client_hello_that_has_arrived_is_answered_without_the_reactor(reactor, make):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context(BOTH["1.3"]).wrap_bio(incoming, outgoing)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    async with accepted(reactor, make) as (ours, peer):
+        ours.stream.continue_handshake()
+        with pytest.raises(BlockingIOError):
+            peer.recv(1, socket.MSG_DONTWAIT)
+        peer.sendall(outgoing.read())
+        ours.stream.continue_handshake()
+        assert peer.recv(1, socket.MSG_DONTWAIT) == b"\x16"
+
+
 @versions
 @ensureDeferred
 async def test_much_passes_both_ways(reactor, make, version):
