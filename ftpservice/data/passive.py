@@ -125,7 +125,8 @@ class PassiveChannel(DataChannel):
             self._listener.accept_pending()
         if self._candidates is not None:
             self._candidates.start_waiting()
-            self._candidates.continue_handshakes()
+            for one in tuple(self._candidates.handshakes):
+                one.continue_handshake()
             self._choose()
 
     async def _wait(self) -> None:

@@ -46,7 +46,8 @@ class TLSCandidates:
         self._clock = clock
         self._settings = settings
         self._changed = changed
-        self._handshakes: list[PendingDataConnection] = []
+        self.handshakes: list[PendingDataConnection] = []
+        """Those that may still win, and are not complete."""
         self._secured: PendingDataConnection | None = None  # complete, and not resumed
         self._secured_at = self._failed_at = 0.0
         self._is_contested = False
@@ -55,12 +56,12 @@ class TLSCandidates:
     @property
     def is_full(self) -> bool:
         """Whether no further handshake may begin."""
-        return len(self._handshakes) >= MAX_CANDIDATES
+        return len(self.handshakes) >= MAX_CANDIDATES
 
     @property
     def has_handshakes(self) -> bool:
         """Whether one may still win."""
-        return bool(self._handshakes) or self.is_ready
+        return bool(self.handshakes) or self.is_ready
 
     @property
     def is_ready(self) -> bool:
@@ -73,9 +74,9 @@ class TLSCandidates:
 
     def add(self, data_tls: DataTLSContext) -> PendingDataConnection:
         """Return a new one; its handshake begins when its connection is made."""
-        self._is_contested |= bool(self._handshakes) or self._secured is not None
+        self._is_contested |= bool(self.handshakes) or self._secured is not None
         candidate = PendingDataConnection(self._clock, self._settings, data_tls, self._settle)
-        self._handshakes.append(candidate)
+        self.handshakes.append(candidate)
         return candidate
 
     def start_waiting(self) -> None:
@@ -83,16 +84,11 @@ class TLSCandidates:
         if self._wanted_at == inf:
             self._wanted_at = self._clock.seconds()
 
-    def continue_handshakes(self) -> None:
-        """Take the next step of each handshake whose client has sent something."""
-        for one in tuple(self._handshakes):
-            one.continue_handshake()
-
     def choose(self) -> None:
         """Choose the winner if it is certain now; give up the handshakes that timed out."""
         now = self._clock.seconds()
         timeout = self._settings.handshake_timeout
-        for one in tuple(self._handshakes):
+        for one in tuple(self.handshakes):
             if now >= self._expiry(one):
                 one.give_up(f"no TLS in {timeout:g} seconds")
         first = self._secured
@@ -103,19 +99,19 @@ class TLSCandidates:
         """Return when to call `choose` again, or when to wait for no other connection."""
         if self._secured is not None:
             return self._chosen_at(self._secured)
-        if self._handshakes:
-            return min(self._expiry(one) for one in self._handshakes)
+        if self.handshakes:
+            return min(self._expiry(one) for one in self.handshakes)
         return max(self._failed_at, self._wanted_at) + RETRY_GRACE_SECONDS if self.problem else inf
 
     def close(self, keeping: PendingDataConnection | None = None) -> None:
         """Close all but one."""
-        connections, self._handshakes, self._secured = self._all(), [], None
+        connections, self.handshakes, self._secured = self._all(), [], None
         for one in connections:
             if one is not keeping:
                 one.close_gracefully()
 
     def _all(self) -> list[PendingDataConnection]:
-        return [*self._handshakes, *filter(None, (self._secured, self.winner))]
+        return [*self.handshakes, *filter(None, (self._secured, self.winner))]
 
     def _expiry(self, candidate: PendingDataConnection) -> float:
         timeout = self._settings.handshake_timeout
@@ -125,11 +121,11 @@ class TLSCandidates:
         """Return when one that did not resume wins if no other handshake completes."""
         if first.data_tls.session_reuse.resumes is False:
             return 0.0
-        grace = RESUMPTION_GRACE_SECONDS if self._handshakes else 0.0
+        grace = RESUMPTION_GRACE_SECONDS if self.handshakes else 0.0
         return max(self._secured_at, self._wanted_at) + grace
 
     def _settle(self, candidate: PendingDataConnection) -> None:
-        self._handshakes.remove(candidate)
+        self.handshakes.remove(candidate)
         now = self._clock.seconds()
         if candidate.problem:
             timed_out = now >= self._expiry(candidate)  # other clients have had the same time
