@@ -51,7 +51,8 @@ Command = Callable[..., Any]
 def user() -> None:
     """Add, change, list and remove accounts.
 
-    Changes are in force at the next login. Without --store and --config: passwd:passwd.db.
+    Changes are in force within a few seconds, also for sessions that run. Without --store and
+    --config: passwd:passwd.db.
     """
 
 

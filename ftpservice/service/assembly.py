@@ -26,8 +26,9 @@ from ftpservice.backends.strings import build_source
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit_tls import ImplicitTLSFactory
-from ftpservice.events import Event, EventStream, LoginFailed
+from ftpservice.events import Event, EventStream, LoggedIn, LoginFailed
 from ftpservice.net.proxy_protocol import ProxiedFactory
+from ftpservice.service.account_watch import AccountWatch
 from ftpservice.service.ban_service import BAN_FILE, BanService
 from ftpservice.service.certificate_expiry import CertificateExpiry
 from ftpservice.service.certificate_reload import CertificateReload
@@ -102,7 +103,7 @@ def assemble(
     parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
     service = FTPService(parts, reactor, console, _certificate_reload(certificates, reactor), logs)
     actions = ServiceActions(factory, report, bans.bans)
-    for part in (bans, *_control_socket(options, actions, reactor), *_expiry(factory, reactor)):
+    for part in (bans, *_operation_services(options, factory, actions, reactor)):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
     return service
@@ -122,18 +123,19 @@ def _banner(
     )
 
 
-def _control_socket(
-    options: ServiceOptions, actions: ServiceActions, reactor: Any
+def _operation_services(
+    options: ServiceOptions, factory: FTPFactory, actions: ServiceActions, reactor: Any
 ) -> Iterator[Service]:
+    """Yield the services that run beside the sessions."""
+    events = factory.event_sink.events
+    watch = AccountWatch(options.checkers, factory.sessions, reactor)
+    events.subscribe(watch.note_login, LoggedIn)
+    yield watch
+    if factory.tls is not None:
+        yield CertificateExpiry(factory.tls, events.publish, reactor, time.time)
     path = options.settings.control_socket_path
     if path is not None:
         yield ControlSocket(path, actions.by_name, reactor, owner_for(options))
-
-
-def _expiry(factory: FTPFactory, reactor: Any) -> Iterator[Service]:
-    if factory.tls is not None:
-        publish = factory.event_sink.events.publish
-        yield CertificateExpiry(factory.tls, publish, reactor, time.time)
 
 
 def _realm(

@@ -1,0 +1,131 @@
+"""Puts changes of accounts into force for the sessions that run: within `WATCH_SECONDS`.
+
+- An account that is locked, removed or expired, or whose line cannot be used any more: its sessions
+  get 421 at once; a transfer is aborted, and an interrupted upload can be resumed when the account
+  is unlocked.
+- An account with another root, other rights or options: its sessions get 421 after the command in
+  progress, and log in again with the new ones.
+- Another password or another place in the file changes nothing for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.checkers import PasswordFileChecker
+from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
+from ftpservice.events import Event
+from ftpservice.session.registry import ManagedSession
+
+__all__ = ["WATCH_SECONDS", "AccountWatch"]
+
+log = Logger("ftpservice.accounts")
+
+WATCH_SECONDS = 2.0
+"""Time between two looks at the files of accounts."""
+LOCKED_TEXT = "The account is no longer in force."
+CHANGED_TEXT = "The account has changed; log in again."
+
+
+class AccountWatch(Service):
+    """Watches the files of ``checkers`` while there are sessions with a login.
+
+    `note_login` is a subscriber of logins; ``sessions`` has the sessions by number.
+    """
+
+    def __init__(
+        self,
+        checkers: Iterable[object],
+        sessions: Mapping[int, ManagedSession],
+        reactor: Any,
+        today: Callable[[], date] = date.today,
+    ) -> None:
+        self._checkers = [found for found in checkers if isinstance(found, PasswordFileChecker)]
+        self._sessions = sessions
+        self._reactor = reactor
+        self._today = today
+        self._pool: BlockingRunner | None = None
+        self._records: dict[int, AccountRecord] = {}
+        """What each session logged in with."""
+        self._poll = LoopingCall(self._look)
+        self._poll.clock = reactor
+
+    def startService(self) -> None:
+        """Start to watch, if there is a file."""
+        super().startService()
+        if self._checkers:
+            self._poll.start(WATCH_SECONDS, now=False).addErrback(_unexpected)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop to watch; fires when the thread has ended."""
+        super().stopService()
+        if self._poll.running:
+            self._poll.stop()
+        pool, self._pool = self._pool, None
+        return succeed(None) if pool is None else pool.stop()
+
+    def note_login(self, event: Event) -> None:
+        """Remember what a session has logged in with; a subscriber of `LoggedIn`."""
+        record = self._lookup(event.user)
+        if record is None:
+            self._records.pop(event.session, None)
+        else:
+            self._records[event.session] = record
+
+    def _look(self) -> Deferred[None] | None:
+        """Read changed files in a thread, if an account has a session, and compare."""
+        for number in self._records.keys() - self._sessions.keys():
+            del self._records[number]
+        if not self._records:
+            return None
+        if self._pool is None:
+            self._pool = BlockingPool(self._reactor, "account files", threads=1)
+        return self._pool.run(self._refresh).addCallbacks(self._compare, _unexpected)
+
+    def _refresh(self) -> None:
+        for checker in self._checkers:
+            checker.file.refresh()
+
+    def _lookup(self, name: str) -> AccountRecord | None:
+        found = (checker.lookup(name) for checker in self._checkers)
+        return next((record for record in found if record is not None), None)
+
+    def _compare(self, _none: None) -> None:
+        for number, before in tuple(self._records.items()):
+            session = self._sessions.get(number)
+            now = self._lookup(before.name)
+            if session is None or now is before:
+                continue
+            if not self._is_in_force(now):
+                log.info("session {number}: the account was locked or removed", number=number)
+                session.disconnect(LOCKED_TEXT)
+            elif now is not None and _terms(now) != _terms(before):
+                log.info("session {number}: the account has changed", number=number)
+                session.finish_and_disconnect(CHANGED_TEXT)
+            else:
+                continue
+            del self._records[number]
+
+    def _is_in_force(self, record: AccountRecord | None) -> bool:
+        if record is None or record.disabled:
+            return False
+        return record.expires is None or self._today() <= record.expires
+
+
+def _terms(record: AccountRecord) -> AccountRecord:
+    """Return a record without what does not matter to a session that runs."""
+    return replace(record, password_hash="", line=0)
+
+
+def _unexpected(failure: Failure) -> None:
+    log.failure("the accounts of sessions that run could not be compared", failure)

@@ -1,0 +1,112 @@
+"""Changes of accounts by the command, while their sessions run: in force within seconds."""
+
+import ftplib
+import socket
+import sys
+from contextlib import contextmanager, suppress
+
+import pytest
+from click.testing import CliRunner
+
+from ftpservice.admin.cli import ftpservice
+from tests.support.service_process import PATIENCE, Program
+
+SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+LISTEN = "--listen=tcp:0:interface=127.0.0.1"
+SIMPLE = "--simple=tcp:0:interface=127.0.0.1"
+
+
+class Service:
+    def __init__(self, place, program):
+        self.place = place
+        self.program = program
+
+    def command(self, *words, password=None):
+        store = ["--store", f"passwd:{self.place / 'passwd.db'}"]
+        done = CliRunner().invoke(ftpservice, ["user", *words, *store], input=password)
+        assert done.exit_code == 0, done.output
+
+    @contextmanager
+    def login(self, name):
+        with ftplib.FTP() as client:
+            client.connect("127.0.0.1", self.program.port(), PATIENCE)
+            client.login(name, "secret")
+            yield client
+
+    def simple(self):
+        port = int(self.program.line(r"simple://\S+?:(\d+)/")[1])
+        return socket.create_connection(("127.0.0.1", port), PATIENCE)
+
+
+@pytest.fixture
+def service(tmp_path):
+    service = Service(tmp_path, None)
+    for name in ("ann", "ben"):
+        words = ("add", name, "--root", f"/{name}", "--password-stdin", "--force")
+        service.command(*words, password="secret\n")
+    with Program([*SERVE, LISTEN, SIMPLE], tmp_path) as program:
+        service.program = program
+        yield service
+
+
+def ended(client):
+    """Return the last reply of a session that the service ends."""
+    client.sock.settimeout(10.0)
+    line = client.file.readline()
+    assert client.file.readline() == ""
+    return line.strip()
+
+
+@pytest.mark.parametrize("words", [("lock", "ann"), ("remove", "ann")])
+def test_a_locked_account_loses_its_sessions(service, words):
+    with service.login("ann") as ann, service.login("ben") as ben:
+        service.command(*words)
+        assert ended(ann) == "421 The account is no longer in force."
+        assert ben.voidcmd("NOOP").startswith("200")
+        with pytest.raises(ftplib.error_perm, match="530"), service.login("ann"):
+            pass
+
+
+def test_an_upload_of_a_locked_account_is_kept_for_its_resumption(service):
+    with suppress(ftplib.error_temp), service.login("ann") as ann:
+        data = ann.transfercmd("STOR letter")
+        data.sendall(b"half")
+        service.command("lock", "ann")
+        data.settimeout(10.0)
+        with data, suppress(ConnectionError):
+            assert data.recv(1) == b""
+    assert not (service.place / "var/files/ann/letter").exists()
+    service.command("unlock", "ann")
+    with service.login("ann") as ann:
+        assert "4 bytes" in ann.voidcmd("SITE PARTIALS")
+
+
+def test_other_rights_end_a_session_after_its_transfer(service):
+    with service.login("ann") as ann:
+        with ann.transfercmd("STOR letter") as data:
+            data.sendall(b"first, ")
+            service.command("set", "ann", "--rights", "read")
+            service.program.line("the account has changed")
+            data.sendall(b"second")
+        assert ann.file.readline().startswith("226")
+        assert ended(ann) == "421 The account has changed; log in again."
+    assert (service.place / "var/files/ann/letter").read_bytes() == b"first, second"
+    with service.login("ann") as ann, pytest.raises(ftplib.error_perm, match="550"):
+        ann.delete("letter")
+
+
+def test_another_password_and_other_accounts_leave_a_session_alone(service):
+    with service.login("ann") as ann:
+        service.command("passwd", "ann", "--password-stdin", "--force", password="other\n")
+        service.command("lock", "ben")
+        with pytest.raises(ftplib.error_perm, match="530"), service.login("ben"):
+            pass
+        with service.simple() as simple:
+            simple.sendall(b"USER ann\nPASS other\n")
+            service.command("lock", "ann")
+            simple.settimeout(10.0)
+            received = b""
+            while data := simple.recv(4096):
+                received += data
+            assert b"The account is no longer in force." in received
+        assert ended(ann).startswith("421")
