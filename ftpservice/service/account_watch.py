@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -23,8 +24,9 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.checkers import PasswordFileChecker
+from ftpservice.accounts.passwd_line import PasswdContents
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
-from ftpservice.events import Event
+from ftpservice.events import LoggedIn
 from ftpservice.session.registry import ManagedSession
 
 __all__ = ["WATCH_SECONDS", "AccountWatch"]
@@ -40,7 +42,8 @@ CHANGED_TEXT = "The account has changed; log in again."
 class AccountWatch(Service):
     """Watches the files of ``checkers`` while there are sessions with a login.
 
-    `note_login` is a subscriber of logins; ``sessions`` has the sessions by number.
+    ``sessions`` has the sessions by number. ``new_logins.append`` is to be subscribed to logins:
+    so a login costs no call.
     """
 
     def __init__(
@@ -55,8 +58,12 @@ class AccountWatch(Service):
         self._reactor = reactor
         self._today = today
         self._pool: BlockingRunner | None = None
+        self.new_logins: deque[LoggedIn] = deque()
+        """Logins since the last look; ``append`` is a subscriber of `LoggedIn`."""
         self._records: dict[int, AccountRecord] = {}
         """What each session logged in with."""
+        self._contents = self._current_contents()
+        """The contents of the files at the last look."""
         self._poll = LoopingCall(self._look)
         self._poll.clock = reactor
 
@@ -74,16 +81,10 @@ class AccountWatch(Service):
         pool, self._pool = self._pool, None
         return succeed(None) if pool is None else pool.stop()
 
-    def note_login(self, event: Event) -> None:
-        """Remember what a session has logged in with; a subscriber of `LoggedIn`."""
-        record = self._lookup(event.user)
-        if record is None:
-            self._records.pop(event.session, None)
-        else:
-            self._records[event.session] = record
-
     def _look(self) -> Deferred[None] | None:
         """Read changed files in a thread, if an account has a session, and compare."""
+        while self.new_logins:
+            self._note(self.new_logins.popleft())
         for number in self._records.keys() - self._sessions.keys():
             del self._records[number]
         if not self._records:
@@ -92,24 +93,36 @@ class AccountWatch(Service):
             self._pool = BlockingPool(self._reactor, "account files", threads=1)
         return self._pool.run(self._refresh).addCallbacks(self._compare, _unexpected)
 
+    def _note(self, login: LoggedIn) -> None:
+        """Record what a session has logged in with.
+
+        That is the older one, if the account has changed since the last look: if the login was
+        after the change, the client has to log in once more.
+        """
+        record = _record(login.user, (*self._contents, *self._current_contents()))
+        if record is None:  # accepted by another checker
+            self._records.pop(login.session, None)
+        else:
+            self._records[login.session] = record
+
+    def _current_contents(self) -> list[PasswdContents]:
+        return [checker.file.contents for checker in self._checkers]
+
     def _refresh(self) -> None:
         for checker in self._checkers:
             checker.file.refresh()
 
-    def _lookup(self, name: str) -> AccountRecord | None:
-        found = (checker.lookup(name) for checker in self._checkers)
-        return next((record for record in found if record is not None), None)
-
     def _compare(self, _none: None) -> None:
+        self._contents = self._current_contents()
         for number, before in tuple(self._records.items()):
             session = self._sessions.get(number)
-            now = self._lookup(before.name)
-            if session is None or now is before:
+            if session is None:
                 continue
+            now = _record(before.name, self._contents)
             if not self._is_in_force(now):
                 log.info("session {number}: the account was locked or removed", number=number)
                 session.disconnect(LOCKED_TEXT)
-            elif now is not None and _terms(now) != _terms(before):
+            elif now is not before and now is not None and _terms(now) != _terms(before):
                 log.info("session {number}: the account has changed", number=number)
                 session.finish_and_disconnect(CHANGED_TEXT)
             else:
@@ -120,6 +133,11 @@ class AccountWatch(Service):
         if record is None or record.disabled:
             return False
         return record.expires is None or self._today() <= record.expires
+
+
+def _record(name: str, files: Iterable[PasswdContents]) -> AccountRecord | None:
+    found = (contents.lookup(name) for contents in files)
+    return next((record for record in found if record is not None), None)
 
 
 def _terms(record: AccountRecord) -> AccountRecord:

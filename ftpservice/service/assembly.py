@@ -129,7 +129,7 @@ def _operation_services(
     """Yield the services that run beside the sessions."""
     events = factory.event_sink.events
     watch = AccountWatch(options.checkers, factory.sessions, reactor)
-    events.subscribe(watch.note_login, LoggedIn)
+    events.subscribe(watch.new_logins.append, LoggedIn)
     yield watch
     if factory.tls is not None:
         yield CertificateExpiry(factory.tls, events.publish, reactor, time.time)
