@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ftpservice_client
-from ftpservice_client import results
+from ftpservice_client import blocking, results
 from ftpservice_client.local import sources, targets
 from ftpservice_client.testing import service
 
@@ -24,8 +24,9 @@ PAGE = Path(__file__).with_name("client-api.md")
 HEAD = """# The client library: reference
 
 Made from the code; [the client library](client.md) shows how it is used. Everything is imported
-from `ftpservice_client`, what is for tests from `ftpservice_client.testing`. Calls that return a
-`Deferred` raise their errors through it.
+from `ftpservice_client`, what is for tests from `ftpservice_client.testing`, and the calls that
+block from `ftpservice_client.blocking`. Calls that return a `Deferred` raise their errors through
+it.
 """
 SECTIONS = {
     "Connecting": (
@@ -55,6 +56,18 @@ SECTIONS = {
     "Places": ("Destination", "Scheme", "parse_url"),
 }
 ALIASES = {"Readable": sources, "Writable": targets, "ProgressCallback": results}
+BLOCKING = (
+    "connect",
+    "connect_endpoint",
+    "connect_pool",
+    "connect_without_login",
+    "BlockingPendingLogin",
+)
+BLOCKING_CLIENT = """### `blocking.BlockingClient`
+
+The calls and attributes of [`Client`](#client), with results in place of Deferreds. Leaving a
+`with` block calls `quit`.
+"""
 FOR_TESTS = ("MemoryService", "Fault")
 ATTRIBUTE = re.compile(
     r'^    (\w+)(?:: [^\n]+?)?(?: = [^\n]+?)?\n    """(.*?)"""', re.DOTALL | re.MULTILINE
@@ -71,6 +84,8 @@ def made() -> str:
         *(_alias(name, home) for name, home in ALIASES.items()),
     ]
     parts += ["## Errors\n", _errors()]
+    parts += ["## Blocking calls\n", *(_section(blocking, name, "blocking.") for name in BLOCKING)]
+    parts += [BLOCKING_CLIENT]
     parts += ["## For tests\n", *(_section(service, name) for name in FOR_TESTS)]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -81,9 +96,9 @@ def described() -> set[str]:
     return {*errors, *ALIASES, *(name for names in SECTIONS.values() for name in names)}
 
 
-def _section(module: Any, name: str) -> str:
+def _section(module: Any, name: str, prefix: str = "") -> str:
     thing = getattr(module, name)
-    parts = [f"### `{name}`\n", f"```text\n{name}{_signature(thing)}\n```\n", _text(thing)]
+    parts = [f"### `{prefix}{name}`\n", f"```text\n{name}{_signature(thing)}\n```\n", _text(thing)]
     if inspect.isclass(thing):
         parts += [_attributes(thing), *_methods(thing)]
     return "\n".join(part for part in parts if part)

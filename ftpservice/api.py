@@ -19,9 +19,19 @@ from ftpservice.accounts.account_record import (
     IAccountRecords,
     IStartable,
 )
+from ftpservice.accounts.account_store import (
+    AccountExists,
+    AccountStoreError,
+    IAccountStore,
+    InvalidAccount,
+    NoSuchAccount,
+    StoreUnavailable,
+)
+from ftpservice.accounts.bans import Ban, BanList, BanRules
 from ftpservice.accounts.checkers import LoginBusy, PasswordFileChecker
 from ftpservice.accounts.login_refusal import LoginRefused
 from ftpservice.accounts.passwd_file import PasswordFile
+from ftpservice.accounts.passwd_store import PasswordFileStore
 from ftpservice.accounts.password_hash import hash_password
 from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
@@ -46,10 +56,15 @@ from ftpservice.storage.rights import PRESETS, Right
 __all__ = [
     "PRESETS",
     "Account",
+    "AccountExists",
     "AccountRecord",
+    "AccountStoreError",
     "ActivityReport",
     "AddressRule",
     "BadStorageString",
+    "Ban",
+    "BanList",
+    "BanRules",
     "CannotStart",
     "CertificateError",
     "CertificateUse",
@@ -61,14 +76,18 @@ __all__ = [
     "FTPFactory",
     "IAccount",
     "IAccountRecords",
+    "IAccountStore",
     "ICertificateCredentials",
     "IPeerCredentials",
     "IStartable",
     "ImplicitTLSFactory",
+    "InvalidAccount",
     "LoginBusy",
     "LoginRefused",
+    "NoSuchAccount",
     "PasswordFile",
     "PasswordFileChecker",
+    "PasswordFileStore",
     "PeerCredentials",
     "ProxiedFactory",
     "Realm",
@@ -78,6 +97,7 @@ __all__ = [
     "ServiceOptions",
     "SessionSettings",
     "SimpleFactory",
+    "StoreUnavailable",
     "TLSFiles",
     "TLSPolicy",
     "UnusableChecker",

@@ -23,18 +23,25 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.threadable import isInIOThread
 
 from ftpservice.concurrency.reactor_thread import ReactorThread
+from ftpservice_client.api import connect as deferred
 from ftpservice_client.api.client import Client
-from ftpservice_client.api.connect import connect as connect_deferred
-from ftpservice_client.api.connect import connect_pool as connect_pool_deferred
 from ftpservice_client.errors import ClientError
 from ftpservice_client.results import MirrorResult
 from ftpservice_client.settings import Settings
 from ftpservice_client.urls import Destination
 
-__all__ = ["BlockingClient", "connect", "connect_pool"]
+__all__ = [
+    "BlockingClient",
+    "BlockingPendingLogin",
+    "connect",
+    "connect_endpoint",
+    "connect_pool",
+    "connect_without_login",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -118,14 +125,95 @@ class BlockingClient:
                 self.abort()  # Ctrl-C does not wait for the server
 
 
+class BlockingPendingLogin:
+    """A connection to an FTP server before the login; leaving a ``with`` block closes it.
+
+    After `log_in` it belongs to the client, and neither `close` nor the end of the block closes it.
+    """
+
+    def __init__(self, pending: deferred.PendingLogin) -> None:
+        self._pending = pending
+
+    @property
+    def destination(self) -> Destination:
+        """The server."""
+        return self._pending.destination
+
+    @property
+    def welcome(self) -> tuple[str, ...]:
+        """The lines of the server's greeting."""
+        return self._pending.welcome
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self._pending.is_secured
+
+    def log_in(
+        self, user: str, password: str | None, *, timeout: float | None = None
+    ) -> BlockingClient:
+        """Log in and change to the directory of the destination; raises what `connect` does.
+
+        If the server has closed the connection meanwhile, a new one is made.
+        """
+        return BlockingClient(
+            REACTOR_THREAD.call(
+                lambda _reactor: self._pending.log_in(user, password, timeout=timeout)
+            )
+        )
+
+    def close(self) -> None:
+        """Close the connection, unless `log_in` was called."""
+        REACTOR_THREAD.call(lambda _reactor: maybeDeferred(self._pending.close))
+
+    def __enter__(self) -> BlockingPendingLogin:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if isInIOThread():
+            self._pending.close()  # collected in that thread, as in `BlockingClient`
+            return
+        with suppress(RuntimeError):
+            self.close()
+
+
 def connect(
     url: str | Destination, *, settings: Settings | None = None, timeout: float | None = None
 ) -> BlockingClient:
     """Connect, log in and change to the directory of a URL; see `ftpservice_client.connect`."""
     return BlockingClient(
         REACTOR_THREAD.call(
-            lambda reactor: connect_deferred(
+            lambda reactor: deferred.connect(
                 url, reactor=reactor, settings=settings, timeout=timeout
+            )
+        )
+    )
+
+
+def connect_endpoint(
+    make_endpoint: Callable[[Any], IStreamClientEndpoint],
+    destination: str | Destination,
+    *,
+    settings: Settings | None = None,
+    timeout: float | None = None,
+) -> BlockingClient:
+    """Connect through an endpoint of your own; see `ftpservice_client.connect_endpoint`.
+
+    ``make_endpoint(reactor)`` is called once, in the reactor's thread, and returns the endpoint.
+    """
+    return BlockingClient(
+        REACTOR_THREAD.call(
+            lambda reactor: deferred.connect_endpoint(
+                make_endpoint(reactor),
+                destination,
+                reactor=reactor,
+                settings=settings,
+                timeout=timeout,
             )
         )
     )
@@ -144,8 +232,21 @@ def connect_pool(
     """
     return BlockingClient(
         REACTOR_THREAD.call(
-            lambda reactor: connect_pool_deferred(
+            lambda reactor: deferred.connect_pool(
                 url, size, reactor=reactor, settings=settings, timeout=timeout
+            )
+        )
+    )
+
+
+def connect_without_login(
+    url: str | Destination, *, settings: Settings | None = None, timeout: float | None = None
+) -> BlockingPendingLogin:
+    """Connect and do not log in; see `ftpservice_client.connect_without_login`."""
+    return BlockingPendingLogin(
+        REACTOR_THREAD.call(
+            lambda reactor: deferred.connect_without_login(
+                url, reactor=reactor, settings=settings, timeout=timeout
             )
         )
     )

@@ -44,7 +44,7 @@ HEADER = "# name:hash:root:rights:options"
 class PasswordFileStore:
     """The accounts of one file, which need not exist before the first account is added."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.place = os.path.realpath(path)
 
     def accounts(self) -> Sequence[AccountRecord]:

@@ -90,6 +90,52 @@ except ftp.AuthenticationFailed:
     assert refused == "refused"
 
 
+def test_a_pending_login_becomes_a_client(url: str) -> None:
+    text = """
+with blocking.connect_without_login(sys.argv[1]) as pending:
+    print(*pending.welcome, pending.is_secured, pending.destination.host)
+    try:
+        pending.log_in("demo", "wrong")
+    except ftp.AuthenticationFailed:
+        print("refused")
+    client = pending.log_in("demo", "demo")
+print(client.directory)
+client.quit()
+with blocking.connect_without_login(sys.argv[1]) as pending:
+    pass
+try:
+    blocking.connect_without_login("simple" + sys.argv[1][3:])
+except ftp.Unsupported as error:
+    print(error)
+"""
+    assert output(text, url).splitlines() == [
+        "ftpservice ready False 127.0.0.1",
+        "refused",
+        "/",
+        "the simple protocol cannot connect without a login",
+    ]
+
+
+def test_an_endpoint_is_made_in_the_reactors_thread(url: str) -> None:
+    text = """
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.python.threadable import isInIOThread
+port = ftp.parse_url(sys.argv[1]).port
+def endpoint(reactor):
+    print(isInIOThread())
+    return TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+with blocking.connect_endpoint(endpoint, "ftp://demo:demo@files.example/") as client:
+    print(client.directory)
+def broken(reactor):
+    raise LookupError("no such endpoint")
+try:
+    blocking.connect_endpoint(broken, "ftp://files.example/")
+except LookupError as error:
+    print(error)
+"""
+    assert output(text, url).splitlines() == ["True", "/", "no such endpoint"]
+
+
 def test_several_threads_use_one_client(url: str) -> None:
     text = """
 client = blocking.connect_pool(sys.argv[1], 3)

@@ -11,10 +11,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twisted.cred.portal import Portal
+from twisted.internet.task import Clock
+from twisted.protocols.ftp import FTPRealm
 
+from ftpservice.api import PRESETS, EventSink, EventStream, FTPFactory, PasswordFileStore
+from ftpservice.events import LoginFailed, LoginRefusal
 from tests.support.docs_pages import EXAMPLES, blocks, read, write_examples
 from tests.support.service_process import PATIENCE, Program, checkout_environment
 
@@ -71,6 +78,43 @@ def test_the_examples_of_tests_pass(tmp_path: Path) -> None:
             timeout=2 * PATIENCE,
         )
         assert (ended.returncode, passed in ended.stdout) == (0, True), ended.stdout + ended.stderr
+
+
+def block_with(words: str) -> dict[str, Any]:
+    """Run the Python block that has these words; return its names."""
+    (text,) = (block.text for block in blocks("python") if words in block.text)
+    names: dict[str, Any] = {}
+    exec(compile(text, words, "exec"), names)
+    return names
+
+
+def test_the_example_of_accounts_changes_a_password_file(tmp_path: Path) -> None:
+    names, path = block_with("PasswordFileStore"), tmp_path / "passwd.db"
+    store = PasswordFileStore(path)
+    names["add_reader"](str(path), "ann", "first")
+    first = store.find("ann")
+    assert (first.rights, first.disabled) == (PRESETS["read"], False)
+    names["disable"](str(path), "ann")
+    assert store.find("ann").disabled
+    names["add_reader"](str(path), "ann", "second")
+    second = store.find("ann")
+    assert not second.disabled
+    assert second.password_hash != first.password_hash
+
+
+def test_the_example_of_bans_refuses_connections() -> None:
+    events = EventStream(lambda error, _event: pytest.fail(repr(error)))
+    factory = FTPFactory(Portal(FTPRealm(".")), Clock(), event_sink=EventSink(events))
+    bans = block_with("BanList(")["guard"](factory)
+    for peer in ("203.0.113.5", "10.0.0.5"):
+        for session in range(10):
+            events.publish(LoginFailed(0.0, session, peer, "x", LoginRefusal.WRONG_PASSWORD))
+    assert bans.refusal("203.0.113.5") is not None
+    assert bans.refusal("10.0.0.5") is None
+    assert [str(ban.network) for ban in bans.bans()] == ["203.0.113.5/32"]
+    bans.ban(ip_network("198.51.100.0/24"), seconds=3600, reason="scans")
+    assert "scans" in bans.refusal("198.51.100.9")
+    assert bans.unban(ip_network("198.51.100.0/24"))
 
 
 @contextmanager

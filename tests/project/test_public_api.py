@@ -25,6 +25,8 @@ DOORS = {
         PeerCredentials portal_checkers PRESETS ProxiedFactory Realm RestrictedStorage Right
         ServerTLS ServiceOptions SessionSettings SimpleFactory TLSFiles TLSPolicy
         UnusableChecker
+        AccountExists AccountStoreError Ban BanList BanRules IAccountStore InvalidAccount
+        NoSuchAccount PasswordFileStore StoreUnavailable
     """,
     "ftpservice.events": """
         CertificateExpires CommandFailed CommandRefused Event EventStream FileChanged
@@ -57,7 +59,8 @@ DOORS = {
         Writable
     """,
     "ftpservice_client.blocking": """
-        BlockingClient connect connect_pool
+        BlockingClient BlockingPendingLogin connect connect_endpoint connect_pool
+        connect_without_login
     """,
     "ftpservice_client.testing": """
         Fault MemoryNetwork MemoryService

@@ -61,6 +61,14 @@ def test_blocking_and_asyncio_examples(
     (service[1] / "files" / "report.pdf").unlink()
 
 
+def test_other_ways_to_connect_examples(service: tuple[Program, Path], tmp_path: Path) -> None:
+    said = follow(service, "client_before_login.py", tmp_path, scheme="ftp")
+    assert said == "ftpservice ready\nnot encrypted\n/\n"
+    port = str(service[0].port())
+    said = follow(service, "client_endpoint.py", tmp_path, "127.0.0.1", port, scheme="ftp")
+    assert said.endswith(" entries\n")
+
+
 def test_transfer_example(service: tuple[Program, Path], tmp_path: Path) -> None:
     (tmp_path / "report.pdf").write_bytes(b"report")
     said = follow(service, "client_transfer.py", tmp_path, scheme="ftp")
