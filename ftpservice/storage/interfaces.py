@@ -102,6 +102,8 @@ class WriteRequest:
     """Permission bits of a new file (may be a `MaskedMode`); a replaced file keeps its own."""
     partial_only: bool = False
     """Whether ``offset`` counts only in the owner's partial upload, never in the file."""
+    expected: int | None = None
+    """Bytes that will probably be written from ``offset`` on; unlike ``announced`` not binding."""
 
     def check_announced(self, written: int, path: VirtualPath) -> None:
         """Raise `BadOffset` if another number of bytes was announced than ``written``."""
@@ -270,7 +272,9 @@ class ISpliceTarget(Interface):
     def with_descriptor(function: Callable[[int], T]) -> Awaitable[T]:
         """Call ``function`` with the descriptor, in a thread; it is not used otherwise meanwhile.
 
-        ``function`` writes at the descriptor's position. Raises what `IWriting.write` does.
+        ``function`` writes at the descriptor's position, and returns a tuple that begins with the
+        number of bytes. A wrapper may pass ``most`` by keyword, the bytes to write at most. Raises
+        what `IWriting.write` does.
         """
 
 

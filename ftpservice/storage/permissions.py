@@ -39,6 +39,7 @@ from ftpservice.storage.interfaces import (
     WriteRequest,
 )
 from ftpservice.storage.own_uploads import IOwnUploads, OwnMode, OwnTimes, OwnUploads
+from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.rights import Right
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE, Entry, Kind
 from ftpservice.wire.paths import VirtualPath
@@ -61,6 +62,7 @@ CAPABILITY_RIGHTS: dict[object, frozenset[Right]] = {
     ISetMode: frozenset({Right.ATTRIBUTES}),
     IEnter: frozenset(),
     IFreeSpace: frozenset(),
+    IQuota: frozenset(),
     IPartials: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND, Right.ADMIN}),
 }
 """Optional interfaces, and the rights of which one is sufficient; an empty set: no right needed."""

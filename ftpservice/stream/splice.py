@@ -211,8 +211,8 @@ class FileReceiver:
         self._patience = patience
         self._transport.doRead = self._came
 
-        def turn(target: int) -> tuple[int, TurnResult]:
-            return self._source.turn(target, self._count_in, self._most)
+        def turn(target: int, most: int = MAX_BYTES_PER_TURN) -> tuple[int, TurnResult]:
+            return self._source.turn(target, self._count_in, min(most, self._most))
 
         try:
             state = TurnResult.WAITING

@@ -39,6 +39,7 @@ from ftpservice.backends.local.partial_search import (
 from ftpservice.backends.local.partials.partial_file import find_partial
 from ftpservice.backends.local.paths.names import partial_name
 from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.backends.local.usage import UsageWalk, place_of
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import NotSupported, PathNotFound
@@ -59,6 +60,7 @@ from ftpservice.storage.interfaces import (
     WriteRequest,
 )
 from ftpservice.storage.os_errors import translate
+from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -207,7 +209,9 @@ def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
         os.close(opened)
 
 
-@implementer(IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials)
+@implementer(
+    IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials, ITreeUsage
+)
 class LocalStorage(LocalFiles):
     """The whole storage: the core and the optional interfaces that a filesystem can offer."""
 
@@ -250,6 +254,18 @@ class LocalStorage(LocalFiles):
     async def access(self, path: VirtualPath, follow: bool) -> int:
         """Return what this process may do with a file or directory."""
         return await in_pool(self._runner, path, access_at, self._tree, path, follow)
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Where the root is, for ledgers of quotas."""
+        return place_of(self._tree)
+
+    async def tree_usage(self, path: VirtualPath) -> TreeUsage:
+        """Count what is below a directory; other calls get turns meanwhile."""
+        walk = UsageWalk(self._tree, path)
+        while await in_pool(self._runner, path, walk.turn):
+            pass
+        return walk.usage
 
     async def partial(self, path: VirtualPath) -> Entry:
         """Return the entry of the partial upload of ``path``; an empty one does not count."""

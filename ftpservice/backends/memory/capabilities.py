@@ -26,12 +26,13 @@ from ftpservice.storage.interfaces import (
     ISetTimes,
     PartialUpload,
 )
+from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.storage.rights import mode_keeps_owner
 from ftpservice.wire.digests import new_hasher
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["MemoryAttributes", "MemoryFreeSpace", "MemoryHashes", "MemoryPartials"]
+__all__ = ["MemoryAttributes", "MemoryFreeSpace", "MemoryHashes", "MemoryPartials", "MemoryUsage"]
 
 BYTES_PER_TURN = 1 << 20
 """Bytes digested before other work gets a turn: one or two milliseconds."""
@@ -104,6 +105,35 @@ class MemoryFreeSpace:
         """Return the free bytes; the same for every path."""
         self._view.node(path)
         return self._view.tree.free_space()
+
+
+@implementer(ITreeUsage)
+class MemoryUsage:
+    """What the tree takes up."""
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+        self.place = (view.tree, *view.top.parts)
+
+    async def tree_usage(self, path: VirtualPath) -> TreeUsage:
+        """Count what is below a directory."""
+        size = files = partials = 0
+        pending = [self._view.directory(path)]
+        homes = set()
+        while pending:
+            directory = pending.pop()
+            homes.add(directory.serial)
+            files += len(directory.entries)
+            for node in directory.entries.values():
+                if isinstance(node, MemoryDirectory):
+                    pending.append(node)
+                else:
+                    size += len(node.content.data)
+        for partial, is_active in self._view.tree.all_partials():
+            kept = len(partial.content.data)
+            if kept and not is_active and partial.home.serial in homes:
+                size, files, partials = size + kept, files + 1, partials + 1
+        return TreeUsage(size, files, partials)
 
 
 @implementer(IPartials)

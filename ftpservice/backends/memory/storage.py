@@ -14,6 +14,7 @@ from ftpservice.backends.memory.capabilities import (
     MemoryFreeSpace,
     MemoryHashes,
     MemoryPartials,
+    MemoryUsage,
 )
 from ftpservice.backends.memory.tree import MemoryDirectory, MemoryFile, MemoryTree, partial_key
 from ftpservice.backends.memory.view import MemoryView
@@ -42,6 +43,7 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
+from ftpservice.storage.quota_interfaces import ITreeUsage
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -53,6 +55,7 @@ CAPABILITIES: dict[object, Callable[[MemoryView], object]] = {
     ISetMode: MemoryAttributes,
     IFreeSpace: MemoryFreeSpace,
     IPartials: MemoryPartials,
+    ITreeUsage: MemoryUsage,
 }
 """Optional interfaces and the classes that provide them; `IHashes` needs the clock, too."""
 

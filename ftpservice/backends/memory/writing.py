@@ -24,6 +24,7 @@ from ftpservice.storage.errors import (
     Unavailable,
 )
 from ftpservice.storage.interfaces import IRetractableWriting, IWriting, WriteMode, WriteRequest
+from ftpservice.storage.quota_interfaces import IReplacing
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
@@ -90,7 +91,7 @@ def _content_to_resume(
     return content
 
 
-@implementer(IWriting)
+@implementer(IWriting, IReplacing)
 class MemoryUpload:
     """A file being uploaded, not visible yet; if interrupted, it becomes a partial upload."""
 
@@ -105,6 +106,7 @@ class MemoryUpload:
         self._request = request
         self._partial = partial
         self._written = 0
+        self.replaced_size: int | None = None
         self._is_resumed = found > self.offset or request.write_mode is WriteMode.APPEND
         self._ended = self._is_lost = False
         view.tree.running.add(partial)
@@ -138,6 +140,7 @@ class MemoryUpload:
         replaced = home.put(name, file, file.modified)
         if isinstance(replaced, MemoryFile):
             file.mode, file.owner = replaced.mode, replaced.owner
+            self.replaced_size = len(replaced.content.data)
             replaced.content.drop()
         return file.entry(name)
 

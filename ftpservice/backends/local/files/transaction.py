@@ -27,6 +27,7 @@ from ftpservice.storage.interfaces import (
     WriteRequest,
 )
 from ftpservice.storage.os_errors import translate
+from ftpservice.storage.quota_interfaces import IReplacing
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
@@ -217,9 +218,14 @@ class LocalAppendWriter(LocalWriter):
             return isinstance(upload, LocalAppend) and upload.retract()
 
 
-@implementer(ISpliceTarget, IBatchCommit)
+@implementer(ISpliceTarget, IBatchCommit, IReplacing)
 class LocalUploadWriter(LocalWriter):
     """A new file; unlike one that is appended to, it can be filled by splice(2)."""
+
+    @property
+    def replaced_size(self) -> int | None:
+        """After the commit, the bytes of the file that was replaced."""
+        return self._upload.replaced_size if isinstance(self._upload, LocalUpload) else None
 
     @property
     def pool(self) -> BlockingRunner:
@@ -232,7 +238,7 @@ class LocalUploadWriter(LocalWriter):
         return await in_pool(self._runner, self.path, self._call_with_descriptor, function)
 
 
-@implementer_only(IWriting, ISpliceTarget, IBatchCommit)
+@implementer_only(IWriting, ISpliceTarget, IBatchCommit, IReplacing)
 class LazyUploadWriter(LocalUploadWriter):
     """A new file that does not exist yet, so it offers no descriptor."""
 

@@ -76,6 +76,8 @@ class LocalUpload:
         self.partial = partial
         self.descriptor = partial.descriptor
         """The file being written; -1 after the end."""
+        self.replaced_size: int | None = None
+        """After the commit, the bytes of the file that was replaced."""
         self._uploads = uploads
         self._requested_path = path
         self._request = request
@@ -135,6 +137,7 @@ class LocalUpload:
         # 1. Everything but the content: mode and ACL, or what the replaced file has.
         partial.unmark()
         replaced = self._replaced if is_new else self._file_to_replace()
+        self.replaced_size = replaced.st_size if replaced is not None else None
         in_place = not self._set_metadata(replaced, is_new)
         # 2. The content reaches the disk before the name does.
         if uploads.is_durable:

@@ -1,0 +1,3 @@
+"""Account quotas: the ledger of a tree, and the wrapper that charges changes to it."""
+
+__all__: list[str] = []

@@ -1,0 +1,109 @@
+"""What the changes of one session need: names, ledgers, and room for more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftpservice.storage.errors import QuotaExceeded, StorageError
+from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.quota.book import Change, QuotaBook
+from ftpservice.storage.quota.count import partial_size
+from ftpservice.storage.quota.counted_tree import CountedTree
+from ftpservice.storage.quota.ledger import Place, QuotaLimits, UploadCharge
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["QuotaAccount"]
+
+
+@dataclass(frozen=True)
+class QuotaAccount:
+    """``owner``'s ``storage``, whose root is at ``root``; ``tree`` is None without a quota."""
+
+    storage: IStorage
+    book: QuotaBook
+    owner: str
+    root: Place
+    limits: QuotaLimits
+    tree: CountedTree | None
+
+    def place(self, path: VirtualPath) -> Place:
+        """Return the place of a path of this storage."""
+        return self.root + path.parts
+
+    def change(self, *paths: VirtualPath) -> Change:
+        """Return a change of these names, to be entered."""
+        return Change(self.book, *map(self.place, paths))
+
+    def add(self, path: VirtualPath, size: int, files: int, partials: int = 0) -> None:
+        """Record that ``path`` takes up more, or less."""
+        self.book.add(self.place(path), size, files, partials)
+
+    def charge(self, path: VirtualPath) -> UploadCharge:
+        """Begin to hold for an upload to ``path``."""
+        return self.book.charge(self.owner, self.place(path), self.root, self.limits)
+
+    def settle(self, charge: UploadCharge, size: int = 0, files: int = 0) -> None:
+        """End what `charge` began; within a change, so that no count comes in between."""
+        self.book.settle(self.owner, charge, size, files)
+
+    def crosses(self, source: VirtualPath, target: VirtualPath) -> bool:
+        """Tell whether a rename leaves a tree that is counted, or enters one."""
+        around = self.book.trees_around
+        return around(self.place(source)) != around(self.place(target))
+
+    def may_have_partials(self, path: VirtualPath) -> bool:
+        """Tell whether partial uploads may be kept in the trees around ``path``."""
+        around = self.book.trees_around(self.place(path))
+        return any(tree.partials or not tree.is_counted for tree in around)
+
+    async def idle_partial(self, path: VirtualPath, own: UploadCharge | None = None) -> int:
+        """Return the bytes that are kept of an interrupted upload of ``path``.
+
+        0 while another upload to it than ``own`` is under way: its bytes are held, not settled.
+        """
+        if not self.may_have_partials(path):
+            return 0
+        if self.book.has_upload(self.owner, self.place(path), own):
+            return 0
+        return await partial_size(self.storage, path)
+
+    async def file_size(self, path: VirtualPath) -> int | None:
+        """Return the bytes of the plain file that an upload to ``path`` replaces, if any."""
+        try:
+            entry: Entry = await self.storage.stat(path)
+        except StorageError:
+            return None
+        return entry.size if entry.kind is Kind.FILE else None
+
+    def doubt(self, path: VirtualPath) -> None:
+        """Record that the sums of the trees around ``path`` may be wrong; they are counted."""
+        for tree in self.book.trees_around(self.place(path)):
+            tree.doubt()
+
+    def doubt_uploads_below(self, source: VirtualPath, target: VirtualPath) -> None:
+        """Have trees counted if uploads were under way in a directory that has changed trees."""
+        if self.book.has_uploads_below(self.place(source)):
+            self.doubt(source)
+            self.doubt(target)
+
+    async def when_counted(self, path: VirtualPath) -> None:
+        """Wait until the use is known; raises `Busy`."""
+        if self.tree is not None:
+            await self.tree.when_counted(path)
+
+    async def find_room(self, path: VirtualPath) -> None:
+        """Wait for room that may be found; raises `QuotaExceeded` if there is none.
+
+        A thread that writes for another upload may give back what it does not use, and other
+        programs may have removed something. Not to be called within a change.
+        """
+        tree = self.tree
+        assert tree is not None  # without a quota there is room
+        if tree.has_turns:
+            await tree.turn_ended()
+        elif not tree.is_recent:
+            await tree.count()
+        else:
+            size, files = tree.left(self.limits)
+            raise QuotaExceeded(path, f"bytes left: {size}, files left: {files}; None: no limit")

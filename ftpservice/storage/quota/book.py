@@ -1,0 +1,211 @@
+"""The ledgers of a service: which trees are counted, and what is in progress in them.
+
+- A ledger begins with a count of its tree, at the first login of an account with a quota there.
+  Nothing is kept on the disk, so a killed process leaves no wrong number behind: the next one counts
+  again. Uploads wait for the count, at most `COUNT_TIMEOUT_SECONDS`.
+- A tree is counted again every ``recount_interval`` seconds while a session uses it; at a login
+  after a time without one; and before an upload is refused, if the last count is not recent. So
+  what other programs add is seen within the interval, and what they remove when it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ftpservice.concurrency.task import Task
+from ftpservice.storage.errors import StorageError
+from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.quota.counted_tree import CountedTree
+from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
+from ftpservice.storage.quota.path_locks import PathLocks
+
+__all__ = ["DEFAULT_RECOUNT_SECONDS", "Change", "QuotaBook"]
+
+DEFAULT_RECOUNT_SECONDS = 3600.0
+
+
+class QuotaBook:
+    """All ledgers, by the place of their tree.
+
+    ``recount_interval`` is in seconds; 0 for no counts at intervals.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, recount_interval: float = DEFAULT_RECOUNT_SECONDS
+    ) -> None:
+        self.trees: dict[Place, CountedTree] = {}
+        self.locks = PathLocks()
+        self.changes: set[Change] = set()
+        """The changes in progress."""
+        self.recount_interval = recount_interval
+        self._clock = clock
+        self._charges: dict[tuple[str, Place], list[UploadCharge]] = {}
+        self._timer: IDelayedCall | None = None
+        self._round: Task[None] | None = None
+
+    def enter(self, place: Place, storage: IStorage) -> CountedTree:
+        """Return the ledger of the tree at ``place``, whose root a session's storage has."""
+        tree = self.trees.get(place)
+        if tree is None:
+            self.trees[place] = tree = CountedTree(place, self._clock)
+            for change in self.changes:
+                change.join(tree)
+            for charge in (one for charges in self._charges.values() for one in charges):
+                if len(charge.place) > len(place) and charge.place[: len(place)] == place:
+                    charge.join(tree)
+            self._schedule()
+        tree.enter(storage)
+        return tree
+
+    def trees_around(self, place: Place) -> list[CountedTree]:
+        """Return the ledgers whose tree contains what has the name at ``place``, inmost first."""
+        trees = self.trees
+        if not trees:
+            return []
+        prefixes = (place[:depth] for depth in range(len(place) - 1, 0, -1))
+        return [trees[prefix] for prefix in prefixes if prefix in trees]
+
+    def add(self, place: Place, size: int, files: int, partials: int = 0) -> None:
+        """Record that what has the name at ``place`` takes up more, or less."""
+        for tree in self.trees_around(place):
+            tree.add(size, files)
+            tree.partials = max(0, tree.partials + partials)
+
+    def charge(
+        self, owner: str, place: Place, root: Place, limits: QuotaLimits = NO_LIMITS
+    ) -> UploadCharge:
+        """Begin to hold for an upload of ``owner``, whose limits hold for the tree at ``root``."""
+        around = self.trees_around(place)
+        around.sort(key=lambda tree: tree.place != root)
+        charge = UploadCharge(place, around, limits)
+        self._charges.setdefault((owner, place), []).append(charge)
+        return charge
+
+    def settle(self, owner: str, charge: UploadCharge, size: int, files: int) -> None:
+        """End what `charge` began; ``size`` bytes in ``files`` files remain."""
+        charge.settle(size, files)
+        charges = self._charges.get((owner, charge.place), [])
+        if charge in charges:
+            charges.remove(charge)
+            if not charges:
+                del self._charges[owner, charge.place]
+
+    def has_upload(self, owner: str, place: Place, besides: UploadCharge | None = None) -> bool:
+        """Tell whether an upload of ``owner`` to the name at ``place`` is under way."""
+        return any(one is not besides for one in self._charges.get((owner, place), ()))
+
+    def has_uploads_below(self, place: Place) -> bool:
+        """Tell whether an upload to a name below ``place`` is under way."""
+        return any(one[: len(place)] == place for _owner, one in self._charges)
+
+    def stop(self) -> None:
+        """Count no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._round is not None:
+            self._round.cancel()
+
+    def _schedule(self) -> None:
+        if self._timer is None and self._round is None and self.trees:
+            interval = self.recount_interval or DEFAULT_RECOUNT_SECONDS
+            self._timer = self._clock.callLater(interval, self._begin_round)
+
+    def _begin_round(self) -> None:
+        self._timer = None
+        self._round = task = Task(self._recount())
+        task.done.addErrback(lambda _cancelled: None)
+
+    async def _recount(self) -> None:
+        """Forget the ledgers that nothing uses, and count the trees of the others, one by one."""
+        try:
+            for place, tree in list(self.trees.items()):
+                if tree.is_idle:
+                    del self.trees[place]
+                elif self.recount_interval and tree.storages:
+                    try:
+                        await tree.count()
+                    except StorageError:
+                        continue  # it is logged
+        finally:
+            self._round = None
+        self._schedule()
+
+
+class Change:
+    """A change of names, in progress while this is entered (``async with``).
+
+    It excludes other changes of the same names, and counts of the trees that contain them. Changes
+    must not be nested, and no count may be waited for in one.
+    """
+
+    def __init__(self, book: QuotaBook, *places: Place) -> None:
+        self._book = book
+        self._places = sorted(set(places), key=lambda place: place[1:])
+        self._trees: list[CountedTree] = []
+
+    def join(self, tree: CountedTree) -> None:
+        """Take part in a ledger that was made meanwhile."""
+        depth = len(tree.place)
+        if any(len(one) > depth and one[:depth] == tree.place for one in self._places):
+            tree.changes += 1
+            self._trees.append(tree)
+
+    def try_enter(self) -> bool:
+        """Enter if that takes no waiting; tell whether it does not."""
+        book, locked = self._book, []
+        for place in self._places:
+            if any(tree.is_exclusive for tree in book.trees_around(place)):
+                break
+            if not book.locks.try_acquire(place):
+                break
+            locked.append(place)
+        else:
+            self._begin()
+            return True
+        self._release(locked)
+        return False
+
+    def leave(self) -> None:
+        """End the change."""
+        self._book.changes.discard(self)
+        self._release(self._places)
+        for tree in self._trees:
+            tree.change_ended()
+
+    async def __aenter__(self) -> Change:
+        locked: list[Place] = []
+        try:
+            for place in self._places:
+                await self._book.locks.acquire(place)
+                locked.append(place)
+            while closed := self._closed():
+                await closed.when_open()
+        except BaseException:
+            self._release(locked)
+            raise
+        self._begin()
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None
+    ) -> None:
+        self.leave()
+
+    def _closed(self) -> CountedTree | None:
+        around = (tree for place in self._places for tree in self._book.trees_around(place))
+        return next((tree for tree in around if tree.is_exclusive), None)
+
+    def _begin(self) -> None:
+        book = self._book
+        self._trees = list({id(t): t for p in self._places for t in book.trees_around(p)}.values())
+        for tree in self._trees:
+            tree.changes += 1
+        book.changes.add(self)
+
+    def _release(self, places: Iterable[Place]) -> None:
+        for place in places:
+            self._book.locks.release(place)

@@ -1,0 +1,174 @@
+"""A ledger with the counts of its tree: when they begin, whether they are valid, who waits."""
+
+from __future__ import annotations
+
+from weakref import WeakSet
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ftpservice.concurrency.task import Task, drop_tracebacks
+from ftpservice.storage.errors import Busy, StorageError, Unavailable
+from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.quota.count import count_tree
+from ftpservice.storage.quota.ledger import Place, QuotaLedger
+from ftpservice.storage.quota_interfaces import TreeUsage
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["COUNT_TIMEOUT_SECONDS", "CountedTree"]
+
+log = Logger("ftpservice.quota")
+
+COUNT_TIMEOUT_SECONDS = 20.0
+"""What an upload waits for a count before it is refused as `Busy`."""
+RECENT_SECONDS = 5.0
+"""A count that old is recent enough to refuse an upload by."""
+RECENT_PER_COUNT_SECOND = 20
+"""Seconds that a count stays recent for each second that it took."""
+LOGIN_RECOUNT_SECONDS = 60.0
+"""The age of a count at which the first of an account's sessions has the tree counted again."""
+MAX_SHARED_ATTEMPTS = 3
+"""Counts that changes may disturb; changes wait for the next one."""
+
+
+class CountedTree(QuotaLedger):
+    """The ledger of the tree that each of ``storages``, those of its sessions, has as its root.
+
+    A count is valid only if no change was in progress or ended while the tree was read. Otherwise
+    it is repeated, and finally new changes wait for it. Uploads that move data do not wait.
+    """
+
+    def __init__(self, place: Place, clock: IReactorTime) -> None:
+        super().__init__(place)
+        self.storages: WeakSet[IStorage] = WeakSet()
+        self.is_counted = False
+        """Whether the sums are those of the tree."""
+        self.is_exclusive = False
+        """Whether changes have to wait for a count."""
+        self._clock = clock
+        self._counted_at = clock.seconds()
+        self._took = 0.0
+        self._counting: Task[None] | None = None
+        self._begun = self._ended = 0
+        self._event_waiters: list[Deferred[None]] = []
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether the last count suffices to refuse an upload by."""
+        age = self._clock.seconds() - self._counted_at
+        return age <= max(RECENT_SECONDS, RECENT_PER_COUNT_SECOND * self._took)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no session and no upload uses it."""
+        return not (self.storages or self.held_files or self.changes or self._counting)
+
+    def enter(self, storage: IStorage) -> None:
+        """Add the storage of a session; the tree is counted if there was none for a time."""
+        age = self._clock.seconds() - self._counted_at
+        if not self.storages and age >= LOGIN_RECOUNT_SECONDS:
+            self.is_counted = False
+        self.storages.add(storage)
+        if not self.is_counted:
+            self.begin_count()
+
+    def begin_count(self) -> None:
+        """Count the tree, unless that is in progress."""
+        if self._counting is None:
+            self._begun += 1
+            task = Task(self._count())
+            if not task.ended:
+                self._counting = task
+
+    async def count(self) -> None:
+        """Count the tree from now on, and wait for that; raises `Busy` if it fails."""
+        wanted = self._begun + 1
+        while self._ended < wanted:
+            self.begin_count()
+            if self._ended < wanted:
+                await self._event()
+        if not self.is_counted:
+            raise Busy(ROOT, "the tree could not be counted")
+
+    async def when_counted(self, path: VirtualPath) -> None:
+        """Wait until the sums are those of the tree; raises `Busy` if that takes long."""
+        if self.is_counted:
+            return
+        self.begin_count()
+        deadline = self._clock.seconds() + COUNT_TIMEOUT_SECONDS
+        while not self.is_counted and self._counting is not None:
+            left = deadline - self._clock.seconds()
+            if left <= 0:
+                break
+            await self._event(left)
+        if not self.is_counted:
+            raise Busy(path, "what the account uses is being counted")
+
+    async def when_open(self) -> None:
+        """Wait while changes have to wait for a count."""
+        while self.is_exclusive:
+            await self._event()
+
+    def change_ended(self) -> None:
+        """Record the end of a change."""
+        self.changes -= 1
+        self.generation += 1
+        self._wake()
+
+    def doubt(self) -> None:
+        """Record that the sums may be wrong: the next refusal counts first, and a count begins."""
+        self._counted_at = float("-inf")
+        if self.storages:
+            self.begin_count()
+
+    async def _count(self) -> None:
+        started = self._clock.seconds()
+        try:
+            found = await self._valid_count()
+        except StorageError as error:
+            log.error("counting for a quota failed: {error}", error=error)
+            drop_tracebacks(error)
+        else:
+            self.counted(*found)
+            self.is_counted = True
+            self._counted_at = self._clock.seconds()
+            self._took = self._counted_at - started
+        finally:
+            self.is_exclusive = False
+            self._counting = None
+            self._ended += 1
+            self._wake()
+
+    async def _valid_count(self) -> TreeUsage:
+        storage = next(iter(self.storages), None)
+        if storage is None:
+            raise Unavailable(ROOT, "no session uses the tree")
+        for _ in range(MAX_SHARED_ATTEMPTS):
+            generation, changes = self.generation, self.changes
+            found = await count_tree(storage, ROOT)
+            if not changes and not self.changes and generation == self.generation:
+                return found
+        self.is_exclusive = True
+        while self.changes:
+            await self._event()
+        return await count_tree(storage, ROOT)
+
+    async def _event(self, seconds: float | None = None) -> None:
+        """Wait until a change or a count ends, or for ``seconds``."""
+        waiter: Deferred[None] = Deferred()
+        self._event_waiters.append(waiter)
+        timeout = None
+        if seconds is not None:
+            timeout = self._clock.callLater(seconds, self._wake)
+        try:
+            await waiter
+        finally:
+            if timeout is not None and timeout.active():
+                timeout.cancel()
+
+    def _wake(self) -> None:
+        waiting, self._event_waiters = self._event_waiters, []
+        for waiter in waiting:
+            if not waiter.called:  # else its call was cancelled
+                waiter.callback(None)

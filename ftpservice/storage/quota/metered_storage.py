@@ -1,0 +1,286 @@
+"""A storage whose changes are charged to the ledgers of the trees that contain it.
+
+What counts: the bytes of every file as SIZE counts them, and one for each file, directory, link and
+kept partial upload below the root; a file with several names counts once for each. The use belongs
+to the tree of the root, so accounts with the same root share it, and what lies below an inner root
+counts for the outer one too. An account's quota limits what that account adds. What others add
+counts, but is limited by their own quotas only; a rename within the account's tree is never refused.
+
+Reading methods are the inner storage's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from zope.interface import implementer
+
+from ftpservice.storage.errors import PathNotFound, QuotaExceeded, StorageError
+from ftpservice.storage.interfaces import (
+    IAccess,
+    IEnter,
+    IFreeSpace,
+    IHashes,
+    ILinks,
+    IListing,
+    IPartials,
+    IReading,
+    ISetMode,
+    ISetTimes,
+    IStorage,
+    IWriting,
+    PartialUpload,
+    WriteMode,
+    WriteRequest,
+)
+from ftpservice.storage.links import lstat
+from ftpservice.storage.quota.account import QuotaAccount
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.count import count_tree, entry_usage, file_usage
+from ftpservice.storage.quota.counted_tree import CountedTree
+from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
+from ftpservice.storage.quota.metered_writing import MeteredWriting
+from ftpservice.storage.quota_interfaces import IQuota, QuotaState, TreeUsage
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["MeteredStorage"]
+
+FORWARDED = (IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace)
+"""Optional interfaces that change no usage."""
+
+
+@implementer(IStorage)
+class MeteredStorage:
+    """``inner``, the storage of ``owner`` whose root is at ``root``, with ``limits``."""
+
+    def __init__(
+        self,
+        inner: IStorage,
+        book: QuotaBook,
+        owner: str,
+        root: Place,
+        limits: QuotaLimits = NO_LIMITS,
+    ) -> None:
+        self._inner = inner
+        self._limits = limits
+        tree = None if limits == NO_LIMITS else book.enter(root, inner)
+        self._account = QuotaAccount(inner, book, owner, root, limits, tree)
+        for name in ("stat", "open_listing", "open_reading"):  # reading is not metered
+            setattr(self, name, getattr(inner, name))
+
+    def __conform__(self, interface: object) -> object:
+        if interface in FORWARDED:
+            return interface(self._inner, None)  # type: ignore[operator]
+        if interface is IQuota:
+            tree = self._account.tree
+            return None if tree is None else Quota(tree, self._limits)
+        if interface is IPartials:
+            partials = IPartials(self._inner, None)
+            return None if partials is None else _MeteredPartials(partials, self._account)
+        return None
+
+    async def stat(self, path: VirtualPath) -> Entry:
+        """Return the entry of ``path``."""
+        return await self._inner.stat(path)
+
+    async def open_listing(self, path: VirtualPath) -> IListing:
+        """Open a directory for reading."""
+        return await self._inner.open_listing(path)
+
+    async def open_reading(self, path: VirtualPath) -> IReading:
+        """Open a file."""
+        return await self._inner.open_reading(path)
+
+    async def make_directory(self, path: VirtualPath, mode: int = 0o755) -> None:
+        """Create one directory, if there is room for another name."""
+        account = self._account
+        await account.when_counted(path)
+        while True:
+            async with account.change(path):
+                charge, made = account.charge(path), 0
+                try:
+                    if charge.try_grow(0, 1):
+                        await self._inner.make_directory(path, mode)
+                        made = 1
+                        return
+                finally:
+                    account.settle(charge, 0, made)
+            await account.find_room(path)
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        """Remove an empty directory, and with it the partial uploads in it."""
+        account = self._account
+        async with account.change(path):
+            freed = TreeUsage(0, 0)
+            if account.may_have_partials(path) and await self._is_empty(path):
+                freed = await count_tree(self._inner, path)
+            await self._inner.remove_directory(path)
+            account.add(path, -freed.size, -freed.files - 1, -freed.partials)
+
+    async def _is_empty(self, path: VirtualPath) -> bool:
+        """Tell whether a directory has no entries but hidden ones."""
+        try:
+            listing = await self._inner.open_listing(path)
+        except StorageError:
+            return False
+        try:
+            return not await listing.next_batch()
+        except StorageError:
+            return False
+        finally:
+            listing.close()
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        """Remove a file or a link, and the owner's partial upload of it."""
+        account = self._account
+        async with account.change(path):
+            there = await file_usage(self._inner, path)
+            kept = await account.idle_partial(path)
+            await self._inner.remove_file(path)
+            if there is not None:
+                account.add(path, -there.size, -there.files)
+            if kept:
+                left = await account.idle_partial(path)
+                account.add(path, left - kept, int(bool(left)) - 1, int(bool(left)) - 1)
+
+    async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
+        """Rename; what is moved between trees is counted before."""
+        account = self._account
+        async with account.change(source, target):
+            try:
+                moving = await lstat(self._inner, source)
+                there = await self._replaced_by(moving, target)
+            except StorageError:
+                moving, there = None, None  # the rename fails too
+            crossing = moving is not None and account.crosses(source, target)
+            moved = TreeUsage(0, 0)
+            if crossing and moving is not None:
+                moved = entry_usage(moving)
+                if moving.kind is Kind.DIRECTORY:
+                    below = await count_tree(self._inner, source)
+                    moved = TreeUsage(below.size, below.files + 1, below.partials)
+            await self._inner.rename(source, target, replace)
+            if there is not None:
+                account.add(target, -there.size, -there.files)
+            if crossing:
+                account.add(source, -moved.size, -moved.files, -moved.partials)
+                account.add(target, moved.size, moved.files, moved.partials)
+                account.doubt_uploads_below(source, target)
+
+    async def _replaced_by(self, moving: Entry, target: VirtualPath) -> TreeUsage | None:
+        """Return what a rename of ``moving`` to ``target`` will remove; None for nothing."""
+        try:
+            there = await lstat(self._inner, target)
+        except PathNotFound:
+            return None
+        if moving.unique and there.unique == moving.unique:
+            return None  # two names of one file: both stay
+        return entry_usage(there)
+
+    async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
+        """Begin an upload, if what is known of its size fits; raises `QuotaExceeded`, `Busy`."""
+        account = self._account
+        await account.when_counted(path)
+        replaced: int | None = None
+        while True:
+            async with account.change(path):
+                charge = account.charge(path)
+                charge.will_replace(replaced)
+                try:
+                    writing = await self._opened(path, request, charge)
+                except BaseException:
+                    kept = await account.idle_partial(path, charge) if charge.taken_over else 0
+                    account.settle(charge, kept, int(bool(kept)))
+                    raise
+                if writing is not None:
+                    return writing
+            # There is no room. An upload over a file needs the difference only.
+            if replaced is None and request.write_mode is WriteMode.REPLACE:
+                replaced = await account.file_size(path)
+                if replaced is not None:
+                    continue
+            await account.find_room(path)
+
+    async def _opened(
+        self, path: VirtualPath, request: WriteRequest, charge: UploadCharge
+    ) -> IWriting | None:
+        """Hold what the upload is known to need, and begin it; None, holding nothing, if no room.
+
+        What is kept of an earlier upload to the name is resumed or replaced, so this one holds it.
+        """
+        account, mode = self._account, request.write_mode
+        in_place = mode is WriteMode.APPEND and await account.file_size(path) is not None
+        expected = request.expected if request.announced is None else request.announced
+        wanted = request.offset + (expected or 0)
+        # 1. Hold it.
+        kept = (
+            0 if in_place or mode is WriteMode.UNIQUE else await account.idle_partial(path, charge)
+        )
+        charge.take_over(kept, int(bool(kept)))
+        if mode is WriteMode.APPEND:  # it resumes all that is kept
+            wanted += kept
+        if not charge.try_grow(max(0, wanted - kept), 0 if kept or in_place else 1):
+            account.settle(charge, kept, int(bool(kept)))
+            return None
+        # 2. Begin the upload, and remove what is kept if it was not resumed.
+        writing = await self._inner.open_writing(path, request)
+        if kept:
+            if mode is not WriteMode.APPEND and not request.offset:
+                with suppress(StorageError):  # the upload writes to it already
+                    await IPartials(self._inner).drop_partials(path)
+            account.add(path, 0, 0, -1)
+            charge.shrink_to(wanted)
+        return MeteredWriting(writing, account, request, charge, wanted, in_place)
+
+
+class Quota:
+    """The quota of an account and its use."""
+
+    def __init__(self, tree: CountedTree, limits: QuotaLimits) -> None:
+        self._tree = tree
+        self._limits = limits
+
+    async def quota_state(self) -> QuotaState:
+        """Return the quota and its use."""
+        tree, limits = self._tree, self._limits
+        await tree.when_counted(VirtualPath())
+        used = (tree.size - tree.credit_size, tree.files - tree.credit_files)
+        return QuotaState(*used, limits.size, limits.files)
+
+    def check_size(self, size: int) -> None:
+        """Raise `QuotaExceeded` for a file that would not fit even if there were no others."""
+        if self._limits.size is not None and size > self._limits.size:
+            raise QuotaExceeded(VirtualPath(), f"larger than the quota of {self._limits.size}")
+
+
+@implementer(IPartials)
+class _MeteredPartials:
+    """The partial uploads, whose removal frees what they take up."""
+
+    def __init__(self, partials: IPartials, account: QuotaAccount) -> None:
+        self._partials = partials
+        self._account = account
+
+    async def partial(self, path: VirtualPath) -> Entry:
+        """Return the entry of a partial upload."""
+        entry: Entry = await self._partials.partial(path)
+        return entry
+
+    async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
+        """Return the partial uploads below the root."""
+        found: Sequence[PartialUpload] = await self._partials.all_partials(everybody)
+        return found
+
+    async def drop_partials(
+        self, path: VirtualPath | None = None, everybody: bool = False
+    ) -> Sequence[PartialUpload]:
+        """Remove partial uploads, except those under way."""
+        account = self._account
+        async with account.change(VirtualPath(("",)) if path is None else path):
+            dropped: Sequence[PartialUpload] = await self._partials.drop_partials(path, everybody)
+            for one in dropped:
+                if one.size:
+                    account.add(one.path, -one.size, -1, -1)
+        return dropped
