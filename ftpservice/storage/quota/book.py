@@ -1,8 +1,8 @@
 """The ledgers of a service: which trees are counted, and what is in progress in them.
 
 - A ledger begins with a count of its tree, at the first login of an account with a quota there.
-  Nothing is kept on the disk, so a killed process leaves no wrong number behind: the next one counts
-  again. Uploads wait for the count, at most `COUNT_TIMEOUT_SECONDS`.
+  Nothing is kept on the disk, so a killed process leaves no wrong number behind: the next one
+  counts again. Uploads wait for the count, at most `COUNT_TIMEOUT_SECONDS`.
 - A tree is counted again every ``recount_interval`` seconds while a session uses it; at a login
   after a time without one; and before an upload is refused, if the last count is not recent. So
   what other programs add is seen within the interval, and what they remove when it matters.
@@ -16,7 +16,6 @@ from types import TracebackType
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.concurrency.task import Task
-from ftpservice.storage.errors import StorageError
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
@@ -126,10 +125,7 @@ class QuotaBook:
                 if tree.is_idle:
                     del self.trees[place]
                 elif self.recount_interval and tree.storages:
-                    try:
-                        await tree.count()
-                    except StorageError:
-                        continue  # it is logged
+                    await tree.count_and_log()
         finally:
             self._round = None
         self._schedule()

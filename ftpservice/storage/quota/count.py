@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from ftpservice.storage.errors import PathNotFound, StorageError
 from ftpservice.storage.interfaces import IPartials, IStorage
 from ftpservice.storage.links import lstat
@@ -22,23 +24,29 @@ async def count_tree(storage: IStorage, path: VirtualPath) -> TreeUsage:
     pending = [path]
     while pending:
         here = pending.pop()
-        try:
-            listing = await storage.open_listing(here)
-        except StorageError:
-            continue  # removed, or not readable
-        try:
-            while batch := await listing.next_batch():
-                for entry in batch:
-                    added = entry_usage(entry)
-                    size, files = size + added.size, files + added.files
-                    if entry.kind is Kind.DIRECTORY:
-                        pending.append(here.child(entry.name))
-        finally:
-            listing.close()
+        async for entry in _entries(storage, here):
+            added = entry_usage(entry)
+            size, files = size + added.size, files + added.files
+            if entry.kind is Kind.DIRECTORY:
+                pending.append(here.child(entry.name))
     partials = IPartials(storage, None)
     kept = [] if partials is None else await partials.all_partials(everybody=True)
     idle = [one for one in kept if not one.is_active and one.size and one.path.is_within(path)]
     return TreeUsage(size + sum(one.size for one in idle), files + len(idle), len(idle))
+
+
+async def _entries(storage: IStorage, path: VirtualPath) -> AsyncIterator[Entry]:
+    """Yield the entries of a directory, none if it was removed or cannot be read."""
+    try:
+        listing = await storage.open_listing(path)
+    except StorageError:
+        return
+    try:
+        while batch := await listing.next_batch():
+            for entry in batch:
+                yield entry
+    finally:
+        listing.close()
 
 
 def entry_usage(entry: Entry) -> TreeUsage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
@@ -90,6 +91,11 @@ class CountedTree(QuotaLedger):
                 await self._event()
         if not self.is_counted:
             raise Busy(ROOT, "the tree could not be counted")
+
+    async def count_and_log(self) -> None:
+        """Count the tree from now on, and wait for that; a failure is only logged."""
+        with suppress(StorageError):
+            await self.count()
 
     async def when_counted(self, path: VirtualPath) -> None:
         """Wait until the sums are those of the tree; raises `Busy` if that takes long."""

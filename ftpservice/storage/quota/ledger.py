@@ -81,7 +81,10 @@ class QuotaLedger:
         self.partials = partials
 
     def left(self, limits: QuotaLimits) -> tuple[int | None, int | None]:
-        """Return the bytes and files that ``limits`` leave, negative if exceeded; None: no limit."""
+        """Return the bytes and files that ``limits`` leave, negative if exceeded.
+
+        None stands for no limit.
+        """
         size = None if limits.size is None else limits.size - self.size + self.credit_size
         files = None if limits.files is None else limits.files - self.files + self.credit_files
         return size, files
@@ -123,6 +126,8 @@ class UploadCharge:
         """What is held."""
         self.taken_over = 0
         """Bytes of an earlier upload that it has taken over."""
+        self.reserved = 0
+        """Bytes that are expected, so they stay held until the end."""
         self.replaced: int | None = None
         """Bytes of the file that it will replace, as far as is known; None for no file."""
 

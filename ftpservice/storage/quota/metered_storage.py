@@ -4,7 +4,8 @@ What counts: the bytes of every file as SIZE counts them, and one for each file,
 kept partial upload below the root; a file with several names counts once for each. The use belongs
 to the tree of the root, so accounts with the same root share it, and what lies below an inner root
 counts for the outer one too. An account's quota limits what that account adds. What others add
-counts, but is limited by their own quotas only; a rename within the account's tree is never refused.
+counts, but is limited by their own quotas only. A rename within the account's tree is never
+refused.
 
 Reading methods are the inner storage's own.
 """
@@ -97,17 +98,21 @@ class MeteredStorage:
         """Create one directory, if there is room for another name."""
         account = self._account
         await account.when_counted(path)
-        while True:
-            async with account.change(path):
-                charge, made = account.charge(path), 0
-                try:
-                    if charge.try_grow(0, 1):
-                        await self._inner.make_directory(path, mode)
-                        made = 1
-                        return
-                finally:
-                    account.settle(charge, 0, made)
+        while not await self._directory_made(path, mode):
             await account.find_room(path)
+
+    async def _directory_made(self, path: VirtualPath, mode: int) -> bool:
+        """Create a directory; tell whether there was room for it."""
+        account = self._account
+        async with account.change(path):
+            charge, made = account.charge(path), 0
+            try:
+                if charge.try_grow(0, 1):
+                    await self._inner.make_directory(path, mode)
+                    made = 1
+            finally:
+                account.settle(charge, 0, made)
+        return bool(made)
 
     async def remove_directory(self, path: VirtualPath) -> None:
         """Remove an empty directory, and with it the partial uploads in it."""
@@ -232,7 +237,8 @@ class MeteredStorage:
                     await IPartials(self._inner).drop_partials(path)
             account.add(path, 0, 0, -1)
             charge.shrink_to(wanted)
-        return MeteredWriting(writing, account, request, charge, wanted, in_place)
+        charge.reserved = wanted
+        return MeteredWriting(writing, account, request, charge, in_place)
 
 
 class Quota:

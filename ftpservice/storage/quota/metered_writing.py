@@ -39,7 +39,7 @@ BYTES_PER_TURN = 16 << 20
 
 @implementer(IWriting)
 class MeteredWriting:
-    """``inner``, an upload whose ``charge`` holds the ``reserved`` bytes that are expected.
+    """``inner``, an upload whose ``charge`` holds the bytes that are expected.
 
     ``in_place``: it appends to a file that others see, so what it adds is settled at once.
     """
@@ -50,7 +50,6 @@ class MeteredWriting:
         account: QuotaAccount,
         request: WriteRequest,
         charge: UploadCharge,
-        reserved: int,
         in_place: bool = False,
     ) -> None:
         self.offset: int = inner.offset
@@ -59,7 +58,6 @@ class MeteredWriting:
         self.charge = charge
         self._place: VirtualPath = inner.path
         self._request = request
-        self._reserved = reserved
         self._in_place = in_place
         self.position = 0 if in_place else self.offset
         """Bytes in the file under way; of an append, those added."""
@@ -145,7 +143,7 @@ class MeteredWriting:
 
     def give_back(self) -> None:
         """Hold no more than what is written or expected."""
-        self.charge.shrink_to(max(self.position, self._reserved))
+        self.charge.shrink_to(max(self.position, self.charge.reserved))
 
     def change(self) -> Change:
         """Return a change of the name, to be entered."""
