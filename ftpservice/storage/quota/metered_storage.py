@@ -41,7 +41,9 @@ from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.count import count_tree, entry_usage, file_usage
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
-from ftpservice.storage.quota.metered_writing import MeteredWriting
+from ftpservice.storage.quota.metered_append import MeteredAppend
+from ftpservice.storage.quota.metered_upload import MeteredUpload
+from ftpservice.storage.quota.upload_room import UploadRoom
 from ftpservice.storage.quota_interfaces import IQuota, QuotaState, TreeUsage
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
@@ -231,14 +233,22 @@ class MeteredStorage:
             return None
         # 2. Begin the upload, and remove what is kept if it was not resumed.
         writing = await self._inner.open_writing(path, request)
+        charge.reserved = wanted
         if kept:
-            if mode is not WriteMode.APPEND and not request.offset:
-                with suppress(StorageError):  # the upload writes to it already
-                    await IPartials(self._inner).drop_partials(path)
+            await self._drop_if_idle(path, writing)
             account.add(path, 0, 0, -1)
             charge.shrink_to(wanted)
-        charge.reserved = wanted
-        return MeteredWriting(writing, account, request, charge, in_place)
+        room = UploadRoom(account, charge, path, mode)
+        return MeteredAppend(writing, room) if in_place else MeteredUpload(writing, request, room)
+
+    async def _drop_if_idle(self, path: VirtualPath, writing: IWriting) -> None:
+        """Remove the partial upload of ``path``, unless ``writing`` has resumed it."""
+        try:
+            with suppress(StorageError):
+                await IPartials(self._inner).drop_partials(path)
+        except BaseException:
+            await writing.abandon()
+            raise
 
 
 class Quota:
