@@ -17,6 +17,7 @@ __all__ = [
     "AccountRecord",
     "CertificateUse",
     "IAccountRecords",
+    "IQuotaRecords",
     "IStartable",
     "RecordedName",
     "is_storage_string",
@@ -61,6 +62,10 @@ class AccountRecord:
     """The limit of all its downloads together in bytes per second."""
     rate_up: int | None = None
     """The limit of all its uploads together in bytes per second."""
+    quota_bytes: int | None = None
+    """The limit of the bytes of all files below its root."""
+    quota_files: int | None = None
+    """The limit of the files, directories, links and partial uploads below its root."""
     line: int = 0
     """The line number in its file; 0 without a file."""
 
@@ -73,6 +78,13 @@ class IAccountRecords(Interface):
 
         A record that exists but cannot be used is returned as ``disabled``.
         """
+
+
+class IQuotaRecords(IAccountRecords):
+    """A store of records that can tell which accounts share files with one that has a quota."""
+
+    def has_quota_near(root: str) -> bool:
+        """Tell whether an account with a quota has this root, one inside it, or one around it."""
 
 
 class IStartable(Interface):

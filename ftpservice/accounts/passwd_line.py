@@ -20,6 +20,7 @@ from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is_storage_string
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
+from ftpservice.accounts.quota_roots import QuotaRoots
 from ftpservice.storage.rights import PRESETS, Right, parse_rights
 from ftpservice.wire.units import parse_size
 
@@ -66,6 +67,8 @@ class PasswdContents:
     """The names of accounts that a malformed line disables."""
     decoys: DecoyHashes = field(default_factory=DecoyHashes)
     """The hashes to check for unknown names."""
+    quota_roots: QuotaRoots = field(default_factory=QuotaRoots)
+    """The roots of the accounts with a quota."""
 
     def lookup(self, name: str) -> AccountRecord | None:
         """Return the record of ``name``; one with a malformed line is returned as disabled."""
@@ -99,7 +102,8 @@ def parse(text: str) -> PasswdContents:
         first.setdefault(name, number)
     decoys = DecoyHashes(record.password_hash for record in accounts.values())
     closed = frozenset(line.name for line in bad) - accounts.keys()
-    return PasswdContents(MappingProxyType(accounts), tuple(bad), closed, decoys)
+    roots = QuotaRoots(accounts.values())
+    return PasswdContents(MappingProxyType(accounts), tuple(bad), closed, decoys, roots)
 
 
 def parse_line(line: str, number: int = 0) -> AccountRecord:
@@ -198,6 +202,13 @@ def _rate(value: str) -> int:
     return rate
 
 
+def _quota(value: str) -> int:
+    size = parse_size(value)
+    if size == 0:
+        raise ValueError("expected bytes, such as 10M; omit the option for no limit")
+    return size
+
+
 def _required(value: str) -> bool:
     if value != "required":
         raise ValueError("the only value is 'required'")
@@ -221,6 +232,8 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "expires": ("expires", _day),
     "rate-down": ("rate_down", _rate),
     "rate-up": ("rate_up", _rate),
+    "quota": ("quota_bytes", _quota),
+    "quota-files": ("quota_files", _count),
     "from": ("networks", lambda value: (ip_network(value),)),
     "tls": ("tls_required", _required),
     "tls-cert": ("certificate", _certificate),
@@ -264,6 +277,10 @@ def _options_text(record: AccountRecord) -> str:
         words.append(f"rate-down={record.rate_down}")
     if record.rate_up is not None:
         words.append(f"rate-up={record.rate_up}")
+    if record.quota_bytes is not None:
+        words.append(f"quota={record.quota_bytes}")
+    if record.quota_files is not None:
+        words.append(f"quota-files={record.quota_files}")
     if record.expires is not None:
         words.append(f"expires={record.expires.isoformat()}")
     words += ["tls=required"] if record.tls_required else []

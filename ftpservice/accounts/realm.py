@@ -15,6 +15,7 @@ from ftpservice.accounts.account import Account, IAccount
 from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
+    IQuotaRecords,
     RecordedName,
     is_storage_string,
 )
@@ -23,8 +24,12 @@ from ftpservice.accounts.login_refusal import LoginRefused
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 from ftpservice.storage.errors import StorageError, Unavailable
-from ftpservice.storage.interfaces import IStorageSource, IUnnamedSource
+from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.ledger import Place, QuotaLimits
+from ftpservice.storage.quota.metered_storage import MeteredStorage
+from ftpservice.storage.quota_interfaces import ITreeUsage, QuotaState
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -70,6 +75,8 @@ class Realm:
         self._open_source = open_source
         self._anonymous = anonymous
         self._default_rights = default_rights
+        self.quotas: QuotaBook | None = None
+        """The ledgers; without them, accounts with a quota are refused."""
         self._opened: dict[tuple[str, str], IStorageSource] = {}
         """By storage string, and by account for `IUnnamedSource`."""
 
@@ -86,6 +93,8 @@ class Realm:
 
     async def stop(self) -> None:
         """Stop every source, including the one of the constructor."""
+        if self.quotas is not None:
+            self.quotas.stop()
         opened, self._opened = self._opened, {}
         for source in (self._source, *opened.values()):
             await source.stop()
@@ -105,13 +114,10 @@ class Realm:
             record = self._lookup(name_text(avatar_id))
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
-        home, source = _home(record.root), self._source
-        if home is None:
-            home, source = ROOT, self._source_for(record.root, record.name)
-        storage = await source.storage(record.name, home)
+        storage, place = await self._storage(record)
         account = Account(
             record.name,
-            RestrictedStorage(storage, record.rights),
+            RestrictedStorage(self._metered(storage, place, record), record.rights),
             record.rights,
             max_sessions=record.max_sessions,
             rate_down=record.rate_down,
@@ -119,6 +125,67 @@ class Realm:
             tls_required=record.tls_required,
         )
         return IAccount, account, _no_logout
+
+    async def quota_of(self, name: str, recount: bool = False) -> QuotaState | None:
+        """Return what an account uses, and its quota; None without a record.
+
+        With ``recount`` its tree is counted again, and other accounts in it are held to the result.
+        Raises `StorageError`.
+        """
+        record = next((found for one in self._records if (found := one.lookup(name))), None)
+        if record is None:
+            return None
+        storage, place = await self._storage(record)
+        limits = QuotaLimits(record.quota_bytes, record.quota_files)
+        tree = self._quotas(record).enter(place(), storage)
+        if recount:
+            await tree.count()
+        return await tree.state(limits)
+
+    async def _storage(self, record: AccountRecord) -> tuple[IStorage, Callable[[], Place]]:
+        """Return the storage of a record, and a function that returns the place of its root."""
+        home, source = _home(record.root), self._source
+        if home is None:
+            home, source = ROOT, self._source_for(record.root, record.name)
+        storage = await source.storage(record.name, home)
+
+        def place() -> Place:
+            counting = ITreeUsage(storage, None)
+            found: Place = (source, *home.parts) if counting is None else counting.place
+            return found
+
+        return storage, place
+
+    def _metered(
+        self, storage: IStorage, place: Callable[[], Place], record: AccountRecord
+    ) -> IStorage:
+        """Return a storage that enforces a quota, if the account or one that shares files has one.
+
+        An account without a quota, far from one, keeps the storage itself.
+        """
+        if record.quota_bytes is None and record.quota_files is None:
+            quotas = self.quotas
+            if quotas is None or not (self._has_quota_near(record.root) or quotas.trees):
+                return storage
+            where = place()
+            if self._has_quota_near(record.root) or quotas.overlaps(where):
+                return MeteredStorage(storage, quotas, record.name, where)
+            return storage
+        limits = QuotaLimits(record.quota_bytes, record.quota_files)
+        return MeteredStorage(storage, self._quotas(record), record.name, place(), limits)
+
+    def _has_quota_near(self, root: str) -> bool:
+        return any(
+            records.has_quota_near(root)
+            for records in self._records
+            if IQuotaRecords.providedBy(records)
+        )
+
+    def _quotas(self, record: AccountRecord) -> QuotaBook:
+        if self.quotas is None:
+            log.error("{name!r} has a quota, and the realm has no QuotaBook", name=record.name)
+            raise Unavailable(ROOT, "no ledgers for quotas")
+        return self.quotas
 
     def _lookup(self, name: str) -> AccountRecord:
         for records in self._records:

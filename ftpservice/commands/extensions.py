@@ -15,6 +15,7 @@ from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import NotSupported
 from ftpservice.storage.interfaces import IFreeSpace, IHashes, ISetMode
+from ftpservice.storage.quota_interfaces import IQuota, QuotaState
 from ftpservice.storage.rights import OWNER_BITS, Right
 from ftpservice.wire import codes
 from ftpservice.wire.facts import parse_time
@@ -67,10 +68,14 @@ class HashComputation(Transfer):
            syntax="[<directory>]", feature="AVBL")  # fmt: skip
 async def available(context: SessionContext, path: VirtualPath) -> Reply:
     """Return the number of bytes that can still be stored."""
-    space = IFreeSpace(context.storage, None)
-    if space is None:
+    space, quota = IFreeSpace(context.storage, None), IQuota(context.storage, None)
+    left = [] if space is None else [await space.free_space(path)]
+    if quota is not None:
+        size_left = (await quota.quota_state()).size_left
+        left += [] if size_left is None else [size_left]
+    if not left:
         raise NotSupported(path)
-    return reply(codes.FILE_STATUS, str(await space.free_space(path)))
+    return reply(codes.FILE_STATUS, str(min(left)))
 
 
 @verbs.add("DSIZ", ArgumentKind.OPTIONAL_PATH, rfc="draft-peterson-streamlined-ftp 6",
@@ -152,6 +157,30 @@ def _stamp(text: str) -> float:
         return parse_time(text)
     except ValueError:
         raise ReplyError(codes.BAD_ARGUMENT, "The time is YYYYMMDDHHMMSS, in UTC.") from None
+
+
+@site_verbs.add("SITE QUOTA", rfc="(in use)")
+async def quota(context: SessionContext, _none: None) -> Reply:
+    """Show the quota of the account and its use, in the words of ProFTPD."""
+    storage = IQuota(context.storage, None)
+    if storage is None:
+        return reply(codes.SUPERFLUOUS, "No quotas in effect.")
+    state: QuotaState = await storage.quota_state()
+    return reply(
+        codes.OK,
+        "The current quota for this session are [current/limit]:",
+        f" Name: {context.account.name}",
+        " Quota Type: User",
+        " Per Session: False",
+        " Limit Type: Hard",
+        f"   Uploaded bytes: {_of_limit(state.size, state.size_limit)}",
+        f"   Uploaded files: {_of_limit(state.files, state.files_limit)}",
+        "End of quota.",
+    )
+
+
+def _of_limit(used: int, limit: int | None) -> str:
+    return f"{used}/unlimited" if limit is None else f"{used}/{limit}"
 
 
 site_verbs.add("SITE REPORT", rfc="(ours)")(report)

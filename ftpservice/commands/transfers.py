@@ -21,6 +21,7 @@ from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
 from ftpservice.storage.errors import BadOffset, FilesystemUnsupported, NoSpace, PathNotFound
 from ftpservice.storage.interfaces import IFreeSpace, MaskedMode, WriteMode, WriteRequest
+from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
@@ -119,7 +120,10 @@ async def _write_request(
     mode, offset, partial_only = await resume_request(context, path, mode, next_transfer)
     if context.parameters.ascii and (offset or next_transfer.start):
         raise ReplyError(codes.BAD_PARAMETER, "An upload can be resumed in TYPE I only.")
-    return WriteRequest(mode, offset, None, file_mode, partial_only)
+    # What ALLO announced may be the whole file or its rest; text becomes shorter.
+    announced = 0 if context.parameters.ascii else next_transfer.announced_size or 0
+    expected = max(0, announced - offset) if announced else None
+    return WriteRequest(mode, offset, None, file_mode, partial_only, expected)
 
 
 async def _claim(
@@ -174,6 +178,9 @@ async def allocate(context: SessionContext, text: str) -> Reply:
     if sizes is None:
         raise ReplyError(codes.BAD_ARGUMENT, "Syntax: ALLO <bytes> [R <record size>]")
     announced = parse_count(sizes[1])
+    quota = IQuota(context.storage, None)
+    if quota is not None:
+        quota.check_size(announced)
     storage = IFreeSpace(context.storage, None)
     if storage is not None:
         try:

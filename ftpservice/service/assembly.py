@@ -55,6 +55,7 @@ from ftpservice.service.startup_banner import (
 from ftpservice.session.context import EventSink
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.storage.quota.book import QuotaBook
 
 __all__ = ["assemble", "listeners_for", "owner_for", "portal_checkers_for", "storage_source_for"]
 
@@ -144,12 +145,14 @@ def _realm(
     checkers: list[ICredentialsChecker],
     reactor: Any,
 ) -> Realm:
-    return Realm(
+    realm = Realm(
         source,
         [checker for checker in checkers if IAccountRecords.providedBy(checker)],
         open_source=lambda text: build_source(settings.storage_string(text), reactor),
         anonymous=settings.anonymous_root if settings.anonymous else None,
     )
+    realm.quotas = QuotaBook(reactor, settings.quota_recount)
+    return realm
 
 
 def _reload_settings(

@@ -107,6 +107,8 @@ class FTPService(MultiService):
         self.parts.factory.apply(change.settings.session)
         if self.parts.factory.bans is not None:
             self.parts.factory.bans.rules = change.settings.ban_rules
+        if self.parts.realm.quotas is not None:
+            self.parts.realm.quotas.recount_interval = change.settings.quota_recount
         loaded = change.new_certificates
         if loaded is not None and self._certificate_reload is not None:
             self._certificate_reload.use(loaded.tls, loaded.paths, loaded.versions)

@@ -253,6 +253,12 @@ class ServiceSettings(OperationSettings):
         "HASH with this algorithm then does not read the file again.",
         parse_digest,
     )
+    quota_recount: float = setting(
+        SECONDS,
+        3600,
+        "Time between counts of the files of accounts with a quota; 0 for never.",
+        live=True,
+    )
     data_dir: str | None = setting(
         TEXT,
         None,

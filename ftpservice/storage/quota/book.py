@@ -67,6 +67,12 @@ class QuotaBook:
         prefixes = (place[:depth] for depth in range(len(place) - 1, 0, -1))
         return [trees[prefix] for prefix in prefixes if prefix in trees]
 
+    def overlaps(self, root: Place) -> bool:
+        """Tell whether a counted tree is that at ``root``, contains it, or lies in it."""
+        if self.trees_around((*root, "")):
+            return True
+        return any(place[: len(root)] == root for place in self.trees)
+
     def add(self, place: Place, size: int, files: int, partials: int = 0) -> None:
         """Record that what has the name at ``place`` takes up more, or less."""
         for tree in self.trees_around(place):
@@ -179,7 +185,7 @@ class Change:
                 await self._book.locks.acquire(place)
                 locked.append(place)
             while closed := self._closed():
-                await closed.when_open()
+                await closed.event()
         except BaseException:
             self._release(locked)
             raise

@@ -13,8 +13,8 @@ from ftpservice.concurrency.task import Task, drop_tracebacks
 from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.count import count_tree
-from ftpservice.storage.quota.ledger import Place, QuotaLedger
-from ftpservice.storage.quota_interfaces import TreeUsage
+from ftpservice.storage.quota.ledger import Place, QuotaLedger, QuotaLimits
+from ftpservice.storage.quota_interfaces import QuotaState, TreeUsage
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["COUNT_TIMEOUT_SECONDS", "CountedTree"]
@@ -88,7 +88,7 @@ class CountedTree(QuotaLedger):
         while self._ended < wanted:
             self.begin_count()
             if self._ended < wanted:
-                await self._event()
+                await self.event()
         if not self.is_counted:
             raise Busy(ROOT, "the tree could not be counted")
 
@@ -107,14 +107,15 @@ class CountedTree(QuotaLedger):
             left = deadline - self._clock.seconds()
             if left <= 0:
                 break
-            await self._event(left)
+            await self.event(left)
         if not self.is_counted:
             raise Busy(path, "what the account uses is being counted")
 
-    async def when_open(self) -> None:
-        """Wait while changes have to wait for a count."""
-        while self.is_exclusive:
-            await self._event()
+    async def state(self, limits: QuotaLimits) -> QuotaState:
+        """Return what is used, without files that will be replaced; raises `Busy`."""
+        await self.when_counted(ROOT)
+        used = (self.size - self.credit_size, self.files - self.credit_files)
+        return QuotaState(*used, limits.size, limits.files)
 
     def change_ended(self) -> None:
         """Record the end of a change."""
@@ -157,10 +158,10 @@ class CountedTree(QuotaLedger):
                 return found
         self.is_exclusive = True
         while self.changes:
-            await self._event()
+            await self.event()
         return await count_tree(storage, ROOT)
 
-    async def _event(self, seconds: float | None = None) -> None:
+    async def event(self, seconds: float | None = None) -> None:
         """Wait until a change or a count ends, or for ``seconds``."""
         waiter: Deferred[None] = Deferred()
         self._event_waiters.append(waiter)

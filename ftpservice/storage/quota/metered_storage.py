@@ -78,7 +78,7 @@ class MeteredStorage:
             return interface(self._inner, None)  # type: ignore[operator]
         if interface is IQuota:
             tree = self._account.tree
-            return None if tree is None else Quota(tree, self._limits)
+            return None if tree is None else _Quota(tree, self._limits)
         if interface is IPartials:
             partials = IPartials(self._inner, None)
             return None if partials is None else _MeteredPartials(partials, self._account)
@@ -251,7 +251,8 @@ class MeteredStorage:
             raise
 
 
-class Quota:
+@implementer(IQuota)
+class _Quota:
     """The quota of an account and its use."""
 
     def __init__(self, tree: CountedTree, limits: QuotaLimits) -> None:
@@ -260,10 +261,7 @@ class Quota:
 
     async def quota_state(self) -> QuotaState:
         """Return the quota and its use."""
-        tree, limits = self._tree, self._limits
-        await tree.when_counted(VirtualPath())
-        used = (tree.size - tree.credit_size, tree.files - tree.credit_files)
-        return QuotaState(*used, limits.size, limits.files)
+        return await self._tree.state(self._limits)
 
     def check_size(self, size: int) -> None:
         """Raise `QuotaExceeded` for a file that would not fit even if there were no others."""

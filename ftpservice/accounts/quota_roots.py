@@ -1,0 +1,42 @@
+"""The roots of the accounts that have a quota: whose changes have to be charged too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ftpservice.accounts.account_record import AccountRecord, is_storage_string
+
+__all__ = ["QuotaRoots"]
+
+
+class QuotaRoots:
+    """The roots of those ``records`` that have a quota, for look-ups by other roots."""
+
+    def __init__(self, records: Iterable[AccountRecord] = ()) -> None:
+        self._roots: set[str] = set()
+        self._above: set[str] = set()
+        for record in records:
+            if record.quota_bytes is not None or record.quota_files is not None:
+                *above, root = _prefixes(record.root)
+                self._roots.add(root)
+                self._above.update(above)
+
+    def overlaps(self, root: str) -> bool:
+        """Tell whether a root is one of them, contains one, or lies in one.
+
+        Storage strings are compared as a whole.
+        """
+        if not self._roots:
+            return False
+        prefixes = _prefixes(root)
+        return prefixes[-1] in self._above or not self._roots.isdisjoint(prefixes)
+
+
+def _prefixes(root: str) -> list[str]:
+    """Return the paths of the directories from the top to ``root``; a storage string alone."""
+    if is_storage_string(root):
+        return [root]
+    prefixes = ["/"]
+    for name in filter(None, root.split("/")):
+        prefixes.append(f"{prefixes[-1].rstrip('/')}/{name}")
+    return prefixes
