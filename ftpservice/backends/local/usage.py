@@ -20,7 +20,8 @@ DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 def place_of(tree: DirectoryTree) -> tuple[object, ...]:
     """Return where the root of a tree is on this machine, by its real path."""
-    return ("local", *next(tree.root_spellings()))
+    names = next(tree.root_spellings())
+    return ("local", *(name.decode("utf-8", "surrogateescape") for name in names))
 
 
 class UsageWalk:
