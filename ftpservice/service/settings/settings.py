@@ -254,10 +254,7 @@ class ServiceSettings(OperationSettings):
         parse_digest,
     )
     quota_recount: float = setting(
-        SECONDS,
-        3600,
-        "Time between counts of the files of accounts with a quota; 0 for never.",
-        live=True,
+        SECONDS, 3600, "Time between counts of the files under quotas; 0 for never.", live=True
     )
     data_dir: str | None = setting(
         TEXT,

@@ -177,6 +177,11 @@ class UploadCharge:
             left is not None and left < 0 for left in self.ledgers[0].left(self.limits)
         )
 
+    @property
+    def left_size(self) -> int | None:
+        """The bytes that the limit leaves, negative if it is exceeded; None without a limit."""
+        return self.ledgers[0].left(self.limits)[0] if self.ledgers else None
+
     def try_grow(self, size: int, files: int = 0) -> bool:
         """Hold more if the limits allow it; tell whether they do."""
         if size <= 0 and files <= 0:
@@ -189,12 +194,11 @@ class UploadCharge:
 
     def grow_up_to(self, size: int) -> int:
         """Hold up to ``size`` bytes more; return how many."""
-        if self.ledgers:
-            left = self.ledgers[0].left(self.limits)[0]
-            if left is not None:
-                if self.replaced is not None:  # the rest of the credit grows with what is held
-                    left += max(0, self.replaced - self.size)
-                size = max(0, min(size, left))
+        left = self.left_size
+        if left is not None:
+            if self.replaced is not None:  # the rest of the credit grows with what is held
+                left += max(0, self.replaced - self.size)
+            size = max(0, min(size, left))
         self._change(size, 0)
         return size
 
