@@ -81,12 +81,6 @@ class QuotaAccount:
         for tree in self.book.trees_around(self.place(path)):
             tree.doubt()
 
-    def doubt_uploads_below(self, source: VirtualPath, target: VirtualPath) -> None:
-        """Have trees counted if uploads were under way in a directory that has changed trees."""
-        if self.book.has_uploads_below(self.place(source)):
-            self.doubt(source)
-            self.doubt(target)
-
     async def when_counted(self, path: VirtualPath) -> None:
         """Wait until the use is known; raises `Busy`."""
         if self.tree is not None:

@@ -83,11 +83,14 @@ class QuotaBook:
         self, owner: str, place: Place, root: Place, limits: QuotaLimits = NO_LIMITS
     ) -> UploadCharge:
         """Begin to hold for an upload of ``owner``, whose limits hold for the tree at ``root``."""
-        around = self.trees_around(place)
-        around.sort(key=lambda tree: tree.place != root)
-        charge = UploadCharge(place, around, limits)
+        charge = UploadCharge(place, self._around(place, root), limits)
+        charge.root = root
         self._charges.setdefault((owner, place), []).append(charge)
         return charge
+
+    def _around(self, place: Place, root: Place) -> list[CountedTree]:
+        """Return the ledgers around a place, that of ``root`` first."""
+        return sorted(self.trees_around(place), key=lambda tree: tree.place != root)
 
     def settle(self, owner: str, charge: UploadCharge, size: int, files: int) -> None:
         """End what `charge` began; ``size`` bytes in ``files`` files remain."""
@@ -100,11 +103,22 @@ class QuotaBook:
 
     def has_upload(self, owner: str, place: Place, besides: UploadCharge | None = None) -> bool:
         """Tell whether an upload of ``owner`` to the name at ``place`` is under way."""
-        return any(one is not besides for one in self._charges.get((owner, place), ()))
+        charges = self._charges.get((owner, place), ())
+        return any(one is not besides and one.has_partial for one in charges)
 
-    def has_uploads_below(self, place: Place) -> bool:
-        """Tell whether an upload to a name below ``place`` is under way."""
-        return any(one[: len(place)] == place for _owner, one in self._charges)
+    def move_uploads(self, source: Place, target: Place) -> None:
+        """Charge uploads at their new place, after a rename of a directory around them."""
+        depth = len(source)
+        for owner, place in [key for key in self._charges if key[1][:depth] == source]:
+            now, charges = target + place[depth:], self._charges.pop((owner, place))
+            # An upload to the name itself keeps that name; an append follows the file.
+            staying = [one for one in charges if place == source and not one.is_in_place]
+            if staying:
+                self._charges[owner, place] = staying
+            for charge in (one for one in charges if one not in staying):
+                around = self._around(now, charge.root)
+                charge.move(now, around, now[: len(charge.root)] != charge.root)
+                self._charges.setdefault((owner, now), []).append(charge)
 
     def stop(self) -> None:
         """Count no more."""

@@ -122,6 +122,12 @@ class UploadCharge:
         self.place = place
         self.ledgers = list(ledgers)
         self.limits = limits
+        self.root: Place = ()
+        """The place of the root of the account."""
+        self.has_partial = True
+        """Whether it is for an upload that grows in a partial upload."""
+        self.is_in_place = False
+        """Whether it is for an append to a file, which may be renamed meanwhile."""
         self.size = self.files = 0
         """What is held."""
         self.taken_over = 0
@@ -136,6 +142,24 @@ class UploadCharge:
         self.ledgers.append(ledger)
         ledger.hold(self.size, self.files)
         ledger.credit(*self._credit())
+
+    def move(self, place: Place, ledgers: Sequence[QuotaLedger], is_outside: bool) -> None:
+        """Charge other ledgers: the directory of the upload was renamed to another place.
+
+        ``is_outside``: it has left the tree that the limits are for.
+        """
+        credit = self._credit()
+        for ledger in self.ledgers:
+            if ledger not in ledgers:
+                ledger.hold(-self.size, -self.files)
+                ledger.credit(-credit[0], -credit[1])
+        for ledger in ledgers:
+            if ledger not in self.ledgers:
+                ledger.hold(self.size, self.files)
+                ledger.credit(*credit)
+        self.place, self.ledgers = place, list(ledgers)
+        if is_outside:
+            self.limits = NO_LIMITS
 
     def _credit(self) -> tuple[int, int]:
         if self.replaced is None:
@@ -172,10 +196,14 @@ class UploadCharge:
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether the limits are exceeded."""
-        return bool(self.ledgers) and any(
-            left is not None and left < 0 for left in self.ledgers[0].left(self.limits)
-        )
+        """Whether limits are exceeded to which this contributes."""
+        if not self.ledgers or self.limits is NO_LIMITS:
+            return False
+        credit = self._credit()
+        size_left, files_left = self.ledgers[0].left(self.limits)
+        size_exceeded = size_left is not None and size_left < 0 and self.size > credit[0]
+        files_exceeded = files_left is not None and files_left < 0 and self.files > credit[1]
+        return size_exceeded or files_exceeded
 
     @property
     def left_size(self) -> int | None:
@@ -187,7 +215,7 @@ class UploadCharge:
         if size <= 0 and files <= 0:
             return True
         self._change(size, files)
-        if self.limits is NO_LIMITS or not self.is_exceeded:
+        if not self.is_exceeded:
             return True
         self._change(-size, -files)
         return False

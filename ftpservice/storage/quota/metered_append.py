@@ -84,6 +84,9 @@ class MeteredAppend:
             finally:
                 if not has_ended:
                     room.account.settle(room.charge)
+            is_there = entry is None or entry.name == room.path.name
+            if not is_there or await room.account.file_size(room.path) is None:
+                room.account.doubt(room.path)  # renamed or removed meanwhile
         return entry
 
 

@@ -108,6 +108,7 @@ class MeteredStorage:
         account = self._account
         async with account.change(path):
             charge, made = account.charge(path), 0
+            charge.has_partial = False
             try:
                 if charge.try_grow(0, 1):
                     await self._inner.make_directory(path, mode)
@@ -148,6 +149,8 @@ class MeteredStorage:
             await self._inner.remove_file(path)
             if there is not None:
                 account.add(path, -there.size, -there.files)
+            if account.book.has_upload(account.owner, account.place(path)):
+                account.doubt(path)  # it may have had a partial upload besides that one
             if kept:
                 left = await account.idle_partial(path)
                 account.add(path, left - kept, int(bool(left)) - 1, int(bool(left)) - 1)
@@ -169,12 +172,12 @@ class MeteredStorage:
                     below = await count_tree(self._inner, source)
                     moved = TreeUsage(below.size, below.files + 1, below.partials)
             await self._inner.rename(source, target, replace)
+            account.book.move_uploads(account.place(source), account.place(target))
             if there is not None:
                 account.add(target, -there.size, -there.files)
             if crossing:
                 account.add(source, -moved.size, -moved.files, -moved.partials)
                 account.add(target, moved.size, moved.files, moved.partials)
-                account.doubt_uploads_below(source, target)
 
     async def _replaced_by(self, moving: Entry, target: VirtualPath) -> TreeUsage | None:
         """Return what a rename of ``moving`` to ``target`` will remove; None for nothing."""
@@ -219,6 +222,8 @@ class MeteredStorage:
         """
         account, mode = self._account, request.write_mode
         in_place = mode is WriteMode.APPEND and await account.file_size(path) is not None
+        charge.is_in_place = in_place
+        charge.has_partial = not in_place and mode is not WriteMode.UNIQUE
         expected = request.expected if request.announced is None else request.announced
         wanted = request.offset + (expected or 0)
         # 1. Hold it.

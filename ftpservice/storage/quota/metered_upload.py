@@ -108,6 +108,7 @@ class MeteredUpload:
         account.settle(charge, entry.size, 1)
         if replaced is not None:
             account.book.add(charge.place, -replaced, -1)
+        self._doubt_if_contended()
 
     async def abandon(self) -> None:
         """End without publishing; goes on if the call is cancelled."""
@@ -135,13 +136,19 @@ class MeteredUpload:
                 kept = await self._kept_size()
             account.settle(charge, kept, int(bool(kept)))
             account.book.add(charge.place, 0, 0, int(bool(kept)))
-            if self._is_contended:
-                account.doubt(path)  # two uploads to one name: which one was kept is not known
+            self._doubt_if_contended()
+
+    def _doubt_if_contended(self) -> None:
+        """Have the tree counted after two uploads to one name: which one is kept is not known."""
+        account, charge = self.room.account, self.room.charge
+        if self._is_contended or account.book.has_upload(account.owner, charge.place):
+            account.doubt(self.room.path)
 
     async def _kept_size(self) -> int:
         """Return the bytes that are kept of this upload."""
         account, charge = self.room.account, self.room.charge
-        if not self.position or self._mode is WriteMode.UNIQUE:
+        is_empty = not self.position and not charge.taken_over
+        if is_empty or self._mode is WriteMode.UNIQUE:
             return 0
         if account.book.has_upload(account.owner, charge.place, charge):
             return 0  # that one may keep its bytes

@@ -30,10 +30,21 @@ class UploadRoom:
     ) -> None:
         self.account = account
         self.charge = charge
-        self.path = path
+        self._path = path
         self.is_exceeded = False
         """Whether the upload was refused for lack of room: nothing of it is kept."""
         self._mode = mode
+
+    @property
+    def path(self) -> VirtualPath:
+        """Where the upload is, also after its directory was renamed.
+
+        Outside the account's tree, the path that it had.
+        """
+        root, place = self.account.root, self.charge.place
+        if place[: len(root)] == root:
+            return VirtualPath(tuple(map(str, place[len(root) :])))
+        return self._path
 
     async def hold(self, size: int) -> None:
         """Hold ``size`` bytes, or more; raises `QuotaExceeded`."""

@@ -1,16 +1,34 @@
 """Accounts with a quota: what is charged, and what is refused."""
 
+import contextlib
+import random
+
+import pytest
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.backends.memory.tree import MemoryTree
+from ftpservice.storage.errors import QuotaExceeded, StorageError
+from ftpservice.storage.interfaces import IPartials, IStorage, WriteRequest
+from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
-from ftpservice.storage.quota_interfaces import ITreeUsage
+from ftpservice.storage.quota_interfaces import IQuota, ITreeUsage
+from ftpservice.storage.rights import PRESETS
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    partial_size,
+    path_at,
+    read_file,
+)
 from ftpservice.testing.storage_contract import StorageContract
-from ftpservice.wire.paths import ROOT
+from ftpservice.wire.paths import ROOT, VirtualPath
+from tests.support.random_changes import random_change, run
 
 PLENTY = QuotaLimits(1 << 40, 1 << 20)
 
@@ -36,3 +54,212 @@ class MemoryContractTests(StorageContract, SynchronousTestCase):
         self.assertEqual((ledger.size, ledger.files), (found.size, found.files))
         self.assertEqual((ledger.changes, ledger.credit_size, ledger.credit_files), (0, 0, 0))
         self.assertEqual((ledger.held_size, ledger.held_files), (0, 0))
+
+
+class Bench:
+    """One tree in memory and its ledgers."""
+
+    def __init__(self):
+        self.clock = Clock()
+        self.tree, self.book = MemoryTree(seconds=self.clock.seconds), QuotaBook(self.clock)
+
+    def storage(self, owner="ann", top="/", size=None, files=None):
+        inner = MemoryStorage(self.tree, owner, VirtualPath.parse(top))
+        limits = NO_LIMITS if size is files is None else QuotaLimits(size, files)
+        return metered(self.book, inner, owner, limits)
+
+    def check(self):
+        """Compare every ledger with its tree."""
+        for place, ledger in self.book.trees.items():
+            inner = MemoryStorage(self.tree, "x", VirtualPath(place[1:]))
+            found = run(ITreeUsage(inner).tree_usage(ROOT))
+            assert (ledger.size - ledger.held_size) == found.size, place
+            assert (ledger.files - ledger.held_files) == found.files, place
+
+    def use(self, *names):
+        ledger = self.book.trees[(self.tree, *names)]
+        return ledger.size, ledger.files
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def test_it_is_a_storage_with_a_quota(bench):
+    storage = bench.storage(size=10)
+    assert verifyObject(IStorage, storage)
+    assert verifyObject(IQuota, IQuota(storage))
+    assert verifyObject(IPartials, IPartials(storage))
+    assert IQuota(bench.storage(), None) is None
+    assert ITreeUsage(storage, None) is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_account_sees_its_quota(bench, preset):
+    storage = RestrictedStorage(bench.storage(size=10, files=3), PRESETS[preset])
+    assert tuple(run(IQuota(storage).quota_state())) == (0, 0, 10, 3)
+
+
+def test_reading_is_the_storages_own(bench):
+    storage = bench.storage(size=10)
+    assert storage.stat.__self__ is storage._inner
+
+
+def test_a_file_that_can_never_fit_is_known_to(bench):
+    quota = IQuota(bench.storage(size=10))
+    quota.check_size(10)
+    with pytest.raises(QuotaExceeded):
+        quota.check_size(11)
+
+
+def test_what_is_announced_is_held_from_the_beginning(bench):
+    storage = bench.storage(size=10)
+    first = run(begin_upload(storage, "/a", request=WriteRequest(announced=6)))
+    for request in (WriteRequest(announced=5), WriteRequest(expected=5)):
+        with pytest.raises(QuotaExceeded):
+            run(begin_upload(storage, "/b", request=request))
+    run(create_file(storage, "/b", b"1234", WriteRequest(expected=4)))
+    run(first.write(b"123456"))
+    run(first.commit())
+    bench.check()
+    assert bench.use() == (10, 2)
+
+
+def test_nothing_is_kept_of_an_upload_that_is_too_large(bench):
+    storage = bench.storage(size=10)
+    writing = run(begin_upload(storage, "/a", b"12345678"))
+    with pytest.raises(QuotaExceeded):
+        run(writing.write(b"123"))
+    run(writing.abandon())
+    assert run(partial_size(storage, "/a")) is None
+    assert bench.use() == (0, 0)
+
+
+def test_a_partial_upload_is_kept_and_counts_if_it_fits(bench):
+    storage = bench.storage(size=10)
+    run(run(begin_upload(storage, "/a", b"123456")).abandon())
+    assert bench.use() == (6, 1)
+    with pytest.raises(QuotaExceeded):
+        run(create_file(storage, "/b", b"12345"))
+    run(create_file(storage, "/a", b"7890", WriteRequest(offset=6)))
+    assert run(read_file(storage, "/a")) == b"1234567890"
+    assert bench.use() == (10, 1)
+
+
+def test_an_interrupted_overwrite_is_kept_only_beside_the_old_file(bench):
+    storage = bench.storage(size=10)
+    run(create_file(storage, "/a", b"12345678"))
+    run(run(begin_upload(storage, "/a", b"12")).abandon())
+    assert run(partial_size(storage, "/a")) == 2
+    bench.check()
+    run(run(begin_upload(storage, "/a", b"123")).abandon())
+    assert run(partial_size(storage, "/a")) is None
+    assert bench.use() == (8, 1)
+
+
+def test_an_upload_whose_room_is_taken_away_fails_at_the_end(bench):
+    storage = bench.storage(size=10)
+    run(create_file(storage, "/a", b"12345678"))
+    writing = run(begin_upload(storage, "/a", b"123456789"))
+    run(storage.rename(path_at("/a"), path_at("/b")))
+    with pytest.raises(QuotaExceeded):
+        run(writing.commit())
+    assert set(run(list_directory(storage))) == {"b"}
+    assert bench.use() == (8, 1)
+    bench.check()
+
+
+def test_what_other_programs_remove_is_seen_before_a_refusal(bench):
+    storage = bench.storage(size=10)
+    run(create_file(storage, "/a", b"12345678"))
+    run(MemoryStorage(bench.tree).remove_file(path_at("/a")))
+    with pytest.raises(QuotaExceeded):
+        run(create_file(storage, "/b", b"12345"))
+    bench.clock.advance(6)
+    run(create_file(storage, "/b", b"12345"))
+    assert bench.use() == (5, 1)
+
+
+def test_accounts_with_the_same_root_share_its_use(bench):
+    ann, ben, root = bench.storage("ann", size=10), bench.storage("ben", size=5), bench.storage()
+    run(create_file(ann, "/a", b"123456"))
+    with pytest.raises(QuotaExceeded):
+        run(create_file(ben, "/b", b"1"))
+    run(create_file(root, "/c", b"1" * 100))
+    assert bench.use() == (106, 2)
+    with pytest.raises(QuotaExceeded):
+        run(create_file(ann, "/a", b"1234567"))
+    run(create_file(ann, "/d", b""))
+    bench.check()
+
+
+def test_an_inner_tree_counts_for_the_outer_one_too(bench):
+    outer = bench.storage("outer", size=100)
+    run(outer.make_directory(path_at("/in")))
+    inner = bench.storage("inner", "/in", size=10)
+    run(create_file(inner, "/a", b"12345"))
+    run(create_file(outer, "/in/b", b"123"))
+    assert bench.use() == (8, 3)
+    assert bench.use("in") == (8, 2)
+    with pytest.raises(QuotaExceeded):
+        run(create_file(inner, "/c", b"123"))
+    run(outer.rename(path_at("/in/a"), path_at("/a")))
+    assert (bench.use(), bench.use("in")) == ((8, 3), (3, 1))
+    run(inner.make_directory(path_at("/d")))
+    run(create_file(inner, "/d/x", b"12"))
+    run(outer.rename(path_at("/in/d"), path_at("/d")))
+    assert (bench.use(), bench.use("in")) == ((10, 5), (3, 1))
+    run(outer.rename(path_at("/d"), path_at("/in/e")))
+    assert (bench.use(), bench.use("in")) == ((10, 5), (5, 3))
+    bench.check()
+
+
+def test_a_ledger_made_during_an_upload_takes_part(bench):
+    root = bench.storage("root")
+    run(root.make_directory(path_at("/in")))
+    writing = run(begin_upload(root, "/in/a", b"12345"))
+    bench.storage("ann", "/in", size=10)
+    assert bench.use("in") == (5, 1)
+    run(writing.write(b"678"))
+    run(writing.commit())
+    assert bench.use("in") == (8, 1)
+    bench.check()
+
+
+def test_the_number_of_names_counts_directories(bench):
+    storage = bench.storage(files=2)
+    run(storage.make_directory(path_at("/d")))
+    run(create_file(storage, "/d/a", b"x"))
+    for call in (storage.make_directory(path_at("/e")), create_file(storage, "/b", b"")):
+        with pytest.raises(QuotaExceeded):
+            run(call)
+    run(create_file(storage, "/d/a", b"other"))
+    with pytest.raises(StorageError):
+        run(storage.make_directory(path_at("/d")))
+    run(storage.remove_file(path_at("/d/a")))
+    run(storage.remove_directory(path_at("/d")))
+    assert bench.use() == (0, 0)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_sequence_of_changes_makes_a_ledger_drift(bench, seed):
+    chance = random.Random(seed)
+    run(MemoryStorage(bench.tree).make_directory(path_at("/in")))
+    storages = [
+        bench.storage("ann", size=60, files=9),
+        bench.storage("ben", "/in", size=30),
+        bench.storage("root"),
+    ]
+    writings = []
+    for _ in range(300):
+        with contextlib.suppress(StorageError):
+            random_change(storages, writings, chance)
+        if "in" not in run(list_directory(MemoryStorage(bench.tree))):
+            return  # the root of an account is gone
+    for writing in writings:
+        run(writing.abandon())
+    bench.check()
+    for ledger in bench.book.trees.values():
+        assert (ledger.held_size, ledger.held_files, ledger.changes) == (0, 0, 0)
+        assert (ledger.credit_size, ledger.credit_files) == (0, 0)
