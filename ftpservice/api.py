@@ -51,6 +51,7 @@ from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.rights import PRESETS, Right
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "PasswordFileStore",
     "PeerCredentials",
     "ProxiedFactory",
+    "QuotaBook",
     "Realm",
     "RestrictedStorage",
     "Right",

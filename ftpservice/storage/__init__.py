@@ -62,6 +62,7 @@ from ftpservice.storage.interfaces import (
     WriteRequest,
 )
 from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.quota_interfaces import IReplacing, ITreeUsage, TreeUsage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.storage.source_strings import (
     IStorageSourceFactory,
@@ -97,6 +98,7 @@ __all__ = [
     "IListing",
     "IPartials",
     "IReading",
+    "IReplacing",
     "IRetractableWriting",
     "ISendfileSource",
     "ISetMode",
@@ -105,6 +107,7 @@ __all__ = [
     "IStorage",
     "IStorageSource",
     "IStorageSourceFactory",
+    "ITreeUsage",
     "IUnnamedSource",
     "IWriting",
     "InvalidName",
@@ -127,6 +130,7 @@ __all__ = [
     "RestrictedStorage",
     "Right",
     "StorageError",
+    "TreeUsage",
     "Unavailable",
     "VirtualPath",
     "WriteMode",

@@ -50,7 +50,7 @@ def test_a_last_line_without_a_line_end_is_malformed_and_its_account_closed():
 def test_all_fields():
     line = (
         f"alice:{HASH}:/home/alice:read, delete,admin:"
-        "max-sessions=5, expires=2027-01-31,rate-down=20M, rate-up=300,"
+        "max-sessions=5, expires=2027-01-31,rate-down=20M, rate-up=300,quota=10M,quota-files=7,"
         "from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,tls-cert=login,disabled"
     )
     assert parse_line(line) == AccountRecord(
@@ -66,6 +66,8 @@ def test_all_fields():
         disabled=True,
         rate_down=20 * 2**20,
         rate_up=300,
+        quota_bytes=10 << 20,
+        quota_files=7,
     )
 
 
@@ -226,10 +228,12 @@ def test_twisted_reads_the_first_two_fields(tmp_path):
                 disabled=True,
                 rate_down=20 * 2**20,
                 rate_up=300,
+                quota_bytes=10 << 20,
+                quota_files=7,
                 line=4,
             ),
             f"a:{HASH}:/x:full:from=10.0.0.0/8,from=fd00\\:\\:/8,max-sessions=5,"
-            "rate-down=20971520,rate-up=300,expires=2027-01-31,tls=required,"
+            "rate-down=20971520,rate-up=300,quota=10485760,quota-files=7,expires=2027-01-31,tls=required,"
             "tls-cert=required,disabled",
         ),
     ],

@@ -11,11 +11,20 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from ftpservice.accounts.account import IAccount
-from ftpservice.accounts.account_record import AccountRecord, IAccountRecords, RecordedName
+from ftpservice.accounts.account_record import (
+    AccountRecord,
+    IAccountRecords,
+    IQuotaRecords,
+    RecordedName,
+)
+from ftpservice.accounts.quota_roots import QuotaRoots
 from ftpservice.accounts.realm import Realm
 from ftpservice.backends.strings import build_source
 from ftpservice.storage.errors import Busy, Denied, PathNotFound, Unavailable
 from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.metered_storage import MeteredStorage
+from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.accounts.doubles import Source
@@ -213,3 +222,78 @@ def test_stopping_stops_every_source_once(bench):
     answer(Deferred.fromCoroutine(realm.stop()))
     assert bench.source.stops == 1
     assert [source.stops for source in bench.opener.opened] == [1]
+
+
+@implementer(IQuotaRecords)
+class QuotaRecords(Records):
+    def has_quota_near(self, root):
+        return QuotaRoots(self.records.values()).overlaps(root)
+
+
+def quota_realm(*records):
+    clock = Clock()
+    realm = Realm(
+        build_source("memory:", clock),
+        [QuotaRecords(*records)],
+        open_source=lambda text: build_source(text, clock),
+    )
+    realm.quotas = QuotaBook(clock)
+    return realm
+
+
+def is_metered(account):
+    return isinstance(account.storage._inner, MeteredStorage)
+
+
+def result(coroutine):
+    return answer(Deferred.fromCoroutine(coroutine))
+
+
+def test_an_account_with_a_quota_is_metered():
+    realm = quota_realm(AccountRecord("ann", "", "/ann", quota_bytes=10, quota_files=3))
+    storage = account(realm, b"ann").storage
+    assert tuple(result(IQuota(storage).quota_state())) == (0, 0, 10, 3)
+
+
+@pytest.mark.parametrize("root", ["/", "/team", "/team/ann", "/team/ann/x"])
+def test_who_shares_files_with_a_quota_is_metered_too(root):
+    realm = quota_realm(
+        AccountRecord("ann", "", "/team/ann", quota_bytes=10), AccountRecord("ben", "", root)
+    )
+    ben = account(realm, b"ben")
+    assert is_metered(ben)
+    assert IQuota(ben.storage, None) is None
+
+
+@pytest.mark.parametrize("root", ["/team/annie", "/other", "memory:"])
+def test_an_account_far_from_quotas_keeps_its_storage(root):
+    realm = quota_realm(
+        AccountRecord("ann", "", "/team/ann", quota_bytes=10), AccountRecord("ben", "", root)
+    )
+    account(realm, b"ann")
+    assert not is_metered(account(realm, b"ben"))
+
+
+def test_records_that_cannot_tell_are_replaced_by_the_ledgers():
+    realm = quota_realm()
+    realm._records = [Records(AccountRecord("ann", "", "/ann", quota_bytes=10))]
+    assert not is_metered(account(realm, b"ben"))
+    account(realm, b"ann")
+    assert is_metered(account(realm, b"ben"))
+
+
+def test_without_ledgers_an_account_with_a_quota_is_refused(bench):
+    realm = bench.realm(AccountRecord("ann", "", quota_bytes=10))
+    assert avatar(realm, b"ann").check(Unavailable)
+
+
+def test_the_use_of_any_account_can_be_shown_and_counted_again():
+    realm = quota_realm(AccountRecord("ann", "", "/ann", quota_files=5), AccountRecord("ben", ""))
+    assert tuple(result(realm.quota_of("ann"))) == (0, 0, None, 5)
+    ben = account(realm, b"ben").storage._inner._inner  # by another program
+    result(ben.make_directory(VirtualPath.parse("/ann/d")))
+    assert result(realm.quota_of("ann")).files == 0
+    assert result(realm.quota_of("ann", recount=True)).files == 1
+    assert tuple(result(realm.quota_of("ben"))) == (0, 2, None, None)
+    assert result(realm.quota_of("nobody")) is None
+    result(realm.stop())

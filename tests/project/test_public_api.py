@@ -22,7 +22,7 @@ DOORS = {
         DataTLS EventSink EventStream FTPFactory hash_password IAccount IAccountRecords
         ICertificateCredentials ImplicitTLSFactory IPeerCredentials IStartable
         LoginBusy LoginRefused parse_address_rule PasswordFile PasswordFileChecker
-        PeerCredentials portal_checkers PRESETS ProxiedFactory Realm RestrictedStorage Right
+        PeerCredentials portal_checkers PRESETS ProxiedFactory QuotaBook Realm RestrictedStorage Right
         ServerTLS ServiceOptions SessionSettings SimpleFactory TLSFiles TLSPolicy
         UnusableChecker
         AccountExists AccountStoreError Ban BanList BanRules IAccountStore InvalidAccount
@@ -36,13 +36,13 @@ DOORS = {
     "ftpservice.storage": """
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
         FilesystemUnsupported HasUploads IAccess IBatchCommit IDescriptor IEnter IFreeSpace
-        IHashes ILinks IListing in_pool InvalidName IPartials IReading IRetractableWriting
+        IHashes ILinks IListing in_pool InvalidName IPartials IReading IReplacing IRetractableWriting
         IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget IStorage
-        IStorageSource IStorageSourceFactory IUnnamedSource IWriting Kind MaskedMode
+        IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWriting Kind MaskedMode
         MountPoint NoSpace NotDirectory NotEmpty NotSupported OtherFilesystem OverflowPool
         parse_duration parse_options parse_size parse_switch PartialUpload PathNotFound
         PoolOverloaded PoolStopped PRESETS QuotaExceeded RestrictedStorage Right ROOT
-        run_unattended split_fields StorageError Unavailable VirtualPath WriteMode
+        run_unattended split_fields StorageError TreeUsage Unavailable VirtualPath WriteMode
         WriteRequest
     """,
     "ftpservice.testing": """

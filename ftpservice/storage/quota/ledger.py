@@ -241,13 +241,3 @@ class UploadCharge:
         self._change(-self.size, -self.files)
         for ledger in self.ledgers:
             ledger.add(size, files)
-
-    def begin_turn(self) -> None:
-        """Record that a thread may use less than is held."""
-        for ledger in self.ledgers:
-            ledger.begin_turn()
-
-    def end_turn(self) -> None:
-        """Record the end of a turn."""
-        for ledger in self.ledgers:
-            ledger.end_turn()

@@ -174,13 +174,16 @@ class _MeteredTarget:
         free = charge.size - writing.position
         if free <= 0:
             free = await room.hold_for_turn()
-        charge.begin_turn()
+        ledgers = list(charge.ledgers)  # others may take their place meanwhile
+        for ledger in ledgers:
+            ledger.begin_turn()
         try:
             result: Any = await self._target.with_descriptor(partial(function, most=max(1, free)))
             writing.position += result[0]
             charge.shrink_to(max(writing.position, charge.reserved))
         finally:  # after an error the thread may still write; all is held to the end then
-            charge.end_turn()
+            for ledger in ledgers:
+                ledger.end_turn()
         await room.hold(writing.position)
         return result  # type: ignore[no-any-return]
 
