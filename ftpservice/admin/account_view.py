@@ -27,6 +27,8 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "max_sessions": record.max_sessions,
         "rate_down": record.rate_down,
         "rate_up": record.rate_up,
+        "quota_bytes": record.quota_bytes,
+        "quota_files": record.quota_files,
         "tls_required": record.tls_required,
         "certificate": record.certificate.value if record.certificate else None,
     }

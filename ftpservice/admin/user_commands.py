@@ -34,6 +34,8 @@ OPTION_HELP = {
     "max-sessions": ("NUMBER", "Sessions that the account may have at a time."),
     "rate-down": ("SIZE", "Bytes per second of all its downloads together, such as 20M."),
     "rate-up": ("SIZE", "Bytes per second of all its uploads together."),
+    "quota": ("SIZE", "Bytes that the files below its root may take up, such as 10G."),
+    "quota-files": ("NUMBER", "Files, directories and links that there may be below its root."),
     "expires": ("DATE", "Last day of logins, such as 2027-01-31."),
     "from": ("NETWORK", "Network to accept logins from; may be given more than once."),
     "tls": ("required", "Require TLS on both connections."),

@@ -54,7 +54,16 @@ def test_an_account_lives_through_all_commands(admin):
     admin.add("ann", "--root", "/ann", "--rights", "read", "--max-sessions", "2")
     assert verify(admin.store.find("ann").password_hash, STRONG.encode())
     admin.do(
-        "set", "ann", "--rights", "list,download,create", "--from", "10.0.0.0/8", "--from", "::1"
+        "set",
+        "ann",
+        "--rights",
+        "list,download,create",
+        "--from",
+        "10.0.0.0/8",
+        "--from",
+        "::1",
+        "--quota",
+        "10M",
     )
     assert admin.json("show", "ann") == {
         "name": "ann",
@@ -66,6 +75,8 @@ def test_an_account_lives_through_all_commands(admin):
         "max_sessions": 2,
         "rate_down": None,
         "rate_up": None,
+        "quota_bytes": 10 << 20,
+        "quota_files": None,
         "tls_required": False,
         "certificate": None,
     }

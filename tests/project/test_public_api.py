@@ -22,8 +22,8 @@ DOORS = {
         DataTLS EventSink EventStream FTPFactory hash_password IAccount IAccountRecords
         ICertificateCredentials ImplicitTLSFactory IPeerCredentials IStartable
         LoginBusy LoginRefused parse_address_rule PasswordFile PasswordFileChecker
-        PeerCredentials portal_checkers PRESETS ProxiedFactory QuotaBook Realm RestrictedStorage Right
-        ServerTLS ServiceOptions SessionSettings SimpleFactory TLSFiles TLSPolicy
+        PeerCredentials portal_checkers PRESETS ProxiedFactory QuotaBook Realm RestrictedStorage
+        Right ServerTLS ServiceOptions SessionSettings SimpleFactory TLSFiles TLSPolicy
         UnusableChecker
         AccountExists AccountStoreError Ban BanList BanRules IAccountStore InvalidAccount
         NoSuchAccount PasswordFileStore StoreUnavailable
@@ -36,8 +36,8 @@ DOORS = {
     "ftpservice.storage": """
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
         FilesystemUnsupported HasUploads IAccess IBatchCommit IDescriptor IEnter IFreeSpace
-        IHashes ILinks IListing in_pool InvalidName IPartials IReading IReplacing IRetractableWriting
-        IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget IStorage
+        IHashes ILinks IListing in_pool InvalidName IPartials IReading IReplacing
+        IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget IStorage
         IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWriting Kind MaskedMode
         MountPoint NoSpace NotDirectory NotEmpty NotSupported OtherFilesystem OverflowPool
         parse_duration parse_options parse_size parse_switch PartialUpload PathNotFound

@@ -227,10 +227,7 @@ class ServiceSettings(OperationSettings):
         live=True,
     )
     stall_timeout: float = setting(
-        SECONDS,
-        60,
-        "Time without progress after which a transfer is aborted; 0 for no limit.",
-        live=True,
+        SECONDS, 60, "Time without progress that aborts a transfer; 0 for no limit.", live=True
     )
     rate_down: int = setting(
         TEXT,
