@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -17,7 +17,6 @@ __all__ = [
     "AccountRecord",
     "CertificateUse",
     "IAccountRecords",
-    "IQuotaRecords",
     "IStartable",
     "RecordedName",
     "is_storage_string",
@@ -66,6 +65,8 @@ class AccountRecord:
     """The limit of the bytes of all files below its root."""
     quota_files: int | None = None
     """The limit of the files, directories, links and partial uploads below its root."""
+    shares_quota: bool = field(default=False, compare=False)
+    """Whether an account with a quota has this root, one inside it, or one around it."""
     line: int = 0
     """The line number in its file; 0 without a file."""
 
@@ -78,13 +79,6 @@ class IAccountRecords(Interface):
 
         A record that exists but cannot be used is returned as ``disabled``.
         """
-
-
-class IQuotaRecords(IAccountRecords):
-    """A store of records that can tell which accounts share files with one that has a quota."""
-
-    def has_quota_near(root: str) -> bool:
-        """Tell whether an account with a quota has this root, one inside it, or one around it."""
 
 
 class IStartable(Interface):

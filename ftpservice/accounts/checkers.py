@@ -27,7 +27,7 @@ from ftpservice.accounts.account import (
 from ftpservice.accounts.account_record import (
     AccountRecord,
     CertificateUse,
-    IQuotaRecords,
+    IAccountRecords,
     IStartable,
     RecordedName,
 )
@@ -104,7 +104,7 @@ def password_bytes(password: bytes | str) -> bytes:
     return password.encode("utf-8", "surrogateescape")
 
 
-@implementer(ICredentialsChecker, IQuotaRecords, IStartable)
+@implementer(ICredentialsChecker, IAccountRecords, IStartable)
 class PasswordFileChecker:
     """Accepts the accounts of a file; the avatar id is a `RecordedName`.
 
@@ -150,10 +150,6 @@ class PasswordFileChecker:
     def lookup(self, name: str) -> AccountRecord | None:
         """Return the record of ``name``, as of the last login."""
         return self.file.lookup(name)
-
-    def has_quota_near(self, root: str) -> bool:
-        """Tell whether an account with a quota shares files with one that has this root."""
-        return self.file.contents.quota_roots.overlaps(root)
 
     def records(self) -> Sequence[AccountRecord]:
         """Return all usable records, as of the last login."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is_storage_string
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
-from ftpservice.accounts.quota_roots import QuotaRoots
+from ftpservice.accounts.quota_roots import with_shared_quotas
 from ftpservice.storage.rights import PRESETS, Right, parse_rights
 from ftpservice.wire.units import parse_size
 
@@ -67,8 +67,6 @@ class PasswdContents:
     """The names of accounts that a malformed line disables."""
     decoys: DecoyHashes = field(default_factory=DecoyHashes)
     """The hashes to check for unknown names."""
-    quota_roots: QuotaRoots = field(default_factory=QuotaRoots)
-    """The roots of the accounts with a quota."""
 
     def lookup(self, name: str) -> AccountRecord | None:
         """Return the record of ``name``; one with a malformed line is returned as disabled."""
@@ -102,8 +100,8 @@ def parse(text: str) -> PasswdContents:
         first.setdefault(name, number)
     decoys = DecoyHashes(record.password_hash for record in accounts.values())
     closed = frozenset(line.name for line in bad) - accounts.keys()
-    roots = QuotaRoots(accounts.values())
-    return PasswdContents(MappingProxyType(accounts), tuple(bad), closed, decoys, roots)
+    marked = with_shared_quotas(accounts)
+    return PasswdContents(MappingProxyType(marked), tuple(bad), closed, decoys)
 
 
 def parse_line(line: str, number: int = 0) -> AccountRecord:

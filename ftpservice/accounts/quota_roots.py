@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ftpservice.accounts.account_record import AccountRecord, is_storage_string
 
-__all__ = ["QuotaRoots"]
+__all__ = ["QuotaRoots", "with_shared_quotas"]
+
+
+def with_shared_quotas(accounts: Mapping[str, AccountRecord]) -> dict[str, AccountRecord]:
+    """Return the accounts, each with whether it shares files with one that has a quota."""
+    roots = QuotaRoots(accounts.values())
+    return {
+        name: replace(record, shares_quota=True) if roots.overlaps(record.root) else record
+        for name, record in accounts.items()
+    }
 
 
 class QuotaRoots:

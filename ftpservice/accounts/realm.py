@@ -15,7 +15,6 @@ from ftpservice.accounts.account import Account, IAccount
 from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
-    IQuotaRecords,
     RecordedName,
     is_storage_string,
 )
@@ -27,7 +26,7 @@ from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledger import Place, QuotaLimits
+from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage, QuotaState
 from ftpservice.storage.rights import PRESETS, Right
@@ -46,6 +45,13 @@ Avatar = tuple[type[Interface], Any, Callable[[], None]]
 def _home(root: str) -> VirtualPath | None:
     """Return the path of a record's root; None for a storage string."""
     return None if is_storage_string(root) else VirtualPath.parse(root)
+
+
+def _place(storage: IStorage, source: IStorageSource, home: VirtualPath) -> Place:
+    """Return the place of the root of a storage, for the ledgers."""
+    counting = ITreeUsage(storage, None)
+    place: Place = (source, *home.parts) if counting is None else counting.place
+    return place
 
 
 def _no_logout() -> None:
@@ -114,10 +120,17 @@ class Realm:
             record = self._lookup(name_text(avatar_id))
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
-        storage, place = await self._storage(record)
+        home, source = _home(record.root), self._source
+        if home is None:
+            home, source = ROOT, self._source_for(record.root, record.name)
+        storage = await source.storage(record.name, home)
+        has_quota = record.quota_bytes is not None or record.quota_files is not None
+        quotas = self.quotas
+        if has_quota or (quotas is not None and (record.shares_quota or quotas.trees)):
+            storage = self._metered(storage, record, source, home)
         account = Account(
             record.name,
-            RestrictedStorage(self._metered(storage, place, record), record.rights),
+            RestrictedStorage(storage, record.rights),
             record.rights,
             max_sessions=record.max_sessions,
             rate_down=record.rate_down,
@@ -135,51 +148,30 @@ class Realm:
         record = next((found for one in self._records if (found := one.lookup(name))), None)
         if record is None:
             return None
-        storage, place = await self._storage(record)
-        limits = QuotaLimits(record.quota_bytes, record.quota_files)
-        tree = self._quotas(record).enter(place(), storage)
-        if recount:
-            await tree.count()
-        return await tree.state(limits)
-
-    async def _storage(self, record: AccountRecord) -> tuple[IStorage, Callable[[], Place]]:
-        """Return the storage of a record, and a function that returns the place of its root."""
         home, source = _home(record.root), self._source
         if home is None:
             home, source = ROOT, self._source_for(record.root, record.name)
         storage = await source.storage(record.name, home)
-
-        def place() -> Place:
-            counting = ITreeUsage(storage, None)
-            found: Place = (source, *home.parts) if counting is None else counting.place
-            return found
-
-        return storage, place
+        limits = QuotaLimits(record.quota_bytes, record.quota_files)
+        tree = self._quotas(record).enter(_place(storage, source, home), storage)
+        if recount:
+            await tree.count()
+        return await tree.state(limits)
 
     def _metered(
-        self, storage: IStorage, place: Callable[[], Place], record: AccountRecord
+        self, storage: IStorage, record: AccountRecord, source: IStorageSource, home: VirtualPath
     ) -> IStorage:
         """Return a storage that enforces a quota, if the account or one that shares files has one.
 
         An account without a quota, far from one, keeps the storage itself.
         """
-        if record.quota_bytes is None and record.quota_files is None:
-            quotas = self.quotas
-            if quotas is None or not (self._has_quota_near(record.root) or quotas.trees):
-                return storage
-            where = place()
-            if self._has_quota_near(record.root) or quotas.overlaps(where):
-                return MeteredStorage(storage, quotas, record.name, where)
-            return storage
+        quotas, place = self._quotas(record), _place(storage, source, home)
         limits = QuotaLimits(record.quota_bytes, record.quota_files)
-        return MeteredStorage(storage, self._quotas(record), record.name, place(), limits)
-
-    def _has_quota_near(self, root: str) -> bool:
-        return any(
-            records.has_quota_near(root)
-            for records in self._records
-            if IQuotaRecords.providedBy(records)
-        )
+        if limits != NO_LIMITS:
+            return MeteredStorage(storage, quotas, record.name, place, limits)
+        if record.shares_quota or quotas.overlaps(place):
+            return MeteredStorage(storage, quotas, record.name, place)
+        return storage
 
     def _quotas(self, record: AccountRecord) -> QuotaBook:
         if self.quotas is None:

@@ -14,10 +14,9 @@ from ftpservice.accounts.account import IAccount
 from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
-    IQuotaRecords,
     RecordedName,
 )
-from ftpservice.accounts.quota_roots import QuotaRoots
+from ftpservice.accounts.quota_roots import with_shared_quotas
 from ftpservice.accounts.realm import Realm
 from ftpservice.backends.strings import build_source
 from ftpservice.storage.errors import Busy, Denied, PathNotFound, Unavailable
@@ -224,17 +223,12 @@ def test_stopping_stops_every_source_once(bench):
     assert [source.stops for source in bench.opener.opened] == [1]
 
 
-@implementer(IQuotaRecords)
-class QuotaRecords(Records):
-    def has_quota_near(self, root):
-        return QuotaRoots(self.records.values()).overlaps(root)
-
-
 def quota_realm(*records):
     clock = Clock()
+    marked = with_shared_quotas({record.name: record for record in records})
     realm = Realm(
         build_source("memory:", clock),
-        [QuotaRecords(*records)],
+        [Records(*marked.values())],
         open_source=lambda text: build_source(text, clock),
     )
     realm.quotas = QuotaBook(clock)

@@ -37,9 +37,10 @@ DOORS = {
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
         FilesystemUnsupported HasUploads IAccess IBatchCommit IDescriptor IEnter IFreeSpace
         IHashes ILinks IListing in_pool InvalidName IPartials IReading IReplacing
-        IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget IStorage
-        IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWriting Kind MaskedMode
-        MountPoint NoSpace NotDirectory NotEmpty NotSupported OtherFilesystem OverflowPool
+        IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget
+        IStorage IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWriting Kind
+        MaskedMode MountPoint NoSpace NotDirectory NotEmpty NotSupported OtherFilesystem
+        OverflowPool
         parse_duration parse_options parse_size parse_switch PartialUpload PathNotFound
         PoolOverloaded PoolStopped PRESETS QuotaExceeded RestrictedStorage Right ROOT
         run_unattended split_fields StorageError TreeUsage Unavailable VirtualPath WriteMode

@@ -140,12 +140,14 @@ class QuotaBook:
 
     async def _recount(self) -> None:
         """Forget the ledgers that nothing uses, and count the trees of the others, one by one."""
+        for place in [place for place, tree in self.trees.items() if tree.is_idle]:
+            del self.trees[place]
+        used = [tree for tree in self.trees.values() if self.recount_interval and tree.storages]
         try:
-            for place, tree in list(self.trees.items()):
-                if tree.is_idle:
-                    del self.trees[place]
-                elif self.recount_interval and tree.storages:
-                    await tree.count_and_log()
+            for tree in used:
+                tree.begin_count()
+                while tree.is_counting:  # a failure is logged
+                    await tree.event()
         finally:
             self._round = None
         self._schedule()

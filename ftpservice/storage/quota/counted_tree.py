@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
@@ -61,6 +60,11 @@ class CountedTree(QuotaLedger):
         return age <= max(RECENT_SECONDS, RECENT_PER_COUNT_SECOND * self._took)
 
     @property
+    def is_counting(self) -> bool:
+        """Whether a count is in progress."""
+        return self._counting is not None
+
+    @property
     def is_idle(self) -> bool:
         """Whether no session and no upload uses it."""
         return not (self.storages or self.held_files or self.changes or self._counting)
@@ -91,11 +95,6 @@ class CountedTree(QuotaLedger):
                 await self.event()
         if not self.is_counted:
             raise Busy(ROOT, "the tree could not be counted")
-
-    async def count_and_log(self) -> None:
-        """Count the tree from now on, and wait for that; a failure is only logged."""
-        with suppress(StorageError):
-            await self.count()
 
     async def when_counted(self, path: VirtualPath) -> None:
         """Wait until the sums are those of the tree; raises `Busy` if that takes long."""

@@ -315,7 +315,9 @@ def test_client_programs_report_the_refusal(served: Served, tmp_path: Path, prog
     def upload(name: str) -> subprocess.CompletedProcess[str]:
         words = ["curl", "-sS", "-T", name, f"ftp://ann:demo@{address}/{name}"]
         if program == "lftp":
-            settings = "set net:max-retries 1; set ftp:ssl-allow no"
+            settings = (
+                "set net:max-retries 2; set net:reconnect-interval-base 1; set ftp:ssl-allow no"
+            )
             words = ["lftp", "-c", f"{settings}; open -u ann,demo {address}; put {name}"]
         return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
 
