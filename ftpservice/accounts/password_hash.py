@@ -1,7 +1,7 @@
-"""Password hashes: argon2id (RFC 9106).
+"""Password hashes: argon2id (RFC 9106), and those of other programs (package `foreign_hashes`).
 
-`hash_password` and `verify` take tens of milliseconds: call them in a thread, not on the reactor
-thread.
+New hashes are always argon2id. `hash_password` and `verify` take tens of milliseconds: call them in
+a thread, not on the reactor thread.
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ from itertools import accumulate
 
 from argon2.exceptions import Argon2Error
 from argon2.low_level import Type, hash_secret, verify_secret
+
+from ftpservice.accounts.foreign_hashes.verification import (
+    check_foreign_hash,
+    foreign_cost,
+    foreign_decoy,
+    verify_foreign,
+)
 
 __all__ = [
     "HASH_BYTES",
@@ -68,7 +75,7 @@ def verify(hashed: str, password: bytes) -> bool:
     """Return whether ``password`` matches (blocks); False for a malformed hash."""
     match = ENCODED.fullmatch(hashed)
     if match is None:
-        return False
+        return verify_foreign(hashed, password)
     try:
         return verify_secret(hashed.encode("ascii"), password, TYPES[match["kind"]])
     except Argon2Error:
@@ -76,16 +83,16 @@ def verify(hashed: str, password: bytes) -> bool:
 
 
 def needs_rehash(hashed: str) -> bool:
-    """Return whether a hash has other cost parameters than the current ones."""
-    match = ENCODED.fullmatch(hashed)
-    return match is None or match["cost"] != COST_PREFIX
+    """Return whether a hash is not argon2id, so that `hash_password` makes a better one."""
+    return not hashed.startswith("$argon2id$")
 
 
 def check_hash(hashed: str) -> None:
     """Raise `ValueError` with the reason if `verify` could not use this hash."""
     match = ENCODED.fullmatch(hashed)
     if match is None:
-        raise ValueError("the password is not an argon2 hash")
+        check_foreign_hash(hashed)
+        return
     memory, time, lanes = int(match["memory"]), int(match["time"]), int(match["lanes"])
     if memory > MAX_MEMORY_KIB or memory * time > MAX_WORK_KIB or lanes > MAX_PARALLELISM:
         raise ValueError(
@@ -97,9 +104,15 @@ def check_hash(hashed: str) -> None:
 
 
 def cost_of(hashed: str) -> tuple[int, int]:
-    """Return the memory in KiB and the passes of a hash; (0, 0) for a malformed one."""
+    """Return the memory in KiB and the passes of a hash; (0, 0) for a malformed one.
+
+    Hashes that are not argon2 have one pass.
+    """
     match = ENCODED.fullmatch(hashed)
-    return (int(match["memory"]), int(match["time"])) if match is not None else (0, 0)
+    if match is not None:
+        return int(match["memory"]), int(match["time"])
+    key, memory = foreign_cost(hashed)
+    return (memory, 1) if key else (0, 0)
 
 
 class DecoyHashes:
@@ -111,18 +124,35 @@ class DecoyHashes:
     """
 
     def __init__(self, hashes: Iterable[str] = ()) -> None:
-        costs = Counter(match["cost"] for match in map(ENCODED.fullmatch, hashes) if match)
-        costs = costs or Counter([COST_PREFIX])
-        self._ends = list(accumulate(costs.values()))
-        self._hashes = [
-            f"{cost}{_random_base64(SALT_BYTES)}${_random_base64(HASH_BYTES)}" for cost in costs
-        ]
+        counts: Counter[str] = Counter()
+        samples: dict[str, str] = {}
+        for hashed in hashes:
+            key = _cost_key(hashed)
+            if key:
+                counts[key] += 1
+                samples.setdefault(key, hashed)
+        if not counts:
+            counts[COST_PREFIX], samples[COST_PREFIX] = 1, COST_PREFIX
+        self._ends = list(accumulate(counts.values()))
+        self._hashes = [_decoy(key, samples[key]) for key in counts]
 
     def hash_for(self, name: str) -> str:
         """Return the decoy for ``name``."""
         digest = blake2b(name.encode("utf-8", "surrogateescape"), key=DECOY_SECRET, digest_size=8)
         position = int.from_bytes(digest.digest()) % self._ends[-1]
         return self._hashes[bisect_right(self._ends, position)]
+
+
+def _cost_key(hashed: str) -> str:
+    """Return a text that is equal for hashes of equal cost; empty for a malformed hash."""
+    match = ENCODED.fullmatch(hashed)
+    return match["cost"] if match is not None else foreign_cost(hashed)[0]
+
+
+def _decoy(key: str, sample: str) -> str:
+    if sample.startswith(key):  # argon2
+        return f"{key}{_random_base64(SALT_BYTES)}${_random_base64(HASH_BYTES)}"
+    return foreign_decoy(sample)
 
 
 def _random_base64(size: int) -> str:

@@ -95,9 +95,9 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("alice", "not an argon2 hash"),
-        ("alice:", "not an argon2 hash"),
-        ("alice:secret", "not an argon2 hash"),
+        ("alice", "not a hash of a known kind"),
+        ("alice:", "not a hash of a known kind"),
+        ("alice:secret", "not a hash of a known kind"),
         (f":{HASH}", "the name is empty"),
         (f" alice:{HASH}:/:full", "begins or ends with a space"),
         (f"alice :{HASH}", "begins or ends with a space"),

@@ -1,5 +1,7 @@
 """Hashes are argon2id at today's cost, and nothing malformed fits anything."""
 
+from collections import Counter
+
 import pytest
 from argon2.low_level import Type, hash_secret
 from hypothesis import given
@@ -10,6 +12,7 @@ from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.accounts.password_hash import (
     DecoyHashes,
     check_hash,
+    cost_of,
     hash_password,
     needs_rehash,
     verify,
@@ -22,6 +25,7 @@ def cheap(password=b"secret", kind=Type.ID):
 
 MADE = SHIPPED_HASH
 """The same each time, for the names of the tests below."""
+BCRYPT = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
 
 
 def test_a_hash_fits_the_password_it_was_made_of_and_no_other():
@@ -35,8 +39,9 @@ def test_a_hash_has_the_current_costs():
     made = hash_password(b"demo")
     assert made.startswith(password_hash.COST_PREFIX)
     assert not needs_rehash(made)
-    assert needs_rehash(cheap())
-    assert needs_rehash("nonsense")
+    assert not needs_rehash(cheap())
+    assert needs_rehash(cheap(kind=Type.I))
+    assert needs_rehash(BCRYPT)
 
 
 def test_text_and_its_utf8_bytes_are_one_password(monkeypatch):
@@ -64,12 +69,12 @@ def test_any_bytes_are_a_password():
 @pytest.mark.parametrize(
     ("hashed", "reason"),
     [
-        ("", "not an argon2 hash"),
-        ("secret", "not an argon2 hash"),
-        ("$6$salt$digest", "not an argon2 hash"),
-        (MADE[:-1] + "!", "not an argon2 hash"),
-        (MADE + "\n", "not an argon2 hash"),
-        (MADE.replace("argon2id", "argon2x"), "not an argon2 hash"),
+        ("", "not a hash of a known kind"),
+        ("secret", "not a hash of a known kind"),
+        ("$6$salt$digest", "not a hash of a known kind"),
+        (MADE[:-1] + "!", "not a hash of a known kind"),
+        (MADE + "\n", "not a hash of a known kind"),
+        (MADE.replace("argon2id", "argon2x"), "not a hash of a known kind"),
         (MADE.replace("m=19456", "m=2000000000"), "too much"),
         (MADE.replace("t=2", "t=101"), "too much"),
         (MADE.replace("p=1", "p=65"), "too much"),
@@ -115,6 +120,20 @@ def test_unknown_names_have_the_costs_of_the_accounts_in_proportion_and_always_t
     ours = [decoys.hash_for(name).startswith(COST_OF_OURS) for name in names]
     assert ours == [decoys.hash_for(name).startswith(COST_OF_OURS) for name in names]
     assert 2700 < sum(ours) < 3300  # 3000, eleven standard deviations either way
+
+
+def test_decoys_have_the_schemes_of_the_accounts_in_proportion():
+    decoys = DecoyHashes([BCRYPT, BCRYPT.replace("$04$", "$05$"), MADE, MADE])
+    found = Counter(decoys.hash_for(f"name{number}")[:7] for number in range(4000))
+    assert set(found) == {"$2b$04$", "$2b$05$", "$argon2"}
+    assert 1700 < found["$argon2"] < 2300  # 2000, nine standard deviations either way
+    assert 800 < found["$2b$04$"] < 1200
+
+
+def test_the_cost_of_a_hash_that_is_not_argon2_has_one_pass():
+    assert cost_of(BCRYPT) == (0, 1)
+    assert cost_of("$y$j9T$........$" + "a" * 43) == (16384, 1)
+    assert cost_of("nonsense") == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_it_reads_the_file_at_once(tmp_path, logged):
     assert [record.name for record in checker.records()] == ["alice"]
     assert checker.lookup("alice").name == "alice"
     [text] = logged
-    assert text == f"{path}, line 2: the password is not an argon2 hash"
+    assert text == f"{path}, line 2: the password is not a hash of a known kind"
 
 
 def test_a_relative_path_stays_good_when_the_directory_changes(tmp_path, monkeypatch):

@@ -160,7 +160,7 @@ def test_malformed_lines_are_named(admin):
         file.write("bad:line\n")
     done = admin.run("list")
     assert done.exit_code == 0
-    assert "line 3: the password is not an argon2 hash" in done.stderr
+    assert "line 3: the password is not a hash of a known kind" in done.stderr
     assert admin.run("check").exit_code == 1
     admin.do("remove", "bad")
     assert admin.do("check") == "no problems\n"

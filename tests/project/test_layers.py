@@ -26,6 +26,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends.local.files"},
         {"backends.local", "backends.memory", "backends.ftp_shell"},
         {"backends"},
+        {"accounts.foreign_hashes"},
         {"accounts"},
         {"data"},
         {"session"},
