@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -12,6 +13,7 @@ from ftpservice.accounts.account_record import AccountRecord
 __all__ = [
     "AccountExists",
     "AccountStoreError",
+    "ExistingAccounts",
     "IAccountStore",
     "IAccountStoreFactory",
     "InvalidAccount",
@@ -29,7 +31,14 @@ class NoSuchAccount(AccountStoreError):
 
 
 class AccountExists(AccountStoreError):
-    """The store has an account of that name already."""
+    """The store has an account of that name already.
+
+    ``names`` are all such names, if several accounts were to be added.
+    """
+
+    def __init__(self, message: str, names: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 class InvalidAccount(AccountStoreError):
@@ -38,6 +47,16 @@ class InvalidAccount(AccountStoreError):
 
 class StoreUnavailable(AccountStoreError):
     """The store cannot be read or written at the moment."""
+
+
+class ExistingAccounts(Enum):
+    """What to do with accounts to be added whose name is in the store already."""
+
+    REFUSE = "refuse"
+    """Add none at all."""
+    SKIP = "skip"
+    """Leave the account of the store as it is."""
+    REPLACE = "replace"
 
 
 class IAccountStore(Interface):
@@ -61,6 +80,24 @@ class IAccountStore(Interface):
 
     def add(record: AccountRecord) -> None:
         """Add an account; raises `AccountExists`, `InvalidAccount`."""
+
+    def add_many(
+        records: Sequence[AccountRecord],
+        existing: ExistingAccounts = ExistingAccounts.REFUSE,
+        dry_run: bool = False,
+    ) -> Sequence[AccountRecord]:
+        """Add accounts in one change, all or none; return those that were written.
+
+        With ``dry_run`` nothing is written. Raises `AccountExists` with the names that exist,
+        `InvalidAccount`.
+        """
+
+    def replace_hashes(hashes: Mapping[str, tuple[str, str]]) -> Sequence[str]:
+        """Replace password hashes in one change; return the names whose hash was replaced.
+
+        ``hashes`` has the hash to replace and the new one, by name. An account that has another
+        hash by now, or is gone, stays as it is.
+        """
 
     def change(name: str, changes: Mapping[str, Any]) -> AccountRecord:
         """Set fields of an account, its name too; return the new record.

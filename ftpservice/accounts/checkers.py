@@ -31,6 +31,8 @@ from ftpservice.accounts.account_record import (
     IStartable,
     RecordedName,
 )
+from ftpservice.accounts.account_store import IAccountStore
+from ftpservice.accounts.hash_upgrades import HashUpgrades
 from ftpservice.accounts.login_refusal import LoginRefused, RefusalReason, refusal_for
 from ftpservice.accounts.networks import is_in_networks
 from ftpservice.accounts.passwd_file import PasswordFile
@@ -109,7 +111,8 @@ class PasswordFileChecker:
     """Accepts the accounts of a file; the avatar id is a `RecordedName`.
 
     Call ``start`` before the first login. ``refuse_shipped`` refuses the accounts of
-    `shipped_accounts`, including those that a later change of the file adds.
+    `shipped_accounts`, including those that a later change of the file adds. ``store``, which
+    changes the same file, gets the hashes of `HashUpgrades`; without it hashes stay as they are.
     """
 
     credentialInterfaces = (IUsernamePassword, ICertificateCredentials)
@@ -119,8 +122,11 @@ class PasswordFileChecker:
         file: PasswordFile,
         pool: BlockingPool | None = None,
         today: Callable[[], date] = date.today,
+        store: IAccountStore | None = None,
     ) -> None:
         self.file = file
+        self._store = store
+        self._upgrades: HashUpgrades | None = None
         self.refuse_shipped = False
         self._pool = pool
         self._today = today
@@ -140,9 +146,14 @@ class PasswordFileChecker:
                 passes=max(passes for _, passes in costs),
                 threads=CHECK_THREADS,
             )
+        if self._store is not None and self._upgrades is None:
+            self._upgrades = HashUpgrades(self._store, self._pool, reactor)
 
     def stop(self) -> None:
         """Stop the thread pool; logins before the next ``start`` fail."""
+        upgrades, self._upgrades = self._upgrades, None
+        if upgrades is not None:
+            upgrades.stop()
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop_and_wait()
@@ -200,6 +211,8 @@ class PasswordFileChecker:
             reasons.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
         if reasons:
             raise refusal_for(reasons, self._place_of(record))
+        if self._upgrades is not None:
+            self._upgrades.after_login(record, password)
         return self._verified.remember(name, password, record)
 
     def _certificate_login(

@@ -21,7 +21,7 @@ from ftpservice.accounts.passwd_line import (
     parse_line,
 )
 
-__all__ = ["MalformedLine", "PasswordFile", "format_line", "parse_line"]
+__all__ = ["MAX_FILE_BYTES", "MalformedLine", "PasswordFile", "format_line", "parse_line"]
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 UNSTABLE_NS = 1_000_000_000
@@ -72,7 +72,7 @@ class PasswordFile:
 
     def _read(self) -> None:
         data, self._version = _read_stable(self.path)
-        self.contents = parse(data.decode("utf-8", "surrogateescape"))
+        self.contents = parse(data.decode("utf-8", "surrogateescape"), self.contents)
         self._report_changes(
             (*self._warning(), *(f"{self.path}, {line}" for line in self.contents.malformed))
         )

@@ -12,7 +12,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +23,13 @@ from zope.interface import implementer
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     AccountExists,
+    ExistingAccounts,
     IAccountStore,
     InvalidAccount,
     NoSuchAccount,
     StoreUnavailable,
 )
+from ftpservice.accounts.passwd_file import MAX_FILE_BYTES
 from ftpservice.accounts.passwd_line import PasswdContents, format_line, parse
 
 __all__ = ["PasswordFileStore"]
@@ -38,6 +40,11 @@ LOCK_RETRY_SECONDS = 0.02
 PRIVATE_MODE = 0o600
 HEADER = "# name:hash:root:rights:options"
 """The first line of a new file."""
+
+
+Change = Callable[[list[str], PasswdContents], list[AccountRecord]]
+"""Changes the lines of a file, the last of which is the empty one after the last line end; returns
+the accounts that are new or different."""
 
 
 @implementer(IAccountStore)
@@ -68,36 +75,85 @@ class PasswordFileStore:
         """Append an account; raises `AccountExists`, `InvalidAccount`."""
         line = _line(record)
 
-        def change(lines: list[str], contents: PasswdContents) -> AccountRecord:
+        def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
             self._require_free(contents, record.name)
-            lines[-1:] = [line, ""] if lines[1:] else [HEADER, line, ""]
-            return record
+            _append(lines, [line])
+            return [record]
 
         self._edit(change, may_create=True)
+
+    def add_many(
+        self,
+        records: Sequence[AccountRecord],
+        existing: ExistingAccounts = ExistingAccounts.REFUSE,
+        dry_run: bool = False,
+    ) -> Sequence[AccountRecord]:
+        """Append or replace many accounts; raises as `IAccountStore.add_many`."""
+        text_of = {record.name: _line(record) for record in records}
+        if len(text_of) < len(records):
+            raise InvalidAccount("two of the accounts have the same name")
+
+        def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
+            unusable = {line.name for line in contents.malformed} - contents.accounts.keys()
+            held = text_of.keys() & (contents.accounts.keys() | unusable)
+            if held and existing is ExistingAccounts.REFUSE:
+                raise AccountExists(
+                    f"{self.place} has {len(held)} of the accounts already", sorted(held)
+                )
+            if existing is ExistingAccounts.SKIP:
+                for name in held:
+                    del text_of[name]
+            for name in text_of.keys() & contents.accounts.keys():
+                _set_line(lines, contents.accounts[name].line - 1, text_of[name])
+            _remove(lines, text_of.keys() & unusable)
+            _append(
+                lines, [line for name, line in text_of.items() if name not in contents.accounts]
+            )
+            return [record for record in records if record.name in text_of]
+
+        if not dry_run:
+            return self._edit(change, may_create=True)
+        with _errors_at(self.place):
+            return self._changed(_read(self.place, may_be_missing=True), change)[0]
+
+    def replace_hashes(self, hashes: Mapping[str, tuple[str, str]]) -> Sequence[str]:
+        """Replace the second field of lines; all else in them stays as it is."""
+
+        def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
+            changed = []
+            for name, (old, new) in hashes.items():
+                record = contents.accounts.get(name)
+                if record is not None and record.password_hash == old:
+                    at = record.line - 1
+                    lines[at] = lines[at].replace(f"{name}:{old}", f"{name}:{new}", 1)
+                    changed.append(replace(record, password_hash=new))
+            return changed
+
+        return [record.name for record in self._edit(change)]
 
     def change(self, name: str, changes: Mapping[str, Any]) -> AccountRecord:
         """Change the line of an account; raises as `IAccountStore.change`."""
 
-        def change(lines: list[str], contents: PasswdContents) -> AccountRecord:
+        def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
             before = self._found(contents, name)
             record, at = replace(before, **changes), before.line - 1
             if record.name != name:
                 self._require_free(contents, record.name)
-                _remove(lines, name, first=at + 1)
-            lines[at] = _line(record) + ("\r" if lines[at].endswith("\r") else "")
-            return record
+                _remove(lines, {name}, first=at + 1)
+            _set_line(lines, at, _line(record))
+            return [record]
 
-        record = self._edit(change)
-        assert record is not None
+        (record,) = self._edit(change)
         return record
 
     def remove(self, name: str) -> None:
         """Remove every line of a name, also those that cannot be used; raises `NoSuchAccount`."""
 
-        def change(lines: list[str], contents: PasswdContents) -> None:
+        def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
             if not _has(contents, name):
                 raise NoSuchAccount(f"{self.place} has no account {name!r}")
-            _remove(lines, name)
+            _remove(lines, {name})
+            return []
 
         self._edit(change)
 
@@ -118,99 +174,42 @@ class PasswordFileStore:
         with _errors_at(self.place):
             return parse(_read(self.place))
 
-    def _edit(
-        self,
-        change: Callable[[list[str], PasswdContents], AccountRecord | None],
-        may_create: bool = False,
-    ) -> AccountRecord | None:
-        """Change the lines of the file under its lock.
-
-        ``change`` gets the lines, the last of which is the empty one after the last line end, and
-        the contents; it returns the account that is new or different, if any.
-        """
-        with _errors_at(self.place), self._locked(may_create) as status:
+    def _edit(self, change: Change, may_create: bool = False) -> list[AccountRecord]:
+        """Change the file under its lock; return the accounts that are new or different."""
+        with _errors_at(self.place), _locked(self.place, may_create) as status:
             text = _read(self.place)
-            if text and not text.endswith("\n"):
-                raise InvalidAccount(
-                    f"{self.place}: the last line has no line end; the file may be truncated:"
-                    " correct or remove that line"
-                )
-            before = parse(text)
-            lines = text.split("\n")
-            record = change(lines, before)
-            changed = "\n".join(lines)
-            self._check(before, parse(changed), record)
-            self._write(changed.encode("utf-8", "surrogateescape"), status)
-            return record
+            records, changed = self._changed(text, change)
+            if changed != text:
+                _replace_file(self.place, changed.encode("utf-8", "surrogateescape"), status)
+            return records
 
-    def _check(
-        self, before: PasswdContents, after: PasswdContents, record: AccountRecord | None
-    ) -> None:
-        """Raise `InvalidAccount` if a change does more than to add or change ``record``."""
+    def _changed(self, text: str, change: Change) -> tuple[list[AccountRecord], str]:
+        """Return what ``change`` returns for the lines of a text, and the changed text.
+
+        Raises `InvalidAccount` if it changes more than the accounts that it returns.
+        """
+        if text and not text.endswith("\n"):
+            raise InvalidAccount(
+                f"{self.place}: the last line has no line end; the file may be truncated:"
+                " correct or remove that line"
+            )
+        before = parse(text)
+        lines = text.split("\n")
+        records = change(lines, before)
+        changed = "\n".join(lines)
+        if len(changed.encode("utf-8", "surrogateescape")) > MAX_FILE_BYTES:
+            raise InvalidAccount(
+                f"{self.place} would be larger than {MAX_FILE_BYTES} bytes, which the service"
+                " does not read"
+            )
+        after = parse(changed, before)
         different = {found.name for found in after.accounts.values() if _differs(before, found)}
-        if record is not None:
-            different.discard(record.name)
-            if _differs(after, record):
-                different.add(record.name)
-        if different:
+        different -= {record.name for record in records}
+        if different or any(_differs(after, record) for record in records):
             raise InvalidAccount(
                 f"{self.place}: the change would affect other lines; edit the file"
             )
-
-    @contextmanager
-    def _locked(self, may_create: bool) -> Iterator[os.stat_result]:
-        """Hold the lock of the file; yields its status."""
-        deadline = time.monotonic() + LOCK_SECONDS
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_CREAT if may_create else 0)
-        descriptor = os.open(self.place, flags, PRIVATE_MODE)
-        try:
-            while not self._lock(descriptor, deadline):
-                os.close(descriptor)
-                descriptor = os.open(self.place, flags, PRIVATE_MODE)
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise StoreUnavailable(f"{self.place} is not a regular file")
-            yield status
-        finally:
-            os.close(descriptor)
-
-    def _lock(self, descriptor: int, deadline: float) -> bool:
-        """Lock a descriptor; returns whether the path still names its file."""
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StoreUnavailable(f"{self.place} is locked by another process") from None
-                time.sleep(LOCK_RETRY_SECONDS)
-                continue
-            with suppress(FileNotFoundError):
-                return os.path.samestat(os.stat(self.place), os.fstat(descriptor))
-            return False
-
-    def _write(self, data: bytes, status: os.stat_result) -> None:
-        """Replace the file, which keeps its owner and mode."""
-        directory, name = os.path.split(self.place)
-        descriptor, made = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-                created = os.fstat(descriptor)
-                if (created.st_uid, created.st_gid) != (status.st_uid, status.st_gid):
-                    os.fchown(descriptor, status.st_uid, status.st_gid)
-                os.fsync(descriptor)
-            os.replace(made, self.place)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(made)
-            raise
-        opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+        return records, changed
 
 
 @contextmanager
@@ -222,8 +221,71 @@ def _errors_at(place: str) -> Iterator[None]:
         raise StoreUnavailable(f"{place}: {error.strerror or error}") from error
 
 
-def _read(path: str) -> str:
-    return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+@contextmanager
+def _locked(path: str, may_create: bool) -> Iterator[os.stat_result]:
+    """Hold the lock of a file; yields its status."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_CREAT if may_create else 0)
+    descriptor = os.open(path, flags, PRIVATE_MODE)
+    try:
+        while not _lock(path, descriptor, deadline):
+            os.close(descriptor)
+            descriptor = os.open(path, flags, PRIVATE_MODE)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise StoreUnavailable(f"{path} is not a regular file")
+        yield status
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: str, descriptor: int, deadline: float) -> bool:
+    """Lock a descriptor; returns whether the path still names its file."""
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(f"{path} is locked by another process") from None
+            time.sleep(LOCK_RETRY_SECONDS)
+            continue
+        with suppress(FileNotFoundError):
+            return os.path.samestat(os.stat(path), os.fstat(descriptor))
+        return False
+
+
+def _replace_file(path: str, data: bytes, status: os.stat_result) -> None:
+    """Replace a file by one with the same owner and mode."""
+    directory, name = os.path.split(path)
+    descriptor, made = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            created = os.fstat(descriptor)
+            if (created.st_uid, created.st_gid) != (status.st_uid, status.st_gid):
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            os.fsync(descriptor)
+        os.replace(made, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(made)
+        raise
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _read(path: str, may_be_missing: bool = False) -> str:
+    try:
+        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        if may_be_missing:
+            return ""
+        raise
 
 
 def _line(record: AccountRecord) -> str:
@@ -240,11 +302,23 @@ def _has(contents: PasswdContents, name: str) -> bool:
 def _differs(contents: PasswdContents, record: AccountRecord) -> bool:
     """Return whether the contents have another record of that name, or none."""
     found = contents.accounts.get(record.name)
+    if found is record:
+        return False
     return found is None or replace(found, line=record.line) != record
 
 
-def _remove(lines: list[str], name: str, first: int = 0) -> None:
-    """Remove the lines of a name, from the line at index ``first``."""
+def _append(lines: list[str], texts: Sequence[str]) -> None:
+    if texts:
+        lines[-1:] = [*texts, ""] if lines[1:] else [HEADER, *texts, ""]
+
+
+def _set_line(lines: list[str], at: int, text: str) -> None:
+    """Replace a line, which keeps its line end."""
+    lines[at] = text + ("\r" if lines[at].endswith("\r") else "")
+
+
+def _remove(lines: list[str], names: Collection[str], first: int = 0) -> None:
+    """Remove the lines of these names, from the line at index ``first``."""
     lines[first:] = [
-        line for line in lines[first:] if line.removeprefix("\ufeff").partition(":")[0] != name
+        line for line in lines[first:] if line.removeprefix("\ufeff").partition(":")[0] not in names
     ]

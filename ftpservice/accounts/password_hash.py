@@ -145,8 +145,10 @@ class DecoyHashes:
 
 def _cost_key(hashed: str) -> str:
     """Return a text that is equal for hashes of equal cost; empty for a malformed hash."""
+    if not hashed.startswith("$argon2"):
+        return foreign_cost(hashed)[0]
     match = ENCODED.fullmatch(hashed)
-    return match["cost"] if match is not None else foreign_cost(hashed)[0]
+    return match["cost"] if match is not None else ""
 
 
 def _decoy(key: str, sample: str) -> str:

@@ -47,6 +47,7 @@ class PasswdFactory:
 
         from ftpservice.accounts.checkers import PasswordFileChecker
         from ftpservice.accounts.passwd_file import PasswordFile
+        from ftpservice.accounts.passwd_store import PasswordFileStore
 
         path = _path(argstring)
         log = Logger("ftpservice.accounts")
@@ -63,7 +64,7 @@ class PasswdFactory:
             raise InvalidAuthArgumentString(
                 f"passwd: no account in {path!r} can be used: {contents.malformed[0]}"
             )
-        return PasswordFileChecker(file)
+        return PasswordFileChecker(file, store=PasswordFileStore(path))
 
     def openStore(self, argstring: str) -> PasswordFileStore:
         """Return the accounts of the file, to be changed; it need not exist."""

@@ -42,7 +42,9 @@ def reads(monkeypatch):
     """Counts how often a file is parsed."""
     seen = []
     parse = passwd_file.parse
-    monkeypatch.setattr(passwd_file, "parse", lambda text: seen.append(text) or parse(text))
+    monkeypatch.setattr(
+        passwd_file, "parse", lambda text, before: seen.append(text) or parse(text, before)
+    )
     return seen
 
 

@@ -16,6 +16,7 @@ from ftpservice.accounts import passwd_store
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     AccountExists,
+    ExistingAccounts,
     IAccountStore,
     InvalidAccount,
     NoSuchAccount,
@@ -233,3 +234,88 @@ def test_a_writer_that_is_killed_leaves_the_file_before_or_after(path):
         assert done.returncode == -9
         assert PasswordFileStore(str(path)).find("ann").disabled is changed
     assert PasswordFileStore(str(path)).change("ann", {"disabled": False}).disabled is False
+
+
+BCRYPT = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+
+
+def test_many_accounts_are_added_in_one_change(store, path):
+    store.add_many([record("cat"), record("dan", root="/dan")])
+    assert path.read_text() == FILE + f"cat:{HASH}:/:full\ndan:{HASH}:/dan:full\n"
+
+
+def test_many_accounts_create_the_file(tmp_path):
+    store = PasswordFileStore(str(tmp_path / "new.db"))
+    assert store.add_many([record("cat")], dry_run=True) == [record("cat")]
+    assert os.listdir(tmp_path) == []
+    store.add_many([record("cat"), record("dan")])
+    assert (tmp_path / "new.db").read_text() == (
+        f"{HEADER}\ncat:{HASH}:/:full\ndan:{HASH}:/:full\n"
+    )
+
+
+def test_names_that_exist_are_all_named_and_nothing_is_added(store, path):
+    path.write_text(FILE + "bad:line\n")
+    with pytest.raises(AccountExists, match="has 3 of the accounts already") as raised:
+        store.add_many([record(name) for name in ("cat", "ben", "bad", "ann")])
+    assert raised.value.names == ("ann", "bad", "ben")
+    assert path.read_text() == FILE + "bad:line\n"
+
+
+def test_accounts_that_exist_are_skipped(store, path):
+    path.write_text(FILE + "bad:line\n")
+    many = [record(name) for name in ("ann", "cat", "bad")]
+    assert store.add_many(many, ExistingAccounts.SKIP) == [record("cat")]
+    assert path.read_text() == FILE + f"bad:line\ncat:{HASH}:/:full\n"
+
+
+def test_accounts_that_exist_are_replaced_in_their_place(store, path):
+    path.write_text(FILE.replace(f"ann:{HASH}:/ann:full\n", f"ann:{HASH}:/ann:full\r\nbad:line\n"))
+    many = [record(name, root="/new") for name in ("ann", "cat", "bad")]
+    assert store.add_many(many, ExistingAccounts.REPLACE) == many
+    assert path.read_bytes().decode() == (
+        FILE.replace(":/ann:full\n", ":/new:full\r\n")
+        + f"cat:{HASH}:/new:full\nbad:{HASH}:/new:full\n"
+    )
+
+
+@pytest.mark.parametrize("existing", ExistingAccounts)
+def test_a_dry_run_changes_nothing_and_finds_the_same(store, path, existing):
+    many = [record("cat"), record("ann", root="/new")]
+    if existing is ExistingAccounts.REFUSE:
+        with pytest.raises(AccountExists):
+            store.add_many(many, existing, dry_run=True)
+    else:
+        found = store.add_many(many, existing, dry_run=True)
+        assert path.read_text() == FILE
+        assert found == store.add_many(many, existing)
+
+
+def test_one_account_that_no_line_can_hold_stops_all(store, path):
+    with pytest.raises(InvalidAccount, match="cannot be written as a line"):
+        store.add_many([record("cat"), record("dan", root="/\n")])
+    with pytest.raises(InvalidAccount, match="same name"):
+        store.add_many([record("cat"), record("cat")])
+    assert path.read_text() == FILE
+
+
+def test_a_file_that_the_service_would_not_read_is_not_written(store, path, monkeypatch):
+    monkeypatch.setattr(passwd_store, "MAX_FILE_BYTES", len(FILE) + 10)
+    with pytest.raises(InvalidAccount, match="would be larger than"):
+        store.add(record("cat"))
+    assert path.read_text() == FILE
+
+
+def test_hashes_are_replaced_if_they_are_still_the_same(store, path):
+    path.write_text(FILE.replace(HASH, BCRYPT))
+    changed = store.replace_hashes(
+        {"ann": (BCRYPT, HASH), "ben": (BCRYPT.replace("u2r9", "u2r8"), HASH), "cat": ("x", HASH)}
+    )
+    assert changed == ["ann"]
+    assert path.read_text() == FILE.replace(HASH, BCRYPT).replace(f"ann:{BCRYPT}", f"ann:{HASH}")
+
+
+def test_hashes_that_are_gone_leave_the_file_alone(store, path):
+    before = path.stat()
+    assert store.replace_hashes({"ann": ("other", HASH), "cat": (HASH, HASH)}) == []
+    assert path.stat() == before
