@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from threading import Lock
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -37,7 +38,7 @@ from ftpservice.accounts.login_refusal import LoginRefused, RefusalReason, refus
 from ftpservice.accounts.networks import is_in_networks
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.passwd_line import PasswdContents
-from ftpservice.accounts.password_hash import cost_of, verify
+from ftpservice.accounts.password_hash import cost_of, is_costly, verify
 from ftpservice.accounts.verified_passwords import VerifiedPasswords
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.events import LoginRefusal
@@ -74,7 +75,7 @@ Checked = tuple[PasswdContents, AccountRecord | None, bool]
 
 
 class LoginBusy(Exception):
-    """Too many logins are waiting for their check; the password was not checked.
+    """Too many logins are waiting for their check, or for a costly one; nothing was checked.
 
     Not a `twisted.cred.error.LoginFailed`, because it must not count as a failed login.
     """
@@ -127,6 +128,8 @@ class PasswordFileChecker:
         self.file = file
         self._store = store
         self._upgrades: HashUpgrades | None = None
+        self._costly_check = Lock()
+        """Held during a check of `is_costly`, so that other logins have a thread at any time."""
         self.refuse_shipped = False
         self._pool = pool
         self._today = today
@@ -194,7 +197,16 @@ class PasswordFileChecker:
             contents = self.file.refresh()
             record = contents.lookup(name)
             hashed = record.password_hash if record is not None else contents.decoys.hash_for(name)
-            return contents, record, verify(hashed, password)
+            if not is_costly(hashed):
+                return contents, record, verify(hashed, password)
+            if not self._costly_check.acquire(blocking=False):
+                raise LoginBusy
+            try:
+                return contents, record, verify(hashed, password)
+            finally:
+                self._costly_check.release()
+        except LoginBusy:
+            raise
         except Exception as error:
             log.failure("the password check failed")
             raise LoginRefused(LoginRefusal.CHECKER_FAILED, repr(error)) from error

@@ -35,6 +35,7 @@ __all__ = [
     "check_hash",
     "cost_of",
     "hash_password",
+    "is_costly",
     "needs_rehash",
     "verify",
 ]
@@ -48,8 +49,10 @@ COST_PREFIX = f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}$"
 
 MAX_MEMORY_KIB = 256 * 1024
 MAX_WORK_KIB = 512 * 1024
-"""Memory times passes of one check, about half a second. A wrong guess delays other logins by no
-more than that."""
+"""Memory times passes of an ordinary check, about half a second. A wrong guess delays other logins
+by no more than that."""
+MAX_COSTLY_WORK_KIB = 4 * MAX_WORK_KIB
+"""Memory times passes of any check: enough for the hashes of Pure-FTPd (m=8192,t=255)."""
 MAX_PARALLELISM = 64
 DECOY_SECRET = secrets.token_bytes(32)
 """The key that assigns decoys to names; new in every process."""
@@ -94,10 +97,11 @@ def check_hash(hashed: str) -> None:
         check_foreign_hash(hashed)
         return
     memory, time, lanes = int(match["memory"]), int(match["time"]), int(match["lanes"])
-    if memory > MAX_MEMORY_KIB or memory * time > MAX_WORK_KIB or lanes > MAX_PARALLELISM:
+    work = memory * time
+    if memory > MAX_MEMORY_KIB or work > MAX_COSTLY_WORK_KIB or lanes > MAX_PARALLELISM:
         raise ValueError(
             f"the argon2 hash costs too much to check (m={memory},t={time},p={lanes}): at most "
-            f"m={MAX_MEMORY_KIB}, m times t={MAX_WORK_KIB}, p={MAX_PARALLELISM}"
+            f"m={MAX_MEMORY_KIB}, m times t={MAX_COSTLY_WORK_KIB}, p={MAX_PARALLELISM}"
         )
     if time < 1 or lanes < 1 or memory < 8 * lanes:
         raise ValueError("the argon2 hash has impossible costs")
@@ -113,6 +117,12 @@ def cost_of(hashed: str) -> tuple[int, int]:
         return int(match["memory"]), int(match["time"])
     key, memory = foreign_cost(hashed)
     return (memory, 1) if key else (0, 0)
+
+
+def is_costly(hashed: str) -> bool:
+    """Return whether a check takes longer than an ordinary one; at most one such at a time."""
+    memory, passes = cost_of(hashed)
+    return memory * passes > MAX_WORK_KIB
 
 
 class DecoyHashes:

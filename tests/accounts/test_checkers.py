@@ -373,3 +373,22 @@ def test_an_account_may_want_a_certificate_besides(with_certificates, name, name
 
 def test_a_busy_pool_is_no_failed_login():
     assert not issubclass(LoginBusy, LoginFailed)
+
+
+def test_a_costly_hash_is_checked_only_one_at_a_time(checker, path, monkeypatch):
+    costly = SECRET.replace("m=8,t=1", "m=8192,t=65")
+    path.write_text(f"alice:{costly}:/:full\nbob:{SECRET}:/:full\n")
+    during = []
+
+    def nested(hashed, password):
+        if hashed == costly:
+            monkeypatch.setattr(checkers, "verify", verify)
+            during.append(ask(checker, b"alice").check(LoginBusy) is LoginBusy)
+            during.append(ask(checker, b"bob"))
+        return True
+
+    monkeypatch.setattr(checkers, "verify", nested)
+    assert ask(checker, b"alice") == b"alice"
+    assert during == [True, b"bob"]
+    monkeypatch.setattr(checkers, "verify", nested)
+    assert ask(checker, b"alice") == b"alice"
