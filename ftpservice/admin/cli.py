@@ -11,6 +11,7 @@ from ftpservice import __version__
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.doctor_command import doctor
+from ftpservice.admin.import_command import import_users
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
 
@@ -54,6 +55,7 @@ def serve(options: Sequence[str]) -> None:
     twistd.runApp(program)
 
 
+user.add_command(import_users)
 ftpservice.add_command(user)
 ftpservice.add_command(config)
 ftpservice.add_command(doctor)

@@ -38,6 +38,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"service.settings"},
         {"service.log"},
         {"service"},
+        {"admin.imports"},
         {"admin"},
         {"api"},
     ],

@@ -1,0 +1,169 @@
+"""``ftpservice user import``: the accounts of other programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import AccountExists, ExistingAccounts, IAccountStore
+from ftpservice.accounts.passwd_line import parse_rights_field
+from ftpservice.admin.imports.account_draft import ImportedAccount, ImportOptions
+from ftpservice.admin.imports.account_files import (
+    FORMATS,
+    ImportedFile,
+    ImportProblem,
+    read_accounts,
+    read_data,
+)
+from ftpservice.admin.store_options import FAILED_STATUS, account_command
+
+__all__ = ["import_users"]
+
+
+@click.command("import", short_help="Add the accounts of another program.")
+@click.argument("file")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["auto", *FORMATS]),
+    default="auto",
+    show_default=True,
+    help="Format of FILE.",
+)
+@click.option("--shadow", metavar="FILE", help="The shadow file that belongs to a passwd file.")
+@click.option("--root", metavar="PATH", help="Root of every account; {user} is its name.")
+@click.option(
+    "--service-root",
+    metavar="DIRECTORY",
+    help="What the service serves; homes in it become paths, others local:HOME.",
+)
+@click.option(
+    "--rights", metavar="RIGHTS", default="full", help="Rights, where FILE has none (full)."
+)
+@click.option("--skip-existing", is_flag=True, help="Leave accounts that exist as they are.")
+@click.option("--replace", is_flag=True, help="Replace accounts that exist.")
+@click.option("--keep-going", is_flag=True, help="Import the others if some cannot be.")
+@click.option("--dry-run", is_flag=True, help="Report everything and change nothing.")
+@account_command
+def import_users(store: IAccountStore, *, as_json: bool, **given: Any) -> None:
+    """Add the accounts of another program, with their passwords; all of FILE or nothing.
+
+    FILE (- for stdin) is a passwd file (with --shadow), a pureftpd.passwd, an AuthUserFile of
+    ProFTPD, an htpasswd file or a dump of SFTPGo. What is not carried over is reported for each
+    account. An account that could do more than before is imported locked.
+    """
+    if given["skip_existing"] and given["replace"]:
+        raise click.UsageError("choose one of --skip-existing and --replace")
+    existing = ExistingAccounts.SKIP if given["skip_existing"] else ExistingAccounts.REFUSE
+    existing = ExistingAccounts.REPLACE if given["replace"] else existing
+    keep_going, dry_run = given["keep_going"], given["dry_run"]
+    imported = _read(given)
+    written = _written(store, imported, existing, keep_going, dry_run)
+    names = {record.name for record in written}
+    accounts = [account for account in imported.accounts if account.record.name in names]
+    skipped = [found.record.name for found in imported.accounts if found.record.name not in names]
+    if imported.problems and not keep_going:
+        skipped = []
+    if as_json:
+        click.echo(json.dumps(_as_json(imported, accounts, skipped, dry_run)))
+    else:
+        _report(imported, accounts, skipped, f"{'would be ' * dry_run}imported to {store.place}")
+    if imported.problems:
+        raise SystemExit(FAILED_STATUS)
+
+
+def _read(given: Mapping[str, Any]) -> ImportedFile:
+    """Read the files that the options name; raises `click.ClickException`."""
+    try:
+        rights = parse_rights_field(given["rights"])
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    how = ImportOptions(given["root"], given["service_root"], rights)
+    data, shadow = (_data(given[key]) for key in ("file", "shadow"))
+    try:
+        return read_accounts(data, given["file_format"], how, shadow)
+    except ValueError as error:
+        raise click.ClickException(f"{given['file']}: {error}") from None
+
+
+def _data(path: str | None) -> bytes:
+    try:
+        return read_data(path) if path is not None else b""
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise click.ClickException(f"{path}: {reason}") from None
+
+
+def _written(
+    store: IAccountStore,
+    imported: ImportedFile,
+    existing: ExistingAccounts,
+    keep_going: bool,
+    dry_run: bool,
+) -> Sequence[AccountRecord]:
+    """Add the accounts; names that exist become problems. Returns what was written."""
+    is_stopped = bool(imported.problems) and not keep_going
+    records = [account.record for account in imported.accounts]
+    try:
+        written = store.add_many(records, existing, dry_run or is_stopped)
+    except AccountExists as error:
+        held = set(error.names)
+        imported.problems += [
+            ImportProblem(account.place, account.record.name, f"exists in {store.place} already")
+            for account in imported.accounts
+            if account.record.name in held
+        ]
+        imported.accounts = [each for each in imported.accounts if each.record.name not in held]
+        records = [account.record for account in imported.accounts]
+        if keep_going:
+            return store.add_many(records, ExistingAccounts.SKIP, dry_run)
+        return []
+    return [] if is_stopped else written
+
+
+def _report(
+    imported: ImportedFile, accounts: list[ImportedAccount], skipped: list[str], done: str
+) -> None:
+    for note in imported.notes:
+        click.echo(f"warning: {note}", err=True)
+    for account in imported.accounts:
+        start = f"{account.place}: {account.record.name}: "
+        for reason in account.locks:
+            click.echo(f"{start}locked: {reason}", err=True)
+        for warning in account.warnings:
+            click.echo(f"{start}warning: {warning}", err=True)
+    for problem in imported.problems:
+        click.echo(f"{problem}", err=True)
+    locked = sum(bool(account.locks) for account in accounts)
+    click.echo(f"{len(accounts)} accounts {done}, {locked} of them locked")
+    if skipped:
+        click.echo(f"{len(skipped)} accounts exist already and stay as they are")
+    if imported.problems:
+        click.echo(f"{len(imported.problems)} accounts cannot be imported")
+
+
+def _as_json(
+    imported: ImportedFile, accounts: list[ImportedAccount], skipped: list[str], dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "imported": [
+            {
+                "name": account.record.name,
+                "place": account.place,
+                "locked": list(account.locks),
+                "warnings": list(account.warnings),
+            }
+            for account in accounts
+        ],
+        "skipped": skipped,
+        "problems": [
+            {"place": problem.place, "name": problem.name, "reason": problem.reason}
+            for problem in imported.problems
+        ],
+        "notes": imported.notes,
+    }

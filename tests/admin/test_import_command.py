@@ -1,0 +1,296 @@
+"""``ftpservice user import``: every format, what is lost, all or nothing, hostile files."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from ftpservice.accounts.passwd_store import PasswordFileStore
+from ftpservice.accounts.password_hash import verify
+from ftpservice.admin.cli import ftpservice
+from ftpservice.storage.rights import PRESETS, Right
+
+BCRYPT = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+"""Of "secret"."""
+PASSWD = f"ann:{BCRYPT}:1000:1000:Ann:/home/ann:/bin/bash\n"
+
+
+class Importer:
+    """Imports texts into one store."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.path = directory / "passwd.db"
+        self.store = PasswordFileStore(str(self.path))
+
+    def run(self, text, *words):
+        source = self.directory / "source"
+        source.write_bytes(text if isinstance(text, bytes) else text.encode())
+        command = ["user", "import", str(source), "--store", f"passwd:{self.path}", *words]
+        return CliRunner().invoke(ftpservice, command)
+
+    def do(self, text, *words):
+        done = self.run(text, *words)
+        assert done.exit_code == 0, done.output
+        return done
+
+    def only(self, text, *words):
+        self.do(text, *words)
+        [record] = self.store.accounts()
+        return record
+
+
+@pytest.fixture
+def importer(tmp_path):
+    return Importer(tmp_path)
+
+
+def openssl(kind, password="secret"):
+    words = ["openssl", "passwd", kind, password]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_proftpd_file(importer):
+    text = "".join(
+        f"user{kind}:{openssl(kind)}:1001:1001::/srv/ftp/user{kind}:/sbin/nologin\n"
+        for kind in ("-1", "-5", "-6", "-apr1")
+    )
+    importer.do(text, "--service-root", "/srv/ftp")
+    records = importer.store.accounts()
+    assert [record.root for record in records] == ["/user-1", "/user-5", "/user-6", "/user-apr1"]
+    assert all(verify(record.password_hash, b"secret") for record in records)
+    assert not any(record.disabled for record in records)
+
+
+def test_a_home_outside_of_the_service_is_a_storage(importer):
+    assert importer.only(PASSWD, "--service-root", "/srv").root == "local:/home/ann"
+
+
+def test_a_passwd_file_with_its_shadow_file(importer, tmp_path):
+    shadow = tmp_path / "shadow"
+    shadow.write_text(
+        f"root:{BCRYPT}:19000:0:99999:7:::\n"
+        f"ann:{BCRYPT}:19000:0:99999:7::25000:\n"
+        f"ben:!{BCRYPT}:19000:0:99999:7:::\n"
+        "cat:*:19000:0:99999:7:::\n"
+        f"dan:{BCRYPT}:15000:0:90:7:::\n"
+        f"eve:{BCRYPT}:0:0:99999:7:::\n"
+        f"fay::19000:0:99999:7:::\n"
+    )
+    text = "root:x:0:0::/root:/bin/bash\n" + "".join(
+        f"{name}:x:1000:1000::/home/{name}:/bin/bash\n"
+        for name in ("ann", "ben", "cat", "dan", "eve", "fay", "gus")
+    )
+    done = importer.do(text, "--format", "passwd", "--shadow", str(shadow))
+    locked = {record.name for record in importer.store.accounts() if record.disabled}
+    assert locked == {"root", "ben", "cat", "dan", "eve", "fay", "gus"}
+    assert importer.store.find("ann").expires.isoformat() == "2038-06-12"
+    assert verify(importer.store.find("ben").password_hash, b"secret")
+    for line in (
+        "line 1: root: locked: uid 0",
+        "line 3: ben: locked: its password is locked",
+        "line 4: cat: locked: it has no password",
+        "line 5: dan: locked: its password has expired",
+        "line 6: eve: locked: its password must be changed",
+        "line 7: fay: locked: it has an empty password",
+        "line 8: gus: locked: its password is in the shadow file",
+        "uid, gid and comment",
+    ):
+        assert line in done.stderr
+
+
+def test_a_pureftpd_file(importer):
+    line = (
+        f"joe:{BCRYPT}:1000:1000::/home/joe/./:51200:102400:1:5:3:1000:10485760"
+        ":::192.168.1.0/24,10.0.0.1:192.168.1.0/25:\n"
+    )
+    record = importer.only(line)
+    assert (record.rate_up, record.rate_down, record.max_sessions) == (51200, 102400, 3)
+    assert [str(network) for network in record.networks] == ["192.168.1.128/25", "10.0.0.1/32"]
+    assert not record.disabled
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (":::::::127.0.0.1:::", "addresses of the server"),
+        (":::::::::host.example::", "addresses cannot be represented"),
+        (":::::::::10.0.0.0/8:10.0.0.0/7:", "no address is left"),
+        (":::::::::::900-1800", "hours of logins (900-1800)"),
+        (":::::0::::::", "quota is 0 files"),
+    ],
+)
+def test_what_pureftpd_restricts_otherwise_locks(importer, fields, reason):
+    line = f"joe:{BCRYPT}:1000:1000::/home/joe/./:{fields}\n"
+    done = importer.do(line, "--format", "pureftpd")
+    assert importer.store.find("joe").disabled
+    assert "line 1: joe: locked: " in done.stderr
+    assert reason in done.stderr
+
+
+def test_an_htpasswd_file_needs_a_root(importer):
+    text = f"ann:{openssl('-apr1')}\nben:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n"
+    assert "give --root" in importer.run(text).stderr
+    importer.do(text, "--root", "/web/{user}", "--rights", "read")
+    ann, ben = importer.store.accounts()
+    assert (ann.root, ben.root, ann.rights) == ("/web/ann", "/web/ben", PRESETS["read"])
+    assert verify(ann.password_hash, b"secret")
+    assert verify(ben.password_hash, b"secret")
+
+
+def dump(**values):
+    user = {
+        "username": "ann",
+        "password": BCRYPT,
+        "home_dir": "/srv/ann",
+        "status": 1,
+        "permissions": {"/": ["*"]},
+        "filters": {},
+        "filesystem": {"provider": 0},
+    }
+    return json.dumps({"users": [user | values], "admins": [{"username": "admin"}]})
+
+
+def test_a_user_of_sftpgo(importer):
+    record = importer.only(
+        dump(
+            permissions={"/": ["list", "download", "upload", "overwrite", "chmod", "copy"]},
+            expiration_date=1_900_000_000_000,
+            max_sessions=2,
+            upload_bandwidth=100,
+            download_bandwidth=200,
+            filters={"allowed_ip": ["10.0.0.0/8"], "ftp_security": 1},
+        )
+    )
+    assert record.rights == PRESETS["read"] | {Right.CREATE, Right.OVERWRITE, Right.APPEND}
+    assert (record.max_sessions, record.rate_up, record.rate_down) == (2, 102400, 204800)
+    assert str(record.networks[0]) == "10.0.0.0/8"
+    assert record.expires.isoformat() == "2030-03-16"
+    assert record.tls_required
+    assert not record.disabled
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"status": 0}, "it is disabled"),
+        ({"permissions": {"/": ["*"], "/in": ["list"]}}, "permissions in /in are fewer"),
+        ({"filters": {"denied_protocols": ["FTP"]}}, "FTP is refused"),
+        ({"filters": {"denied_login_methods": ["password"]}}, "logins by password are refused"),
+        ({"filters": {"two_factor_protocols": ["FTP"]}}, "second factor"),
+        ({"filters": {"file_patterns": [{"path": "/"}]}}, "file patterns"),
+        ({"filters": {"access_time": [{"day_of_week": 1}]}}, "hours of logins"),
+        ({"filters": {"is_anonymous": True}}, "anonymous"),
+        ({"filters": {"new_rule": ["x"]}}, "filters.new_rule is not known"),
+        ({"groups": [{"name": "staff", "type": 1}]}, "settings of its group 'staff'"),
+        ({"filesystem": {"provider": 1}}, "not in a plain directory"),
+        ({"password": ""}, "no password"),
+        ({"password": "plain"}, "not a hash of a known kind"),
+    ],
+)
+def test_what_sftpgo_restricts_otherwise_locks(importer, values, reason):
+    done = importer.do(dump(**values))
+    assert importer.store.find("ann").disabled
+    assert "user 1: ann: locked: " in done.stderr
+    assert reason in done.stderr
+    assert "1 admins of SFTPGo are not carried over" in done.stderr
+    assert "plain\n" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("values", "warning"),
+    [
+        ({"permissions": {"/": ["list"], "/in": ["*"]}}, "additional permissions in /in"),
+        ({"permissions": {"/": ["list", "chmod"]}}, "the permissions chmod"),
+        ({"virtual_folders": [{"virtual_path": "/v"}]}, "virtual folders /v"),
+        ({"public_keys": ["ssh-rsa x"]}, "not carried over: public_keys"),
+        ({"filters": {"max_upload_file_size": 5}}, "filters.max_upload_file_size"),
+        ({"filters": {"denied_ip": ["10.0.0.1/32"]}}, "refused addresses"),
+    ],
+)
+def test_what_is_lost_is_reported(importer, values, warning):
+    done = importer.do(dump(**values))
+    assert warning in done.stderr
+    assert not importer.store.find("ann").disabled
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[" * 100_000, '{"users": 3}', '[{"username": 3}]', "{}", "", "\n", "a:b:c\n"]
+)
+def test_what_is_no_account_file_imports_nothing(importer, text):
+    assert importer.run(text).exit_code == 1
+    assert not importer.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("ann:x:1\n", "fields between colons"),
+        (PASSWD, "it is in line 1 already"),
+        ("b\0n:x:1:1::/home/b:/bin/sh\n", "control character"),
+        ("x" * 100_000 + "\n", "longer than"),
+        (":x:1:1::/home/b:/bin/sh\n", "the name is empty"),
+        ("ben:x:1:1::home:/bin/sh\n", "not an absolute path"),
+        ("ben:x:1:1::/home/../etc:/bin/sh\n", "contains '..'"),
+        ("ben:x:y:1::/home/ben:/bin/sh\n", "the uid"),
+        ("+::::::\n", "NIS"),
+    ],
+)
+def test_one_bad_line_stops_all_unless_told_otherwise(importer, line, reason):
+    done = importer.run(PASSWD + line, "--format", "passwd")
+    assert done.exit_code == 1
+    assert "line 2: " in done.stderr
+    assert reason in done.stderr
+    assert not importer.path.exists() or importer.store.accounts() == ()
+    assert importer.run(PASSWD + line, "--format", "passwd", "--keep-going").exit_code == 1
+    assert [record.name for record in importer.store.accounts()] == ["ann"]
+
+
+def test_accounts_that_exist(importer):
+    importer.do(PASSWD)
+    other = PASSWD.replace("/home/ann", "/home/other") + PASSWD.replace("ann", "ben")
+    before = importer.path.read_bytes()
+    done = importer.run(other)
+    assert done.exit_code == 1
+    assert "line 1: ann: exists in" in done.stderr
+    assert importer.path.read_bytes() == before
+    importer.do(other, "--skip-existing")
+    assert [found.root for found in importer.store.accounts()] == [
+        "local:/home/ann",
+        "local:/home/ben",
+    ]
+    importer.do(other, "--replace")
+    assert importer.store.find("ann").root == "local:/home/other"
+    assert importer.run(other, "--replace", "--skip-existing").exit_code == 2
+    assert importer.run(other + PASSWD.replace("ann", "cat"), "--keep-going").exit_code == 1
+    assert importer.store.find("cat")
+
+
+def test_a_dry_run_changes_nothing_and_says_the_same(importer):
+    done = importer.do(PASSWD, "--dry-run", "--json")
+    assert json.loads(done.stdout)["imported"] == [
+        {"name": "ann", "place": "line 1", "locked": [], "warnings": []}
+    ]
+    assert not importer.path.exists()
+
+
+def test_another_file_is_given_up_early(importer):
+    done = importer.run("nonsense\n" * 5000, "--format", "passwd")
+    assert done.exit_code == 1
+    assert "more than 1000 accounts cannot be used" in done.stderr
+
+
+def test_a_line_of_64_megabytes(importer):
+    done = importer.run(b"a" * 2**26 + b"\n", "--format", "htpasswd")
+    assert done.exit_code == 1
+    assert "longer than" in done.stderr
+
+
+def test_50_000_accounts(importer):
+    text = "".join(PASSWD.replace("ann", f"user{number}") for number in range(50_000))
+    began = time.monotonic()
+    done = importer.do(text)
+    assert "50000 accounts imported" in done.stdout
+    assert time.monotonic() - began < 60
