@@ -227,7 +227,7 @@ def test_what_is_no_account_file_imports_nothing(importer, text):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("ann:x:1\n", "fields between colons"),
+        ("ben:x:1\n", "fields between colons"),
         (PASSWD, "it is in line 1 already"),
         ("b\0n:x:1:1::/home/b:/bin/sh\n", "control character"),
         ("x" * 100_000 + "\n", "longer than"),
