@@ -50,6 +50,8 @@ ACRONYMS = frozenset(
     (
         *(
             "ACL",
+            "DES",
+            "SSHA",
             "ALL",
             "ALPN",
             "CCC",
@@ -133,7 +135,8 @@ def test_user_commands_work(tmp_path: Path) -> None:
     shown = re.findall(r"^ftpservice user .*$", page, re.MULTILINE)
     assert len(shown) >= 10
     for command in shown:
-        run_user_command(command, tmp_path)
+        if not command.startswith("ftpservice user import "):  # tests/admin/test_import_command.py
+            run_user_command(command, tmp_path)
 
 
 def test_options_that_are_named_exist() -> None:
