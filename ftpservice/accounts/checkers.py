@@ -113,7 +113,8 @@ class PasswordFileChecker:
 
     Call ``start`` before the first login. ``refuse_shipped`` refuses the accounts of
     `shipped_accounts`, including those that a later change of the file adds. ``store``, which
-    changes the same file, gets the hashes of `HashUpgrades`; without it hashes stay as they are.
+    changes the same file, gets argon2id hashes in place of those of other programs after a login;
+    without it hashes stay as they are.
     """
 
     credentialInterfaces = (IUsernamePassword, ICertificateCredentials)

@@ -108,6 +108,7 @@ def test_a_pureftpd_file(importer):
     )
     record = importer.only(line)
     assert (record.rate_up, record.rate_down, record.max_sessions) == (51200, 102400, 3)
+    assert (record.quota_files, record.quota_bytes) == (1000, 10485760)
     assert [str(network) for network in record.networks] == ["192.168.1.128/25", "10.0.0.1/32"]
     assert not record.disabled
 
@@ -159,6 +160,8 @@ def test_a_user_of_sftpgo(importer):
             permissions={"/": ["list", "download", "upload", "overwrite", "chmod", "copy"]},
             expiration_date=1_900_000_000_000,
             max_sessions=2,
+            quota_size=10_000_000,
+            quota_files=50,
             upload_bandwidth=100,
             download_bandwidth=200,
             filters={"allowed_ip": ["10.0.0.0/8"], "ftp_security": 1},
@@ -166,6 +169,7 @@ def test_a_user_of_sftpgo(importer):
     )
     assert record.rights == PRESETS["read"] | {Right.CREATE, Right.OVERWRITE, Right.APPEND}
     assert (record.max_sessions, record.rate_up, record.rate_down) == (2, 102400, 204800)
+    assert (record.quota_bytes, record.quota_files) == (10_000_000, 50)
     assert str(record.networks[0]) == "10.0.0.0/8"
     assert record.expires.isoformat() == "2030-03-16"
     assert record.tls_required

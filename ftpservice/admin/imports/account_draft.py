@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -28,7 +28,6 @@ EVERYWHERE: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 NUMBER = re.compile(r"[0-9]{1,18}")
 SCHEME_PREFIX = re.compile(r"\{[A-Z0-9.-]+\}(?=\$)")
 """Dovecot and LDAP write ``{CRYPT}$6$...``."""
-RECORD_FIELDS = {each.name for each in fields(AccountRecord)}
 UNUSABLE_HASHES = DecoyHashes()
 
 
@@ -108,13 +107,6 @@ class AccountDraft:
         else:
             escaped = path.replace("\\", "\\\\").replace(":", "\\:")
             self.values["root"] = parse_root(f"local:{escaped}")
-
-    def set_quota(self, key: str, value: int, text: str) -> None:
-        """Set ``quota_bytes`` or ``quota_files``, if accounts have it."""
-        if key in RECORD_FIELDS:
-            self.values[key] = value
-        else:
-            self.warn(f"{text} is not carried over")
 
     def set_networks(self, allowed: Iterable[str], refused: Iterable[str]) -> None:
         """Set the networks of logins: all of ``allowed`` (all addresses if none) but ``refused``.

@@ -103,7 +103,7 @@ def _set_pureftpd_quota(draft: AccountDraft, values: Mapping[str, str]) -> None:
     for key in ("quota_files", "quota_bytes"):
         number, unit = whole_number(values[key], "the quota"), key.removeprefix("quota_")
         if number:
-            draft.set_quota(key, number, f"the quota of {number} {unit}")
+            draft.values[key] = number
         elif values[key]:
             draft.lock(f"its quota is 0 {unit}")
 

@@ -204,7 +204,7 @@ def _read_limits(draft: AccountDraft, user: Mapping[str, Any]) -> None:
     for key, field in (("quota_size", "quota_bytes"), ("quota_files", "quota_files")):
         quota = _number(user, key)
         if quota:
-            draft.set_quota(field, quota, f"the quota of {quota} {field.removeprefix('quota_')}")
+            draft.values[field] = quota
 
 
 def _read_groups(draft: AccountDraft, user: Mapping[str, Any]) -> None:
