@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from ftpservice.wire.units import checked_path, require_amounts
 from ftpservice_client.trust import Trust
 
 __all__ = ["ExplicitTLS", "Settings"]
@@ -24,7 +25,11 @@ class ExplicitTLS(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Timeouts, retries, trust and limits; may be shared by any number of clients."""
+    """Timeouts, retries, trust and limits; may be shared by any number of clients.
+
+    ``netrc`` may be a `str`, and ``explicit_tls`` the value of its enum. Raises `TypeError` or
+    `ValueError` for a malformed value.
+    """
 
     timeout: float = 30.0
     """Seconds to wait for a connection, a handshake or a reply; 0: no limit."""
@@ -51,6 +56,17 @@ class Settings:
     in plaintext."""
     plaintext_data: bool = False
     """Whether data connections are not encrypted (PROT C) when the control connection is."""
+
+    def __post_init__(self) -> None:
+        require_amounts(self, float, "timeout", "stall_timeout", "backoff")
+        require_amounts(self, int, "retries", "memory_limit")
+        if not isinstance(self.trust, Trust):
+            raise TypeError(f"trust is a Trust, not {self.trust!r}")
+        if self.warn is not None and not callable(self.warn):
+            raise TypeError(f"warn is a function, not {self.warn!r}")
+        if self.netrc is not None:
+            object.__setattr__(self, "netrc", checked_path("netrc", self.netrc))
+        object.__setattr__(self, "explicit_tls", ExplicitTLS(self.explicit_tls))
 
     def emit_warning(self, line: str) -> None:
         """Call ``warn``, if it is set."""

@@ -58,7 +58,7 @@ QUOTING_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A server, the account, and the initial directory."""
+    """A server, the account, and the initial directory; raises `TypeError` for a wrong type."""
 
     scheme: Scheme
     host: str
@@ -69,6 +69,11 @@ class Destination:
     password: str | None = field(default=None, repr=False)
     path: str = ""
     """The directory to change to after the login; empty: none. Absolute with a leading ``/``."""
+
+    def __post_init__(self) -> None:
+        for name, kind in (("scheme", Scheme), ("host", str), ("port", int), ("user", str)):
+            if not isinstance(value := getattr(self, name), kind):
+                raise TypeError(f"{name} is of type {kind.__name__}, not {value!r}")
 
     def as_user(self, user: str, password: str) -> Destination:
         """Return the destination with another user and password."""
@@ -86,6 +91,8 @@ def parse_url(url: str) -> Destination:
     ``%XX`` stands for bytes of UTF-8. The path is relative to the directory after the login (RFC
     1738 §3.2.2): ``ftp://host/in`` is ``in`` there, ``ftp://host//in`` is ``/in``.
     """
+    if not isinstance(url, str):
+        raise TypeError(f"a URL is a str, not {type(url).__name__}")
     try:
         parts = urlsplit(checked_argument(url))  # urlsplit would silently drop line ends
     except InvalidArgument:

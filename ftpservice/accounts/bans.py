@@ -24,6 +24,7 @@ from ftpservice.accounts.networks import (
     is_in_networks,
 )
 from ftpservice.events import Event, LoginFailed, LoginRefusal
+from ftpservice.wire.units import require_amounts
 
 __all__ = ["Ban", "BanList", "BanRules", "parse_networks"]
 
@@ -46,12 +47,15 @@ DENIED_TEXT = "Connections from your address are not allowed."
 
 @dataclass(frozen=True)
 class BanRules:
-    """When an address is banned by itself."""
+    """When an address is banned by itself; raises `TypeError` or `ValueError` for no number."""
 
     limit: float = 0.0
     """Points; 0 for never."""
     seconds: float = 600.0
     """Duration of the first ban."""
+
+    def __post_init__(self) -> None:
+        require_amounts(self, float, "limit", "seconds")
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ class BanList:
 
     def ban(self, network: Network, seconds: float | None = None, reason: str = "") -> Ban:
         """Ban a network for ``seconds``, or until it is lifted."""
+        if not isinstance(network, Network):
+            raise TypeError(f"network is an IPv4Network or IPv6Network, not {network!r}")
         now = self._seconds()
         until = math.inf if seconds is None else now + seconds
         ban = Ban(network, reason or "by an administrator", now, until)

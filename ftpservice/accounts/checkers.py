@@ -126,6 +126,8 @@ class PasswordFileChecker:
         today: Callable[[], date] = date.today,
         store: IAccountStore | None = None,
     ) -> None:
+        if not isinstance(file, PasswordFile):
+            raise TypeError(f"file is a PasswordFile, not {file!r}")
         self.file = file
         self._store = store
         self._upgrades: HashUpgrades | None = None

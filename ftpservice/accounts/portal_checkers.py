@@ -72,7 +72,7 @@ class UnusableChecker(ValueError):
 def portal_checkers(checkers: Iterable[ICredentialsChecker]) -> list[ICredentialsChecker]:
     """Return the checkers to register with a ``Portal``; they call these ones in this order.
 
-    Raises `UnusableChecker`.
+    Raises `UnusableChecker`, also for an object that is not a checker.
     """
     passwords: list[ICredentialsChecker] = []
     certified: list[ICredentialsChecker] = []
@@ -90,7 +90,9 @@ def portal_checkers(checkers: Iterable[ICredentialsChecker]) -> list[ICredential
 
 
 def _require_usable(checker: ICredentialsChecker) -> None:
-    kinds = checker.credentialInterfaces
+    kinds = getattr(checker, "credentialInterfaces", None)
+    if kinds is None or isinstance(checker, type):
+        raise UnusableChecker(f"{checker!r} is not an object with ICredentialsChecker")
     if IUsernamePassword not in kinds and IAnonymous not in kinds:
         name = type(checker).__name__
         raise UnusableChecker(f"{name} checks neither passwords nor anonymous logins")

@@ -65,6 +65,7 @@ class Realm:
     A name without a record, which another checker has accepted, gets ``default_rights`` on the
     root of ``source``. Anonymous users get the directory ``anonymous``; None refuses them.
     ``open_source`` opens the storage strings of records; it raises `ValueError` or `OSError`.
+    Raises `TypeError` for a source that is none, such as a storage string.
     """
 
     def __init__(
@@ -76,8 +77,15 @@ class Realm:
         anonymous: VirtualPath | None = None,
         default_rights: frozenset[Right] = PRESETS["full"],
     ) -> None:
+        if not IStorageSource.providedBy(source):
+            raise TypeError(f"source is an IStorageSource (see build_source), not {source!r}")
+        if isinstance(default_rights, str):
+            raise TypeError(f"default_rights is a set of Right, not {default_rights!r}")
         self._source = source
         self._records = tuple(records)
+        for one in self._records:
+            if not IAccountRecords.providedBy(one):
+                raise TypeError(f"records contains {one!r}, which is not an IAccountRecords")
         self._open_source = open_source
         self._anonymous = anonymous
         self._default_rights = default_rights

@@ -82,6 +82,8 @@ class FTPFactory(ftp.FTPFactory):
         attempts: LoginAttempts | None = None,
         event_sink: EventSink | None = None,
     ) -> None:
+        if settings is not None and not isinstance(settings, SessionSettings):
+            raise TypeError(f"settings is a SessionSettings, not {settings!r}")
         super().__init__(portal, self.userAnonymous)
         self.reactor = reactor
         self.event_sink = event_sink or EventSink(EventStream(_log_failure))
@@ -122,8 +124,8 @@ class FTPFactory(ftp.FTPFactory):
 
     def _current_settings(self) -> SessionSettings:
         """Return the settings with the current values of Twisted's attributes."""
-        ports = list(self.passivePortRange)
-        passive = (min(ports), max(ports)) if any(ports) else None
+        ports = [port for port in self.passivePortRange if port]
+        passive = (min(ports), max(ports)) if ports else None
         return replace(
             self._settings,
             anonymous=self.allowAnonymous,

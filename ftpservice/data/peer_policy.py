@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 
 from ftpservice.wire.addresses import canonical_host, same_host
+from ftpservice.wire.units import require_amounts
 
 __all__ = [
     "AddressRule",
@@ -16,6 +17,7 @@ __all__ = [
     "parse_port_range",
 ]
 
+MAX_PORT = 65535
 MIN_ACTIVE_PORT = 1024
 """Lower ports belong to services; no client listens there (RFC 2577 §3)."""
 PORT_RANGE = re.compile(r"([0-9]{1,5})(?:\s*[-:]\s*([0-9]{1,5}))?", re.ASCII)
@@ -35,7 +37,10 @@ class AddressRule:
 
 @dataclass(frozen=True, slots=True)
 class DataSettings:
-    """Ports, addresses and timeouts; seconds, 0 for no timeout."""
+    """Ports, addresses and timeouts; seconds, 0 for no timeout.
+
+    Raises `TypeError` or `ValueError` for a malformed value.
+    """
 
     passive_ports: tuple[int, int] | None = None
     """First and last; ``None`` for any port."""
@@ -51,6 +56,29 @@ class DataSettings:
     allow_truncated: bool = False
     """Whether an upload may end without close_notify under TLS."""
 
+    def __post_init__(self) -> None:
+        if self.passive_ports is not None:
+            object.__setattr__(self, "passive_ports", _first_and_last(self.passive_ports))
+        if not isinstance(self.passive_addresses, (tuple, list)) or not all(
+            isinstance(rule, AddressRule) for rule in self.passive_addresses
+        ):
+            raise TypeError(
+                "passive_addresses is a tuple of AddressRule (parse_address_rule returns one),"
+                f" not {self.passive_addresses!r}"
+            )
+        require_amounts(self, float, "data_timeout", "stall_timeout", "handshake_timeout")
+
+
+def _first_and_last(ports: object) -> tuple[int, int]:
+    if isinstance(ports, (tuple, list)) and [type(port) for port in ports] == [int, int]:
+        first, last = ports
+        if 1 <= first <= last <= MAX_PORT:
+            return first, last
+    raise ValueError(
+        f"passive_ports is {ports!r}; it has to be the first and the last port, from 1 to"
+        f" {MAX_PORT}, such as (50000, 50099), or None"
+    )
+
 
 def parse_port_range(text: str) -> tuple[int, int]:
     """Read ``50000-50100`` or ``50000``; raises `ValueError`."""
@@ -58,7 +86,7 @@ def parse_port_range(text: str) -> tuple[int, int]:
     if match is None:
         raise ValueError(f"{text!r} is not a range of ports, as 50000-50100 is")
     first, last = int(match[1]), int(match[2] or match[1])
-    if not 1 <= first <= last <= 65535:
+    if not 1 <= first <= last <= MAX_PORT:
         raise ValueError(f"{text!r} is not a range of ports from 1 to 65535, the lower one first")
     return first, last
 

@@ -9,6 +9,7 @@ from enum import Enum
 from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.wire.addresses import is_loopback
 from ftpservice.wire.replies import Reply
+from ftpservice.wire.units import require_amounts
 
 __all__ = ["NO_TLS_POLICY", "ControlTLS", "DataTLS", "TLSPolicy", "TLSState", "TLSSwitch"]
 
@@ -35,7 +36,10 @@ class DataTLS(Enum):
 
 @dataclass(frozen=True)
 class TLSPolicy:
-    """The settings of TLS."""
+    """The settings of TLS; ``control`` and ``data`` may be given as the values of their enums.
+
+    Raises `TypeError` or `ValueError` for a malformed value.
+    """
 
     control: ControlTLS = ControlTLS.OFFERED
     data: DataTLS = DataTLS.OFFERED
@@ -45,6 +49,11 @@ class TLSPolicy:
     """Whether a client may leave TLS with CCC."""
     handshake_timeout: float = 20.0
     """Seconds; 0 for no timeout."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "control", ControlTLS(self.control))
+        object.__setattr__(self, "data", DataTLS(self.data))
+        require_amounts(self, float, "handshake_timeout")
 
     def allows_password(self, secured: bool, host: str | None) -> bool:
         """Return whether a client at ``host`` (None: a UNIX socket) may log in with a password."""

@@ -58,6 +58,11 @@ class MemoryFiles:
     def __init__(self, accounts: Mapping[str, str], rights: str) -> None:
         self.storage = MemoryStorage()
         """The files: an `IStorage`."""
+        if not isinstance(accounts, Mapping):
+            raise TypeError(f"accounts is a mapping of passwords by user name, not {accounts!r}")
+        for text in (*accounts, *accounts.values()):
+            if not isinstance(text, str):
+                raise TypeError(f"accounts has names and passwords as str, not {text!r}")
         self._accounts = dict(accounts)
         if rights not in PRESETS:
             raise ValueError(f"unknown rights {rights!r} (known: {', '.join(PRESETS)})")
@@ -124,7 +129,11 @@ class LoopbackService(MemoryFiles):
         *,
         tls: ServerTLS | None = None,
     ) -> None:
-        super().__init__(accounts or {}, rights)
+        super().__init__({} if accounts is None else accounts, rights)
+        if settings is not None and not isinstance(settings, SessionSettings):
+            raise TypeError(f"settings is a SessionSettings, not {settings!r}")
+        if tls is not None and not isinstance(tls, ServerTLS):
+            raise TypeError(f"tls is a ServerTLS (ServerTLS.load returns one), not {tls!r}")
         self._settings = settings
         self._tls = tls
         self._listening: Any = None

@@ -1,10 +1,13 @@
-"""Sizes and durations as users write them: ``10M``, ``7d``."""
+"""Values of settings: as users write them (``10M``, ``7d``), and checks of what programs pass."""
 
 from __future__ import annotations
 
 import re
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
-__all__ = ["parse_duration", "parse_size"]
+__all__ = ["checked_path", "parse_duration", "parse_size", "require_amounts"]
 
 SIZE_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 DURATION_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
@@ -33,3 +36,23 @@ def parse_duration(text: str) -> float:
     if match is None:
         raise ValueError(f"not a duration: {text!r} (such as 90s, 15m, 12h, 7d)")
     return float(match[1]) * DURATION_UNITS[(match[2] or "")[:1]]
+
+
+def checked_path(name: str, given: Any) -> Path:
+    """Return the path for a `str` or `os.PathLike`; raises `TypeError` with the setting's name."""
+    if not isinstance(given, (str, PathLike)):
+        raise TypeError(f"{name} is the path of a file, not {given!r}")
+    return Path(given)
+
+
+def require_amounts(settings: object, kind: type[int | float], *names: str) -> None:
+    """Raise `TypeError` or `ValueError` unless these attributes are numbers from 0 on.
+
+    ``kind`` is `int` for whole numbers only, or `float`.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if not isinstance(value, (int, kind)) or isinstance(value, bool):
+            raise TypeError(f"{name} is a number ({kind.__name__}), not {value!r}")
+        if not value >= 0:  # nor is NaN
+            raise ValueError(f"{name} is 0 or more, not {value!r}")

@@ -158,3 +158,12 @@ def test_bans_of_an_earlier_run_are_in_force(bans, clock):
     bans.load([Ban(network, "spam", clock.now), Ban(ip_network("203.0.113.5"), "", 0.0, 1.0)])
     assert bans.refusal(STRANGER) == "Your address is banned: spam."
     assert [ban.network for ban in bans.bans()] == [network]
+
+
+def test_malformed_rules_and_networks_are_refused():
+    with pytest.raises(TypeError, match=r"limit is a number .float., not '10'"):
+        BanRules(limit="10")
+    with pytest.raises(ValueError, match="seconds is 0 or more, not -1"):
+        BanRules(seconds=-1)
+    with pytest.raises(TypeError, match=r"network is an IPv4Network .* not '203\.0\.113\.5'"):
+        BanList(lambda: 0.0, BanRules()).ban("203.0.113.5")

@@ -392,3 +392,8 @@ def test_a_costly_hash_is_checked_only_one_at_a_time(checker, path, monkeypatch)
     assert during == [True, b"bob"]
     monkeypatch.setattr(checkers, "verify", nested)
     assert ask(checker, b"alice") == b"alice"
+
+
+def test_a_path_in_place_of_a_password_file_is_refused():
+    with pytest.raises(TypeError, match=r"file is a PasswordFile, not 'passwd\.db'"):
+        PasswordFileChecker("passwd.db")

@@ -368,3 +368,10 @@ def test_too_many_logins_are_no_answer_about_a_certificate():
 
 def test_without_checkers_of_certificates_there_is_no_combined_one():
     assert len(portal_checkers([Answering(b"ann")])) == 1
+
+
+def test_what_is_no_checker_is_refused_by_name():
+    for wrong in (None, "passwd:passwd.db", FilePasswordDB):
+        with pytest.raises(UnusableChecker, match="is not an object with ICredentials") as caught:
+            portal_checkers([wrong])
+        assert repr(wrong) in str(caught.value)

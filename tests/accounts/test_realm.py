@@ -291,3 +291,17 @@ def test_the_use_of_any_account_can_be_shown_and_counted_again():
     assert tuple(result(realm.quota_of("ben"))) == (0, 2, None, None)
     assert result(realm.quota_of("nobody")) is None
     result(realm.stop())
+
+
+@pytest.mark.parametrize(
+    ("source", "records", "rights", "shown"),
+    [
+        ("memory:", (), PRESETS["full"], "source is an IStorageSource .*, not 'memory:'"),
+        (None, (), PRESETS["full"], "source is an IStorageSource .*, not None"),
+        (Source(), ({"ann": 1},), PRESETS["full"], "records contains {'ann': 1}, which is not an"),
+        (Source(), (), "read", "default_rights is a set of Right, not 'read'"),
+    ],
+)
+def test_malformed_arguments_are_refused_by_name(source, records, rights, shown):
+    with pytest.raises(TypeError, match=shown):
+        Realm(source, records, open_source=lambda _text: Source(), default_rights=rights)

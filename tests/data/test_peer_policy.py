@@ -4,6 +4,7 @@ import pytest
 
 from ftpservice.data.peer_policy import (
     AddressRule,
+    DataSettings,
     PeerPolicy,
     parse_address_rule,
     parse_port_range,
@@ -95,3 +96,31 @@ class TestPeerPolicy:
     def test_connections_are_made_to_the_peer_only(self):
         assert PeerPolicy("192.0.2.1").may_connect("192.0.2.1", 1024)
         assert not PeerPolicy("192.0.2.1").may_connect("192.0.2.2", 2000)
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        *("50000-50099", 50000, (50000,), (50099, 50000), (0, 10), (1, 65536), ("1", "2")),
+        *((1, 2, 3), range(50000, 50100), (True, 5), (1.0, 2.0)),
+    ],
+)
+def test_malformed_passive_ports_are_refused_with_their_value(ports):
+    with pytest.raises(ValueError, match="passive_ports is ") as caught:
+        DataSettings(passive_ports=ports)
+    assert repr(ports) in str(caught.value)
+
+
+def test_passive_ports_are_the_first_and_the_last():
+    assert DataSettings(passive_ports=[50000, 50000]).passive_ports == (50000, 50000)
+    assert DataSettings().passive_ports is None
+
+
+def test_malformed_data_settings_are_refused_by_name():
+    for rules in ("203.0.113.5", ("203.0.113.5",)):
+        with pytest.raises(TypeError, match=r"passive_addresses is a tuple .*'203\.0\.113\.5'"):
+            DataSettings(passive_addresses=rules)
+    with pytest.raises(TypeError, match=r"data_timeout is a number .*'30'"):
+        DataSettings(data_timeout="30")
+    with pytest.raises(ValueError, match="stall_timeout is 0 or more, not -1"):
+        DataSettings(stall_timeout=-1)

@@ -76,3 +76,15 @@ def test_data_is_never_plaintext_because_the_handshake_is_incomplete() -> None:
         frozenset(),
         None,
     )
+
+
+def test_a_policy_takes_the_values_of_its_enums() -> None:
+    """A string that is only similar to `ControlTLS.REQUIRED` would require nothing."""
+    policy = TLSPolicy("required", "off")  # type: ignore[arg-type]
+    assert policy == TLSPolicy(ControlTLS.REQUIRED, DataTLS.OFF)
+    with pytest.raises(ValueError, match="'always' is not a valid ControlTLS"):
+        TLSPolicy("always")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="True is not a valid DataTLS"):
+        TLSPolicy(data=True)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="handshake_timeout is 0 or more, not -1"):
+        TLSPolicy(handshake_timeout=-1)

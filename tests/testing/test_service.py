@@ -109,3 +109,20 @@ for _ in range(2):
     )
     assert ended.stdout.splitlines() == 2 * ["content", "b'12' 2", "2"], ended.stderr
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"accounts": ["ann"]}, r"accounts is a mapping of passwords .* not \['ann'\]"),
+        (
+            {"accounts": {"ann": b"secret"}},
+            "accounts has names .* as str, not b'secret'",
+        ),
+        ({"settings": {"max_sessions": 1}}, "settings is a SessionSettings, not {"),
+        ({"tls": "ftp.pem"}, r"tls is a ServerTLS .*, not 'ftp\.pem'"),
+    ],
+)
+def test_malformed_arguments_are_refused_by_name(given, shown):
+    with pytest.raises(TypeError, match=shown):
+        LoopbackService(**given)

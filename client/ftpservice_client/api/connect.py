@@ -73,7 +73,7 @@ def connect_without_login(
     `PendingLogin.log_in` logs in. Raises `BadURL`, `CannotConnect`, `CertificateNotTrusted`, and
     `Unsupported` for the simple protocol, which has no such state.
     """
-    greeted = Deferred.fromCoroutine(_connect_without_login(url, reactor, settings or Settings()))
+    greeted = Deferred.fromCoroutine(_connect_without_login(url, reactor, _settings(settings)))
     return with_timeout(greeted, timeout, reactor)
 
 
@@ -90,7 +90,7 @@ def connect(
     connection. Raises `BadURL`, `CannotConnect`, `AuthenticationFailed`, `CertificateNotTrusted`,
     `NotFound` and other `ClientError`s.
     """
-    connected = Deferred.fromCoroutine(_connect(url, reactor, settings or Settings()))
+    connected = Deferred.fromCoroutine(_connect(url, reactor, _settings(settings)))
     return with_timeout(connected, timeout, reactor)
 
 
@@ -108,7 +108,7 @@ def connect_endpoint(
     endpoint that makes Twisted's TCP connections. FTP data connections go to the host to which the
     endpoint connects.
     """
-    settings = settings or Settings()
+    settings = _settings(settings)
     connected = Deferred.fromCoroutine(_connect(destination, reactor, settings, endpoint))
     return with_timeout(connected, timeout, reactor)
 
@@ -127,14 +127,24 @@ def connect_pool(
     it was idle is replaced. All have the same current directory. Calls do not run in order: wait
     for a call on which another depends.
     """
-    connected = Deferred.fromCoroutine(_connect_pool(url, size, reactor, settings or Settings()))
+    connected = Deferred.fromCoroutine(_connect_pool(url, size, reactor, _settings(settings)))
     return with_timeout(connected, timeout, reactor)
+
+
+def _settings(given: Settings | None) -> Settings:
+    if given is not None and not isinstance(given, Settings):
+        raise TypeError(f"settings is a Settings, not {given!r}")
+    return given or Settings()
+
+
+def _destination(url: str | Destination) -> Destination:
+    return url if isinstance(url, Destination) else parse_url(url)
 
 
 async def _connect_pool(
     url: str | Destination, size: int, reactor: Any, settings: Settings
 ) -> Client:
-    destination = parse_url(url) if isinstance(url, str) else url
+    destination = _destination(url)
     sessions = SessionPool(reactor, settings, SessionFactory(reactor, destination, settings), size)
     await sessions.open()
     return Client(sessions)
@@ -146,7 +156,9 @@ async def _connect(
     settings: Settings,
     endpoint: IStreamClientEndpoint | None = None,
 ) -> Client:
-    destination = parse_url(url) if isinstance(url, str) else url
+    destination = _destination(url)
+    if endpoint is not None and not IStreamClientEndpoint.providedBy(endpoint):
+        raise TypeError(f"endpoint is an IStreamClientEndpoint, not {endpoint!r}")
     return await _open_client(SessionFactory(reactor, destination, settings, endpoint))
 
 
@@ -159,7 +171,7 @@ async def _open_client(factory: SessionFactory) -> Client:
 async def _connect_without_login(
     url: str | Destination, reactor: Any, settings: Settings
 ) -> PendingLogin:
-    destination = parse_url(url) if isinstance(url, str) else url
+    destination = _destination(url)
     if destination.scheme.is_simple:
         raise Unsupported("the simple protocol cannot connect without a login")
     factory = SessionFactory(reactor, destination, settings)

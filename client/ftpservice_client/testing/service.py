@@ -100,7 +100,7 @@ class MemoryService(MemoryFiles):
         rights: str = "full",
         settings: SessionSettings | None = None,
     ) -> None:
-        super().__init__(accounts or {}, rights)
+        super().__init__({} if accounts is None else accounts, rights)
         self.network = MemoryNetwork()
         """To be passed as the reactor."""
         factory = self._new_factory(self.network, settings)

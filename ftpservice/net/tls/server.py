@@ -30,6 +30,7 @@ from ftpservice.net.tls.certificate_file import (
     read_pem_file,
     warn_if_exposed,
 )
+from ftpservice.wire.units import checked_path
 
 __all__ = [
     "CertificateError",
@@ -47,11 +48,15 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 KERNEL_TLS = getattr(ssl, "OP_ENABLE_KTLS", 0)
 """From CPython 3.12 on; OpenSSL uses it where it was built for it and the kernel has it."""
 ALPN = "ftp"
+PAIRS_TEXT = "a tuple of pairs: (chain, key), or (chain, None) if the key is in the same file"
 
 
 @dataclass(frozen=True)
 class TLSFiles:
-    """The files of the certificates."""
+    """The files of the certificates; paths may be given as `str`.
+
+    Raises `TypeError` for what is no path.
+    """
 
     certificates: tuple[tuple[Path, Path | None], ...]
     """Chain and key in PEM.
@@ -60,6 +65,23 @@ class TLSFiles:
     """
     client_ca: Path | None = None
     """The authorities whose client certificates are accepted; None: none is requested."""
+
+    def __post_init__(self) -> None:
+        given: object = self.certificates
+        if not isinstance(given, (tuple, list)):
+            raise TypeError(f"certificates is {given!r}, not {PAIRS_TEXT}")
+        object.__setattr__(self, "certificates", tuple(map(_pair_of_paths, given)))
+        if self.client_ca is not None:
+            object.__setattr__(self, "client_ca", checked_path("client_ca", self.client_ca))
+
+
+def _pair_of_paths(pair: Any) -> tuple[Path, Path | None]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"certificates contains {pair!r}, and has to be {PAIRS_TEXT}")
+    chain, key = pair
+    return checked_path("certificates", chain), None if key is None else checked_path(
+        "certificates", key
+    )
 
 
 class TLSContexts:
@@ -186,6 +208,8 @@ class ServerTLS:
     @classmethod
     def load(cls, files: TLSFiles) -> ServerTLS:
         """Read the files (blocks); raises `CertificateError`."""
+        if not isinstance(files, TLSFiles):
+            raise TypeError(f"files is a TLSFiles, not {files!r}")
         return cls(files, load_contexts(files))
 
     @property

@@ -346,3 +346,30 @@ def test_a_key_that_everybody_can_read_is_warned_about_at_every_reading(
         f"run chmod o= {key}"
     )
     assert lines == ([expected] * 2 if word else [])
+
+
+def test_paths_may_be_strings():
+    files = TLSFiles([("ftp.pem", None), (Path("other.pem"), "other.key")], "ca.pem")
+    assert files == TLSFiles(
+        ((Path("ftp.pem"), None), (Path("other.pem"), Path("other.key"))), Path("ca.pem")
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (("ftp.pem",), r"is 'ftp\.pem', not a tuple of pairs"),
+        ((("ftp.pem", None),), "contains 'ftp.pem', and has to be a tuple of pairs"),
+        (((("ftp.pem",),),), r"contains \('ftp.pem',\), and"),
+        ((((5, None),),), "certificates is the path of a file, not 5"),
+        (((), 7), "client_ca is the path of a file, not 7"),
+    ],
+)
+def test_what_is_no_file_is_refused_by_name(given, shown):
+    with pytest.raises(TypeError, match=shown):
+        TLSFiles(*given)
+
+
+def test_a_server_is_loaded_from_tls_files_only():
+    with pytest.raises(TypeError, match=r"files is a TLSFiles, not 'ftp\.pem'"):
+        ServerTLS.load("ftp.pem")
