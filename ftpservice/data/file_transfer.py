@@ -19,7 +19,7 @@ from ftpservice.stream.connection import (
     SMALL_FILE_SIZE,
     StreamConnection,
     TransferAborted,
-    receive_to_file,
+    read_then_splice,
 )
 from ftpservice.stream.pump import pump_from_connection, pump_to_connection
 from ftpservice.stream.rate_limit import RateLimiters
@@ -92,7 +92,7 @@ def receive_file(
         return pump_from_connection(connection, writing.write)
     target = ISpliceTarget(writing, None)
     with_descriptor = None if target is None else target.with_descriptor
-    return receive_to_file(connection, writing.write, with_descriptor)
+    return read_then_splice(connection, writing.write, with_descriptor)
 
 
 async def _receive_text(connection: TransferStream, writing: IWriting, text: TextFormat) -> int:

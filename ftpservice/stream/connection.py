@@ -35,7 +35,7 @@ __all__ = [
     "StreamConnection",
     "TransferAborted",
     "TransferStalled",
-    "receive_to_file",
+    "read_then_splice",
 ]
 
 SMALL_FILE_SIZE = 64 * 1024
@@ -252,12 +252,12 @@ class StreamConnection(Protocol):
             self._closing.stop()
 
 
-async def receive_to_file(
+async def read_then_splice(
     connection: StreamConnection,
     write: Callable[[bytes], Awaitable[None]],
     with_descriptor: RunWithDescriptor | None,
 ) -> int:
-    """Write what arrives until the peer's FIN; returns the number of bytes.
+    """Write what arrives until the peer's FIN, small files by reading; returns the number of bytes.
 
     Beyond `SMALL_FILE_SIZE` a thread splices into the file (``with_descriptor``); with None, or on
     a transport without a socket, everything goes through ``write``. Raises `TransferAborted`,

@@ -20,7 +20,7 @@ from ftpservice_client.interfaces import (
     UploadPosition,
     UploadSource,
 )
-from ftpservice_client.local.copy import ExcessData, receive_into, send_from
+from ftpservice_client.local.connection_transfer import ExcessData, receive_into, send_from
 
 __all__ = ["FTPFiles"]
 

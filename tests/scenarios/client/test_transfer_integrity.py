@@ -18,7 +18,7 @@ from ftpservice_client import (
 )
 from ftpservice_client.errors import ServerRefused
 from ftpservice_client.interfaces import OVERLAP_SIZE
-from ftpservice_client.local.copy import MAX_EXCESS_SIZE
+from ftpservice_client.local.connection_transfer import MAX_EXCESS_SIZE
 from ftpservice_client.testing.service import Fault, MemoryService
 from tests.support.scripted_server import ScriptedServer, outcome
 

@@ -1,8 +1,8 @@
-"""From a connection to a target, and from a source to a connection, by the fastest way there is."""
+"""Transfers between a data connection and a local target or source, by the fastest way."""
 
 from __future__ import annotations
 
-from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection, receive_to_file
+from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection, read_then_splice
 from ftpservice.stream.pump import pump_to_connection
 from ftpservice.stream.splice import Turn, TurnResult
 from ftpservice_client.errors import VerificationFailed
@@ -24,7 +24,7 @@ async def receive_into(target: DownloadTarget, data: StreamConnection, most: int
     Returns the number of bytes received. Raises `ExcessData` if there are far more than ``most``.
     """
     if most is None:
-        return await receive_to_file(data, target.write, target.with_descriptor)
+        return await read_then_splice(data, target.write, target.with_descriptor)
     before, end, limit = data.moved, target.written + max(0, most), most
     moved = 0
 
@@ -43,7 +43,7 @@ async def receive_into(target: DownloadTarget, data: StreamConnection, most: int
 
     try:
         by_thread = None if target.with_descriptor is None else with_descriptor
-        return await receive_to_file(data, write, by_thread)
+        return await read_then_splice(data, write, by_thread)
     finally:
         if target.with_descriptor is not None and target.written > end:
             await target.truncate(end)
