@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -27,17 +26,6 @@ CONNECT_ERROR_TEXTS = {
 }
 
 
-class PreTLSProtocol(Protocol):
-    """The protocol of a connection until TLS begins on it, as soon as TCP is connected."""
-
-    def __init__(self, connected: Callable[[Any], object]) -> None:
-        self._connected = connected
-
-    def connectionMade(self) -> None:
-        """Pass on the transport."""
-        self._connected(self.transport)
-
-
 class ActiveConnect(ClientFactory):
     """One attempt to connect; ``pending`` is the TLS of the connection, if it is to have any.
 
@@ -57,7 +45,7 @@ class ActiveConnect(ClientFactory):
         self.stream = (
             StreamConnection(reactor, settings.stall_timeout, self._tcp_connected)
             if pending is None
-            else pending.protocol
+            else pending.stream
         )
         self.connected: Deferred[None] = Deferred(self._cancel)
 
@@ -78,7 +66,8 @@ class ActiveConnect(ClientFactory):
 
     def buildProtocol(self, _addr: IAddress | None) -> Protocol:
         """Return the protocol of our end."""
-        return self.stream if self._pending is None else PreTLSProtocol(self._start_tls)
+        pending = self._pending
+        return self.stream if pending is None else pending.protocol_for(self._start_tls)
 
     def _start_tls(self, transport: Any) -> None:
         assert self._pending is not None

@@ -183,7 +183,7 @@ class PassiveChannel(DataChannel):
         if self._candidates.is_full:
             listener.stop_watching()
         listener.make_transport = candidate.accept
-        return candidate.protocol
+        return candidate.stream
 
     def _settled(self) -> None:
         """A handshake is complete or has failed: choose, or watch for other connections."""
@@ -201,7 +201,7 @@ class PassiveChannel(DataChannel):
             return
         candidates.choose()
         if candidates.winner is not None:
-            self._accepted, self._data_tls = candidates.winner.protocol, candidates.winner.data_tls
+            self._accepted, self._data_tls = candidates.winner.stream, candidates.winner.data_tls
             self._candidates = None
             listener, self._listener = self._listener, None
             if listener is not None:
@@ -233,7 +233,7 @@ class PassiveChannel(DataChannel):
             pending = PendingDataConnection(self._clock, self._settings, data_tls)
             listener.make_transport = pending.accept
             late.append(pending)
-            return pending.protocol
+            return pending.stream
 
         listener.accept_peer = accept_peer
         listener.close()

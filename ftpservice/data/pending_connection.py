@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IProtocol, IReactorTime
 
-from ftpservice.data.channel import CannotOpenDataConnection
+from ftpservice.data.channel import CLOSED_TEXT, CannotOpenDataConnection
 from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.net.tls.transport import TLSTransport
-from ftpservice.stream.connection import StreamConnection
-from ftpservice.stream.stall_timeout import Wakeup
+from ftpservice.stream.connection import PendingStream, StreamConnection
 
 __all__ = ["PendingDataConnection"]
 
 NOT_RESUMED_TEXT = "its TLS session is not that of the control connection"
 
 
-class PendingDataConnection:
-    """One connection; ``settled`` is called once: it is ready, or has a ``problem``."""
+class PendingDataConnection(PendingStream):
+    """One connection; ``settled`` is called with it once: it is ready, or has a ``problem``."""
+
+    error: CannotOpenDataConnection | None
 
     def __init__(
         self,
@@ -35,20 +37,20 @@ class PendingDataConnection:
         data_tls: DataTLSContext,
         settled: Callable[[PendingDataConnection], object] = bool,
     ) -> None:
-        self.is_ready = False
-        """Whether the handshake is complete and a transfer can begin."""
+        super().__init__(clock, StreamConnection(clock, settings.stall_timeout))
         self.is_resumed = False
         """Whether it resumed the TLS session of the control connection."""
-        self.problem = ""
-        """Why it cannot be used, for a person."""
         self.since = clock.seconds()
         self.data_tls = data_tls
-        self._clock = clock
         self._settings = settings
-        self._settled: Callable[[PendingDataConnection], object] | None = settled
-        self.protocol = StreamConnection(clock, settings.stall_timeout)
-        self.protocol.accepts_truncated_tls = settings.allow_truncated
-        self.protocol.when_lost = self._lost
+        self.when_settled = partial(settled, self)
+        self.stream.accepts_truncated_tls = settings.allow_truncated
+        self.stream.when_lost = self._lost
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be used, as text for users; empty if it can."""
+        return "" if self.error is None else self.error.reason
 
     def accept(
         self, own: socket.socket, protocol: IProtocol, peer: tuple[Any, ...], reactor: Any
@@ -58,61 +60,49 @@ class PendingDataConnection:
 
     def start_tls(self, transport: Any) -> None:
         """Begin TLS on a connection that this side has made."""
-        secured = self.data_tls.start_tls(transport, self.protocol, self._secured)
-        self.protocol.makeConnection(secured)
+        secured = self.data_tls.start_tls(transport, self.stream, self._secured)
+        self.stream.makeConnection(secured)
 
     def continue_handshake(self) -> None:
         """Take the next step of the handshake if bytes of the client have arrived."""
-        data = self.protocol.transport
+        data = self.stream.transport
         assert isinstance(data, TLSTransport)
         data.continue_handshake()
 
     async def connection(self) -> StreamConnection:
         """Wait for the handshake; raises `CannotOpenDataConnection`."""
-        if not self.is_ready and not self.problem:
-            wakeup = Wakeup(self._clock)
-            self._settled = lambda _pending: wakeup.wake_waiter()
-            timeout = self._settings.handshake_timeout
-            try:
-                if not await wakeup.wait(timeout):
-                    self.give_up(f"no TLS in {timeout:g} seconds")
-            except BaseException:
-                self.close_gracefully()
-                raise
-        if self.problem:
-            raise CannotOpenDataConnection(self.problem)
-        return self.protocol
+        self.when_settled = None
+        timeout = self._settings.handshake_timeout
+        late = CannotOpenDataConnection(f"no TLS in {timeout:g} seconds")
+        try:
+            await self.wait_settled(timeout, late)
+        except BaseException:
+            self.close_gracefully()
+            raise
+        return self.stream
 
     def give_up(self, problem: str) -> None:
         """Close the connection for this reason."""
-        self._settle(problem)
+        self.settle(CannotOpenDataConnection(problem))
         self.close_gracefully()
 
     def close_gracefully(self) -> None:
         """Close the connection; ``settled`` is not called any more."""
-        self._settled = None
-        self.problem = self.problem or "the channel is closed"
-        if self.protocol.transport is not None:
-            self.protocol.close_gracefully()
+        self.when_settled = None
+        self.error = self.error or CannotOpenDataConnection(CLOSED_TEXT)
+        if self.stream.transport is not None:
+            self.stream.close_gracefully()
 
     def _secured(self) -> None:
-        data = self.protocol.transport
+        data = self.stream.transport
         assert isinstance(data, TLSTransport)
-        if self.problem:
+        if self.error is not None:
             return
         self.is_resumed = self.data_tls.is_of(data)
         if self._settings.require_session_reuse and not self.is_resumed:
             self.give_up(NOT_RESUMED_TEXT)
         else:
-            self.protocol.when_lost = None
-            self.is_ready = True
-            self._settle("")
+            self.settle()
 
     def _lost(self, reason: str) -> None:
-        self._settle(f"no TLS: {reason}")
-
-    def _settle(self, problem: str) -> None:
-        self.problem = self.problem or problem
-        settled, self._settled = self._settled, None
-        if settled is not None:
-            settled(self)
+        self.settle(CannotOpenDataConnection(f"no TLS: {reason}"))

@@ -4,13 +4,17 @@ Both directions have back-pressure. How a connection ends decides whether a tran
 the kinds of end are kept apart. A FIN is an orderly end, after which our side stays open
 (`IHalfCloseableProtocol`); everything else is a `TransferAborted`. Under TLS an orderly end takes
 the peer's close_notify: an attacker on the path can forge a FIN.
+
+Until the transfer can begin the connection is a `PendingStream`.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
@@ -32,6 +36,7 @@ from ftpservice.stream.splice import RunWithDescriptor
 
 __all__ = [
     "SMALL_FILE_SIZE",
+    "PendingStream",
     "StreamConnection",
     "TransferAborted",
     "TransferStalled",
@@ -250,6 +255,68 @@ class StreamConnection(Protocol):
         self._sender.fail(reason)
         if self._closing is not None:
             self._closing.stop()
+
+
+class PreTLSProtocol(Protocol):
+    """The protocol of a transport until TLS starts on it: as soon as TCP is connected."""
+
+    def __init__(self, start_tls: Callable[[Any], object]) -> None:
+        self._start_tls = start_tls
+
+    def connectionMade(self) -> None:
+        """Start TLS."""
+        self._start_tls(self.transport)
+
+
+class PendingStream:
+    """A connection that is being made, with its TLS handshake if it has one; settles once.
+
+    Both ends of a data connection are of this kind, whichever side connects. ``when_settled`` is
+    called after the outcome is recorded: ready, or an error.
+    """
+
+    is_ready = False
+    """Whether a transfer can begin."""
+    error: Exception | None = None
+    """Why the connection cannot be used."""
+    when_settled: Callable[[], object] | None = None
+    _waiting: Deferred[None] | None = None
+
+    def __init__(self, clock: IReactorTime, stream: StreamConnection) -> None:
+        self.stream = stream
+        self._clock = clock
+
+    def protocol_for(self, start_tls: Callable[[Any], object] | None) -> Protocol:
+        """Return the protocol for the transport; ``start_tls`` is called with it before TLS."""
+        return self.stream if start_tls is None else PreTLSProtocol(start_tls)
+
+    def settle(self, error: Exception | None = None) -> None:
+        """Record the outcome; only the first one counts."""
+        if self.is_ready or self.error is not None:
+            return
+        self.is_ready, self.error = error is None, error
+        self.stream.when_lost = None
+        when_settled, self.when_settled = self.when_settled, None
+        if when_settled is not None:
+            when_settled()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    async def wait_settled(self, seconds: float, late: Exception) -> None:
+        """Wait for the outcome; raises its error: ``late`` after ``seconds`` (0: no limit)."""
+        if not self.is_ready and self.error is None:
+            waiting: Deferred[None] = Deferred()
+            self._waiting = waiting
+            call = self._clock.callLater(seconds, self.settle, late) if seconds else None
+            try:
+                await waiting
+            finally:
+                self._waiting = None
+                if call is not None and call.active():
+                    call.cancel()
+        if self.error is not None:
+            raise self.error
 
 
 async def read_then_splice(

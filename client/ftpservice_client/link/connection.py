@@ -17,7 +17,6 @@ import os
 import socket
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IConnector,
@@ -32,7 +31,7 @@ from zope.interface import implementer
 from ftpservice.net.accepted_tcp import AcceptedTransport
 from ftpservice.net.tls.client import ClientTLS
 from ftpservice.net.tls.handshake import HandshakeError
-from ftpservice.stream.connection import StreamConnection
+from ftpservice.stream.connection import PendingStream, StreamConnection
 from ftpservice.stream.stall_timeout import Wakeup
 from ftpservice.wire.addresses import is_ipv6, same_host
 from ftpservice_client.errors import CannotConnect, ClientError, NetworkError, Timeout
@@ -62,96 +61,76 @@ class ClientConnection(StreamConnection):
         super().connectionLost(reason)
 
 
-class PendingConnection:
+class PendingConnection(PendingStream):
     """A connection that is being made, and its TLS handshake if it has one."""
 
+    stream: ClientConnection
+
     def __init__(self, reactor: Any, settings: Settings, tls: ClientTLS | None) -> None:
+        super().__init__(reactor, ClientConnection(reactor, settings.stall_timeout, self._made))
         self._reactor = reactor
         self._settings = settings
         self._tls = tls
-        self._error: ClientError | None = None
-        self._is_ready = False
-        self._waiting: Deferred[None] | None = None
         self._connected = Wakeup(reactor)
-        self.data = ClientConnection(reactor, settings.stall_timeout, self._made)
-        self.data.when_lost = self._lost
+        self.stream.when_lost = self._lost
 
     def build_protocol(self) -> Protocol:
         """Return the protocol for the transport: the connection itself, or what starts TLS."""
-        return self.data if self._tls is None else _StartTLSProtocol(self._start_tls)
+        return self.protocol_for(None if self._tls is None else self._start_tls)
 
     def _made(self, _data: StreamConnection) -> None:
         if self._tls is None:
-            self._settle(None)
+            self.settle()
         elif self._connected._waiting is not None:
             self._connected.wake_waiter()
 
     def _start_tls(self, transport: Any) -> None:
         assert self._tls is not None
         timeout = self._settings.timeout
-        encrypted = self._tls.start_tls(transport, self.data, self._handshake_done, timeout)
-        self.data.makeConnection(encrypted)
+        encrypted = self._tls.start_tls(transport, self.stream, self._handshake_done, timeout)
+        self.stream.makeConnection(encrypted)
         encrypted.doWrite()  # send the ClientHello now, not in the reactor's next turn
 
     def _handshake_done(self) -> None:
-        transport: Any = self.data.transport
+        transport: Any = self.stream.transport
         try:
             verify_pin(self._settings.trust, transport.peer_certificate)
         except ClientError as error:
-            self._settle(error)
+            self.settle(error)
         else:
-            self._settle(None)
+            self.settle()
 
     def _lost(self, reason: str) -> None:
-        error = self.data.error
+        error = self.stream.error
         if isinstance(error, HandshakeError):
-            self._settle(certificate_error(error))
+            self.settle(certificate_error(error))
         else:
-            self._settle(NetworkError(f"the connection was lost: {reason}"))
-
-    def _settle(self, error: ClientError | None) -> None:
-        """Record the outcome; only the first one counts."""
-        if not self._is_ready and self._error is None:
-            self._is_ready, self._error = error is None, error
-            self.data.when_lost = None
-            if self._connected._waiting is not None:
-                self._connected.wake_waiter()
-            waiting, self._waiting = self._waiting, None
-            if waiting is not None:
-                waiting.callback(None)
+            self.settle(NetworkError(f"the connection was lost: {reason}"))
 
     async def wait_connected(self, seconds: float) -> bool:
         """Wait for TCP, not for TLS; return whether it is connected within ``seconds``."""
-        while self.data.transport is None and self._error is None:
-            if not await self._connected.wait(seconds):
-                return False
-        return self._error is None
+        self.when_settled = self._connected.wake_waiter
+        try:
+            while self.stream.transport is None and self.error is None:
+                if not await self._connected.wait(seconds):
+                    return False
+        finally:
+            self.when_settled = None
+        return self.error is None
 
     async def connection(self) -> ClientConnection:
         """Wait until a transfer can begin.
 
         Raises `CannotConnect`, `Timeout`, `CertificateNotTrusted`, `NetworkError`.
         """
-        if not self._is_ready and self._error is None:
-            waiting: Deferred[None] = Deferred()
-            self._waiting = waiting
-            seconds = self._settings.timeout
-            late = Timeout(f"no connection in {seconds:g} seconds")
-            call = self._reactor.callLater(seconds, self._settle, late) if seconds else None
-            try:
-                await waiting
-            finally:
-                self._waiting = None
-                if call is not None and call.active():
-                    call.cancel()
-        if self._error is not None:
-            raise self._error
-        return self.data
+        seconds = self._settings.timeout
+        await self.wait_settled(seconds, Timeout(f"no connection in {seconds:g} seconds"))
+        return self.stream
 
     @property
     def has_traffic(self) -> bool:
         """Whether any byte was sent or received."""
-        return self.data.transport is not None and self.data.moved > 0
+        return self.stream.transport is not None and self.stream.moved > 0
 
     def abort_if_idle(self, seconds: float) -> IDelayedCall:
         """Abort the connection in ``seconds`` if nothing was sent or received by then."""
@@ -166,29 +145,19 @@ class PendingConnection:
     def abort(self) -> None:
         """Abort the connection (RST), or stop making it."""
         self.stop()
-        if self.data.transport is not None:
-            self.data.abort()
+        if self.stream.transport is not None:
+            self.stream.abort()
         else:
-            self._settle(NetworkError("the data connection was abandoned"))
+            self.settle(NetworkError("the data connection was abandoned"))
 
     def close_gracefully(self) -> None:
         """End the connection (FIN), or stop making it."""
         self.stop()
-        if self.data.transport is not None:
-            self.data.close_gracefully()
+        if self.stream.transport is not None:
+            self.stream.close_gracefully()
 
     def stop(self) -> None:
         """Stop connecting or listening."""
-
-
-class _StartTLSProtocol(Protocol):
-    """The protocol of a plain transport until TLS starts on it."""
-
-    def __init__(self, start: Any) -> None:
-        self._start = start
-
-    def connectionMade(self) -> None:
-        self._start(self.transport)
 
 
 @implementer(IReadWriteDescriptor)
@@ -282,12 +251,12 @@ class PassiveConnection(PendingConnection, ClientFactory):
 
     def _failed(self, reason: str) -> None:
         self.stop()
-        self._settle(CannotConnect(f"no data connection: {reason}"))
+        self.settle(CannotConnect(f"no data connection: {reason}"))
 
     def stop(self) -> None:
         """Stop connecting."""
         connector, self._connector = self._connector, None
-        if connector is not None and self.data.transport is None:
+        if connector is not None and self.stream.transport is None:
             connector.disconnect()
         own, self._socket = self._socket, None
         if own is not None:

@@ -19,7 +19,7 @@ def connecting(reactor, host, port):
 async def test_a_nearby_server_is_connected_at_once(reactor, family, host):
     with socket.create_server((host, 0), family=getattr(socket, family)) as server:
         pending = connecting(reactor, host, server.getsockname()[1])
-        assert pending.data.transport is not None
+        assert pending.stream.transport is not None
         data = await pending.connection()
         assert data.transport.getPeer().port == server.getsockname()[1]
         pending.abort()
@@ -47,7 +47,7 @@ async def test_host_names_are_not_resolved(reactor):
 async def test_stopping_closes_the_socket(reactor):
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         attempts = [connecting(reactor, *server.getsockname()) for _ in range(4)]
-        stuck = [pending for pending in attempts if pending.data.transport is None]
+        stuck = [pending for pending in attempts if pending.stream.transport is None]
         assert stuck
         for pending in stuck:
             assert pending.fileno() >= 0
