@@ -42,6 +42,7 @@ class SimpleServerSession:
         self._registry = registry
         self._secured = secured
         self._is_registered = self._has_place = self._over = self._lost = False
+        self._task: Task[None] | None = None
         self._busy = False
         self._commands_in_turn = 0
         self._finish_reason: str | None = None
@@ -67,8 +68,10 @@ class SimpleServerSession:
         self._is_registered = self._has_place = True
         context.publish(SessionOpened, "simple")
         self._deadline.set(settings.login_timeout)
-        self._task = Task(self._run())
-        self._task.done.addErrback(self._unexpected)
+        task = self._task = Task(self._run())
+        task.done.addErrback(self._unexpected)
+        if self._lost:  # the first read ended the handshake
+            task.cancel()
 
     async def _run(self) -> None:
         try:
@@ -174,7 +177,8 @@ class SimpleServerSession:
             self._deadline.set(self.context.services.settings.idle_timeout)
         else:
             self._end_with(ErrorCode.TIMEOUT, "idle for too long")
-            self._task.cancel()
+            if self._task is not None:
+                self._task.cancel()
 
     @property
     def is_working(self) -> bool:
@@ -245,7 +249,7 @@ class SimpleServerSession:
         self._deadline.clear()
         self.stream.cancel_flush()
         context: SessionContext = self.context
-        if self._is_registered:
+        if self._task is not None:
             self._task.cancel()
         context.forget_login()
         context.portal_login.end()
