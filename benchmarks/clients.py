@@ -89,7 +89,7 @@ def serving(secured: bool) -> Iterator[FileServer]:
     with tempfile.TemporaryDirectory(prefix="clients-", dir=MEMORY) as name:
         server = FileServer(Path(name), free_port(), secured)
         server.served.mkdir()
-        command = "from ftpservice.service.cli import main; main()"
+        command = "from ftpservice.admin.cli import main; main()"
         options = [
             f"--listen=tcp:{server.port}:interface=127.0.0.1",
             "--auth=memory:ann:secret",
