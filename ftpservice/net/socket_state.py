@@ -18,12 +18,15 @@ __all__ = [
     "bytes_acked",
     "bytes_unacked",
     "has_socket_error",
+    "is_established",
     "peer_has_closed",
     "silent_seconds",
     "socket_of",
 ]
 
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
+TCP_ESTABLISHED = 1
+"""Of linux/tcp_states.h; ``tcpi_state`` is the first byte of ``struct tcp_info``."""
 TCP_INFO_BYTES_ACKED = 120
 """Where ``struct tcp_info`` (linux/tcp.h) has ``tcpi_bytes_acked``, 64 bits."""
 
@@ -84,6 +87,21 @@ def peer_has_closed(transport: object) -> bool:
         return False
     except OSError:
         return True
+
+
+def is_established(transport: object) -> bool:
+    """Return whether neither side has ended the connection (FIN, RST); True if not known.
+
+    Bytes that arrived before that may still be unread.
+    """
+    own = socket_of(transport)
+    if own is None:
+        return True
+    try:
+        state = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+    except OSError:
+        return True
+    return state[0] == TCP_ESTABLISHED
 
 
 def has_socket_error(transport: object) -> bool:

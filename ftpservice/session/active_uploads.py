@@ -1,9 +1,11 @@
 """The uploads under way, so that sessions of one account do not replace each other's files.
 
 An upload to a name that another session of the same account is uploading to is refused while that
-upload is alive: its control connection stands and bytes still arrive. Otherwise it is aborted, so
-that a client whose network failed can resume as soon as it is back. Uploads of different accounts
-do not affect each other: the last one that ends is the file.
+upload is alive: its control connection exists and bytes still arrive. Otherwise it is aborted, so
+that a client whose network failed can resume as soon as it is back. If its data connection has
+ended, the new upload waits until what had arrived is stored: a client that reconnects at once is
+faster than that. Uploads of different accounts do not affect each other: the last one that ends is
+the file.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
+from ftpservice.net.socket_state import is_established
 from ftpservice.storage.errors import BeingUploaded
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.paths import VirtualPath
@@ -63,6 +66,13 @@ class ActiveUpload:
         silent = now - self._began if connection is None else connection.silent_seconds()
         return silent >= (TAKEOVER_SECONDS if host == self.host else SILENCE_SECONDS)
 
+    def is_ending(self) -> bool:
+        """Return whether its data connection has ended: no further bytes arrive."""
+        connection = self.connection
+        if connection is None:
+            return False
+        return connection.lost or not is_established(connection.transport)
+
     async def ended(self) -> None:
         """Wait until its transaction is over."""
         waiter: Deferred[None] = Deferred()
@@ -86,14 +96,15 @@ class ActiveUploads:
     async def abort_dead_upload(
         self, key: tuple[str, VirtualPath], host: str | None, now: Callable[[], float]
     ) -> None:
-        """Abort an upload to this name that is dead, and wait for its end.
+        """Abort an upload to this name that is dead, and wait for the end of one that is ending.
 
         Raises `BeingUploaded` if there is one that is alive.
         """
         while (other := self.active.get(key)) is not None:
-            if not other.is_dead_for(host, now()):
+            if other.is_dead_for(host, now()):
+                other.abort()
+            elif not other.is_ending():
                 raise BeingUploaded(key[1])
-            other.abort()
             await other.ended()
 
     async def wait_for_end(self, key: tuple[str, VirtualPath]) -> None:

@@ -3,7 +3,7 @@ import socket
 from twisted.internet.interfaces import ISystemHandle
 from zope.interface import implementer
 
-from ftpservice.net.socket_state import bytes_acked, bytes_unacked, has_socket_error
+from ftpservice.net.socket_state import bytes_acked, bytes_unacked, has_socket_error, is_established
 from tests.support.loopback import send_rst
 
 
@@ -84,3 +84,14 @@ def test_it_knows_nothing_of_other_kinds_of_socket():
         assert bytes_acked(Handle(ours)) == 0
     with socket.create_server(("127.0.0.1", 0)) as listening:
         assert bytes_unacked(Handle(listening)) == 0
+
+
+def test_it_knows_whether_the_peer_has_ended_the_connection():
+    for ends in (lambda theirs: theirs.shutdown(socket.SHUT_WR), send_rst):
+        ours, theirs = pair()
+        with ours, theirs:
+            theirs.sendall(b"unread")
+            assert is_established(Handle(ours))
+            ends(theirs)
+            assert not is_established(Handle(ours))
+    assert is_established(object())

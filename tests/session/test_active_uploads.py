@@ -1,5 +1,8 @@
 """Which sessions may upload to a name that another one uploads to."""
 
+import socket
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
@@ -12,6 +15,8 @@ from ftpservice.session.active_uploads import (
 )
 from ftpservice.storage.errors import BeingUploaded
 from ftpservice.wire.paths import VirtualPath
+from tests.net.test_socket_state import Handle, pair
+from tests.support.loopback import send_rst
 from tests.support.memory_transport import outcome, start
 
 KEY = ("ann", VirtualPath.parse("/a"))
@@ -42,6 +47,34 @@ def test_an_upload_is_aborted_only_after_a_long_silence(host, seconds):
     stage.clock.advance(0.1)
     waiting = stage.second(host)
     assert len(stage.cuts) == 1 and not waiting.called
+    stage.uploads.leave(stage.first)
+    assert outcome(waiting) is None
+
+
+@pytest.mark.parametrize("ends", [lambda theirs: theirs.shutdown(socket.SHUT_WR), send_rst])
+def test_an_upload_whose_data_connection_has_ended_is_waited_for(ends):
+    stage = Stage()
+    ours, theirs = pair()
+    with ours, theirs:
+        stage.first.connection = SimpleNamespace(
+            lost=False, transport=Handle(ours), silent_seconds=lambda: 0.0
+        )
+        theirs.sendall(b"unread")
+        with pytest.raises(BeingUploaded):
+            outcome(stage.second())
+        ends(theirs)
+        waiting = stage.second(AWAY)
+        assert not waiting.called
+        assert stage.cuts == []
+        stage.uploads.leave(stage.first)
+        assert outcome(waiting) is None
+
+
+def test_an_upload_that_is_stored_after_its_data_connection_is_waited_for():
+    stage = Stage()
+    stage.first.connection = SimpleNamespace(lost=True, silent_seconds=lambda: 0.0)
+    waiting = stage.second()
+    assert not waiting.called
     stage.uploads.leave(stage.first)
     assert outcome(waiting) is None
 

@@ -62,15 +62,16 @@ def daemon(directory: Path, *program: str, log: str = "ftp.log") -> Iterator[int
         yield int(path.read_text().rpartition("ftp://127.0.0.1:")[2].partition("/")[0])
     finally:
         os.kill(number, signal.SIGTERM)
-        until(lambda: not (directory / "twistd.pid").exists() or not _lives(number))
+        until(lambda: not _runs(number))
 
 
-def _lives(number: int) -> bool:
+def _runs(number: int) -> bool:
+    """Return whether a process exists and has not ended (a zombie waits for its parent)."""
     try:
-        os.kill(number, 0)
-    except ProcessLookupError:
+        text = Path(f"/proc/{number}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
+    return text.rpartition(")")[2].split()[0] != "Z"
 
 
 def rotated(directory: Path, owner: str) -> None:
