@@ -3,7 +3,7 @@
 What is counted, inside the server's process and for one operation of one client:
 
 - calls: 'call' events of `sys.setprofile` on all threads, so each time a Python function is
-  entered. A coroutine that goes on after it waited is entered anew, and so are all that await it;
+  entered. A coroutine that resumes after a wait is entered anew, and so are all that await it;
   a comprehension is a function in Python 3.11. Functions in C are not counted. The budget is on
   all of them, Twisted's included; "own" are those of the server's package alone (``ftpservice``,
   ``pyftpdlib``); what dataclasses generate counts where the class is written.
@@ -13,12 +13,12 @@ What is counted, inside the server's process and for one operation of one client
 - system calls, by ``strace`` on a second server without the recorder; ``futex`` stands apart, for
   how often threads meet at Python's lock is chance. Without strace both columns stay empty.
 
-A measurement from outside, of an older tree, said 452 calls with 273 crossings in 57 files for a
+A measurement from outside, of an older tree, counted 452 calls with 273 crossings in 57 files for a
 STOR and about 300 calls for a RETR. When this was written they were 479 (449 without what
 dataclasses generate) with 289 crossings, and 302 (288), counting own calls; 728 and 421 counting
-all. So "calls" there fits own calls of this service. For pyftpdlib it said 192 calls, 79 crossings
-and 9 files; here they are 128, 65 and 9, and 246 calls in all: only the files agree, and nothing
-here tells why.
+all. So "calls" there fits own calls of this service. For pyftpdlib it counted 192 calls, 79
+crossings and 9 files; here they are 128, 65 and 9, and 246 calls in all: only the files agree; the
+reason is unknown.
 
 ``client-download`` and ``client-upload`` are 2,048 bytes moved by ``ftpservice_client``, counted
 inside the client's process; "own" is ``ftpservice_client`` there, "shared" what it uses of
@@ -29,7 +29,7 @@ and in ``--json`` the "least" stands beside it, and the range of those that vary
 
 The client of the servers is a blocking socket in this process. After each step it waits until all
 threads of the server sleep, so that nothing depends on what arrives together. The server's clock
-stands still; at the end it goes on by a tenth of a second, and what is due by then belongs to the
+stands still; at the end it advances by a tenth of a second, and what is due by then belongs to the
 operation. Other things that are fixed: the hash seed, no garbage collector, data and FIN of an
 upload in one segment, TLS 1.3, sessions resumed.
 
@@ -175,7 +175,7 @@ class Server:
         return Run([], [line for line in lines if line not in woken[:1]])
 
     def _order(self, order: str) -> Any:
-        """Have the recorder do something, wait until all is at rest, and return its answer."""
+        """Send an order to the recorder, wait until all threads sleep, and return its answer."""
         os.write(self._orders[1], order.encode() + b"\n")
         answer = json.loads(self._heard.readline())
         self.settle()
@@ -282,7 +282,7 @@ class Session:
         return self._control
 
     def say(self, line: str, *codes: int) -> str:
-        """Send a command; return the reply once the server is at rest."""
+        """Send a command; return the reply once the threads of the server sleep."""
         self.control.sendall(line.encode() + b"\r\n")
         reply = self._reply(*codes)
         self._server.settle()
@@ -337,7 +337,7 @@ class Session:
         return end
 
     def _secured(self, plain: socket.socket, session: ssl.SSLSession | None) -> ssl.SSLSocket:
-        """Shake hands, with the server at rest before each answer to it."""
+        """Shake hands; wait before each answer until the threads of the server sleep."""
         end = self._context.wrap_socket(plain, session=session, do_handshake_on_connect=False)
         end.setblocking(False)
         while True:
@@ -527,7 +527,7 @@ def _system_name(line: str) -> str:
 
 
 def _roots(name: str) -> dict[str, str]:
-    """Return the directories of what is told apart, the package itself first."""
+    """Return the directories that are counted separately, the package itself first."""
     packages = sysconfig.get_paths()["purelib"]
     return {
         "own": {

@@ -172,7 +172,7 @@ class Clock:
         return self._counter() if self._now is None else self._now
 
     def advance(self, *, recorded: bool) -> None:
-        """Go on by `STEP`; the reactor, which must be at rest, is woken unrecorded."""
+        """Advance by `STEP`; the reactor, which must be idle, is woken unrecorded."""
         reactor = sys.modules.get("twisted.internet.reactor")
         if reactor is not None:
             self._recorder.is_on, self._then = False, recorded
@@ -193,7 +193,7 @@ def obey(recorder: Recorder, clock: Clock, silent: bool, orders: int, answers: i
             while order := os.read(orders, 100).decode().strip():
                 print(json.dumps(_obeyed(recorder, clock, silent, order)), file=out, flush=True)
     finally:
-        os._exit(1)  # whoever gave orders is gone, perhaps without a word
+        os._exit(1)  # the process that gives orders has ended
 
 
 def _obeyed(recorder: Recorder, clock: Clock, silent: bool, order: str) -> Any:

@@ -134,7 +134,7 @@ class ClientSession(Protocol):
 
 
 class UploadSource(ABC):
-    """The bytes of an upload; opened once, read by one transfer, closed by whoever opened it."""
+    """The bytes of an upload; opened once, read by one transfer, closed by its opener."""
 
     size: int | None = None
     """Number of bytes; None if it is unknown before the end."""

@@ -1,7 +1,7 @@
 """Passwords that were verified before: a repeated login needs neither a hash nor a thread.
 
 An argon2 hash takes tens of milliseconds and a thread. A client that logs in for each file would
-pay it each time, and so would everybody who waits for a check. So after a successful check a keyed
+pay it each time, and delay every login that waits for a check. So after a successful check a keyed
 digest of the name and password is kept in memory (BLAKE2b, a key of this process, never on disk);
 the same name and password are then accepted by comparing two digests, in microseconds. Rules:
 

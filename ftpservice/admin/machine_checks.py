@@ -108,7 +108,7 @@ def check_directory(subject: str, path: str) -> Iterator[Finding]:
 
 
 def reserved_ports() -> set[int]:
-    """Return the ports that the kernel gives to nobody by itself."""
+    """Return the ports that the kernel never assigns automatically."""
     found: set[int] = set()
     try:
         text = (PROC_NET / "ip_local_reserved_ports").read_text(encoding="ascii")

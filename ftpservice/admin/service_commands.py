@@ -146,7 +146,7 @@ def kick(
 @click.command("ban")
 @click.argument("network")
 @click.option("--for", "duration", metavar="TIME", help="Duration, such as 2h; else until 'unban'.")
-@click.option("--reason", metavar="TEXT", help="Reason, which the client is told.")
+@click.option("--reason", metavar="TEXT", help="Reason, which is sent to the client.")
 @service_command
 def ban(
     send: Callable[..., Any],

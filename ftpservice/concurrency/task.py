@@ -52,7 +52,7 @@ class Task(Generic[T]):
         except StopIteration as end:
             self.ended = self.has_returned = True
             self._result = end.value
-        except BaseException:  # noqa: BLE001 - whatever it is, it is for whoever uses `done`
+        except BaseException:  # noqa: BLE001 - every error is passed on by `done`
             self.ended = True
             self.done.errback(Failure())
         else:
@@ -95,7 +95,7 @@ class Task(Generic[T]):
             self._result = end.value
             if self._done is not None and not self._done.called:
                 self._done.callback(end.value)
-        except BaseException:  # noqa: BLE001 - whatever it is, it is for whoever uses `done`
+        except BaseException:  # noqa: BLE001 - every error is passed on by `done`
             self.ended = True
             if not self.done.called:  # who cancelled it has not waited for the tidying up
                 self.done.errback(Failure())

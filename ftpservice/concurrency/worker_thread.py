@@ -42,7 +42,7 @@ def _work(wanted: SimpleQueue[Work | None], done: SimpleQueue[BaseException | No
     while (work := wanted.get()) is not None:
         try:
             work()
-        except BaseException as problem:  # noqa: BLE001 - it is raised by whoever waits
+        except BaseException as problem:  # noqa: BLE001 - it is raised in the thread that waits
             done.put(problem)
         else:
             done.put(None)

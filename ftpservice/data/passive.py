@@ -151,8 +151,8 @@ class PassiveChannel(DataChannel):
             then = min(then, until)
             if now >= then:
                 timeout = self._settings.data_timeout
-                nobody = f"no connection within {timeout:g} seconds"
-                raise CannotOpenDataConnection((candidates and candidates.problem) or nobody)
+                problem = f"no connection within {timeout:g} seconds"
+                raise CannotOpenDataConnection((candidates and candidates.problem) or problem)
         elif now >= until:
             self._close_listener()
         elif now < watched_from:

@@ -85,7 +85,7 @@ class TLSCandidates:
             self._wanted_at = self._clock.seconds()
 
     def choose(self) -> None:
-        """Choose the winner if it is certain now; give up the handshakes that timed out."""
+        """Choose the winner if it is certain now; abort the handshakes that timed out."""
         now = self._clock.seconds()
         timeout = self._settings.handshake_timeout
         for one in tuple(self.handshakes):

@@ -79,7 +79,7 @@ class RequestConnection(LineOnlyReceiver, TimeoutMixin):
             answer = {"ok": True, "result": self._result(line)}
         except BadRequest as error:
             answer = {"ok": False, "error": str(error)}
-        except Exception:  # noqa: BLE001 - the service goes on
+        except Exception:  # noqa: BLE001 - the service must not stop
             log.failure("a request on the control socket failed")
             answer = {"ok": False, "error": "internal error; see the log of the service"}
         self.sendLine(json.dumps(answer).encode())
@@ -164,7 +164,7 @@ class ControlSocket(Service):
 
 
 def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on; raises `CannotStart` if somebody does."""
+    """Remove a socket without a listener; raises `CannotStart` if it has one."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise CannotStart(f"control-socket {path}: there is another file of that name")

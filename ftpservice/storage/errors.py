@@ -93,7 +93,7 @@ class Denied(StorageError):
 
 
 class FilesystemUnsupported(StorageError):
-    """The filesystem cannot do that, whoever requests it."""
+    """The filesystem cannot do that, for any account."""
 
     words = "the filesystem cannot do that"
 

@@ -7,7 +7,7 @@ Rules that callers and wrappers rely on:
 
 - An optional interface is asked for by adapting: ``IHashes(storage, None)``. A wrapper forwards one
   only explicitly (``__conform__``), so no call bypasses it.
-- Whoever opens a listing, a reading or a writing ends it: by ``close``, or by ``commit`` or
+- The caller that opens a listing, a reading or a writing ends it: by ``close``, or by ``commit`` or
   ``abandon``.
 - A cancelled call leaves nothing open: the storage closes a result that arrives too late.
 - Calls on one opened object do not overlap, except ``close`` and ``abandon``. These may come at any

@@ -160,8 +160,8 @@ def remote_path(top: str, path: str) -> str:
 def make_directory_without_links(top: Path, path: str) -> None:
     """Create a directory and those above it, unless they exist (blocks).
 
-    Raises `UnsafePath` if one of them is a link or a file: a mirror never writes through a link,
-    whoever made it.
+    Raises `UnsafePath` if one of them is a link or a file: a mirror never writes through a
+    link.
     """
     with local_errors(top):
         top.mkdir(parents=True, exist_ok=True)

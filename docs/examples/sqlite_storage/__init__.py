@@ -2,7 +2,7 @@
 
 An example for authors of storages, and complete: it passes `StorageContract`. One process may
 have the database open. It keeps no partials of cut uploads, and neither appends nor makes up
-unique names; whoever asks for that is refused with `Unsupported`.
+unique names; such a request raises `Unsupported`.
 """
 
 __all__: list[str] = []

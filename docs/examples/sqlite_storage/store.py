@@ -1,8 +1,8 @@
 """Names and contents in one SQLite database: the blocking side of ``sqlite_storage``.
 
 Everything here is called from one thread. A file's content is a *blob*, a number that its pieces
-carry. A blob is filled first and named afterwards, and a named blob never changes, so whoever
-reads keeps the content that it opened. A blob that neither a name nor a reader has is dropped.
+carry. A blob is filled first and named afterwards, and a named blob never changes, so a
+reader keeps the content that it opened. A blob that neither a name nor a reader has is dropped.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class QuotaLedger:
         self._turns += 1
 
     def end_turn(self) -> None:
-        """Wake whoever waits for what the thread has not used."""
+        """Wake the callers that wait for the space that the thread has not used."""
         self._turns -= 1
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:

@@ -79,7 +79,7 @@ class MeteredUpload:
         await self.inner.write(data)
 
     async def commit(self) -> Entry:
-        """Publish the file; goes on if the call is cancelled, so that the ledgers are right."""
+        """Publish the file; completes even if cancelled, so that the ledgers are right."""
         if self.has_ended:
             entry: Entry = await self.inner.commit()  # raises
             return entry
@@ -111,7 +111,7 @@ class MeteredUpload:
         self._doubt_if_contended()
 
     async def abandon(self) -> None:
-        """End without publishing; goes on if the call is cancelled."""
+        """End without publishing; completes even if cancelled."""
         if not self.has_ended:
             self.has_ended = True
             await run_to_the_end(self._abandon())

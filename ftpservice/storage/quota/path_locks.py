@@ -17,7 +17,7 @@ class PathLocks:
         self._held: dict[Hashable, deque[Deferred[None]]] = {}
 
     def try_acquire(self, key: Hashable) -> bool:
-        """Take a lock that nobody holds; tell whether that succeeded."""
+        """Take a lock if it is free; return whether that succeeded."""
         if key in self._held:
             return False
         self._held[key] = deque()
@@ -31,7 +31,7 @@ class PathLocks:
             await waiter
 
     def release(self, key: Hashable) -> None:
-        """Give a lock to whoever has waited longest."""
+        """Pass a lock to the caller that has waited longest."""
         waiting = self._held[key]
         while waiting:
             waiter = waiting.popleft()
