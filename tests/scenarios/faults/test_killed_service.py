@@ -123,6 +123,28 @@ def test_a_kill_at_a_system_call_of_an_upload(restartable: RestartableService, s
         assert not hidden(restartable.root)
 
 
+@pytest.mark.parametrize("step", ["fchmod:1:before", "rename:1:before", "rename:1:after"])
+def test_a_kill_while_a_small_upload_is_published(
+    restartable: RestartableService, step: str
+) -> None:
+    """It is written and published in one call; the next upload leaves nothing of it behind."""
+    new = noise(4_000, 2)
+    with restartable.open(fault=f"dies:{step}") as service:
+        wire = service.session()
+        data = wire.data()
+        data.sendall(new)
+        data.close()
+        wire.send("STOR a\r\n")
+        assert service.program.ended() == -signal.SIGKILL
+    after = step == "rename:1:after"
+    assert visible(restartable.root) == {"a": new if after else OLD}
+    assert len(hidden(restartable.root)) == (0 if after else 1)
+    with restartable.open() as service:
+        if not after:
+            resume(service, new)
+        assert not hidden(restartable.root)
+
+
 def said(wire: Wire) -> bytes:
     """Return the last reply."""
     received = b""

@@ -61,17 +61,8 @@ class LazyUpload:
         finally:
             self._uploads.lazy_uploads.discard(self)
 
-    def begin_brief(self) -> LocalUpload:
-        """Do what `begin` does for a call that also publishes the file, and then calls `close`.
-
-        Until then the directory counts as one with an upload. A durable upload takes too long.
-        """
-        if self._target is None or self._uploads.is_durable:
-            return self.begin()
-        return begin_upload(self._uploads, self.path, self._request, self._target, is_brief=True)
-
     def close(self) -> None:
-        """Close the directory, if the upload has not closed it."""
+        """Close the directory, if the upload has not begun."""
         self._uploads.lazy_uploads.discard(self)
         target, self._target = self._target, None
         if target is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 
 from ftpservice.backends.local.files.append import LocalAppend
 from ftpservice.backends.local.files.reading import READ_FLAGS
@@ -12,11 +11,7 @@ from ftpservice.backends.local.files.unnamed import NO_PARTIAL_ERRNOS, open_unna
 from ftpservice.backends.local.files.upload import AccountUploads, LocalUpload
 from ftpservice.backends.local.metadata.access import require_writable
 from ftpservice.backends.local.metadata.stat import require_file
-from ftpservice.backends.local.partials.partial_file import (
-    PartialFile,
-    claim_partial,
-    create_brief_partial,
-)
+from ftpservice.backends.local.partials.partial_file import PartialFile, claim_partial
 from ftpservice.backends.local.paths.names import (
     check_new_name,
     encoded,
@@ -53,15 +48,10 @@ def begin_writing(
 
 
 def begin_upload(
-    uploads: AccountUploads,
-    path: VirtualPath,
-    request: WriteRequest,
-    target: DirectoryEntry,
-    is_brief: bool = False,
+    uploads: AccountUploads, path: VirtualPath, request: WriteRequest, target: DirectoryEntry
 ) -> LocalUpload:
     """Begin to create or replace the file ``target``, or to append to one that does not exist.
 
-    ``is_brief``: a file that is replaced or created as a whole, and published in the same call.
     Takes over ``target`` and closes it after an error. Raises what `begin_writing` does.
     """
     try:
@@ -71,13 +61,12 @@ def begin_upload(
                 # It has become a link since the target was found.
                 target.close()
                 target = _target(uploads, path, request.write_mode)
-                return begin_upload(uploads, path, request, target, is_brief)
+                return begin_upload(uploads, path, request, target)
             if request.write_mode is WriteMode.CREATE:
                 raise Exists(path)
             require_file(facts, path)
             require_writable(target, facts, path)
-        claim = create_brief_partial if is_brief else claim_partial
-        partial = _claim(uploads, target, claim, replaces=facts is not None)
+        partial = _claim(uploads, target, replaces=facts is not None)
     except BaseException:
         target.close()
         raise
@@ -91,15 +80,10 @@ def begin_upload(
     return upload
 
 
-def _claim(
-    uploads: AccountUploads,
-    target: DirectoryEntry,
-    claim: Callable[[DirectoryEntry, bytes], PartialFile],
-    replaces: bool,
-) -> PartialFile:
+def _claim(uploads: AccountUploads, target: DirectoryEntry, replaces: bool) -> PartialFile:
     """Return the owner's partial; one without a name if the directory takes none."""
     try:
-        return claim(target, partial_name(uploads.owner, target.name))
+        return claim_partial(target, partial_name(uploads.owner, target.name))
     except OSError as error:
         if not replaces or error.errno not in NO_PARTIAL_ERRNOS:
             raise

@@ -114,27 +114,19 @@ class LocalWriter:
         with self._lock:
             self._require_open()
             self._ended = True
-            lazy = self._upload
-            if not isinstance(lazy, LazyUpload):
-                return self._publish(lazy)
+            is_new = isinstance(self._upload, LazyUpload)
+            upload = self._begun()
             try:
-                self._upload = upload = lazy.begin_brief()
-                return self._publish(upload, is_new=True)
+                self._write_pending(upload)
+                entry = upload.commit(is_new)
+                self.path = upload.path
+                return entry
+            except BaseException as error:
+                _discard_if_full(upload, error)
+                upload.abandon()
+                raise
             finally:
-                lazy.close()
-
-    def _publish(self, upload: LocalUpload | LocalAppend, is_new: bool = False) -> Entry:
-        try:
-            self._write_pending(upload)
-            entry = upload.commit(is_new)
-            self.path = upload.path
-            return entry
-        except BaseException as error:
-            _discard_if_full(upload, error)
-            upload.abandon()
-            raise
-        finally:
-            upload.close()
+                upload.close()
 
     def abandon_in_thread(self) -> None:
         """Write what is pending and end without publishing, after any call in progress."""

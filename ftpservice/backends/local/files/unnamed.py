@@ -28,7 +28,7 @@ class UnnamedPartial(PartialFile):
         """Return True: there is no name that could be taken away."""
         return True
 
-    def publish(self, name: bytes, exclusive: bool) -> None:  # noqa: ARG002
+    def publish(self, name: bytes, exclusive: bool, is_new: bool = False) -> None:  # noqa: ARG002
         """Raise what a rename in that directory would; the file is written in place then."""
         raise PermissionError(errno.EACCES, "nothing can be created in that directory")
 

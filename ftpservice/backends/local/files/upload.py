@@ -143,7 +143,10 @@ class LocalUpload:
         if uploads.is_durable:
             self._sync()
         # 3. The name.
-        facts = self._write_in_place() if in_place else self._publish()
+        if in_place:
+            facts = self._write_in_place()
+        else:
+            facts = self._publish(is_new and not uploads.is_durable)
         if uploads.is_durable:
             sync_directory(partial.target.directory)
         return entry_of(self.path.parts[-1], facts)
@@ -201,14 +204,14 @@ class LocalUpload:
                 raise
         return True
 
-    def _publish(self) -> os.stat_result:
+    def _publish(self, is_new: bool) -> os.stat_result:
         """Rename the partial, or write in place where a rename is refused; return the facts."""
         how = self._request.write_mode
         if how is WriteMode.UNIQUE:
             self._publish_unique()
         else:
             try:
-                self.partial.publish(self.partial.target.name, how is not WriteMode.REPLACE)
+                self.partial.publish(self.partial.target.name, how is not WriteMode.REPLACE, is_new)
             except OSError as error:
                 if error.errno not in RENAME_REFUSED_ERRNOS or self._file_to_replace() is None:
                     raise

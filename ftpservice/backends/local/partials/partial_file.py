@@ -7,9 +7,6 @@
 - The name holds owner and target only as digests, so no owner finds the partials of another.
 - An upload whose partial is locked by another writer grows a *spare*. When the upload is
   interrupted, the spare takes the partial's name if that is free by then.
-- A small upload that has arrived completely is written and published in one call. Its partial is a
-  spare from the start, under a random name that no other upload opens, so it takes neither a lock
-  nor a check of its name (`create_brief_partial`).
 - Only a plain file of this process's user with a single hard link is taken for a partial. Anything
   else that a local user may have put there is left alone.
 """
@@ -28,15 +25,7 @@ from ftpservice.backends.local.paths.names import spare_name
 from ftpservice.backends.local.paths.tree import DirectoryEntry
 from ftpservice.linux import UNSUPPORTED_ERRNOS
 
-__all__ = [
-    "PartialFile",
-    "claim_partial",
-    "create_brief_partial",
-    "discard_idle",
-    "find_partial",
-    "is_idle",
-    "read_mark",
-]
+__all__ = ["PartialFile", "claim_partial", "discard_idle", "find_partial", "is_idle", "read_mark"]
 
 MARK_ATTRIBUTE = "user.ftpservice.partial"
 """The extended attribute that holds the owner and the file name of an interrupted upload."""
@@ -68,8 +57,6 @@ class PartialFile:
     """Bytes that it had when it was claimed."""
     is_contended = False
     """Whether this is a spare because another writer has the partial."""
-    is_brief = False
-    """Whether this is a spare that is published in the same call."""
 
     def __init__(self, target: DirectoryEntry, descriptor: int, name: bytes, kept: bytes) -> None:
         self.target = target
@@ -93,20 +80,19 @@ class PartialFile:
         """Return whether its name still means this file."""
         return _named(self.target.directory, self.name, os.fstat(self.descriptor)) is not None
 
-    def publish(self, name: bytes, exclusive: bool) -> None:
+    def publish(self, name: bytes, exclusive: bool, is_new: bool = False) -> None:
         """Rename it to ``name`` in the same directory; with ``exclusive``, replace nothing.
 
-        Raises `FileNotFoundError` if it has lost its name.
+        ``is_new``: it was claimed so recently that its name need not be checked again. Raises
+        `FileNotFoundError` if it has lost its name.
         """
-        if not self.is_brief and not self.has_name():
+        if not is_new and not self.has_name():
             raise FileNotFoundError(errno.ENOENT, "the partial is gone")
         directory = self.target.directory
         if exclusive:
             rename_exclusive(self.name, name, directory, directory)
         else:
             os.rename(self.name, name, src_dir_fd=directory, dst_dir_fd=directory)
-        if self.is_brief:  # what is left of an earlier upload is out of date
-            discard_idle(directory, self._kept)
 
     def keep(self) -> None:
         """Leave it for another upload to resume; a spare is removed if another one still writes."""
@@ -185,18 +171,6 @@ def claim_partial(target: DirectoryEntry, name: bytes) -> PartialFile:
         if not is_locked:
             return _create_spare(target, name, is_contended=is_ours)
     return _create_spare(target, name)
-
-
-def create_brief_partial(target: DirectoryEntry, name: bytes) -> PartialFile:
-    """Create a partial that is written and published, or kept as ``name``, in the same call.
-
-    Takes over ``target``, unless it raises.
-    """
-    spare = spare_name(name)
-    opened = os.open(spare, CREATE_FLAGS, PARTIAL_MODE, dir_fd=target.directory)
-    partial = PartialFile(target, opened, spare, name)
-    partial.is_brief = True
-    return partial
 
 
 def _create_or_open(target: DirectoryEntry, name: bytes) -> tuple[int | None, bool]:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from random import getrandbits
 
 from ftpservice.storage.errors import InvalidName, PathNotFound
 from ftpservice.wire.paths import VirtualPath
@@ -95,8 +94,8 @@ def reserved_name(name: bytes) -> bytes:
 
 
 def spare_name(name: bytes) -> bytes:
-    """Return another hidden name of a partial, a random one that no other upload uses."""
-    return b"%s.%016x.part" % (name.removesuffix(b".part"), getrandbits(64))
+    """Return another hidden name, a random one, for when the partial is in use."""
+    return name.removesuffix(b".part") + b"." + os.urandom(8).hex().encode() + b".part"
 
 
 @lru_cache(maxsize=1024)

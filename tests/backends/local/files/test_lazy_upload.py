@@ -1,6 +1,5 @@
 """An upload that is promised begins with its first bytes on the disk, and ends like any other."""
 
-import errno
 import os
 
 import pytest
@@ -214,43 +213,3 @@ def test_its_directory_stays(bench):
     run(begin(bench).abandon())
     run(bench.storage.remove_directory(FILE.parent))
     assert os.listdir(bench.root) == []
-
-
-def test_what_is_published_at_once_leaves_no_partial_behind(bench):
-    writing = begin(bench)
-    run(writing.write(b"0" * 100_000))
-    run(writing.abandon())
-    assert len(names(bench)) == 1
-    writing = begin(bench)
-    run(writing.write(b"whole"))
-    run(writing.commit())
-    assert (names(bench), content(bench)) == (["file"], b"whole")
-
-
-def test_what_cannot_be_published_at_once_can_be_resumed(bench, monkeypatch):
-    def refused(*_args, **_options):
-        raise OSError(errno.EIO, "broken")
-
-    writing = begin(bench)
-    run(writing.write(b"0123"))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "rename", refused)
-        with pytest.raises(errors.StorageError):
-            run(writing.commit())
-    assert run(bench.storage.partial(FILE)).size == 4
-
-
-def test_its_directory_cannot_be_removed_while_it_is_published(bench, monkeypatch):
-    refusals, rename = [], os.rename
-
-    def late(*args, **options):
-        with pytest.raises(errors.HasUploads) as caught:
-            run(bench.storage.remove_directory(VirtualPath(("directory",))))
-        refusals.append(caught.value)
-        rename(*args, **options)
-
-    writing = begin(bench)
-    run(writing.write(b"0123"))
-    monkeypatch.setattr(os, "rename", late)
-    run(writing.commit())
-    assert len(refusals) == 1 and content(bench) == b"0123"

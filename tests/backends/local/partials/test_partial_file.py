@@ -112,22 +112,3 @@ def test_one_that_may_not_be_opened_is_replaced_by_a_spare(place, tmp_path, monk
     partial = partial_file.claim_partial(place, NAME)
     assert partial.is_spare
     partial.close()
-
-
-def test_a_brief_one_replaces_what_is_left_of_an_earlier_upload(place, tmp_path):
-    (tmp_path / os.fsdecode(NAME)).write_bytes(b"old")
-    partial = partial_file.create_brief_partial(place, NAME)
-    os.write(partial.descriptor, b"new")
-    partial.publish(b"published", exclusive=False)
-    partial.close()
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"published": b"new"}
-
-
-def test_a_brief_one_leaves_the_partial_of_another_writer(place, tmp_path):
-    first = partial_file.claim_partial(entry(tmp_path), NAME)
-    partial = partial_file.create_brief_partial(place, NAME)
-    partial.publish(b"published", exclusive=False)
-    partial.close()
-    assert first.has_name()
-    first.discard()
-    first.close()
