@@ -111,10 +111,15 @@ class MeteredUpload:
         self._doubt_if_contended()
 
     async def abandon(self) -> None:
-        """End without publishing; completes even if cancelled."""
-        if not self.has_ended:
-            self.has_ended = True
-            await run_to_the_end(self._abandon())
+        """End without publishing; completes even if cancelled.
+
+        After a commit whose caller was cancelled, wait until that has ended.
+        """
+        if self.has_ended:
+            async with self.room.account.change(self.room.path):
+                return
+        self.has_ended = True
+        await run_to_the_end(self._abandon())
 
     async def _abandon(self) -> None:
         async with self.room.account.change(self.room.path):

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from twisted.internet.defer import CancelledError, Deferred
 
 from ftpservice.storage.batch_commit import commit_batch
 from ftpservice.storage.errors import QuotaExceeded
@@ -13,6 +14,7 @@ from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage
 from ftpservice.testing.contract.case import begin_upload, create_file, path_at
 from tests.support.local_source import Bench, run
+from tests.support.memory_transport import start
 
 
 @pytest.fixture
@@ -115,3 +117,36 @@ def test_a_batch_waits_for_a_change_of_the_same_name(bench):
     change.leave()
     assert committing.called
     assert (bench.ledger.size, bench.ledger.files) == (10, 2)
+
+
+def test_abandoning_waits_for_a_commit_whose_caller_was_cancelled(bench):
+    run(create_file(bench.metered, "/a", b"old"))
+    writing = run(begin_upload(bench.metered, "/a", b"the new content"))
+    held = Deferred()
+    inner, writing.inner = writing.inner, HeldCommit(writing.inner, held)
+    committing = start(writing.commit())
+    committing.cancel()
+    committing.addErrback(lambda failure: failure.trap(CancelledError) and None)
+    abandoning = start(writing.abandon())
+    assert not abandoning.called
+    held.callback(None)
+    assert abandoning.called
+    assert inner.replaced_size == 3
+    assert (bench.ledger.size, bench.ledger.files) == (15, 1)
+
+
+class HeldCommit:
+    """An upload whose commit begins when ``held`` fires."""
+
+    def __init__(self, inner, held):
+        self._inner, self._held = inner, held
+
+    async def commit(self):
+        await self._held
+        return await self._inner.commit()
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def __conform__(self, interface):
+        return interface(self._inner, None)
