@@ -1,4 +1,4 @@
-"""The command ``ftpservice``: ``serve``, which is ``twistd -n ftpservice``, and ``user``."""
+"""The command ``ftpservice``: its commands, and ``serve``, which is ``twistd -n ftpservice``."""
 
 from __future__ import annotations
 

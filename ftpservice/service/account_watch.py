@@ -91,7 +91,8 @@ class AccountWatch(Service):
             return None
         if self._pool is None:
             self._pool = BlockingPool(self._reactor, "account files", threads=1)
-        return self._pool.run(self._refresh).addCallbacks(self._compare, _unexpected)
+        comparing = self._pool.run(self._refresh).addCallback(self._compare)
+        return comparing.addErrback(_unexpected)  # the next look follows
 
     def _note(self, login: LoggedIn) -> None:
         """Record what a session has logged in with.

@@ -22,12 +22,12 @@ from ftpservice.backends.local.paths.names import (
     partial_name,
 )
 from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
+from ftpservice.backends.local.tree_walk import DIRECTORY_FLAGS, TreeWalk
 from ftpservice.storage.errors import (
     BeingUploaded,
     HasUploads,
     NotEmpty,
     PathNotFound,
-    StorageError,
 )
 from ftpservice.storage.interfaces import PartialUpload
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -40,47 +40,24 @@ __all__ = [
     "remove_partial_alone",
 ]
 
-ENTRIES_PER_TURN = 1000
-"""Entries examined in one call of the pool; more only if one directory has more."""
-DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-
 Visit = Callable[[int, VirtualPath, bytes], object]
 """Takes an open directory, its path and the name of a partial in it."""
 
 
-class PartialWalk:
+class PartialWalk(TreeWalk):
     """One walk through a tree that calls ``visit`` for every partial, in turns."""
 
     def __init__(self, tree: DirectoryTree, visit: Visit) -> None:
-        self._tree = tree
+        super().__init__(tree, ROOT)
         self._visit = visit
-        self._pending = [ROOT]
-        self._seen = 0
 
-    def turn(self) -> bool:
-        """Walk a part; return whether there is more. Nothing is kept open between turns."""
-        self._seen = 0
-        while self._pending and self._seen < ENTRIES_PER_TURN:
-            path = self._pending.pop()
-            try:
-                opened = self._tree.open(path, DIRECTORY_FLAGS)
-            except (OSError, StorageError):
-                continue  # removed, or not readable
-            try:
-                self._directory(opened, path)
-            finally:
-                os.close(opened)
-        return bool(self._pending)
-
-    def _directory(self, opened: int, path: VirtualPath) -> None:
-        with os.scandir(opened) as items:
-            for item in items:
-                self._seen += 1
-                name = decoded(item.name)
-                if is_hidden(name):
-                    self._hidden(opened, path, os.fsencode(item.name))
-                elif item.is_dir(follow_symlinks=False):
-                    self._pending.append(path.child(name))
+    def visit(self, opened: int, path: VirtualPath, item: os.DirEntry[str]) -> None:
+        """Note a directory; call ``visit`` for a partial."""
+        name = decoded(item.name)
+        if is_hidden(name):
+            self._hidden(opened, path, os.fsencode(item.name))
+        elif item.is_dir(follow_symlinks=False):
+            self.pending.append(path.child(name))
 
     def _hidden(self, opened: int, path: VirtualPath, name: bytes) -> None:
         if PARTIAL_NAME.fullmatch(name):

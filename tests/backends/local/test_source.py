@@ -127,7 +127,7 @@ def aged(bench, name, age):
 
 class TestSweeping:
     def test_partials_whose_time_is_over_are_removed_wherever_they_are(self, bench, monkeypatch):
-        monkeypatch.setattr(partial_search, "ENTRIES_PER_TURN", 2)
+        monkeypatch.setattr(partial_search.PartialWalk, "entries_per_turn", 2)
         for top in ("/a", "/a/b", "/c"):
             run(bench.storage.make_directory(path_at(top)))
         (bench.root / "c" / "loop").symlink_to(bench.root)

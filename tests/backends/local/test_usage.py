@@ -41,7 +41,7 @@ def test_kept_partial_uploads_count_and_those_under_way_do_not(bench):
 
 
 def test_a_large_tree_is_counted_in_turns(bench, monkeypatch):
-    monkeypatch.setattr(usage, "ENTRIES_PER_TURN", 3)
+    monkeypatch.setattr(usage.UsageWalk, "entries_per_turn", 3)
     for number in range(10):
         (bench.root / f"d{number}").mkdir()
         (bench.root / f"d{number}" / "f").write_bytes(b"1")
