@@ -40,7 +40,7 @@ CHANGED_TEXT = "The account has changed; log in again."
 
 
 class AccountWatch(Service):
-    """Watches the files of ``checkers`` while there are sessions with a login.
+    """Watches the files of ``checkers``, and ends the sessions of accounts that change.
 
     ``sessions`` has the sessions by number. ``new_logins.append`` is to be subscribed to logins:
     so a login costs no call.
@@ -81,14 +81,16 @@ class AccountWatch(Service):
         pool, self._pool = self._pool, None
         return succeed(None) if pool is None else pool.stop()
 
-    def _look(self) -> Deferred[None] | None:
-        """Read changed files in a thread, if an account has a session, and compare."""
+    def _look(self) -> Deferred[None]:
+        """Read changed files in a thread, and compare.
+
+        Also without sessions: the contents of the last look must not be older than that, or a
+        login long after a change would be taken for one before it.
+        """
         while self.new_logins:
             self._note(self.new_logins.popleft())
         for number in self._records.keys() - self._sessions.keys():
             del self._records[number]
-        if not self._records:
-            return None
         if self._pool is None:
             self._pool = BlockingPool(self._reactor, "account files", threads=1)
         comparing = self._pool.run(self._refresh).addCallback(self._compare)

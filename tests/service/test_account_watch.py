@@ -59,7 +59,7 @@ def test_an_error_with_one_session_does_not_end_the_watch(watch):
     del watch._sessions[1]
     watch.path.write_text(f"ann:{HASH}:/:full\n")
     watch.clock.advance(WATCH_SECONDS)
-    login(watch, 2, whole)
+    login(watch, 2, whole)  # long after a change
     watch.clock.advance(WATCH_SECONDS)
     assert whole.ended == []
     watch.path.write_text(f"ann:{HASH}:/:read\n")
