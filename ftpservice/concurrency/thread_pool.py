@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -93,6 +93,9 @@ class BlockingPool:
         self._calls = 0
         self._stopped = False
         self._threads: list[Thread] = []
+        self._counting = Lock()
+        self._running = 0
+        self._ended: Deferred[None] = Deferred()
         self._queue: SimpleQueue[PooledCall[Any] | None] = SimpleQueue()
         self._done: deque[tuple[PooledCall[Any], object]] = deque()
         self._waking = False
@@ -130,22 +133,10 @@ class BlockingPool:
         if self._stopped:
             return succeed(None)
         self._stopped = True
-        ended: Deferred[None] = Deferred()
-        for _ in self._threads:
-            self._queue.put(None)
-
-        def join() -> None:
-            for thread in self._threads:
-                thread.join()
-            self._reactor.callFromThread(end)
-
-        def end() -> None:
-            joining.join()  # it has nothing left to do
-            ended.callback(None)
-
-        joining = Thread(target=join, name=f"{self._name} pool stops", daemon=True)
-        joining.start()
-        return ended
+        if not self._threads:
+            return succeed(None)
+        self._end_threads()
+        return self._ended
 
     def stop_and_wait(self) -> None:
         """Refuse further calls, cancel those that wait, and block until the others have ended."""
@@ -153,8 +144,7 @@ class BlockingPool:
         with suppress(Empty):
             while (call := self._queue.get_nowait()) is not None:
                 call.result.cancel()
-        for _ in self._threads:
-            self._queue.put(None)
+        self._end_threads()
         for thread in self._threads:
             thread.join()
 
@@ -163,9 +153,30 @@ class BlockingPool:
         if self._calls > len(self._threads) < self._most:
             number = len(self._threads) + 1
             thread = Thread(target=self._work, name=f"{self._name} {number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the limit of threads, or the interpreter is ending
+                if not self._threads:
+                    self._done.append((call, call.outcome() if call.must else Failure()))
+                    self._deliver()
+                    return
+            else:
+                self._threads.append(thread)
+                with self._counting:
+                    self._running += 1
         self._queue.put(call)
+
+    def _end_threads(self) -> None:
+        """Tell all threads to end when they have run what is queued before."""
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def _join_threads(self) -> None:
+        """Deliver what is left, in the reactor thread; the threads have nothing left to do."""
+        self._deliver()
+        for thread in self._threads:
+            thread.join()
+        self._ended.callback(None)
 
     def _work(self) -> None:
         """Run calls in a thread, until the pool stops."""
@@ -178,8 +189,10 @@ class BlockingPool:
             ):
                 self._waking = True
                 self._reactor.callFromThread(self._deliver)
-        if self._done:
-            self._reactor.callFromThread(self._deliver)
+        with self._counting:
+            self._running -= 1
+            if not self._running:  # a thread more may not start when the interpreter is ending
+                self._reactor.callFromThread(self._join_threads)
 
     def _deliver(self) -> None:
         """Deliver results, in the reactor thread."""

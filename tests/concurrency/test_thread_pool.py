@@ -239,3 +239,42 @@ async def test_a_pool_may_refuse_with_an_error_of_its_user():
     pool.stop_and_wait()
     with pytest.raises(LookupError):
         await pool.run(int)
+
+
+@pytest.fixture
+def no_more_threads(monkeypatch):
+    """No thread can be started, as at the limit of the system or when the interpreter ends."""
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    return lambda: monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_pool_stops_when_no_thread_can_be_started(threads, no_more_threads):
+    assert await threads.run(divmod, 7, 2) == (3, 1)
+    no_more_threads()
+    await threads.stop()
+    assert not any(thread.is_alive() for thread in threads._threads)
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_any_thread_calls_fail_but_releasing_is_done(threads, no_more_threads):
+    no_more_threads()
+    with pytest.raises(RuntimeError):
+        await threads.run(divmod, 7, 2)
+    assert await threads.finish(divmod, 7, 2) == (3, 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_calls_use_the_threads_there_are_when_no_further_one_can_be_started(no_more_threads):
+    pool = BlockingPool(reactor, "test", threads=2)
+    gate = threading.Event()
+    held = pool.run(gate.wait, 10)
+    no_more_threads()
+    second = pool.run(divmod, 7, 2)
+    gate.set()
+    assert await held is True
+    assert await second == (3, 1)
+    await pool.stop()
