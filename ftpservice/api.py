@@ -28,7 +28,7 @@ from ftpservice.accounts.account_store import (
     StoreUnavailable,
 )
 from ftpservice.accounts.bans import Ban, BanList, BanRules
-from ftpservice.accounts.checkers import LoginBusy, PasswordFileChecker
+from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, PasswordFileChecker
 from ftpservice.accounts.login_refusal import LoginRefused
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.passwd_store import PasswordFileStore
@@ -85,6 +85,7 @@ __all__ = [
     "InvalidAccount",
     "LoginBusy",
     "LoginRefused",
+    "LoginUnavailable",
     "NoSuchAccount",
     "PasswordFile",
     "PasswordFileChecker",

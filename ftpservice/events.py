@@ -61,6 +61,8 @@ class LoginRefusal(StrEnum):
     """The address has failed too often; the password was not checked."""
     TOO_MANY_SESSIONS = "too many sessions"
     BUSY = "too many logins at once"
+    STORE_UNAVAILABLE = "account store unavailable"
+    """A store that may have the account is down."""
     NO_FILES = "files unavailable"
     """The account's storage could not be opened."""
     REFUSED = "refused"

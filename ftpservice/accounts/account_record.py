@@ -17,8 +17,10 @@ __all__ = [
     "AccountRecord",
     "CertificateUse",
     "IAccountRecords",
+    "IRemoteRecords",
     "IStartable",
     "RecordedName",
+    "has_records",
     "is_storage_string",
 ]
 
@@ -79,6 +81,21 @@ class IAccountRecords(Interface):
 
         A record that exists but cannot be used is returned as ``disabled``.
         """
+
+
+class IRemoteRecords(Interface):
+    """A store of account records that are not in memory."""
+
+    def fetch(name: str) -> Any:
+        """Return a Deferred of the record of ``name``, or of None.
+
+        Fails with `ftpservice.accounts.checkers.LoginUnavailable` if the store is down.
+        """
+
+
+def has_records(checker: object) -> bool:
+    """Return whether a checker has account records, for the realm."""
+    return bool(IAccountRecords.providedBy(checker) or IRemoteRecords.providedBy(checker))
 
 
 class IStartable(Interface):

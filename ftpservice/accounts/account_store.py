@@ -1,8 +1,13 @@
-"""Account stores that can be changed, by the ``ftpservice`` command or an embedding program."""
+"""The interfaces of account stores.
+
+`IAccountLookup` is what a login needs of a store, `IWatchedAccounts` what puts changes into force
+for sessions that run, `IAccountStore` what the command ``ftpservice user`` changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -14,8 +19,11 @@ __all__ = [
     "AccountExists",
     "AccountStoreError",
     "ExistingAccounts",
+    "FoundAccount",
+    "IAccountLookup",
     "IAccountStore",
     "IAccountStoreFactory",
+    "IWatchedAccounts",
     "InvalidAccount",
     "NoSuchAccount",
     "StoreUnavailable",
@@ -57,6 +65,66 @@ class ExistingAccounts(Enum):
     SKIP = "skip"
     """Leave the account of the store as it is."""
     REPLACE = "replace"
+
+
+@dataclass(frozen=True)
+class FoundAccount:
+    """What a store has of a name."""
+
+    record: AccountRecord | None = None
+    """None if the store has no account of that name."""
+    is_right: bool | None = None
+    """Whether the password is right; None if its hash in the record is to be checked."""
+    unusable: str = ""
+    """Why what the store has of the account cannot be used; empty if it can."""
+
+
+class IAccountLookup(Interface):
+    """A store of accounts as logins use it, by `ftpservice.accounts.stores.store_checker`.
+
+    Its methods block, and are called in several threads at a time. They raise `StoreUnavailable` if
+    the store is down or cannot be used; they need not end in time, but must end.
+    """
+
+    place = Attribute("Where the accounts are, a str for messages, without passwords.")
+
+    def look_up(name: str, password: bytes | None) -> FoundAccount:
+        """Return what the store has of a name.
+
+        A store that checks passwords itself checks ``password``; None for a login by certificate.
+        It must take as long for an unknown name as for a wrong password. For a store with
+        hashes the caller does both.
+        """
+
+    def decoy_hash(name: str) -> str:
+        """Return the hash to check for an unknown name, from memory: see `DecoyHashes`."""
+
+    def current(names: Collection[str]) -> Mapping[str, AccountRecord]:
+        """Return the records in force of these names, as `IWatchedAccounts.current`."""
+
+    def close() -> None:
+        """Close connections, while no other call runs; a later call opens them again."""
+
+
+class IWatchedAccounts(Interface):
+    """A checker that tells which records its accounts have now."""
+
+    place = Attribute("Where the accounts are, a str for messages.")
+
+    def take_logins(names: Collection[str]) -> Mapping[str, AccountRecord]:
+        """Return what the logins of these names since the last call were checked against.
+
+        If there were several records of a name, the oldest. Does not block; called on the reactor
+        thread.
+        """
+
+    def current(names: Collection[str]) -> Mapping[str, AccountRecord]:
+        """Return the records of these names as they are now; those that are gone are left out.
+
+        An account that cannot be used is returned as ``disabled``. Blocks; called in a thread every
+        second, by one thread at a time, so it should cost little if nothing has changed. Raises
+        `StoreUnavailable`.
+        """
 
 
 class IAccountStore(Interface):

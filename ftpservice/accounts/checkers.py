@@ -1,4 +1,4 @@
-"""The checker of ``passwd.db``.
+"""The checker of ``passwd.db``, and what it shares with the checkers of other stores of accounts.
 
 Every login that is refused costs the same, with a known name or an unknown one: one check of the
 file and one hash of the usual cost, both in a thread. Only then are other reasons for a refusal
@@ -8,7 +8,7 @@ are `LoginRefused`; their reason is for the log, not for the client.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from threading import Lock
 from typing import Any
@@ -32,7 +32,7 @@ from ftpservice.accounts.account_record import (
     IStartable,
     RecordedName,
 )
-from ftpservice.accounts.account_store import IAccountStore
+from ftpservice.accounts.account_store import IAccountStore, IWatchedAccounts
 from ftpservice.accounts.hash_upgrades import HashUpgrades
 from ftpservice.accounts.login_refusal import LoginRefused, RefusalReason, refusal_for
 from ftpservice.accounts.networks import is_in_networks
@@ -47,8 +47,11 @@ __all__ = [
     "CHECK_THREADS",
     "MAX_WAITING_CHECKS",
     "SHIPPED_HASH",
+    "UNKNOWN_PEER",
     "LoginBusy",
+    "LoginUnavailable",
     "PasswordFileChecker",
+    "RecordChecker",
     "name_text",
     "new_check_pool",
     "password_bytes",
@@ -81,6 +84,19 @@ class LoginBusy(Exception):
     """
 
 
+class LoginUnavailable(Exception):
+    """An account store that may have the account is down; ``str`` of it says which, for the log.
+
+    Not a `twisted.cred.error.LoginFailed`, because it must not count as a failed login. With
+    ``is_guess`` another store has refused the password: the address is delayed as for a failure,
+    so that nobody can guess without limit while a store is down.
+    """
+
+    def __init__(self, detail: str = "", is_guess: bool = False) -> None:
+        super().__init__(detail)
+        self.is_guess = is_guess
+
+
 def new_check_pool(reactor: IReactorFromThreads) -> BlockingPool:
     """Return threads for password checks; calls fail with `LoginBusy` if too many wait."""
     return BlockingPool(reactor, "login", CHECK_THREADS, MAX_WAITING_CHECKS, LoginBusy)
@@ -107,17 +123,87 @@ def password_bytes(password: bytes | str) -> bytes:
     return password.encode("utf-8", "surrogateescape")
 
 
-@implementer(ICredentialsChecker, IAccountRecords, IStartable)
-class PasswordFileChecker:
-    """Accepts the accounts of a file; the avatar id is a `RecordedName`.
+class RecordChecker:
+    """What the checkers of account records have in common: the reasons to refuse a login.
 
-    Call ``start`` before the first login. ``refuse_shipped`` refuses the accounts of
-    `shipped_accounts`, including those that a later change of the file adds. ``store``, which
-    changes the same file, gets argon2id hashes in place of those of other programs after a login;
-    without it hashes stay as they are.
+    ``refuse_shipped`` refuses the accounts of `shipped_accounts`, including those that a later
+    change of the store adds.
     """
 
     credentialInterfaces = (IUsernamePassword, ICertificateCredentials)
+    place: str
+    """Where the accounts are, for messages."""
+
+    def __init__(self, today: Callable[[], date] = date.today) -> None:
+        self.refuse_shipped = False
+        self._today = today
+        self._costly_check = Lock()
+        """Held during a check of `is_costly`, so that other logins have a thread at any time."""
+
+    def _matches(self, hashed: str, password: bytes) -> bool:
+        """Hash a password (blocks); raises `LoginBusy` during another costly check."""
+        if not is_costly(hashed):
+            return verify(hashed, password)
+        if not self._costly_check.acquire(blocking=False):
+            raise LoginBusy
+        try:
+            return verify(hashed, password)
+        finally:
+            self._costly_check.release()
+
+    def _certificate_avatar_id(
+        self, record: AccountRecord | None, credentials: Any, unusable: str = ""
+    ) -> RecordedName:
+        """Return the avatar id of a login by certificate alone; raises `LoginRefused`."""
+        if record is None or record.certificate is not CertificateUse.LOGIN:
+            raise LoginRefused(
+                LoginRefusal.REFUSED, "the account does not allow logins by certificate"
+            )
+        names = credentials.certificate_names
+        peer = PeerCredentials(b"", b"", credentials.peer, True, names)
+        reasons = self._refusals(record, peer, unusable)
+        if record.name not in names:
+            reasons.insert(0, (LoginRefusal.OTHER_CERTIFICATE, ""))
+        if reasons:
+            raise refusal_for(reasons, self._place_of(record))
+        return RecordedName.of(record)
+
+    def _refusals(
+        self, record: AccountRecord, peer: IPeerCredentials, unusable: str = ""
+    ) -> list[RefusalReason]:
+        """Return every reason to refuse this login although the password is right.
+
+        ``unusable`` says why what the store has of the account cannot be used.
+        """
+        reasons: list[RefusalReason] = []
+        if self.refuse_shipped and record.password_hash == SHIPPED_HASH:
+            reasons.append((LoginRefusal.SHIPPED_PASSWORD, "it is published with the sources"))
+        if unusable:
+            reasons.append((LoginRefusal.UNUSABLE_LINE, unusable))
+        elif record.disabled:
+            reasons.append((LoginRefusal.DISABLED, ""))
+        if record.expires is not None and self._today() > record.expires:
+            reasons.append((LoginRefusal.EXPIRED, f"on {record.expires.isoformat()}"))
+        if record.networks and not is_in_networks(peer.peer, record.networks):
+            allowed = ", ".join(map(str, record.networks))
+            reasons.append((LoginRefusal.WRONG_NETWORK, f"only from {allowed}"))
+        if record.tls_required and not peer.secured:
+            reasons.append((LoginRefusal.NO_TLS, "the account requires it"))
+        if record.certificate is CertificateUse.REQUIRED:
+            reasons += _certificate_refusals(record, peer)
+        return reasons
+
+    def _place_of(self, record: AccountRecord) -> str:
+        return f"line {record.line} of {self.place}" if record.line else self.place
+
+
+@implementer(ICredentialsChecker, IAccountRecords, IStartable, IWatchedAccounts)
+class PasswordFileChecker(RecordChecker):
+    """Accepts the accounts of a file; the avatar id is a `RecordedName`.
+
+    Call ``start`` before the first login. ``store``, which changes the same file, gets argon2id
+    hashes in place of those of other programs after a login; without it hashes stay as they are.
+    """
 
     def __init__(
         self,
@@ -128,15 +214,14 @@ class PasswordFileChecker:
     ) -> None:
         if not isinstance(file, PasswordFile):
             raise TypeError(f"file is a PasswordFile, not {file!r}")
-        self.file = file
+        super().__init__(today)
+        self.file, self.place = file, file.path
         self._store = store
         self._upgrades: HashUpgrades | None = None
-        self._costly_check = Lock()
-        """Held during a check of `is_costly`, so that other logins have a thread at any time."""
-        self.refuse_shipped = False
         self._pool = pool
-        self._today = today
         self._verified = VerifiedPasswords()
+        self._watched = file.contents
+        """The contents of the file when the watch last looked."""
 
     def start(self, reactor: Any) -> None:
         """Create the thread pool, unless there is one, and log what a check costs."""
@@ -172,6 +257,18 @@ class PasswordFileChecker:
         """Return all usable records, as of the last login."""
         return tuple(self.file.contents.accounts.values())
 
+    def take_logins(self, names: Collection[str]) -> Mapping[str, AccountRecord]:
+        """Return the records of the last look, or of now for accounts that are new since."""
+        before, now = self._watched, self.file.contents
+        found = ((name, before.lookup(name) or now.lookup(name)) for name in names)
+        return {name: record for name, record in found if record is not None}
+
+    def current(self, names: Collection[str]) -> Mapping[str, AccountRecord]:
+        """Read the file if it changed (blocks), and return the records of these names."""
+        self._watched = contents = self.file.refresh()
+        found = ((name, contents.lookup(name)) for name in names)
+        return {name: record for name, record in found if record is not None}
+
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
         """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`.
 
@@ -187,7 +284,7 @@ class PasswordFileChecker:
         password = password_bytes(credentials.password)
         known = self._verified.find(name, password)
         if known is not None and not self._refusals(
-            self.file.contents, known.record, IPeerCredentials(credentials, UNKNOWN_PEER)
+            known.record, IPeerCredentials(credentials, UNKNOWN_PEER)
         ):
             return succeed(known)
         checked = pool.run(self._check, name, password)
@@ -200,14 +297,7 @@ class PasswordFileChecker:
             contents = self.file.refresh()
             record = contents.lookup(name)
             hashed = record.password_hash if record is not None else contents.decoys.hash_for(name)
-            if not is_costly(hashed):
-                return contents, record, verify(hashed, password)
-            if not self._costly_check.acquire(blocking=False):
-                raise LoginBusy
-            try:
-                return contents, record, verify(hashed, password)
-            finally:
-                self._costly_check.release()
+            return contents, record, self._matches(hashed, password)
         except LoginBusy:
             raise
         except Exception as error:
@@ -220,8 +310,9 @@ class PasswordFileChecker:
         contents, record, is_right = checked
         self._verified.checked(contents, since)
         if record is None:
-            raise LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.file.path}")
-        reasons = self._refusals(contents, record, IPeerCredentials(credentials, UNKNOWN_PEER))
+            raise LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.place}")
+        peer = IPeerCredentials(credentials, UNKNOWN_PEER)
+        reasons = self._refusals(record, peer, _unusable(contents, name))
         if not is_right and name not in contents.closed:
             reasons.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
         if reasons:
@@ -233,50 +324,15 @@ class PasswordFileChecker:
     def _certificate_login(
         self, contents: PasswdContents, name: str, credentials: Any
     ) -> bytes | tuple[()]:
-        record = contents.lookup(name)
-        if record is None or record.certificate is not CertificateUse.LOGIN:
-            raise LoginRefused(
-                LoginRefusal.REFUSED, "the account does not allow logins by certificate"
-            )
-        names = credentials.certificate_names
-        peer = PeerCredentials(b"", b"", credentials.peer, True, names)
-        reasons = self._refusals(contents, record, peer)
-        if name not in names:
-            reasons.insert(0, (LoginRefusal.OTHER_CERTIFICATE, ""))
-        if reasons:
-            raise refusal_for(reasons, self._place_of(record))
-        return RecordedName.of(record)
-
-    def _refusals(
-        self, contents: PasswdContents, record: AccountRecord, peer: IPeerCredentials
-    ) -> list[RefusalReason]:
-        """Return every reason to refuse this login although the password is right."""
-        reasons: list[RefusalReason] = []
-        if self.refuse_shipped and record.password_hash == SHIPPED_HASH:
-            reasons.append((LoginRefusal.SHIPPED_PASSWORD, "it is published with the sources"))
-        if record.disabled:
-            reasons.append(_disabled(contents, record))
-        if record.expires is not None and self._today() > record.expires:
-            reasons.append((LoginRefusal.EXPIRED, f"on {record.expires.isoformat()}"))
-        if record.networks and not is_in_networks(peer.peer, record.networks):
-            allowed = ", ".join(map(str, record.networks))
-            reasons.append((LoginRefusal.WRONG_NETWORK, f"only from {allowed}"))
-        if record.tls_required and not peer.secured:
-            reasons.append((LoginRefusal.NO_TLS, "the account requires it"))
-        if record.certificate is CertificateUse.REQUIRED:
-            reasons += _certificate_refusals(record, peer)
-        return reasons
-
-    def _place_of(self, record: AccountRecord) -> str:
-        return f"line {record.line} of {self.file.path}" if record.line else self.file.path
+        unusable = _unusable(contents, name)
+        return self._certificate_avatar_id(contents.lookup(name), credentials, unusable)
 
 
-def _disabled(contents: PasswdContents, record: AccountRecord) -> RefusalReason:
-    """Return why an account is disabled: by its options, or because its line is malformed."""
-    if record.name in contents.closed:
-        lines = [str(line) for line in contents.malformed if line.name == record.name]
-        return LoginRefusal.UNUSABLE_LINE, "; ".join(lines)
-    return LoginRefusal.DISABLED, ""
+def _unusable(contents: PasswdContents, name: str) -> str:
+    """Return why the line of a name cannot be used; empty if it can."""
+    if name not in contents.closed:
+        return ""
+    return "; ".join(str(line) for line in contents.malformed if line.name == name)
 
 
 def _certificate_refusals(record: AccountRecord, peer: IPeerCredentials) -> list[RefusalReason]:

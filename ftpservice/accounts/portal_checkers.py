@@ -18,7 +18,7 @@ Twisted's checkers return avatar ids as bytes, and Twisted's FTP realms expect t
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from importlib.util import find_spec
 from typing import Any
 
@@ -31,6 +31,8 @@ from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from twisted.cred.error import LoginFailed, Unauthorized, UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import TimeoutError as CheckTimedOut
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.plugins.cred_unix import UNIXChecker
 from twisted.protocols.ftp import BaseFTPRealm
@@ -38,9 +40,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.accounts.account import ICertificateCredentials
-from ftpservice.accounts.account_record import IAccountRecords, IStartable
+from ftpservice.accounts.account_record import IAccountRecords, IStartable, RecordedName
 from ftpservice.accounts.checkers import (
     LoginBusy,
+    LoginUnavailable,
     PasswordFileChecker,
     name_text,
     new_check_pool,
@@ -60,6 +63,10 @@ __all__ = [
 ]
 
 log = Logger("ftpservice.accounts")
+
+MAX_CHECK_SECONDS = 3.0
+"""How long a login may take if one of the stores is down."""
+GUESSES = (LoginRefusal.WRONG_PASSWORD, LoginRefusal.REFUSED)
 
 AvatarId = Any
 """``bytes`` by the interface, ``str`` from some of Twisted's checkers, ``()`` for anonymous."""
@@ -129,10 +136,9 @@ class TextNameRealm:
 
 @implementer(ICredentialsChecker, IStartable)
 class PasswordCheckers:
-    """Calls checkers in turn until one accepts the login.
+    """Calls checkers in turn until one accepts the login; see `Answers`.
 
-    If none does, the refusal is the first one that is not vague (`LoginRefused.is_vague`). An
-    unexpected error of a checker is logged and counts as a refusal. `LoginBusy` is raised at once.
+    `LoginBusy` is raised at once.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -142,6 +148,7 @@ class PasswordCheckers:
     ) -> None:
         self.checkers = tuple(checkers)
         self._pool = pool
+        self._clock: IReactorTime | None = None
 
     def start(self, reactor: Any) -> None:
         """Start every `IStartable` checker, and the threads for Twisted's checkers."""
@@ -150,6 +157,7 @@ class PasswordCheckers:
                 checker.start(reactor)
         if self._pool is None:
             self._pool = new_check_pool(reactor)
+        self._clock = reactor
 
     def stop(self) -> None:
         """Stop what `start` has started."""
@@ -165,12 +173,20 @@ class PasswordCheckers:
         return [checker for checker in self.checkers if IAccountRecords.providedBy(checker)]
 
     def requestAvatarId(self, credentials: Any) -> Deferred[AvatarId]:
-        """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`."""
+        """Check a name and password; fails as `Answers` says, or with `LoginBusy`."""
         return Task(self._avatar_id(credentials)).done
 
     async def _avatar_id(self, credentials: Any) -> AvatarId:
         checkers = self.checkers if credentials.username else ()
-        return await _first_avatar_id(checkers, lambda checker: self._check(checker, credentials))
+        answers, clock = Answers(), self._clock
+        ends = clock.seconds() + MAX_CHECK_SECONDS if clock is not None else 0.0
+        for checker in checkers:
+            asked = Task(self._check(checker, credentials)).done
+            if answers.unavailable is not None and clock is not None:
+                asked.addTimeout(max(0.0, ends - clock.seconds()), clock)
+            if await answers.add(checker, asked):
+                return answers.avatar_id
+        raise answers.refusal()
 
     async def _check(self, checker: ICredentialsChecker, credentials: Any) -> AvatarId:
         if type(checker) in (FilePasswordDB, UNIXChecker):
@@ -197,31 +213,76 @@ class CertificateCheckers:
 
     def requestAvatarId(self, credentials: Any) -> Deferred[AvatarId]:
         """Check a name and the names in a certificate; fails like `PasswordCheckers`."""
+        return Task(self._avatar_id(credentials)).done
 
-        async def check(checker: ICredentialsChecker) -> AvatarId:
-            return await maybeDeferred(checker.requestAvatarId, credentials)
+    async def _avatar_id(self, credentials: Any) -> AvatarId:
+        answers = Answers()
+        for checker in self.checkers:
+            if await answers.add(checker, maybeDeferred(checker.requestAvatarId, credentials)):
+                return answers.avatar_id
+        raise answers.refusal()
 
-        return Task(_first_avatar_id(self.checkers, check)).done
 
+class Answers:
+    """The answers of several checkers to one login, in their order.
 
-async def _first_avatar_id(
-    checkers: Iterable[ICredentialsChecker],
-    check: Callable[[ICredentialsChecker], Awaitable[AvatarId]],
-) -> AvatarId:
-    refusals: list[LoginRefused] = []
-    for checker in checkers:
+    - The first store of accounts that has the name decides. Others are asked all the same, so that
+      the time does not tell which store has the name. If the password is wrong, a checker without
+      records, such as Twisted's, may still accept it: the records are then those of the store.
+    - A store that is down is passed over. If no other accepts the login, the outcome is
+      `LoginUnavailable`, unless a store before it has decided. It counts as a guess if another
+      checker may have the name and refused its password.
+    - Otherwise the refusal is the first one that is not vague (`LoginRefused.is_vague`). An
+      unexpected error of a checker is logged and counts as a refusal.
+    """
+
+    def __init__(self) -> None:
+        self.avatar_id: AvatarId = None
+        self.unavailable: LoginUnavailable | None = None
+        self._decision: LoginRefused | None = None
+        """The refusal of the first store that has the name."""
+        self._refusals: list[LoginRefused] = []
+
+    async def add(self, checker: ICredentialsChecker, asked: Awaitable[AvatarId]) -> bool:
+        """Wait for an answer; returns whether the login is accepted, with ``avatar_id``."""
         try:
-            return await check(checker)
+            avatar_id = await asked
         except (LoginBusy, CancelledError):
             raise
+        except (LoginUnavailable, CheckTimedOut) as error:
+            if self._decision is None and self.unavailable is None:
+                self.unavailable = LoginUnavailable(str(error) or _by(checker, error))
         except LoginRefused as error:
-            refusals.append(error)
+            self._refuse(error)
         except (LoginFailed, Unauthorized) as error:
-            refusals.append(LoginRefused(LoginRefusal.REFUSED, _by(checker, error)))
+            self._refuse(LoginRefused(LoginRefusal.REFUSED, _by(checker, error)))
         except Exception as error:  # noqa: BLE001 - a checker may fail in any way
             log.failure("{checker} failed", checker=type(checker).__name__)
-            refusals.append(LoginRefused(LoginRefusal.CHECKER_FAILED, _by(checker, error)))
-    raise combined_refusal(refusals)
+            self._refuse(LoginRefused(LoginRefusal.CHECKER_FAILED, _by(checker, error)))
+        else:
+            self.avatar_id = avatar_id
+            return self._is_accepted(avatar_id)
+        return False
+
+    def refusal(self) -> LoginRefused | LoginUnavailable:
+        """Return the outcome if no checker has accepted the login."""
+        if self.unavailable is None:
+            return combined_refusal(self._refusals)
+        is_guess = any(refusal.reason in GUESSES for refusal in self._refusals)
+        return LoginUnavailable(str(self.unavailable), is_guess)
+
+    def _refuse(self, refusal: LoginRefused) -> None:
+        self._refusals.append(refusal)
+        decides = not refusal.is_vague and refusal.reason is not LoginRefusal.CHECKER_FAILED
+        if decides and self._decision is None:
+            self._decision = refusal
+
+    def _is_accepted(self, avatar_id: AvatarId) -> bool:
+        decision = self._decision
+        if decision is None:
+            return True
+        is_wrong = decision.reason is LoginRefusal.WRONG_PASSWORD
+        return is_wrong and not isinstance(avatar_id, RecordedName)
 
 
 def _by(checker: ICredentialsChecker, error: Exception) -> str:

@@ -15,7 +15,9 @@ from ftpservice.accounts.account import Account, IAccount
 from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
+    IRemoteRecords,
     RecordedName,
+    has_records,
     is_storage_string,
 )
 from ftpservice.accounts.checkers import name_text
@@ -71,7 +73,7 @@ class Realm:
     def __init__(
         self,
         source: IStorageSource,
-        records: Sequence[IAccountRecords] = (),
+        records: Sequence[IAccountRecords | IRemoteRecords] = (),
         *,
         open_source: Callable[[str], IStorageSource],
         anonymous: VirtualPath | None = None,
@@ -84,7 +86,7 @@ class Realm:
         self._source = source
         self._records = tuple(records)
         for one in self._records:
-            if not IAccountRecords.providedBy(one):
+            if not has_records(one):
                 raise TypeError(f"records contains {one!r}, which is not an IAccountRecords")
         self._open_source = open_source
         self._anonymous = anonymous
@@ -125,7 +127,9 @@ class Realm:
         if isinstance(avatar_id, RecordedName):
             record = avatar_id.record
         else:
-            record = self._lookup(name_text(avatar_id))
+            name = name_text(avatar_id)
+            found = await self._lookup(name)
+            record = found or AccountRecord(name, "", rights=self._default_rights)
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
         home, source = _home(record.root), self._source
@@ -153,7 +157,7 @@ class Realm:
         With ``recount`` its tree is counted again, and other accounts in it are held to the result.
         Raises `StorageError`.
         """
-        record = next((found for one in self._records if (found := one.lookup(name))), None)
+        record = await self._lookup(name)
         if record is None:
             return None
         home, source = _home(record.root), self._source
@@ -187,12 +191,17 @@ class Realm:
             raise Unavailable(ROOT, "no ledgers for quotas")
         return self.quotas
 
-    def _lookup(self, name: str) -> AccountRecord:
+    async def _lookup(self, name: str) -> AccountRecord | None:
+        """Return the record of the first store that has the name."""
         for records in self._records:
-            record = records.lookup(name)
+            record: AccountRecord | None
+            if IRemoteRecords.providedBy(records):
+                record = await records.fetch(name)
+            else:
+                record = records.lookup(name)
             if record is not None:
                 return record
-        return AccountRecord(name, "", rights=self._default_rights)
+        return None
 
     def _source_for(self, text: str, name: str) -> IStorageSource:
         """Return the source of a storage string, opened for ``name`` if it is not shared."""

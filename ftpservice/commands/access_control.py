@@ -7,7 +7,7 @@ from twisted.cred.error import LoginFailed as Refused
 from twisted.cred.error import UnhandledCredentials
 
 from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
-from ftpservice.accounts.checkers import LoginBusy
+from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable
 from ftpservice.accounts.login_attempts import (
     MAX_FAILURES_PER_SESSION,
     TooManyAttempts,
@@ -84,6 +84,9 @@ async def _log_in_by_certificate(context: SessionContext) -> bool:
         return False
     except (Refused, UnhandledCredentials):
         return False
+    except (LoginBusy, LoginUnavailable) as error:
+        _publish_not_checked(context, error)
+        raise
     return True
 
 
@@ -109,14 +112,21 @@ async def password(context: SessionContext, text: str | None) -> Reply:
     except (Refused, UnhandledCredentials) as error:
         publish_login_refused(context, *_refusal_of(context, error))
         return await _refuse_login(context, "Login failed.")
-    except (LoginBusy, StorageError) as error:
-        busy = isinstance(error, LoginBusy)
-        publish_login_refused(
-            context, LoginRefusal.BUSY if busy else LoginRefusal.NO_FILES, log_detail(error)
-        )
-        context.published_error = error
+    except (LoginBusy, LoginUnavailable, StorageError) as error:
+        _publish_not_checked(context, error)
         raise
     return _begin_login(context, codes.LOGGED_IN)
+
+
+def _publish_not_checked(context: SessionContext, error: Exception) -> None:
+    """Publish that a login failed for a reason that is not the client's."""
+    reason = LoginRefusal.NO_FILES
+    if isinstance(error, LoginBusy):
+        reason = LoginRefusal.BUSY
+    elif isinstance(error, LoginUnavailable):
+        reason = LoginRefusal.STORE_UNAVAILABLE
+    publish_login_refused(context, reason, log_detail(error))
+    context.published_error = error
 
 
 def _refusal_of(context: SessionContext, error: Exception) -> tuple[LoginRefusal, str]:
@@ -163,6 +173,9 @@ async def _log_in(context: SessionContext, credentials: PeerCredentials | Anonym
         ended = attempts.succeeded
     except (Refused, UnhandledCredentials):
         ended = attempts.failed
+        raise
+    except LoginUnavailable as error:
+        ended = attempts.failed if error.is_guess else attempts.abandoned
         raise
     finally:
         ended(address)

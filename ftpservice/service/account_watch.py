@@ -1,11 +1,12 @@
-"""Puts changes of accounts into force for the sessions that run: within `WATCH_SECONDS`.
+"""Puts changes of accounts into force for the sessions that run: within two seconds.
 
-- An account that is locked, removed or expired, or whose line cannot be used any more: its sessions
+- An account that is locked, removed or expired, or that cannot be used any more: its sessions
   get 421 at once; a transfer is aborted, and an interrupted upload can be resumed when the account
   is unlocked.
 - An account with another root, other rights or options: its sessions get 421 after the command in
   progress, and log in again with the new ones.
 - Another password or another place in the file changes nothing for them.
+- A store that is down changes nothing for them either.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.checkers import PasswordFileChecker
-from ftpservice.accounts.passwd_line import PasswdContents
+from ftpservice.accounts.account_store import IWatchedAccounts, StoreUnavailable
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.events import LoggedIn
 from ftpservice.session.registry import ManagedSession
@@ -33,14 +33,25 @@ __all__ = ["WATCH_SECONDS", "AccountWatch"]
 
 log = Logger("ftpservice.accounts")
 
-WATCH_SECONDS = 2.0
-"""Time between two looks at the files of accounts."""
+WATCH_SECONDS = 1.0
+"""Time between two looks at the stores of accounts."""
 LOCKED_TEXT = "The account is no longer in force."
 CHANGED_TEXT = "The account has changed; log in again."
 
 
+class WatchedStore:
+    """One store, and the sessions that it has accepted."""
+
+    def __init__(self, checker: Any) -> None:
+        self.checker = checker
+        self.records: dict[int, AccountRecord] = {}
+        """What each session logged in with."""
+        self.is_busy = False
+        """Whether a look has not ended: a store that does not answer is not asked again."""
+
+
 class AccountWatch(Service):
-    """Watches the files of ``checkers``, and ends the sessions of accounts that change.
+    """Watches those of ``checkers`` that can be watched; ends the sessions of accounts that change.
 
     ``sessions`` has the sessions by number. ``new_logins.append`` is to be subscribed to logins:
     so a login costs no call.
@@ -53,94 +64,99 @@ class AccountWatch(Service):
         reactor: Any,
         today: Callable[[], date] = date.today,
     ) -> None:
-        self._checkers = [found for found in checkers if isinstance(found, PasswordFileChecker)]
+        self._stores = [WatchedStore(one) for one in checkers if IWatchedAccounts.providedBy(one)]
         self._sessions = sessions
         self._reactor = reactor
         self._today = today
         self._pool: BlockingRunner | None = None
         self.new_logins: deque[LoggedIn] = deque()
         """Logins since the last look; ``append`` is a subscriber of `LoggedIn`."""
-        self._records: dict[int, AccountRecord] = {}
-        """What each session logged in with."""
-        self._contents = self._current_contents()
-        """The contents of the files at the last look."""
         self._poll = LoopingCall(self._look)
         self._poll.clock = reactor
 
     def startService(self) -> None:
-        """Start to watch, if there is a file."""
+        """Start to watch, if there is a store that can be watched."""
         super().startService()
-        if self._checkers:
+        if self._stores:
             self._poll.start(WATCH_SECONDS, now=False).addErrback(_unexpected)
 
     def stopService(self) -> Deferred[None]:
-        """Stop to watch; fires when the thread has ended."""
+        """Stop to watch; fires when the threads have ended."""
         super().stopService()
         if self._poll.running:
             self._poll.stop()
         pool, self._pool = self._pool, None
         return succeed(None) if pool is None else pool.stop()
 
-    def _look(self) -> Deferred[None]:
-        """Read changed files in a thread, and compare.
+    def _look(self) -> None:
+        """Read what changed, in a thread for each store, and compare.
 
-        Also without sessions: the contents of the last look must not be older than that, or a
-        login long after a change would be taken for one before it.
+        Also without sessions: what is known of a store must not be older than that, or a login long
+        after a change would be taken for one before it.
         """
-        while self.new_logins:
-            self._note(self.new_logins.popleft())
-        for number in self._records.keys() - self._sessions.keys():
-            del self._records[number]
+        try:
+            self._note_logins()
+        except Exception:  # noqa: BLE001 - the next look follows
+            _unexpected(Failure())
         if self._pool is None:
-            self._pool = BlockingPool(self._reactor, "account files", threads=1)
-        comparing = self._pool.run(self._refresh).addCallback(self._compare)
-        return comparing.addErrback(_unexpected)  # the next look follows
+            self._pool = BlockingPool(self._reactor, "account watch", threads=len(self._stores))
+        for store in self._stores:
+            if store.is_busy:
+                continue
+            store.is_busy = True
+            asked = dict(store.records)
+            names = {record.name for record in asked.values()}
+            looking = self._pool.run(store.checker.current, names)
+            looking.addCallback(self._compare, store, asked).addErrback(_unexpected)
+            looking.addBoth(self._looked, store)
 
-    def _note(self, login: LoggedIn) -> None:
-        """Record what a session has logged in with.
+    def _looked(self, _none: None, store: WatchedStore) -> None:
+        store.is_busy = False
+
+    def _note_logins(self) -> None:
+        """Record what the new sessions have logged in with.
 
         That is the older one, if the account has changed since the last look: if the login was
         after the change, the client has to log in once more.
         """
-        record = _record(login.user, (*self._contents, *self._current_contents()))
-        if record is None:  # accepted by another checker
-            self._records.pop(login.session, None)
-        else:
-            self._records[login.session] = record
+        logins = {login.session: login.user for login in self.new_logins}
+        self.new_logins.clear()
+        names = frozenset(logins.values())
+        for store in self._stores:
+            for number in store.records.keys() - self._sessions.keys():
+                del store.records[number]
+            for number in logins:
+                store.records.pop(number, None)
+        for store in self._stores:
+            taken = store.checker.take_logins(names)
+            accepted = [number for number, name in logins.items() if name in taken]
+            for number in accepted:
+                store.records[number] = taken[logins.pop(number)]
 
-    def _current_contents(self) -> list[PasswdContents]:
-        return [checker.file.contents for checker in self._checkers]
-
-    def _refresh(self) -> None:
-        for checker in self._checkers:
-            checker.file.refresh()
-
-    def _compare(self, _none: None) -> None:
-        self._contents = self._current_contents()
-        for number, before in tuple(self._records.items()):
+    def _compare(
+        self,
+        current: Mapping[str, AccountRecord],
+        store: WatchedStore,
+        asked: Mapping[int, AccountRecord],
+    ) -> None:
+        for number, before in asked.items():
             session = self._sessions.get(number)
-            if session is None:
-                continue
-            now = _record(before.name, self._contents)
-            if not self._is_in_force(now):
+            if session is None or store.records.get(number) is not before:
+                continue  # it has ended, or logged in again meanwhile
+            now = current.get(before.name)
+            if now is None or not self._is_in_force(now):
                 log.info("session {number}: the account was locked or removed", number=number)
                 session.disconnect(LOCKED_TEXT)
-            elif now is not before and now is not None and _terms(now) != _terms(before):
+            elif now is not before and _terms(now) != _terms(before):
                 log.info("session {number}: the account has changed", number=number)
                 session.finish_and_disconnect(CHANGED_TEXT)
             else:
                 continue
-            del self._records[number]
+            del store.records[number]
 
-    def _is_in_force(self, record: AccountRecord | None) -> bool:
-        if record is None or record.disabled:
-            return False
-        return record.expires is None or self._today() <= record.expires
-
-
-def _record(name: str, files: Iterable[PasswdContents]) -> AccountRecord | None:
-    found = (contents.lookup(name) for contents in files)
-    return next((record for record in found if record is not None), None)
+    def _is_in_force(self, record: AccountRecord) -> bool:
+        is_expired = record.expires is not None and self._today() > record.expires
+        return not (record.disabled or is_expired)
 
 
 def _terms(record: AccountRecord) -> AccountRecord:
@@ -149,4 +165,6 @@ def _terms(record: AccountRecord) -> AccountRecord:
 
 
 def _unexpected(failure: Failure) -> None:
-    log.failure("the accounts of sessions that run could not be compared", failure)
+    """Log an error, but for that of a store that is down: its checker logs that."""
+    if not failure.check(StoreUnavailable):
+        log.failure("the accounts of sessions that run could not be compared", failure)

@@ -16,7 +16,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.account_record import IAccountRecords
+from ftpservice.accounts.account_record import has_records
 from ftpservice.accounts.bans import BanList
 from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
@@ -145,9 +145,10 @@ def _realm(
     checkers: list[ICredentialsChecker],
     reactor: Any,
 ) -> Realm:
+    records: list[Any] = [checker for checker in checkers if has_records(checker)]
     realm = Realm(
         source,
-        [checker for checker in checkers if IAccountRecords.providedBy(checker)],
+        records,
         open_source=lambda text: build_source(settings.storage_string(text), reactor),
         anonymous=settings.anonymous_root if settings.anonymous else None,
     )

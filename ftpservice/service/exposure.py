@@ -9,7 +9,11 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from ftpservice.accounts.checkers import PasswordFileChecker, shipped_accounts
+from ftpservice.accounts.checkers import (
+    PasswordFileChecker,
+    RecordChecker,
+    shipped_accounts,
+)
 from ftpservice.service.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 
@@ -43,12 +47,13 @@ def refuse_shipped_passwords(
     if is_local(address):
         return
     for checker in checkers:
+        if isinstance(checker, RecordChecker):
+            checker.refuse_shipped = True
         if not isinstance(checker, PasswordFileChecker):
             continue
-        checker.refuse_shipped = True
         for name in shipped_accounts(checker.records()):
             raise CannotStart(
                 f"other machines can reach {listener.text}, and the password of {name!r} in "
-                f"{checker.file.path} is public - change it, remove the account, or listen on "
+                f"{checker.place} is public - change it, remove the account, or listen on "
                 "127.0.0.1 only"
             )

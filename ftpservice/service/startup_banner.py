@@ -12,7 +12,11 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from ftpservice import __version__
-from ftpservice.accounts.checkers import PasswordFileChecker, shipped_accounts
+from ftpservice.accounts.checkers import (
+    PasswordFileChecker,
+    RecordChecker,
+    shipped_accounts,
+)
 from ftpservice.net.tls.server import CertificateSummary
 from ftpservice.service.exposure import is_local
 from ftpservice.service.settings.settings import ServiceSettings
@@ -67,7 +71,7 @@ def login_summary(
     return LoginSummary(
         names=tuple(record.name for record in records if not record.disabled),
         others=tuple(
-            type(checker).__name__
+            checker.place if isinstance(checker, RecordChecker) else type(checker).__name__
             for checker in checkers
             if checker not in files and IUsernamePassword in checker.credentialInterfaces
         ),

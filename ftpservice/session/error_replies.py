@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
-from ftpservice.accounts.checkers import LoginBusy
+from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable
 from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.storage import errors
 from ftpservice.stream.connection import TransferAborted
@@ -78,6 +78,10 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
         "The data connection was aborted; the transfer is incomplete.",
     ),
     LoginBusy: (codes.SERVICE_UNAVAILABLE, "Too many logins at once; try again later."),
+    LoginUnavailable: (
+        codes.SERVICE_UNAVAILABLE,
+        "Accounts cannot be checked at the moment; try again later.",
+    ),
 }
 
 

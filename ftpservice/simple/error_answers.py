@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftpservice.accounts.checkers import LoginBusy
+from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.storage import errors
 from ftpservice.stream.errors import TransferAborted, TransferStalled
@@ -50,6 +50,10 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     TransferStalled: (ErrorCode.TIMEOUT, "no progress for too long"),
     TransferAborted: (ErrorCode.INTERNAL, "the transfer was aborted"),
     LoginBusy: (ErrorCode.BUSY, "too many logins at once; try again later"),
+    LoginUnavailable: (
+        ErrorCode.BUSY,
+        "accounts cannot be checked at the moment; try again later",
+    ),
 }
 
 REPLY_CODE_ERRORS = {

@@ -7,7 +7,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from ftpservice.accounts.account_store import FoundAccount, IAccountLookup
 from ftpservice.accounts.checkers import LoginBusy
+from ftpservice.accounts.password_hash import DecoyHashes
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.wire.paths import VirtualPath
 
@@ -78,3 +80,38 @@ class Token:
 
 
 verifyObject(IStorageSource, Source())
+
+
+@implementer(IAccountLookup)
+class Accounts:
+    """A store with the given records, by name; ``problem`` is raised by every call."""
+
+    place = "accounts of the test"
+
+    def __init__(self, *records):
+        self.records = {record.name: record for record in records}
+        self.problem = None
+        self.is_right = None
+        self.unusable = ""
+        self.asked = []
+        self.closed = 0
+
+    def look_up(self, name, password):
+        self.asked.append((name, password))
+        if self.problem is not None:
+            raise self.problem
+        return FoundAccount(self.records.get(name), self.is_right, self.unusable)
+
+    def decoy_hash(self, name):
+        return DecoyHashes([SECRET]).hash_for(name)
+
+    def current(self, names):
+        if self.problem is not None:
+            raise self.problem
+        return {name: self.records[name] for name in names if name in self.records}
+
+    def close(self):
+        self.closed += 1
+
+
+verifyObject(IAccountLookup, Accounts())

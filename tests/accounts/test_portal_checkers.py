@@ -27,7 +27,7 @@ from ftpservice.accounts.account import (
     PeerCredentials,
 )
 from ftpservice.accounts.account_record import IStartable
-from ftpservice.accounts.checkers import LoginBusy, PasswordFileChecker
+from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, PasswordFileChecker
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.portal_checkers import (
     CertificateCheckers,
@@ -375,3 +375,85 @@ def test_what_is_no_checker_is_refused_by_name():
         with pytest.raises(UnusableChecker, match="is not an object with ICredentials") as caught:
             portal_checkers([wrong])
         assert repr(wrong) in str(caught.value)
+
+
+def in_a_row(pool, tmp_path, *parts):
+    """Checkers: a dict of names and lines for a file of accounts, others as they are."""
+    made = []
+    for number, part in enumerate(parts):
+        if isinstance(part, str):
+            path = tmp_path / f"{number}.db"
+            path.write_text(part)
+            part = PasswordFileChecker(PasswordFile(str(path), lambda text: None), pool)
+        made.append(part)
+    return row(pool, *made)
+
+
+def ann(options="", hashed=SECRET):
+    return f"ann:{hashed}:/:full{options}\n"
+
+
+DOWN = LoginUnavailable("the store is down")
+OTHER = ann(hashed=SECRET.replace("saltsalt", "saltsalu")[:-2] + "AA")
+
+
+@pytest.mark.parametrize("options", [":disabled", ":expires=2020-01-01", ":tls=required"])
+def test_the_first_store_that_has_the_name_decides(pool, tmp_path, options):
+    assert refused(login(in_a_row(pool, tmp_path, ann(options), ann()), b"ann"))
+    assert login(in_a_row(pool, tmp_path, ann(), ann(options)), b"ann") == b"ann"
+    assert login(in_a_row(pool, tmp_path, "# nobody\n", ann()), b"ann") == b"ann"
+
+
+def test_a_password_of_a_later_store_is_wrong_if_the_first_has_the_name(pool, tmp_path):
+    assert refused(login(in_a_row(pool, tmp_path, OTHER, ann()), b"ann"))
+    before = len(pool.calls)
+    refused(login(in_a_row(pool, tmp_path, OTHER, ann()), b"ann"))
+    assert len(pool.calls) == before + 2  # as for an unknown name
+
+
+def test_a_checker_without_records_may_accept_a_name_of_a_store(pool, tmp_path):
+    memory = makeChecker("memory:ann:secret")
+    assert names(login(in_a_row(pool, tmp_path, OTHER, memory), b"ann"), "ann")
+    assert refused(login(in_a_row(pool, tmp_path, ann(":disabled"), memory), b"ann"))
+
+
+def test_a_store_that_is_down_is_passed_over_for_those_of_another(pool, tmp_path):
+    assert login(in_a_row(pool, tmp_path, Answering(DOWN), ann()), b"ann") == b"ann"
+    assert login(in_a_row(pool, tmp_path, ann(), Answering(DOWN)), b"ann") == b"ann"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_guess"), [(b"ann", True), (b"nobody", False)], ids=["known", "unknown"]
+)
+def test_without_a_store_that_may_have_the_name_nothing_is_decided(pool, tmp_path, name, is_guess):
+    checkers = in_a_row(pool, tmp_path, Answering(DOWN), OTHER)
+    answer = login(checkers, name)
+    assert answer.check(LoginUnavailable)
+    assert str(answer.value) == "the store is down"
+    assert answer.value.is_guess is is_guess
+
+
+def test_a_store_before_the_one_that_is_down_decides(pool, tmp_path):
+    assert refused(login(in_a_row(pool, tmp_path, OTHER, Answering(DOWN)), b"ann"))
+    assert login(in_a_row(pool, tmp_path, OTHER, Answering(DOWN)), b"bob").check(LoginUnavailable)
+
+
+def test_several_stores_that_do_not_answer_take_no_longer_than_one_login_may():
+    reactor, hanging = MemoryReactorClock(), Answering(Deferred())
+    checker = PasswordCheckers([Answering(DOWN), hanging])
+    checker.start(reactor)
+    seen = []
+    checker.requestAvatarId(UsernamePassword(b"ann", b"secret")).addBoth(seen.append)
+    reactor.advance(stock.MAX_CHECK_SECONDS - 0.1)
+    assert seen == []
+    reactor.advance(0.1)
+    assert seen[0].check(LoginUnavailable)
+    checker.stop()
+
+
+def test_a_store_of_certificates_that_is_down_decides_nothing():
+    seen = []
+    CertificateCheckers([Certifying(DOWN), Certifying(UnauthorizedLogin())]).requestAvatarId(
+        CERTIFICATE
+    ).addBoth(seen.append)
+    assert seen[0].check(LoginUnavailable)

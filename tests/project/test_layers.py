@@ -28,6 +28,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends"},
         {"accounts.foreign_hashes"},
         {"accounts"},
+        {"accounts.stores"},
         {"data"},
         {"session"},
         {"commands"},

@@ -21,7 +21,7 @@ DOORS = {
         build_source CannotStart CertificateError CertificateUse ControlTLS DataSettings
         DataTLS EventSink EventStream FTPFactory hash_password IAccount IAccountRecords
         ICertificateCredentials ImplicitTLSFactory IPeerCredentials IStartable
-        LoginBusy LoginRefused parse_address_rule PasswordFile PasswordFileChecker
+        LoginBusy LoginRefused LoginUnavailable parse_address_rule PasswordFile PasswordFileChecker
         PeerCredentials portal_checkers PRESETS ProxiedFactory QuotaBook Realm RestrictedStorage
         Right ServerTLS ServiceOptions SessionSettings SimpleFactory TLSFiles TLSPolicy
         UnusableChecker

@@ -1,15 +1,24 @@
 """The watch of accounts: which sessions it ends, and that an error does not end it."""
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 from argon2.low_level import Type, hash_secret
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
+from ftpservice.accounts.account import PeerCredentials
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.passwd_file import PasswordFile
+from ftpservice.accounts.stores import store_checker
+from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import LoggedIn
 from ftpservice.service.account_watch import WATCH_SECONDS, AccountWatch
+from tests.accounts.doubles import Accounts
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
 
@@ -65,3 +74,94 @@ def test_an_error_with_one_session_does_not_end_the_watch(watch):
     watch.path.write_text(f"ann:{HASH}:/:read\n")
     watch.clock.advance(WATCH_SECONDS)
     assert whole.ended == ["The account has changed; log in again."]
+
+
+class Pool(InlineRunner):
+    def stop_and_wait(self):
+        self.stop()
+
+
+@pytest.fixture
+def remote(monkeypatch):
+    """A watch of a store with one account, its checker and the store."""
+    monkeypatch.setattr(store_checker, "BlockingPool", lambda *_arguments: Pool())
+    monkeypatch.setattr(store_checker, "new_check_pool", lambda _reactor: Pool())
+    accounts, clock = Accounts(AccountRecord("ann", HASH), AccountRecord("bob", HASH)), Clock()
+    checker = StoreChecker(accounts)
+    checker.start(clock)
+    made = AccountWatch([checker, object()], {}, clock)
+    made._pool, made.clock, made.checker, made.accounts = InlineRunner(), clock, checker, accounts
+    made.startService()
+    yield made
+    made.stopService()
+    checker.stop()
+    assert clock.getDelayedCalls() == []
+
+
+def remote_login(watch, number, name="ann"):
+    session, seen = Session(), []
+    credentials = PeerCredentials(name.encode(), b"secret", None, secured=False)
+    watch.checker.requestAvatarId(credentials).addBoth(seen.append)
+    assert seen == [name.encode()]
+    watch._sessions[number] = session
+    watch.new_logins.append(LoggedIn(0.0, number, "192.0.2.1", name))
+    return session
+
+
+def set_account(watch, **changes):
+    watch.accounts.records["ann"] = replace(watch.accounts.records["ann"], **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"disabled": True}, "The account is no longer in force."),
+        ({"expires": date(2020, 1, 1)}, "The account is no longer in force."),
+        ({"root": "/other"}, "The account has changed; log in again."),
+    ],
+)
+def test_a_change_in_a_store_ends_the_sessions_of_its_account(remote, changes, text):
+    ann, bob = remote_login(remote, 1), remote_login(remote, 2, "bob")
+    remote.clock.advance(WATCH_SECONDS)
+    set_account(remote, password_hash=HASH + "x")
+    remote.clock.advance(WATCH_SECONDS)
+    assert ann.ended == []
+    set_account(remote, **changes)
+    remote.clock.advance(WATCH_SECONDS)
+    assert (ann.ended, bob.ended) == ([text], [])
+    del remote.accounts.records["bob"]
+    remote.clock.advance(WATCH_SECONDS)
+    assert (ann.ended, bob.ended) == ([text], ["The account is no longer in force."])
+
+
+def test_a_change_right_after_a_login_is_seen_although_another_login_saw_it(remote):
+    first = remote_login(remote, 1)
+    set_account(remote, root="/other")
+    remote_login(remote, 2)
+    remote.clock.advance(WATCH_SECONDS)
+    assert first.ended == ["The account has changed; log in again."]
+
+
+def test_a_store_that_is_down_ends_no_session_and_is_watched_again(remote):
+    session = remote_login(remote, 1)
+    remote.clock.advance(WATCH_SECONDS)
+    remote.accounts.problem = StoreUnavailable("it is down")
+    for _ in range(3):
+        remote.clock.advance(WATCH_SECONDS)
+    assert session.ended == []
+    remote.accounts.problem = None
+    set_account(remote, disabled=True)
+    remote.clock.advance(WATCH_SECONDS)
+    assert session.ended == ["The account is no longer in force."]
+
+
+def test_a_login_during_a_slow_look_is_left_to_the_next_one(remote):
+    remote._pool.held = remote._pool.begun = True
+    remote.clock.advance(WATCH_SECONDS)
+    session = remote_login(remote, 1)
+    remote.clock.advance(WATCH_SECONDS)
+    assert len(remote._pool._ready) == 1
+    remote._pool.held = False
+    remote._pool.release()
+    remote.clock.advance(WATCH_SECONDS)
+    assert session.ended == []

@@ -13,15 +13,17 @@ from twisted.cred.error import UnhandledCredentials
 from twisted.internet.defer import fail
 
 from ftpservice.accounts.account import PeerCredentials
-from ftpservice.accounts.checkers import LoginBusy, PasswordFileChecker
+from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, PasswordFileChecker
 from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal, refusal_for
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.portal_checkers import PasswordCheckers
 from ftpservice.events import LoginFailed, LoginRefusal
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import TLSPolicy
+from ftpservice.simple.error_answers import answer_for
 from ftpservice.storage.errors import Unavailable
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.simple import ErrorCode
 from tests.accounts.doubles import SECRET, InlinePool
 from tests.support.ftp_dialogue import FTPDialogue
 
@@ -129,6 +131,42 @@ def test_reason_too_many_checks(checker: PasswordFileChecker) -> None:
     dialogue = FTPDialogue(checkers=[Full()])
     assert dialogue.codes("USER ann", "PASS secret")[-1] == 421
     assert [event.reason for event in dialogue.of(LoginFailed)] == [LoginRefusal.BUSY]
+
+
+class Unavailing:
+    """A checker whose store is down."""
+
+    credentialInterfaces = PasswordFileChecker.credentialInterfaces
+
+    def __init__(self, is_guess: bool = False) -> None:
+        self.is_guess = is_guess
+
+    def requestAvatarId(self, _credentials: Any) -> Any:
+        return fail(LoginUnavailable("the store: it is down", self.is_guess))
+
+
+def test_reason_unavailable_store() -> None:
+    dialogue = FTPDialogue(checkers=[Unavailing()])
+    dialogue.replies()
+    assert dialogue.say("USER ann", "PASS secret")[-1] == (
+        "421 Accounts cannot be checked at the moment; try again later."
+    )
+    [event] = dialogue.of(LoginFailed)
+    assert (event.reason, event.detail) == (
+        LoginRefusal.STORE_UNAVAILABLE,
+        "the store: it is down",
+    )
+    assert answer_for(LoginUnavailable()).code is ErrorCode.BUSY  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("is_guess", [False, True])
+def test_only_a_guess_at_another_store_counts_while_a_store_is_down(is_guess: bool) -> None:
+    dialogue = FTPDialogue(checkers=[Unavailing(is_guess)])
+    for _ in range(30):
+        protocol, transport = dialogue.connect("192.0.2.1")
+        protocol.dataReceived(b"USER ann\r\nPASS guess\r\n")
+    dialogue.reactor.advance(0)
+    assert (b"Accounts cannot be checked" not in transport.value()) is is_guess
 
 
 def test_reason_unavailable_storage() -> None:
