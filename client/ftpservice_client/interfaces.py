@@ -62,6 +62,9 @@ class TransferObserver(Protocol):
 class ClientSession(Protocol):
     """A session after the login, one call at a time; once ``lost`` is set, every call raises it."""
 
+    accepts_pipelining: bool
+    """Whether the next call may begin before the reply to `set_modified` has arrived."""
+
     @property
     def directory(self) -> str:
         """The current directory."""

@@ -202,11 +202,8 @@ class BlockingPool:
             self._calls -= 1
             if not call.result.called:
                 call.result.callback(outcome)
-            elif isinstance(outcome, Failure):
-                if call.must:
-                    _log.failure("releasing a resource failed", outcome)
-            elif call.dispose is not None:
-                run_unattended(self, call.dispose, outcome)
+            else:
+                call.discard(outcome, self)
 
 
 class PooledCall(Generic[T]):
@@ -234,6 +231,14 @@ class PooledCall(Generic[T]):
             return self.function()
         except Exception:  # noqa: BLE001 - whatever it raises is for who waits
             return Failure()
+
+    def discard(self, outcome: Any, runner: BlockingRunner) -> None:
+        """Dispose of an outcome for which nothing waits any more."""
+        if isinstance(outcome, Failure):
+            if self.must:
+                _log.failure("releasing a resource failed", outcome)
+        elif self.dispose is not None:
+            run_unattended(runner, self.dispose, outcome)
 
 
 class InlineRunner:
@@ -290,12 +295,11 @@ class InlineRunner:
         else:
             self._ready.append(lambda: self._deliver(call, call.outcome()))
 
-    @staticmethod
-    def _deliver(call: PooledCall[Any], outcome: object) -> None:
+    def _deliver(self, call: PooledCall[Any], outcome: object) -> None:
         if not call.is_cancelled:
             call.result.callback(outcome)
-        elif call.dispose is not None and not isinstance(outcome, Failure):
-            call.dispose(outcome)
+        else:
+            call.discard(outcome, self)
 
 
 _log = Logger()

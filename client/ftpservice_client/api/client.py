@@ -25,7 +25,7 @@ from ftpservice_client.local.sources import Readable
 from ftpservice_client.local.targets import Writable, target_for
 from ftpservice_client.mirror.deletion import TreeRemoval
 from ftpservice_client.mirror.local_tree import PathFilters
-from ftpservice_client.mirror.mirror import Mirror, MirrorOptions
+from ftpservice_client.mirror.mirror import DEFAULT_PARALLEL, Mirror, MirrorOptions
 from ftpservice_client.mirror.progress import MirrorProgress
 from ftpservice_client.results import Listing, MirrorResult, ProgressCallback, TransferResult
 from ftpservice_client.sessions.pool import SessionPool
@@ -235,7 +235,7 @@ class Client:
         dry_run: bool = False,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
-        parallel: int = 1,
+        parallel: int = DEFAULT_PARALLEL,
         progress: ProgressCallback | None = None,
         mirror_progress: MirrorProgress | None = None,
         timeout: float | None = None,
@@ -246,9 +246,9 @@ class Client:
         time if the server can set it. ``delete`` removes what does not exist on the other side, but
         nothing in a directory that could not be listed in full, and nothing through a link.
         Patterns are shell patterns for names or, with a ``/``, for paths below the top; excluded
-        files are neither copied nor deleted. ``parallel`` is the number of connections. Links are
-        not followed, and no name leads out of ``local``. ``progress`` is called for each file;
-        ``mirror_progress`` counts all of them.
+        files are neither copied nor deleted. ``parallel`` is the number of connections; if the
+        server refuses some of them, fewer are used. Links are not followed, and no name leads out
+        of ``local``. ``progress`` is called for each file; ``mirror_progress`` counts all of them.
         """
         filters = PathFilters(tuple(include), tuple(exclude))
         options = MirrorOptions(up, delete, dry_run, filters, parallel, progress, mirror_progress)

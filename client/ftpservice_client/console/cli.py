@@ -1,21 +1,24 @@
 """The entry point of ``ftpservice-client``: reactor, signals and exit status.
 
-prompt_toolkit needs asyncio, so the reactor runs on an asyncio event loop too. Shell, script and
-one-shot command are one coroutine each; signals cancel it.
+prompt_toolkit needs asyncio, so with a terminal the reactor runs on an asyncio event loop; without
+one it is Twisted's own, which takes less time. Shell, script and one-shot command are one coroutine
+each; signals cancel it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
+from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 from twisted.python.failure import Failure
 
@@ -43,21 +46,27 @@ for a complete one."""
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit with its status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    loop = asyncio.new_event_loop()
+    loop = asyncio.new_event_loop() if _has_terminal() else None
+    reactor: Any = EPollReactor() if loop is None else AsyncioSelectorReactor(loop)
     asyncio.set_event_loop(loop)
-    reactor = AsyncioSelectorReactor(loop)
     installReactor(reactor)
+    gc.freeze()  # collections need not look at what was imported, which stays
     run = ProgramRun(reactor, loop)
     reactor.callWhenRunning(run.start, words)
-    reactor.run(installSignalHandlers=False)
-    loop.close()
+    # With Twisted's handlers, a signal wakes the reactor; `ProgramRun.start` replaces them.
+    reactor.run(installSignalHandlers=loop is None)
     _exit(run.status)
+
+
+def _has_terminal() -> bool:
+    """Return whether the program may ask questions."""
+    return sys.stdin.isatty() and (sys.stdout.isatty() or sys.stderr.isatty())
 
 
 class ProgramRun:
     """One run of the program under the reactor; ``status`` is its exit status."""
 
-    def __init__(self, reactor: AsyncioSelectorReactor, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, reactor: Any, loop: asyncio.AbstractEventLoop | None) -> None:
         self.status = 0
         self._reactor = reactor
         self._loop = loop
@@ -67,11 +76,17 @@ class ProgramRun:
 
     def start(self, words: Sequence[str]) -> None:
         """Start the program; the reactor stops when it has ended."""
-        self._loop.add_signal_handler(signal.SIGINT, self._program.interrupt)
+        self._handle(signal.SIGINT, self._program.interrupt)
         for number in (signal.SIGTERM, signal.SIGHUP):
-            self._loop.add_signal_handler(number, self._cancel, number)
+            self._handle(number, self._cancel, number)
         self._work = Deferred.fromCoroutine(self._program.run(words))
         self._work.addCallbacks(self._succeeded, self._failed).addBoth(self._stop)
+
+    def _handle(self, number: int, function: Callable[..., object], *args: int) -> None:
+        if self._loop is not None:
+            self._loop.add_signal_handler(number, function, *args)
+        else:
+            signal.signal(number, lambda *_: self._reactor.callFromThread(function, *args))
 
     def _cancel(self, number: int) -> None:
         if self._work is not None and self._signal is None:

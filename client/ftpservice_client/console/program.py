@@ -47,9 +47,12 @@ MISSING_PACKAGES_TEXT = "prompt_toolkit and rich are not installed: pip install 
 
 
 class Program:
-    """One run of the program; ``interrupt`` is the handler of Ctrl-C."""
+    """One run of the program; ``interrupt`` is the handler of Ctrl-C.
 
-    def __init__(self, reactor: Any, loop: AbstractEventLoop) -> None:
+    Without a terminal it needs no ``loop``.
+    """
+
+    def __init__(self, reactor: Any, loop: AbstractEventLoop | None) -> None:
         self.interrupt = Interrupt()
         self._reactor = reactor
         self._loop = loop
@@ -99,6 +102,7 @@ class Program:
 
     async def _run_shell(self, arguments: Namespace) -> int:
         prompt_module = _import_prompt()
+        assert self._loop is not None
         from ftpservice_client.console.shell.commands.table import SHELL_COMMANDS
         from ftpservice_client.console.shell.completion import suggestions_for
         from ftpservice_client.console.shell.history import HistoryFile, history_path
@@ -117,8 +121,9 @@ class Program:
         self, arguments: Namespace, *, quiet: bool, is_shell: bool = False, is_script: bool = False
     ) -> ConsoleSession:
         screen = screen_for(sys.stdout, sys.stderr, quiet=quiet)
-        has_terminal = sys.stdin.isatty() and sys.stderr.isatty()
-        prompter = LazyTerminalPrompter(self._loop) if has_terminal else None
+        prompter = None
+        if self._loop is not None and sys.stdin.isatty() and sys.stderr.isatty():
+            prompter = LazyTerminalPrompter(self._loop)
         return ConsoleSession(
             ConsoleEnvironment(
                 self._reactor,

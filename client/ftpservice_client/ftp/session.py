@@ -107,7 +107,7 @@ class FTPSession(FTPNameCommands):
     ) -> None:
         self._control = control
         self._features = features
-        connections.is_ftpservice = is_ftpservice(features)
+        self.accepts_pipelining = connections.is_ftpservice = is_ftpservice(features)
         transfers = DataTransfers(control, connections)
         limit, now = settings.memory_limit, reactor.seconds
         self._listings = FTPListings(

@@ -77,21 +77,24 @@ class PathTarget(DownloadTarget):
     """A local file; a small one takes a single call in a thread, when all bytes are there.
 
     ``prepare`` is called in a thread before the file is created. With ``modified`` (seconds since
-    the epoch) the complete file gets that modification time.
+    the epoch) the complete file gets that modification time. ``small_pool`` is for that single call
+    for a small file, if it is not for ``pool``.
     """
 
     is_restartable = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options are keywords
         self,
         pool: BlockingRunner,
         path: Path,
         *,
+        small_pool: BlockingRunner | None = None,
         resume: bool = False,
         prepare: Callable[[], object] | None = None,
         modified: float | None = None,
     ) -> None:
         self._pool = pool
+        self._small_pool = small_pool or pool
         self._path = path
         self._resume = resume
         self._prepare = prepare
@@ -166,7 +169,7 @@ class PathTarget(DownloadTarget):
     async def commit(self) -> None:
         """Replace the file at the path."""
         if self._part is None:
-            await self._pool.run(
+            await self._small_pool.run(
                 _write_file, self._path, self._small, self._prepare, self._time_to_set
             )
         else:

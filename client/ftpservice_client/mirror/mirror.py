@@ -7,9 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.interfaces import IReactorThreads
 
+from ftpservice.concurrency.batched_calls import BatchedCalls
+from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice_client.errors import ClientError, ServerRefused
 from ftpservice_client.interfaces import ClientSession
 from ftpservice_client.local.targets import PathTarget
@@ -33,10 +37,15 @@ from ftpservice_client.transfers.download import ResumableDownload
 from ftpservice_client.transfers.remote_directories import ensure_directory
 from ftpservice_client.transfers.upload import ResumableUpload
 
-__all__ = ["Mirror", "MirrorOptions"]
+__all__ = ["DEFAULT_PARALLEL", "Mirror", "MirrorOptions"]
 
 TRANSFER_ACTIONS = frozenset({"upload", "download"})
 FILE_ACTIONS = TRANSFER_ACTIONS | {"skip"}
+DEFAULT_PARALLEL = 2
+"""Connections of a mirror: while one of them waits for the server, the other one is used."""
+MAX_WAITING_FILES = 16
+"""Files that are received and not written, or prepared for an upload, while others use a session.
+"""
 REPORT_ONLY_ACTIONS = frozenset({"keep", "leave"})
 
 
@@ -74,11 +83,17 @@ class Mirror:
             sessions.directory,
         )
         self._pool = sessions.pool
+        self._small_writes: BlockingRunner = self._pool
+        reactor = sessions.reactor
+        if IReactorThreads.providedBy(reactor):
+            self._small_writes = BatchedCalls(self._pool, reactor, MAX_WAITING_FILES)
         self._mirror_progress = options.mirror_progress or MirrorProgress()
         self._local_tree = FileTree()
         self._remote_tree = FileTree(is_remote=True)
         self._done: list[MirrorStep] = []
         self._failed: list[tuple[MirrorStep, Exception]] = []
+        self._setting_times: set[Deferred[Any]] = set()
+        self._unset_times: list[tuple[str, float]] = []
 
     def run(self) -> Deferred[MirrorResult]:
         """Run the mirror; the result contains the steps that failed."""
@@ -104,8 +119,10 @@ class Mirror:
         self._mirror_progress.plan([step for step in steps if step.action in TRANSFER_ACTIONS])
         await self._run_all([step for step in steps if step.action == "make"], 1)
         await self._run_all(
-            [step for step in steps if step.action in FILE_ACTIONS], self._options.parallel
+            [step for step in steps if step.action in FILE_ACTIONS],
+            self._options.parallel + MAX_WAITING_FILES,
         )
+        await self._finish_setting_times()
         await self._delete([step for step in steps if step.action == "delete"])
         self._done += [step for step in steps if step.action in REPORT_ONLY_ACTIONS]
 
@@ -139,7 +156,11 @@ class Mirror:
             there[path] = there[path].with_facts(size, modified)
 
     async def _run_all(self, steps: list[MirrorStep], parallel: int) -> None:
-        """Run steps, ``parallel`` of them at a time."""
+        """Run steps, ``parallel`` of them at a time.
+
+        Files are more than there are sessions: while some are written to the disk, or one is
+        opened, others use the sessions.
+        """
         waiting = iter(steps)
 
         async def work() -> None:
@@ -151,7 +172,8 @@ class Mirror:
                 else:
                     self._done.append(step)
                 finally:
-                    self._mirror_progress.end(step)
+                    if step.action in TRANSFER_ACTIONS:
+                        self._mirror_progress.end(step)
 
         workers = [Deferred.fromCoroutine(work()) for _ in range(max(1, parallel))]
         try:
@@ -174,10 +196,9 @@ class Mirror:
         elif step.action == "delete":
             await self._pool.run(remove_local, self._local, step.name)
 
-    def _begin_file(self, step: MirrorStep) -> ProgressCallback | None:
-        """Count a file as running; return the progress callback for its transfer."""
+    def _progress_of(self, step: MirrorStep) -> ProgressCallback | None:
+        """Return the progress callback for the transfer of a file."""
         progress, mirror_progress = self._options.progress, self._mirror_progress
-        mirror_progress.note(step, 0)
         if self._options.mirror_progress is None:
             return progress
 
@@ -190,34 +211,54 @@ class Mirror:
 
     async def _upload(self, step: MirrorStep, local: Path, remote: str) -> None:
         """Upload a file, and set its modification time if the server can do that."""
-        progress = self._begin_file(step)
-        await ResumableUpload(self._sessions, local, remote, progress=progress).run()
         modified = self._local_tree.items[step.name].modified
-        with suppress(ClientError):  # the upload itself is complete
-            await self._sessions.run(
-                lambda session: session.set_modified(remote, modified), repeatable=True
-            )
+        await ResumableUpload(
+            self._sessions,
+            local,
+            remote,
+            restarts_small=True,
+            finish=partial(self._set_modified, remote, modified),
+            progress=self._progress_of(step),
+        ).run()
+
+    async def _set_modified(self, remote: str, modified: float, session: ClientSession) -> None:
+        """Send MFMT; wait for its reply unless the next command may be sent before it."""
+        setting = Deferred.fromCoroutine(session.set_modified(remote, modified))
+        setting.addErrback(lambda _: self._unset_times.append((remote, modified)))
+        if session.accepts_pipelining:
+            self._setting_times.add(setting)
+            setting.addCallback(lambda _: self._setting_times.discard(setting))
+        else:
+            await setting
+
+    async def _finish_setting_times(self) -> None:
+        """Wait for the replies to MFMT; repeat those that a lost connection left without one."""
+        await gatherResults(self._setting_times)
+        for remote, modified in self._unset_times:
+            with suppress(ClientError):
+                await self._sessions.run(partial(_set_modified, remote, modified), repeatable=True)
 
     async def _download(self, step: MirrorStep, remote: str, local: Path) -> None:
         """Download a file and set its modification time."""
         item = self._remote_tree.items[step.name]
-        is_exact = bool(item.modified) and not item.time_grain
+        exact = item.modified if item.modified and not item.time_grain else None
         # The directory and the time of a small file are made by the call that writes the file.
         target = PathTarget(
             self._pool,
             local,
+            small_pool=self._small_writes,
             prepare=partial(
                 make_directory_without_links, self._local, step.name.rpartition("/")[0]
             ),
-            modified=item.modified if is_exact else None,
+            modified=exact,
         )
-        progress = self._begin_file(step)
-        await ResumableDownload(self._sessions, remote, target, progress=progress).run()
-        if not is_exact:
-            exact = await self._sessions.run(
-                lambda session: session.modified(remote), repeatable=True
-            )
-            modified = exact or item.modified
+        progress = self._progress_of(step)
+        await ResumableDownload(
+            self._sessions, remote, target, modified=exact, progress=progress
+        ).run()
+        if exact is None:
+            asked = await self._sessions.run(partial(_fetch_modified, remote), repeatable=True)
+            modified = asked or item.modified
             if modified:
                 await self._pool.run(os.utime, local, (modified, modified))
 
@@ -237,3 +278,7 @@ async def _fetch_modified(name: str, session: ClientSession) -> float | None:
 
 async def _fetch_size(name: str, session: ClientSession) -> int | None:
     return await session.size(name)
+
+
+async def _set_modified(name: str, seconds: float, session: ClientSession) -> None:
+    await session.set_modified(name, seconds)

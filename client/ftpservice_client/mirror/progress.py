@@ -38,7 +38,7 @@ class MirrorProgress:
         self.moving[step.name] = (min(moved, step.size), step.size)
 
     def end(self, step: MirrorStep) -> None:
-        """Record that the transfer of a file has ended, if it was running."""
-        if self.moving.pop(step.name, None) is not None:
-            self.files_ended += 1
-            self._ended += step.size
+        """Record that the transfer of a file has ended."""
+        self.moving.pop(step.name, None)
+        self.files_ended += 1
+        self._ended += step.size

@@ -70,7 +70,7 @@ class SessionPool:
         try:
             if self._ended is not None:
                 raise self._ended
-            queue = self._idle_queue(self.directory) or await self._new_queue()
+            queue = self._idle_queue(self.directory) or await self._another_queue()
             wanted = self.directory
             self._busy.add(queue)
             try:
@@ -92,6 +92,23 @@ class SessionPool:
                     queue.abort()
         finally:
             self._slots.release()
+
+    async def _another_queue(self) -> SessionQueue:
+        """Return a new queue or, if the server allows no further session, one that is free.
+
+        The pool uses one session fewer from then on.
+        """
+        while True:
+            try:
+                return await self._new_queue()
+            except ClientError:
+                if self._ended is not None or not (self._busy or self._idle):
+                    raise
+            self._size -= 1  # whose slot this call keeps, and exchanges for that of another one
+            await self._slots.acquire()
+            queue = self._idle_queue(self.directory)
+            if queue is not None:
+                return queue
 
     def _idle_queue(self, wanted: str) -> SessionQueue | None:
         """Return an idle queue that is usable and can change to the directory ``wanted``."""

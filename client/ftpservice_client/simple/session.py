@@ -86,6 +86,8 @@ class UnsupportedSimpleCommands:
 class SimpleClientSession(UnsupportedSimpleCommands):
     """Implements `ftpservice_client.interfaces.ClientSession`; made after the login."""
 
+    accepts_pipelining = False
+
     def __init__(self, connection: SimpleConnection, limit: int) -> None:
         self._connection = connection
         self._limit = limit

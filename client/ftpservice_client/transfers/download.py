@@ -25,7 +25,8 @@ CLOCK_SKEW_SECONDS = 60.0
 class ResumableDownload:
     """Downloads one file to a target; ``run`` may be called once.
 
-    After an interruption it continues at the number of bytes that the target has.
+    After an interruption it continues at the number of bytes that the target has. ``modified`` is
+    the modification time of the server's file, if it is known.
     """
 
     def __init__(  # noqa: PLR0913 - options are keywords
@@ -36,6 +37,7 @@ class ResumableDownload:
         *,
         offset: int = 0,
         verify: bool = False,
+        modified: float | None = None,
         progress: ProgressCallback | None = None,
     ) -> None:
         self._sessions = sessions
@@ -48,7 +50,7 @@ class ResumableDownload:
         """Bytes that an earlier download left."""
         self._note = ""
         self._size: int | None = None
-        self._modified: float | None = None
+        self._modified = modified
         self._attempts = 0
 
     async def run(self) -> TransferResult:
@@ -163,7 +165,8 @@ class ResumableDownload:
     async def _require_unchanged(self, session: ClientSession) -> None:
         """Restart if the file on the server has changed since the first attempt."""
         if not self._target.written and not self._attempts:
-            self._modified = await session.modified(self._name)
+            if self._modified is None:
+                self._modified = await session.modified(self._name)
             return
         size = await session.size(self._name)
         modified = await session.modified(self._name)

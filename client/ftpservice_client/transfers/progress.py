@@ -1,12 +1,18 @@
-"""Progress of one transfer, reported to a callback twenty times a second."""
+"""Progress of one transfer, reported to a callback twenty times a second.
+
+That of a small file, which ends soon, is reported at its beginning and its end.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ftpservice.stream.connection import SMALL_FILE_SIZE
 from ftpservice_client.interfaces import ByteCounter
 from ftpservice_client.results import ProgressCallback
 
@@ -37,7 +43,9 @@ class ProgressReporter:
     def begin(self, counter: ByteCounter, total: int | None) -> None:
         """Count the bytes from here on; ``total`` is the size of the file."""
         self._counter, self._zero, self._total = counter, counter.moved, total
-        if self._calls is None:
+        if total is not None and total <= SMALL_FILE_SIZE:
+            self._report_safely(self._report)
+        elif self._calls is None:
             self._calls = LoopingCall(self._report)
             self._calls.clock = self._clock
             self._calls.start(REPORT_SECONDS).addErrback(self._failed)
@@ -61,10 +69,14 @@ class ProgressReporter:
     def done(self, size: int) -> None:
         """Report that all ``size`` bytes were moved."""
         self._total = size
+        self._report_safely(partial(self._call, size))
+
+    def _report_safely(self, report: Callable[[], None]) -> None:
         try:
-            self._call(size)
+            report()
         except Exception:  # noqa: BLE001 - whatever a caller's function raises
             log.failure("a progress callback failed")
+            self._progress = None
 
     def stop(self) -> None:
         """Report nothing more."""

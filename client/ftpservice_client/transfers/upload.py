@@ -8,9 +8,12 @@ that are certainly its own; otherwise it starts again.
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import TypeGuard
 
+from ftpservice.stream.connection import SMALL_FILE_SIZE
 from ftpservice.wire import codes
 from ftpservice_client.arguments import checked_argument
 from ftpservice_client.errors import (
@@ -35,13 +38,18 @@ from ftpservice_client.sessions.queue import SessionQueue
 from ftpservice_client.transfers.overlap_check import is_beginning_of
 from ftpservice_client.transfers.progress import ProgressReporter
 from ftpservice_client.transfers.remote_directories import require_parent
-from ftpservice_client.transfers.verify import compare_digests
+from ftpservice_client.transfers.verify import compare_digests, has_equal_digest
 
 __all__ = ["ResumableUpload"]
 
 
 class ResumableUpload:
-    """Uploads one file; ``run`` may be called once."""
+    """Uploads one file; ``run`` may be called once.
+
+    With ``restarts_small`` an interrupted upload of a small file starts again, which saves SIZE
+    before every upload. ``finish`` is called with the session after the upload, before any other
+    call uses the session; its failure is not one of the upload.
+    """
 
     def __init__(  # noqa: PLR0913 - options are keywords
         self,
@@ -53,6 +61,8 @@ class ResumableUpload:
         resume: bool = False,
         verify: bool = False,
         keep_time: bool = False,
+        restarts_small: bool = False,
+        finish: Callable[[ClientSession], Awaitable[object]] | None = None,
         progress: ProgressCallback | None = None,
     ) -> None:
         self._sessions = sessions
@@ -63,11 +73,14 @@ class ResumableUpload:
         self._resume = resume
         self._verify = verify or sessions.settings.verify
         self._keep_time = keep_time
+        self._restarts = restarts_small
+        self._finish = finish
+        self._has_kept_time = False
         self._reporter = progress and ProgressReporter(sessions.reactor, progress)
         self._offset = 0
         """Bytes on the server before the first attempt, if the upload resumes an earlier one."""
         self._former: int | None = None
-        """The size of the file before the first attempt."""
+        """The size of the file before the first attempt; None also if it was not asked for."""
         self._modified: float | None = None
         """The modification time of a former file of the same size."""
         self._counters: list[tuple[ByteCounter, int]] = []
@@ -80,12 +93,13 @@ class ResumableUpload:
         if self._verify and self._append:
             raise Unsupported("appended bytes cannot be verified: they have no digest of their own")
         self._source = source = source_for(sessions.pool, self._readable)
-        modified = await self._local_time() if self._keep_time else None
+        if self._keep_time and (modified := await self._local_time()) is not None:
+            self._finish = partial(self._set_time, modified)
         checked_argument(self._name)
         try:
             await source.open()
-            work = self._attempt_and_verify if self._verify else self._attempt
-            digest = await sessions.run(work, repeatable=source.is_restartable)
+            self._restarts = self._restarts and _is_small(source)
+            digest = await sessions.run(self._attempt_to_the_end, repeatable=source.is_restartable)
             size = self._sent if source.size is None else source.size - self._offset
             if reporter is not None:
                 reporter.done(self._offset + size)
@@ -96,8 +110,8 @@ class ResumableUpload:
             source.close()
             if reporter is not None:
                 reporter.stop()
-        kept = modified is not None and await self._set_time(modified)
         seconds = sessions.reactor.seconds() - began
+        kept = self._has_kept_time
         return TransferResult(self._name, size, seconds, digest, has_kept_time=kept)
 
     async def _local_time(self) -> float | None:
@@ -108,13 +122,8 @@ class ResumableUpload:
             return (await self._sessions.pool.run(os.stat, self._readable)).st_mtime
         return None
 
-    async def _set_time(self, modified: float) -> bool:
-        """Set the modification time of the server's file; return whether the server did it."""
-        with suppress(ClientError):  # the upload itself is complete
-            return await self._sessions.run(
-                lambda session: session.set_modified(self._name, modified)
-            )
-        return False
+    async def _set_time(self, modified: float, session: ClientSession) -> None:
+        self._has_kept_time = await session.set_modified(self._name, modified)
 
     @property
     def _sent(self) -> int:
@@ -130,9 +139,15 @@ class ResumableUpload:
     def note(self, _text: str) -> None:
         """Do nothing: there are no remarks on uploads."""
 
-    async def _attempt_and_verify(self, session: ClientSession) -> Digest:
+    async def _attempt_to_the_end(self, session: ClientSession) -> Digest | None:
         await self._attempt(session)
-        return await compare_digests(session, self._name, self._source.digest)
+        digest = None
+        if self._verify:
+            digest = await compare_digests(session, self._name, self._source.digest)
+        if self._finish is not None:
+            with suppress(ClientError):  # the upload itself is complete
+                await self._finish(session)
+        return digest
 
     async def _attempt(self, session: ClientSession) -> None:
         """Send the file, or the rest of it."""
@@ -173,7 +188,8 @@ class ResumableUpload:
         return entry.size == position.offset + (position.former or 0 if position.append else 0)
 
     async def _first_position(self, session: ClientSession) -> UploadPosition:
-        if not (self._append or self._resume or self._sessions.settings.retries):
+        repeats = self._sessions.settings.retries and not self._restarts
+        if not (self._append or self._resume or repeats):
             return UploadPosition()
         self._former = await session.size(self._name)
         if self._append:
@@ -207,6 +223,10 @@ class ResumableUpload:
             return self._offset <= size <= self._offset + self._sent
         if size > self._sent:
             return False
+        if self._restarts:
+            return size == self._source.size and await has_equal_digest(
+                session, self._name, self._source.digest
+            )
         if size != self._former:
             return True
         modified = await session.modified(self._name) if self._modified is not None else None
@@ -220,6 +240,11 @@ class ResumableUpload:
         if size and not self._source.is_restartable:
             raise Unsupported("a source that is not seekable cannot be resumed")
         return size
+
+
+def _is_small(source: UploadSource) -> bool:
+    size = source.size
+    return source.is_restartable and size is not None and size <= SMALL_FILE_SIZE
 
 
 def _is_busy(error: Exception) -> TypeGuard[ServerRefused]:

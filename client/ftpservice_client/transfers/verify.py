@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from ftpservice_client.errors import Unsupported, VerificationFailed
+from ftpservice_client.errors import ServerRefused, Unsupported, VerificationFailed
 from ftpservice_client.ftp.features import DIGEST_PREFERENCE
 from ftpservice_client.interfaces import ClientSession
 from ftpservice_client.results import Digest
 
-__all__ = ["compare_digests"]
+__all__ = ["compare_digests", "has_equal_digest"]
 
 
 async def compare_digests(
@@ -30,3 +30,14 @@ async def compare_digests(
             f"{name}: the {algorithm} of the server's file is {theirs}, of the local one {ours}"
         )
     return Digest(algorithm, ours)
+
+
+async def has_equal_digest(
+    session: ClientSession, name: str, local_digest: Callable[[str], Awaitable[str]]
+) -> bool:
+    """Return whether the server's file is certainly the local one."""
+    try:
+        await compare_digests(session, name, local_digest)
+    except (ServerRefused, Unsupported, VerificationFailed):
+        return False
+    return True

@@ -80,7 +80,7 @@ def test_a_mirror_uploads_changed_files_only(tmp_path, noon, hours):
         (tmp_path / name).write_bytes(b"12345")
         os.utime(tmp_path / name, (when, when))
     client = server.client()
-    done = server.result(client.mirror(tmp_path, "", up=True), 10.0)
+    done = server.result(client.mirror(tmp_path, "", up=True, parallel=1), 10.0)
     assert {step.name for step in done.steps if step.action == "upload"} == {"b"}
     client.abort()
 
@@ -132,7 +132,7 @@ def uploading(tmp_path, noon, replies):
         (tmp_path / name).write_bytes(b"12345")
         os.utime(tmp_path / name, (noon, noon))
     client = server.client()
-    assert server.result(client.mirror(tmp_path, "", up=True), 10.0).failed == ()
+    assert server.result(client.mirror(tmp_path, "", up=True, parallel=1), 10.0).failed == ()
     client.abort()
     return [line for line in server.commands if format_time(noon) in line]
 
@@ -187,6 +187,6 @@ def test_an_upload_succeeds_if_its_time_cannot_be_set(tmp_path):
     server = DirectoryServer({"/": []}, MDTM="421 gone")
     (tmp_path / "a").write_bytes(b"12345")
     client = server.client()
-    done = outcome(client.mirror(tmp_path, "", up=True), server.network, 10.0)
+    done = outcome(client.mirror(tmp_path, "", up=True, parallel=1), server.network, 10.0)
     assert [step.name for step in done.steps if step.action == "upload"] == ["a"]
     client.abort()

@@ -125,17 +125,41 @@ class Counter:
 def test_repeated_bytes_are_not_reported_twice():
     clock, told, counter = Clock(), [], Counter()
     reporter = ProgressReporter(clock, lambda moved, total: told.append((moved, total)))
-    reporter.begin(counter, 100)
-    counter.moved = 80
+    reporter.begin(counter, 100_000)
+    counter.moved = 80_000
     clock.advance(REPORT_SECONDS)
     again = Counter()
-    reporter.begin(again, 100)
-    for moved in (10, 60, 90):
+    reporter.begin(again, 100_000)
+    for moved in (10_000, 60_000, 90_000):
         again.moved = moved
         clock.advance(REPORT_SECONDS)
-    reporter.done(100)
+    reporter.done(100_000)
     reporter.stop()
     assert clock.getDelayedCalls() == []
-    assert told == [(0, 100), (80, 100), (90, 100), (100, 100)]
+    assert told == [(0, 100_000), (80_000, 100_000), (90_000, 100_000), (100_000, 100_000)]
     assert REPORT_SECONDS <= 0.1
     assert all(before < after for before, after in pairwise(told))
+
+
+def test_a_small_file_has_two_reports_and_no_timer():
+    clock, reports = Clock(), []
+    reporter = ProgressReporter(clock, lambda moved, total: reports.append((moved, total)))
+    reporter.begin(Counter(), 100)
+    assert clock.getDelayedCalls() == []
+    reporter.done(100)
+    reporter.stop()
+    assert reports == [(0, 100), (100, 100)]
+
+
+def test_a_callback_that_raises_is_not_called_again():
+    clock, calls = Clock(), []
+
+    def fail(moved, total):
+        calls.append(moved)
+        raise ValueError
+
+    reporter = ProgressReporter(clock, fail)
+    reporter.begin(Counter(), 100)
+    reporter.done(100)
+    reporter.stop()
+    assert calls == [0]

@@ -23,6 +23,7 @@ __all__ = [
     "VERIFY",
     "Option",
 ]
+from ftpservice_client.mirror.mirror import DEFAULT_PARALLEL
 
 
 @dataclass(frozen=True)
@@ -68,4 +69,9 @@ DELETE = Option("d", "delete", "delete what the source directory does not have")
 DRY_RUN = Option("n", "dry-run", "show what would be done and change nothing")
 INCLUDE = Option("i", "include", "only names that match; repeatable", "pattern")
 EXCLUDE = Option("x", "exclude", "no names that match; repeatable", "pattern")
-PARALLEL = Option("p", "parallel", f"number of transfers at a time (1 to {MAX_PARALLEL})", "number")
+PARALLEL = Option(
+    "p",
+    "parallel",
+    f"number of transfers at a time (1 to {MAX_PARALLEL}; {DEFAULT_PARALLEL} without the option)",
+    "number",
+)

@@ -37,6 +37,7 @@ from ftpservice_client.console.shell.command import (
     CompletionSource,
     ShellCommandTable,
 )
+from ftpservice_client.mirror.mirror import DEFAULT_PARALLEL
 
 __all__ = ["commands"]
 
@@ -240,7 +241,7 @@ def _mirror_directories(arguments: ParsedArguments) -> tuple[Path, str]:
 
 
 def _parallel_count(arguments: ParsedArguments) -> int:
-    text = (arguments.values(options.PARALLEL) or ("1",))[-1]
+    text = (arguments.values(options.PARALLEL) or (str(DEFAULT_PARALLEL),))[-1]
     if not text.isdecimal() or not 1 <= int(text) <= options.MAX_PARALLEL:
         raise UsageError(f"Option -p requires a number from 1 to {options.MAX_PARALLEL}")
     return int(text)
