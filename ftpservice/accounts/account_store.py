@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
 
 from ftpservice.accounts.account_record import AccountRecord
+
+if TYPE_CHECKING:
+    from ftpservice.accounts.account import IPeerCredentials
 
 __all__ = [
     "AccountExists",
@@ -23,6 +26,9 @@ __all__ = [
     "IAccountLookup",
     "IAccountStore",
     "IAccountStoreFactory",
+    "IPasswordStore",
+    "IPeerAccountLookup",
+    "IReadOnlyStoreFactory",
     "IWatchedAccounts",
     "InvalidAccount",
     "NoSuchAccount",
@@ -76,7 +82,10 @@ class FoundAccount:
     is_right: bool | None = None
     """Whether the password is right; None if its hash in the record is to be checked."""
     unusable: str = ""
-    """Why what the store has of the account cannot be used; empty if it can."""
+    """Why what the store has of the account cannot be used; empty if it can.
+
+    Without a record: why the store refuses a login without telling whether it knows the name.
+    """
 
 
 class IAccountLookup(Interface):
@@ -104,6 +113,13 @@ class IAccountLookup(Interface):
 
     def close() -> None:
         """Close connections, while no other call runs; a later call opens them again."""
+
+
+class IPeerAccountLookup(IAccountLookup):
+    """A store that is also told how the client is connected."""
+
+    def look_up_from(name: str, password: bytes, peer: IPeerCredentials) -> FoundAccount:
+        """Return what the store has of a name, as ``look_up``; called for passwords."""
 
 
 class IWatchedAccounts(Interface):
@@ -185,4 +201,18 @@ class IAccountStoreFactory(Interface):
         """Return the store that ``generateChecker(argstring)`` reads; does not block.
 
         Raises `twisted.cred.strcred.InvalidAuthArgumentString`.
+        """
+
+
+class IReadOnlyStoreFactory(IAccountStoreFactory):
+    """A checker factory whose accounts are changed elsewhere: its stores refuse every change."""
+
+
+class IPasswordStore(IAccountStore):
+    """A store that checks passwords itself: it has no hashes."""
+
+    def check_password(name: str, password: bytes) -> Sequence[str]:
+        """Return why a login with this password would be refused; empty if it would not.
+
+        Conditions of the account, such as its networks, are not checked.
         """

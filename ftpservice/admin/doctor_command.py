@@ -119,9 +119,13 @@ def _check_start(options: Any) -> Iterator[Finding]:
 
 def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
     from ftpservice.accounts.checkers import PasswordFileChecker
+    from ftpservice.accounts.external.read_only_store import IExternalAccounts
     from ftpservice.accounts.passwd_store import PasswordFileStore
+    from ftpservice.accounts.stores.store_checker import StoreChecker
 
     for checker in checkers:
+        if isinstance(checker, StoreChecker) and IExternalAccounts.providedBy(checker.lookup):
+            yield _external_finding(checker.lookup)
         if not isinstance(checker, PasswordFileChecker):
             continue
         store = PasswordFileStore(checker.file.path)
@@ -130,6 +134,16 @@ def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
             yield warning("accounts", line, "ftpservice user check")
         if not problems:
             yield good("accounts", f"{store.place}: {len(store.accounts())} accounts")
+
+
+def _external_finding(accounts: Any) -> Finding:
+    from ftpservice.accounts.account_store import StoreUnavailable
+
+    try:
+        accounts.reach()
+    except StoreUnavailable as caught:
+        return error("accounts", str(caught), "its logins are refused with 421 until it answers")
+    return good("accounts", f"{accounts.place} answers")
 
 
 def _check_masquerade(settings: Any) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from ftpservice.accounts.account_store import (
     AccountStoreError,
     IAccountStore,
     IAccountStoreFactory,
+    IReadOnlyStoreFactory,
     StoreUnavailable,
 )
 from ftpservice.admin.password_input import WeakPassword
@@ -64,7 +65,9 @@ def open_store(store: str | None, config: str | None) -> IAccountStore:
     if store is not None:
         return _opened(store)
     descriptions = _configured(config) if config is not None else [DEFAULT_STORE]
-    writable = [text for text in descriptions if _factory(text) is not None]
+    stores = [text for text in descriptions if _factory(text) is not None]
+    changeable = [text for text in stores if not IReadOnlyStoreFactory.providedBy(_factory(text))]
+    writable = changeable or stores
     if len(writable) != 1:
         found = "no account store" if not writable else f"the stores {', '.join(writable)}"
         raise click.UsageError(f"{config} has {found}; choose one with --store")

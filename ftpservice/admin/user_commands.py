@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import IAccountStore
+from ftpservice.accounts.account_store import IAccountStore, IPasswordStore
 from ftpservice.accounts.checkers import password_bytes
 from ftpservice.accounts.passwd_line import (
     OPTIONS,
@@ -210,18 +210,24 @@ def check_users(
     """
     problems = list(store.problems()) if name is None else []
     if name is not None:
-        record = store.find(name)
-        password = read_password(password_stdin, twice=False)
-        if not verify(record.password_hash, password_bytes(password)):
-            problems.append(f"wrong password for {name!r}")
-        if record.disabled:
-            problems.append(f"account {name!r} is locked")
+        problems += _password_problems(store, name, password_stdin)
     if as_json:
         click.echo(json.dumps({"problems": problems}))
     else:
         click.echo("\n".join(problems) or "no problems")
     if problems:
         raise SystemExit(FAILED_STATUS)
+
+
+def _password_problems(store: IAccountStore, name: str, password_stdin: bool) -> list[str]:
+    """Ask for a password; return why a login with it would be refused."""
+    if IPasswordStore.providedBy(store):
+        password = password_bytes(read_password(password_stdin, twice=False))
+        return list(IPasswordStore(store).check_password(name, password))
+    record = store.find(name)
+    password = password_bytes(read_password(password_stdin, twice=False))
+    problems = [] if verify(record.password_hash, password) else [f"wrong password for {name!r}"]
+    return [*problems, *([f"account {name!r} is locked"] if record.disabled else [])]
 
 
 def _changes(options: Mapping[str, Any]) -> dict[str, Any]:

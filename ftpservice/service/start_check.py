@@ -12,7 +12,10 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 
+from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
+from ftpservice.accounts.external.read_only_store import IExternalAccounts
+from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.net.tls.server import CertificateError, check_authorities
 from ftpservice.service.assembly import listeners_for, portal_checkers_for, storage_source_for
@@ -42,10 +45,24 @@ def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     if not settings.own_directories or os.path.isdir(settings.own_directories[-1]):
         storage_source_for(settings, reactor)
     for checker in checkers:
-        if isinstance(checker, PasswordFileChecker):
-            yield from (f"{checker.file.path}, {line}" for line in checker.file.contents.malformed)
-            if not checker.file.contents.accounts:
-                yield f"{checker.file.path}: no usable account"
+        yield from _account_problems(checker)
+
+
+def _account_problems(checker: object) -> Iterator[str]:
+    if isinstance(checker, PasswordFileChecker):
+        yield from (f"{checker.file.path}, {line}" for line in checker.file.contents.malformed)
+        if not checker.file.contents.accounts:
+            yield f"{checker.file.path}: no usable account"
+    elif isinstance(checker, StoreChecker) and IExternalAccounts.providedBy(checker.lookup):
+        yield from _external_problems(checker.lookup)
+
+
+def _external_problems(accounts: IExternalAccounts) -> Iterator[str]:
+    try:
+        accounts.reach()
+    except StoreUnavailable as error:
+        yield f"logins would be refused with 421: {error}"
+    yield from (f"{accounts.place}: {line}" for line in accounts.warnings())
 
 
 def _tcp_address(listener: Listener) -> IAddress | None:

@@ -10,6 +10,8 @@ from packaging.utils import canonicalize_name
 
 from tests.support.service_process import CHECKOUT
 
+EXTRAS = ("ldap", "pam", "shell")
+"""Those whose packages are pinned."""
 PINS = {
     canonicalize_name(pin.name): pin
     for line in (CHECKOUT / "docs" / "constraints.txt").read_text().splitlines()
@@ -22,10 +24,9 @@ def declared() -> list[Requirement]:
     """What ``setup.cfg`` says that the service and the shell need."""
     parser = configparser.ConfigParser()
     parser.read(CHECKOUT / "setup.cfg")
-    texts = (
-        parser["options"]["install_requires"].splitlines()
-        + parser["options.extras_require"]["shell"].splitlines()
-    )
+    texts = parser["options"]["install_requires"].splitlines() + [
+        line for extra in EXTRAS for line in parser["options.extras_require"][extra].splitlines()
+    ]
     return [Requirement(text) for text in texts if text.strip()]
 
 

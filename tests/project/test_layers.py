@@ -29,6 +29,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"accounts.foreign_hashes"},
         {"accounts"},
         {"accounts.stores"},
+        {"accounts.external"},
         {"data"},
         {"session"},
         {"commands"},
@@ -266,7 +267,10 @@ def test_only_the_twistd_plugin_imports_the_reactor() -> None:
 def test_the_plugin_file_imports_nothing_heavy() -> None:
     plugin = TOP / "twisted" / "plugins" / "ftpservice_plugin.py"
     assert {name for name in imports(plugin) if name.startswith("ftpservice")} == {
-        "ftpservice.accounts.strcred.PasswdFactory"
+        "ftpservice.accounts.external.factories.HTTPFactory",
+        "ftpservice.accounts.external.factories.LDAPFactory",
+        "ftpservice.accounts.external.factories.PAMFactory",
+        "ftpservice.accounts.strcred.PasswdFactory",
     }
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.admin.cli import ftpservice
+from tests.support.certificates import Authority
 from tests.support.service_process import CHECKOUT
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "EXAMPLES",
     "PAGES",
     "SERVICE_PAGES",
+    "STORE_FILES",
     "Block",
     "blocks",
     "commands",
@@ -38,6 +40,9 @@ OTHER_PAGES = {"performance.md", "shell.md", "client.md", "client-api.md", "rena
 """Pages about the client, the benchmarks and former names."""
 SERVICE_PAGES = [page for page in PAGES if page.name not in OTHER_PAGES]
 """Pages whose options, settings and verbs are those of the service."""
+
+STORE_FILES = {"ldap.toml", "pam.toml", "http.toml"}
+"""The files of account stores that the pages show."""
 
 BLOCK = re.compile(r"(?:^`([\w.]+)`:\n\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -118,8 +123,21 @@ def write_examples(directory: Path) -> None:
         if block.name:
             text = re.sub(r"(?<=[\":])/(?=etc|srv)", f"{directory}/", block.text)
             (directory / block.name).write_text(with_demo_values(text), encoding="utf-8")
+    _write_store_files(directory / "etc/ftpservice")
     add_recipe_accounts(directory)
     for name in ("passwd.db", "etc/ftpservice/passwd.db"):
         with (directory / name).open("a", encoding="utf-8") as accounts:
             accounts.write(with_demo_values("demo:HASH:/:full\n"))
     (directory / "etc/ftpservice/ftpservice.toml").write_text("anonymous = true\n")
+
+
+def _write_store_files(directory: Path) -> None:
+    """Write the files of account stores, with an authority and secrets of their own."""
+    Authority(directory, "ca")
+    (directory / "pam.d").mkdir()
+    for name in ("ldap.password", "http.token"):
+        (directory / name).write_text("secret\n", encoding="ascii")
+    for block in blocks("toml"):
+        if block.name in STORE_FILES:
+            text = block.text.replace("/etc/ftpservice", str(directory))
+            (directory / block.name).write_text(text, encoding="utf-8")

@@ -1,12 +1,16 @@
-"""The plugins for ``twistd``: the service and the ``passwd:`` checker. Imports little."""
+"""The plugins for ``twistd``: the service and the kinds of account stores. Imports little."""
 
 from twisted.application.service import ServiceMaker
 
+from ftpservice.accounts.external.factories import HTTPFactory, LDAPFactory, PAMFactory
 from ftpservice.accounts.strcred import PasswdFactory
 
-__all__ = ["ftpservice", "passwd"]
+__all__ = ["ftpservice", "http", "ldap", "pam", "passwd"]
 
 ftpservice = ServiceMaker(
     "ftpservice", "ftpservice.service.tap", "FTP and FTPS server.", "ftpservice"
 )
 passwd = PasswdFactory()
+ldap = LDAPFactory()
+pam = PAMFactory()
+http = HTTPFactory()

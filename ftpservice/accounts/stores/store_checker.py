@@ -26,6 +26,7 @@ from ftpservice.accounts.account_store import (
     FoundAccount,
     IAccountLookup,
     IAccountStore,
+    IPeerAccountLookup,
     IWatchedAccounts,
 )
 from ftpservice.accounts.checkers import (
@@ -72,7 +73,9 @@ class StoreChecker(RecordChecker):
         self.place = lookup.place
         self.store = store
         self.cache_seconds = cache_seconds
-        self._lookup = lookup
+        self.lookup = lookup
+        has_peer = IPeerAccountLookup.providedBy(lookup)
+        self._look_up_from = IPeerAccountLookup(lookup).look_up_from if has_peer else None
         self._pools: list[BlockingPool] = []
         self._upgrades: HashUpgrades | None = None
         self._calls: StoreCalls | None = None
@@ -101,7 +104,7 @@ class StoreChecker(RecordChecker):
             upgrades.stop()
         for pool in self._pools:
             pool.stop_and_wait()
-        self._lookup.close()
+        self.lookup.close()
 
     def fetch(self, name: str) -> Deferred[AccountRecord | None]:
         """Look up the record of a name that another checker has accepted."""
@@ -118,7 +121,7 @@ class StoreChecker(RecordChecker):
 
     def current(self, names: Collection[str]) -> Mapping[str, AccountRecord]:
         """Ask the store for the records of these names (blocks)."""
-        records = self._lookup.current(names)
+        records = self.lookup.current(names)
         for name in names:
             self._verified.update(name, records.get(name))
         return records
@@ -133,11 +136,16 @@ class StoreChecker(RecordChecker):
         peer = IPeerCredentials(credentials, UNKNOWN_PEER)
         return Task(self._password_login(name, password_bytes(credentials.password), peer)).done
 
-    async def _found(self, name: str, password: bytes | None) -> FoundAccount:
+    async def _found(
+        self, name: str, password: bytes | None, peer: IPeerCredentials | None = None
+    ) -> FoundAccount:
         calls = self._calls
         if calls is None:
             raise LoginUnavailable(f"{self.place}: the checker is stopped")
-        found = await calls.call(self._lookup.look_up, name, password)
+        if self._look_up_from is None or peer is None or password is None:
+            found = await calls.call(self.lookup.look_up, name, password)
+        else:
+            found = await calls.call(self._look_up_from, name, password, peer)
         self._verified.update(name, None if found.unusable else found.record)
         return found
 
@@ -146,7 +154,7 @@ class StoreChecker(RecordChecker):
     ) -> RecordedName:
         # 1. Look the account up; without the store, look into the memory.
         try:
-            found = await self._found(name, password)
+            found = await self._found(name, password, peer)
         except LoginUnavailable:
             known = self._login_from_memory(name, password, peer)
             if known is None:
@@ -158,11 +166,11 @@ class StoreChecker(RecordChecker):
             record is not None and self._verified.matches(record, password)
         )
         if is_hashed:
-            hashed = record.password_hash if record else self._lookup.decoy_hash(name)
+            hashed = record.password_hash if record else self.lookup.decoy_hash(name)
             is_right = await self._hashing.run(self._matches, hashed, password)
         # 3. Only then consider other reasons for a refusal.
         if record is None:
-            raise LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.place}")
+            raise self._without_record(found)
         reasons = self._refusals(record, peer, found.unusable)
         if is_right is False and not found.unusable:
             reasons.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
@@ -171,6 +179,11 @@ class StoreChecker(RecordChecker):
         if is_hashed and self._upgrades is not None:
             self._upgrades.after_login(record, password)
         return self._accept(self._verified.remember(record, password, is_hashed))
+
+    def _without_record(self, found: FoundAccount) -> LoginRefused:
+        if found.unusable:
+            return LoginRefused(LoginRefusal.REFUSED, f"{self.place}: {found.unusable}")
+        return LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.place}")
 
     def _login_from_memory(
         self, name: str, password: bytes, peer: IPeerCredentials

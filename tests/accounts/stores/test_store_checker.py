@@ -7,6 +7,7 @@ import pytest
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import LoginFailed, UnauthorizedLogin
 from twisted.internet.task import Clock
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from ftpservice.accounts import checkers
@@ -16,7 +17,12 @@ from ftpservice.accounts.account_record import (
     IRemoteRecords,
     IStartable,
 )
-from ftpservice.accounts.account_store import IWatchedAccounts, StoreUnavailable
+from ftpservice.accounts.account_store import (
+    FoundAccount,
+    IPeerAccountLookup,
+    IWatchedAccounts,
+    StoreUnavailable,
+)
 from ftpservice.accounts.checkers import SHIPPED_HASH, LoginUnavailable
 from ftpservice.accounts.passwd_file import parse_line
 from ftpservice.accounts.password_hash import verify
@@ -247,3 +253,25 @@ def test_a_checker_that_is_not_started_fails(accounts):
     assert ask(checker, b"ann").check(RuntimeError)
     assert answer(checker.fetch("ann")).check(LoginUnavailable)
     checker.stop()
+
+
+def test_a_store_that_does_not_tell_whether_it_knows_a_name_refuses_vaguely(accounts, monkeypatch):
+    checker = started(accounts, monkeypatch)
+    accounts.records, accounts.is_right, accounts.unusable = {}, False, "refused there"
+    refusal = ask(checker, b"ann", b"wrong").value
+    assert (refusal.reason, refusal.is_vague) == (LoginRefusal.REFUSED, True)
+    assert refusal.detail == "accounts of the test: refused there"
+
+
+def test_a_store_that_wants_it_is_told_how_the_client_is_connected(accounts, monkeypatch):
+    seen = []
+
+    @implementer(IPeerAccountLookup)
+    class Told(Accounts):
+        def look_up_from(self, name, password, peer):
+            seen.append((name, password, peer.peer, peer.secured))
+            return FoundAccount(self.records.get(name), True)
+
+    checker = started(Told(*RECORDS), monkeypatch)
+    assert ask(checker, b"ann", b"x", "192.0.2.1") == b"ann"
+    assert seen == [("ann", b"x", "192.0.2.1", True)]

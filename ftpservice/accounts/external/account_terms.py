@@ -1,0 +1,152 @@
+"""What an account of another program gets: root, rights and options, in the words of ``passwd.db``.
+
+The store string gives the values for all accounts; the store may give others for one account. A
+value that cannot be used makes the account unusable: a limit must not be ignored by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ftpservice.accounts.account_record import AccountRecord, is_storage_string
+from ftpservice.accounts.account_store import FoundAccount
+from ftpservice.accounts.external.store_string import BadStoreString, StoreString
+from ftpservice.accounts.passwd_line import (
+    OPTIONS,
+    check_name,
+    parse_option,
+    parse_rights_field,
+    parse_root,
+)
+
+__all__ = [
+    "ACCOUNT_KEYS",
+    "COMMON_KEYS",
+    "NO_ACCOUNT",
+    "NO_HASH",
+    "AccountTerms",
+    "is_text",
+    "require_plain_name",
+    "terms_of",
+    "unusable_account",
+]
+
+NO_HASH = ""
+"""The password hash of records whose password another program checks: matches no password."""
+NO_ACCOUNT = FoundAccount(is_right=False)
+USER_FIELD = "{user}"
+ROOT, RIGHTS = "root", "rights"
+TERM_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key != "disabled"))
+"""Keys of store strings with values for all accounts."""
+COMMON_KEYS = ("cache", *TERM_KEYS)
+"""Keys of all store strings."""
+ACCOUNT_KEYS = (ROOT, RIGHTS, *OPTIONS)
+MAX_NAME_BYTES = 255
+"""The longest name of a directory."""
+
+
+def require_plain_name(name: str) -> None:
+    """Raise `ValueError` for a name that cannot be the name of a directory.
+
+    It must not leave or hide in the directory that ``root`` names.
+    """
+    check_name(name)
+    is_plain = len(name.encode()) <= MAX_NAME_BYTES and name.isprintable()
+    if not is_plain or "/" in name or "\\" in name or name.startswith("."):
+        raise ValueError(f"{name!r} cannot be the name of a directory")
+
+
+def is_text(password: bytes) -> bool:
+    """Return whether a password is UTF-8: others cannot be sent to every program."""
+    try:
+        password.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def unusable_account(name: str, is_right: bool | None, reason: str) -> FoundAccount:
+    """Return an account that the store has and that cannot be used, and why."""
+    record = AccountRecord(name, NO_HASH, rights=frozenset(), disabled=True)
+    return FoundAccount(record, is_right, reason)
+
+
+@dataclass(frozen=True)
+class AccountTerms:
+    """The root, rights and options of the accounts of one store.
+
+    ``root`` may have ``{user}`` for the name. ``rights`` is None if only the store gives them.
+    """
+
+    root: str = "/"
+    rights: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Values by field of `AccountRecord`."""
+
+    def found(
+        self, name: str, words: Mapping[str, Sequence[str]], trusts_storages: bool = False
+    ) -> FoundAccount:
+        """Return an account whose password is right, or why it cannot be used; see `record`."""
+        try:
+            return FoundAccount(self.record(name, words, trusts_storages), is_right=True)
+        except ValueError as error:
+            return unusable_account(name, True, str(error))
+
+    def record(
+        self, name: str, words: Mapping[str, Sequence[str]], trusts_storages: bool = False
+    ) -> AccountRecord:
+        """Return the record of an account; raises `ValueError`.
+
+        ``words`` has what the store says of this account, by option. Only with
+        ``trusts_storages`` may its root be a storage string.
+        """
+        require_plain_name(name)
+        found = dict(self.options)
+        for key, values in words.items():
+            if key not in (ROOT, RIGHTS):
+                found |= _option(key, values)
+        rights = ",".join(words.get(RIGHTS, ())) or self.rights
+        if not rights:
+            raise ValueError("the store names no rights, and the setting has no 'rights'")
+        root = self._root(name, words.get(ROOT, ()), trusts_storages)
+        return replace(AccountRecord(name, NO_HASH, root, parse_rights_field(rights)), **found)
+
+    def _root(self, name: str, given: Sequence[str], trusts_storages: bool) -> str:
+        if len(given) > 1:
+            raise ValueError("'root' has several values")
+        if given and is_storage_string(given[0]) and not trusts_storages:
+            raise ValueError(f"the root {given[0]!r} is a storage and not a path")
+        return parse_root((given[0] if given else self.root).replace(USER_FIELD, name))
+
+
+def _option(key: str, values: Sequence[str]) -> dict[str, Any]:
+    """Return the field of an option, and its value; nothing without a value."""
+    parsed = [parse_option(key, value) for value in values]
+    if not parsed:
+        return {}
+    name = parsed[0][0]
+    if name == "networks":
+        return {name: tuple(network for _, networks in parsed for network in networks)}
+    if len(parsed) > 1:
+        raise ValueError(f"{key!r} has several values")
+    return dict(parsed)
+
+
+def terms_of(described: StoreString, needs_rights: bool = True) -> AccountTerms:
+    """Return the values for all accounts in a store string; raises `BadStoreString`.
+
+    Without ``needs_rights`` the store may be the only one that gives rights; otherwise they are
+    ``full`` if the string has none.
+    """
+    rights = ",".join(described.many(RIGHTS)) or ("full" if needs_rights else None)
+    root = described.one(ROOT) or "/"
+    options: dict[str, Any] = {}
+    try:
+        for key in OPTIONS:
+            options |= _option(key, described.many(key))
+        AccountTerms(root, rights or "read").record("name", {}, trusts_storages=True)
+    except ValueError as error:
+        raise BadStoreString(str(error)) from None
+    return AccountTerms(root, rights, options)

@@ -1,0 +1,111 @@
+"""Stores whose accounts are changed elsewhere, as the ``ftpservice`` command sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from zope.interface import Attribute, implementer
+
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import (
+    AccountStoreError,
+    ExistingAccounts,
+    IAccountLookup,
+    InvalidAccount,
+    IPasswordStore,
+    NoSuchAccount,
+)
+
+__all__ = ["IExternalAccounts", "ReadOnlyStore"]
+
+
+class IExternalAccounts(IAccountLookup):
+    """The accounts of another program."""
+
+    changed_by = Attribute("Where accounts are changed, for messages: 'in the LDAP directory'.")
+    cache_seconds = Attribute("How long a login may be accepted from memory while it is down.")
+    finds_without_password = Attribute("Whether ``look_up`` works without a password.")
+
+    def reach() -> None:
+        """Return if the program answers and accepts the settings; raises `StoreUnavailable`."""
+
+    def warnings() -> Sequence[str]:
+        """Return lines about settings that are probably wrong."""
+
+
+@implementer(IPasswordStore)
+class ReadOnlyStore:
+    """Shows single accounts and checks passwords; refuses every change."""
+
+    def __init__(self, accounts: IExternalAccounts) -> None:
+        self.place = accounts.place
+        self._accounts = accounts
+
+    def accounts(self) -> Sequence[AccountRecord]:
+        """Refuse: there may be any number."""
+        raise AccountStoreError(
+            f"{self.place}: accounts are not listed here, but {self._accounts.changed_by}; "
+            "ftpservice user show NAME shows one"
+        )
+
+    def problems(self) -> Sequence[str]:
+        """Return what is wrong with the settings; raises `StoreUnavailable`."""
+        self._accounts.reach()
+        return [f"{self.place}: {line}" for line in self._accounts.warnings()]
+
+    def find(self, name: str) -> AccountRecord:
+        """Return an account; raises as `IAccountStore.find`."""
+        if not self._accounts.finds_without_password:
+            raise AccountStoreError(
+                f"{self.place}: accounts are shown {self._accounts.changed_by} only; "
+                "ftpservice user check NAME checks a password"
+            )
+        found = self._accounts.look_up(name, None)
+        if found.unusable:
+            raise InvalidAccount(f"{self.place}: account {name!r} cannot be used: {found.unusable}")
+        if found.record is None:
+            raise NoSuchAccount(f"{self.place} has no account {name!r}")
+        return found.record
+
+    def check_password(self, name: str, password: bytes) -> Sequence[str]:
+        """Return why a login would be refused; see `IPasswordStore`."""
+        found = self._accounts.look_up(name, password)
+        problems = [found.unusable] if found.unusable else []
+        if found.record is None and not problems:
+            problems.append(f"no account {name!r}")
+        elif found.is_right is False and not problems:
+            problems.append(f"wrong password for {name!r}")
+        elif found.record is not None and found.record.disabled and not problems:
+            problems.append(f"account {name!r} is locked")
+        return problems
+
+    def add(self, record: AccountRecord) -> None:  # noqa: ARG002 - the interface has it
+        """Refuse."""
+        self._refuse()
+
+    def add_many(
+        self,
+        records: Sequence[AccountRecord],  # noqa: ARG002
+        existing: ExistingAccounts = ExistingAccounts.REFUSE,  # noqa: ARG002
+        dry_run: bool = False,  # noqa: ARG002
+    ) -> Sequence[AccountRecord]:
+        """Refuse."""
+        self._refuse()
+
+    def replace_hashes(self, hashes: Mapping[str, tuple[str, str]]) -> Sequence[str]:  # noqa: ARG002
+        """Refuse."""
+        self._refuse()
+
+    def change(self, name: str, changes: Mapping[str, Any]) -> AccountRecord:  # noqa: ARG002
+        """Refuse."""
+        self._refuse()
+
+    def remove(self, name: str) -> None:  # noqa: ARG002
+        """Refuse."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise AccountStoreError(
+            f"{self.place}: accounts are changed {self._accounts.changed_by}, not by this command"
+        )

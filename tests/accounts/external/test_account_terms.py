@@ -1,0 +1,122 @@
+"""The root, rights and options of accounts of other programs."""
+
+from datetime import date
+from ipaddress import ip_network
+
+import pytest
+
+from ftpservice.accounts.external.account_terms import (
+    COMMON_KEYS,
+    AccountTerms,
+    is_text,
+    require_plain_name,
+    terms_of,
+)
+from ftpservice.accounts.external.store_string import BadStoreString, parse_store_string
+from ftpservice.storage.rights import PRESETS
+
+
+def terms(text, **needs):
+    return terms_of(parse_store_string(f"x#{text}" if text else "x", "url", COMMON_KEYS), **needs)
+
+
+def test_an_account_gets_what_the_settings_say():
+    settings = "root=/srv/{user}&rights=read&quota=10M&from=::1&from=10.0.0.0/8&expires=2027-01-31"
+    record = terms(settings).record("ann", {})
+    assert (record.root, record.rights, record.quota_bytes) == (
+        "/srv/ann",
+        PRESETS["read"],
+        10 << 20,
+    )
+    assert record.networks == (ip_network("::1"), ip_network("10.0.0.0/8"))
+    assert record.expires == date(2027, 1, 31)
+
+
+def test_an_account_gets_all_rights_without_settings():
+    record = terms("").record("ann", {})
+    assert (record.root, record.rights) == ("/", PRESETS["full"])
+
+
+def test_the_store_says_more_than_the_settings():
+    words = {"root": ["/{user}/x"], "rights": ["read"], "quota": ["1M"], "disabled": [""]}
+    record = terms("root=/a&quota=10M&max-sessions=2").record("ann", words)
+    assert (record.root, record.quota_bytes, record.max_sessions) == ("/ann/x", 1 << 20, 2)
+    assert (record.rights, record.disabled) == (PRESETS["read"], True)
+    networks = terms("from=::1").record("ann", {"from": ["10.0.0.0/8", "::2"]}).networks
+    assert networks == (ip_network("10.0.0.0/8"), ip_network("::2"))
+
+
+def test_only_trusted_words_name_a_storage():
+    words = {"root": ["local:/srv/{user}"]}
+    assert AccountTerms(rights="full").record("ann", words, True).root == "local:/srv/ann"
+    found = AccountTerms(rights="full").found("ann", words)
+    assert "is a storage and not a path" in found.unusable
+    assert terms("root=local:/srv/{user}").record("ann", {}).root == "local:/srv/ann"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"quota": ["much"]},
+        {"quota": ["1M", "2M"]},
+        {"color": ["red"]},
+        {"root": ["/a", "/b"]},
+        {"root": ["/../etc"]},
+        {"rights": ["everything"]},
+    ],
+)
+def test_what_is_not_understood_makes_an_account_unusable(words):
+    found = terms("").found("ann", words)
+    assert found.unusable
+    assert (found.record.disabled, found.record.rights) == (True, frozenset())
+
+
+def test_rights_come_from_the_settings_or_the_store():
+    alone = terms("", needs_rights=False)
+    assert "names no rights" in alone.found("ann", {}).unusable
+    assert alone.record("ann", {"rights": ["read"]}).rights == PRESETS["read"]
+
+
+@pytest.mark.parametrize("text", ["quota=much", "rights=all", "root=/..", "root=/a&root=/b"])
+def test_settings_are_checked_at_the_start(text):
+    with pytest.raises(BadStoreString):
+        terms(text)
+
+
+@pytest.mark.parametrize("name", ["ann", "a b", "é", "ann@example.org", "a.b", "-x", "x" * 255])
+def test_plain_names(name):
+    require_plain_name(name)
+    assert terms("root=/{user}").found(name, {}).unusable == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            ".",
+            "..",
+            ".ssh",
+            "a/b",
+            "/",
+            "a\\b",
+            "a\0",
+            "a\n",
+            " a",
+            "a ",
+            "a:b",
+            "#a",
+            "x" * 256,
+        ),
+        *("\udcff", "a\u200bb", "a\u202eb", "é" * 128),
+    ],
+)
+def test_names_that_are_no_directory(name):
+    with pytest.raises(ValueError):
+        require_plain_name(name)
+    assert terms("root=/{user}").found(name, {}).unusable
+
+
+def test_text():
+    assert is_text("é".encode())
+    assert not is_text(b"\xe9")

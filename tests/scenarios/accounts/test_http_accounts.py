@@ -1,0 +1,179 @@
+"""Accounts of an HTTP service: what it answers, and what counts as no answer."""
+
+import json
+import sys
+import time
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from ftpservice.accounts.account import PeerCredentials
+from ftpservice.accounts.account_store import IPeerAccountLookup, StoreUnavailable
+from ftpservice.accounts.external.accounts_url import ANSWER_SECONDS
+from ftpservice.accounts.external.http_accounts import HTTPAccounts
+from ftpservice.accounts.external.http_settings import http_settings
+from ftpservice.storage.rights import PRESETS
+from tests.support.account_service import LOGIN_SECONDS, AccountService
+from tests.support.certificates import Authority
+from tests.support.http_accounts import TOKEN
+from tests.support.service_process import CHECKOUT, Program
+
+SERVER = [sys.executable, "-m", "tests.support.http_accounts"]
+
+
+class Server(Program):
+    """A running server; ``url`` is its address."""
+
+    def __init__(self, certificate=""):
+        super().__init__([*SERVER, *filter(None, [str(certificate)])], CHECKOUT)
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.line('port ([0-9]+)')[1]}"
+
+    def change(self, **accounts):
+        with urlopen(f"{self.url}/change", json.dumps(accounts).encode()) as answer:
+            assert answer.read() == b"{}"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def token(tmp_path):
+    path = tmp_path / "token"
+    path.write_text(f"{TOKEN}\n")
+    path.chmod(0o600)
+    return path
+
+
+def accounts(url, *settings):
+    return HTTPAccounts(http_settings(f"{url}#{'&'.join(settings)}"))
+
+
+@pytest.fixture
+def good(server, token):
+    return accounts(f"{server.url}/login", f"token-file={token}", "watch=on")
+
+
+def test_the_accounts_are_a_lookup(good):
+    assert verifyObject(IPeerAccountLookup, good)
+    assert good.reach() is None
+    assert good.warnings() == []
+
+
+def test_the_answer_decides(good):
+    ann = good.look_up("Ann", b"ann pass")
+    assert (ann.record.name, ann.record.root, ann.record.quota_bytes) == ("ann", "/ann", 10 << 20)
+    ben = good.look_up("ben", b"ben pass")
+    assert (ben.record.rights, len(ben.record.networks)) == (PRESETS["read"], 2)
+    assert good.look_up("cat", b"cat pass").record.disabled
+    wrong = good.look_up("ann", b"wrong")
+    assert (wrong.record.name, wrong.is_right, wrong.unusable) == ("ann", False, "")
+    unknown = good.look_up("zed", b"ann pass")
+    assert (unknown.record, unknown.is_right) == (None, False)
+
+
+@pytest.mark.parametrize("password", [b"", b"\xff", b"\0", b'"}', "é".encode()])
+def test_no_password_makes_the_service_unavailable(good, password):
+    assert good.look_up("ann", password).is_right is False
+
+
+def test_the_service_is_told_how_the_client_is_connected(good):
+    peer = PeerCredentials(b"", b"", "192.0.2.1", secured=True)
+    assert good.look_up_from("ann", b"ann pass", peer).is_right
+
+
+def test_accounts_are_shown_without_a_password(good):
+    found = good.look_up("ann", None)
+    assert (found.record.name, found.is_right) == ("ann", None)
+    assert good.look_up("zed", None).record is None
+    assert good.current({"ann", "zed"}).keys() == {"ann"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("garbage", "list", "deep", "empty", "both", "huge", "hanging", "trickling"),
+        *(
+            f"status?code={code}"
+            for code in (201, 301, 302, 307, 400, 401, 403, 404, 429, 500, 503)
+        ),
+    ],
+)
+def test_any_other_answer_means_that_the_service_is_down(server, path):
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable) as caught:
+        accounts(f"{server.url}/{path}", "rights=full").look_up("ann", b"ann pass")
+    assert time.monotonic() - began < ANSWER_SECONDS + 0.5
+    assert "ann pass" not in str(caught.value)
+
+
+def test_a_wrong_token_is_no_wrong_password(server, tmp_path):
+    (tmp_path / "token").write_text("other\n")
+    with pytest.raises(StoreUnavailable, match="status 401"):
+        accounts(f"{server.url}/login", f"token-file={tmp_path / 'token'}").look_up("ann", b"x")
+
+
+@pytest.mark.parametrize(
+    ("account", "problem"),
+    [
+        ({"root": "/ann"}, "names no rights"),
+        ({"rights": "everything"}, "everything"),
+        ({"rights": "full", "quota": "much"}, "quota=much"),
+        ({"rights": "full", "quotas": "1G"}, "unknown key 'quotas'"),
+        ({"rights": "full", "root": "/../etc"}, "contains '..'"),
+        ({"rights": "full", "root": 7.5}, "'root' is a string"),
+        ({"rights": "full", "tls": True}, "'tls' is a string"),
+        ({"rights": "full", "disabled": "no"}, "true or false"),
+        ({"rights": "full", "name": "../ben"}, "cannot be the name"),
+        ({"rights": "full", "name": 7}, "'name' is no string"),
+        ({"rights": "full", "max-sessions": [1, 2]}, "several values"),
+    ],
+)
+def test_an_account_that_is_not_understood_is_unusable(server, account, problem):
+    found = accounts(f"{server.url}/account?json={quote(json.dumps(account))}").look_up(
+        "ann", b"ann pass"
+    )
+    assert problem in found.unusable
+    assert found.record.disabled
+
+
+def test_tls_is_verified(tmp_path, token):
+    authority = Authority(tmp_path)
+    with Server(authority.certificate("server")) as server:
+        settings = (f"token-file={token}", f"ca={authority.path}")
+        assert accounts(f"{server.url}/login", *settings).look_up("ann", b"ann pass").is_right
+        other = f"ca={Authority(tmp_path, 'other').path}"
+        with pytest.raises(StoreUnavailable, match="certificate verify failed"):
+            accounts(f"{server.url}/login", other).look_up("ann", b"ann pass")
+        url = server.url.replace("127.0.0.1", "localhost")
+        with pytest.raises(StoreUnavailable, match="not valid for 'localhost'"):
+            accounts(f"{url}/login", *settings).look_up("ann", b"ann pass")
+
+
+def test_a_service_with_accounts_by_http(tmp_path, token):
+    with Server() as server:
+        settings = f"token-file={token}&root=/{{user}}&watch=on"
+        store = f"http:{server.url}/login#{settings}"
+        with AccountService(tmp_path, [store]) as service:
+            assert service.reply("ann", "wrong").startswith("530")
+            assert service.reply("cat", "cat pass").startswith("530")
+            assert "OK ftpservice" in service.simple_answer("ben", "ben pass")
+            with service.login("ann", "ann pass") as ann, service.login("ben", "ben pass") as ben:
+                server.change(ann={"rights": "full", "disabled": True})
+                ann.sock.settimeout(10.0)
+                assert ann.file.readline().startswith("421 The account is no longer in force")
+                assert ben.voidcmd("NOOP").startswith("200")
+            assert service.reply("ann", "ann pass").startswith("530")
+            server.process.kill()
+            server.process.wait()
+            code, seconds = service.timed_reply("ben", "ben pass")
+            assert (code, seconds < LOGIN_SECONDS) == ("421", True)
+            service.stopped()
+            for secret in ("ann pass", "ben pass", "cat pass", TOKEN):
+                assert secret not in service.output
+            assert "Traceback" not in service.output
