@@ -8,7 +8,6 @@ from dataclasses import replace
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import parse_facts
 from ftpservice_client.errors import UnparsableListing
-from ftpservice_client.listings.list_parser import parse_listing
 from ftpservice_client.results import Listing
 
 __all__ = [
@@ -79,6 +78,9 @@ def text_listing(lines: Iterable[bytes], now: float, places: Sequence[str] = ())
 
     ``places`` are paths of the directory; some servers put one of them before each name.
     """
+    # Imported here: a program that talks to servers with MLSD needs none of the formats of LIST.
+    from ftpservice_client.listings.list_parser import parse_listing
+
     decoded = [_decoded(line) for line in lines]
     reading = parse_listing([line for line in decoded if len(line) <= MAX_LINE_SIZE], now)
     too_long = [line for line in decoded if len(line) > MAX_LINE_SIZE]

@@ -34,6 +34,7 @@ from ftpservice_client.console.session.session import ConsoleSession
 from ftpservice_client.console.session.trees import mirror_tree, remove_tree
 from ftpservice_client.console.terminal.escape import escape_unprintable
 from ftpservice_client.mirror.local_tree import remote_path
+from ftpservice_client.mirror.mirror import DEFAULT_PARALLEL
 
 __all__ = ["ONE_SHOT_COMMANDS"]
 
@@ -232,7 +233,7 @@ def _add_mirror_arguments(parser: ArgumentParser) -> None:
     options.INCLUDE.add_to(parser, action="append", default=[])
     options.EXCLUDE.add_to(parser, action="append", default=[])
     counts = range(1, options.MAX_PARALLEL + 1)
-    options.PARALLEL.add_to(parser, metavar="N", type=int, choices=counts, default=1)
+    options.PARALLEL.add_to(parser, metavar="N", type=int, choices=counts, default=DEFAULT_PARALLEL)
 
 
 @ONE_SHOT_COMMANDS.add("mirror", "URL DIR", _add_mirror_arguments)
