@@ -11,6 +11,7 @@ from typing import Any
 from zope.interface import Interface
 
 from ftpservice.accounts.networks import Network
+from ftpservice.backends.mounts.account_mount import AccountMount, check_mounts
 from ftpservice.storage.rights import PRESETS, Right
 
 __all__ = [
@@ -67,10 +68,16 @@ class AccountRecord:
     """The limit of the bytes of all files below its root."""
     quota_files: int | None = None
     """The limit of the files, directories, links and partial uploads below its root."""
+    mounts: tuple[AccountMount, ...] = ()
+    """Other storages in its tree, each at a path of its own."""
     shares_quota: bool = field(default=False, compare=False)
-    """Whether an account with a quota has this root, one inside it, or one around it."""
+    """Whether an account with a quota may have files in common with this one."""
     line: int = 0
     """The line number in its file; 0 without a file."""
+
+    def __post_init__(self) -> None:
+        if self.mounts:
+            check_mounts(self.mounts)
 
 
 class IAccountRecords(Interface):

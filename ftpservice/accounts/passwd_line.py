@@ -21,10 +21,12 @@ from typing import Any
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is_storage_string
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
 from ftpservice.accounts.quota_roots import with_shared_quotas
+from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, parse_mount
 from ftpservice.storage.rights import PRESETS, Right, parse_rights
 from ftpservice.wire.units import parse_size
 
 __all__ = [
+    "LISTS",
     "OPTIONS",
     "MalformedLine",
     "PasswdContents",
@@ -166,19 +168,30 @@ def parse_root(text: str) -> str:
 
 def _options(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for word in (word.strip() for word in text.split(",")) if text.strip() else ():
+    for word in _words(text) if text.strip() else ():
         key, _, value = word.partition("=")
         field, read_value = parse_option(key, value)
-        if field in found and field != "networks":
+        if field in found and field not in LISTS:
             raise ValueError(f"the option {key!r} is given twice")
-        found[field] = found.get(field, ()) + read_value if field == "networks" else read_value
+        found[field] = found.get(field, ()) + read_value if field in LISTS else read_value
     return found
+
+
+def _words(text: str) -> list[str]:
+    """Return the options of a line; ``read-only`` belongs to the mount before it."""
+    words: list[str] = []
+    for word in (word.strip() for word in text.split(",")):
+        if word == READ_ONLY_WORD and words and words[-1].startswith("mount="):
+            words[-1] += f",{word}"
+        else:
+            words.append(word)
+    return words
 
 
 def parse_option(key: str, value: str) -> tuple[str, Any]:
     """Return the field of `AccountRecord` that an option sets, and its value.
 
-    Raises `ValueError` with the reason. Values of ``networks`` are tuples, to be joined.
+    Raises `ValueError` with the reason. Values of `LISTS` are tuples, to be joined.
     """
     if key not in OPTIONS:
         word = f"{key}={value}" if value else key
@@ -243,10 +256,13 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "quota": ("quota_bytes", _quota),
     "quota-files": ("quota_files", _count),
     "from": ("networks", lambda value: (ip_network(value),)),
+    "mount": ("mounts", lambda value: (parse_mount(value),)),
     "tls": ("tls_required", _required),
     "tls-cert": ("certificate", _certificate),
     "disabled": ("disabled", _no_value),
 }
+LISTS = frozenset({"networks", "mounts"})
+"""The fields that an option may add to more than once."""
 
 
 def format_line(record: AccountRecord) -> str:
@@ -279,6 +295,7 @@ def rights_words(record: AccountRecord) -> list[str]:
 
 def _options_text(record: AccountRecord) -> str:
     words = [f"from={network}" for network in record.networks]
+    words += [f"mount={mount}" for mount in record.mounts]
     if record.max_sessions is not None:
         words.append(f"max-sessions={record.max_sessions}")
     if record.rate_down is not None:

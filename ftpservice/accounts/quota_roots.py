@@ -14,7 +14,7 @@ def with_shared_quotas(accounts: Mapping[str, AccountRecord]) -> dict[str, Accou
     """Return the accounts, each with whether it shares files with one that has a quota."""
     roots = QuotaRoots(accounts.values())
     return {
-        name: replace(record, shares_quota=True) if roots.overlaps(record.root) else record
+        name: replace(record, shares_quota=True) if roots.may_share(record) else record
         for name, record in accounts.items()
     }
 
@@ -25,11 +25,20 @@ class QuotaRoots:
     def __init__(self, records: Iterable[AccountRecord] = ()) -> None:
         self._roots: set[str] = set()
         self._above: set[str] = set()
+        self._has_mounts = False
+        """Whether one of them has mounts, whose places are not known before they are used."""
         for record in records:
             if record.quota_bytes is not None or record.quota_files is not None:
                 *above, root = _prefixes(record.root)
                 self._roots.add(root)
                 self._above.update(above)
+                self._has_mounts |= _has_writable_mounts(record)
+
+    def may_share(self, record: AccountRecord) -> bool:
+        """Tell whether an account may have files in common with one that has a quota."""
+        if self._has_mounts or (self._roots and _has_writable_mounts(record)):
+            return True
+        return self.overlaps(record.root)
 
     def overlaps(self, root: str) -> bool:
         """Tell whether a root is one of them, contains one, or lies in one.
@@ -40,6 +49,10 @@ class QuotaRoots:
             return False
         prefixes = _prefixes(root)
         return prefixes[-1] in self._above or not self._roots.isdisjoint(prefixes)
+
+
+def _has_writable_mounts(record: AccountRecord) -> bool:
+    return any(not mount.read_only for mount in record.mounts)
 
 
 def _prefixes(root: str) -> list[str]:

@@ -22,13 +22,18 @@ from ftpservice.accounts.account_record import (
 )
 from ftpservice.accounts.checkers import name_text
 from ftpservice.accounts.login_refusal import LoginRefused
+from ftpservice.accounts.mounted_account import account_tree, limits_of, mounted_parts
+from ftpservice.backends.mounts.mount_rules import MountRules
+from ftpservice.backends.mounts.mount_table import MountTable, Opened
+from ftpservice.backends.mounts.mounted_storage import MountedStorage
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits
+from ftpservice.storage.quota.ledger import NO_LIMITS, Place
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage, QuotaState
 from ftpservice.storage.rights import PRESETS, Right
@@ -93,6 +98,8 @@ class Realm:
         self._default_rights = default_rights
         self.quotas: QuotaBook | None = None
         """The ledgers; without them, accounts with a quota are refused."""
+        self.mount_rules: MountRules | None = None
+        """What holds for mounts; without it, accounts with mounts are refused."""
         self._opened: dict[tuple[str, str], IStorageSource] = {}
         """By storage string, and by account for `IUnnamedSource`."""
 
@@ -132,14 +139,7 @@ class Realm:
             record = found or AccountRecord(name, "", rights=self._default_rights)
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
-        home, source = _home(record.root), self._source
-        if home is None:
-            home, source = ROOT, self._source_for(record.root, record.name)
-        storage = await source.storage(record.name, home)
-        has_quota = record.quota_bytes is not None or record.quota_files is not None
-        quotas = self.quotas
-        if has_quota or (quotas is not None and (record.shares_quota or quotas.trees)):
-            storage = self._metered(storage, record, source, home)
+        storage = await (self._mounted(record) if record.mounts else self._plain(record))
         account = Account(
             record.name,
             RestrictedStorage(storage, record.rights),
@@ -160,30 +160,60 @@ class Realm:
         record = await self._lookup(name)
         if record is None:
             return None
-        home, source = _home(record.root), self._source
-        if home is None:
-            home, source = ROOT, self._source_for(record.root, record.name)
-        storage = await source.storage(record.name, home)
-        limits = QuotaLimits(record.quota_bytes, record.quota_files)
-        tree = self._quotas(record).enter(_place(storage, source, home), storage)
+        counted: object  # the ledger does not keep it
+        if record.mounts:
+            counted = account_tree(record, self._quotas(record), self._open)
+            tree = counted.ledger
+        else:
+            storage, place = await self._open(record.root, record.name, record.name)
+            tree, counted = self._quotas(record).enter(place, storage), storage
         if recount:
             await tree.count()
-        return await tree.state(limits)
+        return await tree.state(limits_of(record))
 
-    def _metered(
-        self, storage: IStorage, record: AccountRecord, source: IStorageSource, home: VirtualPath
-    ) -> IStorage:
-        """Return a storage that enforces a quota, if the account or one that shares files has one.
+    async def _plain(self, record: AccountRecord) -> IStorage:
+        """Return the storage of an account without mounts.
 
-        An account without a quota, far from one, keeps the storage itself.
+        It enforces a quota if the account or one that shares files has one. An account without a
+        quota, far from one, gets the storage itself.
         """
+        home, source = self._home(record.root, record.name)
+        storage = await source.storage(record.name, home)
+        has_quota = record.quota_bytes is not None or record.quota_files is not None
+        quotas = self.quotas
+        if not (has_quota or (quotas is not None and (record.shares_quota or quotas.trees))):
+            return storage
         quotas, place = self._quotas(record), _place(storage, source, home)
-        limits = QuotaLimits(record.quota_bytes, record.quota_files)
-        if limits != NO_LIMITS:
-            return MeteredStorage(storage, quotas, record.name, place, limits)
-        if record.shares_quota or quotas.overlaps(place):
-            return MeteredStorage(storage, quotas, record.name, place)
+        if has_quota:
+            account = QuotaAccount.of(storage, quotas, record.name, place, limits_of(record))
+            return MeteredStorage(account)
+        if record.shares_quota or quotas.roots.overlaps(place):
+            return MeteredStorage(QuotaAccount.of(storage, quotas, record.name, place))
         return storage
+
+    async def _mounted(self, record: AccountRecord) -> IStorage:
+        """Return the storage of an account with mounts; raises `StorageError` without its root."""
+        if self.mount_rules is None:
+            log.error("{name!r} has mounts, and the realm has no rules", name=record.name)
+            raise Unavailable(ROOT, "no rules for mounts")
+        has_quota = limits_of(record) != NO_LIMITS
+        quotas = self._quotas(record) if has_quota else self.quotas
+        parts = mounted_parts(record, quotas, self._open)
+        await parts[0].storage()
+        return MountedStorage(MountTable(parts), self.mount_rules)
+
+    async def _open(self, root: str, owner: str, holder: str) -> Opened:
+        """Open a root or the storage of a mount; for ``holder``, if it is not shared."""
+        home, source = self._home(root, holder)
+        storage = await source.storage(owner, home)
+        return storage, _place(storage, source, home)
+
+    def _home(self, root: str, holder: str) -> tuple[VirtualPath, IStorageSource]:
+        """Return the source for a root, and the path in it."""
+        home = _home(root)
+        if home is None:
+            return ROOT, self._source_for(root, holder)
+        return home, self._source
 
     def _quotas(self, record: AccountRecord) -> QuotaBook:
         if self.quotas is None:

@@ -20,6 +20,7 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
     return {
         "name": record.name,
         "root": record.root,
+        "mounts": [str(mount) for mount in record.mounts],
         "rights": rights_words(record),
         "locked": record.disabled,
         "expires": record.expires.isoformat() if record.expires else None,
@@ -68,7 +69,7 @@ def _text(key: str, value: Any) -> str:
     if value is True:
         return "yes"
     if isinstance(value, list):
-        return ", ".join(value)
+        return (" " if key == "mounts" else ", ").join(printable_text(one, 1000) for one in value)
     if key in RATES:
         return f"{size_text(value)}/s"
     return size_text(value) if key in SIZES else printable_text(str(value), 1000)

@@ -14,6 +14,7 @@ from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import IAccountStore, IPasswordStore
 from ftpservice.accounts.checkers import password_bytes
 from ftpservice.accounts.passwd_line import (
+    LISTS,
     OPTIONS,
     check_name,
     parse_option,
@@ -38,6 +39,11 @@ OPTION_HELP = {
     "quota-files": ("NUMBER", "Files, directories and links that there may be below its root."),
     "expires": ("DATE", "Last day of logins, such as 2027-01-31."),
     "from": ("NETWORK", "Network to accept logins from; may be given more than once."),
+    "mount": (
+        "PATH=STORAGE[,read-only]",
+        "Storage at a path of the account's tree, such as /archive=local:/mnt/archive,read-only; "
+        "may be given more than once.",
+    ),
     "tls": ("required", "Require TLS on both connections."),
     "tls-cert": ("required|login", "Use of a client certificate with the name of the account."),
 }
@@ -62,7 +68,11 @@ def account_options(function: Command) -> Command:
     """Add the options that describe an account."""
     for key, (metavar, text) in reversed(OPTION_HELP.items()):
         decorate = click.option(
-            f"--{key}", key.replace("-", "_"), metavar=metavar, help=text, multiple=key == "from"
+            f"--{key}",
+            key.replace("-", "_"),
+            metavar=metavar,
+            help=text,
+            multiple=key in OPTIONS and OPTIONS[key][0] in LISTS,
         )
         function = decorate(function)
     rights = "Preset (full, read, upload-only, read-append) or operations, with commas."
@@ -245,8 +255,7 @@ def _parsed(options: Mapping[str, Any]) -> dict[str, Any]:
             if value is None:
                 continue
             field, parsed = _field_value(key.replace("_", "-"), value)
-            is_list = field == "networks"
-            changes[field] = changes.get(field, ()) + parsed if is_list else parsed
+            changes[field] = changes.get(field, ()) + parsed if field in LISTS else parsed
     return changes
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ftpservice.commands.filesystem import set_modified, set_times
 from ftpservice.commands.information import report
 from ftpservice.commands.partial_uploads import SYNTAX, partials
@@ -69,7 +71,10 @@ class HashComputation(Transfer):
 async def available(context: SessionContext, path: VirtualPath) -> Reply:
     """Return the number of bytes that can still be stored."""
     space, quota = IFreeSpace(context.storage, None), IQuota(context.storage, None)
-    left = [] if space is None else [await space.free_space(path)]
+    left: list[int] = []
+    if space is not None:
+        with suppress(NotSupported):  # that of this path, where several storages are mounted
+            left.append(await space.free_space(path))
     if quota is not None:
         size_left = (await quota.quota_state()).size_left
         left += [] if size_left is None else [size_left]

@@ -19,7 +19,13 @@ from ftpservice.session.context import WHOLE_FILE, NextTransfer, SessionContext
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
-from ftpservice.storage.errors import BadOffset, FilesystemUnsupported, NoSpace, PathNotFound
+from ftpservice.storage.errors import (
+    BadOffset,
+    FilesystemUnsupported,
+    NoSpace,
+    NotSupported,
+    PathNotFound,
+)
 from ftpservice.storage.interfaces import IFreeSpace, MaskedMode, WriteMode, WriteRequest
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.wire import codes
@@ -185,7 +191,7 @@ async def allocate(context: SessionContext, text: str) -> Reply:
     if storage is not None:
         try:
             free = await storage.free_space(context.directory)
-        except (PathNotFound, FilesystemUnsupported):
+        except (PathNotFound, FilesystemUnsupported, NotSupported):
             free = announced
         if free < announced:
             raise NoSpace(context.directory)

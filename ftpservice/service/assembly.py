@@ -22,6 +22,7 @@ from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.event_log import EventLog
 from ftpservice.activity.report import ActivityReport
+from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.strings import build_source
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
@@ -153,6 +154,7 @@ def _realm(
         anonymous=settings.anonymous_root if settings.anonymous else None,
     )
     realm.quotas = QuotaBook(reactor, settings.quota_recount)
+    realm.mount_rules = MountRules(reactor, settings.rename_across_mounts)
     return realm
 
 

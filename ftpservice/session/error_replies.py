@@ -56,7 +56,7 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
     ),
     errors.MountPoint: (
         codes.FILE_UNAVAILABLE,
-        "That is a mount point; it cannot be renamed or removed.",
+        "It is a mount point, or holds one; it cannot be renamed, removed or replaced.",
     ),
     errors.InvalidName: (codes.BAD_NAME, "That name is not allowed."),
     errors.NoSpace: (codes.NO_SPACE, "No space left."),

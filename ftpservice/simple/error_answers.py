@@ -37,7 +37,7 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     errors.Denied: (ErrorCode.DENIED, "permission denied"),
     errors.FilesystemUnsupported: (ErrorCode.DENIED, "not supported by the filesystem"),
     errors.OtherFilesystem: (ErrorCode.DENIED, "on another filesystem: copy instead of move"),
-    errors.MountPoint: (ErrorCode.DENIED, "is a mount point"),
+    errors.MountPoint: (ErrorCode.DENIED, "is a mount point, or holds one"),
     errors.InvalidName: (ErrorCode.SYNTAX, "the name is not allowed"),
     errors.NoSpace: (ErrorCode.FULL, "no space left"),
     errors.QuotaExceeded: (ErrorCode.QUOTA, "quota exceeded"),

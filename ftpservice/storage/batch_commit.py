@@ -22,7 +22,10 @@ async def commit_batch(writings: Sequence[IWriting]) -> list[Entry | StorageErro
     ready = [IBatchCommit(writing, None) for writing in writings]
     if len(ready) < 2 or None in ready or len({id(one.pool) for one in ready}) > 1:
         return [await _committed(writing) for writing in writings]
-    if ISettledCommit.providedBy(ready[0]):  # those of a session are all of a kind
+    settled = {ISettledCommit.providedBy(one) for one in ready}
+    if len(settled) > 1:  # to mounts with a quota, and without
+        return [await _committed(writing) for writing in writings]
+    if True in settled:
         return await _settled(writings, ready)
     return await _in_one_call(writings, ready)
 

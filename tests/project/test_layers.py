@@ -24,7 +24,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends.local.metadata"},
         {"backends.local.partials"},
         {"backends.local.files"},
-        {"backends.local", "backends.memory", "backends.ftp_shell"},
+        {"backends.local", "backends.memory", "backends.ftp_shell", "backends.mounts"},
         {"backends"},
         {"accounts.foreign_hashes"},
         {"accounts"},

@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 DEFAULT_PARTIAL_AGE_SECONDS = 7 * 86_400.0
+SERIALS = count(1)
+"""Serial numbers of files and directories, unique in all trees, which may be mounted together."""
 
 Key = tuple[str, int, str]
 """Of an upload: its owner, the serial number of the directory, the name of the file."""
@@ -162,18 +164,17 @@ class MemoryTree:
         self.running: set[MemoryPartial] = set()
         """Uploads under way, except appends in place; for unique names the owner is empty."""
         self._partials: dict[Key, MemoryPartial] = {}
-        self._serials = count(1)
         self.root = self.new_directory("ftp", 0o755)
 
     def new_directory(self, owner: str, mode: int) -> MemoryDirectory:
         """Return a directory that has no name yet."""
         now = self.seconds()
-        return MemoryDirectory(next(self._serials), now, now, owner, mode)
+        return MemoryDirectory(next(SERIALS), now, now, owner, mode)
 
     def new_file(self, owner: str, mode: int, content: MemoryContent) -> MemoryFile:
         """Return a file that has no name yet."""
         now = self.seconds()
-        return MemoryFile(next(self._serials), now, now, owner, mode, content)
+        return MemoryFile(next(SERIALS), now, now, owner, mode, content)
 
     def take(self, size: int, path: VirtualPath) -> None:
         """Take space for ``size`` more bytes; raises `NoSpace`."""

@@ -1,4 +1,4 @@
-"""The settings of the operation: log, control socket, bans."""
+"""The settings of the operation: log, control socket, bans, mounts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ftpservice.accounts.bans import BanRules
 from ftpservice.activity.event_log import Verbosity
+from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
 from ftpservice.service.settings.parsers import enum_parser
 from ftpservice.service.settings.setting import COUNT, SECONDS, TEXT, setting
 
@@ -61,6 +62,13 @@ class OperationSettings:
         None,
         "File with addresses and networks, one a line, whose connections are refused; read again "
         "when it changes.",
+    )
+    rename_across_mounts: RenameAcrossMounts = setting(
+        TEXT,
+        "refuse",
+        "What a rename between two storages of an account (mounts) does: refuse, or copy (a file "
+        "is copied, then removed where it was; directories are refused).",
+        enum_parser(RenameAcrossMounts),
     )
 
     @property

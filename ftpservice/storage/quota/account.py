@@ -9,7 +9,7 @@ from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.book import Change, QuotaBook
 from ftpservice.storage.quota.count import partial_size
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import Place, QuotaLimits, UploadCharge
+from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -27,6 +27,19 @@ class QuotaAccount:
     limits: QuotaLimits
     tree: CountedTree | None
 
+    @classmethod
+    def of(
+        cls,
+        storage: IStorage,
+        book: QuotaBook,
+        owner: str,
+        root: Place,
+        limits: QuotaLimits = NO_LIMITS,
+    ) -> QuotaAccount:
+        """Return an account with one storage; its ledger is made if it has limits."""
+        tree = None if limits == NO_LIMITS else book.enter(root, storage)
+        return cls(storage, book, owner, root, limits, tree)
+
     def place(self, path: VirtualPath) -> Place:
         """Return the place of a path of this storage."""
         return self.root + path.parts
@@ -41,7 +54,7 @@ class QuotaAccount:
 
     def charge(self, path: VirtualPath) -> UploadCharge:
         """Begin to hold for an upload to ``path``."""
-        return self.book.charge(self.owner, self.place(path), self.root, self.limits)
+        return self.book.charge(self.owner, self.place(path), self.tree, self.limits)
 
     def settle(self, charge: UploadCharge, size: int = 0, files: int = 0) -> None:
         """End what `charge` began; within a change, so that no count comes in between."""
@@ -49,12 +62,12 @@ class QuotaAccount:
 
     def crosses(self, source: VirtualPath, target: VirtualPath) -> bool:
         """Tell whether a rename leaves a tree that is counted, or enters one."""
-        around = self.book.trees_around
+        around = self.book.roots.around
         return around(self.place(source)) != around(self.place(target))
 
     def may_have_partials(self, path: VirtualPath) -> bool:
         """Tell whether partial uploads may be kept in the trees around ``path``."""
-        around = self.book.trees_around(self.place(path))
+        around = self.book.roots.around(self.place(path))
         return any(tree.partials or not tree.is_counted for tree in around)
 
     async def idle_partial(self, path: VirtualPath, own: UploadCharge | None = None) -> int:
@@ -78,7 +91,7 @@ class QuotaAccount:
 
     def doubt(self, path: VirtualPath) -> None:
         """Record that the sums of the trees around ``path`` may be wrong; they are counted."""
-        for tree in self.book.trees_around(self.place(path)):
+        for tree in self.book.roots.around(self.place(path)):
             tree.doubt()
 
     async def when_counted(self, path: VirtualPath) -> None:

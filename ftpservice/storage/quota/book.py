@@ -19,6 +19,7 @@ from ftpservice.concurrency.task import Task
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
+from ftpservice.storage.quota.ledger_roots import LedgerRoots
 from ftpservice.storage.quota.path_locks import PathLocks
 
 __all__ = ["DEFAULT_RECOUNT_SECONDS", "Change", "QuotaBook"]
@@ -36,6 +37,8 @@ class QuotaBook:
         self, clock: IReactorTime, recount_interval: float = DEFAULT_RECOUNT_SECONDS
     ) -> None:
         self.trees: dict[Place, CountedTree] = {}
+        """By the place of the tree, or by what identifies an account with several."""
+        self.roots = LedgerRoots()
         self.locks = PathLocks()
         self.changes: set[Change] = set()
         """The changes in progress."""
@@ -47,50 +50,61 @@ class QuotaBook:
 
     def enter(self, place: Place, storage: IStorage) -> CountedTree:
         """Return the ledger of the tree at ``place``, whose root a session's storage has."""
-        tree = self.trees.get(place)
-        if tree is None:
-            self.trees[place] = tree = CountedTree(place, self._clock)
-            for change in self.changes:
-                change.join(tree)
-            for charge in (one for charges in self._charges.values() for one in charges):
-                if len(charge.place) > len(place) and charge.place[: len(place)] == place:
-                    charge.join(tree)
-            self._schedule()
+        tree = self._tree(place)
+        self.add_tree(tree, place)
         tree.enter(storage)
         return tree
 
-    def trees_around(self, place: Place) -> list[CountedTree]:
-        """Return the ledgers whose tree contains what has the name at ``place``, inmost first."""
-        trees = self.trees
-        if not trees:
-            return []
-        prefixes = (place[:depth] for depth in range(len(place) - 1, 0, -1))
-        return [trees[prefix] for prefix in prefixes if prefix in trees]
+    def enter_account(self, key: Place, storages: IStorage) -> CountedTree:
+        """Return the ledger of an account whose files are in several trees, added by `add_tree`.
 
-    def overlaps(self, root: Place) -> bool:
-        """Tell whether a counted tree is that at ``root``, contains it, or lies in it."""
-        if self.trees_around((*root, "")):
-            return True
-        return any(place[: len(root)] == root for place in self.trees)
+        ``storages`` counts all of them (`ITreeUsage`).
+        """
+        tree = self._tree(key)
+        tree.enter(storages)
+        return tree
+
+    def add_tree(self, tree: CountedTree, place: Place) -> bool:
+        """Charge what is below ``place`` to a ledger, too; False if it was charged already."""
+        if not self.roots.add(tree, place):
+            return False
+        for change in self.changes:
+            change.join(tree, place)
+        for charge in (one for charges in self._charges.values() for one in charges):
+            is_below = len(charge.place) > len(place) and charge.place[: len(place)] == place
+            if is_below and tree not in charge.ledgers:
+                charge.join(tree)
+        return True
+
+    def _tree(self, key: Place) -> CountedTree:
+        tree = self.trees.get(key)
+        if tree is None:
+            self.trees[key] = tree = CountedTree(key, self._clock)
+            self._schedule()
+        return tree
 
     def add(self, place: Place, size: int, files: int, partials: int = 0) -> None:
         """Record that what has the name at ``place`` takes up more, or less."""
-        for tree in self.trees_around(place):
+        for tree in self.roots.around(place):
             tree.add(size, files)
             tree.partials = max(0, tree.partials + partials)
 
     def charge(
-        self, owner: str, place: Place, root: Place, limits: QuotaLimits = NO_LIMITS
+        self,
+        owner: str,
+        place: Place,
+        own: CountedTree | None = None,
+        limits: QuotaLimits = NO_LIMITS,
     ) -> UploadCharge:
-        """Begin to hold for an upload of ``owner``, whose limits hold for the tree at ``root``."""
-        charge = UploadCharge(place, self._around(place, root), limits)
-        charge.root = root
+        """Begin to hold for an upload of ``owner``, whose limits hold for the ledger ``own``."""
+        charge = UploadCharge(place, self._around(place, own), limits)
+        charge.own = own
         self._charges.setdefault((owner, place), []).append(charge)
         return charge
 
-    def _around(self, place: Place, root: Place) -> list[CountedTree]:
-        """Return the ledgers around a place, that of ``root`` first."""
-        return sorted(self.trees_around(place), key=lambda tree: tree.place != root)
+    def _around(self, place: Place, own: object) -> list[CountedTree]:
+        """Return the ledgers around a place, ``own`` first."""
+        return sorted(self.roots.around(place), key=lambda tree: tree is not own)
 
     def settle(self, owner: str, charge: UploadCharge, size: int, files: int) -> None:
         """End what `charge` began; ``size`` bytes in ``files`` files remain."""
@@ -116,8 +130,8 @@ class QuotaBook:
             if staying:
                 self._charges[owner, place] = staying
             for charge in (one for one in charges if one not in staying):
-                around = self._around(now, charge.root)
-                charge.move(now, around, now[: len(charge.root)] != charge.root)
+                around = self._around(now, charge.own)
+                charge.move(now, around, charge.own not in around)
                 self._charges.setdefault((owner, now), []).append(charge)
 
     def stop(self) -> None:
@@ -140,8 +154,8 @@ class QuotaBook:
 
     async def _recount(self) -> None:
         """Forget the ledgers that nothing uses, and count the trees of the others, one by one."""
-        for place in [place for place, tree in self.trees.items() if tree.is_idle]:
-            del self.trees[place]
+        for key in [key for key, tree in self.trees.items() if tree.is_idle]:
+            self.roots.forget(self.trees.pop(key))
         used = [tree for tree in self.trees.values() if self.recount_interval and tree.storages]
         try:
             for tree in used:
@@ -165,10 +179,11 @@ class Change:
         self._places = sorted(set(places), key=lambda place: place[1:])
         self._trees: list[CountedTree] = []
 
-    def join(self, tree: CountedTree) -> None:
-        """Take part in a ledger that was made meanwhile."""
-        depth = len(tree.place)
-        if any(len(one) > depth and one[:depth] == tree.place for one in self._places):
+    def join(self, tree: CountedTree, root: Place) -> None:
+        """Take part in a ledger that counts, since now, what is below ``root``."""
+        depth = len(root)
+        is_below = any(len(one) > depth and one[:depth] == root for one in self._places)
+        if is_below and tree not in self._trees:
             tree.changes += 1
             self._trees.append(tree)
 
@@ -176,7 +191,7 @@ class Change:
         """Enter if that takes no waiting; tell whether it does not."""
         book, locked = self._book, []
         for place in self._places:
-            if any(tree.is_exclusive for tree in book.trees_around(place)):
+            if any(tree.is_exclusive for tree in book.roots.around(place)):
                 break
             if not book.locks.try_acquire(place):
                 break
@@ -214,12 +229,12 @@ class Change:
         self.leave()
 
     def _closed(self) -> CountedTree | None:
-        around = (tree for place in self._places for tree in self._book.trees_around(place))
+        around = (tree for place in self._places for tree in self._book.roots.around(place))
         return next((tree for tree in around if tree.is_exclusive), None)
 
     def _begin(self) -> None:
         book = self._book
-        self._trees = list({id(t): t for p in self._places for t in book.trees_around(p)}.values())
+        self._trees = list({id(t): t for p in self._places for t in book.roots.around(p)}.values())
         for tree in self._trees:
             tree.changes += 1
         book.changes.add(self)

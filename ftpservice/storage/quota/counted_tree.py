@@ -41,6 +41,8 @@ class CountedTree(QuotaLedger):
 
     def __init__(self, place: Place, clock: IReactorTime) -> None:
         super().__init__(place)
+        self.roots: set[Place] = set()
+        """Where the directories are that it counts everything below."""
         self.storages: WeakSet[IStorage] = WeakSet()
         self.is_counted = False
         """Whether the sums are those of the tree."""

@@ -122,8 +122,8 @@ class UploadCharge:
         self.place = place
         self.ledgers = list(ledgers)
         self.limits = limits
-        self.root: Place = ()
-        """The place of the root of the account."""
+        self.own: QuotaLedger | None = None
+        """The ledger of the account, which ``limits`` hold for."""
         self.has_partial = True
         """Whether it is for an upload that grows in a partial upload."""
         self.is_in_place = False

@@ -37,10 +37,9 @@ from ftpservice.storage.interfaces import (
 )
 from ftpservice.storage.links import lstat
 from ftpservice.storage.quota.account import QuotaAccount
-from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.count import count_tree, entry_usage, file_usage
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
+from ftpservice.storage.quota.ledger import QuotaLimits, UploadCharge
 from ftpservice.storage.quota.metered_append import MeteredAppend
 from ftpservice.storage.quota.metered_upload import MeteredUpload
 from ftpservice.storage.quota.upload_room import UploadRoom
@@ -56,20 +55,12 @@ FORWARDED = (IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace)
 
 @implementer(IStorage)
 class MeteredStorage:
-    """``inner``, the storage of ``owner`` whose root is at ``root``, with ``limits``."""
+    """The storage of ``account``, whose changes are charged."""
 
-    def __init__(
-        self,
-        inner: IStorage,
-        book: QuotaBook,
-        owner: str,
-        root: Place,
-        limits: QuotaLimits = NO_LIMITS,
-    ) -> None:
-        self._inner = inner
-        self._limits = limits
-        tree = None if limits == NO_LIMITS else book.enter(root, inner)
-        self._account = QuotaAccount(inner, book, owner, root, limits, tree)
+    def __init__(self, account: QuotaAccount) -> None:
+        inner = self._inner = account.storage
+        self._limits = account.limits
+        self._account = account
         for name in ("stat", "open_listing", "open_reading"):  # reading is not metered
             setattr(self, name, getattr(inner, name))
 

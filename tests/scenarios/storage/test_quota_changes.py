@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage.errors import StorageError
+from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
@@ -39,7 +40,7 @@ def test_no_sequence_of_changes_makes_a_ledger_drift(tmp_path, seed):
 
     def storage(owner, top, limits):
         inner = run(source.storage(owner, VirtualPath.parse(top)))
-        return MeteredStorage(inner, book, owner, ITreeUsage(inner).place, limits)
+        return MeteredStorage(QuotaAccount.of(inner, book, owner, ITreeUsage(inner).place, limits))
 
     storages = [
         storage("ann", "/", QuotaLimits(60, 9)),

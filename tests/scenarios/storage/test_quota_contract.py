@@ -5,6 +5,7 @@ from unittest import TestCase
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledger import QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
@@ -27,7 +28,9 @@ class Metered(contract.LocalContract):
         return self.metered(await super().other_owner_storage(), "two")
 
     def metered(self, storage, owner):
-        return MeteredStorage(storage, self.book, owner, ITreeUsage(storage).place, PLENTY)
+        return MeteredStorage(
+            QuotaAccount.of(storage, self.book, owner, ITreeUsage(storage).place, PLENTY)
+        )
 
     async def check_all_closed(self):
         [ledger] = self.book.trees.values()

@@ -13,6 +13,7 @@ from ftpservice.backends.memory.tree import MemoryTree
 from ftpservice.storage.errors import QuotaExceeded, StorageError
 from ftpservice.storage.interfaces import IPartials, IStorage, WriteRequest
 from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
@@ -34,7 +35,7 @@ PLENTY = QuotaLimits(1 << 40, 1 << 20)
 
 
 def metered(book, storage, owner, limits=PLENTY):
-    return MeteredStorage(storage, book, owner, ITreeUsage(storage).place, limits)
+    return MeteredStorage(QuotaAccount.of(storage, book, owner, ITreeUsage(storage).place, limits))
 
 
 class MemoryContractTests(StorageContract, SynchronousTestCase):

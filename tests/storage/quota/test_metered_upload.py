@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from ftpservice.storage.batch_commit import commit_batch
 from ftpservice.storage.errors import QuotaExceeded
 from ftpservice.storage.interfaces import ISpliceTarget, WriteRequest
+from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledger import QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
@@ -22,7 +23,9 @@ def bench(tmp_path):
     made = Bench(tmp_path)
     made.book = QuotaBook(made.clock)
     place = ITreeUsage(made.storage).place
-    made.metered = MeteredStorage(made.storage, made.book, "one", place, QuotaLimits(100, 5))
+    made.metered = MeteredStorage(
+        QuotaAccount.of(made.storage, made.book, "one", place, QuotaLimits(100, 5))
+    )
     [made.ledger] = made.book.trees.values()
     return made
 

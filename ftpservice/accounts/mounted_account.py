@@ -1,0 +1,85 @@
+"""The storages of an account with mounts, each charged to the quotas that it counts for.
+
+The quota of the account holds for its root and its mounts together. A read-only mount does not
+count: the account can neither add to it nor remove anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.backends.mounts.mount_table import MountedPart, Opened
+from ftpservice.storage.quota.account import QuotaAccount
+from ftpservice.storage.quota.account_tree import AccountTree, OpenStorage
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
+from ftpservice.storage.quota.metered_storage import MeteredStorage
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["account_tree", "limits_of", "mounted_parts"]
+
+OpenRoot = Callable[[str, str, str], Coroutine[Any, Any, Opened]]
+"""Opens a root for an owner and, if it is not shared, for a holder; raises `StorageError`."""
+
+
+def limits_of(record: AccountRecord) -> QuotaLimits:
+    """Return the quota of an account."""
+    return QuotaLimits(record.quota_bytes, record.quota_files)
+
+
+def mounted_parts(
+    record: AccountRecord, book: QuotaBook | None, open_root: OpenRoot
+) -> list[MountedPart]:
+    """Return the root of an account, and then its mounts; a quota needs ``book``."""
+    whole: AccountTree | None = None
+    if book is not None and limits_of(record) != NO_LIMITS:
+        whole = account_tree(record, book, open_root)
+    parts = []
+    for path, is_read_only, opens in _storages(record, open_root):
+        if not is_read_only and book is not None:
+            opens = _metered(opens, record, book, whole)
+        parts.append(MountedPart(path, opens, is_read_only))
+    return parts
+
+
+def account_tree(record: AccountRecord, book: QuotaBook, open_root: OpenRoot) -> AccountTree:
+    """Return what the quota of an account with mounts counts."""
+    writable = [opens for _path, read_only, opens in _storages(record, open_root) if not read_only]
+    return AccountTree(book, ("account", record.name, record.root, record.mounts), writable)
+
+
+def _storages(
+    record: AccountRecord, open_root: OpenRoot
+) -> list[tuple[VirtualPath, bool, OpenStorage]]:
+    def opener(root: str, holder: str) -> OpenStorage:
+        return lambda: open_root(root, record.name, holder)
+
+    mounted = [
+        (
+            VirtualPath.parse(mount.path),
+            mount.read_only,
+            opener(mount.storage, f"{record.name}:{mount.path}"),
+        )
+        for mount in record.mounts
+    ]
+    return [(ROOT, False, opener(record.root, record.name)), *mounted]
+
+
+def _metered(
+    opens: OpenStorage, record: AccountRecord, book: QuotaBook, whole: AccountTree | None
+) -> OpenStorage:
+    """Return what opens the same storage, charged to the quotas of the account and of others."""
+
+    async def opened() -> Opened:
+        storage, place = await opens()
+        if whole is not None:
+            whole.use(place)
+        elif not (record.shares_quota or book.roots.overlaps(place)):
+            return storage, place
+        tree = whole.ledger if whole is not None else None
+        account = QuotaAccount(storage, book, record.name, place, limits_of(record), tree)
+        return MeteredStorage(account), place
+
+    return opened
