@@ -109,6 +109,8 @@ class FTPService(MultiService):
             self.parts.factory.bans.rules = change.settings.ban_rules
         if self.parts.realm.quotas is not None:
             self.parts.realm.quotas.recount_interval = change.settings.quota_recount
+        if self.parts.realm.mount_rules is not None:
+            self.parts.realm.mount_rules.rename_across = change.settings.rename_across_mounts
         loaded = change.new_certificates
         if loaded is not None and self._certificate_reload is not None:
             self._certificate_reload.use(loaded.tls, loaded.paths, loaded.versions)

@@ -11,6 +11,7 @@ from twisted.cred.checkers import FilePasswordDB
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse
 from ftpservice.accounts.passwd_line import format_line, parse, parse_line
+from ftpservice.backends.mounts.account_mount import AccountMount
 from ftpservice.storage.rights import PRESETS, Right
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
@@ -278,3 +279,18 @@ RECORDS = st.builds(
 @given(RECORDS)
 def test_what_is_written_is_read_back(record):
     assert parse_line(format_line(record)) == record
+
+
+def test_mounts_are_written_as_the_command_takes_them():
+    line = r"ann:HASH:/:full:mount=/archive=local\:/mnt/a b\:durable=yes,read-only,mount=/in=/inbox"
+    line = line.replace("HASH", HASH)
+    record = parse_line(line)
+    assert record.mounts == (
+        AccountMount("/archive", "local:/mnt/a b:durable=yes", read_only=True),
+        AccountMount("/in", "/inbox"),
+    )
+    assert parse_line(format_line(record)) == record
+    with pytest.raises(ValueError, match="two mounts at '/in'"):
+        parse_line(line + ",mount=/in/=memory\\:")
+    with pytest.raises(ValueError, match="unknown option 'read-only'"):
+        parse_line(f"ann:{HASH}:/:full:read-only")

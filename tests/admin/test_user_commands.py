@@ -68,6 +68,7 @@ def test_an_account_lives_through_all_commands(admin):
     assert admin.json("show", "ann") == {
         "name": "ann",
         "root": "/ann",
+        "mounts": [],
         "rights": ["read", "create"],
         "locked": False,
         "expires": None,
@@ -231,3 +232,14 @@ def test_ctrl_c_at_the_password_changes_nothing(admin):
     child.close()
     assert child.exitstatus == 1
     assert not admin.path.exists()
+
+
+def test_mounts_are_set_shown_and_removed(admin):
+    archive, inbox = "/archive=local:/mnt/archive,read-only", "/in=/inbox"
+    admin.add("ann", "--mount", archive, "--mount", inbox)
+    assert admin.json("show", "ann")["mounts"] == [archive, inbox]
+    assert f"mounts:       {archive} {inbox}" in admin.do("show", "ann")
+    admin.do("set", "ann", "--mount", inbox)
+    assert admin.json("show", "ann")["mounts"] == [inbox]
+    admin.do("set", "ann", "--mount", "none")
+    assert admin.json("show", "ann")["mounts"] == []

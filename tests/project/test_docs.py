@@ -21,6 +21,7 @@ from ftpservice.admin.config_commands import config
 from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
+from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD
 from ftpservice.commands.extensions import site_verbs
 from ftpservice.commands.table import UNIMPLEMENTED_VERBS, VERB_TABLE
 from ftpservice.service.settings.options import ServiceOptions
@@ -80,7 +81,7 @@ ACRONYMS = frozenset(
         *("HOST", "NAME", "POST", "ROOT"),  # a placeholder on the page, or a method of HTTP
     )
 )
-OTHERS = {"argon2-cffi", "ftpservice-client"}
+OTHERS = {"argon2-cffi", "ftpservice-client", READ_ONLY_WORD}
 FOLDERS = (CHECKOUT, CHECKOUT / "ftpservice", CHECKOUT / "client" / "ftpservice_client", EXAMPLES)
 """Paths on the pages are relative to one of these."""
 

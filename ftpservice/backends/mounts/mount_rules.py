@@ -17,9 +17,9 @@ class RenameAcrossMounts(Enum):
     """Copy a file, then remove the original; directories are refused."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class MountRules:
-    """What every mounted storage needs."""
+    """What every mounted storage needs; a change is in force for those that exist."""
 
     clock: Any
     """An ``IReactorTime``."""

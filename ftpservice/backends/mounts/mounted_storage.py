@@ -56,7 +56,7 @@ class MountedStorage:
     def __init__(self, table: MountTable, rules: MountRules) -> None:
         self._table = table
         self._tree = MountedTree(table, rules.clock)
-        self._copies = rules.rename_across is RenameAcrossMounts.COPY
+        self._rules = rules
 
     def __conform__(self, interface: object) -> object:
         if interface in CAPABILITIES:
@@ -150,7 +150,7 @@ class MountedStorage:
         await self._tree.lstat(source)
         if await here.place(at) == await there.place(to):
             return  # the same directory is mounted twice
-        if not self._copies:
+        if self._rules.rename_across is not RenameAcrossMounts.COPY:
             raise OtherFilesystem(source, f"{target} is in another storage")
         try:
             await move_file(

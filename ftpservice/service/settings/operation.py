@@ -69,6 +69,7 @@ class OperationSettings:
         "What a rename between two storages of an account (mounts) does: refuse, or copy (a file "
         "is copied, then removed where it was; directories are refused).",
         enum_parser(RenameAcrossMounts),
+        live=True,
     )
 
     @property

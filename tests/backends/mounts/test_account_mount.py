@@ -1,0 +1,48 @@
+"""The text of a mount."""
+
+import pytest
+
+from ftpservice.backends.mounts.account_mount import AccountMount, check_mounts, parse_mount
+
+
+@pytest.mark.parametrize(
+    ("text", "mount"),
+    [
+        ("/in=local:/disk2/in", AccountMount("/in", "local:/disk2/in")),
+        ("/a=local:/mnt/a,read-only", AccountMount("/a", "local:/mnt/a", read_only=True)),
+        ("/a//b/=/shared//x/", AccountMount("/a/b", "/shared/x")),
+        ("/m=memory:capacity=10M", AccountMount("/m", "memory:capacity=10M")),
+    ],
+)
+def test_what_is_a_mount(text, mount):
+    assert parse_mount(text) == mount
+    assert parse_mount(str(mount)) == mount
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "expected a mount"),
+        ("/in", "expected a mount"),
+        ("/in=", "expected a mount"),
+        ("in=local:/x", "expected a mount"),
+        ("/=local:/x", "at /"),
+        ("/a/../b=local:/x", "contains '..'"),
+        ("/a=/x/../y", "contains '..'"),
+        ("/a=x", "neither a path"),
+        ("/a=local:/x,readonly", "commas"),
+        ("/a,b=local:/x", "commas"),
+        ("/a=local:/x\n", "control"),
+        ("/a\x00=local:/x", "control"),
+    ],
+)
+def test_what_is_none(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_mount(text)
+
+
+def test_two_mounts_are_not_at_the_same_path():
+    one, other = parse_mount("/a=/x"), parse_mount("/a/=/y")
+    with pytest.raises(ValueError, match="two mounts at '/a'"):
+        check_mounts((one, other))
+    check_mounts((one, parse_mount("/a/b=/x")))
