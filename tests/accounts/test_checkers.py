@@ -259,12 +259,12 @@ def test_a_shipped_account_stays_refused_when_a_change_brings_it_in(checker, pat
 
 def test_the_file_in_the_sources_has_the_one_account_demo_with_password_demo():
     path = os.path.join(os.path.dirname(__file__), "..", "..", "passwd.db")
-    told = []
-    contents = PasswordFile(path, told.append).load()
+    warnings = []
+    contents = PasswordFile(path, warnings.append).load()
     [record] = contents.accounts.values()
     assert record == parse_line(f"demo:{SHIPPED_HASH}:/:full", record.line)
     assert verify(record.password_hash, b"demo")
-    assert told == []
+    assert warnings == []
     assert shipped_accounts([record]) == ["demo"]
 
 

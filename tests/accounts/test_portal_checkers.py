@@ -53,7 +53,7 @@ class NameRealm:
 
 @implementer(ICredentialsChecker)
 class Answering:
-    """A stranger's checker: does what it is told and remembers whom it saw."""
+    """A checker of another program: has the given outcome, and records its calls."""
 
     credentialInterfaces = (IUsernamePassword,)
 

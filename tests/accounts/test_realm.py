@@ -41,7 +41,7 @@ class Records:
 
 
 class Opener:
-    """Opens any storage string, or fails as told."""
+    """Opens any storage string, or fails with the given error."""
 
     def __init__(self):
         self.opened = []

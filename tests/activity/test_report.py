@@ -1,4 +1,4 @@
-"""The report tells what events told, in lines that are safe to send."""
+"""The report shows what events say, in lines that are safe to send."""
 
 import pytest
 

@@ -20,8 +20,8 @@ def policy(control: str = "offered", data: str = "offered", **more: bool) -> TLS
 
 
 def listed(talk: FTPDialogue) -> set[str]:
-    wanted = ("AUTH TLS", "PBSZ", "PROT", "CCC")
-    return {line.strip() for line in talk.say("FEAT") if line.strip() in wanted}
+    shown = ("AUTH TLS", "PBSZ", "PROT", "CCC")
+    return {line.strip() for line in talk.say("FEAT") if line.strip() in shown}
 
 
 @pytest.mark.parametrize("word", ["TLS", "tls", "TLS-C", "SSL", "TLS-P"])

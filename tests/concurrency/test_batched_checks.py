@@ -16,9 +16,9 @@ from tests.support.loopback import PATIENCE, send_rst, until
 
 def test_all_looks_come_with_one_timer():
     clock, seen = Clock(), []
-    aftermath = BatchedChecks.of(clock)
+    checks = BatchedChecks.of(clock)
     for number in range(5):
-        aftermath.add(clock, lambda number=number: seen.append(number))
+        checks.add(clock, lambda number=number: seen.append(number))
     assert len(clock.getDelayedCalls()) == 1
     assert not seen
     clock.advance(DELAY_SECONDS)
@@ -28,8 +28,8 @@ def test_all_looks_come_with_one_timer():
 
 def test_the_next_one_has_a_timer_of_its_own():
     clock, seen = Clock(), []
-    aftermath = BatchedChecks.of(clock)
-    aftermath.add(clock, lambda: aftermath.add(clock, lambda: seen.append("next")))
+    checks = BatchedChecks.of(clock)
+    checks.add(clock, lambda: checks.add(clock, lambda: seen.append("next")))
     clock.advance(DELAY_SECONDS)
     assert not seen
     clock.advance(DELAY_SECONDS)
@@ -38,9 +38,9 @@ def test_the_next_one_has_a_timer_of_its_own():
 
 def test_when_there_are_many_the_older_ones_do_not_wait():
     clock, seen = Clock(), []
-    aftermath = BatchedChecks.of(clock)
+    checks = BatchedChecks.of(clock)
     for number in range(MAX_PENDING_CHECKS + 1):
-        aftermath.add(clock, lambda number=number: seen.append(number))
+        checks.add(clock, lambda number=number: seen.append(number))
     assert seen == list(range(MAX_PENDING_CHECKS // 2))
     clock.advance(DELAY_SECONDS)
     assert seen == list(range(MAX_PENDING_CHECKS + 1))

@@ -16,7 +16,7 @@ PATIENCE = 20
 
 
 class Hands(Clock):
-    """A clock that moves when it is told to, and what threads want done, when it is asked for."""
+    """A clock that the test advances; calls from threads run when the test says so."""
 
     def __init__(self):
         super().__init__()

@@ -42,7 +42,7 @@ def logged():
 
 
 def fail():
-    raise LookupError("wanted")
+    raise LookupError("expected")
 
 
 @pytest_twisted.ensureDeferred

@@ -20,7 +20,7 @@ from ftpservice.wire.paths import VirtualPath
 from tests.support.ftp_dialogue import FTPDialogue
 
 
-def told(talk: FTPDialogue) -> list[tuple[str, str, int, str]]:
+def refusals(talk: FTPDialogue) -> list[tuple[str, str, int, str]]:
     return [(one.user, one.command, one.code, one.path) for one in talk.of(CommandRefused)]
 
 
@@ -49,14 +49,14 @@ def test_a_refused_command_makes_one_event_without_the_password(
 ) -> None:
     talk = FTPDialogue().login()
     assert talk.codes(line) == [code]
-    assert told(talk) == [("ann", command, code, path)]
+    assert refusals(talk) == [("ann", command, code, path)]
 
 
 def test_commands_refused_before_the_login_make_events() -> None:
     talk = FTPDialogue()
     talk.replies()
     assert talk.codes("RETR a") == [530]
-    assert told(talk) == [("", "RETR", 530, "/a")]
+    assert refusals(talk) == [("", "RETR", 530, "/a")]
 
 
 def test_a_failed_login_has_the_event_of_logins_only() -> None:
@@ -64,30 +64,30 @@ def test_a_failed_login_has_the_event_of_logins_only() -> None:
     talk.replies()
     talk.codes("USER ann", "PASS wrong")
     talk.reactor.advance(1)
-    assert (len(talk.of(LoginFailed)), told(talk)) == (1, [])
+    assert (len(talk.of(LoginFailed)), refusals(talk)) == (1, [])
 
 
 def test_successful_commands_make_no_event() -> None:
     talk = FTPDialogue().login()
     talk.codes("PWD", "MKD a", "CWD a", "CDUP", "RMD a", "NOOP")
-    assert told(talk) == []
+    assert refusals(talk) == []
 
 
 def test_missing_rights_and_plaintext_data_make_events() -> None:
     talk = FTPDialogue(rights=PRESETS["read"]).login()
     assert talk.codes("DELE a", "MKD b") == [550, 550]
-    assert told(talk) == [("ann", "DELE", 550, "/a"), ("ann", "MKD", 550, "/b")]
+    assert refusals(talk) == [("ann", "DELE", 550, "/a"), ("ann", "MKD", 550, "/b")]
     assert talk.of(CommandRefused)[0].detail == "the account lacks the right delete"
     private = FTPDialogue(SessionSettings(tls=TLSPolicy(data=DataTLS.REQUIRED))).login()
     assert private.codes("RETR a") == [521]
-    assert told(private) == [("ann", "RETR", 521, "/a")]
+    assert refusals(private) == [("ann", "RETR", 521, "/a")]
 
 
 def test_a_line_that_is_too_long_makes_an_event() -> None:
     talk = FTPDialogue()
     talk.replies()
     assert talk.codes("NOOP", "A" * 5000) == [200, 500]
-    assert told(talk) == [("", "", 500, "")]
+    assert refusals(talk) == [("", "", 500, "")]
 
 
 def test_exhausted_passive_ports_make_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def test_a_defect_is_described_without_its_representation(
     monkeypatch.setattr(talk.storage, "remove_file", broken)
     assert talk.codes("DELE a") == [451]
     assert [event.detail for event in talk.of(CommandFailed)] == ["RuntimeError: no /a"]
-    assert told(talk) == []
+    assert refusals(talk) == []
 
 
 def test_errors_of_storages_read_as_text() -> None:

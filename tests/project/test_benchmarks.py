@@ -228,12 +228,12 @@ def test_the_certificate_is_one_that_a_server_can_use_and_only_its_owner_can_rea
 
 
 def test_servers_have_a_certificate_under_tls_and_none_elsewhere(tmp_path: Path) -> None:
-    told = [
+    commands = [
         (vsftpd_configuration(where, tmp_path), words(Profile.TLS, where))
         for where in (secured(tmp_path), place(tmp_path))
     ]
-    assert all("certificate.pem" in text for text in told[0])
-    assert not any("certificate.pem" in text for text in told[1])
+    assert all("certificate.pem" in text for text in commands[0])
+    assert not any("certificate.pem" in text for text in commands[1])
 
 
 def words(profile: Profile, where: Place) -> str:

@@ -40,10 +40,10 @@ def needed() -> dict[str, str]:
         for text in distribution(name).requires or ():
             inner = Requirement(text)
             extras = one.extras or {""}
-            wanted = inner.marker is None or any(
+            expected = inner.marker is None or any(
                 inner.marker.evaluate({"extra": extra}) for extra in extras
             )
-            if wanted and canonicalize_name(inner.name) not in found:
+            if expected and canonicalize_name(inner.name) not in found:
                 waiting.append(inner)
         found[name] = version(name)
     return found

@@ -194,17 +194,17 @@ def test_the_example_storage_is_found_by_its_name(bench: Path) -> None:
 def test_the_example_runs_a_program_for_an_upload(bench: Path) -> None:
     text = read(EXAMPLES / "arrivals.tac").replace("tcp:2121:", "tcp:0:")
     (bench / "arrivals.tac").write_text(text)
-    (bench / "arrived").write_text('#!/bin/sh\necho "$1 $2" > told\n')
+    (bench / "arrived").write_text('#!/bin/sh\necho "$1 $2" > mailed\n')
     (bench / "arrived").chmod(0o755)
-    os.mkfifo(bench / "told")
-    told = os.open(bench / "told", os.O_RDWR)
+    os.mkfifo(bench / "mailed")
+    mailed = os.open(bench / "mailed", os.O_RDWR)
     with Program([BIN / "twistd", "--pidfile=", "-ny", "arrivals.tac"], bench) as running:
         with login(running.port(), "demo") as client:
             upload(client, "letter")
             running.line("uploaded /letter: complete")
-        assert select.select([told], [], [], PATIENCE)[0], running.output
+        assert select.select([mailed], [], [], PATIENCE)[0], running.output
         running.process.terminate()
         running.ended()
     assert "Traceback" not in running.output
-    assert os.read(told, 100) == b"demo /letter\n"
-    os.close(told)
+    assert os.read(mailed, 100) == b"demo /letter\n"
+    os.close(mailed)

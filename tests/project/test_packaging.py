@@ -103,14 +103,14 @@ def test_the_sdist_holds_the_sources_tests_and_docs(built: Path) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = {
+    expected = {
         "passwd.db",
         "Makefile",
         "LICENSE",
         "docs/settings.md",
         "tests/project/test_packaging.py",
     }
-    assert wanted | {PLUGIN, "client/ftpservice_client/py.typed", ".ci/run"} <= names
+    assert expected | {PLUGIN, "client/ftpservice_client/py.typed", ".ci/run"} <= names
     assert not [name for name in names if name.endswith((".pyc", "dropin.cache"))]
 
 

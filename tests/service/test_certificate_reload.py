@@ -24,7 +24,7 @@ class Certificate:
 
 
 class Reloading:
-    """Counts how often it is told to read its files."""
+    """Counts how often it reads its files."""
 
     certificates = (Certificate,)
 
@@ -76,7 +76,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 @pytest.fixture
 def said() -> Iterator[list[str]]:
-    """What the log was told."""
+    """The lines in the log."""
     lines: list[str] = []
 
     def observe(event: LogEvent) -> None:

@@ -45,17 +45,17 @@ class Endpoint:
 
 
 class Watched(Listeners):
-    """Listeners on endpoints with these answers; keeps what it was told."""
+    """Listeners on endpoints with these answers; keeps the reported lines."""
 
     def __init__(self, *answers: Deferred[Any], exposed: int = -1, option: str = "listen") -> None:
         self.checked: list[int] = []
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.exposed = exposed
         places = [
             Listener(f"tcp:{number}", Endpoint(answer), option=option)
             for number, answer in enumerate(answers)
         ]
-        super().__init__(places, lambda place: Factory(), self.look, self.told.append)
+        super().__init__(places, lambda place: Factory(), self.look, self.reported.append)
 
     def look(self, place: Listener, port: IListeningPort) -> None:
         self.checked.append(port.getHost().port)
@@ -140,7 +140,7 @@ def test_a_listener_that_fails_later_is_reported() -> None:
     service = Watched(late)
     service.privilegedStartService()
     late.errback(taken())
-    assert service.told == [
+    assert service.reported == [
         "cannot listen on tcp:0: some reason - stop the other program or choose another --listen"
     ]
 
@@ -158,7 +158,7 @@ def test_stopping_cancels_a_pending_bind_silently() -> None:
     service = Watched(Deferred())
     service.startService()
     assert service.stopService().called
-    assert service.told == []
+    assert service.reported == []
 
 
 def test_an_endpoint_string_is_read() -> None:

@@ -1,4 +1,4 @@
-"""What systemd is told, and that it never waits for it."""
+"""What the service sends to systemd, without ever blocking."""
 
 from __future__ import annotations
 

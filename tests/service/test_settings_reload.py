@@ -109,7 +109,7 @@ def test_what_cannot_change_is_named_until_it_is_taken_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "idle-timeout = 9\nbogus = 1",
@@ -119,10 +119,10 @@ def test_what_cannot_change_is_named_until_it_is_taken_back() -> None:
         ('idle-timeout = 9\nkey = ["a"]', "--key: give one for each --certificate"),
     ],
 )
-def test_a_malformed_file_changes_nothing_and_is_reported(text: str, told: str) -> None:
+def test_a_malformed_file_changes_nothing_and_is_reported(text: str, message: str) -> None:
     started = Reloaded("idle-timeout = 5", ALICE)
     [line] = started.again(text)
-    assert line.startswith(f"ftpservice: settings not read again: {told}")
+    assert line.startswith(f"ftpservice: settings not read again: {message}")
     assert line.endswith("; the previous ones stay in force")
     assert started.session.idle_timeout == 5
     Path("ftp.toml").unlink()

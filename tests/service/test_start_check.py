@@ -38,7 +38,7 @@ def test_what_is_good_ends_well_and_makes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("--bogus",), "option --bogus not recognized"),
         (("--listen=nonsense:1",), "--listen nonsense:1 is not an endpoint"),
@@ -51,12 +51,12 @@ def test_what_is_good_ends_well_and_makes_nothing(
         (("--log-file=.",), "it is a directory"),
     ],
 )
-def test_what_is_wrong_is_one_line(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+def test_what_is_wrong_is_one_line(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
     (tmp_path / "file").write_text("")
     code = checked(ALICE, *words)
     assert isinstance(code, str)
     assert code.startswith("ftpservice: ")
-    assert told in code
+    assert message in code
     assert os.listdir(tmp_path) == ["file"]
 
 

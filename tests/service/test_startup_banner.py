@@ -71,14 +71,14 @@ def said(place: ListeningAddress, security: TLSSummary) -> list[str]:
 
 
 def test_certificates_are_listed_with_their_fingerprints() -> None:
-    told = [
+    certificates = [
         CertificateSummary(("a.example", "b.example"), "AA:BB", datetime(2031, 2, 3, tzinfo=UTC))
     ]
-    assert said(HERE, TLSSummary(TLSPolicy(), told))[:2] == [
+    assert said(HERE, TLSSummary(TLSPolicy(), certificates))[:2] == [
         "tls   offered",
         "      a.example, b.example, valid until 2031-02-03, SHA-256 AA:BB",
     ]
-    assert said(HERE, TLSSummary(TLSPolicy(), told, is_self_signed=True))[1] == (
+    assert said(HERE, TLSSummary(TLSPolicy(), certificates, is_self_signed=True))[1] == (
         "      self-signed, valid until 2031-02-03, SHA-256 AA:BB"
     )
 
@@ -91,8 +91,8 @@ def test_a_port_where_tls_comes_first_is_one_of_ftps() -> None:
 
 @pytest.mark.parametrize("control", [ControlTLS.REQUIRED, ControlTLS.REQUIRED_LOGIN])
 def test_tls_is_tried_where_it_is_wanted(control: ControlTLS) -> None:
-    wanted = "try   curl --ssl-reqd --insecure --user bob ftp://127.0.0.1:2121/"
-    assert said(HERE, TLSSummary(TLSPolicy(control)))[-1] == wanted
+    expected = "try   curl --ssl-reqd --insecure --user bob ftp://127.0.0.1:2121/"
+    assert said(HERE, TLSSummary(TLSPolicy(control)))[-1] == expected
     assert said(HERE, OFFERED)[-1] == "try   curl --user bob ftp://127.0.0.1:2121/"
     assert said(ELSEWHERE, OFFERED)[-1].startswith("try   curl --ssl-reqd --insecure --user bob")
 

@@ -24,7 +24,7 @@ HERE, AWAY = "127.0.0.1", "127.0.0.2"
 
 
 class Stage:
-    """One upload under way from `HERE`, with or without a living session."""
+    """One upload under way from `HERE`, whose session is connected or not."""
 
     def __init__(self):
         self.clock, self.uploads, self.cuts = Clock(), ActiveUploads(), []

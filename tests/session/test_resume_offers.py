@@ -1,4 +1,4 @@
-"""Which session is told of an interrupted upload where there is a file, too."""
+"""Which session is offered an interrupted upload where there is a file, too."""
 
 from typing import NamedTuple
 

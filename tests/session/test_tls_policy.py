@@ -1,4 +1,4 @@
-"""Who may send a password in clear, what data has to be under TLS, and what a session is told."""
+"""Which passwords and data must be encrypted, and what a session replies."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_anonymous_logins_need_tls_only_where_all_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "by_account", "wanted"),
+    ("data", "by_account", "expected"),
     [
         (DataTLS.OFF, False, False),
         (DataTLS.OFF, True, False),
@@ -53,9 +53,9 @@ def test_anonymous_logins_need_tls_only_where_all_do() -> None:
     ],
 )
 def test_data_tls_is_required_by_the_settings_or_the_account(
-    data: DataTLS, by_account: bool, wanted: bool
+    data: DataTLS, by_account: bool, expected: bool
 ) -> None:
-    assert TLSPolicy(data=data).requires_data_tls(by_account) is wanted
+    assert TLSPolicy(data=data).requires_data_tls(by_account) is expected
 
 
 def test_data_is_never_plaintext_because_the_handshake_is_incomplete() -> None:

@@ -16,7 +16,7 @@ def done(coroutine):
 
 
 def upload(digests, storage, how=WriteMode.REPLACE, offset=0, path=PATH):
-    """Upload "hello" and return what is told of it, and the facts."""
+    """Upload "hello" and return its digests, and the facts."""
     inner = done(storage.open_writing(path, WriteRequest(how, offset)))
     writing = digests.hashing_writer_for(inner, how)
     done(writing.write(b"hello"))

@@ -22,7 +22,7 @@ KINDS = sorted(
 )
 
 
-def told(error: BaseException) -> tuple[ErrorCode, str]:
+def answer(error: BaseException) -> tuple[ErrorCode, str]:
     found = answer_for(error)
     assert found is not None and not found.ends_session
     return found.code, found.text
@@ -32,17 +32,20 @@ def told(error: BaseException) -> tuple[ErrorCode, str]:
 def test_every_storage_error_has_an_answer_without_details(
     kind: type[errors.StorageError],
 ) -> None:
-    assert "secret" not in told(kind(PATH, "secret"))[1]
+    assert "secret" not in answer(kind(PATH, "secret"))[1]
 
 
 def test_what_ftp_refuses_is_refused_here() -> None:
-    assert told(ReplyError(codes.NOT_LOGGED_IN, "Log in.")) == (ErrorCode.AUTH, "Log in.")
-    assert told(ReplyError(codes.SERVICE_UNAVAILABLE, "Not now.")) == (ErrorCode.BUSY, "Not now.")
-    assert told(ReplyError(codes.BAD_ARGUMENT, "What?")) == (ErrorCode.INTERNAL, "What?")
+    assert answer(ReplyError(codes.NOT_LOGGED_IN, "Log in.")) == (ErrorCode.AUTH, "Log in.")
+    assert answer(ReplyError(codes.SERVICE_UNAVAILABLE, "Not now.")) == (
+        ErrorCode.BUSY,
+        "Not now.",
+    )
+    assert answer(ReplyError(codes.BAD_ARGUMENT, "What?")) == (ErrorCode.INTERNAL, "What?")
 
 
 def test_a_malformed_line_is_answered_with_the_reason() -> None:
-    assert told(MalformedCommand("no size")) == (ErrorCode.SYNTAX, "no size")
+    assert answer(MalformedCommand("no size")) == (ErrorCode.SYNTAX, "no size")
 
 
 def test_a_refusal_stays_itself() -> None:

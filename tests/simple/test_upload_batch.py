@@ -17,7 +17,7 @@ class Bench:
     """Batches that end when the test says so."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.committed: list[str] = []
         self.begun: list[tuple[list[str], Deferred[None]]] = []
         self.uploads = UploadPublisher(self._publish, self._tell)
 
@@ -27,7 +27,7 @@ class Bench:
         await ending
 
     def _tell(self, batch: Sequence[ReceivedUpload]) -> None:
-        self.told += [upload.text for upload in batch]
+        self.committed += [upload.text for upload in batch]
 
     @property
     def batches(self) -> list[list[str]]:
@@ -58,7 +58,7 @@ def test_they_are_published_together() -> None:
     assert bench.batches == [["a", "b"]]
     assert bench.uploads.is_running
     bench.end(0)
-    assert bench.told == ["a", "b"]
+    assert bench.committed == ["a", "b"]
     assert not bench.uploads.is_running
 
 
@@ -75,9 +75,9 @@ def test_answers_keep_their_order() -> None:
     outcome(bench.take("b"))
     bench.uploads.publish_soon()
     bench.end(1)
-    assert bench.told == []
+    assert bench.committed == []
     bench.end(0)
-    assert bench.told == ["a", "b"]
+    assert bench.committed == ["a", "b"]
 
 
 def test_only_so_many_are_on_their_way() -> None:
@@ -88,7 +88,7 @@ def test_only_so_many_are_on_their_way() -> None:
     bench.end(0)
     outcome(waiting)
     assert len(bench.begun) == MAX_RUNNING_BATCHES + 1
-    assert bench.told == names(UPLOADS_PER_BATCH)
+    assert bench.committed == names(UPLOADS_PER_BATCH)
 
 
 def test_one_that_could_not_be_sent_is_sent_when_there_is_room() -> None:
@@ -110,7 +110,7 @@ def test_one_name_has_one_at_a_time() -> None:
     outcome(waiting)
     bench.uploads.publish_soon()
     bench.end(1)
-    assert bench.told == ["first", "second"]
+    assert bench.committed == ["first", "second"]
 
 
 def test_settling_waits_for_all() -> None:
@@ -141,4 +141,4 @@ def test_uploads_that_end_at_once_are_answered_at_once() -> None:
     bench.uploads = UploadPublisher(at_once, bench._tell)
     outcome(bench.take("a"))
     outcome(Task(bench.uploads.wait_until_done()).done)
-    assert bench.told == ["a"]
+    assert bench.committed == ["a"]

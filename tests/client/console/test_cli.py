@@ -158,10 +158,10 @@ def test_mirror_downloads_and_uploads(bench: Bench) -> None:
     bench.output("mirror", at(bench), "here")
     assert (bench.home / "here" / "deep" / "er" / "x").read_bytes() == CONTENT
     (bench.home / "here" / "new").write_bytes(b"new")
-    told = json.loads(
+    output = json.loads(
         bench.output("mirror", "--up", "--dry-run", "--json", at(bench), "here").splitlines()[-1]
     )
-    assert {"action": "upload", "name": "new", "size": 3} in told["steps"]
+    assert {"action": "upload", "name": "new", "size": 3} in output["steps"]
     assert not (bench.files / "new").exists()
     bench.output("mirror", "--up", at(bench), "here")
     assert (bench.files / "new").read_bytes() == b"new"

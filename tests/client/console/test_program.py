@@ -116,7 +116,7 @@ def test_an_interrupted_one_shot_command_does_not_send_quit(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("gte", URL), "Unknown command: gte. Commands: get,"),
         (("ftp://ann:secret@h/", "x"), "Unknown command: ftp://ann@h/. Commands: get,"),
@@ -125,11 +125,11 @@ def test_an_interrupted_one_shot_command_does_not_send_quit(
     ],
 )
 def test_an_unknown_command_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], told: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
     error = error_of(PatchedProcess(monkeypatch, tmp_path).start(*words))
     assert isinstance(error, UsageError)
-    assert str(error).startswith(told)
+    assert str(error).startswith(message)
 
 
 def test_help_lists_the_one_shot_commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

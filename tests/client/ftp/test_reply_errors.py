@@ -1,4 +1,4 @@
-"""What is told of a refusal, in one line that says what it is about."""
+"""The error of a refusal: one line that names its subject."""
 
 import os
 
@@ -44,5 +44,5 @@ def test_kinds_are_told_apart():
         (KeyError(), "KeyError"),
     ],
 )
-def test_a_connection_that_fails_is_told_of_in_the_words_of_the_system(error, message):
+def test_a_failed_connection_has_the_error_text_of_the_system(error, message):
     assert connect_error_text(error).startswith(message)

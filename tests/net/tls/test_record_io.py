@@ -90,8 +90,8 @@ def test_the_ends_are_told_apart(meet, into, version):
             with pytest.raises(ssl.SSLWantReadError):
                 peer.unwrap()
         peer.close()
-        wanted = ReadState.ENDED if end else ReadState.TRUNCATED
-        assert received(own, into) == (3, wanted)
+        expected = ReadState.ENDED if end else ReadState.TRUNCATED
+        assert received(own, into) == (3, expected)
 
 
 def received(own, into):

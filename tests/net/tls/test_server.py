@@ -188,7 +188,7 @@ class TestNames:
         )
 
     @pytest.mark.parametrize(
-        ("wanted", "subject"),
+        ("name", "subject"),
         [
             (None, "default"),
             ("other", "default"),
@@ -203,9 +203,9 @@ class TestNames:
     )
     @versions
     def test_the_name_that_a_client_wants_picks_the_certificate(
-        self, contexts, meet, version, wanted, subject
+        self, contexts, meet, version, name, subject
     ):
-        meeting = meet(contexts, client_context(version), name=wanted)
+        meeting = meet(contexts, client_context(version), name=name)
         assert meeting.certificate.subject.rfc4514_string() == f"CN={subject}"
 
     @versions
@@ -282,9 +282,9 @@ class TestReload:
         tls = ServerTLS.load(TLSFiles(((path, None),)))
         seen = tls.certificates
         spoil(wrong, path, authority)
-        with pytest.raises(CertificateError, match=re.escape(str(path.parent))) as told:
+        with pytest.raises(CertificateError, match=re.escape(str(path.parent))) as raised:
             tls.reload()
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(raised.value)
         assert tls.certificates is seen
         assert meet(tls.contexts).certificate.subject.rfc4514_string() == "CN=one"
 

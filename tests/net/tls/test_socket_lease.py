@@ -60,13 +60,13 @@ def test_closing_between_turns_is_done_at_once(own, close, closed):
 
 def test_closing_waits_for_the_turn_and_ends_what_it_waits_for(own, close, closed):
     loan = SocketLease(own)
-    begun, told = threading.Event(), threading.Event()
+    begun, recalled = threading.Event(), threading.Event()
     read = []
 
     def work(lent):
         begun.set()
         read.append(lent.recv(1))
-        told.wait()
+        recalled.wait()
         read.extend(closed)
 
     thread = threading.Thread(target=loan.turn, args=(work,))
@@ -74,7 +74,7 @@ def test_closing_waits_for_the_turn_and_ends_what_it_waits_for(own, close, close
     begun.wait()
     assert not loan.is_free
     loan.close(close)
-    told.set()
+    recalled.set()
     thread.join()
     assert read == [b""]
     assert closed == [thread]

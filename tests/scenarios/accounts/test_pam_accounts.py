@@ -154,8 +154,8 @@ def test_modules_get_the_address_of_the_client(services, tmp_path):
     script = tmp_path / "script"
     script.write_text(f"#!/bin/sh\necho $PAM_RHOST $PAM_USER $PAM_TTY > {tmp_path / 'seen'}\n")
     script.chmod(0o755)
-    services.write("told", f"auth required pam_exec.so {script}\naccount required pam_permit.so\n")
-    assert services.accounts("told").look_up_from("ann", b"any", ANN).is_right
+    services.write("seen", f"auth required pam_exec.so {script}\naccount required pam_permit.so\n")
+    assert services.accounts("seen").look_up_from("ann", b"any", ANN).is_right
     assert (tmp_path / "seen").read_text() == "192.0.2.1 ann ftp\n"
 
 

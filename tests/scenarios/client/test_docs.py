@@ -79,14 +79,14 @@ def test_transfer_example(service: tuple[Program, Path], tmp_path: Path) -> None
 
 
 def test_errors_example(service: tuple[Program, Path], tmp_path: Path) -> None:
-    told = [
+    output = [
         follow(service, "client_errors.py", tmp_path, "none", scheme=scheme)
         for scheme in ("ftp", "ftpes", "http", "simple")
     ]
-    assert [text.partition(":")[0] for text in told] == [
+    assert [text.partition(":")[0] for text in output] == [
         *("no such file", "certificate not trusted", "failed", "failed"),
     ]
-    fingerprint = told[1].split()[-1]
+    fingerprint = output[1].split()[-1]
     said = follow(service, "client_pinned.py", tmp_path, fingerprint, scheme="ftpes")
     assert " entries\n" in said
 

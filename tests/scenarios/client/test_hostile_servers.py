@@ -68,15 +68,15 @@ def test_a_refusing_greeting_is_an_error(code):
 
 
 def test_a_plaintext_password_is_warned_about_once():
-    told = []
+    warnings = []
     server = ScriptedServer({"NOOP": "200 ok"})
-    client = server.client(retries=2, explicit_tls=ExplicitTLS.PREFER, warn=told.append)
+    client = server.client(retries=2, explicit_tls=ExplicitTLS.PREFER, warn=warnings.append)
     for _ in range(3):
         server.connections[-1].transport.abortConnection()
         server.network.pass_time(5.0)
         assert server.result(client.send("NOOP"), 5.0).code == 200
     assert len(server.connections) == 4
-    assert told == ["The password of ann is sent to 127.0.0.1 in plaintext, without TLS."]
+    assert warnings == ["The password of ann is sent to 127.0.0.1 in plaintext, without TLS."]
 
 
 @pytest.mark.parametrize(

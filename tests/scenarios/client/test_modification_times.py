@@ -157,9 +157,11 @@ def test_keep_time_uses_the_commands_of_the_server(tmp_path, noon, replies, verb
     assert [line.partition(" ")[0] for line in uploading(tmp_path, noon, replies)] == verbs
 
 
-@pytest.mark.parametrize(("told", "count"), [("213 20260601120033", 2), ("213 20010101000000", 1)])
-def test_mdtm_with_a_time(tmp_path, noon, told, count):
-    sets = uploading(tmp_path, noon, {"MDTM": told})
+@pytest.mark.parametrize(
+    ("mdtm_reply", "count"), [("213 20260601120033", 2), ("213 20010101000000", 1)]
+)
+def test_mdtm_with_a_time(tmp_path, noon, mdtm_reply, count):
+    sets = uploading(tmp_path, noon, {"MDTM": mdtm_reply})
     assert sets[0] == "MDTM 20260601120033 a"
     assert len(sets) == count
 

@@ -37,16 +37,16 @@ class Seen:
     """Records the calls of a progress callback."""
 
     def __init__(self, size=SIZE):
-        self.told = []
+        self.reports = []
         self.size = size
 
     def __call__(self, moved, total):
-        self.told.append((moved, total))
+        self.reports.append((moved, total))
 
     def check(self):
-        amounts = [moved for moved, _ in self.told]
+        amounts = [moved for moved, _ in self.reports]
         assert amounts == sorted(amounts)
-        assert self.told[-1] == (self.size, self.size)
+        assert self.reports[-1] == (self.size, self.size)
         between = {moved for moved in amounts if 0 < moved < self.size}
         assert len(between) >= LEAST, amounts
 
@@ -80,7 +80,7 @@ async def test_progress_of_a_resumed_transfer_starts_at_its_offset(
     seen = Seen(2 * SIZE)
     await client.upload(path, "name", resume=True, progress=seen)
     seen.check()
-    assert seen.told[0] == (SIZE, 2 * SIZE)
+    assert seen.reports[0] == (SIZE, 2 * SIZE)
     await client.quit()
 
 
@@ -123,8 +123,8 @@ class Counter:
 
 
 def test_repeated_bytes_are_not_reported_twice():
-    clock, told, counter = Clock(), [], Counter()
-    reporter = ProgressReporter(clock, lambda moved, total: told.append((moved, total)))
+    clock, reports, counter = Clock(), [], Counter()
+    reporter = ProgressReporter(clock, lambda moved, total: reports.append((moved, total)))
     reporter.begin(counter, 100_000)
     counter.moved = 80_000
     clock.advance(REPORT_SECONDS)
@@ -136,9 +136,9 @@ def test_repeated_bytes_are_not_reported_twice():
     reporter.done(100_000)
     reporter.stop()
     assert clock.getDelayedCalls() == []
-    assert told == [(0, 100_000), (80_000, 100_000), (90_000, 100_000), (100_000, 100_000)]
+    assert reports == [(0, 100_000), (80_000, 100_000), (90_000, 100_000), (100_000, 100_000)]
     assert REPORT_SECONDS <= 0.1
-    assert all(before < after for before, after in pairwise(told))
+    assert all(before < after for before, after in pairwise(reports))
 
 
 def test_a_small_file_has_two_reports_and_no_timer():

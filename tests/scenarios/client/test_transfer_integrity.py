@@ -426,12 +426,12 @@ async def test_a_growing_file_with_zero_copy(reactor, tmp_path, more):
             await one.stopListening()
 
 
-# A server that replies once that SIZE told of something else.
+# A server that replies once that SIZE was that of another file.
 
 
 def test_a_busy_download_is_retried():
     server = ScriptedServer({**PLAIN, "SIZE": sizes("213 2", "213 4")}, b"four")
-    server.replies["RETR"] = sizes("450 SIZE told of an interrupted upload", "150 here\r\n226 done")
+    server.replies["RETR"] = sizes("450 SIZE was of a partial upload", "150 here\r\n226 done")
     client = server.client()
     assert server.result(client.download("x")).data == b"four"
     server.replies["RETR"] = "450 busy"

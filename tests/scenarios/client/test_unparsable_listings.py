@@ -21,7 +21,7 @@ def names(top):
     return {str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()}
 
 
-def told(done):
+def failed_steps(done):
     return {(step.action, step.name) for step, _ in done.failed}
 
 
@@ -29,10 +29,10 @@ def acts(done, action):
     return {step.name for step in done.steps if step.action == action}
 
 
-def mirrored(server, local, **wishes):
+def mirrored(server, local, **settings):
     client = server.client()
     try:
-        return server.result(client.mirror(local, "", delete=True, **wishes), 100.0)
+        return server.result(client.mirror(local, "", delete=True, **settings), 100.0)
     finally:
         client.abort()
 
@@ -90,7 +90,7 @@ def test_an_unparsable_directory_fails_alone(tmp_path):
     server = DirectoryServer({"/": [unix("deep", "d"), unix("a")], "/deep": ["<html>"]})
     local = tree(tmp_path, "deep/x", "gone")
     done = mirrored(server, local)
-    assert told(done) == {("list", "deep")}
+    assert failed_steps(done) == {("list", "deep")}
     assert names(local) == {"a", "deep/x"}
 
 
@@ -98,7 +98,7 @@ def test_mlsd_lines_without_type_are_unparsable(tmp_path):
     server = DirectoryServer({"/": ["size=5; a", "type=file;size=5; b"]}, FEAT=MLSD)
     local = tree(tmp_path, "a", "c")
     done = mirrored(server, local)
-    assert told(done) == {("list", "")}
+    assert failed_steps(done) == {("list", "")}
     assert names(local) == {"a", "b", "c"}
 
 
@@ -196,5 +196,5 @@ def test_a_local_file_instead_of_a_directory_deletes_nothing(tmp_path):
     local = tree(tmp_path, "a/x")
     with pytest.raises(MirrorIncomplete) as raised:
         mirrored(server, local)
-    assert told(raised.value.result) == {("download", "a")}
+    assert failed_steps(raised.value.result) == {("download", "a")}
     assert names(local) == {"a/x"}

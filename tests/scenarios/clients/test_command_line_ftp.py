@@ -38,8 +38,8 @@ def ftp(
     here = tmp_path / "here"
     here.mkdir(exist_ok=True)
     start = (f"open {host} {served.port}", "user demo demo", "prompt")
-    told = "\n".join([*start, *commands, "bye", ""])
-    return run([program(client), "-n", "-v"], tmp_path, cwd=here, stdin=told, status=None)
+    script = "\n".join([*start, *commands, "bye", ""])
+    return run([program(client), "-n", "-v"], tmp_path, cwd=here, stdin=script, status=None)
 
 
 @in_thread

@@ -72,8 +72,12 @@ def test_listings(served: RunningService, tmp_path: Path) -> None:
     directories = {path.rpartition("/")[0] for path in paths}
     assert [line for line in sorted(found.splitlines()) if line[-1] != "/"] == paths
     assert directories <= {line.rstrip("/") for line in found.splitlines()}
-    told = {name: int(size) for size, name in (line.split("\t") for line in sizes.splitlines())}
-    assert {path: (served.root / path).stat().st_size for path in paths}.items() <= told.items()
+    listed_sizes = {
+        name: int(size) for size, name in (line.split("\t") for line in sizes.splitlines())
+    }
+    assert {
+        path: (served.root / path).stat().st_size for path in paths
+    }.items() <= listed_sizes.items()
     here = set(os.listdir(served.root / "tree"))
     assert {line.removeprefix("tree/").rstrip("/") for line in short.splitlines()} - {
         ".",

@@ -31,9 +31,9 @@ def port(served: RunningService, implicit: bool) -> str:
 def test_rclone(secured: RunningService, tmp_path: Path, implicit: bool) -> None:
     tree, binary = make_tree(tmp_path / "tree"), program("rclone")
     small_files(tree / "small", 100)
-    told = run([binary, "obscure", "demo"], tmp_path).stdout.strip()
+    obscured = run([binary, "obscure", "demo"], tmp_path).stdout.strip()
     settings = {"TYPE": "ftp", "HOST": LOCAL, "PORT": port(secured, implicit), "USER": "demo"}
-    settings |= {"PASS": told, "NO_CHECK_CERTIFICATE": "true", "SHUT_TIMEOUT": "5s"}
+    settings |= {"PASS": obscured, "NO_CHECK_CERTIFICATE": "true", "SHUT_TIMEOUT": "5s"}
     settings |= {"TLS": str(implicit).lower(), "EXPLICIT_TLS": str(not implicit).lower()}
     environment = {f"RCLONE_CONFIG_R_{key}": value for key, value in settings.items()}
     environment |= {"RCLONE_CONFIG": str(tmp_path / "rclone.conf"), "RCLONE_RETRIES": "1"}

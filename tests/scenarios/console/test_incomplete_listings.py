@@ -79,14 +79,14 @@ def test_put_preserve_reports_an_unset_time(
 
 
 @pytest.mark.parametrize(
-    ("words", "kind", "told"),
+    ("words", "kind", "message"),
     [
         (("ls", "--json", f"{HOST}/"), UnparsableListing, '"unread": ["what?", "../up"]'),
         (("rm", "-r", "--json", f"{HOST}/top"), AccessDenied, '{"deleted": ["top/x"]}'),
     ],
 )
 def test_one_shot_commands_return_the_failure_of_a_part(
-    shell: MemoryShell, words: tuple[str, ...], kind: type[Exception], told: str
+    shell: MemoryShell, words: tuple[str, ...], kind: type[Exception], message: str
 ) -> None:
     assert isinstance(run_words(shell, *words), kind)
-    assert told in shell.out.text
+    assert message in shell.out.text

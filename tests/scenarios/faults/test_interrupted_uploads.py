@@ -208,7 +208,7 @@ def test_two_accounts_upload_to_one_name(served: RunningService, sent: int, endi
     one, other = served.session(), served.session("other")
     first = begun(served, one, "STOR a", ones[:sent])
     data = begun(served, other, "STOR a", others[: sent + 1])  # another number than the first's
-    wanted = OLD
+    expected = OLD
     for wire, end, rest, cut, content in (
         (one, first, ones[sent:], ending in ("first cut", "both cut"), ones),
         (other, data, others[sent + 1 :], ending in ("second cut", "both cut"), others),
@@ -220,8 +220,8 @@ def test_two_accounts_upload_to_one_name(served: RunningService, sent: int, endi
             end.sendall(rest)
             end.close()
             assert wire.reply().code == 226
-            wanted = content
-        assert visible(served.root) == {"a": wanted}
+            expected = content
+        assert visible(served.root) == {"a": expected}
     kept = {"both cut": 2, "first cut": 1, "second cut": 1, "both whole": 0}[ending]
     one.drop()
     other.drop()

@@ -166,8 +166,8 @@ def test_resuming_at_the_size_of_the_old_file_is_refused(
     old = noise(2_500_000, 5)
     (service.root / "new").write_bytes(old)
     cut(service, came)
-    told, wire = service.session(), service.session()
-    assert told.ask("SIZE new").text == str(came)
+    resumer, wire = service.session(), service.session()
+    assert resumer.ask("SIZE new").text == str(came)
     assert wire.ask("SIZE new").text == str(len(old))
     for word in commands.format(size=len(old), beyond=came + 1).split(", "):
         with wire.data():

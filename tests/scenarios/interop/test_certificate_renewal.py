@@ -60,15 +60,17 @@ def test_renewed_certificates_are_used_and_sessions_continue(tmp_path: Path) -> 
 
 
 def test_the_self_signed_certificate_is_announced_kept_and_private(tmp_path: Path) -> None:
-    told: list[str] = []
+    fingerprints: list[str] = []
     for _ in range(2):
         with Program(COMMAND, tmp_path) as running:
-            told.append(running.line("self-signed, valid until .* SHA-256 ([0-9A-F:]{95})")[1])
+            fingerprints.append(
+                running.line("self-signed, valid until .* SHA-256 ([0-9A-F:]{95})")[1]
+            )
             running.port()
             running.process.send_signal(signal.SIGHUP)
-            running.line(f"certificates read again: SHA-256 {told[0]}")
+            running.line(f"certificates read again: SHA-256 {fingerprints[0]}")
             assert running.stopped() == 0
-    assert told[0] == told[1]
+    assert fingerprints[0] == fingerprints[1]
     files = [path for path in (tmp_path / "var").iterdir() if path.is_file()]
     assert [path.stat().st_mode & 0o777 for path in files] == [0o600]
 
@@ -94,9 +96,9 @@ def test_logins_and_failed_handshakes_are_logged(tmp_path: Path) -> None:
                 talk_nonsense(place, said, explicit=place is port)
         session(port).close()
         running.line(r"demo@127\.0\.0\.1 \[10\] logged in \(TLSv1\.3 TLS_\w+\)")
-        told = running.lines[before:-1]
-        assert len(told) == 8
-        for line in told:
+        lines = running.lines[before:-1]
+        assert len(lines) == 8
+        for line in lines:
             assert re.search(r"-@127\.0\.0\.1 \[[2-9]\]: TLS handshake failed: \w", line)
         assert running.stopped() == 0
         assert "Traceback" not in running.output

@@ -43,8 +43,8 @@ def begun(
     client = session(served)
     data = client.transfercmd(f"{command} {name}")
     data.sendall(NEW[:SENT])
-    living = served.factory.services().uploads
-    served.wait_for(lambda: any(arrived(one.connection) for one in living.active.values()))
+    in_progress = served.factory.services().uploads
+    served.wait_for(lambda: any(arrived(one.connection) for one in in_progress.active.values()))
     return client, data
 
 
@@ -90,10 +90,10 @@ def test_a_killed_client_resumes_by_size(
     end(*begun(served))
     served.wait_for(served.settled())
     again = session(served)
-    told = again.size("file")
-    assert told in (SENT, SENT - 1)  # a byte less where all of the file may have arrived
-    rest = told if command == "STOR" else None
-    assert store(again, NEW[told:], rest, command).startswith("226")
+    size = again.size("file")
+    assert size in (SENT, SENT - 1)  # a byte less where all of the file may have arrived
+    rest = size if command == "STOR" else None
+    assert store(again, NEW[size:], rest, command).startswith("226")
     assert (served.root / "file").read_bytes() == NEW
 
 

@@ -344,7 +344,7 @@ def test_session_limits_count_handshakes(server: Server) -> None:
     second = explicit_end(served)
     implicit(served)
     first.handshake()
-    assert [first.reply().code, first.reply().code] == [220, 421]  # the place was wanted
+    assert [first.reply().code, first.reply().code] == [220, 421]  # its place was needed
     assert first.over()
     second.drop()
 

@@ -39,7 +39,7 @@ class Place:
         end = self.served.connected((LOCAL, self.served.port))
         return TLSWire(self.served, end, client_context(version, certificate))
 
-    def told(self, kind: type[Event]) -> list[str]:
+    def users_of(self, kind: type[Event]) -> list[str]:
         """Return the texts of these events."""
         return [event.user for event in self.events if isinstance(event, kind)]
 
@@ -57,7 +57,7 @@ def test_a_certificate_can_replace_the_password(place: Place, version: ssl.TLSVe
     client.protect()
     assert client.upload("STOR a", b"x" * 1000).code == 226
     assert client.codes("PASS x", "REIN", "USER bob", "PASS demo") == [503, 220, 331, 230]
-    assert place.told(LoggedIn) == ["robot", "bob"]
+    assert place.users_of(LoggedIn) == ["robot", "bob"]
 
 
 @pytest.mark.parametrize("name", [x509.DNSName("robot"), x509.RFC822Name("robot@example.org")])
@@ -92,7 +92,7 @@ def test_an_untrusted_certificate_ends_the_handshake(place: Place, version: ssl.
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
         client.auth().code("USER robot")
     place.served.wait_for(place.served.settled())
-    assert place.told(HandshakeFailed) == [""]
+    assert place.users_of(HandshakeFailed) == [""]
 
 
 @in_thread

@@ -34,7 +34,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
-def told(served: RunningService) -> list[str]:
+def upload_digests(served: RunningService) -> list[str]:
     """Return a list that receives the digests of transfers."""
     digests: list[str] = []
 
@@ -69,7 +69,7 @@ def test_hash_after_an_upload_does_not_read_the_file(
     server: Callable[..., RunningService], read: list[str], size: int
 ) -> None:
     served = server("--upload-digest", "sha-256")
-    digests, wire, content = told(served), session(served), CONTENT[:size]
+    digests, wire, content = upload_digests(served), session(served), CONTENT[:size]
     assert wire.upload("STOR a", content).code == 226
     assert digests == [f"SHA-256:{sha(content)}"]
     assert hashed(wire) == sha(content)
@@ -83,7 +83,7 @@ def test_ascii_uploads_are_digested_as_stored(
     server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
-    digests, wire = told(served), served.session()
+    digests, wire = upload_digests(served), served.session()
     text = b"one\r\ntwo\r\n" * 20_000
     assert wire.upload("STOR a", text).code == 226
     stored = text.replace(b"\r\n", b"\n")
@@ -98,7 +98,7 @@ def test_other_algorithms_and_ranges_read_the_file(
     server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "MD5")
-    digests, wire = told(served), session(served)
+    digests, wire = upload_digests(served), session(served)
     assert wire.upload("STOR a", CONTENT).code == 226
     assert digests == [f"MD5:{hashlib.md5(CONTENT).hexdigest()}"]
     assert hashed(wire) == sha(CONTENT)
@@ -114,7 +114,7 @@ def test_resumed_and_appended_files_are_read(
     server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
-    digests, wire = told(served), session(served)
+    digests, wire = upload_digests(served), session(served)
     assert wire.upload("STOR a", CONTENT).code == 226
     assert wire.code("REST 100") == 350
     assert wire.upload("STOR a", b"end").code == 226
@@ -130,7 +130,7 @@ def test_an_append_to_a_new_file_is_digested_on_demand(
     server: Callable[..., RunningService], read: list[str]
 ) -> None:
     served = server("--upload-digest", "SHA-256")
-    digests, wire = told(served), session(served)
+    digests, wire = upload_digests(served), session(served)
     assert wire.upload("APPE a", b"new").code == 226
     assert hashed(wire) == sha(b"new")
     assert (digests, read) == ([""], ["/a"])
@@ -139,7 +139,7 @@ def test_an_append_to_a_new_file_is_digested_on_demand(
 @in_thread
 def test_a_resumed_upload_is_read(server: Callable[..., RunningService], read: list[str]) -> None:
     served = server("--upload-digest", "SHA-256")
-    digests, wire = told(served), session(served)
+    digests, wire = upload_digests(served), session(served)
     data = wire.data()
     assert wire.code("STOR a") == 150
     data.sendall(CONTENT[:5000])
@@ -206,7 +206,7 @@ def test_files_replaced_quickly_are_distinguished(
 @in_thread
 def test_an_interrupted_upload_has_no_digest(server: Callable[..., RunningService]) -> None:
     served = server("--upload-digest", "SHA-256")
-    digests, wire = told(served), session(served)
+    digests, wire = upload_digests(served), session(served)
     data = wire.accepted()
     assert wire.code("STOR a") == 150
     data.sendall(CONTENT)
@@ -218,7 +218,7 @@ def test_an_interrupted_upload_has_no_digest(server: Callable[..., RunningServic
 
 @in_thread
 def test_without_the_setting_there_is_no_digest(served: RunningService, read: list[str]) -> None:
-    digests, wire = told(served), session(served)
+    digests, wire = upload_digests(served), session(served)
     assert wire.upload("STOR a", CONTENT).code == 226
     assert hashed(wire) == sha(CONTENT)
     assert (digests, read) == ([""], ["/a"])

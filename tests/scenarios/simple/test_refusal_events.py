@@ -13,7 +13,7 @@ from ftpservice.wire.paths import VirtualPath
 from tests.simple.test_session import LOGIN, SimpleTalk
 
 
-def told(dialogue: SimpleTalk) -> list[tuple[str, str, str, str]]:
+def refusals(dialogue: SimpleTalk) -> list[tuple[str, str, str, str]]:
     return [(one.user, one.command, one.code, one.path) for one in dialogue.talk.of(CommandRefused)]
 
 
@@ -25,7 +25,7 @@ def dialogue() -> SimpleTalk:
 
 
 @pytest.mark.parametrize(
-    ("line", "told_of"),
+    ("line", "expected"),
     [
         ("DELF missing", ("DELF", "NOTFOUND", "missing")),
         ("DWLD missing", ("DWLD", "NOTFOUND", "missing")),
@@ -35,10 +35,10 @@ def dialogue() -> SimpleTalk:
     ],
 )
 def test_a_refused_command_has_one_event(
-    dialogue: SimpleTalk, line: str, told_of: tuple[str, str, str]
+    dialogue: SimpleTalk, line: str, expected: tuple[str, str, str]
 ) -> None:
     assert dialogue.say(f"{line}\n")[0].startswith("ERR ")
-    assert told(dialogue) == [("ann", *told_of)]
+    assert refusals(dialogue) == [("ann", *expected)]
 
 
 def test_a_failed_upload_has_its_transfer_event_only(dialogue: SimpleTalk) -> None:
@@ -46,7 +46,7 @@ def test_a_failed_upload_has_its_transfer_event_only(dialogue: SimpleTalk) -> No
     assert dialogue.say("UPLD 3+ a\nabc") == ["ERR FULL no space left"]
     [ended] = dialogue.talk.of(TransferEnded)
     assert ended.detail == "no space left"
-    assert told(dialogue) == []
+    assert refusals(dialogue) == []
 
 
 def test_a_failed_pipelined_upload_has_one_event(dialogue: SimpleTalk) -> None:
@@ -54,7 +54,7 @@ def test_a_failed_pipelined_upload_has_one_event(dialogue: SimpleTalk) -> None:
     assert dialogue.say("UPLD 3 a\n") == ["GO"]
     assert dialogue.say("abc") == ["ERR FULL no space left"]
     assert len(dialogue.talk.of(TransferEnded)) == 1
-    assert told(dialogue) == []
+    assert refusals(dialogue) == []
 
 
 def test_a_failed_login_has_its_login_event_only() -> None:
@@ -62,13 +62,13 @@ def test_a_failed_login_has_its_login_event_only() -> None:
     dialogue.say("USER ann\nPASS wrong\n")
     assert dialogue.said(1.0) == ["ERR AUTH login failed"]
     assert len(dialogue.talk.of(LoginFailed)) == 1
-    assert told(dialogue) == []
+    assert refusals(dialogue) == []
 
 
 def test_a_command_before_the_login_has_an_event() -> None:
     dialogue = SimpleTalk()
     dialogue.say("DELF a\n")
-    assert told(dialogue) == [("", "DELF", "AUTH", "a")]
+    assert refusals(dialogue) == [("", "DELF", "AUTH", "a")]
 
 
 def test_a_storage_that_raises_cancelled_error(

@@ -233,11 +233,11 @@ async def test_a_long_download_to_a_slow_reader_uses_bounded_memory(reactor):
         received = 0
         seen = hashlib.sha256()
 
-        async def read(offset, wanted):
+        async def read(offset, expected):
             nonlocal most
             most = max(most, offset - received)
             await deferLater(reactor, 0)
-            return (BLOCK * (CHUNK_SIZE // len(BLOCK)))[: min(wanted, size - offset)]
+            return (BLOCK * (CHUNK_SIZE // len(BLOCK)))[: min(expected, size - offset)]
 
         def receive():
             nonlocal received

@@ -48,8 +48,8 @@ def test_a_file_that_cannot_be_reopened_leaves_the_old_one_in_use(tmp_path: Path
     (tmp_path / "logs").mkdir()
     sink = FileSink(str(tmp_path / "logs" / "log"))
     (tmp_path / "logs").rename(tmp_path / "away")
-    told = sink.reopen()
-    assert told == (
+    message = sink.reopen()
+    assert message == (
         f"cannot reopen {tmp_path}/logs/log: no such file or directory; the old file stays in use"
     )
     sink.write(line("on"))

@@ -1,4 +1,4 @@
-"""Whoever logs never waits, and what was lost is told."""
+"""Logging never blocks, and lost lines are counted in the log."""
 
 from __future__ import annotations
 

@@ -170,11 +170,11 @@ class TestPartials:
 
     @pytest.mark.parametrize("how", [WriteMode.REPLACE, WriteMode.CREATE, WriteMode.APPEND])
     def test_a_resume_takes_nothing_from_who_still_writes(self, bench, how):
-        living = run(begin_upload(bench.storage, "/file", b"01234" * 20_000))
+        in_progress = run(begin_upload(bench.storage, "/file", b"01234" * 20_000))
         offset = 0 if how is WriteMode.APPEND else 5
         with pytest.raises(errors.BeingUploaded):
             run(begin_upload(bench.storage, "/file", b"", WriteRequest(how, offset)))
-        run(living.commit())
+        run(in_progress.commit())
         assert run(read_file(bench.storage, "/file")) == b"01234" * 20_000
         assert not bench.hidden()
 
@@ -196,11 +196,11 @@ class TestPartials:
         run(create_file(bench.storage, "/file", b"old"))
         cut(bench, "/file", b"0123")
         cut(bench, "/new", b"0123")
-        told = run(IPartials(bench.storage).all_partials())
-        assert {one.size for one in told} == {4}
-        assert {one.owner for one in told} == {"one"}
-        assert path_at("/file") in {one.path for one in told}
-        for one in told:
+        partials = run(IPartials(bench.storage).all_partials())
+        assert {one.size for one in partials} == {4}
+        assert {one.owner for one in partials} == {"one"}
+        assert path_at("/file") in {one.path for one in partials}
+        for one in partials:
             run(IPartials(bench.storage).drop_partials(one.path))
         assert bench.hidden() == []
 

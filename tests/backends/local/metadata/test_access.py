@@ -1,4 +1,4 @@
-"""What the process may do with files decides, and is told: a service that is not root's."""
+"""What the process may do with files decides, and is reported: a service that is not root's."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def put(path, mode, user=SOMEBODY, group=SOMEBODY):
     return path
 
 
-def told(bench):
+def permissions_of(bench):
     """Return the ``perm`` of all entries, as a listing and as single ones tell it."""
     entries = run(list_directory(bench.storage))
     for name, entry in entries.items():
@@ -164,7 +164,7 @@ class TestTelling:
 
     def test_letters_are_what_works(self, bench):
         self.files(bench)
-        wanted = {
+        expected = {
             "public": "r",
             "secret": "",
             "shared": "arw",
@@ -178,7 +178,7 @@ class TestTelling:
         }
 
         def steps():
-            assert told(bench) == wanted
+            assert permissions_of(bench) == expected
 
         as_user(steps, groups=[GROUP])
 
@@ -189,7 +189,7 @@ class TestTelling:
         subprocess.run(["setfacl", "-m", f"u:{NOBODY}:rwx", bench.root / "shut"], check=True)
 
         def steps():
-            letters = told(bench)
+            letters = permissions_of(bench)
             for name, perm in letters.items():
                 path = path_at(f"/{name}")
                 if name in DIRECTORIES:
@@ -208,7 +208,7 @@ class TestTelling:
         bench.root.chmod(0o777)
 
         def steps():
-            letters = told(bench)
+            letters = permissions_of(bench)
             assert (letters["secret"], letters["shut"], letters["mine"]) == ("df", "df", "adfrw")
 
         as_user(steps)
@@ -218,14 +218,14 @@ class TestTelling:
         bench.root.chmod(0o1777)
 
         def steps():
-            letters = told(bench)
+            letters = permissions_of(bench)
             assert (letters["secret"], letters["shut"], letters["mine"]) == ("", "", "adfrw")
 
         as_user(steps)
 
     def test_root_may_do_all(self, bench):
         self.files(bench)
-        letters = told(bench)
+        letters = permissions_of(bench)
         assert (letters["secret"], letters["shut"]) == ("adfrw", "cdeflmp")
 
     def test_root_without_its_capabilities_may_not(self, bench, monkeypatch):
@@ -254,7 +254,7 @@ class TestTelling:
             talk = FTPDialogue()
             talk.realm.storage = bench.storage
             talk.login()
-            for name, perm in told(bench).items():
+            for name, perm in permissions_of(bench).items():
                 [_, line, _] = talk.say(f"MLST {name}")
                 assert re.search(r";perm=(\w*);", line)[1] == perm
             [_, line, _] = talk.say("MLST")

@@ -121,7 +121,7 @@ class TestLinksInside:
             run(links.lstat(path_at("/none")))
 
     @pytest.mark.parametrize(
-        ("place", "text", "told"),
+        ("place", "text", "target"),
         [
             ("link", "dir", "dir"),
             ("link", ".", "."),
@@ -136,11 +136,11 @@ class TestLinksInside:
             ("link", "a\nb", ""),
         ],
     )
-    def test_targets_are_shown_as_the_account_sees_them(self, bench, place, text, told):
+    def test_targets_are_shown_as_the_account_sees_them(self, bench, place, text, target):
         link(bench, place, text.format(root=bench.root))
         home = path_at(f"/{place}").parent
-        assert run(list_directory(bench.storage, str(home)))["link"].target == told
-        assert run(ILinks(bench.storage).lstat(path_at(f"/{place}"))).target == told
+        assert run(list_directory(bench.storage, str(home)))["link"].target == target
+        assert run(ILinks(bench.storage).lstat(path_at(f"/{place}"))).target == target
 
     def test_below_a_link_a_target_above_is_shown_from_the_root(self, bench):
         (bench.root / "dir" / "deep").mkdir()
@@ -281,8 +281,8 @@ class TestLinksOut:
         link(escape, "dir/self", escape.root / "dir" / "file")
         storage = escape.owned_by("two", path_at("/dir"))
         assert run(read_file(storage, "/self")) == b"inside"
-        told = {name: entry.target for name, entry in run(list_directory(storage)).items()}
-        assert told == {"file": "", "up": "", "beside": "", "self": "/file"}
+        target = {name: entry.target for name, entry in run(list_directory(storage)).items()}
+        assert target == {"file": "", "up": "", "beside": "", "self": "/file"}
         for name in ("/up", "/beside"):
             with pytest.raises(errors.Denied):
                 run(storage.open_listing(path_at(name)))

@@ -70,9 +70,9 @@ def test_a_certificate_error_names_the_options() -> None:
 
 
 def test_every_status_has_one_meaning() -> None:
-    told = [number for number, meaning in EXIT_STATUSES.values() if meaning]
-    assert sorted(set(told)) == sorted(told)
-    assert {number for number, _ in EXIT_STATUSES.values()} == set(told)
+    numbers = [number for number, meaning in EXIT_STATUSES.values() if meaning]
+    assert sorted(set(numbers)) == sorted(numbers)
+    assert {number for number, _ in EXIT_STATUSES.values()} == set(numbers)
 
 
 def test_every_error_of_the_library_has_a_status() -> None:
