@@ -12,6 +12,7 @@ from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.import_command import import_users
+from ftpservice.admin.quota_command import quota
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
 
@@ -59,6 +60,7 @@ user.add_command(import_users)
 ftpservice.add_command(user)
 ftpservice.add_command(config)
 ftpservice.add_command(doctor)
+ftpservice.add_command(quota)
 for command in SERVICE_COMMANDS:
     ftpservice.add_command(command)
 

@@ -16,7 +16,7 @@ import click
 from ftpservice.activity.text_table import duration_text, printable_text, table_lines
 from ftpservice.linux import short_socket_path
 
-__all__ = ["SERVICE_COMMANDS", "request"]
+__all__ = ["SERVICE_COMMANDS", "request", "service_command"]
 
 ANSWER_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -35,14 +35,14 @@ class RequestRefused(Exception):
     """The service has refused a request; ``str`` of it says why."""
 
 
-def request(path: str, command: str, **parameters: Any) -> Any:
-    """Send a request to the control socket at ``path``; return the result.
+def request(path: str, command: str, *, seconds: float = ANSWER_SECONDS, **parameters: Any) -> Any:
+    """Send a request to the control socket at ``path``; return the result within ``seconds``.
 
     Raises `ServiceUnreachable`, `RequestRefused`.
     """
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_SECONDS)
+            connection.settimeout(seconds)
             with short_socket_path(path) as short:
                 connection.connect(short)
             connection.sendall(json.dumps({"command": command} | parameters).encode() + b"\n")

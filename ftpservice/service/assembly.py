@@ -104,7 +104,7 @@ def assemble(
     )
     parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
     service = FTPService(parts, reactor, console, _certificate_reload(certificates, reactor), logs)
-    actions = ServiceActions(factory, report, bans.bans)
+    actions = ServiceActions(factory, realm, report, bans.bans)
     for part in (bans, *_operation_services(options, factory, actions, reactor)):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)

@@ -1,4 +1,4 @@
-"""What requests on the control socket do: list and end sessions, bans, drain, report."""
+"""What requests on the control socket do: list and end sessions, bans, quotas, drain, report."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from ipaddress import ip_network
 from typing import Any
 
 from ftpservice.accounts.bans import Ban, BanList
+from ftpservice.accounts.checkers import LoginUnavailable
 from ftpservice.accounts.networks import Network, client_address, is_in_networks
+from ftpservice.accounts.realm import Realm
 from ftpservice.activity.report import ActivityReport, LiveSession
+from ftpservice.concurrency.task import Task
 from ftpservice.control.factory import FTPFactory
 from ftpservice.service.control_socket import BadRequest
+from ftpservice.storage.errors import StorageError
 from ftpservice.wire.units import parse_duration
 
 __all__ = ["ServiceActions"]
@@ -26,8 +30,11 @@ Request = Mapping[str, Any]
 class ServiceActions:
     """The requests, by the name of their command in `by_name`."""
 
-    def __init__(self, factory: FTPFactory, report: ActivityReport, bans: BanList) -> None:
+    def __init__(
+        self, factory: FTPFactory, realm: Realm, report: ActivityReport, bans: BanList
+    ) -> None:
         self._factory = factory
+        self._realm = realm
         self._report = report
         self._bans = bans
 
@@ -42,6 +49,7 @@ class ServiceActions:
             "bans": self.bans,
             "drain": self.drain,
             "report": self.report,
+            "quota": self.quota,
         }
 
     def who(self, _request: Request) -> Any:
@@ -108,6 +116,27 @@ class ServiceActions:
     def report(self, _request: Request) -> Any:
         """Return the lines of REPORT."""
         return self._report.lines()
+
+    def quota(self, request: Request) -> Any:
+        """Return what an account uses, and its quota; with ``recount`` after counting its files."""
+        return Task(self._quota(str(request.get("user")), bool(request.get("recount")))).done
+
+    async def _quota(self, user: str, recount: bool) -> Any:
+        try:
+            state = await self._realm.quota_of(user, recount=recount)
+        except StorageError as error:
+            raise BadRequest(f"{user!r}: {error.reason}") from None
+        except LoginUnavailable:
+            raise BadRequest(f"{user!r}: the account store is not available") from None
+        if state is None:
+            raise BadRequest(f"there is no account {user!r}")
+        return {
+            "user": user,
+            "bytes": state.size,
+            "files": state.files,
+            "quota_bytes": state.size_limit,
+            "quota_files": state.files_limit,
+        }
 
 
 def _network(given: object) -> Network:

@@ -2,7 +2,8 @@
 
 A request is one line, a JSON object with ``command`` and its parameters; the answer is one line, an
 object with ``ok`` and the result or ``error``. Only the user of the service and root can connect
-(mode 0600). Requests are small and answered at once, so a connection is closed after ten seconds.
+(mode 0600). Requests are small, so a connection that has not sent one after ten seconds is closed.
+Requests of one connection are carried out one after the other.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.protocols.basic import LineOnlyReceiver
+from twisted.protocols.basic import LineReceiver
 from twisted.protocols.policies import TimeoutMixin
+from twisted.python.failure import Failure
 
 from ftpservice.linux import short_socket_path
 from ftpservice.service.settings.directories import Owner
@@ -39,18 +41,19 @@ PEER_CREDENTIALS = struct.Struct("3i")
 """``struct ucred``: process, user, group (unix(7))."""
 
 Action = Callable[[Mapping[str, Any]], Any]
-"""Does what a request says; returns a JSON value. Raises `BadRequest`."""
+"""Does what a request says; returns a JSON value, or a Deferred of one. Raises `BadRequest`."""
 
 
 class BadRequest(Exception):
     """A request cannot be carried out; ``str`` of it says why."""
 
 
-class RequestConnection(LineOnlyReceiver, TimeoutMixin):
+class RequestConnection(LineReceiver, TimeoutMixin):
     """One connection: requests in, answers out."""
 
     delimiter = b"\n"
     MAX_LENGTH = MAX_REQUEST_BYTES
+    _is_lost = False
 
     def __init__(self, factory: RequestFactory, reactor: Any) -> None:
         self._factory = factory
@@ -71,18 +74,22 @@ class RequestConnection(LineOnlyReceiver, TimeoutMixin):
     def connectionLost(self, reason: Any = None) -> None:  # noqa: ARG002 - Twisted's signature
         """Stop the timer."""
         self._factory.connections -= 1
+        self._is_lost = True
         self.setTimeout(None)
 
     def lineReceived(self, line: bytes) -> None:
-        """Carry out a request."""
-        try:
-            answer = {"ok": True, "result": self._result(line)}
-        except BadRequest as error:
-            answer = {"ok": False, "error": str(error)}
-        except Exception:  # noqa: BLE001 - the service must not stop
-            log.failure("a request on the control socket failed")
-            answer = {"ok": False, "error": "internal error; see the log of the service"}
-        self.sendLine(json.dumps(answer).encode())
+        """Carry out a request; nothing more is read before its answer."""
+        self.setTimeout(None)
+        self.pauseProducing()
+        answering = maybeDeferred(self._result, line)
+        answering.addCallbacks(lambda result: {"ok": True, "result": result}, _error_answer)
+        answering.addCallback(self._answer)
+
+    def _answer(self, answer: Mapping[str, Any]) -> None:
+        if not self._is_lost:
+            self.sendLine(json.dumps(answer).encode())
+            self.setTimeout(REQUEST_SECONDS)
+            self.resumeProducing()
 
     def _result(self, line: bytes) -> Any:
         try:
@@ -92,6 +99,13 @@ class RequestConnection(LineOnlyReceiver, TimeoutMixin):
             known = ", ".join(self._factory.actions)
             raise BadRequest(f"not a request; the commands are {known}") from None
         return action(request)
+
+
+def _error_answer(failure: Failure) -> Mapping[str, Any]:
+    if failure.check(BadRequest):
+        return {"ok": False, "error": failure.getErrorMessage()}
+    log.failure("a request on the control socket failed", failure)
+    return {"ok": False, "error": "internal error; see the log of the service"}
 
 
 class RequestFactory(Factory):
