@@ -1,8 +1,9 @@
 """A rename between two storages: the file is copied, and then removed where it was.
 
 The source is removed only when its copy is complete and published under the new name, as durable as
-an upload to that storage, and only if it is still the file that was copied. If anything fails or is
-cancelled before, the source is as it was, and nothing of the copy is kept.
+an upload to that storage. If anything fails or is cancelled before, or the source changes meanwhile,
+the source is as it was, and nothing of the copy is kept. A source that changes in the moment between
+publishing and removing stays beside its copy.
 """
 
 from __future__ import annotations
@@ -62,12 +63,11 @@ async def move_file(source: FileName, target: FileName, replace: bool) -> None:
         raise Denied(source.path, "it could not be removed after the copy")
     reading = await source.storage.open_reading(source.path)
     try:
-        await _copy(reading, target, replace)
+        await _copy(source, reading, target, replace)
     finally:
         reading.close()
     await _keep_attributes(target, reading.entry)
-    if _version(await source.lstat()) != _version(reading.entry):
-        raise Busy(source.path, "it was changed while it was copied, so it was not removed")
+    await _require_unchanged(source, reading.entry)
     await source.storage.remove_file(source.path)
 
 
@@ -78,11 +78,16 @@ async def _unique(name: FileName) -> str:
         return ""
 
 
+async def _require_unchanged(source: FileName, copied: Entry) -> None:
+    if _version(await source.lstat()) != _version(copied):
+        raise Busy(source.path, "it was changed while it was copied, so it was not removed")
+
+
 def _version(entry: Entry) -> tuple[object, ...]:
     return entry.kind, entry.unique, entry.size, entry.modified, entry.changed
 
 
-async def _copy(reading: IReading, target: FileName, replace: bool) -> None:
+async def _copy(source: FileName, reading: IReading, target: FileName, replace: bool) -> None:
     entry = reading.entry
     request = WriteRequest(
         WriteMode.REPLACE if replace else WriteMode.CREATE,
@@ -92,6 +97,7 @@ async def _copy(reading: IReading, target: FileName, replace: bool) -> None:
     writing = await target.storage.open_writing(target.path, request)
     try:
         await _fill(writing, reading)
+        await _require_unchanged(source, entry)
         await writing.commit()
     except BaseException:
         await writing.abandon()

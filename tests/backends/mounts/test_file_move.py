@@ -17,11 +17,13 @@ DATA = bytes(range(256)) * 10_000
 
 
 class Hooked(MemoryStorage):
-    """Calls ``hook`` (if any) before a commit, and waits for what it returns."""
+    """Calls ``hook`` before a commit, ``opening_hook`` before writing; waits for what they return."""
 
-    hook = None
+    hook = opening_hook = None
 
     async def open_writing(self, path, request):
+        if self.opening_hook is not None:
+            await self.opening_hook()
         writing = await super().open_writing(path, request)
         commit = writing.commit
 
@@ -110,7 +112,20 @@ def test_a_cancelled_one_leaves_the_file_and_nothing_of_the_copy(bench):
     bench.assert_nothing_moved()
 
 
-def test_a_file_that_changes_meanwhile_is_not_removed(bench):
+def test_a_file_that_changes_during_the_copy_is_not_moved(bench):
+    async def hook():
+        await create_file(bench.root, "/file", b"newer")
+
+    run(create_file(bench.disk, "/moved", b"old"))
+    bench.disk.opening_hook = hook
+    with pytest.raises(errors.Busy):
+        run(bench.storage().rename(SOURCE, TARGET))
+    assert run(read_file(bench.root, "/file")) == b"newer"
+    assert run(read_file(bench.disk, "/moved")) == b"old"
+    assert not run(IPartials(bench.disk).all_partials())
+
+
+def test_a_file_that_changes_when_the_copy_is_published_stays(bench):
     async def hook():
         await create_file(bench.root, "/file", b"newer")
 
