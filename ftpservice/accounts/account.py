@@ -57,6 +57,7 @@ class IPeerCredentials(IUsernamePassword):
     peer = Attribute("The client's IP address, a str; None for a UNIX socket.")
     secured = Attribute("Whether the control connection is encrypted, a bool.")
     certificate_names = Attribute("A frozenset of the names in the client's verified certificate.")
+    protocol = Attribute("The protocol of the session, 'ftp' or 'simple'; empty if not known.")
 
 
 @implementer(IPeerCredentials)
@@ -65,6 +66,8 @@ class PeerCredentials:
 
     ``username`` and ``password`` are bytes, as Twisted's checkers expect.
     """
+
+    protocol = ""
 
     def __init__(
         self,

@@ -186,8 +186,10 @@ def _credentials(context: SessionContext, text: str) -> PeerCredentials | Anonym
         return Anonymous()
     name = context.user.encode("utf-8", "surrogateescape")
     secret = text.encode("utf-8", "surrogateescape")
-    names = context.tls_state.names
-    return PeerCredentials(name, secret, context.peer.host, context.tls_state.control, names)
+    peer, tls = context.peer, context.tls_state
+    credentials = PeerCredentials(name, secret, peer.host, tls.control, tls.names)
+    credentials.protocol = peer.protocol
+    return credentials
 
 
 async def _refuse_login(context: SessionContext, text: str) -> Reply:

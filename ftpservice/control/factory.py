@@ -170,13 +170,16 @@ class FTPFactory(ftp.FTPFactory):
         protocol.factory = self
         return protocol
 
-    def context(self, session: ManagedSession, ends: ControlAddresses) -> SessionContext:
+    def context(
+        self, session: ManagedSession, ends: ControlAddresses, protocol: str = "ftp"
+    ) -> SessionContext:
         """Register a session, and return its state."""
         services = self.services()
         settings = services.settings
         self.instances.append(session)
         self.connectionCount += 1
-        peer = SessionPeer(next(self._numbers), ends.peer, session.client_is_connected)
+        number, is_there = next(self._numbers), session.client_is_connected
+        peer = SessionPeer(number, ends.peer, is_there, protocol)
         self.sessions[peer.session] = session
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
         return SessionContext(

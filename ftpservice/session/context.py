@@ -112,6 +112,8 @@ class SessionPeer:
     """Its IP address; ``None`` for a UNIX socket."""
     is_there: Callable[[], bool]
     """Returns whether the client holds its end of the control connection; asks the kernel."""
+    protocol: str = "ftp"
+    """``ftp`` or ``simple``."""
     label: str = field(init=False)
     """The address, or "local", for events."""
     limit_key: str = field(init=False)

@@ -40,8 +40,10 @@ class ManagedSession(Protocol):
 class SessionRegistry(Protocol):
     """What a session needs of its factory."""
 
-    def context(self, session: ManagedSession, ends: ControlAddresses) -> SessionContext:
-        """Register a session, and return its state."""
+    def context(
+        self, session: ManagedSession, ends: ControlAddresses, protocol: str = "ftp"
+    ) -> SessionContext:
+        """Register a session of FTP (``ftp``) or ``simple``, and return its state."""
 
     def enter(self, context: SessionContext) -> str | None:
         """Count a new session; returns why it is refused, or None."""

@@ -51,7 +51,8 @@ class SimpleServerSession:
     def begin(self, connection: StreamConnection) -> None:
         """Greet the client, or refuse the session."""
         self._transport: Any = connection.transport
-        self.context = context = self._registry.context(self, control_addresses(self._transport))
+        ends = control_addresses(self._transport)
+        self.context = context = self._registry.context(self, ends, "simple")
         settings, clock = context.services.settings, context.services.clock
         self.connection = connection
         self.stream = LineStream(connection, self._before_wait)

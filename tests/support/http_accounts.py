@@ -23,6 +23,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "ben": {"rights": ["read"], "from": ["127.0.0.0/8", "::1"], "disabled": False},
     "cat": {"root": "/", "rights": "full", "disabled": True},
 }
+ASKED: list[dict[str, Any]] = []
 HUGE = b" " * (3 << 20)
 
 
@@ -45,6 +46,7 @@ class Answers(Resource):
         if asked["action"] == "show":
             names = [name for name in asked["names"] if name in ACCOUNTS]
             return json.dumps({"accounts": {name: ACCOUNTS[name] for name in names}}).encode()
+        ASKED.append(asked)
         name = asked["name"].lower()
         if name not in ACCOUNTS:
             return b'{"refused": "unknown-name"}'
@@ -56,6 +58,10 @@ class Answers(Resource):
         """Change an account: the body has its values by name."""
         ACCOUNTS.update(json.load(request.content))
         return b"{}"
+
+    def answer_asked(self, _request: Request) -> bytes:
+        """Answer with the logins so far."""
+        return json.dumps(ASKED).encode()
 
     def answer_hanging(self, _request: Request) -> int:
         """Answer nothing."""

@@ -67,11 +67,11 @@ class AccountsURL:
         connection, headers = self._connection(), self._headers()
         deadline = Timer(ANSWER_SECONDS, _shut_down, (connection,))
         deadline.daemon = True
-        deadline.start()
         try:
+            deadline.start()
             connection.request("POST", self._settings.path, json.dumps(question), headers)
             body = self._body(connection.getresponse())
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, HTTPException, RuntimeError, ValueError) as error:
             # Not the text of the error: it may quote the request or the answer.
             words = error if isinstance(error, OSError) else type(error).__name__
             raise StoreUnavailable(f"{self.place}: {words}") from None

@@ -40,7 +40,11 @@ class BoundedCalls(Generic[T]):
             finally:
                 self._slots.release()
 
-        Thread(target=run, name=self._place, daemon=True).start()
+        try:
+            Thread(target=run, name=self._place, daemon=True).start()
+        except RuntimeError as refusal:  # the limit of threads, or the interpreter is ending
+            self._slots.release()
+            raise StoreUnavailable(f"{self._place}: {refusal}") from None
         try:
             result, error = outcomes.get(timeout=self._seconds)
         except Empty:

@@ -57,7 +57,8 @@ class HTTPAccounts:
 
     def look_up_from(self, name: str, password: bytes, peer: IPeerCredentials) -> FoundAccount:
         """Ask for a login, and tell how the client is connected."""
-        return self._looked_up(name, password, {"peer": peer.peer, "secured": peer.secured})
+        told = {"peer": peer.peer, "protocol": peer.protocol, "secured": peer.secured}
+        return self._looked_up(name, password, told)
 
     def decoy_hash(self, name: str) -> str:  # noqa: ARG002 - the interface has it
         """Return no hash: passwords are checked by the service."""

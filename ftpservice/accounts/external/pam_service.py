@@ -101,6 +101,8 @@ class PAMResult:
     """Whether the password was right."""
     name: str
     """The name that the modules use."""
+    user: int | None
+    """The number of the system's user; None for a name that the system does not know."""
 
 
 @implementer(IExternalAccounts, IPeerAccountLookup)
@@ -184,7 +186,7 @@ class PAMService:
             is_right = code == PAM_SUCCESS
             if is_right:
                 code = pamela.PAM_ACCT_MGMT(handle, FLAGS)
-            return PAMResult(code, is_right, handle.get_item(pamela.PAM_USER) or name)
+            return _result(code, is_right, handle.get_item(pamela.PAM_USER) or name)
         except pamela.PAMError as error:
             raise StoreUnavailable(f"{self.place}: {error.message}") from None
         finally:
@@ -217,14 +219,19 @@ class PAMService:
             if result.is_right:
                 return unusable_account(name, True, f"PAM: {reason}")
             return FoundAccount(AccountRecord(name, NO_HASH, rights=frozenset()), is_right=False)
-        try:  # names of the system may ignore case
-            entry = pwd.getpwnam(result.name)
-        except KeyError:
-            return self._settings.terms.found(result.name, {})
-        if entry.pw_uid == 0:
+        if result.user == 0:
             return unusable_account(name, True, "accounts of user 0 do not log in")
-        return self._settings.terms.found(entry.pw_name, {})
+        return self._settings.terms.found(result.name, {})
 
     def _current(self, names: Sequence[str]) -> dict[str, AccountRecord]:
         found = ((name, self.look_up(name, None).record) for name in names)
         return {name: record for name, record in found if record is not None}
+
+
+def _result(code: int, is_right: bool, name: str) -> PAMResult:
+    """Return a result with the system's spelling of the name, which may ignore case (blocks)."""
+    try:
+        entry = pwd.getpwnam(name)
+    except (KeyError, ValueError):
+        return PAMResult(code, is_right, name, None)
+    return PAMResult(code, is_right, entry.pw_name, entry.pw_uid)

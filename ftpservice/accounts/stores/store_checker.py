@@ -147,6 +147,8 @@ class StoreChecker(RecordChecker):
         else:
             found = await calls.call(self._look_up_from, name, password, peer)
         self._verified.update(name, None if found.unusable else found.record)
+        if found.is_right is False and password is not None:
+            self._verified.forget(name, password)
         return found
 
     async def _password_login(

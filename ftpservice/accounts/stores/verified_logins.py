@@ -75,6 +75,12 @@ class VerifiedLogins:
         if record is None or record.disabled or record.password_hash != known.password_hash:
             self._logins.pop(name, None)
 
+    def forget(self, name: str, password: bytes) -> None:
+        """Forget a login with this password: the store refuses it now."""
+        login = self._logins.get(name)
+        if login is not None and compare_digest(login.digest, self._digest(name, password)):
+            del self._logins[name]
+
     def accepted_within(self, seconds: float, name: str, password: bytes) -> RecordedName | None:
         """Return the avatar id of a login that the store accepted within this time."""
         login = self._logins.get(name)

@@ -5,6 +5,7 @@ from threading import Event
 import pytest
 
 from ftpservice.accounts.account_store import StoreUnavailable
+from ftpservice.accounts.external import bounded_calls
 from ftpservice.accounts.external.bounded_calls import BoundedCalls
 
 
@@ -14,6 +15,20 @@ def test_the_result_and_the_error_are_those_of_the_call():
     with pytest.raises(ZeroDivisionError):
         calls.call(lambda: 1 // 0)
     assert calls.call(lambda: 8) == 8
+
+
+def test_a_thread_that_cannot_start_takes_no_place(monkeypatch):
+    calls = BoundedCalls("place", 1, 0.05)
+    with monkeypatch.context() as limited:
+        limited.setattr(bounded_calls.Thread, "start", lambda _thread: fail())
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="place: can't start new thread"):
+                calls.call(lambda: 7)
+    assert BoundedCalls("place", 1, 5.0).call(lambda: 7) == 7
+
+
+def fail():
+    raise RuntimeError("can't start new thread")
 
 
 def test_calls_that_hang_are_abandoned_and_take_a_place_until_they_end():

@@ -66,3 +66,12 @@ def test_the_number_of_names_is_bounded(logins, monkeypatch):
         logins.remember(replace(ANN, name=name), b"secret", True)
     kept = [logins.accepted_within(60, name, b"secret") for name in ("ann", "bob", "cyd")]
     assert kept == [None, b"bob", b"cyd"]
+
+
+def test_a_password_that_the_store_refuses_now_is_forgotten_and_another_one_is_not(logins):
+    logins.remember(ANN, b"secret", False)
+    logins.forget("ann", b"other")
+    logins.forget("bob", b"secret")
+    assert logins.accepted_within(60, "ann", b"secret") == b"ann"
+    logins.forget("ann", b"secret")
+    assert logins.accepted_within(60, "ann", b"secret") is None

@@ -35,6 +35,10 @@ class Server(Program):
         with urlopen(f"{self.url}/change", json.dumps(accounts).encode()) as answer:
             assert answer.read() == b"{}"
 
+    def asked(self):
+        with urlopen(f"{self.url}/asked", b"") as answer:
+            return json.load(answer)
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -163,6 +167,14 @@ def test_a_service_with_accounts_by_http(tmp_path, token):
             assert service.reply("ann", "wrong").startswith("530")
             assert service.reply("cat", "cat pass").startswith("530")
             assert "OK ftpservice" in service.simple_answer("ben", "ben pass")
+            assert server.asked()[-1] == {
+                "action": "login",
+                "name": "ben",
+                "password": "ben pass",
+                "peer": "127.0.0.1",
+                "protocol": "simple",
+                "secured": False,
+            }
             with service.login("ann", "ann pass") as ann, service.login("ben", "ben pass") as ben:
                 server.change(ann={"rights": "full", "disabled": True})
                 ann.sock.settimeout(10.0)

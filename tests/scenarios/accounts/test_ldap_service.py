@@ -143,6 +143,13 @@ def test_the_cache_bridges_a_time_without_the_directory(slapd, tmp_path):
         assert service.reply("ann", "ann pass").startswith("230")
         assert service.reply("ann", "wrong").startswith("421")
         assert service.reply("ben", "ben pass").startswith("421")
+        slapd.start()
+        slapd.modify("ann", "replace: userPassword\nuserPassword: new pass")
+        assert service.reply("ann", "ann pass").startswith("530")
+        assert service.reply("ann", "new pass").startswith("230")
+        slapd.stop()
+        assert service.reply("ann", "ann pass").startswith("421")
+        assert service.reply("ann", "new pass").startswith("230")
 
 
 def test_the_command_shows_and_checks_accounts(slapd):
