@@ -14,6 +14,19 @@ from cryptography.x509.oid import NameOID
 
 __all__ = ["Authority"]
 
+SIGNING = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""What the key of an authority is for; Python 3.13 verifies it and the identifiers of keys."""
+
 
 def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -26,9 +39,12 @@ class Authority:
         self._directory = directory
         self._name = _named(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key_identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         self.path = directory / f"{name}.pem"
         own = self._builder(self._name, self._key.public_key(), timedelta(days=9))
         own = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        own = own.add_extension(SIGNING, critical=True)
+        own = own.add_extension(self._key_identifier, critical=False)
         self.path.write_bytes(self._signed(own))
 
     def certificate(
@@ -43,6 +59,10 @@ class Authority:
         builder = self._builder(_named(name), key.public_key(), lifetime)
         names = [*alternatives, x509.IPAddress(ip_address("127.0.0.1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+            self._key_identifier
+        )
+        builder = builder.add_extension(issuer, critical=False)
         path = self._directory / (file or f"{name}.pem")
         plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         written = key.private_bytes(serialization.Encoding.PEM, *plain) + self._signed(builder)
