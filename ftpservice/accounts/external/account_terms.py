@@ -14,6 +14,7 @@ from ftpservice.accounts.account_record import AccountRecord, is_storage_string
 from ftpservice.accounts.account_store import FoundAccount
 from ftpservice.accounts.external.store_string import BadStoreString, StoreString
 from ftpservice.accounts.passwd_line import (
+    LISTS,
     OPTIONS,
     check_name,
     parse_option,
@@ -77,13 +78,13 @@ def unusable_account(name: str, is_right: bool | None, reason: str) -> FoundAcco
 class AccountTerms:
     """The root, rights and options of the accounts of one store.
 
-    ``root`` may have ``{user}`` for the name. ``rights`` is None if only the store gives them.
+    Values may have ``{user}`` for the name. ``rights`` is None if only the store gives them.
     """
 
     root: str = "/"
     rights: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Values by field of `AccountRecord`."""
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The words of ``passwd.db`` by option."""
 
     def found(
         self, name: str, words: Mapping[str, Sequence[str]], trusts_storages: bool = False
@@ -103,10 +104,10 @@ class AccountTerms:
         ``trusts_storages`` may its root be a storage string.
         """
         require_plain_name(name)
-        found = dict(self.options)
-        for key, values in words.items():
+        found: dict[str, Any] = {}
+        for key, values in {**self.options, **words}.items():
             if key not in (ROOT, RIGHTS):
-                found |= _option(key, values)
+                found |= _option(key, [value.replace(USER_FIELD, name) for value in values])
         rights = ",".join(words.get(RIGHTS, ())) or self.rights
         if not rights:
             raise ValueError("the store names no rights, and the setting has no 'rights'")
@@ -127,8 +128,8 @@ def _option(key: str, values: Sequence[str]) -> dict[str, Any]:
     if not parsed:
         return {}
     name = parsed[0][0]
-    if name == "networks":
-        return {name: tuple(network for _, networks in parsed for network in networks)}
+    if name in LISTS:
+        return {name: tuple(one for _, several in parsed for one in several)}
     if len(parsed) > 1:
         raise ValueError(f"{key!r} has several values")
     return dict(parsed)
@@ -142,11 +143,9 @@ def terms_of(described: StoreString, needs_rights: bool = True) -> AccountTerms:
     """
     rights = ",".join(described.many(RIGHTS)) or ("full" if needs_rights else None)
     root = described.one(ROOT) or "/"
-    options: dict[str, Any] = {}
+    options = {key: described.many(key) for key in OPTIONS if described.many(key)}
     try:
-        for key in OPTIONS:
-            options |= _option(key, described.many(key))
-        AccountTerms(root, rights or "read").record("name", {}, trusts_storages=True)
+        AccountTerms(root, rights or "read", options).record("name", {})
     except ValueError as error:
         raise BadStoreString(str(error)) from None
     return AccountTerms(root, rights, options)

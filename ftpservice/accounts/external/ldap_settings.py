@@ -40,6 +40,8 @@ MEMBER_OF = "memberOf"
 DEFAULT_FILTER = "(uid={user})"
 DEFAULT_NAME_ATTRIBUTE = "uid"
 DEFAULT_GROUP_FILTER = "(|(member={dn})(uniqueMember={dn})(memberUid={user}))"
+ATTRIBUTE_OPTIONS = tuple(key for key in ACCOUNT_KEYS if key != "mount")
+"""A mount names a storage, which is for the settings."""
 ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9;-]*|[0-9]+(\.[0-9]+)+")
 GROUP = re.compile(r"(?P<dn>[^:]+):\s*(?P<rights>[^:]+?)\s*(:\s*(?P<root>\S.*))?")
 LDAP_KEYS = (
@@ -179,8 +181,9 @@ def _group(text: str) -> GroupTerms:
 
 def _attribute(text: str) -> tuple[str, str]:
     option, _, attribute = (word.strip() for word in text.partition(":"))
-    if option not in ACCOUNT_KEYS:
-        raise BadStoreString(f"'attribute': unknown option {option!r} ({', '.join(ACCOUNT_KEYS)})")
+    if option not in ATTRIBUTE_OPTIONS:
+        known = ", ".join(ATTRIBUTE_OPTIONS)
+        raise BadStoreString(f"'attribute': unknown option {option!r} ({known})")
     if not ATTRIBUTE_NAME.fullmatch(attribute):
         raise BadStoreString(f"'attribute' is OPTION: ATTRIBUTE, not {text!r}")
     return option, attribute

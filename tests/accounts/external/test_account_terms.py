@@ -46,6 +46,17 @@ def test_the_store_says_more_than_the_settings():
     assert networks == (ip_network("10.0.0.0/8"), ip_network("::2"))
 
 
+def test_mounts_are_for_all_accounts_or_one():
+    every = terms("mount=/in=local:/srv/in/{user}&mount=/old=local:/srv/old,read-only")
+    mounts = [str(mount) for mount in every.record("ann", {}).mounts]
+    assert mounts == ["/in=local:/srv/in/ann", "/old=local:/srv/old,read-only"]
+    own = every.record("ann", {"mount": ["/x=/y"]}).mounts
+    assert [str(mount) for mount in own] == ["/x=/y"]
+    for name in ("a=b", "a,read-only", "a,b"):  # no name changes where a mount leads
+        found = every.found(name, {})
+        assert found.unusable or str(found.record.mounts[0]).startswith("/in=local:/srv/in/a")
+
+
 def test_only_trusted_words_name_a_storage():
     words = {"root": ["local:/srv/{user}"]}
     assert AccountTerms(rights="full").record("ann", words, True).root == "local:/srv/ann"

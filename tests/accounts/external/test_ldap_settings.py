@@ -61,6 +61,7 @@ def test_groups_are_in_order():
         ("base=x&group=cn=a: all", "the group 'cn=a'"),
         ("base=x&group=cn=a: full: /../x", "the group 'cn=a'"),
         ("base=x&attribute=color: red", "unknown option 'color'"),
+        ("base=x&attribute=mount: x", "unknown option 'mount'"),
         ("base=x&attribute=quota", "'attribute' is OPTION: ATTRIBUTE"),
         ("base=x&starttls=maybe", "'starttls' is one of on, off"),
         ("base=x&server=http://x", "is not a URL"),
