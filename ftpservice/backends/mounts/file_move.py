@@ -1,9 +1,9 @@
 """A rename between two storages: the file is copied, and then removed where it was.
 
 The source is removed only when its copy is complete and published under the new name, as durable as
-an upload to that storage. If anything fails or is cancelled before, or the source changes meanwhile,
-the source is as it was, and nothing of the copy is kept. A source that changes in the moment between
-publishing and removing stays beside its copy.
+an upload to that storage. If anything fails or is cancelled before, or if the source changes
+meanwhile, the source stays, and nothing of the copy is kept. A source that changes in the moment
+between publishing and removing stays beside its copy.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ DATA = bytes(range(256)) * 10_000
 
 
 class Hooked(MemoryStorage):
-    """Calls ``hook`` before a commit, ``opening_hook`` before writing; waits for what they return."""
+    """Calls ``opening_hook`` before it opens a writing, and ``hook`` before a commit."""
 
     hook = opening_hook = None
 
