@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -26,9 +27,11 @@ from ftpservice.accounts.mounted_account import account_tree, limits_of, mounted
 from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.mounts.mount_table import MountTable, Opened
 from ftpservice.backends.mounts.mounted_storage import MountedStorage
+from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
-from ftpservice.storage.errors import StorageError, Unavailable
+from ftpservice.storage.blocking_calls import in_pool
+from ftpservice.storage.errors import PathNotFound, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
@@ -121,6 +124,8 @@ class Realm:
         opened, self._opened = self._opened, {}
         for source in (self._source, *opened.values()):
             await source.stop()
+        if self.mount_rules is not None and self.mount_rules.pool is not None:
+            await self.mount_rules.pool.stop()
 
     async def _anonymous_avatar(self) -> Avatar:
         if self._anonymous is None:
@@ -204,9 +209,24 @@ class Realm:
 
     async def _open(self, root: str, owner: str, holder: str) -> Opened:
         """Open a root or the storage of a mount; for ``holder``, if it is not shared."""
+        if holder != owner:
+            await self._reach(root, holder)
         home, source = self._home(root, holder)
         storage = await source.storage(owner, home)
         return storage, _place(storage, source, home)
+
+    async def _reach(self, root: str, holder: str) -> None:
+        """Wait until the directory of a mount answers; raises `StorageError`.
+
+        Opening a source looks at its directory in the reactor thread, which must not hang.
+        """
+        directory, rules = directory_of(root), self.mount_rules
+        is_open = (root, "") in self._opened or (root, holder) in self._opened
+        if directory and not is_open and rules is not None and rules.pool is not None:
+            try:
+                await in_pool(rules.pool, ROOT, os.stat, directory)
+            except PathNotFound as error:
+                raise Unavailable(ROOT, f"{directory}: no such directory") from error
 
     def _home(self, root: str, holder: str) -> tuple[VirtualPath, IStorageSource]:
         """Return the source for a root, and the path in it."""

@@ -27,7 +27,13 @@ from ftpservice.storage.source_strings import (
 )
 from ftpservice.wire.units import parse_duration, parse_size
 
-__all__ = ["BUILT_IN_FACTORIES", "BadStorageString", "build_source", "storage_factories"]
+__all__ = [
+    "BUILT_IN_FACTORIES",
+    "BadStorageString",
+    "build_source",
+    "directory_of",
+    "storage_factories",
+]
 
 
 class BadStorageString(ValueError):
@@ -51,6 +57,15 @@ def build_source(text: str, reactor: Any) -> IStorageSource:
     except ValueError as error:
         raise BadStorageString(f"storage {text!r}: {error}") from error
     return source
+
+
+def directory_of(text: str) -> str | None:
+    """Return the directory that a ``local:`` string names; None for other storages.
+
+    The disk that it is on may hang: it is to be looked at in a thread before `build_source`.
+    """
+    scheme, _colon, argument = text.partition(":")
+    return split_fields(argument)[0] if scheme == LocalSourceFactory.scheme else None
 
 
 def storage_factories() -> Iterator[IStorageSourceFactory]:

@@ -154,7 +154,11 @@ def _realm(
         anonymous=settings.anonymous_root if settings.anonymous else None,
     )
     realm.quotas = QuotaBook(reactor, settings.quota_recount)
-    realm.mount_rules = MountRules(reactor, settings.rename_across_mounts)
+    realm.mount_rules = MountRules(
+        reactor,
+        settings.rename_across_mounts,
+        BlockingPool(reactor, "mounts", threads=4, waiting=100),
+    )
     return realm
 
 

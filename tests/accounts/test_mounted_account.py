@@ -1,11 +1,14 @@
 """Accounts with mounts: whose storages are opened when, and what their quotas count."""
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.realm import Realm
 from ftpservice.backends.mounts.account_mount import parse_mount
 from ftpservice.backends.mounts.mount_rules import MountRules, RenameAcrossMounts
+from ftpservice.backends.strings import build_source
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IPartials
 from ftpservice.storage.quota_interfaces import IQuota
@@ -67,6 +70,54 @@ def test_a_mount_that_cannot_be_opened_does_not_prevent_the_login():
     with pytest.raises(errors.Unavailable):
         run(storage.stat(path_at("/in")))
     run(create_file(storage, "/m/file", b"x"))
+
+
+def test_a_directory_is_looked_at_in_a_thread_before_it_is_opened(tmp_path):
+    realm, pool = mounts_realm(record("ann", f"/in=local:{tmp_path}/in", root="/ann")), Threads()
+    opened = []
+    realm._open_source = lambda text: opened.append(text) or build_source("memory:", Clock())
+    realm.mount_rules.pool = pool
+    storage = account(realm, b"ann").storage
+    [hanging] = result(cancellable(storage.stat(path_at("/in"))))
+    assert not hanging.called
+    assert not opened
+    pool.answer()  # there is no such directory
+    assert not opened
+    (tmp_path / "in").mkdir()
+    result(cancellable(storage.stat(path_at("/in"))))
+    pool.answer()
+    assert opened == [f"local:{tmp_path}/in"]
+    run(realm.stop())
+    assert pool.is_stopped
+
+
+async def cancellable(call):
+    async def answer():
+        return await call
+
+    waiting = Deferred.fromCoroutine(answer())
+    waiting.addErrback(lambda failure: failure.trap(errors.StorageError))
+    return [waiting]
+
+
+class Threads:
+    """A pool whose calls are answered when the test says so."""
+
+    def __init__(self):
+        self.calls = []
+        self.is_stopped = False
+
+    def run(self, function, *arguments, dispose=None):
+        waiting = Deferred()
+        self.calls.append((waiting, function, arguments))
+        return waiting
+
+    def answer(self):
+        waiting, function, arguments = self.calls.pop()
+        waiting.callback(function(*arguments))
+
+    async def stop(self):
+        self.is_stopped = True
 
 
 def test_without_rules_an_account_with_mounts_is_refused():

@@ -21,6 +21,7 @@ from ftpservice.accounts.passwd_line import (
     parse_rights_field,
     parse_root,
 )
+from ftpservice.backends.mounts.account_mount import AccountMount
 
 __all__ = [
     "ACCOUNT_KEYS",
@@ -38,7 +39,7 @@ NO_HASH = ""
 """The password hash of records whose password another program checks: matches no password."""
 NO_ACCOUNT = FoundAccount(is_right=False)
 USER_FIELD = "{user}"
-ROOT, RIGHTS = "root", "rights"
+ROOT, RIGHTS, MOUNT = "root", "rights", "mount"
 TERM_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key != "disabled"))
 """Keys of store strings with values for all accounts."""
 COMMON_KEYS = ("cache", *TERM_KEYS)
@@ -101,13 +102,18 @@ class AccountTerms:
         """Return the record of an account; raises `ValueError`.
 
         ``words`` has what the store says of this account, by option. Only with
-        ``trusts_storages`` may its root be a storage string.
+        ``trusts_storages`` may its root and its mounts be storage strings.
         """
         require_plain_name(name)
         found: dict[str, Any] = {}
         for key, values in {**self.options, **words}.items():
             if key not in (ROOT, RIGHTS):
-                found |= _option(key, [value.replace(USER_FIELD, name) for value in values])
+                if key == MOUNT and "," in name:
+                    raise ValueError(f"{name!r} cannot be part of a mount")
+                given = _option(key, [value.replace(USER_FIELD, name) for value in values])
+                if key in words and not trusts_storages:
+                    _require_paths(given.get("mounts", ()))
+                found |= given
         rights = ",".join(words.get(RIGHTS, ())) or self.rights
         if not rights:
             raise ValueError("the store names no rights, and the setting has no 'rights'")
@@ -120,6 +126,13 @@ class AccountTerms:
         if given and is_storage_string(given[0]) and not trusts_storages:
             raise ValueError(f"the root {given[0]!r} is a storage and not a path")
         return parse_root((given[0] if given else self.root).replace(USER_FIELD, name))
+
+
+def _require_paths(mounts: Sequence[AccountMount]) -> None:
+    """Raise `ValueError` for a mount of a storage string, which could be any directory."""
+    for mount in mounts:
+        if is_storage_string(mount.storage):
+            raise ValueError(f"the mount {str(mount)!r} is of a storage and not of a path")
 
 
 def _option(key: str, values: Sequence[str]) -> dict[str, Any]:

@@ -131,3 +131,20 @@ def test_names_that_are_no_directory(name):
 def test_text():
     assert is_text("é".encode())
     assert not is_text(b"\xe9")
+
+
+def test_mounts_of_storages_come_from_the_settings_or_a_trusted_store_only():
+    elsewhere, inside = "/m=local:/etc", "/in=/inbox"
+    given = terms("mount=/a=local:/mnt/a,read-only&mount=/b=/b").record("ann", {})
+    assert [str(mount) for mount in given.mounts] == ["/a=local:/mnt/a,read-only", "/b=/b"]
+    assert terms("").record("ann", {"mount": [inside]}).mounts
+    assert terms("").record("ann", {"mount": [elsewhere, inside]}, trusts_storages=True).mounts
+    with pytest.raises(ValueError, match="is of a storage and not of a path"):
+        terms("").record("ann", {"mount": [inside, elsewhere]})
+
+
+def test_a_name_cannot_change_what_is_mounted():
+    given = terms("mount=/in=local:/disk/{user}")
+    assert given.record("ann", {}).mounts[0].storage == "local:/disk/ann"
+    with pytest.raises(ValueError, match="cannot be part of a mount"):
+        given.record("ann,read-only", {})

@@ -4,6 +4,7 @@ import ftplib
 import os
 import socket
 import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -181,3 +182,49 @@ def test_a_mount_that_is_down_fails_alone_and_comes_back(service):
         assert client.size("/old/archive/1999.txt") == 12
         (service.place / "unplugged").rename(service.inbox)
         client.cwd("/in")
+
+
+def test_a_kill_in_the_middle_of_a_move_loses_nothing(service):
+    service.add()
+    service.files.mkdir(parents=True)
+    with (service.files / "big").open("wb") as file:
+        file.truncate(1 << 30)
+        file.write(b"whole")
+    with (
+        service.serve("--rename-across-mounts", "copy") as served,
+        service.client(served) as client,
+    ):
+        client.sendcmd("RNFR big")
+        client.putcmd("RNTO /in/moved")
+        until(lambda: any(one.stat().st_size > 1 << 20 for one in service.inbox.iterdir()))
+        served.process.kill()
+        served.process.wait(PATIENCE)
+    assert not (service.inbox / "moved").exists()
+    with (service.files / "big").open("rb") as file:
+        assert file.read(5) == b"whole"
+    assert (service.files / "big").stat().st_size == 1 << 30
+
+
+def test_a_move_ends_with_its_session(service):
+    service.add()
+    service.files.mkdir(parents=True)
+    with (service.files / "big").open("wb") as file:
+        file.truncate(4 << 30)
+    with service.serve("--rename-across-mounts", "copy") as served:
+        client = service.client(served)
+        client.sendcmd("RNFR big")
+        client.putcmd("RNTO /in/moved")
+        until(lambda: any(one.stat().st_size > 1 << 20 for one in service.inbox.iterdir()))
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()  # with RST; after FIN, what was sent is carried out
+        until(lambda: not os.listdir(service.inbox))
+        with service.client(served) as other:
+            other.voidcmd("TYPE I")
+            assert other.size("/big") == 4 << 30
+
+
+def until(holds):
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
