@@ -36,10 +36,11 @@ def mounted_parts(
     whole: AccountTree | None = None
     if book is not None and limits_of(record) != NO_LIMITS:
         whole = account_tree(record, book, open_root)
-    parts = []
+    parts: list[MountedPart] = []
     for path, is_read_only, opens in _storages(record, open_root):
         if not is_read_only and book is not None:
-            opens = _metered(opens, record, book, whole)
+            number = sum(not part.read_only for part in parts)
+            opens = _metered(opens, record, book, whole, number)
         parts.append(MountedPart(path, opens, is_read_only))
     return parts
 
@@ -68,14 +69,21 @@ def _storages(
 
 
 def _metered(
-    opens: OpenStorage, record: AccountRecord, book: QuotaBook, whole: AccountTree | None
+    opens: OpenStorage,
+    record: AccountRecord,
+    book: QuotaBook,
+    whole: AccountTree | None,
+    number: int,
 ) -> OpenStorage:
-    """Return what opens the same storage, charged to the quotas of the account and of others."""
+    """Return what opens the same storage, charged to the quotas of the account and of others.
+
+    ``number`` is its own among those that the account's quota counts.
+    """
 
     async def opened() -> Opened:
         storage, place = await opens()
         if whole is not None:
-            whole.use(place)
+            whole.use(number, place)
         elif not (record.shares_quota or book.roots.overlaps(place)):
             return storage, place
         tree = whole.ledger if whole is not None else None

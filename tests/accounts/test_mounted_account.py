@@ -30,7 +30,7 @@ def record(name, *mounts, **words):
 def mounts_realm(*records, copies=False):
     realm = quota_realm(*records)
     how = RenameAcrossMounts.COPY if copies else RenameAcrossMounts.REFUSE
-    realm.mount_rules = MountRules(realm.quotas._clock, how)
+    realm.mount_rules = MountRules(realm.quotas.clock, how)
     return realm
 
 
@@ -228,6 +228,17 @@ def test_a_storage_that_comes_back_is_counted(tmp_path):
     assert used(storage) == (8, 1)
     with pytest.raises(errors.QuotaExceeded):
         run(create_file(storage, "/file", b"123"))
+
+
+def test_a_storage_that_hangs_does_not_keep_the_quota_from_being_counted():
+    realm = mounts_realm(record("ann", "/in=local:/hangs", root="/ann", quota_bytes=10))
+    realm.mount_rules.pool = Threads()
+    storage = account(realm, b"ann").storage
+    [uploading] = result(cancellable(create_file(storage, "/file", b"12345")))
+    assert not uploading.called
+    realm.quotas.clock.advance(5)
+    assert uploading.called
+    assert used(storage) == (5, 1)
 
 
 def test_sources_of_mounts_are_stopped_with_the_realm():

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ftpservice.storage.errors import StorageError
+from ftpservice.concurrency.task import Task
+from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.count import count_tree
@@ -20,6 +22,9 @@ __all__ = ["AccountTree", "OpenStorage"]
 
 log = Logger("ftpservice.quota")
 
+OPEN_TIMEOUT_SECONDS = 3.0
+"""What a count waits for one storage to open."""
+
 OpenStorage = Callable[[], Coroutine[Any, Any, tuple[IStorage, Place]]]
 """Opens a storage; returns it with the place of its root. Raises `StorageError`."""
 
@@ -28,7 +33,8 @@ OpenStorage = Callable[[], Coroutine[Any, Any, tuple[IStorage, Place]]]
 class AccountTree:
     """The storages of an account, as its ledger counts them.
 
-    A storage that is down does not count. When it is used again, the account is counted again.
+    A storage that is down, or does not open in time, does not count. When it is used again, the
+    account is counted again.
     """
 
     def __init__(self, book: QuotaBook, key: Place, storages: Sequence[OpenStorage]) -> None:
@@ -37,25 +43,43 @@ class AccountTree:
         self._storages = storages
         self.ledger = book.enter_account(key, self)  # type: ignore[arg-type]
 
-    def use(self, place: Place) -> None:
-        """Record that the storage at ``place`` is used from now on."""
-        if self._book.add_tree(self.ledger, place):
+    def use(self, number: int, place: Place) -> None:
+        """Record that a storage, with its root at ``place``, is used from now on."""
+        is_new = self._book.add_tree(self.ledger, place)
+        if number in self.ledger.left_out or (is_new and self.ledger.is_counted):
             self.ledger.generation += 1
             self.ledger.doubt()
+
+    async def _opened(self, opens: OpenStorage) -> tuple[IStorage, Place]:
+        """Open a storage in time; raises `StorageError`."""
+        opening = Task(opens())
+        timeout = self._book.clock.callLater(OPEN_TIMEOUT_SECONDS, opening.cancel)
+        try:
+            return await opening
+        except CancelledError:
+            if timeout.active():
+                raise
+            raise Unavailable(ROOT, "it does not open in time") from None
+        finally:
+            if timeout.active():
+                timeout.cancel()
 
     async def tree_usage(self, _path: VirtualPath) -> TreeUsage:
         """Count all storages; one inside another one once."""
         found: dict[Place, IStorage] = {}
-        for opens in self._storages:
+        ledger = self._book.trees[self.place]
+        ledger.left_out.clear()
+        for number, opens in enumerate(self._storages):
             try:
-                storage, place = await opens()
+                storage, place = await self._opened(opens)
             except StorageError as error:
+                ledger.left_out.add(number)
                 log.error("a storage of an account was not counted: {error}", error=error)
             else:
                 found.setdefault(place, storage)
         size = files = partials = 0
         for place, storage in found.items():
-            self._book.add_tree(self._book.trees[self.place], place)
+            self._book.add_tree(ledger, place)
             if any(place[:depth] in found for depth in range(1, len(place))):
                 continue
             usage = await count_tree(storage, ROOT)

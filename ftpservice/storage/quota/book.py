@@ -43,7 +43,7 @@ class QuotaBook:
         self.changes: set[Change] = set()
         """The changes in progress."""
         self.recount_interval = recount_interval
-        self._clock = clock
+        self.clock = clock
         self._charges: dict[tuple[str, Place], list[UploadCharge]] = {}
         self._timer: IDelayedCall | None = None
         self._round: Task[None] | None = None
@@ -79,7 +79,7 @@ class QuotaBook:
     def _tree(self, key: Place) -> CountedTree:
         tree = self.trees.get(key)
         if tree is None:
-            self.trees[key] = tree = CountedTree(key, self._clock)
+            self.trees[key] = tree = CountedTree(key, self.clock)
             self._schedule()
         return tree
 
@@ -145,7 +145,7 @@ class QuotaBook:
     def _schedule(self) -> None:
         if self._timer is None and self._round is None and self.trees:
             interval = self.recount_interval or DEFAULT_RECOUNT_SECONDS
-            self._timer = self._clock.callLater(interval, self._begin_round)
+            self._timer = self.clock.callLater(interval, self._begin_round)
 
     def _begin_round(self) -> None:
         self._timer = None

@@ -43,6 +43,8 @@ class CountedTree(QuotaLedger):
         super().__init__(place)
         self.roots: set[Place] = set()
         """Where the directories are that it counts everything below."""
+        self.left_out: set[int] = set()
+        """The numbers of storages that the last count left out, because they were down."""
         self.storages: WeakSet[IStorage] = WeakSet()
         self.is_counted = False
         """Whether the sums are those of the tree."""

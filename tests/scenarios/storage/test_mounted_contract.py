@@ -115,7 +115,7 @@ class MeteredBelowTests(Below, contract.InlineTests, SynchronousTestCase):
         whole = AccountTree(self.book, ("account", "one"), [opens])
         self.whole, self.inner = whole, inner
         place = ITreeUsage(inner).place
-        whole.use(place)
+        whole.use(0, place)
         account = QuotaAccount(inner, self.book, "one", place, PLENTY, whole.ledger)
         return await super().seen(MeteredStorage(account))
 
