@@ -21,6 +21,7 @@ __all__ = [
     "MACHINE",
     "RESOLVE_CACHED",
     "UNSUPPORTED_ERRNOS",
+    "forbid_core_dumps",
     "is_cached",
     "open_beneath",
     "short_socket_path",
@@ -49,6 +50,7 @@ UNSUPPORTED_ERRNOS = (
 one of these, so whatever can be done in another way is, after any of them."""
 MAX_SOCKET_PATH_BYTES = 107
 """The longest path of a UNIX socket (unix(7))."""
+PR_SET_DUMPABLE = 4
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 # The numbers hold for 64-bit processes only.
@@ -116,3 +118,12 @@ def short_socket_path(path: str) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)
+
+
+def forbid_core_dumps() -> None:
+    """Keep the memory of this process out of core dumps, and from other processes of its user.
+
+    See prctl(2), PR_SET_DUMPABLE. Does nothing on another system.
+    """
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -283,8 +283,10 @@ class PasswordFileChecker(RecordChecker):
             return refreshed.addCallback(self._certificate_login, name, credentials)
         password = password_bytes(credentials.password)
         known = self._verified.find(name, password)
-        if known is not None and not self._refusals(
-            known.record, IPeerCredentials(credentials, UNKNOWN_PEER)
+        if (
+            known is not None
+            and self._verified.contents is self.file.contents  # `current` may have read it since
+            and not self._refusals(known.record, IPeerCredentials(credentials, UNKNOWN_PEER))
         ):
             return succeed(known)
         checked = pool.run(self._check, name, password)

@@ -7,7 +7,8 @@ the same name and password are then accepted by comparing two digests, in micros
 
 - Only a success is remembered. A wrong password, an unknown name, and a right password of an
   account that is refused for another reason all take the slow way, and the same time.
-- A digest holds for one reading of the file; with other contents all are forgotten.
+- A digest holds for one reading of the file (`VerifiedPasswords.contents`); with other contents all
+  are forgotten.
 - The file must have been checked for changes within ``RECHECK_SECONDS``; otherwise the slow way,
   which checks it, is taken. So a changed file is in force after that time at the latest.
 - After ``REMEMBERED_SECONDS`` a password is hashed again; the number of digests is bounded.
@@ -47,7 +48,8 @@ class VerifiedPasswords:
         self._verified: dict[str, Verified] = {}
         self._unknown = secrets.token_bytes(DIGEST_BYTES)
         """Compared with where the name is not remembered."""
-        self._contents: PasswdContents | None = None
+        self.contents: PasswdContents | None = None
+        """What the digests were verified against."""
         self._current_until = 0.0
 
     def now(self) -> float:
@@ -56,9 +58,9 @@ class VerifiedPasswords:
 
     def checked(self, contents: PasswdContents, since: float) -> None:
         """Record that a check of the file that began at ``since`` resulted in ``contents``."""
-        if contents is not self._contents:
+        if contents is not self.contents:
             self._verified.clear()
-            self._contents = contents
+            self.contents = contents
         self._current_until = since + RECHECK_SECONDS
 
     def remember(self, name: str, password: bytes, record: AccountRecord) -> RecordedName:

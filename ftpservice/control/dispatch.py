@@ -22,7 +22,9 @@ from ftpservice.wire.commands import Command
 from ftpservice.wire.foreign_protocols import HTTP_VERBS
 from ftpservice.wire.replies import Reply
 
-__all__ = ["printable_verb", "run_command"]
+__all__ = ["run_command", "shown_verb"]
+
+MAX_VERB_LETTERS = 4
 
 
 async def run_command(context: SessionContext, command: Command) -> Reply | Transfer | TLSSwitch:
@@ -73,23 +75,26 @@ def _permitted_row(context: SessionContext, verb: str, row: Verb | None) -> Verb
     if row is not None and verb not in HTTP_VERBS:
         context.foreign_detector.has_spoken_ftp = True
     elif not is_logged_in and context.foreign_detector.must_disconnect(verb):
-        raise ReplyError(
-            codes.SERVICE_UNAVAILABLE, f"This is FTP; unknown command {printable_verb(verb)}."
-        )
+        raise ReplyError(codes.SERVICE_UNAVAILABLE, f"This is FTP; unknown command{_shown(verb)}.")
     if row is None:
-        shown = printable_verb(verb)
         if verb in UNIMPLEMENTED_VERBS:
-            raise ReplyError(codes.NOT_IMPLEMENTED, f"{shown} is not implemented.")
-        raise ReplyError(codes.UNKNOWN_VERB, f"Unknown command {shown}.")
+            raise ReplyError(codes.NOT_IMPLEMENTED, f"{verb} is not implemented.")
+        raise ReplyError(codes.UNKNOWN_VERB, f"Unknown command{_shown(verb)}.")
     if row.login and not is_logged_in:
         raise ReplyError(codes.NOT_LOGGED_IN, "Log in with USER and PASS.")
     return row
 
 
-def printable_verb(verb: str) -> str:
-    """Return a verb as replies and the log show it."""
-    return (
-        verb[:32].encode("ascii", "backslashreplace").decode()
-        if verb.isprintable()
-        else "(unprintable)"
-    )
+def shown_verb(verb: str) -> str:
+    """Return a verb as replies and the log show it; empty if it may be a mistyped password.
+
+    Commands of FTP have up to four letters (RFC 959 §5.3); longer ones are shown if they are known.
+    """
+    if verb in VERB_TABLE.rows or verb in UNIMPLEMENTED_VERBS or verb in HTTP_VERBS:
+        return verb
+    return verb if len(verb) <= MAX_VERB_LETTERS and verb.isascii() and verb.isalpha() else ""
+
+
+def _shown(verb: str) -> str:
+    shown = shown_verb(verb)
+    return f" {shown}" if shown else ""

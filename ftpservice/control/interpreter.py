@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.commands.table import VERB_TABLE
 from ftpservice.concurrency.task import Task, drop_tracebacks
-from ftpservice.control.dispatch import printable_verb, run_command
+from ftpservice.control.dispatch import run_command, shown_verb
 from ftpservice.control.refusal_events import publish_refused
 from ftpservice.control.reply_writer import ReplyWriter
 from ftpservice.events import CommandFailed
@@ -276,8 +276,6 @@ class ProtocolInterpreter:
         if answer is not None:
             publish_refused(self.context, command, answer, error)
             return answer
-        log.failure("{verb} failed", verb=printable_verb(command.verb))
-        self.context.publish(
-            CommandFailed, printable_verb(command.verb), unexpected_error_text(error)
-        )
+        log.failure("{verb} failed", verb=shown_verb(command.verb))
+        self.context.publish(CommandFailed, shown_verb(command.verb), unexpected_error_text(error))
         return reply(codes.LOCAL_ERROR, "Local error in processing.")

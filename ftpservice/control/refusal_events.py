@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ftpservice.commands.table import VERB_TABLE
+from ftpservice.control.dispatch import shown_verb
 from ftpservice.events import CommandRefused
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError, undisclosed_detail
@@ -29,8 +30,9 @@ def publish_refused(
         context.published_error = None
         return
     subject, text = _subject(context, command, error), answer.lines[-1]
+    verb = shown_verb(command.verb)
     context.publish(
-        CommandRefused, command.verb, subject, answer.code, text, undisclosed_detail(error, text)
+        CommandRefused, verb, subject, answer.code, text, undisclosed_detail(error, text)
     )
 
 

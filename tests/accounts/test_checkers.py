@@ -200,6 +200,13 @@ def cost(hashed):
     return tuple(hashed.split("$")[:4])
 
 
+def test_a_change_that_the_watch_has_read_holds_for_the_next_login(checker, path):
+    assert ask(checker, b"alice") == b"alice"
+    path.write_text(f"alice:{SECRET}:/:full:disabled\n")
+    assert checker.current(["alice"])["alice"].disabled
+    assert refused(ask(checker, b"alice"))
+
+
 def test_all_refusals_look_alike(checker):
     answers = [
         ask(checker, name, password)

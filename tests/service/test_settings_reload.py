@@ -189,5 +189,5 @@ def test_a_running_service_can_change_most_settings() -> None:
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
         "anonymous-root", "upload-digest", "data-dir", "durable", "log-file", "control-socket",
-        "allow-networks", "deny-networks",
+        "allow-networks", "deny-networks", "core-dumps",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The settings of the operation: log, control socket, bans, mounts."""
+"""The settings of the operation: log, control socket, bans, core dumps, mounts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ftpservice.accounts.bans import BanRules
 from ftpservice.activity.event_log import Verbosity
 from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
 from ftpservice.service.settings.parsers import enum_parser
-from ftpservice.service.settings.setting import COUNT, SECONDS, TEXT, setting
+from ftpservice.service.settings.setting import COUNT, SECONDS, SWITCH, TEXT, setting
 
 __all__ = ["OperationSettings"]
 
@@ -62,6 +62,12 @@ class OperationSettings:
         None,
         "File with addresses and networks, one a line, whose connections are refused; read again "
         "when it changes.",
+    )
+    core_dumps: bool = setting(
+        SWITCH,
+        False,
+        "Whether a crash may write a core dump, and a debugger of the same user may attach: the "
+        "memory of the service contains passwords of logins in progress.",
     )
     rename_across_mounts: RenameAcrossMounts = setting(
         TEXT,
