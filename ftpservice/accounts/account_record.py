@@ -12,7 +12,7 @@ from zope.interface import Interface
 
 from ftpservice.accounts.networks import Network
 from ftpservice.backends.mounts.account_mount import AccountMount, check_mounts
-from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 
 __all__ = [
     "AccountRecord",
@@ -51,6 +51,8 @@ class AccountRecord:
     root: str = "/"
     """A path below the service's root, or a storage string."""
     rights: frozenset[Right] = PRESETS["full"]
+    directory_rights: tuple[DirectoryRights, ...] = field(default=(), kw_only=True)
+    """Other rights to directories below its root; the longest path counts."""
     max_sessions: int | None = None
     expires: date | None = None
     """The last day of logins."""

@@ -22,7 +22,13 @@ from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
 from ftpservice.accounts.quota_roots import with_shared_quotas
 from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, parse_mount
-from ftpservice.storage.rights import PRESETS, Right, parse_rights
+from ftpservice.storage.rights import (
+    DirectoryRights,
+    Right,
+    parse_directory_rights,
+    parse_rights,
+    rights_words,
+)
 from ftpservice.wire.units import parse_size
 
 __all__ = [
@@ -36,8 +42,9 @@ __all__ = [
     "parse_line",
     "parse_option",
     "parse_rights_field",
+    "parse_rights_text",
     "parse_root",
-    "rights_words",
+    "rights_text",
 ]
 
 FIELD = r"(?:\\[\\:]|[^:])*"
@@ -128,9 +135,8 @@ def parse_line(line: str, number: int = 0) -> AccountRecord:
         raise ValueError(
             "the rights are missing: name:hash:root:rights, with 'full' for all rights"
         )
-    held = parse_rights_field(_unescaped(rights))
-    record = AccountRecord(name, password_hash, parse_root(_unescaped(root)), held, line=number)
-    return replace(record, **_options(_unescaped(options)))
+    fields = parse_rights_text(_unescaped(rights)) | _options(_unescaped(options))
+    return AccountRecord(name, password_hash, parse_root(_unescaped(root)), line=number, **fields)
 
 
 def _unescaped(field: str) -> str:
@@ -152,6 +158,25 @@ def check_name(name: str) -> None:
 def parse_rights_field(text: str) -> frozenset[Right]:
     """Return the rights named by presets and operations with commas; raises `ValueError`."""
     return parse_rights(word.strip() for word in text.split(","))
+
+
+def parse_rights_text(text: str) -> dict[str, Any]:
+    """Return the fields of `AccountRecord` that ``read; /in: upload-only`` sets.
+
+    Raises `ValueError` with the reason.
+    """
+    first, *others = text.split(";")
+    found = tuple(parse_directory_rights(one) for one in others)
+    paths = [one.path for one in found]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ValueError(f"the rights to {path!r} are given twice")
+    return {"rights": parse_rights_field(first), "directory_rights": found}
+
+
+def rights_text(rights: frozenset[Right], by_directory: tuple[DirectoryRights, ...]) -> str:
+    """Return the text that `parse_rights_text` parses back."""
+    return "; ".join([",".join(rights_words(rights)), *map(str, by_directory)])
 
 
 def parse_root(text: str) -> str:
@@ -272,7 +297,7 @@ def format_line(record: AccountRecord) -> str:
     """
     fields = (
         _escaped(record.root),
-        ",".join(rights_words(record)),
+        _escaped(rights_text(record.rights, record.directory_rights)),
         _escaped(_options_text(record)),
     )
     line = ":".join((record.name, record.password_hash, *fields)).rstrip(":")
@@ -283,14 +308,6 @@ def format_line(record: AccountRecord) -> str:
 
 def _escaped(field: str) -> str:
     return field.replace("\\", "\\\\").replace(":", "\\:")
-
-
-def rights_words(record: AccountRecord) -> list[str]:
-    """Return the rights of a record as a preset, if one fits, and single operations."""
-    held = [name for name, rights in PRESETS.items() if rights <= record.rights]
-    words = sorted(held, key=lambda name: -len(PRESETS[name]))[:1]
-    rest = record.rights - PRESETS[words[0]] if words else record.rights
-    return words + sorted(right.value for right in rest)
 
 
 def _options_text(record: AccountRecord) -> str:

@@ -31,8 +31,10 @@ from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 from ftpservice.storage.blocking_calls import in_pool
+from ftpservice.storage.directory_rights import DirectoryRightsStorage, RightsTable
 from ftpservice.storage.errors import PathNotFound, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
+from ftpservice.storage.links import unlinked
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
@@ -62,6 +64,14 @@ def _place(storage: IStorage, source: IStorageSource, home: VirtualPath) -> Plac
     counting = ITreeUsage(storage, None)
     place: Place = (source, *home.parts) if counting is None else counting.place
     return place
+
+
+def _restricted(storage: IStorage, record: AccountRecord) -> IStorage:
+    """Return a storage that enforces the rights of an account."""
+    if not record.directory_rights:
+        return RestrictedStorage(storage, record.rights)
+    rules = {VirtualPath.parse(one.path): one.rights for one in record.directory_rights}
+    return DirectoryRightsStorage(storage, RightsTable(record.rights, rules))
 
 
 def _no_logout() -> None:
@@ -147,7 +157,7 @@ class Realm:
         storage = await (self._mounted(record) if record.mounts else self._plain(record))
         account = Account(
             record.name,
-            RestrictedStorage(storage, record.rights),
+            _restricted(storage, record),
             record.rights,
             max_sessions=record.max_sessions,
             rate_down=record.rate_down,
@@ -184,6 +194,8 @@ class Realm:
         """
         home, source = self._home(record.root, record.name)
         storage = await source.storage(record.name, home)
+        if record.directory_rights:
+            storage = unlinked(storage)
         has_quota = record.quota_bytes is not None or record.quota_files is not None
         quotas = self.quotas
         if not (has_quota or (quotas is not None and (record.shares_quota or quotas.trees))):
@@ -203,7 +215,8 @@ class Realm:
             raise Unavailable(ROOT, "no rules for mounts")
         has_quota = limits_of(record) != NO_LIMITS
         quotas = self._quotas(record) if has_quota else self.quotas
-        parts = mounted_parts(record, quotas, self._open)
+        opens = self._open_unlinked if record.directory_rights else self._open
+        parts = mounted_parts(record, quotas, opens)
         await parts[0].storage()
         return MountedStorage(MountTable(parts), self.mount_rules)
 
@@ -227,6 +240,10 @@ class Realm:
                 await in_pool(rules.pool, ROOT, os.stat, directory)
             except PathNotFound as error:
                 raise Unavailable(ROOT, f"{directory}: no such directory") from error
+
+    async def _open_unlinked(self, root: str, owner: str, holder: str) -> Opened:
+        storage, place = await self._open(root, owner, holder)
+        return unlinked(storage), place
 
     def _home(self, root: str, holder: str) -> tuple[VirtualPath, IStorageSource]:
         """Return the source for a root, and the path in it."""

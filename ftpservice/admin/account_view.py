@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.passwd_line import rights_words
 from ftpservice.activity.text_table import printable_text, size_text, table_lines
+from ftpservice.storage.rights import rights_words
 
 __all__ = ["account_json", "account_lines", "account_table"]
 
 RATES = ("rate_down", "rate_up")
 SIZES = ("quota_bytes",)
+JOINTS = {"mounts": " ", "directory_rights": "; "}
+"""What is between the values of a list."""
 
 
 def account_json(record: AccountRecord) -> dict[str, Any]:
@@ -21,7 +23,8 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "name": record.name,
         "root": record.root,
         "mounts": [str(mount) for mount in record.mounts],
-        "rights": rights_words(record),
+        "rights": rights_words(record.rights),
+        "directory_rights": [str(one) for one in record.directory_rights],
         "locked": record.disabled,
         "expires": record.expires.isoformat() if record.expires else None,
         "networks": [str(network) for network in record.networks],
@@ -51,7 +54,7 @@ def account_table(records: Sequence[AccountRecord]) -> list[str]:
         (
             printable_text(record.name, 40),
             printable_text(record.root, 60),
-            ",".join(rights_words(record)),
+            ",".join(rights_words(record.rights)) + ("; ..." if record.directory_rights else ""),
             _state(record),
         )
         for record in records
@@ -69,7 +72,7 @@ def _text(key: str, value: Any) -> str:
     if value is True:
         return "yes"
     if isinstance(value, list):
-        return (" " if key == "mounts" else ", ").join(printable_text(one, 1000) for one in value)
+        return (JOINTS.get(key, ", ")).join(printable_text(one, 1000) for one in value)
     if key in RATES:
         return f"{size_text(value)}/s"
     return size_text(value) if key in SIZES else printable_text(str(value), 1000)

@@ -18,7 +18,7 @@ from ftpservice.accounts.passwd_line import (
     OPTIONS,
     check_name,
     parse_option,
-    parse_rights_field,
+    parse_rights_text,
     parse_root,
 )
 from ftpservice.accounts.password_hash import hash_password, verify
@@ -75,7 +75,10 @@ def account_options(function: Command) -> Command:
             multiple=key in OPTIONS and OPTIONS[key][0] in LISTS,
         )
         function = decorate(function)
-    rights = "Preset (full, read, upload-only, read-append) or operations, with commas."
+    rights = (
+        "Preset (full, read, upload-only, read-append) or operations, with commas; then those to "
+        "directories: 'read; /in: upload-only'."
+    )
     function = click.option("--rights", metavar="RIGHTS", help=rights)(function)
     root = "Directory below the root of the service, or a storage such as local:/srv/attic."
     return click.option("--root", metavar="PATH", help=root)(function)
@@ -254,6 +257,9 @@ def _parsed(options: Mapping[str, Any]) -> dict[str, Any]:
         for value in given if isinstance(given, tuple) else (given,):
             if value is None:
                 continue
+            if key == "rights":
+                changes |= parse_rights_text(value)
+                continue
             field, parsed = _field_value(key.replace("_", "-"), value)
             changes[field] = changes.get(field, ()) + parsed if field in LISTS else parsed
     return changes
@@ -263,8 +269,6 @@ def _field_value(key: str, value: str) -> tuple[str, Any]:
     """Return the field of `AccountRecord` that an option sets, and its value."""
     if key == "root":
         return key, parse_root(value)
-    if key == "rights":
-        return key, parse_rights_field(value)
     if value == NONE_WORD:
         field, _ = OPTIONS[key]
         return field, DEFAULTS[field]

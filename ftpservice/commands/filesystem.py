@@ -13,6 +13,7 @@ from ftpservice.events import FileChanged
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
+from ftpservice.storage.directory_rights import IDirectoryRights
 from ftpservice.storage.errors import NotSupported, PathNotFound
 from ftpservice.storage.interfaces import ISetTimes, MaskedMode
 from ftpservice.storage.permissions import permission_facts
@@ -179,7 +180,12 @@ async def machine_status(context: SessionContext, text: str | None) -> Reply:
     path = context.resolve(text)
     follow = text is None or _names_target(text)
     entry = await with_access(context, path, await known_entry(context, path, follow), follow)
-    permissions = permission_facts(context.account.rights, entry)
+    ruled = IDirectoryRights(context.storage, None)
+    permissions = (
+        permission_facts(context.account.rights, entry)
+        if ruled is None
+        else ruled.table.permissions(path, entry)
+    )
     facts = format_facts(entry, context.parameters.facts, permissions, path.parent)
     return verbatim_reply(codes.FILE_ACTION_OK, "Facts follow.", f" {facts} {path}", "End.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
@@ -17,12 +17,11 @@ from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.session.transfer import Transfer
 from ftpservice.session.verb_table import ArgumentKind, VerbTable
-from ftpservice.storage.errors import Denied
+from ftpservice.storage.directory_rights import IDirectoryRights, RightsTable
 from ftpservice.storage.permissions import permission_facts
-from ftpservice.storage.rights import Right
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire import codes
-from ftpservice.wire.entry import Kind
+from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.facts import FactFormatter
 from ftpservice.wire.list_format import UnixListFormatter
 from ftpservice.wire.ls_options import parse_ls_options
@@ -51,9 +50,24 @@ def unix_format(context: SessionContext, target: ListingTarget) -> BatchFormat:
 
 def facts_format(context: SessionContext, directory: VirtualPath) -> BatchFormat:
     """Return the format of MLSD (RFC 3659 §7.2)."""
-    permissions = partial(permission_facts, context.account.rights)
-    lines = FactFormatter(context.parameters.facts, permissions, directory).lines
-    return lambda batch: lines(batch.entries)
+    facts, ruled = context.parameters.facts, IDirectoryRights(context.storage, None)
+    table = None if ruled is None else ruled.table
+    rights = context.account.rights if table is None else table.rights_at(directory)
+    lines = FactFormatter(facts, partial(permission_facts, rights), directory).lines
+    if table is None or not (fixed := table.fixed_names(directory)):
+        return lambda batch: lines(batch.entries)
+    return lambda batch: [
+        _ruled_line(facts, table, directory, entry) if entry.name in fixed else lines((entry,))[0]
+        for entry in batch.entries
+    ]
+
+
+def _ruled_line(
+    facts: Sequence[str], table: RightsTable, directory: VirtualPath, entry: Entry
+) -> str:
+    """Return the line of MLSD for an entry with rights of its own."""
+    permissions = partial(table.permissions, directory.child(entry.name))
+    return FactFormatter(facts, permissions, directory).lines((entry,))[0]
 
 
 def names_format(batch: EntryBatch) -> list[str]:
@@ -97,9 +111,6 @@ async def _look_up(
     options, name = parse_ls_options(argument)
     path = context.resolve(name)
     target = await find_target(context.storage, path, name or "", options)
-    reads_directory = target.entry is None or target.entry.kind is Kind.DIRECTORY
-    if reads_directory and Right.LIST not in context.account.rights:
-        raise Denied(path)
     return DirectoryScan(context.storage, options, target, context.services.time_budget), target
 
 
@@ -200,8 +211,6 @@ async def _facts(context: SessionContext, path: VirtualPath) -> tuple[DirectoryS
     entry = await context.storage.stat(path)
     if entry.kind is not Kind.DIRECTORY:
         raise ReplyError(codes.BAD_ARGUMENT, "Not a directory; use MLST for a file.")
-    if Right.LIST not in context.account.rights:
-        raise Denied(path)
     target = ListingTarget(path, "", entry)
     scan = DirectoryScan(context.storage, NO_LS_OPTIONS, target, context.services.time_budget)
     return scan, facts_format(context, path)

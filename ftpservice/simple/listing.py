@@ -9,9 +9,7 @@ from itertools import islice
 from ftpservice.session.context import SessionContext
 from ftpservice.simple.error_answers import AnswerError
 from ftpservice.simple.line_stream import LineStream
-from ftpservice.storage.errors import Denied
 from ftpservice.storage.links import directory_or_itself
-from ftpservice.storage.rights import Right
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.simple import ErrorCode, SimpleListFormatter, answer
@@ -38,8 +36,6 @@ async def list_path(context: SessionContext, stream: LineStream, path: VirtualPa
         rows, total = _rows([entry], formatter)
         await _send(context, stream, [rows], total)
         return
-    if Right.LIST not in context.account.rights:
-        raise Denied(path)
     await _list_directory(context, stream, path, formatter)
 
 

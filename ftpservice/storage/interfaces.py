@@ -45,6 +45,7 @@ __all__ = [
     "ISpliceTarget",
     "IStorage",
     "IStorageSource",
+    "IUnlinkedStorage",
     "IUnnamedSource",
     "IWriting",
     "MaskedMode",
@@ -351,6 +352,13 @@ class ILinks(Interface):
 
     def lstat(path: VirtualPath) -> Awaitable[Entry]:
         """Return the entry of ``path``, for a link that of the link; raises `PathNotFound`."""
+
+
+class IUnlinkedStorage(Interface):
+    """A storage with symbolic links that can be had without following any."""
+
+    def without_links() -> IStorage:
+        """Return the same files; a path that leads through a link raises `Denied`."""
 
 
 class IFreeSpace(Interface):

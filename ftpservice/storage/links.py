@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ftpservice.storage.interfaces import ILinks, IStorage
+from ftpservice.storage.errors import Unavailable
+from ftpservice.storage.interfaces import ILinks, IStorage, IUnlinkedStorage
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["directory_or_itself", "lstat"]
+__all__ = ["directory_or_itself", "lstat", "unlinked"]
 
 
 async def lstat(storage: IStorage, path: VirtualPath) -> Entry:
@@ -27,3 +28,17 @@ async def directory_or_itself(storage: IStorage, path: VirtualPath) -> Entry:
         if followed.kind is Kind.DIRECTORY:
             return followed
     return entry
+
+
+def unlinked(storage: IStorage) -> IStorage:
+    """Return a storage that follows no links.
+
+    Raises `Unavailable` for one with links that it always follows.
+    """
+    found = IUnlinkedStorage(storage, None)
+    if found is not None:
+        without: IStorage = found.without_links()
+        return without
+    if ILinks(storage, None) is not None:
+        raise Unavailable(ROOT, "rights to directories: the storage follows symbolic links")
+    return storage

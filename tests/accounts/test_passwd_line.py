@@ -12,7 +12,7 @@ from twisted.cred.checkers import FilePasswordDB
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse
 from ftpservice.accounts.passwd_line import format_line, parse, parse_line
 from ftpservice.backends.mounts.account_mount import AccountMount
-from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
 
@@ -294,3 +294,36 @@ def test_mounts_are_written_as_the_command_takes_them():
         parse_line(line + ",mount=/in/=memory\\:")
     with pytest.raises(ValueError, match="unknown option 'read-only'"):
         parse_line(f"ann:{HASH}:/:full:read-only")
+
+
+def test_rights_to_directories_are_written_as_the_command_takes_them():
+    line = f"ann:{HASH}:/:full; /in\\: upload-only; /a b/c\\: list,delete; /x\\: none"
+    record = parse_line(line)
+    assert record.rights == PRESETS["full"]
+    assert record.directory_rights == (
+        DirectoryRights("/in", PRESETS["upload-only"]),
+        DirectoryRights("/a b/c", frozenset({Right.LIST, Right.DELETE})),
+        DirectoryRights("/x", frozenset()),
+    )
+    assert parse_line(format_line(record)) == record
+
+
+@pytest.mark.parametrize(
+    ("rights", "reason"),
+    [
+        ("; /in\\: read", "unknown right"),
+        ("full; /in: read", "expected the rights to a directory"),
+        ("full; in\\: read", "expected the rights to a directory"),
+        ("full; /in", "expected the rights to a directory"),
+        ("full; /in\\:", "unknown right"),
+        ("full; /in\\: reed", "unknown right"),
+        ("full; /\\: read", "the rights to / are the first ones"),
+        ("full; /in/../x\\: read", "cannot be given for the path"),
+        ("full; /in\\: read; /in/\\: full", "given twice"),
+        ("full; /in\\: admin", "is one of the account"),
+        ("full;", "expected the rights to a directory"),
+    ],
+)
+def test_wrong_rights_to_directories_close_the_account(rights, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_line(f"ann:{HASH}:/:{rights}")

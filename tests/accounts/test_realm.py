@@ -19,12 +19,13 @@ from ftpservice.accounts.account_record import (
 from ftpservice.accounts.quota_roots import with_shared_quotas
 from ftpservice.accounts.realm import Realm
 from ftpservice.backends.strings import build_source
+from ftpservice.storage.directory_rights import IDirectoryRights
 from ftpservice.storage.errors import Busy, Denied, PathNotFound, Unavailable
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import IQuota
-from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.accounts.doubles import Source
 
@@ -305,3 +306,12 @@ def test_the_use_of_any_account_can_be_shown_and_counted_again():
 def test_malformed_arguments_are_refused_by_name(source, records, rights, shown):
     with pytest.raises(TypeError, match=shown):
         Realm(source, records, open_source=lambda _text: Source(), default_rights=rights)
+
+
+def test_rights_to_directories_are_enforced_by_the_storage():
+    rules = (DirectoryRights("/in", PRESETS["upload-only"]),)
+    record = AccountRecord("ann", "", "memory:", directory_rights=rules)
+    realm = Realm(Source(), [Records(record)], open_source=lambda text: build_source(text, Clock()))
+    _interface, ann, _logout = avatar(realm, b"ann")
+    assert IDirectoryRights.providedBy(ann.storage)
+    assert ann.rights == PRESETS["full"]

@@ -7,7 +7,7 @@ value that cannot be used makes the account unusable: a limit must not be ignore
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord, is_storage_string
@@ -18,7 +18,7 @@ from ftpservice.accounts.passwd_line import (
     OPTIONS,
     check_name,
     parse_option,
-    parse_rights_field,
+    parse_rights_text,
     parse_root,
 )
 from ftpservice.backends.mounts.account_mount import AccountMount
@@ -118,7 +118,9 @@ class AccountTerms:
         if not rights:
             raise ValueError("the store names no rights, and the setting has no 'rights'")
         root = self._root(name, words.get(ROOT, ()), trusts_storages)
-        return replace(AccountRecord(name, NO_HASH, root, parse_rights_field(rights)), **found)
+        if ";" in rights and len(words.get(RIGHTS, ())) > 1:
+            raise ValueError("rights to directories must be in the same value as the others")
+        return AccountRecord(name, NO_HASH, root, **parse_rights_text(rights), **found)
 
     def _root(self, name: str, given: Sequence[str], trusts_storages: bool) -> str:
         if len(given) > 1:

@@ -55,6 +55,7 @@ from ftpservice.storage.interfaces import (
     ISetMode,
     ISetTimes,
     IStorage,
+    IUnlinkedStorage,
     IWriting,
     PartialUpload,
     WriteRequest,
@@ -210,7 +211,16 @@ def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
 
 
 @implementer(
-    IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace, IPartials, ITreeUsage
+    IAccess,
+    IEnter,
+    IHashes,
+    ILinks,
+    ISetTimes,
+    ISetMode,
+    IFreeSpace,
+    IPartials,
+    ITreeUsage,
+    IUnlinkedStorage,
 )
 class LocalStorage(LocalFiles):
     """The whole storage: the core and the optional interfaces that a filesystem can offer."""
@@ -226,6 +236,10 @@ class LocalStorage(LocalFiles):
         """Return for a directory that the process may enter."""
         if not self._tree.can_enter_if_cached(path):
             await in_pool(self._runner, path, self._tree.enter, path)
+
+    def without_links(self) -> IStorage:
+        """Return the same files for the same owner; links are not followed."""
+        return LocalStorage(self._tree.without_links(), self._owner, self._options)
 
     async def lstat(self, path: VirtualPath) -> Entry:
         """Return the entry of ``path``; a link is not followed."""

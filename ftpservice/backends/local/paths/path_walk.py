@@ -24,6 +24,7 @@ class PathWalk:
     """One walk from ``root`` down ``names``.
 
     ``roots`` returns the prefixes by which absolute links may name the root, as components.
+    Without ``follows_links``, a link to follow raises ``ELOOP``.
     """
 
     def __init__(
@@ -31,12 +32,13 @@ class PathWalk:
         root: int,
         names: Sequence[bytes],
         roots: Callable[[], Iterable[list[bytes]]],
+        follows_links: bool = True,
     ) -> None:
         self._root = root
         self._roots = roots
         self._pending = list(reversed(names))
         self._entered: list[bytes] = []
-        self._links = MAX_LINKS
+        self._links = MAX_LINKS if follows_links else 0
         self._steps = MAX_STEPS
         self.here = os.dup(root)
         """The descriptor of the directory reached; closed with the walk."""

@@ -19,8 +19,9 @@ from ftpservice.backends.local.paths.names import components
 from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS, PathWalk
 from ftpservice.linux import (
     AT_FDCWD,
-    BENEATH_IF_CACHED,
+    BENEATH,
     RESOLVE_CACHED,
+    RESOLVE_NO_SYMLINKS,
     UNSUPPORTED_ERRNOS,
     open_beneath,
 )
@@ -80,13 +81,16 @@ class DirectoryTree:
     """Everything below an open directory.
 
     Owns the descriptor ``root``, which is closed with the last reference to the tree. ``text`` is
-    its configured absolute path, for absolute links. Methods block, except ``…_if_cached``; they
-    raise `OSError` and what `components` raises.
+    its configured absolute path, for absolute links. Without ``follows_links``, a path that leads
+    through a link raises ``ELOOP``. Methods block, except ``…_if_cached``; they raise `OSError` and
+    what `components` raises.
     """
 
-    def __init__(self, root: int, text: bytes) -> None:
+    def __init__(self, root: int, text: bytes, follows_links: bool = True) -> None:
         self.root = root
         self.text = text
+        self._follows_links = follows_links
+        self._resolve = BENEATH if follows_links else BENEATH | RESOLVE_NO_SYMLINKS
         weakref.finalize(self, os.close, root)
 
     @classmethod
@@ -109,6 +113,10 @@ class DirectoryTree:
         """Return the tree of a directory, which cannot reach anything else in this one."""
         return self.subtree(self.open(top, DIRECTORY_FLAGS), top)
 
+    def without_links(self) -> DirectoryTree:
+        """Return the same tree, which follows no links."""
+        return DirectoryTree(os.dup(self.root), self.text, follows_links=False)
+
     def subtree(self, directory: int, top: VirtualPath) -> DirectoryTree:
         """Return the tree of an open directory that is ``top`` in this one."""
         return DirectoryTree(directory, os.path.join(self.text, *components(top)))
@@ -117,7 +125,7 @@ class DirectoryTree:
         """Open ``path``, following links as long as they stay below the root."""
         names = components(path)
         try:
-            return open_beneath(self.root, b"/".join(names) or b".", flags)
+            return open_beneath(self.root, b"/".join(names) or b".", flags, self._resolve)
         except OSError as error:
             if error.errno not in WALK_ERRNOS:
                 raise
@@ -131,7 +139,9 @@ class DirectoryTree:
         """
         names = components(path)
         try:
-            return open_beneath(self.root, b"/".join(names) or b".", flags, BENEATH_IF_CACHED)
+            return open_beneath(
+                self.root, b"/".join(names) or b".", flags, self._resolve | RESOLVE_CACHED
+            )
         except OSError as error:
             if error.errno in WALK_ERRNOS:
                 return None
@@ -141,7 +151,7 @@ class DirectoryTree:
         """Raise `OSError` unless ``path`` is a directory that this process may enter."""
         names = [*components(path), b"."]  # resolving a dot needs the right to enter
         try:
-            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS))
+            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS, self._resolve))
         except OSError as error:
             if error.errno not in WALK_ERRNOS:
                 raise
@@ -155,7 +165,8 @@ class DirectoryTree:
         """Return whether `enter` is known to succeed without the disk."""
         names = [*components(path), b"."]
         try:
-            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS, BENEATH_IF_CACHED))
+            resolve = self._resolve | RESOLVE_CACHED
+            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS, resolve))
         except OSError:
             return False
         return True
@@ -194,7 +205,7 @@ class DirectoryTree:
 
     def walk(self, names: Sequence[bytes]) -> PathWalk:
         """Return a walk from the root, for use in ``with``."""
-        return PathWalk(self.root, names, self.root_spellings)
+        return PathWalk(self.root, names, self.root_spellings, self._follows_links)
 
     def root_spellings(self) -> Iterator[list[bytes]]:
         """Yield the prefixes of absolute links into the tree: its real path now, and ``text``."""

@@ -1,0 +1,177 @@
+"""Rights by directory on real disks, given by the command and used by real clients."""
+
+import ftplib
+import io
+import os
+import socket
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from ftpservice.admin.cli import ftpservice
+from tests.support.client_programs import program, run
+from tests.support.service_process import PATIENCE, Program
+
+SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+LISTEN = ["--listen=tcp:0:interface=127.0.0.1", "--simple=tcp:0:interface=127.0.0.1"]
+SECRET = "secret"
+RIGHTS = "full; /in: upload-only; /archive: read; /secret: none"
+
+
+class Service:
+    def __init__(self, place):
+        self.place = place
+        self.files = place / "var/files/ann"
+        for name in ("in", "archive", "secret", "work"):
+            (self.files / name).mkdir(parents=True)
+            (self.files / name / "old").write_bytes(b"old content")
+        (self.files / "sneak").symlink_to("archive")
+        (self.files / "peek").symlink_to("in/old")
+
+    def command(self, *words):
+        store = ["--store", f"passwd:{self.place / 'passwd.db'}"]
+        done = CliRunner().invoke(ftpservice, ["user", *words, *store], input=f"{SECRET}\n")
+        assert done.exit_code == 0, done.output
+
+    def serve(self):
+        return Program([*SERVE, *LISTEN], self.place)
+
+    def client(self, served):
+        client = ftplib.FTP()
+        client.connect("127.0.0.1", served.port(), PATIENCE)
+        client.login("ann", SECRET)
+        return client
+
+
+@pytest.fixture
+def service(tmp_path):
+    service = Service(tmp_path)
+    new = ["--root", "/ann", "--password-stdin", "--force", "--rights", RIGHTS]
+    service.command("add", "ann", *new)
+    return service
+
+
+def test_curl_uploads_to_the_drop_box_and_downloads_from_the_archive(service, tmp_path):
+    (tmp_path / "big").write_bytes(os.urandom(1 << 20))
+    curl = [program("curl"), "-q", "-sS", "-g", "--max-time", "50", "-u", f"ann:{SECRET}"]
+    with service.serve() as served:
+        url = f"ftp://127.0.0.1:{served.port()}"
+        run([*curl, "-T", tmp_path / "big", f"{url}/in/big"], tmp_path)
+        run([*curl, f"{url}/archive/old", "-o", tmp_path / "back"], tmp_path)
+        run([*curl, f"{url}/in/big", "-o", tmp_path / "none"], tmp_path, status=78)
+        run([*curl, "-T", tmp_path / "big", f"{url}/archive/big"], tmp_path, status=25)
+        run([*curl, "-T", tmp_path / "big", f"{url}/sneak/big"], tmp_path, status=9)
+    assert (service.files / "in/big").read_bytes() == (tmp_path / "big").read_bytes()
+    assert (tmp_path / "back").read_bytes() == b"old content"
+    assert os.listdir(service.files / "archive") == ["old"]
+
+
+REFUSED = [
+    "SIZE in/old",
+    "SIZE in/none",
+    "MDTM in/old",
+    "MLST in/old",
+    "MLST in/none",
+    "HASH in/old",
+    "HASH secret/old",
+    "STAT in/old",
+    "STAT in",
+    "DELE in/old",
+    "DELE archive/old",
+    "MKD archive/new",
+    "MKD secret/new",
+    "RMD archive",
+    "RMD in",
+    "RNFR in/old",
+    "SITE CHMOD 600 archive/old",
+    "MFMT 20200101000000 archive/old",
+    "MFMT 20200101000000 in/old",
+    "CWD sneak",
+    "SIZE sneak/old",
+    "SIZE peek",
+    "HASH sneak/old",
+    "RETR peek",
+    "RETR in/old",
+]
+
+
+def test_what_is_refused_over_ftp(service):
+    with service.serve() as served, service.client(served) as client:
+        client.voidcmd("TYPE I")
+        for command in REFUSED:
+            with pytest.raises(ftplib.error_perm, match=r"^550") as raised:
+                client.sendcmd(command)
+            assert "old content" not in str(raised.value), command
+        for source, target in (
+            ("archive", "moved"),
+            ("work", "archive/work"),
+            ("archive/old", "taken"),
+            ("work", "secret"),
+            ("work/old", "in/old"),
+        ):
+            with pytest.raises(ftplib.error_perm, match=r"^550"):
+                client.rename(source, target)
+        for command in ("STOR archive/x", "APPE archive/old", "STOR in/old", "STOR secret/x"):
+            with pytest.raises(ftplib.error_perm, match=r"^550"):
+                client.storbinary(command, io.BytesIO(b"changed"))
+        client.rename("work/old", "in/fresh")
+        client.storbinary("STOR work/new", io.BytesIO(b"new"))
+    assert (service.files / "archive/old").read_bytes() == b"old content"
+    assert (service.files / "in/old").read_bytes() == b"old content"
+    assert sorted(os.listdir(service.files / "in")) == ["fresh", "old"]
+
+
+def test_listings_and_facts_over_ftp(service):
+    with service.serve() as served, service.client(served) as client:
+        facts = {name: found.get("perm") for name, found in client.mlsd(facts=["perm"])}
+        archive = {name: found["perm"] for name, found in client.mlsd("archive", ["perm"])}
+        lines: list[str] = []
+        client.retrlines("LIST -R", lines.append)
+        patterns: list[str] = []
+        client.retrlines("NLST */old", patterns.append)
+        for command in ("LIST in", "NLST in", "MLSD secret", "LIST -d in/old"):
+            with pytest.raises(ftplib.error_perm, match=r"^550"):
+                client.retrlines(command, lines.append)
+        client.retrlines("NLST in/*", patterns.append)
+        single = client.sendcmd("MLST archive")
+    names = {"in", "archive", "secret", "work"}
+    assert {name: perm for name, perm in facts.items() if name in names} == {
+        "in": "cem",
+        "archive": "el",
+        "secret": "e",
+        "work": "cdeflmp",
+    }
+    assert archive == {"old": "r"}
+    assert "perm=el;" in single
+    assert sorted(patterns) == ["archive/old", "work/old"]
+    headings = [line for line in lines if line.endswith(":")]
+    assert headings == [".:", "archive:", "work:"]
+
+
+def test_the_simple_protocol_has_the_same_rights(service):
+    lines = [
+        *("USER ann", f"PASS {SECRET}", "LIST in", "LIST secret", "HASH in/old", "DELF in/old"),
+        *("DELF archive/old", "UPLD 3+ archive/new", "UPLD 3+ in/old", "UPLD 3+ in/new"),
+        *("HASH sneak/old", "HASH archive/old"),
+    ]
+    with service.serve() as served:
+        port = int(served.line(r"simple://\S+?:(\d+)/")[1])
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as wire:
+            for line in lines:
+                wire.sendall(line.encode() + (b"\nabc" if line.startswith("UPLD") else b"\n"))
+            wire.shutdown(socket.SHUT_WR)
+            _greeting, *answers = wire.makefile().read().splitlines()
+    kinds = [answer.split()[0] for answer in answers]
+    assert kinds == [*("OK", "OK"), *["ERR"] * 7, "OK", "ERR", "OK"], answers
+    assert (service.files / "archive/old").read_bytes() == b"old content"
+    assert sorted(os.listdir(service.files / "in")) == ["new", "old"]
+
+
+def test_changed_rights_hold_for_sessions_that_run(service):
+    with service.serve() as served, service.client(served) as client:
+        service.command("set", "ann", "--rights", "read; /in: none")
+        with pytest.raises((ftplib.error_temp, ftplib.error_perm, EOFError), match="421"):
+            while True:
+                client.sendcmd("STAT")
+    assert "/in\\: none" in (service.place / "passwd.db").read_text()
