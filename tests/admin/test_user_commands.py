@@ -70,6 +70,7 @@ def test_an_account_lives_through_all_commands(admin):
         "root": "/ann",
         "mounts": [],
         "rights": ["read", "create"],
+        "directory_rights": [],
         "locked": False,
         "expires": None,
         "networks": ["10.0.0.0/8", "::1/128"],
